@@ -1,0 +1,5 @@
+//! x
+/// x
+pub struct Change;
+/// x
+pub struct Fold;

@@ -1,0 +1,92 @@
+//! The points that a VM passes, and their order.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// A point that a VM passes while it starts or stops
+///
+/// The order of the variants is the order in which a VM passes them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Milestone {
+    /// The request for this VM is about to be written to an open connection.
+    Requested,
+    /// The API server answered the request with success.
+    Accepted,
+    /// The `VirtualMachineInstance` object exists.
+    Instance,
+    /// The launcher pod exists (VMI phase `Scheduling`).
+    Pod,
+    /// The launcher pod runs on its node (VMI phase `Scheduled`) and virt-handler takes over.
+    Scheduled,
+    /// The domain runs (VMI phase `Running`). The guide's "Time to Running".
+    Running,
+    /// The VMI condition `Ready` is true.
+    Ready,
+    /// The VMI reports an IP address.
+    Address,
+    /// The guest agent is connected.
+    Agent,
+    /// The guest answers a probe. The guide's "Time to Ping".
+    Reachable,
+    /// The stop was taken up: the VMI is being deleted.
+    Stopping,
+    /// The VMI object no longer exists.
+    Gone,
+}
+
+impl Milestone {
+    /// Every milestone, in order.
+    pub const ALL: [Self; 12] = [
+        Self::Requested,
+        Self::Accepted,
+        Self::Instance,
+        Self::Pod,
+        Self::Scheduled,
+        Self::Running,
+        Self::Ready,
+        Self::Address,
+        Self::Agent,
+        Self::Reachable,
+        Self::Stopping,
+        Self::Gone,
+    ];
+
+    /// The word used in JSON, tables, thresholds and documentation.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Requested => "requested",
+            Self::Accepted => "accepted",
+            Self::Instance => "instance",
+            Self::Pod => "pod",
+            Self::Scheduled => "scheduled",
+            Self::Running => "running",
+            Self::Ready => "ready",
+            Self::Address => "address",
+            Self::Agent => "agent",
+            Self::Reachable => "reachable",
+            Self::Stopping => "stopping",
+            Self::Gone => "gone",
+        }
+    }
+}
+
+impl fmt::Display for Milestone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.word())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_is_in_order_and_words_match_the_stored_form() {
+        assert!(Milestone::ALL.is_sorted());
+        for milestone in Milestone::ALL {
+            assert_eq!(serde_json::to_value(milestone).unwrap(), milestone.word());
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! What was observed, and when: clocks, milestones, and one timeline per VM.
+//!
+//! Pure: nothing here waits, prints or talks to a cluster. Numbers derived from observations live in
+//! [`crate::stats`].
+
+pub mod clock;
+pub mod fold;
+pub mod milestone;
+pub mod timeline;
+
+pub use clock::{Clock, Offset};
+pub use fold::{Change, Fold};
+pub use milestone::Milestone;
+pub use timeline::{Moment, Outcome, Source, Timeline};

@@ -1,0 +1,180 @@
+//! One VM in one phase: which milestones it passed, when, and how it ended.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Milestone, Offset};
+
+/// How the time of a milestone came to be known
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Source {
+    /// Observed by this client, on its monotonic clock.
+    Seen,
+    /// Taken from a timestamp of the server because the observation was missed: exact to ±1 s.
+    Stamped,
+}
+
+/// The time of one milestone, and how it is known
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Moment {
+    /// Offset from the beginning of the phase, in microseconds.
+    pub at: Offset,
+    /// Seen by the client or stamped by the server.
+    pub source: Source,
+}
+
+/// How a VM ended in a phase
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// Still on its way (or the phase was cut off before anything was decided).
+    #[default]
+    Pending,
+    /// It reached the goal of the phase.
+    Reached,
+    /// It cannot reach the goal: the request was refused for good, or the VM went away.
+    Failed,
+    /// It did not reach the goal within its time limit.
+    TimedOut,
+    /// It did not take part, for example because it was never stopped.
+    Excluded,
+}
+
+impl Outcome {
+    /// The word used in JSON and tables.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Reached => "reached",
+            Self::Failed => "failed",
+            Self::TimedOut => "timed-out",
+            Self::Excluded => "excluded",
+        }
+    }
+}
+
+/// The milestones of one VM in one phase
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Timeline {
+    /// Index into the plan's list of targets.
+    pub target: u32,
+    /// Milestone → when; the first observation wins.
+    #[serde(default)]
+    pub moments: BTreeMap<Milestone, Moment>,
+    /// The server's own timestamps (Unix seconds, whole), kept beside the observations, never mixed with them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub stamps: BTreeMap<Milestone, i64>,
+    /// UID of the VMI that these observations belong to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instance_uid: Option<String>,
+    /// Node on which the VMI runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
+    /// First IP address that the VMI reported.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+    /// Requests sent for this VM; more than 1 means retries.
+    #[serde(default)]
+    pub attempts: u32,
+    /// Answers 429 among them.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub throttled: u32,
+    /// Time spent waiting after 429 answers, in microseconds.
+    #[serde(default, skip_serializing_if = "is_zero_offset")]
+    pub throttled_for: Offset,
+    /// How it ended.
+    #[serde(default)]
+    pub outcome: Outcome,
+    /// Why it did not reach the goal, in one line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(n: &u32) -> bool {
+    *n == 0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero_offset(offset: &Offset) -> bool {
+    offset.0 == 0
+}
+
+impl Timeline {
+    /// A timeline on which nothing has happened yet.
+    pub fn new(target: u32) -> Self {
+        Self { target, ..Self::default() }
+    }
+
+    /// When a milestone was passed, from the beginning of the phase.
+    pub fn at(&self, milestone: Milestone) -> Option<Offset> {
+        self.moments.get(&milestone).map(|moment| moment.at)
+    }
+
+    /// Whether a milestone was passed.
+    pub fn has(&self, milestone: Milestone) -> bool {
+        self.moments.contains_key(&milestone)
+    }
+
+    /// Seconds from `requested` to `milestone`; `None` while either is unknown.
+    pub fn seconds_to(&self, milestone: Milestone) -> Option<f64> {
+        Some(self.at(milestone)?.since(self.at(Milestone::Requested)?).seconds())
+    }
+
+    /// Records that a milestone was seen; the first time wins, and seeing beats a stamp.
+    pub fn see(&mut self, milestone: Milestone, at: Offset) -> bool {
+        match self.moments.get(&milestone) {
+            Some(Moment { source: Source::Seen, .. }) => false,
+            _ => {
+                self.moments.insert(milestone, Moment { at, source: Source::Seen });
+                true
+            }
+        }
+    }
+
+    /// Fills in a missed milestone from a server timestamp; never replaces what was seen.
+    pub fn fill(&mut self, milestone: Milestone, at: Offset) -> bool {
+        if self.has(milestone) {
+            return false;
+        }
+        self.moments.insert(milestone, Moment { at, source: Source::Stamped });
+        true
+    }
+
+    /// Whether the time to `milestone` depends on a server timestamp.
+    pub fn is_stamped(&self, milestone: Milestone) -> bool {
+        self.moments.get(&milestone).is_some_and(|moment| moment.source == Source::Stamped)
+    }
+
+    /// Whether this VM's part in the phase is over.
+    pub fn is_over(&self) -> bool {
+        self.outcome != Outcome::Pending
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_sight_wins_and_beats_a_stamp() {
+        let mut timeline = Timeline::new(0);
+        assert!(timeline.fill(Milestone::Running, Offset(3_000_000)));
+        assert!(timeline.see(Milestone::Running, Offset(2_400_000)));
+        assert!(!timeline.see(Milestone::Running, Offset(9_000_000)));
+        assert!(!timeline.fill(Milestone::Running, Offset(1)));
+        assert_eq!(timeline.at(Milestone::Running), Some(Offset(2_400_000)));
+        assert!(!timeline.is_stamped(Milestone::Running));
+    }
+
+    #[test]
+    fn time_counts_from_requested_and_is_unknown_without_it() {
+        let mut timeline = Timeline::new(0);
+        timeline.see(Milestone::Running, Offset(5_000_000));
+        assert_eq!(timeline.seconds_to(Milestone::Running), None);
+        timeline.see(Milestone::Requested, Offset(1_500_000));
+        assert_eq!(timeline.seconds_to(Milestone::Running), Some(3.5));
+    }
+}

@@ -1,0 +1,20 @@
+//! One VM of the plan: where it lives and what it is called.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// One VM of the plan
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Target {
+    /// Namespace of the VM.
+    pub namespace: String,
+    /// Name of the VM, and of its VMI.
+    pub name: String,
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
+}

@@ -1,0 +1,94 @@
+//! What has been done: the run, its phases, and the form in which they are stored.
+//!
+//! Pure: [`crate::cluster`] moves the parts that [`codec`] makes to and from the cluster without looking into them.
+
+pub mod codec;
+pub mod lifecycle;
+pub mod phase;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+pub use phase::{Gap, PhaseKind, PhaseName, PhaseRecord, PhaseSettings, PhaseState, SetupRecord, Via, WatchHealth};
+
+use crate::plan::Plan;
+
+/// Version of the stored format. Programs refuse records with a newer version than their own.
+pub const FORMAT: u32 = 1;
+
+/// Everything known about one run
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunRecord {
+    /// Version of the stored format.
+    pub format: u32,
+    /// UUID of this run; also the label by which its objects are recognised.
+    pub run_id: String,
+    /// When `setup` froze the plan.
+    pub created: Timestamp,
+    /// What is to be done; frozen by `setup`.
+    pub plan: Plan,
+    /// The cluster as `setup` found it.
+    #[serde(default)]
+    pub facts: ClusterFacts,
+    /// How `setup` went.
+    #[serde(default)]
+    pub setup: SetupRecord,
+    /// The phases so far, in the order in which they began.
+    #[serde(default)]
+    pub phases: Vec<PhaseRecord>,
+}
+
+/// What `setup` learned about the cluster
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClusterFacts {
+    /// Kubernetes version of the API server, as `/version` gives it.
+    pub kubernetes: Option<String>,
+    /// `KubeVirt` version that the `KubeVirt` object reports.
+    pub kubevirt: Option<String>,
+    /// Number of nodes.
+    pub nodes: Option<usize>,
+    /// Nodes on which `KubeVirt` may place VMs.
+    pub schedulable_nodes: Option<usize>,
+    /// Version of this tool.
+    pub tool: Option<String>,
+}
+
+impl RunRecord {
+    /// The record of a run that was just set up.
+    pub fn new(run_id: String, created: Timestamp, plan: Plan) -> Self {
+        Self {
+            format: FORMAT,
+            run_id,
+            created,
+            plan,
+            facts: ClusterFacts::default(),
+            setup: SetupRecord::default(),
+            phases: Vec::new(),
+        }
+    }
+
+    /// The phase of that name.
+    pub fn phase(&self, name: PhaseName) -> Option<&PhaseRecord> {
+        self.phases.iter().find(|phase| phase.name == name)
+    }
+
+    /// The phase of that name, to be continued.
+    pub fn phase_mut(&mut self, name: PhaseName) -> Option<&mut PhaseRecord> {
+        self.phases.iter_mut().find(|phase| phase.name == name)
+    }
+
+    /// The phase that began last.
+    pub fn last_phase(&self) -> Option<&PhaseRecord> {
+        self.phases.last()
+    }
+
+    /// The last phase of a kind.
+    pub fn last_of(&self, kind: PhaseKind) -> Option<&PhaseRecord> {
+        self.phases.iter().rev().find(|phase| phase.name.kind == kind)
+    }
+
+    /// The baseline: the create phase.
+    pub fn baseline(&self) -> Option<&PhaseRecord> {
+        self.last_of(PhaseKind::Create)
+    }
+}

@@ -1,0 +1,252 @@
+//! One execution of a phase: its settings, its timelines, and how well it was watched.
+
+use std::fmt;
+use std::str::FromStr;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::observe::{Milestone, Offset, Outcome, Timeline};
+
+/// The kinds of timed phases
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PhaseKind {
+    /// Every VM is created and started: the baseline.
+    Create,
+    /// Every VM is stopped.
+    Stop,
+    /// Every stopped VM is started at once.
+    Storm,
+}
+
+impl PhaseKind {
+    /// The subcommand that runs this phase.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Stop => "stop",
+            Self::Storm => "storm",
+        }
+    }
+
+    /// The milestone that ends a VM's part in this phase when nothing probes the guests.
+    pub fn goal(self) -> Milestone {
+        match self {
+            Self::Create | Self::Storm => Milestone::Running,
+            Self::Stop => Milestone::Gone,
+        }
+    }
+}
+
+/// The name of one execution of a phase: `create`, `stop-1`, `storm-1`, `stop-2`, …
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PhaseName {
+    /// What kind of phase it is.
+    pub kind: PhaseKind,
+    /// Which execution of that kind, from 1; always 1 for create.
+    pub number: u32,
+}
+
+impl PhaseName {
+    /// The one create phase of a run.
+    pub const CREATE: Self = Self { kind: PhaseKind::Create, number: 1 };
+}
+
+impl fmt::Display for PhaseName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.kind {
+            PhaseKind::Create => f.pad("create"),
+            kind => f.pad(&format!("{}-{}", kind.word(), self.number)),
+        }
+    }
+}
+
+impl FromStr for PhaseName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let unknown = || format!("`{text}` is not the name of a phase (create, stop-1, storm-1, …)");
+        if text == "create" {
+            return Ok(Self::CREATE);
+        }
+        let (word, number) = text.split_once('-').ok_or_else(unknown)?;
+        let kind = match word {
+            "stop" => PhaseKind::Stop,
+            "storm" => PhaseKind::Storm,
+            _ => return Err(unknown()),
+        };
+        let number = number.parse().ok().filter(|number| *number > 0).ok_or_else(unknown)?;
+        Ok(Self { kind, number })
+    }
+}
+
+impl Serialize for PhaseName {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for PhaseName {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// Whether a phase is over
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PhaseState {
+    /// Begun and not ended: a process works on it, or was killed while it did.
+    Open,
+    /// Cut short by the user; the same command continues it.
+    Interrupted,
+    /// Every VM reached the goal, failed, or ran out of time.
+    Done,
+}
+
+impl PhaseState {
+    /// The word used in JSON, annotations and tables.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Interrupted => "interrupted",
+            Self::Done => "done",
+        }
+    }
+}
+
+/// How a VM's power is switched
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Via {
+    /// Merge patch of `spec.runStrategy`.
+    #[default]
+    Patch,
+    /// The `start` and `stop` subresources of virt-api.
+    Subresource,
+}
+
+/// How a phase was run; unlike the plan, this may differ from phase to phase
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PhaseSettings {
+    /// Requests in flight at once. Never limits what is followed.
+    pub concurrency: usize,
+    /// Seconds that one VM may take from `requested` to the goal.
+    pub timeout_seconds: u64,
+    /// How power is switched.
+    pub via: Via,
+}
+
+/// A time during which a watch was not connected, so that changes were not seen as they happened
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gap {
+    /// When the watch was last known to deliver.
+    pub from: Offset,
+    /// When it delivered again.
+    pub to: Offset,
+}
+
+/// How well a phase was watched
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WatchHealth {
+    /// Watches that had to be opened again before their time was up.
+    pub restarts: u32,
+    /// Times without a connected watch.
+    #[serde(default)]
+    pub gaps: Vec<Gap>,
+}
+
+/// How `setup` went
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SetupRecord {
+    /// Namespaces that `setup` made.
+    pub namespaces: u32,
+    /// How long making them took, in microseconds.
+    pub took: Offset,
+    /// Namespaces made at the same time.
+    pub batch_size: usize,
+    /// Whether `setup` ran to its end.
+    pub done: bool,
+}
+
+/// One execution of a phase
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PhaseRecord {
+    /// Which phase this is.
+    pub name: PhaseName,
+    /// Whether it is over.
+    pub state: PhaseState,
+    /// Wall-clock time at which it began; the zero of every offset in it.
+    pub began: Timestamp,
+    /// When it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<Offset>,
+    /// The milestone that each VM has to reach.
+    pub goal: Milestone,
+    /// How it was run.
+    pub settings: PhaseSettings,
+    /// How well it was watched.
+    #[serde(default)]
+    pub watch: WatchHealth,
+    /// One timeline per target, in the order of the plan's targets.
+    pub timelines: Vec<Timeline>,
+}
+
+impl PhaseRecord {
+    /// A phase that is about to begin.
+    pub fn new(name: PhaseName, began: Timestamp, settings: PhaseSettings, targets: u32) -> Self {
+        Self {
+            name,
+            state: PhaseState::Open,
+            began,
+            ended: None,
+            goal: name.kind.goal(),
+            settings,
+            watch: WatchHealth::default(),
+            timelines: (0..targets).map(Timeline::new).collect(),
+        }
+    }
+
+    /// How many VMs ended in a given way.
+    pub fn count(&self, outcome: Outcome) -> usize {
+        self.timelines.iter().filter(|timeline| timeline.outcome == outcome).count()
+    }
+
+    /// The timelines of the VMs that took part.
+    pub fn participants(&self) -> impl Iterator<Item = &Timeline> {
+        self.timelines.iter().filter(|timeline| timeline.outcome != Outcome::Excluded)
+    }
+
+    /// Time from the first to the last moment at which `milestone` was passed; zero when nobody passed it.
+    pub fn skew(&self, milestone: Milestone) -> Offset {
+        let mut times = self.timelines.iter().filter_map(|timeline| timeline.at(milestone));
+        let Some(first) = times.next() else { return Offset::ZERO };
+        let (low, high) = times.fold((first, first), |(low, high), at| (low.min(at), high.max(at)));
+        high.since(low)
+    }
+
+    /// Time from the first request to the last `milestone`: how long the whole crowd needed.
+    pub fn span_to(&self, milestone: Milestone) -> Option<Offset> {
+        let first = self.timelines.iter().filter_map(|timeline| timeline.at(Milestone::Requested)).min()?;
+        let last = self.timelines.iter().filter_map(|timeline| timeline.at(milestone)).max()?;
+        Some(last.since(first))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_round_trip() {
+        for text in ["create", "stop-1", "storm-12"] {
+            let name: PhaseName = text.parse().unwrap();
+            assert_eq!(name.to_string(), text);
+            assert_eq!(serde_json::from_value::<PhaseName>(serde_json::json!(text)).unwrap(), name);
+        }
+        for text in ["", "storm", "storm-0", "storm-x", "create-1", "boot-1"] {
+            assert!(text.parse::<PhaseName>().is_err(), "{text}");
+        }
+    }
+}
