@@ -3,3 +3,4 @@
 pub mod observe;
 pub mod plan;
 pub mod record;
+pub mod sandbox;

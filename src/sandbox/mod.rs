@@ -1,0 +1,3 @@
+//! The simulated cluster: a Kubernetes API on loopback with `KubeVirt` and CDI behind it.
+
+pub mod store;
