@@ -76,8 +76,11 @@ pub(super) fn generated_name(object: &Value) -> Option<String> {
 
 /// Restores what no update may change, and counts the generation; false if nothing has changed.
 pub(super) fn settle(kind: &Kind, before: &Value, after: &mut Value) -> bool {
-    after["apiVersion"] = before["apiVersion"].clone();
-    after["kind"] = before["kind"].clone();
+    for fixed in ["apiVersion", "kind"] {
+        if let Some(value) = before.get(fixed) {
+            after[fixed] = value.clone();
+        }
+    }
     let then = &before["metadata"];
     if !after["metadata"].is_object() {
         after["metadata"] = json!({});
