@@ -147,7 +147,12 @@ fn pull_failure(pod: &Value) -> Option<OutOfSync> {
 /// The Ready condition.
 fn ready(vmi: &mut Value, pod: Option<&Object>, stamp: &str) {
     let phase = vmi["status"]["phase"].as_str().unwrap_or_default();
+    let ended = matches!(phase, "Succeeded" | "Failed");
     let Some(pod) = pod else {
+        if ended {
+            // About to be let go; nobody reads this any more.
+            return;
+        }
         return conditions::mark(
             vmi,
             "Ready",
