@@ -5,6 +5,7 @@ use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use serde_json::Value;
 
+use super::protobuf;
 use super::status::Failure;
 
 /// The largest request an API server reads.
@@ -25,8 +26,12 @@ pub(super) async fn read(body: Incoming) -> Result<Bytes, Failure> {
     }
 }
 
-/// The value in a body, JSON or YAML.
+/// The value in a body: JSON, YAML, or what a client sends in protocol buffers.
 pub(super) fn value(body: &[u8]) -> Result<Value, Failure> {
+    if protobuf::is_protobuf(body) {
+        return protobuf::object(body)
+            .ok_or_else(|| Failure::unsupported("application/json, application/yaml"));
+    }
     match serde_json::from_slice(body) {
         Ok(value) => Ok(value),
         Err(error) => {

@@ -16,6 +16,7 @@ mod patch;
 mod path;
 mod pipeline;
 mod power;
+mod protobuf;
 mod query;
 mod selector;
 mod server;

@@ -177,6 +177,7 @@ impl Failure {
         self
     }
 
+    #[cfg(test)]
     pub(super) fn code(&self) -> u16 {
         self.code
     }

@@ -188,7 +188,7 @@ fn change(
     let applying = request.query.get("fieldManager").is_some()
         && patch::Dialect::of(kind, request.headers).is_ok_and(|dialect| dialect == patch::Dialect::Apply);
     let mut warnings = Vec::new();
-    let mut admitted = |after: &mut Value| -> Result<(), Failure> {
+    let admitted = |after: &mut Value| -> Result<(), Failure> {
         let before = after.clone();
         edit(after)?;
         check_unmoved(kind, &before, after)?;
