@@ -1,5 +1,7 @@
 //! The sandbox seen from outside.
 
+#![allow(clippy::unwrap_used, reason = "what fails here fails a test")]
+
 mod cluster;
 mod faults;
 mod kubectl;

@@ -26,12 +26,13 @@ pub(super) fn read(
 ) -> Result<(Vec<Object>, ListMeta), Failure> {
     let token = query.get("continue").map(Token::parse).transpose()?;
     let asked = query.number::<u64>("resourceVersion")?;
-    let exact = query.get("resourceVersionMatch") == Some("Exact");
+    let matching = query.get("resourceVersionMatch");
     let limit = query.number::<usize>("limit")?.filter(|limit| *limit > 0);
     // Version 0 is answered from the cache, which does not page.
     let limit = if asked == Some(0) && token.is_none() { None } else { limit };
-    // A portion of a version that was named is that version, as with "Exact".
-    let pinned = asked.filter(|revision| *revision > 0 && (exact || limit.is_some()) && token.is_none());
+    // A portion of a version that was named is that version, too, unless a newer one would do.
+    let pins = matching == Some("Exact") || (limit.is_some() && matching.is_none());
+    let pinned = asked.filter(|revision| *revision > 0 && pins && token.is_none());
     let past = token.as_ref().map(|token| token.revision).or(pinned);
     let (objects, revision) = match past {
         Some(revision) => (store.list_at(kind, namespace, revision).map_err(Failure::expired)?, revision),
