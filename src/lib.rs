@@ -3,3 +3,5 @@
 pub mod observe;
 pub mod plan;
 pub mod record;
+pub mod report;
+pub mod stats;
