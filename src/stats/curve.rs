@@ -45,6 +45,11 @@ impl Curve {
         Quantile::of(&self.arrivals, level)
     }
 
+    /// Seconds from the first request to the last VM that came back; `None` when none did.
+    pub fn last(&self) -> Option<f64> {
+        self.arrivals.max()
+    }
+
     /// The steps of the curve: seconds after the first request, and how many VMs are back from then on.
     pub fn points(&self) -> impl Iterator<Item = (f64, usize)> {
         self.arrivals.values().iter().enumerate().map(|(index, seconds)| (*seconds, index + 1))

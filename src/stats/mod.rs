@@ -35,7 +35,7 @@ pub(crate) fn maybe_micros<S: Serializer>(seconds: &Option<f64>, serializer: S) 
     }
 }
 
-/// Seconds rounded to six decimals.
+/// Seconds rounded to six decimals; adding zero turns a negative zero, as an empty sum is, into a plain one.
 pub(crate) fn round_to_micros(seconds: f64) -> f64 {
-    (seconds * 1e6).round() / 1e6
+    (seconds * 1e6).round() / 1e6 + 0.0
 }
