@@ -19,7 +19,7 @@ pub struct Status {
     /// Whether `setup` ran to its end.
     pub setup_done: bool,
     /// Number of VMs.
-    pub targets: u32,
+    pub targets: usize,
     /// The phases so far.
     pub phases: Vec<Standing>,
     /// The subcommand to run next.
@@ -72,7 +72,7 @@ impl Status {
         Self {
             run: record.plan.prefix.clone(),
             setup_done: record.setup.done,
-            targets: record.plan.size(),
+            targets: record.plan.targets().len(),
             phases: phases.collect(),
             next: next(record),
         }

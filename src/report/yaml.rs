@@ -17,6 +17,7 @@ mod tests {
     fn reads_back_as_the_same_document_as_the_json() {
         let report = Report::of(&fixtures::with_failures(), &Selection::default());
         let yaml: serde_json::Value = serde_saphyr::from_str(&report.yaml().unwrap()).unwrap();
+        assert!(!report.yaml().unwrap().contains(['\u{1b}', '\r']));
         let json: serde_json::Value = serde_json::from_str(&report.json().unwrap()).unwrap();
         assert_eq!(yaml, json);
     }

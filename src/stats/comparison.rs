@@ -1,5 +1,7 @@
 //! A storm against its baseline, from unrounded values.
 
+use std::collections::HashMap;
+
 use serde::Serialize;
 
 use crate::observe::{Milestone, Timeline};
@@ -52,16 +54,17 @@ pub struct Paired {
 impl Paired {
     /// Pairs timelines by target; `goal` of each phase as in [`Sample::to_milestone`].
     fn of(baseline: (&[Timeline], Milestone), storm: (&[Timeline], Milestone), milestone: Milestone) -> Self {
-        let size = baseline.0.iter().map(|timeline| timeline.target as usize + 1).max().unwrap_or(0);
-        let mut before = vec![None; size];
-        for timeline in baseline.0 {
-            before[timeline.target as usize] = arrival(timeline, milestone, baseline.1);
-        }
+        // A map, not a list by index: a damaged file may name any target.
+        let before: HashMap<u32, f64> = baseline
+            .0
+            .iter()
+            .filter_map(|timeline| Some((timeline.target, arrival(timeline, milestone, baseline.1)?)))
+            .collect();
         let pairs: Vec<(f64, f64)> = storm
             .0
             .iter()
             .filter_map(|timeline| {
-                let first = before.get(timeline.target as usize).copied().flatten()?;
+                let first = *before.get(&timeline.target)?;
                 Some((first, arrival(timeline, milestone, storm.1)?))
             })
             .collect();
