@@ -24,7 +24,7 @@ pub fn report(session: &Session, report: &Report) -> Result<(), Failure> {
     let unwritable = |error: crate::report::Unwritable| Failure::new("the report cannot be shown").because(error);
     let text = match session.output {
         Output::Table | Output::Wide => report.table(&layout),
-        Output::Json => report.json_text().map_err(unwritable)?,
+        Output::Json => report.json().map_err(unwritable)?,
         Output::Yaml => report.yaml().map_err(unwritable)?,
         Output::Name => report.names(),
     };

@@ -63,9 +63,9 @@ fn list(session: &Session, rows: &[StatusRow], layout: &Layout) -> Result<(), Fa
     let unwritable = |error: crate::report::Unwritable| Failure::new("the status cannot be shown").because(error);
     let text = match session.output {
         Output::Table | Output::Wide if rows.is_empty() => String::new(),
-        Output::Table | Output::Wide => status::list(rows, layout),
-        Output::Json => status::json(&rows).map_err(unwritable)?,
-        Output::Yaml => status::yaml(&rows).map_err(unwritable)?,
+        Output::Table | Output::Wide => status::listing(rows, layout.headers, layout.paint),
+        Output::Json => status::json(rows).map_err(unwritable)?,
+        Output::Yaml => status::yaml(rows).map_err(unwritable)?,
         Output::Name => rows.iter().map(|row| format!("{}\n", row.name)).collect(),
     };
     session.console.data(&text)

@@ -9,7 +9,9 @@ pub mod phase;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-pub use phase::{Gap, PhaseKind, PhaseName, PhaseRecord, PhaseSettings, PhaseState, SetupRecord, Via, WatchHealth};
+pub use phase::{
+    Gap, PhaseKind, PhaseName, PhaseRecord, PhaseSettings, PhaseState, SetupRecord, Via, WatchHealth,
+};
 
 use crate::plan::Plan;
 
