@@ -49,8 +49,14 @@ impl Cluster {
             if head.status.is_success() {
                 return Ok(Answer { code: head.status, body: body.to_vec() });
             }
-            let retry_after = head.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
-            Err(Trouble::from_answer(doing, head.status.as_u16(), &body, retry_after.map(Duration::from_secs)))
+            let retry_after =
+                head.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+            Err(Trouble::from_answer(
+                doing,
+                head.status.as_u16(),
+                &body,
+                retry_after.map(Duration::from_secs),
+            ))
         };
         match self.request_timeout {
             None => exchange.await,
@@ -97,7 +103,8 @@ fn is_worth_another_try(trouble: &Trouble, attempt: u32) -> bool {
 /// How long to wait before the attempt after `attempt`: what the server asked for, else doubling, jittered.
 pub fn wait(attempt: u32, asked: Option<Duration>) -> Duration {
     let doubled = FIRST_WAIT * 2_u32.saturating_pow(attempt.saturating_sub(1).min(10));
-    let base = asked.unwrap_or(doubled).min(LONGEST_WAIT.max(asked.unwrap_or_default().min(LONGEST_WAIT * 6)));
+    let base =
+        asked.unwrap_or(doubled).min(LONGEST_WAIT.max(asked.unwrap_or_default().min(LONGEST_WAIT * 6)));
     base.mul_f64(rand::rng().random_range(1.0..1.3))
 }
 
@@ -140,7 +147,10 @@ mod tests {
         for attempt in 1..20 {
             let expected = FIRST_WAIT * 2_u32.saturating_pow((attempt - 1).min(10));
             let waited = wait(attempt, None);
-            assert!(waited >= expected.min(LONGEST_WAIT) && waited <= LONGEST_WAIT.mul_f64(1.3), "{waited:?}");
+            assert!(
+                waited >= expected.min(LONGEST_WAIT) && waited <= LONGEST_WAIT.mul_f64(1.3),
+                "{waited:?}"
+            );
         }
         assert!(wait(1, Some(Duration::from_secs(7))) >= Duration::from_secs(7));
     }

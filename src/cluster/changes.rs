@@ -80,7 +80,8 @@ fn phase(text: &str) -> InstancePhase {
 
 impl From<Vmi> for Instance {
     fn from(vmi: Vmi) -> Self {
-        let is_true = |kind: &str| vmi.status.conditions.iter().any(|c| c.r#type == kind && c.status == "True");
+        let is_true =
+            |kind: &str| vmi.status.conditions.iter().any(|c| c.r#type == kind && c.status == "True");
         let transition = |t: &Transition| Some((phase(&t.phase), t.phase_transition_timestamp?));
         Self {
             ready: is_true("Ready"),
@@ -132,7 +133,8 @@ impl Changes {
     /// from now on is missed.
     pub async fn open(cluster: &Cluster, selector: &str) -> Result<Self, Trouble> {
         let collection = path("kubevirt.io/v1", None, "virtualmachineinstances");
-        let watch = Watch::open(cluster, "watch virtual machine instances", collection, selector.into()).await?;
+        let watch =
+            Watch::open(cluster, "watch virtual machine instances", collection, selector.into()).await?;
         Ok(Self { watch, known: HashMap::new() })
     }
 

@@ -46,9 +46,9 @@ impl Connection {
     pub async fn open(&self) -> Result<Cluster, Failure> {
         let mut config = self.config().await?;
         if let Some(server) = &self.server {
-            config.cluster_url = server
-                .parse()
-                .map_err(|error| Failure::usage(format!("--server `{server}` is not a URL")).because(error))?;
+            config.cluster_url = server.parse().map_err(|error| {
+                Failure::usage(format!("--server `{server}` is not a URL")).because(error)
+            })?;
         }
         if let Some(path) = &self.certificate_authority {
             if !path.is_file() {
@@ -107,7 +107,9 @@ impl Connection {
             }
         };
         let contexts: Vec<String> = kubeconfig.contexts.iter().map(|context| context.name.clone()).collect();
-        Config::from_custom_kubeconfig(kubeconfig, &options).await.map_err(|error| self.bad_context(&error, &contexts))
+        Config::from_custom_kubeconfig(kubeconfig, &options)
+            .await
+            .map_err(|error| self.bad_context(&error, &contexts))
     }
 
     fn bad_context(&self, error: &KubeconfigError, contexts: &[String]) -> Failure {

@@ -85,8 +85,7 @@ impl Cluster {
             Err(trouble) => return Err(trouble.into()),
         }
         let (lost, is_lost) = watch::channel(false);
-        let renewer =
-            Renewer { cluster: self.clone(), name, holder: holder.to_owned(), lost };
+        let renewer = Renewer { cluster: self.clone(), name, holder: holder.to_owned(), lost };
         let task = tokio::spawn(renewer.renew());
         Ok(Held {
             cluster: self.clone(),
@@ -139,7 +138,8 @@ impl Cluster {
         match self.ask_raw(doing, &request).await {
             Ok(_) => Ok(()),
             Err(trouble) if trouble.kind == Kind::Conflict => {
-                let spec = self.read_lease(doing, name).await?.and_then(|lease| lease.spec).unwrap_or_default();
+                let spec =
+                    self.read_lease(doing, name).await?.and_then(|lease| lease.spec).unwrap_or_default();
                 Err(LockError::Taken(Taken {
                     holder: spec.holder_identity.unwrap_or_default(),
                     since: spec.acquire_time.map(|time| time.0),

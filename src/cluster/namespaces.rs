@@ -36,8 +36,7 @@ pub fn collection() -> String {
 /// The manifest of a namespace of a run.
 pub fn manifest(name: &str, prefix: &str, run_id: &str) -> Namespace {
     let labels = names::labels(prefix, run_id, Role::Target);
-    let metadata =
-        ObjectMeta { name: Some(name.to_owned()), labels: Some(labels), ..ObjectMeta::default() };
+    let metadata = ObjectMeta { name: Some(name.to_owned()), labels: Some(labels), ..ObjectMeta::default() };
     Namespace { metadata, ..Namespace::default() }
 }
 

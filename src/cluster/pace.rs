@@ -68,10 +68,7 @@ impl Cluster {
             effort.attempts += 1;
             let outcome = self.call(timed.doing, timed.request.clone()).await;
             let now = monotonic_now();
-            let trouble = match outcome {
-                Ok(_) => return (effort, Ok(now)),
-                Err(trouble) => trouble,
-            };
+            let Err(trouble) = outcome else { return (effort, Ok(now)) };
             if self.was_done_before(timed, &trouble, answer_lost).await {
                 return (effort, Ok(now));
             }

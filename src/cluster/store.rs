@@ -81,7 +81,8 @@ impl Cluster {
 
     async fn load_once(&self, prefix: &str) -> Result<Option<(RunRecord, RunStore)>, LoadError> {
         let doing = "read the record";
-        let Some(head) = self.read::<ConfigMap>(doing, &self.config_maps(), &names::head_name(prefix)).await?
+        let Some(head) =
+            self.read::<ConfigMap>(doing, &self.config_maps(), &names::head_name(prefix)).await?
         else {
             return Ok(None);
         };
@@ -93,7 +94,8 @@ impl Cluster {
             for index in &part.chunks {
                 let name = names::part_name(prefix, &index.name);
                 let stored = self.read::<ConfigMap>(doing, &self.config_maps(), &name).await?;
-                let bytes = stored.and_then(|map| map.binary_data).and_then(|mut d| d.remove(names::CHUNK_KEY));
+                let bytes =
+                    stored.and_then(|map| map.binary_data).and_then(|mut d| d.remove(names::CHUNK_KEY));
                 let bytes = bytes.ok_or(CodecError::Missing(name))?.0;
                 codec::verify_chunk(index, &bytes)?;
                 chunks.push(bytes);
@@ -113,11 +115,7 @@ impl Cluster {
     /// Makes the head of a new record.
     ///
     /// Fails with [`Kind::AlreadyExists`] when there is one.
-    pub async fn begin_record(
-        &self,
-        record: &RunRecord,
-        holder: Option<&str>,
-    ) -> Result<RunStore, Trouble> {
+    pub async fn begin_record(&self, record: &RunRecord, holder: Option<&str>) -> Result<RunStore, Trouble> {
         let doing = "create the record";
         let mut store = RunStore {
             cluster: self.clone(),
@@ -136,8 +134,7 @@ impl Cluster {
 
     /// The heads of the records in this namespace, or in all.
     pub async fn heads(&self, all_namespaces: bool) -> Result<Vec<Head>, Trouble> {
-        let collection =
-            if all_namespaces { path("v1", None, "configmaps") } else { self.config_maps() };
+        let collection = if all_namespaces { path("v1", None, "configmaps") } else { self.config_maps() };
         let (maps, _) =
             list_all::<ConfigMap>(self, "list records", &collection, &names::head_selector()).await?;
         let head = |map: ConfigMap| {
@@ -172,8 +169,10 @@ impl Cluster {
         let request = built(doing, on(&self.secrets()).create(&post_params(), body.clone()))?;
         match self.ask_raw(doing, &request).await {
             Err(trouble) if trouble.kind == Kind::AlreadyExists => {
-                let request =
-                    built(doing, on(&self.secrets()).replace(&names::head_name(prefix), &post_params(), body))?;
+                let request = built(
+                    doing,
+                    on(&self.secrets()).replace(&names::head_name(prefix), &post_params(), body),
+                )?;
                 self.ask_raw(doing, &request).await.map(|_| ())
             }
             outcome => outcome.map(|_| ()),

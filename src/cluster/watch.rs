@@ -74,7 +74,12 @@ impl<T: Watched> Watch<T> {
     /// Lists, so that the first delivery is waiting, and begins to watch from there.
     ///
     /// `doing` completes "failed to …". Fails when the first list fails.
-    pub async fn open(cluster: &Cluster, doing: &str, path: String, selector: String) -> Result<Self, Trouble> {
+    pub async fn open(
+        cluster: &Cluster,
+        doing: &str,
+        path: String,
+        selector: String,
+    ) -> Result<Self, Trouble> {
         let (sender, heard) = mpsc::unbounded_channel();
         let mut follower =
             Follower { cluster: cluster.clone(), doing: doing.to_owned(), path, selector, sender };
@@ -127,7 +132,9 @@ impl<T: Watched> Follower<T> {
         let opening = self.cluster.client.request_events::<T>(request);
         let events = match tokio::time::timeout(Duration::from_secs(30), opening).await {
             Ok(events) => events.map_err(|error| Trouble::from_client(&self.doing, &error))?,
-            Err(_) => return Err(Trouble::new(&self.doing, Kind::TimedOut, "the watch was not opened in 30s")),
+            Err(_) => {
+                return Err(Trouble::new(&self.doing, Kind::TimedOut, "the watch was not opened in 30s"));
+            }
         };
         Ok(events.boxed())
     }

@@ -51,11 +51,14 @@ pub struct CleanupArgs {
 /// Runs the command.
 pub async fn command(context: &Context, args: &CleanupArgs) -> Result<Exit, Failure> {
     let session = context.connect().await?;
-    run(&session, args).await
+    if let Some(deleted) = run(&session, args).await? {
+        print(&session, &deleted, args.keep_record, "deleted")?;
+    }
+    Ok(Exit::Good)
 }
 
-/// Cleans a run up.
-pub async fn run(session: &Session, args: &CleanupArgs) -> Result<Exit, Failure> {
+/// Cleans a run up; gives what was deleted, or nothing where nothing was to be done.
+pub async fn run(session: &Session, args: &CleanupArgs) -> Result<Option<Leftovers>, Failure> {
     let prefix = &args.run.prefix;
     let run_id = match session.cluster.load(prefix).await {
         Ok(found) => found.map(|(record, _)| record.run_id),
@@ -69,12 +72,12 @@ pub async fn run(session: &Session, args: &CleanupArgs) -> Result<Exit, Failure>
     let selector = run_id.as_deref().map_or_else(|| run_selector(prefix), run_id_selector);
     let leftovers = cleanup::leftovers(&session.cluster, &selector).await?;
     if leftovers.is_empty() {
-        session.console.data(&format!("nothing of run {prefix} is there\n"))?;
-        return Ok(Exit::Good);
+        session.console.say(&format!("nothing of run {prefix} is there"));
+        return Ok(None);
     }
     if args.dry_run.dry_run == DryRun::Client {
         print(session, &leftovers, args.keep_record, "would be deleted")?;
-        return Ok(Exit::Good);
+        return Ok(None);
     }
     if !args.yes {
         ask(session, prefix, &leftovers, args.keep_record)?;
@@ -94,8 +97,7 @@ pub async fn run(session: &Session, args: &CleanupArgs) -> Result<Exit, Failure>
     lock.release().await;
     let deleted = outcome?;
     verify(session, &selector, args, prefix).await?;
-    print(session, &deleted, args.keep_record, "deleted")?;
-    Ok(Exit::Good)
+    Ok(Some(deleted))
 }
 
 /// Lists again: what is there now was not deleted.

@@ -33,7 +33,7 @@ struct Planned {
 }
 
 /// Prints the requests of a timed phase.
-pub async fn requests(
+async fn requests(
     session: &Session,
     record: &RunRecord,
     kind: PhaseKind,
@@ -48,7 +48,9 @@ pub async fn requests(
     let stopped = record.last_of(PhaseKind::Stop);
     for (position, target) in record.plan.targets().iter().enumerate() {
         let was_stopped = || {
-            stopped.and_then(|phase| phase.timelines.get(position)).is_some_and(|t| t.outcome == Outcome::Reached)
+            stopped
+                .and_then(|phase| phase.timelines.get(position))
+                .is_some_and(|t| t.outcome == Outcome::Reached)
         };
         timed.push(match kind {
             PhaseKind::Create => match template {
@@ -64,7 +66,7 @@ pub async fn requests(
 }
 
 /// Prints what a timed phase would send.
-pub async fn phase(
+pub(super) async fn phase(
     session: &Session,
     record: &RunRecord,
     kind: PhaseKind,
@@ -79,23 +81,25 @@ pub async fn phase(
             body,
         }
     });
-    print(session, planned.collect())
+    print(session, &planned.collect::<Vec<_>>())
 }
 
 /// Prints what setup would send for the namespaces that are missing.
-pub fn setup(session: &Session, record: &RunRecord) -> Result<(), Failure> {
+pub(super) fn setup(session: &Session, record: &RunRecord) -> Result<(), Failure> {
     let namespace = |name: &str| {
         let manifest = namespaces::manifest(name, &record.plan.prefix, &record.run_id);
         let body = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": manifest.metadata});
         Planned { method: "POST".into(), path: namespaces::collection(), body }
     };
-    print(session, record.plan.targets().iter().map(|target| namespace(&target.namespace)).collect())
+    print(
+        session,
+        &record.plan.targets().iter().map(|target| namespace(&target.namespace)).collect::<Vec<_>>(),
+    )
 }
 
-fn print(session: &Session, planned: Vec<Planned>) -> Result<(), Failure> {
-    let unwritable = |error: &dyn std::fmt::Display| {
-        Failure::new("the plan cannot be printed").because(error.to_string())
-    };
+fn print(session: &Session, planned: &[Planned]) -> Result<(), Failure> {
+    let unwritable =
+        |error: &dyn std::fmt::Display| Failure::new("the plan cannot be printed").because(error.to_string());
     let count = planned.len();
     let all: Vec<Value> = planned
         .iter()
@@ -146,7 +150,8 @@ mod tests {
 
     #[test]
     fn secrets_are_blacked_out_at_any_depth() {
-        let vm = json!({"spec": {"volumes": [{"cloudInitNoCloud": {"userData": "password: x"}}], "name": "y"}});
+        let vm =
+            json!({"spec": {"volumes": [{"cloudInitNoCloud": {"userData": "password: x"}}], "name": "y"}});
         let shown = black_out(vm).to_string();
         assert!(!shown.contains("password: x") && shown.contains("<redacted>") && shown.contains("\"y\""));
     }

@@ -1,5 +1,7 @@
 //! What the user types: one file per subcommand, and the flags that they share.
 
+#![expect(missing_docs, reason = "the doc of a flag is its help; a group of flags has its doc at its type")]
+
 pub mod cleanup;
 pub mod completion;
 pub mod connection;
@@ -94,8 +96,7 @@ enum Command {
 impl Cli {
     /// Runs what the user typed; what went wrong is told on the console.
     pub async fn run(self, interrupted: watch::Receiver<bool>) -> Exit {
-        let context =
-            Context { connection: self.connection, presentation: self.presentation, interrupted };
+        let context = Context { connection: self.connection, presentation: self.presentation, interrupted };
         let console = context.console();
         match self.command.run(&context).await {
             Ok(exit) => exit,
@@ -110,7 +111,10 @@ impl Cli {
 impl Command {
     async fn run(self, context: &Context) -> Result<Exit, Failure> {
         let presentation = &context.presentation;
-        crate::console::logging::start(presentation.log_filter().as_deref(), presentation.log_file.as_deref())?;
+        crate::console::logging::start(
+            presentation.log_filter().as_deref(),
+            presentation.log_file.as_deref(),
+        )?;
         match self {
             Self::Run(args) => run::command(context, &args).await,
             Self::Setup(args) => setup::command(context, &args).await,

@@ -44,11 +44,7 @@ pub async fn command(context: &Context, kind: PhaseKind, args: &PhaseArgs) -> Re
 }
 
 /// Runs one timed phase; gives the record as it is afterwards, or nothing after a dry run.
-pub async fn run(
-    session: &Session,
-    kind: PhaseKind,
-    args: &PhaseArgs,
-) -> Result<Option<RunRecord>, Failure> {
+pub async fn run(session: &Session, kind: PhaseKind, args: &PhaseArgs) -> Result<Option<RunRecord>, Failure> {
     let prefix = &args.run.prefix;
     let (mut record, mut store) = session.load(prefix).await?;
     args.asserted.check(&record.plan)?;
@@ -62,7 +58,7 @@ pub async fn run(
         _ => None,
     };
     if args.dry_run.dry_run == DryRun::Client {
-        dry_run::phase(session, &record, kind, args.pace.settings().via, template.as_ref())?;
+        dry_run::phase(session, &record, kind, args.pace.settings().via, template.as_ref()).await?;
         return Ok(None);
     }
     let lock = session.lock(prefix, &record.run_id).await?;
@@ -105,22 +101,27 @@ async fn locked(
     let outcome = timed::run(work, record, store).await;
     progress.finish();
     let again = format!("go on: kubectl bootstorm {} --ns-prefix {prefix}", kind.word());
-    let (_, cut) = outcome.map_err(|trouble| {
-        Failure::from(trouble).hint(format!("what was saved is kept; {again}"))
-    })?;
+    let (_, cut) =
+        outcome.map_err(|trouble| Failure::from(trouble).hint(format!("what was saved is kept; {again}")))?;
     match cut {
         None => Ok(()),
         Some(Cut::Interrupted) => {
             let phase = record.last_phase();
             let through = phase.map_or(0, |phase| phase.timelines.iter().filter(|t| t.is_over()).count());
             let all = phase.map_or(0, |phase| phase.timelines.len());
-            Err(Failure::interrupted(format!("interrupted; {through} of {all} VMs were through, everything is saved"))
-                .hint(again))
+            Err(Failure::interrupted(format!(
+                "interrupted; {through} of {all} VMs were through, everything is saved"
+            ))
+            .hint(again))
         }
-        Some(Cut::LockLost) => Err(Failure::new("the lock on the run was lost; nothing was saved since then")
-            .hint(format!("see who has it: kubectl bootstorm status --ns-prefix {prefix}"))),
-        Some(Cut::RecordChanged) => Err(Failure::new("another process changed the record of the run meanwhile")
-            .hint(format!("see where it stands: kubectl bootstorm status --ns-prefix {prefix}"))),
+        Some(Cut::LockLost) => {
+            Err(Failure::new("the lock on the run was lost; nothing was saved since then")
+                .hint(format!("see who has it: kubectl bootstorm status --ns-prefix {prefix}")))
+        }
+        Some(Cut::RecordChanged) => {
+            Err(Failure::new("another process changed the record of the run meanwhile")
+                .hint(format!("see where it stands: kubectl bootstorm status --ns-prefix {prefix}")))
+        }
     }
 }
 
@@ -134,7 +135,8 @@ async fn template(session: &Session, record: &RunRecord) -> Result<Template, Fai
                 Failure::new(format!("the VM manifest {name} of run \"{prefix}\" {why}"))
                     .hint(format!("set the run up again: kubectl bootstorm cleanup --ns-prefix {prefix}"))
             };
-            let text = session.cluster.load_template(prefix).await?.ok_or_else(|| lost("is not there any more"))?;
+            let text =
+                session.cluster.load_template(prefix).await?.ok_or_else(|| lost("is not there any more"))?;
             if Template::digest(&text) != *sha256 {
                 return Err(lost("was changed since the setup"));
             }

@@ -17,8 +17,14 @@ const VM_NAME: &str = "boot-storm-vm";
 #[derive(Debug, Clone, Args)]
 pub struct RunArgs {
     /// Name of the run, and prefix of its namespaces
-    #[arg(long = "ns-prefix", alias = "namespace-prefix", value_name = "PREFIX",
-        default_value = "boot-storm-test", env = "BOOTSTORM_NS_PREFIX", hide_env = true)]
+    #[arg(
+        long = "ns-prefix",
+        alias = "namespace-prefix",
+        value_name = "PREFIX",
+        default_value = "boot-storm-test",
+        env = "BOOTSTORM_NS_PREFIX",
+        hide_env = true
+    )]
     pub prefix: String,
 }
 
@@ -78,19 +84,21 @@ impl PlanArgs {
             }
             Some(path) => {
                 let text = read(path)?;
-                let name = path.file_name().map_or_else(|| "-".into(), |name| name.to_string_lossy().into_owned());
+                let name =
+                    path.file_name().map_or_else(|| "-".into(), |name| name.to_string_lossy().into_owned());
                 let template = Template::parse(&text).map_err(|fault| {
                     Failure::new(format!("{} is not a usable VM manifest", path.display()))
                         .because(fault)
-                        .hint("see an example: kubectl bootstorm create --help, or examples/ in the repository")
+                        .hint(
+                            "see an example: kubectl bootstorm create --help, or examples/ in the repository",
+                        )
                 })?;
                 let sha256 = Template::digest(&text);
                 (TemplateSource::File { name, sha256 }, template, Some(text))
             }
         };
-        let plan = Plan::resolve(&run.prefix, self.start, self.end, &self.vm_name, source).map_err(|fault| {
-            Failure::usage(fault).hint("see: kubectl bootstorm setup --help")
-        })?;
+        let plan = Plan::resolve(&run.prefix, self.start, self.end, &self.vm_name, source)
+            .map_err(|fault| Failure::usage(fault).hint("see: kubectl bootstorm setup --help"))?;
         Ok(Resolved { plan, template, text })
     }
 }

@@ -57,8 +57,14 @@ pub struct PresentationArgs {
     #[arg(long, global = true, value_name = "FILE", hide_short_help = true)]
     pub log_file: Option<PathBuf>,
     /// Log level: error, warn, info, debug or trace
-    #[arg(long, global = true, value_name = "LEVEL", env = "BOOTSTORM_LOG", hide_env = true,
-        hide_short_help = true)]
+    #[arg(
+        long,
+        global = true,
+        value_name = "LEVEL",
+        env = "BOOTSTORM_LOG",
+        hide_env = true,
+        hide_short_help = true
+    )]
     pub log_level: Option<String>,
 }
 
@@ -81,10 +87,13 @@ impl PresentationArgs {
             2 => Some("debug".to_owned()),
             _ => Some("trace".to_owned()),
         };
-        self.log_level.as_ref().map(|level| match level.to_lowercase().as_str() {
-            "warning" => "warn".to_owned(),
-            lower @ ("error" | "warn" | "info" | "debug" | "trace" | "off") => lower.to_owned(),
-            _ => level.clone(),
-        }).or(by_count)
+        self.log_level
+            .as_ref()
+            .map(|level| match level.to_lowercase().as_str() {
+                "warning" => "warn".to_owned(),
+                lower @ ("error" | "warn" | "info" | "debug" | "trace" | "off") => lower.to_owned(),
+                _ => level.clone(),
+            })
+            .or(by_count)
     }
 }

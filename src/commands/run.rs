@@ -33,6 +33,7 @@ Examples:
 
   # How the same storm looks on slow storage
   kubectl bootstorm run --sandbox --profile slow-storage --end 50")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct RunCommand {
     #[command(flatten)]
     pub run: RunArgs,
@@ -108,9 +109,10 @@ async fn phases(session: &Session, args: &RunCommand) -> Result<Exit, Failure> {
         dry_run: DryRunArgs { dry_run: DryRun::None },
         save: args.save.clone(),
     };
-    let kinds: &[PhaseKind] = match args.no_storm {
-        true => &[PhaseKind::Create],
-        false => &[PhaseKind::Create, PhaseKind::Stop, PhaseKind::Storm],
+    let kinds: &[PhaseKind] = if args.no_storm {
+        &[PhaseKind::Create]
+    } else {
+        &[PhaseKind::Create, PhaseKind::Stop, PhaseKind::Storm]
     };
     for kind in kinds {
         if is_done(&record, *kind) {
@@ -140,8 +142,11 @@ async fn phases(session: &Session, args: &RunCommand) -> Result<Exit, Failure> {
             concurrency: 50,
             dry_run: DryRunArgs { dry_run: DryRun::None },
         };
-        let quiet = Session { output: Output::Name, console: session.console, ..session.clone() };
-        cleanup::run_quietly(&quiet, &cleanup).await?;
+        if let Some(deleted) = cleanup::run(session, &cleanup).await? {
+            session
+                .console
+                .say(&format!("cleaned up: {} objects deleted, nothing is left", deleted.names().len()));
+        }
     }
     Ok(record.phases.iter().map(exit_of).max().unwrap_or(Exit::Good))
 }

@@ -15,14 +15,17 @@ use crate::phases::Interrupt;
 /// Simulates KubeVirt, CDI, the scheduler, kubelets, storage and guests behind a Kubernetes API that kubectl understands.
 /// Only this machine can reach it, and only with the token in the kubeconfig that it writes.
 #[derive(Debug, Clone, Args)]
-#[command(name = "sandbox", after_long_help = "\
+#[command(
+    name = "sandbox",
+    after_long_help = "\
 Examples:
   # A cluster of three nodes; use it from another terminal
   kubectl bootstorm sandbox --nodes 3 --kubeconfig sandbox.kubeconfig
   kubectl --kubeconfig sandbox.kubeconfig get nodes
 
   # A cluster whose storage is slow, twenty times faster than real time
-  kubectl bootstorm sandbox --profile slow-storage --speed 20")]
+  kubectl bootstorm sandbox --profile slow-storage --speed 20"
+)]
 pub struct SandboxCommand {
     #[command(flatten)]
     pub sandbox: SandboxArgs,

@@ -31,7 +31,8 @@ impl SaveArgs {
         if !self.save_results {
             return Ok(());
         }
-        let options = LegacyOptions { storage_driver: self.storage_driver.clone(), ..LegacyOptions::default() };
+        let options =
+            LegacyOptions { storage_driver: self.storage_driver.clone(), ..LegacyOptions::default() };
         let files = legacy::files(record, &options)
             .map_err(|error| Failure::new("the results cannot be saved").because(error))?;
         let mut folder = None;

@@ -66,12 +66,9 @@ impl Session {
     /// The record of a run, and its store. Fails when there is none.
     pub async fn load(&self, prefix: &str) -> Result<(RunRecord, RunStore), Failure> {
         self.find(prefix).await?.ok_or_else(|| {
-            Failure::new(format!(
-                "there is no run \"{prefix}\" in namespace {}",
-                self.cluster.namespace()
-            ))
-            .hint(format!("make one: kubectl bootstorm setup --ns-prefix {prefix}"))
-            .hint("list the runs of all namespaces: kubectl bootstorm status -A")
+            Failure::new(format!("there is no run \"{prefix}\" in namespace {}", self.cluster.namespace()))
+                .hint(format!("make one: kubectl bootstorm setup --ns-prefix {prefix}"))
+                .hint("list the runs of all namespaces: kubectl bootstorm status -A")
         })
     }
 
@@ -79,11 +76,11 @@ impl Session {
     pub async fn find(&self, prefix: &str) -> Result<Option<(RunRecord, RunStore)>, Failure> {
         self.cluster.load(prefix).await.map_err(|error| match error {
             LoadError::Trouble(trouble) => trouble.into(),
-            LoadError::Codec(error) => {
-                Failure::new(format!("the record of run \"{prefix}\" cannot be read")).because(error).hint(
-                    format!("to delete it with all that belongs to it: kubectl bootstorm cleanup --ns-prefix {prefix}"),
-                )
-            }
+            LoadError::Codec(error) => Failure::new(format!("the record of run \"{prefix}\" cannot be read"))
+                .because(error)
+                .hint(format!(
+                    "to delete it with all that belongs to it: kubectl bootstorm cleanup --ns-prefix {prefix}"
+                )),
         })
     }
 
@@ -93,9 +90,10 @@ impl Session {
             LockError::Trouble(trouble) => trouble.into(),
             LockError::Taken(taken) => {
                 let ago = |at: Option<jiff::Timestamp>| {
-                    at.map_or_else(|| "an unknown time".into(), |at| {
-                        format!("{}s", (wall_now().as_second() - at.as_second()).max(0))
-                    })
+                    at.map_or_else(
+                        || "an unknown time".into(),
+                        |at| format!("{}s", (wall_now().as_second() - at.as_second()).max(0)),
+                    )
                 };
                 Failure::new(format!("another process is working on run \"{prefix}\""))
                     .because(format!(

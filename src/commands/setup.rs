@@ -8,7 +8,6 @@ use super::presentation::Output;
 use super::session::{Context, Session};
 use super::{dry_run, values};
 use crate::cluster::Kind;
-use crate::cluster::lease::identity;
 use crate::cluster::store::RunStore;
 use crate::console::progress::Progress;
 use crate::exit::Exit;
@@ -88,7 +87,11 @@ fn summary(session: &Session, record: &RunRecord) -> String {
 }
 
 /// Sets a run up, or continues; gives its record, or nothing after a dry run.
-pub async fn run(session: &Session, args: &SetupArgs, resolved: Resolved) -> Result<Option<RunRecord>, Failure> {
+pub async fn run(
+    session: &Session,
+    args: &SetupArgs,
+    resolved: Resolved,
+) -> Result<Option<RunRecord>, Failure> {
     let found = session.find(&resolved.plan.prefix).await?;
     if let Some((record, _)) = &found {
         check_same(record, &resolved)?;
@@ -145,12 +148,15 @@ async fn locked(
     let events = |event: &crate::phases::Event| progress.hear(event);
     let interrupt = session.interrupt.clone();
     let made =
-        setup::make_namespaces(&session.cluster, &mut record, &mut store, batch_size, interrupt, &events).await;
+        setup::make_namespaces(&session.cluster, &mut record, &mut store, batch_size, interrupt, &events)
+            .await;
     progress.finish();
     let again = format!("go on: kubectl bootstorm setup --ns-prefix {prefix} with the same flags");
     match made {
         Ok(None) => Ok(record),
-        Ok(Some(_)) => Err(Failure::interrupted("interrupted; the namespaces made so far are kept").hint(again)),
+        Ok(Some(_)) => {
+            Err(Failure::interrupted("interrupted; the namespaces made so far are kept").hint(again))
+        }
         Err(failure) => Err(failure),
     }
 }

@@ -48,7 +48,8 @@ pub async fn command(context: &Context, args: &StatusArgs) -> Result<Exit, Failu
     }
     let (record, _) = session.load(&args.run.prefix).await?;
     let status = Status::of(&record);
-    let unwritable = |error: crate::report::Unwritable| Failure::new("the status cannot be shown").because(error);
+    let unwritable =
+        |error: crate::report::Unwritable| Failure::new("the status cannot be shown").because(error);
     let text = match session.output {
         Output::Table | Output::Wide => status.table(&layout),
         Output::Json => status::json(&status).map_err(unwritable)?,
@@ -60,7 +61,8 @@ pub async fn command(context: &Context, args: &StatusArgs) -> Result<Exit, Failu
 }
 
 fn list(session: &Session, rows: &[StatusRow], layout: &Layout) -> Result<(), Failure> {
-    let unwritable = |error: crate::report::Unwritable| Failure::new("the status cannot be shown").because(error);
+    let unwritable =
+        |error: crate::report::Unwritable| Failure::new("the status cannot be shown").because(error);
     let text = match session.output {
         Output::Table | Output::Wide if rows.is_empty() => String::new(),
         Output::Table | Output::Wide => status::listing(rows, layout.headers, layout.paint),

@@ -14,8 +14,11 @@ use crate::failure::Failure;
 pub fn start(filter: Option<&str>, file: Option<&Path>) -> Result<(), Failure> {
     let default = if file.is_some() { "info" } else { "off" };
     let text = filter.unwrap_or(default);
-    let directives =
-        if text.contains('=') || text.contains(',') { text.to_owned() } else { format!("off,bootstorm={text}") };
+    let directives = if text.contains('=') || text.contains(',') {
+        text.to_owned()
+    } else {
+        format!("off,bootstorm={text}")
+    };
     let filter = EnvFilter::try_new(&directives)
         .map_err(|error| Failure::usage(format!("--log-level `{text}` is not understood")).because(error))?;
     let registry = tracing_subscriber::registry().with(filter);

@@ -151,7 +151,8 @@ impl State {
         self.goal = None;
         self.began = monotonic_now();
         if console.is_interactive() {
-            let bar = ProgressBar::with_draw_target(Some(total as u64), ProgressDrawTarget::stderr_with_hz(10));
+            let bar =
+                ProgressBar::with_draw_target(Some(total as u64), ProgressDrawTarget::stderr_with_hz(10));
             let template = "{prefix:.bold} {bar:24.cyan/dim} {pos}/{len} {msg} {elapsed:.dim}";
             if let Ok(style) = ProgressStyle::with_template(template) {
                 bar.set_style(style.progress_chars("━╸─"));

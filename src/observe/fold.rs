@@ -122,11 +122,8 @@ impl Fold {
         if timeline.outcome == Outcome::Excluded {
             return Vec::new();
         }
-        let passed = if self.stops {
-            stop(timeline, change, receipt)
-        } else {
-            self.start(timeline, change, receipt)
-        };
+        let passed =
+            if self.stops { stop(timeline, change, receipt) } else { self.start(timeline, change, receipt) };
         passed.into_iter().map(|milestone| Passed { target: position, milestone }).collect()
     }
 
@@ -214,7 +211,10 @@ fn stop(timeline: &mut Timeline, change: &Change, receipt: Receipt) -> Vec<Miles
             let ours = timeline.instance_uid.as_ref() == Some(&instance.uid);
             let stopping = instance.deleting
                 || matches!(instance.phase, InstancePhase::Succeeded | InstancePhase::Failed);
-            if ours && stopping && timeline.has(Milestone::Requested) && note(timeline, Milestone::Stopping, receipt)
+            if ours
+                && stopping
+                && timeline.has(Milestone::Requested)
+                && note(timeline, Milestone::Stopping, receipt)
             {
                 return vec![Milestone::Stopping];
             }
@@ -279,7 +279,10 @@ mod tests {
 
     fn fold(stops: bool, old: &[&str]) -> (Fold, Vec<Timeline>) {
         let old = old.iter().map(|uid| (*uid).to_owned()).collect();
-        (Fold::new(Clock::start(), &[target(1), target(2)], stops, old), vec![Timeline::new(0), Timeline::new(1)])
+        (
+            Fold::new(Clock::start(), &[target(1), target(2)], stops, old),
+            vec![Timeline::new(0), Timeline::new(1)],
+        )
     }
 
     #[test]

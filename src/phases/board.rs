@@ -44,7 +44,8 @@ impl<'a> Board<'a> {
             .filter_map(|timeline| Some((timeline.at(Milestone::Requested)?, timeline.target)))
             .collect();
         asked.sort_unstable();
-        let deadlines = asked.into_iter().map(|(at, target)| (clock.instant(at.plus(timeout)), target)).collect();
+        let deadlines =
+            asked.into_iter().map(|(at, target)| (clock.instant(at.plus(timeout)), target)).collect();
         Self { phase, clock, fold, targets, events, unanswered: 0, pending, deadlines, dirty: true }
     }
 
@@ -167,7 +168,8 @@ impl<'a> Board<'a> {
             }
             self.deadlines.pop_front();
             if !over {
-                let reason = format!("not {} after {}s", self.phase.goal, self.phase.settings.timeout_seconds);
+                let reason =
+                    format!("not {} after {}s", self.phase.goal, self.phase.settings.timeout_seconds);
                 self.end(target, Outcome::TimedOut, Some(reason));
                 expired.push(target);
             }

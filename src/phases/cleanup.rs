@@ -143,8 +143,7 @@ pub async fn run(
 ) -> Result<Leftovers, CleanupError> {
     let all = leftovers(cluster, selector).await?;
     let everywhere = machines::collection(None);
-    let deletion =
-        Deletion { cluster, selector, concurrency, deadline: monotonic_now() + timeout, events };
+    let deletion = Deletion { cluster, selector, concurrency, deadline: monotonic_now() + timeout, events };
     deletion.delete("virtual machines", &everywhere, &all.machines).await?;
     deletion.delete("namespaces", &namespaces::collection(), &all.namespaces).await?;
     if !keep_record {

@@ -58,7 +58,8 @@ pub(super) async fn follow(mut following: Following<'_>, board: &mut Board<'_>) 
     let mut give_up_at: Option<Instant> = None;
     loop {
         if board.is_over() || cut.is_some() && board.is_answered() {
-            let trailing = cut.is_none() && board.phase.goal == Milestone::Running && board.lacks(Milestone::Ready);
+            let trailing =
+                cut.is_none() && board.phase.goal == Milestone::Running && board.lacks(Milestone::Ready);
             if !trailing && asked == 0 {
                 return cut;
             }

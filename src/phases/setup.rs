@@ -62,7 +62,8 @@ pub async fn inspect(cluster: &Cluster, plan: &Plan) -> Result<ClusterFacts, Fai
     }
     let missing = cluster.missing(&permissions(plan, cluster.namespace())).await?;
     if !missing.is_empty() {
-        let mut failure = Failure::new(format!("{} missing", count(missing.len(), "permission is", "permissions are")));
+        let mut failure =
+            Failure::new(format!("{} missing", count(missing.len(), "permission is", "permissions are")));
         for permission in missing {
             failure = failure.because(format!("you cannot {permission}"));
         }
@@ -142,8 +143,9 @@ pub async fn make_namespaces(
                     .hint("choose another prefix with --ns-prefix NAME"));
             }
             Made::Terminating => {
-                return Err(Failure::new(format!("namespace {name} is still being deleted"))
-                    .hint(format!("wait for it, then try again: kubectl wait --for=delete namespace/{name}")));
+                return Err(Failure::new(format!("namespace {name} is still being deleted")).hint(format!(
+                    "wait for it, then try again: kubectl wait --for=delete namespace/{name}"
+                )));
             }
         }
         events(&Event::NamespaceMade);

@@ -165,9 +165,15 @@ fn requests(
             continue;
         }
         let request = match (phase.name.kind, work.template) {
-            (PhaseKind::Create, Some(template)) => machines::create(target, &manifest(record, template, target))?,
+            (PhaseKind::Create, Some(template)) => {
+                machines::create(target, &manifest(record, template, target))?
+            }
             (PhaseKind::Create, None) => {
-                return Err(Trouble::new("create VMs", crate::cluster::Kind::Invalid, "there is no manifest"));
+                return Err(Trouble::new(
+                    "create VMs",
+                    crate::cluster::Kind::Invalid,
+                    "there is no manifest",
+                ));
             }
             (PhaseKind::Stop, _) => machines::stop(target, work.settings.via)?,
             (PhaseKind::Storm, _) => machines::start(target, work.settings.via)?,

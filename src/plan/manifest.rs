@@ -135,7 +135,10 @@ status: {printableStatus: Running}
         let template = Template::parse(TEMPLATE).unwrap();
         let target = Target { namespace: "p-1".into(), name: "vm".into() };
         let vm = template.render(&target, &vec![("run".into(), "p".into())], "Always");
-        assert_eq!(vm["metadata"], json!({"name": "vm", "namespace": "p-1", "labels": {"app": "mine", "run": "p"}}));
+        assert_eq!(
+            vm["metadata"],
+            json!({"name": "vm", "namespace": "p-1", "labels": {"app": "mine", "run": "p"}})
+        );
         assert_eq!(vm["spec"]["runStrategy"], "Always");
         assert!(vm["spec"].get("running").is_none() && vm.get("status").is_none());
         assert_eq!(vm["spec"]["template"]["metadata"]["labels"]["run"], "p");
@@ -144,6 +147,9 @@ status: {printableStatus: Running}
             json!({"name": "vm-root", "labels": {"run": "p"}})
         );
         assert_eq!(vm["spec"]["template"]["spec"]["volumes"][0]["dataVolume"]["name"], "vm-root");
-        assert_eq!(vm["spec"]["template"]["spec"]["volumes"][1]["cloudInitNoCloud"]["userData"], "name: golden");
+        assert_eq!(
+            vm["spec"]["template"]["spec"]["volumes"][1]["cloudInitNoCloud"]["userData"],
+            "name: golden"
+        );
     }
 }

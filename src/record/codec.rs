@@ -26,7 +26,9 @@ const MOST_BYTES: u64 = 256 * 1024 * 1024;
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum CodecError {
     /// It was written by a newer program.
-    #[error("it has format {found}, this program reads up to format {FORMAT}; a newer kubectl-bootstorm wrote it")]
+    #[error(
+        "it has format {found}, this program reads up to format {FORMAT}; a newer kubectl-bootstorm wrote it"
+    )]
     Newer {
         /// The format found.
         found: u32,
@@ -112,9 +114,8 @@ pub fn encode_index(parts: &[PartIndex]) -> String {
 
 /// Reads the head: the record without its phases, and where those are.
 pub fn decode_head(plan_json: &str, parts_json: &str) -> Result<(RunRecord, Vec<PartIndex>), CodecError> {
-    let unreadable = |what: &str, error: serde_json::Error| {
-        CodecError::Unreadable(what.to_owned(), error.to_string())
-    };
+    let unreadable =
+        |what: &str, error: serde_json::Error| CodecError::Unreadable(what.to_owned(), error.to_string());
     let version: FormatOnly = serde_json::from_str(plan_json).map_err(|e| unreadable("plan.json", e))?;
     if version.format > FORMAT {
         return Err(CodecError::Newer { found: version.format });
@@ -178,7 +179,11 @@ pub fn decode_phase(part: &PartIndex, chunks: &[Vec<u8>]) -> Result<PhaseRecord,
 }
 
 /// The short facts that the head shows to people as annotations, without their domain.
-pub fn summary(record: &RunRecord, holder: Option<&str>, updated: Timestamp) -> BTreeMap<&'static str, String> {
+pub fn summary(
+    record: &RunRecord,
+    holder: Option<&str>,
+    updated: Timestamp,
+) -> BTreeMap<&'static str, String> {
     let last = record.last_phase();
     let count = |outcome| last.map_or(0, |phase| phase.count(outcome));
     let mut facts = BTreeMap::from([

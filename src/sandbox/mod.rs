@@ -2,4 +2,7 @@
 
 pub mod controllers;
 pub mod model;
+mod running;
 pub mod store;
+
+pub use running::{Options, Sandbox, profile};
