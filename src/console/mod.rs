@@ -36,7 +36,7 @@ impl Console {
     }
 
     /// Whether colours belong into what is written to stdout.
-    pub fn paints_stdout(&self) -> bool {
+    pub fn paints_stdout(self) -> bool {
         let choice = match self.color {
             ColorChoice::Auto => AutoStream::choice(&std::io::stdout()),
             choice => choice,
@@ -45,27 +45,27 @@ impl Console {
     }
 
     /// Columns of the terminal, `COLUMNS`, or 80.
-    pub fn width(&self) -> usize {
+    pub fn width(self) -> usize {
         let from_env = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
         let from_terminal = || terminal_size::terminal_size().map(|(width, _)| width.0);
         usize::from(from_env.or_else(from_terminal).unwrap_or(DEFAULT_WIDTH)).clamp(40, 400)
     }
 
     /// Whether a person reads stderr on a terminal that can be drawn on.
-    pub fn is_interactive(&self) -> bool {
+    pub fn is_interactive(self) -> bool {
         let dumb = std::env::var("TERM").is_ok_and(|term| term == "dumb");
         std::io::stderr().is_terminal() && !dumb && !self.quiet
     }
 
     /// Whether the user can be asked.
-    pub fn can_ask(&self) -> bool {
+    pub fn can_ask(self) -> bool {
         std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
     }
 
     /// Writes data to stdout.
     ///
     /// A closed pipe is reported as such; other errors of stdout become a failure.
-    pub fn data(&self, text: &str) -> Result<(), Failure> {
+    pub fn data(self, text: &str) -> Result<(), Failure> {
         let mut stdout = AutoStream::new(std::io::stdout(), self.color).lock();
         let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
         match written {
@@ -77,19 +77,19 @@ impl Console {
     }
 
     /// Says something about the work, unless quiet.
-    pub fn say(&self, line: &str) {
+    pub fn say(self, line: &str) {
         if !self.quiet {
             self.stderr(line);
         }
     }
 
     /// Warns, also when quiet.
-    pub fn warn(&self, line: &str) {
+    pub fn warn(self, line: &str) {
         self.stderr(&format!("{}warning:{} {line}", style::WARNING, style::WARNING.render_reset()));
     }
 
     /// Says that and why the command failed, and what to do next.
-    pub fn fail(&self, failure: &Failure) {
+    pub fn fail(self, failure: &Failure) {
         let (error, hint) = (style::ERROR, style::HINT);
         self.stderr(&format!("{error}error:{error:#} {}", escape(&failure.message)));
         for cause in &failure.causes {
@@ -100,7 +100,7 @@ impl Console {
         }
     }
 
-    fn stderr(&self, line: &str) {
+    fn stderr(self, line: &str) {
         let mut stderr = AutoStream::new(std::io::stderr(), self.color).lock();
         // There is nobody left to tell when stderr fails.
         let _ = writeln!(stderr, "{line}");

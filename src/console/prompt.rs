@@ -6,7 +6,7 @@ use super::{Console, escape};
 
 impl Console {
     /// Asks a question that only `y` or `yes` answers with yes. Call it only where [`Console::can_ask`].
-    pub fn confirm(&self, question: &str) -> bool {
+    pub fn confirm(self, question: &str) -> bool {
         let mut stderr = std::io::stderr().lock();
         let _ = write!(stderr, "{} [y/N] ", escape(question));
         let _ = stderr.flush();

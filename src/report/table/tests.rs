@@ -89,7 +89,7 @@ fn other_phases_are_told_in_a_line_and_can_be_chosen() {
     let text = plain(&record);
     assert!(text.contains("Boot Storm Performance Test Results (storm-2)"), "{text}");
     assert!(text.contains("  storm-1:                12/12 running, mean "), "{text}");
-    let selection = Selection { baseline: "storm-1".parse().ok(), storm: "storm-2".parse().ok() };
+    let selection = Selection { baseline: "storm-1".parse().ok(), storm: "storm-2".parse().ok(), only: None };
     let text = Report::of(&record, &selection).table(&Layout::default());
     assert!(text.contains("Comparison: storm-1 -> storm-2"), "{text}");
 }

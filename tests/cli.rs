@@ -1,0 +1,3 @@
+//! The one integration-test binary: the program as a process, the sandbox, and what is shipped.
+
+mod shipping;
