@@ -1,3 +1,4 @@
-//! The integration tests: the programme and the sandbox as users meet them.
+//! The one integration-test binary: the program as a process, the sandbox, and what is shipped.
 
 mod sandbox;
+mod shipping;

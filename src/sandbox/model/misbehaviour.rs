@@ -1,0 +1,175 @@
+//! Machines that misbehave on demand, by annotation, by profile, or by a table given by a test.
+
+use std::collections::BTreeMap;
+use std::str::FromStr;
+
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
+use thiserror::Error;
+
+/// The annotation on a virtual machine, or on its template, that names a misbehaviour.
+pub const ANNOTATION: &str = "sandbox.bootstorm.dev/misbehave";
+
+/// One way for a machine to go wrong
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Misbehaviour {
+    /// `never-schedules`: no node suits its pod.
+    NeverSchedules,
+    /// `never-boots`: the instance reaches Scheduled, and its guest is never started.
+    NeverBoots,
+    /// `crashes`: the guest dies before it runs, every time.
+    Crashes,
+    /// `crashes-once`: the guest dies before it runs, the first time.
+    CrashesOnce,
+    /// `refuses-to-stop`: the guest ignores the power button until its grace ends.
+    RefusesToStop,
+    /// `never-stops`: the guest ignores the power button, and killing it does not help.
+    NeverStops,
+    /// `no-network`: the guest runs but never answers on the network, and has no agent.
+    NoNetwork,
+    /// `slow=<factor>`: everything of its own takes this many times as long.
+    Slow(f64),
+}
+
+/// A word that names no misbehaviour
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error(
+    "unknown misbehaviour \"{0}\", known are: never-schedules, never-boots, crashes, crashes-once, refuses-to-stop, never-stops, no-network, slow=<factor>"
+)]
+pub struct UnknownMisbehaviour(String);
+
+impl FromStr for Misbehaviour {
+    type Err = UnknownMisbehaviour;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(match text.trim() {
+            "never-schedules" => Self::NeverSchedules,
+            "never-boots" => Self::NeverBoots,
+            "crashes" => Self::Crashes,
+            "crashes-once" => Self::CrashesOnce,
+            "refuses-to-stop" => Self::RefusesToStop,
+            "never-stops" => Self::NeverStops,
+            "no-network" => Self::NoNetwork,
+            other => {
+                let factor = other.strip_prefix("slow=").and_then(|factor| factor.parse::<f64>().ok());
+                match factor.filter(|factor| factor.is_finite() && *factor > 0.0) {
+                    Some(factor) => Self::Slow(factor),
+                    None => return Err(UnknownMisbehaviour(other.to_owned())),
+                }
+            }
+        })
+    }
+}
+
+impl std::fmt::Display for Misbehaviour {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::NeverSchedules => f.write_str("never-schedules"),
+            Self::NeverBoots => f.write_str("never-boots"),
+            Self::Crashes => f.write_str("crashes"),
+            Self::CrashesOnce => f.write_str("crashes-once"),
+            Self::RefusesToStop => f.write_str("refuses-to-stop"),
+            Self::NeverStops => f.write_str("never-stops"),
+            Self::NoNetwork => f.write_str("no-network"),
+            Self::Slow(factor) => write!(f, "slow={factor}"),
+        }
+    }
+}
+
+impl Serialize for Misbehaviour {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Misbehaviour {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+    }
+}
+
+/// Which machines misbehave: patterns on `namespace/name`, where `*` stands for any characters
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct MisbehaviourTable(pub BTreeMap<String, Misbehaviour>);
+
+impl MisbehaviourTable {
+    /// A table in which nobody misbehaves.
+    pub fn none() -> Self {
+        Self::default()
+    }
+
+    /// Adds a pattern.
+    #[must_use]
+    pub fn with(mut self, pattern: &str, how: Misbehaviour) -> Self {
+        self.0.insert(pattern.to_owned(), how);
+        self
+    }
+
+    /// What the table says of a machine.
+    pub fn of(&self, namespace: &str, name: &str) -> Option<Misbehaviour> {
+        if self.0.is_empty() {
+            return None;
+        }
+        let full = format!("{namespace}/{name}");
+        self.0.iter().find(|(pattern, _)| matches(pattern, &full)).map(|(_, how)| *how)
+    }
+}
+
+/// What the annotation on a machine, its template or its instance says.
+pub fn annotated(object: &Value) -> Option<Misbehaviour> {
+    let own = &object["metadata"]["annotations"][ANNOTATION];
+    let template = &object["spec"]["template"]["metadata"]["annotations"][ANNOTATION];
+    own.as_str().or_else(|| template.as_str())?.parse().ok()
+}
+
+/// Whether `text` fits a pattern in which `*` stands for any characters.
+fn matches(pattern: &str, text: &str) -> bool {
+    let mut parts = pattern.split('*');
+    let Some(first) = parts.next() else { return text.is_empty() };
+    let Some(mut rest) = text.strip_prefix(first) else { return false };
+    let Some(last) = parts.next_back() else { return rest.is_empty() };
+    for part in parts {
+        let Some(at) = rest.find(part) else { return false };
+        rest = &rest[at + part.len()..];
+    }
+    rest.ends_with(last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_may_have_stars_anywhere() {
+        for (pattern, text, fits) in [
+            ("a/b", "a/b", true),
+            ("a/b", "a/bc", false),
+            ("*-7/*", "storm-7/vm", true),
+            ("*-7/*", "storm-17x/vm", false),
+            ("*/vm-*1", "ns/vm-21", true),
+            ("*", "anything", true),
+            ("ab*ba", "aba", false),
+        ] {
+            assert_eq!(matches(pattern, text), fits, "{pattern} on {text}");
+        }
+    }
+
+    #[test]
+    fn misbehaviours_are_written_as_they_are_read() {
+        for word in ["never-schedules", "never-boots", "crashes-once", "refuses-to-stop", "slow=2.5"] {
+            assert_eq!(word.parse::<Misbehaviour>().expect("a known word").to_string(), word);
+        }
+        assert!("slow=-1".parse::<Misbehaviour>().is_err());
+        let error = "naps".parse::<Misbehaviour>().expect_err("no such word");
+        assert!(error.to_string().contains("naps") && error.to_string().contains("never-boots"));
+    }
+
+    #[test]
+    fn a_template_may_carry_the_annotation() {
+        let vm =
+            serde_json::json!({"spec": {"template": {"metadata": {"annotations": {ANNOTATION: "crashes"}}}}});
+        assert_eq!(annotated(&vm), Some(Misbehaviour::Crashes));
+    }
+}

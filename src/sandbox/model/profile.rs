@@ -1,0 +1,378 @@
+//! All figures of the boot model, with units and origins; profiles are overlays on the default.
+//!
+//! Origins: "KV" is `KubeVirt`'s own default, "k8s" that of Kubernetes, "CSI" that of the external attacher, "CDI" of
+//! the containerized data importer, "published" a measured number of a public source, "estimate" is ours.
+
+mod named;
+
+use serde::{Deserialize, Serialize};
+
+use super::dice::Draw;
+use super::misbehaviour::MisbehaviourTable;
+pub use named::{ProfileError, load, named, names, parse};
+
+/// Every figure of the simulation.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct Profile {
+    /// The built-in profile this one starts from; `default` if it names none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub base: Option<String>,
+    /// What the profile shows, in one line.
+    pub summary: String,
+    /// What each node offers.
+    pub node: NodeShape,
+    /// The API server and virt-api.
+    pub api_server: ApiServer,
+    /// virt-controller.
+    pub virt_controller: VirtController,
+    /// The scheduler.
+    pub scheduler: Scheduler,
+    /// The kubelet and container runtime of each node.
+    pub kubelet: Kubelet,
+    /// virt-handler and virt-launcher of each node.
+    pub virt_handler: VirtHandler,
+    /// Storage: disks of the nodes and the shared pool.
+    pub storage: Storage,
+    /// CDI: imports and clones.
+    pub cdi: Cdi,
+    /// The guests.
+    pub guest: Guest,
+    /// Rare steps that take much longer.
+    pub stragglers: Stragglers,
+    /// The namespace controller.
+    pub namespaces: Namespaces,
+    /// Machines that misbehave.
+    pub misbehave: MisbehaviourTable,
+}
+
+/// What a node offers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct NodeShape {
+    /// CPU cores.
+    pub cores: f64,
+    /// Memory, in GiB.
+    pub memory_gib: f64,
+    /// The most pods. `OpenShift` allows 250, upstream 110.
+    pub pods: u32,
+    /// KVM devices (KV max-devices: 1000).
+    pub devices: u32,
+}
+
+impl Default for NodeShape {
+    fn default() -> Self {
+        Self { cores: 64.0, memory_gib: 256.0, pods: 250, devices: 1000 }
+    }
+}
+
+/// The API server and virt-api's webhooks.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct ApiServer {
+    /// Seconds for a write without webhooks (estimate; a healthy etcd commits in 5-10 ms).
+    pub write: Draw,
+    /// Seconds for a write of a controller to an object with webhooks (estimate: two calls of 3-5 ms more).
+    pub webhook_write: Draw,
+    /// Seconds of virt-api's work for a client's new machine: mutation, validation, access reviews (estimate; the
+    /// real virt-api let 8 parallel clients create 200 in 1.9 s, that is 76 ms each).
+    pub machine_create: Draw,
+    /// Seconds of virt-api's work for a client's change of a machine (estimate: half of a create).
+    pub machine_change: Draw,
+    /// Writes through webhooks worked on at the same time (estimate: two virt-api replicas of a few cores).
+    pub admission_places: usize,
+}
+
+impl Default for ApiServer {
+    fn default() -> Self {
+        Self {
+            write: Draw::new(0.006, 0.35),
+            webhook_write: Draw::new(0.012, 0.35),
+            machine_create: Draw::new(0.070, 0.25),
+            machine_change: Draw::new(0.030, 0.25),
+            admission_places: 8,
+        }
+    }
+}
+
+/// virt-controller.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct VirtController {
+    /// Calls per second to the API server (KV: 200).
+    pub qps: f64,
+    /// Calls at once (KV: 400).
+    pub burst: f64,
+    /// Workers on machines (KV: 3).
+    pub vm_workers: usize,
+    /// Workers on instances (KV: 10).
+    pub vmi_workers: usize,
+    /// Seconds of the controller's own work per reconciliation (estimate).
+    pub think: Draw,
+    /// The unit of the start-failure back-off, in seconds: 10 × n² up to 300 (KV).
+    pub crash_back_off: f64,
+}
+
+impl Default for VirtController {
+    fn default() -> Self {
+        Self {
+            qps: 200.0,
+            burst: 400.0,
+            vm_workers: 3,
+            vmi_workers: 10,
+            think: Draw::new(0.002, 0.4),
+            crash_back_off: 10.0,
+        }
+    }
+}
+
+/// The scheduler.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct Scheduler {
+    /// Calls per second to the API server (k8s: 50).
+    pub qps: f64,
+    /// Calls at once (k8s: 100).
+    pub burst: f64,
+    /// Seconds per pod (published: `scheduler_perf` places 333-909 pods/s).
+    pub decide: Draw,
+    /// Seconds before a pod without a node is tried again; doubles up to ten times this (k8s: 1 to 10).
+    pub back_off: f64,
+}
+
+impl Default for Scheduler {
+    fn default() -> Self {
+        Self { qps: 50.0, burst: 100.0, decide: Draw::new(0.003, 0.3), back_off: 1.0 }
+    }
+}
+
+/// The kubelet, the container runtime and the network plugin of a node.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct Kubelet {
+    /// Pod sandboxes set up at the same time. With `sandbox` this gives the 3-8 pods/s that a node starts (estimate
+    /// from published densities: runtime and CNI take locks per node).
+    pub sandbox_places: usize,
+    /// Seconds for a sandbox with its network (estimate).
+    pub sandbox: Draw,
+    /// Seconds for the init containers of a launcher pod, after the sandbox (estimate).
+    pub init_containers: Draw,
+    /// Seconds from there until the main containers run and are ready (estimate; k8s goal for a pod: 5 s in all).
+    pub containers: Draw,
+    /// CPU seconds that starting one pod costs its node (estimate).
+    pub start_cpu: f64,
+    /// Seconds to pull a container disk that the node does not have; pulls are serial (k8s default).
+    pub image_pull: Draw,
+    /// Seconds to find out that the node has the image.
+    pub image_check: Draw,
+    /// Seconds from the end of the last container to the removal of the pod (estimate).
+    pub teardown: Draw,
+    /// Pods taken down at the same time, network and volumes (estimate).
+    pub teardown_places: usize,
+    /// CPU seconds that taking one pod down costs its node (estimate).
+    pub teardown_cpu: f64,
+}
+
+impl Default for Kubelet {
+    fn default() -> Self {
+        Self {
+            sandbox_places: 8,
+            sandbox: Draw::new(1.1, 0.25),
+            init_containers: Draw::new(0.8, 0.3),
+            containers: Draw::new(1.1, 0.3),
+            start_cpu: 1.5,
+            image_pull: Draw::new(1.6, 0.2),
+            image_check: Draw::new(0.1, 0.3),
+            teardown: Draw::new(0.9, 0.3),
+            teardown_places: 6,
+            teardown_cpu: 0.5,
+        }
+    }
+}
+
+/// virt-handler and the virt-launchers of a node.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct VirtHandler {
+    /// Calls per second to the API server (KV 1.7 and later: 50).
+    pub qps: f64,
+    /// Calls at once (KV: 100).
+    pub burst: f64,
+    /// Workers (KV: 10).
+    pub workers: usize,
+    /// Seconds between two looks at something that is not ready (KV: 1).
+    pub recheck: f64,
+    /// Seconds from the pod's readiness until virt-launcher's command socket answers (estimate).
+    pub socket: Draw,
+    /// Seconds to convert and define the domain (estimate).
+    pub define: Draw,
+    /// Seconds to start qemu (estimate).
+    pub qemu_start: Draw,
+    /// CPU seconds of one start: libvirt, qemu, firmware (estimate).
+    pub start_cpu: f64,
+}
+
+impl Default for VirtHandler {
+    fn default() -> Self {
+        Self {
+            qps: 50.0,
+            burst: 100.0,
+            workers: 10,
+            recheck: 1.0,
+            socket: Draw::new(0.7, 0.4),
+            define: Draw::new(0.35, 0.3),
+            qemu_start: Draw::new(0.75, 0.3),
+            start_cpu: 1.0,
+        }
+    }
+}
+
+/// Storage. Node disks hold container images and disks, the pool holds claims.
+///
+/// Qemu opens disks with `cache=none` where it can, so each guest reads for itself; only the storage's own cache
+/// stands between it and the medium. What has just been written, an image just pulled or a volume just cloned, is
+/// still in that cache. That is why a first boot right after provisioning is quicker than a boot of the same
+/// machine later, when everything has been destaged; and why guests that have just flushed their dirty pages
+/// while powering off leave the medium busy for whoever starts next.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct Storage {
+    /// MB/s of a node's disk (estimate: one SATA or modest `NVMe` device).
+    pub node_disk: f64,
+    /// MB/s of the shared pool (estimate: a small Ceph or array over 25 Gbit/s).
+    pub pool: f64,
+    /// MB/s that a single reader gets at most.
+    pub per_reader: f64,
+    /// The share of throughput lost per further concurrent reader: interleaved streams are random to the medium.
+    pub interference: f64,
+    /// Seconds for which what was written can be read out of the cache (estimate: write-back until destaged).
+    pub cache: f64,
+    /// MB that starting a machine reads before its guest runs: launcher, firmware, image metadata (estimate; KV
+    /// #6054 sees about 171 MiB of overhead per instance).
+    pub start_read: f64,
+    /// MB that a guest reads until it answers (published 300 MB to 1 GB for Linux; a minimal image here).
+    pub boot_read: f64,
+    /// MB of dirty pages that a guest writes while it powers off (estimate).
+    pub shutdown_write: f64,
+    /// Attachments per second over the whole cluster, for claims of the pool (CSI: 2.5 at 5 QPS).
+    pub attaches_per_second: f64,
+    /// Attachments made at once before that rate counts (CSI: burst 10, two writes each).
+    pub attach_burst: f64,
+    /// Seconds for one attachment (published: 1-3).
+    pub attach: Draw,
+}
+
+impl Default for Storage {
+    fn default() -> Self {
+        Self {
+            node_disk: 900.0,
+            pool: 2400.0,
+            per_reader: 600.0,
+            interference: 0.01,
+            cache: 30.0,
+            start_read: 120.0,
+            boot_read: 150.0,
+            shutdown_write: 60.0,
+            attaches_per_second: 2.5,
+            attach_burst: 5.0,
+            attach: Draw::new(1.5, 0.3),
+        }
+    }
+}
+
+/// CDI.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct Cdi {
+    /// Workers of each of its controllers (CDI: 3).
+    pub workers: usize,
+    /// Seconds of one snapshot clone (published: 1-3).
+    pub snapshot_clone: Draw,
+    /// Snapshot clones per second from one source (published, ceph-csi #6516: 34.6 a minute per snapshot).
+    pub clones_per_second: f64,
+    /// MB/s of one host-assisted copy or import (estimate).
+    pub transfer: f64,
+    /// MB of data in an image that is imported or copied (estimate).
+    pub image: f64,
+    /// Seconds to provision an empty volume (estimate).
+    pub provision: Draw,
+    /// Seconds between two steps of a transfer as the controller reports it.
+    pub progress: f64,
+}
+
+impl Default for Cdi {
+    fn default() -> Self {
+        Self {
+            workers: 3,
+            snapshot_clone: Draw::new(1.6, 0.3),
+            clones_per_second: 0.58,
+            transfer: 120.0,
+            image: 600.0,
+            provision: Draw::new(1.2, 0.3),
+            progress: 2.0,
+        }
+    }
+}
+
+/// The guests.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct Guest {
+    /// Seconds of firmware, boot loader and timeouts, which no resource shortens.
+    pub firmware: Draw,
+    /// CPU seconds per vCPU from the kernel to the network (estimate; a minimal image).
+    pub boot_cpu: Draw,
+    /// Seconds for an address by DHCP.
+    pub dhcp: Draw,
+    /// Seconds from the network to the guest agent (published: 1-5).
+    pub agent: Draw,
+    /// Seconds from the power button to power off, without its writes (estimate).
+    pub shutdown: Draw,
+    /// CPU seconds per vCPU of a shutdown.
+    pub shutdown_cpu: f64,
+}
+
+impl Default for Guest {
+    fn default() -> Self {
+        Self {
+            firmware: Draw::new(1.0, 0.2),
+            boot_cpu: Draw::new(1.2, 0.25),
+            dhcp: Draw::new(0.5, 0.4),
+            agent: Draw::new(2.0, 0.4),
+            shutdown: Draw::new(4.0, 0.35),
+            shutdown_cpu: 0.5,
+        }
+    }
+}
+
+/// Rare steps that take much longer (published: a mode of 9-12 s with a tail to 83 s).
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct Stragglers {
+    /// How many of all steps.
+    pub share: f64,
+    /// How many times longer, at least.
+    pub factor_min: f64,
+    /// How many times longer, at most.
+    pub factor_max: f64,
+}
+
+impl Default for Stragglers {
+    fn default() -> Self {
+        Self { share: 0.01, factor_min: 3.0, factor_max: 6.0 }
+    }
+}
+
+/// The namespace controller.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct Namespaces {
+    /// Seconds between two looks at a terminating namespace (observed: 5).
+    pub pause: f64,
+}
+
+impl Default for Namespaces {
+    fn default() -> Self {
+        Self { pause: 5.0 }
+    }
+}

@@ -1,0 +1,162 @@
+//! Finding a profile by its name or in a file, and laying it over the one it starts from.
+
+use std::path::Path;
+
+use serde_json::Value;
+use thiserror::Error;
+
+use super::Profile;
+
+/// The built-in profiles: a name and the overlay as YAML.
+const BUILT_IN: &[(&str, &str)] = &[
+    ("default", include_str!("../profiles/default.yaml")),
+    ("slow-storage", include_str!("../profiles/slow-storage.yaml")),
+    ("slow-attach", include_str!("../profiles/slow-attach.yaml")),
+    ("throttled-controller", include_str!("../profiles/throttled-controller.yaml")),
+    ("small-node", include_str!("../profiles/small-node.yaml")),
+    ("instant", include_str!("../profiles/instant.yaml")),
+];
+
+/// Why there is no such profile
+#[derive(Debug, Error)]
+pub enum ProfileError {
+    /// Neither a built-in name nor a file.
+    #[error("no profile and no file is called \"{name}\", built-in profiles are: {}", names().join(", "))]
+    Unknown {
+        /// What was asked for.
+        name: String,
+    },
+    /// The file cannot be read.
+    #[error("failed to read profile \"{path}\"")]
+    Unreadable {
+        /// The file.
+        path: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The text is no profile.
+    #[error("profile \"{name}\" is not valid: {why}")]
+    Invalid {
+        /// The profile or file.
+        name: String,
+        /// What is wrong, and where.
+        why: String,
+    },
+}
+
+/// The names of the built-in profiles.
+pub fn names() -> Vec<&'static str> {
+    BUILT_IN.iter().map(|(name, _)| *name).collect()
+}
+
+/// A built-in profile.
+pub fn named(name: &str) -> Result<Profile, ProfileError> {
+    let Some((_, yaml)) = BUILT_IN.iter().find(|(known, _)| *known == name) else {
+        return Err(ProfileError::Unknown { name: name.to_owned() });
+    };
+    overlay(name, yaml, &Profile::default())
+}
+
+/// A built-in profile, or one out of a YAML file if no built-in has this name.
+pub fn load(name_or_file: &str) -> Result<Profile, ProfileError> {
+    if names().contains(&name_or_file) {
+        return named(name_or_file);
+    }
+    let path = Path::new(name_or_file);
+    match std::fs::read_to_string(path) {
+        Ok(yaml) => parse(name_or_file, &yaml),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Err(ProfileError::Unknown { name: name_or_file.to_owned() })
+        }
+        Err(source) => Err(ProfileError::Unreadable { path: name_or_file.to_owned(), source }),
+    }
+}
+
+/// A profile out of YAML text that gives only what differs from its base.
+pub fn parse(name: &str, yaml: &str) -> Result<Profile, ProfileError> {
+    // Read on its own first, because that error knows line and column.
+    let base = read::<Profile>(name, yaml)?.base;
+    let base = named(base.as_deref().unwrap_or("default"))?;
+    overlay(name, yaml, &base)
+}
+
+fn overlay(name: &str, yaml: &str, base: &Profile) -> Result<Profile, ProfileError> {
+    let invalid = |why: String| ProfileError::Invalid { name: name.to_owned(), why };
+    read::<Profile>(name, yaml)?;
+    let mut merged = serde_json::to_value(base).map_err(|error| invalid(error.to_string()))?;
+    merge(&mut merged, read::<Value>(name, yaml)?);
+    let profile: Profile = serde_json::from_value(merged).map_err(|error| invalid(error.to_string()))?;
+    check(&serde_json::to_value(&profile).unwrap_or_default(), &mut Vec::new()).map_err(invalid)?;
+    Ok(profile)
+}
+
+fn read<T: serde::de::DeserializeOwned>(name: &str, yaml: &str) -> Result<T, ProfileError> {
+    serde_saphyr::from_str(yaml)
+        .map_err(|error| ProfileError::Invalid { name: name.to_owned(), why: error.to_string() })
+}
+
+fn merge(below: &mut Value, above: Value) {
+    match (below, above) {
+        (Value::Object(below), Value::Object(above)) => {
+            for (key, value) in above {
+                merge(below.entry(key).or_insert(Value::Null), value);
+            }
+        }
+        (below, above) => *below = above,
+    }
+}
+
+/// No figure of the model can be negative.
+fn check(value: &Value, path: &mut Vec<String>) -> Result<(), String> {
+    match value {
+        Value::Object(fields) => {
+            for (key, field) in fields {
+                path.push(key.clone());
+                check(field, path)?;
+                path.pop();
+            }
+            Ok(())
+        }
+        Value::Number(number) if number.as_f64().is_some_and(|number| number < 0.0) => {
+            Err(format!("{} must not be negative, found {number}", path.join(".")))
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_built_in_profile_is_valid_and_says_what_it_shows() {
+        for name in names() {
+            let profile = named(name).expect("a valid profile");
+            assert!(!profile.summary.is_empty(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_file_gives_only_what_differs() {
+        let profile = parse(
+            "mine",
+            "base: slow-storage\nvirtController: {qps: 7}\nmisbehave: {'*-7/*': never-boots}\n",
+        )
+        .expect("valid");
+        assert!((profile.virt_controller.qps - 7.0).abs() < 1e-9);
+        assert!((profile.virt_controller.burst - 400.0).abs() < 1e-9);
+        let slow = named("slow-storage").expect("built in");
+        assert_eq!(profile.storage, slow.storage);
+        assert!(profile.misbehave.of("storm-7", "vm").is_some());
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        let unknown = parse("mine", "virtController: {qqps: 7}").expect_err("a misspelt field").to_string();
+        assert!(unknown.contains("qqps"), "{unknown}");
+        let negative = parse("mine", "storage: {cache: -1}").expect_err("a negative figure").to_string();
+        assert!(negative.contains("storage.cache"), "{negative}");
+        let missing = load("no-such-profile").expect_err("no profile").to_string();
+        assert!(missing.contains("throttled-controller"), "{missing}");
+    }
+}
