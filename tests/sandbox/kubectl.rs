@@ -21,7 +21,7 @@ async fn machines_are_created_shown_and_deleted() {
         again.stderr
     );
     cluster.store.modify(&VIRTUAL_MACHINES, "default", "vm1", |vm| {
-        vm["status"] = json!({"printableStatus": "Stopped"})
+        vm["status"] = json!({"printableStatus": "Stopped"});
     });
     let shown = cluster.kubectl(&["get", "vm"]).await.fine();
     let words: Vec<&str> = shown.split_whitespace().collect();
@@ -189,7 +189,7 @@ async fn a_watch_shows_rows_as_they_change() {
     let rows = tokio::task::spawn_blocking(move || {
         let mut rows = vec![lines.next().unwrap().unwrap(), lines.next().unwrap().unwrap()];
         store.modify(&VIRTUAL_MACHINES, "default", "vm1", |vm| {
-            vm["status"] = json!({"printableStatus": "Starting"})
+            vm["status"] = json!({"printableStatus": "Starting"});
         });
         rows.push(lines.next().unwrap().unwrap());
         rows

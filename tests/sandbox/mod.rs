@@ -6,6 +6,7 @@ mod cluster;
 mod faults;
 mod kubectl;
 mod lists;
+mod load;
 mod power;
 mod watches;
 mod writes;

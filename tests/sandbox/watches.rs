@@ -107,7 +107,7 @@ async fn a_crowd_of_changes_is_seen_whole() {
             vm["metadata"]["namespace"] = json!("default");
             store.create(&VIRTUAL_MACHINES, vm).unwrap();
             store.modify(&VIRTUAL_MACHINES, "default", &format!("vm{number}"), |vm| {
-                vm["status"] = json!({"x": 1})
+                vm["status"] = json!({"x": 1});
             });
         }
     });

@@ -72,7 +72,7 @@ fn groups() -> Vec<Group> {
         match groups.iter_mut().find(|group| group.name == kind.group) {
             Some(group) => group.resources.push(stored(kind)),
             None => {
-                groups.push(Group { name: kind.group, version: kind.version, resources: vec![stored(kind)] })
+                groups.push(Group { name: kind.group, version: kind.version, resources: vec![stored(kind)] });
             }
         }
     }

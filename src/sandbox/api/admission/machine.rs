@@ -216,7 +216,7 @@ mod tests {
     #[test]
     fn disks_need_volumes() {
         let causes = refused(|vm| {
-            vm["spec"]["template"]["spec"]["domain"]["devices"]["disks"][0]["name"] = json!("c")
+            vm["spec"]["template"]["spec"]["domain"]["devices"]["disks"][0]["name"] = json!("c");
         });
         let field = "spec.template.spec.domain.devices.disks[0]";
         assert_eq!(causes, [(format!("{field}.name"), format!("{field}.Name 'c' not found."))]);

@@ -50,10 +50,10 @@ impl Fields {
             let found = object.pointer(&requirement.pointer);
             let equal = match found {
                 Some(Value::String(text)) => *text == requirement.value,
-                Some(Value::Bool(flag)) => flag.to_string() == requirement.value,
+                Some(Value::Bool(flag)) => requirement.value == if *flag { "true" } else { "false" },
                 None if requirement.pointer == "/spec/unschedulable" => requirement.value == "false",
                 None | Some(Value::Null) => requirement.value.is_empty(),
-                Some(other) => other.to_string() == requirement.value,
+                Some(other) => *other == requirement.value,
             };
             equal == requirement.equal
         })
