@@ -2,5 +2,6 @@
 
 #[path = "cli/mod.rs"]
 mod cli;
+mod sandbox;
 mod shipping;
 mod support;

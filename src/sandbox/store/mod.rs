@@ -150,6 +150,17 @@ impl Store {
         }
     }
 
+    /// What creating an object would store, without storing it.
+    pub fn rehearse(&self, kind: &'static Kind, mut object: Value) -> Result<Value, StoreError> {
+        if object["metadata"]["name"].as_str().is_none_or(str::is_empty)
+            && let Some(name) = rules::generated_name(&object)
+        {
+            object["metadata"]["name"] = Value::String(name);
+        }
+        self.lock().check_new(kind, &mut object)?;
+        Ok(object)
+    }
+
     /// Reads, changes and writes an object under the lock
     ///
     /// A change that changes nothing returns the same object and makes no event. Identity, creation and deletion
@@ -210,9 +221,8 @@ impl Store {
         from_revision: u64,
     ) -> Result<Watcher, TooOld> {
         let contents = self.lock();
-        let shelf = contents.shelf(kind);
-        shelf.log.check(from_revision)?;
-        let wake = shelf.subscribe();
+        contents.shelf(kind).log.check(from_revision)?;
+        let wake = contents.shelf(kind).subscribe();
         drop(contents);
         Ok(Watcher::new(self.clone(), kind, namespace, from_revision, wake))
     }
@@ -262,6 +272,12 @@ impl Contents {
     }
 
     fn create(&mut self, kind: &'static Kind, object: &mut Value) -> Result<Object, StoreError> {
+        self.check_new(kind, object)?;
+        Ok(self.commit(kind, Action::Added, object.take(), None))
+    }
+
+    /// Completes a new object and checks that there is a place for it.
+    fn check_new(&self, kind: &'static Kind, object: &mut Value) -> Result<(), StoreError> {
         rules::prepare(kind, object);
         let text = |field: &str| object["metadata"][field].as_str().unwrap_or_default().to_owned();
         let (namespace, name) = (text("namespace"), text("name"));
@@ -277,7 +293,7 @@ impl Contents {
                 Some(_) => {}
             }
         }
-        Ok(self.commit(kind, Action::Added, object.take(), None))
+        Ok(())
     }
 
     fn update<E>(

@@ -1,3 +1,5 @@
+//! The store as a whole: objects come, change and go, and everybody who looks sees the same.
+
 use serde_json::json;
 
 use super::kind::{NAMESPACES, PODS, VIRTUAL_MACHINE_INSTANCES, VIRTUAL_MACHINES};

@@ -1,0 +1,12 @@
+//! The sandbox seen from outside.
+
+#![allow(clippy::unwrap_used, reason = "what fails here fails a test")]
+
+mod cluster;
+mod faults;
+mod kubectl;
+mod lists;
+mod load;
+mod power;
+mod watches;
+mod writes;
