@@ -40,8 +40,8 @@ pub struct Profile {
     pub guest: Guest,
     /// Rare steps that take much longer.
     pub stragglers: Stragglers,
-    /// The namespace controller.
-    pub namespaces: Namespaces,
+    /// kube-controller-manager.
+    pub controller_manager: ControllerManager,
     /// Machines that misbehave.
     pub misbehave: MisbehaviourTable,
 }
@@ -210,6 +210,8 @@ pub struct VirtHandler {
     pub qemu_start: Draw,
     /// CPU seconds of one start: libvirt, qemu, firmware (estimate).
     pub start_cpu: f64,
+    /// Seconds from the end of a guest to the end of its launcher (estimate).
+    pub launcher_exit: f64,
 }
 
 impl Default for VirtHandler {
@@ -223,6 +225,7 @@ impl Default for VirtHandler {
             define: Draw::new(0.35, 0.3),
             qemu_start: Draw::new(0.75, 0.3),
             start_cpu: 1.0,
+            launcher_exit: 0.2,
         }
     }
 }
@@ -363,16 +366,20 @@ impl Default for Stragglers {
     }
 }
 
-/// The namespace controller.
+/// kube-controller-manager: namespaces and garbage.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
-pub struct Namespaces {
+pub struct ControllerManager {
+    /// Calls per second to the API server (k8s: 20).
+    pub qps: f64,
+    /// Calls at once (k8s: 30).
+    pub burst: f64,
     /// Seconds between two looks at a terminating namespace (observed: 5).
-    pub pause: f64,
+    pub namespace_pause: f64,
 }
 
-impl Default for Namespaces {
+impl Default for ControllerManager {
     fn default() -> Self {
-        Self { pause: 5.0 }
+        Self { qps: 20.0, burst: 30.0, namespace_pause: 5.0 }
     }
 }
