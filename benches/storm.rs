@@ -13,7 +13,10 @@ fn main() {
     let concurrency = vms.min(1000_usize).to_string();
     let experiment = Experiment::run(vms, "default", &["--concurrency", &concurrency]);
     println!("{vms} VMs, default profile, sandbox in its own process\n");
-    println!("{:<10} {:>10} {:>10} {:>10} {:>14} {:>14}", "phase", "p50 ms", "p99 ms", "max ms", "issue skew ms", "attempts/VM");
+    println!(
+        "{:<10} {:>10} {:>10} {:>10} {:>14} {:>14}",
+        "phase", "p50 ms", "p99 ms", "max ms", "issue skew ms", "attempts/VM"
+    );
     for (name, kind) in [("create", Kind::Running), ("stop-1", Kind::Gone), ("storm-1", Kind::Running)] {
         let errors = experiment.errors(name, kind);
         let timelines = experiment.phase(name)["timelines"].as_array().cloned().unwrap_or_default();

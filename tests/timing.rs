@@ -17,7 +17,11 @@ fn measured_times_agree_with_the_truth_for_200_vms() {
         let errors = experiment.errors(phase, kind);
         assert_eq!(errors.len(), 200, "every VM of {phase} has a truth");
         let p99 = truth::quantile(&errors, 0.99);
-        println!("{phase}: p50 {:.2} ms, p99 {p99:.2} ms, max {:.2} ms", truth::quantile(&errors, 0.5), truth::quantile(&errors, 1.0));
+        println!(
+            "{phase}: p50 {:.2} ms, p99 {p99:.2} ms, max {:.2} ms",
+            truth::quantile(&errors, 0.5),
+            truth::quantile(&errors, 1.0)
+        );
         assert!(p99 <= P99_MILLIS, "{phase}: p99 of the error is {p99:.2} ms");
     }
 }

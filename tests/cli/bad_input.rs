@@ -111,8 +111,8 @@ fn kubevirt_is_not_installed() {
 #[test]
 fn missing_permissions_are_named() {
     let cluster = Cluster::instant();
-    cluster.sandbox.faults().deny(Match::on("patch", "virtualmachines"));
-    cluster.sandbox.faults().deny(Match::on("create", "configmaps"));
+    cluster.sandbox.faults().deny("patch", "virtualmachines", None);
+    cluster.sandbox.faults().deny("create", "configmaps", None);
     cluster.run(&["setup"]).exits(1).complains(&[
         "2 permissions are missing",
         "you cannot patch virtualmachines.kubevirt.io in all namespaces",
@@ -126,7 +126,7 @@ fn missing_permissions_are_named() {
 fn a_permission_that_is_missing_only_later() {
     let cluster = Cluster::instant();
     cluster.run(&["setup", "--end", "2"]).exits(0);
-    cluster.sandbox.faults().deny(Match::on("watch", "virtualmachineinstances"));
+    cluster.sandbox.faults().deny("watch", "virtualmachineinstances", None);
     cluster.run(&["create"]).exits(1).complains(&[
         "failed to watch virtual machine instances",
         "cannot watch resource",

@@ -47,7 +47,16 @@ impl Experiment {
         // Enough nodes for every VM, as a real cluster of that size would have.
         let nodes = (vms / 60).max(3).to_string();
         let mut child = program(home.path())
-            .args(["sandbox", "--kubeconfig", "kubeconfig", "--profile", profile, "--nodes", &nodes, "--truth"])
+            .args([
+                "sandbox",
+                "--kubeconfig",
+                "kubeconfig",
+                "--profile",
+                profile,
+                "--nodes",
+                &nodes,
+                "--truth",
+            ])
             .arg(&truth_file)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -58,8 +67,7 @@ impl Experiment {
         assert_eq!(ready.trim(), "kubeconfig");
         let server = Server(child);
         let run = |args: &[&str]| {
-            let output =
-                program(home.path()).env("KUBECONFIG", "kubeconfig").args(args).output().unwrap();
+            let output = program(home.path()).env("KUBECONFIG", "kubeconfig").args(args).output().unwrap();
             let stderr = String::from_utf8_lossy(&output.stderr);
             assert!(output.status.success(), "{args:?}: {stderr}");
         };
@@ -70,7 +78,8 @@ impl Experiment {
             run(&args);
         }
         run(&["report", "--save-results", "-o", "name"]);
-        let record = serde_json::from_str(&std::fs::read_to_string(find(home.path(), "run.json")).unwrap()).unwrap();
+        let record =
+            serde_json::from_str(&std::fs::read_to_string(find(home.path(), "run.json")).unwrap()).unwrap();
         // The truth is written by the server's own pace; its end flushes everything.
         let pid = server.0.id().to_string();
         assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
