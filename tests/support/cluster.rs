@@ -12,7 +12,8 @@ use super::Program;
 pub(crate) struct Cluster {
     pub(crate) sandbox: Sandbox,
     pub(crate) home: TempDir,
-    runtime: Runtime,
+    /// Drives the cluster's own tasks while the test waits.
+    _runtime: Runtime,
 }
 
 impl Cluster {
@@ -35,7 +36,7 @@ impl Cluster {
             truth: None,
         };
         let sandbox = runtime.block_on(Sandbox::start(options)).unwrap();
-        let cluster = Self { sandbox, home, runtime };
+        let cluster = Self { sandbox, home, _runtime: runtime };
         cluster.sandbox.write_kubeconfig(&cluster.kubeconfig()).unwrap();
         cluster
     }
@@ -52,10 +53,5 @@ impl Cluster {
     /// Runs the program against this cluster.
     pub(crate) fn run(&self, args: &[&str]) -> super::Ran {
         self.program().run(args)
-    }
-
-    /// Lets the cluster's own tasks run while the test waits for something.
-    pub(crate) fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
-        self.runtime.block_on(future)
     }
 }

@@ -1,6 +1,5 @@
 //! The real binary as a process, in an environment that holds nothing of the machine's user.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -8,7 +7,6 @@ use std::process::{Child, Command, Stdio};
 pub(crate) struct Program {
     home: PathBuf,
     env: Vec<(String, String)>,
-    stdin: Option<String>,
 }
 
 /// What a run of the program left behind
@@ -21,16 +19,11 @@ pub(crate) struct Ran {
 
 impl Program {
     pub(crate) fn new(home: &Path) -> Self {
-        Self { home: home.to_path_buf(), env: Vec::new(), stdin: None }
+        Self { home: home.to_path_buf(), env: Vec::new() }
     }
 
     pub(crate) fn env(mut self, key: &str, value: &str) -> Self {
         self.env.push((key.into(), value.into()));
-        self
-    }
-
-    pub(crate) fn stdin(mut self, text: &str) -> Self {
-        self.stdin = Some(text.into());
         self
     }
 
@@ -46,18 +39,14 @@ impl Program {
             .env("USER", "tester")
             .envs(self.env.iter().map(|(k, v)| (k, v)))
             .current_dir(&self.home)
-            .stdin(if self.stdin.is_some() { Stdio::piped() } else { Stdio::null() })
+            .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         command
     }
 
     pub(crate) fn spawn(&self, args: &[&str]) -> Child {
-        let mut child = self.command(args).spawn().unwrap();
-        if let (Some(text), Some(mut stdin)) = (&self.stdin, child.stdin.take()) {
-            stdin.write_all(text.as_bytes()).unwrap();
-        }
-        child
+        self.command(args).spawn().unwrap()
     }
 
     pub(crate) fn run(&self, args: &[&str]) -> Ran {
