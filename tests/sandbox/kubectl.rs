@@ -254,6 +254,9 @@ async fn namespaces_come_and_begin_to_go() {
     let cluster = Cluster::start().await;
     cluster.kubectl(&["create", "namespace", "storm-1"]).await.fine();
     cluster.kubectl(&["create", "configmap", "c", "-n", "storm-1", "--from-literal=a=b"]).await.fine();
+    cluster.kubectl(&["create", "quota", "q", "--hard=pods=3"]).await.fine();
+    let quota = cluster.kubectl(&["get", "quota", "q", "-o", "jsonpath={.spec.hard.pods}"]).await.fine();
+    assert_eq!(quota, "3");
     cluster.kubectl(&["create", "secret", "generic", "s", "--from-literal=a=b"]).await.fine();
     let secret = cluster.kubectl(&["get", "secret", "s", "-o", "jsonpath={.data.a}"]).await.fine();
     assert_eq!(secret, "Yg==");

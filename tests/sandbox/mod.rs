@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "what fails here fails a test")]
 
+mod client;
 mod cluster;
 mod faults;
 mod kubectl;

@@ -316,6 +316,7 @@ fn refusal(code: u16, retry_after: Option<u32>) -> Failure {
             "Conflict",
             "the object has been modified; please apply your changes to the latest version and try again",
         ),
+        410 => Failure::new(410, "Expired", "The resourceVersion for the provided list is too old."),
         429 => Failure::text(429, "Too many requests, please try again later.\n"),
         500 => Failure::new(500, "InternalError", "Internal error occurred: injected by the sandbox"),
         503 => {

@@ -17,6 +17,8 @@ enum Shape {
     Texts,
     TextMap,
     BytesMap,
+    /// Quantities by name; each is a message that holds a text.
+    Quantities,
     Message(&'static [Field]),
 }
 
@@ -65,6 +67,7 @@ fn fields(kind: &str) -> Option<&'static [Field]> {
             (5, "immutable", Shape::Flag),
         ],
         "SelfSubjectAccessReview" | "SubjectAccessReview" => &[META, (2, "spec", Shape::Message(ACCESS))],
+        "ResourceQuota" => &[META, (2, "spec", Shape::Message(&[(1, "hard", Shape::Quantities)]))],
         "SelfSubjectRulesReview" => &[META, (2, "spec", Shape::Message(RULES))],
         _ => return None,
     };
@@ -126,7 +129,7 @@ fn message(bytes: &[u8], fields: &'static [Field]) -> Option<Map<String, Value>>
                 list.as_array_mut()?.push(json!(part.text()?));
                 list
             }
-            Shape::TextMap | Shape::BytesMap => {
+            Shape::TextMap | Shape::BytesMap | Shape::Quantities => {
                 let mut map = entry(&mut object, json!({}));
                 let pair = parts(part.bytes()?)?;
                 let find =
@@ -134,6 +137,10 @@ fn message(bytes: &[u8], fields: &'static [Field]) -> Option<Map<String, Value>>
                 let value = match (find(2), shape) {
                     (None, _) => String::new(),
                     (Some(value), Shape::BytesMap) => base64::encode(value.bytes()?),
+                    (Some(value), Shape::Quantities) => message(value.bytes()?, &[(1, "text", Shape::Text)])?
+                        .get("text")?
+                        .as_str()?
+                        .to_owned(),
                     (Some(value), _) => value.text()?,
                 };
                 map[find(1)?.text()?] = json!(value);

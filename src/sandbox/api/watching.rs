@@ -237,3 +237,45 @@ fn event(name: &str, object: &[u8]) -> Bytes {
     line.put_slice(b"}\n");
     line.freeze()
 }
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt;
+
+    use super::*;
+    use crate::sandbox::faults::Faults;
+    use crate::sandbox::store::kind::{CONFIG_MAPS, NAMESPACES};
+
+    async fn watched(store: &Store, query: &str) -> Vec<Value> {
+        let query = Query::parse(&format!("/?{query}").parse().unwrap());
+        let subject = Subject {
+            kind: &CONFIG_MAPS,
+            namespace: None,
+            selector: Selector::default(),
+            form: Form::Object,
+            columns: table::Include::default(),
+        };
+        let (_stopper, stop) = watch::channel(false);
+        let faults = Faults::none();
+        let response = open(store, subject, &query, Ends { stop, cut: faults.watch_cuts() }).unwrap();
+        let text = response.into_body().collect().await.unwrap().to_bytes();
+        text.split(|byte| *byte == b'\n')
+            .filter(|line| !line.is_empty())
+            .map(|line| serde_json::from_slice(line).unwrap())
+            .collect()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn bookmarks_come_once_a_minute() {
+        let store = Store::new();
+        store.create(&NAMESPACES, json!({"metadata": {"name": "a"}})).unwrap();
+        let revision = store.revision();
+        store.create(&NAMESPACES, json!({"metadata": {"name": "b"}})).unwrap();
+        let query = format!("resourceVersion={revision}&timeoutSeconds=130");
+        let bookmarked = watched(&store, &format!("{query}&allowWatchBookmarks=true")).await;
+        let expected = json!({"type": "BOOKMARK", "object": {"kind": "ConfigMap", "apiVersion": "v1",
+            "metadata": {"resourceVersion": store.revision().to_string()}}});
+        assert_eq!(bookmarked, [expected.clone(), expected]);
+        assert_eq!(watched(&store, &query).await, Vec::<Value>::new());
+    }
+}

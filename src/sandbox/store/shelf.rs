@@ -96,7 +96,15 @@ impl Shelf {
                 .insert(object.name().into(), object.clone());
         }
         let entry = Arc::new(Entry { revision: object.revision(), action, object, previous });
-        self.log.push(monotonic_now(), entry.clone());
+        let folded = self.log.push(monotonic_now(), entry.clone());
+        // What has not changed for a while is kept as text here, too.
+        if let Some(folded) = folded
+            && let Some(live) =
+                self.objects.get_mut(folded.namespace()).and_then(|names| names.get_mut(folded.name()))
+            && live.revision() == folded.revision()
+        {
+            *live = folded;
+        }
         self.wake.send_replace(entry.revision);
         entry
     }

@@ -23,6 +23,18 @@ pub(super) fn complete(vm: &mut Value, new: bool) {
     }
 }
 
+/// Drops fields that are there without a value, as a definition's schema has it.
+pub(super) fn drop_nulls(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            fields.retain(|_, value| !value.is_null());
+            fields.values_mut().for_each(drop_nulls);
+        }
+        Value::Array(items) => items.iter_mut().for_each(drop_nulls),
+        _ => {}
+    }
+}
+
 /// Puts a default where nothing is, and makes the objects on the way there.
 fn fill(object: &mut Value, path: &[&str], default: impl FnOnce() -> Value) {
     if object.is_null() {
@@ -195,6 +207,13 @@ mod tests {
         let before = vm.clone();
         complete(&mut vm, false);
         assert_eq!(vm, before);
+    }
+
+    #[test]
+    fn fields_without_a_value_are_not_stored() {
+        let mut vm = json!({"spec": {"running": null, "list": [{"a": null, "b": 1}]}});
+        drop_nulls(&mut vm);
+        assert_eq!(vm, json!({"spec": {"list": [{"b": 1}]}}));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What every write must pass before it is stored: validation, defaults, protected fields.
 
 mod content;
+mod defaults;
 mod instance;
 mod machine;
 mod names;
@@ -64,11 +65,13 @@ pub(super) fn admit(
     }
     if write == Write::Create {
         names::check_name(kind, after)?;
+        defaults::complete(kind, after);
     }
     names::check_labels(kind, after)?;
     content::check(kind, before, after)?;
     let deleting = before.is_some_and(|before| before["metadata"]["deletionTimestamp"].is_string());
     if kind.is(&VIRTUAL_MACHINES) && write != Write::Status && !deleting {
+        machine::drop_nulls(&mut after["spec"]);
         machine::complete(after, before.is_none());
         machine::check(after)?;
         if after["spec"].get("running").is_some() {

@@ -61,7 +61,7 @@ pub(in super::super) fn apply(
     if let (true, Some(time), Some(own)) = (unchanged, time, managers.last_mut()) {
         own.time = time;
     }
-    managers.sort_by(|a, b| (&b.operation, &a.name).cmp(&(&a.operation, &b.name)).reverse());
+    managers.sort_by(|a, b| (&a.operation, &a.name).cmp(&(&b.operation, &b.name)));
     fields::write(object, &managers);
     Ok(())
 }
