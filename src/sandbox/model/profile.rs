@@ -181,9 +181,9 @@ impl Default for Kubelet {
             sandbox_places: 8,
             sandbox: Draw::new(1.1, 0.25),
             init_containers: Draw::new(0.8, 0.3),
-            containers: Draw::new(1.1, 0.3),
+            containers: Draw::new(1.0, 0.3),
             start_cpu: 1.5,
-            image_pull: Draw::new(1.6, 0.2),
+            image_pull: Draw::new(0.8, 0.2),
             image_check: Draw::new(0.1, 0.3),
             teardown: Draw::new(0.9, 0.3),
             teardown_places: 6,
@@ -270,14 +270,14 @@ pub struct Storage {
 impl Default for Storage {
     fn default() -> Self {
         Self {
-            node_disk: 900.0,
+            node_disk: 610.0,
             pool: 2400.0,
-            per_reader: 600.0,
-            interference: 0.01,
-            cache: 30.0,
-            start_read: 120.0,
-            boot_read: 150.0,
-            shutdown_write: 60.0,
+            per_reader: 100.0,
+            interference: 0.003,
+            cache: 16.0,
+            start_read: 180.0,
+            boot_read: 110.0,
+            shutdown_write: 150.0,
             attaches_per_second: 2.5,
             attach_burst: 5.0,
             attach: Draw::new(1.5, 0.3),
@@ -364,7 +364,7 @@ pub struct Stragglers {
 
 impl Default for Stragglers {
     fn default() -> Self {
-        Self { share: 0.01, factor_min: 3.0, factor_max: 6.0 }
+        Self { share: 0.01, factor_min: 4.0, factor_max: 7.0 }
     }
 }
 

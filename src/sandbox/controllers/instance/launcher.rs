@@ -15,7 +15,7 @@ const OVERHEAD: f64 = 288.0 * 1024.0 * 1024.0;
 const EXTRA_GRACE: i64 = 30;
 
 /// The pod that runs an instance; `hidden` asks for a node that does not exist.
-pub fn pod(vmi: &Object, hidden: bool) -> Value {
+pub fn pod(vmi: &Object, hidden: bool, stamp: &str) -> Value {
     let (value, name) = (vmi.value(), vmi.name());
     let spec = &value["spec"];
     let mut labels = value["metadata"]["labels"].as_object().cloned().unwrap_or_default();
@@ -34,7 +34,14 @@ pub fn pod(vmi: &Object, hidden: bool) -> Value {
             "annotations": annotations, "ownerReferences": [names::owner(value, vmi.uid())],
         },
         "spec": pod_spec(spec, name, hidden),
-        "status": {"phase": "Pending", "qosClass": "Burstable"},
+        "status": {
+            "phase": "Pending", "qosClass": "Burstable",
+            // Opened right away by virt-controller: the guest is not paused.
+            "conditions": [{
+                "type": names::UNPAUSED, "status": "True", "reason": "NotPaused",
+                "message": "the virtual machine is not paused", "lastProbeTime": null, "lastTransitionTime": stamp,
+            }],
+        },
     })
 }
 

@@ -9,7 +9,6 @@ use std::sync::Arc;
 
 use super::client::{Client, WriteError};
 use super::cluster::Cluster;
-use super::conditions;
 use super::events::MACHINE_CONTROLLER;
 use super::key::Key;
 use super::machine::{crash, newborn};
@@ -78,9 +77,6 @@ impl Instances {
         }
         // The pod that has just been made is part of the picture, as it is for a controller that expects it.
         let pods = self::pods(client, &vmi);
-        if let Some(pod) = pods.current.as_ref().filter(|_| !over) {
-            open_gate(client, &self.cluster, pod).await?;
-        }
         self.tell(client, &vmi, &pods, out_of_sync).await?;
         if let Some(pod) = pods.current.as_ref() {
             label_pod(client, &vmi, pod).await?;
@@ -117,7 +113,7 @@ impl Instances {
         vmi: &Object,
     ) -> Result<Option<progress::OutOfSync>, WriteError> {
         let hidden = self.cluster.misbehaviour(vmi) == Some(Misbehaviour::NeverSchedules);
-        match client.create(&PODS, launcher::pod(vmi, hidden)).await {
+        match client.create(&PODS, launcher::pod(vmi, hidden, &self.cluster.clock.stamp())).await {
             Ok(pod) => {
                 self.cluster.incarnation(key, vmi.uid());
                 let message = format!("Created virtual machine pod {}", pod.name());
@@ -202,22 +198,6 @@ fn pods(client: &Client, vmi: &Object) -> Pods {
     // One that is on its way out counts only if there is no other.
     let current = all.iter().find(|pod| !pod.is_deleting()).or_else(|| all.first()).cloned();
     Pods { current, all }
-}
-
-/// Opens the readiness gate of a launcher pod: its guest is not paused.
-async fn open_gate(client: &mut Client, cluster: &Cluster, pod: &Object) -> Result<(), WriteError> {
-    if conditions::find(pod.value(), names::UNPAUSED).is_some() {
-        return Ok(());
-    }
-    let stamp = cluster.clock.stamp();
-    let message = "the virtual machine is not paused";
-    let open = |pod: &mut serde_json::Value| {
-        conditions::mark(pod, names::UNPAUSED, "True", "NotPaused", message, &stamp)
-    };
-    match client.patch(&PODS, pod, open).await {
-        Err(WriteError::Gone) | Ok(_) => Ok(()),
-        Err(other) => Err(other),
-    }
 }
 
 /// Copies the node label of the instance to its pod.

@@ -36,10 +36,11 @@ impl PodWorker {
             self.write(status::initialized).await;
         }
         let read = if instance.is_some() { self.cluster.profile.storage.start_read } else { 0.0 };
+        // What is started must have been read; its own work and the processor's go side by side.
+        read_disk(&self.cluster, &self.node, &disk, read).await;
         tokio::join!(
             self.cluster.clock.sleep(self.seconds("containers", figures.containers)),
             self.node.cpu.serve(figures.start_cpu, 1.0),
-            read_disk(&self.cluster, &self.node, &disk, read),
         );
         if let Some(instance) = instance {
             self.launch(&instance, &address, disk);

@@ -101,6 +101,7 @@ impl Machines {
         failure: &mut Option<String>,
     ) -> Result<Outcome, Failed> {
         match decision::decide(&Situation::of(vm.value(), instance.map(|instance| instance.value()))) {
+            Decision::Nothing if instance.is_none() => revision::forget(client, vm).await,
             Decision::Nothing => {}
             Decision::TurnOn => {
                 client.update(&VIRTUAL_MACHINES, vm, strategy::turn_on).await?;

@@ -12,15 +12,11 @@ pub fn name(vm: &Object) -> String {
     format!("revision-start-vm-{}-{}", vm.uid(), vm.value()["metadata"]["generation"])
 }
 
-/// Stores the machine's template under its generation, and drops older ones.
+/// Stores the machine's template under its generation.
 pub async fn record(client: &mut Client, vm: &Object) {
     let name = name(vm);
-    for older in client.store().owned_by(&CONTROLLER_REVISIONS, vm.uid()) {
-        if older.name() == name {
-            return;
-        }
-        // Gone or not, the new one is what counts.
-        let _ = client.delete(&CONTROLLER_REVISIONS, &older, None).await;
+    if client.store().get(&CONTROLLER_REVISIONS, vm.namespace(), &name).is_some() {
+        return;
     }
     let revision = json!({
         "metadata": {
@@ -31,4 +27,12 @@ pub async fn record(client: &mut Client, vm: &Object) {
     });
     // A failure shows again when the instance is created.
     let _ = client.create(&CONTROLLER_REVISIONS, revision).await;
+}
+
+/// Drops the revisions of a machine that has no instance any more to refer to them.
+pub async fn forget(client: &mut Client, vm: &Object) {
+    for revision in client.store().owned_by(&CONTROLLER_REVISIONS, vm.uid()) {
+        // Gone or not, nobody reads it again.
+        let _ = client.delete(&CONTROLLER_REVISIONS, &revision, None).await;
+    }
 }
