@@ -40,8 +40,8 @@ pub struct RunCommand {
     #[command(flatten)]
     pub plan: PlanArgs,
     /// Namespaces made at once; auto follows the number of nodes
-    #[arg(long, value_name = "N|auto", default_value = "auto", value_parser = values::auto_or_count)]
-    pub namespace_batch_size: Option<usize>,
+    #[arg(long, value_name = "N|auto", default_value = "auto", value_parser = values::batch_size)]
+    pub namespace_batch_size: values::BatchSize,
     #[command(flatten)]
     pub pace: PaceArgs,
     /// End after create: measure the baseline only
@@ -75,7 +75,7 @@ pub async fn command(context: &Context, args: &RunCommand) -> Result<Exit, Failu
     if !args.sandbox {
         return phases(&context.connect().await?, args).await;
     }
-    let sandbox = args.shape.start(0).await?;
+    let mut sandbox = args.shape.start(0).await?;
     let console = context.console();
     let kubeconfig = sandbox.private_kubeconfig()?;
     console.say(&format!("simulated cluster at {}, profile {}", sandbox.url(), args.shape.profile));

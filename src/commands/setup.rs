@@ -38,8 +38,8 @@ pub struct SetupArgs {
     #[command(flatten)]
     pub plan: PlanArgs,
     /// Namespaces made at once; auto follows the number of nodes
-    #[arg(long, value_name = "N|auto", default_value = "auto", value_parser = values::auto_or_count)]
-    pub namespace_batch_size: Option<usize>,
+    #[arg(long, value_name = "N|auto", default_value = "auto", value_parser = values::batch_size)]
+    pub namespace_batch_size: values::BatchSize,
     #[command(flatten)]
     pub dry_run: DryRunArgs,
 }
@@ -99,7 +99,10 @@ pub async fn run(
     let run_id = found.as_ref().map(|(record, _)| record.run_id.clone());
     let facts = setup::inspect(&session.cluster, &resolved.plan).await?;
     setup::check_clashes(&session.cluster, &resolved.plan, run_id.as_deref()).await?;
-    let batch_size = args.namespace_batch_size.unwrap_or_else(|| setup::batch_size(facts.nodes));
+    let batch_size = match args.namespace_batch_size {
+        values::BatchSize::Auto => setup::batch_size(facts.nodes),
+        values::BatchSize::Fixed(size) => size,
+    };
     let fresh = || {
         let id = uuid::Uuid::new_v4().to_string();
         let mut record = RunRecord::new(id, wall_now(), resolved.plan.clone());

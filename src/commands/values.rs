@@ -31,9 +31,18 @@ pub fn count(text: &str) -> Result<usize, String> {
     }
 }
 
+/// How many namespaces are made at once
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BatchSize {
+    /// As the number of nodes suggests.
+    Auto,
+    /// This many.
+    Fixed(usize),
+}
+
 /// `auto`, or a count that is at least 1.
-pub fn auto_or_count(text: &str) -> Result<Option<usize>, String> {
-    if text == "auto" { Ok(None) } else { count(text).map(Some) }
+pub fn batch_size(text: &str) -> Result<BatchSize, String> {
+    if text == "auto" { Ok(BatchSize::Auto) } else { count(text).map(BatchSize::Fixed) }
 }
 
 #[cfg(test)]
@@ -55,8 +64,8 @@ mod tests {
 
     #[test]
     fn counts() {
-        assert_eq!(auto_or_count("auto"), Ok(None));
-        assert_eq!(auto_or_count("30"), Ok(Some(30)));
-        assert!(auto_or_count("0").is_err() && count("-1").is_err());
+        assert_eq!(batch_size("auto"), Ok(BatchSize::Auto));
+        assert_eq!(batch_size("30"), Ok(BatchSize::Fixed(30)));
+        assert!(batch_size("0").is_err() && count("-1").is_err());
     }
 }

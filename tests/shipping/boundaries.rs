@@ -38,17 +38,18 @@ fn sources() -> Vec<Source> {
     paths.sort();
     let source = |path: PathBuf| {
         let text = fs::read_to_string(&path).unwrap();
+        let path = path.strip_prefix(root()).unwrap().to_string_lossy().replace('\\', "/");
+        let is_tests =
+            path.ends_with("tests.rs") || path.contains("/tests/") || path.ends_with("fixtures.rs");
         let before_tests: Vec<&str> = text.lines().take_while(|line| *line != "#[cfg(test)]").collect();
         let is_code = |line: &str| !line.trim_start().starts_with("//");
         let code = before_tests
             .iter()
+            .filter(|_| !is_tests)
             .zip(1..)
             .filter(|(line, _)| is_code(line))
             .map(|(line, number)| (number, (*line).to_owned()))
             .collect();
-        let path = path.strip_prefix(root()).unwrap().to_string_lossy().replace('\\', "/");
-        let is_tests =
-            path.ends_with("tests.rs") || path.contains("/tests/") || path.ends_with("fixtures.rs");
         Source { path, code, lines: if is_tests { 0 } else { before_tests.len() } }
     };
     paths.into_iter().map(source).collect()

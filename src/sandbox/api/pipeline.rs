@@ -19,6 +19,7 @@ use super::{
     write,
 };
 use crate::sandbox::faults::{Attributes, Effect, Faults};
+use crate::sandbox::model::admission::{Admission, Write as Admitted};
 use crate::sandbox::store::Store;
 
 /// How long an API server waits for a version it has not reached yet.
@@ -31,6 +32,7 @@ pub(super) struct Api {
     pub(super) token: String,
     pub(super) address: String,
     pub(super) virt_api_latency: Duration,
+    pub(super) admission: Option<Admission>,
     pub(super) stop: watch::Receiver<bool>,
 }
 
@@ -66,7 +68,10 @@ pub(super) async fn serve(api: Arc<Api>, request: Request<Incoming>) -> Result<R
                 }
             }
             let done = match permit(&api, &call) {
-                Ok(()) => dispatch(&api, &call).await,
+                Ok(()) => {
+                    admit(&api, &call).await;
+                    dispatch(&api, &call).await
+                }
                 Err(failure) => Err(failure),
             };
             if cut_after {
@@ -160,6 +165,28 @@ fn verb(call: &Call, target: &Resource) -> &'static str {
         Method::DELETE => "deletecollection",
         _ => "",
     }
+}
+
+/// Waits as long as the API server and virt-api take for a write, where they have a model.
+async fn admit(api: &Api, call: &Call) {
+    let Some(admission) = &api.admission else { return };
+    if matches!(call.method, Method::GET | Method::HEAD) {
+        return;
+    }
+    let (write, identity) = match &call.target {
+        Target::Resource(target) => {
+            let machine = target.kind.plural == "virtualmachines";
+            let write = match call.method {
+                Method::POST if machine => Admitted::CreateMachine,
+                Method::PUT | Method::PATCH if machine => Admitted::ChangeMachine,
+                _ => Admitted::Plain,
+            };
+            (write, format!("{}/{}", target.space(), target.name.as_deref().unwrap_or_default()))
+        }
+        Target::KubeVirt(path) => (Admitted::ChangeMachine, path.join("/")),
+        _ => return,
+    };
+    admission.admit(write, &identity).await;
 }
 
 async fn dispatch(api: &Api, call: &Call) -> Result<Response<Body>, Failure> {

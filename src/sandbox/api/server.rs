@@ -18,6 +18,7 @@ use tokio_rustls::TlsAcceptor;
 use super::pipeline::{self, Api};
 use super::{certificate, kubeconfig};
 use crate::sandbox::faults::Faults;
+use crate::sandbox::model::admission::Admission;
 use crate::sandbox::store::Store;
 
 /// How many connections may wait to be accepted; a storm opens thousands at once.
@@ -26,17 +27,19 @@ const BACKLOG: u32 = 8_192;
 const FAREWELL: Duration = Duration::from_secs(2);
 
 /// How to serve
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct ServerOptions {
     /// The port on 127.0.0.1; 0 for any free one.
     pub port: u16,
     /// How long virt-api takes between reading a machine and writing it.
     pub virt_api_latency: Duration,
+    /// How long writes take; without it they are let in at once.
+    pub admission: Option<Admission>,
 }
 
 impl Default for ServerOptions {
     fn default() -> Self {
-        Self { port: 0, virt_api_latency: Duration::from_millis(5) }
+        Self { port: 0, virt_api_latency: Duration::from_millis(5), admission: None }
     }
 }
 
@@ -91,6 +94,7 @@ impl Server {
             token: token.clone(),
             address: url.trim_start_matches("https://").to_owned(),
             virt_api_latency: options.virt_api_latency,
+            admission: options.admission,
             stop: stopping.clone(),
         };
         let acceptor = TlsAcceptor::from(identity.config);

@@ -1,1 +1,31 @@
-//! The controllers of the simulated cluster.
+//! The controllers of the simulated cluster: virt-controller, scheduler, kubelets, virt-handlers, CDI and the rest.
+//!
+//! Each works like its model: it watches, keeps a queue, looks at the *present* state of a key, and pays for what it
+//! writes out of its own limit of calls. That states are skipped under load, as on a real cluster, follows from this.
+
+pub mod boot;
+pub mod cdi;
+pub mod client;
+pub mod cluster;
+pub mod collector;
+pub mod conditions;
+pub mod events;
+pub mod guests;
+pub mod handler;
+pub mod instance;
+pub mod key;
+pub mod kubelet;
+pub mod machine;
+pub mod names;
+pub mod namespaces;
+pub mod nodes;
+pub mod pods;
+pub mod queue;
+pub mod routes;
+pub mod running;
+pub mod scheduler;
+#[cfg(test)]
+mod tests;
+pub mod worker;
+
+pub use running::{Controllers, start};

@@ -60,7 +60,8 @@ impl SimClock {
 
     /// The instant on tokio's clock at which the simulated instant `at` is reached.
     pub fn instant(&self, at: f64) -> Instant {
-        self.origin + self.real(at)
+        // Rounded up: whoever wakes then must find that the instant has been reached, or it would sleep again for ever.
+        self.origin + self.real(at) + Duration::from_nanos(1)
     }
 
     /// The wall-clock time of this instant; it moves with tokio's clock.

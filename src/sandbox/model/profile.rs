@@ -40,8 +40,8 @@ pub struct Profile {
     pub guest: Guest,
     /// Rare steps that take much longer.
     pub stragglers: Stragglers,
-    /// The namespace controller.
-    pub namespaces: Namespaces,
+    /// kube-controller-manager.
+    pub controller_manager: ControllerManager,
     /// Machines that misbehave.
     pub misbehave: MisbehaviourTable,
 }
@@ -50,6 +50,8 @@ pub struct Profile {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct NodeShape {
+    /// Nodes, unless the user asks for another number.
+    pub count: usize,
     /// CPU cores.
     pub cores: f64,
     /// Memory, in GiB.
@@ -62,7 +64,7 @@ pub struct NodeShape {
 
 impl Default for NodeShape {
     fn default() -> Self {
-        Self { cores: 64.0, memory_gib: 256.0, pods: 250, devices: 1000 }
+        Self { count: 3, cores: 64.0, memory_gib: 256.0, pods: 250, devices: 1000 }
     }
 }
 
@@ -179,9 +181,9 @@ impl Default for Kubelet {
             sandbox_places: 8,
             sandbox: Draw::new(1.1, 0.25),
             init_containers: Draw::new(0.8, 0.3),
-            containers: Draw::new(1.1, 0.3),
+            containers: Draw::new(1.0, 0.3),
             start_cpu: 1.5,
-            image_pull: Draw::new(1.6, 0.2),
+            image_pull: Draw::new(0.8, 0.2),
             image_check: Draw::new(0.1, 0.3),
             teardown: Draw::new(0.9, 0.3),
             teardown_places: 6,
@@ -210,6 +212,8 @@ pub struct VirtHandler {
     pub qemu_start: Draw,
     /// CPU seconds of one start: libvirt, qemu, firmware (estimate).
     pub start_cpu: f64,
+    /// Seconds from the end of a guest to the end of its launcher (estimate).
+    pub launcher_exit: f64,
 }
 
 impl Default for VirtHandler {
@@ -223,6 +227,7 @@ impl Default for VirtHandler {
             define: Draw::new(0.35, 0.3),
             qemu_start: Draw::new(0.75, 0.3),
             start_cpu: 1.0,
+            launcher_exit: 0.2,
         }
     }
 }
@@ -265,14 +270,14 @@ pub struct Storage {
 impl Default for Storage {
     fn default() -> Self {
         Self {
-            node_disk: 900.0,
+            node_disk: 610.0,
             pool: 2400.0,
-            per_reader: 600.0,
-            interference: 0.01,
-            cache: 30.0,
-            start_read: 120.0,
-            boot_read: 150.0,
-            shutdown_write: 60.0,
+            per_reader: 100.0,
+            interference: 0.003,
+            cache: 16.0,
+            start_read: 180.0,
+            boot_read: 110.0,
+            shutdown_write: 150.0,
             attaches_per_second: 2.5,
             attach_burst: 5.0,
             attach: Draw::new(1.5, 0.3),
@@ -359,20 +364,24 @@ pub struct Stragglers {
 
 impl Default for Stragglers {
     fn default() -> Self {
-        Self { share: 0.01, factor_min: 3.0, factor_max: 6.0 }
+        Self { share: 0.01, factor_min: 4.0, factor_max: 7.0 }
     }
 }
 
-/// The namespace controller.
+/// kube-controller-manager: namespaces and garbage.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
-pub struct Namespaces {
+pub struct ControllerManager {
+    /// Calls per second to the API server (k8s: 20).
+    pub qps: f64,
+    /// Calls at once (k8s: 30).
+    pub burst: f64,
     /// Seconds between two looks at a terminating namespace (observed: 5).
-    pub pause: f64,
+    pub namespace_pause: f64,
 }
 
-impl Default for Namespaces {
+impl Default for ControllerManager {
     fn default() -> Self {
-        Self { pause: 5.0 }
+        Self { qps: 20.0, burst: 30.0, namespace_pause: 5.0 }
     }
 }

@@ -1,0 +1,17 @@
+//! Moving an instance to another phase, with its timestamp.
+
+use serde_json::{Value, json};
+
+/// Sets the phase and notes when it was reached, once per phase.
+pub fn enter(vmi: &mut Value, phase: &str, stamp: &str) {
+    vmi["status"]["phase"] = json!(phase);
+    let stamps = &mut vmi["status"]["phaseTransitionTimestamps"];
+    if !stamps.is_array() {
+        *stamps = json!([]);
+    }
+    if let Some(list) = stamps.as_array_mut()
+        && !list.iter().any(|entry| entry["phase"] == phase)
+    {
+        list.push(json!({"phase": phase, "phaseTransitionTimestamp": stamp}));
+    }
+}

@@ -1,0 +1,53 @@
+//! Images on a node: pulled once, one at a time.
+
+use serde_json::Value;
+
+use super::super::nodes::Node;
+use super::PodWorker;
+use crate::sandbox::model::lock;
+
+impl PodWorker {
+    /// Makes sure that the images of the pod's containers are on the node.
+    pub(super) async fn pull_images(&self) {
+        for (image, always) in images(self.pod.value()) {
+            let image = image.as_str();
+            // The launcher's own image is on every node before the first machine starts.
+            let part_of_platform = image.contains("/kubevirt/virt-launcher");
+            if !part_of_platform && !has(&self.node, image) {
+                self.pull(image).await;
+            } else {
+                if always {
+                    let check = self.seconds("image-check", self.cluster.profile.kubelet.image_check);
+                    self.cluster.clock.sleep(check).await;
+                }
+                self.say("Pulled", &format!("Container image \"{image}\" already present on machine"));
+            }
+        }
+    }
+
+    async fn pull(&self, image: &str) {
+        let _place = self.node.pulls.enter().await;
+        if has(&self.node, image) {
+            self.say("Pulled", &format!("Container image \"{image}\" already present on machine"));
+            return;
+        }
+        self.say("Pulling", &format!("Pulling image \"{image}\""));
+        let seconds =
+            self.cluster.dice.roll(image, 0, &self.node.name).draw(self.cluster.profile.kubelet.image_pull);
+        self.cluster.clock.sleep(seconds).await;
+        lock(&self.node.images).insert(image.into(), self.cluster.clock.now());
+        self.say("Pulled", &format!("Successfully pulled image \"{image}\" in {seconds:.3}s"));
+    }
+}
+
+/// The images of a pod, and whether the registry has to be asked even if the node has them.
+fn images(pod: &Value) -> Vec<(String, bool)> {
+    let lists = [&pod["spec"]["initContainers"], &pod["spec"]["containers"]];
+    let containers = lists.into_iter().filter_map(Value::as_array).flatten();
+    let image = |container: &Value| container["image"].as_str().unwrap_or_default().to_owned();
+    containers.map(|container| (image(container), container["imagePullPolicy"] == "Always")).collect()
+}
+
+fn has(node: &Node, image: &str) -> bool {
+    lock(&node.images).contains_key(image)
+}

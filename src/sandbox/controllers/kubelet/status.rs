@@ -1,0 +1,137 @@
+//! The status of a pod as the kubelet writes it.
+
+use serde_json::{Value, json};
+
+use super::super::conditions;
+
+/// The names of all containers of a pod, in the order they are started.
+pub fn names(pod: &Value) -> impl Iterator<Item = &str> {
+    let lists = [&pod["spec"]["initContainers"], &pod["spec"]["containers"]];
+    lists
+        .into_iter()
+        .filter_map(|list| list.as_array())
+        .flatten()
+        .filter_map(|container| container["name"].as_str())
+}
+
+/// The pod has its sandbox and an address; its containers are being made.
+pub fn sandboxed(pod: &mut Value, address: &str, stamp: &str) {
+    let status = &mut pod["status"];
+    status["phase"] = json!("Pending");
+    status["hostIP"] = json!("192.168.0.1");
+    status["hostIPs"] = json!([{"ip": "192.168.0.1"}]);
+    status["podIP"] = json!(address);
+    status["podIPs"] = json!([{"ip": address}]);
+    status["startTime"] = json!(stamp);
+    let has_init = pod["spec"]["initContainers"].as_array().is_some_and(|list| !list.is_empty());
+    condition(pod, "PodReadyToStartContainers", "True", "", stamp);
+    condition(
+        pod,
+        "Initialized",
+        if has_init { "False" } else { "True" },
+        if has_init { "ContainersNotInitialized" } else { "" },
+        stamp,
+    );
+    condition(pod, "Ready", "False", "ContainersNotReady", stamp);
+    condition(pod, "ContainersReady", "False", "ContainersNotReady", stamp);
+    let waiting = |reason: &'static str| move |_: &Value| json!({"waiting": {"reason": reason}});
+    statuses(pod, "initContainers", "initContainerStatuses", false, waiting("PodInitializing"));
+    statuses(pod, "containers", "containerStatuses", false, waiting("PodInitializing"));
+}
+
+/// The init containers are done, and those that stay are up.
+pub fn initialized(pod: &mut Value, stamp: &str) {
+    condition(pod, "Initialized", "True", "", stamp);
+    let stays = |container: &Value| container["restartPolicy"] == "Always";
+    let running = json!({"running": {"startedAt": stamp}});
+    let ended = json!({"terminated": {"exitCode": 0, "reason": "Completed", "startedAt": stamp, "finishedAt": stamp}});
+    statuses(pod, "initContainers", "initContainerStatuses", true, |container| {
+        if stays(container) { running.clone() } else { ended.clone() }
+    });
+}
+
+/// All containers run; the pod is ready if its gates are open.
+pub fn running(pod: &mut Value, stamp: &str) {
+    let first = pod["status"]["phase"] != "Running";
+    pod["status"]["phase"] = json!("Running");
+    if first {
+        condition(pod, "Initialized", "True", "", stamp);
+        condition(pod, "ContainersReady", "True", "", stamp);
+        statuses(pod, "containers", "containerStatuses", true, |_| json!({"running": {"startedAt": stamp}}));
+    }
+    if gates_open(pod) {
+        condition(pod, "Ready", "True", "", stamp);
+    } else {
+        condition(pod, "Ready", "False", "ReadinessGatesNotReady", stamp);
+    }
+}
+
+/// All containers have ended.
+pub fn ended(pod: &mut Value, failed: bool, stamp: &str) {
+    let phase = if failed { "Failed" } else { "Succeeded" };
+    let reason = if failed { "PodFailed" } else { "PodCompleted" };
+    pod["status"]["phase"] = json!(phase);
+    condition(pod, "Ready", "False", reason, stamp);
+    condition(pod, "ContainersReady", "False", reason, stamp);
+    let code = i32::from(failed);
+    let word = if failed { "Error" } else { "Completed" };
+    let state = json!({"terminated": {"exitCode": code, "reason": word, "finishedAt": stamp}});
+    statuses(pod, "containers", "containerStatuses", false, |_| state.clone());
+}
+
+/// Whether every readiness gate is open.
+pub fn gates_open(pod: &Value) -> bool {
+    let gates = pod["spec"]["readinessGates"].as_array();
+    gates
+        .into_iter()
+        .flatten()
+        .all(|gate| gate["conditionType"].as_str().is_some_and(|kind| conditions::is(pod, kind, "True")))
+}
+
+/// Whether the pod is ready.
+pub fn is_ready(pod: &Value) -> bool {
+    conditions::is(pod, "Ready", "True")
+}
+
+fn condition(pod: &mut Value, kind: &str, status: &str, reason: &str, stamp: &str) {
+    let mut condition =
+        json!({"type": kind, "status": status, "lastProbeTime": null, "lastTransitionTime": stamp});
+    if !reason.is_empty() {
+        condition["reason"] = json!(reason);
+    }
+    let known = conditions::find(pod, kind);
+    if known.is_none_or(|known| known["status"] != status || known.get("reason") != condition.get("reason")) {
+        conditions::set(pod, condition);
+    }
+}
+
+fn statuses(pod: &mut Value, containers: &str, field: &str, ready: bool, state: impl Fn(&Value) -> Value) {
+    let Some(list) = pod["spec"][containers].as_array().filter(|list| !list.is_empty()) else { return };
+    let statuses: Vec<Value> = list
+        .iter()
+        .map(|container| {
+            json!({
+                "name": container["name"], "image": container["image"], "imageID": container["image"],
+                "ready": ready, "started": ready, "restartCount": 0, "lastState": {}, "state": state(container),
+            })
+        })
+        .collect();
+    pod["status"][field] = json!(statuses);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pod_is_ready_when_its_gates_are_open() {
+        let mut pod = json!({"spec": {"containers": [{"name": "a", "image": "b"}], "readinessGates": [{"conditionType": "x/y"}]}});
+        sandboxed(&mut pod, "10.0.0.1", "t0");
+        running(&mut pod, "t1");
+        assert!(!is_ready(&pod));
+        conditions::mark(&mut pod, "x/y", "True", "", "", "t2");
+        running(&mut pod, "t3");
+        assert!(is_ready(&pod));
+        assert_eq!(pod["status"]["containerStatuses"][0]["state"]["running"]["startedAt"], "t1");
+    }
+}

@@ -1,0 +1,189 @@
+//! The nodes' own resources: cores, disks, places in the container runtime, images, addresses.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use serde_json::{Value, json};
+
+use super::cluster::Cluster;
+use super::key::Key;
+use super::queue::WorkQueue;
+use crate::observe::clock::wall_now;
+use crate::sandbox::model::bandwidth::Bandwidth;
+use crate::sandbox::model::bucket::TokenBucket;
+use crate::sandbox::model::clock::stamp;
+use crate::sandbox::model::fluid::Capacity;
+use crate::sandbox::model::pool::Pool;
+use crate::sandbox::model::profile::NodeShape;
+use crate::sandbox::model::{lock, quantity};
+
+/// Addresses per node: enough for 250 pods many times over, so that a new pod gets a new address.
+const ADDRESSES: u32 = 1024;
+
+/// One node's resources
+#[derive(Debug)]
+pub struct Node {
+    /// The name.
+    pub name: Arc<str>,
+    /// CPU cores, shared by all that computes; a weight of 1 is one vCPU.
+    pub cpu: Bandwidth,
+    /// The disk with images and container disks, in MB.
+    pub disk: Bandwidth,
+    /// Places for pod sandboxes being set up.
+    pub sandboxes: Pool,
+    /// Places for pods being taken down.
+    pub teardowns: Pool,
+    /// The place for an image being pulled.
+    pub pulls: Pool,
+    /// Images and when they were written here.
+    pub images: Mutex<HashMap<Box<str>, f64>>,
+    /// The kubelet's limit of calls.
+    pub kubelet: Arc<TokenBucket>,
+    /// virt-handler's limit of calls.
+    pub handler: Arc<TokenBucket>,
+    /// Instances for virt-handler to look at.
+    pub instances: Arc<WorkQueue<Key>>,
+    addresses: Mutex<Addresses>,
+}
+
+#[derive(Debug)]
+struct Addresses {
+    block: u32,
+    next: u32,
+    taken: Vec<bool>,
+}
+
+impl Node {
+    fn new(cluster: &Cluster, name: &str, block: u32, cores: f64) -> Self {
+        let (clock, profile) = (cluster.clock, &cluster.profile);
+        let cpu = Capacity { total: cores, each: 1.0, interference: 0.0 };
+        let storage = &profile.storage;
+        let disk = Capacity {
+            total: storage.node_disk,
+            each: storage.per_reader,
+            interference: storage.interference,
+        };
+        Self {
+            name: name.into(),
+            cpu: Bandwidth::new(clock, cpu),
+            disk: Bandwidth::new(clock, disk),
+            sandboxes: Pool::new(profile.kubelet.sandbox_places),
+            teardowns: Pool::new(profile.kubelet.teardown_places),
+            pulls: Pool::new(1),
+            images: Mutex::default(),
+            // k8s: the kubelet's client limit is 50/100.
+            kubelet: cluster.bucket(50.0, 100.0),
+            handler: cluster.bucket(profile.virt_handler.qps, profile.virt_handler.burst),
+            instances: Arc::new(WorkQueue::new(clock)),
+            addresses: Mutex::new(Addresses { block, next: 2, taken: vec![false; ADDRESSES as usize] }),
+        }
+    }
+
+    /// A free address of the node's range.
+    pub fn lease_address(&self) -> String {
+        let mut addresses = lock(&self.addresses);
+        let mut number = addresses.next;
+        // Round robin, so that an address rests as long as possible; the range is never full.
+        for _ in 0..ADDRESSES {
+            if !addresses.taken[number as usize] {
+                break;
+            }
+            number = 2 + (number - 1) % (ADDRESSES - 3);
+        }
+        addresses.taken[number as usize] = true;
+        addresses.next = 2 + (number - 1) % (ADDRESSES - 3);
+        let host = (10 << 24 | 128 << 16) + addresses.block * ADDRESSES + number;
+        std::net::Ipv4Addr::from(host).to_string()
+    }
+
+    /// Gives an address back.
+    pub fn return_address(&self, address: &str) {
+        let Ok(host) = address.parse::<std::net::Ipv4Addr>() else { return };
+        let number = u32::from(host) % ADDRESSES;
+        lock(&self.addresses).taken[number as usize] = false;
+    }
+}
+
+/// All nodes by name
+#[derive(Debug, Default)]
+pub struct Nodes(RwLock<HashMap<Box<str>, Arc<Node>>>);
+
+impl Nodes {
+    /// The node of this name.
+    pub fn get(&self, name: &str) -> Option<Arc<Node>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+    }
+
+    /// Makes the resources of a node that has appeared; `None` if it is known already.
+    pub fn appear(&self, cluster: &Cluster, object: &Value) -> Option<Arc<Node>> {
+        let name = object["metadata"]["name"].as_str()?;
+        let mut nodes = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if nodes.contains_key(name) {
+            return None;
+        }
+        let cores =
+            quantity::of(&object["status"]["allocatable"]["cpu"]).unwrap_or(cluster.profile.node.cores);
+        let block = nodes.len() as u32;
+        let node = Arc::new(Node::new(cluster, name, block, cores));
+        nodes.insert(name.into(), node.clone());
+        Some(node)
+    }
+}
+
+/// A node object as a `KubeVirt` node looks, with the profile's shape.
+pub fn object(name: &str, shape: &NodeShape) -> Value {
+    let now = stamp(wall_now());
+    let resources = json!({
+        "cpu": format!("{}", shape.cores), "memory": format!("{}Ki", (shape.memory_gib * 1024.0 * 1024.0) as u64),
+        "pods": shape.pods.to_string(), "ephemeral-storage": "500Gi",
+        "devices.kubevirt.io/kvm": shape.devices.to_string(), "devices.kubevirt.io/tun": shape.devices.to_string(),
+        "devices.kubevirt.io/vhost-net": shape.devices.to_string(),
+    });
+    let condition = |kind: &str, status: &str, reason: &str| json!({"type": kind, "status": status, "reason": reason, "lastHeartbeatTime": now, "lastTransitionTime": now});
+    json!({
+        "metadata": {
+            "name": name,
+            "labels": {
+                "kubernetes.io/hostname": name, "kubernetes.io/arch": "amd64", "kubernetes.io/os": "linux",
+                "node-role.kubernetes.io/worker": "", "kubevirt.io/schedulable": "true",
+                "machine-type.node.kubevirt.io/q35": "true", "cpu-vendor.node.kubevirt.io/Intel": "true",
+            },
+            "annotations": {"kubevirt.io/heartbeat": now},
+        },
+        "spec": {},
+        "status": {
+            "capacity": resources, "allocatable": resources,
+            "conditions": [
+                condition("MemoryPressure", "False", "KubeletHasSufficientMemory"),
+                condition("DiskPressure", "False", "KubeletHasNoDiskPressure"),
+                condition("PIDPressure", "False", "KubeletHasSufficientPID"),
+                condition("Ready", "True", "KubeletReady"),
+            ],
+            "nodeInfo": {
+                "architecture": "amd64", "operatingSystem": "linux", "osImage": "Simulated Linux",
+                "kernelVersion": "6.12.0", "containerRuntimeVersion": "cri-o://1.33.0", "kubeletVersion": "v1.33.0",
+                "machineID": name, "systemUUID": name, "bootID": name, "kubeProxyVersion": "",
+            },
+            "addresses": [{"type": "Hostname", "address": name}],
+        },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sandbox::model::{MisbehaviourTable, Profile};
+    use crate::sandbox::store::Store;
+
+    #[tokio::test(start_paused = true)]
+    async fn addresses_are_not_given_out_twice_and_rest_before_they_come_back() {
+        let cluster = Cluster::new(Store::new(), Profile::default(), 1, 1.0, MisbehaviourTable::none());
+        let node = Node::new(&cluster, "node1", 3, 4.0);
+        let all: std::collections::HashSet<String> = (0..900).map(|_| node.lease_address()).collect();
+        assert_eq!(all.len(), 900);
+        let first = all.iter().next().expect("an address").clone();
+        assert!(first.starts_with("10.128.1"), "the fourth block of 1024: {first}");
+        node.return_address(&first);
+        assert_ne!(node.lease_address(), first);
+    }
+}

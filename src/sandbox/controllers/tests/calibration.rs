@@ -1,0 +1,161 @@
+//! The figures of the model against the numbers it should land near.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::stage::{Stage, machine};
+use crate::sandbox::store::Action;
+use crate::sandbox::store::kind::{VIRTUAL_MACHINE_INSTANCES, VIRTUAL_MACHINES};
+
+/// What one test of N machines has shown, in simulated seconds.
+#[derive(Debug)]
+struct Storm {
+    create: Spread,
+    create_network: Spread,
+    stop: f64,
+    storm: Spread,
+    storm_network: Spread,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Spread {
+    mean: f64,
+    max: f64,
+}
+
+impl Spread {
+    fn of(values: &[f64]) -> Self {
+        let mean = values.iter().sum::<f64>() / values.len() as f64;
+        Self { mean, max: values.iter().copied().fold(0.0, f64::max) }
+    }
+}
+
+impl Storm {
+    fn ratio(&self) -> f64 {
+        self.storm.mean / self.create.mean
+    }
+}
+
+/// Requests of all machines at once; returns when each was made.
+async fn request(stage: &Arc<Stage>, count: usize, what: &'static str) -> HashMap<String, f64> {
+    let mut tasks = tokio::task::JoinSet::new();
+    for number in 0..count {
+        let stage = stage.clone();
+        tasks.spawn(async move {
+            let namespace = format!("storm-{number}");
+            let at = match what {
+                "create" => stage.create(&namespace, machine("vm", "Always")).await,
+                strategy => stage.power(&namespace, "vm", strategy).await,
+            };
+            (namespace, at)
+        });
+    }
+    tasks.join_all().await.into_iter().collect()
+}
+
+async fn running(stage: &Stage, count: usize) {
+    let is = |stage: &Stage, namespace: &str| {
+        stage.vmi(namespace, "vm").is_some_and(|vmi| vmi["status"]["phase"] == "Running")
+    };
+    let mut missing: Vec<String> = (0..count).map(|number| format!("storm-{number}")).collect();
+    stage
+        .until("all running", |stage| {
+            missing.retain(|namespace| !is(stage, namespace));
+            missing.is_empty()
+        })
+        .await;
+}
+
+async fn networked(stage: &Stage, count: usize, requested: &HashMap<String, f64>) -> Vec<f64> {
+    let mut missing: Vec<String> = (0..count).map(|number| format!("storm-{number}")).collect();
+    let mut times = Vec::new();
+    stage
+        .until("all on the network", |stage| {
+            missing.retain(|namespace| {
+                let uid = stage
+                    .vmi(namespace, "vm")
+                    .map(|vmi| vmi["metadata"]["uid"].as_str().unwrap_or_default().to_owned());
+                let presence = uid.and_then(|uid| stage.controllers.guests().presence(&uid));
+                let Some(at) = presence.and_then(|presence| presence.network_at) else { return true };
+                times.push(at - requested[namespace]);
+                false
+            });
+            missing.is_empty()
+        })
+        .await;
+    times
+}
+
+fn times_to_running(stage: &Stage, since: f64, requested: &HashMap<String, f64>) -> Vec<f64> {
+    let mut first: HashMap<String, f64> = HashMap::new();
+    for change in stage.of(&VIRTUAL_MACHINE_INSTANCES) {
+        if change.at >= since
+            && change.action == Action::Modified
+            && change.object.value()["status"]["phase"] == "Running"
+        {
+            first.entry(change.object.namespace().to_owned()).or_insert(change.at);
+        }
+    }
+    requested.iter().map(|(namespace, at)| first[namespace] - at).collect()
+}
+
+async fn storm(profile: &str, nodes: usize, count: usize) -> Storm {
+    let stage = Arc::new(Stage::named(profile, nodes));
+    for number in 0..count {
+        stage.namespace(&format!("storm-{number}"));
+    }
+    let requested = request(&stage, count, "create").await;
+    running(&stage, count).await;
+    let create_network = networked(&stage, count, &requested).await;
+    let create = times_to_running(&stage, 0.0, &requested);
+    let stopping = stage.clock.now();
+    request(&stage, count, "Halted").await;
+    stage
+        .until("all instances gone", |stage| stage.store.list(&VIRTUAL_MACHINE_INSTANCES, None).0.is_empty())
+        .await;
+    let stop = stage.clock.now() - stopping;
+    let since = stage.clock.now();
+    let requested = request(&stage, count, "Always").await;
+    running(&stage, count).await;
+    let storm_network = networked(&stage, count, &requested).await;
+    let storm = times_to_running(&stage, since, &requested);
+    assert_eq!(stage.store.list(&VIRTUAL_MACHINES, None).0.len(), count);
+    Storm {
+        create: Spread::of(&create),
+        create_network: Spread::of(&create_network),
+        stop,
+        storm: Spread::of(&storm),
+        storm_network: Spread::of(&storm_network),
+    }
+}
+
+/// The table of the notes: `cargo test --lib calibration_table -- --ignored --nocapture`.
+#[tokio::test(start_paused = true)]
+#[ignore = "prints a table; takes a while"]
+async fn calibration_table() {
+    let profiles = std::env::var("PROFILES")
+        .unwrap_or_else(|_| "default slow-storage throttled-controller small-node".into());
+    let counts = std::env::var("COUNTS").unwrap_or_else(|_| "10 50 100 200".into());
+    println!("| profile | N | create mean | max | net mean | stop | storm mean | max | net mean | ratio |");
+    println!("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |");
+    for profile in profiles.split_whitespace() {
+        for count in counts.split_whitespace().filter_map(|count| count.parse().ok()) {
+            let nodes = if profile == "small-node" { 1 } else { 3 };
+            if profile == "small-node" && count > 100 {
+                continue;
+            }
+            let s = storm(profile, nodes, count).await;
+            println!(
+                "| {profile} | {count} | {:.1} | {:.1} | {:.1} | {:.1} | {:.1} | {:.1} | {:.1} | {:.2} |",
+                s.create.mean,
+                s.create.max,
+                s.create_network.mean,
+                s.stop,
+                s.storm.mean,
+                s.storm.max,
+                s.storm_network.mean,
+                s.ratio()
+            );
+        }
+    }
+}

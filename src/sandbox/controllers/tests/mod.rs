@@ -1,0 +1,4 @@
+//! The controllers together, in simulated time.
+
+mod calibration;
+mod stage;
