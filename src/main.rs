@@ -1,2 +1,7 @@
-//! The binary: hands over to the library.
-fn main() {}
+//! The binary: hands over to the library and turns its answer into an exit code.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    bootstorm::run().into()
+}

@@ -1,5 +1,373 @@
-//! x
-/// x
-pub struct Change;
-/// x
-pub struct Fold;
+//! Folds what the cluster tells into timelines.
+//!
+//! A VM's observations belong to one VMI UID. A phase that starts VMs counts only instances that did not exist
+//! before it; a phase that stops VMs waits for the instances that did.
+
+use std::collections::{HashMap, HashSet};
+
+use jiff::Timestamp;
+
+use super::{Clock, Milestone, Offset, Outcome, Timeline};
+use crate::plan::Target;
+
+/// The phase of a `VirtualMachineInstance`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum InstancePhase {
+    /// The object exists; no launcher pod yet (also the empty phase before admission's default).
+    Pending,
+    /// The launcher pod exists.
+    Scheduling,
+    /// The launcher pod runs.
+    Scheduled,
+    /// The domain runs.
+    Running,
+    /// The guest shut down.
+    Succeeded,
+    /// The guest crashed, was killed, or its pod went away.
+    Failed,
+}
+
+/// What a watch tells about one `VirtualMachineInstance`
+#[derive(Debug, Clone, PartialEq)]
+pub struct Instance {
+    /// UID of the object.
+    pub uid: String,
+    /// Where it is and what it is called; the same as its VM.
+    pub target: Target,
+    /// `metadata.creationTimestamp`.
+    pub created: Option<Timestamp>,
+    /// Whether it is being deleted.
+    pub deleting: bool,
+    /// `status.phase`.
+    pub phase: InstancePhase,
+    /// `status.nodeName`.
+    pub node: Option<String>,
+    /// First non-empty `status.interfaces[].ipAddress`.
+    pub address: Option<String>,
+    /// Condition `Ready`.
+    pub ready: bool,
+    /// Condition `AgentConnected`.
+    pub agent: bool,
+    /// `status.phaseTransitionTimestamps`: whole seconds on the writers' clocks.
+    pub transitions: Vec<(InstancePhase, Timestamp)>,
+}
+
+/// Something that the cluster told us
+#[derive(Debug, Clone, PartialEq)]
+pub enum Change {
+    /// An instance appeared or changed.
+    Present(Instance),
+    /// An instance no longer exists.
+    Absent {
+        /// Its UID.
+        uid: String,
+        /// Whose instance it was.
+        target: Target,
+    },
+}
+
+/// When a change was received, and whether it may have waited in a gap of the watch
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Receipt {
+    /// When the client received it.
+    pub at: Offset,
+    /// It came out of a list, or was replayed after a gap: the milestone may have been passed earlier.
+    pub late: bool,
+    /// How far the server's clock is ahead of ours, in microseconds, as far as known.
+    pub server_ahead: i64,
+}
+
+/// What a change did to a timeline
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Passed {
+    /// Which VM.
+    pub target: u32,
+    /// Which milestone it passed just now.
+    pub milestone: Milestone,
+}
+
+/// Folds changes into the timelines of one phase
+#[derive(Debug)]
+pub struct Fold {
+    clock: Clock,
+    stops: bool,
+    index: HashMap<Target, u32>,
+    old: HashSet<String>,
+}
+
+impl Fold {
+    /// A fold for the targets of a plan, in their order.
+    ///
+    /// `stops` says that the phase stops VMs. `old` holds the UIDs of instances that existed before the phase.
+    pub fn new(clock: Clock, targets: &[Target], stops: bool, old: HashSet<String>) -> Self {
+        let index = targets.iter().cloned().zip(0..).collect();
+        Self { clock, stops, index, old }
+    }
+
+    /// The position of a target in the plan.
+    pub fn position(&self, target: &Target) -> Option<u32> {
+        self.index.get(target).copied()
+    }
+
+    /// Takes one change into account and says which milestones were passed by it.
+    ///
+    /// Changes about VMs or instances that do not belong to the phase change nothing.
+    pub fn apply(&self, timelines: &mut [Timeline], change: &Change, receipt: Receipt) -> Vec<Passed> {
+        let target = match change {
+            Change::Present(instance) => &instance.target,
+            Change::Absent { target, .. } => target,
+        };
+        let Some(position) = self.position(target) else { return Vec::new() };
+        let Some(timeline) = timelines.get_mut(position as usize) else { return Vec::new() };
+        if timeline.outcome == Outcome::Excluded {
+            return Vec::new();
+        }
+        let passed =
+            if self.stops { stop(timeline, change, receipt) } else { self.start(timeline, change, receipt) };
+        passed.into_iter().map(|milestone| Passed { target: position, milestone }).collect()
+    }
+
+    fn start(&self, timeline: &mut Timeline, change: &Change, receipt: Receipt) -> Vec<Milestone> {
+        let instance = match change {
+            Change::Present(instance) => instance,
+            Change::Absent { uid, .. } => {
+                if timeline.instance_uid.as_ref() == Some(uid) && !timeline.is_over() {
+                    forget_instance(timeline);
+                }
+                return Vec::new();
+            }
+        };
+        if self.old.contains(&instance.uid) {
+            return Vec::new();
+        }
+        if timeline.instance_uid.as_ref() != Some(&instance.uid) {
+            if timeline.is_over() {
+                return Vec::new();
+            }
+            if timeline.instance_uid.is_some() {
+                forget_instance(timeline);
+            }
+            timeline.instance_uid = Some(instance.uid.clone());
+        }
+        if timeline.node.is_none() {
+            timeline.node.clone_from(&instance.node);
+        }
+        if timeline.address.is_none() {
+            timeline.address.clone_from(&instance.address);
+        }
+        stamp(timeline, instance);
+        let final_phase = matches!(instance.phase, InstancePhase::Succeeded | InstancePhase::Failed);
+        let mut passed = Vec::new();
+        for (milestone, is_passed) in [
+            (Milestone::Instance, true),
+            (Milestone::Pod, !final_phase && instance.phase >= InstancePhase::Scheduling),
+            (Milestone::Scheduled, !final_phase && instance.phase >= InstancePhase::Scheduled),
+            (Milestone::Running, instance.phase == InstancePhase::Running),
+            (Milestone::Ready, instance.phase == InstancePhase::Running && instance.ready),
+            (Milestone::Address, instance.phase == InstancePhase::Running && instance.address.is_some()),
+            (Milestone::Agent, instance.phase == InstancePhase::Running && instance.agent),
+        ] {
+            if is_passed && pass(timeline, milestone, receipt, self.clock) {
+                passed.push(milestone);
+            }
+        }
+        passed
+    }
+}
+
+/// Keeps the server's own timestamps beside the observations.
+fn stamp(timeline: &mut Timeline, instance: &Instance) {
+    if let Some(created) = instance.created {
+        timeline.stamps.entry(Milestone::Instance).or_insert(created.as_second());
+    }
+    for (phase, at) in &instance.transitions {
+        let milestone = match phase {
+            InstancePhase::Scheduling => Milestone::Pod,
+            InstancePhase::Scheduled => Milestone::Scheduled,
+            InstancePhase::Running => Milestone::Running,
+            _ => continue,
+        };
+        timeline.stamps.entry(milestone).or_insert(at.as_second());
+    }
+}
+
+/// A new incarnation began or the old one went away: what was seen of the old one does not count.
+fn forget_instance(timeline: &mut Timeline) {
+    timeline.moments.retain(|milestone, _| *milestone <= Milestone::Accepted);
+    timeline.stamps.clear();
+    timeline.instance_uid = None;
+    timeline.node = None;
+    timeline.address = None;
+    timeline.restarts += 1;
+}
+
+fn stop(timeline: &mut Timeline, change: &Change, receipt: Receipt) -> Vec<Milestone> {
+    match change {
+        Change::Present(instance) => {
+            if timeline.instance_uid.is_none() && !timeline.has(Milestone::Requested) {
+                timeline.instance_uid = Some(instance.uid.clone());
+                timeline.node.clone_from(&instance.node);
+            }
+            let ours = timeline.instance_uid.as_ref() == Some(&instance.uid);
+            let stopping = instance.deleting
+                || matches!(instance.phase, InstancePhase::Succeeded | InstancePhase::Failed);
+            if ours
+                && stopping
+                && timeline.has(Milestone::Requested)
+                && note(timeline, Milestone::Stopping, receipt)
+            {
+                return vec![Milestone::Stopping];
+            }
+        }
+        Change::Absent { uid, .. } => {
+            let ours = timeline.instance_uid.as_ref().is_none_or(|known| known == uid);
+            if ours && note(timeline, Milestone::Gone, receipt) {
+                return vec![Milestone::Gone];
+            }
+        }
+    }
+    Vec::new()
+}
+
+/// Records a milestone of a start; a late receipt falls back to the server's timestamp where there is one.
+fn pass(timeline: &mut Timeline, milestone: Milestone, receipt: Receipt, clock: Clock) -> bool {
+    if receipt.late
+        && let Some(stamp) = timeline.stamps.get(&milestone)
+        && let Ok(stamp) = Timestamp::from_second(*stamp)
+    {
+        let floor = timeline.at(Milestone::Requested).unwrap_or(Offset(i64::MIN));
+        let at = clock.stamped(stamp, receipt.server_ahead).clamp(floor.min(receipt.at), receipt.at);
+        return timeline.fill(milestone, at);
+    }
+    note(timeline, milestone, receipt)
+}
+
+/// Records a milestone at its receipt, marked when it came late.
+fn note(timeline: &mut Timeline, milestone: Milestone, receipt: Receipt) -> bool {
+    if timeline.has(milestone) {
+        return false;
+    }
+    if receipt.late { timeline.notice(milestone, receipt.at) } else { timeline.see(milestone, receipt.at) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn target(n: u32) -> Target {
+        Target { namespace: format!("p-{n}"), name: "vm".into() }
+    }
+
+    fn instance(uid: &str, phase: InstancePhase) -> Instance {
+        Instance {
+            uid: uid.into(),
+            target: target(1),
+            created: None,
+            deleting: false,
+            phase,
+            node: None,
+            address: None,
+            ready: false,
+            agent: false,
+            transitions: Vec::new(),
+        }
+    }
+
+    fn seen(at: i64) -> Receipt {
+        Receipt { at: Offset(at), late: false, server_ahead: 0 }
+    }
+
+    fn fold(stops: bool, old: &[&str]) -> (Fold, Vec<Timeline>) {
+        let old = old.iter().map(|uid| (*uid).to_owned()).collect();
+        (
+            Fold::new(Clock::start(), &[target(1), target(2)], stops, old),
+            vec![Timeline::new(0), Timeline::new(1)],
+        )
+    }
+
+    #[test]
+    fn a_start_passes_the_milestones_even_when_states_are_skipped() {
+        let (fold, mut timelines) = fold(false, &[]);
+        timelines[0].see(Milestone::Requested, Offset(0));
+        let passed =
+            fold.apply(&mut timelines, &Change::Present(instance("a", InstancePhase::Running)), seen(50));
+        let passed: Vec<_> = passed.into_iter().map(|passed| passed.milestone).collect();
+        assert_eq!(passed, [Milestone::Instance, Milestone::Pod, Milestone::Scheduled, Milestone::Running]);
+        assert_eq!(timelines[0].at(Milestone::Running), Some(Offset(50)));
+    }
+
+    #[test]
+    fn an_instance_from_before_does_not_count() {
+        let (fold, mut timelines) = fold(false, &["old"]);
+        timelines[0].see(Milestone::Requested, Offset(0));
+        let change = Change::Present(instance("old", InstancePhase::Running));
+        assert!(fold.apply(&mut timelines, &change, seen(1)).is_empty());
+        let gone = Change::Absent { uid: "old".into(), target: target(1) };
+        assert!(fold.apply(&mut timelines, &gone, seen(2)).is_empty());
+        assert_eq!(timelines[0].restarts, 0);
+        let change = Change::Present(instance("new", InstancePhase::Running));
+        assert_eq!(fold.apply(&mut timelines, &change, seen(3)).len(), 4);
+    }
+
+    #[test]
+    fn a_second_incarnation_replaces_the_first_but_keeps_the_request() {
+        let (fold, mut timelines) = fold(false, &[]);
+        timelines[0].see(Milestone::Requested, Offset(1));
+        fold.apply(&mut timelines, &Change::Present(instance("a", InstancePhase::Scheduled)), seen(10));
+        fold.apply(&mut timelines, &Change::Present(instance("a", InstancePhase::Failed)), seen(20));
+        fold.apply(&mut timelines, &Change::Absent { uid: "a".into(), target: target(1) }, seen(30));
+        assert!(!timelines[0].has(Milestone::Instance));
+        fold.apply(&mut timelines, &Change::Present(instance("b", InstancePhase::Running)), seen(40));
+        assert_eq!(timelines[0].at(Milestone::Instance), Some(Offset(40)));
+        assert_eq!(timelines[0].at(Milestone::Requested), Some(Offset(1)));
+        assert_eq!(timelines[0].restarts, 1);
+    }
+
+    #[test]
+    fn a_vm_that_reached_its_goal_is_left_alone() {
+        let (fold, mut timelines) = fold(false, &[]);
+        fold.apply(&mut timelines, &Change::Present(instance("a", InstancePhase::Running)), seen(10));
+        timelines[0].outcome = Outcome::Reached;
+        fold.apply(&mut timelines, &Change::Absent { uid: "a".into(), target: target(1) }, seen(20));
+        fold.apply(&mut timelines, &Change::Present(instance("b", InstancePhase::Running)), seen(30));
+        assert_eq!(timelines[0].at(Milestone::Running), Some(Offset(10)));
+        assert_eq!(timelines[0].instance_uid.as_deref(), Some("a"));
+    }
+
+    #[test]
+    fn a_late_receipt_uses_the_servers_timestamp_and_says_so() {
+        let (fold, mut timelines) = fold(false, &[]);
+        timelines[0].see(Milestone::Requested, Offset(100));
+        let mut running = instance("a", InstancePhase::Running);
+        let stamp = fold.clock.began() + jiff::SignedDuration::from_secs(5);
+        running.transitions = vec![(InstancePhase::Running, stamp)];
+        let late = Receipt { at: Offset(60_000_000), late: true, server_ahead: 0 };
+        fold.apply(&mut timelines, &Change::Present(running), late);
+        let at = timelines[0].at(Milestone::Running).unwrap();
+        assert!((4.0..=5.0).contains(&at.seconds()), "{at}");
+        assert!(timelines[0].is_stamped(Milestone::Running));
+        assert_eq!(timelines[0].moments[&Milestone::Pod].source, super::super::Source::Late);
+    }
+
+    #[test]
+    fn a_stop_ends_when_the_same_instance_is_gone() {
+        let (fold, mut timelines) = fold(true, &[]);
+        fold.apply(&mut timelines, &Change::Present(instance("a", InstancePhase::Running)), seen(1));
+        timelines[0].see(Milestone::Requested, Offset(2));
+        let mut leaving = instance("a", InstancePhase::Running);
+        leaving.deleting = true;
+        assert_eq!(fold.apply(&mut timelines, &Change::Present(leaving), seen(3)).len(), 1);
+        let other = Change::Absent { uid: "b".into(), target: target(1) };
+        assert!(fold.apply(&mut timelines, &other, seen(4)).is_empty());
+        let gone = Change::Absent { uid: "a".into(), target: target(1) };
+        assert_eq!(fold.apply(&mut timelines, &gone, seen(5))[0].milestone, Milestone::Gone);
+    }
+
+    #[test]
+    fn strangers_are_ignored() {
+        let (fold, mut timelines) = fold(false, &[]);
+        let mut stranger = instance("x", InstancePhase::Running);
+        stranger.target.namespace = "elsewhere".into();
+        assert!(fold.apply(&mut timelines, &Change::Present(stranger), seen(1)).is_empty());
+    }
+}

@@ -9,6 +9,6 @@ pub mod milestone;
 pub mod timeline;
 
 pub use clock::{Clock, Offset};
-pub use fold::{Change, Fold};
+pub use fold::{Change, Fold, Instance, InstancePhase, Passed, Receipt};
 pub use milestone::Milestone;
 pub use timeline::{Moment, Outcome, Source, Timeline};

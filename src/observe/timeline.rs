@@ -14,6 +14,8 @@ pub enum Source {
     Seen,
     /// Taken from a timestamp of the server because the observation was missed: exact to ±1 s.
     Stamped,
+    /// Noticed only after a gap in the watch, with no timestamp to fall back on: an upper bound.
+    Late,
 }
 
 /// The time of one milestone, and how it is known
@@ -75,6 +77,9 @@ pub struct Timeline {
     /// First IP address that the VMI reported.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,
+    /// Instances of this VM that ended before one reached the goal.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub restarts: u32,
     /// Requests sent for this VM; more than 1 means retries.
     #[serde(default)]
     pub attempts: u32,
@@ -140,6 +145,15 @@ impl Timeline {
             return false;
         }
         self.moments.insert(milestone, Moment { at, source: Source::Stamped });
+        true
+    }
+
+    /// Records that a milestone was noticed only after a gap; never replaces what is known.
+    pub fn notice(&mut self, milestone: Milestone, at: Offset) -> bool {
+        if self.has(milestone) {
+            return false;
+        }
+        self.moments.insert(milestone, Moment { at, source: Source::Late });
         true
     }
 

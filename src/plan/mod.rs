@@ -2,13 +2,18 @@
 //!
 //! Pure: a plan is made from decided values, without clap and without a cluster.
 
+pub mod manifest;
+pub mod prefix;
 pub mod target;
 pub mod template;
 
 use serde::{Deserialize, Serialize};
 
 pub use target::Target;
-pub use template::{Template, TemplateSource};
+pub use template::{Template, TemplateFault, TemplateSource};
+
+/// The most VMs that one run may have.
+pub const MOST_TARGETS: u32 = 50_000;
 
 /// What a run does, frozen by `setup`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,6 +31,38 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// Checks values that the user typed and makes a plan of them.
+    ///
+    /// Fails with a sentence that names the flags at fault.
+    pub fn resolve(
+        prefix: &str,
+        start: u32,
+        end: u32,
+        vm_name: &str,
+        template: TemplateSource,
+    ) -> Result<Self, String> {
+        if start < 1 {
+            return Err("--start must be at least 1".into());
+        }
+        if end < 1 {
+            return Err("--end must be at least 1".into());
+        }
+        if start > end {
+            return Err(format!("--start {start} is greater than --end {end}"));
+        }
+        if end - start >= MOST_TARGETS {
+            return Err(format!(
+                "--start {start} to --end {end} are {} VMs, at most {MOST_TARGETS} are possible in one run",
+                u64::from(end - start) + 1
+            ));
+        }
+        prefix::check_prefix(prefix, end)?;
+        if let Some(fault) = prefix::dns_label_fault(vm_name) {
+            return Err(format!("--vm-name `{}` cannot name a VM: {fault}", vm_name.escape_debug()));
+        }
+        Ok(Self { prefix: prefix.into(), start, end, vm_name: vm_name.into(), template })
+    }
+
     /// The number of VMs.
     pub fn size(&self) -> u32 {
         self.end - self.start + 1
@@ -39,5 +76,49 @@ impl Plan {
     /// The VM with an index.
     fn target(&self, index: u32) -> Target {
         Target { namespace: format!("{}-{index}", self.prefix), name: self.vm_name.clone() }
+    }
+
+    /// How this plan differs from another one: flag, value here, value there.
+    pub fn differences(&self, other: &Self) -> Vec<(&'static str, String, String)> {
+        let pairs = [
+            ("--ns-prefix", self.prefix.clone(), other.prefix.clone()),
+            ("--start", self.start.to_string(), other.start.to_string()),
+            ("--end", self.end.to_string(), other.end.to_string()),
+            ("--vm-name", self.vm_name.clone(), other.vm_name.clone()),
+            (self.template.flag(), self.template.to_string(), other.template.to_string()),
+        ];
+        pairs.into_iter().filter(|(_, here, there)| here != there).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(start: u32, end: u32) -> Result<Plan, String> {
+        let template = TemplateSource::ContainerDisk { image: "example.org/disk:1".into() };
+        Plan::resolve("p", start, end, "vm", template)
+    }
+
+    #[test]
+    fn bad_ranges_name_the_flags() {
+        assert_eq!(plan(5, 4).unwrap_err(), "--start 5 is greater than --end 4");
+        assert!(plan(0, 4).unwrap_err().contains("--start"));
+        assert!(plan(1, 0).unwrap_err().contains("--end"));
+        assert!(plan(1, u32::MAX).unwrap_err().contains("at most 50000"));
+    }
+
+    #[test]
+    fn targets_are_inclusive() {
+        let names: Vec<_> = plan(9, 11).unwrap().targets().iter().map(ToString::to_string).collect();
+        assert_eq!(names, ["p-9/vm", "p-10/vm", "p-11/vm"]);
+    }
+
+    #[test]
+    fn differences_name_both_values() {
+        let here = plan(1, 10).unwrap();
+        let there = plan(1, 20).unwrap();
+        assert_eq!(here.differences(&there), [("--end", "10".to_string(), "20".to_string())]);
+        assert!(here.differences(&here).is_empty());
     }
 }

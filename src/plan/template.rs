@@ -1,6 +1,11 @@
-//! The VM manifest: the built-in one or the user's, and what it becomes for one target.
+//! The VM manifest: the built-in one or the user's, checked before anything is sent.
+
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use thiserror::Error;
 
 /// Where the VM manifest comes from
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,6 +25,165 @@ pub enum TemplateSource {
     },
 }
 
-/// A VM manifest, checked, ready to be rendered for each target
+impl TemplateSource {
+    /// The flag that chooses this source.
+    pub fn flag(&self) -> &'static str {
+        match self {
+            Self::ContainerDisk { .. } => "--container-disk",
+            Self::File { .. } => "--filename",
+        }
+    }
+}
+
+impl fmt::Display for TemplateSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ContainerDisk { image } => write!(f, "container disk {image}"),
+            Self::File { name, sha256 } => {
+                write!(f, "{name} (sha256 {})", sha256.get(..12).unwrap_or(sha256))
+            }
+        }
+    }
+}
+
+/// Why a text cannot serve as a VM manifest
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum TemplateFault {
+    /// It is not YAML (and so not JSON either). The message of the parser names line and column.
+    #[error("{0}")]
+    Syntax(String),
+    /// The file has several documents or none.
+    #[error("it holds {0} documents; exactly one VirtualMachine is wanted")]
+    Documents(usize),
+    /// It is some other object.
+    #[error("it is {0}, not a VirtualMachine of kubevirt.io/v1")]
+    Kind(String),
+    /// It lacks something that every VM needs.
+    #[error("{0}")]
+    Incomplete(&'static str),
+}
+
+/// A VM manifest that was checked and can be rendered for each target
 #[derive(Debug, Clone, PartialEq)]
-pub struct Template;
+pub struct Template {
+    manifest: Value,
+}
+
+impl Template {
+    /// The built-in manifest: one vCPU, 512 MiB, a container disk, masquerade on the pod network.
+    pub fn container_disk(image: &str) -> Self {
+        let manifest = json!({
+            "apiVersion": "kubevirt.io/v1",
+            "kind": "VirtualMachine",
+            "metadata": {},
+            "spec": {
+                "runStrategy": "Always",
+                "template": {
+                    "metadata": {},
+                    "spec": {
+                        "terminationGracePeriodSeconds": 30,
+                        "domain": {
+                            "cpu": {"cores": 1},
+                            "memory": {"guest": "512Mi"},
+                            "devices": {
+                                "disks": [{"name": "root", "disk": {"bus": "virtio"}}],
+                                "interfaces": [{"name": "default", "masquerade": {}}],
+                                "rng": {}
+                            }
+                        },
+                        "networks": [{"name": "default", "pod": {}}],
+                        "volumes": [{"name": "root", "containerDisk": {"image": image}}]
+                    }
+                }
+            }
+        });
+        Self { manifest }
+    }
+
+    /// Reads a user's manifest, YAML or JSON.
+    ///
+    /// Fails when it is not exactly one `VirtualMachine`; syntax errors name line and column.
+    pub fn parse(text: &str) -> Result<Self, TemplateFault> {
+        let documents: Vec<Value> = serde_saphyr::from_multiple(text)
+            .map_err(|error| TemplateFault::Syntax(first_line(&error.to_string())))?;
+        let mut documents: Vec<Value> = documents.into_iter().filter(|d| !d.is_null()).collect();
+        if documents.len() != 1 {
+            return Err(TemplateFault::Documents(documents.len()));
+        }
+        let manifest = documents.remove(0);
+        if !manifest.is_object() {
+            return Err(TemplateFault::Kind("no object at all".into()));
+        }
+        let text = |key: &str| manifest.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let (version, kind) = (text("apiVersion"), text("kind"));
+        if kind != "VirtualMachine" || !version.starts_with("kubevirt.io/") {
+            let found = match (version.as_str(), kind.as_str()) {
+                ("", "") => "an object without apiVersion and kind".to_owned(),
+                (version, kind) => format!("kind `{kind}` of `{version}`"),
+            };
+            return Err(TemplateFault::Kind(found.escape_debug().to_string().replace("\\'", "'")));
+        }
+        if !manifest.pointer("/spec/template/spec").is_some_and(Value::is_object) {
+            return Err(TemplateFault::Incomplete("spec.template.spec is missing"));
+        }
+        let is_map_or_absent = |pointer: &str| {
+            manifest.pointer(pointer).is_none_or(|value| value.is_object() || value.is_null())
+        };
+        if !["/metadata", "/metadata/labels", "/spec/template/metadata", "/spec/template/metadata/labels"]
+            .into_iter()
+            .all(is_map_or_absent)
+        {
+            return Err(TemplateFault::Incomplete("metadata and labels must be maps"));
+        }
+        Ok(Self { manifest })
+    }
+
+    /// The manifest as it was given.
+    pub fn manifest(&self) -> &Value {
+        &self.manifest
+    }
+
+    /// SHA-256 of a text, lower-case hex.
+    pub fn digest(text: &str) -> String {
+        Sha256::digest(text.as_bytes()).iter().fold(String::new(), |mut hex, byte| {
+            use fmt::Write;
+            let _ = write!(hex, "{byte:02x}");
+            hex
+        })
+    }
+}
+
+/// The first line of a parser's message: the rest is a drawing of the source, which may hold secrets.
+fn first_line(message: &str) -> String {
+    message.lines().next().unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn syntax_errors_name_line_and_column() {
+        let error = Template::parse("kind: VirtualMachine\nspec: [1,\n  2: }\n").unwrap_err();
+        let message = error.to_string();
+        assert!(message.contains("line") && message.contains("column"), "{message}");
+    }
+
+    #[test]
+    fn other_objects_are_refused() {
+        let error = Template::parse("apiVersion: v1\nkind: Pod\n").unwrap_err();
+        assert_eq!(error.to_string(), "it is kind `Pod` of `v1`, not a VirtualMachine of kubevirt.io/v1");
+        assert_eq!(Template::parse("").unwrap_err(), TemplateFault::Documents(0));
+        assert!(matches!(Template::parse("just text").unwrap_err(), TemplateFault::Kind(_)));
+        let vm = "apiVersion: kubevirt.io/v1\nkind: VirtualMachine\n";
+        assert!(matches!(Template::parse(vm).unwrap_err(), TemplateFault::Incomplete(_)));
+        let two = format!("{vm}---\n{vm}");
+        assert_eq!(Template::parse(&two).unwrap_err(), TemplateFault::Documents(2));
+    }
+
+    #[test]
+    fn json_is_read_too() {
+        let text = Template::container_disk("example.org/disk:1").manifest().to_string();
+        assert!(Template::parse(&text).is_ok());
+    }
+}

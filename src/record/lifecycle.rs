@@ -1,1 +1,147 @@
+//! Which phase may follow which, and what to run instead when it may not.
 
+use super::{PhaseKind, PhaseName, PhaseState, RunRecord};
+
+/// What a phase command is to do
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// Begin a new execution of the phase.
+    Begin(PhaseName),
+    /// Continue one that was cut short.
+    Continue(PhaseName),
+}
+
+impl Step {
+    /// The execution that this step is about.
+    pub fn name(self) -> PhaseName {
+        match self {
+            Self::Begin(name) | Self::Continue(name) => name,
+        }
+    }
+}
+
+/// Why a phase may not run now, and the command that should come instead
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// One sentence without a full stop.
+    pub why: String,
+    /// The subcommand to run instead.
+    pub instead: &'static str,
+}
+
+/// Decides whether a phase may run now.
+///
+/// Fails with the reason and the command to run instead.
+pub fn next(record: &RunRecord, kind: PhaseKind) -> Result<Step, Refusal> {
+    let run = &record.plan.prefix;
+    let refuse = |why: String, instead| Err(Refusal { why, instead });
+    if !record.setup.done {
+        return refuse(format!("the setup of run \"{run}\" was cut short"), "setup");
+    }
+    let Some(last) = record.last_phase() else {
+        return match kind {
+            PhaseKind::Create => Ok(Step::Begin(PhaseName::CREATE)),
+            _ => refuse(format!("the VMs of run \"{run}\" have not been created yet"), "create"),
+        };
+    };
+    if last.state != PhaseState::Done {
+        return if last.name.kind == kind {
+            Ok(Step::Continue(last.name))
+        } else {
+            refuse(format!("{} of run \"{run}\" has not been finished", last.name), last.name.kind.word())
+        };
+    }
+    let number = 1 + record.phases.iter().filter(|phase| phase.name.kind == kind).count() as u32;
+    let stopped = last.name.kind == PhaseKind::Stop;
+    match kind {
+        PhaseKind::Create => refuse(
+            format!("the VMs of run \"{run}\" have been created already"),
+            if stopped { "storm" } else { "stop" },
+        ),
+        PhaseKind::Stop if stopped => {
+            refuse(format!("the VMs of run \"{run}\" are stopped already"), "storm")
+        }
+        PhaseKind::Storm if !stopped => {
+            refuse(format!("the VMs of run \"{run}\" are running; a storm starts stopped VMs"), "stop")
+        }
+        kind => Ok(Step::Begin(PhaseName { kind, number })),
+    }
+}
+
+/// The subcommand that usually comes next.
+pub fn suggestion(record: &RunRecord) -> &'static str {
+    if !record.setup.done {
+        return "setup";
+    }
+    match record.last_phase() {
+        None => "create",
+        Some(last) if last.state != PhaseState::Done => last.name.kind.word(),
+        Some(last) => match last.name.kind {
+            PhaseKind::Create => "stop",
+            PhaseKind::Stop => "storm",
+            PhaseKind::Storm => "report",
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::{Plan, TemplateSource};
+    use crate::record::{PhaseRecord, PhaseSettings, Via};
+
+    fn record(phases: &[(&str, PhaseState)]) -> RunRecord {
+        let template = TemplateSource::ContainerDisk { image: "i".into() };
+        let plan = Plan::resolve("p", 1, 2, "vm", template).unwrap();
+        let mut record = RunRecord::new("id".into(), "2026-01-01T00:00:00Z".parse().unwrap(), plan);
+        record.setup.done = true;
+        let settings = PhaseSettings { concurrency: 1, timeout_seconds: 1, via: Via::Patch };
+        for (name, state) in phases {
+            let mut phase = PhaseRecord::new(name.parse().unwrap(), record.created, settings.clone(), 2);
+            phase.state = *state;
+            record.phases.push(phase);
+        }
+        record
+    }
+
+    #[test]
+    fn every_order_is_decided() {
+        use PhaseState::{Done, Interrupted, Open};
+        let cases: &[(&[(&str, PhaseState)], [&str; 3])] = &[
+            (&[], ["begin create", "instead create", "instead create"]),
+            (&[("create", Open)], ["continue create", "instead create", "instead create"]),
+            (&[("create", Done)], ["instead stop", "begin stop-1", "instead stop"]),
+            (
+                &[("create", Done), ("stop-1", Interrupted)],
+                ["instead stop", "continue stop-1", "instead stop"],
+            ),
+            (&[("create", Done), ("stop-1", Done)], ["instead storm", "instead storm", "begin storm-1"]),
+            (
+                &[("create", Done), ("stop-1", Done), ("storm-1", Done)],
+                ["instead stop", "begin stop-2", "instead stop"],
+            ),
+            (
+                &[("create", Done), ("stop-1", Done), ("storm-1", Done), ("stop-2", Done)],
+                ["instead storm", "instead storm", "begin storm-2"],
+            ),
+        ];
+        for (phases, expected) in cases {
+            let record = record(phases);
+            let decide = |kind| match next(&record, kind) {
+                Ok(Step::Begin(name)) => format!("begin {name}"),
+                Ok(Step::Continue(name)) => format!("continue {name}"),
+                Err(refusal) => format!("instead {}", refusal.instead),
+            };
+            let found = [PhaseKind::Create, PhaseKind::Stop, PhaseKind::Storm].map(decide);
+            assert_eq!(found.each_ref().map(String::as_str), *expected, "after {phases:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_runs_before_setup_is_done() {
+        let mut record = record(&[]);
+        record.setup.done = false;
+        assert_eq!(next(&record, PhaseKind::Create).unwrap_err().instead, "setup");
+        assert_eq!(suggestion(&record), "setup");
+    }
+}

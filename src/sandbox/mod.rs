@@ -1,5 +1,11 @@
 //! The simulated cluster: a Kubernetes API on loopback with `KubeVirt` and CDI behind it.
 
+pub mod api;
 pub mod controllers;
+pub mod faults;
 pub mod model;
+mod running;
+pub mod seed;
 pub mod store;
+
+pub use running::{Options, Sandbox, profile};

@@ -50,6 +50,8 @@ pub struct Profile {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct NodeShape {
+    /// Nodes, unless the user asks for another number.
+    pub count: usize,
     /// CPU cores.
     pub cores: f64,
     /// Memory, in GiB.
@@ -62,7 +64,7 @@ pub struct NodeShape {
 
 impl Default for NodeShape {
     fn default() -> Self {
-        Self { cores: 64.0, memory_gib: 256.0, pods: 250, devices: 1000 }
+        Self { count: 3, cores: 64.0, memory_gib: 256.0, pods: 250, devices: 1000 }
     }
 }
 

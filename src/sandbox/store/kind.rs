@@ -104,6 +104,8 @@ kinds! {
     RESOURCE_QUOTAS = "ResourceQuota" "resourcequotas" "resourcequota" { short_names: &["quota"], has_status: true } ..PLAIN;
     /// Secrets.
     SECRETS = "Secret" "secrets" "secret" {} ..PLAIN;
+    /// Addresses of groups of pods.
+    SERVICES = "Service" "services" "service" { short_names: &["svc"], categories: &["all"], has_status: true } ..PLAIN;
     /// Identities of pods.
     SERVICE_ACCOUNTS = "ServiceAccount" "serviceaccounts" "serviceaccount" { short_names: &["sa"] } ..PLAIN;
     /// Definitions of the kinds that are not built in.

@@ -11,6 +11,8 @@ use super::object::Object;
 const CAPACITY: usize = 100_000;
 /// How long a change is remembered at most; an API server keeps five minutes of history, too.
 const MEMORY: Duration = Duration::from_secs(300);
+/// How many changes are kept as values; what is older is kept as text, which takes a tenth of the room.
+const FRESH: usize = 4_096;
 /// How many changes one reading takes at most, so that a reader holds the lock briefly.
 const BATCH: usize = 2_000;
 
@@ -46,15 +48,18 @@ pub(super) struct Log {
     floor: u64,
     /// The revision of the newest entry that was dropped.
     dropped: u64,
+    /// How many entries at the front have been folded.
+    folded: usize,
 }
 
 impl Log {
     /// A log that knows nothing up to and including `floor`.
     pub(super) fn new(floor: u64) -> Self {
-        Self { entries: VecDeque::new(), floor, dropped: 0 }
+        Self { entries: VecDeque::new(), floor, dropped: 0, folded: 0 }
     }
 
-    pub(super) fn push(&mut self, now: Instant, entry: Arc<Entry>) {
+    /// Appends a change; returns the version that was folded for it.
+    pub(super) fn push(&mut self, now: Instant, entry: Arc<Entry>) -> Option<Object> {
         self.entries.push_back((now, entry));
         while let Some((at, oldest)) = self.entries.front() {
             if self.entries.len() <= CAPACITY && now.saturating_duration_since(*at) <= MEMORY {
@@ -63,7 +68,22 @@ impl Log {
             self.dropped = oldest.revision;
             self.floor = self.floor.max(oldest.revision);
             self.entries.pop_front();
+            self.folded = self.folded.saturating_sub(1);
         }
+        if self.entries.len() - self.folded <= FRESH {
+            return None;
+        }
+        let (_, entry) = self.entries.get_mut(self.folded)?;
+        self.folded += 1;
+        let fold = |object: &Object| Arc::new(object.folded());
+        let (object, previous) = (fold(&entry.object), entry.previous.as_ref().map(fold));
+        *entry = Arc::new(Entry {
+            revision: entry.revision,
+            action: entry.action,
+            object: object.clone(),
+            previous,
+        });
+        Some(object)
     }
 
     /// Forgets everything up to and including `revision`.
@@ -72,6 +92,7 @@ impl Log {
             self.dropped = newest.revision;
         }
         self.entries.clear();
+        self.folded = 0;
         self.floor = revision;
     }
 

@@ -150,6 +150,17 @@ impl Store {
         }
     }
 
+    /// What creating an object would store, without storing it.
+    pub fn rehearse(&self, kind: &'static Kind, mut object: Value) -> Result<Value, StoreError> {
+        if object["metadata"]["name"].as_str().is_none_or(str::is_empty)
+            && let Some(name) = rules::generated_name(&object)
+        {
+            object["metadata"]["name"] = Value::String(name);
+        }
+        self.lock().check_new(kind, &mut object)?;
+        Ok(object)
+    }
+
     /// Reads, changes and writes an object under the lock
     ///
     /// A change that changes nothing returns the same object and makes no event. Identity, creation and deletion
@@ -198,7 +209,7 @@ impl Store {
         else {
             return false;
         };
-        contents.take_away(kind, object.value().clone(), object);
+        contents.take_away(kind, object.to_value(), object);
         true
     }
 
@@ -210,9 +221,8 @@ impl Store {
         from_revision: u64,
     ) -> Result<Watcher, TooOld> {
         let contents = self.lock();
-        let shelf = contents.shelf(kind);
-        shelf.log.check(from_revision)?;
-        let wake = shelf.subscribe();
+        contents.shelf(kind).log.check(from_revision)?;
+        let wake = contents.shelf(kind).subscribe();
         drop(contents);
         Ok(Watcher::new(self.clone(), kind, namespace, from_revision, wake))
     }
@@ -262,6 +272,12 @@ impl Contents {
     }
 
     fn create(&mut self, kind: &'static Kind, object: &mut Value) -> Result<Object, StoreError> {
+        self.check_new(kind, object)?;
+        Ok(self.commit(kind, Action::Added, object.take(), None))
+    }
+
+    /// Completes a new object and checks that there is a place for it.
+    fn check_new(&self, kind: &'static Kind, object: &mut Value) -> Result<(), StoreError> {
         rules::prepare(kind, object);
         let text = |field: &str| object["metadata"][field].as_str().unwrap_or_default().to_owned();
         let (namespace, name) = (text("namespace"), text("name"));
@@ -277,7 +293,7 @@ impl Contents {
                 Some(_) => {}
             }
         }
-        Ok(self.commit(kind, Action::Added, object.take(), None))
+        Ok(())
     }
 
     fn update<E>(
@@ -290,9 +306,10 @@ impl Contents {
         let Some(before) = self.shelf(kind).get(namespace, name).cloned() else {
             return Err(UpdateError::NotFound);
         };
-        let mut after = before.value().clone();
+        let original = before.to_value();
+        let mut after = original.clone();
         change(&mut after).map_err(UpdateError::Refused)?;
-        if !rules::settle(kind, before.value(), &mut after) {
+        if !rules::settle(kind, &original, &mut after) {
             return Ok(before);
         }
         let waits = rules::is_held(kind, &after)
@@ -314,7 +331,7 @@ impl Contents {
             return Err(StoreError::NotFound { kind: kind.qualified(), name: name.to_owned() });
         };
         check_precondition(kind, &before, options)?;
-        let mut after = before.value().clone();
+        let mut after = before.to_value();
         if !before.is_deleting() {
             rules::add_propagation(&mut after, options.propagation);
         }

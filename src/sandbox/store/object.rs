@@ -9,9 +9,11 @@ use serde_json::Value;
 pub type Object = Arc<Stored>;
 
 /// One immutable version of an object
+///
+/// It is kept as values, as text, or both: values are quick to read and take many times the room of the text.
 #[derive(Debug)]
 pub struct Stored {
-    value: Value,
+    value: OnceLock<Value>,
     namespace: Box<str>,
     name: Box<str>,
     uid: Box<str>,
@@ -25,17 +27,39 @@ impl Stored {
         value["metadata"]["resourceVersion"] = Value::String(revision.to_string());
         let text = |field: &str| Box::from(value["metadata"][field].as_str().unwrap_or_default());
         let (namespace, name, uid) = (text("namespace"), text("name"), text("uid"));
-        Self { value, namespace, name, uid, revision, json: OnceLock::new() }
+        Self { value: OnceLock::from(value), namespace, name, uid, revision, json: OnceLock::new() }
+    }
+
+    /// The same version, kept as text until somebody asks for its values.
+    pub(super) fn folded(&self) -> Self {
+        Self {
+            value: OnceLock::new(),
+            namespace: self.namespace.clone(),
+            name: self.name.clone(),
+            uid: self.uid.clone(),
+            revision: self.revision,
+            json: OnceLock::from(self.json()),
+        }
     }
 
     /// The object as JSON values.
     pub fn value(&self) -> &Value {
-        &self.value
+        self.value.get_or_init(|| self.parse())
+    }
+
+    /// A copy of the values; what is kept as text stays so.
+    pub fn to_value(&self) -> Value {
+        self.value.get().cloned().unwrap_or_else(|| self.parse())
+    }
+
+    fn parse(&self) -> Value {
+        // Text that we wrote ourselves is always read back.
+        self.json.get().and_then(|json| serde_json::from_slice(json).ok()).unwrap_or_default()
     }
 
     /// The object as JSON text, written once however many watchers want it.
     pub fn json(&self) -> Bytes {
-        self.json.get_or_init(|| Bytes::from(self.value.to_string())).clone()
+        self.json.get_or_init(|| Bytes::from(self.value().to_string())).clone()
     }
 
     /// The namespace; empty for cluster-wide kinds.
@@ -60,28 +84,28 @@ impl Stored {
 
     /// The value of a label.
     pub fn label(&self, key: &str) -> Option<&str> {
-        self.value["metadata"]["labels"].get(key)?.as_str()
+        self.value()["metadata"]["labels"].get(key)?.as_str()
     }
 
     /// All labels with text values.
     pub fn labels(&self) -> impl Iterator<Item = (&str, &str)> {
-        let labels = self.value["metadata"]["labels"].as_object();
+        let labels = self.value()["metadata"]["labels"].as_object();
         labels.into_iter().flatten().filter_map(|(key, value)| Some((key.as_str(), value.as_str()?)))
     }
 
     /// Whether deletion has been asked for.
     pub fn is_deleting(&self) -> bool {
-        self.value["metadata"]["deletionTimestamp"].is_string()
+        self.value()["metadata"]["deletionTimestamp"].is_string()
     }
 
     /// The finalizers that still hold it.
     pub fn finalizers(&self) -> impl Iterator<Item = &str> {
-        self.value["metadata"]["finalizers"].as_array().into_iter().flatten().filter_map(Value::as_str)
+        self.value()["metadata"]["finalizers"].as_array().into_iter().flatten().filter_map(Value::as_str)
     }
 
     /// The identities of its owners.
     pub fn owners(&self) -> impl Iterator<Item = &str> {
-        let owners = self.value["metadata"]["ownerReferences"].as_array();
+        let owners = self.value()["metadata"]["ownerReferences"].as_array();
         owners.into_iter().flatten().filter_map(|owner| owner["uid"].as_str())
     }
 }
@@ -103,5 +127,14 @@ mod tests {
         assert_eq!(object.owners().collect::<Vec<_>>(), ["o"]);
         assert_eq!(object.value()["metadata"]["resourceVersion"], "7");
         assert!(!object.is_deleting());
+    }
+
+    #[test]
+    fn folding_keeps_everything() {
+        let object =
+            Stored::new(json!({"metadata": {"name": "a", "uid": "c"}, "spec": {"x": [1, null, "y"]}}), 7);
+        let folded = object.folded();
+        assert_eq!((folded.value(), folded.json()), (object.value(), object.json()));
+        assert_eq!((folded.name(), folded.uid(), folded.revision()), ("a", "c", 7));
     }
 }

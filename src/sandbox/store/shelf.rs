@@ -10,13 +10,14 @@ use super::log::{Action, Entry, Log};
 use super::object::Object;
 use crate::observe::clock::monotonic_now;
 
+type Key = (Box<str>, Box<str>);
 type Names = BTreeMap<Box<str>, Object>;
 
 /// The objects of one kind
 #[derive(Debug)]
 pub(super) struct Shelf {
     objects: BTreeMap<Box<str>, Names>,
-    owned: HashMap<Box<str>, BTreeSet<(Box<str>, Box<str>)>>,
+    owned: HashMap<Box<str>, BTreeSet<Key>>,
     pub(super) log: Log,
     wake: watch::Sender<u64>,
 }
@@ -46,7 +47,7 @@ impl Shelf {
 
     /// The objects as they were at `revision`: the present, with the later changes undone.
     pub(super) fn list_at(&self, namespace: Option<&str>, revision: u64) -> Result<Vec<Object>, TooOld> {
-        let mut then: BTreeMap<(Box<str>, Box<str>), Object> =
+        let mut then: BTreeMap<Key, Object> =
             self.list(namespace).into_iter().map(|object| (key(&object), object)).collect();
         for entry in self.log.back_to(revision)? {
             if namespace.is_some_and(|namespace| namespace != entry.object.namespace()) {
@@ -95,7 +96,16 @@ impl Shelf {
                 .insert(object.name().into(), object.clone());
         }
         let entry = Arc::new(Entry { revision: object.revision(), action, object, previous });
-        self.log.push(monotonic_now(), entry.clone());
+        let folded = self.log.push(monotonic_now(), entry.clone());
+        // What has not changed for a while is kept as text here, too.
+        if let Some(folded) = folded
+            && let Some(live) =
+                self.objects.get_mut(folded.namespace()).and_then(|names| names.get_mut(folded.name()))
+            && live.revision() == folded.revision()
+        {
+            // A version of its own: reading it must not unfold the one in the log.
+            *live = Arc::new(folded.folded());
+        }
         self.wake.send_replace(entry.revision);
         entry
     }
@@ -112,6 +122,6 @@ impl Shelf {
     }
 }
 
-fn key(object: &Object) -> (Box<str>, Box<str>) {
+fn key(object: &Object) -> Key {
     (object.namespace().into(), object.name().into())
 }

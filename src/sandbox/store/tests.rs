@@ -1,3 +1,5 @@
+//! The store as a whole: objects come, change and go, and everybody who looks sees the same.
+
 use serde_json::json;
 
 use super::kind::{NAMESPACES, PODS, VIRTUAL_MACHINE_INSTANCES, VIRTUAL_MACHINES};
@@ -210,4 +212,24 @@ fn the_truth_file_has_a_line_for_every_change() {
     assert_eq!((&lines[0]["ready"], &lines[1]["ready"]), (&Value::Null, &json!(true)));
     assert_eq!(lines[1]["phase"], "Running");
     assert!(lines.is_sorted_by(|a, b| a["at"].as_i64() <= b["at"].as_i64()));
+}
+
+#[test]
+fn what_is_old_is_folded_and_still_there() {
+    let store = store();
+    let first = store.create(&VIRTUAL_MACHINES, vm("a", "first")).unwrap();
+    let from = store.revision();
+    for number in 0..5_000 {
+        store.create(&VIRTUAL_MACHINES, vm("b", &format!("vm{number}"))).unwrap();
+    }
+    store.modify(&VIRTUAL_MACHINES, "a", "first", |vm| vm["spec"] = json!({}));
+    let mut watcher = store.watch(&VIRTUAL_MACHINES, None, from).unwrap();
+    let mut seen = 0;
+    while seen < 5_001 {
+        let entries = watcher.ready().unwrap();
+        assert!(entries.iter().all(|entry| entry.object.value()["metadata"]["name"] == entry.object.name()));
+        seen += entries.len();
+    }
+    let then = store.list_at(&VIRTUAL_MACHINES, Some("a"), from).unwrap();
+    assert_eq!(then[0].value(), first.value());
 }

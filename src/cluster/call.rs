@@ -1,0 +1,157 @@
+//! One request and its answer; and the same with patience, for requests that nobody times.
+
+use std::time::Duration;
+
+use http::header::{DATE, RETRY_AFTER};
+use http::{Request, StatusCode};
+use http_body_util::BodyExt;
+use kube::client::Body;
+use rand::RngExt;
+use serde::de::DeserializeOwned;
+
+use super::trouble::{Kind, Trouble};
+use super::{Cluster, names};
+use crate::observe::clock::wall_now;
+
+/// How often an untimed request is sent at most.
+const ATTEMPTS: u32 = 6;
+/// First wait between two attempts; it doubles each time.
+const FIRST_WAIT: Duration = Duration::from_millis(200);
+/// Longest wait between two attempts.
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
+
+/// An answer with a success code
+pub struct Answer {
+    /// 200, 201, 202.
+    pub code: StatusCode,
+    /// The whole body.
+    pub body: Vec<u8>,
+}
+
+impl Cluster {
+    /// Sends one request, once, and reads the whole answer.
+    ///
+    /// Fails with what the server or the connection said, and when no answer comes in time.
+    pub async fn call(&self, doing: &str, request: Request<Vec<u8>>) -> Result<Answer, Trouble> {
+        let exchange = async {
+            let response = self
+                .client
+                .send(request.map(Body::from))
+                .await
+                .map_err(|error| Trouble::from_client(doing, &error))?;
+            let (head, body) = response.into_parts();
+            self.learn_server_time(head.headers.get(DATE), wall_now().as_microsecond());
+            let body = body
+                .collect()
+                .await
+                .map_err(|error| Trouble::new(doing, Kind::Unreachable, error.to_string()))?
+                .to_bytes();
+            if head.status.is_success() {
+                return Ok(Answer { code: head.status, body: body.to_vec() });
+            }
+            let retry_after =
+                head.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+            Err(Trouble::from_answer(
+                doing,
+                head.status.as_u16(),
+                &body,
+                retry_after.map(Duration::from_secs),
+            ))
+        };
+        match self.request_timeout {
+            None => exchange.await,
+            Some(limit) => tokio::time::timeout(limit, exchange).await.unwrap_or_else(|_| {
+                let message = format!("no answer within {}s", limit.as_secs_f64());
+                Err(Trouble::new(doing, Kind::TimedOut, message))
+            }),
+        }
+    }
+
+    /// Sends a request that may be repeated safely, until it succeeds or fails for good.
+    pub async fn ask<T: DeserializeOwned>(
+        &self,
+        doing: &str,
+        request: &Request<Vec<u8>>,
+    ) -> Result<T, Trouble> {
+        let answer = self.ask_raw(doing, request).await?;
+        serde_json::from_slice(&answer.body)
+            .map_err(|error| Trouble::new(doing, Kind::Other, format!("the answer cannot be read: {error}")))
+    }
+
+    /// Like [`Cluster::ask`], without looking into the answer.
+    pub async fn ask_raw(&self, doing: &str, request: &Request<Vec<u8>>) -> Result<Answer, Trouble> {
+        let mut attempt = 1;
+        loop {
+            match self.call(doing, request.clone()).await {
+                Err(trouble) if attempt < ATTEMPTS && is_worth_another_try(&trouble, attempt) => {
+                    tracing::debug!(attempt, %trouble, "sending again");
+                    self.count_retry();
+                    tokio::time::sleep(wait(attempt, trouble.retry_after)).await;
+                    attempt += 1;
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+}
+
+/// A server that cannot be reached at all is most likely a wrong address: one more try is enough then.
+fn is_worth_another_try(trouble: &Trouble, attempt: u32) -> bool {
+    trouble.is_transient() && (trouble.kind != Kind::Unreachable || attempt < 3)
+}
+
+/// How long to wait before the attempt after `attempt`: what the server asked for, else doubling, jittered.
+pub fn wait(attempt: u32, asked: Option<Duration>) -> Duration {
+    let doubled = FIRST_WAIT * 2_u32.saturating_pow(attempt.saturating_sub(1).min(10));
+    let base =
+        asked.unwrap_or(doubled).min(LONGEST_WAIT.max(asked.unwrap_or_default().min(LONGEST_WAIT * 6)));
+    base.mul_f64(rand::rng().random_range(1.0..1.3))
+}
+
+/// A request on a collection: kube's builder, with paths of ours.
+pub fn on(path: &str) -> kube::core::Request {
+    kube::core::Request::new(path)
+}
+
+/// The path of a namespaced collection.
+pub fn path(group: &str, namespace: Option<&str>, plural: &str) -> String {
+    let root = match group {
+        "v1" => "/api/v1".to_owned(),
+        group => format!("/apis/{group}"),
+    };
+    match namespace {
+        Some(namespace) => format!("{root}/namespaces/{namespace}/{plural}"),
+        None => format!("{root}/{plural}"),
+    }
+}
+
+/// Parameters of a create: who writes.
+pub fn post_params() -> kube::api::PostParams {
+    kube::api::PostParams { dry_run: false, field_manager: Some(names::FIELD_MANAGER.to_owned()) }
+}
+
+/// Turns the builder's complaint (which only a bug of ours can cause) into a trouble.
+pub fn built(
+    doing: &str,
+    request: Result<Request<Vec<u8>>, kube::core::request::Error>,
+) -> Result<Request<Vec<u8>>, Trouble> {
+    request.map_err(|error| Trouble::new(doing, Kind::Invalid, error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_double_are_bounded_and_obey_the_server() {
+        for attempt in 1..20 {
+            let expected = FIRST_WAIT * 2_u32.saturating_pow((attempt - 1).min(10));
+            let waited = wait(attempt, None);
+            assert!(
+                waited >= expected.min(LONGEST_WAIT) && waited <= LONGEST_WAIT.mul_f64(1.3),
+                "{waited:?}"
+            );
+        }
+        assert!(wait(1, Some(Duration::from_secs(7))) >= Duration::from_secs(7));
+    }
+}

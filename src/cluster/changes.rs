@@ -1,0 +1,197 @@
+//! What the watch on `VirtualMachineInstances` says, in the words of the fold.
+
+use std::collections::HashMap;
+use std::time::Instant;
+
+use jiff::Timestamp;
+use serde::Deserialize;
+
+use super::call::path;
+use super::watch::{Told, Watch, Watched};
+use super::{Cluster, Trouble};
+use crate::observe::{Change, Instance, InstancePhase};
+use crate::plan::Target;
+
+/// A `VirtualMachineInstance`, decoded only as far as it is used
+#[derive(Debug, Clone, Deserialize)]
+pub struct Vmi {
+    metadata: Metadata,
+    #[serde(default)]
+    status: Status,
+}
+
+#[derive(Debug, Clone, Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct Metadata {
+    name: String,
+    namespace: String,
+    uid: String,
+    resource_version: String,
+    creation_timestamp: Option<Timestamp>,
+    deletion_timestamp: Option<Timestamp>,
+}
+
+#[derive(Debug, Clone, Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct Status {
+    phase: String,
+    node_name: Option<String>,
+    interfaces: Vec<Interface>,
+    conditions: Vec<Condition>,
+    phase_transition_timestamps: Vec<Transition>,
+}
+
+#[derive(Debug, Clone, Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct Interface {
+    ip_address: Option<String>,
+}
+
+#[derive(Debug, Clone, Deserialize, Default)]
+#[serde(default)]
+struct Condition {
+    r#type: String,
+    status: String,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Transition {
+    phase: String,
+    phase_transition_timestamp: Option<Timestamp>,
+}
+
+impl Watched for Vmi {
+    fn resource_version(&self) -> &str {
+        &self.metadata.resource_version
+    }
+}
+
+fn phase(text: &str) -> InstancePhase {
+    match text {
+        "Scheduling" => InstancePhase::Scheduling,
+        "Scheduled" => InstancePhase::Scheduled,
+        "Running" => InstancePhase::Running,
+        "Succeeded" => InstancePhase::Succeeded,
+        "Failed" => InstancePhase::Failed,
+        _ => InstancePhase::Pending,
+    }
+}
+
+impl From<Vmi> for Instance {
+    fn from(vmi: Vmi) -> Self {
+        let is_true =
+            |kind: &str| vmi.status.conditions.iter().any(|c| c.r#type == kind && c.status == "True");
+        let transition = |t: &Transition| Some((phase(&t.phase), t.phase_transition_timestamp?));
+        Self {
+            ready: is_true("Ready"),
+            agent: is_true("AgentConnected"),
+            address: vmi
+                .status
+                .interfaces
+                .iter()
+                .find_map(|interface| interface.ip_address.clone().filter(|address| !address.is_empty())),
+            transitions: vmi.status.phase_transition_timestamps.iter().filter_map(transition).collect(),
+            phase: phase(&vmi.status.phase),
+            uid: vmi.metadata.uid,
+            target: Target { namespace: vmi.metadata.namespace, name: vmi.metadata.name },
+            created: vmi.metadata.creation_timestamp,
+            deleting: vmi.metadata.deletion_timestamp.is_some(),
+            node: vmi.status.node_name,
+        }
+    }
+}
+
+/// What the cluster told, and when we received it
+#[derive(Debug)]
+pub struct Received {
+    /// When the client received it.
+    pub at: Instant,
+    /// It may have waited in a gap of the watch.
+    pub late: bool,
+    /// What it was.
+    pub news: News,
+}
+
+/// Something that came out of the watch
+#[derive(Debug)]
+pub enum News {
+    /// Instances changed; one change except after a list.
+    Changes(Vec<Change>),
+    /// The watch was blind from this instant until now.
+    Blind(Instant),
+}
+
+/// The one watch of a phase: every instance of the run, in every namespace
+pub struct Changes {
+    watch: Watch<Vmi>,
+    known: HashMap<String, Target>,
+}
+
+impl Changes {
+    /// Opens the watch. When this returns, the list is there and the watch is connected: nothing that happens
+    /// from now on is missed.
+    pub async fn open(cluster: &Cluster, selector: &str) -> Result<Self, Trouble> {
+        let collection = path("kubevirt.io/v1", None, "virtualmachineinstances");
+        let watch =
+            Watch::open(cluster, "watch virtual machine instances", collection, selector.into()).await?;
+        Ok(Self { watch, known: HashMap::new() })
+    }
+
+    /// The next news; the first is the list of what existed when the watch was opened. Safe to cancel.
+    pub async fn next(&mut self) -> Option<Received> {
+        let heard = self.watch.next().await?;
+        let news = match heard.told {
+            Told::Blind { since } => News::Blind(since),
+            Told::Changed(vmi) => News::Changes(vec![self.present(vmi)]),
+            Told::Removed(vmi) => {
+                self.known.remove(&vmi.metadata.uid);
+                let target = Target { namespace: vmi.metadata.namespace, name: vmi.metadata.name };
+                News::Changes(vec![Change::Absent { uid: vmi.metadata.uid, target }])
+            }
+            Told::Listed(vmis) => {
+                let mut before = std::mem::take(&mut self.known);
+                let mut changes: Vec<Change> = Vec::with_capacity(vmis.len());
+                for vmi in vmis {
+                    before.remove(&vmi.metadata.uid);
+                    changes.push(self.present(vmi));
+                }
+                let absent = before.into_iter().map(|(uid, target)| Change::Absent { uid, target });
+                // What is gone comes first: a VM's new instance may be in the same list.
+                News::Changes(absent.chain(changes).collect())
+            }
+        };
+        Some(Received { at: heard.at, late: heard.late, news })
+    }
+
+    fn present(&mut self, vmi: Vmi) -> Change {
+        let instance = Instance::from(vmi);
+        self.known.insert(instance.uid.clone(), instance.target.clone());
+        Change::Present(instance)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_instance_is_read_with_everything_absent_and_with_everything_there() {
+        let bare: Vmi = serde_json::from_value(serde_json::json!({"metadata": {"name": "a"}})).unwrap();
+        assert_eq!(Instance::from(bare).phase, InstancePhase::Pending);
+        let full: Vmi = serde_json::from_value(serde_json::json!({
+            "metadata": {"name": "vm", "namespace": "p-1", "uid": "u", "resourceVersion": "5",
+                "creationTimestamp": "2026-01-01T00:00:00Z", "deletionTimestamp": "2026-01-01T00:01:00Z"},
+            "status": {"phase": "Running", "nodeName": "n1",
+                "interfaces": [{"name": "default"}, {"ipAddress": ""}, {"ipAddress": "10.0.0.1"}],
+                "conditions": [{"type": "Ready", "status": "True", "lastTransitionTime": null},
+                    {"type": "AgentConnected", "status": "False"}],
+                "phaseTransitionTimestamps": [{"phase": "Running", "phaseTransitionTimestamp": "2026-01-01T00:00:08Z"}]}
+        }))
+        .unwrap();
+        let instance = Instance::from(full);
+        assert!(instance.deleting && instance.ready && !instance.agent);
+        assert_eq!(instance.address.as_deref(), Some("10.0.0.1"));
+        assert_eq!(instance.transitions.len(), 1);
+    }
+}

@@ -1,0 +1,141 @@
+//! From kubectl's connection flags and a kubeconfig to a client.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use http::{HeaderValue, header::USER_AGENT};
+use kube::Client;
+use kube::config::{Config, KubeConfigOptions, Kubeconfig, KubeconfigError};
+
+use super::{Cluster, names};
+use crate::failure::Failure;
+
+/// kubectl's connection flags, as far as they were given
+#[derive(Debug, Clone, Default)]
+pub struct Connection {
+    /// `--kubeconfig`
+    pub kubeconfig: Option<PathBuf>,
+    /// `--context`
+    pub context: Option<String>,
+    /// `--cluster`
+    pub cluster: Option<String>,
+    /// `--user`
+    pub user: Option<String>,
+    /// `--namespace`
+    pub namespace: Option<String>,
+    /// `--server`
+    pub server: Option<String>,
+    /// `--certificate-authority`
+    pub certificate_authority: Option<PathBuf>,
+    /// `--tls-server-name`
+    pub tls_server_name: Option<String>,
+    /// `--insecure-skip-tls-verify`
+    pub insecure: bool,
+    /// `--as`
+    pub impersonate: Option<String>,
+    /// `--as-group`
+    pub impersonate_groups: Vec<String>,
+    /// `--request-timeout`; `None` means no limit.
+    pub request_timeout: Option<Duration>,
+}
+
+impl Connection {
+    /// Makes a client. Sends nothing yet.
+    ///
+    /// Fails when there is no usable kubeconfig, or the context is unknown.
+    pub async fn open(&self) -> Result<Cluster, Failure> {
+        let mut config = self.config().await?;
+        if let Some(server) = &self.server {
+            config.cluster_url = server.parse().map_err(|error| {
+                Failure::usage(format!("--server `{server}` is not a URL")).because(error)
+            })?;
+        }
+        if let Some(path) = &self.certificate_authority {
+            if !path.is_file() {
+                let path = path.display();
+                return Err(Failure::usage(format!("--certificate-authority {path} is not a file")));
+            }
+            config.root_cert_file = Some(path.clone());
+        }
+        if self.tls_server_name.is_some() {
+            config.tls_server_name.clone_from(&self.tls_server_name);
+        }
+        config.accept_invalid_certs |= self.insecure;
+        if self.impersonate.is_some() {
+            config.auth_info.impersonate.clone_from(&self.impersonate);
+        }
+        if !self.impersonate_groups.is_empty() {
+            config.auth_info.impersonate_groups = Some(self.impersonate_groups.clone());
+        }
+        // Attempts are counted by us; a silent retry would hide in the measured times.
+        config.default_retry = false;
+        config.connect_timeout = Some(Duration::from_secs(15));
+        // A watch may be silent for minutes; single requests are limited one by one.
+        config.read_timeout = None;
+        config.write_timeout = None;
+        if let Ok(agent) = HeaderValue::from_str(&names::user_agent()) {
+            config.headers.push((USER_AGENT, agent));
+        }
+        let namespace = self.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
+        let server = config.cluster_url.to_string();
+        let client = Client::try_from(config).map_err(|error| {
+            Failure::new("the credentials of this context cannot be used")
+                .because(super::Trouble::from_client("connect", &error).message)
+                .hint("check with: kubectl auth whoami")
+        })?;
+        Ok(Cluster::new(client, namespace, server, self.request_timeout))
+    }
+
+    async fn config(&self) -> Result<Config, Failure> {
+        let options = KubeConfigOptions {
+            context: self.context.clone(),
+            cluster: self.cluster.clone(),
+            user: self.user.clone(),
+        };
+        let kubeconfig = match &self.kubeconfig {
+            Some(path) => Kubeconfig::read_from(path),
+            None => Kubeconfig::read(),
+        };
+        let kubeconfig = match kubeconfig {
+            Ok(kubeconfig) => kubeconfig,
+            Err(error) => {
+                let chosen = self.kubeconfig.is_some() || self.context.is_some();
+                return match Config::incluster() {
+                    Ok(config) if !chosen => Ok(config),
+                    _ => Err(no_kubeconfig(&error)),
+                };
+            }
+        };
+        let contexts: Vec<String> = kubeconfig.contexts.iter().map(|context| context.name.clone()).collect();
+        Config::from_custom_kubeconfig(kubeconfig, &options)
+            .await
+            .map_err(|error| self.bad_context(&error, &contexts))
+    }
+
+    fn bad_context(&self, error: &KubeconfigError, contexts: &[String]) -> Failure {
+        let listed = if contexts.is_empty() { "none".to_owned() } else { contexts.join(", ") };
+        let failure = match (error, &self.context) {
+            (KubeconfigError::LoadContext(_), Some(context)) => {
+                Failure::new(format!("the kubeconfig has no context \"{context}\""))
+            }
+            (KubeconfigError::CurrentContextNotSet | KubeconfigError::LoadContext(_), _) => {
+                Failure::new("the kubeconfig has no usable current context")
+            }
+            _ => Failure::new("the kubeconfig cannot be used").because(error),
+        };
+        failure.hint(format!("contexts in it: {listed}")).hint("choose one with --context NAME")
+    }
+}
+
+fn no_kubeconfig(error: &KubeconfigError) -> Failure {
+    let failure = match error {
+        KubeconfigError::ReadConfig(source, path) if source.kind() == std::io::ErrorKind::NotFound => {
+            Failure::new("there is no kubeconfig").because(format!("{} does not exist", path.display()))
+        }
+        KubeconfigError::FindPath => Failure::new("there is no kubeconfig").because("no home directory"),
+        _ => Failure::new("the kubeconfig cannot be read").because(error),
+    };
+    failure
+        .hint("pass --kubeconfig FILE or set KUBECONFIG")
+        .hint("without a cluster, try: kubectl bootstorm run --sandbox --end 20")
+}

@@ -1,0 +1,229 @@
+//! `VirtualMachines`: the timed requests that create, start and stop them, and what they say about themselves.
+
+use std::collections::BTreeMap;
+
+use http::Request;
+use http::header::CONTENT_TYPE;
+use kube::api::{DeleteParams, GetParams, Preconditions, PropagationPolicy};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::call::{built, on, path, post_params};
+use super::pace::{Meaning, Timed};
+use super::watch::{Watched, list_all};
+use super::{Cluster, Kind, Trouble, names};
+use crate::plan::Target;
+use crate::record::Via;
+
+const GROUP: &str = "kubevirt.io/v1";
+const SUBRESOURCES: &str = "subresources.kubevirt.io/v1";
+const MACHINES: &str = "virtualmachines";
+
+/// A `VirtualMachine`, decoded only as far as it is used
+#[derive(Debug, Clone, Deserialize)]
+pub struct Machine {
+    metadata: Metadata,
+    #[serde(default)]
+    status: Status,
+}
+
+#[derive(Debug, Clone, Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct Metadata {
+    name: String,
+    namespace: String,
+    uid: String,
+    resource_version: String,
+    labels: BTreeMap<String, String>,
+    finalizers: Vec<String>,
+}
+
+#[derive(Debug, Clone, Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct Status {
+    printable_status: Option<String>,
+    conditions: Vec<Condition>,
+}
+
+#[derive(Debug, Clone, Deserialize, Default)]
+#[serde(default)]
+struct Condition {
+    r#type: String,
+    status: String,
+    reason: String,
+    message: String,
+}
+
+impl Watched for Machine {
+    fn resource_version(&self) -> &str {
+        &self.metadata.resource_version
+    }
+}
+
+impl Machine {
+    /// Where it is and what it is called.
+    pub fn target(&self) -> Target {
+        Target { namespace: self.metadata.namespace.clone(), name: self.metadata.name.clone() }
+    }
+
+    /// `metadata.uid`.
+    pub fn uid(&self) -> &str {
+        &self.metadata.uid
+    }
+
+    /// `metadata.finalizers`.
+    pub fn finalizers(&self) -> &[String] {
+        &self.metadata.finalizers
+    }
+
+    /// The UUID of the run that made it.
+    pub fn run_id(&self) -> Option<&str> {
+        self.metadata.labels.get(names::RUN_ID).map(String::as_str)
+    }
+
+    /// What keeps it from running, as far as its status says, in one line.
+    pub fn complaint(&self) -> String {
+        let status = self.status.printable_status.as_deref().unwrap_or("no status yet");
+        let telling = |condition: &&Condition| {
+            !condition.message.is_empty()
+                && match condition.r#type.as_str() {
+                    "Failure" => condition.status == "True",
+                    "PodScheduled" | "Synchronized" | "DataVolumesReady" => condition.status == "False",
+                    _ => false,
+                }
+        };
+        match self.status.conditions.iter().find(telling) {
+            Some(condition) if condition.reason.is_empty() => format!("{status}: {}", condition.message),
+            Some(condition) => format!("{status}: {}: {}", condition.reason, condition.message),
+            None => status.to_owned(),
+        }
+    }
+}
+
+/// The collection of VMs, in one namespace or in all.
+pub fn collection(namespace: Option<&str>) -> String {
+    path(GROUP, namespace, MACHINES)
+}
+
+/// The request that creates a VM.
+pub fn create(target: &Target, manifest: &Value) -> Result<Timed, Trouble> {
+    let doing = "create the virtual machine";
+    let body = serde_json::to_vec(manifest).unwrap_or_default();
+    let request = built(doing, on(&collection(Some(&target.namespace))).create(&post_params(), body))?;
+    let run_id = manifest.pointer("/metadata/labels").and_then(|labels| labels.get(names::RUN_ID));
+    let run_id = run_id.and_then(Value::as_str).unwrap_or_default().to_owned();
+    Ok(Timed { doing, request, meaning: Meaning::Create { target: target.clone(), run_id } })
+}
+
+/// The request that starts a VM.
+pub fn start(target: &Target, via: Via) -> Result<Timed, Trouble> {
+    switch(target, via, "start the virtual machine", "Always", "start")
+}
+
+/// The request that stops a VM.
+pub fn stop(target: &Target, via: Via) -> Result<Timed, Trouble> {
+    switch(target, via, "stop the virtual machine", "Halted", "stop")
+}
+
+fn switch(
+    target: &Target,
+    via: Via,
+    doing: &'static str,
+    strategy: &str,
+    verb: &str,
+) -> Result<Timed, Trouble> {
+    let bug = |error: http::Error| Trouble::new(doing, Kind::Invalid, error.to_string());
+    let request = match via {
+        Via::Patch => Request::patch(format!(
+            "{}/{}?fieldManager={}",
+            collection(Some(&target.namespace)),
+            target.name,
+            names::FIELD_MANAGER
+        ))
+        .header(CONTENT_TYPE, "application/merge-patch+json")
+        .body(json!({"spec": {"runStrategy": strategy}}).to_string().into_bytes()),
+        Via::Subresource => Request::put(format!(
+            "{}/{}/{verb}",
+            path(SUBRESOURCES, Some(&target.namespace), MACHINES),
+            target.name
+        ))
+        .header(CONTENT_TYPE, "application/json")
+        .body(b"{}".to_vec()),
+    };
+    Ok(Timed { doing, request: request.map_err(bug)?, meaning: Meaning::Switch })
+}
+
+impl Cluster {
+    /// Every VM that matches a label selector, in all namespaces.
+    pub async fn machines(&self, selector: &str) -> Result<Vec<Machine>, Trouble> {
+        Ok(list_all(self, "list virtual machines", &collection(None), selector).await?.0)
+    }
+
+    /// One VM, if it exists.
+    pub async fn machine(&self, target: &Target) -> Result<Option<Machine>, Trouble> {
+        let doing = "read the virtual machine";
+        let request =
+            built(doing, on(&collection(Some(&target.namespace))).get(&target.name, &GetParams::default()))?;
+        match self.ask(doing, &request).await {
+            Ok(machine) => Ok(Some(machine)),
+            Err(trouble) if trouble.kind == Kind::NotFound => Ok(None),
+            Err(trouble) => Err(trouble),
+        }
+    }
+
+    /// Deletes one VM if it is still the one with that UID; a VM that is gone already is fine.
+    pub async fn delete_machine(&self, target: &Target, uid: &str) -> Result<(), Trouble> {
+        let collection = collection(Some(&target.namespace));
+        self.delete_exactly("delete the virtual machine", &collection, &target.name, uid).await
+    }
+
+    /// Deletes one object if it is still the one with that UID; an object that is gone already is fine.
+    pub async fn delete_exactly(
+        &self,
+        doing: &str,
+        collection: &str,
+        name: &str,
+        uid: &str,
+    ) -> Result<(), Trouble> {
+        let params = DeleteParams {
+            preconditions: Some(Preconditions { uid: Some(uid.to_owned()), resource_version: None }),
+            propagation_policy: Some(PropagationPolicy::Background),
+            ..DeleteParams::default()
+        };
+        let request = built(doing, on(collection).delete(name, &params))?;
+        match self.ask_raw(doing, &request).await {
+            // A conflict means that another object has the name now: it is not ours to delete.
+            Err(trouble) if matches!(trouble.kind, Kind::NotFound | Kind::Conflict) => Ok(()),
+            outcome => outcome.map(|_| ()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn complaints_name_status_reason_and_message() {
+        let machine = |status: Value| -> Machine {
+            serde_json::from_value(json!({"metadata": {"name": "vm"}, "status": status})).unwrap()
+        };
+        assert_eq!(machine(json!({})).complaint(), "no status yet");
+        let unschedulable = json!({"printableStatus": "ErrorUnschedulable", "conditions": [
+            {"type": "Ready", "status": "False", "reason": "GuestNotRunning", "message": "no"},
+            {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/3 nodes"}]});
+        assert_eq!(machine(unschedulable).complaint(), "ErrorUnschedulable: Unschedulable: 0/3 nodes");
+        assert_eq!(machine(json!({"printableStatus": "Starting"})).complaint(), "Starting");
+    }
+
+    #[test]
+    fn both_ways_of_switching_power() {
+        let target = Target { namespace: "p-1".into(), name: "vm".into() };
+        let patch = start(&target, Via::Patch).unwrap().request;
+        assert_eq!(patch.method(), "PATCH");
+        assert_eq!(patch.body(), br#"{"spec":{"runStrategy":"Always"}}"#);
+        let put = stop(&target, Via::Subresource).unwrap().request;
+        assert_eq!(put.method(), "PUT");
+        assert_eq!(put.uri(), "/apis/subresources.kubevirt.io/v1/namespaces/p-1/virtualmachines/vm/stop");
+    }
+}

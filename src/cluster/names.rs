@@ -1,0 +1,98 @@
+//! Every label, annotation, field manager and object name of ours, once.
+
+use std::collections::BTreeMap;
+
+/// The domain of our labels and annotations.
+pub const DOMAIN: &str = "bootstorm.dev";
+/// Label: the run, by its namespace prefix.
+pub const RUN: &str = "bootstorm.dev/run";
+/// Label: the UUID of the run; what carries it was made by that run for sure.
+pub const RUN_ID: &str = "bootstorm.dev/run-id";
+/// Label: what the object is for.
+pub const ROLE: &str = "bootstorm.dev/role";
+/// Label on parts of a record: the phase that they hold.
+pub const PHASE: &str = "bootstorm.dev/phase";
+/// Who writes, in managed fields.
+pub const FIELD_MANAGER: &str = "kubectl-bootstorm";
+/// Key of the readable plan in the head of a record.
+pub const PLAN_KEY: &str = "plan.json";
+/// Key of the index of parts in the head of a record.
+pub const PARTS_KEY: &str = "parts.json";
+/// Key of the packed bytes in a part of a record.
+pub const CHUNK_KEY: &str = "phase.json.gz";
+/// Key of the user's VM manifest in the run's Secret.
+pub const TEMPLATE_KEY: &str = "template.yaml";
+
+/// What an object is for
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// A VM, and the namespace around it.
+    Target,
+    /// The record of the run.
+    Record,
+    /// The lock that keeps a second process away.
+    Lock,
+}
+
+impl Role {
+    /// The label's value.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Target => "target",
+            Self::Record => "record",
+            Self::Lock => "lock",
+        }
+    }
+}
+
+/// The labels of an object that belongs to a run.
+pub fn labels(prefix: &str, run_id: &str, role: Role) -> BTreeMap<String, String> {
+    [
+        (RUN, prefix),
+        (RUN_ID, run_id),
+        (ROLE, role.word()),
+        ("app.kubernetes.io/name", "bootstorm"),
+        ("app.kubernetes.io/managed-by", FIELD_MANAGER),
+        ("app.kubernetes.io/part-of", "bootstorm"),
+        ("app.kubernetes.io/instance", prefix),
+    ]
+    .into_iter()
+    .map(|(key, value)| (key.to_owned(), value.to_owned()))
+    .collect()
+}
+
+/// Selects everything that one run made, by its UUID.
+pub fn run_id_selector(run_id: &str) -> String {
+    format!("{RUN_ID}={run_id}")
+}
+
+/// Selects everything that carries the name of a run, whichever run made it.
+pub fn run_selector(prefix: &str) -> String {
+    format!("{RUN}={prefix}")
+}
+
+/// Selects the heads of all records.
+pub fn head_selector() -> String {
+    format!("{ROLE}={},!{PHASE}", Role::Record.word())
+}
+
+/// Name of the head of a record, of its Secret and of its Lease.
+pub fn head_name(prefix: &str) -> String {
+    format!("bootstorm-{prefix}")
+}
+
+/// Name of a part of a record.
+pub fn part_name(prefix: &str, ending: &str) -> String {
+    format!("bootstorm-{prefix}.{ending}")
+}
+
+/// An annotation of ours.
+pub fn annotation(word: &str) -> String {
+    format!("{DOMAIN}/{word}")
+}
+
+/// How the client introduces itself to the API server.
+pub fn user_agent() -> String {
+    let (os, arch) = (std::env::consts::OS, std::env::consts::ARCH);
+    format!("kubectl-bootstorm/{} ({os}/{arch})", env!("CARGO_PKG_VERSION"))
+}

@@ -1,0 +1,285 @@
+//! One list and watch that goes on for ever: resumes, lists again when it must, and says where it was blind.
+
+use std::time::{Duration, Instant};
+
+use futures::StreamExt;
+use kube::api::{ListParams, WatchParams};
+use kube::core::WatchEvent;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use tokio::sync::mpsc;
+
+use super::call::{built, on, wait};
+use super::{Cluster, Kind, Trouble};
+use crate::observe::clock::monotonic_now;
+
+/// Seconds after which the server is asked to end a watch, so that it is spread over servers again.
+const WATCH_SECONDS: u32 = 290;
+/// A watch that delivers nothing, not even a bookmark (sent about every 60 s), for this long is dead.
+const DEAD_AFTER: Duration = Duration::from_secs(100);
+/// After a gap, changes that arrive within this time may have been waiting for us.
+const CATCHING_UP: Duration = Duration::from_millis(500);
+/// A shorter interruption changes no measured time by more than this, and is not recorded.
+const SHORTEST_GAP: Duration = Duration::from_millis(20);
+/// Objects per page of a list.
+const PAGE: u32 = 500;
+
+/// An object as far as a watch needs to know it
+pub trait Watched: DeserializeOwned + Clone + Send + 'static {
+    /// `metadata.resourceVersion`.
+    fn resource_version(&self) -> &str;
+}
+
+/// What a watch delivers
+#[derive(Debug)]
+pub enum Told<T> {
+    /// Everything that exists now; what is not in it is gone.
+    Listed(Vec<T>),
+    /// An object appeared or changed.
+    Changed(T),
+    /// An object was deleted; this is its last state.
+    Removed(T),
+    /// The watch was blind from `since` until now.
+    Blind {
+        /// When it last delivered.
+        since: Instant,
+    },
+}
+
+/// A delivery, and when it was received
+#[derive(Debug)]
+pub struct Heard<T> {
+    /// When the client received it.
+    pub at: Instant,
+    /// It may have waited in a gap.
+    pub late: bool,
+    /// What it says.
+    pub told: Told<T>,
+}
+
+/// An open watch; closing it is dropping it
+#[derive(Debug)]
+pub struct Watch<T> {
+    heard: mpsc::UnboundedReceiver<Heard<T>>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl<T> Drop for Watch<T> {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl<T: Watched> Watch<T> {
+    /// Lists, so that the first delivery is waiting, and begins to watch from there.
+    ///
+    /// `doing` completes "failed to …". Fails when the first list fails.
+    pub async fn open(
+        cluster: &Cluster,
+        doing: &str,
+        path: String,
+        selector: String,
+    ) -> Result<Self, Trouble> {
+        let (sender, heard) = mpsc::unbounded_channel();
+        let mut follower =
+            Follower { cluster: cluster.clone(), doing: doing.to_owned(), path, selector, sender };
+        let (items, version) = follower.list().await?;
+        let opened = follower.connect(&version).await?;
+        follower.tell(Told::Listed(items), false);
+        let task = tokio::spawn(async move { follower.follow(version, opened).await });
+        Ok(Self { heard, task })
+    }
+
+    /// The next delivery. Safe to cancel. `None` only while the program ends.
+    pub async fn next(&mut self) -> Option<Heard<T>> {
+        self.heard.recv().await
+    }
+}
+
+struct Follower<T> {
+    cluster: Cluster,
+    doing: String,
+    path: String,
+    selector: String,
+    sender: mpsc::UnboundedSender<Heard<T>>,
+}
+
+type Events<T> = futures::stream::BoxStream<'static, Result<WatchEvent<T>, kube::Error>>;
+
+/// Why a stream of events ended
+enum End {
+    /// The server closed it; go on from the last version.
+    Closed,
+    /// It broke, or was silent for too long.
+    Broken,
+    /// The version is too old: everything must be listed again.
+    TooOld,
+}
+
+impl<T: Watched> Follower<T> {
+    fn tell(&mut self, told: Told<T>, late: bool) {
+        // Nobody listens any more only when the phase is over; the task is aborted then.
+        let _ = self.sender.send(Heard { at: monotonic_now(), late, told });
+    }
+
+    async fn list(&self) -> Result<(Vec<T>, String), Trouble> {
+        list_all(&self.cluster, &self.doing, &self.path, &self.selector).await
+    }
+
+    async fn connect(&self, version: &str) -> Result<Events<T>, Trouble> {
+        let params = WatchParams::default().labels(&self.selector).timeout(WATCH_SECONDS);
+        let request = built(&self.doing, on(&self.path).watch(&params, version))?;
+        let opening = self.cluster.client.request_events::<T>(request);
+        let events = match tokio::time::timeout(Duration::from_secs(30), opening).await {
+            Ok(events) => events.map_err(|error| Trouble::from_client(&self.doing, &error))?,
+            Err(_) => {
+                return Err(Trouble::new(&self.doing, Kind::TimedOut, "the watch was not opened in 30s"));
+            }
+        };
+        Ok(events.boxed())
+    }
+
+    async fn follow(&mut self, mut version: String, first: Events<T>) {
+        let mut events = Some(first);
+        let mut last_heard = monotonic_now();
+        let mut blind_since = None;
+        let mut attempt = 0;
+        loop {
+            let stream = match events.take() {
+                Some(stream) => Ok(stream),
+                None => self.connect(&version).await,
+            };
+            let end = match stream {
+                Ok(stream) => {
+                    let catching_up_until = self.regained(blind_since.take());
+                    let end = self.read(stream, &mut version, &mut last_heard, catching_up_until).await;
+                    if !matches!(end, End::Broken) || last_heard.elapsed() < DEAD_AFTER {
+                        attempt = 0;
+                    }
+                    end
+                }
+                Err(trouble) if trouble.kind == Kind::Expired => End::TooOld,
+                Err(trouble) => {
+                    tracing::debug!(%trouble, "watch not opened");
+                    End::Broken
+                }
+            };
+            blind_since.get_or_insert(last_heard);
+            match end {
+                End::Closed => {}
+                End::Broken => {
+                    attempt += 1;
+                    tokio::time::sleep(wait(attempt.min(5), None)).await;
+                }
+                End::TooOld => match self.list().await {
+                    Ok((items, listed)) => {
+                        version = listed;
+                        self.regained(blind_since.take());
+                        self.tell(Told::Listed(items), true);
+                        last_heard = monotonic_now();
+                    }
+                    Err(trouble) => {
+                        tracing::debug!(%trouble, "listing again failed");
+                        attempt += 1;
+                        tokio::time::sleep(wait(attempt.min(5), None)).await;
+                    }
+                },
+            }
+        }
+    }
+
+    /// Tells about a gap, and until when changes count as late because of it.
+    fn regained(&mut self, blind_since: Option<Instant>) -> Option<Instant> {
+        let since = blind_since?;
+        if since.elapsed() < SHORTEST_GAP {
+            return None;
+        }
+        self.tell(Told::Blind { since }, true);
+        Some(monotonic_now() + CATCHING_UP)
+    }
+
+    async fn read(
+        &mut self,
+        mut events: Events<T>,
+        version: &mut String,
+        last_heard: &mut Instant,
+        catching_up_until: Option<Instant>,
+    ) -> End {
+        loop {
+            let event = match tokio::time::timeout(DEAD_AFTER, events.next()).await {
+                Err(_) => return End::Broken,
+                Ok(None) => {
+                    // A server that ends the watch was connected until this moment.
+                    *last_heard = monotonic_now();
+                    return End::Closed;
+                }
+                Ok(Some(event)) => event,
+            };
+            let now = monotonic_now();
+            let late = catching_up_until.is_some_and(|until| now < until);
+            match event {
+                Ok(WatchEvent::Added(object) | WatchEvent::Modified(object)) => {
+                    object.resource_version().clone_into(version);
+                    self.tell(Told::Changed(object), late);
+                }
+                Ok(WatchEvent::Deleted(object)) => {
+                    object.resource_version().clone_into(version);
+                    self.tell(Told::Removed(object), late);
+                }
+                Ok(WatchEvent::Bookmark(bookmark)) => version.clone_from(&bookmark.metadata.resource_version),
+                Ok(WatchEvent::Error(status)) if status.code == 410 => return End::TooOld,
+                Ok(WatchEvent::Error(status)) => {
+                    tracing::debug!(?status, "watch ended by the server");
+                    return End::Broken;
+                }
+                Err(kube::Error::Api(status)) if status.code == 410 => return End::TooOld,
+                Err(error) => {
+                    tracing::debug!(%error, "watch broke");
+                    return End::Broken;
+                }
+            }
+            *last_heard = now;
+        }
+    }
+}
+
+/// A page of a list, decoded only as far as needed.
+#[derive(Deserialize)]
+#[serde(bound = "T: DeserializeOwned")]
+struct Page<T> {
+    metadata: PageMeta,
+    #[serde(default)]
+    items: Vec<T>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct PageMeta {
+    resource_version: String,
+    #[serde(rename = "continue")]
+    next: String,
+}
+
+/// Lists a collection page by page; gives the objects and the version to watch from.
+pub async fn list_all<T: DeserializeOwned>(
+    cluster: &Cluster,
+    doing: &str,
+    path: &str,
+    selector: &str,
+) -> Result<(Vec<T>, String), Trouble> {
+    let mut items = Vec::new();
+    let mut next = String::new();
+    loop {
+        let mut params = ListParams::default().labels(selector).limit(PAGE);
+        if !next.is_empty() {
+            params = params.continue_token(&next);
+        }
+        let request = built(doing, on(path).list(&params))?;
+        let page: Page<T> = cluster.ask(doing, &request).await?;
+        items.extend(page.items);
+        if page.metadata.next.is_empty() {
+            return Ok((items, page.metadata.resource_version));
+        }
+        next = page.metadata.next;
+    }
+}

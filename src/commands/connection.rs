@@ -1,0 +1,74 @@
+//! kubectl's connection flags.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::values;
+use crate::cluster::Connection;
+
+/// How long one request may take unless the user says otherwise.
+const REQUEST_TIMEOUT: &str = "30s";
+
+/// Flags that choose and reach the cluster, as kubectl has them
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Connection")]
+pub struct ConnectionArgs {
+    /// Kubeconfig file to use
+    #[arg(long, global = true, value_name = "FILE", hide_short_help = true)]
+    pub kubeconfig: Option<PathBuf>,
+    /// Context of the kubeconfig to use
+    #[arg(long, global = true, value_name = "NAME", env = "BOOTSTORM_CONTEXT", hide_env = true)]
+    pub context: Option<String>,
+    /// Cluster of the kubeconfig to use
+    #[arg(long, global = true, value_name = "NAME", hide_short_help = true)]
+    pub cluster: Option<String>,
+    /// User of the kubeconfig to use
+    #[arg(long, global = true, value_name = "NAME", hide_short_help = true)]
+    pub user: Option<String>,
+    /// Namespace in which the run's record lives; default is the context's
+    #[arg(short, long, global = true, value_name = "NAME")]
+    pub namespace: Option<String>,
+    /// Address of the API server
+    #[arg(short, long, global = true, value_name = "URL", hide_short_help = true)]
+    pub server: Option<String>,
+    /// File with the certificate authority of the API server
+    #[arg(long, global = true, value_name = "FILE", hide_short_help = true)]
+    pub certificate_authority: Option<PathBuf>,
+    /// Name that the certificate of the API server must carry
+    #[arg(long, global = true, value_name = "NAME", hide_short_help = true)]
+    pub tls_server_name: Option<String>,
+    /// Do not check the certificate of the API server; insecure
+    #[arg(long, global = true, hide_short_help = true)]
+    pub insecure_skip_tls_verify: bool,
+    /// User to impersonate
+    #[arg(long = "as", global = true, value_name = "USER", hide_short_help = true)]
+    pub impersonate: Option<String>,
+    /// Group to impersonate (can be repeated)
+    #[arg(long = "as-group", global = true, value_name = "GROUP", hide_short_help = true)]
+    pub impersonate_group: Vec<String>,
+    /// Time limit for a single request, for example 30s; 0 means none
+    #[arg(long, global = true, value_name = "DURATION", default_value = REQUEST_TIMEOUT,
+        value_parser = values::duration, hide_short_help = true)]
+    pub request_timeout: Duration,
+}
+
+impl From<&ConnectionArgs> for Connection {
+    fn from(args: &ConnectionArgs) -> Self {
+        Self {
+            kubeconfig: args.kubeconfig.clone(),
+            context: args.context.clone(),
+            cluster: args.cluster.clone(),
+            user: args.user.clone(),
+            namespace: args.namespace.clone(),
+            server: args.server.clone(),
+            certificate_authority: args.certificate_authority.clone(),
+            tls_server_name: args.tls_server_name.clone(),
+            insecure: args.insecure_skip_tls_verify,
+            impersonate: args.impersonate.clone(),
+            impersonate_groups: args.impersonate_group.clone(),
+            request_timeout: Some(args.request_timeout).filter(|limit| !limit.is_zero()),
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! `create`: creates and starts every VM, timed: the baseline.
+
+use clap::Args;
+
+use super::phase::{self, PhaseArgs};
+use super::session::Context;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::record::PhaseKind;
+
+/// Create and start every VM, and time each one: the baseline
+///
+/// Sends all creations at once and follows every VM through one watch that is open before the first request leaves.
+/// A VM that does not reach the goal in time is a row with a reason, never a hang.
+#[derive(Debug, Clone, Args)]
+#[command(after_long_help = "\
+Examples:
+  # After setup: create the VMs and measure them
+  kubectl bootstorm create
+
+  # See the manifests that would be sent
+  kubectl bootstorm create --dry-run=client -o yaml")]
+pub struct CreateArgs {
+    #[command(flatten)]
+    pub phase: PhaseArgs,
+}
+
+/// Runs the command.
+pub async fn command(context: &Context, args: &CreateArgs) -> Result<Exit, Failure> {
+    phase::command(context, PhaseKind::Create, &args.phase).await
+}

@@ -1,0 +1,158 @@
+//! Prints what would be sent, with secrets blacked out.
+
+use serde_json::{Value, json};
+
+use super::phase::existing;
+use super::presentation::Output;
+use super::session::Session;
+use crate::cluster::pace::Timed;
+use crate::cluster::{machines, namespaces};
+use crate::failure::Failure;
+use crate::observe::Outcome;
+use crate::phases::timed::manifest;
+use crate::plan::Template;
+use crate::record::{PhaseKind, RunRecord, Via};
+
+/// Keys of a VM manifest whose values may hold passwords or keys.
+const SECRET_KEYS: [&str; 8] = [
+    "userData",
+    "userDataBase64",
+    "networkData",
+    "networkDataBase64",
+    "password",
+    "secret",
+    "stringData",
+    "inline",
+];
+
+/// One request that would be sent
+struct Planned {
+    method: String,
+    path: String,
+    body: Value,
+}
+
+/// Prints the requests of a timed phase.
+async fn requests(
+    session: &Session,
+    record: &RunRecord,
+    kind: PhaseKind,
+    via: Via,
+    template: Option<&Template>,
+) -> Result<Vec<Timed>, Failure> {
+    let mut timed = Vec::new();
+    let there: Vec<_> = match kind {
+        PhaseKind::Create => Vec::new(),
+        _ => existing(session, record).await?.iter().map(machines::Machine::target).collect(),
+    };
+    let stopped = record.last_of(PhaseKind::Stop);
+    for (position, target) in record.plan.targets().iter().enumerate() {
+        let was_stopped = || {
+            stopped
+                .and_then(|phase| phase.timelines.get(position))
+                .is_some_and(|t| t.outcome == Outcome::Reached)
+        };
+        timed.push(match kind {
+            PhaseKind::Create => match template {
+                Some(template) => machines::create(target, &manifest(record, template, target))?,
+                None => continue,
+            },
+            PhaseKind::Stop if there.contains(target) => machines::stop(target, via)?,
+            PhaseKind::Storm if there.contains(target) && was_stopped() => machines::start(target, via)?,
+            _ => continue,
+        });
+    }
+    Ok(timed)
+}
+
+/// Prints what a timed phase would send.
+pub(super) async fn phase(
+    session: &Session,
+    record: &RunRecord,
+    kind: PhaseKind,
+    via: Via,
+    template: Option<&Template>,
+) -> Result<(), Failure> {
+    let planned = requests(session, record, kind, via, template).await?.into_iter().map(|timed| {
+        let body = serde_json::from_slice(timed.request.body()).unwrap_or(Value::Null);
+        Planned {
+            method: timed.request.method().to_string(),
+            path: timed.request.uri().path().to_owned(),
+            body,
+        }
+    });
+    print(session, &planned.collect::<Vec<_>>())
+}
+
+/// Prints what setup would send for the namespaces that are missing.
+pub(super) fn setup(session: &Session, record: &RunRecord) -> Result<(), Failure> {
+    let namespace = |name: &str| {
+        let manifest = namespaces::manifest(name, &record.plan.prefix, &record.run_id);
+        let body = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": manifest.metadata});
+        Planned { method: "POST".into(), path: namespaces::collection(), body }
+    };
+    print(
+        session,
+        &record.plan.targets().iter().map(|target| namespace(&target.namespace)).collect::<Vec<_>>(),
+    )
+}
+
+fn print(session: &Session, planned: &[Planned]) -> Result<(), Failure> {
+    let unwritable =
+        |error: &dyn std::fmt::Display| Failure::new("the plan cannot be printed").because(error.to_string());
+    let count = planned.len();
+    let all: Vec<Value> = planned
+        .iter()
+        .map(|planned| {
+            let body = black_out(planned.body.clone());
+            json!({"method": planned.method, "path": planned.path, "body": body})
+        })
+        .collect();
+    let text = match session.output {
+        Output::Json => serde_json::to_string_pretty(&all).map_err(|error| unwritable(&error))? + "\n",
+        Output::Yaml => serde_saphyr::to_string(&all).map_err(|error| unwritable(&error))?,
+        Output::Name | Output::Table | Output::Wide => planned.iter().map(line).collect(),
+    };
+    session.console.data(&text)?;
+    session.console.say(&format!("dry run: {count} requests would be sent, nothing was changed"));
+    if !matches!(session.output, Output::Json | Output::Yaml) && count > 0 {
+        session.console.say("see their bodies with -o yaml");
+    }
+    Ok(())
+}
+
+fn line(planned: &Planned) -> String {
+    let name = planned.body.pointer("/metadata/name").and_then(Value::as_str);
+    match name {
+        Some(name) => format!("{} {} {name}\n", planned.method, planned.path),
+        None => format!("{} {} {}\n", planned.method, planned.path, black_out(planned.body.clone())),
+    }
+}
+
+/// Replaces the values of keys that may hold secrets.
+fn black_out(mut value: Value) -> Value {
+    match &mut value {
+        Value::Object(map) => {
+            for (key, inner) in map.iter_mut() {
+                let hidden = inner.is_string() && SECRET_KEYS.contains(&key.as_str());
+                *inner = if hidden { json!("<redacted>") } else { black_out(inner.take()) };
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| *item = black_out(item.take())),
+        _ => {}
+    }
+    value
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_blacked_out_at_any_depth() {
+        let vm =
+            json!({"spec": {"volumes": [{"cloudInitNoCloud": {"userData": "password: x"}}], "name": "y"}});
+        let shown = black_out(vm).to_string();
+        assert!(!shown.contains("password: x") && shown.contains("<redacted>") && shown.contains("\"y\""));
+    }
+}

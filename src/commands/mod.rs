@@ -1,0 +1,158 @@
+//! What the user types: one file per subcommand, and the flags that they share.
+
+#![expect(missing_docs, reason = "the doc of a flag is its help; a group of flags has its doc at its type")]
+
+pub mod cleanup;
+pub mod completion;
+pub mod connection;
+pub mod create;
+mod dry_run;
+pub mod pace_args;
+pub mod phase;
+pub mod plan_args;
+pub mod presentation;
+pub mod report;
+pub mod run;
+pub mod sandbox;
+pub mod sandbox_args;
+pub mod save_args;
+pub mod session;
+pub mod setup;
+mod show;
+pub mod status;
+pub mod stop;
+pub mod storm;
+pub mod values;
+
+use clap::{Parser, Subcommand};
+use tokio::sync::watch;
+
+use crate::console::style;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use session::Context;
+
+/// Measure how long KubeVirt VMs need to come back when they all start at once
+///
+/// Creates N VMs, stops them, starts them all at once, times every one of them, and compares the storm with the baseline.
+/// Each phase is a command of its own; what was done is kept in a ConfigMap, so that any phase can be run later, from
+/// anywhere, and continued after a crash.
+#[derive(Debug, Clone, Parser)]
+#[command(
+    name = "kubectl-bootstorm",
+    bin_name = "kubectl bootstorm",
+    display_name = "kubectl-bootstorm",
+    version,
+    styles = style::HELP,
+    max_term_width = 100,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    disable_help_subcommand = true,
+    after_long_help = "\
+Examples:
+  # Try it without a cluster
+  kubectl bootstorm run --sandbox --end 20
+
+  # The phases one by one, on the current context
+  kubectl bootstorm setup --end 50
+  kubectl bootstorm create
+  kubectl bootstorm stop
+  kubectl bootstorm storm
+  kubectl bootstorm report -o wide
+  kubectl bootstorm cleanup
+
+Exit codes:
+  0    every VM reached its goal
+  1    the command failed: cluster, permission, state, input or output
+  2    the command line is wrong
+  3    the phase ran to its end, but some VMs did not reach the goal
+  4    a threshold was crossed
+  5    the preflight checks refused the run
+  130  interrupted; what was measured is saved and can be continued"
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    #[command(flatten)]
+    connection: connection::ConnectionArgs,
+    #[command(flatten)]
+    presentation: presentation::PresentationArgs,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+enum Command {
+    Run(Box<run::RunCommand>),
+    Setup(Box<setup::SetupArgs>),
+    Create(Box<create::CreateArgs>),
+    Stop(Box<stop::StopArgs>),
+    Storm(Box<storm::StormArgs>),
+    Report(Box<report::ReportArgs>),
+    Status(status::StatusArgs),
+    Cleanup(cleanup::CleanupArgs),
+    Sandbox(sandbox::SandboxCommand),
+    Completion(completion::CompletionArgs),
+}
+
+impl Cli {
+    /// Runs what the user typed; what went wrong is told on the console.
+    pub async fn run(self, interrupted: watch::Receiver<bool>) -> Exit {
+        let context = Context { connection: self.connection, presentation: self.presentation, interrupted };
+        let console = context.console();
+        match self.command.run(&context).await {
+            Ok(exit) => exit,
+            Err(failure) => {
+                console.fail(&failure);
+                failure.exit
+            }
+        }
+    }
+}
+
+impl Command {
+    async fn run(self, context: &Context) -> Result<Exit, Failure> {
+        let presentation = &context.presentation;
+        crate::console::logging::start(
+            presentation.log_filter().as_deref(),
+            presentation.log_file.as_deref(),
+        )?;
+        match self {
+            Self::Run(args) => run::command(context, &args).await,
+            Self::Setup(args) => setup::command(context, &args).await,
+            Self::Create(args) => create::command(context, &args).await,
+            Self::Stop(args) => stop::command(context, &args).await,
+            Self::Storm(args) => storm::command(context, &args).await,
+            Self::Report(args) => report::command(context, &args).await,
+            Self::Status(args) => status::command(context, &args).await,
+            Self::Cleanup(args) => cleanup::command(context, &args).await,
+            Self::Sandbox(args) => sandbox::command(context, &args).await,
+            Self::Completion(args) => completion::command(context, &args),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn help_texts_follow_the_conventions() {
+        fn check(command: &clap::Command) {
+            for arg in command.get_arguments().filter(|arg| !arg.is_hide_set()) {
+                let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
+                let first = help.chars().next().unwrap_or(' ');
+                let place = format!("{} --{}", command.get_name(), arg.get_id());
+                assert!(first.is_uppercase() || first == '`', "{place}: help begins with a capital: {help}");
+                assert!(!help.ends_with('.'), "{place}: no full stop at the end: {help}");
+            }
+            command.get_subcommands().for_each(check);
+        }
+        check(&Cli::command());
+    }
+}

@@ -1,0 +1,65 @@
+//! Flags that say how fast and how long; they may differ from phase to phase.
+
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+
+use super::values;
+use crate::record::{PhaseSettings, Via};
+
+/// How power is switched
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum ViaArg {
+    /// Merge patch of spec.runStrategy
+    #[default]
+    Patch,
+    /// The start and stop subresources, as virtctl uses them
+    Subresource,
+}
+
+/// What a mutating command really does
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum DryRun {
+    /// Send the requests
+    #[default]
+    None,
+    /// Print what would be sent, change nothing
+    Client,
+}
+
+/// Flags of every timed phase
+#[derive(Debug, Clone, Args)]
+pub struct PaceArgs {
+    /// API requests in flight at once; never limits what is observed
+    #[arg(long, value_name = "N", default_value = "200", value_parser = values::count)]
+    pub concurrency: usize,
+    /// Time limit for each VM to reach the goal of the phase
+    #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = values::limit)]
+    pub timeout: Duration,
+    /// How power is switched
+    #[arg(long, value_name = "HOW", value_enum, default_value_t, hide_short_help = true)]
+    pub via: ViaArg,
+}
+
+/// The dry-run flag
+#[derive(Debug, Clone, Copy, Args)]
+pub struct DryRunArgs {
+    /// Print what would be sent instead of sending it
+    #[arg(long, value_name = "HOW", value_enum, default_value_t, num_args = 0..=1, require_equals = true,
+        default_missing_value = "client")]
+    pub dry_run: DryRun,
+}
+
+impl PaceArgs {
+    /// The settings of a phase.
+    pub fn settings(&self) -> PhaseSettings {
+        PhaseSettings {
+            concurrency: self.concurrency,
+            timeout_seconds: self.timeout.as_secs().max(1),
+            via: match self.via {
+                ViaArg::Patch => Via::Patch,
+                ViaArg::Subresource => Via::Subresource,
+            },
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! What create, stop and storm have in common: load, check, lock, run, show.
+
+use clap::Args;
+
+use super::dry_run;
+use super::pace_args::{DryRun, DryRunArgs, PaceArgs};
+use super::plan_args::{AssertedArgs, RunArgs};
+use super::save_args::SaveArgs;
+use super::session::{Context, Session};
+use super::show;
+use crate::cluster::machines;
+use crate::cluster::names::run_id_selector;
+use crate::console::progress::Progress;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::observe::Outcome;
+use crate::phases::timed::{self, Cut, Work};
+use crate::plan::{Template, TemplateSource};
+use crate::record::{PhaseKind, PhaseRecord, RunRecord, lifecycle};
+
+/// Flags of create, stop and storm
+#[derive(Debug, Clone, Args)]
+pub struct PhaseArgs {
+    #[command(flatten)]
+    pub run: RunArgs,
+    #[command(flatten)]
+    pub pace: PaceArgs,
+    #[command(flatten)]
+    pub asserted: AssertedArgs,
+    #[command(flatten)]
+    pub dry_run: DryRunArgs,
+    #[command(flatten)]
+    pub save: SaveArgs,
+}
+
+/// Runs one timed phase as a command of its own.
+pub async fn command(context: &Context, kind: PhaseKind, args: &PhaseArgs) -> Result<Exit, Failure> {
+    let session = context.connect().await?;
+    let record = run(&session, kind, args).await?;
+    let Some(record) = record else { return Ok(Exit::Good) };
+    show::phase(&session, &record, kind)?;
+    args.save.save(&session, &record)?;
+    Ok(record.last_phase().map_or(Exit::Good, exit_of))
+}
+
+/// Runs one timed phase; gives the record as it is afterwards, or nothing after a dry run.
+pub async fn run(session: &Session, kind: PhaseKind, args: &PhaseArgs) -> Result<Option<RunRecord>, Failure> {
+    let prefix = &args.run.prefix;
+    let (mut record, mut store) = session.load(prefix).await?;
+    args.asserted.check(&record.plan)?;
+    let refused = |refusal: lifecycle::Refusal| {
+        Failure::new(refusal.why)
+            .hint(format!("run this instead: kubectl bootstorm {} --ns-prefix {prefix}", refusal.instead))
+    };
+    lifecycle::next(&record, kind).map_err(refused)?;
+    let template = match kind {
+        PhaseKind::Create => Some(template(session, &record).await?),
+        _ => None,
+    };
+    if args.dry_run.dry_run == DryRun::Client {
+        dry_run::phase(session, &record, kind, args.pace.settings().via, template.as_ref()).await?;
+        return Ok(None);
+    }
+    let lock = session.lock(prefix, &record.run_id).await?;
+    // The record may have changed between our first look and the lock.
+    (record, store) = match session.load(prefix).await {
+        Ok(loaded) => loaded,
+        Err(failure) => {
+            drop(store);
+            lock.release().await;
+            return Err(failure);
+        }
+    };
+    let outcome = locked(session, kind, args, &mut record, store, &lock, template.as_ref()).await;
+    lock.release().await;
+    outcome.map(|()| Some(record))
+}
+
+async fn locked(
+    session: &Session,
+    kind: PhaseKind,
+    args: &PhaseArgs,
+    record: &mut RunRecord,
+    mut store: crate::cluster::store::RunStore,
+    lock: &crate::cluster::lease::Held,
+    template: Option<&Template>,
+) -> Result<(), Failure> {
+    let prefix = record.plan.prefix.clone();
+    let step = lifecycle::next(record, kind).map_err(|refusal| Failure::new(refusal.why))?;
+    store.set_holder(lock.holder());
+    let progress = Progress::new(session.console);
+    let work = Work {
+        cluster: &session.cluster,
+        lock,
+        step,
+        settings: args.pace.settings(),
+        template,
+        interrupt: session.interrupt.clone(),
+        events: &|event| progress.hear(event),
+    };
+    let outcome = timed::run(work, record, store).await;
+    progress.finish();
+    let again = format!("go on: kubectl bootstorm {} --ns-prefix {prefix}", kind.word());
+    let (_, cut) =
+        outcome.map_err(|trouble| Failure::from(trouble).hint(format!("what was saved is kept; {again}")))?;
+    match cut {
+        None => Ok(()),
+        Some(Cut::Interrupted) => {
+            let phase = record.last_phase();
+            let through = phase.map_or(0, |phase| phase.timelines.iter().filter(|t| t.is_over()).count());
+            let all = phase.map_or(0, |phase| phase.timelines.len());
+            Err(Failure::interrupted(format!(
+                "interrupted; {through} of {all} VMs were through, everything is saved"
+            ))
+            .hint(again))
+        }
+        Some(Cut::LockLost) => {
+            Err(Failure::new("the lock on the run was lost; nothing was saved since then")
+                .hint(format!("see who has it: kubectl bootstorm status --ns-prefix {prefix}")))
+        }
+        Some(Cut::RecordChanged) => {
+            Err(Failure::new("another process changed the record of the run meanwhile")
+                .hint(format!("see where it stands: kubectl bootstorm status --ns-prefix {prefix}")))
+        }
+    }
+}
+
+/// The manifest that the run's VMs are made from.
+async fn template(session: &Session, record: &RunRecord) -> Result<Template, Failure> {
+    match &record.plan.template {
+        TemplateSource::ContainerDisk { image } => Ok(Template::container_disk(image)),
+        TemplateSource::File { name, sha256 } => {
+            let prefix = &record.plan.prefix;
+            let lost = |why: &str| {
+                Failure::new(format!("the VM manifest {name} of run \"{prefix}\" {why}"))
+                    .hint(format!("set the run up again: kubectl bootstorm cleanup --ns-prefix {prefix}"))
+            };
+            let text =
+                session.cluster.load_template(prefix).await?.ok_or_else(|| lost("is not there any more"))?;
+            if Template::digest(&text) != *sha256 {
+                return Err(lost("was changed since the setup"));
+            }
+            Template::parse(&text).map_err(|fault| lost("cannot be read").because(fault))
+        }
+    }
+}
+
+/// The exit code that a finished phase deserves.
+pub fn exit_of(phase: &PhaseRecord) -> Exit {
+    if phase.count(Outcome::Reached) == phase.timelines.len() { Exit::Good } else { Exit::Missed }
+}
+
+/// The VMs of a run that exist, for a dry run.
+pub async fn existing(session: &Session, record: &RunRecord) -> Result<Vec<machines::Machine>, Failure> {
+    Ok(session.cluster.machines(&run_id_selector(&record.run_id)).await?)
+}

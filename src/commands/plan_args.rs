@@ -1,0 +1,137 @@
+//! Flags that describe the plan, and those that name the run it belongs to.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use crate::failure::Failure;
+use crate::plan::{Plan, Template, TemplateSource};
+
+/// The container disk of the built-in manifest.
+const CONTAINER_DISK: &str = "quay.io/containerdisks/fedora:41";
+/// The name of the VMs unless the user says otherwise.
+const VM_NAME: &str = "boot-storm-vm";
+
+/// The flag that names a run
+#[derive(Debug, Clone, Args)]
+pub struct RunArgs {
+    /// Name of the run, and prefix of its namespaces
+    #[arg(
+        long = "ns-prefix",
+        alias = "namespace-prefix",
+        value_name = "PREFIX",
+        default_value = "boot-storm-test",
+        env = "BOOTSTORM_NS_PREFIX",
+        hide_env = true
+    )]
+    pub prefix: String,
+}
+
+/// Flags that describe which VMs a run has
+#[derive(Debug, Clone, Args)]
+pub struct PlanArgs {
+    /// Index of the first VM
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub start: u32,
+    /// Index of the last VM, inclusive
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    pub end: u32,
+    /// Name of the VM in each namespace
+    #[arg(long, value_name = "NAME", default_value = VM_NAME)]
+    pub vm_name: String,
+    /// Container disk image that the VMs boot from
+    #[arg(long, value_name = "IMAGE", default_value = CONTAINER_DISK, conflicts_with = "filename")]
+    pub container_disk: String,
+    /// VirtualMachine manifest to use instead of the built-in one, YAML or JSON; - reads standard input
+    #[arg(short, long, value_name = "FILE")]
+    pub filename: Option<PathBuf>,
+}
+
+/// Plan flags on a later command: they must agree with what setup froze
+#[derive(Debug, Clone, Default, Args)]
+pub struct AssertedArgs {
+    /// Index of the first VM; must agree with the setup
+    #[arg(long, value_name = "N", hide_short_help = true)]
+    pub start: Option<u32>,
+    /// Index of the last VM; must agree with the setup
+    #[arg(long, value_name = "N", hide_short_help = true)]
+    pub end: Option<u32>,
+    /// Name of the VMs; must agree with the setup
+    #[arg(long, value_name = "NAME", hide_short_help = true)]
+    pub vm_name: Option<String>,
+}
+
+/// A plan, and the text of the user's manifest if there is one
+#[derive(Debug, Clone)]
+pub struct Resolved {
+    /// The plan.
+    pub plan: Plan,
+    /// The manifest that VMs are made from.
+    pub template: Template,
+    /// Its text, to be kept in a Secret; `None` for the built-in one.
+    pub text: Option<String>,
+}
+
+impl PlanArgs {
+    /// Reads the manifest and checks everything; sends nothing.
+    pub fn resolve(&self, run: &RunArgs) -> Result<Resolved, Failure> {
+        let (source, template, text) = match &self.filename {
+            None => {
+                let image = self.container_disk.clone();
+                let template = Template::container_disk(&image);
+                (TemplateSource::ContainerDisk { image }, template, None)
+            }
+            Some(path) => {
+                let text = read(path)?;
+                let name =
+                    path.file_name().map_or_else(|| "-".into(), |name| name.to_string_lossy().into_owned());
+                let template = Template::parse(&text).map_err(|fault| {
+                    Failure::new(format!("{} is not a usable VM manifest", path.display()))
+                        .because(fault)
+                        .hint(
+                            "see an example: kubectl bootstorm create --help, or examples/ in the repository",
+                        )
+                })?;
+                let sha256 = Template::digest(&text);
+                (TemplateSource::File { name, sha256 }, template, Some(text))
+            }
+        };
+        let plan = Plan::resolve(&run.prefix, self.start, self.end, &self.vm_name, source)
+            .map_err(|fault| Failure::usage(fault).hint("see: kubectl bootstorm setup --help"))?;
+        Ok(Resolved { plan, template, text })
+    }
+}
+
+fn read(path: &Path) -> Result<String, Failure> {
+    let cannot = |error: std::io::Error| {
+        Failure::new(format!("the VM manifest {} cannot be read", path.display())).because(error)
+    };
+    if path.as_os_str() == "-" {
+        let mut text = String::new();
+        std::io::stdin().read_to_string(&mut text).map_err(cannot)?;
+        return Ok(text);
+    }
+    std::fs::read_to_string(path).map_err(cannot)
+}
+
+impl AssertedArgs {
+    /// Fails when a flag contradicts the plan that setup froze.
+    pub fn check(&self, plan: &Plan) -> Result<(), Failure> {
+        let asserted = [
+            ("--start", self.start.map(|n| n.to_string()), plan.start.to_string()),
+            ("--end", self.end.map(|n| n.to_string()), plan.end.to_string()),
+            ("--vm-name", self.vm_name.clone(), plan.vm_name.clone()),
+        ];
+        for (flag, given, frozen) in asserted {
+            if let Some(given) = given.filter(|given| *given != frozen) {
+                return Err(Failure::usage(format!(
+                    "{flag} {given} contradicts the setup of run \"{}\", which has {flag} {frozen}",
+                    plan.prefix
+                ))
+                .hint(format!("leave out {flag}, or set up another run with another --ns-prefix")));
+            }
+        }
+        Ok(())
+    }
+}

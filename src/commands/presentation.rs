@@ -1,0 +1,99 @@
+//! Flags that say how results and talk look.
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, ValueEnum};
+
+use crate::console::{ColorChoice, Console};
+
+/// The formats of results
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// Tables for people, as wide as the terminal
+    #[default]
+    Table,
+    /// Tables with every VM and every milestone
+    Wide,
+    /// Everything, for programs
+    Json,
+    /// Everything, for programs
+    Yaml,
+    /// One name per VM
+    Name,
+}
+
+/// When to use colour
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless `NO_COLOR` is set
+    #[default]
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// Flags that say how results and talk look
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Output")]
+pub struct PresentationArgs {
+    /// Format of the result
+    #[arg(short, long, global = true, value_name = "FORMAT", value_enum, default_value_t)]
+    pub output: Output,
+    /// Leave out the headers of tables
+    #[arg(long, global = true, hide_short_help = true)]
+    pub no_headers: bool,
+    /// When to use colour
+    #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t, hide_short_help = true)]
+    pub color: Color,
+    /// Say nothing but the result
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+    /// Log more to stderr (can be repeated)
+    #[arg(short, long, global = true, action = ArgAction::Count, hide_short_help = true)]
+    pub verbose: u8,
+    /// Append logs to this file
+    #[arg(long, global = true, value_name = "FILE", hide_short_help = true)]
+    pub log_file: Option<PathBuf>,
+    /// Log level: error, warn, info, debug or trace
+    #[arg(
+        long,
+        global = true,
+        value_name = "LEVEL",
+        env = "BOOTSTORM_LOG",
+        hide_env = true,
+        hide_short_help = true
+    )]
+    pub log_level: Option<String>,
+}
+
+impl PresentationArgs {
+    /// The console that these flags ask for.
+    pub fn console(&self) -> Console {
+        let color = match self.color {
+            Color::Auto => ColorChoice::Auto,
+            Color::Always => ColorChoice::Always,
+            Color::Never => ColorChoice::Never,
+        };
+        Console::new(color, self.quiet)
+    }
+
+    /// The log filter that these flags ask for; levels are accepted in any case, as the guide writes them.
+    pub fn log_filter(&self) -> Option<String> {
+        let by_count = match self.verbose {
+            0 => None,
+            1 => Some("info".to_owned()),
+            2 => Some("debug".to_owned()),
+            _ => Some("trace".to_owned()),
+        };
+        self.log_level
+            .as_ref()
+            .map(|level| match level.to_lowercase().as_str() {
+                "warning" => "warn".to_owned(),
+                lower @ ("error" | "warn" | "info" | "debug" | "trace" | "off") => lower.to_owned(),
+                _ => level.clone(),
+            })
+            .or(by_count)
+    }
+}

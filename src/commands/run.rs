@@ -1,0 +1,171 @@
+//! `run`: the guide's whole test, from setup to report.
+
+use clap::Args;
+
+use super::cleanup::{self, CleanupArgs};
+use super::pace_args::{DryRun, DryRunArgs, PaceArgs};
+use super::phase::{self, PhaseArgs, exit_of};
+use super::plan_args::{AssertedArgs, PlanArgs, RunArgs};
+use super::presentation::Output;
+use super::sandbox_args::SandboxArgs;
+use super::save_args::SaveArgs;
+use super::session::{Context, Session};
+use super::setup::{self, SetupArgs};
+use super::{show, values};
+use crate::cluster::Connection;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::record::{PhaseKind, PhaseState, RunRecord};
+use crate::report::{Report, Selection};
+
+/// Run the whole test: setup, create, stop, storm, report
+///
+/// Each phase is the command of the same name, and what was cut short is continued: run it again with the same flags.
+/// With --sandbox it runs on a simulated cluster, so that it can be tried without any.
+#[derive(Debug, Clone, Args)]
+#[command(after_long_help = "\
+Examples:
+  # Try it without a cluster
+  kubectl bootstorm run --sandbox --end 20
+
+  # The guide's test on the current context, with results as files, cleaned up afterwards
+  kubectl bootstorm run --end 50 --save-results --cleanup --yes
+
+  # How the same storm looks on slow storage
+  kubectl bootstorm run --sandbox --profile slow-storage --end 50")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
+pub struct RunCommand {
+    #[command(flatten)]
+    pub run: RunArgs,
+    #[command(flatten)]
+    pub plan: PlanArgs,
+    /// Namespaces made at once; auto follows the number of nodes
+    #[arg(long, value_name = "N|auto", default_value = "auto", value_parser = values::batch_size)]
+    pub namespace_batch_size: values::BatchSize,
+    #[command(flatten)]
+    pub pace: PaceArgs,
+    /// End after create: measure the baseline only
+    #[arg(long)]
+    pub no_storm: bool,
+    /// Delete everything at the end
+    #[arg(long)]
+    pub cleanup: bool,
+    /// Do not ask before the cleanup
+    #[arg(short, long)]
+    pub yes: bool,
+    #[command(flatten)]
+    pub save: SaveArgs,
+    #[command(flatten)]
+    pub dry_run: DryRunArgs,
+    /// Run on a simulated cluster instead of a real one
+    #[arg(long)]
+    pub sandbox: bool,
+    #[command(flatten)]
+    pub shape: SandboxArgs,
+}
+
+/// Runs the command.
+pub async fn command(context: &Context, args: &RunCommand) -> Result<Exit, Failure> {
+    // Wrong flags are told before anything is started.
+    args.plan.resolve(&args.run)?;
+    if args.cleanup && !args.yes && !args.sandbox && !context.console().can_ask() {
+        return Err(Failure::usage("--cleanup would ask at the end, and there is no terminal to ask on")
+            .hint("pass --yes too"));
+    }
+    if !args.sandbox {
+        return phases(&context.connect().await?, args).await;
+    }
+    let mut sandbox = args.shape.start(0).await?;
+    let console = context.console();
+    let kubeconfig = sandbox.private_kubeconfig()?;
+    console.say(&format!("simulated cluster at {}, profile {}", sandbox.url(), args.shape.profile));
+    console.say(&format!("look into it: kubectl --kubeconfig {} get vm,vmi -A", kubeconfig.display()));
+    let connection = Connection {
+        kubeconfig: Some(kubeconfig),
+        request_timeout: Some(context.connection.request_timeout),
+        ..Connection::default()
+    };
+    let outcome = match context.connect_with(&connection).await {
+        Ok(session) => phases(&session, args).await,
+        Err(failure) => Err(failure),
+    };
+    sandbox.stop().await;
+    outcome
+}
+
+async fn phases(session: &Session, args: &RunCommand) -> Result<Exit, Failure> {
+    let setup = SetupArgs {
+        run: args.run.clone(),
+        plan: args.plan.clone(),
+        namespace_batch_size: args.namespace_batch_size,
+        dry_run: args.dry_run,
+    };
+    let resolved = args.plan.resolve(&args.run)?;
+    let Some(mut record) = setup::run(session, &setup, resolved).await? else { return Ok(Exit::Good) };
+    let phase = PhaseArgs {
+        run: args.run.clone(),
+        pace: args.pace.clone(),
+        asserted: AssertedArgs::default(),
+        dry_run: DryRunArgs { dry_run: DryRun::None },
+        save: args.save.clone(),
+    };
+    let kinds: &[PhaseKind] = if args.no_storm {
+        &[PhaseKind::Create]
+    } else {
+        &[PhaseKind::Create, PhaseKind::Stop, PhaseKind::Storm]
+    };
+    for kind in kinds {
+        if is_done(&record, *kind) {
+            continue;
+        }
+        if let Some(after) = phase::run(session, *kind, &phase).await? {
+            record = after;
+        }
+        if *kind == PhaseKind::Create && args.save.save_results {
+            args.save.save(session, &record)?;
+        }
+        show_intermediate(session, &record, *kind, args)?;
+    }
+    let selection = Selection::default();
+    if matches!(session.output, Output::Table | Output::Wide) && !args.no_storm {
+        show::phase(session, &record, PhaseKind::Storm)?;
+    } else if !matches!(session.output, Output::Table | Output::Wide) {
+        show::report(session, &Report::of(&record, &selection))?;
+    }
+    args.save.save(session, &record)?;
+    if args.cleanup {
+        let cleanup = CleanupArgs {
+            run: args.run.clone(),
+            yes: args.yes || args.sandbox,
+            keep_record: false,
+            timeout: std::time::Duration::from_secs(900),
+            concurrency: 50,
+            dry_run: DryRunArgs { dry_run: DryRun::None },
+        };
+        if let Some(deleted) = cleanup::run(session, &cleanup).await? {
+            session
+                .console
+                .say(&format!("cleaned up: {} objects deleted, nothing is left", deleted.names().len()));
+        }
+    }
+    Ok(record.phases.iter().map(exit_of).max().unwrap_or(Exit::Good))
+}
+
+/// Between the phases, people get the block of the baseline as soon as it is there.
+fn show_intermediate(
+    session: &Session,
+    record: &RunRecord,
+    kind: PhaseKind,
+    args: &RunCommand,
+) -> Result<(), Failure> {
+    let for_people = matches!(session.output, Output::Table | Output::Wide);
+    if for_people && (kind == PhaseKind::Create || args.no_storm) {
+        show::phase(session, record, kind)?;
+    }
+    Ok(())
+}
+
+/// Whether a run that is continued has this phase behind it.
+fn is_done(record: &RunRecord, kind: PhaseKind) -> bool {
+    record.last_of(kind).is_some_and(|phase| phase.state == PhaseState::Done)
+}

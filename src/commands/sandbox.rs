@@ -1,0 +1,52 @@
+//! `sandbox`: a simulated cluster on loopback, until Ctrl-C.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::sandbox_args::SandboxArgs;
+use super::session::Context;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::phases::Interrupt;
+
+/// Serve a simulated cluster on loopback until Ctrl-C
+///
+/// Simulates KubeVirt, CDI, the scheduler, kubelets, storage and guests behind a Kubernetes API that kubectl understands.
+/// Only this machine can reach it, and only with the token in the kubeconfig that it writes.
+#[derive(Debug, Clone, Args)]
+#[command(
+    name = "sandbox",
+    after_long_help = "\
+Examples:
+  # A cluster of three nodes; use it from another terminal
+  kubectl bootstorm sandbox --nodes 3 --kubeconfig sandbox.kubeconfig
+  kubectl --kubeconfig sandbox.kubeconfig get nodes
+
+  # A cluster whose storage is slow, twenty times faster than real time
+  kubectl bootstorm sandbox --profile slow-storage --speed 20"
+)]
+pub struct SandboxCommand {
+    #[command(flatten)]
+    pub sandbox: SandboxArgs,
+    /// Port to listen on; 0 takes a free one
+    #[arg(long, value_name = "PORT", default_value_t = 0)]
+    pub port: u16,
+}
+
+/// Runs the command.
+pub async fn command(context: &Context, args: &SandboxCommand) -> Result<Exit, Failure> {
+    let console = context.console();
+    let sandbox = args.sandbox.start(args.port).await?;
+    let path = context.connection.kubeconfig.clone().unwrap_or_else(|| PathBuf::from("sandbox.kubeconfig"));
+    sandbox.write_kubeconfig(&path)?;
+    console.data(&format!("{}\n", path.display()))?;
+    console.say(&format!("simulated cluster at {}, kubeconfig in {}", sandbox.url(), path.display()));
+    console.say(&format!("use it in another terminal: export KUBECONFIG={}", path.display()));
+    console.say("Ctrl-C ends it");
+    Interrupt::new(context.interrupted.clone()).wait().await;
+    sandbox.stop().await;
+    // The kubeconfig leads nowhere from now on.
+    let _ = std::fs::remove_file(&path);
+    Ok(Exit::Good)
+}

@@ -1,0 +1,68 @@
+//! Flags that save results as files.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::session::Session;
+use crate::failure::Failure;
+use crate::record::RunRecord;
+use crate::report::legacy::{self, LegacyOptions};
+
+/// Flags that save results as files
+#[derive(Debug, Clone, Args)]
+pub struct SaveArgs {
+    /// Save results as JSON and CSV files, and the whole run as run.json
+    #[arg(long)]
+    pub save_results: bool,
+    /// Folder for saved results
+    #[arg(long, value_name = "FOLDER", default_value = "results", hide_short_help = true)]
+    pub results_folder: PathBuf,
+    /// Label of the storage under test; becomes a folder of the saved results
+    #[arg(long, value_name = "LABEL", hide_short_help = true)]
+    pub storage_driver: Option<String>,
+}
+
+impl SaveArgs {
+    /// Saves the results, if that was asked for.
+    ///
+    /// Fails when a file cannot be written; each file is complete or absent.
+    pub fn save(&self, session: &Session, record: &RunRecord) -> Result<(), Failure> {
+        if !self.save_results {
+            return Ok(());
+        }
+        let options =
+            LegacyOptions { storage_driver: self.storage_driver.clone(), ..LegacyOptions::default() };
+        let files = legacy::files(record, &options)
+            .map_err(|error| Failure::new("the results cannot be saved").because(error))?;
+        let mut folder = None;
+        for (path, bytes) in files {
+            let path = self.results_folder.join(path);
+            write(&path, &bytes).map_err(|error| {
+                Failure::new(format!("{} cannot be saved", path.display()))
+                    .because(error)
+                    .hint("choose another place with --results-folder FOLDER")
+                    .hint(format!(
+                        "the record is safe in the cluster; save again: kubectl bootstorm report --ns-prefix {} --save-results",
+                        record.plan.prefix
+                    ))
+            })?;
+            folder = path.parent().map(std::path::Path::to_path_buf);
+        }
+        if let Some(folder) = folder {
+            session.console.say(&format!("results saved in {}", folder.display()));
+        }
+        Ok(())
+    }
+}
+
+/// Writes a file so that it is either complete or as before.
+fn write(path: &std::path::Path, bytes: &[u8]) -> std::io::Result<()> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    let partial = path.with_extension("partial");
+    std::fs::write(&partial, bytes).and_then(|()| std::fs::rename(&partial, path)).inspect_err(|_| {
+        let _ = std::fs::remove_file(&partial);
+    })
+}

@@ -1,0 +1,110 @@
+//! What every command works with: the console, the cluster, the user's wish to stop.
+
+use tokio::sync::watch;
+
+use super::connection::ConnectionArgs;
+use super::presentation::{Output, PresentationArgs};
+use crate::cluster::lease::{Held, LockError, identity};
+use crate::cluster::store::{LoadError, RunStore};
+use crate::cluster::{Cluster, Connection};
+use crate::console::Console;
+use crate::failure::Failure;
+use crate::observe::clock::wall_now;
+use crate::phases::Interrupt;
+use crate::record::RunRecord;
+
+/// The flags that every command has, and the user's wish to stop
+#[derive(Debug, Clone)]
+pub struct Context {
+    /// How to reach the cluster.
+    pub connection: ConnectionArgs,
+    /// How to talk.
+    pub presentation: PresentationArgs,
+    /// Turns true when the user interrupts.
+    pub interrupted: watch::Receiver<bool>,
+}
+
+/// A connected command
+#[derive(Debug, Clone)]
+pub struct Session {
+    /// Where to talk.
+    pub console: Console,
+    /// How to format.
+    pub output: Output,
+    /// Headers of tables.
+    pub headers: bool,
+    /// The cluster.
+    pub cluster: Cluster,
+    /// The user's wish to stop.
+    pub interrupt: Interrupt,
+}
+
+impl Context {
+    /// Where to talk.
+    pub fn console(&self) -> Console {
+        self.presentation.console()
+    }
+
+    /// Connects with the user's kubeconfig.
+    pub async fn connect(&self) -> Result<Session, Failure> {
+        self.connect_with(&Connection::from(&self.connection)).await
+    }
+
+    /// Connects with other settings than the user's.
+    pub async fn connect_with(&self, connection: &Connection) -> Result<Session, Failure> {
+        Ok(Session {
+            console: self.console(),
+            output: self.presentation.output,
+            headers: !self.presentation.no_headers,
+            cluster: connection.open().await?,
+            interrupt: Interrupt::new(self.interrupted.clone()),
+        })
+    }
+}
+
+impl Session {
+    /// The record of a run, and its store. Fails when there is none.
+    pub async fn load(&self, prefix: &str) -> Result<(RunRecord, RunStore), Failure> {
+        self.find(prefix).await?.ok_or_else(|| {
+            Failure::new(format!("there is no run \"{prefix}\" in namespace {}", self.cluster.namespace()))
+                .hint(format!("make one: kubectl bootstorm setup --ns-prefix {prefix}"))
+                .hint("list the runs of all namespaces: kubectl bootstorm status -A")
+        })
+    }
+
+    /// The record of a run, if there is one.
+    pub async fn find(&self, prefix: &str) -> Result<Option<(RunRecord, RunStore)>, Failure> {
+        self.cluster.load(prefix).await.map_err(|error| match error {
+            LoadError::Trouble(trouble) => trouble.into(),
+            LoadError::Codec(error) => Failure::new(format!("the record of run \"{prefix}\" cannot be read"))
+                .because(error)
+                .hint(format!(
+                    "to delete it with all that belongs to it: kubectl bootstorm cleanup --ns-prefix {prefix}"
+                )),
+        })
+    }
+
+    /// Takes the lock on a run.
+    pub async fn lock(&self, prefix: &str, run_id: &str) -> Result<Held, Failure> {
+        self.cluster.lock(prefix, run_id, &identity()).await.map_err(|error| match error {
+            LockError::Trouble(trouble) => trouble.into(),
+            LockError::Taken(taken) => {
+                let ago = |at: Option<jiff::Timestamp>| {
+                    at.map_or_else(
+                        || "an unknown time".into(),
+                        |at| format!("{}s", (wall_now().as_second() - at.as_second()).max(0)),
+                    )
+                };
+                Failure::new(format!("another process is working on run \"{prefix}\""))
+                    .because(format!(
+                        "{} has held it for {}, last sign of life {} ago",
+                        taken.holder,
+                        ago(taken.since),
+                        ago(taken.renewed)
+                    ))
+                    .hint(format!("watch it: kubectl bootstorm status --ns-prefix {prefix}"))
+                    .hint("a process that died loses its hold after 65s; then run this command again")
+            }
+        })
+    }
+}

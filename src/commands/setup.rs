@@ -1,0 +1,181 @@
+//! `setup`: looks at the cluster, freezes the plan, makes the namespaces.
+
+use clap::Args;
+
+use super::pace_args::{DryRun, DryRunArgs};
+use super::plan_args::{PlanArgs, Resolved, RunArgs};
+use super::presentation::Output;
+use super::session::{Context, Session};
+use super::{dry_run, values};
+use crate::cluster::Kind;
+use crate::cluster::store::RunStore;
+use crate::console::progress::Progress;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::observe::clock::wall_now;
+use crate::phases::setup;
+use crate::record::RunRecord;
+
+/// Look at the cluster, freeze the plan, make the namespaces
+///
+/// Checks that KubeVirt is there and that you may do what the run will do, then keeps the plan in a ConfigMap and
+/// makes one namespace per VM, in parallel batches. Running it again continues what was cut short; it never
+/// touches a namespace that it did not make.
+#[derive(Debug, Clone, Args)]
+#[command(after_long_help = "\
+Examples:
+  # 10 VMs in namespaces boot-storm-test-1 to boot-storm-test-10
+  kubectl bootstorm setup
+
+  # 100 VMs of your own kind, as a run of its own
+  kubectl bootstorm setup --ns-prefix friday --end 100 -f my-vm.yaml
+
+  # See what would be made
+  kubectl bootstorm setup --end 100 --dry-run=client")]
+pub struct SetupArgs {
+    #[command(flatten)]
+    pub run: RunArgs,
+    #[command(flatten)]
+    pub plan: PlanArgs,
+    /// Namespaces made at once; auto follows the number of nodes
+    #[arg(long, value_name = "N|auto", default_value = "auto", value_parser = values::batch_size)]
+    pub namespace_batch_size: values::BatchSize,
+    #[command(flatten)]
+    pub dry_run: DryRunArgs,
+}
+
+/// Runs the command.
+pub async fn command(context: &Context, args: &SetupArgs) -> Result<Exit, Failure> {
+    let resolved = args.plan.resolve(&args.run)?;
+    let session = context.connect().await?;
+    let Some(record) = run(&session, args, resolved).await? else { return Ok(Exit::Good) };
+    let text = match session.output {
+        Output::Name => {
+            record.plan.targets().iter().map(|target| format!("namespace/{}\n", target.namespace)).collect()
+        }
+        Output::Json => serde_json::to_string_pretty(&record).unwrap_or_default() + "\n",
+        Output::Yaml => serde_saphyr::to_string(&record).unwrap_or_default(),
+        Output::Table | Output::Wide => summary(&session, &record),
+    };
+    session.console.data(&text)?;
+    Ok(Exit::Good)
+}
+
+fn summary(session: &Session, record: &RunRecord) -> String {
+    let plan = &record.plan;
+    let first_and_last = if plan.size() == 1 {
+        format!("{}-{}", plan.prefix, plan.start)
+    } else {
+        format!("{0}-{1} to {0}-{2}", plan.prefix, plan.start, plan.end)
+    };
+    let unknown = || "unknown".to_owned();
+    format!(
+        "run {} is set up\n  VMs         {} named {}, from {}\n  namespaces  {first_and_last}, {} made now in {}\n  record      configmap/bootstorm-{} in namespace {}\n  cluster     Kubernetes {}, KubeVirt {}, {} nodes for VMs\nnext: kubectl bootstorm create --ns-prefix {}\n",
+        plan.prefix,
+        plan.size(),
+        plan.vm_name,
+        plan.template,
+        record.setup.namespaces,
+        record.setup.took,
+        plan.prefix,
+        session.cluster.namespace(),
+        record.facts.kubernetes.clone().unwrap_or_else(unknown),
+        record.facts.kubevirt.clone().unwrap_or_else(unknown),
+        record.facts.schedulable_nodes.map_or_else(unknown, |nodes| nodes.to_string()),
+        plan.prefix,
+    )
+}
+
+/// Sets a run up, or continues; gives its record, or nothing after a dry run.
+pub async fn run(
+    session: &Session,
+    args: &SetupArgs,
+    resolved: Resolved,
+) -> Result<Option<RunRecord>, Failure> {
+    let found = session.find(&resolved.plan.prefix).await?;
+    if let Some((record, _)) = &found {
+        check_same(record, &resolved)?;
+    }
+    let run_id = found.as_ref().map(|(record, _)| record.run_id.clone());
+    let facts = setup::inspect(&session.cluster, &resolved.plan).await?;
+    setup::check_clashes(&session.cluster, &resolved.plan, run_id.as_deref()).await?;
+    let batch_size = match args.namespace_batch_size {
+        values::BatchSize::Auto => setup::batch_size(facts.nodes),
+        values::BatchSize::Fixed(size) => size,
+    };
+    let fresh = || {
+        let id = uuid::Uuid::new_v4().to_string();
+        let mut record = RunRecord::new(id, wall_now(), resolved.plan.clone());
+        record.facts = facts;
+        record
+    };
+    let record = found.as_ref().map_or_else(fresh, |(record, _)| record.clone());
+    if args.dry_run.dry_run == DryRun::Client {
+        dry_run::setup(session, &record)?;
+        return Ok(None);
+    }
+    let lock = session.lock(&record.plan.prefix, &record.run_id).await?;
+    let store = found.map(|(_, store)| store);
+    let outcome = locked(session, record, store, &resolved, batch_size, lock.holder()).await;
+    lock.release().await;
+    outcome.map(Some)
+}
+
+async fn locked(
+    session: &Session,
+    mut record: RunRecord,
+    store: Option<RunStore>,
+    resolved: &Resolved,
+    batch_size: usize,
+    holder: &str,
+) -> Result<RunRecord, Failure> {
+    let prefix = record.plan.prefix.clone();
+    let mut store = match store {
+        Some(mut store) => {
+            store.set_holder(holder);
+            store
+        }
+        None => session.cluster.begin_record(&record, Some(holder)).await.map_err(|trouble| {
+            if trouble.kind == Kind::AlreadyExists {
+                Failure::new(format!("another process has just set up run \"{prefix}\""))
+                    .hint(format!("see where it stands: kubectl bootstorm status --ns-prefix {prefix}"))
+            } else {
+                trouble.into()
+            }
+        })?,
+    };
+    if let Some(text) = &resolved.text {
+        session.cluster.save_template(&record, text).await?;
+    }
+    let progress = Progress::new(session.console);
+    let events = |event: &crate::phases::Event| progress.hear(event);
+    let interrupt = session.interrupt.clone();
+    let made =
+        setup::make_namespaces(&session.cluster, &mut record, &mut store, batch_size, interrupt, &events)
+            .await;
+    progress.finish();
+    let again = format!("go on: kubectl bootstorm setup --ns-prefix {prefix} with the same flags");
+    match made {
+        Ok(None) => Ok(record),
+        Ok(Some(_)) => {
+            Err(Failure::interrupted("interrupted; the namespaces made so far are kept").hint(again))
+        }
+        Err(failure) => Err(failure),
+    }
+}
+
+/// Fails when the run was set up with another plan.
+fn check_same(record: &RunRecord, resolved: &Resolved) -> Result<(), Failure> {
+    let differences = record.plan.differences(&resolved.plan);
+    if differences.is_empty() {
+        return Ok(());
+    }
+    let prefix = &record.plan.prefix;
+    let mut failure = Failure::new(format!("run \"{prefix}\" was set up with other settings"));
+    for (flag, before, now) in differences {
+        failure = failure.because(format!("{flag} was {before}, now it is {now}"));
+    }
+    Err(failure
+        .hint("choose another name with --ns-prefix NAME")
+        .hint(format!("or delete that run first: kubectl bootstorm cleanup --ns-prefix {prefix}")))
+}

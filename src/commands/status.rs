@@ -1,0 +1,90 @@
+//! `status`: where runs stand, and what may come next.
+
+use clap::Args;
+
+use super::plan_args::RunArgs;
+use super::presentation::Output;
+use super::session::{Context, Session};
+use crate::cluster::store::Head;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::observe::clock::wall_now;
+use crate::report::{Layout, Paint, Status, StatusRow, status};
+
+/// Show where runs stand, and what may come next
+#[derive(Debug, Clone, Args)]
+#[command(after_long_help = "\
+Examples:
+  # One run, phase by phase
+  kubectl bootstorm status --ns-prefix friday
+
+  # All runs of all namespaces
+  kubectl bootstorm status -A")]
+pub struct StatusArgs {
+    #[command(flatten)]
+    pub run: RunArgs,
+    /// List the runs of all namespaces
+    #[arg(short = 'A', long)]
+    pub all_namespaces: bool,
+}
+
+/// Runs the command.
+pub async fn command(context: &Context, args: &StatusArgs) -> Result<Exit, Failure> {
+    let session = context.connect().await?;
+    let layout = Layout {
+        width: session.console.width(),
+        wide: session.output == Output::Wide,
+        headers: session.headers,
+        paint: if session.console.paints_stdout() { Paint::Ansi } else { Paint::Plain },
+    };
+    if args.all_namespaces {
+        let heads = session.cluster.heads(true).await?;
+        if heads.is_empty() {
+            session.console.say("there are no runs; make one: kubectl bootstorm setup");
+        }
+        let rows: Vec<StatusRow> = heads.into_iter().map(row).collect();
+        list(&session, &rows, &layout)?;
+        return Ok(Exit::Good);
+    }
+    let (record, _) = session.load(&args.run.prefix).await?;
+    let status = Status::of(&record);
+    let unwritable =
+        |error: crate::report::Unwritable| Failure::new("the status cannot be shown").because(error);
+    let text = match session.output {
+        Output::Table | Output::Wide => status.table(&layout),
+        Output::Json => status::json(&status).map_err(unwritable)?,
+        Output::Yaml => status::yaml(&status).map_err(unwritable)?,
+        Output::Name => format!("{}\n", status.run),
+    };
+    session.console.data(&text)?;
+    Ok(Exit::Good)
+}
+
+fn list(session: &Session, rows: &[StatusRow], layout: &Layout) -> Result<(), Failure> {
+    let unwritable =
+        |error: crate::report::Unwritable| Failure::new("the status cannot be shown").because(error);
+    let text = match session.output {
+        Output::Table | Output::Wide if rows.is_empty() => String::new(),
+        Output::Table | Output::Wide => status::listing(rows, layout.headers, layout.paint),
+        Output::Json => status::json(rows).map_err(unwritable)?,
+        Output::Yaml => status::yaml(rows).map_err(unwritable)?,
+        Output::Name => rows.iter().map(|row| format!("{}\n", row.name)).collect(),
+    };
+    session.console.data(&text)
+}
+
+fn row(head: Head) -> StatusRow {
+    let fact = |word: &str| head.facts.get(word).cloned().unwrap_or_default();
+    let number = |word: &str| fact(word).parse().unwrap_or(0);
+    let started: Option<jiff::Timestamp> = fact("started").parse().ok();
+    StatusRow {
+        phase: fact("phase"),
+        state: fact("state"),
+        targets: number("targets"),
+        reached: number("reached"),
+        failed: number("failed"),
+        age_seconds: started.map(|started| wall_now().as_second() - started.as_second()),
+        namespace: Some(head.namespace),
+        name: head.prefix,
+    }
+}

@@ -1,0 +1,31 @@
+//! `stop`: stops every VM and waits until each instance is gone.
+
+use clap::Args;
+
+use super::phase::{self, PhaseArgs};
+use super::session::Context;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::record::PhaseKind;
+
+/// Stop every VM, and wait until each instance is gone
+///
+/// A VM counts as stopped only when its VirtualMachineInstance was deleted; an error of the API never counts. VMs that
+/// do not stop in time are listed, make the exit code 3, and are left out of the storm.
+#[derive(Debug, Clone, Args)]
+#[command(after_long_help = "\
+Examples:
+  # After create: stop all VMs
+  kubectl bootstorm stop
+
+  # Give slow guests more time
+  kubectl bootstorm stop --timeout 20m")]
+pub struct StopArgs {
+    #[command(flatten)]
+    pub phase: PhaseArgs,
+}
+
+/// Runs the command.
+pub async fn command(context: &Context, args: &StopArgs) -> Result<Exit, Failure> {
+    phase::command(context, PhaseKind::Stop, &args.phase).await
+}

@@ -1,0 +1,71 @@
+//! Parsers for the values of flags.
+
+use std::time::Duration;
+
+/// A duration as kubectl takes it: `90s`, `10m`, `1h30m`, or bare seconds.
+///
+/// Fails with a sentence that shows the grammar.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    if let Ok(seconds) = text.parse::<u64>() {
+        return Ok(Duration::from_secs(seconds));
+    }
+    let wrong = || "write it like 90s, 10m, 1h30m or 90".to_owned();
+    let span: jiff::SignedDuration = text.parse().map_err(|_| wrong())?;
+    Duration::try_from(span).map_err(|_| wrong())
+}
+
+/// A duration that must not be zero.
+pub fn limit(text: &str) -> Result<Duration, String> {
+    match duration(text)? {
+        Duration::ZERO => Err("it must be greater than zero".into()),
+        limit => Ok(limit),
+    }
+}
+
+/// A count that is at least 1.
+pub fn count(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("it must be at least 1".into()),
+        Ok(count) => Ok(count),
+        Err(_) => Err("it must be a whole number".into()),
+    }
+}
+
+/// How many namespaces are made at once
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BatchSize {
+    /// As the number of nodes suggests.
+    Auto,
+    /// This many.
+    Fixed(usize),
+}
+
+/// `auto`, or a count that is at least 1.
+pub fn batch_size(text: &str) -> Result<BatchSize, String> {
+    if text == "auto" { Ok(BatchSize::Auto) } else { count(text).map(BatchSize::Fixed) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_as_kubectl_takes_them() {
+        assert_eq!(duration("90s"), Ok(Duration::from_secs(90)));
+        assert_eq!(duration("1h30m"), Ok(Duration::from_secs(5400)));
+        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(duration("90"), Ok(Duration::from_secs(90)));
+        assert_eq!(duration("0"), Ok(Duration::ZERO));
+        for wrong in ["", "soon", "-5s", "10 parsecs"] {
+            assert!(duration(wrong).is_err(), "{wrong}");
+        }
+        assert!(limit("0").is_err());
+    }
+
+    #[test]
+    fn counts() {
+        assert_eq!(batch_size("auto"), Ok(BatchSize::Auto));
+        assert_eq!(batch_size("30"), Ok(BatchSize::Fixed(30)));
+        assert!(batch_size("0").is_err() && count("-1").is_err());
+    }
+}

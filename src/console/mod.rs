@@ -1,0 +1,128 @@
+//! The only module that touches the terminal: what goes where, in which colour, and how loud.
+//!
+//! stdout is data, stderr is talk. Colour and animation depend on the stream, never on the content.
+
+pub mod logging;
+pub mod progress;
+pub mod prompt;
+pub mod style;
+
+use std::io::{IsTerminal, Write};
+
+use anstream::AutoStream;
+
+pub use anstream::ColorChoice;
+
+use crate::failure::Failure;
+
+/// Width assumed where there is no terminal to ask.
+const DEFAULT_WIDTH: u16 = 80;
+
+/// How the program talks
+#[derive(Debug, Clone, Copy)]
+pub struct Console {
+    color: ColorChoice,
+    quiet: bool,
+}
+
+/// Data could not be written because the reader closed the pipe; that is no error
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PipeClosed;
+
+impl Console {
+    /// A console with the user's choice of colour; a quiet one says nothing but data and errors.
+    pub fn new(color: ColorChoice, quiet: bool) -> Self {
+        Self { color, quiet }
+    }
+
+    /// Whether colours belong into what is written to stdout.
+    pub fn paints_stdout(self) -> bool {
+        let choice = match self.color {
+            ColorChoice::Auto => AutoStream::choice(&std::io::stdout()),
+            choice => choice,
+        };
+        !matches!(choice, ColorChoice::Never)
+    }
+
+    /// Columns of the terminal, `COLUMNS`, or 80.
+    pub fn width(self) -> usize {
+        let from_env = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+        let from_terminal = || terminal_size::terminal_size().map(|(width, _)| width.0);
+        usize::from(from_env.or_else(from_terminal).unwrap_or(DEFAULT_WIDTH)).clamp(40, 400)
+    }
+
+    /// Whether a person reads stderr on a terminal that can be drawn on.
+    pub fn is_interactive(self) -> bool {
+        let dumb = std::env::var("TERM").is_ok_and(|term| term == "dumb");
+        std::io::stderr().is_terminal() && !dumb && !self.quiet
+    }
+
+    /// Whether the user can be asked.
+    pub fn can_ask(self) -> bool {
+        std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+    }
+
+    /// Writes data to stdout.
+    ///
+    /// A closed pipe is reported as such; other errors of stdout become a failure.
+    pub fn data(self, text: &str) -> Result<(), Failure> {
+        let mut stdout = AutoStream::new(std::io::stdout(), self.color).lock();
+        let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+        match written {
+            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+                Err(Failure::new("the output cannot be written").because(error))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Says something about the work, unless quiet.
+    pub fn say(self, line: &str) {
+        if !self.quiet {
+            self.stderr(line);
+        }
+    }
+
+    /// Warns, also when quiet.
+    pub fn warn(self, line: &str) {
+        self.stderr(&format!("{}warning:{} {line}", style::WARNING, style::WARNING.render_reset()));
+    }
+
+    /// Says that and why the command failed, and what to do next.
+    pub fn fail(self, failure: &Failure) {
+        let (error, hint) = (style::ERROR, style::HINT);
+        self.stderr(&format!("{error}error:{error:#} {}", escape(&failure.message)));
+        for cause in &failure.causes {
+            self.stderr(&format!("  {}", escape(cause)));
+        }
+        for text in &failure.hints {
+            self.stderr(&format!("{hint}hint:{hint:#} {}", escape(text)));
+        }
+    }
+
+    fn stderr(self, line: &str) {
+        let mut stderr = AutoStream::new(std::io::stderr(), self.color).lock();
+        // There is nobody left to tell when stderr fails.
+        let _ = writeln!(stderr, "{line}");
+    }
+}
+
+/// Makes control characters visible, so that no name or message of a cluster can steer the terminal.
+pub fn escape(text: &str) -> String {
+    let steers = |c: char| c.is_control() && c != '\n' && c != '\t';
+    if !text.contains(steers) {
+        return text.to_owned();
+    }
+    text.chars().map(|c| if steers(c) { c.escape_default().to_string() } else { c.to_string() }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_characters_become_visible() {
+        assert_eq!(escape("a\u{1b}[31mb\r"), "a\\u{1b}[31mb\\r");
+        assert_eq!(escape("plain — ünïcode"), "plain — ünïcode");
+    }
+}

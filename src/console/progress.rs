@@ -1,0 +1,185 @@
+//! Shows how a phase goes: one live line on a terminal, a line per tenth of the VMs elsewhere.
+
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::{Console, escape};
+use crate::observe::clock::monotonic_now;
+use crate::observe::{Milestone, Outcome};
+use crate::phases::Event;
+
+/// Failed VMs named one by one before the rest is only counted.
+const NAMED_FAILURES: u32 = 10;
+
+/// A consumer of events that draws
+pub struct Progress {
+    console: Console,
+    state: Mutex<State>,
+}
+
+/// What has been heard about the phase at hand
+struct State {
+    bar: Option<ProgressBar>,
+    title: String,
+    noun: String,
+    goal: Option<Milestone>,
+    total: usize,
+    sent: usize,
+    accepted: usize,
+    instances: usize,
+    reached: usize,
+    failed: u32,
+    tenth: usize,
+    began: Instant,
+}
+
+impl Progress {
+    /// A consumer that draws on this console.
+    pub fn new(console: Console) -> Self {
+        let state = State {
+            bar: None,
+            title: String::new(),
+            noun: String::new(),
+            goal: None,
+            total: 0,
+            sent: 0,
+            accepted: 0,
+            instances: 0,
+            reached: 0,
+            failed: 0,
+            tenth: 0,
+            began: monotonic_now(),
+        };
+        Self { console, state: Mutex::new(state) }
+    }
+
+    /// Takes one event into account.
+    pub fn hear(&self, event: &Event) {
+        let mut state = self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        match event {
+            Event::SetupBegan { namespaces, batch_size } => {
+                state.begin(self.console, "setup", "namespaces", *namespaces, 0);
+                self.plain(&state, &format!("setup: making {namespaces} namespaces, {batch_size} at a time"));
+            }
+            Event::PhaseBegan { phase, targets, done, goal } => {
+                state.begin(self.console, &phase.to_string(), goal.word(), *targets, *done);
+                state.goal = Some(*goal);
+                let resumed = if *done > 0 { format!(", {done} were through before") } else { String::new() };
+                self.plain(&state, &format!("{phase}: {targets} VMs to be {goal}{resumed}"));
+            }
+            Event::Deleting { what, count } => {
+                state.begin(self.console, "cleanup", what, *count, 0);
+                self.plain(&state, &format!("cleanup: deleting {count} {what}"));
+            }
+            Event::NamespaceMade | Event::Gone => state.reached += 1,
+            Event::Sent => state.sent += 1,
+            Event::Accepted => state.accepted += 1,
+            Event::Passed(Milestone::Instance) => state.instances += 1,
+            Event::Passed(_) => {}
+            Event::Ended { outcome: Outcome::Reached, .. } => state.reached += 1,
+            Event::Ended { target, reason, .. } => {
+                state.failed += 1;
+                if state.failed <= NAMED_FAILURES {
+                    let reason = reason.as_deref().unwrap_or("no reason known");
+                    self.line(&state, &format!("{target}: {}", escape(reason)));
+                }
+            }
+            Event::LeftOut { target, reason } => {
+                self.line(&state, &format!("{target} is left out: {}", escape(reason)));
+            }
+            Event::Blind(gap) => {
+                self.line(&state, &format!("the watch was interrupted for {gap}; what it missed is marked"));
+            }
+            Event::Warning(text) => self.line(&state, &escape(text)),
+            Event::Interrupted => {
+                self.line(&state, "interrupted: waiting for answers on the way, again to leave at once");
+            }
+            Event::PhaseEnded(_) => state.end(),
+        }
+        state.draw();
+        self.tenths(&mut state);
+    }
+
+    /// Ends whatever is being drawn.
+    pub fn finish(&self) {
+        self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner).end();
+    }
+
+    /// A line that stays, above the live one.
+    fn line(&self, state: &State, text: &str) {
+        match &state.bar {
+            Some(bar) => bar.suspend(|| self.console.say(text)),
+            None => self.console.say(text),
+        }
+    }
+
+    /// A line only where nothing is live.
+    fn plain(&self, state: &State, text: &str) {
+        if state.bar.is_none() {
+            self.console.say(text);
+        }
+    }
+
+    /// Off the terminal: a line whenever another tenth is through.
+    fn tenths(&self, state: &mut State) {
+        if state.bar.is_some() || state.total == 0 {
+            return;
+        }
+        let through = state.reached + state.failed as usize;
+        let tenth = through * 10 / state.total;
+        if tenth > state.tenth {
+            state.tenth = tenth;
+            let failed = if state.failed > 0 { format!(", {} failed", state.failed) } else { String::new() };
+            let seconds = state.began.elapsed().as_secs_f64();
+            self.console.say(&format!(
+                "{}: {}/{} {}{failed}, {seconds:.1}s",
+                state.title, state.reached, state.total, state.noun
+            ));
+        }
+    }
+}
+
+impl State {
+    fn begin(&mut self, console: Console, title: &str, noun: &str, total: usize, done: usize) {
+        self.end();
+        title.clone_into(&mut self.title);
+        noun.clone_into(&mut self.noun);
+        (self.total, self.reached) = (total, done);
+        (self.sent, self.accepted, self.instances, self.failed, self.tenth) = (0, 0, 0, 0, 0);
+        self.goal = None;
+        self.began = monotonic_now();
+        if console.is_interactive() {
+            let bar =
+                ProgressBar::with_draw_target(Some(total as u64), ProgressDrawTarget::stderr_with_hz(10));
+            let template = "{prefix:.bold} {bar:24.cyan/dim} {pos}/{len} {msg} {elapsed:.dim}";
+            if let Ok(style) = ProgressStyle::with_template(template) {
+                bar.set_style(style.progress_chars("━╸─"));
+            }
+            bar.set_prefix(title.to_owned());
+            bar.enable_steady_tick(Duration::from_millis(200));
+            self.bar = Some(bar);
+        }
+    }
+
+    fn draw(&self) {
+        let Some(bar) = &self.bar else { return };
+        bar.set_position((self.reached + self.failed as usize) as u64);
+        let mut message = self.noun.clone();
+        if let Some(goal) = self.goal {
+            message = format!("{} {goal} · sent {}", self.reached, self.sent);
+            if goal != Milestone::Gone {
+                message.push_str(&format!(" · VMIs {}", self.instances));
+            }
+            message.push_str(&format!(" · failed {}", self.failed));
+        }
+        bar.set_message(message);
+    }
+
+    fn end(&mut self) {
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+    }
+}

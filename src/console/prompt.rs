@@ -1,0 +1,17 @@
+//! Asks for a yes.
+
+use std::io::{BufRead, Write};
+
+use super::{Console, escape};
+
+impl Console {
+    /// Asks a question that only `y` or `yes` answers with yes. Call it only where [`Console::can_ask`].
+    pub fn confirm(self, question: &str) -> bool {
+        let mut stderr = std::io::stderr().lock();
+        let _ = write!(stderr, "{} [y/N] ", escape(question));
+        let _ = stderr.flush();
+        let mut answer = String::new();
+        let read = std::io::stdin().lock().read_line(&mut answer);
+        read.is_ok() && matches!(answer.trim().to_lowercase().as_str(), "y" | "yes")
+    }
+}

@@ -1,0 +1,111 @@
+//! Turns what the cluster tells into timelines, until every VM is through.
+
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc;
+use tokio::time::{MissedTickBehavior, interval, sleep_until};
+
+use super::board::Board;
+use super::event::{Event, Listener};
+use super::launch::Launched;
+use super::saving::Saver;
+use super::{Interrupt, timed::Cut};
+use crate::cluster::changes::Changes;
+use crate::cluster::{Cluster, Kind};
+use crate::observe::Milestone;
+use crate::observe::clock::monotonic_now;
+use crate::plan::Target;
+use crate::record::RunRecord;
+
+/// How often observations are saved while they arrive.
+const SAVE_EVERY: Duration = Duration::from_secs(5);
+/// How long to wait, when all reached the goal, for the milestones that come right after it.
+const TRAILING: Duration = Duration::from_secs(3);
+/// How long to wait for requests in flight when the user interrupts.
+const LAST_ANSWERS: Duration = Duration::from_secs(5);
+
+/// What `follow` needs
+pub(super) struct Following<'a> {
+    pub(super) cluster: &'a Cluster,
+    pub(super) record: &'a RunRecord,
+    pub(super) targets: &'a [Target],
+    pub(super) changes: &'a mut Changes,
+    pub(super) launched: mpsc::UnboundedReceiver<Launched>,
+    pub(super) saver: &'a mut Saver,
+    pub(super) interrupt: Interrupt,
+    pub(super) lock_lost: tokio::sync::watch::Receiver<bool>,
+    pub(super) events: Listener<'a>,
+}
+
+/// Follows until every VM is through, or the user interrupts, or the lock is lost.
+pub(super) async fn follow(mut following: Following<'_>, board: &mut Board<'_>) -> Option<Cut> {
+    let (finding_sender, mut findings) = mpsc::unbounded_channel();
+    let ask = |board: &Board<'_>, target: u32| {
+        let (cluster, sender) = (following.cluster.clone(), finding_sender.clone());
+        let machine = following.targets[target as usize].clone();
+        let _ = board;
+        tokio::spawn(async move {
+            if let Ok(Some(vm)) = cluster.machine(&machine).await {
+                let _ = sender.send((target, vm.complaint()));
+            }
+        });
+    };
+    let mut asked = 0_usize;
+    let mut tick = interval(SAVE_EVERY);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    tick.reset();
+    let mut cut = None;
+    let mut give_up_at: Option<Instant> = None;
+    loop {
+        if board.is_over() || cut.is_some() && board.is_answered() {
+            let trailing =
+                cut.is_none() && board.phase.goal == Milestone::Running && board.lacks(Milestone::Ready);
+            if !trailing && asked == 0 {
+                return cut;
+            }
+            give_up_at.get_or_insert_with(|| monotonic_now() + TRAILING);
+        }
+        let until = [board.next_deadline(), give_up_at].into_iter().flatten().min();
+        let until = until.unwrap_or_else(|| monotonic_now() + Duration::from_secs(3600));
+        tokio::select! {
+            biased;
+            () = following.interrupt.wait(), if cut.is_none() => {
+                (following.events)(&Event::Interrupted);
+                cut = Some(Cut::Interrupted);
+                give_up_at = Some(monotonic_now() + LAST_ANSWERS);
+            }
+            Ok(()) = following.lock_lost.changed() => return Some(Cut::LockLost),
+            Some(received) = following.changes.next() => board.hear(received, following.cluster.server_ahead()),
+            Some(launched) = following.launched.recv() => {
+                board.launched(launched);
+            }
+            Some((target, finding)) = findings.recv() => {
+                asked = asked.saturating_sub(1);
+                board.diagnose(target, &finding);
+            }
+            outcome = following.saver.ended() => match outcome {
+                Err(trouble) if trouble.kind == Kind::Conflict => return Some(Cut::RecordChanged),
+                Err(trouble) => {
+                    board.dirty = true;
+                    (following.events)(&Event::Warning(trouble.to_string()));
+                }
+                Ok(()) => {}
+            },
+            _ = tick.tick() => {
+                if board.dirty && following.saver.begin(following.record, &board.phase) {
+                    board.dirty = false;
+                }
+            }
+            () = sleep_until(until.into()) => {
+                let now = monotonic_now();
+                if give_up_at.is_some_and(|at| at <= now) {
+                    return cut;
+                }
+                for target in board.expire(now) {
+                    ask(board, target);
+                    asked += 1;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! Sends one request per VM, all together, under a limit of requests in flight.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::{Semaphore, mpsc};
+
+use super::Interrupt;
+use crate::cluster::pace::{Effort, Timed};
+use crate::cluster::{Cluster, Trouble};
+use crate::observe::clock::monotonic_now;
+
+/// What the launch tells about one VM
+#[derive(Debug)]
+pub(super) enum Launched {
+    /// The request is about to be written.
+    Sent { target: u32, at: Instant },
+    /// It was accepted at that instant, or refused for good.
+    Answered { target: u32, effort: Effort, outcome: Result<Instant, Trouble> },
+    /// It was not sent, because the user interrupted.
+    Skipped,
+}
+
+/// Releases all requests. Each VM gives exactly one `Answered` or `Skipped`; the channel closes after the last.
+///
+/// `concurrency` limits requests in flight, never what is observed. A request is repeated, where that is safe,
+/// until `patience` after it was first sent.
+pub(super) fn launch(
+    cluster: &Cluster,
+    requests: Vec<(u32, Timed)>,
+    concurrency: usize,
+    patience: Duration,
+    interrupt: &Interrupt,
+) -> mpsc::UnboundedReceiver<Launched> {
+    let (sender, receiver) = mpsc::unbounded_channel();
+    let seats = Arc::new(Semaphore::new(concurrency.max(1)));
+    for (target, timed) in requests {
+        let (cluster, seats, interrupt, sender) =
+            (cluster.clone(), Arc::clone(&seats), interrupt.clone(), sender.clone());
+        tokio::spawn(async move {
+            // The semaphore is never closed; waiting for it is fair, so VMs go in the order of the plan.
+            let Ok(_seat) = seats.acquire().await else { return };
+            if interrupt.is_set() {
+                let _ = sender.send(Launched::Skipped);
+                return;
+            }
+            let at = monotonic_now();
+            let _ = sender.send(Launched::Sent { target, at });
+            let (effort, outcome) = cluster.send_timed(&timed, at + patience).await;
+            let _ = sender.send(Launched::Answered { target, effort, outcome });
+        });
+    }
+    receiver
+}

@@ -1,0 +1,68 @@
+//! Who takes part in a phase, and which instances are from before it.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::observe::{Change, Milestone, Outcome};
+use crate::plan::Target;
+use crate::record::{PhaseKind, PhaseName, PhaseRecord, RunRecord};
+
+/// Leaves out the VMs that cannot take part; gives them with the reason.
+///
+/// `machines` are the VMs that exist, `instances` the changes of the first list. Call it once, when a phase begins:
+/// a phase that is continued keeps its line-up.
+pub(super) fn leave_out(
+    phase: &mut PhaseRecord,
+    targets: &[Target],
+    machines: &HashSet<Target>,
+    instances: &[Change],
+) -> Vec<(Target, String)> {
+    if phase.name.kind == PhaseKind::Create {
+        return Vec::new();
+    }
+    let alive: HashSet<&Target> = instances
+        .iter()
+        .filter_map(|change| match change {
+            Change::Present(instance) => Some(&instance.target),
+            Change::Absent { .. } => None,
+        })
+        .collect();
+    let mut left_out = Vec::new();
+    for (timeline, target) in phase.timelines.iter_mut().zip(targets) {
+        let reason = if !machines.contains(target) {
+            "the VM does not exist"
+        } else if phase.name.kind == PhaseKind::Storm && alive.contains(target) {
+            "it was not stopped: its instance still exists"
+        } else {
+            continue;
+        };
+        timeline.outcome = Outcome::Excluded;
+        timeline.reason = Some(reason.to_owned());
+        left_out.push((target.clone(), reason.to_owned()));
+    }
+    left_out
+}
+
+/// The UIDs of instances that a start must not count: those of earlier phases, and those that exist although this
+/// phase has not asked for them.
+pub(super) fn old_instances(
+    record: &RunRecord,
+    name: PhaseName,
+    targets: &[Target],
+    instances: &[Change],
+) -> HashSet<String> {
+    let earlier = record.phases.iter().filter(|phase| phase.name != name);
+    let mut old: HashSet<String> =
+        earlier.flat_map(|phase| &phase.timelines).filter_map(|t| t.instance_uid.clone()).collect();
+    let positions: HashMap<&Target, usize> = targets.iter().zip(0..).collect();
+    let current = record.phase(name);
+    for change in instances {
+        let Change::Present(instance) = change else { continue };
+        let asked = positions.get(&instance.target).is_some_and(|position| {
+            current.is_some_and(|phase| phase.timelines[*position].has(Milestone::Requested))
+        });
+        if !asked {
+            old.insert(instance.uid.clone());
+        }
+    }
+    old
+}

@@ -1,0 +1,155 @@
+//! The manifest of one VM: the template with name, namespace and labels set consistently.
+
+use serde_json::{Map, Value, json};
+
+use super::{Target, Template};
+
+/// Labels to set on everything that is made for a run, as key and value.
+pub type Labels = Vec<(String, String)>;
+
+impl Template {
+    /// Renders the manifest for one target.
+    ///
+    /// Sets name and namespace, puts `labels` on the VM, on the VMI template (only those reach the VMI and its
+    /// launcher pod) and on every `DataVolume` template, and makes the names of `DataVolumes` unique to the VM where
+    /// the template's own VM name is part of them. `run_strategy` replaces whatever the template says about power.
+    pub fn render(&self, target: &Target, labels: &Labels, run_strategy: &str) -> Value {
+        let mut vm = self.manifest().clone();
+        let original = vm.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let metadata = child(&mut vm, "metadata");
+        for key in ["generateName", "uid", "resourceVersion", "creationTimestamp", "managedFields"] {
+            metadata.remove(key);
+        }
+        metadata.insert("name".into(), json!(target.name));
+        metadata.insert("namespace".into(), json!(target.namespace));
+        add_labels(metadata, labels);
+        child_map(child(&mut vm, "spec"), "template");
+        if let Some(template) = vm.pointer_mut("/spec/template") {
+            add_labels(child(template, "metadata"), labels);
+        }
+        if let Some(root) = vm.as_object_mut() {
+            root.remove("status");
+        }
+        let spec = child(&mut vm, "spec");
+        spec.remove("running");
+        spec.insert("runStrategy".into(), json!(run_strategy));
+        let renamed = label_volumes(spec, labels, &original, &target.name);
+        for (old, new) in renamed {
+            point_volumes_at(spec, &old, &new);
+        }
+        vm
+    }
+}
+
+/// Labels the `DataVolume` templates; gives the names that changed, old and new.
+fn label_volumes(
+    spec: &mut Map<String, Value>,
+    labels: &Labels,
+    original: &str,
+    name: &str,
+) -> Vec<(String, String)> {
+    let mut renamed = Vec::new();
+    let templates = spec.get_mut("dataVolumeTemplates").and_then(Value::as_array_mut);
+    for template in templates.into_iter().flatten() {
+        let metadata = child(template, "metadata");
+        metadata.remove("namespace");
+        add_labels(metadata, labels);
+        let Some(old) = metadata.get("name").and_then(Value::as_str).map(str::to_owned) else { continue };
+        if !original.is_empty() && original != name && old.contains(original) {
+            let new = old.replace(original, name);
+            metadata.insert("name".into(), json!(new));
+            renamed.push((old, new));
+        }
+    }
+    renamed
+}
+
+/// Lets the volumes that used the `DataVolume` `old` use `new`.
+fn point_volumes_at(spec: &mut Map<String, Value>, old: &str, new: &str) {
+    let volumes = spec.get_mut("template").and_then(|t| t.pointer_mut("/spec/volumes"));
+    for volume in volumes.and_then(Value::as_array_mut).into_iter().flatten() {
+        for pointer in ["/dataVolume/name", "/persistentVolumeClaim/claimName"] {
+            if let Some(name) = volume.pointer_mut(pointer).filter(|name| name.as_str() == Some(old)) {
+                *name = json!(new);
+            }
+        }
+    }
+}
+
+/// The map under `key`, made when it is missing or null.
+fn child<'a>(value: &'a mut Value, key: &str) -> &'a mut Map<String, Value> {
+    if !value.is_object() {
+        *value = json!({});
+    }
+    match value {
+        Value::Object(map) => child_map(map, key),
+        _ => unreachable!("made an object above"),
+    }
+}
+
+/// The map under `key` of a map, made when it is missing or null.
+fn child_map<'a>(map: &'a mut Map<String, Value>, key: &str) -> &'a mut Map<String, Value> {
+    let entry = map.entry(key).or_insert_with(|| json!({}));
+    if !entry.is_object() {
+        *entry = json!({});
+    }
+    match entry {
+        Value::Object(map) => map,
+        _ => unreachable!("made an object above"),
+    }
+}
+
+/// Adds labels to a metadata map; ours win.
+fn add_labels(metadata: &mut Map<String, Value>, labels: &Labels) {
+    let map = child_map(metadata, "labels");
+    for (key, value) in labels {
+        map.insert(key.clone(), json!(value));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEMPLATE: &str = "
+apiVersion: kubevirt.io/v1
+kind: VirtualMachine
+metadata: {name: golden, namespace: elsewhere, labels: {app: mine}, resourceVersion: '5'}
+spec:
+  running: false
+  dataVolumeTemplates:
+  - metadata: {name: golden-root, namespace: elsewhere}
+    spec: {storage: {resources: {requests: {storage: 1Gi}}}, source: {blank: {}}}
+  template:
+    metadata: null
+    spec:
+      domain: {devices: {}}
+      volumes:
+      - {name: root, dataVolume: {name: golden-root}}
+      - {name: init, cloudInitNoCloud: {userData: 'name: golden'}}
+status: {printableStatus: Running}
+";
+
+    #[test]
+    fn name_namespace_and_labels_are_set_consistently() {
+        let template = Template::parse(TEMPLATE).unwrap();
+        let target = Target { namespace: "p-1".into(), name: "vm".into() };
+        let vm = template.render(&target, &vec![("run".into(), "p".into())], "Always");
+        assert_eq!(
+            vm["metadata"],
+            json!({"name": "vm", "namespace": "p-1", "labels": {"app": "mine", "run": "p"}})
+        );
+        assert_eq!(vm["spec"]["runStrategy"], "Always");
+        assert!(vm["spec"].get("running").is_none() && vm.get("status").is_none());
+        assert_eq!(vm["spec"]["template"]["metadata"]["labels"]["run"], "p");
+        assert_eq!(
+            vm["spec"]["dataVolumeTemplates"][0]["metadata"],
+            json!({"name": "vm-root", "labels": {"run": "p"}})
+        );
+        assert_eq!(vm["spec"]["template"]["spec"]["volumes"][0]["dataVolume"]["name"], "vm-root");
+        assert_eq!(
+            vm["spec"]["template"]["spec"]["volumes"][1]["cloudInitNoCloud"]["userData"],
+            "name: golden"
+        );
+    }
+}

@@ -1,0 +1,63 @@
+//! From a run's record to the view model.
+
+use crate::record::{PhaseKind, PhaseName, RunRecord};
+
+use super::phase::{PhaseBlock, Shown};
+use super::view::{PlanBlock, Report, Run, SCHEMA_VERSION, SetupBlock};
+use super::{Compared, Selection};
+
+/// Builds the view model.
+pub(super) fn report(record: &RunRecord, selection: &Selection) -> Report {
+    let plan = &record.plan;
+    let targets = plan.targets();
+    let baseline = selection.baseline(record);
+    let storm = selection.storm(record).filter(|storm| selection.only.is_none_or(|only| only == storm.name));
+    let full = shown_in_full(record, selection);
+    let phases = record.phases.iter().map(|phase| {
+        let shown = if full.contains(&phase.name) { Shown::Full } else { Shown::Brief };
+        PhaseBlock::of(phase, &targets, shown)
+    });
+    Report {
+        schema_version: SCHEMA_VERSION,
+        run: Run {
+            name: plan.prefix.clone(),
+            id: record.run_id.clone(),
+            created: record.created,
+            tool_version: record.facts.tool.clone(),
+        },
+        plan: PlanBlock {
+            vms: targets.len(),
+            start: plan.start,
+            end: plan.end,
+            vm_name: plan.vm_name.clone(),
+            template: plan.template.clone(),
+        },
+        cluster: (&record.facts).into(),
+        setup: SetupBlock {
+            done: record.setup.done,
+            namespaces: record.setup.namespaces,
+            batch_size: record.setup.batch_size,
+            took: record.setup.took.seconds(),
+        },
+        phases: phases.collect(),
+        comparison: storm.map(|storm| {
+            let stop = Selection::stop_before(record, storm.name).map(|stop| stop.name);
+            Compared::of(baseline.filter(|baseline| baseline.name != storm.name), storm, stop)
+        }),
+    }
+}
+
+/// The baseline, the storm with the stop before it, and a stop that no storm has followed yet.
+fn shown_in_full(record: &RunRecord, selection: &Selection) -> Vec<PhaseName> {
+    if let Some(only) = selection.only {
+        let stop = Selection::stop_before(record, only).filter(|_| only.kind == PhaseKind::Storm);
+        return [Some(only), stop.map(|phase| phase.name)].into_iter().flatten().collect();
+    }
+    let storm = selection.storm(record).map(|phase| phase.name);
+    let stop = match storm {
+        Some(storm) => Selection::stop_before(record, storm).map(|phase| phase.name),
+        None => record.last_of(PhaseKind::Stop).map(|phase| phase.name),
+    };
+    let baseline = selection.baseline(record).map(|phase| phase.name);
+    [baseline, stop, storm].into_iter().flatten().collect()
+}

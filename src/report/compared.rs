@@ -1,0 +1,105 @@
+//! The storm against its baseline, as shown.
+
+use serde::Serialize;
+
+use crate::observe::{Milestone, Outcome};
+use crate::record::{PhaseName, PhaseRecord, PhaseState};
+use crate::stats::{Comparison, Evidence, Sample, Verdict};
+
+/// A storm against its baseline
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Compared {
+    /// The phase that counts as the baseline; absent when the run has none.
+    pub baseline: Option<PhaseName>,
+    /// The stop before the storm.
+    pub stop: Option<PhaseName>,
+    /// The storm.
+    pub storm: PhaseName,
+    /// One comparison per milestone: running, and reachable where it was probed in both phases.
+    pub milestones: Vec<Comparison>,
+    /// The milestone that the verdict is about.
+    pub judged: Milestone,
+    /// The verdict; absent when there is not enough to judge.
+    pub verdict: Option<Verdict>,
+    /// Why there is no verdict.
+    pub unjudged: Option<String>,
+}
+
+impl Compared {
+    /// Compares two phases.
+    pub(super) fn of(baseline: Option<&PhaseRecord>, storm: &PhaseRecord, stop: Option<PhaseName>) -> Self {
+        let milestones: Vec<Comparison> = baseline.map_or_else(Vec::new, |baseline| compare(baseline, storm));
+        let in_both = milestones.iter().any(|comparison| comparison.milestone == storm.goal);
+        let judged = if baseline.is_none() || in_both { storm.goal } else { Milestone::Running };
+        let ratio = milestones
+            .iter()
+            .find(|comparison| comparison.milestone == judged)
+            .and_then(|comparison| comparison.mean.ratio);
+        let sample = Sample::to_milestone(&storm.timelines, judged, storm.goal);
+        let failed = storm.count(Outcome::Failed) + storm.count(Outcome::TimedOut);
+        let verdict = Verdict::on(&Evidence { ratio, failed, storm: &sample })
+            .filter(|_| storm.state == PhaseState::Done);
+        let unjudged = verdict.is_none().then(|| why_unjudged(baseline, storm));
+        let baseline = baseline.map(|baseline| baseline.name);
+        Self { baseline, stop, storm: storm.name, milestones, judged, verdict, unjudged }
+    }
+}
+
+fn compare(baseline: &PhaseRecord, storm: &PhaseRecord) -> Vec<Comparison> {
+    let passed =
+        |phase: &PhaseRecord, milestone| phase.participants().any(|timeline| timeline.has(milestone));
+    let shown = [Milestone::Running, Milestone::Reachable, Milestone::Gone].into_iter();
+    let shown = shown.filter(|milestone| passed(baseline, *milestone) && passed(storm, *milestone));
+    let sides = ((&baseline.timelines[..], baseline.goal), (&storm.timelines[..], storm.goal));
+    shown.map(|milestone| Comparison::of(sides.0, sides.1, milestone)).collect()
+}
+
+fn why_unjudged(baseline: Option<&PhaseRecord>, storm: &PhaseRecord) -> String {
+    match baseline {
+        _ if storm.state != PhaseState::Done => format!("{} is not over", storm.name),
+        None => "there is no baseline to compare with".to_owned(),
+        Some(_) if storm.count(Outcome::Reached) == 0 => format!("no VM reached the goal in {}", storm.name),
+        Some(baseline) => format!("no VM reached the goal in {}", baseline.name),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::fixtures;
+
+    fn compared(baseline: &PhaseRecord, storm: &PhaseRecord) -> Compared {
+        Compared::of(Some(baseline), storm, None)
+    }
+
+    #[test]
+    fn the_goal_is_judged_unless_the_baseline_did_not_have_it() {
+        let (probed, plain) = (fixtures::probed(), fixtures::small());
+        assert_eq!(compared(&probed.phases[0], &probed.phases[2]).judged, Milestone::Reachable);
+        let mixed = compared(&plain.phases[0], &probed.phases[2]);
+        assert_eq!((mixed.judged, mixed.milestones.len()), (Milestone::Running, 1));
+        assert!(mixed.verdict.is_some());
+    }
+
+    #[test]
+    fn excluded_vms_do_not_count_against_the_storm() {
+        let mut record = fixtures::small();
+        record.phases[2].timelines[3].outcome = Outcome::Excluded;
+        let verdict = compared(&record.phases[0], &record.phases[2]).verdict.unwrap();
+        assert_eq!(verdict.rule, crate::stats::Rule::Ratio);
+    }
+
+    #[test]
+    fn a_missing_verdict_says_why() {
+        let unjudged =
+            |record: &crate::record::RunRecord| compared(&record.phases[0], &record.phases[2]).unjudged;
+        assert_eq!(unjudged(&fixtures::interrupted(3)).as_deref(), Some("storm-1 is not over"));
+        let mut record = fixtures::small();
+        for timeline in &mut record.phases[0].timelines {
+            timeline.moments.clear();
+            timeline.outcome = Outcome::Failed;
+        }
+        assert_eq!(unjudged(&record).as_deref(), Some("no VM reached the goal in create"));
+        assert_eq!(unjudged(&fixtures::small()), None);
+    }
+}

@@ -1,0 +1,186 @@
+//! Records to test with: deterministic, shaped like the guide's runs.
+
+use crate::observe::{Milestone, Offset, Outcome, Timeline};
+use crate::plan::{Plan, TemplateSource};
+use crate::record::{
+    ClusterFacts, Gap, PhaseKind, PhaseName, PhaseRecord, PhaseSettings, PhaseState, RunRecord, SetupRecord,
+    Via,
+};
+
+/// How long the VMs of a phase take, in seconds.
+#[derive(Clone, Copy)]
+struct Pace {
+    /// First to last request.
+    skew: f64,
+    /// The fastest VM.
+    fastest: f64,
+    /// How much longer the slowest takes.
+    spread: f64,
+}
+
+const CREATE: Pace = Pace { skew: 1.9, fastest: 6.4, spread: 9.2 };
+const STOP: Pace = Pace { skew: 2.3, fastest: 5.0, spread: 38.0 };
+const STORM: Pace = Pace { skew: 2.1, fastest: 9.8, spread: 19.1 };
+
+/// The guide's run: 100 VMs, of which 98 were created and stopped and 96 came back.
+pub(crate) fn guide() -> RunRecord {
+    let mut record = healthy(100);
+    record.facts = ClusterFacts {
+        kubernetes: Some("v1.34.1".into()),
+        kubevirt: Some("v1.6.2".into()),
+        nodes: Some(4),
+        schedulable_nodes: Some(3),
+        tool: Some("0.1.0".into()),
+    };
+    let [create, stop, storm] = &mut record.phases[..] else { unreachable!("healthy has three phases") };
+    for index in [36, 70] {
+        end(create, index, Outcome::TimedOut, "pod unschedulable: 0/3 nodes have enough memory");
+        end(stop, index, Outcome::TimedOut, "the VMI still exists");
+        end(storm, index, Outcome::Excluded, "was not stopped");
+        storm.timelines[index].moments.clear();
+    }
+    end(storm, 12, Outcome::TimedOut, "still Scheduling after 600s: FailedMount");
+    end(storm, 57, Outcome::Failed, "VMI failed: launcher pod exited with code 1");
+    record
+}
+
+/// Twelve VMs, everything well.
+pub(crate) fn small() -> RunRecord {
+    healthy(12)
+}
+
+/// Twelve VMs with every way to end, one of them with a hostile reason, and an unclean watch.
+pub(crate) fn with_failures() -> RunRecord {
+    let mut record = healthy(12);
+    let storm = &mut record.phases[2];
+    end(storm, 1, Outcome::Failed, "Warning\u{1b}[2J FailedScheduling\r\nno nodes available");
+    end(storm, 4, Outcome::TimedOut, "still Scheduling after 600s");
+    end(storm, 6, Outcome::Excluded, "was not stopped");
+    storm.timelines[6].moments.clear();
+    storm.timelines[2].attempts = 3;
+    storm.timelines[2].throttled = 2;
+    storm.timelines[2].throttled_for = Offset::from_seconds(1.25);
+    storm.watch.restarts = 1;
+    storm.watch.gaps.push(Gap { from: Offset::from_seconds(4.0), to: Offset::from_seconds(6.5) });
+    record
+}
+
+/// Twelve VMs of which one storm time was missed and filled in from the server.
+pub(crate) fn stamped() -> RunRecord {
+    let mut record = healthy(12);
+    let timeline = &mut record.phases[2].timelines[3];
+    timeline.moments.remove(&Milestone::Running);
+    timeline.fill(Milestone::Running, Offset::from_seconds(14.0));
+    record
+}
+
+/// Twelve VMs whose guests were probed in the create phase and the storm.
+pub(crate) fn probed() -> RunRecord {
+    let mut record = healthy(12);
+    for phase in record.phases.iter_mut().filter(|phase| phase.name.kind != PhaseKind::Stop) {
+        phase.goal = Milestone::Reachable;
+        for timeline in &mut phase.timelines {
+            let running = timeline.at(Milestone::Running).unwrap();
+            timeline.see(Milestone::Reachable, Offset(running.0 + 3_250_000));
+        }
+        phase.ended = phase.ended.map(|ended| Offset(ended.0 + 3_250_000));
+    }
+    record
+}
+
+/// The first `phases` phases of twelve VMs; the last one cut off in the middle.
+pub(crate) fn interrupted(phases: usize) -> RunRecord {
+    let mut record = healthy(12);
+    record.phases.truncate(phases);
+    if let Some(last) = record.phases.last_mut() {
+        last.state = PhaseState::Interrupted;
+        for timeline in &mut last.timelines[5..] {
+            timeline.moments.retain(|milestone, _| *milestone < Milestone::Instance);
+            timeline.outcome = Outcome::Pending;
+        }
+    }
+    record
+}
+
+/// A run without phases.
+pub(crate) fn fresh() -> RunRecord {
+    interrupted(0)
+}
+
+/// Twelve VMs of which none ever came up.
+pub(crate) fn hopeless() -> RunRecord {
+    let mut record = healthy(12);
+    record.phases.truncate(1);
+    for index in 0..12 {
+        end(&mut record.phases[0], index, Outcome::Failed, "quota exceeded");
+    }
+    record
+}
+
+/// A run of any size in which every VM came back.
+pub(crate) fn healthy(size: u32) -> RunRecord {
+    let began = |minute: u32| format!("2026-03-04T10:{minute:02}:00Z").parse().unwrap();
+    let plan = Plan {
+        prefix: "boot-storm-test".into(),
+        start: 1,
+        end: size,
+        vm_name: "rhel-9-vm".into(),
+        template: TemplateSource::ContainerDisk { image: "quay.io/containerdisks/fedora:42".into() },
+    };
+    let mut record = RunRecord::new("6f1e0c1c-0d6a-4c7e-9c55-1b2f4a9d7e10".into(), began(0), plan);
+    record.setup =
+        SetupRecord { namespaces: size, took: Offset::from_seconds(2.1), batch_size: 20, done: true };
+    let storm = PhaseName { kind: PhaseKind::Storm, number: 1 };
+    let stop = PhaseName { kind: PhaseKind::Stop, number: 1 };
+    for (name, minute, pace) in [(PhaseName::CREATE, 1, CREATE), (stop, 2, STOP), (storm, 4, STORM)] {
+        let settings = PhaseSettings { concurrency: 200, timeout_seconds: 600, via: Via::Patch };
+        record.phases.push(phase(PhaseRecord::new(name, began(minute), settings, size), pace));
+    }
+    record
+}
+
+/// Fills a phase in: every VM reaches its goal.
+fn phase(mut phase: PhaseRecord, pace: Pace) -> PhaseRecord {
+    let size = phase.timelines.len();
+    for (index, timeline) in phase.timelines.iter_mut().enumerate() {
+        let requested = 0.05 + pace.skew * index as f64 / size as f64;
+        // Shares that look random and never change; the square makes few VMs much slower than most.
+        let share = ((index as u64 * 2_654_435_761 + 97) % 1_009) as f64 / 1_009.0;
+        let whole = pace.fastest + pace.spread * share * share;
+        pass(timeline, phase.goal, requested, whole);
+        timeline.node = Some(format!("worker-{}", index % 3 + 1));
+        timeline.instance_uid = Some(format!("00000000-0000-4000-8000-{index:012}"));
+        timeline.attempts = 1;
+        timeline.outcome = Outcome::Reached;
+    }
+    let last = phase.timelines.iter().filter_map(|timeline| timeline.at(phase.goal)).max().unwrap();
+    phase.ended = Some(Offset(last.0 + 40_000));
+    phase.state = PhaseState::Done;
+    phase
+}
+
+fn pass(timeline: &mut Timeline, goal: Milestone, requested: f64, whole: f64) {
+    let shares: &[(Milestone, f64)] = match goal {
+        Milestone::Gone => &[(Milestone::Stopping, 0.05), (Milestone::Gone, 1.0)],
+        _ => &[
+            (Milestone::Instance, 0.10),
+            (Milestone::Pod, 0.25),
+            (Milestone::Scheduled, 0.70),
+            (Milestone::Running, 1.0),
+            (Milestone::Ready, 1.05),
+        ],
+    };
+    timeline.see(Milestone::Requested, Offset::from_seconds(requested));
+    timeline.see(Milestone::Accepted, Offset::from_seconds(requested + 0.021));
+    for (milestone, share) in shares {
+        timeline.see(*milestone, Offset::from_seconds(requested + whole * share));
+    }
+}
+
+/// Lets a VM end in another way: it gets no further than its pod.
+fn end(phase: &mut PhaseRecord, index: usize, outcome: Outcome, reason: &str) {
+    let timeline = &mut phase.timelines[index];
+    timeline.moments.retain(|milestone, _| *milestone < Milestone::Scheduled);
+    timeline.outcome = outcome;
+    timeline.reason = Some(reason.to_owned());
+}

@@ -1,0 +1,89 @@
+//! One VM in one phase, as shown.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::observe::{Milestone, Offset, Outcome, Source, Timeline};
+use crate::plan::Target;
+use crate::stats;
+
+/// When a VM passed a milestone
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Mark {
+    /// Seconds from this VM's request.
+    #[serde(serialize_with = "stats::micros")]
+    pub seconds: f64,
+    /// Seen by the client, or stamped by the server and exact to ±1 s.
+    pub source: Source,
+}
+
+/// One VM in one phase
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Row {
+    /// Namespace of the VM.
+    pub namespace: String,
+    /// Name of the VM.
+    pub name: String,
+    /// Node on which it ran.
+    pub node: Option<String>,
+    /// First IP address that it reported.
+    pub address: Option<String>,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Why it did not reach the goal.
+    pub reason: Option<String>,
+    /// Requests sent for it.
+    pub attempts: u32,
+    /// Answers 429 among them.
+    pub throttled: u32,
+    /// Seconds from the beginning of the phase to this VM's request.
+    #[serde(rename = "requested_at_seconds", serialize_with = "stats::maybe_micros")]
+    pub requested_at: Option<f64>,
+    /// The milestones that it passed.
+    pub milestones: BTreeMap<Milestone, Mark>,
+}
+
+impl Row {
+    /// The row of a timeline.
+    pub(super) fn of(timeline: &Timeline, targets: &[Target]) -> Self {
+        // A timeline beyond the plan exists only in a damaged file; it is shown, not dropped.
+        let target = targets.get(timeline.target as usize).cloned().unwrap_or_else(|| Target {
+            namespace: format!("(target {})", timeline.target),
+            name: String::new(),
+        });
+        let marks = timeline.moments.iter().filter(|(milestone, _)| **milestone != Milestone::Requested);
+        let milestones = marks.filter_map(|(milestone, moment)| {
+            let seconds = stats::seconds_to(timeline, *milestone)?;
+            Some((*milestone, Mark { seconds, source: moment.source }))
+        });
+        Self {
+            namespace: target.namespace,
+            name: target.name,
+            node: timeline.node.clone(),
+            address: timeline.address.clone(),
+            outcome: timeline.outcome,
+            reason: timeline.reason.clone(),
+            attempts: timeline.attempts,
+            throttled: timeline.throttled,
+            requested_at: timeline.at(Milestone::Requested).map(Offset::seconds),
+            milestones: milestones.collect(),
+        }
+    }
+
+    /// Seconds from the request to a milestone.
+    pub fn seconds(&self, milestone: Milestone) -> Option<f64> {
+        self.milestones.get(&milestone).map(|mark| mark.seconds)
+    }
+
+    /// The word for how it ended, as the guide's tables have it.
+    pub fn status(&self) -> &'static str {
+        match self.outcome {
+            Outcome::Pending => "Pending",
+            Outcome::Reached => "Success",
+            Outcome::Failed => "Failed",
+            Outcome::TimedOut => "Timed out",
+            Outcome::Excluded => "Excluded",
+        }
+    }
+}

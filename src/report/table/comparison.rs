@@ -1,0 +1,122 @@
+//! Creation against storm: the table, where the time goes, and the verdict.
+
+use super::columns::milestone_title;
+use super::grid::{Column, Grid};
+use super::{Page, words};
+use crate::report::compared::Compared;
+use crate::report::paint::Tone;
+use crate::report::phase::PhaseBlock;
+use crate::report::view::Report;
+use crate::stats::{Change, Comparison, Rule};
+
+/// Writes the comparison and the verdict.
+pub(super) fn write(page: &mut Page, report: &Report, compared: &Compared) {
+    if let Some(baseline) = compared.baseline {
+        page.title(&format!("Comparison: {baseline} -> {}", compared.storm));
+        numbers(page, compared, &baseline.to_string());
+        for comparison in &compared.milestones {
+            paired(page, comparison);
+        }
+        if let (Some(before), Some(after)) = (report.phase(baseline), report.phase(compared.storm)) {
+            stages(page, before, after);
+        }
+    } else {
+        page.title(&format!("Verdict on {}", compared.storm));
+    }
+    verdict(page, compared);
+    page.rule('=');
+    page.blank();
+}
+
+fn numbers(page: &mut Page, compared: &Compared, baseline: &str) {
+    if compared.milestones.is_empty() {
+        page.line("There is no milestone that VMs reached in both phases.");
+        return;
+    }
+    let storm = compared.storm.to_string();
+    let titles = [baseline, &storm, "Ratio", "Change"];
+    let columns = [Column::words("Time to")].into_iter().chain(titles.into_iter().map(Column::numbers));
+    let mut grid = Grid::new(columns.collect());
+    for comparison in &compared.milestones {
+        let statistics = [
+            ("mean", comparison.mean),
+            ("p50", comparison.p50),
+            ("p95", comparison.p95),
+            ("max", comparison.max),
+        ];
+        for (name, change) in statistics {
+            let title = format!("{} {name}", milestone_title(comparison.milestone));
+            grid.push(None, cells(title, change, name != "mean" && name != "max"));
+        }
+    }
+    draw(page, grid);
+}
+
+fn cells(title: String, change: Change, is_quantile: bool) -> Vec<String> {
+    let unknown = if is_quantile { "not reached" } else { "-" };
+    let value = |value: Option<f64>| value.map_or_else(|| unknown.to_owned(), words::seconds);
+    let ratio = change.ratio.map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.2}x"));
+    let percent = change.percent().map_or_else(|| "-".to_owned(), |percent| format!("{percent:+.1} %"));
+    vec![title, value(change.baseline), value(change.storm), ratio, percent]
+}
+
+fn paired(page: &mut Page, comparison: &Comparison) {
+    let pairs = &comparison.paired;
+    let (Some(median), Some(max)) = (pairs.median_ratio, pairs.max_ratio) else { return };
+    let title = milestone_title(comparison.milestone);
+    let share = format!("{} of {}", pairs.slower, words::vms(pairs.n));
+    let text = format!("{title}, VM by VM: {share} slower; median {median:.2}x, at most {max:.2}x");
+    page.sentence(None, 0, &text);
+}
+
+/// Means of the stages that both phases went through, so that the slowest can be found.
+fn stages(page: &mut Page, before: &PhaseBlock, after: &PhaseBlock) {
+    let columns = [Column::words("Where the time goes")].into_iter();
+    let names = [before.name.to_string(), after.name.to_string(), "Difference".to_owned()];
+    let mut grid = Grid::new(columns.chain(names.iter().map(|name| Column::numbers(name))).collect());
+    let mut rows = 0;
+    for stage in &after.stages {
+        let same = before.stages.iter().find(|other| (other.from, other.to) == (stage.from, stage.to));
+        let Some((first, second)) = same.and_then(|same| same.summary.mean.zip(stage.summary.mean)) else {
+            continue;
+        };
+        let title = format!("{} -> {}", stage.from, stage.to);
+        let difference = format!("{:+.2}s", second - first);
+        grid.push(None, vec![title, words::seconds(first), words::seconds(second), difference]);
+        rows += 1;
+    }
+    if rows > 0 {
+        page.rule('-');
+        draw(page, grid);
+    }
+}
+
+fn draw(page: &mut Page, grid: Grid) {
+    let layout = page.layout();
+    let (header, lines) = grid.lines(layout.headers, layout.paint);
+    if let Some(header) = header {
+        page.toned(Tone::Heading, &header);
+        page.rule('-');
+    }
+    for line in lines {
+        page.line(&line);
+    }
+}
+
+fn verdict(page: &mut Page, compared: &Compared) {
+    page.rule('-');
+    if let Some(verdict) = &compared.verdict {
+        let about = match verdict.rule {
+            Rule::Failures => String::new(),
+            Rule::Ratio | Rule::Outliers => format!(" (time to {})", compared.judged),
+        };
+        let grade = verdict.grade.word().to_uppercase();
+        page.sentence(
+            Some(verdict.grade.into()),
+            0,
+            &format!("Verdict: {grade} - {}{about}", verdict.reason),
+        );
+    } else if let Some(reason) = &compared.unjudged {
+        page.sentence(Some(Tone::Fair), 0, &format!("Verdict: none, because {reason}"));
+    }
+}

@@ -1,0 +1,52 @@
+//! The first block: which run this is, and where it ran.
+
+use super::{Page, words};
+use crate::plan::TemplateSource;
+use crate::report::printable;
+use crate::report::view::{ClusterBlock, Report};
+
+/// Writes the header facts.
+pub(super) fn write(page: &mut Page, report: &Report) {
+    let (run, plan) = (&report.run, &report.plan);
+    page.title(&format!("Boot storm run {}", printable(&run.name)));
+    page.labelled("VMs", &format!("{}, named {}", plan.vms, printable(&plan.vm_name)));
+    let range = format!("{0}-{1} to {0}-{2}", run.name, plan.start, plan.end);
+    page.labelled("Namespaces", &printable(&range));
+    page.labelled("Template", &printable(&template(&plan.template)));
+    if let Some(cluster) = cluster(&report.cluster) {
+        page.labelled("Cluster", &printable(&cluster));
+    }
+    page.labelled("Begun", &format!("{:.0}", run.created));
+    if report.setup.done {
+        let setup = &report.setup;
+        let made = words::count(setup.namespaces, "namespace");
+        page.labelled(
+            "Setup",
+            &format!("{made} in {} (batch size {})", words::seconds(setup.took), setup.batch_size),
+        );
+    } else {
+        page.line("The setup of this run is not complete.");
+    }
+    if report.phases.is_empty() {
+        page.line("No VM has been created yet.");
+    }
+    page.blank();
+}
+
+fn template(template: &TemplateSource) -> String {
+    match template {
+        TemplateSource::ContainerDisk { image } => format!("built-in, container disk {image}"),
+        TemplateSource::File { name, sha256 } => {
+            format!("{name} (sha256 {})", sha256.chars().take(12).collect::<String>())
+        }
+    }
+}
+
+fn cluster(cluster: &ClusterBlock) -> Option<String> {
+    let mut facts = Vec::new();
+    facts.extend(cluster.kubernetes_version.as_ref().map(|version| format!("Kubernetes {version}")));
+    facts.extend(cluster.kubevirt_version.as_ref().map(|version| format!("KubeVirt {version}")));
+    facts.extend(cluster.nodes.map(|nodes| words::count(nodes as u64, "node")));
+    facts.extend(cluster.schedulable_nodes.map(|nodes| format!("{nodes} for VMs")));
+    (!facts.is_empty()).then(|| facts.join(", "))
+}

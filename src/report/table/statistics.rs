@@ -1,0 +1,157 @@
+//! The statistics of a phase: the guide's lines, percentiles, recovery, and how well it was measured.
+
+use std::collections::BTreeMap;
+
+use super::columns::milestone_title;
+use super::{Page, words};
+use crate::observe::{Milestone, Outcome};
+use crate::record::PhaseKind;
+use crate::report::paint::Tone;
+use crate::report::phase::{Effort, PhaseBlock};
+use crate::stats::{Quantile, Summary};
+
+/// A percentile, and how to read it from a summary
+type Percentile = (&'static str, fn(&Summary) -> Quantile);
+
+const PERCENTILES: [Percentile; 4] = [
+    ("p50", |summary| summary.p50),
+    ("p90", |summary| summary.p90),
+    ("p95", |summary| summary.p95),
+    ("p99", |summary| summary.p99),
+];
+
+/// Writes the statistics.
+pub(super) fn write(page: &mut Page, phase: &PhaseBlock) {
+    page.toned(Tone::Heading, "Statistics:");
+    counts(page, phase);
+    times(page, phase);
+    if phase.kind == PhaseKind::Storm {
+        recovery(page, phase);
+    }
+    if let (Some(requests), Some(accepts)) = (phase.spans.request_skew, phase.spans.accept_skew) {
+        let (requests, accepts) = (words::seconds(requests), words::seconds(accepts));
+        page.labelled("Issue skew", &format!("{requests} between requests, {accepts} between their answers"));
+    }
+    effort(page, phase);
+    if !phase.is_done() {
+        page.toned(
+            Tone::Fair,
+            &format!("  This phase is not over ({}); the numbers are preliminary.", phase.state.word()),
+        );
+    }
+}
+
+fn counts(page: &mut Page, phase: &PhaseBlock) {
+    let counts = &phase.counts;
+    page.labelled("Total VMs", &counts.participants.to_string());
+    page.labelled("Successful", &counts.reached.to_string());
+    let how = match (counts.failed, counts.timed_out) {
+        (_, 0) => String::new(),
+        (0, _) => " (timed out)".to_owned(),
+        (failed, timed_out) => format!(" ({failed} failed, {timed_out} timed out)"),
+    };
+    page.labelled("Failed", &format!("{}{how}", counts.unsuccessful()));
+    reasons(page, phase);
+    if counts.pending > 0 {
+        page.labelled("Pending", &counts.pending.to_string());
+    }
+    if counts.excluded > 0 {
+        page.labelled("Excluded", &format!("{} (not part of this phase)", counts.excluded));
+    }
+}
+
+/// The most frequent reasons, each with its number of VMs.
+fn reasons(page: &mut Page, phase: &PhaseBlock) {
+    const SHOWN: usize = 5;
+    let mut by_reason: BTreeMap<&str, usize> = BTreeMap::new();
+    let unsuccessful =
+        phase.rows.iter().filter(|row| matches!(row.outcome, Outcome::Failed | Outcome::TimedOut));
+    for reason in unsuccessful.filter_map(|row| row.reason.as_deref()) {
+        *by_reason.entry(reason).or_default() += 1;
+    }
+    let mut by_count: Vec<(&str, usize)> = by_reason.into_iter().collect();
+    by_count.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    for (reason, count) in by_count.iter().take(SHOWN) {
+        page.sentence(None, 4, &format!("{}: {reason}", words::vms(*count)));
+    }
+    if let Some(more) = by_count.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+        page.line(&format!("    and {}", words::count(more as u64, "other reason")));
+    }
+}
+
+/// Average, maximum and percentiles of the goal and of running.
+fn times(page: &mut Page, phase: &PhaseBlock) {
+    let mut shown = vec![if phase.goal == Milestone::Gone { Milestone::Gone } else { Milestone::Running }];
+    if phase.is_probed() {
+        shown.push(Milestone::Reachable);
+    }
+    let shown: Vec<(String, Summary)> = shown
+        .into_iter()
+        .map(|milestone| (format!("Time to {}", milestone_title(milestone)), phase.summary(milestone)))
+        .collect();
+    for (name, summary) in &shown {
+        let over = match summary.missing() {
+            0 => String::new(),
+            _ => format!(" (over {} of {} VMs)", summary.arrived, summary.n),
+        };
+        page.labelled(&format!("Avg {name}"), &format!("{}{over}", words::maybe_seconds(summary.mean)));
+    }
+    for (name, summary) in &shown {
+        page.labelled(&format!("Max {name}"), &words::maybe_seconds(summary.max));
+    }
+    for (name, summary) in &shown {
+        page.labelled(&format!("Min {name}"), &words::maybe_seconds(summary.min));
+    }
+    for (name, summary) in &shown {
+        for (word, read) in PERCENTILES {
+            page.labelled(&format!("{word} {name}"), &words::quantile(read(summary)));
+        }
+    }
+}
+
+fn recovery(page: &mut Page, phase: &PhaseBlock) {
+    let recovery = &phase.recovery;
+    let levels = [
+        ("50 %", recovery.t50),
+        ("90 %", recovery.t90),
+        ("95 %", recovery.t95),
+        ("99 %", recovery.t99),
+        ("All", recovery.t100),
+    ];
+    for (share, time) in levels {
+        let of = if share == "All" { "" } else { "of " };
+        page.labelled(&format!("{share} {of}VMs back after"), &words::quantile(time));
+    }
+}
+
+/// Says what was not clean; says nothing otherwise.
+fn effort(page: &mut Page, phase: &PhaseBlock) {
+    let effort = &phase.effort;
+    if effort.retried_vms > 0 || effort.throttled_answers > 0 {
+        page.labelled("Requests", &requests(effort));
+    }
+    if effort.watch_restarts > 0 || effort.watch_gaps > 0 {
+        let restarts = words::count(effort.watch_restarts, "restart");
+        let gaps = words::count(effort.watch_gaps as u64, "gap");
+        page.labelled(
+            "Watch",
+            &format!("{restarts}, {gaps} of together {}", words::seconds(effort.watch_gap)),
+        );
+    }
+    if effort.stamped_vms > 0 {
+        let vms = words::vms(effort.stamped_vms);
+        page.labelled("±1s", &format!("{vms} with a time from server timestamps, whole seconds"));
+    }
+}
+
+fn requests(effort: &Effort) -> String {
+    let mut parts = vec![format!("{} sent", effort.requests)];
+    if effort.retried_vms > 0 {
+        parts.push(format!("{} retried", words::vms(effort.retried_vms)));
+    }
+    if effort.throttled_answers > 0 {
+        let answers = words::count(effort.throttled_answers, "answer");
+        parts.push(format!("{answers} 429, {} throttled", words::seconds(effort.throttled)));
+    }
+    parts.join(", ")
+}

@@ -1,0 +1,48 @@
+//! The sandbox's own certificate authority, made anew at every start.
+
+use std::sync::Arc;
+
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose,
+};
+use rustls::ServerConfig;
+use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+
+type Error = Box<dyn std::error::Error + Send + Sync>;
+
+/// What the server shows and what clients trust
+pub(super) struct Identity {
+    pub(super) config: Arc<ServerConfig>,
+    pub(super) ca_pem: String,
+}
+
+/// Makes an authority and a server certificate for loopback.
+pub(super) fn create() -> Result<Identity, Error> {
+    let authority_key = KeyPair::generate()?;
+    let mut authority = CertificateParams::new(Vec::<String>::new())?;
+    authority.distinguished_name.push(DnType::CommonName, "bootstorm-sandbox");
+    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    authority.key_usages =
+        vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign, KeyUsagePurpose::DigitalSignature];
+    let authority_certificate = authority.self_signed(&authority_key)?;
+
+    let server_key = KeyPair::generate()?;
+    let mut server = CertificateParams::new(vec!["localhost".to_owned(), "127.0.0.1".to_owned()])?;
+    server.distinguished_name.push(DnType::CommonName, "kube-apiserver");
+    server.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    server.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    let issuer = Issuer::new(authority, authority_key);
+    let server_certificate = server.signed_by(&server_key, &issuer)?;
+
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let chain = vec![server_certificate.der().clone(), authority_certificate.der().clone()];
+    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(server_key.serialize_der()));
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_single_cert(chain, key)?;
+    // One request after the other on a connection, as exec over WebSocket needs it.
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(Identity { config: Arc::new(config), ca_pem: authority_certificate.pem() })
+}

@@ -1,0 +1,30 @@
+//! The HTTPS server: what `kubectl` and every other client of the simulated cluster talks to.
+
+mod accept;
+mod access;
+mod admission;
+mod answer;
+mod base64;
+mod body;
+mod certificate;
+mod deletion;
+mod discovery;
+mod kubeconfig;
+mod openapi;
+mod paging;
+mod patch;
+mod path;
+mod pipeline;
+mod power;
+mod protobuf;
+mod query;
+mod selector;
+mod server;
+mod status;
+mod streams;
+mod table;
+mod watching;
+mod write;
+
+pub(in crate::sandbox) use self::power::KUBEVIRT_VERSION;
+pub use self::server::{Running, Server, ServerOptions, StartError};

@@ -1,0 +1,333 @@
+//! What happens to every request, in order: identity, faults, permission, and then its work.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
+use hyper::body::Incoming;
+use serde_json::json;
+use thiserror::Error;
+use tokio::sync::watch;
+
+use super::path::{Resource, SUBRESOURCES, Target};
+use super::query::Query;
+use super::selector::Selector;
+use super::status::Failure;
+use super::{
+    accept, access, answer, body, deletion, discovery, openapi, paging, power, streams, table, watching,
+    write,
+};
+use crate::sandbox::faults::{Attributes, Effect, Faults};
+use crate::sandbox::model::admission::{Admission, Write as Admitted};
+use crate::sandbox::store::Store;
+
+/// How long an API server waits for a version it has not reached yet.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// What all requests share
+pub(super) struct Api {
+    pub(super) store: Store,
+    pub(super) faults: Faults,
+    pub(super) token: String,
+    pub(super) address: String,
+    pub(super) virt_api_latency: Duration,
+    pub(super) admission: Option<Admission>,
+    pub(super) stop: watch::Receiver<bool>,
+}
+
+/// The connection ends here, without an answer.
+#[derive(Debug, Error)]
+#[error("connection cut on purpose")]
+pub(super) struct Cut;
+
+/// A request, taken apart
+struct Call {
+    method: Method,
+    headers: HeaderMap,
+    target: Target,
+    query: Query,
+    user: String,
+    body: bytes::Bytes,
+}
+
+/// Serves one request.
+pub(super) async fn serve(api: Arc<Api>, request: Request<Incoming>) -> Result<Response<Body>, Cut> {
+    let (parts, incoming) = request.into_parts();
+    let mut response = match prepare(&api, parts.method, &parts.uri, parts.headers, incoming).await {
+        Ok(call) => {
+            let mut cut_after = false;
+            for effect in strike(&api, &call) {
+                match effect {
+                    Effect::Delay(time) => tokio::time::sleep(time).await,
+                    Effect::Answer { code, retry_after } => {
+                        return Ok(audited(refusal(code, retry_after).response()));
+                    }
+                    Effect::Cut => return Err(Cut),
+                    Effect::CutAfter => cut_after = true,
+                }
+            }
+            let done = match permit(&api, &call) {
+                Ok(()) => {
+                    admit(&api, &call).await;
+                    dispatch(&api, &call).await
+                }
+                Err(failure) => Err(failure),
+            };
+            if cut_after {
+                return Err(Cut);
+            }
+            done.unwrap_or_else(|failure| failure.response())
+        }
+        Err(failure) => failure.response(),
+    };
+    response = audited(response);
+    Ok(response)
+}
+
+fn audited(mut response: Response<Body>) -> Response<Body> {
+    if let Ok(id) = HeaderValue::from_str(&uuid::Uuid::new_v4().to_string()) {
+        response.headers_mut().insert("audit-id", id);
+    }
+    response
+}
+
+async fn prepare(
+    api: &Api,
+    method: Method,
+    uri: &Uri,
+    headers: HeaderMap,
+    incoming: Incoming,
+) -> Result<Call, Failure> {
+    let target = Target::parse(uri.path());
+    let open = matches!(target, Target::Version | Target::Health);
+    let token = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let known =
+        token.and_then(|token| token.strip_prefix("Bearer ")).is_some_and(|token| token.trim() == api.token);
+    if !known && !open {
+        return Err(Failure::unauthorized());
+    }
+    let user = headers.get("impersonate-user").and_then(|value| value.to_str().ok());
+    let user = user.unwrap_or(access::USER).to_owned();
+    let query = Query::parse(uri);
+    let body = body::read(incoming).await?;
+    Ok(Call { method, headers, target, query, user, body })
+}
+
+/// Names what a request is about, and hands that to `ask`; requests that are about nothing stored have no attributes.
+fn with_attributes<T>(call: &Call, ask: impl FnOnce(&Attributes<'_>) -> T) -> Option<T> {
+    match &call.target {
+        Target::Resource(target) => {
+            let resource = target.permission();
+            let name = target.name.as_deref().unwrap_or_default();
+            // A namespace's own requests count as made in that namespace.
+            let namespace = if target.kind.plural == "namespaces" { name } else { target.space() };
+            let group = target.kind.group;
+            Some(ask(&Attributes { verb: verb(call, target), group, resource: &resource, namespace, name }))
+        }
+        Target::KubeVirt(path) => {
+            let [_, namespace, plural, name, action] = path.as_slice() else { return None };
+            let verb = match call.method {
+                Method::GET => "get",
+                Method::POST => "create",
+                _ => "update",
+            };
+            let resource = format!("{plural}/{action}");
+            Some(ask(&Attributes { verb, group: SUBRESOURCES, resource: &resource, namespace, name }))
+        }
+        _ => None,
+    }
+}
+
+fn strike(api: &Api, call: &Call) -> Vec<Effect> {
+    let everything = Attributes { verb: "get", group: "", resource: "", namespace: "", name: "" };
+    with_attributes(call, |request| api.faults.strike(request))
+        .unwrap_or_else(|| api.faults.strike(&everything))
+}
+
+fn permit(api: &Api, call: &Call) -> Result<(), Failure> {
+    let ask = |request: &Attributes<'_>| {
+        if api.faults.denies(request) { Err(access::forbidden(&call.user, request)) } else { Ok(()) }
+    };
+    with_attributes(call, ask).unwrap_or(Ok(()))
+}
+
+fn verb(call: &Call, target: &Resource) -> &'static str {
+    let named = target.name.is_some();
+    match call.method {
+        Method::GET if call.query.is_on("watch") => "watch",
+        Method::GET if named => "get",
+        Method::GET => "list",
+        Method::POST => "create",
+        Method::PUT => "update",
+        Method::PATCH => "patch",
+        Method::DELETE if named => "delete",
+        Method::DELETE => "deletecollection",
+        _ => "",
+    }
+}
+
+/// Waits as long as the API server and virt-api take for a write, where they have a model.
+async fn admit(api: &Api, call: &Call) {
+    let Some(admission) = &api.admission else { return };
+    if matches!(call.method, Method::GET | Method::HEAD) {
+        return;
+    }
+    let (write, identity) = match &call.target {
+        Target::Resource(target) => {
+            let machine = target.kind.plural == "virtualmachines";
+            let write = match call.method {
+                Method::POST if machine => Admitted::CreateMachine,
+                Method::PUT | Method::PATCH if machine => Admitted::ChangeMachine,
+                _ => Admitted::Plain,
+            };
+            (write, format!("{}/{}", target.space(), target.name.as_deref().unwrap_or_default()))
+        }
+        Target::KubeVirt(path) => (Admitted::ChangeMachine, path.join("/")),
+        _ => return,
+    };
+    admission.admit(write, &identity).await;
+}
+
+async fn dispatch(api: &Api, call: &Call) -> Result<Response<Body>, Failure> {
+    match &call.target {
+        Target::Version => Ok(answer::value(StatusCode::OK, &version())),
+        Target::Health => Ok(plain("ok")),
+        Target::Discovery(level) => discovery::serve(level, &call.headers, &api.address),
+        Target::OpenApi(path) => openapi::serve(path, &call.headers),
+        Target::Review(plural) => access::review(&api.faults, &call.user, plural, &call.method, &call.body),
+        Target::KubeVirt(path) => {
+            let latency = api.virt_api_latency;
+            let call = power::Call {
+                store: &api.store,
+                method: &call.method,
+                headers: &call.headers,
+                latency,
+                body: &call.body,
+            };
+            power::serve(&call, path).await
+        }
+        Target::Resource(target) => resource(api, call, target).await,
+        Target::Unknown => Err(Failure::page_not_found()),
+    }
+}
+
+async fn resource(api: &Api, call: &Call, target: &Resource) -> Result<Response<Body>, Failure> {
+    if streams::is_stream(target) {
+        return Err(streams::refuse(target));
+    }
+    match target.subresource.as_deref() {
+        None => {}
+        Some("status") if target.kind.has_status => {}
+        Some(_) => return Err(Failure::page_not_found()),
+    }
+    let form = accept::form(&call.headers)?;
+    let columns = table::Include::parse(call.query.get("includeObject"));
+    let request = write::Request {
+        store: &api.store,
+        target,
+        query: &call.query,
+        headers: &call.headers,
+        body: &call.body,
+        form,
+    };
+    let status = target.subresource.is_some();
+    match verb(call, target) {
+        "watch" => {
+            let selector = Selector::parse(target.kind, target.name.as_deref(), &call.query)?;
+            let subject = watching::Subject {
+                kind: target.kind,
+                namespace: target.namespace.clone(),
+                selector,
+                form,
+                columns,
+            };
+            let ends = watching::Ends { stop: api.stop.clone(), cut: api.faults.watch_cuts() };
+            watching::open(&api.store, subject, &call.query, ends)
+        }
+        "get" => {
+            let name = target.name.as_deref().unwrap_or_default();
+            let found = api.store.get(target.kind, target.space(), name);
+            let object = found.ok_or_else(|| Failure::not_found(target.kind, name))?;
+            Ok(answer::json(StatusCode::OK, answer::text(target.kind, &object, form, columns)))
+        }
+        "list" => {
+            reach(&api.store, &call.query).await?;
+            let selector = Selector::parse(target.kind, None, &call.query)?;
+            let namespace = target.namespace.as_deref();
+            let (objects, meta) = paging::read(&api.store, target.kind, namespace, &selector, &call.query)?;
+            Ok(answer::list(target.kind, &objects, &meta, form, columns))
+        }
+        "create" if target.name.is_none() && target.kind.namespaced == target.namespace.is_some() => {
+            write::create(&request)
+        }
+        "update" if target.name.is_some() => write::update(&request),
+        "patch" if target.name.is_some() => write::patch(&request),
+        "delete" if !status => deletion::one(&request),
+        "deletecollection" if target.kind.namespaced == target.namespace.is_some() => {
+            deletion::many(&request)
+        }
+        _ => Err(Failure::method_not_allowed()),
+    }
+}
+
+/// Waits for the version a list asks for, as long as an API server would.
+async fn reach(store: &Store, query: &Query) -> Result<(), Failure> {
+    let Some(asked) = query.number::<u64>("resourceVersion")? else { return Ok(()) };
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    while store.revision() < asked {
+        if tokio::time::Instant::now() >= deadline {
+            return Err(paging::too_large(asked, store.revision()));
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    Ok(())
+}
+
+fn version() -> serde_json::Value {
+    json!({
+        "major": "1",
+        "minor": "36",
+        "emulationMajor": "1",
+        "emulationMinor": "36",
+        "gitVersion": "v1.36.0+bootstorm-sandbox",
+        "gitCommit": "0000000000000000000000000000000000000000",
+        "gitTreeState": "clean",
+        "buildDate": "2026-04-22T00:00:00Z",
+        "goVersion": "go1.26.0",
+        "compiler": "gc",
+        "platform": "linux/amd64",
+    })
+}
+
+fn plain(text: &'static str) -> Response<Body> {
+    let mut response = Response::new(Body::from(text));
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    response
+}
+
+/// What an injected error says: what a real server says with that code.
+fn refusal(code: u16, retry_after: Option<u32>) -> Failure {
+    let failure = match code {
+        409 => Failure::new(
+            409,
+            "Conflict",
+            "the object has been modified; please apply your changes to the latest version and try again",
+        ),
+        410 => Failure::new(410, "Expired", "The resourceVersion for the provided list is too old."),
+        429 => Failure::text(429, "Too many requests, please try again later.\n"),
+        500 => Failure::new(500, "InternalError", "Internal error occurred: injected by the sandbox"),
+        503 => {
+            Failure::new(503, "ServiceUnavailable", "the server is currently unable to handle the request")
+        }
+        504 => Failure::new(
+            504,
+            "Timeout",
+            "the server was unable to return a response in the time allotted, but may still be processing the request",
+        ),
+        other => Failure::new(other, "Unknown", "the sandbox was told to answer like this"),
+    };
+    failure.retry_after(retry_after)
+}

@@ -1,0 +1,179 @@
+//! The listener: TLS connections in, requests to the pipeline, and an orderly end.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use thiserror::Error;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, JoinSet};
+use tokio_rustls::TlsAcceptor;
+
+use super::pipeline::{self, Api};
+use super::{certificate, kubeconfig};
+use crate::sandbox::faults::Faults;
+use crate::sandbox::model::admission::Admission;
+use crate::sandbox::store::Store;
+
+/// How many connections may wait to be accepted; a storm opens thousands at once.
+const BACKLOG: u32 = 8_192;
+/// How long open requests may go on once the server stops.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// How to serve
+#[derive(Debug, Clone)]
+pub struct ServerOptions {
+    /// The port on 127.0.0.1; 0 for any free one.
+    pub port: u16,
+    /// How long virt-api takes between reading a machine and writing it.
+    pub virt_api_latency: Duration,
+    /// How long writes take; without it they are let in at once.
+    pub admission: Option<Admission>,
+}
+
+impl Default for ServerOptions {
+    fn default() -> Self {
+        Self { port: 0, virt_api_latency: Duration::from_millis(5), admission: None }
+    }
+}
+
+/// Why the server did not start
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// The port is taken, or the like.
+    #[error("cannot listen on 127.0.0.1:{port}: {source}")]
+    Listen {
+        /// The port asked for.
+        port: u16,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// No certificate could be made.
+    #[error("cannot make a certificate: {0}")]
+    Certificate(Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// The API server of the simulated cluster
+#[derive(Debug, Clone, Copy)]
+pub struct Server;
+
+/// A running server; it stops when this is dropped
+#[derive(Debug)]
+pub struct Running {
+    /// `https://127.0.0.1:<port>`.
+    pub url: String,
+    /// The bearer token that opens it.
+    pub token: String,
+    /// The authority its certificate was signed by, as PEM.
+    pub ca_pem: String,
+    stop: watch::Sender<bool>,
+    accepting: JoinHandle<()>,
+}
+
+impl Server {
+    /// Starts to serve.
+    pub async fn start(store: Store, faults: Faults, options: ServerOptions) -> Result<Running, StartError> {
+        let listen = |source| StartError::Listen { port: options.port, source };
+        let listener = listen_on(options.port).map_err(listen)?;
+        let url = format!("https://{}", listener.local_addr().map_err(listen)?);
+        // Making keys takes a moment that other tasks of this thread should not have to wait for.
+        let made = tokio::task::spawn_blocking(certificate::create).await;
+        let identity =
+            made.map_err(|error| StartError::Certificate(error.into()))?.map_err(StartError::Certificate)?;
+        let token = format!("{}{}", uuid::Uuid::new_v4().simple(), uuid::Uuid::new_v4().simple());
+        let (stop, stopping) = watch::channel(false);
+        let api = Api {
+            store,
+            faults,
+            token: token.clone(),
+            address: url.trim_start_matches("https://").to_owned(),
+            virt_api_latency: options.virt_api_latency,
+            admission: options.admission,
+            stop: stopping.clone(),
+        };
+        let acceptor = TlsAcceptor::from(identity.config);
+        let accepting = tokio::spawn(accept(listener, acceptor, Arc::new(api), stopping));
+        Ok(Running { url, token, ca_pem: identity.ca_pem, stop, accepting })
+    }
+}
+
+impl Running {
+    /// The kubeconfig that leads here.
+    pub fn kubeconfig(&self) -> String {
+        kubeconfig::text(&self.url, &self.ca_pem, &self.token)
+    }
+
+    /// Writes the kubeconfig to a file that only its owner can read.
+    pub fn write_kubeconfig(&self, path: &Path) -> io::Result<()> {
+        kubeconfig::write(path, &self.kubeconfig())
+    }
+
+    /// Ends watches, lets requests finish, and returns when all connections are closed.
+    pub async fn stop(self) {
+        let _ = self.stop.send(true);
+        let _ = self.accepting.await;
+    }
+}
+
+fn listen_on(port: u16) -> io::Result<TcpListener> {
+    let socket = TcpSocket::new_v4()?;
+    #[cfg(unix)]
+    socket.set_reuseaddr(true)?;
+    socket.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))?;
+    socket.listen(BACKLOG)
+}
+
+async fn accept(
+    listener: TcpListener,
+    acceptor: TlsAcceptor,
+    api: Arc<Api>,
+    mut stop: watch::Receiver<bool>,
+) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => {
+                    connections.spawn(serve(stream, acceptor.clone(), api.clone(), stop.clone()));
+                }
+                Err(error) => {
+                    // Out of file handles, most likely: wait until some connection ends.
+                    tracing::warn!(%error, "the sandbox could not accept a connection");
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+            },
+            Some(_) = connections.join_next(), if !connections.is_empty() => {}
+            _ = stop.changed() => break,
+        }
+    }
+    drop(listener);
+    let all_closed = async { while connections.join_next().await.is_some() {} };
+    if tokio::time::timeout(FAREWELL, all_closed).await.is_err() {
+        connections.shutdown().await;
+    }
+}
+
+async fn serve(stream: TcpStream, acceptor: TlsAcceptor, api: Arc<Api>, mut stop: watch::Receiver<bool>) {
+    // A small answer must not wait for a bigger one.
+    let _ = stream.set_nodelay(true);
+    let Ok(stream) = acceptor.accept(stream).await else { return };
+    let service = service_fn(move |request| pipeline::serve(api.clone(), request));
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(None)
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades();
+    tokio::pin!(connection);
+    tokio::select! {
+        // A client that went away is nothing to report.
+        _ = connection.as_mut() => return,
+        _ = stop.changed() => connection.as_mut().graceful_shutdown(),
+    }
+    let _ = connection.await;
+}

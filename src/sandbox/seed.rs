@@ -1,0 +1,251 @@
+//! What a cluster holds before anybody uses it: namespaces, nodes, storage, `KubeVirt` and CDI.
+
+use serde_json::{Value, json};
+
+use super::api::KUBEVIRT_VERSION;
+use super::store::kind::{self, Kind};
+use super::store::{Store, StoreError, stamp};
+
+const NAMESPACES: [&str; 7] = [
+    "default",
+    "kube-system",
+    "kube-public",
+    "kube-node-lease",
+    "kubevirt",
+    "cdi",
+    "openshift-virtualization-os-images",
+];
+/// Where the golden images are.
+const IMAGES: &str = "openshift-virtualization-os-images";
+const KUBELET: &str = "v1.36.0";
+const CDI_VERSION: &str = "v1.66.0";
+
+/// Fills an empty store with a cluster of so many nodes of this size.
+pub fn seed(
+    store: &Store,
+    nodes: usize,
+    node_cores: u32,
+    node_memory_gib: u32,
+    max_pods: u32,
+) -> Result<(), StoreError> {
+    for name in NAMESPACES {
+        store.create(&kind::NAMESPACES, json!({"metadata": {"name": name}}))?;
+    }
+    for number in 1..=nodes {
+        store.create(&kind::NODES, node(number, node_cores, node_memory_gib, max_pods))?;
+    }
+    for (name, default, binding) in
+        [("standard", true, "Immediate"), ("local", false, "WaitForFirstConsumer")]
+    {
+        store.create(&kind::STORAGE_CLASSES, storage_class(name, default, binding))?;
+        store.create(&kind::STORAGE_PROFILES, storage_profile(name))?;
+    }
+    for kind in kind::all().iter().filter(|kind| !kind.builtin) {
+        store.create(&kind::CUSTOM_RESOURCE_DEFINITIONS, definition(kind))?;
+    }
+    store.create(&kind::KUBEVIRTS, kubevirt())?;
+    store.create(&kind::CDIS, cdi())?;
+    for (name, size) in [("fedora", "30Gi"), ("rhel9", "30Gi")] {
+        store.create(&kind::PERSISTENT_VOLUME_CLAIMS, image(name, size))?;
+        store.create(&kind::DATA_SOURCES, data_source(name))?;
+    }
+    Ok(())
+}
+
+fn condition(kind: &str, status: &str, reason: &str, message: &str) -> Value {
+    let now = stamp();
+    json!({"type": kind, "status": status, "reason": reason, "message": message, "lastTransitionTime": now, "lastHeartbeatTime": now})
+}
+
+fn node(number: usize, cores: u32, memory_gib: u32, max_pods: u32) -> Value {
+    let name = format!("node-{number}");
+    let address = format!("192.168.{}.{}", 100 + number / 250, 1 + number % 250);
+    let capacity = json!({
+        "cpu": cores.to_string(),
+        "memory": format!("{memory_gib}Gi"),
+        "pods": max_pods.to_string(),
+        "ephemeral-storage": "200Gi",
+        "devices.kubevirt.io/kvm": "1k",
+        "devices.kubevirt.io/tun": "1k",
+        "devices.kubevirt.io/vhost-net": "1k",
+    });
+    json!({
+        "metadata": {
+            "name": name,
+            "labels": {
+                "beta.kubernetes.io/arch": "amd64",
+                "beta.kubernetes.io/os": "linux",
+                "cpu-vendor.node.kubevirt.io/Intel": "true",
+                "kubernetes.io/arch": "amd64",
+                "kubernetes.io/hostname": name,
+                "kubernetes.io/os": "linux",
+                "kubevirt.io/schedulable": "true",
+                "machine-type.node.kubevirt.io/q35": "true",
+                "node-role.kubernetes.io/worker": "",
+            },
+            "annotations": {"kubevirt.io/heartbeat": stamp()},
+        },
+        "spec": {"podCIDR": format!("10.{}.{}.0/24", 244 + number / 256, number % 256)},
+        "status": {
+            "addresses": [{"type": "InternalIP", "address": address}, {"type": "Hostname", "address": name}],
+            "allocatable": capacity,
+            "capacity": capacity,
+            "conditions": [
+                condition("MemoryPressure", "False", "KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
+                condition("DiskPressure", "False", "KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
+                condition("PIDPressure", "False", "KubeletHasSufficientPID", "kubelet has sufficient PID available"),
+                condition("Ready", "True", "KubeletReady", "kubelet is posting ready status"),
+            ],
+            "nodeInfo": {
+                "architecture": "amd64",
+                "bootID": "",
+                "containerRuntimeVersion": "cri-o://1.36.0",
+                "kernelVersion": "6.12.0",
+                "kubeProxyVersion": "",
+                "kubeletVersion": KUBELET,
+                "machineID": "",
+                "operatingSystem": "linux",
+                "osImage": "bootstorm sandbox",
+                "systemUUID": "",
+            },
+        },
+    })
+}
+
+fn storage_class(name: &str, default: bool, binding: &str) -> Value {
+    let mut annotations = json!({});
+    if default {
+        annotations["storageclass.kubernetes.io/is-default-class"] = json!("true");
+        annotations["storageclass.kubevirt.io/is-default-virt-class"] = json!("true");
+    }
+    json!({
+        "metadata": {"name": name, "annotations": annotations},
+        "provisioner": "sandbox.bootstorm.dev",
+        "reclaimPolicy": "Delete",
+        "volumeBindingMode": binding,
+        "allowVolumeExpansion": true,
+    })
+}
+
+fn storage_profile(class: &str) -> Value {
+    json!({
+        "metadata": {"name": class, "labels": {"app": "containerized-data-importer"}},
+        "spec": {},
+        "status": {
+            "storageClass": class,
+            "provisioner": "sandbox.bootstorm.dev",
+            "cloneStrategy": "copy",
+            "dataImportCronSourceFormat": "pvc",
+            "claimPropertySets": [{"accessModes": ["ReadWriteMany"], "volumeMode": "Block"}],
+        },
+    })
+}
+
+fn definition(kind: &Kind) -> Value {
+    let established =
+        condition("Established", "True", "InitialNamesAccepted", "the initial names have been accepted");
+    let names = json!({
+        "plural": kind.plural,
+        "singular": kind.singular,
+        "kind": kind.kind,
+        "listKind": format!("{}List", kind.kind),
+        "shortNames": kind.short_names,
+        "categories": kind.categories,
+    });
+    let subresources = if kind.has_status { json!({"status": {}}) } else { json!({}) };
+    let schema = json!({"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}});
+    json!({
+        "metadata": {"name": kind.qualified()},
+        "spec": {
+            "group": kind.group,
+            "names": names,
+            "scope": if kind.namespaced { "Namespaced" } else { "Cluster" },
+            "versions": [{"name": kind.version, "served": true, "storage": true, "schema": schema, "subresources": subresources}],
+        },
+        "status": {"acceptedNames": names, "conditions": [established], "storedVersions": [kind.version]},
+    })
+}
+
+fn available() -> Vec<Value> {
+    vec![
+        condition("Created", "True", "AllResourcesCreated", "All resources were created."),
+        condition("Available", "True", "AllComponentsReady", "All components are ready."),
+        condition("Progressing", "False", "AllComponentsReady", "All components are ready."),
+        condition("Degraded", "False", "AllComponentsReady", "All components are ready."),
+    ]
+}
+
+fn kubevirt() -> Value {
+    json!({
+        "metadata": {"name": "kubevirt", "namespace": "kubevirt"},
+        "spec": {
+            "configuration": {"developerConfiguration": {"featureGates": []}},
+            "imagePullPolicy": "IfNotPresent",
+            "workloadUpdateStrategy": {},
+        },
+        "status": {
+            "phase": "Deployed",
+            "conditions": available(),
+            "defaultArchitecture": "amd64",
+            "observedKubeVirtVersion": KUBEVIRT_VERSION,
+            "targetKubeVirtVersion": KUBEVIRT_VERSION,
+            "operatorVersion": KUBEVIRT_VERSION,
+            "observedGeneration": 1,
+        },
+    })
+}
+
+fn cdi() -> Value {
+    json!({
+        "metadata": {"name": "cdi"},
+        "spec": {"imagePullPolicy": "IfNotPresent"},
+        "status": {
+            "phase": "Deployed",
+            "conditions": available(),
+            "observedVersion": CDI_VERSION,
+            "operatorVersion": CDI_VERSION,
+            "targetVersion": CDI_VERSION,
+        },
+    })
+}
+
+fn image(name: &str, size: &str) -> Value {
+    json!({
+        "metadata": {"name": name, "namespace": IMAGES},
+        "spec": {
+            "accessModes": ["ReadWriteMany"],
+            "resources": {"requests": {"storage": size}},
+            "storageClassName": "standard",
+            "volumeMode": "Block",
+            "volumeName": format!("pvc-{name}"),
+        },
+        "status": {"phase": "Bound", "accessModes": ["ReadWriteMany"], "capacity": {"storage": size}},
+    })
+}
+
+fn data_source(name: &str) -> Value {
+    let source = json!({"pvc": {"name": name, "namespace": IMAGES}});
+    json!({
+        "metadata": {"name": name, "namespace": IMAGES, "labels": {"template.kubevirt.io/architecture": "amd64"}},
+        "spec": {"source": source},
+        "status": {"conditions": [condition("Ready", "True", "Ready", "DataSource is ready to be consumed")], "source": source},
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seeded_cluster_can_run_machines() {
+        let store = Store::new();
+        seed(&store, 3, 16, 64, 250).unwrap();
+        assert_eq!(store.list(&kind::NODES, None).0.len(), 3);
+        let node = store.get(&kind::NODES, "", "node-3").unwrap();
+        assert_eq!(node.label("kubevirt.io/schedulable"), Some("true"));
+        assert_eq!(node.value()["status"]["allocatable"]["devices.kubevirt.io/kvm"], "1k");
+        let installed = store.get(&kind::KUBEVIRTS, "kubevirt", "kubevirt").unwrap();
+        assert_eq!(installed.value()["status"]["phase"], "Deployed");
+        assert!(store.get(&kind::DATA_SOURCES, IMAGES, "fedora").is_some());
+    }
+}

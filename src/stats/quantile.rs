@@ -1,0 +1,160 @@
+//! Quantiles of samples with missing values, by nearest rank.
+//!
+//! The one definition used everywhere: with `n` values, the missing ones included and sorted behind all others,
+//! the quantile at level `p` is the value of rank `⌈p · n⌉` (from 1). Where that rank falls among the missing,
+//! the quantile is *not reached*: it is larger than anything that was observed. So with 4 of 100 missing p95 is
+//! a number, with 6 it is not. Every quantile is a value that some VM really took, and reads "this share of
+//! the VMs was there after so many seconds", which is the question about recovery time.
+
+use std::fmt;
+
+use serde::{Serialize, Serializer};
+
+use super::{Sample, round_to_micros};
+
+/// A level between 0 and 1, held in ten-thousandths so that ranks are exact
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Level(u16);
+
+impl Level {
+    /// The median.
+    pub const P50: Self = Self(5_000);
+    /// Nine of ten.
+    pub const P90: Self = Self(9_000);
+    /// Nineteen of twenty.
+    pub const P95: Self = Self(9_500);
+    /// Ninety-nine of a hundred.
+    pub const P99: Self = Self(9_900);
+    /// Everyone.
+    pub const P100: Self = Self(10_000);
+
+    /// The level of a percentage, rounded to hundredths of a percent; `None` outside 0 to 100.
+    pub fn percent(percent: f64) -> Option<Self> {
+        (0.0..=100.0).contains(&percent).then(|| Self((percent * 100.0).round() as u16))
+    }
+
+    /// The rank, from 1, in a sample of `n`: `⌈p · n⌉`, at least 1.
+    pub fn rank(self, n: usize) -> usize {
+        (usize::from(self.0) * n).div_ceil(10_000).max(1)
+    }
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&(f64::from(self.0) / 100.0).to_string())
+    }
+}
+
+/// A quantile in seconds, or the statement that too few VMs arrived for it to be known
+///
+/// Serialised as a number, or as `null` when not reached.
+#[derive(Debug, Clone, Copy, Default, PartialEq, PartialOrd)]
+pub enum Quantile {
+    /// This many seconds.
+    At(f64),
+    /// The rank falls among the missing values, or the sample is empty.
+    #[default]
+    NotReached,
+}
+
+impl Quantile {
+    /// The quantile of a sample at a level.
+    pub fn of(sample: &Sample, level: Level) -> Self {
+        let rank = level.rank(sample.n());
+        sample.values().get(rank - 1).map_or(Self::NotReached, |seconds| Self::At(*seconds))
+    }
+
+    /// The seconds, where reached.
+    pub fn seconds(self) -> Option<f64> {
+        match self {
+            Self::At(seconds) => Some(seconds),
+            Self::NotReached => None,
+        }
+    }
+}
+
+impl Serialize for Quantile {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::At(seconds) => serializer.serialize_f64(round_to_micros(*seconds)),
+            Self::NotReached => serializer.serialize_none(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn numbered(arrived: u32, missing: usize) -> Sample {
+        Sample::new((1..=arrived).map(f64::from), missing)
+    }
+
+    #[test]
+    fn four_of_a_hundred_missing_leave_p95_and_six_do_not() {
+        assert_eq!(Quantile::of(&numbered(96, 4), Level::P95), Quantile::At(95.0));
+        assert_eq!(Quantile::of(&numbered(95, 5), Level::P95), Quantile::At(95.0));
+        assert_eq!(Quantile::of(&numbered(94, 6), Level::P95), Quantile::NotReached);
+    }
+
+    #[test]
+    fn one_value_is_every_quantile_and_none_is_no_quantile() {
+        assert_eq!(Quantile::of(&numbered(1, 0), Level::P50), Quantile::At(1.0));
+        assert_eq!(Quantile::of(&numbered(1, 0), Level::P100), Quantile::At(1.0));
+        assert_eq!(Quantile::of(&Sample::default(), Level::P50), Quantile::NotReached);
+    }
+
+    #[test]
+    fn ranks_are_exact_where_floats_are_not() {
+        let seven = Level::percent(7.0).unwrap();
+        assert_eq!(seven.rank(100), 7);
+        assert_eq!(Level::percent(99.9).unwrap().to_string(), "99.9");
+        assert_eq!(Level::percent(100.5), None);
+    }
+
+    /// Walks up the sample until the share of values seen is large enough.
+    fn naive(values: &[f64], missing: usize, level: u16) -> Quantile {
+        let mut all: Vec<f64> = values.to_vec();
+        all.extend(std::iter::repeat_n(f64::INFINITY, missing));
+        all.sort_by(f64::total_cmp);
+        let found = (0..all.len()).find(|seen| (seen + 1) * 10_000 >= usize::from(level) * all.len());
+        found
+            .map(|index| all[index])
+            .filter(|value| value.is_finite())
+            .map_or(Quantile::NotReached, Quantile::At)
+    }
+
+    proptest! {
+        #[test]
+        fn agrees_with_the_naive_reference(
+            values in prop::collection::vec(0.0..1000.0f64, 0..60), missing in 0usize..20, level in 0u16..=10_000,
+        ) {
+            let sample = Sample::new(values.iter().copied(), missing);
+            prop_assert_eq!(Quantile::of(&sample, Level(level)), naive(&values, missing, level));
+        }
+
+        #[test]
+        fn grows_with_the_level_and_stays_within_the_values(
+            values in prop::collection::vec(0.0..1000.0f64, 1..60), missing in 0usize..20,
+            a in 0u16..=10_000, b in 0u16..=10_000,
+        ) {
+            let sample = Sample::new(values, missing);
+            let (low, high) = (Quantile::of(&sample, Level(a.min(b))), Quantile::of(&sample, Level(a.max(b))));
+            prop_assert!(low <= high, "{low:?} above {high:?}");
+            if let Quantile::At(seconds) = low {
+                prop_assert!(sample.min() <= Some(seconds) && Some(seconds) <= sample.max());
+            }
+        }
+
+        #[test]
+        fn a_missing_value_never_lowers_a_quantile(
+            values in prop::collection::vec(0.0..1000.0f64, 1..60), missing in 0usize..20, level in 0u16..=10_000,
+        ) {
+            let before = Quantile::of(&Sample::new(values.iter().copied(), missing), Level(level));
+            let after = Quantile::of(&Sample::new(values[1..].iter().copied(), missing + 1), Level(level));
+            prop_assert!(after >= before, "{after:?} below {before:?}");
+        }
+    }
+}

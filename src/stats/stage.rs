@@ -1,0 +1,65 @@
+//! Where the time goes: the seconds between one milestone and the next.
+
+use crate::observe::{Milestone, Outcome, Timeline};
+
+use super::{Sample, Summary};
+
+/// The stretch between two milestones, over the VMs that passed both
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Stage {
+    /// Where it begins.
+    pub from: Milestone,
+    /// Where it ends.
+    pub to: Milestone,
+    /// Its statistics.
+    pub summary: Summary,
+}
+
+impl Stage {
+    /// The stages of a phase up to its goal, in order
+    ///
+    /// The milestones are those that any VM passed; a VM counts in a stage when it passed both ends. A stage
+    /// cannot be shorter than zero: two milestones may be learned in one notification.
+    pub fn all(timelines: &[Timeline], goal: Milestone) -> Vec<Self> {
+        let participants: Vec<&Timeline> =
+            timelines.iter().filter(|timeline| timeline.outcome != Outcome::Excluded).collect();
+        let passed = |milestone: &Milestone| participants.iter().any(|timeline| timeline.has(*milestone));
+        let milestones: Vec<Milestone> =
+            Milestone::ALL.into_iter().filter(|milestone| *milestone <= goal).filter(passed).collect();
+        milestones
+            .windows(2)
+            .map(|pair| {
+                let (from, to) = (pair[0], pair[1]);
+                let lengths = participants.iter().filter_map(|timeline| {
+                    Some(timeline.at(to)?.since(timeline.at(from)?).seconds().max(0.0))
+                });
+                Self { from, to, summary: Summary::of(&Sample::new(lengths, 0)) }
+            })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::observe::Offset;
+
+    #[test]
+    fn unobserved_milestones_are_skipped_and_the_goal_ends_the_last_stage() {
+        let mut timeline = Timeline::new(0);
+        timeline.see(Milestone::Requested, Offset::from_seconds(0.5));
+        timeline.see(Milestone::Instance, Offset::from_seconds(1.5));
+        timeline.see(Milestone::Running, Offset::from_seconds(4.0));
+        timeline.see(Milestone::Ready, Offset::from_seconds(5.0));
+        let stages = Stage::all(&[timeline, Timeline::new(1)], Milestone::Running);
+        let shown: Vec<_> =
+            stages.iter().map(|stage| (stage.from, stage.to, stage.summary.n, stage.summary.mean)).collect();
+        assert_eq!(
+            shown,
+            [
+                (Milestone::Requested, Milestone::Instance, 1, Some(1.0)),
+                (Milestone::Instance, Milestone::Running, 1, Some(2.5)),
+            ]
+        );
+    }
+}

@@ -1,0 +1,82 @@
+//! Cleanup deletes what the run made, all of it, and nothing else.
+
+use bootstorm::sandbox::store::kind;
+use serde_json::json;
+
+use crate::support::Cluster;
+
+#[test]
+fn a_dry_run_shows_and_deletes_nothing() {
+    let cluster = Cluster::instant();
+    cluster.run(&["setup", "--end", "2"]).exits(0);
+    let shown = cluster.run(&["cleanup", "--dry-run=client"]).exits(0);
+    shown.prints(&["namespace/boot-storm-test-2 would be deleted"]);
+    assert!(cluster.sandbox.store().get(&kind::NAMESPACES, "", "boot-storm-test-2").is_some());
+}
+
+#[test]
+fn what_others_made_stays() {
+    let cluster = Cluster::instant();
+    cluster.run(&["setup", "--end", "2"]).exits(0);
+    let store = cluster.sandbox.store();
+    // Same prefix and even the run's label, but not this run's id.
+    let strangers = [
+        json!({"name": "boot-storm-test-3"}),
+        json!({"name": "boot-storm-test-x",
+        "labels": {"bootstorm.dev/run": "boot-storm-test", "bootstorm.dev/run-id": "another"}}),
+    ];
+    for metadata in strangers {
+        let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata});
+        store.create(&kind::NAMESPACES, namespace).unwrap();
+    }
+    cluster.run(&["cleanup", "--yes"]).exits(0);
+    for name in ["boot-storm-test-3", "boot-storm-test-x"] {
+        let namespace = store.get(&kind::NAMESPACES, "", name).unwrap();
+        assert!(namespace.value().pointer("/metadata/deletionTimestamp").is_none(), "{name}");
+    }
+    assert!(store.get(&kind::NAMESPACES, "", "boot-storm-test-1").is_none());
+}
+
+#[test]
+fn a_kept_record_still_reports() {
+    let cluster = Cluster::instant();
+    cluster.run(&["setup", "--end", "2"]).exits(0);
+    cluster.run(&["create"]).exits(0);
+    cluster.run(&["cleanup", "--yes", "--keep-record"]).exits(0);
+    assert!(cluster.sandbox.store().get(&kind::NAMESPACES, "", "boot-storm-test-1").is_none());
+    cluster.run(&["report"]).exits(0).prints(&["Successful:             2"]);
+    cluster.run(&["cleanup", "--yes"]).exits(0);
+    cluster.run(&["report"]).exits(1);
+}
+
+#[test]
+fn a_record_that_cannot_be_read_does_not_keep_anybody_from_cleaning_up() {
+    let cluster = Cluster::instant();
+    cluster.run(&["setup", "--end", "2"]).exits(0);
+    let name = "bootstorm-boot-storm-test";
+    cluster.sandbox.store().modify(&kind::CONFIG_MAPS, "default", name, |map| map["data"] = json!({}));
+    cluster.run(&["report"]).exits(1).complains(&["cannot be read", "plan.json is missing", "cleanup"]);
+    cluster.run(&["cleanup", "--yes"]).exits(0).complains(&["going by the run's label"]);
+    assert!(cluster.sandbox.store().get(&kind::NAMESPACES, "", "boot-storm-test-1").is_none());
+}
+
+#[test]
+fn what_does_not_go_away_is_named() {
+    let cluster = Cluster::instant();
+    cluster.run(&["setup", "--end", "2"]).exits(0);
+    cluster.run(&["create"]).exits(0);
+    let stuck = |vm: &mut serde_json::Value| {
+        vm["metadata"]["finalizers"].as_array_mut().unwrap().push(json!("example.org/stuck"));
+    };
+    let store = cluster.sandbox.store();
+    store.modify(&kind::VIRTUAL_MACHINES, "boot-storm-test-1", "boot-storm-vm", stuck).unwrap();
+    cluster.run(&["cleanup", "--yes", "--timeout", "3s"]).exits(1).complains(&[
+        "1 object is still there after 3s",
+        "boot-storm-test-1/boot-storm-vm",
+        "example.org/stuck",
+        "go on: kubectl bootstorm cleanup",
+    ]);
+    let freed = |vm: &mut serde_json::Value| vm["metadata"]["finalizers"] = json!([]);
+    store.modify(&kind::VIRTUAL_MACHINES, "boot-storm-test-1", "boot-storm-vm", freed);
+    cluster.run(&["cleanup", "--yes"]).exits(0);
+}

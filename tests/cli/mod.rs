@@ -1,0 +1,9 @@
+//! The program as a user meets it.
+
+mod bad_input;
+mod cleanup;
+mod dry_run;
+mod lifecycle;
+mod misbehaviour;
+mod output;
+mod record;

@@ -1,0 +1,13 @@
+//! The sandbox seen from outside.
+
+#![allow(clippy::unwrap_used, reason = "what fails here fails a test")]
+
+mod client;
+mod cluster;
+mod faults;
+mod kubectl;
+mod lists;
+mod load;
+mod power;
+mod watches;
+mod writes;

@@ -1,0 +1,3 @@
+//! What is shipped, and the rules that keep the tree as it is.
+
+mod boundaries;

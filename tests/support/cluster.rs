@@ -1,0 +1,57 @@
+//! A simulated cluster in this process, on its own runtime, with a kubeconfig in a folder of its own.
+
+use std::path::PathBuf;
+
+use bootstorm::sandbox::{Options, Sandbox, profile};
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+use super::Program;
+
+/// A simulated cluster that ends with the test
+pub(crate) struct Cluster {
+    pub(crate) sandbox: Sandbox,
+    pub(crate) home: TempDir,
+    /// Drives the cluster's own tasks while the test waits.
+    _runtime: Runtime,
+}
+
+impl Cluster {
+    /// A cluster in which everything takes a few milliseconds.
+    pub(crate) fn instant() -> Self {
+        Self::with("instant", 3, 1.0)
+    }
+
+    /// A cluster of a profile, with some nodes, faster than real time.
+    pub(crate) fn with(profile_name: &str, nodes: usize, speed: f64) -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let options = Options {
+            port: 0,
+            nodes: Some(nodes),
+            profile: profile(profile_name).unwrap(),
+            seed: 1,
+            speed,
+            truth: None,
+        };
+        let sandbox = runtime.block_on(Sandbox::start(options)).unwrap();
+        let cluster = Self { sandbox, home, _runtime: runtime };
+        cluster.sandbox.write_kubeconfig(&cluster.kubeconfig()).unwrap();
+        cluster
+    }
+
+    pub(crate) fn kubeconfig(&self) -> PathBuf {
+        self.home.path().join("kubeconfig")
+    }
+
+    /// The program against this cluster.
+    pub(crate) fn program(&self) -> Program {
+        Program::new(self.home.path()).env("KUBECONFIG", &self.kubeconfig().to_string_lossy())
+    }
+
+    /// Runs the program against this cluster.
+    pub(crate) fn run(&self, args: &[&str]) -> super::Ran {
+        self.program().run(args)
+    }
+}

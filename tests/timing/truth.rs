@@ -1,0 +1,160 @@
+//! Runs the whole test against a sandbox in another process and compares the record with the truth file.
+
+use std::collections::HashMap;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// Which moment is compared
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// First state in phase `Running`.
+    Running,
+    /// Deletion.
+    Gone,
+}
+
+/// A run that has been done, and the truth about it
+pub(crate) struct Experiment {
+    record: Value,
+    truth: HashMap<(String, bool), i64>,
+    _home: TempDir,
+}
+
+struct Server(Child);
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn program(home: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_kubectl-bootstorm"));
+    command.env_clear().env("HOME", home).env("PATH", "/usr/bin:/bin").current_dir(home).stdin(Stdio::null());
+    command
+}
+
+impl Experiment {
+    /// Sets up, creates, stops and storms `vms` VMs; `flags` go to every timed phase.
+    pub(crate) fn run(vms: usize, profile: &str, flags: &[&str]) -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let truth_file = home.path().join("truth.jsonl");
+        // Enough nodes for every VM, as a real cluster of that size would have.
+        let nodes = (vms / 60).max(3).to_string();
+        let mut child = program(home.path())
+            .args([
+                "sandbox",
+                "--kubeconfig",
+                "kubeconfig",
+                "--profile",
+                profile,
+                "--nodes",
+                &nodes,
+                "--truth",
+            ])
+            .arg(&truth_file)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut ready = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut ready).unwrap();
+        assert_eq!(ready.trim(), "kubeconfig");
+        let server = Server(child);
+        let run = |args: &[&str]| {
+            let output = program(home.path()).env("KUBECONFIG", "kubeconfig").args(args).output().unwrap();
+            let stderr = String::from_utf8_lossy(&output.stderr);
+            assert!(output.status.success(), "{args:?}: {stderr}");
+        };
+        let end = vms.to_string();
+        run(&["setup", "--end", &end]);
+        for phase in ["create", "stop", "storm"] {
+            let args: Vec<&str> = [phase].iter().chain(flags).copied().collect();
+            run(&args);
+        }
+        run(&["report", "--save-results", "-o", "name"]);
+        let record =
+            serde_json::from_str(&std::fs::read_to_string(find(home.path(), "run.json")).unwrap()).unwrap();
+        // The truth is written by the server's own pace; its end flushes everything.
+        let pid = server.0.id().to_string();
+        assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+        let mut server = server;
+        server.0.wait().unwrap();
+        let truth = read_truth(&truth_file);
+        Self { record, truth, _home: home }
+    }
+
+    /// Absolute errors in milliseconds, sorted.
+    pub(crate) fn errors(&self, phase: &str, kind: Kind) -> Vec<f64> {
+        let phases = self.record["phases"].as_array().unwrap();
+        let phase = phases.iter().find(|found| found["name"] == phase).unwrap();
+        let began: jiff::Timestamp = phase["began"].as_str().unwrap().parse().unwrap();
+        let milestone = if kind == Kind::Gone { "gone" } else { "running" };
+        let mut errors: Vec<f64> = phase["timelines"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter_map(|timeline| {
+                let moment = &timeline["moments"][milestone];
+                assert_eq!(moment["source"], "seen", "{timeline}");
+                let measured = i128::from(moment["at"].as_i64()?) * 1000 + began.as_nanosecond();
+                let uid = timeline["instance_uid"].as_str()?.to_owned();
+                let truth = *self.truth.get(&(uid, kind == Kind::Gone))?;
+                Some((measured - i128::from(truth)).unsigned_abs() as f64 / 1e6)
+            })
+            .collect();
+        errors.sort_by(f64::total_cmp);
+        errors
+    }
+
+    /// A number out of the record, by JSON pointer below a phase.
+    #[allow(dead_code, reason = "used by the bench, which shares this file")]
+    pub(crate) fn phase(&self, phase: &str) -> &Value {
+        self.record["phases"].as_array().unwrap().iter().find(|found| found["name"] == phase).unwrap()
+    }
+}
+
+/// UID and whether it is about the deletion → nanoseconds since the epoch.
+fn read_truth(path: &Path) -> HashMap<(String, bool), i64> {
+    let mut truth = HashMap::new();
+    for line in std::fs::read_to_string(path).unwrap().lines() {
+        let entry: Value = serde_json::from_str(line).unwrap();
+        if entry["kind"] != "virtualmachineinstances" {
+            continue;
+        }
+        let uid = entry["uid"].as_str().unwrap().to_owned();
+        let at = entry["at"].as_i64().unwrap();
+        if entry["action"] == "deleted" {
+            truth.entry((uid, true)).or_insert(at);
+        } else if entry["phase"] == "Running" {
+            truth.entry((uid, false)).or_insert(at);
+        }
+    }
+    truth
+}
+
+fn find(folder: &Path, name: &str) -> PathBuf {
+    let mut folders = vec![folder.join("results")];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.file_name().is_some_and(|found| found == name) {
+                return path;
+            }
+        }
+    }
+    panic!("no {name}");
+}
+
+/// Nearest rank; `sorted` must not be empty.
+pub(crate) fn quantile(sorted: &[f64], share: f64) -> f64 {
+    let rank = (share * sorted.len() as f64).ceil().max(1.0) as usize;
+    sorted[rank.min(sorted.len()) - 1]
+}
