@@ -31,7 +31,7 @@ pub(super) fn fill(
     }
     match (&pods.current, now.as_str()) {
         (None, "Pending") if vmi["metadata"].get("deletionTimestamp").is_some() => {
-            phase::enter(vmi, "Failed", stamp)
+            phase::enter(vmi, "Failed", stamp);
         }
         (None, "Scheduling") => phase::enter(vmi, "Failed", stamp),
         // Its pod has vanished under a live guest: Failed without an entry, as the real controller does it.

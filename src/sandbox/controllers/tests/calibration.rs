@@ -9,7 +9,7 @@ use crate::sandbox::store::kind::{VIRTUAL_MACHINE_INSTANCES, VIRTUAL_MACHINES};
 
 /// What one test of N machines has shown, in simulated seconds.
 #[derive(Debug)]
-struct Storm {
+struct Result {
     create: Spread,
     create_network: Spread,
     stop: f64,
@@ -30,7 +30,7 @@ impl Spread {
     }
 }
 
-impl Storm {
+impl Result {
     fn ratio(&self) -> f64 {
         self.storm.mean / self.create.mean
     }
@@ -99,7 +99,7 @@ fn times_to_running(stage: &Stage, since: f64, requested: &HashMap<String, f64>)
     requested.iter().map(|(namespace, at)| first[namespace] - at).collect()
 }
 
-async fn storm(profile: &str, nodes: usize, count: usize) -> Storm {
+async fn storm(profile: &str, nodes: usize, count: usize) -> Result {
     let stage = Arc::new(Stage::named(profile, nodes));
     for number in 0..count {
         stage.namespace(&format!("storm-{number}"));
@@ -120,7 +120,7 @@ async fn storm(profile: &str, nodes: usize, count: usize) -> Storm {
     let storm_network = networked(&stage, count, &requested).await;
     let storm = times_to_running(&stage, since, &requested);
     assert_eq!(stage.store.list(&VIRTUAL_MACHINES, None).0.len(), count);
-    Storm {
+    Result {
         create: Spread::of(&create),
         create_network: Spread::of(&create_network),
         stop,

@@ -115,7 +115,7 @@ async fn a_shorter_grace_ends_a_guest_that_refuses() {
     stage.clock.sleep(2.0).await;
     let began = stage.clock.now();
     stage.store.modify(&VIRTUAL_MACHINE_INSTANCES, "ns", "vm", |vmi| {
-        vmi["spec"]["terminationGracePeriodSeconds"] = json!(0)
+        vmi["spec"]["terminationGracePeriodSeconds"] = json!(0);
     });
     stage.until("no instance", |stage| stage.vmi("ns", "vm").is_none()).await;
     assert!(stage.clock.now() - began < 3.0);
@@ -250,7 +250,7 @@ async fn a_pod_removed_by_force_fails_the_instance_without_a_timestamp() {
     stage.create("ns", machine("vm", "Manual")).await;
     stage.until_status("ns", "vm", "Stopped").await;
     stage.store.modify(&VIRTUAL_MACHINES, "ns", "vm", |vm| {
-        vm["status"]["stateChangeRequests"] = json!([{"action": "Start"}])
+        vm["status"]["stateChangeRequests"] = json!([{"action": "Start"}]);
     });
     stage.until_status("ns", "vm", "Running").await;
     let pod = stage.store.list(&PODS, Some("ns")).0[0].clone();
