@@ -56,7 +56,10 @@ async fn request(stage: &Arc<Stage>, count: usize, what: &'static str) -> HashMa
 
 async fn running(stage: &Stage, count: usize) {
     let is = |stage: &Stage, namespace: &str| {
-        stage.vmi(namespace, "vm").is_some_and(|vmi| vmi["status"]["phase"] == "Running")
+        stage
+            .store
+            .get(&VIRTUAL_MACHINE_INSTANCES, namespace, "vm")
+            .is_some_and(|vmi| vmi.value()["status"]["phase"] == "Running")
     };
     let mut missing: Vec<String> = (0..count).map(|number| format!("storm-{number}")).collect();
     stage
@@ -73,10 +76,8 @@ async fn networked(stage: &Stage, count: usize, requested: &HashMap<String, f64>
     stage
         .until("all on the network", |stage| {
             missing.retain(|namespace| {
-                let uid = stage
-                    .vmi(namespace, "vm")
-                    .map(|vmi| vmi["metadata"]["uid"].as_str().unwrap_or_default().to_owned());
-                let presence = uid.and_then(|uid| stage.controllers.guests().presence(&uid));
+                let vmi = stage.store.get(&VIRTUAL_MACHINE_INSTANCES, namespace, "vm");
+                let presence = vmi.and_then(|vmi| stage.controllers.guests().presence(vmi.uid()));
                 let Some(at) = presence.and_then(|presence| presence.network_at) else { return true };
                 times.push(at - requested[namespace]);
                 false
@@ -209,7 +210,7 @@ async fn calibration_table() {
     println!("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |");
     for profile in profiles.split_whitespace() {
         for count in counts.split_whitespace().filter_map(|count| count.parse().ok()) {
-            let nodes = if profile == "small-node" { 1 } else { 3 };
+            let nodes = if profile == "small-node" { 1 } else { usize::max(3, count / 200) };
             if profile == "small-node" && count > 100 {
                 continue;
             }
