@@ -3,18 +3,15 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::cluster::Cluster;
 use super::key::Key;
 use super::queue::WorkQueue;
-use crate::observe::clock::wall_now;
 use crate::sandbox::model::bandwidth::Bandwidth;
 use crate::sandbox::model::bucket::TokenBucket;
-use crate::sandbox::model::clock::stamp;
 use crate::sandbox::model::fluid::Capacity;
 use crate::sandbox::model::pool::Pool;
-use crate::sandbox::model::profile::NodeShape;
 use crate::sandbox::model::{lock, quantity};
 
 /// Addresses per node: enough for 250 pods many times over, so that a new pod gets a new address.
@@ -128,45 +125,6 @@ impl Nodes {
         nodes.insert(name.into(), node.clone());
         Some(node)
     }
-}
-
-/// A node object as a `KubeVirt` node looks, with the profile's shape.
-pub fn object(name: &str, shape: &NodeShape) -> Value {
-    let now = stamp(wall_now());
-    let resources = json!({
-        "cpu": format!("{}", shape.cores), "memory": format!("{}Ki", (shape.memory_gib * 1024.0 * 1024.0) as u64),
-        "pods": shape.pods.to_string(), "ephemeral-storage": "500Gi",
-        "devices.kubevirt.io/kvm": shape.devices.to_string(), "devices.kubevirt.io/tun": shape.devices.to_string(),
-        "devices.kubevirt.io/vhost-net": shape.devices.to_string(),
-    });
-    let condition = |kind: &str, status: &str, reason: &str| json!({"type": kind, "status": status, "reason": reason, "lastHeartbeatTime": now, "lastTransitionTime": now});
-    json!({
-        "metadata": {
-            "name": name,
-            "labels": {
-                "kubernetes.io/hostname": name, "kubernetes.io/arch": "amd64", "kubernetes.io/os": "linux",
-                "node-role.kubernetes.io/worker": "", "kubevirt.io/schedulable": "true",
-                "machine-type.node.kubevirt.io/q35": "true", "cpu-vendor.node.kubevirt.io/Intel": "true",
-            },
-            "annotations": {"kubevirt.io/heartbeat": now},
-        },
-        "spec": {},
-        "status": {
-            "capacity": resources, "allocatable": resources,
-            "conditions": [
-                condition("MemoryPressure", "False", "KubeletHasSufficientMemory"),
-                condition("DiskPressure", "False", "KubeletHasNoDiskPressure"),
-                condition("PIDPressure", "False", "KubeletHasSufficientPID"),
-                condition("Ready", "True", "KubeletReady"),
-            ],
-            "nodeInfo": {
-                "architecture": "amd64", "operatingSystem": "linux", "osImage": "Simulated Linux",
-                "kernelVersion": "6.12.0", "containerRuntimeVersion": "cri-o://1.33.0", "kubeletVersion": "v1.33.0",
-                "machineID": name, "systemUUID": name, "bootID": name, "kubeProxyVersion": "",
-            },
-            "addresses": [{"type": "Hostname", "address": name}],
-        },
-    })
 }
 
 #[cfg(test)]

@@ -16,6 +16,8 @@ pub const ANNOTATION: &str = "sandbox.bootstorm.dev/misbehave";
 pub enum Misbehaviour {
     /// `never-schedules`: no node suits its pod.
     NeverSchedules,
+    /// `bad-image`: its container disk cannot be pulled.
+    BadImage,
     /// `never-boots`: the instance reaches Scheduled, and its guest is never started.
     NeverBoots,
     /// `crashes`: the guest dies before it runs, every time.
@@ -35,7 +37,7 @@ pub enum Misbehaviour {
 /// A word that names no misbehaviour
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error(
-    "unknown misbehaviour \"{0}\", known are: never-schedules, never-boots, crashes, crashes-once, refuses-to-stop, never-stops, no-network, slow=<factor>"
+    "unknown misbehaviour \"{0}\", known are: never-schedules, bad-image, never-boots, crashes, crashes-once, refuses-to-stop, never-stops, no-network, slow=<factor>"
 )]
 pub struct UnknownMisbehaviour(String);
 
@@ -45,6 +47,7 @@ impl FromStr for Misbehaviour {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         Ok(match text.trim() {
             "never-schedules" => Self::NeverSchedules,
+            "bad-image" => Self::BadImage,
             "never-boots" => Self::NeverBoots,
             "crashes" => Self::Crashes,
             "crashes-once" => Self::CrashesOnce,
@@ -66,6 +69,7 @@ impl std::fmt::Display for Misbehaviour {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::NeverSchedules => f.write_str("never-schedules"),
+            Self::BadImage => f.write_str("bad-image"),
             Self::NeverBoots => f.write_str("never-boots"),
             Self::Crashes => f.write_str("crashes"),
             Self::CrashesOnce => f.write_str("crashes-once"),

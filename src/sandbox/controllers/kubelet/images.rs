@@ -2,9 +2,14 @@
 
 use serde_json::Value;
 
+use super::super::events::Source;
 use super::super::nodes::Node;
-use super::PodWorker;
+use super::{PodWorker, status};
 use crate::sandbox::model::lock;
+
+/// Seconds before the first and the longest retry of a pull (k8s: 10 to 300).
+const FIRST_PULL_PAUSE: f64 = 10.0;
+const LONGEST_PULL_PAUSE: f64 = 300.0;
 
 impl PodWorker {
     /// Makes sure that the images of the pod's containers are on the node.
@@ -22,6 +27,31 @@ impl PodWorker {
                 }
                 self.say("Pulled", &format!("Container image \"{image}\" already present on machine"));
             }
+        }
+    }
+
+    /// Tries for ever to pull an image that is not there, as the kubelet does: longer and longer pauses.
+    pub(super) async fn fail_to_pull(&mut self) {
+        let Some((image, _)) =
+            images(self.pod.value()).into_iter().find(|(image, _)| !image.contains("/virt-launcher"))
+        else {
+            return std::future::pending().await;
+        };
+        let source = Source { component: "kubelet", host: Some(&self.node.name.clone()) };
+        let mut pause = FIRST_PULL_PAUSE;
+        loop {
+            self.say("Pulling", &format!("Pulling image \"{image}\""));
+            let pull = self.seconds("image-check", self.cluster.profile.kubelet.image_check);
+            self.cluster.clock.sleep(pull).await;
+            let why = format!("Failed to pull image \"{image}\": not found");
+            self.cluster.recorder.warning(source, &self.pod, "Failed", &why);
+            self.write(|pod, _| status::waiting(pod, &image, "ErrImagePull", &why)).await;
+            self.cluster.clock.sleep(pause / 2.0).await;
+            let back_off = format!("Back-off pulling image \"{image}\"");
+            self.cluster.recorder.normal(source, &self.pod, "BackOff", &back_off);
+            self.write(|pod, _| status::waiting(pod, &image, "ImagePullBackOff", &back_off)).await;
+            self.cluster.clock.sleep(pause / 2.0).await;
+            pause = (pause * 2.0).min(LONGEST_PULL_PAUSE);
         }
     }
 

@@ -10,7 +10,7 @@ use super::super::instance::launcher::vcpus;
 use super::super::key::Key;
 use super::super::names;
 use super::{PodWorker, status};
-use crate::sandbox::model::Draw;
+use crate::sandbox::model::{Draw, Misbehaviour};
 use crate::sandbox::store::Object;
 use crate::sandbox::store::kind::{PERSISTENT_VOLUME_CLAIMS, PODS, VIRTUAL_MACHINE_INSTANCES};
 
@@ -30,6 +30,13 @@ impl PodWorker {
         let address = self.node.lease_address();
         self.address = Some(address.clone());
         self.write(|pod, stamp| status::sandboxed(pod, &address, stamp)).await;
+        if instance
+            .as_ref()
+            .is_some_and(|instance| self.cluster.misbehaviour(instance) == Some(Misbehaviour::BadImage))
+        {
+            self.fail_to_pull().await;
+            return false;
+        }
         self.pull_images().await;
         if instance.is_some() {
             self.cluster.clock.sleep(self.seconds("init-containers", figures.init_containers)).await;

@@ -50,6 +50,16 @@ pub fn initialized(pod: &mut Value, stamp: &str) {
     });
 }
 
+/// The containers of an image wait for it.
+pub fn waiting(pod: &mut Value, image: &str, reason: &str, message: &str) {
+    for list in ["initContainerStatuses", "containerStatuses"] {
+        let statuses = pod["status"][list].as_array_mut().into_iter().flatten();
+        for status in statuses.filter(|status| status["image"] == image) {
+            status["state"] = json!({"waiting": {"reason": reason, "message": message}});
+        }
+    }
+}
+
 /// All containers run; the pod is ready if its gates are open.
 pub fn running(pod: &mut Value, stamp: &str) {
     let first = pod["status"]["phase"] != "Running";

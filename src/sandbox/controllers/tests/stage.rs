@@ -4,8 +4,9 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 
-use crate::sandbox::controllers::{Controllers, nodes, start};
+use crate::sandbox::controllers::{Controllers, start};
 use crate::sandbox::model::admission::Write;
+use crate::sandbox::model::profile::NodeShape;
 use crate::sandbox::model::{MisbehaviourTable, Profile, SimClock, lock, profile};
 use crate::sandbox::store::kind::{self, NAMESPACES, NODES, VIRTUAL_MACHINE_INSTANCES, VIRTUAL_MACHINES};
 use crate::sandbox::store::{Action, Kind, Object, Store};
@@ -41,7 +42,7 @@ impl Stage {
     ) -> Self {
         let store = Store::new();
         for number in 1..=nodes {
-            store.create(&NODES, nodes::object(&format!("node{number}"), &profile.node)).expect("a node");
+            store.create(&NODES, node(&format!("node{number}"), &profile.node)).expect("a node");
         }
         let controllers = start(store.clone(), profile, 1, speed, misbehaviours);
         let clock = controllers.clock();
@@ -150,6 +151,20 @@ impl Drop for Stage {
     fn drop(&mut self) {
         self.watchers.abort_all();
     }
+}
+
+/// A node with the shape of a profile.
+fn node(name: &str, shape: &NodeShape) -> Value {
+    json!({
+        "metadata": {"name": name, "labels": {
+            "kubernetes.io/hostname": name, "kubernetes.io/arch": "amd64", "kubevirt.io/schedulable": "true",
+            "machine-type.node.kubevirt.io/q35": "true",
+        }},
+        "status": {"allocatable": {
+            "cpu": shape.cores.to_string(), "memory": format!("{}Mi", (shape.memory_gib * 1024.0) as u64),
+            "pods": shape.pods.to_string(), "devices.kubevirt.io/kvm": "1k",
+        }},
+    })
 }
 
 /// A machine as the reference has it.

@@ -149,6 +149,18 @@ async fn a_guest_without_network_runs_and_never_answers() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_machine_whose_image_is_missing_says_so_and_can_be_stopped() {
+    let stage = misbehaving(Misbehaviour::BadImage);
+    stage.create("ns", machine("vm", "Always")).await;
+    stage.until_status("ns", "vm", "ErrImagePull").await;
+    stage.until_status("ns", "vm", "ImagePullBackOff").await;
+    assert!(conditions::is(&stage.vmi("ns", "vm").expect("an instance"), "Synchronized", "False"));
+    stage.power("ns", "vm", "Halted").await;
+    stage.until("no instance", |stage| stage.vmi("ns", "vm").is_none()).await;
+    stage.until_status("ns", "vm", "Stopped").await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_slow_machine_is_slower_by_its_factor() {
     let took = async |how| {
         let stage = Stage::new(Profile::default(), 1, how);
