@@ -54,11 +54,6 @@ impl Bandwidth {
         let _ = wait.await;
     }
 
-    /// Users served right now, by weight.
-    pub fn load(&self) -> f64 {
-        lock(&self.inner.state).fluid.weight()
-    }
-
     /// Serves for ever; to be run as a task of its own.
     pub async fn drive(self) {
         loop {

@@ -53,11 +53,6 @@ impl SimClock {
         Duration::from_secs_f64((seconds / self.speed).clamp(0.0, 3.2e9))
     }
 
-    /// The simulated length of a real duration, in seconds.
-    pub fn simulated(&self, real: Duration) -> f64 {
-        real.as_secs_f64() * self.speed
-    }
-
     /// The instant on tokio's clock at which the simulated instant `at` is reached.
     pub fn instant(&self, at: f64) -> Instant {
         // Rounded up: whoever wakes then must find that the instant has been reached, or it would sleep again for ever.

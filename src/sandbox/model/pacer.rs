@@ -31,11 +31,6 @@ impl Pacer {
             self.clock.sleep_until(self.due).await;
         }
     }
-
-    /// Forgets the past, after the worker was idle.
-    pub fn rest(&mut self) {
-        self.due = self.due.max(self.clock.now());
-    }
 }
 
 #[cfg(test)]
@@ -46,7 +41,6 @@ mod tests {
     async fn many_tiny_steps_add_up() {
         let clock = SimClock::start(50.0);
         let mut pacer = Pacer::new(clock);
-        pacer.rest();
         for _ in 0..1000 {
             pacer.spend(0.008).await;
         }

@@ -58,13 +58,11 @@ pub struct NodeShape {
     pub memory_gib: f64,
     /// The most pods. `OpenShift` allows 250, upstream 110.
     pub pods: u32,
-    /// KVM devices (KV max-devices: 1000).
-    pub devices: u32,
 }
 
 impl Default for NodeShape {
     fn default() -> Self {
-        Self { count: 3, cores: 64.0, memory_gib: 256.0, pods: 250, devices: 1000 }
+        Self { count: 3, cores: 64.0, memory_gib: 256.0, pods: 250 }
     }
 }
 
