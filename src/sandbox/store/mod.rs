@@ -209,7 +209,7 @@ impl Store {
         else {
             return false;
         };
-        contents.take_away(kind, object.value().clone(), object);
+        contents.take_away(kind, object.to_value(), object);
         true
     }
 
@@ -306,9 +306,10 @@ impl Contents {
         let Some(before) = self.shelf(kind).get(namespace, name).cloned() else {
             return Err(UpdateError::NotFound);
         };
-        let mut after = before.value().clone();
+        let original = before.to_value();
+        let mut after = original.clone();
         change(&mut after).map_err(UpdateError::Refused)?;
-        if !rules::settle(kind, before.value(), &mut after) {
+        if !rules::settle(kind, &original, &mut after) {
             return Ok(before);
         }
         let waits = rules::is_held(kind, &after)
@@ -330,7 +331,7 @@ impl Contents {
             return Err(StoreError::NotFound { kind: kind.qualified(), name: name.to_owned() });
         };
         check_precondition(kind, &before, options)?;
-        let mut after = before.value().clone();
+        let mut after = before.to_value();
         if !before.is_deleting() {
             rules::add_propagation(&mut after, options.propagation);
         }

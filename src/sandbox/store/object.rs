@@ -44,9 +44,17 @@ impl Stored {
 
     /// The object as JSON values.
     pub fn value(&self) -> &Value {
+        self.value.get_or_init(|| self.parse())
+    }
+
+    /// A copy of the values; what is kept as text stays so.
+    pub fn to_value(&self) -> Value {
+        self.value.get().cloned().unwrap_or_else(|| self.parse())
+    }
+
+    fn parse(&self) -> Value {
         // Text that we wrote ourselves is always read back.
-        let parse = || self.json.get().and_then(|json| serde_json::from_slice(json).ok()).unwrap_or_default();
-        self.value.get_or_init(parse)
+        self.json.get().and_then(|json| serde_json::from_slice(json).ok()).unwrap_or_default()
     }
 
     /// The object as JSON text, written once however many watchers want it.

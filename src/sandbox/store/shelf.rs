@@ -103,7 +103,8 @@ impl Shelf {
                 self.objects.get_mut(folded.namespace()).and_then(|names| names.get_mut(folded.name()))
             && live.revision() == folded.revision()
         {
-            *live = folded;
+            // A version of its own: reading it must not unfold the one in the log.
+            *live = Arc::new(folded.folded());
         }
         self.wake.send_replace(entry.revision);
         entry
