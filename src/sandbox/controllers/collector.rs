@@ -80,7 +80,7 @@ impl Collector {
                 queue.add(Work::Newcomer(place(kind), Key::of(&entry.object)));
             }
             Action::Modified if waits(&entry.object) => {
-                queue.add(Work::Owner(place(kind), Key::of(&entry.object)))
+                queue.add(Work::Owner(place(kind), Key::of(&entry.object)));
             }
             _ => {}
         }

@@ -22,6 +22,9 @@ pub struct Source<'a> {
 /// virt-controller names itself like this on machines and on instances.
 pub const MACHINE_CONTROLLER: Source<'static> = Source { component: "virtualmachine-controller", host: None };
 
+/// Something that has been said: what, and the name of the event.
+type Saying = (Box<str>, Box<str>);
+
 /// The writer of all events
 ///
 /// Repeats become a higher count on the first event, as the client library does it.
@@ -30,7 +33,7 @@ pub struct Recorder {
     store: Store,
     clock: SimClock,
     /// Per identity of the object: what has been said, and under which name.
-    said: Mutex<HashMap<Box<str>, Vec<(Box<str>, Box<str>)>>>,
+    said: Mutex<HashMap<Box<str>, Vec<Saying>>>,
 }
 
 impl Recorder {

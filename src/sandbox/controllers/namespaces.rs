@@ -1,7 +1,6 @@
 //! The namespace controller: empties a terminating namespace, pods first, and removes it.
 
-use std::collections::BTreeMap;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
@@ -19,8 +18,8 @@ use crate::sandbox::store::{DeleteOptions, Kind, Object};
 #[derive(Debug)]
 pub struct NamespaceController {
     cluster: Arc<Cluster>,
-    /// Those it has begun to wait for.
-    seen: Mutex<HashSet<Box<str>>>,
+    /// When each terminating namespace is looked at next; its own status changes bring it back earlier.
+    next_look: Mutex<HashMap<Box<str>, f64>>,
 }
 
 /// What is left in a namespace.
@@ -39,16 +38,17 @@ impl Reconciler for NamespaceController {
             return Outcome::Done;
         }
         let pause = self.cluster.profile.controller_manager.namespace_pause;
-        if lock(&self.seen).insert(namespace.uid().into()) {
-            return Outcome::Again(pause);
+        let wait = self.wait(namespace.uid(), pause);
+        if wait > 0.0 {
+            return Outcome::Again(wait);
         }
-        // Its own status changes bring the namespace back early; looking early does no harm, but is not what happens.
         let rest = self.empty(client, &key.name).await;
         if rest.kinds.is_empty() {
             client.store().remove(&NAMESPACES, "", &key.name, namespace.uid());
-            lock(&self.seen).remove(namespace.uid());
+            lock(&self.next_look).remove(namespace.uid());
             return Outcome::Done;
         }
+        lock(&self.next_look).insert(namespace.uid().into(), self.cluster.clock.now() + pause);
         let stamp = self.cluster.clock.stamp();
         let _ = client.patch(&NAMESPACES, &namespace, |namespace| tell(namespace, &rest, &stamp)).await;
         Outcome::Again(pause)
@@ -58,7 +58,14 @@ impl Reconciler for NamespaceController {
 impl NamespaceController {
     /// A controller on this cluster.
     pub fn new(cluster: Arc<Cluster>) -> Self {
-        Self { cluster, seen: Mutex::default() }
+        Self { cluster, next_look: Mutex::default() }
+    }
+
+    /// How long until a namespace is to be looked at; one that is new has the first pause before it.
+    fn wait(&self, uid: &str, pause: f64) -> f64 {
+        let now = self.cluster.clock.now();
+        let mut next_look = lock(&self.next_look);
+        *next_look.entry(uid.into()).or_insert(now + pause) - now
     }
 
     /// Deletes what is there, pods before anything else, and says what was left when it looked.

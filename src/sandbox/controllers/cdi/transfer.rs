@@ -38,7 +38,7 @@ pub async fn run(cluster: &Cluster, mut client: Client, volume: &Object, claim: 
                 }
             }
             "PrepClaimInProgress" | "RebindInProgress" => {
-                cluster.clock.sleep(figures.provision.median / 4.0).await
+                cluster.clock.sleep(figures.provision.median / 4.0).await;
             }
             _ => cluster.clock.sleep(seconds(phase, figures.provision)).await,
         }

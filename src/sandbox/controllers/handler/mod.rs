@@ -114,7 +114,7 @@ impl Handler {
         let mac = report::mac(&self.cluster, &launcher.key);
         client
             .patch(&VIRTUAL_MACHINE_INSTANCES, &vmi, |vmi| {
-                report::running(vmi, &launcher.address, &mac, &stamp)
+                report::running(vmi, &launcher.address, &mac, &stamp);
             })
             .await?;
         self.say(&vmi, "Started", "VirtualMachineInstance started.");

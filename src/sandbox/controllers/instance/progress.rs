@@ -31,7 +31,7 @@ pub(super) fn fill(
     }
     match (&pods.current, now.as_str()) {
         (None, "Pending") if vmi["metadata"].get("deletionTimestamp").is_some() => {
-            phase::enter(vmi, "Failed", stamp)
+            phase::enter(vmi, "Failed", stamp);
         }
         (None, "Scheduling") => phase::enter(vmi, "Failed", stamp),
         // Its pod has vanished under a live guest: Failed without an entry, as the real controller does it.
@@ -147,7 +147,12 @@ fn pull_failure(pod: &Value) -> Option<OutOfSync> {
 /// The Ready condition.
 fn ready(vmi: &mut Value, pod: Option<&Object>, stamp: &str) {
     let phase = vmi["status"]["phase"].as_str().unwrap_or_default();
+    let ended = matches!(phase, "Succeeded" | "Failed");
     let Some(pod) = pod else {
+        if ended {
+            // About to be let go; nobody reads this any more.
+            return;
+        }
         return conditions::mark(
             vmi,
             "Ready",

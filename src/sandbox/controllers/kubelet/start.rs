@@ -109,9 +109,9 @@ impl PodWorker {
         }
         if disk == Disk::None {
             let images = pod["spec"]["initContainers"].as_array().into_iter().flatten();
-            let image =
+            let mut image =
                 images.filter(|one| one["name"].as_str().is_some_and(|name| name.starts_with("volume")));
-            if let Some(image) = image.filter_map(|one| one["image"].as_str()).next() {
+            if let Some(image) = image.find_map(|one| one["image"].as_str()) {
                 disk = Disk::Image(image.into());
             }
         }

@@ -74,10 +74,9 @@ impl PodWorker {
             let over = watched.wait_for(|guest| matches!(guest.stage, Stage::Off(_)) && guest.noted);
             let deadline = self.grace().map(|grace| began + grace);
             let expired = async {
-                match deadline {
-                    Some(at) => self.cluster.clock.sleep_until(at).await,
-                    // Without an object there is nothing left to wait for.
-                    None => {}
+                // Without an object there is nothing left to wait for.
+                if let Some(at) = deadline {
+                    self.cluster.clock.sleep_until(at).await;
                 }
             };
             tokio::select! {

@@ -81,7 +81,7 @@ impl Machines {
         // A machine seen for the first time gets its status first; the change of that brings it back.
         let mut outcome = Outcome::Done;
         if known {
-            let instance = self.instance(client, &vm);
+            let instance = instance_of(client, &vm);
             if let Some(instance) = &instance {
                 release_final(client, instance).await?;
             }
@@ -177,7 +177,7 @@ impl Machines {
     /// A machine that is being deleted: its instance goes first.
     async fn terminate(&self, client: &mut Client, vm: Object) -> Result<Outcome, Failed> {
         let orphans = vm.finalizers().any(|held| held == "orphan");
-        match self.instance(client, &vm) {
+        match instance_of(client, &vm) {
             Some(instance) if !orphans => {
                 if !instance.is_deleting() {
                     self.delete_instance(client, &vm, &instance).await?;
@@ -200,7 +200,7 @@ impl Machines {
         let Some(vm) = client.store().get(&VIRTUAL_MACHINES, vm.namespace(), vm.name()) else {
             return Ok(());
         };
-        let instance = self.instance(client, &vm);
+        let instance = instance_of(client, &vm);
         let instance = instance.as_ref().map(|instance| instance.value());
         let stamp = self.cluster.clock.stamp();
         let disks = volumes::view(client.store(), &vm);
@@ -213,14 +213,14 @@ impl Machines {
             .await?;
         Ok(())
     }
+}
 
-    /// The machine's own instance.
-    fn instance(&self, client: &Client, vm: &Object) -> Option<Object> {
-        client
-            .store()
-            .get(&VIRTUAL_MACHINE_INSTANCES, vm.namespace(), vm.name())
-            .filter(|instance| instance.owners().any(|owner| owner == vm.uid()))
-    }
+/// The machine's own instance.
+fn instance_of(client: &Client, vm: &Object) -> Option<Object> {
+    client
+        .store()
+        .get(&VIRTUAL_MACHINE_INSTANCES, vm.namespace(), vm.name())
+        .filter(|instance| instance.owners().any(|owner| owner == vm.uid()))
 }
 
 /// Notes the API versions the machine was seen in, as the first thing ever written to it.
@@ -246,7 +246,7 @@ async fn release_final(client: &mut Client, instance: &Object) -> Result<(), Fai
     if ended && instance.is_deleting() && instance.finalizers().any(|held| held == names::MACHINE_FINALIZER) {
         client
             .patch(&VIRTUAL_MACHINE_INSTANCES, instance, |vmi| {
-                names::drop_finalizer(vmi, names::MACHINE_FINALIZER)
+                names::drop_finalizer(vmi, names::MACHINE_FINALIZER);
             })
             .await
             .or_else(|error| if error == WriteError::Gone { Ok(instance.clone()) } else { Err(error) })?;

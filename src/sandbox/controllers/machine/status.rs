@@ -28,8 +28,8 @@ pub fn fill(
         StartFailure::Set(value) => put(vm, "startFailure", Some(value)),
     }
     // Booleans and counters are left out when they are false or unknown, as `omitempty` does it.
-    put(vm, "created", instance.is_some().then(|| json!(true)));
-    put(vm, "ready", ready.then(|| json!(true)));
+    put(vm, "created", instance.is_some().then_some(Value::Bool(true)));
+    put(vm, "ready", ready.then_some(Value::Bool(true)));
     put(vm, "observedGeneration", built.map(|built| json!(built)));
     put(vm, "desiredGeneration", instance.is_some().then_some(generation));
     if instance.is_some() {

@@ -157,7 +157,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn node(spec: Value) -> Offer {
+    fn node(spec: &Value) -> Offer {
         let node = json!({"metadata": {"labels": {"kubernetes.io/hostname": "n1", "zone": "a"}}, "spec": spec,
             "status": {"allocatable": {"cpu": "4", "memory": "8Gi", "pods": "110", "devices.kubevirt.io/kvm": "1k"}}});
         Offer::of("n1", &node)
@@ -166,10 +166,10 @@ mod tests {
     #[test]
     fn selectors_taints_and_cordons_keep_pods_away() {
         let wants = |spec: Value| Request::of(&json!({"spec": spec}));
-        assert_eq!(node(json!({})).repels(&wants(json!({"nodeSelector": {"zone": "a"}}))), None);
-        assert!(node(json!({})).repels(&wants(json!({"nodeSelector": {"zone": "b"}}))).is_some());
-        assert!(node(json!({"unschedulable": true})).repels(&wants(json!({}))).is_some());
-        let tainted = node(json!({"taints": [{"key": "k", "value": "v", "effect": "NoSchedule"}]}));
+        assert_eq!(node(&json!({})).repels(&wants(json!({"nodeSelector": {"zone": "a"}}))), None);
+        assert!(node(&json!({})).repels(&wants(json!({"nodeSelector": {"zone": "b"}}))).is_some());
+        assert!(node(&json!({"unschedulable": true})).repels(&wants(json!({}))).is_some());
+        let tainted = node(&json!({"taints": [{"key": "k", "value": "v", "effect": "NoSchedule"}]}));
         assert!(tainted.repels(&wants(json!({}))).is_some_and(|why| why.contains("{k: v}")));
         assert_eq!(
             tainted.repels(&wants(json!({"tolerations": [{"key": "k", "operator": "Exists"}]}))),
@@ -185,8 +185,8 @@ mod tests {
                 {"nodeSelectorTerms": [{"matchFields": [{"key": "metadata.name", "operator": "In", "values": [name]}]}]}}}}}),
             )
         };
-        assert_eq!(node(json!({})).repels(&pinned("n1")), None);
-        assert!(node(json!({})).repels(&pinned("n2")).is_some());
+        assert_eq!(node(&json!({})).repels(&pinned("n1")), None);
+        assert!(node(&json!({})).repels(&pinned("n2")).is_some());
     }
 
     #[test]
@@ -194,6 +194,6 @@ mod tests {
         let request =
             Request::of(&json!({"spec": {"containers": [{"resources": {"requests": {"memory": "5Gi"}}}]}}));
         let used = Offer { memory: 4.0 * 1024.0_f64.powi(3), ..Offer::default() };
-        assert_eq!(node(json!({})).lacks(&used, &request), Some("Insufficient memory"));
+        assert_eq!(node(&json!({})).lacks(&used, &request), Some("Insufficient memory"));
     }
 }

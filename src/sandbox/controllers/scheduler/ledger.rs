@@ -125,7 +125,7 @@ impl Room {
         let cpu = share(self.used.cpu + request.cpu, self.offer.cpu);
         let memory = share(self.used.memory + request.memory, self.offer.memory);
         let pods = share(self.used.pods, self.offer.pods);
-        (cpu + memory) / 2.0 + pods / 100.0
+        f64::midpoint(cpu, memory) + pods / 100.0
     }
 }
 

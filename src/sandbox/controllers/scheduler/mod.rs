@@ -47,7 +47,7 @@ impl Reconciler for Scheduler {
             self.cluster.dice.roll(&key.to_string(), 0, "decide").draw(self.cluster.profile.scheduler.decide);
         client.spend(decide).await;
         let request = Request::of(pod.value());
-        let found = match self.storage_obstacle(client, &pod) {
+        let found = match storage_obstacle(client, &pod) {
             Some(why) => Err(why),
             None => lock(&self.ledger).place(pod.uid(), &request),
         };
@@ -155,26 +155,26 @@ impl Scheduler {
         let _ = client.patch(&PODS, pod, unschedulable).await;
         self.cluster.recorder.scheduler(pod, "Warning", "FailedScheduling", why);
     }
+}
 
-    /// A claim that is missing, or that must be bound before the pod may go anywhere.
-    fn storage_obstacle(&self, client: &Client, pod: &Object) -> Option<String> {
-        let store = client.store();
-        for volume in pod.value()["spec"]["volumes"].as_array().into_iter().flatten() {
-            let Some(name) = volume["persistentVolumeClaim"]["claimName"].as_str() else { continue };
-            let Some(claim) = store.get(&PERSISTENT_VOLUME_CLAIMS, pod.namespace(), name) else {
-                return Some(format!("persistentvolumeclaim \"{name}\" not found"));
-            };
-            if claim.value()["status"]["phase"] == "Bound" {
-                continue;
-            }
-            let class = claim.value()["spec"]["storageClassName"].as_str().unwrap_or_default();
-            let class = store.get(&STORAGE_CLASSES, "", class);
-            if class.is_none_or(|class| class.value()["volumeBindingMode"] != "WaitForFirstConsumer") {
-                return Some("pod has unbound immediate PersistentVolumeClaims".to_owned());
-            }
+/// A claim that is missing, or that must be bound before the pod may go anywhere.
+fn storage_obstacle(client: &Client, pod: &Object) -> Option<String> {
+    let store = client.store();
+    for volume in pod.value()["spec"]["volumes"].as_array().into_iter().flatten() {
+        let Some(name) = volume["persistentVolumeClaim"]["claimName"].as_str() else { continue };
+        let Some(claim) = store.get(&PERSISTENT_VOLUME_CLAIMS, pod.namespace(), name) else {
+            return Some(format!("persistentvolumeclaim \"{name}\" not found"));
+        };
+        if claim.value()["status"]["phase"] == "Bound" {
+            continue;
         }
-        None
+        let class = claim.value()["spec"]["storageClassName"].as_str().unwrap_or_default();
+        let class = store.get(&STORAGE_CLASSES, "", class);
+        if class.is_none_or(|class| class.value()["volumeBindingMode"] != "WaitForFirstConsumer") {
+            return Some("pod has unbound immediate PersistentVolumeClaims".to_owned());
+        }
     }
+    None
 }
 
 /// Tells the provisioner of claims that wait for their first consumer where it will be.

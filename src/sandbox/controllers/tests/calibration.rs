@@ -4,12 +4,13 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::stage::{Stage, machine};
+use crate::sandbox::model::{MisbehaviourTable, profile};
 use crate::sandbox::store::Action;
 use crate::sandbox::store::kind::{VIRTUAL_MACHINE_INSTANCES, VIRTUAL_MACHINES};
 
 /// What one test of N machines has shown, in simulated seconds.
 #[derive(Debug)]
-struct Storm {
+struct Result {
     create: Spread,
     create_network: Spread,
     stop: f64,
@@ -30,7 +31,7 @@ impl Spread {
     }
 }
 
-impl Storm {
+impl Result {
     fn ratio(&self) -> f64 {
         self.storm.mean / self.create.mean
     }
@@ -99,8 +100,13 @@ fn times_to_running(stage: &Stage, since: f64, requested: &HashMap<String, f64>)
     requested.iter().map(|(namespace, at)| first[namespace] - at).collect()
 }
 
-async fn storm(profile: &str, nodes: usize, count: usize) -> Storm {
-    let stage = Arc::new(Stage::named(profile, nodes));
+async fn storm(profile: &str, nodes: usize, count: usize) -> Result {
+    storm_at(profile, nodes, count, 1.0).await
+}
+
+async fn storm_at(profile: &str, nodes: usize, count: usize, speed: f64) -> Result {
+    let profile = profile::named(profile).expect("a profile");
+    let stage = Arc::new(Stage::faster(profile, nodes, MisbehaviourTable::none(), speed));
     for number in 0..count {
         stage.namespace(&format!("storm-{number}"));
     }
@@ -120,13 +126,76 @@ async fn storm(profile: &str, nodes: usize, count: usize) -> Storm {
     let storm_network = networked(&stage, count, &requested).await;
     let storm = times_to_running(&stage, since, &requested);
     assert_eq!(stage.store.list(&VIRTUAL_MACHINES, None).0.len(), count);
-    Storm {
+    Result {
         create: Spread::of(&create),
         create_network: Spread::of(&create_network),
         stop,
         storm: Spread::of(&storm),
         storm_network: Spread::of(&storm_network),
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_storm_of_a_hundred_lands_near_the_published_numbers() {
+    // Published: Running after 9.2 s on average and 15.7 s at most, in the storm 14.6 s and 28.9 s.
+    let seen = storm("default", 3, 100).await;
+    assert!((8.3..10.5).contains(&seen.create.mean) && seen.create.max < 24.0, "{seen:?}");
+    assert!((13.0..17.0).contains(&seen.storm.mean) && seen.storm.max < 32.0, "{seen:?}");
+    assert!((1.45..1.75).contains(&seen.ratio()), "{seen:?}");
+    // Published: an answer to ping after 12.5 s, in the storm after 20.3 s.
+    assert!((11.0..14.0).contains(&seen.create_network.mean), "{seen:?}");
+    assert!((16.5..22.0).contains(&seen.storm_network.mean), "{seen:?}");
+    assert!((5.0..45.0).contains(&seen.stop), "{seen:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_few_machines_hardly_notice_one_another() {
+    let seen = storm("default", 3, 10).await;
+    assert!((6.5..8.5).contains(&seen.create.mean), "{seen:?}");
+    assert!((0.95..1.25).contains(&seen.ratio()), "{seen:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn slow_storage_shows_in_the_storm_alone() {
+    let (healthy, slow) = (storm("default", 3, 50).await, storm("slow-storage", 3, 50).await);
+    assert!(slow.create.mean < healthy.create.mean * 1.2, "{healthy:?} {slow:?}");
+    assert!(slow.storm.mean > healthy.storm.mean * 1.3 && slow.ratio() > 1.6, "{healthy:?} {slow:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_throttled_controller_starts_one_machine_every_two_seconds() {
+    let seen = storm("throttled-controller", 3, 40).await;
+    let rate = 40.0 / seen.storm.max;
+    assert!((0.4..0.8).contains(&rate), "{rate} {seen:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_same_seed_gives_the_same_storm() {
+    let (one, other) = (storm("default", 2, 20).await, storm("default", 2, 20).await);
+    // Write latencies depend on the order in which workers come by; everything that matters does not.
+    assert!((one.storm.mean - other.storm.mean).abs() < 0.2, "{one:?} {other:?}");
+    assert!((one.create.mean - other.create.mean).abs() < 0.2, "{one:?} {other:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_faster_clock_does_not_change_what_is_simulated() {
+    let slow = storm_at("default", 3, 30, 1.0).await;
+    let fast = storm_at("default", 3, 30, 50.0).await;
+    assert!((slow.storm.mean - fast.storm.mean).abs() < 1.0, "{slow:?} {fast:?}");
+    assert!((slow.create.mean - fast.create.mean).abs() < 1.0, "{slow:?} {fast:?}");
+}
+
+/// How long a storm takes to simulate: `MACHINES=10000 SPEED=20 cargo test --release --lib real_time -- --ignored --nocapture`.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "takes real time"]
+async fn real_time() {
+    let number = |name: &str, default: f64| {
+        std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
+    };
+    let (machines, speed) = (number("MACHINES", 1000.0) as usize, number("SPEED", 20.0));
+    let began = tokio::time::Instant::now();
+    let seen = storm_at("default", machines.div_ceil(200), machines, speed).await;
+    println!("{machines} machines at {speed}: {:?} in {:.1} s", seen, began.elapsed().as_secs_f64());
 }
 
 /// The table of the notes: `cargo test --lib calibration_table -- --ignored --nocapture`.
