@@ -6,6 +6,7 @@ use std::process::{Command, Output};
 use crate::support::Cluster;
 
 /// Runs kubectl, where there is one; without it the test says so and ends.
+#[allow(clippy::print_stdout, reason = "a test that is skipped has to say so")]
 fn kubectl(cluster: &Cluster, args: &[&str]) -> Option<Output> {
     let Some(path) =
         ["/usr/bin/kubectl", "/usr/local/bin/kubectl"].iter().find(|path| Path::new(path).exists())
