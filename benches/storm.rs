@@ -9,7 +9,7 @@ use truth::{Experiment, Kind, quantile};
 
 #[expect(clippy::print_stdout, reason = "a bench reports to whoever started it")]
 fn main() {
-    let vms = std::env::args().filter_map(|arg| arg.parse().ok()).next().unwrap_or(1000);
+    let vms = std::env::args().find_map(|arg| arg.parse().ok()).unwrap_or(1000);
     let concurrency = vms.min(1000_usize).to_string();
     let experiment = Experiment::run(vms, "default", &["--concurrency", &concurrency]);
     println!("{vms} VMs, default profile, sandbox in its own process\n");

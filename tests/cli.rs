@@ -1,5 +1,7 @@
 //! The one integration-test binary: the program as a process, the sandbox, and what is shipped.
 
+#![allow(clippy::unwrap_used, reason = "what fails here fails a test")]
+
 #[path = "cli/mod.rs"]
 mod cli;
 mod sandbox;

@@ -114,6 +114,8 @@ async fn phases(session: &Session, args: &RunCommand) -> Result<Exit, Failure> {
     } else {
         &[PhaseKind::Create, PhaseKind::Stop, PhaseKind::Storm]
     };
+    // What is continued may have its baseline behind it; then the report at the end shows it.
+    let created = !is_done(&record, PhaseKind::Create);
     for kind in kinds {
         if is_done(&record, *kind) {
             continue;
@@ -126,11 +128,11 @@ async fn phases(session: &Session, args: &RunCommand) -> Result<Exit, Failure> {
         }
         show_intermediate(session, &record, *kind, args)?;
     }
-    let selection = Selection::default();
-    if matches!(session.output, Output::Table | Output::Wide) && !args.no_storm {
-        show::phase(session, &record, PhaseKind::Storm)?;
-    } else if !matches!(session.output, Output::Table | Output::Wide) {
-        show::report(session, &Report::of(&record, &selection))?;
+    let for_people = matches!(session.output, Output::Table | Output::Wide);
+    match (for_people, args.no_storm) {
+        (true, true) => {}
+        (true, false) if created => show::rest(session, &record)?,
+        _ => show::report(session, &Report::of(&record, &Selection::default()))?,
     }
     args.save.save(session, &record)?;
     if args.cleanup {

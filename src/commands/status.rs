@@ -34,6 +34,7 @@ pub async fn command(context: &Context, args: &StatusArgs) -> Result<Exit, Failu
     let layout = Layout {
         width: session.console.width(),
         wide: session.output == Output::Wide,
+        title: true,
         headers: session.headers,
         paint: if session.console.paints_stdout() { Paint::Ansi } else { Paint::Plain },
     };

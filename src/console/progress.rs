@@ -153,7 +153,7 @@ impl State {
         if console.is_interactive() {
             let bar =
                 ProgressBar::with_draw_target(Some(total as u64), ProgressDrawTarget::stderr_with_hz(10));
-            let template = "{prefix:.bold} {bar:24.cyan/dim} {pos}/{len} {msg} {elapsed:.dim}";
+            let template = "{prefix:.bold} {bar:16.cyan/dim} {elapsed:.dim} {wide_msg}";
             if let Ok(style) = ProgressStyle::with_template(template) {
                 bar.set_style(style.progress_chars("━╸─"));
             }
@@ -166,9 +166,9 @@ impl State {
     fn draw(&self) {
         let Some(bar) = &self.bar else { return };
         bar.set_position((self.reached + self.failed as usize) as u64);
-        let mut message = self.noun.clone();
+        let mut message = format!("{}/{} {}", self.reached, self.total, self.noun);
         if let Some(goal) = self.goal {
-            message = format!("{} {goal} · sent {}", self.reached, self.sent);
+            message.push_str(&format!(" · sent {}", self.sent));
             if goal != Milestone::Gone {
                 message.push_str(&format!(" · VMIs {}", self.instances));
             }

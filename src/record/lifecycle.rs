@@ -107,7 +107,8 @@ mod tests {
     #[test]
     fn every_order_is_decided() {
         use PhaseState::{Done, Interrupted, Open};
-        let cases: &[(&[(&str, PhaseState)], [&str; 3])] = &[
+        type Case<'a> = (&'a [(&'a str, PhaseState)], [&'a str; 3]);
+        let cases: &[Case<'_>] = &[
             (&[], ["begin create", "instead create", "instead create"]),
             (&[("create", Open)], ["continue create", "instead create", "instead create"]),
             (&[("create", Done)], ["instead stop", "begin stop-1", "instead stop"]),

@@ -3,6 +3,8 @@
 mod bad_input;
 mod cleanup;
 mod dry_run;
+mod interrupt;
+mod kubectl;
 mod lifecycle;
 mod misbehaviour;
 mod output;

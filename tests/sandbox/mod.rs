@@ -7,7 +7,6 @@ mod cluster;
 mod faults;
 mod kubectl;
 mod lists;
-mod load;
 mod power;
 mod watches;
 mod writes;

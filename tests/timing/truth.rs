@@ -1,5 +1,7 @@
 //! Runs the whole test against a sandbox in another process and compares the record with the truth file.
 
+#![allow(clippy::unwrap_used, reason = "what fails here fails the test or the bench")]
+
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};

@@ -31,6 +31,8 @@ pub struct Layout {
     pub width: usize,
     /// Show every VM and every milestone.
     pub wide: bool,
+    /// Begin with the block that says which run this is.
+    pub title: bool,
     /// Write column headers.
     pub headers: bool,
     /// Write styles.
@@ -40,7 +42,7 @@ pub struct Layout {
 impl Default for Layout {
     /// What a pipe gets: the guide's 80 columns, headers, no styles.
     fn default() -> Self {
-        Self { width: 80, wide: false, headers: true, paint: Paint::Plain }
+        Self { width: 80, wide: false, title: true, headers: true, paint: Paint::Plain }
     }
 }
 
@@ -48,7 +50,9 @@ impl Report {
     /// The report as text for a terminal.
     pub fn table(&self, layout: &Layout) -> String {
         let mut page = Page::new(*layout);
-        header::write(&mut page, self);
+        if layout.title {
+            header::write(&mut page, self);
+        }
         let full = |phase: &&PhaseBlock| phase.shown == Shown::Full;
         for phase in self.phases.iter().filter(full) {
             match phase.kind {

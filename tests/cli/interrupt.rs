@@ -1,0 +1,83 @@
+//! Ctrl-C in the middle: what is known is saved, the lock is given back, and the same command goes on.
+
+use std::process::Command;
+use std::time::Duration;
+
+use bootstorm::observe::clock::monotonic_now;
+use bootstorm::sandbox::faults::{Effect, Match, Rule};
+use bootstorm::sandbox::store::kind;
+
+use crate::support::{Cluster, Ran};
+
+const VMS: &str = "12";
+
+fn machines(cluster: &Cluster) -> usize {
+    cluster.sandbox.store().list(&kind::VIRTUAL_MACHINES, None).0.len()
+}
+
+/// Waits for something that is about to happen, for ten seconds at most.
+#[track_caller]
+fn until(happened: impl Fn() -> bool) {
+    let began = monotonic_now();
+    while !happened() {
+        assert!(began.elapsed() < Duration::from_secs(10), "it did not happen");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn an_interrupted_create_is_continued_and_creates_nothing_twice() {
+    let cluster = Cluster::instant();
+    cluster.run(&["setup", "--end", VMS]).exits(0);
+    let slow = Rule {
+        matching: Match::on("create", "virtualmachines"),
+        effect: Effect::Delay(Duration::from_millis(150)),
+        remaining: None,
+    };
+    let slow = cluster.sandbox.faults().add(slow);
+    let child = cluster.program().spawn(&["create", "--concurrency", "2"]);
+    until(|| machines(&cluster) >= 4);
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    Ran::of(child).exits(130).complains(&[
+        "interrupted",
+        "everything is saved",
+        "go on: kubectl bootstorm create",
+    ]);
+    let made = machines(&cluster);
+    assert!(made < 12, "the launch was stopped, {made} were made");
+    assert!(cluster.sandbox.store().get(&kind::LEASES, "default", "bootstorm-boot-storm-test").is_none());
+    cluster.run(&["status"]).exits(0).prints(&["interrupted", "Next: kubectl bootstorm create"]);
+    cluster.run(&["stop"]).exits(1).complains(&["create of run", "has not been finished"]);
+
+    cluster.sandbox.faults().remove(slow);
+    let report = cluster.run(&["create", "-o", "json"]).exits(0).complains(&["were through before"]).json();
+    let phase = &report["phases"][0];
+    assert_eq!(phase["counts"]["reached"], 12, "{phase}");
+    assert_eq!(machines(&cluster), 12);
+    for row in phase["rows"].as_array().unwrap() {
+        assert_eq!(row["attempts"], 1, "no request was sent twice: {row}");
+    }
+}
+
+#[test]
+fn a_second_interrupt_leaves_at_once() {
+    let cluster = Cluster::instant();
+    cluster.run(&["setup", "--end", "2"]).exits(0);
+    cluster.sandbox.faults().add(Rule {
+        matching: Match::on("create", "virtualmachines"),
+        effect: Effect::Delay(Duration::from_secs(60)),
+        remaining: None,
+    });
+    let child = cluster.program().spawn(&["create"]);
+    let lease =
+        || cluster.sandbox.store().get(&kind::LEASES, "default", "bootstorm-boot-storm-test").is_some();
+    until(lease);
+    let interrupt =
+        || assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    interrupt();
+    std::thread::sleep(Duration::from_millis(100));
+    interrupt();
+    let began = monotonic_now();
+    assert_eq!(Ran::of(child).code, 130);
+    assert!(began.elapsed() < Duration::from_secs(2));
+}
