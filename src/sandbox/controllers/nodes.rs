@@ -68,8 +68,7 @@ impl Node {
             teardowns: Pool::new(profile.kubelet.teardown_places),
             pulls: Pool::new(1),
             images: Mutex::default(),
-            // k8s: the kubelet's client limit is 50/100.
-            kubelet: cluster.bucket(50.0, 100.0),
+            kubelet: cluster.bucket(profile.kubelet.qps, profile.kubelet.burst),
             handler: cluster.bucket(profile.virt_handler.qps, profile.virt_handler.burst),
             instances: Arc::new(WorkQueue::new(clock)),
             addresses: Mutex::new(Addresses { block, next: 2, taken: vec![false; ADDRESSES as usize] }),

@@ -150,6 +150,10 @@ impl Default for Scheduler {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct Kubelet {
+    /// Calls per second to the API server (k8s: 50).
+    pub qps: f64,
+    /// Calls at once (k8s: 100).
+    pub burst: f64,
     /// Pod sandboxes set up at the same time. With `sandbox` this gives the 3-8 pods/s that a node starts (estimate
     /// from published densities: runtime and CNI take locks per node).
     pub sandbox_places: usize,
@@ -176,6 +180,8 @@ pub struct Kubelet {
 impl Default for Kubelet {
     fn default() -> Self {
         Self {
+            qps: 50.0,
+            burst: 100.0,
             sandbox_places: 8,
             sandbox: Draw::new(1.1, 0.25),
             init_containers: Draw::new(0.8, 0.3),
