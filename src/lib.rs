@@ -13,6 +13,7 @@ pub mod failure;
 pub mod observe;
 pub mod phases;
 pub mod plan;
+pub mod probe;
 pub mod record;
 pub mod report;
 pub mod sandbox;

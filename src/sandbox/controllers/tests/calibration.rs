@@ -186,37 +186,22 @@ async fn a_faster_clock_does_not_change_what_is_simulated() {
     assert!((slow.create.mean - fast.create.mean).abs() < 1.0, "{slow:?} {fast:?}");
 }
 
-/// How long a storm takes to simulate: `MACHINES=10000 SPEED=20 cargo test --release --lib real_time -- --ignored --nocapture`.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "takes real time"]
-async fn real_time() {
-    let number = |name: &str, default: f64| {
-        std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
-    };
-    let (machines, speed) = (number("MACHINES", 1000.0) as usize, number("SPEED", 20.0));
-    let began = tokio::time::Instant::now();
-    let seen = storm_at("default", machines.div_ceil(200), machines, speed).await;
-    println!("{machines} machines at {speed}: {:?} in {:.1} s", seen, began.elapsed().as_secs_f64());
-}
-
-/// The table of the notes: `cargo test --lib calibration_table -- --ignored --nocapture`.
+/// Prints the table of `docs/sandbox.md` too, for whatever `PROFILES` and `COUNTS` ask for.
 #[tokio::test(start_paused = true)]
-#[ignore = "prints a table; takes a while"]
-async fn calibration_table() {
-    let profiles = std::env::var("PROFILES")
-        .unwrap_or_else(|_| "default slow-storage throttled-controller small-node".into());
-    let counts = std::env::var("COUNTS").unwrap_or_else(|_| "10 50 100 200".into());
-    println!("| profile | N | create mean | max | net mean | stop | storm mean | max | net mean | ratio |");
+async fn a_larger_storm_is_a_slower_one() {
+    let asked = |name: &str, default: &str| std::env::var(name).unwrap_or_else(|_| default.to_owned());
+    println!("| profile | VMs | create mean | max | network | stop | storm mean | max | network | ratio |");
     println!("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |");
-    for profile in profiles.split_whitespace() {
-        for count in counts.split_whitespace().filter_map(|count| count.parse().ok()) {
-            let nodes = if profile == "small-node" { 1 } else { usize::max(3, count / 200) };
-            if profile == "small-node" && count > 100 {
+    for name in asked("PROFILES", "default small-node").split_whitespace() {
+        let profile = profile::named(name).expect("a profile");
+        let mut before = 0.0;
+        for count in asked("COUNTS", "10 50 100").split_whitespace().filter_map(|count| count.parse().ok()) {
+            if count > profile.node.count * profile.node.pods as usize {
                 continue;
             }
-            let s = storm(profile, nodes, count).await;
+            let s = storm(name, profile.node.count, count).await;
             println!(
-                "| {profile} | {count} | {:.1} | {:.1} | {:.1} | {:.1} | {:.1} | {:.1} | {:.1} | {:.2} |",
+                "| {name} | {count} | {:.1} | {:.1} | {:.1} | {:.1} | {:.1} | {:.1} | {:.1} | {:.2} |",
                 s.create.mean,
                 s.create.max,
                 s.create_network.mean,
@@ -226,6 +211,9 @@ async fn calibration_table() {
                 s.storm_network.mean,
                 s.ratio()
             );
+            assert!(s.storm.mean > before, "{name} with {count} VMs: {s:?}");
+            assert!(s.storm_network.mean > s.storm.mean, "the network comes after Running: {s:?}");
+            before = s.storm.mean;
         }
     }
 }

@@ -1,0 +1,141 @@
+//! Who is being probed, by which prober, and what has to be asked again when a stream is opened anew.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+
+use super::{Ask, Probe};
+
+/// A target that answered
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Answered {
+    /// The VM, by its position in the plan.
+    pub target: u32,
+    /// What it answered.
+    pub probe: Probe,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Waiting {
+    answered: Answered,
+    address: IpAddr,
+    prober: usize,
+}
+
+/// Everything that waits for an answer
+///
+/// Ids are never used twice, so that an answer that was on its way when an address changed cannot be taken for the
+/// new one.
+#[derive(Debug)]
+pub struct Roster {
+    waiting: HashMap<u32, Waiting>,
+    ids: HashMap<(u32, Probe), u32>,
+    next: u32,
+    load: Vec<usize>,
+}
+
+impl Roster {
+    /// A roster for so many probers.
+    pub fn new(probers: usize) -> Self {
+        Self { waiting: HashMap::new(), ids: HashMap::new(), next: 0, load: vec![0; probers.max(1)] }
+    }
+
+    /// Begins to probe a VM at an address, or goes on at another one; gives what to ask which prober.
+    pub fn add(&mut self, target: u32, probe: Probe, address: IpAddr) -> Vec<(usize, Ask)> {
+        let mut asks = Vec::new();
+        let mut prober = None;
+        if let Some(id) = self.ids.get(&(target, probe)).copied()
+            && let Some(known) = self.waiting.get(&id)
+        {
+            if known.address == address {
+                return Vec::new();
+            }
+            prober = Some(known.prober);
+            asks.extend(self.forget(target, probe));
+        }
+        let least = || self.load.iter().enumerate().min_by_key(|(_, load)| **load).map_or(0, |(n, _)| n);
+        let prober = prober.unwrap_or_else(least);
+        let id = self.next;
+        self.next += 1;
+        self.load[prober] += 1;
+        self.ids.insert((target, probe), id);
+        self.waiting.insert(id, Waiting { answered: Answered { target, probe }, address, prober });
+        asks.push((prober, Ask::Add { id, probe, address }));
+        asks
+    }
+
+    /// Stops probing a VM in one way.
+    pub fn forget(&mut self, target: u32, probe: Probe) -> Option<(usize, Ask)> {
+        let id = self.ids.remove(&(target, probe))?;
+        let waiting = self.waiting.remove(&id)?;
+        self.load[waiting.prober] -= 1;
+        Some((waiting.prober, Ask::Drop(id)))
+    }
+
+    /// Takes an answer; `None` when nobody waits for it any more. Gives what to tell the prober too.
+    pub fn reached(&mut self, id: u32) -> Option<(Answered, Option<(usize, Ask)>)> {
+        let answered = self.waiting.get(&id)?.answered;
+        Some((answered, self.forget(answered.target, answered.probe)))
+    }
+
+    /// Whom an id stands for.
+    pub fn who(&self, id: u32) -> Option<Answered> {
+        self.waiting.get(&id).map(|waiting| waiting.answered)
+    }
+
+    /// Everything that a prober has to be asked when its stream is opened anew.
+    pub fn again(&self, prober: usize) -> Vec<Ask> {
+        let mut asks: Vec<(u32, Ask)> = self
+            .waiting
+            .iter()
+            .filter(|(_, waiting)| waiting.prober == prober)
+            .map(|(id, w)| (*id, Ask::Add { id: *id, probe: w.answered.probe, address: w.address }))
+            .collect();
+        asks.sort_by_key(|(id, _)| *id);
+        asks.into_iter().map(|(_, ask)| ask).collect()
+    }
+
+    /// How many answers are waited for.
+    pub fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// Whether no answer is waited for.
+    pub fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ip(last: u8) -> IpAddr {
+        IpAddr::from([10, 0, 0, last])
+    }
+
+    #[test]
+    fn targets_are_spread_and_asked_again_after_a_break() {
+        let mut roster = Roster::new(2);
+        for target in 0..4 {
+            roster.add(target, Probe::Ping, ip(target as u8));
+        }
+        assert_eq!([roster.again(0).len(), roster.again(1).len()], [2, 2]);
+        let Ask::Add { id, .. } = roster.again(0)[0] else { panic!() };
+        let (answered, drop) = roster.reached(id).unwrap();
+        assert_eq!((answered.target, drop), (0, Some((0, Ask::Drop(id)))));
+        assert_eq!(roster.again(0).len(), 1);
+        assert!(roster.reached(id).is_none(), "an answer counts once");
+    }
+
+    #[test]
+    fn a_changed_address_gets_a_new_id_so_that_a_late_answer_of_the_old_one_is_nothing() {
+        let mut roster = Roster::new(1);
+        let first = roster.add(5, Probe::Tcp(22), ip(1));
+        let [(0, Ask::Add { id: old, .. })] = first[..] else { panic!("{first:?}") };
+        assert!(roster.add(5, Probe::Tcp(22), ip(1)).is_empty());
+        let second = roster.add(5, Probe::Tcp(22), ip(2));
+        assert_eq!(second.len(), 2);
+        assert!(roster.reached(old).is_none());
+        assert_eq!(roster.len(), 1);
+    }
+}
