@@ -18,7 +18,7 @@ pub struct SandboxArgs {
     #[arg(long, value_name = "NAME|FILE", default_value = "default")]
     pub profile: String,
     /// Seed of everything random
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(long, value_name = "N", default_value_t = 42)]
     pub seed: u64,
     /// Divide every simulated duration by this
     #[arg(long, value_name = "X", default_value_t = 1.0)]

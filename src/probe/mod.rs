@@ -1,6 +1,6 @@
 //! Is the guest reachable: what is probed, the prober's script, and the protocol spoken with it.
 //!
-//! Pure. The stream that carries the protocol is [`crate::cluster::exec`]; who is probed when is decided in
+//! Pure. The stream that carries the protocol is `cluster::exec`; who is probed when is decided in
 //! [`crate::phases`].
 
 pub mod kind;

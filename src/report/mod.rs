@@ -3,7 +3,7 @@
 //! [`Report`] holds exactly what is shown, in order, as numbers; it is also the public JSON document. Each format
 //! is one small file that only writes: adding one touches nothing else. Where the text goes is somebody else's
 //! decision. The first line of defence against hostile text is here: formats for a terminal pass everything that
-//! comes from a cluster through [`printable`].
+//! comes from a cluster through [`printable()`].
 
 mod build;
 mod compared;
