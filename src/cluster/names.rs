@@ -30,6 +30,8 @@ pub enum Role {
     Target,
     /// The record of the run.
     Record,
+    /// A pod that probes guests.
+    Prober,
     /// The lock that keeps a second process away.
     Lock,
 }
@@ -40,6 +42,7 @@ impl Role {
         match self {
             Self::Target => "target",
             Self::Record => "record",
+            Self::Prober => "prober",
             Self::Lock => "lock",
         }
     }

@@ -36,6 +36,9 @@ pub struct PaceArgs {
     /// Time limit for each VM to reach the goal of the phase
     #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = values::limit)]
     pub timeout: Duration,
+    /// Time limit for each VM from Running until it answers its probes
+    #[arg(long, value_name = "DURATION", default_value = "600s", value_parser = values::limit)]
+    pub ping_timeout: Duration,
     /// How power is switched
     #[arg(long, value_name = "HOW", value_enum, default_value_t, hide_short_help = true)]
     pub via: ViaArg,
@@ -56,6 +59,7 @@ impl PaceArgs {
         PhaseSettings {
             concurrency: self.concurrency,
             timeout_seconds: self.timeout.as_secs().max(1),
+            ping_timeout_seconds: self.ping_timeout.as_secs().max(1),
             via: match self.via {
                 ViaArg::Patch => Via::Patch,
                 ViaArg::Subresource => Via::Subresource,

@@ -7,6 +7,9 @@ use clap::Args;
 
 use crate::failure::Failure;
 use crate::plan::{Plan, Template, TemplateSource};
+use crate::probe::{ProbePlan, kind::parse_probes};
+
+use super::values;
 
 /// The container disk of the built-in manifest.
 const CONTAINER_DISK: &str = "quay.io/containerdisks/fedora:41";
@@ -28,6 +31,51 @@ pub struct RunArgs {
     pub prefix: String,
 }
 
+/// The image of prober pods: small, well known, and with everything that the probe needs.
+const PROBE_IMAGE: &str = "docker.io/library/busybox:1.37.0";
+/// VMs per prober pod, unless the user chooses their number.
+const VMS_PER_PROBER: u32 = 250;
+
+/// Flags that say how it is found out whether guests are reachable
+#[derive(Debug, Clone, Args)]
+pub struct ProbeArgs {
+    /// What counts as reachable: ping, tcp:PORT, agent, or several (the first decides), or none
+    #[arg(long, value_name = "LIST", default_value = "ping")]
+    pub probe: String,
+    /// Image of the prober pods; needs sh, and ping or nc
+    #[arg(long, value_name = "IMAGE", default_value = PROBE_IMAGE, hide_short_help = true)]
+    pub probe_image: String,
+    /// Prober pods to make; default is one for every 250 VMs
+    #[arg(long, value_name = "N", value_parser = values::count, hide_short_help = true)]
+    pub probers: Option<usize>,
+    /// Pod of yours to probe from, instead of pods that the run makes
+    #[arg(long, value_name = "NAMESPACE/NAME", conflicts_with = "probers", hide_short_help = true)]
+    pub probe_pod: Option<String>,
+}
+
+impl ProbeArgs {
+    fn resolve(&self, vms: u32) -> Result<ProbePlan, Failure> {
+        let probes = parse_probes(&self.probe).map_err(|fault| {
+            Failure::usage(format!("--probe {} is not understood", self.probe)).because(fault)
+        })?;
+        let pod = match self.probe_pod.as_deref().map(|text| text.split_once('/')) {
+            None => None,
+            Some(Some((namespace, name))) if !namespace.is_empty() && !name.is_empty() => {
+                Some((namespace.to_owned(), name.to_owned()))
+            }
+            Some(_) => return Err(Failure::usage("--probe-pod wants NAMESPACE/NAME")),
+        };
+        let needed = probes.iter().any(|probe| probe.needs_prober());
+        let probers = self.probers.unwrap_or(vms.div_ceil(VMS_PER_PROBER) as usize);
+        Ok(ProbePlan {
+            image: if needed && pod.is_none() { self.probe_image.clone() } else { String::new() },
+            probers: if needed && pod.is_none() { probers } else { 0 },
+            pod: pod.filter(|_| needed),
+            probes,
+        })
+    }
+}
+
 /// Flags that describe which VMs a run has
 #[derive(Debug, Clone, Args)]
 pub struct PlanArgs {
@@ -46,6 +94,8 @@ pub struct PlanArgs {
     /// VirtualMachine manifest to use instead of the built-in one, YAML or JSON; - reads standard input
     #[arg(short, long, value_name = "FILE")]
     pub filename: Option<PathBuf>,
+    #[command(flatten)]
+    pub probe: ProbeArgs,
 }
 
 /// Plan flags on a later command: they must agree with what setup froze
@@ -97,8 +147,9 @@ impl PlanArgs {
                 (TemplateSource::File { name, sha256 }, template, Some(text))
             }
         };
-        let plan = Plan::resolve(&run.prefix, self.start, self.end, &self.vm_name, source)
+        let mut plan = Plan::resolve(&run.prefix, self.start, self.end, &self.vm_name, source)
             .map_err(|fault| Failure::usage(fault).hint("see: kubectl bootstorm setup --help"))?;
+        plan.probe = self.probe.resolve(plan.size())?;
         Ok(Resolved { plan, template, text })
     }
 }

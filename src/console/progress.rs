@@ -29,6 +29,7 @@ struct State {
     sent: usize,
     accepted: usize,
     instances: usize,
+    running: usize,
     reached: usize,
     failed: u32,
     tenth: usize,
@@ -47,6 +48,7 @@ impl Progress {
             sent: 0,
             accepted: 0,
             instances: 0,
+            running: 0,
             reached: 0,
             failed: 0,
             tenth: 0,
@@ -63,6 +65,10 @@ impl Progress {
                 state.begin(self.console, "setup", "namespaces", *namespaces, 0);
                 self.plain(&state, &format!("setup: making {namespaces} namespaces, {batch_size} at a time"));
             }
+            Event::ProbersBegan { probers } => {
+                state.begin(self.console, "setup", "probers", *probers, 0);
+                self.plain(&state, &format!("setup: making and trying {probers} prober pods"));
+            }
             Event::PhaseBegan { phase, targets, done, goal } => {
                 state.begin(self.console, &phase.to_string(), goal.word(), *targets, *done);
                 state.goal = Some(*goal);
@@ -73,10 +79,11 @@ impl Progress {
                 state.begin(self.console, "cleanup", what, *count, 0);
                 self.plain(&state, &format!("cleanup: deleting {count} {what}"));
             }
-            Event::NamespaceMade | Event::Gone => state.reached += 1,
+            Event::NamespaceMade | Event::Gone | Event::ProberWorks => state.reached += 1,
             Event::Sent => state.sent += 1,
             Event::Accepted => state.accepted += 1,
             Event::Passed(Milestone::Instance) => state.instances += 1,
+            Event::Passed(Milestone::Running) => state.running += 1,
             Event::Passed(_) => {}
             Event::Ended { outcome: Outcome::Reached, .. } => state.reached += 1,
             Event::Ended { target, reason, .. } => {
@@ -91,6 +98,12 @@ impl Progress {
             }
             Event::Blind(gap) => {
                 self.line(&state, &format!("the watch was interrupted for {gap}; what it missed is marked"));
+            }
+            Event::ProbeBlind(gap) => {
+                self.line(
+                    &state,
+                    &format!("a prober's stream was broken for {gap}; what it missed is marked"),
+                );
             }
             Event::Warning(text) => self.line(&state, &escape(text)),
             Event::Interrupted => {
@@ -147,7 +160,8 @@ impl State {
         title.clone_into(&mut self.title);
         noun.clone_into(&mut self.noun);
         (self.total, self.reached) = (total, done);
-        (self.sent, self.accepted, self.instances, self.failed, self.tenth) = (0, 0, 0, 0, 0);
+        (self.sent, self.accepted, self.instances, self.running) = (0, 0, 0, 0);
+        (self.failed, self.tenth) = (0, 0);
         self.goal = None;
         self.began = monotonic_now();
         if console.is_interactive() {
@@ -171,6 +185,9 @@ impl State {
             message.push_str(&format!(" · sent {}", self.sent));
             if goal != Milestone::Gone {
                 message.push_str(&format!(" · VMIs {}", self.instances));
+            }
+            if goal == Milestone::Reachable {
+                message.push_str(&format!(" · running {}", self.running));
             }
             message.push_str(&format!(" · failed {}", self.failed));
         }

@@ -152,7 +152,8 @@ impl Fold {
         if timeline.node.is_none() {
             timeline.node.clone_from(&instance.node);
         }
-        if timeline.address.is_none() {
+        if instance.address.is_some() {
+            // The latest address counts: a guest may report none for a while, or another one.
             timeline.address.clone_from(&instance.address);
         }
         stamp(timeline, instance);
@@ -195,6 +196,7 @@ fn stamp(timeline: &mut Timeline, instance: &Instance) {
 fn forget_instance(timeline: &mut Timeline) {
     timeline.moments.retain(|milestone, _| *milestone <= Milestone::Accepted);
     timeline.stamps.clear();
+    timeline.probes.clear();
     timeline.instance_uid = None;
     timeline.node = None;
     timeline.address = None;

@@ -89,6 +89,9 @@ pub struct Timeline {
     /// Time spent waiting after 429 answers, in microseconds.
     #[serde(default, skip_serializing_if = "is_zero_offset")]
     pub throttled_for: Offset,
+    /// Probe, as the user names it → when the guest answered it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub probes: BTreeMap<String, Moment>,
     /// How it ended.
     #[serde(default)]
     pub outcome: Outcome,

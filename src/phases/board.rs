@@ -1,14 +1,35 @@
 //! Where a phase stands: its timelines, who is still on the way, and whose time is up.
 
-use std::collections::VecDeque;
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use super::event::{Event, Listener};
 use super::launch::Launched;
 use crate::cluster::changes::{News, Received};
-use crate::observe::{Change, Clock, Fold, Milestone, Offset, Outcome, Receipt};
+use crate::observe::{Change, Clock, Fold, Milestone, Moment, Outcome, Receipt, Source};
 use crate::plan::Target;
+use crate::probe::Probe;
 use crate::record::{Gap, PhaseRecord};
+
+/// What a VM's time is up for
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Limit {
+    /// It is not Running (or gone).
+    State,
+    /// It runs, but does not answer.
+    Answer,
+}
+
+/// A wish about probing
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Due {
+    /// A guest runs at an address: probe it.
+    Probe(u32, IpAddr),
+    /// It does not run any more, or its part is over.
+    Forget(u32),
+}
 
 /// The state of a running phase, without any input or output
 pub(super) struct Board<'a> {
@@ -21,8 +42,14 @@ pub(super) struct Board<'a> {
     unanswered: usize,
     /// VMs whose outcome is open.
     pending: usize,
-    /// Whose time is up when, in the order of their requests.
-    deadlines: VecDeque<(Instant, u32)>,
+    /// Whose time is up when, and for what.
+    deadlines: BinaryHeap<Reverse<(Instant, u32, Limit)>>,
+    /// What has to be answered; the first decides. Empty unless guests are probed in this phase.
+    probes: Vec<Probe>,
+    /// Whom the probers are busy with, and where.
+    probed: HashMap<u32, IpAddr>,
+    /// Wishes that nobody has taken yet.
+    dues: Vec<Due>,
     /// Something changed since the last save.
     pub(super) dirty: bool,
 }
@@ -34,19 +61,31 @@ impl<'a> Board<'a> {
         fold: Fold,
         targets: &'a [Target],
         events: Listener<'a>,
+        probes: Vec<Probe>,
     ) -> Self {
         let pending = phase.timelines.iter().filter(|timeline| !timeline.is_over()).count();
         let timeout = Duration::from_secs(phase.settings.timeout_seconds);
-        let mut asked: Vec<(Offset, u32)> = phase
-            .timelines
-            .iter()
-            .filter(|timeline| !timeline.is_over())
-            .filter_map(|timeline| Some((timeline.at(Milestone::Requested)?, timeline.target)))
-            .collect();
-        asked.sort_unstable();
-        let deadlines =
-            asked.into_iter().map(|(at, target)| (clock.instant(at.plus(timeout)), target)).collect();
-        Self { phase, clock, fold, targets, events, unanswered: 0, pending, deadlines, dirty: true }
+        let deadline = |timeline: &crate::observe::Timeline| {
+            let at = clock.instant(timeline.at(Milestone::Requested)?.plus(timeout));
+            Some(Reverse((at, timeline.target, Limit::State)))
+        };
+        let open = phase.timelines.iter().filter(|timeline| !timeline.is_over());
+        let deadlines = open.filter_map(deadline).collect();
+        let (probed, dues) = (HashMap::new(), Vec::new());
+        Self {
+            phase,
+            clock,
+            fold,
+            targets,
+            events,
+            unanswered: 0,
+            pending,
+            deadlines,
+            probes,
+            probed,
+            dues,
+            dirty: true,
+        }
     }
 
     fn timeout(&self) -> Duration {
@@ -75,7 +114,7 @@ impl<'a> Board<'a> {
 
     /// When the next VM's time is up.
     pub(super) fn next_deadline(&self) -> Option<Instant> {
-        self.deadlines.front().map(|(at, _)| *at)
+        self.deadlines.peek().map(|Reverse((at, ..))| *at)
     }
 
     /// Takes news of the watch into account.
@@ -103,7 +142,81 @@ impl<'a> Board<'a> {
         for passed in self.fold.apply(&mut self.phase.timelines, change, receipt) {
             self.dirty = true;
             (self.events)(&Event::Passed(passed.milestone));
+            match passed.milestone {
+                Milestone::Running => self.limit_answer(passed.target),
+                Milestone::Agent if self.probes.contains(&Probe::Agent) => {
+                    let moment = self.phase.timelines[passed.target as usize].moments[&Milestone::Agent];
+                    self.answered(passed.target, Probe::Agent, moment);
+                }
+                _ => {}
+            }
             self.check_goal(passed.target);
+        }
+        let target = match change {
+            Change::Present(instance) => &instance.target,
+            Change::Absent { target, .. } => target,
+        };
+        if let Some(position) = self.fold.position(target) {
+            self.plan_probing(position);
+        }
+    }
+
+    /// Takes an answer of a guest into account.
+    pub(super) fn probed(&mut self, target: u32, probe: Probe, at: Instant, late: bool) {
+        let source = if late { Source::Late } else { Source::Seen };
+        self.answered(target, probe, Moment { at: self.clock.at(at), source });
+        self.check_goal(target);
+        self.plan_probing(target);
+    }
+
+    /// Takes the wishes about probing.
+    pub(super) fn take_dues(&mut self) -> Vec<Due> {
+        std::mem::take(&mut self.dues)
+    }
+
+    /// Whether a guest has answered a probe.
+    pub(super) fn has_answered(&self, target: u32, probe: Probe) -> bool {
+        self.phase.timelines[target as usize].probes.contains_key(&probe.to_string())
+    }
+
+    fn answered(&mut self, target: u32, probe: Probe, moment: Moment) {
+        let decides = self.probes.first() == Some(&probe);
+        let timeline = self.timeline(target);
+        timeline.probes.entry(probe.to_string()).or_insert(moment);
+        if decides && !timeline.has(Milestone::Reachable) {
+            timeline.moments.insert(Milestone::Reachable, moment);
+            (self.events)(&Event::Passed(Milestone::Reachable));
+        }
+        self.dirty = true;
+    }
+
+    /// From Running on, a guest has its own time to answer.
+    fn limit_answer(&mut self, target: u32) {
+        let running = self.timeline(target).at(Milestone::Running);
+        if let (false, Some(running)) = (self.probes.is_empty(), running) {
+            let limit = Duration::from_secs(self.phase.settings.ping_timeout_seconds);
+            self.deadlines.push(Reverse((self.clock.instant(running.plus(limit)), target, Limit::Answer)));
+        }
+    }
+
+    /// Decides whether, and where, a guest has to be probed.
+    fn plan_probing(&mut self, target: u32) {
+        if !self.probes.iter().any(|probe| probe.needs_prober()) {
+            return;
+        }
+        let timeline = &self.phase.timelines[target as usize];
+        let runs = !timeline.is_over() && timeline.has(Milestone::Running);
+        let address = timeline.address.as_deref().filter(|_| runs).and_then(|text| text.parse().ok());
+        match (address, self.probed.get(&target)) {
+            (Some(address), known) if known != Some(&address) => {
+                self.probed.insert(target, address);
+                self.dues.push(Due::Probe(target, address));
+            }
+            (None, Some(_)) => {
+                self.probed.remove(&target);
+                self.dues.push(Due::Forget(target));
+            }
+            _ => {}
         }
     }
 
@@ -115,7 +228,7 @@ impl<'a> Board<'a> {
                 let offset = self.clock.at(at);
                 let deadline = at + self.timeout();
                 self.timeline(target).see(Milestone::Requested, offset);
-                self.deadlines.push_back((deadline, target));
+                self.deadlines.push(Reverse((deadline, target, Limit::State)));
                 (self.events)(&Event::Sent);
                 // The watch may have been faster than the launch's own message.
                 self.check_goal(target);
@@ -161,20 +274,59 @@ impl<'a> Board<'a> {
     /// Ends the VMs whose time is up, and gives them.
     pub(super) fn expire(&mut self, now: Instant) -> Vec<u32> {
         let mut expired = Vec::new();
-        while let Some((at, target)) = self.deadlines.front().copied() {
-            let over = self.timeline(target).is_over();
-            if !over && at > now {
+        while let Some(Reverse((at, target, limit))) = self.deadlines.peek().copied() {
+            let moot = self.is_moot(target, limit, at);
+            if !moot && at > now {
                 break;
             }
-            self.deadlines.pop_front();
-            if !over {
-                let reason =
-                    format!("not {} after {}s", self.phase.goal, self.phase.settings.timeout_seconds);
-                self.end(target, Outcome::TimedOut, Some(reason));
+            self.deadlines.pop();
+            if !moot {
+                self.time_out(target, limit);
                 expired.push(target);
             }
         }
         expired
+    }
+
+    /// Whether a limit does not matter any more.
+    fn is_moot(&self, target: u32, limit: Limit, at: Instant) -> bool {
+        let timeline = &self.phase.timelines[target as usize];
+        if timeline.is_over() {
+            return true;
+        }
+        match (limit, timeline.at(Milestone::Running)) {
+            // It runs in time; from then on the other limit holds.
+            (Limit::State, running) => !self.probes.is_empty() && running.is_some(),
+            (Limit::Answer, None) => true,
+            // It began to run again since then, as another instance.
+            (Limit::Answer, Some(running)) => {
+                let allowed = Duration::from_secs(self.phase.settings.ping_timeout_seconds);
+                self.clock.instant(running.plus(allowed)) > at
+            }
+        }
+    }
+
+    fn time_out(&mut self, target: u32, limit: Limit) {
+        let settings = &self.phase.settings;
+        let (state, answer) = (settings.timeout_seconds, settings.ping_timeout_seconds);
+        let timeline = &self.phase.timelines[target as usize];
+        let silent: Vec<String> = self
+            .probes
+            .iter()
+            .map(ToString::to_string)
+            .filter(|probe| !timeline.probes.contains_key(probe))
+            .collect();
+        let reason = match limit {
+            Limit::State if self.phase.goal == Milestone::Reachable => format!("not running after {state}s"),
+            Limit::State => format!("not {} after {state}s", self.phase.goal),
+            Limit::Answer if timeline.address.is_none() => {
+                format!("running, but it reports no address after {answer}s")
+            }
+            Limit::Answer => format!("running, but no answer to {} after {answer}s", silent.join(" and ")),
+        };
+        let reached = timeline.has(self.phase.goal);
+        self.end(target, if reached { Outcome::Reached } else { Outcome::TimedOut }, Some(reason));
+        self.plan_probing(target);
     }
 
     /// Adds what was found out about a VM that did not reach the goal.
@@ -194,7 +346,8 @@ impl<'a> Board<'a> {
     fn check_goal(&mut self, target: u32) {
         let goal = self.phase.goal;
         let timeline = self.timeline(target);
-        if !timeline.is_over() && timeline.has(goal) && timeline.has(Milestone::Requested) {
+        let arrived = !timeline.is_over() && timeline.has(goal) && timeline.has(Milestone::Requested);
+        if arrived && self.probes.iter().all(|probe| self.has_answered(target, *probe)) {
             self.end(target, Outcome::Reached, None);
         }
     }

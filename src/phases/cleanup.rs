@@ -30,6 +30,8 @@ pub struct Leftovers {
     pub machines: Vec<Found>,
     /// Its namespaces.
     pub namespaces: Vec<Found>,
+    /// Its prober pods, in the record's namespace.
+    pub pods: Vec<Found>,
     /// Its `ConfigMaps`, in the record's namespace.
     pub config_maps: Vec<Found>,
     /// Its Secrets, in the record's namespace.
@@ -41,6 +43,7 @@ impl Leftovers {
     pub fn is_empty(&self) -> bool {
         self.machines.is_empty()
             && self.namespaces.is_empty()
+            && self.pods.is_empty()
             && self.config_maps.is_empty()
             && self.secrets.is_empty()
     }
@@ -50,6 +53,7 @@ impl Leftovers {
         let kinds = [
             ("virtualmachine", &self.machines),
             ("namespace", &self.namespaces),
+            ("pod", &self.pods),
             ("configmap", &self.config_maps),
             ("secret", &self.secrets),
         ];
@@ -125,6 +129,7 @@ pub async fn leftovers(cluster: &Cluster, selector: &str) -> Result<Leftovers, T
     Ok(Leftovers {
         machines: found(cluster, "list virtual machines", &machines::collection(None), selector).await?,
         namespaces: found(cluster, "list namespaces", &namespaces::collection(), selector).await?,
+        pods: found(cluster, "list prober pods", &here("pods"), selector).await?,
         config_maps: found(cluster, "list records", &here("configmaps"), selector).await?,
         secrets: found(cluster, "list secrets", &here("secrets"), selector).await?,
     })
@@ -145,6 +150,7 @@ pub async fn run(
     let everywhere = machines::collection(None);
     let deletion = Deletion { cluster, selector, concurrency, deadline: monotonic_now() + timeout, events };
     deletion.delete("virtual machines", &everywhere, &all.machines).await?;
+    deletion.delete("prober pods", &path("v1", Some(cluster.namespace()), "pods"), &all.pods).await?;
     deletion.delete("namespaces", &namespaces::collection(), &all.namespaces).await?;
     if !keep_record {
         let here = |plural| path("v1", Some(cluster.namespace()), plural);

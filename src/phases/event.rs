@@ -16,6 +16,13 @@ pub enum Event {
     },
     /// A namespace exists now.
     NamespaceMade,
+    /// Prober pods are being made and tried.
+    ProbersBegan {
+        /// How many there will be.
+        probers: usize,
+    },
+    /// The probe works in a prober pod.
+    ProberWorks,
     /// A timed phase began, or continues.
     PhaseBegan {
         /// Which one.
@@ -51,6 +58,8 @@ pub enum Event {
     },
     /// The watch was blind for this long.
     Blind(Offset),
+    /// The stream of a prober was broken for this long.
+    ProbeBlind(Offset),
     /// Something went wrong that the phase survives.
     Warning(String),
     /// The user interrupted; requests in flight are waited for.

@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval, sleep_until};
 
-use super::board::Board;
+use super::board::{Board, Due};
 use super::event::{Event, Listener};
 use super::launch::Launched;
+use super::probing::{Probed, Probing};
 use super::saving::Saver;
 use super::{Interrupt, timed::Cut};
 use crate::cluster::changes::Changes;
@@ -31,6 +32,7 @@ pub(super) struct Following<'a> {
     pub(super) targets: &'a [Target],
     pub(super) changes: &'a mut Changes,
     pub(super) launched: mpsc::UnboundedReceiver<Launched>,
+    pub(super) probing: &'a mut Option<Probing>,
     pub(super) saver: &'a mut Saver,
     pub(super) interrupt: Interrupt,
     pub(super) lock_lost: tokio::sync::watch::Receiver<bool>,
@@ -65,6 +67,7 @@ pub(super) async fn follow(mut following: Following<'_>, board: &mut Board<'_>) 
             }
             give_up_at.get_or_insert_with(|| monotonic_now() + TRAILING);
         }
+        probe_whom_it_is_due(board, following.probing);
         let until = [board.next_deadline(), give_up_at].into_iter().flatten().min();
         let until = until.unwrap_or_else(|| monotonic_now() + Duration::from_secs(3600));
         tokio::select! {
@@ -79,6 +82,11 @@ pub(super) async fn follow(mut following: Following<'_>, board: &mut Board<'_>) 
             Some(launched) = following.launched.recv() => {
                 board.launched(launched);
             }
+            probed = next_probed(following.probing) => match probed {
+                Probed::Answered { target, probe, at, late } => board.probed(target, probe, at, late),
+                Probed::Blind(gap) => (following.events)(&Event::ProbeBlind(gap.to.since(gap.from))),
+                Probed::Warning(text) => (following.events)(&Event::Warning(text)),
+            },
             Some((target, finding)) = findings.recv() => {
                 asked = asked.saturating_sub(1);
                 board.diagnose(target, &finding);
@@ -106,6 +114,27 @@ pub(super) async fn follow(mut following: Following<'_>, board: &mut Board<'_>) 
                     asked += 1;
                 }
             }
+        }
+    }
+}
+
+/// The next news of the probers; never when nothing is probed.
+async fn next_probed(probing: &mut Option<Probing>) -> Probed {
+    match probing {
+        Some(probing) => probing.next().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Tells the probers whom to probe and whom to forget.
+fn probe_whom_it_is_due(board: &mut Board<'_>, probing: &mut Option<Probing>) {
+    let Some(probing) = probing else { return };
+    for due in board.take_dues() {
+        match due {
+            Due::Probe(target, address) => {
+                probing.due(target, address, |probe| board.has_answered(target, probe));
+            }
+            Due::Forget(target) => probing.forget(target),
         }
     }
 }

@@ -35,6 +35,16 @@ pub fn permissions(plan: &Plan, namespace: &str) -> Vec<Permission> {
     for verb in ["get", "create", "update", "delete"] {
         wanted.push(here(verb, "coordination.k8s.io", "leases"));
     }
+    if plan.probe.needs_prober() {
+        let pods = plan.probe.pod.as_ref().map_or(namespace, |(namespace, _)| namespace);
+        let there =
+            |verb, resource| Permission { verb, group: "", resource, namespace: Some(pods.to_owned()) };
+        // A WebSocket begins as a GET; Kubernetes 1.35 and later ask for create too.
+        wanted.extend(["get", "create"].map(|verb| there(verb, "pods/exec")));
+        if plan.probe.pod.is_none() {
+            wanted.extend(["list", "watch", "create", "delete"].map(|verb| there(verb, "pods")));
+        }
+    }
     if matches!(plan.template, TemplateSource::File { .. }) {
         for verb in ["get", "create", "update", "delete"] {
             wanted.push(here(verb, "", "secrets"));
@@ -150,6 +160,8 @@ pub async fn make_namespaces(
         }
         events(&Event::NamespaceMade);
     }
+    drop(making);
+    super::probers::prepare(cluster, record, events).await?;
     record.setup.namespaces += made_now;
     record.setup.took = crate::observe::Offset(record.setup.took.0 + clock.now().0);
     record.setup.batch_size = batch_size;

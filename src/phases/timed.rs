@@ -9,8 +9,9 @@ use super::board::Board;
 use super::event::{Event, Listener};
 use super::follow::{Following, follow};
 use super::launch::launch;
+use super::probing::Probing;
 use super::saving::{Saver, put_phase};
-use super::{Interrupt, lineup};
+use super::{Interrupt, lineup, probers};
 use crate::cluster::changes::{Changes, News};
 use crate::cluster::lease::Held;
 use crate::cluster::names::{Role, labels, run_id_selector};
@@ -63,6 +64,13 @@ pub async fn run(
     let targets = record.plan.targets();
     let name = work.step.name();
     let (mut phase, clock) = begin(&work, record, targets.len() as u32);
+    let probes = match name.kind {
+        PhaseKind::Stop => Vec::new(),
+        _ => record.plan.probe.probes.clone(),
+    };
+    if !probes.is_empty() {
+        phase.goal = Milestone::Reachable;
+    }
     let mut changes = Changes::open(work.cluster, &run_id_selector(&record.run_id)).await?;
     let first = first_list(&mut changes).await;
     if let Step::Begin(_) = work.step {
@@ -83,12 +91,19 @@ pub async fn run(
     let mut saver = Saver::new(store);
     saver.finish(record).await?;
 
+    let places = if probes.is_empty() { Vec::new() } else { probers::places(work.cluster, record) };
+    let mut probing = if places.is_empty() {
+        None
+    } else {
+        Some(Probing::open(work.cluster, places, &probes, probers::interval(record), clock).await?)
+    };
+
     let requests = requests(&work, record, &phase, &targets)?;
     work.cluster.warm(work.settings.concurrency.min(requests.len())).await;
     let taking_part = phase.participants().count();
     let done = phase.participants().filter(|timeline| timeline.is_over()).count();
     (work.events)(&Event::PhaseBegan { phase: name, targets: taking_part, done, goal: phase.goal });
-    let mut board = Board::new(phase, clock, fold, &targets, work.events);
+    let mut board = Board::new(phase, clock, fold, &targets, work.events, probes);
     let listed = Receipt { at: clock.now(), late: true, server_ahead: work.cluster.server_ahead() };
     for change in &first {
         board.apply(change, listed);
@@ -102,6 +117,7 @@ pub async fn run(
         targets: &targets,
         changes: &mut changes,
         launched,
+        probing: &mut probing,
         saver: &mut saver,
         interrupt: work.interrupt,
         lock_lost: work.lock.lost(),
@@ -110,6 +126,7 @@ pub async fn run(
     let cut = follow(following, &mut board).await;
     let mut phase = board.phase;
     phase.state = if cut.is_some() { PhaseState::Interrupted } else { PhaseState::Done };
+    phase.probing = probing.as_ref().map(Probing::health);
     phase.ended = Some(clock.now());
     put_phase(record, phase);
     if !matches!(cut, Some(Cut::LockLost | Cut::RecordChanged)) {

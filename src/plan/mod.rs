@@ -9,6 +9,8 @@ pub mod template;
 
 use serde::{Deserialize, Serialize};
 
+use crate::probe::ProbePlan;
+
 pub use target::Target;
 pub use template::{Template, TemplateFault, TemplateSource};
 
@@ -28,6 +30,9 @@ pub struct Plan {
     pub vm_name: String,
     /// Where the VM manifest comes from.
     pub template: TemplateSource,
+    /// How it is found out whether guests are reachable.
+    #[serde(default)]
+    pub probe: ProbePlan,
 }
 
 impl Plan {
@@ -60,7 +65,14 @@ impl Plan {
         if let Some(fault) = prefix::dns_label_fault(vm_name) {
             return Err(format!("--vm-name `{}` cannot name a VM: {fault}", vm_name.escape_debug()));
         }
-        Ok(Self { prefix: prefix.into(), start, end, vm_name: vm_name.into(), template })
+        Ok(Self {
+            prefix: prefix.into(),
+            start,
+            end,
+            vm_name: vm_name.into(),
+            template,
+            probe: ProbePlan::default(),
+        })
     }
 
     /// The number of VMs.
@@ -85,6 +97,7 @@ impl Plan {
             ("--start", self.start.to_string(), other.start.to_string()),
             ("--end", self.end.to_string(), other.end.to_string()),
             ("--vm-name", self.vm_name.clone(), other.vm_name.clone()),
+            ("--probe", self.probe.to_string(), other.probe.to_string()),
             (self.template.flag(), self.template.to_string(), other.template.to_string()),
         ];
         pairs.into_iter().filter(|(_, here, there)| here != there).collect()

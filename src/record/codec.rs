@@ -227,7 +227,12 @@ mod tests {
     use crate::record::{PhaseSettings, Via};
 
     fn phase(vms: u32) -> PhaseRecord {
-        let settings = PhaseSettings { concurrency: 200, timeout_seconds: 600, via: Via::Patch };
+        let settings = PhaseSettings {
+            concurrency: 200,
+            timeout_seconds: 600,
+            via: Via::Patch,
+            ping_timeout_seconds: 600,
+        };
         let began = "2026-01-01T00:00:00Z".parse().unwrap();
         let mut phase = PhaseRecord::new(PhaseName::CREATE, began, settings, vms);
         for (index, timeline) in phase.timelines.iter_mut().enumerate() {

@@ -10,7 +10,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use phase::{
-    Gap, PhaseKind, PhaseName, PhaseRecord, PhaseSettings, PhaseState, SetupRecord, Via, WatchHealth,
+    Gap, PhaseKind, PhaseName, PhaseRecord, PhaseSettings, PhaseState, ProbeHealth, SetupRecord, Via,
+    WatchHealth,
 };
 
 use crate::plan::Plan;

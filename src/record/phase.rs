@@ -136,6 +136,32 @@ pub struct PhaseSettings {
     pub timeout_seconds: u64,
     /// How power is switched.
     pub via: Via,
+    /// Seconds that one VM may take from Running until it answers its probes.
+    #[serde(default = "default_ping_timeout")]
+    pub ping_timeout_seconds: u64,
+}
+
+/// The guide's limit, also for records from before it could be chosen.
+pub const PING_TIMEOUT_SECONDS: u64 = 600;
+
+fn default_ping_timeout() -> u64 {
+    PING_TIMEOUT_SECONDS
+}
+
+/// How exactly the probes of a phase could see
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProbeHealth {
+    /// Probers that were used.
+    pub probers: usize,
+    /// Time between two attempts on one VM, in milliseconds.
+    pub interval_millis: u64,
+    /// Longest round trip of an echo through a stream, in microseconds.
+    pub round_trip_micros: i64,
+    /// Streams opened; more than there are probers means that some broke.
+    pub streams: u32,
+    /// Times in which a stream was broken, so that answers were delayed.
+    #[serde(default)]
+    pub gaps: Vec<Gap>,
 }
 
 /// A time during which a watch was not connected, so that changes were not seen as they happened
@@ -189,6 +215,9 @@ pub struct PhaseRecord {
     /// How well it was watched.
     #[serde(default)]
     pub watch: WatchHealth,
+    /// How exactly the probes could see; absent when nothing was probed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probing: Option<ProbeHealth>,
     /// One timeline per target, in the order of the plan's targets.
     pub timelines: Vec<Timeline>,
 }
@@ -204,6 +233,7 @@ impl PhaseRecord {
             goal: name.kind.goal(),
             settings,
             watch: WatchHealth::default(),
+            probing: None,
             timelines: (0..targets).map(Timeline::new).collect(),
         }
     }

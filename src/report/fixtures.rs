@@ -126,6 +126,7 @@ pub(crate) fn healthy(size: u32) -> RunRecord {
         end: size,
         vm_name: "rhel-9-vm".into(),
         template: TemplateSource::ContainerDisk { image: "quay.io/containerdisks/fedora:42".into() },
+        probe: crate::probe::ProbePlan::default(),
     };
     let mut record = RunRecord::new("6f1e0c1c-0d6a-4c7e-9c55-1b2f4a9d7e10".into(), began(0), plan);
     record.setup =
@@ -133,7 +134,12 @@ pub(crate) fn healthy(size: u32) -> RunRecord {
     let storm = PhaseName { kind: PhaseKind::Storm, number: 1 };
     let stop = PhaseName { kind: PhaseKind::Stop, number: 1 };
     for (name, minute, pace) in [(PhaseName::CREATE, 1, CREATE), (stop, 2, STOP), (storm, 4, STORM)] {
-        let settings = PhaseSettings { concurrency: 200, timeout_seconds: 600, via: Via::Patch };
+        let settings = PhaseSettings {
+            concurrency: 200,
+            timeout_seconds: 600,
+            via: Via::Patch,
+            ping_timeout_seconds: 600,
+        };
         record.phases.push(phase(PhaseRecord::new(name, began(minute), settings, size), pace));
     }
     record

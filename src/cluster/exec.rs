@@ -1,0 +1,96 @@
+//! A command in a pod, over one long-lived stream: lines in, lines out.
+
+use std::time::{Duration, Instant};
+
+use k8s_openapi::api::core::v1::Pod;
+use kube::Api;
+use kube::api::{AttachParams, AttachedProcess};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader, Lines};
+
+use super::{Cluster, Kind, Trouble};
+use crate::observe::clock::monotonic_now;
+
+/// How long opening a stream may take.
+const OPENING: Duration = Duration::from_secs(30);
+/// Room for lines that wait to be read on either side.
+const BUFFER: usize = 256 * 1024;
+
+/// A running command
+pub struct LineStream {
+    stdin: Box<dyn AsyncWrite + Send + Unpin>,
+    stdout: Lines<BufReader<Box<dyn AsyncRead + Send + Unpin>>>,
+    stderr: Lines<BufReader<Box<dyn AsyncRead + Send + Unpin>>>,
+    process: AttachedProcess,
+}
+
+impl Cluster {
+    /// Runs a command in a pod.
+    ///
+    /// Fails when the pod is not there or not running, or when we may not.
+    pub async fn exec(&self, namespace: &str, pod: &str, command: &[String]) -> Result<LineStream, Trouble> {
+        let doing = format!("run the probe in pod {namespace}/{pod}");
+        let pods: Api<Pod> = Api::namespaced(self.client.clone(), namespace);
+        let params = AttachParams::default()
+            .stdin(true)
+            .stdout(true)
+            .stderr(true)
+            .max_stdin_buf_size(BUFFER)
+            .max_stdout_buf_size(BUFFER);
+        let opening = pods.exec(pod, command, &params);
+        let opened = tokio::time::timeout(OPENING, opening).await;
+        let mut process = match opened {
+            Ok(process) => process.map_err(|error| Trouble::from_client(&doing, &error))?,
+            Err(_) => return Err(Trouble::new(&doing, Kind::TimedOut, "the stream was not opened in 30s")),
+        };
+        let missing = || Trouble::new(&doing, Kind::Other, "the stream lacks a channel");
+        let stdin = Box::new(process.stdin().ok_or_else(missing)?);
+        let stdout: Box<dyn AsyncRead + Send + Unpin> = Box::new(process.stdout().ok_or_else(missing)?);
+        let stderr: Box<dyn AsyncRead + Send + Unpin> = Box::new(process.stderr().ok_or_else(missing)?);
+        Ok(LineStream {
+            stdin,
+            stdout: BufReader::new(stdout).lines(),
+            stderr: BufReader::new(stderr).lines(),
+            process,
+        })
+    }
+}
+
+/// What came out of a command
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Out {
+    /// A line on standard output, and when it was received.
+    Line(Instant, String),
+    /// A line on standard error.
+    Error(String),
+    /// It ended, or its stream broke.
+    Ended,
+}
+
+impl LineStream {
+    /// Sends text to its standard input.
+    ///
+    /// Fails when the stream is broken.
+    pub async fn send(&mut self, text: &str) -> std::io::Result<()> {
+        self.stdin.write_all(text.as_bytes()).await?;
+        self.stdin.flush().await
+    }
+
+    /// The next line. Safe to cancel.
+    pub async fn next(&mut self) -> Out {
+        tokio::select! {
+            biased;
+            line = self.stdout.next_line() => match line {
+                Ok(Some(line)) => Out::Line(monotonic_now(), line),
+                Ok(None) | Err(_) => Out::Ended,
+            },
+            Ok(Some(line)) = self.stderr.next_line() => Out::Error(line),
+        }
+    }
+
+    /// What the server says about the end of the command, if it says anything soon.
+    pub async fn why(mut self) -> Option<String> {
+        let status = self.process.take_status()?;
+        let status = tokio::time::timeout(Duration::from_secs(1), status).await.ok()??;
+        status.message.filter(|message| !message.is_empty())
+    }
+}
