@@ -16,7 +16,8 @@ fn main() {
     let began = monotonic_now();
     for number in 0..MACHINES {
         let metadata = json!({"name": format!("vm{number}"), "namespace": "default"});
-        let made = store.create(&VIRTUAL_MACHINES, json!({"metadata": metadata, "spec": {"runStrategy": "Halted"}}));
+        let made =
+            store.create(&VIRTUAL_MACHINES, json!({"metadata": metadata, "spec": {"runStrategy": "Halted"}}));
         assert!(made.is_ok(), "every name is new");
     }
     for round in 0..ROUNDS {

@@ -60,11 +60,13 @@ pub struct NodeShape {
     pub pods: u32,
     /// KVM devices (KV max-devices: 1000).
     pub devices: u32,
+    /// Whether pods have a second address, of IPv6.
+    pub dual_stack: bool,
 }
 
 impl Default for NodeShape {
     fn default() -> Self {
-        Self { count: 3, cores: 64.0, memory_gib: 256.0, pods: 250, devices: 1000 }
+        Self { count: 3, cores: 64.0, memory_gib: 256.0, pods: 250, devices: 1000, dual_stack: false }
     }
 }
 
@@ -167,6 +169,8 @@ pub struct Kubelet {
     pub image_pull: Draw,
     /// Seconds to find out that the node has the image.
     pub image_check: Draw,
+    /// Seconds before an image that did not come is asked for again; doubles up to 30 times this (k8s: 10 to 300).
+    pub pull_back_off: f64,
     /// Seconds from the end of the last container to the removal of the pod (estimate).
     pub teardown: Draw,
     /// Pods taken down at the same time, network and volumes (estimate).
@@ -185,6 +189,7 @@ impl Default for Kubelet {
             start_cpu: 1.5,
             image_pull: Draw::new(0.8, 0.2),
             image_check: Draw::new(0.1, 0.3),
+            pull_back_off: 10.0,
             teardown: Draw::new(0.9, 0.3),
             teardown_places: 6,
             teardown_cpu: 0.5,
@@ -329,6 +334,12 @@ pub struct Guest {
     pub boot_cpu: Draw,
     /// Seconds for an address by DHCP.
     pub dhcp: Draw,
+    /// Seconds for an address when the agent connects first: a guest that waits for its network (estimate).
+    pub late_dhcp: Draw,
+    /// Seconds from the network until services listen: sshd starts after it (estimate).
+    pub services: Draw,
+    /// The TCP ports they listen on.
+    pub ports: Vec<u16>,
     /// Seconds from the network to the guest agent (published: 1-5).
     pub agent: Draw,
     /// Seconds from the power button to power off, without its writes (estimate).
@@ -343,6 +354,9 @@ impl Default for Guest {
             firmware: Draw::new(1.0, 0.2),
             boot_cpu: Draw::new(1.2, 0.25),
             dhcp: Draw::new(0.5, 0.4),
+            late_dhcp: Draw::new(5.0, 0.4),
+            services: Draw::new(0.6, 0.3),
+            ports: vec![22],
             agent: Draw::new(2.0, 0.4),
             shutdown: Draw::new(4.0, 0.35),
             shutdown_cpu: 0.5,

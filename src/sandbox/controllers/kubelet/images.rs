@@ -3,14 +3,21 @@
 use serde_json::Value;
 
 use super::super::nodes::Node;
-use super::PodWorker;
+use super::{PodWorker, status};
 use crate::sandbox::model::lock;
+use crate::sandbox::programs::is_pullable;
+
+/// How many times longer than at first the pause between two pulls can get (k8s: 10 s to 300 s).
+const LONGEST_BACK_OFF: f64 = 30.0;
 
 impl PodWorker {
     /// Makes sure that the images of the pod's containers are on the node.
-    pub(super) async fn pull_images(&self) {
+    pub(super) async fn pull_images(&mut self) {
         for (image, always) in images(self.pod.value()) {
             let image = image.as_str();
+            if let Err(why) = is_pullable(image) {
+                self.never_pull(image, &why).await;
+            }
             // The launcher's own image is on every node before the first machine starts.
             let part_of_platform = image.contains("/kubevirt/virt-launcher");
             if !part_of_platform && !has(&self.node, image) {
@@ -22,6 +29,31 @@ impl PodWorker {
                 }
                 self.say("Pulled", &format!("Container image \"{image}\" already present on machine"));
             }
+        }
+    }
+
+    /// Goes on trying for an image that no registry has.
+    async fn never_pull(&mut self, image: &str, why: &str) {
+        let mut pause = self.cluster.profile.kubelet.pull_back_off;
+        let longest = pause * LONGEST_BACK_OFF;
+        let why = format!("rpc error: code = Unknown desc = {why}");
+        loop {
+            self.say("Pulling", &format!("Pulling image \"{image}\""));
+            self.cluster
+                .clock
+                .sleep(self.seconds("image-check", self.cluster.profile.kubelet.image_check))
+                .await;
+            self.warn("Failed", &format!("Failed to pull image \"{image}\": {why}"));
+            self.warn("Failed", "Error: ErrImagePull");
+            self.write(|pod, _| status::waiting(pod, image, "ErrImagePull", &why)).await;
+            self.cluster.clock.sleep(pause / 2.0).await;
+            let message = format!("Back-off pulling image \"{image}\"");
+            self.say("BackOff", &message);
+            self.warn("Failed", "Error: ImagePullBackOff");
+            let message = format!("{message}: ErrImagePull: {why}");
+            self.write(|pod, _| status::waiting(pod, image, "ImagePullBackOff", &message)).await;
+            self.cluster.clock.sleep(pause / 2.0).await;
+            pause = (pause * 2.0).min(longest);
         }
     }
 
