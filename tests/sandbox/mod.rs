@@ -4,9 +4,11 @@
 
 mod client;
 mod cluster;
+mod exec;
 mod faults;
 mod kubectl;
 mod lists;
 mod power;
+mod simulation;
 mod watches;
 mod writes;

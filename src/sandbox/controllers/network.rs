@@ -7,8 +7,8 @@ use super::cluster::Cluster;
 use super::guests::{Launcher, Stage};
 use crate::sandbox::network::{self, Network, Probe, Reply};
 
-/// The prefix of the pods' second addresses.
-const SECOND: [u16; 6] = [0xfd10, 0x0128, 0, 0, 0, 0];
+/// The upper 96 bits of the pods' second addresses: `fd10:128::/96`.
+const SECOND: u128 = 0xfd10_0128 << 64;
 
 /// The network of one simulated cluster
 #[derive(Debug, Clone)]
@@ -80,16 +80,13 @@ pub fn addresses(first: &str, dual_stack: bool) -> Vec<String> {
 
 /// The second address is the first in other words, so that there is nothing to keep in step.
 fn second_address(first: Ipv4Addr) -> Ipv6Addr {
-    let [a, b, c, d] = first.octets();
-    let [p, q, r, s, t, u] = SECOND;
-    Ipv6Addr::new(p, q, r, s, t, u, u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d]))
+    Ipv6Addr::from(SECOND << 32 | u128::from(u32::from(first)))
 }
 
 /// The first address of the pod whose second one is given.
 fn first_address(second: &str) -> Option<Ipv4Addr> {
-    let segments = second.parse::<Ipv6Addr>().ok()?.segments();
-    let ([a, b], [c, d]) = (segments[6].to_be_bytes(), segments[7].to_be_bytes());
-    (segments[..6] == SECOND).then(|| Ipv4Addr::new(a, b, c, d))
+    let bits = u128::from(second.parse::<Ipv6Addr>().ok()?);
+    (bits >> 32 == SECOND).then(|| Ipv4Addr::from(bits as u32))
 }
 
 #[cfg(test)]

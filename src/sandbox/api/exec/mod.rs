@@ -38,8 +38,18 @@ pub(super) async fn upgrade(parts: &mut Parts) -> Option<WebSocketUpgrade> {
 struct Wanted {
     stdin: bool,
     stdout: bool,
-    stderr: bool,
-    tty: bool,
+    stderr: Errors,
+}
+
+/// Where standard error goes
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Errors {
+    /// Nowhere.
+    Lost,
+    /// Into a channel of its own.
+    Apart,
+    /// Onto the terminal, with standard output.
+    Terminal,
 }
 
 /// Runs a command for a client.
@@ -57,10 +67,13 @@ pub(super) fn open(
     let wanted = Wanted {
         stdin: query.is_on("stdin"),
         stdout: query.is_on("stdout"),
-        stderr: query.is_on("stderr"),
-        tty: query.is_on("tty"),
+        stderr: match (query.is_on("tty"), query.is_on("stderr")) {
+            (true, _) => Errors::Terminal,
+            (false, true) => Errors::Apart,
+            (false, false) => Errors::Lost,
+        },
     };
-    if !(wanted.stdin || wanted.stdout || wanted.stderr) {
+    if !(wanted.stdin || wanted.stdout || wanted.stderr == Errors::Apart) {
         return Err(invalid("", "you must specify at least 1 of stdin, stdout, stderr"));
     }
     let upgrade = upgrade.ok_or_else(|| Failure::bad_request("Upgrade request required"))?;

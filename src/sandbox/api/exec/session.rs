@@ -9,7 +9,7 @@ use futures::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
 
-use super::Wanted;
+use super::{Errors, Wanted};
 use crate::sandbox::programs::{self, Channel, Container, Io};
 use crate::sandbox::store::kind::PODS;
 use crate::sandbox::store::{Object, Store};
@@ -84,10 +84,10 @@ async fn carry(
         return;
     }
     while let Some((channel, bytes)) = written.recv().await {
-        // A terminal has one stream for both.
-        let (number, asked) = match channel {
-            Channel::Err if !wanted.tty => (STDERR, wanted.stderr),
-            _ => (STDOUT, wanted.stdout),
+        let (number, asked) = match (channel, wanted.stderr) {
+            (Channel::Err, Errors::Apart) => (STDERR, true),
+            (Channel::Err, Errors::Lost) => continue,
+            (Channel::Err, Errors::Terminal) | (Channel::Out, _) => (STDOUT, wanted.stdout),
         };
         if asked && sink.send(frame(number, &bytes)).await.is_err() {
             return;
