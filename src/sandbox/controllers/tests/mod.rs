@@ -1,4 +1,5 @@
 //! The controllers together, in simulated time.
 
 mod calibration;
+mod network;
 mod stage;
