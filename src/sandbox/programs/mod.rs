@@ -45,7 +45,7 @@ pub async fn run(argv: &[String], mut container: Container, mut io: Io) -> i32 {
     let words: Vec<&str> = argv.iter().map(String::as_str).collect();
     let Some(program) = words.first() else { return NOT_FOUND };
     let is_shell = matches!(program.rsplit('/').next(), Some("sh" | "ash" | "dash" | "bash"));
-    if !container.tools.shell || !(is_shell || shell::exists(program, &container.tools)) {
+    if !container.tools.shell || !(is_shell || shell::exists(program, container.tools)) {
         let message = format!(
             "OCI runtime exec failed: exec failed: unable to start container process: exec: \"{program}\": executable file not found in $PATH: unknown\n"
         );

@@ -33,7 +33,7 @@ impl Ended {
 }
 
 /// Whether there is a command of this name.
-pub(super) fn exists(name: &str, tools: &Tools) -> bool {
+pub(super) fn exists(name: &str, tools: Tools) -> bool {
     match name.rsplit('/').next().unwrap_or_default() {
         "ping" | "ping6" => tools.ping.is_some(),
         "nc" => tools.nc,
@@ -113,7 +113,7 @@ pub(super) async fn command(words: &[&str], container: &mut Container, io: &mut 
     let words = if words.first() == Some(&"exec") { &words[1..] } else { words };
     let Some((path, arguments)) = words.split_first() else { return Ended::With(0) };
     let name = path.rsplit('/').next().unwrap_or_default();
-    if !exists(name, &container.tools) {
+    if !exists(name, container.tools) {
         io.complain(&format!("sh: {path}: not found\n")).await;
         return Ended::With(NOT_FOUND);
     }
@@ -139,7 +139,7 @@ pub(super) async fn command(words: &[&str], container: &mut Container, io: &mut 
             let Some(wanted) = arguments.iter().find(|word| !word.starts_with('-')) else {
                 return Ended::With(0);
             };
-            if !exists(wanted, &container.tools) {
+            if !exists(wanted, container.tools) {
                 return Ended::With(if name == "which" { 1 } else { NOT_FOUND });
             }
             io.print(&format!("/bin/{wanted}\n")).await;
