@@ -85,6 +85,7 @@ pub struct RuleId(u64);
 pub struct Faults {
     state: Arc<Mutex<State>>,
     cuts: Arc<watch::Sender<u64>>,
+    exec_cuts: Arc<watch::Sender<u64>>,
 }
 
 #[derive(Debug, Default)]
@@ -160,6 +161,16 @@ impl Faults {
     /// Tells a watch that it is cut.
     pub fn watch_cuts(&self) -> watch::Receiver<u64> {
         self.cuts.subscribe()
+    }
+
+    /// Cuts every exec stream that is open now.
+    pub fn cut_execs(&self) {
+        self.exec_cuts.send_modify(|cuts| *cuts += 1);
+    }
+
+    /// Tells an exec stream that it is cut.
+    pub fn exec_cuts(&self) -> watch::Receiver<u64> {
+        self.exec_cuts.subscribe()
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

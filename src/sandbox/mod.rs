@@ -4,6 +4,8 @@ pub mod api;
 pub mod controllers;
 pub mod faults;
 pub mod model;
+pub mod network;
+pub mod programs;
 mod running;
 pub mod seed;
 pub mod store;

@@ -63,6 +63,8 @@ impl Sandbox {
         let serving = ServerOptions {
             port: options.port,
             admission: Some(controllers.admission()),
+            network: controllers.network(),
+            dice: controllers.dice(),
             ..ServerOptions::default()
         };
         let server = api::Server::start(store.clone(), faults.clone(), serving)

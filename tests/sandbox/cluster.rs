@@ -141,7 +141,7 @@ impl Cluster {
         let name = ServerName::try_from("localhost").unwrap();
         let stream = TlsConnector::from(std::sync::Arc::new(config)).connect(name, stream).await.unwrap();
         let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
-        tokio::spawn(connection);
+        tokio::spawn(connection.with_upgrades());
         sender
     }
 

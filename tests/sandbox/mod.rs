@@ -4,9 +4,13 @@
 
 mod client;
 mod cluster;
+mod exec;
 mod faults;
+mod frames;
 mod kubectl;
 mod lists;
 mod power;
+mod reach;
+mod simulation;
 mod watches;
 mod writes;

@@ -9,6 +9,7 @@ mod body;
 mod certificate;
 mod deletion;
 mod discovery;
+mod exec;
 mod kubeconfig;
 mod openapi;
 mod paging;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
+use axum::extract::ws::WebSocketUpgrade;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
 use hyper::body::Incoming;
 use serde_json::json;
@@ -15,11 +16,13 @@ use super::query::Query;
 use super::selector::Selector;
 use super::status::Failure;
 use super::{
-    accept, access, answer, body, deletion, discovery, openapi, paging, power, streams, table, watching,
-    write,
+    accept, access, answer, body, deletion, discovery, exec, openapi, paging, power, streams, table,
+    watching, write,
 };
 use crate::sandbox::faults::{Attributes, Effect, Faults};
+use crate::sandbox::model::Dice;
 use crate::sandbox::model::admission::{Admission, Write as Admitted};
+use crate::sandbox::network::Network;
 use crate::sandbox::store::Store;
 
 /// How long an API server waits for a version it has not reached yet.
@@ -33,6 +36,8 @@ pub(super) struct Api {
     pub(super) address: String,
     pub(super) virt_api_latency: Duration,
     pub(super) admission: Option<Admission>,
+    pub(super) network: Arc<dyn Network>,
+    pub(super) dice: Dice,
     pub(super) stop: watch::Receiver<bool>,
 }
 
@@ -53,7 +58,8 @@ struct Call {
 
 /// Serves one request.
 pub(super) async fn serve(api: Arc<Api>, request: Request<Incoming>) -> Result<Response<Body>, Cut> {
-    let (parts, incoming) = request.into_parts();
+    let (mut parts, incoming) = request.into_parts();
+    let upgrade = exec::upgrade(&mut parts).await;
     let mut response = match prepare(&api, parts.method, &parts.uri, parts.headers, incoming).await {
         Ok(call) => {
             let mut cut_after = false;
@@ -70,7 +76,7 @@ pub(super) async fn serve(api: Arc<Api>, request: Request<Incoming>) -> Result<R
             let done = match permit(&api, &call) {
                 Ok(()) => {
                     admit(&api, &call).await;
-                    dispatch(&api, &call).await
+                    dispatch(&api, &call, upgrade).await
                 }
                 Err(failure) => Err(failure),
             };
@@ -147,7 +153,15 @@ fn strike(api: &Api, call: &Call) -> Vec<Effect> {
 
 fn permit(api: &Api, call: &Call) -> Result<(), Failure> {
     let ask = |request: &Attributes<'_>| {
-        if api.faults.denies(request) { Err(access::forbidden(&call.user, request)) } else { Ok(()) }
+        if api.faults.denies(request) {
+            return Err(access::forbidden(&call.user, request));
+        }
+        // Running something with GET is no mere reading, so newer API servers ask for both rights.
+        let create = Attributes { verb: "create", ..*request };
+        if request.resource == "pods/exec" && api.faults.denies(&create) {
+            return Err(access::forbidden(&call.user, &create));
+        }
+        Ok(())
     };
     with_attributes(call, ask).unwrap_or(Ok(()))
 }
@@ -189,7 +203,11 @@ async fn admit(api: &Api, call: &Call) {
     admission.admit(write, &identity).await;
 }
 
-async fn dispatch(api: &Api, call: &Call) -> Result<Response<Body>, Failure> {
+async fn dispatch(
+    api: &Api,
+    call: &Call,
+    upgrade: Option<WebSocketUpgrade>,
+) -> Result<Response<Body>, Failure> {
     match &call.target {
         Target::Version => Ok(answer::value(StatusCode::OK, &version())),
         Target::Health => Ok(plain("ok")),
@@ -207,6 +225,7 @@ async fn dispatch(api: &Api, call: &Call) -> Result<Response<Body>, Failure> {
             };
             power::serve(&call, path).await
         }
+        Target::Resource(target) if exec::is_exec(target) => exec::open(api, target, &call.query, upgrade),
         Target::Resource(target) => resource(api, call, target).await,
         Target::Unknown => Err(Failure::page_not_found()),
     }

@@ -20,6 +20,11 @@ impl Query {
         found.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
     }
 
+    /// All values of an option that may be given several times.
+    pub(super) fn all(&self, name: &str) -> Vec<String> {
+        self.0.iter().filter(|(key, _)| key == name).map(|(_, value)| value.clone()).collect()
+    }
+
     /// Whether a switch is on; as in Kubernetes, any text but `false` and `0` switches it on.
     pub(super) fn is_on(&self, name: &str) -> bool {
         let found = self.0.iter().find(|(key, _)| key == name);

@@ -18,7 +18,9 @@ use tokio_rustls::TlsAcceptor;
 use super::pipeline::{self, Api};
 use super::{certificate, kubeconfig};
 use crate::sandbox::faults::Faults;
+use crate::sandbox::model::Dice;
 use crate::sandbox::model::admission::Admission;
+use crate::sandbox::network::{Network, Nobody};
 use crate::sandbox::store::Store;
 
 /// How many connections may wait to be accepted; a storm opens thousands at once.
@@ -35,11 +37,21 @@ pub struct ServerOptions {
     pub virt_api_latency: Duration,
     /// How long writes take; without it they are let in at once.
     pub admission: Option<Admission>,
+    /// What somebody in a pod can reach.
+    pub network: Arc<dyn Network>,
+    /// The draws of what runs in containers.
+    pub dice: Dice,
 }
 
 impl Default for ServerOptions {
     fn default() -> Self {
-        Self { port: 0, virt_api_latency: Duration::from_millis(5), admission: None }
+        Self {
+            port: 0,
+            virt_api_latency: Duration::from_millis(5),
+            admission: None,
+            network: Arc::new(Nobody),
+            dice: Dice::new(0),
+        }
     }
 }
 
@@ -95,6 +107,8 @@ impl Server {
             address: url.trim_start_matches("https://").to_owned(),
             virt_api_latency: options.virt_api_latency,
             admission: options.admission,
+            network: options.network,
+            dice: options.dice,
             stop: stopping.clone(),
         };
         let acceptor = TlsAcceptor::from(identity.config);

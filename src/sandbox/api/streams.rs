@@ -1,4 +1,4 @@
-//! What pods stream: logs, exec, attach, port-forward.
+//! What pods stream: logs, attach, port-forward.
 
 use super::path::Resource;
 use super::status::Failure;
@@ -6,7 +6,7 @@ use super::status::Failure;
 /// Whether a subresource is a stream of a pod.
 pub(super) fn is_stream(target: &Resource) -> bool {
     target.kind.plural == "pods"
-        && matches!(target.subresource.as_deref(), Some("log" | "exec" | "attach" | "portforward"))
+        && matches!(target.subresource.as_deref(), Some("log" | "attach" | "portforward"))
 }
 
 /// The refusal of a stream: simulated pods run nothing that could be talked to.

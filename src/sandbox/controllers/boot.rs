@@ -58,27 +58,67 @@ async fn boot(cluster: &Arc<Cluster>, launcher: &Launcher) {
     if launcher.state().shutdown_at.is_some() {
         return;
     }
-    cluster.clock.sleep(seconds("dhcp", figures.dhcp)).await;
-    if launcher.misbehaviour == Some(Misbehaviour::NoNetwork) {
-        return;
-    }
-    let now = cluster.clock.now();
-    launcher.change(|guest| {
-        guest.stage = Stage::Network;
-        guest.network_at = Some(now);
-    });
     let mut watched = launcher.guest.subscribe();
     let pressed = watched.wait_for(|guest| guest.shutdown_at.is_some());
-    tokio::select! {
-        () = cluster.clock.sleep(seconds("agent", figures.agent)) => {
-            let now = cluster.clock.now();
-            launcher.change(|guest| {
-                guest.stage = Stage::Agent;
-                guest.agent_at = Some(now);
-            });
-            launcher.call_handler();
+    let services = async {
+        match launcher.misbehaviour {
+            Some(Misbehaviour::NoNetwork) => {}
+            Some(Misbehaviour::AgentBeforeDhcp) => {
+                cluster.clock.sleep(seconds("agent", figures.agent)).await;
+                agent_connects(cluster, launcher);
+                cluster.clock.sleep(seconds("late-dhcp", figures.late_dhcp)).await;
+                network_comes(cluster, launcher, seconds("services", figures.services));
+                // What the agent says of the interface has changed.
+                launcher.call_handler();
+            }
+            _ => {
+                cluster.clock.sleep(seconds("dhcp", figures.dhcp)).await;
+                network_comes(cluster, launcher, seconds("services", figures.services));
+                cluster.clock.sleep(seconds("agent", figures.agent)).await;
+                agent_connects(cluster, launcher);
+            }
         }
+    };
+    tokio::select! {
+        () = services => {}
         _ = pressed => {}
+    }
+}
+
+/// From now on the guest answers, and a little later its services listen.
+fn network_comes(cluster: &Cluster, launcher: &Launcher, services: f64) {
+    let now = cluster.clock.now();
+    let changed = launcher.change(|guest| {
+        guest.stage = if guest.agent_at.is_some() { Stage::Agent } else { Stage::Network };
+        guest.network_at = Some(now);
+        guest.services_at = Some(now + services);
+    });
+    if changed {
+        cluster.store.note_guest(
+            &launcher.key.namespace,
+            &launcher.key.name,
+            &launcher.uid,
+            "network",
+            &launcher.address,
+        );
+    }
+}
+
+fn agent_connects(cluster: &Cluster, launcher: &Launcher) {
+    let now = cluster.clock.now();
+    let changed = launcher.change(|guest| {
+        guest.stage = Stage::Agent;
+        guest.agent_at = Some(now);
+    });
+    if changed {
+        cluster.store.note_guest(
+            &launcher.key.namespace,
+            &launcher.key.name,
+            &launcher.uid,
+            "agent",
+            &launcher.address,
+        );
+        launcher.call_handler();
     }
 }
 

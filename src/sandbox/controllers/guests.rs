@@ -1,6 +1,6 @@
 //! The launchers on all nodes, and the guests inside them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio::sync::watch;
@@ -48,6 +48,8 @@ pub struct Guest {
     pub booted: bool,
     /// The simulated instant since which it answers on the network.
     pub network_at: Option<f64>,
+    /// The simulated instant from which its services listen.
+    pub services_at: Option<f64>,
     /// The simulated instant at which its agent connected.
     pub agent_at: Option<f64>,
     /// The simulated instant at which the power button was pressed.
@@ -75,6 +77,8 @@ pub struct Launcher {
     pub vcpus: f64,
     /// Where the guest's disk is.
     pub disk: Disk,
+    /// The only ports that are forwarded to the guest, if its interface names some.
+    pub ports: Option<Box<[u16]>>,
     /// What is wrong with the guest.
     pub misbehaviour: Option<Misbehaviour>,
     /// The guest.
@@ -164,6 +168,7 @@ pub struct Guests(RwLock<Maps>);
 struct Maps {
     by_instance: HashMap<Box<str>, Arc<Launcher>>,
     by_address: HashMap<Box<str>, Arc<Launcher>>,
+    held: HashSet<Box<str>>,
 }
 
 impl Guests {
@@ -188,11 +193,29 @@ impl Guests {
         }
     }
 
+    /// Notes that a pod has this address from now on.
+    pub fn hold(&self, address: &str) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).held.insert(address.into());
+    }
+
+    /// Notes that no pod has this address any more.
+    pub fn release(&self, address: &str) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).held.remove(address);
+    }
+
+    /// Whether some pod has this address.
+    pub fn holds(&self, address: &str) -> bool {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).held.contains(address)
+    }
+
+    /// The launcher at an address of the pod network.
+    pub fn launcher_at(&self, address: &str) -> Option<Arc<Launcher>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).by_address.get(address).cloned()
+    }
+
     /// Who is behind an address of the pod network.
     pub fn at(&self, address: &str) -> Option<Presence> {
-        let launcher =
-            self.0.read().unwrap_or_else(PoisonError::into_inner).by_address.get(address).cloned()?;
-        Some(presence(&launcher))
+        self.launcher_at(address).map(|launcher| presence(&launcher))
     }
 
     /// The guest of an instance.

@@ -18,6 +18,7 @@ pub mod kubelet;
 pub mod machine;
 pub mod names;
 pub mod namespaces;
+pub mod network;
 pub mod nodes;
 pub mod pods;
 pub mod queue;

@@ -14,10 +14,12 @@ use super::handler::Handler;
 use super::instance::Instances;
 use super::machine::Machines;
 use super::namespaces::NamespaceController;
+use super::network::PodNetwork;
 use super::routes::{self, Routes};
 use super::scheduler::Scheduler;
 use crate::sandbox::model::admission::Admission;
-use crate::sandbox::model::{MisbehaviourTable, Profile, SimClock};
+use crate::sandbox::model::{Dice, MisbehaviourTable, Profile, SimClock};
+use crate::sandbox::network::Network;
 use crate::sandbox::store::kind::NODES;
 use crate::sandbox::store::{Action, Entry, Store};
 
@@ -55,6 +57,16 @@ impl Controllers {
     /// The guests.
     pub fn guests(&self) -> &Guests {
         &self.cluster.guests
+    }
+
+    /// The pod network, as somebody in a pod meets it.
+    pub fn network(&self) -> Arc<dyn Network> {
+        Arc::new(PodNetwork::new(self.cluster.clone()))
+    }
+
+    /// The draws of this simulation.
+    pub fn dice(&self) -> Dice {
+        self.cluster.dice
     }
 
     /// The guest behind an address of the pod network.

@@ -30,6 +30,8 @@ pub enum Misbehaviour {
     NeverStops,
     /// `no-network`: the guest runs but never answers on the network, and has no agent.
     NoNetwork,
+    /// `agent-before-dhcp`: the agent connects before the guest has an address, which is therefore not reported for a while.
+    AgentBeforeDhcp,
     /// `slow=<factor>`: everything of its own takes this many times as long.
     Slow(f64),
 }
@@ -37,7 +39,7 @@ pub enum Misbehaviour {
 /// A word that names no misbehaviour
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error(
-    "unknown misbehaviour \"{0}\", known are: never-schedules, bad-image, never-boots, crashes, crashes-once, refuses-to-stop, never-stops, no-network, slow=<factor>"
+    "unknown misbehaviour \"{0}\", known are: never-schedules, bad-image, never-boots, crashes, crashes-once, refuses-to-stop, never-stops, no-network, agent-before-dhcp, slow=<factor>"
 )]
 pub struct UnknownMisbehaviour(String);
 
@@ -54,6 +56,7 @@ impl FromStr for Misbehaviour {
             "refuses-to-stop" => Self::RefusesToStop,
             "never-stops" => Self::NeverStops,
             "no-network" => Self::NoNetwork,
+            "agent-before-dhcp" => Self::AgentBeforeDhcp,
             other => {
                 let factor = other.strip_prefix("slow=").and_then(|factor| factor.parse::<f64>().ok());
                 match factor.filter(|factor| factor.is_finite() && *factor > 0.0) {
@@ -76,6 +79,7 @@ impl std::fmt::Display for Misbehaviour {
             Self::RefusesToStop => f.write_str("refuses-to-stop"),
             Self::NeverStops => f.write_str("never-stops"),
             Self::NoNetwork => f.write_str("no-network"),
+            Self::AgentBeforeDhcp => f.write_str("agent-before-dhcp"),
             Self::Slow(factor) => write!(f, "slow={factor}"),
         }
     }
@@ -162,7 +166,14 @@ mod tests {
 
     #[test]
     fn misbehaviours_are_written_as_they_are_read() {
-        for word in ["never-schedules", "never-boots", "crashes-once", "refuses-to-stop", "slow=2.5"] {
+        for word in [
+            "never-schedules",
+            "never-boots",
+            "crashes-once",
+            "refuses-to-stop",
+            "agent-before-dhcp",
+            "slow=2.5",
+        ] {
             assert_eq!(word.parse::<Misbehaviour>().expect("a known word").to_string(), word);
         }
         assert!("slow=-1".parse::<Misbehaviour>().is_err());

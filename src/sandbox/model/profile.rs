@@ -3,12 +3,14 @@
 //! Origins: "KV" is `KubeVirt`'s own default, "k8s" that of Kubernetes, "CSI" that of the external attacher, "CDI" of
 //! the containerized data importer, "published" a measured number of a public source, "estimate" is ours.
 
+mod guest;
 mod named;
 
 use serde::{Deserialize, Serialize};
 
 use super::dice::Draw;
 use super::misbehaviour::MisbehaviourTable;
+pub use guest::Guest;
 pub use named::{ProfileError, load, named, names, parse};
 
 /// Every figure of the simulation.
@@ -58,11 +60,13 @@ pub struct NodeShape {
     pub memory_gib: f64,
     /// The most pods. `OpenShift` allows 250, upstream 110.
     pub pods: u32,
+    /// Whether pods have a second address, of IPv6.
+    pub dual_stack: bool,
 }
 
 impl Default for NodeShape {
     fn default() -> Self {
-        Self { count: 3, cores: 64.0, memory_gib: 256.0, pods: 250 }
+        Self { count: 3, cores: 64.0, memory_gib: 256.0, pods: 250, dual_stack: false }
     }
 }
 
@@ -169,6 +173,8 @@ pub struct Kubelet {
     pub image_pull: Draw,
     /// Seconds to find out that the node has the image.
     pub image_check: Draw,
+    /// Seconds before an image that did not come is asked for again; doubles up to 30 times this (k8s: 10 to 300).
+    pub pull_back_off: f64,
     /// Seconds from the end of the last container to the removal of the pod (estimate).
     pub teardown: Draw,
     /// Pods taken down at the same time, network and volumes (estimate).
@@ -189,6 +195,7 @@ impl Default for Kubelet {
             start_cpu: 1.5,
             image_pull: Draw::new(0.8, 0.2),
             image_check: Draw::new(0.1, 0.3),
+            pull_back_off: 10.0,
             teardown: Draw::new(0.9, 0.3),
             teardown_places: 6,
             teardown_cpu: 0.5,
@@ -280,7 +287,7 @@ impl Default for Storage {
             interference: 0.003,
             cache: 16.0,
             start_read: 180.0,
-            boot_read: 110.0,
+            boot_read: 165.0,
             shutdown_write: 150.0,
             attaches_per_second: 2.5,
             attach_burst: 5.0,
@@ -319,37 +326,6 @@ impl Default for Cdi {
             image: 600.0,
             provision: Draw::new(1.2, 0.3),
             progress: 2.0,
-        }
-    }
-}
-
-/// The guests.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
-pub struct Guest {
-    /// Seconds of firmware, boot loader and timeouts, which no resource shortens.
-    pub firmware: Draw,
-    /// CPU seconds per vCPU from the kernel to the network (estimate; a minimal image).
-    pub boot_cpu: Draw,
-    /// Seconds for an address by DHCP.
-    pub dhcp: Draw,
-    /// Seconds from the network to the guest agent (published: 1-5).
-    pub agent: Draw,
-    /// Seconds from the power button to power off, without its writes (estimate).
-    pub shutdown: Draw,
-    /// CPU seconds per vCPU of a shutdown.
-    pub shutdown_cpu: f64,
-}
-
-impl Default for Guest {
-    fn default() -> Self {
-        Self {
-            firmware: Draw::new(1.0, 0.2),
-            boot_cpu: Draw::new(1.2, 0.25),
-            dhcp: Draw::new(0.5, 0.4),
-            agent: Draw::new(2.0, 0.4),
-            shutdown: Draw::new(4.0, 0.35),
-            shutdown_cpu: 0.5,
         }
     }
 }

@@ -15,7 +15,7 @@ use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 pub use self::error::{StoreError, TooOld, UpdateError};
 pub use self::kind::Kind;
@@ -89,6 +89,15 @@ impl Store {
         let truth = Truth::create(path)?;
         self.lock().truth = Some(truth);
         Ok(())
+    }
+
+    /// Writes into the truth what a guest does now and no object tells: `network`, `agent`.
+    pub fn note_guest(&self, namespace: &str, name: &str, uid: &str, action: &str, address: &str) {
+        if let Some(truth) = &self.lock().truth {
+            truth.tell(json!({
+                "kind": "guests", "namespace": namespace, "name": name, "uid": uid, "action": action, "address": address,
+            }));
+        }
     }
 
     /// Ends the truth file; everything that was committed is in it afterwards.

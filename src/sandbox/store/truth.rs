@@ -17,7 +17,16 @@ use crate::observe::clock::{monotonic_now, wall_now};
 /// How stale the file may get.
 const FLUSH: Duration = Duration::from_millis(200);
 
-type Line = (i64, &'static Kind, Arc<Entry>);
+/// What a line is about
+#[derive(Debug)]
+enum Subject {
+    /// A change of an object; its text is made on the writer's thread.
+    Change(&'static Kind, Arc<Entry>),
+    /// Something that no object tells.
+    Told(Value),
+}
+
+type Line = (i64, Subject);
 
 /// Writes changes to a file on a thread of its own, so that no writer of the store waits for a disk
 #[derive(Debug)]
@@ -40,10 +49,19 @@ impl Truth {
 
     /// Records a change at this very instant; the text is made later, on the writer's thread.
     pub(super) fn record(&self, kind: &'static Kind, entry: &Arc<Entry>) {
+        self.send(Subject::Change(kind, entry.clone()));
+    }
+
+    /// Records something that happens at this very instant without any object changing.
+    pub(super) fn tell(&self, what: Value) {
+        self.send(Subject::Told(what));
+    }
+
+    fn send(&self, subject: Subject) {
         let at = wall_now().as_nanosecond() as i64;
         if let Some(sender) = &self.sender {
             // A writer that gave up has already said so.
-            let _ = sender.send((at, kind, entry.clone()));
+            let _ = sender.send((at, subject));
         }
     }
 }
@@ -61,7 +79,11 @@ fn write_all(receiver: &Receiver<Line>, mut file: BufWriter<File>) -> io::Result
     let mut flushed = monotonic_now();
     loop {
         match receiver.recv_timeout(FLUSH) {
-            Ok((at, kind, entry)) => writeln!(file, "{}", line(at, kind, &entry))?,
+            Ok((at, Subject::Change(kind, entry))) => writeln!(file, "{}", line(at, kind, &entry))?,
+            Ok((at, Subject::Told(mut what))) => {
+                what["at"] = json!(at);
+                writeln!(file, "{what}")?;
+            }
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return file.flush(),
         }

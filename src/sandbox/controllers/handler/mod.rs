@@ -12,6 +12,7 @@ use super::guests::{Exit, Launcher, Stage};
 use super::instance::phase;
 use super::key::Key;
 use super::machine::crash::is_final;
+use super::network::addresses;
 use super::nodes::Node;
 use super::worker::{Outcome, Reconciler};
 use crate::sandbox::model::Misbehaviour;
@@ -112,10 +113,9 @@ impl Handler {
         self.cluster.tasks.spawn(boot::live(self.cluster.clone(), launcher.clone()));
         let stamp = self.cluster.clock.stamp();
         let mac = report::mac(&self.cluster, &launcher.key);
+        let addresses = addresses(&launcher.address, self.cluster.profile.node.dual_stack);
         client
-            .patch(&VIRTUAL_MACHINE_INSTANCES, &vmi, |vmi| {
-                report::running(vmi, &launcher.address, &mac, &stamp);
-            })
+            .patch(&VIRTUAL_MACHINE_INSTANCES, &vmi, |vmi| report::running(vmi, &addresses, &mac, &stamp))
             .await?;
         self.say(&vmi, "Started", "VirtualMachineInstance started.");
         Ok(Outcome::Again(0.0))

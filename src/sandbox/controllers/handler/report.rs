@@ -9,6 +9,7 @@ use super::super::guests::Launcher;
 use super::super::instance::phase;
 use super::super::instance::progress::pod_network;
 use super::super::key::Key;
+use super::super::network::addresses;
 use super::super::worker::Outcome;
 use crate::sandbox::store::Object;
 use crate::sandbox::store::kind::VIRTUAL_MACHINE_INSTANCES;
@@ -37,14 +38,14 @@ pub fn migratable(vmi: &mut Value) {
 }
 
 /// The domain runs; the address of the pod is the guest's from now on.
-pub fn running(vmi: &mut Value, address: &str, mac: &str, stamp: &str) {
+pub fn running(vmi: &mut Value, addresses: &[String], mac: &str, stamp: &str) {
     if vmi["status"]["phase"] != "Scheduled" {
         return;
     }
     phase::enter(vmi, "Running", stamp);
     if let Some(network) = pod_network(vmi) {
         vmi["status"]["interfaces"] = json!([{
-            "name": network, "mac": mac, "ipAddress": address, "ipAddresses": [address], "podInterfaceName": "eth0",
+            "name": network, "mac": mac, "ipAddress": addresses.first(), "ipAddresses": addresses, "podInterfaceName": "eth0",
             "infoSource": "domain", "queueCount": 1, "linkState": "up",
         }]);
     }
@@ -61,7 +62,16 @@ pub async fn agent(
     launcher: &Launcher,
 ) -> Result<Outcome, WriteError> {
     let value = vmi.value();
+    // A connected agent is believed: an address it does not know of is not there.
+    let known = match launcher.state().network_at {
+        Some(_) => addresses(&launcher.address, cluster.profile.node.dual_stack),
+        None => Vec::new(),
+    };
     if conditions::is(value, "AgentConnected", "True") {
+        if value["status"]["interfaces"][0].get("ipAddress").is_none() && !known.is_empty() {
+            client.patch(&VIRTUAL_MACHINE_INSTANCES, vmi, |vmi| set_addresses(vmi, &known)).await?;
+            return Ok(Outcome::Again(0.0));
+        }
         if value["status"]["guestOSInfo"].get("id").is_some() {
             return Ok(Outcome::Done);
         }
@@ -82,9 +92,27 @@ pub async fn agent(
             interface["infoSource"] = json!("domain, guest-agent");
             interface["interfaceName"] = json!("eth0");
         }
+        set_addresses(vmi, &known);
     };
     client.patch(&VIRTUAL_MACHINE_INSTANCES, vmi, connect).await?;
     Ok(Outcome::Done)
+}
+
+/// What is known of the guest's addresses.
+fn set_addresses(vmi: &mut Value, addresses: &[String]) {
+    let Some(interface) = vmi["status"]["interfaces"].get_mut(0).and_then(Value::as_object_mut) else {
+        return;
+    };
+    match addresses.first() {
+        Some(first) => {
+            interface.insert("ipAddress".to_owned(), json!(first));
+            interface.insert("ipAddresses".to_owned(), json!(addresses));
+        }
+        None => {
+            interface.remove("ipAddress");
+            interface.remove("ipAddresses");
+        }
+    }
 }
 
 fn guest_info(vmi: &mut Value) {

@@ -94,6 +94,15 @@ pub fn pod_network(vmi: &Value) -> Option<String> {
     network["name"].as_str().map(str::to_owned)
 }
 
+/// The ports that are forwarded to the guest; `None` if all are.
+pub fn forwarded(vmi: &Value) -> Option<Box<[u16]>> {
+    let network = pod_network(vmi)?;
+    let interfaces = vmi["spec"]["domain"]["devices"]["interfaces"].as_array()?;
+    let interface = interfaces.iter().find(|interface| interface["name"] == network)?;
+    let ports = interface["ports"].as_array().filter(|ports| !ports.is_empty())?;
+    Some(ports.iter().filter_map(|port| u16::try_from(port["port"].as_u64()?).ok()).collect())
+}
+
 fn volume_status(volume: &Value, letter: char) -> Value {
     let mut status = json!({"name": volume["name"], "target": format!("vd{letter}")});
     if volume.get("containerDisk").is_some() {

@@ -2,20 +2,22 @@
 
 use serde_json::Value;
 
-use super::super::events::Source;
 use super::super::nodes::Node;
 use super::{PodWorker, status};
 use crate::sandbox::model::lock;
+use crate::sandbox::programs::is_pullable;
 
-/// Seconds before the first and the longest retry of a pull (k8s: 10 to 300).
-const FIRST_PULL_PAUSE: f64 = 10.0;
-const LONGEST_PULL_PAUSE: f64 = 300.0;
+/// How many times longer than at first the pause between two pulls can get (k8s: 10 s to 300 s).
+const LONGEST_BACK_OFF: f64 = 30.0;
 
 impl PodWorker {
     /// Makes sure that the images of the pod's containers are on the node.
-    pub(super) async fn pull_images(&self) {
+    pub(super) async fn pull_images(&mut self) {
         for (image, always) in images(self.pod.value()) {
             let image = image.as_str();
+            if let Err(why) = is_pullable(image) {
+                self.never_pull(image, &why).await;
+            }
             // The launcher's own image is on every node before the first machine starts.
             let part_of_platform = image.contains("/kubevirt/virt-launcher");
             if !part_of_platform && !has(&self.node, image) {
@@ -30,28 +32,37 @@ impl PodWorker {
         }
     }
 
-    /// Tries for ever to pull an image that is not there, as the kubelet does: longer and longer pauses.
+    /// Tries for ever to pull the guest's image although no registry has it.
     pub(super) async fn fail_to_pull(&mut self) {
-        let Some((image, _)) =
-            images(self.pod.value()).into_iter().find(|(image, _)| !image.contains("/virt-launcher"))
-        else {
-            return std::future::pending().await;
-        };
-        let source = Source { component: "kubelet", host: Some(&self.node.name.clone()) };
-        let mut pause = FIRST_PULL_PAUSE;
+        let guests = |(image, _): &(String, bool)| !image.contains("/virt-launcher");
+        match images(self.pod.value()).into_iter().find(guests) {
+            Some((image, _)) => self.never_pull(&image, "not found").await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Goes on trying for an image that no registry has.
+    async fn never_pull(&mut self, image: &str, why: &str) {
+        let mut pause = self.cluster.profile.kubelet.pull_back_off;
+        let longest = pause * LONGEST_BACK_OFF;
+        let why = format!("rpc error: code = Unknown desc = {why}");
         loop {
             self.say("Pulling", &format!("Pulling image \"{image}\""));
-            let pull = self.seconds("image-check", self.cluster.profile.kubelet.image_check);
-            self.cluster.clock.sleep(pull).await;
-            let why = format!("Failed to pull image \"{image}\": not found");
-            self.cluster.recorder.warning(source, &self.pod, "Failed", &why);
-            self.write(|pod, _| status::waiting(pod, &image, "ErrImagePull", &why)).await;
+            self.cluster
+                .clock
+                .sleep(self.seconds("image-check", self.cluster.profile.kubelet.image_check))
+                .await;
+            self.warn("Failed", &format!("Failed to pull image \"{image}\": {why}"));
+            self.warn("Failed", "Error: ErrImagePull");
+            self.write(|pod, _| status::waiting(pod, image, "ErrImagePull", &why)).await;
             self.cluster.clock.sleep(pause / 2.0).await;
-            let back_off = format!("Back-off pulling image \"{image}\"");
-            self.cluster.recorder.normal(source, &self.pod, "BackOff", &back_off);
-            self.write(|pod, _| status::waiting(pod, &image, "ImagePullBackOff", &back_off)).await;
+            let message = format!("Back-off pulling image \"{image}\"");
+            self.say("BackOff", &message);
+            self.warn("Failed", "Error: ImagePullBackOff");
+            let message = format!("{message}: ErrImagePull: {why}");
+            self.write(|pod, _| status::waiting(pod, image, "ImagePullBackOff", &message)).await;
             self.cluster.clock.sleep(pause / 2.0).await;
-            pause = (pause * 2.0).min(LONGEST_PULL_PAUSE);
+            pause = (pause * 2.0).min(longest);
         }
     }
 

@@ -84,6 +84,12 @@ impl PodWorker {
         (now.uid() == self.pod.uid()).then_some(now)
     }
 
+    /// Records a warning on the pod.
+    pub(super) fn warn(&self, reason: &str, message: &str) {
+        let source = Source { component: "kubelet", host: Some(&self.node.name) };
+        self.cluster.recorder.warning(source, &self.pod, reason, message);
+    }
+
     /// Records an event on the pod.
     pub(super) fn say(&self, reason: &str, message: &str) {
         let source = Source { component: "kubelet", host: Some(&self.node.name) };

@@ -7,8 +7,10 @@ use tokio::sync::watch;
 use super::super::boot::read_disk;
 use super::super::guests::{Disk, Guest, Launcher, Stage, slowness};
 use super::super::instance::launcher::vcpus;
+use super::super::instance::progress::forwarded;
 use super::super::key::Key;
 use super::super::names;
+use super::super::network::addresses;
 use super::{PodWorker, status};
 use crate::sandbox::model::{Draw, Misbehaviour};
 use crate::sandbox::store::Object;
@@ -28,8 +30,10 @@ impl PodWorker {
             self.cluster.clock.sleep(self.seconds("sandbox", figures.sandbox)).await;
         }
         let address = self.node.lease_address();
+        self.cluster.guests.hold(&address);
         self.address = Some(address.clone());
-        self.write(|pod, stamp| status::sandboxed(pod, &address, stamp)).await;
+        let addresses = addresses(&address, self.cluster.profile.node.dual_stack);
+        self.write(|pod, stamp| status::sandboxed(pod, &addresses, stamp)).await;
         if instance
             .as_ref()
             .is_some_and(|instance| self.cluster.misbehaviour(instance) == Some(Misbehaviour::BadImage))
@@ -77,6 +81,7 @@ impl PodWorker {
             stage: Stage::Idle,
             booted: false,
             network_at: None,
+            services_at: None,
             agent_at: None,
             shutdown_at: None,
             pod_ends: false,
@@ -89,6 +94,7 @@ impl PodWorker {
             socket_at: self.cluster.clock.now() + socket,
             vcpus: vcpus(&instance.value()["spec"]),
             disk,
+            ports: forwarded(instance.value()),
             misbehaviour: self.cluster.misbehaviour(instance),
             guest: watch::Sender::new(guest),
             key,

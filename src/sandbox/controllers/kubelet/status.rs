@@ -15,13 +15,13 @@ pub fn names(pod: &Value) -> impl Iterator<Item = &str> {
 }
 
 /// The pod has its sandbox and an address; its containers are being made.
-pub fn sandboxed(pod: &mut Value, address: &str, stamp: &str) {
+pub fn sandboxed(pod: &mut Value, addresses: &[String], stamp: &str) {
     let status = &mut pod["status"];
     status["phase"] = json!("Pending");
     status["hostIP"] = json!("192.168.0.1");
     status["hostIPs"] = json!([{"ip": "192.168.0.1"}]);
-    status["podIP"] = json!(address);
-    status["podIPs"] = json!([{"ip": address}]);
+    status["podIP"] = json!(addresses.first());
+    status["podIPs"] = addresses.iter().map(|address| json!({"ip": address})).collect();
     status["startTime"] = json!(stamp);
     let has_init = pod["spec"]["initContainers"].as_array().is_some_and(|list| !list.is_empty());
     condition(pod, "PodReadyToStartContainers", "True", "", stamp);
@@ -50,12 +50,13 @@ pub fn initialized(pod: &mut Value, stamp: &str) {
     });
 }
 
-/// The containers of an image wait for it.
+/// An image does not come: its containers wait for it.
 pub fn waiting(pod: &mut Value, image: &str, reason: &str, message: &str) {
     for list in ["initContainerStatuses", "containerStatuses"] {
-        let statuses = pod["status"][list].as_array_mut().into_iter().flatten();
-        for status in statuses.filter(|status| status["image"] == image) {
-            status["state"] = json!({"waiting": {"reason": reason, "message": message}});
+        for status in pod["status"][list].as_array_mut().into_iter().flatten() {
+            if status["image"] == image {
+                status["state"] = json!({"waiting": {"reason": reason, "message": message}});
+            }
         }
     }
 }
@@ -136,7 +137,7 @@ mod tests {
     #[test]
     fn a_pod_is_ready_when_its_gates_are_open() {
         let mut pod = json!({"spec": {"containers": [{"name": "a", "image": "b"}], "readinessGates": [{"conditionType": "x/y"}]}});
-        sandboxed(&mut pod, "10.0.0.1", "t0");
+        sandboxed(&mut pod, &["10.0.0.1".to_owned()], "t0");
         running(&mut pod, "t1");
         assert!(!is_ready(&pod));
         conditions::mark(&mut pod, "x/y", "True", "", "", "t2");

@@ -45,6 +45,7 @@ impl PodWorker {
             );
         }
         if let Some(address) = self.address.take() {
+            self.cluster.guests.release(&address);
             self.node.return_address(&address);
         }
         if let Some(launcher) = self.launcher.take() {

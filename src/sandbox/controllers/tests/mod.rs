@@ -3,5 +3,6 @@
 mod calibration;
 mod disks;
 mod lifecycle;
+mod network;
 mod stage;
 mod trouble;

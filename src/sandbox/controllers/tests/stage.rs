@@ -67,7 +67,7 @@ impl Stage {
     }
 
     pub(super) fn named(profile: &str, nodes: usize) -> Self {
-        Self::new(profile::named(profile).expect("a profile"), nodes, MisbehaviourTable::none())
+        Self::new(profile::load(profile).expect("a profile"), nodes, MisbehaviourTable::none())
     }
 
     pub(super) fn namespace(&self, name: &str) {
