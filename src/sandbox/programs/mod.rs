@@ -53,8 +53,8 @@ pub async fn run(argv: &[String], mut container: Container, mut io: Io) -> i32 {
         return NOT_FOUND;
     }
     match words.as_slice() {
-        [_, "-c", _, PROBER, every, most] if is_shell => {
-            let pace = prober::Pace::parse(every, most);
+        [_, "-c", _, PROBER, every, most @ ..] if is_shell => {
+            let pace = prober::Pace::parse(every, most.first().copied().unwrap_or_default());
             prober::run(io, container, pace).await
         }
         [_, "-c", script, ..] if is_shell => shell::script(script, &mut container, &mut io).await.code(),
