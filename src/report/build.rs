@@ -15,7 +15,7 @@ pub(super) fn report(record: &RunRecord, selection: &Selection) -> Report {
     let full = shown_in_full(record, selection);
     let phases = record.phases.iter().map(|phase| {
         let shown = if full.contains(&phase.name) { Shown::Full } else { Shown::Brief };
-        PhaseBlock::of(phase, &targets, shown)
+        PhaseBlock::of(phase, &targets, plan.probe.deciding(), shown)
     });
     Report {
         schema_version: SCHEMA_VERSION,
@@ -31,6 +31,7 @@ pub(super) fn report(record: &RunRecord, selection: &Selection) -> Report {
             end: plan.end,
             vm_name: plan.vm_name.clone(),
             template: plan.template.clone(),
+            probes: plan.probe.probes.clone(),
         },
         cluster: (&record.facts).into(),
         setup: SetupBlock {

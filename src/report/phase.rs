@@ -7,10 +7,12 @@ use serde::Serialize;
 
 use crate::observe::{Milestone, Offset, Outcome, Source, Timeline};
 use crate::plan::Target;
+use crate::probe::Probe;
 use crate::record::{PhaseKind, PhaseName, PhaseRecord, PhaseSettings, PhaseState};
 use crate::stats::{self, Curve, Level, Quantile, Sample, Stage, Summary};
 
 use super::natural;
+use super::probing::ProbingBlock;
 use super::row::Row;
 
 /// How much of a phase the tables show
@@ -43,6 +45,8 @@ pub struct PhaseBlock {
     pub spans: Spans,
     /// How much work it was, and how well it was watched.
     pub effort: Effort,
+    /// How exactly the probes could see; absent when nothing was probed from a pod.
+    pub probing: Option<ProbingBlock>,
     /// Statistics per milestone, over the VMs that took part.
     pub statistics: BTreeMap<Milestone, Summary>,
     /// When shares of the VMs were back.
@@ -56,6 +60,9 @@ pub struct PhaseBlock {
     /// How much of it the tables show.
     #[serde(skip)]
     pub shown: Shown,
+    /// The probe that decides when a VM is reachable.
+    #[serde(skip)]
+    pub deciding: Option<Probe>,
 }
 
 /// How the VMs of a phase ended
@@ -172,7 +179,7 @@ pub struct NodeBlock {
 
 impl PhaseBlock {
     /// The block of a phase.
-    pub(super) fn of(phase: &PhaseRecord, targets: &[Target], shown: Shown) -> Self {
+    pub(super) fn of(phase: &PhaseRecord, targets: &[Target], deciding: Option<Probe>, shown: Shown) -> Self {
         let mut rows: Vec<Row> = phase.timelines.iter().map(|timeline| Row::of(timeline, targets)).collect();
         rows.sort_by(|a, b| {
             natural::compare(&a.namespace, &b.namespace).then_with(|| natural::compare(&a.name, &b.name))
@@ -189,6 +196,7 @@ impl PhaseBlock {
             counts: Counts::of(phase),
             spans: Spans::of(phase, &curve),
             effort: Effort::of(phase),
+            probing: phase.probing.as_ref().map(ProbingBlock::of),
             statistics: statistics(phase),
             recovery: Recovery::of(&curve),
             stages: stages
@@ -197,6 +205,7 @@ impl PhaseBlock {
             nodes: nodes(phase),
             rows,
             shown,
+            deciding,
         }
     }
 

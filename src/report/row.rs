@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::observe::{Milestone, Offset, Outcome, Source, Timeline};
+use crate::observe::{Milestone, Moment, Offset, Outcome, Source, Timeline};
 use crate::plan::Target;
 use crate::stats;
 
@@ -42,6 +42,8 @@ pub struct Row {
     pub requested_at: Option<f64>,
     /// The milestones that it passed.
     pub milestones: BTreeMap<Milestone, Mark>,
+    /// Probe → when the guest answered it.
+    pub probes: BTreeMap<String, Mark>,
 }
 
 impl Row {
@@ -68,6 +70,7 @@ impl Row {
             throttled: timeline.throttled,
             requested_at: timeline.at(Milestone::Requested).map(Offset::seconds),
             milestones: milestones.collect(),
+            probes: probes(timeline),
         }
     }
 
@@ -86,4 +89,14 @@ impl Row {
             Outcome::Excluded => "Excluded",
         }
     }
+}
+
+/// The answers of a guest, in seconds from its request.
+fn probes(timeline: &Timeline) -> BTreeMap<String, Mark> {
+    let requested = timeline.at(Milestone::Requested);
+    let mark = |moment: &Moment| {
+        let seconds = moment.at.since(requested?).seconds().max(0.0);
+        Some(Mark { seconds, source: moment.source })
+    };
+    timeline.probes.iter().filter_map(|(probe, moment)| Some((probe.clone(), mark(moment)?))).collect()
 }

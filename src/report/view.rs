@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::plan::TemplateSource;
+use crate::probe::Probe;
 use crate::record::{ClusterFacts, PhaseName, RunRecord};
 use crate::stats;
 
@@ -60,6 +61,8 @@ pub struct PlanBlock {
     pub vm_name: String,
     /// Where the VM manifest came from.
     pub template: TemplateSource,
+    /// The probes; the first decides when a VM is reachable.
+    pub probes: Vec<Probe>,
 }
 
 /// The cluster as `setup` found it

@@ -24,8 +24,12 @@ impl Stage {
         let participants: Vec<&Timeline> =
             timelines.iter().filter(|timeline| timeline.outcome != Outcome::Excluded).collect();
         let passed = |milestone: &Milestone| participants.iter().any(|timeline| timeline.has(*milestone));
-        let milestones: Vec<Milestone> =
-            Milestone::ALL.into_iter().filter(|milestone| *milestone <= goal).filter(passed).collect();
+        // Ready, address and agent come in any order between Running and the first answer: they are no stages of it.
+        let beside = |milestone: &Milestone| {
+            matches!(milestone, Milestone::Ready | Milestone::Address | Milestone::Agent)
+        };
+        let counts = |milestone: &Milestone| *milestone <= goal && (*milestone == goal || !beside(milestone));
+        let milestones: Vec<Milestone> = Milestone::ALL.into_iter().filter(counts).filter(passed).collect();
         milestones
             .windows(2)
             .map(|pair| {

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use super::grid::{Column, Grid};
 use super::{Page, fold};
 use crate::observe::{Milestone, Source};
+use crate::probe::Probe;
 use crate::report::paint::{Tone, of_outcome};
 use crate::report::phase::PhaseBlock;
 use crate::report::printable;
@@ -12,6 +13,8 @@ use crate::report::row::Row;
 
 /// Written behind a time that rests on a server timestamp.
 const STAMPED: &str = "±1s";
+/// Written behind a time that is an upper bound, because it was noticed after a gap.
+const LATE: &str = "max";
 /// From this width on a normal table has room for the time to Ready.
 const ROOM_FOR_READY: usize = 72;
 /// From this width on a normal table has room for the node.
@@ -64,9 +67,9 @@ fn columns(phase: &PhaseBlock, rows: &[&Row], wide: bool, width: usize) -> Vec<(
     }
     for milestone in milestones(phase, wide, width) {
         let is_stamped =
-            |row: &&Row| row.milestones.get(&milestone).is_some_and(|mark| mark.source == Source::Stamped);
+            |row: &&Row| row.milestones.get(&milestone).is_some_and(|mark| mark.source != Source::Seen);
         let shows = Shows::Seconds { milestone, with_marks: rows.iter().any(is_stamped) };
-        columns.push((format!("{}(s)", milestone_title(milestone)), shows));
+        columns.push((format!("{}(s)", milestone_title(milestone, phase.deciding)), shows));
     }
     if wide {
         columns.push(("Attempts".to_owned(), Shows::Attempts));
@@ -96,9 +99,13 @@ fn milestones(phase: &PhaseBlock, wide: bool, width: usize) -> Vec<Milestone> {
 }
 
 /// The guide's word for a milestone: the time to `reachable` is its "Ping".
-pub(super) fn milestone_title(milestone: Milestone) -> String {
+pub(super) fn milestone_title(milestone: Milestone, deciding: Option<Probe>) -> String {
     if milestone == Milestone::Reachable {
-        return "Ping".to_owned();
+        return match deciding {
+            None | Some(Probe::Ping) => "Ping".to_owned(),
+            Some(Probe::Tcp(port)) => format!("TCP {port}"),
+            Some(Probe::Agent) => "Agent".to_owned(),
+        };
     }
     let (first, rest) = milestone.word().split_at(1);
     first.to_uppercase() + rest
@@ -133,6 +140,7 @@ fn seconds(row: &Row, milestone: Milestone, with_marks: bool) -> String {
     match row.milestones.get(&milestone) {
         None => format!("-{blank}"),
         Some(mark) if mark.source == Source::Stamped => format!("{:.2}{STAMPED}", mark.seconds),
+        Some(mark) if mark.source == Source::Late => format!("{:.2}{LATE}", mark.seconds),
         Some(mark) => format!("{:.2}{blank}", mark.seconds),
     }
 }

@@ -3,6 +3,7 @@
 use super::columns::milestone_title;
 use super::grid::{Column, Grid};
 use super::{Page, words};
+use crate::probe::Probe;
 use crate::report::compared::Compared;
 use crate::report::paint::Tone;
 use crate::report::phase::PhaseBlock;
@@ -13,9 +14,10 @@ use crate::stats::{Change, Comparison, Rule};
 pub(super) fn write(page: &mut Page, report: &Report, compared: &Compared) {
     if let Some(baseline) = compared.baseline {
         page.title(&format!("Comparison: {baseline} -> {}", compared.storm));
-        numbers(page, compared, &baseline.to_string());
+        let deciding = report.plan.probes.first().copied();
+        numbers(page, compared, &baseline.to_string(), deciding);
         for comparison in &compared.milestones {
-            paired(page, comparison);
+            paired(page, comparison, deciding);
         }
         if let (Some(before), Some(after)) = (report.phase(baseline), report.phase(compared.storm)) {
             stages(page, before, after);
@@ -28,7 +30,7 @@ pub(super) fn write(page: &mut Page, report: &Report, compared: &Compared) {
     page.blank();
 }
 
-fn numbers(page: &mut Page, compared: &Compared, baseline: &str) {
+fn numbers(page: &mut Page, compared: &Compared, baseline: &str, deciding: Option<Probe>) {
     if compared.milestones.is_empty() {
         page.line("There is no milestone that VMs reached in both phases.");
         return;
@@ -45,7 +47,7 @@ fn numbers(page: &mut Page, compared: &Compared, baseline: &str) {
             ("max", comparison.max),
         ];
         for (name, change) in statistics {
-            let title = format!("{} {name}", milestone_title(comparison.milestone));
+            let title = format!("{} {name}", milestone_title(comparison.milestone, deciding));
             grid.push(None, cells(title, change, name != "mean" && name != "max"));
         }
     }
@@ -60,10 +62,10 @@ fn cells(title: String, change: Change, is_quantile: bool) -> Vec<String> {
     vec![title, value(change.baseline), value(change.storm), ratio, percent]
 }
 
-fn paired(page: &mut Page, comparison: &Comparison) {
+fn paired(page: &mut Page, comparison: &Comparison, deciding: Option<Probe>) {
     let pairs = &comparison.paired;
     let (Some(median), Some(max)) = (pairs.median_ratio, pairs.max_ratio) else { return };
-    let title = milestone_title(comparison.milestone);
+    let title = milestone_title(comparison.milestone, deciding);
     let share = format!("{} of {}", pairs.slower, words::vms(pairs.n));
     let text = format!("{title}, VM by VM: {share} slower; median {median:.2}x, at most {max:.2}x");
     page.sentence(None, 0, &text);

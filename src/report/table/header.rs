@@ -13,6 +13,11 @@ pub(super) fn write(page: &mut Page, report: &Report) {
     let range = format!("{0}-{1} to {0}-{2}", run.name, plan.start, plan.end);
     page.labelled("Namespaces", &printable(&range));
     page.labelled("Template", &printable(&template(&plan.template)));
+    if let Some(deciding) = plan.probes.first() {
+        let more = if plan.probes.len() > 1 { ", which decides; also " } else { "" };
+        let others: Vec<String> = plan.probes[1..].iter().map(ToString::to_string).collect();
+        page.labelled("Reachable", &format!("by {deciding}{more}{}", others.join(", ")));
+    }
     if let Some(cluster) = cluster(&report.cluster) {
         page.labelled("Cluster", &printable(&cluster));
     }

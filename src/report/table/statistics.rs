@@ -87,7 +87,9 @@ fn times(page: &mut Page, phase: &PhaseBlock) {
     }
     let shown: Vec<(String, Summary)> = shown
         .into_iter()
-        .map(|milestone| (format!("Time to {}", milestone_title(milestone)), phase.summary(milestone)))
+        .map(|milestone| {
+            (format!("Time to {}", milestone_title(milestone, phase.deciding)), phase.summary(milestone))
+        })
         .collect();
     for (name, summary) in &shown {
         let over = match summary.missing() {
@@ -124,8 +126,20 @@ fn recovery(page: &mut Page, phase: &PhaseBlock) {
     }
 }
 
-/// Says what was not clean; says nothing otherwise.
+/// Says how exactly answers could be seen, and what was not clean; says nothing of what was.
 fn effort(page: &mut Page, phase: &PhaseBlock) {
+    if let Some(probing) = &phase.probing {
+        let (interval, trip) = (words::seconds(probing.interval), probing.round_trip * 1000.0);
+        let from = words::count(probing.probers as u64, "prober");
+        page.labelled(
+            "Probe resolution",
+            &format!("{interval} between attempts, {trip:.1} ms round trip, {from}"),
+        );
+        if probing.gaps > 0 {
+            let gaps = words::count(probing.gaps as u64, "gap");
+            page.labelled("Probe streams", &format!("{gaps} of together {}", words::seconds(probing.gap)));
+        }
+    }
     let effort = &phase.effort;
     if effort.retried_vms > 0 || effort.throttled_answers > 0 {
         page.labelled("Requests", &requests(effort));
