@@ -181,7 +181,7 @@ async fn once(cluster: &Cluster, record: &RunRecord, place: &Place) -> Result<()
     let hello = match greet(&mut stream).await {
         Ok(hello) => hello,
         Err(why) => {
-            let why = stream.why().await.unwrap_or(why);
+            let why = stream.why().await.map_or(why.clone(), |status| format!("{why}: {status}"));
             let hopeless = why.contains("executable file not found") || why.contains("no such file");
             return Err(if hopeless { Fault::Final(why) } else { Fault::Passing(why) });
         }

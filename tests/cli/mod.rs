@@ -8,4 +8,5 @@ mod kubectl;
 mod lifecycle;
 mod misbehaviour;
 mod output;
+mod probing;
 mod record;

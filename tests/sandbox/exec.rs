@@ -217,7 +217,7 @@ async fn kubectl_runs_commands() {
     }
     let simulation = Simulation::instant().await;
     simulation.pod("p", "busybox").await;
-    simulation.machine("vm", "", json!({"name": "default", "masquerade": {}}));
+    simulation.machine("vm", "", &json!({"name": "default", "masquerade": {}}));
     let address = simulation.running("vm").await;
     let kubectl = async |arguments: &[&str], input: &str| {
         let mut command = Command::new("kubectl");

@@ -62,7 +62,7 @@ async fn the_prober_reports_guests_as_they_come_up() {
     let mut prober = Prober::open(&simulation, "prober").await;
     assert_eq!(prober.hear().await, "h 1 ping=yes nc=yes");
     for name in ["a", "b"] {
-        simulation.machine(name, "", masquerade());
+        simulation.machine(name, "", &masquerade());
     }
     let (a, b) = (simulation.running("a").await, simulation.running("b").await);
     prober.say(&format!("a one ping {a}\na two tcp {b} 22\na three tcp {b} 23\ne go")).await;
@@ -88,7 +88,7 @@ async fn before_the_domain_is_defined_the_pod_itself_answers() {
     simulation.pod("prober", "busybox").await;
     let mut prober = Prober::open(&simulation, "prober").await;
     prober.hear().await;
-    simulation.machine("vm", "never-boots", masquerade());
+    simulation.machine("vm", "never-boots", &masquerade());
     let address = simulation.launcher("vm").await;
     prober.say(&format!("a false ping {address}")).await;
     assert_eq!(prober.hear().await, "r false");
@@ -100,12 +100,12 @@ async fn some_guests_never_answer_and_some_pods_answer_for_them() {
     simulation.pod("prober", "busybox").await;
     let mut prober = Prober::open(&simulation, "prober").await;
     prober.hear().await;
-    simulation.machine("mute", "no-network", masquerade());
+    simulation.machine("mute", "no-network", &masquerade());
     let mute = simulation.running("mute").await;
     prober.say(&format!("a mute ping {mute}")).await;
     assert!(prober.hears_nothing().await);
     let listed = json!({"name": "default", "masquerade": {}, "ports": [{"port": 22}]});
-    simulation.machine("listed", "no-network", listed);
+    simulation.machine("listed", "no-network", &listed);
     let listed = simulation.running("listed").await;
     prober.say(&format!("a listed ping {listed}\na port tcp {listed} 22")).await;
     assert_eq!(prober.hear().await, "r listed");
@@ -115,7 +115,7 @@ async fn some_guests_never_answer_and_some_pods_answer_for_them() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_agent_without_an_address_takes_the_address_away() {
     let simulation = Simulation::instant().await;
-    simulation.machine("vm", "agent-before-dhcp", masquerade());
+    simulation.machine("vm", "agent-before-dhcp", &masquerade());
     let address = simulation.running("vm").await;
     let connected = || {
         let vmi = simulation.value(&VIRTUAL_MACHINE_INSTANCES, "vm");
@@ -137,7 +137,7 @@ async fn a_second_address_answers_like_the_first() {
     let simulation = Simulation::with(both).await;
     simulation.pod("prober", "busybox").await;
     assert_eq!(simulation.value(&PODS, "prober")["status"]["podIPs"].as_array().map(Vec::len), Some(2));
-    simulation.machine("vm", "", masquerade());
+    simulation.machine("vm", "", &masquerade());
     simulation.running("vm").await;
     let vmi = simulation.value(&VIRTUAL_MACHINE_INSTANCES, "vm");
     let second = vmi["status"]["interfaces"][0]["ipAddresses"][1].as_str().unwrap().to_owned();
@@ -155,7 +155,7 @@ async fn hundreds_of_targets_fit_into_a_stream() {
     let mut prober = Prober::open(&simulation, "prober").await;
     prober.hear().await;
     for number in 0..200 {
-        simulation.machine(&format!("vm-{number}"), "", masquerade());
+        simulation.machine(&format!("vm-{number}"), "", &masquerade());
     }
     for number in 0..200 {
         let address = simulation.running(&format!("vm-{number}")).await;

@@ -60,7 +60,7 @@ impl Simulation {
     }
 
     /// Makes a running machine that goes wrong in some way, or not.
-    pub(crate) fn machine(&self, name: &str, misbehaves: &str, interface: Value) {
+    pub(crate) fn machine(&self, name: &str, misbehaves: &str, interface: &Value) {
         let mut vm = super::cluster::machine(name, "Always");
         vm["metadata"]["namespace"] = json!("default");
         vm["metadata"]["annotations"] = json!({"sandbox.bootstorm.dev/misbehave": misbehaves});

@@ -1,0 +1,209 @@
+//! Network readiness: who answers, who never does, and what happens to the probers meanwhile.
+
+use std::time::Duration;
+
+use bootstorm::observe::clock::monotonic_now;
+use bootstorm::sandbox::store::kind;
+use serde_json::Value;
+
+use crate::support::{Cluster, Ran};
+
+const PROBER: &str = "bootstorm-boot-storm-test-prober-1";
+
+/// Waits for something that is about to happen, for ten seconds at most.
+#[track_caller]
+fn until(happened: impl Fn() -> bool) {
+    let began = monotonic_now();
+    while !happened() {
+        assert!(began.elapsed() < Duration::from_secs(10), "it did not happen");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn rows(report: &Value, phase: usize) -> Vec<Value> {
+    report["phases"][phase]["rows"].as_array().unwrap().clone()
+}
+
+/// A manifest whose VM behaves in some way.
+fn manifest(misbehave: &str, interface: &str) -> String {
+    format!(
+        "apiVersion: kubevirt.io/v1\nkind: VirtualMachine\nmetadata:\n  annotations: {{sandbox.bootstorm.dev/misbehave: {misbehave}}}\nspec:\n  template:\n    spec:\n      domain: {{memory: {{guest: 256Mi}}, devices: {{interfaces: [{interface}]}}}}\n      networks: [{{name: default, pod: {{}}}}]\n"
+    )
+}
+
+fn set_up(cluster: &Cluster, misbehave: &str, flags: &[&str]) -> Ran {
+    let text = manifest(misbehave, "{name: default, masquerade: {}}");
+    std::fs::write(cluster.home.path().join("vm.yaml"), text).unwrap();
+    let args: Vec<&str> = ["setup", "--end", "3", "-f", "vm.yaml"].iter().chain(flags).copied().collect();
+    cluster.run(&args)
+}
+
+#[test]
+fn both_numbers_of_the_guide_are_measured_over_one_stream_per_prober() {
+    let cluster = Cluster::instant();
+    cluster.run(&["setup", "--end", "20", "--probers", "2"]).exits(0);
+    cluster.run(&["create"]).exits(0).prints(&[
+        "Ping(s)",
+        "Avg Time to Ping:",
+        "Probe resolution",
+        "2 probers",
+    ]);
+    cluster.run(&["stop"]).exits(0);
+    let report = cluster.run(&["storm", "-o", "json"]).exits(0).json();
+    let storm = &report["phases"][2];
+    assert_eq!(storm["goal"], "reachable");
+    assert_eq!((&storm["probing"]["streams"], &storm["probing"]["probers"]), (&2.into(), &2.into()));
+    for row in rows(&report, 2) {
+        let seconds = |milestone: &str| row["milestones"][milestone]["seconds"].as_f64().unwrap();
+        assert!(seconds("reachable") >= seconds("running"), "{row}");
+        assert_eq!(row["probes"]["ping"]["seconds"], row["milestones"]["reachable"]["seconds"]);
+    }
+    let milestones = report["comparison"]["milestones"].as_array().unwrap();
+    assert_eq!(milestones.len(), 2, "both numbers are compared");
+    cluster.run(&["cleanup", "--yes"]).exits(0).prints(&[&format!("pod/{PROBER} -n default deleted")]);
+    assert!(cluster.sandbox.store().get(&kind::PODS, "default", PROBER).is_none());
+}
+
+#[test]
+fn several_probes_at_once_and_the_first_decides() {
+    let cluster = Cluster::instant();
+    cluster.run(&["setup", "--end", "3", "--probe", "tcp:22,agent,ping"]).exits(0);
+    let report = cluster.run(&["create", "-o", "json"]).exits(0).json();
+    for row in rows(&report, 0) {
+        let probes = row["probes"].as_object().unwrap();
+        assert_eq!(probes.keys().collect::<Vec<_>>(), ["agent", "ping", "tcp:22"]);
+        assert_eq!(row["milestones"]["reachable"], probes["tcp:22"]);
+    }
+    cluster.run(&["report"]).exits(0).prints(&["TCP 22(s)", "by tcp:22, which decides; also agent, ping"]);
+}
+
+#[test]
+fn agent_and_none_need_no_prober() {
+    for (probe, goal) in [("agent", "reachable"), ("none", "running")] {
+        let cluster = Cluster::instant();
+        cluster.run(&["setup", "--end", "2", "--probe", probe]).exits(0);
+        assert!(cluster.sandbox.store().get(&kind::PODS, "default", PROBER).is_none());
+        let report = cluster.run(&["create", "-o", "json"]).exits(0).json();
+        assert_eq!(report["phases"][0]["goal"], goal);
+        assert_eq!(report["phases"][0]["counts"]["reached"], 2);
+    }
+}
+
+#[test]
+fn a_guest_that_never_answers_is_a_row_with_a_reason() {
+    let cluster = Cluster::instant();
+    set_up(&cluster, "no-network", &[]).exits(0);
+    let ran = cluster.run(&["create", "--ping-timeout", "1s", "-o", "json"]).exits(3);
+    let report = ran.json();
+    for row in rows(&report, 0) {
+        assert_eq!(row["outcome"], "timed-out");
+        assert!(row["milestones"]["running"].is_object(), "it runs: {row}");
+        let reason = row["reason"].as_str().unwrap();
+        assert!(reason.starts_with("running, but no answer to ping after 1s"), "{reason}");
+    }
+    cluster.run(&["report"]).exits(3).prints(&["not reached"]);
+}
+
+#[test]
+fn an_address_that_goes_away_and_comes_back_is_followed() {
+    let cluster = Cluster::instant();
+    set_up(&cluster, "agent-before-dhcp", &[]).exits(0);
+    cluster.run(&["create", "--ping-timeout", "20s"]).exits(0);
+}
+
+#[test]
+fn a_broken_stream_is_opened_again_and_nobody_is_forgotten() {
+    let cluster = Cluster::with("default", 3, 10.0);
+    cluster.run(&["setup", "--end", "10"]).exits(0);
+    let child = cluster.program().spawn(&["create", "-o", "json"]);
+    let running = || {
+        let (vmis, _) = cluster.sandbox.store().list(&kind::VIRTUAL_MACHINE_INSTANCES, None);
+        vmis.iter().filter(|vmi| vmi.value()["status"]["phase"] == "Running").count()
+    };
+    until(|| running() >= 2);
+    cluster.sandbox.faults().cut_execs();
+    let ran = Ran::of(child).exits(0).complains(&["a prober's stream was broken"]);
+    let report = ran.json();
+    assert_eq!(report["phases"][0]["counts"]["reached"], 10);
+    assert_eq!(report["phases"][0]["probing"]["streams"], 2);
+    assert_eq!(report["phases"][0]["probing"]["gaps"], 1);
+}
+
+#[test]
+fn a_prober_pod_that_is_deleted_in_mid_phase_is_made_again() {
+    let cluster = Cluster::with("default", 3, 10.0);
+    cluster.run(&["setup", "--end", "10"]).exits(0);
+    let store = cluster.sandbox.store();
+    let pod = store.get(&kind::PODS, "default", PROBER).unwrap();
+    let child = cluster.program().spawn(&["create", "-o", "json"]);
+    until(|| !store.list(&kind::VIRTUAL_MACHINE_INSTANCES, None).0.is_empty());
+    assert!(store.remove(&kind::PODS, "default", PROBER, pod.uid()));
+    let report = Ran::of(child).exits(0).json();
+    assert_eq!(report["phases"][0]["counts"]["reached"], 10);
+    assert_ne!(store.get(&kind::PODS, "default", PROBER).unwrap().uid(), pod.uid());
+}
+
+#[test]
+fn an_image_that_cannot_be_pulled_is_told_with_the_way_out() {
+    let cluster = Cluster::instant();
+    cluster.run(&["setup", "--end", "2", "--probe-image", "registry.invalid/none:1"]).exits(1).complains(&[
+        "does not run",
+        "registry.invalid/none:1",
+        "--probe-image IMAGE",
+        "--probe none",
+        "cleanup",
+    ]);
+    cluster.run(&["cleanup", "--yes"]).exits(0);
+    assert!(cluster.sandbox.store().get(&kind::PODS, "default", PROBER).is_none());
+}
+
+#[test]
+fn an_image_without_a_shell_is_told_at_once() {
+    let cluster = Cluster::instant();
+    let ran = cluster.run(&["setup", "--end", "2", "--probe-image", "registry.k8s.io/pause:3.10"]).exits(1);
+    ran.complains(&["--probe-image IMAGE"]);
+}
+
+#[test]
+fn exec_that_is_forbidden_is_named_before_anything_is_made() {
+    let cluster = Cluster::instant();
+    cluster.sandbox.faults().deny("create", "pods/exec", None);
+    cluster
+        .run(&["setup", "--end", "2"])
+        .exits(1)
+        .complains(&["you cannot create pods/exec in namespace default"]);
+    assert!(cluster.sandbox.store().get(&kind::PODS, "default", PROBER).is_none());
+    cluster.run(&["setup", "--end", "2", "--probe", "agent"]).exits(0);
+}
+
+#[test]
+fn the_users_own_pod_can_be_used_and_is_left_alone() {
+    let cluster = Cluster::instant();
+    let pod = serde_json::json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "mine", "namespace": "default"},
+        "spec": {"containers": [{"name": "c", "image": "docker.io/library/alpine:3.22", "command": ["sleep", "9999"]}]}});
+    let store = cluster.sandbox.store();
+    store.create(&kind::PODS, pod).unwrap();
+    until(|| {
+        store
+            .get(&kind::PODS, "default", "mine")
+            .is_some_and(|pod| pod.value()["status"]["phase"] == "Running")
+    });
+    cluster.run(&["setup", "--end", "2", "--probe-pod", "default/mine"]).exits(0);
+    cluster.run(&["create"]).exits(0).prints(&["Ping(s)"]);
+    cluster.run(&["cleanup", "--yes"]).exits(0);
+    assert!(store.get(&kind::PODS, "default", "mine").is_some());
+    assert!(store.get(&kind::PODS, "default", PROBER).is_none());
+}
+
+#[test]
+fn probes_that_are_none() {
+    let cluster = Cluster::instant();
+    for (flags, word) in [
+        (["--probe", "pong"], "there are ping, tcp:PORT, agent and none"),
+        (["--probe", "tcp:0"], "not a port"),
+        (["--probe-pod", "mine"], "NAMESPACE/NAME"),
+    ] {
+        let args: Vec<&str> = ["setup"].iter().chain(&flags).copied().collect();
+        cluster.run(&args).exits(2).complains(&[word]);
+    }
+}
