@@ -14,10 +14,17 @@ fn main() {
     let experiment = Experiment::run(vms, "default", &["--concurrency", &concurrency]);
     println!("{vms} VMs, default profile, sandbox in its own process\n");
     println!(
-        "{:<10} {:>10} {:>10} {:>10} {:>14} {:>14}",
-        "phase", "p50 ms", "p99 ms", "max ms", "issue skew ms", "attempts/VM"
+        "{:<10} {:<10} {:>10} {:>10} {:>10} {:>14} {:>14}",
+        "phase", "moment", "p50 ms", "p99 ms", "max ms", "issue skew ms", "attempts/VM"
     );
-    for (name, kind) in [("create", Kind::Running), ("stop-1", Kind::Gone), ("storm-1", Kind::Running)] {
+    let cases = [
+        ("create", Kind::Running),
+        ("create", Kind::Reachable),
+        ("stop-1", Kind::Gone),
+        ("storm-1", Kind::Running),
+        ("storm-1", Kind::Reachable),
+    ];
+    for (name, kind) in cases {
         let errors = experiment.errors(name, kind);
         let timelines = experiment.phase(name)["timelines"].as_array().cloned().unwrap_or_default();
         let requested: Vec<i64> =
@@ -25,7 +32,8 @@ fn main() {
         let attempts: u64 = timelines.iter().filter_map(|t| t["attempts"].as_u64()).sum();
         let skew = requested.iter().max().unwrap_or(&0) - requested.iter().min().unwrap_or(&0);
         println!(
-            "{name:<10} {:>10.2} {:>10.2} {:>10.2} {:>14.1} {:>14.3}",
+            "{name:<10} {:<10} {:>10.2} {:>10.2} {:>10.2} {:>14.1} {:>14.3}",
+            format!("{kind:?}"),
             quantile(&errors, 0.5),
             quantile(&errors, 0.99),
             quantile(&errors, 1.0),

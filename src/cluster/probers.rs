@@ -9,6 +9,8 @@ use super::call::{built, on, path, post_params};
 use super::names::{self, Role};
 use super::watch::{Watched, list_all};
 use super::{Cluster, Kind, Trouble};
+use crate::probe::ProbePlan;
+use crate::probe::kind::Toleration;
 
 /// How a prober pod stands
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -128,7 +130,9 @@ pub fn name(prefix: &str, number: usize) -> String {
 /// It meets the restricted pod security standard. `ping` needs neither privileges nor capabilities where the group
 /// range below is set, which is one of the sysctls that Kubernetes counts as safe. Requests and limits suit 250 VMs
 /// with five attempts a second each.
-pub fn manifest(prefix: &str, run_id: &str, number: usize, image: &str) -> Value {
+pub fn manifest(prefix: &str, run_id: &str, number: usize, probe: &ProbePlan) -> Value {
+    let tolerations: Vec<Value> = probe.tolerations.iter().map(toleration).collect();
+    let image = &probe.image;
     let labels = names::labels(prefix, run_id, Role::Prober);
     json!({
         "apiVersion": "v1",
@@ -152,7 +156,7 @@ pub fn manifest(prefix: &str, run_id: &str, number: usize, image: &str) -> Value
                 "whenUnsatisfiable": "ScheduleAnyway",
                 "labelSelector": {"matchLabels": {names::RUN_ID: run_id, names::ROLE: Role::Prober.word()}}
             }],
-            "tolerations": [{"operator": "Exists", "effect": "NoSchedule"}],
+            "tolerations": tolerations,
             "containers": [{
                 "name": "prober",
                 "image": image,
@@ -171,6 +175,19 @@ pub fn manifest(prefix: &str, run_id: &str, number: usize, image: &str) -> Value
     })
 }
 
+/// A toleration as the pod has it.
+fn toleration(toleration: &Toleration) -> Value {
+    let mut json = json!({"key": toleration.key, "operator": "Exists"});
+    if let Some(value) = &toleration.value {
+        json["operator"] = json!("Equal");
+        json["value"] = json!(value);
+    }
+    if let Some(effect) = &toleration.effect {
+        json["effect"] = json!(effect);
+    }
+    json
+}
+
 impl Cluster {
     /// Makes a prober pod, unless it is there.
     pub async fn make_prober(
@@ -178,10 +195,10 @@ impl Cluster {
         prefix: &str,
         run_id: &str,
         number: usize,
-        image: &str,
+        probe: &ProbePlan,
     ) -> Result<(), Trouble> {
         let doing = "create the prober pod";
-        let body = serde_json::to_vec(&manifest(prefix, run_id, number, image)).unwrap_or_default();
+        let body = serde_json::to_vec(&manifest(prefix, run_id, number, probe)).unwrap_or_default();
         let request = built(doing, on(&collection(self.namespace())).create(&post_params(), body))?;
         match self.ask_raw(doing, &request).await {
             Err(trouble) if trouble.kind == Kind::AlreadyExists => Ok(()),
@@ -205,7 +222,12 @@ mod tests {
 
     #[test]
     fn a_prober_meets_the_restricted_pod_security_standard() {
-        let pod = manifest("p", "id", 1, "busybox");
+        let tolerations = vec!["dedicated=vm:NoSchedule".parse().unwrap()];
+        let plan = ProbePlan { image: "busybox".into(), tolerations, ..ProbePlan::default() };
+        let pod = manifest("p", "id", 1, &plan);
+        let tolerated =
+            json!([{"key": "dedicated", "operator": "Equal", "value": "vm", "effect": "NoSchedule"}]);
+        assert_eq!(pod["spec"]["tolerations"], tolerated);
         let container = &pod["spec"]["containers"][0]["securityContext"];
         assert_eq!(container["allowPrivilegeEscalation"], false);
         assert_eq!(container["capabilities"]["drop"][0], "ALL");

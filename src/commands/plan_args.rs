@@ -7,7 +7,8 @@ use clap::Args;
 
 use crate::failure::Failure;
 use crate::plan::{Plan, Template, TemplateSource};
-use crate::probe::{ProbePlan, kind::parse_probes};
+use crate::probe::ProbePlan;
+use crate::probe::kind::{Toleration, parse_probes};
 
 use super::values;
 
@@ -48,6 +49,9 @@ pub struct ProbeArgs {
     /// Prober pods to make; default is one for every 250 VMs
     #[arg(long, value_name = "N", value_parser = values::count, hide_short_help = true)]
     pub probers: Option<usize>,
+    /// Taint that the prober pods tolerate, as KEY[=VALUE][:EFFECT] (can be repeated)
+    #[arg(long, value_name = "TAINT", hide_short_help = true)]
+    pub probe_toleration: Vec<Toleration>,
     /// Pod of yours to probe from, instead of pods that the run makes
     #[arg(long, value_name = "NAMESPACE/NAME", conflicts_with = "probers", hide_short_help = true)]
     pub probe_pod: Option<String>,
@@ -70,6 +74,7 @@ impl ProbeArgs {
         Ok(ProbePlan {
             image: if needed && pod.is_none() { self.probe_image.clone() } else { String::new() },
             probers: if needed && pod.is_none() { probers } else { 0 },
+            tolerations: self.probe_toleration.clone(),
             pod: pod.filter(|_| needed),
             probes,
         })

@@ -14,6 +14,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::observe::clock::wall_now;
 use crate::phases::setup;
+use crate::probe::Probe;
 use crate::record::RunRecord;
 
 /// Look at the cluster, freeze the plan, make the namespaces
@@ -109,6 +110,7 @@ pub async fn run(
         record.facts = facts;
         record
     };
+    warn_of_ports(session, &resolved);
     let record = found.as_ref().map_or_else(fresh, |(record, _)| record.clone());
     if args.dry_run.dry_run == DryRun::Client {
         dry_run::setup(session, &record)?;
@@ -178,4 +180,15 @@ fn check_same(record: &RunRecord, resolved: &Resolved) -> Result<(), Failure> {
     Err(failure
         .hint("choose another name with --ns-prefix NAME")
         .hint(format!("or delete that run first: kubectl bootstorm cleanup --ns-prefix {prefix}")))
+}
+
+/// Ping proves nothing behind a list of ports.
+fn warn_of_ports(session: &Session, resolved: &Resolved) {
+    let listed = resolved.template.interfaces_with_ports();
+    if resolved.plan.probe.probes.contains(&Probe::Ping) && !listed.is_empty() {
+        session.console.warn(&format!(
+            "interface {} forwards only listed ports, so the pod answers ping even if the guest is dead; use --probe tcp:PORT",
+            listed.join(", ")
+        ));
+    }
 }

@@ -9,7 +9,7 @@ use crate::cluster::call::wait;
 use crate::cluster::exec::{LineStream, Out};
 use crate::cluster::{Cluster, Kind};
 use crate::observe::clock::monotonic_now;
-use crate::probe::{Answer, Ask, Hello, SCRIPT, SCRIPT_NAME};
+use crate::probe::{Answer, Ask, Hello, ProbePlan, SCRIPT, SCRIPT_NAME};
 
 /// How often a sign of life is asked for.
 const ECHO_EVERY: Duration = Duration::from_secs(2);
@@ -33,7 +33,7 @@ pub(super) struct Ours {
     pub(super) prefix: String,
     pub(super) run_id: String,
     pub(super) number: usize,
-    pub(super) image: String,
+    pub(super) probe: ProbePlan,
 }
 
 /// What comes out of a conversation
@@ -100,7 +100,7 @@ pub(super) async fn converse(
                     && let Some(ours) = &place.ours
                 {
                     // Somebody deleted it, or its node went away.
-                    let _ = cluster.make_prober(&ours.prefix, &ours.run_id, ours.number, &ours.image).await;
+                    let _ = cluster.make_prober(&ours.prefix, &ours.run_id, ours.number, &ours.probe).await;
                 }
                 trouble.to_string()
             }

@@ -42,7 +42,7 @@ pub(super) fn places(cluster: &Cluster, record: &RunRecord) -> Vec<Place> {
             prefix: plan.prefix.clone(),
             run_id: record.run_id.clone(),
             number,
-            image: plan.probe.image.clone(),
+            probe: plan.probe.clone(),
         }),
     };
     (1..=plan.probe.probers.max(1)).map(place).collect()
@@ -63,7 +63,7 @@ pub(super) async fn prepare(
     events(&Event::ProbersBegan { probers: places.len() });
     if record.plan.probe.pod.is_none() {
         for ours in places.iter().filter_map(|place| place.ours.as_ref()) {
-            cluster.make_prober(&ours.prefix, &ours.run_id, ours.number, &ours.image).await?;
+            cluster.make_prober(&ours.prefix, &ours.run_id, ours.number, &ours.probe).await?;
         }
         wait_until_running(cluster, record, places.len()).await?;
     }

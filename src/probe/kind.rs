@@ -61,6 +61,42 @@ impl<'de> Deserialize<'de> for Probe {
     }
 }
 
+/// A taint that prober pods tolerate
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Toleration {
+    /// Key of the taint.
+    pub key: String,
+    /// Its value; any when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<String>,
+    /// Its effect; any when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub effect: Option<String>,
+}
+
+impl FromStr for Toleration {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (taint, effect) = match text.split_once(':') {
+            Some((taint, effect)) => (taint, Some(effect)),
+            None => (text, None),
+        };
+        let known = ["NoSchedule", "PreferNoSchedule", "NoExecute"];
+        if taint.is_empty() || effect.is_some_and(|effect| !known.contains(&effect)) {
+            return Err(format!(
+                "write it like KEY, KEY=VALUE or KEY=VALUE:EFFECT; effects are {}",
+                known.join(", ")
+            ));
+        }
+        let (key, value) = match taint.split_once('=') {
+            Some((key, value)) => (key, Some(value.to_owned())),
+            None => (taint, None),
+        };
+        Ok(Self { key: key.to_owned(), value, effect: effect.map(str::to_owned) })
+    }
+}
+
 /// How a run finds out whether guests are reachable
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProbePlan {
@@ -73,6 +109,9 @@ pub struct ProbePlan {
     /// Prober pods to be made.
     #[serde(default)]
     pub probers: usize,
+    /// Taints that the prober pods tolerate, as `KEY[=VALUE][:EFFECT]`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tolerations: Vec<Toleration>,
     /// The user's own pod to probe from, as namespace and name, instead of pods of ours.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pod: Option<(String, String)>,
@@ -126,6 +165,15 @@ pub fn parse_probes(text: &str) -> Result<Vec<Probe>, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn tolerations() {
+        let whole: Toleration = "a/b=c:NoExecute".parse().unwrap();
+        let parts = (whole.key.as_str(), whole.value.as_deref(), whole.effect.as_deref());
+        assert_eq!(parts, ("a/b", Some("c"), Some("NoExecute")));
+        assert_eq!("a".parse::<Toleration>().unwrap().value, None);
+        assert!("".parse::<Toleration>().is_err() && "a:Never".parse::<Toleration>().is_err());
+    }
 
     #[test]
     fn lists_of_probes() {

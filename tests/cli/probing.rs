@@ -196,6 +196,17 @@ fn the_users_own_pod_can_be_used_and_is_left_alone() {
 }
 
 #[test]
+fn a_list_of_ports_makes_ping_worthless_and_that_is_said() {
+    let cluster = Cluster::instant();
+    let text = manifest("", "{name: default, masquerade: {}, ports: [{port: 22}]}");
+    std::fs::write(cluster.home.path().join("vm.yaml"), text).unwrap();
+    cluster
+        .run(&["setup", "--end", "1", "-f", "vm.yaml"])
+        .exits(0)
+        .complains(&["interface default forwards only listed ports", "--probe tcp:PORT"]);
+}
+
+#[test]
 fn probes_that_are_none() {
     let cluster = Cluster::instant();
     for (flags, word) in [

@@ -11,18 +11,20 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// Which moment is compared
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Kind {
     /// First state in phase `Running`.
     Running,
     /// Deletion.
     Gone,
+    /// First instant at which the guest answers.
+    Reachable,
 }
 
 /// A run that has been done, and the truth about it
 pub(crate) struct Experiment {
     record: Value,
-    truth: HashMap<(String, bool), i64>,
+    truth: HashMap<(String, Kind), i64>,
     _home: TempDir,
 }
 
@@ -96,7 +98,11 @@ impl Experiment {
         let phases = self.record["phases"].as_array().unwrap();
         let phase = phases.iter().find(|found| found["name"] == phase).unwrap();
         let began: jiff::Timestamp = phase["began"].as_str().unwrap().parse().unwrap();
-        let milestone = if kind == Kind::Gone { "gone" } else { "running" };
+        let milestone = match kind {
+            Kind::Running => "running",
+            Kind::Gone => "gone",
+            Kind::Reachable => "reachable",
+        };
         let mut errors: Vec<f64> = phase["timelines"]
             .as_array()
             .unwrap()
@@ -106,7 +112,7 @@ impl Experiment {
                 assert_eq!(moment["source"], "seen", "{timeline}");
                 let measured = i128::from(moment["at"].as_i64()?) * 1000 + began.as_nanosecond();
                 let uid = timeline["instance_uid"].as_str()?.to_owned();
-                let truth = *self.truth.get(&(uid, kind == Kind::Gone))?;
+                let truth = *self.truth.get(&(uid, kind))?;
                 Some((measured - i128::from(truth)).unsigned_abs() as f64 / 1e6)
             })
             .collect();
@@ -121,21 +127,21 @@ impl Experiment {
     }
 }
 
-/// UID and whether it is about the deletion → nanoseconds since the epoch.
-fn read_truth(path: &Path) -> HashMap<(String, bool), i64> {
+/// UID and kind of moment → nanoseconds since the epoch.
+fn read_truth(path: &Path) -> HashMap<(String, Kind), i64> {
     let mut truth = HashMap::new();
     for line in std::fs::read_to_string(path).unwrap().lines() {
         let entry: Value = serde_json::from_str(line).unwrap();
-        if entry["kind"] != "virtualmachineinstances" {
-            continue;
-        }
         let uid = entry["uid"].as_str().unwrap().to_owned();
         let at = entry["at"].as_i64().unwrap();
-        if entry["action"] == "deleted" {
-            truth.entry((uid, true)).or_insert(at);
-        } else if entry["phase"] == "Running" {
-            truth.entry((uid, false)).or_insert(at);
-        }
+        let word = |key: &str| entry[key].as_str().unwrap_or_default().to_owned();
+        let kind = match (word("kind").as_str(), word("action").as_str(), word("phase").as_str()) {
+            ("guests", "network", _) => Kind::Reachable,
+            ("virtualmachineinstances", "deleted", _) => Kind::Gone,
+            ("virtualmachineinstances", _, "Running") => Kind::Running,
+            _ => continue,
+        };
+        truth.entry((uid, kind)).or_insert(at);
     }
     truth
 }
