@@ -71,13 +71,14 @@ fn summary(session: &Session, record: &RunRecord) -> String {
     };
     let unknown = || "unknown".to_owned();
     format!(
-        "run {} is set up\n  VMs         {} named {}, from {}\n  namespaces  {first_and_last}, {} made now in {}\n  record      configmap/bootstorm-{} in namespace {}\n  cluster     Kubernetes {}, KubeVirt {}, {} nodes for VMs\nnext: kubectl bootstorm create --ns-prefix {}\n",
+        "run {} is set up\n  VMs         {} named {}, from {}\n  namespaces  {first_and_last}, {} made now in {}\n  probe       {}\n  record      configmap/bootstorm-{} in namespace {}\n  cluster     Kubernetes {}, KubeVirt {}, {} nodes for VMs\nnext: kubectl bootstorm create --ns-prefix {}\n",
         plan.prefix,
         plan.size(),
         plan.vm_name,
         plan.template,
         record.setup.namespaces,
         record.setup.took,
+        plan.probe,
         plan.prefix,
         session.cluster.namespace(),
         record.facts.kubernetes.clone().unwrap_or_else(unknown),

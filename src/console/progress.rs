@@ -67,7 +67,8 @@ impl Progress {
             }
             Event::ProbersBegan { probers } => {
                 state.begin(self.console, "setup", "probers", *probers, 0);
-                self.plain(&state, &format!("setup: making and trying {probers} prober pods"));
+                let pods = if *probers == 1 { "pod" } else { "pods" };
+                self.plain(&state, &format!("setup: making and trying {probers} prober {pods}"));
             }
             Event::PhaseBegan { phase, targets, done, goal } => {
                 state.begin(self.console, &phase.to_string(), goal.word(), *targets, *done);

@@ -31,14 +31,6 @@ impl Interrupt {
         Self(receiver)
     }
 
-    /// An interrupt that never comes.
-    pub fn never() -> Self {
-        let (sender, receiver) = watch::channel(false);
-        // The sender must outlive every wait.
-        std::mem::forget(sender);
-        Self(receiver)
-    }
-
     /// Whether the user interrupted.
     pub fn is_set(&self) -> bool {
         *self.0.borrow()

@@ -161,9 +161,10 @@ pub async fn make_namespaces(
         events(&Event::NamespaceMade);
     }
     drop(making);
+    let took = clock.now();
     super::probers::prepare(cluster, record, events).await?;
     record.setup.namespaces += made_now;
-    record.setup.took = crate::observe::Offset(record.setup.took.0 + clock.now().0);
+    record.setup.took = crate::observe::Offset(record.setup.took.0 + took.0);
     record.setup.batch_size = batch_size;
     record.setup.done = true;
     store.save(record, None).await?;

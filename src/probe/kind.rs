@@ -138,7 +138,10 @@ impl fmt::Display for ProbePlan {
         f.write_str(&words.join(","))?;
         match &self.pod {
             Some((namespace, name)) if self.needs_prober() => write!(f, " from pod {namespace}/{name}"),
-            None if self.needs_prober() => write!(f, " from {} pods of {}", self.probers, self.image),
+            None if self.needs_prober() => {
+                let pods = if self.probers == 1 { "pod" } else { "pods" };
+                write!(f, " from {} {pods} of {}", self.probers, self.image)
+            }
             _ => Ok(()),
         }
     }
