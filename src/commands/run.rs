@@ -90,7 +90,13 @@ pub async fn command(context: &Context, args: &RunCommand) -> Result<Exit, Failu
         Err(failure) => Err(failure),
     };
     sandbox.stop().await;
-    outcome
+    outcome.map_err(|failure| match failure.exit {
+        Exit::Interrupted => {
+            Failure::interrupted("interrupted; the simulated cluster is gone, and the run with it")
+                .hint("for one that stays, so that a run can be continued: kubectl bootstorm sandbox")
+        }
+        _ => failure,
+    })
 }
 
 async fn phases(session: &Session, args: &RunCommand) -> Result<Exit, Failure> {

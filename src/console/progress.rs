@@ -183,14 +183,15 @@ impl State {
         bar.set_position((self.reached + self.failed as usize) as u64);
         let mut message = format!("{}/{} {}", self.reached, self.total, self.noun);
         if let Some(goal) = self.goal {
-            message.push_str(&format!(" · sent {}", self.sent));
-            if goal != Milestone::Gone {
-                message.push_str(&format!(" · VMIs {}", self.instances));
-            }
+            // What matters most comes first: a narrow terminal cuts the end off.
+            message.push_str(&format!(" · failed {}", self.failed));
             if goal == Milestone::Reachable {
                 message.push_str(&format!(" · running {}", self.running));
             }
-            message.push_str(&format!(" · failed {}", self.failed));
+            if goal != Milestone::Gone {
+                message.push_str(&format!(" · VMIs {}", self.instances));
+            }
+            message.push_str(&format!(" · sent {}", self.sent));
         }
         bar.set_message(message);
     }

@@ -99,8 +99,8 @@ impl Sandbox {
 
     /// Writes a kubeconfig into a temporary folder that goes away with the cluster.
     pub fn private_kubeconfig(&mut self) -> Result<PathBuf, Failure> {
-        let folder =
-            std::env::temp_dir().join(format!("bootstorm-sandbox-{}", uuid::Uuid::new_v4().simple()));
+        let unique = uuid::Uuid::new_v4().simple().to_string();
+        let folder = std::env::temp_dir().join(format!("bootstorm-{}", &unique[..8]));
         std::fs::create_dir(&folder).map_err(|error| {
             Failure::new(format!("the folder {} cannot be made", folder.display())).because(error)
         })?;
