@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod cleanup;
+mod connection;
 mod dry_run;
 mod interrupt;
 mod kubectl;

@@ -1,0 +1,70 @@
+//! kubectl's connection flags, and credentials that come from a plugin.
+
+use crate::support::Cluster;
+
+/// The kubeconfig of a cluster as text, and the token in it.
+fn config(cluster: &Cluster) -> (String, String) {
+    let text = std::fs::read_to_string(cluster.kubeconfig()).unwrap();
+    let token = text.lines().find_map(|line| line.trim().strip_prefix("token: ")).unwrap().to_owned();
+    (text, token)
+}
+
+#[test]
+fn credentials_of_an_exec_plugin_are_used() {
+    let cluster = Cluster::instant();
+    let (text, token) = config(&cluster);
+    let credential = format!(
+        r#"{{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","status":{{"token":"{token}"}}}}"#
+    );
+    std::fs::write(cluster.home.path().join("credential.json"), credential).unwrap();
+    let file = cluster.home.path().join("credential.json");
+    let plugin = format!(
+        "exec: {{apiVersion: client.authentication.k8s.io/v1, command: cat, args: ['{}'], interactiveMode: Never}}",
+        file.display()
+    );
+    let text = text.replace(&format!("token: {token}"), &plugin);
+    std::fs::write(cluster.kubeconfig(), text).unwrap();
+    cluster.run(&["run", "--end", "1", "--no-storm"]).exits(0);
+}
+
+#[test]
+fn an_exec_plugin_that_fails_is_told() {
+    let cluster = Cluster::instant();
+    let (text, token) = config(&cluster);
+    let plugin =
+        "exec: {apiVersion: client.authentication.k8s.io/v1, command: 'false', interactiveMode: Never}";
+    std::fs::write(cluster.kubeconfig(), text.replace(&format!("token: {token}"), plugin)).unwrap();
+    cluster.run(&["status"]).exits(1).complains(&["credentials", "hint:"]);
+}
+
+#[test]
+fn the_record_lives_where_the_context_or_the_flag_says() {
+    let cluster = Cluster::instant();
+    cluster.run(&["setup", "--end", "1", "--probe", "none", "-n", "kubevirt"]).exits(0);
+    cluster.run(&["status"]).exits(1).complains(&["in namespace default"]);
+    cluster.run(&["status", "-n", "kubevirt"]).exits(0);
+    cluster.run(&["status", "-A"]).exits(0).prints(&["kubevirt", "boot-storm-test"]);
+}
+
+#[test]
+fn an_impersonated_user_is_the_one_who_may_not() {
+    let cluster = Cluster::instant();
+    cluster.sandbox.faults().deny("get", "configmaps", None);
+    cluster
+        .run(&["status", "--as", "jane"])
+        .exits(1)
+        .complains(&["User \"jane\" cannot get resource \"configmaps\""]);
+}
+
+#[test]
+fn a_server_name_that_the_certificate_lacks_is_refused_unless_told_otherwise() {
+    let cluster = Cluster::instant();
+    cluster
+        .run(&["status", "-A", "--tls-server-name", "elsewhere.example"])
+        .exits(1)
+        .complains(&["certificate"]);
+    cluster
+        .run(&["status", "-A", "--tls-server-name", "elsewhere.example", "--insecure-skip-tls-verify"])
+        .exits(0)
+        .complains(&["there are no runs"]);
+}
