@@ -1,48 +1,92 @@
 # Reads targets on standard input, one a line, and says on standard output when each one answers.
 #
-#   a ID ping ADDRESS       probe a target until it answers
+#   a ID ping ADDRESS       probe a target until it answers; an ID in use is probed at this address from now on
 #   a ID tcp ADDRESS PORT   the same, for a TCP port
 #   d ID                    forget a target
 #   e TEXT                  say "t TEXT": a sign of life
 #
 # Says "h 1 ping=yes|no nc=yes|no" first, then "r ID" when a target answers, "t TEXT" for each echo, "x ID WHY" when a
 # target cannot be probed. Needs a POSIX shell, sleep, and ping or nc. Ends with all that it began when its input
-# ends, or when no line came for two minutes.
+# ends, when nobody reads what it says, or when no echo was asked for in two minutes.
 every=$1
 LC_ALL=C
 export LC_ALL
 
-tool() { if command -v "$1" >/dev/null 2>&1; then printf yes; else printf no; fi; }
+has() { command -v "$1" >/dev/null 2>&1; }
+yes_no() { if "$@"; then printf yes; else printf no; fi; }
 
-# The first reply ends the ping that got it. Its process id comes through the pipe that its replies come through.
+# A child that finds nobody reading ends the whole script; its $$ is the script's own process id.
+say() { printf '%s\n' "$*" 2>/dev/null || kill "$$"; }
+
+# How to pause: some sleeps know whole seconds only.
+nap=$every
+case $every in
+*.*) sleep 0.0 2>/dev/null || nap=1 ;;
+esac
+
+# How often to ping: iputils sets a lower limit for users other than root, an old busybox knows whole seconds only or
+# no interval at all. All of them send one packet a second when nothing is said.
+pace="-i $every"
+if has ping; then
+  case $(ping -n -c 1 -w 1 -i "$every" 127.0.0.1 2>&1) in
+  *"minimal interval"*) pace='-i 0.2' ;;
+  *"nvalid "* | *nrecognized* | *nknown*) pace= ;;
+  esac
+fi
+
+# How to connect and no more: busybox's small nc has no -z, but can run a program on a connection.
+connect=
+if has nc; then
+  case $(nc -z 2>&1 </dev/null) in
+  *nvalid* | *nrecognized* | *nknown*)
+    case $(nc -h 2>&1 </dev/null) in
+    *-e*) connect='nc -e true' ;;
+    esac
+    ;;
+  *) connect='nc -z' ;;
+  esac
+fi
+
+# The first reply ends the ping that got it. Its process id comes through the pipe that its replies come through. When
+# the target is dropped at a moment when no ping is known, this waits for the next one to end that: a ping that is
+# left alone writes nothing while nobody answers, and so would never find out that nobody reads.
 ping_once() {
-  trap 'kill $pinger 2>/dev/null; exit' TERM
-  pinger=
+  trap 'over=yes; [ -n "$pinger" ] && kill "$pinger" 2>/dev/null && exit' TERM
+  trap 'kill "$$"' PIPE
   while read -r one two rest; do
     case $one in
-    pid) pinger=$two ;;
-    up) ;;
+    pid)
+      pinger=$two
+      [ -n "$over" ] && [ -n "$pinger" ] && kill "$pinger" 2>/dev/null && exit
+      ;;
     *)
       case "$two $rest" in
       "bytes from "*)
-        printf 'r %s\n' "$1"
+        [ -n "$over" ] || say r "$1"
         kill "$pinger" 2>/dev/null
         exit
         ;;
-      *ermitted* | *ermission* | *"not found"* | *nvalid*) printf 'x %s %s %s %s\n' "$1" "$one" "$two" "$rest" ;;
+      *ermitted* | *ermission* | *"not found"* | *nvalid*)
+        [ -n "$said" ] || say x "$1" "$one" "$two" "$rest"
+        said=yes
+        ;;
       esac
       ;;
     esac
   done
 }
 
-# "up" finds out whether anybody still reads, before another ping is begun.
+# A ping that ends by itself, such as one without a route, is begun again after a second. "pid" alone says that none
+# runs, and is how this finds out that nobody reads any more.
 ping_on() {
-  while printf 'up\n'; do
-    ping -n -i "$every" "$1" 2>&1 &
-    printf 'pid %s\n' "$!"
+  trap 'kill "$!" 2>/dev/null; exit' PIPE
+  while printf 'pid\n'; do
+    # shellcheck disable=SC2086 # two words or none
+    ping -n $pace "$1" 2>&1 &
+    printf 'pid %s\n' "$!" || kill "$!"
     wait "$!"
     [ $? -gt 128 ] && exit
+    printf 'pid\n' || exit
     sleep 1
   done
 }
@@ -51,23 +95,34 @@ ping_on() {
 tcp_once() {
   trap 'exit' TERM
   while :; do
-    (nc -z -w 1 "$2" "$3" </dev/null >/dev/null 2>&1 && printf 'r %s\n' "$1") &
-    sleep "$every"
+    (
+      trap 'kill "$$"' PIPE
+      $connect -w 1 "$2" "$3" </dev/null >/dev/null 2>&1 && say r "$1"
+    ) &
+    sleep "$nap"
   done
 }
 
+# The one that was is waited for, or each would stay behind as a zombie.
 watchdog=
 feed_watchdog() {
-  [ -n "$watchdog" ] && kill "$watchdog" 2>/dev/null
+  [ -n "$watchdog" ] && kill "$watchdog" 2>/dev/null && wait "$watchdog" 2>/dev/null
   (
-    trap 'kill $nap 2>/dev/null; exit' TERM
+    snooze=
+    trap 'kill $snooze 2>/dev/null; exit' TERM
     sleep 120 &
-    nap=$!
+    snooze=$!
     wait
     kill "$$"
-  ) &
+  ) 2>/dev/null &
   watchdog=$!
 }
+
+forget() {
+  eval "job=\${job_$1:-}; job_$1="
+  [ -n "$job" ] && kill "$job" 2>/dev/null
+}
+
 leave() {
   trap '' TERM
   kill 0
@@ -75,26 +130,30 @@ leave() {
 }
 trap leave TERM HUP INT PIPE
 
-printf 'h 1 ping=%s nc=%s\n' "$(tool ping)" "$(tool nc)"
+say h 1 "ping=$(yes_no has ping)" "nc=$(yes_no [ -n "$connect" ])"
 feed_watchdog
 while read -r op id kind address port; do
-  case $op in
-  a)
-    case $kind in
-    ping) ping_on "$address" | ping_once "$id" & ;;
-    tcp) tcp_once "$id" "$address" "$port" & ;;
-    esac
+  if [ "$op" = e ]; then
+    say t "$id"
+    feed_watchdog
+    continue
+  fi
+  case $id in
+  '' | *[!0-9]*) continue ;;
+  esac
+  case $op-$kind in
+  a-ping)
+    forget "$id"
+    over='' pinger='' said=''
+    ping_on "$address" 2>/dev/null | ping_once "$id" 2>/dev/null &
     eval "job_$id=\$!"
     ;;
-  d)
-    eval "job=\${job_$id:-}"
-    [ -n "$job" ] && kill "$job" 2>/dev/null
-    unset "job_$id"
+  a-tcp)
+    forget "$id"
+    tcp_once "$id" "$address" "$port" 2>/dev/null &
+    eval "job_$id=\$!"
     ;;
-  e)
-    printf 't %s\n' "$id"
-    feed_watchdog
-    ;;
+  d-) forget "$id" ;;
   esac
 done
 leave
