@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::call::path;
+use super::metadata::{Condition, Metadata};
 use super::watch::{Told, Watch, Watched};
 use super::{Cluster, Trouble};
 use crate::observe::{Change, Instance, InstancePhase};
@@ -18,17 +19,6 @@ pub struct Vmi {
     metadata: Metadata,
     #[serde(default)]
     status: Status,
-}
-
-#[derive(Debug, Clone, Deserialize, Default)]
-#[serde(rename_all = "camelCase", default)]
-struct Metadata {
-    name: String,
-    namespace: String,
-    uid: String,
-    resource_version: String,
-    creation_timestamp: Option<Timestamp>,
-    deletion_timestamp: Option<Timestamp>,
 }
 
 #[derive(Debug, Clone, Deserialize, Default)]
@@ -45,13 +35,6 @@ struct Status {
 #[serde(rename_all = "camelCase", default)]
 struct Interface {
     ip_address: Option<String>,
-}
-
-#[derive(Debug, Clone, Deserialize, Default)]
-#[serde(default)]
-struct Condition {
-    r#type: String,
-    status: String,
 }
 
 #[derive(Debug, Clone, Deserialize)]

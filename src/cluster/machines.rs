@@ -1,7 +1,5 @@
 //! `VirtualMachines`: the timed requests that create, start and stop them, and what they say about themselves.
 
-use std::collections::BTreeMap;
-
 use http::Request;
 use http::header::CONTENT_TYPE;
 use kube::api::{DeleteParams, GetParams, Preconditions, PropagationPolicy};
@@ -9,6 +7,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::call::{built, on, path, post_params};
+use super::metadata::{Condition, Metadata};
 use super::pace::{Meaning, Timed};
 use super::watch::{Watched, list_all};
 use super::{Cluster, Kind, Trouble, names};
@@ -29,29 +28,9 @@ pub struct Machine {
 
 #[derive(Debug, Clone, Deserialize, Default)]
 #[serde(rename_all = "camelCase", default)]
-struct Metadata {
-    name: String,
-    namespace: String,
-    uid: String,
-    resource_version: String,
-    labels: BTreeMap<String, String>,
-    finalizers: Vec<String>,
-}
-
-#[derive(Debug, Clone, Deserialize, Default)]
-#[serde(rename_all = "camelCase", default)]
 struct Status {
     printable_status: Option<String>,
     conditions: Vec<Condition>,
-}
-
-#[derive(Debug, Clone, Deserialize, Default)]
-#[serde(default)]
-struct Condition {
-    r#type: String,
-    status: String,
-    reason: String,
-    message: String,
 }
 
 impl Watched for Machine {

@@ -11,6 +11,7 @@ pub mod exec;
 pub mod facts;
 pub mod lease;
 pub mod machines;
+pub mod metadata;
 pub mod names;
 pub mod namespaces;
 pub mod pace;

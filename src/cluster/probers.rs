@@ -1,11 +1,10 @@
 //! Prober pods: small, unprivileged, spread over nodes.
 
-use std::collections::BTreeMap;
-
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::call::{built, on, path, post_params};
+use super::metadata::{Condition, Metadata};
 use super::names::{self, Role};
 use super::watch::{Watched, list_all};
 use super::{Cluster, Kind, Trouble};
@@ -35,29 +34,10 @@ pub struct PodState {
 
 #[derive(Debug, Clone, Deserialize, Default)]
 #[serde(rename_all = "camelCase", default)]
-struct Metadata {
-    name: String,
-    uid: String,
-    resource_version: String,
-    deletion_timestamp: Option<String>,
-    labels: BTreeMap<String, String>,
-}
-
-#[derive(Debug, Clone, Deserialize, Default)]
-#[serde(rename_all = "camelCase", default)]
 struct Status {
     phase: String,
     conditions: Vec<Condition>,
     container_statuses: Vec<Container>,
-}
-
-#[derive(Debug, Clone, Deserialize, Default)]
-#[serde(default)]
-struct Condition {
-    r#type: String,
-    status: String,
-    reason: String,
-    message: String,
 }
 
 #[derive(Debug, Clone, Deserialize, Default)]
@@ -96,8 +76,7 @@ impl From<PodState> for Prober {
             let why = c.state.waiting.as_ref().or(c.state.terminated.as_ref())?;
             (why.reason != "ContainerCreating").then(|| text(&why.reason, &why.message))
         });
-        let unplaced =
-            pod.status.conditions.iter().find(|c| c.r#type == "PodScheduled" && c.status == "False");
+        let unplaced = pod.status.conditions.iter().find(|c| c.is("PodScheduled", "False"));
         let running = pod.status.phase == "Running"
             && pod.metadata.deletion_timestamp.is_none()
             && pod.status.container_statuses.iter().all(|c| c.state.running.is_some());

@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use super::event::{Event, Listener};
 use crate::cluster::call::path;
+use crate::cluster::metadata::Metadata;
 use crate::cluster::watch::{Told, Watch, Watched, list_all};
 use crate::cluster::{Cluster, Trouble, machines, namespaces};
 use crate::observe::clock::monotonic_now;
@@ -91,16 +92,6 @@ impl From<Trouble> for CleanupError {
 #[derive(Debug, Clone, Deserialize)]
 struct Object {
     metadata: Metadata,
-}
-
-#[derive(Debug, Clone, Deserialize, Default)]
-#[serde(rename_all = "camelCase", default)]
-struct Metadata {
-    name: String,
-    namespace: String,
-    uid: String,
-    resource_version: String,
-    finalizers: Vec<String>,
 }
 
 impl Watched for Object {

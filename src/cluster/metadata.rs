@@ -1,0 +1,49 @@
+//! The narrow parts that our readings of objects have in common.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::Deserialize;
+
+/// `metadata`, decoded only as far as it is used
+#[derive(Debug, Clone, Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Metadata {
+    /// Name of the object.
+    pub name: String,
+    /// Namespace of the object; empty for cluster-wide kinds.
+    pub namespace: String,
+    /// UID of the object.
+    pub uid: String,
+    /// Version of the object.
+    pub resource_version: String,
+    /// When it was created.
+    pub creation_timestamp: Option<Timestamp>,
+    /// Since when it is being deleted.
+    pub deletion_timestamp: Option<Timestamp>,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
+    /// What has to be done before it may go.
+    pub finalizers: Vec<String>,
+}
+
+/// One of `status.conditions`
+#[derive(Debug, Clone, Deserialize, Default)]
+#[serde(default)]
+pub struct Condition {
+    /// Which condition.
+    pub r#type: String,
+    /// `True`, `False` or `Unknown`.
+    pub status: String,
+    /// One word.
+    pub reason: String,
+    /// A sentence.
+    pub message: String,
+}
+
+impl Condition {
+    /// Whether this is that condition, with that status.
+    pub fn is(&self, kind: &str, status: &str) -> bool {
+        self.r#type == kind && self.status == status
+    }
+}
