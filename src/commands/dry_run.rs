@@ -6,11 +6,11 @@ use super::phase::existing;
 use super::presentation::Output;
 use super::session::Session;
 use crate::cluster::pace::Timed;
-use crate::cluster::{machines, namespaces};
+use crate::cluster::{machines, namespaces, probers};
 use crate::failure::Failure;
 use crate::observe::Outcome;
 use crate::phases::timed::manifest;
-use crate::plan::Template;
+use crate::plan::{Target, Template};
 use crate::record::{PhaseKind, RunRecord, Via};
 
 /// Keys of a VM manifest whose values may hold passwords or keys.
@@ -84,17 +84,23 @@ pub(super) async fn phase(
     print(session, &planned.collect::<Vec<_>>())
 }
 
-/// Prints what setup would send for the namespaces that are missing.
+/// Prints what setup would send: the namespaces, and the prober pods if there are to be any.
 pub(super) fn setup(session: &Session, record: &RunRecord) -> Result<(), Failure> {
-    let namespace = |name: &str| {
-        let manifest = namespaces::manifest(name, &record.plan.prefix, &record.run_id);
+    let (prefix, run_id, probe) = (&record.plan.prefix, &record.run_id, &record.plan.probe);
+    let namespace = |target: &Target| {
+        let manifest = namespaces::manifest(&target.namespace, prefix, run_id);
         let body = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": manifest.metadata});
         Planned { method: "POST".into(), path: namespaces::collection(), body }
     };
-    print(
-        session,
-        &record.plan.targets().iter().map(|target| namespace(&target.namespace)).collect::<Vec<_>>(),
-    )
+    let prober = |number| Planned {
+        method: "POST".into(),
+        path: probers::collection(session.cluster.namespace()),
+        body: probers::manifest(prefix, run_id, number, probe),
+    };
+    let targets = record.plan.targets();
+    let planned: Vec<Planned> =
+        targets.iter().map(namespace).chain((1..=probe.probers).map(prober)).collect();
+    print(session, &planned)
 }
 
 fn print(session: &Session, planned: &[Planned]) -> Result<(), Failure> {

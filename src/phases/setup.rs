@@ -29,7 +29,7 @@ pub fn permissions(plan: &Plan, namespace: &str) -> Vec<Permission> {
     for verb in ["list", "watch"] {
         wanted.push(anywhere(verb, "kubevirt.io", "virtualmachineinstances"));
     }
-    for verb in ["get", "list", "create", "update", "delete"] {
+    for verb in ["get", "list", "watch", "create", "update", "delete"] {
         wanted.push(here(verb, "", "configmaps"));
     }
     for verb in ["get", "create", "update", "delete"] {
@@ -46,7 +46,7 @@ pub fn permissions(plan: &Plan, namespace: &str) -> Vec<Permission> {
         }
     }
     if matches!(plan.template, TemplateSource::File { .. }) {
-        for verb in ["get", "create", "update", "delete"] {
+        for verb in ["get", "list", "watch", "create", "update", "delete"] {
             wanted.push(here(verb, "", "secrets"));
         }
     }

@@ -38,6 +38,18 @@ fn what_others_made_stays() {
 }
 
 #[test]
+fn who_may_not_see_secrets_and_pods_can_still_clean_up() {
+    let cluster = Cluster::instant();
+    for verb in ["get", "list", "watch", "create", "update", "delete"] {
+        cluster.sandbox.faults().deny(verb, "secrets", None);
+        cluster.sandbox.faults().deny(verb, "pods", None);
+    }
+    cluster.run(&["setup", "--end", "1", "--probe", "none"]).exits(0);
+    cluster.run(&["cleanup", "--yes"]).exits(0);
+    assert!(cluster.sandbox.store().get(&kind::NAMESPACES, "", "boot-storm-test-1").is_none());
+}
+
+#[test]
 fn a_kept_record_still_reports() {
     let cluster = Cluster::instant();
     cluster.run(&["setup", "--end", "2"]).exits(0);

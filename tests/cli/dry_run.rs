@@ -8,10 +8,10 @@ use crate::support::Cluster;
 fn every_mutating_command_can_be_tried_first() {
     let cluster = Cluster::instant();
     let store = cluster.sandbox.store();
-    cluster
-        .run(&["setup", "--end", "2", "--dry-run=client"])
-        .exits(0)
-        .prints(&["POST /api/v1/namespaces boot-storm-test-2"]);
+    cluster.run(&["setup", "--end", "2", "--dry-run=client"]).exits(0).prints(&[
+        "POST /api/v1/namespaces boot-storm-test-2",
+        "POST /api/v1/namespaces/default/pods bootstorm-boot-storm-test-prober-1",
+    ]);
     assert!(store.get(&kind::NAMESPACES, "", "boot-storm-test-2").is_none());
     assert!(store.get(&kind::CONFIG_MAPS, "default", "bootstorm-boot-storm-test").is_none());
     cluster.run(&["setup", "--end", "2"]).exits(0);
