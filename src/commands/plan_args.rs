@@ -49,7 +49,7 @@ pub struct ProbeArgs {
     /// Prober pods to make; default is one for every 250 VMs
     #[arg(long, value_name = "N", value_parser = values::count, hide_short_help = true)]
     pub probers: Option<usize>,
-    /// Taint that the prober pods tolerate, as KEY[=VALUE][:EFFECT] (can be repeated)
+    /// Taint that the prober pods tolerate, as KEY, KEY=VALUE or KEY=VALUE:EFFECT (can be repeated)
     #[arg(long, value_name = "TAINT", hide_short_help = true)]
     pub probe_toleration: Vec<Toleration>,
     /// Pod of yours to probe from, instead of pods that the run makes

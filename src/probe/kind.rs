@@ -109,7 +109,7 @@ pub struct ProbePlan {
     /// Prober pods to be made.
     #[serde(default)]
     pub probers: usize,
-    /// Taints that the prober pods tolerate, as `KEY[=VALUE][:EFFECT]`.
+    /// Taints that the prober pods tolerate, as `KEY`, `KEY=VALUE` or `KEY=VALUE:EFFECT`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tolerations: Vec<Toleration>,
     /// The user's own pod to probe from, as namespace and name, instead of pods of ours.
