@@ -5,7 +5,7 @@ use clap::Args;
 use super::cleanup::{self, CleanupArgs};
 use super::pace_args::{DryRun, DryRunArgs, PaceArgs};
 use super::phase::{self, PhaseArgs, exit_of};
-use super::plan_args::{AssertedArgs, PlanArgs, RunArgs};
+use super::plan_args::{AssertedArgs, PlanArgs, Resolved, RunArgs};
 use super::presentation::Output;
 use super::sandbox_args::SandboxArgs;
 use super::save_args::SaveArgs;
@@ -67,13 +67,13 @@ pub struct RunCommand {
 /// Runs the command.
 pub async fn command(context: &Context, args: &RunCommand) -> Result<Exit, Failure> {
     // Wrong flags are told before anything is started.
-    args.plan.resolve(&args.run)?;
+    let resolved = args.plan.resolve(&args.run)?;
     if args.cleanup && !args.yes && !args.sandbox && !context.console().can_ask() {
         return Err(Failure::usage("--cleanup would ask at the end, and there is no terminal to ask on")
             .hint("pass --yes too"));
     }
     if !args.sandbox {
-        return phases(&context.connect().await?, args).await;
+        return phases(&context.connect().await?, args, resolved).await;
     }
     let mut sandbox = args.shape.start(0).await?;
     let console = context.console();
@@ -86,7 +86,7 @@ pub async fn command(context: &Context, args: &RunCommand) -> Result<Exit, Failu
         ..Connection::default()
     };
     let outcome = match context.connect_with(&connection).await {
-        Ok(session) => phases(&session, args).await,
+        Ok(session) => phases(&session, args, resolved).await,
         Err(failure) => Err(failure),
     };
     sandbox.stop().await;
@@ -99,14 +99,13 @@ pub async fn command(context: &Context, args: &RunCommand) -> Result<Exit, Failu
     })
 }
 
-async fn phases(session: &Session, args: &RunCommand) -> Result<Exit, Failure> {
+async fn phases(session: &Session, args: &RunCommand, resolved: Resolved) -> Result<Exit, Failure> {
     let setup = SetupArgs {
         run: args.run.clone(),
         plan: args.plan.clone(),
         namespace_batch_size: args.namespace_batch_size,
         dry_run: args.dry_run,
     };
-    let resolved = args.plan.resolve(&args.run)?;
     let Some(mut record) = setup::run(session, &setup, resolved).await? else { return Ok(Exit::Good) };
     let phase = PhaseArgs {
         run: args.run.clone(),

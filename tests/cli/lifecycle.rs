@@ -142,6 +142,16 @@ spec:
 }
 
 #[test]
+fn a_manifest_is_read_from_standard_input_once() {
+    let cluster = Cluster::instant();
+    let vm = "{apiVersion: kubevirt.io/v1, kind: VirtualMachine, spec: {template: {spec: {domain: {memory: {guest: 256Mi}, devices: {}}}}}}";
+    std::fs::write(cluster.home.path().join("vm.yaml"), vm).unwrap();
+    let file = std::fs::File::open(cluster.home.path().join("vm.yaml")).unwrap();
+    let child = cluster.program().command(&["run", "--end", "1", "-f", "-"]).stdin(file).spawn().unwrap();
+    crate::support::Ran::of(child).exits(0);
+}
+
+#[test]
 fn two_runs_live_side_by_side() {
     let cluster = Cluster::instant();
     for run in ["friday", "monday"] {
