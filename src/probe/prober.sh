@@ -35,15 +35,15 @@ if has ping; then
 fi
 
 # How to connect and no more: busybox's small nc has no -z, but can run a program on a connection.
-connect=
+by_scan='' by_running=''
 if has nc; then
   case $(nc -z 2>&1 </dev/null) in
   *nvalid* | *nrecognized* | *nknown*)
     case $(nc -h 2>&1 </dev/null) in
-    *-e*) connect='nc -e true' ;;
+    *-e*) by_running='-e true' ;;
     esac
     ;;
-  *) connect='nc -z' ;;
+  *) by_scan=-z ;;
   esac
 fi
 
@@ -51,7 +51,7 @@ fi
 # the target is dropped at a moment when no ping is known, this waits for the next one to end that: a ping that is
 # left alone writes nothing while nobody answers, and so would never find out that nobody reads.
 ping_once() {
-  trap 'over=yes; [ -n "$pinger" ] && kill "$pinger" 2>/dev/null && exit' TERM
+  trap 'over=yes; [ -n "$pinger" ] && kill "$pinger" 2>/dev/null && exit' USR1
   trap 'kill "$$"' PIPE
   while read -r one two rest; do
     case $one in
@@ -76,28 +76,29 @@ ping_once() {
   done
 }
 
-# A ping that ends by itself, such as one without a route, is begun again after a second. "pid" alone says that none
-# runs, and is how this finds out that nobody reads any more.
+# A ping that ends by itself, such as one without a route, is begun again, at most once a second. What is written is
+# also how this finds out that nobody reads; the second time is for a reader that ended before it could set its trap.
 ping_on() {
-  trap 'kill "$!" 2>/dev/null; exit' PIPE
+  pinger=
+  trap 'kill $pinger 2>/dev/null; exit' PIPE
   while printf 'pid\n'; do
     # shellcheck disable=SC2086 # two words or none
     ping -n $pace "$1" 2>&1 &
-    printf 'pid %s\n' "$!" || kill "$!"
-    wait "$!"
+    pinger=$!
+    printf 'pid %s\n' "$pinger" && sleep 1 && printf 'pid %s\n' "$pinger" || kill "$pinger"
+    wait "$pinger"
     [ $? -gt 128 ] && exit
-    printf 'pid\n' || exit
-    sleep 1
   done
 }
 
 # Connections overlap, so that a silent guest is tried as often as one that refuses.
 tcp_once() {
-  trap 'exit' TERM
+  trap 'exit' USR1
   while :; do
     (
       trap 'kill "$$"' PIPE
-      $connect -w 1 "$2" "$3" </dev/null >/dev/null 2>&1 && say r "$1"
+      # shellcheck disable=SC2086 # one of them is empty; a program comes last, as all that follows it is its own
+      nc $by_scan -w 1 "$2" "$3" $by_running </dev/null >/dev/null 2>&1 && say r "$1"
     ) &
     sleep "$nap"
   done
@@ -106,13 +107,12 @@ tcp_once() {
 # The one that was is waited for, or each would stay behind as a zombie.
 watchdog=
 feed_watchdog() {
-  [ -n "$watchdog" ] && kill "$watchdog" 2>/dev/null && wait "$watchdog" 2>/dev/null
+  [ -n "$watchdog" ] && kill -s USR1 "$watchdog" 2>/dev/null && wait "$watchdog" 2>/dev/null
   (
-    snooze=
-    trap 'kill $snooze 2>/dev/null; exit' TERM
+    others=$!
+    trap '[ "$!" = "$others" ] || kill "$!" 2>/dev/null; exit' USR1
     sleep 120 &
-    snooze=$!
-    wait
+    wait "$!"
     kill "$$"
   ) 2>/dev/null &
   watchdog=$!
@@ -120,17 +120,22 @@ feed_watchdog() {
 
 forget() {
   eval "job=\${job_$1:-}; job_$1="
-  [ -n "$job" ] && kill "$job" 2>/dev/null
+  [ -n "$job" ] && kill -s USR1 "$job" 2>/dev/null
 }
 
+# Twice, for a child that was being made the first time.
 leave() {
   trap '' TERM
   kill 0
+  sleep "$nap"
+  kill 0
   exit 0
 }
+# Children are ended by USR1, which is not among these: a signal that reaches a child before it is done with its
+# parent's traps is lost to some shells.
 trap leave TERM HUP INT PIPE
 
-say h 1 "ping=$(yes_no has ping)" "nc=$(yes_no [ -n "$connect" ])"
+say h 1 "ping=$(yes_no has ping)" "nc=$(yes_no [ -n "$by_scan$by_running" ])"
 feed_watchdog
 while read -r op id kind address port; do
   if [ "$op" = e ]; then

@@ -9,5 +9,6 @@ mod kubectl;
 mod lifecycle;
 mod misbehaviour;
 mod output;
+mod prober_script;
 mod probing;
 mod record;
