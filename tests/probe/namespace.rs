@@ -1,0 +1,132 @@
+//! Two network namespaces with a cable between them: one for a prober, one for guests.
+
+use std::io::Write;
+use std::net::{IpAddr, Ipv4Addr};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Instant;
+
+use bootstorm::observe::clock;
+
+use super::shell::{find, skipped};
+
+static MADE: AtomicU32 = AtomicU32::new(0);
+
+/// A network of guests that nothing leaves, removed with the value
+pub(super) struct Network {
+    prober: String,
+    guests: String,
+    listeners: Vec<Child>,
+}
+
+impl Network {
+    /// Nothing, after saying so, where namespaces cannot be made.
+    pub(super) fn new() -> Option<Self> {
+        let name = format!("storm-{}-{}", std::process::id(), MADE.fetch_add(1, Ordering::Relaxed));
+        let network =
+            Self { prober: format!("{name}-p"), guests: format!("{name}-g"), listeners: Vec::new() };
+        let (prober, guests) = (&network.prober, &network.guests);
+        let steps = [
+            format!("netns add {prober}"),
+            format!("netns add {guests}"),
+            format!("-n {prober} link add probe type veth peer name guest netns {guests}"),
+            format!("-n {prober} link set lo up"),
+            format!("-n {prober} link set probe up"),
+            format!("-n {guests} link set lo up"),
+            format!("-n {guests} link set guest up"),
+            format!("-n {prober} addr add 10.78.0.1/30 dev probe"),
+            format!("-n {guests} addr add 10.78.0.2/30 dev guest"),
+            format!("-n {prober} addr add fd78::1/64 dev probe nodad"),
+            format!("-n {guests} addr add fd78::2/64 dev guest nodad"),
+            // By way of a gateway, so that no neighbour has to be found before the first answer.
+            format!("-n {prober} route add 10.77.0.0/16 via 10.78.0.2"),
+            format!("-n {prober} route add fd77::/64 via fd78::2"),
+            // Nobody says that a guest is not there yet.
+            format!("-n {guests} route add blackhole 10.77.0.0/16"),
+        ];
+        for step in steps {
+            match Command::new("ip").args(step.split(' ')).output() {
+                Ok(output) if output.status.success() => {}
+                Ok(output) => {
+                    skipped(&format!("`ip {step}`: {}", String::from_utf8_lossy(&output.stderr).trim()));
+                    return None;
+                }
+                Err(error) => {
+                    skipped(&format!("`ip {step}`: {error}"));
+                    return None;
+                }
+            }
+        }
+        Some(network)
+    }
+
+    /// A command among the probers; it replaces `ip`, so it keeps the process id.
+    pub(super) fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(find("ip").unwrap());
+        command.args(["netns", "exec", &self.prober, program]);
+        command
+    }
+
+    /// The prober's way to more addresses.
+    pub(super) fn route(&self, range: &str) -> Instant {
+        let before = clock::monotonic_now();
+        ip(&["-n", &self.prober, "route", "add", range, "via", "10.78.0.2"]);
+        before
+    }
+
+    /// Guests that answer from now on; says when the first of them could have.
+    pub(super) fn boot(&self, guests: &[IpAddr]) -> Instant {
+        let lines: String =
+            guests.iter().map(|guest| format!("addr add {guest} dev lo{}\n", nodad(*guest))).collect();
+        let before = clock::monotonic_now();
+        let mut batch = Command::new("ip")
+            .args(["-n", &self.guests, "-batch", "-"])
+            .stdin(Stdio::piped())
+            .spawn()
+            .unwrap();
+        batch.stdin.take().unwrap().write_all(lines.as_bytes()).unwrap();
+        assert!(batch.wait().unwrap().success(), "{lines}");
+        before
+    }
+
+    /// A listener on a port of every guest.
+    pub(super) fn listen(&mut self, listener: &[&str]) -> Instant {
+        let before = clock::monotonic_now();
+        let child = Command::new("ip")
+            .args(["netns", "exec", &self.guests])
+            .args(listener)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        self.listeners.push(child);
+        before
+    }
+}
+
+impl Drop for Network {
+    fn drop(&mut self) {
+        for listener in &mut self.listeners {
+            let _ = listener.kill();
+            let _ = listener.wait();
+        }
+        for namespace in [&self.prober, &self.guests] {
+            let _ = Command::new("ip").args(["netns", "del", namespace]).stderr(Stdio::null()).status();
+        }
+    }
+}
+
+/// The number-th guest.
+pub(super) fn guest(number: u32) -> IpAddr {
+    Ipv4Addr::from(u32::from(Ipv4Addr::new(10, 77, 1, 0)) + number).into()
+}
+
+/// An address of version 6 can be used at once only when nobody is asked whether it has it.
+fn nodad(address: IpAddr) -> &'static str {
+    if address.is_ipv6() { " nodad" } else { "" }
+}
+
+fn ip(args: &[&str]) {
+    assert!(Command::new("ip").args(args).status().unwrap().success(), "ip {args:?}");
+}

@@ -1,0 +1,219 @@
+//! The script as a process, among the probers of a network.
+
+use std::collections::HashMap;
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::IpAddr;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use bootstorm::observe::clock;
+use bootstorm::probe::{Answer, Ask, Hello, Probe, SCRIPT, SCRIPT_NAME};
+
+use super::namespace::Network;
+use super::shell::Image;
+
+/// How long anything may take before a test gives up on it
+pub(super) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The script, its watchdog, and what the watchdog sleeps with
+pub(super) const IDLE: usize = 3;
+
+/// A prober in a process group of its own, which ends with the value
+pub(super) struct Prober {
+    child: Child,
+    input: Option<ChildStdin>,
+    answers: Option<Receiver<(Instant, Answer)>>,
+}
+
+/// A process of a prober's group
+#[derive(Debug)]
+pub(super) struct Process {
+    pub(super) name: String,
+    pub(super) state: String,
+    /// Processor time of its own and of its children that are over, in seconds.
+    cost: f64,
+}
+
+impl Process {
+    /// The process of a folder in /proc, if it is of a group.
+    fn of(folder: &Path, group: &str) -> Option<Self> {
+        let stat = fs::read_to_string(folder.join("stat")).ok()?;
+        let (head, tail) = stat.rsplit_once(") ")?;
+        let fields: Vec<&str> = tail.split(' ').collect();
+        if fields[2] != group {
+            return None;
+        }
+        // What a child took comes in hundredths of a second, too coarse for what a ping takes.
+        let children: u64 = fields[13..15].iter().map(|ticks| ticks.parse::<u64>().unwrap()).sum();
+        let own = fs::read_to_string(folder.join("schedstat")).unwrap_or_default();
+        let own: f64 = own.split(' ').next().and_then(|nanos| nanos.parse().ok()).unwrap_or(0.0);
+        Some(Self {
+            name: head.split_once('(')?.1.into(),
+            state: fields[0].into(),
+            cost: own / 1e9 + children as f64 / 100.0,
+        })
+    }
+}
+
+impl Prober {
+    pub(super) fn new(network: &Network, image: &Image) -> Self {
+        Self::of(SCRIPT, network, image)
+    }
+
+    /// A prober of which somebody reads every line.
+    pub(super) fn of(script: &str, network: &Network, image: &Image) -> Self {
+        let mut prober = Self::mute(script, network, image);
+        let output = prober.child.stdout.take().unwrap();
+        let (sender, answers) = channel();
+        thread::spawn(move || {
+            for line in BufReader::new(output).lines().map_while(Result::ok) {
+                if let Some(answer) = Answer::parse(&line)
+                    && sender.send((clock::monotonic_now(), answer)).is_err()
+                {
+                    break;
+                }
+            }
+        });
+        prober.answers = Some(answers);
+        prober
+    }
+
+    /// A prober whose output nobody has read yet.
+    pub(super) fn mute(script: &str, network: &Network, image: &Image) -> Self {
+        let mut child = network
+            .command(&image.shell())
+            .args(["-c", script, SCRIPT_NAME, "0.2"])
+            .env("PATH", image.path())
+            .process_group(0)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let input = child.stdin.take();
+        Self { child, input, answers: None }
+    }
+
+    pub(super) fn write(&mut self, line: &str) {
+        self.input.as_mut().unwrap().write_all(line.as_bytes()).unwrap();
+    }
+
+    pub(super) fn ask(&mut self, ask: &Ask) {
+        self.write(&ask.to_string());
+    }
+
+    pub(super) fn add(&mut self, id: u32, probe: Probe, address: IpAddr) {
+        self.ask(&Ask::Add { id, probe, address });
+    }
+
+    /// The next line that means something.
+    #[track_caller]
+    pub(super) fn next(&self) -> (Instant, Answer) {
+        self.answers.as_ref().unwrap().recv_timeout(PATIENCE).unwrap()
+    }
+
+    /// What was said and not read.
+    pub(super) fn rest(&self) -> Vec<Answer> {
+        self.answers.as_ref().unwrap().try_iter().map(|(_, answer)| answer).collect()
+    }
+
+    #[track_caller]
+    pub(super) fn hello(&self) -> Hello {
+        let Answer::Hello(hello) = self.next().1 else { panic!() };
+        hello
+    }
+
+    /// Waits until so many targets answered, and says when each did first.
+    #[track_caller]
+    pub(super) fn reached(&self, number: usize) -> HashMap<u32, Instant> {
+        let mut reached = HashMap::new();
+        while reached.len() < number {
+            if let (at, Answer::Reached(id)) = self.next() {
+                reached.entry(id).or_insert(at);
+            }
+        }
+        reached
+    }
+
+    /// Waits for an echo: whatever was asked before is under way.
+    #[track_caller]
+    pub(super) fn sync(&mut self, token: u64) -> Vec<Answer> {
+        self.ask(&Ask::Echo(token));
+        let mut before = Vec::new();
+        loop {
+            match self.next().1 {
+                Answer::Echo(back) if back == token => return before,
+                answer => before.push(answer),
+            }
+        }
+    }
+
+    pub(super) fn close(&mut self) {
+        self.input = None;
+    }
+
+    pub(super) fn stop_reading(&mut self) {
+        drop(self.child.stdout.take());
+    }
+
+    pub(super) fn terminate(&self) {
+        kill("TERM", &self.child.id().to_string());
+    }
+
+    /// The processes of the group that are not over.
+    pub(super) fn alive(&self) -> Vec<Process> {
+        self.processes().into_iter().filter(|process| process.state != "Z").collect()
+    }
+
+    pub(super) fn count(&self, name: &str) -> usize {
+        self.alive().iter().filter(|process| process.name == name).count()
+    }
+
+    /// Processor time that the group took so far, in seconds.
+    pub(super) fn cost(&self) -> f64 {
+        self.processes().iter().map(|process| process.cost).sum()
+    }
+
+    pub(super) fn processes(&self) -> Vec<Process> {
+        let group = self.child.id().to_string();
+        fs::read_dir("/proc").unwrap().filter_map(|entry| Process::of(&entry.ok()?.path(), &group)).collect()
+    }
+
+    /// Waits until the whole group is over, the script first of all.
+    #[track_caller]
+    pub(super) fn ends(&mut self) {
+        until("the group is over", || {
+            let _ = self.child.try_wait();
+            self.alive().is_empty()
+        });
+    }
+}
+
+impl Drop for Prober {
+    fn drop(&mut self) {
+        if !self.alive().is_empty() {
+            kill("KILL", &format!("-{}", self.child.id()));
+        }
+        let _ = self.child.wait();
+    }
+}
+
+/// Waits for something that has no way to say that it happened.
+#[track_caller]
+pub(super) fn until(what: &str, mut happened: impl FnMut() -> bool) -> Duration {
+    let begin = clock::monotonic_now();
+    while !happened() {
+        assert!(begin.elapsed() < PATIENCE, "not within {PATIENCE:?}: {what}");
+        thread::sleep(Duration::from_millis(20));
+    }
+    begin.elapsed()
+}
+
+fn kill(signal: &str, whom: &str) {
+    let _ = Command::new("kill").args(["-s", signal, "--", whom]).status();
+}

@@ -1,0 +1,11 @@
+//! The prober's script for real: shells, tools and network namespaces.
+//!
+//! A binary of its own, because it measures delays: cargo runs test binaries one after the other.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "what fails here fails a test, what is measured is told"
+)]
+
+mod probe;
