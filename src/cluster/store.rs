@@ -43,6 +43,8 @@ pub struct Head {
     pub namespace: String,
     /// The run.
     pub prefix: String,
+    /// UUID of the run.
+    pub run_id: String,
     /// Short facts: annotation word → value.
     pub facts: BTreeMap<String, String>,
 }
@@ -100,7 +102,9 @@ impl Cluster {
                 codec::verify_chunk(index, &bytes)?;
                 chunks.push(bytes);
             }
-            record.phases.push(codec::decode_phase(part, &chunks)?);
+            let phase = codec::decode_phase(part, &chunks)?;
+            codec::check_phase(&record, &phase)?;
+            record.phases.push(phase);
         }
         let store = RunStore {
             cluster: self.clone(),
@@ -138,11 +142,12 @@ impl Cluster {
         let (maps, _) =
             list_all::<ConfigMap>(self, "list records", &collection, &names::head_selector()).await?;
         let head = |map: ConfigMap| {
-            let prefix = map.metadata.labels?.remove(names::RUN)?;
+            let mut labels = map.metadata.labels?;
+            let (prefix, run_id) = (labels.remove(names::RUN)?, labels.remove(names::RUN_ID)?);
             let domain = format!("{}/", names::DOMAIN);
             let facts = map.metadata.annotations.unwrap_or_default().into_iter();
             let facts = facts.filter_map(|(k, v)| Some((k.strip_prefix(&domain)?.to_owned(), v))).collect();
-            Some(Head { namespace: map.metadata.namespace?, prefix, facts })
+            Some(Head { namespace: map.metadata.namespace?, prefix, run_id, facts })
         };
         Ok(maps.into_iter().filter_map(head).collect())
     }

@@ -10,7 +10,7 @@ use super::presentation::Output;
 use super::session::{Context, Session};
 use super::values;
 use crate::cluster::names::{run_id_selector, run_selector};
-use crate::cluster::store::LoadError;
+use crate::cluster::store::{Head, LoadError};
 use crate::console::progress::Progress;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -60,15 +60,7 @@ pub async fn command(context: &Context, args: &CleanupArgs) -> Result<Exit, Fail
 /// Cleans a run up; gives what was deleted, or nothing where nothing was to be done.
 pub async fn run(session: &Session, args: &CleanupArgs) -> Result<Option<Leftovers>, Failure> {
     let prefix = &args.run.prefix;
-    let run_id = match session.cluster.load(prefix).await {
-        Ok(found) => found.map(|(record, _)| record.run_id),
-        // A record that cannot be read must not keep anybody from cleaning up.
-        Err(LoadError::Codec(error)) => {
-            session.console.warn(&format!("the record cannot be read ({error}); going by the run's label"));
-            None
-        }
-        Err(LoadError::Trouble(trouble)) => return Err(trouble.into()),
-    };
+    let run_id = whose(session, prefix).await?;
     let selector = run_id.as_deref().map_or_else(|| run_selector(prefix), run_id_selector);
     let leftovers = cleanup::leftovers(&session.cluster, &selector).await?;
     if leftovers.is_empty() {
@@ -98,6 +90,39 @@ pub async fn run(session: &Session, args: &CleanupArgs) -> Result<Option<Leftove
     let deleted = outcome?;
     verify(session, &selector, args, prefix).await?;
     Ok(Some(deleted))
+}
+
+/// The UUID of the run whose record is here; nothing when no record of that name is anywhere.
+///
+/// Fails when the record is in another namespace, or may be: then the run is somebody else's to clean up.
+async fn whose(session: &Session, prefix: &str) -> Result<Option<String>, Failure> {
+    match session.cluster.load(prefix).await {
+        Ok(Some((record, _))) => return Ok(Some(record.run_id)),
+        Ok(None) => {}
+        // A record that cannot be read must not keep anybody from cleaning up; its label still says whose it is.
+        Err(LoadError::Codec(error)) => {
+            session.console.warn(&format!("the record cannot be read ({error}); going by its label"));
+        }
+        Err(LoadError::Trouble(trouble)) => return Err(trouble.into()),
+    }
+    let is_it = |head: &Head| head.prefix == prefix;
+    if let Some(head) = session.cluster.heads(false).await?.into_iter().find(is_it) {
+        return Ok(Some(head.run_id));
+    }
+    let elsewhere = session.cluster.heads(true).await.map_err(|trouble| {
+        Failure::from(trouble)
+            .because(format!("run \"{prefix}\" has no record here, and may have one in another namespace"))
+            .hint("name the namespace of its record with --namespace")
+    })?;
+    let places: Vec<String> = elsewhere.into_iter().filter(is_it).map(|head| head.namespace).collect();
+    if places.is_empty() {
+        return Ok(None);
+    }
+    Err(Failure::new(format!(
+        "the record of run \"{prefix}\" is in another namespace: {}",
+        places.join(", ")
+    ))
+    .hint(format!("clean it up from there: kubectl bootstorm cleanup --ns-prefix {prefix} -n {}", places[0])))
 }
 
 /// Lists again: what is there now was not deleted.

@@ -14,7 +14,7 @@ use thiserror::Error;
 
 use super::{ClusterFacts, FORMAT, PhaseName, PhaseRecord, PhaseState, RunRecord, SetupRecord};
 use crate::observe::Outcome;
-use crate::plan::Plan;
+use crate::plan::{MOST_TARGETS, Plan};
 
 /// The most bytes in one chunk; a `ConfigMap` holds 1 MiB, base64 is counted decoded.
 pub const CHUNK_BYTES: usize = 512 * 1024;
@@ -121,6 +121,11 @@ pub fn decode_head(plan_json: &str, parts_json: &str) -> Result<(RunRecord, Vec<
         return Err(CodecError::Newer { found: version.format });
     }
     let head: HeadDocument = serde_json::from_str(plan_json).map_err(|e| unreadable("plan.json", e))?;
+    let plan = &head.plan;
+    if plan.start < 1 || plan.end < plan.start || plan.end - plan.start >= MOST_TARGETS {
+        let why = format!("its range from {} to {} is impossible", plan.start, plan.end);
+        return Err(CodecError::Unreadable("plan.json".to_owned(), why));
+    }
     let parts = serde_json::from_str(parts_json).map_err(|e| unreadable("parts.json", e))?;
     let record = RunRecord {
         format: head.format,
@@ -176,6 +181,17 @@ pub fn decode_phase(part: &PartIndex, chunks: &[Vec<u8>]) -> Result<PhaseRecord,
         .read_to_end(&mut json)
         .map_err(|error| unreadable(&error))?;
     serde_json::from_slice(&json).map_err(|error| unreadable(&error))
+}
+
+/// Checks that a phase fits the plan: one timeline for each VM, in the plan's order.
+pub fn check_phase(record: &RunRecord, phase: &PhaseRecord) -> Result<(), CodecError> {
+    let fits = phase.timelines.len() == record.plan.size() as usize
+        && phase.timelines.iter().zip(0..).all(|(timeline, position)| timeline.target == position);
+    if fits {
+        return Ok(());
+    }
+    let why = format!("its {} VMs are not the {} of the plan", phase.timelines.len(), record.plan.size());
+    Err(CodecError::Unreadable(format!("part {}", phase.name), why))
 }
 
 /// The short facts that the head shows to people as annotations, without their domain.
@@ -284,6 +300,18 @@ mod tests {
         let record = RunRecord::new("id".into(), "2026-01-01T00:00:00Z".parse().unwrap(), plan);
         let (read, parts) = decode_head(&encode_plan(&record), &encode_index(&[])).unwrap();
         assert_eq!((read, parts.len()), (record, 0));
+    }
+
+    #[test]
+    fn what_does_not_fit_together_is_refused() {
+        let template = TemplateSource::ContainerDisk { image: "i".into() };
+        let plan = Plan::resolve("p", 1, 2, "vm", template).unwrap();
+        let mut record = RunRecord::new("id".into(), "2026-01-01T00:00:00Z".parse().unwrap(), plan);
+        assert_eq!(check_phase(&record, &phase(2)), Ok(()));
+        assert!(check_phase(&record, &phase(3)).is_err());
+        (record.plan.start, record.plan.end) = (9, 3);
+        let error = decode_head(&encode_plan(&record), "[]").unwrap_err().to_string();
+        assert!(error.contains("9 to 3"), "{error}");
     }
 
     proptest! {

@@ -50,6 +50,26 @@ fn who_may_not_see_secrets_and_pods_can_still_clean_up() {
 }
 
 #[test]
+fn a_run_whose_record_is_elsewhere_is_left_alone() {
+    let cluster = Cluster::instant();
+    let probe = ["--probe", "none"];
+    cluster.run(&[&["setup", "--end", "1"][..], &probe].concat()).exits(0);
+    cluster.run(&[&["setup", "--start", "5", "--end", "5", "-n", "kubevirt"][..], &probe].concat()).exits(0);
+    cluster
+        .run(&["cleanup", "--yes", "-n", "kube-system"])
+        .exits(1)
+        .complains(&["is in another namespace: default, kubevirt", "-n default"]);
+    cluster.run(&["cleanup", "--yes", "-n", "kubevirt"]).exits(0);
+    let store = cluster.sandbox.store();
+    assert!(store.get(&kind::NAMESPACES, "", "boot-storm-test-5").is_none());
+    assert!(store.get(&kind::NAMESPACES, "", "boot-storm-test-1").is_some());
+    let head = store.get(&kind::CONFIG_MAPS, "default", "bootstorm-boot-storm-test").unwrap();
+    store.remove(&kind::CONFIG_MAPS, "default", head.name(), head.uid());
+    cluster.run(&["cleanup", "--yes", "-n", "kube-system"]).exits(0);
+    assert!(store.get(&kind::NAMESPACES, "", "boot-storm-test-1").is_none());
+}
+
+#[test]
 fn a_kept_record_still_reports() {
     let cluster = Cluster::instant();
     cluster.run(&["setup", "--end", "2"]).exits(0);
@@ -68,7 +88,7 @@ fn a_record_that_cannot_be_read_does_not_keep_anybody_from_cleaning_up() {
     let name = "bootstorm-boot-storm-test";
     cluster.sandbox.store().modify(&kind::CONFIG_MAPS, "default", name, |map| map["data"] = json!({}));
     cluster.run(&["report"]).exits(1).complains(&["cannot be read", "plan.json is missing", "cleanup"]);
-    cluster.run(&["cleanup", "--yes"]).exits(0).complains(&["going by the run's label"]);
+    cluster.run(&["cleanup", "--yes"]).exits(0).complains(&["going by its label"]);
     assert!(cluster.sandbox.store().get(&kind::NAMESPACES, "", "boot-storm-test-1").is_none());
 }
 

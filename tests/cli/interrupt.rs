@@ -7,22 +7,12 @@ use bootstorm::observe::clock::monotonic_now;
 use bootstorm::sandbox::faults::{Effect, Match, Rule};
 use bootstorm::sandbox::store::kind;
 
-use crate::support::{Cluster, Ran};
+use crate::support::{Cluster, Ran, until};
 
 const VMS: &str = "12";
 
 fn machines(cluster: &Cluster) -> usize {
     cluster.sandbox.store().list(&kind::VIRTUAL_MACHINES, None).0.len()
-}
-
-/// Waits for something that is about to happen, for ten seconds at most.
-#[track_caller]
-fn until(happened: impl Fn() -> bool) {
-    let began = monotonic_now();
-    while !happened() {
-        assert!(began.elapsed() < Duration::from_secs(10), "it did not happen");
-        std::thread::sleep(Duration::from_millis(5));
-    }
 }
 
 #[test]

@@ -1,24 +1,11 @@
 //! Network readiness: who answers, who never does, and what happens to the probers meanwhile.
 
-use std::time::Duration;
-
-use bootstorm::observe::clock::monotonic_now;
 use bootstorm::sandbox::store::kind;
 use serde_json::Value;
 
-use crate::support::{Cluster, Ran};
+use crate::support::{Cluster, Ran, until};
 
 const PROBER: &str = "bootstorm-boot-storm-test-prober-1";
-
-/// Waits for something that is about to happen, for ten seconds at most.
-#[track_caller]
-fn until(happened: impl Fn() -> bool) {
-    let began = monotonic_now();
-    while !happened() {
-        assert!(began.elapsed() < Duration::from_secs(10), "it did not happen");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}
 
 fn rows(report: &Value, phase: usize) -> Vec<Value> {
     report["phases"][phase]["rows"].as_array().unwrap().clone()
