@@ -7,7 +7,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep_until};
 
 use super::board::{Board, Due};
 use super::event::{Event, Listener};
-use super::launch::Launched;
+use super::launch::Launching;
 use super::probing::{Probed, Probing};
 use super::saving::Saver;
 use super::{Interrupt, timed::Cut};
@@ -31,7 +31,8 @@ pub(super) struct Following<'a> {
     pub(super) record: &'a RunRecord,
     pub(super) targets: &'a [Target],
     pub(super) changes: &'a mut Changes,
-    pub(super) launched: mpsc::UnboundedReceiver<Launched>,
+    /// Ends with the following: whoever lost the lock must not send another request.
+    pub(super) launching: Launching,
     pub(super) probing: &'a mut Option<Probing>,
     pub(super) saver: &'a mut Saver,
     pub(super) interrupt: Interrupt,
@@ -79,7 +80,7 @@ pub(super) async fn follow(mut following: Following<'_>, board: &mut Board<'_>) 
             }
             Ok(()) = following.lock_lost.changed() => return Some(Cut::LockLost),
             Some(received) = following.changes.next() => board.hear(received, following.cluster.server_ahead()),
-            Some(launched) = following.launched.recv() => {
+            Some(launched) = following.launching.next() => {
                 board.launched(launched);
             }
             probed = next_probed(following.probing) => match probed {

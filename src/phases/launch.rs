@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Semaphore, mpsc};
+use tokio::task::JoinSet;
 
 use super::Interrupt;
 use crate::cluster::pace::{Effort, Timed};
@@ -21,7 +22,20 @@ pub(super) enum Launched {
     Skipped,
 }
 
-/// Releases all requests. Each VM gives exactly one `Answered` or `Skipped`; the channel closes after the last.
+/// Requests on their way; dropping it sends no more, and gives up those that got no answer
+pub(super) struct Launching {
+    news: mpsc::UnboundedReceiver<Launched>,
+    _tasks: JoinSet<()>,
+}
+
+impl Launching {
+    /// The next fate of a request; nothing after the last. Safe to cancel.
+    pub(super) async fn next(&mut self) -> Option<Launched> {
+        self.news.recv().await
+    }
+}
+
+/// Releases all requests. Each VM gives exactly one `Answered` or `Skipped`.
 ///
 /// `concurrency` limits requests in flight, never what is observed. A request is repeated, where that is safe,
 /// until `patience` after it was first sent.
@@ -31,13 +45,14 @@ pub(super) fn launch(
     concurrency: usize,
     patience: Duration,
     interrupt: &Interrupt,
-) -> mpsc::UnboundedReceiver<Launched> {
-    let (sender, receiver) = mpsc::unbounded_channel();
+) -> Launching {
+    let (sender, news) = mpsc::unbounded_channel();
+    let mut tasks = JoinSet::new();
     let seats = Arc::new(Semaphore::new(concurrency.max(1)));
     for (target, timed) in requests {
         let (cluster, seats, interrupt, sender) =
             (cluster.clone(), Arc::clone(&seats), interrupt.clone(), sender.clone());
-        tokio::spawn(async move {
+        tasks.spawn(async move {
             // The semaphore is never closed; waiting for it is fair, so VMs go in the order of the plan.
             let Ok(_seat) = seats.acquire().await else { return };
             if interrupt.is_set() {
@@ -50,5 +65,5 @@ pub(super) fn launch(
             let _ = sender.send(Launched::Answered { target, effort, outcome });
         });
     }
-    receiver
+    Launching { news, _tasks: tasks }
 }

@@ -110,13 +110,13 @@ pub async fn run(
     }
     board.expect_answers(requests.len());
     let patience = Duration::from_secs(work.settings.timeout_seconds);
-    let launched = launch(work.cluster, requests, work.settings.concurrency, patience, &work.interrupt);
+    let launching = launch(work.cluster, requests, work.settings.concurrency, patience, &work.interrupt);
     let following = Following {
         cluster: work.cluster,
         record,
         targets: &targets,
         changes: &mut changes,
-        launched,
+        launching,
         probing: &mut probing,
         saver: &mut saver,
         interrupt: work.interrupt,

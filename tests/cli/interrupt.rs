@@ -71,3 +71,27 @@ fn a_second_interrupt_leaves_at_once() {
     assert_eq!(Ran::of(child).code, 130);
     assert!(began.elapsed() < Duration::from_secs(2));
 }
+
+#[test]
+fn whoever_loses_the_lock_sends_nothing_more() {
+    let cluster = Cluster::instant();
+    cluster.run(&["setup", "--end", "60", "--probe", "none"]).exits(0);
+    cluster.sandbox.faults().add(Rule {
+        matching: Match::on("create", "virtualmachines"),
+        effect: Effect::Delay(Duration::from_secs(1)),
+        remaining: None,
+    });
+    let child = cluster.program().spawn(&["create", "--concurrency", "1"]);
+    until(|| machines(&cluster) >= 1);
+    let taken = |lease: &mut serde_json::Value| lease["spec"]["holderIdentity"] = "somebody@else/1".into();
+    let store = cluster.sandbox.store();
+    store.modify(&kind::LEASES, "default", "bootstorm-boot-storm-test", taken).unwrap();
+    // It notices when it renews its lease the next time, within a quarter of a minute.
+    Ran::of(child).exits(1).complains(&["the lock on the run was lost"]);
+    assert!(machines(&cluster) < 60);
+    let lease = store.get(&kind::LEASES, "default", "bootstorm-boot-storm-test").unwrap();
+    assert_eq!(lease.value()["spec"]["holderIdentity"], "somebody@else/1", "the other one's lock stays");
+    let made = machines(&cluster);
+    std::thread::sleep(Duration::from_secs(2));
+    assert!(machines(&cluster) <= made + 1, "at most one more was on its way");
+}
