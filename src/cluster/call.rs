@@ -1,6 +1,7 @@
 //! One request and its answer; and the same with patience, for requests that nobody times.
 
-use std::time::Duration;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use http::header::{DATE, RETRY_AFTER};
 use http::{Request, StatusCode};
@@ -11,9 +12,9 @@ use serde::de::DeserializeOwned;
 
 use super::trouble::{Kind, Trouble};
 use super::{Cluster, names};
-use crate::observe::clock::wall_now;
+use crate::observe::clock::{monotonic_now, wall_now};
 
-/// How often an untimed request is sent at most.
+/// How often an untimed request is sent at most to a server that has not answered yet.
 const ATTEMPTS: u32 = 6;
 /// First wait between two attempts; it doubles each time.
 const FIRST_WAIT: Duration = Duration::from_millis(200);
@@ -28,14 +29,34 @@ pub struct Answer {
     pub body: Vec<u8>,
 }
 
+impl Answer {
+    /// The body, decoded.
+    pub fn read<T: DeserializeOwned>(&self, doing: &str) -> Result<T, Trouble> {
+        serde_json::from_slice(&self.body).map_err(|error| {
+            Trouble::new(doing, Kind::Garbled, format!("the answer cannot be read: {error}"))
+        })
+    }
+}
+
 impl Cluster {
     /// Sends one request, once, and reads the whole answer.
     ///
-    /// Fails with what the server or the connection said, and when no answer comes in time.
+    /// A request that was not let in because the credentials had run out is sent once more with new ones. Fails with
+    /// what the server or the connection said, and when no answer comes in time.
     pub async fn call(&self, doing: &str, request: Request<Vec<u8>>) -> Result<Answer, Trouble> {
+        let generation = self.generation();
+        match self.exchange(doing, request.clone()).await {
+            Err(trouble) if trouble.kind == Kind::Credentials && self.renew_credentials(generation).await => {
+                self.exchange(doing, request).await
+            }
+            outcome => outcome,
+        }
+    }
+
+    async fn exchange(&self, doing: &str, request: Request<Vec<u8>>) -> Result<Answer, Trouble> {
         let exchange = async {
             let response = self
-                .client
+                .client()
                 .send(request.map(Body::from))
                 .await
                 .map_err(|error| Trouble::from_client(doing, &error))?;
@@ -47,6 +68,7 @@ impl Cluster {
                 .map_err(|error| Trouble::new(doing, Kind::Unreachable, error.to_string()))?
                 .to_bytes();
             if head.status.is_success() {
+                self.shared.proved.store(true, Ordering::Relaxed);
                 return Ok(Answer { code: head.status, body: body.to_vec() });
             }
             let retry_after =
@@ -73,31 +95,50 @@ impl Cluster {
         doing: &str,
         request: &Request<Vec<u8>>,
     ) -> Result<T, Trouble> {
-        let answer = self.ask_raw(doing, request).await?;
-        serde_json::from_slice(&answer.body)
-            .map_err(|error| Trouble::new(doing, Kind::Other, format!("the answer cannot be read: {error}")))
-    }
-
-    /// Like [`Cluster::ask`], without looking into the answer.
-    pub async fn ask_raw(&self, doing: &str, request: &Request<Vec<u8>>) -> Result<Answer, Trouble> {
+        let began = monotonic_now();
         let mut attempt = 1;
         loop {
-            match self.call(doing, request.clone()).await {
-                Err(trouble) if attempt < ATTEMPTS && is_worth_another_try(&trouble, attempt) => {
-                    tracing::debug!(attempt, %trouble, "sending again");
-                    self.count_retry();
-                    tokio::time::sleep(wait(attempt, trouble.retry_after)).await;
-                    attempt += 1;
+            match self.call(doing, request.clone()).await.and_then(|answer| answer.read(doing)) {
+                Err(trouble) if self.is_worth_another_try(&trouble, attempt, began) => {
+                    self.pause(&trouble, &mut attempt).await;
                 }
                 outcome => return outcome,
             }
         }
     }
-}
 
-/// A server that cannot be reached at all is most likely a wrong address: one more try is enough then.
-fn is_worth_another_try(trouble: &Trouble, attempt: u32) -> bool {
-    trouble.is_transient() && (trouble.kind != Kind::Unreachable || attempt < 3)
+    /// Like [`Cluster::ask`], without looking into the answer.
+    pub async fn ask_raw(&self, doing: &str, request: &Request<Vec<u8>>) -> Result<Answer, Trouble> {
+        let began = monotonic_now();
+        let mut attempt = 1;
+        loop {
+            match self.call(doing, request.clone()).await {
+                Err(trouble) if self.is_worth_another_try(&trouble, attempt, began) => {
+                    self.pause(&trouble, &mut attempt).await;
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
+    async fn pause(&self, trouble: &Trouble, attempt: &mut u32) {
+        tracing::debug!(attempt, %trouble, "sending again");
+        self.count_retry();
+        tokio::time::sleep(wait(*attempt, trouble.retry_after)).await;
+        *attempt += 1;
+    }
+
+    /// A server that has answered before gets time to come back; one that never did is most likely a wrong address.
+    fn is_worth_another_try(&self, trouble: &Trouble, attempt: u32, began: Instant) -> bool {
+        if !trouble.is_transient() {
+            return false;
+        }
+        if self.shared.proved.load(Ordering::Relaxed) {
+            let next = wait(attempt, trouble.retry_after);
+            return began.elapsed() + next < self.patience;
+        }
+        attempt < if trouble.kind == Kind::Unreachable { 3 } else { ATTEMPTS }
+    }
 }
 
 /// How long to wait before the attempt after `attempt`: what the server asked for, else doubling, jittered.

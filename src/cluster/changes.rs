@@ -103,6 +103,8 @@ pub enum News {
     Changes(Vec<Change>),
     /// The watch was blind from this instant until now.
     Blind(Instant),
+    /// It has not been possible to open it again for a while.
+    Complaint(Trouble),
 }
 
 /// The one watch of a phase: every instance of the run, in every namespace
@@ -126,6 +128,7 @@ impl Changes {
         let heard = self.watch.next().await?;
         let news = match heard.told {
             Told::Blind { since } => News::Blind(since),
+            Told::Complaint(trouble) => News::Complaint(trouble),
             Told::Changed(vmi) => News::Changes(vec![self.present(vmi)]),
             Told::Removed(vmi) => {
                 self.known.remove(&vmi.metadata.uid);

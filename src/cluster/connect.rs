@@ -9,9 +9,13 @@ use kube::config::{Config, KubeConfigOptions, Kubeconfig, KubeconfigError};
 
 use super::{Cluster, names};
 use crate::failure::Failure;
+use crate::observe::clock::monotonic_now;
+
+/// A server that refuses new credentials is not asked with newer ones before this time is over.
+const RENEWED_AT_MOST_EVERY: Duration = Duration::from_secs(5);
 
 /// kubectl's connection flags, as far as they were given
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Connection {
     /// `--kubeconfig`
     pub kubeconfig: Option<PathBuf>,
@@ -37,6 +41,31 @@ pub struct Connection {
     pub impersonate_groups: Vec<String>,
     /// `--request-timeout`; `None` means no limit.
     pub request_timeout: Option<Duration>,
+    /// `--retry-timeout`: how long a request that fails for a passing reason is repeated.
+    pub patience: Duration,
+}
+
+/// How long a request that fails for a passing reason is repeated, unless the user says otherwise.
+pub const PATIENCE: Duration = Duration::from_secs(120);
+
+impl Default for Connection {
+    fn default() -> Self {
+        Self {
+            kubeconfig: None,
+            context: None,
+            cluster: None,
+            user: None,
+            namespace: None,
+            server: None,
+            certificate_authority: None,
+            tls_server_name: None,
+            insecure: false,
+            impersonate: None,
+            impersonate_groups: Vec::new(),
+            request_timeout: None,
+            patience: PATIENCE,
+        }
+    }
 }
 
 impl Connection {
@@ -44,6 +73,12 @@ impl Connection {
     ///
     /// Fails when there is no usable kubeconfig, or the context is unknown.
     pub async fn open(&self) -> Result<Cluster, Failure> {
+        let (client, namespace, server) = self.client().await?;
+        Ok(Cluster::new(client, namespace, server, self.clone()))
+    }
+
+    /// Reads the kubeconfig and gets credentials; gives the namespace and the server's address too.
+    async fn client(&self) -> Result<(Client, String, String), Failure> {
         let mut config = self.config().await?;
         if let Some(server) = &self.server {
             config.cluster_url = server.parse().map_err(|error| {
@@ -83,7 +118,7 @@ impl Connection {
                 .because(super::Trouble::from_client("connect", &error).message)
                 .hint("check with: kubectl auth whoami")
         })?;
-        Ok(Cluster::new(client, namespace, server, self.request_timeout))
+        Ok((client, namespace, server))
     }
 
     async fn config(&self) -> Result<Config, Failure> {
@@ -124,6 +159,35 @@ impl Connection {
             _ => Failure::new("the kubeconfig cannot be used").because(error),
         };
         failure.hint(format!("contexts in it: {listed}")).hint("choose one with --context NAME")
+    }
+}
+
+impl Cluster {
+    /// Reads the kubeconfig again and runs its exec plugin, because the server does not let us in any more.
+    ///
+    /// `refused` is the generation of the client that was refused. Says whether there is a client that has not been refused yet. A server that refuses new credentials too is not
+    /// asked again for a while.
+    pub(super) async fn renew_credentials(&self, refused: u32) -> bool {
+        let mut last = self.shared.renewal.lock().await;
+        if self.generation() != refused {
+            // Another request was faster.
+            return true;
+        }
+        if last.is_some_and(|last| last.elapsed() < RENEWED_AT_MOST_EVERY) {
+            return false;
+        }
+        *last = Some(monotonic_now());
+        match self.shared.connection.client().await {
+            Ok((client, ..)) => {
+                tracing::info!("the credentials were refused and have been read again");
+                self.replace_client(client);
+                true
+            }
+            Err(failure) => {
+                tracing::warn!(%failure, "no new credentials");
+                false
+            }
+        }
     }
 }
 

@@ -29,7 +29,7 @@ impl Cluster {
     /// Fails when the pod is not there or not running, or when we may not.
     pub async fn exec(&self, namespace: &str, pod: &str, command: &[String]) -> Result<LineStream, Trouble> {
         let doing = format!("run the probe in pod {namespace}/{pod}");
-        let pods: Api<Pod> = Api::namespaced(self.client.clone(), namespace);
+        let pods: Api<Pod> = Api::namespaced(self.client(), namespace);
         let params = AttachParams::default()
             .stdin(true)
             .stdout(true)

@@ -37,6 +37,8 @@ pub enum Kind {
     Internal,
     /// 502, 503, 504: not now.
     Unavailable,
+    /// An answer that cannot be read, most likely cut short.
+    Garbled,
     /// Anything else.
     Other,
 }
@@ -108,8 +110,12 @@ impl Trouble {
             return Self::from_answer(doing, status.code, &body, None);
         }
         let lower = whole.to_lowercase();
+        let hung_up =
+            ["handshake eof", "connection reset", "broken pipe", "close_notify", "connection closed"];
         let kind = if matches!(error, kube::Error::Auth(_)) {
             Kind::Credentials
+        } else if hung_up.iter().any(|text| lower.contains(text)) {
+            Kind::Unreachable
         } else if lower.contains("certificate") || lower.contains("invalid peer") || lower.contains("tls") {
             Kind::Certificate
         } else if lower.contains("timed out") || lower.contains("deadline has elapsed") {
@@ -124,7 +130,7 @@ impl Trouble {
     /// Whether the same request may succeed if it is simply sent again.
     pub fn is_transient(&self) -> bool {
         match self.kind {
-            Kind::Unreachable | Kind::TimedOut | Kind::Throttled | Kind::Unavailable => true,
+            Kind::Unreachable | Kind::TimedOut | Kind::Throttled | Kind::Unavailable | Kind::Garbled => true,
             Kind::Internal => {
                 self.message.contains(PATCH_RACE)
                     || self.message.contains(UNDER_WAY)
@@ -137,7 +143,10 @@ impl Trouble {
 
     /// Whether the server may have carried the request out although no answer came.
     pub fn is_ambiguous(&self) -> bool {
-        matches!(self.kind, Kind::Unreachable | Kind::TimedOut | Kind::Unavailable | Kind::Internal)
+        matches!(
+            self.kind,
+            Kind::Unreachable | Kind::TimedOut | Kind::Unavailable | Kind::Internal | Kind::Garbled
+        )
     }
 }
 

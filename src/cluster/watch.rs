@@ -21,6 +21,10 @@ const DEAD_AFTER: Duration = Duration::from_secs(100);
 const CATCHING_UP: Duration = Duration::from_millis(500);
 /// A shorter interruption changes no measured time by more than this, and is not recorded.
 const SHORTEST_GAP: Duration = Duration::from_millis(20);
+/// How long opening a watch may take.
+const OPENING: Duration = Duration::from_secs(30);
+/// A watch that cannot be opened for this long is worth a word.
+const WORTH_A_WORD: Duration = Duration::from_secs(10);
 /// Objects per page of a list.
 const PAGE: u32 = 500;
 
@@ -44,6 +48,8 @@ pub enum Told<T> {
         /// When it last delivered.
         since: Instant,
     },
+    /// It has not been possible to open it again for a while.
+    Complaint(Trouble),
 }
 
 /// A delivery, and when it was received
@@ -129,14 +135,24 @@ impl<T: Watched> Follower<T> {
     async fn connect(&self, version: &str) -> Result<Events<T>, Trouble> {
         let params = WatchParams::default().labels(&self.selector).timeout(WATCH_SECONDS);
         let request = built(&self.doing, on(&self.path).watch(&params, version))?;
-        let opening = self.cluster.client.request_events::<T>(request);
-        let events = match tokio::time::timeout(Duration::from_secs(30), opening).await {
-            Ok(events) => events.map_err(|error| Trouble::from_client(&self.doing, &error))?,
-            Err(_) => {
-                return Err(Trouble::new(&self.doing, Kind::TimedOut, "the watch was not opened in 30s"));
+        let generation = self.cluster.generation();
+        match self.connect_once(request.clone()).await {
+            Err(trouble)
+                if trouble.kind == Kind::Credentials && self.cluster.renew_credentials(generation).await =>
+            {
+                self.connect_once(request).await
             }
-        };
-        Ok(events.boxed())
+            outcome => outcome,
+        }
+    }
+
+    async fn connect_once(&self, request: http::Request<Vec<u8>>) -> Result<Events<T>, Trouble> {
+        let client = self.cluster.client();
+        let opening = client.request_events::<T>(request);
+        match tokio::time::timeout(OPENING, opening).await {
+            Ok(events) => Ok(events.map_err(|error| Trouble::from_client(&self.doing, &error))?.boxed()),
+            Err(_) => Err(Trouble::new(&self.doing, Kind::TimedOut, "the watch was not opened in 30s")),
+        }
     }
 
     async fn follow(&mut self, mut version: String, first: Events<T>) {
@@ -144,6 +160,7 @@ impl<T: Watched> Follower<T> {
         let mut last_heard = monotonic_now();
         let mut blind_since = None;
         let mut attempt = 0;
+        let mut complained = false;
         loop {
             let stream = match events.take() {
                 Some(stream) => Ok(stream),
@@ -151,6 +168,7 @@ impl<T: Watched> Follower<T> {
             };
             let end = match stream {
                 Ok(stream) => {
+                    complained = false;
                     let catching_up_until = self.regained(blind_since.take());
                     let end = self.read(stream, &mut version, &mut last_heard, catching_up_until).await;
                     if !matches!(end, End::Broken) || last_heard.elapsed() < DEAD_AFTER {
@@ -161,6 +179,10 @@ impl<T: Watched> Follower<T> {
                 Err(trouble) if trouble.kind == Kind::Expired => End::TooOld,
                 Err(trouble) => {
                     tracing::debug!(%trouble, "watch not opened");
+                    if !complained && last_heard.elapsed() > WORTH_A_WORD {
+                        complained = true;
+                        self.tell(Told::Complaint(trouble), true);
+                    }
                     End::Broken
                 }
             };
@@ -203,8 +225,9 @@ impl<T: Watched> Follower<T> {
         mut events: Events<T>,
         version: &mut String,
         last_heard: &mut Instant,
-        catching_up_until: Option<Instant>,
+        mut catching_up_until: Option<Instant>,
     ) -> End {
+        let pulse = self.cluster.pulse();
         loop {
             let event = match tokio::time::timeout(DEAD_AFTER, events.next()).await {
                 Err(_) => return End::Broken,
@@ -215,6 +238,10 @@ impl<T: Watched> Follower<T> {
                 }
                 Ok(Some(event)) => event,
             };
+            if let Some(since) = pulse.stalled_since() {
+                // We were stopped, and this has been waiting for us.
+                catching_up_until = self.regained(Some(since));
+            }
             let now = monotonic_now();
             let late = catching_up_until.is_some_and(|until| now < until);
             match event {

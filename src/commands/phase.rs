@@ -114,6 +114,17 @@ async fn locked(
             ))
             .hint(again))
         }
+        Some(Cut::TooManyFailed) => {
+            let phase = record.last_phase();
+            let count = |outcome| phase.map_or(0, |phase| phase.count(outcome));
+            let failed = count(Outcome::Failed) + count(Outcome::TimedOut);
+            let limit = args.pace.abort_if_failed.map(|limit| limit.to_string()).unwrap_or_default();
+            let message =
+                format!("stopped: {failed} VMs have failed, and --abort-if-failed {limit} allows fewer");
+            Err(Failure { exit: Exit::Missed, ..Failure::new(message) }
+                .hint(format!("see which and why: kubectl bootstorm report --ns-prefix {prefix}"))
+                .hint(format!("{again}, with another --abort-if-failed or without")))
+        }
         Some(Cut::LockLost) => {
             Err(Failure::new("the lock on the run was lost; nothing was saved since then")
                 .hint(format!("see who has it: kubectl bootstorm status --ns-prefix {prefix}")))

@@ -83,6 +83,7 @@ pub async fn command(context: &Context, args: &RunCommand) -> Result<Exit, Failu
     let connection = Connection {
         kubeconfig: Some(kubeconfig),
         request_timeout: Some(context.connection.request_timeout),
+        patience: context.connection.retry_timeout,
         ..Connection::default()
     };
     let outcome = match context.connect_with(&connection).await {

@@ -215,7 +215,7 @@ impl Deletion<'_> {
                         latest.retain(|known| known.metadata.uid != object.metadata.uid);
                         latest.push(object);
                     }
-                    Told::Blind { .. } => {}
+                    Told::Blind { .. } | Told::Complaint(_) => {}
                 },
                 Ok(None) | Err(_) => {
                     latest.retain(|object| left.contains(&object.metadata.uid));

@@ -13,6 +13,7 @@ mod lineup;
 mod prober;
 mod probers;
 mod probing;
+mod resume;
 mod saving;
 pub mod setup;
 pub mod timed;

@@ -240,15 +240,10 @@ mod tests {
     use super::*;
     use crate::observe::{Milestone, Offset};
     use crate::plan::TemplateSource;
-    use crate::record::{PhaseSettings, Via};
+    use crate::record::PhaseSettings;
 
     fn phase(vms: u32) -> PhaseRecord {
-        let settings = PhaseSettings {
-            concurrency: 200,
-            timeout_seconds: 600,
-            via: Via::Patch,
-            ping_timeout_seconds: 600,
-        };
+        let settings = PhaseSettings::default();
         let began = "2026-01-01T00:00:00Z".parse().unwrap();
         let mut phase = PhaseRecord::new(PhaseName::CREATE, began, settings, vms);
         for (index, timeline) in phase.timelines.iter_mut().enumerate() {

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::FailureLimit;
 use crate::observe::{Milestone, Offset, Outcome, Timeline};
 
 /// The kinds of timed phases
@@ -139,6 +140,25 @@ pub struct PhaseSettings {
     /// Seconds that one VM may take from Running until it answers its probes.
     #[serde(default = "default_ping_timeout")]
     pub ping_timeout_seconds: u64,
+    /// Seconds that the phase may take, counted anew by each process that works on it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phase_timeout_seconds: Option<u64>,
+    /// How many failed VMs end the phase early.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub abort_if_failed: Option<FailureLimit>,
+}
+
+impl Default for PhaseSettings {
+    fn default() -> Self {
+        Self {
+            concurrency: 200,
+            timeout_seconds: 600,
+            via: Via::Patch,
+            ping_timeout_seconds: PING_TIMEOUT_SECONDS,
+            phase_timeout_seconds: None,
+            abort_if_failed: None,
+        }
+    }
 }
 
 /// The guide's limit, also for records from before it could be chosen.
@@ -196,6 +216,11 @@ pub struct SetupRecord {
     pub done: bool,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(n: &u32) -> bool {
+    *n == 0
+}
+
 /// One execution of a phase
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PhaseRecord {
@@ -205,6 +230,15 @@ pub struct PhaseRecord {
     pub state: PhaseState,
     /// Wall-clock time at which it began; the zero of every offset in it.
     pub began: Timestamp,
+    /// How far the server's clock was ahead of `began`, in microseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server_ahead_micros: Option<i64>,
+    /// Until when it was watched, as far as was saved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watched_until: Option<Offset>,
+    /// How often it was continued by another process.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub continued: u32,
     /// When it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended: Option<Offset>,
@@ -229,6 +263,9 @@ impl PhaseRecord {
             name,
             state: PhaseState::Open,
             began,
+            server_ahead_micros: None,
+            watched_until: None,
+            continued: 0,
             ended: None,
             goal: name.kind.goal(),
             settings,
