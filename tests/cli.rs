@@ -7,3 +7,4 @@ mod cli;
 mod sandbox;
 mod shipping;
 mod support;
+mod survival;

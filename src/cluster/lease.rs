@@ -11,10 +11,13 @@ use tokio::sync::watch;
 use super::call::{built, on, path, post_params};
 use super::guard::{DURATION, Guard, Renewed, Standing};
 use super::names::{self, Role};
+use super::process::Process;
 use super::{Cluster, Kind, Trouble};
 
 /// How often it is renewed.
 const RENEWAL: Duration = Duration::from_secs(15);
+/// The annotation that tells which process holds the lock.
+const PROCESS: &str = "process";
 /// How soon it is tried again after it could not be renewed.
 const AGAIN: Duration = Duration::from_secs(1);
 /// How far two computers' ideas of the server's time may differ: a lease is never broken early because of that.
@@ -106,6 +109,8 @@ impl Cluster {
                 name: Some(names::head_name(prefix)),
                 namespace: Some(self.namespace.clone()),
                 labels: Some(names::labels(prefix, run_id, Role::Lock)),
+                annotations: Process::ours()
+                    .map(|process| [(names::annotation(PROCESS), process.name().to_owned())].into()),
                 ..ObjectMeta::default()
             },
             spec: Some(LeaseSpec {
@@ -129,8 +134,10 @@ impl Cluster {
         let good_for = i64::from(spec.lease_duration_seconds.unwrap_or(DURATION.as_secs() as i32));
         let now = self.server_now().as_second();
         let stale = renewed.is_none_or(|renewed| now - renewed.as_second() > good_for + MARGIN);
+        let process = found.metadata.annotations.unwrap_or_default().remove(&names::annotation(PROCESS));
+        let dead = process.is_some_and(|process| Process::is_dead(&process));
         let ours = spec.holder_identity == fresh.spec.as_ref().and_then(|s| s.holder_identity.clone());
-        if !holder.is_empty() && !ours && !stale {
+        if !holder.is_empty() && !ours && !stale && !dead {
             let since = spec.acquire_time.map(|time| time.0);
             return Err(LockError::Taken(Taken { holder, since, renewed }));
         }

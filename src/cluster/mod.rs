@@ -17,6 +17,7 @@ pub mod names;
 pub mod namespaces;
 pub mod pace;
 pub mod probers;
+mod process;
 pub mod pulse;
 pub mod store;
 pub mod trouble;

@@ -1,0 +1,4 @@
+//! Everything the world does to a run: kills, faults, outages, two people at once.
+
+mod kills;
+mod record;
