@@ -169,6 +169,7 @@ impl Running {
     pub async fn stop(self) {
         let _ = self.stop.send(true);
         let _ = self.accepting.await;
+        self.hand.tokens.forget();
     }
 }
 
@@ -190,7 +191,6 @@ async fn accept(
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) if api.faults.is_out() => reset(&stream),
                 Ok((stream, _)) => {
                     connections.spawn(serve(stream, acceptor.clone(), api.clone(), stop.clone()));
                 }
@@ -218,7 +218,11 @@ fn reset(stream: &TcpStream) {
 }
 
 async fn serve(stream: TcpStream, acceptor: TlsAcceptor, api: Arc<Api>, mut stop: watch::Receiver<bool>) {
+    // Heard first, asked second: no connection slips through between the cut and the gate.
     let mut cut = api.faults.connection_cuts();
+    if api.faults.is_out() {
+        return reset(&stream);
+    }
     // A small answer must not wait for a bigger one.
     let _ = stream.set_nodelay(true);
     let accepted = tokio::select! {

@@ -68,6 +68,16 @@ impl Tokens {
         written.iter().try_for_each(|file| self.write(file))
     }
 
+    /// Removes the files that exec plugins read; the token opens nothing any more.
+    pub(super) fn forget(&self) {
+        let mut written = self.0.written.lock().unwrap_or_else(PoisonError::into_inner);
+        for file in written.drain(..) {
+            if let Written::Credential(path) = file {
+                let _ = std::fs::remove_file(path);
+            }
+        }
+    }
+
     fn remember(&self, file: Written) -> io::Result<()> {
         // Written under the lock, so that a rotation at the same time is not overwritten with the old token.
         let mut written = self.0.written.lock().unwrap_or_else(PoisonError::into_inner);

@@ -169,6 +169,13 @@ impl Cluster {
             .or_else(|| self.misbehaviours.of(instance.namespace(), instance.name()))
     }
 
+    /// Whether somebody keeps something in a namespace that stands in the way of its end.
+    pub fn is_occupied(&self, namespace: &Object) -> bool {
+        let how = misbehaviour::annotated(namespace.value())
+            .or_else(|| self.misbehaviours.of(namespace.name(), ""));
+        how == Some(Misbehaviour::BlocksDeletion)
+    }
+
     /// The draws of one step of one start of a machine.
     pub fn roll(&self, key: &Key, uid: &str, step: &str) -> Roll {
         self.dice.roll(&key.to_string(), self.incarnation(key, uid), step)

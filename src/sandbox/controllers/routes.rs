@@ -6,8 +6,8 @@ use super::cluster::Cluster;
 use super::collector::Collector;
 use super::key::Key;
 use super::kubelet;
-use super::names;
 use super::scheduler::Scheduler;
+use super::{names, namespaces};
 use crate::sandbox::store::kind::{
     self, DATA_VOLUMES, NAMESPACES, NODES, PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, PODS,
     VIRTUAL_MACHINE_INSTANCES, VIRTUAL_MACHINES,
@@ -79,8 +79,12 @@ impl Routes {
         } else if kind.is(&NODES) {
             on_node(entry);
             self.scheduler.node_changed(entry);
-        } else if kind.is(&NAMESPACES) && entry.object.is_deleting() && entry.action != Action::Deleted {
-            queues.namespaces.add(key);
+        } else if kind.is(&NAMESPACES) && entry.action != Action::Deleted {
+            if entry.object.is_deleting() {
+                queues.namespaces.add(key);
+            } else if entry.action == Action::Added {
+                namespaces::occupy(&self.cluster, &entry.object);
+            }
         }
     }
 

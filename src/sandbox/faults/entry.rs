@@ -165,6 +165,9 @@ impl Entry {
         if self.probability.is_some_and(|share| !(0.0..=1.0).contains(&share)) {
             return Err("probability lies between 0 and 1".to_owned());
         }
+        if word.word == "deny" && !matching.labels.is_empty() {
+            return Err("role and labels mean nothing to deny: permissions do not know them".to_owned());
+        }
         if self.count == Some(0) {
             return Err("count is at least 1".to_owned());
         }
@@ -346,6 +349,9 @@ faults:
         assert!(wrong(&json!({"effect": "cut", "probability": 2})).contains("between 0 and 1"));
         assert!(wrong(&json!({"effect": "cut", "every": 2})).contains("waits for requests"));
         assert!(wrong(&json!({"effect": "deny", "count": 2})).contains("count means nothing to deny"));
+        assert!(
+            wrong(&json!({"effect": "deny", "match": {"role": "target"}})).contains("mean nothing to deny")
+        );
         assert!(wrong(&json!({"effect": "second-writer", "what": "sing"})).contains("known are: annotate"));
         assert!(wrong(&json!({"faults": [], "seed": 1})).contains("\"seed\" stands beside faults"));
         assert!(read_text("- effect: [").is_err());

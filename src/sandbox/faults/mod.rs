@@ -85,9 +85,10 @@ impl Faults {
         self.change(|state| state.remove(id))
     }
 
-    /// Takes every rule and every denial back.
+    /// Takes every rule and every denial back, and ends an outage.
     pub fn clear(&self) {
         self.change(State::clear);
+        self.0.signals.open();
     }
 
     /// Denies a permission; without a namespace, in all of them.

@@ -38,6 +38,13 @@ impl Signals {
         self.closed.store(true, Ordering::Release);
     }
 
+    /// Opens the gate.
+    pub(super) fn open(&self) {
+        let mut until = self.closed_until.lock().unwrap_or_else(PoisonError::into_inner);
+        *until = None;
+        self.closed.store(false, Ordering::Release);
+    }
+
     pub(super) fn is_closed(&self, now: Instant) -> bool {
         if !self.closed.load(Ordering::Acquire) {
             return false;

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::entry::ROLE;
 use super::matching::Match;
+use crate::sandbox::controllers::names;
 use crate::sandbox::model::dice::Roll;
 use crate::sandbox::store::kind::{CONFIG_MAPS, VIRTUAL_MACHINE_INSTANCES, VIRTUAL_MACHINES};
 use crate::sandbox::store::{DeleteOptions, Kind, Object, Store};
@@ -26,12 +27,21 @@ pub enum What {
     DeleteInstance,
     /// `edit-record`: an annotation of the `ConfigMap` with a run's record.
     EditRecord,
+    /// `hold`: a finalizer is put on a machine, so that it cannot be deleted.
+    Hold,
     /// `delete`: a machine is deleted.
     Delete,
 }
 
-const ALL: [What; 6] =
-    [What::Annotate, What::Label, What::Flip, What::DeleteInstance, What::EditRecord, What::Delete];
+const ALL: [What; 7] = [
+    What::Annotate,
+    What::Label,
+    What::Flip,
+    What::DeleteInstance,
+    What::EditRecord,
+    What::Hold,
+    What::Delete,
+];
 
 impl What {
     /// The word for it.
@@ -42,6 +52,7 @@ impl What {
             Self::Flip => "flip",
             Self::DeleteInstance => "delete-instance",
             Self::EditRecord => "edit-record",
+            Self::Hold => "hold",
             Self::Delete => "delete",
         }
     }
@@ -105,6 +116,10 @@ impl SecondWriter {
         match self.what {
             What::Annotate | What::EditRecord => note("annotations"),
             What::Label => note("labels"),
+            What::Hold => {
+                let hold = |vm: &mut Value| names::add_finalizer(vm, names::FOREIGN_FINALIZER);
+                store.modify(kind, namespace, name, hold).is_some()
+            }
             What::Flip => store.modify(kind, namespace, name, flip).is_some(),
             What::DeleteInstance | What::Delete => {
                 store.delete(kind, namespace, name, &DeleteOptions::default()).is_ok()
