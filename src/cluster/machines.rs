@@ -160,7 +160,11 @@ fn switch(
         .header(CONTENT_TYPE, "application/json")
         .body(b"{}".to_vec()),
     };
-    Ok(Timed { doing, request: request.map_err(bug)?, meaning: Meaning::Switch })
+    let meaning = match via {
+        Via::Patch => Meaning::Patch,
+        Via::Subresource => Meaning::Switch,
+    };
+    Ok(Timed { doing, request: request.map_err(bug)?, meaning })
 }
 
 impl Cluster {

@@ -34,7 +34,10 @@ pub enum Meaning {
         /// UUID of the run.
         run_id: String,
     },
-    /// Switches the power of a VM. If it is switched already and an answer was lost, an earlier attempt succeeded.
+    /// Switches the power of a VM by a patch, which may be repeated at will: it lost a race if there is a conflict.
+    Patch,
+    /// Switches the power of a VM by a subresource. If it is switched already and an answer was lost, an earlier
+    /// attempt succeeded.
     Switch,
 }
 
@@ -89,7 +92,8 @@ impl Cluster {
             if self.was_done_before(timed, &trouble, answer_lost).await {
                 return (effort, Ok(now));
             }
-            if !trouble.is_transient() || now >= deadline {
+            let race = trouble.kind == Kind::Conflict && matches!(timed.meaning, Meaning::Patch);
+            if !trouble.is_transient() && !race || now >= deadline {
                 return (effort, Err(trouble));
             }
             answer_lost |= trouble.is_ambiguous();
@@ -109,7 +113,7 @@ impl Cluster {
                 matches!(self.machine(target).await, Ok(Some(vm)) if vm.run_id() == Some(run_id))
             }
             Meaning::Switch => answer_lost && trouble.kind == Kind::Conflict,
-            Meaning::Create { .. } => false,
+            Meaning::Create { .. } | Meaning::Patch => false,
         }
     }
 }

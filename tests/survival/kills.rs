@@ -52,7 +52,13 @@ impl Victim {
             let matching = Match::on(verb, resource);
             cluster.sandbox.faults().add(Rule { matching, effect, remaining: None });
         }
-        Self { cluster, dice: StdRng::seed_from_u64(seed), kills: BTreeMap::new(), unknown: 0, saved: Vec::new() }
+        Self {
+            cluster,
+            dice: StdRng::seed_from_u64(seed),
+            kills: BTreeMap::new(),
+            unknown: 0,
+            saved: Vec::new(),
+        }
     }
 
     fn total(&self) -> usize {
@@ -140,7 +146,7 @@ fn check(victim: &mut Victim) {
     }
 }
 
-fn nothing_is_left(cluster: &Cluster) {
+pub(super) fn nothing_is_left(cluster: &Cluster) {
     let store = cluster.sandbox.store();
     for kind in kind::all() {
         let (objects, _) = store.list(kind, None);
