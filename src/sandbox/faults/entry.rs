@@ -106,6 +106,9 @@ fn whole_seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u3
 ///
 /// Fails with the entry that is wrong and what could stand there instead.
 pub fn read_text(text: &str) -> Result<Vec<Fault>, WrongEntry> {
+    if let Ok(value) = serde_json::from_str::<Value>(text) {
+        return read(&value);
+    }
     let value: Value =
         serde_saphyr::from_str(text).map_err(|error| WrongEntry { number: 1, why: error.to_string() })?;
     read(&value)
