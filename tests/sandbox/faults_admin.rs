@@ -16,6 +16,10 @@ async fn faults_are_added_listed_and_taken_back() {
     assert_eq!(cluster.post(FAULTS, &two).await.json()["ids"], json!([2, 3]));
     assert_eq!(cluster.send(Method::DELETE, &format!("{FAULTS}/2"), &[], "").await.unwrap().code, 200);
     assert_eq!(cluster.send(Method::DELETE, &format!("{FAULTS}/2"), &[], "").await.unwrap().code, 404);
+    let yaml = "{effect: cut, match: {verb: watch|list}, after: 1h}";
+    let added = cluster.send(Method::POST, FAULTS, &[], yaml).await.unwrap();
+    assert_eq!(added.json()["id"], 4);
+    cluster.send(Method::DELETE, &format!("{FAULTS}/4"), &[], "").await.unwrap();
     assert_eq!(cluster.get(MACHINES).await.code, 409);
     let expected = json!({"denied": [], "faults": [
         {"id": 1, "effect": "answer", "code": 409, "match": {"verb": "list"}, "struck": 1},

@@ -80,7 +80,7 @@ async fn an_answer_may_end_in_the_middle() {
     let mut read = 0;
     let error = loop {
         match http_body_util::BodyExt::frame(&mut body).await.expect("an end by error") {
-            Ok(frame) => read += frame.data_ref().map_or(0, |data| data.len()),
+            Ok(frame) => read += frame.data_ref().map_or(0, hyper::body::Bytes::len),
             Err(error) => break error,
         }
     };

@@ -68,7 +68,7 @@ async fn lost_history_is_gone() {
     let old = version(&cluster).await;
     cluster.post(MACHINES, &machine("a", "Halted")).await;
     cluster.faults.add(fault("{effect: expire, count: 1, match: {verb: get, resource: nodes}}"));
-    cluster.get("/api/v1/nodes/node1").await;
+    cluster.get("/api/v1/nodes/node-1").await;
     let mut watch = Box::pin(cluster.watch(&watch_from(&old)).await);
     let event = watch.next().await.unwrap().unwrap();
     assert_eq!((&event["type"], &event["object"]["code"]), (&json!("ERROR"), &json!(410)));
@@ -146,7 +146,7 @@ async fn kubeconfigs_follow_the_token() {
     let before = told();
     cluster.faults.add(fault("{effect: unauthorized, count: 1, match: {verb: get, resource: nodes}}"));
     // The request on whose occasion it happens has shown the token already.
-    assert_eq!(cluster.get("/api/v1/nodes/node1").await.code, 200);
+    assert_eq!(cluster.get("/api/v1/nodes/node-1").await.code, 200);
     assert!(told() != before && told() == token(&cluster));
     assert_eq!(std::fs::read_to_string(&path).unwrap(), config);
     // The plain kubeconfig was written again, and the other one reads the file.

@@ -8,6 +8,7 @@ mod exec;
 mod faults;
 mod faults_admin;
 mod faults_answers;
+mod faults_file;
 mod faults_server;
 mod faults_writer;
 mod frames;

@@ -6,10 +6,10 @@ use axum::body::Body;
 use http::{Method, Response, StatusCode};
 use serde_json::{Value, json};
 
+use super::answer;
 use super::call::Call;
 use super::pipeline::Api;
 use super::status::Failure;
-use super::{answer, body};
 use crate::sandbox::faults::{self, RuleId};
 
 /// Serves a path below `/bootstorm`.
@@ -51,8 +51,9 @@ pub(super) fn serve(
 }
 
 fn add(api: &Api, call: &Call) -> Result<Response<Body>, Failure> {
-    let read = faults::read(&body::value(&call.body)?);
-    let faults = read.map_err(|error| Failure::bad_request(error.to_string()))?;
+    let wrong = |error: &dyn std::fmt::Display| Failure::bad_request(error.to_string());
+    let text = std::str::from_utf8(&call.body).map_err(|error| wrong(&error))?;
+    let faults = faults::read_text(text).map_err(|error| wrong(&error))?;
     let ids: Vec<u64> = faults.into_iter().map(|fault| api.faults.add(fault).0).collect();
     let mut value = json!({"ids": ids});
     if let [id] = ids.as_slice() {

@@ -49,7 +49,12 @@ pub(super) async fn strike(api: &Api, call: &Call) -> Fate {
             Effect::Act(Action::Write(writer)) => {
                 call.with_subject(|request| api.hand.write(&writer, request.namespace, request.name));
             }
-            Effect::Act(action) => api.hand.perform(&action),
+            Effect::Act(action) => {
+                api.hand.perform(&action);
+                if matches!(action, Action::Outage(_) | Action::Restart(_)) {
+                    return Fate::Cut;
+                }
+            }
             // Asked for where permissions are.
             Effect::Deny => {}
         }
@@ -115,7 +120,11 @@ pub(super) fn truncate(response: Response<Body>) -> Response<Body> {
         match half {
             Some(half) => Some((Ok(half.await), (None, false))),
             None if over => None,
-            None => Some((cut(), (None, true))),
+            None => {
+                // The first half leaves before the connection does.
+                tokio::task::yield_now().await;
+                Some((cut(), (None, true)))
+            }
         }
     });
     Response::from_parts(parts, Body::from_stream(pieces))

@@ -106,6 +106,9 @@ fn whole_seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u3
 ///
 /// Fails with the entry that is wrong and what could stand there instead.
 pub fn read_text(text: &str) -> Result<Vec<Fault>, WrongEntry> {
+    if let Ok(value) = serde_json::from_str::<Value>(text) {
+        return read(&value);
+    }
     let value: Value =
         serde_saphyr::from_str(text).map_err(|error| WrongEntry { number: 1, why: error.to_string() })?;
     read(&value)
@@ -156,7 +159,7 @@ impl Entry {
     }
 
     fn fault(&self, written: &Value) -> Result<Fault, String> {
-        let found = WORDS.iter().find(|word| word.word == self.effect);
+        let found = WORDS.iter().find(|word| word.name == self.effect);
         let word = found
             .ok_or_else(|| format!("unknown effect \"{}\", known are: {}", self.effect, words::known()))?;
         check_settings(word, written)?;
@@ -165,7 +168,7 @@ impl Entry {
         if self.probability.is_some_and(|share| !(0.0..=1.0).contains(&share)) {
             return Err("probability lies between 0 and 1".to_owned());
         }
-        if word.word == "deny" && !matching.labels.is_empty() {
+        if word.name == "deny" && !matching.labels.is_empty() {
             return Err("role and labels mean nothing to deny: permissions do not know them".to_owned());
         }
         if self.count == Some(0) {
@@ -173,7 +176,7 @@ impl Entry {
         }
         let effect = words::effect_of(self)?;
         // An outage lasts for its time; everything else is in force for it.
-        let lasts = matches!(word.word, "outage" | "restart");
+        let lasts = matches!(word.name, "outage" | "restart");
         let schedule = Schedule {
             after: self.after.map(|time| time.0).unwrap_or_default(),
             after_requests: self.after_requests.unwrap_or_default(),
@@ -192,7 +195,7 @@ impl Entry {
                 Ok(Fault::Timed { action, schedule, every, remaining: self.count })
             }
             _ if self.every.is_some() => {
-                Err(format!("every belongs to what happens by itself, not to {} with a match", word.word))
+                Err(format!("every belongs to what happens by itself, not to {} with a match", word.name))
             }
             effect => Ok(Fault::Rule { rule: Rule { matching, effect, remaining: self.count }, schedule }),
         }
@@ -201,7 +204,7 @@ impl Entry {
     /// Whether it happens by the clock. What a second writer has a match for is objects, unless it names a verb.
     fn is_timed(&self, word: &Word, matching: &Match) -> bool {
         let requests = self.after_requests.is_some() || !matching.verb.is_empty();
-        match word.word {
+        match word.name {
             "second-writer" => !requests,
             _ => !requests && *matching == Match::default(),
         }
@@ -213,14 +216,14 @@ fn check_settings(word: &Word, written: &Value) -> Result<(), String> {
     let given = |setting: &str| written.get(setting).is_some_and(|value| !value.is_null());
     if let Some(stray) = special.iter().find(|setting| given(setting) && !word.settings.contains(setting)) {
         let owners: Vec<&str> =
-            WORDS.iter().filter(|word| word.settings.contains(stray)).map(|word| word.word).collect();
-        return Err(format!("{stray} means nothing to {}; it belongs to {}", word.word, owners.join(", ")));
+            WORDS.iter().filter(|word| word.settings.contains(stray)).map(|word| word.name).collect();
+        return Err(format!("{stray} means nothing to {}; it belongs to {}", word.name, owners.join(", ")));
     }
     if given("every") && !word.action {
-        return Err(format!("every means nothing to {}, which waits for requests", word.word));
+        return Err(format!("every means nothing to {}, which waits for requests", word.name));
     }
     let counted = ["count", "probability", "afterRequests"].into_iter().find(|setting| given(setting));
-    match counted.filter(|_| word.word == "deny") {
+    match counted.filter(|_| word.name == "deny") {
         Some(counted) => Err(format!("{counted} means nothing to deny: a permission is there or not")),
         None => Ok(()),
     }
@@ -304,7 +307,7 @@ faults:
     #[test]
     fn every_word_can_be_written() {
         for word in &WORDS {
-            let mut entry = json!({"effect": word.word});
+            let mut entry = json!({"effect": word.name});
             let values = json!({"delay": "1s", "code": 500, "what": "annotate"});
             for setting in word.settings {
                 if let Some(value) = values.get(setting) {
@@ -312,7 +315,7 @@ faults:
                 }
             }
             let faults = read(&entry).unwrap();
-            assert_eq!(matches!(faults[0], Fault::Timed { .. }), word.action, "{}", word.word);
+            assert_eq!(matches!(faults[0], Fault::Timed { .. }), word.action, "{}", word.name);
         }
     }
 

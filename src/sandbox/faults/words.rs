@@ -14,18 +14,18 @@ const OUTAGE: Duration = Duration::from_secs(10);
 
 /// A word, and the settings that only some words have
 pub(super) struct Word {
-    pub(super) word: &'static str,
+    pub(super) name: &'static str,
     pub(super) settings: &'static [&'static str],
     /// Whether it is something that is done, with or without a request.
     pub(super) action: bool,
 }
 
 const fn effect(word: &'static str, settings: &'static [&'static str]) -> Word {
-    Word { word, settings, action: false }
+    Word { name: word, settings, action: false }
 }
 
 const fn act(word: &'static str, settings: &'static [&'static str]) -> Word {
-    Word { word, settings, action: true }
+    Word { name: word, settings, action: true }
 }
 
 /// Every word there is.
@@ -51,7 +51,7 @@ pub(super) const WORDS: [Word; 17] = [
 
 /// The words in one line.
 pub(super) fn known() -> String {
-    WORDS.map(|word| word.word).join(", ")
+    WORDS.map(|word| word.name).join(", ")
 }
 
 /// The effect behind a word, with the settings of its entry.
