@@ -2,7 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Status;
 use kube::Api;
 use kube::api::{AttachParams, AttachedProcess};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader, Lines};
@@ -20,7 +23,11 @@ pub struct LineStream {
     stdin: Box<dyn AsyncWrite + Send + Unpin>,
     stdout: Lines<BufReader<Box<dyn AsyncRead + Send + Unpin>>>,
     stderr: Lines<BufReader<Box<dyn AsyncRead + Send + Unpin>>>,
-    process: AttachedProcess,
+    /// Ends with the command or its connection; a broken connection does not end the output by itself.
+    end: BoxFuture<'static, Option<Status>>,
+    /// How it ended, once it has; within it, what the server said.
+    ended: Option<Option<Status>>,
+    _process: AttachedProcess,
 }
 
 impl Cluster {
@@ -50,7 +57,9 @@ impl Cluster {
             stdin,
             stdout: BufReader::new(stdout).lines(),
             stderr: BufReader::new(stderr).lines(),
-            process,
+            end: process.take_status().ok_or_else(missing)?.boxed(),
+            ended: None,
+            _process: process,
         })
     }
 }
@@ -84,13 +93,19 @@ impl LineStream {
                 Ok(None) | Err(_) => Out::Ended,
             },
             Ok(Some(line)) = self.stderr.next_line() => Out::Error(line),
+            status = &mut self.end, if self.ended.is_none() => {
+                self.ended = Some(status);
+                Out::Ended
+            }
         }
     }
 
     /// What the server says about the end of the command, if it says anything soon.
-    pub async fn why(mut self) -> Option<String> {
-        let status = self.process.take_status()?;
-        let status = tokio::time::timeout(Duration::from_secs(1), status).await.ok()??;
-        status.message.filter(|message| !message.is_empty())
+    pub async fn why(self) -> Option<String> {
+        let status = match self.ended {
+            Some(status) => status,
+            None => tokio::time::timeout(Duration::from_secs(1), self.end).await.ok()?,
+        };
+        status?.message.filter(|message| !message.is_empty())
     }
 }
