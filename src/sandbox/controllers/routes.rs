@@ -7,10 +7,11 @@ use super::collector::Collector;
 use super::key::Key;
 use super::kubelet;
 use super::names;
+use super::quotas::Quotas;
 use super::scheduler::Scheduler;
 use crate::sandbox::store::kind::{
     self, DATA_VOLUMES, NAMESPACES, NODES, PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, PODS,
-    VIRTUAL_MACHINE_INSTANCES, VIRTUAL_MACHINES,
+    RESOURCE_QUOTAS, VIRTUAL_MACHINE_INSTANCES, VIRTUAL_MACHINES,
 };
 use crate::sandbox::store::{Action, DeleteOptions, Entry, Kind};
 
@@ -81,12 +82,15 @@ impl Routes {
             self.scheduler.node_changed(entry);
         } else if kind.is(&NAMESPACES) && entry.object.is_deleting() && entry.action != Action::Deleted {
             queues.namespaces.add(key);
+        } else if kind.is(&RESOURCE_QUOTAS) && entry.action != Action::Deleted {
+            queues.quotas.add(Key::new(entry.object.namespace(), ""));
         }
     }
 
     fn pod(&self, entry: &Entry) {
         let pod = &entry.object;
         self.scheduler.pod_changed(entry);
+        Quotas::pod_changed(&self.cluster, entry);
         if pod.label(names::CREATED_BY).is_some()
             && let Some(domain) = pod.value()["metadata"]["annotations"]["kubevirt.io/domain"].as_str()
         {
