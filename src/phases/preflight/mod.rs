@@ -46,7 +46,7 @@ pub async fn check(cluster: &Cluster, wanted: &Wanted<'_>) -> Result<Findings, F
         names::check(cluster, wanted),
     )
     .await;
-    let settings = match optional(kubevirt, "KubeVirt", &mut findings)? {
+    let settings = match optional(kubevirt, "KubeVirt is", &mut findings)? {
         Some(state) => kubevirt::judge(cluster, state, &mut findings),
         None => Settings::default(),
     };

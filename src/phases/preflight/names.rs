@@ -11,7 +11,7 @@ use crate::cluster::{Cluster, Trouble, names};
 pub(super) async fn check(cluster: &Cluster, wanted: &Wanted<'_>) -> Result<Findings, Trouble> {
     let mut findings = Findings::default();
     let (namespaces, heads) = join(cluster.namespaces(""), cluster.heads(true)).await;
-    if let Some(namespaces) = optional(namespaces, "names of namespaces", &mut findings)? {
+    if let Some(namespaces) = optional(namespaces, "the names of namespaces are", &mut findings)? {
         let names: HashSet<String> =
             wanted.plan.targets().into_iter().map(|target| target.namespace).collect();
         let mut foreign: Vec<String> = Vec::new();
@@ -27,7 +27,7 @@ pub(super) async fn check(cluster: &Cluster, wanted: &Wanted<'_>) -> Result<Find
         }
         findings.problems.extend(clash(foreign));
     }
-    if let Some(heads) = optional(heads, "records of the same name", &mut findings)? {
+    if let Some(heads) = optional(heads, "records elsewhere are", &mut findings)? {
         let others = heads
             .into_iter()
             .filter(|head| head.prefix == wanted.plan.prefix && head.namespace != cluster.namespace());
