@@ -29,7 +29,8 @@ struct Spec {
 #[derive(Debug, Clone, Deserialize, Default)]
 #[serde(rename_all = "camelCase", default)]
 struct Configuration {
-    developer_configuration: Developer,
+    #[serde(rename = "developerConfiguration")]
+    developer: Developer,
     additional_guest_memory_overhead_ratio: Option<String>,
     virtual_machine_options: Value,
 }
@@ -121,7 +122,7 @@ impl Cluster {
 /// Settings as `KubeVirt` takes them: what is missing or not positive is its default.
 fn settings(kubevirt: &KubeVirt) -> Settings {
     let (configuration, default) = (&kubevirt.spec.configuration, Settings::default());
-    let developer = &configuration.developer_configuration;
+    let developer = &configuration.developer;
     let positive =
         |given: i64, default| u64::try_from(given).ok().filter(|given| *given > 0).unwrap_or(default);
     let version = kubevirt.status.observed_kube_virt_version.as_deref().unwrap_or_default();
@@ -147,16 +148,16 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn read(spec: Value, version: &str) -> Settings {
+    fn read(spec: &Value, version: &str) -> Settings {
         let status = json!({"phase": "Deployed", "observedKubeVirtVersion": version});
         settings(&serde_json::from_value(json!({"spec": spec, "status": status})).unwrap())
     }
 
     #[test]
     fn settings_are_read_with_the_defaults_of_kubevirt() {
-        assert_eq!(read(json!({}), "v1.9.0"), Settings::default());
+        assert_eq!(read(&json!({}), "v1.9.0"), Settings::default());
         let found = read(
-            json!({"configuration": {
+            &json!({"configuration": {
                 "additionalGuestMemoryOverheadRatio": "1.5",
                 "developerConfiguration": {"cpuAllocationRatio": 4, "memoryOvercommit": -1, "useEmulation": true, "nodeSelectors": {"a": "b"}},
                 "virtualMachineOptions": {"disableSerialConsoleLog": {}},
@@ -167,6 +168,6 @@ mod tests {
         assert!(found.emulation && !found.console_log);
         assert_eq!(found.overhead_ratio, Some(1.5));
         assert_eq!(found.node_selector, [("a".into(), "b".into())]);
-        assert!(!read(json!({}), "v1.0.1").console_log);
+        assert!(!read(&json!({}), "v1.0.1").console_log);
     }
 }

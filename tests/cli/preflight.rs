@@ -18,7 +18,7 @@ fn namespaces(cluster: &Cluster) -> usize {
 fn configure(cluster: &Cluster, configuration: &Value) {
     let store = cluster.sandbox.store();
     store.modify(&kind::KUBEVIRTS, "kubevirt", "kubevirt", |it| {
-        it["spec"]["configuration"] = configuration.clone()
+        it["spec"]["configuration"] = configuration.clone();
     });
 }
 
@@ -90,9 +90,9 @@ fn nodes_that_take_no_vms_have_no_room() {
     });
     cluster.run(&["setup", "--end", "5", "--probe", "none"]).exits(5).complains(&[
         "there is room for 4 of 5 VMs",
-        "1 node for none: cordoned",
-        "1 node for none: not labelled kubevirt.io/schedulable=true",
-        "1 node for none: taint gpu is not tolerated",
+        "1 node takes none: cordoned",
+        "1 node takes none: not labelled kubevirt.io/schedulable=true",
+        "1 node takes none: taint gpu is not tolerated",
     ]);
     manifest(&cluster, |vm| vm["spec"]["template"]["spec"]["tolerations"] = json!([{"operator": "Exists"}]));
     cluster.run(&["setup", "--end", "12", "--probe", "none", "-f", "vm.yaml"]).exits(0);

@@ -83,7 +83,7 @@ fn judge(room: &Room, plan: &Plan, counted: bool, findings: &mut Findings) {
             problem.because(format!("{}: room for {vms}", count(rest.len(), "more node", "more nodes")));
     }
     for (obstacle, nodes) in &room.excluded {
-        problem = problem.because(format!("{} for none: {obstacle}", count(*nodes, "node", "nodes")));
+        problem = problem.because(format!("{} none: {obstacle}", count(*nodes, "node takes", "nodes take")));
     }
     if vms > 0 {
         let end = u64::from(plan.start) + vms - 1;
@@ -144,7 +144,7 @@ mod tests {
                 "node-3: room for 2, 1768Mi of memory free",
                 "node-4: room for 2, 1768Mi of memory free",
                 "2 more nodes: room for 2",
-                "2 nodes for none: cordoned",
+                "2 nodes take none: cordoned",
             ]
         );
         assert_eq!(problem.hints[0], "take fewer VMs: --end 80");

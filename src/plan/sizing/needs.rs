@@ -47,14 +47,18 @@ impl Needs {
     /// What the whole pod requests, itself included as one of `pods`.
     pub fn requests(&self) -> Amounts {
         let mut sum = Amounts::from([("pods".to_owned(), Quantity::whole(1))]);
-        self.containers.iter().for_each(|container| add(&mut sum, &container.requests));
+        for container in &self.containers {
+            add(&mut sum, &container.requests);
+        }
         sum
     }
 
     /// What the whole pod is limited to.
     pub fn limits(&self) -> Amounts {
         let mut sum = Amounts::new();
-        self.containers.iter().for_each(|container| add(&mut sum, &container.limits));
+        for container in &self.containers {
+            add(&mut sum, &container.limits);
+        }
         sum
     }
 }
@@ -182,7 +186,7 @@ mod tests {
     use crate::plan::Template;
     use serde_json::json;
 
-    fn compute_of(domain: Value) -> Container {
+    fn compute_of(domain: &Value) -> Container {
         compute(&json!({"domain": domain}), &Settings::default())
     }
 
@@ -209,7 +213,7 @@ mod tests {
 
     #[test]
     fn cpu_requests() {
-        let cpu = |domain| amount(&compute_of(domain).requests, "cpu");
+        let cpu = |domain: Value| amount(&compute_of(&domain).requests, "cpu");
         assert_eq!(cpu(json!({"cpu": {"cores": 4}})), "400m");
         assert_eq!(cpu(json!({"cpu": {"cores": 20}})), "2");
         assert_eq!(cpu(json!({"cpu": {"cores": 4}, "resources": {"requests": {"cpu": "3"}}})), "3");
@@ -217,7 +221,7 @@ mod tests {
         let pinned =
             json!({"cpu": {"cores": 4, "dedicatedCpuPlacement": true, "isolateEmulatorThread": true}});
         assert_eq!(cpu(pinned.clone()), "5");
-        assert_eq!(amount(&compute_of(pinned).limits, "cpu"), "5");
+        assert_eq!(amount(&compute_of(&pinned).limits, "cpu"), "5");
         let dense = Settings { cpu_allocation_ratio: 16, ..Settings::default() };
         let spec = json!({"domain": {"cpu": {"cores": 4}}});
         assert_eq!(amount(&compute(&spec, &dense).requests, "cpu"), "250m");
@@ -225,7 +229,7 @@ mod tests {
 
     #[test]
     fn memory_requests() {
-        let memory = |domain| amount(&compute_of(domain).requests, "memory");
+        let memory = |domain: Value| amount(&compute_of(&domain).requests, "memory");
         assert_eq!(memory(json!({"memory": {"guest": "1Gi"}})), "1312Mi");
         // An explicit request wins, and has page tables: 288 + 2 MiB.
         assert_eq!(
@@ -235,7 +239,7 @@ mod tests {
         assert_eq!(memory(json!({"resources": {"limits": {"memory": "1Gi"}}})), "1312Mi");
         let frugal = json!({"memory": {"guest": "1Gi"}, "resources": {"overcommitGuestOverhead": true}});
         assert_eq!(memory(frugal), "1Gi");
-        let huge = compute_of(json!({"memory": {"guest": "4Gi", "hugepages": {"pageSize": "2Mi"}}}));
+        let huge = compute_of(&json!({"memory": {"guest": "4Gi", "hugepages": {"pageSize": "2Mi"}}}));
         assert_eq!(amount(&huge.requests, "hugepages-2Mi"), "4Gi");
         assert_eq!(amount(&huge.requests, "memory"), "288Mi");
         let overcommit = Settings { memory_overcommit: 200, ..Settings::default() };

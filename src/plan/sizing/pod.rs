@@ -16,7 +16,9 @@ pub struct Part {
 /// Source: `PodRequests` in Kubernetes' `component-helpers/resource`.
 pub fn requests(init: &[Part], containers: &[Part], overhead: &Amounts) -> Amounts {
     let mut sum = Amounts::new();
-    containers.iter().for_each(|part| add(&mut sum, &part.requests));
+    for part in containers {
+        add(&mut sum, &part.requests);
+    }
     let (mut sidecars, mut highest) = (Amounts::new(), Amounts::new());
     for part in init {
         let mut now = sidecars.clone();
