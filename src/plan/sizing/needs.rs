@@ -1,6 +1,6 @@
 //! What one VM asks of its node: the containers of its launcher pod, as virt-controller would render them.
 //!
-//! Source: `renderresources.go`, `template.go`, `serialconsolelog.go` and `container-disk.go` of `KubeVirt` v1.9.
+//! Source: `renderresources.go`, `template.go`, `serialconsolelog.go` and `container-disk.go` of `KubeVirt` after v1.9.0.
 
 use serde_json::Value;
 

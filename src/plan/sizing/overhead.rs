@@ -1,7 +1,8 @@
 //! The memory that a launcher pod needs beside its guest's.
 //!
-//! The figures are those of `GetMemoryOverhead` in `KubeVirt`'s `pkg/hypervisor/kvm/hypervisorbackend.go` (v1.9). Releases
-//! before 1.6 count 10 MiB less, and before 1.9 20 MiB less, for the daemons; the larger figure is the safe one.
+//! The figures are those of `GetMemoryOverhead` in `KubeVirt`'s `pkg/hypervisor/kvm/hypervisorbackend.go` after v1.9.0.
+//! Releases up to 1.9.0 count 20 MiB less for qemu, and those before 1.5 another 10 MiB less for the daemons. The larger
+//! figure is taken for all, since patch releases may take it over.
 
 use serde_json::Value;
 
