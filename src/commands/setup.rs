@@ -21,8 +21,9 @@ use crate::record::{RunRecord, Via};
 
 /// Look at the cluster, freeze the plan, make the namespaces
 ///
-/// Checks that KubeVirt is there and that you may do what the run will do, then keeps the plan in a ConfigMap and
-/// makes one namespace per VM, in parallel batches. Running it again continues what was cut short; it never
+/// Checks that KubeVirt is there, that you may do what the run will do, that names are free and that nodes and quotas have
+/// room for all VMs; refuses with exit code 5 otherwise. Then keeps the plan in a ConfigMap and makes one namespace per
+/// VM, in parallel batches. Running it again continues what was cut short; it never
 /// touches a namespace that it did not make.
 #[derive(Debug, Clone, Args)]
 #[command(after_long_help = "\
