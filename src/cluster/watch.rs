@@ -295,18 +295,27 @@ pub async fn list_all<T: DeserializeOwned>(
     selector: &str,
 ) -> Result<(Vec<T>, String), Trouble> {
     let mut items = Vec::new();
-    let mut next = String::new();
+    let params = ListParams::default().labels(selector);
+    let version = each_page(cluster, doing, path, params, |page| items.extend(page)).await?;
+    Ok((items, version))
+}
+
+/// Lists a collection page by page without keeping it; gives the version to watch from.
+pub async fn each_page<T: DeserializeOwned>(
+    cluster: &Cluster,
+    doing: &str,
+    path: &str,
+    params: ListParams,
+    mut take: impl FnMut(Vec<T>),
+) -> Result<String, Trouble> {
+    let mut params = params.limit(PAGE);
     loop {
-        let mut params = ListParams::default().labels(selector).limit(PAGE);
-        if !next.is_empty() {
-            params = params.continue_token(&next);
-        }
         let request = built(doing, on(path).list(&params))?;
         let page: Page<T> = cluster.ask(doing, &request).await?;
-        items.extend(page.items);
+        take(page.items);
         if page.metadata.next.is_empty() {
-            return Ok((items, page.metadata.resource_version));
+            return Ok(page.metadata.resource_version);
         }
-        next = page.metadata.next;
+        params = params.continue_token(&page.metadata.next);
     }
 }

@@ -6,6 +6,7 @@ use super::cleanup::{self, CleanupArgs};
 use super::pace_args::{DryRun, DryRunArgs, PaceArgs};
 use super::phase::{self, PhaseArgs, exit_of};
 use super::plan_args::{AssertedArgs, PlanArgs, Resolved, RunArgs};
+use super::preflight::PreflightArgs;
 use super::presentation::Output;
 use super::sandbox_args::SandboxArgs;
 use super::save_args::SaveArgs;
@@ -42,6 +43,8 @@ pub struct RunCommand {
     /// Namespaces made at once; auto follows the number of nodes
     #[arg(long, value_name = "N|auto", default_value = "auto", value_parser = values::batch_size)]
     pub namespace_batch_size: values::BatchSize,
+    #[command(flatten)]
+    pub preflight: PreflightArgs,
     #[command(flatten)]
     pub pace: PaceArgs,
     /// End after create: measure the baseline only
@@ -105,9 +108,13 @@ async fn phases(session: &Session, args: &RunCommand, resolved: Resolved) -> Res
         run: args.run.clone(),
         plan: args.plan.clone(),
         namespace_batch_size: args.namespace_batch_size,
+        preflight: args.preflight,
         dry_run: args.dry_run,
     };
-    let Some(mut record) = setup::run(session, &setup, resolved).await? else { return Ok(Exit::Good) };
+    let via = args.pace.settings().via;
+    let Some(mut record) = setup::run(session, &setup, resolved, Some(via)).await? else {
+        return Ok(Exit::Good);
+    };
     let phase = PhaseArgs {
         run: args.run.clone(),
         pace: args.pace.clone(),

@@ -10,6 +10,7 @@ pub mod event;
 mod follow;
 mod launch;
 mod lineup;
+pub mod preflight;
 mod prober;
 mod probers;
 mod probing;

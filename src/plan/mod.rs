@@ -4,6 +4,7 @@
 
 pub mod manifest;
 pub mod prefix;
+pub mod sizing;
 pub mod target;
 pub mod template;
 

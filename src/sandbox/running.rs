@@ -57,6 +57,7 @@ impl Sandbox {
         let nodes = options.nodes.unwrap_or(node.count);
         seed(&store, nodes, node.cores as u32, node.memory_gib as u32, node.pods)
             .map_err(|error| cannot(&error))?;
+        store.set_namespace_defaults(options.profile.namespace_defaults.objects());
         let misbehave = options.profile.misbehave.clone();
         let controllers =
             controllers::start(store.clone(), options.profile, options.seed, options.speed, misbehave);

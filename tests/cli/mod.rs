@@ -9,6 +9,7 @@ mod kubectl;
 mod lifecycle;
 mod misbehaviour;
 mod output;
+mod preflight;
 mod prober_script;
 mod probing;
 mod record;

@@ -172,7 +172,7 @@ async fn dispatch(
     match &call.target {
         Target::Version => Ok(answer::value(StatusCode::OK, &version())),
         Target::Health => Ok(plain("ok")),
-        Target::Discovery(level) => discovery::serve(level, &call.headers, &api.address),
+        Target::Discovery(level) => discovery::serve(level, &call.headers, &api.address, &api.store),
         Target::OpenApi(path) => openapi::serve(path, &call.headers),
         Target::Review(plural) => access::review(&api.faults, &call.user, plural, &call.method, &call.body),
         Target::KubeVirt(path) => {

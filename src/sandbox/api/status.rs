@@ -248,6 +248,9 @@ impl From<StoreError> for Failure {
                 };
                 about(Self::new(403, "Forbidden", message), kind, name).because(&[cause])
             }
+            StoreError::OverQuota { kind, name, .. } => {
+                about(Self::new(403, "Forbidden", message), kind, name)
+            }
             StoreError::Precondition { kind, name, .. } => {
                 about(Self::new(409, "Conflict", message), kind, name)
             }

@@ -38,6 +38,8 @@ pub struct Queues {
     pub claims: Arc<WorkQueue<Key>>,
     /// Namespace controller: terminating namespaces.
     pub namespaces: Arc<WorkQueue<Key>>,
+    /// Quota controller: namespaces.
+    pub quotas: Arc<WorkQueue<Key>>,
     /// Garbage collector: things to look at.
     pub garbage: Arc<WorkQueue<Work>>,
 }
@@ -106,6 +108,7 @@ impl Cluster {
             data_volumes: Arc::new(WorkQueue::new(clock)),
             claims: Arc::new(WorkQueue::new(clock)),
             namespaces: Arc::new(WorkQueue::new(clock)),
+            quotas: Arc::new(WorkQueue::new(clock)),
             garbage: Arc::new(WorkQueue::new(clock)),
         };
         Arc::new(Self {
