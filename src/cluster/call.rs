@@ -99,10 +99,8 @@ impl Cluster {
         let mut attempt = 1;
         loop {
             match self.call(doing, request.clone()).await.and_then(|answer| answer.read(doing)) {
-                Err(trouble) if self.is_worth_another_try(&trouble, attempt, began) => {
-                    self.pause(&trouble, &mut attempt).await;
-                }
-                outcome => return outcome,
+                Err(trouble) => self.pause(trouble, &mut attempt, began).await?,
+                Ok(answer) => return Ok(answer),
             }
         }
     }
@@ -113,19 +111,27 @@ impl Cluster {
         let mut attempt = 1;
         loop {
             match self.call(doing, request.clone()).await {
-                Err(trouble) if self.is_worth_another_try(&trouble, attempt, began) => {
-                    self.pause(&trouble, &mut attempt).await;
-                }
-                outcome => return outcome,
+                Err(trouble) => self.pause(trouble, &mut attempt, began).await?,
+                Ok(answer) => return Ok(answer),
             }
         }
     }
 
-    async fn pause(&self, trouble: &Trouble, attempt: &mut u32) {
+    /// Waits before the next attempt of a request that may be repeated safely. Fails when there is to be none.
+    pub(super) async fn pause(
+        &self,
+        trouble: Trouble,
+        attempt: &mut u32,
+        began: Instant,
+    ) -> Result<(), Trouble> {
+        if !self.is_worth_another_try(&trouble, *attempt, began) {
+            return Err(trouble);
+        }
         tracing::debug!(attempt, %trouble, "sending again");
         self.count_retry();
         tokio::time::sleep(wait(*attempt, trouble.retry_after)).await;
         *attempt += 1;
+        Ok(())
     }
 
     /// A server that has answered before gets time to come back; one that never did is most likely a wrong address.

@@ -25,6 +25,8 @@ const SHORTEST_GAP: Duration = Duration::from_millis(20);
 const OPENING: Duration = Duration::from_secs(30);
 /// A watch that cannot be opened for this long is worth a word.
 const WORTH_A_WORD: Duration = Duration::from_secs(10);
+/// How often a list is begun again because the server has forgotten what it was about.
+const EXPIRED: u32 = 5;
 /// Objects per page of a list.
 const PAGE: u32 = 500;
 
@@ -89,8 +91,7 @@ impl<T: Watched> Watch<T> {
         let (sender, heard) = mpsc::unbounded_channel();
         let mut follower =
             Follower { cluster: cluster.clone(), doing: doing.to_owned(), path, selector, sender };
-        let (items, version) = follower.list().await?;
-        let opened = follower.connect(&version).await?;
+        let (items, version, opened) = follower.begin().await?;
         follower.tell(Told::Listed(items), false);
         let task = tokio::spawn(async move { follower.follow(version, opened).await });
         Ok(Self { heard, task })
@@ -130,6 +131,20 @@ impl<T: Watched> Follower<T> {
 
     async fn list(&self) -> Result<(Vec<T>, String), Trouble> {
         list_all(&self.cluster, &self.doing, &self.path, &self.selector).await
+    }
+
+    /// Lists and connects, with patience; lists again when what it listed is too old by then.
+    async fn begin(&self) -> Result<(Vec<T>, String, Events<T>), Trouble> {
+        let began = monotonic_now();
+        let mut attempt = 1;
+        loop {
+            let (items, version) = self.list().await?;
+            match self.connect(&version).await {
+                Ok(events) => return Ok((items, version, events)),
+                Err(trouble) if trouble.kind == Kind::Expired && attempt < EXPIRED => attempt += 1,
+                Err(trouble) => self.cluster.pause(trouble, &mut attempt, began).await?,
+            }
+        }
     }
 
     async fn connect(&self, version: &str) -> Result<Events<T>, Trouble> {
@@ -294,10 +309,17 @@ pub async fn list_all<T: DeserializeOwned>(
     path: &str,
     selector: &str,
 ) -> Result<(Vec<T>, String), Trouble> {
-    let mut items = Vec::new();
-    let params = ListParams::default().labels(selector);
-    let version = each_page(cluster, doing, path, params, |page| items.extend(page)).await?;
-    Ok((items, version))
+    let mut attempt = 1;
+    loop {
+        let mut items = Vec::new();
+        let params = ListParams::default().labels(selector);
+        match each_page(cluster, doing, path, params, |page| items.extend(page)).await {
+            Ok(version) => return Ok((items, version)),
+            // The next page of a list that took too long.
+            Err(trouble) if trouble.kind == Kind::Expired && attempt < EXPIRED => attempt += 1,
+            Err(trouble) => return Err(trouble),
+        }
+    }
 }
 
 /// Lists a collection page by page without keeping it; gives the version to watch from.

@@ -102,6 +102,7 @@ fn suffer(text: &str) -> Vec<String> {
             0 => "comes through".to_owned(),
             3 => "counts the failed VMs".to_owned(),
             1 => {
+                println!("{} under {text}: {}", args[0], first.stderr);
                 run(&cluster, args).exits(0);
                 "says so, goes on later".to_owned()
             }

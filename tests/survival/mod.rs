@@ -3,3 +3,4 @@
 mod kills;
 mod matrix;
 mod record;
+mod rivals;
