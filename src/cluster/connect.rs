@@ -9,6 +9,7 @@ use kube::config::{Config, KubeConfigOptions, Kubeconfig, KubeconfigError};
 
 use super::{Cluster, names};
 use crate::failure::Failure;
+use crate::plan::yaml_fault;
 
 /// kubectl's connection flags, as far as they were given
 #[derive(Debug, Clone, Default)]
@@ -47,7 +48,9 @@ impl Connection {
         let mut config = self.config().await?;
         if let Some(server) = &self.server {
             config.cluster_url = server.parse().map_err(|error| {
-                Failure::usage(format!("--server `{server}` is not a URL")).because(error)
+                Failure::usage("--server is not a URL")
+                    .because(error)
+                    .hint("write it like https://10.0.0.1:6443")
             })?;
         }
         if let Some(path) = &self.certificate_authority {
@@ -77,7 +80,7 @@ impl Connection {
             config.headers.push((USER_AGENT, agent));
         }
         let namespace = self.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
-        let server = config.cluster_url.to_string();
+        let server = without_user(&config.cluster_url);
         let client = Client::try_from(config).map_err(|error| {
             Failure::new("the credentials of this context cannot be used")
                 .because(super::Trouble::from_client("connect", &error).message)
@@ -121,9 +124,26 @@ impl Connection {
             (KubeconfigError::CurrentContextNotSet | KubeconfigError::LoadContext(_), _) => {
                 Failure::new("the kubeconfig has no usable current context")
             }
-            _ => Failure::new("the kubeconfig cannot be used").because(error),
+            _ => Failure::new("the kubeconfig cannot be used").because(told(error)),
         };
         failure.hint(format!("contexts in it: {listed}")).hint("choose one with --context NAME")
+    }
+}
+
+/// What is wrong with a kubeconfig, without quoting it: it holds tokens and keys.
+fn told(error: &KubeconfigError) -> String {
+    match error {
+        KubeconfigError::Parse(fault) => yaml_fault::describe(fault, ""),
+        KubeconfigError::ParseProxyUrl(_) => "its proxy-url is not a URL".to_owned(),
+        other => other.to_string(),
+    }
+}
+
+/// The URL of the API server as it may be shown: a password in it stays out.
+fn without_user(url: &http::Uri) -> String {
+    match url.authority().and_then(|authority| authority.as_str().rsplit_once('@')) {
+        Some((user, _)) => url.to_string().replacen(&format!("{user}@"), "", 1),
+        None => url.to_string(),
     }
 }
 
@@ -133,7 +153,7 @@ fn no_kubeconfig(error: &KubeconfigError) -> Failure {
             Failure::new("there is no kubeconfig").because(format!("{} does not exist", path.display()))
         }
         KubeconfigError::FindPath => Failure::new("there is no kubeconfig").because("no home directory"),
-        _ => Failure::new("the kubeconfig cannot be read").because(error),
+        _ => Failure::new("the kubeconfig cannot be read").because(told(error)),
     };
     failure
         .hint("pass --kubeconfig FILE or set KUBECONFIG")

@@ -7,6 +7,7 @@ pub mod access;
 pub mod call;
 pub mod changes;
 pub mod connect;
+mod credentials;
 pub mod exec;
 pub mod facts;
 pub mod lease;
@@ -20,14 +21,19 @@ pub mod store;
 pub mod trouble;
 pub mod watch;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use kube::Client;
 
 pub use connect::Connection;
 pub use trouble::{Kind, Trouble};
+
+use crate::plan::secrets::redact;
+
+/// The most characters of a server's message that are kept.
+const MOST_TOLD: usize = 1_000;
 
 /// A connection to one cluster
 #[derive(Clone)]
@@ -46,6 +52,8 @@ struct Shared {
     server_ahead: AtomicI64,
     /// Requests that had to be sent again, outside of the timed ones.
     retries: AtomicU32,
+    /// What no message may show, even if the server quotes it.
+    secrets: RwLock<Vec<String>>,
 }
 
 impl Cluster {
@@ -55,7 +63,11 @@ impl Cluster {
         server: String,
         request_timeout: Option<Duration>,
     ) -> Self {
-        let shared = Shared { server_ahead: AtomicI64::new(i64::MIN), retries: AtomicU32::new(0) };
+        let shared = Shared {
+            server_ahead: AtomicI64::new(i64::MIN),
+            retries: AtomicU32::new(0),
+            secrets: RwLock::default(),
+        };
         Self { client, namespace, server, request_timeout, shared: Arc::new(shared) }
     }
 
@@ -67,6 +79,17 @@ impl Cluster {
     /// The URL of the API server.
     pub fn server(&self) -> &str {
         &self.server
+    }
+
+    /// From now on, no message of the server shows these texts: it may quote a manifest that it refuses.
+    pub fn conceal(&self, secrets: Vec<String>) {
+        *self.shared.secrets.write().unwrap_or_else(PoisonError::into_inner) = secrets;
+    }
+
+    /// A message of the server without what must not be shown, in a length that is good for a record.
+    pub fn without_secrets(&self, message: &str) -> String {
+        let secrets = self.shared.secrets.read().unwrap_or_else(PoisonError::into_inner);
+        trouble::clip(&redact(message, &secrets), MOST_TOLD)
     }
 
     /// How far the server's clock is ahead of ours, in microseconds; 0 while unknown.

@@ -49,7 +49,7 @@ pub(super) async fn follow(mut following: Following<'_>, board: &mut Board<'_>) 
         let _ = board;
         tokio::spawn(async move {
             if let Ok(Some(vm)) = cluster.machine(&machine).await {
-                let _ = sender.send((target, vm.complaint()));
+                let _ = sender.send((target, cluster.without_secrets(&vm.complaint())));
             }
         });
     };
