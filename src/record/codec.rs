@@ -171,15 +171,15 @@ pub fn encode_phase(phase: &PhaseRecord) -> Vec<Chunk> {
     // Writing into memory cannot fail.
     let _ = encoder.write_all(&json);
     let packed = encoder.finish().unwrap_or_default();
-    let whole = hex(&packed);
+    let whole = digest(&packed);
     let many = packed.len() > CHUNK_BYTES;
     let name = |number: usize| {
-        let digest = &whole[..10];
-        if many { format!("{}.{digest}-{number}", phase.name) } else { format!("{}.{digest}", phase.name) }
+        let short = &whole[..10];
+        if many { format!("{}.{short}-{number}", phase.name) } else { format!("{}.{short}", phase.name) }
     };
     let chunk = |(number, bytes): (usize, &[u8])| {
         let name = name(number + 1);
-        let index = ChunkIndex { name: name.clone(), sha256: hex(bytes), bytes: bytes.len() };
+        let index = ChunkIndex { name: name.clone(), sha256: digest(bytes), bytes: bytes.len() };
         Chunk { name, bytes: bytes.to_vec(), index }
     };
     packed.chunks(CHUNK_BYTES).enumerate().map(chunk).collect()
@@ -187,7 +187,7 @@ pub fn encode_phase(phase: &PhaseRecord) -> Vec<Chunk> {
 
 /// Checks one chunk against the head's index.
 pub fn verify_chunk(index: &ChunkIndex, bytes: &[u8]) -> Result<(), CodecError> {
-    if bytes.len() == index.bytes && hex(bytes) == index.sha256 {
+    if bytes.len() == index.bytes && digest(bytes) == index.sha256 {
         Ok(())
     } else {
         Err(CodecError::Damaged(index.name.clone()))
@@ -256,7 +256,8 @@ pub fn state(record: &RunRecord) -> PhaseState {
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// SHA-256, lower-case hex, as it stands in the index.
+pub fn digest(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().fold(String::with_capacity(64), |mut hex, byte| {
         use std::fmt::Write;
         let _ = write!(hex, "{byte:02x}");
