@@ -6,6 +6,7 @@ use std::time::Duration;
 use http::{HeaderValue, header::USER_AGENT};
 use kube::Client;
 use kube::config::{Config, KubeConfigOptions, Kubeconfig, KubeconfigError};
+use secrecy::{ExposeSecret, SecretString};
 
 use super::{Cluster, names};
 use crate::failure::Failure;
@@ -79,6 +80,7 @@ impl Connection {
         if let Ok(agent) = HeaderValue::from_str(&names::user_agent()) {
             config.headers.push((USER_AGENT, agent));
         }
+        check_token(&config)?;
         let namespace = self.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
         let server = without_user(&config.cluster_url);
         let client = Client::try_from(config).map_err(|error| {
@@ -128,6 +130,17 @@ impl Connection {
         };
         failure.hint(format!("contexts in it: {listed}")).hint("choose one with --context NAME")
     }
+}
+
+/// Fails when the token cannot stand in a header, which the library would not survive.
+fn check_token(config: &Config) -> Result<(), Failure> {
+    let is_odd = |token: &SecretString| HeaderValue::from_str(token.expose_secret()).is_err();
+    if config.auth_info.token.as_ref().is_some_and(is_odd) {
+        return Err(Failure::new("the credentials of this context cannot be used")
+            .because("its token holds a line end or another character that no token can have")
+            .hint("check with: kubectl auth whoami"));
+    }
+    Ok(())
 }
 
 /// What is wrong with a kubeconfig, without quoting it: it holds tokens and keys.

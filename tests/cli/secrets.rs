@@ -133,11 +133,12 @@ fn a_manifest_that_cannot_be_read_is_not_quoted() {
 #[test]
 fn a_server_that_quotes_the_manifest_is_not_quoted_further() {
     let cluster = Cluster::instant();
-    // The admission of the sandbox quotes the value that it refuses, as the API machinery does.
-    let text = TEMPLATE.replace("disk: {}}, {name: answers", "disk: {bus: hunter2-MARKER}}, {name: answers");
+    // Admission quotes the name of a disk that has no volume.
+    let text = TEMPLATE.replace("{name: answers, disk", "{name: 'x password: hunter2-MARKER', disk");
     std::fs::write(cluster.home.path().join("vm.yaml"), text).unwrap();
     silent(cluster.run(&["setup", "--end", "1", "-f", "vm.yaml"])).exits(0);
-    silent(cluster.run(&["create", "--timeout", "2s", "-vvv"]));
+    let ran = silent(cluster.run(&["create", "-vvv"])).exits(3);
+    ran.complains(&["Name 'x (redacted)' not found"]);
     assert!(!kinds_with_marker(&cluster).contains(&"configmaps"));
 }
 
