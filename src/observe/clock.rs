@@ -30,7 +30,7 @@ impl Offset {
     /// The time from `earlier` to this offset.
     #[must_use]
     pub fn since(self, earlier: Self) -> Self {
-        Self(self.0 - earlier.0)
+        Self(self.0.saturating_sub(earlier.0))
     }
 
     /// This offset moved by a duration.
@@ -45,6 +45,9 @@ impl fmt::Display for Offset {
         write!(f, "{:.2}s", self.seconds())
     }
 }
+
+/// Further in the future than any phase lasts: ten years.
+const FAR: Duration = Duration::from_secs(3650 * 86_400);
 
 /// Reads the monotonic clock relative to the beginning of a phase
 ///
@@ -85,18 +88,20 @@ impl Clock {
             Some(after) => i64::try_from(after.as_micros()).unwrap_or(i64::MAX),
             None => -i64::try_from((self.anchor - instant).as_micros()).unwrap_or(i64::MAX),
         };
-        Offset(self.anchor_offset.0 + micros)
+        Offset(self.anchor_offset.0.saturating_add(micros))
     }
 
     /// The instant at which `offset` is reached on this process's monotonic clock.
     pub fn instant(&self, offset: Offset) -> Instant {
-        let distance = Duration::from_micros((offset.0 - self.anchor_offset.0).max(0) as u64);
-        self.anchor + distance
+        let distance = Duration::from_micros(offset.0.saturating_sub(self.anchor_offset.0).max(0) as u64);
+        // A stored offset may be anything; what lies beyond this is never.
+        self.anchor + distance.min(FAR)
     }
 
     /// Where a server's timestamp lies on the axis, given how far the server's clock is ahead of ours.
     pub fn stamped(&self, stamp: Timestamp, server_ahead_micros: i64) -> Offset {
-        Offset(stamp.as_microsecond() - server_ahead_micros - self.began.as_microsecond())
+        let ours = stamp.as_microsecond().saturating_sub(server_ahead_micros);
+        Offset(ours.saturating_sub(self.began.as_microsecond()))
     }
 }
 

@@ -25,7 +25,9 @@ fn left(cluster: &Cluster) -> Vec<String> {
         let (objects, _) = store.list(kind, None);
         objects
             .into_iter()
-            .filter(|object| object.value().pointer("/metadata/labels/bootstorm.dev~1run") == Some(&json!(RUN)))
+            .filter(|object| {
+                object.value().pointer("/metadata/labels/bootstorm.dev~1run") == Some(&json!(RUN))
+            })
             .map(|object| format!("{} {}/{}", kind.plural, object.namespace(), object.name()))
             .collect::<Vec<_>>()
     };
@@ -99,15 +101,20 @@ fn whatever_is_left_alone_is_found() {
             ["bootstorm.dev/run-id"]
             .clone();
         cluster.run(&["cleanup", "--yes"]).exits(0);
-        let labels = json!({"bootstorm.dev/run": RUN, "bootstorm.dev/run-id": run_id, "bootstorm.dev/role": "record"});
-        let name = if keep.is(&kind::CONFIG_MAPS) { "bootstorm-boot-storm-test.create.0123456789" } else { HEAD };
+        let labels =
+            json!({"bootstorm.dev/run": RUN, "bootstorm.dev/run-id": run_id, "bootstorm.dev/role": "record"});
+        let name =
+            if keep.is(&kind::CONFIG_MAPS) { "bootstorm-boot-storm-test.create.0123456789" } else { HEAD };
         let object = json!({"metadata": {"name": name, "namespace": "default", "labels": labels}});
         store.create(keep, object).unwrap();
         // Who may not look into other namespaces can finish what is here.
         for verb in ["list", "watch"] {
             cluster.sandbox.faults().deny(verb, "persistentvolumeclaims", None);
         }
-        cluster.run(&["cleanup", "--yes"]).exits(0).complains(&["persistent volume claims (you may not list them)"]);
+        cluster
+            .run(&["cleanup", "--yes"])
+            .exits(0)
+            .complains(&["persistent volume claims (you may not list them)"]);
         assert_eq!(left(&cluster), Vec::<String>::new(), "{}", keep.plural);
     }
 }
@@ -116,7 +123,8 @@ fn whatever_is_left_alone_is_found() {
 fn objects_outside_of_the_runs_namespaces_are_deleted_too() {
     let cluster = ready();
     let store = cluster.sandbox.store();
-    let labels = store.get(&kind::CONFIG_MAPS, "default", HEAD).unwrap().value()["metadata"]["labels"].clone();
+    let labels =
+        store.get(&kind::CONFIG_MAPS, "default", HEAD).unwrap().value()["metadata"]["labels"].clone();
     for kind in [&kind::DATA_VOLUMES, &kind::PERSISTENT_VOLUME_CLAIMS, &kind::PODS] {
         let metadata = json!({"name": "stray", "namespace": "kube-system", "labels": labels});
         store.create(kind, json!({"metadata": metadata, "spec": {}})).unwrap();
@@ -211,7 +219,8 @@ fn the_command_that_frees_an_object_takes_off_that_finalizer_only() {
         "free it: kubectl patch virtualmachine boot-storm-vm -n boot-storm-test-1 --type=json",
         "free it only if",
     ]);
-    let commands: Vec<&str> = ran.stderr.lines().filter_map(|line| line.strip_prefix("hint: free it: ")).collect();
+    let commands: Vec<&str> =
+        ran.stderr.lines().filter_map(|line| line.strip_prefix("hint: free it: ")).collect();
     assert_eq!(commands.len(), 1, "none for a name that a shell would run: {commands:?}");
     assert!(commands[0].contains(r#""value":"example.org/stuck""#));
 }

@@ -111,10 +111,13 @@ fn a_record_that_somebody_else_wrote_is_shown_harmlessly_or_refused() {
         plan["facts"]["kubevirt"] = json!("x".repeat(1_000_000));
         plan["plan"]["template"] = json!({"kind": "container-disk", "image": NASTY});
     });
-    for args in [&["report"][..], &["report", "-o", "json"], &["status"], &["status", "-A"], &["setup", "--end", "3"]] {
+    for args in
+        [&["report"][..], &["report", "-o", "json"], &["status"], &["status", "-A"], &["setup", "--end", "3"]]
+    {
         for format in ["table", "json", "yaml", "name"] {
             let args = [args, &["-o", format]].concat();
-            let args = if args.contains(&"json") && args.len() > 3 { args[..args.len() - 2].to_vec() } else { args };
+            let args =
+                if args.contains(&"json") && args.len() > 3 { args[..args.len() - 2].to_vec() } else { args };
             clean(cluster.run(&args));
         }
     }
@@ -156,7 +159,10 @@ fn templates_and_kubeconfigs_name_nothing_that_steers() {
     let config = json!({"apiVersion": "v1", "kind": "Config", "current-context": NASTY, "contexts": [
         {"name": NASTY, "context": {"cluster": NASTY, "user": NASTY}}, {"name": "y".repeat(1_000_000), "context": {"cluster": "c"}}]});
     std::fs::write(cluster.home.path().join("config"), config.to_string()).unwrap();
-    for args in [&["status", "--kubeconfig", "config"][..], &["status", "--kubeconfig", "config", "--context", "none"]] {
+    for args in [
+        &["status", "--kubeconfig", "config"][..],
+        &["status", "--kubeconfig", "config", "--context", "none"],
+    ] {
         let ran = clean(cluster.run(args)).exits(1);
         assert!(ran.stderr.len() < 10_000);
     }
@@ -174,7 +180,8 @@ fn answering(status: &str, body: String) -> String {
         for stream in listener.incoming() {
             let Ok(mut stream) = stream else { return };
             let _ = stream.read(&mut [0; 8192]);
-            let head = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+            let head =
+                format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
             let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body.as_bytes()));
         }
     });
@@ -188,7 +195,8 @@ fn a_server_that_answers_with_poison() {
         "clusters": [{"name": "c", "cluster": {"server": "http://127.0.0.1:1"}}],
         "contexts": [{"name": "c", "context": {"cluster": "c", "user": ""}}]});
     std::fs::write(home.path().join("config"), config.to_string()).unwrap();
-    let status = |message: &str| json!({"kind": "Status", "status": "Failure", "reason": NASTY, "message": message});
+    let status =
+        |message: &str| json!({"kind": "Status", "status": "Failure", "reason": NASTY, "message": message});
     let long = "m".repeat(2_000_000);
     let answers = [
         ("403 Forbidden", status(NASTY).to_string()),
@@ -204,7 +212,11 @@ fn a_server_that_answers_with_poison() {
     for (code, body) in answers {
         let url = answering(code, body);
         for command in [&["status"][..], &["status", "-A"], &["cleanup", "--dry-run=client"], &["setup"]] {
-            let args = [command, &["--kubeconfig", "config", "--server", &url, "--log-file", "log", "--log-level", "trace"]].concat();
+            let args = [
+                command,
+                &["--kubeconfig", "config", "--server", &url, "--log-file", "log", "--log-level", "trace"],
+            ]
+            .concat();
             let ran = clean(Program::new(home.path()).run(&args));
             assert!(ran.code != 101 && ran.code >= 0, "{code}: {ran:?}");
             assert!(ran.stderr.len() < 15_000, "{code}: {}", ran.stderr.len());
@@ -245,7 +257,8 @@ fn base64(bytes: &[u8]) -> String {
     const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::new();
     for group in bytes.chunks(3) {
-        let number = group.iter().fold(0_usize, |sum, byte| sum << 8 | usize::from(*byte)) << (8 * (3 - group.len()));
+        let number =
+            group.iter().fold(0_usize, |sum, byte| sum << 8 | usize::from(*byte)) << (8 * (3 - group.len()));
         for place in 0..4 {
             let letter = LETTERS[number >> (18 - 6 * place) & 63] as char;
             text.push(if place <= group.len() { letter } else { '=' });

@@ -65,10 +65,15 @@ fn files_with_marker(cluster: &Cluster) -> Vec<String> {
 /// Kinds of stored objects that hold the marker, in plain text or base64.
 fn kinds_with_marker(cluster: &Cluster) -> Vec<&'static str> {
     let holds = |text: &str| {
-        text.contains(MARKER) || ["aHVudGVyMi1NQVJLRV", "h1bnRlcjItTUFSS0VS", "odW50ZXIyLU1BUktFU"].iter().any(|b| text.contains(b))
+        text.contains(MARKER)
+            || ["aHVudGVyMi1NQVJLRV", "h1bnRlcjItTUFSS0VS", "odW50ZXIyLU1BUktFU"]
+                .iter()
+                .any(|b| text.contains(b))
     };
     let store = cluster.sandbox.store();
-    let kinds = kind::all().iter().filter(|kind| store.list(kind, None).0.iter().any(|o| holds(&o.value().to_string())));
+    let kinds = kind::all()
+        .iter()
+        .filter(|kind| store.list(kind, None).0.iter().any(|o| holds(&o.value().to_string())));
     kinds.map(|kind| kind.plural).collect()
 }
 
@@ -76,7 +81,12 @@ fn kinds_with_marker(cluster: &Cluster) -> Vec<&'static str> {
 fn a_password_in_the_manifest_is_in_the_secret_and_in_the_vms_only() {
     let cluster = Cluster::instant();
     std::fs::write(cluster.home.path().join("vm.yaml"), TEMPLATE).unwrap();
-    let everything = ["--log-level", "trace,hyper=trace,kube=trace,tower=trace,rustls=trace,tungstenite=trace,h2=trace", "--log-file", "log"];
+    let everything = [
+        "--log-level",
+        "trace,hyper=trace,kube=trace,tower=trace,rustls=trace,tungstenite=trace,h2=trace",
+        "--log-file",
+        "log",
+    ];
     let run = |args: &[&str]| silent(cluster.run(&[args, &everything].concat()));
     let setup = ["setup", "--end", "2", "-f", "vm.yaml"];
     for format in ["table", "json", "yaml"] {
@@ -100,9 +110,17 @@ fn a_password_in_the_manifest_is_in_the_secret_and_in_the_vms_only() {
     assert_eq!(files_with_marker(&cluster), ["vm.yaml"]);
     let kinds = kinds_with_marker(&cluster);
     assert!(kinds.contains(&"secrets") && kinds.contains(&"virtualmachines"), "{kinds:?}");
-    assert!(!kinds.contains(&"configmaps") && !kinds.contains(&"leases") && !kinds.contains(&"events"), "{kinds:?}");
-    let vm = cluster.sandbox.store().get(&kind::VIRTUAL_MACHINES, "boot-storm-test-1", "boot-storm-vm").unwrap();
-    assert!(vm.value()["metadata"].get("annotations").is_none_or(|a| a.get("kubectl.kubernetes.io/last-applied-configuration").is_none()));
+    assert!(
+        !kinds.contains(&"configmaps") && !kinds.contains(&"leases") && !kinds.contains(&"events"),
+        "{kinds:?}"
+    );
+    let vm =
+        cluster.sandbox.store().get(&kind::VIRTUAL_MACHINES, "boot-storm-test-1", "boot-storm-vm").unwrap();
+    assert!(
+        vm.value()["metadata"]
+            .get("annotations")
+            .is_none_or(|a| a.get("kubectl.kubernetes.io/last-applied-configuration").is_none())
+    );
     run(&["cleanup", "--dry-run=client"]).exits(0);
     run(&["cleanup", "--yes"]).exits(0);
     assert_eq!(kinds_with_marker(&cluster), Vec::<&str>::new());
@@ -147,9 +165,14 @@ fn tokens_and_keys_of_a_kubeconfig_are_not_shown() {
     let cluster = Cluster::instant();
     let text = std::fs::read_to_string(cluster.kubeconfig()).unwrap();
     let token = text.lines().find_map(|line| line.trim().strip_prefix("token: ")).unwrap().to_owned();
-    let with = |user: &str| std::fs::write(cluster.kubeconfig(), text.replace(&format!("token: {token}"), user)).unwrap();
+    let with = |user: &str| {
+        std::fs::write(cluster.kubeconfig(), text.replace(&format!("token: {token}"), user)).unwrap()
+    };
     let plugin = |script: &str| {
-        format!("exec: {}", json!({"apiVersion": "client.authentication.k8s.io/v1", "command": "sh", "args": ["-c", script], "interactiveMode": "Never"}))
+        format!(
+            "exec: {}",
+            json!({"apiVersion": "client.authentication.k8s.io/v1", "command": "sh", "args": ["-c", script], "interactiveMode": "Never"})
+        )
     };
     let cases = [
         format!("token: {MARKER}"),
@@ -163,18 +186,30 @@ fn tokens_and_keys_of_a_kubeconfig_are_not_shown() {
         plugin(&format!("echo '\"{MARKER}\"'")),
         plugin(&format!("echo '{{\"status\": \"{MARKER}\"}}'")),
         plugin(&format!("echo '{{\"status\": {{\"token\": [\"{MARKER}\"]}}}}'")),
-        plugin(&format!("echo '{{\"status\": {{\"token\": \"t\", \"expirationTimestamp\": \"{MARKER}\"}}}}'")),
+        plugin(&format!(
+            "echo '{{\"status\": {{\"token\": \"t\", \"expirationTimestamp\": \"{MARKER}\"}}}}'"
+        )),
         plugin(&format!("echo {MARKER}; echo {MARKER} >&2; exit 3")),
         plugin(&format!("echo '{{\"status\": {{\"token\": \"{MARKER}\"}}}}'")),
     ];
     for user in cases {
         with(&user);
-        let ran = silent(cluster.run(&["status", "-A", "--log-level", "trace,kube=trace,hyper=trace", "--log-file", "log"]));
+        let ran = silent(cluster.run(&[
+            "status",
+            "-A",
+            "--log-level",
+            "trace,kube=trace,hyper=trace",
+            "--log-file",
+            "log",
+        ]));
         assert_eq!(ran.exits(1).code, 1, "{user}");
     }
     let log = std::fs::read_to_string(cluster.home.path().join("log")).unwrap();
     assert!(!log.contains(MARKER), "{log}");
-    for (line, with) in [("server: ", format!("server: https://user:{MARKER}@127.0.0.1:1")), ("server: ", format!("proxy-url: ftp://user:{MARKER}@127.0.0.1:1\n    server: https://127.0.0.1:1"))] {
+    for (line, with) in [
+        ("server: ", format!("server: https://user:{MARKER}@127.0.0.1:1")),
+        ("server: ", format!("proxy-url: ftp://user:{MARKER}@127.0.0.1:1\n    server: https://127.0.0.1:1")),
+    ] {
         let changed: Vec<String> = text
             .lines()
             .map(|l| if l.trim_start().starts_with(line) { format!("    {with}") } else { l.to_owned() })
