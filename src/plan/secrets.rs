@@ -39,7 +39,7 @@ const MOST_PIECES: usize = 2_000;
 ///
 /// Names of Secrets and `ConfigMaps` stay, since they are no secrets; credentials in URLs go.
 pub fn hide(mut manifest: Value) -> Value {
-    walk(&mut manifest, false, &mut |text| *text = HIDDEN.to_owned());
+    walk(&mut manifest, false, &mut |text| HIDDEN.clone_into(text));
     manifest
 }
 

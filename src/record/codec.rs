@@ -375,7 +375,7 @@ mod tests {
     fn a_bomb_is_not_unpacked() {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
         for _ in 0..64 {
-            encoder.write_all(&[b' '; 65_536]).unwrap();
+            encoder.write_all(&vec![b' '; 65_536]).unwrap();
         }
         let packed = encoder.finish().unwrap();
         assert!(packed.len() < 10_000);

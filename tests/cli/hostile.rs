@@ -16,6 +16,9 @@ const HEAD: &str = "bootstorm-boot-storm-test";
 /// Colours, a title, the other way round, a line of its own, a C1 control, a NUL, markup.
 const NASTY: &str = "\u{1b}[31m\u{1b}]0;pwned\u{7}\u{202e}evil\r\nerror: forged\u{9b}2J\0\u{85}<script>alert(1)</script>\u{2028}";
 
+/// What somebody does to a stored plan.
+type Change = fn(&mut Value);
+
 /// Nothing that steers, besides line ends.
 #[track_caller]
 fn is_clean(what: &str, text: &str) {
@@ -123,7 +126,6 @@ fn a_record_that_somebody_else_wrote_is_shown_harmlessly_or_refused() {
     }
     assert!(cluster.run(&["report"]).exits(0).stdout.len() < 10_000);
     // Names that become paths, labels and selectors are not.
-    type Change = fn(&mut Value);
     let changes: [Change; 6] = [
         |plan| plan["plan"]["vm_name"] = json!(NASTY),
         |plan| plan["plan"]["prefix"] = json!("../../kube-system"),
@@ -232,7 +234,7 @@ fn a_gzip_bomb_in_the_record_is_refused() {
     cluster.run(&["create"]).exits(0);
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
     for _ in 0..2200 {
-        encoder.write_all(&[b' '; 65_536]).unwrap();
+        encoder.write_all(&vec![b' '; 65_536]).unwrap();
     }
     let bomb = encoder.finish().unwrap();
     assert!(bomb.len() < 200_000);

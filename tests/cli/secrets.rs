@@ -166,7 +166,7 @@ fn tokens_and_keys_of_a_kubeconfig_are_not_shown() {
     let text = std::fs::read_to_string(cluster.kubeconfig()).unwrap();
     let token = text.lines().find_map(|line| line.trim().strip_prefix("token: ")).unwrap().to_owned();
     let with = |user: &str| {
-        std::fs::write(cluster.kubeconfig(), text.replace(&format!("token: {token}"), user)).unwrap()
+        std::fs::write(cluster.kubeconfig(), text.replace(&format!("token: {token}"), user)).unwrap();
     };
     let plugin = |script: &str| {
         format!(

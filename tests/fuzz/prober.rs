@@ -14,7 +14,7 @@ const TALK: &[u8] =
 fn the_protocol_survives_every_line_and_holds_little() {
     let mut dice = dice(1);
     let mut buffer = LineBuffer::default();
-    for case in 0..cases(20_000) {
+    for case in 0..cases(6_000) {
         let bytes = match case % 3 {
             0 => noise(3000, &mut dice),
             1 => mutate(TALK, &mut dice),

@@ -37,8 +37,12 @@ fn use_up(text: &str) {
             assert_eq!(vm["metadata"]["name"], "vm");
             assert_eq!(vm["metadata"]["labels"]["run"], "p");
             assert_eq!(vm["spec"]["template"]["metadata"]["labels"]["run"], "p");
-            let hidden = secrets::hide(vm).to_string();
-            assert!(!hidden.contains("password: secret-1"), "{hidden}");
+            let hidden = secrets::hide(vm);
+            let volumes = hidden["spec"]["template"]["spec"]["volumes"].as_array();
+            for volume in volumes.into_iter().flatten() {
+                let user_data = &volume["cloudInitNoCloud"]["userData"];
+                assert!(!user_data.is_string() || user_data == secrets::HIDDEN, "{hidden}");
+            }
             let _ = secrets::redact("unknown field \"password\"", &template.secrets());
             let _ = template.interfaces_with_ports();
         }

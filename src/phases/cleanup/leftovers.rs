@@ -118,10 +118,8 @@ async fn look(
             Ok((Vec::new(), Some("this cluster does not have them".to_owned())))
         }
         Err(trouble) if trouble.kind == Kind::Forbidden && !sort.is_essential() => {
-            let narrow = match sort.is_of_record() {
-                true => None,
-                false => list(cluster, sort, Some(here), selector).await.ok(),
-            };
+            let narrow =
+                if sort.is_of_record() { None } else { list(cluster, sort, Some(here), selector).await.ok() };
             Ok(match narrow {
                 Some(found) => (found, Some(format!("you may list them in namespace {here} only"))),
                 None => (Vec::new(), Some("you may not list them".to_owned())),
