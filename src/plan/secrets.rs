@@ -44,21 +44,42 @@ pub fn hide(mut manifest: Value) -> Value {
 }
 
 /// The secrets of a manifest, whole and in the pieces in which a server may quote them, longest first.
+///
+/// Plain words are no pieces, unless they are the value of a secret key: messages are also read by this program.
 pub fn pieces(manifest: &Value) -> Vec<String> {
     let mut found = Vec::new();
     let mut copy = manifest.clone();
     walk(&mut copy, false, &mut |text| {
-        let split =
-            |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | ',' | '\\' | '[' | ']' | '{' | '}');
-        found.extend(text.lines().map(|line| line.trim().to_owned()));
-        found.extend(text.split(split).map(str::to_owned));
+        for line in text.lines().map(str::trim) {
+            let (key, value) = line.split_once(':').unwrap_or_default();
+            if is_secret_key(key) || key.ends_with("secret") {
+                found.push(value.trim_matches(is_between).to_owned());
+            }
+            let whole = Some(line).filter(|line| line.contains(' '));
+            let words = line.split(is_between).filter(|word| !is_plain(word));
+            found.extend(words.chain(whole).map(str::to_owned));
+        }
         found.push(std::mem::take(text));
     });
-    found.retain(|piece| piece.len() >= SHORTEST_PIECE && piece.as_str() != "#cloud-config");
+    found.retain(|piece| piece.len() >= SHORTEST_PIECE);
     found.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
     found.dedup();
     found.truncate(MOST_PIECES);
     found
+}
+
+fn is_between(c: char) -> bool {
+    c.is_whitespace() || matches!(c, '"' | '\'' | ',' | '\\' | '[' | ']' | '{' | '}')
+}
+
+/// Whether a word may stand in any message.
+fn is_plain(word: &str) -> bool {
+    word.chars().all(|c| c.is_alphabetic() || matches!(c, '-' | ':' | '_' | '.' | '#' | '/'))
+}
+
+fn is_secret_key(key: &str) -> bool {
+    let plain = key.to_lowercase().replace(['_', ' '], "");
+    SECRET_KEYS.iter().any(|word| plain.contains(word))
 }
 
 /// A message without the given secrets.
@@ -87,9 +108,7 @@ fn walk_map(map: &mut Map<String, Value>, secret: bool, visit: &mut impl FnMut(&
         let names_another = plain.ends_with("ref") || plain == "secret" || plain == "configmap";
         let below = !is_reference
             && !names_another
-            && (secret
-                || SECRET_KEYS.iter().any(|word| plain.contains(word))
-                || SECRET_SOURCES.contains(&key.as_str()));
+            && (secret || is_secret_key(key) || SECRET_SOURCES.contains(&key.as_str()));
         walk(value, below, visit);
     }
 }
@@ -163,6 +182,15 @@ mod tests {
             assert!(!told.contains("MARKER") && told.contains(HIDDEN), "{told}");
         }
         assert_eq!(redact("0/3 nodes are available", &pieces), "0/3 nodes are available");
+    }
+
+    #[test]
+    fn words_of_messages_that_mean_something_to_us_stay() {
+        let user_data = "#cloud-config\nruncmd:\n- failed calling webhook\n- etcdserver request\npassword: correcthorse\n";
+        let pieces = pieces(&json!({ "userData": user_data }));
+        let message = "etcdserver: request timed out";
+        assert_eq!(redact(message, &pieces), message);
+        assert_eq!(redact("no correcthorse here", &pieces), "no (redacted) here");
     }
 
     #[test]
