@@ -4,6 +4,7 @@
 
 #[path = "cli/mod.rs"]
 mod cli;
+mod fuzz;
 mod sandbox;
 mod shipping;
 mod support;

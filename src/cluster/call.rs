@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use http::header::{DATE, RETRY_AFTER};
 use http::{Request, StatusCode};
-use http_body_util::BodyExt;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 use kube::client::Body;
 use rand::RngExt;
 use serde::de::DeserializeOwned;
@@ -20,6 +20,9 @@ const ATTEMPTS: u32 = 6;
 const FIRST_WAIT: Duration = Duration::from_millis(200);
 /// Longest wait between two attempts.
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
+
+/// The most bytes of an answer: a page of a list has a few megabytes, this is far beyond any.
+const MOST_BYTES: usize = 256 * 1024 * 1024;
 
 /// An answer with a success code
 pub struct Answer {
@@ -62,10 +65,10 @@ impl Cluster {
                 .map_err(|error| Trouble::from_client(doing, &error))?;
             let (head, body) = response.into_parts();
             self.learn_server_time(head.headers.get(DATE), wall_now().as_microsecond());
-            let body = body
+            let body = Limited::new(body, MOST_BYTES)
                 .collect()
                 .await
-                .map_err(|error| Trouble::new(doing, Kind::Unreachable, error.to_string()))?
+                .map_err(|error| unread(doing, &*error))?
                 .to_bytes();
             if head.status.is_success() {
                 self.shared.proved.store(true, Ordering::Relaxed);
@@ -73,12 +76,14 @@ impl Cluster {
             }
             let retry_after =
                 head.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
-            Err(Trouble::from_answer(
+            let mut trouble = Trouble::from_answer(
                 doing,
                 head.status.as_u16(),
                 &body,
                 retry_after.map(Duration::from_secs),
-            ))
+            );
+            trouble.message = self.without_secrets(&trouble.message);
+            Err(trouble)
         };
         match self.request_timeout {
             None => exchange.await,
@@ -145,6 +150,15 @@ impl Cluster {
         }
         attempt < if trouble.kind == Kind::Unreachable { 3 } else { ATTEMPTS }
     }
+}
+
+/// A body that broke off, or that has no end.
+fn unread(doing: &str, error: &(dyn std::error::Error + Send + Sync + 'static)) -> Trouble {
+    if error.is::<LengthLimitError>() {
+        let message = format!("the answer has more than {} MiB", MOST_BYTES / 1024 / 1024);
+        return Trouble::new(doing, Kind::Other, message);
+    }
+    Trouble::new(doing, Kind::Unreachable, error.to_string())
 }
 
 /// How long to wait before the attempt after `attempt`: what the server asked for, else doubling, jittered.

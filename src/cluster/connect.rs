@@ -6,10 +6,12 @@ use std::time::Duration;
 use http::{HeaderValue, header::USER_AGENT};
 use kube::Client;
 use kube::config::{Config, KubeConfigOptions, Kubeconfig, KubeconfigError};
+use secrecy::{ExposeSecret, SecretString};
 
 use super::{Cluster, names};
 use crate::failure::Failure;
 use crate::observe::clock::monotonic_now;
+use crate::plan::yaml_fault;
 
 /// A server that refuses new credentials is not asked with newer ones before this time is over.
 const RENEWED_AT_MOST_EVERY: Duration = Duration::from_secs(5);
@@ -82,7 +84,9 @@ impl Connection {
         let mut config = self.config().await?;
         if let Some(server) = &self.server {
             config.cluster_url = server.parse().map_err(|error| {
-                Failure::usage(format!("--server `{server}` is not a URL")).because(error)
+                Failure::usage("--server is not a URL")
+                    .because(error)
+                    .hint("write it like https://10.0.0.1:6443")
             })?;
         }
         if let Some(path) = &self.certificate_authority {
@@ -111,8 +115,9 @@ impl Connection {
         if let Ok(agent) = HeaderValue::from_str(&names::user_agent()) {
             config.headers.push((USER_AGENT, agent));
         }
+        check_token(&config)?;
         let namespace = self.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
-        let server = config.cluster_url.to_string();
+        let server = without_user(&config.cluster_url);
         let client = Client::try_from(config).map_err(|error| {
             Failure::new("the credentials of this context cannot be used")
                 .because(super::Trouble::from_client("connect", &error).message)
@@ -156,7 +161,7 @@ impl Connection {
             (KubeconfigError::CurrentContextNotSet | KubeconfigError::LoadContext(_), _) => {
                 Failure::new("the kubeconfig has no usable current context")
             }
-            _ => Failure::new("the kubeconfig cannot be used").because(error),
+            _ => Failure::new("the kubeconfig cannot be used").because(told(error)),
         };
         failure.hint(format!("contexts in it: {listed}")).hint("choose one with --context NAME")
     }
@@ -165,8 +170,8 @@ impl Connection {
 impl Cluster {
     /// Reads the kubeconfig again and runs its exec plugin, because the server does not let us in any more.
     ///
-    /// `refused` is the generation of the client that was refused. Says whether there is a client that has not been refused yet. A server that refuses new credentials too is not
-    /// asked again for a while.
+    /// `refused` is the generation of the client that was refused. Says whether there is a client that has not been
+    /// refused yet. A server that refuses new credentials too is not asked again for a while.
     pub(super) async fn renew_credentials(&self, refused: u32) -> bool {
         let mut last = self.shared.renewal.lock().await;
         if self.generation() != refused {
@@ -191,13 +196,41 @@ impl Cluster {
     }
 }
 
+/// Fails when the token cannot stand in a header, which the library would not survive.
+fn check_token(config: &Config) -> Result<(), Failure> {
+    let is_odd = |token: &SecretString| HeaderValue::from_str(token.expose_secret()).is_err();
+    if config.auth_info.token.as_ref().is_some_and(is_odd) {
+        return Err(Failure::new("the credentials of this context cannot be used")
+            .because("its token holds a line end or another character that no token can have")
+            .hint("check with: kubectl auth whoami"));
+    }
+    Ok(())
+}
+
+/// What is wrong with a kubeconfig, without quoting it: it holds tokens and keys.
+fn told(error: &KubeconfigError) -> String {
+    match error {
+        KubeconfigError::Parse(fault) => yaml_fault::describe(fault, ""),
+        KubeconfigError::ParseProxyUrl(_) => "its proxy-url is not a URL".to_owned(),
+        other => other.to_string(),
+    }
+}
+
+/// The URL of the API server as it may be shown: a password in it stays out.
+fn without_user(url: &http::Uri) -> String {
+    match url.authority().and_then(|authority| authority.as_str().rsplit_once('@')) {
+        Some((user, _)) => url.to_string().replacen(&format!("{user}@"), "", 1),
+        None => url.to_string(),
+    }
+}
+
 fn no_kubeconfig(error: &KubeconfigError) -> Failure {
     let failure = match error {
         KubeconfigError::ReadConfig(source, path) if source.kind() == std::io::ErrorKind::NotFound => {
             Failure::new("there is no kubeconfig").because(format!("{} does not exist", path.display()))
         }
         KubeconfigError::FindPath => Failure::new("there is no kubeconfig").because("no home directory"),
-        _ => Failure::new("the kubeconfig cannot be read").because(error),
+        _ => Failure::new("the kubeconfig cannot be read").because(told(error)),
     };
     failure
         .hint("pass --kubeconfig FILE or set KUBECONFIG")

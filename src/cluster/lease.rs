@@ -67,7 +67,13 @@ pub fn identity() -> String {
     let host = host.map(|host| host.trim().to_owned()).or_else(|| variable(["HOSTNAME", "COMPUTERNAME"]));
     let random = uuid::Uuid::new_v4().simple().to_string();
     let host = host.unwrap_or_else(|| "localhost".into());
+    let (user, host) = (shortened(&user), shortened(&host));
     format!("{user}@{host}/{}-{}", std::process::id(), &random[..6])
+}
+
+/// What the environment says, in a form that is good for an annotation that people read.
+fn shortened(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control() && !c.is_whitespace()).take(64).collect()
 }
 
 impl Cluster {

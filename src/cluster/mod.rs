@@ -7,6 +7,7 @@ pub mod access;
 pub mod call;
 pub mod changes;
 pub mod connect;
+mod credentials;
 pub mod exec;
 pub mod facts;
 pub mod guard;
@@ -37,6 +38,11 @@ pub use connect::Connection;
 use pulse::Pulse;
 pub use trouble::{Kind, Trouble};
 
+use crate::plan::secrets::redact;
+
+/// The most characters of a server's message that are kept.
+const MOST_TOLD: usize = 1_000;
+
 /// A connection to one cluster
 #[derive(Clone)]
 pub struct Cluster {
@@ -65,6 +71,8 @@ struct Shared {
     proved: AtomicBool,
     /// Whether this process runs.
     pulse: OnceLock<Pulse>,
+    /// What no message may show, even if the server quotes it.
+    secrets: RwLock<Vec<String>>,
 }
 
 impl Cluster {
@@ -78,6 +86,7 @@ impl Cluster {
             retries: AtomicU32::new(0),
             proved: AtomicBool::new(false),
             pulse: OnceLock::new(),
+            secrets: RwLock::default(),
         };
         Self { namespace, server, request_timeout, patience, shared: Arc::new(shared) }
     }
@@ -109,6 +118,17 @@ impl Cluster {
     /// Whether this process runs; begins to beat when first asked for.
     pub fn pulse(&self) -> Pulse {
         self.shared.pulse.get_or_init(Pulse::start).clone()
+    }
+
+    /// From now on, no message of the server shows these texts: it may quote a manifest that it refuses.
+    pub fn conceal(&self, secrets: Vec<String>) {
+        *self.shared.secrets.write().unwrap_or_else(PoisonError::into_inner) = secrets;
+    }
+
+    /// A message of the server without what must not be shown, in a length that is good for a record.
+    pub fn without_secrets(&self, message: &str) -> String {
+        let secrets = self.shared.secrets.read().unwrap_or_else(PoisonError::into_inner);
+        trouble::clip(&redact(message, &secrets), MOST_TOLD)
     }
 
     /// How far the server's clock is ahead of ours, in microseconds; 0 while unknown.

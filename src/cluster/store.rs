@@ -98,6 +98,10 @@ impl Cluster {
         let data = head.data.clone().unwrap_or_default();
         let text = |key: &str| data.get(key).ok_or_else(|| CodecError::Missing(key.to_owned()));
         let (mut record, parts) = codec::decode_head(text(names::PLAN_KEY)?, text(names::PARTS_KEY)?)?;
+        if record.plan.prefix != prefix {
+            let why = "it is about another run than its name says".to_owned();
+            return Err(CodecError::Unreadable(names::PLAN_KEY.to_owned(), why).into());
+        }
         for part in &parts {
             let mut chunks = Vec::with_capacity(part.chunks.len());
             for index in &part.chunks {

@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
 
 use super::call::{built, on, wait};
+use super::pulse::Pulse;
 use super::{Cluster, Kind, Trouble};
 use crate::observe::clock::monotonic_now;
 
@@ -89,8 +90,16 @@ impl<T: Watched> Watch<T> {
         selector: String,
     ) -> Result<Self, Trouble> {
         let (sender, heard) = mpsc::unbounded_channel();
-        let mut follower =
-            Follower { cluster: cluster.clone(), doing: doing.to_owned(), path, selector, sender };
+        let pulse = cluster.pulse();
+        let mut follower = Follower {
+            stalls: pulse.stalls(),
+            pulse,
+            cluster: cluster.clone(),
+            doing: doing.to_owned(),
+            path,
+            selector,
+            sender,
+        };
         let (items, version, opened) = follower.begin().await?;
         follower.tell(Told::Listed(items), false);
         let task = tokio::spawn(async move { follower.follow(version, opened).await });
@@ -109,6 +118,9 @@ struct Follower<T> {
     path: String,
     selector: String,
     sender: mpsc::UnboundedSender<Heard<T>>,
+    pulse: Pulse,
+    /// Stalls of this process that are told already.
+    stalls: u32,
 }
 
 type Events<T> = futures::stream::BoxStream<'static, Result<WatchEvent<T>, kube::Error>>;
@@ -242,7 +254,6 @@ impl<T: Watched> Follower<T> {
         last_heard: &mut Instant,
         mut catching_up_until: Option<Instant>,
     ) -> End {
-        let pulse = self.cluster.pulse();
         loop {
             let event = match tokio::time::timeout(DEAD_AFTER, events.next()).await {
                 Err(_) => return End::Broken,
@@ -253,7 +264,7 @@ impl<T: Watched> Follower<T> {
                 }
                 Ok(Some(event)) => event,
             };
-            if let Some(since) = pulse.stalled_since() {
+            if let Some(since) = self.pulse.stall(&mut self.stalls) {
                 // We were stopped, and this has been waiting for us.
                 catching_up_until = self.regained(Some(since));
             }

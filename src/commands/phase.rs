@@ -57,6 +57,7 @@ pub async fn run(session: &Session, kind: PhaseKind, args: &PhaseArgs) -> Result
         PhaseKind::Create => Some(template(session, &record).await?),
         _ => None,
     };
+    session.cluster.conceal(template.as_ref().map(Template::secrets).unwrap_or_default());
     if args.dry_run.dry_run == DryRun::Client {
         dry_run::phase(session, &record, kind, args.pace.settings().via, template.as_ref()).await?;
         return Ok(None);

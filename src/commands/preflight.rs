@@ -3,7 +3,6 @@
 use clap::Args;
 
 use super::session::Session;
-use crate::console::escape;
 use crate::failure::Failure;
 use crate::phases::preflight::Findings;
 
@@ -21,18 +20,18 @@ impl PreflightArgs {
         let console = session.console;
         let width = if console.is_interactive() { console.width() } else { usize::MAX };
         for line in lines(&findings.good, width) {
-            console.say(&escape(&line));
+            console.say(&line);
         }
         for note in &findings.notes {
-            console.say(&escape(&format!("preflight: {note}")));
+            console.say(&format!("preflight: {note}"));
         }
         for warning in &findings.warnings {
-            console.warn(&escape(warning));
+            console.warn(warning);
         }
         for problem in findings.passed_over(self.skip_preflight) {
-            console.warn(&escape(&problem.what));
+            console.warn(&problem.what);
             for detail in &problem.details {
-                console.warn(&escape(&format!("  {detail}")));
+                console.warn(&format!("  {detail}"));
             }
         }
         findings.refusal(self.skip_preflight).map_or(Ok(()), Err)

@@ -18,6 +18,8 @@ use crate::phases::preflight::{Findings, Wanted};
 use crate::phases::{preflight, setup};
 use crate::probe::Probe;
 use crate::record::{RunRecord, Via};
+use crate::report::document;
+use crate::report::printable::line;
 
 /// Look at the cluster, freeze the plan, make the namespaces
 ///
@@ -55,12 +57,14 @@ pub async fn command(context: &Context, args: &SetupArgs) -> Result<Exit, Failur
     let resolved = args.plan.resolve(&args.run)?;
     let session = context.connect().await?;
     let Some(record) = run(&session, args, resolved, None).await? else { return Ok(Exit::Good) };
+    let unwritable =
+        |error: crate::report::Unwritable| Failure::new("the setup cannot be shown").because(error);
     let text = match session.output {
         Output::Name => {
             record.plan.targets().iter().map(|target| format!("namespace/{}\n", target.namespace)).collect()
         }
-        Output::Json => serde_json::to_string_pretty(&record).unwrap_or_default() + "\n",
-        Output::Yaml => serde_saphyr::to_string(&record).unwrap_or_default(),
+        Output::Json => document::json(&record).map_err(unwritable)?,
+        Output::Yaml => document::yaml(&record).map_err(unwritable)?,
         Output::Table | Output::Wide => summary(&session, &record),
     };
     session.console.data(&text)?;
@@ -80,14 +84,14 @@ fn summary(session: &Session, record: &RunRecord) -> String {
         plan.prefix,
         plan.size(),
         plan.vm_name,
-        plan.template,
+        line(&plan.template.to_string()),
         record.setup.namespaces,
         record.setup.took,
         plan.probe,
         plan.prefix,
         session.cluster.namespace(),
-        record.facts.kubernetes.clone().unwrap_or_else(unknown),
-        record.facts.kubevirt.clone().unwrap_or_else(unknown),
+        line(record.facts.kubernetes.as_deref().unwrap_or("unknown")),
+        line(record.facts.kubevirt.as_deref().unwrap_or("unknown")),
         record.facts.schedulable_nodes.map_or_else(unknown, |nodes| nodes.to_string()),
         plan.prefix,
     )
@@ -100,6 +104,7 @@ pub async fn run(
     resolved: Resolved,
     via: Option<Via>,
 ) -> Result<Option<RunRecord>, Failure> {
+    session.cluster.conceal(resolved.template.secrets());
     let found = session.find(&resolved.plan.prefix).await?;
     if let Some((record, _)) = &found {
         check_same(record, &resolved)?;

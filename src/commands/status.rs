@@ -9,7 +9,7 @@ use crate::cluster::store::Head;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::observe::clock::wall_now;
-use crate::report::{Layout, Paint, Status, StatusRow, status};
+use crate::report::{Layout, Paint, Status, StatusRow, document, printable, status};
 
 /// Show where runs stand, and what may come next
 #[derive(Debug, Clone, Args)]
@@ -53,9 +53,9 @@ pub async fn command(context: &Context, args: &StatusArgs) -> Result<Exit, Failu
         |error: crate::report::Unwritable| Failure::new("the status cannot be shown").because(error);
     let text = match session.output {
         Output::Table | Output::Wide => status.table(&layout),
-        Output::Json => status::json(&status).map_err(unwritable)?,
-        Output::Yaml => status::yaml(&status).map_err(unwritable)?,
-        Output::Name => format!("{}\n", status.run),
+        Output::Json => document::json(&status).map_err(unwritable)?,
+        Output::Yaml => document::yaml(&status).map_err(unwritable)?,
+        Output::Name => format!("{}\n", printable(&status.run)),
     };
     session.console.data(&text)?;
     Ok(Exit::Good)
@@ -67,9 +67,9 @@ fn list(session: &Session, rows: &[StatusRow], layout: &Layout) -> Result<(), Fa
     let text = match session.output {
         Output::Table | Output::Wide if rows.is_empty() => String::new(),
         Output::Table | Output::Wide => status::listing(rows, layout.headers, layout.paint),
-        Output::Json => status::json(rows).map_err(unwritable)?,
-        Output::Yaml => status::yaml(rows).map_err(unwritable)?,
-        Output::Name => rows.iter().map(|row| format!("{}\n", row.name)).collect(),
+        Output::Json => document::json(rows).map_err(unwritable)?,
+        Output::Yaml => document::yaml(rows).map_err(unwritable)?,
+        Output::Name => rows.iter().map(|row| format!("{}\n", printable(&row.name))).collect(),
     };
     session.console.data(&text)
 }

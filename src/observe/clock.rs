@@ -31,7 +31,7 @@ impl Offset {
     /// The time from `earlier` to this offset.
     #[must_use]
     pub fn since(self, earlier: Self) -> Self {
-        Self(self.0 - earlier.0)
+        Self(self.0.saturating_sub(earlier.0))
     }
 
     /// This offset moved by a duration.
@@ -46,6 +46,9 @@ impl fmt::Display for Offset {
         write!(f, "{:.2}s", self.seconds())
     }
 }
+
+/// Further in the future than any phase lasts: ten years.
+const FAR: Duration = Duration::from_secs(3650 * 86_400);
 
 /// Reads the monotonic clock relative to the beginning of a phase
 ///
@@ -99,13 +102,14 @@ impl Clock {
             Some(after) => i64::try_from(after.as_micros()).unwrap_or(i64::MAX),
             None => -i64::try_from((self.anchor - instant).as_micros()).unwrap_or(i64::MAX),
         };
-        Offset(self.anchor_offset.0 + micros).plus(since(self.suspended, suspended()))
+        Offset(self.anchor_offset.0.saturating_add(micros)).plus(since(self.suspended, suspended()))
     }
 
     /// The instant at which `offset` is reached on this process's monotonic clock.
     pub fn instant(&self, offset: Offset) -> Instant {
-        let distance = Duration::from_micros((offset.0 - self.anchor_offset.0).max(0) as u64);
-        self.anchor + distance
+        let distance = Duration::from_micros(offset.0.saturating_sub(self.anchor_offset.0).max(0) as u64);
+        // A stored offset may be anything; what lies beyond this is never.
+        self.anchor + distance.min(FAR)
     }
 
     /// What the server's clock showed at the beginning of the axis, given what it shows now.

@@ -55,7 +55,7 @@ pub(super) async fn follow(mut following: Following<'_>, board: &mut Board<'_>) 
         tokio::spawn(async move {
             let _seat = seats.acquire().await;
             let finding = match cluster.machine(&machine).await {
-                Ok(Some(vm)) => vm.complaint(),
+                Ok(Some(vm)) => cluster.without_secrets(&vm.complaint()),
                 Ok(None) => "the VM does not exist any more".to_owned(),
                 Err(trouble) => format!("its state is unknown: {}", trouble.message),
             };

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::FailureLimit;
 use crate::observe::{Milestone, Offset, Outcome, Timeline};
+use crate::plan::MOST_TARGETS;
 
 /// The kinds of timed phases
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -253,7 +254,34 @@ pub struct PhaseRecord {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub probing: Option<ProbeHealth>,
     /// One timeline per target, in the order of the plan's targets.
+    #[serde(deserialize_with = "timelines")]
     pub timelines: Vec<Timeline>,
+}
+
+/// Reads at most as many timelines as a run can have: a few stored bytes must not become gigabytes.
+fn timelines<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<Timeline>, D::Error> {
+    struct Bounded;
+
+    impl<'de> serde::de::Visitor<'de> for Bounded {
+        type Value = Vec<Timeline>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write!(f, "at most {MOST_TARGETS} timelines")
+        }
+
+        fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
+            let mut timelines = Vec::new();
+            while let Some(timeline) = items.next_element()? {
+                if timelines.len() == MOST_TARGETS as usize {
+                    return Err(serde::de::Error::invalid_length(timelines.len() + 1, &self));
+                }
+                timelines.push(timeline);
+            }
+            Ok(timelines)
+        }
+    }
+
+    deserializer.deserialize_seq(Bounded)
 }
 
 impl PhaseRecord {

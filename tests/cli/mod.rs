@@ -2,8 +2,10 @@
 
 mod bad_input;
 mod cleanup;
+mod cleanup_cut_short;
 mod connection;
 mod dry_run;
+mod hostile;
 mod interrupt;
 mod kubectl;
 mod lifecycle;
@@ -13,3 +15,4 @@ mod preflight;
 mod prober_script;
 mod probing;
 mod record;
+mod secrets;

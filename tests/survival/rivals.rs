@@ -54,13 +54,15 @@ fn whoever_sleeps_longer_than_the_lease_writes_nothing_afterwards() {
     std::thread::sleep(LONGER_THAN_A_LEASE);
     let before = created(&cluster);
     assert!(before < 10, "{before} were created before it slept");
-    cluster.run(&["create"]).exits(0).complains(&["were through before"]);
+    cluster.run(&["create"]).exits(0);
     let record = record::load(&cluster).unwrap();
     let patches = |verb| cluster.sandbox.ledger().count(verb, "configmaps").received;
-    let writes = (patches("create"), patches("update"), cluster.sandbox.ledger().count("create", "virtualmachines"));
+    let writes =
+        (patches("create"), patches("update"), cluster.sandbox.ledger().count("create", "virtualmachines"));
     signal("-CONT", &sleeper);
     Ran::of(sleeper).exits(1).complains(&["the lock on the run was lost"]);
-    let after = (patches("create"), patches("update"), cluster.sandbox.ledger().count("create", "virtualmachines"));
+    let after =
+        (patches("create"), patches("update"), cluster.sandbox.ledger().count("create", "virtualmachines"));
     assert_eq!(writes, after, "it sent nothing after it woke up");
     assert_eq!(record::load(&cluster).unwrap(), record);
     assert_eq!(created(&cluster), 30);

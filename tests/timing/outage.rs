@@ -28,9 +28,10 @@ fn cut_off(kubeconfig: &Path, seconds: u64) {
 #[test]
 fn an_outage_in_the_middle_of_a_storm_marks_what_passed_in_it() {
     let form = std::env::var("BOOTSTORM_OUTAGE").ok();
-    let (vms, seconds) = form.as_deref().and_then(|form| form.split_once('/')).map_or(FORM, |(vms, seconds)| {
-        (vms.parse().unwrap(), seconds.parse().unwrap())
-    });
+    let (vms, seconds) = form
+        .as_deref()
+        .and_then(|form| form.split_once('/'))
+        .map_or(FORM, |(vms, seconds)| (vms.parse().unwrap(), seconds.parse().unwrap()));
     let experiment = Experiment::run_with(vms, "default", &[], |kubeconfig| cut_off(kubeconfig, seconds));
     let storm = experiment.phase("storm-1");
     let gaps = storm["watch"]["gaps"].as_array().unwrap();
