@@ -62,8 +62,10 @@ pub struct LineStream {
     stderr: Lines,
     /// Ends with the command or its connection; a broken connection does not end the output by itself.
     end: BoxFuture<'static, Option<Status>>,
-    /// How it ended, once it has; within it, what the server said.
-    ended: Option<Option<Status>>,
+    /// Whether it has ended.
+    ended: bool,
+    /// What the server said at the end.
+    status: Option<Status>,
     _process: AttachedProcess,
 }
 
@@ -95,7 +97,8 @@ impl Cluster {
             stdout: Lines::new(stdout),
             stderr: Lines::new(stderr),
             end: process.take_status().ok_or_else(missing)?.boxed(),
-            ended: None,
+            ended: false,
+            status: None,
             _process: process,
         })
     }
@@ -130,8 +133,8 @@ impl LineStream {
                 None => Out::Ended,
             },
             Some((_, line)) = self.stderr.next() => Out::Error(line),
-            status = &mut self.end, if self.ended.is_none() => {
-                self.ended = Some(status);
+            status = &mut self.end, if !self.ended => {
+                (self.ended, self.status) = (true, status);
                 Out::Ended
             }
         }
@@ -139,9 +142,10 @@ impl LineStream {
 
     /// What the server says about the end of the command, if it says anything soon.
     pub async fn why(self) -> Option<String> {
-        let status = match self.ended {
-            Some(status) => status,
-            None => tokio::time::timeout(Duration::from_secs(1), self.end).await.ok()?,
+        let status = if self.ended {
+            self.status
+        } else {
+            tokio::time::timeout(Duration::from_secs(1), self.end).await.ok()?
         };
         status?.message.filter(|message| !message.is_empty())
     }

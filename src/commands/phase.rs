@@ -102,7 +102,7 @@ async fn locked(
     let outcome = timed::run(work, record, store).await;
     progress.finish();
     let again = format!("go on: kubectl bootstorm {} --ns-prefix {prefix}", kind.word());
-    let (_, cut) =
+    let cut =
         outcome.map_err(|trouble| Failure::from(trouble).hint(format!("what was saved is kept; {again}")))?;
     match cut {
         None => Ok(()),

@@ -1,6 +1,9 @@
 //! `run`: the guide's whole test, from setup to report.
 
+use std::time::Duration;
+
 use clap::Args;
+use tokio::sync::watch;
 
 use super::cleanup::{self, CleanupArgs};
 use super::pace_args::{DryRun, DryRunArgs, PaceArgs};
@@ -16,6 +19,7 @@ use super::{show, values};
 use crate::cluster::Connection;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::phases::Interrupt;
 use crate::record::{PhaseKind, PhaseState, RunRecord};
 use crate::report::{Report, Selection};
 
@@ -47,6 +51,9 @@ pub struct RunCommand {
     pub preflight: PreflightArgs,
     #[command(flatten)]
     pub pace: PaceArgs,
+    /// Time limit for the whole run; when it is over, the run ends as with Ctrl-C and can be continued
+    #[arg(long, value_name = "DURATION", value_parser = values::limit)]
+    pub run_timeout: Option<Duration>,
     /// End after create: measure the baseline only
     #[arg(long)]
     pub no_storm: bool,
@@ -76,7 +83,7 @@ pub async fn command(context: &Context, args: &RunCommand) -> Result<Exit, Failu
             .hint("pass --yes too"));
     }
     if !args.sandbox {
-        return phases(&context.connect().await?, args, resolved).await;
+        return within(args.run_timeout, context.connect().await?, args, resolved).await;
     }
     let mut sandbox = args.shape.start(0).await?;
     let console = context.console();
@@ -90,14 +97,47 @@ pub async fn command(context: &Context, args: &RunCommand) -> Result<Exit, Failu
         ..Connection::default()
     };
     let outcome = match context.connect_with(&connection).await {
-        Ok(session) => phases(&session, args, resolved).await,
+        Ok(session) => within(args.run_timeout, session, args, resolved).await,
         Err(failure) => Err(failure),
     };
     sandbox.stop().await;
     outcome.map_err(|failure| match failure.exit {
+        Exit::Interrupted => Failure {
+            message: "interrupted; the simulated cluster is gone, and the run with it".into(),
+            hints: vec![
+                "for one that stays, so that a run can be continued: kubectl bootstorm sandbox".into(),
+            ],
+            ..failure
+        },
+        _ => failure,
+    })
+}
+
+/// Runs the phases; a limit that is over interrupts them as the user would.
+async fn within(
+    limit: Option<Duration>,
+    mut session: Session,
+    args: &RunCommand,
+    resolved: Resolved,
+) -> Result<Exit, Failure> {
+    let Some(limit) = limit else {
+        return Box::pin(phases(&session, args, resolved)).await;
+    };
+    let (sender, receiver) = watch::channel(false);
+    let mut user = std::mem::replace(&mut session.interrupt, Interrupt::new(receiver));
+    let mut work = Box::pin(phases(&session, args, resolved));
+    tokio::select! {
+        outcome = &mut work => return outcome,
+        () = user.wait() => {
+            sender.send_replace(true);
+            return work.await;
+        }
+        () = tokio::time::sleep(limit) => {}
+    }
+    sender.send_replace(true);
+    work.await.map_err(|failure| match failure.exit {
         Exit::Interrupted => {
-            Failure::interrupted("interrupted; the simulated cluster is gone, and the run with it")
-                .hint("for one that stays, so that a run can be continued: kubectl bootstorm sandbox")
+            failure.because(format!("the time limit of the run, {}s, is over", limit.as_secs()))
         }
         _ => failure,
     })
@@ -153,7 +193,7 @@ async fn phases(session: &Session, args: &RunCommand, resolved: Resolved) -> Res
             run: args.run.clone(),
             yes: args.yes || args.sandbox,
             keep_record: false,
-            timeout: std::time::Duration::from_secs(900),
+            timeout: Duration::from_secs(900),
             concurrency: 50,
             dry_run: DryRunArgs { dry_run: DryRun::None },
         };

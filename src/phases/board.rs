@@ -39,6 +39,8 @@ pub(super) struct Board<'a> {
     events: Listener<'a>,
     /// Requests that gave no final answer yet.
     unanswered: usize,
+    /// Requests that are not sent yet.
+    unsent: usize,
     /// VMs whose outcome is open.
     pending: usize,
     /// VMs that take part.
@@ -88,6 +90,7 @@ impl<'a> Board<'a> {
             targets,
             events,
             unanswered: 0,
+            unsent: 0,
             pending,
             participants,
             failed,
@@ -107,11 +110,17 @@ impl<'a> Board<'a> {
     /// Says how many requests will be answered.
     pub(super) fn expect_answers(&mut self, requests: usize) {
         self.unanswered = requests;
+        self.unsent = requests;
     }
 
     /// Whether every VM is through and every request answered.
     pub(super) fn is_over(&self) -> bool {
         self.pending == 0 && self.unanswered == 0
+    }
+
+    /// Whether there is nothing left to send.
+    pub(super) fn is_sent(&self) -> bool {
+        self.unsent == 0
     }
 
     /// Whether every request was answered.
@@ -230,6 +239,7 @@ impl<'a> Board<'a> {
             Launched::Sent { target, at } => {
                 let offset = self.clock.at(at);
                 let deadline = at + self.timeout();
+                self.unsent -= 1;
                 self.timeline(target).see(Milestone::Requested, offset);
                 self.deadlines.push(Reverse((deadline, target, Limit::State)));
                 (self.events)(&Event::Sent);
@@ -238,6 +248,7 @@ impl<'a> Board<'a> {
                 None
             }
             Launched::Skipped => {
+                self.unsent -= 1;
                 self.unanswered -= 1;
                 None
             }

@@ -99,7 +99,12 @@ pub(super) async fn follow(mut following: Following<'_>, board: &mut Board<'_>) 
                 board.hear(received, following.cluster.server_now());
             }
             Some(launched) = following.launching.next() => {
+                let sending = !board.is_sent();
                 board.launched(launched);
+                if sending && board.is_sent() {
+                    // When each VM was asked is what no timestamp of the server can tell later.
+                    tick.reset_immediately();
+                }
             }
             probed = next_probed(following.probing) => match probed {
                 Probed::Answered { target, probe, at, late } => board.probed(target, probe, at, late),

@@ -62,11 +62,6 @@ impl Saver {
         let store = self.at_rest.as_mut().ok_or_else(lost)?;
         store.save(record, record.last_phase().map(|phase| phase.name)).await
     }
-
-    /// The store, when nothing is being saved.
-    pub(super) fn into_store(self) -> Option<RunStore> {
-        self.at_rest
-    }
 }
 
 fn lost_lock() -> Trouble {

@@ -62,11 +62,7 @@ pub enum Cut {
 ///
 /// Fails only when the phase cannot begin or its end cannot be saved. VMs that do not reach the goal are part of
 /// the record, not a failure.
-pub async fn run(
-    work: Work<'_>,
-    record: &mut RunRecord,
-    store: RunStore,
-) -> Result<(RunStore, Option<Cut>), Trouble> {
+pub async fn run(work: Work<'_>, record: &mut RunRecord, store: RunStore) -> Result<Option<Cut>, Trouble> {
     let targets = record.plan.targets();
     let name = work.step.name();
     let (mut phase, clock) = begin(&work, record, targets.len() as u32);
@@ -151,8 +147,7 @@ pub async fn run(
     put_phase(record, phase);
     phase_saved(&mut saver, record, cut).await?;
     (work.events)(&Event::PhaseEnded(name));
-    let lost = || Trouble::new("save the record", Kind::Other, "the writer was lost");
-    Ok((saver.into_store().ok_or_else(lost)?, cut))
+    Ok(cut)
 }
 
 /// Saves how the phase ended, unless the run is somebody else's by now.

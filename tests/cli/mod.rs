@@ -9,6 +9,7 @@ mod hostile;
 mod interrupt;
 mod kubectl;
 mod lifecycle;
+mod limits;
 mod misbehaviour;
 mod output;
 mod preflight;

@@ -1,5 +1,7 @@
 //! An outage of the API server in the middle of a storm: what passed in it is marked, the rest is exact.
 
+#![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
+
 use std::path::Path;
 use std::time::Duration;
 
@@ -8,17 +10,15 @@ use bootstorm::cluster::Connection;
 use crate::P99_MILLIS;
 use crate::truth::{Experiment, Kind, quantile};
 
-/// VMs and seconds of the short form; `BOOTSTORM_OUTAGE=500/60` asks for another one.
-const FORM: (usize, u64) = (100, 12);
-/// From the beginning of the storm to the outage.
-const BEFORE: Duration = Duration::from_secs(8);
+/// VMs, seconds before the outage, and seconds of it; `BOOTSTORM_OUTAGE=500/20/60` asks for another form.
+const FORM: &str = "100/13/5";
 
-/// Cuts the API server off for some seconds.
-fn cut_off(kubeconfig: &Path, seconds: u64) {
+/// Cuts the API server off for some seconds, after others.
+fn cut_off(kubeconfig: &Path, before: u64, seconds: u64) {
     let connection = Connection { kubeconfig: Some(kubeconfig.to_owned()), ..Connection::default() };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        tokio::time::sleep(BEFORE).await;
+        tokio::time::sleep(Duration::from_secs(before)).await;
         let path = format!("/bootstorm/faults/now/outage?for={seconds}s");
         let request = http::Request::post(path).body(Vec::new()).unwrap();
         connection.open().await.unwrap().call("begin the outage", request).await.unwrap();
@@ -27,12 +27,12 @@ fn cut_off(kubeconfig: &Path, seconds: u64) {
 
 #[test]
 fn an_outage_in_the_middle_of_a_storm_marks_what_passed_in_it() {
-    let form = std::env::var("BOOTSTORM_OUTAGE").ok();
-    let (vms, seconds) = form
-        .as_deref()
-        .and_then(|form| form.split_once('/'))
-        .map_or(FORM, |(vms, seconds)| (vms.parse().unwrap(), seconds.parse().unwrap()));
-    let experiment = Experiment::run_with(vms, "default", &[], |kubeconfig| cut_off(kubeconfig, seconds));
+    let form = std::env::var("BOOTSTORM_OUTAGE").unwrap_or_else(|_| FORM.to_owned());
+    let numbers: Vec<u64> = form.split('/').map(|number| number.parse().unwrap()).collect();
+    let [vms, before, seconds] = numbers[..] else { panic!("BOOTSTORM_OUTAGE={form} is not like {FORM}") };
+    let vms = usize::try_from(vms).unwrap();
+    let experiment =
+        Experiment::run_with(vms, "default", &[], |kubeconfig| cut_off(kubeconfig, before, seconds));
     let storm = experiment.phase("storm-1");
     let gaps = storm["watch"]["gaps"].as_array().unwrap();
     let time = |value: &serde_json::Value| value.as_i64().unwrap() as f64 / 1e6;
