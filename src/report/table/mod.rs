@@ -8,7 +8,9 @@ mod header;
 mod nodes;
 mod page;
 mod phase_lines;
+mod repetitions;
 mod statistics;
+mod thresholds;
 mod totals;
 mod words;
 
@@ -66,6 +68,8 @@ impl Report {
         if let Some(compared) = &self.comparison {
             comparison::write(&mut page, self, compared);
         }
+        repetitions::write(&mut page, self);
+        thresholds::write(&mut page, self);
         totals::write(&mut page, self);
         page.finish()
     }
