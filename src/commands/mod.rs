@@ -22,6 +22,7 @@ mod show;
 pub mod status;
 pub mod stop;
 pub mod storm;
+pub mod threshold_args;
 pub mod values;
 
 use clap::{Parser, Subcommand};
