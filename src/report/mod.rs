@@ -6,6 +6,7 @@
 //! comes from a cluster through [`printable()`].
 
 mod build;
+pub mod compare;
 mod compared;
 mod failures;
 #[cfg(test)]

@@ -16,7 +16,7 @@
 use serde::Serialize;
 
 use super::bootstrap::{LEVELS, RESAMPLES, Side, Statistics, interval, resample};
-use super::{Share, maybe_micros};
+use super::{Level, Share, maybe_micros};
 
 /// Which way something went
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -89,6 +89,9 @@ pub struct Shift {
 const ENOUGH: usize = 10;
 /// The fewest VMs above a percentile.
 const ENOUGH_ABOVE: usize = 5;
+
+/// Why a percentile of too small a side is not judged.
+pub const TOO_FEW_ABOVE: &str = "too few VMs above it";
 
 const NAMES: [&str; 5] = ["mean", "p50", "p90", "p95", "p99"];
 
@@ -200,12 +203,11 @@ fn difference(first: f64, second: f64) -> f64 {
 /// Why a statistic is not judged.
 fn unjudged(index: usize, baseline: &Side, candidate: &Side) -> Option<&'static str> {
     let fewest = baseline.n().min(candidate.n());
-    if fewest < ENOUGH {
-        return Some("fewer than 10 VMs");
-    }
-    match index.checked_sub(1) {
-        None if baseline.missing() + candidate.missing() > 0 => Some("VMs are missing"),
-        Some(level) if fewest - LEVELS[level].rank(fewest) < ENOUGH_ABOVE => Some("too few VMs above it"),
+    let above = |level: Level| fewest - level.rank(fewest);
+    match index.checked_sub(1).map(|index| LEVELS[index]) {
+        Some(level) if level > Level::P50 && above(level) < ENOUGH_ABOVE => Some(TOO_FEW_ABOVE),
+        _ if fewest < ENOUGH => Some("fewer than 10 VMs"),
+        None if baseline.missing() + candidate.missing() > 0 => Some("missing VMs"),
         _ => None,
     }
 }
@@ -292,7 +294,7 @@ mod tests {
         let found = |name: &str| *shifts.iter().find(|shift| shift.statistic == name).unwrap();
         assert_eq!(
             (found("mean").direction, found("mean").unjudged),
-            (Direction::Unjudged, Some("VMs are missing"))
+            (Direction::Unjudged, Some("missing VMs"))
         );
         let p90 = found("p90");
         assert_eq!((p90.candidate, p90.ratio.value, p90.direction), (None, None, Direction::Worse));

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod cleanup;
+mod compare;
 mod connection;
 mod dry_run;
 mod interrupt;
@@ -12,3 +13,4 @@ mod output;
 mod prober_script;
 mod probing;
 mod record;
+mod thresholds;

@@ -8,22 +8,23 @@ mod header;
 mod nodes;
 mod page;
 mod phase_lines;
-mod repetitions;
+pub(super) mod repetitions;
 mod statistics;
-mod thresholds;
+pub(super) mod thresholds;
 mod totals;
-mod words;
+pub(super) mod words;
 
 use crate::record::PhaseKind;
 
 use super::paint::Paint;
 use super::phase::{PhaseBlock, Shown};
 use super::view::Report;
-use page::Page;
+pub(super) use page::Page;
 
 #[cfg(test)]
 mod tests;
 
+pub(super) use columns::milestone_title;
 pub(super) use grid::{Column, Grid};
 
 /// How a table is laid out

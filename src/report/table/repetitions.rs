@@ -3,25 +3,24 @@
 use super::grid::{Column, Grid};
 use super::{Page, words};
 use crate::report::paint::Tone;
+use crate::report::printable;
 use crate::report::repetitions::{Figures, Repetitions};
 use crate::report::view::Report;
 
 /// Writes the storms of a run, where there are several.
 pub(super) fn write(page: &mut Page, report: &Report) {
     if let Some(repetitions) = &report.repetitions {
-        block(page, repetitions);
+        block(page, repetitions, None);
         page.blank();
     }
 }
 
 /// Writes the storms and the spread of each figure.
-pub(super) fn block(page: &mut Page, repetitions: &Repetitions) {
+pub(in crate::report) fn block(page: &mut Page, repetitions: &Repetitions, run: Option<&str>) {
     let layout = page.layout();
-    page.title(&format!(
-        "Repetitions: {} storms, time to {}",
-        repetitions.storms.len(),
-        repetitions.milestone
-    ));
+    let of = run.map_or_else(String::new, |run| format!(" of {}", printable(run)));
+    let storms = repetitions.storms.len();
+    page.title(&format!("Repetitions: {storms} storms{of}, time to {}", repetitions.milestone));
     let numbers = ["VMs", "Failed", "Mean", "p50", "p95", "Max", "All back"].map(Column::numbers);
     let mut grid = Grid::new([Column::words("Storm")].into_iter().chain(numbers).collect());
     for storm in &repetitions.storms {

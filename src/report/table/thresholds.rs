@@ -14,7 +14,7 @@ pub(super) fn write(page: &mut Page, report: &Report) {
 }
 
 /// Writes a line per threshold.
-pub(super) fn block(page: &mut Page, thresholds: &[ThresholdBlock]) {
+pub(in crate::report) fn block(page: &mut Page, thresholds: &[ThresholdBlock]) {
     if thresholds.is_empty() {
         return;
     }
