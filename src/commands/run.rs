@@ -108,10 +108,8 @@ pub async fn command(context: &Context, args: &RunCommand) -> Result<Exit, Failu
 }
 
 async fn phases(session: &Session, args: &RunCommand, resolved: Resolved) -> Result<Exit, Failure> {
-    let found = match args.fail_if.fail_if.is_empty() {
-        true => None,
-        false => session.find(&args.run.prefix).await?.map(|(record, _)| record),
-    };
+    let found = if args.fail_if.fail_if.is_empty() { None } else { session.find(&args.run.prefix).await? };
+    let found = found.map(|(record, _)| record);
     let (expected, judged) = expected(args, &resolved.plan, found.as_ref());
     args.fail_if.check(&expected, judged)?;
     let setup = SetupArgs {

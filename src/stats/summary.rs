@@ -81,6 +81,15 @@ mod tests {
     }
 
     #[test]
+    fn unknown_values_change_no_statistic() {
+        use crate::stats::Arrival;
+        let known = [1.0, 2.0, 3.0].map(Arrival::After).into_iter().chain([Arrival::Missing]);
+        let with_unknown = Summary::of(&Sample::of(known.chain([Arrival::Unknown; 5])));
+        assert_eq!(with_unknown.unknown, 5);
+        assert_eq!(Summary { unknown: 0, ..with_unknown }, Summary::of(&Sample::new([1.0, 2.0, 3.0], 1)));
+    }
+
+    #[test]
     fn is_written_with_units_and_null_for_what_is_not_reached() {
         let json = serde_json::to_string(&Summary::of(&Sample::new([0.1, 0.2], 2))).unwrap();
         assert_eq!(

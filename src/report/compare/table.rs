@@ -29,7 +29,7 @@ impl CompareReport {
             page.blank();
         }
         for (index, versus) in self.comparisons.iter().enumerate() {
-            versus.write(&mut page, letter(index + 1));
+            versus.write(&mut page, &letter(index + 1));
         }
         thresholds::block(&mut page, &self.thresholds);
         if !self.comparisons.is_empty() {
@@ -72,7 +72,7 @@ fn letter(index: usize) -> String {
 }
 
 impl Versus {
-    fn write(&self, page: &mut Page, letter: String) {
+    fn write(&self, page: &mut Page, letter: &str) {
         page.title(&format!("A -> {letter}"));
         if !self.differences.is_empty() {
             page.toned(Tone::Fair, "Not the same in both, so that a difference may come from it:");
@@ -87,7 +87,7 @@ impl Versus {
             page.sentence(Some(Tone::Fair), 0, note);
         }
         for phase in &self.phases {
-            phase.write(page, &letter);
+            phase.write(page, letter);
         }
         page.rule('-');
         let tone = tone(self.direction).unwrap_or(Tone::Heading);

@@ -2,6 +2,7 @@
 
 mod columns;
 mod comparison;
+mod figures;
 mod fold;
 mod grid;
 mod header;
@@ -113,6 +114,7 @@ fn rows_and_statistics(page: &mut Page, phase: &PhaseBlock) {
     columns::write(page, phase);
     page.rule('=');
     statistics::write(page, phase);
+    figures::write(page, phase);
     nodes::write(page, phase);
     page.rule('=');
     page.blank();

@@ -37,8 +37,7 @@ impl FromStr for Threshold {
             text.find(['<', '>']).ok_or("it has no >, >=, < or <=; write it like storm.running.p95>60s")?;
         let (left, right) = (text[..at].trim(), &text[at..]);
         let (operator, right) = operator(right);
-        let (places, figure) = split_places(left)?;
-        let (place, against) = places;
+        let (place, against, figure) = split_places(left)?;
         let figure = parse_figure(figure)?;
         if against.is_some() && matches!(figure, Figure::Vms(_)) {
             return Err("a ratio of two phases wants a time, like storm/create.running.mean>2".into());
@@ -59,16 +58,16 @@ fn operator(text: &str) -> (Operator, &str) {
 }
 
 /// Cuts the phases off, where the text begins with any.
-fn split_places(text: &str) -> Result<((Option<Place>, Option<Place>), &str), String> {
+fn split_places(text: &str) -> Result<(Option<Place>, Option<Place>, &str), String> {
     let (first, rest) = text.split_once('.').unwrap_or((text, ""));
     if let Some((over, under)) = first.split_once('/') {
-        return Ok(((Some(parse_place(over)?), Some(parse_place(under)?)), rest));
+        return Ok((Some(parse_place(over)?), Some(parse_place(under)?), rest));
     }
     match parse_place(first) {
-        Ok(place) => Ok(((Some(place), None), rest)),
+        Ok(place) => Ok((Some(place), None, rest)),
         // `storm-x` is meant as a phase, whatever else it is not.
         Err(error) if ["create", "stop", "storm"].iter().any(|word| is_like(first, word)) => Err(error),
-        Err(_) => Ok(((None, None), text)),
+        Err(_) => Ok((None, None, text)),
     }
 }
 
@@ -233,14 +232,14 @@ mod tests {
         text.parse()
     }
 
-    fn place(kind: PhaseWord, number: Option<u32>) -> Option<Place> {
-        Some(Place { kind, number })
+    fn place(kind: PhaseWord, number: Option<u32>) -> Place {
+        Place { kind, number }
     }
 
     #[test]
     fn times_shares_and_ratios() {
         let threshold = parse("storm.running.p95>60s").unwrap();
-        assert_eq!(threshold.place, place(PhaseWord::Storm, None));
+        assert_eq!(threshold.place, Some(place(PhaseWord::Storm, None)));
         assert_eq!(
             threshold.figure,
             Figure::Time(Span::To(Milestone::Running), Statistic::Percentile(Level::P95))
@@ -256,8 +255,8 @@ mod tests {
             (Operator::AtLeast, 1.5, Unit::Percent)
         );
         let threshold = parse("storm-2/create.running.mean>2x").unwrap();
-        assert_eq!(threshold.place, place(PhaseWord::Storm, Some(2)));
-        assert_eq!(threshold.against, place(PhaseWord::Create, None));
+        assert_eq!(threshold.place, Some(place(PhaseWord::Storm, Some(2))));
+        assert_eq!(threshold.against, Some(place(PhaseWord::Create, None)));
         assert_eq!((threshold.limit, threshold.unit), (2.0, Unit::Ratio));
     }
 
