@@ -2,7 +2,7 @@
 //!
 //! | what was measured | cause |
 //! |---|---|
-//! | VMs failed, and their reasons speak of it (see [`WORDS`]) | storage, network, compute or hypervisor, as they say |
+//! | VMs failed, and their reasons speak of it (see `WORDS` below) | storage, network, compute or hypervisor, as they say |
 //! | the mean grew at least half of its growth between `requested` and `pod` | hypervisor: the API, virt-api and virt-controller work there |
 //! | … between `pod` and `scheduled` | compute and storage: pods are placed, volumes attached, containers started there |
 //! | … between `scheduled` and `running` | hypervisor: virt-handler and libvirt start the domain there |

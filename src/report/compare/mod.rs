@@ -152,7 +152,7 @@ impl Versus {
         let phases = phases::all(first, second, min_effect, &mut notes);
         let judged = phases.iter().map(|phase| phase.direction);
         let direction = Direction::of_all(judged);
-        let reasons = phases.iter().flat_map(|phase| phase.reasons(direction, first)).collect();
+        let reasons = phases.iter().flat_map(|phase| phase.reasons(direction)).collect();
         Self {
             baseline: baseline.label.to_owned(),
             candidate: candidate.label.to_owned(),

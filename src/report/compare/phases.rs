@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::{Direction, deciding, stats};
 use crate::observe::{Milestone, Outcome};
+use crate::probe::Probe;
 use crate::record::{PhaseKind, PhaseName, PhaseRecord, PhaseState, RunRecord};
 use crate::stats::{FailureShift, Sample, Share, Shift, Side};
 
@@ -22,6 +23,9 @@ pub struct PhaseShift {
     pub milestones: Vec<MilestoneShift>,
     /// Which way it went: the failures and the last milestone.
     pub direction: Direction,
+    /// The probe that decides in both.
+    #[serde(skip)]
+    pub probe: Option<Probe>,
 }
 
 /// The times to a milestone in two runs
@@ -38,6 +42,9 @@ pub struct MilestoneShift {
     /// Which way it went.
     pub direction: Direction,
 }
+
+/// What a single storm on a side cannot tell.
+const SINGLE: &str = "a side has a single storm: storms of the same cluster differ too, and by how much, only repeated storms tell (stop, storm)";
 
 /// The phases of a kind that are over.
 pub(super) fn over(record: &RunRecord, kind: PhaseKind) -> impl Iterator<Item = &PhaseRecord> {
@@ -62,7 +69,11 @@ pub(super) fn all(
             notes.push(format!("{} is not compared: {which} has none that is over", kind.word()));
             continue;
         }
-        shifts.push(PhaseShift::of(kind, &before, &after, deciding(first) == deciding(second), min_effect));
+        if kind == PhaseKind::Storm && before.len().min(after.len()) < 2 {
+            notes.push(SINGLE.into());
+        }
+        let probe = deciding(first).filter(|probe| deciding(second) == Some(*probe));
+        shifts.push(PhaseShift::of(kind, &before, &after, probe, min_effect));
     }
     if deciding(first) != deciding(second) {
         notes.push("times to an answer are not compared: the runs were probed in different ways".into());
@@ -75,7 +86,7 @@ impl PhaseShift {
         kind: PhaseKind,
         before: &[&PhaseRecord],
         after: &[&PhaseRecord],
-        same_probe: bool,
+        probe: Option<Probe>,
         min_effect: f64,
     ) -> Self {
         let milestones: &[Milestone] = match kind {
@@ -86,7 +97,7 @@ impl PhaseShift {
         let comparable = milestones.iter().filter(|milestone| {
             has(before, **milestone)
                 && has(after, **milestone)
-                && (same_probe || **milestone != Milestone::Reachable)
+                && (probe.is_some() || **milestone != Milestone::Reachable)
         });
         let milestones: Vec<MilestoneShift> =
             comparable.map(|milestone| MilestoneShift::of(*milestone, before, after, min_effect)).collect();
@@ -99,11 +110,12 @@ impl PhaseShift {
             direction: Direction::of_all([Some(failures.direction), last].into_iter().flatten()),
             failures,
             milestones,
+            probe,
         }
     }
 
     /// What went that way, one sentence each.
-    pub(super) fn reasons(&self, direction: Direction, baseline: &RunRecord) -> Vec<String> {
+    pub(super) fn reasons(&self, direction: Direction) -> Vec<String> {
         if !matches!(direction, Direction::Better | Direction::Worse) {
             return Vec::new();
         }
@@ -118,8 +130,9 @@ impl PhaseShift {
         }
         let Some(last) = self.milestones.last() else { return reasons };
         let name = match last.milestone {
-            Milestone::Reachable => deciding(baseline)
-                .map_or_else(|| "reachable".to_owned(), |probe| format!("reachable ({probe})")),
+            Milestone::Reachable => {
+                self.probe.map_or_else(|| "reachable".to_owned(), |probe| format!("reachable ({probe})"))
+            }
             milestone => milestone.word().to_owned(),
         };
         for shift in last.shifts.iter().filter(|shift| shift.direction == direction) {

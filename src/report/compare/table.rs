@@ -118,7 +118,7 @@ impl PhaseShift {
         let mut grid = Grid::new(columns.iter().map(heading).collect());
         let mut unjudged: BTreeMap<&str, Vec<String>> = BTreeMap::new();
         for milestone in &self.milestones {
-            let name = milestone_title(milestone.milestone, None);
+            let name = milestone_title(milestone.milestone, self.probe);
             // A percentile that the data cannot carry is of use only to those who want everything.
             let shown = |shift: &&Shift| shift.unjudged != Some(TOO_FEW_ABOVE) || layout.wide;
             for shift in milestone.shifts.iter().filter(shown) {
