@@ -3,6 +3,7 @@
 #![expect(missing_docs, reason = "the doc of a flag is its help; a group of flags has its doc at its type")]
 
 pub mod cleanup;
+pub mod compare;
 pub mod completion;
 pub mod connection;
 pub mod create;
@@ -23,6 +24,7 @@ mod show;
 pub mod status;
 pub mod stop;
 pub mod storm;
+pub mod threshold_args;
 pub mod values;
 
 use clap::{Parser, Subcommand};
@@ -67,7 +69,7 @@ Exit codes:
   1    the command failed: cluster, permission, state, input or output
   2    the command line is wrong
   3    the phase ran to its end, but some VMs did not reach the goal
-  4    a threshold was crossed
+  4    a threshold was crossed, or a run is worse; wins over 3
   5    the preflight checks refused the run
   130  interrupted; what was measured is saved and can be continued"
 )]
@@ -88,6 +90,7 @@ enum Command {
     Stop(Box<stop::StopArgs>),
     Storm(Box<storm::StormArgs>),
     Report(Box<report::ReportArgs>),
+    Compare(compare::CompareArgs),
     Status(status::StatusArgs),
     Cleanup(cleanup::CleanupArgs),
     Sandbox(sandbox::SandboxCommand),
@@ -123,6 +126,7 @@ impl Command {
             Self::Stop(args) => stop::command(context, &args).await,
             Self::Storm(args) => storm::command(context, &args).await,
             Self::Report(args) => report::command(context, &args).await,
+            Self::Compare(args) => compare::command(context, &args).await,
             Self::Status(args) => status::command(context, &args).await,
             Self::Cleanup(args) => cleanup::command(context, &args).await,
             Self::Sandbox(args) => sandbox::command(context, &args).await,

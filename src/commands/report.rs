@@ -7,9 +7,11 @@ use super::plan_args::RunArgs;
 use super::save_args::SaveArgs;
 use super::session::Context;
 use super::show;
+use super::threshold_args::FailIfArgs;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::record::{PhaseName, lifecycle};
+use crate::record::{PhaseKind, PhaseName, lifecycle};
+use crate::report::thresholds::Expected;
 use crate::report::{Report, Selection};
 
 /// Show a run: every VM, statistics, storm against baseline, verdict
@@ -26,7 +28,10 @@ Examples:
   kubectl bootstorm report --ns-prefix friday -o wide
 
   # For programs
-  kubectl bootstorm report -o json | jq .comparison.verdict")]
+  kubectl bootstorm report -o json | jq .comparison.verdict
+
+  # For a pipeline: exit code 4 where the storm was too slow
+  kubectl bootstorm report --fail-if 'storm.reachable.p95>90s' --fail-if 'storm/create.reachable.mean>2'")]
 pub struct ReportArgs {
     #[command(flatten)]
     pub run: RunArgs,
@@ -38,6 +43,8 @@ pub struct ReportArgs {
     pub storm: Option<PhaseName>,
     #[command(flatten)]
     pub save: SaveArgs,
+    #[command(flatten)]
+    pub fail_if: FailIfArgs,
 }
 
 /// Runs the command.
@@ -53,7 +60,13 @@ pub async fn command(context: &Context, args: &ReportArgs) -> Result<Exit, Failu
             args.run.prefix
         ));
     }
-    show::report(&session, &Report::of(&record, &selection))?;
+    let judged = args
+        .storm
+        .or_else(|| record.last_of(PhaseKind::Storm).or(record.last_phase()).map(|phase| phase.name));
+    let phases: Vec<Expected> = record.phases.iter().map(Expected::from).collect();
+    args.fail_if.check(&phases, judged)?;
+    let thresholds = args.fail_if.judge(&record, judged);
+    show::report(&session, &Report::of(&record, &selection).with_thresholds(thresholds.clone()))?;
     args.save.save(&session, &record)?;
-    Ok(record.last_phase().map_or(Exit::Good, exit_of))
+    Ok(args.fail_if.exit(&session, &thresholds, record.last_phase().map_or(Exit::Good, exit_of)))
 }

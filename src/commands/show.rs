@@ -4,20 +4,29 @@ use super::presentation::Output;
 use super::session::Session;
 use crate::failure::Failure;
 use crate::record::{PhaseKind, RunRecord};
-use crate::report::{Layout, Paint, Report, Selection};
+use crate::report::{Layout, Paint, Report, Selection, ThresholdBlock};
 
 /// Shows what one phase found: its own block; the comparison too when it was a storm.
-pub(super) fn phase(session: &Session, record: &RunRecord, kind: PhaseKind) -> Result<(), Failure> {
+pub(super) fn phase(
+    session: &Session,
+    record: &RunRecord,
+    kind: PhaseKind,
+    thresholds: Vec<ThresholdBlock>,
+) -> Result<(), Failure> {
     let last = record.last_phase().filter(|phase| phase.name.kind == kind).map(|phase| phase.name);
     let selection = Selection { only: last, ..Selection::default() };
-    write(session, &Report::of(record, &selection), true)
+    write(session, &Report::of(record, &selection).with_thresholds(thresholds), true)
 }
 
 /// Shows the storm of a run whose first blocks were shown already.
-pub(super) fn rest(session: &Session, record: &RunRecord) -> Result<(), Failure> {
+pub(super) fn rest(
+    session: &Session,
+    record: &RunRecord,
+    thresholds: Vec<ThresholdBlock>,
+) -> Result<(), Failure> {
     let last = record.last_of(PhaseKind::Storm).map(|phase| phase.name);
     let selection = Selection { only: last, ..Selection::default() };
-    write(session, &Report::of(record, &selection), false)
+    write(session, &Report::of(record, &selection).with_thresholds(thresholds), false)
 }
 
 /// Shows a report.

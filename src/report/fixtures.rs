@@ -87,6 +87,27 @@ pub(crate) fn probed() -> RunRecord {
     record
 }
 
+/// Three storms, each slower than the one before; in the last one a VM did not come back.
+pub(crate) fn repeated() -> RunRecord {
+    let mut record = healthy(12);
+    for number in 2..=3 {
+        for index in [1, 2] {
+            let mut again = record.phases[index].clone();
+            again.name.number = number;
+            for timeline in &mut again.timelines {
+                for (milestone, moment) in &mut timeline.moments {
+                    let slower =
+                        if *milestone > Milestone::Accepted { i64::from(number) * 100_000 } else { 0 };
+                    moment.at = Offset(moment.at.0 + slower);
+                }
+            }
+            record.phases.push(again);
+        }
+    }
+    end(&mut record.phases[6], 4, Outcome::TimedOut, "not running after 600s");
+    record
+}
+
 /// The first `phases` phases of twelve VMs; the last one cut off in the middle.
 pub(crate) fn interrupted(phases: usize) -> RunRecord {
     let mut record = healthy(12);

@@ -6,8 +6,10 @@
 //! [`document`], CSV in [`sheet`].
 
 mod build;
+pub mod compare;
 mod compared;
 pub mod document;
+mod failures;
 #[cfg(test)]
 pub(crate) mod fixtures;
 mod json;
@@ -18,24 +20,29 @@ pub mod paint;
 mod phase;
 pub mod printable;
 mod probing;
+mod repetitions;
 mod row;
 mod selection;
 pub mod sheet;
 pub mod status;
 pub mod table;
+pub mod thresholds;
 mod view;
 mod yaml;
 
 pub use compared::Compared;
+pub use failures::{FailureBlock, OutlierBlock, OutliersBlock};
 pub use legacy::LegacyOptions;
 pub use paint::{Paint, Tone};
 pub use phase::{Counts, Effort, NodeBlock, PhaseBlock, Recovery, Shown, Spans, StageBlock};
 pub use printable::printable;
 pub use probing::ProbingBlock;
+pub use repetitions::{Figures, Repetition, Repetitions};
 pub use row::{Mark, Row};
 pub use selection::Selection;
 pub use status::{Status, StatusRow};
 pub use table::Layout;
+pub use thresholds::ThresholdBlock;
 pub use view::{ExitFacts, Report, Run, SCHEMA_VERSION};
 
 use thiserror::Error;

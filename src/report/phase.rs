@@ -11,6 +11,7 @@ use crate::probe::Probe;
 use crate::record::{PhaseKind, PhaseName, PhaseRecord, PhaseSettings, PhaseState};
 use crate::stats::{self, Curve, Level, Quantile, Sample, Stage, Summary};
 
+use super::failures::{FailureBlock, OutliersBlock};
 use super::natural;
 use super::probing::ProbingBlock;
 use super::row::Row;
@@ -55,6 +56,10 @@ pub struct PhaseBlock {
     pub stages: Vec<StageBlock>,
     /// The same per node.
     pub nodes: Vec<NodeBlock>,
+    /// Why VMs failed, most frequent reason first.
+    pub failures: Vec<FailureBlock>,
+    /// VMs that were much slower than their crowd.
+    pub outliers: OutliersBlock,
     /// One row per VM, in natural order.
     pub rows: Vec<Row>,
     /// How much of it the tables show.
@@ -203,6 +208,8 @@ impl PhaseBlock {
                 .map(|stage| StageBlock { from: stage.from, to: stage.to, summary: stage.summary })
                 .collect(),
             nodes: nodes(phase),
+            failures: FailureBlock::all(&rows),
+            outliers: OutliersBlock::of(phase, targets),
             rows,
             shown,
             deciding,
@@ -306,7 +313,7 @@ fn statistics(phase: &PhaseRecord) -> BTreeMap<Milestone, Summary> {
 }
 
 /// The participants by node, nodes in natural order, VMs without a node last.
-fn nodes(phase: &PhaseRecord) -> Vec<NodeBlock> {
+pub(super) fn nodes(phase: &PhaseRecord) -> Vec<NodeBlock> {
     let mut groups: BTreeMap<Option<&str>, Vec<&Timeline>> = BTreeMap::new();
     for timeline in phase.participants() {
         groups.entry(timeline.node.as_deref()).or_default().push(timeline);

@@ -8,7 +8,7 @@ use crate::probe::Probe;
 use crate::record::{ClusterFacts, PhaseName, RunRecord};
 use crate::stats;
 
-use super::{Compared, PhaseBlock, build};
+use super::{Compared, PhaseBlock, Repetitions, ThresholdBlock, build};
 use super::{Selection, phase::Counts};
 
 /// Version of the JSON and YAML documents, described in `docs/report-schema.json`
@@ -33,6 +33,10 @@ pub struct Report {
     pub phases: Vec<PhaseBlock>,
     /// The storm against its baseline; absent while there is no storm.
     pub comparison: Option<Compared>,
+    /// How far the storms of the run lie apart; absent while there are fewer than two that are over.
+    pub repetitions: Option<Repetitions>,
+    /// Thresholds that were asked for, in the order in which they were given.
+    pub thresholds: Vec<ThresholdBlock>,
 }
 
 /// Which run a report is about
@@ -114,6 +118,12 @@ impl Report {
     /// What a report of this run shows.
     pub fn of(record: &RunRecord, selection: &Selection) -> Self {
         build::report(record, selection)
+    }
+
+    /// The report, with thresholds that were judged.
+    #[must_use]
+    pub fn with_thresholds(self, thresholds: Vec<ThresholdBlock>) -> Self {
+        Self { thresholds, ..self }
     }
 
     /// How the last phase ended; `None` while there is no phase.

@@ -58,14 +58,16 @@ impl Paired {
         let before: HashMap<u32, f64> = baseline
             .0
             .iter()
-            .filter_map(|timeline| Some((timeline.target, arrival(timeline, milestone, baseline.1)?)))
+            .filter_map(|timeline| {
+                Some((timeline.target, arrival(timeline, milestone, baseline.1).seconds()?))
+            })
             .collect();
         let pairs: Vec<(f64, f64)> = storm
             .0
             .iter()
             .filter_map(|timeline| {
                 let first = *before.get(&timeline.target)?;
-                Some((first, arrival(timeline, milestone, storm.1)?))
+                Some((first, arrival(timeline, milestone, storm.1).seconds()?))
             })
             .collect();
         let ratios = pairs.iter().filter(|(first, _)| *first > 0.0).map(|(first, second)| second / first);

@@ -17,6 +17,10 @@ use super::{Sample, round_to_micros};
 pub struct Level(u16);
 
 impl Level {
+    /// The first one.
+    pub const P0: Self = Self(0);
+    /// One of ten.
+    pub const P10: Self = Self(1_000);
     /// The median.
     pub const P50: Self = Self(5_000);
     /// Nine of ten.

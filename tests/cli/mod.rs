@@ -3,6 +3,7 @@
 mod bad_input;
 mod cleanup;
 mod cleanup_cut_short;
+mod compare;
 mod connection;
 mod dry_run;
 mod hostile;
@@ -17,3 +18,4 @@ mod prober_script;
 mod probing;
 mod record;
 mod secrets;
+mod thresholds;

@@ -96,7 +96,7 @@ fn milestones(phase: &PhaseBlock, wide: bool, width: usize) -> Vec<Milestone> {
 }
 
 /// The guide's word for a milestone: the time to `reachable` is its "Ping".
-pub(super) fn milestone_title(milestone: Milestone, deciding: Option<Probe>) -> String {
+pub(in crate::report) fn milestone_title(milestone: Milestone, deciding: Option<Probe>) -> String {
     if milestone == Milestone::Reachable {
         return match deciding {
             None | Some(Probe::Ping) => "Ping".to_owned(),

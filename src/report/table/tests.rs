@@ -59,6 +59,24 @@ fn stamped_times_are_marked() {
 }
 
 #[test]
+fn unknown_times_are_counted_and_said() {
+    let mut record = fixtures::small();
+    for timeline in &mut record.phases[2].timelines[..2] {
+        timeline.moments.remove(&Milestone::Requested);
+    }
+    let text = plain(&record);
+    assert!(text.contains("  Successful:             12\n"), "{text}");
+    assert!(text.contains("  Unknown times:          2 of the successes"), "{text}");
+    let wide = table(&record, Layout { wide: true, ..Layout::default() });
+    assert!(
+        wide.lines()
+            .any(|line| line.starts_with("Running ") && line.contains("   10        10         2   ")),
+        "{wide}"
+    );
+    assert!(!plain(&fixtures::small()).contains("Unknown"));
+}
+
+#[test]
 fn runs_in_every_stage_have_a_report() {
     insta::assert_snapshot!("fresh", plain(&fixtures::fresh()));
     insta::assert_snapshot!("create_only_interrupted", plain(&fixtures::interrupted(1)));
