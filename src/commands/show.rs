@@ -29,19 +29,22 @@ pub(super) fn rest(
     write(session, &Report::of(record, &selection).with_thresholds(thresholds), false)
 }
 
+/// Shows what the search for the largest storm found: for people that block alone, for programs everything.
+pub(super) fn capacity(session: &Session, record: &RunRecord) -> Result<(), Failure> {
+    let report = Report::of(record, &Selection::default());
+    if !matches!(session.output, Output::Table | Output::Wide) {
+        return write(session, &report, true);
+    }
+    session.console.data(&report.capacity_table(&layout(session, true)))
+}
+
 /// Shows a report.
 pub(super) fn report(session: &Session, report: &Report) -> Result<(), Failure> {
     write(session, report, true)
 }
 
 fn write(session: &Session, report: &Report, title: bool) -> Result<(), Failure> {
-    let layout = Layout {
-        width: session.console.width(),
-        wide: session.output == Output::Wide,
-        title,
-        headers: session.headers,
-        paint: if session.console.paints_stdout() { Paint::Ansi } else { Paint::Plain },
-    };
+    let layout = layout(session, title);
     let unwritable =
         |error: crate::report::Unwritable| Failure::new("the report cannot be shown").because(error);
     let text = match session.output {
@@ -51,4 +54,14 @@ fn write(session: &Session, report: &Report, title: bool) -> Result<(), Failure>
         Output::Name => report.names(),
     };
     session.console.data(&text)
+}
+
+fn layout(session: &Session, title: bool) -> Layout {
+    Layout {
+        width: session.console.width(),
+        wide: session.output == Output::Wide,
+        title,
+        headers: session.headers,
+        paint: if session.console.paints_stdout() { Paint::Ansi } else { Paint::Plain },
+    }
 }

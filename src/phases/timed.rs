@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::board::Board;
 use super::event::{Event, Listener};
 use super::follow::{Following, follow};
-use super::launch::launch;
+use super::launch::{Launch, Scheduled};
 use super::probing::Probing;
 use super::saving::{Saver, put_phase};
 use super::{Interrupt, lineup, probers, resume};
@@ -16,10 +16,10 @@ use crate::cluster::changes::{Changes, News};
 use crate::cluster::lease::Held;
 use crate::cluster::machines::Machine;
 use crate::cluster::names::{Role, labels, run_id_selector};
-use crate::cluster::pace::Timed;
 use crate::cluster::store::RunStore;
 use crate::cluster::{Cluster, Kind, Trouble, machines};
 use crate::observe::{Change, Clock, Fold, Milestone, Receipt};
+use crate::plan::shape::Due;
 use crate::plan::{Target, Template};
 use crate::record::lifecycle::Step;
 use crate::record::{PhaseKind, PhaseName, PhaseRecord, PhaseSettings, PhaseState, RunRecord};
@@ -81,9 +81,10 @@ pub async fn run(work: Work<'_>, record: &mut RunRecord, store: RunStore) -> Res
     };
     let done = match work.step {
         Step::Begin(_) => {
-            for (target, reason) in lineup::leave_out(&mut phase, &targets, &machines, &first) {
+            for (target, reason) in lineup::leave_out(&mut phase, record, &targets, &machines, &first) {
                 (work.events)(&Event::LeftOut { target, reason });
             }
+            lineup::line_up(&mut phase, record);
             HashSet::new()
         }
         Step::Continue(_) => {
@@ -121,11 +122,18 @@ pub async fn run(work: Work<'_>, record: &mut RunRecord, store: RunStore) -> Res
     for change in &first {
         board.apply(change, listed);
     }
-    board.expect_answers(requests.len());
+    let asked: Vec<u32> = requests.iter().map(|scheduled| scheduled.target).collect();
+    board.expect_answers(&asked);
     let patience = Duration::from_secs(work.settings.timeout_seconds);
     let guard = work.lock.guard();
-    let launching =
-        launch(work.cluster, requests, work.settings.concurrency, patience, &work.interrupt, &guard);
+    let launch = Launch {
+        cluster: work.cluster,
+        concurrency: work.settings.concurrency,
+        patience,
+        interrupt: &work.interrupt,
+        guard: &guard,
+    };
+    let launching = launch.begin(requests);
     let following = Following {
         cluster: work.cluster,
         record,
@@ -170,7 +178,10 @@ fn begin(work: &Work<'_>, record: &RunRecord, targets: u32) -> (PhaseRecord, Clo
     match record.phase(name) {
         Some(known) => {
             let mut phase = known.clone();
-            phase.settings = work.settings.clone();
+            // What was begun goes on in the shape in which it was begun.
+            let begun = std::mem::replace(&mut phase.settings, work.settings.clone());
+            let PhaseSettings { shape, order, size, warm_up, .. } = begun;
+            phase.settings = PhaseSettings { shape, order, size, warm_up, ..phase.settings };
             phase.state = PhaseState::Open;
             let clock = Clock::resume(phase.began, phase.server_ahead_micros, work.cluster.server_ahead());
             (phase, clock)
@@ -198,17 +209,22 @@ async fn existing(cluster: &Cluster, run_id: &str) -> Result<HashMap<Target, Mac
     Ok(machines.into_iter().map(|machine| (machine.target(), machine)).collect())
 }
 
-/// One request for every VM that takes part and whose request is not done already.
+/// One request for every VM that takes part and whose request is not done already, in the order of the queue.
+///
+/// In a phase that is continued, what is left keeps its distances, and the first of it leaves at once: what was missed
+/// while nobody was there must not become a storm of its own.
 fn requests(
     work: &Work<'_>,
     record: &RunRecord,
     phase: &PhaseRecord,
     targets: &[Target],
     done: &HashSet<u32>,
-) -> Result<Vec<(u32, Timed)>, Trouble> {
+) -> Result<Vec<Scheduled>, Trouble> {
     let mut requests = Vec::with_capacity(targets.len());
-    for (timeline, target) in phase.timelines.iter().zip(targets) {
-        if timeline.is_over() || done.contains(&timeline.target) {
+    let mut begin = None;
+    for (place, vm) in (0..).zip(phase.queue()) {
+        let (timeline, target) = (&phase.timelines[vm as usize], &targets[vm as usize]);
+        if timeline.is_over() || done.contains(&vm) {
             continue;
         }
         let request = match (phase.name.kind, work.template) {
@@ -221,7 +237,11 @@ fn requests(
             (PhaseKind::Stop, _) => machines::stop(target, work.settings.via)?,
             (PhaseKind::Storm, _) => machines::start(target, work.settings.via)?,
         };
-        requests.push((timeline.target, request));
+        let due = match phase.settings.shape.map_or(Due::After(Duration::ZERO), |shape| shape.due(place)) {
+            Due::After(time) => Due::After(time.saturating_sub(*begin.get_or_insert(time))),
+            wave @ Due::Wave(_) => wave,
+        };
+        requests.push(Scheduled { target: vm, due, request });
     }
     Ok(requests)
 }

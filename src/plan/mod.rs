@@ -2,9 +2,12 @@
 //!
 //! Pure: a plan is made from decided values, without clap and without a cluster.
 
+pub mod capacity;
 pub mod manifest;
+pub mod order;
 pub mod prefix;
 pub mod secrets;
+pub mod shape;
 pub mod sizing;
 pub mod target;
 pub mod template;
@@ -14,6 +17,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::probe::ProbePlan;
 
+pub use order::Order;
+pub use shape::Shape;
 pub use target::Target;
 pub use template::{Template, TemplateFault, TemplateSource};
 

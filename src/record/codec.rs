@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-use super::{ClusterFacts, FORMAT, PhaseName, PhaseRecord, PhaseState, RunRecord, SetupRecord};
+use super::{ClusterFacts, FORMAT, PhaseName, PhaseRecord, PhaseState, RunRecord, Series, SetupRecord};
 use crate::observe::Outcome;
 use crate::plan::Plan;
 
@@ -89,6 +89,8 @@ struct HeadDocument {
     facts: ClusterFacts,
     #[serde(default)]
     setup: SetupRecord,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    series: Vec<Series>,
 }
 
 /// Only the version, so that a newer format is recognised whatever else changed.
@@ -106,6 +108,7 @@ pub fn encode_plan(record: &RunRecord) -> String {
         plan: record.plan.clone(),
         facts: record.facts.clone(),
         setup: record.setup.clone(),
+        series: record.series.clone(),
     };
     serde_json::to_string_pretty(&head).unwrap_or_default()
 }
@@ -138,6 +141,7 @@ pub fn decode_head(plan_json: &str, parts_json: &str) -> Result<(RunRecord, Vec<
         plan: head.plan,
         facts: head.facts,
         setup: head.setup,
+        series: head.series,
         phases: Vec::new(),
     };
     Ok((record, parts))

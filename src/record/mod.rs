@@ -6,15 +6,18 @@ pub mod codec;
 pub mod lifecycle;
 pub mod limit;
 pub mod phase;
+pub mod series;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use limit::FailureLimit;
 pub use phase::{
-    Gap, PhaseKind, PhaseName, PhaseRecord, PhaseSettings, PhaseState, ProbeHealth, SetupRecord, Via,
-    WatchHealth,
+    Gap, NOT_IN_STORM, PhaseKind, PhaseName, PhaseRecord, PhaseSettings, PhaseState, ProbeHealth,
+    SetupRecord, Via, WatchHealth,
 };
+
+pub use series::{Series, SeriesKind};
 
 use crate::plan::Plan;
 
@@ -38,6 +41,9 @@ pub struct RunRecord {
     /// How `setup` went.
     #[serde(default)]
     pub setup: SetupRecord,
+    /// Several storms that belong together, in the order in which they began.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub series: Vec<Series>,
     /// The phases so far, in the order in which they began.
     #[serde(default)]
     pub phases: Vec<PhaseRecord>,
@@ -68,6 +74,7 @@ impl RunRecord {
             plan,
             facts: ClusterFacts::default(),
             setup: SetupRecord::default(),
+            series: Vec::new(),
             phases: Vec::new(),
         }
     }

@@ -6,6 +6,7 @@
 //! [`document`], CSV in [`sheet`].
 
 mod build;
+mod capacity;
 pub mod compare;
 mod compared;
 pub mod document;
@@ -28,8 +29,10 @@ pub mod status;
 pub mod table;
 pub mod thresholds;
 mod view;
+mod waves;
 mod yaml;
 
+pub use capacity::{Capacity, CapacityState, CapacityStorm, GoalValue};
 pub use compared::Compared;
 pub use failures::{FailureBlock, OutlierBlock, OutliersBlock};
 pub use legacy::LegacyOptions;
@@ -44,6 +47,7 @@ pub use status::{Status, StatusRow};
 pub use table::Layout;
 pub use thresholds::ThresholdBlock;
 pub use view::{ExitFacts, Report, Run, SCHEMA_VERSION};
+pub use waves::WaveBlock;
 
 use thiserror::Error;
 

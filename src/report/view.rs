@@ -8,7 +8,7 @@ use crate::probe::Probe;
 use crate::record::{ClusterFacts, PhaseName, RunRecord};
 use crate::stats;
 
-use super::{Compared, PhaseBlock, Repetitions, ThresholdBlock, build};
+use super::{Capacity, Compared, PhaseBlock, Repetitions, ThresholdBlock, build};
 use super::{Selection, phase::Counts};
 
 /// Version of the JSON and YAML documents, described in `docs/report-schema.json`
@@ -35,6 +35,8 @@ pub struct Report {
     pub comparison: Option<Compared>,
     /// How far the storms of the run lie apart; absent while there are fewer than two that are over.
     pub repetitions: Option<Repetitions>,
+    /// The search for the largest storm that meets a goal; absent where there was none.
+    pub capacity: Option<Capacity>,
     /// Thresholds that were asked for, in the order in which they were given.
     pub thresholds: Vec<ThresholdBlock>,
 }

@@ -18,4 +18,5 @@ mod prober_script;
 mod probing;
 mod record;
 mod secrets;
+mod shapes;
 mod thresholds;

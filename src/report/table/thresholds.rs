@@ -31,10 +31,7 @@ pub(in crate::report) fn block(page: &mut Page, thresholds: &[ThresholdBlock]) {
         let places: Vec<String> = places.into_iter().flatten().collect();
         let value = value(threshold);
         let condition = format!("  {}", threshold.condition);
-        grid.push(
-            Some(tone),
-            vec![condition, word.to_owned(), value, places.join(" ")],
-        );
+        grid.push(Some(tone), vec![condition, word.to_owned(), value, places.join(" ")]);
     }
     grid.fit(page.width());
     for line in grid.lines(false, layout.paint).1 {
