@@ -9,8 +9,8 @@ use serde_json::Value;
 
 use crate::support::{Cluster, Ran, until};
 
-/// How late a request may be on a busy computer, in seconds; never early.
-const LATE: f64 = 0.25;
+/// How far a request may be from its time on a busy computer, in seconds.
+const LATE: f64 = 0.5;
 
 /// A cluster with stopped VMs.
 fn stopped(vms: &str) -> Cluster {
@@ -53,18 +53,18 @@ fn assert_sent(phase: &Value, due: impl Fn(usize) -> f64) {
 #[test]
 fn waves_leave_when_it_is_their_time() {
     let cluster = stopped("7");
-    let phase = storm(&cluster, &["--wave", "3/700ms"]);
-    assert_sent(&phase, |place| (place / 3) as f64 * 0.7);
+    let phase = storm(&cluster, &["--wave", "3/1200ms"]);
+    assert_sent(&phase, |place| (place / 3) as f64 * 1.2);
     assert_eq!(waves(&phase), [1, 1, 1, 2, 2, 2, 3]);
-    let expected = serde_json::json!({"kind": "wave", "vms": 3, "every_millis": 700});
+    let expected = serde_json::json!({"kind": "wave", "vms": 3, "every_millis": 1200});
     assert_eq!(phase["settings"]["shape"], expected);
     let blocks = phase["waves"].as_array().unwrap();
     assert_eq!(blocks.iter().map(|wave| wave["vms"].as_u64().unwrap()).collect::<Vec<_>>(), [3, 3, 1]);
     // The recovery curve counts from the first request of all, a VM's time from its own.
     let all = phase["recovery"]["t100_seconds"].as_f64().unwrap();
     let longest = phase["statistics"]["running"]["max_seconds"].as_f64().unwrap();
-    assert!(all >= 1.4 && longest < 1.2, "all back after {all}, the longest took {longest}");
-    cluster.run(&["report"]).exits(0).prints(&["in waves of 3, one every 0.7s", "Wave"]);
+    assert!(all >= 2.4 - LATE && longest < all - 1.0, "all back after {all}, the longest took {longest}");
+    cluster.run(&["report"]).exits(0).prints(&["in waves of 3, one every 1.2s", "Wave"]);
 }
 
 #[test]
@@ -83,8 +83,8 @@ fn ramps_and_rates_leave_one_by_one() {
 fn creates_have_shapes_too() {
     let cluster = Cluster::instant();
     cluster.run(&["setup", "--end", "4", "--probe", "none"]).exits(0);
-    let phase = last_phase(&cluster.run(&["create", "-o", "json", "--wave", "2/600ms"]).exits(0));
-    assert_sent(&phase, |place| (place / 2) as f64 * 0.6);
+    let phase = last_phase(&cluster.run(&["create", "-o", "json", "--wave", "2/1200ms"]).exits(0));
+    assert_sent(&phase, |place| (place / 2) as f64 * 1.2);
 }
 
 #[test]
@@ -101,9 +101,13 @@ fn a_wave_waits_until_the_last_one_is_up_or_has_failed() {
     let at = |row: &Value| row["requested_at_seconds"].as_f64().unwrap();
     let up = |row: &Value| at(row) + row["milestones"]["running"]["seconds"].as_f64().unwrap();
     for wave in [2, 4] {
-        let before = rows[wave - 2..wave].iter().filter(|row| row["outcome"] == "reached").map(up).fold(0.0, f64::max);
+        let before =
+            rows[wave - 2..wave].iter().filter(|row| row["outcome"] == "reached").map(up).fold(0.0, f64::max);
         let next = at(&rows[wave]).min(at(&rows[wave + 1]));
-        assert!((before..before + LATE).contains(&next), "the last wave was up at {before}, the next left at {next}");
+        assert!(
+            (before..before + LATE).contains(&next),
+            "the last wave was up at {before}, the next left at {next}"
+        );
     }
 }
 
@@ -124,7 +128,8 @@ fn a_seed_is_an_order_and_nodes_take_turns() {
     assert_eq!(order(&storm(&cluster, &["--rate", "50/s", "--order", &seed])), first);
     cluster.run(&["stop"]).exits(0);
     let before = cluster.run(&["report", "-o", "json"]).exits(0).json();
-    let last = before["phases"].as_array().unwrap().iter().rev().find(|phase| phase["kind"] == "storm").unwrap();
+    let last =
+        before["phases"].as_array().unwrap().iter().rev().find(|phase| phase["kind"] == "storm").unwrap();
     let node = |vm: usize| last["rows"][vm]["node"].as_str().unwrap().to_owned();
     let turns = order(&storm(&cluster, &["--rate", "50/s", "--order", "node"]));
     let nodes: std::collections::BTreeSet<String> = (0..8).map(node).collect();
@@ -160,7 +165,7 @@ fn started(cluster: &Cluster) -> usize {
 #[test]
 fn a_killed_launch_goes_on_with_the_waves_that_are_left() {
     let cluster = stopped("8");
-    let mut child = cluster.program().spawn(&["storm", "--wave", "2/1500ms"]);
+    let mut child = cluster.program().spawn(&["storm", "--wave", "2/2s"]);
     until(|| started(&cluster) >= 4);
     // The save after the second wave is on its way or done; what it has not saved is untimed, never asked again.
     child.kill().unwrap();
@@ -170,7 +175,7 @@ fn a_killed_launch_goes_on_with_the_waves_that_are_left() {
     cluster
         .run(&["storm", "--rate", "5/s"])
         .exits(2)
-        .complains(&["--rate 5/s contradicts what storm-1 is to be like: wave 2/1500ms"]);
+        .complains(&["--rate 5/s contradicts what storm-1 is to be like: wave 2/2s"]);
     let phase = storm(&cluster, &[]);
     assert_eq!(phase["counts"]["reached"], 8, "{phase}");
     assert_eq!(waves(&phase), [1, 1, 2, 2, 3, 3, 4, 4]);
@@ -179,7 +184,10 @@ fn a_killed_launch_goes_on_with_the_waves_that_are_left() {
     }
     let at = |vm: usize| phase["rows"][vm]["requested_at_seconds"].as_f64().unwrap();
     let apart = at(6) - at(4);
-    assert!((1.5 - LATE..1.5 + LATE).contains(&apart), "the waves that were left keep their distance: {apart}");
+    assert!(
+        (2.0 - LATE..2.0 + LATE).contains(&apart),
+        "the waves that were left keep their distance: {apart}"
+    );
 }
 
 #[test]
@@ -193,7 +201,11 @@ fn an_interrupted_launch_sends_no_more_waves_and_goes_on_later() {
     cluster.run(&["storm", "--phase-timeout", "1s", "-o", "json"]).exits(3);
     let report = cluster.run(&["report", "-o", "json"]).json();
     let phase = report["phases"].as_array().unwrap().last().unwrap();
-    assert_eq!((&phase["counts"]["reached"], &phase["counts"]["timed_out"]), (&4.into(), &2.into()), "{phase}");
+    assert_eq!(
+        (&phase["counts"]["reached"], &phase["counts"]["timed_out"]),
+        (&4.into(), &2.into()),
+        "{phase}"
+    );
     assert_eq!(started(&cluster), 4, "the third wave would have left after 30 s");
     let reason = phase["rows"][5]["reason"].as_str().unwrap();
     assert_eq!(reason, "its request was not sent before the phase's time limit of 1s was over");

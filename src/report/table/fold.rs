@@ -37,7 +37,10 @@ pub(super) fn note(shown: usize, all: &[Row]) -> Option<String> {
     let aside = all.iter().filter(|row| is_set_aside(row)).count();
     let others = all.iter().filter(|row| row.outcome != Outcome::Reached).count() - aside;
     if shown + aside == all.len() && aside > 0 {
-        return Some(format!("... {aside} of {} VMs hidden: not in this storm; -o wide shows all", all.len()));
+        return Some(format!(
+            "... {aside} of {} VMs hidden: not in this storm; -o wide shows all",
+            all.len()
+        ));
     }
     let what = match others {
         0 => format!("the {SLOWEST} slowest"),
