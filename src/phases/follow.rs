@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Semaphore, mpsc};
-use tokio::time::{MissedTickBehavior, interval, sleep_until};
+use tokio::time::{Interval, MissedTickBehavior, interval, sleep_until};
 
 use super::board::{Board, Due};
 use super::event::{Event, Listener};
@@ -63,9 +63,7 @@ pub(super) async fn follow(mut following: Following<'_>, board: &mut Board<'_>) 
         });
     };
     let mut asked = 0_usize;
-    let mut tick = interval(SAVE_EVERY);
-    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    tick.reset();
+    let mut tick = saving_tick();
     let mut cut = None;
     let mut give_up_at: Option<Instant> = None;
     let phase_limit = board.phase.settings.phase_timeout_seconds.map(Duration::from_secs);
@@ -147,6 +145,14 @@ pub(super) async fn follow(mut following: Following<'_>, board: &mut Board<'_>) 
             }
         }
     }
+}
+
+/// Ticks when it is time to save.
+fn saving_tick() -> Interval {
+    let mut tick = interval(SAVE_EVERY);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    tick.reset();
+    tick
 }
 
 /// The next news of the probers; never when nothing is probed.
