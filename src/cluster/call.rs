@@ -77,6 +77,7 @@ impl Cluster {
                 .to_bytes();
             if head.status.is_success() {
                 self.shared.proved.store(true, Ordering::Relaxed);
+                self.shared.let_in.store(true, Ordering::Relaxed);
                 return Ok(Answer { code: head.status, body: body.to_vec() });
             }
             let retry_after =
