@@ -38,7 +38,11 @@ pub async fn command(context: &Context, kind: PhaseKind, args: &PhaseArgs) -> Re
     let session = context.connect().await?;
     let record = run(&session, kind, args).await?;
     let Some(record) = record else { return Ok(Exit::Good) };
-    show::phase(&session, &record, kind)?;
+    let again = format!(
+        "what was measured is saved; show it: kubectl bootstorm report --ns-prefix {}",
+        args.run.prefix
+    );
+    show::phase(&session, &record, kind).map_err(|failure| failure.hint(again))?;
     args.save.save(&session, &record)?;
     Ok(record.last_phase().map_or(Exit::Good, exit_of))
 }

@@ -5,6 +5,7 @@ mod cleanup;
 mod cleanup_cut_short;
 mod connection;
 mod dry_run;
+mod full;
 mod hostile;
 mod interrupt;
 mod kubectl;
