@@ -16,6 +16,7 @@ pub mod names;
 pub mod namespaces;
 pub mod pace;
 pub mod probers;
+mod quantity;
 pub mod store;
 pub mod trouble;
 pub mod watch;

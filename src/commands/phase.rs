@@ -39,7 +39,7 @@ pub async fn command(context: &Context, kind: PhaseKind, args: &PhaseArgs) -> Re
     let record = run(&session, kind, args).await?;
     let Some(record) = record else { return Ok(Exit::Good) };
     show::phase(&session, &record, kind)?;
-    args.save.save(&session, &record)?;
+    args.save.save(session.console, &record)?;
     Ok(record.last_phase().map_or(Exit::Good, exit_of))
 }
 

@@ -54,6 +54,6 @@ pub async fn command(context: &Context, args: &ReportArgs) -> Result<Exit, Failu
         ));
     }
     show::report(&session, &Report::of(&record, &selection))?;
-    args.save.save(&session, &record)?;
+    args.save.save(session.console, &record)?;
     Ok(record.last_phase().map_or(Exit::Good, exit_of))
 }

@@ -129,7 +129,7 @@ async fn phases(session: &Session, args: &RunCommand, resolved: Resolved) -> Res
             record = after;
         }
         if *kind == PhaseKind::Create && args.save.save_results {
-            args.save.save(session, &record)?;
+            args.save.save(session.console, &record)?;
         }
         show_intermediate(session, &record, *kind, args)?;
     }
@@ -139,7 +139,7 @@ async fn phases(session: &Session, args: &RunCommand, resolved: Resolved) -> Res
         (true, false) if created => show::rest(session, &record)?,
         _ => show::report(session, &Report::of(&record, &Selection::default()))?,
     }
-    args.save.save(session, &record)?;
+    args.save.save(session.console, &record)?;
     if args.cleanup {
         let cleanup = CleanupArgs {
             run: args.run.clone(),

@@ -56,7 +56,7 @@ pub async fn command(context: &Context, args: &SetupArgs) -> Result<Exit, Failur
         }
         Output::Json => serde_json::to_string_pretty(&record).unwrap_or_default() + "\n",
         Output::Yaml => serde_saphyr::to_string(&record).unwrap_or_default(),
-        Output::Table | Output::Wide => summary(&session, &record),
+        _ => summary(&session, &record),
     };
     session.console.data(&text)?;
     Ok(Exit::Good)
@@ -99,7 +99,7 @@ pub async fn run(
         check_same(record, &resolved)?;
     }
     let run_id = found.as_ref().map(|(record, _)| record.run_id.clone());
-    let facts = setup::inspect(&session.cluster, &resolved.plan).await?;
+    let facts = setup::inspect(&session.cluster, &resolved.plan, resolved.template.disks()).await?;
     setup::check_clashes(&session.cluster, &resolved.plan, run_id.as_deref()).await?;
     let batch_size = match args.namespace_batch_size {
         values::BatchSize::Auto => setup::batch_size(facts.nodes),

@@ -11,7 +11,7 @@ use crate::cluster::store::RunStore;
 use crate::cluster::{Cluster, Trouble, names};
 use crate::failure::Failure;
 use crate::observe::Clock;
-use crate::plan::{Plan, TemplateSource};
+use crate::plan::{Disk, Plan, TemplateSource};
 use crate::record::{ClusterFacts, RunRecord};
 
 /// The permissions that a run of this plan needs, with records in `namespace`.
@@ -56,7 +56,7 @@ pub fn permissions(plan: &Plan, namespace: &str) -> Vec<Permission> {
 /// Looks at the cluster; changes nothing.
 ///
 /// Fails when `KubeVirt` is not there, or a permission is missing.
-pub async fn inspect(cluster: &Cluster, plan: &Plan) -> Result<ClusterFacts, Failure> {
+pub async fn inspect(cluster: &Cluster, plan: &Plan, disks: Vec<Disk>) -> Result<ClusterFacts, Failure> {
     match cluster.kubevirt().await? {
         KubeVirtState::Deployed(_) => {}
         KubeVirtState::Unfinished(phase) => {
@@ -79,7 +79,7 @@ pub async fn inspect(cluster: &Cluster, plan: &Plan) -> Result<ClusterFacts, Fai
         }
         return Err(failure.hint("ask for these permissions, then check with: kubectl auth can-i --list"));
     }
-    Ok(cluster.facts().await?)
+    Ok(cluster.facts(disks).await?)
 }
 
 /// Fails when a namespace of the plan exists and was not made by this run.

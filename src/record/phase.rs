@@ -196,6 +196,9 @@ pub struct SetupRecord {
     pub done: bool,
 }
 
+/// The most timelines that a stored phase may hold.
+const MOST_TIMELINES: usize = crate::plan::MOST_TARGETS as usize;
+
 /// One execution of a phase
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PhaseRecord {
@@ -219,6 +222,7 @@ pub struct PhaseRecord {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub probing: Option<ProbeHealth>,
     /// One timeline per target, in the order of the plan's targets.
+    #[serde(deserialize_with = "super::at_most::<MOST_TIMELINES, _, _>")]
     pub timelines: Vec<Timeline>,
 }
 

@@ -1,13 +1,13 @@
 //! The storm against its baseline, as shown.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::observe::{Milestone, Outcome};
 use crate::record::{PhaseName, PhaseRecord, PhaseState};
 use crate::stats::{Comparison, Evidence, Sample, Verdict};
 
 /// A storm against its baseline
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Compared {
     /// The phase that counts as the baseline; absent when the run has none.
     pub baseline: Option<PhaseName>,

@@ -5,14 +5,19 @@
 //! decision. The first line of defence against hostile text is here: formats for a terminal pass everything that
 //! comes from a cluster through [`printable()`].
 
+mod benchmark;
 mod build;
 mod compared;
+mod csv;
 #[cfg(test)]
 pub(crate) mod fixtures;
 mod json;
+mod junit;
 pub mod legacy;
+mod markdown;
 mod name;
 mod natural;
+mod openmetrics;
 pub mod paint;
 mod phase;
 mod printable;

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::observe::{Milestone, Moment, Offset, Outcome, Source, Timeline};
 use crate::plan::Target;
 use crate::stats;
 
 /// When a VM passed a milestone
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Mark {
     /// Seconds from this VM's request.
     #[serde(serialize_with = "stats::micros")]
@@ -19,7 +19,7 @@ pub struct Mark {
 }
 
 /// One VM in one phase
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Row {
     /// Namespace of the VM.
     pub namespace: String,
@@ -43,6 +43,7 @@ pub struct Row {
     /// The milestones that it passed.
     pub milestones: BTreeMap<Milestone, Mark>,
     /// Probe → when the guest answered it.
+    #[serde(default)]
     pub probes: BTreeMap<String, Mark>,
 }
 
