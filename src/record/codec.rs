@@ -121,11 +121,7 @@ pub fn decode_head(plan_json: &str, parts_json: &str) -> Result<(RunRecord, Vec<
         return Err(CodecError::Newer { found: version.format });
     }
     let head: HeadDocument = serde_json::from_str(plan_json).map_err(|e| unreadable("plan.json", e))?;
-    let plan = &head.plan;
-    if plan.start < 1 || plan.end < plan.start || plan.end - plan.start >= MOST_TARGETS {
-        let why = format!("its range from {} to {} is impossible", plan.start, plan.end);
-        return Err(CodecError::Unreadable("plan.json".to_owned(), why));
-    }
+    check_range(&head.plan)?;
     let parts = serde_json::from_str(parts_json).map_err(|e| unreadable("parts.json", e))?;
     let record = RunRecord {
         format: head.format,
@@ -137,6 +133,15 @@ pub fn decode_head(plan_json: &str, parts_json: &str) -> Result<(RunRecord, Vec<
         phases: Vec::new(),
     };
     Ok((record, parts))
+}
+
+/// Checks that a plan has at least one VM and not too many.
+pub fn check_range(plan: &Plan) -> Result<(), CodecError> {
+    if plan.start >= 1 && plan.end >= plan.start && plan.end - plan.start < MOST_TARGETS {
+        return Ok(());
+    }
+    let why = format!("its range from {} to {} is impossible", plan.start, plan.end);
+    Err(CodecError::Unreadable("plan.json".to_owned(), why))
 }
 
 /// Packs a phase into chunks.

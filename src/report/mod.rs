@@ -22,6 +22,7 @@ pub mod paint;
 mod phase;
 mod printable;
 mod probing;
+pub mod read;
 mod row;
 mod selection;
 pub mod status;

@@ -5,12 +5,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::plan::{Disk, TemplateSource};
 use crate::probe::Probe;
-use crate::record::{ClusterFacts, NodeKind, PhaseName, RateLimit, RunRecord, StorageClassFacts};
+use crate::record::{ClusterFacts, NodeKind, PhaseKind, PhaseName, RateLimit, RunRecord, StorageClassFacts};
 use crate::record::{MOST_PHASES, at_most};
 use crate::stats;
 
+use super::Selection;
+use super::phase::{Counts, Shown};
 use super::{Compared, PhaseBlock, build};
-use super::{Selection, phase::Counts};
 
 /// Version of the JSON and YAML documents, described in `docs/report-schema.json`
 ///
@@ -149,6 +150,26 @@ impl Report {
     pub fn exit_facts(&self) -> Option<ExitFacts> {
         let last = self.phases.last()?;
         Some(ExitFacts { phase: last.name, done: last.is_done(), counts: last.counts })
+    }
+
+    /// Fills in what a written report leaves out: how much of each phase tables show.
+    pub(super) fn complete(&mut self) {
+        let compared = self.comparison.as_ref();
+        let storm = compared.map(|compared| compared.storm);
+        let last = |kind| self.phases.iter().rev().find(|phase| phase.kind == kind).map(|phase| phase.name);
+        let stop =
+            if storm.is_some() { compared.and_then(|compared| compared.stop) } else { last(PhaseKind::Stop) };
+        let baseline = if storm.is_some() {
+            compared.and_then(|compared| compared.baseline)
+        } else {
+            last(PhaseKind::Create)
+        };
+        let full = [baseline, stop, storm];
+        let deciding = self.plan.probes.first().copied();
+        for phase in &mut self.phases {
+            phase.shown = if full.contains(&Some(phase.name)) { Shown::Full } else { Shown::Brief };
+            phase.deciding = deciding;
+        }
     }
 
     /// The phase of that name.

@@ -25,7 +25,8 @@ pub(super) fn write(page: &mut Page, phase: &PhaseBlock) {
     page.toned(Tone::Heading, "Statistics:");
     counts(page, phase);
     times(page, phase);
-    if phase.kind == PhaseKind::Storm {
+    // Without the spread of the requests there is no recovery curve.
+    if phase.kind == PhaseKind::Storm && phase.spans.request_skew.is_some() {
         recovery(page, phase);
     }
     if let (Some(requests), Some(accepts)) = (phase.spans.request_skew, phase.spans.accept_skew) {
