@@ -12,6 +12,7 @@ pub mod phase;
 pub mod plan_args;
 pub mod presentation;
 pub mod report;
+pub mod results;
 pub mod run;
 pub mod sandbox;
 pub mod sandbox_args;

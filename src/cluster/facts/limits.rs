@@ -20,19 +20,19 @@ pub(super) fn of(configuration: &Value, version: Option<&str>) -> Vec<RateLimit>
         let configured = set.is_some();
         let (qps, burst) = set
             .map(|(qps, burst)| (qps, u32::try_from(burst).unwrap_or(u32::MAX)))
-            .or_else(|| default(component, release(version?)?))?;
+            .or_else(|| Some(default(component, release(version?)?)))?;
         Some(RateLimit { component: (*component).to_owned(), qps, burst, configured })
     };
     COMPONENTS.iter().filter_map(limit).collect()
 }
 
 /// Defaults by release: virt-api was raised in 1.7.0 and 1.6.4, virt-handler in 1.7.0.
-fn default(component: &str, release: (u32, u32, u32)) -> Option<(f64, u32)> {
+fn default(component: &str, release: (u32, u32, u32)) -> (f64, u32) {
     match component {
-        "virt-api" if release < (1, 6, 4) => Some((5.0, 10)),
-        "virt-handler" if release < (1, 7, 0) => Some((5.0, 10)),
-        "virt-handler" => Some((50.0, 100)),
-        _ => Some((200.0, 400)),
+        "virt-api" if release < (1, 6, 4) => (5.0, 10),
+        "virt-handler" if release < (1, 7, 0) => (5.0, 10),
+        "virt-handler" => (50.0, 100),
+        _ => (200.0, 400),
     }
 }
 

@@ -17,7 +17,7 @@ pub(super) fn kinds(nodes: &[Node]) -> Vec<NodeKind> {
     }
     let counted = |(kind, (nodes, schedulable))| NodeKind { nodes, schedulable, ..kind };
     let mut kinds: Vec<NodeKind> = kinds.into_iter().map(counted).collect();
-    kinds.sort_by(|a, b| b.nodes.cmp(&a.nodes));
+    kinds.sort_by_key(|kind| std::cmp::Reverse(kind.nodes));
     kinds
 }
 

@@ -50,10 +50,10 @@ fn milestones(phases: &[PhaseBlock]) -> Family {
                 ("mean", summary.mean),
                 ("stddev", summary.stddev),
                 ("max", summary.max),
-                ("p50", quantile(summary.p50)),
-                ("p90", quantile(summary.p90)),
-                ("p95", quantile(summary.p95)),
-                ("p99", quantile(summary.p99)),
+                ("p50", Some(quantile(summary.p50))),
+                ("p90", Some(quantile(summary.p90))),
+                ("p95", Some(quantile(summary.p95))),
+                ("p99", Some(quantile(summary.p99))),
             ];
             for (statistic, value) in values {
                 let labels =
@@ -143,6 +143,6 @@ fn counter(
     family
 }
 
-fn quantile(quantile: Quantile) -> Option<f64> {
-    Some(quantile.seconds().unwrap_or(f64::INFINITY))
+fn quantile(quantile: Quantile) -> f64 {
+    quantile.seconds().unwrap_or(f64::INFINITY)
 }

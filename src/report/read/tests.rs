@@ -191,7 +191,7 @@ fn damaged() -> impl Strategy<Value = Vec<u8>> {
     (prop::sample::select(texts), bytes, values, end).prop_map(|(text, bytes, values, end)| {
         let mut text = text.into_bytes();
         for (index, value) in values {
-            replace_value(&mut text, &index, value);
+            replace_value(&mut text, index, value);
         }
         for (index, byte) in bytes {
             let index = index.index(text.len());
@@ -205,7 +205,7 @@ fn damaged() -> impl Strategy<Value = Vec<u8>> {
 }
 
 /// Puts a value in place of the one behind some colon.
-fn replace_value(text: &mut Vec<u8>, index: &prop::sample::Index, value: &str) {
+fn replace_value(text: &mut Vec<u8>, index: prop::sample::Index, value: &str) {
     let ends = text.iter().enumerate().filter(|(_, byte)| **byte == b':').map(|(at, _)| at + 1);
     let starts: Vec<usize> = ends.collect();
     if starts.is_empty() {
