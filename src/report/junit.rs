@@ -73,8 +73,7 @@ fn case(text: &mut String, class: &str, phase: &PhaseBlock, row: &Row) {
         Outcome::TimedOut => Some(fault("failure", row.outcome, reason)),
         Outcome::Failed => Some(fault("error", row.outcome, reason)),
         Outcome::Pending => Some(fault("error", row.outcome, row.reason.as_deref().unwrap_or("not decided"))),
-        // The schema of the Ant task lets nothing stand in it; the reason is in the other formats.
-        Outcome::Excluded => Some("<skipped/>".to_owned()),
+        Outcome::Excluded => Some(format!("<skipped message=\"{}\"/>", escaped(reason))),
     };
     let _ = match element {
         None => writeln!(text, "/>"),
