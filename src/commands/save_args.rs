@@ -32,7 +32,7 @@ impl SaveArgs {
             return Ok(());
         }
         let options =
-            LegacyOptions { storage_driver: self.storage_driver.clone(), ..LegacyOptions::default() };
+            LegacyOptions { storage_driver: self.storage_driver.clone(), disks: record.facts.data_disks() };
         let files = legacy::files(record, &options)
             .map_err(|error| Failure::new("the results cannot be saved").because(error))?;
         let mut folder = None;

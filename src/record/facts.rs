@@ -38,6 +38,13 @@ pub struct ClusterFacts {
     pub tool: Option<String>,
 }
 
+impl ClusterFacts {
+    /// How many disks with data each VM has, at least one: the number that the origin tool sorts results by.
+    pub fn data_disks(&self) -> usize {
+        self.disks.iter().filter(|disk| !disk.is_settings()).count().max(1)
+    }
+}
+
 /// Nodes that are alike
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct NodeKind {

@@ -32,7 +32,7 @@ fn suite(text: &mut String, report: &Report, id: usize, phase: &PhaseBlock) {
     // Writing to a string cannot fail.
     let _ = writeln!(
         text,
-        "  <testsuite id=\"{id}\" name=\"{}\" package=\"{run}\" timestamp=\"{began}\" hostname=\"cluster\" tests=\"{}\" failures=\"{}\" errors=\"{}\" skipped=\"{}\" time=\"{time:.6}\">",
+        "  <testsuite id=\"{id}\" name=\"{}\" package=\"{run}\" timestamp=\"{began}\" hostname=\"cluster\" tests=\"{}\" failures=\"{}\" errors=\"{}\" skipped=\"{}\" time=\"{time:.3}\">",
         phase.name,
         phase.rows.len(),
         counts.timed_out,
@@ -66,7 +66,7 @@ fn case(text: &mut String, class: &str, phase: &PhaseBlock, row: &Row) {
     let last = row.milestones.values().map(|mark| mark.seconds).reduce(f64::max);
     let time = row.seconds(phase.goal).or(last).unwrap_or_default();
     let name = escaped(&format!("{}/{}", row.namespace, row.name));
-    let _ = write!(text, "    <testcase name=\"{name}\" classname=\"{class}\" time=\"{time:.6}\"");
+    let _ = write!(text, "    <testcase name=\"{name}\" classname=\"{class}\" time=\"{time:.3}\"");
     let reason = row.reason.as_deref().unwrap_or("no reason is known");
     let element = match row.outcome {
         Outcome::Reached => None,
