@@ -7,6 +7,8 @@ mod check;
 mod kind;
 pub mod legacy;
 
+use std::borrow::Cow;
+
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 
@@ -155,11 +157,11 @@ impl Document {
     /// What a report shows of it.
     ///
     /// Fails when phases are chosen that it does not have, or that a finished report does not compare.
-    pub fn report(&self, selection: &Selection) -> Result<Report, String> {
+    pub fn report(&self, selection: &Selection) -> Result<Cow<'_, Report>, String> {
         match self {
             Self::Run(run) => {
                 selection.check(run)?;
-                Ok(Report::of(run, selection))
+                Ok(Cow::Owned(Report::of(run, selection)))
             }
             Self::Report(report) => {
                 let compared = report.comparison.as_ref();
@@ -171,7 +173,7 @@ impl Document {
                         "the file holds a finished report; only a run.json can be compared anew".into()
                     );
                 }
-                Ok(report.as_ref().clone())
+                Ok(Cow::Borrowed(report))
             }
         }
     }

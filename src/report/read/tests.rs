@@ -21,7 +21,7 @@ fn runs() -> Vec<RunRecord> {
 }
 
 fn report_of(bytes: &[u8]) -> Report {
-    document(bytes).unwrap().report(&Selection::default()).unwrap()
+    document(bytes).unwrap().report(&Selection::default()).unwrap().into_owned()
 }
 
 /// Shows a report in every format; the sum of the lengths keeps the work from being left out.
@@ -66,7 +66,7 @@ fn a_run_reads_back_whole_and_can_be_compared_anew() {
     }
     let selection = Selection { baseline: "stop-1".parse().ok(), ..Selection::default() };
     let run = Document::Run(Box::new(fixtures::small()));
-    assert_eq!(run.report(&selection).unwrap().comparison.unwrap().baseline, selection.baseline);
+    assert_eq!(run.report(&selection).unwrap().comparison.as_ref().unwrap().baseline, selection.baseline);
     let report = Report::of(&fixtures::small(), &Selection::default());
     let finished = Document::Report(Box::new(report));
     assert!(finished.report(&selection).unwrap_err().contains("only a run.json"));
