@@ -44,7 +44,7 @@ pub async fn command(context: &Context, kind: PhaseKind, args: &PhaseArgs) -> Re
     let last = record.last_phase();
     let thresholds = args.fail_if.judge(&record, last.map(|phase| phase.name));
     show::phase(&session, &record, kind, thresholds.clone())?;
-    args.save.save(&session, &record)?;
+    args.save.save(session.console, &record)?;
     Ok(args.fail_if.exit(&session, &thresholds, last.map_or(Exit::Good, exit_of)))
 }
 

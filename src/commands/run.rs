@@ -151,7 +151,7 @@ async fn phases(session: &Session, args: &RunCommand, resolved: Resolved) -> Res
             record = after;
         }
         if *kind == PhaseKind::Create && args.save.save_results {
-            args.save.save(session, &record)?;
+            args.save.save(session.console, &record)?;
         }
         show_intermediate(session, &record, *kind, args)?;
     }
@@ -165,7 +165,7 @@ async fn phases(session: &Session, args: &RunCommand, resolved: Resolved) -> Res
             show::report(session, &report.with_thresholds(thresholds.clone()))?;
         }
     }
-    args.save.save(session, &record)?;
+    args.save.save(session.console, &record)?;
     if args.cleanup {
         let cleanup = CleanupArgs {
             run: args.run.clone(),

@@ -1,6 +1,6 @@
 //! The storm against its baseline, as shown.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::phase;
 use crate::observe::{Milestone, Outcome, Timeline};
@@ -11,7 +11,7 @@ use crate::stats::{
 };
 
 /// A storm against its baseline
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Compared {
     /// The phase that counts as the baseline; absent when the run has none.
     pub baseline: Option<PhaseName>,
@@ -28,6 +28,7 @@ pub struct Compared {
     /// Why there is no verdict.
     pub unjudged: Option<String>,
     /// What held the storm up, as far as the data tells; empty where the verdict is good or nothing points anywhere.
+    #[serde(default)]
     pub advice: Vec<Advice>,
 }
 

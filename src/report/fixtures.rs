@@ -3,7 +3,8 @@
 use crate::observe::{Milestone, Offset, Outcome, Timeline};
 use crate::plan::{Plan, TemplateSource};
 use crate::record::{
-    ClusterFacts, Gap, PhaseKind, PhaseName, PhaseRecord, PhaseSettings, PhaseState, RunRecord, SetupRecord,
+    ClusterFacts, Gap, NodeKind, PhaseKind, PhaseName, PhaseRecord, PhaseSettings, PhaseState, RateLimit,
+    RunRecord, SetupRecord, StorageClassFacts,
 };
 
 /// How long the VMs of a phase take, in seconds.
@@ -30,6 +31,27 @@ pub(crate) fn guide() -> RunRecord {
         nodes: Some(4),
         schedulable_nodes: Some(3),
         tool: Some("0.1.0".into()),
+        cdi: Some("v1.63.1".into()),
+        node_kinds: vec![NodeKind {
+            nodes: 4,
+            schedulable: 3,
+            cpu_millis: Some(32_000),
+            memory_gib: Some(128),
+            architecture: Some("amd64".into()),
+            os: Some("Fedora CoreOS 42".into()),
+            kernel: Some("6.14.0".into()),
+            container_runtime: Some("cri-o://1.34.0".into()),
+            kubelet: Some("v1.34.1".into()),
+        }],
+        storage_classes: vec![StorageClassFacts {
+            name: "fast".into(),
+            provisioner: "rook-ceph.rbd.csi.ceph.com".into(),
+            binding_mode: Some("Immediate".into()),
+            default: true,
+            used: false,
+        }],
+        rate_limits: vec![RateLimit { component: "virt-api".into(), qps: 5.0, burst: 10, configured: false }],
+        disks: crate::plan::Template::container_disk("quay.io/containerdisks/fedora:42").disks(),
     };
     let [create, stop, storm] = &mut record.phases[..] else { unreachable!("healthy has three phases") };
     for index in [36, 70] {

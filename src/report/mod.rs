@@ -5,21 +5,27 @@
 //! decision. Hostile text is stopped where it leaves: tables in their cells and lines ([`printable()`]), JSON and YAML in
 //! [`document`], CSV in [`sheet`].
 
+mod benchmark;
 mod build;
 pub mod compare;
 mod compared;
+mod csv;
 pub mod document;
 mod failures;
 #[cfg(test)]
 pub(crate) mod fixtures;
 mod json;
+mod junit;
 pub mod legacy;
+mod markdown;
 mod name;
 mod natural;
+mod openmetrics;
 pub mod paint;
 mod phase;
 pub mod printable;
 mod probing;
+pub mod read;
 mod repetitions;
 mod row;
 mod selection;

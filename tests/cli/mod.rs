@@ -6,6 +6,7 @@ mod cleanup_cut_short;
 mod compare;
 mod connection;
 mod dry_run;
+mod formats;
 mod hostile;
 mod interrupt;
 mod kubectl;

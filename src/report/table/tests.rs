@@ -42,6 +42,15 @@ fn colour_adds_nothing_but_styles() {
 }
 
 #[test]
+fn the_guides_run_in_colour_at_80_and_140_columns() {
+    for width in [80, 140] {
+        let layout = Layout { width, paint: Paint::Ansi, ..Layout::default() };
+        let coloured = table(&fixtures::guide(), layout).replace('\u{1b}', "ESC");
+        insta::assert_snapshot!(format!("the_guides_run_in_colour_at_{width}_columns"), coloured);
+    }
+}
+
+#[test]
 fn ping_has_a_column_once_guests_are_probed() {
     let probed = plain(&fixtures::probed());
     insta::assert_snapshot!(probed);

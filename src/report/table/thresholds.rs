@@ -3,7 +3,7 @@
 use super::grid::{Column, Grid};
 use super::{Page, words};
 use crate::report::paint::Tone;
-use crate::report::thresholds::ThresholdBlock;
+use crate::report::thresholds::{Missing, ThresholdBlock};
 use crate::report::view::Report;
 use crate::stats::threshold::Unit;
 
@@ -31,10 +31,7 @@ pub(in crate::report) fn block(page: &mut Page, thresholds: &[ThresholdBlock]) {
         let places: Vec<String> = places.into_iter().flatten().collect();
         let value = value(threshold);
         let condition = format!("  {}", threshold.condition);
-        grid.push(
-            Some(tone),
-            vec![condition, word.to_owned(), value, places.join(" ")],
-        );
+        grid.push(Some(tone), vec![condition, word.to_owned(), value, places.join(" ")]);
     }
     grid.fit(page.width());
     for line in grid.lines(false, layout.paint).1 {
@@ -44,8 +41,10 @@ pub(in crate::report) fn block(page: &mut Page, thresholds: &[ThresholdBlock]) {
 }
 
 /// The value of a threshold, as people read it.
-fn value(threshold: &ThresholdBlock) -> String {
-    let Some(value) = threshold.value else { return threshold.missing.unwrap_or("unknown").to_owned() };
+pub(in crate::report) fn value(threshold: &ThresholdBlock) -> String {
+    let Some(value) = threshold.value else {
+        return threshold.missing.unwrap_or(Missing::Unknown).word().to_owned();
+    };
     match threshold.unit {
         Unit::Seconds => words::seconds(value),
         Unit::Ratio => format!("{value:.2}x"),

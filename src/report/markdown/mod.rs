@@ -1,0 +1,124 @@
+//! Markdown, to paste into an issue or a page: verdict, comparison, statistics, failures by reason, worst VMs folded.
+//!
+//! GitHub's dialect. Everything that a cluster or a user named stands in code spans, where it is neither markup nor a
+//! mention nor a link.
+
+mod blocks;
+mod failures;
+mod text;
+
+use std::fmt::Write as _;
+
+use super::Report;
+use super::phase::{PhaseBlock, Shown};
+use text::{code, seconds};
+
+impl Report {
+    /// The report as Markdown.
+    pub fn markdown(&self) -> String {
+        let mut page = String::new();
+        // Writing to a string cannot fail, here and below.
+        let _ = writeln!(page, "## Boot storm {}\n", code(&self.run.name));
+        verdict(&mut page, self);
+        blocks::comparison(&mut page, self);
+        for phase in self.phases.iter().filter(|phase| phase.shown == Shown::Full) {
+            of_phase(&mut page, phase);
+        }
+        blocks::environment(&mut page, self);
+        page.truncate(page.trim_end().len());
+        page.push('\n');
+        page
+    }
+}
+
+fn verdict(page: &mut String, report: &Report) {
+    let Some(last) = report.phases.last() else {
+        page.push_str("Nothing was measured yet.\n\n");
+        return;
+    };
+    match report.comparison.as_ref() {
+        Some(compared) => match (&compared.verdict, &compared.unjudged) {
+            (Some(verdict), _) => {
+                let grade = verdict.grade.word().to_uppercase();
+                let _ = writeln!(page, "**Verdict: {grade}** - {}\n", text::plain(&verdict.reason));
+            }
+            (None, Some(why)) => {
+                let _ = writeln!(page, "**No verdict**, because {}\n", text::plain(why));
+            }
+            (None, None) => {}
+        },
+        None => {
+            let _ = writeln!(page, "No storm was measured yet; the last phase is {}.\n", last.name);
+        }
+    }
+}
+
+fn of_phase(page: &mut String, phase: &PhaseBlock) {
+    let counts = &phase.counts;
+    let _ = writeln!(page, "### {}\n", phase.name);
+    let _ = write!(page, "{} of {} VMs {}", counts.reached, counts.participants, phase.goal);
+    let others = [
+        (counts.failed, "failed"),
+        (counts.timed_out, "timed out"),
+        (counts.excluded, "did not take part"),
+        (counts.pending, "not decided"),
+    ];
+    for (count, word) in others.into_iter().filter(|(count, _)| *count > 0) {
+        let _ = write!(page, ", {count} {word}");
+    }
+    if let Some(total) = phase.spans.total {
+        let _ = write!(page, "; took {}", seconds(Some(total)));
+    }
+    if !phase.is_done() {
+        let _ = write!(page, "; **not over** ({})", phase.state.word());
+    }
+    page.push_str(".\n\n");
+    blocks::statistics(page, phase);
+    failures::grouped(page, phase);
+    failures::worst(page, phase);
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::record::RunRecord;
+    use crate::report::{Report, Selection, fixtures};
+
+    fn markdown(record: &RunRecord) -> String {
+        Report::of(record, &Selection::default()).markdown()
+    }
+
+    #[test]
+    fn the_guides_run() {
+        insta::assert_snapshot!(markdown(&fixtures::guide()));
+    }
+
+    #[test]
+    fn runs_in_other_stages() {
+        assert!(markdown(&fixtures::fresh()).contains("Nothing was measured yet."));
+        assert!(markdown(&fixtures::interrupted(2)).contains("No storm was measured yet"));
+        assert!(markdown(&fixtures::interrupted(3)).contains("**No verdict**, because storm-1 is not over"));
+    }
+
+    #[test]
+    fn hostile_text_stays_in_its_code_span() {
+        let mut record = fixtures::with_failures();
+        record.plan.prefix = "a`</details>@b".into();
+        record.phases[2].timelines[1].reason = Some("``x|y`` <img src=x>\n# @everyone #1".into());
+        let text = markdown(&record);
+        assert!(text.contains(r"``` ``x\|y`` <img src=x>\n# @everyone #1 ```"), "{text}");
+        assert!(text.contains("## Boot storm `` a`</details>@b ``"), "{text}");
+        // What is left without the spans holds no markup of theirs.
+        assert_eq!(text.matches("<details>").count(), text.matches("</details>\n").count());
+    }
+
+    #[test]
+    fn ten_thousand_vms_still_fit_into_a_comment() {
+        let mut record = fixtures::healthy(10_000);
+        for (index, timeline) in record.phases[2].timelines.iter_mut().enumerate() {
+            timeline.outcome = crate::observe::Outcome::Failed;
+            timeline.reason = Some(format!("reason {index} {}", "x".repeat(3000)));
+        }
+        // GitHub takes 65,536 characters.
+        assert!(markdown(&record).chars().count() < 40_000);
+    }
+}
