@@ -63,6 +63,7 @@ pub struct LineStream {
     /// Ends with the command or its connection; a broken connection does not end the output by itself.
     end: BoxFuture<'static, Option<Status>>,
     /// How it ended, once it has; within it, what the server said.
+    #[expect(clippy::option_option, reason = "that it ended, and what was said then, are two things")]
     ended: Option<Option<Status>>,
     _process: AttachedProcess,
 }

@@ -61,7 +61,7 @@ mod tests {
         let ours = Process::ours().unwrap();
         assert!(!Process::is_dead(ours.name()));
         let (rest, start) = ours.name().rsplit_once(':').unwrap();
-        assert!(Process::is_dead(&format!("{rest}:{}1", start)), "the number was given to another process");
+        assert!(Process::is_dead(&format!("{rest}:{start}1")), "the number was given to another process");
         let mut child = std::process::Command::new("true").spawn().unwrap();
         let name = format!("{}:{}:1", place().unwrap(), child.id());
         child.wait().unwrap();

@@ -126,7 +126,7 @@ impl Command {
             presentation.log_file.as_deref(),
         )?;
         match self {
-            Self::Run(args) => run::command(context, &args).await,
+            Self::Run(args) => Box::pin(run::command(context, &args)).await,
             Self::Setup(args) => setup::command(context, &args).await,
             Self::Create(args) => create::command(context, &args).await,
             Self::Stop(args) => stop::command(context, &args).await,

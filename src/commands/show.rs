@@ -9,7 +9,7 @@ use crate::report::{Layout, Paint, Report, Selection, ThresholdBlock, Unwritable
 
 /// Where and how a result is shown
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Screen {
+pub struct Screen {
     pub(super) console: Console,
     pub(super) output: Output,
     headers: bool,

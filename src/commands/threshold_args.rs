@@ -67,7 +67,7 @@ impl FailIfArgs {
     /// The exit code with the thresholds taken into account: a crossed one wins over VMs that missed their goal.
     ///
     /// Says which ones were crossed where the format of the result is not for people, who have seen it there.
-    pub(super) fn exit(&self, screen: impl Into<Screen>, blocks: &[ThresholdBlock], otherwise: Exit) -> Exit {
+    pub fn exit(&self, screen: impl Into<Screen>, blocks: &[ThresholdBlock], otherwise: Exit) -> Exit {
         let screen = screen.into();
         let crossed: Vec<&ThresholdBlock> = blocks.iter().filter(|block| block.crossed).collect();
         if !matches!(screen.output, Output::Table | Output::Wide | Output::Markdown) {

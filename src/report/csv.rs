@@ -155,6 +155,19 @@ mod tests {
     }
 
     #[test]
+    fn a_time_that_nobody_knows_is_empty_and_says_so() {
+        let (headers, rows) = read(&csv(&fixtures::continued()));
+        let cell = |name: &str| {
+            let column = headers.iter().position(|header| header == name).unwrap();
+            let storm = rows.iter().find(|row| row[1] == "storm-1").unwrap();
+            storm[column].clone()
+        };
+        assert_eq!((cell("running_seconds").as_str(), cell("running_source").as_str()), ("", "unknown"));
+        assert_eq!((cell("gone_source").as_str(), cell("outcome").as_str()), ("", "reached"));
+        assert_eq!(cell("requested_at_seconds"), "");
+    }
+
+    #[test]
     fn a_run_without_phases_has_only_headers_and_they_can_be_left_out() {
         let (headers, rows) = read(&csv(&fixtures::fresh()));
         assert_eq!(

@@ -26,6 +26,11 @@ impl FailureBlock {
     pub(super) fn all(rows: &[Row]) -> Vec<Self> {
         let failed: Vec<&Row> =
             rows.iter().filter(|row| matches!(row.outcome, Outcome::Failed | Outcome::TimedOut)).collect();
+        Self::grouped(&failed)
+    }
+
+    /// These rows by reason, most frequent first.
+    pub(super) fn grouped(failed: &[&Row]) -> Vec<Self> {
         let groups = reason::group(failed.iter().map(|row| row.reason.as_deref()));
         let block = |group: stats::ReasonGroup| {
             let first = failed.get(*group.members.first()?)?;

@@ -227,3 +227,14 @@ fn end(phase: &mut PhaseRecord, index: usize, outcome: Outcome, reason: &str) {
     timeline.outcome = outcome;
     timeline.reason = Some(reason.to_owned());
 }
+
+/// A storm that was killed and continued: when the first VM's request was sent is lost.
+pub(crate) fn continued() -> RunRecord {
+    let mut record = small();
+    let storm = &mut record.phases[2];
+    storm.continued = 2;
+    storm.watch.gaps = vec![Gap { from: Offset::from_seconds(1.0), to: Offset::from_seconds(13.3) }];
+    storm.timelines[0].moments.remove(&Milestone::Requested);
+    storm.timelines[0].untimed = true;
+    record
+}

@@ -1,13 +1,15 @@
-//! `JUnit` XML: one test suite per phase, one test case per VM.
+//! `JUnit` XML: one test suite per phase, one test case per VM, and a suite of the thresholds.
 //!
 //! Valid for the two schemas in common use (of the Ant task and of Jenkins), which is why each suite carries attributes
 //! and elements that say nothing. A VM that ran out of time is a failure, one that cannot reach the goal an error, one
-//! that took no part is skipped. `time` is seconds from the VM's request to the goal, or to the last milestone it passed.
+//! that took no part is skipped. `time` is seconds from the VM's request to the goal, or to the last milestone it passed;
+//! 0 where nobody knows it, and the property `unknown_times` counts those.
 
 use std::fmt::Write as _;
 
 use super::phase::PhaseBlock;
 use super::row::Row;
+use super::table::thresholds::value;
 use super::{Report, printable};
 use crate::observe::Outcome;
 
@@ -18,9 +20,42 @@ impl Report {
         for (id, phase) in self.phases.iter().enumerate() {
             suite(&mut text, self, id, phase);
         }
+        thresholds(&mut text, self);
         text.push_str("</testsuites>\n");
         text
     }
+}
+
+/// A suite of the thresholds, one case for each.
+fn thresholds(text: &mut String, report: &Report) {
+    let blocks = &report.thresholds;
+    if blocks.is_empty() {
+        return;
+    }
+    let run = escaped(&report.run.name);
+    let crossed = blocks.iter().filter(|block| block.crossed).count();
+    let last = report.phases.last().map_or(report.run.created, |phase| phase.began);
+    let _ = writeln!(
+        text,
+        "  <testsuite id=\"{}\" name=\"thresholds\" package=\"{run}\" timestamp=\"{}\" hostname=\"cluster\" tests=\"{}\" failures=\"{crossed}\" errors=\"0\" skipped=\"0\" time=\"0.000\">\n    <properties>\n    </properties>",
+        report.phases.len(),
+        last.strftime("%Y-%m-%dT%H:%M:%S"),
+        blocks.len(),
+    );
+    for block in blocks {
+        let (name, value) = (escaped(&block.condition), escaped(&value(block)));
+        let _ = write!(text, "    <testcase name=\"{name}\" classname=\"{run}.thresholds\" time=\"0.000\"");
+        let _ = if block.crossed {
+            let message = format!("it is {value}");
+            writeln!(
+                text,
+                ">\n      <failure message=\"{message}\" type=\"threshold\">{message}</failure>\n    </testcase>"
+            )
+        } else {
+            writeln!(text, "/>")
+        };
+    }
+    text.push_str("    <system-out></system-out>\n    <system-err></system-err>\n  </testsuite>\n");
 }
 
 fn suite(text: &mut String, report: &Report, id: usize, phase: &PhaseBlock) {
@@ -55,6 +90,7 @@ fn properties(text: &mut String, report: &Report, phase: &PhaseBlock) {
         ("state", phase.state.word().to_owned()),
         ("kubernetes", cluster.kubernetes_version.clone().unwrap_or_else(|| unknown.clone())),
         ("kubevirt", cluster.kubevirt_version.clone().unwrap_or(unknown)),
+        ("unknown_times", phase.summary(phase.goal).unknown.to_string()),
     ];
     for (name, value) in properties {
         let _ = writeln!(text, "      <property name=\"{name}\" value=\"{}\"/>", escaped(&value));
@@ -118,6 +154,23 @@ mod tests {
         let mut record = fixtures::with_failures();
         record.phases.drain(..2);
         insta::assert_snapshot!(junit(&record));
+    }
+
+    #[test]
+    fn thresholds_are_a_suite_of_their_own() {
+        let record = fixtures::repeated();
+        let thresholds = ["storm.goal.p50>1s".parse().unwrap(), "failed>100%".parse().unwrap()];
+        let last = record.phases.last().map(|phase| phase.name);
+        let judged = crate::report::thresholds::judge(&thresholds, &record, last);
+        let text = Report::of(&record, &Selection::default()).with_thresholds(judged).junit();
+        let document = roxmltree::Document::parse(&text).unwrap();
+        let suite = document.descendants().find(|node| node.attribute("name") == Some("thresholds")).unwrap();
+        assert_eq!((suite.attribute("tests"), suite.attribute("failures")), (Some("2"), Some("1")));
+        let cases: Vec<_> = suite.children().filter(|node| node.has_tag_name("testcase")).collect();
+        assert_eq!(cases[0].attribute("name"), Some("storm.goal.p50>1s"));
+        let failure = cases[0].children().find(|node| node.has_tag_name("failure")).unwrap();
+        assert!(failure.attribute("message").unwrap().starts_with("it is "));
+        assert!(!cases[1].has_children());
     }
 
     #[test]

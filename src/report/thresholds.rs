@@ -33,6 +33,16 @@ pub struct ThresholdBlock {
     pub crossed: bool,
 }
 
+impl ThresholdBlock {
+    /// The phase, or both phases of a ratio; empty when the run has none that fits.
+    pub fn places(&self) -> String {
+        match (self.phase, self.against) {
+            (Some(phase), Some(against)) => format!("{phase} / {against}"),
+            (phase, _) => phase.map_or_else(String::new, |phase| phase.to_string()),
+        }
+    }
+}
+
 /// Why a threshold has no value
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Missing {

@@ -15,6 +15,9 @@ pub(super) struct Aggregate {
     successful_vms: usize,
     failed_vms: usize,
     excluded_vms: usize,
+    /// Successes whose time nobody knows: ours, left out where there are none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unknown_time_vms: Option<usize>,
     total_duration_seconds: Option<f64>,
     /// `avg_`, `min_`, `max_` and the percentiles of each metric; `null` where it is not known.
     #[serde(flatten)]
@@ -44,6 +47,7 @@ impl Aggregate {
             successful_vms: counts.reached,
             failed_vms: counts.unsuccessful() + counts.pending,
             excluded_vms: counts.excluded,
+            unknown_time_vms: Some(phase.summary(phase.goal).unknown).filter(|unknown| *unknown > 0),
             total_duration_seconds: phase.spans.total.map(round_to_micros),
             metrics,
         }

@@ -9,7 +9,7 @@ mod records;
 
 use serde::Serialize;
 
-use super::{Report, Unwritable, document};
+use super::{Report, ThresholdBlock, Unwritable, document};
 use crate::plan::{Disk, TemplateSource};
 use crate::record::PhaseKind;
 use aggregate::Aggregate;
@@ -31,6 +31,9 @@ struct Document<'a> {
     aggregate: Option<Aggregate>,
     records: Vec<Record<'a>>,
     cleanup: Cleanup,
+    /// Ours; the draft has none.
+    #[serde(skip_serializing_if = "<[ThresholdBlock]>::is_empty")]
+    thresholds: &'a [ThresholdBlock],
 }
 
 #[derive(Serialize)]
@@ -147,6 +150,7 @@ impl Report {
             aggregate: phase.map(Aggregate::of),
             records: phase.map(|phase| phase.rows.iter().map(Record::of).collect()).unwrap_or_default(),
             cleanup: Cleanup { requested: false, status: "not-run" },
+            thresholds: &self.thresholds,
         };
         document::json(&document)
     }

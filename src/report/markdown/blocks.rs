@@ -4,8 +4,10 @@ use std::fmt::Write as _;
 
 use super::text::{code, quantile, seconds};
 use crate::plan::TemplateSource;
-use crate::report::Report;
 use crate::report::phase::PhaseBlock;
+use crate::report::table::thresholds::value as value_of;
+use crate::report::table::words;
+use crate::report::{Figures, Report};
 use crate::stats::Change;
 
 /// The storm against its baseline.
@@ -47,6 +49,51 @@ pub(super) fn statistics(page: &mut String, phase: &PhaseBlock) {
             "| {milestone} | {}/{} | {some} | {quantiles} | {max} |",
             summary.arrived, summary.n
         );
+    }
+    page.push('\n');
+    let unknown = phase.summary(phase.goal).unknown;
+    if unknown > 0 {
+        let _ = writeln!(
+            page,
+            "Not in these figures: {} that arrived after a time that nobody knows.\n",
+            words::vms(unknown)
+        );
+    }
+}
+
+/// The thresholds that were asked for.
+pub(super) fn thresholds(page: &mut String, report: &Report) {
+    if report.thresholds.is_empty() {
+        return;
+    }
+    page.push_str("| threshold | value | phase | |\n|---|---:|---|---|\n");
+    for threshold in &report.thresholds {
+        let word = if threshold.crossed { "**crossed**" } else { "kept" };
+        let (condition, value) = (code(&threshold.condition), value_of(threshold));
+        let _ = writeln!(page, "| {condition} | {value} | {} | {word} |", threshold.places());
+    }
+    page.push('\n');
+}
+
+/// Several storms of the run, and their spread.
+pub(super) fn repetitions(page: &mut String, report: &Report) {
+    let Some(repetitions) = &report.repetitions else { return };
+    let (storms, milestone) = (repetitions.storms.len(), repetitions.milestone);
+    let _ = writeln!(page, "### {storms} storms, time to {milestone}\n");
+    page.push_str(
+        "| | VMs | failed | mean | p50 | p95 | max | all back |\n|---|---:|---:|---:|---:|---:|---:|---:|\n",
+    );
+    let mut line = |name: &str, vms: &str, figures: &Figures| {
+        let times = [figures.mean, figures.p50, figures.p95, figures.max, figures.t100].map(quantile);
+        let _ = writeln!(page, "| {name} | {vms} | {} | {} |", figures.failed, times.join(" | "));
+    };
+    for storm in &repetitions.storms {
+        line(&storm.phase.to_string(), &storm.vms.to_string(), &storm.figures);
+    }
+    for (name, figures) in
+        [("min", &repetitions.min), ("median", &repetitions.median), ("max", &repetitions.max)]
+    {
+        line(name, "", figures);
     }
     page.push('\n');
 }

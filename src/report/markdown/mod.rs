@@ -11,6 +11,8 @@ use std::fmt::Write as _;
 
 use super::Report;
 use super::phase::{PhaseBlock, Shown};
+use super::table::words;
+use crate::stats::{Finding, Grade};
 use text::{code, seconds};
 
 impl Report {
@@ -20,7 +22,10 @@ impl Report {
         // Writing to a string cannot fail, here and below.
         let _ = writeln!(page, "## Boot storm {}\n", code(&self.run.name));
         verdict(&mut page, self);
+        advice(&mut page, self);
+        blocks::thresholds(&mut page, self);
         blocks::comparison(&mut page, self);
+        blocks::repetitions(&mut page, self);
         for phase in self.phases.iter().filter(|phase| phase.shown == Shown::Full) {
             of_phase(&mut page, phase);
         }
@@ -53,6 +58,28 @@ fn verdict(page: &mut String, report: &Report) {
     }
 }
 
+/// What else is not as it should be, what points to a cause, and what the guide advises then.
+fn advice(page: &mut String, report: &Report) {
+    let Some(compared) = &report.comparison else { return };
+    let Some(verdict) = &compared.verdict else { return };
+    let mut items = Vec::new();
+    let also = |finding: &&Finding| finding.rule != verdict.rule && finding.grade != Grade::Good;
+    for finding in verdict.findings.iter().filter(also) {
+        items.push(format!("Also {}: {}", finding.grade, text::plain(&finding.reason)));
+    }
+    for advice in &compared.advice {
+        let because = text::plain(&advice.because.join("; "));
+        let hints = text::plain(&advice.hints.join("; "));
+        items.push(format!("This points to {}: {because}. Advice: {hints}.", advice.cause.word()));
+    }
+    for item in &items {
+        let _ = writeln!(page, "- {item}");
+    }
+    if !items.is_empty() {
+        page.push('\n');
+    }
+}
+
 fn of_phase(page: &mut String, phase: &PhaseBlock) {
     let counts = &phase.counts;
     let _ = writeln!(page, "### {}\n", phase.name);
@@ -69,18 +96,25 @@ fn of_phase(page: &mut String, phase: &PhaseBlock) {
     if let Some(total) = phase.spans.total {
         let _ = write!(page, "; took {}", seconds(Some(total)));
     }
+    if phase.continued > 0 {
+        let gap = seconds(Some(phase.effort.watch_gap));
+        let times = words::count(u64::from(phase.continued), "time");
+        let _ = write!(page, "; continued {times}, not watched for {gap}");
+    }
     if !phase.is_done() {
         let _ = write!(page, "; **not over** ({})", phase.state.word());
     }
     page.push_str(".\n\n");
     blocks::statistics(page, phase);
     failures::grouped(page, phase);
+    failures::outliers(page, phase);
     failures::worst(page, phase);
 }
 
 #[cfg(test)]
 mod tests {
     use crate::record::RunRecord;
+    use crate::report::thresholds::judge;
     use crate::report::{Report, Selection, fixtures};
 
     fn markdown(record: &RunRecord) -> String {
@@ -97,6 +131,26 @@ mod tests {
         assert!(markdown(&fixtures::fresh()).contains("Nothing was measured yet."));
         assert!(markdown(&fixtures::interrupted(2)).contains("No storm was measured yet"));
         assert!(markdown(&fixtures::interrupted(3)).contains("**No verdict**, because storm-1 is not over"));
+    }
+
+    #[test]
+    fn thresholds_repetitions_and_what_is_unknown_are_told() {
+        let record = fixtures::repeated();
+        let thresholds = ["storm.goal.p50>1s".parse().unwrap(), "failed>100%".parse().unwrap()];
+        let judged = judge(&thresholds, &record, record.phases.last().map(|phase| phase.name));
+        let text = Report::of(&record, &Selection::default()).with_thresholds(judged).markdown();
+        assert!(text.contains("| `failed>100%` | "), "{text}");
+        assert!(
+            text.contains(" | storm-3 | kept |") && text.contains(" | storm-3 | **crossed** |"),
+            "{text}"
+        );
+        assert!(
+            text.contains("### 3 storms, time to running\n") && text.contains("| median |  | "),
+            "{text}"
+        );
+        let text = markdown(&fixtures::continued());
+        assert!(text.contains("continued 2 times, not watched for 12.30 s"), "{text}");
+        assert!(text.contains("Not in these figures: 1 VM that arrived"), "{text}");
     }
 
     #[test]

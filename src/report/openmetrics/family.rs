@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use crate::report::printable;
+
 /// The types of families that are used here
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -96,7 +98,8 @@ fn number(value: f64) -> String {
     if value.is_infinite() { "+Inf".to_owned() } else { crate::stats::round_to_micros(value).to_string() }
 }
 
-/// The value of a label.
+/// The value of a label; of what could steer a terminal only line ends stay, escaped as the format wants it.
 fn escaped(text: &str) -> String {
-    text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+    let lines: Vec<_> = text.split('\n').map(printable).collect();
+    lines.join("\n").replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
 }

@@ -5,6 +5,7 @@
 //! that too few VMs reached is `+Inf`: it is larger than anything that was observed. What is unknown has no sample.
 
 mod family;
+mod judged;
 mod phases;
 
 use super::Report;
@@ -18,6 +19,7 @@ impl Report {
         phases::write(&mut page, self);
         page.family(&self.ratios());
         page.family(&self.verdict());
+        judged::write(&mut page, self);
         page.finish()
     }
 

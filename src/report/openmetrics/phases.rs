@@ -7,7 +7,10 @@ use crate::stats::Quantile;
 
 /// Writes them.
 pub(super) fn write(page: &mut Page, report: &Report) {
-    for make in [began, vms, milestones, recovery, spans, requests, retried, throttled, restarts] {
+    for make in [
+        began, vms, unknown, outliers, milestones, recovery, spans, requests, retried, throttled, restarts,
+        continued,
+    ] {
         page.family(&make(&report.phases));
     }
 }
@@ -35,6 +38,28 @@ fn vms(phases: &[PhaseBlock]) -> Family {
         for (outcome, count) in outcomes {
             family.labelled(&[("phase", &phase.name.to_string()), ("outcome", outcome)], count as f64);
         }
+    }
+    family
+}
+
+fn unknown(phases: &[PhaseBlock]) -> Family {
+    let help = "VMs that passed a milestone after a time that nobody knows";
+    let mut family = Family::new("unknown_times_vms", Kind::Gauge, "", help);
+    for phase in phases {
+        for (milestone, summary) in &phase.statistics {
+            let labels = [("phase", phase.name.to_string()), ("milestone", milestone.to_string())];
+            let labels = labels.each_ref().map(|(name, value)| (*name, value.as_str()));
+            family.labelled(&labels, summary.unknown as f64);
+        }
+    }
+    family
+}
+
+fn outliers(phases: &[PhaseBlock]) -> Family {
+    let mut family = Family::new("outlier_vms", Kind::Gauge, "", "VMs much slower than their crowd");
+    // Too few VMs arrived to say so where there is no limit.
+    for phase in phases.iter().filter(|phase| phase.outliers.limit.is_some()) {
+        family.labelled(&[("phase", &phase.name.to_string())], phase.outliers.vms.len() as f64);
     }
     family
 }
@@ -128,6 +153,12 @@ fn throttled(phases: &[PhaseBlock]) -> Family {
 fn restarts(phases: &[PhaseBlock]) -> Family {
     let help = "Watches that had to be opened again";
     counter("watch_restarts", help, phases, |phase| f64::from(phase.effort.watch_restarts))
+}
+
+fn continued(phases: &[PhaseBlock]) -> Family {
+    counter("continuations", "How often the phase was continued by another process", phases, |phase| {
+        f64::from(phase.continued)
+    })
 }
 
 fn counter(

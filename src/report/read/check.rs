@@ -26,7 +26,8 @@ fn offsets(phase: &PhaseRecord) -> Result<(), Unreadable> {
     within("a round trip", probing.clone().map(|probing| Offset(probing.round_trip_micros)))?;
     let gaps = phase.watch.gaps.iter().chain(probing.flat_map(|probing| &probing.gaps));
     within("a gap", gaps.flat_map(|gap| [gap.from, gap.to]))?;
-    within("the end", phase.ended)?;
+    within("the end", phase.ended.into_iter().chain(phase.watched_until))?;
+    within("the server's clock", phase.server_ahead_micros.map(Offset))?;
     for timeline in &phase.timelines {
         let moments = timeline.moments.values().chain(timeline.probes.values());
         within("a time", moments.map(|moment| moment.at).chain([timeline.throttled_for]))?;

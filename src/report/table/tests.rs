@@ -165,3 +165,15 @@ fn headers_can_be_left_out() {
     let text = table(&fixtures::small(), Layout { headers: false, ..Layout::default() });
     assert!(!text.contains("Running(s)") && text.contains("Statistics:"), "{text}");
 }
+
+#[test]
+fn unknown_times_and_continued_phases_are_told() {
+    let report = Report::of(&fixtures::continued(), &Selection::default());
+    let text =
+        report.table(&Layout { width: 80, wide: false, title: true, headers: true, paint: Paint::Plain });
+    assert!(text.contains("  Continued:              2 times; not watched for 12.30s\n"), "{text}");
+    assert!(!text.contains("Watch:"), "{text}");
+    let row = |line: &&str| line.starts_with("boot-storm-test-1 ") && line.contains("unknown");
+    assert_eq!(text.lines().filter(row).count(), 1, "{text}");
+    assert!(text.contains("Unknown times:          1 of the successes"), "{text}");
+}

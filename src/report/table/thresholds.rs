@@ -23,11 +23,7 @@ pub(in crate::report) fn block(page: &mut Page, thresholds: &[ThresholdBlock]) {
         Grid::new([Column::words(""), Column::words(""), Column::numbers(""), Column::words("")].into());
     for threshold in thresholds {
         let (tone, word) = if threshold.crossed { (Tone::Bad, "crossed") } else { (Tone::Good, "kept") };
-        let place = threshold.phase.map(|phase| match threshold.against {
-            Some(against) => format!("{phase} / {against}"),
-            None => phase.to_string(),
-        });
-        let places = [threshold.run.clone(), place];
+        let places = [threshold.run.clone(), Some(threshold.places())];
         let places: Vec<String> = places.into_iter().flatten().collect();
         let value = value(threshold);
         let condition = format!("  {}", threshold.condition);

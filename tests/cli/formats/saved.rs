@@ -107,3 +107,23 @@ fn what_cannot_be_read_is_told_with_its_name() {
         .exits(1)
         .complains(&["holds the results of 2 runs", "--from two/1-disk/20260102-000000_a_1-1"]);
 }
+
+#[test]
+fn saved_results_are_judged_like_the_run() {
+    let cluster = measured();
+    let run = folder(&cluster).join("run.json");
+    let report = from(&cluster, &run, &["-o", "json"]).exits(0).stdout;
+    std::fs::write(cluster.home.path().join("report.json"), report).unwrap();
+    for place in [run.as_path(), Path::new("report.json")] {
+        let judged = |condition| from(&cluster, place, &["--fail-if", condition, "-o", "json"]);
+        let block = judged("storm.goal.p50>1us").exits(4).json()["thresholds"][0].clone();
+        assert_eq!((&block["crossed"], &block["phase"]), (&true.into(), &"storm-1".into()));
+        judged("storm.goal.t95>1h").exits(0);
+        judged("storm-9.goal.p50>1h").exits(2).complains(&["there is no phase storm-9"]);
+    }
+    // A report that was judged says so again.
+    let crossed = from(&cluster, &run, &["--fail-if", "storm.goal.p50>1us", "-o", "json"]).exits(4).stdout;
+    assert_eq!(piped(&cluster, &crossed).exits(4).stdout, crossed);
+    let junit = from(&cluster, &run, &["--fail-if", "storm.goal.p50>1us", "-o", "junit"]).exits(4).stdout;
+    assert!(junit.contains("<failure message=\"it is "), "{junit}");
+}
