@@ -2,6 +2,7 @@
 //!
 //! Pure: a plan is made from decided values, without clap and without a cluster.
 
+pub mod disks;
 pub mod manifest;
 pub mod prefix;
 pub mod secrets;
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::probe::ProbePlan;
 
+pub use disks::Disk;
 pub use target::Target;
 pub use template::{Template, TemplateFault, TemplateSource};
 

@@ -2,7 +2,9 @@
 //!
 //! Pure: [`crate::cluster`] moves the parts that [`codec`] makes to and from the cluster without looking into them.
 
+mod bounded;
 pub mod codec;
+pub mod facts;
 pub mod lifecycle;
 pub mod limit;
 pub mod phase;
@@ -10,6 +12,8 @@ pub mod phase;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use bounded::at_most;
+pub use facts::{ClusterFacts, NodeKind, RateLimit, StorageClassFacts};
 pub use limit::FailureLimit;
 pub use phase::{
     Gap, PhaseKind, PhaseName, PhaseRecord, PhaseSettings, PhaseState, ProbeHealth, SetupRecord, Via,
@@ -20,6 +24,9 @@ use crate::plan::Plan;
 
 /// Version of the stored format. Programs refuse records with a newer version than their own.
 pub const FORMAT: u32 = 1;
+
+/// The most phases that a stored run may have.
+pub(crate) const MOST_PHASES: usize = 256;
 
 /// Everything known about one run
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -39,23 +46,8 @@ pub struct RunRecord {
     #[serde(default)]
     pub setup: SetupRecord,
     /// The phases so far, in the order in which they began.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "at_most::<MOST_PHASES, _, _>")]
     pub phases: Vec<PhaseRecord>,
-}
-
-/// What `setup` learned about the cluster
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ClusterFacts {
-    /// Kubernetes version of the API server, as `/version` gives it.
-    pub kubernetes: Option<String>,
-    /// `KubeVirt` version that the `KubeVirt` object reports.
-    pub kubevirt: Option<String>,
-    /// Number of nodes.
-    pub nodes: Option<usize>,
-    /// Nodes on which `KubeVirt` may place VMs.
-    pub schedulable_nodes: Option<usize>,
-    /// Version of this tool.
-    pub tool: Option<String>,
 }
 
 impl RunRecord {

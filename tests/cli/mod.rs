@@ -3,8 +3,10 @@
 mod bad_input;
 mod cleanup;
 mod cleanup_cut_short;
+mod compare;
 mod connection;
 mod dry_run;
+mod formats;
 mod full;
 mod hostile;
 mod interrupt;
@@ -18,3 +20,4 @@ mod prober_script;
 mod probing;
 mod record;
 mod secrets;
+mod thresholds;

@@ -14,8 +14,8 @@ use serde_json::Value;
 
 use crate::cluster::{Cluster, Kind, Trouble};
 use crate::failure::Failure;
-use crate::plan::Plan;
 use crate::plan::sizing::{Needs, Settings};
+use crate::plan::{Disk, Plan};
 use crate::record::{ClusterFacts, Via};
 
 pub use findings::{Findings, Problem};
@@ -27,6 +27,8 @@ pub struct Wanted<'a> {
     pub plan: &'a Plan,
     /// The manifest of its VMs.
     pub manifest: &'a Value,
+    /// Their disks.
+    pub disks: &'a [Disk],
     /// The run that is continued.
     pub run_id: Option<&'a str>,
     /// Whether its VMs are still to be created; those that are there need no room any more.
@@ -39,7 +41,7 @@ pub struct Wanted<'a> {
 ///
 /// Problems are findings. Fails only when the cluster does not answer.
 pub async fn check(cluster: &Cluster, wanted: &Wanted<'_>) -> Result<Findings, Failure> {
-    let mut findings = Findings { facts: facts(cluster).await?, ..Findings::default() };
+    let mut findings = Findings { facts: facts(cluster, wanted).await?, ..Findings::default() };
     let (kubevirt, permissions, clashes) = join3(
         cluster.kubevirt(),
         cluster.missing(&permissions::needed(wanted, cluster.namespace())),
@@ -61,9 +63,15 @@ pub async fn check(cluster: &Cluster, wanted: &Wanted<'_>) -> Result<Findings, F
     Ok(findings)
 }
 
-async fn facts(cluster: &Cluster) -> Result<ClusterFacts, Trouble> {
+/// What is worth keeping beside what the checks find.
+async fn facts(cluster: &Cluster, wanted: &Wanted<'_>) -> Result<ClusterFacts, Trouble> {
+    let kubernetes = cluster.version().await?;
+    let (cdi, classes) = join(cluster.cdi_version(), cluster.storage_classes(wanted.disks)).await;
     Ok(ClusterFacts {
-        kubernetes: Some(cluster.version().await?),
+        kubernetes: Some(kubernetes),
+        cdi: cdi?,
+        storage_classes: classes?,
+        disks: wanted.disks.to_vec(),
         tool: Some(env!("CARGO_PKG_VERSION").to_owned()),
         ..ClusterFacts::default()
     })
