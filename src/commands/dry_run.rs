@@ -117,7 +117,7 @@ fn print(session: &Session, planned: &[Planned]) -> Result<(), Failure> {
     let text = match session.output {
         Output::Json => serde_json::to_string_pretty(&all).map_err(|error| unwritable(&error))? + "\n",
         Output::Yaml => serde_saphyr::to_string(&all).map_err(|error| unwritable(&error))?,
-        Output::Name | Output::Table | Output::Wide => planned.iter().map(line).collect(),
+        _ => planned.iter().map(line).collect(),
     };
     session.console.data(&text)?;
     session.console.say(&format!("dry run: {count} requests would be sent, nothing was changed"));

@@ -111,6 +111,11 @@ impl Cli {
 impl Command {
     async fn run(self, context: &Context) -> Result<Exit, Failure> {
         let presentation = &context.presentation;
+        if presentation.output.is_for_reports_only() && !self.shows_a_report() {
+            return Err(Failure::usage("this command has no report to show in that format")
+                .hint("choose table, wide, json, yaml or name with -o FORMAT")
+                .hint("for a report: kubectl bootstorm report -o FORMAT"));
+        }
         crate::console::logging::start(
             presentation.log_filter().as_deref(),
             presentation.log_file.as_deref(),
@@ -127,6 +132,11 @@ impl Command {
             Self::Sandbox(args) => sandbox::command(context, &args).await,
             Self::Completion(args) => completion::command(context, &args),
         }
+    }
+
+    /// Whether the result of this command is a report.
+    fn shows_a_report(&self) -> bool {
+        matches!(self, Self::Run(_) | Self::Create(_) | Self::Stop(_) | Self::Storm(_) | Self::Report(_))
     }
 }
 

@@ -20,6 +20,15 @@ pub enum Output {
     Yaml,
     /// One name per VM
     Name,
+    /// One offline page with charts, for people
+    Html,
+}
+
+impl Output {
+    /// Whether only commands that show a report know this format.
+    pub fn is_for_reports_only(self) -> bool {
+        matches!(self, Self::Html)
+    }
 }
 
 /// When to use colour

@@ -56,7 +56,7 @@ pub async fn command(context: &Context, args: &SetupArgs) -> Result<Exit, Failur
         }
         Output::Json => serde_json::to_string_pretty(&record).unwrap_or_default() + "\n",
         Output::Yaml => serde_saphyr::to_string(&record).unwrap_or_default(),
-        Output::Table | Output::Wide => summary(&session, &record),
+        _ => summary(&session, &record),
     };
     session.console.data(&text)?;
     Ok(Exit::Good)

@@ -40,6 +40,7 @@ fn write(session: &Session, report: &Report, title: bool) -> Result<(), Failure>
         Output::Json => report.json().map_err(unwritable)?,
         Output::Yaml => report.yaml().map_err(unwritable)?,
         Output::Name => report.names(),
+        Output::Html => report.html(),
     };
     session.console.data(&text)
 }

@@ -9,6 +9,7 @@ mod build;
 mod compared;
 #[cfg(test)]
 pub(crate) mod fixtures;
+mod html;
 mod json;
 pub mod legacy;
 mod name;

@@ -3,8 +3,8 @@
 //! `{driver}/{disks}-disk/{YYYYMMDD-HHMMSS}_{prefix}_{start}-{end}/` holds `vm_creation_results`,
 //! `boot_storm_results` and their `summary_…`, each as `.json` and `.csv`, with that tool's fields, order, units
 //! (seconds, two decimals) and spelling: JSON as Python's `json.dump(…, indent=4)` writes it, CSV as Python's
-//! `csv.DictWriter` does (`True`, `False`, nothing for an absent value, CRLF). Beside them lies `run.json`, the
-//! whole record, which `report --from` reads.
+//! `csv.DictWriter` does (`True`, `False`, nothing for an absent value, CRLF). Beside them lie `run.json`, the
+//! whole record, which `report --from` reads, and `report.html`, one page for people.
 //!
 //! Differences on purpose: times are UTC, rows are in natural order, and VMs excluded from a storm are not in it.
 //! The folder is named after the time of `setup`, so that saving again adds to it; a second or later storm gets
@@ -57,6 +57,7 @@ pub fn files(record: &RunRecord, options: &LegacyOptions) -> Result<Vec<(PathBuf
     let mut run = serde_json::to_vec_pretty(record).map_err(|cause| Unwritable::new("JSON", &cause))?;
     run.push(b'\n');
     files.push((folder.join("run.json"), run));
+    files.push((folder.join("report.html"), report.html().into_bytes()));
     Ok(files)
 }
 
@@ -158,6 +159,7 @@ mod tests {
             "summary_boot_storm_results.json",
             "summary_boot_storm_results.csv",
             "run.json",
+            "report.html",
         ];
         assert_eq!(paths, names.map(|name| format!("{folder}/{name}")));
     }
