@@ -6,6 +6,7 @@ pub mod cleanup;
 pub mod completion;
 pub mod connection;
 pub mod create;
+pub mod dashboard;
 mod dry_run;
 pub mod pace_args;
 pub mod phase;
@@ -89,6 +90,7 @@ enum Command {
     Report(Box<report::ReportArgs>),
     Status(status::StatusArgs),
     Cleanup(cleanup::CleanupArgs),
+    Dashboard(dashboard::DashboardArgs),
     Sandbox(sandbox::SandboxCommand),
     Completion(completion::CompletionArgs),
 }
@@ -129,6 +131,7 @@ impl Command {
             Self::Report(args) => report::command(context, &args).await,
             Self::Status(args) => status::command(context, &args).await,
             Self::Cleanup(args) => cleanup::command(context, &args).await,
+            Self::Dashboard(args) => dashboard::command(context, &args),
             Self::Sandbox(args) => sandbox::command(context, &args).await,
             Self::Completion(args) => completion::command(context, &args),
         }

@@ -7,6 +7,7 @@
 
 mod build;
 mod compared;
+pub mod dashboard;
 #[cfg(test)]
 pub(crate) mod fixtures;
 mod html;
@@ -26,6 +27,7 @@ mod view;
 mod yaml;
 
 pub use compared::Compared;
+pub use dashboard::Dashboard;
 pub use legacy::LegacyOptions;
 pub use paint::{Paint, Tone};
 pub use phase::{Counts, Effort, NodeBlock, PhaseBlock, Recovery, Shown, Spans, StageBlock};

@@ -3,14 +3,14 @@
 //! Times are whole milliseconds from each VM's own request. Texts that repeat are kept once and named by their place.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 
 use serde::Serialize;
 
 use super::subject::Subjects;
+use super::texts::Texts;
 use crate::observe::{Milestone, Source};
 use crate::report::phase::{PhaseBlock, Shown};
-use crate::report::{Report, Row, printable};
+use crate::report::{Report, printable};
 
 /// Rows of phases beside the ones that the page is about, at most; a page must stay small.
 const MOST_EXTRA_ROWS: usize = 20_000;
@@ -46,17 +46,6 @@ struct Columns {
     times: Vec<Vec<Option<i64>>>,
     /// Times that are not exact: place of the milestone, row, `stamped` or `late`.
     inexact: Vec<(usize, usize, Source)>,
-}
-
-/// Texts that repeat
-#[derive(Serialize)]
-struct Texts {
-    /// What all texts begin with.
-    prefix: String,
-    /// What differs, each once.
-    words: Vec<String>,
-    /// Place of the word per row; empty where row and word have the same place.
-    rows: Vec<usize>,
 }
 
 /// The rows of the phases that the page is about, and of others as far as they fit.
@@ -112,11 +101,11 @@ impl Columns {
         Self {
             phase: phase.name.to_string(),
             goal: phase.goal.word(),
-            namespaces: Texts::of(rows, |row| &row.namespace),
-            names: Texts::of(rows, |row| &row.name),
-            nodes: Texts::of(rows, |row| row.node.as_deref().unwrap_or("")),
-            outcomes: Texts::of(rows, |row| row.outcome.word()),
-            reasons: Texts::of(rows, |row| row.reason.as_deref().unwrap_or("")),
+            namespaces: Texts::of(rows.iter().map(|row| row.namespace.as_str())),
+            names: Texts::of(rows.iter().map(|row| row.name.as_str())),
+            nodes: Texts::of(rows.iter().map(|row| row.node.as_deref().unwrap_or(""))),
+            outcomes: Texts::of(rows.iter().map(|row| row.outcome.word())),
+            reasons: Texts::of(rows.iter().map(|row| row.reason.as_deref().unwrap_or(""))),
             attempts: rows.iter().map(|row| row.attempts).collect(),
             milestones: milestones.iter().map(|milestone| milestone.word()).collect(),
             times: milestones.iter().copied().map(times).collect(),
@@ -125,58 +114,10 @@ impl Columns {
     }
 }
 
-impl Texts {
-    fn of<'a>(rows: &'a [Row], text: impl Fn(&'a Row) -> &'a str) -> Self {
-        let texts: Vec<_> = rows.iter().map(|row| printable(text(row))).collect();
-        let prefix = common_prefix(texts.iter().map(AsRef::as_ref));
-        let mut places: HashMap<&str, usize> = HashMap::new();
-        let mut words = Vec::new();
-        let mut rows = Vec::with_capacity(texts.len());
-        for text in &texts {
-            let rest = &text[prefix.len()..];
-            let place = *places.entry(rest).or_insert_with(|| {
-                words.push(rest.to_owned());
-                words.len() - 1
-            });
-            rows.push(place);
-        }
-        if rows.iter().enumerate().all(|(row, place)| row == *place) {
-            rows.clear();
-        }
-        Self { prefix: prefix.to_owned(), words, rows }
-    }
-}
-
-/// What all texts begin with, cut between characters.
-fn common_prefix<'a>(mut texts: impl Iterator<Item = &'a str>) -> &'a str {
-    let Some(first) = texts.next() else { return "" };
-    texts.fold(first, |prefix, text| {
-        let shared =
-            prefix.char_indices().zip(text.chars()).find(|((_, a), b)| a != b).map(|((at, _), _)| at);
-        let end = shared.unwrap_or_else(|| {
-            // One of them ended: the shorter one is the beginning of the other.
-            prefix.len().min(text.len())
-        });
-        &prefix[..end]
-    })
-}
-
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
     use crate::report::{Selection, fixtures};
-
-    #[test]
-    fn common_beginnings_are_kept_once_and_never_split_a_character() {
-        let prefix = |texts: &[&str]| common_prefix(texts.iter().copied()).to_owned();
-        assert_eq!(prefix(&["test-1", "test-10", "test-2"]), "test-");
-        assert_eq!(prefix(&["tä", "tö"]), "t");
-        assert_eq!(prefix(&["test-1", "test-"]), "test-");
-        assert_eq!(prefix(&["same", "same"]), "same");
-        assert_eq!(prefix(&[]), "");
-    }
 
     #[test]
     fn a_hundred_storms_leave_out_the_oldest_rows_and_say_so() {
@@ -195,21 +136,5 @@ mod tests {
         assert!(!phases.contains(&"storm-2") && phases.contains(&"storm-39"));
         assert_eq!(data["left_out"][0], "storm-1");
         assert_eq!(phases.len() + data["left_out"].as_array().unwrap().len(), 42);
-    }
-
-    proptest! {
-        #[test]
-        fn texts_come_back_as_they_were(namespaces in prop::collection::vec("[a-cäö]{0,4}", 0..20)) {
-            let report = Report::of(&fixtures::small(), &Selection::default());
-            let rows: Vec<Row> = namespaces
-                .iter()
-                .map(|namespace| Row { namespace: namespace.clone(), ..report.phases[0].rows[0].clone() })
-                .collect();
-            let texts = Texts::of(&rows, |row| &row.namespace);
-            for (row, namespace) in namespaces.iter().enumerate() {
-                let place = texts.rows.get(row).copied().unwrap_or(row);
-                prop_assert_eq!(&format!("{}{}", texts.prefix, texts.words[place]), namespace);
-            }
-        }
     }
 }

@@ -38,7 +38,7 @@ fn run(report: &Report) -> Vec<Fact> {
         ("Namespaces", format!("{0}-{1} to {0}-{2}", run.name, plan.start, plan.end)),
         ("Template", plan.template.to_string()),
         ("Reachable by", if probes.is_empty() { "not probed".to_owned() } else { probes.join(", then ") }),
-        ("Set up", format!("{:.0}", run.created)),
+        ("Set up", words::time(run.created)),
         (
             "Namespaces made",
             format!(
@@ -68,7 +68,7 @@ fn cluster(report: &Report) -> Vec<Fact> {
 fn settings(subject: Subject<'_>) -> Vec<Fact> {
     let (settings, spans) = (&subject.phase.settings, &subject.phase.spans);
     vec![
-        ("Begun", format!("{:.0}", subject.phase.began)),
+        ("Begun", words::time(subject.phase.began)),
         ("Goal of each VM", subject.phase.goal.to_string()),
         ("Requests in flight", settings.concurrency.to_string()),
         ("Time limit per VM", format!("{} s", settings.timeout_seconds)),

@@ -22,12 +22,16 @@ pub(super) fn write(body: &mut Markup, subjects: &Subjects<'_>) {
     body.open("table", &[("id", "vm-table"), ("class", "numbers vms")]);
     body.leaf("caption", &[], "Seconds from each VM’s own request");
     body.open("thead", &[]).open("tr", &[]);
-    body.leaf("th", &[("scope", "col")], "Namespace").leaf("th", &[("scope", "col")], "Node");
-    body.leaf("th", &[("scope", "col")], "Outcome");
+    for word in ["Namespace", "Node", "Outcome"] {
+        body.leaf("th", &[("scope", "col"), ("class", "word")], word);
+    }
     for milestone in &milestones {
         body.leaf("th", &[("scope", "col")], milestone.word());
     }
-    body.leaf("th", &[("scope", "col")], "Reason").close("tr").close("thead").open("tbody", &[]);
+    body.leaf("th", &[("scope", "col"), ("class", "reason")], "Reason")
+        .close("tr")
+        .close("thead")
+        .open("tbody", &[]);
     for row in main.phase.rows.iter().take(FIRST) {
         line(body, row, &milestones);
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::chart::plot::hit;
 use super::chart::{self, Drawing, Scale, Size, number};
+use super::grid;
 use super::markup::Markup;
 use super::subject::{Subject, Subjects};
 use super::words;
@@ -142,13 +143,8 @@ fn table(body: &mut Markup, lines: &[Line<'_>]) {
         &[],
         &format!("All {} as a table", words::count(lines.len(), "node")).replace("All 1 node", "The node"),
     );
-    body.open("div", &[("class", "scroll")]).open("table", &[("class", "numbers")]);
-    body.leaf("caption", &[], "Seconds to the goal of the phase, per node");
-    body.open("thead", &[]).open("tr", &[]);
-    for heading in ["Node", "Phase", "VMs", "Arrived", "Min", "Mean", "p50", "p95", "Max"] {
-        body.leaf("th", &[("scope", "col")], heading);
-    }
-    body.close("tr").close("thead").open("tbody", &[]);
+    let headings = ["Node", "Phase", "VMs", "Arrived", "Min", "Mean", "p50", "p95", "Max"];
+    grid::open(body, "Seconds to the goal of the phase, per node", &headings, 2);
     for (node, blocks) in lines {
         for (subject, block) in blocks {
             let summary = &block.summary;
@@ -161,5 +157,6 @@ fn table(body: &mut Markup, lines: &[Line<'_>]) {
             body.leaf("td", &[], &words::number(summary.max)).close("tr");
         }
     }
-    body.close("tbody").close("table").close("div").close("details");
+    grid::close(body);
+    body.close("details");
 }

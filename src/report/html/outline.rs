@@ -21,7 +21,7 @@ pub(super) fn header(body: &mut Markup, report: &Report) {
     body.leaf("p", &[("class", "kind")], "Boot storm report");
     body.leaf("h1", &[], &report.run.name);
     let vms = super::words::count(report.plan.vms, "VM");
-    body.leaf("p", &[("class", "when")], &format!("{vms} · begun {:.0}", report.run.created));
+    body.leaf("p", &[("class", "when")], &format!("{vms} · {}", super::words::time(report.run.created)));
     body.close("div");
     theme_button(body);
     body.close("header");

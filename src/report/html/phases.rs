@@ -1,11 +1,29 @@
 //! Every phase of the run in one table, and the storms over time where there are several.
 
 use super::chart::{self, Axis, Drawing, Frame, Plot, Size, number};
+use super::grid;
 use super::markup::Markup;
 use super::words;
 use crate::record::PhaseKind;
 use crate::report::Report;
 use crate::report::phase::PhaseBlock;
+
+const HEADINGS: [&str; 14] = [
+    "Phase",
+    "Begun (UTC)",
+    "State",
+    "Goal",
+    "VMs",
+    "Arrived",
+    "Failed",
+    "Timed out",
+    "Excluded",
+    "Mean",
+    "p95",
+    "Max",
+    "Everyone after",
+    "Whole phase",
+];
 
 /// Writes the section.
 pub(super) fn write(body: &mut Markup, report: &Report) {
@@ -60,29 +78,8 @@ fn repeats(size: Size, storms: &[&PhaseBlock]) -> Drawing {
 }
 
 fn table(body: &mut Markup, report: &Report) {
-    body.open("div", &[("class", "scroll tall")]).open("table", &[("class", "numbers")]);
-    body.leaf("caption", &[], "Times in seconds; recovery counts from the first request of the phase");
-    body.open("thead", &[]).open("tr", &[]);
-    let headings = [
-        "Phase",
-        "Begun (UTC)",
-        "State",
-        "Goal",
-        "VMs",
-        "Arrived",
-        "Failed",
-        "Timed out",
-        "Excluded",
-        "Mean",
-        "p95",
-        "Max",
-        "Everyone after",
-        "Whole phase",
-    ];
-    for heading in headings {
-        body.leaf("th", &[("scope", "col")], heading);
-    }
-    body.close("tr").close("thead").open("tbody", &[]);
+    let caption = "Times in seconds; recovery counts from the first request of the phase";
+    grid::open(body, caption, &HEADINGS, 4);
     for phase in &report.phases {
         let (counts, summary) = (&phase.counts, phase.summary(phase.goal));
         body.open("tr", &[]).leaf("th", &[("scope", "row")], &phase.name.to_string());
@@ -101,5 +98,5 @@ fn table(body: &mut Markup, report: &Report) {
         body.leaf("td", &[], &words::quantile_number(phase.recovery.t100));
         body.leaf("td", &[], &words::number(phase.spans.total)).close("tr");
     }
-    body.close("tbody").close("table").close("div");
+    grid::close(body);
 }

@@ -2,6 +2,7 @@
 
 use super::chart::steps::{self, Crowd};
 use super::chart::{self, Axis, Frame, Plot, Size};
+use super::grid;
 use super::markup::Markup;
 use super::subject::Subjects;
 use super::words;
@@ -48,13 +49,8 @@ pub(super) fn legend(body: &mut Markup, crowds: &[Crowd]) {
 
 /// When shares of the VMs were back, in words and figures.
 fn levels(body: &mut Markup, subjects: &Subjects<'_>) {
-    body.open("div", &[("class", "scroll")]).open("table", &[("class", "numbers")]);
-    body.leaf("caption", &[], "Seconds from the first request until a share of the VMs had arrived");
-    body.open("thead", &[]).open("tr", &[]);
-    for heading in ["Phase", "Goal", "50 %", "90 %", "95 %", "99 %", "everyone"] {
-        body.leaf("th", &[("scope", "col")], heading);
-    }
-    body.close("tr").close("thead").open("tbody", &[]);
+    let caption = "Seconds from the first request until a share of the VMs had arrived";
+    grid::open(body, caption, &["Phase", "Goal", "50 %", "90 %", "95 %", "99 %", "everyone"], 2);
     for subject in subjects.iter() {
         let recovery = &subject.phase.recovery;
         body.open("tr", &[]).leaf("th", &[("scope", "row")], &subject.label());
@@ -64,5 +60,5 @@ fn levels(body: &mut Markup, subjects: &Subjects<'_>) {
         }
         body.close("tr");
     }
-    body.close("tbody").close("table").close("div");
+    grid::close(body);
 }

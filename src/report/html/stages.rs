@@ -4,10 +4,11 @@ use super::chart::columns::{self, Piece};
 use super::chart::plot::hit;
 use super::chart::{self, Axis, Drawing, Frame, Plot, Scale, Size, number};
 use super::markup::Markup;
-use super::subject::{Subject, Subjects};
+use super::subject::{Role, Subject, Subjects};
 use super::words;
 use crate::observe::{Milestone, Outcome};
 use crate::report::Row;
+use crate::stats::{Change, Summary};
 
 /// One column of the chart: VMs next to each other in the order of their total time
 struct Column<'a> {
@@ -88,27 +89,63 @@ fn means(body: &mut Markup, subjects: &Subjects<'_>) {
     });
 }
 
+/// One line per stage, the phases side by side.
 fn table(body: &mut Markup, subjects: &Subjects<'_>) {
     body.open("div", &[("class", "scroll")]).open("table", &[("class", "numbers")]);
-    body.leaf("caption", &[], "Length of each stage, in seconds, over the VMs that passed both ends");
-    body.open("thead", &[]).open("tr", &[]);
-    for heading in ["Phase", "Stage", "Mean", "p50", "p95", "Max", "VMs"] {
+    body.leaf("caption", &[], "Length of each stage in seconds, over the VMs that passed both ends");
+    body.open("thead", &[]).open("tr", &[]).leaf("th", &[("scope", "col"), ("rowspan", "2")], "Stage");
+    for subject in subjects.iter() {
+        body.leaf("th", &[("scope", "colgroup"), ("colspan", "5"), ("class", "group")], &subject.label());
+    }
+    let compared = subjects.role(Role::Baseline).zip(subjects.role(Role::Storm));
+    if compared.is_some() {
+        body.leaf("th", &[("scope", "col"), ("rowspan", "2")], "Mean ×");
+    }
+    body.close("tr").open("tr", &[]);
+    for heading in subjects.iter().flat_map(|_| ["VMs", "Mean", "p50", "p95", "Max"]) {
         body.leaf("th", &[("scope", "col")], heading);
     }
     body.close("tr").close("thead").open("tbody", &[]);
-    for subject in subjects.iter() {
-        for stage in &subject.phase.stages {
-            let summary = &stage.summary;
-            body.open("tr", &[]).leaf("th", &[("scope", "row")], &subject.label());
-            body.leaf("td", &[("class", "word")], &format!("{} → {}", stage.from, stage.to));
-            body.leaf("td", &[], &words::number(summary.mean));
-            body.leaf("td", &[], &words::quantile_number(summary.p50));
-            body.leaf("td", &[], &words::quantile_number(summary.p95));
-            body.leaf("td", &[], &words::number(summary.max));
-            body.leaf("td", &[], &summary.arrived.to_string()).close("tr");
+    for (from, to) in ends(subjects) {
+        body.open("tr", &[]).leaf("th", &[("scope", "row")], &format!("{from} → {to}"));
+        for subject in subjects.iter() {
+            cells(body, summary(subject, from, to));
         }
+        if let Some((baseline, storm)) = compared {
+            let mean = |subject| summary(subject, from, to).and_then(|summary| summary.mean);
+            body.leaf("td", &[], &words::ratio(Change::new(mean(baseline), mean(storm)).ratio));
+        }
+        body.close("tr");
     }
     body.close("tbody").close("table").close("div");
+}
+
+/// The stages of any phase, in order.
+fn ends(subjects: &Subjects<'_>) -> Vec<(Milestone, Milestone)> {
+    let stages = subjects.iter().flat_map(|subject| subject.phase.stages.iter());
+    let mut ends: Vec<(Milestone, Milestone)> = stages.map(|stage| (stage.from, stage.to)).collect();
+    ends.sort_unstable();
+    ends.dedup();
+    ends
+}
+
+fn summary<'a>(subject: Subject<'a>, from: Milestone, to: Milestone) -> Option<&'a Summary> {
+    let stage = subject.phase.stages.iter().find(|stage| (stage.from, stage.to) == (from, to))?;
+    Some(&stage.summary)
+}
+
+fn cells(body: &mut Markup, summary: Option<&Summary>) {
+    let Some(summary) = summary else {
+        (0..5).for_each(|_| {
+            body.leaf("td", &[], "–");
+        });
+        return;
+    };
+    body.leaf("td", &[("class", "group")], &summary.arrived.to_string());
+    body.leaf("td", &[], &words::number(summary.mean));
+    body.leaf("td", &[], &words::quantile_number(summary.p50));
+    body.leaf("td", &[], &words::quantile_number(summary.p95));
+    body.leaf("td", &[], &words::number(summary.max));
 }
 
 /// A column per VM, or per neighbours where there are more VMs than room.

@@ -1,5 +1,6 @@
 //! Statistics per milestone: baseline, storm, and how many times longer.
 
+use super::grid;
 use super::markup::Markup;
 use super::subject::{Role, Subject, Subjects};
 use super::words;
@@ -16,15 +17,8 @@ pub(super) fn write(body: &mut Markup, report: &Report, subjects: &Subjects<'_>)
         return;
     }
     body.open("section", &[("id", "statistics")]).leaf("h2", &[], "Statistics");
-    body.open("div", &[("class", "scroll")]).open("table", &[("class", "numbers")]);
-    body.leaf("caption", &[], "Seconds from each VM’s own request");
-    body.open("thead", &[]).open("tr", &[]);
-    for heading in HEADINGS {
-        body.leaf("th", &[("scope", "col")], heading);
-    }
-    body.close("tr").close("thead");
+    grid::open(body, "Seconds from each VM’s own request", &HEADINGS, 2);
     for milestone in passed(subjects) {
-        body.open("tbody", &[]);
         for subject in subjects.iter() {
             if let Some(summary) = subject.phase.statistics.get(&milestone) {
                 line(body, milestone, subject, summary);
@@ -36,9 +30,8 @@ pub(super) fn write(body: &mut Markup, report: &Report, subjects: &Subjects<'_>)
         if let Some(comparison) = comparison {
             ratios(body, milestone, comparison);
         }
-        body.close("tbody");
     }
-    body.close("table").close("div");
+    grid::close(body);
     paired(body, report);
     body.close("section");
 }

@@ -1,5 +1,7 @@
 //! How numbers are written on a page: with their unit, and in figures of equal width.
 
+use jiff::Timestamp;
+
 use crate::stats::Quantile;
 
 /// `12.34 s`, and `2 min 05 s` above ten minutes.
@@ -34,6 +36,11 @@ pub(in crate::report) fn quantile_number(quantile: Quantile) -> String {
 /// `1.58×`, or a dash when unknown.
 pub(in crate::report) fn ratio(value: Option<f64>) -> String {
     value.map_or_else(|| "–".to_owned(), |value| format!("{value:.2}×"))
+}
+
+/// `2026-03-04 10:00:00 UTC`.
+pub(in crate::report) fn time(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
 }
 
 /// `1 VM`, `2 VMs`.

@@ -170,7 +170,7 @@ mod tests {
         record.plan.prefix = "../../etc".into();
         let options = LegacyOptions { storage_driver: Some("..".into()), disks: 1 };
         let files = files(&record, &options).unwrap();
-        assert_eq!(files.len(), 1);
+        assert_eq!(files.len(), 2);
         assert_eq!(files[0].0, Path::new("_/1-disk/20260304-100000_.._.._etc_1-12/run.json"));
     }
 

@@ -19,8 +19,8 @@ const systemDark = matchMedia('(prefers-color-scheme: dark)');
 const themeButton = byId('theme');
 const isDark = () => (root.dataset.theme ? root.dataset.theme === 'dark' : systemDark.matches);
 const nameTheme = () => { themeButton.textContent = isDark() ? 'Light theme' : 'Dark theme'; };
-const known = stored.get('bootstorm-theme');
-if (known === 'dark' || known === 'light') root.dataset.theme = known;
+const remembered = stored.get('bootstorm-theme');
+if (remembered === 'dark' || remembered === 'light') root.dataset.theme = remembered;
 if (themeButton) {
   themeButton.hidden = false;
   nameTheme();

@@ -68,6 +68,7 @@ pub(in crate::report) fn level(plot: &mut Plot, percent: f64) {
     let [x1, x2, y1] = [left, right, y].map(number);
     dashed.empty("line", &[("class", "level"), ("x1", &x1), ("x2", &x2), ("y1", &y1), ("y2", &y1)]);
     plot.content.add(&dashed);
+    plot.label("tick", "start", (left + 3.0, y - 3.0), &format!("{percent:.0} %"));
 }
 
 #[cfg(test)]
