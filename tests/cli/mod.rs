@@ -4,6 +4,7 @@ mod bad_input;
 mod cleanup;
 mod connection;
 mod dry_run;
+mod html;
 mod interrupt;
 mod kubectl;
 mod lifecycle;

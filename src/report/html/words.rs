@@ -10,7 +10,8 @@ pub(in crate::report) fn seconds(seconds: f64) -> String {
         let whole = seconds.round() as u64;
         return format!("{} min {:02} s", whole / 60, whole % 60);
     }
-    format!("{seconds:.2} s")
+    // An empty sum is a negative zero.
+    format!("{:.2} s", seconds + 0.0)
 }
 
 /// `12.34 s`, or a dash when unknown.
@@ -68,6 +69,7 @@ mod tests {
     #[test]
     fn units_are_everywhere_and_unknown_is_a_dash() {
         assert_eq!(seconds(12.344), "12.34 s");
+        assert_eq!(seconds(-0.0), "0.00 s");
         assert_eq!(seconds(725.4), "12 min 05 s");
         assert_eq!((maybe_seconds(None), ratio(Some(1.577))), ("–".into(), "1.58×".into()));
         assert_eq!(quantile(Quantile::NotReached), "not reached");

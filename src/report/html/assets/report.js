@@ -64,7 +64,7 @@ const columnsOf = (opened, baseline) => {
   if (rows.some(row => row.attempts > 1)) {
     columns.push({ name: 'Requests', csvName: 'requests', text: row => String(row.attempts), value: row => row.attempts });
   }
-  columns.push({ name: 'Reason', kind: 'reason', text: row => row.reason, value: row => row.reason || null, csv: row => row.reason });
+  if (rows.some(row => row.reason)) columns.push({ name: 'Reason', kind: 'reason', text: row => row.reason, value: row => row.reason || null, csv: row => row.reason });
   return columns;
 };
 
