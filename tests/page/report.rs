@@ -47,7 +47,7 @@ fn is_sorted_filtered_downloaded_and_turned_dark_without_a_request() {
     let (name, csv) = browser.download("#vm-csv");
     assert_eq!(name, "boot-storm-test-storm-1.csv");
     let mut rows = csv::Reader::from_reader(csv.as_bytes());
-    assert_eq!(rows.headers().unwrap().iter().last(), Some("reason"));
+    assert_eq!(rows.headers().unwrap().iter().next_back(), Some("reason"));
     let cells: Vec<csv::StringRecord> = rows.records().map(Result::unwrap).collect();
     assert_eq!(cells.len(), 2);
     assert_eq!(&cells[0][cells[0].len() - 1], "'=cmd|' /C calc'!A1, launcher pod crashed");

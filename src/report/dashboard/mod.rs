@@ -12,6 +12,7 @@ mod ours;
 mod page;
 mod place;
 mod saved;
+mod tables;
 
 use std::collections::BTreeMap;
 

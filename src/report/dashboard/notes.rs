@@ -16,11 +16,10 @@ pub struct Notes {
 impl Notes {
     /// Facts about a cluster: everything below `cluster:`.
     pub(super) fn cluster(text: &str) -> Result<Self, String> {
-        let facts = match field(text, "cluster")? {
-            Value::Map(facts) => facts,
-            _ => return Err("`cluster:` holds no names and values".to_owned()),
+        let Value::Map(facts) = field(text, "cluster")? else {
+            return Err("`cluster:` holds no names and values".to_owned());
         };
-        Ok(Self::of(vec![facts]))
+        Ok(Self::of(&[facts]))
     }
 
     /// Results measured by hand: the list below `results:`.
@@ -32,10 +31,10 @@ impl Notes {
             Value::Map(row) => Ok(row),
             _ => Err("an entry of `results:` holds no names and values".to_owned()),
         });
-        Ok(Self::of(rows.collect::<Result<Vec<_>, _>>()?))
+        Ok(Self::of(&rows.collect::<Result<Vec<_>, _>>()?))
     }
 
-    fn of(rows: Vec<Vec<(String, Value)>>) -> Self {
+    fn of(rows: &[Vec<(String, Value)>]) -> Self {
         let mut columns: Vec<String> = Vec::new();
         for (name, _) in rows.iter().flatten() {
             if !columns.contains(name) {

@@ -44,7 +44,8 @@ struct Summary {
 
 #[derive(Debug, Clone, Deserialize)]
 struct Metric {
-    metric: String,
+    #[serde(rename = "metric")]
+    name: String,
     #[serde(default)]
     avg: Option<f64>,
     #[serde(default)]
@@ -143,7 +144,7 @@ fn part(details: Option<&[Detail]>, summary: Option<&Summary>) -> Option<Part> {
 
 impl Summary {
     fn times(&self, name: &str) -> Option<Times> {
-        let metric = self.metrics.iter().find(|metric| metric.metric == name)?;
+        let metric = self.metrics.iter().find(|metric| metric.name == name)?;
         metric.avg?;
         Some(Times {
             count: metric.count,

@@ -25,6 +25,7 @@ mod stages;
 mod statistics;
 mod subject;
 pub(in crate::report) mod texts;
+mod timelines;
 mod verdict;
 pub(in crate::report) mod words;
 

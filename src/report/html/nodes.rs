@@ -88,7 +88,7 @@ fn ranges(size: Size, lines: &[&Line<'_>], longest: f64) -> Drawing {
     let mut y = 4.0;
     for (node, blocks) in lines {
         let below = y + 13.0 * blocks.len() as f64;
-        let text_y = number((y + below) / 2.0 + 4.0);
+        let text_y = number(f64::midpoint(y, below) + 4.0);
         content.leaf(
             "text",
             &[("class", "name"), ("x", "0"), ("y", &text_y)],
@@ -138,11 +138,8 @@ fn shorten(text: &str, letters: usize) -> String {
 
 fn table(body: &mut Markup, lines: &[Line<'_>]) {
     body.open("details", if lines.len() <= 10 { &[("open", "open")] } else { &[] });
-    body.leaf(
-        "summary",
-        &[],
-        &format!("All {} as a table", words::count(lines.len(), "node")).replace("All 1 node", "The node"),
-    );
+    let summary = if lines.len() == 1 { "The node".to_owned() } else { format!("All {} nodes", lines.len()) };
+    body.leaf("summary", &[], &format!("{summary} as a table"));
     let headings = ["Node", "Phase", "VMs", "Arrived", "Min", "Mean", "p50", "p95", "Max"];
     grid::open(body, "Seconds to the goal of the phase, per node", &headings, 2);
     for (node, blocks) in lines {

@@ -53,11 +53,11 @@ fn notes(report: &Report, subjects: &Subjects<'_>) -> Vec<String> {
     if let Some(storm) = subjects.role(Role::Storm) {
         let excluded = storm.phase.counts.excluded;
         if excluded > 0 {
-            let vms = words::count(excluded, "VM");
-            notes.push(
-                format!("{vms} took no part in {} because it could not be stopped before.", storm.phase.name)
-                    .replace("because it", if excluded == 1 { "because it" } else { "because they" }),
-            );
+            let (vms, they) = (words::count(excluded, "VM"), if excluded == 1 { "it" } else { "they" });
+            notes.push(format!(
+                "{vms} took no part in {}, because {they} could not be stopped before.",
+                storm.phase.name
+            ));
         }
     }
     notes

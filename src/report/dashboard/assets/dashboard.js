@@ -1,7 +1,7 @@
 // Filters, charts, configurations, runs and their details.
 const data = JSON.parse(byId('data').textContent);
 const runs = data ? data.runs : [];
-const SVG = 'http:' + '//www.w3.org/2000/svg';
+const SVG = (document.querySelector('svg') || {}).namespaceURI;
 const draw = (name, attributes, text) => {
   const element = document.createElementNS(SVG, name);
   for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
