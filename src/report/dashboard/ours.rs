@@ -2,7 +2,7 @@
 //!
 //! A record of a newer version with more phases, milestones or fields is read as far as it is understood.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -128,14 +128,16 @@ impl Phase {
             arrived: vms.iter().filter(|vm| vm.outcome == "reached").count(),
             running: Times::of(&Sample::of(vms.iter().map(|vm| vm.running()))),
             reachable: Times::of(&Sample::of(vms.iter().map(|vm| vm.reachable()))).filter(|_| has_answers),
-            total: first.zip(self.ended).map(|(first, ended)| ((ended - first) as f64 / 1e3).round() / 1e3),
+            total: first
+                .zip(self.ended)
+                .map(|(first, ended)| (ended.saturating_sub(first) as f64 / 1e3).round() / 1e3),
         }
     }
 }
 
 impl Timeline {
     fn seconds(&self, to: Option<Moment>) -> Option<f64> {
-        Some(((to?.at - self.moments.requested?.at) as f64 / 1e6).max(0.0))
+        Some((to?.at.saturating_sub(self.moments.requested?.at) as f64 / 1e6).max(0.0))
     }
 
     fn running(&self) -> Option<f64> {
@@ -148,22 +150,20 @@ impl Timeline {
     }
 }
 
+/// The timelines of a phase by their place in the plan; a damaged file may have any.
+fn by_target(phase: Option<&Phase>) -> BTreeMap<u32, &Timeline> {
+    phase.into_iter().flat_map(|phase| &phase.timelines).map(|vm| (vm.target, vm)).collect()
+}
+
 /// Both phases, VM by VM.
 fn rows(plan: &Plan, create: Option<&Phase>, storm: Option<&Phase>) -> Rows {
-    let by_target = |phase: Option<&'_ Phase>, target: u32| -> Option<usize> {
-        let vms = &phase?.timelines;
-        // Timelines lie in the order of their targets; a file where they do not is searched.
-        let guess = vms.get(target as usize).is_some_and(|vm| vm.target == target);
-        if guess { Some(target as usize) } else { vms.iter().position(|vm| vm.target == target) }
-    };
-    let most = [create, storm].into_iter().flatten().map(|phase| phase.timelines.len()).max().unwrap_or(0);
-    let vms: Vec<(String, Option<&Timeline>, Option<&Timeline>)> = (0..most as u32)
+    let (first, second) = (by_target(create), by_target(storm));
+    let targets: BTreeSet<u32> = first.keys().chain(second.keys()).copied().collect();
+    let vms: Vec<(String, Option<&Timeline>, Option<&Timeline>)> = targets
+        .into_iter()
         .map(|target| {
-            let of = |phase: Option<&'_ Phase>| by_target(phase, target);
             let name = format!("{}-{}", plan.prefix, u64::from(plan.start) + u64::from(target));
-            let first = create.zip(of(create)).map(|(phase, place)| &phase.timelines[place]);
-            let second = storm.zip(of(storm)).map(|(phase, place)| &phase.timelines[place]);
-            (name, first, second)
+            (name, first.get(&target).copied(), second.get(&target).copied())
         })
         .collect();
     let last = |vm: &(String, Option<&Timeline>, Option<&Timeline>)| {
@@ -228,6 +228,17 @@ mod tests {
         let saved = read(PATH, value.to_string().as_bytes()).unwrap();
         assert_eq!(saved[0].storm.as_ref().unwrap().arrived, 11);
         assert_eq!((saved[0].driver.as_deref(), saved[0].nodes), (Some("px"), Some(3)));
+    }
+
+    #[test]
+    fn a_file_with_absurd_numbers_is_read_in_no_time() {
+        let mut value = serde_json::to_value(fixtures::small()).unwrap();
+        value["plan"]["end"] = u32::MAX.into();
+        value["phases"][2]["ended"] = i64::MAX.into();
+        value["phases"][2]["timelines"][3]["target"] = u32::MAX.into();
+        value["phases"][2]["timelines"][3]["moments"]["requested"]["at"] = i64::MIN.into();
+        let saved = read(PATH, value.to_string().as_bytes()).unwrap();
+        assert_eq!(saved[0].rows.as_ref().unwrap().len(), 13);
     }
 
     #[test]

@@ -21,8 +21,8 @@ const HEADINGS: [&str; 14] = [
     "Mean",
     "p95",
     "Max",
-    "Everyone after",
-    "Whole phase",
+    "All after",
+    "Total",
 ];
 
 /// Writes the section.

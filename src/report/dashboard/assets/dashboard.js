@@ -211,7 +211,10 @@ const vmColumns = rows => {
   return [
     text('Namespace', rows.namespaces),
     ...(rows.nodes.words.length > 1 || decode(rows.nodes, 0) ? [text('Node', rows.nodes, 'word')] : []),
-    text('Outcome', rows.outcomes, 'word'),
+    {
+      name: 'Outcome', kind: 'word', text: row => outcomeOf(decode(rows.outcomes, row)), value: row => outcomeOf(decode(rows.outcomes, row)),
+      paint: row => make('span', { class: `outcome ${decode(rows.outcomes, row)}` }, outcomeOf(decode(rows.outcomes, row))),
+    },
     ...times.map(([name, csvName, column]) => ({
       name, csvName, text: row => (column[row] === null ? '–' : (column[row] / 1000).toFixed(2)),
       value: row => column[row], csv: row => (column[row] === null ? null : column[row] / 1000),

@@ -201,6 +201,8 @@ const pagedTable = ({ table, status, pages, noun }) => {
     columns: () => columns,
   };
 };
+const OUTCOMES = { reached: 'arrived', failed: 'failed', 'timed-out': 'timed out', excluded: 'excluded', pending: 'undecided' };
+const outcomeOf = word => OUTCOMES[word] || word;
 const labelled = (text, control, kind) => make('label', kind ? { class: kind } : {}, text, control);
 const options = (select, entries) => {
   select.replaceChildren(...entries.map(([value, text]) => make('option', { value }, text)));

@@ -2,7 +2,6 @@
 const data = JSON.parse(byId('data').textContent);
 const table = byId('vm-table');
 const decode = (texts, row) => texts.prefix + texts.words[texts.rows.length ? texts.rows[row] : row];
-const OUTCOMES = { reached: 'arrived', failed: 'failed', 'timed-out': 'timed out', excluded: 'excluded', pending: 'undecided' };
 
 const open = phase => {
   const inexact = new Map(phase.inexact.map(([place, row, source]) => [`${place} ${row}`, source]));
@@ -38,9 +37,9 @@ const columnsOf = (opened, baseline) => {
   columns.push(
     { name: 'Node', kind: 'word', text: row => row.node || '–', value: row => row.node || null, csv: row => row.node },
     {
-      name: 'Outcome', kind: 'word', text: row => OUTCOMES[row.outcome] || row.outcome,
-      value: row => OUTCOMES[row.outcome] || row.outcome,
-      paint: row => make('span', { class: `outcome ${row.outcome}` }, OUTCOMES[row.outcome] || row.outcome),
+      name: 'Outcome', kind: 'word', text: row => outcomeOf(row.outcome),
+      value: row => outcomeOf(row.outcome),
+      paint: row => make('span', { class: `outcome ${row.outcome}` }, outcomeOf(row.outcome)),
     },
   );
   phase.milestones.forEach((milestone, place) => columns.push({
@@ -93,7 +92,7 @@ if (table && data && data.phases.length) {
 
   const outcomes = () => {
     const seen = [...new Set(current.rows.map(row => row.outcome))];
-    options(outcome, [['', 'all'], ...seen.map(word => [word, OUTCOMES[word] || word])]);
+    options(outcome, [['', 'all'], ...seen.map(word => [word, outcomeOf(word)])]);
   };
   const wanted = () => {
     const words = text.value.toLowerCase().split(/\s+/).filter(Boolean);
