@@ -90,7 +90,11 @@ fn per_vm(report: &Report, main: Subject<'_>, milestone: Milestone) -> Vec<Figur
     let against = |change: Option<Change>| {
         let change = change.filter(|change| change.baseline.is_some());
         change.map_or_else(String::new, |change| {
-            format!("{} the baseline’s {}", words::ratio(change.ratio), words::maybe_seconds(change.baseline))
+            let baseline = words::maybe_seconds(change.baseline);
+            match change.ratio {
+                Some(ratio) => format!("{} the baseline’s {baseline}", words::ratio(Some(ratio))),
+                None => format!("baseline {baseline}"),
+            }
         })
     };
     vec![

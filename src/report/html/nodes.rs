@@ -28,7 +28,7 @@ pub(super) fn write(body: &mut Markup, subjects: &Subjects<'_>) {
         |line: &&Line<'_>| line.1.iter().filter_map(|(_, block)| block.summary.max).fold(0.0, f64::max);
     let longest = drawn.iter().map(furthest).fold(0.0, f64::max);
     if longest > 0.0 {
-        let note = "Thin line: fastest to slowest VM. Thick line: median to 95th percentile of the VMs that arrived.";
+        let note = "Thin line: fastest to slowest VM. Thick line: median to 95th percentile, or to the slowest VM where that was not reached.";
         body.leaf("p", &[("class", "hint")], note);
         let labels: Vec<(&str, String)> =
             subjects.iter().map(|subject| (subject.role.class(), subject.label())).collect();
