@@ -44,7 +44,7 @@ pub fn run() -> Exit {
             return Exit::Failed;
         }
     };
-    let exit = runtime.block_on(async { cli.run(signals::listen()).await });
+    let exit = runtime.block_on(async { Box::pin(cli.run(signals::listen())).await });
     // Whatever still runs in the background has nothing more to say.
     runtime.shutdown_background();
     exit

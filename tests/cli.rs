@@ -4,6 +4,8 @@
 
 #[path = "cli/mod.rs"]
 mod cli;
+mod fuzz;
 mod sandbox;
 mod shipping;
 mod support;
+mod survival;

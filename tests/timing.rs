@@ -2,6 +2,8 @@
 //!
 //! A binary of its own, because it needs the machine to itself: cargo runs test binaries one after the other.
 
+#[path = "timing/outage.rs"]
+mod outage;
 #[path = "timing/truth.rs"]
 mod truth;
 

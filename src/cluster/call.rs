@@ -1,24 +1,28 @@
 //! One request and its answer; and the same with patience, for requests that nobody times.
 
-use std::time::Duration;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use http::header::{DATE, RETRY_AFTER};
 use http::{Request, StatusCode};
-use http_body_util::BodyExt;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 use kube::client::Body;
 use rand::RngExt;
 use serde::de::DeserializeOwned;
 
 use super::trouble::{Kind, Trouble};
 use super::{Cluster, names};
-use crate::observe::clock::wall_now;
+use crate::observe::clock::{monotonic_now, wall_now};
 
-/// How often an untimed request is sent at most.
+/// How often an untimed request is sent at most to a server that has not answered yet.
 const ATTEMPTS: u32 = 6;
 /// First wait between two attempts; it doubles each time.
 const FIRST_WAIT: Duration = Duration::from_millis(200);
 /// Longest wait between two attempts.
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
+
+/// The most bytes of an answer: a page of a list has a few megabytes, this is far beyond any.
+const MOST_BYTES: usize = 256 * 1024 * 1024;
 
 /// An answer with a success code
 pub struct Answer {
@@ -28,35 +32,58 @@ pub struct Answer {
     pub body: Vec<u8>,
 }
 
+impl Answer {
+    /// The body, decoded.
+    pub fn read<T: DeserializeOwned>(&self, doing: &str) -> Result<T, Trouble> {
+        serde_json::from_slice(&self.body).map_err(|error| {
+            Trouble::new(doing, Kind::Garbled, format!("the answer cannot be read: {error}"))
+        })
+    }
+}
+
 impl Cluster {
     /// Sends one request, once, and reads the whole answer.
     ///
-    /// Fails with what the server or the connection said, and when no answer comes in time.
+    /// A request that was not let in because the credentials had run out is sent once more with new ones. Fails with
+    /// what the server or the connection said, and when no answer comes in time.
     pub async fn call(&self, doing: &str, request: Request<Vec<u8>>) -> Result<Answer, Trouble> {
+        let generation = self.generation();
+        match self.exchange(doing, request.clone()).await {
+            Err(trouble) if trouble.kind == Kind::Credentials && self.renew_credentials(generation).await => {
+                self.exchange(doing, request).await
+            }
+            outcome => outcome,
+        }
+    }
+
+    async fn exchange(&self, doing: &str, request: Request<Vec<u8>>) -> Result<Answer, Trouble> {
         let exchange = async {
             let response = self
-                .client
+                .client()
                 .send(request.map(Body::from))
                 .await
                 .map_err(|error| Trouble::from_client(doing, &error))?;
             let (head, body) = response.into_parts();
             self.learn_server_time(head.headers.get(DATE), wall_now().as_microsecond());
-            let body = body
+            let body = Limited::new(body, MOST_BYTES)
                 .collect()
                 .await
-                .map_err(|error| Trouble::new(doing, Kind::Unreachable, error.to_string()))?
+                .map_err(|error| unread(doing, &*error))?
                 .to_bytes();
             if head.status.is_success() {
+                self.shared.proved.store(true, Ordering::Relaxed);
                 return Ok(Answer { code: head.status, body: body.to_vec() });
             }
             let retry_after =
                 head.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
-            Err(Trouble::from_answer(
+            let mut trouble = Trouble::from_answer(
                 doing,
                 head.status.as_u16(),
                 &body,
                 retry_after.map(Duration::from_secs),
-            ))
+            );
+            trouble.message = self.without_secrets(&trouble.message);
+            Err(trouble)
         };
         match self.request_timeout {
             None => exchange.await,
@@ -73,31 +100,65 @@ impl Cluster {
         doing: &str,
         request: &Request<Vec<u8>>,
     ) -> Result<T, Trouble> {
-        let answer = self.ask_raw(doing, request).await?;
-        serde_json::from_slice(&answer.body)
-            .map_err(|error| Trouble::new(doing, Kind::Other, format!("the answer cannot be read: {error}")))
+        let began = monotonic_now();
+        let mut attempt = 1;
+        loop {
+            match self.call(doing, request.clone()).await.and_then(|answer| answer.read(doing)) {
+                Err(trouble) => self.pause(trouble, &mut attempt, began).await?,
+                Ok(answer) => return Ok(answer),
+            }
+        }
     }
 
     /// Like [`Cluster::ask`], without looking into the answer.
     pub async fn ask_raw(&self, doing: &str, request: &Request<Vec<u8>>) -> Result<Answer, Trouble> {
+        let began = monotonic_now();
         let mut attempt = 1;
         loop {
             match self.call(doing, request.clone()).await {
-                Err(trouble) if attempt < ATTEMPTS && is_worth_another_try(&trouble, attempt) => {
-                    tracing::debug!(attempt, %trouble, "sending again");
-                    self.count_retry();
-                    tokio::time::sleep(wait(attempt, trouble.retry_after)).await;
-                    attempt += 1;
-                }
-                outcome => return outcome,
+                Err(trouble) => self.pause(trouble, &mut attempt, began).await?,
+                Ok(answer) => return Ok(answer),
             }
         }
     }
+
+    /// Waits before the next attempt of a request that may be repeated safely. Fails when there is to be none.
+    pub(super) async fn pause(
+        &self,
+        trouble: Trouble,
+        attempt: &mut u32,
+        began: Instant,
+    ) -> Result<(), Trouble> {
+        if !self.is_worth_another_try(&trouble, *attempt, began) {
+            return Err(trouble);
+        }
+        tracing::debug!(attempt, %trouble, "sending again");
+        self.count_retry();
+        tokio::time::sleep(wait(*attempt, trouble.retry_after)).await;
+        *attempt += 1;
+        Ok(())
+    }
+
+    /// A server that has answered before gets time to come back; one that never did is most likely a wrong address.
+    fn is_worth_another_try(&self, trouble: &Trouble, attempt: u32, began: Instant) -> bool {
+        if !trouble.is_transient() {
+            return false;
+        }
+        if self.shared.proved.load(Ordering::Relaxed) {
+            let next = wait(attempt, trouble.retry_after);
+            return began.elapsed() + next < self.patience;
+        }
+        attempt < if trouble.kind == Kind::Unreachable { 3 } else { ATTEMPTS }
+    }
 }
 
-/// A server that cannot be reached at all is most likely a wrong address: one more try is enough then.
-fn is_worth_another_try(trouble: &Trouble, attempt: u32) -> bool {
-    trouble.is_transient() && (trouble.kind != Kind::Unreachable || attempt < 3)
+/// A body that broke off, or that has no end.
+fn unread(doing: &str, error: &(dyn std::error::Error + Send + Sync + 'static)) -> Trouble {
+    if error.is::<LengthLimitError>() {
+        let message = format!("the answer has more than {} MiB", MOST_BYTES / 1024 / 1024);
+        return Trouble::new(doing, Kind::Other, message);
+    }
+    Trouble::new(doing, Kind::Unreachable, error.to_string())
 }
 
 /// How long to wait before the attempt after `attempt`: what the server asked for, else doubling, jittered.

@@ -1,6 +1,7 @@
 //! What the watch on `VirtualMachineInstances` says, in the words of the fold.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::time::Instant;
 
 use jiff::Timestamp;
@@ -8,10 +9,14 @@ use serde::Deserialize;
 
 use super::call::path;
 use super::metadata::{Condition, Metadata};
+use super::trouble::clip;
 use super::watch::{Told, Watch, Watched};
 use super::{Cluster, Trouble};
 use crate::observe::{Change, Instance, InstancePhase};
 use crate::plan::Target;
+
+/// The most characters of a Kubernetes name.
+const LONGEST_NAME: usize = 253;
 
 /// A `VirtualMachineInstance`, decoded only as far as it is used
 #[derive(Debug, Clone, Deserialize)]
@@ -69,18 +74,17 @@ impl From<Vmi> for Instance {
         Self {
             ready: is_true("Ready"),
             agent: is_true("AgentConnected"),
-            address: vmi
-                .status
-                .interfaces
-                .iter()
-                .find_map(|interface| interface.ip_address.clone().filter(|address| !address.is_empty())),
+            address: vmi.status.interfaces.iter().find_map(|interface| {
+                // What is no address could not be probed, and the record would keep it for every VM.
+                interface.ip_address.clone().filter(|address| address.parse::<IpAddr>().is_ok())
+            }),
             transitions: vmi.status.phase_transition_timestamps.iter().filter_map(transition).collect(),
             phase: phase(&vmi.status.phase),
             uid: vmi.metadata.uid,
             target: Target { namespace: vmi.metadata.namespace, name: vmi.metadata.name },
             created: vmi.metadata.creation_timestamp,
             deleting: vmi.metadata.deletion_timestamp.is_some(),
-            node: vmi.status.node_name,
+            node: vmi.status.node_name.map(|node| clip(&node, LONGEST_NAME)),
         }
     }
 }
@@ -103,6 +107,8 @@ pub enum News {
     Changes(Vec<Change>),
     /// The watch was blind from this instant until now.
     Blind(Instant),
+    /// It has not been possible to open it again for a while.
+    Complaint(Trouble),
 }
 
 /// The one watch of a phase: every instance of the run, in every namespace
@@ -126,6 +132,7 @@ impl Changes {
         let heard = self.watch.next().await?;
         let news = match heard.told {
             Told::Blind { since } => News::Blind(since),
+            Told::Complaint(trouble) => News::Complaint(trouble),
             Told::Changed(vmi) => News::Changes(vec![self.present(vmi)]),
             Told::Removed(vmi) => {
                 self.known.remove(&vmi.metadata.uid);

@@ -6,12 +6,18 @@ use std::time::Duration;
 use http::{HeaderValue, header::USER_AGENT};
 use kube::Client;
 use kube::config::{Config, KubeConfigOptions, Kubeconfig, KubeconfigError};
+use secrecy::{ExposeSecret, SecretString};
 
 use super::{Cluster, names};
 use crate::failure::Failure;
+use crate::observe::clock::monotonic_now;
+use crate::plan::yaml_fault;
+
+/// A server that refuses new credentials is not asked with newer ones before this time is over.
+const RENEWED_AT_MOST_EVERY: Duration = Duration::from_secs(5);
 
 /// kubectl's connection flags, as far as they were given
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Connection {
     /// `--kubeconfig`
     pub kubeconfig: Option<PathBuf>,
@@ -37,6 +43,31 @@ pub struct Connection {
     pub impersonate_groups: Vec<String>,
     /// `--request-timeout`; `None` means no limit.
     pub request_timeout: Option<Duration>,
+    /// `--retry-timeout`: how long a request that fails for a passing reason is repeated.
+    pub patience: Duration,
+}
+
+/// How long a request that fails for a passing reason is repeated, unless the user says otherwise.
+pub const PATIENCE: Duration = Duration::from_secs(120);
+
+impl Default for Connection {
+    fn default() -> Self {
+        Self {
+            kubeconfig: None,
+            context: None,
+            cluster: None,
+            user: None,
+            namespace: None,
+            server: None,
+            certificate_authority: None,
+            tls_server_name: None,
+            insecure: false,
+            impersonate: None,
+            impersonate_groups: Vec::new(),
+            request_timeout: None,
+            patience: PATIENCE,
+        }
+    }
 }
 
 impl Connection {
@@ -44,10 +75,18 @@ impl Connection {
     ///
     /// Fails when there is no usable kubeconfig, or the context is unknown.
     pub async fn open(&self) -> Result<Cluster, Failure> {
+        let (client, namespace, server) = self.client().await?;
+        Ok(Cluster::new(client, namespace, server, self.clone()))
+    }
+
+    /// Reads the kubeconfig and gets credentials; gives the namespace and the server's address too.
+    async fn client(&self) -> Result<(Client, String, String), Failure> {
         let mut config = self.config().await?;
         if let Some(server) = &self.server {
             config.cluster_url = server.parse().map_err(|error| {
-                Failure::usage(format!("--server `{server}` is not a URL")).because(error)
+                Failure::usage("--server is not a URL")
+                    .because(error)
+                    .hint("write it like https://10.0.0.1:6443")
             })?;
         }
         if let Some(path) = &self.certificate_authority {
@@ -76,14 +115,15 @@ impl Connection {
         if let Ok(agent) = HeaderValue::from_str(&names::user_agent()) {
             config.headers.push((USER_AGENT, agent));
         }
+        check_token(&config)?;
         let namespace = self.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
-        let server = config.cluster_url.to_string();
+        let server = without_user(&config.cluster_url);
         let client = Client::try_from(config).map_err(|error| {
             Failure::new("the credentials of this context cannot be used")
                 .because(super::Trouble::from_client("connect", &error).message)
                 .hint("check with: kubectl auth whoami")
         })?;
-        Ok(Cluster::new(client, namespace, server, self.request_timeout))
+        Ok((client, namespace, server))
     }
 
     async fn config(&self) -> Result<Config, Failure> {
@@ -121,9 +161,66 @@ impl Connection {
             (KubeconfigError::CurrentContextNotSet | KubeconfigError::LoadContext(_), _) => {
                 Failure::new("the kubeconfig has no usable current context")
             }
-            _ => Failure::new("the kubeconfig cannot be used").because(error),
+            _ => Failure::new("the kubeconfig cannot be used").because(told(error)),
         };
         failure.hint(format!("contexts in it: {listed}")).hint("choose one with --context NAME")
+    }
+}
+
+impl Cluster {
+    /// Reads the kubeconfig again and runs its exec plugin, because the server does not let us in any more.
+    ///
+    /// `refused` is the generation of the client that was refused. Says whether there is a client that has not been
+    /// refused yet. A server that refuses new credentials too is not asked again for a while.
+    pub(super) async fn renew_credentials(&self, refused: u32) -> bool {
+        let mut last = self.shared.renewal.lock().await;
+        if self.generation() != refused {
+            // Another request was faster.
+            return true;
+        }
+        if last.is_some_and(|last| last.elapsed() < RENEWED_AT_MOST_EVERY) {
+            return false;
+        }
+        *last = Some(monotonic_now());
+        match self.shared.connection.client().await {
+            Ok((client, ..)) => {
+                tracing::info!("the credentials were refused and have been read again");
+                self.replace_client(client);
+                true
+            }
+            Err(failure) => {
+                tracing::warn!(%failure, "no new credentials");
+                false
+            }
+        }
+    }
+}
+
+/// Fails when the token cannot stand in a header, which the library would not survive.
+fn check_token(config: &Config) -> Result<(), Failure> {
+    let is_odd = |token: &SecretString| HeaderValue::from_str(token.expose_secret()).is_err();
+    if config.auth_info.token.as_ref().is_some_and(is_odd) {
+        return Err(Failure::new("the credentials of this context cannot be used")
+            .because("its token holds a line end or another character that no token can have")
+            .hint("check with: kubectl auth whoami"));
+    }
+    Ok(())
+}
+
+/// What is wrong with a kubeconfig, without quoting it: it holds tokens and keys.
+fn told(error: &KubeconfigError) -> String {
+    match error {
+        KubeconfigError::Parse(fault) => yaml_fault::describe(fault, ""),
+        KubeconfigError::ParseProxyUrl(_) => "its proxy-url is not a URL".to_owned(),
+        other => other.to_string(),
+    }
+}
+
+/// The URL of the API server as it may be shown: a password in it stays out.
+fn without_user(url: &http::Uri) -> String {
+    match url.authority().and_then(|authority| authority.as_str().rsplit_once('@')) {
+        Some((user, _)) => url.to_string().replacen(&format!("{user}@"), "", 1),
+        None => url.to_string(),
     }
 }
 
@@ -133,7 +230,7 @@ fn no_kubeconfig(error: &KubeconfigError) -> Failure {
             Failure::new("there is no kubeconfig").because(format!("{} does not exist", path.display()))
         }
         KubeconfigError::FindPath => Failure::new("there is no kubeconfig").because("no home directory"),
-        _ => Failure::new("the kubeconfig cannot be read").because(error),
+        _ => Failure::new("the kubeconfig cannot be read").because(told(error)),
     };
     failure
         .hint("pass --kubeconfig FILE or set KUBECONFIG")

@@ -9,14 +9,19 @@ use kube::api::GetParams;
 use tokio::sync::watch;
 
 use super::call::{built, on, path, post_params};
+use super::guard::{DURATION, Guard, Renewed, Standing};
 use super::names::{self, Role};
+use super::process::Process;
 use super::{Cluster, Kind, Trouble};
-use crate::observe::clock::{monotonic_now, wall_now};
 
-/// How long a lease is good for without being renewed.
-const DURATION: Duration = Duration::from_secs(60);
 /// How often it is renewed.
 const RENEWAL: Duration = Duration::from_secs(15);
+/// The annotation that tells which process holds the lock.
+const PROCESS: &str = "process";
+/// How soon it is tried again after it could not be renewed.
+const AGAIN: Duration = Duration::from_secs(1);
+/// How far two computers' ideas of the server's time may differ: a lease is never broken early because of that.
+const MARGIN: i64 = 5;
 
 /// The lock on a run, held until it is released or dropped
 #[derive(Debug)]
@@ -24,7 +29,7 @@ pub struct Held {
     cluster: Cluster,
     prefix: String,
     holder: String,
-    lost: watch::Receiver<bool>,
+    guard: Guard,
     task: tokio::task::JoinHandle<()>,
 }
 
@@ -62,7 +67,13 @@ pub fn identity() -> String {
     let host = host.map(|host| host.trim().to_owned()).or_else(|| variable(["HOSTNAME", "COMPUTERNAME"]));
     let random = uuid::Uuid::new_v4().simple().to_string();
     let host = host.unwrap_or_else(|| "localhost".into());
+    let (user, host) = (shortened(&user), shortened(&host));
     format!("{user}@{host}/{}-{}", std::process::id(), &random[..6])
+}
+
+/// What the environment says, in a form that is good for an annotation that people read.
+fn shortened(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control() && !c.is_whitespace()).take(64).collect()
 }
 
 impl Cluster {
@@ -74,6 +85,7 @@ impl Cluster {
     pub async fn lock(&self, prefix: &str, run_id: &str, holder: &str) -> Result<Held, LockError> {
         let doing = "take the lock of the run";
         let name = names::head_name(prefix);
+        let renewed = Renewed::now();
         let fresh = self.lease(prefix, run_id, holder);
         let body = serde_json::to_vec(&fresh).unwrap_or_default();
         let request = built(doing, on(&self.leases()).create(&post_params(), body))?;
@@ -84,25 +96,27 @@ impl Cluster {
             }
             Err(trouble) => return Err(trouble.into()),
         }
-        let (lost, is_lost) = watch::channel(false);
-        let renewer = Renewer { cluster: self.clone(), name, holder: holder.to_owned(), lost };
+        let (standing, guard) = watch::channel(Standing::Held(renewed));
+        let renewer = Renewer { cluster: self.clone(), name, holder: holder.to_owned(), standing };
         let task = tokio::spawn(renewer.renew());
         Ok(Held {
             cluster: self.clone(),
             prefix: prefix.to_owned(),
             holder: holder.to_owned(),
-            lost: is_lost,
+            guard: Guard(guard),
             task,
         })
     }
 
     fn lease(&self, prefix: &str, run_id: &str, holder: &str) -> Lease {
-        let now = Some(MicroTime(wall_now()));
+        let now = Some(MicroTime(self.server_now()));
         Lease {
             metadata: ObjectMeta {
                 name: Some(names::head_name(prefix)),
                 namespace: Some(self.namespace.clone()),
                 labels: Some(names::labels(prefix, run_id, Role::Lock)),
+                annotations: Process::ours()
+                    .map(|process| [(names::annotation(PROCESS), process.name().to_owned())].into()),
                 ..ObjectMeta::default()
             },
             spec: Some(LeaseSpec {
@@ -124,11 +138,12 @@ impl Cluster {
         let holder = spec.holder_identity.clone().unwrap_or_default();
         let renewed = spec.renew_time.as_ref().map(|time| time.0);
         let good_for = i64::from(spec.lease_duration_seconds.unwrap_or(DURATION.as_secs() as i32));
-        // Both clocks may differ by some seconds; a lease is never broken early because of that.
-        let now = wall_now().as_second();
-        let stale = renewed.is_none_or(|renewed| now - renewed.as_second() > good_for + 5);
+        let now = self.server_now().as_second();
+        let stale = renewed.is_none_or(|renewed| now - renewed.as_second() > good_for + MARGIN);
+        let process = found.metadata.annotations.unwrap_or_default().remove(&names::annotation(PROCESS));
+        let dead = process.is_some_and(|process| Process::is_dead(&process));
         let ours = spec.holder_identity == fresh.spec.as_ref().and_then(|s| s.holder_identity.clone());
-        if !holder.is_empty() && !ours && !stale {
+        if !holder.is_empty() && !ours && !stale && !dead {
             let since = spec.acquire_time.map(|time| time.0);
             return Err(LockError::Taken(Taken { holder, since, renewed }));
         }
@@ -164,39 +179,50 @@ struct Renewer {
     cluster: Cluster,
     name: String,
     holder: String,
-    lost: watch::Sender<bool>,
+    standing: watch::Sender<Standing>,
 }
 
 impl Renewer {
+    /// Renews for ever, through any outage: the lock is lost only when somebody else has it or took it away.
     async fn renew(self) {
-        let mut last = monotonic_now();
+        let mut pause = RENEWAL;
         loop {
-            tokio::time::sleep(RENEWAL).await;
-            match self.renew_once().await {
-                Ok(true) => last = monotonic_now(),
+            tokio::time::sleep(pause).await;
+            let at = Renewed::now();
+            pause = match self.renew_once().await {
+                Ok(true) => {
+                    let _ = self.standing.send(Standing::Held(at));
+                    RENEWAL
+                }
                 Ok(false) => break,
-                Err(trouble) => tracing::debug!(%trouble, "lock not renewed"),
-            }
-            if last.elapsed() > DURATION {
-                break;
-            }
+                Err(trouble) => {
+                    tracing::debug!(%trouble, "lock not renewed");
+                    AGAIN
+                }
+            };
         }
-        let _ = self.lost.send(true);
-        // The receiver must see `true`, not a closed channel.
+        let _ = self.standing.send(Standing::Lost);
+        // Whoever waits must see `Lost`, not a closed channel.
         std::future::pending::<()>().await;
     }
 
     async fn renew_once(&self) -> Result<bool, Trouble> {
         let doing = "renew the lock of the run";
-        let Some(mut lease) = self.cluster.read_lease(doing, &self.name).await? else { return Ok(false) };
+        let leases = self.cluster.leases();
+        let request = built(doing, on(&leases).get(&self.name, &GetParams::default()))?;
+        let mut lease: Lease = match self.cluster.call(doing, request).await {
+            Ok(answer) => answer.read(doing)?,
+            Err(trouble) if trouble.kind == Kind::NotFound => return Ok(false),
+            Err(trouble) => return Err(trouble),
+        };
         let spec = lease.spec.get_or_insert_with(LeaseSpec::default);
         if spec.holder_identity.as_ref() != Some(&self.holder) {
             return Ok(false);
         }
-        spec.renew_time = Some(MicroTime(wall_now()));
+        spec.renew_time = Some(MicroTime(self.cluster.server_now()));
         let body = serde_json::to_vec(&lease).unwrap_or_default();
-        let request = built(doing, on(&self.cluster.leases()).replace(&self.name, &post_params(), body))?;
-        self.cluster.ask_raw(doing, &request).await.map(|_| true)
+        let request = built(doing, on(&leases).replace(&self.name, &post_params(), body))?;
+        self.cluster.call(doing, request).await.map(|_| true)
     }
 }
 
@@ -206,9 +232,9 @@ impl Held {
         &self.holder
     }
 
-    /// Turns true when the lock was lost; nothing may be written from then on.
-    pub fn lost(&self) -> watch::Receiver<bool> {
-        self.lost.clone()
+    /// What has to be asked before anything is sent or saved.
+    pub fn guard(&self) -> Guard {
+        self.guard.clone()
     }
 
     /// Gives the lock back. Best effort: an abandoned lock becomes stale by itself.

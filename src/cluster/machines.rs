@@ -2,6 +2,7 @@
 
 use http::Request;
 use http::header::CONTENT_TYPE;
+use jiff::Timestamp;
 use kube::api::{DeleteParams, GetParams, Preconditions, PropagationPolicy};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -23,7 +24,16 @@ const MACHINES: &str = "virtualmachines";
 pub struct Machine {
     metadata: Metadata,
     #[serde(default)]
+    spec: Spec,
+    #[serde(default)]
     status: Status,
+}
+
+#[derive(Debug, Clone, Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct Spec {
+    run_strategy: Option<String>,
+    running: Option<bool>,
 }
 
 #[derive(Debug, Clone, Deserialize, Default)]
@@ -43,6 +53,27 @@ impl Machine {
     /// Where it is and what it is called.
     pub fn target(&self) -> Target {
         Target { namespace: self.metadata.namespace.clone(), name: self.metadata.name.clone() }
+    }
+
+    /// `metadata.creationTimestamp`.
+    pub fn created(&self) -> Option<Timestamp> {
+        self.metadata.creation_timestamp
+    }
+
+    /// Whether it is meant to run, as far as its run strategy says.
+    pub fn is_started(&self) -> bool {
+        match self.spec.run_strategy.as_deref() {
+            Some(strategy) => strategy == "Always",
+            None => self.spec.running == Some(true),
+        }
+    }
+
+    /// Whether it is meant to be off, as far as its run strategy says.
+    pub fn is_halted(&self) -> bool {
+        match self.spec.run_strategy.as_deref() {
+            Some(strategy) => strategy == "Halted",
+            None => self.spec.running == Some(false),
+        }
     }
 
     /// `metadata.uid`.
@@ -129,7 +160,11 @@ fn switch(
         .header(CONTENT_TYPE, "application/json")
         .body(b"{}".to_vec()),
     };
-    Ok(Timed { doing, request: request.map_err(bug)?, meaning: Meaning::Switch })
+    let meaning = match via {
+        Via::Patch => Meaning::Patch,
+        Via::Subresource => Meaning::Switch,
+    };
+    Ok(Timed { doing, request: request.map_err(bug)?, meaning })
 }
 
 impl Cluster {

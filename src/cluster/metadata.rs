@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::Deserialize;
 
+use super::watch::Watched;
+
 /// `metadata`, decoded only as far as it is used
 #[derive(Debug, Clone, Deserialize, Default)]
 #[serde(rename_all = "camelCase", default)]
@@ -25,6 +27,34 @@ pub struct Metadata {
     pub labels: BTreeMap<String, String>,
     /// What has to be done before it may go.
     pub finalizers: Vec<String>,
+}
+
+/// Any object: its metadata and its conditions, if it has some
+#[derive(Debug, Clone, Deserialize)]
+pub struct Object {
+    /// `metadata`.
+    pub metadata: Metadata,
+    #[serde(default)]
+    status: Status,
+}
+
+#[derive(Debug, Clone, Deserialize, Default)]
+#[serde(default)]
+struct Status {
+    conditions: Vec<Condition>,
+}
+
+impl Object {
+    /// `status.conditions`.
+    pub fn conditions(&self) -> &[Condition] {
+        &self.status.conditions
+    }
+}
+
+impl Watched for Object {
+    fn resource_version(&self) -> &str {
+        &self.metadata.resource_version
+    }
 }
 
 /// One of `status.conditions`

@@ -7,56 +7,88 @@ pub mod access;
 pub mod call;
 pub mod changes;
 pub mod connect;
+mod credentials;
 pub mod exec;
 pub mod facts;
+pub mod guard;
 pub mod lease;
 pub mod machines;
 pub mod metadata;
 pub mod names;
 pub mod namespaces;
+pub mod nodes;
 pub mod pace;
 pub mod probers;
+mod process;
+pub mod pulse;
+pub mod quotas;
 pub mod store;
 pub mod trouble;
 pub mod watch;
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use kube::Client;
 
+use crate::observe::clock::wall_now;
 pub use connect::Connection;
+use pulse::Pulse;
 pub use trouble::{Kind, Trouble};
+
+use crate::plan::secrets::redact;
+
+/// The most characters of a server's message that are kept.
+const MOST_TOLD: usize = 1_000;
 
 /// A connection to one cluster
 #[derive(Clone)]
 pub struct Cluster {
-    client: Client,
     /// Namespace of the record, and default for everything namespaced.
     namespace: String,
     server: String,
     request_timeout: Option<Duration>,
+    /// How long a request that fails for a passing reason is repeated.
+    patience: Duration,
     shared: Arc<Shared>,
 }
 
 /// What all copies of the handle learn together
 struct Shared {
+    /// Replaced when the credentials have run out; counted.
+    client: RwLock<(u32, Client)>,
+    /// How to get a new one.
+    connection: Connection,
+    /// One renewal of the credentials at a time.
+    renewal: tokio::sync::Mutex<Option<Instant>>,
     /// Best estimate of how far the server's clock is ahead of ours, in microseconds; `i64::MIN` when unknown.
     server_ahead: AtomicI64,
     /// Requests that had to be sent again, outside of the timed ones.
     retries: AtomicU32,
+    /// Whether the server has answered any request with success.
+    proved: AtomicBool,
+    /// Whether this process runs.
+    pulse: OnceLock<Pulse>,
+    /// What no message may show, even if the server quotes it.
+    secrets: RwLock<Vec<String>>,
 }
 
 impl Cluster {
-    pub(crate) fn new(
-        client: Client,
-        namespace: String,
-        server: String,
-        request_timeout: Option<Duration>,
-    ) -> Self {
-        let shared = Shared { server_ahead: AtomicI64::new(i64::MIN), retries: AtomicU32::new(0) };
-        Self { client, namespace, server, request_timeout, shared: Arc::new(shared) }
+    pub(crate) fn new(client: Client, namespace: String, server: String, connection: Connection) -> Self {
+        let (request_timeout, patience) = (connection.request_timeout, connection.patience);
+        let shared = Shared {
+            client: RwLock::new((0, client)),
+            connection,
+            renewal: tokio::sync::Mutex::new(None),
+            server_ahead: AtomicI64::new(i64::MIN),
+            retries: AtomicU32::new(0),
+            proved: AtomicBool::new(false),
+            pulse: OnceLock::new(),
+            secrets: RwLock::default(),
+        };
+        Self { namespace, server, request_timeout, patience, shared: Arc::new(shared) }
     }
 
     /// The namespace in which records live.
@@ -69,6 +101,36 @@ impl Cluster {
         &self.server
     }
 
+    fn client(&self) -> Client {
+        self.shared.client.read().unwrap_or_else(PoisonError::into_inner).1.clone()
+    }
+
+    /// Which client is in use; another one after the credentials were renewed.
+    fn generation(&self) -> u32 {
+        self.shared.client.read().unwrap_or_else(PoisonError::into_inner).0
+    }
+
+    fn replace_client(&self, client: Client) {
+        let mut current = self.shared.client.write().unwrap_or_else(PoisonError::into_inner);
+        *current = (current.0 + 1, client);
+    }
+
+    /// Whether this process runs; begins to beat when first asked for.
+    pub fn pulse(&self) -> Pulse {
+        self.shared.pulse.get_or_init(Pulse::start).clone()
+    }
+
+    /// From now on, no message of the server shows these texts: it may quote a manifest that it refuses.
+    pub fn conceal(&self, secrets: Vec<String>) {
+        *self.shared.secrets.write().unwrap_or_else(PoisonError::into_inner) = secrets;
+    }
+
+    /// A message of the server without what must not be shown, in a length that is good for a record.
+    pub fn without_secrets(&self, message: &str) -> String {
+        let secrets = self.shared.secrets.read().unwrap_or_else(PoisonError::into_inner);
+        trouble::clip(&redact(message, &secrets), MOST_TOLD)
+    }
+
     /// How far the server's clock is ahead of ours, in microseconds; 0 while unknown.
     ///
     /// Estimated from `Date` headers. These are cut to whole seconds, so every header gives a lower bound; the
@@ -78,6 +140,11 @@ impl Cluster {
             i64::MIN => 0,
             ahead => ahead,
         }
+    }
+
+    /// What the server's clock shows now, as well as we know. Computers whose clocks differ agree on it.
+    pub fn server_now(&self) -> Timestamp {
+        wall_now() + jiff::SignedDuration::from_micros(self.server_ahead())
     }
 
     fn learn_server_time(&self, date: Option<&http::HeaderValue>, now_micros: i64) {

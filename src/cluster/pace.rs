@@ -5,9 +5,13 @@ use std::time::{Duration, Instant};
 use http::Request;
 
 use super::call::wait;
+use super::guard::Guard;
 use super::{Cluster, Kind, Trouble};
 use crate::observe::clock::monotonic_now;
 use crate::plan::Target;
+
+/// How long opening connections before a burst may take.
+const WARMING: Duration = Duration::from_secs(10);
 
 /// A request whose time is measured
 #[derive(Debug, Clone)]
@@ -30,7 +34,10 @@ pub enum Meaning {
         /// UUID of the run.
         run_id: String,
     },
-    /// Switches the power of a VM. If it is switched already and an answer was lost, an earlier attempt succeeded.
+    /// Switches the power of a VM by a patch, which may be repeated at will: it lost a race if there is a conflict.
+    Patch,
+    /// Switches the power of a VM by a subresource. If it is switched already and an answer was lost, an earlier
+    /// attempt succeeded.
     Switch,
 }
 
@@ -52,7 +59,7 @@ impl Cluster {
     pub async fn warm(&self, connections: usize) {
         let one = || async {
             if let Ok(request) = Request::get("/version").body(Vec::new()) {
-                let _ = self.call("open a connection", request).await;
+                let _ = tokio::time::timeout(WARMING, self.call("open a connection", request)).await;
             }
         };
         futures::future::join_all((0..connections).map(|_| one())).await;
@@ -60,19 +67,33 @@ impl Cluster {
 
     /// Sends a timed request until it is accepted, refused for good, or `deadline` is over.
     ///
-    /// Gives the instant of acceptance, and what it took in either case.
-    pub async fn send_timed(&self, timed: &Timed, deadline: Instant) -> (Effort, Result<Instant, Trouble>) {
+    /// Gives the instant of acceptance, and what it took in either case. Nothing is sent again unless the lock is
+    /// ours.
+    pub async fn send_timed(
+        &self,
+        timed: &Timed,
+        deadline: Instant,
+        guard: &mut Guard,
+    ) -> (Effort, Result<Instant, Trouble>) {
         let mut effort = Effort::default();
         let mut answer_lost = false;
+        let late = || Trouble::new(timed.doing, Kind::TimedOut, "no answer within the time limit");
         loop {
+            if effort.attempts > 0 && !guard.is_ours().await {
+                let lost = Trouble::new(timed.doing, Kind::Conflict, "the lock on the run was lost");
+                return (effort, Err(lost));
+            }
             effort.attempts += 1;
-            let outcome = self.call(timed.doing, timed.request.clone()).await;
+            let call = self.call(timed.doing, timed.request.clone());
+            let outcome =
+                tokio::time::timeout_at(deadline.into(), call).await.unwrap_or_else(|_| Err(late()));
             let now = monotonic_now();
             let Err(trouble) = outcome else { return (effort, Ok(now)) };
             if self.was_done_before(timed, &trouble, answer_lost).await {
                 return (effort, Ok(now));
             }
-            if !trouble.is_transient() || now >= deadline {
+            let race = trouble.kind == Kind::Conflict && matches!(timed.meaning, Meaning::Patch);
+            if !trouble.is_transient() && !race || now >= deadline {
                 return (effort, Err(trouble));
             }
             answer_lost |= trouble.is_ambiguous();
@@ -92,7 +113,7 @@ impl Cluster {
                 matches!(self.machine(target).await, Ok(Some(vm)) if vm.run_id() == Some(run_id))
             }
             Meaning::Switch => answer_lost && trouble.kind == Kind::Conflict,
-            Meaning::Create { .. } => false,
+            Meaning::Create { .. } | Meaning::Patch => false,
         }
     }
 }

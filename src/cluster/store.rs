@@ -1,6 +1,7 @@
 //! The objects of a record: the head, its parts, and the Secret of a user's manifest.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
@@ -15,6 +16,10 @@ use crate::observe::clock::wall_now;
 use crate::record::codec::{self, Chunk, CodecError, PartIndex};
 use crate::record::{PhaseName, RunRecord};
 
+/// How long to wait before that, times the number of conflicts so far.
+const AFTER_CONFLICT: Duration = Duration::from_millis(20);
+/// How often the head is written again when others write to it too.
+const CONFLICTS: u32 = 8;
 /// How often a head is read again when a part it names has just been replaced.
 const READS: u32 = 4;
 
@@ -26,6 +31,8 @@ pub struct RunStore {
     version: String,
     /// UID of the head, for owner references.
     uid: String,
+    /// What the head says, as we last saw or wrote it.
+    data: Option<BTreeMap<String, String>>,
     parts: Vec<PartIndex>,
     holder: Option<String>,
 }
@@ -88,9 +95,13 @@ impl Cluster {
         else {
             return Ok(None);
         };
-        let data = head.data.unwrap_or_default();
+        let data = head.data.clone().unwrap_or_default();
         let text = |key: &str| data.get(key).ok_or_else(|| CodecError::Missing(key.to_owned()));
         let (mut record, parts) = codec::decode_head(text(names::PLAN_KEY)?, text(names::PARTS_KEY)?)?;
+        if record.plan.prefix != prefix {
+            let why = "it is about another run than its name says".to_owned();
+            return Err(CodecError::Unreadable(names::PLAN_KEY.to_owned(), why).into());
+        }
         for part in &parts {
             let mut chunks = Vec::with_capacity(part.chunks.len());
             for index in &part.chunks {
@@ -110,6 +121,7 @@ impl Cluster {
             cluster: self.clone(),
             version: head.metadata.resource_version.unwrap_or_default(),
             uid: head.metadata.uid.unwrap_or_default(),
+            data: head.data,
             parts,
             holder: None,
         };
@@ -125,14 +137,26 @@ impl Cluster {
             cluster: self.clone(),
             version: String::new(),
             uid: String::new(),
+            data: None,
             parts: Vec::new(),
             holder: holder.map(str::to_owned),
         };
         let body = serde_json::to_vec(&store.head(record)).unwrap_or_default();
         let request = built(doing, on(&self.config_maps()).create(&post_params(), body))?;
-        let made: ConfigMap = self.ask(doing, &request).await?;
+        let made: ConfigMap = match self.ask(doing, &request).await {
+            // The answer to an earlier attempt may have been lost: then the head reads exactly as we wrote it.
+            Err(trouble) if trouble.kind == Kind::AlreadyExists => {
+                let name = names::head_name(&record.plan.prefix);
+                match self.read::<ConfigMap>(doing, &self.config_maps(), &name).await? {
+                    Some(found) if found.data == store.head(record).data => found,
+                    _ => return Err(trouble),
+                }
+            }
+            outcome => outcome?,
+        };
         store.version = made.metadata.resource_version.unwrap_or_default();
         store.uid = made.metadata.uid.unwrap_or_default();
+        store.data = made.data;
         Ok(store)
     }
 
@@ -244,25 +268,38 @@ impl RunStore {
         Ok(())
     }
 
+    /// Fails with [`Kind::Conflict`] when what the head says was changed by somebody else. Who only marks it, with an
+    /// annotation for example, does not matter.
     async fn replace_head(&mut self, record: &RunRecord) -> Result<(), Trouble> {
         let doing = "save the record";
         let name = names::head_name(&record.plan.prefix);
-        let body = serde_json::to_vec(&self.head(record)).unwrap_or_default();
-        let request =
-            built(doing, on(&self.cluster.config_maps()).replace(&name, &post_params(), body.clone()))?;
-        let saved: ConfigMap = match self.cluster.ask(doing, &request).await {
-            // The answer to an earlier attempt may have been lost: then the head reads exactly as we wrote it.
-            Err(trouble) if trouble.kind == Kind::Conflict => {
-                let found = self.cluster.read::<ConfigMap>(doing, &self.cluster.config_maps(), &name).await?;
-                match found {
-                    Some(found) if found.data == self.head(record).data => found,
-                    _ => return Err(trouble),
+        let mut tries = 0;
+        loop {
+            let head = self.head(record);
+            let body = serde_json::to_vec(&head).unwrap_or_default();
+            let request = built(doing, on(&self.cluster.config_maps()).replace(&name, &post_params(), body))?;
+            let trouble = match self.cluster.ask::<ConfigMap>(doing, &request).await {
+                Ok(saved) => {
+                    self.version = saved.metadata.resource_version.unwrap_or_default();
+                    self.data = head.data;
+                    return Ok(());
                 }
+                Err(trouble) => trouble,
+            };
+            tries += 1;
+            if trouble.kind != Kind::Conflict || tries > CONFLICTS {
+                return Err(trouble);
             }
-            outcome => outcome?,
-        };
-        self.version = saved.metadata.resource_version.unwrap_or_default();
-        Ok(())
+            let found = self.cluster.read::<ConfigMap>(doing, &self.cluster.config_maps(), &name).await?;
+            match found {
+                // The answer to an earlier attempt was lost, or only something beside the data was changed.
+                Some(found) if found.data == head.data || found.data == self.data => {
+                    self.version = found.metadata.resource_version.unwrap_or_default();
+                }
+                _ => return Err(trouble),
+            }
+            tokio::time::sleep(AFTER_CONFLICT * tries).await;
+        }
     }
 
     fn head(&self, record: &RunRecord) -> ConfigMap {

@@ -37,6 +37,8 @@ pub enum Kind {
     Internal,
     /// 502, 503, 504: not now.
     Unavailable,
+    /// An answer that cannot be read, most likely cut short.
+    Garbled,
     /// Anything else.
     Other,
 }
@@ -57,6 +59,10 @@ pub struct Trouble {
 
 /// The text of a lost race between two JSON patches, which virt-api reports as a server failure.
 const PATCH_RACE: &str = "the server rejected our request due to an error in our request";
+/// The most characters of a server's message that are kept: it becomes a VM's reason, in the record of thousands.
+const LONGEST: usize = 1_000;
+/// The same for a body that is no `Status`, and for what a library says.
+const LONGEST_LINE: usize = 300;
 /// The text of a request that came while another change of power was under way.
 const UNDER_WAY: &str = "stop/start already underway";
 
@@ -70,10 +76,12 @@ impl Trouble {
     pub fn from_answer(doing: &str, code: u16, body: &[u8], retry_after: Option<Duration>) -> Self {
         let status: Option<Status> = serde_json::from_slice(body).ok();
         let reason = status.as_ref().map(|s| s.reason.clone()).unwrap_or_default();
-        let message = status.map(|s| s.message).filter(|m| !m.is_empty()).unwrap_or_else(|| {
+        let message = status.map(|s| clip(s.message.trim(), LONGEST)).filter(|m| !m.is_empty());
+        let message = message.unwrap_or_else(|| {
             let text = String::from_utf8_lossy(body);
-            let text = text.trim();
-            if text.is_empty() { format!("HTTP {code}") } else { clip(text) }
+            // Bodies of proxies can be whole web pages; one line of them is enough.
+            let line = text.trim().lines().next().unwrap_or_default();
+            if line.is_empty() { format!("HTTP {code}") } else { clip(line, LONGEST_LINE) }
         });
         let kind = match code {
             401 => Kind::Credentials,
@@ -93,6 +101,19 @@ impl Trouble {
 
     /// From a request that got no answer.
     pub fn from_client(doing: &str, error: &kube::Error) -> Self {
+        if let Some(message) = super::credentials::fault(error) {
+            return Self::new(doing, Kind::Credentials, clip(&message, LONGEST_LINE));
+        }
+        if let kube::Error::ProxyProtocolUnsupported { .. } | kube::Error::ProxyProtocolDisabled { .. } =
+            error
+        {
+            // Its URL may hold a password.
+            return Self::new(
+                doing,
+                Kind::Other,
+                "the proxy of this context speaks no protocol that is supported",
+            );
+        }
         let mut messages = vec![error.to_string()];
         let mut cause = error.source();
         while let Some(inner) = cause {
@@ -108,8 +129,12 @@ impl Trouble {
             return Self::from_answer(doing, status.code, &body, None);
         }
         let lower = whole.to_lowercase();
+        let hung_up =
+            ["handshake eof", "connection reset", "broken pipe", "close_notify", "connection closed"];
         let kind = if matches!(error, kube::Error::Auth(_)) {
             Kind::Credentials
+        } else if hung_up.iter().any(|text| lower.contains(text)) {
+            Kind::Unreachable
         } else if lower.contains("certificate") || lower.contains("invalid peer") || lower.contains("tls") {
             Kind::Certificate
         } else if lower.contains("timed out") || lower.contains("deadline has elapsed") {
@@ -118,13 +143,13 @@ impl Trouble {
             Kind::Unreachable
         };
         let last = messages.pop().unwrap_or_default();
-        Self::new(doing, kind, clip(&last))
+        Self::new(doing, kind, clip(&last, LONGEST_LINE))
     }
 
     /// Whether the same request may succeed if it is simply sent again.
     pub fn is_transient(&self) -> bool {
         match self.kind {
-            Kind::Unreachable | Kind::TimedOut | Kind::Throttled | Kind::Unavailable => true,
+            Kind::Unreachable | Kind::TimedOut | Kind::Throttled | Kind::Unavailable | Kind::Garbled => true,
             Kind::Internal => {
                 self.message.contains(PATCH_RACE)
                     || self.message.contains(UNDER_WAY)
@@ -137,16 +162,18 @@ impl Trouble {
 
     /// Whether the server may have carried the request out although no answer came.
     pub fn is_ambiguous(&self) -> bool {
-        matches!(self.kind, Kind::Unreachable | Kind::TimedOut | Kind::Unavailable | Kind::Internal)
+        matches!(
+            self.kind,
+            Kind::Unreachable | Kind::TimedOut | Kind::Unavailable | Kind::Internal | Kind::Garbled
+        )
     }
 }
 
-/// Bodies of proxies can be whole web pages; one line of them is enough.
-fn clip(text: &str) -> String {
-    let line = text.lines().next().unwrap_or_default();
-    match line.char_indices().nth(300) {
-        Some((end, _)) => format!("{}…", &line[..end]),
-        None => line.to_owned(),
+/// The first `most` characters, the cut marked with `…`.
+pub(super) fn clip(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
     }
 }
 
@@ -207,5 +234,14 @@ mod tests {
         let trouble = Trouble::from_answer("x", 502, b"<html>\n<body>Bad gateway", None);
         assert_eq!(trouble.message, "<html>");
         assert_eq!(Trouble::from_answer("x", 500, b"", None).message, "HTTP 500");
+    }
+
+    #[test]
+    fn messages_of_megabytes_are_cut() {
+        let long = serde_json::json!({"kind": "Status", "message": "ü".repeat(1_000_000)}).to_string();
+        for body in [long, "ü".repeat(1_000_000)] {
+            let message = Trouble::from_answer("x", 500, body.as_bytes(), None).message;
+            assert!(message.chars().count() <= LONGEST + 1 && message.ends_with('…'));
+        }
     }
 }

@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
 
 use super::call::{built, on, wait};
+use super::pulse::Pulse;
 use super::{Cluster, Kind, Trouble};
 use crate::observe::clock::monotonic_now;
 
@@ -21,6 +22,12 @@ const DEAD_AFTER: Duration = Duration::from_secs(100);
 const CATCHING_UP: Duration = Duration::from_millis(500);
 /// A shorter interruption changes no measured time by more than this, and is not recorded.
 const SHORTEST_GAP: Duration = Duration::from_millis(20);
+/// How long opening a watch may take.
+const OPENING: Duration = Duration::from_secs(30);
+/// A watch that cannot be opened for this long is worth a word.
+const WORTH_A_WORD: Duration = Duration::from_secs(10);
+/// How often a list is begun again because the server has forgotten what it was about.
+const EXPIRED: u32 = 5;
 /// Objects per page of a list.
 const PAGE: u32 = 500;
 
@@ -44,6 +51,8 @@ pub enum Told<T> {
         /// When it last delivered.
         since: Instant,
     },
+    /// It has not been possible to open it again for a while.
+    Complaint(Trouble),
 }
 
 /// A delivery, and when it was received
@@ -81,10 +90,17 @@ impl<T: Watched> Watch<T> {
         selector: String,
     ) -> Result<Self, Trouble> {
         let (sender, heard) = mpsc::unbounded_channel();
-        let mut follower =
-            Follower { cluster: cluster.clone(), doing: doing.to_owned(), path, selector, sender };
-        let (items, version) = follower.list().await?;
-        let opened = follower.connect(&version).await?;
+        let pulse = cluster.pulse();
+        let mut follower = Follower {
+            stalls: pulse.stalls(),
+            pulse,
+            cluster: cluster.clone(),
+            doing: doing.to_owned(),
+            path,
+            selector,
+            sender,
+        };
+        let (items, version, opened) = follower.begin().await?;
         follower.tell(Told::Listed(items), false);
         let task = tokio::spawn(async move { follower.follow(version, opened).await });
         Ok(Self { heard, task })
@@ -102,6 +118,9 @@ struct Follower<T> {
     path: String,
     selector: String,
     sender: mpsc::UnboundedSender<Heard<T>>,
+    pulse: Pulse,
+    /// Stalls of this process that are told already.
+    stalls: u32,
 }
 
 type Events<T> = futures::stream::BoxStream<'static, Result<WatchEvent<T>, kube::Error>>;
@@ -126,17 +145,41 @@ impl<T: Watched> Follower<T> {
         list_all(&self.cluster, &self.doing, &self.path, &self.selector).await
     }
 
+    /// Lists and connects, with patience; lists again when what it listed is too old by then.
+    async fn begin(&self) -> Result<(Vec<T>, String, Events<T>), Trouble> {
+        let began = monotonic_now();
+        let mut attempt = 1;
+        loop {
+            let (items, version) = self.list().await?;
+            match self.connect(&version).await {
+                Ok(events) => return Ok((items, version, events)),
+                Err(trouble) if trouble.kind == Kind::Expired && attempt < EXPIRED => attempt += 1,
+                Err(trouble) => self.cluster.pause(trouble, &mut attempt, began).await?,
+            }
+        }
+    }
+
     async fn connect(&self, version: &str) -> Result<Events<T>, Trouble> {
         let params = WatchParams::default().labels(&self.selector).timeout(WATCH_SECONDS);
         let request = built(&self.doing, on(&self.path).watch(&params, version))?;
-        let opening = self.cluster.client.request_events::<T>(request);
-        let events = match tokio::time::timeout(Duration::from_secs(30), opening).await {
-            Ok(events) => events.map_err(|error| Trouble::from_client(&self.doing, &error))?,
-            Err(_) => {
-                return Err(Trouble::new(&self.doing, Kind::TimedOut, "the watch was not opened in 30s"));
+        let generation = self.cluster.generation();
+        match self.connect_once(request.clone()).await {
+            Err(trouble)
+                if trouble.kind == Kind::Credentials && self.cluster.renew_credentials(generation).await =>
+            {
+                self.connect_once(request).await
             }
-        };
-        Ok(events.boxed())
+            outcome => outcome,
+        }
+    }
+
+    async fn connect_once(&self, request: http::Request<Vec<u8>>) -> Result<Events<T>, Trouble> {
+        let client = self.cluster.client();
+        let opening = client.request_events::<T>(request);
+        match tokio::time::timeout(OPENING, opening).await {
+            Ok(events) => Ok(events.map_err(|error| Trouble::from_client(&self.doing, &error))?.boxed()),
+            Err(_) => Err(Trouble::new(&self.doing, Kind::TimedOut, "the watch was not opened in 30s")),
+        }
     }
 
     async fn follow(&mut self, mut version: String, first: Events<T>) {
@@ -144,6 +187,7 @@ impl<T: Watched> Follower<T> {
         let mut last_heard = monotonic_now();
         let mut blind_since = None;
         let mut attempt = 0;
+        let mut complained = false;
         loop {
             let stream = match events.take() {
                 Some(stream) => Ok(stream),
@@ -151,6 +195,7 @@ impl<T: Watched> Follower<T> {
             };
             let end = match stream {
                 Ok(stream) => {
+                    complained = false;
                     let catching_up_until = self.regained(blind_since.take());
                     let end = self.read(stream, &mut version, &mut last_heard, catching_up_until).await;
                     if !matches!(end, End::Broken) || last_heard.elapsed() < DEAD_AFTER {
@@ -161,6 +206,10 @@ impl<T: Watched> Follower<T> {
                 Err(trouble) if trouble.kind == Kind::Expired => End::TooOld,
                 Err(trouble) => {
                     tracing::debug!(%trouble, "watch not opened");
+                    if !complained && last_heard.elapsed() > WORTH_A_WORD {
+                        complained = true;
+                        self.tell(Told::Complaint(trouble), true);
+                    }
                     End::Broken
                 }
             };
@@ -203,7 +252,7 @@ impl<T: Watched> Follower<T> {
         mut events: Events<T>,
         version: &mut String,
         last_heard: &mut Instant,
-        catching_up_until: Option<Instant>,
+        mut catching_up_until: Option<Instant>,
     ) -> End {
         loop {
             let event = match tokio::time::timeout(DEAD_AFTER, events.next()).await {
@@ -215,6 +264,10 @@ impl<T: Watched> Follower<T> {
                 }
                 Ok(Some(event)) => event,
             };
+            if let Some(since) = self.pulse.stall(&mut self.stalls) {
+                // We were stopped, and this has been waiting for us.
+                catching_up_until = self.regained(Some(since));
+            }
             let now = monotonic_now();
             let late = catching_up_until.is_some_and(|until| now < until);
             match event {
@@ -267,19 +320,35 @@ pub async fn list_all<T: DeserializeOwned>(
     path: &str,
     selector: &str,
 ) -> Result<(Vec<T>, String), Trouble> {
-    let mut items = Vec::new();
-    let mut next = String::new();
+    let mut attempt = 1;
     loop {
-        let mut params = ListParams::default().labels(selector).limit(PAGE);
-        if !next.is_empty() {
-            params = params.continue_token(&next);
+        let mut items = Vec::new();
+        let params = ListParams::default().labels(selector);
+        match each_page(cluster, doing, path, params, |page| items.extend(page)).await {
+            Ok(version) => return Ok((items, version)),
+            // The next page of a list that took too long.
+            Err(trouble) if trouble.kind == Kind::Expired && attempt < EXPIRED => attempt += 1,
+            Err(trouble) => return Err(trouble),
         }
+    }
+}
+
+/// Lists a collection page by page without keeping it; gives the version to watch from.
+pub async fn each_page<T: DeserializeOwned>(
+    cluster: &Cluster,
+    doing: &str,
+    path: &str,
+    params: ListParams,
+    mut take: impl FnMut(Vec<T>),
+) -> Result<String, Trouble> {
+    let mut params = params.limit(PAGE);
+    loop {
         let request = built(doing, on(path).list(&params))?;
         let page: Page<T> = cluster.ask(doing, &request).await?;
-        items.extend(page.items);
+        take(page.items);
         if page.metadata.next.is_empty() {
-            return Ok((items, page.metadata.resource_version));
+            return Ok(page.metadata.resource_version);
         }
-        next = page.metadata.next;
+        params = params.continue_token(&page.metadata.next);
     }
 }

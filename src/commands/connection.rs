@@ -52,6 +52,10 @@ pub struct ConnectionArgs {
     #[arg(long, global = true, value_name = "DURATION", default_value = REQUEST_TIMEOUT,
         value_parser = values::duration, hide_short_help = true)]
     pub request_timeout: Duration,
+    /// Time for which a request that fails for a passing reason is repeated
+    #[arg(long, global = true, value_name = "DURATION", default_value = "2m",
+        value_parser = values::duration, hide_short_help = true)]
+    pub retry_timeout: Duration,
 }
 
 impl From<&ConnectionArgs> for Connection {
@@ -69,6 +73,7 @@ impl From<&ConnectionArgs> for Connection {
             impersonate: args.impersonate.clone(),
             impersonate_groups: args.impersonate_group.clone(),
             request_timeout: Some(args.request_timeout).filter(|limit| !limit.is_zero()),
+            patience: args.retry_timeout,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Prints what would be sent, with secrets blacked out.
+//! Prints what would be sent, with secrets hidden.
 
 use serde_json::{Value, json};
 
@@ -10,20 +10,10 @@ use crate::cluster::{machines, namespaces, probers};
 use crate::failure::Failure;
 use crate::observe::Outcome;
 use crate::phases::timed::manifest;
+use crate::plan::secrets::hide;
 use crate::plan::{Target, Template};
 use crate::record::{PhaseKind, RunRecord, Via};
-
-/// Keys of a VM manifest whose values may hold passwords or keys.
-const SECRET_KEYS: [&str; 8] = [
-    "userData",
-    "userDataBase64",
-    "networkData",
-    "networkDataBase64",
-    "password",
-    "secret",
-    "stringData",
-    "inline",
-];
+use crate::report::{document, printable};
 
 /// One request that would be sent
 struct Planned {
@@ -105,18 +95,18 @@ pub(super) fn setup(session: &Session, record: &RunRecord) -> Result<(), Failure
 
 fn print(session: &Session, planned: &[Planned]) -> Result<(), Failure> {
     let unwritable =
-        |error: &dyn std::fmt::Display| Failure::new("the plan cannot be printed").because(error.to_string());
+        |error: crate::report::Unwritable| Failure::new("the plan cannot be printed").because(error);
     let count = planned.len();
     let all: Vec<Value> = planned
         .iter()
         .map(|planned| {
-            let body = black_out(planned.body.clone());
+            let body = hide(planned.body.clone());
             json!({"method": planned.method, "path": planned.path, "body": body})
         })
         .collect();
     let text = match session.output {
-        Output::Json => serde_json::to_string_pretty(&all).map_err(|error| unwritable(&error))? + "\n",
-        Output::Yaml => serde_saphyr::to_string(&all).map_err(|error| unwritable(&error))?,
+        Output::Json => document::json(&all).map_err(unwritable)?,
+        Output::Yaml => document::yaml(&all).map_err(unwritable)?,
         _ => planned.iter().map(line).collect(),
     };
     session.console.data(&text)?;
@@ -128,37 +118,9 @@ fn print(session: &Session, planned: &[Planned]) -> Result<(), Failure> {
 }
 
 fn line(planned: &Planned) -> String {
-    let name = planned.body.pointer("/metadata/name").and_then(Value::as_str);
-    match name {
-        Some(name) => format!("{} {} {name}\n", planned.method, planned.path),
-        None => format!("{} {} {}\n", planned.method, planned.path, black_out(planned.body.clone())),
-    }
-}
-
-/// Replaces the values of keys that may hold secrets.
-fn black_out(mut value: Value) -> Value {
-    match &mut value {
-        Value::Object(map) => {
-            for (key, inner) in map.iter_mut() {
-                let hidden = inner.is_string() && SECRET_KEYS.contains(&key.as_str());
-                *inner = if hidden { json!("<redacted>") } else { black_out(inner.take()) };
-            }
-        }
-        Value::Array(items) => items.iter_mut().for_each(|item| *item = black_out(item.take())),
-        _ => {}
-    }
-    value
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn secrets_are_blacked_out_at_any_depth() {
-        let vm =
-            json!({"spec": {"volumes": [{"cloudInitNoCloud": {"userData": "password: x"}}], "name": "y"}});
-        let shown = black_out(vm).to_string();
-        assert!(!shown.contains("password: x") && shown.contains("<redacted>") && shown.contains("\"y\""));
-    }
+    let shown = match planned.body.pointer("/metadata/name").and_then(Value::as_str) {
+        Some(name) => format!("{} {} {name}", planned.method, planned.path),
+        None => format!("{} {} {}", planned.method, planned.path, hide(planned.body.clone())),
+    };
+    printable::line(&shown).into_owned() + "\n"
 }

@@ -11,6 +11,7 @@ mod dry_run;
 pub mod pace_args;
 pub mod phase;
 pub mod plan_args;
+pub mod preflight;
 pub mod presentation;
 pub mod report;
 pub mod run;

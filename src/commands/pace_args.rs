@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use super::values;
-use crate::record::{PhaseSettings, Via};
+use crate::record::{FailureLimit, PhaseSettings, Via};
 
 /// How power is switched
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
@@ -39,6 +39,12 @@ pub struct PaceArgs {
     /// Time limit for each VM from Running until it answers its probes
     #[arg(long, value_name = "DURATION", default_value = "600s", value_parser = values::limit)]
     pub ping_timeout: Duration,
+    /// Time limit for the whole phase; VMs that are not through by then have timed out
+    #[arg(long, value_name = "DURATION", value_parser = values::limit)]
+    pub phase_timeout: Option<Duration>,
+    /// Stop the phase when so many VMs (5), or such a share of them (10%), have failed or timed out
+    #[arg(long, value_name = "N|P%")]
+    pub abort_if_failed: Option<FailureLimit>,
     /// How power is switched
     #[arg(long, value_name = "HOW", value_enum, default_value_t, hide_short_help = true)]
     pub via: ViaArg,
@@ -64,6 +70,8 @@ impl PaceArgs {
                 ViaArg::Patch => Via::Patch,
                 ViaArg::Subresource => Via::Subresource,
             },
+            phase_timeout_seconds: self.phase_timeout.map(|limit| limit.as_secs().max(1)),
+            abort_if_failed: self.abort_if_failed,
         }
     }
 }

@@ -57,6 +57,7 @@ pub async fn run(session: &Session, kind: PhaseKind, args: &PhaseArgs) -> Result
         PhaseKind::Create => Some(template(session, &record).await?),
         _ => None,
     };
+    session.cluster.conceal(template.as_ref().map(Template::secrets).unwrap_or_default());
     if args.dry_run.dry_run == DryRun::Client {
         dry_run::phase(session, &record, kind, args.pace.settings().via, template.as_ref()).await?;
         return Ok(None);
@@ -101,7 +102,7 @@ async fn locked(
     let outcome = timed::run(work, record, store).await;
     progress.finish();
     let again = format!("go on: kubectl bootstorm {} --ns-prefix {prefix}", kind.word());
-    let (_, cut) =
+    let cut =
         outcome.map_err(|trouble| Failure::from(trouble).hint(format!("what was saved is kept; {again}")))?;
     match cut {
         None => Ok(()),
@@ -113,6 +114,17 @@ async fn locked(
                 "interrupted; {through} of {all} VMs were through, everything is saved"
             ))
             .hint(again))
+        }
+        Some(Cut::TooManyFailed) => {
+            let phase = record.last_phase();
+            let count = |outcome| phase.map_or(0, |phase| phase.count(outcome));
+            let failed = count(Outcome::Failed) + count(Outcome::TimedOut);
+            let limit = args.pace.abort_if_failed.map(|limit| limit.to_string()).unwrap_or_default();
+            let message =
+                format!("stopped: {failed} VMs have failed, and --abort-if-failed {limit} allows fewer");
+            Err(Failure { exit: Exit::Missed, ..Failure::new(message) }
+                .hint(format!("see which and why: kubectl bootstorm report --ns-prefix {prefix}"))
+                .hint(format!("{again}, with another --abort-if-failed or without")))
         }
         Some(Cut::LockLost) => {
             Err(Failure::new("the lock on the run was lost; nothing was saved since then")

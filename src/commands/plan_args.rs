@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use crate::failure::Failure;
-use crate::plan::{Plan, Template, TemplateSource};
+use crate::plan::template::MOST_TEMPLATE_BYTES;
+use crate::plan::{Plan, Template, TemplateFault, TemplateSource};
 use crate::probe::ProbePlan;
 use crate::probe::kind::{Toleration, parse_probes};
 
@@ -163,12 +164,22 @@ fn read(path: &Path) -> Result<String, Failure> {
     let cannot = |error: std::io::Error| {
         Failure::new(format!("the VM manifest {} cannot be read", path.display())).because(error)
     };
-    if path.as_os_str() == "-" {
-        let mut text = String::new();
-        std::io::stdin().read_to_string(&mut text).map_err(cannot)?;
-        return Ok(text);
+    let source: Box<dyn Read> = if path.as_os_str() == "-" {
+        Box::new(std::io::stdin())
+    } else {
+        Box::new(std::fs::File::open(path).map_err(cannot)?)
+    };
+    let mut bytes = Vec::new();
+    // One byte more than is allowed tells that it is too large; the rest, which may have no end, is not read.
+    source.take(MOST_TEMPLATE_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(cannot)?;
+    if bytes.len() > MOST_TEMPLATE_BYTES {
+        return Err(Failure::new(format!("{} is not a usable VM manifest", path.display()))
+            .because(TemplateFault::TooLarge));
     }
-    std::fs::read_to_string(path).map_err(cannot)
+    String::from_utf8(bytes).map_err(|_| {
+        Failure::new(format!("the VM manifest {} cannot be read", path.display()))
+            .because("it is not UTF-8 text")
+    })
 }
 
 impl AssertedArgs {

@@ -1,11 +1,15 @@
 //! `run`: the guide's whole test, from setup to report.
 
+use std::time::Duration;
+
 use clap::Args;
+use tokio::sync::watch;
 
 use super::cleanup::{self, CleanupArgs};
 use super::pace_args::{DryRun, DryRunArgs, PaceArgs};
 use super::phase::{self, PhaseArgs, exit_of};
 use super::plan_args::{AssertedArgs, PlanArgs, Resolved, RunArgs};
+use super::preflight::PreflightArgs;
 use super::presentation::Output;
 use super::sandbox_args::SandboxArgs;
 use super::save_args::SaveArgs;
@@ -15,6 +19,7 @@ use super::{show, values};
 use crate::cluster::Connection;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::phases::Interrupt;
 use crate::record::{PhaseKind, PhaseState, RunRecord};
 use crate::report::{Report, Selection};
 
@@ -43,7 +48,12 @@ pub struct RunCommand {
     #[arg(long, value_name = "N|auto", default_value = "auto", value_parser = values::batch_size)]
     pub namespace_batch_size: values::BatchSize,
     #[command(flatten)]
+    pub preflight: PreflightArgs,
+    #[command(flatten)]
     pub pace: PaceArgs,
+    /// Time limit for the whole run; when it is over, the run ends as with Ctrl-C and can be continued
+    #[arg(long, value_name = "DURATION", value_parser = values::limit)]
+    pub run_timeout: Option<Duration>,
     /// End after create: measure the baseline only
     #[arg(long)]
     pub no_storm: bool,
@@ -73,7 +83,7 @@ pub async fn command(context: &Context, args: &RunCommand) -> Result<Exit, Failu
             .hint("pass --yes too"));
     }
     if !args.sandbox {
-        return phases(&context.connect().await?, args, resolved).await;
+        return within(args.run_timeout, context.connect().await?, args, resolved).await;
     }
     let mut sandbox = args.shape.start(0).await?;
     let console = context.console();
@@ -83,17 +93,51 @@ pub async fn command(context: &Context, args: &RunCommand) -> Result<Exit, Failu
     let connection = Connection {
         kubeconfig: Some(kubeconfig),
         request_timeout: Some(context.connection.request_timeout),
+        patience: context.connection.retry_timeout,
         ..Connection::default()
     };
     let outcome = match context.connect_with(&connection).await {
-        Ok(session) => phases(&session, args, resolved).await,
+        Ok(session) => within(args.run_timeout, session, args, resolved).await,
         Err(failure) => Err(failure),
     };
     sandbox.stop().await;
     outcome.map_err(|failure| match failure.exit {
+        Exit::Interrupted => Failure {
+            message: "interrupted; the simulated cluster is gone, and the run with it".into(),
+            hints: vec![
+                "for one that stays, so that a run can be continued: kubectl bootstorm sandbox".into(),
+            ],
+            ..failure
+        },
+        _ => failure,
+    })
+}
+
+/// Runs the phases; a limit that is over interrupts them as the user would.
+async fn within(
+    limit: Option<Duration>,
+    mut session: Session,
+    args: &RunCommand,
+    resolved: Resolved,
+) -> Result<Exit, Failure> {
+    let Some(limit) = limit else {
+        return Box::pin(phases(&session, args, resolved)).await;
+    };
+    let (sender, receiver) = watch::channel(false);
+    let mut user = std::mem::replace(&mut session.interrupt, Interrupt::new(receiver));
+    let mut work = Box::pin(phases(&session, args, resolved));
+    tokio::select! {
+        outcome = &mut work => return outcome,
+        () = user.wait() => {
+            sender.send_replace(true);
+            return work.await;
+        }
+        () = tokio::time::sleep(limit) => {}
+    }
+    sender.send_replace(true);
+    work.await.map_err(|failure| match failure.exit {
         Exit::Interrupted => {
-            Failure::interrupted("interrupted; the simulated cluster is gone, and the run with it")
-                .hint("for one that stays, so that a run can be continued: kubectl bootstorm sandbox")
+            failure.because(format!("the time limit of the run, {}s, is over", limit.as_secs()))
         }
         _ => failure,
     })
@@ -104,9 +148,13 @@ async fn phases(session: &Session, args: &RunCommand, resolved: Resolved) -> Res
         run: args.run.clone(),
         plan: args.plan.clone(),
         namespace_batch_size: args.namespace_batch_size,
+        preflight: args.preflight,
         dry_run: args.dry_run,
     };
-    let Some(mut record) = setup::run(session, &setup, resolved).await? else { return Ok(Exit::Good) };
+    let via = args.pace.settings().via;
+    let Some(mut record) = setup::run(session, &setup, resolved, Some(via)).await? else {
+        return Ok(Exit::Good);
+    };
     let phase = PhaseArgs {
         run: args.run.clone(),
         pace: args.pace.clone(),
@@ -145,7 +193,7 @@ async fn phases(session: &Session, args: &RunCommand, resolved: Resolved) -> Res
             run: args.run.clone(),
             yes: args.yes || args.sandbox,
             keep_record: false,
-            timeout: std::time::Duration::from_secs(900),
+            timeout: Duration::from_secs(900),
             concurrency: 50,
             dry_run: DryRunArgs { dry_run: DryRun::None },
         };

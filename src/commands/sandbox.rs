@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::sandbox_args::SandboxArgs;
 use super::session::Context;
@@ -24,7 +24,11 @@ Examples:
   kubectl --kubeconfig sandbox.kubeconfig get nodes
 
   # A cluster whose storage is slow, twenty times faster than real time
-  kubectl bootstorm sandbox --profile slow-storage --speed 20"
+  kubectl bootstorm sandbox --profile slow-storage --speed 20
+
+  # A cluster on which things go wrong, and a look at what was asked of it
+  kubectl bootstorm sandbox --faults examples/faults.yaml --kubeconfig sandbox.kubeconfig
+  kubectl --kubeconfig sandbox.kubeconfig get --raw /bootstorm/ledger"
 )]
 pub struct SandboxCommand {
     #[command(flatten)]
@@ -32,6 +36,18 @@ pub struct SandboxCommand {
     /// Port to listen on; 0 takes a free one
     #[arg(long, value_name = "PORT", default_value_t = 0)]
     pub port: u16,
+    /// How clients get the token: from the kubeconfig, or from an exec plugin in it
+    #[arg(long, value_name = "HOW", default_value = "token")]
+    pub auth: Auth,
+}
+
+/// How clients get the token
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Auth {
+    /// It stands in the kubeconfig.
+    Token,
+    /// An exec plugin in the kubeconfig reads it from a file, which follows the token.
+    Exec,
 }
 
 /// Runs the command.
@@ -39,7 +55,10 @@ pub async fn command(context: &Context, args: &SandboxCommand) -> Result<Exit, F
     let console = context.console();
     let sandbox = args.sandbox.start(args.port).await?;
     let path = context.connection.kubeconfig.clone().unwrap_or_else(|| PathBuf::from("sandbox.kubeconfig"));
-    sandbox.write_kubeconfig(&path)?;
+    match args.auth {
+        Auth::Token => sandbox.write_kubeconfig(&path)?,
+        Auth::Exec => sandbox.write_exec_kubeconfig(&path)?,
+    }
     console.data(&format!("{}\n", path.display()))?;
     console.say(&format!("simulated cluster at {}, kubeconfig in {}", sandbox.url(), path.display()));
     console.say(&format!("use it in another terminal: export KUBECONFIG={}", path.display()));

@@ -1,10 +1,11 @@
 //! Flags that shape a simulated cluster.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
 use crate::failure::Failure;
+use crate::sandbox::faults::{self, Fault};
 use crate::sandbox::{Options, Sandbox};
 
 /// Flags that shape a simulated cluster
@@ -26,6 +27,9 @@ pub struct SandboxArgs {
     /// Write every state change and the instant it became visible to this file
     #[arg(long, value_name = "FILE")]
     pub truth: Option<PathBuf>,
+    /// Let go wrong what this YAML or JSON file says
+    #[arg(long, value_name = "FILE")]
+    pub faults: Option<PathBuf>,
 }
 
 impl SandboxArgs {
@@ -35,6 +39,7 @@ impl SandboxArgs {
             return Err(Failure::usage(format!("--speed {} must lie between 0.01 and 10000", self.speed)));
         }
         let profile = crate::sandbox::profile(&self.profile)?;
+        let faults = self.faults.as_deref().map(read).transpose()?.unwrap_or_default();
         let options = Options {
             port,
             nodes: self.nodes,
@@ -43,6 +48,17 @@ impl SandboxArgs {
             speed: self.speed,
             truth: self.truth.clone(),
         };
-        Sandbox::start(options).await
+        let sandbox = Sandbox::start(options).await?;
+        for fault in faults {
+            sandbox.faults().add(fault);
+        }
+        Ok(sandbox)
     }
+}
+
+/// The faults in a file.
+fn read(path: &Path) -> Result<Vec<Fault>, Failure> {
+    faults::load(path).map_err(|error| {
+        Failure::usage(format!("the faults in {} cannot be used", path.display())).because(error)
+    })
 }

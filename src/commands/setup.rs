@@ -4,6 +4,7 @@ use clap::Args;
 
 use super::pace_args::{DryRun, DryRunArgs};
 use super::plan_args::{PlanArgs, Resolved, RunArgs};
+use super::preflight::PreflightArgs;
 use super::presentation::Output;
 use super::session::{Context, Session};
 use super::{dry_run, values};
@@ -13,14 +14,18 @@ use crate::console::progress::Progress;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::observe::clock::wall_now;
-use crate::phases::setup;
+use crate::phases::preflight::{Findings, Wanted};
+use crate::phases::{preflight, setup};
 use crate::probe::Probe;
-use crate::record::RunRecord;
+use crate::record::{RunRecord, Via};
+use crate::report::document;
+use crate::report::printable::line;
 
 /// Look at the cluster, freeze the plan, make the namespaces
 ///
-/// Checks that KubeVirt is there and that you may do what the run will do, then keeps the plan in a ConfigMap and
-/// makes one namespace per VM, in parallel batches. Running it again continues what was cut short; it never
+/// Checks that KubeVirt is there, that you may do what the run will do, that names are free and that nodes and quotas have
+/// room for all VMs; refuses with exit code 5 otherwise. Then keeps the plan in a ConfigMap and makes one namespace per
+/// VM, in parallel batches. Running it again continues what was cut short; it never
 /// touches a namespace that it did not make.
 #[derive(Debug, Clone, Args)]
 #[command(after_long_help = "\
@@ -42,6 +47,8 @@ pub struct SetupArgs {
     #[arg(long, value_name = "N|auto", default_value = "auto", value_parser = values::batch_size)]
     pub namespace_batch_size: values::BatchSize,
     #[command(flatten)]
+    pub preflight: PreflightArgs,
+    #[command(flatten)]
     pub dry_run: DryRunArgs,
 }
 
@@ -49,13 +56,15 @@ pub struct SetupArgs {
 pub async fn command(context: &Context, args: &SetupArgs) -> Result<Exit, Failure> {
     let resolved = args.plan.resolve(&args.run)?;
     let session = context.connect().await?;
-    let Some(record) = run(&session, args, resolved).await? else { return Ok(Exit::Good) };
+    let Some(record) = run(&session, args, resolved, None).await? else { return Ok(Exit::Good) };
+    let unwritable =
+        |error: crate::report::Unwritable| Failure::new("the setup cannot be shown").because(error);
     let text = match session.output {
         Output::Name => {
             record.plan.targets().iter().map(|target| format!("namespace/{}\n", target.namespace)).collect()
         }
-        Output::Json => serde_json::to_string_pretty(&record).unwrap_or_default() + "\n",
-        Output::Yaml => serde_saphyr::to_string(&record).unwrap_or_default(),
+        Output::Json => document::json(&record).map_err(unwritable)?,
+        Output::Yaml => document::yaml(&record).map_err(unwritable)?,
         _ => summary(&session, &record),
     };
     session.console.data(&text)?;
@@ -75,14 +84,14 @@ fn summary(session: &Session, record: &RunRecord) -> String {
         plan.prefix,
         plan.size(),
         plan.vm_name,
-        plan.template,
+        line(&plan.template.to_string()),
         record.setup.namespaces,
         record.setup.took,
         plan.probe,
         plan.prefix,
         session.cluster.namespace(),
-        record.facts.kubernetes.clone().unwrap_or_else(unknown),
-        record.facts.kubevirt.clone().unwrap_or_else(unknown),
+        line(record.facts.kubernetes.as_deref().unwrap_or("unknown")),
+        line(record.facts.kubevirt.as_deref().unwrap_or("unknown")),
         record.facts.schedulable_nodes.map_or_else(unknown, |nodes| nodes.to_string()),
         plan.prefix,
     )
@@ -93,14 +102,24 @@ pub async fn run(
     session: &Session,
     args: &SetupArgs,
     resolved: Resolved,
+    via: Option<Via>,
 ) -> Result<Option<RunRecord>, Failure> {
+    session.cluster.conceal(resolved.template.secrets());
     let found = session.find(&resolved.plan.prefix).await?;
     if let Some((record, _)) = &found {
         check_same(record, &resolved)?;
     }
     let run_id = found.as_ref().map(|(record, _)| record.run_id.clone());
-    let facts = setup::inspect(&session.cluster, &resolved.plan).await?;
-    setup::check_clashes(&session.cluster, &resolved.plan, run_id.as_deref()).await?;
+    let wanted = Wanted {
+        plan: &resolved.plan,
+        manifest: resolved.template.manifest(),
+        run_id: run_id.as_deref(),
+        fresh: found.as_ref().is_none_or(|(record, _)| record.phases.is_empty()),
+        via,
+    };
+    let findings = preflight::check(&session.cluster, &wanted).await?;
+    args.preflight.settle(session, &findings)?;
+    let facts = findings.facts.clone();
     let batch_size = match args.namespace_batch_size {
         values::BatchSize::Auto => setup::batch_size(facts.nodes),
         values::BatchSize::Fixed(size) => size,
@@ -119,51 +138,71 @@ pub async fn run(
     }
     let lock = session.lock(&record.plan.prefix, &record.run_id).await?;
     let store = found.map(|(_, store)| store);
-    let outcome = locked(session, record, store, &resolved, batch_size, lock.holder()).await;
+    let job = Job { args, resolved: &resolved, findings: &findings, batch_size };
+    let outcome = job.locked(session, record, store, lock.holder()).await;
     lock.release().await;
     outcome.map(Some)
 }
 
-async fn locked(
-    session: &Session,
-    mut record: RunRecord,
-    store: Option<RunStore>,
-    resolved: &Resolved,
+/// What is to be set up
+struct Job<'a> {
+    args: &'a SetupArgs,
+    resolved: &'a Resolved,
+    findings: &'a Findings,
     batch_size: usize,
-    holder: &str,
-) -> Result<RunRecord, Failure> {
-    let prefix = record.plan.prefix.clone();
-    let mut store = match store {
-        Some(mut store) => {
-            store.set_holder(holder);
-            store
-        }
-        None => session.cluster.begin_record(&record, Some(holder)).await.map_err(|trouble| {
-            if trouble.kind == Kind::AlreadyExists {
-                Failure::new(format!("another process has just set up run \"{prefix}\""))
-                    .hint(format!("see where it stands: kubectl bootstorm status --ns-prefix {prefix}"))
-            } else {
-                trouble.into()
+}
+
+impl Job<'_> {
+    /// Sets up while nobody else may.
+    async fn locked(
+        &self,
+        session: &Session,
+        mut record: RunRecord,
+        store: Option<RunStore>,
+        holder: &str,
+    ) -> Result<RunRecord, Failure> {
+        let prefix = record.plan.prefix.clone();
+        let mut store = match store {
+            Some(mut store) => {
+                store.set_holder(holder);
+                store
             }
-        })?,
-    };
-    if let Some(text) = &resolved.text {
-        session.cluster.save_template(&record, text).await?;
-    }
-    let progress = Progress::new(session.console);
-    let events = |event: &crate::phases::Event| progress.hear(event);
-    let interrupt = session.interrupt.clone();
-    let made =
-        setup::make_namespaces(&session.cluster, &mut record, &mut store, batch_size, interrupt, &events)
-            .await;
-    progress.finish();
-    let again = format!("go on: kubectl bootstorm setup --ns-prefix {prefix} with the same flags");
-    match made {
-        Ok(None) => Ok(record),
-        Ok(Some(_)) => {
-            Err(Failure::interrupted("interrupted; the namespaces made so far are kept").hint(again))
+            None => session.cluster.begin_record(&record, Some(holder)).await.map_err(|trouble| {
+                if trouble.kind == Kind::AlreadyExists {
+                    Failure::new(format!("another process has just set up run \"{prefix}\""))
+                        .hint(format!("see where it stands: kubectl bootstorm status --ns-prefix {prefix}"))
+                } else {
+                    trouble.into()
+                }
+            })?,
+        };
+        if let Some(text) = &self.resolved.text {
+            session.cluster.save_template(&record, text).await?;
         }
-        Err(failure) => Err(failure),
+        let progress = Progress::new(session.console);
+        let events = |event: &crate::phases::Event| progress.hear(event);
+        let interrupt = session.interrupt.clone();
+        let (cluster, batch_size) = (&session.cluster, self.batch_size);
+        let made =
+            setup::make_namespaces(cluster, &mut record, &mut store, batch_size, interrupt, &events).await;
+        progress.finish();
+        if made?.is_some() {
+            let again = format!("go on: kubectl bootstorm setup --ns-prefix {prefix} with the same flags");
+            return Err(Failure::interrupted("interrupted; the namespaces made so far are kept").hint(again));
+        }
+        if record.phases.is_empty() {
+            self.check_limits(session).await?;
+        }
+        setup::close(&mut record, &mut store).await?;
+        Ok(record)
+    }
+
+    /// Refuses when the limits that came with the namespaces leave no room for the VMs.
+    async fn check_limits(&self, session: &Session) -> Result<(), Failure> {
+        let (plan, manifest) = (&self.resolved.plan, self.resolved.template.manifest());
+        let needs = self.findings.needs.as_ref();
+        let limits = preflight::quota::check(&session.cluster, plan, manifest, needs).await?;
+        self.args.preflight.settle(session, &limits)
     }
 }
 

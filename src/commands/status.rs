@@ -9,7 +9,7 @@ use crate::cluster::store::Head;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::observe::clock::wall_now;
-use crate::report::{Layout, Paint, Status, StatusRow, status};
+use crate::report::{Layout, Paint, Status, StatusRow, document, printable, status};
 
 /// Show where runs stand, and what may come next
 #[derive(Debug, Clone, Args)]
@@ -52,9 +52,9 @@ pub async fn command(context: &Context, args: &StatusArgs) -> Result<Exit, Failu
     let unwritable =
         |error: crate::report::Unwritable| Failure::new("the status cannot be shown").because(error);
     let text = match session.output {
-        Output::Json => status::json(&status).map_err(unwritable)?,
-        Output::Yaml => status::yaml(&status).map_err(unwritable)?,
-        Output::Name => format!("{}\n", status.run),
+        Output::Json => document::json(&status).map_err(unwritable)?,
+        Output::Yaml => document::yaml(&status).map_err(unwritable)?,
+        Output::Name => format!("{}\n", printable(&status.run)),
         _ => status.table(&layout),
     };
     session.console.data(&text)?;
@@ -65,9 +65,9 @@ fn list(session: &Session, rows: &[StatusRow], layout: &Layout) -> Result<(), Fa
     let unwritable =
         |error: crate::report::Unwritable| Failure::new("the status cannot be shown").because(error);
     let text = match session.output {
-        Output::Json => status::json(rows).map_err(unwritable)?,
-        Output::Yaml => status::yaml(rows).map_err(unwritable)?,
-        Output::Name => rows.iter().map(|row| format!("{}\n", row.name)).collect(),
+        Output::Json => document::json(rows).map_err(unwritable)?,
+        Output::Yaml => document::yaml(rows).map_err(unwritable)?,
+        Output::Name => rows.iter().map(|row| format!("{}\n", printable(&row.name))).collect(),
         _ if rows.is_empty() => String::new(),
         _ => status::listing(rows, layout.headers, layout.paint),
     };

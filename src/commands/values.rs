@@ -2,16 +2,22 @@
 
 use std::time::Duration;
 
+/// The longest duration: clocks must be able to add it to any instant.
+const LONGEST: Duration = Duration::from_secs(8760 * 3600);
+
 /// A duration as kubectl takes it: `90s`, `10m`, `1h30m`, or bare seconds.
 ///
 /// Fails with a sentence that shows the grammar.
 pub fn duration(text: &str) -> Result<Duration, String> {
-    if let Ok(seconds) = text.parse::<u64>() {
-        return Ok(Duration::from_secs(seconds));
-    }
     let wrong = || "write it like 90s, 10m, 1h30m or 90".to_owned();
-    let span: jiff::SignedDuration = text.parse().map_err(|_| wrong())?;
-    Duration::try_from(span).map_err(|_| wrong())
+    let duration = match text.parse::<u64>() {
+        Ok(seconds) => Duration::from_secs(seconds),
+        Err(_) => {
+            let span: jiff::SignedDuration = text.parse().map_err(|_| wrong())?;
+            Duration::try_from(span).map_err(|_| wrong())?
+        }
+    };
+    if duration > LONGEST { Err("at most a year (8760h) is possible".to_owned()) } else { Ok(duration) }
 }
 
 /// A duration that must not be zero.
@@ -60,6 +66,8 @@ mod tests {
             assert!(duration(wrong).is_err(), "{wrong}");
         }
         assert!(limit("0").is_err());
+        assert_eq!(duration("8760h"), Ok(LONGEST));
+        assert!(duration("18446744073709551615").is_err() && duration("8761h").is_err());
     }
 
     #[test]

@@ -1,11 +1,15 @@
 //! Diagnostic logs: to a file, or to stderr when asked for.
 
 use std::fs::OpenOptions;
+use std::io::{self, Write};
 use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
 
+use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
 use crate::failure::Failure;
+use crate::report::printable::line;
 
 /// Starts logging. `filter` is a level or a filter expression; without a file, logs go to stderr and only when
 /// there is a filter.
@@ -21,17 +25,83 @@ pub fn start(filter: Option<&str>, file: Option<&Path>) -> Result<(), Failure> {
     };
     let filter = EnvFilter::try_new(&directives)
         .map_err(|error| Failure::usage(format!("--log-level `{text}` is not understood")).because(error))?;
-    let registry = tracing_subscriber::registry().with(filter);
-    let started = match file {
-        Some(path) => {
-            let file = OpenOptions::new().create(true).append(true).open(path).map_err(|error| {
-                Failure::new(format!("the log file {} cannot be opened", path.display())).because(error)
-            })?;
-            registry.with(fmt::layer().with_ansi(false).with_writer(std::sync::Mutex::new(file))).try_init()
-        }
-        None => registry.with(fmt::layer().with_ansi(false).with_writer(std::io::stderr)).try_init(),
+    let out: Box<dyn Write + Send> = match file {
+        Some(path) => Box::new(OpenOptions::new().create(true).append(true).open(path).map_err(|error| {
+            Failure::new(format!("the log file {} cannot be opened", path.display())).because(error)
+        })?),
+        None => Box::new(io::stderr()),
     };
+    let layer = fmt::layer().with_ansi(false).with_writer(Lines::new(out));
     // A second start in one process (tests) keeps the first.
-    let _ = started;
+    let _ = tracing_subscriber::registry().with(filter).with(layer).try_init();
     Ok(())
+}
+
+/// Writes each event as one printable line of limited length, whatever its fields hold
+#[derive(Clone)]
+struct Lines {
+    out: Arc<Mutex<Box<dyn Write + Send>>>,
+}
+
+impl Lines {
+    fn new(out: Box<dyn Write + Send>) -> Self {
+        Self { out: Arc::new(Mutex::new(out)) }
+    }
+}
+
+impl<'a> MakeWriter<'a> for Lines {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}
+
+impl Write for Lines {
+    /// The subscriber formats a whole event before it writes it, so that this is one line.
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(bytes);
+        let event = line(text.trim_end_matches('\n'));
+        let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
+        out.write_all(format!("{event}\n").as_bytes())?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.lock().unwrap_or_else(PoisonError::into_inner).flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A log that a test can read
+    #[derive(Clone, Default)]
+    struct Memory(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Memory {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn an_event_is_one_printable_line_of_limited_length() {
+        let memory = Memory::default();
+        let layer = fmt::layer().with_ansi(false).with_writer(Lines::new(Box::new(memory.clone())));
+        let subscriber = tracing_subscriber::registry().with(layer);
+        tracing::subscriber::with_default(subscriber, || {
+            tracing::info!(why = %"\u{1b}[2J\nforged: line\u{202e}\0", "first");
+            tracing::info!("{}", "x".repeat(1_000_000));
+        });
+        let text = String::from_utf8(memory.0.lock().unwrap().clone()).unwrap();
+        assert_eq!(text.lines().count(), 2, "{text}");
+        assert!(text.chars().all(|c| c == '\n' || !crate::report::printable::is_unsafe(c)), "{text:?}");
+        assert!(text.len() < 5_000 && text.contains("forged: line"));
+    }
 }

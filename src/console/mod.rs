@@ -1,6 +1,7 @@
 //! The only module that touches the terminal: what goes where, in which colour, and how loud.
 //!
-//! stdout is data, stderr is talk. Colour and animation depend on the stream, never on the content.
+//! stdout is data, stderr is talk. Colour and animation depend on the stream, never on the content. Whatever is said
+//! becomes printable here, once: callers pass names and messages of a cluster as they are.
 
 pub mod logging;
 pub mod progress;
@@ -14,6 +15,7 @@ use anstream::AutoStream;
 pub use anstream::ColorChoice;
 
 use crate::failure::Failure;
+use crate::report::printable::line;
 
 /// Width assumed where there is no terminal to ask.
 const DEFAULT_WIDTH: u16 = 80;
@@ -62,7 +64,7 @@ impl Console {
         std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
     }
 
-    /// Writes data to stdout.
+    /// Writes data to stdout. It must have been made safe by its format.
     ///
     /// A closed pipe is reported as such; other errors of stdout become a failure.
     pub fn data(self, text: &str) -> Result<(), Failure> {
@@ -77,26 +79,26 @@ impl Console {
     }
 
     /// Says something about the work, unless quiet.
-    pub fn say(self, line: &str) {
+    pub fn say(self, text: &str) {
         if !self.quiet {
-            self.stderr(line);
+            self.stderr(&line(text));
         }
     }
 
     /// Warns, also when quiet.
-    pub fn warn(self, line: &str) {
-        self.stderr(&format!("{}warning:{} {line}", style::WARNING, style::WARNING.render_reset()));
+    pub fn warn(self, text: &str) {
+        self.stderr(&format!("{}warning:{} {}", style::WARNING, style::WARNING.render_reset(), line(text)));
     }
 
     /// Says that and why the command failed, and what to do next.
     pub fn fail(self, failure: &Failure) {
         let (error, hint) = (style::ERROR, style::HINT);
-        self.stderr(&format!("{error}error:{error:#} {}", escape(&failure.message)));
+        self.stderr(&format!("{error}error:{error:#} {}", line(&failure.message)));
         for cause in &failure.causes {
-            self.stderr(&format!("  {}", escape(cause)));
+            self.stderr(&format!("  {}", line(cause)));
         }
         for text in &failure.hints {
-            self.stderr(&format!("{hint}hint:{hint:#} {}", escape(text)));
+            self.stderr(&format!("{hint}hint:{hint:#} {}", line(text)));
         }
     }
 
@@ -104,25 +106,5 @@ impl Console {
         let mut stderr = AutoStream::new(std::io::stderr(), self.color).lock();
         // There is nobody left to tell when stderr fails.
         let _ = writeln!(stderr, "{line}");
-    }
-}
-
-/// Makes control characters visible, so that no name or message of a cluster can steer the terminal.
-pub fn escape(text: &str) -> String {
-    let steers = |c: char| c.is_control() && c != '\n' && c != '\t';
-    if !text.contains(steers) {
-        return text.to_owned();
-    }
-    text.chars().map(|c| if steers(c) { c.escape_default().to_string() } else { c.to_string() }).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn control_characters_become_visible() {
-        assert_eq!(escape("a\u{1b}[31mb\r"), "a\\u{1b}[31mb\\r");
-        assert_eq!(escape("plain — ünïcode"), "plain — ünïcode");
     }
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::{Console, escape};
+use super::Console;
 use crate::observe::clock::monotonic_now;
 use crate::observe::{Milestone, Outcome};
 use crate::phases::Event;
@@ -91,11 +91,11 @@ impl Progress {
                 state.failed += 1;
                 if state.failed <= NAMED_FAILURES {
                     let reason = reason.as_deref().unwrap_or("no reason known");
-                    self.line(&state, &format!("{target}: {}", escape(reason)));
+                    self.line(&state, &format!("{target}: {reason}"));
                 }
             }
             Event::LeftOut { target, reason } => {
-                self.line(&state, &format!("{target} is left out: {}", escape(reason)));
+                self.line(&state, &format!("{target} is left out: {reason}"));
             }
             Event::Blind(gap) => {
                 self.line(&state, &format!("the watch was interrupted for {gap}; what it missed is marked"));
@@ -106,7 +106,7 @@ impl Progress {
                     &format!("a prober's stream was broken for {gap}; what it missed is marked"),
                 );
             }
-            Event::Warning(text) => self.line(&state, &escape(text)),
+            Event::Warning(text) => self.line(&state, text),
             Event::Interrupted => {
                 self.line(&state, "interrupted: waiting for answers on the way, again to leave at once");
             }

@@ -2,13 +2,14 @@
 
 use std::io::{BufRead, Write};
 
-use super::{Console, escape};
+use super::Console;
+use crate::report::printable::line;
 
 impl Console {
     /// Asks a question that only `y` or `yes` answers with yes. Call it only where [`Console::can_ask`].
     pub fn confirm(self, question: &str) -> bool {
         let mut stderr = std::io::stderr().lock();
-        let _ = write!(stderr, "{} [y/N] ", escape(question));
+        let _ = write!(stderr, "{} [y/N] ", line(question));
         let _ = stderr.flush();
         let mut answer = String::new();
         let read = std::io::stdin().lock().read_line(&mut answer);

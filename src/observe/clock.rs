@@ -1,6 +1,7 @@
 //! The two clocks: a monotonic one for durations, a wall clock read once per phase.
 
 use std::fmt;
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -30,7 +31,7 @@ impl Offset {
     /// The time from `earlier` to this offset.
     #[must_use]
     pub fn since(self, earlier: Self) -> Self {
-        Self(self.0 - earlier.0)
+        Self(self.0.saturating_sub(earlier.0))
     }
 
     /// This offset moved by a duration.
@@ -46,27 +47,43 @@ impl fmt::Display for Offset {
     }
 }
 
+/// Further in the future than any phase lasts: ten years.
+const FAR: Duration = Duration::from_secs(3650 * 86_400);
+
 /// Reads the monotonic clock relative to the beginning of a phase
 ///
 /// The wall clock is read once, when the phase first begins. A process that resumes the phase continues the
-/// same axis: it anchors its own monotonic clock at the wall-clock distance to that beginning.
+/// same axis: it anchors its own monotonic clock at the wall-clock distance to that beginning. The monotonic clock
+/// stands still while the computer is suspended; that time is added, where the system can tell it.
 #[derive(Debug, Clone, Copy)]
 pub struct Clock {
     anchor: Instant,
     anchor_offset: Offset,
     began: Timestamp,
+    /// How long the computer had been suspended at the anchor.
+    suspended: Duration,
 }
 
 impl Clock {
     /// Starts a new time axis now.
     pub fn start() -> Self {
-        Self { anchor: monotonic_now(), anchor_offset: Offset::ZERO, began: wall_now() }
+        Self::anchored(Offset::ZERO, wall_now())
     }
 
     /// Continues the axis of a phase that began at `began` in another process.
-    pub fn resume(began: Timestamp) -> Self {
-        let passed = wall_now().as_microsecond() - began.as_microsecond();
-        Self { anchor: monotonic_now(), anchor_offset: Offset(passed.max(0)), began }
+    ///
+    /// `ahead` is how far the server's clock was ahead of the other process's at that time, `ahead_now` how far it is
+    /// ahead of ours, in microseconds. Our own clock is the finer one, and is used unless it disagrees with the other
+    /// process's: then it was set since, or belongs to another computer.
+    pub fn resume(began: Timestamp, ahead: Option<i64>, ahead_now: i64) -> Self {
+        let differ = ahead.map_or(0, |ahead| ahead_now.saturating_sub(ahead));
+        let differ = if differ.abs() > SAME_CLOCK_MICROS { differ } else { 0 };
+        let passed = (wall_now().as_microsecond() - began.as_microsecond()).saturating_add(differ);
+        Self::anchored(Offset(passed.max(0)), began)
+    }
+
+    fn anchored(anchor_offset: Offset, began: Timestamp) -> Self {
+        Self { anchor: monotonic_now(), anchor_offset, began, suspended: suspended() }
     }
 
     /// The wall-clock time at which the phase began.
@@ -85,18 +102,22 @@ impl Clock {
             Some(after) => i64::try_from(after.as_micros()).unwrap_or(i64::MAX),
             None => -i64::try_from((self.anchor - instant).as_micros()).unwrap_or(i64::MAX),
         };
-        Offset(self.anchor_offset.0 + micros)
+        Offset(self.anchor_offset.0.saturating_add(micros)).plus(since(self.suspended, suspended()))
     }
 
     /// The instant at which `offset` is reached on this process's monotonic clock.
     pub fn instant(&self, offset: Offset) -> Instant {
-        let distance = Duration::from_micros((offset.0 - self.anchor_offset.0).max(0) as u64);
-        self.anchor + distance
+        let distance = Duration::from_micros(offset.0.saturating_sub(self.anchor_offset.0).max(0) as u64);
+        // A stored offset may be anything; what lies beyond this is never.
+        self.anchor + distance.min(FAR)
     }
 
-    /// Where a server's timestamp lies on the axis, given how far the server's clock is ahead of ours.
-    pub fn stamped(&self, stamp: Timestamp, server_ahead_micros: i64) -> Offset {
-        Offset(stamp.as_microsecond() - server_ahead_micros - self.began.as_microsecond())
+    /// What the server's clock showed at the beginning of the axis, given what it shows now.
+    ///
+    /// Does not look at our own wall clock, which may have been set since.
+    pub fn zero_at(&self, server_now: Timestamp) -> Timestamp {
+        let zero = server_now.as_microsecond().saturating_sub(self.now().0);
+        Timestamp::from_microsecond(zero).unwrap_or(self.began)
     }
 }
 
@@ -104,6 +125,52 @@ impl Clock {
 #[expect(clippy::disallowed_methods, reason = "this is the clock module")]
 pub fn monotonic_now() -> Instant {
     Instant::now()
+}
+
+/// Time since an arbitrary point that also passes while the computer is suspended.
+pub fn continuous_now() -> Duration {
+    continuous().unwrap_or_else(|| monotonic_now().duration_since(*BASE))
+}
+
+static BASE: LazyLock<Instant> = LazyLock::new(monotonic_now);
+
+/// How long the computer has been suspended since it was started, up to a constant; zero where it cannot be told.
+fn suspended() -> Duration {
+    match continuous() {
+        // Both clocks begin at different times on some systems, so that only differences mean anything.
+        Some(continuous) => (continuous + HEADROOM).saturating_sub(monotonic_now().duration_since(*BASE)),
+        None => Duration::ZERO,
+    }
+}
+
+/// The suspension between two readings; what is shorter than any suspension is the distance of the two clock reads.
+fn since(before: Duration, now: Duration) -> Duration {
+    let passed = now.saturating_sub(before);
+    if passed < SHORTEST_SUSPENSION { Duration::ZERO } else { passed }
+}
+
+/// Two estimates of the distance to the server's clock differ by less than this for the same clock.
+const SAME_CLOCK_MICROS: i64 = 2_500_000;
+/// Keeps a difference of two clocks positive.
+const HEADROOM: Duration = Duration::from_secs(1 << 32);
+/// Suspending and waking a computer takes longer than this; being preempted between two clock reads does not.
+const SHORTEST_SUSPENSION: Duration = Duration::from_millis(500);
+
+/// The clock that goes on while the computer is suspended, where there is one.
+#[cfg(any(target_os = "linux", target_os = "android", target_os = "macos"))]
+#[expect(clippy::unnecessary_wraps, reason = "other systems have none")]
+fn continuous() -> Option<Duration> {
+    #[cfg(not(target_os = "macos"))]
+    use rustix::time::ClockId::Boottime as Continuous;
+    #[cfg(target_os = "macos")]
+    use rustix::time::ClockId::Monotonic as Continuous;
+    let time = rustix::time::clock_gettime(Continuous);
+    Some(Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or_default()))
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android", target_os = "macos")))]
+fn continuous() -> Option<Duration> {
+    None
 }
 
 /// The wall clock. The one place that reads it.
@@ -126,16 +193,41 @@ mod tests {
     #[test]
     fn a_resumed_clock_continues_the_axis() {
         let began = wall_now() - jiff::SignedDuration::from_secs(60);
-        let clock = Clock::resume(began);
+        let clock = Clock::resume(began, Some(0), 900_000);
         assert!(clock.now().seconds() >= 60.0 && clock.now().seconds() < 70.0);
         let at = clock.instant(Offset::from_seconds(100.0));
         assert_eq!(clock.at(at), Offset::from_seconds(100.0));
     }
 
     #[test]
-    fn a_stamp_is_shifted_by_the_servers_clock_difference() {
-        let clock = Clock::start();
-        let stamp = clock.began() + jiff::SignedDuration::from_secs(10);
-        assert_eq!(clock.stamped(stamp, 3_000_000), Offset(7_000_000));
+    fn a_clock_that_was_set_since_or_is_another_ones_is_corrected() {
+        // The other computer's clock was 5 minutes behind the server's, ours is right: it began 5 minutes later.
+        let began = wall_now() - jiff::SignedDuration::from_secs(360);
+        let clock = Clock::resume(began, Some(300_000_000), 0);
+        assert!((60.0..70.0).contains(&clock.now().seconds()), "{}", clock.now());
+    }
+
+    #[test]
+    fn a_suspension_is_part_of_the_axis_and_noise_is_not() {
+        let mut clock = Clock::start();
+        let before = clock.now();
+        assert!(before.seconds() < 60.0, "{before}");
+        clock.suspended = clock.suspended.saturating_sub(Duration::from_secs(90));
+        let after = clock.now();
+        if continuous().is_some() {
+            assert!((90.0..150.0).contains(&after.since(before).seconds()), "{after}");
+        }
+        let second = Duration::from_secs(1);
+        assert_eq!(since(second, second + Duration::from_millis(40)), Duration::ZERO);
+        assert_eq!(since(second, Duration::ZERO), Duration::ZERO);
+        assert_eq!(since(second, second * 9), second * 8);
+    }
+
+    #[test]
+    fn the_beginning_is_known_in_the_servers_time_too() {
+        let clock = Clock::resume(wall_now() - jiff::SignedDuration::from_secs(10), None, 0);
+        let ahead = jiff::SignedDuration::from_secs(3600);
+        let zero = clock.zero_at(wall_now() + ahead);
+        assert!((zero - ahead).duration_since(clock.began()).abs() < jiff::SignedDuration::from_secs(5));
     }
 }

@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
 
-use super::{Clock, Milestone, Offset, Outcome, Timeline};
+use super::{Milestone, Offset, Outcome, Timeline};
 use crate::plan::Target;
 
 /// The phase of a `VirtualMachineInstance`
@@ -73,8 +73,15 @@ pub struct Receipt {
     pub at: Offset,
     /// It came out of a list, or was replayed after a gap: the milestone may have been passed earlier.
     pub late: bool,
-    /// How far the server's clock is ahead of ours, in microseconds, as far as known.
-    pub server_ahead: i64,
+    /// What the server's clock showed at the beginning of the phase, as far as known.
+    pub server_zero: Timestamp,
+}
+
+impl Receipt {
+    /// Where a server's timestamp lies on the phase's axis.
+    fn stamped(self, stamp: Timestamp) -> Offset {
+        Offset(stamp.as_microsecond() - self.server_zero.as_microsecond())
+    }
 }
 
 /// What a change did to a timeline
@@ -89,7 +96,6 @@ pub struct Passed {
 /// Folds changes into the timelines of one phase
 #[derive(Debug)]
 pub struct Fold {
-    clock: Clock,
     stops: bool,
     index: HashMap<Target, u32>,
     old: HashSet<String>,
@@ -99,9 +105,9 @@ impl Fold {
     /// A fold for the targets of a plan, in their order.
     ///
     /// `stops` says that the phase stops VMs. `old` holds the UIDs of instances that existed before the phase.
-    pub fn new(clock: Clock, targets: &[Target], stops: bool, old: HashSet<String>) -> Self {
+    pub fn new(targets: &[Target], stops: bool, old: HashSet<String>) -> Self {
         let index = targets.iter().cloned().zip(0..).collect();
-        Self { clock, stops, index, old }
+        Self { stops, index, old }
     }
 
     /// The position of a target in the plan.
@@ -168,7 +174,7 @@ impl Fold {
             (Milestone::Address, instance.phase == InstancePhase::Running && instance.address.is_some()),
             (Milestone::Agent, instance.phase == InstancePhase::Running && instance.agent),
         ] {
-            if is_passed && pass(timeline, milestone, receipt, self.clock) {
+            if is_passed && pass(timeline, milestone, receipt) {
                 passed.push(milestone);
             }
         }
@@ -206,18 +212,14 @@ fn forget_instance(timeline: &mut Timeline) {
 fn stop(timeline: &mut Timeline, change: &Change, receipt: Receipt) -> Vec<Milestone> {
     match change {
         Change::Present(instance) => {
-            if timeline.instance_uid.is_none() && !timeline.has(Milestone::Requested) {
+            if timeline.instance_uid.is_none() && !timeline.is_asked() {
                 timeline.instance_uid = Some(instance.uid.clone());
                 timeline.node.clone_from(&instance.node);
             }
             let ours = timeline.instance_uid.as_ref() == Some(&instance.uid);
             let stopping = instance.deleting
                 || matches!(instance.phase, InstancePhase::Succeeded | InstancePhase::Failed);
-            if ours
-                && stopping
-                && timeline.has(Milestone::Requested)
-                && note(timeline, Milestone::Stopping, receipt)
-            {
+            if ours && stopping && timeline.is_asked() && note(timeline, Milestone::Stopping, receipt) {
                 return vec![Milestone::Stopping];
             }
         }
@@ -232,13 +234,13 @@ fn stop(timeline: &mut Timeline, change: &Change, receipt: Receipt) -> Vec<Miles
 }
 
 /// Records a milestone of a start; a late receipt falls back to the server's timestamp where there is one.
-fn pass(timeline: &mut Timeline, milestone: Milestone, receipt: Receipt, clock: Clock) -> bool {
+fn pass(timeline: &mut Timeline, milestone: Milestone, receipt: Receipt) -> bool {
     if receipt.late
         && let Some(stamp) = timeline.stamps.get(&milestone)
         && let Ok(stamp) = Timestamp::from_second(*stamp)
     {
         let floor = timeline.at(Milestone::Requested).unwrap_or(Offset(i64::MIN));
-        let at = clock.stamped(stamp, receipt.server_ahead).clamp(floor.min(receipt.at), receipt.at);
+        let at = receipt.stamped(stamp).clamp(floor.min(receipt.at), receipt.at);
         return timeline.fill(milestone, at);
     }
     note(timeline, milestone, receipt)
@@ -275,16 +277,17 @@ mod tests {
         }
     }
 
+    fn began() -> Timestamp {
+        "2026-01-01T00:00:00Z".parse().unwrap()
+    }
+
     fn seen(at: i64) -> Receipt {
-        Receipt { at: Offset(at), late: false, server_ahead: 0 }
+        Receipt { at: Offset(at), late: false, server_zero: began() }
     }
 
     fn fold(stops: bool, old: &[&str]) -> (Fold, Vec<Timeline>) {
         let old = old.iter().map(|uid| (*uid).to_owned()).collect();
-        (
-            Fold::new(Clock::start(), &[target(1), target(2)], stops, old),
-            vec![Timeline::new(0), Timeline::new(1)],
-        )
+        (Fold::new(&[target(1), target(2)], stops, old), vec![Timeline::new(0), Timeline::new(1)])
     }
 
     #[test]
@@ -341,12 +344,12 @@ mod tests {
         let (fold, mut timelines) = fold(false, &[]);
         timelines[0].see(Milestone::Requested, Offset(100));
         let mut running = instance("a", InstancePhase::Running);
-        let stamp = fold.clock.began() + jiff::SignedDuration::from_secs(5);
+        let stamp = began() + jiff::SignedDuration::from_secs(5);
         running.transitions = vec![(InstancePhase::Running, stamp)];
-        let late = Receipt { at: Offset(60_000_000), late: true, server_ahead: 0 };
+        let late = Receipt { at: Offset(60_000_000), late: true, server_zero: began() };
         fold.apply(&mut timelines, &Change::Present(running), late);
         let at = timelines[0].at(Milestone::Running).unwrap();
-        assert!((4.0..=5.0).contains(&at.seconds()), "{at}");
+        assert_eq!(at, Offset::from_seconds(5.0));
         assert!(timelines[0].is_stamped(Milestone::Running));
         assert_eq!(timelines[0].moments[&Milestone::Pod].source, super::super::Source::Late);
     }

@@ -92,6 +92,9 @@ pub struct Timeline {
     /// Probe, as the user names it → when the guest answered it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub probes: BTreeMap<String, Moment>,
+    /// Its request was carried out, but nobody knows when it was sent: the process ended before that was saved.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub untimed: bool,
     /// How it ended.
     #[serde(default)]
     pub outcome: Outcome,
@@ -124,6 +127,11 @@ impl Timeline {
     /// Whether a milestone was passed.
     pub fn has(&self, milestone: Milestone) -> bool {
         self.moments.contains_key(&milestone)
+    }
+
+    /// Whether its request was sent, even if nobody knows when.
+    pub fn is_asked(&self) -> bool {
+        self.untimed || self.has(Milestone::Requested)
     }
 
     /// Seconds from `requested` to `milestone`; `None` while either is unknown.

@@ -1,5 +1,7 @@
 //! Where a phase stands: its timelines, who is still on the way, and whose time is up.
 
+mod limits;
+
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 use std::net::IpAddr;
@@ -7,20 +9,17 @@ use std::time::{Duration, Instant};
 
 use super::event::{Event, Listener};
 use super::launch::Launched;
+use jiff::Timestamp;
+
 use crate::cluster::changes::{News, Received};
-use crate::observe::{Change, Clock, Fold, Milestone, Moment, Outcome, Receipt, Source};
+use crate::observe::{Change, Clock, Fold, Milestone, Moment, Offset, Outcome, Receipt, Source};
 use crate::plan::Target;
 use crate::probe::Probe;
 use crate::record::{Gap, PhaseRecord};
+use limits::Limit;
 
-/// What a VM's time is up for
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Limit {
-    /// It is not Running (or gone).
-    State,
-    /// It runs, but does not answer.
-    Answer,
-}
+/// Within this time after taking over, every guest that can answer has answered.
+const FIRST_ROUND: Duration = Duration::from_secs(3);
 
 /// A wish about probing
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,10 +39,18 @@ pub(super) struct Board<'a> {
     events: Listener<'a>,
     /// Requests that gave no final answer yet.
     unanswered: usize,
+    /// Requests that are not sent yet.
+    unsent: usize,
     /// VMs whose outcome is open.
     pending: usize,
+    /// VMs that take part.
+    participants: usize,
+    /// VMs that failed or timed out.
+    failed: usize,
     /// Whose time is up when, and for what.
     deadlines: BinaryHeap<Reverse<(Instant, u32, Limit)>>,
+    /// When this process took over. Nobody probed before.
+    taken_over: Offset,
     /// What has to be answered; the first decides. Empty unless guests are probed in this phase.
     probes: Vec<Probe>,
     /// Whom the probers are busy with, and where.
@@ -63,11 +70,15 @@ impl<'a> Board<'a> {
         events: Listener<'a>,
         probes: Vec<Probe>,
     ) -> Self {
+        let failed = phase.count(Outcome::Failed) + phase.count(Outcome::TimedOut);
+        let participants = phase.participants().count();
         let pending = phase.timelines.iter().filter(|timeline| !timeline.is_over()).count();
         let timeout = Duration::from_secs(phase.settings.timeout_seconds);
+        let taken_over = clock.now();
         let deadline = |timeline: &crate::observe::Timeline| {
-            let at = clock.instant(timeline.at(Milestone::Requested)?.plus(timeout));
-            Some(Reverse((at, timeline.target, Limit::State)))
+            // Who has no known zero gets the whole time from now on.
+            let zero = timeline.at(Milestone::Requested).or(timeline.untimed.then_some(taken_over))?;
+            Some(Reverse((clock.instant(zero.plus(timeout)), timeline.target, Limit::State)))
         };
         let open = phase.timelines.iter().filter(|timeline| !timeline.is_over());
         let deadlines = open.filter_map(deadline).collect();
@@ -79,8 +90,12 @@ impl<'a> Board<'a> {
             targets,
             events,
             unanswered: 0,
+            unsent: 0,
             pending,
+            participants,
+            failed,
             deadlines,
+            taken_over,
             probes,
             probed,
             dues,
@@ -95,11 +110,17 @@ impl<'a> Board<'a> {
     /// Says how many requests will be answered.
     pub(super) fn expect_answers(&mut self, requests: usize) {
         self.unanswered = requests;
+        self.unsent = requests;
     }
 
     /// Whether every VM is through and every request answered.
     pub(super) fn is_over(&self) -> bool {
         self.pending == 0 && self.unanswered == 0
+    }
+
+    /// Whether there is nothing left to send.
+    pub(super) fn is_sent(&self) -> bool {
+        self.unsent == 0
     }
 
     /// Whether every request was answered.
@@ -112,13 +133,8 @@ impl<'a> Board<'a> {
         self.phase.timelines.iter().any(|t| t.outcome == Outcome::Reached && !t.has(milestone))
     }
 
-    /// When the next VM's time is up.
-    pub(super) fn next_deadline(&self) -> Option<Instant> {
-        self.deadlines.peek().map(|Reverse((at, ..))| *at)
-    }
-
     /// Takes news of the watch into account.
-    pub(super) fn hear(&mut self, received: Received, server_ahead: i64) {
+    pub(super) fn hear(&mut self, received: Received, server_now: Timestamp) {
         let at = self.clock.at(received.at);
         match received.news {
             News::Blind(since) => {
@@ -128,8 +144,10 @@ impl<'a> Board<'a> {
                 (self.events)(&Event::Blind(at.since(from)));
                 self.dirty = true;
             }
+            News::Complaint(trouble) => (self.events)(&Event::Warning(trouble.to_string())),
             News::Changes(changes) => {
-                let receipt = Receipt { at, late: received.late, server_ahead };
+                let server_zero = self.clock.zero_at(server_now);
+                let receipt = Receipt { at, late: received.late, server_zero };
                 for change in &changes {
                     self.apply(change, receipt);
                 }
@@ -163,7 +181,10 @@ impl<'a> Board<'a> {
 
     /// Takes an answer of a guest into account.
     pub(super) fn probed(&mut self, target: u32, probe: Probe, at: Instant, late: bool) {
-        let source = if late { Source::Late } else { Source::Seen };
+        // A guest that ran before we took over may have been answering for long.
+        let early = self.timeline(target).at(Milestone::Running).is_some_and(|at| at < self.taken_over);
+        let first_round = self.clock.at(at) < self.taken_over.plus(FIRST_ROUND);
+        let source = if late || early && first_round { Source::Late } else { Source::Seen };
         self.answered(target, probe, Moment { at: self.clock.at(at), source });
         self.check_goal(target);
         self.plan_probing(target);
@@ -188,15 +209,6 @@ impl<'a> Board<'a> {
             (self.events)(&Event::Passed(Milestone::Reachable));
         }
         self.dirty = true;
-    }
-
-    /// From Running on, a guest has its own time to answer.
-    fn limit_answer(&mut self, target: u32) {
-        let running = self.timeline(target).at(Milestone::Running);
-        if let (false, Some(running)) = (self.probes.is_empty(), running) {
-            let limit = Duration::from_secs(self.phase.settings.ping_timeout_seconds);
-            self.deadlines.push(Reverse((self.clock.instant(running.plus(limit)), target, Limit::Answer)));
-        }
     }
 
     /// Decides whether, and where, a guest has to be probed.
@@ -227,6 +239,7 @@ impl<'a> Board<'a> {
             Launched::Sent { target, at } => {
                 let offset = self.clock.at(at);
                 let deadline = at + self.timeout();
+                self.unsent -= 1;
                 self.timeline(target).see(Milestone::Requested, offset);
                 self.deadlines.push(Reverse((deadline, target, Limit::State)));
                 (self.events)(&Event::Sent);
@@ -235,6 +248,7 @@ impl<'a> Board<'a> {
                 None
             }
             Launched::Skipped => {
+                self.unsent -= 1;
                 self.unanswered -= 1;
                 None
             }
@@ -271,62 +285,10 @@ impl<'a> Board<'a> {
         }
     }
 
-    /// Ends the VMs whose time is up, and gives them.
-    pub(super) fn expire(&mut self, now: Instant) -> Vec<u32> {
-        let mut expired = Vec::new();
-        while let Some(Reverse((at, target, limit))) = self.deadlines.peek().copied() {
-            let moot = self.is_moot(target, limit, at);
-            if !moot && at > now {
-                break;
-            }
-            self.deadlines.pop();
-            if !moot {
-                self.time_out(target, limit);
-                expired.push(target);
-            }
-        }
-        expired
-    }
-
-    /// Whether a limit does not matter any more.
-    fn is_moot(&self, target: u32, limit: Limit, at: Instant) -> bool {
-        let timeline = &self.phase.timelines[target as usize];
-        if timeline.is_over() {
-            return true;
-        }
-        match (limit, timeline.at(Milestone::Running)) {
-            // It runs in time; from then on the other limit holds.
-            (Limit::State, running) => !self.probes.is_empty() && running.is_some(),
-            (Limit::Answer, None) => true,
-            // It began to run again since then, as another instance.
-            (Limit::Answer, Some(running)) => {
-                let allowed = Duration::from_secs(self.phase.settings.ping_timeout_seconds);
-                self.clock.instant(running.plus(allowed)) > at
-            }
-        }
-    }
-
-    fn time_out(&mut self, target: u32, limit: Limit) {
-        let settings = &self.phase.settings;
-        let (state, answer) = (settings.timeout_seconds, settings.ping_timeout_seconds);
-        let timeline = &self.phase.timelines[target as usize];
-        let silent: Vec<String> = self
-            .probes
-            .iter()
-            .map(ToString::to_string)
-            .filter(|probe| !timeline.probes.contains_key(probe))
-            .collect();
-        let reason = match limit {
-            Limit::State if self.phase.goal == Milestone::Reachable => format!("not running after {state}s"),
-            Limit::State => format!("not {} after {state}s", self.phase.goal),
-            Limit::Answer if timeline.address.is_none() => {
-                format!("running, but it reports no address after {answer}s")
-            }
-            Limit::Answer => format!("running, but no answer to {} after {answer}s", silent.join(" and ")),
-        };
-        let reached = timeline.has(self.phase.goal);
-        self.end(target, if reached { Outcome::Reached } else { Outcome::TimedOut }, Some(reason));
-        self.plan_probing(target);
+    /// Whether so many VMs have failed that the phase is to be stopped.
+    pub(super) fn is_hopeless(&self) -> bool {
+        let limit = self.phase.settings.abort_if_failed;
+        limit.is_some_and(|limit| limit.is_reached(self.failed, self.participants))
     }
 
     /// Adds what was found out about a VM that did not reach the goal.
@@ -346,7 +308,7 @@ impl<'a> Board<'a> {
     fn check_goal(&mut self, target: u32) {
         let goal = self.phase.goal;
         let timeline = self.timeline(target);
-        let arrived = !timeline.is_over() && timeline.has(goal) && timeline.has(Milestone::Requested);
+        let arrived = !timeline.is_over() && timeline.has(goal) && timeline.is_asked();
         if arrived && self.probes.iter().all(|probe| self.has_answered(target, *probe)) {
             self.end(target, Outcome::Reached, None);
         }
@@ -357,6 +319,7 @@ impl<'a> Board<'a> {
         timeline.outcome = outcome;
         timeline.reason.clone_from(&reason);
         self.pending -= 1;
+        self.failed += usize::from(matches!(outcome, Outcome::Failed | Outcome::TimedOut));
         self.dirty = true;
         (self.events)(&Event::Ended { target: self.targets[target as usize].clone(), outcome, reason });
     }

@@ -1,8 +1,9 @@
 //! Turns what the cluster tells into timelines, until every VM is through.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::time::{MissedTickBehavior, interval, sleep_until};
 
 use super::board::{Board, Due};
@@ -12,6 +13,7 @@ use super::probing::{Probed, Probing};
 use super::saving::Saver;
 use super::{Interrupt, timed::Cut};
 use crate::cluster::changes::Changes;
+use crate::cluster::guard::Guard;
 use crate::cluster::{Cluster, Kind};
 use crate::observe::Milestone;
 use crate::observe::clock::monotonic_now;
@@ -22,6 +24,8 @@ use crate::record::RunRecord;
 const SAVE_EVERY: Duration = Duration::from_secs(5);
 /// How long to wait, when all reached the goal, for the milestones that come right after it.
 const TRAILING: Duration = Duration::from_secs(3);
+/// How many VMs are asked at the same time why they did not arrive.
+const QUESTIONS: usize = 20;
 /// How long to wait for requests in flight when the user interrupts.
 const LAST_ANSWERS: Duration = Duration::from_secs(5);
 
@@ -36,21 +40,26 @@ pub(super) struct Following<'a> {
     pub(super) probing: &'a mut Option<Probing>,
     pub(super) saver: &'a mut Saver,
     pub(super) interrupt: Interrupt,
-    pub(super) lock_lost: tokio::sync::watch::Receiver<bool>,
+    pub(super) guard: Guard,
     pub(super) events: Listener<'a>,
 }
 
 /// Follows until every VM is through, or the user interrupts, or the lock is lost.
 pub(super) async fn follow(mut following: Following<'_>, board: &mut Board<'_>) -> Option<Cut> {
     let (finding_sender, mut findings) = mpsc::unbounded_channel();
-    let ask = |board: &Board<'_>, target: u32| {
-        let (cluster, sender) = (following.cluster.clone(), finding_sender.clone());
+    let seats = Arc::new(Semaphore::new(QUESTIONS));
+    let ask = |target: u32| {
+        let (cluster, sender, seats) =
+            (following.cluster.clone(), finding_sender.clone(), Arc::clone(&seats));
         let machine = following.targets[target as usize].clone();
-        let _ = board;
         tokio::spawn(async move {
-            if let Ok(Some(vm)) = cluster.machine(&machine).await {
-                let _ = sender.send((target, vm.complaint()));
-            }
+            let _seat = seats.acquire().await;
+            let finding = match cluster.machine(&machine).await {
+                Ok(Some(vm)) => cluster.without_secrets(&vm.complaint()),
+                Ok(None) => "the VM does not exist any more".to_owned(),
+                Err(trouble) => format!("its state is unknown: {}", trouble.message),
+            };
+            let _ = sender.send((target, finding));
         });
     };
     let mut asked = 0_usize;
@@ -59,7 +68,14 @@ pub(super) async fn follow(mut following: Following<'_>, board: &mut Board<'_>) 
     tick.reset();
     let mut cut = None;
     let mut give_up_at: Option<Instant> = None;
+    let phase_limit = board.phase.settings.phase_timeout_seconds.map(Duration::from_secs);
+    let mut phase_ends_at = phase_limit.map(|limit| monotonic_now() + limit);
     loop {
+        if cut.is_none() && board.is_hopeless() && !board.is_over() {
+            following.launching.stop();
+            cut = Some(Cut::TooManyFailed);
+            give_up_at = Some(monotonic_now() + LAST_ANSWERS);
+        }
         if board.is_over() || cut.is_some() && board.is_answered() {
             let trailing =
                 cut.is_none() && board.phase.goal == Milestone::Running && board.lacks(Milestone::Ready);
@@ -69,7 +85,7 @@ pub(super) async fn follow(mut following: Following<'_>, board: &mut Board<'_>) 
             give_up_at.get_or_insert_with(|| monotonic_now() + TRAILING);
         }
         probe_whom_it_is_due(board, following.probing);
-        let until = [board.next_deadline(), give_up_at].into_iter().flatten().min();
+        let until = [board.next_deadline(), give_up_at, phase_ends_at].into_iter().flatten().min();
         let until = until.unwrap_or_else(|| monotonic_now() + Duration::from_secs(3600));
         tokio::select! {
             biased;
@@ -78,10 +94,17 @@ pub(super) async fn follow(mut following: Following<'_>, board: &mut Board<'_>) 
                 cut = Some(Cut::Interrupted);
                 give_up_at = Some(monotonic_now() + LAST_ANSWERS);
             }
-            Ok(()) = following.lock_lost.changed() => return Some(Cut::LockLost),
-            Some(received) = following.changes.next() => board.hear(received, following.cluster.server_ahead()),
+            () = following.guard.lost() => return Some(Cut::LockLost),
+            Some(received) = following.changes.next() => {
+                board.hear(received, following.cluster.server_now());
+            }
             Some(launched) = following.launching.next() => {
+                let sending = !board.is_sent();
                 board.launched(launched);
+                if sending && board.is_sent() {
+                    // When each VM was asked is what no timestamp of the server can tell later.
+                    tick.reset_immediately();
+                }
             }
             probed = next_probed(following.probing) => match probed {
                 Probed::Answered { target, probe, at, late } => board.probed(target, probe, at, late),
@@ -101,6 +124,7 @@ pub(super) async fn follow(mut following: Following<'_>, board: &mut Board<'_>) 
                 Ok(()) => {}
             },
             _ = tick.tick() => {
+                board.phase.watched_until = Some(board.clock.now());
                 if board.dirty && following.saver.begin(following.record, &board.phase) {
                     board.dirty = false;
                 }
@@ -110,8 +134,14 @@ pub(super) async fn follow(mut following: Following<'_>, board: &mut Board<'_>) 
                 if give_up_at.is_some_and(|at| at <= now) {
                     return cut;
                 }
+                if phase_ends_at.is_some_and(|at| at <= now) {
+                    phase_ends_at = None;
+                    following.launching.stop();
+                    board.end_all(phase_limit.unwrap_or_default());
+                    give_up_at.get_or_insert(now + LAST_ANSWERS);
+                }
                 for target in board.expire(now) {
-                    ask(board, target);
+                    ask(target);
                     asked += 1;
                 }
             }

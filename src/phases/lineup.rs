@@ -2,9 +2,10 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::observe::{Change, Milestone, Outcome};
+use crate::cluster::machines::Machine;
+use crate::observe::{Change, Outcome, Timeline};
 use crate::plan::Target;
-use crate::record::{PhaseKind, PhaseName, PhaseRecord, RunRecord};
+use crate::record::{PhaseKind, PhaseRecord, RunRecord};
 
 /// Leaves out the VMs that cannot take part; gives them with the reason.
 ///
@@ -13,7 +14,7 @@ use crate::record::{PhaseKind, PhaseName, PhaseRecord, RunRecord};
 pub(super) fn leave_out(
     phase: &mut PhaseRecord,
     targets: &[Target],
-    machines: &HashSet<Target>,
+    machines: &HashMap<Target, Machine>,
     instances: &[Change],
 ) -> Vec<(Target, String)> {
     if phase.name.kind == PhaseKind::Create {
@@ -28,7 +29,7 @@ pub(super) fn leave_out(
         .collect();
     let mut left_out = Vec::new();
     for (timeline, target) in phase.timelines.iter_mut().zip(targets) {
-        let reason = if !machines.contains(target) {
+        let reason = if !machines.contains_key(target) {
             "the VM does not exist"
         } else if phase.name.kind == PhaseKind::Storm && alive.contains(target) {
             "it was not stopped: its instance still exists"
@@ -46,20 +47,19 @@ pub(super) fn leave_out(
 /// phase has not asked for them.
 pub(super) fn old_instances(
     record: &RunRecord,
-    name: PhaseName,
+    phase: &PhaseRecord,
     targets: &[Target],
     instances: &[Change],
 ) -> HashSet<String> {
-    let earlier = record.phases.iter().filter(|phase| phase.name != name);
+    let earlier = record.phases.iter().filter(|earlier| earlier.name != phase.name);
     let mut old: HashSet<String> =
         earlier.flat_map(|phase| &phase.timelines).filter_map(|t| t.instance_uid.clone()).collect();
     let positions: HashMap<&Target, usize> = targets.iter().zip(0..).collect();
-    let current = record.phase(name);
     for change in instances {
         let Change::Present(instance) = change else { continue };
-        let asked = positions.get(&instance.target).is_some_and(|position| {
-            current.is_some_and(|phase| phase.timelines[*position].has(Milestone::Requested))
-        });
+        let asked = positions
+            .get(&instance.target)
+            .is_some_and(|position| phase.timelines.get(*position).is_some_and(Timeline::is_asked));
         if !asked {
             old.insert(instance.uid.clone());
         }

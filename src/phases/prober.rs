@@ -15,6 +15,8 @@ use crate::probe::{Answer, Ask, Hello, ProbePlan, SCRIPT, SCRIPT_NAME};
 const ECHO_EVERY: Duration = Duration::from_secs(2);
 /// A stream that is silent for this long is dead.
 const DEAD_AFTER: Duration = Duration::from_secs(15);
+/// Lines on standard error that are kept.
+const MOST_COMPLAINTS: usize = 10;
 /// How long a script may take to say hello.
 const HELLO_WITHIN: Duration = Duration::from_secs(20);
 
@@ -68,7 +70,9 @@ pub(super) async fn greet(stream: &mut LineStream) -> Result<Hello, String> {
                         return Some(hello);
                     }
                 }
-                Out::Error(line) => errors.push(line),
+                // The first ones tell what is wrong.
+                Out::Error(line) if errors.len() < MOST_COMPLAINTS => errors.push(line),
+                Out::Error(_) => {}
                 Out::Ended => return None,
             }
         }

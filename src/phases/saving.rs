@@ -2,19 +2,21 @@
 
 use tokio::task::JoinHandle;
 
-use crate::cluster::Trouble;
+use crate::cluster::guard::Guard;
 use crate::cluster::store::RunStore;
+use crate::cluster::{Kind, Trouble};
 use crate::record::{PhaseRecord, RunRecord};
 
 /// The record's store, either at rest or saving in the background
 pub(super) struct Saver {
     at_rest: Option<RunStore>,
+    guard: Guard,
     saving: Option<JoinHandle<(RunStore, Result<(), Trouble>)>>,
 }
 
 impl Saver {
-    pub(super) fn new(store: RunStore) -> Self {
-        Self { at_rest: Some(store), saving: None }
+    pub(super) fn new(store: RunStore, guard: Guard) -> Self {
+        Self { at_rest: Some(store), guard, saving: None }
     }
 
     /// Begins to save, unless the last save is still going on. Says whether it began.
@@ -22,8 +24,10 @@ impl Saver {
         let Some(mut store) = self.at_rest.take() else { return false };
         let record = with_phase(record, phase);
         let name = phase.name;
+        let mut guard = self.guard.clone();
         self.saving = Some(tokio::spawn(async move {
-            let outcome = store.save(&record, Some(name)).await;
+            let outcome =
+                if guard.is_ours().await { store.save(&record, Some(name)).await } else { Err(lost_lock()) };
             (store, outcome)
         }));
         true
@@ -40,7 +44,7 @@ impl Saver {
             }
             Err(error) => {
                 self.saving = None;
-                Err(Trouble::new("save the record", crate::cluster::Kind::Other, error.to_string()))
+                Err(Trouble::new("save the record", Kind::Other, error.to_string()))
             }
         }
     }
@@ -51,15 +55,17 @@ impl Saver {
             // Its outcome does not matter: everything is saved again below.
             let _ = self.ended().await;
         }
-        let lost = || Trouble::new("save the record", crate::cluster::Kind::Other, "the writer was lost");
+        if !self.guard.is_ours().await {
+            return Err(lost_lock());
+        }
+        let lost = || Trouble::new("save the record", Kind::Other, "the writer was lost");
         let store = self.at_rest.as_mut().ok_or_else(lost)?;
         store.save(record, record.last_phase().map(|phase| phase.name)).await
     }
+}
 
-    /// The store, when nothing is being saved.
-    pub(super) fn into_store(self) -> Option<RunStore> {
-        self.at_rest
-    }
+fn lost_lock() -> Trouble {
+    Trouble::new("save the record", Kind::Conflict, "the lock on the run was lost")
 }
 
 /// The record with the current state of one phase.

@@ -20,6 +20,10 @@ impl Template {
         for key in ["generateName", "uid", "resourceVersion", "creationTimestamp", "managedFields"] {
             metadata.remove(key);
         }
+        if let Some(annotations) = metadata.get_mut("annotations").and_then(Value::as_object_mut) {
+            // It describes the object that the template was copied from, passwords included.
+            annotations.remove("kubectl.kubernetes.io/last-applied-configuration");
+        }
         metadata.insert("name".into(), json!(target.name));
         metadata.insert("namespace".into(), json!(target.namespace));
         add_labels(metadata, labels);
@@ -114,7 +118,12 @@ mod tests {
     const TEMPLATE: &str = "
 apiVersion: kubevirt.io/v1
 kind: VirtualMachine
-metadata: {name: golden, namespace: elsewhere, labels: {app: mine}, resourceVersion: '5'}
+metadata:
+  name: golden
+  namespace: elsewhere
+  labels: {app: mine}
+  annotations: {note: mine, kubectl.kubernetes.io/last-applied-configuration: 'all of it'}
+  resourceVersion: '5'
 spec:
   running: false
   dataVolumeTemplates:
@@ -137,7 +146,7 @@ status: {printableStatus: Running}
         let vm = template.render(&target, &vec![("run".into(), "p".into())], "Always");
         assert_eq!(
             vm["metadata"],
-            json!({"name": "vm", "namespace": "p-1", "labels": {"app": "mine", "run": "p"}})
+            json!({"name": "vm", "namespace": "p-1", "labels": {"app": "mine", "run": "p"}, "annotations": {"note": "mine"}})
         );
         assert_eq!(vm["spec"]["runStrategy"], "Always");
         assert!(vm["spec"].get("running").is_none() && vm.get("status").is_none());

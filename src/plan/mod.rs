@@ -4,8 +4,11 @@
 
 pub mod manifest;
 pub mod prefix;
+pub mod secrets;
+pub mod sizing;
 pub mod target;
 pub mod template;
+pub mod yaml_fault;
 
 use serde::{Deserialize, Serialize};
 
@@ -46,6 +49,21 @@ impl Plan {
         vm_name: &str,
         template: TemplateSource,
     ) -> Result<Self, String> {
+        let plan = Self {
+            prefix: prefix.into(),
+            start,
+            end,
+            vm_name: vm_name.into(),
+            template,
+            probe: ProbePlan::default(),
+        };
+        plan.check().map(|()| plan)
+    }
+
+    /// Fails with a sentence that names the flags at fault. A stored plan is checked too: its names become paths.
+    pub fn check(&self) -> Result<(), String> {
+        let Self { prefix, start, end, vm_name, .. } = self;
+        let (start, end) = (*start, *end);
         if start < 1 {
             return Err("--start must be at least 1".into());
         }
@@ -65,14 +83,7 @@ impl Plan {
         if let Some(fault) = prefix::dns_label_fault(vm_name) {
             return Err(format!("--vm-name `{}` cannot name a VM: {fault}", vm_name.escape_debug()));
         }
-        Ok(Self {
-            prefix: prefix.into(),
-            start,
-            end,
-            vm_name: vm_name.into(),
-            template,
-            probe: ProbePlan::default(),
-        })
+        Ok(())
     }
 
     /// The number of VMs.

@@ -7,6 +7,11 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
+use super::{secrets, yaml_fault};
+
+/// The most bytes that a manifest may have: it is kept in a Secret, which holds 1 MiB.
+pub const MOST_TEMPLATE_BYTES: usize = 1_000_000;
+
 /// Where the VM manifest comes from
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "kind")]
@@ -49,7 +54,10 @@ impl fmt::Display for TemplateSource {
 /// Why a text cannot serve as a VM manifest
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum TemplateFault {
-    /// It is not YAML (and so not JSON either). The message of the parser names line and column.
+    /// It is larger than a Secret can hold.
+    #[error("it has more than {MOST_TEMPLATE_BYTES} bytes, which is more than a Secret can hold")]
+    TooLarge,
+    /// It is not YAML (and so not JSON either). The message names line and column, and quotes nothing.
     #[error("{0}")]
     Syntax(String),
     /// The file has several documents or none.
@@ -104,8 +112,11 @@ impl Template {
     ///
     /// Fails when it is not exactly one `VirtualMachine`; syntax errors name line and column.
     pub fn parse(text: &str) -> Result<Self, TemplateFault> {
+        if text.len() > MOST_TEMPLATE_BYTES {
+            return Err(TemplateFault::TooLarge);
+        }
         let documents: Vec<Value> = serde_saphyr::from_multiple(text)
-            .map_err(|error| TemplateFault::Syntax(first_line(&error.to_string())))?;
+            .map_err(|error| TemplateFault::Syntax(yaml_fault::describe(&error, text)))?;
         let mut documents: Vec<Value> = documents.into_iter().filter(|d| !d.is_null()).collect();
         if documents.len() != 1 {
             return Err(TemplateFault::Documents(documents.len()));
@@ -121,6 +132,7 @@ impl Template {
                 ("", "") => "an object without apiVersion and kind".to_owned(),
                 (version, kind) => format!("kind `{kind}` of `{version}`"),
             };
+            let found: String = found.chars().take(200).collect();
             return Err(TemplateFault::Kind(found.escape_debug().to_string().replace("\\'", "'")));
         }
         if !manifest.pointer("/spec/template/spec").is_some_and(Value::is_object) {
@@ -136,6 +148,11 @@ impl Template {
             return Err(TemplateFault::Incomplete("metadata and labels must be maps"));
         }
         Ok(Self { manifest })
+    }
+
+    /// Texts in the manifest that no message may show, longest first.
+    pub fn secrets(&self) -> Vec<String> {
+        secrets::pieces(&self.manifest)
     }
 
     /// The manifest as it was given.
@@ -164,11 +181,6 @@ impl Template {
             hex
         })
     }
-}
-
-/// The first line of a parser's message: the rest is a drawing of the source, which may hold secrets.
-fn first_line(message: &str) -> String {
-    message.lines().next().unwrap_or_default().to_owned()
 }
 
 #[cfg(test)]

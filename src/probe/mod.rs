@@ -4,6 +4,7 @@
 //! [`crate::phases`].
 
 pub mod kind;
+pub mod lines;
 pub mod protocol;
 pub mod roster;
 

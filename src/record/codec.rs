@@ -14,13 +14,16 @@ use thiserror::Error;
 
 use super::{ClusterFacts, FORMAT, PhaseName, PhaseRecord, PhaseState, RunRecord, SetupRecord};
 use crate::observe::Outcome;
-use crate::plan::{MOST_TARGETS, Plan};
+use crate::plan::Plan;
 
 /// The most bytes in one chunk; a `ConfigMap` holds 1 MiB, base64 is counted decoded.
 pub const CHUNK_BYTES: usize = 512 * 1024;
 
-/// The most bytes that one phase may have uncompressed; more is refused as damage.
-const MOST_BYTES: u64 = 256 * 1024 * 1024;
+/// The most bytes that one phase may have unpacked: 128 MiB, twice what 50,000 VMs with long reasons need.
+pub const MOST_BYTES: u64 = 128 * 1024 * 1024;
+
+/// The most chunks of a phase, and the most phases of a record.
+const MOST_PIECES: usize = 256;
 
 /// Why a stored record cannot be read
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -121,12 +124,13 @@ pub fn decode_head(plan_json: &str, parts_json: &str) -> Result<(RunRecord, Vec<
         return Err(CodecError::Newer { found: version.format });
     }
     let head: HeadDocument = serde_json::from_str(plan_json).map_err(|e| unreadable("plan.json", e))?;
-    let plan = &head.plan;
-    if plan.start < 1 || plan.end < plan.start || plan.end - plan.start >= MOST_TARGETS {
-        let why = format!("its range from {} to {} is impossible", plan.start, plan.end);
-        return Err(CodecError::Unreadable("plan.json".to_owned(), why));
+    // Names become paths and selectors: what is stored is trusted no more than what is typed.
+    head.plan.check().map_err(|why| CodecError::Unreadable("plan.json".to_owned(), why))?;
+    if !is_name(&head.run_id) {
+        return Err(CodecError::Unreadable("plan.json".to_owned(), "its run id is none".to_owned()));
     }
-    let parts = serde_json::from_str(parts_json).map_err(|e| unreadable("parts.json", e))?;
+    let parts: Vec<PartIndex> = serde_json::from_str(parts_json).map_err(|e| unreadable("parts.json", e))?;
+    check_index(&parts).map_err(|why| CodecError::Unreadable("parts.json".to_owned(), why.to_owned()))?;
     let record = RunRecord {
         format: head.format,
         run_id: head.run_id,
@@ -139,6 +143,27 @@ pub fn decode_head(plan_json: &str, parts_json: &str) -> Result<(RunRecord, Vec<
     Ok((record, parts))
 }
 
+fn check_index(parts: &[PartIndex]) -> Result<(), &'static str> {
+    if parts.len() > MOST_PIECES || parts.iter().any(|part| part.chunks.len() > MOST_PIECES) {
+        return Err("it names too many parts");
+    }
+    if !parts.iter().flat_map(|part| &part.chunks).all(|chunk| is_name(&chunk.name)) {
+        return Err("it names a part that cannot be the name of an object");
+    }
+    Ok(())
+}
+
+/// Whether a text can stand in the name of an object and in a label.
+fn is_name(text: &str) -> bool {
+    let is_inner = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
+    let is_outer = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
+    let bytes = text.as_bytes();
+    bytes.len() <= 63
+        && bytes.iter().all(|b| is_inner(*b))
+        && is_outer(bytes.first())
+        && is_outer(bytes.last())
+}
+
 /// Packs a phase into chunks.
 pub fn encode_phase(phase: &PhaseRecord) -> Vec<Chunk> {
     let json = serde_json::to_vec(phase).unwrap_or_default();
@@ -146,15 +171,15 @@ pub fn encode_phase(phase: &PhaseRecord) -> Vec<Chunk> {
     // Writing into memory cannot fail.
     let _ = encoder.write_all(&json);
     let packed = encoder.finish().unwrap_or_default();
-    let whole = hex(&packed);
+    let whole = digest(&packed);
     let many = packed.len() > CHUNK_BYTES;
     let name = |number: usize| {
-        let digest = &whole[..10];
-        if many { format!("{}.{digest}-{number}", phase.name) } else { format!("{}.{digest}", phase.name) }
+        let short = &whole[..10];
+        if many { format!("{}.{short}-{number}", phase.name) } else { format!("{}.{short}", phase.name) }
     };
     let chunk = |(number, bytes): (usize, &[u8])| {
         let name = name(number + 1);
-        let index = ChunkIndex { name: name.clone(), sha256: hex(bytes), bytes: bytes.len() };
+        let index = ChunkIndex { name: name.clone(), sha256: digest(bytes), bytes: bytes.len() };
         Chunk { name, bytes: bytes.to_vec(), index }
     };
     packed.chunks(CHUNK_BYTES).enumerate().map(chunk).collect()
@@ -162,7 +187,7 @@ pub fn encode_phase(phase: &PhaseRecord) -> Vec<Chunk> {
 
 /// Checks one chunk against the head's index.
 pub fn verify_chunk(index: &ChunkIndex, bytes: &[u8]) -> Result<(), CodecError> {
-    if bytes.len() == index.bytes && hex(bytes) == index.sha256 {
+    if bytes.len() == index.bytes && digest(bytes) == index.sha256 {
         Ok(())
     } else {
         Err(CodecError::Damaged(index.name.clone()))
@@ -175,12 +200,18 @@ pub fn decode_phase(part: &PartIndex, chunks: &[Vec<u8>]) -> Result<PhaseRecord,
         CodecError::Unreadable(format!("part {}", part.phase), error.to_string())
     };
     let packed = chunks.concat();
-    let mut json = Vec::new();
-    GzDecoder::new(packed.as_slice())
-        .take(MOST_BYTES)
-        .read_to_end(&mut json)
-        .map_err(|error| unreadable(&error))?;
+    let json = unpack(&packed, MOST_BYTES).map_err(|error| unreadable(&error))?;
     serde_json::from_slice(&json).map_err(|error| unreadable(&error))
+}
+
+/// Unpacks gzip, and stops where `most` bytes have come out: a few packed bytes can stand for gigabytes.
+fn unpack(packed: &[u8], most: u64) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    GzDecoder::new(packed).take(most + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > most {
+        return Err(std::io::Error::other(format!("it has more than {} MiB unpacked", most / 1024 / 1024)));
+    }
+    Ok(bytes)
 }
 
 /// Checks that a phase fits the plan: one timeline for each VM, in the plan's order.
@@ -225,7 +256,8 @@ pub fn state(record: &RunRecord) -> PhaseState {
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// SHA-256, lower-case hex, as it stands in the index.
+pub fn digest(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().fold(String::with_capacity(64), |mut hex, byte| {
         use std::fmt::Write;
         let _ = write!(hex, "{byte:02x}");
@@ -240,15 +272,10 @@ mod tests {
     use super::*;
     use crate::observe::{Milestone, Offset};
     use crate::plan::TemplateSource;
-    use crate::record::{PhaseSettings, Via};
+    use crate::record::PhaseSettings;
 
     fn phase(vms: u32) -> PhaseRecord {
-        let settings = PhaseSettings {
-            concurrency: 200,
-            timeout_seconds: 600,
-            via: Via::Patch,
-            ping_timeout_seconds: 600,
-        };
+        let settings = PhaseSettings::default();
         let began = "2026-01-01T00:00:00Z".parse().unwrap();
         let mut phase = PhaseRecord::new(PhaseName::CREATE, began, settings, vms);
         for (index, timeline) in phase.timelines.iter_mut().enumerate() {
@@ -261,7 +288,7 @@ mod tests {
         phase
     }
 
-    fn unpack(phase: &PhaseRecord) -> (PartIndex, Vec<Vec<u8>>) {
+    fn packed(phase: &PhaseRecord) -> (PartIndex, Vec<Vec<u8>>) {
         let chunks = encode_phase(phase);
         let index = PartIndex { phase: phase.name, chunks: chunks.iter().map(|c| c.index.clone()).collect() };
         (index, chunks.into_iter().map(|chunk| chunk.bytes).collect())
@@ -271,7 +298,7 @@ mod tests {
     fn phases_round_trip_in_one_and_in_many_chunks() {
         for vms in [0, 1, 100, 40_000] {
             let phase = phase(vms);
-            let (index, chunks) = unpack(&phase);
+            let (index, chunks) = packed(&phase);
             assert_eq!(chunks.len() > 1, vms == 40_000, "{} chunks", chunks.len());
             for (entry, bytes) in index.chunks.iter().zip(&chunks) {
                 verify_chunk(entry, bytes).unwrap();
@@ -282,7 +309,7 @@ mod tests {
 
     #[test]
     fn damage_is_noticed() {
-        let (index, mut chunks) = unpack(&phase(10));
+        let (index, mut chunks) = packed(&phase(10));
         chunks[0][20] ^= 1;
         assert!(matches!(verify_chunk(&index.chunks[0], &chunks[0]), Err(CodecError::Damaged(_))));
     }
@@ -311,7 +338,45 @@ mod tests {
         assert!(check_phase(&record, &phase(3)).is_err());
         (record.plan.start, record.plan.end) = (9, 3);
         let error = decode_head(&encode_plan(&record), "[]").unwrap_err().to_string();
-        assert!(error.contains("9 to 3"), "{error}");
+        assert!(error.contains("--start 9 is greater than --end 3"), "{error}");
+    }
+
+    #[test]
+    fn names_that_would_lead_elsewhere_are_refused() {
+        let template = TemplateSource::ContainerDisk { image: "i".into() };
+        let plan = Plan::resolve("p", 1, 2, "vm", template).unwrap();
+        let mut record = RunRecord::new("id".into(), "2026-01-01T00:00:00Z".parse().unwrap(), plan);
+        let index = |name: &str| {
+            let chunks = vec![ChunkIndex { name: name.into(), sha256: String::new(), bytes: 0 }];
+            encode_index(&[PartIndex { phase: PhaseName::CREATE, chunks }])
+        };
+        assert!(decode_head(&encode_plan(&record), &index("create.0123456789-1")).is_ok());
+        for name in ["../../secrets/x", "", ".", "a/b", "a?b", "a%2fb", "\u{1b}", &"x".repeat(64)] {
+            assert!(decode_head(&encode_plan(&record), &index(name)).is_err(), "{name}");
+        }
+        for run_id in ["", "a,b", "a=b", "a b", "!a", "\n"] {
+            record.run_id = run_id.into();
+            assert!(decode_head(&encode_plan(&record), "[]").is_err(), "{run_id}");
+        }
+        record.run_id = "id".into();
+        record.plan.prefix = "../x".into();
+        assert!(decode_head(&encode_plan(&record), "[]").is_err());
+        record.plan.prefix = "p".into();
+        record.plan.vm_name = "\u{1b}[2J".into();
+        assert!(decode_head(&encode_plan(&record), "[]").is_err());
+    }
+
+    #[test]
+    fn a_bomb_is_not_unpacked() {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+        for _ in 0..64 {
+            encoder.write_all(&vec![b' '; 65_536]).unwrap();
+        }
+        let packed = encoder.finish().unwrap();
+        assert!(packed.len() < 10_000);
+        let error = unpack(&packed, 1024 * 1024).unwrap_err().to_string();
+        assert!(error.contains("more than 1 MiB"), "{error}");
+        assert_eq!(unpack(&packed, 4 * 1024 * 1024).unwrap().len(), 4 * 1024 * 1024);
     }
 
     proptest! {

@@ -88,15 +88,14 @@ pub fn suggestion(record: &RunRecord) -> &'static str {
 mod tests {
     use super::*;
     use crate::plan::{Plan, TemplateSource};
-    use crate::record::{PhaseRecord, PhaseSettings, Via};
+    use crate::record::{PhaseRecord, PhaseSettings};
 
     fn record(phases: &[(&str, PhaseState)]) -> RunRecord {
         let template = TemplateSource::ContainerDisk { image: "i".into() };
         let plan = Plan::resolve("p", 1, 2, "vm", template).unwrap();
         let mut record = RunRecord::new("id".into(), "2026-01-01T00:00:00Z".parse().unwrap(), plan);
         record.setup.done = true;
-        let settings =
-            PhaseSettings { concurrency: 1, timeout_seconds: 1, via: Via::Patch, ping_timeout_seconds: 600 };
+        let settings = PhaseSettings::default();
         for (name, state) in phases {
             let mut phase = PhaseRecord::new(name.parse().unwrap(), record.created, settings.clone(), 2);
             phase.state = *state;

@@ -4,11 +4,13 @@
 
 pub mod codec;
 pub mod lifecycle;
+pub mod limit;
 pub mod phase;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+pub use limit::FailureLimit;
 pub use phase::{
     Gap, PhaseKind, PhaseName, PhaseRecord, PhaseSettings, PhaseState, ProbeHealth, SetupRecord, Via,
     WatchHealth,

@@ -6,7 +6,9 @@ use std::str::FromStr;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::FailureLimit;
 use crate::observe::{Milestone, Offset, Outcome, Timeline};
+use crate::plan::MOST_TARGETS;
 
 /// The kinds of timed phases
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -139,6 +141,25 @@ pub struct PhaseSettings {
     /// Seconds that one VM may take from Running until it answers its probes.
     #[serde(default = "default_ping_timeout")]
     pub ping_timeout_seconds: u64,
+    /// Seconds that the phase may take, counted anew by each process that works on it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phase_timeout_seconds: Option<u64>,
+    /// How many failed VMs end the phase early.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub abort_if_failed: Option<FailureLimit>,
+}
+
+impl Default for PhaseSettings {
+    fn default() -> Self {
+        Self {
+            concurrency: 200,
+            timeout_seconds: 600,
+            via: Via::Patch,
+            ping_timeout_seconds: PING_TIMEOUT_SECONDS,
+            phase_timeout_seconds: None,
+            abort_if_failed: None,
+        }
+    }
 }
 
 /// The guide's limit, also for records from before it could be chosen.
@@ -196,6 +217,11 @@ pub struct SetupRecord {
     pub done: bool,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(n: &u32) -> bool {
+    *n == 0
+}
+
 /// One execution of a phase
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PhaseRecord {
@@ -205,6 +231,15 @@ pub struct PhaseRecord {
     pub state: PhaseState,
     /// Wall-clock time at which it began; the zero of every offset in it.
     pub began: Timestamp,
+    /// How far the server's clock was ahead of `began`, in microseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server_ahead_micros: Option<i64>,
+    /// Until when it was watched, as far as was saved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watched_until: Option<Offset>,
+    /// How often it was continued by another process.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub continued: u32,
     /// When it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended: Option<Offset>,
@@ -219,7 +254,34 @@ pub struct PhaseRecord {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub probing: Option<ProbeHealth>,
     /// One timeline per target, in the order of the plan's targets.
+    #[serde(deserialize_with = "timelines")]
     pub timelines: Vec<Timeline>,
+}
+
+/// Reads at most as many timelines as a run can have: a few stored bytes must not become gigabytes.
+fn timelines<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<Timeline>, D::Error> {
+    struct Bounded;
+
+    impl<'de> serde::de::Visitor<'de> for Bounded {
+        type Value = Vec<Timeline>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write!(f, "at most {MOST_TARGETS} timelines")
+        }
+
+        fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
+            let mut timelines = Vec::new();
+            while let Some(timeline) = items.next_element()? {
+                if timelines.len() == MOST_TARGETS as usize {
+                    return Err(serde::de::Error::invalid_length(timelines.len() + 1, &self));
+                }
+                timelines.push(timeline);
+            }
+            Ok(timelines)
+        }
+    }
+
+    deserializer.deserialize_seq(Bounded)
 }
 
 impl PhaseRecord {
@@ -229,6 +291,9 @@ impl PhaseRecord {
             name,
             state: PhaseState::Open,
             began,
+            server_ahead_micros: None,
+            watched_until: None,
+            continued: 0,
             ended: None,
             goal: name.kind.goal(),
             settings,

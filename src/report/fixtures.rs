@@ -4,7 +4,6 @@ use crate::observe::{Milestone, Offset, Outcome, Timeline};
 use crate::plan::{Plan, TemplateSource};
 use crate::record::{
     ClusterFacts, Gap, PhaseKind, PhaseName, PhaseRecord, PhaseSettings, PhaseState, RunRecord, SetupRecord,
-    Via,
 };
 
 /// How long the VMs of a phase take, in seconds.
@@ -134,12 +133,7 @@ pub(crate) fn healthy(size: u32) -> RunRecord {
     let storm = PhaseName { kind: PhaseKind::Storm, number: 1 };
     let stop = PhaseName { kind: PhaseKind::Stop, number: 1 };
     for (name, minute, pace) in [(PhaseName::CREATE, 1, CREATE), (stop, 2, STOP), (storm, 4, STORM)] {
-        let settings = PhaseSettings {
-            concurrency: 200,
-            timeout_seconds: 600,
-            via: Via::Patch,
-            ping_timeout_seconds: 600,
-        };
+        let settings = PhaseSettings::default();
         record.phases.push(phase(PhaseRecord::new(name, began(minute), settings, size), pace));
     }
     record

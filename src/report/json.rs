@@ -2,14 +2,12 @@
 //!
 //! Keys come in the order of the view model's fields, so that two exports of the same run are identical.
 
-use super::{Report, Unwritable};
+use super::{Report, Unwritable, document};
 
 impl Report {
     /// The report as indented JSON, ending with a line end.
     pub fn json(&self) -> Result<String, Unwritable> {
-        let mut text = serde_json::to_string_pretty(self).map_err(|cause| Unwritable::new("JSON", &cause))?;
-        text.push('\n');
-        Ok(text)
+        document::json(self)
     }
 }
 

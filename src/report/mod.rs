@@ -2,12 +2,13 @@
 //!
 //! [`Report`] holds exactly what is shown, in order, as numbers; it is also the public JSON document. Each format
 //! is one small file that only writes: adding one touches nothing else. Where the text goes is somebody else's
-//! decision. The first line of defence against hostile text is here: formats for a terminal pass everything that
-//! comes from a cluster through [`printable()`].
+//! decision. Hostile text is stopped where it leaves: tables in their cells and lines ([`printable()`]), JSON and YAML in
+//! [`document`], CSV in [`sheet`].
 
 mod build;
 mod compared;
 pub mod dashboard;
+pub mod document;
 #[cfg(test)]
 pub(crate) mod fixtures;
 mod html;
@@ -17,10 +18,11 @@ mod name;
 mod natural;
 pub mod paint;
 mod phase;
-mod printable;
+pub mod printable;
 mod probing;
 mod row;
 mod selection;
+pub mod sheet;
 pub mod status;
 pub mod table;
 mod view;

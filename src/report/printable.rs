@@ -3,10 +3,16 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
+/// The most characters of one text that are shown in a line of talk, a log or a cell.
+///
+/// An API server may answer with megabytes; what matters stands at the beginning.
+pub const LONGEST: usize = 2_000;
+
 /// The text with everything that could move the cursor, change colours or reorder the line written as an escape
 ///
-/// Control characters (C0, DEL, C1), line and paragraph separators, and the bidirectional controls become
-/// `\n`, `\r`, `\t` or `\u{…}`. A VM's failure reason is written by the cluster, so by anyone who can create a VM.
+/// Control characters (C0, DEL, C1), line and paragraph separators, the bidirectional controls and what is
+/// invisible become `\n`, `\r`, `\t` or `\u{…}`. A VM's failure reason is written by the cluster, so by anyone who
+/// can create a VM. Applying it twice changes nothing.
 pub fn printable(text: &str) -> Cow<'_, str> {
     if !text.contains(is_unsafe) {
         return Cow::Borrowed(text);
@@ -25,10 +31,29 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     Cow::Owned(safe)
 }
 
-fn is_unsafe(character: char) -> bool {
+/// The text as one line: printable, and cut with `…` after [`LONGEST`] characters.
+pub fn line(text: &str) -> Cow<'_, str> {
+    match clip(text, LONGEST) {
+        Cow::Borrowed(whole) => printable(whole),
+        Cow::Owned(clipped) => Cow::Owned(printable(&clipped).into_owned()),
+    }
+}
+
+/// The first `most` characters, the cut marked with `…`.
+pub fn clip(text: &str, most: usize) -> Cow<'_, str> {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => Cow::Owned(format!("{}…", &text[..end])),
+        None => Cow::Borrowed(text),
+    }
+}
+
+/// Whether a character must not reach a terminal as it is.
+pub fn is_unsafe(character: char) -> bool {
     character.is_control()
         || matches!(character, '\u{2028}' | '\u{2029}' | '\u{61c}' | '\u{200e}' | '\u{200f}')
         || matches!(character, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        || matches!(character, '\u{200b}' | '\u{2060}'..='\u{2064}' | '\u{206a}'..='\u{206f}' | '\u{feff}')
+        || matches!(character, '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
 #[cfg(test)]
@@ -37,11 +62,29 @@ mod tests {
 
     #[test]
     fn plain_text_is_not_copied() {
-        assert!(matches!(printable("pod unschedulable: 0/3 nodes – ümlaut"), Cow::Borrowed(_)));
+        assert!(matches!(line("pod unschedulable: 0/3 nodes – ümlaut 虚拟机"), Cow::Borrowed(_)));
     }
 
     #[test]
     fn escape_sequences_and_line_ends_become_visible() {
         assert_eq!(printable("\u{1b}[31mred\r\n\u{9b}2J\u{202e}x"), r"\u{1b}[31mred\r\n\u{9b}2J\u{202e}x");
+        assert_eq!(
+            printable("\0\u{1b}]0;title\u{7}\u{feff}\u{e0041}"),
+            r"\u{0}\u{1b}]0;title\u{7}\u{feff}\u{e0041}"
+        );
+    }
+
+    #[test]
+    fn twice_is_once() {
+        let once = printable("\u{1b}\n\u{202e}").into_owned();
+        assert_eq!(printable(&once), once);
+    }
+
+    #[test]
+    fn long_texts_are_cut_between_characters() {
+        let shown = line(&"ü".repeat(1_000_000)).into_owned();
+        assert_eq!(shown.chars().count(), LONGEST + 1);
+        assert!(shown.ends_with('…'));
+        assert_eq!(line(&"ü".repeat(LONGEST)).chars().count(), LONGEST);
     }
 }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::paint::{Paint, Tone};
 use super::phase::Counts;
 use super::table::{Column, Grid};
-use super::{Layout, Unwritable, printable};
+use super::{Layout, printable};
 use crate::observe::Milestone;
 use crate::record::{PhaseName, PhaseState, RunRecord, lifecycle};
 
@@ -108,18 +108,6 @@ impl Status {
     }
 }
 
-/// A status or a list of rows as indented JSON, ending with a line end.
-pub fn json<T: Serialize + ?Sized>(status: &T) -> Result<String, Unwritable> {
-    let mut text = serde_json::to_string_pretty(status).map_err(|cause| Unwritable::new("JSON", &cause))?;
-    text.push('\n');
-    Ok(text)
-}
-
-/// A status or a list of rows as YAML.
-pub fn yaml<T: Serialize + ?Sized>(status: &T) -> Result<String, Unwritable> {
-    serde_saphyr::to_string(&status).map_err(|cause| Unwritable::new("YAML", &cause))
-}
-
 /// A list of runs, as kubectl would print one; the column NAMESPACE appears when any row has one.
 pub fn listing(rows: &[StatusRow], headers: bool, paint: Paint) -> String {
     let with_namespace = rows.iter().any(|row| row.namespace.is_some());
@@ -132,9 +120,9 @@ pub fn listing(rows: &[StatusRow], headers: bool, paint: Paint) -> String {
     for row in rows {
         let mut cells = Vec::new();
         if with_namespace {
-            cells.push(printable(row.namespace.as_deref().unwrap_or("-")).into_owned());
+            cells.push(row.namespace.clone().unwrap_or_else(|| "-".to_owned()));
         }
-        cells.extend([&row.name, &row.phase, &row.state].map(|text| printable(text).into_owned()));
+        cells.extend([&row.name, &row.phase, &row.state].map(String::clone));
         cells.extend([row.targets, row.reached, row.failed].map(|number| number.to_string()));
         cells.push(row.age_seconds.map_or_else(|| "<unknown>".to_owned(), age));
         grid.push(tone(row.state == PhaseState::Done.word(), row.failed), cells);

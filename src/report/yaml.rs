@@ -1,11 +1,11 @@
 //! YAML: the same document as the JSON.
 
-use super::{Report, Unwritable};
+use super::{Report, Unwritable, document};
 
 impl Report {
     /// The report as YAML.
     pub fn yaml(&self) -> Result<String, Unwritable> {
-        serde_saphyr::to_string(self).map_err(|cause| Unwritable::new("YAML", &cause))
+        document::yaml(self)
     }
 }
 

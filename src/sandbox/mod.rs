@@ -3,6 +3,7 @@
 pub mod api;
 pub mod controllers;
 pub mod faults;
+pub mod ledger;
 pub mod model;
 pub mod network;
 pub mod programs;

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use super::api::{self, ServerOptions};
 use super::controllers::{self, Controllers};
-use super::faults::Faults;
+use super::faults::{Action, Faults};
+use super::ledger::Ledger;
 use super::model::profile::{self, Profile};
 use super::seed::seed;
 use super::store::Store;
@@ -56,10 +57,11 @@ impl Sandbox {
         let nodes = options.nodes.unwrap_or(node.count);
         seed(&store, nodes, node.cores as u32, node.memory_gib as u32, node.pods)
             .map_err(|error| cannot(&error))?;
+        store.set_namespace_defaults(options.profile.namespace_defaults.objects());
         let misbehave = options.profile.misbehave.clone();
         let controllers =
             controllers::start(store.clone(), options.profile, options.seed, options.speed, misbehave);
-        let faults = Faults::none();
+        let faults = Faults::seeded(options.seed);
         let serving = ServerOptions {
             port: options.port,
             admission: Some(controllers.admission()),
@@ -88,9 +90,29 @@ impl Sandbox {
         &self.faults
     }
 
+    /// Which requests came, and what became of each machine.
+    pub fn ledger(&self) -> &Ledger {
+        self.server.ledger()
+    }
+
+    /// Does something to the server or to its objects at once.
+    pub fn act(&self, action: &Action) {
+        self.server.act(action);
+    }
+
     /// Writes a kubeconfig that leads here, readable by its owner only.
     pub fn write_kubeconfig(&self, path: &Path) -> Result<(), Failure> {
         self.server.write_kubeconfig(path).map_err(|error| {
+            Failure::new(format!("the kubeconfig {} cannot be written", path.display()))
+                .because(error)
+                .hint("choose another place with --kubeconfig FILE")
+        })
+    }
+
+    /// Writes a kubeconfig that never changes, whose exec plugin reads the token from a file beside it:
+    /// `<path>.credential.json`, which follows the token.
+    pub fn write_exec_kubeconfig(&self, path: &Path) -> Result<(), Failure> {
+        self.server.write_exec_kubeconfig(path).map_err(|error| {
             Failure::new(format!("the kubeconfig {} cannot be written", path.display()))
                 .because(error)
                 .hint("choose another place with --kubeconfig FILE")

@@ -103,7 +103,7 @@ fn kubevirt_is_not_installed() {
     }
     cluster
         .run(&["setup"])
-        .exits(1)
+        .exits(5)
         .complains(&["KubeVirt is not installed in this cluster", "--context NAME"]);
     assert!(is_untouched(&cluster));
 }
@@ -113,7 +113,7 @@ fn missing_permissions_are_named() {
     let cluster = Cluster::instant();
     cluster.sandbox.faults().deny("patch", "virtualmachines", None);
     cluster.sandbox.faults().deny("create", "configmaps", None);
-    cluster.run(&["setup"]).exits(1).complains(&[
+    cluster.run(&["setup"]).exits(5).complains(&[
         "2 permissions are missing",
         "you cannot patch virtualmachines.kubevirt.io in all namespaces",
         "you cannot create configmaps in namespace default",
@@ -162,7 +162,7 @@ fn a_namespace_that_is_not_ours() {
     cluster.sandbox.store().create(&kind::NAMESPACES, namespace).unwrap();
     cluster
         .run(&["setup"])
-        .exits(1)
+        .exits(5)
         .complains(&["1 namespace exists already and not ours: boot-storm-test-3", "--ns-prefix"]);
     let (namespaces, _) = cluster.sandbox.store().list(&kind::NAMESPACES, None);
     assert_eq!(namespaces.iter().filter(|n| n.name().starts_with("boot-storm-test")).count(), 1);

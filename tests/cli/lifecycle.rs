@@ -127,7 +127,7 @@ spec:
     std::fs::write(cluster.home.path().join("vm.yaml"), vm).unwrap();
     cluster.run(&["setup", "--end", "2", "-f", "vm.yaml", "--vm-name", "blue"]).exits(0);
     let shown = cluster.run(&["create", "--dry-run=client", "-o", "yaml"]).exits(0);
-    assert!(!shown.stdout.contains("hunter2") && shown.stdout.contains("<redacted>"), "{}", shown.stdout);
+    assert!(!shown.stdout.contains("hunter2") && shown.stdout.contains("(redacted)"), "{}", shown.stdout);
     cluster.run(&["create"]).exits(0);
     assert_eq!(std::fs::read_to_string(cluster.home.path().join("vm.yaml")).unwrap(), vm);
     let store = cluster.sandbox.store();

@@ -2,14 +2,19 @@
 
 mod bad_input;
 mod cleanup;
+mod cleanup_cut_short;
 mod connection;
 mod dry_run;
+mod hostile;
 mod html;
 mod interrupt;
 mod kubectl;
 mod lifecycle;
+mod limits;
 mod misbehaviour;
 mod output;
+mod preflight;
 mod prober_script;
 mod probing;
 mod record;
+mod secrets;

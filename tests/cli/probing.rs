@@ -157,7 +157,7 @@ fn exec_that_is_forbidden_is_named_before_anything_is_made() {
     cluster.sandbox.faults().deny("create", "pods/exec", None);
     cluster
         .run(&["setup", "--end", "2"])
-        .exits(1)
+        .exits(5)
         .complains(&["you cannot create pods/exec in namespace default"]);
     assert!(cluster.sandbox.store().get(&kind::PODS, "default", PROBER).is_none());
     cluster.run(&["setup", "--end", "2", "--probe", "agent"]).exits(0);

@@ -1,30 +1,25 @@
 //! Records of any size to make pages of.
 
 use bootstorm::observe::{Milestone, Offset, Outcome};
-use bootstorm::plan::{Plan, TemplateSource};
-use bootstorm::record::{PhaseKind, PhaseName, PhaseRecord, PhaseSettings, PhaseState, RunRecord, Via};
+use bootstorm::record::{PhaseKind, PhaseName, PhaseRecord, PhaseState, RunRecord};
+use serde_json::json;
 
 /// A run of `size` VMs with a creation and a storm; in the storm the VMs whose index `fails` picks do not arrive.
 pub(crate) fn run(size: u32, prefix: &str, fails: impl Fn(u32) -> bool) -> RunRecord {
-    let plan = Plan {
-        prefix: prefix.into(),
-        start: 1,
-        end: size,
-        vm_name: "vm".into(),
-        template: TemplateSource::ContainerDisk { image: "example.org/disk:1".into() },
-        probe: bootstorm::probe::ProbePlan::default(),
-    };
+    // Written as files have them, so that a field more in either does not matter here.
+    let plan = json!({
+        "prefix": prefix, "start": 1, "end": size, "vm_name": "vm",
+        "template": {"kind": "container-disk", "image": "example.org/disk:1"},
+    });
+    let settings =
+        json!({"concurrency": 200, "timeout_seconds": 600, "via": "patch", "ping_timeout_seconds": 600});
+    let plan = serde_json::from_value(plan).unwrap();
     let began = "2026-03-04T10:00:00Z".parse().unwrap();
     let mut record = RunRecord::new("00000000-0000-4000-8000-000000000001".into(), began, plan);
     record.setup.done = true;
     let storm = PhaseName { kind: PhaseKind::Storm, number: 1 };
     for (name, pace) in [(PhaseName::CREATE, 1.0), (storm, 1.6)] {
-        let settings = PhaseSettings {
-            concurrency: 200,
-            timeout_seconds: 600,
-            via: Via::Patch,
-            ping_timeout_seconds: 600,
-        };
+        let settings = serde_json::from_value(settings.clone()).unwrap();
         let mut phase = PhaseRecord::new(name, began, settings, size);
         for (index, timeline) in (0..size).zip(&mut phase.timelines) {
             // Shares that look random and never change.

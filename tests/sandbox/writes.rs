@@ -188,3 +188,26 @@ async fn applying_needs_a_manager_and_respects_the_others() {
     );
     assert_eq!(apply("fieldManager=me&force=true", "Halted").await.json()["spec"]["runStrategy"], "Halted");
 }
+
+#[tokio::test]
+async fn a_quota_refuses_pods_and_counts_those_that_are_there() {
+    let cluster = Cluster::start().await;
+    let hard = json!({"pods": "1", "requests.cpu": "1"});
+    let quota = json!({"metadata": {"name": "small"}, "spec": {"hard": hard}});
+    assert_eq!(cluster.post("/api/v1/namespaces/default/resourcequotas", &quota).await.code, 201);
+    let pod = |name: &str| {
+        json!({"metadata": {"name": name}, "spec": {"containers": [
+            {"name": "a", "image": "example.org/a:1", "resources": {"requests": {"cpu": "600m"}}}]}})
+    };
+    let pods = "/api/v1/namespaces/default/pods";
+    assert_eq!(cluster.post(pods, &pod("first")).await.code, 201);
+    let refused = cluster.post(pods, &pod("second")).await;
+    assert_eq!((refused.code.as_u16(), &refused.json()["reason"]), (403, &json!("Forbidden")));
+    assert_eq!(
+        refused.message(),
+        "pods \"second\" is forbidden: exceeded quota: small, requested: pods=1,requests.cpu=600m, used: pods=1,requests.cpu=600m, limited: pods=1,requests.cpu=1"
+    );
+    let silent = json!({"metadata": {"name": "third"}, "spec": {"containers": [{"name": "a", "image": "example.org/a:1"}]}});
+    let refused = cluster.post(pods, &silent).await.message();
+    assert_eq!(refused, "pods \"third\" is forbidden: failed quota: small: must specify requests.cpu");
+}

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use bootstorm::sandbox::model::Profile;
 use bootstorm::sandbox::{Options, Sandbox, profile};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -24,17 +25,21 @@ impl Cluster {
 
     /// A cluster of a profile, with some nodes, faster than real time.
     pub(crate) fn with(profile_name: &str, nodes: usize, speed: f64) -> Self {
+        Self::of(profile(profile_name).unwrap(), nodes, speed)
+    }
+
+    /// An instant cluster whose profile the test has changed.
+    pub(crate) fn changed(nodes: usize, change: impl FnOnce(&mut Profile)) -> Self {
+        let mut profile = profile("instant").unwrap();
+        change(&mut profile);
+        Self::of(profile, nodes, 1.0)
+    }
+
+    fn of(profile: Profile, nodes: usize, speed: f64) -> Self {
         let home = tempfile::tempdir().unwrap();
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        let options = Options {
-            port: 0,
-            nodes: Some(nodes),
-            profile: profile(profile_name).unwrap(),
-            seed: 1,
-            speed,
-            truth: None,
-        };
+        let options = Options { port: 0, nodes: Some(nodes), profile, seed: 1, speed, truth: None };
         let sandbox = runtime.block_on(Sandbox::start(options)).unwrap();
         let cluster = Self { sandbox, home, _runtime: runtime };
         cluster.sandbox.write_kubeconfig(&cluster.kubeconfig()).unwrap();

@@ -46,6 +46,11 @@ fn program(home: &Path) -> Command {
 impl Experiment {
     /// Sets up, creates, stops and storms `vms` VMs; `flags` go to every timed phase.
     pub(crate) fn run(vms: usize, profile: &str, flags: &[&str]) -> Self {
+        Self::run_with(vms, profile, flags, |_| {})
+    }
+
+    /// The same, while something is done to the cluster of a kubeconfig during the storm.
+    pub(crate) fn run_with(vms: usize, profile: &str, flags: &[&str], during: impl FnOnce(&Path)) -> Self {
         let home = tempfile::tempdir().unwrap();
         let truth_file = home.path().join("truth.jsonl");
         // Enough nodes for every VM, as a real cluster of that size would have.
@@ -77,10 +82,14 @@ impl Experiment {
         };
         let end = vms.to_string();
         run(&["setup", "--end", &end]);
-        for phase in ["create", "stop", "storm"] {
-            let args: Vec<&str> = [phase].iter().chain(flags).copied().collect();
-            run(&args);
-        }
+        let phase = |name: &'static str| [name].iter().chain(flags).copied().collect::<Vec<&str>>();
+        run(&phase("create"));
+        run(&phase("stop"));
+        std::thread::scope(|scope| {
+            let storm = scope.spawn(|| run(&phase("storm")));
+            during(&home.path().join("kubeconfig"));
+            storm.join().unwrap();
+        });
         run(&["report", "--save-results", "-o", "name"]);
         let record =
             serde_json::from_str(&std::fs::read_to_string(find(home.path(), "run.json")).unwrap()).unwrap();
@@ -93,35 +102,36 @@ impl Experiment {
         Self { record, truth, _home: home }
     }
 
-    /// Absolute errors in milliseconds, sorted.
+    /// Absolute errors in milliseconds, sorted; every moment must have been seen.
     pub(crate) fn errors(&self, phase: &str, kind: Kind) -> Vec<f64> {
-        let phases = self.record["phases"].as_array().unwrap();
-        let phase = phases.iter().find(|found| found["name"] == phase).unwrap();
+        let differences = self.differences(phase, kind);
+        assert!(differences.iter().all(|(source, ..)| source == "seen"), "{differences:?}");
+        let mut errors: Vec<f64> = differences.into_iter().map(|(_, millis, _)| millis.abs()).collect();
+        errors.sort_by(f64::total_cmp);
+        errors
+    }
+
+    /// Source, measured minus true time in milliseconds, and true time in seconds from the beginning of the phase.
+    pub(crate) fn differences(&self, phase: &str, kind: Kind) -> Vec<(String, f64, f64)> {
+        let phase = self.phase(phase);
         let began: jiff::Timestamp = phase["began"].as_str().unwrap().parse().unwrap();
         let milestone = match kind {
             Kind::Running => "running",
             Kind::Gone => "gone",
             Kind::Reachable => "reachable",
         };
-        let mut errors: Vec<f64> = phase["timelines"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .filter_map(|timeline| {
-                let moment = &timeline["moments"][milestone];
-                assert_eq!(moment["source"], "seen", "{timeline}");
-                let measured = i128::from(moment["at"].as_i64()?) * 1000 + began.as_nanosecond();
-                let uid = timeline["instance_uid"].as_str()?.to_owned();
-                let truth = *self.truth.get(&(uid, kind))?;
-                Some((measured - i128::from(truth)).unsigned_abs() as f64 / 1e6)
-            })
-            .collect();
-        errors.sort_by(f64::total_cmp);
-        errors
+        let difference = |timeline: &Value| {
+            let moment = &timeline["moments"][milestone];
+            let measured = i128::from(moment["at"].as_i64()?) * 1000 + began.as_nanosecond();
+            let uid = timeline["instance_uid"].as_str()?.to_owned();
+            let truth = i128::from(*self.truth.get(&(uid, kind))?);
+            let source = moment["source"].as_str()?.to_owned();
+            Some((source, (measured - truth) as f64 / 1e6, (truth - began.as_nanosecond()) as f64 / 1e9))
+        };
+        phase["timelines"].as_array().unwrap().iter().filter_map(difference).collect()
     }
 
     /// A number out of the record, by JSON pointer below a phase.
-    #[allow(dead_code, reason = "used by the bench, which shares this file")]
     pub(crate) fn phase(&self, phase: &str) -> &Value {
         self.record["phases"].as_array().unwrap().iter().find(|found| found["name"] == phase).unwrap()
     }

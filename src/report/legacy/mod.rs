@@ -6,7 +6,8 @@
 //! `csv.DictWriter` does (`True`, `False`, nothing for an absent value, CRLF). Beside them lie `run.json`, the
 //! whole record, which `report --from` reads, and `report.html`, one page for people.
 //!
-//! Differences on purpose: times are UTC, rows are in natural order, and VMs excluded from a storm are not in it.
+//! Differences on purpose: times are UTC, rows are in natural order, VMs excluded from a storm are not in it, and
+//! no cell of a CSV file begins a formula.
 //! The folder is named after the time of `setup`, so that saving again adds to it; a second or later storm gets
 //! a folder named after its own beginning and replaces nothing.
 
@@ -18,7 +19,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::ser::{PrettyFormatter, Serializer};
 
-use super::{Report, Selection, Unwritable};
+use super::printable::is_unsafe;
+use super::{Report, Selection, Unwritable, document};
 use crate::record::{PhaseKind, RunRecord};
 use rows::{BOOTED, Booted, CREATED, Cells, Created, SUMMARY, Summary, participants};
 
@@ -54,9 +56,7 @@ pub fn files(record: &RunRecord, options: &LegacyOptions) -> Result<Vec<(PathBuf
         let details: Vec<Booted> = participants(storm).map(Booted::of).collect();
         add(&mut files, &folder, "boot_storm_results", &details, &BOOTED, &Summary::of(storm, false))?;
     }
-    let mut run = serde_json::to_vec_pretty(record).map_err(|cause| Unwritable::new("JSON", &cause))?;
-    run.push(b'\n');
-    files.push((folder.join("run.json"), run));
+    files.push((folder.join("run.json"), document::json(record)?.into_bytes()));
     files.push((folder.join("report.html"), report.html().into_bytes()));
     Ok(files)
 }
@@ -82,7 +82,9 @@ fn json(value: &impl Serialize) -> Result<Vec<u8>, Unwritable> {
     let mut bytes = Vec::new();
     let mut serializer = Serializer::with_formatter(&mut bytes, PrettyFormatter::with_indent(b"    "));
     value.serialize(&mut serializer).map_err(|cause| Unwritable::new("JSON", &cause))?;
-    Ok(bytes)
+    let text = String::from_utf8(bytes).map_err(|cause| Unwritable::new("JSON", &cause))?;
+    // Python escapes all that is not ASCII, and so everything that could steer a terminal.
+    Ok(document::escaped(text, |character| !character.is_ascii() || character == '\u{7f}').into_bytes())
 }
 
 fn csv(columns: &[&str], rows: &[impl Cells]) -> Result<Vec<u8>, Unwritable> {
@@ -115,8 +117,9 @@ fn stamp(time: Timestamp) -> String {
 
 /// One component of a path: a record or a label must not lead out of the results folder.
 fn component(text: &str) -> String {
-    let safe: String =
-        text.chars().map(|c| if matches!(c, '/' | '\\' | ':') || c.is_control() { '_' } else { c }).collect();
+    let odd = |c: char| matches!(c, '/' | '\\' | ':') || is_unsafe(c);
+    // File systems allow 255 bytes.
+    let safe: String = text.chars().map(|c| if odd(c) { '_' } else { c }).take(120).collect();
     if matches!(safe.as_str(), "" | "." | "..") { "_".to_owned() } else { safe }
 }
 

@@ -5,6 +5,7 @@ use serde::Serialize;
 use crate::observe::{Milestone, Outcome};
 use crate::report::phase::PhaseBlock;
 use crate::report::row::Row;
+use crate::report::sheet::cell;
 use crate::stats::Sample;
 
 pub(super) const CREATED: [&str; 5] =
@@ -118,7 +119,7 @@ impl Cells for Created<'_> {
         let times = [python_number(self.running_time_sec), python_number(self.ping_time_sec)];
         let [running, ping] = times;
         let clone = python_number(self.clone_duration_sec);
-        vec![self.namespace.to_owned(), running, ping, python_bool(self.success), clone]
+        vec![cell(self.namespace), running, ping, python_bool(self.success), clone]
     }
 }
 
@@ -126,7 +127,7 @@ impl Cells for Booted<'_> {
     fn cells(&self) -> Vec<String> {
         let times = [python_number(self.running_time_sec), python_number(self.ping_time_sec)];
         let [running, ping] = times;
-        vec![self.namespace.to_owned(), running, ping, python_bool(self.success)]
+        vec![cell(self.namespace), running, ping, python_bool(self.success)]
     }
 }
 

@@ -1,14 +1,11 @@
 //! The table of VMs: which columns it has, and its rows.
 
-use std::borrow::Cow;
-
 use super::grid::{Column, Grid};
 use super::{Page, fold};
 use crate::observe::{Milestone, Source};
 use crate::probe::Probe;
 use crate::report::paint::{Tone, of_outcome};
 use crate::report::phase::PhaseBlock;
-use crate::report::printable;
 use crate::report::row::Row;
 
 /// Written behind a time that rests on a server timestamp.
@@ -122,15 +119,14 @@ fn heading(title: &str, shows: Shows) -> Column {
 }
 
 fn cell(row: &Row, shows: Shows) -> String {
-    let text = |text: Option<&String>| printable(text.map_or("-", String::as_str)).into_owned();
     match shows {
-        Shows::Namespace => printable(&row.namespace).into_owned(),
-        Shows::Name => printable(&row.name).into_owned(),
-        Shows::Node => text(row.node.as_ref()),
+        Shows::Namespace => row.namespace.clone(),
+        Shows::Name => row.name.clone(),
+        Shows::Node => row.node.clone().unwrap_or_else(|| "-".to_owned()),
         Shows::Seconds { milestone, with_marks } => seconds(row, milestone, with_marks),
         Shows::Attempts => row.attempts.to_string(),
         Shows::Status => row.status().to_owned(),
-        Shows::Reason => row.reason.as_deref().map(printable).map(Cow::into_owned).unwrap_or_default(),
+        Shows::Reason => row.reason.clone().unwrap_or_default(),
     }
 }
 

@@ -3,6 +3,9 @@
 use comfy_table::{Cell, CellAlignment, Table, TableStyle};
 
 use crate::report::paint::{Paint, Tone};
+use crate::report::printable::line;
+
+use super::width::{cut, width};
 
 /// Spaces between columns, as kubectl has them.
 const GUTTER: usize = 3;
@@ -38,27 +41,27 @@ impl Grid {
         Self { columns, rows: Vec::new(), tones: Vec::new() }
     }
 
-    /// Adds a row; its cells must already be printable.
+    /// Adds a row; its cells become printable here, wherever they come from.
     pub(in crate::report) fn push(&mut self, tone: Option<Tone>, cells: Vec<String>) {
-        self.rows.push(cells);
+        self.rows.push(cells.into_iter().map(|cell| line(&cell).into_owned()).collect());
         self.tones.push(tone);
     }
 
-    /// Cuts the last column so that no line is longer than `width`, the cut marked with `…`.
-    pub(in crate::report) fn fit(&mut self, width: usize) {
+    /// Cuts the last column so that no line takes more than `columns` of a terminal, the cut marked with `…`.
+    pub(in crate::report) fn fit(&mut self, columns: usize) {
         let Some(last) = self.columns.len().checked_sub(1) else { return };
         let before: usize = (0..last).map(|column| self.width_of(column) + GUTTER).sum();
-        let room = width.saturating_sub(before).max(self.columns[last].title.chars().count()).max(4);
+        let room = columns.saturating_sub(before).max(width(&self.columns[last].title)).max(4);
         for row in &mut self.rows {
-            if row[last].chars().count() > room {
-                row[last] = row[last].chars().take(room - 1).chain(['…']).collect();
+            if width(&row[last]) > room {
+                row[last] = cut(&row[last], room);
             }
         }
     }
 
     fn width_of(&self, column: usize) -> usize {
-        let cells = self.rows.iter().map(|row| row[column].chars().count());
-        cells.chain([self.columns[column].title.chars().count()]).max().unwrap_or(0)
+        let cells = self.rows.iter().map(|row| width(&row[column]));
+        cells.chain([width(&self.columns[column].title)]).max().unwrap_or(0)
     }
 
     /// The header line, where there is a header, and the painted lines of the rows.
@@ -110,6 +113,18 @@ mod tests {
         let mut grid = grid();
         grid.fit(26);
         assert_eq!(grid.lines(false, Paint::Plain).1[1], "long-name   1000   some l…");
+    }
+
+    #[test]
+    fn wide_characters_count_twice_and_nothing_steers_the_terminal() {
+        let mut grid = Grid::new(vec![Column::words("NAME"), Column::words("WHY")]);
+        grid.push(None, vec!["虚拟机".into(), "\u{1b}[2J\n虚拟机".into()]);
+        grid.push(None, vec!["abcdef".into(), "x".repeat(1_000_000)]);
+        grid.fit(30);
+        let (header, lines) = grid.lines(true, Paint::Plain);
+        assert_eq!(header.as_deref(), Some("NAME     WHY"));
+        assert_eq!(lines[0], r"虚拟机   \u{1b}[2J\n虚拟机");
+        assert_eq!(lines[1], format!("abcdef   {}…", "x".repeat(20)));
     }
 
     #[test]

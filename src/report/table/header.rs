@@ -2,24 +2,23 @@
 
 use super::{Page, words};
 use crate::plan::TemplateSource;
-use crate::report::printable;
 use crate::report::view::{ClusterBlock, Report};
 
 /// Writes the header facts.
 pub(super) fn write(page: &mut Page, report: &Report) {
     let (run, plan) = (&report.run, &report.plan);
-    page.title(&format!("Boot storm run {}", printable(&run.name)));
-    page.labelled("VMs", &format!("{}, named {}", plan.vms, printable(&plan.vm_name)));
+    page.title(&format!("Boot storm run {}", run.name));
+    page.labelled("VMs", &format!("{}, named {}", plan.vms, plan.vm_name));
     let range = format!("{0}-{1} to {0}-{2}", run.name, plan.start, plan.end);
-    page.labelled("Namespaces", &printable(&range));
-    page.labelled("Template", &printable(&template(&plan.template)));
+    page.labelled("Namespaces", &range);
+    page.labelled("Template", &template(&plan.template));
     if let Some(deciding) = plan.probes.first() {
         let more = if plan.probes.len() > 1 { ", which decides; also " } else { "" };
         let others: Vec<String> = plan.probes[1..].iter().map(ToString::to_string).collect();
         page.labelled("Reachable", &format!("by {deciding}{more}{}", others.join(", ")));
     }
     if let Some(cluster) = cluster(&report.cluster) {
-        page.labelled("Cluster", &printable(&cluster));
+        page.labelled("Cluster", &cluster);
     }
     page.labelled("Begun", &format!("{:.0}", run.created));
     if report.setup.done {

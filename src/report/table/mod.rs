@@ -10,6 +10,7 @@ mod page;
 mod phase_lines;
 mod statistics;
 mod totals;
+mod width;
 mod words;
 
 use crate::record::PhaseKind;

@@ -5,7 +5,6 @@ use super::{Page, words};
 use crate::record::PhaseKind;
 use crate::report::paint::Tone;
 use crate::report::phase::PhaseBlock;
-use crate::report::printable;
 
 /// A normal table shows a storm's nodes up to this number.
 const FEW: usize = 10;
@@ -27,7 +26,7 @@ pub(super) fn write(page: &mut Page, phase: &PhaseBlock) {
         grid.push(
             (node.reached < node.vms).then_some(Tone::Fair),
             vec![
-                printable(node.node.as_deref().unwrap_or("(none)")).into_owned(),
+                node.node.clone().unwrap_or_else(|| "(none)".to_owned()),
                 node.vms.to_string(),
                 node.reached.to_string(),
                 number(summary.mean),

@@ -2,7 +2,9 @@
 
 use super::Layout;
 use crate::report::paint::Tone;
-use crate::report::printable;
+use crate::report::printable::line;
+
+use super::width::width_of;
 
 /// Labels are padded to this width, as in the guide's statistics.
 const LABEL: usize = 24;
@@ -49,17 +51,17 @@ impl Page {
     /// A title between two rules.
     pub(super) fn title(&mut self, title: &str) {
         self.rule('=');
-        self.toned(Tone::Heading, title);
+        self.toned(Tone::Heading, &line(title));
         self.rule('=');
     }
 
     /// An indented line of a label and a value, like `  Total VMs:              98`
     ///
-    /// A value that does not fit goes on below itself.
+    /// A value that does not fit goes on below itself. What comes from the cluster is made printable.
     pub(super) fn labelled(&mut self, label: &str, value: &str) {
         let label = format!("{label}:");
         let indent = 2 + LABEL;
-        for (index, part) in broken(value, self.width() - indent).into_iter().enumerate() {
+        for (index, part) in broken(&line(value), self.width() - indent).into_iter().enumerate() {
             match index {
                 0 => self.line(&format!("  {label:<LABEL$}{part}")),
                 _ => self.line(&format!("{:indent$}{part}", "")),
@@ -69,7 +71,7 @@ impl Page {
 
     /// A sentence, broken at spaces so that it fits; what comes from the cluster is made printable.
     pub(super) fn sentence(&mut self, tone: Option<Tone>, indent: usize, text: &str) {
-        for line in broken(&printable(text), self.width() - indent) {
+        for line in broken(&line(text), self.width() - indent) {
             let line = format!("{:indent$}{line}", "");
             match tone {
                 Some(tone) => self.toned(tone, &line),
@@ -87,12 +89,12 @@ impl Page {
     }
 }
 
-/// A text broken at spaces into lines of at most `width` characters; a longer word is cut.
+/// A text broken at spaces into lines of at most `width` columns; a longer word is cut.
 fn broken(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     let mut room = width;
     for word in text.split(' ') {
-        let length = word.chars().count();
+        let length: usize = word.chars().map(width_of).sum();
         if length < room || room == width {
             if room < width {
                 append(&mut lines, ' ');
@@ -103,12 +105,13 @@ fn broken(text: &str, width: usize) -> Vec<String> {
             room = width;
         }
         for character in word.chars() {
-            if room == 0 {
+            let needed = width_of(character);
+            if room < needed {
                 lines.push(String::new());
                 room = width;
             }
             append(&mut lines, character);
-            room -= 1;
+            room = room.saturating_sub(needed);
         }
     }
     lines
@@ -130,5 +133,6 @@ mod tests {
         assert_eq!(broken("one", 7), ["one"]);
         assert_eq!(broken("a 12345678901 b", 5), ["a", "12345", "67890", "1 b"]);
         assert_eq!(broken("", 5), [""]);
+        assert_eq!(broken("虚拟机虚拟机", 5), ["虚拟", "机虚", "拟机"]);
     }
 }

@@ -9,10 +9,11 @@ use super::selector::Selector;
 use super::status::Failure;
 use super::write::Request;
 use super::{body, table};
+use crate::sandbox::ledger::Power;
 use crate::sandbox::store::kind::{
-    NAMESPACES, PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, PODS, SERVICE_ACCOUNTS,
+    NAMESPACES, PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, PODS, SERVICE_ACCOUNTS, VIRTUAL_MACHINES,
 };
-use crate::sandbox::store::{DeleteOptions, Deleted, Kind, Object, Propagation};
+use crate::sandbox::store::{DeleteOptions, Deleted, Kind, Object, Propagation, StoreError};
 
 /// Namespaces no cluster lets go.
 const IMMORTAL: [&str; 3] = ["default", "kube-system", "kube-public"];
@@ -30,7 +31,7 @@ pub(super) fn one(request: &Request<'_>) -> Result<Response<Body>, Failure> {
             request.store.get(kind, namespace, name).ok_or_else(|| Failure::not_found(kind, name))?;
         return Ok(answer::json(StatusCode::OK, object.json()));
     }
-    let deleted = request.store.delete(kind, namespace, name, &options)?;
+    let deleted = delete(request, kind, namespace, name, &options)?;
     let columns = table::Include::parse(request.query.get("includeObject"));
     Ok(match &deleted {
         Deleted::Removed(object) if !returns_object(kind) => {
@@ -53,13 +54,33 @@ pub(super) fn many(request: &Request<'_>) -> Result<Response<Body>, Failure> {
     for object in objects.into_iter().filter(|object| selector.fits(object.value())) {
         if dry_run {
             gone.push(object);
-        } else if let Ok(deleted) = request.store.delete(kind, object.namespace(), object.name(), &options) {
+        } else if let Ok(deleted) = delete(request, kind, object.namespace(), object.name(), &options) {
             // What vanished in the meantime is deleted, too.
+            if kind.is(&VIRTUAL_MACHINES) {
+                request.ledger.ask(object.namespace(), object.name(), Power::Delete);
+            }
             gone.push(deleted.object().clone());
         }
     }
     let meta = ListMeta { revision, ..ListMeta::default() };
     Ok(answer::list(kind, &gone, &meta, request.form, table::Include::default()))
+}
+
+/// Deletes an object, and books it where it is a machine that was not being deleted yet.
+fn delete(
+    request: &Request<'_>,
+    kind: &'static Kind,
+    namespace: &str,
+    name: &str,
+    options: &DeleteOptions,
+) -> Result<Deleted, StoreError> {
+    let machine = kind.is(&VIRTUAL_MACHINES);
+    let fresh = machine && request.store.get(kind, namespace, name).is_some_and(|vm| !vm.is_deleting());
+    let deleted = request.store.delete(kind, namespace, name, options)?;
+    if fresh {
+        request.ledger.delete(namespace, name, deleted.object().uid());
+    }
+    Ok(deleted)
 }
 
 fn options(request: &Request<'_>) -> Result<(DeleteOptions, bool), Failure> {

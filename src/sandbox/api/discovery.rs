@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use super::path::{Discovery, REVIEWS, SUBRESOURCES};
 use super::status::Failure;
 use super::{accept, answer};
-use crate::sandbox::store::Kind;
 use crate::sandbox::store::kind;
+use crate::sandbox::store::{Kind, Store};
 
 const VERBS: [&str; 8] = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
 
@@ -36,6 +36,7 @@ pub(super) fn serve(
     level: &Discovery,
     headers: &HeaderMap,
     address: &str,
+    store: &Store,
 ) -> Result<Response<Body>, Failure> {
     let aggregated = accept::aggregated(headers);
     let body = match (level, aggregated) {
@@ -52,7 +53,8 @@ pub(super) fn serve(
             json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": list})
         }
         (Discovery::Group(name), _) => {
-            let found = groups().into_iter().find(|group| group.name == name);
+            let found =
+                groups().into_iter().find(|group| group.name == name && is_defined(group.name, store));
             let mut group = summary(&found.ok_or_else(Failure::page_not_found)?);
             group["kind"] = json!("APIGroup");
             group["apiVersion"] = json!("v1");
@@ -64,6 +66,14 @@ pub(super) fn serve(
         }
     };
     Ok(answer::value(StatusCode::OK, &body))
+}
+
+/// Whether a group is there: CDI may be taken away with the definitions of its kinds.
+fn is_defined(group: &str, store: &Store) -> bool {
+    let ours = || kind::all().iter().filter(|kind| kind.group == group && group == kind::CDIS.group);
+    let defined =
+        |kind: &&Kind| store.get(&kind::CUSTOM_RESOURCE_DEFINITIONS, "", &kind.qualified()).is_some();
+    ours().next().is_none() || ours().any(|kind| defined(&&**kind))
 }
 
 fn groups() -> Vec<Group> {

@@ -3,14 +3,43 @@
 use std::io::{self, Write};
 use std::path::Path;
 
+use serde_json::{Value, json};
+
 use super::base64;
 
 /// The name of the context, the cluster and the user.
 const NAME: &str = "bootstorm-sandbox";
 
+/// How a client gets its token
+pub(super) enum User<'a> {
+    /// It stands in the kubeconfig.
+    Token(&'a str),
+    /// A plugin says it, which shows this file.
+    Plugin(&'a Path),
+}
+
+impl User<'_> {
+    fn value(&self) -> Value {
+        let path = match self {
+            Self::Token(token) => return json!({"token": token}),
+            Self::Plugin(path) => path.to_string_lossy(),
+        };
+        let (command, args) =
+            if cfg!(windows) { ("cmd", vec!["/c", "type", &path]) } else { ("cat", vec![&*path]) };
+        json!({"exec": {
+            "apiVersion": "client.authentication.k8s.io/v1",
+            "command": command,
+            "args": args,
+            "interactiveMode": "Never",
+        }})
+    }
+}
+
 /// The text of a kubeconfig.
-pub(super) fn text(url: &str, ca_pem: &str, token: &str) -> String {
+pub(super) fn text(url: &str, ca_pem: &str, user: &User<'_>) -> String {
     let ca = base64::encode(ca_pem.as_bytes());
+    // Every JSON text is YAML, too.
+    let user = user.value();
     format!(
         "apiVersion: v1
 kind: Config
@@ -21,8 +50,7 @@ clusters:
     server: {url}
 users:
 - name: {NAME}
-  user:
-    token: {token}
+  user: {user}
 contexts:
 - name: {NAME}
   context:
@@ -66,7 +94,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("config");
         std::fs::write(&path, "old").unwrap();
-        write(&path, &text("https://127.0.0.1:1", "pem", "token")).unwrap();
+        write(&path, &text("https://127.0.0.1:1", "pem", &User::Token("token"))).unwrap();
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         let parsed: serde_json::Value =
             serde_saphyr::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();

@@ -2,14 +2,18 @@
 
 mod accept;
 mod access;
+mod admin;
 mod admission;
 mod answer;
 mod base64;
 mod body;
+mod call;
 mod certificate;
 mod deletion;
 mod discovery;
+mod driver;
 mod exec;
+mod hand;
 mod kubeconfig;
 mod openapi;
 mod paging;
@@ -23,7 +27,9 @@ mod selector;
 mod server;
 mod status;
 mod streams;
+mod struck;
 mod table;
+mod token;
 mod watching;
 mod write;
 

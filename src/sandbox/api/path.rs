@@ -20,6 +20,8 @@ pub(super) enum Target {
     Review(String),
     /// `KubeVirt`'s own API: what follows its version.
     KubeVirt(Vec<String>),
+    /// The sandbox's own paths, outside of Kubernetes: what follows `/bootstorm`.
+    Admin(Vec<String>),
     /// Nothing we serve.
     Unknown,
 }
@@ -67,6 +69,9 @@ impl Target {
         let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
         match segments.as_slice() {
             ["version"] => Self::Version,
+            ["bootstorm", rest @ ..] => {
+                Self::Admin(rest.iter().map(|segment| (*segment).to_owned()).collect())
+            }
             ["healthz" | "livez" | "readyz", ..] => Self::Health,
             ["openapi", rest @ ..] => Self::OpenApi(rest.join("/")),
             ["api"] => Self::Discovery(Discovery::Core),

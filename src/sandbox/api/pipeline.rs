@@ -1,6 +1,7 @@
 //! What happens to every request, in order: identity, faults, permission, and then its work.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -11,15 +12,20 @@ use serde_json::json;
 use thiserror::Error;
 use tokio::sync::watch;
 
-use super::path::{Resource, SUBRESOURCES, Target};
+use super::call::Call;
+use super::hand::Hand;
+use super::path::{Resource, Target};
 use super::query::Query;
 use super::selector::Selector;
 use super::status::Failure;
+use super::struck::{self, Fate};
+use super::token::Tokens;
 use super::{
-    accept, access, answer, body, deletion, discovery, exec, openapi, paging, power, streams, table,
+    accept, access, admin, answer, body, deletion, discovery, exec, openapi, paging, power, streams, table,
     watching, write,
 };
-use crate::sandbox::faults::{Attributes, Effect, Faults};
+use crate::sandbox::faults::{Attributes, Faults};
+use crate::sandbox::ledger::Ledger;
 use crate::sandbox::model::Dice;
 use crate::sandbox::model::admission::{Admission, Write as Admitted};
 use crate::sandbox::network::Network;
@@ -32,7 +38,9 @@ const PATIENCE: Duration = Duration::from_secs(3);
 pub(super) struct Api {
     pub(super) store: Store,
     pub(super) faults: Faults,
-    pub(super) token: String,
+    pub(super) ledger: Ledger,
+    pub(super) tokens: Tokens,
+    pub(super) hand: Hand,
     pub(super) address: String,
     pub(super) virt_api_latency: Duration,
     pub(super) admission: Option<Admission>,
@@ -46,49 +54,47 @@ pub(super) struct Api {
 #[error("connection cut on purpose")]
 pub(super) struct Cut;
 
-/// A request, taken apart
-struct Call {
-    method: Method,
-    headers: HeaderMap,
-    target: Target,
-    query: Query,
-    user: String,
-    body: bytes::Bytes,
-}
-
 /// Serves one request.
-pub(super) async fn serve(api: Arc<Api>, request: Request<Incoming>) -> Result<Response<Body>, Cut> {
+///
+/// `spared` is set where the answer has to arrive although all connections are about to be cut.
+pub(super) async fn serve(
+    api: Arc<Api>,
+    request: Request<Incoming>,
+    spared: &AtomicBool,
+) -> Result<Response<Body>, Cut> {
     let (mut parts, incoming) = request.into_parts();
     let upgrade = exec::upgrade(&mut parts).await;
-    let mut response = match prepare(&api, parts.method, &parts.uri, parts.headers, incoming).await {
-        Ok(call) => {
-            let mut cut_after = false;
-            for effect in strike(&api, &call) {
-                match effect {
-                    Effect::Delay(time) => tokio::time::sleep(time).await,
-                    Effect::Answer { code, retry_after } => {
-                        return Ok(audited(refusal(code, retry_after).response()));
-                    }
-                    Effect::Cut => return Err(Cut),
-                    Effect::CutAfter => cut_after = true,
-                }
-            }
-            let done = match permit(&api, &call) {
-                Ok(()) => {
-                    admit(&api, &call).await;
-                    dispatch(&api, &call, upgrade).await
-                }
-                Err(failure) => Err(failure),
-            };
-            if cut_after {
-                return Err(Cut);
-            }
-            done.unwrap_or_else(|failure| failure.response())
-        }
-        Err(failure) => failure.response(),
+    let call = match prepare(&api, parts.method, &parts.uri, parts.headers, incoming).await {
+        Ok(call) => call,
+        Err(failure) => return Ok(audited(failure.response())),
     };
-    response = audited(response);
-    Ok(response)
+    if let Target::Admin(path) = &call.target {
+        return Ok(audited(
+            admin::serve(&api, &call, path, spared).unwrap_or_else(|failure| failure.response()),
+        ));
+    }
+    call.with_subject(|request| api.ledger.receive(request, call.asked()));
+    let fate = struck::strike(&api, &call).await;
+    let (lost, truncated) = match fate {
+        Fate::Answered(failure) => return Ok(audited(failure.response())),
+        Fate::Cut => return Err(Cut),
+        Fate::Served { lost, truncated } => (lost, truncated),
+    };
+    let done = match permit(&api, &call) {
+        Ok(()) => {
+            admit(&api, &call).await;
+            dispatch(&api, &call, upgrade).await
+        }
+        Err(failure) => Err(failure),
+    };
+    if done.is_ok() {
+        call.with_subject(|request| api.ledger.carry_out(request));
+    }
+    if lost {
+        return Err(Cut);
+    }
+    let response = audited(done.unwrap_or_else(|failure| failure.response()));
+    Ok(if truncated { struck::truncate(response) } else { response })
 }
 
 fn audited(mut response: Response<Body>) -> Response<Body> {
@@ -108,8 +114,9 @@ async fn prepare(
     let target = Target::parse(uri.path());
     let open = matches!(target, Target::Version | Target::Health);
     let token = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let known =
-        token.and_then(|token| token.strip_prefix("Bearer ")).is_some_and(|token| token.trim() == api.token);
+    let known = token
+        .and_then(|token| token.strip_prefix("Bearer "))
+        .is_some_and(|token| api.tokens.opens(token.trim()));
     if !known && !open {
         return Err(Failure::unauthorized());
     }
@@ -117,38 +124,7 @@ async fn prepare(
     let user = user.unwrap_or(access::USER).to_owned();
     let query = Query::parse(uri);
     let body = body::read(incoming).await?;
-    Ok(Call { method, headers, target, query, user, body })
-}
-
-/// Names what a request is about, and hands that to `ask`; requests that are about nothing stored have no attributes.
-fn with_attributes<T>(call: &Call, ask: impl FnOnce(&Attributes<'_>) -> T) -> Option<T> {
-    match &call.target {
-        Target::Resource(target) => {
-            let resource = target.permission();
-            let name = target.name.as_deref().unwrap_or_default();
-            // A namespace's own requests count as made in that namespace.
-            let namespace = if target.kind.plural == "namespaces" { name } else { target.space() };
-            let group = target.kind.group;
-            Some(ask(&Attributes { verb: verb(call, target), group, resource: &resource, namespace, name }))
-        }
-        Target::KubeVirt(path) => {
-            let [_, namespace, plural, name, action] = path.as_slice() else { return None };
-            let verb = match call.method {
-                Method::GET => "get",
-                Method::POST => "create",
-                _ => "update",
-            };
-            let resource = format!("{plural}/{action}");
-            Some(ask(&Attributes { verb, group: SUBRESOURCES, resource: &resource, namespace, name }))
-        }
-        _ => None,
-    }
-}
-
-fn strike(api: &Api, call: &Call) -> Vec<Effect> {
-    let everything = Attributes { verb: "get", group: "", resource: "", namespace: "", name: "" };
-    with_attributes(call, |request| api.faults.strike(request))
-        .unwrap_or_else(|| api.faults.strike(&everything))
+    Ok(Call::new(method, headers, target, query, user, body))
 }
 
 fn permit(api: &Api, call: &Call) -> Result<(), Failure> {
@@ -163,22 +139,7 @@ fn permit(api: &Api, call: &Call) -> Result<(), Failure> {
         }
         Ok(())
     };
-    with_attributes(call, ask).unwrap_or(Ok(()))
-}
-
-fn verb(call: &Call, target: &Resource) -> &'static str {
-    let named = target.name.is_some();
-    match call.method {
-        Method::GET if call.query.is_on("watch") => "watch",
-        Method::GET if named => "get",
-        Method::GET => "list",
-        Method::POST => "create",
-        Method::PUT => "update",
-        Method::PATCH => "patch",
-        Method::DELETE if named => "delete",
-        Method::DELETE => "deletecollection",
-        _ => "",
-    }
+    call.with_attributes(ask).unwrap_or(Ok(()))
 }
 
 /// Waits as long as the API server and virt-api take for a write, where they have a model.
@@ -211,13 +172,14 @@ async fn dispatch(
     match &call.target {
         Target::Version => Ok(answer::value(StatusCode::OK, &version())),
         Target::Health => Ok(plain("ok")),
-        Target::Discovery(level) => discovery::serve(level, &call.headers, &api.address),
+        Target::Discovery(level) => discovery::serve(level, &call.headers, &api.address, &api.store),
         Target::OpenApi(path) => openapi::serve(path, &call.headers),
         Target::Review(plural) => access::review(&api.faults, &call.user, plural, &call.method, &call.body),
         Target::KubeVirt(path) => {
             let latency = api.virt_api_latency;
             let call = power::Call {
                 store: &api.store,
+                ledger: &api.ledger,
                 method: &call.method,
                 headers: &call.headers,
                 latency,
@@ -227,7 +189,7 @@ async fn dispatch(
         }
         Target::Resource(target) if exec::is_exec(target) => exec::open(api, target, &call.query, upgrade),
         Target::Resource(target) => resource(api, call, target).await,
-        Target::Unknown => Err(Failure::page_not_found()),
+        Target::Admin(_) | Target::Unknown => Err(Failure::page_not_found()),
     }
 }
 
@@ -244,6 +206,7 @@ async fn resource(api: &Api, call: &Call, target: &Resource) -> Result<Response<
     let columns = table::Include::parse(call.query.get("includeObject"));
     let request = write::Request {
         store: &api.store,
+        ledger: &api.ledger,
         target,
         query: &call.query,
         headers: &call.headers,
@@ -251,7 +214,7 @@ async fn resource(api: &Api, call: &Call, target: &Resource) -> Result<Response<
         form,
     };
     let status = target.subresource.is_some();
-    match verb(call, target) {
+    match call.verb(target) {
         "watch" => {
             let selector = Selector::parse(target.kind, target.name.as_deref(), &call.query)?;
             let subject = watching::Subject {
@@ -325,28 +288,4 @@ fn plain(text: &'static str) -> Response<Body> {
         .headers_mut()
         .insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
     response
-}
-
-/// What an injected error says: what a real server says with that code.
-fn refusal(code: u16, retry_after: Option<u32>) -> Failure {
-    let failure = match code {
-        409 => Failure::new(
-            409,
-            "Conflict",
-            "the object has been modified; please apply your changes to the latest version and try again",
-        ),
-        410 => Failure::new(410, "Expired", "The resourceVersion for the provided list is too old."),
-        429 => Failure::text(429, "Too many requests, please try again later.\n"),
-        500 => Failure::new(500, "InternalError", "Internal error occurred: injected by the sandbox"),
-        503 => {
-            Failure::new(503, "ServiceUnavailable", "the server is currently unable to handle the request")
-        }
-        504 => Failure::new(
-            504,
-            "Timeout",
-            "the server was unable to return a response in the time allotted, but may still be processing the request",
-        ),
-        other => Failure::new(other, "Unknown", "the sandbox was told to answer like this"),
-    };
-    failure.retry_after(retry_after)
 }

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::status::Failure;
 use super::{accept, answer};
+use crate::sandbox::ledger::{Ledger, Power};
 use crate::sandbox::store::kind::{VIRTUAL_MACHINE_INSTANCES, VIRTUAL_MACHINES};
 use crate::sandbox::store::{Object, Store};
 
@@ -31,11 +32,20 @@ impl Action {
             _ => None,
         }
     }
+
+    fn power(self) -> Power {
+        match self {
+            Self::Start => Power::Start,
+            Self::Stop => Power::Stop,
+            Self::Restart => Power::Restart,
+        }
+    }
 }
 
 /// A call of virt-api
 pub(super) struct Call<'a> {
     pub(super) store: &'a Store,
+    pub(super) ledger: &'a Ledger,
     pub(super) method: &'a Method,
     pub(super) headers: &'a HeaderMap,
     /// How long virt-api takes between reading a machine and writing it.
@@ -122,7 +132,11 @@ async fn act(
     tokio::time::sleep(call.latency).await;
     if !dry_run {
         shorten_grace(call.store, &machine, action, &options);
+        let changes = !matches!(change, Change::Nothing);
         machine.write(call.store, change)?;
+        if changes {
+            call.ledger.change(namespace, name, action.power());
+        }
     }
     let mut accepted = Response::new(Body::empty());
     *accepted.status_mut() = StatusCode::ACCEPTED;
@@ -285,7 +299,7 @@ impl Machine<'_> {
     fn write(&self, store: &Store, change: Change) -> Result<(), Failure> {
         let read = self.vm.value();
         let requests = |vm: &Value| vm["status"]["stateChangeRequests"].clone();
-        let refused = || internal("the server rejected our request due to an error in our request");
+        let refused = lost_race;
         let edit = |vm: &mut Value| match change {
             Change::Nothing => Ok(()),
             Change::Strategy(strategy) => {
@@ -314,6 +328,11 @@ impl Machine<'_> {
         };
         store.update(&VIRTUAL_MACHINES, self.vm.namespace(), self.name, edit).map(drop).map_err(|_| refused())
     }
+}
+
+/// What virt-api says when the machine was changed between its reading and its writing.
+pub(super) fn lost_race() -> Failure {
+    internal("the server rejected our request due to an error in our request")
 }
 
 fn internal(why: &str) -> Failure {

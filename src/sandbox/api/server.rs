@@ -4,6 +4,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use hyper::server::conn::http1;
@@ -15,9 +16,12 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_rustls::TlsAcceptor;
 
+use super::hand::Hand;
 use super::pipeline::{self, Api};
-use super::{certificate, kubeconfig};
-use crate::sandbox::faults::Faults;
+use super::token::Tokens;
+use super::{certificate, driver};
+use crate::sandbox::faults::{Action, Faults};
+use crate::sandbox::ledger::Ledger;
 use crate::sandbox::model::Dice;
 use crate::sandbox::model::admission::Admission;
 use crate::sandbox::network::{Network, Nobody};
@@ -80,10 +84,12 @@ pub struct Server;
 pub struct Running {
     /// `https://127.0.0.1:<port>`.
     pub url: String,
-    /// The bearer token that opens it.
+    /// The bearer token that opened it when it started.
     pub token: String,
     /// The authority its certificate was signed by, as PEM.
     pub ca_pem: String,
+    ledger: Ledger,
+    hand: Hand,
     stop: watch::Sender<bool>,
     accepting: JoinHandle<()>,
 }
@@ -98,12 +104,21 @@ impl Server {
         let made = tokio::task::spawn_blocking(certificate::create).await;
         let identity =
             made.map_err(|error| StartError::Certificate(error.into()))?.map_err(StartError::Certificate)?;
-        let token = format!("{}{}", uuid::Uuid::new_v4().simple(), uuid::Uuid::new_v4().simple());
+        let tokens = Tokens::new(url.clone(), identity.ca_pem.clone());
+        let ledger = Ledger::default();
+        let hand = Hand {
+            store: store.clone(),
+            faults: faults.clone(),
+            tokens: tokens.clone(),
+            writes: Arc::default(),
+        };
         let (stop, stopping) = watch::channel(false);
         let api = Api {
             store,
             faults,
-            token: token.clone(),
+            ledger: ledger.clone(),
+            tokens: tokens.clone(),
+            hand: hand.clone(),
             address: url.trim_start_matches("https://").to_owned(),
             virt_api_latency: options.virt_api_latency,
             admission: options.admission,
@@ -113,25 +128,48 @@ impl Server {
         };
         let acceptor = TlsAcceptor::from(identity.config);
         let accepting = tokio::spawn(accept(listener, acceptor, Arc::new(api), stopping));
-        Ok(Running { url, token, ca_pem: identity.ca_pem, stop, accepting })
+        tokio::spawn(driver::drive(hand.clone(), stop.subscribe()));
+        let token = tokens.current();
+        Ok(Running { url, token, ca_pem: identity.ca_pem, ledger, hand, stop, accepting })
     }
 }
 
 impl Running {
     /// The kubeconfig that leads here.
     pub fn kubeconfig(&self) -> String {
-        kubeconfig::text(&self.url, &self.ca_pem, &self.token)
+        self.hand.tokens.kubeconfig()
     }
 
-    /// Writes the kubeconfig to a file that only its owner can read.
+    /// The token that opens it now.
+    pub fn current_token(&self) -> String {
+        self.hand.tokens.current()
+    }
+
+    /// Writes the kubeconfig to a file that only its owner can read; it is written again when the token changes.
     pub fn write_kubeconfig(&self, path: &Path) -> io::Result<()> {
-        kubeconfig::write(path, &self.kubeconfig())
+        self.hand.tokens.write_kubeconfig(path)
+    }
+
+    /// Writes a kubeconfig that never changes, whose exec plugin reads the token from a file beside it.
+    pub fn write_exec_kubeconfig(&self, path: &Path) -> io::Result<()> {
+        self.hand.tokens.write_exec_kubeconfig(path)
+    }
+
+    /// Which requests came, and what became of each machine.
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// Does something to the server or to its objects at once.
+    pub fn act(&self, action: &Action) {
+        self.hand.perform(action);
     }
 
     /// Ends watches, lets requests finish, and returns when all connections are closed.
     pub async fn stop(self) {
         let _ = self.stop.send(true);
         let _ = self.accepting.await;
+        self.hand.tokens.forget();
     }
 }
 
@@ -173,11 +211,31 @@ async fn accept(
     }
 }
 
+/// Ends a connection as a server does that is not there: without a word, not even goodbye.
+fn reset(stream: &TcpStream) {
+    // Where this is not possible, the client sees an orderly end in the middle of its handshake.
+    let _ = stream.set_zero_linger();
+}
+
 async fn serve(stream: TcpStream, acceptor: TlsAcceptor, api: Arc<Api>, mut stop: watch::Receiver<bool>) {
+    // Heard first, asked second: no connection slips through between the cut and the gate.
+    let mut cut = api.faults.connection_cuts();
+    if api.faults.is_out() {
+        return reset(&stream);
+    }
     // A small answer must not wait for a bigger one.
     let _ = stream.set_nodelay(true);
-    let Ok(stream) = acceptor.accept(stream).await else { return };
-    let service = service_fn(move |request| pipeline::serve(api.clone(), request));
+    let accepted = tokio::select! {
+        accepted = acceptor.accept(stream) => accepted,
+        _ = cut.changed() => return,
+    };
+    let Ok(stream) = accepted else { return };
+    let spared = Arc::new(AtomicBool::new(false));
+    let mark = spared.clone();
+    let service = service_fn(move |request| {
+        let (api, mark) = (api.clone(), mark.clone());
+        async move { pipeline::serve(api, request, &mark).await }
+    });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(None)
@@ -187,6 +245,12 @@ async fn serve(stream: TcpStream, acceptor: TlsAcceptor, api: Arc<Api>, mut stop
     tokio::select! {
         // A client that went away is nothing to report.
         _ = connection.as_mut() => return,
+        _ = cut.changed() => {
+            if !spared.load(Ordering::Acquire) {
+                return;
+            }
+            connection.as_mut().graceful_shutdown();
+        }
         _ = stop.changed() => connection.as_mut().graceful_shutdown(),
     }
     let _ = connection.await;

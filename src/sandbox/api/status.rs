@@ -1,5 +1,7 @@
 //! Refusals, as the `Status` objects a real API server sends.
 
+use std::borrow::Cow;
+
 use axum::body::Body;
 use http::{HeaderValue, Response, StatusCode, header};
 use serde_json::{Map, Value, json};
@@ -10,7 +12,7 @@ use crate::sandbox::store::{Kind, StoreError, TooOld};
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Failure {
     code: u16,
-    reason: &'static str,
+    reason: Cow<'static, str>,
     message: String,
     details: Map<String, Value>,
     retry_after: Option<u32>,
@@ -40,10 +42,10 @@ impl Cause {
 }
 
 impl Failure {
-    pub(super) fn new(code: u16, reason: &'static str, message: impl Into<String>) -> Self {
+    pub(super) fn new(code: u16, reason: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
         Self {
             code,
-            reason,
+            reason: reason.into(),
             message: message.into(),
             details: Map::new(),
             retry_after: None,
@@ -245,6 +247,9 @@ impl From<StoreError> for Failure {
                     message: format!("namespace {namespace} is being terminated"),
                 };
                 about(Self::new(403, "Forbidden", message), kind, name).because(&[cause])
+            }
+            StoreError::OverQuota { kind, name, .. } => {
+                about(Self::new(403, "Forbidden", message), kind, name)
             }
             StoreError::Precondition { kind, name, .. } => {
                 about(Self::new(409, "Conflict", message), kind, name)

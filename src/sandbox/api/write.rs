@@ -10,12 +10,14 @@ use super::path::Resource;
 use super::query::Query;
 use super::status::{Cause, Failure};
 use super::{answer, body, patch, table};
-use crate::sandbox::store::kind::LEASES;
+use crate::sandbox::ledger::{Ledger, Power};
+use crate::sandbox::store::kind::{LEASES, VIRTUAL_MACHINES};
 use crate::sandbox::store::{Kind, Object, Store, UpdateError};
 
 /// What a write needs to know of its request
 pub(super) struct Request<'a> {
     pub(super) store: &'a Store,
+    pub(super) ledger: &'a Ledger,
     pub(super) target: &'a Resource,
     pub(super) query: &'a Query,
     pub(super) headers: &'a HeaderMap,
@@ -114,6 +116,9 @@ fn store_new(
         return Ok(request.respond(StatusCode::CREATED, &object, &warnings));
     }
     let stored = request.store.create(kind, object)?;
+    if kind.is(&VIRTUAL_MACHINES) {
+        request.ledger.change(stored.namespace(), stored.name(), Power::Create);
+    }
     Ok(request.respond_stored(StatusCode::CREATED, &stored, &warnings))
 }
 
@@ -138,6 +143,12 @@ pub(super) fn update(request: &Request<'_>) -> Result<Response<Body>, Failure> {
         return Err(Failure::invalid(kind, request.name(), &[cause]));
     }
     change(request, |after| {
+        // A whole object names every field; it asks for power only where it differs.
+        if kind.is(&VIRTUAL_MACHINES)
+            && let Some(power) = Power::between(after, &object)
+        {
+            request.ledger.ask(request.target.space(), request.name(), power);
+        }
         *after = object;
         Ok(())
     })
@@ -188,6 +199,7 @@ fn change(
     let applying = request.query.get("fieldManager").is_some()
         && patch::Dialect::of(kind, request.headers).is_ok_and(|dialect| dialect == patch::Dialect::Apply);
     let mut warnings = Vec::new();
+    let mut power = None;
     let admitted = |after: &mut Value| -> Result<(), Failure> {
         let before = after.clone();
         edit(after)?;
@@ -208,6 +220,9 @@ fn change(
                 patch::own(&before, after, &manager, request.target.subresource.as_deref());
             }
         }
+        if kind.is(&VIRTUAL_MACHINES) {
+            power = Power::between(&before, after);
+        }
         Ok(())
     };
     let missing = || Failure::not_found(kind, request.name());
@@ -219,7 +234,12 @@ fn change(
         return Ok(request.respond(StatusCode::OK, &object, &warnings));
     }
     match request.store.update(kind, space, request.name(), admitted) {
-        Ok(stored) => Ok(request.respond_stored(StatusCode::OK, &stored, &warnings)),
+        Ok(stored) => {
+            if let Some(power) = power {
+                request.ledger.change(space, request.name(), power);
+            }
+            Ok(request.respond_stored(StatusCode::OK, &stored, &warnings))
+        }
         Err(UpdateError::NotFound) => Err(missing()),
         Err(UpdateError::Refused(failure)) => Err(failure),
     }

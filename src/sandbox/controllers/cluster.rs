@@ -38,6 +38,8 @@ pub struct Queues {
     pub claims: Arc<WorkQueue<Key>>,
     /// Namespace controller: terminating namespaces.
     pub namespaces: Arc<WorkQueue<Key>>,
+    /// Quota controller: namespaces.
+    pub quotas: Arc<WorkQueue<Key>>,
     /// Garbage collector: things to look at.
     pub garbage: Arc<WorkQueue<Work>>,
 }
@@ -106,6 +108,7 @@ impl Cluster {
             data_volumes: Arc::new(WorkQueue::new(clock)),
             claims: Arc::new(WorkQueue::new(clock)),
             namespaces: Arc::new(WorkQueue::new(clock)),
+            quotas: Arc::new(WorkQueue::new(clock)),
             garbage: Arc::new(WorkQueue::new(clock)),
         };
         Arc::new(Self {
@@ -167,6 +170,13 @@ impl Cluster {
                 misbehaviour::annotated(machine.value())
             })
             .or_else(|| self.misbehaviours.of(instance.namespace(), instance.name()))
+    }
+
+    /// Whether somebody keeps something in a namespace that stands in the way of its end.
+    pub fn is_occupied(&self, namespace: &Object) -> bool {
+        let how = misbehaviour::annotated(namespace.value())
+            .or_else(|| self.misbehaviours.of(namespace.name(), ""));
+        how == Some(Misbehaviour::BlocksDeletion)
     }
 
     /// The draws of one step of one start of a machine.

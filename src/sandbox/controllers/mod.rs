@@ -22,6 +22,7 @@ pub mod network;
 pub mod nodes;
 pub mod pods;
 pub mod queue;
+pub mod quotas;
 pub mod routes;
 pub mod running;
 pub mod scheduler;

@@ -19,6 +19,11 @@ pub const CREATED_BY: &str = "kubevirt.io/created-by";
 /// The readiness gate of launcher pods.
 pub const UNPAUSED: &str = "kubevirt.io/virtual-machine-unpaused";
 
+/// Somebody else's finalizer, which nobody here ever takes off.
+pub const FOREIGN_FINALIZER: &str = "somebody.example/hold";
+/// What somebody else keeps in a namespace that shall not end.
+pub const LEFTOVER: &str = "somebody-elses-notes";
+
 /// Notes the API versions on a machine or an instance.
 pub fn note_versions(object: &mut Value) {
     let annotations = &mut object["metadata"]["annotations"];
@@ -27,6 +32,15 @@ pub fn note_versions(object: &mut Value) {
     }
     annotations[LATEST_VERSION] = json!("v1");
     annotations[STORAGE_VERSION] = json!("v1");
+}
+
+/// Puts a finalizer on an object, once.
+pub fn add_finalizer(object: &mut Value, finalizer: &str) {
+    match object["metadata"]["finalizers"].as_array_mut() {
+        Some(list) if list.iter().any(|held| held == finalizer) => {}
+        Some(list) => list.push(json!(finalizer)),
+        None => object["metadata"]["finalizers"] = json!([finalizer]),
+    }
 }
 
 /// Takes a finalizer off an object.

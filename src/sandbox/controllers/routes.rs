@@ -6,11 +6,12 @@ use super::cluster::Cluster;
 use super::collector::Collector;
 use super::key::Key;
 use super::kubelet;
-use super::names;
+use super::quotas::Quotas;
 use super::scheduler::Scheduler;
+use super::{names, namespaces};
 use crate::sandbox::store::kind::{
     self, DATA_VOLUMES, NAMESPACES, NODES, PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, PODS,
-    VIRTUAL_MACHINE_INSTANCES, VIRTUAL_MACHINES,
+    RESOURCE_QUOTAS, VIRTUAL_MACHINE_INSTANCES, VIRTUAL_MACHINES,
 };
 use crate::sandbox::store::{Action, DeleteOptions, Entry, Kind};
 
@@ -79,14 +80,21 @@ impl Routes {
         } else if kind.is(&NODES) {
             on_node(entry);
             self.scheduler.node_changed(entry);
-        } else if kind.is(&NAMESPACES) && entry.object.is_deleting() && entry.action != Action::Deleted {
-            queues.namespaces.add(key);
+        } else if kind.is(&NAMESPACES) && entry.action != Action::Deleted {
+            if entry.object.is_deleting() {
+                queues.namespaces.add(key);
+            } else if entry.action == Action::Added {
+                namespaces::occupy(&self.cluster, &entry.object);
+            }
+        } else if kind.is(&RESOURCE_QUOTAS) && entry.action != Action::Deleted {
+            queues.quotas.add(Key::new(entry.object.namespace(), ""));
         }
     }
 
     fn pod(&self, entry: &Entry) {
         let pod = &entry.object;
         self.scheduler.pod_changed(entry);
+        Quotas::pod_changed(&self.cluster, entry);
         if pod.label(names::CREATED_BY).is_some()
             && let Some(domain) = pod.value()["metadata"]["annotations"]["kubevirt.io/domain"].as_str()
         {

@@ -15,6 +15,7 @@ use super::instance::Instances;
 use super::machine::Machines;
 use super::namespaces::NamespaceController;
 use super::network::PodNetwork;
+use super::quotas;
 use super::routes::{self, Routes};
 use super::scheduler::Scheduler;
 use crate::sandbox::model::admission::Admission;
@@ -163,6 +164,7 @@ fn start_controller_manager(cluster: &Arc<Cluster>) {
         let client = cluster.client(&format!("garbage-{number}"), &bucket);
         cluster.tasks.work(cluster.queues.garbage.clone(), collector.clone(), client);
     }
+    quotas::start(cluster, cluster.client("quota", &cluster.bucket(figures.qps, figures.burst)));
 }
 
 /// Brings a node to life when its object appears.

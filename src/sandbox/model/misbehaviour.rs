@@ -28,6 +28,8 @@ pub enum Misbehaviour {
     RefusesToStop,
     /// `never-stops`: the guest ignores the power button, and killing it does not help.
     NeverStops,
+    /// `blocks-deletion`: somebody else's finalizer holds the machine, or whatever else carries this.
+    BlocksDeletion,
     /// `no-network`: the guest runs but never answers on the network, and has no agent.
     NoNetwork,
     /// `agent-before-dhcp`: the agent connects before the guest has an address, which is therefore not reported for a while.
@@ -39,7 +41,7 @@ pub enum Misbehaviour {
 /// A word that names no misbehaviour
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error(
-    "unknown misbehaviour \"{0}\", known are: never-schedules, bad-image, never-boots, crashes, crashes-once, refuses-to-stop, never-stops, no-network, agent-before-dhcp, slow=<factor>"
+    "unknown misbehaviour \"{0}\", known are: never-schedules, bad-image, never-boots, crashes, crashes-once, refuses-to-stop, never-stops, blocks-deletion, no-network, agent-before-dhcp, slow=<factor>"
 )]
 pub struct UnknownMisbehaviour(String);
 
@@ -55,6 +57,7 @@ impl FromStr for Misbehaviour {
             "crashes-once" => Self::CrashesOnce,
             "refuses-to-stop" => Self::RefusesToStop,
             "never-stops" => Self::NeverStops,
+            "blocks-deletion" => Self::BlocksDeletion,
             "no-network" => Self::NoNetwork,
             "agent-before-dhcp" => Self::AgentBeforeDhcp,
             other => {
@@ -78,6 +81,7 @@ impl std::fmt::Display for Misbehaviour {
             Self::CrashesOnce => f.write_str("crashes-once"),
             Self::RefusesToStop => f.write_str("refuses-to-stop"),
             Self::NeverStops => f.write_str("never-stops"),
+            Self::BlocksDeletion => f.write_str("blocks-deletion"),
             Self::NoNetwork => f.write_str("no-network"),
             Self::AgentBeforeDhcp => f.write_str("agent-before-dhcp"),
             Self::Slow(factor) => write!(f, "slow={factor}"),
@@ -171,6 +175,7 @@ mod tests {
             "never-boots",
             "crashes-once",
             "refuses-to-stop",
+            "blocks-deletion",
             "agent-before-dhcp",
             "slow=2.5",
         ] {

@@ -3,6 +3,7 @@
 //! Origins: "KV" is `KubeVirt`'s own default, "k8s" that of Kubernetes, "CSI" that of the external attacher, "CDI" of
 //! the containerized data importer, "published" a measured number of a public source, "estimate" is ours.
 
+mod defaults;
 mod guest;
 mod named;
 
@@ -10,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::dice::Draw;
 use super::misbehaviour::MisbehaviourTable;
+pub use defaults::NamespaceDefaults;
 pub use guest::Guest;
 pub use named::{ProfileError, load, named, names, parse};
 
@@ -44,6 +46,8 @@ pub struct Profile {
     pub stragglers: Stragglers,
     /// kube-controller-manager.
     pub controller_manager: ControllerManager,
+    /// What appears in every new namespace.
+    pub namespace_defaults: NamespaceDefaults,
     /// Machines that misbehave.
     pub misbehave: MisbehaviourTable,
 }

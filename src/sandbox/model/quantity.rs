@@ -46,6 +46,24 @@ pub fn mebibytes(bytes: f64) -> String {
     format!("{}Mi", (bytes / 1024.0 / 1024.0).ceil() as u64)
 }
 
+/// An amount in Kubernetes' canonical form: the largest binary unit that divides it, or the bare number.
+pub fn canonical(amount: f64) -> String {
+    let whole = amount.ceil() as u64;
+    let units = [("Ti", 40), ("Gi", 30), ("Mi", 20), ("Ki", 10)];
+    let fitting = units.iter().find(|(_, bits)| whole > 0 && whole.trailing_zeros() >= *bits);
+    fitting.map_or_else(|| whole.to_string(), |(unit, bits)| format!("{}{unit}", whole >> bits))
+}
+
+/// Cores in Kubernetes' canonical form: `2`, `950m`.
+pub fn cores(amount: f64) -> String {
+    let thousandths = (amount * 1000.0).round() as u64;
+    if thousandths.is_multiple_of(1000) {
+        (thousandths / 1000).to_string()
+    } else {
+        format!("{thousandths}m")
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -66,5 +84,10 @@ mod tests {
         assert_eq!(parse("10Qi"), None);
         assert_eq!(of(&serde_json::json!(4)), Some(4.0));
         assert_eq!(mebibytes(1.0), "1Mi");
+        assert_eq!(
+            [0.0, 5.0, 1024.0, 838_860_800.0, 874_860_800.0].map(canonical),
+            ["0", "5", "1Ki", "800Mi", "874860800"]
+        );
+        assert_eq!([2.0, 0.95, 0.1 + 0.2].map(cores), ["2", "950m", "300m"]);
     }
 }

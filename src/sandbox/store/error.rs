@@ -39,6 +39,16 @@ pub enum StoreError {
         /// The namespace that is going away.
         namespace: String,
     },
+    /// A quota has no room for it.
+    #[error("{kind} \"{name}\" is forbidden: {why}")]
+    OverQuota {
+        /// The qualified plural.
+        kind: String,
+        /// The object's name.
+        name: String,
+        /// What the quota says.
+        why: String,
+    },
     /// The object is not the one the caller meant.
     #[error(
         "Operation cannot be fulfilled on {kind} \"{name}\": Precondition failed: {field} in precondition: {wanted}, {field} in object meta: {found}"

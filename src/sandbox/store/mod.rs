@@ -1,9 +1,11 @@
 //! The simulated cluster's memory: objects, resource versions, and the log that watches read.
 
+mod defaults;
 mod error;
 pub mod kind;
 mod log;
 mod object;
+pub mod quota;
 mod rules;
 mod shelf;
 #[cfg(test)]
@@ -69,6 +71,7 @@ struct Contents {
     revision: u64,
     shelves: Vec<Shelf>,
     truth: Option<Truth>,
+    namespace_defaults: Vec<(&'static Kind, Value)>,
 }
 
 impl Default for Store {
@@ -81,7 +84,12 @@ impl Store {
     /// A store without any object, not even a namespace.
     pub fn new() -> Self {
         let shelves = kind::all().iter().map(|_| Shelf::new(BEGINNING)).collect();
-        Self(Arc::new(Mutex::new(Contents { revision: BEGINNING, shelves, truth: None })))
+        Self(Arc::new(Mutex::new(Contents {
+            revision: BEGINNING,
+            shelves,
+            truth: None,
+            namespace_defaults: Vec::new(),
+        })))
     }
 
     /// Writes every further change to this file, with the instant it became visible.
@@ -282,7 +290,11 @@ impl Contents {
 
     fn create(&mut self, kind: &'static Kind, object: &mut Value) -> Result<Object, StoreError> {
         self.check_new(kind, object)?;
-        Ok(self.commit(kind, Action::Added, object.take(), None))
+        let made = self.commit(kind, Action::Added, object.take(), None);
+        if kind.is(&kind::NAMESPACES) {
+            self.furnish(&made);
+        }
+        Ok(made)
     }
 
     /// Completes a new object and checks that there is a place for it.
@@ -301,6 +313,9 @@ impl Contents {
                 }
                 Some(_) => {}
             }
+        }
+        if kind.is(&kind::PODS) {
+            self.check_quota(&namespace, &name, object)?;
         }
         Ok(())
     }

@@ -107,10 +107,25 @@ fn compute(spec: &Value) -> Value {
     container
 }
 
+/// Sets the limits that a quota demands and the machine leaves open, as virt-controller does.
+pub fn limit(pod: &mut Value, vmi: &Value, demanded: &[&str]) {
+    let cores = vcpus(&vmi["spec"]);
+    let resources = &mut pod["spec"]["containers"][0]["resources"];
+    if demanded.contains(&"limits.cpu") && resources["limits"].get("cpu").is_none() {
+        resources["limits"]["cpu"] = json!(quantity::cores(cores));
+    }
+    if demanded.contains(&"limits.memory") && resources["limits"].get("memory").is_none() {
+        // KV: twice the request.
+        let memory = 2.0 * quantity::of(&resources["requests"]["memory"]).unwrap_or(0.0);
+        resources["limits"]["memory"] = json!(quantity::canonical(memory));
+    }
+}
+
 fn init_containers(spec: &Value) -> Value {
     let mut containers = vec![json!({
         "name": "guest-console-log", "image": IMAGE, "imagePullPolicy": "IfNotPresent", "restartPolicy": "Always",
         "command": ["/usr/bin/virt-tail"],
+        "resources": {"requests": {"cpu": "5m", "memory": "35M"}, "limits": {"cpu": "15m", "memory": "60M"}},
     })];
     for volume in spec["volumes"].as_array().into_iter().flatten() {
         if let Some(disk) = volume.get("containerDisk") {
@@ -118,6 +133,7 @@ fn init_containers(spec: &Value) -> Value {
             containers.push(json!({
                 "name": format!("volume{name}"), "image": disk["image"], "imagePullPolicy": disk["imagePullPolicy"],
                 "command": ["/usr/bin/container-disk"],
+                "resources": {"requests": {"cpu": "1m", "memory": "1M"}, "limits": {"cpu": "10m", "memory": "40M"}},
             }));
         }
     }

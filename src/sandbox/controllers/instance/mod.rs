@@ -15,7 +15,7 @@ use super::machine::{crash, newborn};
 use super::names;
 use super::worker::{Outcome, Reconciler};
 use crate::sandbox::model::Misbehaviour;
-use crate::sandbox::store::kind::{PODS, VIRTUAL_MACHINE_INSTANCES, VIRTUAL_MACHINES};
+use crate::sandbox::store::kind::{PODS, RESOURCE_QUOTAS, VIRTUAL_MACHINE_INSTANCES, VIRTUAL_MACHINES};
 use crate::sandbox::store::{Object, StoreError};
 
 /// The controller of virtual machine instances
@@ -113,14 +113,23 @@ impl Instances {
         vmi: &Object,
     ) -> Result<Option<progress::OutOfSync>, WriteError> {
         let hidden = self.cluster.misbehaviour(vmi) == Some(Misbehaviour::NeverSchedules);
-        match client.create(&PODS, launcher::pod(vmi, hidden, &self.cluster.clock.stamp())).await {
+        let mut pod = launcher::pod(vmi, hidden, &self.cluster.clock.stamp());
+        let (quotas, _) = client.store().list(&RESOURCE_QUOTAS, Some(vmi.namespace()));
+        let demanded = quotas.iter().filter_map(|quota| quota.value()["spec"]["hard"].as_object());
+        let demanded: Vec<&str> = demanded.flat_map(|hard| hard.keys().map(String::as_str)).collect();
+        launcher::limit(&mut pod, vmi.value(), &demanded);
+        match client.create(&PODS, pod).await {
             Ok(pod) => {
                 self.cluster.incarnation(key, vmi.uid());
                 let message = format!("Created virtual machine pod {}", pod.name());
                 self.cluster.recorder.normal(MACHINE_CONTROLLER, vmi, "SuccessfulCreate", &message);
                 Ok(None)
             }
-            Err(error @ (StoreError::NamespaceTerminating { .. } | StoreError::NoNamespace { .. })) => {
+            Err(
+                error @ (StoreError::NamespaceTerminating { .. }
+                | StoreError::NoNamespace { .. }
+                | StoreError::OverQuota { .. }),
+            ) => {
                 let message = format!("Error creating pod: {error}");
                 self.cluster.recorder.warning(MACHINE_CONTROLLER, vmi, "FailedCreate", &message);
                 Ok(Some(progress::OutOfSync { reason: "FailedCreate", message }))

@@ -12,7 +12,7 @@ pub mod volumes;
 
 use std::sync::Arc;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use self::crash::BackOffs;
 use self::decision::{Decision, Situation};
@@ -22,6 +22,7 @@ use super::events::MACHINE_CONTROLLER;
 use super::key::Key;
 use super::names;
 use super::worker::{Outcome, Reconciler};
+use crate::sandbox::model::Misbehaviour;
 use crate::sandbox::store::kind::{VIRTUAL_MACHINE_INSTANCES, VIRTUAL_MACHINES};
 use crate::sandbox::store::{Object, StoreError};
 
@@ -73,7 +74,7 @@ impl Machines {
     async fn sync(&self, client: &mut Client, key: &Key, vm: Object) -> Result<Outcome, Failed> {
         let vm = adopt_versions(client, vm).await?;
         let known = vm.finalizers().any(|held| held == names::MACHINE_FINALIZER);
-        let vm = if known { vm } else { hold(client, vm).await? };
+        let vm = if known { vm } else { self.hold(client, vm).await? };
         let mut failure = None;
         if let Err(why) = volumes::make(&self.cluster, client, &vm).await {
             failure = Some(why);
@@ -89,6 +90,18 @@ impl Machines {
         }
         self.tell(client, &vm, failure).await?;
         Ok(outcome)
+    }
+
+    /// Puts the controller's finalizer on a machine, and somebody else's where it misbehaves like that.
+    async fn hold(&self, client: &mut Client, vm: Object) -> Result<Object, Failed> {
+        let held = self.cluster.misbehaviour(&vm) == Some(Misbehaviour::BlocksDeletion);
+        let add = |vm: &mut Value| {
+            names::add_finalizer(vm, names::MACHINE_FINALIZER);
+            if held {
+                names::add_finalizer(vm, names::FOREIGN_FINALIZER);
+            }
+        };
+        Ok(client.update(&VIRTUAL_MACHINES, &vm, add).await?)
     }
 
     /// Does what the run strategy asks for.
@@ -229,15 +242,6 @@ async fn adopt_versions(client: &mut Client, vm: Object) -> Result<Object, Faile
         return Ok(vm);
     }
     Ok(client.update(&VIRTUAL_MACHINES, &vm, names::note_versions).await?)
-}
-
-/// Puts the controller's finalizer on a machine.
-async fn hold(client: &mut Client, vm: Object) -> Result<Object, Failed> {
-    let add = |vm: &mut Value| match vm["metadata"]["finalizers"].as_array_mut() {
-        Some(list) => list.push(json!(names::MACHINE_FINALIZER)),
-        None => vm["metadata"]["finalizers"] = json!([names::MACHINE_FINALIZER]),
-    };
-    Ok(client.update(&VIRTUAL_MACHINES, &vm, add).await?)
 }
 
 /// Lets go of an instance that has come to its end.

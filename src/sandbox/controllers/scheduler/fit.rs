@@ -39,14 +39,16 @@ impl Request {
     /// What a pod asks for.
     pub fn of(pod: &Value) -> Self {
         let spec = &pod["spec"];
-        let containers = spec["containers"].as_array();
+        let list_of = |name: &str| spec[name].as_array().map_or(&[][..], Vec::as_slice).iter();
+        // Other init containers end before the pod runs, and none asks for more than the guest.
+        let sidecars = || list_of("initContainers").filter(|one| one["restartPolicy"] == "Always");
         let sum = |resource: &str| -> f64 {
             let one = |container: &Value| {
                 let resources = &container["resources"];
                 let asked = quantity::of(&resources["requests"][resource]);
                 asked.or_else(|| quantity::of(&resources["limits"][resource])).unwrap_or(0.0)
             };
-            containers.into_iter().flatten().map(one).sum()
+            list_of("containers").chain(sidecars()).map(one).sum()
         };
         let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
         let required = &spec["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"];

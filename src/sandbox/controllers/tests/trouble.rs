@@ -3,10 +3,12 @@
 use serde_json::json;
 
 use super::stage::{Stage, machine};
-use crate::sandbox::controllers::conditions;
+use crate::sandbox::controllers::{conditions, names};
 use crate::sandbox::model::misbehaviour::ANNOTATION;
 use crate::sandbox::model::{Misbehaviour, MisbehaviourTable, Profile, profile};
-use crate::sandbox::store::kind::{EVENTS, NODES, PODS, VIRTUAL_MACHINE_INSTANCES, VIRTUAL_MACHINES};
+use crate::sandbox::store::kind::{
+    EVENTS, NAMESPACES, NODES, PODS, VIRTUAL_MACHINE_INSTANCES, VIRTUAL_MACHINES,
+};
 use crate::sandbox::store::{Action, DeleteOptions};
 
 const STATUS: &str = "/status/printableStatus";
@@ -353,4 +355,45 @@ async fn an_ordinary_pod_runs_and_goes() {
     assert!(pod.value()["status"]["podIP"].is_string());
     stage.store.delete(&PODS, "ns", "busybox", &DeleteOptions::default()).expect("deleted");
     stage.until("gone", |stage| stage.store.get(&PODS, "ns", "busybox").is_none()).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn somebody_elses_finalizer_holds_a_machine_and_its_namespace() {
+    let stage = misbehaving(Misbehaviour::BlocksDeletion);
+    stage.create("ns", machine("vm", "Halted")).await;
+    stage.until_status("ns", "vm", "Stopped").await;
+    stage.store.delete(&NAMESPACES, "", "ns", &DeleteOptions::default()).expect("marked");
+    stage.clock.sleep(120.0).await;
+    let vm = stage.vm("ns", "vm").expect("still held");
+    assert_eq!(vm["metadata"]["finalizers"], json!([names::FOREIGN_FINALIZER]));
+    let namespace = stage.store.get(&NAMESPACES, "", "ns").expect("still terminating");
+    let says =
+        |kind: &str| conditions::find(namespace.value(), kind).expect("a condition")["message"].clone();
+    let held = "Some content in the namespace has finalizers remaining: somebody.example/hold in 1 resource instances";
+    assert_eq!(says("NamespaceFinalizersRemaining"), held);
+    let left = "Some resources are remaining: virtualmachines.kubevirt.io has 1 resource instances";
+    assert_eq!(says("NamespaceContentRemaining"), left);
+    stage.store.modify(&VIRTUAL_MACHINES, "ns", "vm", |vm| {
+        names::drop_finalizer(vm, names::FOREIGN_FINALIZER);
+    });
+    stage.until("no namespace", |stage| stage.store.get(&NAMESPACES, "", "ns").is_none()).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_namespace_may_hold_somebody_elses_things() {
+    let table = MisbehaviourTable::none().with("ns/", Misbehaviour::BlocksDeletion);
+    let stage = Stage::new(profile::named("default").expect("built in"), 1, table);
+    stage.namespace("ns");
+    stage.create("ns", machine("vm", "Halted")).await;
+    stage.until_status("ns", "vm", "Stopped").await;
+    stage.store.delete(&NAMESPACES, "", "ns", &DeleteOptions::default()).expect("marked");
+    stage.until("no machine", |stage| stage.vm("ns", "vm").is_none()).await;
+    stage
+        .until("the core group with its dot", |stage| {
+            let namespace = stage.store.get(&NAMESPACES, "", "ns").expect("still terminating");
+            conditions::find(namespace.value(), "NamespaceContentRemaining").is_some_and(|condition| {
+                condition["message"] == "Some resources are remaining: configmaps. has 1 resource instances"
+            })
+        })
+        .await;
 }

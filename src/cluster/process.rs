@@ -1,0 +1,77 @@
+//! Which process holds a lock, told so exactly that its neighbour can see whether it still lives.
+
+use std::fs;
+
+/// A process of one boot of one computer: `boot:namespace:pid:start`
+///
+/// The boot id, the inode of the PID namespace, the PID, and the clock tick at which the process started. Together
+/// they never name another process, also not in a container or after a reboot. Linux only; elsewhere a lock that was
+/// left behind is taken over when it is stale.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Process(String);
+
+impl Process {
+    /// This process, where it can be told.
+    pub(super) fn ours() -> Option<Self> {
+        let pid = std::process::id();
+        Some(Self(format!("{}:{pid}:{}", place()?, started(pid)?)))
+    }
+
+    /// Whether the process of that name is certainly dead. False where that cannot be told from here.
+    pub(super) fn is_dead(name: &str) -> bool {
+        let mut parts = name.rsplitn(3, ':');
+        let (Some(start), Some(pid), Some(there)) = (parts.next(), parts.next(), parts.next()) else {
+            return false;
+        };
+        let Ok(pid) = pid.parse() else { return false };
+        place().is_some_and(|here| here == there) && started(pid).is_none_or(|now| now != start)
+    }
+
+    /// How it is written.
+    pub(super) fn name(&self) -> &str {
+        &self.0
+    }
+}
+
+/// This boot of this computer, and the part of it in which our PIDs mean something.
+fn place() -> Option<String> {
+    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    let namespace = fs::read_link("/proc/self/ns/pid").ok()?;
+    let inode: String = namespace.to_string_lossy().chars().filter(char::is_ascii_digit).collect();
+    Some(format!("{}:{inode}", boot.trim()))
+}
+
+/// The clock tick at which a process started; `None` when there is none, or it is only waiting to be collected.
+fn started(pid: u32) -> Option<String> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name of the program is in parentheses and may hold anything, also spaces and parentheses.
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
+    let state = fields.next()?;
+    // The start is field 22 of the line, the state field 3.
+    let start = fields.nth(18)?;
+    (!matches!(state, "Z" | "X")).then(|| start.to_owned())
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_is_dead_when_its_number_belongs_to_nobody_or_to_another_one() {
+        let ours = Process::ours().unwrap();
+        assert!(!Process::is_dead(ours.name()));
+        let (rest, start) = ours.name().rsplit_once(':').unwrap();
+        assert!(Process::is_dead(&format!("{rest}:{start}1")), "the number was given to another process");
+        let mut child = std::process::Command::new("true").spawn().unwrap();
+        let name = format!("{}:{}:1", place().unwrap(), child.id());
+        child.wait().unwrap();
+        assert!(Process::is_dead(&name));
+    }
+
+    #[test]
+    fn what_cannot_be_told_is_not_dead() {
+        for name in ["", "x", "a:b", "boot:1:2:3", "::1:2", "elsewhere:4026531836:1:5"] {
+            assert!(!Process::is_dead(name), "{name}");
+        }
+    }
+}

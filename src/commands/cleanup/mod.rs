@@ -1,0 +1,165 @@
+//! `cleanup`: deletes what a run made, and verifies it.
+
+mod whose;
+mod wording;
+
+use std::time::Duration;
+
+use clap::Args;
+
+use super::pace_args::{DryRun, DryRunArgs};
+use super::plan_args::RunArgs;
+use super::presentation::Output;
+use super::session::{Context, Session};
+use super::values;
+use crate::cluster::lease::Held;
+use crate::cluster::names::{run_id_selector, run_selector};
+use crate::console::progress::Progress;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::observe::clock::monotonic_now;
+use crate::phases::cleanup::{self, Leftovers, Order};
+
+/// Delete what the run made, and verify that nothing is left
+///
+/// Deletes the run's VMs and waits until they are gone, then its namespaces, then its record. Everything is found by
+/// the run's label and deleted only if it is still the same object. It can be cut short at any moment and run again.
+/// Asks first on a terminal; elsewhere it needs --yes.
+#[derive(Debug, Clone, Args)]
+#[command(after_long_help = "\
+Examples:
+  # See what would be deleted
+  kubectl bootstorm cleanup --dry-run=client
+
+  # Delete a run without being asked, but keep its results
+  kubectl bootstorm cleanup --ns-prefix friday --yes --keep-record")]
+pub struct CleanupArgs {
+    #[command(flatten)]
+    pub run: RunArgs,
+    /// Do not ask
+    #[arg(short, long)]
+    pub yes: bool,
+    /// Keep the run's record, so that report still works
+    #[arg(long)]
+    pub keep_record: bool,
+    /// Time limit for everything to be gone
+    #[arg(long, value_name = "DURATION", default_value = "15m", value_parser = values::limit)]
+    pub timeout: Duration,
+    /// API requests in flight at once
+    #[arg(long, value_name = "N", default_value = "50", value_parser = values::count)]
+    pub concurrency: usize,
+    #[command(flatten)]
+    pub dry_run: DryRunArgs,
+}
+
+/// How long the lock may take to be given back; after that it becomes stale by itself.
+const RELEASING: Duration = Duration::from_secs(10);
+/// What is waited for is given up in time by itself and named; this ends what hangs beyond that.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// Runs the command.
+pub async fn command(context: &Context, args: &CleanupArgs) -> Result<Exit, Failure> {
+    let session = context.connect().await?;
+    if let Some(deleted) = run(&session, args).await? {
+        wording::print(&session, deleted, args.keep_record, "deleted")?;
+    }
+    Ok(Exit::Good)
+}
+
+/// Cleans a run up; gives what was deleted, or nothing where nothing was to be done.
+pub async fn run(session: &Session, args: &CleanupArgs) -> Result<Option<Leftovers>, Failure> {
+    let prefix = &args.run.prefix;
+    let mut interrupt = session.interrupt.clone();
+    let (run_id, leftovers) = tokio::select! {
+        biased;
+        () = interrupt.wait() => return Err(Failure::interrupted("interrupted; nothing was deleted")),
+        seen = tokio::time::timeout(args.timeout, look(session, prefix)) => {
+            seen.unwrap_or_else(|_| Err(wording::out_of_time(args)))?
+        }
+    };
+    if leftovers.is_empty() {
+        session.console.say(&format!("nothing of run {prefix} is there"));
+        wording::skipped(session, &leftovers);
+        return Ok(None);
+    }
+    if args.dry_run.dry_run == DryRun::Client {
+        wording::skipped(session, &leftovers);
+        wording::print(session, leftovers, args.keep_record, "would be deleted")?;
+        return Ok(None);
+    }
+    if !args.yes {
+        wording::ask(session, args, &leftovers)?;
+    }
+    let selector = selector(prefix, run_id.as_deref());
+    let order = Order {
+        selector: &selector,
+        keep_record: args.keep_record,
+        concurrency: args.concurrency,
+        deadline: monotonic_now() + args.timeout,
+    };
+    let taking = session.lock(prefix, run_id.as_deref().unwrap_or_default());
+    let lock = tokio::time::timeout_at(order.deadline.into(), taking)
+        .await
+        .unwrap_or_else(|_| Err(wording::out_of_time(args)))?;
+    let outcome = delete(session, args, order, &lock).await;
+    // The answer does not change what was done: a lock that cannot be given back becomes stale.
+    let _ = tokio::time::timeout(RELEASING, lock.release()).await;
+    let deleted = outcome?;
+    tokio::select! {
+        biased;
+        () = interrupt.wait() => return Err(wording::interrupted(args)),
+        outcome = verify(session, args, order) => outcome?,
+    }
+    Ok(Some(deleted))
+}
+
+/// Whose run it is, and what of it is there.
+async fn look(session: &Session, prefix: &str) -> Result<(Option<String>, Leftovers), Failure> {
+    let run_id = whose::whose(session, prefix).await?;
+    let leftovers = Leftovers::list(&session.cluster, &selector(prefix, run_id.as_deref())).await?;
+    Ok((run_id, leftovers))
+}
+
+fn selector(prefix: &str, run_id: Option<&str>) -> String {
+    run_id.map_or_else(|| run_selector(prefix), run_id_selector)
+}
+
+/// Deletes while the lock is ours, the user does not interrupt, and time is left.
+async fn delete(
+    session: &Session,
+    args: &CleanupArgs,
+    order: Order<'_>,
+    lock: &Held,
+) -> Result<Leftovers, Failure> {
+    let progress = Progress::new(session.console);
+    let events = |event: &crate::phases::Event| progress.hear(event);
+    let (mut interrupt, mut guard) = (session.interrupt.clone(), lock.guard());
+    let deleting = cleanup::run(&session.cluster, order, &events);
+    let outcome = tokio::select! {
+        biased;
+        () = interrupt.wait() => Err(wording::interrupted(args)),
+        () = guard.lost() => {
+            Err(Failure::new("the lock on the run was lost; nothing was deleted since then")
+                .hint(wording::go_on(args)))
+        }
+        outcome = tokio::time::timeout_at((order.deadline + GRACE).into(), deleting) => match outcome {
+            Ok(outcome) => outcome.map_err(|error| wording::failed(error, args)),
+            Err(_) => Err(wording::out_of_time(args)),
+        },
+    };
+    progress.finish();
+    outcome
+}
+
+/// Lists every kind again: what is there now was not deleted.
+async fn verify(session: &Session, args: &CleanupArgs, order: Order<'_>) -> Result<(), Failure> {
+    let looking = cleanup::verify(&session.cluster, order);
+    let limit = order.deadline.max(monotonic_now()) + Duration::from_secs(30);
+    let left =
+        tokio::time::timeout_at(limit.into(), looking).await.map_err(|_| wording::out_of_time(args))??;
+    if !left.is_empty() {
+        return Err(wording::left(&left, args));
+    }
+    wording::skipped(session, &left);
+    Ok(())
+}

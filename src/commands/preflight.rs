@@ -1,0 +1,70 @@
+//! What the user sees of a preflight, and the flag that overrules it.
+
+use clap::Args;
+
+use super::session::Session;
+use crate::failure::Failure;
+use crate::phases::preflight::Findings;
+
+/// The flag that overrules the preflight
+#[derive(Debug, Clone, Copy, Default, Args)]
+pub struct PreflightArgs {
+    /// Go on with warnings where the preflight would refuse
+    #[arg(long)]
+    pub skip_preflight: bool,
+}
+
+impl PreflightArgs {
+    /// Tells what a preflight has found. Fails when it refuses.
+    pub fn settle(self, session: &Session, findings: &Findings) -> Result<(), Failure> {
+        let console = session.console;
+        let width = if console.is_interactive() { console.width() } else { usize::MAX };
+        for line in lines(&findings.good, width) {
+            console.say(&line);
+        }
+        for note in &findings.notes {
+            console.say(&format!("preflight: {note}"));
+        }
+        for warning in &findings.warnings {
+            console.warn(warning);
+        }
+        for problem in findings.passed_over(self.skip_preflight) {
+            console.warn(&problem.what);
+            for detail in &problem.details {
+                console.warn(&format!("  {detail}"));
+            }
+        }
+        findings.refusal(self.skip_preflight).map_or(Ok(()), Err)
+    }
+}
+
+/// What is well, in lines that fit in the width.
+fn lines(good: &[String], width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for part in good {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 2 + part.chars().count() <= width => {
+                line.push_str(", ");
+                line.push_str(part);
+            }
+            _ => lines.push(format!("preflight: {part}")),
+        }
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_break_between_parts() {
+        let good = ["KubeVirt v1.9.0", "3 nodes", "permissions complete"].map(str::to_owned);
+        assert_eq!(lines(&good, usize::MAX), ["preflight: KubeVirt v1.9.0, 3 nodes, permissions complete"]);
+        assert_eq!(
+            lines(&good, 40),
+            ["preflight: KubeVirt v1.9.0, 3 nodes", "preflight: permissions complete"]
+        );
+        assert!(lines(&[], 40).is_empty());
+    }
+}

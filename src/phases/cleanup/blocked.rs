@@ -1,0 +1,190 @@
+//! What does not go away, what holds it, and the commands that show and end that.
+
+use super::Sort;
+use crate::cluster::metadata::{Condition, Metadata, Object};
+
+/// Domains of finalizers that a cluster with `KubeVirt` takes off by itself.
+const KNOWN_DOMAINS: [&str; 2] = ["kubevirt.io", "kubernetes.io"];
+/// Finalizers without a domain that a cluster takes off by itself.
+const KNOWN_WORDS: [&str; 4] =
+    ["foregroundDeletion", "orphan", "kubernetes", "foregroundDeleteVirtualMachine"];
+
+/// What cleanup could not get rid of in time
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Blocked {
+    /// The kind.
+    pub sort: Sort,
+    /// The objects that remain.
+    pub held: Vec<Held>,
+}
+
+/// One object that remains
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    sort: Sort,
+    namespace: String,
+    name: String,
+    finalizers: Vec<String>,
+    /// What its conditions say about its end.
+    conditions: Vec<String>,
+}
+
+impl Held {
+    /// What holds an object, from its last state.
+    pub(super) fn of(sort: Sort, object: &Object) -> Self {
+        let Metadata { name, namespace, finalizers, .. } = object.metadata.clone();
+        let told = |condition: &&Condition| {
+            sort == Sort::Namespaces
+                && condition.status == "True"
+                && condition.r#type.starts_with("Namespace")
+        };
+        let text = |condition: &Condition| format!("{}: {}", condition.r#type, condition.message);
+        let conditions = object.conditions().iter().filter(told).map(text).collect();
+        Self { sort, namespace, name, finalizers, conditions }
+    }
+
+    /// Lines that say what it is and what holds it.
+    pub fn lines(&self) -> Vec<String> {
+        let place = match self.namespace.as_str() {
+            "" => self.name.clone(),
+            namespace => format!("{namespace}/{}", self.name),
+        };
+        let finalizers = match self.finalizers.as_slice() {
+            [] => String::new(),
+            all => format!(" (finalizers: {})", all.join(", ")),
+        };
+        let first = format!("{} {place}{finalizers}", self.sort.word());
+        std::iter::once(first).chain(self.conditions.iter().map(|text| format!("  {text}"))).collect()
+    }
+
+    /// The command that shows it.
+    pub fn look(&self) -> Option<String> {
+        Some(format!("kubectl get {} -o yaml", self.argument()?))
+    }
+
+    /// The commands that take off what somebody else put on it, one for each finalizer.
+    ///
+    /// Each one tests that it takes off the right one. There is none where a name could mean something to a shell.
+    pub fn clear(&self) -> Vec<String> {
+        let Some(argument) = self.argument() else { return Vec::new() };
+        let foreign = |(_, finalizer): &(usize, &String)| is_foreign(finalizer) && is_tame(finalizer);
+        let command = |(index, finalizer): (usize, &String)| {
+            let path = format!("/metadata/finalizers/{index}");
+            format!(
+                r#"kubectl patch {argument} --type=json -p '[{{"op":"test","path":"{path}","value":"{finalizer}"}},{{"op":"remove","path":"{path}"}}]'"#
+            )
+        };
+        self.finalizers.iter().enumerate().filter(foreign).map(command).collect()
+    }
+
+    /// The command that shows what keeps a namespace, which is in it.
+    pub fn content(&self) -> Option<String> {
+        let is_stuck = self.sort == Sort::Namespaces && is_tame(&self.name);
+        is_stuck.then(|| {
+            format!(
+                "kubectl api-resources --verbs=list --namespaced -o name | xargs -n1 kubectl get --ignore-not-found --show-kind -n {}",
+                self.name
+            )
+        })
+    }
+
+    /// `kind name -n namespace`, where a shell takes these as they are.
+    fn argument(&self) -> Option<String> {
+        let namespace = match self.namespace.as_str() {
+            "" => String::new(),
+            namespace => format!(" -n {namespace}"),
+        };
+        (is_tame(&self.name) && (self.namespace.is_empty() || is_tame(&self.namespace)))
+            .then(|| format!("{} {}{namespace}", self.sort.word(), self.name))
+    }
+}
+
+/// Whether nobody who belongs to a cluster with `KubeVirt` put it there.
+fn is_foreign(finalizer: &str) -> bool {
+    match finalizer.split_once('/') {
+        None => !KNOWN_WORDS.contains(&finalizer),
+        Some((domain, _)) => {
+            !KNOWN_DOMAINS.iter().any(|known| domain == *known || domain.ends_with(&format!(".{known}")))
+        }
+    }
+}
+
+/// Whether a text means the same to a shell and in JSON as it says.
+fn is_tame(text: &str) -> bool {
+    let tame = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_' | '/' | ':');
+    !text.is_empty() && !text.starts_with('-') && text.len() <= 316 && text.chars().all(tame)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn held(sort: Sort, object: Value) -> Held {
+        Held::of(sort, &serde_json::from_value(object).unwrap())
+    }
+
+    #[test]
+    fn a_foreign_finalizer_is_named_with_the_way_to_clear_it() {
+        let vm = held(
+            Sort::Machines,
+            json!({"metadata": {"name": "vm", "namespace": "p-1",
+                "finalizers": ["kubevirt.io/virtualMachineControllerFinalize", "example.org/stuck"]}}),
+        );
+        assert_eq!(
+            vm.lines(),
+            [
+                "virtualmachine p-1/vm (finalizers: kubevirt.io/virtualMachineControllerFinalize, example.org/stuck)"
+            ]
+        );
+        assert_eq!(vm.look().unwrap(), "kubectl get virtualmachine vm -n p-1 -o yaml");
+        assert_eq!(
+            vm.clear(),
+            [
+                r#"kubectl patch virtualmachine vm -n p-1 --type=json -p '[{"op":"test","path":"/metadata/finalizers/1","value":"example.org/stuck"},{"op":"remove","path":"/metadata/finalizers/1"}]'"#
+            ]
+        );
+    }
+
+    #[test]
+    fn no_command_is_made_of_names_that_a_shell_would_run() {
+        for name in ["$(reboot)", "a;b", "a b", "a'b", "-f", "a\nb", ""] {
+            let vm =
+                held(Sort::Machines, json!({"metadata": {"name": name, "finalizers": ["example.org/x"]}}));
+            assert_eq!((vm.look(), vm.clear().len()), (None, 0), "{name}");
+            let vm = held(
+                Sort::Machines,
+                json!({"metadata": {"name": "vm", "finalizers": [format!("x.org/{name}'")]}}),
+            );
+            assert_eq!(vm.clear().len(), 0, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_namespace_says_what_it_waits_for() {
+        let namespace = held(
+            Sort::Namespaces,
+            json!({"metadata": {"name": "p-1"}, "status": {"conditions": [
+                {"type": "NamespaceDeletionContentFailure", "status": "False", "message": "All content deleted"},
+                {"type": "NamespaceFinalizersRemaining", "status": "True", "message": "example.org/stuck in 1 resource instances"}]}}),
+        );
+        let lines = namespace.lines();
+        assert_eq!(lines[1], "  NamespaceFinalizersRemaining: example.org/stuck in 1 resource instances");
+        assert_eq!(lines.len(), 2);
+        assert!(namespace.content().unwrap().ends_with("-n p-1"));
+    }
+
+    #[test]
+    fn what_a_cluster_takes_off_itself_is_not_foreign() {
+        for known in [
+            "kubernetes",
+            "kubernetes.io/pvc-protection",
+            "snapshot.storage.kubernetes.io/x",
+            "cdi.kubevirt.io/x",
+        ] {
+            assert!(!is_foreign(known), "{known}");
+        }
+        assert!(is_foreign("example.org/x") && is_foreign("notkubevirt.io/x") && is_foreign("odd"));
+    }
+}

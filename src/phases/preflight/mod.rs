@@ -1,0 +1,96 @@
+//! Preflight: everything that would spoil the run is looked for before anything is changed, and told in one go.
+//!
+//! What the user may not look at is no reason to refuse; it is told as not checked.
+
+mod findings;
+mod kubevirt;
+mod names;
+mod permissions;
+pub mod quota;
+mod room;
+
+use futures::future::{join, join3};
+use serde_json::Value;
+
+use crate::cluster::{Cluster, Kind, Trouble};
+use crate::failure::Failure;
+use crate::plan::Plan;
+use crate::plan::sizing::{Needs, Settings};
+use crate::record::{ClusterFacts, Via};
+
+pub use findings::{Findings, Problem};
+
+/// What the run will be, as far as the checks need to know
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted<'a> {
+    /// The plan.
+    pub plan: &'a Plan,
+    /// The manifest of its VMs.
+    pub manifest: &'a Value,
+    /// The run that is continued.
+    pub run_id: Option<&'a str>,
+    /// Whether its VMs are still to be created; those that are there need no room any more.
+    pub fresh: bool,
+    /// How power will be switched, where that is known already.
+    pub via: Option<Via>,
+}
+
+/// Looks at the cluster; changes nothing.
+///
+/// Problems are findings. Fails only when the cluster does not answer.
+pub async fn check(cluster: &Cluster, wanted: &Wanted<'_>) -> Result<Findings, Failure> {
+    let mut findings = Findings { facts: facts(cluster).await?, ..Findings::default() };
+    let (kubevirt, permissions, clashes) = join3(
+        cluster.kubevirt(),
+        cluster.missing(&permissions::needed(wanted, cluster.namespace())),
+        names::check(cluster, wanted),
+    )
+    .await;
+    let settings = match optional(kubevirt, "KubeVirt is", &mut findings)? {
+        Some(state) => kubevirt::judge(cluster, state, &mut findings),
+        None => Settings::default(),
+    };
+    let needs = Needs::of(wanted.manifest, &settings);
+    let (disks, room) =
+        join(kubevirt::disks(cluster, wanted), room::check(cluster, wanted, &settings, needs.as_ref())).await;
+    findings.absorb(disks?);
+    findings.absorb(room?);
+    findings.needs = needs;
+    permissions::judge(permissions?, wanted, &mut findings);
+    findings.absorb(clashes?);
+    Ok(findings)
+}
+
+async fn facts(cluster: &Cluster) -> Result<ClusterFacts, Trouble> {
+    Ok(ClusterFacts {
+        kubernetes: Some(cluster.version().await?),
+        tool: Some(env!("CARGO_PKG_VERSION").to_owned()),
+        ..ClusterFacts::default()
+    })
+}
+
+/// What a check has read; nothing, and a note, where reading it takes a permission that is not there.
+fn optional<T>(read: Result<T, Trouble>, what: &str, findings: &mut Findings) -> Result<Option<T>, Trouble> {
+    match read {
+        Ok(found) => Ok(Some(found)),
+        Err(trouble) if trouble.kind == Kind::Forbidden => {
+            findings.notes.push(format!("{what} not checked: you cannot {}", trouble.doing));
+            Ok(None)
+        }
+        Err(trouble) => Err(trouble),
+    }
+}
+
+/// "1 node", "2 nodes".
+fn count(n: usize, one: &str, many: &str) -> String {
+    if n == 1 { format!("1 {one}") } else { format!("{n} {many}") }
+}
+
+/// The first three names, and how many more there are.
+fn some(names: &[String]) -> String {
+    let shown = names.iter().take(3).cloned().collect::<Vec<_>>().join(", ");
+    match names.len() {
+        0..=3 => shown,
+        all => format!("{shown} and {} more", all - 3),
+    }
+}

@@ -1,0 +1,72 @@
+//! The permissions that a run needs, and what it means when some are missing.
+
+use super::{Findings, Problem, Wanted, count};
+use crate::cluster::access::Permission;
+use crate::plan::TemplateSource;
+use crate::record::Via;
+
+/// The group of start and stop.
+const SUBRESOURCES: &str = "subresources.kubevirt.io";
+
+/// The permissions that a run needs, with records in `namespace`; last those that only some flags need.
+pub(super) fn needed(wanted: &Wanted<'_>, namespace: &str) -> Vec<Permission> {
+    let plan = wanted.plan;
+    let anywhere = |verb, group, resource| Permission { verb, group, resource, namespace: None };
+    let here =
+        |verb, group, resource| Permission { verb, group, resource, namespace: Some(namespace.to_owned()) };
+    let mut needed = Vec::new();
+    for verb in ["get", "list", "watch", "create", "delete"] {
+        needed.push(anywhere(verb, "", "namespaces"));
+    }
+    for verb in ["get", "list", "watch", "create", "patch", "delete"] {
+        needed.push(anywhere(verb, "kubevirt.io", "virtualmachines"));
+    }
+    for verb in ["list", "watch"] {
+        needed.push(anywhere(verb, "kubevirt.io", "virtualmachineinstances"));
+    }
+    for verb in ["get", "list", "watch", "create", "update", "delete"] {
+        needed.push(here(verb, "", "configmaps"));
+    }
+    for verb in ["get", "create", "update", "delete"] {
+        needed.push(here(verb, "coordination.k8s.io", "leases"));
+    }
+    if plan.probe.needs_prober() {
+        let pods = plan.probe.pod.as_ref().map_or(namespace, |(namespace, _)| namespace);
+        let there =
+            |verb, resource| Permission { verb, group: "", resource, namespace: Some(pods.to_owned()) };
+        // A WebSocket begins as a GET; Kubernetes 1.35 and later ask for create too.
+        needed.extend(["get", "create"].map(|verb| there(verb, "pods/exec")));
+        if plan.probe.pod.is_none() {
+            needed.extend(["list", "watch", "create", "delete"].map(|verb| there(verb, "pods")));
+        }
+    }
+    if matches!(plan.template, TemplateSource::File { .. }) {
+        for verb in ["get", "list", "watch", "create", "update", "delete"] {
+            needed.push(here(verb, "", "secrets"));
+        }
+    }
+    if wanted.via != Some(Via::Patch) {
+        for action in ["virtualmachines/start", "virtualmachines/stop"] {
+            needed.push(anywhere("update", SUBRESOURCES, action));
+        }
+    }
+    needed
+}
+
+/// Sorts what is missing into what the run cannot do without, and what only other flags need.
+pub(super) fn judge(missing: Vec<Permission>, wanted: &Wanted<'_>, findings: &mut Findings) {
+    let optional = |permission: &Permission| permission.group == SUBRESOURCES && wanted.via.is_none();
+    let (optional, needed): (Vec<_>, Vec<_>) = missing.into_iter().partition(optional);
+    if let Some(permission) = optional.first() {
+        findings.notes.push(format!("stop and storm cannot use --via subresource: you cannot {permission}"));
+    }
+    if needed.is_empty() {
+        findings.good.push("permissions complete".into());
+        return;
+    }
+    let what = format!("{} missing", count(needed.len(), "permission is", "permissions are"));
+    let hint = "ask for these permissions, then check with: kubectl auth can-i --list";
+    let problem = Problem::new(what).hint(hint);
+    let problem = needed.iter().fold(problem, |problem, one| problem.because(format!("you cannot {one}")));
+    findings.problems.push(problem);
+}

@@ -1,0 +1,73 @@
+//! A node, as far as it matters for the room it has.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::quantity::{Amounts, Quantity};
+
+/// A node, and what is taken of it
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Node {
+    /// Its name.
+    pub name: String,
+    /// Condition `Ready`.
+    pub ready: bool,
+    /// `spec.unschedulable`.
+    pub cordoned: bool,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
+    /// Its taints.
+    pub taints: Vec<Taint>,
+    /// `status.allocatable`.
+    pub allocatable: Amounts,
+    /// What the pods on it request.
+    pub used: Amounts,
+}
+
+/// A taint of a node
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Taint {
+    /// Its key.
+    pub key: String,
+    /// Its value, often empty.
+    pub value: String,
+    /// `NoSchedule`, `PreferNoSchedule` or `NoExecute`.
+    pub effect: String,
+}
+
+/// Why a node takes none of the VMs, however empty it is
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Obstacle {
+    /// Its kubelet is not ready.
+    NotReady,
+    /// It is cordoned.
+    Cordoned,
+    /// `KubeVirt` does not offer VMs there.
+    NoKubeVirt,
+    /// It has a taint with this key, which the manifest does not tolerate.
+    Tainted(String),
+    /// Selector or affinity of the manifest choose others.
+    NotSelected,
+}
+
+impl fmt::Display for Obstacle {
+    /// Completes "2 nodes: …".
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotReady => f.write_str("not ready"),
+            Self::Cordoned => f.write_str("cordoned"),
+            Self::NoKubeVirt => f.write_str("not labelled kubevirt.io/schedulable=true"),
+            Self::Tainted(key) => write!(f, "taint {key} is not tolerated"),
+            Self::NotSelected => f.write_str("excluded by the manifest's node selector or affinity"),
+        }
+    }
+}
+
+impl Node {
+    /// What is left of a resource; what the node does not offer is nothing.
+    pub fn free(&self, resource: &str) -> Quantity {
+        let offered = self.allocatable.get(resource).copied().unwrap_or_default();
+        let left = offered - self.used.get(resource).copied().unwrap_or_default();
+        left.max(Quantity::ZERO)
+    }
+}

@@ -1,0 +1,87 @@
+//! How many failures are too many.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// A number of failed VMs, or a share of those that take part
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FailureLimit {
+    /// So many VMs.
+    Count(u32),
+    /// So many hundredths of a percent of them.
+    Share(u32),
+}
+
+impl FailureLimit {
+    /// Whether so many failures among so many VMs reach the limit.
+    pub fn is_reached(self, failed: usize, participants: usize) -> bool {
+        match self {
+            Self::Count(limit) => failed >= limit as usize,
+            Self::Share(limit) => failed > 0 && failed * 10_000 >= participants * limit as usize,
+        }
+    }
+}
+
+impl fmt::Display for FailureLimit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Count(count) => write!(f, "{count}"),
+            Self::Share(share) => write!(f, "{}%", f64::from(*share) / 100.0),
+        }
+    }
+}
+
+impl FromStr for FailureLimit {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("`{text}` is neither a number of VMs from 1 (5) nor a share of them (2.5%)");
+        match text.trim().strip_suffix('%') {
+            None => text.trim().parse().ok().filter(|count| *count > 0).map(Self::Count).ok_or_else(wrong),
+            Some(percent) => {
+                let percent: f64 = percent.trim().parse().map_err(|_| wrong())?;
+                let hundredths = (percent * 100.0).round();
+                let share = (1.0..=10_000.0).contains(&hundredths).then_some(hundredths as u32);
+                share.map(Self::Share).ok_or_else(wrong)
+            }
+        }
+    }
+}
+
+impl Serialize for FailureLimit {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for FailureLimit {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_are_read_as_they_are_written() {
+        for text in ["5", "1", "10%", "2.5%", "0.01%", "100%"] {
+            let limit: FailureLimit = text.parse().unwrap();
+            assert_eq!(limit.to_string(), text);
+        }
+        for text in ["", "0", "-1", "0%", "101%", "x", "5 %%", "nan%", "1.5"] {
+            assert!(text.parse::<FailureLimit>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_limit_is_reached_by_as_many_as_it_says() {
+        let reached = |limit: &str, failed, of| limit.parse::<FailureLimit>().unwrap().is_reached(failed, of);
+        assert!(!reached("3", 2, 10) && reached("3", 3, 10));
+        assert!(!reached("10%", 1, 11) && reached("10%", 1, 10) && reached("10%", 2, 20));
+        assert!(!reached("0.01%", 0, 0) && reached("100%", 7, 7));
+    }
+}

@@ -1,0 +1,116 @@
+//! The bearer token, and the files that tell it to clients.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use serde_json::json;
+
+use super::kubeconfig;
+
+/// The token that opens the server now; it can be replaced
+#[derive(Debug, Clone)]
+pub(super) struct Tokens(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    url: String,
+    ca_pem: String,
+    token: RwLock<String>,
+    written: Mutex<Vec<Written>>,
+}
+
+/// A file that names the token.
+#[derive(Debug, Clone)]
+enum Written {
+    Kubeconfig(PathBuf),
+    Credential(PathBuf),
+}
+
+impl Tokens {
+    pub(super) fn new(url: String, ca_pem: String) -> Self {
+        let inner = Inner { url, ca_pem, token: RwLock::new(fresh()), written: Mutex::default() };
+        Self(Arc::new(inner))
+    }
+
+    /// The token.
+    pub(super) fn current(&self) -> String {
+        self.0.token.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether this is the token.
+    pub(super) fn opens(&self, token: &str) -> bool {
+        *self.0.token.read().unwrap_or_else(PoisonError::into_inner) == token
+    }
+
+    /// A kubeconfig with the token in it.
+    pub(super) fn kubeconfig(&self) -> String {
+        kubeconfig::text(&self.0.url, &self.0.ca_pem, &kubeconfig::User::Token(&self.current()))
+    }
+
+    /// Writes a kubeconfig with the token in it.
+    pub(super) fn write_kubeconfig(&self, path: &Path) -> io::Result<()> {
+        self.remember(Written::Kubeconfig(path.to_owned()))
+    }
+
+    /// Writes a kubeconfig that reads the token from a file beside it, each time a client wants to know it.
+    pub(super) fn write_exec_kubeconfig(&self, path: &Path) -> io::Result<()> {
+        let credential = credential_beside(&std::path::absolute(path)?);
+        self.remember(Written::Credential(credential.clone()))?;
+        let text = kubeconfig::text(&self.0.url, &self.0.ca_pem, &kubeconfig::User::Plugin(&credential));
+        kubeconfig::write(path, &text)
+    }
+
+    /// Replaces the token; files that name it follow.
+    pub(super) fn rotate(&self) -> io::Result<()> {
+        *self.0.token.write().unwrap_or_else(PoisonError::into_inner) = fresh();
+        let written = self.0.written.lock().unwrap_or_else(PoisonError::into_inner);
+        written.iter().try_for_each(|file| self.write(file))
+    }
+
+    /// Removes the files that exec plugins read; the token opens nothing any more.
+    pub(super) fn forget(&self) {
+        let mut written = self.0.written.lock().unwrap_or_else(PoisonError::into_inner);
+        for file in written.drain(..) {
+            if let Written::Credential(path) = file {
+                let _ = std::fs::remove_file(path);
+            }
+        }
+    }
+
+    fn remember(&self, file: Written) -> io::Result<()> {
+        // Written under the lock, so that a rotation at the same time is not overwritten with the old token.
+        let mut written = self.0.written.lock().unwrap_or_else(PoisonError::into_inner);
+        self.write(&file)?;
+        written.push(file);
+        Ok(())
+    }
+
+    fn write(&self, file: &Written) -> io::Result<()> {
+        match file {
+            Written::Kubeconfig(path) => kubeconfig::write(path, &self.kubeconfig()),
+            Written::Credential(path) => kubeconfig::write(path, &self.credential()),
+        }
+    }
+
+    /// What a client expects an exec plugin to say.
+    fn credential(&self) -> String {
+        let credential = json!({
+            "apiVersion": "client.authentication.k8s.io/v1",
+            "kind": "ExecCredential",
+            "status": {"token": self.current()},
+        });
+        credential.to_string()
+    }
+}
+
+/// The file that the exec plugin of a kubeconfig reads.
+pub(super) fn credential_beside(kubeconfig: &Path) -> PathBuf {
+    let mut name = kubeconfig.as_os_str().to_owned();
+    name.push(".credential.json");
+    PathBuf::from(name)
+}
+
+fn fresh() -> String {
+    format!("{}{}", uuid::Uuid::new_v4().simple(), uuid::Uuid::new_v4().simple())
+}

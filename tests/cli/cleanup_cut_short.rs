@@ -1,0 +1,226 @@
+//! Cleanup that is interrupted, killed or blocked: it can always be run again, and then nothing is left.
+
+use std::process::{Child, Command};
+use std::time::Duration;
+
+use bootstorm::observe::clock::monotonic_now;
+use bootstorm::sandbox::faults::{Effect, Match, Rule};
+use bootstorm::sandbox::store::{Kind, kind};
+use serde_json::{Value, json};
+
+use crate::support::{Cluster, Ran, until};
+
+const RUN: &str = "boot-storm-test";
+const HEAD: &str = "bootstorm-boot-storm-test";
+
+const TEMPLATE: &str = "apiVersion: kubevirt.io/v1
+kind: VirtualMachine
+spec: {template: {spec: {domain: {memory: {guest: 256Mi}, devices: {}}}}}
+";
+
+/// Every object of any kind that carries the run's label.
+fn left(cluster: &Cluster) -> Vec<String> {
+    let store = cluster.sandbox.store();
+    let labelled = |kind: &'static Kind| {
+        let (objects, _) = store.list(kind, None);
+        objects
+            .into_iter()
+            .filter(|object| {
+                object.value().pointer("/metadata/labels/bootstorm.dev~1run") == Some(&json!(RUN))
+            })
+            .map(|object| format!("{} {}/{}", kind.plural, object.namespace(), object.name()))
+            .collect::<Vec<_>>()
+    };
+    kind::all().iter().flat_map(|kind| labelled(kind)).collect()
+}
+
+/// A run with two VMs, a prober, a Secret and a record of one phase.
+fn ready() -> Cluster {
+    let cluster = Cluster::instant();
+    std::fs::write(cluster.home.path().join("vm.yaml"), TEMPLATE).unwrap();
+    cluster.run(&["setup", "--end", "2", "-f", "vm.yaml", "--probe", "none"]).exits(0);
+    cluster.run(&["create"]).exits(0);
+    cluster
+}
+
+fn slow(cluster: &Cluster, resource: &str) -> bootstorm::sandbox::faults::RuleId {
+    cluster.sandbox.faults().add(Rule {
+        matching: Match::on("delete", resource),
+        effect: Effect::Delay(Duration::from_secs(60)),
+        remaining: None,
+    })
+}
+
+fn count(cluster: &Cluster, kind: &'static Kind) -> usize {
+    left(cluster).iter().filter(|name| name.starts_with(&format!("{} ", kind.plural))).count()
+}
+
+fn signal(child: &Child, name: &str) {
+    assert!(Command::new("kill").args([name, &child.id().to_string()]).status().unwrap().success());
+}
+
+/// As if the process that held it had died a minute ago.
+fn age_lease(cluster: &Cluster) {
+    let aged = |lease: &mut Value| lease["spec"]["renewTime"] = json!("2026-01-01T00:00:00.000000Z");
+    cluster.sandbox.store().modify(&kind::LEASES, "default", HEAD, aged);
+}
+
+#[test]
+fn killed_anywhere_it_completes_when_it_is_run_again() {
+    // What is being deleted when the process dies, and what must be gone by then.
+    let stages: [(&str, Option<&'static Kind>); 5] = [
+        ("virtualmachines", None),
+        ("namespaces", Some(&kind::VIRTUAL_MACHINES)),
+        ("secrets", Some(&kind::NAMESPACES)),
+        ("configmaps", Some(&kind::SECRETS)),
+        ("leases", Some(&kind::CONFIG_MAPS)),
+    ];
+    for (resource, gone) in stages {
+        let cluster = ready();
+        let rule = slow(&cluster, resource);
+        let mut child = cluster.program().spawn(&["cleanup", "--yes"]);
+        let held = || cluster.sandbox.store().get(&kind::LEASES, "default", HEAD).is_some();
+        until(|| held() && gone.is_none_or(|kind| count(&cluster, kind) == 0));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(!left(&cluster).is_empty(), "{resource}: it was killed before its end");
+        cluster.sandbox.faults().remove(rule);
+        age_lease(&cluster);
+        cluster.run(&["cleanup", "--yes"]).exits(0);
+        assert_eq!(left(&cluster), Vec::<String>::new(), "{resource}");
+        cluster.run(&["cleanup", "--yes"]).exits(0).complains(&["nothing of run boot-storm-test is there"]);
+    }
+}
+
+#[test]
+fn whatever_is_left_alone_is_found() {
+    for keep in [&kind::SECRETS, &kind::LEASES, &kind::CONFIG_MAPS] {
+        let cluster = ready();
+        let store = cluster.sandbox.store();
+        let run_id = store.get(&kind::CONFIG_MAPS, "default", HEAD).unwrap().value()["metadata"]["labels"]
+            ["bootstorm.dev/run-id"]
+            .clone();
+        cluster.run(&["cleanup", "--yes"]).exits(0);
+        let labels =
+            json!({"bootstorm.dev/run": RUN, "bootstorm.dev/run-id": run_id, "bootstorm.dev/role": "record"});
+        let name =
+            if keep.is(&kind::CONFIG_MAPS) { "bootstorm-boot-storm-test.create.0123456789" } else { HEAD };
+        let object = json!({"metadata": {"name": name, "namespace": "default", "labels": labels}});
+        store.create(keep, object).unwrap();
+        // Who may not look into other namespaces can finish what is here.
+        for verb in ["list", "watch"] {
+            cluster.sandbox.faults().deny(verb, "persistentvolumeclaims", None);
+        }
+        cluster
+            .run(&["cleanup", "--yes"])
+            .exits(0)
+            .complains(&["persistent volume claims (you may not list them)"]);
+        assert_eq!(left(&cluster), Vec::<String>::new(), "{}", keep.plural);
+    }
+}
+
+#[test]
+fn objects_outside_of_the_runs_namespaces_are_deleted_too() {
+    let cluster = ready();
+    let store = cluster.sandbox.store();
+    let labels =
+        store.get(&kind::CONFIG_MAPS, "default", HEAD).unwrap().value()["metadata"]["labels"].clone();
+    for kind in [&kind::DATA_VOLUMES, &kind::PERSISTENT_VOLUME_CLAIMS, &kind::PODS] {
+        let metadata = json!({"name": "stray", "namespace": "kube-system", "labels": labels});
+        store.create(kind, json!({"metadata": metadata, "spec": {}})).unwrap();
+    }
+    cluster
+        .run(&["cleanup", "--dry-run=client"])
+        .exits(0)
+        .prints(&["datavolume/stray -n kube-system would be deleted", "pod/stray -n kube-system"]);
+    cluster.run(&["cleanup", "--yes"]).exits(0);
+    assert_eq!(left(&cluster), Vec::<String>::new());
+}
+
+#[test]
+fn a_cluster_without_data_volumes_is_cleaned_up_with_a_note() {
+    let cluster = ready();
+    cluster.sandbox.faults().add(Rule {
+        matching: Match::on("list", "datavolumes"),
+        effect: Effect::Answer { code: 404, retry_after: None },
+        remaining: None,
+    });
+    cluster
+        .run(&["cleanup", "--yes"])
+        .exits(0)
+        .complains(&["not looked at: data volumes (this cluster does not have them)"]);
+    assert_eq!(left(&cluster), Vec::<String>::new());
+}
+
+#[test]
+fn an_interrupted_cleanup_gives_the_lock_back_and_says_how_to_go_on() {
+    let cluster = ready();
+    let rule = slow(&cluster, "virtualmachines");
+    let child = cluster.program().spawn(&["cleanup", "--yes", "--keep-record"]);
+    until(|| cluster.sandbox.store().get(&kind::LEASES, "default", HEAD).is_some());
+    signal(&child, "-INT");
+    let began = monotonic_now();
+    Ran::of(child).exits(130).complains(&[
+        "interrupted; what was deleted is gone, the rest is kept",
+        "go on: kubectl bootstorm cleanup --ns-prefix boot-storm-test --keep-record",
+    ]);
+    assert!(began.elapsed() < Duration::from_secs(8));
+    assert!(cluster.sandbox.store().get(&kind::LEASES, "default", HEAD).is_none(), "the lock is given back");
+    cluster.sandbox.faults().remove(rule);
+    cluster.run(&["cleanup", "--yes"]).exits(0);
+    assert_eq!(left(&cluster), Vec::<String>::new());
+}
+
+#[test]
+fn an_answer_that_never_comes_does_not_hold_it_for_ever() {
+    let cluster = ready();
+    let rule = slow(&cluster, "virtualmachines");
+    let began = monotonic_now();
+    cluster
+        .run(&["cleanup", "--yes", "--timeout", "1s", "--request-timeout", "0"])
+        .exits(1)
+        .complains(&["cleanup did not come to its end within 1s", "go on: kubectl bootstorm cleanup"]);
+    assert!(began.elapsed() < Duration::from_secs(15));
+    cluster.sandbox.faults().remove(rule);
+    cluster.run(&["cleanup", "--yes"]).exits(0);
+}
+
+#[test]
+fn a_namespace_that_does_not_end_says_why() {
+    let cluster = ready();
+    let store = cluster.sandbox.store();
+    let map = json!({"metadata": {"name": "stuck", "namespace": "boot-storm-test-1", "finalizers": ["example.org/stuck"]}});
+    store.create(&kind::CONFIG_MAPS, map).unwrap();
+    cluster.run(&["cleanup", "--yes", "--timeout", "3s"]).exits(1).complains(&[
+        "1 object is still there after 3s",
+        "namespace boot-storm-test-1",
+        "NamespaceFinalizersRemaining: Some content in the namespace has finalizers remaining: example.org/stuck",
+        "look at it: kubectl get namespace boot-storm-test-1 -o yaml",
+        "see what is in it: kubectl api-resources",
+    ]);
+    let freed = |map: &mut Value| map["metadata"]["finalizers"] = json!([]);
+    store.modify(&kind::CONFIG_MAPS, "boot-storm-test-1", "stuck", freed);
+    cluster.run(&["cleanup", "--yes"]).exits(0);
+    assert_eq!(left(&cluster), Vec::<String>::new());
+}
+
+#[test]
+fn the_command_that_frees_an_object_takes_off_that_finalizer_only() {
+    let cluster = ready();
+    let store = cluster.sandbox.store();
+    let stuck = |vm: &mut Value| {
+        let finalizers = vm["metadata"]["finalizers"].as_array_mut().unwrap();
+        finalizers.push(json!("example.org/stuck"));
+        finalizers.push(json!("$(touch x)/y"));
+    };
+    store.modify(&kind::VIRTUAL_MACHINES, "boot-storm-test-1", "boot-storm-vm", stuck).unwrap();
+    let ran = cluster.run(&["cleanup", "--yes", "--timeout", "3s"]).exits(1).complains(&[
+        "look at it: kubectl get virtualmachine boot-storm-vm -n boot-storm-test-1 -o yaml",
+        "free it: kubectl patch virtualmachine boot-storm-vm -n boot-storm-test-1 --type=json",
+        "free it only if",
+    ]);
+    let commands: Vec<&str> =
+        ran.stderr.lines().filter_map(|line| line.strip_prefix("hint: free it: ")).collect();
+    assert_eq!(commands.len(), 1, "none for a name that a shell would run: {commands:?}");
+    assert!(commands[0].contains(r#""value":"example.org/stuck""#));
+}

@@ -1,0 +1,35 @@
+//! What a prober says, cut up and damaged.
+
+use bootstorm::probe::Answer;
+use bootstorm::probe::lines::{LONGEST_LINE, LineBuffer};
+use rand::RngExt;
+
+use super::mutation::{mutate, noise};
+use super::{cases, dice};
+
+const TALK: &[u8] =
+    b"h 1 ping=yes nc=no\nr 12\nt 99\nx 3 not permitted\nr 4294967295\n64 bytes from 10.0.0.1\n";
+
+#[test]
+fn the_protocol_survives_every_line_and_holds_little() {
+    let mut dice = dice(1);
+    let mut buffer = LineBuffer::default();
+    for case in 0..cases(6_000) {
+        let bytes = match case % 3 {
+            0 => noise(3000, &mut dice),
+            1 => mutate(TALK, &mut dice),
+            // A line that goes on for ever.
+            _ => vec![b'x'; dice.random_range(0..20_000)],
+        };
+        for piece in bytes.chunks(dice.random_range(1..2000)) {
+            for line in buffer.push(piece) {
+                // A broken byte becomes a character of three.
+                assert!(line.len() <= 3 * LONGEST_LINE);
+                if let Some(Answer::Cannot(_, why)) = Answer::parse(&line) {
+                    assert!(why.chars().count() <= 200 && !why.contains(char::is_control));
+                }
+            }
+            assert!(buffer.held() <= LONGEST_LINE);
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! Kill -9 at seeded instants of every phase; the same command again brings every run to its end.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bootstorm::observe::clock::monotonic_now;
+use bootstorm::observe::{Milestone, Outcome};
+use bootstorm::record::PhaseState;
+use bootstorm::sandbox::faults::{Effect, Match, Rule};
+use bootstorm::sandbox::store::kind;
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+
+use super::record::{self, Saved};
+use crate::support::{Cluster, Ran};
+
+const VMS: usize = 8;
+/// Kills of the short form, which everybody runs; `BOOTSTORM_KILLS` asks for more.
+const KILLS: usize = 24;
+/// The whole life of a run, with how long each command takes here at most, roughly, in milliseconds.
+const LIFE: [(&[&str], u64); 7] = [
+    (&["setup", "--end", "8"], 400),
+    (&["create"], 700),
+    (&["stop"], 400),
+    (&["storm"], 700),
+    (&["stop"], 400),
+    (&["storm", "--via", "subresource"], 700),
+    (&["cleanup", "--yes"], 400),
+];
+/// Nobody kills the same command more often in a row.
+const IN_A_ROW: u32 = 4;
+
+/// A run that is killed again and again
+struct Victim {
+    cluster: Cluster,
+    dice: StdRng,
+    kills: BTreeMap<String, usize>,
+    /// VMs in phases whose request was sent, nobody knows when.
+    unknown: usize,
+    /// What was saved, and must not be lost.
+    saved: Vec<Saved>,
+}
+
+impl Victim {
+    fn new(seed: u64) -> Self {
+        let cluster = Cluster::with("default", 3, 40.0);
+        // Requests take a while, so that kills fall between a request and its answer.
+        for (verb, resource, millis) in
+            [("create", "virtualmachines", 40), ("patch", "virtualmachines", 40), ("*", "configmaps", 10)]
+        {
+            let effect = Effect::Delay(Duration::from_millis(millis));
+            let matching = Match::on(verb, resource);
+            cluster.sandbox.faults().add(Rule { matching, effect, remaining: None });
+        }
+        Self {
+            cluster,
+            dice: StdRng::seed_from_u64(seed),
+            kills: BTreeMap::new(),
+            unknown: 0,
+            saved: Vec::new(),
+        }
+    }
+
+    fn total(&self) -> usize {
+        self.kills.values().sum()
+    }
+
+    /// Runs one command to its end, through some kills; `wanted` commands are done then.
+    fn survive(&mut self, args: &[&str], takes: u64, wanted: usize) {
+        let slow = [args, &["--concurrency", "3"]].concat();
+        let args = if args[0] == "setup" { args } else { &slow[..] };
+        for _ in 0..IN_A_ROW {
+            let mut child = self.cluster.program().spawn(args);
+            let until = Duration::from_millis(self.dice.random_range(0..takes));
+            let began = monotonic_now();
+            while began.elapsed() < until && child.try_wait().unwrap().is_none() {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            if child.try_wait().unwrap().is_some() {
+                Ran::of(child).exits(0);
+                self.check_saved();
+                return;
+            }
+            child.kill().unwrap();
+            child.wait().unwrap();
+            *self.kills.entry(args[0].to_owned()).or_default() += 1;
+            if self.check_saved() == Some(wanted) {
+                // It was killed after its work was done; again would be one time too many.
+                return;
+            }
+        }
+        self.cluster.run(args).exits(0);
+        self.check_saved();
+    }
+
+    /// Saved observations may be added to, never changed or lost. Gives how many commands are done.
+    fn check_saved(&mut self) -> Option<usize> {
+        // None before setup and after cleanup.
+        let record = record::load(&self.cluster)?;
+        let now = record::observations(&record);
+        for known in &self.saved {
+            assert!(now.contains(known), "a saved observation was lost: {known:?}");
+        }
+        self.saved = now;
+        let done = record.phases.iter().filter(|phase| phase.state == PhaseState::Done).count();
+        Some(done + usize::from(record.setup.done))
+    }
+}
+
+/// One run from setup to cleanup under kills.
+fn live(seed: u64) -> Victim {
+    let mut victim = Victim::new(seed);
+    for (wanted, (args, takes)) in (1..).zip(LIFE) {
+        if args[0] == "cleanup" {
+            check(&mut victim);
+        }
+        victim.survive(args, takes, wanted);
+    }
+    nothing_is_left(&victim.cluster);
+    victim
+}
+
+/// What the record and the sandbox say before the cleanup.
+fn check(victim: &mut Victim) {
+    let record = record::load(&victim.cluster).unwrap();
+    assert_eq!(record.phases.len(), 5);
+    for phase in &record.phases {
+        assert_eq!(phase.count(Outcome::Reached), VMS, "{}: {:?}", phase.name, phase.timelines);
+        for timeline in &phase.timelines {
+            victim.unknown += usize::from(timeline.untimed);
+            let goal = timeline.moments[&phase.goal];
+            if let Some(requested) = timeline.at(Milestone::Requested) {
+                assert!(goal.at >= requested, "{}: {timeline:?}", phase.name);
+            }
+            assert_eq!(timeline.restarts, 0, "{}: {timeline:?}", phase.name);
+        }
+    }
+    let machines = victim.cluster.sandbox.ledger().machines();
+    assert_eq!(machines.len(), VMS);
+    for (name, account) in machines {
+        let changes = (account.creates.changes, account.stops.changes, account.starts.changes);
+        assert_eq!(changes, (1, 2, 2), "{name:?}: created, stopped, started");
+        assert_eq!((account.restarts.requests, account.deletes.requests), (0, 0), "{name:?}");
+        let most = 1 + victim.total() as u64;
+        assert!(account.creates.requests <= most && account.starts.requests <= 2 * most, "{account:?}");
+    }
+}
+
+pub(super) fn nothing_is_left(cluster: &Cluster) {
+    let store = cluster.sandbox.store();
+    for kind in kind::all() {
+        let (objects, _) = store.list(kind, None);
+        let left = objects.iter().filter(|object| object.label("bootstorm.dev/run").is_some()).count();
+        assert_eq!(left, 0, "{} are left", kind.plural);
+    }
+}
+
+#[test]
+fn a_run_survives_kill_9_at_any_instant() {
+    let wanted = std::env::var("BOOTSTORM_KILLS").ok().and_then(|n| n.parse().ok()).unwrap_or(KILLS);
+    let mut kills: BTreeMap<String, usize> = BTreeMap::new();
+    let (mut runs, mut unknown) = (0, 0);
+    while kills.values().sum::<usize>() < wanted {
+        runs += 1;
+        let victim = live(runs);
+        unknown += victim.unknown;
+        for (command, count) in victim.kills {
+            *kills.entry(command).or_default() += count;
+        }
+    }
+    let total: usize = kills.values().sum();
+    println!("{total} kills in {runs} runs, by command: {kills:?}; {unknown} requests at an unknown time");
+}

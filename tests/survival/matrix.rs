@@ -1,0 +1,178 @@
+//! Every fault in every phase. The table in `docs/reliability.md` is what this test found.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use bootstorm::observe::Outcome;
+use bootstorm::observe::clock::monotonic_now;
+use bootstorm::sandbox::faults::read_text;
+
+use super::record;
+use crate::support::{Cluster, Ran};
+
+const VMS: usize = 10;
+const PAGE: &str = "docs/reliability.md";
+const MARKS: [&str; 2] = ["<!-- faults: begin -->", "<!-- faults: end -->"];
+/// Nothing may take longer than this, whatever happens.
+const PATIENCE: Duration = Duration::from_secs(120);
+/// Experiments at the same time.
+const LANES: usize = 9;
+
+/// What goes wrong: as the table calls it, and as the sandbox's fault file says it.
+const FAULTS: [(&str, &str); 18] = [
+    (
+        "429 with Retry-After for every fifth request",
+        "{effect: throttled, retryAfter: 1, probability: 0.2, count: 12}",
+    ),
+    ("429 without Retry-After for every fifth request", "{effect: throttled, probability: 0.2}"),
+    (
+        "409 for every fourth update and patch",
+        "[{effect: conflict, match: {verb: update}, probability: 0.25}, {effect: conflict, match: {verb: patch}, probability: 0.25}]",
+    ),
+    (
+        "500 of two patches that raced, every third time",
+        "{effect: patch-race, match: {verb: patch}, probability: 0.33}",
+    ),
+    (
+        "500 of etcd for every fifth request",
+        "{effect: answer, code: 500, message: 'etcdserver: leader changed', probability: 0.2}",
+    ),
+    ("503 for every fifth request", "{effect: answer, code: 503, probability: 0.2}"),
+    ("every twentieth request is never answered", "{effect: hang, probability: 0.05}"),
+    ("every answer takes 300 ms", "{effect: delay, delay: 300ms}"),
+    ("every fifth connection is cut before the request is carried out", "{effect: cut, probability: 0.2}"),
+    ("every fifth connection is cut after it was carried out", "{effect: cut-after, probability: 0.2}"),
+    ("every fifth answer is cut short", "{effect: truncate, probability: 0.2}"),
+    ("watches are cut every 100 ms", "{effect: watch-cut, every: 100ms}"),
+    (
+        "410, and watches cut, every 200 ms",
+        "[{effect: expire, every: 200ms}, {effect: watch-cut, every: 200ms}]",
+    ),
+    ("the streams of the probers are cut every 300 ms", "{effect: exec-cut, every: 300ms}"),
+    ("an outage of 3 s", "{effect: outage, after: 200ms, for: 3s}"),
+    ("the API server restarts", "{effect: restart, after: 200ms, for: 1s}"),
+    ("the token is replaced twice a second", "{effect: unauthorized, every: 500ms}"),
+    (
+        "somebody else marks the VMs and the record",
+        "[{effect: second-writer, what: annotate, every: 10ms}, {effect: second-writer, what: edit-record, every: 30ms}]",
+    ),
+];
+
+const PHASES: [&[&str]; 6] = [
+    &["setup", "--end", "10"],
+    &["create", "--timeout", "60s"],
+    &["stop", "--timeout", "60s"],
+    &["storm", "--timeout", "60s"],
+    &["report", "-o", "json"],
+    &["cleanup", "--yes", "--timeout", "60s"],
+];
+
+/// Runs a command, but not for ever.
+fn run(cluster: &Cluster, args: &[&str]) -> Ran {
+    let args = [args, &["--request-timeout", "1s", "--retry-timeout", "30s"]].concat();
+    let mut child = cluster.program().spawn(&args);
+    let began = monotonic_now();
+    while child.try_wait().unwrap().is_none() {
+        if began.elapsed() > PATIENCE {
+            child.kill().unwrap();
+            panic!("{args:?} hangs:\n{}", Ran::of(child).stderr);
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let ran = Ran::of(child);
+    assert!(!ran.stderr.contains("panicked"), "{}", ran.stderr);
+    ran
+}
+
+/// One fault in every phase of one run; gives a cell of the table for each.
+fn suffer(text: &str) -> Vec<String> {
+    let cluster = Cluster::with("default", 3, 20.0);
+    let mut cells = Vec::new();
+    for args in PHASES {
+        let ids: Vec<_> =
+            read_text(text).unwrap().into_iter().map(|f| cluster.sandbox.faults().add(f)).collect();
+        let began = monotonic_now();
+        let first = run(&cluster, args);
+        println!("{:.1}s {} under {text}", began.elapsed().as_secs_f64(), args[0]);
+        for id in ids {
+            cluster.sandbox.faults().remove(id);
+        }
+        let cell = match first.code {
+            0 => "comes through".to_owned(),
+            3 => "counts the failed VMs".to_owned(),
+            1 => {
+                println!("{} under {text}: {}", args[0], first.stderr);
+                run(&cluster, args).exits(0);
+                "says so, goes on later".to_owned()
+            }
+            code => panic!("{args:?} under {text}: exit {code}\n{}", first.stderr),
+        };
+        if args[0] != "cleanup" {
+            check(&cluster, args[0], text, &first);
+        }
+        cells.push(cell);
+    }
+    super::kills::nothing_is_left(&cluster);
+    cells
+}
+
+/// No VM is lost, created twice or started twice.
+fn check(cluster: &Cluster, command: &str, text: &str, ran: &Ran) {
+    let record = record::load(cluster).unwrap();
+    let Some(phase) = record.last_phase() else { return };
+    assert_eq!(phase.timelines.len(), VMS);
+    assert_eq!(
+        phase.count(Outcome::Reached),
+        VMS,
+        "{command} under {text}: {}\n{:#?}",
+        ran.stderr,
+        phase.timelines.iter().filter(|t| t.outcome != Outcome::Reached).collect::<Vec<_>>()
+    );
+    for (name, account) in cluster.sandbox.ledger().machines() {
+        let changes = (account.creates.changes, account.stops.changes, account.starts.changes);
+        let expected = match command {
+            "create" => (1, 0, 0),
+            "stop" => (1, 1, 0),
+            _ => (1, 1, 1),
+        };
+        assert_eq!(changes, expected, "{name:?} in {command} under {text}");
+    }
+}
+
+fn table(rows: &[(&str, Vec<String>)]) -> String {
+    let names: Vec<&str> = PHASES.iter().map(|args| args[0]).collect();
+    let mut table = format!("| what goes wrong | {} |\n", names.join(" | "));
+    table.push_str(&format!("|---|{}\n", "---|".repeat(names.len())));
+    for (name, cells) in rows {
+        table.push_str(&format!("| {name} | {} |\n", cells.join(" | ")));
+    }
+    table
+}
+
+#[test]
+fn every_fault_in_every_phase_ends_as_documented() {
+    let next = AtomicUsize::new(0);
+    let found = Mutex::new(vec![Vec::new(); FAULTS.len()]);
+    std::thread::scope(|scope| {
+        for _ in 0..LANES {
+            scope.spawn(|| {
+                while let Some((_, text)) = FAULTS.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let row = FAULTS.iter().position(|(_, other)| other == text).unwrap();
+                    let cells = suffer(text);
+                    found.lock().unwrap()[row] = cells;
+                }
+            });
+        }
+    });
+    let rows: Vec<_> = FAULTS.iter().map(|(name, _)| *name).zip(found.into_inner().unwrap()).collect();
+    let table = table(&rows);
+    let page = std::fs::read_to_string(PAGE).unwrap();
+    let (before, rest) = page.split_once(MARKS[0]).unwrap();
+    let (known, after) = rest.split_once(MARKS[1]).unwrap();
+    if std::env::var_os("BOOTSTORM_UPDATE_DOCS").is_some() {
+        std::fs::write(PAGE, format!("{before}{}\n\n{table}\n{}{after}", MARKS[0], MARKS[1])).unwrap();
+    } else {
+        assert_eq!(known.trim(), table.trim(), "{PAGE} does not say what happens");
+    }
+}

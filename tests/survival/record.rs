@@ -1,0 +1,35 @@
+//! What a record holds, read as the program reads it.
+
+use bootstorm::cluster::Connection;
+use bootstorm::observe::{Milestone, Moment};
+use bootstorm::record::RunRecord;
+
+use crate::support::Cluster;
+
+/// The record of the default run, if there is one.
+pub(super) fn load(cluster: &Cluster) -> Option<RunRecord> {
+    let connection = Connection { kubeconfig: Some(cluster.kubeconfig()), ..Connection::default() };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let cluster = connection.open().await.unwrap();
+        cluster.load("boot-storm-test").await.unwrap().map(|(record, _)| record)
+    })
+}
+
+/// A saved observation: phase, VM, milestone, when.
+pub(super) type Saved = (String, u32, Milestone, Moment);
+
+/// Every observation that must survive: all but requests that had no effect yet, which die with their process.
+pub(super) fn observations(record: &RunRecord) -> Vec<Saved> {
+    let mut saved = Vec::new();
+    for phase in &record.phases {
+        for timeline in &phase.timelines {
+            let lasts = |milestone: Milestone| {
+                milestone != Milestone::Requested || timeline.has(Milestone::Accepted) || timeline.is_over()
+            };
+            let of_it = timeline.moments.iter().filter(|(milestone, _)| lasts(**milestone));
+            saved.extend(of_it.map(|(m, moment)| (phase.name.to_string(), timeline.target, *m, *moment)));
+        }
+    }
+    saved
+}
