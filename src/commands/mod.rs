@@ -7,6 +7,7 @@ pub mod compare;
 pub mod completion;
 pub mod connection;
 pub mod create;
+pub mod dashboard;
 mod dry_run;
 pub mod pace_args;
 pub mod phase;
@@ -94,6 +95,7 @@ enum Command {
     Compare(compare::CompareArgs),
     Status(status::StatusArgs),
     Cleanup(cleanup::CleanupArgs),
+    Dashboard(dashboard::DashboardArgs),
     Sandbox(sandbox::SandboxCommand),
     Completion(completion::CompletionArgs),
 }
@@ -135,6 +137,7 @@ impl Command {
             Self::Compare(args) => compare::command(context, &args).await,
             Self::Status(args) => status::command(context, &args).await,
             Self::Cleanup(args) => cleanup::command(context, &args).await,
+            Self::Dashboard(args) => dashboard::command(context, &args),
             Self::Sandbox(args) => sandbox::command(context, &args).await,
             Self::Completion(args) => completion::command(context, &args),
         }

@@ -32,12 +32,17 @@ pub enum Output {
     Benchmark,
     /// One name per VM
     Name,
+    /// One offline page with charts, for people
+    Html,
 }
 
 impl Output {
     /// Whether only commands that show a report know this format.
     pub fn is_for_reports_only(self) -> bool {
-        matches!(self, Self::Csv | Self::Markdown | Self::Junit | Self::Openmetrics | Self::Benchmark)
+        matches!(
+            self,
+            Self::Csv | Self::Markdown | Self::Junit | Self::Openmetrics | Self::Benchmark | Self::Html
+        )
     }
 }
 

@@ -57,7 +57,7 @@ impl SaveArgs {
 }
 
 /// Writes a file so that it is either complete or as before.
-fn write(path: &std::path::Path, bytes: &[u8]) -> std::io::Result<()> {
+pub(super) fn write(path: &std::path::Path, bytes: &[u8]) -> std::io::Result<()> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder)?;
     }

@@ -73,6 +73,7 @@ fn write(screen: Screen, report: &Report, title: bool) -> Result<(), Failure> {
         Output::Junit => Ok(report.junit()),
         Output::Openmetrics => Ok(report.openmetrics()),
         Output::Benchmark => report.benchmark(),
+        Output::Html => Ok(report.html()),
         Output::Name => Ok(report.names()),
     };
     let text = text.map_err(|error: Unwritable| Failure::new("the report cannot be shown").because(error))?;

@@ -10,10 +10,12 @@ mod build;
 pub mod compare;
 mod compared;
 mod csv;
+pub mod dashboard;
 pub mod document;
 mod failures;
 #[cfg(test)]
 pub(crate) mod fixtures;
+mod html;
 mod json;
 mod junit;
 pub mod legacy;
@@ -37,6 +39,7 @@ mod view;
 mod yaml;
 
 pub use compared::Compared;
+pub use dashboard::Dashboard;
 pub use failures::{FailureBlock, OutlierBlock, OutliersBlock};
 pub use legacy::LegacyOptions;
 pub use paint::{Paint, Tone};

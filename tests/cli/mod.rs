@@ -9,6 +9,7 @@ mod dry_run;
 mod formats;
 mod full;
 mod hostile;
+mod html;
 mod interrupt;
 mod kubectl;
 mod lifecycle;
