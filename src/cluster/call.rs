@@ -164,7 +164,7 @@ fn unread(doing: &str, error: &(dyn std::error::Error + Send + Sync + 'static)) 
         let message = format!("the answer has more than {} MiB", MOST_BYTES / 1024 / 1024);
         return Trouble::new(doing, Kind::Other, message);
     }
-    Trouble::new(doing, Kind::Unreachable, error.to_string())
+    Trouble::new(doing, Kind::CutShort, error.to_string())
 }
 
 /// How long to wait before the attempt after `attempt`: what the server asked for, else doubling, jittered.

@@ -11,7 +11,7 @@ use crate::failure::Failure;
 /// What kind of trouble it is
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// No connection: refused, reset, no such host, proxy trouble.
+    /// No connection: refused, no such host, proxy trouble.
     Unreachable,
     /// The server's certificate was not accepted, or ours was not.
     Certificate,
@@ -37,7 +37,7 @@ pub enum Kind {
     Internal,
     /// 502, 503, 504: not now.
     Unavailable,
-    /// An answer that ends too early.
+    /// Somebody answered, and hung up too early.
     CutShort,
     /// Anything else.
     Other,
@@ -134,7 +134,7 @@ impl Trouble {
         let kind = if matches!(error, kube::Error::Auth(_)) {
             Kind::Credentials
         } else if hung_up.iter().any(|text| lower.contains(text)) {
-            Kind::Unreachable
+            Kind::CutShort
         } else if lower.contains("certificate") || lower.contains("invalid peer") || lower.contains("tls") {
             Kind::Certificate
         } else if lower.contains("timed out") || lower.contains("deadline has elapsed") {
@@ -180,7 +180,9 @@ pub(super) fn clip(text: &str, most: usize) -> String {
 impl From<Trouble> for Failure {
     fn from(trouble: Trouble) -> Self {
         let hint = match trouble.kind {
-            Kind::Unreachable | Kind::TimedOut => "check the server of this context: kubectl cluster-info",
+            Kind::Unreachable | Kind::TimedOut | Kind::CutShort => {
+                "check the server of this context: kubectl cluster-info"
+            }
             Kind::Certificate => {
                 "check certificate-authority of this context, or pass --certificate-authority"
             }

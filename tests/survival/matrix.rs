@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bootstorm::observe::Outcome;
-use bootstorm::observe::clock::monotonic_now;
 use bootstorm::sandbox::faults::read_text;
 
 use super::record;
@@ -71,16 +70,15 @@ const PHASES: [&[&str]; 6] = [
 /// Runs a command, but not for ever.
 fn run(cluster: &Cluster, args: &[&str]) -> Ran {
     let args = [args, &["--request-timeout", "1s", "--retry-timeout", "30s"]].concat();
-    let mut child = cluster.program().spawn(&args);
-    let began = monotonic_now();
-    while child.try_wait().unwrap().is_none() {
-        if began.elapsed() > PATIENCE {
-            child.kill().unwrap();
-            panic!("{args:?} hangs:\n{}", Ran::of(child).stderr);
-        }
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    let ran = Ran::of(child);
+    let child = cluster.program().spawn(&args);
+    let process = child.id();
+    let (sender, ended) = std::sync::mpsc::channel();
+    // Its output is read all the time, or it would wait for us.
+    std::thread::spawn(move || sender.send(Ran::of(child)));
+    let Ok(ran) = ended.recv_timeout(PATIENCE) else {
+        let _ = std::process::Command::new("kill").args(["-9", &process.to_string()]).status();
+        panic!("{args:?} hangs");
+    };
     assert!(!ran.stderr.contains("panicked"), "{}", ran.stderr);
     ran
 }
