@@ -19,6 +19,7 @@ pub(super) fn reconcile(
     targets: &[Target],
     machines: &HashMap<Target, Machine>,
     server_zero: Timestamp,
+    is_carried_out: impl Fn(&Timeline, &Machine) -> bool,
 ) -> HashSet<u32> {
     let kind = phase.name.kind;
     let mut done = HashSet::new();
@@ -32,7 +33,7 @@ pub(super) fn reconcile(
                 timeline.outcome = Outcome::Failed;
                 timeline.reason = Some("the VM does not exist any more".to_owned());
             }
-            (Some(machine), _) if timeline.has(Milestone::Accepted) || is_carried_out(machine, kind) => {
+            (Some(machine), _) if timeline.has(Milestone::Accepted) || is_carried_out(timeline, machine) => {
                 if let (PhaseKind::Create, Some(created)) = (kind, machine.created()) {
                     let at = Offset(created.as_microsecond() - server_zero.as_microsecond());
                     let floor = timeline.at(Milestone::Requested).unwrap_or(at);
@@ -80,7 +81,7 @@ pub(super) fn missed(phase: &PhaseRecord, targets: &[Target], first: &[Change]) 
 }
 
 /// Whether the state of a VM shows that the phase's request was carried out.
-fn is_carried_out(machine: &Machine, kind: PhaseKind) -> bool {
+pub(super) fn is_carried_out(machine: &Machine, kind: PhaseKind) -> bool {
     match kind {
         PhaseKind::Create => true,
         PhaseKind::Stop => machine.is_halted(),

@@ -5,6 +5,7 @@
 //! decision. Hostile text is stopped where it leaves: tables in their cells and lines ([`printable()`]), JSON and YAML in
 //! [`document`], CSV in [`sheet`].
 
+pub mod adoption;
 mod build;
 mod compared;
 pub mod document;
@@ -26,6 +27,7 @@ pub mod table;
 mod view;
 mod yaml;
 
+pub use adoption::{Adoption, AdoptionRow};
 pub use compared::Compared;
 pub use legacy::LegacyOptions;
 pub use paint::{Paint, Tone};

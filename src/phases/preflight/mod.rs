@@ -12,6 +12,7 @@ mod room;
 use futures::future::{join, join3};
 use serde_json::Value;
 
+use super::adoption;
 use crate::cluster::{Cluster, Kind, Trouble};
 use crate::failure::Failure;
 use crate::plan::Plan;
@@ -58,6 +59,27 @@ pub async fn check(cluster: &Cluster, wanted: &Wanted<'_>) -> Result<Findings, F
     findings.needs = needs;
     permissions::judge(permissions?, wanted, &mut findings);
     findings.absorb(clashes?);
+    Ok(findings)
+}
+
+/// Looks at what matters for VMs that exist already: no names, no room, and only the permissions that it takes.
+///
+/// Problems are findings. Fails only when the cluster does not answer.
+pub async fn check_adopted(cluster: &Cluster, plan: &Plan) -> Result<Findings, Failure> {
+    let mut findings = Findings { facts: facts(cluster).await?, ..Findings::default() };
+    let mut needed = permissions::of_record(plan, cluster.namespace());
+    needed.extend(adoption::permissions(&plan.adopted));
+    let (kubevirt, missing, nodes) =
+        join3(cluster.kubevirt(), cluster.missing(&needed), cluster.nodes()).await;
+    if let Some(state) = optional(kubevirt, "KubeVirt is", &mut findings)? {
+        kubevirt::judge(cluster, state, &mut findings);
+    }
+    if let Some(nodes) = optional(nodes, "the number of nodes is", &mut findings)? {
+        findings.facts.nodes = Some(nodes.len());
+        findings.facts.schedulable_nodes = Some(nodes.iter().filter(|node| room::offers_vms(node)).count());
+        findings.good.push(count(nodes.len(), "node", "nodes"));
+    }
+    permissions::refuse(&missing?, &mut findings);
     Ok(findings)
 }
 

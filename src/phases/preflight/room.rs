@@ -52,7 +52,7 @@ pub(super) async fn check(
     Ok(findings)
 }
 
-fn offers_vms(node: &Node) -> bool {
+pub(super) fn offers_vms(node: &Node) -> bool {
     !node.cordoned && node.labels.get(SCHEDULABLE).is_some_and(|value| value == "true")
 }
 
