@@ -39,7 +39,8 @@ struct Spec {
 #[derive(Debug, Clone, Deserialize, Default)]
 #[serde(rename_all = "camelCase", default)]
 struct Status {
-    printable_status: Option<String>,
+    #[serde(rename = "printableStatus")]
+    printable: Option<String>,
     conditions: Vec<Condition>,
     state_change_requests: Vec<Wish>,
 }
@@ -123,7 +124,7 @@ impl Machine {
 
     /// `status.printableStatus`.
     pub fn printable(&self) -> &str {
-        self.status.printable_status.as_deref().unwrap_or_default()
+        self.status.printable.as_deref().unwrap_or_default()
     }
 
     /// What virt-controller was asked to do next and has not done: `Start` or `Stop`.
@@ -143,7 +144,7 @@ impl Machine {
 
     /// What keeps it from running, as far as its status says, in one line.
     pub fn complaint(&self) -> String {
-        let status = self.status.printable_status.as_deref().unwrap_or("no status yet");
+        let status = self.status.printable.as_deref().unwrap_or("no status yet");
         let telling = |condition: &&Condition| {
             !condition.message.is_empty()
                 && match condition.r#type.as_str() {

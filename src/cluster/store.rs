@@ -1,5 +1,7 @@
 //! The objects of a record: the head, its parts, and the Secret of a user's manifest.
 
+mod pieces;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -127,20 +129,6 @@ impl Cluster {
             holder: None,
         };
         Ok(Some((record, store)))
-    }
-
-    /// Reads and verifies some chunks of a record.
-    async fn chunks(&self, prefix: &str, wanted: &[ChunkIndex]) -> Result<Vec<Vec<u8>>, LoadError> {
-        let mut chunks = Vec::with_capacity(wanted.len());
-        for index in wanted {
-            let name = names::part_name(prefix, &index.name);
-            let stored = self.read::<ConfigMap>("read the record", &self.config_maps(), &name).await?;
-            let bytes = stored.and_then(|map| map.binary_data).and_then(|mut d| d.remove(names::CHUNK_KEY));
-            let bytes = bytes.ok_or(CodecError::Missing(name))?.0;
-            codec::verify_chunk(index, &bytes)?;
-            chunks.push(bytes);
-        }
-        Ok(chunks)
     }
 
     /// Makes the head of a new record.
@@ -280,23 +268,6 @@ impl RunStore {
         self.replace_head(record).await?;
         for name in old {
             self.drop_chunk(&record.plan.prefix, &name).await;
-        }
-        Ok(())
-    }
-
-    /// Saves the list of adopted VMs, then the head that names it.
-    pub async fn save_adopted(&mut self, record: &RunRecord) -> Result<(), Trouble> {
-        let chunks = codec::encode_adopted(&record.plan.adopted);
-        for chunk in &chunks {
-            self.put_chunk(record, names::ADOPTED, chunk).await?;
-        }
-        let new: Vec<ChunkIndex> = chunks.into_iter().map(|chunk| chunk.index).collect();
-        let old = std::mem::replace(&mut self.adopted, new);
-        self.replace_head(record).await?;
-        for chunk in old {
-            if !self.adopted.contains(&chunk) {
-                self.drop_chunk(&record.plan.prefix, &chunk.name).await;
-            }
         }
         Ok(())
     }

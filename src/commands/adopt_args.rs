@@ -13,6 +13,7 @@ use crate::plan::selection::MOST_LIST_BYTES;
 /// Flags that say which existing VMs a run adopts
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Adopting existing VMs")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct AdoptArgs {
     /// Storm on VMs that exist already instead of making some
     ///

@@ -127,7 +127,9 @@ mod tests {
         phase.timelines[1].see(Milestone::Requested, Offset(2));
         let machines =
             [machine(0, "Always"), machine(1, "Halted"), machine(2, "Always"), machine(3, "Halted")];
-        let done = reconcile(&mut phase, &targets, &machines.into(), zero());
+        let done = reconcile(&mut phase, &targets, &machines.into(), zero(), |_, machine| {
+            is_carried_out(machine, PhaseKind::Storm)
+        });
         assert_eq!(done, HashSet::from([0, 2]));
         assert_eq!(phase.timelines[0].at(Milestone::Requested), Some(Offset(1)));
         assert!(!phase.timelines[1].is_asked(), "it counts from the request that is sent now");
@@ -139,7 +141,7 @@ mod tests {
     fn a_created_vm_was_accepted_when_the_server_says() {
         let (mut phase, targets) = phase("create");
         phase.timelines[1].see(Milestone::Accepted, Offset(5));
-        let done = reconcile(&mut phase, &targets, &[machine(0, "Always")].into(), zero());
+        let done = reconcile(&mut phase, &targets, &[machine(0, "Always")].into(), zero(), |_, _| true);
         assert_eq!(done, HashSet::from([0]));
         assert!(phase.timelines[0].untimed && phase.timelines[0].is_stamped(Milestone::Accepted));
         assert_eq!(phase.timelines[0].at(Milestone::Accepted), Some(Offset::from_seconds(7.0)));

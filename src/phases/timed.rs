@@ -81,43 +81,8 @@ pub async fn run(work: Work<'_>, record: &mut RunRecord, store: RunStore) -> Res
         _ => existing(work.cluster, record).await?,
     };
     let alive = if record.plan.is_adopted() { adopted::alive(&first) } else { HashSet::new() };
-    let done = match work.step {
-        Step::Begin(_) => {
-            let left_out = if record.plan.is_adopted() {
-                lineup::leave_out_adopted(&mut phase, &record.plan.adopted, &machines, &alive)
-            } else {
-                lineup::leave_out(&mut phase, &targets, &machines, &first)
-            };
-            for (target, reason) in left_out {
-                (work.events)(&Event::LeftOut { target, reason });
-            }
-            HashSet::new()
-        }
-        Step::Continue(_) => {
-            let server_zero = clock.zero_at(work.cluster.server_now());
-            // A VM that was made anew is not ours: it counts as gone.
-            for adoptee in &record.plan.adopted {
-                if machines.get(&adoptee.target).is_some_and(|machine| machine.uid() != adoptee.uid) {
-                    machines.remove(&adoptee.target);
-                }
-            }
-            let carried_out = |timeline: &Timeline, machine: &Machine| match record
-                .plan
-                .adopted
-                .get(timeline.target as usize)
-            {
-                Some(adoptee) => {
-                    let alive = alive.contains(&adoptee.target);
-                    adopted::is_carried_out(adoptee, machine, name.kind, alive)
-                }
-                None => resume::is_carried_out(machine, name.kind),
-            };
-            let done = resume::reconcile(&mut phase, &targets, &machines, server_zero, carried_out);
-            resume::note_gap(&mut phase, clock.now());
-            first.splice(..0, resume::missed(&phase, &targets, &first));
-            done
-        }
-    };
+    let lined_up = LineUp { targets: &targets, machines: &mut machines, alive: &alive };
+    let done = lined_up.of(&work, record, &mut phase, clock, &mut first);
     let old = match name.kind {
         PhaseKind::Stop => HashSet::new(),
         _ => lineup::old_instances(record, &phase, &targets, &first),
@@ -172,6 +137,56 @@ pub async fn run(work: Work<'_>, record: &mut RunRecord, store: RunStore) -> Res
     phase_saved(&mut saver, record, cut).await?;
     (work.events)(&Event::PhaseEnded(name));
     Ok(cut)
+}
+
+/// Who there is when a phase begins or continues
+struct LineUp<'a> {
+    targets: &'a [Target],
+    machines: &'a mut HashMap<Target, Machine>,
+    alive: &'a HashSet<Target>,
+}
+
+impl LineUp<'_> {
+    /// Leaves out who cannot take part, or brings a phase that another process began up to date; gives the VMs whose
+    /// request need not be sent any more.
+    fn of(
+        self,
+        work: &Work<'_>,
+        record: &RunRecord,
+        phase: &mut PhaseRecord,
+        clock: Clock,
+        first: &mut Vec<Change>,
+    ) -> HashSet<u32> {
+        let Self { targets, machines, alive } = self;
+        let (adopted, kind) = (&record.plan.adopted, phase.name.kind);
+        if let Step::Begin(_) = work.step {
+            let left_out = if record.plan.is_adopted() {
+                lineup::leave_out_adopted(phase, adopted, machines, alive)
+            } else {
+                lineup::leave_out(phase, targets, machines, first)
+            };
+            for (target, reason) in left_out {
+                (work.events)(&Event::LeftOut { target, reason });
+            }
+            return HashSet::new();
+        }
+        // A VM that was made anew is not ours: it counts as gone.
+        for adoptee in adopted {
+            if machines.get(&adoptee.target).is_some_and(|machine| machine.uid() != adoptee.uid) {
+                machines.remove(&adoptee.target);
+            }
+        }
+        let carried_out = |timeline: &Timeline, machine: &Machine| match adopted.get(timeline.target as usize)
+        {
+            Some(adoptee) => adopted::is_carried_out(adoptee, machine, kind, alive.contains(&adoptee.target)),
+            None => resume::is_carried_out(machine, kind),
+        };
+        let server_zero = clock.zero_at(work.cluster.server_now());
+        let done = resume::reconcile(phase, targets, machines, server_zero, carried_out);
+        resume::note_gap(phase, clock.now());
+        first.splice(..0, resume::missed(phase, targets, first));
+        done
+    }
 }
 
 /// Saves how the phase ended, unless the run is somebody else's by now.
