@@ -71,6 +71,8 @@ struct Shared {
     retries: AtomicU32,
     /// Whether the server has answered any request with success.
     proved: AtomicBool,
+    /// The same since the credentials were renewed.
+    let_in: AtomicBool,
     /// Whether this process runs.
     pulse: OnceLock<Pulse>,
     /// What no message may show, even if the server quotes it.
@@ -87,6 +89,7 @@ impl Cluster {
             server_ahead: AtomicI64::new(i64::MIN),
             retries: AtomicU32::new(0),
             proved: AtomicBool::new(false),
+            let_in: AtomicBool::new(false),
             pulse: OnceLock::new(),
             secrets: RwLock::default(),
         };

@@ -294,6 +294,8 @@ impl RunStore {
             if trouble.kind != Kind::Conflict || tries > CONFLICTS {
                 return Err(trouble);
             }
+            // Before reading, not after it: the shorter the time from there to the write, the better.
+            tokio::time::sleep(AFTER_CONFLICT * tries).await;
             let found = self.cluster.read::<ConfigMap>(doing, &self.cluster.config_maps(), &name).await?;
             match found {
                 // The answer to an earlier attempt was lost, or only something beside the data was changed.
@@ -302,7 +304,6 @@ impl RunStore {
                 }
                 _ => return Err(trouble),
             }
-            tokio::time::sleep(AFTER_CONFLICT * tries).await;
         }
     }
 

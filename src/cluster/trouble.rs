@@ -37,8 +37,8 @@ pub enum Kind {
     Internal,
     /// 502, 503, 504: not now.
     Unavailable,
-    /// An answer that cannot be read, most likely cut short.
-    Garbled,
+    /// An answer that ends too early.
+    CutShort,
     /// Anything else.
     Other,
 }
@@ -149,7 +149,7 @@ impl Trouble {
     /// Whether the same request may succeed if it is simply sent again.
     pub fn is_transient(&self) -> bool {
         match self.kind {
-            Kind::Unreachable | Kind::TimedOut | Kind::Throttled | Kind::Unavailable | Kind::Garbled => true,
+            Kind::Unreachable | Kind::TimedOut | Kind::Throttled | Kind::Unavailable | Kind::CutShort => true,
             Kind::Internal => {
                 self.message.contains(PATCH_RACE)
                     || self.message.contains(UNDER_WAY)
@@ -164,7 +164,7 @@ impl Trouble {
     pub fn is_ambiguous(&self) -> bool {
         matches!(
             self.kind,
-            Kind::Unreachable | Kind::TimedOut | Kind::Unavailable | Kind::Internal | Kind::Garbled
+            Kind::Unreachable | Kind::TimedOut | Kind::Unavailable | Kind::Internal | Kind::CutShort
         )
     }
 }

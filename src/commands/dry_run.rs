@@ -110,7 +110,7 @@ fn print(session: &Session, planned: &[Planned]) -> Result<(), Failure> {
     let text = match session.output {
         Output::Json => document::json(&all).map_err(unwritable)?,
         Output::Yaml => document::yaml(&all).map_err(unwritable)?,
-        Output::Name | Output::Table | Output::Wide => planned.iter().map(line).collect(),
+        _ => planned.iter().map(line).collect(),
     };
     session.console.data(&text)?;
     session.console.say(&format!("dry run: {count} requests would be sent, nothing was changed"));

@@ -8,6 +8,7 @@ use super::plan_args::{AssertedArgs, RunArgs};
 use super::save_args::SaveArgs;
 use super::session::{Context, Session};
 use super::show;
+use super::threshold_args::FailIfArgs;
 use crate::cluster::machines;
 use crate::console::progress::Progress;
 use crate::exit::Exit;
@@ -30,6 +31,8 @@ pub struct PhaseArgs {
     pub dry_run: DryRunArgs,
     #[command(flatten)]
     pub save: SaveArgs,
+    #[command(flatten)]
+    pub fail_if: FailIfArgs,
 }
 
 /// Runs one timed phase as a command of its own.
@@ -37,9 +40,15 @@ pub async fn command(context: &Context, kind: PhaseKind, args: &PhaseArgs) -> Re
     let session = context.connect().await?;
     let record = run(&session, kind, args).await?;
     let Some(record) = record else { return Ok(Exit::Good) };
-    show::phase(&session, &record, kind)?;
-    args.save.save(&session, &record)?;
-    Ok(record.last_phase().map_or(Exit::Good, exit_of))
+    let last = record.last_phase();
+    let thresholds = args.fail_if.judge(&record, last.map(|phase| phase.name));
+    let again = format!(
+        "what was measured is saved; show it: kubectl bootstorm report --ns-prefix {}",
+        args.run.prefix
+    );
+    show::phase(&session, &record, kind, thresholds.clone()).map_err(|failure| failure.hint(again))?;
+    args.save.save(session.console, &record)?;
+    Ok(args.fail_if.exit(&session, &thresholds, last.map_or(Exit::Good, exit_of)))
 }
 
 /// Runs one timed phase; gives the record as it is afterwards, or nothing after a dry run.
@@ -51,7 +60,8 @@ pub async fn run(session: &Session, kind: PhaseKind, args: &PhaseArgs) -> Result
         Failure::new(refusal.why)
             .hint(format!("run this instead: kubectl bootstorm {} --ns-prefix {prefix}", refusal.instead))
     };
-    lifecycle::next(&record, kind).map_err(refused)?;
+    let step = lifecycle::next(&record, kind).map_err(refused)?;
+    args.fail_if.check_before(&record, step.name())?;
     let template = match kind {
         PhaseKind::Create => Some(template(session, &record).await?),
         _ => None,

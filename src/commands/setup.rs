@@ -75,7 +75,7 @@ pub async fn command(context: &Context, args: &SetupArgs) -> Result<Exit, Failur
         }
         Output::Json => document::json(&record).map_err(unwritable)?,
         Output::Yaml => document::yaml(&record).map_err(unwritable)?,
-        Output::Table | Output::Wide => summary(&session, &record),
+        _ => summary(&session, &record),
     };
     session.console.data(&text)?;
     Ok(Exit::Good)
@@ -120,9 +120,11 @@ pub async fn run(
         check_same(record, &resolved)?;
     }
     let run_id = found.as_ref().map(|(record, _)| record.run_id.clone());
+    let disks = resolved.template.disks();
     let wanted = Wanted {
         plan: &resolved.plan,
         manifest: resolved.template.manifest(),
+        disks: &disks,
         run_id: run_id.as_deref(),
         fresh: found.as_ref().is_none_or(|(record, _)| record.phases.is_empty()),
         via,

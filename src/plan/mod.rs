@@ -3,6 +3,7 @@
 //! Pure: a plan is made from decided values, without clap and without a cluster.
 
 pub mod adoption;
+pub mod disks;
 pub mod manifest;
 pub mod prefix;
 pub mod secrets;
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use crate::probe::ProbePlan;
 
 pub use adoption::{Adoptee, Setting, Switch};
+pub use disks::Disk;
 pub use selection::Selection;
 pub use target::Target;
 pub use template::{Template, TemplateFault, TemplateSource};

@@ -46,6 +46,20 @@ impl TemplateSource {
     }
 }
 
+impl TemplateSource {
+    /// SHA-256 of the manifest, lower-case hex; of the built-in one as this version of the tool has it.
+    pub fn digest(&self) -> String {
+        match self {
+            Self::ContainerDisk { image } => {
+                Template::digest(&Template::container_disk(image).manifest().to_string())
+            }
+            Self::File { sha256, .. } => sha256.clone(),
+            // There is no manifest; the same VMs are what can be compared.
+            Self::Adopted { selection } => Template::digest(selection),
+        }
+    }
+}
+
 impl fmt::Display for TemplateSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -23,7 +23,7 @@ pub const CHUNK_BYTES: usize = 512 * 1024;
 pub const MOST_BYTES: u64 = 128 * 1024 * 1024;
 
 /// The most chunks of a phase, and the most phases of a record.
-const MOST_PIECES: usize = 256;
+const MOST_PIECES: usize = super::MOST_PHASES;
 
 /// Why a stored record cannot be read
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -128,11 +128,7 @@ pub fn decode_head(plan_json: &str, parts_json: &str) -> Result<(RunRecord, Vec<
         return Err(CodecError::Newer { found: version.format });
     }
     let head: HeadDocument = serde_json::from_str(plan_json).map_err(|e| unreadable("plan.json", e))?;
-    // Names become paths and selectors: what is stored is trusted no more than what is typed.
-    head.plan.check().map_err(|why| CodecError::Unreadable("plan.json".to_owned(), why))?;
-    if !is_name(&head.run_id) {
-        return Err(CodecError::Unreadable("plan.json".to_owned(), "its run id is none".to_owned()));
-    }
+    check_plan(&head.plan, &head.run_id)?;
     let parts: Vec<PartIndex> = serde_json::from_str(parts_json).map_err(|e| unreadable("parts.json", e))?;
     check_index(&parts).map_err(|why| CodecError::Unreadable("parts.json".to_owned(), why.to_owned()))?;
     let record = RunRecord {
@@ -146,6 +142,15 @@ pub fn decode_head(plan_json: &str, parts_json: &str) -> Result<(RunRecord, Vec<
         phases: Vec::new(),
     };
     Ok((record, parts))
+}
+
+/// Checks what a stored record says about itself.
+///
+/// Names become paths and selectors: what is stored is trusted no more than what is typed.
+pub fn check_plan(plan: &Plan, run_id: &str) -> Result<(), CodecError> {
+    let unreadable = |why: String| CodecError::Unreadable("plan.json".to_owned(), why);
+    plan.check().map_err(unreadable)?;
+    if is_name(run_id) { Ok(()) } else { Err(unreadable("its run id is none".to_owned())) }
 }
 
 fn check_index(parts: &[PartIndex]) -> Result<(), &'static str> {

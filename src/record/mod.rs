@@ -2,7 +2,9 @@
 //!
 //! Pure: [`crate::cluster`] moves the parts that [`codec`] makes to and from the cluster without looking into them.
 
+mod bounded;
 pub mod codec;
+pub mod facts;
 pub mod lifecycle;
 pub mod limit;
 pub mod phase;
@@ -10,6 +12,8 @@ pub mod phase;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use bounded::at_most;
+pub use facts::{ClusterFacts, NodeKind, RateLimit, StorageClassFacts};
 pub use limit::FailureLimit;
 pub use phase::{
     Gap, PhaseKind, PhaseName, PhaseRecord, PhaseSettings, PhaseState, ProbeHealth, SetupRecord, Via,
@@ -23,6 +27,9 @@ use crate::plan::Plan;
 pub const FORMAT: u32 = 2;
 /// The version of records without adopted VMs, which older programs understand.
 const WITHOUT_ADOPTED: u32 = 1;
+
+/// The most phases that a stored run may have.
+pub(crate) const MOST_PHASES: usize = 256;
 
 /// Everything known about one run
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -45,23 +52,8 @@ pub struct RunRecord {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restored: Option<Timestamp>,
     /// The phases so far, in the order in which they began.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "at_most::<MOST_PHASES, _, _>")]
     pub phases: Vec<PhaseRecord>,
-}
-
-/// What `setup` learned about the cluster
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ClusterFacts {
-    /// Kubernetes version of the API server, as `/version` gives it.
-    pub kubernetes: Option<String>,
-    /// `KubeVirt` version that the `KubeVirt` object reports.
-    pub kubevirt: Option<String>,
-    /// Number of nodes.
-    pub nodes: Option<usize>,
-    /// Nodes on which `KubeVirt` may place VMs.
-    pub schedulable_nodes: Option<usize>,
-    /// Version of this tool.
-    pub tool: Option<String>,
 }
 
 impl RunRecord {

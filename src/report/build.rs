@@ -4,7 +4,7 @@ use crate::record::{PhaseKind, PhaseName, RunRecord};
 
 use super::phase::{PhaseBlock, Shown};
 use super::view::{PlanBlock, Report, Run, SCHEMA_VERSION, SetupBlock};
-use super::{Compared, Selection};
+use super::{Compared, Repetitions, Selection};
 
 /// Builds the view model.
 pub(super) fn report(record: &RunRecord, selection: &Selection) -> Report {
@@ -31,7 +31,12 @@ pub(super) fn report(record: &RunRecord, selection: &Selection) -> Report {
             end: plan.end,
             vm_name: plan.vm_name.clone(),
             template: plan.template.clone(),
+            template_sha256: Some(plan.template.digest()),
+            disks: record.facts.disks.clone(),
             probes: plan.probe.probes.clone(),
+            probe_image: Some(plan.probe.image.clone()).filter(|image| !image.is_empty()),
+            probers: plan.probe.probers,
+            probe_pod: plan.probe.pod.as_ref().map(|(namespace, name)| format!("{namespace}/{name}")),
         },
         cluster: (&record.facts).into(),
         setup: SetupBlock {
@@ -43,8 +48,11 @@ pub(super) fn report(record: &RunRecord, selection: &Selection) -> Report {
         phases: phases.collect(),
         comparison: storm.map(|storm| {
             let stop = Selection::stop_before(record, storm.name).map(|stop| stop.name);
-            Compared::of(baseline.filter(|baseline| baseline.name != storm.name), storm, stop)
+            let baseline = baseline.filter(|baseline| baseline.name != storm.name);
+            Compared::of(baseline, storm, stop, plan.probe.deciding())
         }),
+        repetitions: Repetitions::of(record),
+        thresholds: Vec::new(),
     }
 }
 
