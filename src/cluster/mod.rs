@@ -4,6 +4,7 @@
 //! modules: targets, changes, parts.
 
 pub mod access;
+pub mod adopted;
 pub mod call;
 pub mod changes;
 pub mod connect;
@@ -22,6 +23,7 @@ pub mod probers;
 mod process;
 pub mod pulse;
 pub mod quotas;
+pub mod scope;
 pub mod store;
 pub mod trouble;
 pub mod watch;

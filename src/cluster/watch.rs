@@ -113,6 +113,11 @@ impl<T: Watched> Watch<T> {
     pub async fn next(&mut self) -> Option<Heard<T>> {
         self.heard.recv().await
     }
+
+    /// Like [`Watch::next`], for those who listen to several watches.
+    pub fn poll_next(&mut self, cx: &mut std::task::Context<'_>) -> std::task::Poll<Option<Heard<T>>> {
+        self.heard.poll_recv(cx)
+    }
 }
 
 struct Follower<T> {

@@ -9,7 +9,7 @@ use crate::cluster::pace::Timed;
 use crate::cluster::{machines, namespaces, probers};
 use crate::failure::Failure;
 use crate::observe::Outcome;
-use crate::phases::timed::manifest;
+use crate::phases::timed::{self, manifest};
 use crate::plan::secrets::hide;
 use crate::plan::{Target, Template};
 use crate::record::{PhaseKind, RunRecord, Via};
@@ -30,6 +30,9 @@ async fn requests(
     via: Via,
     template: Option<&Template>,
 ) -> Result<Vec<Timed>, Failure> {
+    if record.plan.is_adopted() {
+        return Ok(timed::rehearse(&session.cluster, record, kind, via).await?);
+    }
     let mut timed = Vec::new();
     let there: Vec<_> = match kind {
         PhaseKind::Create => Vec::new(),

@@ -2,6 +2,8 @@
 
 #![expect(missing_docs, reason = "the doc of a flag is its help; a group of flags has its doc at its type")]
 
+mod adopt;
+pub mod adopt_args;
 pub mod cleanup;
 pub mod compare;
 pub mod completion;

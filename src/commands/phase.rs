@@ -10,7 +10,6 @@ use super::session::{Context, Session};
 use super::show;
 use super::threshold_args::FailIfArgs;
 use crate::cluster::machines;
-use crate::cluster::names::run_id_selector;
 use crate::console::progress::Progress;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -151,6 +150,10 @@ async fn locked(
 async fn template(session: &Session, record: &RunRecord) -> Result<Template, Failure> {
     match &record.plan.template {
         TemplateSource::ContainerDisk { image } => Ok(Template::container_disk(image)),
+        // The lifecycle lets nobody create VMs that exist already.
+        TemplateSource::Adopted { selection } => {
+            Err(Failure::new(format!("there is nothing to create: the run has adopted {selection}")))
+        }
         TemplateSource::File { name, sha256 } => {
             let prefix = &record.plan.prefix;
             let lost = |why: &str| {
@@ -174,5 +177,5 @@ pub fn exit_of(phase: &PhaseRecord) -> Exit {
 
 /// The VMs of a run that exist, for a dry run.
 pub async fn existing(session: &Session, record: &RunRecord) -> Result<Vec<machines::Machine>, Failure> {
-    Ok(session.cluster.machines(&run_id_selector(&record.run_id)).await?)
+    Ok(timed::existing(&session.cluster, record).await?.into_values().collect())
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use clap::Args;
 use tokio::sync::watch;
 
+use super::adopt_args::AdoptArgs;
 use super::cleanup::{self, CleanupArgs};
 use super::pace_args::{DryRun, DryRunArgs, PaceArgs};
 use super::phase::{self, PhaseArgs, exit_of};
@@ -159,6 +160,7 @@ async fn phases(session: &Session, args: &RunCommand, resolved: Resolved) -> Res
     let setup = SetupArgs {
         run: args.run.clone(),
         plan: args.plan.clone(),
+        adopt: AdoptArgs::default(),
         namespace_batch_size: args.namespace_batch_size,
         preflight: args.preflight,
         dry_run: args.dry_run,
@@ -211,6 +213,7 @@ async fn phases(session: &Session, args: &RunCommand, resolved: Resolved) -> Res
             run: args.run.clone(),
             yes: args.yes || args.sandbox,
             keep_record: false,
+            leave_adopted: false,
             timeout: Duration::from_secs(900),
             concurrency: 50,
             dry_run: DryRunArgs { dry_run: DryRun::None },

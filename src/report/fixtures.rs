@@ -169,6 +169,7 @@ pub(crate) fn healthy(size: u32) -> RunRecord {
         vm_name: "rhel-9-vm".into(),
         template: TemplateSource::ContainerDisk { image: "quay.io/containerdisks/fedora:42".into() },
         probe: crate::probe::ProbePlan::default(),
+        adopted: Vec::new(),
     };
     let mut record = RunRecord::new("6f1e0c1c-0d6a-4c7e-9c55-1b2f4a9d7e10".into(), began(0), plan);
     record.setup =

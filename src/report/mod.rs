@@ -5,6 +5,7 @@
 //! decision. Hostile text is stopped where it leaves: tables in their cells and lines ([`printable()`]), JSON and YAML in
 //! [`document`], CSV in [`sheet`].
 
+pub mod adoption;
 mod benchmark;
 mod build;
 pub mod compare;
@@ -38,6 +39,7 @@ pub mod thresholds;
 mod view;
 mod yaml;
 
+pub use adoption::{Adoption, AdoptionRow};
 pub use compared::Compared;
 pub use dashboard::Dashboard;
 pub use failures::{FailureBlock, OutlierBlock, OutliersBlock};

@@ -1,5 +1,6 @@
 //! The program as a user meets it.
 
+mod adopt;
 mod bad_input;
 mod cleanup;
 mod cleanup_cut_short;

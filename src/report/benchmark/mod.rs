@@ -105,6 +105,7 @@ impl Report {
             TemplateSource::File { name, .. } => {
                 (name.as_str(), disks().find_map(|disk| disk.source.as_deref()))
             }
+            TemplateSource::Adopted { selection } => (selection.as_str(), None),
         };
         let used = self.cluster.storage_classes.iter().find(|class| class.used);
         let document = Document {

@@ -76,5 +76,6 @@ fn template(template: &TemplateSource) -> Option<String> {
         TemplateSource::File { sha256, .. } => {
             Some(format!("sha256 {}", sha256.chars().take(12).collect::<String>()))
         }
+        adopted @ TemplateSource::Adopted { .. } => Some(adopted.to_string()),
     }
 }

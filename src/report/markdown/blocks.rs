@@ -125,6 +125,7 @@ pub(super) fn environment(page: &mut String, report: &Report) {
     let template = match &plan.template {
         TemplateSource::ContainerDisk { image } => format!("built-in, container disk {image}"),
         TemplateSource::File { name, .. } => name.clone(),
+        adopted @ TemplateSource::Adopted { .. } => adopted.to_string(),
     };
     line("template", Some(template));
     line("template sha256", plan.template_sha256.clone());

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use crate::observe::{Milestone, Moment, Offset, Source, Timeline};
-use crate::plan::{MOST_TARGETS, Plan};
+use crate::plan::{Adoptee, MOST_TARGETS, Plan, Setting, Target, TemplateSource};
 use crate::probe::ProbePlan;
 use crate::record::{ClusterFacts, FORMAT, PhaseRecord, RunRecord, SetupRecord};
 use crate::report::phase::PhaseBlock;
@@ -33,6 +33,7 @@ pub(super) fn run(report: &Report) -> RunRecord {
             vm_name: plan.vm_name.clone(),
             template: plan.template.clone(),
             probe: ProbePlan { probes: plan.probes.clone(), ..ProbePlan::default() },
+            adopted: adopted(report),
         },
         facts: ClusterFacts { disks: plan.disks.clone(), ..facts(&report.cluster, report) },
         setup: SetupRecord {
@@ -41,8 +42,24 @@ pub(super) fn run(report: &Report) -> RunRecord {
             batch_size: report.setup.batch_size,
             done: report.setup.done,
         },
+        restored: None,
         phases: report.phases.iter().map(phase).collect(),
     }
+}
+
+/// The names of adopted VMs; what they were before is no part of a report.
+fn adopted(report: &Report) -> Vec<Adoptee> {
+    if !matches!(report.plan.template, TemplateSource::Adopted { .. }) {
+        return Vec::new();
+    }
+    let adoptee = |row: &Row| Adoptee {
+        target: Target { namespace: row.namespace.clone(), name: row.name.clone() },
+        uid: String::new(),
+        before: Setting::RunStrategy(String::new()),
+        on: false,
+    };
+    let rows = report.phases.iter().map(|phase| &phase.rows).max_by_key(|rows| rows.len());
+    rows.into_iter().flatten().take(MOST_VMS).map(adoptee).collect()
 }
 
 /// Whether a phase does not say when its requests were sent, so that nothing can be counted from the first one.

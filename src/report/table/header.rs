@@ -11,10 +11,16 @@ const MOST_KINDS: usize = 5;
 pub(super) fn write(page: &mut Page, report: &Report) {
     let (run, plan) = (&report.run, &report.plan);
     page.title(&format!("Boot storm run {}", run.name));
-    page.labelled("VMs", &format!("{}, named {}", plan.vms, plan.vm_name));
-    let range = format!("{0}-{1} to {0}-{2}", run.name, plan.start, plan.end);
-    page.labelled("Namespaces", &range);
-    page.labelled("Template", &template(&plan.template));
+    let is_adopted = matches!(plan.template, TemplateSource::Adopted { .. });
+    if is_adopted {
+        page.labelled("VMs", &format!("{}, {}", plan.vms, plan.template));
+        page.labelled("Baseline", "none: adopted VMs are not created by the run");
+    } else {
+        page.labelled("VMs", &format!("{}, named {}", plan.vms, plan.vm_name));
+        let range = format!("{0}-{1} to {0}-{2}", run.name, plan.start, plan.end);
+        page.labelled("Namespaces", &range);
+        page.labelled("Template", &template(&plan.template));
+    }
     if let Some(deciding) = plan.probes.first() {
         let more = if plan.probes.len() > 1 { ", which decides; also " } else { "" };
         let others: Vec<String> = plan.probes[1..].iter().map(ToString::to_string).collect();
@@ -27,18 +33,18 @@ pub(super) fn write(page: &mut Page, report: &Report) {
     page.labelled("Begun", &format!("{:.0}", run.created));
     let setup = &report.setup;
     if setup.done && setup.batch_size == 0 {
-        // Results of another tool: nothing is known about it.
+        // Results of another tool, or adopted VMs: nothing was made.
     } else if setup.done {
         let made = words::count(setup.namespaces, "namespace");
         page.labelled(
             "Setup",
             &format!("{made} in {} (batch size {})", words::seconds(setup.took), setup.batch_size),
         );
-    } else {
+    } else if !report.setup.done {
         page.line("The setup of this run is not complete.");
     }
     if report.phases.is_empty() {
-        page.line("No VM has been created yet.");
+        page.line(if is_adopted { "No VM has been stopped yet." } else { "No VM has been created yet." });
     }
     page.blank();
 }
@@ -66,6 +72,7 @@ fn template(template: &TemplateSource) -> String {
         TemplateSource::File { name, sha256 } => {
             format!("{name} (sha256 {})", sha256.chars().take(12).collect::<String>())
         }
+        adopted @ TemplateSource::Adopted { .. } => adopted.to_string(),
     }
 }
 
