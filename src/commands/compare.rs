@@ -5,22 +5,23 @@ use std::path::Path;
 use clap::Args;
 
 use super::presentation::Output;
+use super::results;
 use super::session::{Context, Session};
 use super::threshold_args::FailIfArgs;
 use crate::cluster::Connection;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::record::{FORMAT, PhaseKind, PhaseName, RunRecord};
+use crate::record::{PhaseKind, PhaseName, RunRecord};
 use crate::report::compare::{CompareReport, Subject, refusal};
 use crate::report::thresholds::Expected;
 use crate::report::{Layout, Paint, ThresholdBlock, Unwritable};
 
 /// Compare runs: what differs between them, and by how much their times moved
 ///
-/// A run is the name of one in the cluster (its prefix, or NAMESPACE/PREFIX), a run.json that --save-results wrote, or the
-/// folder that it lies in. Every other run is compared with the first: mean and percentiles of each phase with 99 %
-/// confidence intervals; VMs that did not arrive count as slower than all others. All storms of a run count. A single run
-/// with several storms is shown as the spread over them.
+/// A run is the name of one in the cluster (its prefix, or NAMESPACE/PREFIX), or saved results: run.json, a report as
+/// JSON or YAML, or a folder of results, those of virtbench too. Every other run is compared with the first: mean and
+/// percentiles of each phase with 99 % confidence intervals; VMs that did not arrive count as slower than all others. All
+/// storms of a run count. A single run with several storms is shown as the spread over them.
 #[derive(Debug, Clone, Args)]
 #[command(after_long_help = "\
 Examples:
@@ -66,7 +67,7 @@ pub async fn command(context: &Context, args: &CompareArgs) -> Result<Exit, Fail
     }
     let mut records = Vec::new();
     for run in &args.runs {
-        records.push(load(context, run).await?);
+        records.push(load(context, args, run).await?);
     }
     let subjects: Vec<Subject<'_>> =
         args.runs.iter().zip(&records).map(|(label, record)| Subject { label, record }).collect();
@@ -109,11 +110,13 @@ fn last(record: &RunRecord) -> Option<PhaseName> {
 }
 
 /// Loads a run from where its name leads: what exists as a file is a file.
-async fn load(context: &Context, run: &str) -> Result<RunRecord, Failure> {
+async fn load(context: &Context, args: &CompareArgs, run: &str) -> Result<RunRecord, Failure> {
     let path = Path::new(run);
     let is_file = path.exists() || path.extension().is_some_and(|extension| extension == "json");
     if is_file {
-        return read(path);
+        let document = results::read(path)?;
+        args.fail_if.check_spread(&document)?;
+        return Ok(document.run().into_owned());
     }
     let mut connection = Connection::from(&context.connection);
     let prefix = match run.split_once('/') {
@@ -126,23 +129,6 @@ async fn load(context: &Context, run: &str) -> Result<RunRecord, Failure> {
     };
     let session: Session = context.connect_with(&connection).await?;
     Ok(session.load(prefix).await?.0)
-}
-
-/// Reads a saved run.
-fn read(path: &Path) -> Result<RunRecord, Failure> {
-    let path = if path.is_dir() { path.join("run.json") } else { path.to_path_buf() };
-    let unreadable = |cause: &dyn std::fmt::Display| {
-        Failure::new(format!("{} cannot be read", path.display()))
-            .because(cause)
-            .hint("a run.json is wanted, as run --save-results or report --save-results writes it")
-    };
-    let bytes = std::fs::read(&path).map_err(|error| unreadable(&error))?;
-    let record: RunRecord = serde_json::from_slice(&bytes).map_err(|error| unreadable(&error))?;
-    if record.format > FORMAT {
-        let newer = format!("it has format {}, this program reads up to {FORMAT}", record.format);
-        return Err(unreadable(&newer));
-    }
-    Ok(record)
 }
 
 fn is_for_people(context: &Context) -> bool {
@@ -160,10 +146,10 @@ fn show(context: &Context, report: &CompareReport) -> Result<(), Failure> {
     };
     let unwritable = |error: Unwritable| Failure::new("the comparison cannot be shown").because(error);
     let text = match context.presentation.output {
-        Output::Table | Output::Wide => report.table(&layout),
         Output::Json => report.json().map_err(unwritable)?,
         Output::Yaml => report.yaml().map_err(unwritable)?,
         Output::Name => report.names(),
+        _ => report.table(&layout),
     };
     console.data(&text)
 }

@@ -2,11 +2,14 @@
 
 #![expect(missing_docs, reason = "the doc of a flag is its help; a group of flags has its doc at its type")]
 
+mod adopt;
+pub mod adopt_args;
 pub mod cleanup;
 pub mod compare;
 pub mod completion;
 pub mod connection;
 pub mod create;
+pub mod dashboard;
 mod dry_run;
 pub mod find_max;
 pub mod pace_args;
@@ -16,6 +19,7 @@ pub mod preflight;
 pub mod presentation;
 pub mod repeat;
 pub mod report;
+pub mod results;
 pub mod run;
 pub mod sandbox;
 pub mod sandbox_args;
@@ -97,6 +101,7 @@ enum Command {
     Compare(compare::CompareArgs),
     Status(status::StatusArgs),
     Cleanup(cleanup::CleanupArgs),
+    Dashboard(dashboard::DashboardArgs),
     Sandbox(sandbox::SandboxCommand),
     Completion(completion::CompletionArgs),
 }
@@ -119,12 +124,17 @@ impl Cli {
 impl Command {
     async fn run(self, context: &Context) -> Result<Exit, Failure> {
         let presentation = &context.presentation;
+        if presentation.output.is_for_reports_only() && !self.shows_a_report() {
+            return Err(Failure::usage("this command has no report to show in that format")
+                .hint("choose table, wide, json, yaml or name with -o FORMAT")
+                .hint("for a report: kubectl bootstorm report -o FORMAT"));
+        }
         crate::console::logging::start(
             presentation.log_filter().as_deref(),
             presentation.log_file.as_deref(),
         )?;
         match self {
-            Self::Run(args) => run::command(context, &args).await,
+            Self::Run(args) => Box::pin(run::command(context, &args)).await,
             Self::Setup(args) => setup::command(context, &args).await,
             Self::Create(args) => create::command(context, &args).await,
             Self::Stop(args) => stop::command(context, &args).await,
@@ -133,9 +143,15 @@ impl Command {
             Self::Compare(args) => compare::command(context, &args).await,
             Self::Status(args) => status::command(context, &args).await,
             Self::Cleanup(args) => cleanup::command(context, &args).await,
+            Self::Dashboard(args) => dashboard::command(context, &args),
             Self::Sandbox(args) => sandbox::command(context, &args).await,
             Self::Completion(args) => completion::command(context, &args),
         }
+    }
+
+    /// Whether the result of this command is a report.
+    fn shows_a_report(&self) -> bool {
+        matches!(self, Self::Run(_) | Self::Create(_) | Self::Stop(_) | Self::Storm(_) | Self::Report(_))
     }
 }
 

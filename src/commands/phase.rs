@@ -11,7 +11,6 @@ use super::shape_args::{self, ShapeArgs};
 use super::show;
 use super::threshold_args::FailIfArgs;
 use crate::cluster::machines;
-use crate::cluster::names::run_id_selector;
 use crate::console::progress::Progress;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -59,8 +58,12 @@ pub async fn command(context: &Context, kind: PhaseKind, args: &PhaseArgs) -> Re
     let Some(record) = record else { return Ok(Exit::Good) };
     let last = record.last_phase();
     let thresholds = args.fail_if.judge(&record, last.map(|phase| phase.name));
-    show::phase(&session, &record, kind, thresholds.clone())?;
-    args.save.save(&session, &record)?;
+    let again = format!(
+        "what was measured is saved; show it: kubectl bootstorm report --ns-prefix {}",
+        args.run.prefix
+    );
+    show::phase(&session, &record, kind, thresholds.clone()).map_err(|failure| failure.hint(again))?;
+    args.save.save(session.console, &record)?;
     Ok(args.fail_if.exit(&session, &thresholds, last.map_or(Exit::Good, exit_of)))
 }
 
@@ -197,6 +200,10 @@ fn settings(
 async fn template(session: &Session, record: &RunRecord) -> Result<Template, Failure> {
     match &record.plan.template {
         TemplateSource::ContainerDisk { image } => Ok(Template::container_disk(image)),
+        // The lifecycle lets nobody create VMs that exist already.
+        TemplateSource::Adopted { selection } => {
+            Err(Failure::new(format!("there is nothing to create: the run has adopted {selection}")))
+        }
         TemplateSource::File { name, sha256 } => {
             let prefix = &record.plan.prefix;
             let lost = |why: &str| {
@@ -221,5 +228,5 @@ pub fn exit_of(phase: &PhaseRecord) -> Exit {
 
 /// The VMs of a run that exist, for a dry run.
 pub async fn existing(session: &Session, record: &RunRecord) -> Result<Vec<machines::Machine>, Failure> {
-    Ok(session.cluster.machines(&run_id_selector(&record.run_id)).await?)
+    Ok(timed::existing(&session.cluster, record).await?.into_values().collect())
 }

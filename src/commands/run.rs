@@ -5,6 +5,7 @@ use std::time::Duration;
 use clap::Args;
 use tokio::sync::watch;
 
+use super::adopt_args::AdoptArgs;
 use super::cleanup::{self, CleanupArgs};
 use super::pace_args::{DryRun, DryRunArgs, PaceArgs};
 use super::phase::{self, PhaseArgs, Role, exit_of};
@@ -165,6 +166,7 @@ async fn phases(session: &Session, args: &RunCommand, resolved: Resolved) -> Res
     let setup = SetupArgs {
         run: args.run.clone(),
         plan: args.plan.clone(),
+        adopt: AdoptArgs::default(),
         namespace_batch_size: args.namespace_batch_size,
         preflight: args.preflight,
         dry_run: args.dry_run,
@@ -200,7 +202,7 @@ async fn phases(session: &Session, args: &RunCommand, resolved: Resolved) -> Res
             record = after;
         }
         if *kind == PhaseKind::Create && args.save.save_results {
-            args.save.save(session, &record)?;
+            args.save.save(session.console, &record)?;
         }
         show_intermediate(session, &record, *kind, args)?;
     }
@@ -219,12 +221,13 @@ async fn phases(session: &Session, args: &RunCommand, resolved: Resolved) -> Res
             show::report(session, &report.with_thresholds(thresholds.clone()))?;
         }
     }
-    args.save.save(session, &record)?;
+    args.save.save(session.console, &record)?;
     if args.cleanup {
         let cleanup = CleanupArgs {
             run: args.run.clone(),
             yes: args.yes || args.sandbox,
             keep_record: false,
+            leave_adopted: false,
             timeout: Duration::from_secs(900),
             concurrency: 50,
             dry_run: DryRunArgs { dry_run: DryRun::None },

@@ -3,14 +3,15 @@
 use clap::Args;
 
 use super::presentation::Output;
-use super::session::Session;
+use super::show::Screen;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::observe::Milestone;
 use crate::plan::Plan;
 use crate::record::{PhaseKind, PhaseName, RunRecord};
 use crate::report::ThresholdBlock;
-use crate::report::thresholds::{self, Expected};
+use crate::report::read::Document;
+use crate::report::thresholds::{self, Expected, Missing};
 use crate::stats::Threshold;
 
 /// The flag that makes a run a failure
@@ -37,6 +38,18 @@ impl FailIfArgs {
         })
     }
 
+    /// Checks that saved results hold what is asked for: other tools do not say when each request was sent.
+    pub fn check_spread(&self, document: &Document) -> Result<(), Failure> {
+        let unspread = document.unspread();
+        let wants = self.fail_if.iter().find(|threshold| !unspread.is_empty() && threshold.needs_spread());
+        wants.map_or(Ok(()), |threshold| {
+            Err(Failure::usage(format!(
+                "--fail-if '{}': these results do not say when each request was sent",
+                threshold.text
+            )))
+        })
+    }
+
     /// The same for a phase that is about to be run, in a run with a record.
     pub fn check_before(&self, record: &RunRecord, next: PhaseName) -> Result<(), Failure> {
         let mut expected: Vec<Expected> = record.phases.iter().map(Expected::from).collect();
@@ -54,15 +67,16 @@ impl FailIfArgs {
     /// The exit code with the thresholds taken into account: a crossed one wins over VMs that missed their goal.
     ///
     /// Says which ones were crossed where the format of the result is not for people, who have seen it there.
-    pub fn exit(&self, session: &Session, blocks: &[ThresholdBlock], otherwise: Exit) -> Exit {
+    pub fn exit(&self, screen: impl Into<Screen>, blocks: &[ThresholdBlock], otherwise: Exit) -> Exit {
+        let screen = screen.into();
         let crossed: Vec<&ThresholdBlock> = blocks.iter().filter(|block| block.crossed).collect();
-        if !matches!(session.output, Output::Table | Output::Wide) {
+        if !matches!(screen.output, Output::Table | Output::Wide | Output::Markdown) {
             for block in &crossed {
                 let value = block.value.map_or_else(
-                    || block.missing.unwrap_or("unknown").to_owned(),
+                    || block.missing.unwrap_or(Missing::Unknown).word().to_owned(),
                     |value| format!("{value:.2}"),
                 );
-                session.console.say(&format!("threshold crossed: {} (it is {value})", block.condition));
+                screen.console.say(&format!("threshold crossed: {} (it is {value})", block.condition));
             }
         }
         if crossed.is_empty() { otherwise } else { otherwise.max(Exit::Threshold) }

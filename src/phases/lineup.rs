@@ -2,9 +2,10 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::adopted;
 use crate::cluster::machines::Machine;
 use crate::observe::{Change, Outcome, Timeline};
-use crate::plan::{Order, Target};
+use crate::plan::{Adoptee, Order, Target};
 use crate::record::{NOT_IN_STORM, PhaseKind, PhaseRecord, RunRecord};
 
 /// Leaves out the VMs that cannot take part; gives them with the reason.
@@ -29,30 +30,59 @@ pub(super) fn leave_out(
         })
         .collect();
     // A storm of fewer VMs left the others as they were: stopped.
-    let resting: HashSet<u32> = match (phase.name.kind, record.last_phase()) {
-        (PhaseKind::Stop, Some(storm)) => storm.set_aside().map(|timeline| timeline.target).collect(),
-        _ => HashSet::new(),
-    };
-    let mut left_out = Vec::new();
-    for (timeline, target) in phase.timelines.iter_mut().zip(targets) {
+    let resting = resting(phase.name.kind, record);
+    let kind = phase.name.kind;
+    leave_out_where(phase, targets, |position, target| {
         let machine = machines.get(target);
         let reason = if machine.is_none() {
             "the VM does not exist"
-        } else if resting.contains(&timeline.target)
+        } else if resting.contains(&(position as u32))
             && !alive.contains(target)
             && machine.is_some_and(Machine::is_halted)
         {
-            timeline.outcome = Outcome::Excluded;
-            timeline.reason = Some(NOT_IN_STORM.to_owned());
-            continue;
-        } else if phase.name.kind == PhaseKind::Storm && alive.contains(target) {
+            NOT_IN_STORM
+        } else if kind == PhaseKind::Storm && alive.contains(target) {
             "it was not stopped: its instance still exists"
         } else {
-            continue;
+            return None;
         };
+        Some(reason.to_owned())
+    })
+}
+
+/// The same for VMs that the run did not make.
+pub(super) fn leave_out_adopted(
+    phase: &mut PhaseRecord,
+    adopted: &[Adoptee],
+    machines: &HashMap<Target, Machine>,
+    alive: &HashSet<Target>,
+) -> Vec<(Target, String)> {
+    let kind = phase.name.kind;
+    let targets: Vec<Target> = adopted.iter().map(|adoptee| adoptee.target.clone()).collect();
+    leave_out_where(phase, &targets, |position, target| {
+        adopted::obstacle(&adopted[position], machines.get(target), kind, alive.contains(target))
+    })
+}
+
+/// The VMs that the storm before a stop left as they were.
+fn resting(kind: PhaseKind, record: &RunRecord) -> HashSet<u32> {
+    match (kind, record.last_phase()) {
+        (PhaseKind::Stop, Some(storm)) => storm.set_aside().map(|timeline| timeline.target).collect(),
+        _ => HashSet::new(),
+    }
+}
+
+fn leave_out_where(
+    phase: &mut PhaseRecord,
+    targets: &[Target],
+    obstacle: impl Fn(usize, &Target) -> Option<String>,
+) -> Vec<(Target, String)> {
+    let mut left_out = Vec::new();
+    for (position, (timeline, target)) in phase.timelines.iter_mut().zip(targets).enumerate() {
+        let Some(reason) = obstacle(position, target) else { continue };
         timeline.outcome = Outcome::Excluded;
-        timeline.reason = Some(reason.to_owned());
-        left_out.push((target.clone(), reason.to_owned()));
+        timeline.reason = Some(reason.clone());
+        left_out.push((target.clone(), reason));
     }
     left_out
 }

@@ -4,6 +4,8 @@
 //! timelines until every VM is through. create, stop and storm differ only in the request, in who takes part and
 //! in the goal.
 
+mod adopted;
+pub mod adoption;
 mod board;
 pub mod cleanup;
 pub mod event;
@@ -14,6 +16,8 @@ pub mod preflight;
 mod prober;
 mod probers;
 mod probing;
+mod questions;
+pub mod restore;
 mod resume;
 mod saving;
 pub mod setup;

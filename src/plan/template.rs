@@ -28,6 +28,11 @@ pub enum TemplateSource {
         /// SHA-256 of the text, lower-case hex.
         sha256: String,
     },
+    /// There is none: the VMs exist already and are somebody else's.
+    Adopted {
+        /// Which VMs, as the user said it.
+        selection: String,
+    },
 }
 
 impl TemplateSource {
@@ -36,6 +41,21 @@ impl TemplateSource {
         match self {
             Self::ContainerDisk { .. } => "--container-disk",
             Self::File { .. } => "--filename",
+            Self::Adopted { .. } => "--adopt",
+        }
+    }
+}
+
+impl TemplateSource {
+    /// SHA-256 of the manifest, lower-case hex; of the built-in one as this version of the tool has it.
+    pub fn digest(&self) -> String {
+        match self {
+            Self::ContainerDisk { image } => {
+                Template::digest(&Template::container_disk(image).manifest().to_string())
+            }
+            Self::File { sha256, .. } => sha256.clone(),
+            // There is no manifest; the same VMs are what can be compared.
+            Self::Adopted { selection } => Template::digest(selection),
         }
     }
 }
@@ -47,6 +67,7 @@ impl fmt::Display for TemplateSource {
             Self::File { name, sha256 } => {
                 write!(f, "{name} (sha256 {})", sha256.get(..12).unwrap_or(sha256))
             }
+            Self::Adopted { selection } => write!(f, "adopted {selection}"),
         }
     }
 }

@@ -31,7 +31,12 @@ pub(super) fn report(record: &RunRecord, selection: &Selection) -> Report {
             end: plan.end,
             vm_name: plan.vm_name.clone(),
             template: plan.template.clone(),
+            template_sha256: Some(plan.template.digest()),
+            disks: record.facts.disks.clone(),
             probes: plan.probe.probes.clone(),
+            probe_image: Some(plan.probe.image.clone()).filter(|image| !image.is_empty()),
+            probers: plan.probe.probers,
+            probe_pod: plan.probe.pod.as_ref().map(|(namespace, name)| format!("{namespace}/{name}")),
         },
         cluster: (&record.facts).into(),
         setup: SetupBlock {

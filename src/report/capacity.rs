@@ -1,6 +1,6 @@
 //! The search for the largest storm that meets a goal: what its storms have shown.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::repetitions::{Figures, Repetition};
 use crate::plan::capacity::{Bounds, Probe};
@@ -9,7 +9,7 @@ use crate::stats::threshold::{Facts, Unit, Value};
 use crate::stats::{Threshold, maybe_micros, micros};
 
 /// How far a search is
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum CapacityState {
     /// The next storm is known.
@@ -23,7 +23,7 @@ pub enum CapacityState {
 }
 
 /// The search for the largest storm that meets a goal
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Capacity {
     /// The conditions that must hold.
     pub goals: Vec<String>,
@@ -57,7 +57,7 @@ pub struct Capacity {
 }
 
 /// One storm of a search
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CapacityStorm {
     /// Which storm.
     pub phase: PhaseName,
@@ -75,7 +75,7 @@ pub struct CapacityStorm {
 }
 
 /// The value of one condition in one storm
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct GoalValue {
     /// The value; absent when not reached or unknown.
     #[serde(serialize_with = "maybe_micros")]

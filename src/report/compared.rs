@@ -1,17 +1,17 @@
 //! The storm against its baseline, as shown.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::phase;
 use crate::observe::{Milestone, Outcome, Timeline};
 use crate::probe::Probe;
-use crate::record::{PhaseName, PhaseRecord, PhaseState};
+use crate::record::{PhaseKind, PhaseName, PhaseRecord, PhaseState};
 use crate::stats::{
     Advice, Comparison, Evidence, Grade, Growth, Rule, Sample, Stage, Symptoms, Verdict, reason,
 };
 
 /// A storm against its baseline
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Compared {
     /// The phase that counts as the baseline; absent when the run has none.
     pub baseline: Option<PhaseName>,
@@ -28,6 +28,7 @@ pub struct Compared {
     /// Why there is no verdict.
     pub unjudged: Option<String>,
     /// What held the storm up, as far as the data tells; empty where the verdict is good or nothing points anywhere.
+    #[serde(default)]
     pub advice: Vec<Advice>,
 }
 
@@ -45,7 +46,9 @@ impl Compared {
         let ratio = milestones
             .iter()
             .find(|comparison| comparison.milestone == judged)
-            .and_then(|comparison| comparison.mean.ratio);
+            .and_then(|comparison| comparison.mean.ratio)
+            // A storm against another one shows how they differ, not how much a storm costs.
+            .filter(|_| baseline.is_some_and(|baseline| baseline.name.kind != PhaseKind::Storm));
         let sample = Sample::to_milestone(&storm.timelines, judged, storm.goal);
         let failed = storm.count(Outcome::Failed) + storm.count(Outcome::TimedOut);
         let verdict = Verdict::on(&Evidence { ratio, failed, storm: &sample })
@@ -128,6 +131,9 @@ fn why_unjudged(baseline: Option<&PhaseRecord>, storm: &PhaseRecord) -> String {
     match baseline {
         _ if storm.state != PhaseState::Done => format!("{} is not over", storm.name),
         None => "there is no baseline to compare with".to_owned(),
+        Some(baseline) if baseline.name.kind == PhaseKind::Storm => {
+            format!("there is no baseline: {} is a storm too", baseline.name)
+        }
         Some(_) if storm.count(Outcome::Reached) == 0 => format!("no VM reached the goal in {}", storm.name),
         Some(baseline) => format!("no VM reached the goal in {}", baseline.name),
     }

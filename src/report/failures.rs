@@ -1,6 +1,6 @@
 //! Failures by reason, and VMs that stand out, as shown.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::row::Row;
 use crate::observe::{Milestone, Outcome};
@@ -9,7 +9,7 @@ use crate::record::PhaseRecord;
 use crate::stats::{self, Outliers, reason};
 
 /// VMs that did not reach the goal for the same reason
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FailureBlock {
     /// The reason; `<n>` and `<id>` stand for numbers and names that differ between the VMs.
     pub reason: String,
@@ -26,6 +26,11 @@ impl FailureBlock {
     pub(super) fn all(rows: &[Row]) -> Vec<Self> {
         let failed: Vec<&Row> =
             rows.iter().filter(|row| matches!(row.outcome, Outcome::Failed | Outcome::TimedOut)).collect();
+        Self::grouped(&failed)
+    }
+
+    /// These rows by reason, most frequent first.
+    pub(super) fn grouped(failed: &[&Row]) -> Vec<Self> {
         let groups = reason::group(failed.iter().map(|row| row.reason.as_deref()));
         let block = |group: stats::ReasonGroup| {
             let first = failed.get(*group.members.first()?)?;
@@ -41,10 +46,10 @@ impl FailureBlock {
 }
 
 /// The VMs that were much slower than their crowd on the way to the goal
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct OutliersBlock {
-    /// The milestone: the goal of the phase.
-    pub milestone: Milestone,
+    /// The milestone: the goal of the phase; absent in reports from before outliers were looked for.
+    pub milestone: Option<Milestone>,
     /// Seconds above which a VM stands out; unknown where too few VMs arrived.
     #[serde(rename = "limit_seconds", serialize_with = "stats::maybe_micros")]
     pub limit: Option<f64>,
@@ -53,7 +58,7 @@ pub struct OutliersBlock {
 }
 
 /// A VM that was much slower than its crowd
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct OutlierBlock {
     /// Namespace of the VM.
     pub namespace: String,
@@ -84,7 +89,7 @@ impl OutliersBlock {
                 times_median: outlier.times_median,
             })
         });
-        Self { milestone: phase.goal, limit: outliers.limit, vms: vms.collect() }
+        Self { milestone: Some(phase.goal), limit: outliers.limit, vms: vms.collect() }
     }
 }
 

@@ -3,8 +3,8 @@
 use crate::observe::{Milestone, Offset, Outcome, Timeline};
 use crate::plan::{Plan, TemplateSource};
 use crate::record::{
-    ClusterFacts, Gap, NOT_IN_STORM, PhaseKind, PhaseName, PhaseRecord, PhaseSettings, PhaseState, RunRecord,
-    SeriesKind, SetupRecord,
+    ClusterFacts, Gap, NOT_IN_STORM, NodeKind, PhaseKind, PhaseName, PhaseRecord, PhaseSettings, PhaseState,
+    RateLimit, RunRecord, SeriesKind, SetupRecord, StorageClassFacts,
 };
 
 /// How long the VMs of a phase take, in seconds.
@@ -31,6 +31,27 @@ pub(crate) fn guide() -> RunRecord {
         nodes: Some(4),
         schedulable_nodes: Some(3),
         tool: Some("0.1.0".into()),
+        cdi: Some("v1.63.1".into()),
+        node_kinds: vec![NodeKind {
+            nodes: 4,
+            schedulable: 3,
+            cpu_millis: Some(32_000),
+            memory_gib: Some(128),
+            architecture: Some("amd64".into()),
+            os: Some("Fedora CoreOS 42".into()),
+            kernel: Some("6.14.0".into()),
+            container_runtime: Some("cri-o://1.34.0".into()),
+            kubelet: Some("v1.34.1".into()),
+        }],
+        storage_classes: vec![StorageClassFacts {
+            name: "fast".into(),
+            provisioner: "rook-ceph.rbd.csi.ceph.com".into(),
+            binding_mode: Some("Immediate".into()),
+            default: true,
+            used: false,
+        }],
+        rate_limits: vec![RateLimit { component: "virt-api".into(), qps: 5.0, burst: 10, configured: false }],
+        disks: crate::plan::Template::container_disk("quay.io/containerdisks/fedora:42").disks(),
     };
     let [create, stop, storm] = &mut record.phases[..] else { unreachable!("healthy has three phases") };
     for index in [36, 70] {
@@ -199,6 +220,7 @@ pub(crate) fn healthy(size: u32) -> RunRecord {
         vm_name: "rhel-9-vm".into(),
         template: TemplateSource::ContainerDisk { image: "quay.io/containerdisks/fedora:42".into() },
         probe: crate::probe::ProbePlan::default(),
+        adopted: Vec::new(),
     };
     let mut record = RunRecord::new("6f1e0c1c-0d6a-4c7e-9c55-1b2f4a9d7e10".into(), began(0), plan);
     record.setup =
@@ -256,4 +278,15 @@ fn end(phase: &mut PhaseRecord, index: usize, outcome: Outcome, reason: &str) {
     timeline.moments.retain(|milestone, _| *milestone < Milestone::Scheduled);
     timeline.outcome = outcome;
     timeline.reason = Some(reason.to_owned());
+}
+
+/// A storm that was killed and continued: when the first VM's request was sent is lost.
+pub(crate) fn continued() -> RunRecord {
+    let mut record = small();
+    let storm = &mut record.phases[2];
+    storm.continued = 2;
+    storm.watch.gaps = vec![Gap { from: Offset::from_seconds(1.0), to: Offset::from_seconds(13.3) }];
+    storm.timelines[0].moments.remove(&Milestone::Requested);
+    storm.timelines[0].untimed = true;
+    record
 }

@@ -5,22 +5,31 @@
 //! decision. Hostile text is stopped where it leaves: tables in their cells and lines ([`printable()`]), JSON and YAML in
 //! [`document`], CSV in [`sheet`].
 
+pub mod adoption;
+mod benchmark;
 mod build;
 mod capacity;
 pub mod compare;
 mod compared;
+mod csv;
+pub mod dashboard;
 pub mod document;
 mod failures;
 #[cfg(test)]
 pub(crate) mod fixtures;
+mod html;
 mod json;
+mod junit;
 pub mod legacy;
+mod markdown;
 mod name;
 mod natural;
+mod openmetrics;
 pub mod paint;
 mod phase;
 pub mod printable;
 mod probing;
+pub mod read;
 mod repetitions;
 mod row;
 mod selection;
@@ -32,8 +41,10 @@ mod view;
 mod waves;
 mod yaml;
 
+pub use adoption::{Adoption, AdoptionRow};
 pub use capacity::{Capacity, CapacityState, CapacityStorm, GoalValue};
 pub use compared::Compared;
+pub use dashboard::Dashboard;
 pub use failures::{FailureBlock, OutlierBlock, OutliersBlock};
 pub use legacy::LegacyOptions;
 pub use paint::{Paint, Tone};

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::observe::{Milestone, Offset, Outcome, Source, Timeline};
-use crate::plan::Target;
+use crate::plan::{MOST_TARGETS, Target};
 use crate::probe::Probe;
-use crate::record::{PhaseKind, PhaseName, PhaseRecord, PhaseSettings, PhaseState};
+use crate::record::{self, PhaseKind, PhaseName, PhaseRecord, PhaseSettings, PhaseState};
 use crate::stats::{self, Curve, Level, Quantile, Sample, Stage, Summary};
 
 use super::failures::{FailureBlock, OutliersBlock};
@@ -17,17 +17,21 @@ use super::probing::ProbingBlock;
 use super::row::Row;
 use super::waves::{self, WaveBlock};
 
+/// The most rows that a document may hold in one phase.
+const MOST_ROWS: usize = MOST_TARGETS as usize;
+
 /// How much of a phase the tables show
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Shown {
     /// Rows and statistics.
     Full,
     /// One line.
+    #[default]
     Brief,
 }
 
 /// One phase
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PhaseBlock {
     /// Which phase this is.
     pub name: PhaseName,
@@ -37,6 +41,9 @@ pub struct PhaseBlock {
     pub state: PhaseState,
     /// When it began.
     pub began: Timestamp,
+    /// How often it was continued by another process.
+    #[serde(default)]
+    pub continued: u32,
     /// The milestone that each VM had to reach.
     pub goal: Milestone,
     /// How it was run.
@@ -48,6 +55,7 @@ pub struct PhaseBlock {
     /// How much work it was, and how well it was watched.
     pub effort: Effort,
     /// How exactly the probes could see; absent when nothing was probed from a pod.
+    #[serde(default)]
     pub probing: Option<ProbingBlock>,
     /// Statistics per milestone, over the VMs that took part.
     pub statistics: BTreeMap<Milestone, Summary>,
@@ -58,12 +66,16 @@ pub struct PhaseBlock {
     /// The same per node.
     pub nodes: Vec<NodeBlock>,
     /// The waves in which they were asked; empty without waves.
+    #[serde(default)]
     pub waves: Vec<WaveBlock>,
     /// Why VMs failed, most frequent reason first.
+    #[serde(default)]
     pub failures: Vec<FailureBlock>,
     /// VMs that were much slower than their crowd.
+    #[serde(default)]
     pub outliers: OutliersBlock,
     /// One row per VM, in natural order.
+    #[serde(deserialize_with = "record::at_most::<MOST_ROWS, _, _>")]
     pub rows: Vec<Row>,
     /// How much of it the tables show.
     #[serde(skip)]
@@ -74,7 +86,7 @@ pub struct PhaseBlock {
 }
 
 /// How the VMs of a phase ended
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     /// VMs in the phase.
     pub vms: usize,
@@ -93,7 +105,7 @@ pub struct Counts {
 }
 
 /// How long things took for the crowd, in seconds
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Spans {
     /// First to last request: how simultaneous the storm was.
     #[serde(rename = "request_skew_seconds", serialize_with = "stats::maybe_micros")]
@@ -119,7 +131,7 @@ pub struct Spans {
 }
 
 /// How much work a phase was, and how well it was watched
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Effort {
     /// Requests sent.
     pub requests: u64,
@@ -142,7 +154,7 @@ pub struct Effort {
 }
 
 /// Seconds from the first request until a share of the VMs reached the goal
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Recovery {
     /// 50 %.
     #[serde(rename = "t50_seconds")]
@@ -162,7 +174,7 @@ pub struct Recovery {
 }
 
 /// The stretch between two milestones
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct StageBlock {
     /// Where it begins.
     pub from: Milestone,
@@ -173,7 +185,7 @@ pub struct StageBlock {
 }
 
 /// The VMs on one node
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct NodeBlock {
     /// The node; `None` for VMs that never got one.
     pub node: Option<String>,
@@ -205,6 +217,7 @@ impl PhaseBlock {
             kind: phase.name.kind,
             state: phase.state,
             began: phase.began,
+            continued: phase.continued,
             goal: phase.goal,
             settings: phase.settings.clone(),
             counts: Counts::of(phase),

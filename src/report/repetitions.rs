@@ -1,13 +1,13 @@
 //! Several storms of one run: how far they lie apart.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::observe::{Milestone, Outcome};
 use crate::record::{PhaseKind, PhaseName, PhaseRecord, PhaseState, RunRecord};
 use crate::stats::{Arrival, Curve, Level, Quantile, Sample, Summary};
 
 /// The storms of a run that are over, and the spread of their figures
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Repetitions {
     /// The milestone of the times: the goal of the storms.
     pub milestone: Milestone,
@@ -22,14 +22,14 @@ pub struct Repetitions {
 }
 
 /// One storm
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Repetition {
     /// Which storm.
     pub phase: PhaseName,
     /// VMs that took part.
     pub vms: usize,
     /// It warmed caches up, and is not in the spread.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub warm_up: bool,
     /// Its figures.
     #[serde(flatten)]
@@ -37,7 +37,7 @@ pub struct Repetition {
 }
 
 /// The key figures of a storm
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Figures {
     /// VMs that failed or timed out.
     pub failed: usize,

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::observe::{Milestone, Moment, Offset, Outcome, Source, Timeline};
 use crate::plan::Target;
 use crate::stats;
 
 /// When a VM passed a milestone
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Mark {
     /// Seconds from this VM's request.
     #[serde(serialize_with = "stats::micros")]
@@ -19,7 +19,7 @@ pub struct Mark {
 }
 
 /// One VM in one phase
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Row {
     /// Namespace of the VM.
     pub namespace: String,
@@ -41,10 +41,15 @@ pub struct Row {
     #[serde(rename = "requested_at_seconds", serialize_with = "stats::maybe_micros")]
     pub requested_at: Option<f64>,
     /// The wave in which it was asked, from 1; absent without waves.
+    #[serde(default)]
     pub wave: Option<u32>,
     /// The milestones that it passed.
     pub milestones: BTreeMap<Milestone, Mark>,
+    /// Milestones that it passed after a time that nobody knows: the process that sent its request was killed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unknown: Vec<Milestone>,
     /// Probe → when the guest answered it.
+    #[serde(default)]
     pub probes: BTreeMap<String, Mark>,
 }
 
@@ -73,6 +78,7 @@ impl Row {
             requested_at: timeline.at(Milestone::Requested).map(Offset::seconds),
             wave: None,
             milestones: milestones.collect(),
+            unknown: unknown(timeline),
             probes: probes(timeline),
         }
     }
@@ -92,6 +98,12 @@ impl Row {
             Outcome::Excluded => "Excluded",
         }
     }
+}
+
+/// The milestones that were passed without a known request to count from.
+fn unknown(timeline: &Timeline) -> Vec<Milestone> {
+    let passed = timeline.moments.keys().copied();
+    passed.filter(|_| timeline.untimed && !timeline.has(Milestone::Requested)).collect()
 }
 
 /// The answers of a guest, in seconds from its request.

@@ -1,6 +1,6 @@
 //! Thresholds against a run: which phase each is about, its value, and whether it was crossed.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::observe::Milestone;
 use crate::record::{PhaseKind, PhaseName, PhaseRecord, RunRecord};
@@ -8,12 +8,12 @@ use crate::stats::threshold::{Facts, PhaseWord, Place, Unit, Value};
 use crate::stats::{Threshold, maybe_micros, micros};
 
 /// A threshold and its value
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ThresholdBlock {
     /// The condition as it was given: the run is a failure where it holds.
     pub condition: String,
     /// The run that it is about, where there are several.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<String>,
     /// The phase that it is about; absent when the run has none that fits.
     pub phase: Option<PhaseName>,
@@ -27,10 +27,41 @@ pub struct ThresholdBlock {
     /// The value; absent when not reached or unknown.
     #[serde(serialize_with = "maybe_micros")]
     pub value: Option<f64>,
-    /// Why there is no value: `not reached`, or `unknown`.
-    pub missing: Option<&'static str>,
+    /// Why there is no value.
+    pub missing: Option<Missing>,
     /// Whether the condition holds.
     pub crossed: bool,
+}
+
+impl ThresholdBlock {
+    /// The phase, or both phases of a ratio; empty when the run has none that fits.
+    pub fn places(&self) -> String {
+        match (self.phase, self.against) {
+            (Some(phase), Some(against)) => format!("{phase} / {against}"),
+            (phase, _) => phase.map_or_else(String::new, |phase| phase.to_string()),
+        }
+    }
+}
+
+/// Why a threshold has no value
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Missing {
+    /// Too few VMs arrived: larger than any number.
+    #[serde(rename = "not reached")]
+    NotReached,
+    /// There is none.
+    #[serde(rename = "unknown")]
+    Unknown,
+}
+
+impl Missing {
+    /// The word used in JSON and tables.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::NotReached => "not reached",
+            Self::Unknown => "unknown",
+        }
+    }
 }
 
 /// A phase that is there, or will be
@@ -105,8 +136,8 @@ pub fn judge(thresholds: &[Threshold], record: &RunRecord, judged: Option<PhaseN
         };
         let (known, missing) = match value {
             Value::Known(value) => (Some(value), None),
-            Value::NotReached => (None, Some("not reached")),
-            Value::Unknown => (None, Some("unknown")),
+            Value::NotReached => (None, Some(Missing::NotReached)),
+            Value::Unknown => (None, Some(Missing::Unknown)),
         };
         ThresholdBlock {
             condition: threshold.text.clone(),
@@ -181,7 +212,7 @@ mod tests {
         );
         let shown: Vec<_> = blocks
             .iter()
-            .map(|block| (block.phase.unwrap().to_string(), block.missing, block.crossed))
+            .map(|block| (block.phase.unwrap().to_string(), block.missing.map(Missing::word), block.crossed))
             .collect();
         assert_eq!(
             shown,

@@ -1,13 +1,13 @@
 //! The waves of a phase: when each left, and how its VMs fared.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::observe::{Milestone, Outcome, Timeline};
 use crate::record::PhaseRecord;
 use crate::stats::{self, Sample, Summary};
 
 /// One wave of a phase
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct WaveBlock {
     /// Which wave, from 1.
     pub wave: u32,

@@ -15,13 +15,15 @@
 //! The growth of stages is asked only where the ratio is not good, so that nobody tunes what is fast. Where a line names
 //! two causes, nothing that was measured tells them apart, and the advice says so. Nothing fits: no advice.
 
-use serde::Serialize;
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
 
 use super::{Level, Quantile, Sample};
 use crate::observe::Milestone;
 
 /// What may hold a storm up
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Cause {
     /// Disks are slow or volumes are not there.
@@ -79,14 +81,14 @@ impl Cause {
 }
 
 /// A cause that the data supports
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Advice {
     /// The cause.
     pub cause: Cause,
     /// What speaks for it, one sentence each.
     pub because: Vec<String>,
     /// What the guide advises.
-    pub hints: Vec<&'static str>,
+    pub hints: Vec<Cow<'static, str>>,
 }
 
 /// The mean of a stage in the baseline and in the storm, in seconds
@@ -168,7 +170,11 @@ impl Advice {
         let because = |cause: Cause| {
             found.iter().filter(move |(of, _)| *of == cause).map(|(_, sentence)| sentence.clone()).collect()
         };
-        let advice = |cause: Cause| Self { cause, because: because(cause), hints: cause.hints().to_vec() };
+        let advice = |cause: Cause| Self {
+            cause,
+            because: because(cause),
+            hints: cause.hints().map(Cow::Borrowed).to_vec(),
+        };
         Cause::ALL.into_iter().map(advice).filter(|advice| !advice.because.is_empty()).collect()
     }
 }

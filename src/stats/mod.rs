@@ -50,6 +50,11 @@ pub(crate) fn maybe_micros<S: Serializer>(seconds: &Option<f64>, serializer: S) 
 }
 
 /// Seconds rounded to six decimals; adding zero turns a negative zero, as an empty sum is, into a plain one.
+///
+/// Beyond thirty years, which only a damaged file holds, there is nothing to round, and the way there would not be exact.
 pub(crate) fn round_to_micros(seconds: f64) -> f64 {
+    if seconds.abs() >= 1e9 {
+        return seconds;
+    }
     (seconds * 1e6).round() / 1e6 + 0.0
 }

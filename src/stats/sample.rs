@@ -31,6 +31,13 @@ impl Arrival {
     }
 }
 
+impl From<Option<f64>> for Arrival {
+    /// What did not arrive is missing.
+    fn from(seconds: Option<f64>) -> Self {
+        seconds.map_or(Self::Missing, Self::After)
+    }
+}
+
 /// Values that arrived, in ascending order, and the number of those that did not
 ///
 /// A missing value is *censored*: it is larger than every value that arrived, nobody knows by how much. An

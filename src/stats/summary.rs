@@ -1,6 +1,6 @@
 //! The statistics of one sample.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Level, Quantile, Sample, maybe_micros};
 
@@ -8,13 +8,14 @@ use super::{Level, Quantile, Sample, maybe_micros};
 ///
 /// Minimum, mean, standard deviation and maximum are over the `arrived` values; quantiles are over all `n`,
 /// with missing values as censored (see [`super::quantile`]).
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
     /// Size of the sample, missing values included and unknown ones not.
     pub n: usize,
     /// How many values arrived.
     pub arrived: usize,
     /// VMs that arrived after a time that nobody knows; they are not part of `n`.
+    #[serde(default)]
     pub unknown: usize,
     /// Smallest value.
     #[serde(rename = "min_seconds", serialize_with = "maybe_micros")]

@@ -8,7 +8,7 @@ mod grammar;
 
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::observe::{Milestone, Offset, Outcome, Timeline};
 
@@ -120,7 +120,7 @@ pub enum Operator {
 }
 
 /// What a limit is measured in
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Unit {
     /// Seconds.
@@ -208,6 +208,11 @@ impl Threshold {
             Operator::Below => value < self.limit,
             Operator::AtMost => value <= self.limit,
         }
+    }
+
+    /// Whether it has to be known when each request was sent.
+    pub fn needs_spread(&self) -> bool {
+        matches!(self.figure, Figure::Skew | Figure::Time(_, Statistic::Recovery(_)))
     }
 
     /// The milestones that it needs to be measured.

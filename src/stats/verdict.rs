@@ -18,12 +18,12 @@
 
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Level, Quantile, Sample};
 
 /// How good a storm was
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Grade {
     /// As expected of a healthy cluster.
@@ -55,7 +55,7 @@ impl fmt::Display for Grade {
 }
 
 /// A rule of the table
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Rule {
     /// How many times longer the storm took.
@@ -69,7 +69,7 @@ pub enum Rule {
 }
 
 /// What one rule found
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
     /// The rule.
     pub rule: Rule,
@@ -94,7 +94,7 @@ pub struct Evidence<'a> {
 }
 
 /// The verdict on a storm
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verdict {
     /// The grade.
     pub grade: Grade,
@@ -103,6 +103,7 @@ pub struct Verdict {
     /// Why, in one sentence.
     pub reason: String,
     /// What every rule found, in the order of the table.
+    #[serde(default)]
     pub findings: Vec<Finding>,
 }
 

@@ -45,6 +45,26 @@ fn runs_are_found_in_the_cluster_in_files_and_in_folders() {
 }
 
 #[test]
+fn reports_and_the_files_of_the_origin_tool_take_part_too() {
+    let cluster = with_runs(&[("monday", "2"), ("friday", "2")]);
+    let home = cluster.home.path();
+    let report = cluster.run(&["report", "--ns-prefix", "monday", "-o", "yaml"]).exits(0).stdout;
+    std::fs::write(home.join("monday.yaml"), report).unwrap();
+    let friday = folder(&cluster, "friday");
+    std::fs::remove_file(home.join(&friday).join("run.json")).unwrap();
+    let alone = |more: &[&str]| {
+        let program = cluster.program().env("KUBECONFIG", "/nonexistent");
+        program.run(&[&["compare", "monday.yaml", &friday, "-o", "json"], more].concat())
+    };
+    let document = alone(&[]).exits(0).json();
+    let phases = document["comparisons"][0]["phases"].as_array().unwrap();
+    assert_eq!(phases.iter().map(|phase| &phase["phase"]).collect::<Vec<_>>(), ["create", "storm"]);
+    assert_eq!((&document["runs"][0]["vms"], &document["runs"][1]["vms"]), (&2.into(), &2.into()));
+    alone(&["--fail-if", "storm.goal.p50>1us"]).exits(4);
+    alone(&["--fail-if", "skew>1s"]).exits(2).complains(&["do not say when each request was sent"]);
+}
+
+#[test]
 fn thresholds_are_about_every_run_but_the_baseline() {
     let cluster = with_runs(&[("monday", "2"), ("friday", "2"), ("sunday", "2")]);
     let compare = |condition| {
@@ -78,7 +98,7 @@ fn what_cannot_be_compared_is_refused() {
     cluster
         .run(&["compare", "small", "odd.json"])
         .exits(1)
-        .complains(&["odd.json cannot be read", "run.json"]);
+        .complains(&["odd.json cannot be read", "it is damaged"]);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The program as a user meets it.
 
+mod adopt;
 mod bad_input;
 mod cleanup;
 mod cleanup_cut_short;
@@ -7,7 +8,10 @@ mod compare;
 mod connection;
 mod dry_run;
 mod find_max;
+mod formats;
+mod full;
 mod hostile;
+mod html;
 mod interrupt;
 mod kubectl;
 mod lifecycle;

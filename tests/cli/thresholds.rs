@@ -70,7 +70,8 @@ fn a_crossed_threshold_wins_over_missed_vms() {
     let cluster = Cluster::instant();
     let prone = ["run", "--end", "3", "--probe", "none", "--timeout", "2s"];
     std::fs::write(cluster.home.path().join("vm.yaml"), STUCK).unwrap();
-    let args: Vec<&str> = prone.iter().copied().chain(["--no-storm", "-f", "vm.yaml"]).collect();
+    let args: Vec<&str> =
+        prone.iter().copied().chain(["--no-storm", "-f", "vm.yaml", "--skip-preflight"]).collect();
     cluster.run(&args).exits(3);
     cluster.run(&["report"]).exits(3);
     cluster.run(&["report", "--fail-if", "failed>3"]).exits(3).prints(&["kept"]);

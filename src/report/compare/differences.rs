@@ -44,13 +44,15 @@ fn facts(record: &RunRecord) -> Vec<(&'static str, Weight, Option<String>)> {
     let (plan, cluster) = (&record.plan, &record.facts);
     let probe = super::deciding(record).map_or_else(|| "none".to_owned(), |probe| probe.to_string());
     let number = |number: Option<usize>| number.map(|number| number.to_string());
+    // The results of another tool say nothing about requests.
     let setting = |of: fn(&PhaseSettings) -> String| {
-        record.last_of(PhaseKind::Storm).or(record.last_phase()).map(|phase| of(&phase.settings))
+        let phase = record.last_of(PhaseKind::Storm).or(record.last_phase())?;
+        (phase.settings.concurrency > 0).then(|| of(&phase.settings))
     };
     vec![
         ("number of VMs", Weight::Refused, Some(plan.size().to_string())),
         ("probe", Weight::NotProbed, Some(probe)),
-        ("VM manifest", Weight::Warned, Some(template(&plan.template))),
+        ("VM manifest", Weight::Warned, template(&plan.template)),
         ("power switched", Weight::Warned, setting(|settings| format!("{:?}", settings.via).to_lowercase())),
         ("requests at once", Weight::Warned, setting(|settings| settings.concurrency.to_string())),
         (
@@ -67,11 +69,13 @@ fn facts(record: &RunRecord) -> Vec<(&'static str, Weight, Option<String>)> {
 }
 
 /// What the VMs were made from: a file by its content, whatever its name is.
-fn template(template: &TemplateSource) -> String {
+fn template(template: &TemplateSource) -> Option<String> {
     match template {
-        TemplateSource::ContainerDisk { image } => format!("built-in, {image}"),
+        TemplateSource::ContainerDisk { image } => Some(format!("built-in, {image}")),
+        TemplateSource::File { sha256, .. } if sha256.is_empty() => None,
         TemplateSource::File { sha256, .. } => {
-            format!("sha256 {}", sha256.chars().take(12).collect::<String>())
+            Some(format!("sha256 {}", sha256.chars().take(12).collect::<String>()))
         }
+        adopted @ TemplateSource::Adopted { .. } => Some(adopted.to_string()),
     }
 }

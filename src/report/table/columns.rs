@@ -139,6 +139,7 @@ fn seconds(row: &Row, milestone: Milestone, with_marks: bool) -> String {
     // Keeps the digits in one column where some values carry a mark and others do not.
     let blank = if with_marks { "   " } else { "" };
     match row.milestones.get(&milestone) {
+        None if row.unknown.contains(&milestone) => format!("unknown{blank}"),
         None => format!("-{blank}"),
         Some(mark) if mark.source == Source::Stamped => format!("{:.2}{STAMPED}", mark.seconds),
         Some(mark) if mark.source == Source::Late => format!("{:.2}{LATE}", mark.seconds),

@@ -25,7 +25,8 @@ pub(super) fn write(page: &mut Page, phase: &PhaseBlock) {
     times(page, phase);
     unknown(page, phase);
     outliers(page, phase);
-    if phase.kind == PhaseKind::Storm {
+    // Without the spread of the requests there is no recovery curve.
+    if phase.kind == PhaseKind::Storm && phase.spans.request_skew.is_some() {
         recovery(page, phase);
     }
     if let (Some(requests), Some(accepts)) = (phase.spans.request_skew, phase.spans.accept_skew) {
@@ -171,7 +172,15 @@ fn effort(page: &mut Page, phase: &PhaseBlock) {
     if effort.retried_vms > 0 || effort.throttled_answers > 0 {
         page.labelled("Requests", &requests(effort));
     }
-    if effort.watch_restarts > 0 || effort.watch_gaps > 0 {
+    if phase.continued > 0 {
+        let times = words::count(u64::from(phase.continued), "time");
+        let gap = match effort.watch_gap {
+            gap if gap > 0.0 => format!("; not watched for {}", words::seconds(gap)),
+            _ => String::new(),
+        };
+        page.labelled("Continued", &format!("{times}{gap}"));
+    }
+    if effort.watch_restarts > 0 || (effort.watch_gaps > 0 && phase.continued == 0) {
         let restarts = words::count(effort.watch_restarts, "restart");
         let gaps = words::count(effort.watch_gaps as u64, "gap");
         page.labelled(

@@ -42,6 +42,15 @@ fn colour_adds_nothing_but_styles() {
 }
 
 #[test]
+fn the_guides_run_in_colour_at_80_and_140_columns() {
+    for width in [80, 140] {
+        let layout = Layout { width, paint: Paint::Ansi, ..Layout::default() };
+        let coloured = table(&fixtures::guide(), layout).replace('\u{1b}', "ESC");
+        insta::assert_snapshot!(format!("the_guides_run_in_colour_at_{width}_columns"), coloured);
+    }
+}
+
+#[test]
 fn ping_has_a_column_once_guests_are_probed() {
     let probed = plain(&fixtures::probed());
     insta::assert_snapshot!(probed);
@@ -161,4 +170,16 @@ fn ten_thousand_vms_fit_on_a_page_until_all_are_wanted() {
 fn headers_can_be_left_out() {
     let text = table(&fixtures::small(), Layout { headers: false, ..Layout::default() });
     assert!(!text.contains("Running(s)") && text.contains("Statistics:"), "{text}");
+}
+
+#[test]
+fn unknown_times_and_continued_phases_are_told() {
+    let report = Report::of(&fixtures::continued(), &Selection::default());
+    let text =
+        report.table(&Layout { width: 80, wide: false, title: true, headers: true, paint: Paint::Plain });
+    assert!(text.contains("  Continued:              2 times; not watched for 12.30s\n"), "{text}");
+    assert!(!text.contains("Watch:"), "{text}");
+    let row = |line: &&str| line.starts_with("boot-storm-test-1 ") && line.contains("unknown");
+    assert_eq!(text.lines().filter(row).count(), 1, "{text}");
+    assert!(text.contains("Unknown times:          1 of the successes"), "{text}");
 }

@@ -3,7 +3,7 @@
 use super::grid::{Column, Grid};
 use super::{Page, words};
 use crate::report::paint::Tone;
-use crate::report::thresholds::ThresholdBlock;
+use crate::report::thresholds::{Missing, ThresholdBlock};
 use crate::report::view::Report;
 use crate::stats::threshold::Unit;
 
@@ -23,11 +23,7 @@ pub(in crate::report) fn block(page: &mut Page, thresholds: &[ThresholdBlock]) {
         Grid::new([Column::words(""), Column::words(""), Column::numbers(""), Column::words("")].into());
     for threshold in thresholds {
         let (tone, word) = if threshold.crossed { (Tone::Bad, "crossed") } else { (Tone::Good, "kept") };
-        let place = threshold.phase.map(|phase| match threshold.against {
-            Some(against) => format!("{phase} / {against}"),
-            None => phase.to_string(),
-        });
-        let places = [threshold.run.clone(), place];
+        let places = [threshold.run.clone(), Some(threshold.places())];
         let places: Vec<String> = places.into_iter().flatten().collect();
         let value = value(threshold);
         let condition = format!("  {}", threshold.condition);
@@ -41,8 +37,10 @@ pub(in crate::report) fn block(page: &mut Page, thresholds: &[ThresholdBlock]) {
 }
 
 /// The value of a threshold, as people read it.
-fn value(threshold: &ThresholdBlock) -> String {
-    let Some(value) = threshold.value else { return threshold.missing.unwrap_or("unknown").to_owned() };
+pub(in crate::report) fn value(threshold: &ThresholdBlock) -> String {
+    let Some(value) = threshold.value else {
+        return threshold.missing.unwrap_or(Missing::Unknown).word().to_owned();
+    };
     match threshold.unit {
         Unit::Seconds => words::seconds(value),
         Unit::Ratio => format!("{value:.2}x"),
