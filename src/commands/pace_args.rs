@@ -72,6 +72,7 @@ impl PaceArgs {
             },
             phase_timeout_seconds: self.phase_timeout.map(|limit| limit.as_secs().max(1)),
             abort_if_failed: self.abort_if_failed,
+            ..PhaseSettings::default()
         }
     }
 }

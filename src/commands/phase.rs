@@ -7,6 +7,7 @@ use super::pace_args::{DryRun, DryRunArgs, PaceArgs};
 use super::plan_args::{AssertedArgs, RunArgs};
 use super::save_args::SaveArgs;
 use super::session::{Context, Session};
+use super::shape_args::{self, ShapeArgs};
 use super::show;
 use super::threshold_args::FailIfArgs;
 use crate::cluster::machines;
@@ -16,7 +17,7 @@ use crate::failure::Failure;
 use crate::observe::Outcome;
 use crate::phases::timed::{self, Cut, Work};
 use crate::plan::{Template, TemplateSource};
-use crate::record::{PhaseKind, PhaseRecord, RunRecord, lifecycle};
+use crate::record::{PhaseKind, PhaseRecord, PhaseSettings, RunRecord, lifecycle};
 
 /// Flags of create, stop and storm
 #[derive(Debug, Clone, Args)]
@@ -25,6 +26,8 @@ pub struct PhaseArgs {
     pub run: RunArgs,
     #[command(flatten)]
     pub pace: PaceArgs,
+    #[command(flatten)]
+    pub shape: ShapeArgs,
     #[command(flatten)]
     pub asserted: AssertedArgs,
     #[command(flatten)]
@@ -35,10 +38,23 @@ pub struct PhaseArgs {
     pub fail_if: FailIfArgs,
 }
 
+/// What a phase is in a series of storms; by default it is in none
+#[derive(Debug, Clone, Default)]
+pub struct Role {
+    /// How many VMs take part at most.
+    pub size: Option<u32>,
+    /// Whether it only warms caches up.
+    pub warm_up: bool,
+    /// The settings of the storm before it, whose shape and order it shares.
+    pub like: Option<PhaseSettings>,
+    /// The command that goes on; that of the phase when absent.
+    pub again: Option<String>,
+}
+
 /// Runs one timed phase as a command of its own.
 pub async fn command(context: &Context, kind: PhaseKind, args: &PhaseArgs) -> Result<Exit, Failure> {
     let session = context.connect().await?;
-    let record = run(&session, kind, args).await?;
+    let record = run(&session, kind, args, &Role::default()).await?;
     let Some(record) = record else { return Ok(Exit::Good) };
     let last = record.last_phase();
     let thresholds = args.fail_if.judge(&record, last.map(|phase| phase.name));
@@ -52,7 +68,12 @@ pub async fn command(context: &Context, kind: PhaseKind, args: &PhaseArgs) -> Re
 }
 
 /// Runs one timed phase; gives the record as it is afterwards, or nothing after a dry run.
-pub async fn run(session: &Session, kind: PhaseKind, args: &PhaseArgs) -> Result<Option<RunRecord>, Failure> {
+pub async fn run(
+    session: &Session,
+    kind: PhaseKind,
+    args: &PhaseArgs,
+    role: &Role,
+) -> Result<Option<RunRecord>, Failure> {
     let prefix = &args.run.prefix;
     let (mut record, mut store) = session.load(prefix).await?;
     args.asserted.check(&record.plan)?;
@@ -62,6 +83,7 @@ pub async fn run(session: &Session, kind: PhaseKind, args: &PhaseArgs) -> Result
     };
     let step = lifecycle::next(&record, kind).map_err(refused)?;
     args.fail_if.check_before(&record, step.name())?;
+    settings(args, &record, step, role)?;
     let template = match kind {
         PhaseKind::Create => Some(template(session, &record).await?),
         _ => None,
@@ -81,7 +103,7 @@ pub async fn run(session: &Session, kind: PhaseKind, args: &PhaseArgs) -> Result
             return Err(failure);
         }
     };
-    let outcome = locked(session, kind, args, &mut record, store, &lock, template.as_ref()).await;
+    let outcome = locked(session, kind, args, role, &mut record, store, &lock, template.as_ref()).await;
     lock.release().await;
     outcome.map(|()| Some(record))
 }
@@ -90,6 +112,7 @@ async fn locked(
     session: &Session,
     kind: PhaseKind,
     args: &PhaseArgs,
+    role: &Role,
     record: &mut RunRecord,
     mut store: crate::cluster::store::RunStore,
     lock: &crate::cluster::lease::Held,
@@ -97,20 +120,28 @@ async fn locked(
 ) -> Result<(), Failure> {
     let prefix = record.plan.prefix.clone();
     let step = lifecycle::next(record, kind).map_err(|refusal| Failure::new(refusal.why))?;
+    let settings = settings(args, record, step, role)?;
+    if matches!(step, lifecycle::Step::Begin(_)) {
+        let vms = settings.size.unwrap_or_else(|| record.plan.size()) as usize;
+        if let Some(note) = shape_args::note(settings.shape, vms) {
+            session.console.say(&note);
+        }
+    }
     store.set_holder(lock.holder());
     let progress = Progress::new(session.console);
     let work = Work {
         cluster: &session.cluster,
         lock,
         step,
-        settings: args.pace.settings(),
+        settings,
         template,
         interrupt: session.interrupt.clone(),
         events: &|event| progress.hear(event),
     };
     let outcome = timed::run(work, record, store).await;
     progress.finish();
-    let again = format!("go on: kubectl bootstorm {} --ns-prefix {prefix}", kind.word());
+    let again = role.again.clone().unwrap_or_else(|| kind.word().to_owned());
+    let again = format!("go on: kubectl bootstorm {again} --ns-prefix {prefix}");
     let cut =
         outcome.map_err(|trouble| Failure::from(trouble).hint(format!("what was saved is kept; {again}")))?;
     match cut {
@@ -146,6 +177,18 @@ async fn locked(
     }
 }
 
+/// The settings of a phase; fails where flags contradict how it was begun.
+fn settings(
+    args: &PhaseArgs,
+    record: &RunRecord,
+    step: lifecycle::Step,
+    role: &Role,
+) -> Result<PhaseSettings, Failure> {
+    let (shape, order) = args.shape.resolve(record, step, role.like.as_ref())?;
+    let Role { size, warm_up, .. } = *role;
+    Ok(PhaseSettings { shape, order, size, warm_up, ..args.pace.settings() })
+}
+
 /// The manifest that the run's VMs are made from.
 async fn template(session: &Session, record: &RunRecord) -> Result<Template, Failure> {
     match &record.plan.template {
@@ -172,7 +215,8 @@ async fn template(session: &Session, record: &RunRecord) -> Result<Template, Fai
 
 /// The exit code that a finished phase deserves.
 pub fn exit_of(phase: &PhaseRecord) -> Exit {
-    if phase.count(Outcome::Reached) == phase.timelines.len() { Exit::Good } else { Exit::Missed }
+    let wanted = phase.timelines.len() - phase.set_aside().count();
+    if phase.count(Outcome::Reached) == wanted { Exit::Good } else { Exit::Missed }
 }
 
 /// The VMs of a run that exist, for a dry run.

@@ -8,16 +8,18 @@ use tokio::sync::watch;
 use super::adopt_args::AdoptArgs;
 use super::cleanup::{self, CleanupArgs};
 use super::pace_args::{DryRun, DryRunArgs, PaceArgs};
-use super::phase::{self, PhaseArgs, exit_of};
+use super::phase::{self, PhaseArgs, Role, exit_of};
 use super::plan_args::{AssertedArgs, PlanArgs, Resolved, RunArgs};
 use super::preflight::PreflightArgs;
 use super::presentation::Output;
+use super::repeat::{self, RepeatArgs};
 use super::sandbox_args::SandboxArgs;
 use super::save_args::SaveArgs;
 use super::session::{Context, Session};
 use super::setup::{self, SetupArgs};
+use super::shape_args::ShapeArgs;
 use super::threshold_args::{FailIfArgs, will_be};
-use super::{show, values};
+use super::{series, show, values};
 use crate::cluster::Connection;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -55,11 +57,16 @@ pub struct RunCommand {
     pub preflight: PreflightArgs,
     #[command(flatten)]
     pub pace: PaceArgs,
+    /// When the starts of the storm leave; create and stop send all at once.
+    #[command(flatten)]
+    pub launch: ShapeArgs,
+    #[command(flatten)]
+    pub repeat: RepeatArgs,
     /// Time limit for the whole run; when it is over, the run ends as with Ctrl-C and can be continued
     #[arg(long, value_name = "DURATION", value_parser = values::limit)]
     pub run_timeout: Option<Duration>,
     /// End after create: measure the baseline only
-    #[arg(long)]
+    #[arg(long, conflicts_with = "repeat")]
     pub no_storm: bool,
     /// Delete everything at the end
     #[arg(long)]
@@ -88,12 +95,11 @@ pub async fn command(context: &Context, args: &RunCommand) -> Result<Exit, Failu
         return Err(Failure::usage("--cleanup would ask at the end, and there is no terminal to ask on")
             .hint("pass --yes too"));
     }
-    if args.sandbox {
-        let (expected, judged) = expected(args, &resolved.plan, None);
-        args.fail_if.check(&expected, judged)?;
-    } else {
+    if !args.sandbox {
         return within(args.run_timeout, context.connect().await?, args, resolved).await;
     }
+    let (expected, judged) = expected(args, &resolved.plan, None);
+    args.fail_if.check(&expected, judged)?;
     let mut sandbox = args.shape.start(0).await?;
     let console = context.console();
     let kubeconfig = sandbox.private_kubeconfig()?;
@@ -172,13 +178,14 @@ async fn phases(session: &Session, args: &RunCommand, resolved: Resolved) -> Res
     let phase = PhaseArgs {
         run: args.run.clone(),
         pace: args.pace.clone(),
+        shape: ShapeArgs::default(),
         asserted: AssertedArgs::default(),
         dry_run: DryRunArgs { dry_run: DryRun::None },
         save: args.save.clone(),
         // They are judged over the whole run, at its end.
         fail_if: FailIfArgs::default(),
     };
-    let kinds: &[PhaseKind] = if args.no_storm {
+    let kinds: &[PhaseKind] = if args.no_storm || args.repeat.repeat.is_some() {
         &[PhaseKind::Create]
     } else {
         &[PhaseKind::Create, PhaseKind::Stop, PhaseKind::Storm]
@@ -189,7 +196,9 @@ async fn phases(session: &Session, args: &RunCommand, resolved: Resolved) -> Res
         if is_done(&record, *kind) {
             continue;
         }
-        if let Some(after) = phase::run(session, *kind, &phase).await? {
+        let shape = if *kind == PhaseKind::Storm { args.launch.clone() } else { ShapeArgs::default() };
+        let phase = PhaseArgs { shape, ..phase.clone() };
+        if let Some(after) = phase::run(session, *kind, &phase, &Role::default()).await? {
             record = after;
         }
         if *kind == PhaseKind::Create && args.save.save_results {
@@ -197,8 +206,13 @@ async fn phases(session: &Session, args: &RunCommand, resolved: Resolved) -> Res
         }
         show_intermediate(session, &record, *kind, args)?;
     }
+    let mut thresholds = args.fail_if.judge(&record, judged);
+    if args.repeat.repeat.is_some() {
+        let storms = PhaseArgs { shape: args.launch.clone(), ..phase };
+        let repeated = repeat::run(session, &storms, &args.repeat, &args.fail_if).await?;
+        (record, thresholds) = (repeated.record, repeated.thresholds);
+    }
     let for_people = matches!(session.output, Output::Table | Output::Wide);
-    let thresholds = args.fail_if.judge(&record, judged);
     match (for_people, args.no_storm) {
         (true, true) => show::phase(session, &record, PhaseKind::Create, thresholds.clone())?,
         (true, false) if created => show::rest(session, &record, thresholds.clone())?,
@@ -232,6 +246,17 @@ async fn phases(session: &Session, args: &RunCommand, resolved: Resolved) -> Res
 fn expected(args: &RunCommand, plan: &Plan, found: Option<&RunRecord>) -> (Vec<Expected>, Option<PhaseName>) {
     let mut phases: Vec<Expected> =
         found.map_or_else(Vec::new, |record| record.phases.iter().map(Expected::from).collect());
+    if let Some(storms) = args.repeat.repeat {
+        let first = found.map_or(1, |record| match record.series.last() {
+            Some(series) if !args.repeat.fresh => series.first,
+            _ => record.next_storm(),
+        });
+        let mut phases = series::expected(found, first, storms, |name| will_be(plan, name));
+        if found.is_none_or(|record| record.baseline().is_none()) {
+            phases.insert(0, will_be(plan, PhaseName::CREATE));
+        }
+        return (phases, Some(PhaseName { kind: PhaseKind::Storm, number: first }));
+    }
     let first = |kind| PhaseName { kind, number: 1 };
     let kinds: &[PhaseKind] = if args.no_storm {
         &[PhaseKind::Create]

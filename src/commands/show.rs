@@ -51,19 +51,22 @@ pub(super) fn rest(
     write(session.into(), &Report::of(record, &selection).with_thresholds(thresholds), false)
 }
 
+/// Shows what the search for the largest storm found: for people that block alone, for programs everything.
+pub(super) fn capacity(session: &Session, record: &RunRecord) -> Result<(), Failure> {
+    let report = Report::of(record, &Selection::default());
+    if !matches!(session.output, Output::Table | Output::Wide) {
+        return write(session.into(), &report, true);
+    }
+    session.console.data(&report.capacity_table(&layout(&session.into(), true)))
+}
+
 /// Shows a report.
 pub(super) fn report(screen: impl Into<Screen>, report: &Report) -> Result<(), Failure> {
     write(screen.into(), report, true)
 }
 
 fn write(screen: Screen, report: &Report, title: bool) -> Result<(), Failure> {
-    let layout = Layout {
-        width: screen.console.width(),
-        wide: screen.output == Output::Wide,
-        title,
-        headers: screen.headers,
-        paint: if screen.console.paints_stdout() { Paint::Ansi } else { Paint::Plain },
-    };
+    let layout = layout(&screen, title);
     let text = match screen.output {
         Output::Table | Output::Wide => Ok(report.table(&layout)),
         Output::Json => report.json(),
@@ -78,4 +81,14 @@ fn write(screen: Screen, report: &Report, title: bool) -> Result<(), Failure> {
     };
     let text = text.map_err(|error: Unwritable| Failure::new("the report cannot be shown").because(error))?;
     screen.console.data(&text)
+}
+
+fn layout(screen: &Screen, title: bool) -> Layout {
+    Layout {
+        width: screen.console.width(),
+        wide: screen.output == Output::Wide,
+        title,
+        headers: screen.headers,
+        paint: if screen.console.paints_stdout() { Paint::Ansi } else { Paint::Plain },
+    }
 }

@@ -2,8 +2,12 @@
 
 use clap::Args;
 
+use super::find_max::{self, FindMaxArgs};
+use super::pace_args::DryRun;
 use super::phase::{self, PhaseArgs};
+use super::repeat::{self, RepeatArgs};
 use super::session::Context;
+use super::show;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::record::PhaseKind;
@@ -19,13 +23,41 @@ Examples:
   kubectl bootstorm storm --ns-prefix boot-storm-test
 
   # Every VM in the table, and all results as files
-  kubectl bootstorm storm -o wide --save-results")]
+  kubectl bootstorm storm -o wide --save-results
+
+  # In waves of 50, the next one when the last is up
+  kubectl bootstorm storm --wave 50/ready
+
+  # Five storms with their spread, after one that warms caches up
+  kubectl bootstorm storm --repeat 6 --warm-up --rest 60s
+
+  # The largest storm of which 95 % are reachable within two minutes
+  kubectl bootstorm storm --find-max --goal 'reachable.p95<120s' --budget 1h")]
 pub struct StormArgs {
     #[command(flatten)]
     pub phase: PhaseArgs,
+    #[command(flatten)]
+    pub repeat: RepeatArgs,
+    #[command(flatten)]
+    pub find_max: FindMaxArgs,
 }
 
 /// Runs the command.
 pub async fn command(context: &Context, args: &StormArgs) -> Result<Exit, Failure> {
-    phase::command(context, PhaseKind::Storm, &args.phase).await
+    if args.repeat.repeat.is_none() && !args.find_max.find_max {
+        return phase::command(context, PhaseKind::Storm, &args.phase).await;
+    }
+    if args.phase.dry_run.dry_run == DryRun::Client {
+        return Err(Failure::usage("--dry-run shows one phase, not a series of storms")
+            .hint("leave out --repeat or --find-max"));
+    }
+    let session = context.connect().await?;
+    if args.find_max.find_max {
+        return find_max::command(&session, &args.phase, &args.find_max, args.repeat.fresh).await;
+    }
+    let fail_if = &args.phase.fail_if;
+    let repeated = repeat::run(&session, &args.phase, &args.repeat, fail_if).await?;
+    show::phase(&session, &repeated.record, PhaseKind::Storm, repeated.thresholds.clone())?;
+    args.phase.save.save(session.console, &repeated.record)?;
+    Ok(fail_if.exit(&session, &repeated.thresholds, repeated.exit))
 }

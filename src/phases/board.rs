@@ -1,6 +1,7 @@
 //! Where a phase stands: its timelines, who is still on the way, and whose time is up.
 
 mod limits;
+mod waves;
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
@@ -17,6 +18,7 @@ use crate::plan::Target;
 use crate::probe::Probe;
 use crate::record::{Gap, PhaseRecord};
 use limits::Limit;
+use waves::Waves;
 
 /// Within this time after taking over, every guest that can answer has answered.
 const FIRST_ROUND: Duration = Duration::from_secs(3);
@@ -39,8 +41,8 @@ pub(super) struct Board<'a> {
     events: Listener<'a>,
     /// Requests that gave no final answer yet.
     unanswered: usize,
-    /// Requests that are not sent yet.
-    unsent: usize,
+    /// Which waves are sent and through.
+    waves: Waves,
     /// VMs whose outcome is open.
     pending: usize,
     /// VMs that take part.
@@ -90,7 +92,7 @@ impl<'a> Board<'a> {
             targets,
             events,
             unanswered: 0,
-            unsent: 0,
+            waves: Waves::default(),
             pending,
             participants,
             failed,
@@ -107,20 +109,15 @@ impl<'a> Board<'a> {
         Duration::from_secs(self.phase.settings.timeout_seconds)
     }
 
-    /// Says how many requests will be answered.
-    pub(super) fn expect_answers(&mut self, requests: usize) {
-        self.unanswered = requests;
-        self.unsent = requests;
+    /// Says whose requests will be answered.
+    pub(super) fn expect_answers(&mut self, asked: &[u32]) {
+        self.unanswered = asked.len();
+        self.waves = Waves::new(&self.phase, asked);
     }
 
     /// Whether every VM is through and every request answered.
     pub(super) fn is_over(&self) -> bool {
         self.pending == 0 && self.unanswered == 0
-    }
-
-    /// Whether there is nothing left to send.
-    pub(super) fn is_sent(&self) -> bool {
-        self.unsent == 0
     }
 
     /// Whether every request was answered.
@@ -239,7 +236,7 @@ impl<'a> Board<'a> {
             Launched::Sent { target, at } => {
                 let offset = self.clock.at(at);
                 let deadline = at + self.timeout();
-                self.unsent -= 1;
+                self.waves.sent(target);
                 self.timeline(target).see(Milestone::Requested, offset);
                 self.deadlines.push(Reverse((deadline, target, Limit::State)));
                 (self.events)(&Event::Sent);
@@ -248,7 +245,6 @@ impl<'a> Board<'a> {
                 None
             }
             Launched::Skipped => {
-                self.unsent -= 1;
                 self.unanswered -= 1;
                 None
             }
@@ -319,6 +315,7 @@ impl<'a> Board<'a> {
         timeline.outcome = outcome;
         timeline.reason.clone_from(&reason);
         self.pending -= 1;
+        self.waves.over(target);
         self.failed += usize::from(matches!(outcome, Outcome::Failed | Outcome::TimedOut));
         self.dirty = true;
         (self.events)(&Event::Ended { target: self.targets[target as usize].clone(), outcome, reason });

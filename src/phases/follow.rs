@@ -66,6 +66,7 @@ pub(super) async fn follow(mut following: Following<'_>, board: &mut Board<'_>) 
             give_up_at.get_or_insert_with(|| monotonic_now() + TRAILING);
         }
         probe_whom_it_is_due(board, following.probing);
+        following.launching.release(board.waves_through());
         let until = [board.next_deadline(), give_up_at, phase_ends_at].into_iter().flatten().min();
         let until = until.unwrap_or_else(|| monotonic_now() + Duration::from_secs(3600));
         tokio::select! {
@@ -80,9 +81,8 @@ pub(super) async fn follow(mut following: Following<'_>, board: &mut Board<'_>) 
                 board.hear(received, following.cluster.server_now());
             }
             Some(launched) = following.launching.next() => {
-                let sending = !board.is_sent();
                 board.launched(launched);
-                if sending && board.is_sent() {
+                if board.take_wave_sent() {
                     // When each VM was asked is what no timestamp of the server can tell later.
                     tick.reset_immediately();
                 }

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::board::Board;
 use super::event::{Event, Listener};
 use super::follow::{Following, follow};
-use super::launch::launch;
+use super::launch::{Launch, Scheduled};
 use super::probing::Probing;
 use super::saving::{Saver, put_phase};
 use super::{Interrupt, adopted, lineup, probers, resume};
@@ -21,6 +21,7 @@ use crate::cluster::scope::Scope;
 use crate::cluster::store::RunStore;
 use crate::cluster::{Cluster, Kind, Trouble, machines};
 use crate::observe::{Change, Clock, Fold, Milestone, Receipt, Timeline};
+use crate::plan::shape::Due;
 use crate::plan::{Target, Template};
 use crate::record::lifecycle::Step;
 use crate::record::{PhaseKind, PhaseName, PhaseRecord, PhaseSettings, PhaseState, RunRecord, Via};
@@ -110,11 +111,18 @@ pub async fn run(work: Work<'_>, record: &mut RunRecord, store: RunStore) -> Res
     for change in &first {
         board.apply(change, listed);
     }
-    board.expect_answers(requests.len());
+    let asked: Vec<u32> = requests.iter().map(|scheduled| scheduled.target).collect();
+    board.expect_answers(&asked);
     let patience = Duration::from_secs(work.settings.timeout_seconds);
     let guard = work.lock.guard();
-    let launching =
-        launch(work.cluster, requests, work.settings.concurrency, patience, &work.interrupt, &guard);
+    let launch = Launch {
+        cluster: work.cluster,
+        concurrency: work.settings.concurrency,
+        patience,
+        interrupt: &work.interrupt,
+        guard: &guard,
+    };
+    let launching = launch.begin(requests);
     let following = Following {
         cluster: work.cluster,
         record,
@@ -163,11 +171,12 @@ impl LineUp<'_> {
             let left_out = if record.plan.is_adopted() {
                 lineup::leave_out_adopted(phase, adopted, machines, alive)
             } else {
-                lineup::leave_out(phase, targets, machines, first)
+                lineup::leave_out(phase, record, targets, machines, first)
             };
             for (target, reason) in left_out {
                 (work.events)(&Event::LeftOut { target, reason });
             }
+            lineup::line_up(phase, record);
             return HashSet::new();
         }
         // A VM that was made anew is not ours: it counts as gone.
@@ -209,7 +218,10 @@ fn begin(work: &Work<'_>, record: &RunRecord, targets: u32) -> (PhaseRecord, Clo
     match record.phase(name) {
         Some(known) => {
             let mut phase = known.clone();
-            phase.settings = work.settings.clone();
+            // What was begun goes on in the shape in which it was begun.
+            let begun = std::mem::replace(&mut phase.settings, work.settings.clone());
+            let PhaseSettings { shape, order, size, warm_up, .. } = begun;
+            phase.settings = PhaseSettings { shape, order, size, warm_up, ..phase.settings };
             phase.state = PhaseState::Open;
             let clock = Clock::resume(phase.began, phase.server_ahead_micros, work.cluster.server_ahead());
             (phase, clock)
@@ -287,37 +299,45 @@ struct Known {
     alive: HashSet<Target>,
 }
 
-/// One request for every VM that takes part and whose request is not done already.
+/// One request for every VM that takes part and whose request is not done already, in the order of the queue.
+///
+/// In a phase that is continued, what is left keeps its distances, and the first of it leaves at once: what was missed
+/// while nobody was there must not become a storm of its own.
 fn requests(
     work: &Work<'_>,
     record: &RunRecord,
     phase: &PhaseRecord,
     targets: &[Target],
     known: &Known,
-) -> Result<Vec<(u32, Timed)>, Trouble> {
+) -> Result<Vec<Scheduled>, Trouble> {
     let mut requests = Vec::with_capacity(targets.len());
-    for (timeline, target) in phase.timelines.iter().zip(targets) {
-        if timeline.is_over() || known.done.contains(&timeline.target) {
+    let mut begin = None;
+    for (place, vm) in (0..).zip(phase.queue()) {
+        let (timeline, target) = (&phase.timelines[vm as usize], &targets[vm as usize]);
+        if timeline.is_over() || known.done.contains(&vm) {
             continue;
         }
         let (kind, via) = (phase.name.kind, work.settings.via);
-        if let Some(adoptee) = record.plan.adopted.get(timeline.target as usize) {
-            let Some(machine) = known.machines.get(target) else { continue };
-            let alive = known.alive.contains(target);
-            requests.push((timeline.target, adopted::request(adoptee, machine, kind, via, alive)?));
-            continue;
-        }
-        let request = match (kind, work.template) {
-            (PhaseKind::Create, Some(template)) => {
+        let adoptee = record.plan.adopted.get(vm as usize);
+        let request = match (kind, work.template, adoptee) {
+            (_, _, Some(adoptee)) => {
+                let Some(machine) = known.machines.get(target) else { continue };
+                adopted::request(adoptee, machine, kind, via, known.alive.contains(target))?
+            }
+            (PhaseKind::Create, Some(template), None) => {
                 machines::create(target, &manifest(record, template, target))?
             }
-            (PhaseKind::Create, None) => {
+            (PhaseKind::Create, None, None) => {
                 return Err(Trouble::new("create VMs", Kind::Invalid, "there is no manifest"));
             }
-            (PhaseKind::Stop, _) => machines::stop(target, via)?,
-            (PhaseKind::Storm, _) => machines::start(target, via)?,
+            (PhaseKind::Stop, _, None) => machines::stop(target, via)?,
+            (PhaseKind::Storm, _, None) => machines::start(target, via)?,
         };
-        requests.push((timeline.target, request));
+        let due = match phase.settings.shape.map_or(Due::After(Duration::ZERO), |shape| shape.due(place)) {
+            Due::After(time) => Due::After(time.saturating_sub(*begin.get_or_insert(time))),
+            wave @ Due::Wave(_) => wave,
+        };
+        requests.push(Scheduled { target: vm, due, request });
     }
     Ok(requests)
 }

@@ -3,11 +3,14 @@
 //! Pure: a plan is made from decided values, without clap and without a cluster.
 
 pub mod adoption;
+pub mod capacity;
 pub mod disks;
 pub mod manifest;
+pub mod order;
 pub mod prefix;
 pub mod secrets;
 pub mod selection;
+pub mod shape;
 pub mod sizing;
 pub mod target;
 pub mod template;
@@ -19,7 +22,9 @@ use crate::probe::ProbePlan;
 
 pub use adoption::{Adoptee, Setting, Switch};
 pub use disks::Disk;
+pub use order::Order;
 pub use selection::Selection;
+pub use shape::Shape;
 pub use target::Target;
 pub use template::{Template, TemplateFault, TemplateSource};
 

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-use super::{ClusterFacts, FORMAT, PhaseName, PhaseRecord, PhaseState, RunRecord, SetupRecord};
+use super::{ClusterFacts, FORMAT, PhaseName, PhaseRecord, PhaseState, RunRecord, Series, SetupRecord};
 use crate::observe::Outcome;
 use crate::plan::{Adoptee, Plan, adoption};
 
@@ -91,6 +91,8 @@ struct HeadDocument {
     setup: SetupRecord,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     restored: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    series: Vec<Series>,
 }
 
 /// Only the version, so that a newer format is recognised whatever else changed.
@@ -110,6 +112,7 @@ pub fn encode_plan(record: &RunRecord) -> String {
         facts: record.facts.clone(),
         setup: record.setup.clone(),
         restored: record.restored,
+        series: record.series.clone(),
     };
     serde_json::to_string_pretty(&head).unwrap_or_default()
 }
@@ -139,6 +142,7 @@ pub fn decode_head(plan_json: &str, parts_json: &str) -> Result<(RunRecord, Vec<
         facts: head.facts,
         setup: head.setup,
         restored: head.restored,
+        series: head.series,
         phases: Vec::new(),
     };
     Ok((record, parts))

@@ -8,6 +8,7 @@ pub mod facts;
 pub mod lifecycle;
 pub mod limit;
 pub mod phase;
+pub mod series;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -16,9 +17,11 @@ pub(crate) use bounded::at_most;
 pub use facts::{ClusterFacts, NodeKind, RateLimit, StorageClassFacts};
 pub use limit::FailureLimit;
 pub use phase::{
-    Gap, PhaseKind, PhaseName, PhaseRecord, PhaseSettings, PhaseState, ProbeHealth, SetupRecord, Via,
-    WatchHealth,
+    Gap, NOT_IN_STORM, PhaseKind, PhaseName, PhaseRecord, PhaseSettings, PhaseState, ProbeHealth,
+    SetupRecord, Via, WatchHealth,
 };
+
+pub use series::{Series, SeriesKind};
 
 use crate::observe::{Milestone, Outcome};
 use crate::plan::Plan;
@@ -51,6 +54,9 @@ pub struct RunRecord {
     /// When adopted VMs were given back as they were; nothing is done to them after that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restored: Option<Timestamp>,
+    /// Several storms that belong together, in the order in which they began.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub series: Vec<Series>,
     /// The phases so far, in the order in which they began.
     #[serde(default, deserialize_with = "at_most::<MOST_PHASES, _, _>")]
     pub phases: Vec<PhaseRecord>,
@@ -67,6 +73,7 @@ impl RunRecord {
             facts: ClusterFacts::default(),
             setup: SetupRecord::default(),
             restored: None,
+            series: Vec::new(),
             phases: Vec::new(),
         }
     }

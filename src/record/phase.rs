@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::FailureLimit;
 use crate::observe::{Milestone, Offset, Outcome, Timeline};
-use crate::plan::MOST_TARGETS;
+use crate::plan::{MOST_TARGETS, Order, Shape};
 
 /// The kinds of timed phases
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -147,6 +147,18 @@ pub struct PhaseSettings {
     /// How many failed VMs end the phase early.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub abort_if_failed: Option<FailureLimit>,
+    /// When the requests leave; all at once when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shape: Option<Shape>,
+    /// The order in which they leave.
+    #[serde(default, skip_serializing_if = "Order::is_name")]
+    pub order: Order,
+    /// How many VMs take part at most; the others are set aside.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<u32>,
+    /// It warms caches up, and does not count among the repetitions.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub warm_up: bool,
 }
 
 impl Default for PhaseSettings {
@@ -158,9 +170,16 @@ impl Default for PhaseSettings {
             ping_timeout_seconds: PING_TIMEOUT_SECONDS,
             phase_timeout_seconds: None,
             abort_if_failed: None,
+            shape: None,
+            order: Order::Name,
+            size: None,
+            warm_up: false,
         }
     }
 }
+
+/// Why a VM was left out of a storm of fewer VMs than there are.
+pub const NOT_IN_STORM: &str = "not in this storm";
 
 /// The guide's limit, also for records from before it could be chosen.
 pub const PING_TIMEOUT_SECONDS: u64 = 600;
@@ -255,6 +274,9 @@ pub struct PhaseRecord {
     /// How exactly the probes could see; absent when nothing was probed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub probing: Option<ProbeHealth>,
+    /// The VMs that take part in the order in which they are asked, as indexes of timelines; by index when empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub queue: Vec<u32>,
     /// One timeline per target, in the order of the plan's targets.
     #[serde(deserialize_with = "super::at_most::<MOST_TIMELINES, _, _>")]
     pub timelines: Vec<Timeline>,
@@ -275,6 +297,7 @@ impl PhaseRecord {
             settings,
             watch: WatchHealth::default(),
             probing: None,
+            queue: Vec::new(),
             timelines: (0..targets).map(Timeline::new).collect(),
         }
     }
@@ -287,6 +310,26 @@ impl PhaseRecord {
     /// The timelines of the VMs that took part.
     pub fn participants(&self) -> impl Iterator<Item = &Timeline> {
         self.timelines.iter().filter(|timeline| timeline.outcome != Outcome::Excluded)
+    }
+
+    /// The VMs that take part, in the order in which they are asked.
+    ///
+    /// A damaged order still names everybody once.
+    pub fn queue(&self) -> Vec<u32> {
+        let mut taken: Vec<bool> =
+            self.timelines.iter().map(|timeline| timeline.outcome == Outcome::Excluded).collect();
+        let all = self.queue.iter().copied().chain(0..self.timelines.len() as u32);
+        let first =
+            |vm: &u32| taken.get_mut(*vm as usize).is_some_and(|taken| !std::mem::replace(taken, true));
+        all.filter(first).collect()
+    }
+
+    /// The VMs that were set aside, because the storm was of fewer VMs than there are.
+    pub fn set_aside(&self) -> impl Iterator<Item = &Timeline> {
+        let is_set_aside = |timeline: &&Timeline| {
+            timeline.outcome == Outcome::Excluded && timeline.reason.as_deref() == Some(NOT_IN_STORM)
+        };
+        self.timelines.iter().filter(is_set_aside)
     }
 
     /// Time from the first to the last moment at which `milestone` was passed; zero when nobody passed it.
@@ -319,5 +362,17 @@ mod tests {
         for text in ["", "storm", "storm-0", "storm-x", "create-1", "boot-1"] {
             assert!(text.parse::<PhaseName>().is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn the_queue_names_everybody_who_takes_part_once() {
+        let name = "storm-1".parse().unwrap();
+        let mut phase = PhaseRecord::new(name, Timestamp::UNIX_EPOCH, PhaseSettings::default(), 5);
+        phase.timelines[1].outcome = Outcome::Excluded;
+        assert_eq!(phase.queue(), [0, 2, 3, 4]);
+        phase.queue = vec![4, 2, 0, 3];
+        assert_eq!(phase.queue(), [4, 2, 0, 3]);
+        phase.queue = vec![99, 4, 1, 4];
+        assert_eq!(phase.queue(), [4, 0, 2, 3], "what is damaged is mended");
     }
 }

@@ -4,7 +4,7 @@ use crate::record::{PhaseKind, PhaseName, RunRecord};
 
 use super::phase::{PhaseBlock, Shown};
 use super::view::{PlanBlock, Report, Run, SCHEMA_VERSION, SetupBlock};
-use super::{Compared, Repetitions, Selection};
+use super::{Capacity, Compared, Repetitions, Selection};
 
 /// Builds the view model.
 pub(super) fn report(record: &RunRecord, selection: &Selection) -> Report {
@@ -52,6 +52,7 @@ pub(super) fn report(record: &RunRecord, selection: &Selection) -> Report {
             Compared::of(baseline, storm, stop, plan.probe.deciding())
         }),
         repetitions: Repetitions::of(record),
+        capacity: Capacity::of(record),
         thresholds: Vec::new(),
     }
 }

@@ -3,8 +3,8 @@
 use crate::observe::{Milestone, Offset, Outcome, Timeline};
 use crate::plan::{Plan, TemplateSource};
 use crate::record::{
-    ClusterFacts, Gap, NodeKind, PhaseKind, PhaseName, PhaseRecord, PhaseSettings, PhaseState, RateLimit,
-    RunRecord, SetupRecord, StorageClassFacts,
+    ClusterFacts, Gap, NOT_IN_STORM, NodeKind, PhaseKind, PhaseName, PhaseRecord, PhaseSettings, PhaseState,
+    RateLimit, RunRecord, SeriesKind, SetupRecord, StorageClassFacts,
 };
 
 /// How long the VMs of a phase take, in seconds.
@@ -127,6 +127,57 @@ pub(crate) fn repeated() -> RunRecord {
         }
     }
     end(&mut record.phases[6], 4, Outcome::TimedOut, "not running after 600s");
+    record
+}
+
+/// A storm of 11 of 12 VMs in waves of 5, asked from the last VM to the first; one did not come back.
+pub(crate) fn waves() -> RunRecord {
+    let mut record = healthy(12);
+    let storm = &mut record.phases[2];
+    storm.settings.shape = "wave 5/10s".parse().ok();
+    storm.settings.order = "random:42".parse().unwrap();
+    storm.queue = (1..12).rev().collect();
+    end(storm, 0, Outcome::Excluded, "it was not stopped: its instance still exists");
+    storm.timelines[0].moments.clear();
+    for (place, vm) in storm.queue.clone().into_iter().enumerate() {
+        let timeline = &mut storm.timelines[vm as usize];
+        let wanted = Offset::from_seconds(0.05 + 10.0 * (place / 5) as f64);
+        let shift = wanted.0 - timeline.at(Milestone::Requested).unwrap().0;
+        for moment in timeline.moments.values_mut() {
+            moment.at = Offset(moment.at.0 + shift);
+        }
+    }
+    end(storm, 4, Outcome::TimedOut, "not running after 600s");
+    record
+}
+
+/// The search for the largest storm of 12 VMs after so many of its first storms; those of more than 7 VMs are too slow.
+pub(crate) fn searched(storms: usize) -> RunRecord {
+    let mut record = healthy(12);
+    let (stop, storm) = (record.phases[1].clone(), record.phases[2].clone());
+    record.phases.truncate(1);
+    record.begin_series(SeriesKind::FindMax {
+        goals: vec!["running.max<100s".into(), "failed<=0".into()],
+        min: 3,
+        max: 12,
+        budget_seconds: Some(36_000),
+        most_storms: 25,
+    });
+    for (number, size) in (1..).zip([3, 12, 7, 9, 8, 7].into_iter().take(storms)) {
+        let (mut stop, mut storm) = (stop.clone(), storm.clone());
+        (stop.name.number, storm.name.number) = (number, number);
+        storm.settings.size = Some(size);
+        for timeline in &mut storm.timelines {
+            if timeline.target >= size {
+                timeline.outcome = Outcome::Excluded;
+                timeline.reason = Some(NOT_IN_STORM.to_owned());
+                timeline.moments.clear();
+            } else if let (true, Some(moment)) = (size > 7, timeline.moments.get_mut(&Milestone::Running)) {
+                moment.at = Offset(moment.at.0 + 100_000_000);
+            }
+        }
+        record.phases.extend([stop, storm]);
+    }
     record
 }
 

@@ -40,6 +40,9 @@ mod tests {
             fixtures::interrupted(3),
             fixtures::hopeless(),
             fixtures::repeated(),
+            fixtures::waves(),
+            fixtures::searched(2),
+            fixtures::searched(6),
             storm_only,
         ];
         for record in &records {

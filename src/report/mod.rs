@@ -8,6 +8,7 @@
 pub mod adoption;
 mod benchmark;
 mod build;
+mod capacity;
 pub mod compare;
 mod compared;
 mod csv;
@@ -37,9 +38,11 @@ pub mod status;
 pub mod table;
 pub mod thresholds;
 mod view;
+mod waves;
 mod yaml;
 
 pub use adoption::{Adoption, AdoptionRow};
+pub use capacity::{Capacity, CapacityState, CapacityStorm, GoalValue};
 pub use compared::Compared;
 pub use dashboard::Dashboard;
 pub use failures::{FailureBlock, OutlierBlock, OutliersBlock};
@@ -55,6 +58,7 @@ pub use status::{Status, StatusRow};
 pub use table::Layout;
 pub use thresholds::ThresholdBlock;
 pub use view::{ExitFacts, Report, Run, SCHEMA_VERSION};
+pub use waves::WaveBlock;
 
 use thiserror::Error;
 

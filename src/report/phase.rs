@@ -15,6 +15,7 @@ use super::failures::{FailureBlock, OutliersBlock};
 use super::natural;
 use super::probing::ProbingBlock;
 use super::row::Row;
+use super::waves::{self, WaveBlock};
 
 /// The most rows that a document may hold in one phase.
 const MOST_ROWS: usize = MOST_TARGETS as usize;
@@ -64,6 +65,9 @@ pub struct PhaseBlock {
     pub stages: Vec<StageBlock>,
     /// The same per node.
     pub nodes: Vec<NodeBlock>,
+    /// The waves in which they were asked; empty without waves.
+    #[serde(default)]
+    pub waves: Vec<WaveBlock>,
     /// Why VMs failed, most frequent reason first.
     #[serde(default)]
     pub failures: Vec<FailureBlock>,
@@ -196,7 +200,13 @@ pub struct NodeBlock {
 impl PhaseBlock {
     /// The block of a phase.
     pub(super) fn of(phase: &PhaseRecord, targets: &[Target], deciding: Option<Probe>, shown: Shown) -> Self {
-        let mut rows: Vec<Row> = phase.timelines.iter().map(|timeline| Row::of(timeline, targets)).collect();
+        let waves = waves::of_vms(phase);
+        let mut rows: Vec<Row> = phase
+            .timelines
+            .iter()
+            .zip(&waves)
+            .map(|(timeline, wave)| Row { wave: *wave, ..Row::of(timeline, targets) })
+            .collect();
         rows.sort_by(|a, b| {
             natural::compare(&a.namespace, &b.namespace).then_with(|| natural::compare(&a.name, &b.name))
         });
@@ -220,6 +230,7 @@ impl PhaseBlock {
                 .map(|stage| StageBlock { from: stage.from, to: stage.to, summary: stage.summary })
                 .collect(),
             nodes: nodes(phase),
+            waves: WaveBlock::all(phase, &waves),
             failures: FailureBlock::all(&rows),
             outliers: OutliersBlock::of(phase, targets),
             rows,

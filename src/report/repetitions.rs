@@ -28,6 +28,9 @@ pub struct Repetition {
     pub phase: PhaseName,
     /// VMs that took part.
     pub vms: usize,
+    /// It warmed caches up, and is not in the spread.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub warm_up: bool,
     /// Its figures.
     #[serde(flatten)]
     pub figures: Figures,
@@ -56,30 +59,41 @@ pub struct Figures {
 }
 
 impl Repetitions {
-    /// The spread over the storms of a run; `None` while there are fewer than two with the goal of the last one.
+    /// The spread over the storms of a run that are alike: of the goal and shape of the last one, warm-ups left out.
+    ///
+    /// `None` while there are fewer than two storms, or none that counts. Storms of a chosen size are no repetitions.
     pub fn of(record: &RunRecord) -> Option<Self> {
-        let milestone = record.last_of(PhaseKind::Storm)?.goal;
+        let is_over = |phase: &&PhaseRecord| {
+            phase.name.kind == PhaseKind::Storm
+                && phase.state == PhaseState::Done
+                && phase.settings.size.is_none()
+        };
+        let last = record.phases.iter().rev().find(is_over)?;
+        let milestone = last.goal;
         let is_one = |phase: &&PhaseRecord| {
-            phase.name.kind == PhaseKind::Storm && phase.state == PhaseState::Done && phase.goal == milestone
+            is_over(phase) && phase.goal == milestone && phase.settings.shape == last.settings.shape
         };
         let storms: Vec<Repetition> = record.phases.iter().filter(is_one).map(Repetition::of).collect();
-        if storms.len() < 2 {
+        let all: Vec<Figures> =
+            storms.iter().filter(|storm| !storm.warm_up).map(|storm| storm.figures).collect();
+        if storms.len() < 2 || all.is_empty() {
             return None;
         }
-        let all: Vec<Figures> = storms.iter().map(|storm| storm.figures).collect();
         let at = |level| Figures::at(&all, level);
         Some(Self { milestone, min: at(Level::P0), median: at(Level::P50), max: at(Level::P100), storms })
     }
 }
 
 impl Repetition {
-    fn of(phase: &PhaseRecord) -> Self {
+    /// The figures of one storm.
+    pub fn of(phase: &PhaseRecord) -> Self {
         let summary = Summary::of(&Sample::to_milestone(&phase.timelines, phase.goal, phase.goal));
         let curve = Curve::of(&phase.timelines, phase.goal, phase.goal);
         let value = |value: Option<f64>| value.map_or(Quantile::NotReached, Quantile::At);
         Self {
             phase: phase.name,
             vms: phase.participants().count(),
+            warm_up: phase.settings.warm_up,
             figures: Figures {
                 failed: phase.count(Outcome::Failed) + phase.count(Outcome::TimedOut),
                 mean: value(summary.mean),
@@ -123,6 +137,22 @@ mod tests {
         let mut record = fixtures::repeated();
         record.phases[4].state = PhaseState::Interrupted;
         record.phases[6].state = PhaseState::Open;
+        assert_eq!(Repetitions::of(&record), None);
+    }
+
+    #[test]
+    fn warm_ups_are_shown_and_do_not_count_and_other_storms_are_no_repetitions() {
+        let mut record = fixtures::repeated();
+        let all = Repetitions::of(&record).unwrap();
+        record.phases[2].settings.warm_up = true;
+        let repetitions = Repetitions::of(&record).unwrap();
+        assert_eq!(repetitions.storms.len(), 3);
+        assert!(repetitions.min.p50 != all.min.p50 && repetitions.max.p50 == all.max.p50);
+        record.phases[4].settings.size = Some(5);
+        let repetitions = Repetitions::of(&record).unwrap();
+        let names: Vec<String> = repetitions.storms.iter().map(|storm| storm.phase.to_string()).collect();
+        assert_eq!(names, ["storm-1", "storm-3"]);
+        record.phases[2].settings.shape = "rate 5/s".parse().ok();
         assert_eq!(Repetitions::of(&record), None);
     }
 

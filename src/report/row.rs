@@ -40,6 +40,8 @@ pub struct Row {
     /// Seconds from the beginning of the phase to this VM's request.
     #[serde(rename = "requested_at_seconds", serialize_with = "stats::maybe_micros")]
     pub requested_at: Option<f64>,
+    /// The wave in which it was asked, from 1; absent without waves.
+    pub wave: Option<u32>,
     /// The milestones that it passed.
     pub milestones: BTreeMap<Milestone, Mark>,
     /// Milestones that it passed after a time that nobody knows: the process that sent its request was killed.
@@ -73,6 +75,7 @@ impl Row {
             attempts: timeline.attempts,
             throttled: timeline.throttled,
             requested_at: timeline.at(Milestone::Requested).map(Offset::seconds),
+            wave: None,
             milestones: milestones.collect(),
             unknown: unknown(timeline),
             probes: probes(timeline),

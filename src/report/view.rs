@@ -11,7 +11,7 @@ use crate::stats;
 
 use super::Selection;
 use super::phase::{Counts, Shown};
-use super::{Compared, FailureBlock, PhaseBlock, Repetitions, ThresholdBlock, build};
+use super::{Capacity, Compared, FailureBlock, PhaseBlock, Repetitions, ThresholdBlock, build};
 
 /// Version of the JSON and YAML documents, described in `docs/report-schema.json`
 ///
@@ -39,6 +39,9 @@ pub struct Report {
     /// How far the storms of the run lie apart; absent while there are fewer than two that are over.
     #[serde(default)]
     pub repetitions: Option<Repetitions>,
+    /// The search for the largest storm that meets a goal; absent where there was none.
+    #[serde(default)]
+    pub capacity: Option<Capacity>,
     /// Thresholds that were asked for, in the order in which they were given.
     #[serde(default)]
     pub thresholds: Vec<ThresholdBlock>,

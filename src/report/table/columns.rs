@@ -24,6 +24,7 @@ enum Shows {
     Name,
     Node,
     Seconds { milestone: Milestone, with_marks: bool },
+    Wave,
     Attempts,
     Status,
     Reason,
@@ -61,6 +62,9 @@ fn columns(phase: &PhaseBlock, rows: &[&Row], wide: bool, width: usize) -> Vec<(
     }
     if wide || (width >= ROOM_FOR_NODE && rows.iter().any(|row| row.node.is_some())) {
         columns.push(("Node".to_owned(), Shows::Node));
+    }
+    if !phase.waves.is_empty() {
+        columns.push(("Wave".to_owned(), Shows::Wave));
     }
     for milestone in milestones(phase, wide, width) {
         let is_stamped =
@@ -113,7 +117,7 @@ fn heading(title: &str, shows: Shows) -> Column {
         Shows::Seconds { with_marks: true, .. } => {
             Column::numbers(&format!("{title}{:width$}", "", width = STAMPED.chars().count()))
         }
-        Shows::Seconds { .. } | Shows::Attempts => Column::numbers(title),
+        Shows::Seconds { .. } | Shows::Attempts | Shows::Wave => Column::numbers(title),
         _ => Column::words(title),
     }
 }
@@ -124,6 +128,7 @@ fn cell(row: &Row, shows: Shows) -> String {
         Shows::Name => row.name.clone(),
         Shows::Node => row.node.clone().unwrap_or_else(|| "-".to_owned()),
         Shows::Seconds { milestone, with_marks } => seconds(row, milestone, with_marks),
+        Shows::Wave => row.wave.map_or_else(|| "-".to_owned(), |wave| wave.to_string()),
         Shows::Attempts => row.attempts.to_string(),
         Shows::Status => row.status().to_owned(),
         Shows::Reason => row.reason.clone().unwrap_or_default(),

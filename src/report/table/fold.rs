@@ -1,6 +1,7 @@
 //! Which rows of a long table are shown.
 
 use crate::observe::{Milestone, Outcome};
+use crate::record::NOT_IN_STORM;
 use crate::report::row::Row;
 
 /// Tables up to this length are never folded.
@@ -10,10 +11,15 @@ const SLOWEST: usize = 10;
 /// Of the others, this many stay: enough to see a pattern in their reasons.
 const OTHERS: usize = 20;
 
-/// The rows that a table shows, in their order: all of them, or the slowest and those that did not succeed.
-pub(super) fn visible(rows: &[Row], goal: Milestone, wide: bool) -> Vec<&Row> {
-    if wide || rows.len() <= SHORT {
-        return rows.iter().collect();
+/// The rows that a table shows, in their order: all of them, or the slowest and those that did not succeed. VMs that
+/// were set aside tell nothing, and are left to wide tables.
+pub(super) fn visible(all: &[Row], goal: Milestone, wide: bool) -> Vec<&Row> {
+    if wide {
+        return all.iter().collect();
+    }
+    let rows: Vec<&Row> = all.iter().filter(|row| !is_set_aside(row)).collect();
+    if rows.len() <= SHORT {
+        return rows;
     }
     let is_success = |index: &usize| rows[*index].outcome == Outcome::Reached;
     let (mut successes, others): (Vec<usize>, Vec<usize>) = (0..rows.len()).partition(is_success);
@@ -22,13 +28,20 @@ pub(super) fn visible(rows: &[Row], goal: Milestone, wide: bool) -> Vec<&Row> {
     let mut shown: Vec<usize> =
         successes.into_iter().take(SLOWEST).chain(others.into_iter().take(OTHERS)).collect();
     shown.sort_unstable();
-    shown.into_iter().map(|index| &rows[index]).collect()
+    shown.into_iter().map(|index| rows[index]).collect()
 }
 
 /// The line that says what is hidden.
 pub(super) fn note(shown: usize, all: &[Row]) -> Option<String> {
     let hidden = all.len() - shown;
-    let others = all.iter().filter(|row| row.outcome != Outcome::Reached).count();
+    let aside = all.iter().filter(|row| is_set_aside(row)).count();
+    let others = all.iter().filter(|row| row.outcome != Outcome::Reached).count() - aside;
+    if shown + aside == all.len() && aside > 0 {
+        return Some(format!(
+            "... {aside} of {} VMs hidden: not in this storm; -o wide shows all",
+            all.len()
+        ));
+    }
     let what = match others {
         0 => format!("the {SLOWEST} slowest"),
         others if others <= OTHERS => format!("the {SLOWEST} slowest and all {others} that did not succeed"),
@@ -36,6 +49,10 @@ pub(super) fn note(shown: usize, all: &[Row]) -> Option<String> {
     };
     (hidden > 0)
         .then(|| format!("... {hidden} of {} VMs hidden; shown are {what}; -o wide shows all", all.len()))
+}
+
+fn is_set_aside(row: &Row) -> bool {
+    row.outcome == Outcome::Excluded && row.reason.as_deref() == Some(NOT_IN_STORM)
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! The terminal form: the guide's blocks, one after the other.
 
+mod capacity;
 mod columns;
 mod comparison;
 mod figures;
@@ -13,6 +14,7 @@ pub(super) mod repetitions;
 mod statistics;
 pub(super) mod thresholds;
 mod totals;
+mod waves;
 mod width;
 pub(super) mod words;
 
@@ -72,8 +74,19 @@ impl Report {
             comparison::write(&mut page, self, compared);
         }
         repetitions::write(&mut page, self);
+        capacity::write(&mut page, self);
         thresholds::write(&mut page, self);
         totals::write(&mut page, self);
+        page.finish()
+    }
+
+    /// What the search for the largest storm found, as text for a terminal.
+    pub fn capacity_table(&self, layout: &Layout) -> String {
+        let mut page = Page::new(*layout);
+        if layout.title {
+            header::write(&mut page, self);
+        }
+        capacity::write(&mut page, self);
         page.finish()
     }
 
@@ -116,6 +129,7 @@ fn rows_and_statistics(page: &mut Page, phase: &PhaseBlock) {
     page.rule('=');
     statistics::write(page, phase);
     figures::write(page, phase);
+    waves::write(page, phase);
     nodes::write(page, phase);
     page.rule('=');
     page.blank();

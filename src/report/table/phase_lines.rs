@@ -2,6 +2,7 @@
 
 use super::{Page, words};
 use crate::observe::{Milestone, Outcome};
+use crate::plan::Shape;
 use crate::report::paint::Tone;
 use crate::report::phase::PhaseBlock;
 
@@ -16,11 +17,12 @@ pub(super) fn storm(page: &mut Page, stop: Option<&PhaseBlock>, storm: &PhaseBlo
         stopped(page, stop);
         page.blank();
     }
-    page.line("Phase 3: Starting all VMs simultaneously (BOOT STORM)...");
+    let (how, crowd) = shape(storm);
+    page.line(&format!("Phase 3: Starting all VMs {how} (BOOT STORM)..."));
     issued(page, storm, "start");
     page.blank();
     page.line(&format!(
-        "Phase 4: Monitoring boot storm ({} at once)...",
+        "Phase 4: Monitoring boot storm ({} {crowd})...",
         words::vms(storm.counts.participants)
     ));
     monitored(page, storm);
@@ -35,6 +37,30 @@ pub(super) fn storm(page: &mut Page, stop: Option<&PhaseBlock>, storm: &PhaseBlo
         );
     }
     page.blank();
+}
+
+/// How the starts left, and what that makes of the crowd.
+fn shape(storm: &PhaseBlock) -> (String, &'static str) {
+    let settings = &storm.settings;
+    let (how, crowd) = match settings.shape {
+        None => ("simultaneously".to_owned(), "at once"),
+        Some(Shape::Wave { vms, every_millis }) => {
+            let every = words::plain_seconds(every_millis as f64 / 1e3);
+            (format!("in waves of {vms}, one every {every}"), "in waves")
+        }
+        Some(Shape::WaveReady { vms }) => {
+            (format!("in waves of {vms}, each when the last is up"), "in waves")
+        }
+        Some(Shape::Ramp { vms, over_millis }) => {
+            let over = words::plain_seconds(over_millis as f64 / 1e3);
+            (format!("one by one, {vms} within {over}"), "one by one")
+        }
+        Some(rate @ Shape::Rate { .. }) => {
+            (format!("one by one, {}", rate.to_string().trim_start_matches("rate ")), "one by one")
+        }
+    };
+    let order = if settings.order.is_name() { String::new() } else { format!(", order {}", settings.order) };
+    (how + &order, crowd)
 }
 
 /// Writes the lines of a stop that no storm has followed yet.

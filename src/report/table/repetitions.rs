@@ -24,7 +24,8 @@ pub(in crate::report) fn block(page: &mut Page, repetitions: &Repetitions, run: 
     let mut grid = Grid::new([Column::words("Storm")].into_iter().chain(numbers).collect());
     for storm in &repetitions.storms {
         let tone = (storm.figures.failed > 0).then_some(Tone::Fair);
-        grid.push(tone, cells(storm.phase.to_string(), storm.vms.to_string(), &storm.figures));
+        let warm_up = if storm.warm_up { " (warm-up)" } else { "" };
+        grid.push(tone, cells(format!("{}{warm_up}", storm.phase), storm.vms.to_string(), &storm.figures));
     }
     let spread = [("min", &repetitions.min), ("median", &repetitions.median), ("max", &repetitions.max)];
     for (name, figures) in spread {

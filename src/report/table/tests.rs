@@ -93,6 +93,12 @@ fn runs_in_every_stage_have_a_report() {
     insta::assert_snapshot!("storm_interrupted", plain(&fixtures::interrupted(3)));
     insta::assert_snapshot!("nobody_arrived", plain(&fixtures::hopeless()));
     insta::assert_snapshot!("one_vm", plain(&fixtures::healthy(1)));
+    let storm = |record: &RunRecord| {
+        let text = plain(record);
+        text[text.find("BOOT STORM").unwrap()..].to_owned()
+    };
+    insta::assert_snapshot!("storm_in_waves", storm(&fixtures::waves()));
+    insta::assert_snapshot!("search_for_the_largest_storm", storm(&fixtures::searched(6)));
 }
 
 #[test]

@@ -7,6 +7,11 @@ pub(in crate::report) fn seconds(seconds: f64) -> String {
     format!("{seconds:.2}s")
 }
 
+/// `10s`, `1.5s`: as people write it.
+pub(in crate::report) fn plain_seconds(seconds: f64) -> String {
+    format!("{seconds}s")
+}
+
 /// `12.34s`, or `-` when unknown.
 pub(in crate::report) fn maybe_seconds(value: Option<f64>) -> String {
     value.map_or_else(|| "-".to_owned(), seconds)

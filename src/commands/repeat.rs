@@ -1,0 +1,209 @@
+//! `--repeat`: stop and storm again, until there are as many storms as are wanted.
+
+use std::time::Duration;
+
+use clap::Args;
+
+use super::phase::{self, PhaseArgs, Role, exit_of};
+use super::series::{self, Decision};
+use super::session::Session;
+use super::shape_args::ShapeArgs;
+use super::threshold_args::{FailIfArgs, will_be};
+use super::values;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::observe::clock::wall_now;
+use crate::record::{PhaseKind, PhaseName, PhaseRecord, RunRecord, Series, SeriesKind};
+use crate::report::{Repetition, ThresholdBlock};
+
+/// Flags of repeated storms
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Repetitions")]
+pub struct RepeatArgs {
+    /// Stop and storm again until there are so many storms; what was cut short is continued
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub repeat: Option<u32>,
+    /// Time between a storm and the stop after it
+    #[arg(long, value_name = "DURATION", value_parser = values::duration, requires = "repeat")]
+    pub rest: Option<Duration>,
+    /// The first storm warms caches up: it is shown, and does not count
+    #[arg(long, requires = "repeat")]
+    pub warm_up: bool,
+    /// Begin anew instead of going on with the storms of the last time
+    #[arg(long, hide_short_help = true)]
+    pub fresh: bool,
+}
+
+/// What came of repeated storms
+#[derive(Debug)]
+pub struct Repeated {
+    /// The record at the end.
+    pub record: RunRecord,
+    /// The thresholds over them.
+    pub thresholds: Vec<ThresholdBlock>,
+    /// The worst of their exit codes.
+    pub exit: Exit,
+}
+
+impl RepeatArgs {
+    /// What is wanted, as it is stored.
+    fn wanted(&self) -> Option<SeriesKind> {
+        let rest_millis = self.rest.map_or(0, |rest| u64::try_from(rest.as_millis()).unwrap_or(u64::MAX));
+        self.repeat.map(|storms| SeriesKind::Repeat { storms, rest_millis, warm_up: self.warm_up })
+    }
+
+    /// The command that goes on.
+    fn again(&self, shape: &ShapeArgs) -> String {
+        let repeat = self.repeat.map_or_else(String::new, |storms| format!(" --repeat {storms}"));
+        let rest = self.rest.map_or_else(String::new, |rest| format!(" --rest {}ms", rest.as_millis()));
+        let warm_up = if self.warm_up { " --warm-up" } else { "" };
+        format!("storm{repeat}{rest}{warm_up}{}", shape.typed())
+    }
+
+    /// Whether these storms go on with the last series, or are a new one.
+    fn decide(&self, record: &RunRecord, fresh: bool) -> Result<Decision, Failure> {
+        let Some(wanted) = self.wanted() else { return Err(Failure::usage("--repeat is missing")) };
+        series::next_kind(record)?;
+        let storms = self.repeat.unwrap_or_default();
+        let Some((last, SeriesKind::Repeat { storms: before, warm_up, .. })) =
+            record.series.last().filter(|_| !fresh).map(|last| (last, &last.kind))
+        else {
+            series::check_room(record, storms)?;
+            return Ok(Decision::Begin(wanted));
+        };
+        let (done, before) = (last.done(record).count() as u32, *before);
+        // After the last storm nothing has happened yet: the same command again, or one that wants more of them.
+        let complete = done >= before && !(done == before && record.is_running());
+        if complete {
+            series::check_room(record, storms)?;
+            return Ok(Decision::Begin(wanted));
+        }
+        if storms < done {
+            return Err(Failure::usage(format!(
+                "--repeat {storms}: {done} storms of this series are done already"
+            ))
+            .hint(format!("go on with --repeat {before}, or begin anew with --fresh")));
+        }
+        if *warm_up != self.warm_up && last.storms(record).next().is_some() {
+            let was = if *warm_up { "with" } else { "without" };
+            return Err(Failure::usage(format!("--warm-up: this series was begun {was} it"))
+                .hint("go on in the same way, or begin anew with --fresh"));
+        }
+        series::check_room(record, storms - done)?;
+        Ok(Decision::GoOn(wanted))
+    }
+}
+
+/// Runs the storms that are missing.
+pub async fn run(
+    session: &Session,
+    args: &PhaseArgs,
+    repeat: &RepeatArgs,
+    fail_if: &FailIfArgs,
+) -> Result<Repeated, Failure> {
+    let prefix = &args.run.prefix;
+    let (record, _) = session.load(prefix).await?;
+    args.asserted.check(&record.plan)?;
+    check_thresholds(fail_if, &record, repeat)?;
+    let (mut record, series) =
+        series::put(session, prefix, |record| repeat.decide(record, repeat.fresh)).await?;
+    let SeriesKind::Repeat { storms, rest_millis, warm_up } = series.kind else {
+        return Err(Failure::new("the record has another series"));
+    };
+    let again = repeat.again(&args.shape);
+    let done = series.done(&record).count() as u32;
+    if done >= storms && record.is_running() {
+        session.console.say(&format!(
+            "all {storms} storms of this series are done; --repeat {} adds more, --fresh begins anew",
+            storms.saturating_mul(2)
+        ));
+    } else if done > 0 {
+        session.console.say(&format!("{done} of {storms} storms are done already"));
+    }
+    loop {
+        series::check_interrupt(&session.interrupt, &record, &again)?;
+        let kind = series::next_kind(&record)?;
+        if record.is_running() && series.done(&record).count() as u32 >= storms {
+            break;
+        }
+        if kind == PhaseKind::Stop {
+            rest(session, &record, &series, Duration::from_millis(rest_millis), &again).await?;
+        }
+        let like = series.storms(&record).next().map(|storm| storm.settings.clone());
+        let role = Role {
+            warm_up: warm_up && kind == PhaseKind::Storm && record.next_storm() == series.first,
+            like: like.filter(|_| kind == PhaseKind::Storm),
+            again: Some(again.clone()),
+            size: None,
+        };
+        let mut args = PhaseArgs { fail_if: FailIfArgs::default(), ..args.clone() };
+        if kind == PhaseKind::Stop {
+            args.shape = ShapeArgs::default();
+        }
+        let Some(after) = phase::run(session, kind, &args, &role).await? else { break };
+        record = after;
+        if let Some(storm) = record.last_phase().filter(|phase| phase.name.kind == PhaseKind::Storm) {
+            let done = series.done(&record).count();
+            session.console.say(&told(storm, &format!("{done} of {storms}")));
+        }
+    }
+    let thresholds = series::judge(fail_if, &record, &series);
+    let exit = series.done(&record).map(exit_of).max().unwrap_or(Exit::Good);
+    Ok(Repeated { record, thresholds, exit })
+}
+
+/// Checks thresholds against the phases that there will be.
+fn check_thresholds(fail_if: &FailIfArgs, record: &RunRecord, repeat: &RepeatArgs) -> Result<(), Failure> {
+    let storms = repeat.repeat.unwrap_or(1);
+    let first = match repeat.decide(record, repeat.fresh)? {
+        Decision::Begin(_) => record.next_storm(),
+        Decision::GoOn(_) => record.series.last().map_or(1, |series| series.first),
+    };
+    let expected = series::expected(Some(record), first, storms, |name| will_be(&record.plan, name));
+    fail_if.check(&expected, Some(PhaseName { kind: PhaseKind::Storm, number: first }))
+}
+
+/// Waits out what is left of the rest after the last storm of the series.
+async fn rest(
+    session: &Session,
+    record: &RunRecord,
+    series: &Series,
+    rest: Duration,
+    again: &str,
+) -> Result<(), Failure> {
+    let after = record
+        .last_phase()
+        .filter(|last| record.is_running() && series.storms(record).any(|storm| storm.name == last.name));
+    let Some(ended) = after.and_then(|last| last.ended.map(|ended| (last.began, ended))) else {
+        return Ok(());
+    };
+    let passed = wall_now().as_microsecond() - ended.0.as_microsecond() - ended.1.0;
+    let left = rest.saturating_sub(Duration::from_micros(passed.max(0) as u64));
+    if left.is_zero() {
+        return Ok(());
+    }
+    session.console.say(&format!("resting for {:.0}s", left.as_secs_f64()));
+    let mut interrupt = session.interrupt.clone();
+    tokio::select! {
+        () = interrupt.wait() => Err(series::interrupted(record, again)),
+        () = tokio::time::sleep(left) => Ok(()),
+    }
+}
+
+/// One line about a storm of a series.
+pub(super) fn told(storm: &PhaseRecord, place: &str) -> String {
+    let one = Repetition::of(storm);
+    let seconds = |figure: crate::stats::Quantile| {
+        figure.seconds().map_or_else(|| "not reached".to_owned(), |seconds| format!("{seconds:.2}s"))
+    };
+    let warm_up = if storm.settings.warm_up { ", warm-up" } else { "" };
+    format!(
+        "{} ({place}{warm_up}): {} of {} VMs {}, p95 {}, all after {}",
+        storm.name,
+        storm.count(crate::observe::Outcome::Reached),
+        one.vms,
+        storm.goal,
+        seconds(one.figures.p95),
+        seconds(one.figures.t100)
+    )
+}

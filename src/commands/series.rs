@@ -1,0 +1,136 @@
+//! What repetitions and the search for the largest storm have in common: the next step, the record, the judgement.
+
+use super::session::Session;
+use super::threshold_args::FailIfArgs;
+use crate::failure::Failure;
+use crate::phases::Interrupt;
+use crate::record::{PhaseKind, PhaseName, PhaseState, RunRecord, Series, SeriesKind, lifecycle};
+use crate::report::ThresholdBlock;
+use crate::report::thresholds::{self, Expected};
+
+/// The most phases that the record of a run takes.
+const MOST_PHASES: usize = 250;
+
+/// The kind of the phase that comes next where one storm is to follow the other.
+///
+/// Fails where the run is not that far, with the command to run instead.
+pub(super) fn next_kind(record: &RunRecord) -> Result<PhaseKind, Failure> {
+    let kind = match record.last_phase() {
+        Some(last) if last.state != PhaseState::Done && last.name.kind == PhaseKind::Storm => {
+            PhaseKind::Storm
+        }
+        Some(last) if last.state == PhaseState::Done && last.name.kind == PhaseKind::Stop => PhaseKind::Storm,
+        _ => PhaseKind::Stop,
+    };
+    let prefix = &record.plan.prefix;
+    lifecycle::next(record, kind).map(|_| kind).map_err(|refusal| {
+        Failure::new(refusal.why)
+            .hint(format!("run this instead: kubectl bootstorm {} --ns-prefix {prefix}", refusal.instead))
+    })
+}
+
+/// Fails when the record has no room for so many storms more.
+pub(super) fn check_room(record: &RunRecord, storms: u32) -> Result<(), Failure> {
+    let more = storms as usize * 2;
+    if record.phases.len() + more <= MOST_PHASES {
+        return Ok(());
+    }
+    Err(Failure::usage(format!(
+        "run \"{}\" has {} phases, {storms} storms would add {more}, and the record of a run takes {MOST_PHASES}",
+        record.plan.prefix,
+        record.phases.len()
+    ))
+    .hint("set up another run with another --ns-prefix"))
+}
+
+/// Puts a series into the record: a new one, or the last one with what is wanted of it now.
+pub(super) async fn put(
+    session: &Session,
+    prefix: &str,
+    decide: impl Fn(&RunRecord) -> Result<Decision, Failure>,
+) -> Result<(RunRecord, Series), Failure> {
+    let (record, _) = session.load(prefix).await?;
+    // What is wrong is told before the lock is taken, and what is as it was is not written again.
+    if let (Decision::GoOn(kind), Some(last)) = (decide(&record)?, record.series.last())
+        && last.kind == kind
+    {
+        let last = last.clone();
+        return Ok((record, last));
+    }
+    let lock = session.lock(prefix, &record.run_id).await?;
+    let change = async {
+        let (mut record, mut store) = session.load(prefix).await?;
+        match decide(&record)? {
+            Decision::Begin(kind) => record.begin_series(kind),
+            Decision::GoOn(kind) => {
+                if let Some(last) = record.series.last_mut() {
+                    last.kind = kind;
+                }
+            }
+        }
+        store.set_holder(lock.holder());
+        store.save(&record, None).await?;
+        let last = record.series.last().cloned();
+        last.map(|last| (record, last)).ok_or_else(|| Failure::new("the record has no series"))
+    };
+    let outcome = change.await;
+    lock.release().await;
+    outcome
+}
+
+/// What becomes of the series of a record
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Decision {
+    /// A new one begins.
+    Begin(SeriesKind),
+    /// The last one goes on, as it is wanted now.
+    GoOn(SeriesKind),
+}
+
+/// Fails when the user has interrupted between two phases.
+pub(super) fn check_interrupt(interrupt: &Interrupt, record: &RunRecord, again: &str) -> Result<(), Failure> {
+    if interrupt.is_set() { Err(interrupted(record, again)) } else { Ok(()) }
+}
+
+/// What an interrupt between two phases is told as.
+pub(super) fn interrupted(record: &RunRecord, again: &str) -> Failure {
+    let last = record.last_phase().map_or_else(String::new, |last| format!(" after {}", last.name));
+    Failure::interrupted(format!("interrupted{last}; everything is saved"))
+        .hint(format!("go on: kubectl bootstorm {again} --ns-prefix {}", record.plan.prefix))
+}
+
+/// The phases that a series of so many storms will have, beside those that are there.
+pub(super) fn expected(
+    record: Option<&RunRecord>,
+    first: u32,
+    storms: u32,
+    will_be: impl Fn(PhaseName) -> Expected,
+) -> Vec<Expected> {
+    let mut phases: Vec<Expected> =
+        record.map_or_else(Vec::new, |record| record.phases.iter().map(Expected::from).collect());
+    for number in first..first.saturating_add(storms) {
+        for kind in [PhaseKind::Stop, PhaseKind::Storm] {
+            let name = PhaseName { kind, number };
+            if !phases.iter().any(|phase| phase.name == name) {
+                phases.push(will_be(name));
+            }
+        }
+    }
+    phases
+}
+
+/// Judges thresholds over a series: those that name no phase are about each of its storms that counts.
+pub(super) fn judge(fail_if: &FailIfArgs, record: &RunRecord, series: &Series) -> Vec<ThresholdBlock> {
+    let counted = series.done(record).filter(|storm| !storm.settings.warm_up);
+    let storms: Vec<PhaseName> = counted.map(|storm| storm.name).collect();
+    let mut blocks = Vec::new();
+    for threshold in &fail_if.fail_if {
+        let one = std::slice::from_ref(threshold);
+        if threshold.place.is_some() || storms.is_empty() {
+            blocks.extend(thresholds::judge(one, record, storms.last().copied()));
+        } else {
+            blocks.extend(storms.iter().flat_map(|storm| thresholds::judge(one, record, Some(*storm))));
+        }
+    }
+    blocks
+}

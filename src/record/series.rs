@@ -1,0 +1,154 @@
+//! Several storms that belong together: repetitions of one, or the search for the largest.
+
+use serde::{Deserialize, Serialize};
+
+use super::{PhaseKind, PhaseRecord, PhaseState, RunRecord};
+use crate::observe::Offset;
+
+/// Several storms that belong together
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Series {
+    /// Number of its first storm; it goes on until the next series begins.
+    pub first: u32,
+    /// What the storms are for.
+    #[serde(flatten)]
+    pub kind: SeriesKind,
+}
+
+/// What the storms of a series are for
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum SeriesKind {
+    /// The same storm again and again.
+    Repeat {
+        /// How many storms are wanted.
+        storms: u32,
+        /// Milliseconds between a storm and the stop after it.
+        #[serde(default)]
+        rest_millis: u64,
+        /// Whether the first one is a warm-up.
+        #[serde(default)]
+        warm_up: bool,
+    },
+    /// Storms of different sizes, to find the largest one that meets a goal.
+    FindMax {
+        /// Conditions that must hold, as they were given.
+        goals: Vec<String>,
+        /// Smallest storm.
+        min: u32,
+        /// Largest storm.
+        max: u32,
+        /// Seconds after which no other storm begins.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        budget_seconds: Option<u64>,
+        /// How many storms are made at most.
+        most_storms: u32,
+    },
+}
+
+impl Series {
+    /// The phases of the series so far: its storms, and the stop before each.
+    pub fn phases<'a>(&'a self, record: &'a RunRecord) -> impl Iterator<Item = &'a PhaseRecord> {
+        let later = record.series.iter().map(|series| series.first).filter(|first| *first > self.first);
+        let numbers = self.first..later.min().unwrap_or(u32::MAX);
+        let belongs = move |phase: &&PhaseRecord| {
+            phase.name.kind != PhaseKind::Create && numbers.contains(&phase.name.number)
+        };
+        record.phases.iter().filter(belongs)
+    }
+
+    /// The storms of the series so far.
+    pub fn storms<'a>(&'a self, record: &'a RunRecord) -> impl Iterator<Item = &'a PhaseRecord> {
+        self.phases(record).filter(|phase| phase.name.kind == PhaseKind::Storm)
+    }
+
+    /// Its storms that are over.
+    pub fn done<'a>(&'a self, record: &'a RunRecord) -> impl Iterator<Item = &'a PhaseRecord> {
+        self.storms(record).filter(|phase| phase.state == PhaseState::Done)
+    }
+
+    /// How long its phases took together, without what lay between them.
+    pub fn spent(&self, record: &RunRecord) -> Offset {
+        let ended = self.phases(record).filter_map(|phase| phase.ended);
+        ended.fold(Offset::ZERO, |sum, ended| Offset(sum.0.saturating_add(ended.0)))
+    }
+}
+
+impl RunRecord {
+    /// The number of the next storm.
+    pub fn next_storm(&self) -> u32 {
+        1 + self.phases.iter().filter(|phase| phase.name.kind == PhaseKind::Storm).count() as u32
+    }
+
+    /// Whether the VMs were started by the phase that is over last, so that a storm wants a stop first.
+    pub fn is_running(&self) -> bool {
+        self.last_phase()
+            .is_some_and(|phase| phase.state == PhaseState::Done && phase.name.kind != PhaseKind::Stop)
+    }
+
+    /// Begins a series with the next storm; one that never got a storm is forgotten.
+    pub fn begin_series(&mut self, kind: SeriesKind) {
+        let first = self.next_storm();
+        self.series.retain(|series| series.first < first);
+        self.series.push(Series { first, kind });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::{Plan, TemplateSource};
+    use crate::record::PhaseSettings;
+
+    fn record(phases: &[&str]) -> RunRecord {
+        let template = TemplateSource::ContainerDisk { image: "i".into() };
+        let plan = Plan::resolve("p", 1, 2, "vm", template).unwrap();
+        let mut record = RunRecord::new("id".into(), "2026-01-01T00:00:00Z".parse().unwrap(), plan);
+        for name in phases {
+            let settings = PhaseSettings::default();
+            let mut phase = PhaseRecord::new(name.parse().unwrap(), record.created, settings, 2);
+            phase.state = PhaseState::Done;
+            phase.ended = Some(Offset::from_seconds(10.0));
+            record.phases.push(phase);
+        }
+        record
+    }
+
+    fn repeat(storms: u32) -> SeriesKind {
+        SeriesKind::Repeat { storms, rest_millis: 0, warm_up: false }
+    }
+
+    #[test]
+    fn a_series_ends_where_the_next_one_begins() {
+        let mut record = record(&["create", "stop-1", "storm-1"]);
+        record.begin_series(repeat(1));
+        record.begin_series(repeat(2));
+        assert_eq!(record.series.len(), 1, "the first one never got a storm");
+        record.phases.extend(self::record(&["stop-2", "storm-2", "stop-3", "storm-3", "stop-4"]).phases);
+        record.begin_series(repeat(3));
+        record.phases.extend(self::record(&["storm-4"]).phases);
+        let names = |index: usize| -> Vec<String> {
+            record.series[index].phases(&record).map(|phase| phase.name.to_string()).collect()
+        };
+        assert_eq!(names(0), ["stop-2", "storm-2", "stop-3", "storm-3"]);
+        assert_eq!(names(1), ["stop-4", "storm-4"]);
+        assert_eq!(record.series[0].spent(&record), Offset::from_seconds(40.0));
+        assert_eq!((record.series[0].done(&record).count(), record.next_storm()), (2, 5));
+    }
+
+    #[test]
+    fn a_series_is_stored_as_it_is() {
+        let search = SeriesKind::FindMax {
+            goals: vec!["reachable.p95<2m".into()],
+            min: 1,
+            max: 90,
+            budget_seconds: Some(3600),
+            most_storms: 30,
+        };
+        for kind in [repeat(5), search] {
+            let series = Series { first: 2, kind };
+            let text = serde_json::to_string(&series).unwrap();
+            assert_eq!(serde_json::from_str::<Series>(&text).unwrap(), series, "{text}");
+        }
+    }
+}
