@@ -12,7 +12,7 @@ use crate::observe::Outcome;
 use crate::phases::timed::{self, manifest};
 use crate::plan::secrets::hide;
 use crate::plan::{Target, Template};
-use crate::record::{PhaseKind, RunRecord, Via};
+use crate::record::{NOT_IN_STORM, PhaseKind, RunRecord, Via};
 use crate::report::{document, printable};
 
 /// One request that would be sent
@@ -43,7 +43,7 @@ async fn requests(
         let was_stopped = || {
             stopped
                 .and_then(|phase| phase.timelines.get(position))
-                .is_some_and(|t| t.outcome == Outcome::Reached)
+                .is_some_and(|t| t.outcome == Outcome::Reached || t.reason.as_deref() == Some(NOT_IN_STORM))
         };
         timed.push(match kind {
             PhaseKind::Create => match template {

@@ -103,21 +103,28 @@ pub async fn run(
             return Err(failure);
         }
     };
-    let outcome = locked(session, kind, args, role, &mut record, store, &lock, template.as_ref()).await;
+    let wanted = Wanted { kind, args, role, template: template.as_ref() };
+    let outcome = locked(session, &wanted, &mut record, store, &lock).await;
     lock.release().await;
     outcome.map(|()| Some(record))
 }
 
+/// What is to be done
+struct Wanted<'a> {
+    kind: PhaseKind,
+    args: &'a PhaseArgs,
+    role: &'a Role,
+    template: Option<&'a Template>,
+}
+
 async fn locked(
     session: &Session,
-    kind: PhaseKind,
-    args: &PhaseArgs,
-    role: &Role,
+    wanted: &Wanted<'_>,
     record: &mut RunRecord,
     mut store: crate::cluster::store::RunStore,
     lock: &crate::cluster::lease::Held,
-    template: Option<&Template>,
 ) -> Result<(), Failure> {
+    let Wanted { kind, args, role, template } = *wanted;
     let prefix = record.plan.prefix.clone();
     let step = lifecycle::next(record, kind).map_err(|refusal| Failure::new(refusal.why))?;
     let settings = settings(args, record, step, role)?;

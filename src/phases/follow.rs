@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use tokio::time::{MissedTickBehavior, interval, sleep_until};
+use tokio::time::{Interval, MissedTickBehavior, interval, sleep_until};
 
 use super::board::{Board, Due};
 use super::event::{Event, Listener};
@@ -44,9 +44,7 @@ pub(super) struct Following<'a> {
 /// Follows until every VM is through, or the user interrupts, or the lock is lost.
 pub(super) async fn follow(mut following: Following<'_>, board: &mut Board<'_>) -> Option<Cut> {
     let mut questions = Questions::new(following.cluster);
-    let mut tick = interval(SAVE_EVERY);
-    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    tick.reset();
+    let mut tick = saving_tick();
     let mut cut = None;
     let mut give_up_at: Option<Instant> = None;
     let phase_limit = board.phase.settings.phase_timeout_seconds.map(Duration::from_secs);
@@ -124,6 +122,14 @@ pub(super) async fn follow(mut following: Following<'_>, board: &mut Board<'_>) 
             }
         }
     }
+}
+
+/// Ticks when it is time to save.
+fn saving_tick() -> Interval {
+    let mut tick = interval(SAVE_EVERY);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    tick.reset();
+    tick
 }
 
 /// The next news of the probers; never when nothing is probed.

@@ -148,7 +148,8 @@ impl Dispatcher {
                 Due::After(time) => {
                     let at = zero + time;
                     if at.saturating_duration_since(last_sent) > LONG_PAUSE {
-                        sleep_until((at - WARM_UP).into()).await;
+                        let early = time.saturating_sub(WARM_UP);
+                        sleep_until((zero + early).into()).await;
                         let _ = timeout_at(at.into(), cluster.warm(connections)).await;
                     }
                     sleep_until(at.into()).await;

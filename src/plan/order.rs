@@ -48,7 +48,6 @@ impl Order {
     }
 
     /// Whether it is the plain one.
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
     pub fn is_name(&self) -> bool {
         *self == Self::Name
     }

@@ -155,9 +155,10 @@ fn short(millis: u64) -> String {
 mod tests {
     use super::*;
 
-    fn after(shape: &str, place: u32) -> f64 {
+    /// Milliseconds.
+    fn after(shape: &str, place: u32) -> u128 {
         match shape.parse::<Shape>().unwrap().due(place) {
-            Due::After(time) => time.as_secs_f64(),
+            Due::After(time) => time.as_millis(),
             Due::Wave(wave) => panic!("wave {wave}"),
         }
     }
@@ -202,9 +203,9 @@ mod tests {
 
     #[test]
     fn waves_leave_together_and_ramps_one_by_one() {
-        assert_eq!([0, 49, 50, 149].map(|place| after("wave 50/10s", place)), [0.0, 0.0, 10.0, 20.0]);
-        assert_eq!([0, 1, 99, 199].map(|place| after("ramp 100/60s", place)), [0.0, 0.6, 59.4, 119.4]);
-        assert_eq!([0, 1, 20, 50_000].map(|place| after("rate 20/s", place)), [0.0, 0.05, 1.0, 2500.0]);
+        assert_eq!([0, 49, 50, 149].map(|place| after("wave 50/10s", place)), [0, 0, 10_000, 20_000]);
+        assert_eq!([0, 1, 99, 199].map(|place| after("ramp 100/60s", place)), [0, 600, 59_400, 119_400]);
+        assert_eq!([0, 1, 20, 50_000].map(|place| after("rate 20/s", place)), [0, 50, 1_000, 2_500_000]);
         let ready: Shape = "wave 4/ready".parse().unwrap();
         assert_eq!([0, 3, 4, 8].map(|place| ready.due(place)), [0, 0, 1, 2].map(Due::Wave));
         assert_eq!(ready.wave(7), Some(1));
@@ -212,8 +213,8 @@ mod tests {
 
     #[test]
     fn a_pace_that_is_no_whole_number_does_not_drift() {
-        assert_eq!(after("rate 7/s", 7 * 7_000), 7_000.0);
-        assert_eq!(after("ramp 3/1s", 30_000), 10_000.0);
+        assert_eq!(after("rate 7/s", 7 * 7_000), 7_000_000);
+        assert_eq!(after("ramp 3/1s", 30_000), 10_000_000);
     }
 
     #[test]

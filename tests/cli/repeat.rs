@@ -52,7 +52,7 @@ fn a_run_repeats_its_storm_and_tells_the_spread_without_the_warm_up() {
     let repetitions = &report["repetitions"];
     let storms = repetitions["storms"].as_array().unwrap();
     assert_eq!(storms.iter().filter(|storm| storm["warm_up"] == true).count(), 1);
-    let p50 = |storm: &Value| storm["p50_seconds"].as_f64().unwrap();
+    let p50 = |storm: &Value| (storm["p50_seconds"].as_f64().unwrap() * 1e6).round() as u64;
     let counted = [p50(&storms[1]), p50(&storms[2])];
     assert_eq!(p50(&repetitions["min"]), counted[0].min(counted[1]));
     assert_eq!(p50(&repetitions["max"]), counted[0].max(counted[1]));

@@ -11,9 +11,10 @@ pub(super) fn write(page: &mut Page, report: &Report) {
     let Some(capacity) = &report.capacity else { return };
     let layout = page.layout();
     page.title(&format!("Capacity: the largest storm with {}", capacity.goals.join(" and ")));
-    let titles: &[&str] = match layout.wide {
-        true => &["Size", "Failed", "Mean", "p50", "p95", "Max", "All back"],
-        false => &["Size", "Failed", "p50", "p95", "All back"],
+    let titles: &[&str] = if layout.wide {
+        &["Size", "Failed", "Mean", "p50", "p95", "Max", "All back"]
+    } else {
+        &["Size", "Failed", "p50", "p95", "All back"]
     };
     let columns = titles.iter().copied().map(Column::numbers);
     let words = ["Goal", "Storm"].map(Column::words);
@@ -44,9 +45,10 @@ fn cells(storm: &CapacityStorm, wide: bool) -> Vec<String> {
     } else {
         format!("{} ({} took part)", storm.size, storm.vms)
     };
-    let times = match wide {
-        true => vec![figures.mean, figures.p50, figures.p95, figures.max, figures.t100],
-        false => vec![figures.p50, figures.p95, figures.t100],
+    let times = if wide {
+        vec![figures.mean, figures.p50, figures.p95, figures.max, figures.t100]
+    } else {
+        vec![figures.p50, figures.p95, figures.t100]
     };
     let times = times.into_iter().map(words::quantile);
     let values: Vec<String> = storm.values.iter().map(crate::report::GoalValue::told).collect();
