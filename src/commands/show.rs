@@ -57,7 +57,7 @@ pub(super) fn capacity(session: &Session, record: &RunRecord) -> Result<(), Fail
     if !matches!(session.output, Output::Table | Output::Wide) {
         return write(session.into(), &report, true);
     }
-    session.console.data(&report.capacity_table(&layout(&session.into(), true)))
+    session.console.data(&report.capacity_table(&layout(session.into(), true)))
 }
 
 /// Shows a report.
@@ -66,7 +66,7 @@ pub(super) fn report(screen: impl Into<Screen>, report: &Report) -> Result<(), F
 }
 
 fn write(screen: Screen, report: &Report, title: bool) -> Result<(), Failure> {
-    let layout = layout(&screen, title);
+    let layout = layout(screen, title);
     let text = match screen.output {
         Output::Table | Output::Wide => Ok(report.table(&layout)),
         Output::Json => report.json(),
@@ -83,7 +83,7 @@ fn write(screen: Screen, report: &Report, title: bool) -> Result<(), Failure> {
     screen.console.data(&text)
 }
 
-fn layout(screen: &Screen, title: bool) -> Layout {
+fn layout(screen: Screen, title: bool) -> Layout {
     Layout {
         width: screen.console.width(),
         wide: screen.output == Output::Wide,
