@@ -30,7 +30,10 @@ pub(super) fn leave_out(
         })
         .collect();
     // A storm of fewer VMs left the others as they were: stopped.
-    let resting = resting(phase.name.kind, record);
+    let resting: HashSet<u32> = match (phase.name.kind, record.last_phase()) {
+        (PhaseKind::Stop, Some(storm)) => storm.set_aside().map(|timeline| timeline.target).collect(),
+        _ => HashSet::new(),
+    };
     let kind = phase.name.kind;
     leave_out_where(phase, targets, |position, target| {
         let machine = machines.get(target);
@@ -82,7 +85,10 @@ fn leave_out_where(
         let Some(reason) = obstacle(position, target) else { continue };
         timeline.outcome = Outcome::Excluded;
         timeline.reason = Some(reason.clone());
-        left_out.push((target.clone(), reason));
+        // Who is meant to rest is nothing to warn about.
+        if reason != NOT_IN_STORM {
+            left_out.push((target.clone(), reason));
+        }
     }
     left_out
 }

@@ -320,19 +320,20 @@ fn requests(
             continue;
         }
         let (kind, via) = (phase.name.kind, work.settings.via);
-        let request = match (record.plan.adopted.get(vm as usize), kind, work.template) {
-            (Some(adoptee), ..) => {
+        let adoptee = record.plan.adopted.get(vm as usize);
+        let request = match (kind, work.template, adoptee) {
+            (_, _, Some(adoptee)) => {
                 let Some(machine) = known.machines.get(target) else { continue };
                 adopted::request(adoptee, machine, kind, via, known.alive.contains(target))?
             }
-            (None, PhaseKind::Create, Some(template)) => {
+            (PhaseKind::Create, Some(template), None) => {
                 machines::create(target, &manifest(record, template, target))?
             }
-            (None, PhaseKind::Create, None) => {
+            (PhaseKind::Create, None, None) => {
                 return Err(Trouble::new("create VMs", Kind::Invalid, "there is no manifest"));
             }
-            (None, PhaseKind::Stop, _) => machines::stop(target, via)?,
-            (None, PhaseKind::Storm, _) => machines::start(target, via)?,
+            (PhaseKind::Stop, _, None) => machines::stop(target, via)?,
+            (PhaseKind::Storm, _, None) => machines::start(target, via)?,
         };
         let due = match phase.settings.shape.map_or(Due::After(Duration::ZERO), |shape| shape.due(place)) {
             Due::After(time) => Due::After(time.saturating_sub(*begin.get_or_insert(time))),

@@ -89,10 +89,10 @@ struct HeadDocument {
     facts: ClusterFacts,
     #[serde(default)]
     setup: SetupRecord,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    series: Vec<Series>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     restored: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    series: Vec<Series>,
 }
 
 /// Only the version, so that a newer format is recognised whatever else changed.
@@ -111,8 +111,8 @@ pub fn encode_plan(record: &RunRecord) -> String {
         plan: Plan { adopted: Vec::new(), ..record.plan.clone() },
         facts: record.facts.clone(),
         setup: record.setup.clone(),
-        series: record.series.clone(),
         restored: record.restored,
+        series: record.series.clone(),
     };
     serde_json::to_string_pretty(&head).unwrap_or_default()
 }
@@ -141,8 +141,8 @@ pub fn decode_head(plan_json: &str, parts_json: &str) -> Result<(RunRecord, Vec<
         plan: head.plan,
         facts: head.facts,
         setup: head.setup,
-        series: head.series,
         restored: head.restored,
+        series: head.series,
         phases: Vec::new(),
     };
     Ok((record, parts))

@@ -51,12 +51,12 @@ pub struct RunRecord {
     /// How `setup` went.
     #[serde(default)]
     pub setup: SetupRecord,
-    /// Several storms that belong together, in the order in which they began.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub series: Vec<Series>,
     /// When adopted VMs were given back as they were; nothing is done to them after that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restored: Option<Timestamp>,
+    /// Several storms that belong together, in the order in which they began.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub series: Vec<Series>,
     /// The phases so far, in the order in which they began.
     #[serde(default, deserialize_with = "at_most::<MOST_PHASES, _, _>")]
     pub phases: Vec<PhaseRecord>,
@@ -72,8 +72,8 @@ impl RunRecord {
             plan,
             facts: ClusterFacts::default(),
             setup: SetupRecord::default(),
-            series: Vec::new(),
             restored: None,
+            series: Vec::new(),
             phases: Vec::new(),
         }
     }

@@ -78,6 +78,7 @@ pub fn report(
     let index =
         |target: Option<&Target>| target.and_then(|target| folder::index(&target.namespace)).unwrap_or(0);
     Ok(Report {
+        capacity: None,
         schema_version: SCHEMA_VERSION,
         run: Run {
             name: named.as_ref().map_or_else(|| folder.to_owned(), |named| named.prefix.clone()),
