@@ -67,14 +67,6 @@ pub(super) fn leave_out_adopted(
     })
 }
 
-/// The VMs that the storm before a stop left as they were.
-fn resting(kind: PhaseKind, record: &RunRecord) -> HashSet<u32> {
-    match (kind, record.last_phase()) {
-        (PhaseKind::Stop, Some(storm)) => storm.set_aside().map(|timeline| timeline.target).collect(),
-        _ => HashSet::new(),
-    }
-}
-
 fn leave_out_where(
     phase: &mut PhaseRecord,
     targets: &[Target],

@@ -24,9 +24,7 @@ use crate::observe::{Change, Clock, Fold, Milestone, Receipt, Timeline};
 use crate::plan::shape::Due;
 use crate::plan::{Target, Template};
 use crate::record::lifecycle::Step;
-use crate::record::{
-    NOT_IN_STORM, PhaseKind, PhaseName, PhaseRecord, PhaseSettings, PhaseState, RunRecord, Via,
-};
+use crate::record::{PhaseKind, PhaseName, PhaseRecord, PhaseSettings, PhaseState, RunRecord, Via};
 
 /// How long an interrupted phase tries to save what it knows.
 const LAST_SAVE: Duration = Duration::from_secs(30);
@@ -175,7 +173,7 @@ impl LineUp<'_> {
             } else {
                 lineup::leave_out(phase, record, targets, machines, first)
             };
-            for (target, reason) in left_out.into_iter().filter(|(_, reason)| reason != NOT_IN_STORM) {
+            for (target, reason) in left_out {
                 (work.events)(&Event::LeftOut { target, reason });
             }
             lineup::line_up(phase, record);

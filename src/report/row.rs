@@ -41,7 +41,6 @@ pub struct Row {
     #[serde(rename = "requested_at_seconds", serialize_with = "stats::maybe_micros")]
     pub requested_at: Option<f64>,
     /// The wave in which it was asked, from 1; absent without waves.
-    #[serde(default)]
     pub wave: Option<u32>,
     /// The milestones that it passed.
     pub milestones: BTreeMap<Milestone, Mark>,

@@ -23,7 +23,6 @@ pub(super) fn run(report: &Report) -> RunRecord {
     let vms = report.phases.iter().map(|phase| phase.rows.len()).max().unwrap_or(plan.vms).clamp(1, MOST_VMS);
     let start = plan.start.clamp(1, u32::MAX / 2);
     RunRecord {
-        series: Vec::new(),
         format: FORMAT,
         run_id: report.run.id.clone(),
         created: report.run.created,

@@ -104,7 +104,6 @@ pub fn report(
         phases: blocks.collect(),
         comparison: storm.as_ref().map(|storm| Compared::of(create.as_ref(), storm, None, deciding)),
         repetitions: None,
-        capacity: None,
         thresholds: Vec::new(),
     })
 }
