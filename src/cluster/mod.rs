@@ -24,6 +24,7 @@ pub mod pulse;
 pub mod quotas;
 pub mod store;
 pub mod trouble;
+pub mod volumes;
 pub mod watch;
 
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};

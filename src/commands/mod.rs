@@ -2,6 +2,7 @@
 
 #![expect(missing_docs, reason = "the doc of a flag is its help; a group of flags has its doc at its type")]
 
+pub mod change_args;
 pub mod cleanup;
 pub mod completion;
 pub mod connection;
@@ -20,6 +21,7 @@ pub mod save_args;
 pub mod session;
 pub mod setup;
 mod show;
+pub mod source_args;
 pub mod status;
 pub mod stop;
 pub mod storm;

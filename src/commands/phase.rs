@@ -15,8 +15,8 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::observe::Outcome;
 use crate::phases::timed::{self, Cut, Work};
-use crate::plan::{Template, TemplateSource};
-use crate::record::{PhaseKind, PhaseRecord, RunRecord, lifecycle};
+use crate::plan::Template;
+use crate::record::{PhaseKind, PhaseRecord, PhaseSettings, RunRecord, lifecycle};
 
 /// Flags of create, stop and storm
 #[derive(Debug, Clone, Args)]
@@ -31,6 +31,23 @@ pub struct PhaseArgs {
     pub dry_run: DryRunArgs,
     #[command(flatten)]
     pub save: SaveArgs,
+    /// A create makes VMs without starting them.
+    #[arg(skip)]
+    pub halted: bool,
+}
+
+impl PhaseArgs {
+    /// The settings of the phase; a create that was begun with or without starting VMs goes on in the same way.
+    fn settings(&self, record: &RunRecord) -> Result<PhaseSettings, Failure> {
+        let begun = record.phases.iter().find(|phase| phase.name.kind == PhaseKind::Create);
+        if self.halted && begun.is_some_and(|create| !create.settings.halted) {
+            return Err(Failure::usage(
+                "--halted comes too late: the create of this run was begun without it",
+            )
+            .hint("leave out --halted, or set up another run with another --ns-prefix"));
+        }
+        Ok(PhaseSettings { halted: self.halted, ..self.pace.settings() })
+    }
 }
 
 /// Runs one timed phase as a command of its own.
@@ -57,9 +74,10 @@ pub async fn run(session: &Session, kind: PhaseKind, args: &PhaseArgs) -> Result
         PhaseKind::Create => Some(template(session, &record).await?),
         _ => None,
     };
+    let settings = args.settings(&record)?;
     session.cluster.conceal(template.as_ref().map(Template::secrets).unwrap_or_default());
     if args.dry_run.dry_run == DryRun::Client {
-        dry_run::phase(session, &record, kind, args.pace.settings().via, template.as_ref()).await?;
+        dry_run::phase(session, &record, kind, (settings.via, settings.halted), template.as_ref()).await?;
         return Ok(None);
     }
     let lock = session.lock(prefix, &record.run_id).await?;
@@ -94,7 +112,7 @@ async fn locked(
         cluster: &session.cluster,
         lock,
         step,
-        settings: args.pace.settings(),
+        settings: args.settings(record)?,
         template,
         interrupt: session.interrupt.clone(),
         events: &|event| progress.hear(event),
@@ -139,22 +157,21 @@ async fn locked(
 
 /// The manifest that the run's VMs are made from.
 async fn template(session: &Session, record: &RunRecord) -> Result<Template, Failure> {
-    match &record.plan.template {
-        TemplateSource::ContainerDisk { image } => Ok(Template::container_disk(image)),
-        TemplateSource::File { name, sha256 } => {
-            let prefix = &record.plan.prefix;
-            let lost = |why: &str| {
-                Failure::new(format!("the VM manifest {name} of run \"{prefix}\" {why}"))
-                    .hint(format!("set the run up again: kubectl bootstorm cleanup --ns-prefix {prefix}"))
-            };
-            let text =
-                session.cluster.load_template(prefix).await?.ok_or_else(|| lost("is not there any more"))?;
-            if Template::digest(&text) != *sha256 {
-                return Err(lost("was changed since the setup"));
-            }
-            Template::parse(&text).map_err(|fault| lost("cannot be read").because(fault))
-        }
+    let plan = &record.plan;
+    let prefix = &plan.prefix;
+    let lost = |why: &str| {
+        Failure::new(format!("the VM manifest of run \"{prefix}\", from {}, {why}", plan.template))
+            .hint(format!("set the run up again: kubectl bootstorm cleanup --ns-prefix {prefix}"))
+    };
+    let Some(sha256) = plan.sealed_digest() else {
+        return plan.built_in().ok_or_else(|| lost("cannot be made again"));
+    };
+    let text = session.cluster.load_template(prefix).await?.ok_or_else(|| lost("is not there any more"))?;
+    if Template::digest(&text) != sha256 {
+        return Err(lost("was changed since the setup"));
     }
+    let template = Template::parse(&text).map_err(|fault| lost("cannot be read").because(fault))?;
+    Ok(template.with_pool(plan.template.pool()))
 }
 
 /// The exit code that a finished phase deserves.

@@ -14,6 +14,7 @@ use super::saving::Saver;
 use super::{Interrupt, timed::Cut};
 use crate::cluster::changes::Changes;
 use crate::cluster::guard::Guard;
+use crate::cluster::volumes::{Volumes, VolumesHeard};
 use crate::cluster::{Cluster, Kind};
 use crate::observe::Milestone;
 use crate::observe::clock::monotonic_now;
@@ -35,6 +36,8 @@ pub(super) struct Following<'a> {
     pub(super) record: &'a RunRecord,
     pub(super) targets: &'a [Target],
     pub(super) changes: &'a mut Changes,
+    /// `None` unless disks are followed.
+    pub(super) volumes: Option<Volumes>,
     /// Ends with the following: whoever lost the lock must not send another request.
     pub(super) launching: Launching,
     pub(super) probing: &'a mut Option<Probing>,
@@ -98,6 +101,9 @@ pub(super) async fn follow(mut following: Following<'_>, board: &mut Board<'_>) 
             Some(received) = following.changes.next() => {
                 board.hear(received, following.cluster.server_now());
             }
+            Some(heard) = next_volumes(&mut following.volumes) => {
+                board.hear_volumes(heard, following.cluster.server_now());
+            }
             Some(launched) = following.launching.next() => {
                 let sending = !board.is_sent();
                 board.launched(launched);
@@ -146,6 +152,14 @@ pub(super) async fn follow(mut following: Following<'_>, board: &mut Board<'_>) 
                 }
             }
         }
+    }
+}
+
+/// The next news of the disks; never when they are not followed.
+async fn next_volumes(volumes: &mut Option<Volumes>) -> Option<VolumesHeard> {
+    match volumes {
+        Some(volumes) => volumes.next().await,
+        None => std::future::pending().await,
     }
 }
 

@@ -14,6 +14,7 @@ pub mod preflight;
 mod prober;
 mod probers;
 mod probing;
+mod provisioning;
 mod resume;
 mod saving;
 pub mod setup;

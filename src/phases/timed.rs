@@ -11,7 +11,7 @@ use super::follow::{Following, follow};
 use super::launch::launch;
 use super::probing::Probing;
 use super::saving::{Saver, put_phase};
-use super::{Interrupt, lineup, probers, resume};
+use super::{Interrupt, lineup, probers, provisioning, resume};
 use crate::cluster::changes::{Changes, News};
 use crate::cluster::lease::Held;
 use crate::cluster::machines::Machine;
@@ -19,7 +19,8 @@ use crate::cluster::names::{Role, labels, run_id_selector};
 use crate::cluster::pace::Timed;
 use crate::cluster::store::RunStore;
 use crate::cluster::{Cluster, Kind, Trouble, machines};
-use crate::observe::{Change, Clock, Fold, Milestone, Receipt};
+use crate::observe::{Change, Clock, Fold, Milestone, Receipt, VolumeFold};
+use crate::plan::manifest::HALTED;
 use crate::plan::{Target, Template};
 use crate::record::lifecycle::Step;
 use crate::record::{PhaseKind, PhaseName, PhaseRecord, PhaseSettings, PhaseState, RunRecord};
@@ -66,8 +67,10 @@ pub async fn run(work: Work<'_>, record: &mut RunRecord, store: RunStore) -> Res
     let targets = record.plan.targets();
     let name = work.step.name();
     let (mut phase, clock) = begin(&work, record, targets.len() as u32);
+    let volumes = provisioning::open(&work, &mut phase, &record.run_id).await?;
     let probes = match name.kind {
         PhaseKind::Stop => Vec::new(),
+        _ if phase.settings.halted => Vec::new(),
         _ => record.plan.probe.probes.clone(),
     };
     if !probes.is_empty() {
@@ -121,6 +124,9 @@ pub async fn run(work: Work<'_>, record: &mut RunRecord, store: RunStore) -> Res
     for change in &first {
         board.apply(change, listed);
     }
+    if let Some((_, expected)) = &volumes {
+        board.follow_volumes(VolumeFold::new(&targets, *expected));
+    }
     board.expect_answers(requests.len());
     let patience = Duration::from_secs(work.settings.timeout_seconds);
     let guard = work.lock.guard();
@@ -131,6 +137,7 @@ pub async fn run(work: Work<'_>, record: &mut RunRecord, store: RunStore) -> Res
         record,
         targets: &targets,
         changes: &mut changes,
+        volumes: volumes.map(|(volumes, _)| volumes),
         launching,
         probing: &mut probing,
         saver: &mut saver,
@@ -170,7 +177,8 @@ fn begin(work: &Work<'_>, record: &RunRecord, targets: u32) -> (PhaseRecord, Clo
     match record.phase(name) {
         Some(known) => {
             let mut phase = known.clone();
-            phase.settings = work.settings.clone();
+            // What the VMs are cannot change any more.
+            phase.settings = PhaseSettings { halted: known.settings.halted, ..work.settings.clone() };
             phase.state = PhaseState::Open;
             let clock = Clock::resume(phase.began, phase.server_ahead_micros, work.cluster.server_ahead());
             (phase, clock)
@@ -213,7 +221,11 @@ fn requests(
         }
         let request = match (phase.name.kind, work.template) {
             (PhaseKind::Create, Some(template)) => {
-                machines::create(target, &manifest(record, template, target))?
+                let position = timeline.target as usize;
+                machines::create(
+                    target,
+                    &manifest(record, template, position, target, phase.settings.halted),
+                )?
             }
             (PhaseKind::Create, None) => {
                 return Err(Trouble::new("create VMs", Kind::Invalid, "there is no manifest"));
@@ -226,8 +238,15 @@ fn requests(
     Ok(requests)
 }
 
-/// The manifest of one VM of a run.
-pub fn manifest(record: &RunRecord, template: &Template, target: &Target) -> Value {
+/// The manifest of one VM of a run, at its position in the plan.
+pub fn manifest(
+    record: &RunRecord,
+    template: &Template,
+    position: usize,
+    target: &Target,
+    halted: bool,
+) -> Value {
     let labels = labels(&record.plan.prefix, &record.run_id, Role::Target).into_iter().collect();
-    template.render(target, &labels, "Always")
+    let strategy = if halted { HALTED } else { "Always" };
+    template.render_at(position, target, &labels, strategy)
 }

@@ -125,6 +125,8 @@ pub(crate) fn healthy(size: u32) -> RunRecord {
         end: size,
         vm_name: "rhel-9-vm".into(),
         template: TemplateSource::ContainerDisk { image: "quay.io/containerdisks/fedora:42".into() },
+        overrides: crate::plan::Overrides::default(),
+        sealed: None,
         probe: crate::probe::ProbePlan::default(),
     };
     let mut record = RunRecord::new("6f1e0c1c-0d6a-4c7e-9c55-1b2f4a9d7e10".into(), began(0), plan);

@@ -4,7 +4,8 @@
 
 pub mod comparison;
 pub mod curve;
-pub mod quantile;
+pub mod provisioning;
+mod quantile;
 pub mod sample;
 pub mod stage;
 pub mod summary;

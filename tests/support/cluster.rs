@@ -50,8 +50,13 @@ impl Cluster {
         self.home.path().join("kubeconfig")
     }
 
-    /// The program against this cluster.
+    /// The program against this cluster; its VMs boot a container disk unless a test says otherwise.
     pub(crate) fn program(&self) -> Program {
+        self.plain_program().env("BOOTSTORM_SOURCE", "containerdisk:quay.io/containerdisks/fedora:41")
+    }
+
+    /// The program against this cluster, with nothing but what it does by default.
+    pub(crate) fn plain_program(&self) -> Program {
         Program::new(self.home.path()).env("KUBECONFIG", &self.kubeconfig().to_string_lossy())
     }
 

@@ -2,7 +2,6 @@
 
 use super::{Findings, Problem, Wanted, count};
 use crate::cluster::access::Permission;
-use crate::plan::TemplateSource;
 use crate::record::Via;
 
 /// The group of start and stop.
@@ -40,7 +39,7 @@ pub(super) fn needed(wanted: &Wanted<'_>, namespace: &str) -> Vec<Permission> {
             needed.extend(["list", "watch", "create", "delete"].map(|verb| there(verb, "pods")));
         }
     }
-    if matches!(plan.template, TemplateSource::File { .. }) {
+    if plan.sealed_digest().is_some() {
         for verb in ["get", "list", "watch", "create", "update", "delete"] {
             needed.push(here(verb, "", "secrets"));
         }

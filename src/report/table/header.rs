@@ -43,6 +43,11 @@ fn template(template: &TemplateSource) -> String {
         TemplateSource::File { name, sha256 } => {
             format!("{name} (sha256 {})", sha256.chars().take(12).collect::<String>())
         }
+        TemplateSource::Registry { url } | TemplateSource::Http { url } => {
+            format!("built-in, imported from {url}")
+        }
+        TemplateSource::Blank => "built-in, with a blank disk".to_owned(),
+        source => format!("built-in, cloned from {source}"),
     }
 }
 
