@@ -1,6 +1,6 @@
 //! From a run's record to the view model.
 
-use crate::record::{PhaseKind, PhaseName, RunRecord};
+use crate::record::{PhaseKind, PhaseName, PhaseRecord, RunRecord};
 
 use super::phase::{PhaseBlock, Shown};
 use super::view::{PlanBlock, Report, Run, SCHEMA_VERSION, SetupBlock};
@@ -31,6 +31,7 @@ pub(super) fn report(record: &RunRecord, selection: &Selection) -> Report {
             end: plan.end,
             vm_name: plan.vm_name.clone(),
             template: plan.template.clone(),
+            overrides: plan.overrides.clone(),
             probes: plan.probe.probes.clone(),
         },
         cluster: (&record.facts).into(),
@@ -43,7 +44,9 @@ pub(super) fn report(record: &RunRecord, selection: &Selection) -> Report {
         phases: phases.collect(),
         comparison: storm.map(|storm| {
             let stop = Selection::stop_before(record, storm.name).map(|stop| stop.name);
-            Compared::of(baseline.filter(|baseline| baseline.name != storm.name), storm, stop)
+            // What was created without being started is no boot to compare with.
+            let is_boot = |baseline: &&PhaseRecord| baseline.name != storm.name && !baseline.settings.halted;
+            Compared::of(baseline.filter(is_boot), storm, stop)
         }),
     }
 }

@@ -24,6 +24,7 @@ pub mod sheet;
 pub mod status;
 pub mod table;
 mod view;
+mod volumes;
 mod yaml;
 
 pub use compared::Compared;
@@ -37,6 +38,7 @@ pub use selection::Selection;
 pub use status::{Status, StatusRow};
 pub use table::Layout;
 pub use view::{ExitFacts, Report, Run, SCHEMA_VERSION};
+pub use volumes::VolumesBlock;
 
 use thiserror::Error;
 

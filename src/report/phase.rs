@@ -14,6 +14,7 @@ use crate::stats::{self, Curve, Level, Quantile, Sample, Stage, Summary};
 use super::natural;
 use super::probing::ProbingBlock;
 use super::row::Row;
+use super::volumes::VolumesBlock;
 
 /// How much of a phase the tables show
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +54,9 @@ pub struct PhaseBlock {
     pub recovery: Recovery,
     /// Where the time went.
     pub stages: Vec<StageBlock>,
+    /// How disks were filled; absent where none were.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub volumes: Option<VolumesBlock>,
     /// The same per node.
     pub nodes: Vec<NodeBlock>,
     /// One row per VM, in natural order.
@@ -202,6 +206,7 @@ impl PhaseBlock {
             stages: stages
                 .map(|stage| StageBlock { from: stage.from, to: stage.to, summary: stage.summary })
                 .collect(),
+            volumes: VolumesBlock::of(phase),
             nodes: nodes(phase),
             rows,
             shown,

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::plan::TemplateSource;
+use crate::plan::{Overrides, TemplateSource};
 use crate::probe::Probe;
 use crate::record::{ClusterFacts, PhaseName, RunRecord};
 use crate::stats;
@@ -61,6 +61,9 @@ pub struct PlanBlock {
     pub vm_name: String,
     /// Where the VM manifest came from.
     pub template: TemplateSource,
+    /// What was changed in it.
+    #[serde(skip_serializing_if = "Overrides::is_empty")]
+    pub overrides: Overrides,
     /// The probes; the first decides when a VM is reachable.
     pub probes: Vec<Probe>,
 }

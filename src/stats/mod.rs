@@ -13,6 +13,7 @@ pub mod verdict;
 
 pub use comparison::{Change, Comparison, Paired};
 pub use curve::Curve;
+pub use provisioning::Provisioning;
 pub use quantile::{Level, Quantile};
 pub use sample::{Sample, seconds_to};
 pub use stage::Stage;

@@ -12,6 +12,16 @@ pub(super) fn write(page: &mut Page, report: &Report) {
     let range = format!("{0}-{1} to {0}-{2}", run.name, plan.start, plan.end);
     page.labelled("Namespaces", &range);
     page.labelled("Template", &template(&plan.template));
+    let changes: Vec<String> = plan
+        .overrides
+        .shown()
+        .into_iter()
+        .filter(|(_, value)| value != "none")
+        .map(|(flag, value)| format!("{flag} {value}"))
+        .collect();
+    if !changes.is_empty() {
+        page.labelled("Changed by", &changes.join(", "));
+    }
     if let Some(deciding) = plan.probes.first() {
         let more = if plan.probes.len() > 1 { ", which decides; also " } else { "" };
         let others: Vec<String> = plan.probes[1..].iter().map(ToString::to_string).collect();
