@@ -22,6 +22,7 @@ pub mod probers;
 mod process;
 pub mod pulse;
 pub mod quotas;
+pub mod sources;
 pub mod store;
 pub mod trouble;
 pub mod volumes;

@@ -30,7 +30,7 @@ pub struct ChangeArgs {
     /// Volume mode of the VMs' disks; default is what CDI knows about the storage class
     #[arg(long, value_name = "MODE", value_enum, hide_short_help = true)]
     pub volume_mode: Option<VolumeMode>,
-    /// vCPUs of each VM
+    /// Virtual CPUs of each VM
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024), conflicts_with = "instancetype")]
     pub cpu: Option<u32>,
     /// Memory of each VM

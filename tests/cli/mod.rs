@@ -17,3 +17,4 @@ mod prober_script;
 mod probing;
 mod record;
 mod secrets;
+mod sources;

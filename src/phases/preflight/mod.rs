@@ -8,8 +8,9 @@ mod names;
 mod permissions;
 pub mod quota;
 mod room;
+mod sources;
 
-use futures::future::{join, join3};
+use futures::future::join3;
 use serde_json::Value;
 
 use crate::cluster::{Cluster, Kind, Trouble};
@@ -51,9 +52,18 @@ pub async fn check(cluster: &Cluster, wanted: &Wanted<'_>) -> Result<Findings, F
         None => Settings::default(),
     };
     let needs = Needs::of(wanted.manifest, &settings);
-    let (disks, room) =
-        join(kubevirt::disks(cluster, wanted), room::check(cluster, wanted, &settings, needs.as_ref())).await;
-    findings.absorb(disks?);
+    let (disks, sources, room) = join3(
+        kubevirt::disks(cluster, wanted),
+        sources::check(cluster, wanted),
+        room::check(cluster, wanted, &settings, needs.as_ref()),
+    )
+    .await;
+    let disks = disks?;
+    // Without CDI there is nothing to look for.
+    if disks.problems.is_empty() {
+        findings.absorb(sources?);
+    }
+    findings.absorb(disks);
     findings.absorb(room?);
     findings.needs = needs;
     permissions::judge(permissions?, wanted, &mut findings);

@@ -138,3 +138,13 @@ fn headers_can_be_left_out() {
     let text = table(&fixtures::small(), Layout { headers: false, ..Layout::default() });
     assert!(!text.contains("Running(s)") && text.contains("Statistics:"), "{text}");
 }
+
+#[test]
+fn disks_that_were_filled_are_told_apart_from_the_boot() {
+    insta::assert_snapshot!(plain(&fixtures::provisioned()));
+}
+
+#[test]
+fn a_create_without_a_start_is_no_baseline() {
+    insta::assert_snapshot!(plain(&fixtures::unstarted()));
+}
