@@ -54,7 +54,7 @@ pub struct ChangeArgs {
     /// Time that a guest has to shut down
     #[arg(long, value_name = "DURATION", value_parser = values::duration, hide_short_help = true)]
     pub termination_grace_period: Option<Duration>,
-    /// Value of a placeholder in the manifest, such as VM_MEMORY=4Gi (can be repeated)
+    /// Value of a placeholder in the manifest, such as `VM_MEMORY=4Gi` (can be repeated)
     #[arg(long, value_name = "NAME=VALUE", value_parser = placeholders::parse, requires = "filename")]
     pub set: Vec<(String, String)>,
 }

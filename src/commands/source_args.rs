@@ -16,8 +16,8 @@ pub struct SourceArgs {
     /// Where disks come from; default is datasource:openshift-virtualization-os-images/rhel9
     ///
     /// datasource:NAMESPACE/NAME clones a golden image; pvc:NAMESPACE/NAME clones a claim, pvc:NAMESPACE/NAME-{1..10}
-    /// clones the claims of a pool in turn; snapshot:NAMESPACE/NAME restores a snapshot; registry:docker://IMAGE and
-    /// http:URL import; containerdisk:IMAGE boots from an image in the registry, without a disk of its own; blank is an
+    /// clones the claims of a pool in turn; snapshot:NAMESPACE/NAME restores a snapshot; `registry:docker://IMAGE` and
+    /// `http:URL` import; containerdisk:IMAGE boots from an image in the registry, without a disk of its own; blank is an
     /// empty disk. run --sandbox boots a container disk unless told otherwise.
     #[arg(long, value_name = "KIND:PLACE", conflicts_with = "filename")]
     pub source: Option<String>,

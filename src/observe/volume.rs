@@ -120,7 +120,7 @@ impl VolumeFold {
         let done = volume.done || before.is_some_and(|before| before.done);
         let kind = volume.kind.or(before.and_then(|before| before.kind));
         let ready_since = volume.ready_since.or(before.and_then(|before| before.ready_since));
-        known.insert(volume.uid.clone(), Volume { done, kind, ready_since, ..volume });
+        known.insert(volume.uid.clone(), Volume { done, ready_since, kind, ..volume });
         let finished: Vec<&Volume> = known.values().filter(|volume| volume.done).collect();
         let kinds = finished.iter().map(|volume| volume.kind.unwrap_or(VolumeKind::Unknown)).collect();
         if self.expected == 0 || finished.len() < self.expected {

@@ -57,12 +57,7 @@ pub(super) async fn follow(mut following: Following<'_>, board: &mut Board<'_>) 
         let machine = following.targets[target as usize].clone();
         tokio::spawn(async move {
             let _seat = seats.acquire().await;
-            let finding = match cluster.machine(&machine).await {
-                Ok(Some(vm)) => cluster.without_secrets(&vm.complaint()),
-                Ok(None) => "the VM does not exist any more".to_owned(),
-                Err(trouble) => format!("its state is unknown: {}", trouble.message),
-            };
-            let _ = sender.send((target, finding));
+            let _ = sender.send((target, finding(&cluster, &machine).await));
         });
     };
     let mut asked = 0_usize;
@@ -152,6 +147,15 @@ pub(super) async fn follow(mut following: Following<'_>, board: &mut Board<'_>) 
                 }
             }
         }
+    }
+}
+
+/// What ails a VM that did not arrive.
+async fn finding(cluster: &Cluster, machine: &Target) -> String {
+    match cluster.machine(machine).await {
+        Ok(Some(vm)) => cluster.without_secrets(&vm.complaint()),
+        Ok(None) => "the VM does not exist any more".to_owned(),
+        Err(trouble) => format!("its state is unknown: {}", trouble.message),
     }
 }
 

@@ -64,6 +64,7 @@ mod tests {
 
     #[test]
     fn disks_have_their_place_in_the_order_of_events() {
+        use Milestone::{Accepted, Pod, Running, Scheduled, Volume};
         let stages = |volume: f64| {
             let mut timeline = Timeline::new(0);
             for (milestone, at) in [
@@ -80,7 +81,6 @@ mod tests {
             assert!((stages.iter().filter_map(|s| s.summary.mean).sum::<f64>() - 8.0).abs() < 1e-9);
             stages.iter().map(|stage| stage.to).collect::<Vec<_>>()
         };
-        use Milestone::{Accepted, Pod, Running, Scheduled, Volume};
         assert_eq!(stages(2.0), [Accepted, Volume, Pod, Scheduled, Running]);
         assert_eq!(stages(5.0), [Accepted, Pod, Volume, Scheduled, Running]);
     }

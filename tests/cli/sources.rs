@@ -135,7 +135,7 @@ fn every_kind_of_clone_and_import_is_named() {
 #[test]
 fn a_kind_that_nothing_tells_is_unknown() {
     let cluster = Cluster::instant();
-    let text = r#"
+    let text = r"
 apiVersion: kubevirt.io/v1
 kind: VirtualMachine
 metadata: {name: vm}
@@ -147,7 +147,7 @@ spec:
     spec:
       domain: {memory: {guest: 256Mi}, devices: {}}
       volumes: [{name: root, dataVolume: {name: vm-disk}}]
-"#;
+";
     std::fs::write(cluster.home.path().join("vm.yaml"), text).unwrap();
     let phase = created(&cluster, "1", &["-f", "vm.yaml"]);
     assert_eq!(phase["volumes"]["kinds"], json!({"unknown": 1}));
@@ -336,7 +336,7 @@ fn sizes_change_a_manifest_from_a_file() {
 #[test]
 fn placeholders_are_replaced_or_refused() {
     let cluster = Cluster::instant();
-    let text = r#"
+    let text = r"
 apiVersion: kubevirt.io/v1
 kind: VirtualMachine
 metadata: {name: {{VM_NAME}}}
@@ -350,7 +350,7 @@ spec:
     spec:
       domain: {cpu: {cores: {{VM_CPU_CORES}}}, memory: {guest: {{VM_MEMORY}}}, devices: {}}
       volumes: [{name: root, dataVolume: {name: {{VM_NAME}}-volume}}]
-"#;
+";
     std::fs::write(cluster.home.path().join("vm.yaml"), text).unwrap();
     let setup = ["setup", "--end", "1", "--probe", "none", "-f", "vm.yaml"];
     plain(&cluster, &setup).exits(1).complains(&[

@@ -54,7 +54,7 @@ pub async fn check(cluster: &Cluster, wanted: &Wanted<'_>) -> Result<Findings, F
     let needs = Needs::of(wanted.manifest, &settings);
     let (disks, sources, room) = join3(
         kubevirt::disks(cluster, wanted),
-        sources::check(cluster, wanted),
+        Box::pin(sources::check(cluster, wanted)),
         room::check(cluster, wanted, &settings, needs.as_ref()),
     )
     .await;

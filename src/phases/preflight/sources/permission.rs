@@ -56,8 +56,8 @@ pub(super) async fn check(
 /// The account that stands for a VM.
 fn account(manifest: &Value) -> String {
     let spec = &manifest["spec"]["template"]["spec"];
-    let volumes = spec["volumes"].as_array().into_iter().flatten();
-    let mounted = volumes.filter_map(|volume| volume["serviceAccount"]["serviceAccountName"].as_str()).next();
+    let mut volumes = spec["volumes"].as_array().into_iter().flatten();
+    let mounted = volumes.find_map(|volume| volume["serviceAccount"]["serviceAccountName"].as_str());
     spec["serviceAccountName"].as_str().or(mounted).unwrap_or("default").to_owned()
 }
 

@@ -100,9 +100,7 @@ impl Plan {
                 _ => None,
             };
         }
-        if self.clone_type().is_none() {
-            return None;
-        }
+        self.clone_type()?;
         match source(volume, "pvc", &PERSISTENT_VOLUME_CLAIMS, store) {
             (name, None) => Some(format!("The source pvc {name} doesn't exist")),
             (name, Some(claim)) if claim.value()["status"]["phase"] != "Bound" => {
