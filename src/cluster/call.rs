@@ -34,9 +34,14 @@ pub struct Answer {
 
 impl Answer {
     /// The body, decoded.
+    ///
+    /// Fails when it was cut short, or is something else than was asked for.
     pub fn read<T: DeserializeOwned>(&self, doing: &str) -> Result<T, Trouble> {
         serde_json::from_slice(&self.body).map_err(|error| {
-            Trouble::new(doing, Kind::Garbled, format!("the answer cannot be read: {error}"))
+            let kind = if error.is_eof() { Kind::CutShort } else { Kind::Other };
+            // Not the parser's words: they may quote a Secret.
+            let place = format!("line {}, column {}", error.line(), error.column());
+            Trouble::new(doing, kind, format!("the answer cannot be read: {place}"))
         })
     }
 }
@@ -72,6 +77,7 @@ impl Cluster {
                 .to_bytes();
             if head.status.is_success() {
                 self.shared.proved.store(true, Ordering::Relaxed);
+                self.shared.let_in.store(true, Ordering::Relaxed);
                 return Ok(Answer { code: head.status, body: body.to_vec() });
             }
             let retry_after =
@@ -158,7 +164,7 @@ fn unread(doing: &str, error: &(dyn std::error::Error + Send + Sync + 'static)) 
         let message = format!("the answer has more than {} MiB", MOST_BYTES / 1024 / 1024);
         return Trouble::new(doing, Kind::Other, message);
     }
-    Trouble::new(doing, Kind::Unreachable, error.to_string())
+    Trouble::new(doing, Kind::CutShort, error.to_string())
 }
 
 /// How long to wait before the attempt after `attempt`: what the server asked for, else doubling, jittered.

@@ -1,16 +1,20 @@
 //! What the watch on `VirtualMachineInstances` says, in the words of the fold.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::future::poll_fn;
 use std::net::IpAddr;
+use std::task::Poll;
 use std::time::Instant;
 
+use futures::future::try_join_all;
 use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::call::path;
 use super::metadata::{Condition, Metadata};
+use super::scope::Scope;
 use super::trouble::clip;
-use super::watch::{Told, Watch, Watched};
+use super::watch::{Heard, Told, Watch, Watched};
 use super::{Cluster, Trouble};
 use crate::observe::{Change, Instance, InstancePhase};
 use crate::plan::Target;
@@ -111,10 +115,15 @@ pub enum News {
     Complaint(Trouble),
 }
 
-/// The one watch of a phase: every instance of the run, in every namespace
+/// What a phase watches: the instances of the run, wherever they are
 pub struct Changes {
-    watch: Watch<Vmi>,
-    known: HashMap<String, Target>,
+    watches: Vec<Watch<Vmi>>,
+    /// UID → VM, for the instances that each watch knows.
+    known: Vec<HashMap<String, Target>>,
+    /// The only VMs that matter; all, where nothing is said.
+    only: Option<HashSet<Target>>,
+    /// What existed when the watches were opened, until somebody asks.
+    first: Option<Received>,
 }
 
 impl Changes {
@@ -122,42 +131,109 @@ impl Changes {
     /// from now on is missed.
     pub async fn open(cluster: &Cluster, selector: &str) -> Result<Self, Trouble> {
         let collection = path("kubevirt.io/v1", None, "virtualmachineinstances");
-        let watch =
-            Watch::open(cluster, "watch virtual machine instances", collection, selector.into()).await?;
-        Ok(Self { watch, known: HashMap::new() })
+        Self::watch(cluster, vec![collection], selector, None).await
+    }
+
+    /// Opens watches on instances that carry no label of ours: everything in the scope is watched, and what is not
+    /// about these VMs is dropped here.
+    pub async fn open_on(cluster: &Cluster, scope: &Scope, only: HashSet<Target>) -> Result<Self, Trouble> {
+        Self::watch(cluster, scope.collections("virtualmachineinstances"), "", Some(only)).await
+    }
+
+    async fn watch(
+        cluster: &Cluster,
+        collections: Vec<String>,
+        selector: &str,
+        only: Option<HashSet<Target>>,
+    ) -> Result<Self, Trouble> {
+        let doing = "watch virtual machine instances";
+        let opening = collections.into_iter().map(|path| Watch::open(cluster, doing, path, selector.into()));
+        let watches = try_join_all(opening).await?;
+        let known = watches.iter().map(|_| HashMap::new()).collect();
+        let mut changes = Self { watches, known, only, first: None };
+        let mut first: Option<Received> = None;
+        for number in 0..changes.watches.len() {
+            let Some(heard) = changes.watches[number].next().await else { continue };
+            let received = changes.receive(number, heard);
+            match (&mut first, received) {
+                (
+                    Some(Received { news: News::Changes(all), .. }),
+                    Received { news: News::Changes(more), .. },
+                ) => {
+                    all.extend(more);
+                }
+                (_, received) => first = Some(received),
+            }
+        }
+        changes.first = first;
+        Ok(changes)
     }
 
     /// The next news; the first is the list of what existed when the watch was opened. Safe to cancel.
     pub async fn next(&mut self) -> Option<Received> {
-        let heard = self.watch.next().await?;
+        if let Some(first) = self.first.take() {
+            return Some(first);
+        }
+        loop {
+            let (number, heard) = poll_fn(|cx| {
+                for (number, watch) in self.watches.iter_mut().enumerate() {
+                    if let Poll::Ready(heard) = watch.poll_next(cx) {
+                        return Poll::Ready((number, heard));
+                    }
+                }
+                Poll::Pending
+            })
+            .await;
+            let received = self.receive(number, heard?);
+            if !matches!(&received.news, News::Changes(changes) if changes.is_empty()) {
+                return Some(received);
+            }
+        }
+    }
+
+    fn receive(&mut self, number: usize, heard: Heard<Vmi>) -> Received {
         let news = match heard.told {
             Told::Blind { since } => News::Blind(since),
             Told::Complaint(trouble) => News::Complaint(trouble),
-            Told::Changed(vmi) => News::Changes(vec![self.present(vmi)]),
+            Told::Changed(vmi) => News::Changes(self.present(number, vmi).into_iter().collect()),
             Told::Removed(vmi) => {
-                self.known.remove(&vmi.metadata.uid);
+                self.known[number].remove(&vmi.metadata.uid);
                 let target = Target { namespace: vmi.metadata.namespace, name: vmi.metadata.name };
-                News::Changes(vec![Change::Absent { uid: vmi.metadata.uid, target }])
+                let absent = Change::Absent { uid: vmi.metadata.uid, target };
+                News::Changes(Some(absent).filter(|change| self.is_wanted(change)).into_iter().collect())
             }
             Told::Listed(vmis) => {
-                let mut before = std::mem::take(&mut self.known);
+                let mut before = std::mem::take(&mut self.known[number]);
                 let mut changes: Vec<Change> = Vec::with_capacity(vmis.len());
                 for vmi in vmis {
                     before.remove(&vmi.metadata.uid);
-                    changes.push(self.present(vmi));
+                    changes.extend(self.present(number, vmi));
                 }
                 let absent = before.into_iter().map(|(uid, target)| Change::Absent { uid, target });
                 // What is gone comes first: a VM's new instance may be in the same list.
                 News::Changes(absent.chain(changes).collect())
             }
         };
-        Some(Received { at: heard.at, late: heard.late, news })
+        Received { at: heard.at, late: heard.late, news }
     }
 
-    fn present(&mut self, vmi: Vmi) -> Change {
+    fn present(&mut self, number: usize, vmi: Vmi) -> Option<Change> {
         let instance = Instance::from(vmi);
-        self.known.insert(instance.uid.clone(), instance.target.clone());
-        Change::Present(instance)
+        let (uid, target) = (instance.uid.clone(), instance.target.clone());
+        let change = Change::Present(instance);
+        if !self.is_wanted(&change) {
+            return None;
+        }
+        self.known[number].insert(uid, target);
+        Some(change)
+    }
+
+    fn is_wanted(&self, change: &Change) -> bool {
+        let target = match change {
+            Change::Present(instance) => &instance.target,
+            Change::Absent { target, .. } => target,
+        };
+        self.only.as_ref().is_none_or(|only| only.contains(target))
     }
 }
 

@@ -1,6 +1,7 @@
 //! From kubectl's connection flags and a kubeconfig to a client.
 
 use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use http::{HeaderValue, header::USER_AGENT};
@@ -13,8 +14,10 @@ use crate::failure::Failure;
 use crate::observe::clock::monotonic_now;
 use crate::plan::yaml_fault;
 
-/// A server that refuses new credentials is not asked with newer ones before this time is over.
-const RENEWED_AT_MOST_EVERY: Duration = Duration::from_secs(5);
+/// Credentials that were good once are renewed at most this often.
+const RENEWED_AT_MOST_EVERY: Duration = Duration::from_secs(1);
+/// A server that has refused new credentials is not asked with newer ones before this time is over.
+const REFUSED_FOR: Duration = Duration::from_secs(30);
 
 /// kubectl's connection flags, as far as they were given
 #[derive(Debug, Clone)]
@@ -178,9 +181,12 @@ impl Cluster {
             // Another request was faster.
             return true;
         }
-        if last.is_some_and(|last| last.elapsed() < RENEWED_AT_MOST_EVERY) {
+        let were_good = self.shared.let_in.load(Ordering::Relaxed);
+        let pause = if were_good { RENEWED_AT_MOST_EVERY } else { REFUSED_FOR };
+        if last.is_some_and(|last| last.elapsed() < pause) {
             return false;
         }
+        self.shared.let_in.store(false, Ordering::Relaxed);
         *last = Some(monotonic_now());
         match self.shared.connection.client().await {
             Ok((client, ..)) => {

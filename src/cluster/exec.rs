@@ -74,6 +74,16 @@ impl Cluster {
     ///
     /// Fails when the pod is not there or not running, or when we may not.
     pub async fn exec(&self, namespace: &str, pod: &str, command: &[String]) -> Result<LineStream, Trouble> {
+        let generation = self.generation();
+        match self.exec_once(namespace, pod, command).await {
+            Err(trouble) if trouble.kind == Kind::Credentials && self.renew_credentials(generation).await => {
+                self.exec_once(namespace, pod, command).await
+            }
+            outcome => outcome,
+        }
+    }
+
+    async fn exec_once(&self, namespace: &str, pod: &str, command: &[String]) -> Result<LineStream, Trouble> {
         let doing = format!("run the probe in pod {namespace}/{pod}");
         let pods: Api<Pod> = Api::namespaced(self.client(), namespace);
         let params = AttachParams::default()

@@ -12,7 +12,7 @@ use super::metadata::{Condition, Metadata};
 use super::pace::{Meaning, Timed};
 use super::watch::{Watched, list_all};
 use super::{Cluster, Kind, Trouble, names};
-use crate::plan::Target;
+use crate::plan::{Setting, Target};
 use crate::record::Via;
 
 const GROUP: &str = "kubevirt.io/v1";
@@ -39,8 +39,17 @@ struct Spec {
 #[derive(Debug, Clone, Deserialize, Default)]
 #[serde(rename_all = "camelCase", default)]
 struct Status {
-    printable_status: Option<String>,
+    #[serde(rename = "printableStatus")]
+    printable: Option<String>,
     conditions: Vec<Condition>,
+    state_change_requests: Vec<Wish>,
+}
+
+/// One of `status.stateChangeRequests`
+#[derive(Debug, Clone, Deserialize, Default)]
+#[serde(default)]
+struct Wish {
+    action: String,
 }
 
 impl Watched for Machine {
@@ -81,6 +90,48 @@ impl Machine {
         &self.metadata.uid
     }
 
+    /// How it says whether it is meant to run.
+    pub fn setting(&self) -> Setting {
+        match (&self.spec.run_strategy, self.spec.running) {
+            (Some(strategy), _) => Setting::RunStrategy(strategy.clone()),
+            (None, Some(running)) => Setting::Running(running),
+            (None, None) => Setting::RunStrategy("Halted".into()),
+        }
+    }
+
+    /// Whether it is being deleted.
+    pub fn is_going(&self) -> bool {
+        self.metadata.deletion_timestamp.is_some()
+    }
+
+    /// What sees to it that it is as it should be, as `Kind/name`.
+    pub fn controller(&self) -> Option<String> {
+        let owner = self.metadata.owner_references.iter().find(|owner| owner.controller)?;
+        Some(format!("{}/{}", owner.kind, owner.name))
+    }
+
+    /// What may put it back to what is written elsewhere, as far as its labels say.
+    pub fn kept_by(&self) -> Option<&'static str> {
+        let has = |key: &str| self.metadata.labels.contains_key(key);
+        if has("kustomize.toolkit.fluxcd.io/name") || has("helm.toolkit.fluxcd.io/name") {
+            return Some("Flux");
+        }
+        if has("argocd.argoproj.io/instance") {
+            return Some("Argo CD");
+        }
+        (!self.metadata.owner_references.is_empty()).then_some("its owner")
+    }
+
+    /// `status.printableStatus`.
+    pub fn printable(&self) -> &str {
+        self.status.printable.as_deref().unwrap_or_default()
+    }
+
+    /// What virt-controller was asked to do next and has not done: `Start` or `Stop`.
+    pub fn wish(&self) -> Option<&str> {
+        self.status.state_change_requests.first().map(|wish| wish.action.as_str())
+    }
+
     /// `metadata.finalizers`.
     pub fn finalizers(&self) -> &[String] {
         &self.metadata.finalizers
@@ -93,7 +144,7 @@ impl Machine {
 
     /// What keeps it from running, as far as its status says, in one line.
     pub fn complaint(&self) -> String {
-        let status = self.status.printable_status.as_deref().unwrap_or("no status yet");
+        let status = self.status.printable.as_deref().unwrap_or("no status yet");
         let telling = |condition: &&Condition| {
             !condition.message.is_empty()
                 && match condition.r#type.as_str() {

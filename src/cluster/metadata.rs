@@ -27,6 +27,20 @@ pub struct Metadata {
     pub labels: BTreeMap<String, String>,
     /// What has to be done before it may go.
     pub finalizers: Vec<String>,
+    /// What it belongs to.
+    pub owner_references: Vec<Owner>,
+}
+
+/// One of `metadata.ownerReferences`
+#[derive(Debug, Clone, Deserialize, Default)]
+#[serde(default)]
+pub struct Owner {
+    /// Kind of the owner.
+    pub kind: String,
+    /// Name of the owner.
+    pub name: String,
+    /// Whether the owner sees to it that the object is as it wants.
+    pub controller: bool,
 }
 
 /// Any object: its metadata and its conditions, if it has some

@@ -4,6 +4,7 @@
 //! modules: targets, changes, parts.
 
 pub mod access;
+pub mod adopted;
 pub mod call;
 pub mod changes;
 pub mod connect;
@@ -22,6 +23,7 @@ pub mod probers;
 mod process;
 pub mod pulse;
 pub mod quotas;
+pub mod scope;
 pub mod sources;
 pub mod store;
 pub mod trouble;
@@ -71,6 +73,8 @@ struct Shared {
     retries: AtomicU32,
     /// Whether the server has answered any request with success.
     proved: AtomicBool,
+    /// The same since the credentials were renewed.
+    let_in: AtomicBool,
     /// Whether this process runs.
     pulse: OnceLock<Pulse>,
     /// What no message may show, even if the server quotes it.
@@ -87,6 +91,7 @@ impl Cluster {
             server_ahead: AtomicI64::new(i64::MIN),
             retries: AtomicU32::new(0),
             proved: AtomicBool::new(false),
+            let_in: AtomicBool::new(false),
             pulse: OnceLock::new(),
             secrets: RwLock::default(),
         };

@@ -18,6 +18,10 @@ pub const FIELD_MANAGER: &str = "kubectl-bootstorm";
 pub const PLAN_KEY: &str = "plan.json";
 /// Key of the index of parts in the head of a record.
 pub const PARTS_KEY: &str = "parts.json";
+/// Key of the index of the parts that list adopted VMs, in the head of a record.
+pub const ADOPTED_KEY: &str = "adopted.json";
+/// Annotation word at the head of a record: in which state adopted VMs are.
+pub const ADOPTED: &str = "adopted";
 /// Key of the packed bytes in a part of a record.
 pub const CHUNK_KEY: &str = "phase.json.gz";
 /// Key of the user's VM manifest in the run's Secret.

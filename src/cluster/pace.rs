@@ -8,7 +8,7 @@ use super::call::wait;
 use super::guard::Guard;
 use super::{Cluster, Kind, Trouble};
 use crate::observe::clock::monotonic_now;
-use crate::plan::Target;
+use crate::plan::{Setting, Target};
 
 /// How long opening connections before a burst may take.
 const WARMING: Duration = Duration::from_secs(10);
@@ -36,6 +36,16 @@ pub enum Meaning {
     },
     /// Switches the power of a VM by a patch, which may be repeated at will: it lost a race if there is a conflict.
     Patch,
+    /// Sets the run strategy of a VM, provided that it is still that VM with that setting. If it has the new one
+    /// already, an earlier attempt succeeded.
+    Guarded {
+        /// The VM.
+        target: Target,
+        /// Its UID.
+        uid: String,
+        /// The new setting.
+        wanted: Setting,
+    },
     /// Switches the power of a VM by a subresource. If it is switched already and an answer was lost, an earlier
     /// attempt succeeded.
     Switch,
@@ -92,7 +102,8 @@ impl Cluster {
             if self.was_done_before(timed, &trouble, answer_lost).await {
                 return (effort, Ok(now));
             }
-            let race = trouble.kind == Kind::Conflict && matches!(timed.meaning, Meaning::Patch);
+            let repeatable = matches!(timed.meaning, Meaning::Patch | Meaning::Guarded { .. });
+            let race = trouble.kind == Kind::Conflict && repeatable;
             if !trouble.is_transient() && !race || now >= deadline {
                 return (effort, Err(trouble));
             }
@@ -112,8 +123,11 @@ impl Cluster {
             Meaning::Create { target, run_id } if trouble.kind == Kind::AlreadyExists => {
                 matches!(self.machine(target).await, Ok(Some(vm)) if vm.run_id() == Some(run_id))
             }
+            Meaning::Guarded { target, uid, wanted } if trouble.kind == Kind::Invalid => {
+                matches!(self.machine(target).await, Ok(Some(vm)) if vm.uid() == uid && vm.setting() == *wanted)
+            }
             Meaning::Switch => answer_lost && trouble.kind == Kind::Conflict,
-            Meaning::Create { .. } | Meaning::Patch => false,
+            Meaning::Create { .. } | Meaning::Guarded { .. } | Meaning::Patch => false,
         }
     }
 }

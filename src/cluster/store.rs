@@ -1,5 +1,7 @@
 //! The objects of a record: the head, its parts, and the Secret of a user's manifest.
 
+mod pieces;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -13,7 +15,7 @@ use super::names::{self, Role};
 use super::watch::list_all;
 use super::{Cluster, Kind, Trouble};
 use crate::observe::clock::wall_now;
-use crate::record::codec::{self, Chunk, CodecError, PartIndex};
+use crate::record::codec::{self, Chunk, ChunkIndex, CodecError, PartIndex};
 use crate::record::{PhaseName, RunRecord};
 
 /// How long to wait before that, times the number of conflicts so far.
@@ -34,6 +36,8 @@ pub struct RunStore {
     /// What the head says, as we last saw or wrote it.
     data: Option<BTreeMap<String, String>>,
     parts: Vec<PartIndex>,
+    /// Where the list of adopted VMs is.
+    adopted: Vec<ChunkIndex>,
     holder: Option<String>,
 }
 
@@ -102,17 +106,15 @@ impl Cluster {
             let why = "it is about another run than its name says".to_owned();
             return Err(CodecError::Unreadable(names::PLAN_KEY.to_owned(), why).into());
         }
+        let mut adopted = Vec::new();
+        // A setup that was cut short may not have come as far as the list; then nothing was done to the VMs either.
+        if record.plan.is_adopted() && (record.setup.done || data.contains_key(names::ADOPTED_KEY)) {
+            adopted = codec::decode_adopted_index(text(names::ADOPTED_KEY)?)?;
+            let chunks = self.chunks(prefix, &adopted).await?;
+            record.plan.adopted = codec::decode_adopted(&record.plan, &chunks)?;
+        }
         for part in &parts {
-            let mut chunks = Vec::with_capacity(part.chunks.len());
-            for index in &part.chunks {
-                let name = names::part_name(prefix, &index.name);
-                let stored = self.read::<ConfigMap>(doing, &self.config_maps(), &name).await?;
-                let bytes =
-                    stored.and_then(|map| map.binary_data).and_then(|mut d| d.remove(names::CHUNK_KEY));
-                let bytes = bytes.ok_or(CodecError::Missing(name))?.0;
-                codec::verify_chunk(index, &bytes)?;
-                chunks.push(bytes);
-            }
+            let chunks = self.chunks(prefix, &part.chunks).await?;
             let phase = codec::decode_phase(part, &chunks)?;
             codec::check_phase(&record, &phase)?;
             record.phases.push(phase);
@@ -123,6 +125,7 @@ impl Cluster {
             uid: head.metadata.uid.unwrap_or_default(),
             data: head.data,
             parts,
+            adopted,
             holder: None,
         };
         Ok(Some((record, store)))
@@ -139,6 +142,7 @@ impl Cluster {
             uid: String::new(),
             data: None,
             parts: Vec::new(),
+            adopted: Vec::new(),
             holder: holder.map(str::to_owned),
         };
         let body = serde_json::to_vec(&store.head(record)).unwrap_or_default();
@@ -246,7 +250,7 @@ impl RunStore {
         if let Some(phase) = phase.and_then(|name| record.phase(name)) {
             let chunks = codec::encode_phase(phase);
             for chunk in &chunks {
-                self.put_chunk(record, phase.name, chunk).await?;
+                self.put_chunk(record, &phase.name.to_string(), chunk).await?;
             }
             let part =
                 PartIndex { phase: phase.name, chunks: chunks.iter().map(|c| c.index.clone()).collect() };
@@ -290,6 +294,8 @@ impl RunStore {
             if trouble.kind != Kind::Conflict || tries > CONFLICTS {
                 return Err(trouble);
             }
+            // Before reading, not after it: the shorter the time from there to the write, the better.
+            tokio::time::sleep(AFTER_CONFLICT * tries).await;
             let found = self.cluster.read::<ConfigMap>(doing, &self.cluster.config_maps(), &name).await?;
             match found {
                 // The answer to an earlier attempt was lost, or only something beside the data was changed.
@@ -298,7 +304,6 @@ impl RunStore {
                 }
                 _ => return Err(trouble),
             }
-            tokio::time::sleep(AFTER_CONFLICT * tries).await;
         }
     }
 
@@ -306,6 +311,13 @@ impl RunStore {
         let prefix = &record.plan.prefix;
         let facts = codec::summary(record, self.holder.as_deref(), wall_now());
         let annotations = facts.into_iter().map(|(word, value)| (names::annotation(word), value)).collect();
+        let mut data = BTreeMap::from([
+            (names::PLAN_KEY.to_owned(), codec::encode_plan(record)),
+            (names::PARTS_KEY.to_owned(), codec::encode_index(&self.parts)),
+        ]);
+        if !self.adopted.is_empty() {
+            data.insert(names::ADOPTED_KEY.to_owned(), codec::encode_adopted_index(&self.adopted));
+        }
         let some = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
         ConfigMap {
             metadata: ObjectMeta {
@@ -316,19 +328,16 @@ impl RunStore {
                 resource_version: some(&self.version),
                 ..ObjectMeta::default()
             },
-            data: Some(BTreeMap::from([
-                (names::PLAN_KEY.to_owned(), codec::encode_plan(record)),
-                (names::PARTS_KEY.to_owned(), codec::encode_index(&self.parts)),
-            ])),
+            data: Some(data),
             ..ConfigMap::default()
         }
     }
 
-    async fn put_chunk(&self, record: &RunRecord, phase: PhaseName, chunk: &Chunk) -> Result<(), Trouble> {
+    async fn put_chunk(&self, record: &RunRecord, phase: &str, chunk: &Chunk) -> Result<(), Trouble> {
         let doing = "save a part of the record";
         let prefix = &record.plan.prefix;
         let mut labels = names::labels(prefix, &record.run_id, Role::Record);
-        labels.insert(names::PHASE.to_owned(), phase.to_string());
+        labels.insert(names::PHASE.to_owned(), phase.to_owned());
         let owner = OwnerReference {
             api_version: "v1".into(),
             kind: "ConfigMap".into(),

@@ -11,7 +11,7 @@ use crate::failure::Failure;
 /// What kind of trouble it is
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// No connection: refused, reset, no such host, proxy trouble.
+    /// No connection: refused, no such host, proxy trouble.
     Unreachable,
     /// The server's certificate was not accepted, or ours was not.
     Certificate,
@@ -37,8 +37,8 @@ pub enum Kind {
     Internal,
     /// 502, 503, 504: not now.
     Unavailable,
-    /// An answer that cannot be read, most likely cut short.
-    Garbled,
+    /// Somebody answered, and hung up too early.
+    CutShort,
     /// Anything else.
     Other,
 }
@@ -134,7 +134,7 @@ impl Trouble {
         let kind = if matches!(error, kube::Error::Auth(_)) {
             Kind::Credentials
         } else if hung_up.iter().any(|text| lower.contains(text)) {
-            Kind::Unreachable
+            Kind::CutShort
         } else if lower.contains("certificate") || lower.contains("invalid peer") || lower.contains("tls") {
             Kind::Certificate
         } else if lower.contains("timed out") || lower.contains("deadline has elapsed") {
@@ -149,7 +149,7 @@ impl Trouble {
     /// Whether the same request may succeed if it is simply sent again.
     pub fn is_transient(&self) -> bool {
         match self.kind {
-            Kind::Unreachable | Kind::TimedOut | Kind::Throttled | Kind::Unavailable | Kind::Garbled => true,
+            Kind::Unreachable | Kind::TimedOut | Kind::Throttled | Kind::Unavailable | Kind::CutShort => true,
             Kind::Internal => {
                 self.message.contains(PATCH_RACE)
                     || self.message.contains(UNDER_WAY)
@@ -164,7 +164,7 @@ impl Trouble {
     pub fn is_ambiguous(&self) -> bool {
         matches!(
             self.kind,
-            Kind::Unreachable | Kind::TimedOut | Kind::Unavailable | Kind::Internal | Kind::Garbled
+            Kind::Unreachable | Kind::TimedOut | Kind::Unavailable | Kind::Internal | Kind::CutShort
         )
     }
 }
@@ -180,7 +180,9 @@ pub(super) fn clip(text: &str, most: usize) -> String {
 impl From<Trouble> for Failure {
     fn from(trouble: Trouble) -> Self {
         let hint = match trouble.kind {
-            Kind::Unreachable | Kind::TimedOut => "check the server of this context: kubectl cluster-info",
+            Kind::Unreachable | Kind::TimedOut | Kind::CutShort => {
+                "check the server of this context: kubectl cluster-info"
+            }
             Kind::Certificate => {
                 "check certificate-authority of this context, or pass --certificate-authority"
             }

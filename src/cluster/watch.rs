@@ -26,6 +26,9 @@ const SHORTEST_GAP: Duration = Duration::from_millis(20);
 const OPENING: Duration = Duration::from_secs(30);
 /// A watch that cannot be opened for this long is worth a word.
 const WORTH_A_WORD: Duration = Duration::from_secs(10);
+/// The pause before a watch is opened again does not grow beyond that of this attempt, about a second: one stream more
+/// is no load, and every second without it is a gap.
+const LONGEST_PAUSE: u32 = 3;
 /// How often a list is begun again because the server has forgotten what it was about.
 const EXPIRED: u32 = 5;
 /// Objects per page of a list.
@@ -109,6 +112,11 @@ impl<T: Watched> Watch<T> {
     /// The next delivery. Safe to cancel. `None` only while the program ends.
     pub async fn next(&mut self) -> Option<Heard<T>> {
         self.heard.recv().await
+    }
+
+    /// Like [`Watch::next`], for those who listen to several watches.
+    pub fn poll_next(&mut self, cx: &mut std::task::Context<'_>) -> std::task::Poll<Option<Heard<T>>> {
+        self.heard.poll_recv(cx)
     }
 }
 
@@ -218,7 +226,7 @@ impl<T: Watched> Follower<T> {
                 End::Closed => {}
                 End::Broken => {
                     attempt += 1;
-                    tokio::time::sleep(wait(attempt.min(5), None)).await;
+                    tokio::time::sleep(wait(attempt.min(LONGEST_PAUSE), None)).await;
                 }
                 End::TooOld => match self.list().await {
                     Ok((items, listed)) => {
@@ -230,7 +238,7 @@ impl<T: Watched> Follower<T> {
                     Err(trouble) => {
                         tracing::debug!(%trouble, "listing again failed");
                         attempt += 1;
-                        tokio::time::sleep(wait(attempt.min(5), None)).await;
+                        tokio::time::sleep(wait(attempt.min(LONGEST_PAUSE), None)).await;
                     }
                 },
             }

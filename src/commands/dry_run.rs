@@ -9,7 +9,7 @@ use crate::cluster::pace::Timed;
 use crate::cluster::{machines, namespaces, probers};
 use crate::failure::Failure;
 use crate::observe::Outcome;
-use crate::phases::timed::manifest;
+use crate::phases::timed::{self, manifest};
 use crate::plan::secrets::hide;
 use crate::plan::{Target, Template};
 use crate::record::{PhaseKind, RunRecord, Via};
@@ -30,6 +30,9 @@ async fn requests(
     (via, halted): (Via, bool),
     template: Option<&Template>,
 ) -> Result<Vec<Timed>, Failure> {
+    if record.plan.is_adopted() {
+        return Ok(timed::rehearse(&session.cluster, record, kind, via).await?);
+    }
     let mut timed = Vec::new();
     let there: Vec<_> = match kind {
         PhaseKind::Create => Vec::new(),
@@ -110,7 +113,7 @@ fn print(session: &Session, planned: &[Planned]) -> Result<(), Failure> {
     let text = match session.output {
         Output::Json => document::json(&all).map_err(unwritable)?,
         Output::Yaml => document::yaml(&all).map_err(unwritable)?,
-        Output::Name | Output::Table | Output::Wide => planned.iter().map(line).collect(),
+        _ => planned.iter().map(line).collect(),
     };
     session.console.data(&text)?;
     session.console.say(&format!("dry run: {count} requests would be sent, nothing was changed"));

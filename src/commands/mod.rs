@@ -2,11 +2,15 @@
 
 #![expect(missing_docs, reason = "the doc of a flag is its help; a group of flags has its doc at its type")]
 
+mod adopt;
+pub mod adopt_args;
 pub mod change_args;
 pub mod cleanup;
+pub mod compare;
 pub mod completion;
 pub mod connection;
 pub mod create;
+pub mod dashboard;
 mod dry_run;
 pub mod pace_args;
 pub mod phase;
@@ -14,6 +18,7 @@ pub mod plan_args;
 pub mod preflight;
 pub mod presentation;
 pub mod report;
+pub mod results;
 pub mod run;
 pub mod sandbox;
 pub mod sandbox_args;
@@ -25,6 +30,7 @@ pub mod source_args;
 pub mod status;
 pub mod stop;
 pub mod storm;
+pub mod threshold_args;
 pub mod values;
 
 use clap::{Parser, Subcommand};
@@ -69,7 +75,7 @@ Exit codes:
   1    the command failed: cluster, permission, state, input or output
   2    the command line is wrong
   3    the phase ran to its end, but some VMs did not reach the goal
-  4    a threshold was crossed
+  4    a threshold was crossed, or a run is worse; wins over 3
   5    the preflight checks refused the run
   130  interrupted; what was measured is saved and can be continued"
 )]
@@ -90,8 +96,10 @@ enum Command {
     Stop(Box<stop::StopArgs>),
     Storm(Box<storm::StormArgs>),
     Report(Box<report::ReportArgs>),
+    Compare(compare::CompareArgs),
     Status(status::StatusArgs),
     Cleanup(cleanup::CleanupArgs),
+    Dashboard(dashboard::DashboardArgs),
     Sandbox(sandbox::SandboxCommand),
     Completion(completion::CompletionArgs),
 }
@@ -114,22 +122,34 @@ impl Cli {
 impl Command {
     async fn run(self, context: &Context) -> Result<Exit, Failure> {
         let presentation = &context.presentation;
+        if presentation.output.is_for_reports_only() && !self.shows_a_report() {
+            return Err(Failure::usage("this command has no report to show in that format")
+                .hint("choose table, wide, json, yaml or name with -o FORMAT")
+                .hint("for a report: kubectl bootstorm report -o FORMAT"));
+        }
         crate::console::logging::start(
             presentation.log_filter().as_deref(),
             presentation.log_file.as_deref(),
         )?;
         match self {
-            Self::Run(args) => run::command(context, &args).await,
+            Self::Run(args) => Box::pin(run::command(context, &args)).await,
             Self::Setup(args) => setup::command(context, &args).await,
             Self::Create(args) => create::command(context, &args).await,
             Self::Stop(args) => stop::command(context, &args).await,
             Self::Storm(args) => storm::command(context, &args).await,
             Self::Report(args) => report::command(context, &args).await,
+            Self::Compare(args) => compare::command(context, &args).await,
             Self::Status(args) => status::command(context, &args).await,
             Self::Cleanup(args) => cleanup::command(context, &args).await,
+            Self::Dashboard(args) => dashboard::command(context, &args),
             Self::Sandbox(args) => sandbox::command(context, &args).await,
             Self::Completion(args) => completion::command(context, &args),
         }
+    }
+
+    /// Whether the result of this command is a report.
+    fn shows_a_report(&self) -> bool {
+        matches!(self, Self::Run(_) | Self::Create(_) | Self::Stop(_) | Self::Storm(_) | Self::Report(_))
     }
 }
 

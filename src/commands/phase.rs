@@ -8,14 +8,14 @@ use super::plan_args::{AssertedArgs, RunArgs};
 use super::save_args::SaveArgs;
 use super::session::{Context, Session};
 use super::show;
+use super::threshold_args::FailIfArgs;
 use crate::cluster::machines;
-use crate::cluster::names::run_id_selector;
 use crate::console::progress::Progress;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::observe::Outcome;
 use crate::phases::timed::{self, Cut, Work};
-use crate::plan::Template;
+use crate::plan::{Template, TemplateSource};
 use crate::record::{PhaseKind, PhaseRecord, PhaseSettings, RunRecord, lifecycle};
 
 /// Flags of create, stop and storm
@@ -31,6 +31,8 @@ pub struct PhaseArgs {
     pub dry_run: DryRunArgs,
     #[command(flatten)]
     pub save: SaveArgs,
+    #[command(flatten)]
+    pub fail_if: FailIfArgs,
     /// A create makes VMs without starting them.
     #[arg(skip)]
     pub halted: bool,
@@ -55,9 +57,15 @@ pub async fn command(context: &Context, kind: PhaseKind, args: &PhaseArgs) -> Re
     let session = context.connect().await?;
     let record = run(&session, kind, args).await?;
     let Some(record) = record else { return Ok(Exit::Good) };
-    show::phase(&session, &record, kind)?;
-    args.save.save(&session, &record)?;
-    Ok(record.last_phase().map_or(Exit::Good, exit_of))
+    let last = record.last_phase();
+    let thresholds = args.fail_if.judge(&record, last.map(|phase| phase.name));
+    let again = format!(
+        "what was measured is saved; show it: kubectl bootstorm report --ns-prefix {}",
+        args.run.prefix
+    );
+    show::phase(&session, &record, kind, thresholds.clone()).map_err(|failure| failure.hint(again))?;
+    args.save.save(session.console, &record)?;
+    Ok(args.fail_if.exit(&session, &thresholds, last.map_or(Exit::Good, exit_of)))
 }
 
 /// Runs one timed phase; gives the record as it is afterwards, or nothing after a dry run.
@@ -69,7 +77,8 @@ pub async fn run(session: &Session, kind: PhaseKind, args: &PhaseArgs) -> Result
         Failure::new(refusal.why)
             .hint(format!("run this instead: kubectl bootstorm {} --ns-prefix {prefix}", refusal.instead))
     };
-    lifecycle::next(&record, kind).map_err(refused)?;
+    let step = lifecycle::next(&record, kind).map_err(refused)?;
+    args.fail_if.check_before(&record, step.name())?;
     let template = match kind {
         PhaseKind::Create => Some(template(session, &record).await?),
         _ => None,
@@ -163,6 +172,10 @@ async fn template(session: &Session, record: &RunRecord) -> Result<Template, Fai
         Failure::new(format!("the VM manifest of run \"{prefix}\", from {}, {why}", plan.template))
             .hint(format!("set the run up again: kubectl bootstorm cleanup --ns-prefix {prefix}"))
     };
+    if let TemplateSource::Adopted { selection } = &plan.template {
+        // The lifecycle lets nobody create VMs that exist already.
+        return Err(Failure::new(format!("there is nothing to create: the run has adopted {selection}")));
+    }
     let Some(sha256) = plan.sealed_digest() else {
         return plan.built_in().ok_or_else(|| lost("cannot be made again"));
     };
@@ -181,5 +194,5 @@ pub fn exit_of(phase: &PhaseRecord) -> Exit {
 
 /// The VMs of a run that exist, for a dry run.
 pub async fn existing(session: &Session, record: &RunRecord) -> Result<Vec<machines::Machine>, Failure> {
-    Ok(session.cluster.machines(&run_id_selector(&record.run_id)).await?)
+    Ok(timed::existing(&session.cluster, record).await?.into_values().collect())
 }

@@ -55,7 +55,8 @@ pub struct ProbeArgs {
 }
 
 impl ProbeArgs {
-    fn resolve(&self, vms: u32) -> Result<ProbePlan, Failure> {
+    /// Reads the probes; `vms` is the number of VMs to be probed.
+    pub fn resolve(&self, vms: u32) -> Result<ProbePlan, Failure> {
         let probes = parse_probes(&self.probe).map_err(|fault| {
             Failure::usage(format!("--probe {} is not understood", self.probe)).because(fault)
         })?;

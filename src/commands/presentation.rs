@@ -18,8 +18,32 @@ pub enum Output {
     Json,
     /// Everything, for programs
     Yaml,
+    /// One line per VM and phase, for spreadsheets
+    Csv,
+    /// A summary to paste into an issue or a page
+    #[value(alias = "md")]
+    Markdown,
+    /// One test case per VM and phase, for CI
+    Junit,
+    /// Statistics for Prometheus, as `OpenMetrics` text
+    #[value(alias = "prometheus")]
+    Openmetrics,
+    /// The result document of the proposed `KubeVirt` benchmark specification
+    Benchmark,
     /// One name per VM
     Name,
+    /// One offline page with charts, for people
+    Html,
+}
+
+impl Output {
+    /// Whether only commands that show a report know this format.
+    pub fn is_for_reports_only(self) -> bool {
+        matches!(
+            self,
+            Self::Csv | Self::Markdown | Self::Junit | Self::Openmetrics | Self::Benchmark | Self::Html
+        )
+    }
 }
 
 /// When to use colour

@@ -1,21 +1,26 @@
 //! `report`: shows or exports a run.
 
+use std::path::{Path, PathBuf};
+
 use clap::Args;
 
 use super::phase::exit_of;
 use super::plan_args::RunArgs;
 use super::save_args::SaveArgs;
 use super::session::Context;
-use super::show;
+use super::threshold_args::FailIfArgs;
+use super::{results, show};
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::record::{PhaseName, lifecycle};
-use crate::report::{Report, Selection};
+use crate::record::{PhaseKind, PhaseName, RunRecord, lifecycle};
+use crate::report::read::Document;
+use crate::report::thresholds::Expected;
+use crate::report::{Report, Selection, ThresholdBlock};
 
 /// Show a run: every VM, statistics, storm against baseline, verdict
 ///
 /// Reads the run's record and changes nothing; it works while another process runs a phase, and after one was
-/// interrupted.
+/// interrupted. Saved results are shown in the same way, without a cluster.
 #[derive(Debug, Clone, Args)]
 #[command(after_long_help = "\
 Examples:
@@ -26,7 +31,13 @@ Examples:
   kubectl bootstorm report --ns-prefix friday -o wide
 
   # For programs
-  kubectl bootstorm report -o json | jq .comparison.verdict")]
+  kubectl bootstorm report -o json | jq .comparison.verdict
+
+  # For a pipeline: exit code 4 where the storm was too slow
+  kubectl bootstorm report --fail-if 'storm.reachable.p95>90s' --fail-if 'storm/create.reachable.mean>2'
+
+  # Saved results, when the cluster is gone
+  kubectl bootstorm report --from results/1-disk/20260304-100000_friday_1-100 -o markdown")]
 pub struct ReportArgs {
     #[command(flatten)]
     pub run: RunArgs,
@@ -36,15 +47,66 @@ pub struct ReportArgs {
     /// Storm to be judged; default is the last one
     #[arg(long, value_name = "PHASE")]
     pub storm: Option<PhaseName>,
+    /// Show saved results instead: run.json, a report as JSON or YAML, or a folder of results; - is standard input
+    ///
+    /// Also reads the result files of virtbench. A file may have 512 MiB.
+    #[arg(long, value_name = "FILE|FOLDER|-")]
+    pub from: Option<PathBuf>,
     #[command(flatten)]
     pub save: SaveArgs,
+    #[command(flatten)]
+    pub fail_if: FailIfArgs,
+}
+
+impl ReportArgs {
+    fn selection(&self) -> Selection {
+        Selection { baseline: self.baseline, storm: self.storm, ..Selection::default() }
+    }
+}
+
+/// Shows saved results; needs no cluster.
+fn saved(context: &Context, args: &ReportArgs, from: &Path) -> Result<Exit, Failure> {
+    let document = results::read(from)?;
+    let report = document.report(&args.selection()).map_err(Failure::usage)?;
+    if report.phases.is_empty() {
+        context.console().say("nothing was measured in this run");
+    }
+    let thresholds = if args.fail_if.fail_if.is_empty() {
+        report.thresholds.clone()
+    } else {
+        args.fail_if.check_spread(&document)?;
+        judge(args, &document.run())?
+    };
+    let report = report.into_owned().with_thresholds(thresholds);
+    show::report(context, &report)?;
+    if args.save.save_results {
+        let Document::Run(record) = &document else {
+            return Err(Failure::usage("--save-results needs the whole run, which only a run.json holds"));
+        };
+        args.save.save(context.console(), record)?;
+    }
+    let missed = report.exit_facts().is_some_and(|last| last.counts.reached != last.counts.vms);
+    let exit = if missed { Exit::Missed } else { Exit::Good };
+    Ok(args.fail_if.exit(context, &report.thresholds, exit))
+}
+
+/// The thresholds with their values.
+fn judge(args: &ReportArgs, record: &RunRecord) -> Result<Vec<ThresholdBlock>, Failure> {
+    let last = || record.last_of(PhaseKind::Storm).or(record.last_phase()).map(|phase| phase.name);
+    let judged = args.storm.or_else(last);
+    let phases: Vec<Expected> = record.phases.iter().map(Expected::from).collect();
+    args.fail_if.check(&phases, judged)?;
+    Ok(args.fail_if.judge(record, judged))
 }
 
 /// Runs the command.
 pub async fn command(context: &Context, args: &ReportArgs) -> Result<Exit, Failure> {
+    if let Some(from) = &args.from {
+        return saved(context, args, from);
+    }
     let session = context.connect().await?;
     let (record, _) = session.load(&args.run.prefix).await?;
-    let selection = Selection { baseline: args.baseline, storm: args.storm, ..Selection::default() };
+    let selection = args.selection();
     selection.check(&record).map_err(Failure::usage)?;
     if record.phases.is_empty() {
         session.console.say(&format!(
@@ -53,7 +115,8 @@ pub async fn command(context: &Context, args: &ReportArgs) -> Result<Exit, Failu
             args.run.prefix
         ));
     }
-    show::report(&session, &Report::of(&record, &selection))?;
-    args.save.save(&session, &record)?;
-    Ok(record.last_phase().map_or(Exit::Good, exit_of))
+    let thresholds = judge(args, &record)?;
+    show::report(&session, &Report::of(&record, &selection).with_thresholds(thresholds.clone()))?;
+    args.save.save(session.console, &record)?;
+    Ok(args.fail_if.exit(&session, &thresholds, record.last_phase().map_or(Exit::Good, exit_of)))
 }

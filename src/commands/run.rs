@@ -5,6 +5,7 @@ use std::time::Duration;
 use clap::Args;
 use tokio::sync::watch;
 
+use super::adopt_args::AdoptArgs;
 use super::cleanup::{self, CleanupArgs};
 use super::pace_args::{DryRun, DryRunArgs, PaceArgs};
 use super::phase::{self, PhaseArgs, exit_of};
@@ -15,12 +16,15 @@ use super::sandbox_args::SandboxArgs;
 use super::save_args::SaveArgs;
 use super::session::{Context, Session};
 use super::setup::{self, SetupArgs};
+use super::threshold_args::{FailIfArgs, will_be};
 use super::{show, values};
 use crate::cluster::Connection;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::phases::Interrupt;
-use crate::record::{PhaseKind, PhaseState, RunRecord};
+use crate::plan::Plan;
+use crate::record::{PhaseKind, PhaseName, PhaseState, RunRecord};
+use crate::report::thresholds::Expected;
 use crate::report::{Report, Selection};
 
 /// Run the whole test: setup, create, stop, storm, report
@@ -66,6 +70,8 @@ pub struct RunCommand {
     #[command(flatten)]
     pub save: SaveArgs,
     #[command(flatten)]
+    pub fail_if: FailIfArgs,
+    #[command(flatten)]
     pub dry_run: DryRunArgs,
     /// Run on a simulated cluster instead of a real one
     #[arg(long)]
@@ -83,7 +89,10 @@ pub async fn command(context: &Context, args: &RunCommand) -> Result<Exit, Failu
         return Err(Failure::usage("--cleanup would ask at the end, and there is no terminal to ask on")
             .hint("pass --yes too"));
     }
-    if !args.sandbox {
+    if args.sandbox {
+        let (expected, judged) = expected(args, &resolved.plan, None);
+        args.fail_if.check(&expected, judged)?;
+    } else {
         return within(args.run_timeout, context.connect().await?, args, resolved).await;
     }
     let mut sandbox = args.shape.start(0).await?;
@@ -145,9 +154,14 @@ async fn within(
 }
 
 async fn phases(session: &Session, args: &RunCommand, resolved: Resolved) -> Result<Exit, Failure> {
+    let found = if args.fail_if.fail_if.is_empty() { None } else { session.find(&args.run.prefix).await? };
+    let found = found.map(|(record, _)| record);
+    let (expected, judged) = expected(args, &resolved.plan, found.as_ref());
+    args.fail_if.check(&expected, judged)?;
     let setup = SetupArgs {
         run: args.run.clone(),
         plan: args.plan.clone(),
+        adopt: AdoptArgs::default(),
         namespace_batch_size: args.namespace_batch_size,
         preflight: args.preflight,
         dry_run: args.dry_run,
@@ -163,6 +177,8 @@ async fn phases(session: &Session, args: &RunCommand, resolved: Resolved) -> Res
         dry_run: DryRunArgs { dry_run: DryRun::None },
         save: args.save.clone(),
         halted: false,
+        // They are judged over the whole run, at its end.
+        fail_if: FailIfArgs::default(),
     };
     let kinds: &[PhaseKind] = if args.no_storm {
         &[PhaseKind::Create]
@@ -179,22 +195,27 @@ async fn phases(session: &Session, args: &RunCommand, resolved: Resolved) -> Res
             record = after;
         }
         if *kind == PhaseKind::Create && args.save.save_results {
-            args.save.save(session, &record)?;
+            args.save.save(session.console, &record)?;
         }
         show_intermediate(session, &record, *kind, args)?;
     }
     let for_people = matches!(session.output, Output::Table | Output::Wide);
+    let thresholds = args.fail_if.judge(&record, judged);
     match (for_people, args.no_storm) {
-        (true, true) => {}
-        (true, false) if created => show::rest(session, &record)?,
-        _ => show::report(session, &Report::of(&record, &Selection::default()))?,
+        (true, true) => show::phase(session, &record, PhaseKind::Create, thresholds.clone())?,
+        (true, false) if created => show::rest(session, &record, thresholds.clone())?,
+        _ => {
+            let report = Report::of(&record, &Selection::default());
+            show::report(session, &report.with_thresholds(thresholds.clone()))?;
+        }
     }
-    args.save.save(session, &record)?;
+    args.save.save(session.console, &record)?;
     if args.cleanup {
         let cleanup = CleanupArgs {
             run: args.run.clone(),
             yes: args.yes || args.sandbox,
             keep_record: false,
+            leave_adopted: false,
             timeout: Duration::from_secs(900),
             concurrency: 50,
             dry_run: DryRunArgs { dry_run: DryRun::None },
@@ -205,7 +226,29 @@ async fn phases(session: &Session, args: &RunCommand, resolved: Resolved) -> Res
                 .say(&format!("cleaned up: {} objects deleted, nothing is left", deleted.names().len()));
         }
     }
-    Ok(record.phases.iter().map(exit_of).max().unwrap_or(Exit::Good))
+    let exit = record.phases.iter().map(exit_of).max().unwrap_or(Exit::Good);
+    Ok(args.fail_if.exit(session, &thresholds, exit))
+}
+
+/// The phases that the run will have at its end, and the one that is judged.
+fn expected(args: &RunCommand, plan: &Plan, found: Option<&RunRecord>) -> (Vec<Expected>, Option<PhaseName>) {
+    let mut phases: Vec<Expected> =
+        found.map_or_else(Vec::new, |record| record.phases.iter().map(Expected::from).collect());
+    let first = |kind| PhaseName { kind, number: 1 };
+    let kinds: &[PhaseKind] = if args.no_storm {
+        &[PhaseKind::Create]
+    } else {
+        &[PhaseKind::Create, PhaseKind::Stop, PhaseKind::Storm]
+    };
+    for name in kinds.iter().copied().map(first) {
+        if !phases.iter().any(|phase| phase.name == name) {
+            phases.push(will_be(plan, name));
+        }
+    }
+    let storms = phases.iter().filter(|phase| phase.name.kind == PhaseKind::Storm);
+    let last = storms.map(|phase| phase.name).max_by_key(|name| name.number);
+    let judged = last.filter(|_| !args.no_storm).or(Some(PhaseName::CREATE));
+    (phases, judged)
 }
 
 /// Between the phases, people get the block of the baseline as soon as it is there.
@@ -216,8 +259,8 @@ fn show_intermediate(
     args: &RunCommand,
 ) -> Result<(), Failure> {
     let for_people = matches!(session.output, Output::Table | Output::Wide);
-    if for_people && (kind == PhaseKind::Create || args.no_storm) {
-        show::phase(session, record, kind)?;
+    if for_people && kind == PhaseKind::Create && !args.no_storm {
+        show::phase(session, record, kind, Vec::new())?;
     }
     Ok(())
 }

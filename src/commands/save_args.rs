@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::session::Session;
+use crate::console::Console;
 use crate::failure::Failure;
 use crate::record::RunRecord;
 use crate::report::legacy::{self, LegacyOptions};
@@ -27,12 +27,12 @@ impl SaveArgs {
     /// Saves the results, if that was asked for.
     ///
     /// Fails when a file cannot be written; each file is complete or absent.
-    pub fn save(&self, session: &Session, record: &RunRecord) -> Result<(), Failure> {
+    pub fn save(&self, console: Console, record: &RunRecord) -> Result<(), Failure> {
         if !self.save_results {
             return Ok(());
         }
         let options =
-            LegacyOptions { storage_driver: self.storage_driver.clone(), ..LegacyOptions::default() };
+            LegacyOptions { storage_driver: self.storage_driver.clone(), disks: record.facts.data_disks() };
         let files = legacy::files(record, &options)
             .map_err(|error| Failure::new("the results cannot be saved").because(error))?;
         let mut folder = None;
@@ -50,14 +50,14 @@ impl SaveArgs {
             folder = path.parent().map(std::path::Path::to_path_buf);
         }
         if let Some(folder) = folder {
-            session.console.say(&format!("results saved in {}", folder.display()));
+            console.say(&format!("results saved in {}", folder.display()));
         }
         Ok(())
     }
 }
 
 /// Writes a file so that it is either complete or as before.
-fn write(path: &std::path::Path, bytes: &[u8]) -> std::io::Result<()> {
+pub(super) fn write(path: &std::path::Path, bytes: &[u8]) -> std::io::Result<()> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder)?;
     }

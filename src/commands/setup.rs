@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use super::adopt_args::AdoptArgs;
 use super::pace_args::{DryRun, DryRunArgs};
 use super::plan_args::{PlanArgs, Resolved, RunArgs};
 use super::preflight::PreflightArgs;
@@ -37,12 +38,18 @@ Examples:
   kubectl bootstorm setup --ns-prefix friday --end 100 -f my-vm.yaml
 
   # See what would be made
-  kubectl bootstorm setup --end 100 --dry-run=client")]
+  kubectl bootstorm setup --end 100 --dry-run=client
+
+  # A storm on VMs that exist already: see which, then adopt them; cleanup gives them back as they were
+  kubectl bootstorm setup --ns-prefix maintenance --adopt -l tier=web --adopt-namespace shop --dry-run
+  kubectl bootstorm setup --ns-prefix maintenance --adopt -l tier=web --adopt-namespace shop")]
 pub struct SetupArgs {
     #[command(flatten)]
     pub run: RunArgs,
     #[command(flatten)]
     pub plan: PlanArgs,
+    #[command(flatten)]
+    pub adopt: AdoptArgs,
     /// Namespaces made at once; auto follows the number of nodes
     #[arg(long, value_name = "N|auto", default_value = "auto", value_parser = values::batch_size)]
     pub namespace_batch_size: values::BatchSize,
@@ -54,6 +61,9 @@ pub struct SetupArgs {
 
 /// Runs the command.
 pub async fn command(context: &Context, args: &SetupArgs) -> Result<Exit, Failure> {
+    if args.adopt.is_wanted() {
+        return super::adopt::command(context, args).await;
+    }
     let resolved = args.plan.resolve(&args.run)?;
     let session = context.connect().await?;
     let Some(record) = run(&session, args, resolved, None).await? else { return Ok(Exit::Good) };
@@ -65,7 +75,7 @@ pub async fn command(context: &Context, args: &SetupArgs) -> Result<Exit, Failur
         }
         Output::Json => document::json(&record).map_err(unwritable)?,
         Output::Yaml => document::yaml(&record).map_err(unwritable)?,
-        Output::Table | Output::Wide => summary(&session, &record),
+        _ => summary(&session, &record),
     };
     session.console.data(&text)?;
     Ok(Exit::Good)
@@ -110,9 +120,11 @@ pub async fn run(
         check_same(record, &resolved)?;
     }
     let run_id = found.as_ref().map(|(record, _)| record.run_id.clone());
+    let disks = resolved.template.disks();
     let wanted = Wanted {
         plan: &resolved.plan,
         manifest: resolved.template.manifest(),
+        disks: &disks,
         run_id: run_id.as_deref(),
         fresh: found.as_ref().is_none_or(|(record, _)| record.phases.is_empty()),
         via,

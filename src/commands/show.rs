@@ -1,45 +1,81 @@
 //! Shows results in the format that was asked for.
 
 use super::presentation::Output;
-use super::session::Session;
+use super::session::{Context, Session};
+use crate::console::Console;
 use crate::failure::Failure;
 use crate::record::{PhaseKind, RunRecord};
-use crate::report::{Layout, Paint, Report, Selection};
+use crate::report::{Layout, Paint, Report, Selection, ThresholdBlock, Unwritable};
+
+/// Where and how a result is shown
+#[derive(Debug, Clone, Copy)]
+pub struct Screen {
+    pub(super) console: Console,
+    pub(super) output: Output,
+    headers: bool,
+}
+
+impl From<&Session> for Screen {
+    fn from(session: &Session) -> Self {
+        Self { console: session.console, output: session.output, headers: session.headers }
+    }
+}
+
+impl From<&Context> for Screen {
+    fn from(context: &Context) -> Self {
+        let presentation = &context.presentation;
+        Self { console: context.console(), output: presentation.output, headers: !presentation.no_headers }
+    }
+}
 
 /// Shows what one phase found: its own block; the comparison too when it was a storm.
-pub(super) fn phase(session: &Session, record: &RunRecord, kind: PhaseKind) -> Result<(), Failure> {
+pub(super) fn phase(
+    session: &Session,
+    record: &RunRecord,
+    kind: PhaseKind,
+    thresholds: Vec<ThresholdBlock>,
+) -> Result<(), Failure> {
     let last = record.last_phase().filter(|phase| phase.name.kind == kind).map(|phase| phase.name);
     let selection = Selection { only: last, ..Selection::default() };
-    write(session, &Report::of(record, &selection), true)
+    write(session.into(), &Report::of(record, &selection).with_thresholds(thresholds), true)
 }
 
 /// Shows the storm of a run whose first blocks were shown already.
-pub(super) fn rest(session: &Session, record: &RunRecord) -> Result<(), Failure> {
+pub(super) fn rest(
+    session: &Session,
+    record: &RunRecord,
+    thresholds: Vec<ThresholdBlock>,
+) -> Result<(), Failure> {
     let last = record.last_of(PhaseKind::Storm).map(|phase| phase.name);
     let selection = Selection { only: last, ..Selection::default() };
-    write(session, &Report::of(record, &selection), false)
+    write(session.into(), &Report::of(record, &selection).with_thresholds(thresholds), false)
 }
 
 /// Shows a report.
-pub(super) fn report(session: &Session, report: &Report) -> Result<(), Failure> {
-    write(session, report, true)
+pub(super) fn report(screen: impl Into<Screen>, report: &Report) -> Result<(), Failure> {
+    write(screen.into(), report, true)
 }
 
-fn write(session: &Session, report: &Report, title: bool) -> Result<(), Failure> {
+fn write(screen: Screen, report: &Report, title: bool) -> Result<(), Failure> {
     let layout = Layout {
-        width: session.console.width(),
-        wide: session.output == Output::Wide,
+        width: screen.console.width(),
+        wide: screen.output == Output::Wide,
         title,
-        headers: session.headers,
-        paint: if session.console.paints_stdout() { Paint::Ansi } else { Paint::Plain },
+        headers: screen.headers,
+        paint: if screen.console.paints_stdout() { Paint::Ansi } else { Paint::Plain },
     };
-    let unwritable =
-        |error: crate::report::Unwritable| Failure::new("the report cannot be shown").because(error);
-    let text = match session.output {
-        Output::Table | Output::Wide => report.table(&layout),
-        Output::Json => report.json().map_err(unwritable)?,
-        Output::Yaml => report.yaml().map_err(unwritable)?,
-        Output::Name => report.names(),
+    let text = match screen.output {
+        Output::Table | Output::Wide => Ok(report.table(&layout)),
+        Output::Json => report.json(),
+        Output::Yaml => report.yaml(),
+        Output::Csv => report.csv(screen.headers),
+        Output::Markdown => Ok(report.markdown()),
+        Output::Junit => Ok(report.junit()),
+        Output::Openmetrics => Ok(report.openmetrics()),
+        Output::Benchmark => report.benchmark(),
+        Output::Html => Ok(report.html()),
+        Output::Name => Ok(report.names()),
     };
-    session.console.data(&text)
+    let text = text.map_err(|error: Unwritable| Failure::new("the report cannot be shown").because(error))?;
+    screen.console.data(&text)
 }

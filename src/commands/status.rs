@@ -52,10 +52,10 @@ pub async fn command(context: &Context, args: &StatusArgs) -> Result<Exit, Failu
     let unwritable =
         |error: crate::report::Unwritable| Failure::new("the status cannot be shown").because(error);
     let text = match session.output {
-        Output::Table | Output::Wide => status.table(&layout),
         Output::Json => document::json(&status).map_err(unwritable)?,
         Output::Yaml => document::yaml(&status).map_err(unwritable)?,
         Output::Name => format!("{}\n", printable(&status.run)),
+        _ => status.table(&layout),
     };
     session.console.data(&text)?;
     Ok(Exit::Good)
@@ -65,11 +65,11 @@ fn list(session: &Session, rows: &[StatusRow], layout: &Layout) -> Result<(), Fa
     let unwritable =
         |error: crate::report::Unwritable| Failure::new("the status cannot be shown").because(error);
     let text = match session.output {
-        Output::Table | Output::Wide if rows.is_empty() => String::new(),
-        Output::Table | Output::Wide => status::listing(rows, layout.headers, layout.paint),
         Output::Json => document::json(rows).map_err(unwritable)?,
         Output::Yaml => document::yaml(rows).map_err(unwritable)?,
         Output::Name => rows.iter().map(|row| format!("{}\n", printable(&row.name))).collect(),
+        _ if rows.is_empty() => String::new(),
+        _ => status::listing(rows, layout.headers, layout.paint),
     };
     session.console.data(&text)
 }

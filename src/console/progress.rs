@@ -81,7 +81,11 @@ impl Progress {
                 state.begin(self.console, "cleanup", what, *count, 0);
                 self.plain(&state, &format!("cleanup: deleting {count} {what}"));
             }
-            Event::NamespaceMade | Event::Gone | Event::ProberWorks => state.reached += 1,
+            Event::Restoring { count } => {
+                state.begin(self.console, "cleanup", "VMs as before", *count, 0);
+                self.plain(&state, &format!("cleanup: giving {count} adopted VMs back as they were"));
+            }
+            Event::NamespaceMade | Event::Gone | Event::ProberWorks | Event::Restored => state.reached += 1,
             Event::Sent => state.sent += 1,
             Event::Accepted => state.accepted += 1,
             Event::Passed(Milestone::Instance) => state.instances += 1,

@@ -75,6 +75,13 @@ pub enum Event {
     },
     /// An object is gone.
     Gone,
+    /// Adopted VMs are being given back as they were.
+    Restoring {
+        /// How many.
+        count: usize,
+    },
+    /// A VM is as it was, or as somebody else wants it.
+    Restored,
 }
 
 /// Whoever wants to hear events

@@ -1,15 +1,14 @@
 //! Turns what the cluster tells into timelines, until every VM is through.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::{Semaphore, mpsc};
 use tokio::time::{MissedTickBehavior, interval, sleep_until};
 
 use super::board::{Board, Due};
 use super::event::{Event, Listener};
 use super::launch::Launching;
 use super::probing::{Probed, Probing};
+use super::questions::Questions;
 use super::saving::Saver;
 use super::{Interrupt, timed::Cut};
 use crate::cluster::changes::Changes;
@@ -25,8 +24,6 @@ use crate::record::RunRecord;
 const SAVE_EVERY: Duration = Duration::from_secs(5);
 /// How long to wait, when all reached the goal, for the milestones that come right after it.
 const TRAILING: Duration = Duration::from_secs(3);
-/// How many VMs are asked at the same time why they did not arrive.
-const QUESTIONS: usize = 20;
 /// How long to wait for requests in flight when the user interrupts.
 const LAST_ANSWERS: Duration = Duration::from_secs(5);
 
@@ -49,18 +46,7 @@ pub(super) struct Following<'a> {
 
 /// Follows until every VM is through, or the user interrupts, or the lock is lost.
 pub(super) async fn follow(mut following: Following<'_>, board: &mut Board<'_>) -> Option<Cut> {
-    let (finding_sender, mut findings) = mpsc::unbounded_channel();
-    let seats = Arc::new(Semaphore::new(QUESTIONS));
-    let ask = |target: u32| {
-        let (cluster, sender, seats) =
-            (following.cluster.clone(), finding_sender.clone(), Arc::clone(&seats));
-        let machine = following.targets[target as usize].clone();
-        tokio::spawn(async move {
-            let _seat = seats.acquire().await;
-            let _ = sender.send((target, finding(&cluster, &machine).await));
-        });
-    };
-    let mut asked = 0_usize;
+    let mut questions = Questions::new(following.cluster);
     let mut tick = interval(SAVE_EVERY);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     tick.reset();
@@ -77,7 +63,7 @@ pub(super) async fn follow(mut following: Following<'_>, board: &mut Board<'_>) 
         if board.is_over() || cut.is_some() && board.is_answered() {
             let trailing =
                 cut.is_none() && board.phase.goal == Milestone::Running && board.lacks(Milestone::Ready);
-            if !trailing && asked == 0 {
+            if !trailing && !questions.is_open() {
                 return cut;
             }
             give_up_at.get_or_insert_with(|| monotonic_now() + TRAILING);
@@ -112,10 +98,7 @@ pub(super) async fn follow(mut following: Following<'_>, board: &mut Board<'_>) 
                 Probed::Blind(gap) => (following.events)(&Event::ProbeBlind(gap.to.since(gap.from))),
                 Probed::Warning(text) => (following.events)(&Event::Warning(text)),
             },
-            Some((target, finding)) = findings.recv() => {
-                asked = asked.saturating_sub(1);
-                board.diagnose(target, &finding);
-            }
+            (target, finding) = questions.next() => board.diagnose(target, &finding),
             outcome = following.saver.ended() => match outcome {
                 Err(trouble) if trouble.kind == Kind::Conflict => return Some(Cut::RecordChanged),
                 Err(trouble) => {
@@ -142,20 +125,10 @@ pub(super) async fn follow(mut following: Following<'_>, board: &mut Board<'_>) 
                     give_up_at.get_or_insert(now + LAST_ANSWERS);
                 }
                 for target in board.expire(now) {
-                    ask(target);
-                    asked += 1;
+                    questions.ask(target, following.targets[target as usize].clone());
                 }
             }
         }
-    }
-}
-
-/// What ails a VM that did not arrive.
-async fn finding(cluster: &Cluster, machine: &Target) -> String {
-    match cluster.machine(machine).await {
-        Ok(Some(vm)) => cluster.without_secrets(&vm.complaint()),
-        Ok(None) => "the VM does not exist any more".to_owned(),
-        Err(trouble) => format!("its state is unknown: {}", trouble.message),
     }
 }
 

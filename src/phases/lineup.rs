@@ -2,9 +2,10 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::adopted;
 use crate::cluster::machines::Machine;
 use crate::observe::{Change, Outcome, Timeline};
-use crate::plan::Target;
+use crate::plan::{Adoptee, Target};
 use crate::record::{PhaseKind, PhaseRecord, RunRecord};
 
 /// Leaves out the VMs that cannot take part; gives them with the reason.
@@ -27,18 +28,44 @@ pub(super) fn leave_out(
             Change::Absent { .. } => None,
         })
         .collect();
-    let mut left_out = Vec::new();
-    for (timeline, target) in phase.timelines.iter_mut().zip(targets) {
+    let kind = phase.name.kind;
+    leave_out_where(phase, targets, |_, target| {
         let reason = if !machines.contains_key(target) {
             "the VM does not exist"
-        } else if phase.name.kind == PhaseKind::Storm && alive.contains(target) {
+        } else if kind == PhaseKind::Storm && alive.contains(target) {
             "it was not stopped: its instance still exists"
         } else {
-            continue;
+            return None;
         };
+        Some(reason.to_owned())
+    })
+}
+
+/// The same for VMs that the run did not make.
+pub(super) fn leave_out_adopted(
+    phase: &mut PhaseRecord,
+    adopted: &[Adoptee],
+    machines: &HashMap<Target, Machine>,
+    alive: &HashSet<Target>,
+) -> Vec<(Target, String)> {
+    let kind = phase.name.kind;
+    let targets: Vec<Target> = adopted.iter().map(|adoptee| adoptee.target.clone()).collect();
+    leave_out_where(phase, &targets, |position, target| {
+        adopted::obstacle(&adopted[position], machines.get(target), kind, alive.contains(target))
+    })
+}
+
+fn leave_out_where(
+    phase: &mut PhaseRecord,
+    targets: &[Target],
+    obstacle: impl Fn(usize, &Target) -> Option<String>,
+) -> Vec<(Target, String)> {
+    let mut left_out = Vec::new();
+    for (position, (timeline, target)) in phase.timelines.iter_mut().zip(targets).enumerate() {
+        let Some(reason) = obstacle(position, target) else { continue };
         timeline.outcome = Outcome::Excluded;
-        timeline.reason = Some(reason.to_owned());
-        left_out.push((target.clone(), reason.to_owned()));
+        timeline.reason = Some(reason.clone());
+        left_out.push((target.clone(), reason));
     }
     left_out
 }

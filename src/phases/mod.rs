@@ -4,6 +4,8 @@
 //! timelines until every VM is through. create, stop and storm differ only in the request, in who takes part and
 //! in the goal.
 
+mod adopted;
+pub mod adoption;
 mod board;
 pub mod cleanup;
 pub mod event;
@@ -15,6 +17,8 @@ mod prober;
 mod probers;
 mod probing;
 mod provisioning;
+mod questions;
+pub mod restore;
 mod resume;
 mod saving;
 pub mod setup;

@@ -19,6 +19,7 @@ pub(super) fn reconcile(
     targets: &[Target],
     machines: &HashMap<Target, Machine>,
     server_zero: Timestamp,
+    is_carried_out: impl Fn(&Timeline, &Machine) -> bool,
 ) -> HashSet<u32> {
     let kind = phase.name.kind;
     let mut done = HashSet::new();
@@ -32,7 +33,7 @@ pub(super) fn reconcile(
                 timeline.outcome = Outcome::Failed;
                 timeline.reason = Some("the VM does not exist any more".to_owned());
             }
-            (Some(machine), _) if timeline.has(Milestone::Accepted) || is_carried_out(machine, kind) => {
+            (Some(machine), _) if timeline.has(Milestone::Accepted) || is_carried_out(timeline, machine) => {
                 if let (PhaseKind::Create, Some(created)) = (kind, machine.created()) {
                     let at = Offset(created.as_microsecond() - server_zero.as_microsecond());
                     let floor = timeline.at(Milestone::Requested).unwrap_or(at);
@@ -80,7 +81,7 @@ pub(super) fn missed(phase: &PhaseRecord, targets: &[Target], first: &[Change]) 
 }
 
 /// Whether the state of a VM shows that the phase's request was carried out.
-fn is_carried_out(machine: &Machine, kind: PhaseKind) -> bool {
+pub(super) fn is_carried_out(machine: &Machine, kind: PhaseKind) -> bool {
     match kind {
         PhaseKind::Create => true,
         PhaseKind::Stop => machine.is_halted(),
@@ -126,7 +127,9 @@ mod tests {
         phase.timelines[1].see(Milestone::Requested, Offset(2));
         let machines =
             [machine(0, "Always"), machine(1, "Halted"), machine(2, "Always"), machine(3, "Halted")];
-        let done = reconcile(&mut phase, &targets, &machines.into(), zero());
+        let done = reconcile(&mut phase, &targets, &machines.into(), zero(), |_, machine| {
+            is_carried_out(machine, PhaseKind::Storm)
+        });
         assert_eq!(done, HashSet::from([0, 2]));
         assert_eq!(phase.timelines[0].at(Milestone::Requested), Some(Offset(1)));
         assert!(!phase.timelines[1].is_asked(), "it counts from the request that is sent now");
@@ -138,7 +141,7 @@ mod tests {
     fn a_created_vm_was_accepted_when_the_server_says() {
         let (mut phase, targets) = phase("create");
         phase.timelines[1].see(Milestone::Accepted, Offset(5));
-        let done = reconcile(&mut phase, &targets, &[machine(0, "Always")].into(), zero());
+        let done = reconcile(&mut phase, &targets, &[machine(0, "Always")].into(), zero(), |_, _| true);
         assert_eq!(done, HashSet::from([0]));
         assert!(phase.timelines[0].untimed && phase.timelines[0].is_stamped(Milestone::Accepted));
         assert_eq!(phase.timelines[0].at(Milestone::Accepted), Some(Offset::from_seconds(7.0)));

@@ -72,6 +72,15 @@ pub async fn make_namespaces(
     Ok(None)
 }
 
+/// Makes and tries the probers of a run that needs nothing else.
+pub async fn make_probers(
+    cluster: &Cluster,
+    record: &RunRecord,
+    events: Listener<'_>,
+) -> Result<(), Failure> {
+    super::probers::prepare(cluster, record, events).await
+}
+
 /// Remembers that all is set up, so that the VMs may be created.
 pub async fn close(record: &mut RunRecord, store: &mut RunStore) -> Result<(), Failure> {
     record.setup.done = true;

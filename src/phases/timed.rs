@@ -11,19 +11,20 @@ use super::follow::{Following, follow};
 use super::launch::launch;
 use super::probing::Probing;
 use super::saving::{Saver, put_phase};
-use super::{Interrupt, lineup, probers, provisioning, resume};
+use super::{Interrupt, adopted, lineup, probers, provisioning, resume};
 use crate::cluster::changes::{Changes, News};
 use crate::cluster::lease::Held;
 use crate::cluster::machines::Machine;
 use crate::cluster::names::{Role, labels, run_id_selector};
 use crate::cluster::pace::Timed;
+use crate::cluster::scope::Scope;
 use crate::cluster::store::RunStore;
 use crate::cluster::{Cluster, Kind, Trouble, machines};
-use crate::observe::{Change, Clock, Fold, Milestone, Receipt, VolumeFold};
+use crate::observe::{Change, Clock, Fold, Milestone, Receipt, Timeline, VolumeFold};
 use crate::plan::manifest::HALTED;
 use crate::plan::{Target, Template};
 use crate::record::lifecycle::Step;
-use crate::record::{PhaseKind, PhaseName, PhaseRecord, PhaseSettings, PhaseState, RunRecord};
+use crate::record::{PhaseKind, PhaseName, PhaseRecord, PhaseSettings, PhaseState, RunRecord, Via};
 
 /// How long an interrupted phase tries to save what it knows.
 const LAST_SAVE: Duration = Duration::from_secs(30);
@@ -76,27 +77,15 @@ pub async fn run(work: Work<'_>, record: &mut RunRecord, store: RunStore) -> Res
     if !probes.is_empty() {
         phase.goal = Milestone::Reachable;
     }
-    let mut changes = Changes::open(work.cluster, &run_id_selector(&record.run_id)).await?;
+    let mut changes = watch(work.cluster, record).await?;
     let mut first = first_list(&mut changes).await;
-    let machines = match work.step {
+    let mut machines = match work.step {
         Step::Begin(PhaseName::CREATE) => HashMap::new(),
-        _ => existing(work.cluster, &record.run_id).await?,
+        _ => existing(work.cluster, record).await?,
     };
-    let done = match work.step {
-        Step::Begin(_) => {
-            for (target, reason) in lineup::leave_out(&mut phase, &targets, &machines, &first) {
-                (work.events)(&Event::LeftOut { target, reason });
-            }
-            HashSet::new()
-        }
-        Step::Continue(_) => {
-            let server_zero = clock.zero_at(work.cluster.server_now());
-            let done = resume::reconcile(&mut phase, &targets, &machines, server_zero);
-            resume::note_gap(&mut phase, clock.now());
-            first.splice(..0, resume::missed(&phase, &targets, &first));
-            done
-        }
-    };
+    let alive = if record.plan.is_adopted() { adopted::alive(&first) } else { HashSet::new() };
+    let lined_up = LineUp { targets: &targets, machines: &mut machines, alive: &alive };
+    let done = lined_up.of(&work, record, &mut phase, clock, &mut first);
     let old = match name.kind {
         PhaseKind::Stop => HashSet::new(),
         _ => lineup::old_instances(record, &phase, &targets, &first),
@@ -113,7 +102,7 @@ pub async fn run(work: Work<'_>, record: &mut RunRecord, store: RunStore) -> Res
         Some(Probing::open(work.cluster, places, &probes, probers::interval(record), clock).await?)
     };
 
-    let requests = requests(&work, record, &phase, &targets, &done)?;
+    let requests = requests(&work, record, &phase, &targets, &Known { done, machines, alive })?;
     work.cluster.warm(work.settings.concurrency.min(requests.len())).await;
     let taking_part = phase.participants().count();
     let done = phase.participants().filter(|timeline| timeline.is_over()).count();
@@ -157,6 +146,56 @@ pub async fn run(work: Work<'_>, record: &mut RunRecord, store: RunStore) -> Res
     Ok(cut)
 }
 
+/// Who there is when a phase begins or continues
+struct LineUp<'a> {
+    targets: &'a [Target],
+    machines: &'a mut HashMap<Target, Machine>,
+    alive: &'a HashSet<Target>,
+}
+
+impl LineUp<'_> {
+    /// Leaves out who cannot take part, or brings a phase that another process began up to date; gives the VMs whose
+    /// request need not be sent any more.
+    fn of(
+        self,
+        work: &Work<'_>,
+        record: &RunRecord,
+        phase: &mut PhaseRecord,
+        clock: Clock,
+        first: &mut Vec<Change>,
+    ) -> HashSet<u32> {
+        let Self { targets, machines, alive } = self;
+        let (adopted, kind) = (&record.plan.adopted, phase.name.kind);
+        if let Step::Begin(_) = work.step {
+            let left_out = if record.plan.is_adopted() {
+                lineup::leave_out_adopted(phase, adopted, machines, alive)
+            } else {
+                lineup::leave_out(phase, targets, machines, first)
+            };
+            for (target, reason) in left_out {
+                (work.events)(&Event::LeftOut { target, reason });
+            }
+            return HashSet::new();
+        }
+        // A VM that was made anew is not ours: it counts as gone.
+        for adoptee in adopted {
+            if machines.get(&adoptee.target).is_some_and(|machine| machine.uid() != adoptee.uid) {
+                machines.remove(&adoptee.target);
+            }
+        }
+        let carried_out = |timeline: &Timeline, machine: &Machine| match adopted.get(timeline.target as usize)
+        {
+            Some(adoptee) => adopted::is_carried_out(adoptee, machine, kind, alive.contains(&adoptee.target)),
+            None => resume::is_carried_out(machine, kind),
+        };
+        let server_zero = clock.zero_at(work.cluster.server_now());
+        let done = resume::reconcile(phase, targets, machines, server_zero, carried_out);
+        resume::note_gap(phase, clock.now());
+        first.splice(..0, resume::missed(phase, targets, first));
+        done
+    }
+}
+
 /// Saves how the phase ended, unless the run is somebody else's by now.
 ///
 /// Who interrupts does not wait for a cluster that does not answer; what was saved before is kept.
@@ -193,7 +232,7 @@ fn begin(work: &Work<'_>, record: &RunRecord, targets: u32) -> (PhaseRecord, Clo
 }
 
 /// The first delivery of the watch: what existed when it was opened.
-async fn first_list(changes: &mut Changes) -> Vec<Change> {
+pub(super) async fn first_list(changes: &mut Changes) -> Vec<Change> {
     match changes.next().await.map(|received| received.news) {
         Some(News::Changes(first)) => first,
         _ => Vec::new(),
@@ -201,9 +240,59 @@ async fn first_list(changes: &mut Changes) -> Vec<Change> {
 }
 
 /// The VMs of the run that exist.
-async fn existing(cluster: &Cluster, run_id: &str) -> Result<HashMap<Target, Machine>, Trouble> {
-    let machines = cluster.machines(&run_id_selector(run_id)).await?;
-    Ok(machines.into_iter().map(|machine| (machine.target(), machine)).collect())
+pub async fn existing(cluster: &Cluster, record: &RunRecord) -> Result<HashMap<Target, Machine>, Trouble> {
+    let machines = if record.plan.is_adopted() {
+        cluster.machines_in(&Scope::of(&record.plan.targets()), "").await?
+    } else {
+        cluster.machines(&run_id_selector(&record.run_id)).await?
+    };
+    let mut machines: HashMap<Target, Machine> =
+        machines.into_iter().map(|machine| (machine.target(), machine)).collect();
+    if record.plan.is_adopted() {
+        let ours: HashSet<Target> = record.plan.targets().into_iter().collect();
+        machines.retain(|target, _| ours.contains(target));
+    }
+    Ok(machines)
+}
+
+/// The watch on the instances of the run: by its label, or of those VMs that it has adopted.
+pub(super) async fn watch(cluster: &Cluster, record: &RunRecord) -> Result<Changes, Trouble> {
+    if !record.plan.is_adopted() {
+        return Changes::open(cluster, &run_id_selector(&record.run_id)).await;
+    }
+    let targets = record.plan.targets();
+    Changes::open_on(cluster, &Scope::of(&targets), targets.into_iter().collect()).await
+}
+
+/// The requests that a phase on adopted VMs would send now, in their order.
+pub async fn rehearse(
+    cluster: &Cluster,
+    record: &RunRecord,
+    kind: PhaseKind,
+    via: Via,
+) -> Result<Vec<Timed>, Trouble> {
+    let mut changes = watch(cluster, record).await?;
+    let alive = adopted::alive(&first_list(&mut changes).await);
+    let machines = existing(cluster, record).await?;
+    let mut requests = Vec::new();
+    for adoptee in &record.plan.adopted {
+        let alive = alive.contains(&adoptee.target);
+        let Some(machine) = machines.get(&adoptee.target) else { continue };
+        if adopted::obstacle(adoptee, Some(machine), kind, alive).is_none() {
+            requests.push(adopted::request(adoptee, machine, kind, via, alive)?);
+        }
+    }
+    Ok(requests)
+}
+
+/// What is known about the VMs before requests are made
+struct Known {
+    /// Whose request is done already.
+    done: HashSet<u32>,
+    /// The VMs that exist.
+    machines: HashMap<Target, Machine>,
+    /// Adopted VMs with an instance.
+    alive: HashSet<Target>,
 }
 
 /// One request for every VM that takes part and whose request is not done already.
@@ -212,14 +301,21 @@ fn requests(
     record: &RunRecord,
     phase: &PhaseRecord,
     targets: &[Target],
-    done: &HashSet<u32>,
+    known: &Known,
 ) -> Result<Vec<(u32, Timed)>, Trouble> {
     let mut requests = Vec::with_capacity(targets.len());
     for (timeline, target) in phase.timelines.iter().zip(targets) {
-        if timeline.is_over() || done.contains(&timeline.target) {
+        if timeline.is_over() || known.done.contains(&timeline.target) {
             continue;
         }
-        let request = match (phase.name.kind, work.template) {
+        let (kind, via) = (phase.name.kind, work.settings.via);
+        if let Some(adoptee) = record.plan.adopted.get(timeline.target as usize) {
+            let Some(machine) = known.machines.get(target) else { continue };
+            let alive = known.alive.contains(target);
+            requests.push((timeline.target, adopted::request(adoptee, machine, kind, via, alive)?));
+            continue;
+        }
+        let request = match (kind, work.template) {
             (PhaseKind::Create, Some(template)) => {
                 let position = timeline.target as usize;
                 machines::create(
@@ -230,8 +326,8 @@ fn requests(
             (PhaseKind::Create, None) => {
                 return Err(Trouble::new("create VMs", Kind::Invalid, "there is no manifest"));
             }
-            (PhaseKind::Stop, _) => machines::stop(target, work.settings.via)?,
-            (PhaseKind::Storm, _) => machines::start(target, work.settings.via)?,
+            (PhaseKind::Stop, _) => machines::stop(target, via)?,
+            (PhaseKind::Storm, _) => machines::start(target, via)?,
         };
         requests.push((timeline.target, request));
     }

@@ -2,11 +2,14 @@
 //!
 //! Pure: a plan is made from decided values, without clap and without a cluster.
 
+pub mod adoption;
+pub mod disks;
 pub mod manifest;
 pub mod overrides;
 pub mod placeholders;
 pub mod prefix;
 pub mod secrets;
+pub mod selection;
 pub mod sizing;
 pub mod source;
 pub mod target;
@@ -17,7 +20,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::probe::ProbePlan;
 
+pub use adoption::{Adoptee, Setting, Switch};
+pub use disks::Disk;
 pub use overrides::Overrides;
+pub use selection::Selection;
 pub use target::Target;
 pub use template::{Template, TemplateFault, TemplateSource};
 
@@ -46,6 +52,9 @@ pub struct Plan {
     /// How it is found out whether guests are reachable.
     #[serde(default)]
     pub probe: ProbePlan,
+    /// The VMs of a run that made none of its own; stored apart from the rest of the plan.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub adopted: Vec<Adoptee>,
 }
 
 impl Plan {
@@ -68,8 +77,32 @@ impl Plan {
             overrides: Overrides::default(),
             sealed: None,
             probe: ProbePlan::default(),
+            adopted: Vec::new(),
         };
         plan.check().map(|()| plan)
+    }
+
+    /// A plan for VMs that exist already, in the order of the list.
+    ///
+    /// Fails with a sentence when the run cannot have that name, or the VMs cannot be adopted.
+    pub fn adopting(prefix: &str, selection: &Selection, adopted: Vec<Adoptee>) -> Result<Self, String> {
+        let plan = Self {
+            prefix: prefix.into(),
+            start: 1,
+            end: (adopted.len() as u32).max(1),
+            vm_name: String::new(),
+            template: TemplateSource::Adopted { selection: selection.to_string() },
+            overrides: Overrides::default(),
+            sealed: None,
+            probe: ProbePlan::default(),
+            adopted,
+        };
+        plan.check().map(|()| plan)
+    }
+
+    /// Whether its VMs are somebody else's: never created, labelled or deleted, and given back at the end.
+    pub fn is_adopted(&self) -> bool {
+        matches!(self.template, TemplateSource::Adopted { .. })
     }
 
     /// Fails with a sentence that names the flags at fault. A stored plan is checked too: its names become paths.
@@ -92,6 +125,13 @@ impl Plan {
             ));
         }
         prefix::check_prefix(prefix, end)?;
+        adoption::check(&self.adopted)?;
+        if self.is_adopted() {
+            return Ok(());
+        }
+        if !self.adopted.is_empty() {
+            return Err("it lists VMs, and has others".into());
+        }
         if let Some(fault) = prefix::dns_label_fault(vm_name) {
             return Err(format!("--vm-name `{}` cannot name a VM: {fault}", vm_name.escape_debug()));
         }
@@ -113,6 +153,9 @@ impl Plan {
 
     /// Every VM of the run, in index order.
     pub fn targets(&self) -> Vec<Target> {
+        if self.is_adopted() {
+            return self.adopted.iter().map(|adoptee| adoptee.target.clone()).collect();
+        }
         (self.start..=self.end).map(|index| self.target(index)).collect()
     }
 

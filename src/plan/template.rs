@@ -62,6 +62,11 @@ pub enum TemplateSource {
     },
     /// The built-in manifest, with an empty disk: nothing boots from it.
     Blank,
+    /// There is none: the VMs exist already and are somebody else's.
+    Adopted {
+        /// Which VMs, as the user said it.
+        selection: String,
+    },
 }
 
 impl TemplateSource {
@@ -69,7 +74,23 @@ impl TemplateSource {
     pub fn flag(&self) -> &'static str {
         match self {
             Self::File { .. } => "--filename",
+            Self::Adopted { .. } => "--adopt",
             _ => "--source",
+        }
+    }
+}
+
+impl TemplateSource {
+    /// SHA-256 of the manifest, lower-case hex; of the built-in one as this version of the tool has it.
+    pub fn digest(&self) -> String {
+        match self {
+            Self::File { sha256, .. } => sha256.clone(),
+            // There is no manifest; the same VMs are what can be compared.
+            Self::Adopted { selection } => Template::digest(selection),
+            built_in => {
+                let template = built_in.built_in(None);
+                Template::digest(&template.map(|found| found.manifest().to_string()).unwrap_or_default())
+            }
         }
     }
 }
@@ -86,6 +107,7 @@ impl fmt::Display for TemplateSource {
             Self::Snapshot { namespace, name } => write!(f, "snapshot {namespace}/{name}"),
             Self::Registry { url } | Self::Http { url } => f.write_str(url),
             Self::Blank => f.write_str("a blank disk"),
+            Self::Adopted { selection } => write!(f, "adopted {selection}"),
         }
     }
 }

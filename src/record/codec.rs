@@ -14,7 +14,7 @@ use thiserror::Error;
 
 use super::{ClusterFacts, FORMAT, PhaseName, PhaseRecord, PhaseState, RunRecord, SetupRecord};
 use crate::observe::Outcome;
-use crate::plan::Plan;
+use crate::plan::{Adoptee, Plan, adoption};
 
 /// The most bytes in one chunk; a `ConfigMap` holds 1 MiB, base64 is counted decoded.
 pub const CHUNK_BYTES: usize = 512 * 1024;
@@ -23,7 +23,7 @@ pub const CHUNK_BYTES: usize = 512 * 1024;
 pub const MOST_BYTES: u64 = 128 * 1024 * 1024;
 
 /// The most chunks of a phase, and the most phases of a record.
-const MOST_PIECES: usize = 256;
+const MOST_PIECES: usize = super::MOST_PHASES;
 
 /// Why a stored record cannot be read
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -89,6 +89,8 @@ struct HeadDocument {
     facts: ClusterFacts,
     #[serde(default)]
     setup: SetupRecord,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    restored: Option<Timestamp>,
 }
 
 /// Only the version, so that a newer format is recognised whatever else changed.
@@ -103,9 +105,11 @@ pub fn encode_plan(record: &RunRecord) -> String {
         format: record.format,
         run_id: record.run_id.clone(),
         created: record.created,
-        plan: record.plan.clone(),
+        // Its list of adopted VMs may be large, and never changes: it is a piece of its own.
+        plan: Plan { adopted: Vec::new(), ..record.plan.clone() },
         facts: record.facts.clone(),
         setup: record.setup.clone(),
+        restored: record.restored,
     };
     serde_json::to_string_pretty(&head).unwrap_or_default()
 }
@@ -124,11 +128,7 @@ pub fn decode_head(plan_json: &str, parts_json: &str) -> Result<(RunRecord, Vec<
         return Err(CodecError::Newer { found: version.format });
     }
     let head: HeadDocument = serde_json::from_str(plan_json).map_err(|e| unreadable("plan.json", e))?;
-    // Names become paths and selectors: what is stored is trusted no more than what is typed.
-    head.plan.check().map_err(|why| CodecError::Unreadable("plan.json".to_owned(), why))?;
-    if !is_name(&head.run_id) {
-        return Err(CodecError::Unreadable("plan.json".to_owned(), "its run id is none".to_owned()));
-    }
+    check_plan(&head.plan, &head.run_id)?;
     let parts: Vec<PartIndex> = serde_json::from_str(parts_json).map_err(|e| unreadable("parts.json", e))?;
     check_index(&parts).map_err(|why| CodecError::Unreadable("parts.json".to_owned(), why.to_owned()))?;
     let record = RunRecord {
@@ -138,9 +138,19 @@ pub fn decode_head(plan_json: &str, parts_json: &str) -> Result<(RunRecord, Vec<
         plan: head.plan,
         facts: head.facts,
         setup: head.setup,
+        restored: head.restored,
         phases: Vec::new(),
     };
     Ok((record, parts))
+}
+
+/// Checks what a stored record says about itself.
+///
+/// Names become paths and selectors: what is stored is trusted no more than what is typed.
+pub fn check_plan(plan: &Plan, run_id: &str) -> Result<(), CodecError> {
+    let unreadable = |why: String| CodecError::Unreadable("plan.json".to_owned(), why);
+    plan.check().map_err(unreadable)?;
+    if is_name(run_id) { Ok(()) } else { Err(unreadable("its run id is none".to_owned())) }
 }
 
 fn check_index(parts: &[PartIndex]) -> Result<(), &'static str> {
@@ -166,7 +176,45 @@ fn is_name(text: &str) -> bool {
 
 /// Packs a phase into chunks.
 pub fn encode_phase(phase: &PhaseRecord) -> Vec<Chunk> {
-    let json = serde_json::to_vec(phase).unwrap_or_default();
+    pack(&phase.name.to_string(), phase)
+}
+
+/// Packs the list of adopted VMs into chunks.
+pub fn encode_adopted(list: &[Adoptee]) -> Vec<Chunk> {
+    pack("adopted", &list)
+}
+
+/// Unpacks the list of adopted VMs from its verified chunks.
+pub fn decode_adopted(plan: &Plan, chunks: &[Vec<u8>]) -> Result<Vec<Adoptee>, CodecError> {
+    let unreadable =
+        |error: &dyn std::fmt::Display| CodecError::Unreadable("part adopted".to_owned(), error.to_string());
+    let json = unpack(&chunks.concat(), MOST_BYTES).map_err(|error| unreadable(&error))?;
+    let list: Vec<Adoptee> = serde_json::from_slice(&json).map_err(|error| unreadable(&error))?;
+    if list.len() != plan.size() as usize {
+        return Err(unreadable(&format!("its {} VMs are not the {} of the plan", list.len(), plan.size())));
+    }
+    adoption::check(&list).map_err(|why| unreadable(&why))?;
+    Ok(list)
+}
+
+/// The index of the chunks of the list of adopted VMs: `adopted.json`.
+pub fn encode_adopted_index(chunks: &[ChunkIndex]) -> String {
+    serde_json::to_string_pretty(chunks).unwrap_or_default()
+}
+
+/// Reads the index of the chunks of the list of adopted VMs.
+pub fn decode_adopted_index(text: &str) -> Result<Vec<ChunkIndex>, CodecError> {
+    let unreadable = |why: String| CodecError::Unreadable("adopted.json".to_owned(), why);
+    let chunks: Vec<ChunkIndex> =
+        serde_json::from_str(text).map_err(|error| unreadable(error.to_string()))?;
+    if chunks.len() > MOST_PIECES || !chunks.iter().all(|chunk| is_name(&chunk.name)) {
+        return Err(unreadable("it names parts that cannot be".to_owned()));
+    }
+    Ok(chunks)
+}
+
+fn pack(what: &str, content: &impl Serialize) -> Vec<Chunk> {
+    let json = serde_json::to_vec(content).unwrap_or_default();
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
     // Writing into memory cannot fail.
     let _ = encoder.write_all(&json);
@@ -175,7 +223,7 @@ pub fn encode_phase(phase: &PhaseRecord) -> Vec<Chunk> {
     let many = packed.len() > CHUNK_BYTES;
     let name = |number: usize| {
         let short = &whole[..10];
-        if many { format!("{}.{short}-{number}", phase.name) } else { format!("{}.{short}", phase.name) }
+        if many { format!("{what}.{short}-{number}") } else { format!("{what}.{short}") }
     };
     let chunk = |(number, bytes): (usize, &[u8])| {
         let name = name(number + 1);
@@ -243,6 +291,11 @@ pub fn summary(
         ("started", record.created.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()),
         ("updated", updated.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()),
     ]);
+    if record.plan.is_adopted() {
+        // Whoever finds this record unreadable must know that it is more than results.
+        let state = if record.has_to_restore() { "changed" } else { "as-before" };
+        facts.insert("adopted", state.to_owned());
+    }
     facts.extend(holder.map(|holder| ("holder", holder.to_owned())));
     facts
 }

@@ -38,8 +38,20 @@ pub fn next(record: &RunRecord, kind: PhaseKind) -> Result<Step, Refusal> {
     if !record.setup.done {
         return refuse(format!("the setup of run \"{run}\" was cut short"), "setup");
     }
+    if record.restored.is_some() {
+        return refuse(format!("the VMs of run \"{run}\" were given back as they were"), "cleanup");
+    }
+    let adopted = record.plan.is_adopted();
+    if adopted && kind == PhaseKind::Create {
+        return refuse(
+            format!("the VMs of run \"{run}\" exist already: they were adopted"),
+            suggestion(record),
+        );
+    }
     let Some(last) = record.last_phase() else {
         return match kind {
+            PhaseKind::Stop if adopted => Ok(Step::Begin(PhaseName { kind, number: 1 })),
+            _ if adopted => refuse(format!("the VMs of run \"{run}\" have not been stopped yet"), "stop"),
             PhaseKind::Create => Ok(Step::Begin(PhaseName::CREATE)),
             _ => refuse(format!("the VMs of run \"{run}\" have not been created yet"), "create"),
         };
@@ -75,6 +87,8 @@ pub fn suggestion(record: &RunRecord) -> &'static str {
         return "setup";
     }
     match record.last_phase() {
+        _ if record.restored.is_some() => "cleanup",
+        None if record.plan.is_adopted() => "stop",
         None => "create",
         Some(last) if last.state != PhaseState::Done => last.name.kind.word(),
         Some(last) => match last.name.kind {
@@ -149,6 +163,20 @@ mod tests {
         assert_eq!(name(PhaseKind::Stop).unwrap_err().instead, "storm");
         assert_eq!(name(PhaseKind::Create).unwrap_err().instead, "storm");
         assert_eq!(suggestion(&record), "storm");
+    }
+
+    #[test]
+    fn adopted_vms_are_never_created_and_are_left_alone_when_they_were_given_back() {
+        let mut record = record(&[]);
+        record.plan.template = TemplateSource::Adopted { selection: "x".into() };
+        assert_eq!(next(&record, PhaseKind::Create).unwrap_err().instead, "stop");
+        assert_eq!(next(&record, PhaseKind::Storm).unwrap_err().instead, "stop");
+        assert_eq!(next(&record, PhaseKind::Stop).unwrap().name().to_string(), "stop-1");
+        assert_eq!(suggestion(&record), "stop");
+        record.restored = Some(record.created);
+        for kind in [PhaseKind::Create, PhaseKind::Stop, PhaseKind::Storm] {
+            assert_eq!(next(&record, kind).unwrap_err().instead, "cleanup");
+        }
     }
 
     #[test]

@@ -2,7 +2,9 @@
 //!
 //! Pure: [`crate::cluster`] moves the parts that [`codec`] makes to and from the cluster without looking into them.
 
+mod bounded;
 pub mod codec;
+pub mod facts;
 pub mod lifecycle;
 pub mod limit;
 pub mod phase;
@@ -10,16 +12,24 @@ pub mod phase;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use bounded::at_most;
+pub use facts::{ClusterFacts, NodeKind, RateLimit, StorageClassFacts};
 pub use limit::FailureLimit;
 pub use phase::{
     Gap, PhaseKind, PhaseName, PhaseRecord, PhaseSettings, PhaseState, ProbeHealth, SetupRecord, Via,
     WatchHealth,
 };
 
+use crate::observe::{Milestone, Outcome};
 use crate::plan::Plan;
 
 /// Version of the stored format. Programs refuse records with a newer version than their own.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
+/// The version of records without adopted VMs, which older programs understand.
+const WITHOUT_ADOPTED: u32 = 1;
+
+/// The most phases that a stored run may have.
+pub(crate) const MOST_PHASES: usize = 256;
 
 /// Everything known about one run
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -38,36 +48,25 @@ pub struct RunRecord {
     /// How `setup` went.
     #[serde(default)]
     pub setup: SetupRecord,
+    /// When adopted VMs were given back as they were; nothing is done to them after that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restored: Option<Timestamp>,
     /// The phases so far, in the order in which they began.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "at_most::<MOST_PHASES, _, _>")]
     pub phases: Vec<PhaseRecord>,
-}
-
-/// What `setup` learned about the cluster
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ClusterFacts {
-    /// Kubernetes version of the API server, as `/version` gives it.
-    pub kubernetes: Option<String>,
-    /// `KubeVirt` version that the `KubeVirt` object reports.
-    pub kubevirt: Option<String>,
-    /// Number of nodes.
-    pub nodes: Option<usize>,
-    /// Nodes on which `KubeVirt` may place VMs.
-    pub schedulable_nodes: Option<usize>,
-    /// Version of this tool.
-    pub tool: Option<String>,
 }
 
 impl RunRecord {
     /// The record of a run that was just set up.
     pub fn new(run_id: String, created: Timestamp, plan: Plan) -> Self {
         Self {
-            format: FORMAT,
+            format: if plan.is_adopted() { FORMAT } else { WITHOUT_ADOPTED },
             run_id,
             created,
             plan,
             facts: ClusterFacts::default(),
             setup: SetupRecord::default(),
+            restored: None,
             phases: Vec::new(),
         }
     }
@@ -90,6 +89,28 @@ impl RunRecord {
     /// The last phase of a kind.
     pub fn last_of(&self, kind: PhaseKind) -> Option<&PhaseRecord> {
         self.phases.iter().rev().find(|phase| phase.name.kind == kind)
+    }
+
+    /// Whether something may have been done to a VM: it took part in a phase, even if no request for it was saved.
+    pub fn may_have_touched(&self, position: usize) -> bool {
+        let took_part = |phase: &PhaseRecord| {
+            phase.timelines.get(position).is_some_and(|timeline| timeline.outcome != Outcome::Excluded)
+        };
+        self.phases.iter().any(took_part)
+    }
+
+    /// What was done last with a VM; nothing where it is not known whether it was done.
+    pub fn last_wish(&self, position: usize) -> Option<PhaseKind> {
+        let took_part = |phase: &&PhaseRecord| {
+            phase.timelines.get(position).is_some_and(|timeline| timeline.outcome != Outcome::Excluded)
+        };
+        let last = self.phases.iter().rev().find(took_part)?;
+        last.timelines[position].has(Milestone::Accepted).then_some(last.name.kind)
+    }
+
+    /// Whether adopted VMs may be in another state than they were in.
+    pub fn has_to_restore(&self) -> bool {
+        self.plan.is_adopted() && self.restored.is_none() && !self.phases.is_empty()
     }
 
     /// The baseline: the create phase.

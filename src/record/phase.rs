@@ -225,6 +225,8 @@ pub struct SetupRecord {
 fn is_zero(n: &u32) -> bool {
     *n == 0
 }
+/// The most timelines that a stored phase may hold.
+const MOST_TIMELINES: usize = MOST_TARGETS as usize;
 
 /// One execution of a phase
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -258,34 +260,8 @@ pub struct PhaseRecord {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub probing: Option<ProbeHealth>,
     /// One timeline per target, in the order of the plan's targets.
-    #[serde(deserialize_with = "timelines")]
+    #[serde(deserialize_with = "super::at_most::<MOST_TIMELINES, _, _>")]
     pub timelines: Vec<Timeline>,
-}
-
-/// Reads at most as many timelines as a run can have: a few stored bytes must not become gigabytes.
-fn timelines<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<Timeline>, D::Error> {
-    struct Bounded;
-
-    impl<'de> serde::de::Visitor<'de> for Bounded {
-        type Value = Vec<Timeline>;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            write!(f, "at most {MOST_TARGETS} timelines")
-        }
-
-        fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
-            let mut timelines = Vec::new();
-            while let Some(timeline) = items.next_element()? {
-                if timelines.len() == MOST_TARGETS as usize {
-                    return Err(serde::de::Error::invalid_length(timelines.len() + 1, &self));
-                }
-                timelines.push(timeline);
-            }
-            Ok(timelines)
-        }
-    }
-
-    deserializer.deserialize_seq(Bounded)
 }
 
 impl PhaseRecord {

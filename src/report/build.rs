@@ -4,7 +4,7 @@ use crate::record::{PhaseKind, PhaseName, PhaseRecord, RunRecord};
 
 use super::phase::{PhaseBlock, Shown};
 use super::view::{PlanBlock, Report, Run, SCHEMA_VERSION, SetupBlock};
-use super::{Compared, Selection};
+use super::{Compared, Repetitions, Selection};
 
 /// Builds the view model.
 pub(super) fn report(record: &RunRecord, selection: &Selection) -> Report {
@@ -32,7 +32,12 @@ pub(super) fn report(record: &RunRecord, selection: &Selection) -> Report {
             vm_name: plan.vm_name.clone(),
             template: plan.template.clone(),
             overrides: plan.overrides.clone(),
+            template_sha256: Some(plan.template.digest()),
+            disks: record.facts.disks.clone(),
             probes: plan.probe.probes.clone(),
+            probe_image: Some(plan.probe.image.clone()).filter(|image| !image.is_empty()),
+            probers: plan.probe.probers,
+            probe_pod: plan.probe.pod.as_ref().map(|(namespace, name)| format!("{namespace}/{name}")),
         },
         cluster: (&record.facts).into(),
         setup: SetupBlock {
@@ -46,8 +51,10 @@ pub(super) fn report(record: &RunRecord, selection: &Selection) -> Report {
             let stop = Selection::stop_before(record, storm.name).map(|stop| stop.name);
             // What was created without being started is no boot to compare with.
             let is_boot = |baseline: &&PhaseRecord| baseline.name != storm.name && !baseline.settings.halted;
-            Compared::of(baseline.filter(is_boot), storm, stop)
+            Compared::of(baseline.filter(is_boot), storm, stop, plan.probe.deciding())
         }),
+        repetitions: Repetitions::of(record),
+        thresholds: Vec::new(),
     }
 }
 

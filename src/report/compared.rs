@@ -1,13 +1,17 @@
 //! The storm against its baseline, as shown.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use crate::observe::{Milestone, Outcome};
-use crate::record::{PhaseName, PhaseRecord, PhaseState};
-use crate::stats::{Comparison, Evidence, Sample, Verdict};
+use super::phase;
+use crate::observe::{Milestone, Outcome, Timeline};
+use crate::probe::Probe;
+use crate::record::{PhaseKind, PhaseName, PhaseRecord, PhaseState};
+use crate::stats::{
+    Advice, Comparison, Evidence, Grade, Growth, Rule, Sample, Stage, Symptoms, Verdict, reason,
+};
 
 /// A storm against its baseline
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Compared {
     /// The phase that counts as the baseline; absent when the run has none.
     pub baseline: Option<PhaseName>,
@@ -23,25 +27,38 @@ pub struct Compared {
     pub verdict: Option<Verdict>,
     /// Why there is no verdict.
     pub unjudged: Option<String>,
+    /// What held the storm up, as far as the data tells; empty where the verdict is good or nothing points anywhere.
+    #[serde(default)]
+    pub advice: Vec<Advice>,
 }
 
 impl Compared {
     /// Compares two phases.
-    pub(super) fn of(baseline: Option<&PhaseRecord>, storm: &PhaseRecord, stop: Option<PhaseName>) -> Self {
+    pub(super) fn of(
+        baseline: Option<&PhaseRecord>,
+        storm: &PhaseRecord,
+        stop: Option<PhaseName>,
+        deciding: Option<Probe>,
+    ) -> Self {
         let milestones: Vec<Comparison> = baseline.map_or_else(Vec::new, |baseline| compare(baseline, storm));
         let in_both = milestones.iter().any(|comparison| comparison.milestone == storm.goal);
         let judged = if baseline.is_none() || in_both { storm.goal } else { Milestone::Running };
         let ratio = milestones
             .iter()
             .find(|comparison| comparison.milestone == judged)
-            .and_then(|comparison| comparison.mean.ratio);
+            .and_then(|comparison| comparison.mean.ratio)
+            // A storm against another one shows how they differ, not how much a storm costs.
+            .filter(|_| baseline.is_some_and(|baseline| baseline.name.kind != PhaseKind::Storm));
         let sample = Sample::to_milestone(&storm.timelines, judged, storm.goal);
         let failed = storm.count(Outcome::Failed) + storm.count(Outcome::TimedOut);
         let verdict = Verdict::on(&Evidence { ratio, failed, storm: &sample })
             .filter(|_| storm.state == PhaseState::Done);
         let unjudged = verdict.is_none().then(|| why_unjudged(baseline, storm));
+        let advice = verdict.as_ref().filter(|verdict| verdict.grade != Grade::Good);
+        let advice =
+            advice.map_or_else(Vec::new, |verdict| Advice::on(&symptoms(baseline, storm, verdict, deciding)));
         let baseline = baseline.map(|baseline| baseline.name);
-        Self { baseline, stop, storm: storm.name, milestones, judged, verdict, unjudged }
+        Self { baseline, stop, storm: storm.name, milestones, judged, verdict, unjudged, advice }
     }
 }
 
@@ -54,10 +71,69 @@ fn compare(baseline: &PhaseRecord, storm: &PhaseRecord) -> Vec<Comparison> {
     shown.map(|milestone| Comparison::of(sides.0, sides.1, milestone)).collect()
 }
 
+/// What points to a cause.
+fn symptoms(
+    baseline: Option<&PhaseRecord>,
+    storm: &PhaseRecord,
+    verdict: &Verdict,
+    deciding: Option<Probe>,
+) -> Symptoms {
+    let rows = storm
+        .participants()
+        .filter(|timeline| matches!(timeline.outcome, Outcome::Failed | Outcome::TimedOut));
+    let reasons = reason::group(rows.map(|timeline| timeline.reason.as_deref())).into_iter();
+    let nodes = phase::nodes(storm).into_iter();
+    let attempts =
+        |of: fn(&Timeline) -> u32| storm.timelines.iter().map(|timeline| u64::from(of(timeline))).sum();
+    Symptoms {
+        is_slow: verdict.finding(Rule::Ratio).is_some_and(|finding| finding.grade != Grade::Good),
+        stages: baseline.map_or_else(Vec::new, |baseline| stages(baseline, storm)),
+        agent: baseline.and_then(|baseline| agent(baseline, storm)),
+        agent_decides: deciding == Some(Probe::Agent),
+        reasons: reasons.map(|group| (group.reason, group.members.len())).collect(),
+        nodes: nodes
+            .filter_map(|node| Some((node.node?, node.summary.arrived, node.summary.mean?)))
+            .collect(),
+        requests: attempts(|timeline| timeline.attempts),
+        throttled: attempts(|timeline| timeline.throttled),
+    }
+}
+
+/// The stages that both phases went through.
+fn stages(baseline: &PhaseRecord, storm: &PhaseRecord) -> Vec<Growth> {
+    let before = Stage::all(&baseline.timelines, baseline.goal);
+    let growth = |stage: Stage| {
+        let same = before.iter().find(|other| (other.from, other.to) == (stage.from, stage.to))?;
+        Some(Growth {
+            from: stage.from,
+            to: stage.to,
+            before: same.summary.mean?,
+            after: stage.summary.mean?,
+        })
+    };
+    Stage::all(&storm.timelines, storm.goal).into_iter().filter_map(growth).collect()
+}
+
+/// From running to the guest agent, where at least half of the VMs that ran showed one in each phase.
+fn agent(baseline: &PhaseRecord, storm: &PhaseRecord) -> Option<Growth> {
+    let (from, to) = (Milestone::Running, Milestone::Agent);
+    let mean = |phase: &PhaseRecord| {
+        let ran: Vec<&Timeline> = phase.participants().filter(|timeline| timeline.has(from)).collect();
+        let took =
+            ran.iter().filter_map(|timeline| Some(timeline.at(to)?.since(timeline.at(from)?).seconds()));
+        let took = Sample::new(took, 0);
+        took.mean().filter(|_| took.arrived() * 2 >= ran.len())
+    };
+    Some(Growth { from, to, before: mean(baseline)?, after: mean(storm)? })
+}
+
 fn why_unjudged(baseline: Option<&PhaseRecord>, storm: &PhaseRecord) -> String {
     match baseline {
         _ if storm.state != PhaseState::Done => format!("{} is not over", storm.name),
         None => "there is no baseline to compare with".to_owned(),
+        Some(baseline) if baseline.name.kind == PhaseKind::Storm => {
+            format!("there is no baseline: {} is a storm too", baseline.name)
+        }
         Some(_) if storm.count(Outcome::Reached) == 0 => format!("no VM reached the goal in {}", storm.name),
         Some(baseline) => format!("no VM reached the goal in {}", baseline.name),
     }
@@ -69,7 +145,7 @@ mod tests {
     use crate::report::fixtures;
 
     fn compared(baseline: &PhaseRecord, storm: &PhaseRecord) -> Compared {
-        Compared::of(Some(baseline), storm, None)
+        Compared::of(Some(baseline), storm, None, None)
     }
 
     #[test]

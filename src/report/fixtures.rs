@@ -3,7 +3,8 @@
 use crate::observe::{Milestone, Offset, Outcome, Timeline, VolumeKind};
 use crate::plan::{Plan, TemplateSource};
 use crate::record::{
-    ClusterFacts, Gap, PhaseKind, PhaseName, PhaseRecord, PhaseSettings, PhaseState, RunRecord, SetupRecord,
+    ClusterFacts, Gap, NodeKind, PhaseKind, PhaseName, PhaseRecord, PhaseSettings, PhaseState, RateLimit,
+    RunRecord, SetupRecord, StorageClassFacts,
 };
 
 /// How long the VMs of a phase take, in seconds.
@@ -30,6 +31,27 @@ pub(crate) fn guide() -> RunRecord {
         nodes: Some(4),
         schedulable_nodes: Some(3),
         tool: Some("0.1.0".into()),
+        cdi: Some("v1.63.1".into()),
+        node_kinds: vec![NodeKind {
+            nodes: 4,
+            schedulable: 3,
+            cpu_millis: Some(32_000),
+            memory_gib: Some(128),
+            architecture: Some("amd64".into()),
+            os: Some("Fedora CoreOS 42".into()),
+            kernel: Some("6.14.0".into()),
+            container_runtime: Some("cri-o://1.34.0".into()),
+            kubelet: Some("v1.34.1".into()),
+        }],
+        storage_classes: vec![StorageClassFacts {
+            name: "fast".into(),
+            provisioner: "rook-ceph.rbd.csi.ceph.com".into(),
+            binding_mode: Some("Immediate".into()),
+            default: true,
+            used: false,
+        }],
+        rate_limits: vec![RateLimit { component: "virt-api".into(), qps: 5.0, burst: 10, configured: false }],
+        disks: crate::plan::Template::container_disk("quay.io/containerdisks/fedora:42").disks(),
     };
     let [create, stop, storm] = &mut record.phases[..] else { unreachable!("healthy has three phases") };
     for index in [36, 70] {
@@ -114,6 +136,27 @@ pub(crate) fn unstarted() -> RunRecord {
     record
 }
 
+/// Three storms, each slower than the one before; in the last one a VM did not come back.
+pub(crate) fn repeated() -> RunRecord {
+    let mut record = healthy(12);
+    for number in 2..=3 {
+        for index in [1, 2] {
+            let mut again = record.phases[index].clone();
+            again.name.number = number;
+            for timeline in &mut again.timelines {
+                for (milestone, moment) in &mut timeline.moments {
+                    let slower =
+                        if *milestone > Milestone::Accepted { i64::from(number) * 100_000 } else { 0 };
+                    moment.at = Offset(moment.at.0 + slower);
+                }
+            }
+            record.phases.push(again);
+        }
+    }
+    end(&mut record.phases[6], 4, Outcome::TimedOut, "not running after 600s");
+    record
+}
+
 /// The first `phases` phases of twelve VMs; the last one cut off in the middle.
 pub(crate) fn interrupted(phases: usize) -> RunRecord {
     let mut record = healthy(12);
@@ -155,6 +198,7 @@ pub(crate) fn healthy(size: u32) -> RunRecord {
         overrides: crate::plan::Overrides::default(),
         sealed: None,
         probe: crate::probe::ProbePlan::default(),
+        adopted: Vec::new(),
     };
     let mut record = RunRecord::new("6f1e0c1c-0d6a-4c7e-9c55-1b2f4a9d7e10".into(), began(0), plan);
     record.setup =
@@ -212,4 +256,15 @@ fn end(phase: &mut PhaseRecord, index: usize, outcome: Outcome, reason: &str) {
     timeline.moments.retain(|milestone, _| *milestone < Milestone::Scheduled);
     timeline.outcome = outcome;
     timeline.reason = Some(reason.to_owned());
+}
+
+/// A storm that was killed and continued: when the first VM's request was sent is lost.
+pub(crate) fn continued() -> RunRecord {
+    let mut record = small();
+    let storm = &mut record.phases[2];
+    storm.continued = 2;
+    storm.watch.gaps = vec![Gap { from: Offset::from_seconds(1.0), to: Offset::from_seconds(13.3) }];
+    storm.timelines[0].moments.remove(&Milestone::Requested);
+    storm.timelines[0].untimed = true;
+    record
 }

@@ -41,6 +41,7 @@ mod tests {
             fixtures::interrupted(2),
             fixtures::interrupted(3),
             fixtures::hopeless(),
+            fixtures::repeated(),
             storm_only,
         ];
         for record in &records {
@@ -49,6 +50,21 @@ mod tests {
                 validator.iter_errors(&document).map(|error| error.to_string()).collect();
             assert_eq!(errors, Vec::<String>::new());
         }
+    }
+
+    #[test]
+    fn a_document_with_thresholds_keeps_to_the_schema() {
+        let validator = jsonschema::validator_for(&serde_json::from_str(SCHEMA).unwrap()).unwrap();
+        let record = fixtures::repeated();
+        let conditions = ["storm/create.goal.mean>2", "goal.p99>1h", "failed>1%", "stddev", "outliers>=1"];
+        let thresholds: Vec<_> = conditions.iter().filter_map(|text| text.parse().ok()).collect();
+        assert_eq!(thresholds.len(), 4);
+        let judged = record.phases.last().map(|phase| phase.name);
+        let blocks = crate::report::thresholds::judge(&thresholds, &record, judged);
+        let report = Report::of(&record, &Selection::default()).with_thresholds(blocks);
+        let document: Value = serde_json::from_str(&report.json().unwrap()).unwrap();
+        assert_eq!(document["thresholds"][1]["missing"], "not reached");
+        assert!(validator.is_valid(&document), "{document}");
     }
 
     #[test]

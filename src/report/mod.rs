@@ -5,38 +5,56 @@
 //! decision. Hostile text is stopped where it leaves: tables in their cells and lines ([`printable()`]), JSON and YAML in
 //! [`document`], CSV in [`sheet`].
 
+pub mod adoption;
+mod benchmark;
 mod build;
+pub mod compare;
 mod compared;
+mod csv;
+pub mod dashboard;
 pub mod document;
+mod failures;
 #[cfg(test)]
 pub(crate) mod fixtures;
+mod html;
 mod json;
+mod junit;
 pub mod legacy;
+mod markdown;
 mod name;
 mod natural;
+mod openmetrics;
 pub mod paint;
 mod phase;
 pub mod printable;
 mod probing;
+pub mod read;
+mod repetitions;
 mod row;
 mod selection;
 pub mod sheet;
 pub mod status;
 pub mod table;
+pub mod thresholds;
 mod view;
 mod volumes;
 mod yaml;
 
+pub use adoption::{Adoption, AdoptionRow};
 pub use compared::Compared;
+pub use dashboard::Dashboard;
+pub use failures::{FailureBlock, OutlierBlock, OutliersBlock};
 pub use legacy::LegacyOptions;
 pub use paint::{Paint, Tone};
 pub use phase::{Counts, Effort, NodeBlock, PhaseBlock, Recovery, Shown, Spans, StageBlock};
 pub use printable::printable;
 pub use probing::ProbingBlock;
+pub use repetitions::{Figures, Repetition, Repetitions};
 pub use row::{Mark, Row};
 pub use selection::Selection;
 pub use status::{Status, StatusRow};
 pub use table::Layout;
+pub use thresholds::ThresholdBlock;
 pub use view::{ExitFacts, Report, Run, SCHEMA_VERSION};
 pub use volumes::VolumesBlock;
 

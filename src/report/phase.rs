@@ -3,30 +3,35 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::observe::{Milestone, Offset, Outcome, Source, Timeline};
-use crate::plan::Target;
+use crate::plan::{MOST_TARGETS, Target};
 use crate::probe::Probe;
-use crate::record::{PhaseKind, PhaseName, PhaseRecord, PhaseSettings, PhaseState};
+use crate::record::{self, PhaseKind, PhaseName, PhaseRecord, PhaseSettings, PhaseState};
 use crate::stats::{self, Curve, Level, Quantile, Sample, Stage, Summary};
 
+use super::failures::{FailureBlock, OutliersBlock};
 use super::natural;
 use super::probing::ProbingBlock;
 use super::row::Row;
 use super::volumes::VolumesBlock;
 
+/// The most rows that a document may hold in one phase.
+const MOST_ROWS: usize = MOST_TARGETS as usize;
+
 /// How much of a phase the tables show
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Shown {
     /// Rows and statistics.
     Full,
     /// One line.
+    #[default]
     Brief,
 }
 
 /// One phase
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PhaseBlock {
     /// Which phase this is.
     pub name: PhaseName,
@@ -36,6 +41,9 @@ pub struct PhaseBlock {
     pub state: PhaseState,
     /// When it began.
     pub began: Timestamp,
+    /// How often it was continued by another process.
+    #[serde(default)]
+    pub continued: u32,
     /// The milestone that each VM had to reach.
     pub goal: Milestone,
     /// How it was run.
@@ -47,6 +55,7 @@ pub struct PhaseBlock {
     /// How much work it was, and how well it was watched.
     pub effort: Effort,
     /// How exactly the probes could see; absent when nothing was probed from a pod.
+    #[serde(default)]
     pub probing: Option<ProbingBlock>,
     /// Statistics per milestone, over the VMs that took part.
     pub statistics: BTreeMap<Milestone, Summary>,
@@ -55,11 +64,18 @@ pub struct PhaseBlock {
     /// Where the time went.
     pub stages: Vec<StageBlock>,
     /// How disks were filled; absent where none were.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub volumes: Option<VolumesBlock>,
     /// The same per node.
     pub nodes: Vec<NodeBlock>,
+    /// Why VMs failed, most frequent reason first.
+    #[serde(default)]
+    pub failures: Vec<FailureBlock>,
+    /// VMs that were much slower than their crowd.
+    #[serde(default)]
+    pub outliers: OutliersBlock,
     /// One row per VM, in natural order.
+    #[serde(deserialize_with = "record::at_most::<MOST_ROWS, _, _>")]
     pub rows: Vec<Row>,
     /// How much of it the tables show.
     #[serde(skip)]
@@ -70,7 +86,7 @@ pub struct PhaseBlock {
 }
 
 /// How the VMs of a phase ended
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     /// VMs in the phase.
     pub vms: usize,
@@ -89,7 +105,7 @@ pub struct Counts {
 }
 
 /// How long things took for the crowd, in seconds
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Spans {
     /// First to last request: how simultaneous the storm was.
     #[serde(rename = "request_skew_seconds", serialize_with = "stats::maybe_micros")]
@@ -115,7 +131,7 @@ pub struct Spans {
 }
 
 /// How much work a phase was, and how well it was watched
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Effort {
     /// Requests sent.
     pub requests: u64,
@@ -138,7 +154,7 @@ pub struct Effort {
 }
 
 /// Seconds from the first request until a share of the VMs reached the goal
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Recovery {
     /// 50 %.
     #[serde(rename = "t50_seconds")]
@@ -158,7 +174,7 @@ pub struct Recovery {
 }
 
 /// The stretch between two milestones
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct StageBlock {
     /// Where it begins.
     pub from: Milestone,
@@ -169,7 +185,7 @@ pub struct StageBlock {
 }
 
 /// The VMs on one node
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct NodeBlock {
     /// The node; `None` for VMs that never got one.
     pub node: Option<String>,
@@ -195,6 +211,7 @@ impl PhaseBlock {
             kind: phase.name.kind,
             state: phase.state,
             began: phase.began,
+            continued: phase.continued,
             goal: phase.goal,
             settings: phase.settings.clone(),
             counts: Counts::of(phase),
@@ -208,6 +225,8 @@ impl PhaseBlock {
                 .collect(),
             volumes: VolumesBlock::of(phase),
             nodes: nodes(phase),
+            failures: FailureBlock::all(&rows),
+            outliers: OutliersBlock::of(phase, targets),
             rows,
             shown,
             deciding,
@@ -311,7 +330,7 @@ fn statistics(phase: &PhaseRecord) -> BTreeMap<Milestone, Summary> {
 }
 
 /// The participants by node, nodes in natural order, VMs without a node last.
-fn nodes(phase: &PhaseRecord) -> Vec<NodeBlock> {
+pub(super) fn nodes(phase: &PhaseRecord) -> Vec<NodeBlock> {
     let mut groups: BTreeMap<Option<&str>, Vec<&Timeline>> = BTreeMap::new();
     for timeline in phase.participants() {
         groups.entry(timeline.node.as_deref()).or_default().push(timeline);

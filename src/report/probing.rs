@@ -1,13 +1,13 @@
 //! How exactly the probes of a phase could see, as shown.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::observe::Offset;
 use crate::record::ProbeHealth;
 use crate::stats;
 
 /// How exactly the probes of a phase could see
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct ProbingBlock {
     /// Probers that were used.
     pub probers: usize,

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::observe::{Milestone, Moment, Offset, Outcome, Source, Timeline, VolumeKind};
 use crate::plan::Target;
 use crate::stats;
 
 /// When a VM passed a milestone
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Mark {
     /// Seconds from this VM's request.
     #[serde(serialize_with = "stats::micros")]
@@ -19,7 +19,7 @@ pub struct Mark {
 }
 
 /// One VM in one phase
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Row {
     /// Namespace of the VM.
     pub namespace: String,
@@ -30,7 +30,7 @@ pub struct Row {
     /// First IP address that it reported.
     pub address: Option<String>,
     /// How its disks were filled; absent where it got none.
-    #[serde(rename = "volume", skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "volume", default, skip_serializing_if = "Option::is_none")]
     pub volume_kind: Option<VolumeKind>,
     /// How it ended.
     pub outcome: Outcome,
@@ -45,7 +45,11 @@ pub struct Row {
     pub requested_at: Option<f64>,
     /// The milestones that it passed.
     pub milestones: BTreeMap<Milestone, Mark>,
+    /// Milestones that it passed after a time that nobody knows: the process that sent its request was killed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unknown: Vec<Milestone>,
     /// Probe → when the guest answered it.
+    #[serde(default)]
     pub probes: BTreeMap<String, Mark>,
 }
 
@@ -74,6 +78,7 @@ impl Row {
             throttled: timeline.throttled,
             requested_at: timeline.at(Milestone::Requested).map(Offset::seconds),
             milestones: milestones.collect(),
+            unknown: unknown(timeline),
             probes: probes(timeline),
         }
     }
@@ -93,6 +98,12 @@ impl Row {
             Outcome::Excluded => "Excluded",
         }
     }
+}
+
+/// The milestones that were passed without a known request to count from.
+fn unknown(timeline: &Timeline) -> Vec<Milestone> {
+    let passed = timeline.moments.keys().copied();
+    passed.filter(|_| timeline.untimed && !timeline.has(Milestone::Requested)).collect()
 }
 
 /// The answers of a guest, in seconds from its request.

@@ -24,9 +24,14 @@ impl Selection {
         Err(format!("run {} has no phase {name} (phases: {known})", record.plan.prefix))
     }
 
-    /// The baseline in a record.
+    /// The baseline in a record. Adopted VMs have none: their later storms stand beside the first one.
     pub(super) fn baseline<'a>(&self, record: &'a RunRecord) -> Option<&'a PhaseRecord> {
-        self.baseline.map_or_else(|| record.baseline(), |name| record.phase(name))
+        let first_storm = || record.phases.iter().find(|phase| phase.name.kind == PhaseKind::Storm);
+        match self.baseline {
+            Some(name) => record.phase(name),
+            None if record.plan.is_adopted() => first_storm(),
+            None => record.baseline(),
+        }
     }
 
     /// The phase that is judged.

@@ -24,6 +24,20 @@ pub struct Status {
     pub phases: Vec<Standing>,
     /// The subcommand to run next.
     pub next: String,
+    /// How adopted VMs stand; absent for runs that made their own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub adopted: Option<AdoptedStanding>,
+}
+
+/// How adopted VMs stand
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AdoptedStanding {
+    /// Whether some may be in another state than they were in when they were adopted.
+    pub changed: bool,
+    /// When they were given back.
+    pub restored: Option<jiff::Timestamp>,
+    /// The command that gives them back.
+    pub restore: String,
 }
 
 /// Where one phase stands
@@ -75,6 +89,11 @@ impl Status {
             targets: record.plan.targets().len(),
             phases: phases.collect(),
             next: next(record),
+            adopted: record.plan.is_adopted().then(|| AdoptedStanding {
+                changed: record.has_to_restore(),
+                restored: record.restored,
+                restore: format!("kubectl bootstorm cleanup --ns-prefix {}", record.plan.prefix),
+            }),
         }
     }
 
@@ -87,6 +106,17 @@ impl Status {
         if !self.phases.is_empty() {
             text.push('\n');
             text.push_str(&self.phases(layout));
+        }
+        if let Some(adopted) = &self.adopted {
+            let _ = match (adopted.changed, adopted.restored) {
+                (true, _) => writeln!(
+                    text,
+                    "\nThese VMs are adopted, and may not be as they were.\nTo give them back: {}",
+                    printable(&adopted.restore)
+                ),
+                (false, Some(at)) => writeln!(text, "\nThese VMs are adopted; they were given back {at:.0}."),
+                (false, None) => writeln!(text, "\nThese VMs are adopted; nothing was done to them yet."),
+            };
         }
         let _ = writeln!(text, "\nNext: {}", printable(&self.next));
         text

@@ -1,15 +1,17 @@
 //! The view model: exactly what a report shows, in order, unformatted.
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use crate::plan::{Overrides, TemplateSource};
+use crate::plan::{Disk, Overrides, TemplateSource};
 use crate::probe::Probe;
-use crate::record::{ClusterFacts, PhaseName, RunRecord};
+use crate::record::{ClusterFacts, NodeKind, PhaseKind, PhaseName, RateLimit, RunRecord, StorageClassFacts};
+use crate::record::{MOST_PHASES, at_most};
 use crate::stats;
 
-use super::{Compared, PhaseBlock, build};
-use super::{Selection, phase::Counts};
+use super::Selection;
+use super::phase::{Counts, Shown};
+use super::{Compared, FailureBlock, PhaseBlock, Repetitions, ThresholdBlock, build};
 
 /// Version of the JSON and YAML documents, described in `docs/report-schema.json`
 ///
@@ -17,7 +19,7 @@ use super::{Selection, phase::Counts};
 pub const SCHEMA_VERSION: u32 = 1;
 
 /// Everything a report shows about one run
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Report {
     /// [`SCHEMA_VERSION`].
     pub schema_version: u32,
@@ -30,13 +32,20 @@ pub struct Report {
     /// How `setup` went.
     pub setup: SetupBlock,
     /// The phases, in the order in which they began.
+    #[serde(deserialize_with = "at_most::<MOST_PHASES, _, _>")]
     pub phases: Vec<PhaseBlock>,
     /// The storm against its baseline; absent while there is no storm.
     pub comparison: Option<Compared>,
+    /// How far the storms of the run lie apart; absent while there are fewer than two that are over.
+    #[serde(default)]
+    pub repetitions: Option<Repetitions>,
+    /// Thresholds that were asked for, in the order in which they were given.
+    #[serde(default)]
+    pub thresholds: Vec<ThresholdBlock>,
 }
 
 /// Which run a report is about
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Run {
     /// The run's name, its namespace prefix.
     pub name: String,
@@ -49,7 +58,7 @@ pub struct Run {
 }
 
 /// What was planned
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlanBlock {
     /// Number of VMs.
     pub vms: usize,
@@ -62,27 +71,54 @@ pub struct PlanBlock {
     /// Where the VM manifest came from.
     pub template: TemplateSource,
     /// What was changed in it.
-    #[serde(skip_serializing_if = "Overrides::is_empty")]
+    #[serde(default, skip_serializing_if = "Overrides::is_empty")]
     pub overrides: Overrides,
+    /// SHA-256 of the manifest, lower-case hex; of the built-in one in this version of the tool.
+    #[serde(default)]
+    pub template_sha256: Option<String>,
+    /// The disks of each VM, as far as its manifest was seen.
+    #[serde(default)]
+    pub disks: Vec<Disk>,
     /// The probes; the first decides when a VM is reachable.
     pub probes: Vec<Probe>,
+    /// Image of the prober pods, where there are any.
+    #[serde(default)]
+    pub probe_image: Option<String>,
+    /// Prober pods that were to be made.
+    #[serde(default)]
+    pub probers: usize,
+    /// The user's own prober pod, as NAMESPACE/NAME.
+    #[serde(default)]
+    pub probe_pod: Option<String>,
 }
 
 /// The cluster as `setup` found it
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ClusterBlock {
     /// Kubernetes version.
     pub kubernetes_version: Option<String>,
     /// `KubeVirt` version.
     pub kubevirt_version: Option<String>,
+    /// CDI version.
+    #[serde(default)]
+    pub cdi_version: Option<String>,
     /// Number of nodes.
     pub nodes: Option<usize>,
     /// Nodes on which `KubeVirt` may place VMs.
     pub schedulable_nodes: Option<usize>,
+    /// The nodes, like ones together.
+    #[serde(default)]
+    pub node_kinds: Vec<NodeKind>,
+    /// The storage classes that the VMs use, and the default ones.
+    #[serde(default)]
+    pub storage_classes: Vec<StorageClassFacts>,
+    /// How fast the components of `KubeVirt` may talk to the API server.
+    #[serde(default)]
+    pub rate_limits: Vec<RateLimit>,
 }
 
 /// How `setup` went
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SetupBlock {
     /// Whether it ran to its end.
     pub done: bool,
@@ -119,10 +155,41 @@ impl Report {
         build::report(record, selection)
     }
 
+    /// The report, with thresholds that were judged.
+    #[must_use]
+    pub fn with_thresholds(self, thresholds: Vec<ThresholdBlock>) -> Self {
+        Self { thresholds, ..self }
+    }
+
     /// How the last phase ended; `None` while there is no phase.
     pub fn exit_facts(&self) -> Option<ExitFacts> {
         let last = self.phases.last()?;
         Some(ExitFacts { phase: last.name, done: last.is_done(), counts: last.counts })
+    }
+
+    /// Fills in what a written report leaves out: how much of each phase tables show.
+    pub(super) fn complete(&mut self) {
+        let compared = self.comparison.as_ref();
+        let storm = compared.map(|compared| compared.storm);
+        let last = |kind| self.phases.iter().rev().find(|phase| phase.kind == kind).map(|phase| phase.name);
+        let stop =
+            if storm.is_some() { compared.and_then(|compared| compared.stop) } else { last(PhaseKind::Stop) };
+        let baseline = if storm.is_some() {
+            compared.and_then(|compared| compared.baseline)
+        } else {
+            last(PhaseKind::Create)
+        };
+        let full = [baseline, stop, storm];
+        let deciding = self.plan.probes.first().copied();
+        for phase in &mut self.phases {
+            phase.shown = if full.contains(&Some(phase.name)) { Shown::Full } else { Shown::Brief };
+            phase.deciding = deciding;
+            phase.outliers.milestone.get_or_insert(phase.goal);
+            if phase.failures.is_empty() {
+                // Reports from before failures were grouped.
+                phase.failures = FailureBlock::all(&phase.rows);
+            }
+        }
     }
 
     /// The phase of that name.
@@ -136,8 +203,12 @@ impl From<&ClusterFacts> for ClusterBlock {
         Self {
             kubernetes_version: facts.kubernetes.clone(),
             kubevirt_version: facts.kubevirt.clone(),
+            cdi_version: facts.cdi.clone(),
             nodes: facts.nodes,
             schedulable_nodes: facts.schedulable_nodes,
+            node_kinds: facts.node_kinds.clone(),
+            storage_classes: facts.storage_classes.clone(),
+            rate_limits: facts.rate_limits.clone(),
         }
     }
 }

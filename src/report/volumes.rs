@@ -2,21 +2,21 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::observe::VolumeKind;
 use crate::record::PhaseRecord;
 use crate::stats::{Provisioning, Summary};
 
 /// How the disks of a phase were filled, and how long VMs took apart from that
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct VolumesBlock {
     /// How disks were filled → VMs.
     pub kinds: BTreeMap<VolumeKind, usize>,
     /// From the accepted request until all disks of a VM were ready.
     pub fill: Summary,
     /// From then until the VM ran; absent where VMs were not started.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub boot: Option<Summary>,
 }
 

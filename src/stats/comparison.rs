@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::observe::{Milestone, Timeline};
 
@@ -10,7 +10,7 @@ use super::sample::arrival;
 use super::{Level, Quantile, Sample, Summary, maybe_micros};
 
 /// One statistic in both phases
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Change {
     /// Seconds in the baseline; `None` when not reached.
     #[serde(rename = "baseline_seconds", serialize_with = "maybe_micros")]
@@ -37,7 +37,7 @@ impl Change {
 }
 
 /// Each VM against itself, over the VMs that arrived in both phases
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Paired {
     /// VMs that arrived in both phases.
     pub n: usize,
@@ -58,14 +58,16 @@ impl Paired {
         let before: HashMap<u32, f64> = baseline
             .0
             .iter()
-            .filter_map(|timeline| Some((timeline.target, arrival(timeline, milestone, baseline.1)?)))
+            .filter_map(|timeline| {
+                Some((timeline.target, arrival(timeline, milestone, baseline.1).seconds()?))
+            })
             .collect();
         let pairs: Vec<(f64, f64)> = storm
             .0
             .iter()
             .filter_map(|timeline| {
                 let first = *before.get(&timeline.target)?;
-                Some((first, arrival(timeline, milestone, storm.1)?))
+                Some((first, arrival(timeline, milestone, storm.1).seconds()?))
             })
             .collect();
         let ratios = pairs.iter().filter(|(first, _)| *first > 0.0).map(|(first, second)| second / first);
@@ -80,7 +82,7 @@ impl Paired {
 }
 
 /// A storm against its baseline, for one milestone
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Comparison {
     /// The milestone.
     pub milestone: Milestone,

@@ -2,12 +2,14 @@
 
 use crate::observe::{Milestone, Outcome, Timeline};
 
+use super::sample::Arrival;
 use super::{Level, Quantile, Sample};
 
 /// How a crowd of VMs came back
 ///
 /// Unlike the per-VM times, every time here counts from the *first* request of the phase, because that is when
-/// the outage began to end for everyone. A level that too few VMs reached is [`Quantile::NotReached`].
+/// the outage began to end for everyone. A level that too few VMs reached is [`Quantile::NotReached`]. A VM whose own
+/// request was lost has its place here all the same; one of which only the outcome is known has none.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Curve {
     arrivals: Sample,
@@ -18,19 +20,29 @@ impl Curve {
     pub fn of(timelines: &[Timeline], milestone: Milestone, goal: Milestone) -> Self {
         let Some(first) = timelines.iter().filter_map(|timeline| timeline.at(Milestone::Requested)).min()
         else {
-            let waiting = timelines.iter().filter(|timeline| timeline.outcome != Outcome::Excluded).count();
-            return Self { arrivals: Sample::new([], waiting) };
+            // Without any request there is no zero to count from.
+            let arrivals = timelines.iter().filter_map(|timeline| match timeline.outcome {
+                Outcome::Excluded => None,
+                Outcome::Reached => Some(Arrival::Unknown),
+                _ => Some(Arrival::Missing),
+            });
+            return Self { arrivals: Sample::of(arrivals) };
         };
         let participants = timelines.iter().filter(|timeline| timeline.outcome != Outcome::Excluded);
         let arrivals = Sample::of(participants.map(|timeline| {
-            let counts = milestone != goal || timeline.outcome == Outcome::Reached;
-            let at = timeline.at(milestone).filter(|_| counts)?;
-            Some(at.since(first).seconds().max(0.0))
+            let reached = timeline.outcome == Outcome::Reached;
+            match timeline.at(milestone) {
+                Some(at) if milestone != goal || reached => {
+                    Arrival::After(at.since(first).seconds().max(0.0))
+                }
+                None if milestone == goal && reached => Arrival::Unknown,
+                _ => Arrival::Missing,
+            }
         }));
         Self { arrivals }
     }
 
-    /// How many VMs take part.
+    /// How many VMs take part, those that came back at an unknown time left out.
     pub fn n(&self) -> usize {
         self.arrivals.n()
     }

@@ -2,23 +2,37 @@
 //!
 //! Pure, and recomputed at will: nothing here is ever stored instead of the observations. All values are seconds.
 
+pub mod advice;
+pub mod bootstrap;
 pub mod comparison;
 pub mod curve;
+pub mod outlier;
+pub mod proportion;
 pub mod provisioning;
-mod quantile;
+pub mod quantile;
+pub mod reason;
 pub mod sample;
+pub mod shift;
 pub mod stage;
 pub mod summary;
+pub mod threshold;
 pub mod verdict;
 
+pub use advice::{Advice, Cause, Growth, Symptoms};
+pub use bootstrap::Side;
 pub use comparison::{Change, Comparison, Paired};
 pub use curve::Curve;
+pub use outlier::{Outlier, Outliers};
+pub use proportion::Share;
 pub use provisioning::Provisioning;
 pub use quantile::{Level, Quantile};
-pub use sample::{Sample, seconds_to};
+pub use reason::ReasonGroup;
+pub use sample::{Arrival, Sample, seconds_to};
+pub use shift::{Direction, Estimate, FailureShift, Shift};
 pub use stage::Stage;
 pub use summary::Summary;
-pub use verdict::{Evidence, Grade, Rule, Verdict};
+pub use threshold::Threshold;
+pub use verdict::{Evidence, Finding, Grade, Rule, Verdict};
 
 use serde::Serializer;
 
@@ -38,6 +52,11 @@ pub(crate) fn maybe_micros<S: Serializer>(seconds: &Option<f64>, serializer: S) 
 }
 
 /// Seconds rounded to six decimals; adding zero turns a negative zero, as an empty sum is, into a plain one.
+///
+/// Beyond thirty years, which only a damaged file holds, there is nothing to round, and the way there would not be exact.
 pub(crate) fn round_to_micros(seconds: f64) -> f64 {
+    if seconds.abs() >= 1e9 {
+        return seconds;
+    }
     (seconds * 1e6).round() / 1e6 + 0.0
 }

@@ -8,7 +8,7 @@
 
 use std::fmt;
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{Sample, round_to_micros};
 
@@ -17,6 +17,10 @@ use super::{Sample, round_to_micros};
 pub struct Level(u16);
 
 impl Level {
+    /// The first one.
+    pub const P0: Self = Self(0);
+    /// One of ten.
+    pub const P10: Self = Self(1_000);
     /// The median.
     pub const P50: Self = Self(5_000);
     /// Nine of ten.
@@ -79,6 +83,13 @@ impl Serialize for Quantile {
             Self::At(seconds) => serializer.serialize_f64(round_to_micros(*seconds)),
             Self::NotReached => serializer.serialize_none(),
         }
+    }
+}
+
+impl<'de> Deserialize<'de> for Quantile {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let seconds: Option<f64> = Option::deserialize(deserializer)?;
+        Ok(seconds.map_or(Self::NotReached, Self::At))
     }
 }
 

@@ -1,4 +1,4 @@
-//! A sample: the values that arrived, and how many are missing.
+//! A sample: the values that arrived, how many are missing, and how many nobody knows.
 
 use crate::observe::{Milestone, Outcome, Timeline};
 
@@ -10,28 +10,61 @@ pub fn seconds_to(timeline: &Timeline, milestone: Milestone) -> Option<f64> {
     timeline.seconds_to(milestone).map(|seconds| seconds.max(0.0))
 }
 
+/// What is known about the time that one VM took to a milestone
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Arrival {
+    /// It took this many seconds.
+    After(f64),
+    /// It did not get there: longer than anything that arrived.
+    Missing,
+    /// It got there, but when it was requested, or when it passed, was lost with the process that knew it.
+    Unknown,
+}
+
+impl Arrival {
+    /// The seconds, where known.
+    pub fn seconds(self) -> Option<f64> {
+        match self {
+            Self::After(seconds) => Some(seconds),
+            Self::Missing | Self::Unknown => None,
+        }
+    }
+}
+
+impl From<Option<f64>> for Arrival {
+    /// What did not arrive is missing.
+    fn from(seconds: Option<f64>) -> Self {
+        seconds.map_or(Self::Missing, Self::After)
+    }
+}
+
 /// Values that arrived, in ascending order, and the number of those that did not
 ///
-/// A missing value is *censored*: it is larger than every value that arrived, nobody knows by how much.
+/// A missing value is *censored*: it is larger than every value that arrived, nobody knows by how much. An
+/// unknown value is neither: its VM arrived, after a time that was lost. It is counted beside the sample and takes
+/// no part in any statistic.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Sample {
     arrived: Vec<f64>,
     missing: usize,
+    unknown: usize,
 }
 
 impl Sample {
     /// A sample of values in any order, and the number of missing ones. Values that are not finite are missing.
     pub fn new(values: impl IntoIterator<Item = f64>, missing: usize) -> Self {
-        Self::of(values.into_iter().map(Some).chain(std::iter::repeat_n(None, missing)))
+        let arrived = values.into_iter().map(Arrival::After);
+        Self::of(arrived.chain(std::iter::repeat_n(Arrival::Missing, missing)))
     }
 
-    /// A sample with one entry per participant: the value, or `None` where it is missing.
-    pub fn of(values: impl IntoIterator<Item = Option<f64>>) -> Self {
+    /// A sample with one entry per participant. Values that are not finite are missing.
+    pub fn of(arrivals: impl IntoIterator<Item = Arrival>) -> Self {
         let mut sample = Self::default();
-        for value in values {
-            match value {
-                Some(value) if value.is_finite() => sample.arrived.push(value),
-                _ => sample.missing += 1,
+        for arrival in arrivals {
+            match arrival {
+                Arrival::After(value) if value.is_finite() => sample.arrived.push(value),
+                Arrival::After(_) | Arrival::Missing => sample.missing += 1,
+                Arrival::Unknown => sample.unknown += 1,
             }
         }
         sample.arrived.sort_unstable_by(f64::total_cmp);
@@ -41,8 +74,8 @@ impl Sample {
     /// The seconds that each VM took to a milestone
     ///
     /// Excluded VMs take no part. For the goal of the phase only VMs whose outcome is `reached` count as
-    /// arrived, so that `arrived` equals the number of successes; other milestones count for everyone who
-    /// passed them.
+    /// arrived, so that `arrived` and `unknown` together are the number of successes; other milestones count for
+    /// everyone who passed them.
     pub fn to_milestone<'a>(
         timelines: impl IntoIterator<Item = &'a Timeline>,
         milestone: Milestone,
@@ -67,7 +100,12 @@ impl Sample {
         self.missing
     }
 
-    /// The size of the sample, missing values included.
+    /// How many VMs arrived after a time that nobody knows; they are not part of `n`.
+    pub fn unknown(&self) -> usize {
+        self.unknown
+    }
+
+    /// The size of the sample, missing values included and unknown ones not.
     pub fn n(&self) -> usize {
         self.arrived.len() + self.missing
     }
@@ -75,7 +113,7 @@ impl Sample {
     /// The same sample without its missing values.
     #[must_use]
     pub fn without_missing(&self) -> Self {
-        Self { arrived: self.arrived.clone(), missing: 0 }
+        Self { arrived: self.arrived.clone(), missing: 0, unknown: self.unknown }
     }
 
     /// The smallest value.
@@ -102,12 +140,28 @@ impl Sample {
     }
 }
 
-/// The seconds that count as an arrival at `milestone`.
-pub(crate) fn arrival(timeline: &Timeline, milestone: Milestone, goal: Milestone) -> Option<f64> {
-    if milestone == goal && timeline.outcome != Outcome::Reached {
-        return None;
+/// What counts as an arrival at `milestone`.
+///
+/// A VM that reached the goal passed every milestone that a VM cannot go round, also those that were not observed.
+pub(crate) fn arrival(timeline: &Timeline, milestone: Milestone, goal: Milestone) -> Arrival {
+    let reached = timeline.outcome == Outcome::Reached;
+    if milestone == goal && !reached {
+        return Arrival::Missing;
     }
-    seconds_to(timeline, milestone)
+    match seconds_to(timeline, milestone) {
+        Some(seconds) => Arrival::After(seconds),
+        None if timeline.has(milestone) => Arrival::Unknown,
+        None if reached && (milestone == goal || milestone < goal && is_inevitable(milestone)) => {
+            Arrival::Unknown
+        }
+        None => Arrival::Missing,
+    }
+}
+
+/// Whether every VM on its way passes it; the others depend on the guest, or may be skipped.
+fn is_inevitable(milestone: Milestone) -> bool {
+    use Milestone::{Accepted, Instance, Pod, Running, Scheduled};
+    matches!(milestone, Accepted | Instance | Pod | Scheduled | Running)
 }
 
 #[cfg(test)]
@@ -149,6 +203,26 @@ mod tests {
         assert_eq!((goal.values(), goal.missing()), (&[2.0][..], 1));
         let passed = Sample::to_milestone(&timelines, Milestone::Running, Milestone::Reachable);
         assert_eq!((passed.values(), passed.missing()), (&[2.0, 8.0][..], 0));
+    }
+
+    #[test]
+    fn a_vm_whose_request_was_lost_is_neither_a_value_nor_missing() {
+        let mut lost = timeline(Outcome::Reached, 7.0);
+        lost.moments.remove(&Milestone::Requested);
+        let timelines = [timeline(Outcome::Reached, 3.0), lost, timeline(Outcome::TimedOut, 9.0)];
+        let sample = Sample::to_milestone(&timelines, Milestone::Running, Milestone::Running);
+        assert_eq!((sample.values(), sample.missing(), sample.unknown(), sample.n()), (&[2.0][..], 1, 1, 2));
+    }
+
+    #[test]
+    fn a_success_passed_what_cannot_be_gone_round_though_nobody_saw_it() {
+        let sample = |outcome, milestone| {
+            let sample = Sample::to_milestone(&[timeline(outcome, 3.0)], milestone, Milestone::Running);
+            (sample.missing(), sample.unknown())
+        };
+        assert_eq!(sample(Outcome::Reached, Milestone::Pod), (0, 1));
+        assert_eq!(sample(Outcome::TimedOut, Milestone::Pod), (1, 0));
+        assert_eq!(sample(Outcome::Reached, Milestone::Agent), (1, 0));
     }
 
     #[test]

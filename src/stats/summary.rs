@@ -1,6 +1,6 @@
 //! The statistics of one sample.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Level, Quantile, Sample, maybe_micros};
 
@@ -8,12 +8,15 @@ use super::{Level, Quantile, Sample, maybe_micros};
 ///
 /// Minimum, mean, standard deviation and maximum are over the `arrived` values; quantiles are over all `n`,
 /// with missing values as censored (see [`super::quantile`]).
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
-    /// Size of the sample, missing values included.
+    /// Size of the sample, missing values included and unknown ones not.
     pub n: usize,
     /// How many values arrived.
     pub arrived: usize,
+    /// VMs that arrived after a time that nobody knows; they are not part of `n`.
+    #[serde(default)]
+    pub unknown: usize,
     /// Smallest value.
     #[serde(rename = "min_seconds", serialize_with = "maybe_micros")]
     pub min: Option<f64>,
@@ -46,6 +49,7 @@ impl Summary {
         Self {
             n: sample.n(),
             arrived: sample.arrived(),
+            unknown: sample.unknown(),
             min: sample.min(),
             mean: sample.mean(),
             stddev: sample.stddev(),
@@ -78,11 +82,20 @@ mod tests {
     }
 
     #[test]
+    fn unknown_values_change_no_statistic() {
+        use crate::stats::Arrival;
+        let known = [1.0, 2.0, 3.0].map(Arrival::After).into_iter().chain([Arrival::Missing]);
+        let with_unknown = Summary::of(&Sample::of(known.chain([Arrival::Unknown; 5])));
+        assert_eq!(with_unknown.unknown, 5);
+        assert_eq!(Summary { unknown: 0, ..with_unknown }, Summary::of(&Sample::new([1.0, 2.0, 3.0], 1)));
+    }
+
+    #[test]
     fn is_written_with_units_and_null_for_what_is_not_reached() {
         let json = serde_json::to_string(&Summary::of(&Sample::new([0.1, 0.2], 2))).unwrap();
         assert_eq!(
             json,
-            r#"{"n":4,"arrived":2,"min_seconds":0.1,"mean_seconds":0.15,"stddev_seconds":0.070711,"p50_seconds":0.2,"p90_seconds":null,"p95_seconds":null,"p99_seconds":null,"max_seconds":0.2}"#
+            r#"{"n":4,"arrived":2,"unknown":0,"min_seconds":0.1,"mean_seconds":0.15,"stddev_seconds":0.070711,"p50_seconds":0.2,"p90_seconds":null,"p95_seconds":null,"p99_seconds":null,"max_seconds":0.2}"#
         );
     }
 }

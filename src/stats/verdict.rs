@@ -7,20 +7,23 @@
 //! | `ratio`: mean of the storm ÷ mean of the baseline | below 2 | 2 to below 3 | 3 to below 5 | 5 and more |
 //! | `failures`: share of the storm's VMs that failed or timed out | none | below 5 % | 5 % to below 10 % | 10 % and more |
 //! | `outliers`: p99 ÷ median of the VMs that arrived | below 3 | 3 to below 5 | 5 and more | – |
+//! | `variance`: (p90 − p10) ÷ median of the VMs that arrived, where 10 or more did | below 1.5 | 1.5 to below 3 | 3 and more | – |
 //!
-//! The ratio follows the guide, which leaves 2 to 3 open; it is called fair here. Outliers alone never make a
-//! storm critical: everyone came back. They are judged among the VMs that arrived, since those that did not are
-//! already counted as failures. VMs excluded from the storm take no part. Without a baseline the ratio is
-//! unknown, and there is a verdict only where the failures alone make it critical.
+//! The ratio follows the guide, which leaves 2 to 3 open; it is called fair here. Outliers and variance alone never
+//! make a storm critical: everyone came back. They are judged among the VMs that arrived, since those that did not
+//! are already counted as failures. The variance is that of the eight in ten VMs in the middle, so that it does not
+//! count the outliers again; VMs that come back one after the other at an even pace have 1.6, as nobody should wait
+//! for. VMs excluded from the storm take no part. Without a baseline the ratio is unknown, and there is a verdict only
+//! where the failures alone make it critical.
 
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Level, Quantile, Sample};
 
 /// How good a storm was
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Grade {
     /// As expected of a healthy cluster.
@@ -52,7 +55,7 @@ impl fmt::Display for Grade {
 }
 
 /// A rule of the table
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Rule {
     /// How many times longer the storm took.
@@ -61,7 +64,23 @@ pub enum Rule {
     Failures,
     /// How far the slowest VMs lie behind the median.
     Outliers,
+    /// How far apart the VMs in the middle lie.
+    Variance,
 }
+
+/// What one rule found
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finding {
+    /// The rule.
+    pub rule: Rule,
+    /// Its grade.
+    pub grade: Grade,
+    /// What it rests on, in one sentence.
+    pub reason: String,
+}
+
+/// The variance of fewer VMs is not judged: their p10 and p90 are the fastest and the slowest one.
+const ENOUGH_FOR_VARIANCE: usize = 10;
 
 /// What a verdict is based on
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -75,7 +94,7 @@ pub struct Evidence<'a> {
 }
 
 /// The verdict on a storm
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verdict {
     /// The grade.
     pub grade: Grade,
@@ -83,38 +102,60 @@ pub struct Verdict {
     pub rule: Rule,
     /// Why, in one sentence.
     pub reason: String,
+    /// What every rule found, in the order of the table.
+    #[serde(default)]
+    pub findings: Vec<Finding>,
 }
 
 impl Verdict {
     /// Applies the rules; `None` when the evidence is not enough for a verdict.
     pub fn on(evidence: &Evidence<'_>) -> Option<Self> {
         let failures = by_failures(evidence);
-        let Some(ratio) = evidence.ratio else {
-            return failures.filter(|verdict| verdict.grade == Grade::Critical);
+        let findings = match evidence.ratio {
+            None => vec![failures.filter(|finding| finding.grade == Grade::Critical)?],
+            Some(ratio) => {
+                let rules = [
+                    Some(by_ratio(ratio)),
+                    failures,
+                    by_outliers(evidence.storm),
+                    by_variance(evidence.storm),
+                ];
+                rules.into_iter().flatten().collect()
+            }
         };
-        let rules = [Some(by_ratio(ratio)), failures, by_outliers(evidence.storm)];
-        rules.into_iter().flatten().reduce(|worst, next| if next.grade > worst.grade { next } else { worst })
+        let worst =
+            findings.iter().reduce(|worst, next| if next.grade > worst.grade { next } else { worst })?;
+        Some(Self { grade: worst.grade, rule: worst.rule, reason: worst.reason.clone(), findings })
+    }
+
+    /// What a rule found, where it could be applied.
+    pub fn finding(&self, rule: Rule) -> Option<&Finding> {
+        self.findings.iter().find(|finding| finding.rule == rule)
     }
 }
 
-fn by_ratio(ratio: f64) -> Verdict {
+fn by_ratio(ratio: f64) -> Finding {
     let grade = band(ratio, [2.0, 3.0, 5.0]);
     let reason = format!("the storm's mean is {ratio:.2} times the baseline's");
-    Verdict { grade, rule: Rule::Ratio, reason }
+    Finding { grade, rule: Rule::Ratio, reason }
 }
 
-fn by_failures(evidence: &Evidence<'_>) -> Option<Verdict> {
-    let (failed, n) = (evidence.failed, evidence.storm.n());
-    if failed == 0 || n == 0 {
+fn by_failures(evidence: &Evidence<'_>) -> Option<Finding> {
+    let (failed, n) = (evidence.failed, evidence.storm.n() + evidence.storm.unknown());
+    if n == 0 {
         return None;
+    }
+    if failed == 0 {
+        let reason = "no VM failed".to_owned();
+        return Some(Finding { grade: Grade::Good, rule: Rule::Failures, reason });
     }
     let percent = failed as f64 * 100.0 / n as f64;
     let grade = band(percent, [0.0, 5.0, 10.0]);
     let reason = format!("{failed} of {n} VMs ({percent:.1} %) did not come back");
-    Some(Verdict { grade, rule: Rule::Failures, reason })
+    Some(Finding { grade, rule: Rule::Failures, reason })
 }
 
-fn by_outliers(storm: &Sample) -> Option<Verdict> {
+fn by_outliers(storm: &Sample) -> Option<Finding> {
     let arrived = storm.without_missing();
     let median = Quantile::of(&arrived, Level::P50).seconds().filter(|median| *median > 0.0)?;
     let slowest = Quantile::of(&arrived, Level::P99).seconds()?;
@@ -122,7 +163,23 @@ fn by_outliers(storm: &Sample) -> Option<Verdict> {
     let grade = band(spread, [3.0, 5.0, f64::INFINITY]);
     let reason =
         format!("the slowest VMs needed {spread:.1} times the median ({slowest:.2}s against {median:.2}s)");
-    Some(Verdict { grade, rule: Rule::Outliers, reason })
+    Some(Finding { grade, rule: Rule::Outliers, reason })
+}
+
+fn by_variance(storm: &Sample) -> Option<Finding> {
+    let arrived = storm.without_missing();
+    if arrived.arrived() < ENOUGH_FOR_VARIANCE {
+        return None;
+    }
+    let at = |level| Quantile::of(&arrived, level).seconds();
+    let median = at(Level::P50).filter(|median| *median > 0.0)?;
+    let (fast, slow) = (at(Level::P10)?, at(Level::P90)?);
+    let spread = (slow - fast) / median;
+    let grade = band(spread, [1.5, 3.0, f64::INFINITY]);
+    let reason = format!(
+        "eight in ten VMs lie between {fast:.2}s and {slow:.2}s, {spread:.1} times the median ({median:.2}s) apart"
+    );
+    Some(Finding { grade, rule: Rule::Variance, reason })
 }
 
 /// The grade of a value, given where fair, poor and critical begin.
@@ -173,6 +230,44 @@ mod tests {
         assert_eq!(decided(1.5, 0, &values), (Grade::Fair, Rule::Outliers));
         values[49] = 400.0;
         assert_eq!(decided(1.5, 0, &values), (Grade::Poor, Rule::Outliers));
+    }
+
+    #[test]
+    fn wide_variance_lowers_the_grade_to_poor_at_most() {
+        let even = |from: f64, to: f64| -> Vec<f64> {
+            (0..100).map(|i| from + (to - from) * f64::from(i) / 99.0).collect()
+        };
+        assert_eq!(decided(1.5, 0, &even(10.0, 30.0)), (Grade::Good, Rule::Ratio));
+        assert_eq!(decided(1.5, 0, &even(0.1, 30.0)), (Grade::Fair, Rule::Variance));
+        let mut halves = vec![1.0; 55];
+        halves.extend(vec![4.9; 45]);
+        assert_eq!(decided(1.5, 0, &halves), (Grade::Poor, Rule::Variance));
+        assert_eq!(decided(1.5, 0, &[1.0, 1.0, 1.0, 2.9]), (Grade::Good, Rule::Ratio));
+    }
+
+    #[test]
+    fn every_rule_says_what_it_found_in_the_order_of_the_table() {
+        let found = verdict(Some(1.5), 1, &[1.0; 99]).unwrap();
+        let rules: Vec<_> = found.findings.iter().map(|finding| (finding.rule, finding.grade)).collect();
+        assert_eq!(
+            rules,
+            [
+                (Rule::Ratio, Grade::Good),
+                (Rule::Failures, Grade::Fair),
+                (Rule::Outliers, Grade::Good),
+                (Rule::Variance, Grade::Good),
+            ]
+        );
+        assert_eq!(found.finding(Rule::Failures).map(|finding| &finding.reason), Some(&found.reason));
+    }
+
+    #[test]
+    fn a_success_with_an_unknown_time_is_one_of_the_vms() {
+        use crate::stats::Arrival;
+        let arrivals = [Arrival::Missing].into_iter().chain([Arrival::Unknown; 30]);
+        let storm = Sample::of(arrivals.chain([Arrival::After(1.0); 9]));
+        let verdict = Verdict::on(&Evidence { ratio: Some(1.0), failed: 1, storm: &storm }).unwrap();
+        assert_eq!(verdict.reason, "1 of 40 VMs (2.5 %) did not come back");
     }
 
     #[test]

@@ -125,8 +125,14 @@ fn objects_outside_of_the_runs_namespaces_are_deleted_too() {
     let store = cluster.sandbox.store();
     let labels =
         store.get(&kind::CONFIG_MAPS, "default", HEAD).unwrap().value()["metadata"]["labels"].clone();
-    for kind in [&kind::DATA_VOLUMES, &kind::PERSISTENT_VOLUME_CLAIMS, &kind::PODS] {
-        let metadata = json!({"name": "stray", "namespace": "kube-system", "labels": labels});
+    let strays = [
+        (&kind::DATA_VOLUMES, "stray"),
+        // The volume has a claim of its own, of the same name.
+        (&kind::PERSISTENT_VOLUME_CLAIMS, "stray-claim"),
+        (&kind::PODS, "stray"),
+    ];
+    for (kind, name) in strays {
+        let metadata = json!({"name": name, "namespace": "kube-system", "labels": labels});
         store.create(kind, json!({"metadata": metadata, "spec": {}})).unwrap();
     }
     cluster

@@ -1,11 +1,16 @@
 //! The program as a user meets it.
 
+mod adopt;
 mod bad_input;
 mod cleanup;
 mod cleanup_cut_short;
+mod compare;
 mod connection;
 mod dry_run;
+mod formats;
+mod full;
 mod hostile;
+mod html;
 mod interrupt;
 mod kubectl;
 mod lifecycle;
@@ -18,3 +23,4 @@ mod probing;
 mod record;
 mod secrets;
 mod sources;
+mod thresholds;

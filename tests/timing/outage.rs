@@ -16,12 +16,13 @@ const FORM: &str = "100/13/5";
 /// Cuts the API server off for some seconds, after others.
 fn cut_off(kubeconfig: &Path, before: u64, seconds: u64) {
     let connection = Connection { kubeconfig: Some(kubeconfig.to_owned()), ..Connection::default() };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
         tokio::time::sleep(Duration::from_secs(before)).await;
         let path = format!("/bootstorm/faults/now/outage?for={seconds}s");
-        let request = http::Request::post(path).body(Vec::new()).unwrap();
-        connection.open().await.unwrap().call("begin the outage", request).await.unwrap();
+        let request = http::Request::post(path).body(Vec::new()).expect("a request");
+        let cluster = connection.open().await.expect("a connection");
+        cluster.call("begin the outage", request).await.expect("an answer");
     });
 }
 

@@ -1,5 +1,6 @@
 //! `cleanup`: deletes what a run made, and verifies it.
 
+mod adopted;
 mod whose;
 mod wording;
 
@@ -18,12 +19,14 @@ use crate::console::progress::Progress;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::observe::clock::monotonic_now;
-use crate::phases::cleanup::{self, Leftovers, Order};
+use crate::phases::cleanup::{self, Leftovers, Order, Sort};
+use crate::record::RunRecord;
 
 /// Delete what the run made, and verify that nothing is left
 ///
 /// Deletes the run's VMs and waits until they are gone, then its namespaces, then its record. Everything is found by
-/// the run's label and deleted only if it is still the same object. It can be cut short at any moment and run again.
+/// the run's label and deleted only if it is still the same object. VMs that the run has adopted are not deleted: each is
+/// given back with the run strategy and the power that it had, unless somebody else has changed it meanwhile. It can be cut short at any moment and run again.
 /// Asks first on a terminal; elsewhere it needs --yes.
 #[derive(Debug, Clone, Args)]
 #[command(after_long_help = "\
@@ -42,7 +45,10 @@ pub struct CleanupArgs {
     /// Keep the run's record, so that report still works
     #[arg(long)]
     pub keep_record: bool,
-    /// Time limit for everything to be gone
+    /// Forget adopted VMs and leave them as they are, stopped or not; what they were is lost then
+    #[arg(long, hide_short_help = true)]
+    pub leave_adopted: bool,
+    /// Time limit for everything to be gone, and for adopted VMs to be as they were
     #[arg(long, value_name = "DURATION", default_value = "15m", value_parser = values::limit)]
     pub timeout: Duration,
     /// API requests in flight at once
@@ -70,10 +76,10 @@ pub async fn command(context: &Context, args: &CleanupArgs) -> Result<Exit, Fail
 pub async fn run(session: &Session, args: &CleanupArgs) -> Result<Option<Leftovers>, Failure> {
     let prefix = &args.run.prefix;
     let mut interrupt = session.interrupt.clone();
-    let (run_id, leftovers) = tokio::select! {
+    let Seen { run_id, leftovers, adopted } = tokio::select! {
         biased;
         () = interrupt.wait() => return Err(Failure::interrupted("interrupted; nothing was deleted")),
-        seen = tokio::time::timeout(args.timeout, look(session, prefix)) => {
+        seen = tokio::time::timeout(args.timeout, look(session, args)) => {
             seen.unwrap_or_else(|_| Err(wording::out_of_time(args)))?
         }
     };
@@ -84,15 +90,20 @@ pub async fn run(session: &Session, args: &CleanupArgs) -> Result<Option<Leftove
     }
     if args.dry_run.dry_run == DryRun::Client {
         wording::skipped(session, &leftovers);
+        if let Some(record) = &adopted {
+            adopted::announce(session, args, record)?;
+        }
         wording::print(session, leftovers, args.keep_record, "would be deleted")?;
         return Ok(None);
     }
     if !args.yes {
-        wording::ask(session, args, &leftovers)?;
+        let also = adopted.as_ref().map(|record| adopted::question(args, record)).unwrap_or_default();
+        wording::ask(session, args, &leftovers, &also)?;
     }
     let selector = selector(prefix, run_id.as_deref());
     let order = Order {
         selector: &selector,
+        sorts: if adopted.is_some() { &Sort::BESIDE_ADOPTED } else { &Sort::ALL },
         keep_record: args.keep_record,
         concurrency: args.concurrency,
         deadline: monotonic_now() + args.timeout,
@@ -101,7 +112,13 @@ pub async fn run(session: &Session, args: &CleanupArgs) -> Result<Option<Leftove
     let lock = tokio::time::timeout_at(order.deadline.into(), taking)
         .await
         .unwrap_or_else(|_| Err(wording::out_of_time(args)))?;
-    let outcome = delete(session, args, order, &lock).await;
+    let outcome = async {
+        if adopted.is_some() {
+            adopted::restore(session, args, order.deadline, &lock).await?;
+        }
+        delete(session, args, order, &lock).await
+    };
+    let outcome = outcome.await;
     // The answer does not change what was done: a lock that cannot be given back becomes stale.
     let _ = tokio::time::timeout(RELEASING, lock.release()).await;
     let deleted = outcome?;
@@ -113,11 +130,25 @@ pub async fn run(session: &Session, args: &CleanupArgs) -> Result<Option<Leftove
     Ok(Some(deleted))
 }
 
+/// What there is of a run
+struct Seen {
+    /// Its UUID.
+    run_id: Option<String>,
+    /// What it made and is there.
+    leftovers: Leftovers,
+    /// Its record, where its VMs are somebody else's.
+    adopted: Option<RunRecord>,
+}
+
 /// Whose run it is, and what of it is there.
-async fn look(session: &Session, prefix: &str) -> Result<(Option<String>, Leftovers), Failure> {
+async fn look(session: &Session, args: &CleanupArgs) -> Result<Seen, Failure> {
+    let prefix = &args.run.prefix;
+    let adopted = adopted::find(session, args).await?.map(|(record, _)| record);
     let run_id = whose::whose(session, prefix).await?;
-    let leftovers = Leftovers::list(&session.cluster, &selector(prefix, run_id.as_deref())).await?;
-    Ok((run_id, leftovers))
+    let sorts: &[Sort] = if adopted.is_some() { &Sort::BESIDE_ADOPTED } else { &Sort::ALL };
+    let selector = selector(prefix, run_id.as_deref());
+    let leftovers = Leftovers::list(&session.cluster, &selector, sorts).await?;
+    Ok(Seen { run_id, leftovers, adopted })
 }
 
 fn selector(prefix: &str, run_id: Option<&str>) -> String {

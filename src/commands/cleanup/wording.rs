@@ -87,7 +87,13 @@ pub(super) fn skipped(session: &Session, leftovers: &Leftovers) {
     }
 }
 
-pub(super) fn ask(session: &Session, args: &CleanupArgs, leftovers: &Leftovers) -> Result<(), Failure> {
+/// Asks for a yes; `also` is what is done besides deleting.
+pub(super) fn ask(
+    session: &Session,
+    args: &CleanupArgs,
+    leftovers: &Leftovers,
+    also: &str,
+) -> Result<(), Failure> {
     let record = [Sort::Maps, Sort::Secrets].map(|sort| leftovers.of(sort).len()).iter().sum::<usize>();
     let record = if args.keep_record { 0 } else { record };
     let outside: usize = [Sort::Instances, Sort::Volumes, Sort::Claims, Sort::Pods]
@@ -103,15 +109,20 @@ pub(super) fn ask(session: &Session, args: &CleanupArgs, leftovers: &Leftovers) 
         session.cluster.server(),
     );
     if !session.console.can_ask() {
-        return Err(Failure::usage(format!("cleanup would delete {what}"))
+        return Err(Failure::usage(format!("cleanup would {also}delete {what}"))
             .because("it cannot ask, because there is no terminal")
             .hint("pass --yes to delete them, or --dry-run=client to see them"));
     }
-    if session.console.confirm(&format!("Delete {what}?")) {
+    if session.console.confirm(&format!("{}?", capital(&format!("{also}delete {what}")))) {
         Ok(())
     } else {
         Err(Failure::new("nothing was deleted"))
     }
+}
+
+fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
 pub(super) fn print(

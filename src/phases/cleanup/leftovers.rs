@@ -38,14 +38,14 @@ pub struct Leftovers {
 }
 
 impl Leftovers {
-    /// Lists every kind, all at the same time.
+    /// Lists these kinds, all at the same time.
     ///
     /// Kinds that the cluster does not have, and kinds that not every run needs and that we may not list, are
     /// skipped and named.
-    pub async fn list(cluster: &Cluster, selector: &str) -> Result<Self, Trouble> {
+    pub async fn list(cluster: &Cluster, selector: &str, sorts: &[Sort]) -> Result<Self, Trouble> {
         let mut leftovers = Self::default();
-        let listed = try_join_all(Sort::ALL.map(|sort| look(cluster, sort, selector))).await?;
-        for (sort, (found, skipped)) in Sort::ALL.into_iter().zip(listed) {
+        let listed = try_join_all(sorts.iter().map(|sort| look(cluster, *sort, selector))).await?;
+        for (sort, (found, skipped)) in sorts.iter().copied().zip(listed) {
             if !found.is_empty() {
                 leftovers.found.insert(sort, found);
             }

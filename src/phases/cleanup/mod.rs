@@ -41,6 +41,8 @@ impl From<Trouble> for CleanupError {
 pub struct Order<'a> {
     /// Selects everything of the run.
     pub selector: &'a str,
+    /// The kinds of objects that the run may have made.
+    pub sorts: &'a [Sort],
     /// Leave the record and its Secret.
     pub keep_record: bool,
     /// Requests in flight at once.
@@ -58,7 +60,7 @@ pub async fn run(
     order: Order<'_>,
     events: Listener<'_>,
 ) -> Result<Leftovers, CleanupError> {
-    let all = Leftovers::list(cluster, order.selector).await?;
+    let all = Leftovers::list(cluster, order.selector, order.sorts).await?;
     let Order { selector, concurrency, deadline, .. } = order;
     let deletion = Deletion { cluster, selector, concurrency, deadline, events };
     deletion.delete(Sort::Machines, all.of(Sort::Machines)).await?;
@@ -80,7 +82,7 @@ pub async fn run(
 pub async fn verify(cluster: &Cluster, order: Order<'_>) -> Result<Leftovers, Trouble> {
     let until = order.deadline.min(monotonic_now() + SETTLING);
     loop {
-        let left = Leftovers::list(cluster, order.selector).await?;
+        let left = Leftovers::list(cluster, order.selector, order.sorts).await?;
         let left = if order.keep_record { left.without_record() } else { left };
         if left.is_empty() || monotonic_now() >= until {
             return Ok(left);

@@ -39,6 +39,9 @@ impl Sort {
         Self::Leases,
     ];
 
+    /// Those that a run makes whose VMs are adopted: what is not among them is never deleted for it.
+    pub const BESIDE_ADOPTED: [Self; 4] = [Self::Pods, Self::Secrets, Self::Maps, Self::Leases];
+
     /// What kubectl calls one.
     pub fn word(self) -> &'static str {
         match self {

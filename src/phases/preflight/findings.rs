@@ -64,6 +64,7 @@ impl Findings {
         self.problems.extend(other.problems);
         self.facts.nodes = self.facts.nodes.or(other.facts.nodes);
         self.facts.schedulable_nodes = self.facts.schedulable_nodes.or(other.facts.schedulable_nodes);
+        self.facts.node_kinds.extend(other.facts.node_kinds);
     }
 
     /// The problems that `skip` lets pass: all that do not make going on impossible.

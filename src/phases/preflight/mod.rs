@@ -10,13 +10,14 @@ pub mod quota;
 mod room;
 mod sources;
 
-use futures::future::join3;
+use futures::future::{join, join3};
 use serde_json::Value;
 
+use super::adoption;
 use crate::cluster::{Cluster, Kind, Trouble};
 use crate::failure::Failure;
-use crate::plan::Plan;
 use crate::plan::sizing::{Needs, Settings};
+use crate::plan::{Disk, Plan};
 use crate::record::{ClusterFacts, Via};
 
 pub use findings::{Findings, Problem};
@@ -28,6 +29,8 @@ pub struct Wanted<'a> {
     pub plan: &'a Plan,
     /// The manifest of its VMs.
     pub manifest: &'a Value,
+    /// Their disks.
+    pub disks: &'a [Disk],
     /// The run that is continued.
     pub run_id: Option<&'a str>,
     /// Whether its VMs are still to be created; those that are there need no room any more.
@@ -40,7 +43,7 @@ pub struct Wanted<'a> {
 ///
 /// Problems are findings. Fails only when the cluster does not answer.
 pub async fn check(cluster: &Cluster, wanted: &Wanted<'_>) -> Result<Findings, Failure> {
-    let mut findings = Findings { facts: facts(cluster).await?, ..Findings::default() };
+    let mut findings = Findings { facts: facts(cluster, wanted.disks).await?, ..Findings::default() };
     let (kubevirt, permissions, clashes) = join3(
         cluster.kubevirt(),
         cluster.missing(&permissions::needed(wanted, cluster.namespace())),
@@ -71,9 +74,37 @@ pub async fn check(cluster: &Cluster, wanted: &Wanted<'_>) -> Result<Findings, F
     Ok(findings)
 }
 
-async fn facts(cluster: &Cluster) -> Result<ClusterFacts, Trouble> {
+/// Looks at what matters for VMs that exist already: no names, no room, and only the permissions that it takes.
+///
+/// Problems are findings. Fails only when the cluster does not answer.
+pub async fn check_adopted(cluster: &Cluster, plan: &Plan) -> Result<Findings, Failure> {
+    let mut findings = Findings { facts: facts(cluster, &[]).await?, ..Findings::default() };
+    let mut needed = permissions::of_record(plan, cluster.namespace());
+    needed.extend(adoption::permissions(&plan.adopted));
+    let (kubevirt, missing, nodes) =
+        join3(cluster.kubevirt(), cluster.missing(&needed), cluster.nodes()).await;
+    if let Some(state) = optional(kubevirt, "KubeVirt is", &mut findings)? {
+        kubevirt::judge(cluster, state, &mut findings);
+    }
+    if let Some(nodes) = optional(nodes, "the number of nodes is", &mut findings)? {
+        findings.facts.nodes = Some(nodes.all.len());
+        findings.facts.schedulable_nodes = Some(nodes.kinds.iter().map(|kind| kind.schedulable).sum());
+        findings.good.push(count(nodes.all.len(), "node", "nodes"));
+        findings.facts.node_kinds = nodes.kinds;
+    }
+    permissions::refuse(&missing?, &mut findings);
+    Ok(findings)
+}
+
+/// What is worth keeping beside what the checks find.
+async fn facts(cluster: &Cluster, disks: &[Disk]) -> Result<ClusterFacts, Trouble> {
+    let kubernetes = cluster.version().await?;
+    let (cdi, classes) = join(cluster.cdi_version(), cluster.storage_classes(disks)).await;
     Ok(ClusterFacts {
-        kubernetes: Some(cluster.version().await?),
+        kubernetes: Some(kubernetes),
+        cdi: cdi?,
+        storage_classes: classes?,
+        disks: disks.to_vec(),
         tool: Some(env!("CARGO_PKG_VERSION").to_owned()),
         ..ClusterFacts::default()
     })

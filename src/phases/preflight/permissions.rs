@@ -2,6 +2,7 @@
 
 use super::{Findings, Problem, Wanted, count};
 use crate::cluster::access::Permission;
+use crate::plan::Plan;
 use crate::record::Via;
 
 /// The group of start and stop.
@@ -23,6 +24,25 @@ pub(super) fn needed(wanted: &Wanted<'_>, namespace: &str) -> Vec<Permission> {
     for verb in ["list", "watch"] {
         needed.push(anywhere(verb, "kubevirt.io", "virtualmachineinstances"));
     }
+    needed.extend(of_record(plan, namespace));
+    if plan.sealed_digest().is_some() {
+        for verb in ["get", "list", "watch", "create", "update", "delete"] {
+            needed.push(here(verb, "", "secrets"));
+        }
+    }
+    if wanted.via != Some(Via::Patch) {
+        for action in ["virtualmachines/start", "virtualmachines/stop"] {
+            needed.push(anywhere("update", SUBRESOURCES, action));
+        }
+    }
+    needed
+}
+
+/// What the record in `namespace` and the probers of a run need.
+pub(super) fn of_record(plan: &Plan, namespace: &str) -> Vec<Permission> {
+    let here =
+        |verb, group, resource| Permission { verb, group, resource, namespace: Some(namespace.to_owned()) };
+    let mut needed = Vec::new();
     for verb in ["get", "list", "watch", "create", "update", "delete"] {
         needed.push(here(verb, "", "configmaps"));
     }
@@ -39,16 +59,6 @@ pub(super) fn needed(wanted: &Wanted<'_>, namespace: &str) -> Vec<Permission> {
             needed.extend(["list", "watch", "create", "delete"].map(|verb| there(verb, "pods")));
         }
     }
-    if plan.sealed_digest().is_some() {
-        for verb in ["get", "list", "watch", "create", "update", "delete"] {
-            needed.push(here(verb, "", "secrets"));
-        }
-    }
-    if wanted.via != Some(Via::Patch) {
-        for action in ["virtualmachines/start", "virtualmachines/stop"] {
-            needed.push(anywhere("update", SUBRESOURCES, action));
-        }
-    }
     needed
 }
 
@@ -59,6 +69,11 @@ pub(super) fn judge(missing: Vec<Permission>, wanted: &Wanted<'_>, findings: &mu
     if let Some(permission) = optional.first() {
         findings.notes.push(format!("stop and storm cannot use --via subresource: you cannot {permission}"));
     }
+    refuse(&needed, findings);
+}
+
+/// Tells that permissions are missing without which the run cannot be, or that they are complete.
+pub(super) fn refuse(needed: &[Permission], findings: &mut Findings) {
     if needed.is_empty() {
         findings.good.push("permissions complete".into());
         return;

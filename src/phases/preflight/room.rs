@@ -5,9 +5,8 @@ use futures::future::join;
 use super::{Findings, Problem, Wanted, count, optional};
 use crate::cluster::{Cluster, Trouble};
 use crate::plan::Plan;
-use crate::plan::sizing::placement::SCHEDULABLE;
 use crate::plan::sizing::room::Place;
-use crate::plan::sizing::{Needs, Node, Placement, Room, Settings};
+use crate::plan::sizing::{Needs, Placement, Room, Settings};
 
 /// Nodes named one by one before the rest is only counted.
 const NAMED_NODES: usize = 4;
@@ -23,11 +22,13 @@ pub(super) async fn check(
     let computed = wanted.fresh && needs.is_some();
     let usage = async { if computed { Some(cluster.usage().await) } else { None } };
     let (nodes, usage) = join(cluster.nodes(), usage).await;
-    let Some(mut nodes) = optional(nodes, "room on the nodes is", &mut findings)? else {
+    let Some(found) = optional(nodes, "room on the nodes is", &mut findings)? else {
         return Ok(findings);
     };
+    let mut nodes = found.all;
     findings.facts.nodes = Some(nodes.len());
-    findings.facts.schedulable_nodes = Some(nodes.iter().filter(|node| offers_vms(node)).count());
+    findings.facts.schedulable_nodes = Some(found.kinds.iter().map(|kind| kind.schedulable).sum());
+    findings.facts.node_kinds = found.kinds;
     let (Some(usage), Some(needs)) = (usage, needs) else {
         findings.good.push(count(nodes.len(), "node", "nodes"));
         if needs.is_none() {
@@ -50,10 +51,6 @@ pub(super) async fn check(
     }
     judge(&Room::of(&nodes, &placement, &needs.requests()), wanted.plan, counted, &mut findings);
     Ok(findings)
-}
-
-fn offers_vms(node: &Node) -> bool {
-    !node.cordoned && node.labels.get(SCHEDULABLE).is_some_and(|value| value == "true")
 }
 
 fn judge(room: &Room, plan: &Plan, counted: bool, findings: &mut Findings) {
@@ -96,6 +93,8 @@ fn judge(room: &Room, plan: &Plan, counted: bool, findings: &mut Findings) {
 mod tests {
     use super::*;
     use crate::observe::clock::monotonic_now;
+    use crate::plan::sizing::Node;
+    use crate::plan::sizing::placement::SCHEDULABLE;
     use crate::plan::sizing::{Amounts, Obstacle, Quantity};
     use crate::plan::{Template, TemplateSource};
     use std::collections::BTreeMap;

@@ -3,8 +3,8 @@
 //! `{driver}/{disks}-disk/{YYYYMMDD-HHMMSS}_{prefix}_{start}-{end}/` holds `vm_creation_results`,
 //! `boot_storm_results` and their `summary_…`, each as `.json` and `.csv`, with that tool's fields, order, units
 //! (seconds, two decimals) and spelling: JSON as Python's `json.dump(…, indent=4)` writes it, CSV as Python's
-//! `csv.DictWriter` does (`True`, `False`, nothing for an absent value, CRLF). Beside them lies `run.json`, the
-//! whole record, which `report --from` reads.
+//! `csv.DictWriter` does (`True`, `False`, nothing for an absent value, CRLF). Beside them lie `run.json`, the
+//! whole record, which `report --from` reads, and `report.html`, one page for people.
 //!
 //! Differences on purpose: times are UTC, rows are in natural order, VMs excluded from a storm are not in it, and
 //! no cell of a CSV file begins a formula.
@@ -57,6 +57,7 @@ pub fn files(record: &RunRecord, options: &LegacyOptions) -> Result<Vec<(PathBuf
         add(&mut files, &folder, "boot_storm_results", &details, &BOOTED, &Summary::of(storm, false))?;
     }
     files.push((folder.join("run.json"), document::json(record)?.into_bytes()));
+    files.push((folder.join("report.html"), report.html().into_bytes()));
     Ok(files)
 }
 
@@ -161,6 +162,7 @@ mod tests {
             "summary_boot_storm_results.json",
             "summary_boot_storm_results.csv",
             "run.json",
+            "report.html",
         ];
         assert_eq!(paths, names.map(|name| format!("{folder}/{name}")));
     }
@@ -171,7 +173,7 @@ mod tests {
         record.plan.prefix = "../../etc".into();
         let options = LegacyOptions { storage_driver: Some("..".into()), disks: 1 };
         let files = files(&record, &options).unwrap();
-        assert_eq!(files.len(), 1);
+        assert_eq!(files.len(), 2);
         assert_eq!(files[0].0, Path::new("_/1-disk/20260304-100000_.._.._etc_1-12/run.json"));
     }
 

@@ -97,7 +97,7 @@ fn milestones(phase: &PhaseBlock, wide: bool, width: usize) -> Vec<Milestone> {
 }
 
 /// The guide's word for a milestone: the time to `reachable` is its "Ping".
-pub(super) fn milestone_title(milestone: Milestone, deciding: Option<Probe>) -> String {
+pub(in crate::report) fn milestone_title(milestone: Milestone, deciding: Option<Probe>) -> String {
     if milestone == Milestone::Reachable {
         return match deciding {
             None | Some(Probe::Ping) => "Ping".to_owned(),
@@ -135,6 +135,7 @@ fn seconds(row: &Row, milestone: Milestone, with_marks: bool) -> String {
     // Keeps the digits in one column where some values carry a mark and others do not.
     let blank = if with_marks { "   " } else { "" };
     match row.milestones.get(&milestone) {
+        None if row.unknown.contains(&milestone) => format!("unknown{blank}"),
         None => format!("-{blank}"),
         Some(mark) if mark.source == Source::Stamped => format!("{:.2}{STAMPED}", mark.seconds),
         Some(mark) if mark.source == Source::Late => format!("{:.2}{LATE}", mark.seconds),

@@ -11,7 +11,7 @@ use crate::report::compared::Compared;
 use crate::report::paint::Tone;
 use crate::report::phase::PhaseBlock;
 use crate::report::view::Report;
-use crate::stats::{Change, Comparison, Rule};
+use crate::stats::{Change, Comparison, Finding, Grade, Rule};
 
 /// Writes the comparison and the verdict.
 pub(super) fn write(page: &mut Page, report: &Report, compared: &Compared) {
@@ -29,6 +29,7 @@ pub(super) fn write(page: &mut Page, report: &Report, compared: &Compared) {
         page.title(&format!("Verdict on {}", compared.storm));
     }
     verdict(page, compared);
+    advice(page, compared);
     page.rule('=');
     page.blank();
 }
@@ -121,7 +122,7 @@ fn verdict(page: &mut Page, compared: &Compared) {
     if let Some(verdict) = &compared.verdict {
         let about = match verdict.rule {
             Rule::Failures => String::new(),
-            Rule::Ratio | Rule::Outliers => format!(" (time to {})", compared.judged),
+            Rule::Ratio | Rule::Outliers | Rule::Variance => format!(" (time to {})", compared.judged),
         };
         let grade = verdict.grade.word().to_uppercase();
         page.sentence(
@@ -131,5 +132,22 @@ fn verdict(page: &mut Page, compared: &Compared) {
         );
     } else if let Some(reason) = &compared.unjudged {
         page.sentence(Some(Tone::Fair), 0, &format!("Verdict: none, because {reason}"));
+    }
+}
+
+/// What else is not as it should be, what points to a cause, and what the guide advises then.
+fn advice(page: &mut Page, compared: &Compared) {
+    let Some(verdict) = &compared.verdict else { return };
+    let also = |finding: &&Finding| finding.rule != verdict.rule && finding.grade != Grade::Good;
+    for finding in verdict.findings.iter().filter(also) {
+        page.sentence(None, 0, &format!("Also {}: {}", finding.grade, finding.reason));
+    }
+    for advice in &compared.advice {
+        page.blank();
+        page.toned(Tone::Heading, &format!("This points to {}:", advice.cause.word()));
+        for because in &advice.because {
+            page.sentence(None, 2, because);
+        }
+        page.sentence(None, 2, &format!("Advice: {}.", advice.hints.join("; ")));
     }
 }

@@ -2,27 +2,31 @@
 
 mod columns;
 mod comparison;
+mod figures;
 mod fold;
 mod grid;
 mod header;
 mod nodes;
 mod page;
 mod phase_lines;
+pub(super) mod repetitions;
 mod statistics;
+pub(super) mod thresholds;
 mod totals;
 mod width;
-mod words;
+pub(super) mod words;
 
 use crate::record::PhaseKind;
 
 use super::paint::Paint;
 use super::phase::{PhaseBlock, Shown};
 use super::view::Report;
-use page::Page;
+pub(super) use page::Page;
 
 #[cfg(test)]
 mod tests;
 
+pub(super) use columns::milestone_title;
 pub(super) use grid::{Column, Grid};
 
 /// How a table is laid out
@@ -67,6 +71,8 @@ impl Report {
         if let Some(compared) = &self.comparison {
             comparison::write(&mut page, self, compared);
         }
+        repetitions::write(&mut page, self);
+        thresholds::write(&mut page, self);
         totals::write(&mut page, self);
         page.finish()
     }
@@ -109,6 +115,7 @@ fn rows_and_statistics(page: &mut Page, phase: &PhaseBlock) {
     columns::write(page, phase);
     page.rule('=');
     statistics::write(page, phase);
+    figures::write(page, phase);
     nodes::write(page, phase);
     page.rule('=');
     page.blank();

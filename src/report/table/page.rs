@@ -10,46 +10,46 @@ use super::width::width_of;
 const LABEL: usize = 24;
 
 /// The text under construction
-pub(super) struct Page {
+pub(in crate::report) struct Page {
     text: String,
     layout: Layout,
 }
 
 impl Page {
-    pub(super) fn new(layout: Layout) -> Self {
+    pub(in crate::report) fn new(layout: Layout) -> Self {
         Self { text: String::new(), layout }
     }
 
-    pub(super) fn layout(&self) -> Layout {
+    pub(in crate::report) fn layout(&self) -> Layout {
         self.layout
     }
 
     /// Columns that a rule takes: the terminal's, within reason.
-    pub(super) fn width(&self) -> usize {
+    pub(in crate::report) fn width(&self) -> usize {
         self.layout.width.clamp(60, 160)
     }
 
-    pub(super) fn line(&mut self, line: &str) {
+    pub(in crate::report) fn line(&mut self, line: &str) {
         self.text.push_str(line.trim_end());
         self.text.push('\n');
     }
 
-    pub(super) fn toned(&mut self, tone: Tone, line: &str) {
+    pub(in crate::report) fn toned(&mut self, tone: Tone, line: &str) {
         let painted = self.layout.paint.apply(tone, line);
         self.line(&painted);
     }
 
-    pub(super) fn blank(&mut self) {
+    pub(in crate::report) fn blank(&mut self) {
         self.text.push('\n');
     }
 
-    pub(super) fn rule(&mut self, character: char) {
+    pub(in crate::report) fn rule(&mut self, character: char) {
         let rule = character.to_string().repeat(self.width());
         self.line(&rule);
     }
 
     /// A title between two rules.
-    pub(super) fn title(&mut self, title: &str) {
+    pub(in crate::report) fn title(&mut self, title: &str) {
         self.rule('=');
         self.toned(Tone::Heading, &line(title));
         self.rule('=');
@@ -58,7 +58,7 @@ impl Page {
     /// An indented line of a label and a value, like `  Total VMs:              98`
     ///
     /// A value that does not fit goes on below itself. What comes from the cluster is made printable.
-    pub(super) fn labelled(&mut self, label: &str, value: &str) {
+    pub(in crate::report) fn labelled(&mut self, label: &str, value: &str) {
         let label = format!("{label}:");
         let indent = 2 + LABEL;
         for (index, part) in broken(&line(value), self.width() - indent).into_iter().enumerate() {
@@ -70,7 +70,7 @@ impl Page {
     }
 
     /// A sentence, broken at spaces so that it fits; what comes from the cluster is made printable.
-    pub(super) fn sentence(&mut self, tone: Option<Tone>, indent: usize, text: &str) {
+    pub(in crate::report) fn sentence(&mut self, tone: Option<Tone>, indent: usize, text: &str) {
         for line in broken(&line(text), self.width() - indent) {
             let line = format!("{:indent$}{line}", "");
             match tone {
@@ -81,7 +81,7 @@ impl Page {
     }
 
     /// The text, with one line end at its end.
-    pub(super) fn finish(self) -> String {
+    pub(in crate::report) fn finish(self) -> String {
         let mut text = self.text;
         text.truncate(text.trim_end().len());
         text.push('\n');

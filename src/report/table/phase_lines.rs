@@ -47,6 +47,10 @@ pub(super) fn stop_alone(page: &mut Page, stop: &PhaseBlock) {
 fn issued(page: &mut Page, phase: &PhaseBlock, verb: &str) {
     let accepted = phase.summary(Milestone::Accepted).arrived;
     let Some(issue) = phase.spans.issue else {
+        // Results of another tool may not say when the commands were issued.
+        if phase.counts.reached > 0 {
+            return;
+        }
         page.toned(Tone::Bad, &format!("No {verb} command was accepted"));
         return;
     };
@@ -65,6 +69,8 @@ fn stopped(page: &mut Page, stop: &PhaseBlock) {
     match stop.spans.goal {
         Some(span) if reached == vms => page.line(&format!("All VMs stopped in {}", words::seconds(span))),
         Some(span) => page.line(&format!("{} stopped in {}", words::vms(reached), words::seconds(span))),
+        // When their requests were sent may be unknown.
+        None if reached > 0 => {}
         None => page.toned(Tone::Bad, "No VM has stopped"),
     }
     page.line(&format!("Successfully stopped: {reached}/{vms} VMs"));

@@ -1,10 +1,8 @@
 //! The statistics of a phase: the guide's lines, percentiles, recovery, and how well it was measured.
 
-use std::collections::BTreeMap;
-
 use super::columns::milestone_title;
 use super::{Page, words};
-use crate::observe::{Milestone, Outcome};
+use crate::observe::Milestone;
 use crate::record::PhaseKind;
 use crate::report::paint::Tone;
 use crate::report::phase::{Effort, PhaseBlock};
@@ -26,7 +24,10 @@ pub(super) fn write(page: &mut Page, phase: &PhaseBlock) {
     counts(page, phase);
     times(page, phase);
     volumes(page, phase);
-    if phase.kind == PhaseKind::Storm {
+    unknown(page, phase);
+    outliers(page, phase);
+    // Without the spread of the requests there is no recovery curve.
+    if phase.kind == PhaseKind::Storm && phase.spans.request_skew.is_some() {
         recovery(page, phase);
     }
     if let (Some(requests), Some(accepts)) = (phase.spans.request_skew, phase.spans.accept_skew) {
@@ -64,19 +65,43 @@ fn counts(page: &mut Page, phase: &PhaseBlock) {
 /// The most frequent reasons, each with its number of VMs.
 fn reasons(page: &mut Page, phase: &PhaseBlock) {
     const SHOWN: usize = 5;
-    let mut by_reason: BTreeMap<&str, usize> = BTreeMap::new();
-    let unsuccessful =
-        phase.rows.iter().filter(|row| matches!(row.outcome, Outcome::Failed | Outcome::TimedOut));
-    for reason in unsuccessful.filter_map(|row| row.reason.as_deref()) {
-        *by_reason.entry(reason).or_default() += 1;
+    for failure in phase.failures.iter().take(SHOWN) {
+        page.sentence(None, 4, &format!("{}: {}", words::vms(failure.vms), failure.reason));
     }
-    let mut by_count: Vec<(&str, usize)> = by_reason.into_iter().collect();
-    by_count.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
-    for (reason, count) in by_count.iter().take(SHOWN) {
-        page.sentence(None, 4, &format!("{}: {reason}", words::vms(*count)));
-    }
-    if let Some(more) = by_count.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+    if let Some(more) = phase.failures.len().checked_sub(SHOWN).filter(|more| *more > 0) {
         page.line(&format!("    and {}", words::count(more as u64, "other reason")));
+    }
+}
+
+/// The VMs that stand out, a few by name.
+fn outliers(page: &mut Page, phase: &PhaseBlock) {
+    const SHOWN: usize = 3;
+    let found = &phase.outliers.vms;
+    let Some(limit) = phase.outliers.limit.filter(|_| !found.is_empty()) else { return };
+    let named = found.iter().take(SHOWN).map(|vm| {
+        let node = vm.node.as_ref().map_or_else(String::new, |node| format!(" on {node}"));
+        format!("{}{node} ({})", vm.namespace, words::seconds(vm.seconds))
+    });
+    let more = match found.len().saturating_sub(SHOWN) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let named = named.collect::<Vec<_>>().join(", ");
+    page.labelled(
+        "Outliers",
+        &format!("{} above {}: {named}{more}", words::vms(found.len()), words::seconds(limit)),
+    );
+}
+
+/// Says how many VMs arrived after a time that nobody knows.
+fn unknown(page: &mut Page, phase: &PhaseBlock) {
+    let summary = phase.summary(phase.goal);
+    if summary.unknown > 0 {
+        let text = format!(
+            "{} of the successes, whose request was sent by a process that was killed; not in these figures",
+            summary.unknown
+        );
+        page.labelled("Unknown times", &text);
     }
 }
 
@@ -107,6 +132,9 @@ fn times(page: &mut Page, phase: &PhaseBlock) {
     }
     for (name, summary) in &shown {
         page.labelled(&format!("Min {name}"), &words::maybe_seconds(summary.min));
+    }
+    for (name, summary) in &shown {
+        page.labelled(&format!("Stddev {name}"), &words::maybe_seconds(summary.stddev));
     }
     for (name, summary) in &shown {
         for (word, read) in PERCENTILES {
@@ -164,7 +192,15 @@ fn effort(page: &mut Page, phase: &PhaseBlock) {
     if effort.retried_vms > 0 || effort.throttled_answers > 0 {
         page.labelled("Requests", &requests(effort));
     }
-    if effort.watch_restarts > 0 || effort.watch_gaps > 0 {
+    if phase.continued > 0 {
+        let times = words::count(u64::from(phase.continued), "time");
+        let gap = match effort.watch_gap {
+            gap if gap > 0.0 => format!("; not watched for {}", words::seconds(gap)),
+            _ => String::new(),
+        };
+        page.labelled("Continued", &format!("{times}{gap}"));
+    }
+    if effort.watch_restarts > 0 || (effort.watch_gaps > 0 && phase.continued == 0) {
         let restarts = words::count(effort.watch_restarts, "restart");
         let gaps = words::count(effort.watch_gaps as u64, "gap");
         page.labelled(

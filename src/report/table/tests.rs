@@ -42,6 +42,15 @@ fn colour_adds_nothing_but_styles() {
 }
 
 #[test]
+fn the_guides_run_in_colour_at_80_and_140_columns() {
+    for width in [80, 140] {
+        let layout = Layout { width, paint: Paint::Ansi, ..Layout::default() };
+        let coloured = table(&fixtures::guide(), layout).replace('\u{1b}', "ESC");
+        insta::assert_snapshot!(format!("the_guides_run_in_colour_at_{width}_columns"), coloured);
+    }
+}
+
+#[test]
 fn ping_has_a_column_once_guests_are_probed() {
     let probed = plain(&fixtures::probed());
     insta::assert_snapshot!(probed);
@@ -56,6 +65,24 @@ fn stamped_times_are_marked() {
         text.lines().filter(|line| line.starts_with("boot-storm-test-4 ") && line.contains("±1s")).count(),
         1
     );
+}
+
+#[test]
+fn unknown_times_are_counted_and_said() {
+    let mut record = fixtures::small();
+    for timeline in &mut record.phases[2].timelines[..2] {
+        timeline.moments.remove(&Milestone::Requested);
+    }
+    let text = plain(&record);
+    assert!(text.contains("  Successful:             12\n"), "{text}");
+    assert!(text.contains("  Unknown times:          2 of the successes"), "{text}");
+    let wide = table(&record, Layout { wide: true, ..Layout::default() });
+    assert!(
+        wide.lines()
+            .any(|line| line.starts_with("Running ") && line.contains("   10        10         2   ")),
+        "{wide}"
+    );
+    assert!(!plain(&fixtures::small()).contains("Unknown"));
 }
 
 #[test]
@@ -147,4 +174,16 @@ fn disks_that_were_filled_are_told_apart_from_the_boot() {
 #[test]
 fn a_create_without_a_start_is_no_baseline() {
     insta::assert_snapshot!(plain(&fixtures::unstarted()));
+}
+
+#[test]
+fn unknown_times_and_continued_phases_are_told() {
+    let report = Report::of(&fixtures::continued(), &Selection::default());
+    let text =
+        report.table(&Layout { width: 80, wide: false, title: true, headers: true, paint: Paint::Plain });
+    assert!(text.contains("  Continued:              2 times; not watched for 12.30s\n"), "{text}");
+    assert!(!text.contains("Watch:"), "{text}");
+    let row = |line: &&str| line.starts_with("boot-storm-test-1 ") && line.contains("unknown");
+    assert_eq!(text.lines().filter(row).count(), 1, "{text}");
+    assert!(text.contains("Unknown times:          1 of the successes"), "{text}");
 }

@@ -35,7 +35,7 @@ pub(super) fn write(page: &mut Page, report: &Report) {
         return;
     }
     page.toned(Tone::Heading, "Total times:");
-    if report.setup.done {
+    if report.setup.done && report.setup.batch_size > 0 {
         page.labelled("setup", &words::seconds(report.setup.took));
     }
     for phase in &report.phases {

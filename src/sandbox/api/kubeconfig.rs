@@ -19,11 +19,17 @@ pub(super) enum User<'a> {
 }
 
 impl User<'_> {
-    fn value(&self) -> Value {
-        let path = match self {
-            Self::Token(token) => return json!({"token": token}),
-            Self::Plugin(path) => path.to_string_lossy(),
-        };
+    /// What comes after `user:`.
+    fn text(&self) -> String {
+        match self {
+            Self::Token(token) => format!("\n    token: {token}"),
+            // Every JSON text is YAML, too.
+            Self::Plugin(path) => format!(" {}", Self::plugin(path)),
+        }
+    }
+
+    fn plugin(path: &Path) -> Value {
+        let path = path.to_string_lossy();
         let (command, args) =
             if cfg!(windows) { ("cmd", vec!["/c", "type", &path]) } else { ("cat", vec![&*path]) };
         json!({"exec": {
@@ -38,8 +44,7 @@ impl User<'_> {
 /// The text of a kubeconfig.
 pub(super) fn text(url: &str, ca_pem: &str, user: &User<'_>) -> String {
     let ca = base64::encode(ca_pem.as_bytes());
-    // Every JSON text is YAML, too.
-    let user = user.value();
+    let user = user.text();
     format!(
         "apiVersion: v1
 kind: Config
@@ -50,7 +55,7 @@ clusters:
     server: {url}
 users:
 - name: {NAME}
-  user: {user}
+  user:{user}
 contexts:
 - name: {NAME}
   context:

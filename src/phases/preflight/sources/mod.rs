@@ -233,7 +233,8 @@ mod tests {
         manifest["spec"]["preference"] = json!({"name": "mine", "kind": "VirtualMachinePreference"});
         manifest["spec"]["template"]["spec"]["networks"] = json!([{"name": "a", "multus": {"networkName": "lans/blue"}}, {"name": "b", "multus": {"networkName": "own"}}]);
         let plan = Plan::resolve("p", 1, 2, "vm", template).unwrap();
-        let wanted = Wanted { plan: &plan, manifest: &manifest, run_id: None, fresh: true, via: None };
+        let wanted =
+            Wanted { plan: &plan, manifest: &manifest, run_id: None, fresh: true, via: None, disks: &[] };
         let found = References::of(&wanted);
         let names: Vec<String> = found
             .each()

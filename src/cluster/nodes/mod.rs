@@ -1,18 +1,21 @@
 //! The nodes, and what the pods on them request.
 
+mod kinds;
+
 use std::collections::{BTreeMap, HashMap};
 
 use kube::api::ListParams;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::call::path;
-use super::metadata::{Condition, Metadata};
-use super::watch::{each_page, list_all};
-use super::{Cluster, Trouble};
+use crate::cluster::call::path;
+use crate::cluster::metadata::{Condition, Metadata};
+use crate::cluster::watch::{each_page, list_all};
+use crate::cluster::{Cluster, Trouble};
 use crate::plan::sizing::pod::{Part, requests};
 use crate::plan::sizing::quantity::add;
 use crate::plan::sizing::{Amounts, Node, Quantity, Taint};
+use crate::record::NodeKind;
 
 /// A node, decoded only as far as it is used
 #[derive(Debug, Deserialize)]
@@ -43,7 +46,20 @@ struct FoundTaint {
 #[serde(default)]
 struct Status {
     allocatable: Value,
+    capacity: Value,
     conditions: Vec<Condition>,
+    #[serde(rename = "nodeInfo")]
+    info: Info,
+}
+
+#[derive(Debug, Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct Info {
+    architecture: String,
+    os_image: String,
+    kernel_version: String,
+    container_runtime_version: String,
+    kubelet_version: String,
 }
 
 /// A pod, decoded only as far as it takes room
@@ -73,6 +89,15 @@ struct Container {
 #[serde(default)]
 struct Resources {
     requests: BTreeMap<String, String>,
+}
+
+/// The nodes of a cluster
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Nodes {
+    /// Every node, as if nothing ran there.
+    pub all: Vec<Node>,
+    /// Like ones together, the most frequent first.
+    pub kinds: Vec<NodeKind>,
 }
 
 /// What the pods on each node request, by the node's name
@@ -112,10 +137,11 @@ fn amounts(given: &BTreeMap<String, String>) -> Amounts {
 }
 
 impl Cluster {
-    /// Every node, as if nothing ran there.
-    pub async fn nodes(&self) -> Result<Vec<Node>, Trouble> {
+    /// Every node.
+    pub async fn nodes(&self) -> Result<Nodes, Trouble> {
         let (found, _) = list_all::<Found>(self, "list nodes", &path("v1", None, "nodes"), "").await?;
-        Ok(found.into_iter().map(Node::from).collect())
+        let kinds = kinds::of(&found);
+        Ok(Nodes { kinds, all: found.into_iter().map(Node::from).collect() })
     }
 
     /// What pods that are not over request of their nodes.

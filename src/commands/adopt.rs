@@ -1,0 +1,221 @@
+//! `setup --adopt`: existing VMs become the VMs of a run. Nothing is done to them yet.
+
+use super::pace_args::DryRun;
+use super::presentation::Output;
+use super::session::{Context, Session};
+use super::setup::SetupArgs;
+use crate::cluster::Kind;
+use crate::cluster::store::RunStore;
+use crate::console::progress::Progress;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::observe::clock::wall_now;
+use crate::phases::adoption::{self, Candidate};
+use crate::phases::{preflight, setup};
+use crate::plan::{Adoptee, Plan, Selection, TemplateSource};
+use crate::record::RunRecord;
+use crate::report::printable::line;
+use crate::report::{Adoption, AdoptionRow, Layout, Paint, document};
+
+/// Runs the command.
+pub(super) async fn command(context: &Context, args: &SetupArgs) -> Result<Exit, Failure> {
+    let session = context.connect().await?;
+    let selection = args.adopt.selection(session.cluster.namespace())?;
+    let prefix = &args.run.prefix;
+    let found = session.find(prefix).await?;
+    if let Some((record, _)) = &found {
+        check_same(record, &selection, args)?;
+        if record.setup.done && args.dry_run.dry_run == DryRun::None {
+            session.console.say(&format!("run {prefix} has adopted these VMs already"));
+            show(&session, record)?;
+            return Ok(Exit::Good);
+        }
+    }
+    let candidates = adoption::look(&session.cluster, &selection, args.adopt.include_halted, prefix).await?;
+    let (view, adopted) = sort(&selection, candidates);
+    let layout = Layout {
+        width: session.console.width(),
+        wide: session.output == Output::Wide,
+        title: true,
+        headers: session.headers,
+        paint: Paint::Plain,
+    };
+    if args.dry_run.dry_run == DryRun::Client {
+        session.console.data(&text(&session, &view, &layout)?)?;
+        session.console.say("dry run: nothing was changed");
+        return Ok(Exit::Good);
+    }
+    for row in view.table(&layout).lines() {
+        session.console.say(row);
+    }
+    if adopted.is_empty() {
+        return Err(nobody(&view));
+    }
+    let mut plan = Plan::adopting(prefix, &selection, adopted).map_err(Failure::new)?;
+    plan.probe = args.plan.probe.resolve(plan.size())?;
+    let findings = preflight::check_adopted(&session.cluster, &plan).await?;
+    args.preflight.settle(&session, &findings)?;
+    if !args.adopt.yes {
+        ask(&session, &plan)?;
+    }
+    let (record, store) = match found {
+        Some((record, store)) => (RunRecord { plan, facts: findings.facts, ..record }, Some(store)),
+        None => {
+            let mut record = RunRecord::new(uuid::Uuid::new_v4().to_string(), wall_now(), plan);
+            record.facts = findings.facts;
+            (record, None)
+        }
+    };
+    let lock = session.lock(prefix, &record.run_id).await?;
+    let outcome = locked(&session, record, store, lock.holder()).await;
+    lock.release().await;
+    show(&session, &outcome?)?;
+    Ok(Exit::Good)
+}
+
+/// Remembers the VMs, then makes the probers.
+async fn locked(
+    session: &Session,
+    mut record: RunRecord,
+    store: Option<RunStore>,
+    holder: &str,
+) -> Result<RunRecord, Failure> {
+    let prefix = &record.plan.prefix;
+    let mut store = match store {
+        Some(mut store) => {
+            store.set_holder(holder);
+            store
+        }
+        None => session.cluster.begin_record(&record, Some(holder)).await.map_err(|trouble| {
+            if trouble.kind == Kind::AlreadyExists {
+                Failure::new(format!("another process has just set up run \"{prefix}\""))
+                    .hint(format!("see where it stands: kubectl bootstorm status --ns-prefix {prefix}"))
+            } else {
+                trouble.into()
+            }
+        })?,
+    };
+    store.save_adopted(&record).await?;
+    let progress = Progress::new(session.console);
+    let events = |event: &crate::phases::Event| progress.hear(event);
+    let made = setup::make_probers(&session.cluster, &record, &events).await;
+    progress.finish();
+    made?;
+    setup::close(&mut record, &mut store).await?;
+    Ok(record)
+}
+
+/// Fails when the run was set up with other VMs.
+fn check_same(record: &RunRecord, selection: &Selection, args: &SetupArgs) -> Result<(), Failure> {
+    let prefix = &record.plan.prefix;
+    let wanted = TemplateSource::Adopted { selection: selection.to_string() };
+    let probe = args.plan.probe.resolve(record.plan.size())?;
+    let mut failure = Failure::new(format!("run \"{prefix}\" was set up with other settings"));
+    if record.plan.template != wanted {
+        failure =
+            failure.because(format!("its VMs are {}, now they would be {wanted}", record.plan.template));
+    } else if record.setup.done && record.plan.probe != probe {
+        failure = failure.because(format!("--probe was {}, now it is {probe}", record.plan.probe));
+    } else {
+        return Ok(());
+    }
+    Err(failure
+        .hint("choose another name with --ns-prefix NAME")
+        .hint(format!("or end that run first: kubectl bootstorm cleanup --ns-prefix {prefix}")))
+}
+
+/// The lists to be shown, and the VMs to be adopted.
+fn sort(selection: &Selection, candidates: Vec<Candidate>) -> (Adoption, Vec<Adoptee>) {
+    let mut view = Adoption { selection: selection.to_string(), ..Adoption::default() };
+    let mut adopted = Vec::new();
+    for candidate in candidates {
+        let mut row = AdoptionRow {
+            namespace: candidate.target.namespace,
+            name: candidate.target.name,
+            run_strategy: candidate.setting.map(|setting| setting.to_string()),
+            power: candidate.power,
+            node: candidate.node,
+            guest_os: candidate.system,
+            warning: candidate.kept_by.map(|keeper| format!("{keeper} may undo what is done to it")),
+            reason: None,
+        };
+        match candidate.verdict {
+            Ok(adoptee) => {
+                adopted.push(adoptee);
+                view.adopted.push(row);
+            }
+            Err(reason) => {
+                row.reason = Some(reason);
+                view.excluded.push(row);
+            }
+        }
+    }
+    (view, adopted)
+}
+
+fn text(session: &Session, view: &Adoption, layout: &Layout) -> Result<String, Failure> {
+    let unwritable =
+        |error: crate::report::Unwritable| Failure::new("the list cannot be shown").because(error);
+    match session.output {
+        Output::Json => document::json(view).map_err(unwritable),
+        Output::Yaml => document::yaml(view).map_err(unwritable),
+        Output::Name => Ok(view.names()),
+        _ => Ok(view.table(layout)),
+    }
+}
+
+fn nobody(view: &Adoption) -> Failure {
+    let failure = Failure::new(format!("there is nothing to adopt among the {}", view.selection));
+    if view.excluded.is_empty() {
+        return failure
+            .hint("look into another namespace with --adopt-namespace NAME, or into all with -A")
+            .hint("see the labels of VMs: kubectl get vm -A --show-labels");
+    }
+    failure.because(format!("{} VMs are left alone, each for the reason above", view.excluded.len()))
+}
+
+fn ask(session: &Session, plan: &Plan) -> Result<(), Failure> {
+    let what = format!(
+        "{} VMs in {} namespaces on {}",
+        plan.size(),
+        adoption::namespaces(&plan.adopted),
+        session.cluster.server()
+    );
+    if !session.console.can_ask() {
+        return Err(Failure::usage(format!(
+            "the run would adopt {what}, and stop them all in its first phase"
+        ))
+        .because("it cannot ask, because there is no terminal")
+        .hint("pass --yes to adopt them, or --dry-run=client to see them"));
+    }
+    if session.console.confirm(&format!("Adopt {what}? They will all be stopped by the next command, stop."))
+    {
+        Ok(())
+    } else {
+        Err(Failure::new("nothing was adopted"))
+    }
+}
+
+fn show(session: &Session, record: &RunRecord) -> Result<(), Failure> {
+    let unwritable =
+        |error: crate::report::Unwritable| Failure::new("the setup cannot be shown").because(error);
+    let plan = &record.plan;
+    let text = match session.output {
+        Output::Json => document::json(record).map_err(unwritable)?,
+        Output::Yaml => document::yaml(record).map_err(unwritable)?,
+        Output::Name => plan
+            .targets()
+            .iter()
+            .map(|target| line(&format!("virtualmachine/{}", target.name)).into_owned() + "\n")
+            .collect(),
+        _ => format!(
+            "run {0} has adopted {1} VMs; nothing was done to them yet\n  VMs         {2}\n  probe       {3}\n  record      configmap/bootstorm-{0} in namespace {4}, which knows how they were\nnext: kubectl bootstorm stop --ns-prefix {0}\nend:  kubectl bootstorm cleanup --ns-prefix {0} gives them back as they were\n",
+            plan.prefix,
+            plan.size(),
+            line(&plan.template.to_string()),
+            plan.probe,
+            session.cluster.namespace(),
+        ),
+    };
+    session.console.data(&text)
+}

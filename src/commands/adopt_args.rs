@@ -1,0 +1,101 @@
+//! Flags that say which existing VMs a run adopts.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use crate::failure::Failure;
+use crate::plan::Selection;
+use crate::plan::prefix::dns_label_fault;
+use crate::plan::selection::MOST_LIST_BYTES;
+
+/// Flags that say which existing VMs a run adopts
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Adopting existing VMs")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
+pub struct AdoptArgs {
+    /// Storm on VMs that exist already instead of making some
+    ///
+    /// They are stopped by stop, started by storm, and given back by cleanup as they were: run strategy and power. They are
+    /// never created, labelled or deleted, and nothing is done to them before stop.
+    #[arg(
+        long,
+        conflicts_with_all = ["start", "end", "vm_name", "container_disk", "filename", "namespace_batch_size"]
+    )]
+    pub adopt: bool,
+    /// Adopt the VMs with these labels, for example tier=web
+    #[arg(short = 'l', long, value_name = "LABELS", requires = "adopt")]
+    pub selector: Option<String>,
+    /// Look for them in this namespace (can be repeated); default is the namespace of the record
+    #[arg(long, value_name = "NAME", requires = "adopt", conflicts_with = "all_namespaces")]
+    pub adopt_namespace: Vec<String>,
+    /// Look for them in all namespaces except those of the cluster itself
+    #[arg(short = 'A', long, requires = "adopt")]
+    pub all_namespaces: bool,
+    /// Adopt the VMs on a list with lines NAMESPACE/NAME; - reads standard input
+    #[arg(
+        long,
+        value_name = "LIST",
+        conflicts_with_all = ["selector", "adopt_namespace", "all_namespaces", "start", "end", "vm_name", "container_disk", "filename", "namespace_batch_size"]
+    )]
+    pub adopt_file: Option<PathBuf>,
+    /// Take VMs along that are off; the storm starts them, cleanup stops them again
+    #[arg(long)]
+    pub include_halted: bool,
+    /// Adopt without asking
+    #[arg(short, long)]
+    pub yes: bool,
+}
+
+impl AdoptArgs {
+    /// Whether VMs are to be adopted.
+    pub fn is_wanted(&self) -> bool {
+        self.adopt || self.adopt_file.is_some()
+    }
+
+    /// The VMs that are meant; `here` is the namespace of the record. Reads the list, sends nothing.
+    pub fn selection(&self, here: &str) -> Result<Selection, Failure> {
+        if let Some(path) = &self.adopt_file {
+            let name =
+                path.file_name().map_or_else(|| "-".into(), |name| name.to_string_lossy().into_owned());
+            return Selection::parse(&name, &read(path)?).map_err(|why| {
+                Failure::new(format!("{} is not a usable list of VMs", path.display()))
+                    .because(why)
+                    .hint("write one VM a line: NAMESPACE/NAME; # begins a comment")
+            });
+        }
+        let mut namespaces = self.adopt_namespace.clone();
+        let named = !namespaces.is_empty();
+        if !named && !self.all_namespaces {
+            namespaces.push(here.to_owned());
+        }
+        namespaces.sort_unstable();
+        namespaces.dedup();
+        for name in &namespaces {
+            if let Some(fault) = dns_label_fault(name) {
+                let shown = name.escape_debug();
+                return Err(Failure::usage(format!("--adopt-namespace `{shown}` is no namespace: {fault}")));
+            }
+        }
+        let selector = self.selector.clone().unwrap_or_default();
+        Ok(Selection::Label { selector: selector.trim().to_owned(), namespaces, named })
+    }
+}
+
+fn read(path: &Path) -> Result<String, Failure> {
+    let cannot = |why: &dyn std::fmt::Display| {
+        Failure::new(format!("the list of VMs {} cannot be read", path.display())).because(why)
+    };
+    let source: Box<dyn Read> = if path.as_os_str() == "-" {
+        Box::new(std::io::stdin())
+    } else {
+        Box::new(std::fs::File::open(path).map_err(|error| cannot(&error))?)
+    };
+    let mut bytes = Vec::new();
+    source.take(MOST_LIST_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(|error| cannot(&error))?;
+    if bytes.len() > MOST_LIST_BYTES {
+        return Err(cannot(&format!("it has more than {MOST_LIST_BYTES} bytes")));
+    }
+    String::from_utf8(bytes).map_err(|_| cannot(&"it is not UTF-8 text"))
+}

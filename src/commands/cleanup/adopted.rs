@@ -1,0 +1,144 @@
+//! Adopted VMs are given back before anything of the run is deleted.
+
+use std::time::Instant;
+
+use super::{CleanupArgs, GRACE, Output, Session, wording};
+use crate::cluster::lease::Held;
+use crate::cluster::names;
+use crate::cluster::store::{LoadError, RunStore};
+use crate::console::progress::Progress;
+use crate::failure::Failure;
+use crate::observe::clock::wall_now;
+use crate::phases::restore::{self, Order, RestoreError, Restored};
+use crate::plan::Target;
+use crate::record::RunRecord;
+use crate::report::printable;
+
+/// VMs named one by one before the rest is only counted.
+const NAMED: usize = 20;
+
+/// The record of a run whose VMs are adopted; nothing for other runs.
+///
+/// Fails when it cannot be read and VMs may have to be restored: only the record knows how they were.
+pub(super) async fn find(
+    session: &Session,
+    args: &CleanupArgs,
+) -> Result<Option<(RunRecord, RunStore)>, Failure> {
+    let prefix = &args.run.prefix;
+    let error = match session.cluster.load(prefix).await {
+        Ok(found) => return Ok(found.filter(|(record, _)| record.plan.is_adopted())),
+        Err(LoadError::Trouble(trouble)) => return Err(trouble.into()),
+        Err(LoadError::Codec(error)) => error,
+    };
+    let heads = session.cluster.heads(false).await?;
+    let is_changed =
+        |head: &crate::cluster::store::Head| head.facts.get(names::ADOPTED).is_some_and(|is| is == "changed");
+    if args.leave_adopted || !heads.iter().any(|head| head.prefix == *prefix && is_changed(head)) {
+        return Ok(None);
+    }
+    Err(Failure::new(format!("the record of run \"{prefix}\" cannot be read, and it has adopted VMs"))
+        .because(error)
+        .because("only the record knows which VMs were stopped, and how they were before")
+        .hint(format!("look at it: kubectl get configmap -l bootstorm.dev/run={prefix} -o yaml"))
+        .hint("a newer kubectl-bootstorm may be able to read it")
+        .hint("to delete it anyway, and leave the VMs as they are: --leave-adopted"))
+}
+
+/// How many VMs are given back, as part of a question.
+pub(super) fn question(args: &CleanupArgs, record: &RunRecord) -> String {
+    let count = restore::touched(record).len();
+    match (record.has_to_restore(), args.leave_adopted) {
+        (false, _) => String::new(),
+        (true, false) => format!("give {count} adopted VMs back as they were, then "),
+        (true, true) => format!("leave {count} adopted VMs as they are now, forget how they were, and "),
+    }
+}
+
+/// Says for a dry run which VMs would be restored.
+pub(super) fn announce(session: &Session, args: &CleanupArgs, record: &RunRecord) -> Result<(), Failure> {
+    if !record.has_to_restore() || args.leave_adopted {
+        return Ok(());
+    }
+    let verb = if session.output == Output::Name { "" } else { " would be restored" };
+    let line = |target: Target| {
+        format!("{}{verb}\n", printable(&format!("virtualmachine/{} -n {}", target.name, target.namespace)))
+    };
+    session.console.data(&restore::touched(record).into_iter().map(line).collect::<String>())
+}
+
+/// Gives the VMs back, unless that was done or is not wanted, and remembers it.
+pub(super) async fn restore(
+    session: &Session,
+    args: &CleanupArgs,
+    deadline: Instant,
+    lock: &Held,
+) -> Result<(), Failure> {
+    if args.leave_adopted {
+        return Ok(());
+    }
+    // The record may have changed between our first look and the lock.
+    let Some((mut record, mut store)) = find(session, args).await? else { return Ok(()) };
+    if !record.has_to_restore() {
+        return Ok(());
+    }
+    let progress = Progress::new(session.console);
+    let events = |event: &crate::phases::Event| progress.hear(event);
+    let (mut interrupt, mut lost, guard) = (session.interrupt.clone(), lock.guard(), lock.guard());
+    let order = Order { concurrency: args.concurrency, deadline };
+    let restoring = restore::run(&session.cluster, &record, order, &guard, &events);
+    let outcome = tokio::select! {
+        biased;
+        () = interrupt.wait() => {
+            Err(Failure::interrupted("interrupted; some adopted VMs may not be as they were yet")
+                .hint(wording::go_on(args)))
+        }
+        () = lost.lost() => {
+            Err(Failure::new("the lock on the run was lost; nothing was restored since then")
+                .hint(wording::go_on(args)))
+        }
+        outcome = tokio::time::timeout_at((deadline + GRACE).into(), restoring) => match outcome {
+            Ok(outcome) => outcome.map_err(|error| failed(error, args)),
+            Err(_) => Err(wording::out_of_time(args)),
+        },
+    };
+    progress.finish();
+    told(session, &outcome?);
+    record.restored = Some(wall_now());
+    store.set_holder(lock.holder());
+    Ok(store.save(&record, None).await?)
+}
+
+fn told(session: &Session, restored: &Restored) {
+    let count = restored.as_before;
+    let (vms, are) = if count == 1 { ("VM", "is as it was") } else { ("VMs", "are as they were") };
+    session.console.say(&format!("{count} adopted {vms} {are}"));
+    for (target, why) in restored.left.iter().take(NAMED) {
+        session.console.warn(&format!("{target} is left alone: {why}"));
+    }
+    if restored.left.len() > NAMED {
+        session.console.warn(&format!("{} more VMs are left alone", restored.left.len() - NAMED));
+    }
+}
+
+fn failed(error: RestoreError, args: &CleanupArgs) -> Failure {
+    let late = match error {
+        RestoreError::Trouble(trouble) => return Failure::from(trouble).hint(wording::go_on(args)),
+        RestoreError::Late(late) => late,
+    };
+    let (seconds, count) = (args.timeout.as_secs(), late.len());
+    let (vms, are) = if count == 1 { ("VM", "is not as it was") } else { ("VMs", "are not as they were") };
+    let mut failure = Failure::new(format!("{count} adopted {vms} {are} after {seconds}s"));
+    for (target, why) in late.iter().take(NAMED) {
+        failure = failure.because(format!("{target}: {why}"));
+    }
+    if count > NAMED {
+        failure = failure.because(format!("and {} more", count - NAMED));
+    }
+    if let Some((target, _)) = late.first() {
+        let Target { namespace, name } = target;
+        failure = failure.hint(format!("look at one: kubectl describe virtualmachine {name} -n {namespace}"));
+    }
+    failure
+        .hint(wording::go_on(args))
+        .hint("to leave them as they are now, and forget how they were: --leave-adopted")
+}

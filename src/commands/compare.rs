@@ -1,0 +1,155 @@
+//! `compare`: runs side by side.
+
+use std::path::Path;
+
+use clap::Args;
+
+use super::presentation::Output;
+use super::results;
+use super::session::{Context, Session};
+use super::threshold_args::FailIfArgs;
+use crate::cluster::Connection;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::record::{PhaseKind, PhaseName, RunRecord};
+use crate::report::compare::{CompareReport, Subject, refusal};
+use crate::report::thresholds::Expected;
+use crate::report::{Layout, Paint, ThresholdBlock, Unwritable};
+
+/// Compare runs: what differs between them, and by how much their times moved
+///
+/// A run is the name of one in the cluster (its prefix, or NAMESPACE/PREFIX), or saved results: run.json, a report as
+/// JSON or YAML, or a folder of results, those of virtbench too. Every other run is compared with the first: mean and
+/// percentiles of each phase with 99 % confidence intervals; VMs that did not arrive count as slower than all others. All
+/// storms of a run count. A single run with several storms is shown as the spread over them.
+#[derive(Debug, Clone, Args)]
+#[command(after_long_help = "\
+Examples:
+  # Two runs in the cluster
+  kubectl bootstorm compare monday friday
+
+  # A saved run against one in another namespace
+  kubectl bootstorm compare results/1-disk/20260304-100000_monday_1-50 perf/friday
+
+  # For a pipeline: exit code 4 where anything got slower by 10 % and more
+  kubectl bootstorm compare baseline.json friday --min-effect 10% --fail-if-worse")]
+pub struct CompareArgs {
+    /// Runs: names, NAMESPACE/NAME, files or folders; the first is the baseline
+    #[arg(required = true, value_name = "RUN")]
+    pub runs: Vec<String>,
+    /// Smallest change of a time that counts
+    #[arg(long, value_name = "PERCENT", default_value = "5%", value_parser = percent)]
+    pub min_effect: f64,
+    /// Exit with code 4 if any run is worse than the first
+    #[arg(long)]
+    pub fail_if_worse: bool,
+    /// Compare runs with different numbers of VMs too
+    #[arg(long)]
+    pub force: bool,
+    #[command(flatten)]
+    pub fail_if: FailIfArgs,
+}
+
+/// `5%` or `5`, as a share.
+fn percent(text: &str) -> Result<f64, String> {
+    let number = text.trim().trim_end_matches('%').trim_end();
+    let percent: Option<f64> = number.parse().ok();
+    percent
+        .filter(|percent| (0.0..1000.0).contains(percent))
+        .map(|percent| percent / 100.0)
+        .ok_or_else(|| "write it like 5%".to_owned())
+}
+
+/// Runs the command.
+pub async fn command(context: &Context, args: &CompareArgs) -> Result<Exit, Failure> {
+    if let Some(twice) = args.runs.iter().enumerate().find(|(at, run)| args.runs[..*at].contains(run)) {
+        return Err(Failure::usage(format!("{} is named twice", twice.1)));
+    }
+    let mut records = Vec::new();
+    for run in &args.runs {
+        records.push(load(context, args, run).await?);
+    }
+    let subjects: Vec<Subject<'_>> =
+        args.runs.iter().zip(&records).map(|(label, record)| Subject { label, record }).collect();
+    let several = records[0].phases.iter().filter(|phase| phase.name.kind == PhaseKind::Storm).count() > 1;
+    if subjects.len() == 1 && !several {
+        return Err(Failure::usage(format!("{} is one run with less than two storms", args.runs[0]))
+            .hint("name two runs, or repeat its storm: kubectl bootstorm stop, then storm"));
+    }
+    if let Some(refusal) = refusal(&subjects).filter(|_| !args.force) {
+        return Err(Failure::new(refusal).hint("to compare them all the same: --force"));
+    }
+    // Of a single run the run itself is judged, else every run but the baseline.
+    let judged = &subjects[usize::from(subjects.len() > 1)..];
+    for subject in judged {
+        let expected: Vec<Expected> = subject.record.phases.iter().map(Expected::from).collect();
+        args.fail_if.check(&expected, last(subject.record))?;
+    }
+    let mut report = CompareReport::of(&subjects, args.min_effect);
+    for subject in judged {
+        let blocks = args.fail_if.judge(subject.record, last(subject.record)).into_iter();
+        let of_run = |block| ThresholdBlock { run: Some(subject.label.to_owned()), ..block };
+        report.thresholds.extend(blocks.map(of_run));
+    }
+    show(context, &report)?;
+    for versus in &report.comparisons {
+        let differences: Vec<&str> = versus.differences.iter().map(|difference| difference.what).collect();
+        if !differences.is_empty() && !is_for_people(context) {
+            let (one, other) = (&versus.baseline, &versus.candidate);
+            let text = format!("{one} and {other} differ in more than time: {}", differences.join(", "));
+            context.console().warn(&text);
+        }
+    }
+    let crossed = report.thresholds.iter().any(|block| block.crossed);
+    Ok(if crossed || args.fail_if_worse && report.is_worse() { Exit::Threshold } else { Exit::Good })
+}
+
+/// The phase that thresholds without one are about.
+fn last(record: &RunRecord) -> Option<PhaseName> {
+    record.last_of(PhaseKind::Storm).or(record.last_phase()).map(|phase| phase.name)
+}
+
+/// Loads a run from where its name leads: what exists as a file is a file.
+async fn load(context: &Context, args: &CompareArgs, run: &str) -> Result<RunRecord, Failure> {
+    let path = Path::new(run);
+    let is_file = path.exists() || path.extension().is_some_and(|extension| extension == "json");
+    if is_file {
+        let document = results::read(path)?;
+        args.fail_if.check_spread(&document)?;
+        return Ok(document.run().into_owned());
+    }
+    let mut connection = Connection::from(&context.connection);
+    let prefix = match run.split_once('/') {
+        Some((namespace, prefix)) if !namespace.is_empty() && !prefix.contains('/') => {
+            connection.namespace = Some(namespace.to_owned());
+            prefix
+        }
+        Some(_) => return Err(Failure::new(format!("there is no file or folder {run}"))),
+        None => run,
+    };
+    let session: Session = context.connect_with(&connection).await?;
+    Ok(session.load(prefix).await?.0)
+}
+
+fn is_for_people(context: &Context) -> bool {
+    matches!(context.presentation.output, Output::Table | Output::Wide)
+}
+
+fn show(context: &Context, report: &CompareReport) -> Result<(), Failure> {
+    let console = context.console();
+    let layout = Layout {
+        width: console.width(),
+        wide: context.presentation.output == Output::Wide,
+        title: true,
+        headers: !context.presentation.no_headers,
+        paint: if console.paints_stdout() { Paint::Ansi } else { Paint::Plain },
+    };
+    let unwritable = |error: Unwritable| Failure::new("the comparison cannot be shown").because(error);
+    let text = match context.presentation.output {
+        Output::Json => report.json().map_err(unwritable)?,
+        Output::Yaml => report.yaml().map_err(unwritable)?,
+        Output::Name => report.names(),
+        _ => report.table(&layout),
+    };
+    console.data(&text)
+}

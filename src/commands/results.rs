@@ -1,0 +1,144 @@
+//! Where results are read from: a file, a folder, or standard input.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+
+use crate::failure::Failure;
+use crate::report::read::{self, Document, MOST_BYTES, Unreadable, legacy};
+
+/// The file that `--save-results` writes beside the others.
+const RUN: &str = "run.json";
+/// How deep a folder is searched for results: storage, disks, run.
+const DEPTH: usize = 3;
+/// The most folders that are looked into.
+const MOST_FOLDERS: usize = 10_000;
+
+/// Reads results from a file, from a folder of saved results, or from standard input (`-`).
+///
+/// Fails when there are none, when a folder holds several, or when they cannot be read.
+pub fn read(from: &Path) -> Result<Document, Failure> {
+    if from == Path::new("-") {
+        let bytes = limited(io::stdin().lock()).map_err(|error| unreadable("standard input", error))?;
+        return read::document(&bytes).map_err(|error| refused("standard input", &error));
+    }
+    let kind = std::fs::metadata(from).map_err(|error| unreadable(&from.display().to_string(), error))?;
+    if kind.is_dir() {
+        return of_folder(&only(from)?);
+    }
+    let name = from.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let is_detail = legacy::is_detail(name);
+    match from.parent().filter(|_| is_detail) {
+        Some(folder) if folder == Path::new("") => of_origin(Path::new(".")),
+        Some(folder) => of_origin(folder),
+        None => of_file(from),
+    }
+}
+
+fn of_folder(folder: &Path) -> Result<Document, Failure> {
+    let run = folder.join(RUN);
+    if run.is_file() { of_file(&run) } else { of_origin(folder) }
+}
+
+fn of_file(path: &Path) -> Result<Document, Failure> {
+    let shown = path.display().to_string();
+    let bytes = File::open(path).and_then(limited).map_err(|error| unreadable(&shown, error))?;
+    read::document(&bytes).map_err(|error| refused(&shown, &error))
+}
+
+/// Reads the files of the origin tool.
+fn of_origin(folder: &Path) -> Result<Document, Failure> {
+    let shown = folder.display().to_string();
+    let mut files = BTreeMap::new();
+    let mut modified = Timestamp::UNIX_EPOCH;
+    for name in legacy::names() {
+        let file = match File::open(folder.join(&name)) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(unreadable(&shown, error)),
+        };
+        if let Ok(time) = file.metadata().and_then(|facts| facts.modified()) {
+            modified = modified.max(Timestamp::try_from(time).unwrap_or(modified));
+        }
+        let bytes = limited(file).map_err(|error| unreadable(&shown, error))?;
+        if bytes.len() as u64 > MOST_BYTES {
+            return Err(refused(&format!("{shown}/{name}"), &Unreadable::TooLarge));
+        }
+        files.insert(name, bytes);
+    }
+    // Of a relative path such as `.`, too, the folder's own name is wanted.
+    let whole = folder.canonicalize().unwrap_or_else(|_| folder.to_path_buf());
+    let name = whole.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let report = legacy::report(&name, &files, modified).map_err(|error| refused(&shown, &error))?;
+    Ok(Document::Report(Box::new(report)))
+}
+
+/// The one folder with results in or below this one.
+fn only(folder: &Path) -> Result<PathBuf, Failure> {
+    let shown = folder.display();
+    let found = with_results(folder).map_err(|error| unreadable(&shown.to_string(), error))?;
+    match found.as_slice() {
+        [only] => Ok(only.clone()),
+        [] => Err(Failure::new(format!("there are no results in {shown}"))
+            .because(format!("neither {RUN} nor result files of the origin tool are there"))
+            .hint("save some: kubectl bootstorm report --save-results")),
+        [.., newest] => {
+            let mut failure = Failure::new(format!("{shown} holds the results of {} runs", found.len()));
+            for folder in found.iter().rev().take(5) {
+                failure = failure.because(folder.display().to_string());
+            }
+            Err(failure.hint(format!("choose one: kubectl bootstorm report --from {}", newest.display())))
+        }
+    }
+}
+
+/// Folders with results, in the order of their names: the oldest first, as they begin with the time.
+fn with_results(top: &Path) -> io::Result<Vec<PathBuf>> {
+    let (mut found, mut looked) = (Vec::new(), 0);
+    let mut waiting = vec![(top.to_path_buf(), 0)];
+    while let Some((folder, depth)) = waiting.pop() {
+        looked += 1;
+        let (mut has_results, mut below) = (false, Vec::new());
+        for entry in std::fs::read_dir(&folder)? {
+            let entry = entry?;
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            has_results |= name == RUN || legacy::is_detail(&name);
+            if depth < DEPTH && entry.file_type()?.is_dir() {
+                below.push((entry.path(), depth + 1));
+            }
+        }
+        if has_results {
+            found.push(folder);
+        } else if looked + waiting.len() < MOST_FOLDERS {
+            waiting.extend(below);
+        }
+    }
+    found.sort_by(|a, b| a.file_name().cmp(&b.file_name()));
+    Ok(found)
+}
+
+/// Reads one byte more than is allowed at most, so that too much is noticed.
+fn limited(source: impl Read) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    source.take(MOST_BYTES + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn unreadable(place: &str, error: io::Error) -> Failure {
+    Failure::new(format!("{place} cannot be read")).because(error)
+}
+
+fn refused(place: &str, error: &Unreadable) -> Failure {
+    let failure = Failure::new(format!("{place} cannot be read")).because(error);
+    match error {
+        Unreadable::Newer { .. } => failure.hint("update kubectl-bootstorm"),
+        Unreadable::Foreign => {
+            failure.hint("wanted: run.json, a report as JSON or YAML, or a folder of saved results")
+        }
+        _ => failure,
+    }
+}

@@ -1,0 +1,90 @@
+//! The flag that makes a run a failure: thresholds, checked before any work and judged at the end.
+
+use clap::Args;
+
+use super::presentation::Output;
+use super::show::Screen;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::observe::Milestone;
+use crate::plan::Plan;
+use crate::record::{PhaseKind, PhaseName, RunRecord};
+use crate::report::ThresholdBlock;
+use crate::report::read::Document;
+use crate::report::thresholds::{self, Expected, Missing};
+use crate::stats::Threshold;
+
+/// The flag that makes a run a failure
+#[derive(Debug, Clone, Default, Args)]
+pub struct FailIfArgs {
+    /// Fail with exit code 4 if this holds, like 'storm.running.p95>60s' or 'failed>1%' (can be repeated)
+    ///
+    /// PHASE.MILESTONE.STATISTIC>TIME: phases are create, stop, storm (the last one) or storm-2, and the one that is judged
+    /// when left out; storm/create divides one by the other. Statistics are min, mean, stddev, max, p95 and the like, and
+    /// t95: the time until 95 % of the VMs are there. running..reachable is a stage. Counts are failed, timed-out, excluded,
+    /// pending, reached and outliers, as numbers or percent; skew and duration are about the phase. What is not reached
+    /// breaks every upper limit
+    #[arg(long, value_name = "CONDITION")]
+    pub fail_if: Vec<Threshold>,
+}
+
+impl FailIfArgs {
+    /// Checks that everything that is asked for will be measured, before any work is done.
+    ///
+    /// Fails as wrong usage, and says what is known.
+    pub fn check(&self, expected: &[Expected], judged: Option<PhaseName>) -> Result<(), Failure> {
+        thresholds::check(&self.fail_if, expected, judged).map_err(|fault| {
+            Failure::usage(fault).hint("kubectl bootstorm report --help shows how it is written")
+        })
+    }
+
+    /// Checks that saved results hold what is asked for: other tools do not say when each request was sent.
+    pub fn check_spread(&self, document: &Document) -> Result<(), Failure> {
+        let unspread = document.unspread();
+        let wants = self.fail_if.iter().find(|threshold| !unspread.is_empty() && threshold.needs_spread());
+        wants.map_or(Ok(()), |threshold| {
+            Err(Failure::usage(format!(
+                "--fail-if '{}': these results do not say when each request was sent",
+                threshold.text
+            )))
+        })
+    }
+
+    /// The same for a phase that is about to be run, in a run with a record.
+    pub fn check_before(&self, record: &RunRecord, next: PhaseName) -> Result<(), Failure> {
+        let mut expected: Vec<Expected> = record.phases.iter().map(Expected::from).collect();
+        if record.phase(next).is_none() {
+            expected.push(will_be(&record.plan, next));
+        }
+        self.check(&expected, Some(next))
+    }
+
+    /// The thresholds with their values; `judged` is the phase of those that name none.
+    pub fn judge(&self, record: &RunRecord, judged: Option<PhaseName>) -> Vec<ThresholdBlock> {
+        thresholds::judge(&self.fail_if, record, judged)
+    }
+
+    /// The exit code with the thresholds taken into account: a crossed one wins over VMs that missed their goal.
+    ///
+    /// Says which ones were crossed where the format of the result is not for people, who have seen it there.
+    pub fn exit(&self, screen: impl Into<Screen>, blocks: &[ThresholdBlock], otherwise: Exit) -> Exit {
+        let screen = screen.into();
+        let crossed: Vec<&ThresholdBlock> = blocks.iter().filter(|block| block.crossed).collect();
+        if !matches!(screen.output, Output::Table | Output::Wide | Output::Markdown) {
+            for block in &crossed {
+                let value = block.value.map_or_else(
+                    || block.missing.unwrap_or(Missing::Unknown).word().to_owned(),
+                    |value| format!("{value:.2}"),
+                );
+                screen.console.say(&format!("threshold crossed: {} (it is {value})", block.condition));
+            }
+        }
+        if crossed.is_empty() { otherwise } else { otherwise.max(Exit::Threshold) }
+    }
+}
+
+/// A phase of a plan that has not begun.
+pub fn will_be(plan: &Plan, name: PhaseName) -> Expected {
+    let probed = plan.probe.deciding().is_some() && name.kind != PhaseKind::Stop;
+    Expected { name, goal: if probed { Milestone::Reachable } else { name.kind.goal() } }
+}

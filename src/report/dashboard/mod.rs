@@ -1,0 +1,244 @@
+//! The dashboard: one offline HTML page out of many saved runs, ours and those of the Python tool behind the guide.
+//!
+//! Pure: the command walks the folders and hands over what it read. A file that cannot be understood is named on the
+//! page and left out; it never ends the work.
+
+mod charts;
+mod data;
+mod groups;
+mod notes;
+mod origin;
+mod ours;
+mod page;
+mod place;
+mod saved;
+mod tables;
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+
+pub use notes::Notes;
+pub use saved::{Saved, Tool};
+
+use place::Place;
+
+/// Name of the page that lies beside a saved run.
+const PAGE: &str = "report.html";
+/// VMs whose times are kept, over all runs; a page must stay small.
+const MOST_ROWS: usize = 150_000;
+
+/// A folder of saved results, as read
+#[derive(Debug, Clone, Default)]
+pub struct Folder {
+    /// Path below the base folder, with forward slashes.
+    pub path: String,
+    /// Names of all files in it.
+    pub names: Vec<String>,
+    /// Content of the files that [`Dashboard::wanted`] named, or why one could not be read.
+    pub files: Vec<(String, Result<Vec<u8>, String>)>,
+}
+
+/// A file or folder that was left out, and why
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Skipped {
+    /// Path below the base folder.
+    pub path: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// What a dashboard shows
+#[derive(Debug, Clone)]
+pub struct Dashboard {
+    /// When it is made.
+    now: Timestamp,
+    /// How many days back it looks.
+    days: u32,
+    /// Where the results came from, for the reader.
+    source: String,
+    /// The runs, in no order yet.
+    runs: Vec<Saved>,
+    /// Folders of runs that are too old.
+    older: usize,
+    /// What was left out.
+    skipped: Vec<Skipped>,
+    /// Facts about the cluster that somebody wrote down.
+    cluster: Option<Notes>,
+    /// Results that somebody wrote down.
+    manual: Option<Notes>,
+}
+
+impl Dashboard {
+    /// An empty dashboard that looks so many days back.
+    pub fn new(now: Timestamp, days: u32, source: String) -> Self {
+        Self {
+            now,
+            days,
+            source,
+            runs: Vec::new(),
+            older: 0,
+            skipped: Vec::new(),
+            cluster: None,
+            manual: None,
+        }
+    }
+
+    /// The files of a folder that are worth reading, given the names of all of them; none for a run that is too old.
+    ///
+    /// Other JSON files are noted as foreign.
+    pub fn wanted(&mut self, path: &str, names: &[String]) -> Vec<String> {
+        let has = |name: &str| names.iter().any(|known| known == name);
+        let ours = has(ours::FILE);
+        let wanted: Vec<String> = if ours {
+            vec![ours::FILE.to_owned()]
+        } else {
+            origin::FILES.iter().filter(|name| has(name)).map(|name| (*name).to_owned()).collect()
+        };
+        let known = |name: &str| name == ours::FILE || origin::FILES.contains(&name);
+        for name in names.iter().filter(|name| is_json(name) && !known(name)) {
+            self.skip(join(path, name), "not a result of a boot storm");
+        }
+        // A folder's time may be local: a day more, and the time inside of the file decides.
+        let limit = self.limit() - SignedDuration::from_hours(24);
+        if !wanted.is_empty() && Place::of(path).began.is_some_and(|began| began < limit) {
+            self.older += 1;
+            return Vec::new();
+        }
+        wanted
+    }
+
+    /// Adds a folder that was read.
+    pub fn add(&mut self, folder: &Folder) {
+        let mut files: BTreeMap<&str, &[u8]> = BTreeMap::new();
+        for (name, content) in &folder.files {
+            match content {
+                Ok(bytes) => {
+                    files.insert(name, bytes);
+                }
+                Err(reason) => self.skip(join(&folder.path, name), reason),
+            }
+        }
+        let has_page = folder.names.iter().any(|name| name == PAGE);
+        let found = match files.get(ours::FILE) {
+            Some(bytes) => match ours::read(&folder.path, bytes) {
+                Ok(runs) if runs.is_empty() => {
+                    self.skip(join(&folder.path, ours::FILE), "nothing was measured in it");
+                    Vec::new()
+                }
+                Ok(runs) => runs,
+                Err(reason) => {
+                    self.skip(join(&folder.path, ours::FILE), &reason);
+                    Vec::new()
+                }
+            },
+            None => {
+                let found = origin::read(&folder.path, &files);
+                for (name, reason) in found.skipped {
+                    let path = if name == folder.path { name } else { join(&folder.path, &name) };
+                    self.skip(path, &reason);
+                }
+                found.saved.into_iter().collect()
+            }
+        };
+        let limit = self.limit();
+        for mut saved in found {
+            if saved.began < limit {
+                self.older += 1;
+                continue;
+            }
+            saved.has_page = has_page;
+            self.runs.push(saved);
+        }
+    }
+
+    /// Notes a file or folder that is left out.
+    pub fn skip(&mut self, path: String, reason: &str) {
+        self.skipped.push(Skipped { path, reason: reason.to_owned() });
+    }
+
+    /// Adds facts about the cluster, from a file such as `cluster_info.yaml`. Fails when it is no such file.
+    pub fn describe_cluster(&mut self, text: &str) -> Result<(), String> {
+        self.cluster = Some(Notes::cluster(text)?);
+        Ok(())
+    }
+
+    /// Adds results that somebody wrote down, from a file such as `manual_results.yaml`. Fails when it is no such file.
+    pub fn add_manual_results(&mut self, text: &str) -> Result<(), String> {
+        self.manual = Some(Notes::manual(text)?);
+        Ok(())
+    }
+
+    /// What was left out so far.
+    pub fn skipped(&self) -> &[Skipped] {
+        &self.skipped
+    }
+
+    /// How many runs there are to show.
+    pub fn len(&self) -> usize {
+        self.runs.len()
+    }
+
+    /// Whether there is no run to show.
+    pub fn is_empty(&self) -> bool {
+        self.runs.is_empty()
+    }
+
+    /// How many runs are too old to be shown.
+    pub fn older(&self) -> usize {
+        self.older
+    }
+
+    /// The page.
+    pub fn html(mut self) -> String {
+        self.settle();
+        page::write(&self)
+    }
+
+    fn limit(&self) -> Timestamp {
+        self.now - SignedDuration::from_hours(24 * i64::from(self.days))
+    }
+
+    /// Brings the runs into order, keeps each one once, and drops times per VM that do not fit.
+    fn settle(&mut self) {
+        self.runs.sort_by(|a, b| a.began.cmp(&b.began).then_with(|| a.path.cmp(&b.path)));
+        let mut seen = std::collections::BTreeSet::new();
+        let stormed: std::collections::BTreeSet<String> = (self.runs.iter())
+            .filter(|saved| saved.storm.is_some())
+            .filter_map(|saved| saved.run_id.clone())
+            .collect();
+        // The same run may be saved after its creation, and again with each storm; what was saved last is complete.
+        let mut kept: Vec<Saved> = Vec::new();
+        for saved in std::mem::take(&mut self.runs).into_iter().rev() {
+            let is_new = saved.run_id.as_ref().is_none_or(|id| {
+                let superseded = saved.storm.is_none() && stormed.contains(id);
+                !superseded && seen.insert((id.clone(), saved.storm_number))
+            });
+            if is_new {
+                kept.push(saved);
+            }
+        }
+        let mut room = MOST_ROWS;
+        for saved in &mut kept {
+            let rows = saved.rows.as_ref().map_or(0, saved::Rows::len);
+            if rows > room {
+                saved.rows = None;
+            } else {
+                room -= rows;
+            }
+        }
+        kept.reverse();
+        self.runs = kept;
+    }
+}
+
+fn is_json(name: &str) -> bool {
+    std::path::Path::new(name).extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"))
+}
+
+fn join(path: &str, name: &str) -> String {
+    if path.is_empty() { name.to_owned() } else { format!("{path}/{name}") }
+}
+
+#[cfg(test)]
+mod tests;

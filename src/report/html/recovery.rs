@@ -1,0 +1,64 @@
+//! The recovery curves: what share was back, so many seconds after the first request.
+
+use super::chart::steps::{self, Crowd};
+use super::chart::{self, Axis, Frame, Plot, Size};
+use super::grid;
+use super::markup::Markup;
+use super::subject::Subjects;
+use super::words;
+
+/// Writes the section.
+pub(super) fn write(body: &mut Markup, subjects: &Subjects<'_>) {
+    let Some(main) = subjects.main() else { return };
+    body.open("section", &[("id", "recovery")]).leaf("h2", &[], "Recovery");
+    let crowds: Vec<Crowd> = subjects
+        .iter()
+        .map(|subject| Crowd {
+            class: subject.role.class(),
+            label: subject.label(),
+            arrivals: subject.arrivals(),
+        })
+        .collect();
+    let last = crowds.iter().filter_map(|crowd| crowd.arrivals.max()).fold(0.0, f64::max);
+    if last > 0.0 {
+        legend(body, &crowds);
+        let label = format!("Share of the VMs that are {} over time, in percent", main.phase.goal);
+        chart::draw(body, true, &label, |size| {
+            let mut plot = Plot::new(&Frame {
+                size,
+                height: if size == Size::Full { 320.0 } else { 260.0 },
+                x: Axis { top: last * 1.02, title: "seconds after the first request" },
+                y: Axis { top: 100.0, title: "% of the VMs" },
+                x_ticks: true,
+            });
+            steps::level(&mut plot, 95.0);
+            steps::write(&mut plot, &crowds, "after the first request");
+            plot.finish()
+        });
+    } else {
+        body.leaf("p", &[("class", "empty")], &format!("No VM was {} in this phase.", main.phase.goal));
+    }
+    levels(body, subjects);
+    body.close("section");
+}
+
+pub(super) fn legend(body: &mut Markup, crowds: &[Crowd]) {
+    let entries: Vec<(&str, &str)> = crowds.iter().map(|crowd| (crowd.class, crowd.label.as_str())).collect();
+    chart::legend(body, &entries);
+}
+
+/// When shares of the VMs were back, in words and figures.
+fn levels(body: &mut Markup, subjects: &Subjects<'_>) {
+    let caption = "Seconds from the first request until a share of the VMs had arrived";
+    grid::open(body, caption, &["Phase", "Goal", "50 %", "90 %", "95 %", "99 %", "everyone"], 2);
+    for subject in subjects.iter() {
+        let recovery = &subject.phase.recovery;
+        body.open("tr", &[]).leaf("th", &[("scope", "row")], &subject.label());
+        body.leaf("td", &[("class", "word")], subject.phase.goal.word());
+        for quantile in [recovery.t50, recovery.t90, recovery.t95, recovery.t99, recovery.t100] {
+            body.leaf("td", &[], &words::quantile_number(quantile));
+        }
+        body.close("tr");
+    }
+    grid::close(body);
+}

@@ -1,0 +1,71 @@
+//! The answer first: how good the storm was, and why.
+
+use super::markup::Markup;
+use super::subject::{Role, Subjects};
+use super::words;
+use crate::record::PhaseState;
+use crate::report::Report;
+
+/// Writes the verdict, or what there is to say instead.
+pub(super) fn write(body: &mut Markup, report: &Report, subjects: &Subjects<'_>) {
+    let (class, word, reason) = match &report.comparison {
+        Some(compared) => match (&compared.verdict, &compared.unjudged) {
+            (Some(verdict), _) => (verdict.grade.word(), verdict.grade.word(), verdict.reason.clone()),
+            (None, why) => ("none", "no verdict", why.clone().unwrap_or_default()),
+        },
+        None => ("none", "no verdict", no_storm(report)),
+    };
+    body.open("section", &[("class", &format!("verdict {class}")), ("aria-label", "Verdict")]);
+    body.leaf("p", &[("class", "grade")], word);
+    body.open("div", &[]);
+    body.leaf("p", &[("class", "reason")], &sentence(&reason));
+    for note in notes(report, subjects) {
+        body.leaf("p", &[("class", "note")], &note);
+    }
+    body.close("div").close("section");
+}
+
+fn no_storm(report: &Report) -> String {
+    if report.phases.is_empty() {
+        return "Nothing was measured yet: no VM has been created".to_owned();
+    }
+    "There is no storm to judge yet".to_owned()
+}
+
+/// What a reader must know before believing the figures.
+fn notes(report: &Report, subjects: &Subjects<'_>) -> Vec<String> {
+    let mut notes = Vec::new();
+    if !report.setup.done {
+        notes.push("The setup of this run is not complete.".to_owned());
+    }
+    for phase in report.phases.iter().filter(|phase| !phase.is_done()) {
+        let how = if phase.state == PhaseState::Open {
+            "is still running, or was killed"
+        } else {
+            "was interrupted"
+        };
+        let pending = words::count(phase.counts.pending, "VM");
+        notes.push(format!(
+            "{} {how}: {pending} undecided. The figures are what was measured until then.",
+            phase.name
+        ));
+    }
+    if let Some(storm) = subjects.role(Role::Storm) {
+        let excluded = storm.phase.counts.excluded;
+        if excluded > 0 {
+            let (vms, they) = (words::count(excluded, "VM"), if excluded == 1 { "it" } else { "they" });
+            notes.push(format!(
+                "{vms} took no part in {}, because {they} could not be stopped before.",
+                storm.phase.name
+            ));
+        }
+    }
+    notes
+}
+
+/// A sentence with a capital and a full stop.
+fn sentence(text: &str) -> String {
+    let mut characters = text.chars();
+    let first: String = characters.next().map(char::to_uppercase).into_iter().flatten().collect();
+    format!("{first}{}.", characters.as_str().trim_end_matches('.'))
+}

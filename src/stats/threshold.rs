@@ -1,0 +1,366 @@
+//! Thresholds: a condition on a figure of a run that makes it a failure.
+//!
+//! `storm.running.p95>60s`, `failed>1%`, `storm/create.running.mean>2`: the condition says when the run is *bad*. A
+//! figure that was not reached is larger than every limit. A figure that does not exist, like the standard deviation of
+//! one VM, breaks its threshold whatever the limit is: a gate that could not be measured is not passed.
+
+mod grammar;
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::observe::{Milestone, Offset, Outcome, Timeline};
+
+use super::{Curve, Level, Outliers, Quantile, Sample};
+
+/// The kinds of phases, as thresholds name them
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum PhaseWord {
+    /// The baseline.
+    Create,
+    /// A stop.
+    Stop,
+    /// A storm.
+    Storm,
+}
+
+/// A phase as a threshold names it: `storm`, the last one, or `storm-2`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Place {
+    /// The kind.
+    pub kind: PhaseWord,
+    /// Which of that kind; the last one when absent.
+    pub number: Option<u32>,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let word = match self.kind {
+            PhaseWord::Create => "create",
+            PhaseWord::Stop => "stop",
+            PhaseWord::Storm => "storm",
+        };
+        match self.number {
+            None => f.write_str(word),
+            Some(number) => write!(f, "{word}-{number}"),
+        }
+    }
+}
+
+/// What a time is the time of
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Span {
+    /// From the request to the goal of the phase.
+    Goal,
+    /// From the request to a milestone.
+    To(Milestone),
+    /// From one milestone to another, over the VMs that passed both.
+    Between(Milestone, Milestone),
+}
+
+/// A statistic of times
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Statistic {
+    /// Smallest.
+    Min,
+    /// Mean of those that arrived.
+    Mean,
+    /// Standard deviation of those that arrived.
+    Stddev,
+    /// Largest of those that arrived.
+    Max,
+    /// Percentile over all, with missing values.
+    Percentile(Level),
+    /// From the phase's first request until this share of the VMs is there.
+    Recovery(Level),
+}
+
+/// A number of VMs
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Count {
+    /// Failed or timed out.
+    Failed,
+    /// Timed out.
+    TimedOut,
+    /// Did not take part.
+    Excluded,
+    /// Not decided.
+    Pending,
+    /// Reached the goal.
+    Reached,
+    /// Stand out (see [`Outliers`]).
+    Outliers,
+}
+
+/// A figure of a phase
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Figure {
+    /// A statistic of the VMs' times.
+    Time(Span, Statistic),
+    /// A number of VMs.
+    Vms(Count),
+    /// First to last request.
+    Skew,
+    /// Beginning to end of the phase.
+    Duration,
+}
+
+/// How a value must lie to the limit to break the threshold
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Operator {
+    /// `>`
+    Above,
+    /// `>=`
+    AtLeast,
+    /// `<`
+    Below,
+    /// `<=`
+    AtMost,
+}
+
+/// What a limit is measured in
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Unit {
+    /// Seconds.
+    Seconds,
+    /// One phase's seconds ÷ another's.
+    Ratio,
+    /// A number of VMs.
+    Vms,
+    /// Percent of the VMs.
+    Percent,
+}
+
+/// A condition that makes a run a failure
+#[derive(Debug, Clone, PartialEq)]
+pub struct Threshold {
+    /// As the user wrote it.
+    pub text: String,
+    /// The phase; the one that was just run, or is judged, when absent.
+    pub place: Option<Place>,
+    /// The phase that it is divided by.
+    pub against: Option<Place>,
+    /// The figure.
+    pub figure: Figure,
+    /// The comparison.
+    pub operator: Operator,
+    /// The limit.
+    pub limit: f64,
+    /// What the limit is measured in.
+    pub unit: Unit,
+}
+
+/// What a threshold is judged by
+#[derive(Debug, Clone, Copy)]
+pub struct Facts<'a> {
+    /// The phase's timelines.
+    pub timelines: &'a [Timeline],
+    /// Its goal.
+    pub goal: Milestone,
+    /// When it ended.
+    pub ended: Option<Offset>,
+}
+
+/// The value of a figure
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Value {
+    /// It is known.
+    Known(f64),
+    /// Too few VMs arrived: larger than any number.
+    NotReached,
+    /// There is none.
+    Unknown,
+}
+
+impl Threshold {
+    /// The value in a phase, divided by that of another one where the threshold asks for it.
+    pub fn value(&self, phase: &Facts<'_>, against: Option<&Facts<'_>>) -> Value {
+        let value = value(self.figure, phase);
+        if let (Unit::Percent, Figure::Vms(count), Value::Known(vms)) = (self.unit, self.figure, value) {
+            let excluded = phase.timelines.iter().filter(|t| t.outcome == Outcome::Excluded).count();
+            let of = if count == Count::Excluded {
+                phase.timelines.len()
+            } else {
+                phase.timelines.len() - excluded
+            };
+            return if of == 0 { Value::Unknown } else { Value::Known(vms * 100.0 / of as f64) };
+        }
+        let Some(against) = against else { return value };
+        match (value, self::value(self.figure, against)) {
+            (Value::Known(value), Value::Known(base)) if base > 0.0 => Value::Known(value / base),
+            (Value::NotReached, Value::Known(_)) => Value::NotReached,
+            _ => Value::Unknown,
+        }
+    }
+
+    /// Whether a value breaks the threshold.
+    pub fn is_crossed(&self, value: Value) -> bool {
+        let value = match value {
+            Value::Known(value) => value,
+            Value::NotReached => f64::INFINITY,
+            Value::Unknown => return true,
+        };
+        match self.operator {
+            Operator::Above => value > self.limit,
+            Operator::AtLeast => value >= self.limit,
+            Operator::Below => value < self.limit,
+            Operator::AtMost => value <= self.limit,
+        }
+    }
+
+    /// Whether it has to be known when each request was sent.
+    pub fn needs_spread(&self) -> bool {
+        matches!(self.figure, Figure::Skew | Figure::Time(_, Statistic::Recovery(_)))
+    }
+
+    /// The milestones that it needs to be measured.
+    pub fn milestones(&self) -> Vec<Milestone> {
+        match self.figure {
+            Figure::Time(Span::To(milestone), _) => vec![milestone],
+            Figure::Time(Span::Between(from, to), _) => vec![from, to],
+            _ => Vec::new(),
+        }
+    }
+}
+
+fn value(figure: Figure, phase: &Facts<'_>) -> Value {
+    match figure {
+        Figure::Vms(count) => Value::Known(vms(count, phase) as f64),
+        Figure::Skew => {
+            let requested = phase.timelines.iter().filter_map(|timeline| timeline.at(Milestone::Requested));
+            let (first, last) = (requested.clone().min(), requested.max());
+            known(first.zip(last).map(|(first, last)| last.since(first).seconds()))
+        }
+        // A phase that is not over takes as long as one likes.
+        Figure::Duration => phase.ended.map_or(Value::NotReached, |ended| Value::Known(ended.seconds())),
+        Figure::Time(span, Statistic::Recovery(level)) => {
+            let milestone = if let Span::To(milestone) = span { milestone } else { phase.goal };
+            reached(Curve::of(phase.timelines, milestone, phase.goal).time_to(level))
+        }
+        Figure::Time(span, statistic) => of_sample(&sample(span, phase), statistic),
+    }
+}
+
+fn sample(span: Span, phase: &Facts<'_>) -> Sample {
+    match span {
+        Span::Goal => Sample::to_milestone(phase.timelines, phase.goal, phase.goal),
+        Span::To(milestone) => Sample::to_milestone(phase.timelines, milestone, phase.goal),
+        Span::Between(from, to) => {
+            let participants =
+                phase.timelines.iter().filter(|timeline| timeline.outcome != Outcome::Excluded);
+            let lengths = participants
+                .filter_map(|timeline| Some(timeline.at(to)?.since(timeline.at(from)?).seconds().max(0.0)));
+            Sample::new(lengths, 0)
+        }
+    }
+}
+
+fn of_sample(sample: &Sample, statistic: Statistic) -> Value {
+    if sample.arrived() == 0 && sample.missing() > 0 {
+        return Value::NotReached;
+    }
+    match statistic {
+        Statistic::Min => known(sample.min()),
+        Statistic::Mean => known(sample.mean()),
+        Statistic::Stddev => known(sample.stddev()),
+        Statistic::Max => known(sample.max()),
+        Statistic::Percentile(_) | Statistic::Recovery(_) if sample.n() == 0 => Value::Unknown,
+        Statistic::Percentile(level) | Statistic::Recovery(level) => reached(Quantile::of(sample, level)),
+    }
+}
+
+fn vms(count: Count, phase: &Facts<'_>) -> usize {
+    let ended = |outcome| phase.timelines.iter().filter(|timeline| timeline.outcome == outcome).count();
+    match count {
+        Count::Failed => ended(Outcome::Failed) + ended(Outcome::TimedOut),
+        Count::TimedOut => ended(Outcome::TimedOut),
+        Count::Excluded => ended(Outcome::Excluded),
+        Count::Pending => ended(Outcome::Pending),
+        Count::Reached => ended(Outcome::Reached),
+        Count::Outliers => Outliers::of(phase.timelines, phase.goal, phase.goal).found.len(),
+    }
+}
+
+fn known(value: Option<f64>) -> Value {
+    value.map_or(Value::Unknown, Value::Known)
+}
+
+fn reached(quantile: Quantile) -> Value {
+    quantile.seconds().map_or(Value::NotReached, Value::Known)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn timelines(running: &[f64], failed: usize) -> Vec<Timeline> {
+        let timeline = |seconds: Option<f64>| {
+            let mut timeline = Timeline::new(0);
+            timeline.see(Milestone::Requested, Offset::from_seconds(1.0));
+            timeline.outcome = Outcome::TimedOut;
+            if let Some(seconds) = seconds {
+                timeline.see(Milestone::Running, Offset::from_seconds(1.0 + seconds));
+                timeline.outcome = Outcome::Reached;
+            }
+            timeline
+        };
+        let arrived = running.iter().map(|seconds| timeline(Some(*seconds)));
+        arrived.chain((0..failed).map(|_| timeline(None))).collect()
+    }
+
+    fn judge(text: &str, running: &[f64], failed: usize) -> (Value, bool) {
+        let threshold: Threshold = text.parse().unwrap();
+        let timelines = timelines(running, failed);
+        let facts = Facts { timelines: &timelines, goal: Milestone::Running, ended: None };
+        let value = threshold.value(&facts, None);
+        (value, threshold.is_crossed(value))
+    }
+
+    #[test]
+    fn the_limit_itself_is_kept_by_above_and_broken_by_at_least() {
+        assert_eq!(judge("running.max>3s", &[1.0, 3.0], 0), (Value::Known(3.0), false));
+        assert_eq!(judge("running.max>=3s", &[1.0, 3.0], 0), (Value::Known(3.0), true));
+        assert_eq!(judge("running.min<1s", &[1.0, 3.0], 0), (Value::Known(1.0), false));
+        assert_eq!(judge("running.min<=1s", &[1.0, 3.0], 0), (Value::Known(1.0), true));
+    }
+
+    #[test]
+    fn what_is_not_reached_breaks_every_upper_limit_and_no_lower_one() {
+        assert_eq!(judge("running.p95>1000h", &[1.0, 2.0], 1), (Value::NotReached, true));
+        assert_eq!(judge("running.p50>1000h", &[1.0, 2.0], 1), (Value::Known(2.0), false));
+        assert_eq!(judge("running.t100>1000h", &[1.0, 2.0], 1), (Value::NotReached, true));
+        assert_eq!(judge("running.mean>1000h", &[], 3), (Value::NotReached, true));
+        assert_eq!(judge("running.p95<1s", &[1.0, 2.0], 1), (Value::NotReached, false));
+        assert_eq!(judge("duration>1h", &[1.0], 0), (Value::NotReached, true));
+    }
+
+    #[test]
+    fn what_cannot_be_measured_is_not_passed() {
+        assert_eq!(judge("running.stddev>1h", &[1.0], 0), (Value::Unknown, true));
+        assert_eq!(judge("running.p95<1s", &[], 0), (Value::Unknown, true));
+        assert_eq!(judge("failed>50%", &[], 0), (Value::Unknown, true));
+    }
+
+    #[test]
+    fn shares_are_of_the_vms_that_took_part() {
+        assert_eq!(judge("failed>1%", &[1.0; 99], 1), (Value::Known(1.0), false));
+        assert_eq!(judge("failed>1%", &[1.0; 98], 2), (Value::Known(2.0), true));
+        assert_eq!(judge("failed>1", &[1.0; 98], 2), (Value::Known(2.0), true));
+        assert_eq!(judge("reached<100%", &[1.0; 99], 1), (Value::Known(99.0), true));
+    }
+
+    #[test]
+    fn ratios_divide_by_the_other_phase() {
+        let threshold: Threshold = "storm/create.running.mean>2".parse().unwrap();
+        let (storm, create, nobody) =
+            (timelines(&[5.0, 5.0], 0), timelines(&[2.0, 2.0], 0), timelines(&[], 2));
+        let facts = |timelines| Facts { timelines, goal: Milestone::Running, ended: None };
+        let value = |over, under| threshold.value(&facts(over), Some(&facts(under)));
+        assert_eq!(value(&storm, &create), Value::Known(2.5));
+        assert!(threshold.is_crossed(Value::Known(2.5)) && !threshold.is_crossed(Value::Known(2.0)));
+        assert_eq!(value(&nobody, &create), Value::NotReached);
+        assert_eq!(value(&storm, &nobody), Value::Unknown);
+    }
+}

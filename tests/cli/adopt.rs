@@ -1,0 +1,475 @@
+//! Storms on VMs that exist already: they come back as they were, whatever happens.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bootstorm::observe::clock::monotonic_now;
+use bootstorm::sandbox::faults::{Effect, Match, Rule};
+use bootstorm::sandbox::store::kind;
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use serde_json::{Value, json};
+
+use crate::support::{Cluster, Ran, until};
+
+const LEASE: &str = "bootstorm-boot-storm-test";
+/// Name, setting, and whether it is switched on by a start request.
+const VMS: [(&str, &str, bool); 8] = [
+    ("always", r#"{"runStrategy": "Always"}"#, false),
+    ("always-2", r#"{"runStrategy": "Always"}"#, false),
+    ("rerun", r#"{"runStrategy": "RerunOnFailure"}"#, false),
+    ("manual", r#"{"runStrategy": "Manual"}"#, true),
+    ("manual-off", r#"{"runStrategy": "Manual"}"#, false),
+    ("halted", r#"{"runStrategy": "Halted"}"#, false),
+    ("running", r#"{"running": true}"#, false),
+    ("running-off", r#"{"running": false}"#, false),
+];
+
+fn make(cluster: &Cluster, namespace: &str, name: &str, setting: &Value) {
+    let mut spec = json!({"template": {"metadata": {"labels": {"app": name}}, "spec": {
+        "terminationGracePeriodSeconds": 30,
+        "architecture": "amd64",
+        "domain": {"machine": {"type": "q35"}, "memory": {"guest": "256Mi"}, "devices": {"disks": [], "interfaces": [{"name": "default", "masquerade": {}}]}},
+        "networks": [{"name": "default", "pod": {}}]}}});
+    spec.as_object_mut().unwrap().extend(setting.as_object().unwrap().clone());
+    let metadata = json!({"name": name, "namespace": namespace, "labels": {"tier": "web"}});
+    let vm =
+        json!({"apiVersion": "kubevirt.io/v1", "kind": "VirtualMachine", "metadata": metadata, "spec": spec});
+    cluster.sandbox.store().create(&kind::VIRTUAL_MACHINES, vm).unwrap();
+}
+
+fn namespace(cluster: &Cluster, name: &str) {
+    let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
+    cluster.sandbox.store().create(&kind::NAMESPACES, namespace).unwrap();
+}
+
+fn runs(cluster: &Cluster, namespace: &str, name: &str) -> bool {
+    let instance = cluster.sandbox.store().get(&kind::VIRTUAL_MACHINE_INSTANCES, namespace, name);
+    instance.is_some_and(|instance| {
+        instance.value()["status"]["phase"] == "Running"
+            && instance.value()["metadata"].get("deletionTimestamp").is_none()
+    })
+}
+
+fn status(cluster: &Cluster, namespace: &str, name: &str) -> String {
+    let vm = cluster.sandbox.store().get(&kind::VIRTUAL_MACHINES, namespace, name);
+    vm.map(|vm| vm.value()["status"]["printableStatus"].as_str().unwrap_or_default().to_owned())
+        .unwrap_or_default()
+}
+
+/// VMs of every strategy in two namespaces, in the state that they are meant to be in.
+fn shop(cluster: &Cluster) {
+    for name in ["shop", "bank"] {
+        namespace(cluster, name);
+        for (vm, setting, start) in VMS {
+            make(cluster, name, vm, &serde_json::from_str(setting).unwrap());
+            if start {
+                until(|| !status(cluster, name, vm).is_empty());
+                let wish =
+                    |vm: &mut Value| vm["status"]["stateChangeRequests"] = json!([{"action": "Start"}]);
+                cluster.sandbox.store().modify(&kind::VIRTUAL_MACHINES, name, vm, wish).unwrap();
+            }
+        }
+    }
+    for name in ["shop", "bank"] {
+        for (vm, setting, start) in VMS {
+            let on =
+                start || setting.contains("Always") || setting.contains("Rerun") || setting.contains("true");
+            until(|| {
+                runs(cluster, name, vm) == on
+                    && status(cluster, name, vm) == if on { "Running" } else { "Stopped" }
+            });
+        }
+    }
+}
+
+/// What of every VM has to be the same at the end: everything but its status, its version and who wrote it, and whether it
+/// runs.
+fn picture(cluster: &Cluster) -> BTreeMap<String, (Value, bool)> {
+    let (vms, _) = cluster.sandbox.store().list(&kind::VIRTUAL_MACHINES, None);
+    let one = |vm: &bootstorm::sandbox::store::Object| {
+        let mut value = vm.value().clone();
+        for key in ["managedFields", "resourceVersion", "generation"] {
+            value["metadata"].as_object_mut().unwrap().remove(key);
+        }
+        value.as_object_mut().unwrap().remove("status");
+        let key = format!("{}/{}", vm.namespace(), vm.name());
+        (key, (value, runs(cluster, vm.namespace(), vm.name())))
+    };
+    vms.iter().map(one).collect()
+}
+
+/// Demands that every VM is as it was.
+#[track_caller]
+fn is_as_before(cluster: &Cluster, before: &BTreeMap<String, (Value, bool)>, when: &str) {
+    for (name, now) in picture(cluster) {
+        assert_eq!(before.get(&name), Some(&now), "{name} {when}");
+    }
+    assert_eq!(picture(cluster).len(), before.len());
+}
+
+/// Everything in the record's namespace that is ours.
+fn ours(cluster: &Cluster) -> Vec<String> {
+    let store = cluster.sandbox.store();
+    kind::all()
+        .iter()
+        .flat_map(|kind| store.list(kind, None).0)
+        .filter(|object| object.value().pointer("/metadata/labels/bootstorm.dev~1run").is_some())
+        .map(|object| format!("{}/{}", object.namespace(), object.name()))
+        .collect()
+}
+
+fn age_lease(cluster: &Cluster) {
+    let aged = |lease: &mut Value| lease["spec"]["renewTime"] = json!("2026-01-01T00:00:00.000000Z");
+    cluster.sandbox.store().modify(&kind::LEASES, "default", LEASE, aged);
+}
+
+const SETUP: [&str; 6] = ["setup", "--adopt", "-l", "tier=web", "-A", "--yes"];
+
+fn adopt(cluster: &Cluster, more: &[&str]) -> Ran {
+    cluster.run(&[&SETUP[..], more].concat())
+}
+
+fn set(cluster: &Cluster, namespace: &str, name: &str, strategy: &str) {
+    let change = |vm: &mut Value| vm["spec"]["runStrategy"] = json!(strategy);
+    cluster.sandbox.store().modify(&kind::VIRTUAL_MACHINES, namespace, name, change).unwrap();
+}
+
+fn strategy(cluster: &Cluster, namespace: &str, name: &str) -> Value {
+    cluster.sandbox.store().get(&kind::VIRTUAL_MACHINES, namespace, name).unwrap().value()["spec"]["runStrategy"]
+        .clone()
+}
+
+#[test]
+fn every_strategy_is_stopped_stormed_and_given_back_as_it_was() {
+    for more in [&[][..], &["--via", "subresource"][..]] {
+        let cluster = Cluster::instant();
+        shop(&cluster);
+        let before = picture(&cluster);
+        adopt(&cluster, &["--include-halted"])
+            .exits(0)
+            .complains(&["16 VMs to be adopted", "running: true", "RerunOnFailure"])
+            .prints(&[
+                "has adopted 16 VMs",
+                "VMs with tier=web in all namespaces",
+                "next: kubectl bootstorm stop",
+            ]);
+        is_as_before(&cluster, &before, "before stop");
+        cluster.run(&["status"]).exits(0).prints(&["nothing was done to them yet", "kubectl bootstorm stop"]);
+        cluster.run(&["create"]).exits(1).complains(&["they were adopted", "kubectl bootstorm stop"]);
+        cluster.run(&["storm"]).exits(1).complains(&["have not been stopped yet"]);
+        for _ in 0..2 {
+            cluster.run(&[&["stop"], more].concat()).exits(0);
+            assert!(picture(&cluster).values().all(|(_, runs)| !runs), "all are off");
+            cluster.run(&[&["storm"], more].concat()).exits(0);
+            assert!(picture(&cluster).values().all(|(_, runs)| *runs), "all are on");
+        }
+        cluster.run(&["status"]).exits(0).prints(&["may not be as they were", "kubectl bootstorm cleanup"]);
+        let report = cluster.run(&["report", "-o", "json"]).exits(0).json();
+        assert_eq!(report["plan"]["template"]["kind"], "adopted");
+        assert_eq!(report["comparison"]["baseline"], "storm-1");
+        assert_eq!(report["comparison"]["verdict"], Value::Null);
+        cluster.run(&["report"]).exits(0).prints(&["none: adopted VMs", "storm-1 is a storm too"]);
+        cluster.run(&["cleanup", "--yes"]).exits(0).complains(&["16 adopted VMs are as they were"]);
+        is_as_before(&cluster, &before, "at the end");
+        assert_eq!(ours(&cluster), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn vms_that_are_off_are_left_alone_unless_asked_for() {
+    let cluster = Cluster::instant();
+    shop(&cluster);
+    let before = picture(&cluster);
+    let shown =
+        cluster.run(&["setup", "--adopt", "-l", "tier=web", "-A", "--dry-run", "-o", "json"]).exits(0).json();
+    assert_eq!(shown["adopted"].as_array().unwrap().len(), 10);
+    assert_eq!(shown["excluded"].as_array().unwrap().len(), 6);
+    assert!(shown["excluded"][0]["reason"].as_str().unwrap().starts_with("it is off"));
+    assert_eq!(ours(&cluster), Vec::<String>::new());
+    cluster.run(&SETUP[..5]).exits(2).complains(&[
+        "no terminal",
+        "--dry-run=client to see them",
+        "10 VMs in 2 namespaces",
+    ]);
+    adopt(&cluster, &["--probe", "none"]).exits(0);
+    adopt(&cluster, &["--probe", "none"]).exits(0).complains(&["has adopted these VMs already"]);
+    adopt(&cluster, &["--probe", "agent"]).exits(1).complains(&["set up with other settings"]);
+    cluster
+        .run(&["setup", "--adopt", "--ns-prefix", "other", "-A", "--yes"])
+        .exits(1)
+        .complains(&["run boot-storm-test has adopted it", "nothing to adopt"]);
+    let planned = cluster.run(&["stop", "--dry-run=client", "-o", "json"]).exits(0).json();
+    assert_eq!(planned.as_array().unwrap().len(), 10);
+    cluster.run(&["stop"]).exits(0);
+    cluster
+        .run(&["cleanup", "--dry-run=client"])
+        .exits(0)
+        .prints(&["virtualmachine/manual -n shop would be restored"]);
+    cluster.run(&["cleanup", "--yes", "--keep-record"]).exits(0);
+    is_as_before(&cluster, &before, "at the end");
+    cluster.run(&["stop"]).exits(1).complains(&["were given back as they were"]);
+    // Whoever stops a VM of his own after that finds it stopped.
+    set(&cluster, "shop", "always", "Halted");
+    cluster.run(&["cleanup", "--yes"]).exits(0);
+    assert_eq!(strategy(&cluster, "shop", "always"), "Halted");
+    assert_eq!(ours(&cluster), Vec::<String>::new());
+}
+
+#[test]
+fn killed_anywhere_they_come_back_as_they_were() {
+    let mut dice = StdRng::seed_from_u64(7);
+    let cluster = Cluster::with("default", 3, 40.0);
+    shop(&cluster);
+    let before = picture(&cluster);
+    for (verb, resource) in [
+        ("patch", "virtualmachines"),
+        ("update", "virtualmachines/stop"),
+        ("update", "virtualmachines/start"),
+    ] {
+        let effect = Effect::Delay(Duration::from_millis(30));
+        cluster.sandbox.faults().add(Rule { matching: Match::on(verb, resource), effect, remaining: None });
+    }
+    let adopt: Vec<&str> = [&SETUP[..], &["--include-halted", "--probe", "none"]].concat();
+    let mut kills = 0;
+    for last in ["stop", "storm", "cleanup"] {
+        for command in [&adopt[..], &["stop"], &["storm"], &["cleanup", "--yes"]] {
+            // The last command before the cleanup is cut short and never continued.
+            let is_last = command[0] == last;
+            let slow = if command[0] == "setup" {
+                command.to_vec()
+            } else {
+                [command, &["--concurrency", "2"]].concat()
+            };
+            for _ in 0..3 {
+                let mut child = cluster.program().spawn(&slow);
+                let instant = Duration::from_millis(dice.random_range(60..500));
+                let began = monotonic_now();
+                while began.elapsed() < instant && child.try_wait().unwrap().is_none() {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+                let over = child.try_wait().unwrap().is_some();
+                child.kill().unwrap();
+                child.wait().unwrap();
+                kills += usize::from(!over);
+                age_lease(&cluster);
+                if over {
+                    break;
+                }
+            }
+            if is_last {
+                break;
+            }
+            if command[0] == "cleanup" || !ours(&cluster).is_empty() || command[0] == "setup" {
+                let ran = cluster.run(command);
+                let behind = ["already", "instead", "finished"].iter().any(|word| ran.stderr.contains(word));
+                assert!(ran.code == 0 || behind, "{command:?}: {}", ran.stderr);
+            }
+        }
+        age_lease(&cluster);
+        cluster.run(&["cleanup", "--yes"]).exits(0);
+        is_as_before(&cluster, &before, &format!("after a kill in {last}"));
+        assert_eq!(ours(&cluster), Vec::<String>::new());
+    }
+    assert!(kills > 5, "{kills} kills");
+}
+
+#[test]
+fn what_somebody_else_did_meanwhile_is_left() {
+    let cluster = Cluster::instant();
+    shop(&cluster);
+    adopt(&cluster, &["--probe", "none"]).exits(0);
+    let store = cluster.sandbox.store();
+    // Before stop: one is made anew, one goes, one gets another strategy.
+    let anew = |namespace: &str, name: &str| {
+        let uid = store.get(&kind::VIRTUAL_MACHINES, namespace, name).unwrap().uid().to_owned();
+        store.remove(&kind::VIRTUAL_MACHINES, namespace, name, &uid);
+        until(|| store.get(&kind::VIRTUAL_MACHINE_INSTANCES, namespace, name).is_none());
+    };
+    anew("shop", "always");
+    make(&cluster, "shop", "always", &json!({"runStrategy": "Always"}));
+    anew("shop", "always-2");
+    set(&cluster, "shop", "rerun", "Manual");
+    until(|| runs(&cluster, "shop", "always"));
+    cluster.run(&["stop"]).exits(3).complains(&[
+        "shop/always is left out: it is another VM of the same name",
+        "shop/always-2 is left out: the VM does not exist any more",
+        "shop/rerun is left out: somebody changed its run strategy to Manual",
+    ]);
+    assert!(runs(&cluster, "shop", "always") && runs(&cluster, "shop", "rerun"));
+    // After stop, likewise: these were stopped by us.
+    anew("bank", "always");
+    make(&cluster, "bank", "always", &json!({"runStrategy": "Halted"}));
+    set(&cluster, "bank", "always-2", "Manual");
+    cluster.run(&["cleanup", "--yes"]).exits(0).complains(&[
+        "bank/always is left alone: it is another VM of the same name",
+        "bank/always-2 is left alone: somebody changed its run strategy to Manual; it was Always",
+    ]);
+    assert_eq!(strategy(&cluster, "bank", "always"), "Halted");
+    assert_eq!(strategy(&cluster, "bank", "always-2"), "Manual");
+    assert_eq!(strategy(&cluster, "bank", "rerun"), "RerunOnFailure");
+    assert!(runs(&cluster, "bank", "rerun") && runs(&cluster, "bank", "manual"));
+    assert_eq!(ours(&cluster), Vec::<String>::new());
+}
+
+#[test]
+fn who_halts_a_vm_after_the_storm_finds_it_halted() {
+    let cluster = Cluster::instant();
+    namespace(&cluster, "shop");
+    for name in ["a", "b"] {
+        make(&cluster, "shop", name, &json!({"runStrategy": "Always"}));
+        until(|| status(&cluster, "shop", name) == "Running");
+    }
+    cluster.run(&["setup", "--adopt", "--adopt-namespace", "shop", "--yes", "--probe", "none"]).exits(0);
+    cluster.run(&["stop"]).exits(0);
+    cluster.run(&["storm"]).exits(0);
+    set(&cluster, "shop", "a", "Halted");
+    cluster.run(&["cleanup", "--yes"]).exits(0).complains(&[
+        "shop/a is left alone: somebody changed its run strategy to Halted",
+        "1 adopted VM is as it was",
+    ]);
+    assert_eq!(strategy(&cluster, "shop", "a"), "Halted");
+}
+
+#[test]
+fn vms_that_must_not_be_touched_are_left_alone_with_the_reason() {
+    let cluster = Cluster::instant();
+    namespace(&cluster, "shop");
+    let always = json!({"runStrategy": "Always"});
+    let store = cluster.sandbox.store();
+    for name in ["good", "owned", "paused", "migrating"] {
+        make(&cluster, "shop", name, &always);
+        until(|| status(&cluster, "shop", name) == "Running");
+    }
+    make(&cluster, "shop", "once", &json!({"runStrategy": "Once"}));
+    make(&cluster, "kube-system", "system", &always);
+    until(|| status(&cluster, "kube-system", "system") == "Running");
+    let owner = json!([{"apiVersion": "pool.kubevirt.io/v1beta1", "kind": "VirtualMachinePool", "name": "pool", "uid": "x", "controller": true}]);
+    let owned = |vm: &mut Value| vm["metadata"]["ownerReferences"] = owner;
+    store.modify(&kind::VIRTUAL_MACHINES, "shop", "owned", owned).unwrap();
+    let kept = |vm: &mut Value| vm["metadata"]["labels"]["kustomize.toolkit.fluxcd.io/name"] = json!("x");
+    store.modify(&kind::VIRTUAL_MACHINES, "shop", "good", kept).unwrap();
+    let paused = |vmi: &mut Value| {
+        let condition = json!({"type": "Paused", "status": "True"});
+        vmi["status"]["conditions"].as_array_mut().unwrap().push(condition);
+    };
+    store.modify(&kind::VIRTUAL_MACHINE_INSTANCES, "shop", "paused", paused).unwrap();
+    let migrating = |vmi: &mut Value| vmi["status"]["migrationState"] = json!({"sourceNode": "a"});
+    store.modify(&kind::VIRTUAL_MACHINE_INSTANCES, "shop", "migrating", migrating).unwrap();
+    cluster.run(&["setup", "--adopt", "-A", "--dry-run", "-o", "wide"]).exits(0).prints(&[
+        "1 VM to be adopted",
+        "Flux may undo what is done to it",
+        "it belongs to VirtualMachinePool/pool, which would undo what is done to it",
+        "it is paused",
+        "it is being migrated",
+        "its run strategy is Once",
+        "its namespace is the cluster's own",
+    ]);
+    let named = ["setup", "--adopt", "--adopt-namespace", "kube-system", "--dry-run", "-o", "name"];
+    assert_eq!(cluster.run(&named).exits(0).stdout, "virtualmachine/system\n");
+    let list = cluster.home.path().join("list");
+    std::fs::write(&list, "# the good one\nshop/good\nshop/nobody\n").unwrap();
+    cluster
+        .run(&["setup", "--adopt-file", "list", "--dry-run"])
+        .exits(0)
+        .prints(&["1 VM to be adopted", "there is no such VM"]);
+    std::fs::write(&list, "good\n").unwrap();
+    cluster.run(&["setup", "--adopt-file", "list"]).exits(1).complains(&["line 1: it is not NAMESPACE/NAME"]);
+    cluster.run(&["setup", "--adopt", "--end", "5"]).exits(2);
+    cluster.run(&["setup", "-l", "a=b"]).exits(2);
+}
+
+#[test]
+fn permissions_where_the_vms_are_are_enough_and_their_lack_is_told() {
+    let cluster = Cluster::instant();
+    shop(&cluster);
+    let before = picture(&cluster);
+    // What an ordinary run needs and this one does not.
+    for (verb, resource) in [
+        ("create", "virtualmachines"),
+        ("delete", "virtualmachines"),
+        ("watch", "virtualmachines"),
+        ("create", "namespaces"),
+        ("list", "namespaces"),
+        ("list", "datavolumes"),
+        ("list", "secrets"),
+    ] {
+        cluster.sandbox.faults().deny(verb, resource, None);
+    }
+    cluster.sandbox.faults().deny("patch", "virtualmachines", Some("bank"));
+    let adopt = [
+        "setup",
+        "--adopt",
+        "--adopt-namespace",
+        "shop",
+        "--adopt-namespace",
+        "bank",
+        "--yes",
+        "--probe",
+        "none",
+    ];
+    cluster.run(&adopt).exits(0).complains(&[
+        "you cannot patch virtualmachines.kubevirt.io in namespace bank",
+        "5 VMs to be adopted",
+    ]);
+    cluster.run(&["stop"]).exits(0);
+    cluster.run(&["cleanup", "--yes"]).exits(0);
+    is_as_before(&cluster, &before, "at the end");
+    cluster.sandbox.faults().deny("list", "virtualmachines", Some("bank"));
+    cluster.run(&adopt).exits(1).complains(&["failed to list virtual machines"]);
+}
+
+#[test]
+fn a_record_that_cannot_be_read_is_not_thrown_away_while_vms_are_stopped() {
+    let cluster = Cluster::instant();
+    namespace(&cluster, "shop");
+    make(&cluster, "shop", "a", &json!({"runStrategy": "Always"}));
+    until(|| status(&cluster, "shop", "a") == "Running");
+    cluster.run(&["setup", "--adopt", "--adopt-namespace", "shop", "--yes", "--probe", "none"]).exits(0);
+    cluster.run(&["stop"]).exits(0);
+    let store = cluster.sandbox.store();
+    let (maps, _) = store.list(&kind::CONFIG_MAPS, Some("default"));
+    let list = maps.iter().find(|map| map.name().contains(".adopted.")).unwrap();
+    store.remove(&kind::CONFIG_MAPS, "default", list.name(), list.uid());
+    cluster
+        .run(&["cleanup", "--yes"])
+        .exits(1)
+        .complains(&["cannot be read, and it has adopted VMs", "--leave-adopted"]);
+    cluster.run(&["cleanup", "--yes", "--leave-adopted"]).exits(0);
+    assert_eq!(ours(&cluster), Vec::<String>::new());
+    assert_eq!(strategy(&cluster, "shop", "a"), "Halted");
+}
+
+#[test]
+fn a_vm_that_does_not_come_back_is_named_and_can_be_left() {
+    let cluster = Cluster::instant();
+    namespace(&cluster, "shop");
+    make(&cluster, "shop", "a", &json!({"runStrategy": "Always"}));
+    until(|| status(&cluster, "shop", "a") == "Running");
+    cluster.run(&["setup", "--adopt", "--adopt-namespace", "shop", "--yes", "--probe", "none"]).exits(0);
+    cluster.run(&["stop"]).exits(0);
+    let huge = |vm: &mut Value| vm["spec"]["template"]["spec"]["domain"]["memory"]["guest"] = json!("64Ti");
+    cluster.sandbox.store().modify(&kind::VIRTUAL_MACHINES, "shop", "a", huge).unwrap();
+    cluster.run(&["cleanup", "--yes", "--timeout", "2s"]).exits(1).complains(&[
+        "1 adopted VM is not as it was after 2s",
+        "shop/a: it does not run yet",
+        "go on: kubectl bootstorm cleanup",
+        "--leave-adopted",
+    ]);
+    assert_eq!(strategy(&cluster, "shop", "a"), "Always", "its strategy is back at least");
+    cluster.run(&["cleanup", "--yes", "--leave-adopted"]).exits(0);
+    assert_eq!(ours(&cluster), Vec::<String>::new());
+}
+
+#[test]
+fn adopted_guests_are_probed() {
+    let cluster = Cluster::instant();
+    shop(&cluster);
+    adopt(&cluster, &[]).exits(0);
+    cluster.run(&["stop"]).exits(0);
+    let storm = cluster.run(&["storm", "-o", "json"]).exits(0).json();
+    let phase = &storm["phases"][1];
+    assert_eq!((&phase["goal"], &phase["counts"]["reached"]), (&json!("reachable"), &json!(10)));
+    cluster.run(&["cleanup", "--yes"]).exits(0);
+    assert_eq!(ours(&cluster), Vec::<String>::new());
+}

@@ -1,0 +1,6 @@
+//! The pages in a browser, as a reader meets them; skipped with a notice where there is no Chromium.
+
+#![allow(clippy::unwrap_used, reason = "what fails here fails a test")]
+
+#[path = "page/mod.rs"]
+mod page;

@@ -1,0 +1,19 @@
+//! The pages in a browser.
+
+mod browser;
+mod dashboard;
+mod record;
+mod report;
+
+use browser::Browser;
+
+/// Opens a page; without a browser the test says so and ends.
+#[allow(clippy::print_stdout, reason = "a test that is skipped has to say so")]
+fn opened(page: &str) -> Option<Browser> {
+    let Some(mut browser) = Browser::start() else {
+        println!("SKIPPED: there is no Chromium on this machine");
+        return None;
+    };
+    browser.open(page);
+    Some(browser)
+}
