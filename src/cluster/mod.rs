@@ -24,8 +24,10 @@ mod process;
 pub mod pulse;
 pub mod quotas;
 pub mod scope;
+pub mod sources;
 pub mod store;
 pub mod trouble;
+pub mod volumes;
 pub mod watch;
 
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};

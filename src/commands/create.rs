@@ -18,14 +18,22 @@ Examples:
   # After setup: create the VMs and measure them
   kubectl bootstorm create
 
+  # Make the VMs and fill their disks, then measure their first boot alone
+  kubectl bootstorm create --halted
+  kubectl bootstorm storm
+
   # See the manifests that would be sent
   kubectl bootstorm create --dry-run=client -o yaml")]
 pub struct CreateArgs {
     #[command(flatten)]
     pub phase: PhaseArgs,
+    /// Make the VMs and their disks without starting them; the first storm then measures their first boot
+    #[arg(long)]
+    pub halted: bool,
 }
 
 /// Runs the command.
 pub async fn command(context: &Context, args: &CreateArgs) -> Result<Exit, Failure> {
-    phase::command(context, PhaseKind::Create, &args.phase).await
+    let phase = PhaseArgs { halted: args.halted, ..args.phase.clone() };
+    phase::command(context, PhaseKind::Create, &phase).await
 }

@@ -27,7 +27,7 @@ async fn requests(
     session: &Session,
     record: &RunRecord,
     kind: PhaseKind,
-    via: Via,
+    (via, halted): (Via, bool),
     template: Option<&Template>,
 ) -> Result<Vec<Timed>, Failure> {
     if record.plan.is_adopted() {
@@ -38,7 +38,8 @@ async fn requests(
         PhaseKind::Create => Vec::new(),
         _ => existing(session, record).await?.iter().map(machines::Machine::target).collect(),
     };
-    let stopped = record.last_of(PhaseKind::Stop);
+    let unstarted = record.last_of(PhaseKind::Create).filter(|create| create.settings.halted);
+    let stopped = record.last_of(PhaseKind::Stop).or(unstarted);
     for (position, target) in record.plan.targets().iter().enumerate() {
         let was_stopped = || {
             stopped
@@ -47,7 +48,9 @@ async fn requests(
         };
         timed.push(match kind {
             PhaseKind::Create => match template {
-                Some(template) => machines::create(target, &manifest(record, template, target))?,
+                Some(template) => {
+                    machines::create(target, &manifest(record, template, position, target, halted))?
+                }
                 None => continue,
             },
             PhaseKind::Stop if there.contains(target) => machines::stop(target, via)?,
@@ -63,10 +66,10 @@ pub(super) async fn phase(
     session: &Session,
     record: &RunRecord,
     kind: PhaseKind,
-    via: Via,
+    how: (Via, bool),
     template: Option<&Template>,
 ) -> Result<(), Failure> {
-    let planned = requests(session, record, kind, via, template).await?.into_iter().map(|timed| {
+    let planned = requests(session, record, kind, how, template).await?.into_iter().map(|timed| {
         let body = serde_json::from_slice(timed.request.body()).unwrap_or(Value::Null);
         Planned {
             method: timed.request.method().to_string(),

@@ -4,6 +4,7 @@
 
 mod adopt;
 pub mod adopt_args;
+pub mod change_args;
 pub mod cleanup;
 pub mod compare;
 pub mod completion;
@@ -29,6 +30,7 @@ pub mod session;
 pub mod setup;
 pub mod shape_args;
 mod show;
+pub mod source_args;
 pub mod status;
 pub mod stop;
 pub mod storm;

@@ -71,6 +71,7 @@ impl PaceArgs {
                 ViaArg::Subresource => Via::Subresource,
             },
             phase_timeout_seconds: self.phase_timeout.map(|limit| limit.as_secs().max(1)),
+            halted: false,
             abort_if_failed: self.abort_if_failed,
             ..PhaseSettings::default()
         }

@@ -36,6 +36,9 @@ pub struct PhaseArgs {
     pub save: SaveArgs,
     #[command(flatten)]
     pub fail_if: FailIfArgs,
+    /// A create makes VMs without starting them.
+    #[arg(skip)]
+    pub halted: bool,
 }
 
 /// What a phase is in a series of storms; by default it is in none
@@ -83,14 +86,14 @@ pub async fn run(
     };
     let step = lifecycle::next(&record, kind).map_err(refused)?;
     args.fail_if.check_before(&record, step.name())?;
-    settings(args, &record, step, role)?;
+    let settings = settings(args, &record, step, role)?;
     let template = match kind {
         PhaseKind::Create => Some(template(session, &record).await?),
         _ => None,
     };
     session.cluster.conceal(template.as_ref().map(Template::secrets).unwrap_or_default());
     if args.dry_run.dry_run == DryRun::Client {
-        dry_run::phase(session, &record, kind, args.pace.settings().via, template.as_ref()).await?;
+        dry_run::phase(session, &record, kind, (settings.via, settings.halted), template.as_ref()).await?;
         return Ok(None);
     }
     let lock = session.lock(prefix, &record.run_id).await?;
@@ -191,33 +194,38 @@ fn settings(
     step: lifecycle::Step,
     role: &Role,
 ) -> Result<PhaseSettings, Failure> {
+    // A create that was begun with or without starting VMs goes on in the same way.
+    let begun = record.phases.iter().find(|phase| phase.name.kind == PhaseKind::Create);
+    if args.halted && begun.is_some_and(|create| !create.settings.halted) {
+        return Err(Failure::usage("--halted comes too late: the create of this run was begun without it")
+            .hint("leave out --halted, or set up another run with another --ns-prefix"));
+    }
     let (shape, order) = args.shape.resolve(record, step, role.like.as_ref())?;
     let Role { size, warm_up, .. } = *role;
-    Ok(PhaseSettings { shape, order, size, warm_up, ..args.pace.settings() })
+    Ok(PhaseSettings { shape, order, size, warm_up, halted: args.halted, ..args.pace.settings() })
 }
 
 /// The manifest that the run's VMs are made from.
 async fn template(session: &Session, record: &RunRecord) -> Result<Template, Failure> {
-    match &record.plan.template {
-        TemplateSource::ContainerDisk { image } => Ok(Template::container_disk(image)),
+    let plan = &record.plan;
+    let prefix = &plan.prefix;
+    let lost = |why: &str| {
+        Failure::new(format!("the VM manifest of run \"{prefix}\", from {}, {why}", plan.template))
+            .hint(format!("set the run up again: kubectl bootstorm cleanup --ns-prefix {prefix}"))
+    };
+    if let TemplateSource::Adopted { selection } = &plan.template {
         // The lifecycle lets nobody create VMs that exist already.
-        TemplateSource::Adopted { selection } => {
-            Err(Failure::new(format!("there is nothing to create: the run has adopted {selection}")))
-        }
-        TemplateSource::File { name, sha256 } => {
-            let prefix = &record.plan.prefix;
-            let lost = |why: &str| {
-                Failure::new(format!("the VM manifest {name} of run \"{prefix}\" {why}"))
-                    .hint(format!("set the run up again: kubectl bootstorm cleanup --ns-prefix {prefix}"))
-            };
-            let text =
-                session.cluster.load_template(prefix).await?.ok_or_else(|| lost("is not there any more"))?;
-            if Template::digest(&text) != *sha256 {
-                return Err(lost("was changed since the setup"));
-            }
-            Template::parse(&text).map_err(|fault| lost("cannot be read").because(fault))
-        }
+        return Err(Failure::new(format!("there is nothing to create: the run has adopted {selection}")));
     }
+    let Some(sha256) = plan.sealed_digest() else {
+        return plan.built_in().ok_or_else(|| lost("cannot be made again"));
+    };
+    let text = session.cluster.load_template(prefix).await?.ok_or_else(|| lost("is not there any more"))?;
+    if Template::digest(&text) != sha256 {
+        return Err(lost("was changed since the setup"));
+    }
+    let template = Template::parse(&text).map_err(|fault| lost("cannot be read").because(fault))?;
+    Ok(template.with_pool(plan.template.pool()))
 }
 
 /// The exit code that a finished phase deserves.

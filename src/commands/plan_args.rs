@@ -1,20 +1,16 @@
 //! Flags that describe the plan, and those that name the run it belongs to.
 
-use std::io::Read;
-use std::path::{Path, PathBuf};
-
 use clap::Args;
 
 use crate::failure::Failure;
-use crate::plan::template::MOST_TEMPLATE_BYTES;
-use crate::plan::{Plan, Template, TemplateFault, TemplateSource};
+use crate::plan::{Plan, Template, TemplateSource};
 use crate::probe::ProbePlan;
 use crate::probe::kind::{Toleration, parse_probes};
 
+use super::change_args::ChangeArgs;
+use super::source_args::SourceArgs;
 use super::values;
 
-/// The container disk of the built-in manifest.
-const CONTAINER_DISK: &str = "quay.io/containerdisks/fedora:41";
 /// The name of the VMs unless the user says otherwise.
 const VM_NAME: &str = "boot-storm-vm";
 
@@ -95,12 +91,10 @@ pub struct PlanArgs {
     /// Name of the VM in each namespace
     #[arg(long, value_name = "NAME", default_value = VM_NAME)]
     pub vm_name: String,
-    /// Container disk image that the VMs boot from
-    #[arg(long, value_name = "IMAGE", default_value = CONTAINER_DISK, conflicts_with = "filename")]
-    pub container_disk: String,
-    /// VirtualMachine manifest to use instead of the built-in one, YAML or JSON; - reads standard input
-    #[arg(short, long, value_name = "FILE")]
-    pub filename: Option<PathBuf>,
+    #[command(flatten)]
+    pub source: SourceArgs,
+    #[command(flatten)]
+    pub changes: ChangeArgs,
     #[command(flatten)]
     pub probe: ProbeArgs,
 }
@@ -126,61 +120,31 @@ pub struct Resolved {
     pub plan: Plan,
     /// The manifest that VMs are made from.
     pub template: Template,
-    /// Its text, to be kept in a Secret; `None` for the built-in one.
+    /// Its text, to be kept in a Secret; `None` where the plan says all of it.
     pub text: Option<String>,
 }
 
 impl PlanArgs {
     /// Reads the manifest and checks everything; sends nothing.
     pub fn resolve(&self, run: &RunArgs) -> Result<Resolved, Failure> {
-        let (source, template, text) = match &self.filename {
-            None => {
-                let image = self.container_disk.clone();
-                let template = Template::container_disk(&image);
-                (TemplateSource::ContainerDisk { image }, template, None)
-            }
-            Some(path) => {
-                let text = read(path)?;
-                let name =
-                    path.file_name().map_or_else(|| "-".into(), |name| name.to_string_lossy().into_owned());
-                let template = Template::parse(&text).map_err(|fault| {
-                    Failure::new(format!("{} is not a usable VM manifest", path.display()))
-                        .because(fault)
-                        .hint(
-                            "see an example: kubectl bootstorm create --help, or examples/ in the repository",
-                        )
-                })?;
-                let sha256 = Template::digest(&text);
-                (TemplateSource::File { name, sha256 }, template, Some(text))
-            }
-        };
-        let mut plan = Plan::resolve(&run.prefix, self.start, self.end, &self.vm_name, source)
+        self.resolve_with(run, &TemplateSource::golden())
+    }
+
+    /// The same for a simulated cluster of its own: it is tried in a minute, so its VMs boot what needs no clone.
+    pub fn resolve_in_sandbox(&self, run: &RunArgs) -> Result<Resolved, Failure> {
+        let image = crate::plan::source::CONTAINER_DISK.to_owned();
+        self.resolve_with(run, &TemplateSource::ContainerDisk { image })
+    }
+
+    fn resolve_with(&self, run: &RunArgs, default: &TemplateSource) -> Result<Resolved, Failure> {
+        let made = self.changes.make(&self.source, default, &self.vm_name)?;
+        let mut plan = Plan::resolve(&run.prefix, self.start, self.end, &self.vm_name, made.source)
             .map_err(|fault| Failure::usage(fault).hint("see: kubectl bootstorm setup --help"))?;
         plan.probe = self.probe.resolve(plan.size())?;
-        Ok(Resolved { plan, template, text })
+        plan.overrides = made.overrides;
+        plan.sealed = made.sealed;
+        Ok(Resolved { plan, template: made.template, text: made.text })
     }
-}
-
-fn read(path: &Path) -> Result<String, Failure> {
-    let cannot = |error: std::io::Error| {
-        Failure::new(format!("the VM manifest {} cannot be read", path.display())).because(error)
-    };
-    let source: Box<dyn Read> = if path.as_os_str() == "-" {
-        Box::new(std::io::stdin())
-    } else {
-        Box::new(std::fs::File::open(path).map_err(cannot)?)
-    };
-    let mut bytes = Vec::new();
-    // One byte more than is allowed tells that it is too large; the rest, which may have no end, is not read.
-    source.take(MOST_TEMPLATE_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(cannot)?;
-    if bytes.len() > MOST_TEMPLATE_BYTES {
-        return Err(Failure::new(format!("{} is not a usable VM manifest", path.display()))
-            .because(TemplateFault::TooLarge));
-    }
-    String::from_utf8(bytes).map_err(|_| {
-        Failure::new(format!("the VM manifest {} cannot be read", path.display()))
-            .because("it is not UTF-8 text")
-    })
 }
 
 impl AssertedArgs {

@@ -90,7 +90,8 @@ pub struct RunCommand {
 /// Runs the command.
 pub async fn command(context: &Context, args: &RunCommand) -> Result<Exit, Failure> {
     // Wrong flags are told before anything is started.
-    let resolved = args.plan.resolve(&args.run)?;
+    let resolved =
+        if args.sandbox { args.plan.resolve_in_sandbox(&args.run)? } else { args.plan.resolve(&args.run)? };
     if args.cleanup && !args.yes && !args.sandbox && !context.console().can_ask() {
         return Err(Failure::usage("--cleanup would ask at the end, and there is no terminal to ask on")
             .hint("pass --yes too"));
@@ -182,6 +183,7 @@ async fn phases(session: &Session, args: &RunCommand, resolved: Resolved) -> Res
         asserted: AssertedArgs::default(),
         dry_run: DryRunArgs { dry_run: DryRun::None },
         save: args.save.clone(),
+        halted: false,
         // They are judged over the whole run, at its end.
         fail_if: FailIfArgs::default(),
     };

@@ -71,10 +71,11 @@ impl Progress {
                 self.plain(&state, &format!("setup: making and trying {probers} prober {pods}"));
             }
             Event::PhaseBegan { phase, targets, done, goal } => {
-                state.begin(self.console, &phase.to_string(), goal.word(), *targets, *done);
+                let goal_word = if *goal == Milestone::Volume { "provisioned" } else { goal.word() };
+                state.begin(self.console, &phase.to_string(), goal_word, *targets, *done);
                 state.goal = Some(*goal);
                 let resumed = if *done > 0 { format!(", {done} were through before") } else { String::new() };
-                self.plain(&state, &format!("{phase}: {targets} VMs to be {goal}{resumed}"));
+                self.plain(&state, &format!("{phase}: {targets} VMs to be {goal_word}{resumed}"));
             }
             Event::Deleting { what, count } => {
                 state.begin(self.console, "cleanup", what, *count, 0);

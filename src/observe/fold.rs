@@ -200,8 +200,9 @@ fn stamp(timeline: &mut Timeline, instance: &Instance) {
 
 /// A new incarnation began or the old one went away: what was seen of the old one does not count.
 fn forget_instance(timeline: &mut Timeline) {
-    timeline.moments.retain(|milestone, _| *milestone <= Milestone::Accepted);
-    timeline.stamps.clear();
+    // Its disks stay as they are.
+    timeline.moments.retain(|milestone, _| *milestone <= Milestone::Volume);
+    timeline.stamps.retain(|milestone, _| *milestone <= Milestone::Volume);
     timeline.probes.clear();
     timeline.instance_uid = None;
     timeline.node = None;
@@ -234,7 +235,7 @@ fn stop(timeline: &mut Timeline, change: &Change, receipt: Receipt) -> Vec<Miles
 }
 
 /// Records a milestone of a start; a late receipt falls back to the server's timestamp where there is one.
-fn pass(timeline: &mut Timeline, milestone: Milestone, receipt: Receipt) -> bool {
+pub(super) fn pass(timeline: &mut Timeline, milestone: Milestone, receipt: Receipt) -> bool {
     if receipt.late
         && let Some(stamp) = timeline.stamps.get(&milestone)
         && let Ok(stamp) = Timestamp::from_second(*stamp)

@@ -14,6 +14,8 @@ pub enum Milestone {
     Requested,
     /// The API server answered the request with success.
     Accepted,
+    /// All disks that are made for the VM are filled: cloned, imported, or blank.
+    Volume,
     /// The `VirtualMachineInstance` object exists.
     Instance,
     /// The launcher pod exists (VMI phase `Scheduling`).
@@ -38,9 +40,10 @@ pub enum Milestone {
 
 impl Milestone {
     /// Every milestone, in order.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Requested,
         Self::Accepted,
+        Self::Volume,
         Self::Instance,
         Self::Pod,
         Self::Scheduled,
@@ -58,6 +61,7 @@ impl Milestone {
         match self {
             Self::Requested => "requested",
             Self::Accepted => "accepted",
+            Self::Volume => "volume",
             Self::Instance => "instance",
             Self::Pod => "pod",
             Self::Scheduled => "scheduled",

@@ -7,8 +7,10 @@ pub mod clock;
 pub mod fold;
 pub mod milestone;
 pub mod timeline;
+pub mod volume;
 
 pub use clock::{Clock, Offset};
 pub use fold::{Change, Fold, Instance, InstancePhase, Passed, Receipt};
 pub use milestone::Milestone;
 pub use timeline::{Moment, Outcome, Source, Timeline};
+pub use volume::{Volume, VolumeFold, VolumeKind};

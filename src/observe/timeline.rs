@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Milestone, Offset};
+use super::{Milestone, Offset, VolumeKind};
 
 /// How the time of a milestone came to be known
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -71,6 +71,9 @@ pub struct Timeline {
     /// UID of the VMI that these observations belong to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instance_uid: Option<String>,
+    /// How its disks were filled, once they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub volume_kind: Option<VolumeKind>,
     /// Node on which the VMI runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node: Option<String>,

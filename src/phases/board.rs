@@ -13,7 +13,8 @@ use super::launch::Launched;
 use jiff::Timestamp;
 
 use crate::cluster::changes::{News, Received};
-use crate::observe::{Change, Clock, Fold, Milestone, Moment, Offset, Outcome, Receipt, Source};
+use crate::cluster::volumes::{VolumeNews, VolumesHeard};
+use crate::observe::{Change, Clock, Fold, Milestone, Moment, Offset, Outcome, Receipt, Source, VolumeFold};
 use crate::plan::Target;
 use crate::probe::Probe;
 use crate::record::{Gap, PhaseRecord};
@@ -59,6 +60,8 @@ pub(super) struct Board<'a> {
     probed: HashMap<u32, IpAddr>,
     /// Wishes that nobody has taken yet.
     dues: Vec<Due>,
+    /// What is known about disks; `None` unless they are followed.
+    volumes: Option<VolumeFold>,
     /// Something changed since the last save.
     pub(super) dirty: bool,
 }
@@ -101,8 +104,43 @@ impl<'a> Board<'a> {
             probes,
             probed,
             dues,
+            volumes: None,
             dirty: true,
         }
+    }
+
+    /// Follows disks too.
+    pub(super) fn follow_volumes(&mut self, fold: VolumeFold) {
+        self.volumes = Some(fold);
+    }
+
+    /// Takes news of the watch on disks into account.
+    pub(super) fn hear_volumes(&mut self, heard: VolumesHeard, server_now: Timestamp) {
+        let at = self.clock.at(heard.at);
+        match heard.news {
+            VolumeNews::Blind(since) => self.note_gap(self.clock.at(since), at),
+            VolumeNews::Complaint(trouble) => (self.events)(&Event::Warning(trouble.to_string())),
+            VolumeNews::Changes(volumes) => {
+                let server_zero = self.clock.zero_at(server_now);
+                let receipt = Receipt { at, late: heard.late, server_zero };
+                for volume in volumes {
+                    let fold = self.volumes.as_mut();
+                    let passed = fold.and_then(|fold| fold.apply(&mut self.phase.timelines, volume, receipt));
+                    if let Some(target) = passed {
+                        self.dirty = true;
+                        (self.events)(&Event::Passed(Milestone::Volume));
+                        self.check_goal(target);
+                    }
+                }
+            }
+        }
+    }
+
+    fn note_gap(&mut self, from: Offset, to: Offset) {
+        self.phase.watch.restarts += 1;
+        self.phase.watch.gaps.push(Gap { from, to });
+        (self.events)(&Event::Blind(to.since(from)));
+        self.dirty = true;
     }
 
     fn timeout(&self) -> Duration {
@@ -136,10 +174,7 @@ impl<'a> Board<'a> {
         match received.news {
             News::Blind(since) => {
                 let from = self.clock.at(since);
-                self.phase.watch.restarts += 1;
-                self.phase.watch.gaps.push(Gap { from, to: at });
-                (self.events)(&Event::Blind(at.since(from)));
-                self.dirty = true;
+                self.note_gap(from, at);
             }
             News::Complaint(trouble) => (self.events)(&Event::Warning(trouble.to_string())),
             News::Changes(changes) => {

@@ -13,6 +13,7 @@ use super::saving::Saver;
 use super::{Interrupt, timed::Cut};
 use crate::cluster::changes::Changes;
 use crate::cluster::guard::Guard;
+use crate::cluster::volumes::{Volumes, VolumesHeard};
 use crate::cluster::{Cluster, Kind};
 use crate::observe::Milestone;
 use crate::observe::clock::monotonic_now;
@@ -32,6 +33,8 @@ pub(super) struct Following<'a> {
     pub(super) record: &'a RunRecord,
     pub(super) targets: &'a [Target],
     pub(super) changes: &'a mut Changes,
+    /// `None` unless disks are followed.
+    pub(super) volumes: Option<Volumes>,
     /// Ends with the following: whoever lost the lock must not send another request.
     pub(super) launching: Launching,
     pub(super) probing: &'a mut Option<Probing>,
@@ -77,6 +80,9 @@ pub(super) async fn follow(mut following: Following<'_>, board: &mut Board<'_>) 
             () = following.guard.lost() => return Some(Cut::LockLost),
             Some(received) = following.changes.next() => {
                 board.hear(received, following.cluster.server_now());
+            }
+            Some(heard) = next_volumes(&mut following.volumes) => {
+                board.hear_volumes(heard, following.cluster.server_now());
             }
             Some(launched) = following.launching.next() => {
                 board.launched(launched);
@@ -130,6 +136,14 @@ fn saving_tick() -> Interval {
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     tick.reset();
     tick
+}
+
+/// The next news of the disks; never when they are not followed.
+async fn next_volumes(volumes: &mut Option<Volumes>) -> Option<VolumesHeard> {
+    match volumes {
+        Some(volumes) => volumes.next().await,
+        None => std::future::pending().await,
+    }
 }
 
 /// The next news of the probers; never when nothing is probed.

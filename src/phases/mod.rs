@@ -16,6 +16,7 @@ pub mod preflight;
 mod prober;
 mod probers;
 mod probing;
+mod provisioning;
 mod questions;
 pub mod restore;
 mod resume;

@@ -11,7 +11,7 @@ use super::follow::{Following, follow};
 use super::launch::{Launch, Scheduled};
 use super::probing::Probing;
 use super::saving::{Saver, put_phase};
-use super::{Interrupt, adopted, lineup, probers, resume};
+use super::{Interrupt, adopted, lineup, probers, provisioning, resume};
 use crate::cluster::changes::{Changes, News};
 use crate::cluster::lease::Held;
 use crate::cluster::machines::Machine;
@@ -20,7 +20,8 @@ use crate::cluster::pace::Timed;
 use crate::cluster::scope::Scope;
 use crate::cluster::store::RunStore;
 use crate::cluster::{Cluster, Kind, Trouble, machines};
-use crate::observe::{Change, Clock, Fold, Milestone, Receipt, Timeline};
+use crate::observe::{Change, Clock, Fold, Milestone, Receipt, Timeline, VolumeFold};
+use crate::plan::manifest::HALTED;
 use crate::plan::shape::Due;
 use crate::plan::{Target, Template};
 use crate::record::lifecycle::Step;
@@ -68,8 +69,10 @@ pub async fn run(work: Work<'_>, record: &mut RunRecord, store: RunStore) -> Res
     let targets = record.plan.targets();
     let name = work.step.name();
     let (mut phase, clock) = begin(&work, record, targets.len() as u32);
+    let volumes = provisioning::open(&work, &mut phase, &record.run_id).await?;
     let probes = match name.kind {
         PhaseKind::Stop => Vec::new(),
+        _ if phase.settings.halted => Vec::new(),
         _ => record.plan.probe.probes.clone(),
     };
     if !probes.is_empty() {
@@ -111,6 +114,9 @@ pub async fn run(work: Work<'_>, record: &mut RunRecord, store: RunStore) -> Res
     for change in &first {
         board.apply(change, listed);
     }
+    if let Some((_, expected)) = &volumes {
+        board.follow_volumes(VolumeFold::new(&targets, *expected));
+    }
     let asked: Vec<u32> = requests.iter().map(|scheduled| scheduled.target).collect();
     board.expect_answers(&asked);
     let patience = Duration::from_secs(work.settings.timeout_seconds);
@@ -128,6 +134,7 @@ pub async fn run(work: Work<'_>, record: &mut RunRecord, store: RunStore) -> Res
         record,
         targets: &targets,
         changes: &mut changes,
+        volumes: volumes.map(|(volumes, _)| volumes),
         launching,
         probing: &mut probing,
         saver: &mut saver,
@@ -218,10 +225,10 @@ fn begin(work: &Work<'_>, record: &RunRecord, targets: u32) -> (PhaseRecord, Clo
     match record.phase(name) {
         Some(known) => {
             let mut phase = known.clone();
-            // What was begun goes on in the shape in which it was begun.
+            // What was begun goes on in the shape in which it was begun, and what the VMs are cannot change any more.
             let begun = std::mem::replace(&mut phase.settings, work.settings.clone());
-            let PhaseSettings { shape, order, size, warm_up, .. } = begun;
-            phase.settings = PhaseSettings { shape, order, size, warm_up, ..phase.settings };
+            let PhaseSettings { shape, order, size, warm_up, halted, .. } = begun;
+            phase.settings = PhaseSettings { shape, order, size, warm_up, halted, ..phase.settings };
             phase.state = PhaseState::Open;
             let clock = Clock::resume(phase.began, phase.server_ahead_micros, work.cluster.server_ahead());
             (phase, clock)
@@ -325,7 +332,8 @@ fn requests(
                 adopted::request(adoptee, machine, kind, via, known.alive.contains(target))?
             }
             (PhaseKind::Create, Some(template), None) => {
-                machines::create(target, &manifest(record, template, target))?
+                let halted = phase.settings.halted;
+                machines::create(target, &manifest(record, template, vm as usize, target, halted))?
             }
             (PhaseKind::Create, None, None) => {
                 return Err(Trouble::new("create VMs", Kind::Invalid, "there is no manifest"));
@@ -342,8 +350,15 @@ fn requests(
     Ok(requests)
 }
 
-/// The manifest of one VM of a run.
-pub fn manifest(record: &RunRecord, template: &Template, target: &Target) -> Value {
+/// The manifest of one VM of a run, at its position in the plan.
+pub fn manifest(
+    record: &RunRecord,
+    template: &Template,
+    position: usize,
+    target: &Target,
+    halted: bool,
+) -> Value {
     let labels = labels(&record.plan.prefix, &record.run_id, Role::Target).into_iter().collect();
-    template.render(target, &labels, "Always")
+    let strategy = if halted { HALTED } else { "Always" };
+    template.render_at(position, target, &labels, strategy)
 }

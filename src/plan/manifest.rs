@@ -4,6 +4,11 @@ use serde_json::{Map, Value, json};
 
 use super::{Target, Template};
 
+/// The strategy of a VM that is not started.
+pub const HALTED: &str = "Halted";
+/// Annotation by which CDI fills a disk of a class that would wait for its first consumer.
+const IMMEDIATE: &str = "cdi.kubevirt.io/storage.bind.immediate.requested";
+
 /// Labels to set on everything that is made for a run, as key and value.
 pub type Labels = Vec<(String, String)>;
 
@@ -14,7 +19,20 @@ impl Template {
     /// launcher pod) and on every `DataVolume` template, and makes the names of `DataVolumes` unique to the VM where
     /// the template's own VM name is part of them. `run_strategy` replaces whatever the template says about power.
     pub fn render(&self, target: &Target, labels: &Labels, run_strategy: &str) -> Value {
+        self.render_at(0, target, labels, run_strategy)
+    }
+
+    /// Renders the manifest for the target at a position of the plan, which decides about its claim of a pool.
+    ///
+    /// The disks of a VM that is not started are filled all the same, whatever their storage class waits for.
+    pub fn render_at(&self, position: usize, target: &Target, labels: &Labels, run_strategy: &str) -> Value {
         let mut vm = self.manifest().clone();
+        let member = position.checked_rem(self.pool.len()).and_then(|place| self.pool.get(place));
+        if let Some(claim) = vm.pointer_mut("/spec/dataVolumeTemplates/0/spec/source/pvc/name")
+            && let Some(member) = member
+        {
+            *claim = json!(member);
+        }
         let original = vm.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default().to_owned();
         let metadata = child(&mut vm, "metadata");
         for key in ["generateName", "uid", "resourceVersion", "creationTimestamp", "managedFields"] {
@@ -41,7 +59,18 @@ impl Template {
         for (old, new) in renamed {
             point_volumes_at(spec, &old, &new);
         }
+        if run_strategy == HALTED {
+            fill_at_once(spec);
+        }
         vm
+    }
+}
+
+/// Lets disks be filled although nobody uses them yet.
+fn fill_at_once(spec: &mut Map<String, Value>) {
+    let templates = spec.get_mut("dataVolumeTemplates").and_then(Value::as_array_mut);
+    for template in templates.into_iter().flatten() {
+        child_map(child(template, "metadata"), "annotations").insert(IMMEDIATE.into(), json!("true"));
     }
 }
 
@@ -138,6 +167,17 @@ spec:
       - {name: init, cloudInitNoCloud: {userData: 'name: golden'}}
 status: {printableStatus: Running}
 ";
+
+    #[test]
+    fn disks_of_a_halted_vm_do_not_wait_for_it() {
+        let template = Template::parse(TEMPLATE).unwrap();
+        let target = Target { namespace: "p-1".into(), name: "vm".into() };
+        let annotation = |strategy| {
+            let vm = template.render(&target, &vec![], strategy);
+            vm["spec"]["dataVolumeTemplates"][0]["metadata"]["annotations"][IMMEDIATE].clone()
+        };
+        assert_eq!((annotation("Halted"), annotation("Always")), (json!("true"), Value::Null));
+    }
 
     #[test]
     fn name_namespace_and_labels_are_set_consistently() {

@@ -7,11 +7,14 @@ pub mod capacity;
 pub mod disks;
 pub mod manifest;
 pub mod order;
+pub mod overrides;
+pub mod placeholders;
 pub mod prefix;
 pub mod secrets;
 pub mod selection;
 pub mod shape;
 pub mod sizing;
+pub mod source;
 pub mod target;
 pub mod template;
 pub mod yaml_fault;
@@ -23,6 +26,7 @@ use crate::probe::ProbePlan;
 pub use adoption::{Adoptee, Setting, Switch};
 pub use disks::Disk;
 pub use order::Order;
+pub use overrides::Overrides;
 pub use selection::Selection;
 pub use shape::Shape;
 pub use target::Target;
@@ -44,6 +48,12 @@ pub struct Plan {
     pub vm_name: String,
     /// Where the VM manifest comes from.
     pub template: TemplateSource,
+    /// What was changed in it.
+    #[serde(default, skip_serializing_if = "Overrides::is_empty")]
+    pub overrides: Overrides,
+    /// SHA-256 of the manifest in the run's Secret, where a built-in one holds a password or a key; lower-case hex.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sealed: Option<String>,
     /// How it is found out whether guests are reachable.
     #[serde(default)]
     pub probe: ProbePlan,
@@ -69,6 +79,8 @@ impl Plan {
             end,
             vm_name: vm_name.into(),
             template,
+            overrides: Overrides::default(),
+            sealed: None,
             probe: ProbePlan::default(),
             adopted: Vec::new(),
         };
@@ -85,6 +97,8 @@ impl Plan {
             end: (adopted.len() as u32).max(1),
             vm_name: String::new(),
             template: TemplateSource::Adopted { selection: selection.to_string() },
+            overrides: Overrides::default(),
+            sealed: None,
             probe: ProbePlan::default(),
             adopted,
         };
@@ -129,6 +143,14 @@ impl Plan {
         Ok(())
     }
 
+    /// SHA-256 of the manifest that the run's Secret holds; `None` where the plan says all of it.
+    pub fn sealed_digest(&self) -> Option<&str> {
+        match &self.template {
+            TemplateSource::File { sha256, .. } => Some(sha256),
+            _ => self.sealed.as_deref(),
+        }
+    }
+
     /// The number of VMs.
     pub fn size(&self) -> u32 {
         self.end - self.start + 1
@@ -149,7 +171,7 @@ impl Plan {
 
     /// How this plan differs from another one: flag, value here, value there.
     pub fn differences(&self, other: &Self) -> Vec<(&'static str, String, String)> {
-        let pairs = [
+        let mut pairs = vec![
             ("--ns-prefix", self.prefix.clone(), other.prefix.clone()),
             ("--start", self.start.to_string(), other.start.to_string()),
             ("--end", self.end.to_string(), other.end.to_string()),
@@ -157,6 +179,14 @@ impl Plan {
             ("--probe", self.probe.to_string(), other.probe.to_string()),
             (self.template.flag(), self.template.to_string(), other.template.to_string()),
         ];
+        pairs.extend(self.overrides.pairs(&other.overrides));
+        let digest =
+            |plan: &Self| plan.sealed_digest().unwrap_or("none").chars().take(12).collect::<String>();
+        if self.template.flag() == other.template.flag() && pairs.iter().all(|(_, here, there)| here == there)
+        {
+            // The names of the files are the same; what is in them is not.
+            pairs.push(("the manifest with its secrets", digest(self), digest(other)));
+        }
         pairs.into_iter().filter(|(_, here, there)| here != there).collect()
     }
 }

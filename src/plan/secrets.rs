@@ -43,6 +43,13 @@ pub fn hide(mut manifest: Value) -> Value {
     manifest
 }
 
+/// A URL without its password and its query.
+pub fn hide_url(url: &str) -> String {
+    let mut url = url.to_owned();
+    strip_url(&mut url, &mut |text| HIDDEN.clone_into(text));
+    url
+}
+
 /// The secrets of a manifest, whole and in the pieces in which a server may quote them, longest first.
 ///
 /// Plain words are no pieces, unless they are the value of a secret key: messages are also read by this program.

@@ -28,6 +28,40 @@ pub enum TemplateSource {
         /// SHA-256 of the text, lower-case hex.
         sha256: String,
     },
+    /// The built-in manifest, with a disk cloned from a golden image that a `DataSource` names.
+    #[serde(rename = "datasource")]
+    DataSource {
+        /// Namespace of the `DataSource`.
+        namespace: String,
+        /// Its name.
+        name: String,
+    },
+    /// The built-in manifest, with a disk cloned from a claim, or from the claims of a pool in turn.
+    Pvc {
+        /// Namespace of the claims.
+        namespace: String,
+        /// Name of the claim; `golden-{1..10}` is a pool of ten.
+        name: String,
+    },
+    /// The built-in manifest, with a disk restored from a `VolumeSnapshot`.
+    Snapshot {
+        /// Namespace of the snapshot.
+        namespace: String,
+        /// Its name.
+        name: String,
+    },
+    /// The built-in manifest, with a disk imported from a registry.
+    Registry {
+        /// URL of the image, `docker://…`.
+        url: String,
+    },
+    /// The built-in manifest, with a disk imported from a web server.
+    Http {
+        /// Its URL, without what may be a password.
+        url: String,
+    },
+    /// The built-in manifest, with an empty disk: nothing boots from it.
+    Blank,
     /// There is none: the VMs exist already and are somebody else's.
     Adopted {
         /// Which VMs, as the user said it.
@@ -39,9 +73,9 @@ impl TemplateSource {
     /// The flag that chooses this source.
     pub fn flag(&self) -> &'static str {
         match self {
-            Self::ContainerDisk { .. } => "--container-disk",
             Self::File { .. } => "--filename",
             Self::Adopted { .. } => "--adopt",
+            _ => "--source",
         }
     }
 }
@@ -50,12 +84,13 @@ impl TemplateSource {
     /// SHA-256 of the manifest, lower-case hex; of the built-in one as this version of the tool has it.
     pub fn digest(&self) -> String {
         match self {
-            Self::ContainerDisk { image } => {
-                Template::digest(&Template::container_disk(image).manifest().to_string())
-            }
             Self::File { sha256, .. } => sha256.clone(),
             // There is no manifest; the same VMs are what can be compared.
             Self::Adopted { selection } => Template::digest(selection),
+            built_in => {
+                let template = built_in.built_in(None);
+                Template::digest(&template.map(|found| found.manifest().to_string()).unwrap_or_default())
+            }
         }
     }
 }
@@ -67,6 +102,11 @@ impl fmt::Display for TemplateSource {
             Self::File { name, sha256 } => {
                 write!(f, "{name} (sha256 {})", sha256.get(..12).unwrap_or(sha256))
             }
+            Self::DataSource { namespace, name } => write!(f, "DataSource {namespace}/{name}"),
+            Self::Pvc { namespace, name } => write!(f, "claim {namespace}/{name}"),
+            Self::Snapshot { namespace, name } => write!(f, "snapshot {namespace}/{name}"),
+            Self::Registry { url } | Self::Http { url } => f.write_str(url),
+            Self::Blank => f.write_str("a blank disk"),
             Self::Adopted { selection } => write!(f, "adopted {selection}"),
         }
     }
@@ -95,7 +135,9 @@ pub enum TemplateFault {
 /// A VM manifest that was checked and can be rendered for each target
 #[derive(Debug, Clone, PartialEq)]
 pub struct Template {
-    manifest: Value,
+    pub(super) manifest: Value,
+    /// Claims that the first disk is cloned from, in turn.
+    pub(super) pool: Vec<String>,
 }
 
 impl Template {
@@ -126,7 +168,7 @@ impl Template {
                 }
             }
         });
-        Self { manifest }
+        Self { manifest, pool: Vec::new() }
     }
 
     /// Reads a user's manifest, YAML or JSON.
@@ -168,7 +210,13 @@ impl Template {
         {
             return Err(TemplateFault::Incomplete("metadata and labels must be maps"));
         }
-        Ok(Self { manifest })
+        Ok(Self { manifest, pool: Vec::new() })
+    }
+
+    /// The same manifest, whose first disk is cloned from these claims in turn.
+    #[must_use]
+    pub fn with_pool(self, pool: Vec<String>) -> Self {
+        Self { pool, ..self }
     }
 
     /// Texts in the manifest that no message may show, longest first.
@@ -179,6 +227,11 @@ impl Template {
     /// The manifest as it was given.
     pub fn manifest(&self) -> &Value {
         &self.manifest
+    }
+
+    /// Disks that are made for each VM.
+    pub fn volumes(&self) -> usize {
+        self.manifest.pointer("/spec/dataVolumeTemplates").and_then(Value::as_array).map_or(0, Vec::len)
     }
 
     /// Names of the interfaces with a list of ports: only these ports are forwarded to the guest, so that the pod itself

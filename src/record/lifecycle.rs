@@ -64,7 +64,8 @@ pub fn next(record: &RunRecord, kind: PhaseKind) -> Result<Step, Refusal> {
         };
     }
     let number = 1 + record.phases.iter().filter(|phase| phase.name.kind == kind).count() as u32;
-    let stopped = last.name.kind == PhaseKind::Stop;
+    // VMs that a create has not started are as good as stopped.
+    let stopped = last.name.kind == PhaseKind::Stop || last.settings.halted;
     match kind {
         PhaseKind::Create => refuse(
             format!("the VMs of run \"{run}\" have been created already"),
@@ -91,6 +92,7 @@ pub fn suggestion(record: &RunRecord) -> &'static str {
         None => "create",
         Some(last) if last.state != PhaseState::Done => last.name.kind.word(),
         Some(last) => match last.name.kind {
+            PhaseKind::Create if last.settings.halted => "storm",
             PhaseKind::Create => "stop",
             PhaseKind::Stop => "storm",
             PhaseKind::Storm => "report",
@@ -150,6 +152,17 @@ mod tests {
             let found = [PhaseKind::Create, PhaseKind::Stop, PhaseKind::Storm].map(decide);
             assert_eq!(found.each_ref().map(String::as_str), *expected, "after {phases:?}");
         }
+    }
+
+    #[test]
+    fn what_was_made_without_a_start_can_be_stormed_at_once() {
+        let mut record = record(&[("create", PhaseState::Done)]);
+        record.phases[0].settings.halted = true;
+        let name = |kind| next(&record, kind).map(|step| step.name().to_string());
+        assert_eq!(name(PhaseKind::Storm).unwrap(), "storm-1");
+        assert_eq!(name(PhaseKind::Stop).unwrap_err().instead, "storm");
+        assert_eq!(name(PhaseKind::Create).unwrap_err().instead, "storm");
+        assert_eq!(suggestion(&record), "storm");
     }
 
     #[test]

@@ -144,6 +144,9 @@ pub struct PhaseSettings {
     /// Seconds that the phase may take, counted anew by each process that works on it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phase_timeout_seconds: Option<u64>,
+    /// VMs are made without being started (create only).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub halted: bool,
     /// How many failed VMs end the phase early.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub abort_if_failed: Option<FailureLimit>,
@@ -169,6 +172,7 @@ impl Default for PhaseSettings {
             via: Via::Patch,
             ping_timeout_seconds: PING_TIMEOUT_SECONDS,
             phase_timeout_seconds: None,
+            halted: false,
             abort_if_failed: None,
             shape: None,
             order: Order::Name,

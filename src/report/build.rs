@@ -1,6 +1,6 @@
 //! From a run's record to the view model.
 
-use crate::record::{PhaseKind, PhaseName, RunRecord};
+use crate::record::{PhaseKind, PhaseName, PhaseRecord, RunRecord};
 
 use super::phase::{PhaseBlock, Shown};
 use super::view::{PlanBlock, Report, Run, SCHEMA_VERSION, SetupBlock};
@@ -31,6 +31,7 @@ pub(super) fn report(record: &RunRecord, selection: &Selection) -> Report {
             end: plan.end,
             vm_name: plan.vm_name.clone(),
             template: plan.template.clone(),
+            overrides: plan.overrides.clone(),
             template_sha256: Some(plan.template.digest()),
             disks: record.facts.disks.clone(),
             probes: plan.probe.probes.clone(),
@@ -48,8 +49,9 @@ pub(super) fn report(record: &RunRecord, selection: &Selection) -> Report {
         phases: phases.collect(),
         comparison: storm.map(|storm| {
             let stop = Selection::stop_before(record, storm.name).map(|stop| stop.name);
-            let baseline = baseline.filter(|baseline| baseline.name != storm.name);
-            Compared::of(baseline, storm, stop, plan.probe.deciding())
+            // What was created without being started is no boot to compare with.
+            let is_boot = |baseline: &&PhaseRecord| baseline.name != storm.name && !baseline.settings.halted;
+            Compared::of(baseline.filter(is_boot), storm, stop, plan.probe.deciding())
         }),
         repetitions: Repetitions::of(record),
         capacity: Capacity::of(record),

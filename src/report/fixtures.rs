@@ -1,6 +1,6 @@
 //! Records to test with: deterministic, shaped like the guide's runs.
 
-use crate::observe::{Milestone, Offset, Outcome, Timeline};
+use crate::observe::{Milestone, Offset, Outcome, Timeline, VolumeKind};
 use crate::plan::{Plan, TemplateSource};
 use crate::record::{
     ClusterFacts, Gap, NOT_IN_STORM, NodeKind, PhaseKind, PhaseName, PhaseRecord, PhaseSettings, PhaseState,
@@ -105,6 +105,33 @@ pub(crate) fn probed() -> RunRecord {
             timeline.see(Milestone::Reachable, Offset(running.0 + 3_250_000));
         }
         phase.ended = phase.ended.map(|ended| Offset(ended.0 + 3_250_000));
+    }
+    record
+}
+
+/// Twelve VMs whose disks were cloned, two of them in another way, under changes of the manifest.
+pub(crate) fn provisioned() -> RunRecord {
+    let mut record = healthy(12);
+    record.plan.template = TemplateSource::golden();
+    record.plan.overrides.storage_class = Some("fast".into());
+    record.plan.overrides.cpu = Some(2);
+    for (index, timeline) in record.phases[0].timelines.iter_mut().enumerate() {
+        let accepted = timeline.at(Milestone::Accepted).unwrap();
+        timeline.see(Milestone::Volume, Offset(accepted.0 + 500_000));
+        timeline.volume_kind = Some(if index < 10 { VolumeKind::CsiClone } else { VolumeKind::HostAssisted });
+    }
+    record
+}
+
+/// Twelve VMs that were made without a start, then stormed.
+pub(crate) fn unstarted() -> RunRecord {
+    let mut record = provisioned();
+    record.phases.remove(1);
+    let create = &mut record.phases[0];
+    create.goal = Milestone::Volume;
+    create.settings.halted = true;
+    for timeline in &mut create.timelines {
+        timeline.moments.retain(|milestone, _| *milestone <= Milestone::Volume);
     }
     record
 }
@@ -219,6 +246,8 @@ pub(crate) fn healthy(size: u32) -> RunRecord {
         end: size,
         vm_name: "rhel-9-vm".into(),
         template: TemplateSource::ContainerDisk { image: "quay.io/containerdisks/fedora:42".into() },
+        overrides: crate::plan::Overrides::default(),
+        sealed: None,
         probe: crate::probe::ProbePlan::default(),
         adopted: Vec::new(),
     };

@@ -34,6 +34,8 @@ mod tests {
             fixtures::with_failures(),
             fixtures::stamped(),
             fixtures::probed(),
+            fixtures::provisioned(),
+            fixtures::unstarted(),
             fixtures::fresh(),
             fixtures::interrupted(1),
             fixtures::interrupted(2),

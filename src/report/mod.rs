@@ -38,6 +38,7 @@ pub mod status;
 pub mod table;
 pub mod thresholds;
 mod view;
+mod volumes;
 mod waves;
 mod yaml;
 
@@ -58,6 +59,7 @@ pub use status::{Status, StatusRow};
 pub use table::Layout;
 pub use thresholds::ThresholdBlock;
 pub use view::{ExitFacts, Report, Run, SCHEMA_VERSION};
+pub use volumes::VolumesBlock;
 pub use waves::WaveBlock;
 
 use thiserror::Error;

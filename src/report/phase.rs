@@ -15,6 +15,7 @@ use super::failures::{FailureBlock, OutliersBlock};
 use super::natural;
 use super::probing::ProbingBlock;
 use super::row::Row;
+use super::volumes::VolumesBlock;
 use super::waves::{self, WaveBlock};
 
 /// The most rows that a document may hold in one phase.
@@ -63,6 +64,9 @@ pub struct PhaseBlock {
     pub recovery: Recovery,
     /// Where the time went.
     pub stages: Vec<StageBlock>,
+    /// How disks were filled; absent where none were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub volumes: Option<VolumesBlock>,
     /// The same per node.
     pub nodes: Vec<NodeBlock>,
     /// The waves in which they were asked; empty without waves.
@@ -229,6 +233,7 @@ impl PhaseBlock {
             stages: stages
                 .map(|stage| StageBlock { from: stage.from, to: stage.to, summary: stage.summary })
                 .collect(),
+            volumes: VolumesBlock::of(phase),
             nodes: nodes(phase),
             waves: WaveBlock::all(phase, &waves),
             failures: FailureBlock::all(&rows),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::observe::{Milestone, Moment, Offset, Outcome, Source, Timeline};
+use crate::observe::{Milestone, Moment, Offset, Outcome, Source, Timeline, VolumeKind};
 use crate::plan::Target;
 use crate::stats;
 
@@ -29,6 +29,9 @@ pub struct Row {
     pub node: Option<String>,
     /// First IP address that it reported.
     pub address: Option<String>,
+    /// How its disks were filled; absent where it got none.
+    #[serde(rename = "volume", default, skip_serializing_if = "Option::is_none")]
+    pub volume_kind: Option<VolumeKind>,
     /// How it ended.
     pub outcome: Outcome,
     /// Why it did not reach the goal.
@@ -70,6 +73,7 @@ impl Row {
             name: target.name,
             node: timeline.node.clone(),
             address: timeline.address.clone(),
+            volume_kind: timeline.volume_kind,
             outcome: timeline.outcome,
             reason: timeline.reason.clone(),
             attempts: timeline.attempts,

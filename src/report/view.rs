@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::plan::{Disk, TemplateSource};
+use crate::plan::{Disk, Overrides, TemplateSource};
 use crate::probe::Probe;
 use crate::record::{ClusterFacts, NodeKind, PhaseKind, PhaseName, RateLimit, RunRecord, StorageClassFacts};
 use crate::record::{MOST_PHASES, at_most};
@@ -73,6 +73,9 @@ pub struct PlanBlock {
     pub vm_name: String,
     /// Where the VM manifest came from.
     pub template: TemplateSource,
+    /// What was changed in it.
+    #[serde(default, skip_serializing_if = "Overrides::is_empty")]
+    pub overrides: Overrides,
     /// SHA-256 of the manifest, lower-case hex; of the built-in one in this version of the tool.
     #[serde(default)]
     pub template_sha256: Option<String>,

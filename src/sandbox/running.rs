@@ -62,6 +62,7 @@ impl Sandbox {
         let controllers =
             controllers::start(store.clone(), options.profile, options.seed, options.speed, misbehave);
         let faults = Faults::seeded(options.seed);
+        controllers.obey(faults.clone());
         let serving = ServerOptions {
             port: options.port,
             admission: Some(controllers.admission()),

@@ -34,11 +34,15 @@ pub fn seed(
     for number in 1..=nodes {
         store.create(&kind::NODES, node(number, node_cores, node_memory_gib, max_pods))?;
     }
-    for (name, default, binding) in
-        [("standard", true, "Immediate"), ("local", false, "WaitForFirstConsumer")]
-    {
+    for (name, default, binding, strategy) in [
+        ("standard", true, "Immediate", "copy"),
+        ("local", false, "WaitForFirstConsumer", "copy"),
+        ("csi", false, "Immediate", "csi-clone"),
+        ("snapshots", false, "Immediate", "snapshot"),
+        ("csi-local", false, "WaitForFirstConsumer", "csi-clone"),
+    ] {
         store.create(&kind::STORAGE_CLASSES, storage_class(name, default, binding))?;
-        store.create(&kind::STORAGE_PROFILES, storage_profile(name))?;
+        store.create(&kind::STORAGE_PROFILES, storage_profile(name, strategy))?;
     }
     for kind in kind::all().iter().filter(|kind| !kind.builtin) {
         store.create(&kind::CUSTOM_RESOURCE_DEFINITIONS, definition(kind))?;
@@ -48,7 +52,27 @@ pub fn seed(
     for (name, size) in [("fedora", "30Gi"), ("rhel9", "30Gi")] {
         store.create(&kind::PERSISTENT_VOLUME_CLAIMS, image(name, size))?;
         store.create(&kind::DATA_SOURCES, data_source(name))?;
+        store.create(&kind::VOLUME_SNAPSHOTS, snapshot(name, size))?;
     }
+    for (name, cpu, memory) in [
+        ("u1.nano", 1, "512Mi"),
+        ("u1.micro", 1, "1Gi"),
+        ("u1.small", 1, "2Gi"),
+        ("u1.medium", 1, "4Gi"),
+        ("u1.large", 2, "8Gi"),
+    ] {
+        let spec = json!({"cpu": {"guest": cpu}, "memory": {"guest": memory}});
+        store.create(&kind::CLUSTER_INSTANCETYPES, json!({"metadata": {"name": name}, "spec": spec}))?;
+    }
+    for name in ["fedora", "rhel.9"] {
+        let spec = json!({"devices": {"preferredDiskBus": "virtio", "preferredInterfaceModel": "virtio"}});
+        store.create(&kind::CLUSTER_PREFERENCES, json!({"metadata": {"name": name}, "spec": spec}))?;
+    }
+    let config = json!({"cniVersion": "0.3.1", "name": "lan", "type": "bridge", "bridge": "br1"}).to_string();
+    store.create(
+        &kind::NETWORK_ATTACHMENTS,
+        json!({"metadata": {"name": "lan", "namespace": "default"}, "spec": {"config": config}}),
+    )?;
     Ok(())
 }
 
@@ -127,14 +151,14 @@ fn storage_class(name: &str, default: bool, binding: &str) -> Value {
     })
 }
 
-fn storage_profile(class: &str) -> Value {
+fn storage_profile(class: &str, strategy: &str) -> Value {
     json!({
         "metadata": {"name": class, "labels": {"app": "containerized-data-importer"}},
         "spec": {},
         "status": {
             "storageClass": class,
             "provisioner": "sandbox.bootstorm.dev",
-            "cloneStrategy": "copy",
+            "cloneStrategy": strategy,
             "dataImportCronSourceFormat": "pvc",
             "claimPropertySets": [{"accessModes": ["ReadWriteMany"], "volumeMode": "Block"}],
         },
@@ -220,6 +244,14 @@ fn image(name: &str, size: &str) -> Value {
             "volumeName": format!("pvc-{name}"),
         },
         "status": {"phase": "Bound", "accessModes": ["ReadWriteMany"], "capacity": {"storage": size}},
+    })
+}
+
+fn snapshot(name: &str, size: &str) -> Value {
+    json!({
+        "metadata": {"name": name, "namespace": IMAGES},
+        "spec": {"source": {"persistentVolumeClaimName": name}, "volumeSnapshotClassName": "sandbox"},
+        "status": {"readyToUse": true, "restoreSize": size},
     })
 }
 

@@ -29,7 +29,14 @@ impl Stage {
             matches!(milestone, Milestone::Ready | Milestone::Address | Milestone::Agent)
         };
         let counts = |milestone: &Milestone| *milestone <= goal && (*milestone == goal || !beside(milestone));
-        let milestones: Vec<Milestone> = Milestone::ALL.into_iter().filter(counts).filter(passed).collect();
+        let mut milestones: Vec<Milestone> =
+            Milestone::ALL.into_iter().filter(counts).filter(passed).collect();
+        if fills_late(&participants) {
+            // Disks that wait for their first consumer are filled while its pod waits for them.
+            milestones.retain(|milestone| *milestone != Milestone::Volume);
+            let pod = milestones.iter().position(|milestone| *milestone == Milestone::Pod);
+            milestones.insert(pod.map_or(0, |pod| pod + 1), Milestone::Volume);
+        }
         milestones
             .windows(2)
             .map(|pair| {
@@ -43,10 +50,40 @@ impl Stage {
     }
 }
 
+/// Whether most VMs had their pod before their disks.
+fn fills_late(participants: &[&Timeline]) -> bool {
+    let both = participants.iter().filter_map(|t| t.at(Milestone::Pod).zip(t.at(Milestone::Volume)));
+    let (late, early): (Vec<_>, Vec<_>) = both.partition(|(pod, volume)| volume > pod);
+    late.len() > early.len()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::observe::Offset;
+
+    #[test]
+    fn disks_have_their_place_in_the_order_of_events() {
+        use Milestone::{Accepted, Pod, Running, Scheduled, Volume};
+        let stages = |volume: f64| {
+            let mut timeline = Timeline::new(0);
+            for (milestone, at) in [
+                (Milestone::Requested, 0.0),
+                (Milestone::Accepted, 1.0),
+                (Milestone::Pod, 3.0),
+                (Milestone::Scheduled, 6.0),
+            ] {
+                timeline.see(milestone, Offset::from_seconds(at));
+            }
+            timeline.see(Milestone::Volume, Offset::from_seconds(volume));
+            timeline.see(Milestone::Running, Offset::from_seconds(8.0));
+            let stages = Stage::all(&[timeline], Milestone::Running);
+            assert!((stages.iter().filter_map(|s| s.summary.mean).sum::<f64>() - 8.0).abs() < 1e-9);
+            stages.iter().map(|stage| stage.to).collect::<Vec<_>>()
+        };
+        assert_eq!(stages(2.0), [Accepted, Volume, Pod, Scheduled, Running]);
+        assert_eq!(stages(5.0), [Accepted, Pod, Volume, Scheduled, Running]);
+    }
 
     #[test]
     fn unobserved_milestones_are_skipped_and_the_goal_ends_the_last_stage() {

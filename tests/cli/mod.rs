@@ -25,4 +25,5 @@ mod record;
 mod repeat;
 mod secrets;
 mod shapes;
+mod sources;
 mod thresholds;

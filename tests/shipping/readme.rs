@@ -25,7 +25,14 @@ fn commands(page: &str) -> Vec<String> {
 #[test]
 fn every_command_of_the_documentation_is_understood() {
     let mut checked = 0;
-    for page in ["README.md", "CONTRIBUTING.md", "docs/sandbox.md", "docs/measurements.md", "docs/pages.md"] {
+    for page in [
+        "README.md",
+        "CONTRIBUTING.md",
+        "docs/sandbox.md",
+        "docs/measurements.md",
+        "docs/sources.md",
+        "docs/pages.md",
+    ] {
         for line in commands(page) {
             let words: Vec<&str> = line.split_whitespace().collect();
             let args = match words.as_slice() {

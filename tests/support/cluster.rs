@@ -25,21 +25,26 @@ impl Cluster {
 
     /// A cluster of a profile, with some nodes, faster than real time.
     pub(crate) fn with(profile_name: &str, nodes: usize, speed: f64) -> Self {
-        Self::of(profile(profile_name).unwrap(), nodes, speed)
+        Self::of(profile(profile_name).unwrap(), nodes, speed, None)
     }
 
     /// An instant cluster whose profile the test has changed.
     pub(crate) fn changed(nodes: usize, change: impl FnOnce(&mut Profile)) -> Self {
         let mut profile = profile("instant").unwrap();
         change(&mut profile);
-        Self::of(profile, nodes, 1.0)
+        Self::of(profile, nodes, 1.0, None)
     }
 
-    fn of(profile: Profile, nodes: usize, speed: f64) -> Self {
+    /// A cluster of a profile that writes down what truly happens and when.
+    pub(crate) fn with_truth(profile_name: &str, speed: f64, truth: &std::path::Path) -> Self {
+        Self::of(profile(profile_name).unwrap(), 3, speed, Some(truth.to_path_buf()))
+    }
+
+    fn of(profile: Profile, nodes: usize, speed: f64, truth: Option<PathBuf>) -> Self {
         let home = tempfile::tempdir().unwrap();
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        let options = Options { port: 0, nodes: Some(nodes), profile, seed: 1, speed, truth: None };
+        let options = Options { port: 0, nodes: Some(nodes), profile, seed: 1, speed, truth };
         let sandbox = runtime.block_on(Sandbox::start(options)).unwrap();
         let cluster = Self { sandbox, home, _runtime: runtime };
         cluster.sandbox.write_kubeconfig(&cluster.kubeconfig()).unwrap();
@@ -50,8 +55,13 @@ impl Cluster {
         self.home.path().join("kubeconfig")
     }
 
-    /// The program against this cluster.
+    /// The program against this cluster; its VMs boot a container disk unless a test says otherwise.
     pub(crate) fn program(&self) -> Program {
+        self.plain_program().env("BOOTSTORM_SOURCE", "containerdisk:quay.io/containerdisks/fedora:41")
+    }
+
+    /// The program against this cluster, with nothing but what it does by default.
+    pub(crate) fn plain_program(&self) -> Program {
         Program::new(self.home.path()).env("KUBECONFIG", &self.kubeconfig().to_string_lossy())
     }
 

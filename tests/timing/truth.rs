@@ -81,7 +81,7 @@ impl Experiment {
             assert!(output.status.success(), "{args:?}: {stderr}");
         };
         let end = vms.to_string();
-        run(&["setup", "--end", &end]);
+        run(&["setup", "--end", &end, "--source", "containerdisk:quay.io/containerdisks/fedora:41"]);
         let phase = |name: &'static str| [name].iter().chain(flags).copied().collect::<Vec<&str>>();
         run(&phase("create"));
         run(&phase("stop"));

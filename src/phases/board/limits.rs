@@ -79,12 +79,20 @@ impl Board<'_> {
             .filter(|probe| !timeline.probes.contains_key(probe))
             .collect();
         let reason = match limit {
+            Limit::State if self.phase.goal == Milestone::Volume => {
+                format!("its disk is not ready after {state}s")
+            }
             Limit::State if self.phase.goal == Milestone::Reachable => format!("not running after {state}s"),
             Limit::State => format!("not {} after {state}s", self.phase.goal),
             Limit::Answer if timeline.address.is_none() => {
                 format!("running, but it reports no address after {answer}s")
             }
             Limit::Answer => format!("running, but no answer to {} after {answer}s", silent.join(" and ")),
+        };
+        let volumes = self.volumes.as_ref().filter(|_| !timeline.has(Milestone::Volume));
+        let reason = match volumes.and_then(|volumes| volumes.unfinished(target)) {
+            Some(doing) => format!("{reason}: {doing}"),
+            None => reason,
         };
         let reached = timeline.has(self.phase.goal);
         self.end(target, if reached { Outcome::Reached } else { Outcome::TimedOut }, Some(reason));

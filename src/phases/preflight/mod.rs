@@ -8,6 +8,7 @@ mod names;
 mod permissions;
 pub mod quota;
 mod room;
+mod sources;
 
 use futures::future::{join, join3};
 use serde_json::Value;
@@ -54,9 +55,18 @@ pub async fn check(cluster: &Cluster, wanted: &Wanted<'_>) -> Result<Findings, F
         None => Settings::default(),
     };
     let needs = Needs::of(wanted.manifest, &settings);
-    let (disks, room) =
-        join(kubevirt::disks(cluster, wanted), room::check(cluster, wanted, &settings, needs.as_ref())).await;
-    findings.absorb(disks?);
+    let (disks, sources, room) = join3(
+        kubevirt::disks(cluster, wanted),
+        Box::pin(sources::check(cluster, wanted)),
+        room::check(cluster, wanted, &settings, needs.as_ref()),
+    )
+    .await;
+    let disks = disks?;
+    // Without CDI there is nothing to look for.
+    if disks.problems.is_empty() {
+        findings.absorb(sources?);
+    }
+    findings.absorb(disks);
     findings.absorb(room?);
     findings.needs = needs;
     permissions::judge(permissions?, wanted, &mut findings);

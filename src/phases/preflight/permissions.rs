@@ -2,7 +2,7 @@
 
 use super::{Findings, Problem, Wanted, count};
 use crate::cluster::access::Permission;
-use crate::plan::{Plan, TemplateSource};
+use crate::plan::Plan;
 use crate::record::Via;
 
 /// The group of start and stop.
@@ -25,7 +25,7 @@ pub(super) fn needed(wanted: &Wanted<'_>, namespace: &str) -> Vec<Permission> {
         needed.push(anywhere(verb, "kubevirt.io", "virtualmachineinstances"));
     }
     needed.extend(of_record(plan, namespace));
-    if matches!(plan.template, TemplateSource::File { .. }) {
+    if plan.sealed_digest().is_some() {
         for verb in ["get", "list", "watch", "create", "update", "delete"] {
             needed.push(here(verb, "", "secrets"));
         }

@@ -106,6 +106,10 @@ impl Report {
                 (name.as_str(), disks().find_map(|disk| disk.source.as_deref()))
             }
             TemplateSource::Adopted { selection } => (selection.as_str(), None),
+            TemplateSource::Registry { url } | TemplateSource::Http { url } => {
+                ("built-in", Some(url.as_str()))
+            }
+            _ => ("built-in", disks().find_map(|disk| disk.source.as_deref())),
         };
         let used = self.cluster.storage_classes.iter().find(|class| class.used);
         let document = Document {

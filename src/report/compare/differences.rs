@@ -77,5 +77,6 @@ fn template(template: &TemplateSource) -> Option<String> {
             Some(format!("sha256 {}", sha256.chars().take(12).collect::<String>()))
         }
         adopted @ TemplateSource::Adopted { .. } => Some(adopted.to_string()),
+        source => Some(format!("built-in, {source}")),
     }
 }

@@ -61,8 +61,7 @@ pub(super) trait Cells {
 impl<'a> Created<'a> {
     pub(super) fn of(row: &'a Row) -> Self {
         let Booted { namespace, running_time_sec, ping_time_sec, success } = Booted::of(row);
-        // The record does not follow volumes; the origin tool also writes null where it saw no clone.
-        Self { namespace, running_time_sec, ping_time_sec, success, clone_duration_sec: None }
+        Self { namespace, running_time_sec, ping_time_sec, success, clone_duration_sec: clone_time(row) }
     }
 }
 
@@ -85,7 +84,8 @@ impl Summary {
             Metric::of("ping_time_sec", phase, Milestone::Reachable),
         ];
         if with_clones {
-            metrics.push(Metric::over("clone_duration_sec", &Sample::default()));
+            let clones = participants(phase).filter_map(clone_time);
+            metrics.push(Metric::over("clone_duration_sec", &Sample::new(clones, 0)));
         }
         Self {
             total_vms,
@@ -95,6 +95,12 @@ impl Summary {
             metrics,
         }
     }
+}
+
+/// Seconds in which a VM's disks were filled; the origin tool also writes null where it saw no clone.
+fn clone_time(row: &Row) -> Option<f64> {
+    let accepted = row.seconds(Milestone::Accepted)?;
+    row.seconds(Milestone::Volume).map(|filled| rounded((filled - accepted).max(0.0)))
 }
 
 impl Metric {

@@ -126,6 +126,7 @@ pub(super) fn environment(page: &mut String, report: &Report) {
         TemplateSource::ContainerDisk { image } => format!("built-in, container disk {image}"),
         TemplateSource::File { name, .. } => name.clone(),
         adopted @ TemplateSource::Adopted { .. } => adopted.to_string(),
+        source => format!("built-in, {source}"),
     };
     line("template", Some(template));
     line("template sha256", plan.template_sha256.clone());

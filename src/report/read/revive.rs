@@ -32,6 +32,8 @@ pub(super) fn run(report: &Report) -> RunRecord {
             end: start + vms as u32 - 1,
             vm_name: plan.vm_name.clone(),
             template: plan.template.clone(),
+            overrides: plan.overrides.clone(),
+            sealed: None,
             probe: ProbePlan { probes: plan.probes.clone(), ..ProbePlan::default() },
             adopted: adopted(report),
         },
@@ -113,6 +115,7 @@ fn phase(block: &PhaseBlock) -> PhaseRecord {
 
 fn timeline(row: &Row, target: u32) -> Timeline {
     let mut timeline = Timeline::new(target);
+    timeline.volume_kind = row.volume_kind;
     let measured = !row.milestones.is_empty();
     let requested = row.requested_at.map(Offset::from_seconds).or(measured.then_some(Offset::ZERO));
     let moment = |mark: &Mark| {

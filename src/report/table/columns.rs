@@ -88,7 +88,8 @@ fn milestones(phase: &PhaseBlock, wide: bool, width: usize) -> Vec<Milestone> {
         return phase.statistics.keys().copied().collect();
     }
     let mut shown = match phase.goal {
-        Milestone::Gone => vec![Milestone::Gone],
+        Milestone::Gone | Milestone::Volume | Milestone::Accepted => vec![phase.goal],
+        _ if phase.volumes.is_some() => vec![Milestone::Volume, Milestone::Running],
         _ => vec![Milestone::Running],
     };
     if phase.is_probed() {

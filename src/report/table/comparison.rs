@@ -1,8 +1,11 @@
 //! Creation against storm: the table, where the time goes, and the verdict.
 
+use std::collections::BTreeSet;
+
 use super::columns::milestone_title;
 use super::grid::{Column, Grid};
 use super::{Page, words};
+use crate::observe::Milestone;
 use crate::probe::Probe;
 use crate::report::compared::Compared;
 use crate::report::paint::Tone;
@@ -72,20 +75,28 @@ fn paired(page: &mut Page, comparison: &Comparison, deciding: Option<Probe>) {
     page.sentence(None, 0, &text);
 }
 
-/// Means of the stages that both phases went through, so that the slowest can be found.
+/// Means of the stages that both phases went through, and of those around the filling of disks, so that the slowest can be found.
 fn stages(page: &mut Page, before: &PhaseBlock, after: &PhaseBlock) {
     let columns = [Column::words("Where the time goes")].into_iter();
     let names = [before.name.to_string(), after.name.to_string(), "Difference".to_owned()];
     let mut grid = Grid::new(columns.chain(names.iter().map(|name| Column::numbers(name))).collect());
     let mut rows = 0;
-    for stage in &after.stages {
-        let same = before.stages.iter().find(|other| (other.from, other.to) == (stage.from, stage.to));
-        let Some((first, second)) = same.and_then(|same| same.summary.mean.zip(stage.summary.mean)) else {
-            continue;
+    let mean = |phase: &PhaseBlock, (to, from): (Milestone, Milestone)| {
+        let stage = phase.stages.iter().find(|stage| (stage.to, stage.from) == (to, from))?;
+        stage.summary.mean
+    };
+    let ends: BTreeSet<(Milestone, Milestone)> =
+        before.stages.iter().chain(&after.stages).map(|stage| (stage.to, stage.from)).collect();
+    for stage in ends {
+        let (first, second) = (mean(before, stage), mean(after, stage));
+        let difference = match (first, second) {
+            (Some(first), Some(second)) => format!("{:+.2}s", second - first),
+            // Disks are filled in the first phase only.
+            (Some(_), None) | (None, Some(_)) if before.volumes.is_some() => "-".to_owned(),
+            _ => continue,
         };
-        let title = format!("{} -> {}", stage.from, stage.to);
-        let difference = format!("{:+.2}s", second - first);
-        grid.push(None, vec![title, words::seconds(first), words::seconds(second), difference]);
+        let title = format!("{} -> {}", stage.1, stage.0);
+        grid.push(None, vec![title, words::maybe_seconds(first), words::maybe_seconds(second), difference]);
         rows += 1;
     }
     if rows > 0 {

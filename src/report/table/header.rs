@@ -20,6 +20,16 @@ pub(super) fn write(page: &mut Page, report: &Report) {
         let range = format!("{0}-{1} to {0}-{2}", run.name, plan.start, plan.end);
         page.labelled("Namespaces", &range);
         page.labelled("Template", &template(&plan.template));
+        let changes: Vec<String> = plan
+            .overrides
+            .shown()
+            .into_iter()
+            .filter(|(_, value)| value != "none")
+            .map(|(flag, value)| format!("{flag} {value}"))
+            .collect();
+        if !changes.is_empty() {
+            page.labelled("Changed by", &changes.join(", "));
+        }
     }
     if let Some(deciding) = plan.probes.first() {
         let more = if plan.probes.len() > 1 { ", which decides; also " } else { "" };
@@ -73,6 +83,11 @@ fn template(template: &TemplateSource) -> String {
             format!("{name} (sha256 {})", sha256.chars().take(12).collect::<String>())
         }
         adopted @ TemplateSource::Adopted { .. } => adopted.to_string(),
+        TemplateSource::Registry { url } | TemplateSource::Http { url } => {
+            format!("built-in, imported from {url}")
+        }
+        TemplateSource::Blank => "built-in, with a blank disk".to_owned(),
+        source => format!("built-in, cloned from {source}"),
     }
 }
 

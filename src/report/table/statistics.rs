@@ -23,6 +23,7 @@ pub(super) fn write(page: &mut Page, phase: &PhaseBlock) {
     page.toned(Tone::Heading, "Statistics:");
     counts(page, phase);
     times(page, phase);
+    volumes(page, phase);
     unknown(page, phase);
     outliers(page, phase);
     // Without the spread of the requests there is no recovery curve.
@@ -106,7 +107,10 @@ fn unknown(page: &mut Page, phase: &PhaseBlock) {
 
 /// Average, maximum and percentiles of the goal and of running.
 fn times(page: &mut Page, phase: &PhaseBlock) {
-    let mut shown = vec![if phase.goal == Milestone::Gone { Milestone::Gone } else { Milestone::Running }];
+    let mut shown = vec![match phase.goal {
+        Milestone::Gone | Milestone::Volume | Milestone::Accepted => phase.goal,
+        _ => Milestone::Running,
+    }];
     if phase.is_probed() {
         shown.push(Milestone::Reachable);
     }
@@ -136,6 +140,22 @@ fn times(page: &mut Page, phase: &PhaseBlock) {
         for (word, read) in PERCENTILES {
             page.labelled(&format!("{word} {name}"), &words::quantile(read(summary)));
         }
+    }
+}
+
+/// How the disks were filled, and how long that and the boot after it took.
+fn volumes(page: &mut Page, phase: &PhaseBlock) {
+    let Some(volumes) = &phase.volumes else { return };
+    page.labelled("Disks filled by", &volumes.kinds_in_words());
+    let parts = [("Filling a disk", Some(&volumes.fill)), ("Boot after that", volumes.boot.as_ref())];
+    for (name, summary) in parts {
+        let Some(summary) = summary else { continue };
+        let times = [
+            ("mean", words::maybe_seconds(summary.mean)),
+            ("p95", words::quantile(summary.p95)),
+            ("max", words::maybe_seconds(summary.max)),
+        ];
+        page.labelled(name, &times.map(|(word, time)| format!("{word} {time}")).join(", "));
     }
 }
 

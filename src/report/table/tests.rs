@@ -173,6 +173,16 @@ fn headers_can_be_left_out() {
 }
 
 #[test]
+fn disks_that_were_filled_are_told_apart_from_the_boot() {
+    insta::assert_snapshot!(plain(&fixtures::provisioned()));
+}
+
+#[test]
+fn a_create_without_a_start_is_no_baseline() {
+    insta::assert_snapshot!(plain(&fixtures::unstarted()));
+}
+
+#[test]
 fn unknown_times_and_continued_phases_are_told() {
     let report = Report::of(&fixtures::continued(), &Selection::default());
     let text =

@@ -1,7 +1,7 @@
 //! What all controllers of one simulation share.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use super::client::Client;
 use super::collector::Work;
@@ -12,6 +12,7 @@ use super::nodes::Nodes;
 use super::pods::PodSignals;
 use super::queue::WorkQueue;
 use super::worker::Tasks;
+use crate::sandbox::faults::Faults;
 use crate::sandbox::model::admission::Admission;
 use crate::sandbox::model::bandwidth::Bandwidth;
 use crate::sandbox::model::bucket::TokenBucket;
@@ -77,6 +78,8 @@ pub struct Cluster {
     pub cdi: Arc<TokenBucket>,
     /// Volumes by identity of their claim: when they were written.
     pub written: Mutex<HashMap<Box<str>, f64>>,
+    /// Who may do what, where a server asks about it.
+    pub permissions: OnceLock<Faults>,
     /// Everything that runs.
     pub tasks: Tasks,
     misbehaviours: MisbehaviourTable,
@@ -126,6 +129,7 @@ impl Cluster {
             // client-go's usual limit for a controller that sets one.
             cdi: Arc::new(TokenBucket::new(clock, 200.0, 200.0)),
             written: Mutex::default(),
+            permissions: OnceLock::new(),
             tasks: Tasks::default(),
             misbehaviours,
             starts: Mutex::default(),

@@ -18,6 +18,7 @@ use super::network::PodNetwork;
 use super::quotas;
 use super::routes::{self, Routes};
 use super::scheduler::Scheduler;
+use crate::sandbox::faults::Faults;
 use crate::sandbox::model::admission::Admission;
 use crate::sandbox::model::{Dice, MisbehaviourTable, Profile, SimClock};
 use crate::sandbox::network::Network;
@@ -43,6 +44,12 @@ impl Controllers {
     /// Ends all controllers; the store keeps what they wrote.
     pub fn stop(&self) {
         self.cluster.tasks.stop();
+    }
+
+    /// From now on, what these faults deny is denied to controllers too, where they ask on behalf of somebody.
+    pub fn obey(&self, faults: Faults) {
+        // Set once, when the server is made.
+        let _ = self.cluster.permissions.set(faults);
     }
 
     /// Simulated time.

@@ -69,6 +69,14 @@ const PLAIN: Kind = Kind {
 const KUBEVIRT: Kind = Kind { group: "kubevirt.io", categories: &["all"], builtin: false, ..PLAIN };
 const CDI: Kind = Kind { group: "cdi.kubevirt.io", version: "v1beta1", builtin: false, ..PLAIN };
 
+const INSTANCETYPE: Kind = Kind {
+    group: "instancetype.kubevirt.io",
+    version: "v1beta1",
+    namespaced: false,
+    builtin: false,
+    ..PLAIN
+};
+
 macro_rules! kinds {
     ($($(#[$doc:meta])* $name:ident = $kind:literal $plural:literal $singular:literal { $($field:ident: $value:expr),* } ..$base:expr;)+) => {
         $($(#[$doc])* pub static $name: Kind = Kind {
@@ -116,6 +124,14 @@ kinds! {
     LEASES = "Lease" "leases" "lease" { group: "coordination.k8s.io" } ..PLAIN;
     /// Ways of providing storage.
     STORAGE_CLASSES = "StorageClass" "storageclasses" "storageclass" { group: "storage.k8s.io", short_names: &["sc"], namespaced: false } ..PLAIN;
+    /// Snapshots of claims.
+    VOLUME_SNAPSHOTS = "VolumeSnapshot" "volumesnapshots" "volumesnapshot" { group: "snapshot.storage.k8s.io", short_names: &["vs"], has_status: true, builtin: false } ..PLAIN;
+    /// Networks of multus.
+    NETWORK_ATTACHMENTS = "NetworkAttachmentDefinition" "network-attachment-definitions" "network-attachment-definition" { group: "k8s.cni.cncf.io", short_names: &["net-attach-def"], builtin: false } ..PLAIN;
+    /// Sizes of machines.
+    CLUSTER_INSTANCETYPES = "VirtualMachineClusterInstancetype" "virtualmachineclusterinstancetypes" "virtualmachineclusterinstancetype" { short_names: &["vmcf", "vmcfs"] } ..INSTANCETYPE;
+    /// What suits the guests of machines.
+    CLUSTER_PREFERENCES = "VirtualMachineClusterPreference" "virtualmachineclusterpreferences" "virtualmachineclusterpreference" { short_names: &["vmcp", "vmcps"] } ..INSTANCETYPE;
     /// CDI installations.
     CDIS = "CDI" "cdis" "cdi" { short_names: &["cdi", "cdis"], namespaced: false } ..CDI;
     /// Golden images.

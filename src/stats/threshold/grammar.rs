@@ -283,7 +283,7 @@ mod tests {
     fn what_is_unknown_is_named_with_what_is_known() {
         let cases = [
             ("storm.running.p95", "it has no >"),
-            ("boot.running.p95>1s", "`boot` is no milestone; there are goal, accepted, instance"),
+            ("boot.running.p95>1s", "`boot` is no milestone; there are goal, accepted, volume, instance"),
             ("storm-x.running.p95>1s", "`storm-x` is no phase; there are create, stop, storm"),
             ("create-1.running.p95>1s", "`create-1` is no phase"),
             ("storm/boot.running.p95>1", "`boot` is no phase"),
@@ -299,7 +299,10 @@ mod tests {
                 "stop.running.p95>1s",
                 "VMs that stop do not pass running; there are goal, accepted, stopping, gone",
             ),
-            ("storm.gone.p95>1s", "VMs that start do not pass gone; there are goal, accepted, instance"),
+            (
+                "storm.gone.p95>1s",
+                "VMs that start do not pass gone; there are goal, accepted, volume, instance",
+            ),
             ("requested.p95>1s", "requested is where every time begins"),
             ("storm.reachable..running.p95>1s", "reachable does not come before running"),
             ("storm.running..reachable.t95>1s", "t95 is about a milestone"),

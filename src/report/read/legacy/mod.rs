@@ -92,6 +92,7 @@ pub fn report(
             end: named.as_ref().map_or_else(|| index(last), |named| named.end),
             vm_name: UNKNOWN.to_owned(),
             template: TemplateSource::File { name: UNKNOWN.to_owned(), sha256: String::new() },
+            overrides: crate::plan::Overrides::default(),
             template_sha256: None,
             disks: Vec::new(),
             probes: deciding.into_iter().collect(),

@@ -2,8 +2,14 @@
 
 use serde_json::Value;
 
-use crate::sandbox::store::kind::{PERSISTENT_VOLUME_CLAIMS, STORAGE_PROFILES};
-use crate::sandbox::store::{Object, Store};
+use crate::sandbox::model::quantity;
+use crate::sandbox::store::kind::{PERSISTENT_VOLUME_CLAIMS, STORAGE_PROFILES, VOLUME_SNAPSHOTS};
+use crate::sandbox::store::{Kind, Object, Store};
+
+/// Bytes of a GiB.
+const GIB: f64 = 1_073_741_824.0;
+/// The disk, in GiB, that the profile's image is about.
+pub const IMAGE_GIB: f64 = 30.0;
 
 /// The way to the data
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,12 +89,43 @@ impl Plan {
 
     /// Why the plan cannot begin yet: its source is not there.
     pub fn obstacle(self, store: &Store, volume: &Object) -> Option<String> {
-        let source = &volume.value()["spec"]["source"]["pvc"];
-        let name = source["name"].as_str()?;
-        let namespace = source["namespace"].as_str().unwrap_or(volume.namespace());
-        let there = store.get(&PERSISTENT_VOLUME_CLAIMS, namespace, name);
-        there.is_none().then(|| format!("The source pvc {name} doesn't exist"))
+        if self == Self::FromSnapshot {
+            let snapshot = source(volume, "snapshot", &VOLUME_SNAPSHOTS, store);
+            let ready = |snapshot: &Object| snapshot.value()["status"]["readyToUse"] == true;
+            return match snapshot {
+                (name, None) => Some(format!("The source snapshot {name} doesn't exist")),
+                (name, Some(found)) if !ready(&found) => {
+                    Some(format!("The source snapshot {name} is not ready"))
+                }
+                _ => None,
+            };
+        }
+        self.clone_type()?;
+        match source(volume, "pvc", &PERSISTENT_VOLUME_CLAIMS, store) {
+            (name, None) => Some(format!("The source pvc {name} doesn't exist")),
+            (name, Some(claim)) if claim.value()["status"]["phase"] != "Bound" => {
+                Some(format!("The source pvc {name} is not bound"))
+            }
+            _ => None,
+        }
     }
+}
+
+/// The name of a data volume's source, and the source itself.
+fn source(volume: &Object, kind: &str, stored: &'static Kind, store: &Store) -> (String, Option<Object>) {
+    let source = &volume.value()["spec"]["source"][kind];
+    let name = source["name"].as_str().unwrap_or_default();
+    let namespace = source["namespace"].as_str().unwrap_or(volume.namespace());
+    (name.to_owned(), store.get(stored, namespace, name))
+}
+
+/// GiB that a data volume is filled with: the size of the claim that it is copied from, or its own.
+pub fn gib(store: &Store, volume: &Object) -> f64 {
+    let wanted = &super::claims::wanted(volume.value())["resources"]["requests"]["storage"];
+    let (_, claim) = source(volume, "pvc", &PERSISTENT_VOLUME_CLAIMS, store);
+    let copied = claim.and_then(|claim| quantity::of(&claim.value()["status"]["capacity"]["storage"]));
+    let bytes = copied.or_else(|| quantity::of(wanted)).unwrap_or(IMAGE_GIB * GIB);
+    bytes / GIB
 }
 
 /// The clone strategy of the target's storage.

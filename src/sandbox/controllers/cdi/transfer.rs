@@ -4,7 +4,7 @@ use super::super::client::Client;
 use super::super::cluster::Cluster;
 use super::super::events::Source;
 use super::super::key::Key;
-use super::plan::Plan;
+use super::plan::{self, Plan};
 use super::{bind, status};
 use crate::sandbox::store::Object;
 use crate::sandbox::store::kind::DATA_VOLUMES;
@@ -61,12 +61,14 @@ pub async fn run(cluster: &Cluster, mut client: Client, volume: &Object, claim: 
 async fn copy(cluster: &Cluster, client: &mut Client, volume: &Object) -> bool {
     let figures = &cluster.profile.cdi;
     let chunk = (figures.transfer * figures.progress).max(1.0);
+    // A larger disk holds more data.
+    let image = figures.image * plan::gib(client.store(), volume) / plan::IMAGE_GIB;
     let mut moved = 0.0;
-    while moved < figures.image {
-        let part = chunk.min(figures.image - moved);
+    while moved < image {
+        let part = chunk.min(image - moved);
         tokio::join!(cluster.pool.serve(part, 1.0), cluster.clock.sleep(part / figures.transfer));
         moved += part;
-        let share = moved / figures.image;
+        let share = moved / image;
         if client.patch(&DATA_VOLUMES, volume, |volume| status::progress(volume, share)).await.is_err() {
             return false;
         }

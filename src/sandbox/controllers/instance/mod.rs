@@ -112,6 +112,13 @@ impl Instances {
         key: &Key,
         vmi: &Object,
     ) -> Result<Option<progress::OutOfSync>, WriteError> {
+        if let Some(network) = storage::missing_network(client.store(), vmi) {
+            let message = format!(
+                "failed to render launch manifest: failed to locate network attachment definition {network}"
+            );
+            self.cluster.recorder.warning(MACHINE_CONTROLLER, vmi, "FailedCreate", &message);
+            return Ok(Some(progress::OutOfSync { reason: "FailedCreate", message }));
+        }
         let hidden = self.cluster.misbehaviour(vmi) == Some(Misbehaviour::NeverSchedules);
         let mut pod = launcher::pod(vmi, hidden, &self.cluster.clock.stamp());
         let (quotas, _) = client.store().list(&RESOURCE_QUOTAS, Some(vmi.namespace()));

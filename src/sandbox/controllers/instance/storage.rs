@@ -1,7 +1,7 @@
-//! Whether the claims of an instance are there, before it gets a pod.
+//! Whether the claims and networks of an instance are there, before it gets a pod.
 
 use super::super::machine::volumes::{claims, usable};
-use crate::sandbox::store::kind::{DATA_VOLUMES, PERSISTENT_VOLUME_CLAIMS};
+use crate::sandbox::store::kind::{DATA_VOLUMES, NETWORK_ATTACHMENTS, PERSISTENT_VOLUME_CLAIMS};
 use crate::sandbox::store::{Object, Store};
 
 /// What an instance's storage is doing
@@ -29,6 +29,15 @@ pub fn readiness(store: &Store, vmi: &Object) -> Readiness {
         }
     }
     result
+}
+
+/// A network of multus that an instance wants and that is not there.
+pub fn missing_network(store: &Store, vmi: &Object) -> Option<String> {
+    let networks = vmi.value()["spec"]["networks"].as_array().into_iter().flatten();
+    networks.filter_map(|network| network["multus"]["networkName"].as_str()).find_map(|whole| {
+        let (namespace, name) = whole.split_once('/').unwrap_or((vmi.namespace(), whole));
+        store.get(&NETWORK_ATTACHMENTS, namespace, name).is_none().then(|| format!("{namespace}/{name}"))
+    })
 }
 
 /// Whether all data volumes are ready; `None` if the instance has none.

@@ -6,6 +6,7 @@ pub mod newborn;
 pub mod printable;
 pub mod requests;
 pub mod revision;
+mod sizes;
 pub mod status;
 pub mod strategy;
 pub mod volumes;
@@ -147,11 +148,17 @@ impl Machines {
         vm: &Object,
         failure: &mut Option<String>,
     ) -> Result<(), Failed> {
+        let size = match sizes::of(client.store(), vm) {
+            Ok(size) => size,
+            Err((reason, why)) => {
+                self.cluster.recorder.warning(MACHINE_CONTROLLER, vm, reason, &why);
+                *failure = Some(why);
+                return Ok(());
+            }
+        };
         revision::record(client, vm).await;
-        match client
-            .create(&VIRTUAL_MACHINE_INSTANCES, newborn::instance(vm, &self.cluster.clock.stamp()))
-            .await
-        {
+        let instance = newborn::instance(vm, size.as_ref(), &self.cluster.clock.stamp());
+        match client.create(&VIRTUAL_MACHINE_INSTANCES, instance).await {
             Ok(instance) => {
                 self.cluster.incarnation(key, instance.uid());
                 let message = format!(

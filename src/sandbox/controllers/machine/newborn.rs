@@ -9,8 +9,8 @@ use crate::sandbox::store::Object;
 /// The grace of a guest that asks for none, in seconds (KV).
 const GRACE: i64 = 30;
 
-/// The instance of a machine.
-pub fn instance(vm: &Object, stamp: &str) -> Value {
+/// The instance of a machine, with the size of its instance type where it has one.
+pub fn instance(vm: &Object, size: Option<&Value>, stamp: &str) -> Value {
     let template = &vm.value()["spec"]["template"];
     let mut annotations = template["metadata"]["annotations"].as_object().cloned().unwrap_or_default();
     annotations.insert(names::GENERATION.to_owned(), json!(vm.value()["metadata"]["generation"].to_string()));
@@ -23,6 +23,10 @@ pub fn instance(vm: &Object, stamp: &str) -> Value {
         metadata["labels"] = labels.clone();
     }
     let mut spec = template["spec"].clone();
+    if let Some(size) = size {
+        spec["domain"]["cpu"]["sockets"] = size["cpu"]["guest"].clone();
+        spec["domain"]["memory"]["guest"] = size["memory"]["guest"].clone();
+    }
     fill_spec(&mut spec);
     let mut status = first_status(&spec, stamp);
     status["virtualMachineRevisionName"] = json!(revision::name(vm));

@@ -6,6 +6,7 @@ use super::super::client::Client;
 use super::super::cluster::Cluster;
 use super::super::events::MACHINE_CONTROLLER;
 use super::super::names;
+use crate::sandbox::faults::Attributes;
 use crate::sandbox::store::kind::{DATA_SOURCES, DATA_VOLUMES, PERSISTENT_VOLUME_CLAIMS};
 use crate::sandbox::store::{Object, Store, StoreError};
 
@@ -32,10 +33,12 @@ pub async fn make(cluster: &Cluster, client: &mut Client, vm: &Object) -> Result
         {
             continue;
         }
-        let made = match volume(store, vm, template) {
+        let made = match volume(store, vm, template).and_then(|volume| authorised(cluster, vm, volume)) {
             Ok(volume) => client.create(&DATA_VOLUMES, volume).await.map(|_| ()),
             Err(why) => {
-                cluster.recorder.warning(MACHINE_CONTROLLER, vm, "FailedDataVolumeCreate", &why);
+                let denied = why.starts_with("Not authorized");
+                let reason = if denied { "UnauthorizedDataVolumeCreate" } else { "FailedDataVolumeCreate" };
+                cluster.recorder.warning(MACHINE_CONTROLLER, vm, reason, &why);
                 return Err(why);
             }
         };
@@ -53,6 +56,28 @@ pub async fn make(cluster: &Cluster, client: &mut Client, vm: &Object) -> Result
         }
     }
     Ok(())
+}
+
+/// The same volume, where the machine's service account may clone from the namespace of its source.
+fn authorised(cluster: &Cluster, vm: &Object, volume: Value) -> Result<Value, String> {
+    let source = &volume["spec"]["source"];
+    let from = ["pvc", "snapshot"].iter().find_map(|kind| source[*kind]["namespace"].as_str());
+    let Some(from) = from.filter(|from| *from != vm.namespace()) else { return Ok(volume) };
+    let wish = Attributes {
+        verb: "create",
+        group: "cdi.kubevirt.io",
+        resource: "datavolumes/source",
+        namespace: from,
+        name: "",
+    };
+    if !cluster.permissions.get().is_some_and(|faults| faults.denies(&wish)) {
+        return Ok(volume);
+    }
+    Err(format!(
+        "Not authorized to create DataVolume {}: User system:serviceaccount:{}:default has insufficient permissions in clone source namespace {from}",
+        volume["metadata"]["name"].as_str().unwrap_or_default(),
+        vm.namespace()
+    ))
 }
 
 /// The data volume of a template; a `sourceRef` is resolved here, as virt-controller does it.

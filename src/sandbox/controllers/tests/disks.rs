@@ -28,7 +28,7 @@ async fn with_golden_image(binding: &str) -> Stage {
     let stage = stage(binding);
     let blank = json!({
         "metadata": {"name": "fedora", "namespace": "golden", "annotations": {"cdi.kubevirt.io/storage.bind.immediate.requested": "true"}},
-        "spec": {"source": {"http": {"url": "https://example.invalid/fedora.qcow2"}}, "storage": {"resources": {"requests": {"storage": "5Gi"}}}},
+        "spec": {"source": {"http": {"url": "https://example.invalid/fedora.qcow2"}}, "storage": {"resources": {"requests": {"storage": "30Gi"}}}},
     });
     stage.store.create(&DATA_VOLUMES, blank).expect("a data volume");
     let source = json!({"metadata": {"name": "fedora", "namespace": "golden"}, "spec": {"source": {"pvc": {"name": "fedora", "namespace": "golden"}}}});

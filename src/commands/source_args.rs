@@ -1,0 +1,83 @@
+//! Flags that say where the VMs' disks, or their whole manifest, come from.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use crate::failure::Failure;
+use crate::plan::source::{self, NamedSource};
+use crate::plan::template::MOST_TEMPLATE_BYTES;
+use crate::plan::{TemplateFault, TemplateSource};
+
+/// Flags that say where the VMs' disks come from
+#[derive(Debug, Clone, Args)]
+pub struct SourceArgs {
+    /// Where disks come from; default is datasource:openshift-virtualization-os-images/rhel9
+    ///
+    /// datasource:NAMESPACE/NAME clones a golden image; pvc:NAMESPACE/NAME clones a claim, pvc:NAMESPACE/NAME-{1..10}
+    /// clones the claims of a pool in turn; snapshot:NAMESPACE/NAME restores a snapshot; `registry:docker://IMAGE` and
+    /// `http:URL` import; containerdisk:IMAGE boots from an image in the registry, without a disk of its own; blank is an
+    /// empty disk. run --sandbox boots a container disk unless told otherwise.
+    #[arg(long, value_name = "KIND:PLACE", conflicts_with = "filename")]
+    pub source: Option<String>,
+    /// Container disk image that the VMs boot from, the same as --source containerdisk:IMAGE
+    #[arg(long, value_name = "IMAGE", conflicts_with_all = ["filename", "source"], hide_short_help = true)]
+    pub container_disk: Option<String>,
+    /// VirtualMachine manifest to use instead of the built-in one, YAML or JSON; - reads standard input
+    #[arg(short, long, value_name = "FILE")]
+    pub filename: Option<PathBuf>,
+    /// Source where none is named
+    #[arg(long, value_name = "KIND:PLACE", env = "BOOTSTORM_SOURCE", hide = true)]
+    pub default_source: Option<String>,
+}
+
+impl SourceArgs {
+    /// The source of the built-in manifest.
+    pub(super) fn named(&self, default: &TemplateSource) -> Result<NamedSource, Failure> {
+        let (flag, text) = match (&self.source, &self.container_disk, &self.default_source) {
+            (Some(text), ..) => ("--source", text.clone()),
+            (None, Some(image), _) => ("--container-disk", format!("containerdisk:{image}")),
+            (None, None, Some(text)) => ("BOOTSTORM_SOURCE", text.clone()),
+            (None, None, None) => {
+                return Ok(NamedSource { shown: default.clone(), template_url: None });
+            }
+        };
+        source::parse(&text).map_err(|fault| {
+            // A URL may hold a password.
+            let shown = crate::plan::secrets::hide_url(&text);
+            Failure::usage(format!("{flag} {shown} is not understood")).because(fault)
+        })
+    }
+}
+
+/// Reads a file that a Secret has to hold; `what` names it in messages.
+///
+/// Fails when it cannot be read, is too large or no text. Nothing of it is quoted.
+pub(super) fn read(path: &Path, what: &str) -> Result<String, Failure> {
+    let cannot = || Failure::new(format!("{what} {} cannot be read", path.display()));
+    let source: Box<dyn Read> = if path.as_os_str() == "-" {
+        Box::new(std::io::stdin())
+    } else {
+        Box::new(std::fs::File::open(path).map_err(|error| cannot().because(error))?)
+    };
+    let mut bytes = Vec::new();
+    // One byte more than is allowed tells that it is too large; the rest, which may have no end, is not read.
+    source
+        .take(MOST_TEMPLATE_BYTES as u64 + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| cannot().because(error))?;
+    if bytes.len() > MOST_TEMPLATE_BYTES {
+        let unusable = match what {
+            "the VM manifest" => Failure::new(format!("{} is not a usable VM manifest", path.display())),
+            _ => cannot(),
+        };
+        return Err(unusable.because(TemplateFault::TooLarge));
+    }
+    String::from_utf8(bytes).map_err(|_| cannot().because("it is not UTF-8 text"))
+}
+
+/// The last part of a path, for people.
+pub(super) fn name_of(path: &Path) -> String {
+    path.file_name().map_or_else(|| "-".into(), |name| name.to_string_lossy().into_owned())
+}
