@@ -14,6 +14,7 @@ mod facts;
 mod failures;
 mod figures;
 pub(in crate::report) mod grid;
+mod judgement;
 mod machines;
 pub(in crate::report) mod markup;
 mod nodes;
@@ -47,6 +48,7 @@ impl Report {
         body.open("main", &[("id", "main")]);
         verdict::write(&mut body, self, &subjects);
         figures::write(&mut body, self, &subjects);
+        judgement::write(&mut body, self);
         recovery::write(&mut body, &subjects);
         statistics::write(&mut body, self, &subjects);
         spread::write(&mut body, &subjects);

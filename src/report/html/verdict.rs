@@ -5,6 +5,7 @@ use super::subject::{Role, Subjects};
 use super::words;
 use crate::record::PhaseState;
 use crate::report::Report;
+use crate::stats::{Finding, Grade};
 
 /// Writes the verdict, or what there is to say instead.
 pub(super) fn write(body: &mut Markup, report: &Report, subjects: &Subjects<'_>) {
@@ -34,7 +35,7 @@ fn no_storm(report: &Report) -> String {
 
 /// What a reader must know before believing the figures.
 fn notes(report: &Report, subjects: &Subjects<'_>) -> Vec<String> {
-    let mut notes = Vec::new();
+    let mut notes = judged(report);
     if !report.setup.done {
         notes.push("The setup of this run is not complete.".to_owned());
     }
@@ -50,6 +51,24 @@ fn notes(report: &Report, subjects: &Subjects<'_>) -> Vec<String> {
             phase.name
         ));
     }
+    for phase in &report.phases {
+        let unknown = phase.summary(phase.goal).unknown;
+        if unknown > 0 {
+            let vms = words::count(unknown, "VM");
+            notes.push(format!(
+                "Not in the figures of {}: {vms} that arrived after a time that nobody knows.",
+                phase.name
+            ));
+        }
+        if phase.continued > 0 {
+            let (times, gap) = (words::count(phase.continued as usize, "time"), phase.effort.watch_gap);
+            notes.push(format!(
+                "{} was continued {times} and not watched for {}; what passed meanwhile is marked.",
+                phase.name,
+                words::seconds(gap)
+            ));
+        }
+    }
     if let Some(storm) = subjects.role(Role::Storm) {
         let excluded = storm.phase.counts.excluded;
         if excluded > 0 {
@@ -61,6 +80,20 @@ fn notes(report: &Report, subjects: &Subjects<'_>) -> Vec<String> {
         }
     }
     notes
+}
+
+/// What else was found, and what the figures point to.
+fn judged(report: &Report) -> Vec<String> {
+    let Some(compared) = &report.comparison else { return Vec::new() };
+    let Some(verdict) = &compared.verdict else { return Vec::new() };
+    let also = |finding: &&Finding| finding.rule != verdict.rule && finding.grade != Grade::Good;
+    let findings = verdict.findings.iter().filter(also);
+    let findings = findings.map(|finding| format!("Also {}: {}.", finding.grade, finding.reason));
+    let advice = compared.advice.iter().map(|advice| {
+        let (because, hints) = (advice.because.join("; "), advice.hints.join("; "));
+        format!("This points to {}: {because}. Advice: {hints}.", advice.cause.word())
+    });
+    findings.chain(advice).collect()
 }
 
 /// A sentence with a capital and a full stop.
