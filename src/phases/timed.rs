@@ -227,8 +227,8 @@ fn begin(work: &Work<'_>, record: &RunRecord, targets: u32) -> (PhaseRecord, Clo
             let mut phase = known.clone();
             // What was begun goes on in the shape in which it was begun, and what the VMs are cannot change any more.
             let begun = std::mem::replace(&mut phase.settings, work.settings.clone());
-            let PhaseSettings { shape, order, size, warm_up, halted, .. } = begun;
-            phase.settings = PhaseSettings { shape, order, size, warm_up, halted, ..phase.settings };
+            let PhaseSettings { halted, shape, order, size, warm_up, .. } = begun;
+            phase.settings = PhaseSettings { halted, shape, order, size, warm_up, ..phase.settings };
             phase.state = PhaseState::Open;
             let clock = Clock::resume(phase.began, phase.server_ahead_micros, work.cluster.server_ahead());
             (phase, clock)
