@@ -5,7 +5,7 @@
 mod findings;
 mod kubevirt;
 mod names;
-mod permissions;
+pub mod permissions;
 pub mod quota;
 mod room;
 mod sources;
