@@ -89,9 +89,9 @@ fn logs_go_where_they_are_wanted() {
     let cluster = Cluster::instant();
     let log = cluster.home.path().join("log");
     let program =
-        cluster.program().env("BOOTSTORM_LOG", "debug").env("BOOTSTORM_LOG_FILE", &log.to_string_lossy());
+        cluster.program().env("BOOTSTORM_LOG", "info").env("BOOTSTORM_LOG_FILE", &log.to_string_lossy());
     program.run(&["setup", "--end", "2"]).exits(0);
-    assert!(fs::read_to_string(&log).unwrap().contains("DEBUG"));
+    assert!(fs::read_to_string(&log).unwrap().contains("INFO"));
     // The longer name is the one that is made from the flag; it wins.
     let ran =
         program.env("BOOTSTORM_LOG_LEVEL", "off").run(&["status", "--show-config", "-o", "json"]).exits(0);

@@ -52,7 +52,7 @@ fn shells_understand_the_scripts() {
 fn bash_completes_the_bare_binary() {
     let Some(bash) = find("bash") else { return };
     let script = format!(
-        "source {}; COMP_WORDS=(kubectl-bootstorm sto); COMP_CWORD=1; _kubectl-bootstorm kubectl-bootstorm sto kubectl-bootstorm; echo \"${{COMPREPLY[@]}}\"",
+        "source {}; COMP_WORDS=(kubectl-bootstorm sto); COMP_CWORD=1; _kubectl__bootstorm kubectl-bootstorm sto kubectl-bootstorm; echo \"${{COMPREPLY[@]}}\"",
         repository("completions/kubectl-bootstorm.bash").display()
     );
     let output = Command::new(bash).args(["--norc", "-c", &script]).output().unwrap();
