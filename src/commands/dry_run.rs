@@ -10,8 +10,8 @@ use crate::cluster::{machines, namespaces, probers};
 use crate::failure::Failure;
 use crate::observe::Outcome;
 use crate::phases::timed::{self, manifest};
+use crate::plan::Template;
 use crate::plan::secrets::hide;
-use crate::plan::{Target, Template};
 use crate::record::{NOT_IN_STORM, PhaseKind, RunRecord, Via};
 use crate::report::{document, printable};
 
@@ -83,8 +83,8 @@ pub(super) async fn phase(
 /// Prints what setup would send: the namespaces, and the prober pods if there are to be any.
 pub(super) fn setup(session: &Session, record: &RunRecord) -> Result<(), Failure> {
     let (prefix, run_id, probe) = (&record.plan.prefix, &record.run_id, &record.plan.probe);
-    let namespace = |target: &Target| {
-        let manifest = namespaces::manifest(&target.namespace, prefix, run_id);
+    let namespace = |name: &String| {
+        let manifest = namespaces::manifest(name, prefix, run_id);
         let body = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": manifest.metadata});
         Planned { method: "POST".into(), path: namespaces::collection(), body }
     };
@@ -93,9 +93,8 @@ pub(super) fn setup(session: &Session, record: &RunRecord) -> Result<(), Failure
         path: probers::collection(session.cluster.namespace()),
         body: probers::manifest(prefix, run_id, number, probe),
     };
-    let targets = record.plan.targets();
-    let planned: Vec<Planned> =
-        targets.iter().map(namespace).chain((1..=probe.probers).map(prober)).collect();
+    let names = if record.plan.makes_namespaces() { record.plan.namespaces() } else { Vec::new() };
+    let planned: Vec<Planned> = names.iter().map(namespace).chain((1..=probe.probers).map(prober)).collect();
     print(session, &planned)
 }
 

@@ -13,6 +13,8 @@ pub mod create;
 pub mod dashboard;
 mod dry_run;
 pub mod find_max;
+pub mod layout_args;
+pub mod node_args;
 pub mod pace_args;
 pub mod phase;
 pub mod plan_args;
