@@ -65,7 +65,6 @@ impl fmt::Display for Placed {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::report::{Report, Selection, fixtures};
 
     #[test]
