@@ -104,7 +104,9 @@ fn named_nodes_are_found_by_name_or_hostname_whatever_labels_they_have() {
         .complains(&["the node with hostname host-2 is node-2", "room for 18 VMs (12 wanted)"])
         .prints(&["nodes       node-2, node-3\n"]);
     setup(&cluster, "12", &["--node-name", "host-2", "--node-name", "host-3"]).exits(0);
-    setup(&cluster, "12", &["--node-name", "node-1"]).exits(5).complains(&["there is room for 9 of 12 VMs"]);
+    setup(&cluster, "12", &["--ns-prefix", "b", "--node-name", "node-1"])
+        .exits(5)
+        .complains(&["there is room for 9 of 12 VMs"]);
     setup(&cluster, "12", &["--node-name", "node-1", "--skip-preflight"])
         .exits(1)
         .complains(&["--node-name was node-2, node-3, now it is node-1"]);
