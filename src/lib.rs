@@ -13,29 +13,28 @@ pub mod failure;
 pub mod observe;
 pub mod phases;
 pub mod plan;
+pub mod platform;
 pub mod probe;
 pub mod record;
 pub mod report;
 pub mod sandbox;
-mod signals;
 pub mod stats;
 
-use clap::Parser;
-
+use commands::config::Environment;
+use commands::start::{self, Start};
 use exit::Exit;
+
+/// As many files as a large storm needs.
+const OPEN_FILES: u64 = 65_536;
 
 /// Runs the program with the command line of this process.
 pub fn run() -> Exit {
-    let cli = match commands::Cli::try_parse() {
-        Ok(cli) => cli,
-        Err(error) => {
-            // Help and version come this way too; a closed pipe is no error.
-            let _ = error.print();
-            return if error.use_stderr() { Exit::Usage } else { Exit::Good };
-        }
-    };
-    // A burst needs one socket per request in flight; where the limit cannot be raised, connections queue.
-    let _ = rlimit::increase_nofile_limit(65_536);
+    let environment = Environment::of_process();
+    let start = start::start(std::env::args_os().collect(), &environment);
+    if let Start::Done(exit) = start {
+        return exit;
+    }
+    platform::allow_open_files(OPEN_FILES);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -44,7 +43,18 @@ pub fn run() -> Exit {
             return Exit::Failed;
         }
     };
-    let exit = runtime.block_on(async { Box::pin(cli.run(signals::listen())).await });
+    let exit = match start {
+        Start::Done(exit) => exit,
+        Start::Command(cli) => {
+            runtime.block_on(async { Box::pin(cli.run(platform::signals::listen())).await })
+        }
+        Start::Complete(words) => {
+            let answer = commands::completion::answer(&words, &environment, runtime.handle());
+            // Nobody is there to be told that the pipe is closed.
+            let _ = console::Console::new(console::ColorChoice::Never, true).data(&answer);
+            Exit::Good
+        }
+    };
     // Whatever still runs in the background has nothing more to say.
     runtime.shutdown_background();
     exit

@@ -73,7 +73,35 @@ impl Default for Connection {
     }
 }
 
+/// What a kubeconfig has names for
+#[derive(Debug, Clone, Default)]
+pub struct KubeconfigNames {
+    /// Its contexts.
+    pub contexts: Vec<String>,
+    /// Its clusters.
+    pub clusters: Vec<String>,
+    /// Its users.
+    pub users: Vec<String>,
+}
+
 impl Connection {
+    /// The names in the kubeconfig; nothing where there is none that can be read.
+    pub fn kubeconfig_names(&self) -> Option<KubeconfigNames> {
+        let kubeconfig = self.kubeconfig().ok()?;
+        Some(KubeconfigNames {
+            contexts: kubeconfig.contexts.into_iter().map(|context| context.name).collect(),
+            clusters: kubeconfig.clusters.into_iter().map(|cluster| cluster.name).collect(),
+            users: kubeconfig.auth_infos.into_iter().map(|user| user.name).collect(),
+        })
+    }
+
+    fn kubeconfig(&self) -> Result<Kubeconfig, KubeconfigError> {
+        match &self.kubeconfig {
+            Some(path) => Kubeconfig::read_from(path),
+            None => Kubeconfig::read(),
+        }
+    }
+
     /// Makes a client. Sends nothing yet.
     ///
     /// Fails when there is no usable kubeconfig, or the context is unknown.
@@ -135,11 +163,7 @@ impl Connection {
             cluster: self.cluster.clone(),
             user: self.user.clone(),
         };
-        let kubeconfig = match &self.kubeconfig {
-            Some(path) => Kubeconfig::read_from(path),
-            None => Kubeconfig::read(),
-        };
-        let kubeconfig = match kubeconfig {
+        let kubeconfig = match self.kubeconfig() {
             Ok(kubeconfig) => kubeconfig,
             Err(error) => {
                 let chosen = self.kubeconfig.is_some() || self.context.is_some();

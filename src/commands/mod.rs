@@ -8,11 +8,14 @@ pub mod change_args;
 pub mod cleanup;
 pub mod compare;
 pub mod completion;
+pub mod config;
 pub mod connection;
 pub mod create;
 pub mod dashboard;
+pub mod definition;
 mod dry_run;
 pub mod find_max;
+pub mod generate;
 pub mod layout_args;
 pub mod node_args;
 pub mod pace_args;
@@ -33,13 +36,15 @@ pub mod setup;
 pub mod shape_args;
 mod show;
 pub mod source_args;
+pub mod start;
 pub mod status;
 pub mod stop;
 pub mod storm;
 pub mod threshold_args;
 pub mod values;
+pub mod version;
 
-use clap::{Parser, Subcommand};
+use clap::{FromArgMatches, Parser, Subcommand};
 use tokio::sync::watch;
 
 use crate::console::style;
@@ -92,6 +97,11 @@ pub struct Cli {
     connection: connection::ConnectionArgs,
     #[command(flatten)]
     presentation: presentation::PresentationArgs,
+    #[command(flatten)]
+    config: config::ConfigArgs,
+    /// The flags that were not typed.
+    #[arg(skip)]
+    found: Vec<config::Found>,
 }
 
 #[derive(Debug, Clone, Subcommand)]
@@ -118,11 +128,23 @@ impl Cli {
         match self.command.run(&context).await {
             Ok(exit) => exit,
             Err(failure) => {
+                let told = config::explanations(&failure.message, &self.found);
+                let failure = told.into_iter().fold(failure, Failure::hint);
                 console.fail(&failure);
                 failure.exit
             }
         }
     }
+}
+
+/// Shows the values of the flags instead of doing something with them.
+fn shown(
+    matches: &clap::ArgMatches,
+    completed: &config::Completed,
+) -> Result<Result<(), Failure>, clap::Error> {
+    let below = matches.subcommand().map_or(matches, |(_, below)| below);
+    let presentation = presentation::PresentationArgs::from_arg_matches(below)?;
+    Ok(config::show(matches, completed, &presentation))
 }
 
 impl Command {

@@ -27,19 +27,15 @@ pub struct SourceArgs {
     /// VirtualMachine manifest to use instead of the built-in one, YAML or JSON; - reads standard input
     #[arg(short, long, value_name = "FILE")]
     pub filename: Option<PathBuf>,
-    /// Source where none is named
-    #[arg(long, value_name = "KIND:PLACE", env = "BOOTSTORM_SOURCE", hide = true)]
-    pub default_source: Option<String>,
 }
 
 impl SourceArgs {
     /// The source of the built-in manifest.
     pub(super) fn named(&self, default: &TemplateSource) -> Result<NamedSource, Failure> {
-        let (flag, text) = match (&self.source, &self.container_disk, &self.default_source) {
-            (Some(text), ..) => ("--source", text.clone()),
-            (None, Some(image), _) => ("--container-disk", format!("containerdisk:{image}")),
-            (None, None, Some(text)) => ("BOOTSTORM_SOURCE", text.clone()),
-            (None, None, None) => {
+        let (flag, text) = match (&self.source, &self.container_disk) {
+            (Some(text), _) => ("--source", text.clone()),
+            (None, Some(image)) => ("--container-disk", format!("containerdisk:{image}")),
+            (None, None) => {
                 return Ok(NamedSource { shown: default.clone(), template_url: None });
             }
         };

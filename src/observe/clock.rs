@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::platform::continuous;
+
 /// A point on a phase's own time axis, in microseconds since the phase began
 ///
 /// Negative values are possible only for moments that the server stamped before the phase began.
@@ -155,23 +157,6 @@ const SAME_CLOCK_MICROS: i64 = 2_500_000;
 const HEADROOM: Duration = Duration::from_secs(1 << 32);
 /// Suspending and waking a computer takes longer than this; being preempted between two clock reads does not.
 const SHORTEST_SUSPENSION: Duration = Duration::from_millis(500);
-
-/// The clock that goes on while the computer is suspended, where there is one.
-#[cfg(any(target_os = "linux", target_os = "android", target_os = "macos"))]
-#[expect(clippy::unnecessary_wraps, reason = "other systems have none")]
-fn continuous() -> Option<Duration> {
-    #[cfg(not(target_os = "macos"))]
-    use rustix::time::ClockId::Boottime as Continuous;
-    #[cfg(target_os = "macos")]
-    use rustix::time::ClockId::Monotonic as Continuous;
-    let time = rustix::time::clock_gettime(Continuous);
-    Some(Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or_default()))
-}
-
-#[cfg(not(any(target_os = "linux", target_os = "android", target_os = "macos")))]
-fn continuous() -> Option<Duration> {
-    None
-}
 
 /// The wall clock. The one place that reads it.
 #[expect(clippy::disallowed_methods, reason = "this is the clock module")]

@@ -5,7 +5,7 @@
 mod findings;
 mod kubevirt;
 mod names;
-mod permissions;
+pub mod permissions;
 mod pinning;
 pub mod quota;
 mod room;

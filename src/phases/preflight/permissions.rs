@@ -1,8 +1,11 @@
 //! The permissions that a run needs, and what it means when some are missing.
 
+use serde_json::Value;
+
 use super::{Findings, Problem, Wanted, count};
 use crate::cluster::access::Permission;
-use crate::plan::Plan;
+use crate::plan::{Plan, TemplateSource};
+use crate::probe::kind::Probe;
 use crate::record::Via;
 
 /// The group of start and stop.
@@ -68,6 +71,46 @@ pub(super) fn of_record(plan: &Plan, namespace: &str) -> Vec<Permission> {
         }
     }
     needed
+}
+
+/// What any run that makes VMs needs, whatever its flags, with records in `namespace`.
+pub fn of_any_run(namespace: &str) -> Vec<Permission> {
+    let source = TemplateSource::File { name: String::new(), sha256: String::new() };
+    let Ok(mut plan) = Plan::resolve("any", 1, 1, "any", source) else { return Vec::new() };
+    plan.probe.probes = vec![Probe::Ping];
+    let wanted =
+        Wanted { plan: &plan, manifest: &Value::Null, disks: &[], run_id: None, fresh: true, via: None };
+    needed(&wanted, namespace)
+}
+
+/// What the checks, and the times that disks take, read beyond that; where it is missing, a note says what was not checked.
+pub fn of_checks() -> Vec<Permission> {
+    let read = |verb, group, resource| Permission { verb, group, resource, namespace: None };
+    vec![
+        read("list", "", "nodes"),
+        read("list", "", "pods"),
+        read("list", "", "resourcequotas"),
+        read("list", "", "limitranges"),
+        read("get", "", "persistentvolumeclaims"),
+        read("list", "", "persistentvolumeclaims"),
+        read("list", "kubevirt.io", "kubevirts"),
+        read("list", "cdi.kubevirt.io", "cdis"),
+        read("get", "cdi.kubevirt.io", "datasources"),
+        read("list", "cdi.kubevirt.io", "datasources"),
+        read("list", "cdi.kubevirt.io", "datavolumes"),
+        read("watch", "cdi.kubevirt.io", "datavolumes"),
+        read("get", "snapshot.storage.k8s.io", "volumesnapshots"),
+        read("list", "snapshot.storage.k8s.io", "volumesnapshots"),
+        read("get", "storage.k8s.io", "storageclasses"),
+        read("list", "storage.k8s.io", "storageclasses"),
+        read("get", "instancetype.kubevirt.io", "virtualmachineclusterinstancetypes"),
+        read("list", "instancetype.kubevirt.io", "virtualmachineclusterinstancetypes"),
+        read("get", "instancetype.kubevirt.io", "virtualmachineclusterpreferences"),
+        read("list", "instancetype.kubevirt.io", "virtualmachineclusterpreferences"),
+        read("get", "k8s.cni.cncf.io", "network-attachment-definitions"),
+        read("list", "k8s.cni.cncf.io", "network-attachment-definitions"),
+        read("create", "authorization.k8s.io", "subjectaccessreviews"),
+    ]
 }
 
 /// Sorts what is missing into what the run cannot do without, and what only other flags need.

@@ -4,12 +4,11 @@ use axum::body::Body;
 use http::{Method, Response, StatusCode};
 use serde_json::{Value, json};
 
-use super::answer;
-use super::body;
 use super::status::Failure;
+use super::{answer, body, rbac};
 use crate::observe::clock::wall_now;
 use crate::sandbox::faults::{Attributes, Faults};
-use crate::sandbox::store::seconds;
+use crate::sandbox::store::{Store, seconds};
 
 /// The user behind the sandbox's token.
 pub(super) const USER: &str = "bootstorm-sandbox";
@@ -38,10 +37,25 @@ pub(super) fn forbidden(user: &str, request: &Attributes<'_>) -> Failure {
     failure
 }
 
+/// Asking what others may do takes a permission; asking about oneself does not.
+const ABOUT_OTHERS: Attributes<'static> = Attributes {
+    verb: "create",
+    group: "authorization.k8s.io",
+    resource: "subjectaccessreviews",
+    namespace: "",
+    name: "",
+};
+
+/// Who asks, and what decides about the answer
+pub(super) struct Asker<'a> {
+    pub(super) faults: &'a Faults,
+    pub(super) store: &'a Store,
+    pub(super) user: &'a str,
+}
+
 /// Answers a question about the caller.
 pub(super) fn review(
-    faults: &Faults,
-    user: &str,
+    asker: &Asker<'_>,
     plural: &str,
     method: &Method,
     text: &[u8],
@@ -59,14 +73,18 @@ pub(super) fn review(
     object["status"] = match plural {
         "selfsubjectrulesreviews" => rules(),
         "selfsubjectreviews" => {
-            json!({"userInfo": {"username": user, "groups": ["system:masters", "system:authenticated"]}})
+            json!({"userInfo": {"username": asker.user, "groups": rbac::groups(asker.user)}})
         }
-        _ => decision(faults, &object["spec"]),
+        "subjectaccessreviews" if !rbac::allows(asker.store, asker.user, &ABOUT_OTHERS) => {
+            return Err(forbidden(asker.user, &ABOUT_OTHERS));
+        }
+        "subjectaccessreviews" => decision(asker.faults, |_| true, &object["spec"]),
+        _ => decision(asker.faults, |asked| rbac::allows(asker.store, asker.user, asked), &object["spec"]),
     };
     Ok(answer::value(StatusCode::CREATED, &object))
 }
 
-fn decision(faults: &Faults, spec: &Value) -> Value {
+fn decision(faults: &Faults, allows: impl Fn(&Attributes<'_>) -> bool, spec: &Value) -> Value {
     let asked = &spec["resourceAttributes"];
     let text = |field: &str| asked[field].as_str().unwrap_or_default();
     let resource = match text("subresource") {
@@ -80,7 +98,7 @@ fn decision(faults: &Faults, spec: &Value) -> Value {
         namespace: text("namespace"),
         name: text("name"),
     };
-    if asked.is_object() && faults.denies(&attributes) {
+    if asked.is_object() && (faults.denies(&attributes) || !allows(&attributes)) {
         return json!({"allowed": false});
     }
     json!({"allowed": true, "reason": "the sandbox allows what it was not told to deny"})
@@ -123,7 +141,8 @@ mod tests {
         let faults = Faults::none();
         faults.deny("update", "virtualmachines/start", None);
         let spec = json!({"resourceAttributes": {"verb": "update", "group": "subresources.kubevirt.io", "resource": "virtualmachines", "subresource": "start"}});
-        assert_eq!(decision(&faults, &spec)["allowed"], false);
-        assert_eq!(decision(&Faults::none(), &spec)["allowed"], true);
+        assert_eq!(decision(&faults, |_| true, &spec)["allowed"], false);
+        assert_eq!(decision(&Faults::none(), |_| true, &spec)["allowed"], true);
+        assert_eq!(decision(&Faults::none(), |_| false, &spec)["allowed"], false);
     }
 }

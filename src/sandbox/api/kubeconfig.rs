@@ -6,6 +6,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::base64;
+use crate::platform;
 
 /// The name of the context, the cluster and the user.
 const NAME: &str = "bootstorm-sandbox";
@@ -30,8 +31,7 @@ impl User<'_> {
 
     fn plugin(path: &Path) -> Value {
         let path = path.to_string_lossy();
-        let (command, args) =
-            if cfg!(windows) { ("cmd", vec!["/c", "type", &path]) } else { ("cat", vec![&*path]) };
+        let (command, args) = platform::shows_file(&path);
         json!({"exec": {
             "apiVersion": "client.authentication.k8s.io/v1",
             "command": command,
@@ -74,12 +74,7 @@ pub(super) fn write(path: &Path, text: &str) -> io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let part = folder.join(format!(".{}.part", uuid::Uuid::new_v4()));
     let mut options = std::fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt;
-        options.mode(0o600);
-    }
+    platform::only_for_owner(options.write(true).create_new(true));
     let written = options.open(&part).and_then(|mut file| file.write_all(text.as_bytes()));
     let moved = written.and_then(|()| std::fs::rename(&part, path));
     if moved.is_err() {

@@ -2,6 +2,7 @@
 
 mod accept;
 mod access;
+mod account;
 mod admin;
 mod admission;
 mod answer;
@@ -23,6 +24,7 @@ mod pipeline;
 mod power;
 mod protobuf;
 mod query;
+mod rbac;
 mod selector;
 mod server;
 mod status;

@@ -21,8 +21,8 @@ use super::status::Failure;
 use super::struck::{self, Fate};
 use super::token::Tokens;
 use super::{
-    accept, access, admin, answer, body, deletion, discovery, exec, openapi, paging, power, streams, table,
-    watching, write,
+    accept, access, account, admin, answer, body, deletion, discovery, exec, openapi, paging, power, rbac,
+    streams, table, watching, write,
 };
 use crate::sandbox::faults::{Attributes, Faults};
 use crate::sandbox::ledger::Ledger;
@@ -114,14 +114,13 @@ async fn prepare(
     let target = Target::parse(uri.path());
     let open = matches!(target, Target::Version | Target::Health);
     let token = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let known = token
-        .and_then(|token| token.strip_prefix("Bearer "))
-        .is_some_and(|token| api.tokens.opens(token.trim()));
-    if !known && !open {
+    let known =
+        token.and_then(|token| token.strip_prefix("Bearer ")).and_then(|token| api.tokens.user(token.trim()));
+    if known.is_none() && !open {
         return Err(Failure::unauthorized());
     }
-    let user = headers.get("impersonate-user").and_then(|value| value.to_str().ok());
-    let user = user.unwrap_or(access::USER).to_owned();
+    let played = headers.get("impersonate-user").and_then(|value| value.to_str().ok());
+    let user = played.map(str::to_owned).or(known).unwrap_or_else(|| access::USER.to_owned());
     let query = Query::parse(uri);
     let body = body::read(incoming).await?;
     Ok(Call::new(method, headers, target, query, user, body))
@@ -129,12 +128,13 @@ async fn prepare(
 
 fn permit(api: &Api, call: &Call) -> Result<(), Failure> {
     let ask = |request: &Attributes<'_>| {
-        if api.faults.denies(request) {
+        if api.faults.denies(request) || !rbac::allows(&api.store, &call.user, request) {
             return Err(access::forbidden(&call.user, request));
         }
         // Running something with GET is no mere reading, so newer API servers ask for both rights.
         let create = Attributes { verb: "create", ..*request };
-        if request.resource == "pods/exec" && api.faults.denies(&create) {
+        let denied = || api.faults.denies(&create) || !rbac::allows(&api.store, &call.user, &create);
+        if request.resource == "pods/exec" && denied() {
             return Err(access::forbidden(&call.user, &create));
         }
         Ok(())
@@ -174,7 +174,10 @@ async fn dispatch(
         Target::Health => Ok(plain("ok")),
         Target::Discovery(level) => discovery::serve(level, &call.headers, &api.address, &api.store),
         Target::OpenApi(path) => openapi::serve(path, &call.headers),
-        Target::Review(plural) => access::review(&api.faults, &call.user, plural, &call.method, &call.body),
+        Target::Review(plural) => {
+            let who = access::Asker { faults: &api.faults, store: &api.store, user: &call.user };
+            access::review(&who, plural, &call.method, &call.body)
+        }
         Target::KubeVirt(path) => {
             let latency = api.virt_api_latency;
             let call = power::Call {
@@ -187,6 +190,7 @@ async fn dispatch(
             };
             power::serve(&call, path).await
         }
+        Target::Resource(target) if account::is_token(target) => account::issue(api, call, target),
         Target::Resource(target) if exec::is_exec(target) => exec::open(api, target, &call.query, upgrade),
         Target::Resource(target) => resource(api, call, target).await,
         Target::Admin(_) | Target::Unknown => Err(Failure::page_not_found()),

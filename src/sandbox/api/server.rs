@@ -20,6 +20,7 @@ use super::hand::Hand;
 use super::pipeline::{self, Api};
 use super::token::Tokens;
 use super::{certificate, driver};
+use crate::platform;
 use crate::sandbox::faults::{Action, Faults};
 use crate::sandbox::ledger::Ledger;
 use crate::sandbox::model::Dice;
@@ -175,8 +176,7 @@ impl Running {
 
 fn listen_on(port: u16) -> io::Result<TcpListener> {
     let socket = TcpSocket::new_v4()?;
-    #[cfg(unix)]
-    socket.set_reuseaddr(true)?;
+    socket.set_reuseaddr(platform::REUSES_PORTS)?;
     socket.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))?;
     socket.listen(BACKLOG)
 }

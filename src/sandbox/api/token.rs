@@ -1,12 +1,13 @@
-//! The bearer token, and the files that tell it to clients.
+//! The bearer tokens, and the files that tell the first of them to clients.
 
+use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use serde_json::json;
 
-use super::kubeconfig;
+use super::{access, kubeconfig};
 
 /// The token that opens the server now; it can be replaced
 #[derive(Debug, Clone)]
@@ -17,6 +18,8 @@ struct Inner {
     url: String,
     ca_pem: String,
     token: RwLock<String>,
+    /// The tokens of service accounts, and whose they are.
+    accounts: RwLock<HashMap<String, String>>,
     written: Mutex<Vec<Written>>,
 }
 
@@ -29,7 +32,13 @@ enum Written {
 
 impl Tokens {
     pub(super) fn new(url: String, ca_pem: String) -> Self {
-        let inner = Inner { url, ca_pem, token: RwLock::new(fresh()), written: Mutex::default() };
+        let inner = Inner {
+            url,
+            ca_pem,
+            token: RwLock::new(fresh()),
+            accounts: RwLock::default(),
+            written: Mutex::default(),
+        };
         Self(Arc::new(inner))
     }
 
@@ -38,9 +47,19 @@ impl Tokens {
         self.0.token.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Whether this is the token.
-    pub(super) fn opens(&self, token: &str) -> bool {
-        *self.0.token.read().unwrap_or_else(PoisonError::into_inner) == token
+    /// Whose token this is: the user who may do everything, or a service account.
+    pub(super) fn user(&self, token: &str) -> Option<String> {
+        if *self.0.token.read().unwrap_or_else(PoisonError::into_inner) == token {
+            return Some(access::USER.to_owned());
+        }
+        self.0.accounts.read().unwrap_or_else(PoisonError::into_inner).get(token).cloned()
+    }
+
+    /// A new token for a service account.
+    pub(super) fn issue(&self, user: String) -> String {
+        let token = fresh();
+        self.0.accounts.write().unwrap_or_else(PoisonError::into_inner).insert(token.clone(), user);
+        token
     }
 
     /// A kubeconfig with the token in it.

@@ -69,6 +69,8 @@ const PLAIN: Kind = Kind {
 const KUBEVIRT: Kind = Kind { group: "kubevirt.io", categories: &["all"], builtin: false, ..PLAIN };
 const CDI: Kind = Kind { group: "cdi.kubevirt.io", version: "v1beta1", builtin: false, ..PLAIN };
 
+const RBAC: Kind = Kind { group: "rbac.authorization.k8s.io", ..PLAIN };
+
 const INSTANCETYPE: Kind = Kind {
     group: "instancetype.kubevirt.io",
     version: "v1beta1",
@@ -122,6 +124,14 @@ kinds! {
     CONTROLLER_REVISIONS = "ControllerRevision" "controllerrevisions" "controllerrevision" { group: "apps" } ..PLAIN;
     /// Leases.
     LEASES = "Lease" "leases" "lease" { group: "coordination.k8s.io" } ..PLAIN;
+    /// Who has which cluster-wide permissions.
+    CLUSTER_ROLE_BINDINGS = "ClusterRoleBinding" "clusterrolebindings" "clusterrolebinding" { namespaced: false } ..RBAC;
+    /// Permissions in all namespaces.
+    CLUSTER_ROLES = "ClusterRole" "clusterroles" "clusterrole" { namespaced: false } ..RBAC;
+    /// Who has which permissions in a namespace.
+    ROLE_BINDINGS = "RoleBinding" "rolebindings" "rolebinding" {} ..RBAC;
+    /// Permissions in a namespace.
+    ROLES = "Role" "roles" "role" {} ..RBAC;
     /// Ways of providing storage.
     STORAGE_CLASSES = "StorageClass" "storageclasses" "storageclass" { group: "storage.k8s.io", short_names: &["sc"], namespaced: false } ..PLAIN;
     /// Snapshots of claims.

@@ -5,7 +5,7 @@ use tokio::sync::watch;
 use crate::exit::Exit;
 
 /// Listens for signals from now on; the receiver turns true at the first one.
-pub(crate) fn listen() -> watch::Receiver<bool> {
+pub fn listen() -> watch::Receiver<bool> {
     let (sender, receiver) = watch::channel(false);
     tokio::spawn(async move {
         wait().await;

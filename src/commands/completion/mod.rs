@@ -1,0 +1,83 @@
+//! `completion`: scripts for the shells, and what kubectl asks for; and the answers while the user types.
+
+mod answer;
+mod live;
+pub mod scripts;
+pub mod shim;
+
+use clap::{Args, ValueEnum};
+use clap_complete::Shell;
+
+use super::session::Context;
+use crate::exit::Exit;
+use crate::failure::Failure;
+pub use answer::answer;
+
+/// Who completes
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum For {
+    /// kubectl 1.26 and later, in any shell: kubectl bootstorm TAB
+    Kubectl,
+    /// The bare binary in bash
+    Bash,
+    /// The bare binary in zsh
+    Zsh,
+    /// The bare binary in fish
+    Fish,
+    /// The bare binary in `PowerShell`
+    #[value(name = "powershell")]
+    PowerShell,
+    /// The bare binary in elvish
+    Elvish,
+}
+
+/// Print a completion script, or set up that kubectl completes this plugin
+///
+/// kubectl asks a program named `kubectl_complete-bootstorm` on the PATH. It is a script of two lines: "completion kubectl"
+/// prints it, and with --install writes it beside the plugin. The other scripts complete `kubectl-bootstorm` itself.
+#[derive(Debug, Clone, Args)]
+#[command(after_long_help = "\
+Examples:
+  # kubectl bootstorm TAB, in every shell in which kubectl is completed
+  kubectl bootstorm completion kubectl --install
+
+  # Completion of the binary in this bash
+  source <(kubectl-bootstorm completion bash)
+
+  # The same for all zsh sessions
+  kubectl bootstorm completion zsh > ~/.zfunc/_kubectl-bootstorm")]
+pub struct CompletionArgs {
+    /// Who completes
+    #[arg(value_enum, value_name = "SHELL")]
+    pub shell: For,
+    /// Write the script for kubectl beside the plugin on the PATH
+    #[arg(long)]
+    pub install: bool,
+}
+
+/// Runs the command.
+pub fn command(context: &Context, args: &CompletionArgs) -> Result<Exit, Failure> {
+    let console = context.console();
+    let shell = match args.shell {
+        For::Kubectl if args.install => {
+            let path = shim::install(std::env::var_os("PATH").as_deref())?;
+            console.say(&format!("{}: written; now try: kubectl bootstorm TAB", path.display()));
+            return Ok(Exit::Good);
+        }
+        _ if args.install => {
+            return Err(Failure::usage("only the script for kubectl can be installed")
+                .hint("print the other ones to where your shell looks for them"));
+        }
+        For::Kubectl => {
+            console.data(shim::TEXT)?;
+            return Ok(Exit::Good);
+        }
+        For::Bash => Shell::Bash,
+        For::Zsh => Shell::Zsh,
+        For::Fish => Shell::Fish,
+        For::PowerShell => Shell::PowerShell,
+        For::Elvish => Shell::Elvish,
+    };
+    console.data(&scripts::script(shell))?;
+    Ok(Exit::Good)
+}

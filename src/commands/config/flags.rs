@@ -1,0 +1,69 @@
+//! Which flags can have a default from elsewhere, and how their values are written on a command line.
+
+use std::ffi::OsString;
+
+use clap::{Arg, ArgAction, Command};
+
+use super::file::Given;
+
+/// How the names of our variables begin.
+pub(super) const PREFIX: &str = "BOOTSTORM_";
+
+/// Flags that say where the configuration is, or that it is to be shown.
+const ABOUT_CONFIGURATION: [&str; 2] = ["config", "show-config"];
+
+/// Flags that only assert what an earlier command was told: a default would contradict older runs.
+const ASSERTED: &str = "AssertedArgs";
+
+/// The name of a flag that can have a default from elsewhere.
+pub(super) fn name<'a>(command: &Command, arg: &'a Arg) -> Option<&'a str> {
+    let name = arg.get_long()?;
+    let has_value = matches!(
+        arg.get_action(),
+        ArgAction::Set | ArgAction::Append | ArgAction::SetTrue | ArgAction::Count
+    );
+    (has_value && !ABOUT_CONFIGURATION.contains(&name) && !is_asserted(command, arg)).then_some(name)
+}
+
+fn is_asserted(command: &Command, arg: &Arg) -> bool {
+    let mut groups = command.get_groups();
+    groups.any(|group| group.get_id() == ASSERTED && group.get_args().any(|id| id == arg.get_id()))
+}
+
+/// The variables that set a flag, the first one wins.
+pub(super) fn variables(arg: &Arg, name: &str) -> Vec<String> {
+    let own = format!("{PREFIX}{}", name.to_uppercase().replace('-', "_"));
+    let more = arg.get_env().map(|more| more.to_string_lossy().into_owned());
+    std::iter::once(own.clone()).chain(more.filter(|more| *more != own)).collect()
+}
+
+/// What a variable says. Several values of a flag that can be repeated stand on lines of their own.
+pub(super) fn from_variable(arg: &Arg, text: &str) -> Result<Given, String> {
+    match arg.get_action() {
+        ArgAction::SetTrue => match text.to_lowercase().as_str() {
+            "1" | "true" | "yes" | "on" => Ok(Given::Switch(true)),
+            "0" | "false" | "no" | "off" => Ok(Given::Switch(false)),
+            _ => Err("it must be true or false".to_owned()),
+        },
+        ArgAction::Append => Ok(Given::List(text.lines().map(str::to_owned).collect())),
+        _ => Ok(Given::Text(text.to_owned())),
+    }
+}
+
+/// The words that stand for a value on a command line; none where a switch is off.
+pub(super) fn words(arg: &Arg, name: &str, given: &Given) -> Result<Vec<OsString>, String> {
+    let with = |value: &String| OsString::from(format!("--{name}={value}"));
+    match (arg.get_action(), given) {
+        (_, Given::Nothing) | (ArgAction::SetTrue, Given::Switch(false)) => Ok(Vec::new()),
+        (ArgAction::SetTrue, Given::Switch(true)) => Ok(vec![format!("--{name}").into()]),
+        (ArgAction::SetTrue, _) => Err("it must be true or false".to_owned()),
+        (ArgAction::Count, Given::Text(text)) => match text.parse::<u8>() {
+            Ok(times) if times <= 9 => Ok(vec![format!("--{name}").into(); usize::from(times)]),
+            _ => Err("it must be a number from 0 to 9".to_owned()),
+        },
+        (_, Given::Switch(_)) => Err("true, false, yes, no, on and off need quotes here".to_owned()),
+        (_, Given::Text(text)) => Ok(vec![with(text)]),
+        (ArgAction::Append, Given::List(texts)) => Ok(texts.iter().map(with).collect()),
+        (_, Given::List(_)) => Err("it has one value, not a list".to_owned()),
+    }
+}

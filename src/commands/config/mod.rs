@@ -1,0 +1,157 @@
+//! Defaults for flags: from the configuration file, then from variables; a flag that is typed wins over both.
+//!
+//! Nothing here lists flags. Each long flag of each command has a variable and a key because it is in the definition of
+//! the command line; what is found is put behind the words that were typed, so that it is checked like them.
+
+mod file;
+mod flags;
+mod precedence;
+mod show;
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+
+use clap::{ArgMatches, Args};
+
+use super::definition::{built, definition};
+use crate::failure::Failure;
+use file::File;
+pub use show::show;
+
+/// Flags about the configuration itself
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Configuration")]
+pub struct ConfigArgs {
+    /// File with defaults for flags; default is bootstorm/config.yaml in the folder for configuration
+    #[arg(long, global = true, value_name = "FILE", hide_short_help = true)]
+    pub config: Option<PathBuf>,
+    /// Show the value of every flag and where it comes from, and do nothing
+    #[arg(long, global = true, hide_short_help = true)]
+    pub show_config: bool,
+}
+
+/// What of the process's environment decides about flags
+#[derive(Debug, Clone, Default)]
+pub struct Environment {
+    /// The variables that begin with `BOOTSTORM_`, and that are not empty.
+    pub variables: BTreeMap<String, String>,
+    /// The folder for configuration files.
+    pub folder: Option<PathBuf>,
+}
+
+impl Environment {
+    /// That of this process.
+    pub fn of_process() -> Self {
+        let ours = |(name, value): (OsString, OsString)| {
+            let name = name.into_string().ok().filter(|name| name.starts_with(flags::PREFIX))?;
+            Some((name, value.to_string_lossy().into_owned())).filter(|(_, value)| !value.is_empty())
+        };
+        Self { variables: std::env::vars_os().filter_map(ours).collect(), folder: dirs::config_dir() }
+    }
+
+    /// The configuration file, and whether it has to be there because it was asked for.
+    fn file(&self, typed: Option<&Path>) -> Option<(PathBuf, bool)> {
+        let named = typed.map(Path::to_path_buf);
+        let named = named.or_else(|| self.variables.get("BOOTSTORM_CONFIG").map(PathBuf::from));
+        match named {
+            Some(path) => Some((path, true)),
+            None => Some((self.folder.as_ref()?.join("bootstorm").join("config.yaml"), false)),
+        }
+    }
+}
+
+/// Where a value comes from
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Origin {
+    /// The configuration file, at this line.
+    File(PathBuf, u64),
+    /// A variable of the environment.
+    Variable(String),
+}
+
+impl std::fmt::Display for Origin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::File(path, line) => write!(f, "{}:{line}", path.display()),
+            Self::Variable(name) => f.write_str(name),
+        }
+    }
+}
+
+/// A flag that was not typed
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// The long flag, without dashes.
+    pub flag: String,
+    /// The words that stand for it on a command line.
+    words: Vec<OsString>,
+    /// Where it comes from.
+    pub origin: Origin,
+}
+
+/// A command line with everything that was found elsewhere
+#[derive(Debug, Clone, Default)]
+pub struct Completed {
+    /// All words, the program's name first.
+    pub words: Vec<OsString>,
+    /// What of it was not typed.
+    pub found: Vec<Found>,
+    /// The file that was looked for, and whether it is there.
+    pub file: Option<(PathBuf, bool)>,
+}
+
+/// Completes a command line by what the file and the environment say.
+///
+/// Fails when the file cannot be read, or has a key that no command knows. A command line that asks for help, or that
+/// is wrong, is left to the parser.
+pub fn complete(words: Vec<OsString>, environment: &Environment) -> Result<Completed, Failure> {
+    let Ok(typed) = definition().ignore_errors(true).try_get_matches_from(&words) else {
+        return Ok(Completed { words, ..Completed::default() });
+    };
+    let (name, typed) = typed.subcommand().map_or((None, &typed), |(name, below)| (Some(name), below));
+    let program = built();
+    let place = environment.file(typed.get_one::<PathBuf>("config").map(PathBuf::as_path));
+    let (file, place) = match place {
+        None => (File::default(), None),
+        Some((path, needed)) => {
+            let file = File::read(&path, needed)?;
+            let there = file.is_some();
+            (file.unwrap_or_default(), Some((path, there)))
+        }
+    };
+    file.check(&program)?;
+    let command = name.and_then(|name| program.find_subcommand(name)).unwrap_or(&program);
+    let found = precedence::find(command, typed, &file, environment)?;
+    Ok(Completed { words: joined(words, &found), found, file: place })
+}
+
+/// Puts what was found behind what was typed, but before what follows `--`.
+fn joined(mut words: Vec<OsString>, found: &[Found]) -> Vec<OsString> {
+    let end = words.iter().position(|word| word == OsStr::new("--")).unwrap_or(words.len());
+    let tail = words.split_off(end);
+    words.extend(found.iter().flat_map(|found| found.words.clone()));
+    words.extend(tail);
+    words
+}
+
+/// Whether the user typed the value of this argument.
+fn is_typed(typed: &ArgMatches, id: &str) -> bool {
+    typed.value_source(id) == Some(clap::parser::ValueSource::CommandLine)
+}
+
+/// For each flag that a message mentions and nobody typed: where it comes from.
+pub fn explanations(message: &str, found: &[Found]) -> Vec<String> {
+    let mentions = |flag: &str| {
+        let flag = format!("--{flag}");
+        message.match_indices(&flag).any(|(at, _)| {
+            let next = message[at + flag.len()..].chars().next();
+            next.is_none_or(|next| !next.is_ascii_alphanumeric() && next != '-')
+        })
+    };
+    let mentioned = found.iter().filter(|found| mentions(&found.flag));
+    mentioned.map(|found| format!("--{} was set by {}", found.flag, found.origin)).collect()
+}
+
+#[cfg(test)]
+mod tests;

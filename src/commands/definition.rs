@@ -1,0 +1,76 @@
+//! The definition of the command line, as everything that is not the parser of one command needs it: help, completion,
+//! man pages, configuration.
+
+use clap::{Command, CommandFactory};
+
+use super::{Cli, version};
+
+/// The help with examples before flags.
+const HELP: &str = "{about}{after-help}\n\n{usage-heading} {usage}\n\n{all-args}";
+
+/// The command line of the program.
+pub fn definition() -> Command {
+    let mut command = Cli::command().long_version(version::long()).help_template(HELP);
+    for name in names(&command) {
+        command = command.mut_subcommand(name, |command| command.help_template(HELP));
+    }
+    command
+}
+
+/// The same with global flags in every subcommand, for those who look at flags instead of parsing.
+pub fn built() -> Command {
+    let mut command = definition();
+    command.build();
+    command
+}
+
+fn names(command: &Command) -> Vec<String> {
+    command.get_subcommands().map(|command| command.get_name().to_owned()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn help(args: &[&str]) -> String {
+        let args = ["kubectl-bootstorm"].iter().chain(args);
+        definition().try_get_matches_from(args).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn usage_says_how_it_is_typed() {
+        for name in names(&definition()) {
+            let text = help(&[&name, "-h"]);
+            assert!(text.contains(&format!("Usage: kubectl bootstorm {name}")), "{text}");
+        }
+        assert!(help(&["-h"]).contains("Usage: kubectl bootstorm "), "{}", help(&["-h"]));
+    }
+
+    #[test]
+    fn every_long_help_shows_examples_before_flags_and_the_short_one_none() {
+        for name in names(&definition()).iter().map(String::as_str).chain([""]) {
+            let words = |help: &'static str| [name, help].into_iter().filter(|word| !word.is_empty());
+            let long = help(&words("--help").collect::<Vec<_>>());
+            let examples =
+                long.find("\nExamples:\n  # ").unwrap_or_else(|| panic!("{name} has no examples:\n{long}"));
+            let usage = long.find("\nUsage: ").unwrap();
+            assert!(examples < usage, "{name}:\n{long}");
+            let short = help(&words("-h").collect::<Vec<_>>());
+            assert!(!short.contains("Examples:") && short.len() < long.len(), "{name}:\n{short}");
+        }
+    }
+
+    #[test]
+    fn a_typo_is_answered_with_what_was_meant() {
+        assert!(help(&["strom"]).contains("'storm'"), "{}", help(&["strom"]));
+        assert!(help(&["run", "--sandbx"]).contains("'--sandbox'"), "{}", help(&["run", "--sandbx"]));
+        assert!(help(&["report", "-o", "jsno"]).contains("json"), "{}", help(&["report", "-o", "jsno"]));
+    }
+
+    #[test]
+    fn the_version_names_the_target() {
+        let long = help(&["--version"]);
+        assert!(long.starts_with("kubectl-bootstorm ") && long.contains(env!("BOOTSTORM_TARGET")), "{long}");
+        assert_eq!(help(&["-V"]).trim(), concat!("kubectl-bootstorm ", env!("CARGO_PKG_VERSION")));
+    }
+}

@@ -1,0 +1,35 @@
+//! The hidden `__generate`: writes what is shipped beside the program, out of the program's own definition.
+
+pub mod man;
+pub mod role;
+
+use std::ffi::OsString;
+use std::path::Path;
+
+use super::completion::{scripts, shim};
+use crate::console::{ColorChoice, Console};
+use crate::failure::Failure;
+
+/// Runs the command: `completions FOLDER`, `man FOLDER` or `role`.
+pub fn command(words: &[OsString]) -> Result<(), Failure> {
+    let words: Vec<&str> = words.iter().filter_map(|word| word.to_str()).collect();
+    let console = Console::new(ColorChoice::Never, false);
+    match words.as_slice() {
+        ["completions", folder] => {
+            for (shell, name) in scripts::FILES {
+                write(folder, name, scripts::script(shell).as_bytes())?;
+            }
+            write(folder, shim::NAME, shim::POSIX.as_bytes())?;
+            write(folder, &format!("{}.cmd", shim::NAME), shim::WINDOWS.as_bytes())
+        }
+        ["man", folder] => man::pages().iter().try_for_each(|(name, page)| write(folder, name, page)),
+        ["role"] => console.data(&role::manifests()),
+        _ => Err(Failure::usage("__generate wants: completions FOLDER, man FOLDER, or role")),
+    }
+}
+
+fn write(folder: &str, name: &str, content: &[u8]) -> Result<(), Failure> {
+    let path = Path::new(folder).join(name);
+    let written = std::fs::create_dir_all(folder).and_then(|()| std::fs::write(&path, content));
+    written.map_err(|error| Failure::new(format!("{} cannot be written", path.display())).because(error))
+}

@@ -1,0 +1,81 @@
+//! From the words of the command line to a command, or to the end of the program.
+
+use std::ffi::OsString;
+
+use clap::FromArgMatches;
+
+use super::config::{self, Completed, Environment};
+use super::definition::definition;
+use super::{Cli, generate};
+use crate::console::{ColorChoice, Console};
+use crate::exit::Exit;
+use crate::failure::Failure;
+
+/// What the user wants
+#[derive(Debug)]
+pub enum Start {
+    /// A command.
+    Command(Box<Cli>),
+    /// Completions for the last of these words.
+    Complete(Vec<OsString>),
+    /// Nothing more: everything is said already.
+    Done(Exit),
+}
+
+/// Reads a command line; the name of the program comes first.
+pub fn start(words: Vec<OsString>, environment: &Environment) -> Start {
+    // Two words that no help shows: one is asked by kubectl, the other one makes what is shipped beside the program.
+    match words.get(1).and_then(|word| word.to_str()) {
+        Some("__complete") => return Start::Complete(words[2..].to_vec()),
+        Some("__generate") => return done(generate::command(&words[2..])),
+        _ => {}
+    }
+    let completed = match config::complete(words, environment) {
+        Ok(completed) => completed,
+        Err(failure) => return done(Err(failure)),
+    };
+    match read(&completed) {
+        Ok(start) => start,
+        Err(error) => {
+            // Help and version come this way too; a closed pipe is no error.
+            let _ = error.print();
+            if !error.use_stderr() {
+                return Start::Done(Exit::Good);
+            }
+            for line in config::explanations(&error.to_string(), &completed.found) {
+                console().say(&format!("  note: {line}"));
+            }
+            Start::Done(Exit::Usage)
+        }
+    }
+}
+
+fn read(completed: &Completed) -> Result<Start, clap::Error> {
+    let mut definition = definition();
+    // Without a command there are still the flags that all commands have.
+    let only_shows = completed.words.iter().any(|word| word == "--show-config");
+    if only_shows {
+        definition = definition.subcommand_required(false);
+    }
+    let matches = definition.clone().try_get_matches_from(&completed.words)?;
+    if only_shows {
+        return super::shown(&matches, completed).map(done).map_err(|error| error.format(&mut definition));
+    }
+    let mut cli = Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut definition))?;
+    cli.found.clone_from(&completed.found);
+    Ok(Start::Command(Box::new(cli)))
+}
+
+fn done(outcome: Result<(), Failure>) -> Start {
+    Start::Done(match outcome {
+        Ok(()) => Exit::Good,
+        Err(failure) => {
+            console().fail(&failure);
+            failure.exit
+        }
+    })
+}
+
+fn console() -> Console {
+    Console::new(ColorChoice::Auto, false)
+}

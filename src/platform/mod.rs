@@ -1,0 +1,27 @@
+//! What differs between Linux, macOS and Windows, behind one interface; nothing else asks which system it is.
+
+mod clock;
+mod files;
+pub mod signals;
+
+pub use clock::continuous;
+pub use files::{SHIM_EXTENSION, make_executable, only_for_owner};
+
+/// Whether a port that was in use a moment ago may be listened on. Elsewhere this would mean that two may share one.
+pub const REUSES_PORTS: bool = cfg!(unix);
+
+/// The program that writes a file to standard output, and its arguments.
+pub fn shows_file(path: &str) -> (&'static str, Vec<&str>) {
+    if cfg!(windows) { ("cmd", vec!["/c", "type", path]) } else { ("cat", vec![path]) }
+}
+
+/// Asks the system for as many open files as a burst needs: one socket per request in flight.
+///
+/// Where the limit cannot be raised, connections queue.
+pub fn allow_open_files(wanted: u64) {
+    #[cfg(unix)]
+    let _ = rlimit::increase_nofile_limit(wanted);
+    // Windows does not limit sockets per process.
+    #[cfg(not(unix))]
+    let _ = wanted;
+}
