@@ -20,6 +20,7 @@ mod limits;
 mod misbehaviour;
 mod output;
 mod placement;
+mod plan_file;
 mod preflight;
 mod prober_script;
 mod probing;
