@@ -106,7 +106,7 @@ pub(super) fn setup(session: &Session, record: &RunRecord) -> Result<(), Failure
 fn print_plan(session: &Session, record: &RunRecord, mut plan: PlanFields) -> Result<(), Failure> {
     if let Some(choice) = record.plan.pinning.choice {
         // Chance would choose otherwise next time.
-        plan.set("single-node", json!(choice.seed));
+        plan.set("single-node", &json!(choice.seed));
     }
     for field in plan.withheld() {
         session

@@ -56,7 +56,7 @@ impl PlanFields {
     }
 
     /// Writes down what was decided meanwhile.
-    pub fn set(&mut self, name: &str, value: Value) {
+    pub fn set(&mut self, name: &str, value: &Value) {
         for field in self.0.iter_mut().filter(|field| field.name == name) {
             field.state = State::Given(value.clone());
         }

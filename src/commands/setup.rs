@@ -67,7 +67,7 @@ pub async fn command(context: &Context, args: &SetupArgs) -> Result<Exit, Failur
     }
     let resolved = args.plan.resolve(&args.run)?;
     let session = context.connect().await?;
-    let Some(record) = run(&session, args, resolved, None).await? else { return Ok(Exit::Good) };
+    let Some(record) = Box::pin(run(&session, args, resolved, None)).await? else { return Ok(Exit::Good) };
     let unwritable =
         |error: crate::report::Unwritable| Failure::new("the setup cannot be shown").because(error);
     let text = match session.output {

@@ -180,7 +180,7 @@ fn is_label_value(value: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn applied(pinning: &Pinning, spec: Value) -> Value {
+    fn applied(pinning: &Pinning, spec: &Value) -> Value {
         let mut vm = json!({"spec": {"template": {"spec": spec}}});
         pinning.apply(&mut vm);
         vm["spec"]["template"]["spec"].take()
@@ -193,7 +193,7 @@ mod tests {
     #[test]
     fn each_node_is_a_term_of_its_own() {
         let name = |node: &str| json!({"key": "metadata.name", "operator": "In", "values": [node]});
-        let spec = applied(&on(&["a", "b"]), json!({}));
+        let spec = applied(&on(&["a", "b"]), &json!({}));
         let terms = &spec["affinity"]["nodeAffinity"][REQUIRED]["nodeSelectorTerms"];
         assert_eq!(*terms, json!([{"matchFields": [name("a")]}, {"matchFields": [name("b")]}]));
     }
@@ -204,7 +204,7 @@ mod tests {
         let own = json!({"affinity": {"nodeAffinity": {REQUIRED: {"nodeSelectorTerms": [ssd, {"matchFields": []}]}}},
             "nodeSelector": {"zone": "a"}});
         let selector = BTreeMap::from([("rack".to_owned(), "7".to_owned())]);
-        let spec = applied(&Pinning { selector, ..on(&["a", "b"]) }, own);
+        let spec = applied(&Pinning { selector, ..on(&["a", "b"]) }, &own);
         let terms =
             spec["affinity"]["nodeAffinity"][REQUIRED]["nodeSelectorTerms"].as_array().unwrap().clone();
         assert_eq!(terms.len(), 4);
@@ -215,7 +215,7 @@ mod tests {
 
     #[test]
     fn without_wishes_nothing_is_changed() {
-        assert_eq!(applied(&Pinning::default(), json!({"affinity": null})), json!({"affinity": null}));
+        assert_eq!(applied(&Pinning::default(), &json!({"affinity": null})), json!({"affinity": null}));
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod dry_run;
 mod find_max;
 mod formats;
 mod full;
+mod guide;
 mod hostile;
 mod html;
 mod interrupt;

@@ -89,6 +89,8 @@ impl PlanFile {
                 (Some(SPEC), key, _) if has(command, key) => {}
                 // A setup leaves the storm's part of a plan alone; a run cannot leave VMs alone that it is to adopt.
                 (Some(SPEC), key, _) if command == "setup" && has("run", key) => {}
+                // What is switched off there, or empty, asks for nothing.
+                (Some(SPEC), key, Given::Switch(false) | Given::Nothing) if has("setup", key) => {}
                 (Some(SPEC), key, _) if has("setup", key) => {
                     let why =
                         format!("{key} is for setup: kubectl bootstorm setup -f {}", self.path().display());
