@@ -164,6 +164,7 @@ impl Command {
             presentation.log_filter().as_deref(),
             presentation.log_file.as_deref(),
         )?;
+        tracing::info!(version = version::long(), "started");
         match self {
             Self::Run(args) => Box::pin(run::command(context, &args)).await,
             Self::Setup(args) => setup::command(context, &args).await,

@@ -5,6 +5,7 @@ mod bad_input;
 mod cleanup;
 mod cleanup_cut_short;
 mod compare;
+mod config;
 mod connection;
 mod dry_run;
 mod find_max;

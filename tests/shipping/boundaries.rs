@@ -97,6 +97,22 @@ fn only_console_touches_the_terminal() {
 }
 
 #[test]
+fn only_platform_asks_which_system_it_is() {
+    let words = [
+        "cfg(unix",
+        "cfg(windows",
+        "cfg(target_os",
+        "cfg(not(unix",
+        "cfg!(",
+        "std::os::",
+        "rustix",
+        "rlimit",
+        "tokio::signal",
+    ];
+    assert_eq!(offenders(|path| !is_in(path, &["platform"]), &words), Vec::<String>::new());
+}
+
+#[test]
 fn pure_folders_neither_wait_nor_talk() {
     let words = [
         "tokio",

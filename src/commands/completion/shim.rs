@@ -13,7 +13,7 @@ pub const NAME: &str = "kubectl_complete-bootstorm";
 const PLUGIN: &str = "kubectl-bootstorm";
 
 /// What the script says.
-pub const TEXT: &str = if cfg!(windows) { WINDOWS } else { POSIX };
+pub const TEXT: &str = if platform::IS_WINDOWS { WINDOWS } else { POSIX };
 
 /// The script for POSIX shells.
 pub const POSIX: &str = "\

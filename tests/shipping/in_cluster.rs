@@ -1,0 +1,191 @@
+//! Running inside of the cluster: the roles suffice, and no more than that is asked for.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use bootstorm::commands::generate::role;
+use serde_json::Value;
+
+use super::{find, repository, text};
+use crate::support::{Cluster, Program, Ran};
+
+/// Where a pod finds its service account.
+const ACCOUNT: &str = "/run/secrets/kubernetes.io/serviceaccount";
+
+#[test]
+fn the_roles_are_those_that_the_preflight_asks_for() {
+    let kept = text("examples/in-cluster/rbac.yaml");
+    assert!(kept.contains(&role::manifests()), "write them again: kubectl-bootstorm __generate role\n{kept}");
+}
+
+fn kubectl(path: &Path, cluster: &Cluster, args: &[&str]) -> Ran {
+    let child = Command::new(path)
+        .args(args)
+        .env_clear()
+        .env("HOME", cluster.home.path())
+        .env("KUBECONFIG", cluster.kubeconfig())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    Ran::of(child)
+}
+
+/// A cluster with the service account, and a token of it.
+fn prepared(path: &Path) -> (Cluster, String) {
+    let cluster = Cluster::instant();
+    let manifest = repository("examples/in-cluster/rbac.yaml").to_string_lossy().into_owned();
+    kubectl(path, &cluster, &["apply", "-f", &manifest]).exits(0).prints(&[
+        "namespace/bootstorm created",
+        "serviceaccount/bootstorm created",
+        "clusterrole.rbac.authorization.k8s.io/bootstorm created",
+        "rolebinding.rbac.authorization.k8s.io/bootstorm created",
+    ]);
+    let token = kubectl(path, &cluster, &["create", "token", "bootstorm", "-n", "bootstorm"]).exits(0);
+    (cluster, token.stdout.trim().to_owned())
+}
+
+/// The address of the server and its authority, out of the sandbox's kubeconfig.
+fn server(cluster: &Cluster) -> (String, Vec<u8>) {
+    let kubeconfig: Value =
+        serde_saphyr::from_str(&fs::read_to_string(cluster.kubeconfig()).unwrap()).unwrap();
+    let server = &kubeconfig["clusters"][0]["cluster"];
+    let ca = BASE64_STANDARD.decode(server["certificate-authority-data"].as_str().unwrap()).unwrap();
+    (server["server"].as_str().unwrap().to_owned(), ca)
+}
+
+/// The program with a kubeconfig that has the token in it.
+fn as_account(cluster: &Cluster, token: &str) -> Program {
+    let mut kubeconfig: Value =
+        serde_saphyr::from_str(&fs::read_to_string(cluster.kubeconfig()).unwrap()).unwrap();
+    kubeconfig["users"][0]["user"] = serde_json::json!({ "token": token });
+    kubeconfig["contexts"][0]["context"]["namespace"] = "bootstorm".into();
+    let path = cluster.home.path().join("account");
+    fs::write(&path, kubeconfig.to_string()).unwrap();
+    Program::new(cluster.home.path()).env("KUBECONFIG", &path.to_string_lossy())
+}
+
+#[test]
+fn with_these_roles_alone_everything_can_be_done() {
+    let Some(path) = find("kubectl") else { return };
+    let (cluster, token) = prepared(&path);
+    let program = as_account(&cluster, &token);
+    // From golden images, so that all that can be looked at is looked at.
+    let ran = program.run(&["run", "--end", "3", "--save-results"]).exits(0);
+    ran.prints(&["Successful:             3", "Verdict:"]).complains(&["permissions complete"]);
+    let ran = program.run(&["storm", "--via", "subresource"]).exits(1);
+    ran.complains(&["stop"]);
+    program.run(&["stop", "--via", "subresource"]).exits(0);
+    program.run(&["storm", "--via", "subresource"]).exits(0).prints(&["storm-2"]);
+    program.run(&["status"]).exits(0);
+    let ran = program.run(&["cleanup", "--yes"]).exits(0);
+    assert!(!ran.stderr.contains("forbidden"), "{}", ran.stderr);
+    // With a manifest of the user's, which is kept in a Secret.
+    let manifest = repository("examples").join("fedora-vm.yaml");
+    program.run(&["run", "--end", "2", "-f", &manifest.to_string_lossy(), "--cleanup", "--yes"]).exits(0);
+    let left = kubectl(&path, &cluster, &["get", "ns,cm,secret,lease,pod", "-A", "-o", "name"]).exits(0);
+    assert!(!left.stdout.contains("boot-storm-test"), "{}", left.stdout);
+}
+
+#[test]
+fn nothing_of_what_is_looked_at_is_left_out_for_want_of_a_permission() {
+    let Some(path) = find("kubectl") else { return };
+    let (cluster, token) = prepared(&path);
+    let log = cluster.home.path().join("log");
+    let args = ["run", "--end", "2", "--cleanup", "--yes", "--log-level", "debug", "--log-file"];
+    let ran = as_account(&cluster, &token).run(&[&args[..], &[&log.to_string_lossy()]].concat()).exits(0);
+    // Looking for records everywhere would mean to read the ConfigMaps of everybody.
+    let unread: Vec<&str> = ran.stderr.lines().filter(|line| line.contains("you cannot")).collect();
+    assert_eq!(unread, ["preflight: records elsewhere are not checked: you cannot list records"]);
+    let log = fs::read_to_string(log).unwrap();
+    assert!(log.contains("started") && !log.contains("forbidden"), "{log}");
+}
+
+#[test]
+fn the_roles_hold_for_the_account() {
+    let Some(path) = find("kubectl") else { return };
+    let (cluster, token) = prepared(&path);
+    let token = format!("--token={token}");
+    // Without the kubeconfig's own user, or its token would count.
+    let (url, ca) = server(&cluster);
+    let file = cluster.home.path().join("ca.crt");
+    fs::write(&file, ca).unwrap();
+    let (url, ca) = (format!("--server={url}"), format!("--certificate-authority={}", file.display()));
+    let ask = |args: &[&str]| {
+        let all = [&["--kubeconfig=/dev/null", &token, &url, &ca], args].concat();
+        kubectl(&path, &cluster, &all)
+    };
+    ask(&["get", "nodes"]).exits(0);
+    ask(&["get", "secrets", "-n", "bootstorm"]).exits(0);
+    ask(&["get", "secrets", "-n", "default"])
+        .exits(1)
+        .complains(&["User \"system:serviceaccount:bootstorm:bootstorm\" cannot list resource \"secrets\""]);
+    ask(&["delete", "node", "node-1"]).exits(1).complains(&["cannot delete resource \"nodes\""]);
+    assert_eq!(ask(&["auth", "can-i", "create", "vm"]).stdout.trim(), "yes");
+    assert_eq!(ask(&["auth", "can-i", "delete", "nodes"]).stdout.trim(), "no");
+}
+
+#[test]
+fn a_missing_permission_is_told_before_anything_is_made() {
+    let Some(path) = find("kubectl") else { return };
+    let (cluster, token) = prepared(&path);
+    kubectl(&path, &cluster, &["delete", "clusterrolebinding", "bootstorm"]).exits(0);
+    let ran = as_account(&cluster, &token).run(&["setup", "--end", "2", "--source", "blank"]).exits(5);
+    ran.complains(&["permissions are missing", "create namespaces in all namespaces"]);
+}
+
+#[test]
+fn a_pod_needs_no_kubeconfig() {
+    let (Some(path), Some(unshare)) = (find("kubectl"), find("unshare")) else { return };
+    let (cluster, token) = prepared(&path);
+    let (url, ca) = server(&cluster);
+    let account = cluster.home.path().join("account.d");
+    fs::create_dir(&account).unwrap();
+    fs::write(account.join("token"), token).unwrap();
+    fs::write(account.join("ca.crt"), ca).unwrap();
+    fs::write(account.join("namespace"), "bootstorm").unwrap();
+    // As a pod sees it: its account at a fixed place, in a namespace of its own for mounts.
+    let script = format!(
+        "mount -t tmpfs none /run && mkdir -p {ACCOUNT} && cp {}/* {ACCOUNT}/ && exec \"$@\"",
+        account.display()
+    );
+    let program = Program::new(cluster.home.path()).command(&[
+        "run",
+        "--end",
+        "2",
+        "--source",
+        "blank",
+        "--cleanup",
+        "--yes",
+    ]);
+    let (host, port) = url.trim_start_matches("https://").rsplit_once(':').unwrap();
+    let child = Command::new(unshare)
+        .args(["--map-root-user", "--mount", "sh", "-c", &script, "sh"])
+        .arg(program.get_program())
+        .args(program.get_args())
+        .env_clear()
+        .envs(program.get_envs().filter_map(|(key, value)| Some((key, value?))))
+        .env("KUBERNETES_SERVICE_HOST", host)
+        .env("KUBERNETES_SERVICE_PORT", port)
+        .current_dir(cluster.home.path())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let ran = Ran::of(child);
+    if ran.stderr.contains("unshare") || ran.stderr.contains("mount:") {
+        skipped(&ran.stderr);
+        return;
+    }
+    ran.exits(0).prints(&["Verdict:"]);
+}
+
+#[allow(clippy::print_stdout, reason = "a test that is skipped has to say so")]
+fn skipped(why: &str) {
+    println!("SKIPPED: no namespace for mounts: {}", why.trim());
+}

@@ -1,0 +1,146 @@
+//! Workflows, manifests and recipes: files that no compiler reads.
+
+use std::fs;
+use std::process::Command;
+
+use serde_json::Value;
+
+use super::{find, repository, text};
+
+/// A file of YAML documents.
+fn documents(path: &str) -> Vec<Value> {
+    serde_saphyr::from_multiple(&text(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+fn yaml(path: &str) -> Value {
+    documents(path).remove(0)
+}
+
+#[test]
+fn every_yaml_file_is_yaml() {
+    let mut checked = 0;
+    for folder in [
+        ".github",
+        ".github/workflows",
+        ".github/ISSUE_TEMPLATE",
+        "examples",
+        "examples/in-cluster",
+        "plugin-manifest",
+    ] {
+        for entry in fs::read_dir(repository(folder)).unwrap().flatten() {
+            let path = entry.path();
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            let filled_in_later = fs::read_to_string(&path).is_ok_and(|text| text.contains("${"));
+            let is_yaml = path.extension().is_some_and(|extension| extension == "yml" || extension == "yaml");
+            // Placeholders of a VM manifest are filled in by the program; those of workflows stand in texts.
+            if is_yaml && (folder.starts_with(".github") || !filled_in_later) {
+                documents(&format!("{folder}/{name}"));
+                checked += 1;
+            }
+        }
+    }
+    assert!(checked >= 8, "only {checked} files were found");
+}
+
+#[test]
+fn a_release_is_built_for_every_platform_of_the_manifest() {
+    let release = yaml(".github/workflows/release.yml");
+    let built = release["jobs"]["build"]["strategy"]["matrix"]["include"].as_array().unwrap();
+    let template = text("krew/bootstorm.yaml");
+    assert_eq!(built.len(), template.matches("addURIAndSha").count());
+    for entry in built {
+        let target = entry["target"].as_str().unwrap();
+        assert!(template.contains(&format!("-{target}.tar.gz")), "{target}");
+        assert!(text("deny.toml").contains(target), "{target}");
+    }
+    let all = release.to_string();
+    for part in [
+        "attest-build-provenance",
+        "SHA256SUMS",
+        "krew-release-bot@v",
+        "krew_template_file",
+        "--profile dist",
+    ] {
+        assert!(all.contains(part), "{part}");
+    }
+}
+
+#[test]
+fn workflows_may_do_no_more_than_they_need() {
+    for path in [".github/workflows/ci.yml", ".github/workflows/release.yml"] {
+        let workflow = yaml(path);
+        assert_eq!(workflow["permissions"], serde_json::json!({"contents": "read"}), "{path}");
+        for (name, job) in workflow["jobs"].as_object().unwrap() {
+            for step in job["steps"].as_array().unwrap() {
+                let runs = step["run"].is_string() != step["uses"].is_string();
+                assert!(runs, "{path}, {name}: {step}");
+                if let Some(uses) = step["uses"].as_str() {
+                    assert!(uses.contains('@') && !uses.ends_with("@main"), "{path}: {uses}");
+                }
+            }
+        }
+    }
+    assert!(text(".github/workflows/ci.yml").contains(".ci/run"));
+}
+
+#[test]
+fn recipes_are_plain_commands() {
+    let just = text("justfile");
+    for line in just.lines().filter(|line| line.starts_with("    ")) {
+        let command = line.trim().trim_start_matches('@').split(' ').next().unwrap();
+        assert!(["cargo", "just", ".ci/run", "krew/package", "krew/render"].contains(&command), "{line}");
+    }
+}
+
+#[test]
+fn scripts_are_understood_by_their_shells() {
+    let Some(bash) = find("bash") else { return };
+    for script in [".ci/run", "krew/package", "krew/render"] {
+        let output = Command::new(&bash).arg("-n").arg(repository(script)).output().unwrap();
+        assert!(output.status.success(), "{script}: {}", String::from_utf8_lossy(&output.stderr));
+        assert!(text(script).contains("set -euo pipefail"), "{script}");
+    }
+}
+
+#[test]
+fn the_image_holds_little_and_runs_as_nobody() {
+    let file = text("Containerfile");
+    let instructions: Vec<(&str, &str)> = file
+        .lines()
+        .filter(|line| !line.starts_with('#') && !line.is_empty())
+        .map(|line| line.split_once(' ').unwrap())
+        .collect();
+    let known = ["FROM", "RUN", "WORKDIR", "ARG", "COPY", "USER", "ENTRYPOINT"];
+    assert!(instructions.iter().all(|(word, _)| known.contains(word)), "{instructions:?}");
+    let stages: Vec<&str> =
+        instructions.iter().filter(|(word, _)| *word == "FROM").map(|(_, rest)| *rest).collect();
+    assert!(stages[0].ends_with(" AS build") && !stages[0].contains(":latest"), "{stages:?}");
+    assert_eq!(stages[1..], ["scratch"]);
+    let (_, image) = file.split_once("FROM scratch").unwrap();
+    // Everything in the image comes out of the first stage, and there is no shell to run anything.
+    assert!(
+        !image.contains("RUN") && image.matches("COPY").count() == image.matches("COPY --from=build").count()
+    );
+    assert!(image.contains("/src/LICENSE") && image.contains("USER 65532:65532"));
+    assert!(image.trim_end().ends_with("ENTRYPOINT [\"/kubectl-bootstorm\"]"));
+    let base = stages[0].split([':', '-']).nth(1).unwrap();
+    let oldest = text("Cargo.toml");
+    let oldest = oldest.split_once("rust-version = \"").unwrap().1.split('"').next().unwrap().to_owned();
+    let minor = |version: &str| version.split('.').nth(1).unwrap().parse::<u32>().unwrap();
+    assert!(minor(base) >= minor(&oldest), "{base} builds what needs {oldest}");
+}
+
+#[test]
+fn the_job_runs_a_command_that_there_is_as_the_account_that_may() {
+    use clap::Parser;
+    let job = yaml("examples/in-cluster/job.yaml");
+    let pod = &job["spec"]["template"]["spec"];
+    let container = &pod["containers"][0];
+    let args = container["args"].as_array().unwrap().iter().map(|arg| arg.as_str().unwrap());
+    bootstorm::commands::Cli::try_parse_from(std::iter::once("kubectl-bootstorm").chain(args)).unwrap();
+    assert_eq!(container["securityContext"]["allowPrivilegeEscalation"], false);
+    let rbac = documents("examples/in-cluster/rbac.yaml");
+    let account = rbac.iter().find(|object| object["kind"] == "ServiceAccount").unwrap();
+    assert_eq!(account["metadata"]["name"], pod["serviceAccountName"]);
+    assert_eq!(account["metadata"]["namespace"], job["metadata"]["namespace"]);
+}
