@@ -2,6 +2,8 @@
 //!
 //! A binary of its own, because it needs the machine to itself: cargo runs test binaries one after the other.
 
+#![allow(clippy::unwrap_used, reason = "what fails here fails a test")]
+
 #[path = "timing/knee.rs"]
 mod knee;
 #[path = "timing/outage.rs"]

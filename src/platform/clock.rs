@@ -4,7 +4,6 @@ use std::time::Duration;
 
 /// What that clock shows, where there is one. Only differences mean anything.
 #[cfg(any(target_os = "linux", target_os = "android", target_os = "macos"))]
-#[expect(clippy::unnecessary_wraps, reason = "other systems have none")]
 pub fn continuous() -> Option<Duration> {
     #[cfg(not(target_os = "macos"))]
     use rustix::time::ClockId::Boottime as Continuous;
