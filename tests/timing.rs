@@ -2,8 +2,14 @@
 //!
 //! A binary of its own, because it needs the machine to itself: cargo runs test binaries one after the other.
 
+#![allow(clippy::unwrap_used, reason = "what fails here fails a test")]
+
+#[path = "timing/knee.rs"]
+mod knee;
 #[path = "timing/outage.rs"]
 mod outage;
+#[expect(dead_code, reason = "the other test binaries need more of it")]
+mod support;
 #[path = "timing/truth.rs"]
 mod truth;
 

@@ -10,7 +10,6 @@ use futures::future::try_join_all;
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::call::path;
 use super::metadata::{Condition, Metadata};
 use super::scope::Scope;
 use super::trouble::clip;
@@ -129,9 +128,8 @@ pub struct Changes {
 impl Changes {
     /// Opens the watch. When this returns, the list is there and the watch is connected: nothing that happens
     /// from now on is missed.
-    pub async fn open(cluster: &Cluster, selector: &str) -> Result<Self, Trouble> {
-        let collection = path("kubevirt.io/v1", None, "virtualmachineinstances");
-        Self::watch(cluster, vec![collection], selector, None).await
+    pub async fn open(cluster: &Cluster, scope: &Scope, selector: &str) -> Result<Self, Trouble> {
+        Self::watch(cluster, scope.collections("virtualmachineinstances"), selector, None).await
     }
 
     /// Opens watches on instances that carry no label of ours: everything in the scope is watched, and what is not

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::call::{built, on, path, post_params};
 use super::metadata::{Condition, Metadata};
 use super::pace::{Meaning, Timed};
-use super::watch::{Watched, list_all};
+use super::watch::Watched;
 use super::{Cluster, Kind, Trouble, names};
 use crate::plan::{Setting, Target};
 use crate::record::Via;
@@ -219,11 +219,6 @@ fn switch(
 }
 
 impl Cluster {
-    /// Every VM that matches a label selector, in all namespaces.
-    pub async fn machines(&self, selector: &str) -> Result<Vec<Machine>, Trouble> {
-        Ok(list_all(self, "list virtual machines", &collection(None), selector).await?.0)
-    }
-
     /// One VM, if it exists.
     pub async fn machine(&self, target: &Target) -> Result<Option<Machine>, Trouble> {
         let doing = "read the virtual machine";

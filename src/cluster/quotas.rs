@@ -105,16 +105,16 @@ impl From<FoundRange> for LimitRange {
 }
 
 impl Cluster {
-    /// The quotas of all namespaces.
-    pub async fn quotas(&self) -> Result<Vec<Quota>, Trouble> {
-        let collection = path("v1", None, "resourcequotas");
+    /// The quotas of a namespace, or of all.
+    pub async fn quotas(&self, namespace: Option<&str>) -> Result<Vec<Quota>, Trouble> {
+        let collection = path("v1", namespace, "resourcequotas");
         let (found, _) = list_all::<FoundQuota>(self, "list resource quotas", &collection, "").await?;
         Ok(found.into_iter().map(Quota::from).collect())
     }
 
-    /// The limit ranges of all namespaces.
-    pub async fn limit_ranges(&self) -> Result<Vec<LimitRange>, Trouble> {
-        let collection = path("v1", None, "limitranges");
+    /// The limit ranges of a namespace, or of all.
+    pub async fn limit_ranges(&self, namespace: Option<&str>) -> Result<Vec<LimitRange>, Trouble> {
+        let collection = path("v1", namespace, "limitranges");
         let (found, _) = list_all::<FoundRange>(self, "list limit ranges", &collection, "").await?;
         Ok(found.into_iter().map(LimitRange::from).collect())
     }

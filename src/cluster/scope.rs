@@ -1,4 +1,4 @@
-//! Where VMs are that carry no label of ours: in a few namespaces, or all over the cluster.
+//! Where the VMs of a run are looked for: in a few namespaces, or all over the cluster.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use super::call::path;
 use super::machines::Machine;
 use super::watch::{Watched, list_all};
 use super::{Cluster, Trouble};
-use crate::plan::Target;
+use crate::plan::{Plan, Target};
 
 /// More namespaces than this are not looked at one by one: each would hold a connection open for its watch.
 const MOST_NAMESPACES: usize = 20;
@@ -23,6 +23,16 @@ pub enum Scope {
 }
 
 impl Scope {
+    /// Where the VMs of a run are: adopted ones have no label, so they are looked for where they are; those in a namespace
+    /// that was there before are looked for in it, since its users may have no permissions elsewhere.
+    pub fn of_plan(plan: &Plan) -> Self {
+        match &plan.layout.namespace {
+            _ if plan.is_adopted() => Self::of(&plan.targets()),
+            Some(namespace) => Self::Namespaces(vec![namespace.clone()]),
+            None => Self::All,
+        }
+    }
+
     /// Where these VMs are: namespace by namespace as long as there are few, so that others' VMs cost nothing and
     /// permissions in these namespaces are enough.
     pub fn of<'a>(targets: impl IntoIterator<Item = &'a Target>) -> Self {
@@ -41,11 +51,14 @@ impl Scope {
 
     /// The collections of a kind of `kubevirt.io`.
     pub fn collections(&self, plural: &str) -> Vec<String> {
+        self.places().into_iter().map(|place| path("kubevirt.io/v1", place, plural)).collect()
+    }
+
+    /// The namespaces; `None` stands for all of them.
+    pub fn places(&self) -> Vec<Option<&str>> {
         match self {
-            Self::All => vec![path("kubevirt.io/v1", None, plural)],
-            Self::Namespaces(names) => {
-                names.iter().map(|name| path("kubevirt.io/v1", Some(name), plural)).collect()
-            }
+            Self::All => vec![None],
+            Self::Namespaces(names) => names.iter().map(|name| Some(name.as_str())).collect(),
         }
     }
 }

@@ -144,18 +144,22 @@ pub struct VolumesHeard {
     pub news: VolumeNews,
 }
 
-/// The one watch on the disks of a run, in every namespace
+/// The one watch on the disks of a run, in every namespace or in the one that has all of its VMs
 #[derive(Debug)]
 pub struct Volumes {
     watch: Watch<DataVolume>,
 }
 
 impl Volumes {
-    /// Opens the watch; nothing that happens after that is missed.
+    /// Opens the watch, in all namespaces unless one is named; nothing that happens after that is missed.
     ///
     /// Gives the reason instead where the user may not follow disks, or CDI is not there.
-    pub async fn open(cluster: &Cluster, selector: &str) -> Result<Result<Self, String>, Trouble> {
-        let collection = path("cdi.kubevirt.io/v1beta1", None, "datavolumes");
+    pub async fn open(
+        cluster: &Cluster,
+        namespace: Option<&str>,
+        selector: &str,
+    ) -> Result<Result<Self, String>, Trouble> {
+        let collection = path("cdi.kubevirt.io/v1beta1", namespace, "datavolumes");
         match Watch::open(cluster, "watch data volumes", collection, selector.into()).await {
             Ok(watch) => Ok(Ok(Self { watch })),
             Err(trouble) if matches!(trouble.kind, Kind::Forbidden | Kind::NotFound) => {

@@ -21,7 +21,7 @@ pub struct AdoptArgs {
     /// never created, labelled or deleted, and nothing is done to them before stop.
     #[arg(
         long,
-        conflicts_with_all = ["start", "end", "vm_name", "container_disk", "filename", "namespace_batch_size"]
+        conflicts_with_all = ["start", "end", "vm_name", "namespace-layout", "node-pinning", "container_disk", "filename", "namespace_batch_size"]
     )]
     pub adopt: bool,
     /// Adopt the VMs with these labels, for example tier=web
@@ -37,7 +37,7 @@ pub struct AdoptArgs {
     #[arg(
         long,
         value_name = "LIST",
-        conflicts_with_all = ["selector", "adopt_namespace", "all_namespaces", "start", "end", "vm_name", "container_disk", "filename", "namespace_batch_size"]
+        conflicts_with_all = ["selector", "adopt_namespace", "all_namespaces", "start", "end", "vm_name", "namespace-layout", "node-pinning", "container_disk", "filename", "namespace_batch_size"]
     )]
     pub adopt_file: Option<PathBuf>,
     /// Take VMs along that are off; the storm starts them, cleanup stops them again

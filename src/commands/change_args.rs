@@ -8,6 +8,7 @@ use clap::{Args, ValueEnum};
 use super::source_args::{SourceArgs, name_of, read};
 use super::values;
 use crate::failure::Failure;
+use crate::plan::layout::base_name;
 use crate::plan::overrides::{Login, Overrides, ssh_keys};
 use crate::plan::placeholders::{self, Values};
 use crate::plan::secrets::hide;
@@ -165,7 +166,7 @@ impl ChangeArgs {
 
     fn values(&self, vm_name: &str) -> Values {
         let implied = [
-            ("VM_NAME", Some(vm_name.to_owned())),
+            ("VM_NAME", Some(base_name(vm_name))),
             ("STORAGE_CLASS_NAME", self.storage_class.clone()),
             ("STORAGE_SIZE", self.disk_size.clone()),
             ("VM_MEMORY", self.memory.clone()),

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::phase::existing;
+use super::plan_file::PlanFields;
 use super::presentation::Output;
 use super::session::Session;
 use crate::cluster::pace::Timed;
@@ -10,8 +11,8 @@ use crate::cluster::{machines, namespaces, probers};
 use crate::failure::Failure;
 use crate::observe::Outcome;
 use crate::phases::timed::{self, manifest};
+use crate::plan::Template;
 use crate::plan::secrets::hide;
-use crate::plan::{Target, Template};
 use crate::record::{NOT_IN_STORM, PhaseKind, RunRecord, Via};
 use crate::report::{document, printable};
 
@@ -80,11 +81,15 @@ pub(super) async fn phase(
     print(session, &planned.collect::<Vec<_>>())
 }
 
-/// Prints what setup would send: the namespaces, and the prober pods if there are to be any.
+/// Prints what setup would send: the namespaces, and the prober pods if there are to be any; as YAML or JSON, the plan that
+/// does the same again.
 pub(super) fn setup(session: &Session, record: &RunRecord) -> Result<(), Failure> {
+    if let Some(plan) = session.plan.clone().filter(|_| session.output.is_document()) {
+        return print_plan(session, record, plan);
+    }
     let (prefix, run_id, probe) = (&record.plan.prefix, &record.run_id, &record.plan.probe);
-    let namespace = |target: &Target| {
-        let manifest = namespaces::manifest(&target.namespace, prefix, run_id);
+    let namespace = |name: &String| {
+        let manifest = namespaces::manifest(name, prefix, run_id);
         let body = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": manifest.metadata});
         Planned { method: "POST".into(), path: namespaces::collection(), body }
     };
@@ -93,10 +98,30 @@ pub(super) fn setup(session: &Session, record: &RunRecord) -> Result<(), Failure
         path: probers::collection(session.cluster.namespace()),
         body: probers::manifest(prefix, run_id, number, probe),
     };
-    let targets = record.plan.targets();
-    let planned: Vec<Planned> =
-        targets.iter().map(namespace).chain((1..=probe.probers).map(prober)).collect();
+    let names = if record.plan.makes_namespaces() { record.plan.namespaces() } else { Vec::new() };
+    let planned: Vec<Planned> = names.iter().map(namespace).chain((1..=probe.probers).map(prober)).collect();
     print(session, &planned)
+}
+
+fn print_plan(session: &Session, record: &RunRecord, mut plan: PlanFields) -> Result<(), Failure> {
+    if let Some(choice) = record.plan.pinning.choice {
+        // Chance would choose otherwise next time.
+        plan.set("single-node", &json!(choice.seed));
+    }
+    for field in plan.withheld() {
+        session
+            .console
+            .warn(&format!("{field} is not in the plan, since it may hold a password; pass --{field} again"));
+    }
+    let unwritable =
+        |error: crate::report::Unwritable| Failure::new("the plan cannot be printed").because(error);
+    let text = match session.output {
+        Output::Json => document::json(&plan.json()).map_err(unwritable)?,
+        _ => plan.yaml(),
+    };
+    session.console.data(&text)?;
+    session.console.say("dry run: this is the plan, nothing was changed");
+    Ok(())
 }
 
 fn print(session: &Session, planned: &[Planned]) -> Result<(), Failure> {
@@ -117,7 +142,7 @@ fn print(session: &Session, planned: &[Planned]) -> Result<(), Failure> {
     };
     session.console.data(&text)?;
     session.console.say(&format!("dry run: {count} requests would be sent, nothing was changed"));
-    if !matches!(session.output, Output::Json | Output::Yaml) && count > 0 {
+    if !session.output.is_document() && count > 0 {
         session.console.say("see their bodies with -o yaml");
     }
     Ok(())

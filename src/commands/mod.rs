@@ -16,9 +16,12 @@ pub mod definition;
 mod dry_run;
 pub mod find_max;
 pub mod generate;
+pub mod layout_args;
+pub mod node_args;
 pub mod pace_args;
 pub mod phase;
 pub mod plan_args;
+pub mod plan_file;
 pub mod preflight;
 pub mod presentation;
 pub mod repeat;
@@ -100,6 +103,9 @@ pub struct Cli {
     /// The flags that were not typed.
     #[arg(skip)]
     found: Vec<config::Found>,
+    /// What was typed, and found, as a plan.
+    #[arg(skip)]
+    plan: Option<plan_file::PlanFields>,
 }
 
 #[derive(Debug, Clone, Subcommand)]
@@ -121,7 +127,8 @@ enum Command {
 impl Cli {
     /// Runs what the user typed; what went wrong is told on the console.
     pub async fn run(self, interrupted: watch::Receiver<bool>) -> Exit {
-        let context = Context { connection: self.connection, presentation: self.presentation, interrupted };
+        let Self { connection, presentation, plan, .. } = self;
+        let context = Context { connection, presentation, plan, interrupted };
         let console = context.console();
         match self.command.run(&context).await {
             Ok(exit) => exit,

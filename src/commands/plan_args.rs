@@ -8,6 +8,8 @@ use crate::probe::ProbePlan;
 use crate::probe::kind::{Toleration, parse_probes};
 
 use super::change_args::ChangeArgs;
+use super::layout_args::LayoutArgs;
+use super::node_args::NodeArgs;
 use super::source_args::SourceArgs;
 use super::values;
 
@@ -88,9 +90,13 @@ pub struct PlanArgs {
     /// Index of the last VM, inclusive
     #[arg(long, value_name = "N", default_value_t = 10)]
     pub end: u32,
-    /// Name of the VM in each namespace
+    /// Name of the VM in each namespace; {i} in it stands for the index
     #[arg(long, value_name = "NAME", default_value = VM_NAME)]
     pub vm_name: String,
+    #[command(flatten)]
+    pub layout: LayoutArgs,
+    #[command(flatten)]
+    pub nodes: NodeArgs,
     #[command(flatten)]
     pub source: SourceArgs,
     #[command(flatten)]
@@ -140,6 +146,10 @@ impl PlanArgs {
         let made = self.changes.make(&self.source, default, &self.vm_name)?;
         let mut plan = Plan::resolve(&run.prefix, self.start, self.end, &self.vm_name, made.source)
             .map_err(|fault| Failure::usage(fault).hint("see: kubectl bootstorm setup --help"))?;
+        plan.layout = self.layout.resolve();
+        self.nodes.check().map_err(Failure::usage)?;
+        plan.pinning = self.nodes.resolve();
+        plan.check().map_err(Failure::usage)?;
         plan.probe = self.probe.resolve(plan.size())?;
         plan.overrides = made.overrides;
         plan.sealed = made.sealed;

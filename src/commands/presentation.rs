@@ -37,6 +37,11 @@ pub enum Output {
 }
 
 impl Output {
+    /// Whether it is for programs, all of it one document.
+    pub fn is_document(self) -> bool {
+        matches!(self, Self::Json | Self::Yaml)
+    }
+
     /// Whether only commands that show a report know this format.
     pub fn is_for_reports_only(self) -> bool {
         matches!(

@@ -173,7 +173,7 @@ async fn phases(session: &Session, args: &RunCommand, resolved: Resolved) -> Res
         dry_run: args.dry_run,
     };
     let via = args.pace.settings().via;
-    let Some(mut record) = setup::run(session, &setup, resolved, Some(via)).await? else {
+    let Some(mut record) = Box::pin(setup::run(session, &setup, resolved, Some(via))).await? else {
         return Ok(Exit::Good);
     };
     let phase = PhaseArgs {

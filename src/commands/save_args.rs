@@ -19,7 +19,7 @@ pub struct SaveArgs {
     #[arg(long, value_name = "FOLDER", default_value = "results", hide_short_help = true)]
     pub results_folder: PathBuf,
     /// Label of the storage under test; becomes a folder of the saved results
-    #[arg(long, value_name = "LABEL", hide_short_help = true)]
+    #[arg(long, alias = "storage-version", value_name = "LABEL", hide_short_help = true)]
     pub storage_driver: Option<String>,
 }
 

@@ -3,6 +3,7 @@
 use tokio::sync::watch;
 
 use super::connection::ConnectionArgs;
+use super::plan_file::PlanFields;
 use super::presentation::{Output, PresentationArgs};
 use crate::cluster::lease::{Held, LockError, identity};
 use crate::cluster::store::{LoadError, RunStore};
@@ -20,6 +21,8 @@ pub struct Context {
     pub connection: ConnectionArgs,
     /// How to talk.
     pub presentation: PresentationArgs,
+    /// What was typed, as a plan; only of commands that plan something.
+    pub plan: Option<PlanFields>,
     /// Turns true when the user interrupts.
     pub interrupted: watch::Receiver<bool>,
 }
@@ -35,6 +38,8 @@ pub struct Session {
     pub headers: bool,
     /// The cluster.
     pub cluster: Cluster,
+    /// What was typed, as a plan; only of commands that plan something.
+    pub plan: Option<PlanFields>,
     /// The user's wish to stop.
     pub interrupt: Interrupt,
 }
@@ -57,6 +62,7 @@ impl Context {
             output: self.presentation.output,
             headers: !self.presentation.no_headers,
             cluster: connection.open().await?,
+            plan: self.plan.clone(),
             interrupt: Interrupt::new(self.interrupted.clone()),
         })
     }

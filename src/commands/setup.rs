@@ -17,6 +17,7 @@ use crate::failure::Failure;
 use crate::observe::clock::wall_now;
 use crate::phases::preflight::{Findings, Wanted};
 use crate::phases::{preflight, setup};
+use crate::plan::Plan;
 use crate::probe::Probe;
 use crate::record::{RunRecord, Via};
 use crate::report::document;
@@ -66,12 +67,13 @@ pub async fn command(context: &Context, args: &SetupArgs) -> Result<Exit, Failur
     }
     let resolved = args.plan.resolve(&args.run)?;
     let session = context.connect().await?;
-    let Some(record) = run(&session, args, resolved, None).await? else { return Ok(Exit::Good) };
+    let Some(record) = Box::pin(run(&session, args, resolved, None)).await? else { return Ok(Exit::Good) };
     let unwritable =
         |error: crate::report::Unwritable| Failure::new("the setup cannot be shown").because(error);
     let text = match session.output {
         Output::Name => {
-            record.plan.targets().iter().map(|target| format!("namespace/{}\n", target.namespace)).collect()
+            let names = if record.plan.makes_namespaces() { record.plan.namespaces() } else { Vec::new() };
+            names.iter().map(|name| format!("namespace/{name}\n")).collect()
         }
         Output::Json => document::json(&record).map_err(unwritable)?,
         Output::Yaml => document::yaml(&record).map_err(unwritable)?,
@@ -83,41 +85,47 @@ pub async fn command(context: &Context, args: &SetupArgs) -> Result<Exit, Failur
 
 fn summary(session: &Session, record: &RunRecord) -> String {
     let plan = &record.plan;
-    let first_and_last = if plan.size() == 1 {
-        format!("{}-{}", plan.prefix, plan.start)
-    } else {
-        format!("{0}-{1} to {0}-{2}", plan.prefix, plan.start, plan.end)
-    };
     let unknown = || "unknown".to_owned();
-    format!(
-        "run {} is set up\n  VMs         {} named {}, from {}\n  namespaces  {first_and_last}, {} made now in {}\n  probe       {}\n  record      configmap/bootstorm-{} in namespace {}\n  cluster     Kubernetes {}, KubeVirt {}, {} nodes for VMs\nnext: kubectl bootstorm create --ns-prefix {}\n",
-        plan.prefix,
-        plan.size(),
-        plan.vm_name,
-        line(&plan.template.to_string()),
-        record.setup.namespaces,
-        record.setup.took,
-        plan.probe,
-        plan.prefix,
-        session.cluster.namespace(),
-        line(record.facts.kubernetes.as_deref().unwrap_or("unknown")),
-        line(record.facts.kubevirt.as_deref().unwrap_or("unknown")),
-        record.facts.schedulable_nodes.map_or_else(unknown, |nodes| nodes.to_string()),
-        plan.prefix,
-    )
+    let mut lines = vec![
+        ("VMs", format!("{} named {}, from {}", plan.size(), plan.vm_name, line(&plan.template.to_string()))),
+        ("namespaces", plan.layout.describe(&plan.prefix, (plan.start, plan.end))),
+    ];
+    if plan.makes_namespaces() {
+        let setup = &record.setup;
+        lines[1].1.push_str(&format!(", {} made now in {}", setup.namespaces, setup.took));
+    }
+    if !plan.pinning.is_default() {
+        lines.push(("nodes", line(&plan.pinning.to_string()).into_owned()));
+    }
+    lines.push(("probe", plan.probe.to_string()));
+    let place = session.cluster.namespace();
+    lines.push(("record", format!("configmap/bootstorm-{} in namespace {place}", plan.prefix)));
+    let facts = &record.facts;
+    let version = |found: &Option<String>| line(found.as_deref().unwrap_or("unknown")).into_owned();
+    let nodes = facts.schedulable_nodes.map_or_else(unknown, |nodes| nodes.to_string());
+    let versions = [version(&facts.kubernetes), version(&facts.kubevirt)];
+    lines.push((
+        "cluster",
+        format!("Kubernetes {}, KubeVirt {}, {nodes} nodes for VMs", versions[0], versions[1]),
+    ));
+    let lines: String = lines.iter().map(|(name, text)| format!("  {name:<10}  {text}\n")).collect();
+    format!("run {0} is set up\n{lines}next: kubectl bootstorm create --ns-prefix {0}\n", plan.prefix)
 }
 
 /// Sets a run up, or continues; gives its record, or nothing after a dry run.
 pub async fn run(
     session: &Session,
     args: &SetupArgs,
-    resolved: Resolved,
+    mut resolved: Resolved,
     via: Option<Via>,
 ) -> Result<Option<RunRecord>, Failure> {
     session.cluster.conceal(resolved.template.secrets());
     let found = session.find(&resolved.plan.prefix).await?;
     if let Some((record, _)) = &found {
-        check_same(record, &resolved)?;
+        resolved.plan.pinning.continue_from(&record.plan.pinning);
+        // Nodes may be named by their hostnames, so these are compared when their names are known.
+        let pinning = record.plan.pinning.clone();
+        check_same(&record.plan, &Plan { pinning, ..resolved.plan.clone() })?;
     }
     let run_id = found.as_ref().map(|(record, _)| record.run_id.clone());
     let disks = resolved.template.disks();
@@ -130,6 +138,12 @@ pub async fn run(
         via,
     };
     let findings = preflight::check(&session.cluster, &wanted).await?;
+    if let Some(pinning) = &findings.pinning {
+        resolved.plan.pinning.clone_from(pinning);
+    }
+    if let Some((record, _)) = &found {
+        check_same(&record.plan, &resolved.plan)?;
+    }
     args.preflight.settle(session, &findings)?;
     let facts = findings.facts.clone();
     let batch_size = match args.namespace_batch_size {
@@ -219,12 +233,12 @@ impl Job<'_> {
 }
 
 /// Fails when the run was set up with another plan.
-fn check_same(record: &RunRecord, resolved: &Resolved) -> Result<(), Failure> {
-    let differences = record.plan.differences(&resolved.plan);
+fn check_same(before: &Plan, now: &Plan) -> Result<(), Failure> {
+    let differences = before.differences(now);
     if differences.is_empty() {
         return Ok(());
     }
-    let prefix = &record.plan.prefix;
+    let prefix = &before.prefix;
     let mut failure = Failure::new(format!("run \"{prefix}\" was set up with other settings"));
     for (flag, before, now) in differences {
         failure = failure.because(format!("{flag} was {before}, now it is {now}"));

@@ -6,6 +6,7 @@ use clap::FromArgMatches;
 
 use super::config::{self, Completed, Environment};
 use super::definition::definition;
+use super::plan_file::PlanFields;
 use super::{Cli, generate};
 use crate::console::{ColorChoice, Console};
 use crate::exit::Exit;
@@ -63,6 +64,7 @@ fn read(completed: &Completed) -> Result<Start, clap::Error> {
     }
     let mut cli = Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut definition))?;
     cli.found.clone_from(&completed.found);
+    cli.plan = PlanFields::of(&matches);
     Ok(Start::Command(Box::new(cli)))
 }
 

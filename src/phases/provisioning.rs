@@ -6,7 +6,7 @@ use crate::cluster::names::run_id_selector;
 use crate::cluster::volumes::Volumes;
 use crate::cluster::{Kind, Trouble};
 use crate::observe::Milestone;
-use crate::record::{PhaseKind, PhaseRecord};
+use crate::record::{PhaseKind, PhaseRecord, RunRecord};
 
 /// Opens the watch on disks where a create makes some; gives also how many each VM gets.
 ///
@@ -15,7 +15,7 @@ use crate::record::{PhaseKind, PhaseRecord};
 pub(super) async fn open(
     work: &Work<'_>,
     phase: &mut PhaseRecord,
-    run_id: &str,
+    record: &RunRecord,
 ) -> Result<Option<(Volumes, usize)>, Trouble> {
     if phase.name.kind != PhaseKind::Create {
         return Ok(None);
@@ -28,7 +28,8 @@ pub(super) async fn open(
     if disks == 0 {
         return Ok(None);
     }
-    match Volumes::open(work.cluster, &run_id_selector(run_id)).await? {
+    let (place, selector) = (record.plan.layout.namespace.as_deref(), run_id_selector(&record.run_id));
+    match Volumes::open(work.cluster, place, &selector).await? {
         Ok(volumes) => Ok(Some((volumes, disks))),
         Err(why) if halted => Err(Trouble::new("follow the disks of the VMs", Kind::Forbidden, why)),
         Err(why) => {

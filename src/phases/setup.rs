@@ -23,7 +23,7 @@ pub async fn make_namespaces(
     events: Listener<'_>,
 ) -> Result<Option<Cut>, Failure> {
     let clock = Clock::start();
-    let names: Vec<String> = record.plan.targets().into_iter().map(|target| target.namespace).collect();
+    let names = if record.plan.makes_namespaces() { record.plan.namespaces() } else { Vec::new() };
     events(&Event::SetupBegan { namespaces: names.len(), batch_size });
     let (prefix, run_id) = (record.plan.prefix.clone(), record.run_id.clone());
     let make = |name: String| {

@@ -69,7 +69,7 @@ pub async fn run(work: Work<'_>, record: &mut RunRecord, store: RunStore) -> Res
     let targets = record.plan.targets();
     let name = work.step.name();
     let (mut phase, clock) = begin(&work, record, targets.len() as u32);
-    let volumes = provisioning::open(&work, &mut phase, &record.run_id).await?;
+    let volumes = provisioning::open(&work, &mut phase, record).await?;
     let probes = match name.kind {
         PhaseKind::Stop => Vec::new(),
         _ if phase.settings.halted => Vec::new(),
@@ -252,11 +252,8 @@ pub(super) async fn first_list(changes: &mut Changes) -> Vec<Change> {
 
 /// The VMs of the run that exist.
 pub async fn existing(cluster: &Cluster, record: &RunRecord) -> Result<HashMap<Target, Machine>, Trouble> {
-    let machines = if record.plan.is_adopted() {
-        cluster.machines_in(&Scope::of(&record.plan.targets()), "").await?
-    } else {
-        cluster.machines(&run_id_selector(&record.run_id)).await?
-    };
+    let selector = if record.plan.is_adopted() { String::new() } else { run_id_selector(&record.run_id) };
+    let machines = cluster.machines_in(&Scope::of_plan(&record.plan), &selector).await?;
     let mut machines: HashMap<Target, Machine> =
         machines.into_iter().map(|machine| (machine.target(), machine)).collect();
     if record.plan.is_adopted() {
@@ -268,11 +265,11 @@ pub async fn existing(cluster: &Cluster, record: &RunRecord) -> Result<HashMap<T
 
 /// The watch on the instances of the run: by its label, or of those VMs that it has adopted.
 pub(super) async fn watch(cluster: &Cluster, record: &RunRecord) -> Result<Changes, Trouble> {
+    let scope = Scope::of_plan(&record.plan);
     if !record.plan.is_adopted() {
-        return Changes::open(cluster, &run_id_selector(&record.run_id)).await;
+        return Changes::open(cluster, &scope, &run_id_selector(&record.run_id)).await;
     }
-    let targets = record.plan.targets();
-    Changes::open_on(cluster, &Scope::of(&targets), targets.into_iter().collect()).await
+    Changes::open_on(cluster, &scope, record.plan.targets().into_iter().collect()).await
 }
 
 /// The requests that a phase on adopted VMs would send now, in their order.
@@ -360,5 +357,5 @@ pub fn manifest(
 ) -> Value {
     let labels = labels(&record.plan.prefix, &record.run_id, Role::Target).into_iter().collect();
     let strategy = if halted { HALTED } else { "Always" };
-    template.render_at(position, target, &labels, strategy)
+    record.plan.render(template, (position, target), &labels, strategy)
 }

@@ -9,6 +9,15 @@ pub const HALTED: &str = "Halted";
 /// Annotation by which CDI fills a disk of a class that would wait for its first consumer.
 const IMMEDIATE: &str = "cdi.kubevirt.io/storage.bind.immediate.requested";
 
+/// Where a VM stands in the plan
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Place {
+    /// Its position, which decides about its claim of a pool.
+    pub position: usize,
+    /// Whether others are in the same namespace, so that its disks need names of their own.
+    pub is_shared: bool,
+}
+
 /// Labels to set on everything that is made for a run, as key and value.
 pub type Labels = Vec<(String, String)>;
 
@@ -19,15 +28,15 @@ impl Template {
     /// launcher pod) and on every `DataVolume` template, and makes the names of `DataVolumes` unique to the VM where
     /// the template's own VM name is part of them. `run_strategy` replaces whatever the template says about power.
     pub fn render(&self, target: &Target, labels: &Labels, run_strategy: &str) -> Value {
-        self.render_at(0, target, labels, run_strategy)
+        self.render_at(Place::default(), target, labels, run_strategy)
     }
 
-    /// Renders the manifest for the target at a position of the plan, which decides about its claim of a pool.
+    /// Renders the manifest for the target at a place in the plan.
     ///
     /// The disks of a VM that is not started are filled all the same, whatever their storage class waits for.
-    pub fn render_at(&self, position: usize, target: &Target, labels: &Labels, run_strategy: &str) -> Value {
+    pub fn render_at(&self, place: Place, target: &Target, labels: &Labels, run_strategy: &str) -> Value {
         let mut vm = self.manifest().clone();
-        let member = position.checked_rem(self.pool.len()).and_then(|place| self.pool.get(place));
+        let member = place.position.checked_rem(self.pool.len()).and_then(|place| self.pool.get(place));
         if let Some(claim) = vm.pointer_mut("/spec/dataVolumeTemplates/0/spec/source/pvc/name")
             && let Some(member) = member
         {
@@ -55,7 +64,7 @@ impl Template {
         let spec = child(&mut vm, "spec");
         spec.remove("running");
         spec.insert("runStrategy".into(), json!(run_strategy));
-        let renamed = label_volumes(spec, labels, &original, &target.name);
+        let renamed = label_volumes(spec, labels, (&original, &target.name), place.is_shared);
         for (old, new) in renamed {
             point_volumes_at(spec, &old, &new);
         }
@@ -78,8 +87,8 @@ fn fill_at_once(spec: &mut Map<String, Value>) {
 fn label_volumes(
     spec: &mut Map<String, Value>,
     labels: &Labels,
-    original: &str,
-    name: &str,
+    (original, name): (&str, &str),
+    is_shared: bool,
 ) -> Vec<(String, String)> {
     let mut renamed = Vec::new();
     let templates = spec.get_mut("dataVolumeTemplates").and_then(Value::as_array_mut);
@@ -88,8 +97,14 @@ fn label_volumes(
         metadata.remove("namespace");
         add_labels(metadata, labels);
         let Some(old) = metadata.get("name").and_then(Value::as_str).map(str::to_owned) else { continue };
-        if !original.is_empty() && original != name && old.contains(original) {
-            let new = old.replace(original, name);
+        let new = if !original.is_empty() && old.contains(original) {
+            old.replace(original, name)
+        } else if is_shared {
+            format!("{name}-{old}")
+        } else {
+            continue;
+        };
+        if new != old {
             metadata.insert("name".into(), json!(new));
             renamed.push((old, new));
         }
@@ -177,6 +192,20 @@ status: {printableStatus: Running}
             vm["spec"]["dataVolumeTemplates"][0]["metadata"]["annotations"][IMMEDIATE].clone()
         };
         assert_eq!((annotation("Halted"), annotation("Always")), (json!("true"), Value::Null));
+    }
+
+    #[test]
+    fn disks_in_a_shared_namespace_have_names_of_their_own() {
+        let disk = |name: &str, is_shared| {
+            let template = Template::parse(&TEMPLATE.replace("golden-root", name)).unwrap();
+            let target = Target { namespace: "p-1".into(), name: "vm-7".into() };
+            let vm = template.render_at(Place { position: 6, is_shared }, &target, &vec![], "Always");
+            let used = vm["spec"]["template"]["spec"]["volumes"][0]["dataVolume"]["name"].clone();
+            assert_eq!(vm["spec"]["dataVolumeTemplates"][0]["metadata"]["name"], used);
+            used
+        };
+        assert_eq!([disk("root", false), disk("root", true)], ["root", "vm-7-root"]);
+        assert_eq!([disk("golden-root", false), disk("golden-root", true)], ["vm-7-root", "vm-7-root"]);
     }
 
     #[test]

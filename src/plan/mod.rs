@@ -5,9 +5,11 @@
 pub mod adoption;
 pub mod capacity;
 pub mod disks;
+pub mod layout;
 pub mod manifest;
 pub mod order;
 pub mod overrides;
+pub mod pinning;
 pub mod placeholders;
 pub mod prefix;
 pub mod secrets;
@@ -19,14 +21,18 @@ pub mod target;
 pub mod template;
 pub mod yaml_fault;
 
+use std::collections::HashSet;
+
 use serde::{Deserialize, Serialize};
 
 use crate::probe::ProbePlan;
 
 pub use adoption::{Adoptee, Setting, Switch};
 pub use disks::Disk;
+pub use layout::Layout;
 pub use order::Order;
 pub use overrides::Overrides;
+pub use pinning::Pinning;
 pub use selection::Selection;
 pub use shape::Shape;
 pub use target::Target;
@@ -44,8 +50,14 @@ pub struct Plan {
     pub start: u32,
     /// Last index, inclusive.
     pub end: u32,
-    /// Name of the VM in each namespace.
+    /// Name of the VM in each namespace; `{i}` in it stands for its index.
     pub vm_name: String,
+    /// How VMs are spread over namespaces.
+    #[serde(default, skip_serializing_if = "Layout::is_default")]
+    pub layout: Layout,
+    /// On which nodes they may run.
+    #[serde(default, skip_serializing_if = "Pinning::is_default")]
+    pub pinning: Pinning,
     /// Where the VM manifest comes from.
     pub template: TemplateSource,
     /// What was changed in it.
@@ -78,6 +90,8 @@ impl Plan {
             start,
             end,
             vm_name: vm_name.into(),
+            layout: Layout::default(),
+            pinning: Pinning::default(),
             template,
             overrides: Overrides::default(),
             sealed: None,
@@ -96,6 +110,8 @@ impl Plan {
             start: 1,
             end: (adopted.len() as u32).max(1),
             vm_name: String::new(),
+            layout: Layout::default(),
+            pinning: Pinning::default(),
             template: TemplateSource::Adopted { selection: selection.to_string() },
             overrides: Overrides::default(),
             sealed: None,
@@ -129,16 +145,13 @@ impl Plan {
                 u64::from(end - start) + 1
             ));
         }
-        prefix::check_prefix(prefix, end)?;
         adoption::check(&self.adopted)?;
         if self.is_adopted() {
-            return Ok(());
+            return prefix::check_prefix(prefix, end);
         }
+        self.layout.check(prefix, vm_name, end)?;
         if !self.adopted.is_empty() {
             return Err("it lists VMs, and has others".into());
-        }
-        if let Some(fault) = prefix::dns_label_fault(vm_name) {
-            return Err(format!("--vm-name `{}` cannot name a VM: {fault}", vm_name.escape_debug()));
         }
         Ok(())
     }
@@ -166,7 +179,33 @@ impl Plan {
 
     /// The VM with an index.
     fn target(&self, index: u32) -> Target {
-        Target { namespace: format!("{}-{index}", self.prefix), name: self.vm_name.clone() }
+        self.layout.target(&self.prefix, &self.vm_name, index)
+    }
+
+    /// The namespaces of the VMs, in index order, each once.
+    pub fn namespaces(&self) -> Vec<String> {
+        let mut seen = HashSet::new();
+        let namespaces = self.targets().into_iter().map(|target| target.namespace);
+        namespaces.filter(|namespace| seen.insert(namespace.clone())).collect()
+    }
+
+    /// Whether the namespaces of the VMs are made, and deleted at the end.
+    pub fn makes_namespaces(&self) -> bool {
+        !self.is_adopted() && self.layout.namespace.is_none()
+    }
+
+    /// What the run makes a VM of a manifest: the one for a target, at its position in the plan.
+    pub fn render(
+        &self,
+        template: &Template,
+        (position, target): (usize, &Target),
+        labels: &manifest::Labels,
+        run_strategy: &str,
+    ) -> serde_json::Value {
+        let place = manifest::Place { position, is_shared: self.layout.is_shared() };
+        let mut vm = template.render_at(place, target, labels, run_strategy);
+        self.pinning.apply(&mut vm);
+        vm
     }
 
     /// How this plan differs from another one: flag, value here, value there.
@@ -179,6 +218,11 @@ impl Plan {
             ("--probe", self.probe.to_string(), other.probe.to_string()),
             (self.template.flag(), self.template.to_string(), other.template.to_string()),
         ];
+        let both = |here: [(&'static str, String); 3], there: [(&'static str, String); 3]| {
+            here.into_iter().zip(there).map(|((flag, here), (_, there))| (flag, here, there))
+        };
+        pairs.extend(both(self.layout.shown(), other.layout.shown()));
+        pairs.extend(both(self.pinning.shown(), other.pinning.shown()));
         pairs.extend(self.overrides.pairs(&other.overrides));
         let digest =
             |plan: &Self| plan.sealed_digest().unwrap_or("none").chars().take(12).collect::<String>();
@@ -215,10 +259,25 @@ mod tests {
     }
 
     #[test]
+    fn namespaces_are_named_once() {
+        let layout = Layout { vms_per_namespace: 3, ..Layout::default() };
+        let shared = Plan { layout, ..plan(2, 7).unwrap() };
+        assert_eq!(shared.namespaces(), ["p-1", "p-2", "p-3"]);
+        assert!(shared.makes_namespaces());
+        let layout = Layout { namespace: Some("team".into()), ..Layout::default() };
+        let inside = Plan { layout, ..plan(1, 3).unwrap() };
+        assert_eq!((inside.namespaces(), inside.makes_namespaces()), (vec!["team".to_owned()], false));
+        assert_eq!(inside.targets()[2].to_string(), "team/vm-3");
+    }
+
+    #[test]
     fn differences_name_both_values() {
         let here = plan(1, 10).unwrap();
         let there = plan(1, 20).unwrap();
         assert_eq!(here.differences(&there), [("--end", "10".to_string(), "20".to_string())]);
         assert!(here.differences(&here).is_empty());
+        let pinned =
+            Plan { pinning: Pinning { nodes: vec!["a".into()], ..Pinning::default() }, ..here.clone() };
+        assert_eq!(here.differences(&pinned), [("--node-name", "none".to_string(), "a".to_string())]);
     }
 }

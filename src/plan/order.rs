@@ -53,6 +53,11 @@ impl Order {
     }
 }
 
+/// A place among so many, by a seed; `None` among none.
+pub fn pick(seed: u64, among: usize) -> Option<usize> {
+    usize::try_from(mix(seed).checked_rem(among as u64)?).ok()
+}
+
 /// The finalizer of `SplitMix64` (Steele, Lea, Flood 2014): every bit of the input changes about half of the output.
 fn mix(value: u64) -> u64 {
     let value = value.wrapping_add(0x9E37_79B9_7F4A_7C15);

@@ -23,10 +23,10 @@ pub fn dns_label_fault(text: &str) -> Option<String> {
     None
 }
 
-/// Checks a prefix together with the highest index it will be followed by.
+/// Checks a prefix together with the longest index it will be followed by.
 ///
 /// Fails with a sentence when a namespace named `<prefix>-<end>` could not exist.
-pub fn check_prefix(prefix: &str, end: u32) -> Result<(), String> {
+pub fn check_prefix(prefix: &str, end: impl std::fmt::Display) -> Result<(), String> {
     if let Some(fault) = dns_label_fault(prefix) {
         return Err(format!("`{}` cannot be a namespace prefix: {fault}", prefix.escape_debug()));
     }

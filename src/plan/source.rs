@@ -199,6 +199,7 @@ fn with_volume(filled: Value) -> Template {
 mod tests {
     use super::*;
     use crate::plan::Target;
+    use crate::plan::manifest::Place;
 
     fn shown(text: &str) -> TemplateSource {
         parse(text).unwrap().shown
@@ -254,7 +255,7 @@ mod tests {
         let template = shown("pvc:gold/g-{1..3}").built_in(None).unwrap();
         let of = |position| {
             let vm = template.render_at(
-                position,
+                Place { position, is_shared: false },
                 &Target { namespace: "p-1".into(), name: "box".into() },
                 &vec![],
                 "Always",

@@ -27,9 +27,13 @@ use crate::observe::{Milestone, Outcome};
 use crate::plan::Plan;
 
 /// Version of the stored format. Programs refuse records with a newer version than their own.
-pub const FORMAT: u32 = 2;
-/// The version of records without adopted VMs, which older programs understand.
-const WITHOUT_ADOPTED: u32 = 1;
+///
+/// Each record has the lowest version whose readers understand its plan.
+pub const FORMAT: u32 = 3;
+/// The version of records with adopted VMs.
+const ADOPTED: u32 = 2;
+/// The version of records of VMs that the run makes itself, each in a namespace of its own, on any node.
+const PLAIN: u32 = 1;
 
 /// The most phases that a stored run may have.
 pub(crate) const MOST_PHASES: usize = 256;
@@ -66,7 +70,11 @@ impl RunRecord {
     /// The record of a run that was just set up.
     pub fn new(run_id: String, created: Timestamp, plan: Plan) -> Self {
         Self {
-            format: if plan.is_adopted() { FORMAT } else { WITHOUT_ADOPTED },
+            format: match () {
+                () if !plan.layout.is_default() || !plan.pinning.is_default() => FORMAT,
+                () if plan.is_adopted() => ADOPTED,
+                () => PLAIN,
+            },
             run_id,
             created,
             plan,

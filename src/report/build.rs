@@ -4,7 +4,7 @@ use crate::record::{PhaseKind, PhaseName, PhaseRecord, RunRecord};
 
 use super::phase::{PhaseBlock, Shown};
 use super::view::{PlanBlock, Report, Run, SCHEMA_VERSION, SetupBlock};
-use super::{Capacity, Compared, Repetitions, Selection};
+use super::{Capacity, Compared, Placed, Repetitions, Selection};
 
 /// Builds the view model.
 pub(super) fn report(record: &RunRecord, selection: &Selection) -> Report {
@@ -13,10 +13,14 @@ pub(super) fn report(record: &RunRecord, selection: &Selection) -> Report {
     let baseline = selection.baseline(record);
     let storm = selection.storm(record).filter(|storm| selection.only.is_none_or(|only| only == storm.name));
     let full = shown_in_full(record, selection);
-    let phases = record.phases.iter().map(|phase| {
-        let shown = if full.contains(&phase.name) { Shown::Full } else { Shown::Brief };
-        PhaseBlock::of(phase, &targets, plan.probe.deciding(), shown)
-    });
+    let phases: Vec<PhaseBlock> = record
+        .phases
+        .iter()
+        .map(|phase| {
+            let shown = if full.contains(&phase.name) { Shown::Full } else { Shown::Brief };
+            PhaseBlock::of(phase, &targets, plan.probe.deciding(), shown)
+        })
+        .collect();
     Report {
         schema_version: SCHEMA_VERSION,
         run: Run {
@@ -30,6 +34,8 @@ pub(super) fn report(record: &RunRecord, selection: &Selection) -> Report {
             start: plan.start,
             end: plan.end,
             vm_name: plan.vm_name.clone(),
+            layout: plan.layout.clone(),
+            pinning: plan.pinning.clone(),
             template: plan.template.clone(),
             overrides: plan.overrides.clone(),
             template_sha256: Some(plan.template.digest()),
@@ -46,7 +52,8 @@ pub(super) fn report(record: &RunRecord, selection: &Selection) -> Report {
             batch_size: record.setup.batch_size,
             took: record.setup.took.seconds(),
         },
-        phases: phases.collect(),
+        placement: Placed::all(&plan.pinning, &phases),
+        phases,
         comparison: storm.map(|storm| {
             let stop = Selection::stop_before(record, storm.name).map(|stop| stop.name);
             // What was created without being started is no boot to compare with.

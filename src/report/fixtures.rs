@@ -245,6 +245,8 @@ pub(crate) fn healthy(size: u32) -> RunRecord {
         start: 1,
         end: size,
         vm_name: "rhel-9-vm".into(),
+        layout: crate::plan::Layout::default(),
+        pinning: crate::plan::Pinning::default(),
         template: TemplateSource::ContainerDisk { image: "quay.io/containerdisks/fedora:42".into() },
         overrides: crate::plan::Overrides::default(),
         sealed: None,

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::plan::{Disk, Overrides, TemplateSource};
+use crate::plan::{Disk, Layout, Overrides, Pinning, TemplateSource};
 use crate::probe::Probe;
 use crate::record::{ClusterFacts, NodeKind, PhaseKind, PhaseName, RateLimit, RunRecord, StorageClassFacts};
 use crate::record::{MOST_PHASES, at_most};
@@ -11,7 +11,7 @@ use crate::stats;
 
 use super::Selection;
 use super::phase::{Counts, Shown};
-use super::{Capacity, Compared, FailureBlock, PhaseBlock, Repetitions, ThresholdBlock, build};
+use super::{Capacity, Compared, FailureBlock, PhaseBlock, Placed, Repetitions, ThresholdBlock, build};
 
 /// Version of the JSON and YAML documents, described in `docs/report-schema.json`
 ///
@@ -42,6 +42,13 @@ pub struct Report {
     /// The search for the largest storm that meets a goal; absent where there was none.
     #[serde(default)]
     pub capacity: Option<Capacity>,
+    /// Where pinned VMs ran; empty where the plan names no nodes.
+    #[serde(
+        default,
+        skip_serializing_if = "Vec::is_empty",
+        deserialize_with = "at_most::<MOST_PHASES, _, _>"
+    )]
+    pub placement: Vec<Placed>,
     /// Thresholds that were asked for, in the order in which they were given.
     #[serde(default)]
     pub thresholds: Vec<ThresholdBlock>,
@@ -71,6 +78,12 @@ pub struct PlanBlock {
     pub end: u32,
     /// Name of the VM in each namespace.
     pub vm_name: String,
+    /// How the VMs are spread over namespaces; absent where each has one of its own.
+    #[serde(default, skip_serializing_if = "Layout::is_default")]
+    pub layout: Layout,
+    /// On which nodes they may run; absent where any will do.
+    #[serde(default, skip_serializing_if = "Pinning::is_default")]
+    pub pinning: Pinning,
     /// Where the VM manifest came from.
     pub template: TemplateSource,
     /// What was changed in it.

@@ -1,8 +1,11 @@
 //! What a cluster holds before anybody uses it: namespaces, nodes, storage, `KubeVirt` and CDI.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use super::api::KUBEVIRT_VERSION;
+use super::model::profile::StorageClass;
 use super::store::kind::{self, Kind};
 use super::store::{Store, StoreError, stamp};
 
@@ -134,6 +137,17 @@ fn node(number: usize, cores: u32, memory_gib: u32, max_pods: u32) -> Value {
             },
         },
     })
+}
+
+/// Fills in the storage classes that a profile adds; those that are there already only get other storage.
+pub fn seed_classes(store: &Store, classes: &BTreeMap<String, StorageClass>) -> Result<(), StoreError> {
+    for (name, class) in classes {
+        if store.get(&kind::STORAGE_CLASSES, "", name).is_none() {
+            store.create(&kind::STORAGE_CLASSES, storage_class(name, false, class.binding.word()))?;
+            store.create(&kind::STORAGE_PROFILES, storage_profile(name, class.clone.word()))?;
+        }
+    }
+    Ok(())
 }
 
 fn storage_class(name: &str, default: bool, binding: &str) -> Value {

@@ -41,7 +41,7 @@ fn values_are_understood_or_refused() {
         }
         let _ = (count(&text), batch_size(&text), parse_probes(&text));
         let _ = (text.parse::<Toleration>().is_ok(), text.parse::<PhaseName>().is_ok());
-        if check_prefix(&text, dice.random()).is_ok() {
+        if check_prefix(&text, dice.random::<u32>()).is_ok() {
             assert!(
                 text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-'),
                 "{text}"

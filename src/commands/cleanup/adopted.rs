@@ -17,7 +17,7 @@ use crate::report::printable;
 /// VMs named one by one before the rest is only counted.
 const NAMED: usize = 20;
 
-/// The record of a run whose VMs are adopted; nothing for other runs.
+/// The record of the run; nothing where there is none, or where it cannot be read and need not be.
 ///
 /// Fails when it cannot be read and VMs may have to be restored: only the record knows how they were.
 pub(super) async fn find(
@@ -26,7 +26,7 @@ pub(super) async fn find(
 ) -> Result<Option<(RunRecord, RunStore)>, Failure> {
     let prefix = &args.run.prefix;
     let error = match session.cluster.load(prefix).await {
-        Ok(found) => return Ok(found.filter(|(record, _)| record.plan.is_adopted())),
+        Ok(found) => return Ok(found),
         Err(LoadError::Trouble(trouble)) => return Err(trouble.into()),
         Err(LoadError::Codec(error)) => error,
     };

@@ -76,7 +76,7 @@ pub async fn command(context: &Context, args: &CleanupArgs) -> Result<Exit, Fail
 pub async fn run(session: &Session, args: &CleanupArgs) -> Result<Option<Leftovers>, Failure> {
     let prefix = &args.run.prefix;
     let mut interrupt = session.interrupt.clone();
-    let Seen { run_id, leftovers, adopted } = tokio::select! {
+    let Seen { run_id, place, leftovers, adopted } = tokio::select! {
         biased;
         () = interrupt.wait() => return Err(Failure::interrupted("interrupted; nothing was deleted")),
         seen = tokio::time::timeout(args.timeout, look(session, args)) => {
@@ -104,6 +104,7 @@ pub async fn run(session: &Session, args: &CleanupArgs) -> Result<Option<Leftove
     let order = Order {
         selector: &selector,
         sorts: if adopted.is_some() { &Sort::BESIDE_ADOPTED } else { &Sort::ALL },
+        place: place.as_deref(),
         keep_record: args.keep_record,
         concurrency: args.concurrency,
         deadline: monotonic_now() + args.timeout,
@@ -134,6 +135,8 @@ pub async fn run(session: &Session, args: &CleanupArgs) -> Result<Option<Leftove
 struct Seen {
     /// Its UUID.
     run_id: Option<String>,
+    /// The namespace of others in which all of its VMs are.
+    place: Option<String>,
     /// What it made and is there.
     leftovers: Leftovers,
     /// Its record, where its VMs are somebody else's.
@@ -143,12 +146,14 @@ struct Seen {
 /// Whose run it is, and what of it is there.
 async fn look(session: &Session, args: &CleanupArgs) -> Result<Seen, Failure> {
     let prefix = &args.run.prefix;
-    let adopted = adopted::find(session, args).await?.map(|(record, _)| record);
+    let record = adopted::find(session, args).await?.map(|(record, _)| record);
+    let place = record.as_ref().and_then(|record| record.plan.layout.namespace.clone());
+    let adopted = record.filter(|record| record.plan.is_adopted());
     let run_id = whose::whose(session, prefix).await?;
     let sorts: &[Sort] = if adopted.is_some() { &Sort::BESIDE_ADOPTED } else { &Sort::ALL };
     let selector = selector(prefix, run_id.as_deref());
-    let leftovers = Leftovers::list(&session.cluster, &selector, sorts).await?;
-    Ok(Seen { run_id, leftovers, adopted })
+    let leftovers = Leftovers::list(&session.cluster, &selector, sorts, place.as_deref()).await?;
+    Ok(Seen { run_id, place, leftovers, adopted })
 }
 
 fn selector(prefix: &str, run_id: Option<&str>) -> String {

@@ -41,9 +41,9 @@ struct Keys(Vec<(Spanned<String>, Value)>);
 #[derive(Debug, Clone)]
 pub(super) struct Entry {
     /// The command that it is for; `None` means all that have the flag.
-    command: Option<String>,
+    pub(super) command: Option<String>,
     /// The flag, without dashes.
-    key: String,
+    pub(super) key: String,
     /// What it says.
     pub(super) given: Given,
     /// Where it stands.
@@ -55,7 +55,7 @@ pub(super) struct Entry {
 pub(super) struct File {
     /// Where it is.
     pub(super) path: PathBuf,
-    entries: Vec<Entry>,
+    pub(super) entries: Vec<Entry>,
 }
 
 impl File {
@@ -73,7 +73,7 @@ impl File {
 
     pub(super) fn parse(path: &Path, text: &str) -> Result<Self, Failure> {
         let keys: Option<Keys> = serde_saphyr::from_str(text).map_err(|error| {
-            Failure::usage(format!("the configuration {} cannot be used", path.display()))
+            Failure::usage(format!("{} cannot be used", path.display()))
                 .because(yaml_fault::describe(&error, text))
                 .hint("write one flag a line, like `concurrency: 500`, or below the name of a command")
         })?;
@@ -103,6 +103,11 @@ impl File {
             }
         }
         Ok(Self { path: path.to_owned(), entries })
+    }
+
+    /// Everything that it says, in the order of the file.
+    pub(super) fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.iter()
     }
 
     /// Fails at a key that is no flag of the command, or of any command.

@@ -16,13 +16,18 @@ const ABOUT_CONFIGURATION: [&str; 2] = ["config", "show-config"];
 const ASSERTED: &str = "AssertedArgs";
 
 /// The name of a flag that can have a default from elsewhere.
-pub(super) fn name<'a>(command: &Command, arg: &'a Arg) -> Option<&'a str> {
+pub(in crate::commands) fn name<'a>(command: &Command, arg: &'a Arg) -> Option<&'a str> {
     let name = arg.get_long()?;
     let has_value = matches!(
         arg.get_action(),
         ArgAction::Set | ArgAction::Append | ArgAction::SetTrue | ArgAction::Count
     );
     (has_value && !ABOUT_CONFIGURATION.contains(&name) && !is_asserted(command, arg)).then_some(name)
+}
+
+/// Whether a flag with a value may be typed without one.
+pub(in crate::commands) fn may_be_bare(arg: &Arg) -> bool {
+    arg.get_num_args().is_some_and(|values| values.min_values() == 0)
 }
 
 fn is_asserted(command: &Command, arg: &Arg) -> bool {
@@ -61,6 +66,8 @@ pub(super) fn words(arg: &Arg, name: &str, given: &Given) -> Result<Vec<OsString
             Ok(times) if times <= 9 => Ok(vec![format!("--{name}").into(); usize::from(times)]),
             _ => Err("it must be a number from 0 to 9".to_owned()),
         },
+        (_, Given::Switch(true)) if may_be_bare(arg) => Ok(vec![format!("--{name}").into()]),
+        (_, Given::Switch(false)) if may_be_bare(arg) => Ok(Vec::new()),
         (_, Given::Switch(_)) => Err("true, false, yes, no, on and off need quotes here".to_owned()),
         (_, Given::Text(text)) => Ok(vec![with(text)]),
         (ArgAction::Append, Given::List(texts)) => Ok(texts.iter().map(with).collect()),

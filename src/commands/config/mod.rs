@@ -1,11 +1,13 @@
-//! Defaults for flags: from the configuration file, then from variables; a flag that is typed wins over both.
+//! Defaults for flags: from the configuration file, then from variables, then from a plan; a flag that is typed wins over
+//! all of them.
 //!
 //! Nothing here lists flags. Each long flag of each command has a variable and a key because it is in the definition of
 //! the command line; what is found is put behind the words that were typed, so that it is checked like them.
 
 mod file;
-mod flags;
-mod precedence;
+pub(super) mod flags;
+pub(super) mod plan;
+pub(super) mod precedence;
 mod show;
 
 use std::collections::BTreeMap;
@@ -17,6 +19,7 @@ use clap::{ArgMatches, Args};
 use super::definition::{built, definition};
 use crate::failure::Failure;
 use file::File;
+use plan::PlanFile;
 pub use show::show;
 
 /// Flags about the configuration itself
@@ -68,12 +71,14 @@ pub enum Origin {
     File(PathBuf, u64),
     /// A variable of the environment.
     Variable(String),
+    /// A plan, at this line.
+    Plan(PathBuf, u64),
 }
 
 impl std::fmt::Display for Origin {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::File(path, line) => write!(f, "{}:{line}", path.display()),
+            Self::File(path, line) | Self::Plan(path, line) => write!(f, "{}:{line}", path.display()),
             Self::Variable(name) => f.write_str(name),
         }
     }
@@ -106,11 +111,21 @@ pub struct Completed {
 /// Fails when the file cannot be read, or has a key that no command knows. A command line that asks for help, or that
 /// is wrong, is left to the parser.
 pub fn complete(words: Vec<OsString>, environment: &Environment) -> Result<Completed, Failure> {
-    let Ok(typed) = definition().ignore_errors(true).try_get_matches_from(&words) else {
+    let program = built();
+    let parse = |words: &[OsString]| definition().ignore_errors(true).try_get_matches_from(words);
+    let (mut words, Ok(mut all)) = (words.clone(), parse(&words)) else {
         return Ok(Completed { words, ..Completed::default() });
     };
-    let (name, typed) = typed.subcommand().map_or((None, &typed), |(name, below)| (Some(name), below));
-    let program = built();
+    let plan = match all.subcommand() {
+        Some((name, typed)) => PlanFile::find(&program, name, typed)?,
+        None => None,
+    };
+    if let Some(plan) = &plan {
+        words = plan.taken_from(words);
+        let Ok(again) = parse(&words) else { return Ok(Completed { words, ..Completed::default() }) };
+        all = again;
+    }
+    let (name, typed) = all.subcommand().map_or((None, &all), |(name, below)| (Some(name), below));
     let place = environment.file(typed.get_one::<PathBuf>("config").map(PathBuf::as_path));
     let (file, place) = match place {
         None => (File::default(), None),
@@ -122,7 +137,8 @@ pub fn complete(words: Vec<OsString>, environment: &Environment) -> Result<Compl
     };
     file.check(&program)?;
     let command = name.and_then(|name| program.find_subcommand(name)).unwrap_or(&program);
-    let found = precedence::find(command, typed, &file, environment)?;
+    let sources = precedence::Sources { plan: plan.as_ref(), environment, file: &file };
+    let found = precedence::find(command, typed, &sources)?;
     Ok(Completed { words: joined(words, &found), found, file: place })
 }
 

@@ -3,8 +3,20 @@
 use clap::{Arg, ArgMatches, Command};
 
 use super::file::{File, Given};
+use super::plan::{PlanFile, field};
 use super::{Environment, Found, Origin, flags, is_typed};
 use crate::failure::Failure;
+
+/// Where values come from that nobody typed
+#[derive(Debug)]
+pub(super) struct Sources<'a> {
+    /// The plan that was named.
+    pub(super) plan: Option<&'a PlanFile>,
+    /// The environment.
+    pub(super) environment: &'a Environment,
+    /// The configuration file.
+    pub(super) file: &'a File,
+}
 
 /// What is found for the flags of a command that were not typed.
 ///
@@ -13,15 +25,14 @@ use crate::failure::Failure;
 pub(super) fn find(
     command: &Command,
     typed: &ArgMatches,
-    file: &File,
-    environment: &Environment,
+    sources: &Sources<'_>,
 ) -> Result<Vec<Found>, Failure> {
     let mut found: Vec<(&Arg, Found)> = Vec::new();
     for arg in command.get_arguments() {
         let Some(name) = flags::name(command, arg).filter(|_| !is_typed(typed, arg.get_id().as_str())) else {
             continue;
         };
-        let Some((given, origin)) = one(command, arg, name, file, environment)? else { continue };
+        let Some((given, origin)) = one(command, arg, name, sources)? else { continue };
         let words = flags::words(arg, name, &given).map_err(|fault| wrong(name, &origin, &fault))?;
         if !words.is_empty() {
             found.push((arg, Found { flag: name.to_owned(), words, origin }));
@@ -37,14 +48,19 @@ pub(super) fn find(
     Ok(found.iter().filter(|one| !gives_way(one)).map(|(_, found)| found.clone()).collect())
 }
 
-/// What is found for one flag: by a variable, else in the file.
+/// What is found for one flag: in the plan, else by a variable, else in the file.
 fn one(
     command: &Command,
     arg: &Arg,
     name: &str,
-    file: &File,
-    environment: &Environment,
+    sources: &Sources<'_>,
 ) -> Result<Option<(Given, Origin)>, Failure> {
+    let Sources { plan, environment, file } = sources;
+    if let Some(plan) = plan.filter(|_| field(command, arg).is_some())
+        && let Some((given, line)) = plan.entry(name)
+    {
+        return Ok(Some((given, Origin::Plan(plan.path().to_owned(), line))));
+    }
     for variable in flags::variables(arg, name) {
         if let Some(text) = environment.variables.get(&variable) {
             let origin = Origin::Variable(variable);
@@ -61,10 +77,16 @@ fn wrong(name: &str, origin: &Origin, fault: &str) -> Failure {
 }
 
 fn outranks(one: &Origin, other: &Origin) -> bool {
-    matches!((one, other), (Origin::Variable(_), Origin::File(..)))
+    let rank = |origin: &Origin| match origin {
+        Origin::File(..) => 0,
+        Origin::Variable(_) => 1,
+        Origin::Plan(..) => 2,
+    };
+    rank(one) > rank(other)
 }
 
-fn conflict(command: &Command, one: &Arg, other: &Arg) -> bool {
+/// Whether two arguments exclude each other.
+pub(in crate::commands) fn conflict(command: &Command, one: &Arg, other: &Arg) -> bool {
     let names = |one: &Arg, other: &Arg| {
         command.get_arg_conflicts_with(one).iter().any(|found| found.get_id() == other.get_id())
     };

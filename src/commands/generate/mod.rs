@@ -10,7 +10,7 @@ use super::completion::{scripts, shim};
 use crate::console::{ColorChoice, Console};
 use crate::failure::Failure;
 
-/// Runs the command: `completions FOLDER`, `man FOLDER` or `role`.
+/// Runs the command: `completions FOLDER`, `man FOLDER`, `role` or `plan-schema`.
 pub fn command(words: &[OsString]) -> Result<(), Failure> {
     let words: Vec<&str> = words.iter().filter_map(|word| word.to_str()).collect();
     let console = Console::new(ColorChoice::Never, false);
@@ -24,8 +24,14 @@ pub fn command(words: &[OsString]) -> Result<(), Failure> {
         }
         ["man", folder] => man::pages().iter().try_for_each(|(name, page)| write(folder, name, page)),
         ["role"] => console.data(&role::manifests()),
-        _ => Err(Failure::usage("__generate wants: completions FOLDER, man FOLDER, or role")),
+        ["plan-schema"] => console.data(&plan_schema()),
+        _ => Err(Failure::usage("__generate wants: completions FOLDER, man FOLDER, role, or plan-schema")),
     }
+}
+
+/// The schema of plan files, as it stands in `docs/plan-schema.json`.
+pub fn plan_schema() -> String {
+    serde_json::to_string_pretty(&super::plan_file::schema()).unwrap_or_default() + "\n"
 }
 
 fn write(folder: &str, name: &str, content: &[u8]) -> Result<(), Failure> {

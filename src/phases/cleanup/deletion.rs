@@ -27,7 +27,8 @@ impl Deletion<'_> {
             return Ok(());
         }
         (self.events)(&Event::Deleting { what: sort.words(), count: objects.len() });
-        if matches!(sort, Sort::Machines | Sort::Namespaces) {
+        let is_spread = objects.windows(2).any(|pair| pair[0].namespace != pair[1].namespace);
+        if sort == Sort::Namespaces || sort == Sort::Machines && is_spread {
             return self.delete_in(sort, None, objects).await;
         }
         let mut places: BTreeMap<&str, Vec<Found>> = BTreeMap::new();

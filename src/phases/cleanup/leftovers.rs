@@ -41,10 +41,16 @@ impl Leftovers {
     /// Lists these kinds, all at the same time.
     ///
     /// Kinds that the cluster does not have, and kinds that not every run needs and that we may not list, are
-    /// skipped and named.
-    pub async fn list(cluster: &Cluster, selector: &str, sorts: &[Sort]) -> Result<Self, Trouble> {
+    /// skipped and named. A `place` is the one namespace in which all VMs of the run are, and which it did not make: then
+    /// no permissions are needed elsewhere.
+    pub async fn list(
+        cluster: &Cluster,
+        selector: &str,
+        sorts: &[Sort],
+        place: Option<&str>,
+    ) -> Result<Self, Trouble> {
         let mut leftovers = Self::default();
-        let listed = try_join_all(sorts.iter().map(|sort| look(cluster, *sort, selector))).await?;
+        let listed = try_join_all(sorts.iter().map(|sort| look(cluster, *sort, selector, place))).await?;
         for (sort, (found, skipped)) in sorts.iter().copied().zip(listed) {
             if !found.is_empty() {
                 leftovers.found.insert(sort, found);
@@ -99,7 +105,7 @@ impl Leftovers {
 /// The UUIDs of the runs that left something of this name in the record's namespace.
 pub async fn run_ids(cluster: &Cluster, selector: &str) -> Result<BTreeSet<String>, Trouble> {
     let sorts = Sort::ALL.into_iter().filter(|sort| sort.is_of_record());
-    let listed = try_join_all(sorts.map(|sort| look(cluster, sort, selector))).await?;
+    let listed = try_join_all(sorts.map(|sort| look(cluster, sort, selector, None))).await?;
     let ids = listed.into_iter().flat_map(|(found, _)| found).map(|found| found.run_id);
     Ok(ids.filter(|id| !id.is_empty()).collect())
 }
@@ -109,13 +115,33 @@ async fn look(
     cluster: &Cluster,
     sort: Sort,
     selector: &str,
+    place: Option<&str>,
 ) -> Result<(Vec<Found>, Option<String>), Trouble> {
     let here = cluster.namespace();
+    if sort == Sort::Namespaces && place.is_some() {
+        return Ok((Vec::new(), None));
+    }
     let wide = list(cluster, sort, sort.is_of_record().then_some(here), selector).await;
     match wide {
         Ok(found) => Ok((found, None)),
         Err(trouble) if trouble.kind == Kind::NotFound && sort != Sort::Maps => {
             Ok((Vec::new(), Some("this cluster does not have them".to_owned())))
+        }
+        Err(trouble) if trouble.kind == Kind::Forbidden && place.is_some() && !sort.is_of_record() => {
+            let mut found = Vec::new();
+            // Prober pods are where the record is, everything else where the VMs are.
+            let probers = Some(here).filter(|_| sort == Sort::Pods);
+            let places: BTreeSet<&str> = [probers, place].into_iter().flatten().collect();
+            for place in places {
+                match list(cluster, sort, Some(place), selector).await {
+                    Ok(more) => found.extend(more),
+                    Err(trouble) if sort.is_essential() => return Err(trouble),
+                    Err(_) => {
+                        return Ok((found, Some(format!("you may not list them in namespace {place}"))));
+                    }
+                }
+            }
+            Ok((found, None))
         }
         Err(trouble) if trouble.kind == Kind::Forbidden && !sort.is_essential() => {
             let narrow =

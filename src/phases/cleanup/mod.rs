@@ -43,6 +43,8 @@ pub struct Order<'a> {
     pub selector: &'a str,
     /// The kinds of objects that the run may have made.
     pub sorts: &'a [Sort],
+    /// The namespace in which all VMs of the run are, where that was there before.
+    pub place: Option<&'a str>,
     /// Leave the record and its Secret.
     pub keep_record: bool,
     /// Requests in flight at once.
@@ -60,7 +62,7 @@ pub async fn run(
     order: Order<'_>,
     events: Listener<'_>,
 ) -> Result<Leftovers, CleanupError> {
-    let all = Leftovers::list(cluster, order.selector, order.sorts).await?;
+    let all = Leftovers::list(cluster, order.selector, order.sorts, order.place).await?;
     let Order { selector, concurrency, deadline, .. } = order;
     let deletion = Deletion { cluster, selector, concurrency, deadline, events };
     deletion.delete(Sort::Machines, all.of(Sort::Machines)).await?;
@@ -82,7 +84,7 @@ pub async fn run(
 pub async fn verify(cluster: &Cluster, order: Order<'_>) -> Result<Leftovers, Trouble> {
     let until = order.deadline.min(monotonic_now() + SETTLING);
     loop {
-        let left = Leftovers::list(cluster, order.selector, order.sorts).await?;
+        let left = Leftovers::list(cluster, order.selector, order.sorts, order.place).await?;
         let left = if order.keep_record { left.without_record() } else { left };
         if left.is_empty() || monotonic_now() >= until {
             return Ok(left);

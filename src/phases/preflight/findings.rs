@@ -1,6 +1,7 @@
 //! What a preflight has found.
 
 use crate::failure::Failure;
+use crate::plan::Pinning;
 use crate::plan::sizing::Needs;
 use crate::record::ClusterFacts;
 
@@ -24,6 +25,8 @@ pub struct Findings {
     pub facts: ClusterFacts,
     /// What one VM needs, where the manifest says it.
     pub needs: Option<Needs>,
+    /// The nodes that the VMs are to run on, by their names; absent where that was not looked at.
+    pub pinning: Option<Pinning>,
     /// What is well, in a few words each.
     pub good: Vec<String>,
     /// What is worth knowing.
@@ -62,6 +65,7 @@ impl Findings {
         self.notes.extend(other.notes);
         self.warnings.extend(other.warnings);
         self.problems.extend(other.problems);
+        self.pinning = self.pinning.take().or(other.pinning);
         self.facts.nodes = self.facts.nodes.or(other.facts.nodes);
         self.facts.schedulable_nodes = self.facts.schedulable_nodes.or(other.facts.schedulable_nodes);
         self.facts.node_kinds.extend(other.facts.node_kinds);

@@ -6,6 +6,7 @@ mod findings;
 mod kubevirt;
 mod names;
 pub mod permissions;
+mod pinning;
 pub mod quota;
 mod room;
 mod sources;

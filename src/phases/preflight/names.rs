@@ -5,28 +5,19 @@ use std::collections::HashSet;
 use futures::future::join;
 
 use super::{Findings, Problem, Wanted, count, optional, some};
+use crate::cluster::scope::Scope;
 use crate::cluster::{Cluster, Trouble, names};
 
-/// Looks for namespaces of these names that are not ours, and for records of the same name elsewhere.
+/// Looks for namespaces or VMs of these names that are not ours, and for records of the same name elsewhere.
 pub(super) async fn check(cluster: &Cluster, wanted: &Wanted<'_>) -> Result<Findings, Trouble> {
-    let mut findings = Findings::default();
-    let (namespaces, heads) = join(cluster.namespaces(""), cluster.heads(true)).await;
-    if let Some(namespaces) = optional(namespaces, "the names of namespaces are", &mut findings)? {
-        let names: HashSet<String> =
-            wanted.plan.targets().into_iter().map(|target| target.namespace).collect();
-        let mut foreign: Vec<String> = Vec::new();
-        for namespace in namespaces {
-            let labels = namespace.metadata.labels.unwrap_or_default();
-            let name = namespace.metadata.name.unwrap_or_default();
-            let ours =
-                wanted.run_id.is_some() && labels.get(names::RUN_ID).map(String::as_str) == wanted.run_id;
-            if names.contains(&name) && !ours {
-                let run = labels.get(names::RUN).map(|run| format!(" (made by another run \"{run}\")"));
-                foreign.push(format!("{name}{}", run.unwrap_or_default()));
-            }
+    let taken = async {
+        match &wanted.plan.layout.namespace {
+            Some(namespace) => in_namespace(cluster, wanted, namespace).await,
+            None => namespaces(cluster, wanted).await,
         }
-        findings.problems.extend(clash(foreign));
-    }
+    };
+    let (taken, heads) = join(taken, cluster.heads(true)).await;
+    let mut findings = taken?;
     if let Some(heads) = optional(heads, "records elsewhere are", &mut findings)? {
         let others = heads
             .into_iter()
@@ -39,13 +30,67 @@ pub(super) async fn check(cluster: &Cluster, wanted: &Wanted<'_>) -> Result<Find
     Ok(findings)
 }
 
-fn clash(mut foreign: Vec<String>) -> Option<Problem> {
+/// Looks for namespaces of the names that the run will make.
+async fn namespaces(cluster: &Cluster, wanted: &Wanted<'_>) -> Result<Findings, Trouble> {
+    let mut findings = Findings::default();
+    let found = cluster.namespaces("").await;
+    let Some(found) = optional(found, "the names of namespaces are", &mut findings)? else {
+        return Ok(findings);
+    };
+    let names: HashSet<String> = wanted.plan.namespaces().into_iter().collect();
+    let mut foreign: Vec<String> = Vec::new();
+    for namespace in found {
+        let labels = namespace.metadata.labels.unwrap_or_default();
+        let name = namespace.metadata.name.unwrap_or_default();
+        let ours = wanted.run_id.is_some() && labels.get(names::RUN_ID).map(String::as_str) == wanted.run_id;
+        if names.contains(&name) && !ours {
+            let run = labels.get(names::RUN).map(|run| format!(" (made by another run \"{run}\")"));
+            foreign.push(format!("{name}{}", run.unwrap_or_default()));
+        }
+    }
+    let hint = "choose another prefix with --ns-prefix NAME, or other indexes with --start and --end";
+    findings.problems.extend(clash(foreign, ["namespace exists", "namespaces exist"], hint));
+    Ok(findings)
+}
+
+/// Looks whether the namespace of the user's is there, and for VMs of these names in it.
+async fn in_namespace(cluster: &Cluster, wanted: &Wanted<'_>, namespace: &str) -> Result<Findings, Trouble> {
+    let mut findings = Findings::default();
+    let found = cluster.namespace_named(namespace).await;
+    let found = optional(found, &format!("whether namespace {namespace} exists is"), &mut findings)?;
+    let absent = match found {
+        Some(None) => Some(format!("namespace {namespace} does not exist")),
+        Some(Some(found)) if found.metadata.deletion_timestamp.is_some() => {
+            Some(format!("namespace {namespace} is being deleted"))
+        }
+        _ => None,
+    };
+    if let Some(what) = absent {
+        let problem = Problem::new(what)
+            .because("--vm-namespace names a namespace of yours: the run does not make it, nor delete it")
+            .hint(format!("make it: kubectl create namespace {namespace}"));
+        findings.problems.push(Problem { unavoidable: true, ..problem });
+        return Ok(findings);
+    }
+    let scope = Scope::Namespaces(vec![namespace.to_owned()]);
+    let machines = optional(cluster.machines_in(&scope, "").await, "the names of VMs are", &mut findings)?;
+    let ours: HashSet<_> = wanted.plan.targets().into_iter().collect();
+    let is_foreign = |machine: &crate::cluster::machines::Machine| {
+        ours.contains(&machine.target()) && (wanted.run_id.is_none() || machine.run_id() != wanted.run_id)
+    };
+    let machines = machines.unwrap_or_default().into_iter().filter(is_foreign);
+    let foreign: Vec<String> = machines.map(|machine| machine.target().to_string()).collect();
+    let hint = "choose other names with --vm-name NAME-{i}, or other indexes with --start and --end";
+    findings.problems.extend(clash(foreign, ["VM exists", "VMs exist"], hint));
+    Ok(findings)
+}
+
+fn clash(mut foreign: Vec<String>, [one, many]: [&str; 2], hint: &str) -> Option<Problem> {
     if foreign.is_empty() {
         return None;
     }
     foreign.sort_unstable();
-    let exist = count(foreign.len(), "namespace exists", "namespaces exist");
-    let problem = Problem::new(format!("{exist} already and not ours: {}", some(&foreign)))
-        .hint("choose another prefix with --ns-prefix NAME, or other indexes with --start and --end");
+    let exist = count(foreign.len(), one, many);
+    let problem = Problem::new(format!("{exist} already and not ours: {}", some(&foreign))).hint(hint);
     Some(Problem { unavoidable: true, ..problem })
 }

@@ -14,12 +14,20 @@ const SUBRESOURCES: &str = "subresources.kubevirt.io";
 /// The permissions that a run needs, with records in `namespace`; last those that only some flags need.
 pub(super) fn needed(wanted: &Wanted<'_>, namespace: &str) -> Vec<Permission> {
     let plan = wanted.plan;
-    let anywhere = |verb, group, resource| Permission { verb, group, resource, namespace: None };
+    // Where all VMs are in a namespace of its users, these need no permissions elsewhere.
+    let anywhere = |verb, group, resource| Permission {
+        verb,
+        group,
+        resource,
+        namespace: plan.layout.namespace.clone(),
+    };
     let here =
         |verb, group, resource| Permission { verb, group, resource, namespace: Some(namespace.to_owned()) };
     let mut needed = Vec::new();
-    for verb in ["get", "list", "watch", "create", "delete"] {
-        needed.push(anywhere(verb, "", "namespaces"));
+    if plan.makes_namespaces() {
+        for verb in ["get", "list", "watch", "create", "delete"] {
+            needed.push(anywhere(verb, "", "namespaces"));
+        }
     }
     for verb in ["get", "list", "watch", "create", "patch", "delete"] {
         needed.push(anywhere(verb, "kubevirt.io", "virtualmachines"));

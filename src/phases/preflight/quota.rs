@@ -1,6 +1,6 @@
 //! Whether the quotas and limit ranges that came with the new namespaces leave enough for a VM in each.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use futures::future::join;
 use serde_json::Value;
@@ -18,7 +18,8 @@ pub async fn check(
     needs: Option<&Needs>,
 ) -> Result<Findings, Trouble> {
     let mut findings = Findings::default();
-    let (quotas, ranges) = join(cluster.quotas(), cluster.limit_ranges()).await;
+    let place = plan.layout.namespace.as_deref();
+    let (quotas, ranges) = join(cluster.quotas(place), cluster.limit_ranges(place)).await;
     let quotas = optional(quotas, "quotas are", &mut findings)?.unwrap_or_default();
     let ranges = optional(ranges, "limit ranges are", &mut findings)?.unwrap_or_default();
     findings.problems.extend(judge(plan, manifest, needs, &quotas, &ranges));
@@ -33,16 +34,20 @@ fn judge(
     ranges: &[LimitRange],
 ) -> Option<Problem> {
     let targets = plan.targets();
-    let ours: HashSet<&str> = targets.iter().map(|target| target.namespace.as_str()).collect();
+    let mut ours: HashMap<&str, u64> = HashMap::new();
+    for target in &targets {
+        *ours.entry(&target.namespace).or_default() += 1;
+    }
     // The same quota stands in every namespace, so lines are told once.
     let mut lines: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for quota in quotas.iter().filter(|quota| ours.contains(quota.namespace.as_str())) {
-        for shortage in quota.shortages(needs, manifest) {
+    for quota in quotas {
+        let Some(vms) = ours.get(quota.namespace.as_str()) else { continue };
+        for shortage in quota.shortages(*vms, needs, manifest) {
             let line = format!("quota {}: {shortage}", quota.name);
             lines.entry(line).or_default().push(quota.namespace.clone());
         }
     }
-    for range in ranges.iter().filter(|range| ours.contains(range.namespace.as_str())) {
+    for range in ranges.iter().filter(|range| ours.contains_key(range.namespace.as_str())) {
         for violation in range.violations(needs, manifest) {
             let line = format!("limit range {}: {violation}", range.name);
             lines.entry(line).or_default().push(range.namespace.clone());
@@ -59,10 +64,9 @@ fn judge(
     };
     let first =
         in_order(&refused.iter().map(|name| (*name).clone()).collect::<Vec<_>>()).into_iter().next()?;
-    let mut problem = Problem::new(format!(
-        "the limits of {} leave no room for a VM",
-        count(refused.len(), "namespace", "namespaces")
-    ));
+    let what = if ours.values().all(|vms| *vms == 1) { "a VM" } else { "the VMs" };
+    let namespaces = count(refused.len(), "namespace", "namespaces");
+    let mut problem = Problem::new(format!("the limits of {namespaces} leave no room for {what}"));
     for (line, namespaces) in &lines {
         problem = problem.because(format!("{line} ({})", some(&in_order(namespaces))));
     }

@@ -2,14 +2,14 @@
 
 use futures::future::join;
 
-use super::{Findings, Problem, Wanted, count, optional};
+use super::{Findings, Problem, Wanted, count, optional, pinning};
 use crate::cluster::{Cluster, Trouble};
-use crate::plan::Plan;
 use crate::plan::sizing::room::Place;
 use crate::plan::sizing::{Needs, Placement, Room, Settings};
+use crate::plan::{Pinning, Plan};
 
 /// Nodes named one by one before the rest is only counted.
-const NAMED_NODES: usize = 4;
+pub(super) const NAMED_NODES: usize = 4;
 
 /// Compares what the VMs need with what the nodes have left.
 pub(super) async fn check(
@@ -23,14 +23,23 @@ pub(super) async fn check(
     let usage = async { if computed { Some(cluster.usage().await) } else { None } };
     let (nodes, usage) = join(cluster.nodes(), usage).await;
     let Some(found) = optional(nodes, "room on the nodes is", &mut findings)? else {
+        findings.problems.extend(wanted.plan.pinning.is_open().then(pinning::blind));
         return Ok(findings);
     };
     let mut nodes = found.all;
     findings.facts.nodes = Some(nodes.len());
     findings.facts.schedulable_nodes = Some(found.kinds.iter().map(|kind| kind.schedulable).sum());
     findings.facts.node_kinds = found.kinds;
+    let mut manifest = wanted.manifest.clone();
+    Pinning { nodes: Vec::new(), ..wanted.plan.pinning.clone() }.apply(&mut manifest);
+    let placement = Placement::of(&manifest, settings);
+    let mut pinned = pinning::settle(&wanted.plan.pinning, &nodes, &placement, &mut findings);
     let (Some(usage), Some(needs)) = (usage, needs) else {
         findings.good.push(count(nodes.len(), "node", "nodes"));
+        if pinned.is_open() {
+            pinned = pinning::choose(pinned, wanted.plan, &nodes, (&placement, None), &mut findings);
+        }
+        findings.pinning = Some(pinned);
         if needs.is_none() {
             findings.notes.push(
                 "room on the nodes is not checked: an instance type decides the size of the VMs".into(),
@@ -43,13 +52,24 @@ pub(super) async fn check(
     for node in &mut nodes {
         node.used = usage.as_ref().and_then(|usage| usage.get(&node.name)).cloned().unwrap_or_default();
     }
-    let placement = Placement::of(wanted.manifest, settings);
     if placement.depends_on_pods {
         findings
             .notes
             .push("affinity among pods and spread constraints are not part of the computed room".into());
     }
-    judge(&Room::of(&nodes, &placement, &needs.requests()), wanted.plan, counted, &mut findings);
+    if pinned.is_open() {
+        let room = Room::of(&nodes, &placement, &needs.requests());
+        pinned = pinning::choose(pinned, wanted.plan, &nodes, (&placement, Some(&room)), &mut findings);
+        // Whether it has room for all was the condition of the choice.
+        findings.good.push(count(nodes.len(), "node", "nodes"));
+    } else {
+        // Of the others nobody needs to hear that they take none. Nodes that do not exist are a problem already.
+        nodes.retain(|node| pinned.allows(&node.name));
+        if !nodes.is_empty() {
+            judge(&Room::of(&nodes, &placement, &needs.requests()), wanted.plan, counted, &mut findings);
+        }
+    }
+    findings.pinning = Some(pinned);
     Ok(findings)
 }
 

@@ -36,28 +36,34 @@ pub struct Shortage {
     pub hard: Quantity,
     /// What there is already.
     pub used: Quantity,
-    /// What one VM needs.
+    /// What the VMs need.
     pub needed: Quantity,
+    /// How many VMs.
+    pub vms: u64,
 }
 
 impl fmt::Display for Shortage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { resource, hard, used, needed } = self;
-        write!(f, "{resource} is limited to {hard}, {used} used, the VM needs {needed}")
+        let Self { resource, hard, used, needed, vms } = self;
+        write!(f, "{resource} is limited to {hard}, {used} used, ")?;
+        match vms {
+            1 => write!(f, "the VM needs {needed}"),
+            vms => write!(f, "its {vms} VMs need {needed}"),
+        }
     }
 }
 
 impl Quota {
-    /// What is short for one VM of this manifest; nothing when it fits.
-    pub fn shortages(&self, needs: Option<&Needs>, manifest: &Value) -> Vec<Shortage> {
+    /// What is short for so many VMs of this manifest; nothing when they fit.
+    pub fn shortages(&self, vms: u64, needs: Option<&Needs>, manifest: &Value) -> Vec<Shortage> {
         if !self.scopes.iter().all(|scope| SCOPES.contains(&scope.as_str())) {
             return Vec::new();
         }
         let is_short = |(resource, hard): (&String, &Quantity)| {
-            let needed = demand(resource, needs, manifest)?;
+            let needed = demand(resource, needs, manifest)?.times(vms);
             let used = self.used.get(resource).copied().unwrap_or_default();
             let short = !needed.is_zero() && used + needed > *hard;
-            short.then(|| Shortage { resource: resource.clone(), hard: *hard, used, needed })
+            short.then(|| Shortage { resource: resource.clone(), hard: *hard, used, needed, vms })
         };
         self.hard.iter().filter_map(is_short).collect()
     }
@@ -117,7 +123,7 @@ mod tests {
         let manifest = Template::container_disk("example.org/disk:1").manifest().clone();
         let needs = Needs::of(&manifest, &Settings::default());
         let quota = Quota { hard: amounts(hard), used: amounts(used), ..Quota::default() };
-        quota.shortages(needs.as_ref(), &manifest).iter().map(ToString::to_string).collect()
+        quota.shortages(1, needs.as_ref(), &manifest).iter().map(ToString::to_string).collect()
     }
 
     #[test]
@@ -156,7 +162,7 @@ mod tests {
             {"spec": {"pvc": {"resources": {"requests": {"storage": "10Gi"}}}}}]}});
         let hard = amounts(&[("requests.storage", "35Gi"), ("persistentvolumeclaims", "1"), ("cpu", "0")]);
         let quota = Quota { hard, ..Quota::default() };
-        let found: Vec<_> = quota.shortages(None, &manifest).into_iter().map(|s| s.resource).collect();
+        let found: Vec<_> = quota.shortages(1, None, &manifest).into_iter().map(|s| s.resource).collect();
         assert_eq!(found, ["persistentvolumeclaims", "requests.storage"]);
     }
 
@@ -165,7 +171,7 @@ mod tests {
         let quota = |scope: &str| {
             let quota =
                 Quota { hard: amounts(&[("pods", "0")]), scopes: vec![scope.into()], ..Quota::default() };
-            quota.shortages(None, &json!({})).len()
+            quota.shortages(1, None, &json!({})).len()
         };
         assert_eq!(["Terminating", "BestEffort", "NotTerminating"].map(quota), [0, 0, 1]);
     }

@@ -35,7 +35,8 @@ fn run(report: &Report) -> Vec<Fact> {
     vec![
         ("VMs", plan.vms.to_string()),
         ("Name of each VM", plan.vm_name.clone()),
-        ("Namespaces", format!("{0}-{1} to {0}-{2}", run.name, plan.start, plan.end)),
+        ("Namespaces", plan.layout.describe(&run.name, (plan.start, plan.end))),
+        ("Nodes", plan.pinning.to_string()),
         ("Template", plan.template.to_string()),
         ("Reachable by", if probes.is_empty() { "not probed".to_owned() } else { probes.join(", then ") }),
         ("Set up", words::time(run.created)),

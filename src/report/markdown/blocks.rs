@@ -131,5 +131,6 @@ pub(super) fn environment(page: &mut String, report: &Report) {
     line("template", Some(template));
     line("template sha256", plan.template_sha256.clone());
     line("VMs", Some(format!("{} ({} to {})", plan.vms, plan.start, plan.end)));
+    line("pinned to", Some(plan.pinning.to_string()).filter(|_| !plan.pinning.is_default()));
     page.push_str("\n</details>\n");
 }

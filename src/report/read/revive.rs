@@ -31,6 +31,8 @@ pub(super) fn run(report: &Report) -> RunRecord {
             start,
             end: start + vms as u32 - 1,
             vm_name: plan.vm_name.clone(),
+            layout: plan.layout.clone(),
+            pinning: plan.pinning.clone(),
             template: plan.template.clone(),
             overrides: plan.overrides.clone(),
             sealed: None,

@@ -17,8 +17,7 @@ pub(super) fn write(page: &mut Page, report: &Report) {
         page.labelled("Baseline", "none: adopted VMs are not created by the run");
     } else {
         page.labelled("VMs", &format!("{}, named {}", plan.vms, plan.vm_name));
-        let range = format!("{0}-{1} to {0}-{2}", run.name, plan.start, plan.end);
-        page.labelled("Namespaces", &range);
+        page.labelled("Namespaces", &plan.layout.describe(&run.name, (plan.start, plan.end)));
         page.labelled("Template", &template(&plan.template));
         let changes: Vec<String> = plan
             .overrides
@@ -29,6 +28,12 @@ pub(super) fn write(page: &mut Page, report: &Report) {
             .collect();
         if !changes.is_empty() {
             page.labelled("Changed by", &changes.join(", "));
+        }
+    }
+    if !plan.pinning.is_default() {
+        page.labelled("Pinned to", &plan.pinning.to_string());
+        for placed in &report.placement {
+            page.labelled("Placed", &placed.to_string());
         }
     }
     if let Some(deciding) = plan.probes.first() {

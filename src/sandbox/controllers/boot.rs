@@ -148,7 +148,7 @@ pub async fn read_disk(cluster: &Cluster, node: &super::nodes::Node, disk: &Disk
     let storage = &cluster.profile.storage;
     let (medium, written) = match disk {
         Disk::Image(image) => (&node.disk, lock(&node.images).get(image).copied()),
-        Disk::Claim(uid) => (&cluster.pool, lock(&cluster.written).get(uid).copied()),
+        Disk::Claim { uid, class } => (cluster.pools.of(class), lock(&cluster.written).get(uid).copied()),
         Disk::None => return,
     };
     let fresh = written.is_some_and(|at| cluster.clock.now() - at < storage.cache);
@@ -160,9 +160,9 @@ pub async fn read_disk(cluster: &Cluster, node: &super::nodes::Node, disk: &Disk
 }
 
 fn medium(cluster: &Cluster, launcher: &Launcher) -> Option<Bandwidth> {
-    match launcher.disk {
+    match &launcher.disk {
         Disk::Image(_) => Some(launcher.node.disk.clone()),
-        Disk::Claim(_) => Some(cluster.pool.clone()),
+        Disk::Claim { class, .. } => Some(cluster.pools.of(class).clone()),
         Disk::None => None,
     }
 }

@@ -10,14 +10,13 @@ use super::guests::Guests;
 use super::key::Key;
 use super::nodes::Nodes;
 use super::pods::PodSignals;
+use super::pools::Pools;
 use super::queue::WorkQueue;
 use super::worker::Tasks;
 use crate::sandbox::faults::Faults;
 use crate::sandbox::model::admission::Admission;
-use crate::sandbox::model::bandwidth::Bandwidth;
 use crate::sandbox::model::bucket::TokenBucket;
 use crate::sandbox::model::dice::Roll;
-use crate::sandbox::model::fluid::Capacity;
 use crate::sandbox::model::{
     Dice, Draw, Misbehaviour, MisbehaviourTable, Profile, SimClock, lock, misbehaviour,
 };
@@ -68,8 +67,8 @@ pub struct Cluster {
     pub recorder: Recorder,
     /// The API server's capacity for clients' writes.
     pub admission: Admission,
-    /// The shared storage pool.
-    pub pool: Bandwidth,
+    /// The storage behind the claims.
+    pub pools: Pools,
     /// Attachments of claims, over the whole cluster.
     pub attaches: TokenBucket,
     /// Clones from snapshots, over the whole cluster.
@@ -102,8 +101,6 @@ impl Cluster {
             misbehaviours.0.entry(pattern.clone()).or_insert(*how);
         }
         let storage = &profile.storage;
-        let pool =
-            Capacity { total: storage.pool, each: storage.per_reader, interference: storage.interference };
         let queues = Queues {
             machines: Arc::new(WorkQueue::new(clock)),
             instances: Arc::new(WorkQueue::new(clock)),
@@ -123,7 +120,7 @@ impl Cluster {
             guests: Guests::default(),
             recorder: Recorder::new(store.clone(), clock),
             admission: Admission::new(clock, dice, &profile.api_server),
-            pool: Bandwidth::new(clock, pool),
+            pools: Pools::new(clock, storage),
             attaches: TokenBucket::new(clock, storage.attaches_per_second, storage.attach_burst),
             clones: TokenBucket::new(clock, profile.cdi.clones_per_second, 1.0),
             // client-go's usual limit for a controller that sets one.

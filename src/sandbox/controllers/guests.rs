@@ -90,8 +90,13 @@ pub struct Launcher {
 pub enum Disk {
     /// On the node, out of this image.
     Image(Box<str>),
-    /// In the pool, behind the claim of this identity.
-    Claim(Box<str>),
+    /// In a pool, behind a claim.
+    Claim {
+        /// Identity of the claim.
+        uid: Box<str>,
+        /// Its storage class, which says in which pool.
+        class: Box<str>,
+    },
     /// It has none that matters.
     None,
 }

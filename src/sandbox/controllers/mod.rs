@@ -21,6 +21,7 @@ pub mod namespaces;
 pub mod network;
 pub mod nodes;
 pub mod pods;
+pub mod pools;
 pub mod queue;
 pub mod quotas;
 pub mod routes;

@@ -115,7 +115,9 @@ pub fn start(
         cluster.tasks.spawn(routes.clone().follow(kind, move |entry| node_changed(&nodes, entry)));
     }
     cluster.tasks.spawn(heartbeat(cluster.clone()));
-    cluster.tasks.spawn(cluster.pool.clone().drive());
+    for pool in cluster.pools.all() {
+        cluster.tasks.spawn(pool.clone().drive());
+    }
     Controllers { cluster }
 }
 

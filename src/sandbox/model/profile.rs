@@ -3,14 +3,18 @@
 //! Origins: "KV" is `KubeVirt`'s own default, "k8s" that of Kubernetes, "CSI" that of the external attacher, "CDI" of
 //! the containerized data importer, "published" a measured number of a public source, "estimate" is ours.
 
+mod classes;
 mod defaults;
 mod guest;
 mod named;
+
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use super::dice::Draw;
 use super::misbehaviour::MisbehaviourTable;
+pub use classes::StorageClass;
 pub use defaults::NamespaceDefaults;
 pub use guest::Guest;
 pub use named::{ProfileError, load, named, names, parse};
@@ -280,6 +284,8 @@ pub struct Storage {
     pub attach_burst: f64,
     /// Seconds for one attachment (published: 1-3).
     pub attach: Draw,
+    /// Storage classes that do not share the pool.
+    pub classes: BTreeMap<String, StorageClass>,
 }
 
 impl Default for Storage {
@@ -296,6 +302,7 @@ impl Default for Storage {
             attaches_per_second: 2.5,
             attach_burst: 5.0,
             attach: Draw::new(1.5, 0.3),
+            classes: classes::default_classes(),
         }
     }
 }

@@ -22,7 +22,11 @@ pub(super) async fn check_watch(
     if templates.is_none_or(Vec::is_empty) {
         return Ok(());
     }
-    let wish = |verb| Permission { verb, group: "cdi.kubevirt.io", resource: "datavolumes", namespace: None };
+    let namespace = &wanted.plan.layout.namespace;
+    let wish = |verb| {
+        let (group, resource) = ("cdi.kubevirt.io", "datavolumes");
+        Permission { verb, group, resource, namespace: namespace.clone() }
+    };
     if let Some(missing) = cluster.missing(&[wish("list"), wish("watch")]).await?.first() {
         findings.notes.push(format!("how long disks take will not be measured: you cannot {missing}"));
     }

@@ -91,6 +91,8 @@ pub fn report(
             start: named.as_ref().map_or_else(|| index(first), |named| named.start),
             end: named.as_ref().map_or_else(|| index(last), |named| named.end),
             vm_name: UNKNOWN.to_owned(),
+            layout: crate::plan::Layout::default(),
+            pinning: crate::plan::Pinning::default(),
             template: TemplateSource::File { name: UNKNOWN.to_owned(), sha256: String::new() },
             overrides: crate::plan::Overrides::default(),
             template_sha256: None,
@@ -105,6 +107,7 @@ pub fn report(
         phases: blocks.collect(),
         comparison: storm.as_ref().map(|storm| Compared::of(create.as_ref(), storm, None, deciding)),
         repetitions: None,
+        placement: Vec::new(),
         thresholds: Vec::new(),
     })
 }

@@ -33,7 +33,7 @@ pub async fn run(cluster: &Cluster, mut client: Client, volume: &Object, claim: 
                 cluster.clock.sleep(seconds("clone", figures.snapshot_clone) / 2.0).await;
             }
             "ImportInProgress" | "CloneInProgress" => {
-                if !copy(cluster, &mut client, volume).await {
+                if !copy(cluster, &mut client, volume, claim).await {
                     return;
                 }
             }
@@ -57,16 +57,18 @@ pub async fn run(cluster: &Cluster, mut client: Client, volume: &Object, claim: 
     }
 }
 
-/// Moves all of the image through the shared pool, and tells how far it has come.
-async fn copy(cluster: &Cluster, client: &mut Client, volume: &Object) -> bool {
+/// Moves all of the image into the pool of the claim, and tells how far it has come.
+async fn copy(cluster: &Cluster, client: &mut Client, volume: &Object, claim: &Object) -> bool {
     let figures = &cluster.profile.cdi;
     let chunk = (figures.transfer * figures.progress).max(1.0);
     // A larger disk holds more data.
     let image = figures.image * plan::gib(client.store(), volume) / plan::IMAGE_GIB;
+    let class = super::claims::class_of(client.store(), &claim.value()["spec"]).unwrap_or_default();
+    let pool = cluster.pools.of(&class);
     let mut moved = 0.0;
     while moved < image {
         let part = chunk.min(image - moved);
-        tokio::join!(cluster.pool.serve(part, 1.0), cluster.clock.sleep(part / figures.transfer));
+        tokio::join!(pool.serve(part, 1.0), cluster.clock.sleep(part / figures.transfer));
         moved += part;
         let share = moved / image;
         if client.patch(&DATA_VOLUMES, volume, |volume| status::progress(volume, share)).await.is_err() {

@@ -117,7 +117,8 @@ impl PodWorker {
             let message = format!("AttachVolume.Attach succeeded for volume \"{volume}\" ");
             self.cluster.recorder.normal(source, &self.pod, "SuccessfulAttachVolume", &message);
             if disk == Disk::None {
-                disk = Disk::Claim(claim.uid().into());
+                let class = claim.value()["spec"]["storageClassName"].as_str().unwrap_or_default();
+                disk = Disk::Claim { uid: claim.uid().into(), class: class.into() };
             }
         }
         if disk == Disk::None {

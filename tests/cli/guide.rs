@@ -1,0 +1,165 @@
+//! Every command of the guide, run as it stands there, each section on a cluster of its own.
+
+use std::collections::BTreeMap;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use bootstorm::sandbox::store::kind;
+use serde_json::{Value, json};
+
+use crate::support::{Cluster, until};
+
+/// The console blocks of the guide, by heading, in its order.
+fn sections() -> Vec<(String, Vec<String>)> {
+    let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/guide.md")).unwrap();
+    let mut sections: Vec<(String, Vec<String>)> = Vec::new();
+    let mut inside = false;
+    for line in text.lines() {
+        match line {
+            "```console" => inside = true,
+            "```" => inside = false,
+            line if inside => sections.last_mut().unwrap().1.push(line.to_owned()),
+            line => {
+                if let Some(heading) = line.strip_prefix("## ").or_else(|| line.strip_prefix("### ")) {
+                    sections.push((heading.to_owned(), Vec::new()));
+                }
+            }
+        }
+    }
+    sections.retain(|(_, commands)| !commands.is_empty());
+    sections
+}
+
+/// A folder with this program as a plugin, and `kubectl`: the real one, or a few lines that only know the plugin.
+fn path(home: &Path) -> String {
+    let folder = home.join("bin");
+    std::fs::create_dir_all(&folder).unwrap();
+    let plugin = folder.join("kubectl-bootstorm");
+    symlink(env!("CARGO_BIN_EXE_kubectl-bootstorm"), &plugin).unwrap();
+    let real =
+        ["/usr/local/bin/kubectl", "/usr/bin/kubectl"].into_iter().find(|path| Path::new(path).is_file());
+    let kubectl = folder.join("kubectl");
+    match real {
+        Some(real) => symlink(real, kubectl).unwrap(),
+        None => {
+            println!("there is no kubectl on this machine; commands other than the plugin's are passed over");
+            let script =
+                "#!/bin/sh\n[ \"$1\" = bootstorm ] || exit 0\nshift\nexec kubectl-bootstorm \"$@\"\n";
+            std::fs::write(&kubectl, script).unwrap();
+            std::fs::set_permissions(&kubectl, std::fs::Permissions::from_mode(0o755)).unwrap();
+        }
+    }
+    format!("{}:/usr/bin:/bin", folder.display())
+}
+
+/// VMs of somebody's, running.
+fn shop(cluster: &Cluster) {
+    let store = cluster.sandbox.store();
+    store.create(&kind::NAMESPACES, json!({"metadata": {"name": "shop"}})).unwrap();
+    for number in 1..=10 {
+        let vm = json!({"metadata": {"name": format!("web-{number}"), "namespace": "shop", "labels": {"tier": "web"}},
+            "spec": {"runStrategy": "Always", "template": {"spec": {"domain": {"memory": {"guest": "512Mi"}, "devices": {}}}}}});
+        store.create(&kind::VIRTUAL_MACHINES, vm).unwrap();
+    }
+    until(|| {
+        let (all, _) = store.list(&kind::VIRTUAL_MACHINES, Some("shop"));
+        all.iter().all(|vm| vm.value()["status"]["ready"] == true)
+    });
+}
+
+/// Runs the commands of one section, one after the other, as a shell does.
+fn follow(section: &str) {
+    let (heading, commands) = sections()
+        .into_iter()
+        .find(|(heading, _)| heading == section)
+        .unwrap_or_else(|| panic!("no section {section}"));
+    let cluster = Cluster::changed(3, |profile| profile.node.memory_gib = 1024.0);
+    shop(&cluster);
+    let home = cluster.home.path();
+    let environment: BTreeMap<&str, String> = BTreeMap::from([
+        ("PATH", path(home)),
+        ("HOME", home.display().to_string()),
+        ("TMPDIR", home.display().to_string()),
+        ("KUBECONFIG", cluster.kubeconfig().display().to_string()),
+        ("USER", "tester".to_owned()),
+    ]);
+    for command in commands.iter().filter(|command| !command.is_empty()) {
+        let child = Command::new("sh")
+            .args(["-c", command])
+            .env_clear()
+            .envs(&environment)
+            .current_dir(home)
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        let told = String::from_utf8_lossy(&child.stderr).into_owned();
+        assert!(child.status.success(), "{heading}: {command}: {}\n{told}", child.status);
+        assert!(!told.contains("panicked") && !told.contains("warning: unknown"), "{command}:\n{told}");
+    }
+    let left = cluster.sandbox.store().list(&kind::CONFIG_MAPS, Some("default")).0;
+    let left: Vec<&str> =
+        left.iter().map(|map| map.name()).filter(|name| name.starts_with("bootstorm-")).collect();
+    assert_eq!(left, [""; 0], "{heading} cleans up what it made");
+    let (shop, _) = cluster.sandbox.store().list(&kind::VIRTUAL_MACHINES, Some("shop"));
+    assert!(
+        shop.iter().all(|vm| vm.value()["spec"]["runStrategy"] == "Always"),
+        "{heading} gives back what it took"
+    );
+}
+
+macro_rules! followed {
+    ($($name:ident: $section:literal,)*) => {
+        /// Sections that a test follows.
+        const FOLLOWED: &[&str] = &[$($section),*];
+        $(#[test]
+        fn $name() {
+            follow($section);
+        })*
+    };
+}
+
+followed! {
+    the_first_test: "The first test",
+    phase_by_phase: "Phase by phase",
+    reading_the_results: "Reading the results",
+    one_node: "How many VMs can one node start?",
+    maintenance: "How long will everything be down after maintenance?",
+    disaster: "Does the recovery time hold in a disaster?",
+    storage: "Which storage is better?",
+    one_node_or_all: "One node or all of them?",
+    trouble: "When something goes wrong",
+}
+
+#[test]
+fn no_section_with_commands_is_left_out() {
+    let found: Vec<String> = sections().into_iter().map(|(heading, _)| heading).collect();
+    assert_eq!(found, FOLLOWED);
+}
+
+/// Scenario 4 of the guide, on storage that differs: which is better, and by how much, whichever comes first.
+#[test]
+fn two_storage_classes_are_told_apart() {
+    let cluster = Cluster::with("default", 3, 10.0);
+    for class in ["flash", "bulk"] {
+        let args = ["run", "--ns-prefix", class, "--end", "40", "--storage-class", class, "--save-results"];
+        cluster.plain_program().run(&args).exits(0);
+    }
+    let storm = |from: &str, to: &str| {
+        let document = cluster.run(&["compare", from, to, "-o", "json"]).exits(0).json();
+        let phases = document["comparisons"][0]["phases"].as_array().unwrap().clone();
+        phases.into_iter().find(|phase| phase["phase"] == "storm").unwrap()
+    };
+    let ratio = |storm: &Value| {
+        let milestones = storm["milestones"].as_array().unwrap();
+        let reachable = milestones.iter().find(|one| one["milestone"] == "reachable").unwrap();
+        reachable["shifts"][0]["ratio"].clone()
+    };
+    let (there, back) = (storm("flash", "bulk"), storm("bulk", "flash"));
+    assert_eq!((&there["direction"], &back["direction"]), (&json!("worse"), &json!("better")));
+    assert!(ratio(&there)["low"].as_f64().unwrap() > 1.0 && ratio(&back)["high"].as_f64().unwrap() < 1.0);
+    cluster
+        .run(&["compare", "flash", "bulk", "--fail-if-worse"])
+        .exits(4)
+        .prints(&["B against A: WORSE", "storm: mean to reachable (ping) took 1."]);
+}
