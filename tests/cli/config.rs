@@ -67,6 +67,9 @@ fn what_is_wrong_names_the_place_it_comes_from() {
         .run(&["run", "--sandbox"])
         .exits(2)
         .complains(&["--speed 0", "--speed was set by BOOTSTORM_SPEED"]);
+    let ran = program.env("BOOTSTORM_ENDD", "3").run(&["run", "--show-config"]).exits(0);
+    ran.complains(&["BOOTSTORM_ENDD: no command has a flag for it"]);
+    let program = Program::new(home.path());
     program.run(&["run", "--config", "nothing.yaml"]).exits(2).complains(&["nothing.yaml cannot be read"]);
 }
 
