@@ -133,7 +133,7 @@ mod tests {
         for command in program.get_subcommands() {
             let name = format!("kubectl-bootstorm-{}.1", command.get_name());
             let (_, page) = pages.iter().find(|(file, _)| *file == name).unwrap();
-            let page = String::from_utf8(page.clone()).unwrap().replace('\\', "");
+            let page = String::from_utf8(page.clone()).unwrap().replace("\\*(Aq", "'").replace('\\', "");
             for arg in command.get_arguments().filter(|arg| !arg.is_hide_set()) {
                 let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
                 let words: Vec<&str> = help.split_whitespace().take(3).collect();
