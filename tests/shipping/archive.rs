@@ -103,7 +103,11 @@ fn man_pages_are_understood() {
 fn plain(struck: &[u8]) -> String {
     let mut text = String::new();
     for character in String::from_utf8_lossy(struck).chars() {
-        if character == '\u{8}' { drop(text.pop()) } else { text.push(character) }
+        if character == '\u{8}' {
+            let _ = text.pop();
+        } else {
+            text.push(character)
+        }
     }
     text
 }
