@@ -861,7 +861,7 @@ _kubectl__bootstorm() {
             return 0
             ;;
         kubectl__subcmd__bootstorm__subcmd__run)
-            opts="-f -y -n -s -o -q -v -h --ns-prefix --start --end --vm-name --source --container-disk --filename --storage-class --disk-size --access-mode --volume-mode --cpu --memory --instancetype --preference --ssh-key --user-data --network --termination-grace-period --set --probe --probe-image --probers --probe-toleration --probe-pod --namespace-batch-size --skip-preflight --concurrency --timeout --ping-timeout --phase-timeout --abort-if-failed --via --wave --ramp --rate --order --repeat --rest --warm-up --fresh --run-timeout --no-storm --cleanup --yes --save-results --results-folder --storage-driver --fail-if --dry-run --sandbox --nodes --profile --seed --speed --truth --faults --kubeconfig --context --cluster --user --namespace --server --certificate-authority --tls-server-name --insecure-skip-tls-verify --as --as-group --request-timeout --retry-timeout --output --no-headers --color --quiet --verbose --log-file --log-level --config --show-config --help"
+            opts="-f -y -n -s -o -q -v -h --ns-prefix --start --end --vm-name --vms-per-namespace --vm-namespace --index-width --single-node --node-name --node-selector --source --container-disk --filename --storage-class --disk-size --access-mode --volume-mode --cpu --memory --instancetype --preference --ssh-key --user-data --network --termination-grace-period --set --probe --probe-image --probers --probe-toleration --probe-pod --namespace-batch-size --skip-preflight --concurrency --timeout --ping-timeout --phase-timeout --abort-if-failed --via --wave --ramp --rate --order --repeat --rest --warm-up --fresh --run-timeout --no-storm --cleanup --yes --save-results --results-folder --storage-driver --fail-if --dry-run --sandbox --nodes --profile --seed --speed --truth --faults --kubeconfig --context --cluster --user --namespace --server --certificate-authority --tls-server-name --insecure-skip-tls-verify --as --as-group --request-timeout --retry-timeout --output --no-headers --color --quiet --verbose --log-file --log-level --config --show-config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -880,6 +880,30 @@ _kubectl__bootstorm() {
                     return 0
                     ;;
                 --vm-name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --vms-per-namespace)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --vm-namespace)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --index-width)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --single-node)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --node-name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --node-selector)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1281,7 +1305,7 @@ _kubectl__bootstorm() {
             return 0
             ;;
         kubectl__subcmd__bootstorm__subcmd__setup)
-            opts="-f -l -A -y -n -s -o -q -v -h --ns-prefix --start --end --vm-name --source --container-disk --filename --storage-class --disk-size --access-mode --volume-mode --cpu --memory --instancetype --preference --ssh-key --user-data --network --termination-grace-period --set --probe --probe-image --probers --probe-toleration --probe-pod --adopt --selector --adopt-namespace --all-namespaces --adopt-file --include-halted --yes --namespace-batch-size --skip-preflight --dry-run --kubeconfig --context --cluster --user --namespace --server --certificate-authority --tls-server-name --insecure-skip-tls-verify --as --as-group --request-timeout --retry-timeout --output --no-headers --color --quiet --verbose --log-file --log-level --config --show-config --help"
+            opts="-f -l -A -y -n -s -o -q -v -h --ns-prefix --start --end --vm-name --vms-per-namespace --vm-namespace --index-width --single-node --node-name --node-selector --source --container-disk --filename --storage-class --disk-size --access-mode --volume-mode --cpu --memory --instancetype --preference --ssh-key --user-data --network --termination-grace-period --set --probe --probe-image --probers --probe-toleration --probe-pod --adopt --selector --adopt-namespace --all-namespaces --adopt-file --include-halted --yes --namespace-batch-size --skip-preflight --dry-run --kubeconfig --context --cluster --user --namespace --server --certificate-authority --tls-server-name --insecure-skip-tls-verify --as --as-group --request-timeout --retry-timeout --output --no-headers --color --quiet --verbose --log-file --log-level --config --show-config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1300,6 +1324,30 @@ _kubectl__bootstorm() {
                     return 0
                     ;;
                 --vm-name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --vms-per-namespace)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --vm-namespace)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --index-width)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --single-node)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --node-name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --node-selector)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

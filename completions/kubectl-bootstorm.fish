@@ -75,7 +75,13 @@ complete -c kubectl-bootstorm -n "__fish_kubectl_bootstorm_needs_command" -f -a 
 complete -c kubectl-bootstorm -n "__fish_kubectl_bootstorm_using_subcommand run" -l ns-prefix -d 'Name of the run, and prefix of its namespaces' -r
 complete -c kubectl-bootstorm -n "__fish_kubectl_bootstorm_using_subcommand run" -l start -d 'Index of the first VM' -r
 complete -c kubectl-bootstorm -n "__fish_kubectl_bootstorm_using_subcommand run" -l end -d 'Index of the last VM, inclusive' -r
-complete -c kubectl-bootstorm -n "__fish_kubectl_bootstorm_using_subcommand run" -l vm-name -d 'Name of the VM in each namespace' -r
+complete -c kubectl-bootstorm -n "__fish_kubectl_bootstorm_using_subcommand run" -l vm-name -d 'Name of the VM in each namespace; {i} in it stands for the index' -r
+complete -c kubectl-bootstorm -n "__fish_kubectl_bootstorm_using_subcommand run" -l vms-per-namespace -d 'VMs in each namespace; with more than one, the VMs are called NAME-1, NAME-2, …' -r
+complete -c kubectl-bootstorm -n "__fish_kubectl_bootstorm_using_subcommand run" -l vm-namespace -d 'Namespace that exists already, for all VMs; the run neither makes nor deletes it' -r
+complete -c kubectl-bootstorm -n "__fish_kubectl_bootstorm_using_subcommand run" -l index-width -d 'Digits of indexes in names at least: 3 makes them 001, 002, …' -r
+complete -c kubectl-bootstorm -n "__fish_kubectl_bootstorm_using_subcommand run" -l single-node -d 'Run all VMs on one node: the one that --node-name names, or any that has room for all' -r
+complete -c kubectl-bootstorm -n "__fish_kubectl_bootstorm_using_subcommand run" -l node-name -d 'Run the VMs on this node (can be repeated)' -r
+complete -c kubectl-bootstorm -n "__fish_kubectl_bootstorm_using_subcommand run" -l node-selector -d 'Run the VMs on nodes with these labels, for example disk=ssd,zone=a' -r
 complete -c kubectl-bootstorm -n "__fish_kubectl_bootstorm_using_subcommand run" -l source -d 'Where disks come from; default is datasource:openshift-virtualization-os-images/rhel9' -r
 complete -c kubectl-bootstorm -n "__fish_kubectl_bootstorm_using_subcommand run" -l container-disk -d 'Container disk image that the VMs boot from, the same as --source containerdisk:IMAGE' -r
 complete -c kubectl-bootstorm -n "__fish_kubectl_bootstorm_using_subcommand run" -s f -l filename -d 'VirtualMachine manifest to use instead of the built-in one, YAML or JSON; - reads standard input' -r -F
@@ -172,7 +178,13 @@ complete -c kubectl-bootstorm -n "__fish_kubectl_bootstorm_using_subcommand run"
 complete -c kubectl-bootstorm -n "__fish_kubectl_bootstorm_using_subcommand setup" -l ns-prefix -d 'Name of the run, and prefix of its namespaces' -r
 complete -c kubectl-bootstorm -n "__fish_kubectl_bootstorm_using_subcommand setup" -l start -d 'Index of the first VM' -r
 complete -c kubectl-bootstorm -n "__fish_kubectl_bootstorm_using_subcommand setup" -l end -d 'Index of the last VM, inclusive' -r
-complete -c kubectl-bootstorm -n "__fish_kubectl_bootstorm_using_subcommand setup" -l vm-name -d 'Name of the VM in each namespace' -r
+complete -c kubectl-bootstorm -n "__fish_kubectl_bootstorm_using_subcommand setup" -l vm-name -d 'Name of the VM in each namespace; {i} in it stands for the index' -r
+complete -c kubectl-bootstorm -n "__fish_kubectl_bootstorm_using_subcommand setup" -l vms-per-namespace -d 'VMs in each namespace; with more than one, the VMs are called NAME-1, NAME-2, …' -r
+complete -c kubectl-bootstorm -n "__fish_kubectl_bootstorm_using_subcommand setup" -l vm-namespace -d 'Namespace that exists already, for all VMs; the run neither makes nor deletes it' -r
+complete -c kubectl-bootstorm -n "__fish_kubectl_bootstorm_using_subcommand setup" -l index-width -d 'Digits of indexes in names at least: 3 makes them 001, 002, …' -r
+complete -c kubectl-bootstorm -n "__fish_kubectl_bootstorm_using_subcommand setup" -l single-node -d 'Run all VMs on one node: the one that --node-name names, or any that has room for all' -r
+complete -c kubectl-bootstorm -n "__fish_kubectl_bootstorm_using_subcommand setup" -l node-name -d 'Run the VMs on this node (can be repeated)' -r
+complete -c kubectl-bootstorm -n "__fish_kubectl_bootstorm_using_subcommand setup" -l node-selector -d 'Run the VMs on nodes with these labels, for example disk=ssd,zone=a' -r
 complete -c kubectl-bootstorm -n "__fish_kubectl_bootstorm_using_subcommand setup" -l source -d 'Where disks come from; default is datasource:openshift-virtualization-os-images/rhel9' -r
 complete -c kubectl-bootstorm -n "__fish_kubectl_bootstorm_using_subcommand setup" -l container-disk -d 'Container disk image that the VMs boot from, the same as --source containerdisk:IMAGE' -r
 complete -c kubectl-bootstorm -n "__fish_kubectl_bootstorm_using_subcommand setup" -s f -l filename -d 'VirtualMachine manifest to use instead of the built-in one, YAML or JSON; - reads standard input' -r -F
