@@ -18,6 +18,8 @@ pub fn json<T: Serialize + ?Sized>(value: &T) -> Result<String, Unwritable> {
 
 /// YAML; the same document as JSON where YAML's own styles could not escape a character.
 pub fn yaml<T: Serialize + ?Sized>(value: &T) -> Result<String, Unwritable> {
+    // One serializer for all types: one for each would be a tenth of the program.
+    let value: &dyn erased_serde::Serialize = &value;
     let text = serde_saphyr::to_string(&value).map_err(|cause| Unwritable::new("YAML", &cause))?;
     // Every JSON document is a YAML document.
     if text.contains(steers) { json(value) } else { Ok(text) }

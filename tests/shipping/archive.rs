@@ -83,3 +83,27 @@ fn nobody_of_this_machine_is_in_it() {
     names.sort_unstable();
     assert_eq!(given, names, "names are sorted");
 }
+
+#[test]
+fn man_pages_are_understood() {
+    let Some(groff) = super::find("groff") else { return };
+    for entry in package().entries.iter().filter(|entry| entry.name.ends_with(".1")) {
+        let folder = tempfile::tempdir().unwrap();
+        let page = folder.path().join("page.1");
+        std::fs::write(&page, &entry.content).unwrap();
+        let output =
+            std::process::Command::new(&groff).args(["-man", "-Tascii", "-ww"]).arg(&page).output().unwrap();
+        assert!(output.status.success() && output.stderr.is_empty(), "{}: {output:?}", entry.name);
+        let text = plain(&output.stdout);
+        assert!(text.contains("EXAMPLES") && text.contains("kubectl bootstorm"), "{}: {text}", entry.name);
+    }
+}
+
+/// Without the second stroke by which a typewriter makes letters bold.
+fn plain(struck: &[u8]) -> String {
+    let mut text = String::new();
+    for character in String::from_utf8_lossy(struck).chars() {
+        if character == '\u{8}' { drop(text.pop()) } else { text.push(character) }
+    }
+    text
+}

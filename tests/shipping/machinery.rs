@@ -144,3 +144,27 @@ fn the_job_runs_a_command_that_there_is_as_the_account_that_may() {
     assert_eq!(account["metadata"]["name"], pod["serviceAccountName"]);
     assert_eq!(account["metadata"]["namespace"], job["metadata"]["namespace"]);
 }
+
+#[test]
+fn every_licence_of_a_dependency_is_an_allowed_one() {
+    let deny = text("deny.toml");
+    let (_, list) = deny.split_once("\nallow = [").unwrap();
+    let allowed: Vec<&str> = list.split(']').next().unwrap().split('"').skip(1).step_by(2).collect();
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let output = Command::new(cargo)
+        .args(["metadata", "--locked", "--offline", "--format-version", "1", "--manifest-path"])
+        .arg(repository("Cargo.toml"))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let packages = metadata["packages"].as_array().unwrap();
+    assert!(packages.len() > 100);
+    for package in packages {
+        let licence = package["license"].as_str().unwrap_or_default();
+        let one = |word: &str| allowed.contains(&word.trim_matches(|c| c == '(' || c == ')' || c == ' '));
+        // As far as it occurs: alternatives within what is needed together.
+        let all = |group: &str| group.replace('/', " OR ").split(" OR ").any(one);
+        assert!(licence.split(" AND ").all(all), "{}: {licence}", package["name"]);
+    }
+}

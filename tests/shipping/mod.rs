@@ -9,6 +9,7 @@ mod links;
 mod machinery;
 mod package;
 mod readme;
+mod version;
 
 use std::path::{Path, PathBuf};
 

@@ -40,7 +40,7 @@ impl Live {
             Some("context") => Self::Contexts,
             Some("cluster") => Self::Clusters,
             Some("user") => Self::Users,
-            Some("namespace" | "adopt-namespace") => Self::Namespaces,
+            Some("namespace" | "adopt-namespace" | "vm-namespace") => Self::Namespaces,
             Some("node-name") => Self::Nodes,
             Some("ns-prefix") => Self::Runs,
             Some("source") => Self::Sources,

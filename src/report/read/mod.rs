@@ -140,7 +140,13 @@ fn yaml<T: DeserializeOwned>(text: &str) -> Result<T, Unreadable> {
             max_anchors: 0,
         },
     };
-    serde_saphyr::from_str_with_options(text, options).map_err(|error| Unreadable::damaged(&error))
+    // One deserializer for all types: one for each would be a tenth of the program.
+    let read = |deserializer: serde_saphyr::Deserializer<'_, '_>| {
+        let erased = &mut <dyn erased_serde::Deserializer<'_>>::erase(deserializer);
+        erased_serde::deserialize(erased).map_err(serde::de::Error::custom)
+    };
+    serde_saphyr::with_deserializer_from_str_with_options(text, options, read)
+        .map_err(|error| Unreadable::damaged(&error))
 }
 
 /// YAML can say what no number is; JSON cannot, and so it is found out.

@@ -91,7 +91,12 @@ fn overlay(name: &str, yaml: &str, base: &Profile) -> Result<Profile, ProfileErr
 }
 
 fn read<T: serde::de::DeserializeOwned>(name: &str, yaml: &str) -> Result<T, ProfileError> {
-    serde_saphyr::from_str(yaml)
+    // One deserializer for all types: one for each would be a tenth of the program.
+    let read = |deserializer: serde_saphyr::Deserializer<'_, '_>| {
+        let erased = &mut <dyn erased_serde::Deserializer<'_>>::erase(deserializer);
+        erased_serde::deserialize(erased).map_err(serde::de::Error::custom)
+    };
+    serde_saphyr::with_deserializer_from_str(yaml, read)
         .map_err(|error| ProfileError::Invalid { name: name.to_owned(), why: error.to_string() })
 }
 
