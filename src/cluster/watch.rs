@@ -31,6 +31,8 @@ const WORTH_A_WORD: Duration = Duration::from_secs(10);
 const LONGEST_PAUSE: u32 = 3;
 /// How often a list is begun again because the server has forgotten what it was about.
 const EXPIRED: u32 = 5;
+/// The kinds whose versions are counted together with those of `VirtualMachines` for sure.
+const COUNTED_WITH_MACHINES: &str = "/apis/kubevirt.io/";
 /// Objects per page of a list.
 const PAGE: u32 = 500;
 
@@ -255,6 +257,16 @@ impl<T: Watched> Follower<T> {
         Some(monotonic_now() + CATCHING_UP)
     }
 
+    /// Notes how late a change is that did not wait in a gap.
+    fn compare(&self, object: &T, now: Instant, late: bool) {
+        if late || !self.path.starts_with(COUNTED_WITH_MACHINES) {
+            return;
+        }
+        if let Ok(version) = object.resource_version().parse() {
+            self.cluster.echo().heard(version, now);
+        }
+    }
+
     async fn read(
         &mut self,
         mut events: Events<T>,
@@ -280,10 +292,12 @@ impl<T: Watched> Follower<T> {
             let late = catching_up_until.is_some_and(|until| now < until);
             match event {
                 Ok(WatchEvent::Added(object) | WatchEvent::Modified(object)) => {
+                    self.compare(&object, now, late);
                     object.resource_version().clone_into(version);
                     self.tell(Told::Changed(object), late);
                 }
                 Ok(WatchEvent::Deleted(object)) => {
+                    self.compare(&object, now, late);
                     object.resource_version().clone_into(version);
                     self.tell(Told::Removed(object), late);
                 }

@@ -4,12 +4,14 @@
 //! [`crate::stats`].
 
 pub mod clock;
+pub mod delays;
 pub mod fold;
 pub mod milestone;
 pub mod timeline;
 pub mod volume;
 
 pub use clock::{Clock, Offset};
+pub use delays::Delays;
 pub use fold::{Change, Fold, Instance, InstancePhase, Passed, Receipt};
 pub use milestone::Milestone;
 pub use timeline::{Moment, Outcome, Source, Timeline};

@@ -6,6 +6,7 @@ use tokio::time::{Interval, MissedTickBehavior, interval, sleep_until};
 
 use super::board::{Board, Due};
 use super::event::{Event, Listener};
+use super::health::Checkup;
 use super::launch::Launching;
 use super::probing::{Probed, Probing};
 use super::questions::Questions;
@@ -38,6 +39,7 @@ pub(super) struct Following<'a> {
     /// Ends with the following: whoever lost the lock must not send another request.
     pub(super) launching: Launching,
     pub(super) probing: &'a mut Option<Probing>,
+    pub(super) checkup: &'a Checkup,
     pub(super) saver: &'a mut Saver,
     pub(super) interrupt: Interrupt,
     pub(super) guard: Guard,
@@ -107,6 +109,7 @@ pub(super) async fn follow(mut following: Following<'_>, board: &mut Board<'_>) 
             },
             _ = tick.tick() => {
                 board.phase.watched_until = Some(board.clock.now());
+                board.phase.health = Some(following.checkup.so_far());
                 if board.dirty && following.saver.begin(following.record, &board.phase) {
                     board.dirty = false;
                 }

@@ -10,6 +10,7 @@ mod board;
 pub mod cleanup;
 pub mod event;
 mod follow;
+mod health;
 mod launch;
 mod lineup;
 pub mod preflight;

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::board::Board;
 use super::event::{Event, Listener};
 use super::follow::{Following, follow};
+use super::health::Checkup;
 use super::launch::{Launch, Scheduled};
 use super::probing::Probing;
 use super::saving::{Saver, put_phase};
@@ -70,6 +71,7 @@ pub async fn run(work: Work<'_>, record: &mut RunRecord, store: RunStore) -> Res
     let name = work.step.name();
     let (mut phase, clock) = begin(&work, record, targets.len() as u32);
     let volumes = provisioning::open(&work, &mut phase, &record.run_id).await?;
+    let checkup = Checkup::begin(work.cluster, phase.health.take()).await;
     let probes = match name.kind {
         PhaseKind::Stop => Vec::new(),
         _ if phase.settings.halted => Vec::new(),
@@ -137,6 +139,7 @@ pub async fn run(work: Work<'_>, record: &mut RunRecord, store: RunStore) -> Res
         volumes: volumes.map(|(volumes, _)| volumes),
         launching,
         probing: &mut probing,
+        checkup: &checkup,
         saver: &mut saver,
         interrupt: work.interrupt,
         guard,
@@ -148,6 +151,7 @@ pub async fn run(work: Work<'_>, record: &mut RunRecord, store: RunStore) -> Res
     phase.probing = probing.as_ref().map(Probing::health);
     phase.ended = Some(clock.now());
     phase.watched_until = phase.ended;
+    phase.health = Some(checkup.end(cut.is_none()).await);
     put_phase(record, phase);
     phase_saved(&mut saver, record, cut).await?;
     (work.events)(&Event::PhaseEnded(name));

@@ -5,6 +5,7 @@
 mod bounded;
 pub mod codec;
 pub mod facts;
+pub mod health;
 pub mod lifecycle;
 pub mod limit;
 pub mod phase;
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use bounded::at_most;
 pub use facts::{ClusterFacts, NodeKind, RateLimit, StorageClassFacts};
+pub use health::{ClockDifference, ClusterMark, Health};
 pub use limit::FailureLimit;
 pub use phase::{
     Gap, NOT_IN_STORM, PhaseKind, PhaseName, PhaseRecord, PhaseSettings, PhaseState, ProbeHealth,

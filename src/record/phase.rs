@@ -6,7 +6,7 @@ use std::str::FromStr;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::FailureLimit;
+use super::{FailureLimit, Health};
 use crate::observe::{Milestone, Offset, Outcome, Timeline};
 use crate::plan::{MOST_TARGETS, Order, Shape};
 
@@ -278,6 +278,9 @@ pub struct PhaseRecord {
     /// How exactly the probes could see; absent when nothing was probed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub probing: Option<ProbeHealth>,
+    /// How far its times can be trusted; absent in records from before that was measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health: Option<Health>,
     /// The VMs that take part in the order in which they are asked, as indexes of timelines; by index when empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub queue: Vec<u32>,
@@ -301,6 +304,7 @@ impl PhaseRecord {
             settings,
             watch: WatchHealth::default(),
             probing: None,
+            health: None,
             queue: Vec::new(),
             timelines: (0..targets).map(Timeline::new).collect(),
         }

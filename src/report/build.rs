@@ -3,6 +3,7 @@
 use crate::record::{PhaseKind, PhaseName, PhaseRecord, RunRecord};
 
 use super::phase::{PhaseBlock, Shown};
+use super::validity::ValidityBlock;
 use super::view::{PlanBlock, Report, Run, SCHEMA_VERSION, SetupBlock};
 use super::{Capacity, Compared, Repetitions, Selection};
 
@@ -15,7 +16,8 @@ pub(super) fn report(record: &RunRecord, selection: &Selection) -> Report {
     let full = shown_in_full(record, selection);
     let phases = record.phases.iter().map(|phase| {
         let shown = if full.contains(&phase.name) { Shown::Full } else { Shown::Brief };
-        PhaseBlock::of(phase, &targets, plan.probe.deciding(), shown)
+        let block = PhaseBlock::of(phase, &targets, plan.probe.deciding(), shown);
+        PhaseBlock { validity: Some(ValidityBlock::of(record, phase)), ..block }
     });
     Report {
         schema_version: SCHEMA_VERSION,

@@ -3,8 +3,8 @@
 use crate::observe::{Milestone, Offset, Outcome, Timeline, VolumeKind};
 use crate::plan::{Plan, TemplateSource};
 use crate::record::{
-    ClusterFacts, Gap, NOT_IN_STORM, NodeKind, PhaseKind, PhaseName, PhaseRecord, PhaseSettings, PhaseState,
-    RateLimit, RunRecord, SeriesKind, SetupRecord, StorageClassFacts,
+    ClockDifference, ClusterFacts, ClusterMark, Gap, Health, NOT_IN_STORM, NodeKind, PhaseKind, PhaseName,
+    PhaseRecord, PhaseSettings, PhaseState, RateLimit, RunRecord, SeriesKind, SetupRecord, StorageClassFacts,
 };
 
 /// How long the VMs of a phase take, in seconds.
@@ -28,6 +28,7 @@ pub(crate) fn guide() -> RunRecord {
     record.facts = ClusterFacts {
         kubernetes: Some("v1.34.1".into()),
         kubevirt: Some("v1.6.2".into()),
+        kubevirt_generation: Some(3),
         nodes: Some(4),
         schedulable_nodes: Some(3),
         tool: Some("0.1.0".into()),
@@ -317,5 +318,28 @@ pub(crate) fn continued() -> RunRecord {
     storm.watch.gaps = vec![Gap { from: Offset::from_seconds(1.0), to: Offset::from_seconds(13.3) }];
     storm.timelines[0].moments.remove(&Milestone::Requested);
     storm.timelines[0].untimed = true;
+    record
+}
+
+/// The guide's cluster, on which twelve VMs were measured by a program that kept up.
+pub(crate) fn measured() -> RunRecord {
+    let mut record = small();
+    record.facts = guide().facts;
+    let mark = ClusterMark::from(&record.facts);
+    for phase in &mut record.phases {
+        let mut health = Health {
+            processor: Some(Offset(900_000)),
+            measured: phase.ended.unwrap(),
+            processors: 8,
+            retries: 1,
+            clock: Some(ClockDifference { least: Offset(80_000), most: Offset(120_000) }),
+            before: Some(mark.clone()),
+            after: Some(mark.clone()),
+            ..Health::default()
+        };
+        (0..100).for_each(|n| health.timer.add(Offset(100 + 10 * n)));
+        (0..24).for_each(|n| health.watch.add(Offset(300 * n)));
+        phase.health = Some(health);
+    }
     record
 }

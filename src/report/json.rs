@@ -35,6 +35,7 @@ mod tests {
             fixtures::stamped(),
             fixtures::probed(),
             fixtures::provisioned(),
+            fixtures::measured(),
             fixtures::unstarted(),
             fixtures::fresh(),
             fixtures::interrupted(1),

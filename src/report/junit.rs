@@ -10,6 +10,7 @@ use std::fmt::Write as _;
 use super::phase::PhaseBlock;
 use super::row::Row;
 use super::table::thresholds::value;
+use super::validity::ValidityBlock;
 use super::{Report, printable};
 use crate::observe::Outcome;
 
@@ -92,7 +93,11 @@ fn properties(text: &mut String, report: &Report, phase: &PhaseBlock) {
         ("kubevirt", cluster.kubevirt_version.clone().unwrap_or(unknown)),
         ("unknown_times", phase.summary(phase.goal).unknown.to_string()),
     ];
-    for (name, value) in properties {
+    let block = phase.validity.as_ref();
+    let grade = block.map(|block| ("validity", block.grade.to_string()));
+    let doubts = block.into_iter().flat_map(ValidityBlock::doubts);
+    let doubts = doubts.map(|doubt| ("validity_doubt", format!("{}: {}", doubt.rule.word(), doubt.measured)));
+    for (name, value) in properties.into_iter().chain(grade).chain(doubts) {
         let _ = writeln!(text, "      <property name=\"{name}\" value=\"{}\"/>", escaped(&value));
     }
     text.push_str("    </properties>\n");

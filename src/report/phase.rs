@@ -15,6 +15,7 @@ use super::failures::{FailureBlock, OutliersBlock};
 use super::natural;
 use super::probing::ProbingBlock;
 use super::row::Row;
+use super::validity::ValidityBlock;
 use super::volumes::VolumesBlock;
 use super::waves::{self, WaveBlock};
 
@@ -58,6 +59,9 @@ pub struct PhaseBlock {
     /// How exactly the probes could see; absent when nothing was probed from a pod.
     #[serde(default)]
     pub probing: Option<ProbingBlock>,
+    /// How far its times can be trusted; absent where nothing is known about that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validity: Option<ValidityBlock>,
     /// Statistics per milestone, over the VMs that took part.
     pub statistics: BTreeMap<Milestone, Summary>,
     /// When shares of the VMs were back.
@@ -228,6 +232,7 @@ impl PhaseBlock {
             spans: Spans::of(phase, &curve),
             effort: Effort::of(phase),
             probing: phase.probing.as_ref().map(ProbingBlock::of),
+            validity: None,
             statistics: statistics(phase),
             recovery: Recovery::of(&curve),
             stages: stages

@@ -16,6 +16,7 @@ pub mod shift;
 pub mod stage;
 pub mod summary;
 pub mod threshold;
+pub mod validity;
 pub mod verdict;
 
 pub use advice::{Advice, Cause, Growth, Symptoms};
@@ -32,6 +33,7 @@ pub use shift::{Direction, Estimate, FailureShift, Shift};
 pub use stage::Stage;
 pub use summary::Summary;
 pub use threshold::Threshold;
+pub use validity::{Conditions, Doubt, Late, Trust, Validity};
 pub use verdict::{Evidence, Finding, Grade, Rule, Verdict};
 
 use serde::Serializer;

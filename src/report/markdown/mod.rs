@@ -23,6 +23,7 @@ impl Report {
         let _ = writeln!(page, "## Boot storm {}\n", code(&self.run.name));
         verdict(&mut page, self);
         advice(&mut page, self);
+        blocks::validity(&mut page, self);
         blocks::thresholds(&mut page, self);
         blocks::comparison(&mut page, self);
         blocks::repetitions(&mut page, self);

@@ -14,6 +14,7 @@ pub(super) mod repetitions;
 mod statistics;
 pub(super) mod thresholds;
 mod totals;
+mod validity;
 mod waves;
 mod width;
 pub(super) mod words;
@@ -76,6 +77,7 @@ impl Report {
         repetitions::write(&mut page, self);
         capacity::write(&mut page, self);
         thresholds::write(&mut page, self);
+        validity::write(&mut page, self);
         totals::write(&mut page, self);
         page.finish()
     }
