@@ -7,6 +7,7 @@
 
 use std::fmt::Write as _;
 
+use super::nodes::NodeBlock;
 use super::phase::PhaseBlock;
 use super::row::Row;
 use super::table::thresholds::value;
@@ -97,7 +98,8 @@ fn properties(text: &mut String, report: &Report, phase: &PhaseBlock) {
     let grade = block.map(|block| ("validity", block.grade.to_string()));
     let doubts = block.into_iter().flat_map(ValidityBlock::doubts);
     let doubts = doubts.map(|doubt| ("validity_doubt", format!("{}: {}", doubt.rule.word(), doubt.measured)));
-    for (name, value) in properties.into_iter().chain(grade).chain(doubts) {
+    let slow = phase.nodes.iter().filter_map(NodeBlock::verdict).map(|verdict| ("slow_node", verdict));
+    for (name, value) in properties.into_iter().chain(grade).chain(doubts).chain(slow) {
         let _ = writeln!(text, "      <property name=\"{name}\" value=\"{}\"/>", escaped(&value));
     }
     text.push_str("    </properties>\n");

@@ -13,6 +13,7 @@ use crate::stats::{self, Curve, Level, Quantile, Sample, Stage, Summary};
 
 use super::failures::{FailureBlock, OutliersBlock};
 use super::natural;
+use super::nodes::{BalanceBlock, NodeBlock};
 use super::probing::ProbingBlock;
 use super::row::Row;
 use super::validity::ValidityBlock;
@@ -73,6 +74,9 @@ pub struct PhaseBlock {
     pub volumes: Option<VolumesBlock>,
     /// The same per node.
     pub nodes: Vec<NodeBlock>,
+    /// How evenly the VMs lie on them; absent where none has a node.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub balance: Option<BalanceBlock>,
     /// The waves in which they were asked; empty without waves.
     #[serde(default)]
     pub waves: Vec<WaveBlock>,
@@ -192,19 +196,6 @@ pub struct StageBlock {
     pub summary: Summary,
 }
 
-/// The VMs on one node
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct NodeBlock {
-    /// The node; `None` for VMs that never got one.
-    pub node: Option<String>,
-    /// VMs of the phase on it.
-    pub vms: usize,
-    /// How many reached the goal.
-    pub reached: usize,
-    /// Their time to the goal.
-    pub summary: Summary,
-}
-
 impl PhaseBlock {
     /// The block of a phase.
     pub(super) fn of(phase: &PhaseRecord, targets: &[Target], deciding: Option<Probe>, shown: Shown) -> Self {
@@ -220,6 +211,7 @@ impl PhaseBlock {
         });
         let stages = Stage::all(&phase.timelines, phase.goal).into_iter();
         let curve = Curve::of(&phase.timelines, phase.goal, phase.goal);
+        let nodes = NodeBlock::all(phase);
         Self {
             name: phase.name,
             kind: phase.name.kind,
@@ -239,7 +231,8 @@ impl PhaseBlock {
                 .map(|stage| StageBlock { from: stage.from, to: stage.to, summary: stage.summary })
                 .collect(),
             volumes: VolumesBlock::of(phase),
-            nodes: nodes(phase),
+            balance: BalanceBlock::of(&nodes),
+            nodes,
             waves: WaveBlock::all(phase, &waves),
             failures: FailureBlock::all(&rows),
             outliers: OutliersBlock::of(phase, targets),
@@ -343,26 +336,4 @@ fn statistics(phase: &PhaseRecord) -> BTreeMap<Milestone, Summary> {
     });
     let summary = |milestone| Summary::of(&Sample::to_milestone(&phase.timelines, milestone, phase.goal));
     shown.map(|milestone| (milestone, summary(milestone))).collect()
-}
-
-/// The participants by node, nodes in natural order, VMs without a node last.
-pub(super) fn nodes(phase: &PhaseRecord) -> Vec<NodeBlock> {
-    let mut groups: BTreeMap<Option<&str>, Vec<&Timeline>> = BTreeMap::new();
-    for timeline in phase.participants() {
-        groups.entry(timeline.node.as_deref()).or_default().push(timeline);
-    }
-    let mut nodes: Vec<NodeBlock> = groups
-        .into_iter()
-        .map(|(node, timelines)| NodeBlock {
-            node: node.map(str::to_owned),
-            vms: timelines.len(),
-            reached: timelines.iter().filter(|timeline| timeline.outcome == Outcome::Reached).count(),
-            summary: Summary::of(&Sample::to_milestone(timelines, phase.goal, phase.goal)),
-        })
-        .collect();
-    nodes.sort_by(|a, b| match (&a.node, &b.node) {
-        (Some(a), Some(b)) => natural::compare(a, b),
-        (a, b) => b.is_some().cmp(&a.is_some()),
-    });
-    nodes
 }

@@ -6,6 +6,7 @@ pub mod advice;
 pub mod bootstrap;
 pub mod comparison;
 pub mod curve;
+pub mod node;
 pub mod outlier;
 pub mod proportion;
 pub mod provisioning;

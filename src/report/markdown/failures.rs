@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::text::{code, seconds};
+use super::text::{code, plain, seconds};
 use crate::observe::Outcome;
-use crate::report::FailureBlock;
 use crate::report::phase::PhaseBlock;
 use crate::report::row::Row;
+use crate::report::{FailureBlock, NodeBlock};
 
 /// The most groups of failures, and the most rows.
 const MOST: usize = 20;
@@ -52,6 +52,17 @@ pub(super) fn outliers(page: &mut String, phase: &PhaseBlock) {
         let _ = writeln!(page, "- and {} more", found.len() - MOST);
     }
     page.push('\n');
+}
+
+/// The nodes that are slow.
+pub(super) fn slow_nodes(page: &mut String, phase: &PhaseBlock) {
+    let slow: Vec<String> = phase.nodes.iter().filter_map(NodeBlock::verdict).take(MOST).collect();
+    for verdict in &slow {
+        let _ = writeln!(page, "- {}", plain(verdict));
+    }
+    if !slow.is_empty() {
+        page.push('\n');
+    }
 }
 
 /// The slowest VMs.

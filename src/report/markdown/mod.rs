@@ -109,6 +109,7 @@ fn of_phase(page: &mut String, phase: &PhaseBlock) {
     blocks::statistics(page, phase);
     failures::grouped(page, phase);
     failures::outliers(page, phase);
+    failures::slow_nodes(page, phase);
     failures::worst(page, phase);
 }
 

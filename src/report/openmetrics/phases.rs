@@ -9,7 +9,7 @@ use crate::stats::{Quantile, Validity};
 pub(super) fn write(page: &mut Page, report: &Report) {
     for make in [
         began, vms, unknown, outliers, milestones, recovery, spans, requests, retried, throttled, restarts,
-        continued, validity, delays,
+        continued, validity, delays, nodes,
     ] {
         page.family(&make(&report.phases));
     }
@@ -83,6 +83,19 @@ fn delays(phases: &[PhaseBlock]) -> Family {
             let Some(delay) = delay else { continue };
             family
                 .labelled(&[("phase", &phase.name.to_string()), ("of", of), ("statistic", statistic)], delay);
+        }
+    }
+    family
+}
+
+fn nodes(phases: &[PhaseBlock]) -> Family {
+    let help = "How many times as long the VMs on a node took as on the node in the middle, where it is slow";
+    let mut family = Family::new("slow_node_ratio", Kind::Gauge, "ratio", help);
+    for phase in phases {
+        for node in phase.nodes.iter().filter(|node| node.slow) {
+            let (name, times) = (node.node.as_deref().unwrap_or_default(), node.times_middle);
+            let phase = phase.name.to_string();
+            family.labelled(&[("phase", &phase), ("node", name)], times.unwrap_or(f64::INFINITY));
         }
     }
     family

@@ -133,6 +133,7 @@ fn rows_and_statistics(page: &mut Page, phase: &PhaseBlock) {
     figures::write(page, phase);
     waves::write(page, phase);
     nodes::write(page, phase);
+    nodes::slow(page, phase);
     page.rule('=');
     page.blank();
 }

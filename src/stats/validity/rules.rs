@@ -118,7 +118,7 @@ fn requests(of: &Conditions) -> Found {
         (put_off, throttled) => format!(
             "those of {put_off} of {} were put off by the server, {}",
             vms(of.asked),
-            count(throttled as usize, "answer 429").replace("429s", "429")
+            count(throttled as usize, "answer") + " 429"
         ),
     };
     (Some(grade), measured + &others)

@@ -1,3 +1,5 @@
+//! Each rule alone: where it begins to matter, and what it says.
+
 use super::*;
 
 /// A phase of 100 VMs with nothing to complain about.

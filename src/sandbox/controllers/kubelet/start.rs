@@ -172,7 +172,7 @@ impl PodWorker {
                 let key = Key::new(self.pod.namespace(), domain);
                 let instance = self.cluster.store.get(&VIRTUAL_MACHINE_INSTANCES, &key.namespace, domain);
                 let slow = slowness(instance.and_then(|instance| self.cluster.misbehaviour(&instance)));
-                slow * self.cluster.seconds(&key, uid, step, draw)
+                slow * self.node.slow * self.cluster.seconds(&key, uid, step, draw)
             }
             _ => self.cluster.dice.roll(&Key::of(&self.pod).to_string(), 0, step).draw(draw),
         }
