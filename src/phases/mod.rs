@@ -10,6 +10,7 @@ mod board;
 pub mod cleanup;
 pub mod event;
 mod follow;
+mod insight;
 mod launch;
 mod lineup;
 pub mod preflight;
