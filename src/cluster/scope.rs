@@ -41,11 +41,14 @@ impl Scope {
 
     /// The collections of a kind of `kubevirt.io`.
     pub fn collections(&self, plural: &str) -> Vec<String> {
+        self.collections_of("kubevirt.io/v1", plural)
+    }
+
+    /// The collections of a kind.
+    pub fn collections_of(&self, version: &str, plural: &str) -> Vec<String> {
         match self {
-            Self::All => vec![path("kubevirt.io/v1", None, plural)],
-            Self::Namespaces(names) => {
-                names.iter().map(|name| path("kubevirt.io/v1", Some(name), plural)).collect()
-            }
+            Self::All => vec![path(version, None, plural)],
+            Self::Namespaces(names) => names.iter().map(|name| path(version, Some(name), plural)).collect(),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Where a phase stands: its timelines, who is still on the way, and whose time is up.
 
+mod insight;
 mod limits;
 mod waves;
 
@@ -14,7 +15,9 @@ use jiff::Timestamp;
 
 use crate::cluster::changes::{News, Received};
 use crate::cluster::volumes::{VolumeNews, VolumesHeard};
-use crate::observe::{Change, Clock, Fold, Milestone, Moment, Offset, Outcome, Receipt, Source, VolumeFold};
+use crate::observe::{
+    Change, Clock, Fold, LauncherFold, Milestone, Moment, Offset, Outcome, Receipt, Source, VolumeFold,
+};
 use crate::plan::Target;
 use crate::probe::Probe;
 use crate::record::{Gap, PhaseRecord};
@@ -62,6 +65,8 @@ pub(super) struct Board<'a> {
     dues: Vec<Due>,
     /// What is known about disks; `None` unless they are followed.
     volumes: Option<VolumeFold>,
+    /// What is known about launcher pods; `None` unless they are followed.
+    launchers: Option<LauncherFold>,
     /// Something changed since the last save.
     pub(super) dirty: bool,
 }
@@ -105,6 +110,7 @@ impl<'a> Board<'a> {
             probed,
             dues,
             volumes: None,
+            launchers: None,
             dirty: true,
         }
     }
@@ -207,6 +213,7 @@ impl<'a> Board<'a> {
             Change::Absent { target, .. } => target,
         };
         if let Some(position) = self.fold.position(target) {
+            self.join_launchers(position);
             self.plan_probing(position);
         }
     }
@@ -349,6 +356,9 @@ impl<'a> Board<'a> {
         let timeline = self.timeline(target);
         timeline.outcome = outcome;
         timeline.reason.clone_from(&reason);
+        if outcome == Outcome::Reached {
+            timeline.launcher = None;
+        }
         self.pending -= 1;
         self.waves.over(target);
         self.failed += usize::from(matches!(outcome, Outcome::Failed | Outcome::TimedOut));

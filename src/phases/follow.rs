@@ -14,6 +14,7 @@ use super::saving::Saver;
 use super::{Interrupt, timed::Cut};
 use crate::cluster::changes::Changes;
 use crate::cluster::guard::Guard;
+use crate::cluster::insight::{Insight, InsightHeard};
 use crate::cluster::volumes::{Volumes, VolumesHeard};
 use crate::cluster::{Cluster, Kind};
 use crate::observe::Milestone;
@@ -36,6 +37,8 @@ pub(super) struct Following<'a> {
     pub(super) changes: &'a mut Changes,
     /// `None` unless disks are followed.
     pub(super) volumes: Option<Volumes>,
+    /// `None` unless launcher pods and events are followed.
+    pub(super) insight: Option<Insight>,
     /// Ends with the following: whoever lost the lock must not send another request.
     pub(super) launching: Launching,
     pub(super) probing: &'a mut Option<Probing>,
@@ -85,6 +88,9 @@ pub(super) async fn follow(mut following: Following<'_>, board: &mut Board<'_>) 
             }
             Some(heard) = next_volumes(&mut following.volumes) => {
                 board.hear_volumes(heard, following.cluster.server_now());
+            }
+            Some(heard) = next_insight(&mut following.insight) => {
+                board.hear_insight(heard, following.cluster.server_now());
             }
             Some(launched) = following.launching.next() => {
                 board.launched(launched);
@@ -145,6 +151,14 @@ fn saving_tick() -> Interval {
 async fn next_volumes(volumes: &mut Option<Volumes>) -> Option<VolumesHeard> {
     match volumes {
         Some(volumes) => volumes.next().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The next news of launcher pods and events; never when they are not followed.
+async fn next_insight(insight: &mut Option<Insight>) -> Option<InsightHeard> {
+    match insight {
+        Some(insight) => insight.next().await,
         None => std::future::pending().await,
     }
 }

@@ -11,6 +11,7 @@ pub mod cleanup;
 pub mod event;
 mod follow;
 mod health;
+mod insight;
 mod launch;
 mod lineup;
 pub mod preflight;

@@ -12,7 +12,7 @@ use super::health::Checkup;
 use super::launch::{Launch, Scheduled};
 use super::probing::Probing;
 use super::saving::{Saver, put_phase};
-use super::{Interrupt, adopted, lineup, probers, provisioning, resume};
+use super::{Interrupt, adopted, insight, lineup, probers, provisioning, resume};
 use crate::cluster::changes::{Changes, News};
 use crate::cluster::lease::Held;
 use crate::cluster::machines::Machine;
@@ -21,7 +21,7 @@ use crate::cluster::pace::Timed;
 use crate::cluster::scope::Scope;
 use crate::cluster::store::RunStore;
 use crate::cluster::{Cluster, Kind, Trouble, machines};
-use crate::observe::{Change, Clock, Fold, Milestone, Receipt, Timeline, VolumeFold};
+use crate::observe::{Change, Clock, Fold, LauncherFold, Milestone, Receipt, Timeline, VolumeFold};
 use crate::plan::manifest::HALTED;
 use crate::plan::shape::Due;
 use crate::plan::{Target, Template};
@@ -80,6 +80,7 @@ pub async fn run(work: Work<'_>, record: &mut RunRecord, store: RunStore) -> Res
     if !probes.is_empty() {
         phase.goal = Milestone::Reachable;
     }
+    let insight = insight::open(&work, &mut phase, record, &targets).await;
     let mut changes = watch(work.cluster, record).await?;
     let mut first = first_list(&mut changes).await;
     let mut machines = match work.step {
@@ -119,6 +120,9 @@ pub async fn run(work: Work<'_>, record: &mut RunRecord, store: RunStore) -> Res
     if let Some((_, expected)) = &volumes {
         board.follow_volumes(VolumeFold::new(&targets, *expected));
     }
+    if insight.is_some() {
+        board.follow_launchers(LauncherFold::new(&targets, !record.plan.is_adopted()));
+    }
     let asked: Vec<u32> = requests.iter().map(|scheduled| scheduled.target).collect();
     board.expect_answers(&asked);
     let patience = Duration::from_secs(work.settings.timeout_seconds);
@@ -137,6 +141,7 @@ pub async fn run(work: Work<'_>, record: &mut RunRecord, store: RunStore) -> Res
         targets: &targets,
         changes: &mut changes,
         volumes: volumes.map(|(volumes, _)| volumes),
+        insight,
         launching,
         probing: &mut probing,
         checkup: &checkup,

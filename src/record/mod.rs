@@ -19,8 +19,8 @@ pub use facts::{ClusterFacts, NodeKind, RateLimit, StorageClassFacts};
 pub use health::{ClockDifference, ClusterMark, Health};
 pub use limit::FailureLimit;
 pub use phase::{
-    Gap, NOT_IN_STORM, PhaseKind, PhaseName, PhaseRecord, PhaseSettings, PhaseState, ProbeHealth,
-    SetupRecord, Via, WatchHealth,
+    Gap, InsightHealth, NOT_IN_STORM, PhaseKind, PhaseName, PhaseRecord, PhaseSettings, PhaseState,
+    ProbeHealth, SetupRecord, Via, WatchHealth,
 };
 
 pub use series::{Series, SeriesKind};
@@ -28,9 +28,12 @@ pub use series::{Series, SeriesKind};
 use crate::observe::{Milestone, Outcome};
 use crate::plan::Plan;
 
-/// Version of the stored format. Programs refuse records with a newer version than their own.
-pub const FORMAT: u32 = 2;
-/// The version of records without adopted VMs, which older programs understand.
+/// Version of the stored format: 3 since phases may hold what was seen of launcher pods. Programs refuse records with a
+/// newer version than their own.
+pub const FORMAT: u32 = 3;
+/// The version of records with adopted VMs.
+const WITH_ADOPTED: u32 = 2;
+/// The version of records without adopted VMs, which the oldest programs understand.
 const WITHOUT_ADOPTED: u32 = 1;
 
 /// The most phases that a stored run may have.
@@ -68,7 +71,7 @@ impl RunRecord {
     /// The record of a run that was just set up.
     pub fn new(run_id: String, created: Timestamp, plan: Plan) -> Self {
         Self {
-            format: if plan.is_adopted() { FORMAT } else { WITHOUT_ADOPTED },
+            format: if plan.is_adopted() { WITH_ADOPTED } else { WITHOUT_ADOPTED },
             run_id,
             created,
             plan,
