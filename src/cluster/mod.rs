@@ -7,6 +7,7 @@ pub mod access;
 pub mod adopted;
 pub mod call;
 pub mod changes;
+pub mod claims;
 pub mod connect;
 mod credentials;
 mod echo;

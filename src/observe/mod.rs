@@ -5,6 +5,7 @@
 
 pub mod clock;
 pub mod delays;
+pub mod findings;
 pub mod fold;
 pub mod launcher;
 pub mod milestone;
@@ -14,6 +15,7 @@ pub mod volume;
 
 pub use clock::{Clock, Offset};
 pub use delays::Delays;
+pub use findings::Findings;
 pub use fold::{Change, Fold, Instance, InstancePhase, Passed, Receipt};
 pub use launcher::{Launcher, LauncherFold, LauncherState};
 pub use milestone::Milestone;

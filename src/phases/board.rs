@@ -2,6 +2,7 @@
 
 mod insight;
 mod limits;
+mod waiting;
 mod waves;
 
 use std::cmp::Reverse;
@@ -11,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use super::event::{Event, Listener};
 use super::launch::Launched;
+use super::questions::Answered;
 use jiff::Timestamp;
 
 use crate::cluster::changes::{News, Received};
@@ -330,11 +332,13 @@ impl<'a> Board<'a> {
     }
 
     /// Adds what was found out about a VM that did not reach the goal.
-    pub(super) fn diagnose(&mut self, target: u32, finding: &str) {
+    pub(super) fn diagnose(&mut self, answered: Answered) {
+        let Answered { target, complaint, findings } = answered;
         let timeline = self.timeline(target);
+        timeline.findings = findings;
         timeline.reason = Some(match timeline.reason.take() {
-            Some(reason) => format!("{reason}: {finding}"),
-            None => finding.to_owned(),
+            Some(reason) => format!("{reason}: {complaint}"),
+            None => complaint,
         });
         self.dirty = true;
     }

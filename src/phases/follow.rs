@@ -24,6 +24,8 @@ use crate::record::RunRecord;
 
 /// How often observations are saved while they arrive.
 const SAVE_EVERY: Duration = Duration::from_secs(5);
+/// How often it is said what most VMs wait for.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How long to wait, when all reached the goal, for the milestones that come right after it.
 const TRAILING: Duration = Duration::from_secs(3);
 /// How long to wait for requests in flight when the user interrupts.
@@ -52,7 +54,8 @@ pub(super) struct Following<'a> {
 /// Follows until every VM is through, or the user interrupts, or the lock is lost.
 pub(super) async fn follow(mut following: Following<'_>, board: &mut Board<'_>) -> Option<Cut> {
     let mut questions = Questions::new(following.cluster);
-    let mut tick = saving_tick();
+    let mut tick = ticking(SAVE_EVERY);
+    let mut look = ticking(LOOK_EVERY);
     let mut cut = None;
     let mut give_up_at: Option<Instant> = None;
     let phase_limit = board.phase.settings.phase_timeout_seconds.map(Duration::from_secs);
@@ -104,7 +107,7 @@ pub(super) async fn follow(mut following: Following<'_>, board: &mut Board<'_>) 
                 Probed::Blind(gap) => (following.events)(&Event::ProbeBlind(gap.to.since(gap.from))),
                 Probed::Warning(text) => (following.events)(&Event::Warning(text)),
             },
-            (target, finding) = questions.next() => board.diagnose(target, &finding),
+            answered = questions.next() => board.diagnose(answered),
             outcome = following.saver.ended() => match outcome {
                 Err(trouble) if trouble.kind == Kind::Conflict => return Some(Cut::RecordChanged),
                 Err(trouble) => {
@@ -120,6 +123,7 @@ pub(super) async fn follow(mut following: Following<'_>, board: &mut Board<'_>) 
                     board.dirty = false;
                 }
             }
+            _ = look.tick() => board.tell_what_most_wait_for(),
             () = sleep_until(until.into()) => {
                 let now = monotonic_now();
                 if give_up_at.is_some_and(|at| at <= now) {
@@ -132,16 +136,16 @@ pub(super) async fn follow(mut following: Following<'_>, board: &mut Board<'_>) 
                     give_up_at.get_or_insert(now + LAST_ANSWERS);
                 }
                 for target in board.expire(now) {
-                    questions.ask(target, following.targets[target as usize].clone());
+                    questions.ask(target, following.targets[target as usize].clone(), board.clock.now());
                 }
             }
         }
     }
 }
 
-/// Ticks when it is time to save.
-fn saving_tick() -> Interval {
-    let mut tick = interval(SAVE_EVERY);
+/// Ticks every so often, from so long after now on.
+fn ticking(every: Duration) -> Interval {
+    let mut tick = interval(every);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     tick.reset();
     tick

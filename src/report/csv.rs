@@ -12,7 +12,7 @@ use super::{Report, Unwritable};
 use crate::observe::{Milestone, Source};
 
 /// Columns before those of the milestones.
-const FACTS: [&str; 14] = [
+const FACTS: [&str; 15] = [
     "run",
     "phase",
     "phase_began",
@@ -27,6 +27,7 @@ const FACTS: [&str; 14] = [
     "throttled",
     "requested_at_seconds",
     "validity",
+    "cause",
 ];
 
 impl Report {
@@ -79,6 +80,7 @@ fn cells(run: &str, phase: &PhaseBlock, row: &Row, probes: &[String]) -> Vec<Str
         row.throttled.to_string(),
         row.requested_at.map_or_else(String::new, seconds),
         phase.validity.as_ref().map_or_else(String::new, |block| block.grade.to_string()),
+        text(row.cause.as_deref().unwrap_or_default()),
     ];
     for milestone in milestones() {
         cells.extend(match row.milestones.get(&milestone) {
@@ -174,7 +176,7 @@ mod tests {
         let (headers, rows) = read(&csv(&fixtures::fresh()));
         assert_eq!(
             (headers.len(), rows.len()),
-            (14 + 2 * (Milestone::ALL.len() - 1) + 2 * fixtures::fresh().plan.probe.probes.len(), 0)
+            (15 + 2 * (Milestone::ALL.len() - 1) + 2 * fixtures::fresh().plan.probe.probes.len(), 0)
         );
         let report = Report::of(&fixtures::fresh(), &Selection::default());
         assert_eq!(report.csv(false).unwrap(), "");

@@ -1,6 +1,6 @@
 //! Records to test with: deterministic, shaped like the guide's runs.
 
-use crate::observe::{Milestone, Offset, Outcome, Timeline, VolumeKind};
+use crate::observe::{Findings, LauncherState, Milestone, Offset, Outcome, Timeline, VolumeKind, Warning};
 use crate::plan::{Plan, TemplateSource};
 use crate::record::{
     ClockDifference, ClusterFacts, ClusterMark, Gap, Health, NOT_IN_STORM, NodeKind, PhaseKind, PhaseName,
@@ -341,5 +341,42 @@ pub(crate) fn measured() -> RunRecord {
         (0..24).for_each(|n| health.watch.add(Offset(300 * n)));
         phase.health = Some(health);
     }
+    record
+}
+
+/// Twelve VMs of which three found no node in the storm, and one got no image.
+pub(crate) fn diagnosed() -> RunRecord {
+    let mut record = measured();
+    let storm = &mut record.phases[2];
+    let lack = "0/3 nodes are available: 3 Insufficient memory. preemption: none.";
+    for index in [1, 4, 7] {
+        end(storm, index, Outcome::TimedOut, &format!("not running after 600s: ErrorUnschedulable: {lack}"));
+        let timeline = &mut storm.timelines[index];
+        let pod = format!("virt-launcher-rhel-9-vm-{}", ["x7k2p", "b9dfz", "q4w5t"][index / 3]);
+        timeline.warn(Warning {
+            kind: "Pod".into(),
+            name: pod.clone(),
+            reason: "FailedScheduling".into(),
+            message: lack.into(),
+            count: 9,
+            first: Offset::from_seconds(1.0),
+            last: Offset::from_seconds(300.0),
+        });
+        timeline.launcher = Some(LauncherState { pod, state: format!("Unschedulable: {lack}") });
+        timeline.findings = Some(Findings {
+            at: Offset::from_seconds(600.0),
+            status: "ErrorUnschedulable".into(),
+            conditions: vec![format!("Unschedulable: {lack}")],
+            volumes: vec!["DataVolume root: ImportInProgress 30%".into()],
+        });
+    }
+    end(storm, 9, Outcome::TimedOut, "not running after 600s: Starting");
+    let timeline = &mut storm.timelines[9];
+    let at = timeline.at(Milestone::Pod).unwrap();
+    timeline.see(Milestone::Placed, at);
+    timeline.launcher = Some(LauncherState {
+        pod: "virt-launcher-rhel-9-vm-k8s2z".into(),
+        state: "ImagePullBackOff: Back-off pulling image \"quay.io/a/b:1\"".into(),
+    });
     record
 }

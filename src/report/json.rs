@@ -36,6 +36,7 @@ mod tests {
             fixtures::probed(),
             fixtures::provisioned(),
             fixtures::measured(),
+            fixtures::diagnosed(),
             fixtures::unstarted(),
             fixtures::fresh(),
             fixtures::interrupted(1),

@@ -111,6 +111,10 @@ fn case(text: &mut String, class: &str, phase: &PhaseBlock, row: &Row) {
     let name = escaped(&format!("{}/{}", row.namespace, row.name));
     let _ = write!(text, "    <testcase name=\"{name}\" classname=\"{class}\" time=\"{time:.3}\"");
     let reason = row.reason.as_deref().unwrap_or("no reason is known");
+    let reason = match &row.cause {
+        Some(cause) => &format!("{cause} ({reason})"),
+        None => reason,
+    };
     let element = match row.outcome {
         Outcome::Reached => None,
         Outcome::TimedOut => Some(fault("failure", row.outcome, reason)),

@@ -13,6 +13,7 @@ pub mod compare;
 mod compared;
 mod csv;
 pub mod dashboard;
+mod diagnosis;
 pub mod document;
 mod failures;
 #[cfg(test)]
@@ -48,6 +49,7 @@ pub use adoption::{Adoption, AdoptionRow};
 pub use capacity::{Capacity, CapacityState, CapacityStorm, GoalValue};
 pub use compared::Compared;
 pub use dashboard::Dashboard;
+pub use diagnosis::{DiagnosisBlock, ExampleBlock, WarningBlock};
 pub use failures::{FailureBlock, OutlierBlock, OutliersBlock};
 pub use legacy::LegacyOptions;
 pub use nodes::{BalanceBlock, NodeBlock};

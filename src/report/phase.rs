@@ -11,6 +11,7 @@ use crate::probe::Probe;
 use crate::record::{self, PhaseKind, PhaseName, PhaseRecord, PhaseSettings, PhaseState};
 use crate::stats::{self, Curve, Level, Quantile, Sample, Stage, Summary};
 
+use super::diagnosis::DiagnosisBlock;
 use super::failures::{FailureBlock, OutliersBlock};
 use super::natural;
 use super::nodes::{BalanceBlock, NodeBlock};
@@ -83,6 +84,9 @@ pub struct PhaseBlock {
     /// Why VMs failed, most frequent reason first.
     #[serde(default)]
     pub failures: Vec<FailureBlock>,
+    /// What kept VMs from the goal, most frequent cause first.
+    #[serde(default)]
+    pub diagnoses: Vec<DiagnosisBlock>,
     /// VMs that were much slower than their crowd.
     #[serde(default)]
     pub outliers: OutliersBlock,
@@ -204,7 +208,9 @@ impl PhaseBlock {
             .timelines
             .iter()
             .zip(&waves)
-            .map(|(timeline, wave)| Row { wave: *wave, ..Row::of(timeline, targets) })
+            .map(|(timeline, wave)| {
+                Row { wave: *wave, ..Row::of(timeline, targets) }.diagnosed(timeline, phase.goal)
+            })
             .collect();
         rows.sort_by(|a, b| {
             natural::compare(&a.namespace, &b.namespace).then_with(|| natural::compare(&a.name, &b.name))
@@ -235,6 +241,7 @@ impl PhaseBlock {
             nodes,
             waves: WaveBlock::all(phase, &waves),
             failures: FailureBlock::all(&rows),
+            diagnoses: DiagnosisBlock::all(phase, targets),
             outliers: OutliersBlock::of(phase, targets),
             rows,
             shown,

@@ -6,6 +6,7 @@ mod cleanup;
 mod cleanup_cut_short;
 mod compare;
 mod connection;
+mod diagnosis;
 mod dry_run;
 mod find_max;
 mod formats;

@@ -38,6 +38,20 @@ pub(super) fn grouped(page: &mut String, phase: &PhaseBlock) {
     page.push('\n');
 }
 
+/// What kept VMs from the goal, with a command that looks further.
+pub(super) fn diagnosed(page: &mut String, phase: &PhaseBlock) {
+    if phase.diagnoses.is_empty() {
+        return;
+    }
+    page.push_str("| VMs | cause | waited for | look further |\n|---:|---|---|---|\n");
+    for block in phase.diagnoses.iter().take(MOST) {
+        let look = block.look.first().map(|command| code(command)).unwrap_or_default();
+        let _ =
+            writeln!(page, "| {} | {} | {} | {look} |", block.vms, code(&block.cause), block.awaited.words());
+    }
+    page.push('\n');
+}
+
 /// The VMs that stand out.
 pub(super) fn outliers(page: &mut String, phase: &PhaseBlock) {
     let found = &phase.outliers.vms;

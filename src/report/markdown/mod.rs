@@ -108,6 +108,7 @@ fn of_phase(page: &mut String, phase: &PhaseBlock) {
     page.push_str(".\n\n");
     blocks::statistics(page, phase);
     failures::grouped(page, phase);
+    failures::diagnosed(page, phase);
     failures::outliers(page, phase);
     failures::slow_nodes(page, phase);
     failures::worst(page, phase);

@@ -9,7 +9,7 @@ use crate::stats::{Quantile, Validity};
 pub(super) fn write(page: &mut Page, report: &Report) {
     for make in [
         began, vms, unknown, outliers, milestones, recovery, spans, requests, retried, throttled, restarts,
-        continued, validity, delays, nodes,
+        continued, validity, delays, nodes, causes,
     ] {
         page.family(&make(&report.phases));
     }
@@ -96,6 +96,19 @@ fn nodes(phases: &[PhaseBlock]) -> Family {
             let (name, times) = (node.node.as_deref().unwrap_or_default(), node.times_middle);
             let phase = phase.name.to_string();
             family.labelled(&[("phase", &phase), ("node", name)], times.unwrap_or(f64::INFINITY));
+        }
+    }
+    family
+}
+
+fn causes(phases: &[PhaseBlock]) -> Family {
+    let help = "VMs that did not reach the goal, by what kept them from it";
+    let mut family = Family::new("failed_vms", Kind::Gauge, "", help);
+    for phase in phases {
+        for block in &phase.diagnoses {
+            let labels = [("phase", phase.name.to_string()), ("cause", block.cause.clone())];
+            let labels = labels.each_ref().map(|(name, value)| (*name, value.as_str()));
+            family.labelled(&labels, block.vms as f64);
         }
     }
     family

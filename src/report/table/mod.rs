@@ -3,6 +3,7 @@
 mod capacity;
 mod columns;
 mod comparison;
+mod diagnosis;
 mod figures;
 mod fold;
 mod grid;
