@@ -56,9 +56,7 @@ impl Insight {
     /// `selector` picks the run's own pods among the launcher pods; without one they are everybody's in the scope.
     pub async fn open(cluster: &Cluster, scope: &Scope, selector: Option<&str>) -> Self {
         let labels = selector.map_or_else(|| LAUNCHERS.to_owned(), |one| format!("{LAUNCHERS},{one}"));
-        // A run's own pods are selected by label wherever they are, in one stream.
-        let pod_scope = if selector.is_some() { &Scope::All } else { scope };
-        let pods = pod_scope.collections_of("v1", "pods").into_iter();
+        let pods = scope.collections_of("v1", "pods").into_iter();
         let pods = pods.map(|path| View { path, labels: labels.clone(), ..View::default() });
         let events = scope.collections_of("v1", "events").into_iter().flat_map(|path| {
             let view = move |fields: &str| View {

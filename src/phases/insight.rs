@@ -5,7 +5,6 @@ use super::timed::Work;
 use crate::cluster::insight::Insight;
 use crate::cluster::names::run_id_selector;
 use crate::cluster::scope::Scope;
-use crate::plan::Target;
 use crate::record::{FORMAT, InsightHealth, PhaseKind, PhaseRecord, RunRecord};
 
 /// Opens the watches where VMs are started and the user wants to know where the time goes.
@@ -15,17 +14,12 @@ pub(super) async fn open(
     work: &Work<'_>,
     phase: &mut PhaseRecord,
     record: &mut RunRecord,
-    targets: &[Target],
 ) -> Option<Insight> {
     if phase.name.kind == PhaseKind::Stop || !phase.settings.explain {
         return None;
     }
-    let own = run_id_selector(&record.run_id);
-    let insight = if record.plan.is_adopted() {
-        Insight::open(work.cluster, &Scope::of(targets), None).await
-    } else {
-        Insight::open(work.cluster, &Scope::All, Some(&own)).await
-    };
+    let own = Some(run_id_selector(&record.run_id)).filter(|_| !record.plan.is_adopted());
+    let insight = Insight::open(work.cluster, &Scope::of_plan(&record.plan), own.as_deref()).await;
     for note in &insight.missing {
         (work.events)(&Event::Warning(note.clone()));
     }

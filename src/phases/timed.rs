@@ -80,7 +80,7 @@ pub async fn run(work: Work<'_>, record: &mut RunRecord, store: RunStore) -> Res
     if !probes.is_empty() {
         phase.goal = Milestone::Reachable;
     }
-    let insight = insight::open(&work, &mut phase, record, &targets).await;
+    let insight = insight::open(&work, &mut phase, record).await;
     let mut changes = watch(work.cluster, record).await?;
     let mut first = first_list(&mut changes).await;
     let mut machines = match work.step {
