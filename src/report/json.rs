@@ -29,7 +29,7 @@ mod tests {
         let validator = jsonschema::validator_for(&serde_json::from_str(SCHEMA).unwrap()).unwrap();
         let mut storm_only = fixtures::small();
         storm_only.phases.remove(0);
-        let records = [
+        let records = vec![
             fixtures::guide(),
             fixtures::with_failures(),
             fixtures::stamped(),
