@@ -104,6 +104,8 @@ impl Progress {
             Event::Ended { outcome: Outcome::Reached, .. } => state.reached += 1,
             Event::Ended { target, reason, .. } => {
                 state.failed += 1;
+                // Who waits is told anew in a moment.
+                state.waiting.clear();
                 if state.failed <= NAMED_FAILURES {
                     let reason = reason.as_deref().unwrap_or("no reason known");
                     self.line(&state, &format!("{target}: {reason}"));
@@ -218,7 +220,7 @@ impl State {
         if console.is_interactive() {
             let bar =
                 ProgressBar::with_draw_target(Some(total as u64), ProgressDrawTarget::stderr_with_hz(10));
-            let template = "{prefix:.bold} {bar:16.cyan/dim} {elapsed:.dim} {wide_msg}";
+            let template = "{prefix:.bold} {bar:10.cyan/dim} {elapsed:.dim} {wide_msg}";
             if let Ok(style) = ProgressStyle::with_template(template) {
                 bar.set_style(style.progress_chars("━╸─"));
             }

@@ -74,7 +74,9 @@ mod tests {
 
     fn of(delays: &[i64]) -> Delays {
         let mut all = Delays::default();
-        delays.iter().for_each(|delay| all.add(Offset(*delay)));
+        for delay in delays {
+            all.add(Offset(*delay));
+        }
         all
     }
 

@@ -23,6 +23,7 @@ use crate::observe::{
 use crate::plan::Target;
 use crate::probe::Probe;
 use crate::record::{Gap, PhaseRecord};
+use crate::stats::Diagnosis;
 use limits::Limit;
 use waves::Waves;
 
@@ -367,6 +368,11 @@ impl<'a> Board<'a> {
         self.waves.over(target);
         self.failed += usize::from(matches!(outcome, Outcome::Failed | Outcome::TimedOut));
         self.dirty = true;
+        let cause = Diagnosis::of_failed(&self.phase.timelines[target as usize], self.phase.goal);
+        let reason = match (reason, cause.and_then(|found| found.cause)) {
+            (Some(reason), Some(cause)) if !reason.contains(&cause) => Some(format!("{reason}: {cause}")),
+            (reason, _) => reason,
+        };
         (self.events)(&Event::Ended { target: self.targets[target as usize].clone(), outcome, reason });
     }
 }

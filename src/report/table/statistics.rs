@@ -64,11 +64,11 @@ fn counts(page: &mut Page, phase: &PhaseBlock) {
 
 /// The most frequent causes, each with its number of VMs; in reports from before those were looked for, reasons.
 fn reasons(page: &mut Page, phase: &PhaseBlock) {
+    const SHOWN: usize = 5;
     if !phase.diagnoses.is_empty() {
         diagnosis::lines(page, phase);
         return;
     }
-    const SHOWN: usize = 5;
     for failure in phase.failures.iter().take(SHOWN) {
         page.sentence(None, 4, &format!("{}: {}", words::vms(failure.vms), failure.reason));
     }
