@@ -67,6 +67,9 @@ fn what_is_wrong_names_the_place_it_comes_from() {
         .run(&["run", "--sandbox"])
         .exits(2)
         .complains(&["--speed 0", "--speed was set by BOOTSTORM_SPEED"]);
+    let ran = program.env("BOOTSTORM_ENDD", "3").run(&["run", "--show-config"]).exits(0);
+    ran.complains(&["BOOTSTORM_ENDD: no command has a flag for it"]);
+    let program = Program::new(home.path());
     program.run(&["run", "--config", "nothing.yaml"]).exits(2).complains(&["nothing.yaml cannot be read"]);
 }
 
@@ -96,4 +99,20 @@ fn logs_go_where_they_are_wanted() {
     let ran =
         program.env("BOOTSTORM_LOG_LEVEL", "off").run(&["status", "--show-config", "-o", "json"]).exits(0);
     assert_eq!(shown(&ran.json(), "log-level"), ("off".into(), "BOOTSTORM_LOG_LEVEL".into()));
+}
+
+#[test]
+fn the_example_in_the_documentation_is_understood() {
+    let page = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/configuration.md")).unwrap();
+    let (_, block) = page.split_once("```yaml\n").unwrap();
+    let home = tempfile::tempdir().unwrap();
+    fs::write(home.path().join("example.yaml"), block.split("```").next().unwrap()).unwrap();
+    let program = Program::new(home.path()).env("BOOTSTORM_CONFIG", "example.yaml");
+    let read = |command: &str| program.run(&[command, "--show-config", "-o", "json"]).exits(0).json();
+    assert_eq!(shown(&read("run"), "end"), ("50".into(), "example.yaml:2".into()));
+    assert_eq!(shown(&read("cleanup"), "yes").0, "true");
+    assert_eq!(shown(&read("storm"), "save-results").0, "true");
+    assert_eq!(shown(&read("run"), "save-results"), ("false".into(), "default".into()));
+    // The conditions are read by what judges them.
+    program.run(&["report", "--from", "nothing"]).exits(1).complains(&["nothing"]);
 }

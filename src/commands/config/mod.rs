@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
-use clap::{ArgMatches, Args};
+use clap::{ArgMatches, Args, Command};
 
 use super::definition::{built, definition};
 use crate::failure::Failure;
@@ -51,6 +51,19 @@ impl Environment {
             Some((name, value.to_string_lossy().into_owned())).filter(|(_, value)| !value.is_empty())
         };
         Self { variables: std::env::vars_os().filter_map(ours).collect(), folder: dirs::config_dir() }
+    }
+
+    /// The variables that set no flag of any command.
+    fn idle(&self, program: &Command) -> Vec<String> {
+        let sets = |command: &Command, variable: &str| {
+            let mut named = command.get_arguments().filter_map(|arg| Some((arg, flags::name(command, arg)?)));
+            named.any(|(arg, name)| flags::variables(arg, name).iter().any(|own| own == variable))
+        };
+        let is_idle = |variable: &&String| {
+            *variable != "BOOTSTORM_CONFIG"
+                && !program.get_subcommands().any(|command| sets(command, variable))
+        };
+        self.variables.keys().filter(is_idle).cloned().collect()
     }
 
     /// The configuration file, and whether it has to be there because it was asked for.
@@ -104,6 +117,8 @@ pub struct Completed {
     pub found: Vec<Found>,
     /// The file that was looked for, and whether it is there.
     pub file: Option<(PathBuf, bool)>,
+    /// Variables that look like ours and set no flag of any command: misspelt, or of something else.
+    pub idle: Vec<String>,
 }
 
 /// Completes a command line by what the file and the environment say.
@@ -139,7 +154,8 @@ pub fn complete(words: Vec<OsString>, environment: &Environment) -> Result<Compl
     let command = name.and_then(|name| program.find_subcommand(name)).unwrap_or(&program);
     let sources = precedence::Sources { plan: plan.as_ref(), environment, file: &file };
     let found = precedence::find(command, typed, &sources)?;
-    Ok(Completed { words: joined(words, &found), found, file: place })
+    let idle = environment.idle(&program);
+    Ok(Completed { words: joined(words, &found), found, file: place, idle })
 }
 
 /// Puts what was found behind what was typed, but before what follows `--`.

@@ -52,6 +52,9 @@ pub fn show(
             if let Some(file) = &shown.file {
                 console.say(&format!("configuration: {file}{}", if there { "" } else { " (not there)" }));
             }
+            for variable in &completed.idle {
+                console.say(&format!("{}: no command has a flag for it", printable(variable)));
+            }
             table(&shown.flags, !presentation.no_headers)
         }
     };

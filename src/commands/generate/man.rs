@@ -20,7 +20,9 @@ fn page(command: &Command, program: Option<&Command>) -> (String, Vec<u8>) {
     };
     // With a dash in the title, and with the words as they are typed everywhere else.
     let typed = command.get_bin_name().unwrap_or(&name).to_owned();
-    let shown = command.clone().name(name.clone()).display_name(name.clone()).bin_name(typed);
+    // What the short help leaves out would stand here without its meaning.
+    let shown = command.clone().mut_args(|arg| arg.hide_short_help(false));
+    let shown = shown.name(name.clone()).display_name(name.clone()).bin_name(typed);
     let man =
         Man::new(shown).title(name.to_uppercase()).section("1").source(source()).manual("kubectl bootstorm");
     let mut text = Vec::new();
@@ -37,7 +39,20 @@ fn page(command: &Command, program: Option<&Command>) -> (String, Vec<u8>) {
         let _ = man.render_subcommands_section(&mut text);
     }
     let _ = see_also(&name, program.unwrap_or(command)).to_writer(&mut text);
-    (format!("{name}.1"), text)
+    (format!("{name}.1"), plain(&String::from_utf8_lossy(&text)).into_bytes())
+}
+
+/// The same page in ASCII: not every system takes pages for UTF-8.
+fn plain(page: &str) -> String {
+    let mut text = String::with_capacity(page.len());
+    for character in page.chars() {
+        if character.is_ascii() {
+            text.push(character);
+        } else {
+            text.push_str(&format!("\\[u{:04X}]", u32::from(character)));
+        }
+    }
+    text
 }
 
 fn source() -> String {
@@ -109,6 +124,28 @@ mod tests {
                 "{names:?}"
             );
         }
+    }
+
+    #[test]
+    fn every_flag_has_its_meaning() {
+        let program = built();
+        let pages = pages();
+        for command in program.get_subcommands() {
+            let name = format!("kubectl-bootstorm-{}.1", command.get_name());
+            let (_, page) = pages.iter().find(|(file, _)| *file == name).unwrap();
+            let page = String::from_utf8(page.clone()).unwrap().replace('\\', "");
+            for arg in command.get_arguments().filter(|arg| !arg.is_hide_set()) {
+                let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
+                let words: Vec<&str> = help.split_whitespace().take(3).collect();
+                assert!(page.contains(&words.join(" ")), "{name}: {}: {help}", arg.get_id());
+            }
+        }
+    }
+
+    #[test]
+    fn pages_are_ascii() {
+        assert!(pages().iter().all(|(_, page)| page.is_ascii()));
+        assert_eq!(plain("1, 2, \u{2026}"), "1, 2, \\[u2026]");
     }
 
     #[test]
