@@ -459,7 +459,7 @@ _kubectl__bootstorm() {
             return 0
             ;;
         kubectl__subcmd__bootstorm__subcmd__create)
-            opts="-n -s -o -q -v -h --ns-prefix --concurrency --timeout --ping-timeout --phase-timeout --abort-if-failed --via --wave --ramp --rate --order --start --end --vm-name --dry-run --save-results --results-folder --storage-driver --fail-if --halted --kubeconfig --context --cluster --user --namespace --server --certificate-authority --tls-server-name --insecure-skip-tls-verify --as --as-group --request-timeout --retry-timeout --output --no-headers --color --quiet --verbose --log-file --log-level --config --show-config --help"
+            opts="-n -s -o -q -v -h --ns-prefix --concurrency --timeout --ping-timeout --phase-timeout --abort-if-failed --via --explain --wave --ramp --rate --order --start --end --vm-name --dry-run --save-results --results-folder --storage-driver --fail-if --halted --kubeconfig --context --cluster --user --namespace --server --certificate-authority --tls-server-name --insecure-skip-tls-verify --as --as-group --request-timeout --retry-timeout --output --no-headers --color --quiet --verbose --log-file --log-level --config --show-config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -491,6 +491,10 @@ _kubectl__bootstorm() {
                     ;;
                 --via)
                     COMPREPLY=($(compgen -W "patch subresource" -- "${cur}"))
+                    return 0
+                    ;;
+                --explain)
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
                     return 0
                     ;;
                 --wave)
@@ -739,7 +743,7 @@ _kubectl__bootstorm() {
             return 0
             ;;
         kubectl__subcmd__bootstorm__subcmd__report)
-            opts="-n -s -o -q -v -h --ns-prefix --baseline --storm --from --save-results --results-folder --storage-driver --fail-if --kubeconfig --context --cluster --user --namespace --server --certificate-authority --tls-server-name --insecure-skip-tls-verify --as --as-group --request-timeout --retry-timeout --output --no-headers --color --quiet --verbose --log-file --log-level --config --show-config --help"
+            opts="-n -s -o -q -v -h --ns-prefix --baseline --storm --failures --from --save-results --results-folder --storage-driver --fail-if --kubeconfig --context --cluster --user --namespace --server --certificate-authority --tls-server-name --insecure-skip-tls-verify --as --as-group --request-timeout --retry-timeout --output --no-headers --color --quiet --verbose --log-file --log-level --config --show-config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -861,7 +865,7 @@ _kubectl__bootstorm() {
             return 0
             ;;
         kubectl__subcmd__bootstorm__subcmd__run)
-            opts="-f -y -n -s -o -q -v -h --ns-prefix --start --end --vm-name --vms-per-namespace --vm-namespace --index-width --single-node --node-name --node-selector --source --container-disk --filename --storage-class --disk-size --access-mode --volume-mode --cpu --memory --instancetype --preference --ssh-key --user-data --network --termination-grace-period --set --probe --probe-image --probers --probe-toleration --probe-pod --namespace-batch-size --skip-preflight --concurrency --timeout --ping-timeout --phase-timeout --abort-if-failed --via --wave --ramp --rate --order --repeat --rest --warm-up --fresh --run-timeout --no-storm --cleanup --yes --save-results --results-folder --storage-driver --fail-if --dry-run --sandbox --nodes --profile --seed --speed --truth --faults --kubeconfig --context --cluster --user --namespace --server --certificate-authority --tls-server-name --insecure-skip-tls-verify --as --as-group --request-timeout --retry-timeout --output --no-headers --color --quiet --verbose --log-file --log-level --config --show-config --help"
+            opts="-f -y -n -s -o -q -v -h --ns-prefix --start --end --vm-name --vms-per-namespace --vm-namespace --index-width --single-node --node-name --node-selector --source --container-disk --filename --storage-class --disk-size --access-mode --volume-mode --cpu --memory --instancetype --preference --ssh-key --user-data --network --termination-grace-period --set --probe --probe-image --probers --probe-toleration --probe-pod --namespace-batch-size --skip-preflight --concurrency --timeout --ping-timeout --phase-timeout --abort-if-failed --via --explain --wave --ramp --rate --order --repeat --rest --warm-up --fresh --run-timeout --no-storm --cleanup --yes --save-results --results-folder --storage-driver --fail-if --dry-run --sandbox --nodes --profile --seed --speed --truth --faults --kubeconfig --context --cluster --user --namespace --server --certificate-authority --tls-server-name --insecure-skip-tls-verify --as --as-group --request-timeout --retry-timeout --output --no-headers --color --quiet --verbose --log-file --log-level --config --show-config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1021,6 +1025,10 @@ _kubectl__bootstorm() {
                     ;;
                 --via)
                     COMPREPLY=($(compgen -W "patch subresource" -- "${cur}"))
+                    return 0
+                    ;;
+                --explain)
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
                     return 0
                     ;;
                 --wave)
@@ -1649,7 +1657,7 @@ _kubectl__bootstorm() {
             return 0
             ;;
         kubectl__subcmd__bootstorm__subcmd__stop)
-            opts="-n -s -o -q -v -h --ns-prefix --concurrency --timeout --ping-timeout --phase-timeout --abort-if-failed --via --wave --ramp --rate --order --start --end --vm-name --dry-run --save-results --results-folder --storage-driver --fail-if --kubeconfig --context --cluster --user --namespace --server --certificate-authority --tls-server-name --insecure-skip-tls-verify --as --as-group --request-timeout --retry-timeout --output --no-headers --color --quiet --verbose --log-file --log-level --config --show-config --help"
+            opts="-n -s -o -q -v -h --ns-prefix --concurrency --timeout --ping-timeout --phase-timeout --abort-if-failed --via --explain --wave --ramp --rate --order --start --end --vm-name --dry-run --save-results --results-folder --storage-driver --fail-if --kubeconfig --context --cluster --user --namespace --server --certificate-authority --tls-server-name --insecure-skip-tls-verify --as --as-group --request-timeout --retry-timeout --output --no-headers --color --quiet --verbose --log-file --log-level --config --show-config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1681,6 +1689,10 @@ _kubectl__bootstorm() {
                     ;;
                 --via)
                     COMPREPLY=($(compgen -W "patch subresource" -- "${cur}"))
+                    return 0
+                    ;;
+                --explain)
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
                     return 0
                     ;;
                 --wave)
@@ -1815,7 +1827,7 @@ _kubectl__bootstorm() {
             return 0
             ;;
         kubectl__subcmd__bootstorm__subcmd__storm)
-            opts="-n -s -o -q -v -h --ns-prefix --concurrency --timeout --ping-timeout --phase-timeout --abort-if-failed --via --wave --ramp --rate --order --start --end --vm-name --dry-run --save-results --results-folder --storage-driver --fail-if --repeat --rest --warm-up --fresh --find-max --goal --max --min --budget --max-storms --kubeconfig --context --cluster --user --namespace --server --certificate-authority --tls-server-name --insecure-skip-tls-verify --as --as-group --request-timeout --retry-timeout --output --no-headers --color --quiet --verbose --log-file --log-level --config --show-config --help"
+            opts="-n -s -o -q -v -h --ns-prefix --concurrency --timeout --ping-timeout --phase-timeout --abort-if-failed --via --explain --wave --ramp --rate --order --start --end --vm-name --dry-run --save-results --results-folder --storage-driver --fail-if --repeat --rest --warm-up --fresh --find-max --goal --max --min --budget --max-storms --kubeconfig --context --cluster --user --namespace --server --certificate-authority --tls-server-name --insecure-skip-tls-verify --as --as-group --request-timeout --retry-timeout --output --no-headers --color --quiet --verbose --log-file --log-level --config --show-config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1847,6 +1859,10 @@ _kubectl__bootstorm() {
                     ;;
                 --via)
                     COMPREPLY=($(compgen -W "patch subresource" -- "${cur}"))
+                    return 0
+                    ;;
+                --explain)
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
                     return 0
                     ;;
                 --wave)

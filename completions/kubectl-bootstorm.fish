@@ -76,9 +76,9 @@ complete -c kubectl-bootstorm -n "__fish_kubectl_bootstorm_using_subcommand run"
 complete -c kubectl-bootstorm -n "__fish_kubectl_bootstorm_using_subcommand run" -l start -d 'Index of the first VM' -r
 complete -c kubectl-bootstorm -n "__fish_kubectl_bootstorm_using_subcommand run" -l end -d 'Index of the last VM, inclusive' -r
 complete -c kubectl-bootstorm -n "__fish_kubectl_bootstorm_using_subcommand run" -l vm-name -d 'Name of the VM in each namespace; {i} in it stands for the index' -r
-complete -c kubectl-bootstorm -n "__fish_kubectl_bootstorm_using_subcommand run" -l vms-per-namespace -d 'VMs in each namespace; with more than one, the VMs are called NAME-1, NAME-2, …' -r
+complete -c kubectl-bootstorm -n "__fish_kubectl_bootstorm_using_subcommand run" -l vms-per-namespace -d 'VMs in each namespace; with more than one, the VMs are called NAME-1, NAME-2 and so on' -r
 complete -c kubectl-bootstorm -n "__fish_kubectl_bootstorm_using_subcommand run" -l vm-namespace -d 'Namespace that exists already, for all VMs; the run neither makes nor deletes it' -r
-complete -c kubectl-bootstorm -n "__fish_kubectl_bootstorm_using_subcommand run" -l index-width -d 'Digits of indexes in names at least: 3 makes them 001, 002, …' -r
+complete -c kubectl-bootstorm -n "__fish_kubectl_bootstorm_using_subcommand run" -l index-width -d 'Digits of indexes in names at least: 3 makes them 001, 002 and so on' -r
 complete -c kubectl-bootstorm -n "__fish_kubectl_bootstorm_using_subcommand run" -l single-node -d 'Run all VMs on one node: the one that --node-name names, or any that has room for all' -r
 complete -c kubectl-bootstorm -n "__fish_kubectl_bootstorm_using_subcommand run" -l node-name -d 'Run the VMs on this node (can be repeated)' -r
 complete -c kubectl-bootstorm -n "__fish_kubectl_bootstorm_using_subcommand run" -l node-selector -d 'Run the VMs on nodes with these labels, for example disk=ssd,zone=a' -r
@@ -114,6 +114,8 @@ complete -c kubectl-bootstorm -n "__fish_kubectl_bootstorm_using_subcommand run"
 complete -c kubectl-bootstorm -n "__fish_kubectl_bootstorm_using_subcommand run" -l abort-if-failed -d 'Stop the phase when so many VMs (5), or such a share of them (10%), have failed or timed out' -r
 complete -c kubectl-bootstorm -n "__fish_kubectl_bootstorm_using_subcommand run" -l via -d 'How power is switched' -r -f -a "patch\t'Merge patch of spec.runStrategy'
 subresource\t'The start and stop subresources, as virtctl uses them'"
+complete -c kubectl-bootstorm -n "__fish_kubectl_bootstorm_using_subcommand run" -l explain -d 'Watch launcher pods and events too, to say where the time goes and why VMs fail' -r -f -a "true\t''
+false\t''"
 complete -c kubectl-bootstorm -n "__fish_kubectl_bootstorm_using_subcommand run" -l wave -d 'In waves: 50/10s is 50 VMs every 10 s, 50/ready the next 50 when each of the last ones is up or has failed' -r
 complete -c kubectl-bootstorm -n "__fish_kubectl_bootstorm_using_subcommand run" -l ramp -d 'One after the other: 100/60s is 100 VMs evenly over 60 s; more VMs go on at that pace, fewer end earlier' -r
 complete -c kubectl-bootstorm -n "__fish_kubectl_bootstorm_using_subcommand run" -l rate -d 'One after the other, so many in a second (20/s) or minute (90/m)' -r
@@ -179,9 +181,9 @@ complete -c kubectl-bootstorm -n "__fish_kubectl_bootstorm_using_subcommand setu
 complete -c kubectl-bootstorm -n "__fish_kubectl_bootstorm_using_subcommand setup" -l start -d 'Index of the first VM' -r
 complete -c kubectl-bootstorm -n "__fish_kubectl_bootstorm_using_subcommand setup" -l end -d 'Index of the last VM, inclusive' -r
 complete -c kubectl-bootstorm -n "__fish_kubectl_bootstorm_using_subcommand setup" -l vm-name -d 'Name of the VM in each namespace; {i} in it stands for the index' -r
-complete -c kubectl-bootstorm -n "__fish_kubectl_bootstorm_using_subcommand setup" -l vms-per-namespace -d 'VMs in each namespace; with more than one, the VMs are called NAME-1, NAME-2, …' -r
+complete -c kubectl-bootstorm -n "__fish_kubectl_bootstorm_using_subcommand setup" -l vms-per-namespace -d 'VMs in each namespace; with more than one, the VMs are called NAME-1, NAME-2 and so on' -r
 complete -c kubectl-bootstorm -n "__fish_kubectl_bootstorm_using_subcommand setup" -l vm-namespace -d 'Namespace that exists already, for all VMs; the run neither makes nor deletes it' -r
-complete -c kubectl-bootstorm -n "__fish_kubectl_bootstorm_using_subcommand setup" -l index-width -d 'Digits of indexes in names at least: 3 makes them 001, 002, …' -r
+complete -c kubectl-bootstorm -n "__fish_kubectl_bootstorm_using_subcommand setup" -l index-width -d 'Digits of indexes in names at least: 3 makes them 001, 002 and so on' -r
 complete -c kubectl-bootstorm -n "__fish_kubectl_bootstorm_using_subcommand setup" -l single-node -d 'Run all VMs on one node: the one that --node-name names, or any that has room for all' -r
 complete -c kubectl-bootstorm -n "__fish_kubectl_bootstorm_using_subcommand setup" -l node-name -d 'Run the VMs on this node (can be repeated)' -r
 complete -c kubectl-bootstorm -n "__fish_kubectl_bootstorm_using_subcommand setup" -l node-selector -d 'Run the VMs on nodes with these labels, for example disk=ssd,zone=a' -r
@@ -263,6 +265,8 @@ complete -c kubectl-bootstorm -n "__fish_kubectl_bootstorm_using_subcommand crea
 complete -c kubectl-bootstorm -n "__fish_kubectl_bootstorm_using_subcommand create" -l abort-if-failed -d 'Stop the phase when so many VMs (5), or such a share of them (10%), have failed or timed out' -r
 complete -c kubectl-bootstorm -n "__fish_kubectl_bootstorm_using_subcommand create" -l via -d 'How power is switched' -r -f -a "patch\t'Merge patch of spec.runStrategy'
 subresource\t'The start and stop subresources, as virtctl uses them'"
+complete -c kubectl-bootstorm -n "__fish_kubectl_bootstorm_using_subcommand create" -l explain -d 'Watch launcher pods and events too, to say where the time goes and why VMs fail' -r -f -a "true\t''
+false\t''"
 complete -c kubectl-bootstorm -n "__fish_kubectl_bootstorm_using_subcommand create" -l wave -d 'In waves: 50/10s is 50 VMs every 10 s, 50/ready the next 50 when each of the last ones is up or has failed' -r
 complete -c kubectl-bootstorm -n "__fish_kubectl_bootstorm_using_subcommand create" -l ramp -d 'One after the other: 100/60s is 100 VMs evenly over 60 s; more VMs go on at that pace, fewer end earlier' -r
 complete -c kubectl-bootstorm -n "__fish_kubectl_bootstorm_using_subcommand create" -l rate -d 'One after the other, so many in a second (20/s) or minute (90/m)' -r
@@ -320,6 +324,8 @@ complete -c kubectl-bootstorm -n "__fish_kubectl_bootstorm_using_subcommand stop
 complete -c kubectl-bootstorm -n "__fish_kubectl_bootstorm_using_subcommand stop" -l abort-if-failed -d 'Stop the phase when so many VMs (5), or such a share of them (10%), have failed or timed out' -r
 complete -c kubectl-bootstorm -n "__fish_kubectl_bootstorm_using_subcommand stop" -l via -d 'How power is switched' -r -f -a "patch\t'Merge patch of spec.runStrategy'
 subresource\t'The start and stop subresources, as virtctl uses them'"
+complete -c kubectl-bootstorm -n "__fish_kubectl_bootstorm_using_subcommand stop" -l explain -d 'Watch launcher pods and events too, to say where the time goes and why VMs fail' -r -f -a "true\t''
+false\t''"
 complete -c kubectl-bootstorm -n "__fish_kubectl_bootstorm_using_subcommand stop" -l wave -d 'In waves: 50/10s is 50 VMs every 10 s, 50/ready the next 50 when each of the last ones is up or has failed' -r
 complete -c kubectl-bootstorm -n "__fish_kubectl_bootstorm_using_subcommand stop" -l ramp -d 'One after the other: 100/60s is 100 VMs evenly over 60 s; more VMs go on at that pace, fewer end earlier' -r
 complete -c kubectl-bootstorm -n "__fish_kubectl_bootstorm_using_subcommand stop" -l rate -d 'One after the other, so many in a second (20/s) or minute (90/m)' -r
@@ -376,6 +382,8 @@ complete -c kubectl-bootstorm -n "__fish_kubectl_bootstorm_using_subcommand stor
 complete -c kubectl-bootstorm -n "__fish_kubectl_bootstorm_using_subcommand storm" -l abort-if-failed -d 'Stop the phase when so many VMs (5), or such a share of them (10%), have failed or timed out' -r
 complete -c kubectl-bootstorm -n "__fish_kubectl_bootstorm_using_subcommand storm" -l via -d 'How power is switched' -r -f -a "patch\t'Merge patch of spec.runStrategy'
 subresource\t'The start and stop subresources, as virtctl uses them'"
+complete -c kubectl-bootstorm -n "__fish_kubectl_bootstorm_using_subcommand storm" -l explain -d 'Watch launcher pods and events too, to say where the time goes and why VMs fail' -r -f -a "true\t''
+false\t''"
 complete -c kubectl-bootstorm -n "__fish_kubectl_bootstorm_using_subcommand storm" -l wave -d 'In waves: 50/10s is 50 VMs every 10 s, 50/ready the next 50 when each of the last ones is up or has failed' -r
 complete -c kubectl-bootstorm -n "__fish_kubectl_bootstorm_using_subcommand storm" -l ramp -d 'One after the other: 100/60s is 100 VMs evenly over 60 s; more VMs go on at that pace, fewer end earlier' -r
 complete -c kubectl-bootstorm -n "__fish_kubectl_bootstorm_using_subcommand storm" -l rate -d 'One after the other, so many in a second (20/s) or minute (90/m)' -r
@@ -470,6 +478,7 @@ never\t'Never'"
 complete -c kubectl-bootstorm -n "__fish_kubectl_bootstorm_using_subcommand report" -l log-file -d 'Append logs to this file' -r -F
 complete -c kubectl-bootstorm -n "__fish_kubectl_bootstorm_using_subcommand report" -l log-level -d 'Log level: error, warn, info, debug or trace' -r
 complete -c kubectl-bootstorm -n "__fish_kubectl_bootstorm_using_subcommand report" -l config -d 'File with defaults for flags; default is bootstorm/config.yaml in the folder for configuration' -r -F
+complete -c kubectl-bootstorm -n "__fish_kubectl_bootstorm_using_subcommand report" -l failures -d 'Show only what went wrong: VMs by cause, each with an example in its own words and commands that look further'
 complete -c kubectl-bootstorm -n "__fish_kubectl_bootstorm_using_subcommand report" -l save-results -d 'Save results as JSON and CSV files, and the whole run as run.json'
 complete -c kubectl-bootstorm -n "__fish_kubectl_bootstorm_using_subcommand report" -l insecure-skip-tls-verify -d 'Do not check the certificate of the API server; insecure'
 complete -c kubectl-bootstorm -n "__fish_kubectl_bootstorm_using_subcommand report" -l no-headers -d 'Leave out the headers of tables'
@@ -509,7 +518,7 @@ complete -c kubectl-bootstorm -n "__fish_kubectl_bootstorm_using_subcommand comp
 complete -c kubectl-bootstorm -n "__fish_kubectl_bootstorm_using_subcommand compare" -l log-level -d 'Log level: error, warn, info, debug or trace' -r
 complete -c kubectl-bootstorm -n "__fish_kubectl_bootstorm_using_subcommand compare" -l config -d 'File with defaults for flags; default is bootstorm/config.yaml in the folder for configuration' -r -F
 complete -c kubectl-bootstorm -n "__fish_kubectl_bootstorm_using_subcommand compare" -l fail-if-worse -d 'Exit with code 4 if any run is worse than the first'
-complete -c kubectl-bootstorm -n "__fish_kubectl_bootstorm_using_subcommand compare" -l force -d 'Compare runs with different numbers of VMs too'
+complete -c kubectl-bootstorm -n "__fish_kubectl_bootstorm_using_subcommand compare" -l force -d 'Compare runs with different numbers of VMs, or with times that are not valid, too'
 complete -c kubectl-bootstorm -n "__fish_kubectl_bootstorm_using_subcommand compare" -l insecure-skip-tls-verify -d 'Do not check the certificate of the API server; insecure'
 complete -c kubectl-bootstorm -n "__fish_kubectl_bootstorm_using_subcommand compare" -l no-headers -d 'Leave out the headers of tables'
 complete -c kubectl-bootstorm -n "__fish_kubectl_bootstorm_using_subcommand compare" -s q -l quiet -d 'Say nothing but the result'

@@ -63,13 +63,14 @@ impl Cluster {
 
     async fn exchange(&self, doing: &str, request: Request<Vec<u8>>) -> Result<Answer, Trouble> {
         let exchange = async {
+            let sent = wall_now().as_microsecond();
             let response = self
                 .client()
                 .send(request.map(Body::from))
                 .await
                 .map_err(|error| Trouble::from_client(doing, &error))?;
             let (head, body) = response.into_parts();
-            self.learn_server_time(head.headers.get(DATE), wall_now().as_microsecond());
+            self.learn_server_time(head.headers.get(DATE), sent, wall_now().as_microsecond());
             let body = Limited::new(body, MOST_BYTES)
                 .collect()
                 .await

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::call::{built, on, path, post_params};
+use super::claims::Disk;
 use super::metadata::{Condition, Metadata};
 use super::pace::{Meaning, Timed};
 use super::watch::Watched;
@@ -34,6 +35,39 @@ pub struct Machine {
 struct Spec {
     run_strategy: Option<String>,
     running: Option<bool>,
+    template: Template,
+}
+
+/// `spec.template`, as far as disks are in it
+#[derive(Debug, Clone, Deserialize, Default)]
+#[serde(default)]
+struct Template {
+    spec: TemplateSpec,
+}
+
+#[derive(Debug, Clone, Deserialize, Default)]
+#[serde(default)]
+struct TemplateSpec {
+    volumes: Vec<Volume>,
+}
+
+#[derive(Debug, Clone, Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct Volume {
+    data_volume: Option<Named>,
+    persistent_volume_claim: Option<Claimed>,
+}
+
+#[derive(Debug, Clone, Deserialize, Default)]
+#[serde(default)]
+struct Named {
+    name: String,
+}
+
+#[derive(Debug, Clone, Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct Claimed {
+    claim_name: String,
 }
 
 #[derive(Debug, Clone, Deserialize, Default)]
@@ -142,23 +176,43 @@ impl Machine {
         self.metadata.labels.get(names::RUN_ID).map(String::as_str)
     }
 
+    /// Its disks, as it names them.
+    pub fn disks(&self) -> Vec<Disk> {
+        let disk = |volume: &Volume| match (&volume.data_volume, &volume.persistent_volume_claim) {
+            (Some(volume), _) => Some(Disk::DataVolume(volume.name.clone())),
+            (_, Some(claim)) => Some(Disk::Claim(claim.claim_name.clone())),
+            _ => None,
+        };
+        self.spec.template.spec.volumes.iter().filter_map(disk).collect()
+    }
+
+    /// Its conditions that tell of trouble, one line each.
+    pub fn complaints(&self) -> impl Iterator<Item = String> {
+        let telling = self.status.conditions.iter().filter(|condition| is_telling(condition));
+        telling.map(|condition| match condition.reason.as_str() {
+            "" => condition.message.clone(),
+            reason => format!("{reason}: {}", condition.message),
+        })
+    }
+
     /// What keeps it from running, as far as its status says, in one line.
     pub fn complaint(&self) -> String {
         let status = self.status.printable.as_deref().unwrap_or("no status yet");
-        let telling = |condition: &&Condition| {
-            !condition.message.is_empty()
-                && match condition.r#type.as_str() {
-                    "Failure" => condition.status == "True",
-                    "PodScheduled" | "Synchronized" | "DataVolumesReady" => condition.status == "False",
-                    _ => false,
-                }
-        };
-        match self.status.conditions.iter().find(telling) {
-            Some(condition) if condition.reason.is_empty() => format!("{status}: {}", condition.message),
-            Some(condition) => format!("{status}: {}: {}", condition.reason, condition.message),
+        match self.complaints().next() {
+            Some(complaint) => format!("{status}: {complaint}"),
             None => status.to_owned(),
         }
     }
+}
+
+/// Whether a condition tells of trouble.
+fn is_telling(condition: &Condition) -> bool {
+    !condition.message.is_empty()
+        && match condition.r#type.as_str() {
+            "Failure" => condition.status == "True",
+            "PodScheduled" | "Synchronized" | "DataVolumesReady" => condition.status == "False",
+            _ => false,
+        }
 }
 
 /// The collection of VMs, in one namespace or in all.

@@ -83,6 +83,9 @@ pub struct Condition {
     pub reason: String,
     /// A sentence.
     pub message: String,
+    /// Since when it has this status.
+    #[serde(rename = "lastTransitionTime")]
+    pub since: Option<Timestamp>,
 }
 
 impl Condition {

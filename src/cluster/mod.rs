@@ -7,17 +7,23 @@ pub mod access;
 pub mod adopted;
 pub mod call;
 pub mod changes;
+pub mod claims;
 pub mod connect;
 mod credentials;
+mod echo;
 pub mod exec;
 pub mod facts;
 pub mod guard;
+pub mod insight;
+pub mod launchers;
 pub mod lease;
+mod list;
 pub mod machines;
 pub mod metadata;
 pub mod names;
 pub mod namespaces;
 pub mod nodes;
+pub mod notices;
 pub mod pace;
 pub mod probers;
 mod process;
@@ -31,21 +37,25 @@ pub mod volumes;
 pub mod watch;
 
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use kube::Client;
 
 use crate::observe::clock::wall_now;
+use crate::observe::{Delays, Offset};
 pub use connect::Connection;
 use pulse::Pulse;
 pub use trouble::{Kind, Trouble};
 
 use crate::plan::secrets::redact;
+use crate::record::ClockDifference;
 
 /// The most characters of a server's message that are kept.
 const MOST_TOLD: usize = 1_000;
+/// What a `Date` header leaves out at most, in microseconds.
+const WHOLE_SECOND: i64 = 1_000_000;
 
 /// A connection to one cluster
 #[derive(Clone)]
@@ -69,6 +79,10 @@ struct Shared {
     renewal: tokio::sync::Mutex<Option<Instant>>,
     /// Best estimate of how far the server's clock is ahead of ours, in microseconds; `i64::MIN` when unknown.
     server_ahead: AtomicI64,
+    /// The same from the other side; `i64::MAX` when unknown.
+    server_ahead_at_most: AtomicI64,
+    /// How late the watch is.
+    echo: Mutex<echo::Echo>,
     /// Requests that had to be sent again, outside of the timed ones.
     retries: AtomicU32,
     /// Whether the server has answered any request with success.
@@ -89,6 +103,8 @@ impl Cluster {
             connection,
             renewal: tokio::sync::Mutex::new(None),
             server_ahead: AtomicI64::new(i64::MIN),
+            server_ahead_at_most: AtomicI64::new(i64::MAX),
+            echo: Mutex::default(),
             retries: AtomicU32::new(0),
             proved: AtomicBool::new(false),
             let_in: AtomicBool::new(false),
@@ -154,11 +170,35 @@ impl Cluster {
         wall_now() + jiff::SignedDuration::from_micros(self.server_ahead())
     }
 
-    fn learn_server_time(&self, date: Option<&http::HeaderValue>, now_micros: i64) {
+    /// Between which bounds the server's clock is ahead of ours; `None` while unknown.
+    pub fn clock_difference(&self) -> Option<ClockDifference> {
+        let least = self.shared.server_ahead.load(Ordering::Relaxed);
+        let most = self.shared.server_ahead_at_most.load(Ordering::Relaxed);
+        let known = least != i64::MIN && most != i64::MAX;
+        known.then_some(ClockDifference { least: Offset(least), most: Offset(most) })
+    }
+
+    /// Learns from a `Date` header of an answer to a request that was sent and answered at these times, in microseconds.
+    fn learn_server_time(&self, date: Option<&http::HeaderValue>, sent: i64, answered: i64) {
         let Some(date) = date.and_then(|value| value.to_str().ok()) else { return };
         let Ok(time) = jiff::fmt::rfc2822::parse(date) else { return };
-        let ahead = time.timestamp().as_microsecond() - now_micros;
-        self.shared.server_ahead.fetch_max(ahead, Ordering::Relaxed);
+        let cut = time.timestamp().as_microsecond();
+        self.shared.server_ahead.fetch_max(cut - answered, Ordering::Relaxed);
+        self.shared.server_ahead_at_most.fetch_min(cut + WHOLE_SECOND - sent, Ordering::Relaxed);
+    }
+
+    fn echo(&self) -> MutexGuard<'_, echo::Echo> {
+        self.shared.echo.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How late changes came in on the watch, at least.
+    pub fn watch_delays(&self) -> Delays {
+        self.echo().delays().clone()
+    }
+
+    /// Begins to measure that anew.
+    pub fn forget_watch_delays(&self) {
+        *self.echo() = echo::Echo::default();
     }
 
     fn count_retry(&self) {

@@ -6,7 +6,7 @@ use http::Request;
 
 use super::call::wait;
 use super::guard::Guard;
-use super::{Cluster, Kind, Trouble};
+use super::{Cluster, Kind, Trouble, echo};
 use crate::observe::clock::monotonic_now;
 use crate::plan::{Setting, Target};
 
@@ -98,7 +98,15 @@ impl Cluster {
             let outcome =
                 tokio::time::timeout_at(deadline.into(), call).await.unwrap_or_else(|_| Err(late()));
             let now = monotonic_now();
-            let Err(trouble) = outcome else { return (effort, Ok(now)) };
+            let trouble = match outcome {
+                Ok(answer) => {
+                    if let Some(version) = echo::version(&answer) {
+                        self.echo().wrote(version, now);
+                    }
+                    return (effort, Ok(now));
+                }
+                Err(trouble) => trouble,
+            };
             if self.was_done_before(timed, &trouble, answer_lost).await {
                 return (effort, Ok(now));
             }

@@ -51,14 +51,14 @@ impl Scope {
 
     /// The collections of a kind of `kubevirt.io`.
     pub fn collections(&self, plural: &str) -> Vec<String> {
-        self.places().into_iter().map(|place| path("kubevirt.io/v1", place, plural)).collect()
+        self.collections_of("kubevirt.io/v1", plural)
     }
 
-    /// The namespaces; `None` stands for all of them.
-    pub fn places(&self) -> Vec<Option<&str>> {
+    /// The collections of a kind.
+    pub fn collections_of(&self, version: &str, plural: &str) -> Vec<String> {
         match self {
-            Self::All => vec![None],
-            Self::Namespaces(names) => names.iter().map(|name| Some(name.as_str())).collect(),
+            Self::All => vec![path(version, None, plural)],
+            Self::Namespaces(names) => names.iter().map(|name| path(version, Some(name), plural)).collect(),
         }
     }
 }

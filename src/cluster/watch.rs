@@ -3,13 +3,14 @@
 use std::time::{Duration, Instant};
 
 use futures::StreamExt;
-use kube::api::{ListParams, WatchParams};
+use kube::api::WatchParams;
 use kube::core::WatchEvent;
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
 
 use super::call::{built, on, wait};
+use super::list::{EXPIRED, version_of};
+pub use super::list::{each_page, list_all};
 use super::pulse::Pulse;
 use super::{Cluster, Kind, Trouble};
 use crate::observe::clock::monotonic_now;
@@ -29,15 +30,26 @@ const WORTH_A_WORD: Duration = Duration::from_secs(10);
 /// The pause before a watch is opened again does not grow beyond that of this attempt, about a second: one stream more
 /// is no load, and every second without it is a gap.
 const LONGEST_PAUSE: u32 = 3;
-/// How often a list is begun again because the server has forgotten what it was about.
-const EXPIRED: u32 = 5;
-/// Objects per page of a list.
-const PAGE: u32 = 500;
+/// The kinds whose versions are counted together with those of `VirtualMachines` for sure.
+const COUNTED_WITH_MACHINES: &str = "/apis/kubevirt.io/";
 
 /// An object as far as a watch needs to know it
 pub trait Watched: DeserializeOwned + Clone + Send + 'static {
     /// `metadata.resourceVersion`.
     fn resource_version(&self) -> &str;
+}
+
+/// What is watched
+#[derive(Debug, Clone, Default)]
+pub struct View {
+    /// The collection.
+    pub path: String,
+    /// Selects by labels; everything when empty.
+    pub labels: String,
+    /// Selects by fields; everything when empty.
+    pub fields: String,
+    /// What existed before is not listed: the first delivery is empty.
+    pub only_new: bool,
 }
 
 /// What a watch delivers
@@ -92,6 +104,11 @@ impl<T: Watched> Watch<T> {
         path: String,
         selector: String,
     ) -> Result<Self, Trouble> {
+        Self::on(cluster, doing, View { path, labels: selector, ..View::default() }).await
+    }
+
+    /// The same on any view.
+    pub async fn on(cluster: &Cluster, doing: &str, view: View) -> Result<Self, Trouble> {
         let (sender, heard) = mpsc::unbounded_channel();
         let pulse = cluster.pulse();
         let mut follower = Follower {
@@ -99,8 +116,7 @@ impl<T: Watched> Watch<T> {
             pulse,
             cluster: cluster.clone(),
             doing: doing.to_owned(),
-            path,
-            selector,
+            view,
             sender,
         };
         let (items, version, opened) = follower.begin().await?;
@@ -123,8 +139,7 @@ impl<T: Watched> Watch<T> {
 struct Follower<T> {
     cluster: Cluster,
     doing: String,
-    path: String,
-    selector: String,
+    view: View,
     sender: mpsc::UnboundedSender<Heard<T>>,
     pulse: Pulse,
     /// Stalls of this process that are told already.
@@ -150,7 +165,10 @@ impl<T: Watched> Follower<T> {
     }
 
     async fn list(&self) -> Result<(Vec<T>, String), Trouble> {
-        list_all(&self.cluster, &self.doing, &self.path, &self.selector).await
+        if self.view.only_new {
+            return Ok((Vec::new(), version_of(&self.cluster, &self.doing, &self.view.path).await?));
+        }
+        list_all(&self.cluster, &self.doing, &self.view.path, &self.view.labels).await
     }
 
     /// Lists and connects, with patience; lists again when what it listed is too old by then.
@@ -168,8 +186,11 @@ impl<T: Watched> Follower<T> {
     }
 
     async fn connect(&self, version: &str) -> Result<Events<T>, Trouble> {
-        let params = WatchParams::default().labels(&self.selector).timeout(WATCH_SECONDS);
-        let request = built(&self.doing, on(&self.path).watch(&params, version))?;
+        let mut params = WatchParams::default().labels(&self.view.labels).timeout(WATCH_SECONDS);
+        if !self.view.fields.is_empty() {
+            params = params.fields(&self.view.fields);
+        }
+        let request = built(&self.doing, on(&self.view.path).watch(&params, version))?;
         let generation = self.cluster.generation();
         match self.connect_once(request.clone()).await {
             Err(trouble)
@@ -255,6 +276,16 @@ impl<T: Watched> Follower<T> {
         Some(monotonic_now() + CATCHING_UP)
     }
 
+    /// Notes how late a change is that did not wait in a gap.
+    fn compare(&self, object: &T, now: Instant, late: bool) {
+        if late || !self.view.path.starts_with(COUNTED_WITH_MACHINES) {
+            return;
+        }
+        if let Ok(version) = object.resource_version().parse() {
+            self.cluster.echo().heard(version, now);
+        }
+    }
+
     async fn read(
         &mut self,
         mut events: Events<T>,
@@ -280,10 +311,12 @@ impl<T: Watched> Follower<T> {
             let late = catching_up_until.is_some_and(|until| now < until);
             match event {
                 Ok(WatchEvent::Added(object) | WatchEvent::Modified(object)) => {
+                    self.compare(&object, now, late);
                     object.resource_version().clone_into(version);
                     self.tell(Told::Changed(object), late);
                 }
                 Ok(WatchEvent::Deleted(object)) => {
+                    self.compare(&object, now, late);
                     object.resource_version().clone_into(version);
                     self.tell(Told::Removed(object), late);
                 }
@@ -301,62 +334,5 @@ impl<T: Watched> Follower<T> {
             }
             *last_heard = now;
         }
-    }
-}
-
-/// A page of a list, decoded only as far as needed.
-#[derive(Deserialize)]
-#[serde(bound = "T: DeserializeOwned")]
-struct Page<T> {
-    metadata: PageMeta,
-    #[serde(default)]
-    items: Vec<T>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase", default)]
-struct PageMeta {
-    resource_version: String,
-    #[serde(rename = "continue")]
-    next: String,
-}
-
-/// Lists a collection page by page; gives the objects and the version to watch from.
-pub async fn list_all<T: DeserializeOwned>(
-    cluster: &Cluster,
-    doing: &str,
-    path: &str,
-    selector: &str,
-) -> Result<(Vec<T>, String), Trouble> {
-    let mut attempt = 1;
-    loop {
-        let mut items = Vec::new();
-        let params = ListParams::default().labels(selector);
-        match each_page(cluster, doing, path, params, |page| items.extend(page)).await {
-            Ok(version) => return Ok((items, version)),
-            // The next page of a list that took too long.
-            Err(trouble) if trouble.kind == Kind::Expired && attempt < EXPIRED => attempt += 1,
-            Err(trouble) => return Err(trouble),
-        }
-    }
-}
-
-/// Lists a collection page by page without keeping it; gives the version to watch from.
-pub async fn each_page<T: DeserializeOwned>(
-    cluster: &Cluster,
-    doing: &str,
-    path: &str,
-    params: ListParams,
-    mut take: impl FnMut(Vec<T>),
-) -> Result<String, Trouble> {
-    let mut params = params.limit(PAGE);
-    loop {
-        let request = built(doing, on(path).list(&params))?;
-        let page: Page<T> = cluster.ask(doing, &request).await?;
-        take(page.items);
-        if page.metadata.next.is_empty() {
-            return Ok(page.metadata.resource_version);
-        }
-        params = params.continue_token(&page.metadata.next);
     }
 }

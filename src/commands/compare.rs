@@ -14,7 +14,7 @@ use crate::failure::Failure;
 use crate::record::{PhaseKind, PhaseName, RunRecord};
 use crate::report::compare::{CompareReport, Subject, refusal};
 use crate::report::thresholds::Expected;
-use crate::report::{Layout, Paint, ThresholdBlock, Unwritable};
+use crate::report::{Graded, Layout, Paint, ThresholdBlock, Unwritable};
 
 /// Compare runs: what differs between them, and by how much their times moved
 ///
@@ -43,7 +43,7 @@ pub struct CompareArgs {
     /// Exit with code 4 if any run is worse than the first
     #[arg(long)]
     pub fail_if_worse: bool,
-    /// Compare runs with different numbers of VMs too
+    /// Compare runs with different numbers of VMs, or with times that are not valid, too
     #[arg(long)]
     pub force: bool,
     #[command(flatten)]
@@ -69,9 +69,13 @@ pub async fn command(context: &Context, args: &CompareArgs) -> Result<Exit, Fail
     for run in &args.runs {
         records.push(load(context, args, run).await?);
     }
-    let subjects: Vec<Subject<'_>> =
-        args.runs.iter().zip(&records).map(|(label, record)| Subject { label, record }).collect();
-    let several = records[0].phases.iter().filter(|phase| phase.name.kind == PhaseKind::Storm).count() > 1;
+    let subjects: Vec<Subject<'_>> = args
+        .runs
+        .iter()
+        .zip(&records)
+        .map(|(label, (record, validity))| Subject { label, record, validity })
+        .collect();
+    let several = records[0].0.phases.iter().filter(|phase| phase.name.kind == PhaseKind::Storm).count() > 1;
     if subjects.len() == 1 && !several {
         return Err(Failure::usage(format!("{} is one run with less than two storms", args.runs[0]))
             .hint("name two runs, or repeat its storm: kubectl bootstorm stop, then storm"));
@@ -110,13 +114,13 @@ fn last(record: &RunRecord) -> Option<PhaseName> {
 }
 
 /// Loads a run from where its name leads: what exists as a file is a file.
-async fn load(context: &Context, args: &CompareArgs, run: &str) -> Result<RunRecord, Failure> {
+async fn load(context: &Context, args: &CompareArgs, run: &str) -> Result<(RunRecord, Vec<Graded>), Failure> {
     let path = Path::new(run);
     let is_file = path.exists() || path.extension().is_some_and(|extension| extension == "json");
     if is_file {
         let document = results::read(path)?;
         args.fail_if.check_spread(&document)?;
-        return Ok(document.run().into_owned());
+        return Ok((document.run().into_owned(), document.graded()));
     }
     let mut connection = Connection::from(&context.connection);
     let prefix = match run.split_once('/') {
@@ -128,7 +132,9 @@ async fn load(context: &Context, args: &CompareArgs, run: &str) -> Result<RunRec
         None => run,
     };
     let session: Session = context.connect_with(&connection).await?;
-    Ok(session.load(prefix).await?.0)
+    let (record, _) = session.load(prefix).await?;
+    let graded = Graded::of_run(&record);
+    Ok((record, graded))
 }
 
 fn is_for_people(context: &Context) -> bool {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::{ArgAction, Args, ValueEnum};
 
 use super::values;
 use crate::record::{FailureLimit, PhaseSettings, Via};
@@ -48,6 +48,10 @@ pub struct PaceArgs {
     /// How power is switched
     #[arg(long, value_name = "HOW", value_enum, default_value_t, hide_short_help = true)]
     pub via: ViaArg,
+    /// Watch launcher pods and events too, to say where the time goes and why VMs fail
+    #[arg(long, value_name = "true|false", default_value_t = true, action = ArgAction::Set, num_args = 0..=1, require_equals = true,
+        default_missing_value = "true", hide_short_help = true)]
+    pub explain: bool,
 }
 
 /// The dry-run flag
@@ -73,6 +77,7 @@ impl PaceArgs {
             phase_timeout_seconds: self.phase_timeout.map(|limit| limit.as_secs().max(1)),
             halted: false,
             abort_if_failed: self.abort_if_failed,
+            explain: self.explain,
             ..PhaseSettings::default()
         }
     }

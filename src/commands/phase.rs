@@ -148,7 +148,7 @@ async fn locked(
         interrupt: session.interrupt.clone(),
         events: &|event| progress.hear(event),
     };
-    let outcome = timed::run(work, record, store).await;
+    let outcome = Box::pin(timed::run(work, record, store)).await;
     progress.finish();
     let again = role.again.clone().unwrap_or_else(|| kind.word().to_owned());
     let again = format!("go on: kubectl bootstorm {again} --ns-prefix {prefix}");

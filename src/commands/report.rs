@@ -30,6 +30,9 @@ Examples:
   # Every VM with every milestone
   kubectl bootstorm report --ns-prefix friday -o wide
 
+  # What went wrong, why, and where to look
+  kubectl bootstorm report --failures
+
   # For programs
   kubectl bootstorm report -o json | jq .comparison.verdict
 
@@ -47,6 +50,11 @@ pub struct ReportArgs {
     /// Storm to be judged; default is the last one
     #[arg(long, value_name = "PHASE")]
     pub storm: Option<PhaseName>,
+    /// Show only what went wrong: VMs by cause, each with an example in its own words and commands that look further
+    ///
+    /// A page for people; other formats hold the same besides everything else.
+    #[arg(long)]
+    pub failures: bool,
     /// Show saved results instead: run.json, a report as JSON or YAML, or a folder of results; - is standard input
     ///
     /// Also reads the result files of virtbench. A file may have 512 MiB.
@@ -78,7 +86,7 @@ fn saved(context: &Context, args: &ReportArgs, from: &Path) -> Result<Exit, Fail
         judge(args, &document.run())?
     };
     let report = report.into_owned().with_thresholds(thresholds);
-    show::report(context, &report)?;
+    show::report_or_failures(context, &report, args.failures)?;
     if args.save.save_results {
         let Document::Run(record) = &document else {
             return Err(Failure::usage("--save-results needs the whole run, which only a run.json holds"));
@@ -116,7 +124,8 @@ pub async fn command(context: &Context, args: &ReportArgs) -> Result<Exit, Failu
         ));
     }
     let thresholds = judge(args, &record)?;
-    show::report(&session, &Report::of(&record, &selection).with_thresholds(thresholds.clone()))?;
+    let report = Report::of(&record, &selection).with_thresholds(thresholds.clone());
+    show::report_or_failures(&session, &report, args.failures)?;
     args.save.save(session.console, &record)?;
     Ok(args.fail_if.exit(&session, &thresholds, record.last_phase().map_or(Exit::Good, exit_of)))
 }

@@ -65,6 +65,19 @@ pub(super) fn report(screen: impl Into<Screen>, report: &Report) -> Result<(), F
     write(screen.into(), report, true)
 }
 
+/// Shows a report; of one for people only what went wrong, where that is wanted.
+pub(super) fn report_or_failures(
+    screen: impl Into<Screen>,
+    report: &Report,
+    failures: bool,
+) -> Result<(), Failure> {
+    let screen = screen.into();
+    if failures && matches!(screen.output, Output::Table | Output::Wide) {
+        return screen.console.data(&report.failures_table(&layout(screen, true)));
+    }
+    write(screen, report, true)
+}
+
 fn write(screen: Screen, report: &Report, title: bool) -> Result<(), Failure> {
     let layout = layout(screen, title);
     let text = match screen.output {

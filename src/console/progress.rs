@@ -9,9 +9,13 @@ use super::Console;
 use crate::observe::clock::monotonic_now;
 use crate::observe::{Milestone, Outcome};
 use crate::phases::Event;
+use crate::report::printable::line as printable;
+use crate::stats::Awaited;
 
 /// Failed VMs named one by one before the rest is only counted.
 const NAMED_FAILURES: u32 = 10;
+/// Off the terminal, this long after the last line it is said what VMs wait for.
+const SILENCE: Duration = Duration::from_secs(10);
 
 /// A consumer of events that draws
 pub struct Progress {
@@ -33,6 +37,10 @@ struct State {
     reached: usize,
     failed: u32,
     tenth: usize,
+    /// What most VMs wait for.
+    waiting: String,
+    /// When that was said last, off the terminal.
+    said: Instant,
     began: Instant,
 }
 
@@ -52,6 +60,8 @@ impl Progress {
             reached: 0,
             failed: 0,
             tenth: 0,
+            waiting: String::new(),
+            said: monotonic_now(),
             began: monotonic_now(),
         };
         Self { console, state: Mutex::new(state) }
@@ -94,6 +104,8 @@ impl Progress {
             Event::Ended { outcome: Outcome::Reached, .. } => state.reached += 1,
             Event::Ended { target, reason, .. } => {
                 state.failed += 1;
+                // Who waits is told anew in a moment.
+                state.waiting.clear();
                 if state.failed <= NAMED_FAILURES {
                     let reason = reason.as_deref().unwrap_or("no reason known");
                     self.line(&state, &format!("{target}: {reason}"));
@@ -101,6 +113,10 @@ impl Progress {
             }
             Event::LeftOut { target, reason } => {
                 self.line(&state, &format!("{target} is left out: {reason}"));
+            }
+            Event::Waiting { vms, of, awaited, cause } => {
+                state.waiting = waiting(*vms, *of, *awaited, cause.as_deref());
+                self.stuck(&mut state);
             }
             Event::Blind(gap) => {
                 self.line(&state, &format!("the watch was interrupted for {gap}; what it missed is marked"));
@@ -150,14 +166,43 @@ impl Progress {
         let tenth = through * 10 / state.total;
         if tenth > state.tenth {
             state.tenth = tenth;
-            let failed = if state.failed > 0 { format!(", {} failed", state.failed) } else { String::new() };
-            let seconds = state.began.elapsed().as_secs_f64();
-            self.console.say(&format!(
-                "{}: {}/{} {}{failed}, {seconds:.1}s",
-                state.title, state.reached, state.total, state.noun
-            ));
+            self.standing(state);
         }
     }
+
+    /// Off the terminal: what VMs wait for, when nothing else was said for a while.
+    fn stuck(&self, state: &mut State) {
+        if state.bar.is_none() && state.total > 0 && state.said.elapsed() > SILENCE {
+            self.standing(state);
+        }
+    }
+
+    /// Where the phase stands, in a line.
+    fn standing(&self, state: &mut State) {
+        state.said = monotonic_now();
+        let failed = if state.failed > 0 { format!(", {} failed", state.failed) } else { String::new() };
+        let seconds = state.began.elapsed().as_secs_f64();
+        let is_through = state.reached + state.failed as usize >= state.total;
+        let waiting = if state.waiting.is_empty() || is_through {
+            String::new()
+        } else {
+            format!("; {}", state.waiting)
+        };
+        self.console.say(&format!(
+            "{}: {}/{} {}{failed}, {seconds:.1}s{waiting}",
+            state.title, state.reached, state.total, state.noun
+        ));
+    }
+}
+
+/// `37 wait for a node: Insufficient memory`
+fn waiting(vms: usize, of: usize, awaited: Awaited, cause: Option<&str>) -> String {
+    let who = if vms == of { vms.to_string() } else { format!("{vms} of {of}") };
+    let wait = if vms == 1 && of == 1 { "waits" } else { "wait" };
+    // That a scheduler failed is what waiting for a node means.
+    let cause = cause.map(|cause| cause.trim_start_matches("FailedScheduling: "));
+    let cause = cause.map_or_else(String::new, |cause| format!(": {}", printable(cause)));
+    format!("{who} {wait} for {}{cause}", awaited.words())
 }
 
 impl State {
@@ -168,12 +213,14 @@ impl State {
         (self.total, self.reached) = (total, done);
         (self.sent, self.accepted, self.instances, self.running) = (0, 0, 0, 0);
         (self.failed, self.tenth) = (0, 0);
+        self.waiting.clear();
+        self.said = monotonic_now();
         self.goal = None;
         self.began = monotonic_now();
         if console.is_interactive() {
             let bar =
                 ProgressBar::with_draw_target(Some(total as u64), ProgressDrawTarget::stderr_with_hz(10));
-            let template = "{prefix:.bold} {bar:16.cyan/dim} {elapsed:.dim} {wide_msg}";
+            let template = "{prefix:.bold} {bar:10.cyan/dim} {elapsed:.dim} {wide_msg}";
             if let Ok(style) = ProgressStyle::with_template(template) {
                 bar.set_style(style.progress_chars("━╸─"));
             }
@@ -189,7 +236,12 @@ impl State {
         let mut message = format!("{}/{} {}", self.reached, self.total, self.noun);
         if let Some(goal) = self.goal {
             // What matters most comes first: a narrow terminal cuts the end off.
-            message.push_str(&format!(" · failed {}", self.failed));
+            if self.failed > 0 || self.waiting.is_empty() {
+                message.push_str(&format!(" · failed {}", self.failed));
+            }
+            if !self.waiting.is_empty() {
+                message.push_str(&format!(" · {}", self.waiting));
+            }
             if goal == Milestone::Reachable {
                 message.push_str(&format!(" · running {}", self.running));
             }
@@ -205,5 +257,19 @@ impl State {
         if let Some(bar) = self.bar.take() {
             bar.finish_and_clear();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_waits_for_what_is_one_harmless_line() {
+        let node = waiting(37, 37, Awaited::Node, Some("FailedScheduling: Insufficient memory"));
+        assert_eq!(node, "37 wait for a node: Insufficient memory");
+        assert_eq!(waiting(1, 1, Awaited::Guest, None), "1 waits for the guest to be started");
+        let image = waiting(3, 9, Awaited::Image, Some("ImagePullBackOff: a\u{1b}[2J\nb"));
+        assert_eq!(image, "3 of 9 wait for an image: ImagePullBackOff: a\\u{1b}[2J\\nb");
     }
 }

@@ -79,7 +79,7 @@ pub struct Receipt {
 
 impl Receipt {
     /// Where a server's timestamp lies on the phase's axis.
-    fn stamped(self, stamp: Timestamp) -> Offset {
+    pub(super) fn stamped(self, stamp: Timestamp) -> Offset {
         Offset(stamp.as_microsecond() - self.server_zero.as_microsecond())
     }
 }
@@ -207,6 +207,8 @@ fn forget_instance(timeline: &mut Timeline) {
     timeline.instance_uid = None;
     timeline.node = None;
     timeline.address = None;
+    timeline.launcher = None;
+    timeline.pulled_for = Offset::ZERO;
     timeline.restarts += 1;
 }
 

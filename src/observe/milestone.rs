@@ -18,9 +18,19 @@ pub enum Milestone {
     Volume,
     /// The `VirtualMachineInstance` object exists.
     Instance,
-    /// The launcher pod exists (VMI phase `Scheduling`).
+    /// The launcher pod exists: it was seen itself, or the VMI is in phase `Scheduling`.
     Pod,
-    /// The launcher pod runs on its node (VMI phase `Scheduled`) and virt-handler takes over.
+    /// The launcher pod has a node.
+    Placed,
+    /// The volumes of the launcher pod are attached to its node; passed only where some have to be.
+    Attached,
+    /// Its volumes are mounted and its network is there (pod condition `PodReadyToStartContainers`).
+    Prepared,
+    /// Its init containers are done, the images of container disks pulled (pod condition `Initialized`).
+    Initialized,
+    /// Its main container runs and all others are ready, which is what virt-controller waits for.
+    Started,
+    /// The VMI is in phase `Scheduled`: virt-controller has seen the pod run, virt-handler takes over.
     Scheduled,
     /// The domain runs (VMI phase `Running`). The guide's "Time to Running".
     Running,
@@ -40,12 +50,17 @@ pub enum Milestone {
 
 impl Milestone {
     /// Every milestone, in order.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 18] = [
         Self::Requested,
         Self::Accepted,
         Self::Volume,
         Self::Instance,
         Self::Pod,
+        Self::Placed,
+        Self::Attached,
+        Self::Prepared,
+        Self::Initialized,
+        Self::Started,
         Self::Scheduled,
         Self::Running,
         Self::Ready,
@@ -64,6 +79,11 @@ impl Milestone {
             Self::Volume => "volume",
             Self::Instance => "instance",
             Self::Pod => "pod",
+            Self::Placed => "placed",
+            Self::Attached => "attached",
+            Self::Prepared => "prepared",
+            Self::Initialized => "initialized",
+            Self::Started => "started",
             Self::Scheduled => "scheduled",
             Self::Running => "running",
             Self::Ready => "ready",

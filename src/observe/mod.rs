@@ -4,13 +4,21 @@
 //! [`crate::stats`].
 
 pub mod clock;
+pub mod delays;
+pub mod findings;
 pub mod fold;
+pub mod launcher;
 pub mod milestone;
+pub mod notice;
 pub mod timeline;
 pub mod volume;
 
 pub use clock::{Clock, Offset};
+pub use delays::Delays;
+pub use findings::Findings;
 pub use fold::{Change, Fold, Instance, InstancePhase, Passed, Receipt};
+pub use launcher::{Launcher, LauncherFold, LauncherState};
 pub use milestone::Milestone;
+pub use notice::{Notice, NoticeKind, Warning};
 pub use timeline::{Moment, Outcome, Source, Timeline};
 pub use volume::{Volume, VolumeFold, VolumeKind};

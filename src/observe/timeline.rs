@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Milestone, Offset, VolumeKind};
+use super::{Findings, LauncherState, Milestone, Offset, VolumeKind, Warning};
 
 /// How the time of a milestone came to be known
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -77,6 +77,18 @@ pub struct Timeline {
     /// Node on which the VMI runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node: Option<String>,
+    /// Its launcher pod, as long as the VM is on its way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub launcher: Option<LauncherState>,
+    /// What it said of itself when its time was up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub findings: Option<Findings>,
+    /// How long its launcher pod waited for images, by the kubelet's own clock, in microseconds.
+    #[serde(default, skip_serializing_if = "is_zero_offset")]
+    pub pulled_for: Offset,
+    /// What Kubernetes warned about on its way: events of type `Warning`, like ones together.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<Warning>,
     /// First IP address that the VMI reported.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,

@@ -1,6 +1,8 @@
 //! Where a phase stands: its timelines, who is still on the way, and whose time is up.
 
+mod insight;
 mod limits;
+mod waiting;
 mod waves;
 
 use std::cmp::Reverse;
@@ -10,14 +12,18 @@ use std::time::{Duration, Instant};
 
 use super::event::{Event, Listener};
 use super::launch::Launched;
+use super::questions::Answered;
 use jiff::Timestamp;
 
 use crate::cluster::changes::{News, Received};
 use crate::cluster::volumes::{VolumeNews, VolumesHeard};
-use crate::observe::{Change, Clock, Fold, Milestone, Moment, Offset, Outcome, Receipt, Source, VolumeFold};
+use crate::observe::{
+    Change, Clock, Fold, LauncherFold, Milestone, Moment, Offset, Outcome, Receipt, Source, VolumeFold,
+};
 use crate::plan::Target;
 use crate::probe::Probe;
 use crate::record::{Gap, PhaseRecord};
+use crate::stats::Diagnosis;
 use limits::Limit;
 use waves::Waves;
 
@@ -62,6 +68,8 @@ pub(super) struct Board<'a> {
     dues: Vec<Due>,
     /// What is known about disks; `None` unless they are followed.
     volumes: Option<VolumeFold>,
+    /// What is known about launcher pods; `None` unless they are followed.
+    launchers: Option<LauncherFold>,
     /// Something changed since the last save.
     pub(super) dirty: bool,
 }
@@ -105,6 +113,7 @@ impl<'a> Board<'a> {
             probed,
             dues,
             volumes: None,
+            launchers: None,
             dirty: true,
         }
     }
@@ -207,6 +216,7 @@ impl<'a> Board<'a> {
             Change::Absent { target, .. } => target,
         };
         if let Some(position) = self.fold.position(target) {
+            self.join_launchers(position);
             self.plan_probing(position);
         }
     }
@@ -323,11 +333,13 @@ impl<'a> Board<'a> {
     }
 
     /// Adds what was found out about a VM that did not reach the goal.
-    pub(super) fn diagnose(&mut self, target: u32, finding: &str) {
+    pub(super) fn diagnose(&mut self, answered: Answered) {
+        let Answered { target, complaint, findings } = answered;
         let timeline = self.timeline(target);
+        timeline.findings = findings;
         timeline.reason = Some(match timeline.reason.take() {
-            Some(reason) => format!("{reason}: {finding}"),
-            None => finding.to_owned(),
+            Some(reason) => format!("{reason}: {complaint}"),
+            None => complaint,
         });
         self.dirty = true;
     }
@@ -349,10 +361,18 @@ impl<'a> Board<'a> {
         let timeline = self.timeline(target);
         timeline.outcome = outcome;
         timeline.reason.clone_from(&reason);
+        if outcome == Outcome::Reached {
+            timeline.launcher = None;
+        }
         self.pending -= 1;
         self.waves.over(target);
         self.failed += usize::from(matches!(outcome, Outcome::Failed | Outcome::TimedOut));
         self.dirty = true;
+        let cause = Diagnosis::of_failed(&self.phase.timelines[target as usize], self.phase.goal);
+        let reason = match (reason, cause.and_then(|found| found.cause)) {
+            (Some(reason), Some(cause)) if !reason.contains(&cause) => Some(format!("{reason}: {cause}")),
+            (reason, _) => reason,
+        };
         (self.events)(&Event::Ended { target: self.targets[target as usize].clone(), outcome, reason });
     }
 }

@@ -3,6 +3,7 @@
 use crate::observe::{Milestone, Offset, Outcome};
 use crate::plan::Target;
 use crate::record::PhaseName;
+use crate::stats::Awaited;
 
 /// One thing that happened just now
 #[derive(Debug, Clone, PartialEq)]
@@ -55,6 +56,17 @@ pub enum Event {
         outcome: Outcome,
         /// Why, where it did not reach the goal.
         reason: Option<String>,
+    },
+    /// What most VMs that are on their way wait for at this moment.
+    Waiting {
+        /// How many they are.
+        vms: usize,
+        /// Of so many that wait.
+        of: usize,
+        /// For what.
+        awaited: Awaited,
+        /// Why that does not come, where it was seen.
+        cause: Option<String>,
     },
     /// The watch was blind for this long.
     Blind(Offset),

@@ -6,6 +6,7 @@ use tokio::time::{Interval, MissedTickBehavior, interval, sleep_until};
 
 use super::board::{Board, Due};
 use super::event::{Event, Listener};
+use super::health::Checkup;
 use super::launch::Launching;
 use super::probing::{Probed, Probing};
 use super::questions::Questions;
@@ -13,6 +14,7 @@ use super::saving::Saver;
 use super::{Interrupt, timed::Cut};
 use crate::cluster::changes::Changes;
 use crate::cluster::guard::Guard;
+use crate::cluster::insight::{Insight, InsightHeard};
 use crate::cluster::volumes::{Volumes, VolumesHeard};
 use crate::cluster::{Cluster, Kind};
 use crate::observe::Milestone;
@@ -22,6 +24,8 @@ use crate::record::RunRecord;
 
 /// How often observations are saved while they arrive.
 const SAVE_EVERY: Duration = Duration::from_secs(5);
+/// How often it is said what most VMs wait for.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How long to wait, when all reached the goal, for the milestones that come right after it.
 const TRAILING: Duration = Duration::from_secs(3);
 /// How long to wait for requests in flight when the user interrupts.
@@ -35,9 +39,12 @@ pub(super) struct Following<'a> {
     pub(super) changes: &'a mut Changes,
     /// `None` unless disks are followed.
     pub(super) volumes: Option<Volumes>,
+    /// `None` unless launcher pods and events are followed.
+    pub(super) insight: Option<Insight>,
     /// Ends with the following: whoever lost the lock must not send another request.
     pub(super) launching: Launching,
     pub(super) probing: &'a mut Option<Probing>,
+    pub(super) checkup: &'a Checkup,
     pub(super) saver: &'a mut Saver,
     pub(super) interrupt: Interrupt,
     pub(super) guard: Guard,
@@ -47,7 +54,8 @@ pub(super) struct Following<'a> {
 /// Follows until every VM is through, or the user interrupts, or the lock is lost.
 pub(super) async fn follow(mut following: Following<'_>, board: &mut Board<'_>) -> Option<Cut> {
     let mut questions = Questions::new(following.cluster);
-    let mut tick = saving_tick();
+    let mut tick = ticking(SAVE_EVERY);
+    let mut look = ticking(LOOK_EVERY);
     let mut cut = None;
     let mut give_up_at: Option<Instant> = None;
     let phase_limit = board.phase.settings.phase_timeout_seconds.map(Duration::from_secs);
@@ -84,6 +92,9 @@ pub(super) async fn follow(mut following: Following<'_>, board: &mut Board<'_>) 
             Some(heard) = next_volumes(&mut following.volumes) => {
                 board.hear_volumes(heard, following.cluster.server_now());
             }
+            Some(heard) = next_insight(&mut following.insight) => {
+                board.hear_insight(heard, following.cluster.server_now());
+            }
             Some(launched) = following.launching.next() => {
                 board.launched(launched);
                 if board.take_wave_sent() {
@@ -96,7 +107,7 @@ pub(super) async fn follow(mut following: Following<'_>, board: &mut Board<'_>) 
                 Probed::Blind(gap) => (following.events)(&Event::ProbeBlind(gap.to.since(gap.from))),
                 Probed::Warning(text) => (following.events)(&Event::Warning(text)),
             },
-            (target, finding) = questions.next() => board.diagnose(target, &finding),
+            answered = questions.next() => board.diagnose(answered),
             outcome = following.saver.ended() => match outcome {
                 Err(trouble) if trouble.kind == Kind::Conflict => return Some(Cut::RecordChanged),
                 Err(trouble) => {
@@ -107,10 +118,12 @@ pub(super) async fn follow(mut following: Following<'_>, board: &mut Board<'_>) 
             },
             _ = tick.tick() => {
                 board.phase.watched_until = Some(board.clock.now());
+                board.phase.health = Some(following.checkup.so_far());
                 if board.dirty && following.saver.begin(following.record, &board.phase) {
                     board.dirty = false;
                 }
             }
+            _ = look.tick() => board.tell_what_most_wait_for(),
             () = sleep_until(until.into()) => {
                 let now = monotonic_now();
                 if give_up_at.is_some_and(|at| at <= now) {
@@ -123,16 +136,16 @@ pub(super) async fn follow(mut following: Following<'_>, board: &mut Board<'_>) 
                     give_up_at.get_or_insert(now + LAST_ANSWERS);
                 }
                 for target in board.expire(now) {
-                    questions.ask(target, following.targets[target as usize].clone());
+                    questions.ask(target, following.targets[target as usize].clone(), board.clock.now());
                 }
             }
         }
     }
 }
 
-/// Ticks when it is time to save.
-fn saving_tick() -> Interval {
-    let mut tick = interval(SAVE_EVERY);
+/// Ticks every so often, from so long after now on.
+fn ticking(every: Duration) -> Interval {
+    let mut tick = interval(every);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     tick.reset();
     tick
@@ -142,6 +155,14 @@ fn saving_tick() -> Interval {
 async fn next_volumes(volumes: &mut Option<Volumes>) -> Option<VolumesHeard> {
     match volumes {
         Some(volumes) => volumes.next().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The next news of launcher pods and events; never when they are not followed.
+async fn next_insight(insight: &mut Option<Insight>) -> Option<InsightHeard> {
+    match insight {
+        Some(insight) => insight.next().await,
         None => std::future::pending().await,
     }
 }

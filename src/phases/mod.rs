@@ -10,6 +10,8 @@ mod board;
 pub mod cleanup;
 pub mod event;
 mod follow;
+mod health;
+mod insight;
 mod launch;
 mod lineup;
 pub mod preflight;

@@ -8,10 +8,11 @@ use serde_json::Value;
 use super::board::Board;
 use super::event::{Event, Listener};
 use super::follow::{Following, follow};
+use super::health::Checkup;
 use super::launch::{Launch, Scheduled};
 use super::probing::Probing;
 use super::saving::{Saver, put_phase};
-use super::{Interrupt, adopted, lineup, probers, provisioning, resume};
+use super::{Interrupt, adopted, insight, lineup, probers, provisioning, resume};
 use crate::cluster::changes::{Changes, News};
 use crate::cluster::lease::Held;
 use crate::cluster::machines::Machine;
@@ -20,7 +21,7 @@ use crate::cluster::pace::Timed;
 use crate::cluster::scope::Scope;
 use crate::cluster::store::RunStore;
 use crate::cluster::{Cluster, Kind, Trouble, machines};
-use crate::observe::{Change, Clock, Fold, Milestone, Receipt, Timeline, VolumeFold};
+use crate::observe::{Change, Clock, Fold, LauncherFold, Milestone, Receipt, Timeline, VolumeFold};
 use crate::plan::manifest::HALTED;
 use crate::plan::shape::Due;
 use crate::plan::{Target, Template};
@@ -70,6 +71,7 @@ pub async fn run(work: Work<'_>, record: &mut RunRecord, store: RunStore) -> Res
     let name = work.step.name();
     let (mut phase, clock) = begin(&work, record, targets.len() as u32);
     let volumes = provisioning::open(&work, &mut phase, record).await?;
+    let checkup = Checkup::begin(work.cluster, phase.health.take()).await;
     let probes = match name.kind {
         PhaseKind::Stop => Vec::new(),
         _ if phase.settings.halted => Vec::new(),
@@ -78,6 +80,7 @@ pub async fn run(work: Work<'_>, record: &mut RunRecord, store: RunStore) -> Res
     if !probes.is_empty() {
         phase.goal = Milestone::Reachable;
     }
+    let insight = insight::open(&work, &mut phase, record).await;
     let mut changes = watch(work.cluster, record).await?;
     let mut first = first_list(&mut changes).await;
     let mut machines = match work.step {
@@ -117,6 +120,9 @@ pub async fn run(work: Work<'_>, record: &mut RunRecord, store: RunStore) -> Res
     if let Some((_, expected)) = &volumes {
         board.follow_volumes(VolumeFold::new(&targets, *expected));
     }
+    if insight.is_some() {
+        board.follow_launchers(LauncherFold::new(&targets, !record.plan.is_adopted()));
+    }
     let asked: Vec<u32> = requests.iter().map(|scheduled| scheduled.target).collect();
     board.expect_answers(&asked);
     let patience = Duration::from_secs(work.settings.timeout_seconds);
@@ -135,8 +141,10 @@ pub async fn run(work: Work<'_>, record: &mut RunRecord, store: RunStore) -> Res
         targets: &targets,
         changes: &mut changes,
         volumes: volumes.map(|(volumes, _)| volumes),
+        insight,
         launching,
         probing: &mut probing,
+        checkup: &checkup,
         saver: &mut saver,
         interrupt: work.interrupt,
         guard,
@@ -148,6 +156,7 @@ pub async fn run(work: Work<'_>, record: &mut RunRecord, store: RunStore) -> Res
     phase.probing = probing.as_ref().map(Probing::health);
     phase.ended = Some(clock.now());
     phase.watched_until = phase.ended;
+    phase.health = Some(checkup.end(cut.is_none()).await);
     put_phase(record, phase);
     phase_saved(&mut saver, record, cut).await?;
     (work.events)(&Event::PhaseEnded(name));

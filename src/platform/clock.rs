@@ -18,3 +18,14 @@ pub fn continuous() -> Option<Duration> {
 pub fn continuous() -> Option<Duration> {
     None
 }
+
+/// The processor time that this process has taken so far; `None` where the system does not tell.
+pub fn processor_time() -> Option<Duration> {
+    #[cfg(unix)]
+    {
+        let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+        Some(Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or_default()))
+    }
+    #[cfg(not(unix))]
+    None
+}

@@ -4,7 +4,7 @@ mod clock;
 mod files;
 pub mod signals;
 
-pub use clock::continuous;
+pub use clock::{continuous, processor_time};
 pub use files::{SHIM_EXTENSION, make_executable, only_for_owner};
 
 /// Whether this is Windows, where scripts look different.

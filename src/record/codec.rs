@@ -372,6 +372,27 @@ mod tests {
     }
 
     #[test]
+    fn a_phase_from_before_launcher_pods_were_followed_is_read() {
+        let old = r#"{"name":"storm-1","state":"done","began":"2026-01-01T00:00:00Z","goal":"running",
+            "settings":{"concurrency":200,"timeout_seconds":600,"via":"patch"},
+            "timelines":[{"target":0,"moments":{"requested":{"at":1,"source":"seen"},"pod":{"at":5,"source":"seen"}},
+                "attempts":1,"outcome":"reached"}]}"#;
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(old.as_bytes()).unwrap();
+        let index = PartIndex { phase: "storm-1".parse().unwrap(), chunks: Vec::new() };
+        let phase = decode_phase(&index, &[encoder.finish().unwrap()]).unwrap();
+        assert!(phase.insight.is_none() && !phase.settings.explain);
+        assert!(phase.timelines[0].warnings.is_empty() && phase.timelines[0].has(Milestone::Pod));
+        for format in [1, 2, FORMAT] {
+            let template = TemplateSource::ContainerDisk { image: "i".into() };
+            let plan = Plan::resolve("p", 1, 2, "vm", template).unwrap();
+            let mut record = RunRecord::new("id".into(), "2026-01-01T00:00:00Z".parse().unwrap(), plan);
+            record.format = format;
+            assert_eq!(decode_head(&encode_plan(&record), "[]").unwrap().0.format, format);
+        }
+    }
+
+    #[test]
     fn newer_formats_are_refused_even_when_nothing_else_is_understood() {
         let error = decode_head(r#"{"format": 99, "plan": 7}"#, "[]").unwrap_err();
         assert_eq!(error, CodecError::Newer { found: 99 });

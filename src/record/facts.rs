@@ -15,6 +15,9 @@ pub struct ClusterFacts {
     pub kubernetes: Option<String>,
     /// `KubeVirt` version that the `KubeVirt` object reports.
     pub kubevirt: Option<String>,
+    /// Generation of the `KubeVirt` object: changes with its settings.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kubevirt_generation: Option<i64>,
     /// CDI version that the `CDI` object reports.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cdi: Option<String>,

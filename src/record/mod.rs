@@ -5,6 +5,7 @@
 mod bounded;
 pub mod codec;
 pub mod facts;
+pub mod health;
 pub mod lifecycle;
 pub mod limit;
 pub mod phase;
@@ -15,10 +16,11 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use bounded::at_most;
 pub use facts::{ClusterFacts, NodeKind, RateLimit, StorageClassFacts};
+pub use health::{ClockDifference, ClusterMark, Health};
 pub use limit::FailureLimit;
 pub use phase::{
-    Gap, NOT_IN_STORM, PhaseKind, PhaseName, PhaseRecord, PhaseSettings, PhaseState, ProbeHealth,
-    SetupRecord, Via, WatchHealth,
+    Gap, InsightHealth, NOT_IN_STORM, PhaseKind, PhaseName, PhaseRecord, PhaseSettings, PhaseState,
+    ProbeHealth, SetupRecord, Via, WatchHealth,
 };
 
 pub use series::{Series, SeriesKind};
@@ -26,14 +28,15 @@ pub use series::{Series, SeriesKind};
 use crate::observe::{Milestone, Outcome};
 use crate::plan::Plan;
 
-/// Version of the stored format. Programs refuse records with a newer version than their own.
+/// Version of the stored format: 3 since plans may say where VMs are, and phases may hold what was seen of launcher pods.
+/// Programs refuse records with a newer version than their own.
 ///
-/// Each record has the lowest version whose readers understand its plan.
+/// Each record has the lowest version whose readers understand it.
 pub const FORMAT: u32 = 3;
 /// The version of records with adopted VMs.
-const ADOPTED: u32 = 2;
-/// The version of records of VMs that the run makes itself, each in a namespace of its own, on any node.
-const PLAIN: u32 = 1;
+const WITH_ADOPTED: u32 = 2;
+/// The version of records without adopted VMs, which the oldest programs understand.
+const WITHOUT_ADOPTED: u32 = 1;
 
 /// The most phases that a stored run may have.
 pub(crate) const MOST_PHASES: usize = 256;
@@ -72,8 +75,8 @@ impl RunRecord {
         Self {
             format: match () {
                 () if !plan.layout.is_default() || !plan.pinning.is_default() => FORMAT,
-                () if plan.is_adopted() => ADOPTED,
-                () => PLAIN,
+                () if plan.is_adopted() => WITH_ADOPTED,
+                () => WITHOUT_ADOPTED,
             },
             run_id,
             created,

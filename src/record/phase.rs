@@ -6,7 +6,7 @@ use std::str::FromStr;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::FailureLimit;
+use super::{FailureLimit, Health};
 use crate::observe::{Milestone, Offset, Outcome, Timeline};
 use crate::plan::{MOST_TARGETS, Order, Shape};
 
@@ -162,6 +162,9 @@ pub struct PhaseSettings {
     /// It warms caches up, and does not count among the repetitions.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub warm_up: bool,
+    /// Launcher pods and events are watched too, so that it can be said where the time goes.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub explain: bool,
 }
 
 impl Default for PhaseSettings {
@@ -178,6 +181,7 @@ impl Default for PhaseSettings {
             order: Order::Name,
             size: None,
             warm_up: false,
+            explain: false,
         }
     }
 }
@@ -224,6 +228,19 @@ pub struct WatchHealth {
     pub restarts: u32,
     /// Times without a connected watch.
     #[serde(default)]
+    pub gaps: Vec<Gap>,
+}
+
+/// How the stages between the milestones of a start were watched
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InsightHealth {
+    /// Streams beside the one on instances.
+    pub streams: usize,
+    /// What was not watched, and why, in one sentence each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<String>,
+    /// Times in which a stream was broken.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gaps: Vec<Gap>,
 }
 
@@ -278,6 +295,12 @@ pub struct PhaseRecord {
     /// How exactly the probes could see; absent when nothing was probed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub probing: Option<ProbeHealth>,
+    /// How far its times can be trusted; absent in records from before that was measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health: Option<Health>,
+    /// How launcher pods and events were watched; absent when they were not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub insight: Option<InsightHealth>,
     /// The VMs that take part in the order in which they are asked, as indexes of timelines; by index when empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub queue: Vec<u32>,
@@ -301,6 +324,8 @@ impl PhaseRecord {
             settings,
             watch: WatchHealth::default(),
             probing: None,
+            health: None,
+            insight: None,
             queue: Vec::new(),
             timelines: (0..targets).map(Timeline::new).collect(),
         }

@@ -3,6 +3,7 @@
 use crate::record::{PhaseKind, PhaseName, PhaseRecord, RunRecord};
 
 use super::phase::{PhaseBlock, Shown};
+use super::validity::ValidityBlock;
 use super::view::{PlanBlock, Report, Run, SCHEMA_VERSION, SetupBlock};
 use super::{Capacity, Compared, Placed, Repetitions, Selection};
 
@@ -13,14 +14,12 @@ pub(super) fn report(record: &RunRecord, selection: &Selection) -> Report {
     let baseline = selection.baseline(record);
     let storm = selection.storm(record).filter(|storm| selection.only.is_none_or(|only| only == storm.name));
     let full = shown_in_full(record, selection);
-    let phases: Vec<PhaseBlock> = record
-        .phases
-        .iter()
-        .map(|phase| {
-            let shown = if full.contains(&phase.name) { Shown::Full } else { Shown::Brief };
-            PhaseBlock::of(phase, &targets, plan.probe.deciding(), shown)
-        })
-        .collect();
+    let phases = record.phases.iter().map(|phase| {
+        let shown = if full.contains(&phase.name) { Shown::Full } else { Shown::Brief };
+        let block = PhaseBlock::of(phase, &targets, plan.probe.deciding(), shown);
+        PhaseBlock { validity: Some(ValidityBlock::of(record, phase)), ..block }
+    });
+    let phases: Vec<PhaseBlock> = phases.collect();
     Report {
         schema_version: SCHEMA_VERSION,
         run: Run {

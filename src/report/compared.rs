@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::phase;
+use super::nodes::NodeBlock;
 use crate::observe::{Milestone, Outcome, Timeline};
 use crate::probe::Probe;
 use crate::record::{PhaseKind, PhaseName, PhaseRecord, PhaseState};
@@ -82,7 +82,7 @@ fn symptoms(
         .participants()
         .filter(|timeline| matches!(timeline.outcome, Outcome::Failed | Outcome::TimedOut));
     let reasons = reason::group(rows.map(|timeline| timeline.reason.as_deref())).into_iter();
-    let nodes = phase::nodes(storm).into_iter();
+    let nodes = NodeBlock::all(storm).into_iter();
     let attempts =
         |of: fn(&Timeline) -> u32| storm.timelines.iter().map(|timeline| u64::from(of(timeline))).sum();
     Symptoms {

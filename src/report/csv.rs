@@ -12,7 +12,7 @@ use super::{Report, Unwritable};
 use crate::observe::{Milestone, Source};
 
 /// Columns before those of the milestones.
-const FACTS: [&str; 13] = [
+const FACTS: [&str; 15] = [
     "run",
     "phase",
     "phase_began",
@@ -26,6 +26,8 @@ const FACTS: [&str; 13] = [
     "attempts",
     "throttled",
     "requested_at_seconds",
+    "validity",
+    "cause",
 ];
 
 impl Report {
@@ -77,6 +79,8 @@ fn cells(run: &str, phase: &PhaseBlock, row: &Row, probes: &[String]) -> Vec<Str
         row.attempts.to_string(),
         row.throttled.to_string(),
         row.requested_at.map_or_else(String::new, seconds),
+        phase.validity.as_ref().map_or_else(String::new, |block| block.grade.to_string()),
+        text(row.cause.as_deref().unwrap_or_default()),
     ];
     for milestone in milestones() {
         cells.extend(match row.milestones.get(&milestone) {
@@ -172,7 +176,7 @@ mod tests {
         let (headers, rows) = read(&csv(&fixtures::fresh()));
         assert_eq!(
             (headers.len(), rows.len()),
-            (13 + 2 * 12 + 2 * fixtures::fresh().plan.probe.probes.len(), 0)
+            (15 + 2 * (Milestone::ALL.len() - 1) + 2 * fixtures::fresh().plan.probe.probes.len(), 0)
         );
         let report = Report::of(&fixtures::fresh(), &Selection::default());
         assert_eq!(report.csv(false).unwrap(), "");

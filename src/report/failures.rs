@@ -6,7 +6,7 @@ use super::row::Row;
 use crate::observe::{Milestone, Outcome};
 use crate::plan::Target;
 use crate::record::PhaseRecord;
-use crate::stats::{self, Outliers, reason};
+use crate::stats::{self, Diagnosis, Outliers, reason};
 
 /// VMs that did not reach the goal for the same reason
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,6 +72,9 @@ pub struct OutlierBlock {
     /// How many times the median that is.
     #[serde(serialize_with = "stats::micros")]
     pub times_median: f64,
+    /// The last thing that Kubernetes warned about on its way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<String>,
 }
 
 impl OutliersBlock {
@@ -87,6 +90,7 @@ impl OutliersBlock {
                 node: timeline.node.clone(),
                 seconds: outlier.seconds,
                 times_median: outlier.times_median,
+                cause: Diagnosis::of_late(timeline),
             })
         });
         Self { milestone: Some(phase.goal), limit: outliers.limit, vms: vms.collect() }

@@ -1,10 +1,10 @@
 //! Records to test with: deterministic, shaped like the guide's runs.
 
-use crate::observe::{Milestone, Offset, Outcome, Timeline, VolumeKind};
+use crate::observe::{Findings, LauncherState, Milestone, Offset, Outcome, Timeline, VolumeKind, Warning};
 use crate::plan::{Plan, TemplateSource};
 use crate::record::{
-    ClusterFacts, Gap, NOT_IN_STORM, NodeKind, PhaseKind, PhaseName, PhaseRecord, PhaseSettings, PhaseState,
-    RateLimit, RunRecord, SeriesKind, SetupRecord, StorageClassFacts,
+    ClockDifference, ClusterFacts, ClusterMark, Gap, Health, NOT_IN_STORM, NodeKind, PhaseKind, PhaseName,
+    PhaseRecord, PhaseSettings, PhaseState, RateLimit, RunRecord, SeriesKind, SetupRecord, StorageClassFacts,
 };
 
 /// How long the VMs of a phase take, in seconds.
@@ -28,6 +28,7 @@ pub(crate) fn guide() -> RunRecord {
     record.facts = ClusterFacts {
         kubernetes: Some("v1.34.1".into()),
         kubevirt: Some("v1.6.2".into()),
+        kubevirt_generation: Some(3),
         nodes: Some(4),
         schedulable_nodes: Some(3),
         tool: Some("0.1.0".into()),
@@ -319,5 +320,65 @@ pub(crate) fn continued() -> RunRecord {
     storm.watch.gaps = vec![Gap { from: Offset::from_seconds(1.0), to: Offset::from_seconds(13.3) }];
     storm.timelines[0].moments.remove(&Milestone::Requested);
     storm.timelines[0].untimed = true;
+    record
+}
+
+/// The guide's cluster, on which twelve VMs were measured by a program that kept up.
+pub(crate) fn measured() -> RunRecord {
+    let mut record = small();
+    record.facts = guide().facts;
+    let mark = ClusterMark::from(&record.facts);
+    for phase in &mut record.phases {
+        let mut health = Health {
+            processor: Some(Offset(900_000)),
+            measured: phase.ended.unwrap(),
+            processors: 8,
+            retries: 1,
+            clock: Some(ClockDifference { least: Offset(80_000), most: Offset(120_000) }),
+            before: Some(mark.clone()),
+            after: Some(mark.clone()),
+            ..Health::default()
+        };
+        (0..100).for_each(|n| health.timer.add(Offset(100 + 10 * n)));
+        (0..24).for_each(|n| health.watch.add(Offset(300 * n)));
+        phase.health = Some(health);
+    }
+    record
+}
+
+/// Twelve VMs of which three found no node in the storm, and one got no image.
+pub(crate) fn diagnosed() -> RunRecord {
+    let mut record = measured();
+    let storm = &mut record.phases[2];
+    let lack = "0/3 nodes are available: 3 Insufficient memory. preemption: none.";
+    for index in [1, 4, 7] {
+        end(storm, index, Outcome::TimedOut, &format!("not running after 600s: ErrorUnschedulable: {lack}"));
+        let timeline = &mut storm.timelines[index];
+        let pod = format!("virt-launcher-rhel-9-vm-{}", ["x7k2p", "b9dfz", "q4w5t"][index / 3]);
+        timeline.warn(Warning {
+            kind: "Pod".into(),
+            name: pod.clone(),
+            reason: "FailedScheduling".into(),
+            message: lack.into(),
+            count: 9,
+            first: Offset::from_seconds(1.0),
+            last: Offset::from_seconds(300.0),
+        });
+        timeline.launcher = Some(LauncherState { pod, state: format!("Unschedulable: {lack}") });
+        timeline.findings = Some(Findings {
+            at: Offset::from_seconds(600.0),
+            status: "ErrorUnschedulable".into(),
+            conditions: vec![format!("Unschedulable: {lack}")],
+            volumes: vec!["DataVolume root: ImportInProgress 30%".into()],
+        });
+    }
+    end(storm, 9, Outcome::TimedOut, "not running after 600s: Starting");
+    let timeline = &mut storm.timelines[9];
+    let at = timeline.at(Milestone::Pod).unwrap();
+    timeline.see(Milestone::Placed, at);
+    timeline.launcher = Some(LauncherState {
+        pod: "virt-launcher-rhel-9-vm-k8s2z".into(),
+        state: "ImagePullBackOff: Back-off pulling image \"quay.io/a/b:1\"".into(),
+    });
     record
 }

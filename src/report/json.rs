@@ -35,6 +35,8 @@ mod tests {
             fixtures::stamped(),
             fixtures::probed(),
             fixtures::provisioned(),
+            fixtures::measured(),
+            fixtures::diagnosed(),
             fixtures::unstarted(),
             fixtures::fresh(),
             fixtures::interrupted(1),

@@ -7,9 +7,11 @@
 
 use std::fmt::Write as _;
 
+use super::nodes::NodeBlock;
 use super::phase::PhaseBlock;
 use super::row::Row;
 use super::table::thresholds::value;
+use super::validity::ValidityBlock;
 use super::{Report, printable};
 use crate::observe::Outcome;
 
@@ -92,7 +94,12 @@ fn properties(text: &mut String, report: &Report, phase: &PhaseBlock) {
         ("kubevirt", cluster.kubevirt_version.clone().unwrap_or(unknown)),
         ("unknown_times", phase.summary(phase.goal).unknown.to_string()),
     ];
-    for (name, value) in properties {
+    let block = phase.validity.as_ref();
+    let grade = block.map(|block| ("validity", block.grade.to_string()));
+    let doubts = block.into_iter().flat_map(ValidityBlock::doubts);
+    let doubts = doubts.map(|doubt| ("validity_doubt", format!("{}: {}", doubt.rule.word(), doubt.measured)));
+    let slow = phase.nodes.iter().filter_map(NodeBlock::verdict).map(|verdict| ("slow_node", verdict));
+    for (name, value) in properties.into_iter().chain(grade).chain(doubts).chain(slow) {
         let _ = writeln!(text, "      <property name=\"{name}\" value=\"{}\"/>", escaped(&value));
     }
     text.push_str("    </properties>\n");
@@ -104,6 +111,10 @@ fn case(text: &mut String, class: &str, phase: &PhaseBlock, row: &Row) {
     let name = escaped(&format!("{}/{}", row.namespace, row.name));
     let _ = write!(text, "    <testcase name=\"{name}\" classname=\"{class}\" time=\"{time:.3}\"");
     let reason = row.reason.as_deref().unwrap_or("no reason is known");
+    let reason = match &row.cause {
+        Some(cause) => &format!("{cause} ({reason})"),
+        None => reason,
+    };
     let element = match row.outcome {
         Outcome::Reached => None,
         Outcome::TimedOut => Some(fault("failure", row.outcome, reason)),

@@ -11,10 +11,13 @@ use crate::probe::Probe;
 use crate::record::{self, PhaseKind, PhaseName, PhaseRecord, PhaseSettings, PhaseState};
 use crate::stats::{self, Curve, Level, Quantile, Sample, Stage, Summary};
 
+use super::diagnosis::DiagnosisBlock;
 use super::failures::{FailureBlock, OutliersBlock};
 use super::natural;
+use super::nodes::{BalanceBlock, NodeBlock};
 use super::probing::ProbingBlock;
 use super::row::Row;
+use super::validity::ValidityBlock;
 use super::volumes::VolumesBlock;
 use super::waves::{self, WaveBlock};
 
@@ -58,6 +61,9 @@ pub struct PhaseBlock {
     /// How exactly the probes could see; absent when nothing was probed from a pod.
     #[serde(default)]
     pub probing: Option<ProbingBlock>,
+    /// How far its times can be trusted; absent where nothing is known about that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validity: Option<ValidityBlock>,
     /// Statistics per milestone, over the VMs that took part.
     pub statistics: BTreeMap<Milestone, Summary>,
     /// When shares of the VMs were back.
@@ -69,12 +75,18 @@ pub struct PhaseBlock {
     pub volumes: Option<VolumesBlock>,
     /// The same per node.
     pub nodes: Vec<NodeBlock>,
+    /// How evenly the VMs lie on them; absent where none has a node.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub balance: Option<BalanceBlock>,
     /// The waves in which they were asked; empty without waves.
     #[serde(default)]
     pub waves: Vec<WaveBlock>,
     /// Why VMs failed, most frequent reason first.
     #[serde(default)]
     pub failures: Vec<FailureBlock>,
+    /// What kept VMs from the goal, most frequent cause first.
+    #[serde(default)]
+    pub diagnoses: Vec<DiagnosisBlock>,
     /// VMs that were much slower than their crowd.
     #[serde(default)]
     pub outliers: OutliersBlock,
@@ -188,19 +200,6 @@ pub struct StageBlock {
     pub summary: Summary,
 }
 
-/// The VMs on one node
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct NodeBlock {
-    /// The node; `None` for VMs that never got one.
-    pub node: Option<String>,
-    /// VMs of the phase on it.
-    pub vms: usize,
-    /// How many reached the goal.
-    pub reached: usize,
-    /// Their time to the goal.
-    pub summary: Summary,
-}
-
 impl PhaseBlock {
     /// The block of a phase.
     pub(super) fn of(phase: &PhaseRecord, targets: &[Target], deciding: Option<Probe>, shown: Shown) -> Self {
@@ -209,13 +208,16 @@ impl PhaseBlock {
             .timelines
             .iter()
             .zip(&waves)
-            .map(|(timeline, wave)| Row { wave: *wave, ..Row::of(timeline, targets) })
+            .map(|(timeline, wave)| {
+                Row { wave: *wave, ..Row::of(timeline, targets) }.diagnosed(timeline, phase.goal)
+            })
             .collect();
         rows.sort_by(|a, b| {
             natural::compare(&a.namespace, &b.namespace).then_with(|| natural::compare(&a.name, &b.name))
         });
         let stages = Stage::all(&phase.timelines, phase.goal).into_iter();
         let curve = Curve::of(&phase.timelines, phase.goal, phase.goal);
+        let nodes = NodeBlock::all(phase);
         Self {
             name: phase.name,
             kind: phase.name.kind,
@@ -228,15 +230,18 @@ impl PhaseBlock {
             spans: Spans::of(phase, &curve),
             effort: Effort::of(phase),
             probing: phase.probing.as_ref().map(ProbingBlock::of),
+            validity: None,
             statistics: statistics(phase),
             recovery: Recovery::of(&curve),
             stages: stages
                 .map(|stage| StageBlock { from: stage.from, to: stage.to, summary: stage.summary })
                 .collect(),
             volumes: VolumesBlock::of(phase),
-            nodes: nodes(phase),
+            balance: BalanceBlock::of(&nodes),
+            nodes,
             waves: WaveBlock::all(phase, &waves),
             failures: FailureBlock::all(&rows),
+            diagnoses: DiagnosisBlock::all(phase, targets),
             outliers: OutliersBlock::of(phase, targets),
             rows,
             shown,
@@ -338,26 +343,4 @@ fn statistics(phase: &PhaseRecord) -> BTreeMap<Milestone, Summary> {
     });
     let summary = |milestone| Summary::of(&Sample::to_milestone(&phase.timelines, milestone, phase.goal));
     shown.map(|milestone| (milestone, summary(milestone))).collect()
-}
-
-/// The participants by node, nodes in natural order, VMs without a node last.
-pub(super) fn nodes(phase: &PhaseRecord) -> Vec<NodeBlock> {
-    let mut groups: BTreeMap<Option<&str>, Vec<&Timeline>> = BTreeMap::new();
-    for timeline in phase.participants() {
-        groups.entry(timeline.node.as_deref()).or_default().push(timeline);
-    }
-    let mut nodes: Vec<NodeBlock> = groups
-        .into_iter()
-        .map(|(node, timelines)| NodeBlock {
-            node: node.map(str::to_owned),
-            vms: timelines.len(),
-            reached: timelines.iter().filter(|timeline| timeline.outcome == Outcome::Reached).count(),
-            summary: Summary::of(&Sample::to_milestone(timelines, phase.goal, phase.goal)),
-        })
-        .collect();
-    nodes.sort_by(|a, b| match (&a.node, &b.node) {
-        (Some(a), Some(b)) => natural::compare(a, b),
-        (a, b) => b.is_some().cmp(&a.is_some()),
-    });
-    nodes
 }

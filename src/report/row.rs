@@ -36,6 +36,9 @@ pub struct Row {
     pub outcome: Outcome,
     /// Why it did not reach the goal.
     pub reason: Option<String>,
+    /// What kept it from the goal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<String>,
     /// Requests sent for it.
     pub attempts: u32,
     /// Answers 429 among them.
@@ -76,6 +79,7 @@ impl Row {
             volume_kind: timeline.volume_kind,
             outcome: timeline.outcome,
             reason: timeline.reason.clone(),
+            cause: None,
             attempts: timeline.attempts,
             throttled: timeline.throttled,
             requested_at: timeline.at(Milestone::Requested).map(Offset::seconds),

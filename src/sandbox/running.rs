@@ -53,6 +53,7 @@ impl Sandbox {
                 .set_truth(path)
                 .map_err(|error| cannot(&format!("the truth file {}: {error}", path.display())))?;
         }
+        store.set_clock_ahead(options.profile.api_server.clock());
         let node = &options.profile.node;
         let nodes = options.nodes.unwrap_or(node.count);
         seed(&store, nodes, node.cores as u32, node.memory_gib as u32, node.pods)

@@ -19,7 +19,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Level, Quantile, Sample};
+use super::node;
 use crate::observe::Milestone;
 
 /// What may hold a storm up
@@ -259,20 +259,15 @@ fn throttling(symptoms: &Symptoms) -> Option<(Cause, String)> {
 }
 
 fn slow_node(symptoms: &Symptoms) -> Option<(Cause, String)> {
-    const SLOW: f64 = 1.5;
-    const ENOUGH: usize = 3;
-    let nodes: Vec<_> = symptoms.nodes.iter().filter(|(_, vms, _)| *vms >= ENOUGH).collect();
-    if nodes.len() < ENOUGH {
-        return None;
-    }
-    let means = Sample::new(nodes.iter().map(|(_, _, mean)| *mean), 0);
-    let median = Quantile::of(&means, Level::P50).seconds().filter(|median| *median > 0.0)?;
-    let (name, vms, mean) = nodes.into_iter().max_by(|a, b| a.2.total_cmp(&b.2))?;
+    let known: Vec<_> = symptoms.nodes.iter().map(|(_, vms, mean)| (*vms, Some(*mean))).collect();
+    let nodes = symptoms.nodes.iter().zip(node::against_the_middle(&known));
+    let slow = nodes.filter_map(|(of, times)| Some((of, times.filter(|times| node::is_slow(*times))?)));
+    let ((name, vms, mean), times) = slow.max_by(|a, b| a.1.total_cmp(&b.1))?;
     let sentence = format!(
-        "the {vms} VMs on {name} took {mean:.2}s in the mean, {:.1} times as long as on the node in the middle ({median:.2}s)",
-        mean / median
+        "the {vms} VMs on {name} took {mean:.2}s in the mean, {times:.1} times as long as on the node in the middle ({:.2}s)",
+        mean / times
     );
-    (*mean >= SLOW * median).then_some((Cause::Compute, sentence))
+    Some((Cause::Compute, sentence))
 }
 
 #[cfg(test)]

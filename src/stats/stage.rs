@@ -31,11 +31,14 @@ impl Stage {
         let counts = |milestone: &Milestone| *milestone <= goal && (*milestone == goal || !beside(milestone));
         let mut milestones: Vec<Milestone> =
             Milestone::ALL.into_iter().filter(counts).filter(passed).collect();
-        if fills_late(&participants) {
-            // Disks that wait for their first consumer are filled while its pod waits for them.
-            milestones.retain(|milestone| *milestone != Milestone::Volume);
-            let pod = milestones.iter().position(|milestone| *milestone == Milestone::Pod);
-            milestones.insert(pod.map_or(0, |pod| pod + 1), Milestone::Volume);
+        if let Some(volume) = milestones.iter().position(|milestone| *milestone == Milestone::Volume) {
+            // Disks that wait for their first consumer are filled while its pod, already on a node, waits for them.
+            milestones.remove(volume);
+            let next = milestones.iter().position(|milestone| {
+                *milestone > Milestone::Accepted
+                    && is_mostly_first(&participants, Milestone::Volume, *milestone)
+            });
+            milestones.insert(next.unwrap_or(milestones.len()), Milestone::Volume);
         }
         milestones
             .windows(2)
@@ -50,11 +53,11 @@ impl Stage {
     }
 }
 
-/// Whether most VMs had their pod before their disks.
-fn fills_late(participants: &[&Timeline]) -> bool {
-    let both = participants.iter().filter_map(|t| t.at(Milestone::Pod).zip(t.at(Milestone::Volume)));
-    let (late, early): (Vec<_>, Vec<_>) = both.partition(|(pod, volume)| volume > pod);
-    late.len() > early.len()
+/// Whether most VMs passed one milestone before the other.
+fn is_mostly_first(participants: &[&Timeline], first: Milestone, second: Milestone) -> bool {
+    let both = participants.iter().filter_map(|t| t.at(first).zip(t.at(second)));
+    let (in_order, other): (Vec<_>, Vec<_>) = both.partition(|(first, second)| first <= second);
+    in_order.len() >= other.len()
 }
 
 #[cfg(test)]

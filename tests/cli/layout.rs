@@ -123,6 +123,9 @@ fn a_namespace_of_somebody_else_is_used_and_left() {
         ("watch", "datavolumes"),
         ("list", "persistentvolumeclaims"),
         ("list", "pods"),
+        ("watch", "pods"),
+        ("list", "events"),
+        ("watch", "events"),
         ("list", "resourcequotas"),
         ("list", "limitranges"),
         ("list", "configmaps"),
@@ -141,7 +144,8 @@ fn a_namespace_of_somebody_else_is_used_and_left() {
     ]);
     assert!(!ran.stderr.contains("warning"), "{}", ran.stderr);
     for phase in ["create", "stop", "storm"] {
-        run(&cluster, &[phase, "-n", "team"]).exits(0);
+        let ran = run(&cluster, &[phase, "-n", "team"]).exits(0);
+        assert!(!ran.stderr.contains("warning"), "{}", ran.stderr);
     }
     let report = run(&cluster, &["report", "-o", "json", "-n", "team"]).exits(0).json();
     assert_eq!(vms(&report), ["team/db-1", "team/db-2", "team/db-3"]);

@@ -259,7 +259,22 @@ fn disks_that_wait_for_their_consumer_are_filled_between_pod_and_running() {
     }
     let stages: Vec<&str> =
         phase["stages"].as_array().unwrap().iter().filter_map(|stage| stage["to"].as_str()).collect();
-    assert_eq!(stages, ["accepted", "instance", "pod", "volume", "scheduled", "running"]);
+    assert_eq!(
+        stages,
+        [
+            "accepted",
+            "instance",
+            "pod",
+            "placed",
+            "volume",
+            "attached",
+            "prepared",
+            "initialized",
+            "started",
+            "scheduled",
+            "running"
+        ]
+    );
 }
 
 #[test]

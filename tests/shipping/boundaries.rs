@@ -60,12 +60,18 @@ fn offenders(wanted: impl Fn(&str) -> bool, words: &[&str]) -> Vec<String> {
     let mut found = Vec::new();
     for source in sources().iter().filter(|source| wanted(&source.path)) {
         for (number, line) in &source.code {
-            if words.iter().any(|word| line.contains(word)) {
+            if words.iter().any(|word| holds(line, word)) {
                 found.push(format!("{}:{number}: {}", source.path, line.trim()));
             }
         }
     }
     found
+}
+
+/// Whether a line holds a word; `.await` is one, and `.awaited` is none.
+fn holds(line: &str, word: &str) -> bool {
+    let ends = |at: usize| !line[at + word.len()..].starts_with(|next: char| next.is_alphanumeric());
+    line.match_indices(word).any(|(at, _)| word != ".await" || ends(at))
 }
 
 fn is_in(path: &str, folders: &[&str]) -> bool {

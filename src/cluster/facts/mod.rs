@@ -1,6 +1,7 @@
 //! What kind of cluster this is: versions, storage, limits, and whether `KubeVirt` and CDI are there.
 
 mod limits;
+mod mark;
 mod settings;
 mod storage;
 
@@ -21,8 +22,15 @@ use crate::record::{RateLimit, StorageClassFacts};
 #[derive(Debug, Clone, Deserialize, Default)]
 #[serde(default)]
 struct KubeVirt {
+    metadata: Generation,
     spec: KubeVirtSpec,
     status: KubeVirtStatus,
+}
+
+#[derive(Debug, Clone, Deserialize, Default)]
+#[serde(default)]
+struct Generation {
+    generation: Option<i64>,
 }
 
 #[derive(Debug, Clone, Deserialize, Default)]
@@ -68,6 +76,8 @@ pub enum KubeVirtState {
         settings: Settings,
         /// How fast its components may talk to the API server.
         limits: Vec<RateLimit>,
+        /// Generation of the object: changes with its settings.
+        generation: Option<i64>,
     },
     /// It is there, but not deployed: the phase it reports.
     Unfinished(String),
@@ -104,6 +114,7 @@ impl Cluster {
                 settings: settings::of(configuration, version.as_deref(), &status.default_architecture)
                     .map_err(|error| Trouble::new(doing, Kind::Invalid, error.to_string()))?,
                 limits: limits::of(configuration, version.as_deref()),
+                generation: kubevirt.metadata.generation,
                 version,
             },
             "" => KubeVirtState::Unfinished("Unknown".into()),

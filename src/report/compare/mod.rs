@@ -3,11 +3,12 @@
 mod differences;
 mod phases;
 mod table;
+mod validity;
 
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{Repetitions, ThresholdBlock, Unwritable};
+use super::{Graded, Repetitions, ThresholdBlock, Unwritable};
 use crate::probe::Probe;
 use crate::record::{PhaseKind, RunRecord};
 use crate::stats::bootstrap::{CONFIDENCE, RESAMPLES};
@@ -26,6 +27,8 @@ pub struct Subject<'a> {
     pub label: &'a str,
     /// Everything that is known about it.
     pub record: &'a RunRecord,
+    /// How far the times of its phases can be trusted.
+    pub validity: &'a [Graded],
 }
 
 /// Runs side by side
@@ -69,6 +72,8 @@ pub struct SubjectBlock {
     pub vms: usize,
     /// Storms that are over.
     pub storms: usize,
+    /// Its phases whose times are not valid, as far as they take part.
+    pub doubtful: Vec<Graded>,
     /// How far its storms lie apart, where there are several.
     pub repetitions: Option<Repetitions>,
 }
@@ -140,6 +145,7 @@ impl SubjectBlock {
             created: record.created,
             vms: record.plan.size() as usize,
             storms: phases::over(record, PhaseKind::Storm).count(),
+            doubtful: validity::doubtful(subject),
             repetitions: Repetitions::of(record),
         }
     }
@@ -148,7 +154,7 @@ impl SubjectBlock {
 impl Versus {
     fn of(baseline: Subject<'_>, candidate: Subject<'_>, min_effect: f64) -> Self {
         let (first, second) = (baseline.record, candidate.record);
-        let mut notes = Vec::new();
+        let mut notes: Vec<String> = [baseline, candidate].iter().flat_map(validity::notes).collect();
         let phases = phases::all(first, second, min_effect, &mut notes);
         let judged = phases.iter().map(|phase| phase.direction);
         let direction = Direction::of_all(judged);
@@ -165,10 +171,13 @@ impl Versus {
     }
 }
 
-/// Why runs cannot be compared without being told to: another number of VMs.
+/// Why runs cannot be compared without being told to: another number of VMs, or times that are not valid.
 pub fn refusal(subjects: &[Subject<'_>]) -> Option<String> {
     let (first, others) = subjects.split_first()?;
-    let other = others.iter().find(|other| other.record.plan.size() != first.record.plan.size())?;
+    let other = others.iter().find(|other| other.record.plan.size() != first.record.plan.size());
+    let Some(other) = other else {
+        return subjects.iter().filter(|_| !others.is_empty()).find_map(validity::refusal);
+    };
     let vms = |subject: &Subject<'_>| format!("{} has {} VMs", subject.label, subject.record.plan.size());
     Some(format!("{}, {}: storms of different size cannot be compared", vms(first), vms(other)))
 }

@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::observe::{Milestone, Offset};
-use crate::report::{Layout, fixtures};
+use crate::report::{Graded, Layout, fixtures};
+use crate::stats::Validity;
 
 /// A run in which every VM takes `factor` times as long, from its request on.
 fn slower(mut record: RunRecord, factor: f64) -> RunRecord {
@@ -19,8 +20,10 @@ fn slower(mut record: RunRecord, factor: f64) -> RunRecord {
 }
 
 fn compared(first: &RunRecord, second: &RunRecord) -> CompareReport {
-    let subjects =
-        [Subject { label: "monday", record: first }, Subject { label: "perf/friday", record: second }];
+    let subjects = [
+        Subject { label: "monday", record: first, validity: &[] },
+        Subject { label: "perf/friday", record: second, validity: &[] },
+    ];
     CompareReport::of(&subjects, 0.05)
 }
 
@@ -83,7 +86,10 @@ fn what_cannot_be_compared_is_said() {
     assert_eq!(versus.notes, ["storm is not compared: the other run has none that is over"]);
     let size = |size| fixtures::healthy(size);
     let (small, large) = (size(10), size(20));
-    let subjects = [Subject { label: "a", record: &small }, Subject { label: "b", record: &large }];
+    let subjects = [
+        Subject { label: "a", record: &small, validity: &[] },
+        Subject { label: "b", record: &large, validity: &[] },
+    ];
     let refused = refusal(&subjects).unwrap();
     assert_eq!(refused, "a has 10 VMs, b has 20 VMs: storms of different size cannot be compared");
     assert_eq!(refusal(&subjects[..1]), None);
@@ -117,7 +123,7 @@ fn comparisons_look_well_at_80_and_140_columns() {
     insta::assert_snapshot!("at_80", report.table(&Layout::default()));
     insta::assert_snapshot!("at_140", report.table(&Layout { width: 140, ..Layout::default() }));
     let record = fixtures::repeated();
-    let alone = CompareReport::of(&[Subject { label: "monday", record: &record }], 0.05);
+    let alone = CompareReport::of(&[Subject { label: "monday", record: &record, validity: &[] }], 0.05);
     insta::assert_snapshot!("alone", alone.table(&Layout::default()));
 }
 
@@ -126,10 +132,11 @@ fn no_line_is_longer_than_the_terminal_and_nothing_is_raw() {
     let mut hostile = upgraded();
     hostile.facts.kubevirt = Some("v1\u{1b}[2J\r\n".repeat(9));
     let subjects = [
-        Subject { label: "a\u{1b}]0;b\u{7}", record: &fixtures::guide() },
+        Subject { label: "a\u{1b}]0;b\u{7}", record: &fixtures::guide(), validity: &[] },
         Subject {
             label: "results/1-disk/20260304-100000_a-very-long-name-of-a-run-that-was-saved_1-100/run.json",
             record: &hostile,
+            validity: &[],
         },
     ];
     let report = CompareReport::of(&subjects, 0.05);
@@ -177,4 +184,29 @@ fn vms_whose_request_was_lost_are_told() {
     let report = compared(&fixtures::healthy(100), &lost);
     assert_eq!(report.comparisons[0].phases[2].milestones[0].candidate_unknown, 3);
     assert!(report.table(&Layout::default()).contains("Up to 3 VMs with an unknown time"));
+}
+
+#[test]
+fn doubtful_times_are_told_and_invalid_ones_are_refused() {
+    let (record, grades) = (fixtures::guide(), |grade| {
+        let storm = fixtures::guide().phases[2].name;
+        [Graded { phase: storm, grade, doubts: vec!["client: it was busy".into()] }]
+    });
+    let with = |grades: &[Graded]| {
+        let subjects = [
+            Subject { label: "monday", record: &record, validity: &[] },
+            Subject { label: "friday", record: &record, validity: grades },
+        ];
+        (refusal(&subjects), CompareReport::of(&subjects, 0.05))
+    };
+    let (refused, report) = with(&grades(Validity::Valid));
+    assert_eq!((refused, report.runs[1].doubtful.len()), (None, 0));
+    let (refused, report) = with(&grades(Validity::Qualified));
+    assert_eq!(refused, None);
+    let told = "the times of storm-1 of friday are qualified (client: it was busy)";
+    assert_eq!(report.comparisons[0].notes[0], told);
+    assert!(report.table(&Layout { width: 140, ..Layout::default() }).contains(told));
+    assert_eq!(report.runs[1].doubtful.len(), 1);
+    let (refused, _) = with(&grades(Validity::Invalid));
+    assert!(refused.unwrap().starts_with("the times of storm-1 of friday are invalid"));
 }

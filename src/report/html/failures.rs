@@ -32,11 +32,43 @@ pub(super) fn write(body: &mut Markup, report: &Report) {
     } else {
         table(body, &groups);
     }
+    diagnoses(body, report);
     if groups.len() > LISTED {
         let more = words::count(groups.len() - LISTED, "more reason");
         body.leaf("p", &[("class", "hint")], &format!("And {more}; the table of VMs has each of them."));
     }
     body.close("section");
+}
+
+/// What kept the VMs from the goal, and how to look further.
+fn diagnoses(body: &mut Markup, report: &Report) {
+    if report.phases.iter().all(|phase| phase.diagnoses.is_empty()) {
+        return;
+    }
+    body.leaf("h3", &[], "What kept them");
+    body.open("div", &[("class", "scroll")]).open("table", &[("class", "reasons")]);
+    body.open("thead", &[]).open("tr", &[]);
+    for heading in ["Phase", "VMs", "Cause", "Waited for", "For example", "Look further"] {
+        body.leaf("th", &[("scope", "col")], heading);
+    }
+    body.close("tr").close("thead").open("tbody", &[]);
+    for phase in report.phases.iter().rev() {
+        for block in phase.diagnoses.iter().take(LISTED) {
+            let example = &block.example;
+            let state = example.launcher.as_ref().map(|launcher| launcher.state.as_str());
+            let state = state.or(example.status.as_deref()).unwrap_or_default();
+            body.open("tr", &[]).leaf("th", &[("scope", "row")], &phase.name.to_string());
+            body.leaf("td", &[("class", "number")], &block.vms.to_string());
+            body.leaf("td", &[("class", "reason")], &block.cause).leaf("td", &[], block.awaited.words());
+            let says = format!("{}/{}: {state}", example.namespace, example.name);
+            body.leaf("td", &[("class", "which")], &says).open("td", &[]);
+            for command in &block.look {
+                body.leaf("code", &[], command).empty("br", &[]);
+            }
+            body.close("td").close("tr");
+        }
+    }
+    body.close("tbody").close("table").close("div");
 }
 
 /// The last phase first, and in it the most frequent reason first.

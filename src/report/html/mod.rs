@@ -27,6 +27,7 @@ mod statistics;
 mod subject;
 pub(in crate::report) mod texts;
 mod timelines;
+mod validity;
 mod verdict;
 pub(in crate::report) mod words;
 
@@ -56,6 +57,7 @@ impl Report {
         nodes::write(&mut body, &subjects);
         failures::write(&mut body, self);
         phases::write(&mut body, self);
+        validity::write(&mut body, self);
         machines::write(&mut body, &subjects);
         facts::write(&mut body, self, &subjects);
         body.close("main");

@@ -8,7 +8,7 @@ use super::grid;
 use super::markup::Markup;
 use super::subject::{Subject, Subjects};
 use super::words;
-use crate::report::phase::NodeBlock;
+use crate::report::NodeBlock;
 
 /// More nodes than this are not drawn; the table has them all.
 const DRAWN: usize = 40;
@@ -46,6 +46,10 @@ pub(super) fn write(body: &mut Markup, subjects: &Subjects<'_>) {
         );
         body.leaf("p", &[("class", "hint")], &note);
     }
+    for verdict in lines.iter().flat_map(|line| &line.1).filter_map(|(subject, block)| told(*subject, block))
+    {
+        body.leaf("p", &[("class", "hint")], &verdict);
+    }
     table(body, &lines);
     body.close("section");
 }
@@ -65,6 +69,11 @@ fn lines<'a>(subjects: &Subjects<'a>) -> Vec<Line<'a>> {
     let mut lines: Vec<Line<'_>> = nodes.into_iter().collect();
     lines.sort_by(|a, b| slowest(b).total_cmp(&slowest(a)));
     lines
+}
+
+/// That a node is slow.
+fn told(subject: Subject<'_>, block: &NodeBlock) -> Option<String> {
+    Some(format!("In {}, {}.", subject.phase.name, block.verdict()?))
 }
 
 fn name(node: Option<&str>) -> &str {
@@ -140,7 +149,8 @@ fn table(body: &mut Markup, lines: &[Line<'_>]) {
     body.open("details", if lines.len() <= 10 { &[("open", "open")] } else { &[] });
     let summary = if lines.len() == 1 { "The node".to_owned() } else { format!("All {} nodes", lines.len()) };
     body.leaf("summary", &[], &format!("{summary} as a table"));
-    let headings = ["Node", "Phase", "VMs", "Arrived", "Min", "Mean", "p50", "p95", "Max"];
+    let headings =
+        ["Node", "Phase", "VMs", "Arrived", "Failed", "Times the middle", "Min", "Mean", "p50", "p95", "Max"];
     grid::open(body, "Seconds to the goal of the phase, per node", &headings, 2);
     for (node, blocks) in lines {
         for (subject, block) in blocks {
@@ -148,6 +158,8 @@ fn table(body: &mut Markup, lines: &[Line<'_>]) {
             body.open("tr", &[]).leaf("th", &[("scope", "row")], name(*node));
             body.leaf("td", &[("class", "word")], &subject.label());
             body.leaf("td", &[], &block.vms.to_string()).leaf("td", &[], &block.reached.to_string());
+            body.leaf("td", &[], &block.failed.to_string());
+            body.leaf("td", &[], &words::ratio(block.times_middle));
             body.leaf("td", &[], &words::number(summary.min)).leaf("td", &[], &words::number(summary.mean));
             body.leaf("td", &[], &words::quantile_number(summary.p50));
             body.leaf("td", &[], &words::quantile_number(summary.p95));

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::text::{code, quantile, seconds};
+use super::text::{code, plain, quantile, seconds};
 use crate::plan::TemplateSource;
 use crate::report::phase::PhaseBlock;
 use crate::report::table::thresholds::value as value_of;
@@ -58,6 +58,25 @@ pub(super) fn statistics(page: &mut String, phase: &PhaseBlock) {
             "Not in these figures: {} that arrived after a time that nobody knows.\n",
             words::vms(unknown)
         );
+    }
+}
+
+/// What speaks against the times; that nothing does is said in a line.
+pub(super) fn validity(page: &mut String, report: &Report) {
+    let graded: Vec<_> =
+        report.phases.iter().filter_map(|phase| Some((phase, phase.validity.as_ref()?))).collect();
+    let Some(worst) = graded.iter().map(|(_, block)| block.grade).max() else { return };
+    let _ = writeln!(page, "**Validity of the times: {worst}**\n");
+    let mut any = false;
+    for (phase, block) in graded {
+        for finding in block.doubts() {
+            any = true;
+            let (grade, rule) = (finding.grade.unwrap_or_default(), finding.rule.word());
+            let _ = writeln!(page, "- {}: {grade}, {rule}: {}", phase.name, plain(&finding.measured));
+        }
+    }
+    if any {
+        page.push('\n');
     }
 }
 

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::text::{code, seconds};
+use super::text::{code, plain, seconds};
 use crate::observe::Outcome;
-use crate::report::FailureBlock;
 use crate::report::phase::PhaseBlock;
 use crate::report::row::Row;
+use crate::report::{FailureBlock, NodeBlock};
 
 /// The most groups of failures, and the most rows.
 const MOST: usize = 20;
@@ -38,6 +38,20 @@ pub(super) fn grouped(page: &mut String, phase: &PhaseBlock) {
     page.push('\n');
 }
 
+/// What kept VMs from the goal, with a command that looks further.
+pub(super) fn diagnosed(page: &mut String, phase: &PhaseBlock) {
+    if phase.diagnoses.is_empty() {
+        return;
+    }
+    page.push_str("| VMs | cause | waited for | look further |\n|---:|---|---|---|\n");
+    for block in phase.diagnoses.iter().take(MOST) {
+        let look = block.look.first().map(|command| code(command)).unwrap_or_default();
+        let _ =
+            writeln!(page, "| {} | {} | {} | {look} |", block.vms, code(&block.cause), block.awaited.words());
+    }
+    page.push('\n');
+}
+
 /// The VMs that stand out.
 pub(super) fn outliers(page: &mut String, phase: &PhaseBlock) {
     let found = &phase.outliers.vms;
@@ -52,6 +66,17 @@ pub(super) fn outliers(page: &mut String, phase: &PhaseBlock) {
         let _ = writeln!(page, "- and {} more", found.len() - MOST);
     }
     page.push('\n');
+}
+
+/// The nodes that are slow.
+pub(super) fn slow_nodes(page: &mut String, phase: &PhaseBlock) {
+    let slow: Vec<String> = phase.nodes.iter().filter_map(NodeBlock::verdict).take(MOST).collect();
+    for verdict in &slow {
+        let _ = writeln!(page, "- {}", plain(verdict));
+    }
+    if !slow.is_empty() {
+        page.push('\n');
+    }
 }
 
 /// The slowest VMs.

@@ -23,6 +23,7 @@ impl Report {
         let _ = writeln!(page, "## Boot storm {}\n", code(&self.run.name));
         verdict(&mut page, self);
         advice(&mut page, self);
+        blocks::validity(&mut page, self);
         blocks::thresholds(&mut page, self);
         blocks::comparison(&mut page, self);
         blocks::repetitions(&mut page, self);
@@ -107,7 +108,9 @@ fn of_phase(page: &mut String, phase: &PhaseBlock) {
     page.push_str(".\n\n");
     blocks::statistics(page, phase);
     failures::grouped(page, phase);
+    failures::diagnosed(page, phase);
     failures::outliers(page, phase);
+    failures::slow_nodes(page, phase);
     failures::worst(page, phase);
 }
 

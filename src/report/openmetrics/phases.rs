@@ -1,15 +1,15 @@
 //! The families that have samples for each phase.
 
 use super::family::{Family, Kind, Page};
-use crate::report::Report;
 use crate::report::phase::PhaseBlock;
-use crate::stats::Quantile;
+use crate::report::{Report, ValidityBlock};
+use crate::stats::{Quantile, Validity};
 
 /// Writes them.
 pub(super) fn write(page: &mut Page, report: &Report) {
     for make in [
         began, vms, unknown, outliers, milestones, recovery, spans, requests, retried, throttled, restarts,
-        continued,
+        continued, validity, delays, nodes, causes,
     ] {
         page.family(&make(&report.phases));
     }
@@ -53,6 +53,69 @@ fn unknown(phases: &[PhaseBlock]) -> Family {
         }
     }
     family
+}
+
+fn validity(phases: &[PhaseBlock]) -> Family {
+    let help = "How far the times of the phase can be trusted";
+    let mut family = Family::new("validity", Kind::StateSet, "", help);
+    for (phase, block) in graded(phases) {
+        for grade in [Validity::Valid, Validity::Qualified, Validity::Invalid] {
+            let labels = [("phase", phase.name.to_string()), ("bootstorm_validity", grade.to_string())];
+            let labels = labels.each_ref().map(|(name, value)| (*name, value.as_str()));
+            family.labelled(&labels, f64::from(u8::from(grade == block.grade)));
+        }
+    }
+    family
+}
+
+fn delays(phases: &[PhaseBlock]) -> Family {
+    let help = "How late this program was (timer) and changes came in at least (watch)";
+    let mut family = Family::new("delay_seconds", Kind::Gauge, "seconds", help);
+    for (phase, block) in graded(phases) {
+        let Some(client) = &block.client else { continue };
+        let delays = [
+            ("timer", "p99", client.timer_p99),
+            ("timer", "max", client.timer_max),
+            ("watch", "p99", client.watch_p99),
+            ("watch", "max", client.watch_max),
+        ];
+        for (of, statistic, delay) in delays {
+            let Some(delay) = delay else { continue };
+            family
+                .labelled(&[("phase", &phase.name.to_string()), ("of", of), ("statistic", statistic)], delay);
+        }
+    }
+    family
+}
+
+fn nodes(phases: &[PhaseBlock]) -> Family {
+    let help = "How many times as long the VMs on a node took as on the node in the middle, where it is slow";
+    let mut family = Family::new("slow_node_ratio", Kind::Gauge, "ratio", help);
+    for phase in phases {
+        for node in phase.nodes.iter().filter(|node| node.slow) {
+            let (name, times) = (node.node.as_deref().unwrap_or_default(), node.times_middle);
+            let phase = phase.name.to_string();
+            family.labelled(&[("phase", &phase), ("node", name)], times.unwrap_or(f64::INFINITY));
+        }
+    }
+    family
+}
+
+fn causes(phases: &[PhaseBlock]) -> Family {
+    let help = "VMs that did not reach the goal, by what kept them from it";
+    let mut family = Family::new("failed_vms", Kind::Gauge, "", help);
+    for phase in phases {
+        for block in &phase.diagnoses {
+            let labels = [("phase", phase.name.to_string()), ("cause", block.cause.clone())];
+            let labels = labels.each_ref().map(|(name, value)| (*name, value.as_str()));
+            family.labelled(&labels, block.vms as f64);
+        }
+    }
+    family
+}
+
+fn graded(phases: &[PhaseBlock]) -> impl Iterator<Item = (&PhaseBlock, &ValidityBlock)> {
+    phases.iter().filter_map(|phase| Some((phase, phase.validity.as_ref()?)))
 }
 
 fn outliers(phases: &[PhaseBlock]) -> Family {

@@ -13,7 +13,7 @@ use std::borrow::Cow;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 
-use super::{Report, Selection, printable};
+use super::{Graded, Report, Selection, printable};
 use crate::record::{PhaseName, RunRecord};
 use kind::Kind;
 
@@ -167,6 +167,14 @@ impl Document {
         match self {
             Self::Run(run) => Cow::Borrowed(run),
             Self::Report(report) => Cow::Owned(revive::run(report)),
+        }
+    }
+
+    /// How far the times of its phases can be trusted, as far as it says.
+    pub fn graded(&self) -> Vec<Graded> {
+        match self {
+            Self::Run(run) => Graded::of_run(run),
+            Self::Report(report) => Graded::of_report(&report.phases),
         }
     }
 

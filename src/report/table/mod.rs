@@ -3,6 +3,7 @@
 mod capacity;
 mod columns;
 mod comparison;
+mod diagnosis;
 mod figures;
 mod fold;
 mod grid;
@@ -14,6 +15,7 @@ pub(super) mod repetitions;
 mod statistics;
 pub(super) mod thresholds;
 mod totals;
+mod validity;
 mod waves;
 mod width;
 pub(super) mod words;
@@ -76,6 +78,7 @@ impl Report {
         repetitions::write(&mut page, self);
         capacity::write(&mut page, self);
         thresholds::write(&mut page, self);
+        validity::write(&mut page, self);
         totals::write(&mut page, self);
         page.finish()
     }
@@ -131,6 +134,7 @@ fn rows_and_statistics(page: &mut Page, phase: &PhaseBlock) {
     figures::write(page, phase);
     waves::write(page, phase);
     nodes::write(page, phase);
+    nodes::slow(page, phase);
     page.rule('=');
     page.blank();
 }

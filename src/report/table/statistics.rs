@@ -1,7 +1,7 @@
 //! The statistics of a phase: the guide's lines, percentiles, recovery, and how well it was measured.
 
 use super::columns::milestone_title;
-use super::{Page, words};
+use super::{Page, diagnosis, words};
 use crate::observe::Milestone;
 use crate::record::PhaseKind;
 use crate::report::paint::Tone;
@@ -62,9 +62,13 @@ fn counts(page: &mut Page, phase: &PhaseBlock) {
     }
 }
 
-/// The most frequent reasons, each with its number of VMs.
+/// The most frequent causes, each with its number of VMs; in reports from before those were looked for, reasons.
 fn reasons(page: &mut Page, phase: &PhaseBlock) {
     const SHOWN: usize = 5;
+    if !phase.diagnoses.is_empty() {
+        diagnosis::lines(page, phase);
+        return;
+    }
     for failure in phase.failures.iter().take(SHOWN) {
         page.sentence(None, 4, &format!("{}: {}", words::vms(failure.vms), failure.reason));
     }

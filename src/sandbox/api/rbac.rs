@@ -90,6 +90,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::sandbox::store::kind::NAMESPACES;
 
     const USER: &str = "system:serviceaccount:ns:me";
 
@@ -98,6 +99,7 @@ mod tests {
         let rule = |resource: &str, verbs: &[&str]| json!({"apiGroups": [""], "resources": [resource], "verbs": verbs});
         let subject = json!([{"kind": "ServiceAccount", "namespace": "ns", "name": "me"}]);
         let create = |kind, object| store.create(kind, object).unwrap();
+        create(&NAMESPACES, json!({"metadata": {"name": "ns"}}));
         create(&CLUSTER_ROLES, json!({"metadata": {"name": "r"}, "rules": [rule("pods", &["get"])]}));
         create(
             &CLUSTER_ROLE_BINDINGS,

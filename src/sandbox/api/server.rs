@@ -7,6 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use axum::body::Body;
+use http::header::DATE;
+use http::{HeaderValue, Response};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -211,6 +214,16 @@ async fn accept(
     }
 }
 
+/// An answer with the time of the cluster's clock.
+fn dated<E>(api: &Api, answer: Result<Response<Body>, E>) -> Result<Response<Body>, E> {
+    let mut answer = answer?;
+    let now = jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&api.store.now());
+    if let Some(now) = now.ok().and_then(|now| HeaderValue::from_str(&now).ok()) {
+        answer.headers_mut().insert(DATE, now);
+    }
+    Ok(answer)
+}
+
 /// Ends a connection as a server does that is not there: without a word, not even goodbye.
 fn reset(stream: &TcpStream) {
     // Where this is not possible, the client sees an orderly end in the middle of its handshake.
@@ -234,7 +247,7 @@ async fn serve(stream: TcpStream, acceptor: TlsAcceptor, api: Arc<Api>, mut stop
     let mark = spared.clone();
     let service = service_fn(move |request| {
         let (api, mark) = (api.clone(), mark.clone());
-        async move { pipeline::serve(api, request, &mark).await }
+        async move { dated(&api, pipeline::serve(api.clone(), request, &mark).await) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

@@ -94,7 +94,7 @@ impl Cluster {
         speed: f64,
         mut misbehaviours: MisbehaviourTable,
     ) -> Arc<Self> {
-        let clock = SimClock::start(speed);
+        let clock = SimClock::start(speed).ahead(profile.api_server.clock());
         let dice = Dice::new(seed);
         // A table given in the process is about this run, so it wins over the profile's.
         for (pattern, how) in &profile.misbehave.0 {

@@ -133,7 +133,7 @@ impl Launcher {
 
     /// How many times longer everything of this guest takes.
     pub fn slowness(&self) -> f64 {
-        slowness(self.misbehaviour)
+        slowness(self.misbehaviour) * self.node.slow
     }
 
     /// Wakes virt-handler for this guest.

@@ -22,6 +22,8 @@ const ADDRESSES: u32 = 1024;
 pub struct Node {
     /// The name.
     pub name: Arc<str>,
+    /// How many times longer everything takes here.
+    pub slow: f64,
     /// CPU cores, shared by all that computes; a weight of 1 is one vCPU.
     pub cpu: Bandwidth,
     /// The disk with images and container disks, in MB.
@@ -62,6 +64,7 @@ impl Node {
         };
         Self {
             name: name.into(),
+            slow: profile.node.slow.get(name).copied().unwrap_or(1.0),
             cpu: Bandwidth::new(clock, cpu),
             disk: Bandwidth::new(clock, disk),
             sandboxes: Pool::new(profile.kubelet.sandbox_places),

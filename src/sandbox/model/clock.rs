@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
 use crate::observe::clock::wall_now;
@@ -10,7 +10,8 @@ use crate::observe::clock::wall_now;
 /// Simulated seconds since the cluster was started, and sleeping in them
 ///
 /// It stands on tokio's clock, so a test with paused time plays hours in milliseconds. Stamps on objects are
-/// *real* wall time all the same: a client compares them with its own clock.
+/// *real* wall time all the same, since a client compares them with its own clock; or they are ahead of that, where the
+/// profile says so.
 #[derive(Debug, Clone, Copy)]
 pub struct SimClock {
     origin: Instant,
@@ -23,6 +24,12 @@ impl SimClock {
     pub fn start(speed: f64) -> Self {
         let speed = if speed.is_finite() && speed > 0.0 { speed } else { 1.0 };
         Self { origin: Instant::now(), wall: wall_now(), speed }
+    }
+
+    /// The same clock, whose stamps are ahead of this computer's time by so much.
+    #[must_use]
+    pub fn ahead(self, by: SignedDuration) -> Self {
+        Self { wall: self.wall.saturating_add(by).unwrap_or(self.wall), ..self }
     }
 
     /// Simulated seconds per real second.

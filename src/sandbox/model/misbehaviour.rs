@@ -18,6 +18,8 @@ pub enum Misbehaviour {
     NeverSchedules,
     /// `bad-image`: its container disk cannot be pulled.
     BadImage,
+    /// `attach-fails`: none of its volumes can be attached.
+    AttachFails,
     /// `never-boots`: the instance reaches Scheduled, and its guest is never started.
     NeverBoots,
     /// `crashes`: the guest dies before it runs, every time.
@@ -41,7 +43,7 @@ pub enum Misbehaviour {
 /// A word that names no misbehaviour
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error(
-    "unknown misbehaviour \"{0}\", known are: never-schedules, bad-image, never-boots, crashes, crashes-once, refuses-to-stop, never-stops, blocks-deletion, no-network, agent-before-dhcp, slow=<factor>"
+    "unknown misbehaviour \"{0}\", known are: never-schedules, bad-image, attach-fails, never-boots, crashes, crashes-once, refuses-to-stop, never-stops, blocks-deletion, no-network, agent-before-dhcp, slow=<factor>"
 )]
 pub struct UnknownMisbehaviour(String);
 
@@ -52,6 +54,7 @@ impl FromStr for Misbehaviour {
         Ok(match text.trim() {
             "never-schedules" => Self::NeverSchedules,
             "bad-image" => Self::BadImage,
+            "attach-fails" => Self::AttachFails,
             "never-boots" => Self::NeverBoots,
             "crashes" => Self::Crashes,
             "crashes-once" => Self::CrashesOnce,
@@ -76,6 +79,7 @@ impl std::fmt::Display for Misbehaviour {
         match self {
             Self::NeverSchedules => f.write_str("never-schedules"),
             Self::BadImage => f.write_str("bad-image"),
+            Self::AttachFails => f.write_str("attach-fails"),
             Self::NeverBoots => f.write_str("never-boots"),
             Self::Crashes => f.write_str("crashes"),
             Self::CrashesOnce => f.write_str("crashes-once"),
@@ -172,6 +176,7 @@ mod tests {
     fn misbehaviours_are_written_as_they_are_read() {
         for word in [
             "never-schedules",
+            "attach-fails",
             "never-boots",
             "crashes-once",
             "refuses-to-stop",

@@ -10,6 +10,7 @@ mod named;
 
 use std::collections::BTreeMap;
 
+use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
 use super::dice::Draw;
@@ -70,11 +71,13 @@ pub struct NodeShape {
     pub pods: u32,
     /// Whether pods have a second address, of IPv6.
     pub dual_stack: bool,
+    /// Nodes by name on which everything takes this many times as long.
+    pub slow: BTreeMap<String, f64>,
 }
 
 impl Default for NodeShape {
     fn default() -> Self {
-        Self { count: 3, cores: 64.0, memory_gib: 256.0, pods: 250, dual_stack: false }
+        Self { count: 3, cores: 64.0, memory_gib: 256.0, pods: 250, dual_stack: false, slow: BTreeMap::new() }
     }
 }
 
@@ -93,6 +96,15 @@ pub struct ApiServer {
     pub machine_change: Draw,
     /// Writes through webhooks worked on at the same time (estimate: two virt-api replicas of a few cores).
     pub admission_places: usize,
+    /// Real seconds by which the clocks of the whole cluster are ahead of this computer's; negative: behind.
+    pub clock_ahead: f64,
+}
+
+impl ApiServer {
+    /// How far the cluster's clocks are ahead.
+    pub fn clock(&self) -> SignedDuration {
+        SignedDuration::try_from_secs_f64(self.clock_ahead).unwrap_or_default()
+    }
 }
 
 impl Default for ApiServer {
@@ -103,6 +115,7 @@ impl Default for ApiServer {
             machine_create: Draw::new(0.070, 0.25),
             machine_change: Draw::new(0.030, 0.25),
             admission_places: 8,
+            clock_ahead: 0.0,
         }
     }
 }

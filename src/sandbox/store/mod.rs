@@ -1,6 +1,7 @@
 //! The simulated cluster's memory: objects, resource versions, and the log that watches read.
 
 mod defaults;
+mod deletion;
 mod error;
 pub mod kind;
 mod log;
@@ -17,8 +18,10 @@ use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
+pub use self::deletion::{DeleteOptions, Deleted};
 pub use self::error::{StoreError, TooOld, UpdateError};
 pub use self::kind::Kind;
 pub use self::log::{Action, Entry};
@@ -27,40 +30,10 @@ pub use self::rules::{Propagation, seconds, stamp};
 use self::shelf::Shelf;
 use self::truth::Truth;
 pub use self::watcher::Watcher;
+use crate::observe::clock::wall_now;
 
 /// The revision of an empty store. Not 0 or 1, so that these are always too old, as on a cluster with a past.
 const BEGINNING: u64 = 1_000;
-
-/// How to delete an object
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct DeleteOptions {
-    /// Delete only the object with this identity.
-    pub uid: Option<String>,
-    /// Delete only this version.
-    pub resource_version: Option<String>,
-    /// What becomes of its dependents.
-    pub propagation: Propagation,
-    /// How long a pod may take, instead of what it asked for itself.
-    pub grace_period: Option<i64>,
-}
-
-/// What became of a deletion
-#[derive(Debug, Clone)]
-pub enum Deleted {
-    /// It is marked, and goes when its finalizers are gone or its kubelet is done.
-    Marked(Object),
-    /// It is gone; this was its last state.
-    Removed(Object),
-}
-
-impl Deleted {
-    /// The object as it was left.
-    pub fn object(&self) -> &Object {
-        match self {
-            Self::Marked(object) | Self::Removed(object) => object,
-        }
-    }
-}
 
 /// The objects of the simulated cluster
 #[derive(Debug, Clone)]
@@ -72,6 +45,8 @@ struct Contents {
     shelves: Vec<Shelf>,
     truth: Option<Truth>,
     namespace_defaults: Vec<(&'static Kind, Value)>,
+    /// How far the cluster's clock is ahead of this computer's.
+    ahead: SignedDuration,
 }
 
 impl Default for Store {
@@ -89,7 +64,18 @@ impl Store {
             shelves,
             truth: None,
             namespace_defaults: Vec::new(),
+            ahead: SignedDuration::ZERO,
         })))
+    }
+
+    /// Sets the cluster's clock, so far ahead of this computer's.
+    pub fn set_clock_ahead(&self, ahead: SignedDuration) {
+        self.lock().ahead = ahead;
+    }
+
+    /// What the cluster's clock shows.
+    pub fn now(&self) -> Timestamp {
+        self.lock().now()
     }
 
     /// Writes every further change to this file, with the instant it became visible.
@@ -288,6 +274,10 @@ impl Contents {
         self.commit(kind, Action::Deleted, last, Some(previous))
     }
 
+    fn now(&self) -> Timestamp {
+        wall_now().saturating_add(self.ahead).unwrap_or(Timestamp::MAX)
+    }
+
     fn create(&mut self, kind: &'static Kind, object: &mut Value) -> Result<Object, StoreError> {
         self.check_new(kind, object)?;
         let made = self.commit(kind, Action::Added, object.take(), None);
@@ -299,7 +289,7 @@ impl Contents {
 
     /// Completes a new object and checks that there is a place for it.
     fn check_new(&self, kind: &'static Kind, object: &mut Value) -> Result<(), StoreError> {
-        rules::prepare(kind, object);
+        rules::prepare(kind, object, self.now());
         let text = |field: &str| object["metadata"][field].as_str().unwrap_or_default().to_owned();
         let (namespace, name) = (text("namespace"), text("name"));
         if self.shelf(kind).get(&namespace, &name).is_some() {
@@ -360,7 +350,7 @@ impl Contents {
             rules::add_propagation(&mut after, options.propagation);
         }
         let grace = rules::grace(kind, &after, options.grace_period);
-        let changed = rules::mark(kind, &mut after, grace);
+        let changed = rules::mark(kind, &mut after, grace, self.now());
         if grace > 0 || rules::is_held(kind, &after) {
             let object =
                 if changed { self.commit(kind, Action::Modified, after, Some(before)) } else { before };

@@ -33,7 +33,7 @@ pub fn seconds(at: Timestamp) -> String {
 }
 
 /// Turns what a client sent into a new object: everything but the resource version.
-pub(super) fn prepare(kind: &Kind, object: &mut Value) {
+pub(super) fn prepare(kind: &Kind, object: &mut Value, now: Timestamp) {
     if !object.is_object() {
         *object = json!({});
     }
@@ -60,7 +60,7 @@ pub(super) fn prepare(kind: &Kind, object: &mut Value) {
         metadata.remove("namespace");
     }
     metadata.insert("uid".to_owned(), Value::String(uuid::Uuid::new_v4().to_string()));
-    metadata.insert("creationTimestamp".to_owned(), Value::String(stamp()));
+    metadata.insert("creationTimestamp".to_owned(), Value::String(seconds(now)));
     if kind.counts_generations() {
         metadata.insert("generation".to_owned(), json!(1));
     }
@@ -172,13 +172,13 @@ pub(super) fn is_held(kind: &Kind, object: &Value) -> bool {
 }
 
 /// Marks an object for deletion, or shortens the grace of one that is marked; false if nothing has changed.
-pub(super) fn mark(kind: &Kind, object: &mut Value, grace: i64) -> bool {
+pub(super) fn mark(kind: &Kind, object: &mut Value, grace: i64, now: Timestamp) -> bool {
     let metadata = &object["metadata"];
     let known = metadata["deletionGracePeriodSeconds"].as_i64();
     if metadata["deletionTimestamp"].is_string() && known.is_none_or(|known| known <= grace) {
         return false;
     }
-    let end = wall_now().checked_add(jiff::SignedDuration::from_secs(grace)).unwrap_or(Timestamp::MAX);
+    let end = now.checked_add(jiff::SignedDuration::from_secs(grace)).unwrap_or(Timestamp::MAX);
     object["metadata"]["deletionTimestamp"] = Value::String(seconds(end));
     if kind.is(&kind::NAMESPACES) {
         object["status"]["phase"] = json!("Terminating");

@@ -16,6 +16,9 @@ use crate::sandbox::model::{Draw, Misbehaviour};
 use crate::sandbox::store::Object;
 use crate::sandbox::store::kind::{PERSISTENT_VOLUME_CLAIMS, PODS, VIRTUAL_MACHINE_INSTANCES};
 
+/// Simulated seconds between two attempts to attach a volume.
+const ATTACH_BACK_OFF: f64 = 2.0;
+
 impl PodWorker {
     /// Brings the pod up; false if it vanished or had ended before.
     pub(super) async fn start(&mut self, changes: &mut watch::Receiver<()>) -> bool {
@@ -110,6 +113,7 @@ impl PodWorker {
         for volume in pod["spec"]["volumes"].as_array().into_iter().flatten() {
             let Some(name) = volume["persistentVolumeClaim"]["claimName"].as_str() else { continue };
             let claim = self.bound(&Key::new(self.pod.namespace(), name)).await;
+            self.fail_to_attach(&claim).await;
             self.cluster.attaches.acquire().await;
             self.cluster.clock.sleep(self.seconds("attach", self.cluster.profile.storage.attach)).await;
             let volume = claim.value()["spec"]["volumeName"].as_str().unwrap_or_default();
@@ -130,6 +134,24 @@ impl PodWorker {
             }
         }
         disk
+    }
+
+    /// Never ends for a machine whose volumes cannot be attached.
+    async fn fail_to_attach(&self, claim: &Object) {
+        let how = self.instance().and_then(|instance| self.cluster.misbehaviour(&instance));
+        if how != Some(Misbehaviour::AttachFails) {
+            return;
+        }
+        let volume = claim.value()["spec"]["volumeName"].as_str().unwrap_or_default();
+        let message = format!(
+            "AttachVolume.Attach failed for volume \"{volume}\" : rpc error: code = Internal desc = the storage does not answer"
+        );
+        loop {
+            self.cluster.attaches.acquire().await;
+            let source = super::Source { component: "attachdetach-controller", host: None };
+            self.cluster.recorder.warning(source, &self.pod, "FailedAttachVolume", &message);
+            self.cluster.clock.sleep(ATTACH_BACK_OFF).await;
+        }
     }
 
     async fn bound(&self, key: &Key) -> Object {
@@ -173,7 +195,7 @@ impl PodWorker {
                 let key = Key::new(self.pod.namespace(), domain);
                 let instance = self.cluster.store.get(&VIRTUAL_MACHINE_INSTANCES, &key.namespace, domain);
                 let slow = slowness(instance.and_then(|instance| self.cluster.misbehaviour(&instance)));
-                slow * self.cluster.seconds(&key, uid, step, draw)
+                slow * self.node.slow * self.cluster.seconds(&key, uid, step, draw)
             }
             _ => self.cluster.dice.roll(&Key::of(&self.pod).to_string(), 0, step).draw(draw),
         }

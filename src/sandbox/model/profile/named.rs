@@ -111,7 +111,7 @@ fn merge(below: &mut Value, above: Value) {
     }
 }
 
-/// No figure of the model can be negative.
+/// No figure of the model can be negative, but a clock can be behind.
 fn check(value: &Value, path: &mut Vec<String>) -> Result<(), String> {
     match value {
         Value::Object(fields) => {
@@ -122,6 +122,7 @@ fn check(value: &Value, path: &mut Vec<String>) -> Result<(), String> {
             }
             Ok(())
         }
+        Value::Number(_) if path.last().is_some_and(|last| last == "clockAhead") => Ok(()),
         Value::Number(number) if number.as_f64().is_some_and(|number| number < 0.0) => {
             Err(format!("{} must not be negative, found {number}", path.join(".")))
         }

@@ -1,0 +1,89 @@
+//! The disks of a VM that is stuck: the state of each that is not ready.
+
+use kube::api::GetParams;
+use serde::Deserialize;
+
+use super::call::{built, on, path};
+use super::metadata::Condition;
+use super::{Cluster, Kind, Trouble};
+
+/// A disk as a VM names it
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Disk {
+    /// CDI fills it.
+    DataVolume(String),
+    /// Somebody made it.
+    Claim(String),
+}
+
+/// A `DataVolume` or a claim, decoded only as far as it is used
+#[derive(Debug, Deserialize, Default)]
+#[serde(default)]
+struct Filled {
+    status: State,
+}
+
+#[derive(Debug, Deserialize, Default)]
+#[serde(default)]
+struct State {
+    phase: String,
+    progress: String,
+    conditions: Vec<Condition>,
+}
+
+impl Cluster {
+    /// The state of a disk in a line; `None` where it is ready.
+    ///
+    /// What may not be looked at is told as that: it is only about an explanation.
+    pub async fn state_of(&self, namespace: &str, disk: &Disk) -> Option<String> {
+        let (group, plural, kind, name) = match disk {
+            Disk::DataVolume(name) => ("cdi.kubevirt.io/v1beta1", "datavolumes", "DataVolume", name),
+            Disk::Claim(name) => ("v1", "persistentvolumeclaims", "PVC", name),
+        };
+        let told = match self.filled(&path(group, Some(namespace), plural), name).await {
+            Ok(found) => found.told()?,
+            Err(trouble) if trouble.kind == Kind::NotFound => "does not exist".to_owned(),
+            Err(trouble) => format!("its state is unknown: {}", trouble.message),
+        };
+        Some(format!("{kind} {name}: {told}"))
+    }
+
+    async fn filled(&self, collection: &str, name: &str) -> Result<Filled, Trouble> {
+        let doing = "read the state of a disk";
+        self.ask(doing, &built(doing, on(collection).get(name, &GetParams::default()))?).await
+    }
+}
+
+impl Filled {
+    fn told(&self) -> Option<String> {
+        let State { phase, progress, conditions } = &self.status;
+        if matches!(phase.as_str(), "Bound" | "Succeeded") {
+            return None;
+        }
+        let words =
+            [phase.as_str(), progress.as_str()].into_iter().filter(|word| !matches!(*word, "" | "N/A"));
+        let mut told = words.collect::<Vec<_>>().join(" ");
+        let telling =
+            conditions.iter().find(|condition| condition.status == "False" && !condition.message.is_empty());
+        if let Some(condition) = telling {
+            told = format!("{told} ({})", condition.message);
+        }
+        Some(if told.is_empty() { "it has no state yet".to_owned() } else { told })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_not_ready_is_told() {
+        let told = |text: &str| serde_json::from_str::<Filled>(text).unwrap().told();
+        assert_eq!(told(r#"{"status": {"phase": "Bound"}}"#), None);
+        assert_eq!(told(r#"{"status": {"phase": "Pending"}}"#).as_deref(), Some("Pending"));
+        let filling = r#"{"status": {"phase": "ImportInProgress", "progress": "30.5%",
+            "conditions": [{"type": "Running", "status": "False", "reason": "x", "message": "unable to connect"}]}}"#;
+        assert_eq!(told(filling).as_deref(), Some("ImportInProgress 30.5% (unable to connect)"));
+        assert_eq!(told("{}").as_deref(), Some("it has no state yet"));
+    }
+}

@@ -1,0 +1,132 @@
+//! What Kubernetes says about the VMs in events: warnings, and the two normal events that tell how long something took.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{Offset, Timeline};
+
+/// The most warnings that are kept for one VM; like ones are one.
+const MOST_WARNINGS: usize = 8;
+
+/// One event, as far as it is used
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notice {
+    /// UID of the event; it stays the same while the event is repeated.
+    pub uid: String,
+    /// Namespace of what it is about.
+    pub namespace: String,
+    /// Kind of what it is about: `Pod`, `VirtualMachineInstance`, `DataVolume`, …
+    pub kind: String,
+    /// Name of what it is about.
+    pub name: String,
+    /// UID of what it is about.
+    pub about: String,
+    /// What it tells.
+    pub what: NoticeKind,
+    /// When it happened last, on the clock of whoever recorded it.
+    pub stamp: Option<Timestamp>,
+}
+
+/// What an event tells
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NoticeKind {
+    /// Something is wrong.
+    Warning {
+        /// One word.
+        reason: String,
+        /// A sentence.
+        message: String,
+        /// How often it was said so far.
+        count: u32,
+    },
+    /// A volume is attached to the node of the pod.
+    Attached,
+    /// An image is on the node; how long the pod waited for it, where the kubelet says so.
+    Pulled(Offset),
+}
+
+/// Warnings of the same reason about the same kind of object, with the last message
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Warning {
+    /// Kind of what it is about.
+    pub kind: String,
+    /// Name of what it is about.
+    pub name: String,
+    /// One word.
+    pub reason: String,
+    /// A sentence.
+    pub message: String,
+    /// How often it was said.
+    pub count: u32,
+    /// When it was said first, from the beginning of the phase.
+    pub first: Offset,
+    /// When it was said last.
+    pub last: Offset,
+}
+
+impl Timeline {
+    /// Keeps a warning: `said` times more since it was heard last.
+    ///
+    /// The same words about the same kind of object are one warning. Where there are too many, words that differ are one as
+    /// long as the reason is the same, and reasons beyond that are dropped: the first ones are closest to the cause.
+    pub fn warn(&mut self, warning: Warning) {
+        let alike = |known: &&mut Warning| known.kind == warning.kind && known.reason == warning.reason;
+        let is_full = self.warnings.len() >= MOST_WARNINGS;
+        let same = self.warnings.iter_mut().filter(alike).find(|known| known.message == warning.message);
+        let known = match same {
+            None if is_full => self.warnings.iter_mut().rev().find(alike),
+            same => same,
+        };
+        match known {
+            Some(known) => {
+                let first = known.first.min(warning.first);
+                let (count, last) = (known.count.saturating_add(warning.count), known.last.max(warning.last));
+                *known = Warning { count, first, last, ..warning };
+            }
+            None if is_full => {}
+            None => self.warnings.push(warning),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn warning(reason: &str, message: &str, at: i64) -> Warning {
+        Warning {
+            kind: "Pod".into(),
+            name: "virt-launcher-vm-x".into(),
+            reason: reason.into(),
+            message: message.into(),
+            count: 1,
+            first: Offset(at),
+            last: Offset(at),
+        }
+    }
+
+    #[test]
+    fn the_same_words_are_one_warning() {
+        let mut timeline = Timeline::new(0);
+        for at in [5, 3, 9] {
+            timeline.warn(warning("FailedMount", "timed out", at));
+        }
+        timeline.warn(warning("FailedMount", "no such claim", 4));
+        let told: Vec<_> = timeline.warnings.iter().map(|w| (w.count, w.first.0, w.last.0)).collect();
+        assert_eq!(told, [(3, 3, 9), (1, 4, 4)]);
+    }
+
+    #[test]
+    fn a_flood_stays_small_and_keeps_what_came_first() {
+        let mut timeline = Timeline::new(0);
+        timeline.warn(warning("FailedScheduling", "0/3 nodes", 1));
+        for n in 0..100 {
+            timeline.warn(warning("BackOff", &format!("try {n}"), n));
+        }
+        timeline.warn(warning("Later", "x", 200));
+        assert_eq!(timeline.warnings.len(), MOST_WARNINGS);
+        assert_eq!(timeline.warnings[0].reason, "FailedScheduling");
+        let last = timeline.warnings.last().unwrap();
+        assert_eq!((last.message.as_str(), last.count), ("try 99", 94));
+    }
+}

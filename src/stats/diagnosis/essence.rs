@@ -1,0 +1,71 @@
+//! The essence of a message: what like VMs have in common, short enough for a line.
+
+use crate::observe::Warning;
+
+/// The most characters of an essence.
+const MOST: usize = 160;
+/// The most reasons of a scheduler.
+const MOST_REASONS: usize = 3;
+
+/// A warning in a line: its word and the essence of its message.
+pub(super) fn of_warning(warning: &Warning) -> String {
+    told(&warning.reason, &warning.message)
+}
+
+/// A word and the essence of what follows it.
+pub(super) fn told(word: &str, message: &str) -> String {
+    let essence = of(word, message);
+    match (word.is_empty(), essence.is_empty()) {
+        (true, _) => essence,
+        (_, true) => word.to_owned(),
+        _ => format!("{word}: {essence}"),
+    }
+}
+
+fn of(word: &str, message: &str) -> String {
+    let essence = match word {
+        "FailedScheduling" | "Unschedulable" => scheduling(message),
+        _ => first_sentence(refusal(message)).to_owned(),
+    };
+    super::super::reason::normalised(&clip(&essence))
+}
+
+/// What the scheduler lacks, out of `0/3 nodes are available: 2 Insufficient memory, 1 node(s) had untolerated taint {a: b}. preemption: …`
+fn scheduling(message: &str) -> String {
+    let rest = message.split_once("nodes are available: ").map_or(message, |(_, rest)| rest);
+    let mut reasons: Vec<&str> = Vec::new();
+    for reason in first_sentence(rest).split(", ") {
+        let without_count = reason.trim_start_matches(|c: char| c.is_ascii_digit()).trim();
+        if !without_count.is_empty() && !reasons.contains(&without_count) {
+            reasons.push(without_count);
+        }
+    }
+    // Not in the scheduler's order, which follows the numbers of nodes.
+    reasons.sort_unstable();
+    let more = reasons.len().saturating_sub(MOST_REASONS);
+    let shown = reasons[..reasons.len() - more].join(", ");
+    if more > 0 { format!("{shown} and {more} more") } else { shown }
+}
+
+/// What a quota or webhook says, without the name of the pod that it says it of, and without its sums.
+fn refusal(message: &str) -> &str {
+    let words = message.rsplit_once("is forbidden: ").map_or(message, |(_, rest)| rest);
+    if words.starts_with("exceeded quota") {
+        words.split(", requested").next().unwrap_or(words)
+    } else {
+        words
+    }
+}
+
+/// The text up to the end of its first sentence; a dot in a name or a number ends none.
+fn first_sentence(text: &str) -> &str {
+    let end = text.find(". ").unwrap_or(text.len());
+    text[..end].trim().trim_end_matches('.')
+}
+
+fn clip(text: &str) -> String {
+    match text.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}

@@ -1,0 +1,172 @@
+//! The lines of the table, one after the other.
+
+use super::essence::{of_warning, told};
+use super::{Awaited, Diagnosis};
+use crate::observe::{Milestone, Outcome, Timeline, Warning};
+
+/// Warnings about what a pod needs before its containers run, and what that is.
+const BEFORE_CONTAINERS: [(&str, Awaited); 5] = [
+    ("FailedAttachVolume", Awaited::Attachment),
+    ("FailedMount", Awaited::Attachment),
+    ("FailedMapVolume", Awaited::Attachment),
+    ("FailedCreatePodSandBox", Awaited::Containers),
+    ("ErrImageNeverPull", Awaited::Image),
+];
+/// States of a container that are about its image.
+const OF_IMAGES: [&str; 5] =
+    ["ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError"];
+/// What a VM says while its disks are not there.
+const OF_VOLUMES: [&str; 6] = [
+    "Provisioning",
+    "WaitingForVolumeBinding",
+    "DataVolumeError",
+    "ErrorDataVolumeNotFound",
+    "ErrorPvcNotFound",
+    "WaitingForDataVolume",
+];
+/// States of a pod that say nothing but that it is on its way.
+const SAY_NOTHING: [&str; 5] = ["", "Pending", "Running", "Pending: no node yet", "is being deleted"];
+
+/// Applies the rules.
+pub(super) fn diagnose(timeline: &Timeline, goal: Milestone) -> Diagnosis {
+    let has = |milestone| timeline.has(milestone);
+    if goal == Milestone::Gone {
+        let awaited = if has(Milestone::Stopping) { Awaited::PowerOff } else { Awaited::Stop };
+        return Diagnosis { awaited, cause: refused(timeline) };
+    }
+    if !has(Milestone::Accepted) && !timeline.untimed {
+        return Diagnosis { awaited: Awaited::Answer, cause: refused(timeline) };
+    }
+    if has(Milestone::Running) {
+        let awaited = if timeline.address.is_none() { Awaited::Address } else { Awaited::Reply };
+        return Diagnosis { awaited, cause: None };
+    }
+    if timeline.restarts > 0 || status(timeline) == "CrashLoopBackOff" {
+        return Diagnosis { awaited: Awaited::StayUp, cause: Some(crash(timeline)) };
+    }
+    volumes(timeline, goal).unwrap_or_else(|| {
+        if !has(Milestone::Instance) {
+            return about(timeline, Awaited::Instance, &["VirtualMachine"]);
+        }
+        if !has(Milestone::Pod) {
+            return about(timeline, Awaited::Pod, &["VirtualMachineInstance"]);
+        }
+        pod(timeline)
+    })
+}
+
+/// What a VM says of itself, as far as it was asked.
+fn status(timeline: &Timeline) -> &str {
+    timeline.findings.as_ref().map_or("", |findings| findings.status.as_str())
+}
+
+/// The server's refusal of the request.
+fn refused(timeline: &Timeline) -> Option<String> {
+    let reason = timeline.reason.as_deref().filter(|_| timeline.outcome == Outcome::Failed)?;
+    Some(told("", reason))
+}
+
+/// Why the guest does not stay up.
+fn crash(timeline: &Timeline) -> String {
+    let exit = timeline.launcher.as_ref().map(|launcher| launcher.state.as_str());
+    let exit = exit.filter(|state| state.starts_with("container "));
+    let warned = last(timeline, &["VirtualMachineInstance", "Pod"]).map(|warning| warning.message.as_str());
+    told("CrashLoopBackOff", exit.or(warned).unwrap_or_default())
+}
+
+/// What is wrong with the disks.
+fn volumes(timeline: &Timeline, goal: Milestone) -> Option<Diagnosis> {
+    let status = status(timeline);
+    let awaits = goal == Milestone::Volume && !timeline.has(Milestone::Volume);
+    if !awaits && !OF_VOLUMES.contains(&status) {
+        return missing_claim(timeline);
+    }
+    let findings = timeline.findings.as_ref();
+    let said = findings.and_then(|findings| findings.conditions.first().or(findings.volumes.first()));
+    let cause = match (status, said) {
+        ("" | "Starting" | "Stopped", said) => said.map(|said| split(said)),
+        (status, None) => Some(status.to_owned()),
+        (status, Some(said)) => Some(told(status, &split(said))),
+    };
+    Some(Diagnosis { awaited: Awaited::Volumes, cause })
+}
+
+/// A claim that is not there, as virt-controller says while the VM waits.
+fn missing_claim(timeline: &Timeline) -> Option<Diagnosis> {
+    let missing = |warning: &&Warning| {
+        matches!(warning.reason.as_str(), "FailedPvcNotFound" | "FailedDataVolumeNotFound")
+    };
+    let warning = timeline.warnings.iter().rfind(missing).filter(|_| !timeline.has(Milestone::Pod))?;
+    Some(Diagnosis { awaited: Awaited::Volumes, cause: Some(of_warning(warning)) })
+}
+
+/// What the launcher pod waits for.
+fn pod(timeline: &Timeline) -> Diagnosis {
+    let has = |milestone| timeline.has(milestone);
+    let state = timeline.launcher.as_ref().map_or("", |launcher| launcher.state.as_str());
+    let word = state.split(": ").next().unwrap_or_default();
+    let scheduling = timeline.warnings.iter().rfind(|warning| warning.reason == "FailedScheduling");
+    let is_watched = timeline.launcher.is_some();
+    if !has(Milestone::Scheduled) && is_watched && !has(Milestone::Placed) {
+        let message = state.strip_prefix("Unschedulable: ");
+        let message = message.or(scheduling.map(|warning| warning.message.as_str()));
+        return Diagnosis {
+            awaited: Awaited::Node,
+            cause: message.map(|message| told("FailedScheduling", message)),
+        };
+    }
+    if has(Milestone::Scheduled) {
+        return about(timeline, Awaited::Guest, &["VirtualMachineInstance"]);
+    }
+    if has(Milestone::Started) {
+        return about(timeline, Awaited::Handler, &["VirtualMachineInstance"]);
+    }
+    if OF_IMAGES.contains(&word) {
+        let message = state.strip_prefix(word).unwrap_or_default().trim_start_matches(": ");
+        // Trying and waiting take turns: both are the same trouble.
+        let word = if word == "ErrImagePull" { "ImagePullBackOff" } else { word };
+        return Diagnosis { awaited: Awaited::Image, cause: Some(told(word, image(message))) };
+    }
+    let known = |warning: &Warning| {
+        let place = BEFORE_CONTAINERS.iter().find(|(reason, _)| *reason == warning.reason)?;
+        Some(Diagnosis { awaited: place.1, cause: Some(of_warning(warning)) })
+    };
+    if let Some(found) = timeline.warnings.iter().rev().find_map(known) {
+        return found;
+    }
+    if !SAY_NOTHING.contains(&state) {
+        return Diagnosis { awaited: Awaited::Containers, cause: Some(split(state)) };
+    }
+    let awaited = if is_watched { Awaited::Containers } else { Awaited::PodUp };
+    let found = about(timeline, awaited, &["Pod", "VirtualMachineInstance"]);
+    let unplaced = found.cause.as_ref().is_some_and(|cause| cause.starts_with("Unschedulable"));
+    if unplaced { Diagnosis { awaited: Awaited::Node, ..found } } else { found }
+}
+
+/// The image in a message of the kubelet; both of its messages name it in quotes.
+fn image(message: &str) -> &str {
+    let mut parts = message.split('"');
+    match (parts.next(), parts.next()) {
+        (Some(_), Some(image)) if !image.is_empty() => image,
+        _ => message,
+    }
+}
+
+/// What the last warning about one of these kinds says, else the first condition.
+fn about(timeline: &Timeline, awaited: Awaited, kinds: &[&str]) -> Diagnosis {
+    let said = || timeline.findings.as_ref().and_then(|findings| findings.conditions.first());
+    let cause = last(timeline, kinds).map(of_warning).or_else(|| said().map(|said| split(said)));
+    Diagnosis { awaited, cause }
+}
+
+fn last<'a>(timeline: &'a Timeline, kinds: &[&str]) -> Option<&'a Warning> {
+    timeline.warnings.iter().rfind(|warning| kinds.contains(&warning.kind.as_str()))
+}
+
+/// `Word: message` with the essence of the message.
+fn split(text: &str) -> String {
+    match text.split_once(": ") {
+        Some((word, message)) if !word.contains(' ') => told(word, message),
+        _ => told("", text),
+    }
+}

@@ -1,0 +1,171 @@
+//! How far the times of a phase can be trusted: one grade, and what every rule found.
+//!
+//! Every rule gives a grade, or none where nothing was measured; the worst one counts. Shares are of the VMs that took
+//! part, and an error of measurement counts against the median of the times to the goal.
+//!
+//! | rule | qualified | invalid |
+//! |---|---|---|
+//! | `watch`: VMs with a time to Running or to the goal that was not seen, but stamped by the server (±1 s) or noticed late, because the watch was interrupted | more than 1 % of them | more than 25 %, and what they are uncertain by (1 s, or the longest gap where they were noticed late) is more than 25 % of the median |
+//! | `unknown`: VMs that arrived after a time that nobody knows | more than 1 % | more than 25 % |
+//! | `delay`: how late changes came in on the watch, at least (p99) | 100 ms and more than 5 % of the median | 1 s and more than 25 % |
+//! | `client`: how late a timer of this program went off (p99) | the same | the same |
+//! | `requests`: VMs whose request was answered 429 or had to be sent again | 1 % and more | – |
+//! | `clock`: how far the server's clock is ahead or behind, while times are stamped | more than 2 s, or a clock was set meanwhile | – |
+//! | `probe`: interval of the probes and longest round trip | more than 250 ms and more than 10 % of the median | 1 s and more than 50 % |
+//! | `cluster`: versions, settings of `KubeVirt` and number of nodes | another than at setup, or nodes or settings changed during the phase | a version changed during the phase |
+
+mod rules;
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// How far the times of a phase can be trusted
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Validity {
+    /// Nothing speaks against them.
+    #[default]
+    Valid,
+    /// Some of them are less exact than usual, or something besides the VMs had a part in them.
+    Qualified,
+    /// They do not show what they should.
+    Invalid,
+}
+
+impl Validity {
+    /// The word used in JSON and tables.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Valid => "valid",
+            Self::Qualified => "qualified",
+            Self::Invalid => "invalid",
+        }
+    }
+}
+
+impl fmt::Display for Validity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.word())
+    }
+}
+
+/// A rule of the table
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Doubt {
+    /// Interruptions of the watch.
+    Watch,
+    /// Times that nobody knows.
+    Unknown,
+    /// Delay of the watch.
+    Delay,
+    /// This program was busy.
+    Client,
+    /// Requests that the server put off.
+    Requests,
+    /// The server's clock.
+    Clock,
+    /// Resolution of the probes.
+    Probe,
+    /// The cluster changed.
+    Cluster,
+}
+
+impl Doubt {
+    /// The word used in JSON and tables.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Watch => "watch",
+            Self::Unknown => "unknown",
+            Self::Delay => "delay",
+            Self::Client => "client",
+            Self::Requests => "requests",
+            Self::Clock => "clock",
+            Self::Probe => "probe",
+            Self::Cluster => "cluster",
+        }
+    }
+}
+
+/// What one rule found
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trust {
+    /// The rule.
+    pub rule: Doubt,
+    /// Its grade; absent where nothing was measured.
+    pub grade: Option<Validity>,
+    /// What was measured, in one sentence.
+    pub measured: String,
+}
+
+/// A distribution of delays, in seconds
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Late {
+    /// How many there were.
+    pub count: u64,
+    /// 99 % are at most as long.
+    pub p99: f64,
+    /// The longest.
+    pub longest: f64,
+}
+
+/// What the grade of a phase is based on; times are seconds
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Conditions {
+    /// VMs that took part.
+    pub vms: usize,
+    /// Median of their times to the goal.
+    pub median: Option<f64>,
+    /// Times without a connected watch.
+    pub gaps: usize,
+    /// Their sum.
+    pub gap: f64,
+    /// The longest of them.
+    pub longest_gap: f64,
+    /// VMs with a time that a server stamped.
+    pub stamped: usize,
+    /// VMs with a time that was noticed late.
+    pub late: usize,
+    /// VMs with either.
+    pub unseen: usize,
+    /// VMs that arrived after a time that nobody knows.
+    pub unknown: usize,
+    /// How late changes came in on the watch, at least.
+    pub watch: Option<Late>,
+    /// How late a timer went off.
+    pub timer: Option<Late>,
+    /// Processors that this program took in the mean, and how many there are.
+    pub processors: Option<(f64, u32)>,
+    /// VMs whose request was sent.
+    pub asked: usize,
+    /// VMs among them whose request was answered 429 or sent again.
+    pub put_off: usize,
+    /// Answers 429.
+    pub throttled: u64,
+    /// Requests that nobody times and that were sent again.
+    pub retries: u32,
+    /// Bounds on how far the server's clock is ahead.
+    pub clock: Option<(f64, f64)>,
+    /// Interval of the probes and longest round trip; absent where nothing was probed from a pod.
+    pub probe: Option<f64>,
+    /// What was another than at setup; absent where it is not known.
+    pub changed_before: Option<Vec<String>>,
+    /// What changed during the phase; absent where it is not known.
+    pub changed_meanwhile: Option<Vec<String>>,
+    /// Whether a version is among that.
+    pub upgraded: bool,
+}
+
+/// What every rule found, in the order of the table.
+pub fn judge(conditions: &Conditions) -> Vec<Trust> {
+    rules::all(conditions)
+}
+
+/// The worst grade; valid where nothing was measured.
+pub fn worst<'a>(findings: impl IntoIterator<Item = &'a Trust>) -> Validity {
+    findings.into_iter().filter_map(|finding| finding.grade).max().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests;

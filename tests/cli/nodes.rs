@@ -1,0 +1,39 @@
+//! A slow node is named, in every format, and nodes that are alike are not.
+
+use bootstorm::sandbox::model::Draw;
+
+use crate::support::Cluster;
+
+fn storm(slow: Option<f64>) -> (Cluster, serde_json::Value) {
+    let cluster = Cluster::changed(3, |profile| {
+        profile.virt_handler.qemu_start = Draw::new(0.3, 0.05);
+        profile.node.slow.extend(slow.map(|times| ("node-2".to_owned(), times)));
+    });
+    cluster.run(&["setup", "--end", "12", "--probe", "none"]).exits(0);
+    let report = cluster.run(&["create", "-o", "json"]).exits(0).json();
+    (cluster, report)
+}
+
+#[test]
+fn a_slow_node_is_named() {
+    let (cluster, report) = storm(Some(5.0));
+    let nodes = report["phases"][0]["nodes"].as_array().unwrap();
+    let slow: Vec<_> = nodes.iter().filter(|node| node["slow"] == true).map(|node| &node["node"]).collect();
+    assert_eq!(slow, ["node-2"], "{nodes:?}");
+    assert_eq!(report["phases"][0]["balance"]["nodes"], 3);
+    cluster.run(&["report"]).prints(&["node-2 is slow: its "]);
+    cluster.run(&["report", "-o", "wide"]).prints(&["Balance: ", "Times"]);
+    cluster.run(&["report", "-o", "markdown"]).prints(&["- node-2 is slow: its "]);
+    cluster.run(&["report", "-o", "junit"]).prints(&["<property name=\"slow_node\" value=\"node-2 is slow"]);
+    cluster.run(&["report", "-o", "openmetrics"]).prints(&["bootstorm_slow_node_ratio{", "node=\"node-2\""]);
+    cluster.run(&["report", "-o", "html"]).prints(&["In create, node-2 is slow: its "]);
+}
+
+#[test]
+fn nodes_that_are_alike_are_not() {
+    let (cluster, report) = storm(None);
+    let nodes = report["phases"][0]["nodes"].as_array().unwrap();
+    assert!(nodes.iter().all(|node| node["slow"] == false), "{nodes:?}");
+    let table = cluster.run(&["report"]).stdout;
+    assert!(!table.contains("is slow"), "{table}");
+}
