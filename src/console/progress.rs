@@ -114,8 +114,8 @@ impl Progress {
             Event::LeftOut { target, reason } => {
                 self.line(&state, &format!("{target} is left out: {reason}"));
             }
-            Event::Waiting { vms, of, awaited, cause } => {
-                state.waiting = waiting(*vms, *of, *awaited, cause.as_deref());
+            Event::Waiting { vms, of, waits_for, cause } => {
+                state.waiting = waiting(*vms, *of, *waits_for, cause.as_deref());
                 self.stuck(&mut state);
             }
             Event::Blind(gap) => {
@@ -196,13 +196,13 @@ impl Progress {
 }
 
 /// `37 wait for a node: Insufficient memory`
-fn waiting(vms: usize, of: usize, awaited: Awaited, cause: Option<&str>) -> String {
+fn waiting(vms: usize, of: usize, waits_for: Awaited, cause: Option<&str>) -> String {
     let who = if vms == of { vms.to_string() } else { format!("{vms} of {of}") };
     let wait = if vms == 1 && of == 1 { "waits" } else { "wait" };
     // That a scheduler failed is what waiting for a node means.
     let cause = cause.map(|cause| cause.trim_start_matches("FailedScheduling: "));
     let cause = cause.map_or_else(String::new, |cause| format!(": {}", printable(cause)));
-    format!("{who} {wait} for {}{cause}", awaited.words())
+    format!("{who} {wait} for {}{cause}", waits_for.words())
 }
 
 impl State {

@@ -34,19 +34,20 @@ impl Delays {
 
     /// Adds what another process measured.
     pub fn merge(&mut self, other: &Self) {
-        self.count += other.count;
+        self.count = self.count.saturating_add(other.count);
         self.longest = self.longest.max(other.longest);
         for (step, count) in &other.steps {
-            *self.steps.entry(*step).or_default() += count;
+            let known = self.steps.entry(*step).or_default();
+            *known = known.saturating_add(*count);
         }
     }
 
     /// The delay that this share of them does not exceed; `None` where there are none.
     pub fn quantile(&self, share: f64) -> Option<Offset> {
         let rank = (self.count as f64 * share).ceil().max(1.0) as u64;
-        let mut seen = 0;
+        let mut seen = 0_u64;
         let step = self.steps.iter().find(|(_, count)| {
-            seen += **count;
+            seen = seen.saturating_add(**count);
             seen >= rank
         });
         step.map(|(step, _)| top(*step).min(self.longest))

@@ -64,7 +64,7 @@ pub enum Event {
         /// Of so many that wait.
         of: usize,
         /// For what.
-        awaited: Awaited,
+        waits_for: Awaited,
         /// Why that does not come, where it was seen.
         cause: Option<String>,
     },

@@ -381,7 +381,7 @@ mod tests {
         encoder.write_all(old.as_bytes()).unwrap();
         let index = PartIndex { phase: "storm-1".parse().unwrap(), chunks: Vec::new() };
         let phase = decode_phase(&index, &[encoder.finish().unwrap()]).unwrap();
-        assert!(phase.insight.is_none() && !phase.settings.explain);
+        assert!(phase.insight.is_none() && phase.health.is_none() && !phase.settings.explain);
         assert!(phase.timelines[0].warnings.is_empty() && phase.timelines[0].has(Milestone::Pod));
         for format in [1, 2, FORMAT] {
             let template = TemplateSource::ContainerDisk { image: "i".into() };

@@ -42,9 +42,10 @@ impl Health {
     pub fn follow(&mut self, earlier: &Self) {
         self.timer.merge(&earlier.timer);
         self.watch.merge(&earlier.watch);
-        self.processor = self.processor.zip(earlier.processor).map(|(now, before)| Offset(now.0 + before.0));
-        self.measured = Offset(self.measured.0 + earlier.measured.0);
-        self.retries += earlier.retries;
+        self.processor =
+            self.processor.zip(earlier.processor).map(|(now, before)| Offset(now.0.saturating_add(before.0)));
+        self.measured = Offset(self.measured.0.saturating_add(earlier.measured.0));
+        self.retries = self.retries.saturating_add(earlier.retries);
         self.before = earlier.before.clone().or(self.before.take());
     }
 }

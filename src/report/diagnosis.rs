@@ -24,7 +24,7 @@ pub struct DiagnosisBlock {
     /// The cause: `FailedScheduling: Insufficient memory`; where none was seen, why their part was over and what they waited for.
     pub cause: String,
     /// What they waited for.
-    pub awaited: Awaited,
+    pub waits_for: Awaited,
     /// How many they are.
     pub vms: usize,
     /// The namespaces of the first of them.
@@ -101,11 +101,11 @@ impl DiagnosisBlock {
         let mut groups: BTreeMap<(String, Awaited), Vec<&Timeline>> = BTreeMap::new();
         for timeline in &phase.timelines {
             if let Some(found) = Diagnosis::of_failed(timeline, phase.goal) {
-                let awaited = found.awaited;
-                groups.entry((told(found, timeline), awaited)).or_default().push(timeline);
+                let waits_for = found.waits_for;
+                groups.entry((told(found, timeline), waits_for)).or_default().push(timeline);
             }
         }
-        let block = |((cause, awaited), members): ((String, Awaited), Vec<&Timeline>)| {
+        let block = |((cause, waits_for), members): ((String, Awaited), Vec<&Timeline>)| {
             let example = ExampleBlock::of(members.first()?, targets)?;
             let namespace =
                 |timeline: &&Timeline| Some(targets.get(timeline.target as usize)?.namespace.clone());
@@ -115,12 +115,12 @@ impl DiagnosisBlock {
             nodes.dedup();
             nodes.truncate(NAMED);
             Some(Self {
-                look: look(awaited, &cause, &example),
+                look: look(waits_for, &cause, &example),
                 vms: members.len(),
                 namespaces: members.iter().take(NAMED).filter_map(namespace).collect(),
                 nodes,
                 cause,
-                awaited,
+                waits_for,
                 example,
             })
         };
@@ -143,9 +143,9 @@ fn told(found: Diagnosis, timeline: &Timeline) -> String {
         (Some(cause), _) => cause,
         (None, Some(reason)) => {
             let reason = reason::normalised(&clip(reason, MOST_TOLD));
-            format!("{reason} (waited for {})", found.awaited.words())
+            format!("{reason} (waited for {})", found.waits_for.words())
         }
-        (None, None) => format!("waited for {}", found.awaited.words()),
+        (None, None) => format!("waited for {}", found.waits_for.words()),
     }
 }
 
@@ -180,7 +180,7 @@ impl Row {
 }
 
 /// The commands that look further into a VM; none where a name could be taken for something else by a shell.
-fn look(awaited: Awaited, cause: &str, example: &ExampleBlock) -> Vec<String> {
+fn look(waits_for: Awaited, cause: &str, example: &ExampleBlock) -> Vec<String> {
     let (namespace, name) = (&example.namespace, &example.name);
     if !is_name(namespace) || !is_name(name) {
         return Vec::new();
@@ -195,7 +195,7 @@ fn look(awaited: Awaited, cause: &str, example: &ExampleBlock) -> Vec<String> {
         None => format!("kubectl get events -n {namespace} --sort-by=.lastTimestamp"),
     };
     let describe = |kind: &str| format!("kubectl describe {kind} {name} -n {namespace}");
-    match awaited {
+    match waits_for {
         Awaited::Answer => vec![format!("kubectl get events -n {namespace} --sort-by=.lastTimestamp")],
         Awaited::Volumes => vec![format!("kubectl get datavolumes,pvc -n {namespace}"), describe("vm")],
         Awaited::Instance => vec![describe("vm")],

@@ -10,7 +10,7 @@ fn groups(report: &Value) -> Vec<(u64, String, String)> {
     let phase = report["phases"].as_array().unwrap().last().unwrap();
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let group =
-        |block: &Value| (block["vms"].as_u64().unwrap(), text(&block["cause"]), text(&block["awaited"]));
+        |block: &Value| (block["vms"].as_u64().unwrap(), text(&block["cause"]), text(&block["waits_for"]));
     phase["diagnoses"].as_array().unwrap().iter().map(group).collect()
 }
 
@@ -29,8 +29,8 @@ fn misbehave(how: Misbehaviour) -> impl FnOnce(&mut Profile) {
     }
 }
 
-fn one(vms: u64, cause: &str, awaited: &str) -> Vec<(u64, String, String)> {
-    vec![(vms, cause.to_owned(), awaited.to_owned())]
+fn one(vms: u64, cause: &str, waits_for: &str) -> Vec<(u64, String, String)> {
+    vec![(vms, cause.to_owned(), waits_for.to_owned())]
 }
 
 #[test]
@@ -161,8 +161,8 @@ fn causes_that_differ_are_groups_of_their_own() {
         profile.misbehave.0.insert("boot-storm-test-2/*".into(), Misbehaviour::Crashes);
         profile.misbehave.0.insert("boot-storm-test-3/*".into(), Misbehaviour::Crashes);
     });
-    let awaited: Vec<(u64, &str)> = groups.iter().map(|group| (group.0, group.2.as_str())).collect();
-    assert_eq!(awaited, [(2, "stay-up"), (1, "node")], "{groups:?}");
+    let waits_for: Vec<(u64, &str)> = groups.iter().map(|group| (group.0, group.2.as_str())).collect();
+    assert_eq!(waits_for, [(2, "stay-up"), (1, "node")], "{groups:?}");
 }
 
 #[test]

@@ -18,14 +18,14 @@ impl Board<'_> {
         let step = waiting.len().div_ceil(LOOKED_AT).max(1);
         let mut groups: HashMap<(Awaited, Option<String>), usize> = HashMap::new();
         for timeline in waiting.iter().step_by(step) {
-            let Diagnosis { awaited, cause } = Diagnosis::of(timeline, self.phase.goal);
-            *groups.entry((awaited, cause)).or_default() += 1;
+            let Diagnosis { waits_for, cause } = Diagnosis::of(timeline, self.phase.goal);
+            *groups.entry((waits_for, cause)).or_default() += 1;
         }
         // Of equal groups the one that is further behind, so that the line does not flicker.
         let most = groups.into_iter().max_by(|(a, many), (b, more)| many.cmp(more).then_with(|| b.cmp(a)));
-        if let Some(((awaited, cause), vms)) = most {
+        if let Some(((waits_for, cause), vms)) = most {
             let vms = (vms * step).min(waiting.len());
-            (self.events)(&Event::Waiting { vms, of: waiting.len(), awaited, cause });
+            (self.events)(&Event::Waiting { vms, of: waiting.len(), waits_for, cause });
         }
     }
 }

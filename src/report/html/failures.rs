@@ -59,7 +59,7 @@ fn diagnoses(body: &mut Markup, report: &Report) {
             let state = state.or(example.status.as_deref()).unwrap_or_default();
             body.open("tr", &[]).leaf("th", &[("scope", "row")], &phase.name.to_string());
             body.leaf("td", &[("class", "number")], &block.vms.to_string());
-            body.leaf("td", &[("class", "reason")], &block.cause).leaf("td", &[], block.awaited.words());
+            body.leaf("td", &[("class", "reason")], &block.cause).leaf("td", &[], block.waits_for.words());
             let says = format!("{}/{}: {state}", example.namespace, example.name);
             body.leaf("td", &[("class", "which")], &says).open("td", &[]);
             for command in &block.look {

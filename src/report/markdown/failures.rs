@@ -46,8 +46,13 @@ pub(super) fn diagnosed(page: &mut String, phase: &PhaseBlock) {
     page.push_str("| VMs | cause | waited for | look further |\n|---:|---|---|---|\n");
     for block in phase.diagnoses.iter().take(MOST) {
         let look = block.look.first().map(|command| code(command)).unwrap_or_default();
-        let _ =
-            writeln!(page, "| {} | {} | {} | {look} |", block.vms, code(&block.cause), block.awaited.words());
+        let _ = writeln!(
+            page,
+            "| {} | {} | {} | {look} |",
+            block.vms,
+            code(&block.cause),
+            block.waits_for.words()
+        );
     }
     page.push('\n');
 }

@@ -73,7 +73,7 @@ fn group(page: &mut Page, block: &DiagnosisBlock) {
     let more = block.vms.saturating_sub(block.namespaces.len());
     let named = if more > 0 { format!("{named} and {more} more") } else { named };
     page.labelled("VMs", &named);
-    page.labelled("Waited for", block.awaited.words());
+    page.labelled("Waited for", block.waits_for.words());
     if !block.nodes.is_empty() {
         page.labelled("Nodes", &block.nodes.join(", "));
     }

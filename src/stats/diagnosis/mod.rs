@@ -92,7 +92,7 @@ impl Awaited {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnosis {
     /// What it waits for.
-    pub awaited: Awaited,
+    pub waits_for: Awaited,
     /// Why that does not come, where it was seen.
     pub cause: Option<String>,
 }
@@ -121,7 +121,7 @@ impl fmt::Display for Diagnosis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.cause {
             Some(cause) => f.write_str(cause),
-            None => write!(f, "waited for {}", self.awaited.words()),
+            None => write!(f, "waited for {}", self.waits_for.words()),
         }
     }
 }

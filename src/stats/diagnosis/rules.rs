@@ -31,18 +31,18 @@ const SAY_NOTHING: [&str; 5] = ["", "Pending", "Running", "Pending: no node yet"
 pub(super) fn diagnose(timeline: &Timeline, goal: Milestone) -> Diagnosis {
     let has = |milestone| timeline.has(milestone);
     if goal == Milestone::Gone {
-        let awaited = if has(Milestone::Stopping) { Awaited::PowerOff } else { Awaited::Stop };
-        return Diagnosis { awaited, cause: refused(timeline) };
+        let waits_for = if has(Milestone::Stopping) { Awaited::PowerOff } else { Awaited::Stop };
+        return Diagnosis { waits_for, cause: refused(timeline) };
     }
     if !has(Milestone::Accepted) && !timeline.untimed {
-        return Diagnosis { awaited: Awaited::Answer, cause: refused(timeline) };
+        return Diagnosis { waits_for: Awaited::Answer, cause: refused(timeline) };
     }
     if has(Milestone::Running) {
-        let awaited = if timeline.address.is_none() { Awaited::Address } else { Awaited::Reply };
-        return Diagnosis { awaited, cause: None };
+        let waits_for = if timeline.address.is_none() { Awaited::Address } else { Awaited::Reply };
+        return Diagnosis { waits_for, cause: None };
     }
     if timeline.restarts > 0 || status(timeline) == "CrashLoopBackOff" {
-        return Diagnosis { awaited: Awaited::StayUp, cause: Some(crash(timeline)) };
+        return Diagnosis { waits_for: Awaited::StayUp, cause: Some(crash(timeline)) };
     }
     volumes(timeline, goal).unwrap_or_else(|| {
         if !has(Milestone::Instance) {
@@ -88,7 +88,7 @@ fn volumes(timeline: &Timeline, goal: Milestone) -> Option<Diagnosis> {
         (status, None) => Some(status.to_owned()),
         (status, Some(said)) => Some(told(status, &split(said))),
     };
-    Some(Diagnosis { awaited: Awaited::Volumes, cause })
+    Some(Diagnosis { waits_for: Awaited::Volumes, cause })
 }
 
 /// A claim that is not there, as virt-controller says while the VM waits.
@@ -97,7 +97,7 @@ fn missing_claim(timeline: &Timeline) -> Option<Diagnosis> {
         matches!(warning.reason.as_str(), "FailedPvcNotFound" | "FailedDataVolumeNotFound")
     };
     let warning = timeline.warnings.iter().rfind(missing).filter(|_| !timeline.has(Milestone::Pod))?;
-    Some(Diagnosis { awaited: Awaited::Volumes, cause: Some(of_warning(warning)) })
+    Some(Diagnosis { waits_for: Awaited::Volumes, cause: Some(of_warning(warning)) })
 }
 
 /// What the launcher pod waits for.
@@ -111,7 +111,7 @@ fn pod(timeline: &Timeline) -> Diagnosis {
         let message = state.strip_prefix("Unschedulable: ");
         let message = message.or(scheduling.map(|warning| warning.message.as_str()));
         return Diagnosis {
-            awaited: Awaited::Node,
+            waits_for: Awaited::Node,
             cause: message.map(|message| told("FailedScheduling", message)),
         };
     }
@@ -125,22 +125,22 @@ fn pod(timeline: &Timeline) -> Diagnosis {
         let message = state.strip_prefix(word).unwrap_or_default().trim_start_matches(": ");
         // Trying and waiting take turns: both are the same trouble.
         let word = if word == "ErrImagePull" { "ImagePullBackOff" } else { word };
-        return Diagnosis { awaited: Awaited::Image, cause: Some(told(word, image(message))) };
+        return Diagnosis { waits_for: Awaited::Image, cause: Some(told(word, image(message))) };
     }
     let known = |warning: &Warning| {
         let place = BEFORE_CONTAINERS.iter().find(|(reason, _)| *reason == warning.reason)?;
-        Some(Diagnosis { awaited: place.1, cause: Some(of_warning(warning)) })
+        Some(Diagnosis { waits_for: place.1, cause: Some(of_warning(warning)) })
     };
     if let Some(found) = timeline.warnings.iter().rev().find_map(known) {
         return found;
     }
     if !SAY_NOTHING.contains(&state) {
-        return Diagnosis { awaited: Awaited::Containers, cause: Some(split(state)) };
+        return Diagnosis { waits_for: Awaited::Containers, cause: Some(split(state)) };
     }
-    let awaited = if is_watched { Awaited::Containers } else { Awaited::PodUp };
-    let found = about(timeline, awaited, &["Pod", "VirtualMachineInstance"]);
+    let waits_for = if is_watched { Awaited::Containers } else { Awaited::PodUp };
+    let found = about(timeline, waits_for, &["Pod", "VirtualMachineInstance"]);
     let unplaced = found.cause.as_ref().is_some_and(|cause| cause.starts_with("Unschedulable"));
-    if unplaced { Diagnosis { awaited: Awaited::Node, ..found } } else { found }
+    if unplaced { Diagnosis { waits_for: Awaited::Node, ..found } } else { found }
 }
 
 /// The image in a message of the kubelet; both of its messages name it in quotes.
@@ -153,10 +153,10 @@ fn image(message: &str) -> &str {
 }
 
 /// What the last warning about one of these kinds says, else the first condition.
-fn about(timeline: &Timeline, awaited: Awaited, kinds: &[&str]) -> Diagnosis {
+fn about(timeline: &Timeline, waits_for: Awaited, kinds: &[&str]) -> Diagnosis {
     let said = || timeline.findings.as_ref().and_then(|findings| findings.conditions.first());
     let cause = last(timeline, kinds).map(of_warning).or_else(|| said().map(|said| split(said)));
-    Diagnosis { awaited, cause }
+    Diagnosis { waits_for, cause }
 }
 
 fn last<'a>(timeline: &'a Timeline, kinds: &[&str]) -> Option<&'a Warning> {

@@ -38,7 +38,7 @@ fn asked(timeline: Timeline, status: &str, conditions: &[&str]) -> Timeline {
 
 fn says(timeline: &Timeline) -> (Awaited, String) {
     let found = Diagnosis::of_failed(timeline, Milestone::Reachable).unwrap();
-    (found.awaited, found.to_string())
+    (found.waits_for, found.to_string())
 }
 
 #[test]
@@ -88,8 +88,8 @@ fn volumes_and_guests_are_told_apart() {
     let attach =
         "AttachVolume.Attach failed for volume \"pvc-3f1c0b1e-0d6a-4c7e-9c55-1b2f4a9d7e10\" : rpc error";
     let heard = warned(state(stuck(Milestone::Placed), "Pending"), "Pod", "FailedAttachVolume", attach);
-    let (awaited, text) = says(&heard);
-    assert_eq!(awaited, Awaited::Attachment);
+    let (waits_for, text) = says(&heard);
+    assert_eq!(waits_for, Awaited::Attachment);
     assert!(
         text.starts_with("FailedAttachVolume: AttachVolume.Attach failed for volume \"pvc-<id>\""),
         "{text}"
@@ -116,7 +116,7 @@ fn refusals_stops_and_clean_vms() {
     };
     assert_eq!(says(&refused).0, Awaited::Answer);
     assert!(says(&refused).1.starts_with("failed to create the virtual machine"), "{refused:?}");
-    let stop = |timeline| Diagnosis::of_failed(&timeline, Milestone::Gone).unwrap().awaited;
+    let stop = |timeline| Diagnosis::of_failed(&timeline, Milestone::Gone).unwrap().waits_for;
     let mut stopping = Timeline { outcome: Outcome::TimedOut, ..Timeline::new(0) };
     assert_eq!(stop(stopping.clone()), Awaited::Stop);
     stopping.see(Milestone::Stopping, Offset(1));
