@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use bounded::at_most;
-pub use facts::{ClusterFacts, NodeKind, RateLimit, StorageClassFacts};
+pub use facts::{ClusterFacts, NodeKind, RateLimit, StorageClassFacts, Workers};
 pub use limit::FailureLimit;
 pub use phase::{
     Gap, InsightHealth, NOT_IN_STORM, PhaseKind, PhaseName, PhaseRecord, PhaseSettings, PhaseState,

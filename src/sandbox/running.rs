@@ -8,6 +8,7 @@ use super::faults::{Action, Faults};
 use super::ledger::Ledger;
 use super::model::profile::{self, Profile};
 use super::seed::seed;
+use super::settings;
 use super::store::Store;
 use crate::failure::Failure;
 
@@ -57,6 +58,7 @@ impl Sandbox {
         let nodes = options.nodes.unwrap_or(node.count);
         seed(&store, nodes, node.cores as u32, node.memory_gib as u32, node.pods)
             .map_err(|error| cannot(&error))?;
+        settings::publish(&store, &options.profile);
         store.set_namespace_defaults(options.profile.namespace_defaults.objects());
         let misbehave = options.profile.misbehave.clone();
         let controllers =

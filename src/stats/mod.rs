@@ -4,6 +4,8 @@
 
 pub mod advice;
 pub mod bootstrap;
+pub mod bottleneck;
+pub mod breakdown;
 pub mod comparison;
 pub mod curve;
 pub mod outlier;
@@ -12,14 +14,17 @@ pub mod provisioning;
 pub mod quantile;
 pub mod reason;
 pub mod sample;
+pub mod section;
 pub mod shift;
 pub mod stage;
 pub mod summary;
 pub mod threshold;
 pub mod verdict;
 
-pub use advice::{Advice, Cause, Growth, Symptoms};
+pub use advice::{Advice, Cause, Symptoms};
 pub use bootstrap::Side;
+pub use bottleneck::{Bottleneck, Breakdown, Bucket, Culprit, Evidence as Clues, Limits};
+pub use breakdown::Part;
 pub use comparison::{Change, Comparison, Paired};
 pub use curve::Curve;
 pub use outlier::{Outlier, Outliers};
@@ -28,6 +33,7 @@ pub use provisioning::Provisioning;
 pub use quantile::{Level, Quantile};
 pub use reason::ReasonGroup;
 pub use sample::{Arrival, Sample, seconds_to};
+pub use section::Section;
 pub use shift::{Direction, Estimate, FailureShift, Shift};
 pub use stage::Stage;
 pub use summary::Summary;

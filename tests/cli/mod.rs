@@ -7,6 +7,7 @@ mod cleanup_cut_short;
 mod compare;
 mod connection;
 mod dry_run;
+mod explain;
 mod find_max;
 mod formats;
 mod full;

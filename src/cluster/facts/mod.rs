@@ -15,7 +15,7 @@ use super::watch::list_all;
 use super::{Cluster, Kind, Trouble};
 use crate::plan::Disk;
 use crate::plan::sizing::Settings;
-use crate::record::{RateLimit, StorageClassFacts};
+use crate::record::{RateLimit, StorageClassFacts, Workers};
 
 /// The `KubeVirt` object, decoded only as far as it is used
 #[derive(Debug, Clone, Deserialize, Default)]
@@ -29,6 +29,14 @@ struct KubeVirt {
 #[serde(default)]
 struct KubeVirtSpec {
     configuration: Value,
+    #[serde(rename = "customizeComponents")]
+    customize: Customize,
+}
+
+#[derive(Debug, Clone, Deserialize, Default)]
+#[serde(default)]
+struct Customize {
+    flags: Value,
 }
 
 #[derive(Debug, Clone, Deserialize, Default)]
@@ -68,6 +76,8 @@ pub enum KubeVirtState {
         settings: Settings,
         /// How fast its components may talk to the API server.
         limits: Vec<RateLimit>,
+        /// How many workers they have, where somebody set that.
+        workers: Vec<Workers>,
     },
     /// It is there, but not deployed: the phase it reports.
     Unfinished(String),
@@ -104,6 +114,7 @@ impl Cluster {
                 settings: settings::of(configuration, version.as_deref(), &status.default_architecture)
                     .map_err(|error| Trouble::new(doing, Kind::Invalid, error.to_string()))?,
                 limits: limits::of(configuration, version.as_deref()),
+                workers: limits::workers(&kubevirt.spec.customize.flags),
                 version,
             },
             "" => KubeVirtState::Unfinished("Unknown".into()),
