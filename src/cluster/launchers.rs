@@ -20,7 +20,7 @@ const MOST_TOLD: usize = 300;
 
 /// A launcher pod, decoded only as far as it is used
 #[derive(Debug, Clone, Deserialize)]
-pub(super) struct Pod {
+pub(crate) struct Pod {
     metadata: Metadata,
     #[serde(default)]
     spec: Spec,
@@ -102,7 +102,7 @@ impl Watched for Pod {
 
 impl Pod {
     /// The pod in the words of the fold; `None` for one that no VMI owns.
-    pub(super) fn launcher(self, gone: bool) -> Option<Launcher> {
+    pub(crate) fn launcher(self, gone: bool) -> Option<Launcher> {
         let owner =
             self.metadata.owner_references.iter().find(|owner| owner.kind == "VirtualMachineInstance")?;
         let target = Target { namespace: self.metadata.namespace.clone(), name: owner.name.clone() };

@@ -18,7 +18,7 @@ const MOST_TOLD: usize = 300;
 /// An event, decoded only as far as it is used
 #[derive(Debug, Clone, Deserialize, Default)]
 #[serde(rename_all = "camelCase", default)]
-pub(super) struct CoreEvent {
+pub(crate) struct CoreEvent {
     metadata: Metadata,
     involved_object: Involved,
     r#type: String,
@@ -54,7 +54,7 @@ impl Watched for CoreEvent {
 
 impl CoreEvent {
     /// The event in the words of the fold; `None` for one that tells nothing of use.
-    pub(super) fn notice(self) -> Option<Notice> {
+    pub(crate) fn notice(self) -> Option<Notice> {
         let series = self.series.unwrap_or_default();
         let what = match (self.r#type.as_str(), self.reason.as_str()) {
             ("Warning", _) => NoticeKind::Warning {

@@ -34,6 +34,9 @@ pub struct ClusterFacts {
     /// How fast the components of `KubeVirt` may talk to the API server.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rate_limits: Vec<RateLimit>,
+    /// How many workers the components of `KubeVirt` have, where somebody set their number.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub workers: Vec<Workers>,
     /// The disks of each VM.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub disks: Vec<Disk>,
@@ -97,6 +100,17 @@ pub struct RateLimit {
     pub burst: u32,
     /// Whether the `KubeVirt` object says so; otherwise it is the default of that version.
     pub configured: bool,
+}
+
+/// How many workers a component of `KubeVirt` has for one kind of object
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Workers {
+    /// The component, for example `virt-controller`.
+    pub component: String,
+    /// The flag that sets their number, for example `vmi-controller-threads`.
+    pub flag: String,
+    /// How many.
+    pub count: u32,
 }
 
 impl fmt::Display for NodeKind {

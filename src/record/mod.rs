@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use bounded::at_most;
-pub use facts::{ClusterFacts, NodeKind, RateLimit, StorageClassFacts};
+pub use facts::{ClusterFacts, NodeKind, RateLimit, StorageClassFacts, Workers};
 pub use health::{ClockDifference, ClusterMark, Health};
 pub use limit::FailureLimit;
 pub use phase::{

@@ -57,7 +57,7 @@ pub(super) fn report(record: &RunRecord, selection: &Selection) -> Report {
             let stop = Selection::stop_before(record, storm.name).map(|stop| stop.name);
             // What was created without being started is no boot to compare with.
             let is_boot = |baseline: &&PhaseRecord| baseline.name != storm.name && !baseline.settings.halted;
-            Compared::of(baseline.filter(is_boot), storm, stop, plan.probe.deciding())
+            Compared::of(baseline.filter(is_boot), storm, stop, &record.facts)
         }),
         repetitions: Repetitions::of(record),
         capacity: Capacity::of(record),

@@ -2,12 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::nodes::NodeBlock;
 use crate::observe::{Milestone, Outcome, Timeline};
-use crate::probe::Probe;
-use crate::record::{PhaseKind, PhaseName, PhaseRecord, PhaseState};
+use crate::record::{ClusterFacts, PhaseKind, PhaseName, PhaseRecord, PhaseState};
 use crate::stats::{
-    Advice, Comparison, Evidence, Grade, Growth, Rule, Sample, Stage, Symptoms, Verdict, reason,
+    Advice, Bottleneck, Breakdown, Bucket, Clues, Comparison, Evidence, Grade, Limits, Rule, Sample,
+    Symptoms, Verdict, reason,
 };
 
 /// A storm against its baseline
@@ -27,7 +26,10 @@ pub struct Compared {
     pub verdict: Option<Verdict>,
     /// Why there is no verdict.
     pub unjudged: Option<String>,
-    /// What held the storm up, as far as the data tells; empty where the verdict is good or nothing points anywhere.
+    /// Where the time went, and what holds the storm up; absent where no VM arrived, and in reports from before.
+    #[serde(default)]
+    pub breakdown: Option<Breakdown>,
+    /// The kinds of causes that the data points to; empty where nothing holds the storm up, or nothing points anywhere.
     #[serde(default)]
     pub advice: Vec<Advice>,
 }
@@ -38,7 +40,7 @@ impl Compared {
         baseline: Option<&PhaseRecord>,
         storm: &PhaseRecord,
         stop: Option<PhaseName>,
-        deciding: Option<Probe>,
+        facts: &ClusterFacts,
     ) -> Self {
         let milestones: Vec<Comparison> = baseline.map_or_else(Vec::new, |baseline| compare(baseline, storm));
         let in_both = milestones.iter().any(|comparison| comparison.milestone == storm.goal);
@@ -54,11 +56,41 @@ impl Compared {
         let verdict = Verdict::on(&Evidence { ratio, failed, storm: &sample })
             .filter(|_| storm.state == PhaseState::Done);
         let unjudged = verdict.is_none().then(|| why_unjudged(baseline, storm));
-        let advice = verdict.as_ref().filter(|verdict| verdict.grade != Grade::Good);
-        let advice =
-            advice.map_or_else(Vec::new, |verdict| Advice::on(&symptoms(baseline, storm, verdict, deciding)));
+        let is_slow = verdict.as_ref().and_then(|verdict| verdict.finding(Rule::Ratio));
+        let is_slow = is_slow.is_some_and(|finding| finding.grade != Grade::Good);
+        let clues = Clues {
+            // A storm is explained against a first boot, not against another storm.
+            baseline: baseline.map(|baseline| (baseline.timelines.as_slice(), baseline.goal)),
+            storm: (&storm.timelines, storm.goal),
+            goal: judged,
+            is_slow,
+            limits: limits(facts),
+        };
+        let breakdown = Breakdown::of(&clues).filter(|_| storm.state == PhaseState::Done);
+        let bottleneck = breakdown.as_ref().and_then(|breakdown| breakdown.bottleneck.as_ref());
+        let is_good = verdict.as_ref().is_none_or(|verdict| verdict.grade == Grade::Good);
+        let advice = match (is_good, bottleneck) {
+            (true, None) => Vec::new(),
+            _ => Advice::on(&symptoms(storm, bottleneck)),
+        };
         let baseline = baseline.map(|baseline| baseline.name);
-        Self { baseline, stop, storm: storm.name, milestones, judged, verdict, unjudged, advice }
+        Self { baseline, stop, storm: storm.name, milestones, judged, verdict, unjudged, breakdown, advice }
+    }
+}
+
+/// The limits that were in effect, as far as `setup` found them.
+fn limits(facts: &ClusterFacts) -> Limits {
+    let bucket = |component: &str| {
+        let limit = facts.rate_limits.iter().find(|limit| limit.component == component)?;
+        Some(Bucket { qps: limit.qps, configured: limit.configured })
+    };
+    let workers =
+        |flag: &str| facts.workers.iter().find(|workers| workers.flag == flag).map(|found| found.count);
+    Limits {
+        controller: bucket("virt-controller"),
+        handler: bucket("virt-handler"),
+        instance_workers: workers("vmi-controller-threads"),
+        machine_workers: workers("vm-controller-threads"),
     }
 }
 
@@ -72,59 +104,19 @@ fn compare(baseline: &PhaseRecord, storm: &PhaseRecord) -> Vec<Comparison> {
 }
 
 /// What points to a cause.
-fn symptoms(
-    baseline: Option<&PhaseRecord>,
-    storm: &PhaseRecord,
-    verdict: &Verdict,
-    deciding: Option<Probe>,
-) -> Symptoms {
+fn symptoms<'a>(storm: &PhaseRecord, bottleneck: Option<&'a Bottleneck>) -> Symptoms<'a> {
     let rows = storm
         .participants()
         .filter(|timeline| matches!(timeline.outcome, Outcome::Failed | Outcome::TimedOut));
     let reasons = reason::group(rows.map(|timeline| timeline.reason.as_deref())).into_iter();
-    let nodes = NodeBlock::all(storm).into_iter();
     let attempts =
         |of: fn(&Timeline) -> u32| storm.timelines.iter().map(|timeline| u64::from(of(timeline))).sum();
     Symptoms {
-        is_slow: verdict.finding(Rule::Ratio).is_some_and(|finding| finding.grade != Grade::Good),
-        stages: baseline.map_or_else(Vec::new, |baseline| stages(baseline, storm)),
-        agent: baseline.and_then(|baseline| agent(baseline, storm)),
-        agent_decides: deciding == Some(Probe::Agent),
+        bottleneck,
         reasons: reasons.map(|group| (group.reason, group.members.len())).collect(),
-        nodes: nodes
-            .filter_map(|node| Some((node.node?, node.summary.arrived, node.summary.mean?)))
-            .collect(),
         requests: attempts(|timeline| timeline.attempts),
         throttled: attempts(|timeline| timeline.throttled),
     }
-}
-
-/// The stages that both phases went through.
-fn stages(baseline: &PhaseRecord, storm: &PhaseRecord) -> Vec<Growth> {
-    let before = Stage::all(&baseline.timelines, baseline.goal);
-    let growth = |stage: Stage| {
-        let same = before.iter().find(|other| (other.from, other.to) == (stage.from, stage.to))?;
-        Some(Growth {
-            from: stage.from,
-            to: stage.to,
-            before: same.summary.mean?,
-            after: stage.summary.mean?,
-        })
-    };
-    Stage::all(&storm.timelines, storm.goal).into_iter().filter_map(growth).collect()
-}
-
-/// From running to the guest agent, where at least half of the VMs that ran showed one in each phase.
-fn agent(baseline: &PhaseRecord, storm: &PhaseRecord) -> Option<Growth> {
-    let (from, to) = (Milestone::Running, Milestone::Agent);
-    let mean = |phase: &PhaseRecord| {
-        let ran: Vec<&Timeline> = phase.participants().filter(|timeline| timeline.has(from)).collect();
-        let took =
-            ran.iter().filter_map(|timeline| Some(timeline.at(to)?.since(timeline.at(from)?).seconds()));
-        let took = Sample::new(took, 0);
-        took.mean().filter(|_| took.arrived() * 2 >= ran.len())
-    };
-    Some(Growth { from, to, before: mean(baseline)?, after: mean(storm)? })
 }
 
 fn why_unjudged(baseline: Option<&PhaseRecord>, storm: &PhaseRecord) -> String {
@@ -145,7 +137,7 @@ mod tests {
     use crate::report::fixtures;
 
     fn compared(baseline: &PhaseRecord, storm: &PhaseRecord) -> Compared {
-        Compared::of(Some(baseline), storm, None, None)
+        Compared::of(Some(baseline), storm, None, &ClusterFacts::default())
     }
 
     #[test]

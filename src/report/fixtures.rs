@@ -52,6 +52,7 @@ pub(crate) fn guide() -> RunRecord {
             used: false,
         }],
         rate_limits: vec![RateLimit { component: "virt-api".into(), qps: 5.0, burst: 10, configured: false }],
+        workers: Vec::new(),
         disks: crate::plan::Template::container_disk("quay.io/containerdisks/fedora:42").disks(),
     };
     let [create, stop, storm] = &mut record.phases[..] else { unreachable!("healthy has three phases") };

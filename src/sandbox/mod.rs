@@ -9,6 +9,7 @@ pub mod network;
 pub mod programs;
 mod running;
 pub mod seed;
+mod settings;
 pub mod store;
 
 pub use running::{Options, Sandbox, profile};

@@ -8,6 +8,7 @@ use super::faults::{Action, Faults};
 use super::ledger::Ledger;
 use super::model::profile::{self, Profile};
 use super::seed::{seed, seed_classes};
+use super::settings;
 use super::store::Store;
 use crate::failure::Failure;
 
@@ -59,6 +60,7 @@ impl Sandbox {
         seed(&store, nodes, node.cores as u32, node.memory_gib as u32, node.pods)
             .map_err(|error| cannot(&error))?;
         seed_classes(&store, &options.profile.storage.classes).map_err(|error| cannot(&error))?;
+        settings::publish(&store, &options.profile);
         store.set_namespace_defaults(options.profile.namespace_defaults.objects());
         let misbehave = options.profile.misbehave.clone();
         let controllers =

@@ -4,6 +4,8 @@
 
 pub mod advice;
 pub mod bootstrap;
+pub mod bottleneck;
+pub mod breakdown;
 pub mod comparison;
 pub mod curve;
 pub mod diagnosis;
@@ -14,6 +16,7 @@ pub mod provisioning;
 pub mod quantile;
 pub mod reason;
 pub mod sample;
+pub mod section;
 pub mod shift;
 pub mod stage;
 pub mod summary;
@@ -21,8 +24,10 @@ pub mod threshold;
 pub mod validity;
 pub mod verdict;
 
-pub use advice::{Advice, Cause, Growth, Symptoms};
+pub use advice::{Advice, Cause, Symptoms};
 pub use bootstrap::Side;
+pub use bottleneck::{Bottleneck, Breakdown, Bucket, Culprit, Evidence as Clues, Limits};
+pub use breakdown::Part;
 pub use comparison::{Change, Comparison, Paired};
 pub use curve::Curve;
 pub use diagnosis::{Awaited, Diagnosis};
@@ -32,6 +37,7 @@ pub use provisioning::Provisioning;
 pub use quantile::{Level, Quantile};
 pub use reason::ReasonGroup;
 pub use sample::{Arrival, Sample, seconds_to};
+pub use section::Section;
 pub use shift::{Direction, Estimate, FailureShift, Shift};
 pub use stage::Stage;
 pub use summary::Summary;

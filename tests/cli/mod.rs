@@ -9,6 +9,7 @@ mod config;
 mod connection;
 mod diagnosis;
 mod dry_run;
+mod explain;
 mod find_max;
 mod formats;
 mod full;

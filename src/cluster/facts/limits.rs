@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::record::RateLimit;
+use crate::record::{RateLimit, Workers};
 
 /// Component → its part of `spec.configuration`.
 const COMPONENTS: [(&str, &str); 4] = [
@@ -11,6 +11,9 @@ const COMPONENTS: [(&str, &str); 4] = [
     ("virt-handler", "handlerConfiguration"),
     ("virt-api webhooks", "webhookConfiguration"),
 ];
+
+/// Flags of virt-controller that set numbers of workers.
+const WORKERS: [&str; 2] = ["vm-controller-threads", "vmi-controller-threads"];
 
 /// The limits in effect: what the `KubeVirt` object sets, else the defaults of that version, where they are known.
 pub(super) fn of(configuration: &Value, version: Option<&str>) -> Vec<RateLimit> {
@@ -24,6 +27,17 @@ pub(super) fn of(configuration: &Value, version: Option<&str>) -> Vec<RateLimit>
         Some(RateLimit { component: (*component).to_owned(), qps, burst, configured })
     };
     COMPONENTS.iter().filter_map(limit).collect()
+}
+
+/// Numbers of workers that somebody set by flags of virt-controller.
+pub(super) fn workers(flags: &Value) -> Vec<Workers> {
+    let count = |flag: &&str| {
+        let value = &flags["controller"][*flag];
+        let count = value.as_str().and_then(|text| text.parse().ok()).or(value.as_u64())?;
+        let count = u32::try_from(count).ok()?;
+        Some(Workers { component: "virt-controller".to_owned(), flag: (*flag).to_owned(), count })
+    };
+    WORKERS.iter().filter_map(count).collect()
 }
 
 /// Defaults by release: virt-api was raised in 1.7.0 and 1.6.4, virt-handler in 1.7.0.
@@ -49,6 +63,14 @@ mod tests {
 
     fn limits(configuration: &Value, version: Option<&str>) -> Vec<(f64, u32, bool)> {
         of(configuration, version).iter().map(|limit| (limit.qps, limit.burst, limit.configured)).collect()
+    }
+
+    #[test]
+    fn workers_are_those_of_the_flags() {
+        let flags = serde_json::json!({"controller": {"vmi-controller-threads": "2", "v": "5"}, "api": {}});
+        let found = workers(&flags);
+        assert_eq!((found.len(), found[0].flag.as_str(), found[0].count), (1, "vmi-controller-threads", 2));
+        assert!(workers(&Value::Null).is_empty());
     }
 
     #[test]

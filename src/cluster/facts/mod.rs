@@ -16,7 +16,7 @@ use super::watch::list_all;
 use super::{Cluster, Kind, Trouble};
 use crate::plan::Disk;
 use crate::plan::sizing::Settings;
-use crate::record::{RateLimit, StorageClassFacts};
+use crate::record::{RateLimit, StorageClassFacts, Workers};
 
 /// The `KubeVirt` object, decoded only as far as it is used
 #[derive(Debug, Clone, Deserialize, Default)]
@@ -37,6 +37,14 @@ struct Generation {
 #[serde(default)]
 struct KubeVirtSpec {
     configuration: Value,
+    #[serde(rename = "customizeComponents")]
+    customize: Customize,
+}
+
+#[derive(Debug, Clone, Deserialize, Default)]
+#[serde(default)]
+struct Customize {
+    flags: Value,
 }
 
 #[derive(Debug, Clone, Deserialize, Default)]
@@ -78,6 +86,8 @@ pub enum KubeVirtState {
         limits: Vec<RateLimit>,
         /// Generation of the object: changes with its settings.
         generation: Option<i64>,
+        /// How many workers they have, where somebody set that.
+        workers: Vec<Workers>,
     },
     /// It is there, but not deployed: the phase it reports.
     Unfinished(String),
@@ -115,6 +125,7 @@ impl Cluster {
                     .map_err(|error| Trouble::new(doing, Kind::Invalid, error.to_string()))?,
                 limits: limits::of(configuration, version.as_deref()),
                 generation: kubevirt.metadata.generation,
+                workers: limits::workers(&kubevirt.spec.customize.flags),
                 version,
             },
             "" => KubeVirtState::Unfinished("Unknown".into()),

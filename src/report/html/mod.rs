@@ -10,6 +10,7 @@
 pub(in crate::report) mod chart;
 mod data;
 pub(in crate::report) mod document;
+mod extra;
 mod facts;
 mod failures;
 mod figures;
@@ -53,7 +54,7 @@ impl Report {
         recovery::write(&mut body, &subjects);
         statistics::write(&mut body, self, &subjects);
         spread::write(&mut body, &subjects);
-        stages::write(&mut body, &subjects);
+        stages::write(&mut body, self, &subjects);
         nodes::write(&mut body, &subjects);
         failures::write(&mut body, self);
         phases::write(&mut body, self);

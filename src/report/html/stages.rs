@@ -4,12 +4,13 @@ use super::chart::plot::hit;
 use super::chart::{self, Drawing, Scale, number};
 use super::markup::Markup;
 use super::subject::{Role, Subject, Subjects};
-use super::{timelines, words};
+use super::{extra, timelines, words};
 use crate::observe::Milestone;
+use crate::report::Report;
 use crate::stats::{Change, Summary};
 
 /// Writes the section.
-pub(super) fn write(body: &mut Markup, subjects: &Subjects<'_>) {
+pub(super) fn write(body: &mut Markup, report: &Report, subjects: &Subjects<'_>) {
     if subjects.iter().all(|subject| subject.phase.stages.is_empty()) {
         return;
     }
@@ -23,6 +24,9 @@ pub(super) fn write(body: &mut Markup, subjects: &Subjects<'_>) {
     let entries: Vec<(&str, &str)> = words.iter().map(|(class, word)| (*class, word.as_str())).collect();
     chart::legend(body, &entries);
     means(body, subjects);
+    if let Some(breakdown) = report.comparison.as_ref().and_then(|compared| compared.breakdown.as_ref()) {
+        extra::write(body, breakdown);
+    }
     table(body, subjects);
     timelines::write(body, subjects);
     body.close("section");
@@ -137,6 +141,13 @@ pub(super) fn class(milestone: Milestone) -> &'static str {
         Milestone::Requested | Milestone::Accepted => "stage accepted",
         Milestone::Instance => "stage instance",
         Milestone::Pod => "stage pod",
+        Milestone::Volume => "stage volume",
+        Milestone::Placed => "stage placed",
+        Milestone::Attached => "stage attached",
+        Milestone::Prepared => "stage prepared",
+        Milestone::Initialized => "stage initialized",
+        Milestone::Started => "stage started",
+        Milestone::Agent => "stage agent",
         Milestone::Scheduled => "stage scheduled",
         Milestone::Running => "stage running",
         Milestone::Reachable => "stage reachable",

@@ -5,7 +5,7 @@ use super::subject::{Role, Subjects};
 use super::words;
 use crate::record::PhaseState;
 use crate::report::Report;
-use crate::stats::{Finding, Grade};
+use crate::stats::{Breakdown, Finding, Grade};
 
 /// Writes the verdict, or what there is to say instead.
 pub(super) fn write(body: &mut Markup, report: &Report, subjects: &Subjects<'_>) {
@@ -82,18 +82,35 @@ fn notes(report: &Report, subjects: &Subjects<'_>) -> Vec<String> {
     notes
 }
 
-/// What else was found, and what the figures point to.
+/// What else was found, what holds the storm up, and what the figures point to.
 fn judged(report: &Report) -> Vec<String> {
     let Some(compared) = &report.comparison else { return Vec::new() };
-    let Some(verdict) = &compared.verdict else { return Vec::new() };
-    let also = |finding: &&Finding| finding.rule != verdict.rule && finding.grade != Grade::Good;
-    let findings = verdict.findings.iter().filter(also);
-    let findings = findings.map(|finding| format!("Also {}: {}.", finding.grade, finding.reason));
-    let advice = compared.advice.iter().map(|advice| {
+    let mut told = Vec::new();
+    if let Some(verdict) = &compared.verdict {
+        let also = |finding: &&Finding| finding.rule != verdict.rule && finding.grade != Grade::Good;
+        let findings = verdict.findings.iter().filter(also);
+        told.extend(findings.map(|finding| format!("Also {}: {}.", finding.grade, finding.reason)));
+    }
+    if let Some(breakdown) = &compared.breakdown {
+        told.extend(bottleneck(breakdown));
+    }
+    told.extend(compared.advice.iter().map(|advice| {
         let (because, hints) = (advice.because.join("; "), advice.hints.join("; "));
         format!("This points to {}: {because}. Advice: {hints}.", advice.cause.word())
-    });
-    findings.chain(advice).collect()
+    }));
+    told
+}
+
+/// What holds the storm up, and what to try; or that nothing does alone.
+fn bottleneck(breakdown: &Breakdown) -> Option<String> {
+    match (&breakdown.bottleneck, &breakdown.unnamed) {
+        (Some(found), _) => {
+            let remedies = found.remedies.join("; ");
+            let remedies = if remedies.is_empty() { remedies } else { format!(" Try: {remedies}.") };
+            Some(format!("Bottleneck: {}: {}.{remedies}", found.sentence, found.because.join("; ")))
+        }
+        (None, why) => why.as_ref().map(|why| format!("No single bottleneck: {why}.")),
+    }
 }
 
 /// A sentence with a capital and a full stop.

@@ -33,6 +33,26 @@ pub(super) fn comparison(page: &mut String, report: &Report) {
     page.push('\n');
 }
 
+/// Where the time went.
+pub(super) fn breakdown(page: &mut String, report: &Report) {
+    let Some(compared) = &report.comparison else { return };
+    let Some(breakdown) = compared.breakdown.as_ref().filter(|found| !found.parts.is_empty()) else { return };
+    let baseline = compared.baseline.map_or_else(|| "–".to_owned(), |baseline| baseline.to_string());
+    let _ = writeln!(
+        page,
+        "| where the time went | {baseline} | {} | share of the extra time | VMs/s |",
+        compared.storm
+    );
+    page.push_str("|---|---:|---:|---:|---:|\n");
+    for part in &breakdown.parts {
+        let share = part.share_percent.map_or_else(String::new, |share| format!("{share:.0} %"));
+        let rate = part.rate.map_or_else(String::new, |rate| format!("{rate:.1}"));
+        let [before, after] = [part.baseline, part.storm].map(seconds);
+        let _ = writeln!(page, "| {} → {} | {before} | {after} | {share} | {rate} |", part.from, part.to);
+    }
+    page.push('\n');
+}
+
 /// The statistics of a phase, a line per milestone.
 pub(super) fn statistics(page: &mut String, phase: &PhaseBlock) {
     if phase.statistics.values().all(|summary| summary.arrived == 0) {

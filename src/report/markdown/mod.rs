@@ -26,6 +26,7 @@ impl Report {
         blocks::validity(&mut page, self);
         blocks::thresholds(&mut page, self);
         blocks::comparison(&mut page, self);
+        blocks::breakdown(&mut page, self);
         blocks::repetitions(&mut page, self);
         for phase in self.phases.iter().filter(|phase| phase.shown == Shown::Full) {
             of_phase(&mut page, phase);
@@ -59,14 +60,23 @@ fn verdict(page: &mut String, report: &Report) {
     }
 }
 
-/// What else is not as it should be, what points to a cause, and what the guide advises then.
+/// What else is not as it should be, what holds the storm up, what points to a cause, and what the guide advises then.
 fn advice(page: &mut String, report: &Report) {
     let Some(compared) = &report.comparison else { return };
-    let Some(verdict) = &compared.verdict else { return };
     let mut items = Vec::new();
-    let also = |finding: &&Finding| finding.rule != verdict.rule && finding.grade != Grade::Good;
-    for finding in verdict.findings.iter().filter(also) {
-        items.push(format!("Also {}: {}", finding.grade, text::plain(&finding.reason)));
+    if let Some(verdict) = &compared.verdict {
+        let also = |finding: &&Finding| finding.rule != verdict.rule && finding.grade != Grade::Good;
+        for finding in verdict.findings.iter().filter(also) {
+            items.push(format!("Also {}: {}", finding.grade, text::plain(&finding.reason)));
+        }
+    }
+    let breakdown = compared.breakdown.as_ref();
+    if let Some(found) = breakdown.and_then(|breakdown| breakdown.bottleneck.as_ref()) {
+        let because = found.because.iter().map(|because| text::plain(because)).collect::<Vec<_>>().join("; ");
+        items.push(format!("**Bottleneck: {}**: {because}", text::plain(&found.sentence)));
+        items.extend(found.remedies.iter().map(|remedy| format!("Try: {}", text::plain(remedy))));
+    } else if let Some(why) = breakdown.and_then(|breakdown| breakdown.unnamed.as_ref()) {
+        items.push(format!("No single bottleneck: {}", text::plain(why)));
     }
     for advice in &compared.advice {
         let because = text::plain(&advice.because.join("; "));

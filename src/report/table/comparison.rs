@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::columns::milestone_title;
 use super::grid::{Column, Grid};
-use super::{Page, words};
+use super::{Page, breakdown, words};
 use crate::observe::Milestone;
 use crate::probe::Probe;
 use crate::report::compared::Compared;
@@ -22,13 +22,20 @@ pub(super) fn write(page: &mut Page, report: &Report, compared: &Compared) {
         for comparison in &compared.milestones {
             paired(page, comparison, deciding);
         }
-        if let (Some(before), Some(after)) = (report.phase(baseline), report.phase(compared.storm)) {
-            stages(page, before, after);
+        match (&compared.breakdown, report.phase(baseline), report.phase(compared.storm)) {
+            (Some(breakdown), ..) => breakdown::parts(page, compared, breakdown),
+            // Reports from before the time was broken down.
+            (None, Some(before), Some(after)) => stages(page, before, after),
+            _ => {}
         }
     } else {
         page.title(&format!("Verdict on {}", compared.storm));
     }
     verdict(page, compared);
+    also(page, compared);
+    if let Some(breakdown) = &compared.breakdown {
+        breakdown::bottleneck(page, breakdown);
+    }
     advice(page, compared);
     page.rule('=');
     page.blank();
@@ -105,7 +112,7 @@ fn stages(page: &mut Page, before: &PhaseBlock, after: &PhaseBlock) {
     }
 }
 
-fn draw(page: &mut Page, grid: Grid) {
+pub(super) fn draw(page: &mut Page, grid: Grid) {
     let layout = page.layout();
     let (header, lines) = grid.lines(layout.headers, layout.paint);
     if let Some(header) = header {
@@ -135,13 +142,17 @@ fn verdict(page: &mut Page, compared: &Compared) {
     }
 }
 
-/// What else is not as it should be, what points to a cause, and what the guide advises then.
-fn advice(page: &mut Page, compared: &Compared) {
+/// What else is not as it should be.
+fn also(page: &mut Page, compared: &Compared) {
     let Some(verdict) = &compared.verdict else { return };
     let also = |finding: &&Finding| finding.rule != verdict.rule && finding.grade != Grade::Good;
     for finding in verdict.findings.iter().filter(also) {
         page.sentence(None, 0, &format!("Also {}: {}", finding.grade, finding.reason));
     }
+}
+
+/// What points to a cause, and what the guide advises then.
+fn advice(page: &mut Page, compared: &Compared) {
     for advice in &compared.advice {
         page.blank();
         page.toned(Tone::Heading, &format!("This points to {}:", advice.cause.word()));

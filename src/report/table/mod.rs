@@ -1,5 +1,6 @@
 //! The terminal form: the guide's blocks, one after the other.
 
+mod breakdown;
 mod capacity;
 mod columns;
 mod comparison;

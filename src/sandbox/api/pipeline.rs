@@ -228,7 +228,8 @@ async fn resource(api: &Api, call: &Call, target: &Resource) -> Result<Response<
                 form,
                 columns,
             };
-            let ends = watching::Ends { stop: api.stop.clone(), cut: api.faults.watch_cuts() };
+            let (stop, cut) = (api.stop.clone(), api.faults.watch_cuts());
+            let ends = watching::Ends { stop, cut, ledger: api.ledger.clone() };
             watching::open(&api.store, subject, &call.query, ends)
         }
         "get" => {

@@ -18,6 +18,7 @@ use super::query::Query;
 use super::selector::Selector;
 use super::status::Failure;
 use super::table;
+use crate::sandbox::ledger::Ledger;
 use crate::sandbox::store::{Action, Entry, Kind, Object, Store, TooOld, Watcher};
 
 /// How a watch ends before its time
@@ -27,6 +28,8 @@ pub(super) struct Ends {
     pub(super) stop: watch::Receiver<bool>,
     /// Someone cuts: the connection breaks.
     pub(super) cut: watch::Receiver<u64>,
+    /// Where it is noted what was delivered.
+    pub(super) ledger: Ledger,
 }
 
 /// An open watch.
@@ -123,7 +126,9 @@ impl Stream {
     async fn next(&mut self) -> Option<Result<Bytes, io::Error>> {
         loop {
             if !self.queue.is_empty() {
-                return Some(Ok(self.drain()));
+                let chunk = self.drain();
+                self.ends.ledger.deliver(self.kind.plural, chunk.len());
+                return Some(Ok(chunk));
             }
             let Some(watcher) = &mut self.watcher else { return None };
             tokio::select! {
@@ -257,7 +262,9 @@ mod tests {
         };
         let (_stopper, stop) = watch::channel(false);
         let faults = Faults::none();
-        let response = open(store, subject, &query, Ends { stop, cut: faults.watch_cuts() }).unwrap();
+        let response =
+            open(store, subject, &query, Ends { stop, cut: faults.watch_cuts(), ledger: Ledger::default() })
+                .unwrap();
         let text = response.into_body().collect().await.unwrap().to_bytes();
         text.split(|byte| *byte == b'\n')
             .filter(|line| !line.is_empty())

@@ -66,13 +66,13 @@ async fn boot(cluster: &Arc<Cluster>, launcher: &Launcher) {
             Some(Misbehaviour::AgentBeforeDhcp) => {
                 cluster.clock.sleep(seconds("agent", figures.agent)).await;
                 agent_connects(cluster, launcher);
-                cluster.clock.sleep(seconds("late-dhcp", figures.late_dhcp)).await;
+                address(cluster, seconds("late-dhcp", figures.late_dhcp)).await;
                 network_comes(cluster, launcher, seconds("services", figures.services));
                 // What the agent says of the interface has changed.
                 launcher.call_handler();
             }
             _ => {
-                cluster.clock.sleep(seconds("dhcp", figures.dhcp)).await;
+                address(cluster, seconds("dhcp", figures.dhcp)).await;
                 network_comes(cluster, launcher, seconds("services", figures.services));
                 cluster.clock.sleep(seconds("agent", figures.agent)).await;
                 agent_connects(cluster, launcher);
@@ -83,6 +83,14 @@ async fn boot(cluster: &Arc<Cluster>, launcher: &Launcher) {
         () = services => {}
         _ = pressed => {}
     }
+}
+
+/// Waits for an address, which takes so many seconds when it is the guest's turn.
+async fn address(cluster: &Cluster, seconds: f64) {
+    if let Some(dhcp) = &cluster.dhcp {
+        dhcp.acquire().await;
+    }
+    cluster.clock.sleep(seconds).await;
 }
 
 /// From now on the guest answers, and a little later its services listen.

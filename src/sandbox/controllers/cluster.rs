@@ -71,6 +71,8 @@ pub struct Cluster {
     pub pools: Pools,
     /// Attachments of claims, over the whole cluster.
     pub attaches: TokenBucket,
+    /// Addresses by DHCP, over the whole cluster; `None` without a limit.
+    pub dhcp: Option<TokenBucket>,
     /// Clones from snapshots, over the whole cluster.
     pub clones: TokenBucket,
     /// The limit of calls of CDI and the provisioner.
@@ -122,6 +124,9 @@ impl Cluster {
             admission: Admission::new(clock, dice, &profile.api_server),
             pools: Pools::new(clock, storage),
             attaches: TokenBucket::new(clock, storage.attaches_per_second, storage.attach_burst),
+            dhcp: Some(profile.guest.dhcp_per_second)
+                .filter(|rate| *rate > 0.0)
+                .map(|rate| TokenBucket::new(clock, rate, 1.0)),
             clones: TokenBucket::new(clock, profile.cdi.clones_per_second, 1.0),
             // client-go's usual limit for a controller that sets one.
             cdi: Arc::new(TokenBucket::new(clock, 200.0, 200.0)),

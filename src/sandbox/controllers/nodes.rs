@@ -36,6 +36,8 @@ pub struct Node {
     pub pulls: Pool,
     /// Images and when they were written here.
     pub images: Mutex<HashMap<Box<str>, f64>>,
+    /// Pods that use an image, and since when there are none.
+    used: Mutex<HashMap<Box<str>, (usize, f64)>>,
     /// The kubelet's limit of calls.
     pub kubelet: Arc<TokenBucket>,
     /// virt-handler's limit of calls.
@@ -55,11 +57,12 @@ struct Addresses {
 impl Node {
     fn new(cluster: &Cluster, name: &str, block: u32, cores: f64) -> Self {
         let (clock, profile) = (cluster.clock, &cluster.profile);
-        let cpu = Capacity { total: cores, each: 1.0, interference: 0.0 };
+        let factor = profile.node.factors.get(name).copied().unwrap_or(1.0);
+        let cpu = Capacity { total: cores * factor, each: factor, interference: 0.0 };
         let storage = &profile.storage;
         let disk = Capacity {
-            total: storage.node_disk,
-            each: storage.per_reader,
+            total: storage.node_disk * factor,
+            each: storage.per_reader * factor,
             interference: storage.interference,
         };
         Self {
@@ -71,10 +74,29 @@ impl Node {
             teardowns: Pool::new(profile.kubelet.teardown_places),
             pulls: Pool::new(1),
             images: Mutex::default(),
+            used: Mutex::default(),
             kubelet: cluster.bucket(profile.kubelet.qps, profile.kubelet.burst),
             handler: cluster.bucket(profile.virt_handler.qps, profile.virt_handler.burst),
             instances: Arc::new(WorkQueue::new(clock)),
             addresses: Mutex::new(Addresses { block, next: 2, taken: vec![false; ADDRESSES as usize] }),
+        }
+    }
+
+    /// A pod uses an image from now on; one that nobody has used for `age` seconds was removed meanwhile.
+    pub fn hold_image(&self, image: &str, now: f64, age: f64) {
+        let mut used = lock(&self.used);
+        let (pods, since) = used.entry(image.into()).or_insert((0, now));
+        if *pods == 0 && age > 0.0 && now - *since > age {
+            lock(&self.images).remove(image);
+        }
+        *pods += 1;
+    }
+
+    /// A pod does not use an image any more.
+    pub fn release_image(&self, image: &str, now: f64) {
+        if let Some((pods, since)) = lock(&self.used).get_mut(image) {
+            *pods = pods.saturating_sub(1);
+            *since = now;
         }
     }
 

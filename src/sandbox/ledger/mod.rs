@@ -24,6 +24,8 @@ type Names = BTreeMap<(Box<str>, Box<str>), Count>;
 struct Book {
     requests: HashMap<(Box<str>, Box<str>), Page>,
     machines: BTreeMap<(Box<str>, Box<str>), Account>,
+    /// Bytes that watches of a resource delivered.
+    delivered: BTreeMap<Box<str>, u64>,
     /// Identities of machines whose deletion is in the books.
     deleted: HashSet<Box<str>>,
 }
@@ -61,6 +63,11 @@ impl Ledger {
         book.machines.iter().map(|((namespace, name), it)| ((own(namespace), own(name)), *it)).collect()
     }
 
+    /// How many bytes the watches of one resource delivered.
+    pub fn delivered(&self, resource: &str) -> u64 {
+        self.lock().delivered.get(resource).copied().unwrap_or_default()
+    }
+
     /// Begins again with empty books.
     pub fn clear(&self) {
         *self.lock() = Book::default();
@@ -88,7 +95,12 @@ impl Ledger {
             line
         };
         let machines: Vec<Value> = book.machines.iter().map(machine).collect();
-        json!({"totals": totals, "requests": requests, "machines": machines})
+        let delivered: Vec<Value> = book
+            .delivered
+            .iter()
+            .map(|(resource, bytes)| json!({"resource": resource, "bytes": bytes}))
+            .collect();
+        json!({"totals": totals, "requests": requests, "machines": machines, "delivered": delivered})
     }
 
     /// A request came in; `asked` is what it wants of a machine's power.
@@ -98,6 +110,11 @@ impl Ledger {
         if let Some(power) = asked {
             book.account(request.namespace, request.name).tally(power).requests += 1;
         }
+    }
+
+    /// A watch delivered so many bytes.
+    pub(in crate::sandbox) fn deliver(&self, resource: &str, bytes: usize) {
+        *self.lock().delivered.entry(resource.into()).or_default() += bytes as u64;
     }
 
     /// A request was carried out.

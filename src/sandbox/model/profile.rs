@@ -73,11 +73,21 @@ pub struct NodeShape {
     pub dual_stack: bool,
     /// Nodes by name on which everything takes this many times as long.
     pub slow: BTreeMap<String, f64>,
+    /// Nodes whose processors and disk are slower or faster, by name: 0.5 is half as fast.
+    pub factors: BTreeMap<String, f64>,
 }
 
 impl Default for NodeShape {
     fn default() -> Self {
-        Self { count: 3, cores: 64.0, memory_gib: 256.0, pods: 250, dual_stack: false, slow: BTreeMap::new() }
+        Self {
+            count: 3,
+            cores: 64.0,
+            memory_gib: 256.0,
+            pods: 250,
+            dual_stack: false,
+            slow: BTreeMap::new(),
+            factors: BTreeMap::new(),
+        }
     }
 }
 
@@ -194,6 +204,8 @@ pub struct Kubelet {
     pub image_pull: Draw,
     /// Seconds to find out that the node has the image.
     pub image_check: Draw,
+    /// Seconds after which an image that no pod uses is removed (k8s `imageMaximumGCAge`); 0 for never (k8s default).
+    pub image_gc_age: f64,
     /// Seconds before an image that did not come is asked for again; doubles up to 30 times this (k8s: 10 to 300).
     pub pull_back_off: f64,
     /// Seconds from the end of the last container to the removal of the pod (estimate).
@@ -216,6 +228,7 @@ impl Default for Kubelet {
             start_cpu: 1.5,
             image_pull: Draw::new(0.8, 0.2),
             image_check: Draw::new(0.1, 0.3),
+            image_gc_age: 0.0,
             pull_back_off: 10.0,
             teardown: Draw::new(0.9, 0.3),
             teardown_places: 6,

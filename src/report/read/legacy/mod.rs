@@ -16,7 +16,7 @@ use super::Unreadable;
 use crate::observe::{Milestone, Offset, Outcome};
 use crate::plan::{Target, TemplateSource};
 use crate::probe::Probe;
-use crate::record::{PhaseKind, PhaseName, PhaseRecord, PhaseSettings, PhaseState};
+use crate::record::{ClusterFacts, PhaseKind, PhaseName, PhaseRecord, PhaseSettings, PhaseState};
 use crate::report::phase::{PhaseBlock, Recovery, Shown, Spans};
 use crate::report::view::{ClusterBlock, PlanBlock, Report, Run, SCHEMA_VERSION, SetupBlock};
 use crate::report::{Compared, natural};
@@ -105,7 +105,9 @@ pub fn report(
         cluster: ClusterBlock::default(),
         setup: SetupBlock { done: true, namespaces: 0, batch_size: 0, took: 0.0 },
         phases: blocks.collect(),
-        comparison: storm.as_ref().map(|storm| Compared::of(create.as_ref(), storm, None, deciding)),
+        comparison: storm
+            .as_ref()
+            .map(|storm| Compared::of(create.as_ref(), storm, None, &ClusterFacts::default())),
         repetitions: None,
         placement: Vec::new(),
         thresholds: Vec::new(),

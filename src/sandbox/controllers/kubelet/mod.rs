@@ -25,6 +25,8 @@ pub(super) struct PodWorker {
     pub(super) pod: Object,
     pub(super) address: Option<String>,
     pub(super) launcher: Option<Arc<Launcher>>,
+    /// Images that it uses.
+    pub(super) images: Vec<String>,
 }
 
 /// Starts a worker for a pod that has appeared on a node.
@@ -37,7 +39,15 @@ pub fn admit(cluster: &Arc<Cluster>, pod: Object, changes: watch::Receiver<()>) 
     };
     let who = format!("kubelet/{}/{}", pod.namespace(), pod.name());
     let client = cluster.client(&who, &node.kubelet);
-    let worker = PodWorker { cluster: cluster.clone(), node, client, pod, address: None, launcher: None };
+    let worker = PodWorker {
+        cluster: cluster.clone(),
+        node,
+        client,
+        pod,
+        address: None,
+        launcher: None,
+        images: Vec::new(),
+    };
     cluster.tasks.spawn(worker.run(changes));
 }
 

@@ -26,6 +26,7 @@ impl PodWorker {
             return false;
         }
         let instance = self.instance();
+        self.write(status::admitted).await;
         let disk = self.mount().await;
         let figures = self.cluster.profile.kubelet.clone();
         {

@@ -14,17 +14,15 @@ pub fn names(pod: &Value) -> impl Iterator<Item = &str> {
         .filter_map(|container| container["name"].as_str())
 }
 
-/// The pod has its sandbox and an address; its containers are being made.
-pub fn sandboxed(pod: &mut Value, addresses: &[String], stamp: &str) {
+/// The kubelet has taken the pod on and waits for its volumes.
+pub fn admitted(pod: &mut Value, stamp: &str) {
     let status = &mut pod["status"];
     status["phase"] = json!("Pending");
     status["hostIP"] = json!("192.168.0.1");
     status["hostIPs"] = json!([{"ip": "192.168.0.1"}]);
-    status["podIP"] = json!(addresses.first());
-    status["podIPs"] = addresses.iter().map(|address| json!({"ip": address})).collect();
     status["startTime"] = json!(stamp);
     let has_init = pod["spec"]["initContainers"].as_array().is_some_and(|list| !list.is_empty());
-    condition(pod, "PodReadyToStartContainers", "True", "", stamp);
+    condition(pod, "PodReadyToStartContainers", "False", "", stamp);
     condition(
         pod,
         "Initialized",
@@ -36,7 +34,15 @@ pub fn sandboxed(pod: &mut Value, addresses: &[String], stamp: &str) {
     condition(pod, "ContainersReady", "False", "ContainersNotReady", stamp);
     let waiting = |reason: &'static str| move |_: &Value| json!({"waiting": {"reason": reason}});
     statuses(pod, "initContainers", "initContainerStatuses", false, waiting("PodInitializing"));
-    statuses(pod, "containers", "containerStatuses", false, waiting("PodInitializing"));
+    let reason = if has_init { "PodInitializing" } else { "ContainerCreating" };
+    statuses(pod, "containers", "containerStatuses", false, waiting(reason));
+}
+
+/// The pod has its volumes, its sandbox and an address; its containers are being made.
+pub fn sandboxed(pod: &mut Value, addresses: &[String], stamp: &str) {
+    pod["status"]["podIP"] = json!(addresses.first());
+    pod["status"]["podIPs"] = addresses.iter().map(|address| json!({"ip": address})).collect();
+    condition(pod, "PodReadyToStartContainers", "True", "", stamp);
 }
 
 /// The init containers are done, and those that stay are up.
@@ -137,7 +143,10 @@ mod tests {
     #[test]
     fn a_pod_is_ready_when_its_gates_are_open() {
         let mut pod = json!({"spec": {"containers": [{"name": "a", "image": "b"}], "readinessGates": [{"conditionType": "x/y"}]}});
+        admitted(&mut pod, "t0");
+        assert!(conditions::is(&pod, "PodReadyToStartContainers", "False"));
         sandboxed(&mut pod, &["10.0.0.1".to_owned()], "t0");
+        assert!(conditions::is(&pod, "PodReadyToStartContainers", "True"));
         running(&mut pod, "t1");
         assert!(!is_ready(&pod));
         conditions::mark(&mut pod, "x/y", "True", "", "", "t2");

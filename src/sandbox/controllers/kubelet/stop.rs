@@ -44,6 +44,9 @@ impl PodWorker {
                 self.node.cpu.serve(figures.teardown_cpu, 1.0),
             );
         }
+        for image in self.images.drain(..) {
+            self.node.release_image(&image, self.cluster.clock.now());
+        }
         if let Some(address) = self.address.take() {
             self.cluster.guests.release(&address);
             self.node.return_address(&address);

@@ -1,8 +1,10 @@
 //! The controllers together, in simulated time.
 
 mod calibration;
+mod causes;
 mod disks;
 mod lifecycle;
 mod network;
+mod scene;
 mod stage;
 mod trouble;

@@ -14,6 +14,8 @@ pub struct Guest {
     pub boot_cpu: Draw,
     /// Seconds for an address by DHCP.
     pub dhcp: Draw,
+    /// Addresses per second that the DHCP server of the cluster gives away; 0 for as many as are wanted.
+    pub dhcp_per_second: f64,
     /// Seconds for an address when the agent connects first: a guest that waits for its network (estimate).
     pub late_dhcp: Draw,
     /// Seconds from the network until services listen: sshd starts after it (estimate).
@@ -34,6 +36,7 @@ impl Default for Guest {
             firmware: Draw::new(1.0, 0.2),
             boot_cpu: Draw::new(1.2, 0.25),
             dhcp: Draw::new(0.5, 0.4),
+            dhcp_per_second: 0.0,
             late_dhcp: Draw::new(5.0, 0.4),
             services: Draw::new(0.6, 0.3),
             ports: vec![22],

@@ -13,6 +13,11 @@ const BUILT_IN: &[(&str, &str)] = &[
     ("slow-storage", include_str!("../profiles/slow-storage.yaml")),
     ("slow-attach", include_str!("../profiles/slow-attach.yaml")),
     ("throttled-controller", include_str!("../profiles/throttled-controller.yaml")),
+    ("few-workers", include_str!("../profiles/few-workers.yaml")),
+    ("shared-disk", include_str!("../profiles/shared-disk.yaml")),
+    ("slow-node", include_str!("../profiles/slow-node.yaml")),
+    ("image-pulls", include_str!("../profiles/image-pulls.yaml")),
+    ("late-network", include_str!("../profiles/late-network.yaml")),
     ("small-node", include_str!("../profiles/small-node.yaml")),
     ("instant", include_str!("../profiles/instant.yaml")),
 ];

@@ -1,0 +1,175 @@
+//! What speaks for a culprit, in sentences, and what to try about it.
+
+use super::culprit::{factor, needs_processors_only, reads_disks};
+use super::{Bottleneck, Culprit, Evidence, Part};
+use crate::observe::Milestone;
+
+/// Requests that virt-controller sends for one VM that starts: 7 to 12, counted in its source.
+const FEWEST_REQUESTS: f64 = 7.0;
+const MOST_REQUESTS: f64 = 12.0;
+/// A rate matches a limit that it is this close to.
+const CLOSE: f64 = 0.15;
+/// Attachments per second of the external attacher at its default limit of 5 requests per second.
+const ATTACHER: f64 = 2.5;
+/// Where `KubeVirt` has the limit of virt-controller.
+const CONTROLLER_LIMIT: &str =
+    "spec.configuration.controllerConfiguration.restClient.rateLimiter.tokenBucketRateLimiter (qps, burst)";
+/// Workers of virt-controller unless somebody sets them.
+const INSTANCE_WORKERS: u32 = 10;
+
+/// A culprit with its evidence.
+pub(super) fn named(
+    evidence: &Evidence<'_>,
+    parts: &[Part],
+    culprit: Culprit,
+    main: &Part,
+    share: f64,
+    what: &str,
+) -> Bottleneck {
+    let mut because = vec![lengths(main, culprit)];
+    because.extend(more(evidence, parts, culprit));
+    Bottleneck {
+        culprit,
+        node: None,
+        from: main.from,
+        to: main.to,
+        causes: culprit.causes(),
+        share_percent: Some(share * 100.0),
+        sentence: format!("{} - {what} is spent there", culprit.words()),
+        because,
+        remedies: remedies(culprit, evidence),
+    }
+}
+
+/// How long the main part took, and how fast VMs came through where they stood in a queue.
+fn lengths(main: &Part, culprit: Culprit) -> String {
+    let storm = main.storm.unwrap_or(0.0);
+    let stretch = format!("{} -> {} took {storm:.2}s in the mean", main.from, main.to);
+    let compared =
+        main.baseline.map(|baseline| format!(", {baseline:.2}s in the baseline")).unwrap_or_default();
+    let rate = main
+        .rate
+        .filter(|_| culprit.is_queue())
+        .map(|rate| format!("; VMs came through at {rate:.1} per second"))
+        .unwrap_or_default();
+    format!("{stretch}{compared}{rate}")
+}
+
+fn more(evidence: &Evidence<'_>, parts: &[Part], culprit: Culprit) -> Option<String> {
+    let rate = |to: Milestone| parts.iter().find(|part| part.to == to)?.rate;
+    let times = |of: fn(super::Section) -> bool| factor(parts, of).map(|factor| format!("{factor:.1} times"));
+    match culprit {
+        Culprit::Controller => controller(evidence, rate(Milestone::Pod)?),
+        Culprit::Attaching => {
+            let rate = rate(Milestone::Attached)?;
+            is_close(rate, ATTACHER, ATTACHER).then(|| {
+                format!("{rate:.1} per second is what the external attacher reaches at its default of 5 requests per second")
+            })
+        }
+        Culprit::Images => Some(match evidence.images() {
+            waited if waited > 0.0 => format!("pods waited {waited:.2}s for images in the mean, by the kubelets' own clocks"),
+            _ => "no pod waited for an image: the init containers took the time".to_owned(),
+        }),
+        Culprit::Disks | Culprit::Processors | Culprit::DisksOrProcessors => Some(format!(
+            "stages that read disks took {} as long as in the baseline, those that only need processors {}",
+            times(reads_disks)?,
+            times(needs_processors_only)?
+        )),
+        Culprit::Launcher => Some(
+            "launcher pods were not watched, so that scheduling, volumes, images and containers are not told apart".to_owned(),
+        ),
+        Culprit::Network => Some("the guests' agents were there, their answers were not".to_owned()),
+        Culprit::Guest => Some(
+            "the guests boot and get their addresses there; guests whose agent connects before they answer would tell these apart".to_owned(),
+        ),
+        _ => None,
+    }
+}
+
+/// Whether the rate of pods is what virt-controller's limits allow.
+fn controller(evidence: &Evidence<'_>, rate: f64) -> Option<String> {
+    let limits = evidence.limits;
+    let workers = few_workers(evidence);
+    let Some(bucket) = limits.controller else { return workers };
+    let (low, high) = (bucket.qps / MOST_REQUESTS, bucket.qps / FEWEST_REQUESTS);
+    if is_close(rate, low, high) {
+        return Some(format!(
+            "virt-controller at {} requests per second ({}) limits the creation of launcher pods to {rate:.1} per second: 7 to 12 requests for each VM give {low:.1} to {high:.1}",
+            bucket.qps,
+            if bucket.configured { "configured" } else { "default" },
+        ));
+    }
+    workers.or_else(|| {
+        Some(format!(
+            "its limit of {} requests per second allows {low:.1} to {high:.1} VMs per second, {rate:.1} were seen: that limit is not what holds it",
+            bucket.qps
+        ))
+    })
+}
+
+fn few_workers(evidence: &Evidence<'_>) -> Option<String> {
+    let workers = evidence.limits.instance_workers.filter(|workers| *workers < INSTANCE_WORKERS)?;
+    let word = if workers == 1 { "worker" } else { "workers" };
+    Some(format!("virt-controller has {workers} {word} for instances, the default is {INSTANCE_WORKERS}"))
+}
+
+/// Whether a rate lies within a range, or close to it.
+fn is_close(rate: f64, low: f64, high: f64) -> bool {
+    (low * (1.0 - CLOSE)..=high * (1.0 + CLOSE)).contains(&rate)
+}
+
+/// What to try about a culprit in particular.
+pub(super) fn remedies(culprit: Culprit, evidence: &Evidence<'_>) -> Vec<String> {
+    let owned = |all: &[&str]| all.iter().map(|one| (*one).to_owned()).collect();
+    match culprit {
+        Culprit::Controller => {
+            let mut all = Vec::new();
+            let rate = rate_of_pods(evidence);
+            let matches = evidence.limits.controller.zip(rate).is_some_and(|(bucket, rate)| {
+                is_close(rate, bucket.qps / MOST_REQUESTS, bucket.qps / FEWEST_REQUESTS)
+            });
+            if matches {
+                all.push(format!("raise {CONTROLLER_LIMIT} of the KubeVirt object"));
+            }
+            if few_workers(evidence).is_some() {
+                all.push("raise vmi-controller-threads in spec.customizeComponents.flags.controller of the KubeVirt object".to_owned());
+            }
+            if all.is_empty() {
+                all.push("look at the CPU and the work queues of the leading virt-controller, and at the latency of the API server".to_owned());
+            }
+            all
+        }
+        Culprit::Attaching => owned(&[
+            "raise --kube-api-qps and --worker-threads of the CSI external-attacher",
+            "start VMs in waves: --wave",
+        ]),
+        Culprit::Images => owned(&[
+            "pull images before the storm, or keep them on the nodes",
+            "allow parallel pulls: serializeImagePulls: false in the kubelet's configuration",
+            "put a registry mirror next to the nodes",
+        ]),
+        Culprit::Disks => owned(&["start VMs in waves, so that fewer read at once: --wave"]),
+        Culprit::Processors => owned(&["start VMs in waves, so that fewer boot at once on a node: --wave"]),
+        Culprit::Node => {
+            owned(&["look at the node: kubectl describe node, its disks, its processors, its pods"])
+        }
+        Culprit::Scheduling => owned(&[
+            "see why pods find no node: kubectl get events -A --field-selector reason=FailedScheduling",
+        ]),
+        Culprit::Refused => owned(&[
+            "see why: kubectl get events -A --field-selector reason=FailedCreate",
+            "look at quotas and limit ranges of the namespaces: kubectl get resourcequotas,limitranges -A",
+        ]),
+        Culprit::Crashing => owned(&[
+            "see why: kubectl logs of the launcher pod, container compute, and kubectl get events of the VMI",
+        ]),
+        Culprit::Api => {
+            owned(&["look at the latency of the API server and of virt-api's webhooks, and at flow control"])
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn rate_of_pods(evidence: &Evidence<'_>) -> Option<f64> {
+    super::rate(evidence.storm.0, Milestone::Pod)
+}

@@ -1,0 +1,58 @@
+//! What a bottleneck is concluded from.
+
+use super::{Side, is_missing};
+use crate::observe::{Milestone, Outcome};
+
+/// A limit of requests to the API server
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Bucket {
+    /// Requests per second, sustained.
+    pub qps: f64,
+    /// Whether somebody set it; otherwise it is the default.
+    pub configured: bool,
+}
+
+/// Limits in effect, as far as they are known
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Limits {
+    /// virt-controller's requests.
+    pub controller: Option<Bucket>,
+    /// virt-handler's requests, on each node.
+    pub handler: Option<Bucket>,
+    /// virt-controller's workers for instances, where somebody set them.
+    pub instance_workers: Option<u32>,
+    /// virt-controller's workers for VMs, where somebody set them.
+    pub machine_workers: Option<u32>,
+}
+
+/// What a bottleneck is concluded from
+#[derive(Debug, Clone, Copy)]
+pub struct Evidence<'a> {
+    /// The baseline, where there is one.
+    pub baseline: Option<Side<'a>>,
+    /// The storm.
+    pub storm: Side<'a>,
+    /// The milestone that is judged.
+    pub goal: Milestone,
+    /// Whether the storm took longer than it should: its ratio is not good.
+    pub is_slow: bool,
+    /// Limits in effect.
+    pub limits: Limits,
+}
+
+impl Evidence<'_> {
+    /// How many VMs did not arrive, and how many took part.
+    pub(super) fn missing(&self) -> (usize, usize) {
+        let timelines = self.storm.0;
+        let missing = timelines.iter().filter(|timeline| is_missing(timeline)).count();
+        let all = timelines.iter().filter(|timeline| timeline.outcome != Outcome::Excluded).count();
+        (missing, all)
+    }
+
+    /// How long the pods of the storm waited for images, in the mean.
+    pub(super) fn images(&self) -> f64 {
+        let pods = self.storm.0.iter().filter(|timeline| timeline.has(Milestone::Pod));
+        let waited: Vec<f64> = pods.map(|timeline| timeline.pulled_for.seconds()).collect();
+        waited.iter().sum::<f64>() / waited.len().max(1) as f64
+    }
+}

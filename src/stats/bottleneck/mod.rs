@@ -1,0 +1,201 @@
+//! What holds a storm up: one culprit, or none.
+//!
+//! The rules are asked in this order, and the first that fits names the culprit. `docs/measurements.md` has them as a table.
+//!
+//! 1. One in ten VMs or more did not arrive, and at least half of these are stuck in the same section: that section.
+//! 2. A node whose VMs take 1.5 times as long as those of the node in the middle, and that explains half of the extra time:
+//!    that node.
+//! 3. The storm is slow (the ratio is not good), and one section has at least half of everything that took longer: that
+//!    section. Starting containers and booting count together, since both read from disk.
+//! 4. One section in which VMs stand in a queue takes at least half of the storm's time, baseline or not: that section.
+//! 5. Nothing fits: there is no single bottleneck.
+//!
+//! Nothing is concluded from what was not measured: a section is told apart from its neighbours only where the milestone
+//! between them was seen.
+
+mod because;
+mod culprit;
+mod evidence;
+mod nodes;
+mod stuck;
+
+use serde::{Deserialize, Serialize};
+
+use super::breakdown::{Part, Side, parts, rate};
+use super::{Cause, Section, maybe_micros};
+use crate::observe::{Milestone, Outcome, Timeline};
+pub use culprit::Culprit;
+pub use evidence::{Bucket, Evidence, Limits};
+
+/// The share of the time, or of what took longer, from which on a section is named.
+const DOMINANT: f64 = 0.5;
+/// Whoever is left behind at this rate compared with those who come stands in a queue.
+const QUEUE: f64 = 1.5;
+/// A stage that has grown to this many times its length has grown.
+const GROWN: f64 = 1.5;
+
+/// What holds a storm up
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Bottleneck {
+    /// Who or what it is.
+    pub culprit: Culprit,
+    /// The node, where it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
+    /// Where the stretch begins that shows it most.
+    pub from: Milestone,
+    /// Where that ends.
+    pub to: Milestone,
+    /// Which of the guide's kinds it is; several where nothing that was measured tells them apart.
+    pub causes: Vec<Cause>,
+    /// Its share of what is explained, in percent.
+    #[serde(serialize_with = "maybe_micros")]
+    pub share_percent: Option<f64>,
+    /// It in one sentence.
+    pub sentence: String,
+    /// What speaks for it, one sentence each.
+    pub because: Vec<String>,
+    /// What to try about it in particular, before the guide's hints.
+    pub remedies: Vec<String>,
+}
+
+/// Where the time of a storm went
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Breakdown {
+    /// The stretches between milestones.
+    pub parts: Vec<Part>,
+    /// What holds the storm up; absent when nothing does alone.
+    pub bottleneck: Option<Bottleneck>,
+    /// Why none is named.
+    pub unnamed: Option<String>,
+}
+
+impl Breakdown {
+    /// The parts of a storm, and its bottleneck; `None` when there is nothing to say.
+    pub fn of(evidence: &Evidence<'_>) -> Option<Self> {
+        let parts = parts(evidence.baseline, evidence.storm, evidence.goal);
+        let stuck = stuck::find(evidence);
+        if parts.is_empty() && stuck.is_none() {
+            return None;
+        }
+        let bottleneck = stuck
+            .or_else(|| nodes::find(evidence, &parts))
+            .or_else(|| growth(evidence, &parts))
+            .or_else(|| queue(evidence, &parts));
+        let unnamed = bottleneck.is_none().then(|| unnamed(evidence, &parts));
+        Some(Self { parts, bottleneck, unnamed })
+    }
+}
+
+/// Sections that are one suspect.
+fn group(section: Section) -> Section {
+    match section {
+        Section::Boot | Section::Guest => Section::Containers,
+        other => other,
+    }
+}
+
+/// The group of sections with the largest sum, that sum, and its largest part.
+fn largest(parts: &[Part], of: impl Fn(&Part) -> f64) -> Option<(Section, f64, &Part)> {
+    let sum = |section: Section| -> f64 {
+        parts.iter().filter(|part| group(part.section) == section).map(|part| of(part).max(0.0)).sum()
+    };
+    let section = parts.iter().map(|part| group(part.section)).max_by(|a, b| sum(*a).total_cmp(&sum(*b)))?;
+    let inside = parts.iter().filter(|part| group(part.section) == section);
+    let main = inside.max_by(|a, b| of(a).total_cmp(&of(b)))?;
+    Some((section, sum(section), main))
+}
+
+/// Rule 3: what grew most.
+fn growth(evidence: &Evidence<'_>, parts: &[Part]) -> Option<Bottleneck> {
+    if !evidence.is_slow {
+        return None;
+    }
+    let whole: f64 = parts.iter().map(Part::extra).filter(|extra| *extra > 0.0).sum();
+    let (section, extra, main) = largest(parts, Part::extra).filter(|_| whole > 0.0)?;
+    let share = extra / whole;
+    if share < DOMINANT {
+        return spread_over_nodes(evidence, parts, whole);
+    }
+    let culprit = match section {
+        Section::Containers => culprit::of_guests(parts, main),
+        section => Culprit::of(section)?,
+    };
+    let what = format!("{:.0} % of the extra time", share * 100.0);
+    Some(because::named(evidence, parts, culprit, main, share, &what))
+}
+
+/// Everything that a node's processors do grew alike: no stage has half of it, and all together have most of it.
+fn spread_over_nodes(evidence: &Evidence<'_>, parts: &[Part], whole: f64) -> Option<Bottleneck> {
+    let on_nodes: Vec<&Part> = parts.iter().filter(|part| culprit::is_on_nodes(part.section)).collect();
+    let extra: f64 = on_nodes.iter().map(|part| part.extra().max(0.0)).sum();
+    let factor = culprit::factor(parts, culprit::needs_processors_only)?;
+    if extra / whole < DOMINANT || factor < GROWN {
+        return None;
+    }
+    let main = on_nodes.into_iter().max_by(|a, b| a.extra().total_cmp(&b.extra()))?;
+    let share = extra / whole;
+    let what = format!("{:.0} % of the extra time, spread over everything that nodes do,", share * 100.0);
+    Some(because::named(evidence, parts, Culprit::Processors, main, share, &what))
+}
+
+/// Rule 4: where VMs stand in a queue for most of the time.
+fn queue(evidence: &Evidence<'_>, parts: &[Part]) -> Option<Bottleneck> {
+    let whole: f64 = parts.iter().filter_map(|part| part.storm).sum();
+    let (section, time, main) = largest(parts, |part| match part.section {
+        // A guest that boots does not stand in a queue, and takes its time in any storm.
+        Section::Containers
+        | Section::Boot
+        | Section::Guest
+        | Section::Launcher
+        | Section::Domain
+        | Section::Several => 0.0,
+        _ => part.storm.unwrap_or(0.0),
+    })?;
+    let share = time / whole.max(f64::EPSILON);
+    let waits_for_images = section == Section::Images && evidence.images() > DOMINANT * time;
+    let answers = section == Section::Network;
+    let is_queue = answers || waits_for_images || stands_in_line(evidence.storm.0, parts, main);
+    if share < DOMINANT || !is_queue || section == Section::Containers {
+        return None;
+    }
+    let what = format!("{:.0} % of the time", share * 100.0);
+    Some(because::named(evidence, parts, Culprit::of(section)?, main, share, &what))
+}
+
+/// Whether VMs come to a part much faster than they leave it.
+fn stands_in_line(storm: &[Timeline], parts: &[Part], part: &Part) -> bool {
+    // What the section begins with: its own first part.
+    let first = parts.iter().find(|one| one.section == part.section).unwrap_or(part);
+    let in_rate = match first.from {
+        // Requests leave all at once.
+        Milestone::Requested => return true,
+        from => rate(storm, from),
+    };
+    match (in_rate, rate(storm, part.to)) {
+        (Some(coming), Some(leaving)) => coming >= QUEUE * leaving,
+        _ => false,
+    }
+}
+
+fn unnamed(evidence: &Evidence<'_>, parts: &[Part]) -> String {
+    let whole: f64 = parts.iter().filter_map(|part| part.storm).sum();
+    let storm = |part: &&Part| part.storm.unwrap_or(0.0);
+    let longest = parts.iter().max_by(|a, b| storm(a).total_cmp(&storm(b)));
+    let (missing, all) = evidence.missing();
+    match longest {
+        _ if missing * 2 > all => format!("{missing} of {all} VMs did not arrive, at different points"),
+        Some(part) if whole > 0.0 => format!(
+            "the longest stretch, {} -> {}, takes {:.0} % of the time",
+            part.from,
+            part.to,
+            storm(&part) / whole * 100.0
+        ),
+        _ => "no VM passed any milestone".to_owned(),
+    }
+}
+
+/// VMs that took part and did not arrive.
+fn is_missing(timeline: &Timeline) -> bool {
+    matches!(timeline.outcome, Outcome::Failed | Outcome::TimedOut)
+}

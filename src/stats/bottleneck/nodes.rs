@@ -1,0 +1,70 @@
+//! Rule 2: one node that is slower than the others.
+
+use std::collections::BTreeMap;
+
+use super::{Bottleneck, Culprit, DOMINANT, Evidence, Part, because};
+use crate::observe::{Outcome, Timeline};
+use crate::stats::breakdown::parts;
+use crate::stats::{Level, Quantile, Sample};
+
+/// How many times as long as on the node in the middle.
+const SLOW: f64 = 1.5;
+/// Nodes, and VMs on a node, that it takes to say so.
+const ENOUGH: usize = 3;
+
+pub(super) fn find(evidence: &Evidence<'_>, all: &[Part]) -> Option<Bottleneck> {
+    let mut nodes: BTreeMap<&str, Vec<&Timeline>> = BTreeMap::new();
+    let arrived = evidence.storm.0.iter().filter(|timeline| timeline.outcome == Outcome::Reached);
+    for timeline in arrived.filter(|timeline| timeline.seconds_to(evidence.goal).is_some()) {
+        nodes.entry(timeline.node.as_deref()?).or_default().push(timeline);
+    }
+    nodes.retain(|_, vms| vms.len() >= ENOUGH);
+    if nodes.len() < ENOUGH {
+        return None;
+    }
+    let mean = |vms: &[&Timeline]| {
+        vms.iter().filter_map(|timeline| timeline.seconds_to(evidence.goal)).sum::<f64>() / vms.len() as f64
+    };
+    let means = Sample::new(nodes.values().map(|vms| mean(vms)), 0);
+    let median = Quantile::of(&means, Level::P50).seconds().filter(|median| *median > 0.0)?;
+    let (name, vms) = nodes.iter().max_by(|a, b| mean(a.1).total_cmp(&mean(b.1)))?;
+    let own = mean(vms);
+    let count: usize = nodes.values().map(Vec::len).sum();
+    // What the storm's mean would be lower by if this node were like the one in the middle.
+    let excess = (own - median) * vms.len() as f64 / count as f64;
+    let extra: f64 = all.iter().map(Part::extra).sum();
+    let explains = if evidence.is_slow && extra > 0.0 { excess / extra } else { 1.0 };
+    if own < SLOW * median || explains < DOMINANT {
+        return None;
+    }
+    let others: Vec<Timeline> = nodes
+        .iter()
+        .filter(|(node, _)| *node != name)
+        .flat_map(|(_, vms)| vms.iter().copied().cloned())
+        .collect();
+    let here: Vec<Timeline> = vms.iter().copied().cloned().collect();
+    let goal = evidence.goal;
+    let parts = parts(Some((&others, goal)), (&here, goal), goal);
+    let main = parts.iter().max_by(|a, b| a.extra().total_cmp(&b.extra()))?;
+    Some(Bottleneck {
+        culprit: Culprit::Node,
+        node: Some((*name).to_owned()),
+        from: main.from,
+        to: main.to,
+        causes: Culprit::Node.causes(),
+        share_percent: (evidence.is_slow && extra > 0.0).then_some((excess / extra * 100.0).min(100.0)),
+        sentence: format!(
+            "node {name} - its {} VMs took {own:.2}s in the mean, {:.1} times as long as on the node in the middle",
+            vms.len(),
+            own / median
+        ),
+        because: vec![format!(
+            "its VMs lose most between {} and {}: {:.2}s, elsewhere {:.2}s",
+            main.from,
+            main.to,
+            main.storm.unwrap_or(0.0),
+            main.baseline.unwrap_or(0.0)
+        )],
+        remedies: because::remedies(Culprit::Node, evidence),
+    })
+}

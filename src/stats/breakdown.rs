@@ -1,0 +1,238 @@
+//! Where the time went: the mean time to the goal, cut into the stretches between milestones, in the baseline and in the storm.
+//!
+//! The parts of a phase sum up to its mean: every VM's time is cut at the milestones that it passed, and what lies before a
+//! milestone that it did not pass belongs to the next one. Both phases are cut at the milestones that most VMs passed in
+//! both; the filling of disks has its place in the phase in which it happened.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Section, maybe_micros};
+use crate::observe::{Milestone, Offset, Outcome, Timeline};
+
+/// The stretch between two milestones, in both phases
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Part {
+    /// Where it begins.
+    pub from: Milestone,
+    /// Where it ends.
+    pub to: Milestone,
+    /// Who works there.
+    pub section: Section,
+    /// Mean in the baseline.
+    #[serde(rename = "baseline_seconds", serialize_with = "maybe_micros")]
+    pub baseline: Option<f64>,
+    /// Mean in the storm.
+    #[serde(rename = "storm_seconds", serialize_with = "maybe_micros")]
+    pub storm: Option<f64>,
+    /// Its share of everything that took longer in the storm, in percent; absent where it did not, or the storm was no slower.
+    #[serde(default, serialize_with = "maybe_micros")]
+    pub share_percent: Option<f64>,
+    /// VMs that came through it per second in the storm, while eight in ten of them did.
+    #[serde(default, serialize_with = "maybe_micros")]
+    pub rate: Option<f64>,
+}
+
+impl Part {
+    /// How much longer it took in the storm; unknown where it was measured in neither phase.
+    pub fn extra(&self) -> f64 {
+        self.storm.unwrap_or(0.0) - self.baseline.unwrap_or(0.0)
+    }
+}
+
+/// A phase as a breakdown sees it: its timelines and its goal
+pub type Side<'a> = (&'a [Timeline], Milestone);
+
+/// The parts of a storm, in order; with those of the baseline where there is one. Empty where no VM arrived.
+pub fn parts(baseline: Option<Side<'_>>, storm: Side<'_>, goal: Milestone) -> Vec<Part> {
+    let after = arrived(storm, goal);
+    let before = baseline.map(|baseline| arrived(baseline, goal)).unwrap_or_default();
+    let mut ends = milestones(&after, goal);
+    let mut first = if before.is_empty() { Vec::new() } else { milestones(&before, goal) };
+    if !first.is_empty() {
+        let in_both = |end: &Milestone, other: &[Milestone]| *end == Milestone::Volume || other.contains(end);
+        let (storm_ends, baseline_ends) = (ends.clone(), first.clone());
+        ends.retain(|end| in_both(end, &baseline_ends));
+        first.retain(|end| in_both(end, &storm_ends));
+    }
+    let mut all = ends.clone();
+    if let Some(place) = first.iter().position(|end| *end == Milestone::Volume && !all.contains(end)) {
+        let next = first.get(place + 1);
+        let place = all.iter().position(|end| Some(end) == next).unwrap_or(all.len());
+        all.insert(place, Milestone::Volume);
+    }
+    let (storm_means, baseline_means) = (means(&after, &ends), means(&before, &first));
+    let found =
+        |means: &[(Milestone, f64)], to| means.iter().find(|(end, _)| *end == to).map(|(_, mean)| *mean);
+    let mut from = Milestone::Requested;
+    let mut parts = Vec::new();
+    for to in all {
+        parts.push(Part {
+            from,
+            to,
+            section: Section::between(from, to),
+            baseline: found(&baseline_means, to),
+            storm: found(&storm_means, to),
+            share_percent: None,
+            rate: rate(storm.0, to),
+        });
+        from = to;
+    }
+    shares(&mut parts, !before.is_empty());
+    parts
+}
+
+/// The VMs that reached the goal and have a zero.
+fn arrived((timelines, own): Side<'_>, goal: Milestone) -> Vec<&Timeline> {
+    let counts = |timeline: &&Timeline| {
+        timeline.seconds_to(goal).is_some() && (goal != own || timeline.outcome == Outcome::Reached)
+    };
+    timelines.iter().filter(counts).collect()
+}
+
+/// The milestones up to the goal that most VMs passed, in the order in which most passed them.
+fn milestones(timelines: &[&Timeline], goal: Milestone) -> Vec<Milestone> {
+    let passed = |milestone: Milestone| timelines.iter().filter(|timeline| timeline.has(milestone)).count();
+    let is_common = |milestone: &Milestone| passed(*milestone) * 2 > timelines.len();
+    let first = |first: Milestone, second: Milestone| {
+        let both = timelines.iter().filter_map(|timeline| timeline.at(first).zip(timeline.at(second)));
+        let (in_order, other): (Vec<_>, Vec<_>) = both.partition(|(first, second)| first <= second);
+        in_order.len() >= other.len()
+    };
+    let counts = |milestone: &Milestone| match milestone {
+        Milestone::Requested | Milestone::Ready | Milestone::Address | Milestone::Volume => {
+            *milestone == goal
+        }
+        // Agents that come after the answer tell nothing about the way there.
+        Milestone::Agent => goal == Milestone::Agent || first(Milestone::Agent, goal),
+        _ => true,
+    };
+    let mut found: Vec<Milestone> = Milestone::ALL
+        .into_iter()
+        .filter(|milestone| *milestone <= goal)
+        .filter(counts)
+        .filter(is_common)
+        .collect();
+    if goal != Milestone::Volume && is_common(&Milestone::Volume) {
+        let later = |end: &Milestone| *end > Milestone::Accepted && first(Milestone::Volume, *end);
+        let place = found.iter().position(later).unwrap_or(found.len());
+        found.insert(place, Milestone::Volume);
+    }
+    found
+}
+
+/// The mean length of the stretch before each milestone.
+fn means(timelines: &[&Timeline], ends: &[Milestone]) -> Vec<(Milestone, f64)> {
+    let mut sums: Vec<(Milestone, f64)> = ends.iter().map(|end| (*end, 0.0)).collect();
+    for timeline in timelines {
+        let mut before = timeline.at(Milestone::Requested).unwrap_or_default();
+        for (end, sum) in &mut sums {
+            let Some(at) = timeline.at(*end) else { continue };
+            // Two streams may tell of two milestones in the wrong order.
+            let at = at.max(before);
+            *sum += at.since(before).seconds();
+            before = at;
+        }
+    }
+    sums.into_iter().map(|(end, sum)| (end, sum / timelines.len().max(1) as f64)).collect()
+}
+
+/// The rate at which VMs pass a milestone, over the eight in ten in the middle.
+pub(super) fn rate(timelines: &[Timeline], milestone: Milestone) -> Option<f64> {
+    let mut times: Vec<Offset> = timelines.iter().filter_map(|timeline| timeline.at(milestone)).collect();
+    times.sort_unstable();
+    let (low, high) = (times.len() / 10, times.len().checked_sub(1)? - times.len() / 10);
+    let seconds = times[high].since(times[low]).seconds();
+    (times.len() >= ENOUGH && seconds > 0.0).then(|| (high - low) as f64 / seconds)
+}
+
+/// Fewer VMs have no rate.
+const ENOUGH: usize = 10;
+
+/// Shares of what took longer, where the storm as a whole did.
+fn shares(parts: &mut [Part], is_compared: bool) {
+    let whole: f64 = parts.iter().map(Part::extra).sum();
+    let longer: f64 = parts.iter().map(Part::extra).filter(|extra| *extra > 0.0).sum();
+    if !is_compared || whole <= 0.0 {
+        return;
+    }
+    for part in parts {
+        part.share_percent =
+            Some(part.extra()).filter(|extra| *extra > 0.0).map(|extra| extra / longer * 100.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use Milestone::{Accepted, Instance, Placed, Pod, Reachable, Requested, Running, Scheduled, Volume};
+
+    pub(super) fn timeline(moments: &[(Milestone, f64)]) -> Timeline {
+        let mut timeline = Timeline::new(0);
+        timeline.see(Requested, Offset::ZERO);
+        for (milestone, at) in moments {
+            timeline.see(*milestone, Offset::from_seconds(*at));
+        }
+        timeline.outcome = Outcome::Reached;
+        timeline
+    }
+
+    fn sum(parts: &[Part], of: impl Fn(&Part) -> Option<f64>) -> f64 {
+        parts.iter().filter_map(of).sum()
+    }
+
+    #[test]
+    fn parts_sum_up_to_the_mean_whatever_a_vm_lacks_and_in_whatever_order_it_is_told() {
+        let storm = [
+            timeline(&[
+                (Accepted, 1.0),
+                (Instance, 2.0),
+                (Pod, 1.9),
+                (Placed, 3.0),
+                (Running, 9.0),
+                (Reachable, 12.0),
+            ]),
+            timeline(&[(Accepted, 1.0), (Instance, 2.0), (Pod, 3.0), (Running, 9.0), (Reachable, 14.0)]),
+            timeline(&[
+                (Accepted, 1.0),
+                (Instance, 2.0),
+                (Pod, 3.0),
+                (Placed, 4.0),
+                (Running, 9.0),
+                (Reachable, 16.0),
+            ]),
+        ];
+        let parts = parts(None, (&storm, Reachable), Reachable);
+        assert!((sum(&parts, |part| part.storm) - 14.0).abs() < 1e-9, "{parts:?}");
+        assert!(parts.iter().all(|part| part.share_percent.is_none()));
+    }
+
+    #[test]
+    fn phases_are_cut_at_what_both_have_and_disks_where_they_were_filled() {
+        let storm =
+            [timeline(&[(Accepted, 1.0), (Instance, 2.0), (Placed, 3.0), (Scheduled, 9.0), (Running, 10.0)])];
+        let create =
+            [timeline(&[(Accepted, 1.0), (Volume, 4.0), (Instance, 5.0), (Scheduled, 6.0), (Running, 8.0)])];
+        let parts = parts(Some((&create, Running)), (&storm, Running), Running);
+        let ends: Vec<_> = parts.iter().map(|part| (part.to, part.baseline, part.storm)).collect();
+        assert_eq!(
+            ends,
+            [
+                (Accepted, Some(1.0), Some(1.0)),
+                (Volume, Some(3.0), None),
+                (Instance, Some(1.0), Some(1.0)),
+                (Scheduled, Some(1.0), Some(7.0)),
+                (Running, Some(2.0), Some(1.0)),
+            ]
+        );
+        assert_eq!(parts[3].share_percent, Some(100.0));
+    }
+
+    #[test]
+    fn a_rate_is_that_of_the_vms_in_the_middle() {
+        let storm: Vec<Timeline> = (0..20).map(|n| timeline(&[(Running, f64::from(n) / 2.0)])).collect();
+        let found = parts(None, (&storm, Running), Running)[0].rate.unwrap();
+        assert!((found - 2.0).abs() < 1e-9, "{found}");
+        assert_eq!(parts(None, (&storm[..9], Running), Running)[0].rate, None);
+        assert!(parts(None, (&[Timeline::new(0)], Running), Running).is_empty());
+    }
+}

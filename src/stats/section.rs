@@ -1,0 +1,90 @@
+//! Who works on a VM between two milestones.
+
+use serde::{Deserialize, Serialize};
+
+use crate::observe::Milestone;
+
+/// Whoever a VM waits for between two milestones
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Section {
+    /// The request on its way: the API server, virt-api's webhooks.
+    Api,
+    /// Disks are cloned or imported.
+    Filling,
+    /// virt-controller makes the instance and its pod, and hands it over when the pod runs.
+    Controller,
+    /// The scheduler finds a node.
+    Scheduling,
+    /// Volumes are attached to the node.
+    Attaching,
+    /// The kubelet mounts volumes and the network plugin connects the pod.
+    Pods,
+    /// Images are pulled and init containers run.
+    Images,
+    /// The launcher's containers start, which reads from disk.
+    Containers,
+    /// All of the pod, where pods were not watched.
+    Launcher,
+    /// virt-handler, libvirt and QEMU start the domain.
+    Domain,
+    /// The guest boots, up to its agent.
+    Boot,
+    /// The guest runs, its agent too, and does not answer yet.
+    Network,
+    /// The guest boots and gets its address; without an agent nothing tells these apart.
+    Guest,
+    /// Several of these: what lies between was not seen.
+    Several,
+}
+
+impl Section {
+    /// Who works between two milestones that follow one another in what was seen.
+    ///
+    /// Where milestones between them were not seen, nobody in particular does.
+    pub fn between(from: Milestone, to: Milestone) -> Self {
+        use Milestone::{
+            Accepted, Address, Agent, Attached, Initialized, Instance, Placed, Pod, Prepared, Reachable,
+            Ready, Requested, Running, Scheduled, Started, Volume,
+        };
+        match (from, to) {
+            (_, Requested | Accepted) => Self::Api,
+            (_, Volume) => Self::Filling,
+            (Accepted | Volume, Instance) | (Instance, Pod) | (Started, Scheduled) => Self::Controller,
+            (Pod | Volume, Placed) => Self::Scheduling,
+            (Placed | Volume, Attached) => Self::Attaching,
+            (Placed | Volume | Attached, Prepared) => Self::Pods,
+            (Prepared, Initialized) => Self::Images,
+            (Initialized, Started) => Self::Containers,
+            (Pod | Placed | Volume | Attached | Prepared, Initialized | Started | Scheduled) => {
+                Self::Launcher
+            }
+            (Initialized, Scheduled) => Self::Launcher,
+            (Scheduled, Running) => Self::Domain,
+            (Running | Ready | Address, Agent) => Self::Boot,
+            (Agent, Reachable) => Self::Network,
+            (Running | Ready | Address, Reachable) => Self::Guest,
+            _ => Self::Several,
+        }
+    }
+
+    /// The words for it.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Api => "API server and virt-api",
+            Self::Filling => "filling disks",
+            Self::Controller => "virt-controller",
+            Self::Scheduling => "scheduler",
+            Self::Attaching => "attaching volumes",
+            Self::Pods => "mounts and pod network",
+            Self::Images => "images, init containers",
+            Self::Containers => "starting containers",
+            Self::Launcher => "launcher pod",
+            Self::Domain => "virt-handler, QEMU",
+            Self::Boot => "guest boots",
+            Self::Network => "guest network",
+            Self::Guest => "guest boots, network",
+            Self::Several => "several",
+        }
+    }
+}
