@@ -32,6 +32,7 @@ fn sections() -> Vec<(String, Vec<String>)> {
 }
 
 /// A folder with this program as a plugin, and `kubectl`: the real one, or a few lines that only know the plugin.
+#[allow(clippy::print_stdout, reason = "a test that passes something over has to say so")]
 fn path(home: &Path) -> String {
     let folder = home.join("bin");
     std::fs::create_dir_all(&folder).unwrap();

@@ -127,7 +127,7 @@ fn nodes_that_take_no_vms_are_explained_one_by_one() {
     let cluster = cluster(4);
     change(&cluster, 1, |node| node["spec"]["unschedulable"] = json!(true));
     change(&cluster, 2, |node| {
-        node["spec"]["taints"] = json!([{"key": "gpu", "value": "a", "effect": "NoSchedule"}])
+        node["spec"]["taints"] = json!([{"key": "gpu", "value": "a", "effect": "NoSchedule"}]);
     });
     change(&cluster, 3, |node| node["metadata"]["labels"]["kubevirt.io/schedulable"] = json!("false"));
     let one = |name: &str| setup(&cluster, "2", &["--node-name", name]).exits(5);

@@ -106,7 +106,7 @@ fn plain(struck: &[u8]) -> String {
         if character == '\u{8}' {
             let _ = text.pop();
         } else {
-            text.push(character)
+            text.push(character);
         }
     }
     text

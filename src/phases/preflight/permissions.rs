@@ -89,6 +89,9 @@ pub fn of_checks() -> Vec<Permission> {
     vec![
         read("list", "", "nodes"),
         read("list", "", "pods"),
+        // What lies between the milestones, and why a VM did not arrive.
+        read("watch", "", "pods"),
+        read("watch", "", "events"),
         read("list", "", "resourcequotas"),
         read("list", "", "limitranges"),
         read("get", "", "persistentvolumeclaims"),
@@ -97,6 +100,7 @@ pub fn of_checks() -> Vec<Permission> {
         read("list", "cdi.kubevirt.io", "cdis"),
         read("get", "cdi.kubevirt.io", "datasources"),
         read("list", "cdi.kubevirt.io", "datasources"),
+        read("get", "cdi.kubevirt.io", "datavolumes"),
         read("list", "cdi.kubevirt.io", "datavolumes"),
         read("watch", "cdi.kubevirt.io", "datavolumes"),
         read("get", "snapshot.storage.k8s.io", "volumesnapshots"),
