@@ -5,8 +5,9 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::MakeWriter;
-use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
+use tracing_subscriber::{Layer, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
 use crate::failure::Failure;
 use crate::report::printable::line;
@@ -23,7 +24,8 @@ pub fn start(filter: Option<&str>, file: Option<&Path>) -> Result<(), Failure> {
     } else {
         format!("off,bootstorm={text}")
     };
-    let filter = EnvFilter::try_new(&directives)
+    let filter: Targets = directives
+        .parse()
         .map_err(|error| Failure::usage(format!("--log-level `{text}` is not understood")).because(error))?;
     let out: Box<dyn Write + Send> = match file {
         Some(path) => Box::new(OpenOptions::new().create(true).append(true).open(path).map_err(|error| {
@@ -31,9 +33,9 @@ pub fn start(filter: Option<&str>, file: Option<&Path>) -> Result<(), Failure> {
         })?),
         None => Box::new(io::stderr()),
     };
-    let layer = fmt::layer().with_ansi(false).with_writer(Lines::new(out));
+    let layer = fmt::layer().with_ansi(false).with_writer(Lines::new(out)).with_filter(filter);
     // A second start in one process (tests) keeps the first.
-    let _ = tracing_subscriber::registry().with(filter).with(layer).try_init();
+    let _ = tracing_subscriber::registry().with(layer).try_init();
     Ok(())
 }
 
