@@ -72,6 +72,14 @@ fn too_little_memory_is_named_with_a_command() {
 }
 
 #[test]
+fn without_a_look_at_pods_the_vm_itself_says_what_it_lacks() {
+    let cluster = Cluster::changed(3, |profile| profile.node.memory_gib = 1.2);
+    cluster.run(&["setup", "--end", "6", "--probe", "none", "--skip-preflight"]).exits(0);
+    let ran = cluster.run(&["create", "--timeout", "3s", "--explain=false", "-o", "json"]).exits(3);
+    assert_eq!(groups(&ran.json()), one(3, "FailedScheduling: Insufficient memory", "node"));
+}
+
+#[test]
 fn a_quota_is_named() {
     let (_, groups) = created("3", 3, |profile| {
         profile.namespace_defaults.quota.insert("requests.memory".into(), "100Mi".into());

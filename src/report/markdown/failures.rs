@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::text::{code, plain, seconds};
+use super::text::{code, plain, quantile, seconds};
 use crate::observe::Outcome;
 use crate::report::phase::PhaseBlock;
 use crate::report::row::Row;
@@ -73,8 +73,24 @@ pub(super) fn outliers(page: &mut String, phase: &PhaseBlock) {
     page.push('\n');
 }
 
-/// The nodes that are slow.
-pub(super) fn slow_nodes(page: &mut String, phase: &PhaseBlock) {
+/// The nodes, folded away, and those that are slow.
+pub(super) fn nodes(page: &mut String, phase: &PhaseBlock) {
+    if phase.nodes.len() > 1 {
+        page.push_str("<details><summary>Nodes</summary>\n\n");
+        page.push_str("| node | VMs | failed | mean | p95 | max | times the middle |\n|---|---:|---:|---:|---:|---:|---:|\n");
+        for node in phase.nodes.iter().take(MOST) {
+            let summary = &node.summary;
+            let name = node.node.as_deref().map_or_else(|| "(none)".to_owned(), code);
+            let times = node.times_middle.map_or_else(|| "–".to_owned(), |times| format!("{times:.2}"));
+            let (mean, p95, max) = (seconds(summary.mean), quantile(summary.p95), seconds(summary.max));
+            let _ = writeln!(
+                page,
+                "| {name} | {} | {} | {mean} | {p95} | {max} | {times} |",
+                node.vms, node.failed
+            );
+        }
+        page.push_str("\n</details>\n\n");
+    }
     let slow: Vec<String> = phase.nodes.iter().filter_map(NodeBlock::verdict).take(MOST).collect();
     for verdict in &slow {
         let _ = writeln!(page, "- {}", plain(verdict));

@@ -120,7 +120,7 @@ fn of_phase(page: &mut String, phase: &PhaseBlock) {
     failures::grouped(page, phase);
     failures::diagnosed(page, phase);
     failures::outliers(page, phase);
-    failures::slow_nodes(page, phase);
+    failures::nodes(page, phase);
     failures::worst(page, phase);
 }
 

@@ -139,8 +139,11 @@ fn pod(timeline: &Timeline) -> Diagnosis {
     }
     let waits_for = if is_watched { Awaited::Containers } else { Awaited::PodUp };
     let found = about(timeline, waits_for, &["Pod", "VirtualMachineInstance"]);
-    let unplaced = found.cause.as_ref().is_some_and(|cause| cause.starts_with("Unschedulable"));
-    if unplaced { Diagnosis { waits_for: Awaited::Node, ..found } } else { found }
+    // The condition's word for what the event calls so.
+    match found.cause.as_ref().and_then(|cause| cause.strip_prefix("Unschedulable")) {
+        Some(rest) => Diagnosis { waits_for: Awaited::Node, cause: Some(format!("FailedScheduling{rest}")) },
+        None => found,
+    }
 }
 
 /// The image in a message of the kubelet; both of its messages name it in quotes.

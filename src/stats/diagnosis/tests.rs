@@ -130,5 +130,5 @@ fn refusals_stops_and_clean_vms() {
         "ErrorUnschedulable",
         &["Unschedulable: 0/3 nodes are available: 3 Insufficient cpu."],
     );
-    assert_eq!(says(&told), (Awaited::Node, "Unschedulable: Insufficient cpu".into()));
+    assert_eq!(says(&told), (Awaited::Node, "FailedScheduling: Insufficient cpu".into()));
 }
