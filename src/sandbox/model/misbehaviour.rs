@@ -30,6 +30,8 @@ pub enum Misbehaviour {
     NeverStops,
     /// `blocks-deletion`: somebody else's finalizer holds the machine, or whatever else carries this.
     BlocksDeletion,
+    /// `never-attaches`: another node holds its volumes.
+    NeverAttaches,
     /// `no-network`: the guest runs but never answers on the network, and has no agent.
     NoNetwork,
     /// `agent-before-dhcp`: the agent connects before the guest has an address, which is therefore not reported for a while.
@@ -41,7 +43,7 @@ pub enum Misbehaviour {
 /// A word that names no misbehaviour
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error(
-    "unknown misbehaviour \"{0}\", known are: never-schedules, bad-image, never-boots, crashes, crashes-once, refuses-to-stop, never-stops, blocks-deletion, no-network, agent-before-dhcp, slow=<factor>"
+    "unknown misbehaviour \"{0}\", known are: never-schedules, bad-image, never-boots, crashes, crashes-once, refuses-to-stop, never-stops, blocks-deletion, never-attaches, no-network, agent-before-dhcp, slow=<factor>"
 )]
 pub struct UnknownMisbehaviour(String);
 
@@ -58,6 +60,7 @@ impl FromStr for Misbehaviour {
             "refuses-to-stop" => Self::RefusesToStop,
             "never-stops" => Self::NeverStops,
             "blocks-deletion" => Self::BlocksDeletion,
+            "never-attaches" => Self::NeverAttaches,
             "no-network" => Self::NoNetwork,
             "agent-before-dhcp" => Self::AgentBeforeDhcp,
             other => {
@@ -82,6 +85,7 @@ impl std::fmt::Display for Misbehaviour {
             Self::RefusesToStop => f.write_str("refuses-to-stop"),
             Self::NeverStops => f.write_str("never-stops"),
             Self::BlocksDeletion => f.write_str("blocks-deletion"),
+            Self::NeverAttaches => f.write_str("never-attaches"),
             Self::NoNetwork => f.write_str("no-network"),
             Self::AgentBeforeDhcp => f.write_str("agent-before-dhcp"),
             Self::Slow(factor) => write!(f, "slow={factor}"),

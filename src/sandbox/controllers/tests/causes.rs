@@ -123,6 +123,12 @@ fn cases() -> Vec<Case> {
                 "exceeded quota",
             )
         },
+        case(
+            "volumes that other nodes hold",
+            Scene::with("shared-disk", "misbehave: {'storm-1*': never-attaches}", 30).on_claims(),
+            Some(Culprit::Attaching),
+            "FailedAttachVolume: Multi-Attach error",
+        ),
         case("guests that crash", Scene::with("default", crashing, 30), Some(Culprit::Crashing), "crashed"),
     ]
 }
