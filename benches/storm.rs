@@ -1,6 +1,7 @@
 //! How exact and how cheap a storm is measured, against a sandbox in another process.
 //!
-//! `cargo bench --bench storm -- 1000` (default) or any other number of VMs.
+//! `cargo bench --bench storm -- 1000` (default) or any other number of VMs; `--explain=false` after it measures without the watches
+//! on launcher pods and events.
 
 #[path = "../tests/timing/truth.rs"]
 mod truth;
@@ -11,7 +12,9 @@ use truth::{Experiment, Kind, quantile};
 fn main() {
     let vms = std::env::args().find_map(|arg| arg.parse().ok()).unwrap_or(1000);
     let concurrency = vms.min(1000_usize).to_string();
-    let experiment = Experiment::run(vms, "default", &["--concurrency", &concurrency]);
+    let explain = std::env::args().find(|arg| arg.starts_with("--explain="));
+    let explain = explain.unwrap_or_else(|| "--explain=true".to_owned());
+    let experiment = Experiment::run(vms, "default", &["--concurrency", &concurrency, &explain]);
     println!("{vms} VMs, default profile, sandbox in its own process\n");
     println!(
         "{:<10} {:<10} {:>10} {:>10} {:>10} {:>14} {:>14}",

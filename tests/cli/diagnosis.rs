@@ -150,14 +150,14 @@ fn a_guest_without_a_network_and_one_that_does_not_stop_are_told_apart() {
 
 #[test]
 fn a_volume_that_cannot_be_attached_is_named() {
-    let cluster = Cluster::changed(3, misbehave(Misbehaviour::AttachFails));
+    let cluster = Cluster::changed(3, misbehave(Misbehaviour::NeverAttaches));
     let program = cluster.plain_program();
     program.run(&["setup", "--end", "3", "--probe", "none", "--source", "blank"]).exits(0);
     let report = program.run(&["create", "--timeout", "3s", "-o", "json"]).exits(3).json();
     let groups = groups(&report);
     assert_eq!((groups.len(), groups[0].0, groups[0].2.as_str()), (1, 3, "attachment"), "{groups:?}");
     assert!(
-        groups[0].1.starts_with("FailedAttachVolume: AttachVolume.Attach failed for volume"),
+        groups[0].1.starts_with("FailedAttachVolume: Multi-Attach error for volume"),
         "{groups:?}"
     );
 }

@@ -18,8 +18,6 @@ pub enum Misbehaviour {
     NeverSchedules,
     /// `bad-image`: its container disk cannot be pulled.
     BadImage,
-    /// `attach-fails`: none of its volumes can be attached.
-    AttachFails,
     /// `never-boots`: the instance reaches Scheduled, and its guest is never started.
     NeverBoots,
     /// `crashes`: the guest dies before it runs, every time.
@@ -32,6 +30,8 @@ pub enum Misbehaviour {
     NeverStops,
     /// `blocks-deletion`: somebody else's finalizer holds the machine, or whatever else carries this.
     BlocksDeletion,
+    /// `never-attaches`: another node holds its volumes.
+    NeverAttaches,
     /// `no-network`: the guest runs but never answers on the network, and has no agent.
     NoNetwork,
     /// `agent-before-dhcp`: the agent connects before the guest has an address, which is therefore not reported for a while.
@@ -43,7 +43,7 @@ pub enum Misbehaviour {
 /// A word that names no misbehaviour
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error(
-    "unknown misbehaviour \"{0}\", known are: never-schedules, bad-image, attach-fails, never-boots, crashes, crashes-once, refuses-to-stop, never-stops, blocks-deletion, no-network, agent-before-dhcp, slow=<factor>"
+    "unknown misbehaviour \"{0}\", known are: never-schedules, bad-image, never-boots, crashes, crashes-once, refuses-to-stop, never-stops, blocks-deletion, never-attaches, no-network, agent-before-dhcp, slow=<factor>"
 )]
 pub struct UnknownMisbehaviour(String);
 
@@ -54,13 +54,13 @@ impl FromStr for Misbehaviour {
         Ok(match text.trim() {
             "never-schedules" => Self::NeverSchedules,
             "bad-image" => Self::BadImage,
-            "attach-fails" => Self::AttachFails,
             "never-boots" => Self::NeverBoots,
             "crashes" => Self::Crashes,
             "crashes-once" => Self::CrashesOnce,
             "refuses-to-stop" => Self::RefusesToStop,
             "never-stops" => Self::NeverStops,
             "blocks-deletion" => Self::BlocksDeletion,
+            "never-attaches" => Self::NeverAttaches,
             "no-network" => Self::NoNetwork,
             "agent-before-dhcp" => Self::AgentBeforeDhcp,
             other => {
@@ -79,13 +79,13 @@ impl std::fmt::Display for Misbehaviour {
         match self {
             Self::NeverSchedules => f.write_str("never-schedules"),
             Self::BadImage => f.write_str("bad-image"),
-            Self::AttachFails => f.write_str("attach-fails"),
             Self::NeverBoots => f.write_str("never-boots"),
             Self::Crashes => f.write_str("crashes"),
             Self::CrashesOnce => f.write_str("crashes-once"),
             Self::RefusesToStop => f.write_str("refuses-to-stop"),
             Self::NeverStops => f.write_str("never-stops"),
             Self::BlocksDeletion => f.write_str("blocks-deletion"),
+            Self::NeverAttaches => f.write_str("never-attaches"),
             Self::NoNetwork => f.write_str("no-network"),
             Self::AgentBeforeDhcp => f.write_str("agent-before-dhcp"),
             Self::Slow(factor) => write!(f, "slow={factor}"),
@@ -176,7 +176,6 @@ mod tests {
     fn misbehaviours_are_written_as_they_are_read() {
         for word in [
             "never-schedules",
-            "attach-fails",
             "never-boots",
             "crashes-once",
             "refuses-to-stop",

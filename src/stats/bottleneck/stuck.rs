@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::because;
 use super::{Bottleneck, Culprit, DOMINANT, Evidence, Section, is_missing};
-use crate::observe::{Milestone, Timeline};
+use crate::observe::{Milestone, Offset, Timeline, Warning};
 
 /// The reason of an event about a pod that could not be created.
 const FAILED_CREATE: &str = "FailedCreate";
@@ -33,6 +33,7 @@ pub(super) fn find(evidence: &Evidence<'_>) -> Option<Bottleneck> {
         culprit => culprit?,
     };
     let mut because = vec![format!("{} of {all} VMs did not get from {from} to {to}", vms.len())];
+    let remedies = remedies(culprit, warning.as_ref(), evidence);
     because.extend(warning.map(|warning| {
         format!("Kubernetes warns about {} of them: {}: {}", warning.vms, warning.reason, warning.message)
     }));
@@ -49,7 +50,7 @@ pub(super) fn find(evidence: &Evidence<'_>) -> Option<Bottleneck> {
             vms.len(),
         ),
         because,
-        remedies: because::remedies(culprit, evidence),
+        remedies,
     })
 }
 
@@ -83,24 +84,36 @@ struct Shared {
     message: String,
 }
 
-/// The warning that most of them share.
+/// The warning that most of them share; of those that come together the one that came first, which is closest to the cause.
 fn warning(vms: &[&Timeline]) -> Option<Shared> {
-    let mut reasons: BTreeMap<&str, (usize, &str)> = BTreeMap::new();
+    let mut reasons: BTreeMap<&str, (usize, Offset, &str)> = BTreeMap::new();
     for timeline in vms {
-        let mut own: Vec<(&str, &str)> = timeline
-            .warnings
-            .iter()
-            .map(|warning| (warning.reason.as_str(), warning.message.as_str()))
-            .collect();
-        own.dedup_by_key(|(reason, _)| *reason);
-        for (reason, message) in own {
-            reasons.entry(reason).or_insert((0, message)).0 += 1;
+        let mut own: BTreeMap<&str, &Warning> = BTreeMap::new();
+        for warning in &timeline.warnings {
+            own.entry(&warning.reason).or_insert(warning);
+        }
+        for (reason, warning) in own {
+            let known = reasons.entry(reason).or_insert((0, warning.first, &warning.message));
+            *known = (known.0 + 1, known.1.min(warning.first), known.2);
         }
     }
-    let (reason, (count, message)) = reasons.into_iter().max_by_key(|(_, (count, _))| *count)?;
-    (count * 2 >= vms.len()).then(|| Shared {
-        vms: count,
+    let most = reasons.into_iter().max_by_key(|(_, (count, first, _))| (*count, std::cmp::Reverse(*first)));
+    let (reason, (vms_warned, _, message)) = most?;
+    (vms_warned * 2 >= vms.len()).then(|| Shared {
+        vms: vms_warned,
         reason: reason.to_owned(),
         message: message.to_owned(),
     })
+}
+
+/// What to try: first of all to read what Kubernetes says.
+fn remedies(culprit: Culprit, warning: Option<&Shared>, evidence: &Evidence<'_>) -> Vec<String> {
+    // It becomes part of a command, so it has to be one plain word.
+    let plain = |shared: &&Shared| shared.reason.chars().all(|c| c.is_ascii_alphanumeric());
+    match warning.filter(plain) {
+        Some(shared) if !matches!(culprit, Culprit::Refused | Culprit::Crashing) => {
+            vec![format!("see why: kubectl get events -A --field-selector reason={}", shared.reason)]
+        }
+        _ => because::remedies(culprit, evidence),
+    }
 }

@@ -16,8 +16,12 @@ use crate::sandbox::model::{Draw, Misbehaviour};
 use crate::sandbox::store::Object;
 use crate::sandbox::store::kind::{PERSISTENT_VOLUME_CLAIMS, PODS, VIRTUAL_MACHINE_INSTANCES};
 
-/// Simulated seconds between two attempts to attach a volume.
-const ATTACH_BACK_OFF: f64 = 2.0;
+/// Who attaches volumes.
+const ATTACHER: super::Source<'static> = super::Source { component: "attachdetach-controller", host: None };
+/// Seconds between two complaints that a volume cannot be attached (estimate; k8s retries with a growing pause up to two minutes).
+const ATTACH_AGAIN: f64 = 60.0;
+/// Seconds after which a kubelet says that it still waits for volumes (k8s: 2 min 3 s).
+const MOUNT_TIMEOUT: f64 = 123.0;
 
 impl PodWorker {
     /// Brings the pod up; false if it vanished or had ended before.
@@ -114,11 +118,12 @@ impl PodWorker {
         for volume in pod["spec"]["volumes"].as_array().into_iter().flatten() {
             let Some(name) = volume["persistentVolumeClaim"]["claimName"].as_str() else { continue };
             let claim = self.bound(&Key::new(self.pod.namespace(), name)).await;
-            self.fail_to_attach(&claim).await;
-            self.cluster.attaches.acquire().await;
-            self.cluster.clock.sleep(self.seconds("attach", self.cluster.profile.storage.attach)).await;
             let volume = claim.value()["spec"]["volumeName"].as_str().unwrap_or_default();
-            let source = super::Source { component: "attachdetach-controller", host: None };
+            tokio::select! {
+                () = self.attach(volume) => {}
+                () = self.complain_about_mount(name) => {}
+            }
+            let source = ATTACHER;
             let message = format!("AttachVolume.Attach succeeded for volume \"{volume}\" ");
             self.cluster.recorder.normal(source, &self.pod, "SuccessfulAttachVolume", &message);
             if disk == Disk::None {
@@ -137,21 +142,29 @@ impl PodWorker {
         disk
     }
 
-    /// Never ends for a machine whose volumes cannot be attached.
-    async fn fail_to_attach(&self, claim: &Object) {
-        let how = self.instance().and_then(|instance| self.cluster.misbehaviour(&instance));
-        if how != Some(Misbehaviour::AttachFails) {
-            return;
+    /// Attaches a volume; for ever where another node holds it.
+    async fn attach(&self, volume: &str) {
+        let instance = self.instance();
+        let how = instance.and_then(|instance| self.cluster.misbehaviour(&instance));
+        while how == Some(Misbehaviour::NeverAttaches) {
+            let message = format!(
+                "Multi-Attach error for volume \"{volume}\" Volume is already exclusively attached to one node and can't be attached to another"
+            );
+            self.cluster.recorder.warning(ATTACHER, &self.pod, "FailedAttachVolume", &message);
+            self.cluster.clock.sleep(ATTACH_AGAIN).await;
         }
-        let volume = claim.value()["spec"]["volumeName"].as_str().unwrap_or_default();
-        let message = format!(
-            "AttachVolume.Attach failed for volume \"{volume}\" : rpc error: code = Internal desc = the storage does not answer"
-        );
+        self.cluster.attaches.acquire().await;
+        self.cluster.clock.sleep(self.seconds("attach", self.cluster.profile.storage.attach)).await;
+    }
+
+    /// Warns again and again that a volume is not there; never ends.
+    async fn complain_about_mount(&self, name: &str) {
         loop {
-            self.cluster.attaches.acquire().await;
-            let source = super::Source { component: "attachdetach-controller", host: None };
-            self.cluster.recorder.warning(source, &self.pod, "FailedAttachVolume", &message);
-            self.cluster.clock.sleep(ATTACH_BACK_OFF).await;
+            self.cluster.clock.sleep(MOUNT_TIMEOUT).await;
+            let message = format!(
+                "Unable to attach or mount volumes: unmounted volumes=[{name}], unattached volumes=[{name}], failed to process volumes=[]: context deadline exceeded"
+            );
+            self.warn("FailedMount", &message);
         }
     }
 

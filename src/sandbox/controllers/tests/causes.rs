@@ -30,8 +30,6 @@ fn cases() -> Vec<Case> {
     let one_slow = "node: {count: 4, factors: {node2: 0.12}}";
     let few_cores =
         "node: {count: 2, cores: 3}\nstorage: {nodeDisk: 100000, perReader: 1000, interference: 0}";
-    let little_memory = "node: {count: 2, memoryGib: 9}";
-    let crashing = "misbehave: {'storm-1*': crashes}";
     vec![
         case("nothing", Scene::named("default", 20), None, "longest stretch"),
         case("nothing", Scene::named("default", 60), None, "longest stretch"),
@@ -108,6 +106,14 @@ fn cases() -> Vec<Case> {
             None,
             "longest stretch",
         ),
+    ]
+}
+
+/// Storms in which VMs do not arrive.
+fn unfinished() -> Vec<Case> {
+    let little_memory = "node: {count: 2, memoryGib: 9}";
+    let crashing = "misbehave: {'storm-1*': crashes}";
+    vec![
         case(
             "memory for 30 of 40 VMs",
             Scene::with("default", little_memory, 40),
@@ -123,6 +129,12 @@ fn cases() -> Vec<Case> {
                 "exceeded quota",
             )
         },
+        case(
+            "volumes that other nodes hold",
+            Scene::with("shared-disk", "misbehave: {'storm-1*': never-attaches}", 30).on_claims(),
+            Some(Culprit::Attaching),
+            "FailedAttachVolume: Multi-Attach error",
+        ),
         case("guests that crash", Scene::with("default", crashing, 30), Some(Culprit::Crashing), "crashed"),
     ]
 }
@@ -155,7 +167,7 @@ fn told(breakdown: &Breakdown) -> String {
 async fn what_was_injected_is_what_is_named() {
     let mut table = Vec::new();
     let mut wrong = Vec::new();
-    for case in cases() {
+    for case in cases().into_iter().chain(unfinished()) {
         if std::env::var("ONLY").is_ok_and(|only| !case.injected.contains(&only)) {
             continue;
         }
