@@ -156,10 +156,7 @@ fn a_volume_that_cannot_be_attached_is_named() {
     let report = program.run(&["create", "--timeout", "3s", "-o", "json"]).exits(3).json();
     let groups = groups(&report);
     assert_eq!((groups.len(), groups[0].0, groups[0].2.as_str()), (1, 3, "attachment"), "{groups:?}");
-    assert!(
-        groups[0].1.starts_with("FailedAttachVolume: Multi-Attach error for volume"),
-        "{groups:?}"
-    );
+    assert!(groups[0].1.starts_with("FailedAttachVolume: Multi-Attach error for volume"), "{groups:?}");
 }
 
 #[test]
