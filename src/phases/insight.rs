@@ -1,5 +1,7 @@
 //! Following what lies between the milestones: launcher pods and events.
 
+use std::time::Duration;
+
 use super::event::Event;
 use super::timed::Work;
 use crate::cluster::insight::Insight;
@@ -7,6 +9,9 @@ use crate::cluster::names::run_id_selector;
 use crate::cluster::scope::Scope;
 use crate::plan::Target;
 use crate::record::{FORMAT, InsightHealth, PhaseKind, PhaseRecord, RunRecord};
+
+/// The phase does not wait longer for what it can do without.
+const OPENING: Duration = Duration::from_secs(10);
 
 /// Opens the watches where VMs are started and the user wants to know where the time goes.
 ///
@@ -21,10 +26,14 @@ pub(super) async fn open(
         return None;
     }
     let own = run_id_selector(&record.run_id);
-    let insight = if record.plan.is_adopted() {
-        Insight::open(work.cluster, &Scope::of(targets), None).await
-    } else {
-        Insight::open(work.cluster, &Scope::All, Some(&own)).await
+    let (scope, selector) =
+        if record.plan.is_adopted() { (Scope::of(targets), None) } else { (Scope::All, Some(own.as_str())) };
+    let opening = Insight::open(work.cluster, &scope, selector);
+    let Ok(insight) = tokio::time::timeout(OPENING, opening).await else {
+        let note =
+            "where the time goes is not measured: launcher pods and events could not be watched in 10s";
+        (work.events)(&Event::Warning(note.to_owned()));
+        return None;
     };
     for note in &insight.missing {
         (work.events)(&Event::Warning(note.clone()));
