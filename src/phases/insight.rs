@@ -1,11 +1,16 @@
 //! Following what lies between the milestones: launcher pods and events.
 
+use std::time::Duration;
+
 use super::event::Event;
 use super::timed::Work;
 use crate::cluster::insight::Insight;
 use crate::cluster::names::run_id_selector;
 use crate::cluster::scope::Scope;
 use crate::record::{FORMAT, InsightHealth, PhaseKind, PhaseRecord, RunRecord};
+
+/// The phase does not wait longer for what it can do without.
+const OPENING: Duration = Duration::from_secs(10);
 
 /// Opens the watches where VMs are started and the user wants to know where the time goes.
 ///
@@ -19,7 +24,14 @@ pub(super) async fn open(
         return None;
     }
     let own = Some(run_id_selector(&record.run_id)).filter(|_| !record.plan.is_adopted());
-    let insight = Insight::open(work.cluster, &Scope::of_plan(&record.plan), own.as_deref()).await;
+    let scope = Scope::of_plan(&record.plan);
+    let opening = Insight::open(work.cluster, &scope, own.as_deref());
+    let Ok(insight) = tokio::time::timeout(OPENING, opening).await else {
+        let note =
+            "where the time goes is not measured: launcher pods and events could not be watched in 10s";
+        (work.events)(&Event::Warning(note.to_owned()));
+        return None;
+    };
     for note in &insight.missing {
         (work.events)(&Event::Warning(note.clone()));
     }
