@@ -117,9 +117,11 @@ impl Field {
             _ => match texts().first() {
                 None => State::Absent,
                 Some(text) if is_secret(name, text) => State::Withheld,
-                Some(text) => {
-                    State::Given(text.parse::<u64>().map_or_else(|_| json!(text), |number| json!(number)))
-                }
+                // A name may look like a number: 007 must not become 7.
+                Some(text) => State::Given(match text.parse::<u64>() {
+                    Ok(number) if number.to_string() == *text => json!(number),
+                    _ => json!(text),
+                }),
             },
         };
         Self { name: name.to_owned(), help: help(arg), hint: hint(arg), state }
@@ -246,6 +248,13 @@ mod tests {
         let spec = fields(&["run", "--vm-namespace", "team"]).json()["spec"].clone();
         assert_eq!(spec["vm-namespace"], "team");
         assert!(spec.get("vms-per-namespace").is_none() && spec.get("namespace-batch-size").is_none());
+    }
+
+    #[test]
+    fn a_name_of_digits_stays_as_it_is() {
+        let typed = fields(&["run", "--vm-name", "007", "--end", "12"]);
+        assert_eq!(typed.json()["spec"]["vm-name"], "007");
+        assert!(typed.yaml().contains("  vm-name: \"007\"\n  ") && typed.yaml().contains("  end: 12\n"));
     }
 
     #[test]
