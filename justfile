@@ -16,9 +16,10 @@ test *names:
 try *flags:
     cargo run --release -- run --sandbox --end 20 {{ flags }}
 
-# Rewrites the files that are made from the command line's definition
+# Writes completion scripts and man pages to target/generated
 generate:
-    cargo run --locked -- __generate completions completions
+    cargo run --locked -- __generate completions target/generated/completions
+    cargo run --locked -- __generate man target/generated/man
 
 # The archive for this machine, and the manifest of the plugin
 package:

@@ -7,7 +7,7 @@
 
 use std::process::{Command, Stdio};
 
-use bootstorm::sandbox::{Options, Sandbox, profile};
+use bootstorm_sandbox::{Options, Sandbox, profile};
 
 /// The kinds that are watched.
 const KINDS: [&str; 3] = ["virtualmachineinstances", "pods", "events"];

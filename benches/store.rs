@@ -1,8 +1,8 @@
 //! How many changes a second the sandbox's store carries, and how much memory they take.
 
-use bootstorm::observe::clock::monotonic_now;
-use bootstorm::sandbox::store::Store;
-use bootstorm::sandbox::store::kind::{NAMESPACES, VIRTUAL_MACHINES};
+use bootstorm_model::observe::clock::monotonic_now;
+use bootstorm_sandbox::store::Store;
+use bootstorm_sandbox::store::kind::{NAMESPACES, VIRTUAL_MACHINES};
 use serde_json::json;
 
 const MACHINES: usize = 10_000;

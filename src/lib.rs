@@ -5,24 +5,14 @@
 //! into timelines, [`record`] keeps them, [`stats`] computes, [`report`] formats, [`console`] prints. [`sandbox`] is a
 //! simulated cluster that the same client runs against.
 
-pub mod cluster;
 pub mod commands;
 pub mod console;
-pub mod exit;
-pub mod failure;
-pub mod observe;
-pub mod phases;
-pub mod plan;
 pub mod platform;
-pub mod probe;
-pub mod record;
-pub mod report;
-pub mod sandbox;
-pub mod stats;
 
+use bootstorm_model::exit::Exit;
+use bootstorm_model::failure;
 use commands::config::Environment;
 use commands::start::{self, Start};
-use exit::Exit;
 
 /// As many files as a large storm needs.
 const OPEN_FILES: u64 = 65_536;

@@ -4,18 +4,18 @@ use super::pace_args::DryRun;
 use super::presentation::Output;
 use super::session::{Context, Session};
 use super::setup::SetupArgs;
-use crate::cluster::Kind;
-use crate::cluster::store::RunStore;
 use crate::console::progress::Progress;
-use crate::exit::Exit;
-use crate::failure::Failure;
-use crate::observe::clock::wall_now;
-use crate::phases::adoption::{self, Candidate};
-use crate::phases::{preflight, setup};
-use crate::plan::{Adoptee, Plan, Selection, TemplateSource};
-use crate::record::RunRecord;
-use crate::report::printable::line;
-use crate::report::{Adoption, AdoptionRow, Layout, Paint, document};
+use bootstorm_engine::cluster::Kind;
+use bootstorm_engine::cluster::store::RunStore;
+use bootstorm_engine::phases::adoption::{self, Candidate};
+use bootstorm_engine::phases::{preflight, setup};
+use bootstorm_model::exit::Exit;
+use bootstorm_model::failure::Failure;
+use bootstorm_model::observe::clock::wall_now;
+use bootstorm_model::plan::{Adoptee, Plan, Selection, TemplateSource};
+use bootstorm_model::record::RunRecord;
+use bootstorm_model::text::line;
+use bootstorm_report::{Adoption, AdoptionRow, Layout, Paint, document};
 
 /// Runs the command.
 pub(super) async fn command(context: &Context, args: &SetupArgs) -> Result<Exit, Failure> {
@@ -97,7 +97,7 @@ async fn locked(
     };
     store.save_adopted(&record).await?;
     let progress = Progress::new(session.console);
-    let events = |event: &crate::phases::Event| progress.hear(event);
+    let events = |event: &bootstorm_engine::phases::Event| progress.hear(event);
     let made = setup::make_probers(&session.cluster, &record, &events).await;
     progress.finish();
     made?;
@@ -155,7 +155,7 @@ fn sort(selection: &Selection, candidates: Vec<Candidate>) -> (Adoption, Vec<Ado
 
 fn text(session: &Session, view: &Adoption, layout: &Layout) -> Result<String, Failure> {
     let unwritable =
-        |error: crate::report::Unwritable| Failure::new("the list cannot be shown").because(error);
+        |error: bootstorm_report::Unwritable| Failure::new("the list cannot be shown").because(error);
     match session.output {
         Output::Json => document::json(view).map_err(unwritable),
         Output::Yaml => document::yaml(view).map_err(unwritable),
@@ -198,7 +198,7 @@ fn ask(session: &Session, plan: &Plan) -> Result<(), Failure> {
 
 fn show(session: &Session, record: &RunRecord) -> Result<(), Failure> {
     let unwritable =
-        |error: crate::report::Unwritable| Failure::new("the setup cannot be shown").because(error);
+        |error: bootstorm_report::Unwritable| Failure::new("the setup cannot be shown").because(error);
     let plan = &record.plan;
     let text = match session.output {
         Output::Json => document::json(record).map_err(unwritable)?,

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use crate::failure::Failure;
-use crate::plan::Selection;
-use crate::plan::prefix::dns_label_fault;
-use crate::plan::selection::MOST_LIST_BYTES;
+use bootstorm_model::failure::Failure;
+use bootstorm_model::plan::Selection;
+use bootstorm_model::plan::prefix::dns_label_fault;
+use bootstorm_model::plan::selection::MOST_LIST_BYTES;
 
 /// Flags that say which existing VMs a run adopts
 #[derive(Debug, Clone, Default, Args)]

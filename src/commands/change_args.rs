@@ -7,13 +7,13 @@ use clap::{Args, ValueEnum};
 
 use super::source_args::{SourceArgs, name_of, read};
 use super::values;
-use crate::failure::Failure;
-use crate::plan::layout::base_name;
-use crate::plan::overrides::{Login, Overrides, ssh_keys};
-use crate::plan::placeholders::{self, Values};
-use crate::plan::secrets::hide;
-use crate::plan::sizing::Quantity;
-use crate::plan::{Template, TemplateSource};
+use bootstorm_model::failure::Failure;
+use bootstorm_model::plan::layout::base_name;
+use bootstorm_model::plan::overrides::{Login, Overrides, ssh_keys};
+use bootstorm_model::plan::placeholders::{self, Values};
+use bootstorm_model::plan::secrets::hide;
+use bootstorm_model::plan::sizing::Quantity;
+use bootstorm_model::plan::{Template, TemplateSource};
 
 /// Flags that change the manifest of the VMs
 #[derive(Debug, Clone, Default, Args)]
@@ -198,7 +198,7 @@ fn quantity(text: &str) -> Result<String, String> {
 
 fn network(text: &str) -> Result<String, String> {
     let whole = if text.contains('/') { text.to_owned() } else { format!("default/{text}") };
-    let named = |part: &str| crate::plan::prefix::dns_label_fault(part).is_none();
+    let named = |part: &str| bootstorm_model::plan::prefix::dns_label_fault(part).is_none();
     match whole.split_once('/') {
         Some((namespace, name)) if named(namespace) && name.split('.').all(named) => Ok(whole),
         _ => Err("write it as NAMESPACE/NAME".into()),

@@ -8,13 +8,13 @@ use super::presentation::Output;
 use super::results;
 use super::session::{Context, Session};
 use super::threshold_args::FailIfArgs;
-use crate::cluster::Connection;
-use crate::exit::Exit;
-use crate::failure::Failure;
-use crate::record::{PhaseKind, PhaseName, RunRecord};
-use crate::report::compare::{CompareReport, Subject, refusal};
-use crate::report::thresholds::Expected;
-use crate::report::{Graded, Layout, Paint, ThresholdBlock, Unwritable};
+use bootstorm_engine::cluster::Connection;
+use bootstorm_model::exit::Exit;
+use bootstorm_model::failure::Failure;
+use bootstorm_model::record::{PhaseKind, PhaseName, RunRecord};
+use bootstorm_report::compare::{CompareReport, Subject, refusal};
+use bootstorm_report::thresholds::Expected;
+use bootstorm_report::{Graded, Layout, Paint, ThresholdBlock, Unwritable};
 
 /// Compare runs: what differs between them, and by how much their times moved
 ///

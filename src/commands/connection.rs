@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::values;
-use crate::cluster::Connection;
+use bootstorm_engine::cluster::Connection;
 
 /// How long one request may take unless the user says otherwise.
 const REQUEST_TIMEOUT: &str = "30s";

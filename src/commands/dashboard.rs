@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::session::Context;
-use crate::exit::Exit;
-use crate::failure::Failure;
-use crate::observe::clock::wall_now;
-use crate::report::Dashboard;
-use crate::report::dashboard::Folder;
+use bootstorm_model::exit::Exit;
+use bootstorm_model::failure::Failure;
+use bootstorm_model::observe::clock::wall_now;
+use bootstorm_report::Dashboard;
+use bootstorm_report::dashboard::Folder;
 
 /// Folders deeper than this are no results of ours.
 const DEEPEST: usize = 8;

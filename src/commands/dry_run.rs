@@ -6,15 +6,16 @@ use super::phase::existing;
 use super::plan_file::PlanFields;
 use super::presentation::Output;
 use super::session::Session;
-use crate::cluster::pace::Timed;
-use crate::cluster::{machines, namespaces, probers};
-use crate::failure::Failure;
-use crate::observe::Outcome;
-use crate::phases::timed::{self, manifest};
-use crate::plan::Template;
-use crate::plan::secrets::hide;
-use crate::record::{NOT_IN_STORM, PhaseKind, RunRecord, Via};
-use crate::report::{document, printable};
+use bootstorm_engine::cluster::pace::Timed;
+use bootstorm_engine::cluster::{machines, namespaces, probers};
+use bootstorm_engine::phases::timed::{self, manifest};
+use bootstorm_model::failure::Failure;
+use bootstorm_model::observe::Outcome;
+use bootstorm_model::plan::Template;
+use bootstorm_model::plan::secrets::hide;
+use bootstorm_model::record::{NOT_IN_STORM, PhaseKind, RunRecord, Via};
+use bootstorm_model::text;
+use bootstorm_report::document;
 
 /// One request that would be sent
 struct Planned {
@@ -114,7 +115,7 @@ fn print_plan(session: &Session, record: &RunRecord, mut plan: PlanFields) -> Re
             .warn(&format!("{field} is not in the plan, since it may hold a password; pass --{field} again"));
     }
     let unwritable =
-        |error: crate::report::Unwritable| Failure::new("the plan cannot be printed").because(error);
+        |error: bootstorm_report::Unwritable| Failure::new("the plan cannot be printed").because(error);
     let text = match session.output {
         Output::Json => document::json(&plan.json()).map_err(unwritable)?,
         _ => plan.yaml(),
@@ -126,7 +127,7 @@ fn print_plan(session: &Session, record: &RunRecord, mut plan: PlanFields) -> Re
 
 fn print(session: &Session, planned: &[Planned]) -> Result<(), Failure> {
     let unwritable =
-        |error: crate::report::Unwritable| Failure::new("the plan cannot be printed").because(error);
+        |error: bootstorm_report::Unwritable| Failure::new("the plan cannot be printed").because(error);
     let count = planned.len();
     let all: Vec<Value> = planned
         .iter()
@@ -153,5 +154,5 @@ fn line(planned: &Planned) -> String {
         Some(name) => format!("{} {} {name}", planned.method, planned.path),
         None => format!("{} {} {}", planned.method, planned.path, hide(planned.body.clone())),
     };
-    printable::line(&shown).into_owned() + "\n"
+    text::line(&shown).into_owned() + "\n"
 }

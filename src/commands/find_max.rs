@@ -10,13 +10,13 @@ use super::session::Session;
 use super::shape_args::ShapeArgs;
 use super::threshold_args::will_be;
 use super::{show, values};
-use crate::exit::Exit;
-use crate::failure::Failure;
-use crate::record::{PhaseKind, PhaseName, RunRecord, SeriesKind};
-use crate::report::thresholds::{self, Expected};
-use crate::report::{Capacity, CapacityState};
-use crate::stats::Threshold;
-use crate::stats::threshold::{Figure, Operator, PhaseWord};
+use bootstorm_model::exit::Exit;
+use bootstorm_model::failure::Failure;
+use bootstorm_model::record::{PhaseKind, PhaseName, RunRecord, SeriesKind};
+use bootstorm_model::stats::Threshold;
+use bootstorm_model::stats::threshold::{Figure, Operator, PhaseWord};
+use bootstorm_report::thresholds::{self, Expected};
+use bootstorm_report::{Capacity, CapacityState};
 
 /// Flags of the search for the largest storm
 #[derive(Debug, Clone, Args)]
@@ -157,7 +157,7 @@ fn check_goals(record: &RunRecord, goals: &[Threshold]) -> Result<(), Failure> {
 }
 
 fn has_open_storm(record: &RunRecord) -> bool {
-    use crate::record::PhaseState::Done;
+    use bootstorm_model::record::PhaseState::Done;
     record.last_phase().is_some_and(|last| last.name.kind == PhaseKind::Storm && last.state != Done)
 }
 

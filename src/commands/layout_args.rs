@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use crate::plan::Layout;
+use bootstorm_model::plan::Layout;
 
 /// Flags that say how VMs are spread over namespaces
 #[derive(Debug, Clone, Default, Args)]

@@ -49,8 +49,8 @@ use clap::{FromArgMatches, Parser, Subcommand};
 use tokio::sync::watch;
 
 use crate::console::style;
-use crate::exit::Exit;
-use crate::failure::Failure;
+use bootstorm_model::exit::Exit;
+use bootstorm_model::failure::Failure;
 use session::Context;
 
 /// Measure how long KubeVirt VMs need to come back when they all start at once

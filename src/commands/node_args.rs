@@ -2,8 +2,8 @@
 
 use clap::Args;
 
-use crate::plan::Pinning;
-use crate::plan::pinning::{self, Choice};
+use bootstorm_model::plan::Pinning;
+use bootstorm_model::plan::pinning::{self, Choice};
 
 /// Flags that say on which nodes the VMs may run
 #[derive(Debug, Clone, Default, Args)]

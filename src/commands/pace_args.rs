@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::{ArgAction, Args, ValueEnum};
 
 use super::values;
-use crate::record::{FailureLimit, PhaseSettings, Via};
+use bootstorm_model::record::{FailureLimit, PhaseSettings, Via};
 
 /// How power is switched
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]

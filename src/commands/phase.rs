@@ -10,14 +10,14 @@ use super::session::{Context, Session};
 use super::shape_args::{self, ShapeArgs};
 use super::show;
 use super::threshold_args::FailIfArgs;
-use crate::cluster::machines;
 use crate::console::progress::Progress;
-use crate::exit::Exit;
-use crate::failure::Failure;
-use crate::observe::Outcome;
-use crate::phases::timed::{self, Cut, Work};
-use crate::plan::{Template, TemplateSource};
-use crate::record::{PhaseKind, PhaseRecord, PhaseSettings, RunRecord, lifecycle};
+use bootstorm_engine::cluster::machines;
+use bootstorm_engine::phases::timed::{self, Cut, Work};
+use bootstorm_model::exit::Exit;
+use bootstorm_model::failure::Failure;
+use bootstorm_model::observe::Outcome;
+use bootstorm_model::plan::{Template, TemplateSource};
+use bootstorm_model::record::{PhaseKind, PhaseRecord, PhaseSettings, RunRecord, lifecycle};
 
 /// Flags of create, stop and storm
 #[derive(Debug, Clone, Args)]
@@ -124,8 +124,8 @@ async fn locked(
     session: &Session,
     wanted: &Wanted<'_>,
     record: &mut RunRecord,
-    mut store: crate::cluster::store::RunStore,
-    lock: &crate::cluster::lease::Held,
+    mut store: bootstorm_engine::cluster::store::RunStore,
+    lock: &bootstorm_engine::cluster::lease::Held,
 ) -> Result<(), Failure> {
     let Wanted { kind, args, role, template } = *wanted;
     let prefix = record.plan.prefix.clone();

@@ -2,10 +2,10 @@
 
 use clap::Args;
 
-use crate::failure::Failure;
-use crate::plan::{Plan, Template, TemplateSource};
-use crate::probe::ProbePlan;
-use crate::probe::kind::{Toleration, parse_probes};
+use bootstorm_model::failure::Failure;
+use bootstorm_model::plan::{Plan, Template, TemplateSource};
+use bootstorm_model::probe::ProbePlan;
+use bootstorm_model::probe::kind::{Toleration, parse_probes};
 
 use super::change_args::ChangeArgs;
 use super::layout_args::LayoutArgs;
@@ -138,7 +138,7 @@ impl PlanArgs {
 
     /// The same for a simulated cluster of its own: it is tried in a minute, so its VMs boot what needs no clone.
     pub fn resolve_in_sandbox(&self, run: &RunArgs) -> Result<Resolved, Failure> {
-        let image = crate::plan::source::CONTAINER_DISK.to_owned();
+        let image = bootstorm_model::plan::source::CONTAINER_DISK.to_owned();
         self.resolve_with(run, &TemplateSource::ContainerDisk { image })
     }
 

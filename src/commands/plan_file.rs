@@ -8,7 +8,7 @@ use super::config::flags::may_be_bare;
 use super::config::plan::{API_VERSION, COMMANDS, KIND, field};
 use super::config::precedence::conflict;
 use super::definition::built;
-use crate::plan::secrets::hide_url;
+use bootstorm_model::plan::secrets::hide_url;
 
 /// The fields of a plan, with the values that a command has
 #[derive(Debug, Clone, Default)]

@@ -3,8 +3,8 @@
 use clap::Args;
 
 use super::session::Session;
-use crate::failure::Failure;
-use crate::phases::preflight::Findings;
+use bootstorm_engine::phases::preflight::Findings;
+use bootstorm_model::failure::Failure;
 
 /// The flag that overrules the preflight
 #[derive(Debug, Clone, Copy, Default, Args)]

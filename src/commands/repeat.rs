@@ -10,11 +10,11 @@ use super::session::Session;
 use super::shape_args::ShapeArgs;
 use super::threshold_args::{FailIfArgs, will_be};
 use super::values;
-use crate::exit::Exit;
-use crate::failure::Failure;
-use crate::observe::clock::wall_now;
-use crate::record::{PhaseKind, PhaseName, PhaseRecord, RunRecord, Series, SeriesKind};
-use crate::report::{Repetition, ThresholdBlock};
+use bootstorm_model::exit::Exit;
+use bootstorm_model::failure::Failure;
+use bootstorm_model::observe::clock::wall_now;
+use bootstorm_model::record::{PhaseKind, PhaseName, PhaseRecord, RunRecord, Series, SeriesKind};
+use bootstorm_report::{Repetition, ThresholdBlock};
 
 /// Flags of repeated storms
 #[derive(Debug, Clone, Default, Args)]
@@ -193,14 +193,14 @@ async fn rest(
 /// One line about a storm of a series.
 pub(super) fn told(storm: &PhaseRecord, place: &str) -> String {
     let one = Repetition::of(storm);
-    let seconds = |figure: crate::stats::Quantile| {
+    let seconds = |figure: bootstorm_model::stats::Quantile| {
         figure.seconds().map_or_else(|| "not reached".to_owned(), |seconds| format!("{seconds:.2}s"))
     };
     let warm_up = if storm.settings.warm_up { ", warm-up" } else { "" };
     format!(
         "{} ({place}{warm_up}): {} of {} VMs {}, p95 {}, all after {}",
         storm.name,
-        storm.count(crate::observe::Outcome::Reached),
+        storm.count(bootstorm_model::observe::Outcome::Reached),
         one.vms,
         storm.goal,
         seconds(one.figures.p95),

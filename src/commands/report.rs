@@ -10,12 +10,12 @@ use super::save_args::SaveArgs;
 use super::session::Context;
 use super::threshold_args::FailIfArgs;
 use super::{results, show};
-use crate::exit::Exit;
-use crate::failure::Failure;
-use crate::record::{PhaseKind, PhaseName, RunRecord, lifecycle};
-use crate::report::read::Document;
-use crate::report::thresholds::Expected;
-use crate::report::{Report, Selection, ThresholdBlock};
+use bootstorm_model::exit::Exit;
+use bootstorm_model::failure::Failure;
+use bootstorm_model::record::{PhaseKind, PhaseName, RunRecord, lifecycle};
+use bootstorm_report::read::Document;
+use bootstorm_report::thresholds::Expected;
+use bootstorm_report::{Report, Selection, ThresholdBlock};
 
 /// Show a run: every VM, statistics, storm against baseline, verdict
 ///

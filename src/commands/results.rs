@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-use crate::failure::Failure;
-use crate::report::read::{self, Document, MOST_BYTES, Unreadable, legacy};
+use bootstorm_model::failure::Failure;
+use bootstorm_report::read::{self, Document, MOST_BYTES, Unreadable, legacy};
 
 /// The file that `--save-results` writes beside the others.
 const RUN: &str = "run.json";

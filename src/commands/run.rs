@@ -20,14 +20,14 @@ use super::setup::{self, SetupArgs};
 use super::shape_args::ShapeArgs;
 use super::threshold_args::{FailIfArgs, will_be};
 use super::{series, show, values};
-use crate::cluster::Connection;
-use crate::exit::Exit;
-use crate::failure::Failure;
-use crate::phases::Interrupt;
-use crate::plan::Plan;
-use crate::record::{PhaseKind, PhaseName, PhaseState, RunRecord};
-use crate::report::thresholds::Expected;
-use crate::report::{Report, Selection};
+use bootstorm_engine::cluster::Connection;
+use bootstorm_engine::phases::Interrupt;
+use bootstorm_model::exit::Exit;
+use bootstorm_model::failure::Failure;
+use bootstorm_model::plan::Plan;
+use bootstorm_model::record::{PhaseKind, PhaseName, PhaseState, RunRecord};
+use bootstorm_report::thresholds::Expected;
+use bootstorm_report::{Report, Selection};
 
 /// Run the whole test: setup, create, stop, storm, report
 ///

@@ -6,9 +6,9 @@ use clap::{Args, ValueEnum};
 
 use super::sandbox_args::SandboxArgs;
 use super::session::Context;
-use crate::exit::Exit;
-use crate::failure::Failure;
-use crate::phases::Interrupt;
+use bootstorm_engine::phases::Interrupt;
+use bootstorm_model::exit::Exit;
+use bootstorm_model::failure::Failure;
 
 /// Serve a simulated cluster on loopback until Ctrl-C
 ///

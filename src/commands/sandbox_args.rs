@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use crate::failure::Failure;
-use crate::sandbox::faults::{self, Fault};
-use crate::sandbox::{Options, Sandbox};
+use bootstorm_model::failure::Failure;
+use bootstorm_sandbox::faults::{self, Fault};
+use bootstorm_sandbox::{Options, Sandbox};
 
 /// Flags that shape a simulated cluster
 #[derive(Debug, Clone, Args)]
@@ -38,7 +38,7 @@ impl SandboxArgs {
         if !(0.01..=10_000.0).contains(&self.speed) {
             return Err(Failure::usage(format!("--speed {} must lie between 0.01 and 10000", self.speed)));
         }
-        let profile = crate::sandbox::profile(&self.profile)?;
+        let profile = bootstorm_sandbox::profile(&self.profile)?;
         let faults = self.faults.as_deref().map(read).transpose()?.unwrap_or_default();
         let options = Options {
             port,

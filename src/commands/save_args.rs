@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::console::Console;
-use crate::failure::Failure;
-use crate::record::RunRecord;
-use crate::report::legacy::{self, LegacyOptions};
+use bootstorm_model::failure::Failure;
+use bootstorm_model::record::RunRecord;
+use bootstorm_report::legacy::{self, LegacyOptions};
 
 /// Flags that save results as files
 #[derive(Debug, Clone, Args)]

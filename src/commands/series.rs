@@ -2,11 +2,11 @@
 
 use super::session::Session;
 use super::threshold_args::FailIfArgs;
-use crate::failure::Failure;
-use crate::phases::Interrupt;
-use crate::record::{PhaseKind, PhaseName, PhaseState, RunRecord, Series, SeriesKind, lifecycle};
-use crate::report::ThresholdBlock;
-use crate::report::thresholds::{self, Expected};
+use bootstorm_engine::phases::Interrupt;
+use bootstorm_model::failure::Failure;
+use bootstorm_model::record::{PhaseKind, PhaseName, PhaseState, RunRecord, Series, SeriesKind, lifecycle};
+use bootstorm_report::ThresholdBlock;
+use bootstorm_report::thresholds::{self, Expected};
 
 /// The most phases that the record of a run takes.
 const MOST_PHASES: usize = 250;

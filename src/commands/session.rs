@@ -5,14 +5,14 @@ use tokio::sync::watch;
 use super::connection::ConnectionArgs;
 use super::plan_file::PlanFields;
 use super::presentation::{Output, PresentationArgs};
-use crate::cluster::lease::{Held, LockError, identity};
-use crate::cluster::store::{LoadError, RunStore};
-use crate::cluster::{Cluster, Connection};
 use crate::console::Console;
-use crate::failure::Failure;
-use crate::observe::clock::wall_now;
-use crate::phases::Interrupt;
-use crate::record::RunRecord;
+use bootstorm_engine::cluster::lease::{Held, LockError, identity};
+use bootstorm_engine::cluster::store::{LoadError, RunStore};
+use bootstorm_engine::cluster::{Cluster, Connection};
+use bootstorm_engine::phases::Interrupt;
+use bootstorm_model::failure::Failure;
+use bootstorm_model::observe::clock::wall_now;
+use bootstorm_model::record::RunRecord;
 
 /// The flags that every command has, and the user's wish to stop
 #[derive(Debug, Clone)]

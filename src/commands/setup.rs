@@ -9,19 +9,19 @@ use super::preflight::PreflightArgs;
 use super::presentation::Output;
 use super::session::{Context, Session};
 use super::{dry_run, values};
-use crate::cluster::Kind;
-use crate::cluster::store::RunStore;
 use crate::console::progress::Progress;
-use crate::exit::Exit;
-use crate::failure::Failure;
-use crate::observe::clock::wall_now;
-use crate::phases::preflight::{Findings, Wanted};
-use crate::phases::{preflight, setup};
-use crate::plan::Plan;
-use crate::probe::Probe;
-use crate::record::{RunRecord, Via};
-use crate::report::document;
-use crate::report::printable::line;
+use bootstorm_engine::cluster::Kind;
+use bootstorm_engine::cluster::store::RunStore;
+use bootstorm_engine::phases::preflight::{Findings, Wanted};
+use bootstorm_engine::phases::{preflight, setup};
+use bootstorm_model::exit::Exit;
+use bootstorm_model::failure::Failure;
+use bootstorm_model::observe::clock::wall_now;
+use bootstorm_model::plan::Plan;
+use bootstorm_model::probe::Probe;
+use bootstorm_model::record::{RunRecord, Via};
+use bootstorm_model::text::line;
+use bootstorm_report::document;
 
 /// Look at the cluster, freeze the plan, make the namespaces
 ///
@@ -69,7 +69,7 @@ pub async fn command(context: &Context, args: &SetupArgs) -> Result<Exit, Failur
     let session = context.connect().await?;
     let Some(record) = Box::pin(run(&session, args, resolved, None)).await? else { return Ok(Exit::Good) };
     let unwritable =
-        |error: crate::report::Unwritable| Failure::new("the setup cannot be shown").because(error);
+        |error: bootstorm_report::Unwritable| Failure::new("the setup cannot be shown").because(error);
     let text = match session.output {
         Output::Name => {
             let names = if record.plan.makes_namespaces() { record.plan.namespaces() } else { Vec::new() };
@@ -206,7 +206,7 @@ impl Job<'_> {
             session.cluster.save_template(&record, text).await?;
         }
         let progress = Progress::new(session.console);
-        let events = |event: &crate::phases::Event| progress.hear(event);
+        let events = |event: &bootstorm_engine::phases::Event| progress.hear(event);
         let interrupt = session.interrupt.clone();
         let (cluster, batch_size) = (&session.cluster, self.batch_size);
         let made =

@@ -4,9 +4,9 @@ use std::str::FromStr;
 
 use clap::Args;
 
-use crate::failure::Failure;
-use crate::plan::{Order, Shape};
-use crate::record::{PhaseKind, PhaseSettings, RunRecord, lifecycle::Step};
+use bootstorm_model::failure::Failure;
+use bootstorm_model::plan::{Order, Shape};
+use bootstorm_model::record::{PhaseKind, PhaseSettings, RunRecord, lifecycle::Step};
 
 /// An order as it is typed: `random` alone leaves the seed to chance
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,9 +3,9 @@
 use super::presentation::Output;
 use super::session::{Context, Session};
 use crate::console::Console;
-use crate::failure::Failure;
-use crate::record::{PhaseKind, RunRecord};
-use crate::report::{Layout, Paint, Report, Selection, ThresholdBlock, Unwritable};
+use bootstorm_model::failure::Failure;
+use bootstorm_model::record::{PhaseKind, RunRecord};
+use bootstorm_report::{Layout, Paint, Report, Selection, ThresholdBlock, Unwritable};
 
 /// Where and how a result is shown
 #[derive(Debug, Clone, Copy)]

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use crate::failure::Failure;
-use crate::plan::source::{self, NamedSource};
-use crate::plan::template::MOST_TEMPLATE_BYTES;
-use crate::plan::{TemplateFault, TemplateSource};
+use bootstorm_model::failure::Failure;
+use bootstorm_model::plan::source::{self, NamedSource};
+use bootstorm_model::plan::template::MOST_TEMPLATE_BYTES;
+use bootstorm_model::plan::{TemplateFault, TemplateSource};
 
 /// Flags that say where the VMs' disks come from
 #[derive(Debug, Clone, Args)]
@@ -41,7 +41,7 @@ impl SourceArgs {
         };
         source::parse(&text).map_err(|fault| {
             // A URL may hold a password.
-            let shown = crate::plan::secrets::hide_url(&text);
+            let shown = bootstorm_model::plan::secrets::hide_url(&text);
             Failure::usage(format!("{flag} {shown} is not understood")).because(fault)
         })
     }

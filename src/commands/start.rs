@@ -9,8 +9,8 @@ use super::definition::definition;
 use super::plan_file::PlanFields;
 use super::{Cli, generate};
 use crate::console::{ColorChoice, Console};
-use crate::exit::Exit;
-use crate::failure::Failure;
+use bootstorm_model::exit::Exit;
+use bootstorm_model::failure::Failure;
 
 /// What the user wants
 #[derive(Debug)]

@@ -5,11 +5,12 @@ use clap::Args;
 use super::plan_args::RunArgs;
 use super::presentation::Output;
 use super::session::{Context, Session};
-use crate::cluster::store::Head;
-use crate::exit::Exit;
-use crate::failure::Failure;
-use crate::observe::clock::wall_now;
-use crate::report::{Layout, Paint, Status, StatusRow, document, printable, status};
+use bootstorm_engine::cluster::store::Head;
+use bootstorm_model::exit::Exit;
+use bootstorm_model::failure::Failure;
+use bootstorm_model::observe::clock::wall_now;
+use bootstorm_model::text::printable;
+use bootstorm_report::{Layout, Paint, Status, StatusRow, document, status};
 
 /// Show where runs stand, and what may come next
 #[derive(Debug, Clone, Args)]
@@ -50,7 +51,7 @@ pub async fn command(context: &Context, args: &StatusArgs) -> Result<Exit, Failu
     let (record, _) = session.load(&args.run.prefix).await?;
     let status = Status::of(&record);
     let unwritable =
-        |error: crate::report::Unwritable| Failure::new("the status cannot be shown").because(error);
+        |error: bootstorm_report::Unwritable| Failure::new("the status cannot be shown").because(error);
     let text = match session.output {
         Output::Json => document::json(&status).map_err(unwritable)?,
         Output::Yaml => document::yaml(&status).map_err(unwritable)?,
@@ -63,7 +64,7 @@ pub async fn command(context: &Context, args: &StatusArgs) -> Result<Exit, Failu
 
 fn list(session: &Session, rows: &[StatusRow], layout: &Layout) -> Result<(), Failure> {
     let unwritable =
-        |error: crate::report::Unwritable| Failure::new("the status cannot be shown").because(error);
+        |error: bootstorm_report::Unwritable| Failure::new("the status cannot be shown").because(error);
     let text = match session.output {
         Output::Json => document::json(rows).map_err(unwritable)?,
         Output::Yaml => document::yaml(rows).map_err(unwritable)?,

@@ -4,9 +4,9 @@ use clap::Args;
 
 use super::phase::{self, PhaseArgs};
 use super::session::Context;
-use crate::exit::Exit;
-use crate::failure::Failure;
-use crate::record::PhaseKind;
+use bootstorm_model::exit::Exit;
+use bootstorm_model::failure::Failure;
+use bootstorm_model::record::PhaseKind;
 
 /// Stop every VM, and wait until each instance is gone
 ///

@@ -8,9 +8,9 @@ use super::phase::{self, PhaseArgs};
 use super::repeat::{self, RepeatArgs};
 use super::session::Context;
 use super::show;
-use crate::exit::Exit;
-use crate::failure::Failure;
-use crate::record::PhaseKind;
+use bootstorm_model::exit::Exit;
+use bootstorm_model::failure::Failure;
+use bootstorm_model::record::PhaseKind;
 
 /// Start every stopped VM at once, and time each one: the boot storm
 ///

@@ -4,15 +4,15 @@ use clap::Args;
 
 use super::presentation::Output;
 use super::show::Screen;
-use crate::exit::Exit;
-use crate::failure::Failure;
-use crate::observe::Milestone;
-use crate::plan::Plan;
-use crate::record::{PhaseKind, PhaseName, RunRecord};
-use crate::report::ThresholdBlock;
-use crate::report::read::Document;
-use crate::report::thresholds::{self, Expected, Missing};
-use crate::stats::Threshold;
+use bootstorm_model::exit::Exit;
+use bootstorm_model::failure::Failure;
+use bootstorm_model::observe::Milestone;
+use bootstorm_model::plan::Plan;
+use bootstorm_model::record::{PhaseKind, PhaseName, RunRecord};
+use bootstorm_model::stats::Threshold;
+use bootstorm_report::ThresholdBlock;
+use bootstorm_report::read::Document;
+use bootstorm_report::thresholds::{self, Expected, Missing};
 
 /// The flag that makes a run a failure
 #[derive(Debug, Clone, Default, Args)]

@@ -9,8 +9,8 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::{Layer, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
-use crate::failure::Failure;
-use crate::report::printable::line;
+use bootstorm_model::failure::Failure;
+use bootstorm_model::text::line;
 
 /// Starts logging. `filter` is a level or a filter expression; without a file, logs go to stderr and only when
 /// there is a filter.
@@ -103,7 +103,7 @@ mod tests {
         });
         let text = String::from_utf8(memory.0.lock().unwrap().clone()).unwrap();
         assert_eq!(text.lines().count(), 2, "{text}");
-        assert!(text.chars().all(|c| c == '\n' || !crate::report::printable::is_unsafe(c)), "{text:?}");
+        assert!(text.chars().all(|c| c == '\n' || !bootstorm_model::text::is_unsafe(c)), "{text:?}");
         assert!(text.len() < 5_000 && text.contains("forged: line"));
     }
 }

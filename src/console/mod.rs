@@ -14,8 +14,8 @@ use anstream::AutoStream;
 
 pub use anstream::ColorChoice;
 
-use crate::failure::Failure;
-use crate::report::printable::line;
+use bootstorm_model::failure::Failure;
+use bootstorm_model::text::line;
 
 /// Width assumed where there is no terminal to ask.
 const DEFAULT_WIDTH: u16 = 80;

@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::Console;
-use crate::observe::clock::monotonic_now;
-use crate::observe::{Milestone, Outcome};
-use crate::phases::Event;
-use crate::report::printable::line as printable;
-use crate::stats::Awaited;
+use bootstorm_engine::phases::Event;
+use bootstorm_model::observe::clock::monotonic_now;
+use bootstorm_model::observe::{Milestone, Outcome};
+use bootstorm_model::stats::Awaited;
+use bootstorm_model::text::line as printable;
 
 /// Failed VMs named one by one before the rest is only counted.
 const NAMED_FAILURES: u32 = 10;

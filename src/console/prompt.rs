@@ -3,7 +3,7 @@
 use std::io::{BufRead, Write};
 
 use super::Console;
-use crate::report::printable::line;
+use bootstorm_model::text::line;
 
 impl Console {
     /// Asks a question that only `y` or `yes` answers with yes. Call it only where [`Console::can_ask`].

@@ -2,7 +2,7 @@
 
 use tokio::sync::watch;
 
-use crate::exit::Exit;
+use bootstorm_model::exit::Exit;
 
 /// Listens for signals from now on; the receiver turns true at the first one.
 pub fn listen() -> watch::Receiver<bool> {

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use bootstorm::observe::clock::monotonic_now;
-use bootstorm::sandbox::faults::{Effect, Match, Rule};
-use bootstorm::sandbox::store::kind;
+use bootstorm_model::observe::clock::monotonic_now;
+use bootstorm_sandbox::faults::{Effect, Match, Rule};
+use bootstorm_sandbox::store::kind;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
@@ -87,7 +87,7 @@ fn shop(cluster: &Cluster) {
 /// runs.
 fn picture(cluster: &Cluster) -> BTreeMap<String, (Value, bool)> {
     let (vms, _) = cluster.sandbox.store().list(&kind::VIRTUAL_MACHINES, None);
-    let one = |vm: &bootstorm::sandbox::store::Object| {
+    let one = |vm: &bootstorm_sandbox::store::Object| {
         let mut value = vm.value().clone();
         for key in ["managedFields", "resourceVersion", "generation"] {
             value["metadata"].as_object_mut().unwrap().remove(key);

@@ -1,7 +1,7 @@
 //! Wrong input and broken surroundings: one clear message, a next step, and nothing changed.
 
-use bootstorm::sandbox::faults::{Effect, Match, Rule};
-use bootstorm::sandbox::store::kind;
+use bootstorm_sandbox::faults::{Effect, Match, Rule};
+use bootstorm_sandbox::store::kind;
 
 use crate::support::{Cluster, Program};
 

@@ -1,6 +1,6 @@
 //! Cleanup deletes what the run made, all of it, and nothing else.
 
-use bootstorm::sandbox::store::kind;
+use bootstorm_sandbox::store::kind;
 use serde_json::json;
 
 use crate::support::Cluster;

@@ -3,9 +3,9 @@
 use std::process::{Child, Command};
 use std::time::Duration;
 
-use bootstorm::observe::clock::monotonic_now;
-use bootstorm::sandbox::faults::{Effect, Match, Rule};
-use bootstorm::sandbox::store::{Kind, kind};
+use bootstorm_model::observe::clock::monotonic_now;
+use bootstorm_sandbox::faults::{Effect, Match, Rule};
+use bootstorm_sandbox::store::{Kind, kind};
 use serde_json::{Value, json};
 
 use crate::support::{Cluster, Ran, until};
@@ -43,7 +43,7 @@ fn ready() -> Cluster {
     cluster
 }
 
-fn slow(cluster: &Cluster, resource: &str) -> bootstorm::sandbox::faults::RuleId {
+fn slow(cluster: &Cluster, resource: &str) -> bootstorm_sandbox::faults::RuleId {
     cluster.sandbox.faults().add(Rule {
         matching: Match::on("delete", resource),
         effect: Effect::Delay(Duration::from_secs(60)),

@@ -1,6 +1,6 @@
 //! Why VMs did not arrive: like ones are one group, with the cause that was injected and a command that looks further.
 
-use bootstorm::sandbox::model::{Misbehaviour, Profile};
+use bootstorm_sandbox::model::{Misbehaviour, Profile};
 use serde_json::Value;
 
 use crate::support::Cluster;

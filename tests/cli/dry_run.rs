@@ -1,6 +1,6 @@
 //! `--dry-run` prints what would be sent, and sends nothing.
 
-use bootstorm::sandbox::store::kind;
+use bootstorm_sandbox::store::kind;
 
 use crate::support::Cluster;
 

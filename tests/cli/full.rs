@@ -4,8 +4,8 @@ use std::io::Read;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Stdio};
 
-use bootstorm::sandbox::faults::read_text;
-use bootstorm::sandbox::store::kind;
+use bootstorm_sandbox::faults::read_text;
+use bootstorm_sandbox::store::kind;
 
 use crate::support::{Cluster, Ran, until};
 

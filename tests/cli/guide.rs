@@ -5,7 +5,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use bootstorm::sandbox::store::kind;
+use bootstorm_sandbox::store::kind;
 use serde_json::{Value, json};
 
 use crate::support::{Cluster, until};

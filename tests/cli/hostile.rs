@@ -4,9 +4,9 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 
-use bootstorm::report::document;
-use bootstorm::report::printable::is_unsafe;
-use bootstorm::sandbox::store::kind;
+use bootstorm_model::text::is_unsafe;
+use bootstorm_report::document;
+use bootstorm_sandbox::store::kind;
 use serde_json::{Value, json};
 
 use crate::support::{Cluster, Program, Ran};
@@ -238,7 +238,7 @@ fn a_gzip_bomb_in_the_record_is_refused() {
     }
     let bomb = encoder.finish().unwrap();
     assert!(bomb.len() < 200_000);
-    let digest = bootstorm::record::codec::digest(&bomb);
+    let digest = bootstorm_model::record::codec::digest(&bomb);
     let store = cluster.sandbox.store();
     let (maps, _) = store.list(&kind::CONFIG_MAPS, Some("default"));
     let part = maps.iter().find(|map| map.name().starts_with(&format!("{HEAD}."))).unwrap();

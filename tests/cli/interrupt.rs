@@ -3,9 +3,9 @@
 use std::process::Command;
 use std::time::Duration;
 
-use bootstorm::observe::clock::monotonic_now;
-use bootstorm::sandbox::faults::{Effect, Match, Rule};
-use bootstorm::sandbox::store::kind;
+use bootstorm_model::observe::clock::monotonic_now;
+use bootstorm_sandbox::faults::{Effect, Match, Rule};
+use bootstorm_sandbox::store::kind;
 
 use crate::support::{Cluster, Ran, until};
 

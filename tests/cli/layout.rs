@@ -1,6 +1,6 @@
 //! How VMs are spread over namespaces, and what both are called.
 
-use bootstorm::sandbox::store::kind;
+use bootstorm_sandbox::store::kind;
 use serde_json::{Value, json};
 
 use crate::support::{Cluster, Ran};

@@ -1,13 +1,13 @@
 //! The guide's test from setup to cleanup, each phase a process of its own.
 
-use bootstorm::sandbox::store::kind;
+use bootstorm_sandbox::store::kind;
 
 use crate::support::Cluster;
 
 /// Names of objects of a kind that belong to a run.
-fn of_run(cluster: &Cluster, kind: &'static bootstorm::sandbox::store::Kind) -> Vec<String> {
+fn of_run(cluster: &Cluster, kind: &'static bootstorm_sandbox::store::Kind) -> Vec<String> {
     let (objects, _) = cluster.sandbox.store().list(kind, None);
-    let ours = |object: &&bootstorm::sandbox::store::Object| {
+    let ours = |object: &&bootstorm_sandbox::store::Object| {
         object.value().pointer("/metadata/labels/bootstorm.dev~1run").is_some()
     };
     objects.iter().filter(ours).map(|object| object.name().to_owned()).collect()

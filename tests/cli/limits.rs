@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use bootstorm::observe::clock::monotonic_now;
-use bootstorm::sandbox::faults::read_text;
+use bootstorm_model::observe::clock::monotonic_now;
+use bootstorm_sandbox::faults::read_text;
 
 use crate::support::Cluster;
 

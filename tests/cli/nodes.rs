@@ -1,6 +1,6 @@
 //! A slow node is named, in every format, and nodes that are alike are not.
 
-use bootstorm::sandbox::model::Draw;
+use bootstorm_sandbox::model::Draw;
 
 use crate::support::Cluster;
 

@@ -1,6 +1,6 @@
 //! Where VMs run, as the user says it: one node, some nodes, nodes with labels; and how it is explained where they cannot.
 
-use bootstorm::sandbox::store::kind;
+use bootstorm_sandbox::store::kind;
 use serde_json::{Value, json};
 
 use crate::support::{Cluster, Ran};

@@ -1,6 +1,6 @@
 //! Plan files: written by a dry run, read by `run` and `setup`, one field for every flag.
 
-use bootstorm::sandbox::store::kind;
+use bootstorm_sandbox::store::kind;
 use serde_json::{Value, json};
 
 use crate::support::{Cluster, Ran};

@@ -1,6 +1,6 @@
 //! The preflight: what it finds, how it refuses, and how it is overruled.
 
-use bootstorm::sandbox::store::{Object, kind};
+use bootstorm_sandbox::store::{Object, kind};
 use serde_json::{Value, json};
 
 use crate::support::{Cluster, until};

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use bootstorm::probe::{Answer, SCRIPT, SCRIPT_NAME};
+use bootstorm_model::probe::{Answer, SCRIPT, SCRIPT_NAME};
 
 /// Longer than any machine needs; a test that is well takes a second.
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -1,6 +1,6 @@
 //! Network readiness: who answers, who never does, and what happens to the probers meanwhile.
 
-use bootstorm::sandbox::store::kind;
+use bootstorm_sandbox::store::kind;
 use serde_json::Value;
 
 use crate::support::{Cluster, Ran, until};

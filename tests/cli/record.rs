@@ -1,6 +1,6 @@
 //! The record in the cluster: readable, guarded, refused when it is newer, named when it is damaged.
 
-use bootstorm::sandbox::store::kind;
+use bootstorm_sandbox::store::kind;
 use serde_json::json;
 
 use crate::support::Cluster;
@@ -72,5 +72,5 @@ fn a_second_process_is_told_who_works_on_the_run() {
 }
 
 fn jiff_now() -> String {
-    bootstorm::observe::clock::wall_now().strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string()
+    bootstorm_model::observe::clock::wall_now().strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string()
 }

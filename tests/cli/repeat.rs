@@ -2,7 +2,7 @@
 
 use std::process::{Child, Command};
 
-use bootstorm::observe::clock::monotonic_now;
+use bootstorm_model::observe::clock::monotonic_now;
 use serde_json::Value;
 
 use crate::support::{Cluster, Ran, until};

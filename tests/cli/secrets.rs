@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use bootstorm::sandbox::store::kind;
+use bootstorm_sandbox::store::kind;
 use serde_json::json;
 
 use crate::support::{Cluster, Ran};

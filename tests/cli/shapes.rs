@@ -3,8 +3,8 @@
 use std::process::Command;
 use std::time::Duration;
 
-use bootstorm::sandbox::faults::{Effect, Match, Rule};
-use bootstorm::sandbox::store::kind;
+use bootstorm_sandbox::faults::{Effect, Match, Rule};
+use bootstorm_sandbox::store::kind;
 use serde_json::Value;
 
 use crate::support::{Cluster, Ran, until};
@@ -91,7 +91,7 @@ fn creates_have_shapes_too() {
 fn a_wave_waits_until_the_last_one_is_up_or_has_failed() {
     let cluster = stopped("6");
     let refused = "{effect: answer, code: 403, message: 'not this one', match: {verb: patch, resource: virtualmachines, namespace: boot-storm-test-2}}";
-    for fault in bootstorm::sandbox::faults::read_text(refused).unwrap() {
+    for fault in bootstorm_sandbox::faults::read_text(refused).unwrap() {
         cluster.sandbox.faults().add(fault);
     }
     let phase = last_phase(&cluster.run(&["storm", "-o", "json", "--wave", "2/ready"]).exits(3));
@@ -220,7 +220,7 @@ fn too_many_failures_stop_the_waves() {
         remaining: None,
     });
     let refused = "{effect: answer, code: 403, message: 'no', match: {verb: patch, resource: virtualmachines}, count: 1}";
-    for fault in bootstorm::sandbox::faults::read_text(refused).unwrap() {
+    for fault in bootstorm_sandbox::faults::read_text(refused).unwrap() {
         cluster.sandbox.faults().add(fault);
     }
     cluster

@@ -1,6 +1,6 @@
 //! What VMs are made from: every source, every change of the manifest, placeholders, and how long disks take.
 
-use bootstorm::sandbox::store::{Object, kind};
+use bootstorm_sandbox::store::{Object, kind};
 use serde_json::{Value, json};
 
 use crate::support::{Cluster, Ran};
@@ -183,7 +183,7 @@ fn what_is_not_ready_or_not_there_is_told_before_anything_is_made() {
     let unready = |source: &mut Value| {
         source["status"]["conditions"][0]["status"] = json!("False");
         source["status"]["conditions"][0]["reason"] = json!("NotFound");
-        Ok::<(), bootstorm::sandbox::store::StoreError>(())
+        Ok::<(), bootstorm_sandbox::store::StoreError>(())
     };
     store.update(&kind::DATA_SOURCES, IMAGES, "rhel9", unready).unwrap();
     plain(&cluster, &["setup"]).exits(5).complains(&["rhel9 is not ready", "NotFound"]);

@@ -1,6 +1,6 @@
 //! Thresholds: refused before any work where they cannot be judged, and exit code 4 where they are crossed.
 
-use bootstorm::sandbox::store::kind;
+use bootstorm_sandbox::store::kind;
 
 use crate::support::Cluster;
 

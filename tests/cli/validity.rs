@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use bootstorm::sandbox::faults::{Action, Effect, Match, Rule};
-use bootstorm::sandbox::model::Draw;
-use bootstorm::sandbox::store::{Object, kind};
+use bootstorm_sandbox::faults::{Action, Effect, Match, Rule};
+use bootstorm_sandbox::model::Draw;
+use bootstorm_sandbox::store::{Object, kind};
 use serde_json::{Value, json};
 
 use crate::support::{Cluster, Ran, until};

@@ -11,7 +11,7 @@ mod watch;
 
 use std::time::Duration;
 
-use bootstorm::observe::clock::monotonic_now;
+use bootstorm_model::observe::clock::monotonic_now;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 

@@ -1,7 +1,7 @@
 //! What a prober says, cut up and damaged.
 
-use bootstorm::probe::Answer;
-use bootstorm::probe::lines::{LONGEST_LINE, LineBuffer};
+use bootstorm_model::probe::Answer;
+use bootstorm_model::probe::lines::{LONGEST_LINE, LineBuffer};
 use rand::RngExt;
 
 use super::mutation::{mutate, noise};

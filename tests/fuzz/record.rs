@@ -2,14 +2,14 @@
 
 use std::io::Write;
 
-use bootstorm::observe::{Milestone, Offset, Outcome};
-use bootstorm::plan::{Plan, TemplateSource};
-use bootstorm::record::codec::{
+use bootstorm_model::observe::{Milestone, Offset, Outcome};
+use bootstorm_model::plan::{Plan, TemplateSource};
+use bootstorm_model::record::codec::{
     PartIndex, check_phase, decode_head, decode_phase, encode_index, encode_phase, encode_plan, verify_chunk,
 };
-use bootstorm::record::{PhaseName, PhaseRecord, PhaseSettings, RunRecord, lifecycle};
-use bootstorm::report::printable::is_unsafe;
-use bootstorm::report::{Layout, LegacyOptions, Paint, Report, Selection, Status, legacy};
+use bootstorm_model::record::{PhaseName, PhaseRecord, PhaseSettings, RunRecord, lifecycle};
+use bootstorm_model::text::is_unsafe;
+use bootstorm_report::{Layout, LegacyOptions, Paint, Report, Selection, Status, legacy};
 use rand::RngExt;
 
 use super::mutation::{mutate, mutate_text, noise};

@@ -1,6 +1,6 @@
 //! Manifests of users, damaged and made to explode.
 
-use bootstorm::plan::{Target, Template, secrets};
+use bootstorm_model::plan::{Target, Template, secrets};
 
 use super::mutation::{mutate_text, noise};
 use super::{cases, dice, soon};

@@ -1,9 +1,9 @@
 //! Values of flags.
 
 use bootstorm::commands::values::{batch_size, count, duration, limit};
-use bootstorm::plan::prefix::check_prefix;
-use bootstorm::probe::kind::{Toleration, parse_probes};
-use bootstorm::record::PhaseName;
+use bootstorm_model::plan::prefix::check_prefix;
+use bootstorm_model::probe::kind::{Toleration, parse_probes};
+use bootstorm_model::record::PhaseName;
 use rand::RngExt;
 
 use super::mutation::{mutate_text, noise};
@@ -29,7 +29,7 @@ const GOOD: [&str; 14] = [
 #[test]
 fn values_are_understood_or_refused() {
     let mut dice = dice(2);
-    let now = bootstorm::observe::clock::monotonic_now();
+    let now = bootstorm_model::observe::clock::monotonic_now();
     for case in 0..cases(30_000) {
         let text = match case % 4 {
             0 => String::from_utf8_lossy(&noise(40, &mut dice)).into_owned(),

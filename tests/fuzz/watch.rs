@@ -2,9 +2,9 @@
 
 use std::collections::HashSet;
 
-use bootstorm::cluster::changes::Vmi;
-use bootstorm::observe::{Change, Fold, Instance, Offset, Receipt, Timeline};
-use bootstorm::plan::Target;
+use bootstorm_engine::cluster::changes::Vmi;
+use bootstorm_model::observe::{Change, Fold, Instance, Offset, Receipt, Timeline};
+use bootstorm_model::plan::Target;
 use rand::RngExt;
 
 use super::mutation::mutate;
@@ -31,7 +31,7 @@ fn damaged_instances_are_refused_or_folded() {
         assert!(instance.node.as_ref().is_none_or(|node| node.chars().count() < 256));
         let fold = Fold::new(std::slice::from_ref(&target), dice.random(), HashSet::new());
         let mut timelines = vec![Timeline::new(0)];
-        timelines[0].see(bootstorm::observe::Milestone::Requested, Offset(0));
+        timelines[0].see(bootstorm_model::observe::Milestone::Requested, Offset(0));
         let at = Offset(if dice.random() { dice.random() } else { 1_000_000 });
         let receipt = Receipt {
             at,

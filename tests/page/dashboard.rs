@@ -1,7 +1,7 @@
 //! The dashboard over saved runs.
 
-use bootstorm::report::Dashboard;
-use bootstorm::report::dashboard::Folder;
+use bootstorm_report::Dashboard;
+use bootstorm_report::dashboard::Folder;
 
 use super::{opened, record};
 

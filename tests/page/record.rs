@@ -1,7 +1,7 @@
 //! Records of any size to make pages of.
 
-use bootstorm::observe::{Milestone, Offset, Outcome};
-use bootstorm::record::{PhaseKind, PhaseName, PhaseRecord, PhaseState, RunRecord};
+use bootstorm_model::observe::{Milestone, Offset, Outcome};
+use bootstorm_model::record::{PhaseKind, PhaseName, PhaseRecord, PhaseState, RunRecord};
 use serde_json::json;
 
 /// A run of `size` VMs with a creation and a storm; in the storm the VMs whose index `fails` picks do not arrive.

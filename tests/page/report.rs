@@ -1,7 +1,7 @@
 //! The report of one run.
 
-use bootstorm::record::RunRecord;
-use bootstorm::report::{Report, Selection};
+use bootstorm_model::record::RunRecord;
+use bootstorm_report::{Report, Selection};
 use serde_json::json;
 
 use super::{opened, record};

@@ -9,8 +9,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use bootstorm::observe::clock;
-use bootstorm::probe::{Answer, Ask, Probe, SCRIPT};
+use bootstorm_model::observe::clock;
+use bootstorm_model::probe::{Answer, Ask, Probe, SCRIPT};
 
 use namespace::{Network, guest};
 use prober::{IDLE, Prober, until};

@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
 
-use bootstorm::observe::clock;
+use bootstorm_model::observe::clock;
 
 use super::shell::{find, skipped};
 

@@ -11,8 +11,8 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use bootstorm::observe::clock;
-use bootstorm::probe::{Answer, Ask, Hello, Probe, SCRIPT, SCRIPT_NAME};
+use bootstorm_model::observe::clock;
+use bootstorm_model::probe::{Answer, Ask, Hello, Probe, SCRIPT, SCRIPT_NAME};
 
 use super::namespace::Network;
 use super::shell::Image;

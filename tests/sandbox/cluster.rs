@@ -4,10 +4,10 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use bootstorm::sandbox::api::{Running, Server, ServerOptions};
-use bootstorm::sandbox::faults::Faults;
-use bootstorm::sandbox::seed::seed;
-use bootstorm::sandbox::store::Store;
+use bootstorm_sandbox::api::{Running, Server, ServerOptions};
+use bootstorm_sandbox::faults::Faults;
+use bootstorm_sandbox::seed::seed;
+use bootstorm_sandbox::store::Store;
 use futures::{Stream, StreamExt};
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::{BodyExt, BodyStream, Full};

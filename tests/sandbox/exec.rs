@@ -2,7 +2,7 @@
 
 use std::process::{Command, Stdio};
 
-use bootstorm::sandbox::store::kind::{EVENTS, PODS};
+use bootstorm_sandbox::store::kind::{EVENTS, PODS};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Status;
 use kube::api::{AttachParams, AttachedProcess, DeleteParams};
 use serde_json::json;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use bootstorm::sandbox::faults::{Effect, Match, Rule};
+use bootstorm_sandbox::faults::{Effect, Match, Rule};
 use serde_json::json;
 
 use super::cluster::{Cluster, MACHINES, machine};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bootstorm::sandbox::faults::read_text;
+use bootstorm_sandbox::faults::read_text;
 use http::Method;
 use serde_json::json;
 

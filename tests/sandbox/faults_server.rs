@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bootstorm::sandbox::faults::{Action, Fault, read_text};
+use bootstorm_sandbox::faults::{Action, Fault, read_text};
 use futures::{Stream, StreamExt};
 use http::Method;
 use serde_json::{Value, json};

@@ -1,8 +1,8 @@
 //! Somebody else who writes while a client works.
 
-use bootstorm::sandbox::faults::{MARK, read_text};
-use bootstorm::sandbox::store::kind::{CONFIG_MAPS, VIRTUAL_MACHINE_INSTANCES, VIRTUAL_MACHINES};
-use bootstorm::sandbox::store::{DeleteOptions, Kind};
+use bootstorm_sandbox::faults::{MARK, read_text};
+use bootstorm_sandbox::store::kind::{CONFIG_MAPS, VIRTUAL_MACHINE_INSTANCES, VIRTUAL_MACHINES};
+use bootstorm_sandbox::store::{DeleteOptions, Kind};
 use serde_json::{Value, json};
 
 use super::cluster::{Cluster, MACHINES, machine};

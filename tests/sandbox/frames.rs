@@ -1,6 +1,6 @@
 //! exec, frame by frame, in both versions of its protocol.
 
-use bootstorm::sandbox::store::kind::PODS;
+use bootstorm_sandbox::store::kind::PODS;
 use futures::{SinkExt, StreamExt};
 use http::{Method, StatusCode};
 use hyper_util::rt::TokioIo;

@@ -6,7 +6,7 @@ use std::process::Stdio;
 use serde_json::json;
 
 use super::cluster::{Cluster, machine};
-use bootstorm::sandbox::store::kind::{EVENTS, VIRTUAL_MACHINES};
+use bootstorm_sandbox::store::kind::{EVENTS, VIRTUAL_MACHINES};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn machines_are_created_shown_and_deleted() {

@@ -1,7 +1,7 @@
 //! The books of the sandbox.
 
-use bootstorm::sandbox::faults::read_text;
-use bootstorm::sandbox::ledger::{Account, Count, Tally};
+use bootstorm_sandbox::faults::read_text;
+use bootstorm_sandbox::ledger::{Account, Count, Tally};
 use http::Method;
 use serde_json::json;
 

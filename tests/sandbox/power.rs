@@ -1,6 +1,6 @@
 //! Starting and stopping through `KubeVirt`'s own API.
 
-use bootstorm::sandbox::store::kind::{VIRTUAL_MACHINE_INSTANCES, VIRTUAL_MACHINES};
+use bootstorm_sandbox::store::kind::{VIRTUAL_MACHINE_INSTANCES, VIRTUAL_MACHINES};
 use http::Method;
 use serde_json::{Value, json};
 

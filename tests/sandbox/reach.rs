@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use bootstorm::sandbox::model::Profile;
-use bootstorm::sandbox::profile;
-use bootstorm::sandbox::store::kind::{PODS, VIRTUAL_MACHINE_INSTANCES};
+use bootstorm_sandbox::model::Profile;
+use bootstorm_sandbox::profile;
+use bootstorm_sandbox::store::kind::{PODS, VIRTUAL_MACHINE_INSTANCES};
 use kube::api::{AttachParams, AttachedProcess};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncWrite, AsyncWriteExt, BufReader, Lines};

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use bootstorm::sandbox::store::kind::{PODS, VIRTUAL_MACHINE_INSTANCES, VIRTUAL_MACHINES};
-use bootstorm::sandbox::{Options, Sandbox, profile};
+use bootstorm_sandbox::store::kind::{PODS, VIRTUAL_MACHINE_INSTANCES, VIRTUAL_MACHINES};
+use bootstorm_sandbox::{Options, Sandbox, profile};
 use k8s_openapi::api::core::v1::Pod;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Api, Client, Config};
@@ -25,7 +25,7 @@ impl Simulation {
         Self::with(profile("instant").unwrap()).await
     }
 
-    pub(crate) async fn with(profile: bootstorm::sandbox::model::Profile) -> Self {
+    pub(crate) async fn with(profile: bootstorm_sandbox::model::Profile) -> Self {
         let home = tempfile::tempdir().unwrap();
         let truth = Some(home.path().join("truth.jsonl"));
         let options = Options { port: 0, nodes: Some(2), profile, seed: 1, speed: 1.0, truth };
@@ -93,7 +93,7 @@ impl Simulation {
         find().unwrap()
     }
 
-    pub(crate) fn value(&self, kind: &'static bootstorm::sandbox::store::Kind, name: &str) -> Value {
+    pub(crate) fn value(&self, kind: &'static bootstorm_sandbox::store::Kind, name: &str) -> Value {
         self.sandbox.store().get(kind, "default", name).map(|object| object.to_value()).unwrap_or_default()
     }
 

@@ -2,7 +2,7 @@
 
 use std::pin::pin;
 
-use bootstorm::sandbox::store::kind::VIRTUAL_MACHINES;
+use bootstorm_sandbox::store::kind::VIRTUAL_MACHINES;
 use futures::{Stream, StreamExt};
 use serde_json::{Value, json};
 

@@ -1,6 +1,6 @@
 //! Creating, changing and deleting over HTTP, with the exact refusals.
 
-use bootstorm::sandbox::store::kind::{VIRTUAL_MACHINE_INSTANCES, VIRTUAL_MACHINES};
+use bootstorm_sandbox::store::kind::{VIRTUAL_MACHINE_INSTANCES, VIRTUAL_MACHINES};
 use http::Method;
 use serde_json::{Value, json};
 

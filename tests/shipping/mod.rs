@@ -1,7 +1,6 @@
 //! What is shipped, and the rules that keep the tree as it is.
 
 mod archive;
-mod boundaries;
 mod completion;
 mod in_cluster;
 mod krew;

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use bootstorm::sandbox::model::Profile;
-use bootstorm::sandbox::{Options, Sandbox, profile};
+use bootstorm_sandbox::model::Profile;
+use bootstorm_sandbox::{Options, Sandbox, profile};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 

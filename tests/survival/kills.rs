@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use bootstorm::observe::clock::monotonic_now;
-use bootstorm::observe::{Milestone, Outcome};
-use bootstorm::record::PhaseState;
-use bootstorm::sandbox::faults::{Effect, Match, Rule};
-use bootstorm::sandbox::store::kind;
+use bootstorm_model::observe::clock::monotonic_now;
+use bootstorm_model::observe::{Milestone, Outcome};
+use bootstorm_model::record::PhaseState;
+use bootstorm_sandbox::faults::{Effect, Match, Rule};
+use bootstorm_sandbox::store::kind;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 

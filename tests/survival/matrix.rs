@@ -4,8 +4,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use bootstorm::observe::Outcome;
-use bootstorm::sandbox::faults::read_text;
+use bootstorm_model::observe::Outcome;
+use bootstorm_sandbox::faults::read_text;
 
 use super::record;
 use crate::support::{Cluster, Ran};

@@ -1,8 +1,8 @@
 //! What a record holds, read as the program reads it.
 
-use bootstorm::cluster::Connection;
-use bootstorm::observe::{Milestone, Moment};
-use bootstorm::record::RunRecord;
+use bootstorm_engine::cluster::Connection;
+use bootstorm_model::observe::{Milestone, Moment};
+use bootstorm_model::record::RunRecord;
 
 use crate::support::Cluster;
 

@@ -3,8 +3,8 @@
 use std::process::Command;
 use std::time::Duration;
 
-use bootstorm::observe::{Outcome, Source};
-use bootstorm::sandbox::faults::{Effect, Match, Rule};
+use bootstorm_model::observe::{Outcome, Source};
+use bootstorm_sandbox::faults::{Effect, Match, Rule};
 
 use super::record;
 use crate::support::{Cluster, Ran, until};

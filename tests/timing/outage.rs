@@ -5,7 +5,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use bootstorm::cluster::Connection;
+use bootstorm_engine::cluster::Connection;
 
 use crate::P99_MILLIS;
 use crate::truth::{Experiment, Kind, quantile};

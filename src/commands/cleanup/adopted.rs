@@ -3,16 +3,16 @@
 use std::time::Instant;
 
 use super::{CleanupArgs, GRACE, Output, Session, wording};
-use crate::cluster::lease::Held;
-use crate::cluster::names;
-use crate::cluster::store::{LoadError, RunStore};
 use crate::console::progress::Progress;
-use crate::failure::Failure;
-use crate::observe::clock::wall_now;
-use crate::phases::restore::{self, Order, RestoreError, Restored};
-use crate::plan::Target;
-use crate::record::RunRecord;
-use crate::report::printable;
+use bootstorm_engine::cluster::lease::Held;
+use bootstorm_engine::cluster::names;
+use bootstorm_engine::cluster::store::{LoadError, RunStore};
+use bootstorm_engine::phases::restore::{self, Order, RestoreError, Restored};
+use bootstorm_model::failure::Failure;
+use bootstorm_model::observe::clock::wall_now;
+use bootstorm_model::plan::Target;
+use bootstorm_model::record::RunRecord;
+use bootstorm_model::text::printable;
 
 /// VMs named one by one before the rest is only counted.
 const NAMED: usize = 20;
@@ -31,8 +31,9 @@ pub(super) async fn find(
         Err(LoadError::Codec(error)) => error,
     };
     let heads = session.cluster.heads(false).await?;
-    let is_changed =
-        |head: &crate::cluster::store::Head| head.facts.get(names::ADOPTED).is_some_and(|is| is == "changed");
+    let is_changed = |head: &bootstorm_engine::cluster::store::Head| {
+        head.facts.get(names::ADOPTED).is_some_and(|is| is == "changed")
+    };
     if args.leave_adopted || !heads.iter().any(|head| head.prefix == *prefix && is_changed(head)) {
         return Ok(None);
     }
@@ -82,7 +83,7 @@ pub(super) async fn restore(
         return Ok(());
     }
     let progress = Progress::new(session.console);
-    let events = |event: &crate::phases::Event| progress.hear(event);
+    let events = |event: &bootstorm_engine::phases::Event| progress.hear(event);
     let (mut interrupt, mut lost, guard) = (session.interrupt.clone(), lock.guard(), lock.guard());
     let order = Order { concurrency: args.concurrency, deadline };
     let restoring = restore::run(&session.cluster, &record, order, &guard, &events);

@@ -13,14 +13,14 @@ use super::plan_args::RunArgs;
 use super::presentation::Output;
 use super::session::{Context, Session};
 use super::values;
-use crate::cluster::lease::Held;
-use crate::cluster::names::{run_id_selector, run_selector};
 use crate::console::progress::Progress;
-use crate::exit::Exit;
-use crate::failure::Failure;
-use crate::observe::clock::monotonic_now;
-use crate::phases::cleanup::{self, Leftovers, Order, Sort};
-use crate::record::RunRecord;
+use bootstorm_engine::cluster::lease::Held;
+use bootstorm_engine::cluster::names::{run_id_selector, run_selector};
+use bootstorm_engine::phases::cleanup::{self, Leftovers, Order, Sort};
+use bootstorm_model::exit::Exit;
+use bootstorm_model::failure::Failure;
+use bootstorm_model::observe::clock::monotonic_now;
+use bootstorm_model::record::RunRecord;
 
 /// Delete what the run made, and verify that nothing is left
 ///
@@ -168,7 +168,7 @@ async fn delete(
     lock: &Held,
 ) -> Result<Leftovers, Failure> {
     let progress = Progress::new(session.console);
-    let events = |event: &crate::phases::Event| progress.hear(event);
+    let events = |event: &bootstorm_engine::phases::Event| progress.hear(event);
     let (mut interrupt, mut guard) = (session.interrupt.clone(), lock.guard());
     let deleting = cleanup::run(&session.cluster, order, &events);
     let outcome = tokio::select! {

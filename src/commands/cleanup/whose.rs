@@ -1,10 +1,10 @@
 //! Whose objects a cleanup is about: the run's UUID, wherever it can still be read.
 
 use super::Session;
-use crate::cluster::names::run_selector;
-use crate::cluster::store::{Head, LoadError};
-use crate::failure::Failure;
-use crate::phases::cleanup;
+use bootstorm_engine::cluster::names::run_selector;
+use bootstorm_engine::cluster::store::{Head, LoadError};
+use bootstorm_engine::phases::cleanup;
+use bootstorm_model::failure::Failure;
 
 /// The UUID of the run whose record, or what is left of it, is here; nothing when no record of that name is anywhere.
 ///

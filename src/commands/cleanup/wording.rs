@@ -1,9 +1,9 @@
 //! What a cleanup says when it does not come to its end, and the list of what it deletes.
 
 use super::{CleanupArgs, Output, Session};
-use crate::failure::Failure;
-use crate::phases::cleanup::{Blocked, CleanupError, Held, Leftovers, Sort};
-use crate::report::printable;
+use bootstorm_engine::phases::cleanup::{Blocked, CleanupError, Held, Leftovers, Sort};
+use bootstorm_model::failure::Failure;
+use bootstorm_model::text::printable;
 
 /// Objects named one by one before the rest is only counted.
 const NAMED: usize = 10;

@@ -9,7 +9,7 @@ use tokio::runtime::Handle;
 use super::live::{self, Asker};
 use crate::commands::config::{self, Environment};
 use crate::commands::definition::definition;
-use crate::report::printable;
+use bootstorm_model::text::printable;
 
 /// Do not put a space behind the candidate: it is to be continued.
 const NO_SPACE: u8 = 2;

@@ -8,11 +8,11 @@ use clap::{Arg, Command, FromArgMatches};
 use clap_complete::engine::{ArgValueCompleter, CompletionCandidate};
 use tokio::runtime::Handle;
 
-use crate::cluster::sources::Named;
-use crate::cluster::{Cluster, Connection};
 use crate::commands::connection::ConnectionArgs;
 use crate::commands::definition::definition;
-use crate::observe::clock::monotonic_now;
+use bootstorm_engine::cluster::sources::Named;
+use bootstorm_engine::cluster::{Cluster, Connection};
+use bootstorm_model::observe::clock::monotonic_now;
 
 /// Who waits longer thinks that the shell hangs.
 const LIMIT: Duration = Duration::from_secs(2);
@@ -130,10 +130,10 @@ async fn found(connection: &Connection, live: Live) -> Option<Vec<(String, Optio
         Live::Nodes => plain(cluster.nodes().await.ok()?.all.into_iter().map(|node| node.name).collect()),
         Live::Runs => {
             let heads = cluster.heads(false).await.ok()?;
-            let fact = |head: &crate::cluster::store::Head, word: &str| {
+            let fact = |head: &bootstorm_engine::cluster::store::Head, word: &str| {
                 head.facts.get(word).cloned().unwrap_or_default()
             };
-            let told = |head: crate::cluster::store::Head| {
+            let told = |head: bootstorm_engine::cluster::store::Head| {
                 let said = format!(
                     "{} {}, {} VMs",
                     fact(&head, "phase"),

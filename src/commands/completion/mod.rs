@@ -9,9 +9,9 @@ use clap::{Args, ValueEnum};
 use clap_complete::Shell;
 
 use super::session::Context;
-use crate::exit::Exit;
-use crate::failure::Failure;
 pub use answer::answer;
+use bootstorm_model::exit::Exit;
+use bootstorm_model::failure::Failure;
 
 /// Who completes
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -3,8 +3,7 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use crate::failure::Failure;
-use crate::platform;
+use bootstorm_model::failure::Failure;
 
 /// The name of the script, without the ending that Windows wants.
 pub const NAME: &str = "kubectl_complete-bootstorm";
@@ -13,7 +12,7 @@ pub const NAME: &str = "kubectl_complete-bootstorm";
 const PLUGIN: &str = "kubectl-bootstorm";
 
 /// What the script says.
-pub const TEXT: &str = if platform::IS_WINDOWS { WINDOWS } else { POSIX };
+pub const TEXT: &str = if bootstorm_model::platform::IS_WINDOWS { WINDOWS } else { POSIX };
 
 /// The script for POSIX shells.
 pub const POSIX: &str = "\
@@ -33,8 +32,9 @@ pub fn install(path: Option<&OsStr>) -> Result<PathBuf, Failure> {
             "put the plugin on the PATH first, or print the script: kubectl bootstorm completion kubectl",
         )
     })?;
-    let place = folder.join(format!("{NAME}{}", platform::SHIM_EXTENSION));
-    let written = std::fs::write(&place, TEXT).and_then(|()| platform::make_executable(&place));
+    let place = folder.join(format!("{NAME}{}", bootstorm_model::platform::SHIM_EXTENSION));
+    let written =
+        std::fs::write(&place, TEXT).and_then(|()| bootstorm_model::platform::make_executable(&place));
     written.map_err(|error| {
         Failure::new(format!("{} cannot be written", place.display()))
             .because(error)

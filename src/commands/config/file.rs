@@ -10,8 +10,8 @@ use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::Spanned;
 
 use super::flags;
-use crate::failure::Failure;
-use crate::plan::yaml_fault;
+use bootstorm_model::failure::Failure;
+use bootstorm_model::plan::yaml_fault;
 
 /// What a key says
 #[derive(Debug, Clone, PartialEq)]

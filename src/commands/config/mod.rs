@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use clap::{ArgMatches, Args, Command};
 
 use super::definition::{built, definition};
-use crate::failure::Failure;
+use bootstorm_model::failure::Failure;
 use file::File;
 use plan::PlanFile;
 pub use show::show;

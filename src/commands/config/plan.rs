@@ -10,7 +10,7 @@ use clap::{ArgMatches, Command};
 
 use super::file::{Entry, File, Given};
 use super::{flags, is_typed};
-use crate::failure::Failure;
+use bootstorm_model::failure::Failure;
 
 /// What the first lines of a plan say.
 pub(in crate::commands) const API_VERSION: &str = "bootstorm.dev/v1";

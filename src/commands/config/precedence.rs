@@ -5,7 +5,7 @@ use clap::{Arg, ArgMatches, Command};
 use super::file::{File, Given};
 use super::plan::{PlanFile, field};
 use super::{Environment, Found, Origin, flags, is_typed};
-use crate::failure::Failure;
+use bootstorm_model::failure::Failure;
 
 /// Where values come from that nobody typed
 #[derive(Debug)]

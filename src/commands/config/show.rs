@@ -7,8 +7,9 @@ use serde::Serialize;
 use super::{Completed, flags};
 use crate::commands::definition::built;
 use crate::commands::presentation::{Output, PresentationArgs};
-use crate::failure::Failure;
-use crate::report::{document, printable};
+use bootstorm_model::failure::Failure;
+use bootstorm_model::text::printable;
+use bootstorm_report::document;
 
 /// A flag as it is shown
 #[derive(Debug, Serialize)]
@@ -42,8 +43,9 @@ pub fn show(
         .file
         .clone()
         .map_or((None, false), |(path, there)| (Some(path.display().to_string()), there));
-    let unwritable =
-        |error: crate::report::Unwritable| Failure::new("the configuration cannot be shown").because(error);
+    let unwritable = |error: bootstorm_report::Unwritable| {
+        Failure::new("the configuration cannot be shown").because(error)
+    };
     let shown = Shown { command: name.map(str::to_owned), file, file_exists: there, flags };
     let text = match presentation.output {
         Output::Json => document::json(&shown).map_err(unwritable)?,

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use super::completion::{scripts, shim};
 use crate::console::{ColorChoice, Console};
-use crate::failure::Failure;
+use bootstorm_model::failure::Failure;
 
 /// Runs the command: `completions FOLDER`, `man FOLDER`, `role` or `plan-schema`.
 pub fn command(words: &[OsString]) -> Result<(), Failure> {

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::cluster::access::Permission;
-use crate::phases::preflight::permissions;
+use bootstorm_engine::cluster::access::Permission;
+use bootstorm_engine::phases::preflight::permissions;
 
 /// The namespace of the records, the prober pods and the Job in the example.
 pub const NAMESPACE: &str = "bootstorm";

@@ -1,0 +1,225 @@
+//! One request and its answer; and the same with patience, for requests that nobody times.
+
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use http::header::{DATE, RETRY_AFTER};
+use http::{Request, StatusCode};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use kube::client::Body;
+use rand::RngExt;
+use serde::de::DeserializeOwned;
+
+use super::trouble::{Kind, Trouble};
+use super::{Cluster, names};
+use bootstorm_model::observe::clock::{monotonic_now, wall_now};
+
+/// How often an untimed request is sent at most to a server that has not answered yet.
+const ATTEMPTS: u32 = 6;
+/// First wait between two attempts; it doubles each time.
+const FIRST_WAIT: Duration = Duration::from_millis(200);
+/// Longest wait between two attempts.
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
+
+/// The most bytes of an answer: a page of a list has a few megabytes, this is far beyond any.
+const MOST_BYTES: usize = 256 * 1024 * 1024;
+
+/// An answer with a success code
+pub struct Answer {
+    /// 200, 201, 202.
+    pub code: StatusCode,
+    /// The whole body.
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    /// The body, decoded.
+    ///
+    /// Fails when it was cut short, or is something else than was asked for.
+    pub fn read<T: DeserializeOwned>(&self, doing: &str) -> Result<T, Trouble> {
+        serde_json::from_slice(&self.body).map_err(|error| {
+            let kind = if error.is_eof() { Kind::CutShort } else { Kind::Other };
+            // Not the parser's words: they may quote a Secret.
+            let place = format!("line {}, column {}", error.line(), error.column());
+            Trouble::new(doing, kind, format!("the answer cannot be read: {place}"))
+        })
+    }
+}
+
+impl Cluster {
+    /// Sends one request, once, and reads the whole answer.
+    ///
+    /// A request that was not let in because the credentials had run out is sent once more with new ones. Fails with
+    /// what the server or the connection said, and when no answer comes in time.
+    pub async fn call(&self, doing: &str, request: Request<Vec<u8>>) -> Result<Answer, Trouble> {
+        let generation = self.generation();
+        match self.exchange(doing, request.clone()).await {
+            Err(trouble) if trouble.kind == Kind::Credentials && self.renew_credentials(generation).await => {
+                self.exchange(doing, request).await
+            }
+            outcome => outcome,
+        }
+    }
+
+    async fn exchange(&self, doing: &str, request: Request<Vec<u8>>) -> Result<Answer, Trouble> {
+        let exchange = async {
+            let sent = wall_now().as_microsecond();
+            let response = self
+                .client()
+                .send(request.map(Body::from))
+                .await
+                .map_err(|error| Trouble::from_client(doing, &error))?;
+            let (head, body) = response.into_parts();
+            self.learn_server_time(head.headers.get(DATE), sent, wall_now().as_microsecond());
+            let body = Limited::new(body, MOST_BYTES)
+                .collect()
+                .await
+                .map_err(|error| unread(doing, &*error))?
+                .to_bytes();
+            if head.status.is_success() {
+                self.shared.proved.store(true, Ordering::Relaxed);
+                self.shared.let_in.store(true, Ordering::Relaxed);
+                return Ok(Answer { code: head.status, body: body.to_vec() });
+            }
+            let retry_after =
+                head.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+            let mut trouble = Trouble::from_answer(
+                doing,
+                head.status.as_u16(),
+                &body,
+                retry_after.map(Duration::from_secs),
+            );
+            trouble.message = self.without_secrets(&trouble.message);
+            Err(trouble)
+        };
+        match self.request_timeout {
+            None => exchange.await,
+            Some(limit) => tokio::time::timeout(limit, exchange).await.unwrap_or_else(|_| {
+                let message = format!("no answer within {}s", limit.as_secs_f64());
+                Err(Trouble::new(doing, Kind::TimedOut, message))
+            }),
+        }
+    }
+
+    /// Sends a request that may be repeated safely, until it succeeds or fails for good.
+    pub async fn ask<T: DeserializeOwned>(
+        &self,
+        doing: &str,
+        request: &Request<Vec<u8>>,
+    ) -> Result<T, Trouble> {
+        let began = monotonic_now();
+        let mut attempt = 1;
+        loop {
+            match self.call(doing, request.clone()).await.and_then(|answer| answer.read(doing)) {
+                Err(trouble) => self.pause(trouble, &mut attempt, began).await?,
+                Ok(answer) => return Ok(answer),
+            }
+        }
+    }
+
+    /// Like [`Cluster::ask`], without looking into the answer.
+    pub async fn ask_raw(&self, doing: &str, request: &Request<Vec<u8>>) -> Result<Answer, Trouble> {
+        let began = monotonic_now();
+        let mut attempt = 1;
+        loop {
+            match self.call(doing, request.clone()).await {
+                Err(trouble) => self.pause(trouble, &mut attempt, began).await?,
+                Ok(answer) => return Ok(answer),
+            }
+        }
+    }
+
+    /// Waits before the next attempt of a request that may be repeated safely. Fails when there is to be none.
+    pub(super) async fn pause(
+        &self,
+        trouble: Trouble,
+        attempt: &mut u32,
+        began: Instant,
+    ) -> Result<(), Trouble> {
+        if !self.is_worth_another_try(&trouble, *attempt, began) {
+            return Err(trouble);
+        }
+        tracing::debug!(attempt, %trouble, "sending again");
+        self.count_retry();
+        tokio::time::sleep(wait(*attempt, trouble.retry_after)).await;
+        *attempt += 1;
+        Ok(())
+    }
+
+    /// A server that has answered before gets time to come back; one that never did is most likely a wrong address.
+    fn is_worth_another_try(&self, trouble: &Trouble, attempt: u32, began: Instant) -> bool {
+        if !trouble.is_transient() {
+            return false;
+        }
+        if self.shared.proved.load(Ordering::Relaxed) {
+            let next = wait(attempt, trouble.retry_after);
+            return began.elapsed() + next < self.patience;
+        }
+        attempt < if trouble.kind == Kind::Unreachable { 3 } else { ATTEMPTS }
+    }
+}
+
+/// A body that broke off, or that has no end.
+fn unread(doing: &str, error: &(dyn std::error::Error + Send + Sync + 'static)) -> Trouble {
+    if error.is::<LengthLimitError>() {
+        let message = format!("the answer has more than {} MiB", MOST_BYTES / 1024 / 1024);
+        return Trouble::new(doing, Kind::Other, message);
+    }
+    Trouble::new(doing, Kind::CutShort, error.to_string())
+}
+
+/// How long to wait before the attempt after `attempt`: what the server asked for, else doubling, jittered.
+pub fn wait(attempt: u32, asked: Option<Duration>) -> Duration {
+    let doubled = FIRST_WAIT * 2_u32.saturating_pow(attempt.saturating_sub(1).min(10));
+    let base =
+        asked.unwrap_or(doubled).min(LONGEST_WAIT.max(asked.unwrap_or_default().min(LONGEST_WAIT * 6)));
+    base.mul_f64(rand::rng().random_range(1.0..1.3))
+}
+
+/// A request on a collection: kube's builder, with paths of ours.
+pub fn on(path: &str) -> kube::core::Request {
+    kube::core::Request::new(path)
+}
+
+/// The path of a namespaced collection.
+pub fn path(group: &str, namespace: Option<&str>, plural: &str) -> String {
+    let root = match group {
+        "v1" => "/api/v1".to_owned(),
+        group => format!("/apis/{group}"),
+    };
+    match namespace {
+        Some(namespace) => format!("{root}/namespaces/{namespace}/{plural}"),
+        None => format!("{root}/{plural}"),
+    }
+}
+
+/// Parameters of a create: who writes.
+pub fn post_params() -> kube::api::PostParams {
+    kube::api::PostParams { dry_run: false, field_manager: Some(names::FIELD_MANAGER.to_owned()) }
+}
+
+/// Turns the builder's complaint (which only a bug of ours can cause) into a trouble.
+pub fn built(
+    doing: &str,
+    request: Result<Request<Vec<u8>>, kube::core::request::Error>,
+) -> Result<Request<Vec<u8>>, Trouble> {
+    request.map_err(|error| Trouble::new(doing, Kind::Invalid, error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_double_are_bounded_and_obey_the_server() {
+        for attempt in 1..20 {
+            let expected = FIRST_WAIT * 2_u32.saturating_pow((attempt - 1).min(10));
+            let waited = wait(attempt, None);
+            assert!(
+                waited >= expected.min(LONGEST_WAIT) && waited <= LONGEST_WAIT.mul_f64(1.3),
+                "{waited:?}"
+            );
+        }
+        assert!(wait(1, Some(Duration::from_secs(7))) >= Duration::from_secs(7));
+    }
+}

@@ -1,0 +1,261 @@
+//! What the watch on `VirtualMachineInstances` says, in the words of the fold.
+
+use std::collections::{HashMap, HashSet};
+use std::future::poll_fn;
+use std::net::IpAddr;
+use std::task::Poll;
+use std::time::Instant;
+
+use futures::future::try_join_all;
+use jiff::Timestamp;
+use serde::Deserialize;
+
+use super::metadata::{Condition, Metadata};
+use super::scope::Scope;
+use super::trouble::clip;
+use super::watch::{Heard, Told, Watch, Watched};
+use super::{Cluster, Trouble};
+use bootstorm_model::observe::{Change, Instance, InstancePhase};
+use bootstorm_model::plan::Target;
+
+/// The most characters of a Kubernetes name.
+const LONGEST_NAME: usize = 253;
+
+/// A `VirtualMachineInstance`, decoded only as far as it is used
+#[derive(Debug, Clone, Deserialize)]
+pub struct Vmi {
+    metadata: Metadata,
+    #[serde(default)]
+    status: Status,
+}
+
+#[derive(Debug, Clone, Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct Status {
+    phase: String,
+    node_name: Option<String>,
+    interfaces: Vec<Interface>,
+    conditions: Vec<Condition>,
+    phase_transition_timestamps: Vec<Transition>,
+}
+
+#[derive(Debug, Clone, Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct Interface {
+    ip_address: Option<String>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Transition {
+    phase: String,
+    phase_transition_timestamp: Option<Timestamp>,
+}
+
+impl Watched for Vmi {
+    fn resource_version(&self) -> &str {
+        &self.metadata.resource_version
+    }
+}
+
+fn phase(text: &str) -> InstancePhase {
+    match text {
+        "Scheduling" => InstancePhase::Scheduling,
+        "Scheduled" => InstancePhase::Scheduled,
+        "Running" => InstancePhase::Running,
+        "Succeeded" => InstancePhase::Succeeded,
+        "Failed" => InstancePhase::Failed,
+        _ => InstancePhase::Pending,
+    }
+}
+
+impl From<Vmi> for Instance {
+    fn from(vmi: Vmi) -> Self {
+        let is_true =
+            |kind: &str| vmi.status.conditions.iter().any(|c| c.r#type == kind && c.status == "True");
+        let transition = |t: &Transition| Some((phase(&t.phase), t.phase_transition_timestamp?));
+        Self {
+            ready: is_true("Ready"),
+            agent: is_true("AgentConnected"),
+            address: vmi.status.interfaces.iter().find_map(|interface| {
+                // What is no address could not be probed, and the record would keep it for every VM.
+                interface.ip_address.clone().filter(|address| address.parse::<IpAddr>().is_ok())
+            }),
+            transitions: vmi.status.phase_transition_timestamps.iter().filter_map(transition).collect(),
+            phase: phase(&vmi.status.phase),
+            uid: vmi.metadata.uid,
+            target: Target { namespace: vmi.metadata.namespace, name: vmi.metadata.name },
+            created: vmi.metadata.creation_timestamp,
+            deleting: vmi.metadata.deletion_timestamp.is_some(),
+            node: vmi.status.node_name.map(|node| clip(&node, LONGEST_NAME)),
+        }
+    }
+}
+
+/// What the cluster told, and when we received it
+#[derive(Debug)]
+pub struct Received {
+    /// When the client received it.
+    pub at: Instant,
+    /// It may have waited in a gap of the watch.
+    pub late: bool,
+    /// What it was.
+    pub news: News,
+}
+
+/// Something that came out of the watch
+#[derive(Debug)]
+pub enum News {
+    /// Instances changed; one change except after a list.
+    Changes(Vec<Change>),
+    /// The watch was blind from this instant until now.
+    Blind(Instant),
+    /// It has not been possible to open it again for a while.
+    Complaint(Trouble),
+}
+
+/// What a phase watches: the instances of the run, wherever they are
+pub struct Changes {
+    watches: Vec<Watch<Vmi>>,
+    /// UID → VM, for the instances that each watch knows.
+    known: Vec<HashMap<String, Target>>,
+    /// The only VMs that matter; all, where nothing is said.
+    only: Option<HashSet<Target>>,
+    /// What existed when the watches were opened, until somebody asks.
+    first: Option<Received>,
+}
+
+impl Changes {
+    /// Opens the watch. When this returns, the list is there and the watch is connected: nothing that happens
+    /// from now on is missed.
+    pub async fn open(cluster: &Cluster, scope: &Scope, selector: &str) -> Result<Self, Trouble> {
+        Self::watch(cluster, scope.collections("virtualmachineinstances"), selector, None).await
+    }
+
+    /// Opens watches on instances that carry no label of ours: everything in the scope is watched, and what is not
+    /// about these VMs is dropped here.
+    pub async fn open_on(cluster: &Cluster, scope: &Scope, only: HashSet<Target>) -> Result<Self, Trouble> {
+        Self::watch(cluster, scope.collections("virtualmachineinstances"), "", Some(only)).await
+    }
+
+    async fn watch(
+        cluster: &Cluster,
+        collections: Vec<String>,
+        selector: &str,
+        only: Option<HashSet<Target>>,
+    ) -> Result<Self, Trouble> {
+        let doing = "watch virtual machine instances";
+        let opening = collections.into_iter().map(|path| Watch::open(cluster, doing, path, selector.into()));
+        let watches = try_join_all(opening).await?;
+        let known = watches.iter().map(|_| HashMap::new()).collect();
+        let mut changes = Self { watches, known, only, first: None };
+        let mut first: Option<Received> = None;
+        for number in 0..changes.watches.len() {
+            let Some(heard) = changes.watches[number].next().await else { continue };
+            let received = changes.receive(number, heard);
+            match (&mut first, received) {
+                (
+                    Some(Received { news: News::Changes(all), .. }),
+                    Received { news: News::Changes(more), .. },
+                ) => {
+                    all.extend(more);
+                }
+                (_, received) => first = Some(received),
+            }
+        }
+        changes.first = first;
+        Ok(changes)
+    }
+
+    /// The next news; the first is the list of what existed when the watch was opened. Safe to cancel.
+    pub async fn next(&mut self) -> Option<Received> {
+        if let Some(first) = self.first.take() {
+            return Some(first);
+        }
+        loop {
+            let (number, heard) = poll_fn(|cx| {
+                for (number, watch) in self.watches.iter_mut().enumerate() {
+                    if let Poll::Ready(heard) = watch.poll_next(cx) {
+                        return Poll::Ready((number, heard));
+                    }
+                }
+                Poll::Pending
+            })
+            .await;
+            let received = self.receive(number, heard?);
+            if !matches!(&received.news, News::Changes(changes) if changes.is_empty()) {
+                return Some(received);
+            }
+        }
+    }
+
+    fn receive(&mut self, number: usize, heard: Heard<Vmi>) -> Received {
+        let news = match heard.told {
+            Told::Blind { since } => News::Blind(since),
+            Told::Complaint(trouble) => News::Complaint(trouble),
+            Told::Changed(vmi) => News::Changes(self.present(number, vmi).into_iter().collect()),
+            Told::Removed(vmi) => {
+                self.known[number].remove(&vmi.metadata.uid);
+                let target = Target { namespace: vmi.metadata.namespace, name: vmi.metadata.name };
+                let absent = Change::Absent { uid: vmi.metadata.uid, target };
+                News::Changes(Some(absent).filter(|change| self.is_wanted(change)).into_iter().collect())
+            }
+            Told::Listed(vmis) => {
+                let mut before = std::mem::take(&mut self.known[number]);
+                let mut changes: Vec<Change> = Vec::with_capacity(vmis.len());
+                for vmi in vmis {
+                    before.remove(&vmi.metadata.uid);
+                    changes.extend(self.present(number, vmi));
+                }
+                let absent = before.into_iter().map(|(uid, target)| Change::Absent { uid, target });
+                // What is gone comes first: a VM's new instance may be in the same list.
+                News::Changes(absent.chain(changes).collect())
+            }
+        };
+        Received { at: heard.at, late: heard.late, news }
+    }
+
+    fn present(&mut self, number: usize, vmi: Vmi) -> Option<Change> {
+        let instance = Instance::from(vmi);
+        let (uid, target) = (instance.uid.clone(), instance.target.clone());
+        let change = Change::Present(instance);
+        if !self.is_wanted(&change) {
+            return None;
+        }
+        self.known[number].insert(uid, target);
+        Some(change)
+    }
+
+    fn is_wanted(&self, change: &Change) -> bool {
+        let target = match change {
+            Change::Present(instance) => &instance.target,
+            Change::Absent { target, .. } => target,
+        };
+        self.only.as_ref().is_none_or(|only| only.contains(target))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_instance_is_read_with_everything_absent_and_with_everything_there() {
+        let bare: Vmi = serde_json::from_value(serde_json::json!({"metadata": {"name": "a"}})).unwrap();
+        assert_eq!(Instance::from(bare).phase, InstancePhase::Pending);
+        let full: Vmi = serde_json::from_value(serde_json::json!({
+            "metadata": {"name": "vm", "namespace": "p-1", "uid": "u", "resourceVersion": "5",
+                "creationTimestamp": "2026-01-01T00:00:00Z", "deletionTimestamp": "2026-01-01T00:01:00Z"},
+            "status": {"phase": "Running", "nodeName": "n1",
+                "interfaces": [{"name": "default"}, {"ipAddress": ""}, {"ipAddress": "10.0.0.1"}],
+                "conditions": [{"type": "Ready", "status": "True", "lastTransitionTime": null},
+                    {"type": "AgentConnected", "status": "False"}],
+                "phaseTransitionTimestamps": [{"phase": "Running", "phaseTransitionTimestamp": "2026-01-01T00:00:08Z"}]}
+        }))
+        .unwrap();
+        let instance = Instance::from(full);
+        assert!(instance.deleting && instance.ready && !instance.agent);
+        assert_eq!(instance.address.as_deref(), Some("10.0.0.1"));
+        assert_eq!(instance.transitions.len(), 1);
+    }
+}

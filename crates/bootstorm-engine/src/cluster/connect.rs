@@ -1,0 +1,268 @@
+//! From kubectl's connection flags and a kubeconfig to a client.
+
+use std::path::PathBuf;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use http::{HeaderValue, header::USER_AGENT};
+use kube::Client;
+use kube::config::{Config, KubeConfigOptions, Kubeconfig, KubeconfigError};
+use secrecy::{ExposeSecret, SecretString};
+
+use super::{Cluster, names};
+use bootstorm_model::failure::Failure;
+use bootstorm_model::observe::clock::monotonic_now;
+use bootstorm_model::plan::yaml_fault;
+
+/// Credentials that were good once are renewed at most this often.
+const RENEWED_AT_MOST_EVERY: Duration = Duration::from_secs(1);
+/// A server that has refused new credentials is not asked with newer ones before this time is over.
+const REFUSED_FOR: Duration = Duration::from_secs(30);
+
+/// kubectl's connection flags, as far as they were given
+#[derive(Debug, Clone)]
+pub struct Connection {
+    /// `--kubeconfig`
+    pub kubeconfig: Option<PathBuf>,
+    /// `--context`
+    pub context: Option<String>,
+    /// `--cluster`
+    pub cluster: Option<String>,
+    /// `--user`
+    pub user: Option<String>,
+    /// `--namespace`
+    pub namespace: Option<String>,
+    /// `--server`
+    pub server: Option<String>,
+    /// `--certificate-authority`
+    pub certificate_authority: Option<PathBuf>,
+    /// `--tls-server-name`
+    pub tls_server_name: Option<String>,
+    /// `--insecure-skip-tls-verify`
+    pub insecure: bool,
+    /// `--as`
+    pub impersonate: Option<String>,
+    /// `--as-group`
+    pub impersonate_groups: Vec<String>,
+    /// `--request-timeout`; `None` means no limit.
+    pub request_timeout: Option<Duration>,
+    /// `--retry-timeout`: how long a request that fails for a passing reason is repeated.
+    pub patience: Duration,
+}
+
+/// How long a request that fails for a passing reason is repeated, unless the user says otherwise.
+pub const PATIENCE: Duration = Duration::from_secs(120);
+
+impl Default for Connection {
+    fn default() -> Self {
+        Self {
+            kubeconfig: None,
+            context: None,
+            cluster: None,
+            user: None,
+            namespace: None,
+            server: None,
+            certificate_authority: None,
+            tls_server_name: None,
+            insecure: false,
+            impersonate: None,
+            impersonate_groups: Vec::new(),
+            request_timeout: None,
+            patience: PATIENCE,
+        }
+    }
+}
+
+/// What a kubeconfig has names for
+#[derive(Debug, Clone, Default)]
+pub struct KubeconfigNames {
+    /// Its contexts.
+    pub contexts: Vec<String>,
+    /// Its clusters.
+    pub clusters: Vec<String>,
+    /// Its users.
+    pub users: Vec<String>,
+}
+
+impl Connection {
+    /// The names in the kubeconfig; nothing where there is none that can be read.
+    pub fn kubeconfig_names(&self) -> Option<KubeconfigNames> {
+        let kubeconfig = self.kubeconfig().ok()?;
+        Some(KubeconfigNames {
+            contexts: kubeconfig.contexts.into_iter().map(|context| context.name).collect(),
+            clusters: kubeconfig.clusters.into_iter().map(|cluster| cluster.name).collect(),
+            users: kubeconfig.auth_infos.into_iter().map(|user| user.name).collect(),
+        })
+    }
+
+    fn kubeconfig(&self) -> Result<Kubeconfig, KubeconfigError> {
+        match &self.kubeconfig {
+            Some(path) => Kubeconfig::read_from(path),
+            None => Kubeconfig::read(),
+        }
+    }
+
+    /// Makes a client. Sends nothing yet.
+    ///
+    /// Fails when there is no usable kubeconfig, or the context is unknown.
+    pub async fn open(&self) -> Result<Cluster, Failure> {
+        let (client, namespace, server) = self.client().await?;
+        Ok(Cluster::new(client, namespace, server, self.clone()))
+    }
+
+    /// Reads the kubeconfig and gets credentials; gives the namespace and the server's address too.
+    async fn client(&self) -> Result<(Client, String, String), Failure> {
+        let mut config = self.config().await?;
+        if let Some(server) = &self.server {
+            config.cluster_url = server.parse().map_err(|error| {
+                Failure::usage("--server is not a URL")
+                    .because(error)
+                    .hint("write it like https://10.0.0.1:6443")
+            })?;
+        }
+        if let Some(path) = &self.certificate_authority {
+            if !path.is_file() {
+                let path = path.display();
+                return Err(Failure::usage(format!("--certificate-authority {path} is not a file")));
+            }
+            config.root_cert_file = Some(path.clone());
+        }
+        if self.tls_server_name.is_some() {
+            config.tls_server_name.clone_from(&self.tls_server_name);
+        }
+        config.accept_invalid_certs |= self.insecure;
+        if self.impersonate.is_some() {
+            config.auth_info.impersonate.clone_from(&self.impersonate);
+        }
+        if !self.impersonate_groups.is_empty() {
+            config.auth_info.impersonate_groups = Some(self.impersonate_groups.clone());
+        }
+        // Attempts are counted by us; a silent retry would hide in the measured times.
+        config.default_retry = false;
+        config.connect_timeout = Some(Duration::from_secs(15));
+        // A watch may be silent for minutes; single requests are limited one by one.
+        config.read_timeout = None;
+        config.write_timeout = None;
+        if let Ok(agent) = HeaderValue::from_str(&names::user_agent()) {
+            config.headers.push((USER_AGENT, agent));
+        }
+        check_token(&config)?;
+        let namespace = self.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
+        let server = without_user(&config.cluster_url);
+        let client = Client::try_from(config).map_err(|error| {
+            Failure::new("the credentials of this context cannot be used")
+                .because(super::Trouble::from_client("connect", &error).message)
+                .hint("check with: kubectl auth whoami")
+        })?;
+        Ok((client, namespace, server))
+    }
+
+    async fn config(&self) -> Result<Config, Failure> {
+        let options = KubeConfigOptions {
+            context: self.context.clone(),
+            cluster: self.cluster.clone(),
+            user: self.user.clone(),
+        };
+        let kubeconfig = match self.kubeconfig() {
+            Ok(kubeconfig) => kubeconfig,
+            Err(error) => {
+                let chosen = self.kubeconfig.is_some() || self.context.is_some();
+                return match Config::incluster() {
+                    Ok(config) if !chosen => Ok(config),
+                    _ => Err(no_kubeconfig(&error)),
+                };
+            }
+        };
+        let contexts: Vec<String> = kubeconfig.contexts.iter().map(|context| context.name.clone()).collect();
+        Config::from_custom_kubeconfig(kubeconfig, &options)
+            .await
+            .map_err(|error| self.bad_context(&error, &contexts))
+    }
+
+    fn bad_context(&self, error: &KubeconfigError, contexts: &[String]) -> Failure {
+        let listed = if contexts.is_empty() { "none".to_owned() } else { contexts.join(", ") };
+        let failure = match (error, &self.context) {
+            (KubeconfigError::LoadContext(_), Some(context)) => {
+                Failure::new(format!("the kubeconfig has no context \"{context}\""))
+            }
+            (KubeconfigError::CurrentContextNotSet | KubeconfigError::LoadContext(_), _) => {
+                Failure::new("the kubeconfig has no usable current context")
+            }
+            _ => Failure::new("the kubeconfig cannot be used").because(told(error)),
+        };
+        failure.hint(format!("contexts in it: {listed}")).hint("choose one with --context NAME")
+    }
+}
+
+impl Cluster {
+    /// Reads the kubeconfig again and runs its exec plugin, because the server does not let us in any more.
+    ///
+    /// `refused` is the generation of the client that was refused. Says whether there is a client that has not been
+    /// refused yet. A server that refuses new credentials too is not asked again for a while.
+    pub(super) async fn renew_credentials(&self, refused: u32) -> bool {
+        let mut last = self.shared.renewal.lock().await;
+        if self.generation() != refused {
+            // Another request was faster.
+            return true;
+        }
+        let were_good = self.shared.let_in.load(Ordering::Relaxed);
+        let pause = if were_good { RENEWED_AT_MOST_EVERY } else { REFUSED_FOR };
+        if last.is_some_and(|last| last.elapsed() < pause) {
+            return false;
+        }
+        self.shared.let_in.store(false, Ordering::Relaxed);
+        *last = Some(monotonic_now());
+        match self.shared.connection.client().await {
+            Ok((client, ..)) => {
+                tracing::info!("the credentials were refused and have been read again");
+                self.replace_client(client);
+                true
+            }
+            Err(failure) => {
+                tracing::warn!(%failure, "no new credentials");
+                false
+            }
+        }
+    }
+}
+
+/// Fails when the token cannot stand in a header, which the library would not survive.
+fn check_token(config: &Config) -> Result<(), Failure> {
+    let is_odd = |token: &SecretString| HeaderValue::from_str(token.expose_secret()).is_err();
+    if config.auth_info.token.as_ref().is_some_and(is_odd) {
+        return Err(Failure::new("the credentials of this context cannot be used")
+            .because("its token holds a line end or another character that no token can have")
+            .hint("check with: kubectl auth whoami"));
+    }
+    Ok(())
+}
+
+/// What is wrong with a kubeconfig, without quoting it: it holds tokens and keys.
+fn told(error: &KubeconfigError) -> String {
+    match error {
+        KubeconfigError::Parse(fault) => yaml_fault::describe(fault, ""),
+        KubeconfigError::ParseProxyUrl(_) => "its proxy-url is not a URL".to_owned(),
+        other => other.to_string(),
+    }
+}
+
+/// The URL of the API server as it may be shown: a password in it stays out.
+fn without_user(url: &http::Uri) -> String {
+    match url.authority().and_then(|authority| authority.as_str().rsplit_once('@')) {
+        Some((user, _)) => url.to_string().replacen(&format!("{user}@"), "", 1),
+        None => url.to_string(),
+    }
+}
+
+fn no_kubeconfig(error: &KubeconfigError) -> Failure {
+    let failure = match error {
+        KubeconfigError::ReadConfig(source, path) if source.kind() == std::io::ErrorKind::NotFound => {
+            Failure::new("there is no kubeconfig").because(format!("{} does not exist", path.display()))
+        }
+        KubeconfigError::FindPath => Failure::new("there is no kubeconfig").because("no home directory"),
+        _ => Failure::new("the kubeconfig cannot be read").because(told(error)),
+    };
+    failure
+        .hint("pass --kubeconfig FILE or set KUBECONFIG")
+        .hint("without a cluster, try: kubectl bootstorm run --sandbox --end 20")
+}

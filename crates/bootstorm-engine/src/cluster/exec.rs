@@ -1,0 +1,162 @@
+//! A command in a pod, over one long-lived stream: lines in, lines out.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Status;
+use kube::Api;
+use kube::api::{AttachParams, AttachedProcess};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+
+use super::{Cluster, Kind, Trouble};
+use bootstorm_model::observe::clock::monotonic_now;
+use bootstorm_model::probe::lines::LineBuffer;
+
+/// How long opening a stream may take.
+const OPENING: Duration = Duration::from_secs(30);
+/// Room for lines that wait to be read on either side.
+const BUFFER: usize = 256 * 1024;
+
+/// Bytes of a stream that are read at once.
+const READ: usize = 16 * 1024;
+
+/// The lines of one output, of limited length
+struct Lines {
+    source: Box<dyn AsyncRead + Send + Unpin>,
+    bytes: Vec<u8>,
+    buffer: LineBuffer,
+    /// Complete lines, with the instant at which the end of each was received.
+    ready: VecDeque<(Instant, String)>,
+}
+
+impl Lines {
+    fn new(source: Box<dyn AsyncRead + Send + Unpin>) -> Self {
+        Self { source, bytes: vec![0; READ], buffer: LineBuffer::default(), ready: VecDeque::new() }
+    }
+
+    /// The next line; nothing when the stream is over. Safe to cancel.
+    async fn next(&mut self) -> Option<(Instant, String)> {
+        loop {
+            if let Some(line) = self.ready.pop_front() {
+                return Some(line);
+            }
+            match self.source.read(&mut self.bytes).await {
+                Ok(0) | Err(_) => return self.buffer.finish().map(|line| (monotonic_now(), line)),
+                Ok(count) => {
+                    let at = monotonic_now();
+                    self.ready
+                        .extend(self.buffer.push(&self.bytes[..count]).into_iter().map(|line| (at, line)));
+                }
+            }
+        }
+    }
+}
+
+/// A running command
+pub struct LineStream {
+    stdin: Box<dyn AsyncWrite + Send + Unpin>,
+    stdout: Lines,
+    stderr: Lines,
+    /// Ends with the command or its connection; a broken connection does not end the output by itself.
+    end: BoxFuture<'static, Option<Status>>,
+    /// Whether it has ended.
+    ended: bool,
+    /// What the server said at the end.
+    status: Option<Status>,
+    _process: AttachedProcess,
+}
+
+impl Cluster {
+    /// Runs a command in a pod.
+    ///
+    /// Fails when the pod is not there or not running, or when we may not.
+    pub async fn exec(&self, namespace: &str, pod: &str, command: &[String]) -> Result<LineStream, Trouble> {
+        let generation = self.generation();
+        match self.exec_once(namespace, pod, command).await {
+            Err(trouble) if trouble.kind == Kind::Credentials && self.renew_credentials(generation).await => {
+                self.exec_once(namespace, pod, command).await
+            }
+            outcome => outcome,
+        }
+    }
+
+    async fn exec_once(&self, namespace: &str, pod: &str, command: &[String]) -> Result<LineStream, Trouble> {
+        let doing = format!("run the probe in pod {namespace}/{pod}");
+        let pods: Api<Pod> = Api::namespaced(self.client(), namespace);
+        let params = AttachParams::default()
+            .stdin(true)
+            .stdout(true)
+            .stderr(true)
+            .max_stdin_buf_size(BUFFER)
+            .max_stdout_buf_size(BUFFER);
+        let opening = pods.exec(pod, command, &params);
+        let opened = tokio::time::timeout(OPENING, opening).await;
+        let mut process = match opened {
+            Ok(process) => process.map_err(|error| Trouble::from_client(&doing, &error))?,
+            Err(_) => return Err(Trouble::new(&doing, Kind::TimedOut, "the stream was not opened in 30s")),
+        };
+        let missing = || Trouble::new(&doing, Kind::Other, "the stream lacks a channel");
+        let stdin = Box::new(process.stdin().ok_or_else(missing)?);
+        let stdout: Box<dyn AsyncRead + Send + Unpin> = Box::new(process.stdout().ok_or_else(missing)?);
+        let stderr: Box<dyn AsyncRead + Send + Unpin> = Box::new(process.stderr().ok_or_else(missing)?);
+        Ok(LineStream {
+            stdin,
+            stdout: Lines::new(stdout),
+            stderr: Lines::new(stderr),
+            end: process.take_status().ok_or_else(missing)?.boxed(),
+            ended: false,
+            status: None,
+            _process: process,
+        })
+    }
+}
+
+/// What came out of a command
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Out {
+    /// A line on standard output, and when it was received.
+    Line(Instant, String),
+    /// A line on standard error.
+    Error(String),
+    /// It ended, or its stream broke.
+    Ended,
+}
+
+impl LineStream {
+    /// Sends text to its standard input.
+    ///
+    /// Fails when the stream is broken.
+    pub async fn send(&mut self, text: &str) -> std::io::Result<()> {
+        self.stdin.write_all(text.as_bytes()).await?;
+        self.stdin.flush().await
+    }
+
+    /// The next line. Safe to cancel.
+    pub async fn next(&mut self) -> Out {
+        tokio::select! {
+            biased;
+            line = self.stdout.next() => match line {
+                Some((at, line)) => Out::Line(at, line),
+                None => Out::Ended,
+            },
+            Some((_, line)) = self.stderr.next() => Out::Error(line),
+            status = &mut self.end, if !self.ended => {
+                (self.ended, self.status) = (true, status);
+                Out::Ended
+            }
+        }
+    }
+
+    /// What the server says about the end of the command, if it says anything soon.
+    pub async fn why(self) -> Option<String> {
+        let status = if self.ended {
+            self.status
+        } else {
+            tokio::time::timeout(Duration::from_secs(1), self.end).await.ok()?
+        };
+        status?.message.filter(|message| !message.is_empty())
+    }
+}

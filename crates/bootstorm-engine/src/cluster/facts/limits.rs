@@ -1,0 +1,92 @@
+//! How fast the components of `KubeVirt` may talk to the API server.
+
+use serde_json::Value;
+
+use bootstorm_model::record::{RateLimit, Workers};
+
+/// Component → its part of `spec.configuration`.
+const COMPONENTS: [(&str, &str); 4] = [
+    ("virt-api", "apiConfiguration"),
+    ("virt-controller", "controllerConfiguration"),
+    ("virt-handler", "handlerConfiguration"),
+    ("virt-api webhooks", "webhookConfiguration"),
+];
+
+/// Flags of virt-controller that set numbers of workers.
+const WORKERS: [&str; 2] = ["vm-controller-threads", "vmi-controller-threads"];
+
+/// The limits in effect: what the `KubeVirt` object sets, else the defaults of that version, where they are known.
+pub(super) fn of(configuration: &Value, version: Option<&str>) -> Vec<RateLimit> {
+    let limit = |(component, key): &(&str, &str)| {
+        let bucket = &configuration[key]["restClient"]["rateLimiter"]["tokenBucketRateLimiter"];
+        let set = bucket["qps"].as_f64().zip(bucket["burst"].as_u64());
+        let configured = set.is_some();
+        let (qps, burst) = set
+            .map(|(qps, burst)| (qps, u32::try_from(burst).unwrap_or(u32::MAX)))
+            .or_else(|| Some(default(component, release(version?)?)))?;
+        Some(RateLimit { component: (*component).to_owned(), qps, burst, configured })
+    };
+    COMPONENTS.iter().filter_map(limit).collect()
+}
+
+/// Numbers of workers that somebody set by flags of virt-controller.
+pub(super) fn workers(flags: &Value) -> Vec<Workers> {
+    let count = |flag: &&str| {
+        let value = &flags["controller"][*flag];
+        let count = value.as_str().and_then(|text| text.parse().ok()).or(value.as_u64())?;
+        let count = u32::try_from(count).ok()?;
+        Some(Workers { component: "virt-controller".to_owned(), flag: (*flag).to_owned(), count })
+    };
+    WORKERS.iter().filter_map(count).collect()
+}
+
+/// Defaults by release: virt-api was raised in 1.7.0 and 1.6.4, virt-handler in 1.7.0.
+fn default(component: &str, release: (u32, u32, u32)) -> (f64, u32) {
+    match component {
+        "virt-api" if release < (1, 6, 4) => (5.0, 10),
+        "virt-handler" if release < (1, 7, 0) => (5.0, 10),
+        "virt-handler" => (50.0, 100),
+        _ => (200.0, 400),
+    }
+}
+
+/// `v1.6.4-rc.1` → (1, 6, 4)
+fn release(version: &str) -> Option<(u32, u32, u32)> {
+    let plain = version.trim_start_matches('v').split(['-', '+']).next()?;
+    let mut numbers = plain.split('.').map(str::parse);
+    Some((numbers.next()?.ok()?, numbers.next()?.ok()?, numbers.next()?.ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn limits(configuration: &Value, version: Option<&str>) -> Vec<(f64, u32, bool)> {
+        of(configuration, version).iter().map(|limit| (limit.qps, limit.burst, limit.configured)).collect()
+    }
+
+    #[test]
+    fn workers_are_those_of_the_flags() {
+        let flags = serde_json::json!({"controller": {"vmi-controller-threads": "2", "v": "5"}, "api": {}});
+        let found = workers(&flags);
+        assert_eq!((found.len(), found[0].flag.as_str(), found[0].count), (1, "vmi-controller-threads", 2));
+        assert!(workers(&Value::Null).is_empty());
+    }
+
+    #[test]
+    fn defaults_follow_the_version_and_settings_win() {
+        let unset = Value::Null;
+        let (old, new) = ((5.0, 10, false), (200.0, 400, false));
+        assert_eq!(limits(&unset, Some("v1.6.3")), [old, new, old, new]);
+        assert_eq!(limits(&unset, Some("v1.6.4")), [new, new, old, new]);
+        assert_eq!(limits(&unset, Some("v1.7.0-rc.1")), [new, new, (50.0, 100, false), new]);
+        assert_eq!(limits(&unset, Some("devel")), []);
+        assert_eq!(limits(&unset, None), []);
+        let bucket = serde_json::json!({"qps": 20.5, "burst": 30});
+        let set = serde_json::json!({
+            "controllerConfiguration": {"restClient": {"rateLimiter": {"tokenBucketRateLimiter": bucket}}}
+        });
+        assert_eq!(limits(&set, Some("v1.7.0"))[1], (20.5, 30, true));
+        assert_eq!(limits(&set, None), [(20.5, 30, true)]);
+    }
+}

@@ -1,0 +1,175 @@
+//! What kind of cluster this is: versions, storage, limits, and whether `KubeVirt` and CDI are there.
+
+mod limits;
+mod mark;
+mod settings;
+mod storage;
+
+use k8s_openapi::api::storage::v1::StorageClass;
+use k8s_openapi::apimachinery::pkg::version::Info;
+use kube::api::ListParams;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::call::{built, on, path};
+use super::watch::list_all;
+use super::{Cluster, Kind, Trouble};
+use bootstorm_model::plan::Disk;
+use bootstorm_model::plan::sizing::Settings;
+use bootstorm_model::record::{RateLimit, StorageClassFacts, Workers};
+
+/// The `KubeVirt` object, decoded only as far as it is used
+#[derive(Debug, Clone, Deserialize, Default)]
+#[serde(default)]
+struct KubeVirt {
+    metadata: Generation,
+    spec: KubeVirtSpec,
+    status: KubeVirtStatus,
+}
+
+#[derive(Debug, Clone, Deserialize, Default)]
+#[serde(default)]
+struct Generation {
+    generation: Option<i64>,
+}
+
+#[derive(Debug, Clone, Deserialize, Default)]
+#[serde(default)]
+struct KubeVirtSpec {
+    configuration: Value,
+    #[serde(rename = "customizeComponents")]
+    customize: Customize,
+}
+
+#[derive(Debug, Clone, Deserialize, Default)]
+#[serde(default)]
+struct Customize {
+    flags: Value,
+}
+
+#[derive(Debug, Clone, Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct KubeVirtStatus {
+    phase: String,
+    observed_kube_virt_version: Option<String>,
+    default_architecture: String,
+}
+
+/// The `CDI` object, decoded only as far as it is used
+#[derive(Debug, Deserialize, Default)]
+#[serde(default)]
+struct Cdi {
+    status: CdiStatus,
+}
+
+#[derive(Debug, Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct CdiStatus {
+    observed_version: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct KubeVirts {
+    items: Vec<KubeVirt>,
+}
+
+/// Whether `KubeVirt` can run VMs here
+#[derive(Debug, Clone, PartialEq)]
+pub enum KubeVirtState {
+    /// It is deployed.
+    Deployed {
+        /// Its version, as far as known.
+        version: Option<String>,
+        /// What its settings say about the sizes of VMs.
+        settings: Settings,
+        /// How fast its components may talk to the API server.
+        limits: Vec<RateLimit>,
+        /// Generation of the object: changes with its settings.
+        generation: Option<i64>,
+        /// How many workers they have, where somebody set that.
+        workers: Vec<Workers>,
+    },
+    /// It is there, but not deployed: the phase it reports.
+    Unfinished(String),
+    /// There is none.
+    Absent,
+}
+
+impl Cluster {
+    /// The version of the API server; also shows that it can be reached and knows us.
+    pub async fn version(&self) -> Result<String, Trouble> {
+        let doing = "reach the API server";
+        let request = http::Request::get("/version")
+            .body(Vec::new())
+            .map_err(|error| Trouble::new(doing, Kind::Invalid, error.to_string()))?;
+        let info: Info = self.ask(doing, &request).await?;
+        Ok(info.git_version)
+    }
+
+    /// Whether `KubeVirt` is deployed.
+    pub async fn kubevirt(&self) -> Result<KubeVirtState, Trouble> {
+        let doing = "look for KubeVirt";
+        let collection = path("kubevirt.io/v1", None, "kubevirts");
+        let request = built(doing, on(&collection).list(&ListParams::default()))?;
+        let found: KubeVirts = match self.ask(doing, &request).await {
+            Ok(found) => found,
+            Err(trouble) if trouble.kind == Kind::NotFound => return Ok(KubeVirtState::Absent),
+            Err(trouble) => return Err(trouble),
+        };
+        let Some(kubevirt) = found.items.into_iter().next() else { return Ok(KubeVirtState::Absent) };
+        let (configuration, status) = (&kubevirt.spec.configuration, kubevirt.status);
+        let version = status.observed_kube_virt_version;
+        Ok(match status.phase.as_str() {
+            "Deployed" => KubeVirtState::Deployed {
+                settings: settings::of(configuration, version.as_deref(), &status.default_architecture)
+                    .map_err(|error| Trouble::new(doing, Kind::Invalid, error.to_string()))?,
+                limits: limits::of(configuration, version.as_deref()),
+                generation: kubevirt.metadata.generation,
+                workers: limits::workers(&kubevirt.spec.customize.flags),
+                version,
+            },
+            "" => KubeVirtState::Unfinished("Unknown".into()),
+            phase => KubeVirtState::Unfinished(phase.into()),
+        })
+    }
+
+    /// Whether CDI's kinds are served, so that VMs can bring disks along. Everybody may ask that.
+    pub async fn has_cdi(&self) -> Result<bool, Trouble> {
+        let doing = "look for CDI";
+        let request = http::Request::get("/apis/cdi.kubevirt.io")
+            .body(Vec::new())
+            .map_err(|error| Trouble::new(doing, Kind::Invalid, error.to_string()))?;
+        match self.ask_raw(doing, &request).await {
+            Ok(_) => Ok(true),
+            Err(trouble) if trouble.kind == Kind::NotFound => Ok(false),
+            Err(trouble) => Err(trouble),
+        }
+    }
+
+    /// The version of CDI; `None` when it is not there, or may not be looked at.
+    pub async fn cdi_version(&self) -> Result<Option<String>, Trouble> {
+        let path = path("cdi.kubevirt.io/v1beta1", None, "cdis");
+        let cdis: Vec<Cdi> = self.optional("look for CDI", &path).await?;
+        Ok(cdis.into_iter().next().and_then(|cdi| cdi.status.observed_version))
+    }
+
+    /// The storage classes that these disks use, and the default ones; none when they may not be looked at.
+    pub async fn storage_classes(&self, disks: &[Disk]) -> Result<Vec<StorageClassFacts>, Trouble> {
+        let path = path("storage.k8s.io/v1", None, "storageclasses");
+        let classes: Vec<StorageClass> = self.optional("list storage classes", &path).await?;
+        Ok(storage::of(classes, disks))
+    }
+
+    /// A collection that is not essential; empty when it may not be read or does not exist.
+    async fn optional<T: serde::de::DeserializeOwned>(
+        &self,
+        doing: &str,
+        path: &str,
+    ) -> Result<Vec<T>, Trouble> {
+        match list_all(self, doing, path, "").await {
+            Ok((items, _)) => Ok(items),
+            Err(trouble) if matches!(trouble.kind, Kind::Forbidden | Kind::NotFound) => Ok(Vec::new()),
+            Err(trouble) => Err(trouble),
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! Whether the lock on the run is certainly ours at this moment.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::watch;
+
+use bootstorm_model::observe::clock::{continuous_now, wall_now};
+
+/// How long a lease is good for without being renewed.
+pub(super) const DURATION: Duration = Duration::from_secs(60);
+
+/// How the lock stands, as far as we know
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Standing {
+    /// It was renewed by a request that left at that time.
+    Held(Renewed),
+    /// Somebody else has it, or took it away.
+    Lost,
+}
+
+/// When a lock was renewed, on both clocks: a computer that was suspended, and one whose clock was set, wait for
+/// the next renewal before they go on.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Renewed {
+    steady: Duration,
+    wall: Timestamp,
+}
+
+impl Renewed {
+    pub(super) fn now() -> Self {
+        Self { steady: continuous_now(), wall: wall_now() }
+    }
+
+    /// Whether nobody can have taken the lock since.
+    pub(super) fn is_fresh(self) -> bool {
+        let passed = wall_now().duration_since(self.wall);
+        continuous_now().saturating_sub(self.steady) < DURATION
+            && passed < jiff::SignedDuration::try_from(DURATION).unwrap_or(jiff::SignedDuration::MAX)
+    }
+}
+
+/// Stands before everything that is done on the strength of the lock
+#[derive(Debug, Clone)]
+pub struct Guard(pub(super) watch::Receiver<Standing>);
+
+impl Guard {
+    /// Waits until the lock is certainly ours. Gives false once it is lost. Safe to cancel.
+    ///
+    /// Waits while the lease cannot be renewed: another process may have it by now, or the cluster does not answer.
+    pub async fn is_ours(&mut self) -> bool {
+        loop {
+            match *self.0.borrow_and_update() {
+                Standing::Lost => return false,
+                Standing::Held(renewed) if renewed.is_fresh() => return true,
+                Standing::Held(_) => {}
+            }
+            if self.0.changed().await.is_err() {
+                return false;
+            }
+        }
+    }
+
+    /// Waits until the lock is lost. Safe to cancel.
+    pub async fn lost(&mut self) {
+        if self.0.wait_for(|standing| matches!(standing, Standing::Lost)).await.is_err() {
+            // It was given back; nobody asks any more.
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn old(seconds: i64) -> Renewed {
+        let fresh = Renewed::now();
+        Renewed { wall: fresh.wall - jiff::SignedDuration::from_secs(seconds), ..fresh }
+    }
+
+    #[tokio::test]
+    async fn a_stale_lock_is_waited_for_and_a_lost_one_is_not() {
+        assert!(old(10).is_fresh() && old(-500).is_fresh() && !old(61).is_fresh());
+        let (sender, receiver) = watch::channel(Standing::Held(old(61)));
+        let mut guard = Guard(receiver);
+        let soon = Duration::from_millis(20);
+        assert!(tokio::time::timeout(soon, guard.is_ours()).await.is_err(), "it waits for the renewal");
+        sender.send(Standing::Held(Renewed::now())).unwrap();
+        assert!(guard.is_ours().await);
+        sender.send(Standing::Lost).unwrap();
+        assert!(!guard.is_ours().await);
+        guard.lost().await;
+    }
+}

@@ -1,0 +1,343 @@
+//! `VirtualMachines`: the timed requests that create, start and stop them, and what they say about themselves.
+
+use http::Request;
+use http::header::CONTENT_TYPE;
+use jiff::Timestamp;
+use kube::api::{DeleteParams, GetParams, Preconditions, PropagationPolicy};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::call::{built, on, path, post_params};
+use super::claims::Disk;
+use super::metadata::{Condition, Metadata};
+use super::pace::{Meaning, Timed};
+use super::watch::Watched;
+use super::{Cluster, Kind, Trouble, names};
+use bootstorm_model::plan::{Setting, Target};
+use bootstorm_model::record::Via;
+
+const GROUP: &str = "kubevirt.io/v1";
+const SUBRESOURCES: &str = "subresources.kubevirt.io/v1";
+const MACHINES: &str = "virtualmachines";
+
+/// A `VirtualMachine`, decoded only as far as it is used
+#[derive(Debug, Clone, Deserialize)]
+pub struct Machine {
+    metadata: Metadata,
+    #[serde(default)]
+    spec: Spec,
+    #[serde(default)]
+    status: Status,
+}
+
+#[derive(Debug, Clone, Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct Spec {
+    run_strategy: Option<String>,
+    running: Option<bool>,
+    template: Template,
+}
+
+/// `spec.template`, as far as disks are in it
+#[derive(Debug, Clone, Deserialize, Default)]
+#[serde(default)]
+struct Template {
+    spec: TemplateSpec,
+}
+
+#[derive(Debug, Clone, Deserialize, Default)]
+#[serde(default)]
+struct TemplateSpec {
+    volumes: Vec<Volume>,
+}
+
+#[derive(Debug, Clone, Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct Volume {
+    data_volume: Option<Named>,
+    persistent_volume_claim: Option<Claimed>,
+}
+
+#[derive(Debug, Clone, Deserialize, Default)]
+#[serde(default)]
+struct Named {
+    name: String,
+}
+
+#[derive(Debug, Clone, Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct Claimed {
+    claim_name: String,
+}
+
+#[derive(Debug, Clone, Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct Status {
+    #[serde(rename = "printableStatus")]
+    printable: Option<String>,
+    conditions: Vec<Condition>,
+    state_change_requests: Vec<Wish>,
+}
+
+/// One of `status.stateChangeRequests`
+#[derive(Debug, Clone, Deserialize, Default)]
+#[serde(default)]
+struct Wish {
+    action: String,
+}
+
+impl Watched for Machine {
+    fn resource_version(&self) -> &str {
+        &self.metadata.resource_version
+    }
+}
+
+impl Machine {
+    /// Where it is and what it is called.
+    pub fn target(&self) -> Target {
+        Target { namespace: self.metadata.namespace.clone(), name: self.metadata.name.clone() }
+    }
+
+    /// `metadata.creationTimestamp`.
+    pub fn created(&self) -> Option<Timestamp> {
+        self.metadata.creation_timestamp
+    }
+
+    /// Whether it is meant to run, as far as its run strategy says.
+    pub fn is_started(&self) -> bool {
+        match self.spec.run_strategy.as_deref() {
+            Some(strategy) => strategy == "Always",
+            None => self.spec.running == Some(true),
+        }
+    }
+
+    /// Whether it is meant to be off, as far as its run strategy says.
+    pub fn is_halted(&self) -> bool {
+        match self.spec.run_strategy.as_deref() {
+            Some(strategy) => strategy == "Halted",
+            None => self.spec.running == Some(false),
+        }
+    }
+
+    /// `metadata.uid`.
+    pub fn uid(&self) -> &str {
+        &self.metadata.uid
+    }
+
+    /// How it says whether it is meant to run.
+    pub fn setting(&self) -> Setting {
+        match (&self.spec.run_strategy, self.spec.running) {
+            (Some(strategy), _) => Setting::RunStrategy(strategy.clone()),
+            (None, Some(running)) => Setting::Running(running),
+            (None, None) => Setting::RunStrategy("Halted".into()),
+        }
+    }
+
+    /// Whether it is being deleted.
+    pub fn is_going(&self) -> bool {
+        self.metadata.deletion_timestamp.is_some()
+    }
+
+    /// What sees to it that it is as it should be, as `Kind/name`.
+    pub fn controller(&self) -> Option<String> {
+        let owner = self.metadata.owner_references.iter().find(|owner| owner.controller)?;
+        Some(format!("{}/{}", owner.kind, owner.name))
+    }
+
+    /// What may put it back to what is written elsewhere, as far as its labels say.
+    pub fn kept_by(&self) -> Option<&'static str> {
+        let has = |key: &str| self.metadata.labels.contains_key(key);
+        if has("kustomize.toolkit.fluxcd.io/name") || has("helm.toolkit.fluxcd.io/name") {
+            return Some("Flux");
+        }
+        if has("argocd.argoproj.io/instance") {
+            return Some("Argo CD");
+        }
+        (!self.metadata.owner_references.is_empty()).then_some("its owner")
+    }
+
+    /// `status.printableStatus`.
+    pub fn printable(&self) -> &str {
+        self.status.printable.as_deref().unwrap_or_default()
+    }
+
+    /// What virt-controller was asked to do next and has not done: `Start` or `Stop`.
+    pub fn wish(&self) -> Option<&str> {
+        self.status.state_change_requests.first().map(|wish| wish.action.as_str())
+    }
+
+    /// `metadata.finalizers`.
+    pub fn finalizers(&self) -> &[String] {
+        &self.metadata.finalizers
+    }
+
+    /// The UUID of the run that made it.
+    pub fn run_id(&self) -> Option<&str> {
+        self.metadata.labels.get(names::RUN_ID).map(String::as_str)
+    }
+
+    /// Its disks, as it names them.
+    pub fn disks(&self) -> Vec<Disk> {
+        let disk = |volume: &Volume| match (&volume.data_volume, &volume.persistent_volume_claim) {
+            (Some(volume), _) => Some(Disk::DataVolume(volume.name.clone())),
+            (_, Some(claim)) => Some(Disk::Claim(claim.claim_name.clone())),
+            _ => None,
+        };
+        self.spec.template.spec.volumes.iter().filter_map(disk).collect()
+    }
+
+    /// Its conditions that tell of trouble, one line each.
+    pub fn complaints(&self) -> impl Iterator<Item = String> {
+        let telling = self.status.conditions.iter().filter(|condition| is_telling(condition));
+        telling.map(|condition| match condition.reason.as_str() {
+            "" => condition.message.clone(),
+            reason => format!("{reason}: {}", condition.message),
+        })
+    }
+
+    /// What keeps it from running, as far as its status says, in one line.
+    pub fn complaint(&self) -> String {
+        let status = self.status.printable.as_deref().unwrap_or("no status yet");
+        match self.complaints().next() {
+            Some(complaint) => format!("{status}: {complaint}"),
+            None => status.to_owned(),
+        }
+    }
+}
+
+/// Whether a condition tells of trouble.
+fn is_telling(condition: &Condition) -> bool {
+    !condition.message.is_empty()
+        && match condition.r#type.as_str() {
+            "Failure" => condition.status == "True",
+            "PodScheduled" | "Synchronized" | "DataVolumesReady" => condition.status == "False",
+            _ => false,
+        }
+}
+
+/// The collection of VMs, in one namespace or in all.
+pub fn collection(namespace: Option<&str>) -> String {
+    path(GROUP, namespace, MACHINES)
+}
+
+/// The request that creates a VM.
+pub fn create(target: &Target, manifest: &Value) -> Result<Timed, Trouble> {
+    let doing = "create the virtual machine";
+    let body = serde_json::to_vec(manifest).unwrap_or_default();
+    let request = built(doing, on(&collection(Some(&target.namespace))).create(&post_params(), body))?;
+    let run_id = manifest.pointer("/metadata/labels").and_then(|labels| labels.get(names::RUN_ID));
+    let run_id = run_id.and_then(Value::as_str).unwrap_or_default().to_owned();
+    Ok(Timed { doing, request, meaning: Meaning::Create { target: target.clone(), run_id } })
+}
+
+/// The request that starts a VM.
+pub fn start(target: &Target, via: Via) -> Result<Timed, Trouble> {
+    switch(target, via, "start the virtual machine", "Always", "start")
+}
+
+/// The request that stops a VM.
+pub fn stop(target: &Target, via: Via) -> Result<Timed, Trouble> {
+    switch(target, via, "stop the virtual machine", "Halted", "stop")
+}
+
+fn switch(
+    target: &Target,
+    via: Via,
+    doing: &'static str,
+    strategy: &str,
+    verb: &str,
+) -> Result<Timed, Trouble> {
+    let bug = |error: http::Error| Trouble::new(doing, Kind::Invalid, error.to_string());
+    let request = match via {
+        Via::Patch => Request::patch(format!(
+            "{}/{}?fieldManager={}",
+            collection(Some(&target.namespace)),
+            target.name,
+            names::FIELD_MANAGER
+        ))
+        .header(CONTENT_TYPE, "application/merge-patch+json")
+        .body(json!({"spec": {"runStrategy": strategy}}).to_string().into_bytes()),
+        Via::Subresource => Request::put(format!(
+            "{}/{}/{verb}",
+            path(SUBRESOURCES, Some(&target.namespace), MACHINES),
+            target.name
+        ))
+        .header(CONTENT_TYPE, "application/json")
+        .body(b"{}".to_vec()),
+    };
+    let meaning = match via {
+        Via::Patch => Meaning::Patch,
+        Via::Subresource => Meaning::Switch,
+    };
+    Ok(Timed { doing, request: request.map_err(bug)?, meaning })
+}
+
+impl Cluster {
+    /// One VM, if it exists.
+    pub async fn machine(&self, target: &Target) -> Result<Option<Machine>, Trouble> {
+        let doing = "read the virtual machine";
+        let request =
+            built(doing, on(&collection(Some(&target.namespace))).get(&target.name, &GetParams::default()))?;
+        match self.ask(doing, &request).await {
+            Ok(machine) => Ok(Some(machine)),
+            Err(trouble) if trouble.kind == Kind::NotFound => Ok(None),
+            Err(trouble) => Err(trouble),
+        }
+    }
+
+    /// Deletes one VM if it is still the one with that UID; a VM that is gone already is fine.
+    pub async fn delete_machine(&self, target: &Target, uid: &str) -> Result<(), Trouble> {
+        let collection = collection(Some(&target.namespace));
+        self.delete_exactly("delete the virtual machine", &collection, &target.name, uid).await
+    }
+
+    /// Deletes one object if it is still the one with that UID; an object that is gone already is fine.
+    pub async fn delete_exactly(
+        &self,
+        doing: &str,
+        collection: &str,
+        name: &str,
+        uid: &str,
+    ) -> Result<(), Trouble> {
+        let params = DeleteParams {
+            preconditions: Some(Preconditions { uid: Some(uid.to_owned()), resource_version: None }),
+            propagation_policy: Some(PropagationPolicy::Background),
+            ..DeleteParams::default()
+        };
+        let request = built(doing, on(collection).delete(name, &params))?;
+        match self.ask_raw(doing, &request).await {
+            // A conflict means that another object has the name now: it is not ours to delete.
+            Err(trouble) if matches!(trouble.kind, Kind::NotFound | Kind::Conflict) => Ok(()),
+            outcome => outcome.map(|_| ()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn complaints_name_status_reason_and_message() {
+        let machine = |status: Value| -> Machine {
+            serde_json::from_value(json!({"metadata": {"name": "vm"}, "status": status})).unwrap()
+        };
+        assert_eq!(machine(json!({})).complaint(), "no status yet");
+        let unschedulable = json!({"printableStatus": "ErrorUnschedulable", "conditions": [
+            {"type": "Ready", "status": "False", "reason": "GuestNotRunning", "message": "no"},
+            {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/3 nodes"}]});
+        assert_eq!(machine(unschedulable).complaint(), "ErrorUnschedulable: Unschedulable: 0/3 nodes");
+        assert_eq!(machine(json!({"printableStatus": "Starting"})).complaint(), "Starting");
+    }
+
+    #[test]
+    fn both_ways_of_switching_power() {
+        let target = Target { namespace: "p-1".into(), name: "vm".into() };
+        let patch = start(&target, Via::Patch).unwrap().request;
+        assert_eq!(patch.method(), "PATCH");
+        assert_eq!(patch.body(), br#"{"spec":{"runStrategy":"Always"}}"#);
+        let put = stop(&target, Via::Subresource).unwrap().request;
+        assert_eq!(put.method(), "PUT");
+        assert_eq!(put.uri(), "/apis/subresources.kubevirt.io/v1/namespaces/p-1/virtualmachines/vm/stop");
+    }
+}

@@ -1,0 +1,212 @@
+//! The only module that talks to a cluster, and the only importer of `kube`.
+//!
+//! Requests out, one watch in, the record's objects, the lock. Everything is said in words of the other
+//! modules: targets, changes, parts.
+
+pub mod access;
+pub mod adopted;
+pub mod call;
+pub mod changes;
+pub mod claims;
+pub mod connect;
+mod credentials;
+mod echo;
+pub mod exec;
+pub mod facts;
+pub mod guard;
+pub mod insight;
+pub mod launchers;
+pub mod lease;
+mod list;
+pub mod machines;
+pub mod metadata;
+pub mod names;
+pub mod namespaces;
+pub mod nodes;
+pub mod notices;
+pub mod pace;
+pub mod probers;
+mod process;
+pub mod pulse;
+pub mod quotas;
+pub mod scope;
+pub mod sources;
+pub mod store;
+pub mod trouble;
+pub mod volumes;
+pub mod watch;
+
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use kube::Client;
+
+use bootstorm_model::observe::clock::wall_now;
+use bootstorm_model::observe::{Delays, Offset};
+pub use connect::Connection;
+use pulse::Pulse;
+pub use trouble::{Kind, Trouble};
+
+use bootstorm_model::plan::secrets::redact;
+use bootstorm_model::record::ClockDifference;
+
+/// The most characters of a server's message that are kept.
+const MOST_TOLD: usize = 1_000;
+/// What a `Date` header leaves out at most, in microseconds.
+const WHOLE_SECOND: i64 = 1_000_000;
+
+/// A connection to one cluster
+#[derive(Clone)]
+pub struct Cluster {
+    /// Namespace of the record, and default for everything namespaced.
+    namespace: String,
+    server: String,
+    request_timeout: Option<Duration>,
+    /// How long a request that fails for a passing reason is repeated.
+    patience: Duration,
+    shared: Arc<Shared>,
+}
+
+/// What all copies of the handle learn together
+struct Shared {
+    /// Replaced when the credentials have run out; counted.
+    client: RwLock<(u32, Client)>,
+    /// How to get a new one.
+    connection: Connection,
+    /// One renewal of the credentials at a time.
+    renewal: tokio::sync::Mutex<Option<Instant>>,
+    /// Best estimate of how far the server's clock is ahead of ours, in microseconds; `i64::MIN` when unknown.
+    server_ahead: AtomicI64,
+    /// The same from the other side; `i64::MAX` when unknown.
+    server_ahead_at_most: AtomicI64,
+    /// How late the watch is.
+    echo: Mutex<echo::Echo>,
+    /// Requests that had to be sent again, outside of the timed ones.
+    retries: AtomicU32,
+    /// Whether the server has answered any request with success.
+    proved: AtomicBool,
+    /// The same since the credentials were renewed.
+    let_in: AtomicBool,
+    /// Whether this process runs.
+    pulse: OnceLock<Pulse>,
+    /// What no message may show, even if the server quotes it.
+    secrets: RwLock<Vec<String>>,
+}
+
+impl Cluster {
+    pub(crate) fn new(client: Client, namespace: String, server: String, connection: Connection) -> Self {
+        let (request_timeout, patience) = (connection.request_timeout, connection.patience);
+        let shared = Shared {
+            client: RwLock::new((0, client)),
+            connection,
+            renewal: tokio::sync::Mutex::new(None),
+            server_ahead: AtomicI64::new(i64::MIN),
+            server_ahead_at_most: AtomicI64::new(i64::MAX),
+            echo: Mutex::default(),
+            retries: AtomicU32::new(0),
+            proved: AtomicBool::new(false),
+            let_in: AtomicBool::new(false),
+            pulse: OnceLock::new(),
+            secrets: RwLock::default(),
+        };
+        Self { namespace, server, request_timeout, patience, shared: Arc::new(shared) }
+    }
+
+    /// The namespace in which records live.
+    pub fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
+    /// The URL of the API server.
+    pub fn server(&self) -> &str {
+        &self.server
+    }
+
+    fn client(&self) -> Client {
+        self.shared.client.read().unwrap_or_else(PoisonError::into_inner).1.clone()
+    }
+
+    /// Which client is in use; another one after the credentials were renewed.
+    fn generation(&self) -> u32 {
+        self.shared.client.read().unwrap_or_else(PoisonError::into_inner).0
+    }
+
+    fn replace_client(&self, client: Client) {
+        let mut current = self.shared.client.write().unwrap_or_else(PoisonError::into_inner);
+        *current = (current.0 + 1, client);
+    }
+
+    /// Whether this process runs; begins to beat when first asked for.
+    pub fn pulse(&self) -> Pulse {
+        self.shared.pulse.get_or_init(Pulse::start).clone()
+    }
+
+    /// From now on, no message of the server shows these texts: it may quote a manifest that it refuses.
+    pub fn conceal(&self, secrets: Vec<String>) {
+        *self.shared.secrets.write().unwrap_or_else(PoisonError::into_inner) = secrets;
+    }
+
+    /// A message of the server without what must not be shown, in a length that is good for a record.
+    pub fn without_secrets(&self, message: &str) -> String {
+        let secrets = self.shared.secrets.read().unwrap_or_else(PoisonError::into_inner);
+        trouble::clip(&redact(message, &secrets), MOST_TOLD)
+    }
+
+    /// How far the server's clock is ahead of ours, in microseconds; 0 while unknown.
+    ///
+    /// Estimated from `Date` headers. These are cut to whole seconds, so every header gives a lower bound; the
+    /// largest of many comes close from below.
+    pub fn server_ahead(&self) -> i64 {
+        match self.shared.server_ahead.load(Ordering::Relaxed) {
+            i64::MIN => 0,
+            ahead => ahead,
+        }
+    }
+
+    /// What the server's clock shows now, as well as we know. Computers whose clocks differ agree on it.
+    pub fn server_now(&self) -> Timestamp {
+        wall_now() + jiff::SignedDuration::from_micros(self.server_ahead())
+    }
+
+    /// Between which bounds the server's clock is ahead of ours; `None` while unknown.
+    pub fn clock_difference(&self) -> Option<ClockDifference> {
+        let least = self.shared.server_ahead.load(Ordering::Relaxed);
+        let most = self.shared.server_ahead_at_most.load(Ordering::Relaxed);
+        let known = least != i64::MIN && most != i64::MAX;
+        known.then_some(ClockDifference { least: Offset(least), most: Offset(most) })
+    }
+
+    /// Learns from a `Date` header of an answer to a request that was sent and answered at these times, in microseconds.
+    fn learn_server_time(&self, date: Option<&http::HeaderValue>, sent: i64, answered: i64) {
+        let Some(date) = date.and_then(|value| value.to_str().ok()) else { return };
+        let Ok(time) = jiff::fmt::rfc2822::parse(date) else { return };
+        let cut = time.timestamp().as_microsecond();
+        self.shared.server_ahead.fetch_max(cut - answered, Ordering::Relaxed);
+        self.shared.server_ahead_at_most.fetch_min(cut + WHOLE_SECOND - sent, Ordering::Relaxed);
+    }
+
+    fn echo(&self) -> MutexGuard<'_, echo::Echo> {
+        self.shared.echo.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How late changes came in on the watch, at least.
+    pub fn watch_delays(&self) -> Delays {
+        self.echo().delays().clone()
+    }
+
+    /// Begins to measure that anew.
+    pub fn forget_watch_delays(&self) {
+        *self.echo() = echo::Echo::default();
+    }
+
+    fn count_retry(&self) {
+        self.shared.retries.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many untimed requests had to be sent again.
+    pub fn retries(&self) -> u32 {
+        self.shared.retries.load(Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,168 @@
+//! What the watches on events say: warnings, and the normal events that tell how long volumes and images took.
+
+use jiff::Timestamp;
+use serde::Deserialize;
+
+use super::metadata::Metadata;
+use super::trouble::clip;
+use super::watch::Watched;
+use bootstorm_model::observe::{Notice, NoticeKind, Offset};
+
+/// Selects what happens to pods, without the normal events that every pod has and nobody needs.
+pub(super) const OF_PODS: &str = "involvedObject.kind=Pod,reason!=Scheduled,reason!=Pulling,reason!=Created,reason!=Started,reason!=Killing";
+/// Selects what is wrong with everything else.
+pub(super) const OF_OTHERS: &str = "type=Warning,involvedObject.kind!=Pod";
+/// The most characters of a message that are kept.
+const MOST_TOLD: usize = 300;
+
+/// An event, decoded only as far as it is used
+#[derive(Debug, Clone, Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+pub struct CoreEvent {
+    metadata: Metadata,
+    involved_object: Involved,
+    r#type: String,
+    reason: String,
+    message: String,
+    count: Option<u32>,
+    event_time: Option<Timestamp>,
+    last_timestamp: Option<Timestamp>,
+    series: Option<Series>,
+}
+
+#[derive(Debug, Clone, Deserialize, Default)]
+#[serde(default)]
+struct Involved {
+    kind: String,
+    namespace: String,
+    name: String,
+    uid: String,
+}
+
+#[derive(Debug, Clone, Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct Series {
+    count: u32,
+    last_observed_time: Option<Timestamp>,
+}
+
+impl Watched for CoreEvent {
+    fn resource_version(&self) -> &str {
+        &self.metadata.resource_version
+    }
+}
+
+impl CoreEvent {
+    /// The event in the words of the fold; `None` for one that tells nothing of use.
+    pub fn notice(self) -> Option<Notice> {
+        let series = self.series.unwrap_or_default();
+        let what = match (self.r#type.as_str(), self.reason.as_str()) {
+            ("Warning", _) => NoticeKind::Warning {
+                reason: clip(&self.reason, MOST_TOLD),
+                message: clip(self.message.trim(), MOST_TOLD),
+                count: self.count.unwrap_or(0).max(series.count).max(1),
+            },
+            (_, "SuccessfulAttachVolume") => NoticeKind::Attached,
+            (_, "Pulled") => NoticeKind::Pulled(pulled(&self.message)?),
+            _ => return None,
+        };
+        Some(Notice {
+            uid: self.metadata.uid,
+            namespace: self.involved_object.namespace,
+            kind: clip(&self.involved_object.kind, MOST_TOLD),
+            name: clip(&self.involved_object.name, MOST_TOLD),
+            about: self.involved_object.uid,
+            what,
+            stamp: series.last_observed_time.or(self.last_timestamp).or(self.event_time),
+        })
+    }
+}
+
+/// How long a pod waited for an image, from the kubelet's sentence; `None` where the image was there
+///
+/// `Successfully pulled image "x" in 2.1s (14.6s including waiting). Image size: 9 bytes.`; before Kubernetes 1.27 without the
+/// parenthesis.
+fn pulled(message: &str) -> Option<Offset> {
+    let rest = message.strip_prefix("Successfully pulled image ")?;
+    let (_, times) = rest.rsplit_once("\" in ")?;
+    let waited = times.split_once('(').and_then(|(_, rest)| rest.split_once(" including waiting"));
+    let text = match waited {
+        Some((waited, _)) => waited,
+        None => times.split([' ', '(']).next()?.trim_end_matches('.'),
+    };
+    go_duration(text)
+}
+
+/// `1m2.5s`, `812ms`, `1.5µs`, as Go writes durations.
+fn go_duration(text: &str) -> Option<Offset> {
+    let mut seconds = 0.0;
+    let mut rest = text;
+    while !rest.is_empty() {
+        let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+        let value: f64 = rest[..end].parse().ok()?;
+        let after = &rest[end..];
+        let unit_end = after.find(|c: char| c.is_ascii_digit()).unwrap_or(after.len());
+        seconds += value
+            * match &after[..unit_end] {
+                "h" => 3600.0,
+                "m" => 60.0,
+                "s" => 1.0,
+                "ms" => 1e-3,
+                "µs" | "us" => 1e-6,
+                "ns" => 1e-9,
+                _ => return None,
+            };
+        rest = &after[unit_end..];
+    }
+    Some(Offset::from_seconds(seconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn notice(event: serde_json::Value) -> Option<Notice> {
+        serde_json::from_value::<CoreEvent>(event).unwrap().notice()
+    }
+
+    #[test]
+    fn warnings_come_in_the_old_form_and_in_the_schedulers() {
+        let about = json!({"kind": "Pod", "namespace": "p-1", "name": "virt-launcher-vm-x", "uid": "u"});
+        let old = notice(
+            json!({"metadata": {"uid": "e"}, "involvedObject": about, "type": "Warning", "reason": "FailedMount",
+            "message": "timed out ", "count": 3, "firstTimestamp": "2026-01-01T00:00:00Z", "lastTimestamp": "2026-01-01T00:00:09Z", "eventTime": null}),
+        );
+        let old = old.unwrap();
+        let told =
+            NoticeKind::Warning { reason: "FailedMount".into(), message: "timed out".into(), count: 3 };
+        assert_eq!((old.what, old.about.as_str()), (told, "u"));
+        assert_eq!(old.stamp, Some("2026-01-01T00:00:09Z".parse().unwrap()));
+        let scheduler = notice(
+            json!({"metadata": {"uid": "e"}, "involvedObject": about, "type": "Warning", "reason": "FailedScheduling",
+            "message": "0/3", "firstTimestamp": null, "lastTimestamp": null, "eventTime": "2026-01-01T00:00:01.250000Z",
+            "series": {"count": 4, "lastObservedTime": "2026-01-01T00:00:07.000001Z"}}),
+        );
+        assert!(matches!(scheduler.unwrap().what, NoticeKind::Warning { count: 4, .. }));
+        assert_eq!(notice(json!({"type": "Normal", "reason": "Started"})), None);
+    }
+
+    #[test]
+    fn the_kubelet_says_how_long_a_pod_waited_for_an_image() {
+        let seconds = |text: &str| pulled(text).map(Offset::seconds);
+        let cases = [
+            (
+                r#"Successfully pulled image "a/b:1" in 2.1s (14.6s including waiting). Image size: 9 bytes."#,
+                Some(14.6),
+            ),
+            (r#"Successfully pulled image "a" in 812ms (1m2.5s including waiting)"#, Some(62.5)),
+            (r#"Successfully pulled image "a" in 1.500s"#, Some(1.5)),
+            (r#"Container image "a" already present on machine"#, None),
+            (r#"Successfully pulled image "a" in a moment"#, None),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(seconds(text), expected, "{text}");
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! Prober pods: small, unprivileged, spread over nodes.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::call::{built, on, path, post_params};
+use super::metadata::{Condition, Metadata};
+use super::names::{self, Role};
+use super::watch::{Watched, list_all};
+use super::{Cluster, Kind, Trouble};
+use bootstorm_model::probe::ProbePlan;
+use bootstorm_model::probe::kind::Toleration;
+
+/// How a prober pod stands
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Prober {
+    /// Name of the pod.
+    pub name: String,
+    /// UID of the pod.
+    pub uid: String,
+    /// Whether its container runs.
+    pub running: bool,
+    /// What keeps it from running, as far as it says.
+    pub complaint: Option<String>,
+}
+
+/// A pod, decoded only as far as it is used
+#[derive(Debug, Clone, Deserialize)]
+pub struct PodState {
+    metadata: Metadata,
+    #[serde(default)]
+    status: Status,
+}
+
+#[derive(Debug, Clone, Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct Status {
+    phase: String,
+    conditions: Vec<Condition>,
+    container_statuses: Vec<Container>,
+}
+
+#[derive(Debug, Clone, Deserialize, Default)]
+#[serde(default)]
+struct Container {
+    state: State,
+}
+
+#[derive(Debug, Clone, Deserialize, Default)]
+#[serde(default)]
+struct State {
+    running: Option<Value>,
+    waiting: Option<Why>,
+    terminated: Option<Why>,
+}
+
+#[derive(Debug, Clone, Deserialize, Default)]
+#[serde(default)]
+struct Why {
+    reason: String,
+    message: String,
+}
+
+impl Watched for PodState {
+    fn resource_version(&self) -> &str {
+        &self.metadata.resource_version
+    }
+}
+
+impl From<PodState> for Prober {
+    fn from(pod: PodState) -> Self {
+        let text = |reason: &str, message: &str| {
+            if message.is_empty() { reason.to_owned() } else { format!("{reason}: {message}") }
+        };
+        let waits = pod.status.container_statuses.iter().find_map(|c| {
+            let why = c.state.waiting.as_ref().or(c.state.terminated.as_ref())?;
+            (why.reason != "ContainerCreating").then(|| text(&why.reason, &why.message))
+        });
+        let unplaced = pod.status.conditions.iter().find(|c| c.is("PodScheduled", "False"));
+        let running = pod.status.phase == "Running"
+            && pod.metadata.deletion_timestamp.is_none()
+            && pod.status.container_statuses.iter().all(|c| c.state.running.is_some());
+        Self {
+            name: pod.metadata.name,
+            uid: pod.metadata.uid,
+            running,
+            complaint: waits.or_else(|| unplaced.map(|c| text(&c.reason, &c.message))),
+        }
+    }
+}
+
+/// The collection of pods in a namespace.
+pub fn collection(namespace: &str) -> String {
+    path("v1", Some(namespace), "pods")
+}
+
+/// Selects the prober pods of a run.
+pub fn selector(run_id: &str) -> String {
+    format!("{}={run_id},{}={}", names::RUN_ID, names::ROLE, Role::Prober.word())
+}
+
+/// Name of a prober pod, from 1.
+pub fn name(prefix: &str, number: usize) -> String {
+    format!("bootstorm-{prefix}-prober-{number}")
+}
+
+/// The manifest of a prober pod
+///
+/// It meets the restricted pod security standard. `ping` needs neither privileges nor capabilities where the group
+/// range below is set, which is one of the sysctls that Kubernetes counts as safe. Requests and limits suit 250 VMs
+/// with five attempts a second each.
+pub fn manifest(prefix: &str, run_id: &str, number: usize, probe: &ProbePlan) -> Value {
+    let tolerations: Vec<Value> = probe.tolerations.iter().map(toleration).collect();
+    let image = &probe.image;
+    let labels = names::labels(prefix, run_id, Role::Prober);
+    json!({
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name(prefix, number), "labels": labels},
+        "spec": {
+            "restartPolicy": "Always",
+            "terminationGracePeriodSeconds": 1,
+            "automountServiceAccountToken": false,
+            "enableServiceLinks": false,
+            "securityContext": {
+                "runAsNonRoot": true,
+                "runAsUser": 65534,
+                "runAsGroup": 65534,
+                "seccompProfile": {"type": "RuntimeDefault"},
+                "sysctls": [{"name": "net.ipv4.ping_group_range", "value": "0 2147483647"}]
+            },
+            "topologySpreadConstraints": [{
+                "maxSkew": 1,
+                "topologyKey": "kubernetes.io/hostname",
+                "whenUnsatisfiable": "ScheduleAnyway",
+                "labelSelector": {"matchLabels": {names::RUN_ID: run_id, names::ROLE: Role::Prober.word()}}
+            }],
+            "tolerations": tolerations,
+            "containers": [{
+                "name": "prober",
+                "image": image,
+                "command": ["sh", "-c", "trap 'exit 0' TERM; while :; do sleep 3600 & wait $!; done"],
+                "resources": {
+                    "requests": {"cpu": "250m", "memory": "128Mi"},
+                    "limits": {"cpu": "1", "memory": "512Mi"}
+                },
+                "securityContext": {
+                    "allowPrivilegeEscalation": false,
+                    "capabilities": {"drop": ["ALL"]},
+                    "readOnlyRootFilesystem": true
+                }
+            }]
+        }
+    })
+}
+
+/// A toleration as the pod has it.
+fn toleration(toleration: &Toleration) -> Value {
+    let mut json = json!({"key": toleration.key, "operator": "Exists"});
+    if let Some(value) = &toleration.value {
+        json["operator"] = json!("Equal");
+        json["value"] = json!(value);
+    }
+    if let Some(effect) = &toleration.effect {
+        json["effect"] = json!(effect);
+    }
+    json
+}
+
+impl Cluster {
+    /// Makes a prober pod, unless it is there.
+    pub async fn make_prober(
+        &self,
+        prefix: &str,
+        run_id: &str,
+        number: usize,
+        probe: &ProbePlan,
+    ) -> Result<(), Trouble> {
+        let doing = "create the prober pod";
+        let body = serde_json::to_vec(&manifest(prefix, run_id, number, probe)).unwrap_or_default();
+        let request = built(doing, on(&collection(self.namespace())).create(&post_params(), body))?;
+        match self.ask_raw(doing, &request).await {
+            Err(trouble) if trouble.kind == Kind::AlreadyExists => Ok(()),
+            outcome => outcome.map(|_| ()),
+        }
+    }
+
+    /// The prober pods of a run, by name.
+    pub async fn probers(&self, run_id: &str) -> Result<Vec<Prober>, Trouble> {
+        let (pods, selector) = (collection(self.namespace()), selector(run_id));
+        let (listed, _) = list_all::<PodState>(self, "list prober pods", &pods, &selector).await?;
+        let mut probers: Vec<Prober> = listed.into_iter().map(Prober::from).collect();
+        probers.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(probers)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prober_meets_the_restricted_pod_security_standard() {
+        let tolerations = vec!["dedicated=vm:NoSchedule".parse().unwrap()];
+        let plan = ProbePlan { image: "busybox".into(), tolerations, ..ProbePlan::default() };
+        let pod = manifest("p", "id", 1, &plan);
+        let tolerated =
+            json!([{"key": "dedicated", "operator": "Equal", "value": "vm", "effect": "NoSchedule"}]);
+        assert_eq!(pod["spec"]["tolerations"], tolerated);
+        let container = &pod["spec"]["containers"][0]["securityContext"];
+        assert_eq!(container["allowPrivilegeEscalation"], false);
+        assert_eq!(container["capabilities"]["drop"][0], "ALL");
+        assert_eq!(pod["spec"]["securityContext"]["runAsNonRoot"], true);
+        assert_eq!(pod["spec"]["securityContext"]["seccompProfile"]["type"], "RuntimeDefault");
+        for forbidden in ["hostNetwork", "hostPID", "hostIPC", "volumes"] {
+            assert!(pod["spec"].get(forbidden).is_none(), "{forbidden}");
+        }
+    }
+
+    #[test]
+    fn what_keeps_a_prober_from_running_is_told() {
+        let pod = |status: Value| -> Prober {
+            let pod: PodState =
+                serde_json::from_value(json!({"metadata": {"name": "a"}, "status": status})).unwrap();
+            pod.into()
+        };
+        let pulling = json!({"phase": "Pending", "containerStatuses": [
+            {"state": {"waiting": {"reason": "ImagePullBackOff", "message": "Back-off pulling image"}}}]});
+        assert_eq!(pod(pulling).complaint.unwrap(), "ImagePullBackOff: Back-off pulling image");
+        let running = json!({"phase": "Running", "containerStatuses": [{"state": {"running": {}}}]});
+        assert!(pod(running).running);
+        let creating = json!({"phase": "Pending", "containerStatuses": [{"state": {"waiting": {"reason": "ContainerCreating"}}}]});
+        assert_eq!((pod(creating.clone()).running, pod(creating).complaint), (false, None));
+    }
+}

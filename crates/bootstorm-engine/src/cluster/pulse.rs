@@ -1,0 +1,96 @@
+//! Whether this process really ran all the time: a stopped or suspended one must not trust what it finds afterwards.
+
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use bootstorm_model::observe::clock::{continuous_now, monotonic_now};
+
+/// How often the pulse beats.
+const BEAT: Duration = Duration::from_millis(50);
+/// Without a beat for this long the process was stopped, suspended, or had no processor time.
+const STALL: Duration = Duration::from_secs(1);
+
+/// Beats while the process runs
+///
+/// What is received after a stall may have been waiting since its beginning. Whoever receives something looks at the
+/// pulse first, because a reader may well wake up before the task that beats.
+#[derive(Debug, Clone)]
+pub struct Pulse(Arc<Beats>);
+
+#[derive(Debug)]
+struct Beats {
+    /// Microseconds of the continuous clock at the last beat.
+    last: AtomicU64,
+    /// How many stalls there were.
+    stalls: AtomicU32,
+    /// When the last one began.
+    since: Mutex<Option<Instant>>,
+}
+
+impl Pulse {
+    /// A pulse that beats as long as somebody has a copy of it.
+    pub fn start() -> Self {
+        let pulse = Self::at(micros());
+        let beats = Arc::downgrade(&pulse.0);
+        tokio::spawn(async move {
+            while let Some(beats) = beats.upgrade() {
+                Self(beats).beat();
+                tokio::time::sleep(BEAT).await;
+            }
+        });
+        pulse
+    }
+
+    fn at(last: u64) -> Self {
+        let (last, stalls, since) = (AtomicU64::new(last), AtomicU32::new(0), Mutex::new(None));
+        Self(Arc::new(Beats { last, stalls, since }))
+    }
+
+    fn beat(&self) {
+        let now = micros();
+        let silent = Duration::from_micros(now.saturating_sub(self.0.last.swap(now, Ordering::Relaxed)));
+        if silent > STALL {
+            let since = monotonic_now().checked_sub(silent).unwrap_or_else(monotonic_now);
+            *self.0.since.lock().unwrap_or_else(PoisonError::into_inner) = Some(since);
+            self.0.stalls.fetch_add(1, Ordering::Release);
+        }
+    }
+
+    /// When a stall began that the asker has not heard of; `known` counts those that it has.
+    pub fn stall(&self, known: &mut u32) -> Option<Instant> {
+        self.beat();
+        let stalls = self.0.stalls.load(Ordering::Acquire);
+        if stalls == *known {
+            return None;
+        }
+        *known = stalls;
+        *self.0.since.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The number of stalls so far, for an asker that does not care about those.
+    pub fn stalls(&self) -> u32 {
+        self.0.stalls.load(Ordering::Acquire)
+    }
+}
+
+fn micros() -> u64 {
+    u64::try_from(continuous_now().as_micros()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_asker_hears_of_a_stall_once_whoever_found_it() {
+        let pulse = Pulse::at(micros());
+        let (mut first, mut second) = (0, 0);
+        assert_eq!(pulse.stall(&mut first), None);
+        pulse.0.last.fetch_sub(3_000_000, Ordering::Relaxed);
+        let since = pulse.stall(&mut first).unwrap();
+        assert!((2.9..60.0).contains(&since.elapsed().as_secs_f64()));
+        assert_eq!(pulse.stall(&mut first), None);
+        assert_eq!(pulse.stall(&mut second), Some(since), "the pulse beats again, but it has not heard");
+    }
+}

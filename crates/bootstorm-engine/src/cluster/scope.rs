@@ -1,0 +1,100 @@
+//! Where the VMs of a run are looked for: in a few namespaces, or all over the cluster.
+
+use std::collections::BTreeSet;
+
+use futures::future::try_join_all;
+
+use super::call::path;
+use super::machines::Machine;
+use super::watch::{Watched, list_all};
+use super::{Cluster, Trouble};
+use bootstorm_model::plan::{Plan, Target};
+
+/// More namespaces than this are not looked at one by one: each would hold a connection open for its watch.
+const MOST_NAMESPACES: usize = 20;
+
+/// Where to look for VMs
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Scope {
+    /// In every namespace; takes permissions for all of them.
+    All,
+    /// In these.
+    Namespaces(Vec<String>),
+}
+
+impl Scope {
+    /// Where the VMs of a run are: adopted ones have no label, so they are looked for where they are; those in a namespace
+    /// that was there before are looked for in it, since its users may have no permissions elsewhere.
+    pub fn of_plan(plan: &Plan) -> Self {
+        match &plan.layout.namespace {
+            _ if plan.is_adopted() => Self::of(&plan.targets()),
+            Some(namespace) => Self::Namespaces(vec![namespace.clone()]),
+            None => Self::All,
+        }
+    }
+
+    /// Where these VMs are: namespace by namespace as long as there are few, so that others' VMs cost nothing and
+    /// permissions in these namespaces are enough.
+    pub fn of<'a>(targets: impl IntoIterator<Item = &'a Target>) -> Self {
+        let names: BTreeSet<&String> = targets.into_iter().map(|target| &target.namespace).collect();
+        Self::around(names)
+    }
+
+    /// The scope of some namespaces, each named once.
+    pub fn around<'a>(names: impl IntoIterator<Item = &'a String>) -> Self {
+        let names: Vec<&String> = names.into_iter().collect();
+        if names.len() > MOST_NAMESPACES {
+            return Self::All;
+        }
+        Self::Namespaces(names.into_iter().cloned().collect())
+    }
+
+    /// The collections of a kind of `kubevirt.io`.
+    pub fn collections(&self, plural: &str) -> Vec<String> {
+        self.collections_of("kubevirt.io/v1", plural)
+    }
+
+    /// The collections of a kind.
+    pub fn collections_of(&self, version: &str, plural: &str) -> Vec<String> {
+        match self {
+            Self::All => vec![path(version, None, plural)],
+            Self::Namespaces(names) => names.iter().map(|name| path(version, Some(name), plural)).collect(),
+        }
+    }
+}
+
+impl Cluster {
+    /// Every VM in a scope that matches a label selector.
+    pub async fn machines_in(&self, scope: &Scope, selector: &str) -> Result<Vec<Machine>, Trouble> {
+        self.list_in("list virtual machines", scope, "virtualmachines", selector).await
+    }
+
+    /// Every object of a kind of `kubevirt.io` in a scope.
+    pub(super) async fn list_in<T: Watched>(
+        &self,
+        doing: &str,
+        scope: &Scope,
+        plural: &str,
+        selector: &str,
+    ) -> Result<Vec<T>, Trouble> {
+        let collections = scope.collections(plural);
+        let listing = collections.iter().map(|collection| list_all::<T>(self, doing, collection, selector));
+        Ok(try_join_all(listing).await?.into_iter().flat_map(|(items, _)| items).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_namespaces_are_looked_at_one_by_one() {
+        let targets = |count: usize| -> Vec<Target> {
+            (0..count).map(|n| Target { namespace: format!("n{}", n / 2), name: format!("vm{n}") }).collect()
+        };
+        assert_eq!(Scope::of(&targets(3)), Scope::Namespaces(vec!["n0".into(), "n1".into()]));
+        assert_eq!(Scope::of(&targets(3)).collections("virtualmachines").len(), 2);
+        assert_eq!(Scope::of(&targets(60)), Scope::All);
+        assert_eq!(Scope::All.collections("x"), ["/apis/kubevirt.io/v1/x"]);
+    }
+}

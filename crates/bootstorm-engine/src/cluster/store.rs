@@ -1,0 +1,380 @@
+//! The objects of a record: the head, its parts, and the Secret of a user's manifest.
+
+mod pieces;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use k8s_openapi::ByteString;
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
+use kube::api::GetParams;
+
+use super::call::{built, on, path, post_params};
+use super::names::{self, Role};
+use super::watch::list_all;
+use super::{Cluster, Kind, Trouble};
+use bootstorm_model::observe::clock::wall_now;
+use bootstorm_model::record::codec::{self, Chunk, ChunkIndex, CodecError, PartIndex};
+use bootstorm_model::record::{PhaseName, RunRecord};
+
+/// How long to wait before that, times the number of conflicts so far.
+const AFTER_CONFLICT: Duration = Duration::from_millis(20);
+/// How often the head is written again when others write to it too.
+const CONFLICTS: u32 = 8;
+/// How often a head is read again when a part it names has just been replaced.
+const READS: u32 = 4;
+
+/// A record in the cluster that this process writes
+#[derive(Debug, Clone)]
+pub struct RunStore {
+    cluster: Cluster,
+    /// Version of the head as we last saw it; guards every write.
+    version: String,
+    /// UID of the head, for owner references.
+    uid: String,
+    /// What the head says, as we last saw or wrote it.
+    data: Option<BTreeMap<String, String>>,
+    parts: Vec<PartIndex>,
+    /// Where the list of adopted VMs is.
+    adopted: Vec<ChunkIndex>,
+    holder: Option<String>,
+}
+
+impl std::fmt::Debug for Cluster {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Cluster").field("server", &self.server).finish_non_exhaustive()
+    }
+}
+
+/// The head of a record, as listed
+#[derive(Debug, Clone)]
+pub struct Head {
+    /// Where it is.
+    pub namespace: String,
+    /// The run.
+    pub prefix: String,
+    /// UUID of the run.
+    pub run_id: String,
+    /// Short facts: annotation word → value.
+    pub facts: BTreeMap<String, String>,
+}
+
+/// Why a record cannot be loaded
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LoadError {
+    /// The cluster did not answer as needed.
+    #[error(transparent)]
+    Trouble(#[from] Trouble),
+    /// It is there but cannot be read.
+    #[error(transparent)]
+    Codec(#[from] CodecError),
+}
+
+impl Cluster {
+    fn config_maps(&self) -> String {
+        path("v1", Some(&self.namespace), "configmaps")
+    }
+
+    fn secrets(&self) -> String {
+        path("v1", Some(&self.namespace), "secrets")
+    }
+
+    /// Loads the record of a run, if there is one.
+    pub async fn load(&self, prefix: &str) -> Result<Option<(RunRecord, RunStore)>, LoadError> {
+        let mut reads = 1;
+        loop {
+            match self.load_once(prefix).await {
+                // Another process may have replaced a part between our two reads.
+                Err(LoadError::Codec(CodecError::Missing(_))) if reads < READS => reads += 1,
+                outcome => return outcome,
+            }
+        }
+    }
+
+    async fn load_once(&self, prefix: &str) -> Result<Option<(RunRecord, RunStore)>, LoadError> {
+        let doing = "read the record";
+        let Some(head) =
+            self.read::<ConfigMap>(doing, &self.config_maps(), &names::head_name(prefix)).await?
+        else {
+            return Ok(None);
+        };
+        let data = head.data.clone().unwrap_or_default();
+        let text = |key: &str| data.get(key).ok_or_else(|| CodecError::Missing(key.to_owned()));
+        let (mut record, parts) = codec::decode_head(text(names::PLAN_KEY)?, text(names::PARTS_KEY)?)?;
+        if record.plan.prefix != prefix {
+            let why = "it is about another run than its name says".to_owned();
+            return Err(CodecError::Unreadable(names::PLAN_KEY.to_owned(), why).into());
+        }
+        let mut adopted = Vec::new();
+        // A setup that was cut short may not have come as far as the list; then nothing was done to the VMs either.
+        if record.plan.is_adopted() && (record.setup.done || data.contains_key(names::ADOPTED_KEY)) {
+            adopted = codec::decode_adopted_index(text(names::ADOPTED_KEY)?)?;
+            let chunks = self.chunks(prefix, &adopted).await?;
+            record.plan.adopted = codec::decode_adopted(&record.plan, &chunks)?;
+        }
+        for part in &parts {
+            let chunks = self.chunks(prefix, &part.chunks).await?;
+            let phase = codec::decode_phase(part, &chunks)?;
+            codec::check_phase(&record, &phase)?;
+            record.phases.push(phase);
+        }
+        let store = RunStore {
+            cluster: self.clone(),
+            version: head.metadata.resource_version.unwrap_or_default(),
+            uid: head.metadata.uid.unwrap_or_default(),
+            data: head.data,
+            parts,
+            adopted,
+            holder: None,
+        };
+        Ok(Some((record, store)))
+    }
+
+    /// Makes the head of a new record.
+    ///
+    /// Fails with [`Kind::AlreadyExists`] when there is one.
+    pub async fn begin_record(&self, record: &RunRecord, holder: Option<&str>) -> Result<RunStore, Trouble> {
+        let doing = "create the record";
+        let mut store = RunStore {
+            cluster: self.clone(),
+            version: String::new(),
+            uid: String::new(),
+            data: None,
+            parts: Vec::new(),
+            adopted: Vec::new(),
+            holder: holder.map(str::to_owned),
+        };
+        let body = serde_json::to_vec(&store.head(record)).unwrap_or_default();
+        let request = built(doing, on(&self.config_maps()).create(&post_params(), body))?;
+        let made: ConfigMap = match self.ask(doing, &request).await {
+            // The answer to an earlier attempt may have been lost: then the head reads exactly as we wrote it.
+            Err(trouble) if trouble.kind == Kind::AlreadyExists => {
+                let name = names::head_name(&record.plan.prefix);
+                match self.read::<ConfigMap>(doing, &self.config_maps(), &name).await? {
+                    Some(found) if found.data == store.head(record).data => found,
+                    _ => return Err(trouble),
+                }
+            }
+            outcome => outcome?,
+        };
+        store.version = made.metadata.resource_version.unwrap_or_default();
+        store.uid = made.metadata.uid.unwrap_or_default();
+        store.data = made.data;
+        Ok(store)
+    }
+
+    /// The heads of the records in this namespace, or in all.
+    pub async fn heads(&self, all_namespaces: bool) -> Result<Vec<Head>, Trouble> {
+        let collection = if all_namespaces { path("v1", None, "configmaps") } else { self.config_maps() };
+        let (maps, _) =
+            list_all::<ConfigMap>(self, "list records", &collection, &names::head_selector()).await?;
+        let head = |map: ConfigMap| {
+            let mut labels = map.metadata.labels?;
+            let (prefix, run_id) = (labels.remove(names::RUN)?, labels.remove(names::RUN_ID)?);
+            let domain = format!("{}/", names::DOMAIN);
+            let facts = map.metadata.annotations.unwrap_or_default().into_iter();
+            let facts = facts.filter_map(|(k, v)| Some((k.strip_prefix(&domain)?.to_owned(), v))).collect();
+            Some(Head { namespace: map.metadata.namespace?, prefix, run_id, facts })
+        };
+        Ok(maps.into_iter().filter_map(head).collect())
+    }
+
+    /// Keeps the user's manifest in the run's Secret.
+    pub async fn save_template(&self, record: &RunRecord, text: &str) -> Result<(), Trouble> {
+        let doing = "save the VM manifest";
+        let prefix = &record.plan.prefix;
+        let secret = Secret {
+            metadata: ObjectMeta {
+                name: Some(names::head_name(prefix)),
+                namespace: Some(self.namespace.clone()),
+                labels: Some(names::labels(prefix, &record.run_id, Role::Record)),
+                ..ObjectMeta::default()
+            },
+            data: Some(BTreeMap::from([(
+                names::TEMPLATE_KEY.to_owned(),
+                ByteString(text.as_bytes().to_vec()),
+            )])),
+            type_: Some("Opaque".into()),
+            ..Secret::default()
+        };
+        let body = serde_json::to_vec(&secret).unwrap_or_default();
+        let request = built(doing, on(&self.secrets()).create(&post_params(), body.clone()))?;
+        match self.ask_raw(doing, &request).await {
+            Err(trouble) if trouble.kind == Kind::AlreadyExists => {
+                let request = built(
+                    doing,
+                    on(&self.secrets()).replace(&names::head_name(prefix), &post_params(), body),
+                )?;
+                self.ask_raw(doing, &request).await.map(|_| ())
+            }
+            outcome => outcome.map(|_| ()),
+        }
+    }
+
+    /// The user's manifest of a run.
+    pub async fn load_template(&self, prefix: &str) -> Result<Option<String>, Trouble> {
+        let doing = "read the VM manifest";
+        let secret = self.read::<Secret>(doing, &self.secrets(), &names::head_name(prefix)).await?;
+        let bytes = secret.and_then(|secret| secret.data).and_then(|mut d| d.remove(names::TEMPLATE_KEY));
+        Ok(bytes.and_then(|bytes| String::from_utf8(bytes.0).ok()))
+    }
+
+    async fn read<T: serde::de::DeserializeOwned>(
+        &self,
+        doing: &str,
+        collection: &str,
+        name: &str,
+    ) -> Result<Option<T>, Trouble> {
+        let request = built(doing, on(collection).get(name, &GetParams::default()))?;
+        match self.ask(doing, &request).await {
+            Ok(object) => Ok(Some(object)),
+            Err(trouble) if trouble.kind == Kind::NotFound => Ok(None),
+            Err(trouble) => Err(trouble),
+        }
+    }
+}
+
+impl RunStore {
+    /// Names the process that writes from now on.
+    pub fn set_holder(&mut self, holder: &str) {
+        self.holder = Some(holder.to_owned());
+    }
+
+    /// Saves the head, and the given phase if there is one: new parts first, then the head that names them, then
+    /// the old parts go.
+    ///
+    /// Fails with [`Kind::Conflict`] when somebody else changed the record meanwhile.
+    pub async fn save(&mut self, record: &RunRecord, phase: Option<PhaseName>) -> Result<(), Trouble> {
+        let mut old = BTreeSet::new();
+        if let Some(phase) = phase.and_then(|name| record.phase(name)) {
+            let chunks = codec::encode_phase(phase);
+            for chunk in &chunks {
+                self.put_chunk(record, &phase.name.to_string(), chunk).await?;
+            }
+            let part =
+                PartIndex { phase: phase.name, chunks: chunks.iter().map(|c| c.index.clone()).collect() };
+            match self.parts.iter_mut().find(|known| known.phase == phase.name) {
+                Some(known) => {
+                    old = known.chunks.iter().map(|chunk| chunk.name.clone()).collect();
+                    *known = part;
+                }
+                None => self.parts.push(part),
+            }
+            for chunk in chunks {
+                old.remove(&chunk.name);
+            }
+        }
+        self.replace_head(record).await?;
+        for name in old {
+            self.drop_chunk(&record.plan.prefix, &name).await;
+        }
+        Ok(())
+    }
+
+    /// Fails with [`Kind::Conflict`] when what the head says was changed by somebody else. Who only marks it, with an
+    /// annotation for example, does not matter.
+    async fn replace_head(&mut self, record: &RunRecord) -> Result<(), Trouble> {
+        let doing = "save the record";
+        let name = names::head_name(&record.plan.prefix);
+        let mut tries = 0;
+        loop {
+            let head = self.head(record);
+            let body = serde_json::to_vec(&head).unwrap_or_default();
+            let request = built(doing, on(&self.cluster.config_maps()).replace(&name, &post_params(), body))?;
+            let trouble = match self.cluster.ask::<ConfigMap>(doing, &request).await {
+                Ok(saved) => {
+                    self.version = saved.metadata.resource_version.unwrap_or_default();
+                    self.data = head.data;
+                    return Ok(());
+                }
+                Err(trouble) => trouble,
+            };
+            tries += 1;
+            if trouble.kind != Kind::Conflict || tries > CONFLICTS {
+                return Err(trouble);
+            }
+            // Before reading, not after it: the shorter the time from there to the write, the better.
+            tokio::time::sleep(AFTER_CONFLICT * tries).await;
+            let found = self.cluster.read::<ConfigMap>(doing, &self.cluster.config_maps(), &name).await?;
+            match found {
+                // The answer to an earlier attempt was lost, or only something beside the data was changed.
+                Some(found) if found.data == head.data || found.data == self.data => {
+                    self.version = found.metadata.resource_version.unwrap_or_default();
+                }
+                _ => return Err(trouble),
+            }
+        }
+    }
+
+    fn head(&self, record: &RunRecord) -> ConfigMap {
+        let prefix = &record.plan.prefix;
+        let facts = codec::summary(record, self.holder.as_deref(), wall_now());
+        let annotations = facts.into_iter().map(|(word, value)| (names::annotation(word), value)).collect();
+        let mut data = BTreeMap::from([
+            (names::PLAN_KEY.to_owned(), codec::encode_plan(record)),
+            (names::PARTS_KEY.to_owned(), codec::encode_index(&self.parts)),
+        ]);
+        if !self.adopted.is_empty() {
+            data.insert(names::ADOPTED_KEY.to_owned(), codec::encode_adopted_index(&self.adopted));
+        }
+        let some = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+        ConfigMap {
+            metadata: ObjectMeta {
+                name: Some(names::head_name(prefix)),
+                namespace: Some(self.cluster.namespace.clone()),
+                labels: Some(names::labels(prefix, &record.run_id, Role::Record)),
+                annotations: Some(annotations),
+                resource_version: some(&self.version),
+                ..ObjectMeta::default()
+            },
+            data: Some(data),
+            ..ConfigMap::default()
+        }
+    }
+
+    async fn put_chunk(&self, record: &RunRecord, phase: &str, chunk: &Chunk) -> Result<(), Trouble> {
+        let doing = "save a part of the record";
+        let prefix = &record.plan.prefix;
+        let mut labels = names::labels(prefix, &record.run_id, Role::Record);
+        labels.insert(names::PHASE.to_owned(), phase.to_owned());
+        let owner = OwnerReference {
+            api_version: "v1".into(),
+            kind: "ConfigMap".into(),
+            name: names::head_name(prefix),
+            uid: self.uid.clone(),
+            ..OwnerReference::default()
+        };
+        let map = ConfigMap {
+            metadata: ObjectMeta {
+                name: Some(names::part_name(prefix, &chunk.name)),
+                namespace: Some(self.cluster.namespace.clone()),
+                labels: Some(labels),
+                owner_references: Some(vec![owner]),
+                ..ObjectMeta::default()
+            },
+            binary_data: Some(BTreeMap::from([(
+                names::CHUNK_KEY.to_owned(),
+                ByteString(chunk.bytes.clone()),
+            )])),
+            immutable: Some(true),
+            ..ConfigMap::default()
+        };
+        let body = serde_json::to_vec(&map).unwrap_or_default();
+        let request = built(doing, on(&self.cluster.config_maps()).create(&post_params(), body))?;
+        match self.cluster.ask_raw(doing, &request).await {
+            // Named after its content: what exists under this name is this chunk.
+            Err(trouble) if trouble.kind == Kind::AlreadyExists => Ok(()),
+            outcome => outcome.map(|_| ()),
+        }
+    }
+
+    /// Deletes a part that the head no longer names. A leftover does no harm; cleanup finds it by its label.
+    async fn drop_chunk(&self, prefix: &str, name: &str) {
+        let name = names::part_name(prefix, name);
+        let params = kube::api::DeleteParams::default();
+        if let Ok(request) = on(&self.cluster.config_maps()).delete(&name, &params) {
+            let _ = self.cluster.call("delete an old part of the record", request).await;
+        }
+    }
+}

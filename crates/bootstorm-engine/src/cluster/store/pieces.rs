@@ -1,0 +1,47 @@
+//! Pieces of a record that are read chunk by chunk, and the list of adopted VMs, which is written once.
+
+use k8s_openapi::api::core::v1::ConfigMap;
+
+use super::{LoadError, RunStore};
+use crate::cluster::{Cluster, Trouble, names};
+use bootstorm_model::record::RunRecord;
+use bootstorm_model::record::codec::{self, ChunkIndex, CodecError};
+
+impl Cluster {
+    /// Reads and verifies some chunks of a record.
+    pub(super) async fn chunks(
+        &self,
+        prefix: &str,
+        wanted: &[ChunkIndex],
+    ) -> Result<Vec<Vec<u8>>, LoadError> {
+        let mut chunks = Vec::with_capacity(wanted.len());
+        for index in wanted {
+            let name = names::part_name(prefix, &index.name);
+            let stored = self.read::<ConfigMap>("read the record", &self.config_maps(), &name).await?;
+            let bytes = stored.and_then(|map| map.binary_data).and_then(|mut d| d.remove(names::CHUNK_KEY));
+            let bytes = bytes.ok_or(CodecError::Missing(name))?.0;
+            codec::verify_chunk(index, &bytes)?;
+            chunks.push(bytes);
+        }
+        Ok(chunks)
+    }
+}
+
+impl RunStore {
+    /// Saves the list of adopted VMs, then the head that names it.
+    pub async fn save_adopted(&mut self, record: &RunRecord) -> Result<(), Trouble> {
+        let chunks = codec::encode_adopted(&record.plan.adopted);
+        for chunk in &chunks {
+            self.put_chunk(record, names::ADOPTED, chunk).await?;
+        }
+        let new: Vec<ChunkIndex> = chunks.into_iter().map(|chunk| chunk.index).collect();
+        let old = std::mem::replace(&mut self.adopted, new);
+        self.replace_head(record).await?;
+        for chunk in old {
+            if !self.adopted.contains(&chunk) {
+                self.drop_chunk(&record.plan.prefix, &chunk.name).await;
+            }
+        }
+        Ok(())
+    }
+}

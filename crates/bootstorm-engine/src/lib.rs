@@ -1,0 +1,4 @@
+//! Everything that talks to a cluster; the only user of kube.
+
+pub mod cluster;
+pub mod phases;

@@ -1,0 +1,100 @@
+//! Adopted VMs in a timed phase: who may take part, by which request, and whether that was carried out.
+
+use std::collections::HashSet;
+
+use crate::cluster::machines::{self, Machine};
+use crate::cluster::pace::Timed;
+use crate::cluster::{Trouble, adopted};
+use bootstorm_model::observe::{Change, InstancePhase};
+use bootstorm_model::plan::{Adoptee, Switch, Target};
+use bootstorm_model::record::{PhaseKind, Via};
+
+/// The VMs with an instance that has not ended.
+pub(super) fn alive(instances: &[Change]) -> HashSet<Target> {
+    let target = |change: &Change| match change {
+        Change::Present(instance)
+            if !matches!(instance.phase, InstancePhase::Succeeded | InstancePhase::Failed) =>
+        {
+            Some(instance.target.clone())
+        }
+        _ => None,
+    };
+    instances.iter().filter_map(target).collect()
+}
+
+/// Why a VM cannot take part in a phase that begins; nothing when it can.
+pub(super) fn obstacle(
+    adoptee: &Adoptee,
+    machine: Option<&Machine>,
+    kind: PhaseKind,
+    alive: bool,
+) -> Option<String> {
+    let Some(machine) = machine else { return Some("the VM does not exist any more".into()) };
+    if machine.uid() != adoptee.uid {
+        return Some("it is another VM of the same name: it was made anew since it was adopted".into());
+    }
+    if machine.is_going() {
+        return Some("the VM is being deleted".into());
+    }
+    let now = machine.setting();
+    let changed = || Some(format!("somebody changed its run strategy to {now} since it was adopted"));
+    match adoptee.switch() {
+        Switch::Subresource if now != adoptee.before => return changed(),
+        Switch::Setting { off, on } if now != on && now != off => return changed(),
+        Switch::Setting { off, .. } if kind == PhaseKind::Storm && now != off => {
+            return Some(format!("it was not stopped: its run strategy is {now}"));
+        }
+        _ => {}
+    }
+    (kind == PhaseKind::Storm && alive).then(|| "it was not stopped: its instance still exists".into())
+}
+
+/// The request for a VM that takes part.
+///
+/// One that is off already when it is to be stopped is only looked at: that changes nothing, and shows that it is
+/// still the same VM.
+pub(super) fn request(
+    adoptee: &Adoptee,
+    machine: &Machine,
+    kind: PhaseKind,
+    via: Via,
+    alive: bool,
+) -> Result<Timed, Trouble> {
+    let (target, uid) = (&adoptee.target, &adoptee.uid);
+    let (now, stops) = (machine.setting(), kind == PhaseKind::Stop);
+    let subresource = || {
+        if stops {
+            machines::stop(target, Via::Subresource)
+        } else {
+            machines::start(target, Via::Subresource)
+        }
+    };
+    match adoptee.switch() {
+        _ if stops && !alive => match adoptee.switch() {
+            // Without an instance it may still be meant to run, and would start again.
+            Switch::Setting { off, on } if now == on => adopted::set(target, uid, &on, &off),
+            _ => adopted::set(target, uid, &now, &now),
+        },
+        Switch::Subresource => subresource(),
+        Switch::Setting { off, on } => {
+            let (from, to) = if stops { (on, off) } else { (off, on) };
+            if now == to {
+                adopted::set(target, uid, &to, &to)
+            } else if via == Via::Subresource && adoptee.may_use_subresource() {
+                subresource()
+            } else {
+                adopted::set(target, uid, &from, &to)
+            }
+        }
+    }
+}
+
+/// Whether the state of a VM shows that the phase's request was carried out.
+pub(super) fn is_carried_out(adoptee: &Adoptee, machine: &Machine, kind: PhaseKind, alive: bool) -> bool {
+    let stops = kind == PhaseKind::Stop;
+    match adoptee.switch() {
+        Switch::Setting { off, on } => machine.setting() == if stops { off } else { on },
+        Switch::Subresource if stops => !alive || machine.wish() == Some("Stop"),
+        Switch::Subresource => alive || machine.wish() == Some("Start"),
+    }
+}

@@ -1,0 +1,228 @@
+//! Adoption: existing VMs are looked at, and each is taken along or left out with the reason. Changes nothing.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use crate::cluster::access::Permission;
+use crate::cluster::adopted::Guest;
+use crate::cluster::machines::Machine;
+use crate::cluster::scope::Scope;
+use crate::cluster::{Cluster, Trouble, names};
+use bootstorm_model::plan::selection::is_system;
+use bootstorm_model::plan::{Adoptee, Selection, Setting, Switch, Target};
+
+/// One VM that was looked at
+#[derive(Debug, Clone)]
+pub struct Candidate {
+    /// Where it is and what it is called.
+    pub target: Target,
+    /// How it says whether it is meant to run; nothing when it does not exist.
+    pub setting: Option<Setting>,
+    /// In what state it is, in one word.
+    pub power: String,
+    /// The node on which it runs.
+    pub node: Option<String>,
+    /// Its operating system, as far as its guest agent says.
+    pub system: Option<String>,
+    /// What may put it back in the meantime.
+    pub kept_by: Option<&'static str>,
+    /// The VM as it is now, or why it is left out.
+    pub verdict: Result<Adoptee, String>,
+}
+
+/// Looks at the VMs of a selection, in order of namespace and name.
+///
+/// `prefix` is the run that is to have them. Fails when VMs cannot be listed.
+pub async fn look(
+    cluster: &Cluster,
+    selection: &Selection,
+    include_halted: bool,
+    prefix: &str,
+) -> Result<Vec<Candidate>, Trouble> {
+    let namespaces = selection.namespaces();
+    let wanted = |target: &Target| match selection {
+        Selection::List { targets, .. } => targets.binary_search(target).is_ok(),
+        Selection::Label { .. } => namespaces.as_ref().is_none_or(|names| names.contains(&target.namespace)),
+    };
+    let scope = match &namespaces {
+        None => Scope::All,
+        Some(names) => Scope::around(names),
+    };
+    let selector = match selection {
+        Selection::Label { selector, .. } => selector.as_str(),
+        Selection::List { .. } => "",
+    };
+    let (machines, guests, taken) = futures::future::try_join3(
+        cluster.machines_in(&scope, selector),
+        cluster.guests_in(&scope),
+        taken(cluster, prefix),
+    )
+    .await?;
+    let guests: HashMap<Target, Guest> = guests.into_iter().map(|guest| (guest.target(), guest)).collect();
+    let mut candidates: BTreeMap<Target, Candidate> = BTreeMap::new();
+    for machine in machines {
+        let target = machine.target();
+        if !wanted(&target) {
+            continue;
+        }
+        let guest = guests.get(&target);
+        let verdict = match taken.get(&target) {
+            Some(run) => Err(format!("run {run} has adopted it")),
+            None => judge(&machine, guest, selection.names(&target.namespace), include_halted),
+        };
+        let candidate = Candidate {
+            setting: Some(machine.setting()),
+            power: machine.printable().to_owned(),
+            node: guest.and_then(Guest::node).map(str::to_owned),
+            system: guest.and_then(Guest::system).map(str::to_owned),
+            kept_by: machine.kept_by(),
+            verdict,
+            target: target.clone(),
+        };
+        candidates.insert(target, candidate);
+    }
+    if let Selection::List { targets, .. } = selection {
+        for target in targets {
+            candidates.entry(target.clone()).or_insert_with(|| absent(target));
+        }
+    }
+    let mut candidates: Vec<Candidate> = candidates.into_values().collect();
+    leave_out_forbidden(cluster, &mut candidates).await?;
+    Ok(candidates)
+}
+
+fn absent(target: &Target) -> Candidate {
+    Candidate {
+        target: target.clone(),
+        setting: None,
+        power: String::new(),
+        node: None,
+        system: None,
+        kept_by: None,
+        verdict: Err("there is no such VM".into()),
+    }
+}
+
+/// The VMs that other runs with a record here have adopted, and which run.
+async fn taken(cluster: &Cluster, prefix: &str) -> Result<HashMap<Target, String>, Trouble> {
+    let mut taken = HashMap::new();
+    for head in cluster.heads(false).await? {
+        if head.prefix == prefix || !head.facts.contains_key(names::ADOPTED) {
+            continue;
+        }
+        if let Ok(Some((record, _))) = cluster.load(&head.prefix).await
+            && record.restored.is_none()
+        {
+            taken.extend(record.plan.targets().into_iter().map(|target| (target, head.prefix.clone())));
+        }
+    }
+    Ok(taken)
+}
+
+/// The VM as it is now, or why it must not or cannot be adopted.
+fn judge(
+    machine: &Machine,
+    guest: Option<&Guest>,
+    named: bool,
+    include_halted: bool,
+) -> Result<Adoptee, String> {
+    let before = machine.setting();
+    let strategy = before.strategy();
+    if is_system(&machine.target().namespace) && !named {
+        return Err(
+            "its namespace is the cluster's own; name it with --adopt-namespace if you mean it".into()
+        );
+    }
+    if machine.is_going() {
+        return Err("it is being deleted".into());
+    }
+    if machine.run_id().is_some() {
+        return Err("a run of this tool has made it".into());
+    }
+    if let Some(owner) = machine.controller() {
+        return Err(format!("it belongs to {owner}, which would undo what is done to it"));
+    }
+    match strategy {
+        "Always" | "Halted" | "Manual" | "RerunOnFailure" => {}
+        "Once" => {
+            return Err(
+                "its run strategy is Once: once stopped, it could not be started again as it was".into()
+            );
+        }
+        other => return Err(format!("its run strategy {other} says nothing about when it is to run")),
+    }
+    if machine.wish().is_some() {
+        return Err("it is being started or stopped".into());
+    }
+    let guest = guest.filter(|guest| !guest.is_final());
+    let on = match guest {
+        Some(guest) if guest.is_paused() => return Err("it is paused".into()),
+        Some(guest) if guest.is_migrating() => return Err("it is being migrated".into()),
+        Some(_) if strategy == "Halted" => return Err("it is being stopped".into()),
+        Some(guest) if guest.is_running() => true,
+        Some(_) => return Err(format!("it does not run: {}", machine.complaint())),
+        None if strategy == "Always" => {
+            return Err(format!("it is meant to run and does not: {}", machine.complaint()));
+        }
+        None if !matches!(machine.printable(), "" | "Stopped") => {
+            return Err(format!("it could not be started: {}", machine.complaint()));
+        }
+        None if !include_halted => return Err("it is off; --include-halted takes such VMs along".into()),
+        None => false,
+    };
+    if guest.is_some() && machine.printable().contains("Error") {
+        return Err(machine.complaint());
+    }
+    Ok(Adoptee { target: machine.target(), uid: machine.uid().to_owned(), before, on })
+}
+
+/// Leaves out VMs in namespaces in which we may not do what the run will do.
+async fn leave_out_forbidden(cluster: &Cluster, candidates: &mut [Candidate]) -> Result<(), Trouble> {
+    let adopted: Vec<&Adoptee> = candidates.iter().filter_map(|one| one.verdict.as_ref().ok()).collect();
+    let targets = adopted.iter().map(|adoptee| &adoptee.target);
+    let Scope::Namespaces(_) = Scope::of(targets) else { return Ok(()) };
+    let wanted = permissions(adopted);
+    let mut missing: BTreeMap<String, Permission> = BTreeMap::new();
+    for permission in cluster.missing(&wanted).await? {
+        missing.entry(permission.namespace.clone().unwrap_or_default()).or_insert(permission);
+    }
+    for candidate in candidates.iter_mut().filter(|candidate| candidate.verdict.is_ok()) {
+        if let Some(permission) = missing.get(&candidate.target.namespace) {
+            candidate.verdict = Err(format!("you cannot {permission}"));
+        }
+    }
+    Ok(())
+}
+
+/// What has to be allowed where these VMs are.
+pub fn permissions<'a>(adopted: impl IntoIterator<Item = &'a Adoptee>) -> Vec<Permission> {
+    let all: Vec<&Adoptee> = adopted.into_iter().collect();
+    let places: Vec<Option<String>> = match Scope::of(all.iter().map(|adoptee| &adoptee.target)) {
+        Scope::All => vec![None],
+        Scope::Namespaces(names) => names.into_iter().map(Some).collect(),
+    };
+    let by_subresource: BTreeSet<&str> = all
+        .iter()
+        .filter(|adoptee| adoptee.switch() == Switch::Subresource)
+        .map(|adoptee| adoptee.target.namespace.as_str())
+        .collect();
+    let mut needed = Vec::new();
+    for namespace in places {
+        let one = |verb, group, resource| Permission { verb, group, resource, namespace: namespace.clone() };
+        needed.extend(["get", "list", "patch"].map(|verb| one(verb, "kubevirt.io", "virtualmachines")));
+        needed.extend(["list", "watch"].map(|verb| one(verb, "kubevirt.io", "virtualmachineinstances")));
+        let switched = match &namespace {
+            None => !by_subresource.is_empty(),
+            Some(name) => by_subresource.contains(name.as_str()),
+        };
+        if switched {
+            let actions = ["virtualmachines/start", "virtualmachines/stop"];
+            needed.extend(actions.map(|action| one("update", "subresources.kubevirt.io", action)));
+        }
+    }
+    needed
+}
+
+/// The namespaces of some VMs.
+pub fn namespaces(adopted: &[Adoptee]) -> usize {
+    adopted.iter().map(|adoptee| &adoptee.target.namespace).collect::<HashSet<_>>().len()
+}

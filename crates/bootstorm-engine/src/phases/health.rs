@@ -1,0 +1,122 @@
+//! How well this program keeps up while a phase runs, and whether the cluster stays the same.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::task::JoinHandle;
+
+use crate::cluster::Cluster;
+use bootstorm_model::observe::clock::monotonic_now;
+use bootstorm_model::observe::{Delays, Offset};
+use bootstorm_model::platform::processor_time;
+use bootstorm_model::record::{ClusterMark, Health};
+
+/// How often the timer goes off: often enough to catch a busy moment of some milliseconds, too seldom to matter.
+const EVERY: Duration = Duration::from_millis(20);
+
+/// Measures from its beginning until it ends or is dropped
+pub(super) struct Checkup {
+    cluster: Cluster,
+    /// What earlier processes measured of the same phase.
+    earlier: Option<Health>,
+    before: ClusterMark,
+    began: Instant,
+    processor: Option<Duration>,
+    retries: u32,
+    timer: Arc<Mutex<Delays>>,
+    task: JoinHandle<()>,
+}
+
+impl Drop for Checkup {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Checkup {
+    /// Looks at the cluster, and begins to measure.
+    pub(super) async fn begin(cluster: &Cluster, earlier: Option<Health>) -> Self {
+        let before = cluster.mark().await;
+        let timer = Arc::new(Mutex::new(Delays::default()));
+        // How late the watch was before does not matter.
+        cluster.forget_watch_delays();
+        Self {
+            cluster: cluster.clone(),
+            earlier,
+            before,
+            began: monotonic_now(),
+            processor: processor_time(),
+            retries: cluster.retries(),
+            task: tokio::spawn(sample(Arc::clone(&timer))),
+            timer,
+        }
+    }
+
+    /// What was measured until now, by all who worked on the phase.
+    pub(super) fn so_far(&self) -> Health {
+        let since = |now: Option<Duration>| {
+            let taken = now?.saturating_sub(self.processor?);
+            Some(Offset::ZERO.plus(taken))
+        };
+        let mut health = Health {
+            processor: since(processor_time()),
+            measured: Offset::ZERO.plus(self.began.elapsed()),
+            timer: self.timer.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            watch: self.cluster.watch_delays(),
+            processors: std::thread::available_parallelism().map_or(0, |n| n.get() as u32),
+            retries: self.cluster.retries() - self.retries,
+            clock: self.cluster.clock_difference(),
+            before: Some(self.before.clone()),
+            after: None,
+        };
+        if let Some(earlier) = &self.earlier {
+            health.follow(earlier);
+        }
+        health
+    }
+
+    /// What was measured in the end; the cluster is looked at once more, unless somebody waits for the program to end.
+    pub(super) async fn end(self, look: bool) -> Health {
+        let health = self.so_far();
+        Health { after: if look { Some(self.cluster.mark().await) } else { None }, ..health }
+    }
+}
+
+/// Notes how late a timer goes off, again and again.
+async fn sample(delays: Arc<Mutex<Delays>>) {
+    loop {
+        let due = monotonic_now() + EVERY;
+        tokio::time::sleep_until(due.into()).await;
+        let late = Offset::ZERO.plus(monotonic_now().saturating_duration_since(due));
+        delays.lock().unwrap_or_else(PoisonError::into_inner).add(late);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Samples until there are so many, while the same thread is kept busy for that long again and again.
+    async fn sampled(busy: Duration) -> Delays {
+        let delays = Arc::new(Mutex::new(Delays::default()));
+        let task = tokio::spawn(sample(Arc::clone(&delays)));
+        while delays.lock().unwrap().count < 10 {
+            let until = monotonic_now() + busy;
+            while monotonic_now() < until {
+                std::hint::spin_loop();
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        task.abort();
+        let delays = delays.lock().unwrap();
+        delays.clone()
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn a_busy_program_is_late_and_an_idle_one_is_less_so() {
+        let busy = sampled(Duration::from_millis(60)).await;
+        assert!(busy.quantile(0.5) >= Some(Offset(20_000)), "{busy:?}");
+        let idle = sampled(Duration::ZERO).await;
+        assert!(idle.quantile(0.5) < busy.quantile(0.5), "{idle:?}");
+    }
+}

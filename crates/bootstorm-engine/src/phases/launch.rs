@@ -1,0 +1,218 @@
+//! Sends one request per VM when its time has come, under a limit of requests in flight.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use tokio::task::JoinSet;
+use tokio::time::{sleep_until, timeout_at};
+
+use super::Interrupt;
+use crate::cluster::guard::Guard;
+use crate::cluster::pace::{Effort, Timed};
+use crate::cluster::{Cluster, Trouble};
+use bootstorm_model::observe::clock::monotonic_now;
+use bootstorm_model::plan::shape::Due;
+
+/// After a pause of this length connections may have been closed; they are opened anew before the next requests.
+const LONG_PAUSE: Duration = Duration::from_secs(2);
+/// How long before the next requests that begins, and how long it may delay requests that have no fixed time.
+const WARM_UP: Duration = Duration::from_secs(1);
+
+/// What the launch tells about one VM
+#[derive(Debug)]
+pub(super) enum Launched {
+    /// The request is about to be written.
+    Sent { target: u32, at: Instant },
+    /// It was accepted at that instant, or refused for good.
+    Answered { target: u32, effort: Effort, outcome: Result<Instant, Trouble> },
+    /// It was not sent, because the user interrupted, the phase was stopped, or the lock was lost.
+    Skipped,
+}
+
+/// A request and its time
+#[derive(Debug)]
+pub(super) struct Scheduled {
+    /// The VM.
+    pub(super) target: u32,
+    /// When it may leave; times count from the beginning of the launch.
+    pub(super) due: Due,
+    /// The request.
+    pub(super) request: Timed,
+}
+
+/// Requests on their way; dropping it sends no more, and gives up those that got no answer
+pub(super) struct Launching {
+    news: mpsc::UnboundedReceiver<Launched>,
+    stop: watch::Sender<bool>,
+    through: watch::Sender<u32>,
+    _tasks: JoinSet<()>,
+}
+
+impl Launching {
+    /// The next fate of a request; nothing after the last. Safe to cancel.
+    pub(super) async fn next(&mut self) -> Option<Launched> {
+        self.news.recv().await
+    }
+
+    /// Sends no request that has not been sent yet.
+    pub(super) fn stop(&self) {
+        self.stop.send_replace(true);
+    }
+
+    /// Says how many waves are through, so that the next one may leave.
+    pub(super) fn release(&self, through: u32) {
+        self.through.send_if_modified(|known| std::mem::replace(known, through) != through);
+    }
+}
+
+/// What the launch works with
+pub(super) struct Launch<'a> {
+    pub(super) cluster: &'a Cluster,
+    /// Limits requests in flight, never what is observed.
+    pub(super) concurrency: usize,
+    /// A request is repeated, where that is safe, for so long after it was first sent.
+    pub(super) patience: Duration,
+    pub(super) interrupt: &'a Interrupt,
+    pub(super) guard: &'a Guard,
+}
+
+impl Launch<'_> {
+    /// Releases the requests in their order, each when it is due. Each VM gives exactly one `Answered` or `Skipped`.
+    pub(super) fn begin(self, requests: Vec<Scheduled>) -> Launching {
+        let (sender, news) = mpsc::unbounded_channel();
+        let (stop, stopped) = watch::channel(false);
+        let (through, waves) = watch::channel(0);
+        let dispatcher = Dispatcher {
+            cluster: self.cluster.clone(),
+            seats: Arc::new(Semaphore::new(self.concurrency.max(1))),
+            concurrency: self.concurrency.max(1),
+            patience: self.patience,
+            interrupt: self.interrupt.clone(),
+            stopped,
+            waves,
+            guard: self.guard.clone(),
+            news: sender,
+            zero: monotonic_now(),
+        };
+        let mut tasks = JoinSet::new();
+        tasks.spawn(dispatcher.run(requests));
+        Launching { news, stop, through, _tasks: tasks }
+    }
+}
+
+/// Lets one request after the other go
+struct Dispatcher {
+    cluster: Cluster,
+    seats: Arc<Semaphore>,
+    concurrency: usize,
+    patience: Duration,
+    interrupt: Interrupt,
+    stopped: watch::Receiver<bool>,
+    waves: watch::Receiver<u32>,
+    guard: Guard,
+    news: mpsc::UnboundedSender<Launched>,
+    /// What the times of the schedule count from.
+    zero: Instant,
+}
+
+impl Dispatcher {
+    async fn run(mut self, requests: Vec<Scheduled>) {
+        let mut tasks = JoinSet::new();
+        let (mut last_sent, mut last_due) = (self.zero, Due::After(Duration::ZERO));
+        let dues: Vec<Due> = requests.iter().map(|request| request.due).collect();
+        for (place, scheduled) in requests.into_iter().enumerate() {
+            if scheduled.due != last_due {
+                let together = dues[place..].iter().take_while(|due| **due == scheduled.due).count();
+                self.wait(scheduled.due, last_sent, together).await;
+                last_due = scheduled.due;
+            }
+            // Seats are taken here, one after the other, so that the VMs go in their order.
+            let Some(seat) = self.seat().await else {
+                let _ = self.news.send(Launched::Skipped);
+                continue;
+            };
+            last_sent = monotonic_now();
+            tasks.spawn(self.send(scheduled, seat));
+        }
+        while tasks.join_next().await.is_some() {}
+    }
+
+    /// Waits until requests are due, or nothing is to be sent any more.
+    async fn wait(&mut self, due: Due, last_sent: Instant, together: usize) {
+        let connections = together.min(self.concurrency);
+        let cluster = self.cluster.clone();
+        let (zero, waves) = (self.zero, &mut self.waves);
+        let waiting = async move {
+            match due {
+                Due::After(time) => {
+                    let at = zero + time;
+                    if at.saturating_duration_since(last_sent) > LONG_PAUSE {
+                        let early = time.saturating_sub(WARM_UP);
+                        sleep_until((zero + early).into()).await;
+                        let _ = timeout_at(at.into(), cluster.warm(connections)).await;
+                    }
+                    sleep_until(at.into()).await;
+                }
+                Due::Wave(wave) => {
+                    if waves.wait_for(|through| *through >= wave).await.is_err() {
+                        // Nobody follows any more: this task is about to be dropped.
+                        std::future::pending::<()>().await;
+                    }
+                    let now = monotonic_now();
+                    if now.duration_since(last_sent) > LONG_PAUSE {
+                        let _ = timeout_at((now + WARM_UP).into(), cluster.warm(connections)).await;
+                    }
+                }
+            }
+        };
+        tokio::select! {
+            biased;
+            () = halted(&mut self.interrupt, &mut self.stopped) => {}
+            () = waiting => {}
+        }
+    }
+
+    /// A seat among the requests in flight; nothing when no request is to be sent any more.
+    async fn seat(&mut self) -> Option<OwnedSemaphorePermit> {
+        let seats = Arc::clone(&self.seats);
+        tokio::select! {
+            biased;
+            () = halted(&mut self.interrupt, &mut self.stopped) => None,
+            seat = seats.acquire_owned() => seat.ok(),
+        }
+    }
+
+    /// Sends one request, and tells its fate.
+    fn send(&self, scheduled: Scheduled, seat: OwnedSemaphorePermit) -> impl Future<Output = ()> + use<> {
+        let Scheduled { target, request, .. } = scheduled;
+        let (cluster, news, patience) = (self.cluster.clone(), self.news.clone(), self.patience);
+        let (mut guard, interrupt, stopped) =
+            (self.guard.clone(), self.interrupt.clone(), self.stopped.clone());
+        async move {
+            let _seat = seat;
+            if !guard.is_ours().await || interrupt.is_set() || *stopped.borrow() {
+                let _ = news.send(Launched::Skipped);
+                return;
+            }
+            let at = monotonic_now();
+            let _ = news.send(Launched::Sent { target, at });
+            let (effort, outcome) = cluster.send_timed(&request, at + patience, &mut guard).await;
+            let _ = news.send(Launched::Answered { target, effort, outcome });
+        }
+    }
+}
+
+/// Waits until no request is to be sent any more.
+async fn halted(interrupt: &mut Interrupt, stopped: &mut watch::Receiver<bool>) {
+    let stop = async {
+        if stopped.wait_for(|stopped| *stopped).await.is_err() {
+            // Nobody follows any more: this task is about to be dropped.
+            std::future::pending::<()>().await;
+        }
+    };
+    tokio::select! {
+        () = interrupt.wait() => {}
+        () = stop => {}
+    }
+}

@@ -1,0 +1,181 @@
+//! Who takes part in a phase, and which instances are from before it.
+
+use std::collections::{HashMap, HashSet};
+
+use super::adopted;
+use crate::cluster::machines::Machine;
+use bootstorm_model::observe::{Change, Outcome, Timeline};
+use bootstorm_model::plan::{Adoptee, Order, Target};
+use bootstorm_model::record::{NOT_IN_STORM, PhaseKind, PhaseRecord, RunRecord};
+
+/// Leaves out the VMs that cannot take part; gives them with the reason.
+///
+/// `machines` are the VMs that exist, `instances` the changes of the first list. Call it once, when a phase begins:
+/// a phase that is continued keeps its line-up.
+pub(super) fn leave_out(
+    phase: &mut PhaseRecord,
+    record: &RunRecord,
+    targets: &[Target],
+    machines: &HashMap<Target, Machine>,
+    instances: &[Change],
+) -> Vec<(Target, String)> {
+    if phase.name.kind == PhaseKind::Create {
+        return Vec::new();
+    }
+    let alive: HashSet<&Target> = instances
+        .iter()
+        .filter_map(|change| match change {
+            Change::Present(instance) => Some(&instance.target),
+            Change::Absent { .. } => None,
+        })
+        .collect();
+    // A storm of fewer VMs left the others as they were: stopped.
+    let resting: HashSet<u32> = match (phase.name.kind, record.last_phase()) {
+        (PhaseKind::Stop, Some(storm)) => storm.set_aside().map(|timeline| timeline.target).collect(),
+        _ => HashSet::new(),
+    };
+    let kind = phase.name.kind;
+    leave_out_where(phase, targets, |position, target| {
+        let machine = machines.get(target);
+        let reason = if machine.is_none() {
+            "the VM does not exist"
+        } else if resting.contains(&(position as u32))
+            && !alive.contains(target)
+            && machine.is_some_and(Machine::is_halted)
+        {
+            NOT_IN_STORM
+        } else if kind == PhaseKind::Storm && alive.contains(target) {
+            "it was not stopped: its instance still exists"
+        } else {
+            return None;
+        };
+        Some(reason.to_owned())
+    })
+}
+
+/// The same for VMs that the run did not make.
+pub(super) fn leave_out_adopted(
+    phase: &mut PhaseRecord,
+    adopted: &[Adoptee],
+    machines: &HashMap<Target, Machine>,
+    alive: &HashSet<Target>,
+) -> Vec<(Target, String)> {
+    let kind = phase.name.kind;
+    let targets: Vec<Target> = adopted.iter().map(|adoptee| adoptee.target.clone()).collect();
+    leave_out_where(phase, &targets, |position, target| {
+        adopted::obstacle(&adopted[position], machines.get(target), kind, alive.contains(target))
+    })
+}
+
+fn leave_out_where(
+    phase: &mut PhaseRecord,
+    targets: &[Target],
+    obstacle: impl Fn(usize, &Target) -> Option<String>,
+) -> Vec<(Target, String)> {
+    let mut left_out = Vec::new();
+    for (position, (timeline, target)) in phase.timelines.iter_mut().zip(targets).enumerate() {
+        let Some(reason) = obstacle(position, target) else { continue };
+        timeline.outcome = Outcome::Excluded;
+        timeline.reason = Some(reason.clone());
+        // Who is meant to rest is nothing to warn about.
+        if reason != NOT_IN_STORM {
+            left_out.push((target.clone(), reason));
+        }
+    }
+    left_out
+}
+
+/// Puts the VMs that take part into order, and sets those aside for which the phase is too small.
+pub(super) fn line_up(phase: &mut PhaseRecord, record: &RunRecord) {
+    let last_node = |target: u32| {
+        let known = |phase: &PhaseRecord| phase.timelines.get(target as usize)?.node.clone();
+        record.phases.iter().rev().find_map(known)
+    };
+    let order = phase.settings.order;
+    let nodes: Vec<Option<String>> = match order {
+        Order::Node => (0..phase.timelines.len() as u32).map(last_node).collect(),
+        _ => Vec::new(),
+    };
+    let part = phase.participants().map(|timeline| timeline.target).collect();
+    let mut queue = order.queue(part, |vm| nodes.get(vm as usize)?.as_deref());
+    if let Some(size) = phase.settings.size {
+        for vm in queue.split_off(queue.len().min(size as usize)) {
+            let timeline = &mut phase.timelines[vm as usize];
+            timeline.outcome = Outcome::Excluded;
+            timeline.reason = Some(NOT_IN_STORM.to_owned());
+        }
+    }
+    // By index is what an absent queue means; big runs need not store it.
+    phase.queue = if order == Order::Name { Vec::new() } else { queue };
+}
+
+/// The UIDs of instances that a start must not count: those of earlier phases, and those that exist although this
+/// phase has not asked for them.
+pub(super) fn old_instances(
+    record: &RunRecord,
+    phase: &PhaseRecord,
+    targets: &[Target],
+    instances: &[Change],
+) -> HashSet<String> {
+    let earlier = record.phases.iter().filter(|earlier| earlier.name != phase.name);
+    let mut old: HashSet<String> =
+        earlier.flat_map(|phase| &phase.timelines).filter_map(|t| t.instance_uid.clone()).collect();
+    let positions: HashMap<&Target, usize> = targets.iter().zip(0..).collect();
+    for change in instances {
+        let Change::Present(instance) = change else { continue };
+        let asked = positions
+            .get(&instance.target)
+            .is_some_and(|position| phase.timelines.get(*position).is_some_and(Timeline::is_asked));
+        if !asked {
+            old.insert(instance.uid.clone());
+        }
+    }
+    old
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bootstorm_model::plan::{Plan, TemplateSource};
+    use bootstorm_model::record::{PhaseName, PhaseSettings};
+
+    fn record() -> RunRecord {
+        let template = TemplateSource::ContainerDisk { image: "i".into() };
+        let plan = Plan::resolve("p", 1, 6, "vm", template).unwrap();
+        let mut record = RunRecord::new("id".into(), "2026-01-01T00:00:00Z".parse().unwrap(), plan);
+        let mut create = PhaseRecord::new(PhaseName::CREATE, record.created, PhaseSettings::default(), 6);
+        for (timeline, node) in create.timelines.iter_mut().zip(["a", "a", "a", "b", "b", "a"]) {
+            timeline.node = Some(node.to_owned());
+        }
+        record.phases.push(create);
+        record
+    }
+
+    fn storm(order: &str, size: Option<u32>) -> PhaseRecord {
+        let record = record();
+        let settings = PhaseSettings { order: order.parse().unwrap(), size, ..PhaseSettings::default() };
+        let mut phase = PhaseRecord::new("storm-1".parse().unwrap(), record.created, settings, 6);
+        phase.timelines[1].outcome = Outcome::Excluded;
+        line_up(&mut phase, &record);
+        phase
+    }
+
+    #[test]
+    fn a_smaller_storm_takes_the_first_of_the_queue_and_says_why_others_rest() {
+        let phase = storm("node", Some(3));
+        assert_eq!(phase.queue(), [0, 3, 2], "the nodes take turns");
+        let aside: Vec<u32> = phase.set_aside().map(|timeline| timeline.target).collect();
+        assert_eq!(aside, [4, 5], "1 is left out for another reason");
+        assert_eq!(storm("name", Some(2)).queue(), [0, 2]);
+        assert_eq!(storm("name", Some(99)).queue(), [0, 2, 3, 4, 5]);
+    }
+
+    #[test]
+    fn smaller_storms_of_one_seed_are_parts_of_larger_ones() {
+        let all = storm("random:5", None).queue();
+        assert_eq!(all.len(), 5);
+        for size in 1..5 {
+            assert_eq!(storm("random:5", Some(size)).queue(), all[..size as usize]);
+        }
+    }
+}

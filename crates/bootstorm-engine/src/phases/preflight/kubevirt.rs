@@ -1,0 +1,87 @@
+//! Whether `KubeVirt` and CDI are there, and what their settings mean for the results.
+
+use super::{Findings, Problem, Wanted};
+use crate::cluster::facts::KubeVirtState;
+use crate::cluster::{Cluster, Trouble};
+use bootstorm_model::plan::sizing::Settings;
+
+/// The oldest release whose API this program was checked against (major and minor).
+///
+/// Earlier ones lack nothing that is known to be needed, but stopping and restarting went through other states.
+const OLDEST: (u32, u32) = (1, 0);
+
+/// Judges what was found; gives the settings that decide about the sizes of VMs.
+pub(super) fn judge(cluster: &Cluster, state: KubeVirtState, findings: &mut Findings) -> Settings {
+    match state {
+        KubeVirtState::Deployed { version, settings, limits, workers, generation } => {
+            let shown = version.as_deref().unwrap_or("of unknown version");
+            findings.good.push(format!("KubeVirt {shown}"));
+            if let Some((major, minor)) = version.as_deref().and_then(release).filter(|found| *found < OLDEST)
+            {
+                findings.warnings.push(format!(
+                    "KubeVirt {major}.{minor} is older than {}.{}, the oldest that is supported",
+                    OLDEST.0, OLDEST.1
+                ));
+            }
+            if settings.emulation {
+                findings.warnings.push(
+                    "KubeVirt emulates its guests (useEmulation): they boot many times slower than with KVM"
+                        .into(),
+                );
+            }
+            findings.facts.kubevirt = version;
+            findings.facts.kubevirt_generation = generation;
+            findings.facts.rate_limits = limits;
+            findings.facts.workers = workers;
+            settings
+        }
+        KubeVirtState::Unfinished(phase) => {
+            findings.problems.push(
+                Problem::new(format!("KubeVirt is not deployed here, its phase is {phase}"))
+                    .hint("see what it waits for: kubectl get kubevirt -A -o yaml"),
+            );
+            Settings::default()
+        }
+        KubeVirtState::Absent => {
+            let problem = Problem::new("KubeVirt is not installed in this cluster")
+                .because(format!("{} has no KubeVirt object", cluster.server()))
+                .hint("choose another cluster with --context NAME")
+                .hint("without a cluster, try: kubectl bootstorm run --sandbox --end 20");
+            findings.problems.push(Problem { unavoidable: true, ..problem });
+            Settings::default()
+        }
+    }
+}
+
+/// Whether the disks that the VMs bring along can be made.
+pub(super) async fn disks(cluster: &Cluster, wanted: &Wanted<'_>) -> Result<Findings, Trouble> {
+    let mut findings = Findings::default();
+    let templates = wanted.manifest["spec"]["dataVolumeTemplates"].as_array();
+    if templates.is_some_and(|templates| !templates.is_empty()) && !cluster.has_cdi().await? {
+        findings.problems.push(
+            Problem::new("CDI is not installed in this cluster")
+                .because("the manifest has dataVolumeTemplates, and CDI makes their disks")
+                .hint("install CDI, or choose a manifest with a container disk"),
+        );
+    }
+    Ok(findings)
+}
+
+/// Major and minor of `v1.9.0`.
+fn release(version: &str) -> Option<(u32, u32)> {
+    let mut parts = version.trim_start_matches('v').split(['.', '-', '+']);
+    Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn releases_are_read() {
+        assert_eq!(release("v1.9.0"), Some((1, 9)));
+        assert_eq!(release("v0.59.2-dirty"), Some((0, 59)));
+        assert_eq!(release("devel"), None);
+        assert!(release("v0.59.0") < Some(OLDEST));
+    }
+}

@@ -1,0 +1,138 @@
+//! Preflight: everything that would spoil the run is looked for before anything is changed, and told in one go.
+//!
+//! What the user may not look at is no reason to refuse; it is told as not checked.
+
+mod findings;
+mod kubevirt;
+mod names;
+pub mod permissions;
+mod pinning;
+pub mod quota;
+mod room;
+mod sources;
+
+use futures::future::{join, join3};
+use serde_json::Value;
+
+use super::adoption;
+use crate::cluster::{Cluster, Kind, Trouble};
+use bootstorm_model::failure::Failure;
+use bootstorm_model::plan::sizing::{Needs, Settings};
+use bootstorm_model::plan::{Disk, Plan};
+use bootstorm_model::record::{ClusterFacts, Via};
+
+pub use findings::{Findings, Problem};
+
+/// What the run will be, as far as the checks need to know
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted<'a> {
+    /// The plan.
+    pub plan: &'a Plan,
+    /// The manifest of its VMs.
+    pub manifest: &'a Value,
+    /// Their disks.
+    pub disks: &'a [Disk],
+    /// The run that is continued.
+    pub run_id: Option<&'a str>,
+    /// Whether its VMs are still to be created; those that are there need no room any more.
+    pub fresh: bool,
+    /// How power will be switched, where that is known already.
+    pub via: Option<Via>,
+}
+
+/// Looks at the cluster; changes nothing.
+///
+/// Problems are findings. Fails only when the cluster does not answer.
+pub async fn check(cluster: &Cluster, wanted: &Wanted<'_>) -> Result<Findings, Failure> {
+    let mut findings = Findings { facts: facts(cluster, wanted.disks).await?, ..Findings::default() };
+    let (kubevirt, permissions, clashes) = join3(
+        cluster.kubevirt(),
+        cluster.missing(&permissions::needed(wanted, cluster.namespace())),
+        names::check(cluster, wanted),
+    )
+    .await;
+    let settings = match optional(kubevirt, "KubeVirt is", &mut findings)? {
+        Some(state) => kubevirt::judge(cluster, state, &mut findings),
+        None => Settings::default(),
+    };
+    let needs = Needs::of(wanted.manifest, &settings);
+    let (disks, sources, room) = join3(
+        kubevirt::disks(cluster, wanted),
+        Box::pin(sources::check(cluster, wanted)),
+        room::check(cluster, wanted, &settings, needs.as_ref()),
+    )
+    .await;
+    let disks = disks?;
+    // Without CDI there is nothing to look for.
+    if disks.problems.is_empty() {
+        findings.absorb(sources?);
+    }
+    findings.absorb(disks);
+    findings.absorb(room?);
+    findings.needs = needs;
+    permissions::judge(permissions?, wanted, &mut findings);
+    findings.absorb(clashes?);
+    Ok(findings)
+}
+
+/// Looks at what matters for VMs that exist already: no names, no room, and only the permissions that it takes.
+///
+/// Problems are findings. Fails only when the cluster does not answer.
+pub async fn check_adopted(cluster: &Cluster, plan: &Plan) -> Result<Findings, Failure> {
+    let mut findings = Findings { facts: facts(cluster, &[]).await?, ..Findings::default() };
+    let mut needed = permissions::of_record(plan, cluster.namespace());
+    needed.extend(adoption::permissions(&plan.adopted));
+    let (kubevirt, missing, nodes) =
+        join3(cluster.kubevirt(), cluster.missing(&needed), cluster.nodes()).await;
+    if let Some(state) = optional(kubevirt, "KubeVirt is", &mut findings)? {
+        kubevirt::judge(cluster, state, &mut findings);
+    }
+    if let Some(nodes) = optional(nodes, "the number of nodes is", &mut findings)? {
+        findings.facts.nodes = Some(nodes.all.len());
+        findings.facts.schedulable_nodes = Some(nodes.kinds.iter().map(|kind| kind.schedulable).sum());
+        findings.good.push(count(nodes.all.len(), "node", "nodes"));
+        findings.facts.node_kinds = nodes.kinds;
+    }
+    permissions::refuse(&missing?, &mut findings);
+    Ok(findings)
+}
+
+/// What is worth keeping beside what the checks find.
+async fn facts(cluster: &Cluster, disks: &[Disk]) -> Result<ClusterFacts, Trouble> {
+    let kubernetes = cluster.version().await?;
+    let (cdi, classes) = join(cluster.cdi_version(), cluster.storage_classes(disks)).await;
+    Ok(ClusterFacts {
+        kubernetes: Some(kubernetes),
+        cdi: cdi?,
+        storage_classes: classes?,
+        disks: disks.to_vec(),
+        tool: Some(env!("CARGO_PKG_VERSION").to_owned()),
+        ..ClusterFacts::default()
+    })
+}
+
+/// What a check has read; nothing, and a note, where reading it takes a permission that is not there.
+fn optional<T>(read: Result<T, Trouble>, what: &str, findings: &mut Findings) -> Result<Option<T>, Trouble> {
+    match read {
+        Ok(found) => Ok(Some(found)),
+        Err(trouble) if trouble.kind == Kind::Forbidden => {
+            findings.notes.push(format!("{what} not checked: you cannot {}", trouble.doing));
+            Ok(None)
+        }
+        Err(trouble) => Err(trouble),
+    }
+}
+
+/// "1 node", "2 nodes".
+fn count(n: usize, one: &str, many: &str) -> String {
+    if n == 1 { format!("1 {one}") } else { format!("{n} {many}") }
+}
+
+/// The first three names, and how many more there are.
+fn some(names: &[String]) -> String {
+    let shown = names.iter().take(3).cloned().collect::<Vec<_>>().join(", ");
+    match names.len() {
+        0..=3 => shown,
+        all => format!("{shown} and {} more", all - 3),
+    }
+}

@@ -1,0 +1,141 @@
+//! The permissions that a run needs, and what it means when some are missing.
+
+use serde_json::Value;
+
+use super::{Findings, Problem, Wanted, count};
+use crate::cluster::access::Permission;
+use bootstorm_model::plan::{Plan, TemplateSource};
+use bootstorm_model::probe::kind::Probe;
+use bootstorm_model::record::Via;
+
+/// The group of start and stop.
+const SUBRESOURCES: &str = "subresources.kubevirt.io";
+
+/// The permissions that a run needs, with records in `namespace`; last those that only some flags need.
+pub(super) fn needed(wanted: &Wanted<'_>, namespace: &str) -> Vec<Permission> {
+    let plan = wanted.plan;
+    // Where all VMs are in a namespace of its users, these need no permissions elsewhere.
+    let anywhere = |verb, group, resource| Permission {
+        verb,
+        group,
+        resource,
+        namespace: plan.layout.namespace.clone(),
+    };
+    let here =
+        |verb, group, resource| Permission { verb, group, resource, namespace: Some(namespace.to_owned()) };
+    let mut needed = Vec::new();
+    if plan.makes_namespaces() {
+        for verb in ["get", "list", "watch", "create", "delete"] {
+            needed.push(anywhere(verb, "", "namespaces"));
+        }
+    }
+    for verb in ["get", "list", "watch", "create", "patch", "delete"] {
+        needed.push(anywhere(verb, "kubevirt.io", "virtualmachines"));
+    }
+    for verb in ["list", "watch"] {
+        needed.push(anywhere(verb, "kubevirt.io", "virtualmachineinstances"));
+    }
+    needed.extend(of_record(plan, namespace));
+    if plan.sealed_digest().is_some() {
+        for verb in ["get", "list", "watch", "create", "update", "delete"] {
+            needed.push(here(verb, "", "secrets"));
+        }
+    }
+    if wanted.via != Some(Via::Patch) {
+        for action in ["virtualmachines/start", "virtualmachines/stop"] {
+            needed.push(anywhere("update", SUBRESOURCES, action));
+        }
+    }
+    needed
+}
+
+/// What the record in `namespace` and the probers of a run need.
+pub(super) fn of_record(plan: &Plan, namespace: &str) -> Vec<Permission> {
+    let here =
+        |verb, group, resource| Permission { verb, group, resource, namespace: Some(namespace.to_owned()) };
+    let mut needed = Vec::new();
+    for verb in ["get", "list", "watch", "create", "update", "delete"] {
+        needed.push(here(verb, "", "configmaps"));
+    }
+    for verb in ["get", "create", "update", "delete"] {
+        needed.push(here(verb, "coordination.k8s.io", "leases"));
+    }
+    if plan.probe.needs_prober() {
+        let pods = plan.probe.pod.as_ref().map_or(namespace, |(namespace, _)| namespace);
+        let there =
+            |verb, resource| Permission { verb, group: "", resource, namespace: Some(pods.to_owned()) };
+        // A WebSocket begins as a GET; Kubernetes 1.35 and later ask for create too.
+        needed.extend(["get", "create"].map(|verb| there(verb, "pods/exec")));
+        if plan.probe.pod.is_none() {
+            needed.extend(["list", "watch", "create", "delete"].map(|verb| there(verb, "pods")));
+        }
+    }
+    needed
+}
+
+/// What any run that makes VMs needs, whatever its flags, with records in `namespace`.
+pub fn of_any_run(namespace: &str) -> Vec<Permission> {
+    let source = TemplateSource::File { name: String::new(), sha256: String::new() };
+    let Ok(mut plan) = Plan::resolve("any", 1, 1, "any", source) else { return Vec::new() };
+    plan.probe.probes = vec![Probe::Ping];
+    let wanted =
+        Wanted { plan: &plan, manifest: &Value::Null, disks: &[], run_id: None, fresh: true, via: None };
+    needed(&wanted, namespace)
+}
+
+/// What the checks, and the times that disks take, read beyond that; where it is missing, a note says what was not checked.
+pub fn of_checks() -> Vec<Permission> {
+    let read = |verb, group, resource| Permission { verb, group, resource, namespace: None };
+    vec![
+        read("list", "", "nodes"),
+        read("list", "", "pods"),
+        // What lies between the milestones, and why a VM did not arrive.
+        read("watch", "", "pods"),
+        read("watch", "", "events"),
+        read("list", "", "resourcequotas"),
+        read("list", "", "limitranges"),
+        read("get", "", "persistentvolumeclaims"),
+        read("list", "", "persistentvolumeclaims"),
+        read("list", "kubevirt.io", "kubevirts"),
+        read("list", "cdi.kubevirt.io", "cdis"),
+        read("get", "cdi.kubevirt.io", "datasources"),
+        read("list", "cdi.kubevirt.io", "datasources"),
+        read("get", "cdi.kubevirt.io", "datavolumes"),
+        read("list", "cdi.kubevirt.io", "datavolumes"),
+        read("watch", "cdi.kubevirt.io", "datavolumes"),
+        read("get", "snapshot.storage.k8s.io", "volumesnapshots"),
+        read("list", "snapshot.storage.k8s.io", "volumesnapshots"),
+        read("get", "storage.k8s.io", "storageclasses"),
+        read("list", "storage.k8s.io", "storageclasses"),
+        read("get", "instancetype.kubevirt.io", "virtualmachineclusterinstancetypes"),
+        read("list", "instancetype.kubevirt.io", "virtualmachineclusterinstancetypes"),
+        read("get", "instancetype.kubevirt.io", "virtualmachineclusterpreferences"),
+        read("list", "instancetype.kubevirt.io", "virtualmachineclusterpreferences"),
+        read("get", "k8s.cni.cncf.io", "network-attachment-definitions"),
+        read("list", "k8s.cni.cncf.io", "network-attachment-definitions"),
+        read("create", "authorization.k8s.io", "subjectaccessreviews"),
+    ]
+}
+
+/// Sorts what is missing into what the run cannot do without, and what only other flags need.
+pub(super) fn judge(missing: Vec<Permission>, wanted: &Wanted<'_>, findings: &mut Findings) {
+    let optional = |permission: &Permission| permission.group == SUBRESOURCES && wanted.via.is_none();
+    let (optional, needed): (Vec<_>, Vec<_>) = missing.into_iter().partition(optional);
+    if let Some(permission) = optional.first() {
+        findings.notes.push(format!("stop and storm cannot use --via subresource: you cannot {permission}"));
+    }
+    refuse(&needed, findings);
+}
+
+/// Tells that permissions are missing without which the run cannot be, or that they are complete.
+pub(super) fn refuse(needed: &[Permission], findings: &mut Findings) {
+    if needed.is_empty() {
+        findings.good.push("permissions complete".into());
+        return;
+    }
+    let what = format!("{} missing", count(needed.len(), "permission is", "permissions are"));
+    let hint = "ask for these permissions, then check with: kubectl auth can-i --list";
+    let problem = Problem::new(what).hint(hint);
+    let problem = needed.iter().fold(problem, |problem, one| problem.because(format!("you cannot {one}")));
+    findings.problems.push(problem);
+}

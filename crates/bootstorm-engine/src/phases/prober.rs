@@ -1,0 +1,184 @@
+//! The conversation with one prober: opened, kept alive, opened again when it breaks.
+
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc;
+use tokio::time::{MissedTickBehavior, interval};
+
+use crate::cluster::call::wait;
+use crate::cluster::exec::{LineStream, Out};
+use crate::cluster::{Cluster, Kind};
+use bootstorm_model::observe::clock::monotonic_now;
+use bootstorm_model::probe::{Answer, Ask, Hello, ProbePlan, SCRIPT, SCRIPT_NAME};
+
+/// How often a sign of life is asked for.
+const ECHO_EVERY: Duration = Duration::from_secs(2);
+/// A stream that is silent for this long is dead.
+const DEAD_AFTER: Duration = Duration::from_secs(15);
+/// Lines on standard error that are kept.
+const MOST_COMPLAINTS: usize = 10;
+/// How long a script may take to say hello.
+const HELLO_WITHIN: Duration = Duration::from_secs(20);
+
+/// Where a prober is
+#[derive(Debug, Clone)]
+pub(super) struct Place {
+    pub(super) namespace: String,
+    pub(super) pod: String,
+    /// How to make the pod again if it goes away; `None` for a pod of the user's.
+    pub(super) ours: Option<Ours>,
+}
+
+/// What a pod of ours is made from
+#[derive(Debug, Clone)]
+pub(super) struct Ours {
+    pub(super) prefix: String,
+    pub(super) run_id: String,
+    pub(super) number: usize,
+    pub(super) probe: ProbePlan,
+}
+
+/// What comes out of a conversation
+#[derive(Debug)]
+pub(super) enum Heard {
+    /// The prober is up; everything that waits has to be asked (again).
+    Opened { prober: usize },
+    /// It said something.
+    Said { prober: usize, at: Instant, answer: Answer },
+    /// An echo came back after this time.
+    RoundTrip(Duration),
+    /// The stream broke; it was last heard of then.
+    Broken { prober: usize, since: Instant, why: String },
+}
+
+/// The command that runs the script in a pod.
+pub(super) fn command(interval_millis: u64) -> Vec<String> {
+    let every = format!("{:.3}", interval_millis as f64 / 1000.0);
+    ["sh", "-c", SCRIPT, SCRIPT_NAME, &every].map(str::to_owned).to_vec()
+}
+
+/// Waits for the first words of a script.
+///
+/// Fails with why there are none.
+pub(super) async fn greet(stream: &mut LineStream) -> Result<Hello, String> {
+    let mut errors = Vec::new();
+    let greeting = async {
+        loop {
+            match stream.next().await {
+                Out::Line(_, line) => {
+                    if let Some(Answer::Hello(hello)) = Answer::parse(&line) {
+                        return Some(hello);
+                    }
+                }
+                // The first ones tell what is wrong.
+                Out::Error(line) if errors.len() < MOST_COMPLAINTS => errors.push(line),
+                Out::Error(_) => {}
+                Out::Ended => return None,
+            }
+        }
+    };
+    match tokio::time::timeout(HELLO_WITHIN, greeting).await {
+        Ok(Some(hello)) => Ok(hello),
+        Ok(None) if errors.is_empty() => Err("the probe ended before it began".to_owned()),
+        Ok(None) => Err(errors.join("; ")),
+        Err(_) => Err("the probe did not begin within 20s".to_owned()),
+    }
+}
+
+/// Talks to one prober until the task is aborted.
+pub(super) async fn converse(
+    cluster: Cluster,
+    prober: usize,
+    place: Place,
+    interval_millis: u64,
+    mut inbox: mpsc::UnboundedReceiver<Ask>,
+    heard: mpsc::UnboundedSender<Heard>,
+) {
+    let command = command(interval_millis);
+    let mut failures = 0;
+    let mut last_heard = monotonic_now();
+    loop {
+        let why = match cluster.exec(&place.namespace, &place.pod, &command).await {
+            Err(trouble) => {
+                if trouble.kind == Kind::NotFound
+                    && let Some(ours) = &place.ours
+                {
+                    // Somebody deleted it, or its node went away.
+                    let _ = cluster.make_prober(&ours.prefix, &ours.run_id, ours.number, &ours.probe).await;
+                }
+                trouble.to_string()
+            }
+            Ok(mut stream) => match greet(&mut stream).await {
+                Err(why) => stream.why().await.unwrap_or(why),
+                Ok(_) => {
+                    failures = 0;
+                    // What was asked meanwhile is asked again, with all that waits.
+                    while inbox.try_recv().is_ok() {}
+                    let _ = heard.send(Heard::Opened { prober });
+                    let mut talk =
+                        Talk { prober, inbox: &mut inbox, heard: &heard, last_heard: &mut last_heard };
+                    talk.go_on(&mut stream).await;
+                    stream.why().await.unwrap_or_else(|| "the stream broke".to_owned())
+                }
+            },
+        };
+        let _ = heard.send(Heard::Broken { prober, since: last_heard, why });
+        failures += 1;
+        tokio::time::sleep(wait(failures.min(5), None)).await;
+    }
+}
+
+struct Talk<'a> {
+    prober: usize,
+    inbox: &'a mut mpsc::UnboundedReceiver<Ask>,
+    heard: &'a mpsc::UnboundedSender<Heard>,
+    last_heard: &'a mut Instant,
+}
+
+impl Talk<'_> {
+    /// Carries asks and answers until the stream breaks.
+    async fn go_on(&mut self, stream: &mut LineStream) {
+        *self.last_heard = monotonic_now();
+        let mut tick = interval(ECHO_EVERY);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let (mut token, mut sent_at) = (0_u64, monotonic_now());
+        let mut asks = Vec::new();
+        loop {
+            tokio::select! {
+                biased;
+                out = stream.next() => match out {
+                    Out::Line(at, line) => {
+                        *self.last_heard = at;
+                        match Answer::parse(&line) {
+                            Some(Answer::Echo(back)) if back == token => {
+                                let _ = self.heard.send(Heard::RoundTrip(at - sent_at));
+                            }
+                            Some(answer) => {
+                                let _ = self.heard.send(Heard::Said { prober: self.prober, at, answer });
+                            }
+                            None => {}
+                        }
+                    }
+                    Out::Error(line) => tracing::debug!(prober = self.prober, line, "a prober complains"),
+                    Out::Ended => return,
+                },
+                count = self.inbox.recv_many(&mut asks, 1000) => {
+                    let text: String = asks.drain(..).map(|ask| ask.to_string()).collect();
+                    if count == 0 || stream.send(&text).await.is_err() {
+                        return;
+                    }
+                }
+                _ = tick.tick() => {
+                    if self.last_heard.elapsed() > DEAD_AFTER {
+                        return;
+                    }
+                    token += 1;
+                    sent_at = monotonic_now();
+                    if stream.send(&Ask::Echo(token).to_string()).await.is_err() {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! Following the disks of VMs while they are created, and the goal of a create that starts nothing.
+
+use super::event::Event;
+use super::timed::Work;
+use crate::cluster::names::run_id_selector;
+use crate::cluster::volumes::Volumes;
+use crate::cluster::{Kind, Trouble};
+use bootstorm_model::observe::Milestone;
+use bootstorm_model::record::{PhaseKind, PhaseRecord, RunRecord};
+
+/// Opens the watch on disks where a create makes some; gives also how many each VM gets.
+///
+/// Without the permission the milestone stays away, and a note says so; a create that starts nothing cannot do without
+/// it and fails.
+pub(super) async fn open(
+    work: &Work<'_>,
+    phase: &mut PhaseRecord,
+    record: &RunRecord,
+) -> Result<Option<(Volumes, usize)>, Trouble> {
+    if phase.name.kind != PhaseKind::Create {
+        return Ok(None);
+    }
+    let halted = phase.settings.halted;
+    let disks = work.template.map_or(0, bootstorm_model::plan::Template::volumes);
+    if halted {
+        phase.goal = if disks == 0 { Milestone::Accepted } else { Milestone::Volume };
+    }
+    if disks == 0 {
+        return Ok(None);
+    }
+    let (place, selector) = (record.plan.layout.namespace.as_deref(), run_id_selector(&record.run_id));
+    match Volumes::open(work.cluster, place, &selector).await? {
+        Ok(volumes) => Ok(Some((volumes, disks))),
+        Err(why) if halted => Err(Trouble::new("follow the disks of the VMs", Kind::Forbidden, why)),
+        Err(why) => {
+            let note = format!("how long the disks take is not measured: {why}");
+            (work.events)(&Event::Warning(note));
+            Ok(None)
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! Why VMs did not arrive: asked one by one, a few at the same time, without delaying anything.
+
+use std::sync::Arc;
+
+use tokio::sync::{Semaphore, mpsc};
+
+use crate::cluster::Cluster;
+use crate::cluster::machines::Machine;
+use bootstorm_model::observe::findings::MOST_FOUND;
+use bootstorm_model::observe::{Findings, Offset};
+use bootstorm_model::plan::Target;
+
+/// How many VMs are asked at the same time.
+const AT_ONCE: usize = 20;
+/// How many VMs are asked about their disks too: like ones are enough to tell the cause of all.
+const ABOUT_DISKS: usize = 50;
+/// The most characters of a condition, or of the state of a disk, that are kept.
+const MOST_TOLD: usize = 300;
+/// What a VM says once its disks do not keep it any more.
+const BEYOND_DISKS: [&str; 3] = ["Running", "CrashLoopBackOff", "Stopping"];
+
+/// What was found out about a VM
+#[derive(Debug)]
+pub(super) struct Answered {
+    /// The VM.
+    pub(super) target: u32,
+    /// In one line.
+    pub(super) complaint: String,
+    /// In its own words, where it exists.
+    pub(super) findings: Option<Findings>,
+}
+
+/// Questions on their way
+pub(super) struct Questions {
+    cluster: Cluster,
+    seats: Arc<Semaphore>,
+    sender: mpsc::UnboundedSender<Answered>,
+    findings: mpsc::UnboundedReceiver<Answered>,
+    open: usize,
+    asked: usize,
+}
+
+impl Questions {
+    pub(super) fn new(cluster: &Cluster) -> Self {
+        let (sender, findings) = mpsc::unbounded_channel();
+        let seats = Arc::new(Semaphore::new(AT_ONCE));
+        Self { cluster: cluster.clone(), seats, sender, findings, open: 0, asked: 0 }
+    }
+
+    /// Asks what keeps a VM from its goal; `at` is now.
+    pub(super) fn ask(&mut self, target: u32, machine: Target, at: Offset) {
+        self.open += 1;
+        self.asked += 1;
+        let about_disks = self.asked <= ABOUT_DISKS;
+        let (cluster, sender, seats) = (self.cluster.clone(), self.sender.clone(), Arc::clone(&self.seats));
+        tokio::spawn(async move {
+            let _seat = seats.acquire().await;
+            let (complaint, findings) = match cluster.machine(&machine).await {
+                Ok(Some(vm)) => {
+                    let findings = findings(&cluster, &vm, about_disks, at).await;
+                    (cluster.without_secrets(&vm.complaint()), Some(findings))
+                }
+                Ok(None) => ("the VM does not exist any more".to_owned(), None),
+                Err(trouble) => (format!("its state is unknown: {}", trouble.message), None),
+            };
+            let _ = sender.send(Answered { target, complaint, findings });
+        });
+    }
+
+    /// Whether an answer is on its way.
+    pub(super) fn is_open(&self) -> bool {
+        self.open > 0
+    }
+
+    /// The next answer; for ever when there is none. Safe to cancel.
+    pub(super) async fn next(&mut self) -> Answered {
+        match self.findings.recv().await {
+            Some(finding) => {
+                self.open = self.open.saturating_sub(1);
+                finding
+            }
+            None => std::future::pending().await,
+        }
+    }
+}
+
+/// What a VM says of itself, and its disks of themselves.
+async fn findings(cluster: &Cluster, vm: &Machine, about_disks: bool, at: Offset) -> Findings {
+    let short = |text: &str| -> String { cluster.without_secrets(text).chars().take(MOST_TOLD).collect() };
+    let mut volumes = Vec::new();
+    if about_disks && !BEYOND_DISKS.contains(&vm.printable()) {
+        for disk in vm.disks().iter().take(MOST_FOUND) {
+            volumes.extend(cluster.state_of(&vm.target().namespace, disk).await.map(|state| short(&state)));
+        }
+    }
+    Findings {
+        at,
+        status: short(vm.printable()),
+        conditions: vm.complaints().take(MOST_FOUND).map(|complaint| short(&complaint)).collect(),
+        volumes,
+    }
+}

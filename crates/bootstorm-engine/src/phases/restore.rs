@@ -1,0 +1,211 @@
+//! Gives adopted VMs back as they were: their setting, then their power. Never deletes anything.
+
+mod step;
+
+use std::collections::{BTreeSet, HashMap};
+use std::time::{Duration, Instant};
+
+use futures::StreamExt;
+
+use super::event::{Event, Listener};
+use super::timed;
+use crate::cluster::changes::News;
+use crate::cluster::guard::Guard;
+use crate::cluster::pace::Timed;
+use crate::cluster::{Cluster, Kind, Trouble};
+use bootstorm_model::observe::clock::monotonic_now;
+use bootstorm_model::observe::{Change, Instance, InstancePhase};
+use bootstorm_model::plan::Target;
+use bootstorm_model::record::RunRecord;
+use step::{Life, Step};
+
+/// How often the VMs themselves are looked at while their guests are waited for.
+const LOOK_AGAIN: Duration = Duration::from_secs(2);
+/// How long a request has time to show, before the VM is asked again.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How VMs are given back
+#[derive(Debug, Clone, Copy)]
+pub struct Order {
+    /// Requests in flight at once.
+    pub concurrency: usize,
+    /// When to give up.
+    pub deadline: Instant,
+}
+
+/// What became of the VMs
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Restored {
+    /// VMs that are as they were.
+    pub as_before: usize,
+    /// VMs that are left as somebody else made them, with the reason.
+    pub left: Vec<(Target, String)>,
+}
+
+/// Why VMs could not be given back
+#[derive(Debug)]
+pub enum RestoreError {
+    /// Time is over, and these are not as they were.
+    Late(Vec<(Target, String)>),
+    /// The cluster did not answer as needed.
+    Trouble(Trouble),
+}
+
+impl From<Trouble> for RestoreError {
+    fn from(trouble: Trouble) -> Self {
+        Self::Trouble(trouble)
+    }
+}
+
+/// Restores every VM that the run may have touched, and waits until each is as it was.
+///
+/// What to do is read off the VM each time, so that it can be cut short anywhere and done again.
+pub async fn run(
+    cluster: &Cluster,
+    record: &RunRecord,
+    order: Order,
+    guard: &Guard,
+    events: Listener<'_>,
+) -> Result<Restored, RestoreError> {
+    let mut changes = timed::watch(cluster, record).await?;
+    let mut lives: HashMap<Target, Life> = HashMap::new();
+    for change in timed::first_list(&mut changes).await {
+        note(&mut lives, change);
+    }
+    let mut machines = timed::existing(cluster, record).await?;
+    let adopted = &record.plan.adopted;
+    let positions: HashMap<&Target, usize> =
+        adopted.iter().enumerate().map(|(position, adoptee)| (&adoptee.target, position)).collect();
+    let mut open: BTreeSet<usize> = (0..adopted.len()).filter(|at| record.may_have_touched(*at)).collect();
+    let mut restored = Restored { as_before: adopted.len() - open.len(), ..Restored::default() };
+    let mut asked: HashMap<usize, Instant> = HashMap::new();
+    let mut waits: HashMap<usize, String> = HashMap::new();
+    let mut to_look_at: BTreeSet<usize> = open.clone();
+    events(&Event::Restoring { count: open.len() });
+    loop {
+        let mut requests: Vec<(usize, Timed)> = Vec::new();
+        for position in std::mem::take(&mut to_look_at) {
+            if !open.contains(&position) {
+                continue;
+            }
+            let adoptee = &adopted[position];
+            let (machine, life) = (machines.get(&adoptee.target), lives.get(&adoptee.target));
+            match step::next(adoptee, record.last_wish(position), machine, life.copied()) {
+                Step::Done => restored.as_before += 1,
+                Step::Left(why) => restored.left.push((adoptee.target.clone(), why)),
+                Step::Wait(why) => {
+                    waits.insert(position, why);
+                    continue;
+                }
+                Step::Send(what, why) => {
+                    waits.insert(position, why);
+                    if asked.get(&position).is_none_or(|at| at.elapsed() > PATIENCE) {
+                        requests.push((position, what.request(adoptee)?));
+                    }
+                    continue;
+                }
+            }
+            open.remove(&position);
+            events(&Event::Restored);
+        }
+        if open.is_empty() {
+            return Ok(restored);
+        }
+        if !requests.is_empty() {
+            let now = monotonic_now();
+            asked.extend(requests.iter().map(|(position, _)| (*position, now)));
+            send(cluster, requests, order, guard).await?;
+            machines = timed::existing(cluster, record).await?;
+            to_look_at.clone_from(&open);
+            continue;
+        }
+        tokio::select! {
+            biased;
+            () = tokio::time::sleep_until(order.deadline.into()) => {
+                return Err(RestoreError::Late(late(&open, adopted, &waits)));
+            }
+            Some(received) = changes.next() => match received.news {
+                News::Changes(news) => for change in news {
+                    let target = match &change {
+                        Change::Present(instance) => &instance.target,
+                        Change::Absent { target, .. } => target,
+                    };
+                    to_look_at.extend(positions.get(target));
+                    note(&mut lives, change);
+                },
+                News::Blind(_) => {}
+                News::Complaint(trouble) => events(&Event::Warning(trouble.to_string())),
+            },
+            () = tokio::time::sleep(LOOK_AGAIN) => {
+                machines = timed::existing(cluster, record).await?;
+                to_look_at.clone_from(&open);
+            }
+        }
+    }
+}
+
+fn late(
+    open: &BTreeSet<usize>,
+    adopted: &[bootstorm_model::plan::Adoptee],
+    waits: &HashMap<usize, String>,
+) -> Vec<(Target, String)> {
+    let why = |position| waits.get(position).cloned().unwrap_or_default();
+    open.iter().map(|position| (adopted[*position].target.clone(), why(position))).collect()
+}
+
+/// Sends requests. Who was faster than we, or changed the VM in between, is found out at the next look.
+async fn send(
+    cluster: &Cluster,
+    requests: Vec<(usize, Timed)>,
+    order: Order,
+    guard: &Guard,
+) -> Result<(), Trouble> {
+    let one = |(_, timed): (usize, Timed)| {
+        let mut guard = guard.clone();
+        async move {
+            if !guard.is_ours().await {
+                return Err(Trouble::new(timed.doing, Kind::Conflict, "the lock on the run was lost"));
+            }
+            match cluster.send_timed(&timed, order.deadline, &mut guard).await.1 {
+                Err(trouble) if matches!(trouble.kind, Kind::Invalid | Kind::Conflict | Kind::NotFound) => {
+                    tracing::debug!(%trouble, "looking again");
+                    Ok(())
+                }
+                outcome => outcome.map(|_| ()),
+            }
+        }
+    };
+    let sending = futures::stream::iter(requests).map(one).buffer_unordered(order.concurrency.max(1));
+    sending.collect::<Vec<Result<(), Trouble>>>().await.into_iter().collect()
+}
+
+/// Keeps what the watch says about instances.
+fn note(lives: &mut HashMap<Target, Life>, change: Change) {
+    match change {
+        Change::Present(instance) => {
+            let life = life(&instance);
+            lives.insert(instance.target, life);
+        }
+        Change::Absent { target, .. } => {
+            lives.remove(&target);
+        }
+    }
+}
+
+fn life(instance: &Instance) -> Life {
+    match instance.phase {
+        InstancePhase::Succeeded | InstancePhase::Failed => Life::Final,
+        _ if instance.deleting => Life::Going,
+        InstancePhase::Running => Life::Running,
+        _ => Life::Coming,
+    }
+}
+
+/// The VMs that would be looked at, for a dry run.
+pub fn touched(record: &RunRecord) -> Vec<Target> {
+    let adopted = record.plan.adopted.iter().enumerate();
+    adopted
+        .filter(|(position, _)| record.may_have_touched(*position))
+        .map(|(_, adoptee)| adoptee.target.clone())
+        .collect()
+}

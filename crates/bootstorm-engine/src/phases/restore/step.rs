@@ -1,0 +1,179 @@
+//! What one adopted VM needs next to be as it was: read off its state, so that it can be asked again and again.
+
+use crate::cluster::machines::{self, Machine};
+use crate::cluster::pace::Timed;
+use crate::cluster::{Trouble, adopted};
+use bootstorm_model::plan::{Adoptee, Setting, Switch};
+use bootstorm_model::record::{PhaseKind, Via};
+
+/// How its instance lives
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Life {
+    /// It is on its way.
+    Coming,
+    /// It runs.
+    Running,
+    /// It is being stopped.
+    Going,
+    /// It has ended; its object is still there.
+    Final,
+}
+
+/// What to send
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum What {
+    /// Its setting, from one value to the other.
+    Set(Setting, Setting),
+    /// A start.
+    Start,
+    /// A stop.
+    Stop,
+}
+
+/// What is next for one VM
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Step {
+    /// It is as it was.
+    Done,
+    /// It is somebody else's now, or as somebody else wants it.
+    Left(String),
+    /// What was asked for is under way.
+    Wait(String),
+    /// This is to be sent; the words say what it lacks.
+    Send(What, String),
+}
+
+impl What {
+    /// The request.
+    pub(super) fn request(self, adoptee: &Adoptee) -> Result<Timed, Trouble> {
+        match self {
+            Self::Set(from, to) => adopted::set(&adoptee.target, &adoptee.uid, &from, &to),
+            Self::Start => machines::start(&adoptee.target, Via::Subresource),
+            Self::Stop => machines::stop(&adoptee.target, Via::Subresource),
+        }
+    }
+}
+
+/// What is next for a VM that the run may have touched.
+///
+/// `last` is what the run did last with it, where it is known to have been done: then any other setting is somebody
+/// else's.
+pub(super) fn next(
+    adoptee: &Adoptee,
+    last: Option<PhaseKind>,
+    machine: Option<&Machine>,
+    life: Option<Life>,
+) -> Step {
+    let left = |why: &str| Step::Left(why.to_owned());
+    let Some(machine) = machine else { return left("it does not exist any more") };
+    if machine.uid() != adoptee.uid {
+        return left("it is another VM of the same name, made anew since it was adopted");
+    }
+    if machine.is_going() {
+        return left("it is being deleted");
+    }
+    let now = machine.setting();
+    let changed =
+        || Step::Left(format!("somebody changed its run strategy to {now}; it was {}", adoptee.before));
+    match adoptee.switch() {
+        Switch::Subresource if now != adoptee.before => changed(),
+        Switch::Subresource => power(adoptee, machine, life),
+        Switch::Setting { .. } if now == adoptee.before => power(adoptee, machine, life),
+        Switch::Setting { off, on } => {
+            let ours = match last {
+                Some(PhaseKind::Stop) => now == off,
+                Some(_) => now == on,
+                None => now == off || now == on,
+            };
+            if !ours {
+                return changed();
+            }
+            let why = format!("its run strategy is {now} instead of {}", adoptee.before);
+            Step::Send(What::Set(now, adoptee.before.clone()), why)
+        }
+    }
+}
+
+/// What is next for a VM with the right setting.
+fn power(adoptee: &Adoptee, machine: &Machine, life: Option<Life>) -> Step {
+    // Always and Halted see to it themselves.
+    let by_itself = matches!(adoptee.before.strategy(), "Always" | "Halted");
+    let wait = |why: &str| Step::Wait(why.to_owned());
+    match (adoptee.on, life) {
+        (true, Some(Life::Running)) | (false, None | Some(Life::Final)) => Step::Done,
+        (true, Some(Life::Coming)) => Step::Wait(format!("it does not run yet: {}", machine.complaint())),
+        (true, Some(Life::Going)) => wait("it is being stopped, and is to run"),
+        (true, None | Some(Life::Final)) if by_itself || machine.wish() == Some("Start") => {
+            Step::Wait(format!("it does not run yet: {}", machine.complaint()))
+        }
+        (true, None | Some(Life::Final)) => Step::Send(What::Start, "it is off, and ran before".into()),
+        (false, Some(Life::Going)) => wait("it is being stopped"),
+        (false, Some(_)) if by_itself || machine.wish() == Some("Stop") => wait("it is being stopped"),
+        (false, Some(_)) => Step::Send(What::Stop, "it runs, and was off before".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bootstorm_model::plan::Target;
+    use serde_json::json;
+
+    fn adoptee(strategy: &str, on: bool) -> Adoptee {
+        let target = Target { namespace: "n".into(), name: "vm".into() };
+        Adoptee { target, uid: "u".into(), before: Setting::RunStrategy(strategy.into()), on }
+    }
+
+    fn machine(uid: &str, strategy: &str, wish: &[&str]) -> Machine {
+        let wishes: Vec<_> = wish.iter().map(|action| json!({"action": action})).collect();
+        serde_json::from_value(json!({
+            "metadata": {"name": "vm", "namespace": "n", "uid": uid},
+            "spec": {"runStrategy": strategy},
+            "status": {"stateChangeRequests": wishes},
+        }))
+        .unwrap()
+    }
+
+    fn word(before: (&str, bool), last: Option<PhaseKind>, now: &Machine, life: Option<Life>) -> String {
+        match next(&adoptee(before.0, before.1), last, Some(now), life) {
+            Step::Done => "done".into(),
+            Step::Left(_) => "left".into(),
+            Step::Wait(_) => "wait".into(),
+            Step::Send(What::Set(_, to), _) => format!("set {to}"),
+            Step::Send(What::Start, _) => "start".into(),
+            Step::Send(What::Stop, _) => "stop".into(),
+        }
+    }
+
+    #[test]
+    fn every_strategy_finds_its_way_back() {
+        use Life::{Coming, Final, Going, Running};
+        use PhaseKind::{Stop, Storm};
+        let is = |strategy| machine("u", strategy, &[]);
+        for (before, last, now, life, expected) in [
+            (("Always", true), Some(Stop), is("Halted"), None, "set Always"),
+            (("Always", true), None, is("Halted"), Some(Running), "set Always"),
+            (("Always", true), Some(Storm), is("Always"), Some(Running), "done"),
+            (("Always", true), Some(Storm), is("Always"), Some(Coming), "wait"),
+            (("Always", true), Some(Stop), is("Always"), None, "wait"),
+            (("Always", true), Some(Storm), is("Halted"), None, "left"),
+            (("Always", true), Some(Stop), is("Manual"), None, "left"),
+            (("RerunOnFailure", true), Some(Stop), is("Halted"), None, "set RerunOnFailure"),
+            (("RerunOnFailure", true), Some(Storm), is("RerunOnFailure"), None, "start"),
+            (("RerunOnFailure", false), Some(Storm), is("RerunOnFailure"), Some(Running), "stop"),
+            (("Manual", true), Some(Stop), is("Manual"), None, "start"),
+            (("Manual", true), Some(Stop), machine("u", "Manual", &["Start"]), None, "wait"),
+            (("Manual", true), Some(Stop), is("Manual"), Some(Going), "wait"),
+            (("Manual", true), Some(Stop), is("Always"), Some(Running), "left"),
+            (("Manual", false), Some(Storm), is("Manual"), Some(Running), "stop"),
+            (("Manual", false), Some(Storm), is("Manual"), Some(Final), "done"),
+            (("Halted", false), Some(Storm), is("Always"), Some(Running), "set Halted"),
+            (("Halted", false), Some(Storm), is("Halted"), Some(Running), "wait"),
+            (("Halted", false), Some(Storm), is("Halted"), None, "done"),
+            (("Always", true), Some(Stop), machine("another", "Halted", &[]), None, "left"),
+        ] {
+            assert_eq!(word(before, last, &now, life), expected, "{before:?} {last:?} {life:?} {now:?}");
+        }
+        assert!(matches!(next(&adoptee("Always", true), None, None, None), Step::Left(_)));
+    }
+}

@@ -1,0 +1,163 @@
+//! What a continued phase finds: whose request was carried out, whose was not, and what passed while nobody looked.
+
+use std::collections::{HashMap, HashSet};
+
+use jiff::Timestamp;
+
+use crate::cluster::machines::Machine;
+use bootstorm_model::observe::{Change, Milestone, Offset, Outcome, Timeline};
+use bootstorm_model::plan::Target;
+use bootstorm_model::record::{Gap, PhaseKind, PhaseRecord};
+
+/// Brings a phase that another process began up to date; gives the VMs whose request need not be sent any more.
+///
+/// The state of the VM decides, not what was saved: a request may have been carried out after the last save. A VM
+/// whose request was carried out unsaved has no known zero, so its times stay unknown. A saved request that had no
+/// effect died with the process; the VM's time begins anew with the request that is sent now.
+pub(super) fn reconcile(
+    phase: &mut PhaseRecord,
+    targets: &[Target],
+    machines: &HashMap<Target, Machine>,
+    server_zero: Timestamp,
+    is_carried_out: impl Fn(&Timeline, &Machine) -> bool,
+) -> HashSet<u32> {
+    let kind = phase.name.kind;
+    let mut done = HashSet::new();
+    for (timeline, target) in phase.timelines.iter_mut().zip(targets) {
+        if timeline.is_over() {
+            continue;
+        }
+        match (machines.get(target), kind) {
+            (None, PhaseKind::Create) if !timeline.has(Milestone::Accepted) => forget_request(timeline),
+            (None, _) => {
+                timeline.outcome = Outcome::Failed;
+                timeline.reason = Some("the VM does not exist any more".to_owned());
+            }
+            (Some(machine), _) if timeline.has(Milestone::Accepted) || is_carried_out(timeline, machine) => {
+                if let (PhaseKind::Create, Some(created)) = (kind, machine.created()) {
+                    let at = Offset(created.as_microsecond() - server_zero.as_microsecond());
+                    let floor = timeline.at(Milestone::Requested).unwrap_or(at);
+                    timeline.fill(Milestone::Accepted, at.max(floor));
+                }
+                timeline.untimed = !timeline.has(Milestone::Requested);
+                done.insert(timeline.target);
+            }
+            (Some(_), _) => forget_request(timeline),
+        }
+    }
+    done
+}
+
+/// Notes when nobody watched: from the last save until now.
+pub(super) fn note_gap(phase: &mut PhaseRecord, now: Offset) {
+    let seen = phase.timelines.iter().flat_map(|timeline| timeline.moments.values()).map(|moment| moment.at);
+    let from = phase.watched_until.or_else(|| seen.max()).unwrap_or(Offset::ZERO).min(now);
+    phase.watch.gaps.push(Gap { from, to: now });
+    phase.continued += 1;
+}
+
+/// The instances that went away while nobody watched, judging by the first list.
+pub(super) fn missed(phase: &PhaseRecord, targets: &[Target], first: &[Change]) -> Vec<Change> {
+    let mut present: HashMap<&Target, HashSet<&str>> = HashMap::new();
+    for change in first {
+        if let Change::Present(instance) = change {
+            present.entry(&instance.target).or_default().insert(&instance.uid);
+        }
+    }
+    let stops = phase.name.kind == PhaseKind::Stop;
+    let open = phase.timelines.iter().zip(targets).filter(|(timeline, _)| !timeline.is_over());
+    let gone = |(timeline, target): (&Timeline, &Target)| {
+        let here = present.get(target);
+        let uid = match &timeline.instance_uid {
+            Some(uid) if here.is_some_and(|here| here.contains(uid.as_str())) => return None,
+            Some(uid) => uid.clone(),
+            // Stopped before anybody saw its instance.
+            None if stops && timeline.is_asked() && here.is_none() => String::new(),
+            None => return None,
+        };
+        Some(Change::Absent { uid, target: target.clone() })
+    };
+    open.filter_map(gone).collect()
+}
+
+/// Whether the state of a VM shows that the phase's request was carried out.
+pub(super) fn is_carried_out(machine: &Machine, kind: PhaseKind) -> bool {
+    match kind {
+        PhaseKind::Create => true,
+        PhaseKind::Stop => machine.is_halted(),
+        PhaseKind::Storm => machine.is_started(),
+    }
+}
+
+fn forget_request(timeline: &mut Timeline) {
+    timeline.moments.retain(|milestone, _| *milestone > Milestone::Accepted);
+    timeline.untimed = false;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bootstorm_model::record::{PhaseName, PhaseSettings};
+
+    fn target(n: u32) -> Target {
+        Target { namespace: format!("p-{n}"), name: "vm".into() }
+    }
+
+    fn machine(n: u32, strategy: &str) -> (Target, Machine) {
+        let value = serde_json::json!({
+            "metadata": {"name": "vm", "namespace": format!("p-{n}"), "creationTimestamp": "2026-01-01T00:00:07Z"},
+            "spec": {"runStrategy": strategy},
+        });
+        (target(n), serde_json::from_value(value).unwrap())
+    }
+
+    fn phase(name: &str) -> (PhaseRecord, Vec<Target>) {
+        let name: PhaseName = name.parse().unwrap();
+        (PhaseRecord::new(name, zero(), PhaseSettings::default(), 4), (0..4).map(target).collect())
+    }
+
+    fn zero() -> Timestamp {
+        "2026-01-01T00:00:00Z".parse().unwrap()
+    }
+
+    #[test]
+    fn what_was_carried_out_is_not_sent_again_and_what_was_not_begins_anew() {
+        let (mut phase, targets) = phase("storm-1");
+        phase.timelines[0].see(Milestone::Requested, Offset(1));
+        phase.timelines[1].see(Milestone::Requested, Offset(2));
+        let machines =
+            [machine(0, "Always"), machine(1, "Halted"), machine(2, "Always"), machine(3, "Halted")];
+        let done = reconcile(&mut phase, &targets, &machines.into(), zero(), |_, machine| {
+            is_carried_out(machine, PhaseKind::Storm)
+        });
+        assert_eq!(done, HashSet::from([0, 2]));
+        assert_eq!(phase.timelines[0].at(Milestone::Requested), Some(Offset(1)));
+        assert!(!phase.timelines[1].is_asked(), "it counts from the request that is sent now");
+        assert!(phase.timelines[2].untimed && phase.timelines[2].is_asked(), "nobody knows when");
+        assert!(!phase.timelines[3].is_asked());
+    }
+
+    #[test]
+    fn a_created_vm_was_accepted_when_the_server_says() {
+        let (mut phase, targets) = phase("create");
+        phase.timelines[1].see(Milestone::Accepted, Offset(5));
+        let done = reconcile(&mut phase, &targets, &[machine(0, "Always")].into(), zero(), |_, _| true);
+        assert_eq!(done, HashSet::from([0]));
+        assert!(phase.timelines[0].untimed && phase.timelines[0].is_stamped(Milestone::Accepted));
+        assert_eq!(phase.timelines[0].at(Milestone::Accepted), Some(Offset::from_seconds(7.0)));
+        assert_eq!(phase.timelines[1].outcome, Outcome::Failed, "created, and deleted by somebody");
+        assert_eq!(phase.timelines[2].outcome, Outcome::Pending);
+    }
+
+    #[test]
+    fn instances_that_are_not_listed_any_more_are_gone() {
+        let (mut phase, targets) = phase("stop-1");
+        phase.timelines[0].instance_uid = Some("a".into());
+        phase.timelines[1].untimed = true;
+        let absent = missed(&phase, &targets, &[]);
+        let uid = |n: u32, uid: &str| Change::Absent { uid: uid.into(), target: target(n) };
+        assert_eq!(absent, [uid(0, "a"), uid(1, "")]);
+        note_gap(&mut phase, Offset(9));
+        assert_eq!(phase.watch.gaps, [Gap { from: Offset::ZERO, to: Offset(9) }]);
+    }
+}

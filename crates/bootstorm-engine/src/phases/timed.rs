@@ -1,0 +1,370 @@
+//! A timed phase from beginning to end: watch, line up, launch, follow, save.
+
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::board::Board;
+use super::event::{Event, Listener};
+use super::follow::{Following, follow};
+use super::health::Checkup;
+use super::launch::{Launch, Scheduled};
+use super::probing::Probing;
+use super::saving::{Saver, put_phase};
+use super::{Interrupt, adopted, insight, lineup, probers, provisioning, resume};
+use crate::cluster::changes::{Changes, News};
+use crate::cluster::lease::Held;
+use crate::cluster::machines::Machine;
+use crate::cluster::names::{Role, labels, run_id_selector};
+use crate::cluster::pace::Timed;
+use crate::cluster::scope::Scope;
+use crate::cluster::store::RunStore;
+use crate::cluster::{Cluster, Kind, Trouble, machines};
+use bootstorm_model::observe::{Change, Clock, Fold, LauncherFold, Milestone, Receipt, Timeline, VolumeFold};
+use bootstorm_model::plan::manifest::HALTED;
+use bootstorm_model::plan::shape::Due;
+use bootstorm_model::plan::{Target, Template};
+use bootstorm_model::record::lifecycle::Step;
+use bootstorm_model::record::{PhaseKind, PhaseName, PhaseRecord, PhaseSettings, PhaseState, RunRecord, Via};
+
+/// How long an interrupted phase tries to save what it knows.
+const LAST_SAVE: Duration = Duration::from_secs(30);
+
+/// What a timed phase needs
+pub struct Work<'a> {
+    /// The cluster.
+    pub cluster: &'a Cluster,
+    /// The lock on the run.
+    pub lock: &'a Held,
+    /// What is to be done.
+    pub step: Step,
+    /// How it is to be done.
+    pub settings: PhaseSettings,
+    /// The VM manifest; needed by create only.
+    pub template: Option<&'a Template>,
+    /// The user's wish to stop.
+    pub interrupt: Interrupt,
+    /// Who hears what happens.
+    pub events: Listener<'a>,
+}
+
+/// Why a phase was cut short
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cut {
+    /// The user interrupted; everything known is saved.
+    Interrupted,
+    /// The lock was lost; another process may work on the run now.
+    LockLost,
+    /// Somebody else changed the record.
+    RecordChanged,
+    /// So many VMs failed that the user wants no more of it; everything known is saved.
+    TooManyFailed,
+}
+
+/// Runs a phase to its end, or until it is cut short.
+///
+/// Fails only when the phase cannot begin or its end cannot be saved. VMs that do not reach the goal are part of
+/// the record, not a failure.
+pub async fn run(work: Work<'_>, record: &mut RunRecord, store: RunStore) -> Result<Option<Cut>, Trouble> {
+    let targets = record.plan.targets();
+    let name = work.step.name();
+    let (mut phase, clock) = begin(&work, record, targets.len() as u32);
+    let volumes = provisioning::open(&work, &mut phase, record).await?;
+    let checkup = Checkup::begin(work.cluster, phase.health.take()).await;
+    let probes = match name.kind {
+        PhaseKind::Stop => Vec::new(),
+        _ if phase.settings.halted => Vec::new(),
+        _ => record.plan.probe.probes.clone(),
+    };
+    if !probes.is_empty() {
+        phase.goal = Milestone::Reachable;
+    }
+    let insight = insight::open(&work, &mut phase, record).await;
+    let mut changes = watch(work.cluster, record).await?;
+    let mut first = first_list(&mut changes).await;
+    let mut machines = match work.step {
+        Step::Begin(PhaseName::CREATE) => HashMap::new(),
+        _ => existing(work.cluster, record).await?,
+    };
+    let alive = if record.plan.is_adopted() { adopted::alive(&first) } else { HashSet::new() };
+    let lined_up = LineUp { targets: &targets, machines: &mut machines, alive: &alive };
+    let done = lined_up.of(&work, record, &mut phase, clock, &mut first);
+    let old = match name.kind {
+        PhaseKind::Stop => HashSet::new(),
+        _ => lineup::old_instances(record, &phase, &targets, &first),
+    };
+    put_phase(record, phase.clone());
+    let fold = Fold::new(&targets, name.kind == PhaseKind::Stop, old);
+    let mut saver = Saver::new(store, work.lock.guard());
+    saver.finish(record).await?;
+
+    let places = if probes.is_empty() { Vec::new() } else { probers::places(work.cluster, record) };
+    let mut probing = if places.is_empty() {
+        None
+    } else {
+        Some(Probing::open(work.cluster, places, &probes, probers::interval(record), clock).await?)
+    };
+
+    let requests = requests(&work, record, &phase, &targets, &Known { done, machines, alive })?;
+    work.cluster.warm(work.settings.concurrency.min(requests.len())).await;
+    let taking_part = phase.participants().count();
+    let done = phase.participants().filter(|timeline| timeline.is_over()).count();
+    (work.events)(&Event::PhaseBegan { phase: name, targets: taking_part, done, goal: phase.goal });
+    let mut board = Board::new(phase, clock, fold, &targets, work.events, probes);
+    let server_zero = clock.zero_at(work.cluster.server_now());
+    let listed = Receipt { at: clock.now(), late: true, server_zero };
+    for change in &first {
+        board.apply(change, listed);
+    }
+    if let Some((_, expected)) = &volumes {
+        board.follow_volumes(VolumeFold::new(&targets, *expected));
+    }
+    if insight.is_some() {
+        board.follow_launchers(LauncherFold::new(&targets, !record.plan.is_adopted()));
+    }
+    let asked: Vec<u32> = requests.iter().map(|scheduled| scheduled.target).collect();
+    board.expect_answers(&asked);
+    let patience = Duration::from_secs(work.settings.timeout_seconds);
+    let guard = work.lock.guard();
+    let launch = Launch {
+        cluster: work.cluster,
+        concurrency: work.settings.concurrency,
+        patience,
+        interrupt: &work.interrupt,
+        guard: &guard,
+    };
+    let launching = launch.begin(requests);
+    let following = Following {
+        cluster: work.cluster,
+        record,
+        targets: &targets,
+        changes: &mut changes,
+        volumes: volumes.map(|(volumes, _)| volumes),
+        insight,
+        launching,
+        probing: &mut probing,
+        checkup: &checkup,
+        saver: &mut saver,
+        interrupt: work.interrupt,
+        guard,
+        events: work.events,
+    };
+    let cut = follow(following, &mut board).await;
+    let mut phase = board.phase;
+    phase.state = if cut.is_some() { PhaseState::Interrupted } else { PhaseState::Done };
+    phase.probing = probing.as_ref().map(Probing::health);
+    phase.ended = Some(clock.now());
+    phase.watched_until = phase.ended;
+    phase.health = Some(checkup.end(cut.is_none()).await);
+    put_phase(record, phase);
+    phase_saved(&mut saver, record, cut).await?;
+    (work.events)(&Event::PhaseEnded(name));
+    Ok(cut)
+}
+
+/// Who there is when a phase begins or continues
+struct LineUp<'a> {
+    targets: &'a [Target],
+    machines: &'a mut HashMap<Target, Machine>,
+    alive: &'a HashSet<Target>,
+}
+
+impl LineUp<'_> {
+    /// Leaves out who cannot take part, or brings a phase that another process began up to date; gives the VMs whose
+    /// request need not be sent any more.
+    fn of(
+        self,
+        work: &Work<'_>,
+        record: &RunRecord,
+        phase: &mut PhaseRecord,
+        clock: Clock,
+        first: &mut Vec<Change>,
+    ) -> HashSet<u32> {
+        let Self { targets, machines, alive } = self;
+        let (adopted, kind) = (&record.plan.adopted, phase.name.kind);
+        if let Step::Begin(_) = work.step {
+            let left_out = if record.plan.is_adopted() {
+                lineup::leave_out_adopted(phase, adopted, machines, alive)
+            } else {
+                lineup::leave_out(phase, record, targets, machines, first)
+            };
+            for (target, reason) in left_out {
+                (work.events)(&Event::LeftOut { target, reason });
+            }
+            lineup::line_up(phase, record);
+            return HashSet::new();
+        }
+        // A VM that was made anew is not ours: it counts as gone.
+        for adoptee in adopted {
+            if machines.get(&adoptee.target).is_some_and(|machine| machine.uid() != adoptee.uid) {
+                machines.remove(&adoptee.target);
+            }
+        }
+        let carried_out = |timeline: &Timeline, machine: &Machine| match adopted.get(timeline.target as usize)
+        {
+            Some(adoptee) => adopted::is_carried_out(adoptee, machine, kind, alive.contains(&adoptee.target)),
+            None => resume::is_carried_out(machine, kind),
+        };
+        let server_zero = clock.zero_at(work.cluster.server_now());
+        let done = resume::reconcile(phase, targets, machines, server_zero, carried_out);
+        resume::note_gap(phase, clock.now());
+        first.splice(..0, resume::missed(phase, targets, first));
+        done
+    }
+}
+
+/// Saves how the phase ended, unless the run is somebody else's by now.
+///
+/// Who interrupts does not wait for a cluster that does not answer; what was saved before is kept.
+async fn phase_saved(saver: &mut Saver, record: &RunRecord, cut: Option<Cut>) -> Result<(), Trouble> {
+    match cut {
+        Some(Cut::LockLost | Cut::RecordChanged) => Ok(()),
+        Some(Cut::Interrupted) => {
+            let late = |_| Trouble::new("save the record", Kind::TimedOut, "the cluster does not answer");
+            tokio::time::timeout(LAST_SAVE, saver.finish(record)).await.map_err(late)?
+        }
+        Some(Cut::TooManyFailed) | None => saver.finish(record).await,
+    }
+}
+
+/// The phase as it begins or continues, and its clock.
+fn begin(work: &Work<'_>, record: &RunRecord, targets: u32) -> (PhaseRecord, Clock) {
+    let name = work.step.name();
+    match record.phase(name) {
+        Some(known) => {
+            let mut phase = known.clone();
+            // What was begun goes on in the shape in which it was begun, and what the VMs are cannot change any more.
+            let begun = std::mem::replace(&mut phase.settings, work.settings.clone());
+            let PhaseSettings { halted, shape, order, size, warm_up, .. } = begun;
+            phase.settings = PhaseSettings { halted, shape, order, size, warm_up, ..phase.settings };
+            phase.state = PhaseState::Open;
+            let clock = Clock::resume(phase.began, phase.server_ahead_micros, work.cluster.server_ahead());
+            (phase, clock)
+        }
+        None => {
+            let clock = Clock::start();
+            let mut phase = PhaseRecord::new(name, clock.began(), work.settings.clone(), targets);
+            phase.server_ahead_micros = Some(work.cluster.server_ahead());
+            (phase, clock)
+        }
+    }
+}
+
+/// The first delivery of the watch: what existed when it was opened.
+pub(super) async fn first_list(changes: &mut Changes) -> Vec<Change> {
+    match changes.next().await.map(|received| received.news) {
+        Some(News::Changes(first)) => first,
+        _ => Vec::new(),
+    }
+}
+
+/// The VMs of the run that exist.
+pub async fn existing(cluster: &Cluster, record: &RunRecord) -> Result<HashMap<Target, Machine>, Trouble> {
+    let selector = if record.plan.is_adopted() { String::new() } else { run_id_selector(&record.run_id) };
+    let machines = cluster.machines_in(&Scope::of_plan(&record.plan), &selector).await?;
+    let mut machines: HashMap<Target, Machine> =
+        machines.into_iter().map(|machine| (machine.target(), machine)).collect();
+    if record.plan.is_adopted() {
+        let ours: HashSet<Target> = record.plan.targets().into_iter().collect();
+        machines.retain(|target, _| ours.contains(target));
+    }
+    Ok(machines)
+}
+
+/// The watch on the instances of the run: by its label, or of those VMs that it has adopted.
+pub(super) async fn watch(cluster: &Cluster, record: &RunRecord) -> Result<Changes, Trouble> {
+    let scope = Scope::of_plan(&record.plan);
+    if !record.plan.is_adopted() {
+        return Changes::open(cluster, &scope, &run_id_selector(&record.run_id)).await;
+    }
+    Changes::open_on(cluster, &scope, record.plan.targets().into_iter().collect()).await
+}
+
+/// The requests that a phase on adopted VMs would send now, in their order.
+pub async fn rehearse(
+    cluster: &Cluster,
+    record: &RunRecord,
+    kind: PhaseKind,
+    via: Via,
+) -> Result<Vec<Timed>, Trouble> {
+    let mut changes = watch(cluster, record).await?;
+    let alive = adopted::alive(&first_list(&mut changes).await);
+    let machines = existing(cluster, record).await?;
+    let mut requests = Vec::new();
+    for adoptee in &record.plan.adopted {
+        let alive = alive.contains(&adoptee.target);
+        let Some(machine) = machines.get(&adoptee.target) else { continue };
+        if adopted::obstacle(adoptee, Some(machine), kind, alive).is_none() {
+            requests.push(adopted::request(adoptee, machine, kind, via, alive)?);
+        }
+    }
+    Ok(requests)
+}
+
+/// What is known about the VMs before requests are made
+struct Known {
+    /// Whose request is done already.
+    done: HashSet<u32>,
+    /// The VMs that exist.
+    machines: HashMap<Target, Machine>,
+    /// Adopted VMs with an instance.
+    alive: HashSet<Target>,
+}
+
+/// One request for every VM that takes part and whose request is not done already, in the order of the queue.
+///
+/// In a phase that is continued, what is left keeps its distances, and the first of it leaves at once: what was missed
+/// while nobody was there must not become a storm of its own.
+fn requests(
+    work: &Work<'_>,
+    record: &RunRecord,
+    phase: &PhaseRecord,
+    targets: &[Target],
+    known: &Known,
+) -> Result<Vec<Scheduled>, Trouble> {
+    let mut requests = Vec::with_capacity(targets.len());
+    let mut begin = None;
+    for (place, vm) in (0..).zip(phase.queue()) {
+        let (timeline, target) = (&phase.timelines[vm as usize], &targets[vm as usize]);
+        if timeline.is_over() || known.done.contains(&vm) {
+            continue;
+        }
+        let (kind, via) = (phase.name.kind, work.settings.via);
+        let adoptee = record.plan.adopted.get(vm as usize);
+        let request = match (kind, work.template, adoptee) {
+            (_, _, Some(adoptee)) => {
+                let Some(machine) = known.machines.get(target) else { continue };
+                adopted::request(adoptee, machine, kind, via, known.alive.contains(target))?
+            }
+            (PhaseKind::Create, Some(template), None) => {
+                let halted = phase.settings.halted;
+                machines::create(target, &manifest(record, template, vm as usize, target, halted))?
+            }
+            (PhaseKind::Create, None, None) => {
+                return Err(Trouble::new("create VMs", Kind::Invalid, "there is no manifest"));
+            }
+            (PhaseKind::Stop, _, None) => machines::stop(target, via)?,
+            (PhaseKind::Storm, _, None) => machines::start(target, via)?,
+        };
+        let due = match phase.settings.shape.map_or(Due::After(Duration::ZERO), |shape| shape.due(place)) {
+            Due::After(time) => Due::After(time.saturating_sub(*begin.get_or_insert(time))),
+            wave @ Due::Wave(_) => wave,
+        };
+        requests.push(Scheduled { target: vm, due, request });
+    }
+    Ok(requests)
+}
+
+/// The manifest of one VM of a run, at its position in the plan.
+pub fn manifest(
+    record: &RunRecord,
+    template: &Template,
+    position: usize,
+    target: &Target,
+    halted: bool,
+) -> Value {
+    let labels = labels(&record.plan.prefix, &record.run_id, Role::Target).into_iter().collect();
+    let strategy = if halted { HALTED } else { "Always" };
+    record.plan.render(template, (position, target), &labels, strategy)
+}

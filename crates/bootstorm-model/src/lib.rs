@@ -1,0 +1,13 @@
+//! What a boot storm is: plans, observations, timelines, records, and their analysis.
+//!
+//! Pure: no async, no input and output. Only [`observe::clock`] and [`platform`] read the system's clocks.
+
+pub mod exit;
+pub mod failure;
+pub mod observe;
+pub mod plan;
+pub mod platform;
+pub mod probe;
+pub mod record;
+pub mod stats;
+pub mod text;

@@ -1,0 +1,138 @@
+//! What has been done: the run, its phases, and the form in which they are stored.
+//!
+//! Pure: [`bootstorm_engine::cluster`] moves the parts that [`codec`] makes to and from the cluster without looking into them.
+
+mod bounded;
+pub mod codec;
+pub mod facts;
+pub mod health;
+pub mod lifecycle;
+pub mod limit;
+pub mod phase;
+pub mod series;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+pub use bounded::at_most;
+pub use facts::{ClusterFacts, NodeKind, RateLimit, StorageClassFacts, Workers};
+pub use health::{ClockDifference, ClusterMark, Health};
+pub use limit::FailureLimit;
+pub use phase::{
+    Gap, InsightHealth, NOT_IN_STORM, PhaseKind, PhaseName, PhaseRecord, PhaseSettings, PhaseState,
+    ProbeHealth, SetupRecord, Via, WatchHealth,
+};
+
+pub use series::{Series, SeriesKind};
+
+use crate::observe::{Milestone, Outcome};
+use crate::plan::Plan;
+
+/// Version of the stored format: 3 since plans may say where VMs are, and phases may hold what was seen of launcher pods.
+/// Programs refuse records with a newer version than their own.
+///
+/// Each record has the lowest version whose readers understand it.
+pub const FORMAT: u32 = 3;
+/// The version of records with adopted VMs.
+const WITH_ADOPTED: u32 = 2;
+/// The version of records without adopted VMs, which the oldest programs understand.
+const WITHOUT_ADOPTED: u32 = 1;
+
+/// The most phases that a stored run may have.
+pub const MOST_PHASES: usize = 256;
+
+/// Everything known about one run
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunRecord {
+    /// Version of the stored format.
+    pub format: u32,
+    /// UUID of this run; also the label by which its objects are recognised.
+    pub run_id: String,
+    /// When `setup` froze the plan.
+    pub created: Timestamp,
+    /// What is to be done; frozen by `setup`.
+    pub plan: Plan,
+    /// The cluster as `setup` found it.
+    #[serde(default)]
+    pub facts: ClusterFacts,
+    /// How `setup` went.
+    #[serde(default)]
+    pub setup: SetupRecord,
+    /// When adopted VMs were given back as they were; nothing is done to them after that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restored: Option<Timestamp>,
+    /// Several storms that belong together, in the order in which they began.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub series: Vec<Series>,
+    /// The phases so far, in the order in which they began.
+    #[serde(default, deserialize_with = "at_most::<MOST_PHASES, _, _>")]
+    pub phases: Vec<PhaseRecord>,
+}
+
+impl RunRecord {
+    /// The record of a run that was just set up.
+    pub fn new(run_id: String, created: Timestamp, plan: Plan) -> Self {
+        Self {
+            format: match () {
+                () if !plan.layout.is_default() || !plan.pinning.is_default() => FORMAT,
+                () if plan.is_adopted() => WITH_ADOPTED,
+                () => WITHOUT_ADOPTED,
+            },
+            run_id,
+            created,
+            plan,
+            facts: ClusterFacts::default(),
+            setup: SetupRecord::default(),
+            restored: None,
+            series: Vec::new(),
+            phases: Vec::new(),
+        }
+    }
+
+    /// The phase of that name.
+    pub fn phase(&self, name: PhaseName) -> Option<&PhaseRecord> {
+        self.phases.iter().find(|phase| phase.name == name)
+    }
+
+    /// The phase of that name, to be continued.
+    pub fn phase_mut(&mut self, name: PhaseName) -> Option<&mut PhaseRecord> {
+        self.phases.iter_mut().find(|phase| phase.name == name)
+    }
+
+    /// The phase that began last.
+    pub fn last_phase(&self) -> Option<&PhaseRecord> {
+        self.phases.last()
+    }
+
+    /// The last phase of a kind.
+    pub fn last_of(&self, kind: PhaseKind) -> Option<&PhaseRecord> {
+        self.phases.iter().rev().find(|phase| phase.name.kind == kind)
+    }
+
+    /// Whether something may have been done to a VM: it took part in a phase, even if no request for it was saved.
+    pub fn may_have_touched(&self, position: usize) -> bool {
+        let took_part = |phase: &PhaseRecord| {
+            phase.timelines.get(position).is_some_and(|timeline| timeline.outcome != Outcome::Excluded)
+        };
+        self.phases.iter().any(took_part)
+    }
+
+    /// What was done last with a VM; nothing where it is not known whether it was done.
+    pub fn last_wish(&self, position: usize) -> Option<PhaseKind> {
+        let took_part = |phase: &&PhaseRecord| {
+            phase.timelines.get(position).is_some_and(|timeline| timeline.outcome != Outcome::Excluded)
+        };
+        let last = self.phases.iter().rev().find(took_part)?;
+        last.timelines[position].has(Milestone::Accepted).then_some(last.name.kind)
+    }
+
+    /// Whether adopted VMs may be in another state than they were in.
+    pub fn has_to_restore(&self) -> bool {
+        self.plan.is_adopted() && self.restored.is_none() && !self.phases.is_empty()
+    }
+
+    /// The baseline: the create phase.
+    pub fn baseline(&self) -> Option<&PhaseRecord> {
+        self.last_of(PhaseKind::Create)
+    }
+}

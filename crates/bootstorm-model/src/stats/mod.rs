@@ -1,0 +1,73 @@
+//! Numbers derived from observations: samples with missing values, quantiles, recovery, comparison, verdict.
+//!
+//! Pure, and recomputed at will: nothing here is ever stored instead of the observations. All values are seconds.
+
+pub mod advice;
+pub mod bootstrap;
+pub mod bottleneck;
+pub mod breakdown;
+pub mod comparison;
+pub mod curve;
+pub mod diagnosis;
+pub mod node;
+pub mod outlier;
+pub mod proportion;
+pub mod provisioning;
+pub mod quantile;
+pub mod reason;
+pub mod sample;
+pub mod section;
+pub mod shift;
+pub mod stage;
+pub mod summary;
+pub mod threshold;
+pub mod validity;
+pub mod verdict;
+
+pub use advice::{Advice, Cause, Symptoms};
+pub use bootstrap::Side;
+pub use bottleneck::{Bottleneck, Breakdown, Bucket, Culprit, Evidence as Clues, Limits};
+pub use breakdown::Part;
+pub use comparison::{Change, Comparison, Paired};
+pub use curve::Curve;
+pub use diagnosis::{Awaited, Diagnosis};
+pub use outlier::{Outlier, Outliers};
+pub use proportion::Share;
+pub use provisioning::Provisioning;
+pub use quantile::{Level, Quantile};
+pub use reason::ReasonGroup;
+pub use sample::{Arrival, Sample, seconds_to};
+pub use section::Section;
+pub use shift::{Direction, Estimate, FailureShift, Shift};
+pub use stage::Stage;
+pub use summary::Summary;
+pub use threshold::Threshold;
+pub use validity::{Conditions, Doubt, Late, Trust, Validity};
+pub use verdict::{Evidence, Finding, Grade, Rule, Verdict};
+
+use serde::Serializer;
+
+/// Serialises seconds rounded to the microsecond, the resolution of every observation.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+pub fn micros<S: Serializer>(seconds: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(round_to_micros(*seconds))
+}
+
+/// Serialises seconds that may be unknown, rounded to the microsecond.
+#[expect(clippy::ref_option, reason = "serde passes a reference to the field")]
+pub fn maybe_micros<S: Serializer>(seconds: &Option<f64>, serializer: S) -> Result<S::Ok, S::Error> {
+    match seconds {
+        Some(seconds) => micros(seconds, serializer),
+        None => serializer.serialize_none(),
+    }
+}
+
+/// Seconds rounded to six decimals; adding zero turns a negative zero, as an empty sum is, into a plain one.
+///
+/// Beyond thirty years, which only a damaged file holds, there is nothing to round, and the way there would not be exact.
+pub fn round_to_micros(seconds: f64) -> f64 {
+    if seconds.abs() >= 1e9 {
+        return seconds;
+    }
+    (seconds * 1e6).round() / 1e6 + 0.0
+}

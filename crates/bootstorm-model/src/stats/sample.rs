@@ -1,0 +1,232 @@
+//! A sample: the values that arrived, how many are missing, and how many nobody knows.
+
+use crate::observe::{Milestone, Outcome, Timeline};
+
+/// Seconds from `requested` to `milestone`; `None` while either is unknown
+///
+/// Never negative: a stamp of the server is a whole second, cut off, so it may lie up to a second before the
+/// request that caused it.
+pub fn seconds_to(timeline: &Timeline, milestone: Milestone) -> Option<f64> {
+    timeline.seconds_to(milestone).map(|seconds| seconds.max(0.0))
+}
+
+/// What is known about the time that one VM took to a milestone
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Arrival {
+    /// It took this many seconds.
+    After(f64),
+    /// It did not get there: longer than anything that arrived.
+    Missing,
+    /// It got there, but when it was requested, or when it passed, was lost with the process that knew it.
+    Unknown,
+}
+
+impl Arrival {
+    /// The seconds, where known.
+    pub fn seconds(self) -> Option<f64> {
+        match self {
+            Self::After(seconds) => Some(seconds),
+            Self::Missing | Self::Unknown => None,
+        }
+    }
+}
+
+impl From<Option<f64>> for Arrival {
+    /// What did not arrive is missing.
+    fn from(seconds: Option<f64>) -> Self {
+        seconds.map_or(Self::Missing, Self::After)
+    }
+}
+
+/// Values that arrived, in ascending order, and the number of those that did not
+///
+/// A missing value is *censored*: it is larger than every value that arrived, nobody knows by how much. An
+/// unknown value is neither: its VM arrived, after a time that was lost. It is counted beside the sample and takes
+/// no part in any statistic.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Sample {
+    arrived: Vec<f64>,
+    missing: usize,
+    unknown: usize,
+}
+
+impl Sample {
+    /// A sample of values in any order, and the number of missing ones. Values that are not finite are missing.
+    pub fn new(values: impl IntoIterator<Item = f64>, missing: usize) -> Self {
+        let arrived = values.into_iter().map(Arrival::After);
+        Self::of(arrived.chain(std::iter::repeat_n(Arrival::Missing, missing)))
+    }
+
+    /// A sample with one entry per participant. Values that are not finite are missing.
+    pub fn of(arrivals: impl IntoIterator<Item = Arrival>) -> Self {
+        let mut sample = Self::default();
+        for arrival in arrivals {
+            match arrival {
+                Arrival::After(value) if value.is_finite() => sample.arrived.push(value),
+                Arrival::After(_) | Arrival::Missing => sample.missing += 1,
+                Arrival::Unknown => sample.unknown += 1,
+            }
+        }
+        sample.arrived.sort_unstable_by(f64::total_cmp);
+        sample
+    }
+
+    /// The seconds that each VM took to a milestone
+    ///
+    /// Excluded VMs take no part. For the goal of the phase only VMs whose outcome is `reached` count as
+    /// arrived, so that `arrived` and `unknown` together are the number of successes; other milestones count for
+    /// everyone who passed them.
+    pub fn to_milestone<'a>(
+        timelines: impl IntoIterator<Item = &'a Timeline>,
+        milestone: Milestone,
+        goal: Milestone,
+    ) -> Self {
+        let participants = timelines.into_iter().filter(|timeline| timeline.outcome != Outcome::Excluded);
+        Self::of(participants.map(|timeline| arrival(timeline, milestone, goal)))
+    }
+
+    /// The values that arrived, ascending.
+    pub fn values(&self) -> &[f64] {
+        &self.arrived
+    }
+
+    /// How many values arrived.
+    pub fn arrived(&self) -> usize {
+        self.arrived.len()
+    }
+
+    /// How many values are missing.
+    pub fn missing(&self) -> usize {
+        self.missing
+    }
+
+    /// How many VMs arrived after a time that nobody knows; they are not part of `n`.
+    pub fn unknown(&self) -> usize {
+        self.unknown
+    }
+
+    /// The size of the sample, missing values included and unknown ones not.
+    pub fn n(&self) -> usize {
+        self.arrived.len() + self.missing
+    }
+
+    /// The same sample without its missing values.
+    #[must_use]
+    pub fn without_missing(&self) -> Self {
+        Self { arrived: self.arrived.clone(), missing: 0, unknown: self.unknown }
+    }
+
+    /// The smallest value.
+    pub fn min(&self) -> Option<f64> {
+        self.arrived.first().copied()
+    }
+
+    /// The largest value that arrived.
+    pub fn max(&self) -> Option<f64> {
+        self.arrived.last().copied()
+    }
+
+    /// Arithmetic mean of the values that arrived: `Σx / arrived`.
+    pub fn mean(&self) -> Option<f64> {
+        let count = self.arrived.len();
+        (count > 0).then(|| self.arrived.iter().sum::<f64>() / count as f64)
+    }
+
+    /// Sample standard deviation of the values that arrived: `√(Σ(x − mean)² / (arrived − 1))`; needs two values.
+    pub fn stddev(&self) -> Option<f64> {
+        let mean = self.mean().filter(|_| self.arrived.len() > 1)?;
+        let squares: f64 = self.arrived.iter().map(|value| (value - mean).powi(2)).sum();
+        Some((squares / (self.arrived.len() - 1) as f64).sqrt())
+    }
+}
+
+/// What counts as an arrival at `milestone`.
+///
+/// A VM that reached the goal passed every milestone that a VM cannot go round, also those that were not observed.
+pub fn arrival(timeline: &Timeline, milestone: Milestone, goal: Milestone) -> Arrival {
+    let reached = timeline.outcome == Outcome::Reached;
+    if milestone == goal && !reached {
+        return Arrival::Missing;
+    }
+    match seconds_to(timeline, milestone) {
+        Some(seconds) => Arrival::After(seconds),
+        None if timeline.has(milestone) => Arrival::Unknown,
+        None if reached && (milestone == goal || milestone < goal && is_inevitable(milestone)) => {
+            Arrival::Unknown
+        }
+        None => Arrival::Missing,
+    }
+}
+
+/// Whether every VM on its way passes it; the others depend on the guest, or may be skipped.
+fn is_inevitable(milestone: Milestone) -> bool {
+    use Milestone::{Accepted, Instance, Pod, Running, Scheduled};
+    matches!(milestone, Accepted | Instance | Pod | Scheduled | Running)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::observe::Offset;
+
+    #[test]
+    fn missing_values_count_but_do_not_move_the_mean() {
+        let sample = Sample::new([4.0, 2.0, f64::NAN], 1);
+        assert_eq!((sample.n(), sample.arrived(), sample.missing()), (4, 2, 2));
+        assert_eq!(sample.mean(), Some(3.0));
+        assert_eq!((sample.min(), sample.max()), (Some(2.0), Some(4.0)));
+        assert!((sample.stddev().unwrap() - std::f64::consts::SQRT_2).abs() < 1e-12);
+    }
+
+    #[test]
+    fn nothing_arrived_and_a_single_value_have_no_spread() {
+        assert_eq!(Sample::new([], 3).mean(), None);
+        assert_eq!(Sample::new([5.0], 0).stddev(), None);
+    }
+
+    fn timeline(outcome: Outcome, running: f64) -> Timeline {
+        let mut timeline = Timeline::new(0);
+        timeline.see(Milestone::Requested, Offset::from_seconds(1.0));
+        timeline.fill(Milestone::Running, Offset::from_seconds(running));
+        timeline.outcome = outcome;
+        timeline
+    }
+
+    #[test]
+    fn at_the_goal_only_successes_arrive_and_excluded_vms_take_no_part() {
+        let timelines = [
+            timeline(Outcome::Reached, 3.0),
+            timeline(Outcome::TimedOut, 9.0),
+            timeline(Outcome::Excluded, 2.0),
+        ];
+        let goal = Sample::to_milestone(&timelines, Milestone::Running, Milestone::Running);
+        assert_eq!((goal.values(), goal.missing()), (&[2.0][..], 1));
+        let passed = Sample::to_milestone(&timelines, Milestone::Running, Milestone::Reachable);
+        assert_eq!((passed.values(), passed.missing()), (&[2.0, 8.0][..], 0));
+    }
+
+    #[test]
+    fn a_vm_whose_request_was_lost_is_neither_a_value_nor_missing() {
+        let mut lost = timeline(Outcome::Reached, 7.0);
+        lost.moments.remove(&Milestone::Requested);
+        let timelines = [timeline(Outcome::Reached, 3.0), lost, timeline(Outcome::TimedOut, 9.0)];
+        let sample = Sample::to_milestone(&timelines, Milestone::Running, Milestone::Running);
+        assert_eq!((sample.values(), sample.missing(), sample.unknown(), sample.n()), (&[2.0][..], 1, 1, 2));
+    }
+
+    #[test]
+    fn a_success_passed_what_cannot_be_gone_round_though_nobody_saw_it() {
+        let sample = |outcome, milestone| {
+            let sample = Sample::to_milestone(&[timeline(outcome, 3.0)], milestone, Milestone::Running);
+            (sample.missing(), sample.unknown())
+        };
+        assert_eq!(sample(Outcome::Reached, Milestone::Pod), (0, 1));
+        assert_eq!(sample(Outcome::TimedOut, Milestone::Pod), (1, 0));
+        assert_eq!(sample(Outcome::Reached, Milestone::Agent), (1, 0));
+    }
+
+    #[test]
+    fn a_stamp_before_the_request_counts_as_zero() {
+        assert_eq!(seconds_to(&timeline(Outcome::Reached, 0.4), Milestone::Running), Some(0.0));
+    }
+}

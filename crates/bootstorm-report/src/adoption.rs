@@ -1,0 +1,127 @@
+//! Which VMs a run would adopt, as shown before it does.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+use super::paint::Tone;
+use super::table::{Column, Grid};
+use super::{Layout, printable};
+
+/// VMs of each kind that are shown one by one, unless all are asked for.
+const SHOWN: usize = 20;
+
+/// VMs that would be adopted, and those that would not
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Adoption {
+    /// Which VMs were looked for.
+    pub selection: String,
+    /// They would be stopped, and started again.
+    pub adopted: Vec<AdoptionRow>,
+    /// They are left alone.
+    pub excluded: Vec<AdoptionRow>,
+}
+
+/// One VM that was looked at
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct AdoptionRow {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// Its run strategy; absent when it does not exist.
+    pub run_strategy: Option<String>,
+    /// Its state, as its status says.
+    pub power: String,
+    /// The node on which it runs.
+    pub node: Option<String>,
+    /// Its operating system, as far as its guest agent says.
+    pub guest_os: Option<String>,
+    /// What to know about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub warning: Option<String>,
+    /// Why it is left alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+impl Adoption {
+    /// The VMs to be adopted, as kubectl would name them.
+    pub fn names(&self) -> String {
+        self.adopted.iter().map(|row| format!("virtualmachine/{}\n", printable(&row.name))).collect()
+    }
+
+    /// The lists as text for a terminal; long ones are cut unless the layout is wide.
+    pub fn table(&self, layout: &Layout) -> String {
+        let mut text = String::new();
+        for (title, rows, last) in
+            [("to be adopted", &self.adopted, "GUEST OS"), ("left alone", &self.excluded, "REASON")]
+        {
+            if rows.is_empty() {
+                continue;
+            }
+            let plural = if rows.len() == 1 { "VM" } else { "VMs" };
+            // Writing to a string cannot fail.
+            let _ = writeln!(text, "{} {plural} {title}", rows.len());
+            let mut grid =
+                Grid::new(["NAMESPACE", "NAME", "STRATEGY", "STATE", "NODE", last].map(Column::words).into());
+            let shown = if layout.wide { rows.len() } else { SHOWN };
+            for row in rows.iter().take(shown) {
+                let or_dash = |text: Option<&String>| text.cloned().unwrap_or_else(|| "-".into());
+                let power = Some(&row.power).filter(|power| !power.is_empty());
+                grid.push(
+                    row.reason.as_ref().or(row.warning.as_ref()).map(|_| Tone::Fair),
+                    vec![
+                        row.namespace.clone(),
+                        row.name.clone(),
+                        or_dash(row.run_strategy.as_ref()),
+                        or_dash(power),
+                        or_dash(row.node.as_ref()),
+                        or_dash(row.reason.as_ref().or(row.warning.as_ref()).or(row.guest_os.as_ref())),
+                    ],
+                );
+            }
+            let (header, lines) = grid.lines(layout.headers, layout.paint);
+            let header = header.map(|header| layout.paint.apply(Tone::Heading, &header));
+            text.extend(header.into_iter().chain(lines).map(|line| line + "\n"));
+            if rows.len() > shown {
+                let _ = writeln!(text, "and {} more; all of them with -o wide", rows.len() - shown);
+            }
+            text.push('\n');
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Paint;
+
+    fn layout(wide: bool) -> Layout {
+        Layout { width: 100, wide, title: true, headers: true, paint: Paint::Plain }
+    }
+
+    #[test]
+    fn long_lists_are_cut_and_reasons_are_shown() {
+        let row = |n: usize, reason: Option<&str>| AdoptionRow {
+            namespace: "shop".into(),
+            name: format!("web-{n}"),
+            run_strategy: Some("Always".into()),
+            power: "Running".into(),
+            reason: reason.map(str::to_owned),
+            ..AdoptionRow::default()
+        };
+        let adoption = Adoption {
+            selection: "x".into(),
+            adopted: (1..=30).map(|n| row(n, None)).collect(),
+            excluded: vec![row(31, Some("it is paused"))],
+        };
+        let text = adoption.table(&layout(false));
+        assert!(text.contains("30 VMs to be adopted\nNAMESPACE"), "{text}");
+        assert!(text.contains("web-20") && !text.contains("web-21"), "{text}");
+        assert!(text.contains("and 10 more; all of them with -o wide"), "{text}");
+        assert!(text.contains("1 VM left alone") && text.contains("it is paused"), "{text}");
+        assert!(adoption.table(&layout(true)).contains("web-30"));
+    }
+}

@@ -1,0 +1,55 @@
+//! The numbers over all VMs, in the words of the proposed benchmark specification.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::records::METRICS;
+use crate::phase::PhaseBlock;
+use bootstorm_model::stats::round_to_micros;
+
+/// The numbers over all VMs that took part
+#[derive(Serialize)]
+pub(super) struct Aggregate {
+    total_vms: usize,
+    successful_vms: usize,
+    failed_vms: usize,
+    excluded_vms: usize,
+    /// Successes whose time nobody knows: ours, left out where there are none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unknown_time_vms: Option<usize>,
+    total_duration_seconds: Option<f64>,
+    /// `avg_`, `min_`, `max_` and the percentiles of each metric; `null` where it is not known.
+    #[serde(flatten)]
+    metrics: BTreeMap<String, Option<f64>>,
+}
+
+impl Aggregate {
+    pub(super) fn of(phase: &PhaseBlock) -> Self {
+        let counts = &phase.counts;
+        let mut metrics = BTreeMap::new();
+        for (name, milestone) in METRICS {
+            let summary = phase.summary(milestone);
+            let values = [
+                ("avg", summary.mean),
+                ("min", summary.min),
+                ("max", summary.max),
+                ("p50", summary.p50.seconds()),
+                ("p95", summary.p95.seconds()),
+                ("p99", summary.p99.seconds()),
+            ];
+            metrics.extend(
+                values.map(|(statistic, value)| (format!("{statistic}_{name}"), value.map(round_to_micros))),
+            );
+        }
+        Self {
+            total_vms: counts.participants,
+            successful_vms: counts.reached,
+            failed_vms: counts.unsuccessful() + counts.pending,
+            excluded_vms: counts.excluded,
+            unknown_time_vms: Some(phase.summary(phase.goal).unknown).filter(|unknown| *unknown > 0),
+            total_duration_seconds: phase.spans.total.map(round_to_micros),
+            metrics,
+        }
+    }
+}

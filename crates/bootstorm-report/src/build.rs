@@ -1,0 +1,81 @@
+//! From a run's record to the view model.
+
+use bootstorm_model::record::{PhaseKind, PhaseName, PhaseRecord, RunRecord};
+
+use super::phase::{PhaseBlock, Shown};
+use super::validity::ValidityBlock;
+use super::view::{PlanBlock, Report, Run, SCHEMA_VERSION, SetupBlock};
+use super::{Capacity, Compared, Placed, Repetitions, Selection};
+
+/// Builds the view model.
+pub(super) fn report(record: &RunRecord, selection: &Selection) -> Report {
+    let plan = &record.plan;
+    let targets = plan.targets();
+    let baseline = selection.baseline(record);
+    let storm = selection.storm(record).filter(|storm| selection.only.is_none_or(|only| only == storm.name));
+    let full = shown_in_full(record, selection);
+    let phases = record.phases.iter().map(|phase| {
+        let shown = if full.contains(&phase.name) { Shown::Full } else { Shown::Brief };
+        let block = PhaseBlock::of(phase, &targets, plan.probe.deciding(), shown);
+        PhaseBlock { validity: Some(ValidityBlock::of(record, phase)), ..block }
+    });
+    let phases: Vec<PhaseBlock> = phases.collect();
+    Report {
+        schema_version: SCHEMA_VERSION,
+        run: Run {
+            name: plan.prefix.clone(),
+            id: record.run_id.clone(),
+            created: record.created,
+            tool_version: record.facts.tool.clone(),
+        },
+        plan: PlanBlock {
+            vms: targets.len(),
+            start: plan.start,
+            end: plan.end,
+            vm_name: plan.vm_name.clone(),
+            layout: plan.layout.clone(),
+            pinning: plan.pinning.clone(),
+            template: plan.template.clone(),
+            overrides: plan.overrides.clone(),
+            template_sha256: Some(plan.template.digest()),
+            disks: record.facts.disks.clone(),
+            probes: plan.probe.probes.clone(),
+            probe_image: Some(plan.probe.image.clone()).filter(|image| !image.is_empty()),
+            probers: plan.probe.probers,
+            probe_pod: plan.probe.pod.as_ref().map(|(namespace, name)| format!("{namespace}/{name}")),
+        },
+        cluster: (&record.facts).into(),
+        setup: SetupBlock {
+            done: record.setup.done,
+            namespaces: record.setup.namespaces,
+            batch_size: record.setup.batch_size,
+            took: record.setup.took.seconds(),
+        },
+        placement: Placed::all(&plan.pinning, &phases),
+        phases,
+        comparison: storm.map(|storm| {
+            let stop = Selection::stop_before(record, storm.name).map(|stop| stop.name);
+            // What was created without being started is no boot to compare with.
+            let is_boot = |baseline: &&PhaseRecord| baseline.name != storm.name && !baseline.settings.halted;
+            Compared::of(baseline.filter(is_boot), storm, stop, &record.facts)
+        }),
+        repetitions: Repetitions::of(record),
+        capacity: Capacity::of(record),
+        thresholds: Vec::new(),
+    }
+}
+
+/// The baseline, the storm with the stop before it, and a stop that no storm has followed yet.
+fn shown_in_full(record: &RunRecord, selection: &Selection) -> Vec<PhaseName> {
+    if let Some(only) = selection.only {
+        let stop = Selection::stop_before(record, only).filter(|_| only.kind == PhaseKind::Storm);
+        return [Some(only), stop.map(|phase| phase.name)].into_iter().flatten().collect();
+    }
+    let storm = selection.storm(record).map(|phase| phase.name);
+    let stop = match storm {
+        Some(storm) => Selection::stop_before(record, storm).map(|phase| phase.name),
+        None => record.last_of(PhaseKind::Stop).map(|phase| phase.name),
+    };
+    let baseline = selection.baseline(record).map(|phase| phase.name);
+    [baseline, stop, storm].into_iter().flatten().collect()
+}

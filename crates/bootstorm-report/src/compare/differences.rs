@@ -1,0 +1,82 @@
+//! What is not the same in two runs, so that a difference between them may come from it.
+
+use serde::Serialize;
+
+use bootstorm_model::plan::TemplateSource;
+use bootstorm_model::record::{PhaseKind, PhaseSettings, RunRecord};
+
+/// What a difference between two runs means
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Weight {
+    /// The runs cannot be compared.
+    Refused,
+    /// What was probed cannot be compared.
+    NotProbed,
+    /// A difference in time may come from it.
+    Warned,
+}
+
+/// Something that is not the same in two runs
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Difference {
+    /// What it is.
+    pub what: &'static str,
+    /// In the baseline.
+    pub baseline: String,
+    /// In the candidate.
+    pub candidate: String,
+    /// What it means.
+    pub weight: Weight,
+}
+
+/// Everything that is not the same. Facts that a run does not know are not compared.
+pub(super) fn all(first: &RunRecord, second: &RunRecord) -> Vec<Difference> {
+    let (one, two) = (facts(first), facts(second));
+    let differs = one.into_iter().zip(two).filter_map(|((what, weight, one), (_, _, two))| {
+        let (baseline, candidate) = one.zip(two)?;
+        (baseline != candidate).then_some(Difference { what, baseline, candidate, weight })
+    });
+    differs.collect()
+}
+
+fn facts(record: &RunRecord) -> Vec<(&'static str, Weight, Option<String>)> {
+    let (plan, cluster) = (&record.plan, &record.facts);
+    let probe = super::deciding(record).map_or_else(|| "none".to_owned(), |probe| probe.to_string());
+    let number = |number: Option<usize>| number.map(|number| number.to_string());
+    // The results of another tool say nothing about requests.
+    let setting = |of: fn(&PhaseSettings) -> String| {
+        let phase = record.last_of(PhaseKind::Storm).or(record.last_phase())?;
+        (phase.settings.concurrency > 0).then(|| of(&phase.settings))
+    };
+    vec![
+        ("number of VMs", Weight::Refused, Some(plan.size().to_string())),
+        ("probe", Weight::NotProbed, Some(probe)),
+        ("VM manifest", Weight::Warned, template(&plan.template)),
+        ("power switched", Weight::Warned, setting(|settings| format!("{:?}", settings.via).to_lowercase())),
+        ("requests at once", Weight::Warned, setting(|settings| settings.concurrency.to_string())),
+        (
+            "time limit to Running",
+            Weight::Warned,
+            setting(|settings| format!("{}s", settings.timeout_seconds)),
+        ),
+        ("nodes", Weight::Warned, number(cluster.nodes)),
+        ("nodes for VMs", Weight::Warned, number(cluster.schedulable_nodes)),
+        ("Kubernetes", Weight::Warned, cluster.kubernetes.clone()),
+        ("KubeVirt", Weight::Warned, cluster.kubevirt.clone()),
+        ("kubectl-bootstorm", Weight::Warned, cluster.tool.clone()),
+    ]
+}
+
+/// What the VMs were made from: a file by its content, whatever its name is.
+fn template(template: &TemplateSource) -> Option<String> {
+    match template {
+        TemplateSource::ContainerDisk { image } => Some(format!("built-in, {image}")),
+        TemplateSource::File { sha256, .. } if sha256.is_empty() => None,
+        TemplateSource::File { sha256, .. } => {
+            Some(format!("sha256 {}", sha256.chars().take(12).collect::<String>()))
+        }
+        adopted @ TemplateSource::Adopted { .. } => Some(adopted.to_string()),
+        source => Some(format!("built-in, {source}")),
+    }
+}

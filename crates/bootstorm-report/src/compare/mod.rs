@@ -1,0 +1,191 @@
+//! Runs side by side: what differs between them, and by how much their times moved.
+
+mod differences;
+mod phases;
+mod table;
+mod validity;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::{Graded, Repetitions, ThresholdBlock, Unwritable};
+use bootstorm_model::probe::Probe;
+use bootstorm_model::record::{PhaseKind, RunRecord};
+use bootstorm_model::stats::bootstrap::{CONFIDENCE, RESAMPLES};
+use bootstorm_model::stats::{self, Direction};
+
+pub use differences::{Difference, Weight};
+pub use phases::{MilestoneShift, PhaseShift};
+
+/// Version of the document, described in `docs/compare-schema.json`.
+pub const COMPARE_SCHEMA_VERSION: u32 = 1;
+
+/// A run that takes part in a comparison
+#[derive(Debug, Clone, Copy)]
+pub struct Subject<'a> {
+    /// What the user calls it: a run's name or a file.
+    pub label: &'a str,
+    /// Everything that is known about it.
+    pub record: &'a RunRecord,
+    /// How far the times of its phases can be trusted.
+    pub validity: &'a [Graded],
+}
+
+/// Runs side by side
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct CompareReport {
+    /// [`COMPARE_SCHEMA_VERSION`].
+    pub schema_version: u32,
+    /// How a comparison was made.
+    pub method: Method,
+    /// The runs, the baseline first.
+    pub runs: Vec<SubjectBlock>,
+    /// Every other run against the baseline.
+    pub comparisons: Vec<Versus>,
+    /// Thresholds that were asked for, of every run but the baseline.
+    pub thresholds: Vec<ThresholdBlock>,
+}
+
+/// How a comparison was made
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Method {
+    /// Share of draws inside of an interval.
+    pub confidence: f64,
+    /// Number of draws.
+    pub resamples: usize,
+    /// Smallest change that counts, as a share.
+    pub min_effect: f64,
+}
+
+/// A run, as shown
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SubjectBlock {
+    /// What the user calls it.
+    pub label: String,
+    /// Its name.
+    pub run: String,
+    /// UUID.
+    pub id: String,
+    /// When it was set up.
+    pub created: Timestamp,
+    /// Number of VMs.
+    pub vms: usize,
+    /// Storms that are over.
+    pub storms: usize,
+    /// Its phases whose times are not valid, as far as they take part.
+    pub doubtful: Vec<Graded>,
+    /// How far its storms lie apart, where there are several.
+    pub repetitions: Option<Repetitions>,
+}
+
+/// A run against the baseline
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Versus {
+    /// Label of the baseline.
+    pub baseline: String,
+    /// Label of the other run.
+    pub candidate: String,
+    /// What is not the same in both.
+    pub differences: Vec<Difference>,
+    /// What could not be compared, one sentence each.
+    pub notes: Vec<String>,
+    /// The phases that both have.
+    pub phases: Vec<PhaseShift>,
+    /// Which way it went: worse if anything that was judged is.
+    pub direction: Direction,
+    /// What decided, one sentence each.
+    pub reasons: Vec<String>,
+}
+
+impl CompareReport {
+    /// Compares every other run with the first; `min_effect` is a share: 0.05 for 5 %.
+    pub fn of(subjects: &[Subject<'_>], min_effect: f64) -> Self {
+        let versus = |pair: &[Subject<'_>]| Versus::of(pair[0], pair[1], min_effect);
+        let pairs = subjects.iter().skip(1).map(|candidate| [subjects[0], *candidate]);
+        Self {
+            schema_version: COMPARE_SCHEMA_VERSION,
+            method: Method { confidence: CONFIDENCE, resamples: RESAMPLES, min_effect },
+            runs: subjects.iter().map(SubjectBlock::of).collect(),
+            comparisons: pairs.map(|pair| versus(&pair)).collect(),
+            thresholds: Vec::new(),
+        }
+    }
+
+    /// Whether any run is worse than the baseline.
+    pub fn is_worse(&self) -> bool {
+        self.comparisons.iter().any(|versus| versus.direction == Direction::Worse)
+    }
+
+    /// The document as indented JSON, ending with a line end.
+    pub fn json(&self) -> Result<String, Unwritable> {
+        super::document::json(self)
+    }
+
+    /// The same as YAML.
+    pub fn yaml(&self) -> Result<String, Unwritable> {
+        super::document::yaml(self)
+    }
+
+    /// One line per run: its label and which way it went.
+    pub fn names(&self) -> String {
+        let line = |versus: &Versus| {
+            format!("{}\t{}\n", super::printable(&versus.candidate), versus.direction.words())
+        };
+        self.comparisons.iter().map(line).collect()
+    }
+}
+
+impl SubjectBlock {
+    fn of(subject: &Subject<'_>) -> Self {
+        let record = subject.record;
+        Self {
+            label: subject.label.to_owned(),
+            run: record.plan.prefix.clone(),
+            id: record.run_id.clone(),
+            created: record.created,
+            vms: record.plan.size() as usize,
+            storms: phases::over(record, PhaseKind::Storm).count(),
+            doubtful: validity::doubtful(subject),
+            repetitions: Repetitions::of(record),
+        }
+    }
+}
+
+impl Versus {
+    fn of(baseline: Subject<'_>, candidate: Subject<'_>, min_effect: f64) -> Self {
+        let (first, second) = (baseline.record, candidate.record);
+        let mut notes: Vec<String> = [baseline, candidate].iter().flat_map(validity::notes).collect();
+        let phases = phases::all(first, second, min_effect, &mut notes);
+        let judged = phases.iter().map(|phase| phase.direction);
+        let direction = Direction::of_all(judged);
+        let reasons = phases.iter().flat_map(|phase| phase.reasons(direction)).collect();
+        Self {
+            baseline: baseline.label.to_owned(),
+            candidate: candidate.label.to_owned(),
+            differences: differences::all(first, second),
+            notes,
+            phases,
+            direction,
+            reasons,
+        }
+    }
+}
+
+/// Why runs cannot be compared without being told to: another number of VMs, or times that are not valid.
+pub fn refusal(subjects: &[Subject<'_>]) -> Option<String> {
+    let (first, others) = subjects.split_first()?;
+    let other = others.iter().find(|other| other.record.plan.size() != first.record.plan.size());
+    let Some(other) = other else {
+        return subjects.iter().filter(|_| !others.is_empty()).find_map(validity::refusal);
+    };
+    let vms = |subject: &Subject<'_>| format!("{} has {} VMs", subject.label, subject.record.plan.size());
+    Some(format!("{}, {}: storms of different size cannot be compared", vms(first), vms(other)))
+}
+
+/// The probe that decides in a run.
+fn deciding(record: &RunRecord) -> Option<Probe> {
+    record.plan.probe.deciding()
+}
+
+#[cfg(test)]
+mod tests;

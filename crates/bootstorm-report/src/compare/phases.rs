@@ -1,0 +1,178 @@
+//! The phases that two runs have in common, each against its like.
+
+use serde::Serialize;
+
+use super::{Direction, deciding, stats};
+use bootstorm_model::observe::{Milestone, Outcome};
+use bootstorm_model::probe::Probe;
+use bootstorm_model::record::{PhaseKind, PhaseName, PhaseRecord, PhaseState, RunRecord};
+use bootstorm_model::stats::{FailureShift, Sample, Share, Shift, Side};
+
+/// A kind of phase in two runs
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PhaseShift {
+    /// The kind.
+    pub phase: PhaseKind,
+    /// The phases of the baseline that are in it.
+    pub baseline: Vec<PhaseName>,
+    /// Those of the candidate.
+    pub candidate: Vec<PhaseName>,
+    /// VMs that failed.
+    pub failures: FailureShift,
+    /// The times to each milestone.
+    pub milestones: Vec<MilestoneShift>,
+    /// Which way it went: the failures and the last milestone.
+    pub direction: Direction,
+    /// The probe that decides in both.
+    #[serde(skip)]
+    pub probe: Option<Probe>,
+}
+
+/// The times to a milestone in two runs
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct MilestoneShift {
+    /// The milestone.
+    pub milestone: Milestone,
+    /// How many times of the baseline nobody knows.
+    pub baseline_unknown: usize,
+    /// How many of the candidate.
+    pub candidate_unknown: usize,
+    /// Each statistic.
+    pub shifts: Vec<Shift>,
+    /// Which way it went.
+    pub direction: Direction,
+}
+
+/// What a single storm on a side cannot tell.
+const SINGLE: &str = "a side has a single storm: storms of the same cluster differ too, and by how much, only repeated storms tell (stop, storm)";
+
+/// The phases of a kind that are over.
+pub(super) fn over(record: &RunRecord, kind: PhaseKind) -> impl Iterator<Item = &PhaseRecord> {
+    record.phases.iter().filter(move |phase| phase.name.kind == kind && phase.state == PhaseState::Done)
+}
+
+/// Compares the kinds of phases that both runs have; says in `notes` what could not be.
+pub(super) fn all(
+    first: &RunRecord,
+    second: &RunRecord,
+    min_effect: f64,
+    notes: &mut Vec<String>,
+) -> Vec<PhaseShift> {
+    let mut shifts = Vec::new();
+    for kind in [PhaseKind::Create, PhaseKind::Stop, PhaseKind::Storm] {
+        let (before, after): (Vec<_>, Vec<_>) = (over(first, kind).collect(), over(second, kind).collect());
+        if before.is_empty() && after.is_empty() {
+            continue;
+        }
+        if before.is_empty() || after.is_empty() {
+            let which = if before.is_empty() { "the baseline" } else { "the other run" };
+            notes.push(format!("{} is not compared: {which} has none that is over", kind.word()));
+            continue;
+        }
+        if kind == PhaseKind::Storm && before.len().min(after.len()) < 2 {
+            notes.push(SINGLE.into());
+        }
+        let probe = deciding(first).filter(|probe| deciding(second) == Some(*probe));
+        shifts.push(PhaseShift::of(kind, &before, &after, probe, min_effect));
+    }
+    if deciding(first) != deciding(second) {
+        notes.push("times to an answer are not compared: the runs were probed in different ways".into());
+    }
+    shifts
+}
+
+impl PhaseShift {
+    fn of(
+        kind: PhaseKind,
+        before: &[&PhaseRecord],
+        after: &[&PhaseRecord],
+        probe: Option<Probe>,
+        min_effect: f64,
+    ) -> Self {
+        let milestones: &[Milestone] = match kind {
+            PhaseKind::Stop => &[Milestone::Gone],
+            PhaseKind::Create | PhaseKind::Storm => &[Milestone::Running, Milestone::Reachable],
+        };
+        let has = |phases: &[&PhaseRecord], milestone| phases.iter().all(|phase| phase.goal >= milestone);
+        let comparable = milestones.iter().filter(|milestone| {
+            has(before, **milestone)
+                && has(after, **milestone)
+                && (probe.is_some() || **milestone != Milestone::Reachable)
+        });
+        let milestones: Vec<MilestoneShift> =
+            comparable.map(|milestone| MilestoneShift::of(*milestone, before, after, min_effect)).collect();
+        let failures = FailureShift::of(failed(before), failed(after));
+        let last = milestones.last().map(|milestone| milestone.direction);
+        Self {
+            phase: kind,
+            baseline: before.iter().map(|phase| phase.name).collect(),
+            candidate: after.iter().map(|phase| phase.name).collect(),
+            direction: Direction::of_all([Some(failures.direction), last].into_iter().flatten()),
+            failures,
+            milestones,
+            probe,
+        }
+    }
+
+    /// What went that way, one sentence each.
+    pub(super) fn reasons(&self, direction: Direction) -> Vec<String> {
+        if !matches!(direction, Direction::Better | Direction::Worse) {
+            return Vec::new();
+        }
+        let mut reasons = Vec::new();
+        if self.failures.direction == direction {
+            let Share { some: first, all: of_first } = self.failures.baseline;
+            let Share { some: second, all: of_second } = self.failures.candidate;
+            reasons.push(format!(
+                "{}: {second} of {of_second} VMs failed, were {first} of {of_first}",
+                self.phase.word()
+            ));
+        }
+        let Some(last) = self.milestones.last() else { return reasons };
+        let name = match last.milestone {
+            Milestone::Reachable => {
+                self.probe.map_or_else(|| "reachable".to_owned(), |probe| format!("reachable ({probe})"))
+            }
+            milestone => milestone.word().to_owned(),
+        };
+        for shift in last.shifts.iter().filter(|shift| shift.direction == direction) {
+            let statistic = shift.statistic;
+            reasons.push(match (shift.ratio.value, shift.baseline, shift.candidate) {
+                (Some(ratio), Some(_), Some(_)) => {
+                    format!("{}: {statistic} to {name} took {ratio:.2} times as long", self.phase.word())
+                }
+                (_, Some(_), None) => {
+                    format!("{}: {statistic} to {name} is not reached any more", self.phase.word())
+                }
+                _ => format!("{}: {statistic} to {name} is reached now", self.phase.word()),
+            });
+        }
+        reasons
+    }
+}
+
+impl MilestoneShift {
+    fn of(milestone: Milestone, before: &[&PhaseRecord], after: &[&PhaseRecord], min_effect: f64) -> Self {
+        let samples = |phases: &[&PhaseRecord]| -> Vec<Sample> {
+            phases.iter().map(|phase| Sample::to_milestone(&phase.timelines, milestone, phase.goal)).collect()
+        };
+        let (first, second) = (samples(before), samples(after));
+        let unknown = |samples: &[Sample]| samples.iter().map(stats::Sample::unknown).sum();
+        let shifts = Shift::all(&Side::of(&first), &Side::of(&second), min_effect);
+        Self {
+            milestone,
+            baseline_unknown: unknown(&first),
+            candidate_unknown: unknown(&second),
+            direction: Direction::of_all(shifts.iter().map(|shift| shift.direction)),
+            shifts,
+        }
+    }
+}
+
+fn failed(phases: &[&PhaseRecord]) -> Share {
+    let share = |phase: &&PhaseRecord| Share {
+        some: phase.count(Outcome::Failed) + phase.count(Outcome::TimedOut),
+        all: phase.participants().count(),
+    };
+    phases.iter().map(share).fold(Share::default(), Share::plus)
+}

@@ -1,0 +1,42 @@
+//! Whether the times of runs can be trusted enough to be compared.
+
+use super::{Subject, phases};
+use crate::Graded;
+use bootstorm_model::stats::Validity;
+
+/// The most phases that are named.
+const NAMED: usize = 5;
+
+/// The phases of a run that take part in a comparison and are not valid.
+pub(super) fn doubtful(subject: &Subject<'_>) -> Vec<Graded> {
+    let record = subject.record;
+    let is_over =
+        |graded: &&Graded| phases::over(record, graded.phase.kind).any(|phase| phase.name == graded.phase);
+    let in_doubt = subject.validity.iter().filter(is_over).filter(|graded| graded.grade != Validity::Valid);
+    in_doubt.cloned().collect()
+}
+
+/// What speaks against the times of a run, one sentence per phase.
+pub(super) fn notes(subject: &Subject<'_>) -> Vec<String> {
+    let doubtful = doubtful(subject);
+    let mut notes: Vec<String> =
+        doubtful.iter().take(NAMED).map(|graded| sentence(subject.label, graded)).collect();
+    if doubtful.len() > NAMED {
+        notes.push(format!(
+            "{} more phases of {} are not valid either",
+            doubtful.len() - NAMED,
+            subject.label
+        ));
+    }
+    notes
+}
+
+/// Why a run cannot be compared without being told to: times that do not show what they should.
+pub(super) fn refusal(subject: &Subject<'_>) -> Option<String> {
+    let invalid = doubtful(subject).into_iter().find(|graded| graded.grade == Validity::Invalid)?;
+    Some(format!("{}: it cannot be compared", sentence(subject.label, &invalid)))
+}
+
+fn sentence(label: &str, graded: &Graded) -> String {
+    format!("the times of {} of {label} are {} ({})", graded.phase, graded.grade, graded.doubts.join("; "))
+}

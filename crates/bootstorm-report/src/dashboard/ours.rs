@@ -1,0 +1,264 @@
+//! `run.json`, read with an open mind: what the dashboard needs, and nothing else has to be known.
+//!
+//! A record of a newer version with more phases, milestones or fields is read as far as it is understood.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use serde::Deserialize;
+
+use super::origin::millis;
+use super::place::Place;
+use super::saved::{Part, Rows, Saved, Times, Tool};
+use crate::html::texts::Texts;
+use bootstorm_model::stats::{Arrival, Sample};
+
+/// Name of the file.
+pub(super) const FILE: &str = "run.json";
+
+#[derive(Debug, Deserialize)]
+struct Record {
+    #[serde(default)]
+    run_id: Option<String>,
+    created: Timestamp,
+    plan: Plan,
+    #[serde(default)]
+    facts: Facts,
+    #[serde(default)]
+    phases: Vec<Phase>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Plan {
+    prefix: String,
+    start: u32,
+    end: u32,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Facts {
+    kubernetes: Option<String>,
+    kubevirt: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Phase {
+    name: String,
+    began: Timestamp,
+    #[serde(default)]
+    ended: Option<i64>,
+    #[serde(default)]
+    timelines: Vec<Timeline>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Timeline {
+    target: u32,
+    moments: Moments,
+    node: Option<String>,
+    outcome: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Moments {
+    requested: Option<Moment>,
+    running: Option<Moment>,
+    reachable: Option<Moment>,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+struct Moment {
+    at: i64,
+}
+
+/// Reads the record of a folder: one entry per storm, or one for the creation alone.
+///
+/// Fails with what is wrong with the file.
+pub(super) fn read(path: &str, bytes: &[u8]) -> Result<Vec<Saved>, String> {
+    let record: Record =
+        serde_json::from_slice(bytes).map_err(|error| format!("not the record of a run: {error}"))?;
+    let create = record.phases.iter().find(|phase| phase.name == "create");
+    let storms: Vec<&Phase> = record.phases.iter().filter(|phase| phase.name.starts_with("storm-")).collect();
+    if storms.is_empty() {
+        return Ok(create.map(|create| entry(path, &record, Some(create), None)).into_iter().collect());
+    }
+    Ok(storms.into_iter().map(|storm| entry(path, &record, create, Some(storm))).collect())
+}
+
+fn entry(path: &str, record: &Record, create: Option<&Phase>, storm: Option<&Phase>) -> Saved {
+    let place = Place::of(path);
+    let main = storm.or(create);
+    let nodes: BTreeSet<&str> =
+        main.into_iter().flat_map(|phase| &phase.timelines).filter_map(|vm| vm.node.as_deref()).collect();
+    let version =
+        |name: &str, version: &Option<String>| version.as_ref().map(|version| format!("{name} {version}"));
+    let facts = &record.facts;
+    Saved {
+        path: path.to_owned(),
+        tool: Tool::Bootstorm,
+        name: record.plan.prefix.clone(),
+        storm_number: storm.and_then(|storm| storm.name.trim_start_matches("storm-").parse().ok()),
+        run_id: record.run_id.clone(),
+        driver: place.driver,
+        disks: place.disks,
+        began: main.map_or(record.created, |phase| phase.began),
+        vms: (u64::from(record.plan.end) + 1).saturating_sub(u64::from(record.plan.start)) as usize,
+        nodes: Some(nodes.len()).filter(|nodes| *nodes > 0),
+        versions: [version("Kubernetes", &facts.kubernetes), version("KubeVirt", &facts.kubevirt)]
+            .into_iter()
+            .flatten()
+            .collect(),
+        create: create.map(Phase::part),
+        storm: storm.map(Phase::part),
+        rows: Some(rows(&record.plan, create, storm)),
+        has_page: false,
+    }
+}
+
+impl Phase {
+    fn part(&self) -> Part {
+        let vms: Vec<&Timeline> = self.timelines.iter().filter(|vm| vm.outcome != "excluded").collect();
+        let first = vms.iter().filter_map(|vm| vm.moments.requested).map(|moment| moment.at).min();
+        let has_answers = vms.iter().any(|vm| vm.moments.reachable.is_some());
+        Part {
+            vms: vms.len(),
+            arrived: vms.iter().filter(|vm| vm.outcome == "reached").count(),
+            running: Times::of(&Sample::of(vms.iter().map(|vm| vm.arrival(vm.running())))),
+            reachable: Times::of(&Sample::of(vms.iter().map(|vm| vm.arrival(vm.reachable()))))
+                .filter(|_| has_answers),
+            total: first
+                .zip(self.ended)
+                .map(|(first, ended)| (ended.saturating_sub(first) as f64 / 1e3).round() / 1e3),
+        }
+    }
+}
+
+impl Timeline {
+    fn seconds(&self, to: Option<Moment>) -> Option<f64> {
+        Some((to?.at.saturating_sub(self.moments.requested?.at) as f64 / 1e6).max(0.0))
+    }
+
+    fn running(&self) -> Option<f64> {
+        self.seconds(self.moments.running)
+    }
+
+    /// A success whose request was sent at an unknown time took an unknown time.
+    fn arrival(&self, seconds: Option<f64>) -> Arrival {
+        if seconds.is_none() && self.outcome == "reached" && self.moments.requested.is_none() {
+            return Arrival::Unknown;
+        }
+        seconds.into()
+    }
+
+    /// Only those that arrived answered in time.
+    fn reachable(&self) -> Option<f64> {
+        self.seconds(self.moments.reachable).filter(|_| self.outcome == "reached")
+    }
+}
+
+/// The timelines of a phase by their place in the plan; a damaged file may have any.
+fn by_target(phase: Option<&Phase>) -> BTreeMap<u32, &Timeline> {
+    phase.into_iter().flat_map(|phase| &phase.timelines).map(|vm| (vm.target, vm)).collect()
+}
+
+/// Both phases, VM by VM.
+fn rows(plan: &Plan, create: Option<&Phase>, storm: Option<&Phase>) -> Rows {
+    let (first, second) = (by_target(create), by_target(storm));
+    let targets: BTreeSet<u32> = first.keys().chain(second.keys()).copied().collect();
+    let vms: Vec<(String, Option<&Timeline>, Option<&Timeline>)> = targets
+        .into_iter()
+        .map(|target| {
+            let name = format!("{}-{}", plan.prefix, u64::from(plan.start) + u64::from(target));
+            (name, first.get(&target).copied(), second.get(&target).copied())
+        })
+        .collect();
+    let last = |vm: &(String, Option<&Timeline>, Option<&Timeline>)| {
+        vm.2.or(vm.1).map(|vm| (vm.node.clone(), vm.outcome.clone()))
+    };
+    let ends: Vec<(String, String)> = vms
+        .iter()
+        .map(|vm| {
+            last(vm).map_or_else(Default::default, |(node, outcome)| (node.unwrap_or_default(), outcome))
+        })
+        .collect();
+    Rows {
+        namespaces: Texts::of(vms.iter().map(|vm| vm.0.as_str())),
+        nodes: Texts::of(ends.iter().map(|end| end.0.as_str())),
+        outcomes: Texts::of(ends.iter().map(|end| end.1.as_str())),
+        create_running: vms.iter().map(|vm| millis(vm.1.and_then(Timeline::running))).collect(),
+        create_reachable: vms.iter().map(|vm| millis(vm.1.and_then(Timeline::reachable))).collect(),
+        storm_running: vms.iter().map(|vm| millis(vm.2.and_then(Timeline::running))).collect(),
+        storm_reachable: vms.iter().map(|vm| millis(vm.2.and_then(Timeline::reachable))).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Report, Selection, fixtures};
+    use bootstorm_model::observe::Milestone;
+
+    const PATH: &str = "px/1-disk/20260304-100000_boot-storm-test_1-100";
+
+    #[test]
+    fn agrees_with_the_report_of_the_same_run() {
+        for record in [fixtures::guide(), fixtures::probed()] {
+            let saved = read(PATH, &serde_json::to_vec(&record).unwrap()).unwrap();
+            let report = Report::of(&record, &Selection::default());
+            let storm = &report.phases[2];
+            let part = saved[0].storm.as_ref().unwrap();
+            assert_eq!((part.vms, part.arrived), (storm.counts.participants, storm.counts.reached));
+            for (milestone, times) in
+                [(Milestone::Running, part.running), (Milestone::Reachable, part.reachable)]
+            {
+                let expected = storm.statistics.get(&milestone);
+                assert_eq!(times.is_some(), expected.is_some());
+                if let (Some(times), Some(expected)) = (times, expected) {
+                    let close = |a: Option<f64>, b: Option<f64>| (a.unwrap() - b.unwrap()).abs() < 6e-4;
+                    assert!(close(times.mean, expected.mean) && close(times.max, expected.max));
+                    assert!(close(times.p95, expected.p95.seconds()));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_newer_version_adds_is_no_trouble() {
+        let mut value = serde_json::to_value(fixtures::small()).unwrap();
+        value["format"] = 9.into();
+        value["plan"]["template"] = "something else".into();
+        value["phases"][2]["goal"] = "logged-in".into();
+        value["phases"][2]["timelines"][0]["moments"]["logged-in"] =
+            serde_json::json!({"at": 1, "source": "x"});
+        value["phases"][2]["timelines"][0]["outcome"] = "lost".into();
+        let saved = read(PATH, value.to_string().as_bytes()).unwrap();
+        assert_eq!(saved[0].storm.as_ref().unwrap().arrived, 11);
+        assert_eq!((saved[0].driver.as_deref(), saved[0].nodes), (Some("px"), Some(3)));
+    }
+
+    #[test]
+    fn a_file_with_absurd_numbers_is_read_in_no_time() {
+        let mut value = serde_json::to_value(fixtures::small()).unwrap();
+        value["plan"]["end"] = u32::MAX.into();
+        value["phases"][2]["ended"] = i64::MAX.into();
+        value["phases"][2]["timelines"][3]["target"] = u32::MAX.into();
+        value["phases"][2]["timelines"][3]["moments"]["requested"]["at"] = i64::MIN.into();
+        let saved = read(PATH, value.to_string().as_bytes()).unwrap();
+        assert_eq!(saved[0].rows.as_ref().unwrap().len(), 13);
+    }
+
+    #[test]
+    fn every_storm_is_an_entry_and_a_foreign_file_is_refused() {
+        let mut record = fixtures::small();
+        let mut again = record.phases[2].clone();
+        again.name.number = 2;
+        record.phases.push(again);
+        let saved = read(PATH, &serde_json::to_vec(&record).unwrap()).unwrap();
+        assert_eq!(saved.iter().map(|saved| saved.storm_number).collect::<Vec<_>>(), [Some(1), Some(2)]);
+        assert_eq!(read(PATH, &serde_json::to_vec(&fixtures::fresh()).unwrap()).unwrap().len(), 0);
+        assert!(read(PATH, b"[1, 2]").is_err() && read(PATH, b"{\"a\":").is_err());
+    }
+}

@@ -1,0 +1,169 @@
+//! The page: figures, charts, runs, configurations, what people wrote down, and what was left out.
+
+use super::groups;
+use super::saved::Saved;
+use super::{Dashboard, Notes, Skipped, charts, data, tables};
+use crate::html::document::{self, Document};
+use crate::html::markup::Markup;
+use crate::html::{chart, grid, outline, words};
+
+const STYLE: &str = include_str!("assets/dashboard.css");
+const SCRIPT: &str = include_str!("assets/dashboard.js");
+
+/// Files that are named among those left out.
+const NAMED: usize = 50;
+
+/// Writes the page.
+pub(super) fn write(dashboard: &Dashboard) -> String {
+    let mut body = Markup::new();
+    header(&mut body, dashboard);
+    body.open("main", &[("id", "main")]);
+    figures(&mut body, &dashboard.runs);
+    if dashboard.runs.is_empty() {
+        let text =
+            format!("No results of the last {} were found.", words::count(dashboard.days as usize, "day"));
+        body.leaf("p", &[("class", "empty")], &text);
+    } else {
+        overview(&mut body, &dashboard.runs);
+        tables::configurations(&mut body, &dashboard.runs);
+        tables::runs(&mut body, &dashboard.runs);
+    }
+    if let Some(notes) = &dashboard.cluster {
+        cluster(&mut body, notes);
+    }
+    if let Some(notes) = &dashboard.manual {
+        manual(&mut body, notes);
+    }
+    skipped(&mut body, &dashboard.skipped);
+    body.close("main").open("footer", &[]);
+    let version = env!("CARGO_PKG_VERSION");
+    let made = words::time(dashboard.now);
+    body.leaf("p", &[], &format!("Made by kubectl-bootstorm {version} on {made}"));
+    let note = "Files of the Python tool hold times that were found by polling, rounded to 0.01 s; its creation counts \
+                from before a request, its storm from after it. Compare runs of the same tool.";
+    body.leaf("p", &[], note).close("footer");
+    Document {
+        title: "Boot storm dashboard",
+        styles: &[document::BASE_STYLE, STYLE],
+        scripts: &[document::BASE_SCRIPT, SCRIPT],
+    }
+    .write(&body, &data::json(dashboard))
+}
+
+fn header(body: &mut Markup, dashboard: &Dashboard) {
+    body.leaf("a", &[("class", "skip"), ("href", "#main")], "Skip to the results");
+    body.open("header", &[("class", "top")]).open("div", &[]);
+    body.leaf("p", &[("class", "kind")], "Saved results").leaf("h1", &[], "Boot storm dashboard");
+    let days = words::count(dashboard.days as usize, "day");
+    let older =
+        if dashboard.older > 0 { format!(" · {} older left out", dashboard.older) } else { String::new() };
+    let made = words::time(dashboard.now);
+    body.leaf("p", &[("class", "when")], &format!("{} · last {days}{older} · {made}", dashboard.source));
+    body.close("div");
+    outline::theme_button(body);
+    body.close("header").open("nav", &[("aria-label", "Sections")]);
+    let mut sections =
+        vec![("#overview", "Overview"), ("#configurations", "Configurations"), ("#runs", "Runs")];
+    if dashboard.runs.is_empty() {
+        sections.clear();
+    }
+    sections.extend(dashboard.cluster.as_ref().map(|_| ("#cluster", "Cluster")));
+    sections.extend(dashboard.manual.as_ref().map(|_| ("#manual", "Manual results")));
+    sections.extend((!dashboard.skipped.is_empty()).then_some(("#skipped", "Left out")));
+    for (target, word) in sections {
+        body.leaf("a", &[("href", target)], word);
+    }
+    body.close("nav");
+}
+
+fn figures(body: &mut Markup, runs: &[Saved]) {
+    let started: usize = runs.iter().flat_map(Saved::parts).map(|(_, part)| part.vms).sum();
+    let missed: usize = runs.iter().map(Saved::missed).sum();
+    let ratio = groups::range(runs.iter().map(Saved::ratio));
+    let latest = runs.last();
+    let figures = [
+        ("Runs", runs.len().to_string(), String::new()),
+        ("VM starts", started.to_string(), "creations and storms".to_owned()),
+        ("Did not arrive", missed.to_string(), words::percent(missed, started)),
+        (
+            "Storm ÷ creation",
+            words::ratio(ratio.map(|range| range.mean)),
+            ratio.map_or_else(String::new, |range| format!("{:.2}× to {:.2}×", range.min, range.max)),
+        ),
+        (
+            "Latest run",
+            latest.map_or_else(|| "–".to_owned(), |saved| saved.began.strftime("%Y-%m-%d").to_string()),
+            latest.map_or_else(String::new, |saved| {
+                format!("{}, {}", saved.name, words::count(saved.vms, "VM"))
+            }),
+        ),
+    ];
+    body.open("dl", &[("class", "figures"), ("id", "figures")]);
+    for (name, value, beside) in figures {
+        body.open("div", &[]).leaf("dt", &[], name).leaf("dd", &[("class", "value")], &value);
+        body.leaf("dd", &[("class", "beside")], &beside).close("div");
+    }
+    body.close("dl");
+}
+
+fn overview(body: &mut Markup, runs: &[Saved]) {
+    body.open("section", &[("id", "overview")]).leaf("h2", &[], "Overview");
+    body.open("div", &[("id", "filters"), ("class", "controls"), ("hidden", "hidden")]).close("div");
+    body.leaf("p", &[("id", "filter-status"), ("class", "hint"), ("role", "status")], "");
+    chart::legend(body, &[("baseline", "creation"), ("storm", "boot storm")]);
+    body.open("div", &[("class", "pair")]);
+    body.open("div", &[]).leaf("h3", &[("id", "groups-title")], "By number of VMs");
+    body.open("div", &[("id", "groups")]);
+    charts::sizes(body, runs);
+    body.close("div").leaf("p", &[("class", "hint")], "Column: mean of the runs. Line: smallest to largest.");
+    body.close("div").open("div", &[]).leaf("h3", &[], "Over time");
+    body.open("div", &[("id", "trend")]);
+    charts::trend(body, runs);
+    body.close("div").leaf("p", &[("class", "hint")], "One dot per run and phase.");
+    body.close("div").close("div").close("section");
+}
+
+fn cluster(body: &mut Markup, notes: &Notes) {
+    body.open("section", &[("id", "cluster")]).leaf("h2", &[], "Cluster");
+    body.open("div", &[("class", "card")]).open("dl", &[]);
+    for (name, value) in notes.columns.iter().zip(notes.rows.first().into_iter().flatten()) {
+        body.leaf("dt", &[], &name.replace('_', " ")).open("dd", &[]).open("pre", &[]);
+        body.lines(value).close("pre").close("dd");
+    }
+    body.close("dl").close("div").close("section");
+}
+
+fn manual(body: &mut Markup, notes: &Notes) {
+    body.open("section", &[("id", "manual")]).leaf("h2", &[], "Manual results");
+    let headings: Vec<String> = notes.columns.iter().map(|name| name.replace('_', " ")).collect();
+    let headings: Vec<&str> = headings.iter().map(String::as_str).collect();
+    grid::open(body, "Written down by hand", &headings, headings.len());
+    for row in &notes.rows {
+        body.open("tr", &[]);
+        for value in row {
+            body.open("td", &[("class", "word")]).lines(value).close("td");
+        }
+        body.close("tr");
+    }
+    grid::close(body);
+    body.close("section");
+}
+
+fn skipped(body: &mut Markup, skipped: &[Skipped]) {
+    if skipped.is_empty() {
+        return;
+    }
+    body.open("section", &[("id", "skipped")]).leaf("h2", &[], "Left out");
+    let files = words::count(skipped.len(), "file");
+    let note = format!("{files} could not be used:");
+    body.leaf("p", &[("class", "hint")], &note);
+    body.open("ul", &[("class", "skipped")]);
+    for Skipped { path, reason } in skipped.iter().take(NAMED) {
+        body.open("li", &[]).leaf("code", &[], path).text(&format!(" – {reason}")).close("li");
+    }
+    body.close("ul");
+    if skipped.len() > NAMED {
+        body.leaf("p", &[("class", "hint")], &format!("and {} more.", skipped.len() - NAMED));
+    }
+    body.close("section");
+}

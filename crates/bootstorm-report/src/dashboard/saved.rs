@@ -1,0 +1,162 @@
+//! One saved run, as far as the dashboard needs it, whichever tool saved it.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::html::texts::Texts;
+use bootstorm_model::stats::{Level, Quantile, Sample};
+
+/// Who saved a run
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Tool {
+    /// This one: `run.json`.
+    Bootstorm,
+    /// The Python tool behind the guide, or files in its format.
+    Virtbench,
+}
+
+/// A creation with the storm after it; either may be missing
+#[derive(Debug, Clone, Serialize)]
+pub struct Saved {
+    /// Folder below the base folder.
+    pub(super) path: String,
+    /// Who saved it.
+    pub(super) tool: Tool,
+    /// Name of the run, its namespace prefix.
+    pub(super) name: String,
+    /// Which storm of the run, where there are several.
+    pub(super) storm_number: Option<u32>,
+    /// UUID of the run, where known: the same run may be saved more than once.
+    #[serde(skip)]
+    pub(super) run_id: Option<String>,
+    /// Label of the storage under test.
+    pub(super) driver: Option<String>,
+    /// Disks per VM, as the folder says.
+    pub(super) disks: Option<usize>,
+    /// When it began.
+    #[serde(serialize_with = "as_second")]
+    pub(super) began: Timestamp,
+    /// VMs that were to be started.
+    pub(super) vms: usize,
+    /// Nodes on which VMs ran; unknown in files of the Python tool.
+    pub(super) nodes: Option<usize>,
+    /// Versions, for the details.
+    pub(super) versions: Vec<String>,
+    /// The creation.
+    pub(super) create: Option<Part>,
+    /// The storm.
+    pub(super) storm: Option<Part>,
+    /// Times per VM; left out where the page would become too large.
+    pub(super) rows: Option<Rows>,
+    /// Whether a page about this run lies beside it.
+    pub(super) has_page: bool,
+}
+
+fn as_second<S: serde::Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_i64(time.as_second())
+}
+
+/// The figures of a creation or a storm
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(super) struct Part {
+    /// VMs that took part.
+    pub(super) vms: usize,
+    /// VMs that arrived.
+    pub(super) arrived: usize,
+    /// Time to Running.
+    pub(super) running: Option<Times>,
+    /// Time until the guest answered.
+    pub(super) reachable: Option<Times>,
+    /// First request to the end, in seconds.
+    pub(super) total: Option<f64>,
+}
+
+/// The figures of one milestone, in seconds
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub(super) struct Times {
+    /// How many values.
+    pub(super) count: usize,
+    /// Fastest.
+    pub(super) min: Option<f64>,
+    /// Arithmetic mean.
+    pub(super) mean: Option<f64>,
+    /// Median over all VMs; unknown where only a summary was saved, or not reached.
+    pub(super) p50: Option<f64>,
+    /// 95th percentile, likewise.
+    pub(super) p95: Option<f64>,
+    /// Slowest that arrived.
+    pub(super) max: Option<f64>,
+}
+
+impl Times {
+    /// The figures of a sample; `None` when nobody arrived.
+    pub(super) fn of(sample: &Sample) -> Option<Self> {
+        let milli = |seconds: f64| (seconds * 1e3).round() / 1e3;
+        (sample.arrived() > 0).then(|| Self {
+            count: sample.arrived(),
+            min: sample.min().map(milli),
+            mean: sample.mean().map(milli),
+            p50: Quantile::of(sample, Level::P50).seconds().map(milli),
+            p95: Quantile::of(sample, Level::P95).seconds().map(milli),
+            max: sample.max().map(milli),
+        })
+    }
+}
+
+/// Times per VM in milliseconds, in columns
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct Rows {
+    pub(super) namespaces: Texts,
+    pub(super) nodes: Texts,
+    /// How it ended: in the storm, or in the creation where there was none.
+    pub(super) outcomes: Texts,
+    pub(super) create_running: Vec<Option<i64>>,
+    pub(super) create_reachable: Vec<Option<i64>>,
+    pub(super) storm_running: Vec<Option<i64>>,
+    pub(super) storm_reachable: Vec<Option<i64>>,
+}
+
+impl Rows {
+    /// How many VMs.
+    pub(super) fn len(&self) -> usize {
+        self.create_running.len()
+    }
+}
+
+impl Saved {
+    /// The two parts with their class, the creation first.
+    pub(super) fn parts(&self) -> impl Iterator<Item = (&'static str, &Part)> {
+        let parts = [("baseline", self.create.as_ref()), ("storm", self.storm.as_ref())];
+        parts.into_iter().filter_map(|(class, part)| Some((class, part?)))
+    }
+
+    /// Mean storm ÷ mean creation: of the answers where both have them, else of Running.
+    pub(super) fn ratio(&self) -> Option<f64> {
+        let (create, storm) = (self.create.as_ref()?, self.storm.as_ref()?);
+        let times = match (&create.reachable, &storm.reachable) {
+            (Some(create), Some(storm)) => (create, storm),
+            _ => (create.running.as_ref()?, storm.running.as_ref()?),
+        };
+        times
+            .0
+            .mean
+            .zip(times.1.mean)
+            .filter(|(create, _)| *create > 0.0)
+            .map(|(create, storm)| storm / create)
+    }
+
+    /// VMs that did not arrive, in both parts.
+    pub(super) fn missed(&self) -> usize {
+        self.parts().map(|(_, part)| part.vms.saturating_sub(part.arrived)).sum()
+    }
+
+    /// `single node`, `4 nodes` or `not recorded`.
+    pub(super) fn placement(&self) -> String {
+        match self.nodes {
+            None => "not recorded".to_owned(),
+            Some(1) => "single node".to_owned(),
+            Some(nodes) => format!("{nodes} nodes"),
+        }
+    }
+}

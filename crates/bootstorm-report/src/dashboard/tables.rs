@@ -1,0 +1,89 @@
+//! The configurations and the runs as tables; the page's script takes both over.
+
+use super::groups;
+use super::saved::Saved;
+use crate::html::markup::Markup;
+use crate::html::{grid, words};
+
+/// Runs that are listed without scripts.
+const FIRST: usize = 50;
+/// Writes the configurations, each with what its runs have in common.
+pub(super) fn configurations(body: &mut Markup, runs: &[Saved]) {
+    body.open("section", &[("id", "configurations")]).leaf("h2", &[], "Configurations");
+    body.open("div", &[("id", "configuration-table")]);
+    let headings = [
+        "Storage",
+        "Placement",
+        "Disks",
+        "VMs",
+        "Runs",
+        "Creation, mean",
+        "Storm, mean",
+        "Storm ÷ creation",
+        "Storm, slowest VM",
+        "Did not arrive",
+    ];
+    let caption = "Runs of the same configuration together; mean time to running in seconds";
+    grid::open(body, caption, &headings, 2);
+    for (configuration, runs) in groups::by_configuration(runs) {
+        let mean = |pick: fn(&Saved) -> Option<f64>| {
+            groups::range(runs.iter().map(|saved| pick(saved))).map(|range| range.mean)
+        };
+        let slowest = groups::range(runs.iter().map(|saved| saved.storm.as_ref()?.running.as_ref()?.max));
+        let driver = if configuration.driver.is_empty() { "–" } else { &configuration.driver };
+        body.open("tr", &[]).leaf("th", &[("scope", "row")], driver);
+        body.leaf("td", &[("class", "word")], &configuration.placement);
+        let disks = configuration.disks.map_or_else(|| "–".to_owned(), |disks| disks.to_string());
+        body.leaf("td", &[], &disks).leaf("td", &[], &configuration.vms.to_string());
+        body.leaf("td", &[], &runs.len().to_string());
+        let create = mean(|saved| saved.create.as_ref().and_then(groups::first_figure));
+        let storm = mean(|saved| saved.storm.as_ref().and_then(groups::first_figure));
+        body.leaf("td", &[], &words::number(create)).leaf("td", &[], &words::number(storm));
+        body.leaf("td", &[], &words::ratio(mean(Saved::ratio)));
+        body.leaf("td", &[], &words::number(slowest.map(|range| range.max)));
+        let missed: usize = runs.iter().map(|saved| saved.missed()).sum();
+        body.leaf("td", &[], &missed.to_string()).close("tr");
+    }
+    grid::close(body);
+    body.close("div").close("section");
+}
+
+/// Writes the runs, the latest first.
+pub(super) fn runs(body: &mut Markup, runs: &[Saved]) {
+    body.open("section", &[("id", "runs")]).leaf("h2", &[], "Runs");
+    body.open("div", &[("id", "run-controls"), ("class", "controls"), ("hidden", "hidden")]).close("div");
+    let status = words::count(runs.len(), "run");
+    body.leaf("p", &[("id", "run-status"), ("class", "hint"), ("role", "status")], &status);
+    body.open("div", &[("class", "scroll")]).open("table", &[("id", "run-table"), ("class", "numbers")]);
+    body.leaf("caption", &[], "Mean and slowest time to running in seconds, the latest run first");
+    body.open("thead", &[]).open("tr", &[]);
+    for heading in ["Begun (UTC)", "Run", "Storage"] {
+        body.leaf("th", &[("scope", "col"), ("class", "word")], heading);
+    }
+    for heading in
+        ["VMs", "Creation, mean", "Storm, mean", "Storm, max", "Storm ÷ creation", "Did not arrive"]
+    {
+        body.leaf("th", &[("scope", "col")], heading);
+    }
+    body.close("tr").close("thead").open("tbody", &[]);
+    for saved in runs.iter().rev().take(FIRST) {
+        body.open("tr", &[]).leaf(
+            "th",
+            &[("scope", "row")],
+            &saved.began.strftime("%Y-%m-%d %H:%M").to_string(),
+        );
+        body.leaf("td", &[("class", "word")], &saved.name);
+        body.leaf("td", &[("class", "word")], saved.driver.as_deref().unwrap_or("–"));
+        body.leaf("td", &[], &saved.vms.to_string());
+        let storm = saved.storm.as_ref().and_then(|part| part.running.as_ref());
+        body.leaf("td", &[], &words::number(saved.create.as_ref().and_then(groups::first_figure)));
+        body.leaf("td", &[], &words::number(storm.and_then(|times| times.mean)));
+        body.leaf("td", &[], &words::number(storm.and_then(|times| times.max)));
+        body.leaf("td", &[], &words::ratio(saved.ratio())).leaf("td", &[], &saved.missed().to_string());
+        body.close("tr");
+    }
+    body.close("tbody").close("table").close("div");
+    body.open("div", &[("id", "run-pages"), ("class", "controls"), ("hidden", "hidden")]).close("div");
+    body.open("div", &[("id", "details"), ("tabindex", "-1"), ("hidden", "hidden")]).close("div");
+    body.close("section");
+}

@@ -1,0 +1,129 @@
+//! From files to the page.
+
+use super::*;
+use crate::fixtures;
+use bootstorm_model::record::RunRecord;
+
+fn now() -> Timestamp {
+    "2026-03-10T00:00:00Z".parse().unwrap()
+}
+
+fn dashboard() -> Dashboard {
+    Dashboard::new(now(), 30, "results".into())
+}
+
+/// Hands a folder over as the command does.
+fn give(dashboard: &mut Dashboard, path: &str, files: &[(&str, &[u8])]) {
+    let names: Vec<String> = files.iter().map(|(name, _)| (*name).to_owned()).collect();
+    let wanted = dashboard.wanted(path, &names);
+    let files = files.iter().filter(|(name, _)| wanted.iter().any(|wanted| wanted == name));
+    let files = files.map(|(name, bytes)| ((*name).to_owned(), Ok(bytes.to_vec()))).collect();
+    dashboard.add(&Folder { path: path.to_owned(), names, files });
+}
+
+fn run_json(record: &RunRecord) -> Vec<u8> {
+    serde_json::to_vec(record).unwrap()
+}
+
+#[test]
+fn our_files_and_those_of_the_python_tool_are_read_side_by_side() {
+    let mut dashboard = dashboard();
+    let options = crate::LegacyOptions { storage_driver: Some("px".into()), disks: 2 };
+    let files = crate::legacy::files(&fixtures::probed(), &options).unwrap();
+    let (path, _) = files[0].0.to_str().unwrap().rsplit_once('/').unwrap();
+    let all: Vec<(&str, &[u8])> =
+        files.iter().map(|(path, bytes)| (path.file_name().unwrap().to_str().unwrap(), &bytes[..])).collect();
+    give(&mut dashboard, path, &all);
+    let theirs: Vec<(&str, &[u8])> =
+        all.iter().copied().filter(|(name, _)| *name != "run.json" && *name != "report.html").collect();
+    give(&mut dashboard, "old/1-disk/20260303-100000_boot-storm-test_1-12", &theirs);
+    dashboard.settle();
+    let [theirs, ours] = &dashboard.runs[..] else { panic!("{:?}", dashboard.runs) };
+    assert_eq!((ours.tool, theirs.tool), (Tool::Bootstorm, Tool::Virtbench));
+    assert!(ours.has_page && !theirs.has_page);
+    assert_eq!((ours.driver.as_deref(), ours.disks, ours.vms), (Some("px"), Some(2), 12));
+    let close = |a: Option<f64>, b: Option<f64>| (a.unwrap() - b.unwrap()).abs() < 0.006;
+    assert!(close(ours.ratio(), theirs.ratio()));
+    assert_eq!(dashboard.skipped, []);
+}
+
+#[test]
+fn what_is_damaged_or_foreign_is_named_and_left_out() {
+    let mut dashboard = dashboard();
+    give(&mut dashboard, "1-disk/20260304-100000_a_1-2", &[("run.json", b"{\"format\": 1")]);
+    give(&mut dashboard, "notes", &[("todo.json", b"[]"), ("todo.txt", b"")]);
+    give(&mut dashboard, "1-disk/elsewhere", &[("boot_storm_results.json", b"[]")]);
+    let folder = Folder {
+        path: "2-disk/20260305-100000_a_1-2".into(),
+        names: vec!["run.json".into()],
+        files: vec![("run.json".into(), Err("permission denied".into()))],
+    };
+    dashboard.add(&folder);
+    let skipped: Vec<&str> = dashboard.skipped.iter().map(|skipped| skipped.path.as_str()).collect();
+    assert_eq!(
+        skipped,
+        [
+            "1-disk/20260304-100000_a_1-2/run.json",
+            "notes/todo.json",
+            "1-disk/elsewhere",
+            "2-disk/20260305-100000_a_1-2/run.json"
+        ]
+    );
+    let page = dashboard.html();
+    assert!(
+        page.contains("No results of the last 30 days were found.") && page.contains("permission denied")
+    );
+}
+
+#[test]
+fn a_run_that_was_saved_again_is_shown_once_and_old_ones_are_counted() {
+    let mut dashboard = dashboard();
+    let mut created = fixtures::small();
+    created.phases.truncate(1);
+    give(&mut dashboard, "1-disk/20260304-100000_a_1-12", &[("run.json", &run_json(&created))]);
+    let mut again = fixtures::small();
+    let mut storm = again.phases[2].clone();
+    storm.name.number = 2;
+    storm.began = "2026-03-04T11:00:00Z".parse().unwrap();
+    again.phases.push(storm);
+    give(&mut dashboard, "1-disk/20260304-110000_a_1-12", &[("run.json", &run_json(&again))]);
+    give(&mut dashboard, "1-disk/20260304-120000_a_1-12", &[("run.json", &run_json(&fixtures::small()))]);
+    give(&mut dashboard, "1-disk/20250101-100000_a_1-12", &[("run.json", &run_json(&fixtures::small()))]);
+    dashboard.settle();
+    assert_eq!(dashboard.runs.iter().map(|saved| saved.storm_number).collect::<Vec<_>>(), [Some(1), Some(2)]);
+    assert_eq!(dashboard.older, 1);
+}
+
+#[test]
+fn hostile_files_stay_texts() {
+    let evil = "</script><script>alert(1)</script><img src=x>\u{202e}";
+    let mut dashboard = dashboard();
+    let mut record = fixtures::small();
+    record.plan.prefix = evil.into();
+    record.facts.kubevirt = Some(evil.into());
+    for timeline in &mut record.phases[2].timelines {
+        timeline.node = Some(evil.into());
+    }
+    let path = "<img src=x>\u{202e}/1-disk/20260304-100000_a_1-12";
+    give(&mut dashboard, path, &[("run.json", &run_json(&record)), ("<b>.json", b"")]);
+    dashboard.describe_cluster("cluster:\n  '<img src=x>': '<img src=y>'\n").unwrap();
+    dashboard.add_manual_results("results: [{'<img src=x>': '<img src=y>'}]").unwrap();
+    let page = dashboard.html();
+    assert!(!page.contains("<img") && !page.contains("<b>") && !page.contains('\u{202e}'));
+    assert_eq!(page.matches("</script>").count(), 2);
+}
+
+#[test]
+fn a_thousand_runs_make_a_page_of_moderate_size() {
+    let mut dashboard = dashboard();
+    let bytes = run_json(&fixtures::healthy(20));
+    for number in 0..1_000 {
+        let path = format!("px/1-disk/20260304-{:02}{:02}00_a_1-20", number / 60, number % 60);
+        let id = format!("{number:08}-0000");
+        let text = String::from_utf8(bytes.clone()).unwrap().replace("6f1e0c1c-0d6a", &id);
+        give(&mut dashboard, &path, &[("run.json", text.as_bytes())]);
+    }
+    assert_eq!(dashboard.len(), 1_000);
+    let page = dashboard.html();
+    assert!(page.len() < 4 << 20, "{} bytes", page.len());
+}

@@ -1,0 +1,270 @@
+//! VMs that did not reach the goal, by what kept them from it, as shown; with the commands that look further.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::row::Row;
+use bootstorm_model::observe::{LauncherState, Milestone, Offset, Timeline, Warning};
+use bootstorm_model::plan::Target;
+use bootstorm_model::record::PhaseRecord;
+use bootstorm_model::stats::{self, Awaited, Diagnosis, reason};
+use bootstorm_model::text::clip;
+
+/// The most groups of a phase.
+const MOST: usize = 50;
+/// The most characters of a reason in a title.
+const MOST_TOLD: usize = 200;
+/// VMs, and nodes, that are named in a group.
+const NAMED: usize = 5;
+
+/// VMs that did not reach the goal for the same cause
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DiagnosisBlock {
+    /// The cause: `FailedScheduling: Insufficient memory`; where none was seen, why their part was over and what they waited for.
+    pub cause: String,
+    /// What they waited for.
+    pub waits_for: Awaited,
+    /// How many they are.
+    pub vms: usize,
+    /// The namespaces of the first of them.
+    pub namespaces: Vec<String>,
+    /// The nodes that they were on, as far as they got one.
+    pub nodes: Vec<String>,
+    /// Commands that look further into the first of them.
+    pub look: Vec<String>,
+    /// The first of them, in its own words.
+    pub example: ExampleBlock,
+}
+
+/// What was seen of one VM that did not reach the goal
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ExampleBlock {
+    /// Namespace of the VM.
+    pub namespace: String,
+    /// Name of the VM.
+    pub name: String,
+    /// Why its part was over.
+    pub reason: Option<String>,
+    /// The last milestone that it passed.
+    pub passed: Option<Milestone>,
+    /// Its node.
+    pub node: Option<String>,
+    /// Its launcher pod, and what that was doing.
+    pub launcher: Option<LauncherState>,
+    /// What the VM said of itself when its time was up: `status.printableStatus`.
+    pub status: Option<String>,
+    /// Its conditions that told of trouble.
+    pub conditions: Vec<String>,
+    /// Its volumes that were not ready.
+    pub volumes: Vec<String>,
+    /// What Kubernetes warned about, like ones together.
+    pub warnings: Vec<WarningBlock>,
+    /// Instances that ended before.
+    pub restarts: u32,
+}
+
+/// A warning, as often as it was said
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct WarningBlock {
+    /// Kind of what it is about.
+    pub kind: String,
+    /// Name of what it is about.
+    pub name: String,
+    /// One word.
+    pub reason: String,
+    /// The last message.
+    pub message: String,
+    /// How often.
+    pub count: u32,
+    /// When it was said last, from the beginning of the phase.
+    #[serde(rename = "last_seconds", serialize_with = "stats::micros")]
+    pub last: f64,
+}
+
+impl From<&Warning> for WarningBlock {
+    fn from(warning: &Warning) -> Self {
+        Self {
+            kind: warning.kind.clone(),
+            name: warning.name.clone(),
+            reason: warning.reason.clone(),
+            message: warning.message.clone(),
+            count: warning.count,
+            last: Offset::seconds(warning.last),
+        }
+    }
+}
+
+impl DiagnosisBlock {
+    /// The causes of a phase, the most frequent first.
+    pub(super) fn all(phase: &PhaseRecord, targets: &[Target]) -> Vec<Self> {
+        let mut groups: BTreeMap<(String, Awaited), Vec<&Timeline>> = BTreeMap::new();
+        for timeline in &phase.timelines {
+            if let Some(found) = Diagnosis::of_failed(timeline, phase.goal) {
+                let waits_for = found.waits_for;
+                groups.entry((told(found, timeline), waits_for)).or_default().push(timeline);
+            }
+        }
+        let block = |((cause, waits_for), members): ((String, Awaited), Vec<&Timeline>)| {
+            let example = ExampleBlock::of(members.first()?, targets)?;
+            let namespace =
+                |timeline: &&Timeline| Some(targets.get(timeline.target as usize)?.namespace.clone());
+            let mut nodes: Vec<String> =
+                members.iter().filter_map(|timeline| timeline.node.clone()).collect();
+            nodes.sort_unstable();
+            nodes.dedup();
+            nodes.truncate(NAMED);
+            Some(Self {
+                look: look(waits_for, &cause, &example),
+                vms: members.len(),
+                namespaces: members.iter().take(NAMED).filter_map(namespace).collect(),
+                nodes,
+                cause,
+                waits_for,
+                example,
+            })
+        };
+        let mut blocks: Vec<Self> = groups.into_iter().filter_map(block).collect();
+        blocks.sort_by_key(|block| std::cmp::Reverse(block.vms));
+        blocks.truncate(MOST);
+        blocks
+    }
+
+    /// `7 VMs: FailedScheduling: Insufficient memory`.
+    pub fn title(&self) -> String {
+        let vms = if self.vms == 1 { "1 VM".to_owned() } else { format!("{} VMs", self.vms) };
+        format!("{vms}: {}", self.cause)
+    }
+}
+
+/// The cause; where none was seen, the reason and what was waited for.
+fn told(found: Diagnosis, timeline: &Timeline) -> String {
+    match (found.cause, &timeline.reason) {
+        (Some(cause), _) => cause,
+        (None, Some(reason)) => {
+            let reason = reason::normalised(&clip(reason, MOST_TOLD));
+            format!("{reason} (waited for {})", found.waits_for.words())
+        }
+        (None, None) => format!("waited for {}", found.waits_for.words()),
+    }
+}
+
+impl ExampleBlock {
+    fn of(timeline: &Timeline, targets: &[Target]) -> Option<Self> {
+        let target = targets.get(timeline.target as usize)?;
+        let findings = timeline.findings.clone();
+        let (conditions, volumes) = findings
+            .as_ref()
+            .map_or_else(Default::default, |found| (found.conditions.clone(), found.volumes.clone()));
+        Some(Self {
+            namespace: target.namespace.clone(),
+            name: target.name.clone(),
+            reason: timeline.reason.clone(),
+            passed: timeline.moments.keys().max().copied(),
+            node: timeline.node.clone(),
+            launcher: timeline.launcher.clone(),
+            status: findings.map(|found| found.status).filter(|status| !status.is_empty()),
+            conditions,
+            volumes,
+            warnings: timeline.warnings.iter().map(WarningBlock::from).collect(),
+            restarts: timeline.restarts,
+        })
+    }
+}
+
+impl Row {
+    /// The row with what kept the VM from the goal, where that was seen.
+    pub(super) fn diagnosed(self, timeline: &Timeline, goal: Milestone) -> Self {
+        Self { cause: Diagnosis::of_failed(timeline, goal).and_then(|found| found.cause), ..self }
+    }
+}
+
+/// The commands that look further into a VM; none where a name could be taken for something else by a shell.
+fn look(waits_for: Awaited, cause: &str, example: &ExampleBlock) -> Vec<String> {
+    let (namespace, name) = (&example.namespace, &example.name);
+    if !is_name(namespace) || !is_name(name) {
+        return Vec::new();
+    }
+    let pod = example.launcher.as_ref().map(|launcher| launcher.pod.as_str()).filter(|pod| is_name(pod));
+    let describe_pod = match pod {
+        Some(pod) => format!("kubectl describe pod {pod} -n {namespace}"),
+        None => format!("kubectl describe pod -l vm.kubevirt.io/name={name} -n {namespace}"),
+    };
+    let logs = match pod {
+        Some(pod) => format!("kubectl logs {pod} -n {namespace} -c compute"),
+        None => format!("kubectl get events -n {namespace} --sort-by=.lastTimestamp"),
+    };
+    let describe = |kind: &str| format!("kubectl describe {kind} {name} -n {namespace}");
+    match waits_for {
+        Awaited::Answer => vec![format!("kubectl get events -n {namespace} --sort-by=.lastTimestamp")],
+        Awaited::Volumes => vec![format!("kubectl get datavolumes,pvc -n {namespace}"), describe("vm")],
+        Awaited::Instance => vec![describe("vm")],
+        Awaited::Pod if cause.contains("quota") => {
+            vec![format!("kubectl describe resourcequota -n {namespace}"), describe("vmi")]
+        }
+        Awaited::Pod => vec![describe("vmi")],
+        Awaited::Node => vec![describe_pod, "kubectl describe nodes".to_owned()],
+        Awaited::Attachment => vec![describe_pod, "kubectl get volumeattachments".to_owned()],
+        Awaited::Image | Awaited::Containers | Awaited::PodUp => vec![describe_pod],
+        Awaited::Handler | Awaited::Guest | Awaited::StayUp => vec![logs, describe("vmi")],
+        Awaited::Address | Awaited::Reply => {
+            vec![describe("vmi"), format!("virtctl console {name} -n {namespace}")]
+        }
+        Awaited::Stop | Awaited::PowerOff => vec![describe("vmi")],
+    }
+}
+
+/// Whether a text is a name of Kubernetes and nothing else.
+fn is_name(text: &str) -> bool {
+    let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'.');
+    text.len() <= 253
+        && text.bytes().all(inner)
+        && text.bytes().next().is_some_and(|first| first.is_ascii_alphanumeric())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Report, Selection, fixtures};
+    use bootstorm_model::observe::Outcome;
+
+    #[test]
+    fn like_vms_are_one_group_with_a_command() {
+        let record = fixtures::diagnosed();
+        let storm = &Report::of(&record, &Selection::default()).phases[2];
+        let titles: Vec<String> = storm.diagnoses.iter().map(DiagnosisBlock::title).collect();
+        assert_eq!(
+            titles,
+            ["3 VMs: FailedScheduling: Insufficient memory", "1 VM: ImagePullBackOff: quay.io/a/b:<n>"]
+        );
+        let first = &storm.diagnoses[0];
+        assert_eq!(first.namespaces, ["boot-storm-test-2", "boot-storm-test-5", "boot-storm-test-8"]);
+        assert_eq!(first.look[0], "kubectl describe pod virt-launcher-rhel-9-vm-x7k2p -n boot-storm-test-2");
+        assert_eq!(first.example.status.as_deref(), Some("ErrorUnschedulable"));
+        let causes = storm.rows.iter().filter(|row| row.cause.is_some()).count();
+        assert_eq!(causes, 4);
+        let all = record.phases[2].timelines.iter();
+        let failed = all.filter(|timeline| matches!(timeline.outcome, Outcome::Failed | Outcome::TimedOut));
+        assert_eq!(failed.count(), storm.diagnoses.iter().map(|block| block.vms).sum::<usize>());
+        let clean = Report::of(&fixtures::small(), &Selection::default());
+        assert!(clean.phases.iter().all(|phase| phase.diagnoses.is_empty()));
+    }
+
+    #[test]
+    fn no_command_holds_what_a_shell_could_take_for_its_own() {
+        let mut record = fixtures::diagnosed();
+        for timeline in &mut record.phases[2].timelines {
+            if let Some(launcher) = &mut timeline.launcher {
+                launcher.pod = "x; rm -rf ~".into();
+            }
+        }
+        let storm = &Report::of(&record, &Selection::default()).phases[2];
+        assert_eq!(
+            storm.diagnoses[0].look[0],
+            "kubectl describe pod -l vm.kubevirt.io/name=rhel-9-vm -n boot-storm-test-2"
+        );
+        for name in ["", "-x", "a b", "a$(b)", "A", "a\nb", "ä"] {
+            assert!(!is_name(name), "{name}");
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! Documents for programs: JSON and YAML that are exact, and yet safe to print on a terminal.
+//!
+//! Every value reads back as it was. Characters that could steer a terminal are written as escapes, which JSON and
+//! YAML both know.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+use super::Unwritable;
+use bootstorm_model::text::is_unsafe;
+
+/// Indented JSON, ending with a line end.
+pub fn json<T: Serialize + ?Sized>(value: &T) -> Result<String, Unwritable> {
+    let text = serde_json::to_string_pretty(value).map_err(|cause| Unwritable::new("JSON", &cause))?;
+    Ok(escaped(text, steers) + "\n")
+}
+
+/// YAML; the same document as JSON where YAML's own styles could not escape a character.
+pub fn yaml<T: Serialize + ?Sized>(value: &T) -> Result<String, Unwritable> {
+    // One serializer for all types: one for each would be a tenth of the program.
+    let value: &dyn erased_serde::Serialize = &value;
+    let text = serde_saphyr::to_string(&value).map_err(|cause| Unwritable::new("YAML", &cause))?;
+    // Every JSON document is a YAML document.
+    if text.contains(steers) { json(value) } else { Ok(text) }
+}
+
+/// JSON with every character that `picks` written as an escape. The text must hold such characters in strings only.
+pub(super) fn escaped(text: String, picks: impl Fn(char) -> bool) -> String {
+    if !text.contains(&picks) {
+        return text;
+    }
+    let mut safe = String::with_capacity(text.len() + 16);
+    for character in text.chars() {
+        if picks(character) {
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                // Writing to a string cannot fail.
+                let _ = write!(safe, "\\u{unit:04x}");
+            }
+        } else {
+            safe.push(character);
+        }
+    }
+    safe
+}
+
+/// Line ends outside of strings are layout; those inside are escaped by the writer already.
+fn steers(character: char) -> bool {
+    character != '\n' && is_unsafe(character)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json as value};
+
+    use super::*;
+
+    const HOSTILE: [&str; 8] = [
+        "\u{1b}]0;title\u{7}",
+        "\u{9b}31m\u{85}\u{7f}",
+        "a\u{202e}b\u{2028}c\u{feff}",
+        "\0\r\n\t",
+        "line\nline\u{202e}",
+        "- x: &a *b !!c # d",
+        "",
+        "<script>alert(1)</script>",
+    ];
+
+    #[test]
+    fn documents_hold_nothing_that_steers_and_read_back_exactly() {
+        let document = value!({"texts": HOSTILE, "maps": HOSTILE.map(|text| value!({text: text}))});
+        let json = json(&document).unwrap();
+        let yaml = yaml(&document).unwrap();
+        for text in [&json, &yaml] {
+            assert!(!text.contains(steers), "{text}");
+        }
+        assert_eq!(serde_json::from_str::<Value>(&json).unwrap(), document);
+        assert_eq!(serde_saphyr::from_str::<Value>(&yaml).unwrap(), document);
+    }
+
+    #[test]
+    fn each_text_alone_reads_back_from_yaml() {
+        for text in HOSTILE {
+            let yaml = yaml(&value!({"text": text})).unwrap();
+            assert!(!yaml.contains(steers), "{yaml:?}");
+            assert_eq!(serde_saphyr::from_str::<Value>(&yaml).unwrap(), value!({"text": text}), "{yaml}");
+        }
+    }
+}

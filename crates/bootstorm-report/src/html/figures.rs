@@ -1,0 +1,124 @@
+//! The key figures, large.
+
+use super::markup::Markup;
+use super::subject::{Role, Subject, Subjects};
+use super::words;
+use crate::Report;
+use bootstorm_model::observe::Milestone;
+use bootstorm_model::stats::{Change, Quantile};
+
+/// One figure: what it is, its value, and what to compare it with
+struct Figure {
+    name: String,
+    value: String,
+    beside: String,
+}
+
+/// Writes the figures of the main phase.
+pub(super) fn write(body: &mut Markup, report: &Report, subjects: &Subjects<'_>) {
+    let Some(main) = subjects.main() else { return };
+    let mut figures = vec![arrived(main), recovered(main, subjects)];
+    for milestone in subjects.milestones() {
+        figures.extend(per_vm(report, main, milestone));
+    }
+    figures.push(skew(main));
+    body.open("dl", &[("class", "figures")]);
+    for figure in figures {
+        body.open("div", &[]).leaf("dt", &[], &figure.name);
+        body.leaf("dd", &[("class", "value")], &figure.value);
+        body.leaf("dd", &[("class", "beside")], &figure.beside).close("div");
+    }
+    body.close("dl");
+}
+
+fn arrived(main: Subject<'_>) -> Figure {
+    let counts = &main.phase.counts;
+    let mut beside = vec![words::percent(counts.reached, counts.participants)];
+    let others = [
+        (counts.failed, "failed"),
+        (counts.timed_out, "timed out"),
+        (counts.pending, "undecided"),
+        (counts.excluded, "excluded"),
+    ];
+    beside.extend(others.iter().filter(|(n, _)| *n > 0).map(|(n, word)| format!("{n} {word}")));
+    Figure {
+        name: match main.role {
+            Role::Storm => "VMs back".to_owned(),
+            Role::Baseline => "VMs created".to_owned(),
+            Role::Stop => "VMs stopped".to_owned(),
+        },
+        value: format!("{} / {}", counts.reached, counts.participants),
+        beside: beside.join(" · "),
+    }
+}
+
+/// How long until everybody was there, or the largest share that was.
+fn recovered(main: Subject<'_>, subjects: &Subjects<'_>) -> Figure {
+    let (recovery, goal) = (&main.phase.recovery, main.phase.goal);
+    let levels = [
+        ("Everyone", recovery.t100),
+        ("99 %", recovery.t99),
+        ("95 %", recovery.t95),
+        ("90 %", recovery.t90),
+        ("Half", recovery.t50),
+    ];
+    let reached = levels.iter().find(|(_, quantile)| *quantile != Quantile::NotReached);
+    let (share, quantile) = reached.copied().unwrap_or(levels[0]);
+    let mut beside = Vec::new();
+    if share != "Everyone" {
+        beside.push("everyone: not reached".to_owned());
+    }
+    if let (Role::Storm, Some(baseline)) = (main.role, subjects.role(Role::Baseline)) {
+        let before = &baseline.phase.recovery;
+        let same = [before.t100, before.t99, before.t95, before.t90, before.t50];
+        let index = levels.iter().position(|(word, _)| *word == share).unwrap_or(0);
+        beside.push(format!("baseline {}", words::quantile(same[index])));
+    }
+    Figure {
+        name: format!("{share} {goal} after"),
+        value: words::quantile(quantile),
+        beside: beside.join(" · "),
+    }
+}
+
+fn per_vm(report: &Report, main: Subject<'_>, milestone: Milestone) -> Vec<Figure> {
+    let summary = main.phase.summary(milestone);
+    let compared =
+        report.comparison.as_ref().filter(|_| main.role == Role::Storm).and_then(|compared| {
+            compared.milestones.iter().find(|comparison| comparison.milestone == milestone)
+        });
+    let against = |change: Option<Change>| {
+        let change = change.filter(|change| change.baseline.is_some());
+        change.map_or_else(String::new, |change| {
+            let baseline = words::maybe_seconds(change.baseline);
+            match change.ratio {
+                Some(ratio) => format!("{} the baseline’s {baseline}", words::ratio(Some(ratio))),
+                None => format!("baseline {baseline}"),
+            }
+        })
+    };
+    vec![
+        Figure {
+            name: format!("Mean time to {milestone}"),
+            value: words::maybe_seconds(summary.mean),
+            beside: against(compared.map(|comparison| comparison.mean)),
+        },
+        Figure {
+            name: format!("p95 time to {milestone}"),
+            value: words::quantile(summary.p95),
+            beside: against(compared.map(|comparison| comparison.p95)),
+        },
+    ]
+}
+
+fn skew(main: Subject<'_>) -> Figure {
+    let spans = &main.phase.spans;
+    Figure {
+        name: "Start spread".to_owned(),
+        value: words::maybe_seconds(spans.request_skew),
+        beside: match main.role {
+            Role::Stop => "first to last stop request".to_owned(),
+            _ => "first to last start request".to_owned(),
+        },
+    }
+}

@@ -1,0 +1,77 @@
+//! HTML: one offline page about one run.
+//!
+//! Figures, charts and the first rows are in the markup, so that the page says the essential without scripts and on
+//! paper; a script adds sorting, filtering, hover and the download. Nothing is fetched: style and script are
+//! in the file, and its content security policy allows exactly these two and no request at all.
+//!
+//! Whatever a cluster or a file wrote passes [`markup::Markup`], which escapes, or [`data`], which writes JSON that
+//! cannot end its element.
+
+pub(crate) mod chart;
+mod data;
+pub(crate) mod document;
+mod extra;
+mod facts;
+mod failures;
+mod figures;
+pub(crate) mod grid;
+mod judgement;
+mod machines;
+pub(crate) mod markup;
+mod nodes;
+pub(crate) mod outline;
+mod phases;
+mod recovery;
+mod spread;
+mod stages;
+mod statistics;
+mod subject;
+pub(crate) mod texts;
+mod timelines;
+mod validity;
+mod verdict;
+pub(crate) mod words;
+
+use document::Document;
+use markup::Markup;
+use subject::Subjects;
+
+use super::Report;
+
+const STYLE: &str = include_str!("assets/report.css");
+const SCRIPT: &str = include_str!("assets/report.js");
+
+impl Report {
+    /// The report as one HTML page that needs nothing but itself.
+    pub fn html(&self) -> String {
+        let subjects = Subjects::of(self);
+        let mut body = Markup::new();
+        outline::header(&mut body, self);
+        body.open("main", &[("id", "main")]);
+        verdict::write(&mut body, self, &subjects);
+        figures::write(&mut body, self, &subjects);
+        judgement::write(&mut body, self);
+        recovery::write(&mut body, &subjects);
+        statistics::write(&mut body, self, &subjects);
+        spread::write(&mut body, &subjects);
+        stages::write(&mut body, self, &subjects);
+        nodes::write(&mut body, &subjects);
+        failures::write(&mut body, self);
+        phases::write(&mut body, self);
+        validity::write(&mut body, self);
+        machines::write(&mut body, &subjects);
+        facts::write(&mut body, self, &subjects);
+        body.close("main");
+        outline::footer(&mut body, self);
+        let title = format!("Boot storm {}", self.run.name);
+        Document {
+            title: &title,
+            styles: &[document::BASE_STYLE, STYLE],
+            scripts: &[document::BASE_SCRIPT, SCRIPT],
+        }
+        .write(&body, &data::json(self))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,121 @@
+//! The answer first: how good the storm was, and why.
+
+use super::markup::Markup;
+use super::subject::{Role, Subjects};
+use super::words;
+use crate::Report;
+use bootstorm_model::record::PhaseState;
+use bootstorm_model::stats::{Breakdown, Finding, Grade};
+
+/// Writes the verdict, or what there is to say instead.
+pub(super) fn write(body: &mut Markup, report: &Report, subjects: &Subjects<'_>) {
+    let (class, word, reason) = match &report.comparison {
+        Some(compared) => match (&compared.verdict, &compared.unjudged) {
+            (Some(verdict), _) => (verdict.grade.word(), verdict.grade.word(), verdict.reason.clone()),
+            (None, why) => ("none", "no verdict", why.clone().unwrap_or_default()),
+        },
+        None => ("none", "no verdict", no_storm(report)),
+    };
+    body.open("section", &[("class", &format!("verdict {class}")), ("aria-label", "Verdict")]);
+    body.leaf("p", &[("class", "grade")], word);
+    body.open("div", &[]);
+    body.leaf("p", &[("class", "reason")], &sentence(&reason));
+    for note in notes(report, subjects) {
+        body.leaf("p", &[("class", "note")], &note);
+    }
+    body.close("div").close("section");
+}
+
+fn no_storm(report: &Report) -> String {
+    if report.phases.is_empty() {
+        return "Nothing was measured yet: no VM has been created".to_owned();
+    }
+    "There is no storm to judge yet".to_owned()
+}
+
+/// What a reader must know before believing the figures.
+fn notes(report: &Report, subjects: &Subjects<'_>) -> Vec<String> {
+    let mut notes = judged(report);
+    if !report.setup.done {
+        notes.push("The setup of this run is not complete.".to_owned());
+    }
+    for phase in report.phases.iter().filter(|phase| !phase.is_done()) {
+        let how = if phase.state == PhaseState::Open {
+            "is still running, or was killed"
+        } else {
+            "was interrupted"
+        };
+        let pending = words::count(phase.counts.pending, "VM");
+        notes.push(format!(
+            "{} {how}: {pending} undecided. The figures are what was measured until then.",
+            phase.name
+        ));
+    }
+    for phase in &report.phases {
+        let unknown = phase.summary(phase.goal).unknown;
+        if unknown > 0 {
+            let vms = words::count(unknown, "VM");
+            notes.push(format!(
+                "Not in the figures of {}: {vms} that arrived after a time that nobody knows.",
+                phase.name
+            ));
+        }
+        if phase.continued > 0 {
+            let (times, gap) = (words::count(phase.continued as usize, "time"), phase.effort.watch_gap);
+            notes.push(format!(
+                "{} was continued {times} and not watched for {}; what passed meanwhile is marked.",
+                phase.name,
+                words::seconds(gap)
+            ));
+        }
+    }
+    if let Some(storm) = subjects.role(Role::Storm) {
+        let excluded = storm.phase.counts.excluded;
+        if excluded > 0 {
+            let (vms, they) = (words::count(excluded, "VM"), if excluded == 1 { "it" } else { "they" });
+            notes.push(format!(
+                "{vms} took no part in {}, because {they} could not be stopped before.",
+                storm.phase.name
+            ));
+        }
+    }
+    notes
+}
+
+/// What else was found, what holds the storm up, and what the figures point to.
+fn judged(report: &Report) -> Vec<String> {
+    let Some(compared) = &report.comparison else { return Vec::new() };
+    let mut told = Vec::new();
+    if let Some(verdict) = &compared.verdict {
+        let also = |finding: &&Finding| finding.rule != verdict.rule && finding.grade != Grade::Good;
+        let findings = verdict.findings.iter().filter(also);
+        told.extend(findings.map(|finding| format!("Also {}: {}.", finding.grade, finding.reason)));
+    }
+    if let Some(breakdown) = &compared.breakdown {
+        told.extend(bottleneck(breakdown));
+    }
+    told.extend(compared.advice.iter().map(|advice| {
+        let (because, hints) = (advice.because.join("; "), advice.hints.join("; "));
+        format!("This points to {}: {because}. Advice: {hints}.", advice.cause.word())
+    }));
+    told
+}
+
+/// What holds the storm up, and what to try; or that nothing does alone.
+fn bottleneck(breakdown: &Breakdown) -> Option<String> {
+    match (&breakdown.bottleneck, &breakdown.unnamed) {
+        (Some(found), _) => {
+            let remedies = found.remedies.join("; ");
+            let remedies = if remedies.is_empty() { remedies } else { format!(" Try: {remedies}.") };
+            Some(format!("Bottleneck: {}: {}.{remedies}", found.sentence, found.because.join("; ")))
+        }
+        (None, why) => why.as_ref().map(|why| format!("No single bottleneck: {why}.")),
+    }
+}
+
+/// A sentence with a capital and a full stop.
+fn sentence(text: &str) -> String {
+    let mut characters = text.chars();
+    let first: String = characters.next().map(char::to_uppercase).into_iter().flatten().collect();
+    format!("{first}{}.", characters.as_str().trim_end_matches('.'))
+}

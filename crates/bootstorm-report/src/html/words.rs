@@ -1,0 +1,84 @@
+//! How numbers are written on a page: with their unit, and in figures of equal width.
+
+use jiff::Timestamp;
+
+use bootstorm_model::stats::Quantile;
+
+/// `12.34 s`, and `2 min 05 s` above ten minutes.
+pub(crate) fn seconds(seconds: f64) -> String {
+    if seconds >= 600.0 {
+        let whole = seconds.round() as u64;
+        return format!("{} min {:02} s", whole / 60, whole % 60);
+    }
+    // An empty sum is a negative zero.
+    format!("{:.2} s", seconds + 0.0)
+}
+
+/// `12.34 s`, or a dash when unknown.
+pub(crate) fn maybe_seconds(value: Option<f64>) -> String {
+    value.map_or_else(|| "–".to_owned(), seconds)
+}
+
+/// `12.34 s`, or `not reached`.
+pub(crate) fn quantile(quantile: Quantile) -> String {
+    quantile.seconds().map_or_else(|| "not reached".to_owned(), seconds)
+}
+
+/// `12.34` for a column whose heading has the unit, or a dash when unknown.
+pub(crate) fn number(value: Option<f64>) -> String {
+    value.map_or_else(|| "–".to_owned(), |value| format!("{value:.2}"))
+}
+
+/// `12.34`, or `not reached`, for a column whose heading has the unit.
+pub(crate) fn quantile_number(quantile: Quantile) -> String {
+    quantile.seconds().map_or_else(|| "not reached".to_owned(), |value| format!("{value:.2}"))
+}
+
+/// `1.58×`, or a dash when unknown.
+pub(crate) fn ratio(value: Option<f64>) -> String {
+    value.map_or_else(|| "–".to_owned(), |value| format!("{value:.2}×"))
+}
+
+/// `2026-03-04 10:00:00 UTC`.
+pub(crate) fn time(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
+}
+
+/// `1 VM`, `2 VMs`.
+pub(crate) fn count(n: usize, noun: &str) -> String {
+    if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}s") }
+}
+
+/// `12.5 %`.
+pub(crate) fn percent(part: usize, whole: usize) -> String {
+    if whole == 0 {
+        return "–".to_owned();
+    }
+    let percent = part as f64 * 100.0 / whole as f64;
+    // What is not complete must not read as if it were.
+    if part < whole && percent >= 99.95 {
+        return "> 99.9 %".to_owned();
+    }
+    format!("{percent:.1} %")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn units_are_everywhere_and_unknown_is_a_dash() {
+        assert_eq!(seconds(12.344), "12.34 s");
+        assert_eq!(seconds(-0.0), "0.00 s");
+        assert_eq!(seconds(725.4), "12 min 05 s");
+        assert_eq!((maybe_seconds(None), ratio(Some(1.577))), ("–".into(), "1.58×".into()));
+        assert_eq!(quantile(Quantile::NotReached), "not reached");
+    }
+
+    #[test]
+    fn not_quite_everyone_is_not_a_hundred_percent() {
+        assert_eq!(percent(9_999, 10_000), "> 99.9 %");
+        assert_eq!(percent(10_000, 10_000), "100.0 %");
+        assert_eq!((percent(1, 8), percent(0, 0)), ("12.5 %".into(), "–".into()));
+    }
+}

@@ -1,0 +1,198 @@
+//! `JUnit` XML: one test suite per phase, one test case per VM, and a suite of the thresholds.
+//!
+//! Valid for the two schemas in common use (of the Ant task and of Jenkins), which is why each suite carries attributes
+//! and elements that say nothing. A VM that ran out of time is a failure, one that cannot reach the goal an error, one
+//! that took no part is skipped. `time` is seconds from the VM's request to the goal, or to the last milestone it passed;
+//! 0 where nobody knows it, and the property `unknown_times` counts those.
+
+use std::fmt::Write as _;
+
+use super::nodes::NodeBlock;
+use super::phase::PhaseBlock;
+use super::row::Row;
+use super::table::thresholds::value;
+use super::validity::ValidityBlock;
+use super::{Report, printable};
+use bootstorm_model::observe::Outcome;
+
+impl Report {
+    /// The report as `JUnit` XML.
+    pub fn junit(&self) -> String {
+        let mut text = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n");
+        for (id, phase) in self.phases.iter().enumerate() {
+            suite(&mut text, self, id, phase);
+        }
+        thresholds(&mut text, self);
+        text.push_str("</testsuites>\n");
+        text
+    }
+}
+
+/// A suite of the thresholds, one case for each.
+fn thresholds(text: &mut String, report: &Report) {
+    let blocks = &report.thresholds;
+    if blocks.is_empty() {
+        return;
+    }
+    let run = escaped(&report.run.name);
+    let crossed = blocks.iter().filter(|block| block.crossed).count();
+    let last = report.phases.last().map_or(report.run.created, |phase| phase.began);
+    let _ = writeln!(
+        text,
+        "  <testsuite id=\"{}\" name=\"thresholds\" package=\"{run}\" timestamp=\"{}\" hostname=\"cluster\" tests=\"{}\" failures=\"{crossed}\" errors=\"0\" skipped=\"0\" time=\"0.000\">\n    <properties>\n    </properties>",
+        report.phases.len(),
+        last.strftime("%Y-%m-%dT%H:%M:%S"),
+        blocks.len(),
+    );
+    for block in blocks {
+        let (name, value) = (escaped(&block.condition), escaped(&value(block)));
+        let _ = write!(text, "    <testcase name=\"{name}\" classname=\"{run}.thresholds\" time=\"0.000\"");
+        let _ = if block.crossed {
+            let message = format!("it is {value}");
+            writeln!(
+                text,
+                ">\n      <failure message=\"{message}\" type=\"threshold\">{message}</failure>\n    </testcase>"
+            )
+        } else {
+            writeln!(text, "/>")
+        };
+    }
+    text.push_str("    <system-out></system-out>\n    <system-err></system-err>\n  </testsuite>\n");
+}
+
+fn suite(text: &mut String, report: &Report, id: usize, phase: &PhaseBlock) {
+    let counts = &phase.counts;
+    let run = escaped(&report.run.name);
+    let time = phase.spans.total.unwrap_or_default();
+    // The schema of the Ant task wants a time without a zone; this is UTC.
+    let began = phase.began.strftime("%Y-%m-%dT%H:%M:%S");
+    // Writing to a string cannot fail.
+    let _ = writeln!(
+        text,
+        "  <testsuite id=\"{id}\" name=\"{}\" package=\"{run}\" timestamp=\"{began}\" hostname=\"cluster\" tests=\"{}\" failures=\"{}\" errors=\"{}\" skipped=\"{}\" time=\"{time:.3}\">",
+        phase.name,
+        phase.rows.len(),
+        counts.timed_out,
+        counts.failed + counts.pending,
+        counts.excluded,
+    );
+    properties(text, report, phase);
+    for row in &phase.rows {
+        case(text, &format!("{run}.{}", phase.name), phase, row);
+    }
+    text.push_str("    <system-out></system-out>\n    <system-err></system-err>\n  </testsuite>\n");
+}
+
+fn properties(text: &mut String, report: &Report, phase: &PhaseBlock) {
+    text.push_str("    <properties>\n");
+    let (cluster, unknown) = (&report.cluster, String::from("unknown"));
+    let properties = [
+        ("run_id", report.run.id.clone()),
+        ("goal", phase.goal.to_string()),
+        ("state", phase.state.word().to_owned()),
+        ("kubernetes", cluster.kubernetes_version.clone().unwrap_or_else(|| unknown.clone())),
+        ("kubevirt", cluster.kubevirt_version.clone().unwrap_or(unknown)),
+        ("unknown_times", phase.summary(phase.goal).unknown.to_string()),
+    ];
+    let block = phase.validity.as_ref();
+    let grade = block.map(|block| ("validity", block.grade.to_string()));
+    let doubts = block.into_iter().flat_map(ValidityBlock::doubts);
+    let doubts = doubts.map(|doubt| ("validity_doubt", format!("{}: {}", doubt.rule.word(), doubt.measured)));
+    let slow = phase.nodes.iter().filter_map(NodeBlock::verdict).map(|verdict| ("slow_node", verdict));
+    for (name, value) in properties.into_iter().chain(grade).chain(doubts).chain(slow) {
+        let _ = writeln!(text, "      <property name=\"{name}\" value=\"{}\"/>", escaped(&value));
+    }
+    text.push_str("    </properties>\n");
+}
+
+fn case(text: &mut String, class: &str, phase: &PhaseBlock, row: &Row) {
+    let last = row.milestones.values().map(|mark| mark.seconds).reduce(f64::max);
+    let time = row.seconds(phase.goal).or(last).unwrap_or_default();
+    let name = escaped(&format!("{}/{}", row.namespace, row.name));
+    let _ = write!(text, "    <testcase name=\"{name}\" classname=\"{class}\" time=\"{time:.3}\"");
+    let reason = row.reason.as_deref().unwrap_or("no reason is known");
+    let reason = match &row.cause {
+        Some(cause) => &format!("{cause} ({reason})"),
+        None => reason,
+    };
+    let element = match row.outcome {
+        Outcome::Reached => None,
+        Outcome::TimedOut => Some(fault("failure", row.outcome, reason)),
+        Outcome::Failed => Some(fault("error", row.outcome, reason)),
+        Outcome::Pending => Some(fault("error", row.outcome, row.reason.as_deref().unwrap_or("not decided"))),
+        Outcome::Excluded => Some(format!("<skipped message=\"{}\"/>", escaped(reason))),
+    };
+    let _ = match element {
+        None => writeln!(text, "/>"),
+        Some(element) => writeln!(text, ">\n      {element}\n    </testcase>"),
+    };
+}
+
+fn fault(element: &str, outcome: Outcome, reason: &str) -> String {
+    let reason = escaped(reason);
+    format!("<{element} message=\"{reason}\" type=\"{}\">{reason}</{element}>", outcome.word())
+}
+
+/// Text for XML: control characters made visible, markup escaped, and no character that XML 1.0 forbids.
+fn escaped(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for character in printable(text).chars() {
+        match character {
+            '&' => safe.push_str("&amp;"),
+            '<' => safe.push_str("&lt;"),
+            '>' => safe.push_str("&gt;"),
+            '"' => safe.push_str("&quot;"),
+            '\'' => safe.push_str("&apos;"),
+            '\u{fffe}' | '\u{ffff}' => safe.push('\u{fffd}'),
+            character => safe.push(character),
+        }
+    }
+    safe
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Selection, fixtures};
+    use bootstorm_model::record::RunRecord;
+
+    fn junit(record: &RunRecord) -> String {
+        Report::of(record, &Selection::default()).junit()
+    }
+
+    #[test]
+    fn every_way_to_end_has_its_element() {
+        let mut record = fixtures::with_failures();
+        record.phases.drain(..2);
+        insta::assert_snapshot!(junit(&record));
+    }
+
+    #[test]
+    fn thresholds_are_a_suite_of_their_own() {
+        let record = fixtures::repeated();
+        let thresholds = ["storm.goal.p50>1s".parse().unwrap(), "failed>100%".parse().unwrap()];
+        let last = record.phases.last().map(|phase| phase.name);
+        let judged = crate::thresholds::judge(&thresholds, &record, last);
+        let text = Report::of(&record, &Selection::default()).with_thresholds(judged).junit();
+        let document = roxmltree::Document::parse(&text).unwrap();
+        let suite = document.descendants().find(|node| node.attribute("name") == Some("thresholds")).unwrap();
+        assert_eq!((suite.attribute("tests"), suite.attribute("failures")), (Some("2"), Some("1")));
+        let cases: Vec<_> = suite.children().filter(|node| node.has_tag_name("testcase")).collect();
+        assert_eq!(cases[0].attribute("name"), Some("storm.goal.p50>1s"));
+        let failure = cases[0].children().find(|node| node.has_tag_name("failure")).unwrap();
+        assert!(failure.attribute("message").unwrap().starts_with("it is "));
+        assert!(!cases[1].has_children());
+    }
+
+    #[test]
+    fn hostile_text_is_only_text() {
+        let mut record = fixtures::hopeless();
+        record.plan.prefix = "a\"><evil/>".into();
+        record.phases[0].timelines[0].reason = Some("]]> & <!-- \u{0} \u{ffff} 'x' -->".into());
+        let text = junit(&record);
+        let document = roxmltree::Document::parse(&text).unwrap();
+        assert!(document.descendants().all(|node| !node.has_tag_name("evil") && !node.is_comment()));
+        let message = document.descendants().find_map(|node| node.attribute("message")).unwrap();
+        assert_eq!(message, "]]> & <!-- \\u{0} \u{fffd} 'x' -->");
+    }
+}

@@ -1,0 +1,86 @@
+//! What is shown: a view model of a run, and the formats that turn it into text.
+//!
+//! [`Report`] holds exactly what is shown, in order, as numbers; it is also the public JSON document. Each format
+//! is one small file that only writes: adding one touches nothing else. Where the text goes is somebody else's
+//! decision. Hostile text is stopped where it leaves: tables in their cells and lines ([`printable()`]), JSON and YAML in
+//! [`document`], CSV in [`sheet`].
+
+pub mod adoption;
+mod benchmark;
+mod build;
+mod capacity;
+pub mod compare;
+mod compared;
+mod csv;
+pub mod dashboard;
+mod diagnosis;
+pub mod document;
+mod failures;
+#[cfg(test)]
+pub(crate) mod fixtures;
+mod html;
+mod json;
+mod junit;
+pub mod legacy;
+mod markdown;
+mod name;
+mod natural;
+mod nodes;
+mod openmetrics;
+pub mod paint;
+mod phase;
+mod placement;
+mod probing;
+pub mod read;
+mod repetitions;
+mod row;
+mod selection;
+pub mod sheet;
+pub mod status;
+pub mod table;
+pub mod thresholds;
+mod validity;
+mod view;
+mod volumes;
+mod waves;
+mod yaml;
+
+pub use adoption::{Adoption, AdoptionRow};
+pub use capacity::{Capacity, CapacityState, CapacityStorm, GoalValue};
+pub use compared::Compared;
+pub use dashboard::Dashboard;
+pub use diagnosis::{DiagnosisBlock, ExampleBlock, WarningBlock};
+pub use failures::{FailureBlock, OutlierBlock, OutliersBlock};
+pub use legacy::LegacyOptions;
+pub use nodes::{BalanceBlock, NodeBlock};
+pub use paint::{Paint, Tone};
+pub use phase::{Counts, Effort, PhaseBlock, Recovery, Shown, Spans, StageBlock};
+pub use placement::Placed;
+pub use probing::ProbingBlock;
+pub use repetitions::{Figures, Repetition, Repetitions};
+pub use row::{Mark, Row};
+pub use selection::Selection;
+pub use status::{Status, StatusRow};
+pub use table::Layout;
+pub use thresholds::ThresholdBlock;
+pub use validity::{ClientBlock, Graded, ValidityBlock};
+pub use view::{ExitFacts, Report, Run, SCHEMA_VERSION};
+pub use volumes::VolumesBlock;
+pub use waves::WaveBlock;
+
+use bootstorm_model::text::printable;
+use thiserror::Error;
+
+/// A report that could not be written in a format
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("the report cannot be written as {format}: {cause}")]
+pub struct Unwritable {
+    format: &'static str,
+    cause: String,
+}
+
+impl Unwritable {
+    fn new(format: &'static str, cause: &impl ToString) -> Self {
+        Self { format, cause: cause.to_string() }
+    }
+}

@@ -1,0 +1,109 @@
+//! Families of metrics, and the page that they make.
+
+use std::fmt::Write as _;
+
+use bootstorm_model::text::printable;
+
+/// The types of families that are used here
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Gauge,
+    Counter,
+    Info,
+    StateSet,
+}
+
+impl Kind {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Gauge => "gauge",
+            Self::Counter => "counter",
+            Self::Info => "info",
+            Self::StateSet => "stateset",
+        }
+    }
+
+    /// What the names of its samples end with.
+    fn suffix(self) -> &'static str {
+        match self {
+            Self::Gauge | Self::StateSet => "",
+            Self::Counter => "_total",
+            Self::Info => "_info",
+        }
+    }
+}
+
+/// A family under construction
+pub(super) struct Family {
+    name: &'static str,
+    kind: Kind,
+    unit: &'static str,
+    help: &'static str,
+    /// Labels, as text, and value.
+    samples: Vec<(String, f64)>,
+}
+
+/// The text under construction
+pub(super) struct Page {
+    run: String,
+    text: String,
+}
+
+impl Family {
+    /// A family without samples. A name ends with its unit.
+    pub(super) fn new(name: &'static str, kind: Kind, unit: &'static str, help: &'static str) -> Self {
+        debug_assert!(unit.is_empty() || name.ends_with(unit), "{name} must end with its unit");
+        Self { name, kind, unit, help, samples: Vec::new() }
+    }
+
+    /// Adds a sample.
+    pub(super) fn labelled(&mut self, labels: &[(&str, &str)], value: f64) {
+        let labels: String =
+            labels.iter().map(|(name, value)| format!(",{name}=\"{}\"", escaped(value))).collect();
+        self.samples.push((labels, value));
+    }
+}
+
+impl Page {
+    pub(super) fn new(run: &str) -> Self {
+        Self { run: escaped(run), text: String::new() }
+    }
+
+    /// Writes a family; one without samples is left out.
+    pub(super) fn family(&mut self, family: &Family) {
+        if family.samples.is_empty() {
+            return;
+        }
+        let name = format!("bootstorm_{}", family.name);
+        // Writing to a string cannot fail.
+        let _ = writeln!(self.text, "# TYPE {name} {}", family.kind.word());
+        if !family.unit.is_empty() {
+            let _ = writeln!(self.text, "# UNIT {name} {}", family.unit);
+        }
+        let _ = writeln!(self.text, "# HELP {name} {}", family.help);
+        let suffix = family.kind.suffix();
+        for (labels, value) in &family.samples {
+            let _ = writeln!(self.text, "{name}{suffix}{{run=\"{}\"{labels}}} {}", self.run, number(*value));
+        }
+    }
+
+    pub(super) fn finish(mut self) -> String {
+        self.text.push_str("# EOF\n");
+        self.text
+    }
+}
+
+/// A number with microsecond resolution.
+fn number(value: f64) -> String {
+    if value.is_infinite() {
+        "+Inf".to_owned()
+    } else {
+        bootstorm_model::stats::round_to_micros(value).to_string()
+    }
+}
+
+/// The value of a label; of what could steer a terminal only line ends stay, escaped as the format wants it.
+fn escaped(text: &str) -> String {
+    let lines: Vec<_> = text.split('\n').map(printable).collect();
+    lines.join("\n").replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+}

@@ -1,0 +1,109 @@
+//! `OpenMetrics` text: the statistics of a run, for Prometheus and what understands it.
+//!
+//! Follows the text format of `OpenMetrics` 1.0: families one after the other, each with its type, unit and help, `_total`
+//! on counters, `_info` on facts, and `# EOF`. One series per phase and statistic, never one per VM. A percentile
+//! that too few VMs reached is `+Inf`: it is larger than anything that was observed. What is unknown has no sample.
+
+mod family;
+mod judged;
+mod phases;
+
+use super::Report;
+use family::{Family, Kind, Page};
+
+impl Report {
+    /// The report as `OpenMetrics` text.
+    pub fn openmetrics(&self) -> String {
+        let mut page = Page::new(&self.run.name);
+        page.family(&self.facts());
+        phases::write(&mut page, self);
+        page.family(&self.ratios());
+        page.family(&self.verdict());
+        judged::write(&mut page, self);
+        page.finish()
+    }
+
+    fn facts(&self) -> Family {
+        let unknown = || String::from("unknown");
+        let known = |fact: &Option<String>| fact.clone().unwrap_or_else(unknown);
+        let mut family = Family::new("run", Kind::Info, "", "What was measured, and where");
+        family.labelled(
+            &[
+                ("id", &self.run.id),
+                ("tool_version", &known(&self.run.tool_version)),
+                ("kubernetes_version", &known(&self.cluster.kubernetes_version)),
+                ("kubevirt_version", &known(&self.cluster.kubevirt_version)),
+                ("cdi_version", &known(&self.cluster.cdi_version)),
+            ],
+            1.0,
+        );
+        family
+    }
+
+    fn ratios(&self) -> Family {
+        let mut family = Family::new(
+            "storm_ratio",
+            Kind::Gauge,
+            "ratio",
+            "Storm divided by baseline, per milestone and statistic",
+        );
+        let Some(compared) = &self.comparison else { return family };
+        for comparison in &compared.milestones {
+            let changes = [
+                ("mean", comparison.mean),
+                ("p50", comparison.p50),
+                ("p90", comparison.p90),
+                ("p95", comparison.p95),
+                ("p99", comparison.p99),
+                ("max", comparison.max),
+            ];
+            for (statistic, change) in changes {
+                if let Some(ratio) = change.ratio {
+                    let storm = compared.storm.to_string();
+                    let milestone = comparison.milestone.word();
+                    family.labelled(
+                        &[("phase", &storm), ("milestone", milestone), ("statistic", statistic)],
+                        ratio,
+                    );
+                }
+            }
+        }
+        family
+    }
+
+    fn verdict(&self) -> Family {
+        let mut family =
+            Family::new("verdict", Kind::StateSet, "", "The verdict on the storm; exactly one grade is 1");
+        let compared = self.comparison.as_ref();
+        let Some((compared, verdict)) = compared.and_then(|all| Some((all, all.verdict.as_ref()?))) else {
+            return family;
+        };
+        let storm = compared.storm.to_string();
+        for grade in ["good", "fair", "poor", "critical"] {
+            let value = if verdict.grade.word() == grade { 1.0 } else { 0.0 };
+            family.labelled(&[("phase", &storm), ("bootstorm_verdict", grade)], value);
+        }
+        family
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{Report, Selection, fixtures};
+
+    #[test]
+    fn a_storm_reads_as_families() {
+        let report = Report::of(&fixtures::with_failures(), &Selection::default());
+        insta::assert_snapshot!(report.openmetrics());
+    }
+
+    #[test]
+    fn labels_are_escaped_and_what_is_unknown_has_no_sample() {
+        let mut record = fixtures::fresh();
+        record.plan.prefix = "a\"b\\c\nd".into();
+        let text = Report::of(&record, &Selection::default()).openmetrics();
+        assert!(text.contains(r#"run="a\"b\\c\nd""#), "{text}");
+        assert_eq!(text.lines().filter(|line| !line.starts_with('#')).count(), 1);
+        assert!(text.ends_with("# EOF\n"));
+    }
+}

@@ -1,0 +1,346 @@
+//! One phase, as shown: how it was run, how long it took, its numbers and its rows.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use bootstorm_model::observe::{Milestone, Offset, Outcome, Source, Timeline};
+use bootstorm_model::plan::{MOST_TARGETS, Target};
+use bootstorm_model::probe::Probe;
+use bootstorm_model::record::{self, PhaseKind, PhaseName, PhaseRecord, PhaseSettings, PhaseState};
+use bootstorm_model::stats::{self, Curve, Level, Quantile, Sample, Stage, Summary};
+
+use super::diagnosis::DiagnosisBlock;
+use super::failures::{FailureBlock, OutliersBlock};
+use super::natural;
+use super::nodes::{BalanceBlock, NodeBlock};
+use super::probing::ProbingBlock;
+use super::row::Row;
+use super::validity::ValidityBlock;
+use super::volumes::VolumesBlock;
+use super::waves::{self, WaveBlock};
+
+/// The most rows that a document may hold in one phase.
+const MOST_ROWS: usize = MOST_TARGETS as usize;
+
+/// How much of a phase the tables show
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Shown {
+    /// Rows and statistics.
+    Full,
+    /// One line.
+    #[default]
+    Brief,
+}
+
+/// One phase
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PhaseBlock {
+    /// Which phase this is.
+    pub name: PhaseName,
+    /// What kind it is.
+    pub kind: PhaseKind,
+    /// Whether it is over.
+    pub state: PhaseState,
+    /// When it began.
+    pub began: Timestamp,
+    /// How often it was continued by another process.
+    #[serde(default)]
+    pub continued: u32,
+    /// The milestone that each VM had to reach.
+    pub goal: Milestone,
+    /// How it was run.
+    pub settings: PhaseSettings,
+    /// How its VMs ended.
+    pub counts: Counts,
+    /// How long things took for the crowd.
+    pub spans: Spans,
+    /// How much work it was, and how well it was watched.
+    pub effort: Effort,
+    /// How exactly the probes could see; absent when nothing was probed from a pod.
+    #[serde(default)]
+    pub probing: Option<ProbingBlock>,
+    /// How far its times can be trusted; absent where nothing is known about that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validity: Option<ValidityBlock>,
+    /// Statistics per milestone, over the VMs that took part.
+    pub statistics: BTreeMap<Milestone, Summary>,
+    /// When shares of the VMs were back.
+    pub recovery: Recovery,
+    /// Where the time went.
+    pub stages: Vec<StageBlock>,
+    /// How disks were filled; absent where none were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub volumes: Option<VolumesBlock>,
+    /// The same per node.
+    pub nodes: Vec<NodeBlock>,
+    /// How evenly the VMs lie on them; absent where none has a node.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub balance: Option<BalanceBlock>,
+    /// The waves in which they were asked; empty without waves.
+    #[serde(default)]
+    pub waves: Vec<WaveBlock>,
+    /// Why VMs failed, most frequent reason first.
+    #[serde(default)]
+    pub failures: Vec<FailureBlock>,
+    /// What kept VMs from the goal, most frequent cause first.
+    #[serde(default)]
+    pub diagnoses: Vec<DiagnosisBlock>,
+    /// VMs that were much slower than their crowd.
+    #[serde(default)]
+    pub outliers: OutliersBlock,
+    /// One row per VM, in natural order.
+    #[serde(deserialize_with = "record::at_most::<MOST_ROWS, _, _>")]
+    pub rows: Vec<Row>,
+    /// How much of it the tables show.
+    #[serde(skip)]
+    pub shown: Shown,
+    /// The probe that decides when a VM is reachable.
+    #[serde(skip)]
+    pub deciding: Option<Probe>,
+}
+
+/// How the VMs of a phase ended
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// VMs in the phase.
+    pub vms: usize,
+    /// VMs that took part: all but the excluded ones.
+    pub participants: usize,
+    /// Reached the goal.
+    pub reached: usize,
+    /// Cannot reach it.
+    pub failed: usize,
+    /// Ran out of time.
+    pub timed_out: usize,
+    /// Did not take part.
+    pub excluded: usize,
+    /// Not decided.
+    pub pending: usize,
+}
+
+/// How long things took for the crowd, in seconds
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Spans {
+    /// First to last request: how simultaneous the storm was.
+    #[serde(rename = "request_skew_seconds", serialize_with = "stats::maybe_micros")]
+    pub request_skew: Option<f64>,
+    /// First to last accepted request.
+    #[serde(rename = "accept_skew_seconds", serialize_with = "stats::maybe_micros")]
+    pub accept_skew: Option<f64>,
+    /// First request to last accepted one: how long issuing the commands took.
+    #[serde(rename = "issue_seconds", serialize_with = "stats::maybe_micros")]
+    pub issue: Option<f64>,
+    /// First request to the last VM that ran (start phases).
+    #[serde(rename = "running_seconds", serialize_with = "stats::maybe_micros")]
+    pub running: Option<f64>,
+    /// First request to the last VM that reached the goal.
+    #[serde(rename = "goal_seconds", serialize_with = "stats::maybe_micros")]
+    pub goal: Option<f64>,
+    /// First request to the end of the phase: how long it was monitored.
+    #[serde(rename = "monitoring_seconds", serialize_with = "stats::maybe_micros")]
+    pub monitoring: Option<f64>,
+    /// Beginning to end of the phase.
+    #[serde(rename = "total_seconds", serialize_with = "stats::maybe_micros")]
+    pub total: Option<f64>,
+}
+
+/// How much work a phase was, and how well it was watched
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Effort {
+    /// Requests sent.
+    pub requests: u64,
+    /// VMs that needed more than one.
+    pub retried_vms: usize,
+    /// Answers 429.
+    pub throttled_answers: u64,
+    /// Time spent waiting after them, summed over the VMs.
+    #[serde(rename = "throttled_seconds", serialize_with = "stats::micros")]
+    pub throttled: f64,
+    /// Watches that had to be opened again.
+    pub watch_restarts: u32,
+    /// Times without a connected watch.
+    pub watch_gaps: usize,
+    /// Their sum.
+    #[serde(rename = "watch_gap_seconds", serialize_with = "stats::micros")]
+    pub watch_gap: f64,
+    /// VMs with a time that rests on a server timestamp.
+    pub stamped_vms: usize,
+}
+
+/// Seconds from the first request until a share of the VMs reached the goal
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Recovery {
+    /// 50 %.
+    #[serde(rename = "t50_seconds")]
+    pub t50: Quantile,
+    /// 90 %.
+    #[serde(rename = "t90_seconds")]
+    pub t90: Quantile,
+    /// 95 %.
+    #[serde(rename = "t95_seconds")]
+    pub t95: Quantile,
+    /// 99 %.
+    #[serde(rename = "t99_seconds")]
+    pub t99: Quantile,
+    /// Every VM.
+    #[serde(rename = "t100_seconds")]
+    pub t100: Quantile,
+}
+
+/// The stretch between two milestones
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct StageBlock {
+    /// Where it begins.
+    pub from: Milestone,
+    /// Where it ends.
+    pub to: Milestone,
+    /// Its statistics, over the VMs that passed both.
+    pub summary: Summary,
+}
+
+impl PhaseBlock {
+    /// The block of a phase.
+    pub(super) fn of(phase: &PhaseRecord, targets: &[Target], deciding: Option<Probe>, shown: Shown) -> Self {
+        let waves = waves::of_vms(phase);
+        let mut rows: Vec<Row> = phase
+            .timelines
+            .iter()
+            .zip(&waves)
+            .map(|(timeline, wave)| {
+                Row { wave: *wave, ..Row::of(timeline, targets) }.diagnosed(timeline, phase.goal)
+            })
+            .collect();
+        rows.sort_by(|a, b| {
+            natural::compare(&a.namespace, &b.namespace).then_with(|| natural::compare(&a.name, &b.name))
+        });
+        let stages = Stage::all(&phase.timelines, phase.goal).into_iter();
+        let curve = Curve::of(&phase.timelines, phase.goal, phase.goal);
+        let nodes = NodeBlock::all(phase);
+        Self {
+            name: phase.name,
+            kind: phase.name.kind,
+            state: phase.state,
+            began: phase.began,
+            continued: phase.continued,
+            goal: phase.goal,
+            settings: phase.settings.clone(),
+            counts: Counts::of(phase),
+            spans: Spans::of(phase, &curve),
+            effort: Effort::of(phase),
+            probing: phase.probing.as_ref().map(ProbingBlock::of),
+            validity: None,
+            statistics: statistics(phase),
+            recovery: Recovery::of(&curve),
+            stages: stages
+                .map(|stage| StageBlock { from: stage.from, to: stage.to, summary: stage.summary })
+                .collect(),
+            volumes: VolumesBlock::of(phase),
+            balance: BalanceBlock::of(&nodes),
+            nodes,
+            waves: WaveBlock::all(phase, &waves),
+            failures: FailureBlock::all(&rows),
+            diagnoses: DiagnosisBlock::all(phase, targets),
+            outliers: OutliersBlock::of(phase, targets),
+            rows,
+            shown,
+            deciding,
+        }
+    }
+
+    /// Whether the phase ran to its end.
+    pub fn is_done(&self) -> bool {
+        self.state == PhaseState::Done
+    }
+
+    /// Whether the guests were probed: it was the goal, or some VM answered.
+    pub fn is_probed(&self) -> bool {
+        self.goal == Milestone::Reachable || self.statistics.contains_key(&Milestone::Reachable)
+    }
+
+    /// The statistics of a milestone; all VMs missing when nobody passed it.
+    pub fn summary(&self, milestone: Milestone) -> Summary {
+        let nobody = || Summary::of(&Sample::new([], self.counts.participants));
+        self.statistics.get(&milestone).copied().unwrap_or_else(nobody)
+    }
+}
+
+impl Counts {
+    /// Counts the outcomes of a phase.
+    pub fn of(phase: &PhaseRecord) -> Self {
+        let excluded = phase.count(Outcome::Excluded);
+        Self {
+            vms: phase.timelines.len(),
+            participants: phase.timelines.len() - excluded,
+            reached: phase.count(Outcome::Reached),
+            failed: phase.count(Outcome::Failed),
+            timed_out: phase.count(Outcome::TimedOut),
+            excluded,
+            pending: phase.count(Outcome::Pending),
+        }
+    }
+
+    /// VMs that took part and did not reach the goal, as far as decided.
+    pub fn unsuccessful(&self) -> usize {
+        self.failed + self.timed_out
+    }
+}
+
+impl Spans {
+    fn of(phase: &PhaseRecord, curve: &Curve) -> Self {
+        let passed = |milestone| phase.timelines.iter().filter_map(move |timeline| timeline.at(milestone));
+        let first = passed(Milestone::Requested).min();
+        let skew = |milestone| passed(milestone).next().map(|_| phase.skew(milestone).seconds());
+        let span = |milestone| phase.span_to(milestone).map(|span| span.seconds().max(0.0));
+        Self {
+            request_skew: skew(Milestone::Requested),
+            accept_skew: skew(Milestone::Accepted),
+            issue: span(Milestone::Accepted),
+            running: span(Milestone::Running),
+            goal: curve.last(),
+            monitoring: first.zip(phase.ended).map(|(first, ended)| ended.since(first).seconds()),
+            total: phase.ended.map(Offset::seconds),
+        }
+    }
+}
+
+impl Effort {
+    fn of(phase: &PhaseRecord) -> Self {
+        let timelines = &phase.timelines;
+        let is_stamped =
+            |timeline: &&Timeline| timeline.moments.values().any(|moment| moment.source == Source::Stamped);
+        Self {
+            requests: timelines.iter().map(|timeline| u64::from(timeline.attempts)).sum(),
+            retried_vms: timelines.iter().filter(|timeline| timeline.attempts > 1).count(),
+            throttled_answers: timelines.iter().map(|timeline| u64::from(timeline.throttled)).sum(),
+            throttled: timelines.iter().map(|timeline| timeline.throttled_for.seconds()).sum(),
+            watch_restarts: phase.watch.restarts,
+            watch_gaps: phase.watch.gaps.len(),
+            watch_gap: phase.watch.gaps.iter().map(|gap| gap.to.since(gap.from).seconds()).sum(),
+            stamped_vms: phase.participants().filter(is_stamped).count(),
+        }
+    }
+}
+
+impl Recovery {
+    fn of(curve: &Curve) -> Self {
+        Self {
+            t50: curve.time_to(Level::P50),
+            t90: curve.time_to(Level::P90),
+            t95: curve.time_to(Level::P95),
+            t99: curve.time_to(Level::P99),
+            t100: curve.time_to(Level::P100),
+        }
+    }
+}
+
+/// Statistics of the goal and of every other milestone that any participant passed.
+fn statistics(phase: &PhaseRecord) -> BTreeMap<Milestone, Summary> {
+    let later = Milestone::ALL.into_iter().filter(|milestone| *milestone != Milestone::Requested);
+    let shown = later.filter(|milestone| {
+        *milestone == phase.goal || phase.participants().any(|timeline| timeline.has(*milestone))
+    });
+    let summary = |milestone| Summary::of(&Sample::to_milestone(&phase.timelines, milestone, phase.goal));
+    shown.map(|milestone| (milestone, summary(milestone))).collect()
+}

@@ -1,0 +1,69 @@
+//! Whether what was read can be shown: numbers that belong together agree, and none is beyond reason.
+
+use super::Unreadable;
+use crate::Report;
+use crate::phase::PhaseBlock;
+use bootstorm_model::observe::Offset;
+use bootstorm_model::record::{PhaseRecord, RunRecord, codec};
+use bootstorm_model::stats::Summary;
+
+/// No offset lies further away than that: 31 years, in microseconds.
+const MOST_MICROS: i64 = 1_000_000_000_000_000;
+
+/// Checks a run.
+pub(super) fn run(run: &RunRecord) -> Result<(), Unreadable> {
+    codec::check_plan(&run.plan, &run.run_id).map_err(|error| Unreadable::damaged(&error))?;
+    within("setup", [run.setup.took])?;
+    for phase in &run.phases {
+        codec::check_phase(run, phase).map_err(|error| Unreadable::damaged(&error))?;
+        offsets(phase)?;
+    }
+    Ok(())
+}
+
+fn offsets(phase: &PhaseRecord) -> Result<(), Unreadable> {
+    let probing = phase.probing.iter();
+    within("a round trip", probing.clone().map(|probing| Offset(probing.round_trip_micros)))?;
+    let gaps = phase.watch.gaps.iter().chain(probing.flat_map(|probing| &probing.gaps));
+    within("a gap", gaps.flat_map(|gap| [gap.from, gap.to]))?;
+    within("the end", phase.ended.into_iter().chain(phase.watched_until))?;
+    within("the server's clock", phase.server_ahead_micros.map(Offset))?;
+    for timeline in &phase.timelines {
+        let moments = timeline.moments.values().chain(timeline.probes.values());
+        within("a time", moments.map(|moment| moment.at).chain([timeline.throttled_for]))?;
+    }
+    Ok(())
+}
+
+fn within(what: &str, offsets: impl IntoIterator<Item = Offset>) -> Result<(), Unreadable> {
+    match offsets.into_iter().find(|offset| !(-MOST_MICROS..=MOST_MICROS).contains(&offset.0)) {
+        Some(offset) => Err(Unreadable::damaged(&format!("{what} lies at {} microseconds", offset.0))),
+        None => Ok(()),
+    }
+}
+
+/// Checks a report.
+pub(super) fn report(report: &Report) -> Result<(), Unreadable> {
+    report.phases.iter().try_for_each(phase)
+}
+
+fn phase(phase: &PhaseBlock) -> Result<(), Unreadable> {
+    let counts = &phase.counts;
+    let decided = [counts.reached, counts.failed, counts.timed_out, counts.pending];
+    let participants = decided.iter().try_fold(0usize, |sum, count| sum.checked_add(*count));
+    let vms = participants.and_then(|participants| participants.checked_add(counts.excluded));
+    if participants != Some(counts.participants) || vms != Some(counts.vms) || counts.vms != phase.rows.len()
+    {
+        return Err(Unreadable::damaged(&format!("the counts of {} do not fit its rows", phase.name)));
+    }
+    if phase.kind != phase.name.kind {
+        return Err(Unreadable::damaged(&format!("{} is not a {}", phase.name, phase.kind.word())));
+    }
+    let nodes = phase.nodes.iter().map(|node| &node.summary);
+    let stages = phase.stages.iter().map(|stage| &stage.summary);
+    let possible = |summary: &Summary| summary.arrived <= summary.n;
+    if !phase.statistics.values().chain(nodes).chain(stages).all(possible) {
+        return Err(Unreadable::damaged(&format!("in {} more VMs arrived than there are", phase.name)));
+    }
+    Ok(())
+}

@@ -1,0 +1,217 @@
+//! Reads results back: reports and whole runs, as JSON or YAML, and the result files of the origin tool.
+//!
+//! What is read may come from anywhere: it may be cut off, hostile, newer, or something else. It is checked so far that
+//! every format can show it. A report that is read and written as JSON again is the same text.
+
+mod check;
+mod kind;
+pub mod legacy;
+mod revive;
+
+use std::borrow::Cow;
+
+use serde::de::DeserializeOwned;
+use thiserror::Error;
+
+use super::{Graded, Report, Selection, printable};
+use bootstorm_model::record::{PhaseName, RunRecord};
+use kind::Kind;
+
+/// The most bytes that a file of results may have
+///
+/// A report of 50,000 VMs has about 180 MiB and takes two to three times its size in memory. The bounds on rows and
+/// phases keep a hostile file, of timelines that say nothing, at about 2 GiB.
+pub const MOST_BYTES: u64 = 512 * 1024 * 1024;
+
+/// The most parser events in a YAML file, several per line.
+const MOST_YAML_EVENTS: usize = 50_000_000;
+
+/// What a file of results holds
+#[derive(Debug, Clone, PartialEq)]
+pub enum Document {
+    /// A whole run, as `run.json` has it.
+    Run(Box<RunRecord>),
+    /// A report that was written as JSON or YAML, or that the origin tool's files gave.
+    Report(Box<Report>),
+}
+
+/// Why a file of results cannot be read
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum Unreadable {
+    /// There is nothing in it.
+    #[error("it is empty")]
+    Empty,
+    /// It is larger than any report.
+    #[error("it is larger than {} MiB", MOST_BYTES >> 20)]
+    TooLarge,
+    /// A newer program wrote it.
+    #[error("it has {what} {found}, this program reads up to {known}; a newer kubectl-bootstorm wrote it")]
+    Newer {
+        /// What has a version: `schema_version` or `format`.
+        what: &'static str,
+        /// The version found.
+        found: u64,
+        /// The newest version that is understood.
+        known: u32,
+    },
+    /// It ends in the middle.
+    #[error("it is cut off: {0}")]
+    CutOff(String),
+    /// It is JSON or YAML of some other kind.
+    #[error("it is not a result of kubectl-bootstorm: it has neither schema_version nor format at its top")]
+    Foreign,
+    /// It is no text that is understood.
+    #[error("it is not a result of kubectl-bootstorm: {0}")]
+    NotText(&'static str),
+    /// It contradicts itself, or its form.
+    #[error("it is damaged: {0}")]
+    Damaged(String),
+}
+
+impl Unreadable {
+    /// Damage, told safely: what is wrong with a file may be written by anyone.
+    fn damaged(why: &impl ToString) -> Self {
+        Self::Damaged(told(why))
+    }
+}
+
+/// Reads a file of results, JSON or YAML.
+pub fn document(bytes: &[u8]) -> Result<Document, Unreadable> {
+    if bytes.len() as u64 > MOST_BYTES {
+        return Err(Unreadable::TooLarge);
+    }
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    match bytes {
+        [0x1f, 0x8b, ..] => return Err(Unreadable::NotText("it is compressed; unpack it first")),
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => {
+            return Err(Unreadable::NotText("it is UTF-16; save it as UTF-8"));
+        }
+        _ => {}
+    }
+    match bytes.iter().find(|byte| !byte.is_ascii_whitespace()) {
+        None => Err(Unreadable::Empty),
+        Some(b'{') => read(kind::of_json(bytes)?, bytes, json, json),
+        Some(b'[') => Err(Unreadable::Foreign),
+        Some(_) => {
+            let text = std::str::from_utf8(bytes).map_err(|_| Unreadable::NotText("it is not text"))?;
+            read(kind::of_yaml(text)?, text, yaml, report_in_yaml)
+        }
+    }
+}
+
+/// Reads a document of a known kind, and checks it.
+fn read<T: ?Sized>(
+    kind: Kind,
+    text: &T,
+    run: fn(&T) -> Result<RunRecord, Unreadable>,
+    report: fn(&T) -> Result<Report, Unreadable>,
+) -> Result<Document, Unreadable> {
+    match kind {
+        Kind::Run => {
+            let run = run(text)?;
+            check::run(&run)?;
+            Ok(Document::Run(Box::new(run)))
+        }
+        Kind::Report => {
+            let mut report = report(text)?;
+            check::report(&report)?;
+            report.complete();
+            Ok(Document::Report(Box::new(report)))
+        }
+    }
+}
+
+fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Unreadable> {
+    serde_json::from_slice(bytes).map_err(|error| of_json_error(&error))
+}
+
+fn of_json_error(error: &serde_json::Error) -> Unreadable {
+    if error.is_eof() { Unreadable::CutOff(told(error)) } else { Unreadable::damaged(error) }
+}
+
+fn yaml<T: DeserializeOwned>(text: &str) -> Result<T, Unreadable> {
+    let options = serde_saphyr::options! {
+        budget: serde_saphyr::budget! {
+            max_events: MOST_YAML_EVENTS,
+            max_nodes: MOST_YAML_EVENTS,
+            max_total_scalar_bytes: MOST_BYTES as usize,
+            max_documents: 1,
+            max_aliases: 0,
+            max_anchors: 0,
+        },
+    };
+    // One deserializer for all types: one for each would be a tenth of the program.
+    let read = |deserializer: serde_saphyr::Deserializer<'_, '_>| {
+        let erased = &mut <dyn erased_serde::Deserializer<'_>>::erase(deserializer);
+        erased_serde::deserialize(erased).map_err(serde::de::Error::custom)
+    };
+    serde_saphyr::with_deserializer_from_str_with_options(text, options, read)
+        .map_err(|error| Unreadable::damaged(&error))
+}
+
+/// YAML can say what no number is; JSON cannot, and so it is found out.
+fn report_in_yaml(text: &str) -> Result<Report, Unreadable> {
+    let report: Report = yaml(text)?;
+    json(report.json().map_err(|error| Unreadable::damaged(&error))?.as_bytes())
+}
+
+/// The first line of a parser's message, safe and not too long.
+fn told(why: &impl ToString) -> String {
+    let why = why.to_string();
+    printable(why.lines().next().unwrap_or_default()).chars().take(300).collect()
+}
+
+impl Document {
+    /// The whole run; what a finished report tells of it, where it is one.
+    pub fn run(&self) -> Cow<'_, RunRecord> {
+        match self {
+            Self::Run(run) => Cow::Borrowed(run),
+            Self::Report(report) => Cow::Owned(revive::run(report)),
+        }
+    }
+
+    /// How far the times of its phases can be trusted, as far as it says.
+    pub fn graded(&self) -> Vec<Graded> {
+        match self {
+            Self::Run(run) => Graded::of_run(run),
+            Self::Report(report) => Graded::of_report(&report.phases),
+        }
+    }
+
+    /// The phases that do not say when their requests were sent, so that nothing can be counted from the first one.
+    pub fn unspread(&self) -> Vec<PhaseName> {
+        match self {
+            Self::Run(_) => Vec::new(),
+            Self::Report(report) => {
+                report.phases.iter().filter(|phase| revive::unspread(phase)).map(|phase| phase.name).collect()
+            }
+        }
+    }
+
+    /// What a report shows of it.
+    ///
+    /// Fails when phases are chosen that it does not have, or that a finished report does not compare.
+    pub fn report(&self, selection: &Selection) -> Result<Cow<'_, Report>, String> {
+        match self {
+            Self::Run(run) => {
+                selection.check(run)?;
+                Ok(Cow::Owned(Report::of(run, selection)))
+            }
+            Self::Report(report) => {
+                let compared = report.comparison.as_ref();
+                let differs = |chosen: Option<PhaseName>, has| chosen.is_some() && chosen != has;
+                if differs(selection.baseline, compared.and_then(|compared| compared.baseline))
+                    || differs(selection.storm, compared.map(|compared| compared.storm))
+                {
+                    return Err(
+                        "the file holds a finished report; only a run.json can be compared anew".into()
+                    );
+                }
+                Ok(Cow::Borrowed(report))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

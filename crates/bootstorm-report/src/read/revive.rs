@@ -1,0 +1,195 @@
+//! From a finished report back to a run, as far as it says: enough to judge thresholds and to compare.
+//!
+//! What a report leaves out stays out: restarts, gaps of watches one by one, clocks. A report of results that do not say
+//! when each request was sent has every request at the beginning of its phase; [`unspread`] tells.
+
+use std::collections::BTreeMap;
+
+use crate::phase::PhaseBlock;
+use crate::row::{Mark, Row};
+use crate::view::{ClusterBlock, Report};
+use bootstorm_model::observe::{Milestone, Moment, Offset, Source, Timeline};
+use bootstorm_model::plan::{Adoptee, MOST_TARGETS, Plan, Setting, Target, TemplateSource};
+use bootstorm_model::probe::ProbePlan;
+use bootstorm_model::record::{
+    ClusterFacts, FORMAT, PhaseRecord, RunRecord, Series, SeriesKind, SetupRecord,
+};
+
+/// The most VMs of a run.
+const MOST_VMS: usize = MOST_TARGETS as usize;
+
+/// The run that a report is about.
+pub(super) fn run(report: &Report) -> RunRecord {
+    let plan = &report.plan;
+    // A report may come from anywhere, and its range is only shown; what counts is how many VMs it has.
+    let vms = report.phases.iter().map(|phase| phase.rows.len()).max().unwrap_or(plan.vms).clamp(1, MOST_VMS);
+    let start = plan.start.clamp(1, u32::MAX / 2);
+    RunRecord {
+        format: FORMAT,
+        run_id: report.run.id.clone(),
+        created: report.run.created,
+        plan: Plan {
+            prefix: report.run.name.clone(),
+            start,
+            end: start + vms as u32 - 1,
+            vm_name: plan.vm_name.clone(),
+            layout: plan.layout.clone(),
+            pinning: plan.pinning.clone(),
+            template: plan.template.clone(),
+            overrides: plan.overrides.clone(),
+            sealed: None,
+            probe: ProbePlan { probes: plan.probes.clone(), ..ProbePlan::default() },
+            adopted: adopted(report),
+        },
+        facts: ClusterFacts { disks: plan.disks.clone(), ..facts(&report.cluster, report) },
+        setup: SetupRecord {
+            namespaces: report.setup.namespaces,
+            took: Offset::from_seconds(report.setup.took),
+            batch_size: report.setup.batch_size,
+            done: report.setup.done,
+        },
+        restored: None,
+        series: series(report),
+        phases: report.phases.iter().map(phase).collect(),
+    }
+}
+
+/// The search for the largest storm, where there was one.
+fn series(report: &Report) -> Vec<Series> {
+    let Some(capacity) = &report.capacity else { return Vec::new() };
+    let kind = SeriesKind::FindMax {
+        goals: capacity.goals.clone(),
+        min: capacity.min,
+        max: capacity.max,
+        budget_seconds: capacity.budget.map(|budget| budget as u64),
+        most_storms: capacity.most_storms,
+    };
+    let first = capacity.storms.iter().map(|storm| storm.phase.number).min().unwrap_or(1);
+    vec![Series { first, kind }]
+}
+
+/// The names of adopted VMs; what they were before is no part of a report.
+fn adopted(report: &Report) -> Vec<Adoptee> {
+    if !matches!(report.plan.template, TemplateSource::Adopted { .. }) {
+        return Vec::new();
+    }
+    let adoptee = |row: &Row| Adoptee {
+        target: Target { namespace: row.namespace.clone(), name: row.name.clone() },
+        uid: String::new(),
+        before: Setting::RunStrategy(String::new()),
+        on: false,
+    };
+    let rows = report.phases.iter().map(|phase| &phase.rows).max_by_key(|rows| rows.len());
+    rows.into_iter().flatten().take(MOST_VMS).map(adoptee).collect()
+}
+
+/// Whether a phase does not say when its requests were sent, so that nothing can be counted from the first one.
+pub(super) fn unspread(phase: &PhaseBlock) -> bool {
+    phase.spans.request_skew.is_none() && phase.rows.iter().any(|row| !row.milestones.is_empty())
+}
+
+fn facts(cluster: &ClusterBlock, report: &Report) -> ClusterFacts {
+    ClusterFacts {
+        kubernetes: cluster.kubernetes_version.clone(),
+        kubevirt: cluster.kubevirt_version.clone(),
+        cdi: cluster.cdi_version.clone(),
+        nodes: cluster.nodes,
+        schedulable_nodes: cluster.schedulable_nodes,
+        tool: report.run.tool_version.clone(),
+        ..ClusterFacts::default()
+    }
+}
+
+fn phase(block: &PhaseBlock) -> PhaseRecord {
+    let mut phase = PhaseRecord::new(block.name, block.began, block.settings.clone(), 0);
+    phase.state = block.state;
+    phase.goal = block.goal;
+    phase.continued = block.continued;
+    phase.ended = block.spans.total.map(Offset::from_seconds);
+    // Rows stand in the same natural order in every phase, so that their positions name the VMs.
+    if !block.waves.is_empty() {
+        let mut queue: Vec<(Option<u32>, u32)> =
+            block.rows.iter().zip(0..).map(|(row, target)| (row.wave, target)).collect();
+        queue.sort_unstable();
+        phase.queue = queue.into_iter().map(|(_, target)| target).collect();
+    }
+    phase.timelines = block.rows.iter().zip(0..).map(|(row, target)| timeline(row, target)).collect();
+    phase
+}
+
+fn timeline(row: &Row, target: u32) -> Timeline {
+    let mut timeline = Timeline::new(target);
+    timeline.volume_kind = row.volume_kind;
+    let measured = !row.milestones.is_empty();
+    let requested = row.requested_at.map(Offset::from_seconds).or(measured.then_some(Offset::ZERO));
+    let moment = |mark: &Mark| {
+        let (zero, after) = (requested.unwrap_or(Offset::ZERO), Offset::from_seconds(mark.seconds));
+        Moment { at: Offset(zero.0.saturating_add(after.0)), source: mark.source }
+    };
+    let mut moments: BTreeMap<Milestone, Moment> =
+        row.milestones.iter().map(|(milestone, mark)| (*milestone, moment(mark))).collect();
+    if let Some(at) = requested {
+        moments.insert(Milestone::Requested, Moment { at, source: Source::Seen });
+    }
+    // Passed at a time that nobody knows: only that it was counts.
+    let lost = |milestone: &Milestone| (*milestone, Moment { at: Offset::ZERO, source: Source::Late });
+    moments.extend(row.unknown.iter().map(lost));
+    timeline.moments = moments;
+    timeline.untimed = !row.unknown.is_empty();
+    timeline.node.clone_from(&row.node);
+    timeline.address.clone_from(&row.address);
+    timeline.attempts = row.attempts;
+    timeline.throttled = row.throttled;
+    timeline.outcome = row.outcome;
+    timeline.reason.clone_from(&row.reason);
+    timeline
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::thresholds::judge;
+    use crate::{Selection, fixtures};
+    use bootstorm_model::record::PhaseKind;
+
+    #[test]
+    fn a_report_is_judged_like_the_run_that_it_was_made_of() {
+        let record = fixtures::repeated();
+        let report = Report::of(&record, &Selection::default());
+        let revived = run(&report);
+        let thresholds = [
+            "storm.goal.p50>1s",
+            "storm-1.goal.t50>1s",
+            "storm/create.goal.mean>2",
+            "failed>0",
+            "skew>1s",
+            "duration>1s",
+            "create.running..goal.p95>1s",
+        ];
+        let thresholds: Vec<_> = thresholds.iter().filter_map(|text| text.parse().ok()).collect();
+        assert!(thresholds.len() >= 6);
+        let judged = record.last_of(PhaseKind::Storm).map(|phase| phase.name);
+        for (one, other) in
+            judge(&thresholds, &record, judged).iter().zip(judge(&thresholds, &revived, judged))
+        {
+            assert_eq!((one.crossed, one.missing, one.phase), (other.crossed, other.missing, other.phase));
+            let gap = one.value.unwrap_or_default() - other.value.unwrap_or_default();
+            assert!(gap.abs() < 1e-5, "{}: {:?} {:?}", one.condition, one.value, other.value);
+        }
+        assert_eq!(revived.plan.size(), record.plan.size());
+        assert!(!report.phases.iter().any(unspread));
+    }
+
+    #[test]
+    fn what_is_unknown_stays_unknown() {
+        let mut record = fixtures::small();
+        let timeline = &mut record.phases[2].timelines[0];
+        timeline.moments.remove(&Milestone::Requested);
+        timeline.untimed = true;
+        let report = Report::of(&record, &Selection::default());
+        let again = Report::of(&run(&report), &Selection::default());
+        assert_eq!(report.phases[2].summary(Milestone::Running).unknown, 1);
+        assert_eq!(again.phases[2].summary(Milestone::Running).unknown, 1);
+        assert_eq!(again.phases[2].counts, report.phases[2].counts);
+    }
+}

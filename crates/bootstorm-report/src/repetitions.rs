@@ -1,0 +1,173 @@
+//! Several storms of one run: how far they lie apart.
+
+use serde::{Deserialize, Serialize};
+
+use bootstorm_model::observe::{Milestone, Outcome};
+use bootstorm_model::record::{PhaseKind, PhaseName, PhaseRecord, PhaseState, RunRecord};
+use bootstorm_model::stats::{Arrival, Curve, Level, Quantile, Sample, Summary};
+
+/// The storms of a run that are over, and the spread of their figures
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Repetitions {
+    /// The milestone of the times: the goal of the storms.
+    pub milestone: Milestone,
+    /// Each storm.
+    pub storms: Vec<Repetition>,
+    /// The smallest of each figure.
+    pub min: Figures,
+    /// The median of each figure.
+    pub median: Figures,
+    /// The largest of each figure; not reached when it was not in any storm.
+    pub max: Figures,
+}
+
+/// One storm
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Repetition {
+    /// Which storm.
+    pub phase: PhaseName,
+    /// VMs that took part.
+    pub vms: usize,
+    /// It warmed caches up, and is not in the spread.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub warm_up: bool,
+    /// Its figures.
+    #[serde(flatten)]
+    pub figures: Figures,
+}
+
+/// The key figures of a storm
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Figures {
+    /// VMs that failed or timed out.
+    pub failed: usize,
+    /// Mean of the times of those that arrived.
+    #[serde(rename = "mean_seconds")]
+    pub mean: Quantile,
+    /// Median.
+    #[serde(rename = "p50_seconds")]
+    pub p50: Quantile,
+    /// 95th percentile.
+    #[serde(rename = "p95_seconds")]
+    pub p95: Quantile,
+    /// Largest time of those that arrived.
+    #[serde(rename = "max_seconds")]
+    pub max: Quantile,
+    /// From the first request until every VM was back.
+    #[serde(rename = "t100_seconds")]
+    pub t100: Quantile,
+}
+
+impl Repetitions {
+    /// The spread over the storms of a run that are alike: of the goal and shape of the last one, warm-ups left out.
+    ///
+    /// `None` while there are fewer than two storms, or none that counts. Storms of a chosen size are no repetitions.
+    pub fn of(record: &RunRecord) -> Option<Self> {
+        let is_over = |phase: &&PhaseRecord| {
+            phase.name.kind == PhaseKind::Storm
+                && phase.state == PhaseState::Done
+                && phase.settings.size.is_none()
+        };
+        let last = record.phases.iter().rev().find(is_over)?;
+        let milestone = last.goal;
+        let is_one = |phase: &&PhaseRecord| {
+            is_over(phase) && phase.goal == milestone && phase.settings.shape == last.settings.shape
+        };
+        let storms: Vec<Repetition> = record.phases.iter().filter(is_one).map(Repetition::of).collect();
+        let all: Vec<Figures> =
+            storms.iter().filter(|storm| !storm.warm_up).map(|storm| storm.figures).collect();
+        if storms.len() < 2 || all.is_empty() {
+            return None;
+        }
+        let at = |level| Figures::at(&all, level);
+        Some(Self { milestone, min: at(Level::P0), median: at(Level::P50), max: at(Level::P100), storms })
+    }
+}
+
+impl Repetition {
+    /// The figures of one storm.
+    pub fn of(phase: &PhaseRecord) -> Self {
+        let summary = Summary::of(&Sample::to_milestone(&phase.timelines, phase.goal, phase.goal));
+        let curve = Curve::of(&phase.timelines, phase.goal, phase.goal);
+        let value = |value: Option<f64>| value.map_or(Quantile::NotReached, Quantile::At);
+        Self {
+            phase: phase.name,
+            vms: phase.participants().count(),
+            warm_up: phase.settings.warm_up,
+            figures: Figures {
+                failed: phase.count(Outcome::Failed) + phase.count(Outcome::TimedOut),
+                mean: value(summary.mean),
+                p50: summary.p50,
+                p95: summary.p95,
+                max: value(summary.max),
+                t100: curve.time_to(Level::P100),
+            },
+        }
+    }
+}
+
+impl Figures {
+    /// Each figure at a level of its own values; what was not reached counts as the largest.
+    fn at(all: &[Self], level: Level) -> Self {
+        let time = |of: fn(&Self) -> Quantile| {
+            let arrivals =
+                all.iter().map(|figures| of(figures).seconds().map_or(Arrival::Missing, Arrival::After));
+            Quantile::of(&Sample::of(arrivals), level)
+        };
+        let failed = Quantile::of(&Sample::new(all.iter().map(|figures| figures.failed as f64), 0), level);
+        Self {
+            failed: failed.seconds().unwrap_or_default() as usize,
+            mean: time(|figures| figures.mean),
+            p50: time(|figures| figures.p50),
+            p95: time(|figures| figures.p95),
+            max: time(|figures| figures.max),
+            t100: time(|figures| figures.t100),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures;
+
+    #[test]
+    fn one_storm_has_no_spread_and_an_open_one_does_not_count() {
+        assert_eq!(Repetitions::of(&fixtures::small()), None);
+        let mut record = fixtures::repeated();
+        record.phases[4].state = PhaseState::Interrupted;
+        record.phases[6].state = PhaseState::Open;
+        assert_eq!(Repetitions::of(&record), None);
+    }
+
+    #[test]
+    fn warm_ups_are_shown_and_do_not_count_and_other_storms_are_no_repetitions() {
+        let mut record = fixtures::repeated();
+        let all = Repetitions::of(&record).unwrap();
+        record.phases[2].settings.warm_up = true;
+        let repetitions = Repetitions::of(&record).unwrap();
+        assert_eq!(repetitions.storms.len(), 3);
+        assert!(repetitions.min.p50 != all.min.p50 && repetitions.max.p50 == all.max.p50);
+        record.phases[4].settings.size = Some(5);
+        let repetitions = Repetitions::of(&record).unwrap();
+        let names: Vec<String> = repetitions.storms.iter().map(|storm| storm.phase.to_string()).collect();
+        assert_eq!(names, ["storm-1", "storm-3"]);
+        record.phases[2].settings.shape = "rate 5/s".parse().ok();
+        assert_eq!(Repetitions::of(&record), None);
+    }
+
+    #[test]
+    fn each_figure_has_its_own_extremes() {
+        let repetitions = Repetitions::of(&fixtures::repeated()).unwrap();
+        let names: Vec<String> = repetitions.storms.iter().map(|storm| storm.phase.to_string()).collect();
+        assert_eq!(names, ["storm-1", "storm-2", "storm-3"]);
+        let p50 = |index: usize| repetitions.storms[index].figures.p50;
+        assert_eq!(
+            (repetitions.min.p50, repetitions.median.p50, repetitions.max.p50),
+            (p50(0), p50(1), p50(2))
+        );
+        assert_eq!((repetitions.min.failed, repetitions.max.failed), (0, 1));
+        assert!(repetitions.min.t100.seconds().is_some());
+        assert_eq!(repetitions.max.t100, Quantile::NotReached);
+    }
+}

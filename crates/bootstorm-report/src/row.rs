@@ -1,0 +1,124 @@
+//! One VM in one phase, as shown.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use bootstorm_model::observe::{Milestone, Moment, Offset, Outcome, Source, Timeline, VolumeKind};
+use bootstorm_model::plan::Target;
+use bootstorm_model::stats;
+
+/// When a VM passed a milestone
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Mark {
+    /// Seconds from this VM's request.
+    #[serde(serialize_with = "stats::micros")]
+    pub seconds: f64,
+    /// Seen by the client, or stamped by the server and exact to ±1 s.
+    pub source: Source,
+}
+
+/// One VM in one phase
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Row {
+    /// Namespace of the VM.
+    pub namespace: String,
+    /// Name of the VM.
+    pub name: String,
+    /// Node on which it ran.
+    pub node: Option<String>,
+    /// First IP address that it reported.
+    pub address: Option<String>,
+    /// How its disks were filled; absent where it got none.
+    #[serde(rename = "volume", default, skip_serializing_if = "Option::is_none")]
+    pub volume_kind: Option<VolumeKind>,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Why it did not reach the goal.
+    pub reason: Option<String>,
+    /// What kept it from the goal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<String>,
+    /// Requests sent for it.
+    pub attempts: u32,
+    /// Answers 429 among them.
+    pub throttled: u32,
+    /// Seconds from the beginning of the phase to this VM's request.
+    #[serde(rename = "requested_at_seconds", serialize_with = "stats::maybe_micros")]
+    pub requested_at: Option<f64>,
+    /// The wave in which it was asked, from 1; absent without waves.
+    pub wave: Option<u32>,
+    /// The milestones that it passed.
+    pub milestones: BTreeMap<Milestone, Mark>,
+    /// Milestones that it passed after a time that nobody knows: the process that sent its request was killed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unknown: Vec<Milestone>,
+    /// Probe → when the guest answered it.
+    #[serde(default)]
+    pub probes: BTreeMap<String, Mark>,
+}
+
+impl Row {
+    /// The row of a timeline.
+    pub(super) fn of(timeline: &Timeline, targets: &[Target]) -> Self {
+        // A timeline beyond the plan exists only in a damaged file; it is shown, not dropped.
+        let target = targets.get(timeline.target as usize).cloned().unwrap_or_else(|| Target {
+            namespace: format!("(target {})", timeline.target),
+            name: String::new(),
+        });
+        let marks = timeline.moments.iter().filter(|(milestone, _)| **milestone != Milestone::Requested);
+        let milestones = marks.filter_map(|(milestone, moment)| {
+            let seconds = stats::seconds_to(timeline, *milestone)?;
+            Some((*milestone, Mark { seconds, source: moment.source }))
+        });
+        Self {
+            namespace: target.namespace,
+            name: target.name,
+            node: timeline.node.clone(),
+            address: timeline.address.clone(),
+            volume_kind: timeline.volume_kind,
+            outcome: timeline.outcome,
+            reason: timeline.reason.clone(),
+            cause: None,
+            attempts: timeline.attempts,
+            throttled: timeline.throttled,
+            requested_at: timeline.at(Milestone::Requested).map(Offset::seconds),
+            wave: None,
+            milestones: milestones.collect(),
+            unknown: unknown(timeline),
+            probes: probes(timeline),
+        }
+    }
+
+    /// Seconds from the request to a milestone.
+    pub fn seconds(&self, milestone: Milestone) -> Option<f64> {
+        self.milestones.get(&milestone).map(|mark| mark.seconds)
+    }
+
+    /// The word for how it ended, as the guide's tables have it.
+    pub fn status(&self) -> &'static str {
+        match self.outcome {
+            Outcome::Pending => "Pending",
+            Outcome::Reached => "Success",
+            Outcome::Failed => "Failed",
+            Outcome::TimedOut => "Timed out",
+            Outcome::Excluded => "Excluded",
+        }
+    }
+}
+
+/// The milestones that were passed without a known request to count from.
+fn unknown(timeline: &Timeline) -> Vec<Milestone> {
+    let passed = timeline.moments.keys().copied();
+    passed.filter(|_| timeline.untimed && !timeline.has(Milestone::Requested)).collect()
+}
+
+/// The answers of a guest, in seconds from its request.
+fn probes(timeline: &Timeline) -> BTreeMap<String, Mark> {
+    let requested = timeline.at(Milestone::Requested);
+    let mark = |moment: &Moment| {
+        let seconds = moment.at.since(requested?).seconds().max(0.0);
+        Some(Mark { seconds, source: moment.source })
+    };
+    timeline.probes.iter().filter_map(|(probe, moment)| Some((probe.clone(), mark(moment)?))).collect()
+}

@@ -1,0 +1,271 @@
+//! Where runs stand: one run phase by phase, or many runs as a list.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+use super::paint::{Paint, Tone};
+use super::phase::Counts;
+use super::table::{Column, Grid};
+use super::{Layout, printable};
+use bootstorm_model::observe::Milestone;
+use bootstorm_model::record::{PhaseName, PhaseState, RunRecord, lifecycle};
+
+/// Where one run stands
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Status {
+    /// The run's name.
+    pub run: String,
+    /// Whether `setup` ran to its end.
+    pub setup_done: bool,
+    /// Number of VMs.
+    pub targets: usize,
+    /// The phases so far.
+    pub phases: Vec<Standing>,
+    /// The subcommand to run next.
+    pub next: String,
+    /// How adopted VMs stand; absent for runs that made their own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub adopted: Option<AdoptedStanding>,
+}
+
+/// How adopted VMs stand
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AdoptedStanding {
+    /// Whether some may be in another state than they were in when they were adopted.
+    pub changed: bool,
+    /// When they were given back.
+    pub restored: Option<jiff::Timestamp>,
+    /// The command that gives them back.
+    pub restore: String,
+}
+
+/// Where one phase stands
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Standing {
+    /// Which phase.
+    pub name: PhaseName,
+    /// Whether it is over.
+    pub state: PhaseState,
+    /// The milestone that each VM has to reach.
+    pub goal: Milestone,
+    /// How its VMs ended.
+    pub counts: Counts,
+}
+
+/// One run in a list of runs
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct StatusRow {
+    /// Namespace of the record, where several are listed.
+    pub namespace: Option<String>,
+    /// The run's name.
+    pub name: String,
+    /// Its last phase; `setup` before the first one.
+    pub phase: String,
+    /// State of that phase.
+    pub state: String,
+    /// VMs of the run.
+    pub targets: u64,
+    /// Reached the goal of that phase.
+    pub reached: u64,
+    /// Failed or timed out in it.
+    pub failed: u64,
+    /// Seconds since the run was set up.
+    pub age_seconds: Option<i64>,
+}
+
+impl Status {
+    /// Where a run stands.
+    pub fn of(record: &RunRecord) -> Self {
+        let phases = record.phases.iter().map(|phase| Standing {
+            name: phase.name,
+            state: phase.state,
+            goal: phase.goal,
+            counts: Counts::of(phase),
+        });
+        Self {
+            run: record.plan.prefix.clone(),
+            setup_done: record.setup.done,
+            targets: record.plan.targets().len(),
+            phases: phases.collect(),
+            next: next(record),
+            adopted: record.plan.is_adopted().then(|| AdoptedStanding {
+                changed: record.has_to_restore(),
+                restored: record.restored,
+                restore: format!("kubectl bootstorm cleanup --ns-prefix {}", record.plan.prefix),
+            }),
+        }
+    }
+
+    /// The status as text for a terminal.
+    pub fn table(&self, layout: &Layout) -> String {
+        let mut text = String::new();
+        let setup = if self.setup_done { "set up" } else { "not completely set up" };
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "Run {}: {} VMs, {setup}", printable(&self.run), self.targets);
+        if !self.phases.is_empty() {
+            text.push('\n');
+            text.push_str(&self.phases(layout));
+        }
+        if let Some(adopted) = &self.adopted {
+            let _ = match (adopted.changed, adopted.restored) {
+                (true, _) => writeln!(
+                    text,
+                    "\nThese VMs are adopted, and may not be as they were.\nTo give them back: {}",
+                    printable(&adopted.restore)
+                ),
+                (false, Some(at)) => writeln!(text, "\nThese VMs are adopted; they were given back {at:.0}."),
+                (false, None) => writeln!(text, "\nThese VMs are adopted; nothing was done to them yet."),
+            };
+        }
+        let _ = writeln!(text, "\nNext: {}", printable(&self.next));
+        text
+    }
+
+    fn phases(&self, layout: &Layout) -> String {
+        let mut columns = vec![Column::words("PHASE"), Column::words("STATE"), Column::words("GOAL")];
+        columns.extend(["TARGETS", "REACHED", "FAILED", "EXCLUDED", "PENDING"].map(Column::numbers));
+        let mut grid = Grid::new(columns);
+        for phase in &self.phases {
+            let counts = &phase.counts;
+            let mut cells = vec![phase.name.to_string(), phase.state.word().into(), phase.goal.to_string()];
+            let numbers =
+                [counts.vms, counts.reached, counts.unsuccessful(), counts.excluded, counts.pending];
+            cells.extend(numbers.map(|number| number.to_string()));
+            grid.push(tone(phase.state == PhaseState::Done, counts.unsuccessful() as u64), cells);
+        }
+        text(grid, layout.headers, layout.paint)
+    }
+}
+
+/// A list of runs, as kubectl would print one; the column NAMESPACE appears when any row has one.
+pub fn listing(rows: &[StatusRow], headers: bool, paint: Paint) -> String {
+    let with_namespace = rows.iter().any(|row| row.namespace.is_some());
+    let mut columns = Vec::new();
+    if with_namespace {
+        columns.push(Column::words("NAMESPACE"));
+    }
+    columns.extend(["NAME", "PHASE", "STATE", "TARGETS", "REACHED", "FAILED", "AGE"].map(Column::words));
+    let mut grid = Grid::new(columns);
+    for row in rows {
+        let mut cells = Vec::new();
+        if with_namespace {
+            cells.push(row.namespace.clone().unwrap_or_else(|| "-".to_owned()));
+        }
+        cells.extend([&row.name, &row.phase, &row.state].map(String::clone));
+        cells.extend([row.targets, row.reached, row.failed].map(|number| number.to_string()));
+        cells.push(row.age_seconds.map_or_else(|| "<unknown>".to_owned(), age));
+        grid.push(tone(row.state == PhaseState::Done.word(), row.failed), cells);
+    }
+    text(grid, headers, paint)
+}
+
+fn text(grid: Grid, headers: bool, paint: Paint) -> String {
+    let (header, lines) = grid.lines(headers, paint);
+    let header = header.map(|header| paint.apply(Tone::Heading, &header));
+    header.into_iter().chain(lines).map(|line| line + "\n").collect()
+}
+
+fn tone(is_done: bool, failed: u64) -> Option<Tone> {
+    match (is_done, failed) {
+        (_, failed) if failed > 0 => Some(Tone::Bad),
+        (false, _) => Some(Tone::Fair),
+        (true, _) => None,
+    }
+}
+
+/// The subcommand that brings a run forward.
+fn next(record: &RunRecord) -> String {
+    let verb = lifecycle::suggestion(record);
+    format!("kubectl bootstorm {verb} --ns-prefix {}", record.plan.prefix)
+}
+
+/// An age as kubectl writes it: `45s`, `5m10s`, `42m`, `5h30m`, `12h`, `3d4h`, `90d`, `3y`.
+fn age(seconds: i64) -> String {
+    let seconds = seconds.max(0);
+    let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
+    let two = |large: i64, unit, small: i64, smaller| match small {
+        0 => format!("{large}{unit}"),
+        small => format!("{large}{unit}{small}{smaller}"),
+    };
+    match seconds {
+        ..120 => format!("{seconds}s"),
+        120..600 => two(minutes, "m", seconds % 60, "s"),
+        600..10_800 => format!("{minutes}m"),
+        10_800..28_800 => two(hours, "h", minutes % 60, "m"),
+        28_800..172_800 => format!("{hours}h"),
+        172_800..691_200 => two(days, "d", hours % 24, "h"),
+        691_200..63_072_000 => format!("{days}d"),
+        63_072_000..252_288_000 => two(days / 365, "y", days % 365, "d"),
+        _ => format!("{}y", days / 365),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures;
+
+    #[test]
+    fn ages_read_like_kubectls() {
+        let ages = [0, 119, 120, 310, 600, 10_799, 19_800, 43_200, 273_600, 7_776_000, 94_608_000];
+        let words = ["0s", "119s", "2m", "5m10s", "10m", "179m", "5h30m", "12h", "3d4h", "90d", "3y"];
+        assert_eq!(ages.map(age), words);
+    }
+
+    #[test]
+    fn the_next_command_follows_the_phases() {
+        let next = |record: &RunRecord| next(record).split(' ').nth(2).unwrap().to_owned();
+        let mut record = fixtures::fresh();
+        assert_eq!(next(&record), "create");
+        record.setup.done = false;
+        assert_eq!(next(&record), "setup");
+        assert_eq!(next(&fixtures::interrupted(1)), "create");
+        assert_eq!(next(&fixtures::interrupted(2)), "stop");
+        assert_eq!(next(&fixtures::interrupted(3)), "storm");
+        assert_eq!(next(&fixtures::small()), "report");
+    }
+
+    #[test]
+    fn a_run_stands_where_its_phases_stand() {
+        let mut record = fixtures::with_failures();
+        record.phases[2].state = PhaseState::Interrupted;
+        insta::assert_snapshot!(Status::of(&record).table(&Layout::default()), @r#"
+        Run boot-storm-test: 12 VMs, set up
+
+        PHASE     STATE         GOAL      TARGETS   REACHED   FAILED   EXCLUDED   PENDING
+        create    done          running        12        12        0          0         0
+        stop-1    done          gone           12        12        0          0         0
+        storm-1   interrupted   running        12         9        2          1         0
+
+        Next: kubectl bootstorm storm --ns-prefix boot-storm-test
+        "#);
+    }
+
+    #[test]
+    fn a_list_of_runs_looks_like_kubectls() {
+        let row = |name: &str, state: &str, age_seconds| StatusRow {
+            namespace: None,
+            name: name.into(),
+            phase: "storm-1".into(),
+            state: state.into(),
+            targets: 100,
+            reached: 98,
+            failed: 2,
+            age_seconds,
+        };
+        let rows = [row("boot-storm-test", "done", Some(310)), row("friday", "open", None)];
+        insta::assert_snapshot!(listing(&rows, true, Paint::Plain), @r#"
+        NAME              PHASE     STATE   TARGETS   REACHED   FAILED   AGE
+        boot-storm-test   storm-1   done    100       98        2        5m10s
+        friday            storm-1   open    100       98        2        <unknown>
+        "#);
+        let mut rows = rows;
+        rows[0].namespace = Some("perf".into());
+        insta::assert_snapshot!(listing(&rows, false, Paint::Plain), @r#"
+        perf   boot-storm-test   storm-1   done   100   98   2   5m10s
+        -      friday            storm-1   open   100   98   2   <unknown>
+        "#);
+        assert_eq!(listing(&[], true, Paint::Plain).lines().count(), 1);
+    }
+}

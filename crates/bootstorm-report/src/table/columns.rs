@@ -1,0 +1,149 @@
+//! The table of VMs: which columns it has, and its rows.
+
+use super::grid::{Column, Grid};
+use super::{Page, fold};
+use crate::paint::{Tone, of_outcome};
+use crate::phase::PhaseBlock;
+use crate::row::Row;
+use bootstorm_model::observe::{Milestone, Source};
+use bootstorm_model::probe::Probe;
+
+/// Written behind a time that rests on a server timestamp.
+const STAMPED: &str = "±1s";
+/// Written behind a time that is an upper bound, because it was noticed after a gap.
+const LATE: &str = "max";
+/// From this width on a normal table has room for the time to Ready.
+const ROOM_FOR_READY: usize = 72;
+/// From this width on a normal table has room for the node.
+const ROOM_FOR_NODE: usize = 100;
+
+/// What a column shows of a row
+#[derive(Clone, Copy)]
+enum Shows {
+    Namespace,
+    Name,
+    Node,
+    Seconds { milestone: Milestone, with_marks: bool },
+    Wave,
+    Attempts,
+    Status,
+    Reason,
+}
+
+/// Writes the table of a phase's VMs.
+pub(super) fn write(page: &mut Page, phase: &PhaseBlock) {
+    let layout = page.layout();
+    let shown = fold::visible(&phase.rows, phase.goal, layout.wide);
+    let columns = columns(phase, &shown, layout.wide, layout.width);
+    let mut grid = Grid::new(columns.iter().map(|(title, shows)| heading(title, *shows)).collect());
+    for row in &shown {
+        grid.push(of_outcome(row.outcome), columns.iter().map(|(_, shows)| cell(row, *shows)).collect());
+    }
+    if !layout.wide {
+        grid.fit(page.width());
+    }
+    let (header, lines) = grid.lines(layout.headers, layout.paint);
+    if let Some(header) = header {
+        page.toned(Tone::Heading, &header);
+        page.rule('-');
+    }
+    for line in lines {
+        page.line(&line);
+    }
+    if let Some(note) = fold::note(shown.len(), &phase.rows) {
+        page.sentence(Some(Tone::Faint), 0, &note);
+    }
+}
+
+fn columns(phase: &PhaseBlock, rows: &[&Row], wide: bool, width: usize) -> Vec<(String, Shows)> {
+    let mut columns = vec![("Namespace".to_owned(), Shows::Namespace)];
+    if wide || rows.windows(2).any(|pair| pair[0].name != pair[1].name) {
+        columns.push(("Name".to_owned(), Shows::Name));
+    }
+    if wide || (width >= ROOM_FOR_NODE && rows.iter().any(|row| row.node.is_some())) {
+        columns.push(("Node".to_owned(), Shows::Node));
+    }
+    if !phase.waves.is_empty() {
+        columns.push(("Wave".to_owned(), Shows::Wave));
+    }
+    for milestone in milestones(phase, wide, width) {
+        let is_stamped =
+            |row: &&Row| row.milestones.get(&milestone).is_some_and(|mark| mark.source != Source::Seen);
+        let shows = Shows::Seconds { milestone, with_marks: rows.iter().any(is_stamped) };
+        columns.push((format!("{}(s)", milestone_title(milestone, phase.deciding)), shows));
+    }
+    if wide {
+        columns.push(("Attempts".to_owned(), Shows::Attempts));
+    }
+    columns.push(("Status".to_owned(), Shows::Status));
+    if wide || rows.iter().any(|row| row.reason.is_some()) {
+        columns.push(("Reason".to_owned(), Shows::Reason));
+    }
+    columns
+}
+
+/// The milestones with a column of their own.
+fn milestones(phase: &PhaseBlock, wide: bool, width: usize) -> Vec<Milestone> {
+    if wide {
+        return phase.statistics.keys().copied().collect();
+    }
+    let mut shown = match phase.goal {
+        Milestone::Gone | Milestone::Volume | Milestone::Accepted => vec![phase.goal],
+        _ if phase.volumes.is_some() => vec![Milestone::Volume, Milestone::Running],
+        _ => vec![Milestone::Running],
+    };
+    if phase.is_probed() {
+        shown.push(Milestone::Reachable);
+    } else if width >= ROOM_FOR_READY && phase.statistics.contains_key(&Milestone::Ready) {
+        shown.push(Milestone::Ready);
+    }
+    shown
+}
+
+/// The guide's word for a milestone: the time to `reachable` is its "Ping".
+pub(crate) fn milestone_title(milestone: Milestone, deciding: Option<Probe>) -> String {
+    if milestone == Milestone::Reachable {
+        return match deciding {
+            None | Some(Probe::Ping) => "Ping".to_owned(),
+            Some(Probe::Tcp(port)) => format!("TCP {port}"),
+            Some(Probe::Agent) => "Agent".to_owned(),
+        };
+    }
+    let (first, rest) = milestone.word().split_at(1);
+    first.to_uppercase() + rest
+}
+
+fn heading(title: &str, shows: Shows) -> Column {
+    match shows {
+        Shows::Seconds { with_marks: true, .. } => {
+            Column::numbers(&format!("{title}{:width$}", "", width = STAMPED.chars().count()))
+        }
+        Shows::Seconds { .. } | Shows::Attempts | Shows::Wave => Column::numbers(title),
+        _ => Column::words(title),
+    }
+}
+
+fn cell(row: &Row, shows: Shows) -> String {
+    match shows {
+        Shows::Namespace => row.namespace.clone(),
+        Shows::Name => row.name.clone(),
+        Shows::Node => row.node.clone().unwrap_or_else(|| "-".to_owned()),
+        Shows::Seconds { milestone, with_marks } => seconds(row, milestone, with_marks),
+        Shows::Wave => row.wave.map_or_else(|| "-".to_owned(), |wave| wave.to_string()),
+        Shows::Attempts => row.attempts.to_string(),
+        Shows::Status => row.status().to_owned(),
+        Shows::Reason => row.reason.clone().unwrap_or_default(),
+    }
+}
+
+fn seconds(row: &Row, milestone: Milestone, with_marks: bool) -> String {
+    // Keeps the digits in one column where some values carry a mark and others do not.
+    let blank = if with_marks { "   " } else { "" };
+    match row.milestones.get(&milestone) {
+        None if row.unknown.contains(&milestone) => format!("unknown{blank}"),
+        None => format!("-{blank}"),
+        Some(mark) if mark.source == Source::Stamped => format!("{:.2}{STAMPED}", mark.seconds),
+        Some(mark) if mark.source == Source::Late => format!("{:.2}{LATE}", mark.seconds),
+        Some(mark) => format!("{:.2}{blank}", mark.seconds),
+    }
+}

@@ -1,0 +1,149 @@
+//! The lines that tell a storm as a story: the guide's phases 1 to 4.
+
+use super::{Page, words};
+use crate::paint::Tone;
+use crate::phase::PhaseBlock;
+use bootstorm_model::observe::{Milestone, Outcome};
+use bootstorm_model::plan::Shape;
+
+/// Writes phases 1 to 4; the first two only where the stop is known.
+pub(super) fn storm(page: &mut Page, stop: Option<&PhaseBlock>, storm: &PhaseBlock) {
+    page.blank();
+    if let Some(stop) = stop {
+        page.line("Phase 1: Stopping all VMs...");
+        issued(page, stop, "stop");
+        page.blank();
+        page.line("Phase 2: Waiting for all VMs to be fully stopped...");
+        stopped(page, stop);
+        page.blank();
+    }
+    let (how, crowd) = shape(storm);
+    page.line(&format!("Phase 3: Starting all VMs {how} (BOOT STORM)..."));
+    issued(page, storm, "start");
+    page.blank();
+    page.line(&format!(
+        "Phase 4: Monitoring boot storm ({} {crowd})...",
+        words::vms(storm.counts.participants)
+    ));
+    monitored(page, storm);
+    if let (Some(stop), Some(total)) = (stop, storm.spans.total)
+        && let Some(stopping) = stop.spans.total
+    {
+        let parts = format!("stop {} + storm {}", words::seconds(stopping), words::seconds(total));
+        page.sentence(
+            None,
+            0,
+            &format!("Total boot storm duration: {} ({parts})", words::seconds(stopping + total)),
+        );
+    }
+    page.blank();
+}
+
+/// How the starts left, and what that makes of the crowd.
+fn shape(storm: &PhaseBlock) -> (String, &'static str) {
+    let settings = &storm.settings;
+    let (how, crowd) = match settings.shape {
+        None => ("simultaneously".to_owned(), "at once"),
+        Some(Shape::Wave { vms, every_millis }) => {
+            let every = words::plain_seconds(every_millis as f64 / 1e3);
+            (format!("in waves of {vms}, one every {every}"), "in waves")
+        }
+        Some(Shape::WaveReady { vms }) => {
+            (format!("in waves of {vms}, each when the last is up"), "in waves")
+        }
+        Some(Shape::Ramp { vms, over_millis }) => {
+            let over = words::plain_seconds(over_millis as f64 / 1e3);
+            (format!("one by one, {vms} within {over}"), "one by one")
+        }
+        Some(rate @ Shape::Rate { .. }) => {
+            (format!("one by one, {}", rate.to_string().trim_start_matches("rate ")), "one by one")
+        }
+    };
+    let order = if settings.order.is_name() { String::new() } else { format!(", order {}", settings.order) };
+    (how + &order, crowd)
+}
+
+/// Writes the lines of a stop that no storm has followed yet.
+pub(super) fn stop_alone(page: &mut Page, stop: &PhaseBlock) {
+    issued(page, stop, "stop");
+    stopped(page, stop);
+    page.rule('-');
+}
+
+fn issued(page: &mut Page, phase: &PhaseBlock, verb: &str) {
+    let accepted = phase.summary(Milestone::Accepted).arrived;
+    let Some(issue) = phase.spans.issue else {
+        // Results of another tool may not say when the commands were issued.
+        if phase.counts.reached > 0 {
+            return;
+        }
+        page.toned(Tone::Bad, &format!("No {verb} command was accepted"));
+        return;
+    };
+    let issue = words::seconds(issue);
+    if accepted == phase.counts.participants {
+        let all = if verb == "stop" { "Stop" } else { "All start" };
+        page.line(&format!("{all} commands issued in {issue}"));
+    } else {
+        let line = format!("{accepted} of {} {verb} commands issued in {issue}", phase.counts.participants);
+        page.toned(Tone::Fair, &line);
+    }
+}
+
+fn stopped(page: &mut Page, stop: &PhaseBlock) {
+    let (reached, vms) = (stop.counts.reached, stop.counts.participants);
+    match stop.spans.goal {
+        Some(span) if reached == vms => page.line(&format!("All VMs stopped in {}", words::seconds(span))),
+        Some(span) => page.line(&format!("{} stopped in {}", words::vms(reached), words::seconds(span))),
+        // When their requests were sent may be unknown.
+        None if reached > 0 => {}
+        None => page.toned(Tone::Bad, "No VM has stopped"),
+    }
+    page.line(&format!("Successfully stopped: {reached}/{vms} VMs"));
+    if !stop.is_done() {
+        page.toned(Tone::Fair, &format!("Stopping is not over ({})", stop.state.word()));
+    }
+}
+
+fn monitored(page: &mut Page, storm: &PhaseBlock) {
+    if let Some(span) = storm.spans.running {
+        page.line(&format!("First start request to last VM running: {}", words::seconds(span)));
+    }
+    if storm.is_probed()
+        && let Some(span) = storm.spans.goal
+    {
+        page.line(&format!("First start request to last VM reachable: {}", words::seconds(span)));
+    }
+    match storm.spans.monitoring {
+        Some(span) if storm.is_done() => {
+            page.line(&format!("Boot storm monitoring completed in {}", words::seconds(span)));
+        }
+        Some(span) => {
+            page.toned(
+                Tone::Fair,
+                &format!("Boot storm monitoring {} after {}", storm.state.word(), words::seconds(span)),
+            );
+        }
+        None => {
+            page.toned(Tone::Fair, &format!("Boot storm monitoring is not over ({})", storm.state.word()));
+        }
+    }
+}
+
+/// Lists the VMs that did not stop, a few by name.
+pub(super) fn not_stopped(page: &mut Page, stop: &PhaseBlock) {
+    const NAMED: usize = 5;
+    let left: Vec<&str> = stop
+        .rows
+        .iter()
+        .filter(|row| row.outcome != Outcome::Reached)
+        .map(|row| row.namespace.as_str())
+        .collect();
+    if left.is_empty() {
+        return;
+    }
+    let named = left[..left.len().min(NAMED)].join(", ");
+    let more = if left.len() > NAMED { format!(" and {} more", left.len() - NAMED) } else { String::new() };
+    page.sentence(Some(Tone::Fair), 0, &format!("Not stopped: {named}{more}"));
+    page.blank();
+}

@@ -1,0 +1,195 @@
+//! The terminal form as a whole, seen from outside.
+
+use super::Layout;
+use crate::{Paint, Report, Selection, fixtures};
+use bootstorm_model::observe::Milestone;
+use bootstorm_model::record::RunRecord;
+
+fn table(record: &RunRecord, layout: Layout) -> String {
+    Report::of(record, &Selection::default()).table(&layout)
+}
+
+fn plain(record: &RunRecord) -> String {
+    table(record, Layout::default())
+}
+
+#[test]
+fn the_guides_run_at_80_columns() {
+    insta::assert_snapshot!(plain(&fixtures::guide()));
+}
+
+#[test]
+fn the_guides_run_at_140_columns() {
+    insta::assert_snapshot!(table(&fixtures::guide(), Layout { width: 140, ..Layout::default() }));
+}
+
+#[test]
+fn wide_shows_every_vm_and_every_milestone() {
+    let layout = Layout { width: 80, wide: true, ..Layout::default() };
+    insta::assert_snapshot!(table(&fixtures::with_failures(), layout));
+}
+
+#[test]
+fn colour_adds_nothing_but_styles() {
+    let record = fixtures::with_failures();
+    let coloured = table(&record, Layout { paint: Paint::Ansi, ..Layout::default() });
+    insta::assert_snapshot!(coloured.replace('\u{1b}', "ESC"));
+    let mut stripped = coloured;
+    for style in ["[1m", "[2m", "[31m", "[32m", "[33m", "[0m"] {
+        stripped = stripped.replace(&format!("\u{1b}{style}"), "");
+    }
+    assert_eq!(stripped, plain(&record));
+}
+
+#[test]
+fn the_guides_run_in_colour_at_80_and_140_columns() {
+    for width in [80, 140] {
+        let layout = Layout { width, paint: Paint::Ansi, ..Layout::default() };
+        let coloured = table(&fixtures::guide(), layout).replace('\u{1b}', "ESC");
+        insta::assert_snapshot!(format!("the_guides_run_in_colour_at_{width}_columns"), coloured);
+    }
+}
+
+#[test]
+fn ping_has_a_column_once_guests_are_probed() {
+    let probed = plain(&fixtures::probed());
+    insta::assert_snapshot!(probed);
+    assert!(!plain(&fixtures::small()).contains("Ping"));
+}
+
+#[test]
+fn stamped_times_are_marked() {
+    let text = plain(&fixtures::stamped());
+    assert!(text.contains("±1s:"), "{text}");
+    assert_eq!(
+        text.lines().filter(|line| line.starts_with("boot-storm-test-4 ") && line.contains("±1s")).count(),
+        1
+    );
+}
+
+#[test]
+fn unknown_times_are_counted_and_said() {
+    let mut record = fixtures::small();
+    for timeline in &mut record.phases[2].timelines[..2] {
+        timeline.moments.remove(&Milestone::Requested);
+    }
+    let text = plain(&record);
+    assert!(text.contains("  Successful:             12\n"), "{text}");
+    assert!(text.contains("  Unknown times:          2 of the successes"), "{text}");
+    let wide = table(&record, Layout { wide: true, ..Layout::default() });
+    assert!(
+        wide.lines()
+            .any(|line| line.starts_with("Running ") && line.contains("   10        10         2   ")),
+        "{wide}"
+    );
+    assert!(!plain(&fixtures::small()).contains("Unknown"));
+}
+
+#[test]
+fn runs_in_every_stage_have_a_report() {
+    insta::assert_snapshot!("fresh", plain(&fixtures::fresh()));
+    insta::assert_snapshot!("create_only_interrupted", plain(&fixtures::interrupted(1)));
+    insta::assert_snapshot!("stop_without_storm", plain(&fixtures::interrupted(2)));
+    insta::assert_snapshot!("storm_interrupted", plain(&fixtures::interrupted(3)));
+    insta::assert_snapshot!("nobody_arrived", plain(&fixtures::hopeless()));
+    insta::assert_snapshot!("one_vm", plain(&fixtures::healthy(1)));
+    let storm = |record: &RunRecord| {
+        let text = plain(record);
+        text[text.find("BOOT STORM").unwrap()..].to_owned()
+    };
+    insta::assert_snapshot!("storm_in_waves", storm(&fixtures::waves()));
+    insta::assert_snapshot!("search_for_the_largest_storm", storm(&fixtures::searched(6)));
+}
+
+#[test]
+fn a_storm_without_a_baseline_is_judged_by_its_failures_only() {
+    let mut record = fixtures::small();
+    record.phases.remove(0);
+    assert!(plain(&record).contains("Verdict: none, because there is no baseline"));
+    for timeline in &mut record.phases[1].timelines {
+        timeline.moments.retain(|milestone, _| *milestone < Milestone::Running);
+        timeline.outcome = bootstorm_model::observe::Outcome::TimedOut;
+    }
+    assert!(plain(&record).contains("Verdict: CRITICAL - 12 of 12 VMs (100.0 %)"));
+}
+
+#[test]
+fn other_phases_are_told_in_a_line_and_can_be_chosen() {
+    let mut record = fixtures::small();
+    let mut again = record.phases[2].clone();
+    again.name.number = 2;
+    record.phases.push(again);
+    let text = plain(&record);
+    assert!(text.contains("Boot Storm Performance Test Results (storm-2)"), "{text}");
+    assert!(text.contains("  storm-1:                12/12 running, mean "), "{text}");
+    let selection = Selection { baseline: "storm-1".parse().ok(), storm: "storm-2".parse().ok(), only: None };
+    let text = Report::of(&record, &selection).table(&Layout::default());
+    assert!(text.contains("Comparison: storm-1 -> storm-2"), "{text}");
+}
+
+#[test]
+fn no_line_is_longer_than_the_terminal() {
+    for width in [60, 80, 100, 140] {
+        for record in [fixtures::guide(), fixtures::with_failures(), fixtures::probed(), fixtures::hopeless()]
+        {
+            let text = table(&record, Layout { width, ..Layout::default() });
+            let longest = text.lines().max_by_key(|line| line.chars().count()).unwrap();
+            assert!(longest.chars().count() <= width, "{width}: {longest}");
+        }
+    }
+}
+
+#[test]
+fn nothing_from_the_cluster_reaches_the_terminal_raw() {
+    let mut record = fixtures::with_failures();
+    let hostile = "a\u{1b}]0;b\u{7}\r\n\u{9b}31m\u{202e}c";
+    record.plan.prefix = hostile.into();
+    record.plan.vm_name = hostile.into();
+    record.facts.kubevirt = Some(hostile.into());
+    for phase in &mut record.phases {
+        for timeline in &mut phase.timelines {
+            timeline.node = Some(hostile.into());
+            timeline.reason = Some(hostile.into());
+        }
+    }
+    for wide in [false, true] {
+        let text = table(&record, Layout { wide, width: 140, ..Layout::default() });
+        let raw = text.chars().find(|c| (c.is_control() && *c != '\n') || *c == '\u{202e}');
+        assert_eq!(raw, None);
+    }
+}
+
+#[test]
+fn ten_thousand_vms_fit_on_a_page_until_all_are_wanted() {
+    let report = Report::of(&fixtures::healthy(10_000), &Selection::default());
+    assert!(report.table(&Layout::default()).lines().count() < 150);
+    assert!(report.table(&Layout { wide: true, ..Layout::default() }).lines().count() > 20_000);
+}
+
+#[test]
+fn headers_can_be_left_out() {
+    let text = table(&fixtures::small(), Layout { headers: false, ..Layout::default() });
+    assert!(!text.contains("Running(s)") && text.contains("Statistics:"), "{text}");
+}
+
+#[test]
+fn disks_that_were_filled_are_told_apart_from_the_boot() {
+    insta::assert_snapshot!(plain(&fixtures::provisioned()));
+}
+
+#[test]
+fn a_create_without_a_start_is_no_baseline() {
+    insta::assert_snapshot!(plain(&fixtures::unstarted()));
+}
+
+#[test]
+fn unknown_times_and_continued_phases_are_told() {
+    let report = Report::of(&fixtures::continued(), &Selection::default());
+    let text =
+        report.table(&Layout { width: 80, wide: false, title: true, headers: true, paint: Paint::Plain });
+    assert!(text.contains("  Continued:              2 times; not watched for 12.30s\n"), "{text}");
+    assert!(!text.contains("Watch:"), "{text}");
+    let row = |line: &&str| line.starts_with("boot-storm-test-1 ") && line.contains("unknown");
+    assert_eq!(text.lines().filter(row).count(), 1, "{text}");
+    assert!(text.contains("Unknown times:          1 of the successes"), "{text}");
+}

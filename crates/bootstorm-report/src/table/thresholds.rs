@@ -1,0 +1,50 @@
+//! The thresholds that were asked for, each with its value.
+
+use super::grid::{Column, Grid};
+use super::{Page, words};
+use crate::paint::Tone;
+use crate::thresholds::{Missing, ThresholdBlock};
+use crate::view::Report;
+use bootstorm_model::stats::threshold::Unit;
+
+/// Writes a line per threshold, where there are any.
+pub(super) fn write(page: &mut Page, report: &Report) {
+    block(page, &report.thresholds);
+}
+
+/// Writes a line per threshold.
+pub(crate) fn block(page: &mut Page, thresholds: &[ThresholdBlock]) {
+    if thresholds.is_empty() {
+        return;
+    }
+    let layout = page.layout();
+    page.toned(Tone::Heading, "Thresholds:");
+    let mut grid =
+        Grid::new([Column::words(""), Column::words(""), Column::numbers(""), Column::words("")].into());
+    for threshold in thresholds {
+        let (tone, word) = if threshold.crossed { (Tone::Bad, "crossed") } else { (Tone::Good, "kept") };
+        let places = [threshold.run.clone(), Some(threshold.places())];
+        let places: Vec<String> = places.into_iter().flatten().collect();
+        let value = value(threshold);
+        let condition = format!("  {}", threshold.condition);
+        grid.push(Some(tone), vec![condition, word.to_owned(), value, places.join(" ")]);
+    }
+    grid.fit(page.width());
+    for line in grid.lines(false, layout.paint).1 {
+        page.line(&line);
+    }
+    page.blank();
+}
+
+/// The value of a threshold, as people read it.
+pub(crate) fn value(threshold: &ThresholdBlock) -> String {
+    let Some(value) = threshold.value else {
+        return threshold.missing.unwrap_or(Missing::Unknown).word().to_owned();
+    };
+    match threshold.unit {
+        Unit::Seconds => words::seconds(value),
+        Unit::Ratio => format!("{value:.2}x"),
+        Unit::Vms => words::vms(value as usize),
+        Unit::Percent => format!("{value:.1} %"),
+    }
+}

@@ -1,0 +1,229 @@
+//! Thresholds against a run: which phase each is about, its value, and whether it was crossed.
+
+use serde::{Deserialize, Serialize};
+
+use bootstorm_model::observe::Milestone;
+use bootstorm_model::record::{PhaseKind, PhaseName, PhaseRecord, RunRecord};
+use bootstorm_model::stats::threshold::{Facts, PhaseWord, Place, Unit, Value};
+use bootstorm_model::stats::{Threshold, maybe_micros, micros};
+
+/// A threshold and its value
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ThresholdBlock {
+    /// The condition as it was given: the run is a failure where it holds.
+    pub condition: String,
+    /// The run that it is about, where there are several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<String>,
+    /// The phase that it is about; absent when the run has none that fits.
+    pub phase: Option<PhaseName>,
+    /// The phase that it is divided by, in a ratio.
+    pub against: Option<PhaseName>,
+    /// What value and limit are measured in.
+    pub unit: Unit,
+    /// The limit.
+    #[serde(serialize_with = "micros")]
+    pub limit: f64,
+    /// The value; absent when not reached or unknown.
+    #[serde(serialize_with = "maybe_micros")]
+    pub value: Option<f64>,
+    /// Why there is no value.
+    pub missing: Option<Missing>,
+    /// Whether the condition holds.
+    pub crossed: bool,
+}
+
+impl ThresholdBlock {
+    /// The phase, or both phases of a ratio; empty when the run has none that fits.
+    pub fn places(&self) -> String {
+        match (self.phase, self.against) {
+            (Some(phase), Some(against)) => format!("{phase} / {against}"),
+            (phase, _) => phase.map_or_else(String::new, |phase| phase.to_string()),
+        }
+    }
+}
+
+/// Why a threshold has no value
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Missing {
+    /// Too few VMs arrived: larger than any number.
+    #[serde(rename = "not reached")]
+    NotReached,
+    /// There is none.
+    #[serde(rename = "unknown")]
+    Unknown,
+}
+
+impl Missing {
+    /// The word used in JSON and tables.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::NotReached => "not reached",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// A phase that is there, or will be
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Expected {
+    /// Which one.
+    pub name: PhaseName,
+    /// Its goal.
+    pub goal: Milestone,
+}
+
+impl From<&PhaseRecord> for Expected {
+    fn from(phase: &PhaseRecord) -> Self {
+        Self { name: phase.name, goal: phase.goal }
+    }
+}
+
+/// Checks that every threshold is about phases that there are or will be, and about what is measured in them.
+///
+/// `judged` is the phase of thresholds that name none. Fails with a sentence that says what is known.
+pub fn check(
+    thresholds: &[Threshold],
+    expected: &[Expected],
+    judged: Option<PhaseName>,
+) -> Result<(), String> {
+    for threshold in thresholds {
+        let fault = |why: String| format!("--fail-if '{}': {why}", threshold.text);
+        let names: Vec<PhaseName> = expected.iter().map(|phase| phase.name).collect();
+        for place in [threshold.place, threshold.against].into_iter().flatten() {
+            let Some(name) = resolve(place, &names) else {
+                let known: Vec<String> = names.iter().map(ToString::to_string).collect();
+                let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+                return Err(fault(format!("there is no phase {place} (phases: {known})")));
+            };
+            measured(threshold, expected, name).map_err(fault)?;
+        }
+        if threshold.place.is_none() {
+            let judged = judged.ok_or_else(|| fault("nothing was measured yet".into()))?;
+            measured(threshold, expected, judged).map_err(fault)?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether VMs of a phase can pass the milestones of a threshold.
+fn measured(threshold: &Threshold, expected: &[Expected], name: PhaseName) -> Result<(), String> {
+    let Some(goal) = expected.iter().find(|phase| phase.name == name).map(|phase| phase.goal) else {
+        return Ok(());
+    };
+    for milestone in threshold.milestones() {
+        let of_stops = matches!(milestone, Milestone::Stopping | Milestone::Gone);
+        if milestone > Milestone::Accepted && of_stops != (goal == Milestone::Gone) {
+            return Err(format!("VMs do not pass {milestone} in {name}"));
+        }
+        if milestone == Milestone::Reachable && goal < milestone {
+            return Err(format!("nothing is probed in {name}, so {milestone} is not measured"));
+        }
+    }
+    Ok(())
+}
+
+/// Judges thresholds; `judged` is the phase of those that name none.
+pub fn judge(thresholds: &[Threshold], record: &RunRecord, judged: Option<PhaseName>) -> Vec<ThresholdBlock> {
+    let names: Vec<PhaseName> = record.phases.iter().map(|phase| phase.name).collect();
+    let block = |threshold: &Threshold| {
+        let phase = threshold.place.map_or(judged, |place| resolve(place, &names));
+        let against = threshold.against.and_then(|place| resolve(place, &names));
+        let facts = |name: Option<PhaseName>| name.and_then(|name| record.phase(name)).map(facts_of);
+        let value = match (facts(phase), threshold.against, facts(against)) {
+            (Some(_), Some(_), None) | (None, _, _) => Value::Unknown,
+            (Some(phase), _, against) => threshold.value(&phase, against.as_ref()),
+        };
+        let (known, missing) = match value {
+            Value::Known(value) => (Some(value), None),
+            Value::NotReached => (None, Some(Missing::NotReached)),
+            Value::Unknown => (None, Some(Missing::Unknown)),
+        };
+        ThresholdBlock {
+            condition: threshold.text.clone(),
+            run: None,
+            phase,
+            against,
+            unit: threshold.unit,
+            limit: threshold.limit,
+            value: known,
+            missing,
+            crossed: threshold.is_crossed(value),
+        }
+    };
+    thresholds.iter().map(block).collect()
+}
+
+fn facts_of(phase: &PhaseRecord) -> Facts<'_> {
+    Facts { timelines: &phase.timelines, goal: phase.goal, ended: phase.ended }
+}
+
+/// The phase that a threshold means: the one of that number, or the last of that kind.
+fn resolve(place: Place, names: &[PhaseName]) -> Option<PhaseName> {
+    let kind = match place.kind {
+        PhaseWord::Create => PhaseKind::Create,
+        PhaseWord::Stop => PhaseKind::Stop,
+        PhaseWord::Storm => PhaseKind::Storm,
+    };
+    let fits =
+        |name: &&PhaseName| name.kind == kind && place.number.is_none_or(|number| number == name.number);
+    names.iter().filter(fits).max_by_key(|name| name.number).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures;
+
+    fn thresholds(texts: &[&str]) -> Vec<Threshold> {
+        texts.iter().map(|text| text.parse().unwrap()).collect()
+    }
+
+    fn checked(record: &RunRecord, text: &str) -> Result<(), String> {
+        let expected: Vec<Expected> = record.phases.iter().map(Expected::from).collect();
+        check(&thresholds(&[text]), &expected, record.phases.last().map(|phase| phase.name))
+    }
+
+    #[test]
+    fn phases_and_milestones_that_will_not_be_are_refused() {
+        let record = fixtures::small();
+        for known in ["storm.running.p95>60s", "stop-1.gone.max>1m", "failed>1%", "storm/create.goal.mean>2"]
+        {
+            assert_eq!(checked(&record, known), Ok(()));
+        }
+        let refused = |text: &str| checked(&record, text).unwrap_err();
+        assert_eq!(
+            refused("storm-2.running.p95>60s"),
+            "--fail-if 'storm-2.running.p95>60s': there is no phase storm-2 (phases: create, stop-1, storm-1)"
+        );
+        assert!(refused("storm.reachable.p95>60s").contains("nothing is probed in storm-1"));
+        assert!(refused("gone.p95>60s").contains("VMs do not pass gone in storm-1"));
+        assert_eq!(checked(&fixtures::probed(), "storm.reachable.t95>2m"), Ok(()));
+        assert!(checked(&fixtures::fresh(), "failed>1").unwrap_err().contains("nothing was measured"));
+    }
+
+    #[test]
+    fn a_phase_without_a_number_is_the_last_of_its_kind() {
+        let record = fixtures::repeated();
+        let blocks = judge(
+            &thresholds(&["storm.goal.p50>1s", "storm-2/create.goal.mean>2", "failed>0", "running.p99>1h"]),
+            &record,
+            record.phases.last().map(|phase| phase.name),
+        );
+        let shown: Vec<_> = blocks
+            .iter()
+            .map(|block| (block.phase.unwrap().to_string(), block.missing.map(Missing::word), block.crossed))
+            .collect();
+        assert_eq!(
+            shown,
+            [
+                ("storm-3".to_owned(), None, true),
+                ("storm-2".to_owned(), None, false),
+                ("storm-3".to_owned(), None, true),
+                ("storm-3".to_owned(), Some("not reached"), true),
+            ]
+        );
+        assert_eq!(blocks[1].against, Some(PhaseName::CREATE));
+        assert_eq!(blocks[2].value, Some(1.0));
+    }
+}

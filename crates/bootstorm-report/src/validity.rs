@@ -1,0 +1,219 @@
+//! How far the times of a phase can be trusted, as shown.
+
+use serde::{Deserialize, Serialize};
+
+use super::phase::PhaseBlock;
+use bootstorm_model::observe::{Delays, Milestone, Offset, Source, Timeline};
+use bootstorm_model::record::{ClockDifference, ClusterMark, Health, PhaseName, PhaseRecord, RunRecord};
+use bootstorm_model::stats::validity::{self, Conditions, Late, Trust, Validity};
+use bootstorm_model::stats::{self, Level, Quantile, Sample};
+
+/// How far the times of a phase can be trusted
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ValidityBlock {
+    /// The worst grade of any rule.
+    pub grade: Validity,
+    /// What every rule found.
+    pub findings: Vec<Trust>,
+    /// How well this program kept up; absent in runs from before that was measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client: Option<ClientBlock>,
+}
+
+/// How well the program that measured kept up
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct ClientBlock {
+    /// How late a timer went off: 99 % were at most as late.
+    #[serde(rename = "timer_p99_seconds", serialize_with = "stats::maybe_micros")]
+    pub timer_p99: Option<f64>,
+    /// The latest.
+    #[serde(rename = "timer_max_seconds", serialize_with = "stats::maybe_micros")]
+    pub timer_max: Option<f64>,
+    /// How late changes came in on the watch, at least: 99 % were at most as late.
+    #[serde(rename = "watch_p99_seconds", serialize_with = "stats::maybe_micros")]
+    pub watch_p99: Option<f64>,
+    /// The latest.
+    #[serde(rename = "watch_max_seconds", serialize_with = "stats::maybe_micros")]
+    pub watch_max: Option<f64>,
+    /// Changes that could be compared.
+    pub watch_changes: u64,
+    /// Processors that it took in the mean.
+    #[serde(serialize_with = "stats::maybe_micros")]
+    pub processors_used: Option<f64>,
+    /// Processors that it might use.
+    pub processors: u32,
+    /// Requests that nobody times and that were sent again.
+    pub retries: u32,
+    /// How far the server's clock is ahead, at least.
+    #[serde(rename = "clock_ahead_least_seconds", serialize_with = "stats::maybe_micros")]
+    pub clock_least: Option<f64>,
+    /// At most.
+    #[serde(rename = "clock_ahead_most_seconds", serialize_with = "stats::maybe_micros")]
+    pub clock_most: Option<f64>,
+}
+
+/// The grade of a phase of a run, as comparisons look at it
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Graded {
+    /// The phase.
+    pub phase: PhaseName,
+    /// Its grade.
+    pub grade: Validity,
+    /// What speaks against it, one sentence each.
+    pub doubts: Vec<String>,
+}
+
+impl ValidityBlock {
+    /// Applies the rules to a phase.
+    pub(super) fn of(record: &RunRecord, phase: &PhaseRecord) -> Self {
+        let findings = validity::judge(&conditions(record, phase));
+        let client = phase.health.as_ref().map(ClientBlock::of);
+        Self { grade: validity::worst(&findings), findings, client }
+    }
+
+    /// The findings that speak against the times.
+    pub fn doubts(&self) -> impl Iterator<Item = &Trust> {
+        let speaks_against = |grade: Validity| grade != Validity::Valid;
+        self.findings.iter().filter(move |finding| finding.grade.is_some_and(speaks_against))
+    }
+}
+
+impl Graded {
+    /// The grades of the phases of a run.
+    pub fn of_run(record: &RunRecord) -> Vec<Self> {
+        record.phases.iter().map(|phase| Self::new(phase.name, &ValidityBlock::of(record, phase))).collect()
+    }
+
+    /// The grades that a finished report has.
+    pub fn of_report(phases: &[PhaseBlock]) -> Vec<Self> {
+        let graded = |phase: &PhaseBlock| Some(Self::new(phase.name, phase.validity.as_ref()?));
+        phases.iter().filter_map(graded).collect()
+    }
+
+    fn new(phase: PhaseName, block: &ValidityBlock) -> Self {
+        let doubt = |finding: &Trust| format!("{}: {}", finding.rule.word(), finding.measured);
+        Self { phase, grade: block.grade, doubts: block.doubts().map(doubt).collect() }
+    }
+}
+
+impl ClientBlock {
+    fn of(health: &Health) -> Self {
+        let (timer, watch) = (late(&health.timer), late(&health.watch));
+        Self {
+            timer_p99: timer.map(|late| late.p99),
+            timer_max: timer.map(|late| late.longest),
+            watch_p99: watch.map(|late| late.p99),
+            watch_max: watch.map(|late| late.longest),
+            watch_changes: health.watch.count,
+            processors_used: processors(health),
+            processors: health.processors,
+            retries: health.retries,
+            clock_least: health.clock.map(|clock| clock.least.seconds()),
+            clock_most: health.clock.map(|clock| clock.most.seconds()),
+        }
+    }
+}
+
+fn late(delays: &Delays) -> Option<Late> {
+    let p99 = delays.quantile(0.99)?.seconds();
+    Some(Late { count: delays.count, p99, longest: delays.longest.seconds() })
+}
+
+/// Processors that the program took in the mean.
+fn processors(health: &Health) -> Option<f64> {
+    let taken = health.processor?.seconds();
+    (health.measured > Offset::ZERO).then(|| taken / health.measured.seconds())
+}
+
+/// What is known about a phase that the rules ask for.
+fn conditions(record: &RunRecord, phase: &PhaseRecord) -> Conditions {
+    let has = |timeline: &Timeline, source: Source| {
+        let known = |milestone: &Milestone| timeline.moments.get(milestone);
+        [Milestone::Running, phase.goal].iter().filter_map(known).any(|moment| moment.source == source)
+    };
+    let count = |of: &dyn Fn(&Timeline) -> bool| phase.participants().filter(|timeline| of(timeline)).count();
+    let sample = Sample::to_milestone(&phase.timelines, phase.goal, phase.goal);
+    let gaps = || phase.watch.gaps.iter().map(|gap| gap.to.since(gap.from).seconds());
+    let health = phase.health.as_ref();
+    let setup = ClusterMark::from(&record.facts);
+    let before = health.and_then(|health| health.before.as_ref());
+    let meanwhile = health.and_then(|health| health.before.as_ref().zip(health.after.as_ref()));
+    let is_upgrade = |(before, after): (&ClusterMark, &ClusterMark)| {
+        let versions = |mark: &ClusterMark| ClusterMark { settings: None, nodes: None, ..mark.clone() };
+        !versions(before).changes(&versions(after)).is_empty()
+    };
+    Conditions {
+        vms: phase.participants().count(),
+        median: Quantile::of(&sample.without_missing(), Level::P50).seconds(),
+        gaps: phase.watch.gaps.len(),
+        gap: gaps().sum(),
+        longest_gap: gaps().fold(0.0, f64::max),
+        stamped: count(&|timeline| has(timeline, Source::Stamped)),
+        late: count(&|timeline| has(timeline, Source::Late)),
+        unseen: count(&|timeline| has(timeline, Source::Stamped) || has(timeline, Source::Late)),
+        unknown: sample.unknown(),
+        watch: health.and_then(|health| late(&health.watch)),
+        timer: health.and_then(|health| late(&health.timer)),
+        processors: health.and_then(|health| Some((processors(health)?, health.processors))),
+        asked: count(&|timeline| timeline.attempts > 0),
+        put_off: count(&|timeline| timeline.attempts > 1 || timeline.throttled > 0),
+        throttled: phase.participants().map(|timeline| u64::from(timeline.throttled)).sum(),
+        retries: health.map_or(0, |health| health.retries),
+        clock: health.and_then(|health| health.clock).map(bounds),
+        probe: phase.probing.as_ref().map(|probing| {
+            probing.interval_millis as f64 / 1e3 + Offset(probing.round_trip_micros).seconds()
+        }),
+        changed_before: before.map(|before| setup.changes(before)),
+        changed_meanwhile: meanwhile.map(|(before, after)| before.changes(after)),
+        upgraded: meanwhile.is_some_and(is_upgrade),
+    }
+}
+
+fn bounds(clock: ClockDifference) -> (f64, f64) {
+    (clock.least.seconds(), clock.most.seconds())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Report, Selection, fixtures};
+
+    fn storm(record: &RunRecord) -> ValidityBlock {
+        let report = Report::of(record, &Selection::default());
+        report.phases.last().and_then(|phase| phase.validity.clone()).unwrap()
+    }
+
+    fn doubts(record: &RunRecord) -> Vec<&'static str> {
+        storm(record).doubts().map(|finding| finding.rule.word()).collect()
+    }
+
+    #[test]
+    fn a_record_from_before_is_valid_as_far_as_it_says() {
+        let block = storm(&fixtures::small());
+        assert_eq!((block.grade, block.client), (Validity::Valid, None));
+        let unmeasured = block.findings.iter().filter(|finding| finding.grade.is_none()).count();
+        assert_eq!(unmeasured, 4, "delay, client, clock, cluster: {block:?}");
+    }
+
+    #[test]
+    fn what_a_record_holds_decides() {
+        assert_eq!(doubts(&fixtures::measured()), Vec::<&str>::new());
+        assert_eq!(doubts(&fixtures::with_failures()), ["requests"]);
+        assert_eq!(doubts(&fixtures::stamped()), ["watch"]);
+        assert_eq!(doubts(&fixtures::continued()), ["unknown"]);
+        let mut record = fixtures::measured();
+        let health = record.phases[2].health.as_mut().unwrap();
+        (0..50).for_each(|_| health.timer.add(Offset(3_000_000)));
+        health.before.as_mut().unwrap().nodes = Some(2);
+        assert_eq!(doubts(&record), ["client", "cluster"]);
+        let after = record.phases[2].health.as_mut().unwrap().after.as_mut().unwrap();
+        after.kubevirt = Some("v1.7.0".into());
+        let block = storm(&record);
+        assert_eq!(block.grade, Validity::Invalid);
+        let cluster = block.findings.last().unwrap();
+        assert_eq!(
+            cluster.measured,
+            "changed since the setup: nodes 4 -> 2; during the phase: KubeVirt v1.6.2 -> v1.7.0, nodes 2 -> 4"
+        );
+    }
+}

@@ -1,0 +1,261 @@
+//! The view model: exactly what a report shows, in order, unformatted.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use bootstorm_model::plan::{Disk, Layout, Overrides, Pinning, TemplateSource};
+use bootstorm_model::probe::Probe;
+use bootstorm_model::record::{
+    ClusterFacts, NodeKind, PhaseKind, PhaseName, RateLimit, RunRecord, StorageClassFacts,
+};
+use bootstorm_model::record::{MOST_PHASES, at_most};
+use bootstorm_model::stats;
+
+use super::Selection;
+use super::phase::{Counts, Shown};
+use super::{Capacity, Compared, FailureBlock, PhaseBlock, Placed, Repetitions, ThresholdBlock, build};
+
+/// Version of the JSON and YAML documents, described in `docs/report-schema.json`
+///
+/// A new field does not change it; a removed field or a changed meaning does.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// Everything a report shows about one run
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// [`SCHEMA_VERSION`].
+    pub schema_version: u32,
+    /// Which run this is.
+    pub run: Run,
+    /// What was planned.
+    pub plan: PlanBlock,
+    /// The cluster as `setup` found it.
+    pub cluster: ClusterBlock,
+    /// How `setup` went.
+    pub setup: SetupBlock,
+    /// The phases, in the order in which they began.
+    #[serde(deserialize_with = "at_most::<MOST_PHASES, _, _>")]
+    pub phases: Vec<PhaseBlock>,
+    /// The storm against its baseline; absent while there is no storm.
+    pub comparison: Option<Compared>,
+    /// How far the storms of the run lie apart; absent while there are fewer than two that are over.
+    #[serde(default)]
+    pub repetitions: Option<Repetitions>,
+    /// The search for the largest storm that meets a goal; absent where there was none.
+    #[serde(default)]
+    pub capacity: Option<Capacity>,
+    /// Where pinned VMs ran; empty where the plan names no nodes.
+    #[serde(
+        default,
+        skip_serializing_if = "Vec::is_empty",
+        deserialize_with = "at_most::<MOST_PHASES, _, _>"
+    )]
+    pub placement: Vec<Placed>,
+    /// Thresholds that were asked for, in the order in which they were given.
+    #[serde(default)]
+    pub thresholds: Vec<ThresholdBlock>,
+}
+
+/// Which run a report is about
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Run {
+    /// The run's name, its namespace prefix.
+    pub name: String,
+    /// UUID of the run.
+    pub id: String,
+    /// When `setup` froze the plan.
+    pub created: Timestamp,
+    /// Version of the tool that set it up.
+    pub tool_version: Option<String>,
+}
+
+/// What was planned
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanBlock {
+    /// Number of VMs.
+    pub vms: usize,
+    /// First index.
+    pub start: u32,
+    /// Last index, inclusive.
+    pub end: u32,
+    /// Name of the VM in each namespace.
+    pub vm_name: String,
+    /// How the VMs are spread over namespaces; absent where each has one of its own.
+    #[serde(default, skip_serializing_if = "Layout::is_default")]
+    pub layout: Layout,
+    /// On which nodes they may run; absent where any will do.
+    #[serde(default, skip_serializing_if = "Pinning::is_default")]
+    pub pinning: Pinning,
+    /// Where the VM manifest came from.
+    pub template: TemplateSource,
+    /// What was changed in it.
+    #[serde(default, skip_serializing_if = "Overrides::is_empty")]
+    pub overrides: Overrides,
+    /// SHA-256 of the manifest, lower-case hex; of the built-in one in this version of the tool.
+    #[serde(default)]
+    pub template_sha256: Option<String>,
+    /// The disks of each VM, as far as its manifest was seen.
+    #[serde(default)]
+    pub disks: Vec<Disk>,
+    /// The probes; the first decides when a VM is reachable.
+    pub probes: Vec<Probe>,
+    /// Image of the prober pods, where there are any.
+    #[serde(default)]
+    pub probe_image: Option<String>,
+    /// Prober pods that were to be made.
+    #[serde(default)]
+    pub probers: usize,
+    /// The user's own prober pod, as NAMESPACE/NAME.
+    #[serde(default)]
+    pub probe_pod: Option<String>,
+}
+
+/// The cluster as `setup` found it
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ClusterBlock {
+    /// Kubernetes version.
+    pub kubernetes_version: Option<String>,
+    /// `KubeVirt` version.
+    pub kubevirt_version: Option<String>,
+    /// CDI version.
+    #[serde(default)]
+    pub cdi_version: Option<String>,
+    /// Number of nodes.
+    pub nodes: Option<usize>,
+    /// Nodes on which `KubeVirt` may place VMs.
+    pub schedulable_nodes: Option<usize>,
+    /// The nodes, like ones together.
+    #[serde(default)]
+    pub node_kinds: Vec<NodeKind>,
+    /// The storage classes that the VMs use, and the default ones.
+    #[serde(default)]
+    pub storage_classes: Vec<StorageClassFacts>,
+    /// How fast the components of `KubeVirt` may talk to the API server.
+    #[serde(default)]
+    pub rate_limits: Vec<RateLimit>,
+}
+
+/// How `setup` went
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SetupBlock {
+    /// Whether it ran to its end.
+    pub done: bool,
+    /// Namespaces that it made.
+    pub namespaces: u32,
+    /// How many at the same time.
+    pub batch_size: usize,
+    /// How long making them took.
+    #[serde(rename = "took_seconds", serialize_with = "stats::micros")]
+    pub took: f64,
+}
+
+/// How the last phase ended, as far as an exit code is concerned
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ExitFacts {
+    /// The phase.
+    pub phase: PhaseName,
+    /// Whether it ran to its end.
+    pub done: bool,
+    /// How its VMs ended.
+    pub counts: Counts,
+}
+
+impl ExitFacts {
+    /// Whether the phase is over and every VM of the plan reached the goal.
+    pub fn is_all_good(&self) -> bool {
+        self.done && self.counts.reached == self.counts.vms
+    }
+}
+
+impl Report {
+    /// What a report of this run shows.
+    pub fn of(record: &RunRecord, selection: &Selection) -> Self {
+        build::report(record, selection)
+    }
+
+    /// The report, with thresholds that were judged.
+    #[must_use]
+    pub fn with_thresholds(self, thresholds: Vec<ThresholdBlock>) -> Self {
+        Self { thresholds, ..self }
+    }
+
+    /// How the last phase ended; `None` while there is no phase.
+    pub fn exit_facts(&self) -> Option<ExitFacts> {
+        let last = self.phases.last()?;
+        Some(ExitFacts { phase: last.name, done: last.is_done(), counts: last.counts })
+    }
+
+    /// Fills in what a written report leaves out: how much of each phase tables show.
+    pub(super) fn complete(&mut self) {
+        let compared = self.comparison.as_ref();
+        let storm = compared.map(|compared| compared.storm);
+        let last = |kind| self.phases.iter().rev().find(|phase| phase.kind == kind).map(|phase| phase.name);
+        let stop =
+            if storm.is_some() { compared.and_then(|compared| compared.stop) } else { last(PhaseKind::Stop) };
+        let baseline = if storm.is_some() {
+            compared.and_then(|compared| compared.baseline)
+        } else {
+            last(PhaseKind::Create)
+        };
+        let full = [baseline, stop, storm];
+        let deciding = self.plan.probes.first().copied();
+        for phase in &mut self.phases {
+            phase.shown = if full.contains(&Some(phase.name)) { Shown::Full } else { Shown::Brief };
+            phase.deciding = deciding;
+            phase.outliers.milestone.get_or_insert(phase.goal);
+            if phase.failures.is_empty() {
+                // Reports from before failures were grouped.
+                phase.failures = FailureBlock::all(&phase.rows);
+            }
+        }
+    }
+
+    /// The phase of that name.
+    pub fn phase(&self, name: PhaseName) -> Option<&PhaseBlock> {
+        self.phases.iter().find(|phase| phase.name == name)
+    }
+}
+
+impl From<&ClusterFacts> for ClusterBlock {
+    fn from(facts: &ClusterFacts) -> Self {
+        Self {
+            kubernetes_version: facts.kubernetes.clone(),
+            kubevirt_version: facts.kubevirt.clone(),
+            cdi_version: facts.cdi.clone(),
+            nodes: facts.nodes,
+            schedulable_nodes: facts.schedulable_nodes,
+            node_kinds: facts.node_kinds.clone(),
+            storage_classes: facts.storage_classes.clone(),
+            rate_limits: facts.rate_limits.clone(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures;
+
+    fn facts(record: &RunRecord) -> Option<ExitFacts> {
+        Report::of(record, &Selection::default()).exit_facts()
+    }
+
+    #[test]
+    fn only_a_finished_phase_in_which_everyone_arrived_is_all_good() {
+        assert_eq!(facts(&fixtures::fresh()), None);
+        let is_all_good = |record| facts(&record).unwrap().is_all_good();
+        assert!(is_all_good(fixtures::small()));
+        assert!(!is_all_good(fixtures::interrupted(3)));
+        assert!(!is_all_good(fixtures::hopeless()));
+        let mut excluded = fixtures::small();
+        excluded.phases[2].timelines[0].outcome = bootstorm_model::observe::Outcome::Excluded;
+        assert!(!is_all_good(excluded));
+    }
+
+    #[test]
+    fn the_facts_are_about_the_last_phase() {
+        let facts = facts(&fixtures::guide()).unwrap();
+        assert_eq!((facts.phase.to_string().as_str(), facts.counts.reached), ("storm-1", 96));
+        assert_eq!((facts.counts.unsuccessful(), facts.counts.excluded), (2, 2));
+    }
+}

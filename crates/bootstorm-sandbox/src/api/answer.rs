@@ -1,0 +1,115 @@
+//! Answers that carry objects, in the form the client asked for.
+
+use axum::body::Body;
+use bytes::{BufMut, Bytes, BytesMut};
+use http::{HeaderValue, Response, StatusCode, header};
+use serde_json::{Value, json};
+
+use super::accept::Form;
+use super::table;
+use crate::store::{Kind, Object};
+
+/// What a list is called and where it was taken
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct ListMeta {
+    pub(super) revision: u64,
+    pub(super) next: Option<String>,
+    pub(super) remaining: Option<usize>,
+}
+
+impl ListMeta {
+    fn value(&self) -> Value {
+        let mut meta = json!({"resourceVersion": self.revision.to_string()});
+        if let Some(next) = &self.next {
+            meta["continue"] = json!(next);
+        }
+        if let Some(remaining) = self.remaining {
+            meta["remainingItemCount"] = json!(remaining);
+        }
+        meta
+    }
+}
+
+pub(super) fn json(code: StatusCode, body: impl Into<Bytes>) -> Response<Body> {
+    let mut response = Response::new(Body::from(body.into()));
+    *response.status_mut() = code;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache, private"));
+    response
+}
+
+pub(super) fn value(code: StatusCode, value: &Value) -> Response<Body> {
+    json(code, value.to_string())
+}
+
+/// One object in the wanted form.
+pub(super) fn rendered(kind: &'static Kind, object: &Value, form: Form, columns: table::Include) -> Value {
+    match form {
+        Form::Object => object.clone(),
+        Form::Metadata => metadata(object),
+        Form::Table => table::of(
+            kind,
+            [object],
+            &ListMeta { revision: revision(object), ..ListMeta::default() }.value(),
+            columns,
+        ),
+    }
+}
+
+/// One stored object, without writing its text again where that can be avoided.
+pub(super) fn text(kind: &'static Kind, object: &Object, form: Form, columns: table::Include) -> Bytes {
+    match form {
+        Form::Object => object.json(),
+        _ => Bytes::from(rendered(kind, object.value(), form, columns).to_string()),
+    }
+}
+
+/// A list in the wanted form.
+pub(super) fn list(
+    kind: &'static Kind,
+    objects: &[Object],
+    meta: &ListMeta,
+    form: Form,
+    columns: table::Include,
+) -> Response<Body> {
+    let body = match form {
+        Form::Object => joined(&kind.api_version(), &format!("{}List", kind.kind), meta, objects),
+        Form::Table => {
+            let values = objects.iter().map(|object| object.value());
+            Bytes::from(table::of(kind, values, &meta.value(), columns).to_string())
+        }
+        Form::Metadata => {
+            let items: Vec<Value> = objects.iter().map(|object| metadata(object.value())).collect();
+            let list = json!({"kind": "PartialObjectMetadataList", "apiVersion": "meta.k8s.io/v1", "metadata": meta.value(), "items": items});
+            Bytes::from(list.to_string())
+        }
+    };
+    json(StatusCode::OK, body)
+}
+
+/// The metadata alone, as an object of its own kind.
+pub(super) fn metadata(object: &Value) -> Value {
+    json!({"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": object["metadata"]})
+}
+
+fn revision(object: &Value) -> u64 {
+    object["metadata"]["resourceVersion"].as_str().and_then(|text| text.parse().ok()).unwrap_or_default()
+}
+
+/// Puts the texts of the objects into a list; ten thousand objects are never parsed or written again for it.
+fn joined(api_version: &str, kind: &str, meta: &ListMeta, objects: &[Object]) -> Bytes {
+    let texts: Vec<Bytes> = objects.iter().map(|object| object.json()).collect();
+    let mut body = BytesMut::with_capacity(256 + texts.iter().map(|text| text.len() + 1).sum::<usize>());
+    let head = json!({"kind": kind, "apiVersion": api_version, "metadata": meta.value()}).to_string();
+    body.put_slice(head.strip_suffix('}').unwrap_or(&head).as_bytes());
+    body.put_slice(b",\"items\":[");
+    for (place, text) in texts.iter().enumerate() {
+        if place > 0 {
+            body.put_u8(b',');
+        }
+        body.put_slice(text);
+    }
+    body.put_slice(b"]}");
+    body.freeze()
+}

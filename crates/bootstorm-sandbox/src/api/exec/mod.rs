@@ -1,0 +1,109 @@
+//! `pods/exec`: a WebSocket on whose channels a command in a container reads and writes.
+
+mod session;
+mod target;
+
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::FromRequestParts;
+use axum::extract::ws::WebSocketUpgrade;
+use http::request::Parts;
+use http::{Response, header};
+
+use self::session::Session;
+use super::path::Resource;
+use super::pipeline::Api;
+use super::query::Query;
+use super::status::Failure;
+use crate::programs::{Container, Image};
+use bootstorm_model::observe::clock::wall_now;
+
+/// The sub-protocols we speak, the better one first.
+const PROTOCOLS: [&str; 2] = ["v5.channel.k8s.io", "v4.channel.k8s.io"];
+
+/// Whether this is a request to run something.
+pub(super) fn is_exec(target: &Resource) -> bool {
+    target.kind.plural == "pods" && target.subresource.as_deref() == Some("exec")
+}
+
+/// The way from a request to a WebSocket, if it asks for one.
+pub(super) async fn upgrade(parts: &mut Parts) -> Option<WebSocketUpgrade> {
+    parts.headers.get(header::UPGRADE)?;
+    WebSocketUpgrade::from_request_parts(parts, &()).await.ok()
+}
+
+/// Which streams the client wants
+#[derive(Debug, Clone, Copy)]
+struct Wanted {
+    stdin: bool,
+    stdout: bool,
+    stderr: Errors,
+}
+
+/// Where standard error goes
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Errors {
+    /// Nowhere.
+    Lost,
+    /// Into a channel of its own.
+    Apart,
+    /// Onto the terminal, with standard output.
+    Terminal,
+}
+
+/// Runs a command for a client.
+pub(super) fn open(
+    api: &Api,
+    target: &Resource,
+    query: &Query,
+    upgrade: Option<WebSocketUpgrade>,
+) -> Result<Response<Body>, Failure> {
+    let place = target::find(&api.store, target, query)?;
+    let argv = query.all("command");
+    if argv.is_empty() {
+        return Err(invalid("command", "you must specify at least one command for the container"));
+    }
+    let wanted = Wanted {
+        stdin: query.is_on("stdin"),
+        stdout: query.is_on("stdout"),
+        stderr: match (query.is_on("tty"), query.is_on("stderr")) {
+            (true, _) => Errors::Terminal,
+            (false, true) => Errors::Apart,
+            (false, false) => Errors::Lost,
+        },
+    };
+    if !(wanted.stdin || wanted.stdout || wanted.stderr == Errors::Apart) {
+        return Err(invalid("", "you must specify at least 1 of stdin, stdout, stderr"));
+    }
+    let upgrade = upgrade.ok_or_else(|| Failure::bad_request("Upgrade request required"))?;
+    let upgrade = upgrade.protocols(PROTOCOLS);
+    let Some(protocol) = upgrade.selected_protocol() else {
+        return Err(Failure::bad_request("unable to upgrade: unable to negotiate protocol"));
+    };
+    let half_close = protocol == PROTOCOLS[0];
+    let age = place
+        .started
+        .map_or(Duration::MAX, |at| Duration::try_from(wall_now().duration_since(at)).unwrap_or_default());
+    let container = Container {
+        tools: Image::of(&place.image).tools(age),
+        network: api.network.clone(),
+        roll: api.dice.roll(&format!("{}/{}", place.pod.namespace(), place.pod.name()), 0, "exec"),
+    };
+    let session = Session {
+        store: api.store.clone(),
+        pod: place.pod,
+        cuts: api.faults.exec_cuts(),
+        stop: api.stop.clone(),
+        wanted,
+        half_close,
+        argv,
+        container,
+    };
+    Ok(upgrade.on_upgrade(move |socket| session.serve(socket)))
+}
+
+fn invalid(field: &str, message: &str) -> Failure {
+    let place = if field.is_empty() { String::new() } else { format!("{field}: ") };
+    Failure::bad_request(format!("{place}{message}"))
+}

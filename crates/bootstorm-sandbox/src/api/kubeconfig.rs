@@ -1,0 +1,104 @@
+//! The kubeconfig that leads to the sandbox.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::base64;
+use bootstorm_model::platform;
+
+/// The name of the context, the cluster and the user.
+const NAME: &str = "bootstorm-sandbox";
+
+/// How a client gets its token
+pub(super) enum User<'a> {
+    /// It stands in the kubeconfig.
+    Token(&'a str),
+    /// A plugin says it, which shows this file.
+    Plugin(&'a Path),
+}
+
+impl User<'_> {
+    /// What comes after `user:`.
+    fn text(&self) -> String {
+        match self {
+            Self::Token(token) => format!("\n    token: {token}"),
+            // Every JSON text is YAML, too.
+            Self::Plugin(path) => format!(" {}", Self::plugin(path)),
+        }
+    }
+
+    fn plugin(path: &Path) -> Value {
+        let path = path.to_string_lossy();
+        let (command, args) = platform::shows_file(&path);
+        json!({"exec": {
+            "apiVersion": "client.authentication.k8s.io/v1",
+            "command": command,
+            "args": args,
+            "interactiveMode": "Never",
+        }})
+    }
+}
+
+/// The text of a kubeconfig.
+pub(super) fn text(url: &str, ca_pem: &str, user: &User<'_>) -> String {
+    let ca = base64::encode(ca_pem.as_bytes());
+    let user = user.text();
+    format!(
+        "apiVersion: v1
+kind: Config
+clusters:
+- name: {NAME}
+  cluster:
+    certificate-authority-data: {ca}
+    server: {url}
+users:
+- name: {NAME}
+  user:{user}
+contexts:
+- name: {NAME}
+  context:
+    cluster: {NAME}
+    namespace: default
+    user: {NAME}
+current-context: {NAME}
+preferences: {{}}
+"
+    )
+}
+
+/// Writes a kubeconfig that only its owner can read, since it holds a token.
+pub(super) fn write(path: &Path, text: &str) -> io::Result<()> {
+    // A file of its own, moved into place: nobody ever reads half of it, and an older file's mode does not matter.
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let part = folder.join(format!(".{}.part", uuid::Uuid::new_v4()));
+    let mut options = std::fs::OpenOptions::new();
+    platform::only_for_owner(options.write(true).create_new(true));
+    let written = options.open(&part).and_then(|mut file| file.write_all(text.as_bytes()));
+    let moved = written.and_then(|()| std::fs::rename(&part, path));
+    if moved.is_err() {
+        let _ = std::fs::remove_file(&part);
+    }
+    moved
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn only_the_owner_can_read_it() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config");
+        std::fs::write(&path, "old").unwrap();
+        write(&path, &text("https://127.0.0.1:1", "pem", &User::Token("token"))).unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        let parsed: serde_json::Value =
+            serde_saphyr::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+        assert_eq!(parsed["current-context"], "bootstorm-sandbox");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+}

@@ -1,0 +1,39 @@
+//! Which objects a list, a watch or a mass deletion is about.
+
+mod field;
+mod label;
+
+use serde_json::Value;
+
+use self::field::Fields;
+use self::label::Labels;
+use super::query::Query;
+use super::status::Failure;
+use crate::store::Kind;
+
+/// A label selector and a field selector
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Selector {
+    labels: Labels,
+    fields: Fields,
+}
+
+impl Selector {
+    pub(super) fn parse(kind: &Kind, name: Option<&str>, query: &Query) -> Result<Self, Failure> {
+        let labels = Labels::parse(query.get("labelSelector").unwrap_or_default())?;
+        let mut fields = Fields::parse(kind, query.get("fieldSelector").unwrap_or_default(), query)?;
+        // Watching a single object by its path is a field selector in disguise.
+        if let Some(name) = name {
+            fields.require("metadata.name", name);
+        }
+        Ok(Self { labels, fields })
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.labels.is_empty() && self.fields.is_empty()
+    }
+
+    pub(super) fn fits(&self, object: &Value) -> bool {
+        self.labels.fits(&object["metadata"]["labels"]) && self.fields.fits(object)
+    }
+}

@@ -1,0 +1,270 @@
+//! The listener: TLS connections in, requests to the pipeline, and an orderly end.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use axum::body::Body;
+use http::header::DATE;
+use http::{HeaderValue, Response};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use thiserror::Error;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, JoinSet};
+use tokio_rustls::TlsAcceptor;
+
+use super::hand::Hand;
+use super::pipeline::{self, Api};
+use super::token::Tokens;
+use super::{certificate, driver};
+use crate::faults::{Action, Faults};
+use crate::ledger::Ledger;
+use crate::model::Dice;
+use crate::model::admission::Admission;
+use crate::network::{Network, Nobody};
+use crate::store::Store;
+use bootstorm_model::platform;
+
+/// How many connections may wait to be accepted; a storm opens thousands at once.
+const BACKLOG: u32 = 8_192;
+/// How long open requests may go on once the server stops.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// How to serve
+#[derive(Debug, Clone)]
+pub struct ServerOptions {
+    /// The port on 127.0.0.1; 0 for any free one.
+    pub port: u16,
+    /// How long virt-api takes between reading a machine and writing it.
+    pub virt_api_latency: Duration,
+    /// How long writes take; without it they are let in at once.
+    pub admission: Option<Admission>,
+    /// What somebody in a pod can reach.
+    pub network: Arc<dyn Network>,
+    /// The draws of what runs in containers.
+    pub dice: Dice,
+}
+
+impl Default for ServerOptions {
+    fn default() -> Self {
+        Self {
+            port: 0,
+            virt_api_latency: Duration::from_millis(5),
+            admission: None,
+            network: Arc::new(Nobody),
+            dice: Dice::new(0),
+        }
+    }
+}
+
+/// Why the server did not start
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// The port is taken, or the like.
+    #[error("cannot listen on 127.0.0.1:{port}: {source}")]
+    Listen {
+        /// The port asked for.
+        port: u16,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// No certificate could be made.
+    #[error("cannot make a certificate: {0}")]
+    Certificate(Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// The API server of the simulated cluster
+#[derive(Debug, Clone, Copy)]
+pub struct Server;
+
+/// A running server; it stops when this is dropped
+#[derive(Debug)]
+pub struct Running {
+    /// `https://127.0.0.1:<port>`.
+    pub url: String,
+    /// The bearer token that opened it when it started.
+    pub token: String,
+    /// The authority its certificate was signed by, as PEM.
+    pub ca_pem: String,
+    ledger: Ledger,
+    hand: Hand,
+    stop: watch::Sender<bool>,
+    accepting: JoinHandle<()>,
+}
+
+impl Server {
+    /// Starts to serve.
+    pub async fn start(store: Store, faults: Faults, options: ServerOptions) -> Result<Running, StartError> {
+        let listen = |source| StartError::Listen { port: options.port, source };
+        let listener = listen_on(options.port).map_err(listen)?;
+        let url = format!("https://{}", listener.local_addr().map_err(listen)?);
+        // Making keys takes a moment that other tasks of this thread should not have to wait for.
+        let made = tokio::task::spawn_blocking(certificate::create).await;
+        let identity =
+            made.map_err(|error| StartError::Certificate(error.into()))?.map_err(StartError::Certificate)?;
+        let tokens = Tokens::new(url.clone(), identity.ca_pem.clone());
+        let ledger = Ledger::default();
+        let hand = Hand {
+            store: store.clone(),
+            faults: faults.clone(),
+            tokens: tokens.clone(),
+            writes: Arc::default(),
+        };
+        let (stop, stopping) = watch::channel(false);
+        let api = Api {
+            store,
+            faults,
+            ledger: ledger.clone(),
+            tokens: tokens.clone(),
+            hand: hand.clone(),
+            address: url.trim_start_matches("https://").to_owned(),
+            virt_api_latency: options.virt_api_latency,
+            admission: options.admission,
+            network: options.network,
+            dice: options.dice,
+            stop: stopping.clone(),
+        };
+        let acceptor = TlsAcceptor::from(identity.config);
+        let accepting = tokio::spawn(accept(listener, acceptor, Arc::new(api), stopping));
+        tokio::spawn(driver::drive(hand.clone(), stop.subscribe()));
+        let token = tokens.current();
+        Ok(Running { url, token, ca_pem: identity.ca_pem, ledger, hand, stop, accepting })
+    }
+}
+
+impl Running {
+    /// The kubeconfig that leads here.
+    pub fn kubeconfig(&self) -> String {
+        self.hand.tokens.kubeconfig()
+    }
+
+    /// The token that opens it now.
+    pub fn current_token(&self) -> String {
+        self.hand.tokens.current()
+    }
+
+    /// Writes the kubeconfig to a file that only its owner can read; it is written again when the token changes.
+    pub fn write_kubeconfig(&self, path: &Path) -> io::Result<()> {
+        self.hand.tokens.write_kubeconfig(path)
+    }
+
+    /// Writes a kubeconfig that never changes, whose exec plugin reads the token from a file beside it.
+    pub fn write_exec_kubeconfig(&self, path: &Path) -> io::Result<()> {
+        self.hand.tokens.write_exec_kubeconfig(path)
+    }
+
+    /// Which requests came, and what became of each machine.
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// Does something to the server or to its objects at once.
+    pub fn act(&self, action: &Action) {
+        self.hand.perform(action);
+    }
+
+    /// Ends watches, lets requests finish, and returns when all connections are closed.
+    pub async fn stop(self) {
+        let _ = self.stop.send(true);
+        let _ = self.accepting.await;
+        self.hand.tokens.forget();
+    }
+}
+
+fn listen_on(port: u16) -> io::Result<TcpListener> {
+    let socket = TcpSocket::new_v4()?;
+    socket.set_reuseaddr(platform::REUSES_PORTS)?;
+    socket.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))?;
+    socket.listen(BACKLOG)
+}
+
+async fn accept(
+    listener: TcpListener,
+    acceptor: TlsAcceptor,
+    api: Arc<Api>,
+    mut stop: watch::Receiver<bool>,
+) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => {
+                    connections.spawn(serve(stream, acceptor.clone(), api.clone(), stop.clone()));
+                }
+                Err(error) => {
+                    // Out of file handles, most likely: wait until some connection ends.
+                    tracing::warn!(%error, "the sandbox could not accept a connection");
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+            },
+            Some(_) = connections.join_next(), if !connections.is_empty() => {}
+            _ = stop.changed() => break,
+        }
+    }
+    drop(listener);
+    let all_closed = async { while connections.join_next().await.is_some() {} };
+    if tokio::time::timeout(FAREWELL, all_closed).await.is_err() {
+        connections.shutdown().await;
+    }
+}
+
+/// An answer with the time of the cluster's clock.
+fn dated<E>(api: &Api, answer: Result<Response<Body>, E>) -> Result<Response<Body>, E> {
+    let mut answer = answer?;
+    let now = jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&api.store.now());
+    if let Some(now) = now.ok().and_then(|now| HeaderValue::from_str(&now).ok()) {
+        answer.headers_mut().insert(DATE, now);
+    }
+    Ok(answer)
+}
+
+/// Ends a connection as a server does that is not there: without a word, not even goodbye.
+fn reset(stream: &TcpStream) {
+    // Where this is not possible, the client sees an orderly end in the middle of its handshake.
+    let _ = stream.set_zero_linger();
+}
+
+async fn serve(stream: TcpStream, acceptor: TlsAcceptor, api: Arc<Api>, mut stop: watch::Receiver<bool>) {
+    // Heard first, asked second: no connection slips through between the cut and the gate.
+    let mut cut = api.faults.connection_cuts();
+    if api.faults.is_out() {
+        return reset(&stream);
+    }
+    // A small answer must not wait for a bigger one.
+    let _ = stream.set_nodelay(true);
+    let accepted = tokio::select! {
+        accepted = acceptor.accept(stream) => accepted,
+        _ = cut.changed() => return,
+    };
+    let Ok(stream) = accepted else { return };
+    let spared = Arc::new(AtomicBool::new(false));
+    let mark = spared.clone();
+    let service = service_fn(move |request| {
+        let (api, mark) = (api.clone(), mark.clone());
+        async move { dated(&api, pipeline::serve(api.clone(), request, &mark).await) }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(None)
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades();
+    tokio::pin!(connection);
+    tokio::select! {
+        // A client that went away is nothing to report.
+        _ = connection.as_mut() => return,
+        _ = cut.changed() => {
+            if !spared.load(Ordering::Acquire) {
+                return;
+            }
+            connection.as_mut().graceful_shutdown();
+        }
+        _ = stop.changed() => connection.as_mut().graceful_shutdown(),
+    }
+    let _ = connection.await;
+}

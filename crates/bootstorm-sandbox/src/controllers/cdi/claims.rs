@@ -1,0 +1,124 @@
+//! Claims: made for data volumes, and provisioned when nobody else fills them.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::super::client::Client;
+use super::super::cluster::Cluster;
+use super::super::key::Key;
+use super::super::worker::{Outcome, Reconciler};
+use super::bind;
+use super::plan::Plan;
+use crate::store::kind::{DATA_VOLUMES, PERSISTENT_VOLUME_CLAIMS, STORAGE_CLASSES};
+use crate::store::{Object, Store};
+
+/// The annotation by which a claim is filled although nobody uses it yet.
+const IMMEDIATE: &str = "cdi.kubevirt.io/storage.bind.immediate.requested";
+/// The annotation by which the scheduler names the node of the first consumer.
+const SELECTED_NODE: &str = "volume.kubernetes.io/selected-node";
+
+/// The storage that a data volume asks for: its `storage` or its `pvc`.
+pub fn wanted(volume: &Value) -> &Value {
+    volume["spec"].get("storage").or_else(|| volume["spec"].get("pvc")).unwrap_or(&Value::Null)
+}
+
+/// The storage class that a claim gets: the one it names, or the default one.
+pub fn class_of(store: &Store, spec: &Value) -> Option<String> {
+    if let Some(name) = spec["storageClassName"].as_str() {
+        return Some(name.to_owned());
+    }
+    let (classes, _) = store.list(&STORAGE_CLASSES, None);
+    let default = classes.iter().find(|class| {
+        let annotations = &class.value()["metadata"]["annotations"];
+        annotations["storageclass.kubernetes.io/is-default-class"] == "true"
+    });
+    default.map(|class| class.name().to_owned())
+}
+
+/// The claim of a data volume.
+pub fn of_volume(store: &Store, volume: &Object, plan: Plan) -> Value {
+    let mut spec = wanted(volume.value()).clone();
+    if !spec.is_object() {
+        spec = json!({});
+    }
+    if let Some(class) = class_of(store, &spec) {
+        spec["storageClassName"] = json!(class);
+    }
+    // `storage` leaves these to the storage profile; shared block devices are what migration wants.
+    let default = |place: &mut Value, value: Value| {
+        if place.is_null() {
+            *place = value;
+        }
+    };
+    default(&mut spec["accessModes"], json!(["ReadWriteMany"]));
+    default(&mut spec["volumeMode"], json!("Block"));
+    default(&mut spec["resources"]["requests"]["storage"], json!("1Gi"));
+    let mut annotations = volume.value()["metadata"]["annotations"].as_object().cloned().unwrap_or_default();
+    annotations.insert("cdi.kubevirt.io/storage.usePopulator".to_owned(), json!("true"));
+    if let Some(kind) = plan.clone_type() {
+        annotations.insert("cdi.kubevirt.io/cloneType".to_owned(), json!(kind));
+    }
+    let mut labels = volume.value()["metadata"]["labels"].as_object().cloned().unwrap_or_default();
+    labels.insert("app".to_owned(), json!("containerized-data-importer"));
+    json!({
+        "metadata": {
+            "name": volume.name(), "namespace": volume.namespace(), "labels": labels, "annotations": annotations,
+            "ownerReferences": super::owner(volume),
+        },
+        "spec": spec,
+        "status": {"phase": "Pending"},
+    })
+}
+
+/// Whether a claim waits for a pod to be placed before it may be filled.
+pub fn waits_for_consumer(store: &Store, claim: &Object) -> bool {
+    let annotations = &claim.value()["metadata"]["annotations"];
+    if annotations.get(IMMEDIATE).is_some() || annotations.get(SELECTED_NODE).is_some() {
+        return false;
+    }
+    let class =
+        class_of(store, &claim.value()["spec"]).and_then(|name| store.get(&STORAGE_CLASSES, "", &name));
+    class.is_some_and(|class| class.value()["volumeBindingMode"] == "WaitForFirstConsumer")
+}
+
+/// The provisioner of claims that no data volume fills
+#[derive(Debug)]
+pub struct Claims {
+    cluster: Arc<Cluster>,
+}
+
+impl Claims {
+    /// A provisioner on this cluster.
+    pub fn new(cluster: Arc<Cluster>) -> Self {
+        Self { cluster }
+    }
+}
+
+impl Reconciler for Claims {
+    type Key = Key;
+
+    async fn reconcile(&self, client: &mut Client, key: &Key) -> Outcome {
+        let Some(claim) = client.store().get(&PERSISTENT_VOLUME_CLAIMS, &key.namespace, &key.name) else {
+            return Outcome::Done;
+        };
+        let store = client.store();
+        let filled = store.get(&DATA_VOLUMES, &key.namespace, &key.name);
+        let filled = filled.is_some_and(|volume| claim.owners().any(|owner| owner == volume.uid()));
+        let bound = claim.value()["status"]["phase"] == "Bound";
+        if filled || bound || claim.is_deleting() || waits_for_consumer(store, &claim) {
+            return Outcome::Done;
+        }
+        if class_of(store, &claim.value()["spec"]).is_none() {
+            // Nobody provisions a claim without a class.
+            return Outcome::Done;
+        }
+        let provision = self.cluster.profile.cdi.provision;
+        let seconds = self.cluster.dice.roll(&key.to_string(), 0, "provision").draw(provision);
+        self.cluster.clock.sleep(seconds).await;
+        match bind::bind(&self.cluster, client, &claim).await {
+            Ok(()) => Outcome::Done,
+            Err(_) => Outcome::Retry,
+        }
+    }
+}

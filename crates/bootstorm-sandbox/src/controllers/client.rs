@@ -1,0 +1,152 @@
+//! A controller's connection to the API server: every write costs a token and takes its time.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::model::bucket::TokenBucket;
+use crate::model::dice::Roll;
+use crate::model::pacer::Pacer;
+use crate::model::profile::ApiServer;
+use crate::model::{Dice, SimClock};
+use crate::store::kind::{VIRTUAL_MACHINE_INSTANCES, VIRTUAL_MACHINES};
+use crate::store::{DeleteOptions, Kind, Object, Store, StoreError, UpdateError};
+
+/// Why a write did not happen; the controller looks again
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WriteError {
+    /// Somebody else wrote in the meantime.
+    Conflict,
+    /// The object is gone.
+    Gone,
+    /// The store refused.
+    Refused(StoreError),
+}
+
+/// One worker's connection
+#[derive(Debug)]
+pub struct Client {
+    store: Store,
+    bucket: Arc<TokenBucket>,
+    pacer: Pacer,
+    roll: Roll,
+    figures: ApiServer,
+}
+
+impl Client {
+    /// A connection of the component `who` (any name; it seeds the latencies).
+    pub fn new(
+        store: Store,
+        clock: SimClock,
+        bucket: Arc<TokenBucket>,
+        dice: Dice,
+        who: &str,
+        figures: &ApiServer,
+    ) -> Self {
+        let roll = dice.roll(who, 0, "latency");
+        Self { store, bucket, pacer: Pacer::new(clock), roll, figures: figures.clone() }
+    }
+
+    /// The store, for reading: caches are free.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Spends simulated seconds of this worker's time.
+    pub async fn spend(&mut self, seconds: f64) {
+        self.pacer.spend(seconds).await;
+    }
+
+    /// Creates an object.
+    pub async fn create(&mut self, kind: &'static Kind, object: Value) -> Result<Object, StoreError> {
+        self.pay(kind).await;
+        self.store.create(kind, object)
+    }
+
+    /// Changes an object if it is still the version that was read; without an effect nothing is sent.
+    pub async fn update(
+        &mut self,
+        kind: &'static Kind,
+        read: &Object,
+        change: impl FnOnce(&mut Value),
+    ) -> Result<Object, WriteError> {
+        let mut wanted = read.value().clone();
+        change(&mut wanted);
+        if wanted == *read.value() {
+            return Ok(read.clone());
+        }
+        self.pay(kind).await;
+        let revision = read.value()["metadata"]["resourceVersion"].clone();
+        let uid = read.uid();
+        let result = self.store.update(kind, read.namespace(), read.name(), |current| {
+            if current["metadata"]["uid"] != uid {
+                return Err(WriteError::Gone);
+            }
+            if current["metadata"]["resourceVersion"] != revision {
+                return Err(WriteError::Conflict);
+            }
+            *current = wanted;
+            Ok(())
+        });
+        result.map_err(|error| match error {
+            UpdateError::NotFound => WriteError::Gone,
+            UpdateError::Refused(why) => why,
+        })
+    }
+
+    /// Changes the object with this identity as it is now, whatever its version; without an effect nothing is sent.
+    pub async fn patch(
+        &mut self,
+        kind: &'static Kind,
+        read: &Object,
+        change: impl Fn(&mut Value),
+    ) -> Result<Object, WriteError> {
+        let current = self.store.get(kind, read.namespace(), read.name());
+        let Some(current) = current.filter(|current| current.uid() == read.uid()) else {
+            return Err(WriteError::Gone);
+        };
+        let mut wanted = current.value().clone();
+        change(&mut wanted);
+        if wanted == *current.value() {
+            return Ok(current);
+        }
+        self.pay(kind).await;
+        let result = self.store.update(kind, read.namespace(), read.name(), |now| {
+            if now["metadata"]["uid"] != read.uid() {
+                return Err(WriteError::Gone);
+            }
+            change(now);
+            Ok(())
+        });
+        result.map_err(|_| WriteError::Gone)
+    }
+
+    /// Deletes an object by its identity.
+    pub async fn delete(
+        &mut self,
+        kind: &'static Kind,
+        object: &Object,
+        grace: Option<i64>,
+    ) -> Result<(), WriteError> {
+        self.pay(kind).await;
+        let options = DeleteOptions {
+            uid: Some(object.uid().to_owned()),
+            grace_period: grace,
+            ..DeleteOptions::default()
+        };
+        match self.store.delete(kind, object.namespace(), object.name(), &options) {
+            Ok(_) => Ok(()),
+            Err(StoreError::NotFound { .. } | StoreError::Precondition { .. }) => Err(WriteError::Gone),
+            Err(other) => Err(WriteError::Refused(other)),
+        }
+    }
+
+    /// Pays for one call: a token, and the time it takes.
+    pub async fn pay(&mut self, kind: &Kind) {
+        self.bucket.acquire().await;
+        let hooked = kind.is(&VIRTUAL_MACHINES) || kind.is(&VIRTUAL_MACHINE_INSTANCES);
+        let draw = if hooked { self.figures.webhook_write } else { self.figures.write };
+        let seconds = self.roll.draw(draw);
+        self.pacer.spend(seconds).await;
+    }
+}

@@ -1,0 +1,131 @@
+//! Recording core events: the shape of client-go's recorder, and the scheduler's newer one.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+
+use serde_json::{Value, json};
+
+use crate::model::clock::{micro_stamp, stamp};
+use crate::model::{SimClock, lock};
+use crate::store::kind::EVENTS;
+use crate::store::{Object, Store, StoreError};
+
+/// Who records an event
+#[derive(Debug, Clone, Copy)]
+pub struct Source<'a> {
+    /// The component, such as `virt-handler`.
+    pub component: &'static str,
+    /// The node it runs on, for those that run on nodes.
+    pub host: Option<&'a str>,
+}
+
+/// virt-controller names itself like this on machines and on instances.
+pub const MACHINE_CONTROLLER: Source<'static> = Source { component: "virtualmachine-controller", host: None };
+
+/// Something that has been said: what, and the name of the event.
+type Saying = (Box<str>, Box<str>);
+
+/// The writer of all events
+///
+/// Repeats become a higher count on the first event, as the client library does it.
+#[derive(Debug)]
+pub struct Recorder {
+    store: Store,
+    clock: SimClock,
+    /// Per identity of the object: what has been said, and under which name.
+    said: Mutex<HashMap<Box<str>, Vec<Saying>>>,
+}
+
+impl Recorder {
+    /// A recorder that has said nothing yet.
+    pub fn new(store: Store, clock: SimClock) -> Self {
+        Self { store, clock, said: Mutex::default() }
+    }
+
+    /// Records a `Normal` event.
+    pub fn normal(&self, source: Source<'_>, about: &Object, reason: &str, message: &str) {
+        self.record(source, about, "Normal", reason, message);
+    }
+
+    /// Records a `Warning` event.
+    pub fn warning(&self, source: Source<'_>, about: &Object, reason: &str, message: &str) {
+        self.record(source, about, "Warning", reason, message);
+    }
+
+    /// Records an event as the scheduler does: no source, no count, microseconds.
+    pub fn scheduler(&self, about: &Object, kind: &str, reason: &str, message: &str) {
+        let now = self.clock.wall();
+        let name = format!("{}.{:x}", about.name(), now.as_nanosecond());
+        let event = json!({
+            "metadata": {"name": name, "namespace": about.namespace()},
+            "involvedObject": reference(about),
+            "type": kind, "reason": reason, "message": message,
+            "source": {}, "firstTimestamp": null, "lastTimestamp": null,
+            "eventTime": micro_stamp(now), "action": if reason == "Scheduled" { "Binding" } else { "Scheduling" },
+            "reportingComponent": "default-scheduler", "reportingInstance": "default-scheduler-sandbox",
+        });
+        self.write(event, now.as_nanosecond());
+    }
+
+    /// Forgets what was said about an object that is gone.
+    pub fn forget(&self, uid: &str) {
+        lock(&self.said).remove(uid);
+    }
+
+    fn record(&self, source: Source<'_>, about: &Object, kind: &str, reason: &str, message: &str) {
+        let now = self.clock.wall();
+        let said = format!("{}\0{reason}\0{message}", source.component);
+        let known = lock(&self.said)
+            .get(about.uid())
+            .and_then(|all| all.iter().find(|(what, _)| **what == *said))
+            .map(|(_, name)| name.clone());
+        if let Some(name) = known {
+            let repeated = self.store.modify(&EVENTS, about.namespace(), &name, |event| {
+                event["count"] = json!(event["count"].as_u64().unwrap_or(1) + 1);
+                event["lastTimestamp"] = json!(stamp(now));
+            });
+            if repeated.is_some() {
+                return;
+            }
+        }
+        let name = format!("{}.{:x}", about.name(), now.as_nanosecond());
+        let mut from = json!({"component": source.component});
+        if let Some(host) = source.host {
+            from["host"] = json!(host);
+        }
+        let event = json!({
+            "metadata": {"name": name, "namespace": about.namespace()},
+            "involvedObject": reference(about),
+            "type": kind, "reason": reason, "message": message, "source": from,
+            "firstTimestamp": stamp(now), "lastTimestamp": stamp(now), "count": 1, "eventTime": null,
+            "reportingComponent": source.component, "reportingInstance": source.host.unwrap_or_default(),
+        });
+        if let Some(name) = self.write(event, now.as_nanosecond()) {
+            lock(&self.said).entry(about.uid().into()).or_default().push((said.into(), name));
+        }
+    }
+
+    /// Stores an event; a name taken in the same nanosecond moves on by one.
+    fn write(&self, mut event: Value, mut nanos: i128) -> Option<Box<str>> {
+        let object = event["involvedObject"]["name"].as_str().unwrap_or_default().to_owned();
+        loop {
+            match self.store.create(&EVENTS, event.clone()) {
+                Ok(stored) => return Some(stored.name().into()),
+                Err(StoreError::AlreadyExists { .. }) => {
+                    nanos += 1;
+                    event["metadata"]["name"] = json!(format!("{object}.{nanos:x}"));
+                }
+                // Events are best effort: in a namespace that goes away nobody gets them.
+                Err(_) => return None,
+            }
+        }
+    }
+}
+
+fn reference(about: &Object) -> Value {
+    let object = about.value();
+    json!({
+        "apiVersion": object["apiVersion"], "kind": object["kind"], "name": about.name(),
+        "namespace": about.namespace(), "uid": about.uid(), "resourceVersion": about.revision().to_string(),
+    })
+}

@@ -1,0 +1,177 @@
+//! The launcher pod of an instance.
+
+use serde_json::{Value, json};
+
+use super::super::machine::volumes::claims;
+use super::super::names;
+use crate::model::quantity;
+use crate::store::Object;
+
+/// The image of virt-launcher.
+const IMAGE: &str = "quay.io/kubevirt/virt-launcher:v1.9.0";
+/// What a launcher needs beside the guest's memory, in bytes.
+const OVERHEAD: f64 = 288.0 * 1024.0 * 1024.0;
+/// What a pod is given beyond the grace of its guest, in seconds (KV).
+const EXTRA_GRACE: i64 = 30;
+
+/// The pod that runs an instance; `hidden` asks for a node that does not exist.
+pub fn pod(vmi: &Object, hidden: bool, stamp: &str) -> Value {
+    let (value, name) = (vmi.value(), vmi.name());
+    let spec = &value["spec"];
+    let mut labels = value["metadata"]["labels"].as_object().cloned().unwrap_or_default();
+    let host = spec["hostname"].as_str().unwrap_or_else(|| name.split('.').next().unwrap_or(name));
+    labels.insert("kubevirt.io".to_owned(), json!("virt-launcher"));
+    labels.insert(names::CREATED_BY.to_owned(), json!(vmi.uid()));
+    labels.insert("vm.kubevirt.io/name".to_owned(), json!(cut(host, 63)));
+    labels.insert("vmi.kubevirt.io/id".to_owned(), json!(cut(name, 63)));
+    let mut annotations = value["metadata"]["annotations"].as_object().cloned().unwrap_or_default();
+    annotations.insert("kubevirt.io/domain".to_owned(), json!(name));
+    annotations.insert("kubectl.kubernetes.io/default-container".to_owned(), json!("compute"));
+    annotations.insert("kubevirt.io/migrationTransportUnix".to_owned(), json!("true"));
+    json!({
+        "metadata": {
+            "generateName": format!("virt-launcher-{name}-"), "namespace": vmi.namespace(), "labels": labels,
+            "annotations": annotations, "ownerReferences": [names::owner(value, vmi.uid())],
+        },
+        "spec": pod_spec(spec, name, hidden),
+        "status": {
+            "phase": "Pending", "qosClass": "Burstable",
+            // Opened right away by virt-controller: the guest is not paused.
+            "conditions": [{
+                "type": names::UNPAUSED, "status": "True", "reason": "NotPaused",
+                "message": "the virtual machine is not paused", "lastProbeTime": null, "lastTransitionTime": stamp,
+            }],
+        },
+    })
+}
+
+fn pod_spec(spec: &Value, name: &str, hidden: bool) -> Value {
+    let grace = spec["terminationGracePeriodSeconds"].as_i64().unwrap_or(30) + EXTRA_GRACE;
+    let mut pod = json!({
+        "restartPolicy": "Never", "terminationGracePeriodSeconds": grace, "hostname": cut(name, 63),
+        "automountServiceAccountToken": false, "enableServiceLinks": false, "schedulerName": "default-scheduler",
+        "nodeSelector": node_selector(spec, hidden),
+        "readinessGates": [{"conditionType": names::UNPAUSED}],
+        "initContainers": init_containers(spec),
+        "containers": [compute(spec)],
+        "volumes": volumes(spec),
+    });
+    for copied in ["affinity", "tolerations", "priorityClassName", "topologySpreadConstraints"] {
+        if let Some(value) = spec.get(copied) {
+            pod[copied] = value.clone();
+        }
+    }
+    pod
+}
+
+fn node_selector(spec: &Value, hidden: bool) -> Value {
+    let mut selector = spec["nodeSelector"].as_object().cloned().unwrap_or_default();
+    let machine = spec["domain"]["machine"]["type"].as_str().unwrap_or("q35");
+    selector.insert("kubevirt.io/schedulable".to_owned(), json!("true"));
+    selector.insert("kubernetes.io/arch".to_owned(), json!(spec["architecture"].as_str().unwrap_or("amd64")));
+    selector.insert(format!("machine-type.node.kubevirt.io/{machine}"), json!("true"));
+    if hidden {
+        selector.insert("sandbox.bootstorm.dev/nowhere".to_owned(), json!("true"));
+    }
+    Value::Object(selector)
+}
+
+/// The vCPUs of a guest.
+pub fn vcpus(spec: &Value) -> f64 {
+    let cpu = &spec["domain"]["cpu"];
+    let count = |field: &str| cpu[field].as_f64().unwrap_or(1.0).max(1.0);
+    count("sockets") * count("cores") * count("threads")
+}
+
+fn compute(spec: &Value) -> Value {
+    let guest = quantity::of(&spec["domain"]["memory"]["guest"]).unwrap_or(0.0);
+    let asked = &spec["domain"]["resources"]["requests"];
+    // cpuAllocationRatio 10 (KV), unless the template asks for more.
+    let millis = quantity::of(&asked["cpu"]).map_or(vcpus(spec) * 100.0, |cores| cores * 1000.0).ceil();
+    let memory = guest.max(quantity::of(&asked["memory"]).unwrap_or(0.0)) + OVERHEAD;
+    let devices = json!({"devices.kubevirt.io/kvm": "1", "devices.kubevirt.io/tun": "1", "devices.kubevirt.io/vhost-net": "1"});
+    let mut requests = devices.clone();
+    requests["cpu"] = json!(format!("{millis}m"));
+    requests["memory"] = json!(quantity::mebibytes(memory));
+    requests["ephemeral-storage"] = json!("50M");
+    let mut container = json!({
+        "name": "compute", "image": IMAGE, "imagePullPolicy": "IfNotPresent",
+        "command": ["/usr/bin/virt-launcher-monitor", "--qemu-timeout", "240s"],
+        "resources": {"limits": devices, "requests": requests},
+    });
+    for probe in ["readinessProbe", "livenessProbe"] {
+        if let Some(value) = spec.get(probe) {
+            container[probe] = value.clone();
+        }
+    }
+    container
+}
+
+/// Sets the limits that a quota demands and the machine leaves open, as virt-controller does.
+pub fn limit(pod: &mut Value, vmi: &Value, demanded: &[&str]) {
+    let cores = vcpus(&vmi["spec"]);
+    let resources = &mut pod["spec"]["containers"][0]["resources"];
+    if demanded.contains(&"limits.cpu") && resources["limits"].get("cpu").is_none() {
+        resources["limits"]["cpu"] = json!(quantity::cores(cores));
+    }
+    if demanded.contains(&"limits.memory") && resources["limits"].get("memory").is_none() {
+        // KV: twice the request.
+        let memory = 2.0 * quantity::of(&resources["requests"]["memory"]).unwrap_or(0.0);
+        resources["limits"]["memory"] = json!(quantity::canonical(memory));
+    }
+}
+
+fn init_containers(spec: &Value) -> Value {
+    let mut containers = vec![json!({
+        "name": "guest-console-log", "image": IMAGE, "imagePullPolicy": "IfNotPresent", "restartPolicy": "Always",
+        "command": ["/usr/bin/virt-tail"],
+        "resources": {"requests": {"cpu": "5m", "memory": "35M"}, "limits": {"cpu": "15m", "memory": "60M"}},
+    })];
+    for volume in spec["volumes"].as_array().into_iter().flatten() {
+        if let Some(disk) = volume.get("containerDisk") {
+            let name = volume["name"].as_str().unwrap_or_default();
+            containers.push(json!({
+                "name": format!("volume{name}"), "image": disk["image"], "imagePullPolicy": disk["imagePullPolicy"],
+                "command": ["/usr/bin/container-disk"],
+                "resources": {"requests": {"cpu": "1m", "memory": "1M"}, "limits": {"cpu": "10m", "memory": "40M"}},
+            }));
+        }
+    }
+    json!(containers)
+}
+
+fn volumes(spec: &Value) -> Value {
+    let mut volumes = vec![
+        json!({"name": "private", "emptyDir": {}}),
+        json!({"name": "public", "emptyDir": {}}),
+        json!({"name": "sockets", "emptyDir": {}}),
+    ];
+    for (claim, _) in claims(spec) {
+        volumes.push(json!({"name": claim, "persistentVolumeClaim": {"claimName": claim}}));
+    }
+    json!(volumes)
+}
+
+fn cut(text: &str, length: usize) -> &str {
+    text.char_indices().nth(length).map_or(text, |(end, _)| &text[..end])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pod_asks_for_a_tenth_of_the_cpus_and_all_of_the_memory() {
+        let container = compute(&json!({"domain": {"cpu": {"cores": 4}, "memory": {"guest": "1Gi"}}}));
+        assert_eq!(container["resources"]["requests"]["cpu"], "400m");
+        assert_eq!(container["resources"]["requests"]["memory"], "1312Mi");
+    }
+
+    #[test]
+    fn a_pod_outlives_the_grace_of_its_guest() {
+        let spec =
+            pod_spec(&json!({"terminationGracePeriodSeconds": 5, "nodeSelector": {"a": "b"}}), "vm", false);
+        assert_eq!(spec["terminationGracePeriodSeconds"], 35);
+        assert_eq!(spec["nodeSelector"]["a"], "b");
+    }
+}

@@ -1,0 +1,202 @@
+//! The status of an instance as far as virt-controller writes it.
+
+use serde_json::{Value, json};
+
+use super::super::conditions;
+use super::super::names;
+use super::{Pods, phase};
+use crate::store::Object;
+
+/// Why the instance is not what it should be; the condition Synchronized=False
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutOfSync {
+    /// The reason, one word.
+    pub reason: &'static str,
+    /// The whole story.
+    pub message: String,
+}
+
+/// Brings the status up to date with the pods.
+pub(super) fn fill(
+    vmi: &mut Value,
+    pods: &Pods,
+    out_of_sync: Option<&OutOfSync>,
+    volumes: Option<bool>,
+    stamp: &str,
+) {
+    let now = vmi["status"]["phase"].as_str().unwrap_or_default().to_owned();
+    if let Some(ready) = volumes {
+        let (status, reason) = if ready { ("True", "AllDVsReady") } else { ("False", "NotAllDVsReady") };
+        conditions::mark(vmi, "DataVolumesReady", status, reason, "", stamp);
+    }
+    match (&pods.current, now.as_str()) {
+        (None, "Pending") if vmi["metadata"].get("deletionTimestamp").is_some() => {
+            phase::enter(vmi, "Failed", stamp);
+        }
+        (None, "Scheduling") => phase::enter(vmi, "Failed", stamp),
+        // Its pod has vanished under a live guest: Failed without an entry, as the real controller does it.
+        (None, "Scheduled" | "Running") => vmi["status"]["phase"] = json!("Failed"),
+        (Some(pod), "Pending") => {
+            phase::enter(vmi, "Scheduling", stamp);
+            follow(vmi, pod);
+        }
+        (Some(pod), "Scheduling") => schedule(vmi, pod, stamp),
+        (Some(pod), "Scheduled" | "Running") => follow(vmi, pod),
+        _ => {}
+    }
+    let pulling = pods.current.as_ref().and_then(|pod| pull_failure(pod.value()));
+    match out_of_sync.or(pulling.as_ref()) {
+        Some(why) => conditions::mark(vmi, "Synchronized", "False", why.reason, &why.message, stamp),
+        None => conditions::remove(vmi, "Synchronized"),
+    }
+    ready(vmi, pods.current.as_ref(), stamp);
+}
+
+/// From Scheduling to Scheduled, or to Failed if the pod will not come.
+fn schedule(vmi: &mut Value, pod: &Object, stamp: &str) {
+    follow(vmi, pod);
+    let value = pod.value();
+    let ended = matches!(value["status"]["phase"].as_str(), Some("Succeeded" | "Failed"));
+    if pod.is_deleting() || ended {
+        return phase::enter(vmi, "Failed", stamp);
+    }
+    if let Some(unscheduled) = conditions::find(value, "PodScheduled").filter(|it| it["status"] == "False") {
+        conditions::set(vmi, unscheduled.clone());
+    } else {
+        conditions::remove(vmi, "PodScheduled");
+    }
+    if !up(value) {
+        return;
+    }
+    let node = &value["spec"]["nodeName"];
+    phase::enter(vmi, "Scheduled", stamp);
+    conditions::remove(vmi, "PodScheduled");
+    if !vmi["metadata"]["labels"].is_object() {
+        vmi["metadata"]["labels"] = json!({});
+    }
+    vmi["metadata"]["labels"][names::NODE_NAME] = node.clone();
+    vmi["status"]["nodeName"] = node.clone();
+    vmi["status"]["migrationTransport"] = json!("Unix");
+    let volumes = vmi["spec"]["volumes"].as_array().into_iter().flatten().zip('a'..='z');
+    let statuses: Vec<Value> = volumes.map(|(volume, letter)| volume_status(volume, letter)).collect();
+    if !statuses.is_empty() {
+        vmi["status"]["volumeStatus"] = json!(statuses);
+    }
+    if let Some(network) = pod_network(vmi) {
+        vmi["status"]["interfaces"] = json!([{"name": network, "podInterfaceName": "eth0"}]);
+    }
+}
+
+/// The name of the interface on the pod network.
+pub fn pod_network(vmi: &Value) -> Option<String> {
+    let networks = vmi["spec"]["networks"].as_array()?;
+    let network = networks.iter().find(|network| network.get("pod").is_some())?;
+    network["name"].as_str().map(str::to_owned)
+}
+
+/// The ports that are forwarded to the guest; `None` if all are.
+pub fn forwarded(vmi: &Value) -> Option<Box<[u16]>> {
+    let network = pod_network(vmi)?;
+    let interfaces = vmi["spec"]["domain"]["devices"]["interfaces"].as_array()?;
+    let interface = interfaces.iter().find(|interface| interface["name"] == network)?;
+    let ports = interface["ports"].as_array().filter(|ports| !ports.is_empty())?;
+    Some(ports.iter().filter_map(|port| u16::try_from(port["port"].as_u64()?).ok()).collect())
+}
+
+fn volume_status(volume: &Value, letter: char) -> Value {
+    let mut status = json!({"name": volume["name"], "target": format!("vd{letter}")});
+    if volume.get("containerDisk").is_some() {
+        status["containerDiskVolume"] = json!({"checksum": 3_114_209_183_u32});
+    }
+    let claim = volume["persistentVolumeClaim"]["claimName"]
+        .as_str()
+        .or_else(|| volume["dataVolume"]["name"].as_str());
+    if let Some(claim) = claim {
+        status["persistentVolumeClaimInfo"] = json!({
+            "claimName": claim, "accessModes": ["ReadWriteMany"], "volumeMode": "Block", "filesystemOverhead": "0",
+        });
+    }
+    status
+}
+
+/// What the instance knows of its pod.
+fn follow(vmi: &mut Value, pod: &Object) {
+    let node = pod.value()["spec"]["nodeName"].as_str().unwrap_or_default();
+    let mut active = serde_json::Map::new();
+    active.insert(pod.uid().to_owned(), json!(node));
+    vmi["status"]["activePods"] = Value::Object(active);
+    vmi["status"]["launcherContainerImageVersion"] = pod.value()["spec"]["containers"][0]["image"].clone();
+    vmi["status"]["qosClass"] = json!("Burstable");
+}
+
+/// Whether a pod runs, its main container with it, and its other containers are ready.
+fn up(pod: &Value) -> bool {
+    let running = pod["status"]["phase"] == "Running";
+    let containers = pod["status"]["containerStatuses"].as_array();
+    running && containers.is_some_and(|all| all.iter().all(|one| one["state"].get("running").is_some()))
+}
+
+/// An image that does not come.
+fn pull_failure(pod: &Value) -> Option<OutOfSync> {
+    let containers = ["initContainerStatuses", "containerStatuses"].into_iter();
+    let statuses = containers.filter_map(|list| pod["status"][list].as_array()).flatten();
+    for status in statuses {
+        let waiting = &status["state"]["waiting"];
+        let reason = match waiting["reason"].as_str() {
+            Some("ErrImagePull") => "ErrImagePull",
+            Some("ImagePullBackOff") => "ImagePullBackOff",
+            _ => continue,
+        };
+        let message = waiting["message"].as_str().unwrap_or_default().to_owned();
+        return Some(OutOfSync { reason, message });
+    }
+    None
+}
+
+/// The Ready condition.
+fn ready(vmi: &mut Value, pod: Option<&Object>, stamp: &str) {
+    let phase = vmi["status"]["phase"].as_str().unwrap_or_default();
+    let ended = matches!(phase, "Succeeded" | "Failed");
+    let Some(pod) = pod else {
+        if ended {
+            // About to be let go; nobody reads this any more.
+            return;
+        }
+        return conditions::mark(
+            vmi,
+            "Ready",
+            "False",
+            "PodNotExists",
+            "virt-launcher pod has not yet been scheduled",
+            stamp,
+        );
+    };
+    if pod.is_deleting() {
+        return conditions::mark(
+            vmi,
+            "Ready",
+            "False",
+            "PodTerminating",
+            "virt-launcher pod is terminating",
+            stamp,
+        );
+    }
+    if phase != "Running" {
+        let message = "Guest VM is not reported as running";
+        return conditions::mark(vmi, "Ready", "False", "GuestNotRunning", message, stamp);
+    }
+    match conditions::find(pod.value(), "Ready") {
+        None => {
+            let message = "virt-launcher pod is missing the Ready condition";
+            conditions::mark(vmi, "Ready", "False", "PodConditionMissing", message, stamp);
+        }
+        Some(ready) => {
+            let mut copy = ready.clone();
+            copy["lastProbeTime"] = Value::Null;
+            if let Some(fields) = copy.as_object_mut() {
+                fields.remove("observedGeneration");
+            }
+            conditions::set(vmi, copy);
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! Whether the claims and networks of an instance are there, before it gets a pod.
+
+use super::super::machine::volumes::{claims, usable};
+use crate::store::kind::{DATA_VOLUMES, NETWORK_ATTACHMENTS, PERSISTENT_VOLUME_CLAIMS};
+use crate::store::{Object, Store};
+
+/// What an instance's storage is doing
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Readiness {
+    /// A pod may be made; claims may still be unbound, then the pod waits.
+    Ready,
+    /// A data volume is being filled.
+    Waiting,
+    /// This claim does not exist.
+    Missing(String),
+}
+
+/// Looks at the claims of an instance.
+pub fn readiness(store: &Store, vmi: &Object) -> Readiness {
+    let mut result = Readiness::Ready;
+    for (name, by_volume) in claims(&vmi.value()["spec"]) {
+        let claim = store.get(&PERSISTENT_VOLUME_CLAIMS, vmi.namespace(), name);
+        let volume = store.get(&DATA_VOLUMES, vmi.namespace(), name);
+        match (volume, claim) {
+            (None, None) => return Readiness::Missing(name.to_owned()),
+            (Some(volume), _) if !usable(volume.value()) => result = Readiness::Waiting,
+            (Some(_), None) if by_volume => result = Readiness::Waiting,
+            _ => {}
+        }
+    }
+    result
+}
+
+/// A network of multus that an instance wants and that is not there.
+pub fn missing_network(store: &Store, vmi: &Object) -> Option<String> {
+    let networks = vmi.value()["spec"]["networks"].as_array().into_iter().flatten();
+    networks.filter_map(|network| network["multus"]["networkName"].as_str()).find_map(|whole| {
+        let (namespace, name) = whole.split_once('/').unwrap_or((vmi.namespace(), whole));
+        store.get(&NETWORK_ATTACHMENTS, namespace, name).is_none().then(|| format!("{namespace}/{name}"))
+    })
+}
+
+/// Whether all data volumes are ready; `None` if the instance has none.
+pub fn volumes_ready(store: &Store, vmi: &Object) -> Option<bool> {
+    let mut answer = None;
+    for (name, _) in claims(&vmi.value()["spec"]) {
+        if let Some(volume) = store.get(&DATA_VOLUMES, vmi.namespace(), name) {
+            answer = Some(answer.unwrap_or(true) && usable(volume.value()));
+        }
+    }
+    answer
+}

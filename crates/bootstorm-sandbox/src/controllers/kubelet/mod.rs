@@ -1,0 +1,128 @@
+//! The kubelets: each pod on a node has a worker that starts it, keeps it and takes it down.
+
+pub mod images;
+pub mod start;
+pub mod status;
+pub mod stop;
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use super::client::Client;
+use super::cluster::Cluster;
+use super::events::Source;
+use super::guests::{Launcher, Stage};
+use super::nodes::Node;
+use crate::store::kind::PODS;
+use crate::store::{Object, Store};
+
+/// The worker of one pod
+pub(super) struct PodWorker {
+    pub(super) cluster: Arc<Cluster>,
+    pub(super) node: Arc<Node>,
+    pub(super) client: Client,
+    pub(super) pod: Object,
+    pub(super) address: Option<String>,
+    pub(super) launcher: Option<Arc<Launcher>>,
+    /// Images that it uses.
+    pub(super) images: Vec<String>,
+}
+
+/// Starts a worker for a pod that has appeared on a node.
+pub fn admit(cluster: &Arc<Cluster>, pod: Object, changes: watch::Receiver<()>) {
+    let name = pod.value()["spec"]["nodeName"].as_str().unwrap_or_default();
+    let Some(node) = cluster.nodes.get(name) else {
+        // A pod on a node that is not there stays as it is, as it would on a cluster.
+        cluster.pods.gone(pod.uid());
+        return;
+    };
+    let who = format!("kubelet/{}/{}", pod.namespace(), pod.name());
+    let client = cluster.client(&who, &node.kubelet);
+    let worker = PodWorker {
+        cluster: cluster.clone(),
+        node,
+        client,
+        pod,
+        address: None,
+        launcher: None,
+        images: Vec::new(),
+    };
+    cluster.tasks.spawn(worker.run(changes));
+}
+
+impl PodWorker {
+    async fn run(mut self, mut changes: watch::Receiver<()>) {
+        let (store, uid) = (self.cluster.store.clone(), self.pod.uid().to_owned());
+        let (namespace, name) = (self.pod.namespace().to_owned(), self.pod.name().to_owned());
+        let mut also = changes.clone();
+        let up = tokio::select! {
+            up = self.start(&mut changes) => up,
+            () = told_to_end(&store, &namespace, &name, &uid, &mut also) => false,
+        };
+        if up {
+            let over = self.guest_over();
+            tokio::select! {
+                () = over => {
+                    self.complete().await;
+                    told_to_end(&store, &namespace, &name, &uid, &mut also).await;
+                }
+                () = told_to_end(&store, &namespace, &name, &uid, &mut also) => {}
+            }
+        }
+        self.stop(&mut also).await;
+    }
+
+    /// Ends when the guest of this pod is over and virt-handler knows; never for a pod without a guest.
+    fn guest_over(&self) -> impl Future<Output = ()> + use<> {
+        let launcher = self.launcher.clone();
+        async move {
+            match launcher {
+                Some(launcher) => {
+                    let mut watched = launcher.guest.subscribe();
+                    let _ =
+                        watched.wait_for(|guest| matches!(guest.stage, Stage::Off(_)) && guest.noted).await;
+                }
+                None => std::future::pending().await,
+            }
+        }
+    }
+
+    /// The pod as it is now, if it is still this one.
+    pub(super) fn current(&self) -> Option<Object> {
+        let now = self.cluster.store.get(&PODS, self.pod.namespace(), self.pod.name())?;
+        (now.uid() == self.pod.uid()).then_some(now)
+    }
+
+    /// Records a warning on the pod.
+    pub(super) fn warn(&self, reason: &str, message: &str) {
+        let source = Source { component: "kubelet", host: Some(&self.node.name) };
+        self.cluster.recorder.warning(source, &self.pod, reason, message);
+    }
+
+    /// Records an event on the pod.
+    pub(super) fn say(&self, reason: &str, message: &str) {
+        let source = Source { component: "kubelet", host: Some(&self.node.name) };
+        self.cluster.recorder.normal(source, &self.pod, reason, message);
+    }
+}
+
+/// Waits until a pod is being deleted or gone.
+async fn told_to_end(
+    store: &Store,
+    namespace: &str,
+    name: &str,
+    uid: &str,
+    changes: &mut watch::Receiver<()>,
+) {
+    loop {
+        changes.borrow_and_update();
+        let pod = store.get(&PODS, namespace, name).filter(|pod| pod.uid() == uid);
+        if pod.is_none_or(|pod| pod.is_deleting()) {
+            return;
+        }
+        if changes.changed().await.is_err() {
+            return;
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! Starting a pod: volumes, sandbox and network, images, init containers, containers.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use super::super::boot::read_disk;
+use super::super::guests::{Disk, Guest, Launcher, Stage, slowness};
+use super::super::instance::launcher::vcpus;
+use super::super::instance::progress::forwarded;
+use super::super::key::Key;
+use super::super::names;
+use super::super::network::addresses;
+use super::{PodWorker, status};
+use crate::model::{Draw, Misbehaviour};
+use crate::store::Object;
+use crate::store::kind::{PERSISTENT_VOLUME_CLAIMS, PODS, VIRTUAL_MACHINE_INSTANCES};
+
+/// Who attaches volumes.
+const ATTACHER: super::Source<'static> = super::Source { component: "attachdetach-controller", host: None };
+/// Seconds between two complaints that a volume cannot be attached (estimate; k8s retries with a growing pause up to two minutes).
+const ATTACH_AGAIN: f64 = 60.0;
+/// Seconds after which a kubelet says that it still waits for volumes (k8s: 2 min 3 s).
+const MOUNT_TIMEOUT: f64 = 123.0;
+
+impl PodWorker {
+    /// Brings the pod up; false if it vanished or had ended before.
+    pub(super) async fn start(&mut self, changes: &mut watch::Receiver<()>) -> bool {
+        if matches!(self.pod.value()["status"]["phase"].as_str(), Some("Succeeded" | "Failed")) {
+            return false;
+        }
+        let instance = self.instance();
+        self.write(status::admitted).await;
+        let disk = self.mount().await;
+        let figures = self.cluster.profile.kubelet.clone();
+        {
+            let _place = self.node.sandboxes.enter().await;
+            self.cluster.clock.sleep(self.seconds("sandbox", figures.sandbox)).await;
+        }
+        let address = self.node.lease_address();
+        self.cluster.guests.hold(&address);
+        self.address = Some(address.clone());
+        let addresses = addresses(&address, self.cluster.profile.node.dual_stack);
+        self.write(|pod, stamp| status::sandboxed(pod, &addresses, stamp)).await;
+        if instance
+            .as_ref()
+            .is_some_and(|instance| self.cluster.misbehaviour(instance) == Some(Misbehaviour::BadImage))
+        {
+            self.fail_to_pull().await;
+            return false;
+        }
+        self.pull_images().await;
+        if instance.is_some() {
+            self.cluster.clock.sleep(self.seconds("init-containers", figures.init_containers)).await;
+            self.write(status::initialized).await;
+        }
+        let read = if instance.is_some() { self.cluster.profile.storage.start_read } else { 0.0 };
+        // What is started must have been read; its own work and the processor's go side by side.
+        read_disk(&self.cluster, &self.node, &disk, read).await;
+        tokio::join!(
+            self.cluster.clock.sleep(self.seconds("containers", figures.containers)),
+            self.node.cpu.serve(figures.start_cpu, 1.0),
+        );
+        if let Some(instance) = instance {
+            self.launch(&instance, &address, disk);
+        }
+        for container in status::names(self.pod.value()) {
+            self.say("Created", &format!("Created container: {container}"));
+            self.say("Started", &format!("Started container {container}"));
+        }
+        self.write(status::running).await;
+        self.wait_for_gates(changes).await;
+        true
+    }
+
+    /// The instance that this pod was made for.
+    fn instance(&self) -> Option<Object> {
+        let uid = self.pod.label(names::CREATED_BY)?;
+        let domain = self.pod.value()["metadata"]["annotations"]["kubevirt.io/domain"].as_str()?;
+        let instance = self.cluster.store.get(&VIRTUAL_MACHINE_INSTANCES, self.pod.namespace(), domain)?;
+        (instance.uid() == uid).then_some(instance)
+    }
+
+    /// Puts the launcher up that the instance's guest will run in.
+    fn launch(&mut self, instance: &Object, address: &str, disk: Disk) {
+        let key = Key::of(instance);
+        let socket = self.seconds("socket", self.cluster.profile.virt_handler.socket);
+        let guest = Guest {
+            stage: Stage::Idle,
+            booted: false,
+            network_at: None,
+            services_at: None,
+            agent_at: None,
+            shutdown_at: None,
+            pod_ends: false,
+            noted: false,
+        };
+        let launcher = Arc::new(Launcher {
+            uid: instance.uid().into(),
+            node: self.node.clone(),
+            address: address.into(),
+            socket_at: self.cluster.clock.now() + socket,
+            vcpus: vcpus(&instance.value()["spec"]),
+            disk,
+            ports: forwarded(instance.value()),
+            misbehaviour: self.cluster.misbehaviour(instance),
+            guest: watch::Sender::new(guest),
+            key,
+        });
+        self.cluster.guests.add(launcher.clone());
+        self.launcher = Some(launcher);
+    }
+
+    /// Waits until the pod's claims are bound and attached; returns where its first disk is.
+    async fn mount(&self) -> Disk {
+        let mut disk = Disk::None;
+        let pod = self.pod.value();
+        for volume in pod["spec"]["volumes"].as_array().into_iter().flatten() {
+            let Some(name) = volume["persistentVolumeClaim"]["claimName"].as_str() else { continue };
+            let claim = self.bound(&Key::new(self.pod.namespace(), name)).await;
+            let volume = claim.value()["spec"]["volumeName"].as_str().unwrap_or_default();
+            tokio::select! {
+                () = self.attach(volume) => {}
+                () = self.complain_about_mount(name) => {}
+            }
+            let source = ATTACHER;
+            let message = format!("AttachVolume.Attach succeeded for volume \"{volume}\" ");
+            self.cluster.recorder.normal(source, &self.pod, "SuccessfulAttachVolume", &message);
+            if disk == Disk::None {
+                let class = claim.value()["spec"]["storageClassName"].as_str().unwrap_or_default();
+                disk = Disk::Claim { uid: claim.uid().into(), class: class.into() };
+            }
+        }
+        if disk == Disk::None {
+            let images = pod["spec"]["initContainers"].as_array().into_iter().flatten();
+            let mut image =
+                images.filter(|one| one["name"].as_str().is_some_and(|name| name.starts_with("volume")));
+            if let Some(image) = image.find_map(|one| one["image"].as_str()) {
+                disk = Disk::Image(image.into());
+            }
+        }
+        disk
+    }
+
+    /// Attaches a volume; for ever where another node holds it.
+    async fn attach(&self, volume: &str) {
+        let instance = self.instance();
+        let how = instance.and_then(|instance| self.cluster.misbehaviour(&instance));
+        while how == Some(Misbehaviour::NeverAttaches) {
+            let message = format!(
+                "Multi-Attach error for volume \"{volume}\" Volume is already exclusively attached to one node and can't be attached to another"
+            );
+            self.cluster.recorder.warning(ATTACHER, &self.pod, "FailedAttachVolume", &message);
+            self.cluster.clock.sleep(ATTACH_AGAIN).await;
+        }
+        self.cluster.attaches.acquire().await;
+        self.cluster.clock.sleep(self.seconds("attach", self.cluster.profile.storage.attach)).await;
+    }
+
+    /// Warns again and again that a volume is not there; never ends.
+    async fn complain_about_mount(&self, name: &str) {
+        loop {
+            self.cluster.clock.sleep(MOUNT_TIMEOUT).await;
+            let message = format!(
+                "Unable to attach or mount volumes: unmounted volumes=[{name}], unattached volumes=[{name}], failed to process volumes=[]: context deadline exceeded"
+            );
+            self.warn("FailedMount", &message);
+        }
+    }
+
+    async fn bound(&self, key: &Key) -> Object {
+        loop {
+            let signal = self.cluster.pods.claim(key);
+            let changed = signal.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            let claim = self.cluster.store.get(&PERSISTENT_VOLUME_CLAIMS, &key.namespace, &key.name);
+            if let Some(claim) = claim.filter(|claim| claim.value()["status"]["phase"] == "Bound") {
+                return claim;
+            }
+            changed.await;
+        }
+    }
+
+    /// Ready follows the readiness gates, whoever opens them and whenever.
+    async fn wait_for_gates(&mut self, changes: &mut watch::Receiver<()>) {
+        loop {
+            changes.borrow_and_update();
+            let Some(pod) = self.current() else { return };
+            if status::is_ready(pod.value()) {
+                return;
+            }
+            if status::gates_open(pod.value()) {
+                self.write(status::running).await;
+                return;
+            }
+            if changes.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// A duration of one step of this pod, in simulated seconds.
+    pub(super) fn seconds(&self, step: &str, draw: Draw) -> f64 {
+        let pod = self.pod.value();
+        let domain = pod["metadata"]["annotations"]["kubevirt.io/domain"].as_str();
+        match (domain, self.pod.label(names::CREATED_BY)) {
+            (Some(domain), Some(uid)) => {
+                let key = Key::new(self.pod.namespace(), domain);
+                let instance = self.cluster.store.get(&VIRTUAL_MACHINE_INSTANCES, &key.namespace, domain);
+                let slow = slowness(instance.and_then(|instance| self.cluster.misbehaviour(&instance)));
+                slow * self.node.slow * self.cluster.seconds(&key, uid, step, draw)
+            }
+            _ => self.cluster.dice.roll(&Key::of(&self.pod).to_string(), 0, step).draw(draw),
+        }
+    }
+
+    /// Writes to the status of the pod.
+    pub(super) async fn write(&mut self, change: impl Fn(&mut serde_json::Value, &str)) {
+        let stamp = self.cluster.clock.stamp();
+        // A pod that is gone needs no status any more.
+        let _ = self.client.patch(&PODS, &self.pod, |pod| change(pod, &stamp)).await;
+    }
+}

@@ -1,0 +1,104 @@
+//! The pod network over the simulated pods and guests: who answers at an address, and from when on.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
+
+use super::cluster::Cluster;
+use super::guests::{Launcher, Stage};
+use crate::network::{self, Network, Probe, Reply};
+
+/// The upper 96 bits of the pods' second addresses: `fd10:128::/96`.
+const SECOND: u128 = 0xfd10_0128 << 64;
+
+/// The network of one simulated cluster
+#[derive(Debug, Clone)]
+pub struct PodNetwork(Arc<Cluster>);
+
+impl PodNetwork {
+    /// The network of this cluster.
+    pub(super) fn new(cluster: Arc<Cluster>) -> Self {
+        Self(cluster)
+    }
+
+    fn guest(&self, launcher: &Launcher, probe: Probe) -> Reply {
+        let state = launcher.state();
+        if state.stage == Stage::Idle {
+            // Nothing is forwarded before virt-handler has defined the domain, so the pod itself is asked.
+            return pod(probe);
+        }
+        match (probe, &launcher.ports) {
+            // With a list of ports only these are forwarded; the rest stays the pod's own business.
+            (Probe::Ping, Some(_)) => return pod(probe),
+            (Probe::Tcp(port), Some(ports)) if !ports.contains(&port) => return pod(probe),
+            _ => {}
+        }
+        if state.network_at.is_none() {
+            return Reply::Silent;
+        }
+        match probe {
+            Probe::Ping => Reply::Answered,
+            Probe::Tcp(port) => {
+                let serves = state.services_at.is_some_and(|at| at <= self.0.clock.now());
+                let listens = self.0.profile.guest.ports.contains(&port);
+                if serves && listens { Reply::Answered } else { Reply::Refused }
+            }
+        }
+    }
+}
+
+impl Network for PodNetwork {
+    fn answers(&self, address: &str, probe: Probe) -> Reply {
+        if let Some(reply) = network::loopback(address, probe) {
+            return reply;
+        }
+        let first = match first_address(address) {
+            Some(_) if !self.0.profile.node.dual_stack => return Reply::Silent,
+            Some(first) => first.to_string(),
+            None => address.to_owned(),
+        };
+        match self.0.guests.launcher_at(&first) {
+            Some(launcher) => self.guest(&launcher, probe),
+            None if self.0.guests.holds(&first) => pod(probe),
+            None => Reply::Silent,
+        }
+    }
+}
+
+/// What a pod answers by itself: it is there, and listens on nothing.
+fn pod(probe: Probe) -> Reply {
+    match probe {
+        Probe::Ping => Reply::Answered,
+        Probe::Tcp(_) => Reply::Refused,
+    }
+}
+
+/// All addresses of a pod whose first one is given, in the order of its status.
+pub fn addresses(first: &str, dual_stack: bool) -> Vec<String> {
+    let second = first.parse::<Ipv4Addr>().ok().filter(|_| dual_stack).map(second_address);
+    std::iter::once(first.to_owned()).chain(second.map(|ip| ip.to_string())).collect()
+}
+
+/// The second address is the first in other words, so that there is nothing to keep in step.
+fn second_address(first: Ipv4Addr) -> Ipv6Addr {
+    Ipv6Addr::from(SECOND << 32 | u128::from(u32::from(first)))
+}
+
+/// The first address of the pod whose second one is given.
+fn first_address(second: &str) -> Option<Ipv4Addr> {
+    let bits = u128::from(second.parse::<Ipv6Addr>().ok()?);
+    (bits >> 32 == SECOND).then(|| Ipv4Addr::from(bits as u32))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pod_has_a_second_address_if_there_are_two_stacks() {
+        assert_eq!(addresses("10.128.0.7", false), ["10.128.0.7"]);
+        let both = addresses("10.128.0.7", true);
+        assert_eq!(both, ["10.128.0.7", "fd10:128::a80:7"]);
+        assert_eq!(first_address(&both[1]), Some(Ipv4Addr::new(10, 128, 0, 7)));
+        assert_eq!(first_address("fe80::1"), None);
+    }
+}

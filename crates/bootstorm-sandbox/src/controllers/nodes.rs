@@ -1,0 +1,171 @@
+//! The nodes' own resources: cores, disks, places in the container runtime, images, addresses.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use serde_json::Value;
+
+use super::cluster::Cluster;
+use super::key::Key;
+use super::queue::WorkQueue;
+use crate::model::bandwidth::Bandwidth;
+use crate::model::bucket::TokenBucket;
+use crate::model::fluid::Capacity;
+use crate::model::pool::Pool;
+use crate::model::{lock, quantity};
+
+/// Addresses per node: enough for 250 pods many times over, so that a new pod gets a new address.
+const ADDRESSES: u32 = 1024;
+
+/// One node's resources
+#[derive(Debug)]
+pub struct Node {
+    /// The name.
+    pub name: Arc<str>,
+    /// How many times longer everything takes here.
+    pub slow: f64,
+    /// CPU cores, shared by all that computes; a weight of 1 is one vCPU.
+    pub cpu: Bandwidth,
+    /// The disk with images and container disks, in MB.
+    pub disk: Bandwidth,
+    /// Places for pod sandboxes being set up.
+    pub sandboxes: Pool,
+    /// Places for pods being taken down.
+    pub teardowns: Pool,
+    /// The place for an image being pulled.
+    pub pulls: Pool,
+    /// Images and when they were written here.
+    pub images: Mutex<HashMap<Box<str>, f64>>,
+    /// Pods that use an image, and since when there are none.
+    used: Mutex<HashMap<Box<str>, (usize, f64)>>,
+    /// The kubelet's limit of calls.
+    pub kubelet: Arc<TokenBucket>,
+    /// virt-handler's limit of calls.
+    pub handler: Arc<TokenBucket>,
+    /// Instances for virt-handler to look at.
+    pub instances: Arc<WorkQueue<Key>>,
+    addresses: Mutex<Addresses>,
+}
+
+#[derive(Debug)]
+struct Addresses {
+    block: u32,
+    next: u32,
+    taken: Vec<bool>,
+}
+
+impl Node {
+    fn new(cluster: &Cluster, name: &str, block: u32, cores: f64) -> Self {
+        let (clock, profile) = (cluster.clock, &cluster.profile);
+        let factor = profile.node.factors.get(name).copied().unwrap_or(1.0);
+        let cpu = Capacity { total: cores * factor, each: factor, interference: 0.0 };
+        let storage = &profile.storage;
+        let disk = Capacity {
+            total: storage.node_disk * factor,
+            each: storage.per_reader * factor,
+            interference: storage.interference,
+        };
+        Self {
+            name: name.into(),
+            slow: profile.node.slow.get(name).copied().unwrap_or(1.0),
+            cpu: Bandwidth::new(clock, cpu),
+            disk: Bandwidth::new(clock, disk),
+            sandboxes: Pool::new(profile.kubelet.sandbox_places),
+            teardowns: Pool::new(profile.kubelet.teardown_places),
+            pulls: Pool::new(1),
+            images: Mutex::default(),
+            used: Mutex::default(),
+            kubelet: cluster.bucket(profile.kubelet.qps, profile.kubelet.burst),
+            handler: cluster.bucket(profile.virt_handler.qps, profile.virt_handler.burst),
+            instances: Arc::new(WorkQueue::new(clock)),
+            addresses: Mutex::new(Addresses { block, next: 2, taken: vec![false; ADDRESSES as usize] }),
+        }
+    }
+
+    /// A pod uses an image from now on; one that nobody has used for `age` seconds was removed meanwhile.
+    pub fn hold_image(&self, image: &str, now: f64, age: f64) {
+        let mut used = lock(&self.used);
+        let (pods, since) = used.entry(image.into()).or_insert((0, now));
+        if *pods == 0 && age > 0.0 && now - *since > age {
+            lock(&self.images).remove(image);
+        }
+        *pods += 1;
+    }
+
+    /// A pod does not use an image any more.
+    pub fn release_image(&self, image: &str, now: f64) {
+        if let Some((pods, since)) = lock(&self.used).get_mut(image) {
+            *pods = pods.saturating_sub(1);
+            *since = now;
+        }
+    }
+
+    /// A free address of the node's range.
+    pub fn lease_address(&self) -> String {
+        let mut addresses = lock(&self.addresses);
+        let mut number = addresses.next;
+        // Round robin, so that an address rests as long as possible; the range is never full.
+        for _ in 0..ADDRESSES {
+            if !addresses.taken[number as usize] {
+                break;
+            }
+            number = 2 + (number - 1) % (ADDRESSES - 3);
+        }
+        addresses.taken[number as usize] = true;
+        addresses.next = 2 + (number - 1) % (ADDRESSES - 3);
+        let host = (10 << 24 | 128 << 16) + addresses.block * ADDRESSES + number;
+        std::net::Ipv4Addr::from(host).to_string()
+    }
+
+    /// Gives an address back.
+    pub fn return_address(&self, address: &str) {
+        let Ok(host) = address.parse::<std::net::Ipv4Addr>() else { return };
+        let number = u32::from(host) % ADDRESSES;
+        lock(&self.addresses).taken[number as usize] = false;
+    }
+}
+
+/// All nodes by name
+#[derive(Debug, Default)]
+pub struct Nodes(RwLock<HashMap<Box<str>, Arc<Node>>>);
+
+impl Nodes {
+    /// The node of this name.
+    pub fn get(&self, name: &str) -> Option<Arc<Node>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+    }
+
+    /// Makes the resources of a node that has appeared; `None` if it is known already.
+    pub fn appear(&self, cluster: &Cluster, object: &Value) -> Option<Arc<Node>> {
+        let name = object["metadata"]["name"].as_str()?;
+        let mut nodes = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if nodes.contains_key(name) {
+            return None;
+        }
+        let cores =
+            quantity::of(&object["status"]["allocatable"]["cpu"]).unwrap_or(cluster.profile.node.cores);
+        let block = nodes.len() as u32;
+        let node = Arc::new(Node::new(cluster, name, block, cores));
+        nodes.insert(name.into(), node.clone());
+        Some(node)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{MisbehaviourTable, Profile};
+    use crate::store::Store;
+
+    #[tokio::test(start_paused = true)]
+    async fn addresses_are_not_given_out_twice_and_rest_before_they_come_back() {
+        let cluster = Cluster::new(Store::new(), Profile::default(), 1, 1.0, MisbehaviourTable::none());
+        let node = Node::new(&cluster, "node1", 3, 4.0);
+        let all: std::collections::HashSet<String> = (0..900).map(|_| node.lease_address()).collect();
+        assert_eq!(all.len(), 900);
+        let first = all.iter().next().expect("an address").clone();
+        assert!(first.starts_with("10.128.1"), "the fourth block of 1024: {first}");
+        node.return_address(&first);
+        assert_ne!(node.lease_address(), first);
+    }
+}

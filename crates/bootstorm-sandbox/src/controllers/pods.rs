@@ -1,0 +1,48 @@
+//! Signals to the workers that run pods: your pod has changed, your claim has been bound.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use tokio::sync::{Notify, watch};
+
+use super::key::Key;
+use crate::model::lock;
+
+/// All pods on nodes, by identity
+#[derive(Debug, Default)]
+pub struct PodSignals {
+    pods: Mutex<HashMap<Box<str>, watch::Sender<()>>>,
+    claims: Mutex<HashMap<Key, Arc<Notify>>>,
+}
+
+impl PodSignals {
+    /// Tells the worker of a pod that it has changed; if it has none yet, the caller must start one.
+    pub fn touch(&self, uid: &str) -> Option<watch::Receiver<()>> {
+        let mut pods = lock(&self.pods);
+        if let Some(signal) = pods.get(uid) {
+            signal.send_replace(());
+            return None;
+        }
+        let (signal, changes) = watch::channel(());
+        pods.insert(uid.into(), signal);
+        Some(changes)
+    }
+
+    /// Tells the worker that its pod is gone; nobody will be told again.
+    pub fn gone(&self, uid: &str) {
+        // The worker learns of it by the end of its channel.
+        lock(&self.pods).remove(uid);
+    }
+
+    /// What to wait on for the next change of a claim.
+    pub fn claim(&self, key: &Key) -> Arc<Notify> {
+        lock(&self.claims).entry(key.clone()).or_default().clone()
+    }
+
+    /// Tells all who wait for a claim.
+    pub fn claim_changed(&self, key: &Key) {
+        if let Some(waiting) = lock(&self.claims).remove(key) {
+            waiting.notify_waiters();
+        }
+    }
+}

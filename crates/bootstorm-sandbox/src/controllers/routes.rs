@@ -1,0 +1,153 @@
+//! From changes to work: who has to look when which object has changed.
+
+use std::sync::Arc;
+
+use super::cluster::Cluster;
+use super::collector::Collector;
+use super::key::Key;
+use super::kubelet;
+use super::quotas::Quotas;
+use super::scheduler::Scheduler;
+use super::{names, namespaces};
+use crate::store::kind::{
+    self, DATA_VOLUMES, NAMESPACES, NODES, PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, PODS,
+    RESOURCE_QUOTAS, VIRTUAL_MACHINE_INSTANCES, VIRTUAL_MACHINES,
+};
+use crate::store::{Action, DeleteOptions, Entry, Kind};
+
+/// Passes changes on to those who have to know
+#[derive(Debug, Clone)]
+pub struct Routes {
+    cluster: Arc<Cluster>,
+    scheduler: Arc<Scheduler>,
+}
+
+impl Routes {
+    /// Routes on this cluster.
+    pub fn new(cluster: Arc<Cluster>, scheduler: Arc<Scheduler>) -> Self {
+        Self { cluster, scheduler }
+    }
+
+    /// Follows one kind for ever: what is there now, then every change.
+    pub async fn follow(self, kind: &'static Kind, on_node: impl Fn(&Entry) + Send) {
+        let store = self.cluster.store.clone();
+        loop {
+            let (objects, revision) = store.list(kind, None);
+            for object in objects {
+                let entry =
+                    Entry { revision: object.revision(), action: Action::Added, object, previous: None };
+                self.pass_on(kind, &entry, &on_node);
+            }
+            let Ok(mut watcher) = store.watch(kind, None, revision) else { continue };
+            // Fallen behind so far that changes were forgotten: everything is looked at again.
+            while let Ok(entries) = watcher.next().await {
+                for entry in entries {
+                    self.pass_on(kind, &entry, &on_node);
+                }
+            }
+        }
+    }
+
+    fn pass_on(&self, kind: &'static Kind, entry: &Entry, on_node: &impl Fn(&Entry)) {
+        Collector::noticed(&self.cluster, kind, entry);
+        if entry.action == Action::Deleted {
+            self.cluster.recorder.forget(entry.object.uid());
+        }
+        let queues = &self.cluster.queues;
+        let key = Key::of(&entry.object);
+        if kind.is(&VIRTUAL_MACHINES) {
+            if entry.action == Action::Deleted {
+                // An instance that was let go needs somebody to look after it.
+                queues.instances.add(key.clone());
+            }
+            queues.machines.add(key);
+        } else if kind.is(&VIRTUAL_MACHINE_INSTANCES) {
+            if let Some(node) = entry.object.value()["status"]["nodeName"].as_str()
+                && let Some(node) = self.cluster.nodes.get(node)
+            {
+                node.instances.add(key.clone());
+            }
+            // An instance has the name of its machine.
+            queues.machines.add(key.clone());
+            queues.instances.add(key);
+        } else if kind.is(&PODS) {
+            self.pod(entry);
+        } else if kind.is(&DATA_VOLUMES) {
+            queues.data_volumes.add(key);
+            self.tell_owners(entry);
+        } else if kind.is(&PERSISTENT_VOLUME_CLAIMS) {
+            self.claim(entry, &key);
+        } else if kind.is(&NODES) {
+            on_node(entry);
+            self.scheduler.node_changed(entry);
+        } else if kind.is(&NAMESPACES) && entry.action != Action::Deleted {
+            if entry.object.is_deleting() {
+                queues.namespaces.add(key);
+            } else if entry.action == Action::Added {
+                namespaces::occupy(&self.cluster, &entry.object);
+            }
+        } else if kind.is(&RESOURCE_QUOTAS) && entry.action != Action::Deleted {
+            queues.quotas.add(Key::new(entry.object.namespace(), ""));
+        }
+    }
+
+    fn pod(&self, entry: &Entry) {
+        let pod = &entry.object;
+        self.scheduler.pod_changed(entry);
+        Quotas::pod_changed(&self.cluster, entry);
+        if pod.label(names::CREATED_BY).is_some()
+            && let Some(domain) = pod.value()["metadata"]["annotations"]["kubevirt.io/domain"].as_str()
+        {
+            self.cluster.queues.instances.add(Key::new(pod.namespace(), domain));
+        }
+        if entry.action == Action::Deleted {
+            self.cluster.pods.gone(pod.uid());
+        } else if pod.value()["spec"]["nodeName"].as_str().is_some_and(|node| !node.is_empty())
+            && let Some(changes) = self.cluster.pods.touch(pod.uid())
+        {
+            kubelet::admit(&self.cluster, pod.clone(), changes);
+        }
+    }
+
+    fn claim(&self, entry: &Entry, key: &Key) {
+        self.cluster.queues.claims.add(key.clone());
+        self.cluster.queues.data_volumes.add(key.clone());
+        self.cluster.pods.claim_changed(key);
+        if entry.action == Action::Deleted {
+            let name = super::cdi::bind::volume_name(entry.object.uid());
+            // The reclaim policy is Delete; a claim that was never bound has no volume.
+            let _ = self.cluster.store.delete(&PERSISTENT_VOLUMES, "", &name, &DeleteOptions::default());
+            crate::model::lock(&self.cluster.written).remove(entry.object.uid());
+        }
+        let bound = |object: &crate::store::Object| object.value()["status"]["phase"] == "Bound";
+        if entry.action == Action::Added
+            || bound(&entry.object) && entry.previous.as_ref().is_some_and(|old| !bound(old))
+        {
+            self.scheduler.retry_all();
+        }
+        self.tell_owners(entry);
+    }
+
+    /// A disk has changed: its machine looks at it, and its instance, which has the same name.
+    fn tell_owners(&self, entry: &Entry) {
+        let mut owners = vec![entry.object.clone()];
+        if let Some(volume) =
+            self.cluster.store.get(&DATA_VOLUMES, entry.object.namespace(), entry.object.name())
+        {
+            owners.push(volume);
+        }
+        for object in owners {
+            let references = object.value()["metadata"]["ownerReferences"].as_array();
+            for owner in references.into_iter().flatten().filter(|owner| owner["kind"] == "VirtualMachine") {
+                let key = Key::new(object.namespace(), owner["name"].as_str().unwrap_or_default());
+                self.cluster.queues.machines.add(key.clone());
+                self.cluster.queues.instances.add(key);
+            }
+        }
+    }
+}
+
+/// The kinds whose changes matter to somebody.
+pub fn kinds() -> impl Iterator<Item = &'static Kind> {
+    kind::all().iter().copied().filter(|kind| !kind.is(&kind::EVENTS))
+}

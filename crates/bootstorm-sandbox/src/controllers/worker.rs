@@ -1,0 +1,75 @@
+//! Workers: take a key, look at how things are, bring them closer to how they should be.
+
+use std::future::Future;
+use std::hash::Hash;
+use std::sync::{Arc, Mutex};
+
+use tokio::task::JoinSet;
+
+use super::client::Client;
+use super::queue::WorkQueue;
+use crate::model::lock;
+
+/// How a look at a key ended
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Outcome {
+    /// All is as it should be, or a change will bring the key back.
+    Done,
+    /// Look again after this many simulated seconds.
+    Again(f64),
+    /// It did not work; look again, later each time.
+    Retry,
+}
+
+/// What a controller does with a key
+pub trait Reconciler: Send + Sync + 'static {
+    /// What it is about.
+    type Key: Clone + Eq + Hash + Send + Sync + 'static;
+
+    /// Looks at the key once.
+    fn reconcile(&self, client: &mut Client, key: &Self::Key) -> impl Future<Output = Outcome> + Send;
+}
+
+/// All running tasks of the simulation; they end when this is told to
+#[derive(Debug, Default)]
+pub struct Tasks {
+    running: Mutex<JoinSet<()>>,
+}
+
+impl Tasks {
+    /// Runs a task until it ends or the simulation does.
+    pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let mut running = lock(&self.running);
+        while let Some(ended) = running.try_join_next() {
+            if let Err(error) = ended
+                && error.is_panic()
+            {
+                tracing::error!("a task of the simulated cluster died: {error}");
+            }
+        }
+        running.spawn(task);
+    }
+
+    /// Ends all tasks.
+    pub fn stop(&self) {
+        lock(&self.running).abort_all();
+    }
+
+    /// Runs a worker of a controller.
+    pub fn work<R: Reconciler>(&self, queue: Arc<WorkQueue<R::Key>>, reconciler: Arc<R>, mut client: Client) {
+        self.spawn(async move {
+            loop {
+                let key = queue.next().await;
+                match reconciler.reconcile(&mut client, &key).await {
+                    Outcome::Done => queue.forget(&key),
+                    Outcome::Again(seconds) => {
+                        queue.forget(&key);
+                        queue.add_after(key.clone(), seconds);
+                    }
+                    Outcome::Retry => queue.add_rate_limited(key.clone()),
+                }
+                queue.done(&key);
+            }
+        });
+    }
+}

@@ -1,0 +1,147 @@
+//! Somebody else with write access, who changes objects while others work with them.
+
+use std::str::FromStr;
+
+use serde_json::{Value, json};
+
+use super::entry::ROLE;
+use super::matching::Match;
+use crate::controllers::names;
+use crate::model::dice::Roll;
+use crate::store::kind::{CONFIG_MAPS, VIRTUAL_MACHINE_INSTANCES, VIRTUAL_MACHINES};
+use crate::store::{DeleteOptions, Kind, Object, Store};
+
+/// The annotation and label that the second writer leaves; its value differs each time.
+pub const MARK: &str = "somebody.example/was-here";
+
+/// What the second writer does
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum What {
+    /// `annotate`: an annotation of a machine.
+    Annotate,
+    /// `label`: a label of a machine.
+    Label,
+    /// `flip`: a machine that is on is switched off, one that is off on.
+    Flip,
+    /// `delete-instance`: the instance of a machine is deleted, not the machine.
+    DeleteInstance,
+    /// `edit-record`: an annotation of the `ConfigMap` with a run's record.
+    EditRecord,
+    /// `hold`: a finalizer is put on a machine, so that it cannot be deleted.
+    Hold,
+    /// `delete`: a machine is deleted.
+    Delete,
+}
+
+const ALL: [What; 7] = [
+    What::Annotate,
+    What::Label,
+    What::Flip,
+    What::DeleteInstance,
+    What::EditRecord,
+    What::Hold,
+    What::Delete,
+];
+
+impl What {
+    /// The word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Annotate => "annotate",
+            Self::Label => "label",
+            Self::Flip => "flip",
+            Self::DeleteInstance => "delete-instance",
+            Self::EditRecord => "edit-record",
+            Self::Hold => "hold",
+            Self::Delete => "delete",
+        }
+    }
+
+    /// All words in one line.
+    pub(super) fn known() -> String {
+        ALL.map(Self::word).join(", ")
+    }
+
+    fn kind(self) -> &'static Kind {
+        match self {
+            Self::EditRecord => &CONFIG_MAPS,
+            Self::DeleteInstance => &VIRTUAL_MACHINE_INSTANCES,
+            _ => &VIRTUAL_MACHINES,
+        }
+    }
+}
+
+impl FromStr for What {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let found = ALL.into_iter().find(|what| what.word() == text);
+        found.ok_or_else(|| format!("unknown what \"{text}\", known are: {}", Self::known()))
+    }
+}
+
+/// Somebody else who writes
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct SecondWriter {
+    /// What they do.
+    pub what: What,
+    /// The objects they do it to.
+    pub matching: Match,
+}
+
+impl SecondWriter {
+    /// Does it to one of the objects that are meant, drawn by `roll`; false if there is none.
+    pub fn write_somewhere(&self, store: &Store, mut roll: Roll) -> bool {
+        let (objects, _) = store.list(self.what.kind(), None);
+        let meant: Vec<&Object> = objects.iter().filter(|object| self.means(object)).collect();
+        if meant.is_empty() {
+            return false;
+        }
+        let object = meant[(roll.bits() % meant.len() as u64) as usize];
+        self.write(store, object.namespace(), object.name(), &format!("{:x}", roll.bits()))
+    }
+
+    /// Does it to the object of this name; false if there is none.
+    pub fn write(&self, store: &Store, namespace: &str, name: &str, mark: &str) -> bool {
+        let kind = self.what.kind();
+        let note = |field: &'static str| {
+            let change = |object: &mut Value| {
+                if !object["metadata"][field].is_object() {
+                    object["metadata"][field] = json!({});
+                }
+                object["metadata"][field][MARK] = json!(mark);
+            };
+            store.modify(kind, namespace, name, change).is_some()
+        };
+        match self.what {
+            What::Annotate | What::EditRecord => note("annotations"),
+            What::Label => note("labels"),
+            What::Hold => {
+                let hold = |vm: &mut Value| names::add_finalizer(vm, names::FOREIGN_FINALIZER);
+                store.modify(kind, namespace, name, hold).is_some()
+            }
+            What::Flip => store.modify(kind, namespace, name, flip).is_some(),
+            What::DeleteInstance | What::Delete => {
+                store.delete(kind, namespace, name, &DeleteOptions::default()).is_ok()
+            }
+        }
+    }
+
+    fn means(&self, object: &Object) -> bool {
+        let labels = || object.labels().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
+        let record = self.what != What::EditRecord || object.label(ROLE) == Some("record");
+        record
+            && !object.is_deleting()
+            && self.matching.fits_object(object.namespace(), object.name(), &labels)
+    }
+}
+
+fn flip(vm: &mut Value) {
+    let spec = &mut vm["spec"];
+    if let Some(running) = spec["running"].as_bool() {
+        spec["running"] = json!(!running);
+    } else {
+        let strategy = if spec["runStrategy"] == "Halted" { "Always" } else { "Halted" };
+        spec["runStrategy"] = json!(strategy);
+    }
+}

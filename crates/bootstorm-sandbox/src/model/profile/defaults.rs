@@ -1,0 +1,35 @@
+//! What a cluster puts into every new namespace.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::store::Kind;
+use crate::store::kind::{LIMIT_RANGES, RESOURCE_QUOTAS};
+
+/// Objects that appear in every namespace that is made, as the tools of some clusters add them.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct NamespaceDefaults {
+    /// `spec.hard` of a `ResourceQuota`; without entries there is none.
+    pub quota: BTreeMap<String, String>,
+    /// `spec.limits` of a `LimitRange`; without entries there is none.
+    pub limits: Vec<Value>,
+}
+
+impl NamespaceDefaults {
+    /// The objects, without a namespace yet.
+    pub fn objects(&self) -> Vec<(&'static Kind, Value)> {
+        let mut objects: Vec<(&'static Kind, Value)> = Vec::new();
+        if !self.quota.is_empty() {
+            let quota = json!({"metadata": {"name": "default-quota"}, "spec": {"hard": self.quota}});
+            objects.push((&RESOURCE_QUOTAS, quota));
+        }
+        if !self.limits.is_empty() {
+            let range = json!({"metadata": {"name": "default-limits"}, "spec": {"limits": self.limits}});
+            objects.push((&LIMIT_RANGES, range));
+        }
+        objects
+    }
+}

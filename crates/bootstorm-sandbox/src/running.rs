@@ -1,0 +1,163 @@
+//! A simulated cluster from start to stop: store, controllers and server together.
+
+use std::path::{Path, PathBuf};
+
+use super::api::{self, ServerOptions};
+use super::controllers::{self, Controllers};
+use super::faults::{Action, Faults};
+use super::ledger::Ledger;
+use super::model::profile::{self, Profile};
+use super::seed::{seed, seed_classes};
+use super::settings;
+use super::store::Store;
+use bootstorm_model::failure::Failure;
+
+/// How a simulated cluster is to be
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Port on loopback; 0 takes a free one.
+    pub port: u16,
+    /// Nodes; `None` takes the profile's number.
+    pub nodes: Option<usize>,
+    /// Every figure of the timing model.
+    pub profile: Profile,
+    /// Seed of everything random.
+    pub seed: u64,
+    /// Every simulated duration is divided by this.
+    pub speed: f64,
+    /// File for the truth: every state change and the instant it became visible.
+    pub truth: Option<PathBuf>,
+}
+
+/// A simulated cluster that is running
+#[derive(Debug)]
+pub struct Sandbox {
+    store: Store,
+    faults: Faults,
+    controllers: Controllers,
+    server: api::Running,
+    /// Folder of the private kubeconfig, once there is one.
+    private: Option<PathBuf>,
+}
+
+impl Sandbox {
+    /// Starts it.
+    ///
+    /// Fails when the port is taken or the truth file cannot be written.
+    pub async fn start(options: Options) -> Result<Self, Failure> {
+        let cannot = |why: &dyn std::fmt::Display| {
+            Failure::new("the simulated cluster cannot be started").because(why.to_string())
+        };
+        let store = Store::new();
+        if let Some(path) = &options.truth {
+            store
+                .set_truth(path)
+                .map_err(|error| cannot(&format!("the truth file {}: {error}", path.display())))?;
+        }
+        store.set_clock_ahead(options.profile.api_server.clock());
+        let node = &options.profile.node;
+        let nodes = options.nodes.unwrap_or(node.count);
+        seed(&store, nodes, node.cores as u32, node.memory_gib as u32, node.pods)
+            .map_err(|error| cannot(&error))?;
+        seed_classes(&store, &options.profile.storage.classes).map_err(|error| cannot(&error))?;
+        settings::publish(&store, &options.profile);
+        store.set_namespace_defaults(options.profile.namespace_defaults.objects());
+        let misbehave = options.profile.misbehave.clone();
+        let controllers =
+            controllers::start(store.clone(), options.profile, options.seed, options.speed, misbehave);
+        let faults = Faults::seeded(options.seed);
+        controllers.obey(faults.clone());
+        let serving = ServerOptions {
+            port: options.port,
+            admission: Some(controllers.admission()),
+            network: controllers.network(),
+            dice: controllers.dice(),
+            ..ServerOptions::default()
+        };
+        let server = api::Server::start(store.clone(), faults.clone(), serving)
+            .await
+            .map_err(|error| cannot(&error).hint("choose another port with --port, or 0 for a free one"))?;
+        Ok(Self { store, faults, controllers, server, private: None })
+    }
+
+    /// `https://127.0.0.1:<port>`
+    pub fn url(&self) -> &str {
+        &self.server.url
+    }
+
+    /// What the cluster holds; for tests that arrange or look behind the API.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// What goes wrong on purpose.
+    pub fn faults(&self) -> &Faults {
+        &self.faults
+    }
+
+    /// Which requests came, and what became of each machine.
+    pub fn ledger(&self) -> &Ledger {
+        self.server.ledger()
+    }
+
+    /// Does something to the server or to its objects at once.
+    pub fn act(&self, action: &Action) {
+        self.server.act(action);
+    }
+
+    /// Writes a kubeconfig that leads here, readable by its owner only.
+    pub fn write_kubeconfig(&self, path: &Path) -> Result<(), Failure> {
+        self.server.write_kubeconfig(path).map_err(|error| {
+            Failure::new(format!("the kubeconfig {} cannot be written", path.display()))
+                .because(error)
+                .hint("choose another place with --kubeconfig FILE")
+        })
+    }
+
+    /// Writes a kubeconfig that never changes, whose exec plugin reads the token from a file beside it:
+    /// `<path>.credential.json`, which follows the token.
+    pub fn write_exec_kubeconfig(&self, path: &Path) -> Result<(), Failure> {
+        self.server.write_exec_kubeconfig(path).map_err(|error| {
+            Failure::new(format!("the kubeconfig {} cannot be written", path.display()))
+                .because(error)
+                .hint("choose another place with --kubeconfig FILE")
+        })
+    }
+
+    /// Writes a kubeconfig into a temporary folder that goes away with the cluster.
+    pub fn private_kubeconfig(&mut self) -> Result<PathBuf, Failure> {
+        let unique = uuid::Uuid::new_v4().simple().to_string();
+        let folder = std::env::temp_dir().join(format!("bootstorm-{}", &unique[..8]));
+        std::fs::create_dir(&folder).map_err(|error| {
+            Failure::new(format!("the folder {} cannot be made", folder.display())).because(error)
+        })?;
+        let path = folder.join("kubeconfig");
+        self.private = Some(folder);
+        self.write_kubeconfig(&path)?;
+        Ok(path)
+    }
+
+    /// Ends it: requests are finished, connections closed, the truth file complete.
+    pub async fn stop(mut self) {
+        self.controllers.stop();
+        let private = self.private.take();
+        self.server.stop().await;
+        self.store.close_truth();
+        if let Some(folder) = private {
+            let _ = std::fs::remove_dir_all(folder);
+        }
+    }
+}
+
+/// The profile of that name, or in that file.
+///
+/// Fails with the names there are, or with what is wrong in the file.
+pub fn profile(name: &str) -> Result<Profile, Failure> {
+    profile::load(name).map_err(|error| {
+        let failure = Failure::usage(error.to_string());
+        match std::error::Error::source(&error) {
+            Some(cause) => failure.because(cause),
+            None => failure,
+        }
+    })
+}

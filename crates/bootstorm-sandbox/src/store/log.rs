@@ -1,0 +1,155 @@
+//! The bounded log of changes to one kind, from which watches read.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::error::TooOld;
+use super::object::Object;
+
+/// How many changes of one kind are remembered.
+const CAPACITY: usize = 100_000;
+/// How long a change is remembered at most; an API server keeps five minutes of history, too.
+const MEMORY: Duration = Duration::from_secs(300);
+/// How many changes are kept as values; what is older is kept as text, which takes a tenth of the room.
+const FRESH: usize = 4_096;
+/// How many changes one reading takes at most, so that a reader holds the lock briefly.
+const BATCH: usize = 2_000;
+
+/// What happened to an object
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Action {
+    /// It came into being.
+    Added,
+    /// It changed.
+    Modified,
+    /// It is gone.
+    Deleted,
+}
+
+/// One committed change
+#[derive(Debug)]
+pub struct Entry {
+    /// The revision at which it happened.
+    pub revision: u64,
+    /// What happened.
+    pub action: Action,
+    /// The object afterwards; for a deletion its last state, with the revision of the deletion.
+    pub object: Object,
+    /// The object before, unless it is new.
+    pub previous: Option<Object>,
+}
+
+/// The changes of one kind, oldest first
+#[derive(Debug, Default)]
+pub(super) struct Log {
+    entries: VecDeque<(Instant, Arc<Entry>)>,
+    /// Reading may begin at this revision or later.
+    floor: u64,
+    /// The revision of the newest entry that was dropped.
+    dropped: u64,
+    /// How many entries at the front have been folded.
+    folded: usize,
+}
+
+impl Log {
+    /// A log that knows nothing up to and including `floor`.
+    pub(super) fn new(floor: u64) -> Self {
+        Self { entries: VecDeque::new(), floor, dropped: 0, folded: 0 }
+    }
+
+    /// Appends a change; returns the version that was folded for it.
+    pub(super) fn push(&mut self, now: Instant, entry: Arc<Entry>) -> Option<Object> {
+        self.entries.push_back((now, entry));
+        while let Some((at, oldest)) = self.entries.front() {
+            if self.entries.len() <= CAPACITY && now.saturating_duration_since(*at) <= MEMORY {
+                break;
+            }
+            self.dropped = oldest.revision;
+            self.floor = self.floor.max(oldest.revision);
+            self.entries.pop_front();
+            self.folded = self.folded.saturating_sub(1);
+        }
+        if self.entries.len() - self.folded <= FRESH {
+            return None;
+        }
+        let (_, entry) = self.entries.get_mut(self.folded)?;
+        self.folded += 1;
+        let fold = |object: &Object| Arc::new(object.folded());
+        let (object, previous) = (fold(&entry.object), entry.previous.as_ref().map(fold));
+        *entry = Arc::new(Entry {
+            revision: entry.revision,
+            action: entry.action,
+            object: object.clone(),
+            previous,
+        });
+        Some(object)
+    }
+
+    /// Forgets everything up to and including `revision`.
+    pub(super) fn forget(&mut self, revision: u64) {
+        if let Some((_, newest)) = self.entries.back() {
+            self.dropped = newest.revision;
+        }
+        self.entries.clear();
+        self.folded = 0;
+        self.floor = revision;
+    }
+
+    /// Whether a new reader may begin after `revision`; 0 means from the beginning.
+    pub(super) fn check(&self, revision: u64) -> Result<(), TooOld> {
+        let complete = if revision == 0 { self.dropped == 0 } else { revision >= self.floor };
+        if complete { Ok(()) } else { Err(TooOld { asked: revision, oldest: self.floor }) }
+    }
+
+    /// The next changes after `revision`, or an error if some of them have been dropped.
+    pub(super) fn after(&self, revision: u64) -> Result<Vec<Arc<Entry>>, TooOld> {
+        if revision < self.dropped {
+            return Err(TooOld { asked: revision, oldest: self.floor });
+        }
+        let from = self.entries.partition_point(|(_, entry)| entry.revision <= revision);
+        Ok(self.entries.range(from..).take(BATCH).map(|(_, entry)| entry.clone()).collect())
+    }
+
+    /// The changes after `revision`, newest first, all of them.
+    pub(super) fn back_to(&self, revision: u64) -> Result<impl Iterator<Item = &Arc<Entry>>, TooOld> {
+        self.check(revision)?;
+        let from = self.entries.partition_point(|(_, entry)| entry.revision <= revision);
+        Ok(self.entries.range(from..).rev().map(|(_, entry)| entry))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::store::object::Stored;
+    use bootstorm_model::observe::clock::monotonic_now;
+
+    fn entry(revision: u64) -> Arc<Entry> {
+        let object = Arc::new(Stored::new(json!({"metadata": {"name": "a"}}), revision));
+        Arc::new(Entry { revision, action: Action::Modified, object, previous: None })
+    }
+
+    #[test]
+    fn old_changes_fall_off_the_end() {
+        let mut log = Log::new(1);
+        let now = monotonic_now();
+        log.push(now, entry(2));
+        log.push(now + MEMORY * 2, entry(3));
+        assert_eq!(log.check(1), Err(TooOld { asked: 1, oldest: 2 }));
+        assert_eq!(log.after(2).map(|entries| entries.len()), Ok(1));
+        assert!(log.after(1).is_err());
+    }
+
+    #[test]
+    fn a_reader_that_missed_nothing_survives_forgetting() {
+        let mut log = Log::new(1);
+        log.push(monotonic_now(), entry(5));
+        log.forget(9);
+        assert_eq!(log.after(5).map(|entries| entries.len()), Ok(0));
+        assert!(log.after(4).is_err());
+        assert!(log.check(8).is_err() && log.check(9).is_ok());
+    }
+}
