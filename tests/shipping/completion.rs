@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use bootstorm::commands::completion::{scripts, shim};
 use bootstorm_model::observe::clock::monotonic_now;
 
-use super::{find, repository, text};
+use super::{find, text};
 use crate::support::{Cluster, Program};
 
 #[test]

@@ -1,6 +1,6 @@
 //! Tokens of service accounts, as `kubectl create token` asks for them.
 
-use axum::body::Body;
+use super::body::Body;
 use http::{Method, Response, StatusCode};
 use serde_json::json;
 

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use axum::body::Body;
+use super::body::Body;
 use http::{Method, Response, StatusCode};
 use serde_json::{Value, json};
 

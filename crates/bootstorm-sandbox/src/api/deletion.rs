@@ -1,6 +1,6 @@
 //! Deleting one object or a whole selection.
 
-use axum::body::Body;
+use super::body::Body;
 use http::{Response, StatusCode};
 use serde_json::{Value, json};
 

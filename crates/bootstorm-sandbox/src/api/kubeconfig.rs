@@ -1,11 +1,12 @@
 //! The kubeconfig that leads to the sandbox.
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD as BASE64;
 use std::io::{self, Write};
 use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::base64;
 use bootstorm_model::platform;
 
 /// The name of the context, the cluster and the user.
@@ -43,7 +44,7 @@ impl User<'_> {
 
 /// The text of a kubeconfig.
 pub(super) fn text(url: &str, ca_pem: &str, user: &User<'_>) -> String {
-    let ca = base64::encode(ca_pem.as_bytes());
+    let ca = BASE64.encode(ca_pem.as_bytes());
     let user = user.text();
     format!(
         "apiVersion: v1

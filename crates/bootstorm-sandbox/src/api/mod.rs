@@ -6,7 +6,6 @@ mod account;
 mod admin;
 mod admission;
 mod answer;
-mod base64;
 mod body;
 mod call;
 mod certificate;

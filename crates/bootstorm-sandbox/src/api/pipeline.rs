@@ -4,8 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use axum::body::Body;
-use axum::extract::ws::WebSocketUpgrade;
+use super::body::Body;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
 use hyper::body::Incoming;
 use serde_json::json;
@@ -62,8 +61,9 @@ pub(super) async fn serve(
     request: Request<Incoming>,
     spared: &AtomicBool,
 ) -> Result<Response<Body>, Cut> {
-    let (mut parts, incoming) = request.into_parts();
-    let upgrade = exec::upgrade(&mut parts).await;
+    let mut request = request;
+    let upgrade = exec::Upgrade::of(&mut request);
+    let (parts, incoming) = request.into_parts();
     let call = match prepare(&api, parts.method, &parts.uri, parts.headers, incoming).await {
         Ok(call) => call,
         Err(failure) => return Ok(audited(failure.response())),
@@ -164,11 +164,7 @@ async fn admit(api: &Api, call: &Call) {
     admission.admit(write, &identity).await;
 }
 
-async fn dispatch(
-    api: &Api,
-    call: &Call,
-    upgrade: Option<WebSocketUpgrade>,
-) -> Result<Response<Body>, Failure> {
+async fn dispatch(api: &Api, call: &Call, upgrade: Option<exec::Upgrade>) -> Result<Response<Body>, Failure> {
     match &call.target {
         Target::Version => Ok(answer::value(StatusCode::OK, &version())),
         Target::Health => Ok(plain("ok")),
@@ -288,7 +284,7 @@ fn version() -> serde_json::Value {
 }
 
 fn plain(text: &'static str) -> Response<Body> {
-    let mut response = Response::new(Body::from(text));
+    let mut response = Response::new(body::full(text));
     response
         .headers_mut()
         .insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));

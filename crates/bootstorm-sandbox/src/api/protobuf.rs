@@ -1,8 +1,8 @@
 //! Objects in protocol buffers, which `kubectl` sends for a few built-in kinds; the answers are JSON.
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD as BASE64;
 use serde_json::{Map, Value, json};
-
-use super::base64;
 
 /// What every such body begins with.
 const MAGIC: &[u8] = b"k8s\0";
@@ -136,7 +136,7 @@ fn message(bytes: &[u8], fields: &'static [Field]) -> Option<Map<String, Value>>
                     |number: u64| pair.iter().find(|(field, _)| *field == number).map(|(_, part)| part);
                 let value = match (find(2), shape) {
                     (None, _) => String::new(),
-                    (Some(value), Shape::BytesMap) => base64::encode(value.bytes()?),
+                    (Some(value), Shape::BytesMap) => BASE64.encode(value.bytes()?),
                     (Some(value), Shape::Quantities) => message(value.bytes()?, &[(1, "text", Shape::Text)])?
                         .get("text")?
                         .as_str()?

@@ -1,6 +1,5 @@
 //! The options in a request's query.
 
-use axum::extract::Query as Pairs;
 use http::Uri;
 
 use super::status::Failure;
@@ -11,7 +10,7 @@ pub(super) struct Query(Vec<(String, String)>);
 
 impl Query {
     pub(super) fn parse(uri: &Uri) -> Self {
-        Self(Pairs::<Vec<(String, String)>>::try_from_uri(uri).map(|pairs| pairs.0).unwrap_or_default())
+        Self(form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()).into_owned().collect())
     }
 
     /// The value of an option; an empty value counts as none.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use axum::body::Body;
+use super::body::Body;
 use http::header::DATE;
 use http::{HeaderValue, Response};
 use hyper::server::conn::http1;

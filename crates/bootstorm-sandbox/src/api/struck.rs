@@ -1,6 +1,6 @@
 //! What faults make of a request.
 
-use axum::body::Body;
+use super::body::Body;
 use bytes::Bytes;
 use http::{Response, header};
 use http_body::Body as _;
@@ -127,5 +127,5 @@ pub(super) fn truncate(response: Response<Body>) -> Response<Body> {
             }
         }
     });
-    Response::from_parts(parts, Body::from_stream(pieces))
+    Response::from_parts(parts, super::body::streamed(pieces))
 }

@@ -75,6 +75,11 @@ impl Quantity {
         self.0 == 0
     }
 
+    /// The amount in base units.
+    pub fn amount(self) -> f64 {
+        self.0 as f64 / 1000.0
+    }
+
     /// Whole units, rounded up; 0 for negative amounts.
     pub fn units(self) -> u64 {
         u64::try_from((self.0.max(0) + 999) / 1000).unwrap_or(u64::MAX)

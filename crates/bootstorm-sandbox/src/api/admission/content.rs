@@ -1,8 +1,9 @@
 //! Limits on what `ConfigMaps` and Secrets hold.
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD as BASE64;
 use serde_json::{Map, Value, json};
 
-use super::super::base64;
 use super::super::status::{Cause, Failure};
 use crate::store::Kind;
 use crate::store::kind::{CONFIG_MAPS, SECRETS};
@@ -52,7 +53,7 @@ fn encode_plain_text(secret: &mut Value) {
             secret["data"] = Value::Object(Map::new());
         }
         for (key, value) in plain {
-            secret["data"][key] = json!(base64::encode(value.as_str().unwrap_or_default().as_bytes()));
+            secret["data"][key] = json!(BASE64.encode(value.as_str().unwrap_or_default().as_bytes()));
         }
     }
     if secret.get("type").is_none() {

@@ -2,16 +2,15 @@
 
 mod session;
 mod target;
+mod upgrade;
 
 use std::time::Duration;
 
-use axum::body::Body;
-use axum::extract::FromRequestParts;
-use axum::extract::ws::WebSocketUpgrade;
-use http::request::Parts;
-use http::{Response, header};
+use super::body::Body;
+use http::Response;
 
 use self::session::Session;
+pub(super) use self::upgrade::Upgrade;
 use super::path::Resource;
 use super::pipeline::Api;
 use super::query::Query;
@@ -25,12 +24,6 @@ const PROTOCOLS: [&str; 2] = ["v5.channel.k8s.io", "v4.channel.k8s.io"];
 /// Whether this is a request to run something.
 pub(super) fn is_exec(target: &Resource) -> bool {
     target.kind.plural == "pods" && target.subresource.as_deref() == Some("exec")
-}
-
-/// The way from a request to a WebSocket, if it asks for one.
-pub(super) async fn upgrade(parts: &mut Parts) -> Option<WebSocketUpgrade> {
-    parts.headers.get(header::UPGRADE)?;
-    WebSocketUpgrade::from_request_parts(parts, &()).await.ok()
 }
 
 /// Which streams the client wants
@@ -57,7 +50,7 @@ pub(super) fn open(
     api: &Api,
     target: &Resource,
     query: &Query,
-    upgrade: Option<WebSocketUpgrade>,
+    upgrade: Option<Upgrade>,
 ) -> Result<Response<Body>, Failure> {
     let place = target::find(&api.store, target, query)?;
     let argv = query.all("command");
@@ -77,8 +70,7 @@ pub(super) fn open(
         return Err(invalid("", "you must specify at least 1 of stdin, stdout, stderr"));
     }
     let upgrade = upgrade.ok_or_else(|| Failure::bad_request("Upgrade request required"))?;
-    let upgrade = upgrade.protocols(PROTOCOLS);
-    let Some(protocol) = upgrade.selected_protocol() else {
+    let Some(protocol) = upgrade.choose(&PROTOCOLS) else {
         return Err(Failure::bad_request("unable to upgrade: unable to negotiate protocol"));
     };
     let half_close = protocol == PROTOCOLS[0];
@@ -100,7 +92,7 @@ pub(super) fn open(
         argv,
         container,
     };
-    Ok(upgrade.on_upgrade(move |socket| session.serve(socket)))
+    Ok(upgrade.accept(protocol, |socket| session.serve(socket)))
 }
 
 fn invalid(field: &str, message: &str) -> Failure {

@@ -2,13 +2,16 @@
 
 use std::time::Duration;
 
-use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
 use bytes::{BufMut, Bytes, BytesMut};
 use futures::stream::{SplitSink, SplitStream};
 use futures::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
+use super::upgrade::Socket;
 use super::{Errors, Wanted};
 use crate::programs::{self, Channel, Container, Io};
 use crate::store::kind::PODS;
@@ -42,7 +45,7 @@ pub(super) struct Session {
 
 impl Session {
     /// Runs the command and carries its streams.
-    pub(super) async fn serve(mut self, socket: WebSocket) {
+    pub(super) async fn serve(mut self, socket: Socket) {
         let (mut sink, mut source) = socket.split();
         let (stdin, input) = mpsc::channel(PIECES);
         let (output, written) = mpsc::channel(PIECES);
@@ -64,7 +67,7 @@ impl Session {
         let farewell = async {
             let text = status(code).to_string();
             let sent = sink.send(frame(ERROR, text.as_bytes())).await;
-            let end = CloseFrame { code: close_code::NORMAL, reason: "".into() };
+            let end = CloseFrame { code: CloseCode::Normal, reason: "".into() };
             if sent.is_ok() && sink.send(Message::Close(Some(end))).await.is_ok() {
                 while let Some(Ok(_)) = source.next().await {}
             }
@@ -75,7 +78,7 @@ impl Session {
 
 /// Sends what the command writes, until it has ended or the client is gone.
 async fn carry(
-    sink: &mut SplitSink<WebSocket, Message>,
+    sink: &mut SplitSink<Socket, Message>,
     mut written: mpsc::Receiver<(Channel, Bytes)>,
     wanted: Wanted,
 ) {
@@ -96,11 +99,7 @@ async fn carry(
 }
 
 /// Hands on what the client sends; ends when it hangs up.
-async fn receive(
-    source: &mut SplitStream<WebSocket>,
-    mut stdin: Option<mpsc::Sender<Bytes>>,
-    half_close: bool,
-) {
+async fn receive(source: &mut SplitStream<Socket>, mut stdin: Option<mpsc::Sender<Bytes>>, half_close: bool) {
     while let Some(Ok(message)) = source.next().await {
         let bytes = match message {
             Message::Binary(bytes) => bytes,
