@@ -48,13 +48,11 @@ pub use verdict::{Evidence, Finding, Grade, Rule, Verdict};
 use serde::Serializer;
 
 /// Serialises seconds rounded to the microsecond, the resolution of every observation.
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 pub fn micros<S: Serializer>(seconds: &f64, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_f64(round_to_micros(*seconds))
 }
 
 /// Serialises seconds that may be unknown, rounded to the microsecond.
-#[expect(clippy::ref_option, reason = "serde passes a reference to the field")]
 pub fn maybe_micros<S: Serializer>(seconds: &Option<f64>, serializer: S) -> Result<S::Ok, S::Error> {
     match seconds {
         Some(seconds) => micros(seconds, serializer),
