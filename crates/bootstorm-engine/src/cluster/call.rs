@@ -8,11 +8,12 @@ use http::{Request, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use kube::client::Body;
 use rand::RngExt;
-use serde::de::DeserializeOwned;
+use serde::Deserialize;
+use serde::de::{DeserializeOwned, IgnoredAny};
 
 use super::trouble::{Kind, Trouble};
-use super::{Cluster, names};
-use bootstorm_model::observe::clock::{monotonic_now, wall_now};
+use super::{Cluster, decode, names};
+use bootstorm_model::observe::clock::{elapsed_since, monotonic_now, wall_now};
 
 /// How often an untimed request is sent at most to a server that has not answered yet.
 const ATTEMPTS: u32 = 6;
@@ -33,10 +34,20 @@ pub struct Answer {
 }
 
 impl Answer {
+    /// The object in the body; a null in it counts as absent.
+    ///
+    /// Fails like [`Answer::read`].
+    pub fn object<T: DeserializeOwned>(&self, doing: &str) -> Result<T, Trouble> {
+        self.read(doing).or_else(|trouble| {
+            let text = std::str::from_utf8(&self.body).unwrap_or_default();
+            decode::object(text).map_err(|_| trouble)
+        })
+    }
+
     /// The body, decoded.
     ///
     /// Fails when it was cut short, or is something else than was asked for.
-    pub fn read<T: DeserializeOwned>(&self, doing: &str) -> Result<T, Trouble> {
+    pub fn read<'a, T: Deserialize<'a>>(&'a self, doing: &str) -> Result<T, Trouble> {
         serde_json::from_slice(&self.body).map_err(|error| {
             let kind = if error.is_eof() { Kind::CutShort } else { Kind::Other };
             // Not the parser's words: they may quote a Secret.
@@ -110,7 +121,7 @@ impl Cluster {
         let began = monotonic_now();
         let mut attempt = 1;
         loop {
-            match self.call(doing, request.clone()).await.and_then(|answer| answer.read(doing)) {
+            match self.call(doing, request.clone()).await.and_then(|answer| answer.object(doing)) {
                 Err(trouble) => self.pause(trouble, &mut attempt, began).await?,
                 Ok(answer) => return Ok(answer),
             }
@@ -123,6 +134,19 @@ impl Cluster {
         let mut attempt = 1;
         loop {
             match self.call(doing, request.clone()).await {
+                Err(trouble) => self.pause(trouble, &mut attempt, began).await?,
+                Ok(answer) => return Ok(answer),
+            }
+        }
+    }
+
+    /// Like [`Cluster::ask`], with the answer as it came; one that was cut short is asked for again.
+    pub(super) async fn ask_whole(&self, doing: &str, request: &Request<Vec<u8>>) -> Result<Answer, Trouble> {
+        let began = monotonic_now();
+        let mut attempt = 1;
+        loop {
+            let called = self.call(doing, request.clone()).await;
+            match called.and_then(|answer| answer.read::<IgnoredAny>(doing).map(|_| answer)) {
                 Err(trouble) => self.pause(trouble, &mut attempt, began).await?,
                 Ok(answer) => return Ok(answer),
             }
@@ -153,7 +177,7 @@ impl Cluster {
         }
         if self.shared.proved.load(Ordering::Relaxed) {
             let next = wait(attempt, trouble.retry_after);
-            return began.elapsed() + next < self.patience;
+            return elapsed_since(began) + next < self.patience;
         }
         attempt < if trouble.kind == Kind::Unreachable { 3 } else { ATTEMPTS }
     }

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use super::metadata::{Condition, Metadata};
 use super::scope::Scope;
 use super::trouble::clip;
-use super::watch::{Heard, Told, Watch, Watched};
+use super::watch::{Heard, LastGap, Told, Watch, Watched, unreadable};
 use super::{Cluster, Trouble};
 use bootstorm_model::observe::{Change, Instance, InstancePhase};
 use bootstorm_model::plan::Target;
@@ -119,6 +119,7 @@ pub struct Changes {
     watches: Vec<Watch<Vmi>>,
     /// UID → VM, for the instances that each watch knows.
     known: Vec<HashMap<String, Target>>,
+    gaps: Vec<LastGap>,
     /// The only VMs that matter; all, where nothing is said.
     only: Option<HashSet<Target>>,
     /// What existed when the watches were opened, until somebody asks.
@@ -148,7 +149,8 @@ impl Changes {
         let opening = collections.into_iter().map(|path| Watch::open(cluster, doing, path, selector.into()));
         let watches = try_join_all(opening).await?;
         let known = watches.iter().map(|_| HashMap::new()).collect();
-        let mut changes = Self { watches, known, only, first: None };
+        let gaps = watches.iter().map(|_| LastGap::default()).collect();
+        let mut changes = Self { watches, known, gaps, only, first: None };
         let mut first: Option<Received> = None;
         for number in 0..changes.watches.len() {
             let Some(heard) = changes.watches[number].next().await else { continue };
@@ -190,8 +192,12 @@ impl Changes {
     }
 
     fn receive(&mut self, number: usize, heard: Heard<Vmi>) -> Received {
+        let gap = self.gaps[number].ended(&heard);
         let news = match heard.told {
-            Told::Blind { since } => News::Blind(since),
+            Told::Interrupted { .. } | Told::Restored => {
+                gap.map_or_else(|| News::Changes(Vec::new()), News::Blind)
+            }
+            Told::Unreadable(fault) => News::Complaint(unreadable(&fault)),
             Told::Complaint(trouble) => News::Complaint(trouble),
             Told::Changed(vmi) => News::Changes(self.present(number, vmi).into_iter().collect()),
             Told::Removed(vmi) => {

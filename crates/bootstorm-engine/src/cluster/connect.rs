@@ -11,7 +11,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::{Cluster, names};
 use bootstorm_model::failure::Failure;
-use bootstorm_model::observe::clock::monotonic_now;
+use bootstorm_model::observe::clock::{elapsed_since, monotonic_now};
 use bootstorm_model::plan::yaml_fault;
 
 /// Credentials that were good once are renewed at most this often.
@@ -207,7 +207,7 @@ impl Cluster {
         }
         let were_good = self.shared.let_in.load(Ordering::Relaxed);
         let pause = if were_good { RENEWED_AT_MOST_EVERY } else { REFUSED_FOR };
-        if last.is_some_and(|last| last.elapsed() < pause) {
+        if last.is_some_and(|last| elapsed_since(last) < pause) {
             return false;
         }
         self.shared.let_in.store(false, Ordering::Relaxed);

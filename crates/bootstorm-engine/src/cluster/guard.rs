@@ -44,6 +44,16 @@ impl Renewed {
 #[derive(Debug, Clone)]
 pub struct Guard(pub(super) watch::Receiver<Standing>);
 
+#[cfg(test)]
+impl Guard {
+    /// A guard of a lock that is held until the test is over.
+    pub(crate) fn held() -> Self {
+        let (sender, receiver) = watch::channel(Standing::Held(Renewed::now()));
+        std::mem::forget(sender);
+        Self(receiver)
+    }
+}
+
 impl Guard {
     /// Waits until the lock is certainly ours. Gives false once it is lost. Safe to cancel.
     ///

@@ -13,7 +13,7 @@ use futures::future::join_all;
 use super::launchers::{LAUNCHERS, Pod};
 use super::notices::{CoreEvent, OF_OTHERS, OF_PODS};
 use super::scope::Scope;
-use super::watch::{Heard, Told, View, Watch, Watched};
+use super::watch::{Heard, LastGap, Told, View, Watch, Watched};
 use super::{Cluster, Trouble};
 use bootstorm_model::observe::{Launcher, Notice, NoticeKind};
 
@@ -44,8 +44,8 @@ pub struct InsightHeard {
 /// The open watches
 pub struct Insight {
     cluster: Cluster,
-    pods: Vec<Watch<Pod>>,
-    events: Vec<Watch<CoreEvent>>,
+    pods: Vec<(Watch<Pod>, LastGap)>,
+    events: Vec<(Watch<CoreEvent>, LastGap)>,
     /// What is not watched, and why, in one sentence each.
     pub missing: Vec<String>,
 }
@@ -120,14 +120,14 @@ impl Insight {
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<InsightHeard>> {
-        for watch in &mut self.pods {
+        for (watch, gap) in &mut self.pods {
             if let Poll::Ready(heard) = watch.poll_next(cx) {
-                return Poll::Ready(heard.map(|heard| with(heard, of_pods)));
+                return Poll::Ready(heard.map(|heard| with(heard, gap, of_pods)));
             }
         }
-        for watch in &mut self.events {
+        for (watch, gap) in &mut self.events {
             if let Poll::Ready(heard) = watch.poll_next(cx) {
-                return Poll::Ready(heard.map(|heard| with(heard, of_events)));
+                return Poll::Ready(heard.map(|heard| with(heard, gap, of_events)));
             }
         }
         Poll::Pending
@@ -139,25 +139,27 @@ async fn open_all<T: Watched>(
     cluster: &Cluster,
     doing: &str,
     views: Vec<View>,
-) -> Result<Vec<Watch<T>>, String> {
+) -> Result<Vec<(Watch<T>, LastGap)>, String> {
     let opening = views.into_iter().map(|view| Watch::on(cluster, doing, view));
     let mut watches = Vec::new();
     for opened in join_all(opening).await {
         match opened {
-            Ok(watch) => watches.push(watch),
+            Ok(watch) => watches.push((watch, LastGap::default())),
             Err(trouble) => return Err(trouble.message),
         }
     }
     Ok(watches)
 }
 
-fn with<T>(heard: Heard<T>, of: impl Fn(Told<T>) -> InsightNews) -> InsightHeard {
-    InsightHeard { at: heard.at, late: heard.late, news: of(heard.told) }
+fn with<T>(heard: Heard<T>, gap: &mut LastGap, of: impl Fn(Told<T>) -> InsightNews) -> InsightHeard {
+    let (at, late) = (heard.at, heard.late);
+    let news = gap.ended(&heard).map_or_else(|| of(heard.told), InsightNews::Blind);
+    InsightHeard { at, late, news }
 }
 
 fn of_pods(told: Told<Pod>) -> InsightNews {
     match told {
-        Told::Blind { since } => InsightNews::Blind(since),
+        Told::Interrupted { .. } | Told::Restored | Told::Unreadable(_) => InsightNews::Launchers(Vec::new()),
         Told::Complaint(trouble) => InsightNews::Complaint(trouble),
         Told::Changed(pod) => InsightNews::Launchers(pod.launcher(false).into_iter().collect()),
         Told::Removed(pod) => InsightNews::Launchers(pod.launcher(true).into_iter().collect()),
@@ -169,7 +171,7 @@ fn of_pods(told: Told<Pod>) -> InsightNews {
 
 fn of_events(told: Told<CoreEvent>) -> InsightNews {
     match told {
-        Told::Blind { since } => InsightNews::Blind(since),
+        Told::Interrupted { .. } | Told::Restored | Told::Unreadable(_) => InsightNews::Launchers(Vec::new()),
         Told::Complaint(trouble) => InsightNews::Complaint(trouble),
         Told::Changed(event) => {
             event.notice().map_or_else(|| InsightNews::Launchers(Vec::new()), InsightNews::Noticed)

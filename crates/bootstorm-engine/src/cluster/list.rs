@@ -1,10 +1,14 @@
 //! Collections as they are now, page by page.
 
+use std::time::Duration;
+
 use kube::api::ListParams;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
 
-use super::call::{built, on};
+use super::call::{Answer, built, on};
+use super::decode::{self, Undecodable};
 use super::{Cluster, Kind, Trouble};
 
 /// How often a list is begun again because the server has forgotten what it was about.
@@ -12,13 +16,13 @@ pub(super) const EXPIRED: u32 = 5;
 /// Objects per page of a list.
 const PAGE: u32 = 500;
 
-/// A page of a list, decoded only as far as needed.
+/// A page of a list, its objects still in JSON.
 #[derive(Deserialize)]
-#[serde(bound = "T: DeserializeOwned")]
-struct Page<T> {
+struct Page<'a> {
     metadata: PageMeta,
-    #[serde(default)]
-    items: Vec<T>,
+    /// A Go server may write a list without items as null.
+    #[serde(borrow, default)]
+    items: Option<Vec<&'a RawValue>>,
 }
 
 #[derive(Deserialize, Default)]
@@ -60,10 +64,39 @@ pub async fn each_page<T: DeserializeOwned>(
     let mut params = params.limit(PAGE);
     loop {
         let request = built(doing, on(path).list(&params))?;
-        let page: Page<T> = cluster.ask(doing, &request).await?;
-        take(page.items);
+        let answer = cluster.ask_whole(doing, &request).await?;
+        let page = page(doing, &answer)?;
+        let items = page.items.unwrap_or_default().into_iter().map(|item| decode::object(item.get()));
+        let unread = |fault: Undecodable| Trouble::new(doing, Kind::Other, fault.to_string());
+        take(items.collect::<Result<_, _>>().map_err(unread)?);
         if page.metadata.next.is_empty() {
             return Ok(page.metadata.resource_version);
+        }
+        params = params.continue_token(&page.metadata.next);
+    }
+}
+
+/// Objects of a collection, each as far as it can be decoded, and the version to watch from
+pub(super) type Readable<T> = (Vec<Result<T, Undecodable>>, String);
+
+/// Lists a collection as it is now. Sends no request twice; each is answered within `limit`, or the list fails.
+pub(super) async fn list_once<T: DeserializeOwned>(
+    cluster: &Cluster,
+    doing: &str,
+    path: &str,
+    selector: &str,
+    limit: Duration,
+) -> Result<Readable<T>, Trouble> {
+    let mut params = ListParams::default().labels(selector).limit(PAGE);
+    let mut items = Vec::new();
+    loop {
+        let request = built(doing, on(path).list(&params))?;
+        let late = |_| Trouble::new(doing, Kind::TimedOut, format!("no answer within {}s", limit.as_secs()));
+        let answer = tokio::time::timeout(limit, cluster.call(doing, request)).await.map_err(late)??;
+        let page = page(doing, &answer)?;
+        items.extend(page.items.unwrap_or_default().into_iter().map(|item| decode::object(item.get())));
+        if page.metadata.next.is_empty() {
+            return Ok((items, page.metadata.resource_version));
         }
         params = params.continue_token(&page.metadata.next);
     }
@@ -72,6 +105,10 @@ pub async fn each_page<T: DeserializeOwned>(
 /// The version of a collection as it is now, to watch from; its objects are not asked for, except one.
 pub(super) async fn version_of(cluster: &Cluster, doing: &str, path: &str) -> Result<String, Trouble> {
     let request = built(doing, on(path).list(&ListParams::default().limit(1)))?;
-    let page: Page<serde::de::IgnoredAny> = cluster.ask(doing, &request).await?;
-    Ok(page.metadata.resource_version)
+    let answer = cluster.ask_whole(doing, &request).await?;
+    Ok(page(doing, &answer)?.metadata.resource_version)
+}
+
+fn page<'a>(doing: &str, answer: &'a Answer) -> Result<Page<'a>, Trouble> {
+    answer.read(doing)
 }

@@ -10,6 +10,7 @@ pub mod changes;
 pub mod claims;
 pub mod connect;
 mod credentials;
+mod decode;
 mod echo;
 pub mod exec;
 pub mod facts;
@@ -30,6 +31,8 @@ mod process;
 pub mod pulse;
 pub mod quotas;
 pub mod scope;
+#[cfg(test)]
+pub(crate) mod scripted;
 pub mod sources;
 pub mod store;
 pub mod trouble;

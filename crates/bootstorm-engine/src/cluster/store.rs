@@ -25,6 +25,9 @@ const CONFLICTS: u32 = 8;
 /// How often a head is read again when a part it names has just been replaced.
 const READS: u32 = 4;
 
+/// `data` of a head
+type HeadData = Option<BTreeMap<String, String>>;
+
 /// A record in the cluster that this process writes
 #[derive(Debug, Clone)]
 pub struct RunStore {
@@ -33,8 +36,8 @@ pub struct RunStore {
     version: String,
     /// UID of the head, for owner references.
     uid: String,
-    /// What the head says, as we last saw or wrote it.
-    data: Option<BTreeMap<String, String>>,
+    /// What the head may say: as we last saw it, and whatever we wrote since without an answer.
+    data: Vec<HeadData>,
     parts: Vec<PartIndex>,
     /// Where the list of adopted VMs is.
     adopted: Vec<ChunkIndex>,
@@ -123,7 +126,7 @@ impl Cluster {
             cluster: self.clone(),
             version: head.metadata.resource_version.unwrap_or_default(),
             uid: head.metadata.uid.unwrap_or_default(),
-            data: head.data,
+            data: vec![head.data],
             parts,
             adopted,
             holder: None,
@@ -140,7 +143,7 @@ impl Cluster {
             cluster: self.clone(),
             version: String::new(),
             uid: String::new(),
-            data: None,
+            data: Vec::new(),
             parts: Vec::new(),
             adopted: Vec::new(),
             holder: holder.map(str::to_owned),
@@ -160,7 +163,7 @@ impl Cluster {
         };
         store.version = made.metadata.resource_version.unwrap_or_default();
         store.uid = made.metadata.uid.unwrap_or_default();
-        store.data = made.data;
+        store.data = vec![made.data];
         Ok(store)
     }
 
@@ -282,10 +285,14 @@ impl RunStore {
             let head = self.head(record);
             let body = serde_json::to_vec(&head).unwrap_or_default();
             let request = built(doing, on(&self.cluster.config_maps()).replace(&name, &post_params(), body))?;
+            // Known before it is sent: it may be carried out whatever becomes of the answer, and of us.
+            if self.data.last() != Some(&head.data) {
+                self.data.push(head.data.clone());
+            }
             let trouble = match self.cluster.ask::<ConfigMap>(doing, &request).await {
                 Ok(saved) => {
                     self.version = saved.metadata.resource_version.unwrap_or_default();
-                    self.data = head.data;
+                    self.data = vec![head.data];
                     return Ok(());
                 }
                 Err(trouble) => trouble,
@@ -298,8 +305,8 @@ impl RunStore {
             tokio::time::sleep(AFTER_CONFLICT * tries).await;
             let found = self.cluster.read::<ConfigMap>(doing, &self.cluster.config_maps(), &name).await?;
             match found {
-                // The answer to an earlier attempt was lost, or only something beside the data was changed.
-                Some(found) if found.data == head.data || found.data == self.data => {
+                // The answer to an earlier write was lost, or only something beside the data was changed.
+                Some(found) if self.data.contains(&found.data) => {
                     self.version = found.metadata.resource_version.unwrap_or_default();
                 }
                 _ => return Err(trouble),

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::call::path;
-use super::watch::{Told, Watch, Watched};
+use super::watch::{LastGap, Told, Watch, Watched, unreadable};
 use super::{Cluster, Kind, Trouble};
 use bootstorm_model::observe::{Volume, VolumeKind};
 use bootstorm_model::plan::Target;
@@ -148,6 +148,7 @@ pub struct VolumesHeard {
 #[derive(Debug)]
 pub struct Volumes {
     watch: Watch<DataVolume>,
+    gap: LastGap,
 }
 
 impl Volumes {
@@ -161,7 +162,7 @@ impl Volumes {
     ) -> Result<Result<Self, String>, Trouble> {
         let collection = path("cdi.kubevirt.io/v1beta1", namespace, "datavolumes");
         match Watch::open(cluster, "watch data volumes", collection, selector.into()).await {
-            Ok(watch) => Ok(Ok(Self { watch })),
+            Ok(watch) => Ok(Ok(Self { watch, gap: LastGap::default() })),
             Err(trouble) if matches!(trouble.kind, Kind::Forbidden | Kind::NotFound) => {
                 Ok(Err(trouble.message))
             }
@@ -172,8 +173,12 @@ impl Volumes {
     /// The next news; the first is the list of what existed when the watch was opened. Safe to cancel.
     pub async fn next(&mut self) -> Option<VolumesHeard> {
         let heard = self.watch.next().await?;
+        let gap = self.gap.ended(&heard);
         let news = match heard.told {
-            Told::Blind { since } => VolumeNews::Blind(since),
+            Told::Interrupted { .. } | Told::Restored => {
+                gap.map_or_else(|| VolumeNews::Changes(Vec::new()), VolumeNews::Blind)
+            }
+            Told::Unreadable(fault) => VolumeNews::Complaint(unreadable(&fault)),
             Told::Complaint(trouble) => VolumeNews::Complaint(trouble),
             // The last state of what CDI collected tells that it was filled.
             Told::Changed(volume) | Told::Removed(volume) => {

@@ -1,29 +1,39 @@
 //! One list and watch that goes on for ever: resumes, lists again when it must, and says where it was blind.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures::StreamExt;
+use futures::io::Lines;
+use futures::{AsyncBufRead, AsyncBufReadExt, StreamExt};
+use http::header::ACCEPT_ENCODING;
+use http::{HeaderValue, Request};
 use kube::api::WatchParams;
-use kube::core::WatchEvent;
+use kube::core::Status;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 use super::call::{built, on, wait};
-use super::list::{EXPIRED, version_of};
+use super::decode::{self, Line, Undecodable};
+use super::list::{EXPIRED, list_once, version_of};
 pub use super::list::{each_page, list_all};
 use super::pulse::Pulse;
 use super::{Cluster, Kind, Trouble};
-use bootstorm_model::observe::clock::monotonic_now;
+use bootstorm_model::observe::clock::{elapsed_since, monotonic_now};
 
 /// Seconds after which the server is asked to end a watch, so that it is spread over servers again.
 const WATCH_SECONDS: u32 = 290;
+/// A watch that the server ends after this long has ended as it was asked to.
+const TIME_IS_UP: Duration = Duration::from_secs(WATCH_SECONDS as u64 - 5);
 /// A watch that delivers nothing, not even a bookmark (sent about every 60 s), for this long is dead.
 const DEAD_AFTER: Duration = Duration::from_secs(100);
 /// After a gap, changes that arrive within this time may have been waiting for us.
 const CATCHING_UP: Duration = Duration::from_millis(500);
-/// A shorter interruption changes no measured time by more than this, and is not recorded.
+/// A watch that ends as it was asked to, and is open again within this time, has no gap.
 const SHORTEST_GAP: Duration = Duration::from_millis(20);
-/// How long opening a watch may take.
+/// A watch that delivers nothing and ends within this time is opened again only after a pause.
+const FRUITLESS: Duration = Duration::from_secs(5);
+/// How long opening a watch, and each page of a list, may take.
 const OPENING: Duration = Duration::from_secs(30);
 /// A watch that cannot be opened for this long is worth a word.
 const WORTH_A_WORD: Duration = Duration::from_secs(10);
@@ -61,11 +71,17 @@ pub enum Told<T> {
     Changed(T),
     /// An object was deleted; this is its last state.
     Removed(T),
-    /// The watch was blind from `since` until now.
-    Blind {
+    /// An object appeared, changed or was deleted, but cannot be read.
+    Unreadable(Undecodable),
+    /// The watch does not deliver any more.
+    Interrupted {
         /// When it last delivered.
         since: Instant,
+        /// It ended as it was asked to. Open again in [`SHORTEST_GAP`], it has missed nothing.
+        expected: bool,
     },
+    /// It delivers again; what it missed follows.
+    Restored,
     /// It has not been possible to open it again for a while.
     Complaint(Trouble),
 }
@@ -81,10 +97,37 @@ pub struct Heard<T> {
     pub told: Told<T>,
 }
 
+/// An object that cannot be read, as a trouble.
+pub(super) fn unreadable(fault: &Undecodable) -> Trouble {
+    Trouble::new("follow an object", Kind::Other, fault.to_string())
+}
+
+/// The last gap of a watch
+#[derive(Debug, Default)]
+pub(super) struct LastGap(Option<(Instant, bool)>);
+
+impl LastGap {
+    /// Takes a delivery into account; gives since when the watch was blind, once it is not any more.
+    pub(super) fn ended<T>(&mut self, heard: &Heard<T>) -> Option<Instant> {
+        match heard.told {
+            Told::Interrupted { since, expected } => {
+                self.0 = Some((since, expected));
+                None
+            }
+            Told::Restored => {
+                let (since, expected) = self.0.take()?;
+                (!expected || heard.at.saturating_duration_since(since) >= SHORTEST_GAP).then_some(since)
+            }
+            _ => None,
+        }
+    }
+}
+
 /// An open watch; closing it is dropping it
 #[derive(Debug)]
 pub struct Watch<T> {
     heard: mpsc::UnboundedReceiver<Heard<T>>,
+    reopen: Arc<Notify>,
     task: tokio::task::JoinHandle<()>,
 }
 
@@ -110,19 +153,23 @@ impl<T: Watched> Watch<T> {
     /// The same on any view.
     pub async fn on(cluster: &Cluster, doing: &str, view: View) -> Result<Self, Trouble> {
         let (sender, heard) = mpsc::unbounded_channel();
-        let pulse = cluster.pulse();
+        let (pulse, now, reopen) = (cluster.pulse(), monotonic_now(), Arc::new(Notify::new()));
         let mut follower = Follower {
-            stalls: pulse.stalls(),
-            pulse,
             cluster: cluster.clone(),
             doing: doing.to_owned(),
             view,
             sender,
+            stalls: pulse.stalls(),
+            pulse,
+            reopen: Arc::clone(&reopen),
+            version: String::new(),
+            last_heard: now,
+            blind: false,
+            late_until: None,
         };
-        let (items, version, opened) = follower.begin().await?;
-        follower.tell(Told::Listed(items), false);
-        let task = tokio::spawn(async move { follower.follow(version, opened).await });
-        Ok(Self { heard, task })
+        let opened = follower.begin().await?;
+        let task = tokio::spawn(async move { follower.follow(opened).await });
+        Ok(Self { heard, reopen, task })
     }
 
     /// The next delivery. Safe to cancel. `None` only while the program ends.
@@ -134,6 +181,11 @@ impl<T: Watched> Watch<T> {
     pub fn poll_next(&mut self, cx: &mut std::task::Context<'_>) -> std::task::Poll<Option<Heard<T>>> {
         self.heard.poll_recv(cx)
     }
+
+    /// Opens the connection anew, because changes are known that should have come in on it.
+    pub fn reopen(&self) {
+        self.reopen.notify_one();
+    }
 }
 
 struct Follower<T> {
@@ -144,53 +196,84 @@ struct Follower<T> {
     pulse: Pulse,
     /// Stalls of this process that are told already.
     stalls: u32,
+    reopen: Arc<Notify>,
+    /// The version from which the watch goes on.
+    version: String,
+    /// When the connection was last known to deliver.
+    last_heard: Instant,
+    /// It has been told that the watch does not deliver.
+    blind: bool,
+    /// Until when changes may have waited in a gap.
+    late_until: Option<Instant>,
 }
 
-type Events<T> = futures::stream::BoxStream<'static, Result<WatchEvent<T>, kube::Error>>;
+/// The lines of an open watch.
+type Events = Lines<Box<dyn AsyncBufRead + Send + Unpin>>;
 
 /// Why a stream of events ended
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
     /// The server closed it; go on from the last version.
     Closed,
     /// It broke, or was silent for too long.
     Broken,
-    /// The version is too old: everything must be listed again.
-    TooOld,
+    /// Its version is too old or unknown: everything must be listed again.
+    Unresumable,
+    /// It is suspected to be dead.
+    Suspected,
 }
 
 impl<T: Watched> Follower<T> {
-    fn tell(&mut self, told: Told<T>, late: bool) {
+    fn tell(&self, told: Told<T>, late: bool) {
         // Nobody listens any more only when the phase is over; the task is aborted then.
         let _ = self.sender.send(Heard { at: monotonic_now(), late, told });
     }
 
-    async fn list(&self) -> Result<(Vec<T>, String), Trouble> {
+    /// Lists, and delivers what there is.
+    async fn list(&mut self, late: bool) -> Result<(), Trouble> {
+        let (doing, path) = (&self.doing, &self.view.path);
         if self.view.only_new {
-            return Ok((Vec::new(), version_of(&self.cluster, &self.doing, &self.view.path).await?));
+            self.version = version_of(&self.cluster, doing, path).await?;
+            self.tell(Told::Listed(Vec::new()), late);
+            return Ok(());
         }
-        list_all(&self.cluster, &self.doing, &self.view.path, &self.view.labels).await
+        let (listed, version) = list_once(&self.cluster, doing, path, &self.view.labels, OPENING).await?;
+        self.version = version;
+        let mut unreadable = Vec::new();
+        let readable =
+            listed.into_iter().filter_map(|item| item.map_err(|fault| unreadable.push(fault)).ok());
+        self.tell(Told::Listed(readable.collect()), late);
+        for fault in unreadable {
+            self.tell(Told::Unreadable(fault), late);
+        }
+        Ok(())
     }
 
     /// Lists and connects, with patience; lists again when what it listed is too old by then.
-    async fn begin(&self) -> Result<(Vec<T>, String, Events<T>), Trouble> {
+    async fn begin(&mut self) -> Result<Events, Trouble> {
         let began = monotonic_now();
         let mut attempt = 1;
         loop {
-            let (items, version) = self.list().await?;
-            match self.connect(&version).await {
-                Ok(events) => return Ok((items, version, events)),
+            let opened = match self.list(false).await {
+                Ok(()) => self.connect().await,
+                Err(trouble) => Err(trouble),
+            };
+            match opened {
+                Ok(events) => return Ok(events),
                 Err(trouble) if trouble.kind == Kind::Expired && attempt < EXPIRED => attempt += 1,
                 Err(trouble) => self.cluster.pause(trouble, &mut attempt, began).await?,
             }
         }
     }
 
-    async fn connect(&self, version: &str) -> Result<Events<T>, Trouble> {
+    async fn connect(&self) -> Result<Events, Trouble> {
         let mut params = WatchParams::default().labels(&self.view.labels).timeout(WATCH_SECONDS);
         if !self.view.fields.is_empty() {
             params = params.fields(&self.view.fields);
         }
-        let request = built(&self.doing, on(&self.view.path).watch(&params, version))?;
+        let mut request = built(&self.doing, on(&self.view.path).watch(&params, &self.version))?;
+        // A server may compress each event by itself, which decoders take for the end of the stream.
+        request.headers_mut().insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         let generation = self.cluster.generation();
         match self.connect_once(request.clone()).await {
             Err(trouble)
@@ -202,78 +285,82 @@ impl<T: Watched> Follower<T> {
         }
     }
 
-    async fn connect_once(&self, request: http::Request<Vec<u8>>) -> Result<Events<T>, Trouble> {
+    async fn connect_once(&self, request: Request<Vec<u8>>) -> Result<Events, Trouble> {
         let client = self.cluster.client();
-        let opening = client.request_events::<T>(request);
+        let opening = client.request_stream(request);
         match tokio::time::timeout(OPENING, opening).await {
-            Ok(events) => Ok(events.map_err(|error| Trouble::from_client(&self.doing, &error))?.boxed()),
+            Ok(Ok(stream)) => {
+                Ok((Box::new(Box::pin(stream)) as Box<dyn AsyncBufRead + Send + Unpin>).lines())
+            }
+            Ok(Err(error)) => Err(Trouble::from_client(&self.doing, &error)),
             Err(_) => Err(Trouble::new(&self.doing, Kind::TimedOut, "the watch was not opened in 30s")),
         }
     }
 
-    async fn follow(&mut self, mut version: String, first: Events<T>) {
+    async fn follow(&mut self, first: Events) {
         let mut events = Some(first);
-        let mut last_heard = monotonic_now();
-        let mut blind_since = None;
-        let mut attempt = 0;
-        let mut complained = false;
+        let (mut resumable, mut complained) = (true, false);
+        // Attempts in a row that were in vain.
+        let mut vain = 0;
         loop {
-            let stream = match events.take() {
-                Some(stream) => Ok(stream),
-                None => self.connect(&version).await,
-            };
-            let end = match stream {
-                Ok(stream) => {
-                    complained = false;
-                    let catching_up_until = self.regained(blind_since.take());
-                    let end = self.read(stream, &mut version, &mut last_heard, catching_up_until).await;
-                    if !matches!(end, End::Broken) || last_heard.elapsed() < DEAD_AFTER {
-                        attempt = 0;
+            let opened = match events.take() {
+                Some(events) => Ok(events),
+                None if resumable => self.connect().await,
+                None => match self.list(true).await {
+                    Ok(()) => {
+                        resumable = true;
+                        self.connect().await
                     }
-                    end
+                    Err(trouble) => Err(trouble),
+                },
+            };
+            match opened {
+                Ok(mut events) => {
+                    complained = false;
+                    self.restored();
+                    let (opened, before) = (monotonic_now(), self.version.clone());
+                    let end = self.read(&mut events).await;
+                    let lasted = elapsed_since(opened);
+                    tracing::debug!(?end, ?lasted, doing = self.doing, "a watch ended");
+                    self.interrupted(end == End::Closed && lasted >= TIME_IS_UP);
+                    let fruitful = self.version != before || lasted >= FRUITLESS;
+                    vain = if fruitful && end != End::Unresumable { 0 } else { vain + 1 };
+                    resumable = end != End::Unresumable;
                 }
-                Err(trouble) if trouble.kind == Kind::Expired => End::TooOld,
                 Err(trouble) => {
                     tracing::debug!(%trouble, "watch not opened");
-                    if !complained && last_heard.elapsed() > WORTH_A_WORD {
+                    self.interrupted(false);
+                    if !complained && elapsed_since(self.last_heard) > WORTH_A_WORD {
                         complained = true;
-                        self.tell(Told::Complaint(trouble), true);
+                        self.tell(Told::Complaint(trouble.clone()), true);
                     }
-                    End::Broken
+                    vain += 1;
+                    resumable &= trouble.kind != Kind::Expired;
                 }
-            };
-            blind_since.get_or_insert(last_heard);
-            match end {
-                End::Closed => {}
-                End::Broken => {
-                    attempt += 1;
-                    tokio::time::sleep(wait(attempt.min(LONGEST_PAUSE), None)).await;
-                }
-                End::TooOld => match self.list().await {
-                    Ok((items, listed)) => {
-                        version = listed;
-                        self.regained(blind_since.take());
-                        self.tell(Told::Listed(items), true);
-                        last_heard = monotonic_now();
-                    }
-                    Err(trouble) => {
-                        tracing::debug!(%trouble, "listing again failed");
-                        attempt += 1;
-                        tokio::time::sleep(wait(attempt.min(LONGEST_PAUSE), None)).await;
-                    }
-                },
+            }
+            // The first attempt follows at once: whatever it takes is a gap.
+            if vain > 1 || vain == 1 && resumable {
+                tokio::time::sleep(wait(vain.min(LONGEST_PAUSE), None)).await;
             }
         }
     }
 
-    /// Tells about a gap, and until when changes count as late because of it.
-    fn regained(&mut self, blind_since: Option<Instant>) -> Option<Instant> {
-        let since = blind_since?;
-        if since.elapsed() < SHORTEST_GAP {
-            return None;
+    /// Says that nothing is delivered any more.
+    fn interrupted(&mut self, expected: bool) {
+        if !std::mem::replace(&mut self.blind, true) {
+            self.tell(Told::Interrupted { since: self.last_heard, expected }, true);
         }
-        self.tell(Told::Blind { since }, true);
-        Some(monotonic_now() + CATCHING_UP)
+    }
+
+    /// Says that the watch delivers again; for a while after that changes count as late.
+    fn restored(&mut self) {
+        if std::mem::take(&mut self.blind) {
+            self.tell(Told::Restored, true);
+            if elapsed_since(self.last_heard) >= SHORTEST_GAP {
+                self.late_until = Some(monotonic_now() + CATCHING_UP);
+            }
+        }
+        self.last_heard = monotonic_now();
     }
 
     /// Notes how late a change is that did not wait in a gap.
@@ -286,53 +373,88 @@ impl<T: Watched> Follower<T> {
         }
     }
 
-    async fn read(
-        &mut self,
-        mut events: Events<T>,
-        version: &mut String,
-        last_heard: &mut Instant,
-        mut catching_up_until: Option<Instant>,
-    ) -> End {
+    async fn read(&mut self, events: &mut Events) -> End {
         loop {
-            let event = match tokio::time::timeout(DEAD_AFTER, events.next()).await {
-                Err(_) => return End::Broken,
-                Ok(None) => {
-                    // A server that ends the watch was connected until this moment.
-                    *last_heard = monotonic_now();
-                    return End::Closed;
-                }
-                Ok(Some(event)) => event,
+            let line = tokio::select! {
+                biased;
+                line = tokio::time::timeout(DEAD_AFTER, events.next()) => match line {
+                    Err(_) => return End::Broken,
+                    Ok(None) => {
+                        // A server that ends the watch was connected until this moment.
+                        self.last_heard = monotonic_now();
+                        return End::Closed;
+                    }
+                    Ok(Some(Err(error))) => {
+                        tracing::debug!(%error, "watch broke");
+                        return End::Broken;
+                    }
+                    Ok(Some(Ok(line))) => line,
+                },
+                () = self.reopen.notified() => return End::Suspected,
             };
             if let Some(since) = self.pulse.stall(&mut self.stalls) {
                 // We were stopped, and this has been waiting for us.
-                catching_up_until = self.regained(Some(since));
+                self.last_heard = since;
+                self.interrupted(false);
+                self.restored();
             }
             let now = monotonic_now();
-            let late = catching_up_until.is_some_and(|until| now < until);
-            match event {
-                Ok(WatchEvent::Added(object) | WatchEvent::Modified(object)) => {
-                    self.compare(&object, now, late);
-                    object.resource_version().clone_into(version);
-                    self.tell(Told::Changed(object), late);
-                }
-                Ok(WatchEvent::Deleted(object)) => {
-                    self.compare(&object, now, late);
-                    object.resource_version().clone_into(version);
-                    self.tell(Told::Removed(object), late);
-                }
-                Ok(WatchEvent::Bookmark(bookmark)) => version.clone_from(&bookmark.metadata.resource_version),
-                Ok(WatchEvent::Error(status)) if status.code == 410 => return End::TooOld,
-                Ok(WatchEvent::Error(status)) => {
-                    tracing::debug!(?status, "watch ended by the server");
-                    return End::Broken;
-                }
-                Err(kube::Error::Api(status)) if status.code == 410 => return End::TooOld,
-                Err(error) => {
-                    tracing::debug!(%error, "watch broke");
-                    return End::Broken;
-                }
+            let late = self.late_until.is_some_and(|until| now < until);
+            if let Err(end) = self.take(&line, now, late) {
+                return end;
             }
-            *last_heard = now;
+            self.last_heard = now;
         }
     }
+
+    /// Delivers a line of the watch.
+    fn take(&mut self, line: &str, now: Instant, late: bool) -> Result<(), End> {
+        let Ok(Line { r#type, object }) = serde_json::from_str(line) else {
+            tracing::debug!(bytes = line.len(), "a line of a watch cannot be read");
+            return Err(End::Unresumable);
+        };
+        match r#type {
+            "BOOKMARK" => {
+                let Ok(Bookmark { metadata }) = serde_json::from_str(object.get()) else {
+                    return Err(End::Unresumable);
+                };
+                self.version = metadata.resource_version;
+            }
+            "ERROR" => {
+                let status: Option<Status> = serde_json::from_str(object.get()).ok();
+                tracing::debug!(?status, "watch ended by the server");
+                let expired = status.is_some_and(|status| status.code == 410);
+                return Err(if expired { End::Unresumable } else { End::Broken });
+            }
+            _ => match decode::object::<T>(object.get()) {
+                Ok(object) => {
+                    self.compare(&object, now, late);
+                    object.resource_version().clone_into(&mut self.version);
+                    let removed = r#type == "DELETED";
+                    self.tell(if removed { Told::Removed(object) } else { Told::Changed(object) }, late);
+                }
+                Err(fault) => {
+                    let version = fault.version.clone();
+                    self.tell(Told::Unreadable(fault), late);
+                    if version.is_empty() {
+                        return Err(End::Unresumable);
+                    }
+                    self.version = version;
+                }
+            },
+        }
+        Ok(())
+    }
+}
+
+/// The object of a bookmark
+#[derive(Deserialize)]
+struct Bookmark {
+    metadata: BookmarkMeta,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct BookmarkMeta {
+    resource_version: String,
 }

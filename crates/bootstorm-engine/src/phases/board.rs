@@ -216,6 +216,7 @@ impl<'a> Board<'a> {
             Change::Absent { target, .. } => target,
         };
         if let Some(position) = self.fold.position(target) {
+            self.reopen(position);
             self.join_launchers(position);
             self.plan_probing(position);
         }
@@ -354,6 +355,18 @@ impl<'a> Board<'a> {
         let arrived = !timeline.is_over() && timeline.has(goal) && timeline.is_asked();
         if arrived && self.probes.iter().all(|probe| self.has_answered(target, *probe)) {
             self.end(target, Outcome::Reached, None);
+        }
+    }
+
+    /// Follows a VM again that seemed to be stopped, and turns out to have another instance.
+    fn reopen(&mut self, target: u32) {
+        let goal = self.phase.goal;
+        let timeline = self.timeline(target);
+        if goal == Milestone::Gone && timeline.outcome == Outcome::Reached && !timeline.has(goal) {
+            timeline.outcome = Outcome::Pending;
+            self.pending += 1;
+            self.waves.reopen(target);
+            self.dirty = true;
         }
     }
 

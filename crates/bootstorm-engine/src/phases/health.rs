@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinHandle;
 
 use crate::cluster::Cluster;
-use bootstorm_model::observe::clock::monotonic_now;
+use bootstorm_model::observe::clock::{elapsed_since, monotonic_now};
 use bootstorm_model::observe::{Delays, Offset};
 use bootstorm_model::platform::processor_time;
 use bootstorm_model::record::{ClusterMark, Health};
@@ -60,7 +60,7 @@ impl Checkup {
         };
         let mut health = Health {
             processor: since(processor_time()),
-            measured: Offset::ZERO.plus(self.began.elapsed()),
+            measured: Offset::ZERO.plus(elapsed_since(self.began)),
             timer: self.timer.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             watch: self.cluster.watch_delays(),
             processors: std::thread::available_parallelism().map_or(0, |n| n.get() as u32),

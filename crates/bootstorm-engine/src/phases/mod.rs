@@ -22,7 +22,7 @@ mod provisioning;
 mod questions;
 pub mod restore;
 mod resume;
-mod saving;
+pub(crate) mod saving;
 pub mod setup;
 pub mod timed;
 

@@ -8,7 +8,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use crate::cluster::call::wait;
 use crate::cluster::exec::{LineStream, Out};
 use crate::cluster::{Cluster, Kind};
-use bootstorm_model::observe::clock::monotonic_now;
+use bootstorm_model::observe::clock::{elapsed_since, monotonic_now};
 use bootstorm_model::probe::{Answer, Ask, Hello, ProbePlan, SCRIPT, SCRIPT_NAME};
 
 /// How often a sign of life is asked for.
@@ -169,7 +169,7 @@ impl Talk<'_> {
                     }
                 }
                 _ = tick.tick() => {
-                    if self.last_heard.elapsed() > DEAD_AFTER {
+                    if elapsed_since(*self.last_heard) > DEAD_AFTER {
                         return;
                     }
                     token += 1;

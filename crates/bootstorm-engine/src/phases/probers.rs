@@ -111,7 +111,9 @@ async fn wait_until_running(cluster: &Cluster, record: &RunRecord, wanted: usize
             Ok(Some(Told::Removed(pod))) => {
                 known.remove(&Prober::from(pod).name);
             }
-            Ok(Some(Told::Blind { .. } | Told::Complaint(_))) => {}
+            Ok(Some(
+                Told::Unreadable(_) | Told::Interrupted { .. } | Told::Restored | Told::Complaint(_),
+            )) => {}
             Ok(None) | Err(_) => {
                 let image = &record.plan.probe.image;
                 let failure = match complaint {

@@ -13,7 +13,7 @@ use crate::cluster::changes::News;
 use crate::cluster::guard::Guard;
 use crate::cluster::pace::Timed;
 use crate::cluster::{Cluster, Kind, Trouble};
-use bootstorm_model::observe::clock::monotonic_now;
+use bootstorm_model::observe::clock::{elapsed_since, monotonic_now};
 use bootstorm_model::observe::{Change, Instance, InstancePhase};
 use bootstorm_model::plan::Target;
 use bootstorm_model::record::RunRecord;
@@ -99,7 +99,7 @@ pub async fn run(
                 }
                 Step::Send(what, why) => {
                     waits.insert(position, why);
-                    if asked.get(&position).is_none_or(|at| at.elapsed() > PATIENCE) {
+                    if asked.get(&position).is_none_or(|at| elapsed_since(*at) > PATIENCE) {
                         requests.push((position, what.request(adoptee)?));
                     }
                     continue;

@@ -1,5 +1,8 @@
 //! Saves the record while a phase goes on, without ever making the phase wait.
 
+use std::sync::Arc;
+
+use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 
 use crate::cluster::guard::Guard;
@@ -8,49 +11,45 @@ use crate::cluster::{Kind, Trouble};
 use bootstorm_model::record::{PhaseRecord, RunRecord};
 
 /// The record's store, either at rest or saving in the background
-pub(super) struct Saver {
-    at_rest: Option<RunStore>,
+pub(crate) struct Saver {
+    /// Stays usable whatever becomes of the task that saves.
+    store: Arc<Mutex<RunStore>>,
     guard: Guard,
-    saving: Option<JoinHandle<(RunStore, Result<(), Trouble>)>>,
+    saving: Option<JoinHandle<Result<(), Trouble>>>,
 }
 
 impl Saver {
-    pub(super) fn new(store: RunStore, guard: Guard) -> Self {
-        Self { at_rest: Some(store), guard, saving: None }
+    pub(crate) fn new(store: RunStore, guard: Guard) -> Self {
+        Self { store: Arc::new(Mutex::new(store)), guard, saving: None }
     }
 
     /// Begins to save, unless the last save is still going on. Says whether it began.
-    pub(super) fn begin(&mut self, record: &RunRecord, phase: &PhaseRecord) -> bool {
-        let Some(mut store) = self.at_rest.take() else { return false };
+    pub(crate) fn begin(&mut self, record: &RunRecord, phase: &PhaseRecord) -> bool {
+        if self.saving.is_some() {
+            return false;
+        }
         let record = with_phase(record, phase);
         let name = phase.name;
-        let mut guard = self.guard.clone();
+        let (store, mut guard) = (Arc::clone(&self.store), self.guard.clone());
         self.saving = Some(tokio::spawn(async move {
-            let outcome =
-                if guard.is_ours().await { store.save(&record, Some(name)).await } else { Err(lost_lock()) };
-            (store, outcome)
+            if !guard.is_ours().await {
+                return Err(lost_lock());
+            }
+            store.lock().await.save(&record, Some(name)).await
         }));
         true
     }
 
     /// Waits for a save to end; for ever when there is none. Safe to cancel.
-    pub(super) async fn ended(&mut self) -> Result<(), Trouble> {
+    pub(crate) async fn ended(&mut self) -> Result<(), Trouble> {
         let Some(saving) = self.saving.as_mut() else { return std::future::pending().await };
-        match saving.await {
-            Ok((store, outcome)) => {
-                self.saving = None;
-                self.at_rest = Some(store);
-                outcome
-            }
-            Err(error) => {
-                self.saving = None;
-                Err(Trouble::new("save the record", Kind::Other, error.to_string()))
-            }
-        }
+        let outcome = saving.await;
+        self.saving = None;
+        outcome.unwrap_or_else(|error| Err(Trouble::new("save the record", Kind::Other, error.to_string())))
     }
 
     /// Saves now, after whatever is being saved.
-    pub(super) async fn finish(&mut self, record: &RunRecord) -> Result<(), Trouble> {
+    pub(crate) async fn finish(&mut self, record: &RunRecord) -> Result<(), Trouble> {
         if self.saving.is_some() {
             // Its outcome does not matter: everything is saved again below.
             let _ = self.ended().await;
@@ -58,9 +57,7 @@ impl Saver {
         if !self.guard.is_ours().await {
             return Err(lost_lock());
         }
-        let lost = || Trouble::new("save the record", Kind::Other, "the writer was lost");
-        let store = self.at_rest.as_mut().ok_or_else(lost)?;
-        store.save(record, record.last_phase().map(|phase| phase.name)).await
+        self.store.lock().await.save(record, record.last_phase().map(|phase| phase.name)).await
     }
 }
 

@@ -1,7 +1,7 @@
 //! The two clocks: a monotonic one for durations, a wall clock read once per phase.
 
 use std::fmt;
-use std::sync::LazyLock;
+use std::sync::{LazyLock, OnceLock};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -123,22 +123,51 @@ impl Clock {
     }
 }
 
+/// Clocks that stand in for those of the system
+///
+/// A simulation moves time by itself. Its computer is never suspended.
+#[derive(Debug, Clone, Copy)]
+pub struct Simulated {
+    /// The monotonic clock.
+    pub monotonic: fn() -> Instant,
+    /// The wall clock.
+    pub wall: fn() -> Timestamp,
+}
+
+static SIMULATED: OnceLock<Simulated> = OnceLock::new();
+
+/// Reads simulated clocks from now on, in the whole process.
+///
+/// Has to come before anything else reads a clock; the first call counts.
+pub fn simulate(clocks: Simulated) {
+    let _ = SIMULATED.set(clocks);
+}
+
 /// The monotonic clock. The one place that reads it.
 #[expect(clippy::disallowed_methods, reason = "this is the clock module")]
 pub fn monotonic_now() -> Instant {
-    Instant::now()
+    SIMULATED.get().map_or_else(Instant::now, |clocks| (clocks.monotonic)())
+}
+
+/// Time passed since an instant of the monotonic clock; none for one in the future.
+pub fn elapsed_since(instant: Instant) -> Duration {
+    monotonic_now().saturating_duration_since(instant)
 }
 
 /// Time since an arbitrary point that also passes while the computer is suspended.
 pub fn continuous_now() -> Duration {
-    continuous().unwrap_or_else(|| monotonic_now().duration_since(*BASE))
+    continuous_clock().unwrap_or_else(|| monotonic_now().duration_since(*BASE))
+}
+
+fn continuous_clock() -> Option<Duration> {
+    if SIMULATED.get().is_some() { None } else { continuous() }
 }
 
 static BASE: LazyLock<Instant> = LazyLock::new(monotonic_now);
 
 /// How long the computer has been suspended since it was started, up to a constant; zero where it cannot be told.
 fn suspended() -> Duration {
-    match continuous() {
+    match continuous_clock() {
         // Both clocks begin at different times on some systems, so that only differences mean anything.
         Some(continuous) => (continuous + HEADROOM).saturating_sub(monotonic_now().duration_since(*BASE)),
         None => Duration::ZERO,
@@ -161,7 +190,7 @@ const SHORTEST_SUSPENSION: Duration = Duration::from_millis(500);
 /// The wall clock. The one place that reads it.
 #[expect(clippy::disallowed_methods, reason = "this is the clock module")]
 pub fn wall_now() -> Timestamp {
-    Timestamp::now()
+    SIMULATED.get().map_or_else(Timestamp::now, |clocks| (clocks.wall)())
 }
 
 #[cfg(test)]

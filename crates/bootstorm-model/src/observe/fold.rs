@@ -212,28 +212,47 @@ fn forget_instance(timeline: &mut Timeline) {
     timeline.restarts += 1;
 }
 
+/// Follows the instance of a VM that is stopped.
+///
+/// Until the request leaves, whatever happens to instances is none of its doing: the VM may be waiting for its turn, and
+/// a replaced instance is simply the one to be stopped. An instance that was created before the request was accepted is
+/// stopped by it too, even if another one of the VM was seen to go since.
 fn stop(timeline: &mut Timeline, change: &Change, receipt: Receipt) -> Vec<Milestone> {
     match change {
         Change::Present(instance) => {
-            if timeline.instance_uid.is_none() && !timeline.is_asked() {
+            if timeline.instance_uid.as_ref() != Some(&instance.uid) {
+                let replaces = timeline.instance_uid.is_none() || timeline.has(Milestone::Gone);
+                if timeline.is_asked() && !(replaces && was_there(timeline, instance, receipt)) {
+                    return Vec::new();
+                }
+                timeline.restarts += u32::from(timeline.is_asked());
+                timeline.moments.retain(|milestone, _| *milestone < Milestone::Stopping);
                 timeline.instance_uid = Some(instance.uid.clone());
                 timeline.node.clone_from(&instance.node);
             }
-            let ours = timeline.instance_uid.as_ref() == Some(&instance.uid);
             let stopping = instance.deleting
                 || matches!(instance.phase, InstancePhase::Succeeded | InstancePhase::Failed);
-            if ours && stopping && timeline.is_asked() && note(timeline, Milestone::Stopping, receipt) {
+            if stopping && timeline.is_asked() && note(timeline, Milestone::Stopping, receipt) {
                 return vec![Milestone::Stopping];
             }
         }
         Change::Absent { uid, .. } => {
             let ours = timeline.instance_uid.as_ref().is_none_or(|known| known == uid);
-            if ours && note(timeline, Milestone::Gone, receipt) {
+            if ours && !timeline.is_asked() {
+                timeline.instance_uid = None;
+                timeline.node = None;
+            } else if ours && note(timeline, Milestone::Gone, receipt) {
                 return vec![Milestone::Gone];
             }
         }
     }
     Vec::new()
+}
+
+/// Whether an instance was there when the stop was accepted, as far as whole seconds tell.
+fn was_there(timeline: &Timeline, instance: &Instance, receipt: Receipt) -> bool {
+    let accepted = timeline.at(Milestone::Accepted).unwrap_or(receipt.at);
+    instance.created.is_none_or(|created| receipt.stamped(created) <= accepted)
 }
 
 /// Records a milestone of a start; a late receipt falls back to the server's timestamp where there is one.
@@ -369,6 +388,38 @@ mod tests {
         assert!(fold.apply(&mut timelines, &other, seen(4)).is_empty());
         let gone = Change::Absent { uid: "a".into(), target: target(1) };
         assert_eq!(fold.apply(&mut timelines, &gone, seen(5))[0].milestone, Milestone::Gone);
+    }
+
+    #[test]
+    fn what_happens_before_its_turn_is_not_the_stop() {
+        let (fold, mut timelines) = fold(true, &[]);
+        let gone = |uid: &str| Change::Absent { uid: uid.into(), target: target(1) };
+        fold.apply(&mut timelines, &Change::Present(instance("a", InstancePhase::Running)), seen(1));
+        assert!(fold.apply(&mut timelines, &gone("a"), seen(2)).is_empty());
+        assert_eq!((timelines[0].at(Milestone::Gone), timelines[0].instance_uid.as_deref()), (None, None));
+        fold.apply(&mut timelines, &Change::Present(instance("b", InstancePhase::Running)), seen(3));
+        timelines[0].see(Milestone::Requested, Offset(4));
+        assert!(fold.apply(&mut timelines, &gone("a"), seen(5)).is_empty());
+        assert_eq!(fold.apply(&mut timelines, &gone("b"), seen(6))[0].milestone, Milestone::Gone);
+    }
+
+    #[test]
+    fn an_instance_that_was_replaced_while_the_stop_was_under_way_is_followed_and_a_later_one_is_not() {
+        let (fold, mut timelines) = fold(true, &[]);
+        let gone = |uid: &str| Change::Absent { uid: uid.into(), target: target(1) };
+        let made = |uid: &str, second: i64| Instance {
+            created: Some(began() + jiff::SignedDuration::from_secs(second)),
+            ..instance(uid, InstancePhase::Running)
+        };
+        fold.apply(&mut timelines, &Change::Present(made("a", -9)), seen(1));
+        timelines[0].see(Milestone::Requested, Offset(1_500_000));
+        assert_eq!(fold.apply(&mut timelines, &gone("a"), seen(1_600_000)).len(), 1);
+        timelines[0].see(Milestone::Accepted, Offset(1_800_000));
+        fold.apply(&mut timelines, &Change::Present(made("b", 1)), seen(1_900_000));
+        assert!(!timelines[0].has(Milestone::Gone), "b runs");
+        assert_eq!(fold.apply(&mut timelines, &gone("b"), seen(3_000_000))[0].milestone, Milestone::Gone);
+        fold.apply(&mut timelines, &Change::Present(made("c", 2)), seen(4_000_000));
+        assert_eq!(timelines[0].at(Milestone::Gone), Some(Offset(3_000_000)), "somebody started it again");
     }
 
     #[test]

@@ -55,6 +55,13 @@ impl Waves {
         }
     }
 
+    /// A VM is on its way again. Waves that have left because of it are not called back.
+    pub(super) fn reopen(&mut self, target: u32) {
+        if let Some(wave) = self.of.get(target as usize).copied().flatten() {
+            self.open[wave] += 1;
+        }
+    }
+
     fn advance(&mut self) {
         while self.open.get(self.through) == Some(&0) {
             self.through += 1;

@@ -88,7 +88,7 @@ impl Deletion<'_> {
                     Told::Changed(object) => {
                         latest.insert(object.metadata.uid.clone(), object);
                     }
-                    Told::Blind { .. } | Told::Complaint(_) => {}
+                    Told::Unreadable(_) | Told::Interrupted { .. } | Told::Restored | Told::Complaint(_) => {}
                 },
                 Ok(None) | Err(_) => {
                     latest.retain(|uid, _| left.contains(uid));

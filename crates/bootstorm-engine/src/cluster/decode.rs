@@ -1,0 +1,117 @@
+//! Objects in JSON, decoded with patience: a null counts as absent, and what cannot be decoded is named.
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use super::metadata::Metadata;
+use super::trouble::clip;
+
+/// The most characters of an explanation that are kept.
+const MOST_TOLD: usize = 300;
+
+/// An object that is not of the expected form
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Undecodable {
+    /// Its namespace; empty where even that is unknown.
+    pub namespace: String,
+    /// Its name; empty where even that is unknown.
+    pub name: String,
+    /// Its version; empty where even that is unknown.
+    pub version: String,
+    /// Where it departs from the expected form.
+    pub why: String,
+}
+
+impl std::fmt::Display for Undecodable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match (self.namespace.as_str(), self.name.as_str()) {
+            ("", "") => f.write_str("an object")?,
+            ("", name) => f.write_str(name)?,
+            (namespace, name) => write!(f, "{namespace}/{name}")?,
+        }
+        write!(f, " cannot be read: {}", self.why)
+    }
+}
+
+/// The metadata of an object whose rest does not matter
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Named {
+    metadata: Metadata,
+}
+
+/// Decodes an object.
+///
+/// Go servers write a list without items, and an absent struct, as `null` where the field has no `omitempty`. Fails with
+/// the name and version of the object, as far as they can be told.
+pub(super) fn object<T: DeserializeOwned>(text: &str) -> Result<T, Undecodable> {
+    let first = match serde_json::from_str(text) {
+        Ok(object) => return Ok(object),
+        Err(error) => error.to_string(),
+    };
+    let Ok(mut value) = serde_json::from_str::<Value>(text) else {
+        return Err(undecodable(&Value::Null, &first));
+    };
+    remove_nulls(&mut value);
+    T::deserialize(&value).map_err(|error| undecodable(&value, &error.to_string()))
+}
+
+fn undecodable(value: &Value, why: &str) -> Undecodable {
+    let Named { metadata } = Named::deserialize(value).unwrap_or_default();
+    let text = |path: &str, typed: String| {
+        let plain = || value.pointer(path).and_then(Value::as_str).map(str::to_owned);
+        Some(typed).filter(|typed| !typed.is_empty()).or_else(plain).unwrap_or_default()
+    };
+    Undecodable {
+        namespace: text("/metadata/namespace", metadata.namespace),
+        name: text("/metadata/name", metadata.name),
+        version: text("/metadata/resourceVersion", metadata.resource_version),
+        why: clip(why, MOST_TOLD),
+    }
+}
+
+fn remove_nulls(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            fields.retain(|_, field| !field.is_null());
+            fields.values_mut().for_each(remove_nulls);
+        }
+        Value::Array(items) => {
+            items.retain(|item| !item.is_null());
+            items.iter_mut().for_each(remove_nulls);
+        }
+        _ => {}
+    }
+}
+
+/// A line of a watch, its object still in JSON
+#[derive(Debug, Deserialize)]
+pub(super) struct Line<'a> {
+    /// `ADDED`, `MODIFIED`, `DELETED`, `BOOKMARK` or `ERROR`.
+    pub(super) r#type: &'a str,
+    /// The object, or a `Status`.
+    #[serde(borrow)]
+    pub(super) object: &'a RawValue,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::changes::Vmi;
+    use super::*;
+
+    #[test]
+    fn nulls_are_absent_and_the_rest_is_named() {
+        let text = r#"{"metadata": {"name": "vm", "namespace": "p-1", "uid": "u", "resourceVersion": "7", "labels": null},
+            "status": {"phase": "Running", "interfaces": null, "conditions": [null]}}"#;
+        assert!(object::<Vmi>(text).is_ok());
+        let odd = r#"{"metadata": {"name": "vm", "namespace": "p-1", "resourceVersion": "7"}, "status": {"phase": 7}}"#;
+        let error = object::<Vmi>(odd).unwrap_err();
+        assert_eq!((error.name.as_str(), error.version.as_str()), ("vm", "7"));
+        assert!(error.to_string().starts_with("p-1/vm cannot be read: invalid type: integer"), "{error}");
+        let worse = r#"{"metadata": {"name": "vm", "resourceVersion": "7", "labels": 5}}"#;
+        assert_eq!(object::<Vmi>(worse).unwrap_err().version, "7");
+        assert_eq!(object::<Vmi>("{").unwrap_err().version, "");
+    }
+}
