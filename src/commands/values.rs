@@ -2,22 +2,21 @@
 
 use std::time::Duration;
 
+use bootstorm_model::duration::{self, DurationFault};
+
 /// The longest duration: clocks must be able to add it to any instant.
 const LONGEST: Duration = Duration::from_secs(8760 * 3600);
 
-/// A duration as kubectl takes it: `90s`, `10m`, `1h30m`, or bare seconds.
+/// A duration as kubectl takes it: `90s`, `1.5h30m`, `.5s`, or bare seconds.
 ///
 /// Fails with a sentence that shows the grammar.
 pub fn duration(text: &str) -> Result<Duration, String> {
-    let wrong = || "write it like 90s, 10m, 1h30m or 90".to_owned();
-    let duration = match text.parse::<u64>() {
-        Ok(seconds) => Duration::from_secs(seconds),
-        Err(_) => {
-            let span: jiff::SignedDuration = text.parse().map_err(|_| wrong())?;
-            Duration::try_from(span).map_err(|_| wrong())?
-        }
-    };
-    if duration > LONGEST { Err("at most a year (8760h) is possible".to_owned()) } else { Ok(duration) }
+    let too_long = || "at most a year (8760h) is possible".to_owned();
+    match duration::parse(text) {
+        Ok(duration) if duration <= LONGEST => Ok(duration),
+        Ok(_) | Err(DurationFault::TooLong) => Err(too_long()),
+        Err(fault) => Err(fault.to_string()),
+    }
 }
 
 /// A duration that must not be zero.
@@ -62,10 +61,11 @@ mod tests {
         assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
         assert_eq!(duration("90"), Ok(Duration::from_secs(90)));
         assert_eq!(duration("0"), Ok(Duration::ZERO));
-        for wrong in ["", "soon", "-5s", "10 parsecs"] {
+        for wrong in ["", "soon", "-5s", "10 parsecs", "5 minutes", "PT5S"] {
             assert!(duration(wrong).is_err(), "{wrong}");
         }
         assert!(limit("0").is_err());
+        assert_eq!(duration("1.5h30m"), duration("30m1.5h"));
         assert_eq!(duration("8760h"), Ok(LONGEST));
         assert!(duration("18446744073709551615").is_err() && duration("8761h").is_err());
     }

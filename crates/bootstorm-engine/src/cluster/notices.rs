@@ -6,6 +6,7 @@ use serde::Deserialize;
 use super::metadata::Metadata;
 use super::trouble::clip;
 use super::watch::Watched;
+use bootstorm_model::duration;
 use bootstorm_model::observe::{Notice, NoticeKind, Offset};
 
 /// Selects what happens to pods, without the normal events that every pod has and nobody needs.
@@ -90,31 +91,7 @@ fn pulled(message: &str) -> Option<Offset> {
         Some((waited, _)) => waited,
         None => times.split([' ', '(']).next()?.trim_end_matches('.'),
     };
-    go_duration(text)
-}
-
-/// `1m2.5s`, `812ms`, `1.5µs`, as Go writes durations.
-fn go_duration(text: &str) -> Option<Offset> {
-    let mut seconds = 0.0;
-    let mut rest = text;
-    while !rest.is_empty() {
-        let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
-        let value: f64 = rest[..end].parse().ok()?;
-        let after = &rest[end..];
-        let unit_end = after.find(|c: char| c.is_ascii_digit()).unwrap_or(after.len());
-        seconds += value
-            * match &after[..unit_end] {
-                "h" => 3600.0,
-                "m" => 60.0,
-                "s" => 1.0,
-                "ms" => 1e-3,
-                "µs" | "us" => 1e-6,
-                "ns" => 1e-9,
-                _ => return None,
-            };
-        rest = &after[unit_end..];
-    }
-    Some(Offset::from_seconds(seconds))
+    duration::parse(text).ok().map(|waited| Offset::from_seconds(waited.as_secs_f64()))
 }
 
 #[cfg(test)]

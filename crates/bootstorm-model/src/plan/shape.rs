@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::duration;
+
 /// When the requests of a phase leave
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
@@ -139,10 +141,7 @@ fn count(text: &str) -> Option<u32> {
 /// A time of at least a millisecond and at most a year.
 fn millis(text: &str) -> Option<u64> {
     const LONGEST: u64 = 8760 * 3_600_000;
-    let millis = match text.parse::<u64>() {
-        Ok(seconds) => seconds.checked_mul(1_000)?,
-        Err(_) => u64::try_from(text.parse::<jiff::SignedDuration>().ok()?.as_millis()).ok()?,
-    };
+    let millis = u64::try_from(duration::parse(text).ok()?.as_millis()).ok()?;
     (1..=LONGEST).contains(&millis).then_some(millis)
 }
 

@@ -12,6 +12,7 @@ use super::matching::Match;
 use super::rule::{Fault, Rule, Schedule};
 use super::words::{self, WORDS, Word};
 use crate::store::kind;
+use bootstorm_model::duration;
 
 /// The label behind `role`.
 pub(super) const ROLE: &str = "bootstorm.dev/role";
@@ -87,10 +88,7 @@ impl<'de> Deserialize<'de> for Time {
 /// Fails with a sentence that shows the grammar.
 pub fn time(text: &str) -> Result<Duration, String> {
     let plain = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-    let written = || {
-        let span: jiff::SignedDuration = text.parse().ok()?;
-        Duration::try_from(span).ok()
-    };
+    let written = || duration::parse(text).ok();
     plain
         .or_else(written)
         .ok_or_else(|| format!("\"{text}\" is no time; write it like 90s, 200ms, 1m30s or 90"))

@@ -17,6 +17,7 @@
 use std::str::FromStr;
 
 use super::{Count, Figure, Operator, PhaseWord, Place, Span, Statistic, Threshold, Unit};
+use crate::duration;
 use crate::observe::Milestone;
 use crate::stats::Level;
 
@@ -215,10 +216,7 @@ fn parse_limit(text: &str, figure: Figure, is_ratio: bool) -> Result<(f64, Unit)
             .map(|limit| (limit, unit))
             .ok_or_else(|| format!("`{text}` is no number of VMs; write it like 3 or 1%"));
     }
-    let seconds = number(text).or_else(|| {
-        let span: jiff::SignedDuration = text.parse().ok()?;
-        Some(span.as_secs_f64()).filter(|seconds| *seconds >= 0.0)
-    });
+    let seconds = number(text).or_else(|| Some(duration::parse(text).ok()?.as_secs_f64()));
     seconds
         .map(|limit| (limit, Unit::Seconds))
         .ok_or_else(|| format!("`{text}` is no duration; write it like 60s, 2m, 1m30s, 500ms or 60"))
