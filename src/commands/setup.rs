@@ -156,7 +156,7 @@ pub async fn run(
         record.facts = facts;
         record
     };
-    warn_of_ports(session, &resolved);
+    warn_of_template(session, &resolved);
     let record = found.as_ref().map_or_else(fresh, |(record, _)| record.clone());
     if args.dry_run.dry_run == DryRun::Client {
         dry_run::setup(session, &record)?;
@@ -248,8 +248,11 @@ fn check_same(before: &Plan, now: &Plan) -> Result<(), Failure> {
         .hint(format!("or delete that run first: kubectl bootstorm cleanup --ns-prefix {prefix}")))
 }
 
-/// Ping proves nothing behind a list of ports.
-fn warn_of_ports(session: &Session, resolved: &Resolved) {
+/// Warns of what another reader of the manifest takes otherwise, and that ping proves nothing behind a list of ports.
+fn warn_of_template(session: &Session, resolved: &Resolved) {
+    for warning in resolved.template.warnings() {
+        session.console.warn(&format!("manifest, {warning}"));
+    }
     let listed = resolved.template.interfaces_with_ports();
     if resolved.plan.probe.probes.contains(&Probe::Ping) && !listed.is_empty() {
         session.console.warn(&format!(

@@ -494,3 +494,37 @@ fn a_create_that_starts_vms_does_not_turn_into_one_that_does_not() {
     cluster.run(&["create"]).exits(0);
     cluster.run(&["create", "--halted"]).exits(1).complains(&["have been created already"]);
 }
+
+#[test]
+fn a_manifest_is_read_as_kubectl_reads_it() {
+    let cluster = Cluster::instant();
+    let text = "
+apiVersion: kubevirt.io/v1
+kind: VirtualMachine
+metadata:
+  name: mine
+  labels: &labels {on: 'x', 010: 'eight'}
+spec:
+  runStrategy: Always
+  template:
+    metadata:
+      labels:
+        on: 'y'
+        <<: *labels
+    spec:
+      terminationGracePeriodSeconds: 010
+      domain: {cpu: {cores: 1e0}, memory: {guest: 128Mi}, devices: {}}
+";
+    std::fs::write(cluster.home.path().join("vm.yaml"), text).unwrap();
+    let setup = ["setup", "--end", "1", "--probe", "none", "-f", "vm.yaml"];
+    plain(&cluster, &setup).exits(0).complains(&["manifest, line 13: `<<` stands behind keys"]);
+    plain(&cluster, &["create"]).exits(0);
+    let vm = vm(&cluster, 1);
+    let spec = &vm.value()["spec"]["template"];
+    assert_eq!(spec["spec"]["terminationGracePeriodSeconds"], json!(8));
+    assert_eq!(spec["spec"]["domain"]["cpu"]["cores"], json!(1));
+    assert_eq!(
+        (&spec["metadata"]["labels"]["true"], &spec["metadata"]["labels"]["8"]),
+        (&json!("x"), &json!("eight"))
+    );
+}

@@ -19,6 +19,7 @@ pub mod sizing;
 pub mod source;
 pub mod target;
 pub mod template;
+pub mod yaml;
 pub mod yaml_fault;
 
 use std::collections::HashSet;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-use super::{secrets, yaml_fault};
+use super::{secrets, yaml};
 
 /// The most bytes that a manifest may have: it is kept in a Secret, which holds 1 MiB.
 pub const MOST_TEMPLATE_BYTES: usize = 1_000_000;
@@ -138,6 +138,7 @@ pub struct Template {
     pub(super) manifest: Value,
     /// Claims that the first disk is cloned from, in turn.
     pub(super) pool: Vec<String>,
+    pub(super) warnings: Vec<String>,
 }
 
 impl Template {
@@ -168,7 +169,7 @@ impl Template {
                 }
             }
         });
-        Self { manifest, pool: Vec::new() }
+        Self { manifest, pool: Vec::new(), warnings: Vec::new() }
     }
 
     /// Reads a user's manifest, YAML or JSON.
@@ -178,9 +179,9 @@ impl Template {
         if text.len() > MOST_TEMPLATE_BYTES {
             return Err(TemplateFault::TooLarge);
         }
-        let documents: Vec<Value> = serde_saphyr::from_multiple(text)
-            .map_err(|error| TemplateFault::Syntax(yaml_fault::describe(&error, text)))?;
-        let mut documents: Vec<Value> = documents.into_iter().filter(|d| !d.is_null()).collect();
+        let read = yaml::read(text).map_err(|fault| TemplateFault::Syntax(fault.to_string()))?;
+        let warnings = read.warnings.iter().map(ToString::to_string).collect();
+        let mut documents: Vec<Value> = read.documents.into_iter().filter(|d| !d.is_null()).collect();
         if documents.len() != 1 {
             return Err(TemplateFault::Documents(documents.len()));
         }
@@ -210,7 +211,12 @@ impl Template {
         {
             return Err(TemplateFault::Incomplete("metadata and labels must be maps"));
         }
-        Ok(Self { manifest, pool: Vec::new() })
+        Ok(Self { manifest, pool: Vec::new(), warnings })
+    }
+
+    /// Places of the text that kubectl or another reader takes otherwise, as sentences.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
     }
 
     /// The same manifest, whose first disk is cloned from these claims in turn.

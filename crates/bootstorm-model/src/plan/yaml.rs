@@ -1,0 +1,232 @@
+//! YAML as kubectl reads it: documents, scalars, keys and merges by the rules of its YAML 1.1 library.
+//!
+//! The library splits a text into events; this module gives them kubectl's meaning. Rules and known differences are in
+//! `docs/sources.md`; the table that holds them to the real kubectl is `tests/tables/yaml.txt` of this crate.
+
+mod node;
+mod scalar;
+mod value;
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use granit_parser::{Event, Parser, ScanError, Span};
+use serde_json::Value;
+
+use node::Composer;
+
+/// Characters that end a line in YAML 1.1 and not in YAML 1.2.
+const OLD_LINE_ENDS: [char; 2] = ['\u{2028}', '\u{2029}'];
+
+/// What a text holds, as kubectl would take it
+#[derive(Debug, Clone, PartialEq)]
+pub struct Yaml {
+    /// The values of the documents; an empty document is null.
+    pub documents: Vec<Value>,
+    /// Where kubectl or another reader would take the text otherwise.
+    pub warnings: Vec<Warning>,
+}
+
+/// Why a text is no YAML that kubectl reads; quotes nothing of the text, which may hold passwords
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct YamlFault {
+    line: usize,
+    column: usize,
+    what: String,
+}
+
+impl fmt::Display for YamlFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}, column {}: {}", self.line, self.column, self.what)
+    }
+}
+
+impl std::error::Error for YamlFault {}
+
+impl YamlFault {
+    fn at(span: &Span, what: impl Into<String>) -> Self {
+        Self { line: span.start.line(), column: span.start.col() + 1, what: what.into() }
+    }
+}
+
+impl From<ScanError> for YamlFault {
+    fn from(error: ScanError) -> Self {
+        use granit_parser::ErrorKind;
+        let what = match error.kind() {
+            ErrorKind::UnknownAnchor => {
+                "an alias without its anchor; a value that begins with * needs quotes".to_owned()
+            }
+            ErrorKind::RecursionLimitExceeded => "it is nested too deeply".to_owned(),
+            // Messages of the other kinds are fixed sentences.
+            ErrorKind::Custom(_) => "this is no valid YAML".to_owned(),
+            kind => kind.to_string(),
+        };
+        Self { line: error.marker().line(), column: error.marker().col() + 1, what }
+    }
+}
+
+/// A place whose meaning depends on the reader
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Warning {
+    /// A merge key that stands behind keys of its own map overrides them; the line of the merge key.
+    MergeOverrides(usize),
+    /// A map has two merge keys; the line of the second.
+    SecondMerge(usize),
+    /// A text where U+2028 or U+2029 ends a line for kubectl, beside other line ends; its line.
+    OldLineEnd(usize),
+    /// What follows a line `...` without a line `---`; its line.
+    AfterDocumentEnd(usize),
+    /// A directive such as `%YAML 1.1` before a document; the line of the document's `---`.
+    Directive(usize),
+    /// Content in the line of a `---`.
+    ContentBesideMarker(usize),
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::MergeOverrides(line) => write!(
+                f,
+                "line {line}: `<<` stands behind keys that it also holds and replaces them, as in kubectl -f; \
+                 kubectl kustomize and YAML itself keep them: move `<<` to the top of its map"
+            ),
+            Self::SecondMerge(line) => {
+                write!(f, "line {line}: the second `<<` of a map is merged too; kubectl kustomize refuses it")
+            }
+            Self::OldLineEnd(line) => write!(
+                f,
+                "line {line}: kubectl takes the characters U+2028 and U+2029 of this text for line ends; \
+                 write them as \\L and \\P"
+            ),
+            Self::AfterDocumentEnd(line) => {
+                write!(
+                    f,
+                    "line {line}: kubectl ignores what follows the line `...` above; begin it with `---`"
+                )
+            }
+            Self::Directive(line) => {
+                write!(f, "line {line}: kubectl refuses directives (`%`) before this `---`; remove them")
+            }
+            Self::ContentBesideMarker(line) => {
+                write!(
+                    f,
+                    "line {line}: kubectl refuses content in the line of `---`; move it to the next line"
+                )
+            }
+        }
+    }
+}
+
+/// Reads all documents of a text.
+///
+/// Fails with line and column where kubectl could not read a document, and for a key that is given twice.
+pub fn read(text: &str) -> Result<Yaml, YamlFault> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    match documents(text) {
+        // kubectl reads JSON by the rules of JSON, which allow tabs where YAML does not.
+        Err(fault) if text.trim_start().starts_with('{') => match serde_json::from_str::<Value>(text) {
+            Ok(json) => Ok(Yaml { documents: vec![value::whole_numbers(json)], warnings: Vec::new() }),
+            Err(_) => Err(fault),
+        },
+        read => read,
+    }
+}
+
+fn documents(text: &str) -> Result<Yaml, YamlFault> {
+    let options = granit_parser::options! { emit_comments: false };
+    let mut parser = Parser::new_from_str_with_options(text, options);
+    let mut composer = Composer::new(text);
+    let mut documents = Vec::new();
+    let mut warnings = BTreeSet::new();
+    let mut ended_at = 0;
+    while let Some(next) = parser.next_event() {
+        let (event, span) = next?;
+        match event {
+            Event::DocumentStart(is_explicit, _) => {
+                let start = span.start.byte_offset().unwrap_or(0);
+                let line = span.start.line();
+                if is_explicit {
+                    warnings.extend(marker_warnings(text, ended_at, start, line));
+                } else if !documents.is_empty() {
+                    warnings.insert(Warning::AfterDocumentEnd(line));
+                }
+                let root = composer.document(&mut parser)?;
+                warnings.append(&mut composer.warnings);
+                documents.push(value::build(&root, &mut warnings)?);
+            }
+            Event::DocumentEnd => ended_at = span.end.byte_offset().unwrap_or(0),
+            _ => {}
+        }
+    }
+    Ok(Yaml { documents, warnings: warnings.into_iter().collect() })
+}
+
+/// What kubectl does not take of the lines before a document's `---`, and of that line.
+fn marker_warnings(text: &str, ended_at: usize, start: usize, line: usize) -> Vec<Warning> {
+    let before = text.get(ended_at..start).unwrap_or_default();
+    let beside = text.get(start..).unwrap_or_default().lines().next().unwrap_or_default();
+    let beside = beside.strip_prefix("---").unwrap_or_default().trim();
+    let mut found = Vec::new();
+    if before.lines().any(|line| line.starts_with('%')) {
+        found.push(Warning::Directive(line));
+    }
+    if !beside.is_empty() && !beside.starts_with('#') {
+        found.push(Warning::ContentBesideMarker(line));
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn faults_tell_the_place_and_not_the_text() {
+        for text in [
+            "password: *MARKER\n",
+            "password: !MARKER!x y\n",
+            "a: [MARKER\n",
+            "MARKER: 1\nMARKER: 2\n",
+            "password: 'MARKER\n",
+            "password: \"MARKER\\q\"\n",
+            "  MARKER\n a: MARKER: b\n",
+            "a: @MARKER\n",
+            "a: |9MARKER\n  x\n",
+            "<<: MARKER\n",
+            "a: !!binary MARKER%\n",
+            "a: !!int MARKER\n",
+            "{\"a\": MARKER\n",
+        ] {
+            let told = read(text).unwrap_err().to_string();
+            assert!(told.starts_with("line ") && !told.contains("MARKER") && !told.contains('\n'), "{told}");
+        }
+    }
+
+    #[test]
+    fn what_explodes_or_nests_without_end_is_refused() {
+        let mut text = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n".to_owned();
+        for level in 1..12 {
+            let below = format!("*a{}, ", level - 1).repeat(9);
+            text += &format!("a{level}: &a{level} [{below}]\n");
+        }
+        assert!(read(&text).unwrap_err().to_string().contains("stand for too much"));
+        assert!(read(&"[".repeat(100_000)).unwrap_err().to_string().contains("nested too deeply"));
+        assert!(read(&"- ".repeat(100_000)).is_err());
+        let merges = "a: &a\n  <<: [*a]\n";
+        assert!(read(merges).unwrap_err().to_string().contains("an alias inside of what it stands for"));
+    }
+
+    #[test]
+    fn warnings_name_the_line_and_the_way_out() {
+        let warned =
+            |text: &str| read(text).unwrap().warnings.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let merge = warned("a: &a {x: 1}\nb:\n  x: 2\n  <<: *a\n");
+        assert!(
+            merge[0].starts_with("line 4: `<<`") && merge[0].contains("to the top of its map"),
+            "{merge:?}"
+        );
+        assert!(warned("a: 1\n...\nb: 2\n")[0].starts_with("line 3: kubectl ignores"));
+        assert!(warned("# c\n%YAML 1.1\n---\na: 1\n")[0].starts_with("line 3: kubectl refuses directives"));
+        assert!(warned("--- {a: 1}\n")[0].starts_with("line 1: kubectl refuses content"));
+    }
+}
