@@ -4,3 +4,6 @@
 
 #[path = "page/mod.rs"]
 mod page;
+#[expect(dead_code, reason = "the other test binaries need more of it")]
+#[path = "support/tools.rs"]
+mod tools;

@@ -9,3 +9,6 @@
 )]
 
 mod probe;
+#[expect(dead_code, reason = "the other test binaries need more of it")]
+#[path = "support/tools.rs"]
+mod tools;

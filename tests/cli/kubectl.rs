@@ -4,16 +4,11 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use crate::support::Cluster;
+use crate::support::tools::find;
 
 /// Runs kubectl, where there is one; without it the test says so and ends.
-#[allow(clippy::print_stdout, reason = "a test that is skipped has to say so")]
 fn kubectl(cluster: &Cluster, args: &[&str]) -> Option<Output> {
-    let Some(path) =
-        ["/usr/bin/kubectl", "/usr/local/bin/kubectl"].iter().find(|path| Path::new(path).exists())
-    else {
-        println!("SKIPPED: there is no kubectl on this machine");
-        return None;
-    };
+    let path = find("kubectl")?;
     let plugin = Path::new(env!("CARGO_BIN_EXE_kubectl-bootstorm")).parent().unwrap();
     let output = Command::new(path)
         .args(args)

@@ -7,22 +7,21 @@ use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
+use crate::support::tools::skipped;
 use bootstorm_model::probe::{Answer, SCRIPT, SCRIPT_NAME};
 
 /// Longer than any machine needs; a test that is well takes a second.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 #[test]
-#[allow(clippy::print_stdout, reason = "what is skipped has to say so")]
 fn it_finds_who_answers_and_ends_with_its_input() {
     let works = Command::new("ping").args(["-c", "1", "-W", "1", "127.0.0.1"]).stdout(Stdio::null()).status();
     if !works.is_ok_and(|status| status.success()) {
-        println!("SKIPPED: there is no ping that works on this machine");
-        return;
+        return skipped("there is no ping that works on this machine");
     }
     for shell in [&["/bin/sh"][..], &["/bin/dash"], &["/bin/bash"], &["/bin/busybox", "sh"]] {
         if !Path::new(shell[0]).exists() {
-            println!("SKIPPED: there is no {}", shell[0]);
+            skipped(&format!("there is no {}", shell[0]));
             continue;
         }
         talk_to(shell);

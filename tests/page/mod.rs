@@ -8,10 +8,9 @@ mod report;
 use browser::Browser;
 
 /// Opens a page; without a browser the test says so and ends.
-#[allow(clippy::print_stdout, reason = "a test that is skipped has to say so")]
 fn opened(page: &str) -> Option<Browser> {
     let Some(mut browser) = Browser::start() else {
-        println!("SKIPPED: there is no Chromium on this machine");
+        crate::tools::skipped("there is no Chromium on this machine");
         return None;
     };
     browser.open(page);

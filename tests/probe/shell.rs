@@ -62,10 +62,7 @@ impl Image {
     }
 }
 
-/// Says what is not tested, and why.
-pub(super) fn skipped(why: &str) {
-    println!("SKIPPED: {why}");
-}
+pub(super) use crate::tools::skipped;
 
 /// Where a program of this machine is.
 pub(super) fn find(program: &str) -> Option<PathBuf> {

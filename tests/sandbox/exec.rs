@@ -9,6 +9,7 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::simulation::{PATIENCE, Simulation};
+use crate::support::tools::skipped;
 
 /// What a command left behind.
 #[derive(Debug)]
@@ -212,8 +213,7 @@ async fn streams_can_be_cut() {
 #[tokio::test(flavor = "multi_thread")]
 async fn kubectl_runs_commands() {
     if Command::new("kubectl").arg("version").arg("--client").output().is_err() {
-        println!("skipped: there is no kubectl here");
-        return;
+        return skipped("there is no kubectl on this machine");
     }
     let simulation = Simulation::instant().await;
     simulation.pod("p", "busybox").await;

@@ -179,13 +179,8 @@ fn a_pod_needs_no_kubeconfig() {
         .unwrap();
     let ran = Ran::of(child);
     if ran.stderr.contains("unshare") || ran.stderr.contains("mount:") {
-        skipped(&ran.stderr);
+        super::skipped(&format!("no namespace for mounts: {}", ran.stderr.trim()));
         return;
     }
     ran.exits(0).prints(&["Verdict:"]);
-}
-
-#[allow(clippy::print_stdout, reason = "a test that is skipped has to say so")]
-fn skipped(why: &str) {
-    println!("SKIPPED: no namespace for mounts: {}", why.trim());
 }

@@ -12,6 +12,8 @@ mod version;
 
 use std::path::{Path, PathBuf};
 
+use crate::support::tools::{find, skipped};
+
 /// A file of the repository.
 fn repository(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
@@ -20,15 +22,4 @@ fn repository(path: &str) -> PathBuf {
 /// The text of a file of the repository.
 fn text(path: &str) -> String {
     std::fs::read_to_string(repository(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
-}
-
-/// Where a program of this machine is; without it the test says so and ends.
-#[allow(clippy::print_stdout, reason = "a test that is skipped has to say so")]
-fn find(program: &str) -> Option<PathBuf> {
-    let folders = ["/usr/local/bin", "/usr/bin", "/bin", "/usr/sbin", "/sbin"];
-    let found = folders.iter().map(|folder| Path::new(folder).join(program)).find(|path| path.is_file());
-    if found.is_none() {
-        println!("SKIPPED: there is no {program} on this machine");
-    }
-    found
 }

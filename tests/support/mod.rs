@@ -2,6 +2,7 @@
 
 mod cluster;
 mod program;
+pub(crate) mod tools;
 
 pub(crate) use cluster::Cluster;
 pub(crate) use program::{Program, Ran};

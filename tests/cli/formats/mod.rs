@@ -10,6 +10,7 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 
 use crate::support::Cluster;
+use crate::support::tools::find;
 
 /// A cluster with a run of three VMs, of which the storm is over.
 fn measured() -> Cluster {
@@ -61,12 +62,7 @@ fn every_format_keeps_to_its_rules() {
 
 #[test]
 fn python_reads_the_csv_as_we_do() {
-    let Some(python) =
-        ["/usr/bin/python3", "/bin/python3"].into_iter().find(|path| std::fs::exists(path).unwrap_or(false))
-    else {
-        eprintln!("skipped: there is no python3");
-        return;
-    };
+    let Some(python) = find("python3") else { return };
     let cluster = measured();
     let script = "import csv, io, json, sys\n\
                   data = io.TextIOWrapper(sys.stdin.buffer, encoding='utf-8', newline='')\n\
