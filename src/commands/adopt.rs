@@ -80,13 +80,13 @@ async fn locked(
     store: Option<RunStore>,
     holder: &str,
 ) -> Result<RunRecord, Failure> {
-    let prefix = &record.plan.prefix;
+    let prefix = record.plan.prefix.clone();
     let mut store = match store {
         Some(mut store) => {
             store.set_holder(holder);
             store
         }
-        None => session.cluster.begin_record(&record, Some(holder)).await.map_err(|trouble| {
+        None => session.cluster.begin_record(&mut record, Some(holder)).await.map_err(|trouble| {
             if trouble.kind == Kind::AlreadyExists {
                 Failure::new(format!("another process has just set up run \"{prefix}\""))
                     .hint(format!("see where it stands: kubectl bootstorm status --ns-prefix {prefix}"))
@@ -98,7 +98,7 @@ async fn locked(
     store.save_adopted(&record).await?;
     let progress = Progress::new(session.console);
     let events = |event: &bootstorm_engine::phases::Event| progress.hear(event);
-    let made = setup::make_probers(&session.cluster, &record, &events).await;
+    let made = setup::make_probers(&session.cluster, &mut record, &events).await;
     progress.finish();
     made?;
     setup::close(&mut record, &mut store).await?;

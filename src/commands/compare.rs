@@ -132,7 +132,7 @@ async fn load(context: &Context, args: &CompareArgs, run: &str) -> Result<(RunRe
         None => run,
     };
     let session: Session = context.connect_with(&connection).await?;
-    let (record, _) = session.load(prefix).await?;
+    let record = session.read(prefix).await?;
     let graded = Graded::of_run(&record);
     Ok((record, graded))
 }

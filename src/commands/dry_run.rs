@@ -2,12 +2,12 @@
 
 use serde_json::{Value, json};
 
-use super::phase::existing;
 use super::plan_file::PlanFields;
 use super::presentation::Output;
 use super::session::Session;
 use bootstorm_engine::cluster::pace::Timed;
 use bootstorm_engine::cluster::{machines, namespaces, probers};
+use bootstorm_engine::phases::existing::{Existing, existing};
 use bootstorm_engine::phases::timed::{self, manifest};
 use bootstorm_model::failure::Failure;
 use bootstorm_model::observe::Outcome;
@@ -36,9 +36,9 @@ async fn requests(
         return Ok(timed::rehearse(&session.cluster, record, kind, via).await?);
     }
     let mut timed = Vec::new();
-    let there: Vec<_> = match kind {
-        PhaseKind::Create => Vec::new(),
-        _ => existing(session, record).await?.iter().map(machines::Machine::target).collect(),
+    let there = match kind {
+        PhaseKind::Create => Existing::default(),
+        _ => existing(&session.cluster, record).await?,
     };
     let unstarted = record.last_of(PhaseKind::Create).filter(|create| create.settings.halted);
     let stopped = record.last_of(PhaseKind::Stop).or(unstarted);
@@ -48,15 +48,17 @@ async fn requests(
                 .and_then(|phase| phase.timelines.get(position))
                 .is_some_and(|t| t.outcome == Outcome::Reached || t.reason.as_deref() == Some(NOT_IN_STORM))
         };
-        timed.push(match kind {
-            PhaseKind::Create => match template {
+        timed.push(match (kind, there.ours.get(target)) {
+            (PhaseKind::Create, _) => match template {
                 Some(template) => {
                     machines::create(target, &manifest(record, template, position, target, halted))?
                 }
                 None => continue,
             },
-            PhaseKind::Stop if there.contains(target) => machines::stop(target, via)?,
-            PhaseKind::Storm if there.contains(target) && was_stopped() => machines::start(target, via)?,
+            (PhaseKind::Stop, Some(machine)) => machines::stop(target, machine.uid(), via)?,
+            (PhaseKind::Storm, Some(machine)) if was_stopped() => {
+                machines::start(target, machine.uid(), via)?
+            }
             _ => continue,
         });
     }

@@ -11,7 +11,6 @@ use super::shape_args::{self, ShapeArgs};
 use super::show;
 use super::threshold_args::FailIfArgs;
 use crate::console::progress::Progress;
-use bootstorm_engine::cluster::machines;
 use bootstorm_engine::phases::timed::{self, Cut, Work};
 use bootstorm_model::exit::Exit;
 use bootstorm_model::failure::Failure;
@@ -232,9 +231,4 @@ async fn template(session: &Session, record: &RunRecord) -> Result<Template, Fai
 pub fn exit_of(phase: &PhaseRecord) -> Exit {
     let wanted = phase.timelines.len() - phase.set_aside().count();
     if phase.count(Outcome::Reached) == wanted { Exit::Good } else { Exit::Missed }
-}
-
-/// The VMs of a run that exist, for a dry run.
-pub async fn existing(session: &Session, record: &RunRecord) -> Result<Vec<machines::Machine>, Failure> {
-    Ok(timed::existing(&session.cluster, record).await?.into_values().collect())
 }

@@ -113,7 +113,7 @@ pub async fn command(context: &Context, args: &ReportArgs) -> Result<Exit, Failu
         return saved(context, args, from);
     }
     let session = context.connect().await?;
-    let (record, _) = session.load(&args.run.prefix).await?;
+    let record = session.read(&args.run.prefix).await?;
     let selection = args.selection();
     selection.check(&record).map_err(Failure::usage)?;
     if record.phases.is_empty() {

@@ -229,15 +229,17 @@ async fn phases(session: &Session, args: &RunCommand, resolved: Resolved) -> Res
             run: args.run.clone(),
             yes: args.yes || args.sandbox,
             keep_record: false,
+            delete_foreign: false,
+            run_id: None,
             leave_adopted: false,
             timeout: Duration::from_secs(900),
             concurrency: 50,
             dry_run: DryRunArgs { dry_run: DryRun::None },
         };
         if let Some(deleted) = cleanup::run(session, &cleanup).await? {
-            session
-                .console
-                .say(&format!("cleaned up: {} objects deleted, nothing is left", deleted.names().len()));
+            cleanup::kept(&deleted, &cleanup)?;
+            let count = deleted.going(cleanup.choice()).len();
+            session.console.say(&format!("cleaned up: {count} objects deleted, nothing is left"));
         }
     }
     let exit = record.phases.iter().map(exit_of).max().unwrap_or(Exit::Good);

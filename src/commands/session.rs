@@ -14,6 +14,9 @@ use bootstorm_model::failure::Failure;
 use bootstorm_model::observe::clock::wall_now;
 use bootstorm_model::record::RunRecord;
 
+/// How a copy of a record is recognised.
+const COPY: &str = "its ConfigMap is not the one that setup made: it was restored from a backup, or copied by hand";
+
 /// The flags that every command has, and the user's wish to stop
 #[derive(Debug, Clone)]
 pub struct Context {
@@ -69,17 +72,35 @@ impl Context {
 }
 
 impl Session {
-    /// The record of a run, and its store. Fails when there is none.
+    /// The record of a run, and its store. Fails when there is none, and when it is a copy, which only says what was.
     pub async fn load(&self, prefix: &str) -> Result<(RunRecord, RunStore), Failure> {
-        self.find(prefix).await?.ok_or_else(|| {
-            Failure::new(format!("there is no run \"{prefix}\" in namespace {}", self.cluster.namespace()))
-                .hint(format!("make one: kubectl bootstorm setup --ns-prefix {prefix}"))
-                .hint("list the runs of all namespaces: kubectl bootstorm status -A")
-        })
+        self.find(prefix).await?.ok_or_else(|| self.nothing(prefix))
     }
 
-    /// The record of a run, if there is one.
+    /// The record of a run, to be shown; a copy will do.
+    pub async fn read(&self, prefix: &str) -> Result<RunRecord, Failure> {
+        match self.found(prefix).await? {
+            Some((record, store)) => {
+                if store.original().is_some() {
+                    self.console.warn(&format!("this record of run \"{prefix}\" is a copy; {}", COPY));
+                }
+                Ok(record)
+            }
+            None => Err(self.nothing(prefix)),
+        }
+    }
+
+    /// The record of a run, if there is one. Fails when it is a copy.
     pub async fn find(&self, prefix: &str) -> Result<Option<(RunRecord, RunStore)>, Failure> {
+        match self.found(prefix).await? {
+            Some((record, store)) if store.original().is_some() => {
+                Err(self.copied(prefix, &record.run_id))
+            }
+            found => Ok(found),
+        }
+    }
+
+    async fn found(&self, prefix: &str) -> Result<Option<(RunRecord, RunStore)>, Failure> {
         self.cluster.load(prefix).await.map_err(|error| match error {
             LoadError::Trouble(trouble) => trouble.into(),
             LoadError::Codec(error) => Failure::new(format!("the record of run \"{prefix}\" cannot be read"))
@@ -88,6 +109,24 @@ impl Session {
                     "to delete it with all that belongs to it: kubectl bootstorm cleanup --ns-prefix {prefix}"
                 )),
         })
+    }
+
+    fn nothing(&self, prefix: &str) -> Failure {
+        Failure::new(format!("there is no run \"{prefix}\" in namespace {}", self.cluster.namespace()))
+            .hint(format!("make one: kubectl bootstorm setup --ns-prefix {prefix}"))
+            .hint("list the runs of all namespaces: kubectl bootstorm status -A")
+    }
+
+    /// The record was restored or copied: the VMs belong to the original.
+    pub fn copied(&self, prefix: &str, run_id: &str) -> Failure {
+        let place = self.cluster.namespace();
+        Failure::new(format!("the record of run \"{prefix}\" in namespace {place} is a copy"))
+            .because(COPY)
+            .hint("find the original: kubectl bootstorm status -A")
+            .hint(format!("the copy can still be read: kubectl bootstorm report --ns-prefix {prefix} -n {place}"))
+            .hint(format!(
+                "delete the copy: kubectl delete configmap,secret -n {place} -l bootstorm.dev/run-id={run_id}"
+            ))
     }
 
     /// Takes the lock on a run.

@@ -193,7 +193,7 @@ impl Job<'_> {
                 store.set_holder(holder);
                 store
             }
-            None => session.cluster.begin_record(&record, Some(holder)).await.map_err(|trouble| {
+            None => session.cluster.begin_record(&mut record, Some(holder)).await.map_err(|trouble| {
                 if trouble.kind == Kind::AlreadyExists {
                     Failure::new(format!("another process has just set up run \"{prefix}\""))
                         .hint(format!("see where it stands: kubectl bootstorm status --ns-prefix {prefix}"))
@@ -203,7 +203,8 @@ impl Job<'_> {
             })?,
         };
         if let Some(text) = &self.resolved.text {
-            session.cluster.save_template(&record, text).await?;
+            record.made.secret = Some(session.cluster.save_template(&record, text).await?);
+            store.save(&record, None).await?;
         }
         let progress = Progress::new(session.console);
         let events = |event: &bootstorm_engine::phases::Event| progress.hear(event);

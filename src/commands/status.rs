@@ -48,7 +48,7 @@ pub async fn command(context: &Context, args: &StatusArgs) -> Result<Exit, Failu
         list(&session, &rows, &layout)?;
         return Ok(Exit::Good);
     }
-    let (record, _) = session.load(&args.run.prefix).await?;
+    let record = session.read(&args.run.prefix).await?;
     let status = Status::of(&record);
     let unwritable =
         |error: bootstorm_report::Unwritable| Failure::new("the status cannot be shown").because(error);

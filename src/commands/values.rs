@@ -50,6 +50,16 @@ pub fn batch_size(text: &str) -> Result<BatchSize, String> {
     if text == "auto" { Ok(BatchSize::Auto) } else { count(text).map(BatchSize::Fixed) }
 }
 
+/// The UUID of a run, which becomes a label.
+pub fn run_id(text: &str) -> Result<String, String> {
+    let is_inner = |c: char| c.is_ascii_alphanumeric() || c == '-';
+    if !text.is_empty() && text.len() <= 63 && text.chars().all(is_inner) {
+        Ok(text.to_owned())
+    } else {
+        Err("write it as the label bootstorm.dev/run-id has it".into())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,6 +4,8 @@ mod adopted;
 mod whose;
 mod wording;
 
+pub use wording::kept;
+
 use std::time::Duration;
 
 use clap::Args;
@@ -15,8 +17,8 @@ use super::session::{Context, Session};
 use super::values;
 use crate::console::progress::Progress;
 use bootstorm_engine::cluster::lease::Held;
-use bootstorm_engine::cluster::names::{run_id_selector, run_selector};
-use bootstorm_engine::phases::cleanup::{self, Leftovers, Order, Sort};
+use bootstorm_engine::cluster::ownership::Estate;
+use bootstorm_engine::phases::cleanup::{self, Choice, Leftovers, Order, Sort};
 use bootstorm_model::exit::Exit;
 use bootstorm_model::failure::Failure;
 use bootstorm_model::observe::clock::monotonic_now;
@@ -24,10 +26,12 @@ use bootstorm_model::record::RunRecord;
 
 /// Delete what the run made, and verify that nothing is left
 ///
-/// Deletes the run's VMs and waits until they are gone, then its namespaces, then its record. Everything is found by
-/// the run's label and deleted only if it is still the same object. VMs that the run has adopted are not deleted: each is
-/// given back with the run strategy and the power that it had, unless somebody else has changed it meanwhile. It can be cut short at any moment and run again.
-/// Asks first on a terminal; elsewhere it needs --yes.
+/// Deletes the run's VMs and waits until they are gone, then its namespaces, then its record. What is the run's is decided
+/// by name and UID, as the record noted them when it was made: a copy that carries the run's labels is named and left. A
+/// namespace in which others keep something stays, unless --delete-foreign says otherwise; then the exit code is 3. VMs
+/// that the run has adopted are not deleted: each is given back with the run strategy and the power that it had, unless
+/// somebody else has changed it meanwhile. It can be cut short at any moment and run again. Asks first on a terminal;
+/// elsewhere it needs --yes.
 #[derive(Debug, Clone, Args)]
 #[command(after_long_help = "\
 Examples:
@@ -45,6 +49,12 @@ pub struct CleanupArgs {
     /// Keep the run's record, so that report still works
     #[arg(long)]
     pub keep_record: bool,
+    /// Delete the run's namespaces with everything that others keep in them; --dry-run lists it
+    #[arg(long)]
+    pub delete_foreign: bool,
+    /// Clean up the run with this UUID, where its record is lost
+    #[arg(long, value_name = "UUID", value_parser = values::run_id, hide_short_help = true)]
+    pub run_id: Option<String>,
     /// Forget adopted VMs and leave them as they are, stopped or not; what they were is lost then
     #[arg(long, hide_short_help = true)]
     pub leave_adopted: bool,
@@ -63,53 +73,63 @@ const RELEASING: Duration = Duration::from_secs(10);
 /// What is waited for is given up in time by itself and named; this ends what hangs beyond that.
 const GRACE: Duration = Duration::from_secs(2);
 
+impl CleanupArgs {
+    /// What is to stay.
+    pub fn choice(&self) -> Choice {
+        Choice { keep_record: self.keep_record, delete_foreign: self.delete_foreign }
+    }
+}
+
 /// Runs the command.
 pub async fn command(context: &Context, args: &CleanupArgs) -> Result<Exit, Failure> {
     let session = context.connect().await?;
     if let Some(deleted) = run(&session, args).await? {
-        wording::print(&session, deleted, args.keep_record, "deleted")?;
+        wording::print(&session, &deleted, args.choice(), "deleted")?;
+        wording::kept(&deleted, args)?;
     }
     Ok(Exit::Good)
 }
 
-/// Cleans a run up; gives what was deleted, or nothing where nothing was to be done.
+/// Cleans a run up; gives what was deleted and what stays, or nothing where nothing was to be done.
 pub async fn run(session: &Session, args: &CleanupArgs) -> Result<Option<Leftovers>, Failure> {
     let prefix = &args.run.prefix;
     let mut interrupt = session.interrupt.clone();
-    let Seen { run_id, place, leftovers, adopted } = tokio::select! {
+    let Seen { estate, place, leftovers, adopted } = tokio::select! {
         biased;
         () = interrupt.wait() => return Err(Failure::interrupted("interrupted; nothing was deleted")),
         seen = tokio::time::timeout(args.timeout, look(session, args)) => {
             seen.unwrap_or_else(|_| Err(wording::out_of_time(args)))?
         }
     };
+    wording::strangers(session, &leftovers);
     if leftovers.is_empty() {
         session.console.say(&format!("nothing of run {prefix} is there"));
         wording::skipped(session, &leftovers);
         return Ok(None);
     }
+    wording::foreign(session, &leftovers, args);
     if args.dry_run.dry_run == DryRun::Client {
         wording::skipped(session, &leftovers);
         if let Some(record) = &adopted {
             adopted::announce(session, args, record)?;
         }
-        wording::print(session, leftovers, args.keep_record, "would be deleted")?;
+        wording::print(session, &leftovers, args.choice(), "would be deleted")?;
         return Ok(None);
     }
     if !args.yes {
         let also = adopted.as_ref().map(|record| adopted::question(args, record)).unwrap_or_default();
         wording::ask(session, args, &leftovers, &also)?;
     }
-    let selector = selector(prefix, run_id.as_deref());
     let order = Order {
-        selector: &selector,
+        estate: &estate,
         sorts: if adopted.is_some() { &Sort::BESIDE_ADOPTED } else { &Sort::ALL },
         place: place.as_deref(),
-        keep_record: args.keep_record,
+        choice: args.choice(),
+        lock: leftovers.of(Sort::Leases).first().map(|lease| lease.uid.as_str()),
         concurrency: args.concurrency,
         deadline: monotonic_now() + args.timeout,
     };
-    let taking = session.lock(prefix, run_id.as_deref().unwrap_or_default());
+    let taking = session.lock(prefix, estate.run_id());
     let lock = tokio::time::timeout_at(order.deadline.into(), taking)
         .await
         .unwrap_or_else(|_| Err(wording::out_of_time(args)))?;
@@ -133,11 +153,11 @@ pub async fn run(session: &Session, args: &CleanupArgs) -> Result<Option<Leftove
 
 /// What there is of a run
 struct Seen {
-    /// Its UUID.
-    run_id: Option<String>,
+    /// What is the run's.
+    estate: Estate,
     /// The namespace of others in which all of its VMs are.
     place: Option<String>,
-    /// What it made and is there.
+    /// What it made and is there, and what is beside it.
     leftovers: Leftovers,
     /// Its record, where its VMs are somebody else's.
     adopted: Option<RunRecord>,
@@ -145,19 +165,17 @@ struct Seen {
 
 /// Whose run it is, and what of it is there.
 async fn look(session: &Session, args: &CleanupArgs) -> Result<Seen, Failure> {
-    let prefix = &args.run.prefix;
-    let record = adopted::find(session, args).await?.map(|(record, _)| record);
+    let record = adopted::find(session, args).await?;
+    let estate = whose::whose(session, args, record.as_ref()).await?;
+    let record = record.map(|(record, _)| record);
     let place = record.as_ref().and_then(|record| record.plan.layout.namespace.clone());
     let adopted = record.filter(|record| record.plan.is_adopted());
-    let run_id = whose::whose(session, prefix).await?;
     let sorts: &[Sort] = if adopted.is_some() { &Sort::BESIDE_ADOPTED } else { &Sort::ALL };
-    let selector = selector(prefix, run_id.as_deref());
-    let leftovers = Leftovers::list(&session.cluster, &selector, sorts, place.as_deref()).await?;
-    Ok(Seen { run_id, place, leftovers, adopted })
-}
-
-fn selector(prefix: &str, run_id: Option<&str>) -> String {
-    run_id.map_or_else(|| run_selector(prefix), run_id_selector)
+    let leftovers = match &estate {
+        Some(estate) => Leftovers::list(&session.cluster, estate, sorts, place.as_deref()).await?,
+        None => Leftovers::default(),
+    };
+    Ok(Seen { estate: estate.unwrap_or_default(), place, leftovers, adopted })
 }
 
 /// Deletes while the lock is ours, the user does not interrupt, and time is left.

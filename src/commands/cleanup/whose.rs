@@ -1,45 +1,89 @@
-//! Whose objects a cleanup is about: the run's UUID, wherever it can still be read.
+//! What a cleanup is about: what the record says, and what can still be said where there is none.
 
-use super::Session;
+use super::{CleanupArgs, Session};
 use bootstorm_engine::cluster::names::run_selector;
-use bootstorm_engine::cluster::store::{Head, LoadError};
+use bootstorm_engine::cluster::ownership::Estate;
+use bootstorm_engine::cluster::store::{Head, RunStore};
 use bootstorm_engine::phases::cleanup;
 use bootstorm_model::failure::Failure;
+use bootstorm_model::record::RunRecord;
 
-/// The UUID of the run whose record, or what is left of it, is here; nothing when no record of that name is anywhere.
+/// What the run made; nothing when no record of that name is anywhere, and nothing carries its label.
 ///
-/// Fails when the record is in another namespace, or may be: then the run is somebody else's to clean up.
-pub(super) async fn whose(session: &Session, prefix: &str) -> Result<Option<String>, Failure> {
-    match session.cluster.load(prefix).await {
-        Ok(Some((record, _))) => return Ok(Some(record.run_id)),
-        Ok(None) => {}
-        // A record that cannot be read must not keep anybody from cleaning up; its label still says whose it is.
-        Err(LoadError::Codec(error)) => {
-            session.console.warn(&format!("the record cannot be read ({error}); going by its label"));
+/// Fails when the record is a copy, when it is in another namespace, or may be: then the run is somebody else's to clean
+/// up. Fails also when it is not certain which run is meant.
+pub(super) async fn whose(
+    session: &Session,
+    args: &CleanupArgs,
+    record: Option<&(RunRecord, RunStore)>,
+) -> Result<Option<Estate>, Failure> {
+    let prefix = &args.run.prefix;
+    if let Some((record, store)) = record {
+        if let Some(wanted) = args.run_id.as_ref().filter(|wanted| **wanted != record.run_id) {
+            return Err(Failure::new(format!("run \"{prefix}\" has a record, and its UUID is {}", record.run_id))
+                .because(format!("--run-id names {wanted}"))
+                .hint("leave out --run-id to clean up the run with the record"));
         }
-        Err(LoadError::Trouble(trouble)) => return Err(trouble.into()),
+        return Ok(Some(of_record(session, record, store).await?));
     }
-    let is_it = |head: &Head| head.prefix == prefix;
+    let is_it = |head: &Head| head.prefix == *prefix;
     if let Some(head) = session.cluster.heads(false).await?.into_iter().find(is_it) {
-        return Ok(Some(head.run_id));
+        return Ok(Some(Estate::unrecorded(prefix, &head.run_id)));
     }
     // A cleanup that was cut short may have left the lock, the Secret or a part, which all say whose they are.
     let mut ids = cleanup::run_ids(&session.cluster, &run_selector(prefix)).await?;
-    if ids.len() == 1 {
-        return Ok(ids.pop_first());
+    if ids.len() != 1 {
+        let elsewhere = session.cluster.heads(true).await.map_err(|trouble| {
+            Failure::from(trouble)
+                .because(format!(
+                    "run \"{prefix}\" has no record here, and may have one in another namespace"
+                ))
+                .hint("name the namespace of its record with --namespace")
+        })?;
+        let places: Vec<String> = elsewhere.into_iter().filter(is_it).map(|head| head.namespace).collect();
+        if let Some(first) = places.first() {
+            return Err(Failure::new(format!(
+                "the record of run \"{prefix}\" is in another namespace: {}",
+                places.join(", ")
+            ))
+            .hint(format!("clean it up from there: kubectl bootstorm cleanup --ns-prefix {prefix} -n {first}")));
+        }
+        ids.extend(cleanup::run_ids_anywhere(&session.cluster, &run_selector(prefix)).await?);
     }
-    let elsewhere = session.cluster.heads(true).await.map_err(|trouble| {
-        Failure::from(trouble)
-            .because(format!("run \"{prefix}\" has no record here, and may have one in another namespace"))
-            .hint("name the namespace of its record with --namespace")
-    })?;
-    let places: Vec<String> = elsewhere.into_iter().filter(is_it).map(|head| head.namespace).collect();
-    if places.is_empty() {
-        return Ok(None);
+    if let Some(wanted) = &args.run_id {
+        return Ok(Some(Estate::unrecorded(prefix, wanted)));
     }
-    Err(Failure::new(format!(
-        "the record of run \"{prefix}\" is in another namespace: {}",
-        places.join(", ")
-    ))
-    .hint(format!("clean it up from there: kubectl bootstorm cleanup --ns-prefix {prefix} -n {}", places[0])))
+    let Some(id) = ids.pop_first() else { return Ok(None) };
+    if ids.is_empty() {
+        session.console.warn(&format!(
+            "there is no record of run \"{prefix}\"; going by the label that this tool wrote for run {id}"
+        ));
+        return Ok(Some(Estate::unrecorded(prefix, &id)));
+    }
+    let count = ids.len() + 1;
+    let mut failure =
+        Failure::new(format!("there is no record of run \"{prefix}\", and {count} runs have left something"));
+    for id in std::iter::once(&id).chain(&ids) {
+        failure = failure.hint(format!(
+            "see what is of one: kubectl bootstorm cleanup --ns-prefix {prefix} --run-id {id} --dry-run=client"
+        ));
+    }
+    Err(failure)
+}
+
+/// What a record says, unless it is a copy and the original is there, or may be.
+async fn of_record(session: &Session, record: &RunRecord, store: &RunStore) -> Result<Estate, Failure> {
+    let prefix = &record.plan.prefix;
+    let Some(original) = store.original() else { return Ok(Estate::of(record)) };
+    let copied = || session.copied(prefix, &record.run_id);
+    let heads = session.cluster.heads(true).await.map_err(|trouble| copied().because(trouble))?;
+    if let Some(head) = heads.into_iter().find(|head| head.uid == original) {
+        return Err(copied().because(format!("the original is in namespace {}", head.namespace)));
+    }
+    session.console.warn(&format!(
+        "this record of run \"{prefix}\" is a copy, and the original is gone; going by the UIDs that it holds"
+    ));
+    let mut record = record.clone();
+    record.made.head = Some(store.uid().to_owned());
+    Ok(Estate::of(&record))
 }

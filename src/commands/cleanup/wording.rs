@@ -1,7 +1,8 @@
 //! What a cleanup says when it does not come to its end, and the list of what it deletes.
 
 use super::{CleanupArgs, Output, Session};
-use bootstorm_engine::phases::cleanup::{Blocked, CleanupError, Held, Leftovers, Sort};
+use bootstorm_engine::phases::cleanup::{Blocked, Choice, CleanupError, Found, Held, Leftovers, Sort};
+use bootstorm_model::exit::Exit;
 use bootstorm_model::failure::Failure;
 use bootstorm_model::text::printable;
 
@@ -13,7 +14,8 @@ const EXPLAINED: usize = 2;
 /// The command that goes on.
 pub(super) fn go_on(args: &CleanupArgs) -> String {
     let keep = if args.keep_record { " --keep-record" } else { "" };
-    format!("go on: kubectl bootstorm cleanup --ns-prefix {}{keep}", args.run.prefix)
+    let foreign = if args.delete_foreign { " --delete-foreign" } else { "" };
+    format!("go on: kubectl bootstorm cleanup --ns-prefix {}{keep}{foreign}", args.run.prefix)
 }
 
 pub(super) fn interrupted(args: &CleanupArgs) -> Failure {
@@ -37,7 +39,7 @@ pub(super) fn failed(error: CleanupError, args: &CleanupArgs) -> Failure {
 fn stuck(blocked: &Blocked, args: &CleanupArgs) -> Failure {
     let count = blocked.held.len();
     let verb = if count == 1 { "object is" } else { "objects are" };
-    let mut failure = Failure::new(format!("{count} {verb} still there after {}s", args.timeout.as_secs()));
+    let mut failure = missed(format!("{count} {verb} still there after {}s", args.timeout.as_secs()));
     for line in blocked.held.iter().take(NAMED).flat_map(Held::lines) {
         failure = failure.because(line);
     }
@@ -61,21 +63,86 @@ fn stuck(blocked: &Blocked, args: &CleanupArgs) -> Failure {
     failure.hint(format!("then {}", go_on(args)))
 }
 
+/// Something of the run is left behind.
+fn missed(message: String) -> Failure {
+    Failure { exit: Exit::Missed, ..Failure::new(message) }
+}
+
+/// An object as kubectl names it.
+fn name(sort: Sort, found: &Found) -> String {
+    let place = if found.namespace.is_empty() { String::new() } else { format!(" -n {}", found.namespace) };
+    printable(&format!("{}/{}{place}", sort.word(), found.name)).into_owned()
+}
+
 /// Something is there that verification should not have found.
 pub(super) fn left(left: &Leftovers, args: &CleanupArgs) -> Failure {
     let prefix = &args.run.prefix;
-    let mut failure = Failure::new(format!("something of run \"{prefix}\" is still there"));
+    let mut failure = missed(format!("something of run \"{prefix}\" is still there"));
     let all = Sort::ALL.into_iter().flat_map(|sort| left.of(sort).iter().map(move |found| (sort, found)));
     for (sort, found) in all.clone().take(NAMED) {
-        let place =
-            if found.namespace.is_empty() { String::new() } else { format!(" -n {}", found.namespace) };
-        failure = failure.because(format!("{}/{}{place}", sort.word(), found.name));
+        failure = failure.because(name(sort, found));
     }
     let count = all.count();
     if count > NAMED {
         failure = failure.because(format!("and {} more", count - NAMED));
     }
     failure.hint(go_on(args))
+}
+
+/// Fails where namespaces of the run stay, because others keep something in them.
+pub fn kept(leftovers: &Leftovers, args: &CleanupArgs) -> Result<(), Failure> {
+    let kept = leftovers.kept(args.choice());
+    if kept.is_empty() {
+        return Ok(());
+    }
+    let (prefix, count) = (&args.run.prefix, kept.len());
+    let (namespaces, hold) = if count == 1 { ("namespace", "holds") } else { ("namespaces", "hold") };
+    let mut failure = missed(format!(
+        "{count} {namespaces} of run \"{prefix}\" {hold} what others made, and stay with its record"
+    ));
+    let held: Vec<String> = kept
+        .iter()
+        .filter_map(|namespace| leftovers.foreign.get(&namespace.name))
+        .flatten()
+        .map(|(sort, found)| name(*sort, found))
+        .collect();
+    for line in held.iter().take(NAMED) {
+        failure = failure.because(line);
+    }
+    if held.len() > NAMED {
+        failure = failure.because(format!("and {} more", held.len() - NAMED));
+    }
+    Err(failure
+        .hint(format!("move it away, then run it again: kubectl bootstorm cleanup --ns-prefix {prefix}"))
+        .hint(format!(
+            "or delete it with the namespaces: kubectl bootstorm cleanup --ns-prefix {prefix} --delete-foreign"
+        )))
+}
+
+/// Names what carries the run's label or a name of its plan, and is left alone.
+pub(super) fn strangers(session: &Session, leftovers: &Leftovers) {
+    for (sort, found, why) in leftovers.strangers.iter().take(NAMED) {
+        session.console.warn(&format!("{} is not the run's and is left: {why}", name(*sort, found)));
+    }
+    if leftovers.strangers.len() > NAMED {
+        session.console.warn(&format!("{} more objects are left", leftovers.strangers.len() - NAMED));
+    }
+}
+
+/// Names what others keep in the namespaces of the run, and what becomes of it.
+pub(super) fn foreign(session: &Session, leftovers: &Leftovers, args: &CleanupArgs) {
+    let all: Vec<&(Sort, Found)> = leftovers.foreign.values().flatten().collect();
+    let fate = if args.delete_foreign {
+        "goes with the run's namespace"
+    } else {
+        "is not the run's, and keeps its namespace"
+    };
+    for (sort, found) in all.iter().take(NAMED) {
+        session.console.warn(&format!("{} {fate}", name(*sort, found)));
+    }
+    if all.len() > NAMED {
+        session.console.warn(&format!("{} more objects of others are in the run's namespaces", all.len() - NAMED));
+    }
 }
 
 /// Kinds that could not be looked at, in one line.
@@ -94,17 +161,26 @@ pub(super) fn ask(
     leftovers: &Leftovers,
     also: &str,
 ) -> Result<(), Failure> {
-    let record = [Sort::Maps, Sort::Secrets].map(|sort| leftovers.of(sort).len()).iter().sum::<usize>();
-    let record = if args.keep_record { 0 } else { record };
+    let choice = args.choice();
+    let count = |sort: Sort| leftovers.of(sort).len();
+    let record = if leftovers.keeps_record(choice) { 0 } else { count(Sort::Maps) + count(Sort::Secrets) };
     let outside: usize = [Sort::Instances, Sort::Volumes, Sort::Claims, Sort::Pods]
-        .map(|sort| leftovers.outside(sort).len())
+        .map(|sort| leftovers.outside(sort, choice).len())
         .iter()
         .sum();
     let outside = if outside == 0 { String::new() } else { format!("{outside} objects beside them, ") };
+    let foreign = match leftovers.going_along(choice).len() {
+        0 => String::new(),
+        many => format!(" ({many} objects of others among it)"),
+    };
+    let kept = match leftovers.kept(choice).len() {
+        0 => String::new(),
+        many => format!("; {many} namespaces stay, since they hold what others made"),
+    };
     let what = format!(
-        "{} VMs, {} namespaces with everything in them, {outside}and {record} record objects of run {} on {}",
-        leftovers.of(Sort::Machines).len(),
-        leftovers.of(Sort::Namespaces).len(),
+        "{} VMs, {} namespaces with everything in them{foreign}, {outside}and {record} record objects of run {} on {}{kept}",
+        count(Sort::Machines),
+        leftovers.namespaces(choice).len(),
         args.run.prefix,
         session.cluster.server(),
     );
@@ -125,18 +201,17 @@ fn capital(text: &str) -> String {
     letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
+/// Prints what is deleted, one object a line.
 pub(super) fn print(
     session: &Session,
-    found: Leftovers,
-    keep_record: bool,
+    leftovers: &Leftovers,
+    choice: Choice,
     verb: &str,
 ) -> Result<(), Failure> {
-    let found = if keep_record { found.without_record() } else { found };
     let verb = if session.output == Output::Name { String::new() } else { format!(" {verb}") };
-    let line = |(name, namespace): (String, String)| {
-        let place = if namespace.is_empty() { String::new() } else { format!(" -n {namespace}") };
-        format!("{}{verb}\n", printable(&format!("{name}{place}")))
-    };
-    let text: String = found.names().into_iter().map(line).collect();
+    let ours = leftovers.going(choice).into_iter().map(|(sort, found)| (name(sort, &found), ""));
+    let note = if session.output == Output::Name { "" } else { " (not the run's)" };
+    let others = leftovers.going_along(choice).into_iter().map(|(sort, found)| (name(sort, &found), note));
+    let text: String = ours.chain(others).map(|(name, note)| format!("{name}{verb}{note}\n")).collect();
     session.console.data(&text)
 }

@@ -27,7 +27,7 @@ pub(super) struct Echo {
 
 /// What an answer is read for
 #[derive(Deserialize)]
-struct Written {
+pub(super) struct Written {
     metadata: Version,
 }
 
@@ -35,12 +35,24 @@ struct Written {
 #[serde(rename_all = "camelCase")]
 struct Version {
     resource_version: String,
+    uid: Box<str>,
 }
 
-/// The version of the object that an answer shows; `None` where it shows none, or one that does not count.
-pub(super) fn version(answer: &Answer) -> Option<u64> {
-    let written: Written = serde_json::from_slice(&answer.body).ok()?;
-    written.metadata.resource_version.parse().ok()
+impl Written {
+    /// The version of the object; nothing where it does not count.
+    pub(super) fn version(&self) -> Option<u64> {
+        self.metadata.resource_version.parse().ok()
+    }
+
+    /// The UID of the object.
+    pub(super) fn uid(self) -> Box<str> {
+        self.metadata.uid
+    }
+}
+
+/// The object that an answer shows; nothing where it shows none.
+pub(super) fn written(answer: &Answer) -> Option<Written> {
+    serde_json::from_slice(&answer.body).ok()
 }
 
 impl Echo {
@@ -84,6 +96,10 @@ mod tests {
     use super::*;
     use bootstorm_model::observe::clock::monotonic_now;
 
+    fn version(answer: &Answer) -> Option<u64> {
+        written(answer)?.version()
+    }
+
     #[test]
     fn a_change_older_than_an_answered_write_is_late_by_what_passed_since() {
         let zero = monotonic_now();
@@ -107,7 +123,7 @@ mod tests {
     fn answers_that_show_no_version_say_nothing() {
         let answer = |body: &str| Answer { code: http::StatusCode::OK, body: body.as_bytes().to_vec() };
         assert_eq!(
-            version(&answer(r#"{"spec":{},"metadata":{"name":"a","resourceVersion":"17"}}"#)),
+            version(&answer(r#"{"spec":{},"metadata":{"name":"a","resourceVersion":"17","uid":"u"}}"#)),
             Some(17)
         );
         for body in ["", "{}", r#"{"metadata":{"resourceVersion":"opaque"}}"#, r#"{"metadata":{}}"#] {

@@ -134,6 +134,11 @@ impl Cluster {
             let message = "the lock was released at this moment; try again";
             return Err(Trouble::new(doing, Kind::Conflict, message).into());
         };
+        let role = found.metadata.labels.as_ref().and_then(|labels| labels.get(names::ROLE));
+        if role.map(String::as_str) != Some(Role::Lock.word()) {
+            let message = format!("lease {name} in namespace {} is no lock of this tool", self.namespace);
+            return Err(Trouble::new(doing, Kind::AlreadyExists, message).into());
+        }
         let spec = found.spec.unwrap_or_default();
         let holder = spec.holder_identity.clone().unwrap_or_default();
         let renewed = spec.renew_time.as_ref().map(|time| time.0);

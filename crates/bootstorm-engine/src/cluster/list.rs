@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use http::HeaderValue;
+use http::header::ACCEPT;
 use kube::api::ListParams;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -9,10 +11,13 @@ use serde_json::value::RawValue;
 
 use super::call::{Answer, built, on};
 use super::decode::{self, Undecodable};
+use super::metadata::Object;
 use super::{Cluster, Kind, Trouble};
 
 /// How often a list is begun again because the server has forgotten what it was about.
 pub(super) const EXPIRED: u32 = 5;
+/// Asks for metadata instead of whole objects.
+const METADATA: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json";
 /// Objects per page of a list.
 const PAGE: u32 = 500;
 
@@ -53,17 +58,52 @@ pub async fn list_all<T: DeserializeOwned>(
     }
 }
 
+/// Lists the metadata of the objects that are wanted.
+pub async fn list_metadata(
+    cluster: &Cluster,
+    doing: &str,
+    path: &str,
+    selector: &str,
+    is_wanted: impl Fn(&Object) -> bool,
+) -> Result<Vec<Object>, Trouble> {
+    let mut attempt = 1;
+    loop {
+        let mut items = Vec::new();
+        let params = ListParams::default().labels(selector);
+        let take = |page: Vec<Object>| items.extend(page.into_iter().filter(&is_wanted));
+        match pages(cluster, doing, path, params, Some(METADATA), take).await {
+            Ok(_) => return Ok(items),
+            Err(trouble) if trouble.kind == Kind::Expired && attempt < EXPIRED => attempt += 1,
+            Err(trouble) => return Err(trouble),
+        }
+    }
+}
+
 /// Lists a collection page by page without keeping it; gives the version to watch from.
 pub async fn each_page<T: DeserializeOwned>(
     cluster: &Cluster,
     doing: &str,
     path: &str,
     params: ListParams,
+    take: impl FnMut(Vec<T>),
+) -> Result<String, Trouble> {
+    pages(cluster, doing, path, params, None, take).await
+}
+
+async fn pages<T: DeserializeOwned>(
+    cluster: &Cluster,
+    doing: &str,
+    path: &str,
+    params: ListParams,
+    form: Option<&'static str>,
     mut take: impl FnMut(Vec<T>),
 ) -> Result<String, Trouble> {
     let mut params = params.limit(PAGE);
     loop {
-        let request = built(doing, on(path).list(&params))?;
+        let mut request = built(doing, on(path).list(&params))?;
+        if let Some(form) = form {
+            request.headers_mut().insert(ACCEPT, HeaderValue::from_static(form));
+        }
         let answer = cluster.ask_whole(doing, &request).await?;
         let page = page(doing, &answer)?;
         let items = page.items.unwrap_or_default().into_iter().map(|item| decode::object(item.get()));

@@ -98,6 +98,11 @@ impl Machine {
         Target { namespace: self.metadata.namespace.clone(), name: self.metadata.name.clone() }
     }
 
+    /// `metadata`.
+    pub fn metadata(&self) -> &Metadata {
+        &self.metadata
+    }
+
     /// `metadata.creationTimestamp`.
     pub fn created(&self) -> Option<Timestamp> {
         self.metadata.creation_timestamp
@@ -230,18 +235,21 @@ pub fn create(target: &Target, manifest: &Value) -> Result<Timed, Trouble> {
     Ok(Timed { doing, request, meaning: Meaning::Create { target: target.clone(), run_id } })
 }
 
-/// The request that starts a VM.
-pub fn start(target: &Target, via: Via) -> Result<Timed, Trouble> {
-    switch(target, via, "start the virtual machine", "Always", "start")
+/// The request that starts exactly this VM.
+pub fn start(target: &Target, uid: &str, via: Via) -> Result<Timed, Trouble> {
+    switch(target, uid, via, "start the virtual machine", "Always", "start")
 }
 
-/// The request that stops a VM.
-pub fn stop(target: &Target, via: Via) -> Result<Timed, Trouble> {
-    switch(target, via, "stop the virtual machine", "Halted", "stop")
+/// The request that stops exactly this VM.
+pub fn stop(target: &Target, uid: &str, via: Via) -> Result<Timed, Trouble> {
+    switch(target, uid, via, "stop the virtual machine", "Halted", "stop")
 }
 
+/// Another VM of the same name is left alone: a patch tests the UID on the server. The subresources cannot, so whoever
+/// sends such a request looks at the VM immediately before.
 fn switch(
     target: &Target,
+    uid: &str,
     via: Via,
     doing: &'static str,
     strategy: &str,
@@ -255,8 +263,15 @@ fn switch(
             target.name,
             names::FIELD_MANAGER
         ))
-        .header(CONTENT_TYPE, "application/merge-patch+json")
-        .body(json!({"spec": {"runStrategy": strategy}}).to_string().into_bytes()),
+        .header(CONTENT_TYPE, "application/json-patch+json")
+        .body(
+            json!([
+                {"op": "test", "path": "/metadata/uid", "value": uid},
+                {"op": "add", "path": "/spec/runStrategy", "value": strategy},
+            ])
+            .to_string()
+            .into_bytes(),
+        ),
         Via::Subresource => Request::put(format!(
             "{}/{}/{verb}",
             path(SUBRESOURCES, Some(&target.namespace), MACHINES),
@@ -265,9 +280,10 @@ fn switch(
         .header(CONTENT_TYPE, "application/json")
         .body(b"{}".to_vec()),
     };
+    let (target, uid) = (target.clone(), uid.to_owned());
     let meaning = match via {
-        Via::Patch => Meaning::Patch,
-        Via::Subresource => Meaning::Switch,
+        Via::Patch => Meaning::Patch { target, uid },
+        Via::Subresource => Meaning::Switch { target, uid },
     };
     Ok(Timed { doing, request: request.map_err(bug)?, meaning })
 }
@@ -333,10 +349,15 @@ mod tests {
     #[test]
     fn both_ways_of_switching_power() {
         let target = Target { namespace: "p-1".into(), name: "vm".into() };
-        let patch = start(&target, Via::Patch).unwrap().request;
+        let patch = start(&target, "u", Via::Patch).unwrap().request;
         assert_eq!(patch.method(), "PATCH");
-        assert_eq!(patch.body(), br#"{"spec":{"runStrategy":"Always"}}"#);
-        let put = stop(&target, Via::Subresource).unwrap().request;
+        let operations: Value = serde_json::from_slice(patch.body()).unwrap();
+        assert_eq!(
+            operations,
+            json!([{"op": "test", "path": "/metadata/uid", "value": "u"},
+                {"op": "add", "path": "/spec/runStrategy", "value": "Always"}])
+        );
+        let put = stop(&target, "u", Via::Subresource).unwrap().request;
         assert_eq!(put.method(), "PUT");
         assert_eq!(put.uri(), "/apis/subresources.kubevirt.io/v1/namespaces/p-1/virtualmachines/vm/stop");
     }

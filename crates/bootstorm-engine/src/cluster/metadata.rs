@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
+use super::names;
 use super::watch::Watched;
 
 /// `metadata`, decoded only as far as it is used
@@ -29,6 +31,55 @@ pub struct Metadata {
     pub finalizers: Vec<String>,
     /// What it belongs to.
     pub owner_references: Vec<Owner>,
+    /// Its annotations.
+    pub annotations: BTreeMap<String, String>,
+    /// Who wrote which of its fields.
+    managed_fields: Vec<Manager>,
+}
+
+impl Metadata {
+    /// Whether this tool wrote the label with the UUID of the run: copies are written by somebody else.
+    pub fn is_labelled_by_us(&self) -> bool {
+        let is_ours =
+            |manager: &Manager| manager.manager == names::FIELD_MANAGER && manager.fields_v1.has_run_id();
+        self.managed_fields.iter().any(is_ours)
+    }
+}
+
+/// One of `metadata.managedFields`
+#[derive(Debug, Clone, Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct Manager {
+    manager: String,
+    fields_v1: Fields,
+}
+
+/// `fieldsV1`, as far as the label with the UUID of the run is in it
+#[derive(Debug, Clone, Deserialize, Default)]
+#[serde(default)]
+struct Fields {
+    #[serde(rename = "f:metadata")]
+    metadata: MetadataFields,
+}
+
+#[derive(Debug, Clone, Deserialize, Default)]
+#[serde(default)]
+struct MetadataFields {
+    #[serde(rename = "f:labels")]
+    labels: LabelFields,
+}
+
+#[derive(Debug, Clone, Deserialize, Default)]
+#[serde(default)]
+struct LabelFields {
+    #[serde(rename = "f:bootstorm.dev/run-id")]
+    run_id: Option<IgnoredAny>,
+}
+
+impl Fields {
+    fn has_run_id(&self) -> bool {
+        self.metadata.labels.run_id.is_some()
+    }
 }
 
 /// One of `metadata.ownerReferences`
@@ -39,6 +90,8 @@ pub struct Owner {
     pub kind: String,
     /// Name of the owner.
     pub name: String,
+    /// UID of the owner.
+    pub uid: String,
     /// Whether the owner sees to it that the object is as it wants.
     pub controller: bool,
 }

@@ -25,6 +25,7 @@ pub mod names;
 pub mod namespaces;
 pub mod nodes;
 pub mod notices;
+pub mod ownership;
 pub mod pace;
 pub mod probers;
 mod process;

@@ -20,6 +20,10 @@ pub const PLAN_KEY: &str = "plan.json";
 pub const PARTS_KEY: &str = "parts.json";
 /// Key of the index of the parts that list adopted VMs, in the head of a record.
 pub const ADOPTED_KEY: &str = "adopted.json";
+/// Key of the index of the parts that list the UIDs of namespaces, in the head of a record.
+pub const NAMESPACES_KEY: &str = "namespaces.json";
+/// Label value on parts that list the UIDs of namespaces.
+pub const NAMESPACES: &str = "namespaces";
 /// Annotation word at the head of a record: in which state adopted VMs are.
 pub const ADOPTED: &str = "adopted";
 /// Key of the packed bytes in a part of a record.

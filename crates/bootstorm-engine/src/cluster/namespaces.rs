@@ -5,19 +5,21 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::GetParams;
 
 use super::call::{built, on, path, post_params};
+use super::metadata::{Metadata, Object};
 use super::names::{self, Role};
+use super::ownership::{self, Estate, Stranger};
 use super::watch::{Watched, list_all};
 use super::{Cluster, Kind, Trouble};
 
 /// What became of the wish to have a namespace
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Made {
-    /// It was made now.
-    Now,
-    /// It was made by this run earlier.
-    Before,
+    /// It was made now, and has this UID.
+    Now(String),
+    /// It was made by this run earlier, and has this UID.
+    Before(String),
     /// Something else owns that name.
-    Foreign,
+    Foreign(Stranger),
     /// It is being deleted.
     Terminating,
 }
@@ -40,29 +42,31 @@ pub fn manifest(name: &str, prefix: &str, run_id: &str) -> Namespace {
     Namespace { metadata, ..Namespace::default() }
 }
 
-fn whose(namespace: &Namespace, run_id: &str) -> Made {
-    let label = namespace.metadata.labels.as_ref().and_then(|labels| labels.get(names::RUN_ID));
-    if label.map(String::as_str) != Some(run_id) {
-        Made::Foreign
-    } else if namespace.metadata.deletion_timestamp.is_some() {
-        Made::Terminating
-    } else {
-        Made::Before
+fn whose(namespace: Metadata, estate: &Estate) -> Made {
+    match estate.judge(ownership::Kind::Namespace, &namespace) {
+        Err(stranger) => Made::Foreign(stranger),
+        Ok(()) if namespace.deletion_timestamp.is_some() => Made::Terminating,
+        Ok(()) => Made::Before(namespace.uid),
     }
 }
 
 impl Cluster {
     /// Makes a namespace, unless this run made it before.
-    pub async fn make_namespace(&self, name: &str, prefix: &str, run_id: &str) -> Result<Made, Trouble> {
+    pub async fn make_namespace(&self, name: &str, estate: &Estate) -> Result<Made, Trouble> {
         let doing = "create the namespace";
-        let body = serde_json::to_vec(&manifest(name, prefix, run_id)).unwrap_or_default();
+        let body =
+            serde_json::to_vec(&manifest(name, estate.prefix(), estate.run_id())).unwrap_or_default();
         let request = built(doing, on(&collection()).create(&post_params(), body))?;
-        match self.ask_raw(doing, &request).await {
-            Ok(_) => Ok(Made::Now),
-            Err(trouble) if trouble.kind == Kind::AlreadyExists => match self.namespace_named(name).await? {
-                Some(namespace) => Ok(whose(&namespace, run_id)),
-                None => Ok(Made::Terminating),
-            },
+        match self.ask::<Object>(doing, &request).await {
+            Ok(made) => Ok(Made::Now(made.metadata.uid)),
+            Err(trouble) if trouble.kind == Kind::AlreadyExists => {
+                let request = built(doing, on(&collection()).get(name, &GetParams::default()))?;
+                match self.ask::<Object>(doing, &request).await {
+                    Ok(found) => Ok(whose(found.metadata, estate)),
+                    Err(trouble) if trouble.kind == Kind::NotFound => Ok(Made::Terminating),
+                    Err(trouble) => Err(trouble),
+                }
+            }
             Err(trouble) => Err(trouble),
         }
     }

@@ -34,8 +34,14 @@ pub enum Meaning {
         /// UUID of the run.
         run_id: String,
     },
-    /// Switches the power of a VM by a patch, which may be repeated at will: it lost a race if there is a conflict.
-    Patch,
+    /// Switches the power of a VM by a patch that tests its UID, and which may be repeated at will: it lost a race if
+    /// there is a conflict.
+    Patch {
+        /// The VM.
+        target: Target,
+        /// Its UID.
+        uid: String,
+    },
     /// Sets the run strategy of a VM, provided that it is still that VM with that setting. If it has the new one
     /// already, an earlier attempt succeeded.
     Guarded {
@@ -47,8 +53,13 @@ pub enum Meaning {
         wanted: Setting,
     },
     /// Switches the power of a VM by a subresource. If it is switched already and an answer was lost, an earlier
-    /// attempt succeeded.
-    Switch,
+    /// attempt succeeded. Needs a look at the VM before, since it cannot name a UID.
+    Switch {
+        /// The VM.
+        target: Target,
+        /// Its UID.
+        uid: String,
+    },
 }
 
 /// What it took to get a timed request accepted or refused
@@ -60,7 +71,12 @@ pub struct Effort {
     pub throttled: u32,
     /// Time spent waiting because of them.
     pub throttled_for: Duration,
+    /// UID of the VM that a create made.
+    pub uid: Option<Box<str>>,
 }
+
+/// The reason for not switching a VM that somebody else made under a name of ours.
+const MADE_ANEW: &str = "it is another VM of the same name: somebody made it anew, and it is left alone";
 
 impl Cluster {
     /// Opens connections, so that a burst of that many requests does not wait for handshakes.
@@ -93,6 +109,11 @@ impl Cluster {
                 let lost = Trouble::new(timed.doing, Kind::Conflict, "the lock on the run was lost");
                 return (effort, Err(lost));
             }
+            if effort.attempts > 0
+                && let Err(trouble) = self.check_before(timed).await
+            {
+                return (effort, Err(trouble));
+            }
             effort.attempts += 1;
             let call = self.call(timed.doing, timed.request.clone());
             let outcome =
@@ -100,17 +121,29 @@ impl Cluster {
             let now = monotonic_now();
             let trouble = match outcome {
                 Ok(answer) => {
-                    if let Some(version) = echo::version(&answer) {
-                        self.echo().wrote(version, now);
+                    if let Some(written) = echo::written(&answer) {
+                        if let Some(version) = written.version() {
+                            self.echo().wrote(version, now);
+                        }
+                        if matches!(timed.meaning, Meaning::Create { .. }) {
+                            effort.uid = Some(written.uid());
+                        }
                     }
                     return (effort, Ok(now));
                 }
                 Err(trouble) => trouble,
             };
-            if self.was_done_before(timed, &trouble, answer_lost).await {
-                return (effort, Ok(now));
+            match self.was_done_before(timed, &trouble, answer_lost).await {
+                Earlier::Done(uid) => {
+                    effort.uid = uid;
+                    return (effort, Ok(now));
+                }
+                Earlier::Strange => {
+                    return (effort, Err(Trouble::new(timed.doing, Kind::Conflict, MADE_ANEW)));
+                }
+                Earlier::Unknown => {}
             }
-            let repeatable = matches!(timed.meaning, Meaning::Patch | Meaning::Guarded { .. });
+            let repeatable = matches!(timed.meaning, Meaning::Patch { .. } | Meaning::Guarded { .. });
             let race = trouble.kind == Kind::Conflict && repeatable;
             if !trouble.is_transient() && !race || now >= deadline {
                 return (effort, Err(trouble));
@@ -125,17 +158,49 @@ impl Cluster {
         }
     }
 
-    /// Whether a refusal only says that an earlier attempt, whose answer was lost, had succeeded.
-    async fn was_done_before(&self, timed: &Timed, trouble: &Trouble, answer_lost: bool) -> bool {
-        match &timed.meaning {
-            Meaning::Create { target, run_id } if trouble.kind == Kind::AlreadyExists => {
-                matches!(self.machine(target).await, Ok(Some(vm)) if vm.run_id() == Some(run_id))
-            }
-            Meaning::Guarded { target, uid, wanted } if trouble.kind == Kind::Invalid => {
-                matches!(self.machine(target).await, Ok(Some(vm)) if vm.uid() == uid && vm.setting() == *wanted)
-            }
-            Meaning::Switch => answer_lost && trouble.kind == Kind::Conflict,
-            Meaning::Create { .. } | Meaning::Guarded { .. } | Meaning::Patch => false,
+    /// Fails where a request that cannot name a UID would reach another VM than the one that is meant.
+    pub async fn check_before(&self, timed: &Timed) -> Result<(), Trouble> {
+        let Meaning::Switch { target, uid } = &timed.meaning else { return Ok(()) };
+        match self.machine(target).await? {
+            Some(vm) if vm.uid() != uid => Err(Trouble::new(timed.doing, Kind::Conflict, MADE_ANEW)),
+            _ => Ok(()),
         }
     }
+
+    /// What a refusal says: perhaps only that an earlier attempt, whose answer was lost, had succeeded.
+    async fn was_done_before(&self, timed: &Timed, trouble: &Trouble, answer_lost: bool) -> Earlier {
+        match &timed.meaning {
+            Meaning::Create { target, run_id } if trouble.kind == Kind::AlreadyExists => {
+                match self.machine(target).await {
+                    Ok(Some(vm)) if vm.run_id() == Some(run_id) && vm.metadata().is_labelled_by_us() => {
+                        Earlier::Done(Some(vm.uid().into()))
+                    }
+                    _ => Earlier::Unknown,
+                }
+            }
+            Meaning::Guarded { target, uid, .. } | Meaning::Patch { target, uid }
+                if trouble.kind == Kind::Invalid =>
+            {
+                match (self.machine(target).await, &timed.meaning) {
+                    (Ok(Some(vm)), _) if vm.uid() != uid => Earlier::Strange,
+                    (Ok(Some(vm)), Meaning::Guarded { wanted, .. }) if vm.setting() == *wanted => {
+                        Earlier::Done(None)
+                    }
+                    _ => Earlier::Unknown,
+                }
+            }
+            Meaning::Switch { .. } if answer_lost && trouble.kind == Kind::Conflict => Earlier::Done(None),
+            _ => Earlier::Unknown,
+        }
+    }
+}
+
+/// What a refusal of a request says
+enum Earlier {
+    /// It was carried out by an earlier attempt, whose answer was lost; a create made the VM with this UID.
+    Done(Option<Box<str>>),
+    /// Another VM has the name.
+    Strange,
+    /// Nothing else than it says.
+    Unknown,
 }

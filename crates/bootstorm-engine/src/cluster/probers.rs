@@ -1,10 +1,11 @@
 //! Prober pods: small, unprivileged, spread over nodes.
 
+use kube::api::GetParams;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::call::{built, on, path, post_params};
-use super::metadata::{Condition, Metadata};
+use super::metadata::{Condition, Metadata, Object};
 use super::names::{self, Role};
 use super::watch::{Watched, list_all};
 use super::{Cluster, Kind, Trouble};
@@ -168,20 +169,24 @@ fn toleration(toleration: &Toleration) -> Value {
 }
 
 impl Cluster {
-    /// Makes a prober pod, unless it is there.
+    /// Makes a prober pod, unless one of its name is there; gives its metadata in either case.
     pub async fn make_prober(
         &self,
         prefix: &str,
         run_id: &str,
         number: usize,
         probe: &ProbePlan,
-    ) -> Result<(), Trouble> {
+    ) -> Result<Metadata, Trouble> {
         let doing = "create the prober pod";
+        let pods = collection(self.namespace());
         let body = serde_json::to_vec(&manifest(prefix, run_id, number, probe)).unwrap_or_default();
-        let request = built(doing, on(&collection(self.namespace())).create(&post_params(), body))?;
-        match self.ask_raw(doing, &request).await {
-            Err(trouble) if trouble.kind == Kind::AlreadyExists => Ok(()),
-            outcome => outcome.map(|_| ()),
+        let request = built(doing, on(&pods).create(&post_params(), body))?;
+        match self.ask::<Object>(doing, &request).await {
+            Err(trouble) if trouble.kind == Kind::AlreadyExists => {
+                let request = built(doing, on(&pods).get(&name(prefix, number), &GetParams::default()))?;
+                Ok(self.ask::<Object>(doing, &request).await?.metadata)
+            }
+            outcome => Ok(outcome?.metadata),
         }
     }
 

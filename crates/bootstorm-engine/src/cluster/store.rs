@@ -11,7 +11,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference}
 use kube::api::GetParams;
 
 use super::call::{built, on, path, post_params};
+use super::metadata::Object;
 use super::names::{self, Role};
+use super::ownership::{self, Estate};
 use super::watch::list_all;
 use super::{Cluster, Kind, Trouble};
 use bootstorm_model::observe::clock::wall_now;
@@ -22,6 +24,8 @@ use bootstorm_model::record::{PhaseName, RunRecord};
 const AFTER_CONFLICT: Duration = Duration::from_millis(20);
 /// How often the head is written again when others write to it too.
 const CONFLICTS: u32 = 8;
+/// Records of this format and newer ones hold UIDs.
+const WITH_UIDS: u32 = 4;
 /// How often a head is read again when a part it names has just been replaced.
 const READS: u32 = 4;
 
@@ -41,6 +45,12 @@ pub struct RunStore {
     parts: Vec<PartIndex>,
     /// Where the list of adopted VMs is.
     adopted: Vec<ChunkIndex>,
+    /// Where the list of namespaces is.
+    namespaces: Vec<ChunkIndex>,
+    /// UIDs of parts that this process has made.
+    made: BTreeMap<String, String>,
+    /// The UID that the head has in the run's own record, where this is a copy of it.
+    original: Option<String>,
     holder: Option<String>,
 }
 
@@ -59,6 +69,8 @@ pub struct Head {
     pub prefix: String,
     /// UUID of the run.
     pub run_id: String,
+    /// UID of the head.
+    pub uid: String,
     /// Short facts: annotation word → value.
     pub facts: BTreeMap<String, String>,
 }
@@ -112,9 +124,19 @@ impl Cluster {
         let mut adopted = Vec::new();
         // A setup that was cut short may not have come as far as the list; then nothing was done to the VMs either.
         if record.plan.is_adopted() && (record.setup.done || data.contains_key(names::ADOPTED_KEY)) {
-            adopted = codec::decode_adopted_index(text(names::ADOPTED_KEY)?)?;
+            adopted = codec::decode_list_index(names::ADOPTED_KEY, text(names::ADOPTED_KEY)?)?;
             let chunks = self.chunks(prefix, &adopted).await?;
             record.plan.adopted = codec::decode_adopted(&record.plan, &chunks)?;
+        }
+        let mut namespaces = Vec::new();
+        if let Some(index) = data.get(names::NAMESPACES_KEY) {
+            namespaces = codec::decode_list_index(names::NAMESPACES_KEY, index)?;
+            record.made.namespaces = codec::decode_namespaces(&self.chunks(prefix, &namespaces).await?)?;
+        }
+        let uid = head.metadata.uid.unwrap_or_default();
+        // A process that ended between making the head and noting its UID had made nothing else.
+        if record.format >= WITH_UIDS && record.made.head.is_none() && !record.setup.done {
+            record.made.head = Some(uid.clone());
         }
         for part in &parts {
             let chunks = self.chunks(prefix, &part.chunks).await?;
@@ -125,19 +147,26 @@ impl Cluster {
         let store = RunStore {
             cluster: self.clone(),
             version: head.metadata.resource_version.unwrap_or_default(),
-            uid: head.metadata.uid.unwrap_or_default(),
+            original: record.made.head.clone().filter(|original| *original != uid),
+            uid,
             data: vec![head.data],
             parts,
             adopted,
+            namespaces,
+            made: BTreeMap::new(),
             holder: None,
         };
         Ok(Some((record, store)))
     }
 
-    /// Makes the head of a new record.
+    /// Makes the head of a new record, and notes its UID in it.
     ///
     /// Fails with [`Kind::AlreadyExists`] when there is one.
-    pub async fn begin_record(&self, record: &RunRecord, holder: Option<&str>) -> Result<RunStore, Trouble> {
+    pub async fn begin_record(
+        &self,
+        record: &mut RunRecord,
+        holder: Option<&str>,
+    ) -> Result<RunStore, Trouble> {
         let doing = "create the record";
         let mut store = RunStore {
             cluster: self.clone(),
@@ -146,6 +175,9 @@ impl Cluster {
             data: Vec::new(),
             parts: Vec::new(),
             adopted: Vec::new(),
+            namespaces: Vec::new(),
+            made: BTreeMap::new(),
+            original: None,
             holder: holder.map(str::to_owned),
         };
         let body = serde_json::to_vec(&store.head(record)).unwrap_or_default();
@@ -164,6 +196,9 @@ impl Cluster {
         store.version = made.metadata.resource_version.unwrap_or_default();
         store.uid = made.metadata.uid.unwrap_or_default();
         store.data = vec![made.data];
+        // From now on a copy of the head can be told from it.
+        record.made.head = Some(store.uid.clone());
+        store.replace_head(record).await?;
         Ok(store)
     }
 
@@ -178,16 +213,24 @@ impl Cluster {
             let domain = format!("{}/", names::DOMAIN);
             let facts = map.metadata.annotations.unwrap_or_default().into_iter();
             let facts = facts.filter_map(|(k, v)| Some((k.strip_prefix(&domain)?.to_owned(), v))).collect();
-            Some(Head { namespace: map.metadata.namespace?, prefix, run_id, facts })
+            Some(Head {
+                namespace: map.metadata.namespace?,
+                uid: map.metadata.uid.unwrap_or_default(),
+                prefix,
+                run_id,
+                facts,
+            })
         };
         Ok(maps.into_iter().filter_map(head).collect())
     }
 
-    /// Keeps the user's manifest in the run's Secret.
-    pub async fn save_template(&self, record: &RunRecord, text: &str) -> Result<(), Trouble> {
+    /// Keeps the user's manifest in the run's Secret; gives its UID.
+    ///
+    /// Fails where a Secret of that name is somebody else's.
+    pub async fn save_template(&self, record: &RunRecord, text: &str) -> Result<String, Trouble> {
         let doing = "save the VM manifest";
         let prefix = &record.plan.prefix;
-        let secret = Secret {
+        let mut secret = Secret {
             metadata: ObjectMeta {
                 name: Some(names::head_name(prefix)),
                 namespace: Some(self.namespace.clone()),
@@ -202,16 +245,29 @@ impl Cluster {
             ..Secret::default()
         };
         let body = serde_json::to_vec(&secret).unwrap_or_default();
-        let request = built(doing, on(&self.secrets()).create(&post_params(), body.clone()))?;
-        match self.ask_raw(doing, &request).await {
+        let request = built(doing, on(&self.secrets()).create(&post_params(), body))?;
+        let name = names::head_name(prefix);
+        match self.ask::<Object>(doing, &request).await {
             Err(trouble) if trouble.kind == Kind::AlreadyExists => {
-                let request = built(
-                    doing,
-                    on(&self.secrets()).replace(&names::head_name(prefix), &post_params(), body),
-                )?;
-                self.ask_raw(doing, &request).await.map(|_| ())
+                let Some(found) = self.read::<Object>(doing, &self.secrets(), &name).await? else {
+                    return Err(trouble);
+                };
+                if let Err(stranger) =
+                    Estate::of(record).judge(ownership::Kind::Secret, &found.metadata)
+                {
+                    let message = format!(
+                        "secret {name} exists already in namespace {} and is not the run's: {stranger}",
+                        self.namespace
+                    );
+                    return Err(Trouble::new(doing, Kind::AlreadyExists, message));
+                }
+                // The server refuses to replace another object than this one.
+                secret.metadata.uid = Some(found.metadata.uid);
+                let body = serde_json::to_vec(&secret).unwrap_or_default();
+                let request = built(doing, on(&self.secrets()).replace(&name, &post_params(), body))?;
+                Ok(self.ask::<Object>(doing, &request).await?.metadata.uid)
             }
-            outcome => outcome.map(|_| ()),
+            outcome => Ok(outcome?.metadata.uid),
         }
     }
 
@@ -242,6 +298,16 @@ impl RunStore {
     /// Names the process that writes from now on.
     pub fn set_holder(&mut self, holder: &str) {
         self.holder = Some(holder.to_owned());
+    }
+
+    /// The UID of the run's own record, where this is a copy of it: restored from a backup, or copied by hand.
+    pub fn original(&self) -> Option<&str> {
+        self.original.as_deref()
+    }
+
+    /// UID of the head.
+    pub fn uid(&self) -> &str {
+        &self.uid
     }
 
     /// Saves the head, and the given phase if there is one: new parts first, then the head that names them, then
@@ -279,6 +345,9 @@ impl RunStore {
     /// annotation for example, does not matter.
     async fn replace_head(&mut self, record: &RunRecord) -> Result<(), Trouble> {
         let doing = "save the record";
+        if self.original.is_some() {
+            return Err(Trouble::new(doing, Kind::Conflict, "it is a copy of the run's record"));
+        }
         let name = names::head_name(&record.plan.prefix);
         let mut tries = 0;
         loop {
@@ -322,8 +391,11 @@ impl RunStore {
             (names::PLAN_KEY.to_owned(), codec::encode_plan(record)),
             (names::PARTS_KEY.to_owned(), codec::encode_index(&self.parts)),
         ]);
+        if !self.namespaces.is_empty() {
+            data.insert(names::NAMESPACES_KEY.to_owned(), codec::encode_list_index(&self.namespaces));
+        }
         if !self.adopted.is_empty() {
-            data.insert(names::ADOPTED_KEY.to_owned(), codec::encode_adopted_index(&self.adopted));
+            data.insert(names::ADOPTED_KEY.to_owned(), codec::encode_list_index(&self.adopted));
         }
         let some = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
         ConfigMap {
@@ -333,6 +405,7 @@ impl RunStore {
                 labels: Some(names::labels(prefix, &record.run_id, Role::Record)),
                 annotations: Some(annotations),
                 resource_version: some(&self.version),
+                uid: some(&self.uid),
                 ..ObjectMeta::default()
             },
             data: Some(data),
@@ -340,7 +413,7 @@ impl RunStore {
         }
     }
 
-    async fn put_chunk(&self, record: &RunRecord, phase: &str, chunk: &Chunk) -> Result<(), Trouble> {
+    async fn put_chunk(&mut self, record: &RunRecord, phase: &str, chunk: &Chunk) -> Result<(), Trouble> {
         let doing = "save a part of the record";
         let prefix = &record.plan.prefix;
         let mut labels = names::labels(prefix, &record.run_id, Role::Record);
@@ -369,19 +442,33 @@ impl RunStore {
         };
         let body = serde_json::to_vec(&map).unwrap_or_default();
         let request = built(doing, on(&self.cluster.config_maps()).create(&post_params(), body))?;
-        match self.cluster.ask_raw(doing, &request).await {
+        match self.cluster.ask::<Object>(doing, &request).await {
             // Named after its content: what exists under this name is this chunk.
             Err(trouble) if trouble.kind == Kind::AlreadyExists => Ok(()),
-            outcome => outcome.map(|_| ()),
+            outcome => {
+                self.made.insert(chunk.name.clone(), outcome?.metadata.uid);
+                Ok(())
+            }
         }
     }
 
     /// Deletes a part that the head no longer names. A leftover does no harm; cleanup finds it by its label.
-    async fn drop_chunk(&self, prefix: &str, name: &str) {
-        let name = names::part_name(prefix, name);
-        let params = kube::api::DeleteParams::default();
-        if let Ok(request) = on(&self.cluster.config_maps()).delete(&name, &params) {
-            let _ = self.cluster.call("delete an old part of the record", request).await;
+    async fn drop_chunk(&mut self, prefix: &str, name: &str) {
+        let doing = "delete an old part of the record";
+        let maps = self.cluster.config_maps();
+        let object = names::part_name(prefix, name);
+        let uid = match self.made.remove(name) {
+            Some(uid) => Some(uid),
+            // Another process has made it: it belongs to the head, then.
+            None => match self.cluster.read::<Object>(doing, &maps, &object).await {
+                Ok(Some(found)) if found.metadata.owner_references.iter().any(|o| o.uid == self.uid) => {
+                    Some(found.metadata.uid)
+                }
+                _ => None,
+            },
+        };
+        if let Some(uid) = uid {
+            let _ = self.cluster.delete_exactly(doing, &maps, &object, &uid).await;
         }
     }
 }

@@ -64,9 +64,9 @@ pub(super) fn request(
     let (now, stops) = (machine.setting(), kind == PhaseKind::Stop);
     let subresource = || {
         if stops {
-            machines::stop(target, Via::Subresource)
+            machines::stop(target, uid, Via::Subresource)
         } else {
-            machines::start(target, Via::Subresource)
+            machines::start(target, uid, Via::Subresource)
         }
     };
     match adoptee.switch() {

@@ -301,6 +301,9 @@ impl<'a> Board<'a> {
                 let timeline = self.timeline(target);
                 timeline.attempts += effort.attempts;
                 timeline.throttled += effort.throttled;
+                if effort.uid.is_some() {
+                    timeline.machine_uid = effort.uid;
+                }
                 timeline.throttled_for = timeline.throttled_for.plus(effort.throttled_for);
                 match outcome {
                     Ok(at) => {

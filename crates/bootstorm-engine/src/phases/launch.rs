@@ -8,6 +8,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep_until, timeout_at};
 
 use super::Interrupt;
+use super::ground::Ground;
 use crate::cluster::guard::Guard;
 use crate::cluster::pace::{Effort, Timed};
 use crate::cluster::{Cluster, Trouble};
@@ -75,6 +76,8 @@ pub(super) struct Launch<'a> {
     pub(super) patience: Duration,
     pub(super) interrupt: &'a Interrupt,
     pub(super) guard: &'a Guard,
+    /// The namespaces in which VMs are created.
+    pub(super) ground: Ground,
 }
 
 impl Launch<'_> {
@@ -92,6 +95,7 @@ impl Launch<'_> {
             stopped,
             waves,
             guard: self.guard.clone(),
+            ground: Arc::new(self.ground),
             news: sender,
             zero: monotonic_now(),
         };
@@ -111,6 +115,7 @@ struct Dispatcher {
     stopped: watch::Receiver<bool>,
     waves: watch::Receiver<u32>,
     guard: Guard,
+    ground: Arc<Ground>,
     news: mpsc::UnboundedSender<Launched>,
     /// What the times of the schedule count from.
     zero: Instant,
@@ -189,15 +194,23 @@ impl Dispatcher {
         let (cluster, news, patience) = (self.cluster.clone(), self.news.clone(), self.patience);
         let (mut guard, interrupt, stopped) =
             (self.guard.clone(), self.interrupt.clone(), self.stopped.clone());
+        let ground = Arc::clone(&self.ground);
         async move {
             let _seat = seat;
             if !guard.is_ours().await || interrupt.is_set() || *stopped.borrow() {
                 let _ = news.send(Launched::Skipped);
                 return;
             }
+            let allowed = match ground.check(&request) {
+                Ok(()) => cluster.check_before(&request).await,
+                refused => refused,
+            };
             let at = monotonic_now();
             let _ = news.send(Launched::Sent { target, at });
-            let (effort, outcome) = cluster.send_timed(&request, at + patience, &mut guard).await;
+            let (effort, outcome) = match allowed {
+                Ok(()) => cluster.send_timed(&request, at + patience, &mut guard).await,
+                Err(trouble) => (Effort::default(), Err(trouble)),
+            };
             let _ = news.send(Launched::Answered { target, effort, outcome });
         }
     }

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::adopted;
+use super::existing::Existing;
 use crate::cluster::machines::Machine;
 use bootstorm_model::observe::{Change, Outcome, Timeline};
 use bootstorm_model::plan::{Adoptee, Order, Target};
@@ -10,13 +11,13 @@ use bootstorm_model::record::{NOT_IN_STORM, PhaseKind, PhaseRecord, RunRecord};
 
 /// Leaves out the VMs that cannot take part; gives them with the reason.
 ///
-/// `machines` are the VMs that exist, `instances` the changes of the first list. Call it once, when a phase begins:
+/// `existing` are the VMs that exist, `instances` the changes of the first list. Call it once, when a phase begins:
 /// a phase that is continued keeps its line-up.
 pub(super) fn leave_out(
     phase: &mut PhaseRecord,
     record: &RunRecord,
     targets: &[Target],
-    machines: &HashMap<Target, Machine>,
+    existing: &Existing,
     instances: &[Change],
 ) -> Vec<(Target, String)> {
     if phase.name.kind == PhaseKind::Create {
@@ -36,9 +37,12 @@ pub(super) fn leave_out(
     };
     let kind = phase.name.kind;
     leave_out_where(phase, targets, |position, target| {
-        let machine = machines.get(target);
+        let machine = existing.ours.get(target);
         let reason = if machine.is_none() {
-            "the VM does not exist"
+            return Some(match existing.strangers.get(target) {
+                Some(_) => existing.absence(target),
+                None => "the VM does not exist".to_owned(),
+            });
         } else if resting.contains(&(position as u32))
             && !alive.contains(target)
             && machine.is_some_and(Machine::is_halted)

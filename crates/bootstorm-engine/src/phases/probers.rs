@@ -5,6 +5,9 @@ use std::time::Duration;
 use super::event::{Event, Listener};
 use super::prober::{Ours, Place, command, greet};
 use crate::cluster::exec::Out;
+use crate::cluster::metadata::Metadata;
+use crate::cluster::names::RUN_ID;
+use crate::cluster::ownership::{self, Estate, Stranger};
 use crate::cluster::probers::{PodState, Prober, collection, name, selector};
 use crate::cluster::watch::{Told, Watch};
 use crate::cluster::{Cluster, Kind, Trouble};
@@ -53,7 +56,7 @@ pub(super) fn places(cluster: &Cluster, record: &RunRecord) -> Vec<Place> {
 /// Fails with what keeps them from working and what to do about it.
 pub(super) async fn prepare(
     cluster: &Cluster,
-    record: &RunRecord,
+    record: &mut RunRecord,
     events: Listener<'_>,
 ) -> Result<(), Failure> {
     let places = places(cluster, record);
@@ -63,7 +66,8 @@ pub(super) async fn prepare(
     events(&Event::ProbersBegan { probers: places.len() });
     if record.plan.probe.pod.is_none() {
         for ours in places.iter().filter_map(|place| place.ours.as_ref()) {
-            cluster.make_prober(&ours.prefix, &ours.run_id, ours.number, &ours.probe).await?;
+            let (name, uid) = make(cluster, record, ours).await?;
+            record.made.probers.insert(name, uid);
         }
         wait_until_running(cluster, record, places.len()).await?;
     }
@@ -72,6 +76,29 @@ pub(super) async fn prepare(
         events(&Event::ProberWorks);
     }
     Ok(())
+}
+
+/// Makes a prober, unless it is there; gives its name and its UID.
+async fn make(cluster: &Cluster, record: &RunRecord, ours: &Ours) -> Result<(String, String), Failure> {
+    let made = cluster.make_prober(&ours.prefix, &ours.run_id, ours.number, &ours.probe).await?;
+    let name = made.name.clone();
+    match Estate::of(record).judge(ownership::Kind::Prober, &made) {
+        Ok(()) => Ok((made.name, made.uid)),
+        // It was made again in a phase, when it had gone away.
+        Err(Stranger::MadeAnew) if made.is_labelled_by_us() && is_of(&made, record) => {
+            Ok((made.name, made.uid))
+        }
+        Err(stranger) => {
+            let place = cluster.namespace();
+            Err(Failure::new(format!("pod {name} exists already in namespace {place} and is not ours"))
+                .because(stranger)
+                .hint("choose another prefix with --ns-prefix NAME"))
+        }
+    }
+}
+
+fn is_of(made: &Metadata, record: &RunRecord) -> bool {
+    made.labels.get(RUN_ID) == Some(&record.run_id)
 }
 
 fn advise(failure: Failure, record: &RunRecord) -> Failure {

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use futures::StreamExt;
 
 use super::event::{Event, Listener};
+use super::existing::existing;
 use super::timed;
 use crate::cluster::changes::News;
 use crate::cluster::guard::Guard;
@@ -72,7 +73,7 @@ pub async fn run(
     for change in timed::first_list(&mut changes).await {
         note(&mut lives, change);
     }
-    let mut machines = timed::existing(cluster, record).await?;
+    let mut machines = existing(cluster, record).await?.ours;
     let adopted = &record.plan.adopted;
     let positions: HashMap<&Target, usize> =
         adopted.iter().enumerate().map(|(position, adoptee)| (&adoptee.target, position)).collect();
@@ -115,7 +116,7 @@ pub async fn run(
             let now = monotonic_now();
             asked.extend(requests.iter().map(|(position, _)| (*position, now)));
             send(cluster, requests, order, guard).await?;
-            machines = timed::existing(cluster, record).await?;
+            machines = existing(cluster, record).await?.ours;
             to_look_at.clone_from(&open);
             continue;
         }
@@ -137,7 +138,7 @@ pub async fn run(
                 News::Complaint(trouble) => events(&Event::Warning(trouble.to_string())),
             },
             () = tokio::time::sleep(LOOK_AGAIN) => {
-                machines = timed::existing(cluster, record).await?;
+                machines = existing(cluster, record).await?.ours;
                 to_look_at.clone_from(&open);
             }
         }
@@ -165,6 +166,10 @@ async fn send(
         async move {
             if !guard.is_ours().await {
                 return Err(Trouble::new(timed.doing, Kind::Conflict, "the lock on the run was lost"));
+            }
+            if let Err(trouble) = cluster.check_before(&timed).await {
+                tracing::debug!(%trouble, "looking again");
+                return Ok(());
             }
             match cluster.send_timed(&timed, order.deadline, &mut guard).await.1 {
                 Err(trouble) if matches!(trouble.kind, Kind::Invalid | Kind::Conflict | Kind::NotFound) => {

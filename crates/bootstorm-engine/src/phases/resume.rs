@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
 
+use super::existing::Existing;
 use crate::cluster::machines::Machine;
 use bootstorm_model::observe::{Change, Milestone, Offset, Outcome, Timeline};
 use bootstorm_model::plan::Target;
@@ -17,7 +18,7 @@ use bootstorm_model::record::{Gap, PhaseKind, PhaseRecord};
 pub(super) fn reconcile(
     phase: &mut PhaseRecord,
     targets: &[Target],
-    machines: &HashMap<Target, Machine>,
+    existing: &Existing,
     server_zero: Timestamp,
     is_carried_out: impl Fn(&Timeline, &Machine) -> bool,
 ) -> HashSet<u32> {
@@ -27,11 +28,15 @@ pub(super) fn reconcile(
         if timeline.is_over() {
             continue;
         }
-        match (machines.get(target), kind) {
+        if let (Some(machine), PhaseKind::Create) = (existing.ours.get(target), kind) {
+            // It was made, and the process ended before that was saved.
+            timeline.machine_uid.get_or_insert_with(|| machine.uid().into());
+        }
+        match (existing.ours.get(target), kind) {
             (None, PhaseKind::Create) if !timeline.has(Milestone::Accepted) => forget_request(timeline),
             (None, _) => {
                 timeline.outcome = Outcome::Failed;
-                timeline.reason = Some("the VM does not exist any more".to_owned());
+                timeline.reason = Some(existing.absence(target));
             }
             (Some(machine), _) if timeline.has(Milestone::Accepted) || is_carried_out(timeline, machine) => {
                 if let (PhaseKind::Create, Some(created)) = (kind, machine.created()) {
@@ -111,6 +116,10 @@ mod tests {
         (target(n), serde_json::from_value(value).unwrap())
     }
 
+    fn existing<const N: usize>(machines: [(Target, Machine); N]) -> Existing {
+        Existing { ours: machines.into(), ..Existing::default() }
+    }
+
     fn phase(name: &str) -> (PhaseRecord, Vec<Target>) {
         let name: PhaseName = name.parse().unwrap();
         (PhaseRecord::new(name, zero(), PhaseSettings::default(), 4), (0..4).map(target).collect())
@@ -127,7 +136,7 @@ mod tests {
         phase.timelines[1].see(Milestone::Requested, Offset(2));
         let machines =
             [machine(0, "Always"), machine(1, "Halted"), machine(2, "Always"), machine(3, "Halted")];
-        let done = reconcile(&mut phase, &targets, &machines.into(), zero(), |_, machine| {
+        let done = reconcile(&mut phase, &targets, &existing(machines), zero(), |_, machine| {
             is_carried_out(machine, PhaseKind::Storm)
         });
         assert_eq!(done, HashSet::from([0, 2]));
@@ -141,7 +150,7 @@ mod tests {
     fn a_created_vm_was_accepted_when_the_server_says() {
         let (mut phase, targets) = phase("create");
         phase.timelines[1].see(Milestone::Accepted, Offset(5));
-        let done = reconcile(&mut phase, &targets, &[machine(0, "Always")].into(), zero(), |_, _| true);
+        let done = reconcile(&mut phase, &targets, &existing([machine(0, "Always")]), zero(), |_, _| true);
         assert_eq!(done, HashSet::from([0]));
         assert!(phase.timelines[0].untimed && phase.timelines[0].is_stamped(Milestone::Accepted));
         assert_eq!(phase.timelines[0].at(Milestone::Accepted), Some(Offset::from_seconds(7.0)));

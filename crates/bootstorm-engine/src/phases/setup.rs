@@ -5,6 +5,7 @@ use futures::StreamExt;
 use super::event::{Event, Listener};
 use super::{Interrupt, timed::Cut};
 use crate::cluster::namespaces::Made;
+use crate::cluster::ownership::Estate;
 use crate::cluster::store::RunStore;
 use crate::cluster::{Cluster, Trouble};
 use bootstorm_model::failure::Failure;
@@ -25,11 +26,11 @@ pub async fn make_namespaces(
     let clock = Clock::start();
     let names = if record.plan.makes_namespaces() { record.plan.namespaces() } else { Vec::new() };
     events(&Event::SetupBegan { namespaces: names.len(), batch_size });
-    let (prefix, run_id) = (record.plan.prefix.clone(), record.run_id.clone());
+    let estate = Estate::of(record);
     let make = |name: String| {
-        let (prefix, run_id) = (&prefix, &run_id);
+        let estate = &estate;
         async move {
-            let made = cluster.make_namespace(&name, prefix, run_id).await;
+            let made = cluster.make_namespace(&name, estate).await;
             (name, made)
         }
     };
@@ -48,10 +49,16 @@ pub async fn make_namespaces(
             },
         };
         match made? {
-            Made::Now => made_now += 1,
-            Made::Before => {}
-            Made::Foreign => {
+            Made::Now(uid) => {
+                made_now += 1;
+                record.made.namespaces.insert(name, uid);
+            }
+            Made::Before(uid) => {
+                record.made.namespaces.insert(name, uid);
+            }
+            Made::Foreign(stranger) => {
                 return Err(Failure::new(format!("namespace {name} exists already and is not ours"))
+                    .because(stranger)
                     .hint("choose another prefix with --ns-prefix NAME"));
             }
             Made::Terminating => {
@@ -64,6 +71,7 @@ pub async fn make_namespaces(
     }
     drop(making);
     let took = clock.now();
+    store.save_namespaces(record).await?;
     super::probers::prepare(cluster, record, events).await?;
     record.setup.namespaces += made_now;
     record.setup.took = bootstorm_model::observe::Offset(record.setup.took.0 + took.0);
@@ -75,7 +83,7 @@ pub async fn make_namespaces(
 /// Makes and tries the probers of a run that needs nothing else.
 pub async fn make_probers(
     cluster: &Cluster,
-    record: &RunRecord,
+    record: &mut RunRecord,
     events: Listener<'_>,
 ) -> Result<(), Failure> {
     super::probers::prepare(cluster, record, events).await

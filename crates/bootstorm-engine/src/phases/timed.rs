@@ -8,6 +8,8 @@ use serde_json::Value;
 use super::board::Board;
 use super::event::{Event, Listener};
 use super::follow::{Following, follow};
+use super::ground::Ground;
+use super::existing::{Existing, existing};
 use super::health::Checkup;
 use super::launch::{Launch, Scheduled};
 use super::probing::Probing;
@@ -84,11 +86,11 @@ pub async fn run(work: Work<'_>, record: &mut RunRecord, store: RunStore) -> Res
     let mut changes = watch(work.cluster, record).await?;
     let mut first = first_list(&mut changes).await;
     let mut machines = match work.step {
-        Step::Begin(PhaseName::CREATE) => HashMap::new(),
+        Step::Begin(PhaseName::CREATE) => Existing::default(),
         _ => existing(work.cluster, record).await?,
     };
     let alive = if record.plan.is_adopted() { adopted::alive(&first) } else { HashSet::new() };
-    let lined_up = LineUp { targets: &targets, machines: &mut machines, alive: &alive };
+    let lined_up = LineUp { targets: &targets, existing: &mut machines, alive: &alive };
     let done = lined_up.of(&work, record, &mut phase, clock, &mut first);
     let old = match name.kind {
         PhaseKind::Stop => HashSet::new(),
@@ -106,7 +108,7 @@ pub async fn run(work: Work<'_>, record: &mut RunRecord, store: RunStore) -> Res
         Some(Probing::open(work.cluster, places, &probes, probers::interval(record), clock).await?)
     };
 
-    let requests = requests(&work, record, &phase, &targets, &Known { done, machines, alive })?;
+    let requests = requests(&work, record, &phase, &targets, &Known { done, machines: machines.ours, alive })?;
     work.cluster.warm(work.settings.concurrency.min(requests.len())).await;
     let taking_part = phase.participants().count();
     let done = phase.participants().filter(|timeline| timeline.is_over()).count();
@@ -127,12 +129,17 @@ pub async fn run(work: Work<'_>, record: &mut RunRecord, store: RunStore) -> Res
     board.expect_answers(&asked);
     let patience = Duration::from_secs(work.settings.timeout_seconds);
     let guard = work.lock.guard();
+    let ground = match name.kind {
+        PhaseKind::Create => Ground::watch(work.cluster, record).await?,
+        _ => Ground::default(),
+    };
     let launch = Launch {
         cluster: work.cluster,
         concurrency: work.settings.concurrency,
         patience,
         interrupt: &work.interrupt,
         guard: &guard,
+        ground,
     };
     let launching = launch.begin(requests);
     let following = Following {
@@ -166,7 +173,7 @@ pub async fn run(work: Work<'_>, record: &mut RunRecord, store: RunStore) -> Res
 /// Who there is when a phase begins or continues
 struct LineUp<'a> {
     targets: &'a [Target],
-    machines: &'a mut HashMap<Target, Machine>,
+    existing: &'a mut Existing,
     alive: &'a HashSet<Target>,
 }
 
@@ -181,13 +188,13 @@ impl LineUp<'_> {
         clock: Clock,
         first: &mut Vec<Change>,
     ) -> HashSet<u32> {
-        let Self { targets, machines, alive } = self;
+        let Self { targets, existing, alive } = self;
         let (adopted, kind) = (&record.plan.adopted, phase.name.kind);
         if let Step::Begin(_) = work.step {
             let left_out = if record.plan.is_adopted() {
-                lineup::leave_out_adopted(phase, adopted, machines, alive)
+                lineup::leave_out_adopted(phase, adopted, &existing.ours, alive)
             } else {
-                lineup::leave_out(phase, record, targets, machines, first)
+                lineup::leave_out(phase, record, targets, existing, first)
             };
             for (target, reason) in left_out {
                 (work.events)(&Event::LeftOut { target, reason });
@@ -197,8 +204,8 @@ impl LineUp<'_> {
         }
         // A VM that was made anew is not ours: it counts as gone.
         for adoptee in adopted {
-            if machines.get(&adoptee.target).is_some_and(|machine| machine.uid() != adoptee.uid) {
-                machines.remove(&adoptee.target);
+            if existing.ours.get(&adoptee.target).is_some_and(|machine| machine.uid() != adoptee.uid) {
+                existing.ours.remove(&adoptee.target);
             }
         }
         let carried_out = |timeline: &Timeline, machine: &Machine| match adopted.get(timeline.target as usize)
@@ -207,7 +214,7 @@ impl LineUp<'_> {
             None => resume::is_carried_out(machine, kind),
         };
         let server_zero = clock.zero_at(work.cluster.server_now());
-        let done = resume::reconcile(phase, targets, machines, server_zero, carried_out);
+        let done = resume::reconcile(phase, targets, existing, server_zero, carried_out);
         resume::note_gap(phase, clock.now());
         first.splice(..0, resume::missed(phase, targets, first));
         done
@@ -259,19 +266,6 @@ pub(super) async fn first_list(changes: &mut Changes) -> Vec<Change> {
     }
 }
 
-/// The VMs of the run that exist.
-pub async fn existing(cluster: &Cluster, record: &RunRecord) -> Result<HashMap<Target, Machine>, Trouble> {
-    let selector = if record.plan.is_adopted() { String::new() } else { run_id_selector(&record.run_id) };
-    let machines = cluster.machines_in(&Scope::of_plan(&record.plan), &selector).await?;
-    let mut machines: HashMap<Target, Machine> =
-        machines.into_iter().map(|machine| (machine.target(), machine)).collect();
-    if record.plan.is_adopted() {
-        let ours: HashSet<Target> = record.plan.targets().into_iter().collect();
-        machines.retain(|target, _| ours.contains(target));
-    }
-    Ok(machines)
-}
-
 /// The watch on the instances of the run: by its label, or of those VMs that it has adopted.
 pub(super) async fn watch(cluster: &Cluster, record: &RunRecord) -> Result<Changes, Trouble> {
     let scope = Scope::of_plan(&record.plan);
@@ -290,7 +284,7 @@ pub async fn rehearse(
 ) -> Result<Vec<Timed>, Trouble> {
     let mut changes = watch(cluster, record).await?;
     let alive = adopted::alive(&first_list(&mut changes).await);
-    let machines = existing(cluster, record).await?;
+    let machines = existing(cluster, record).await?.ours;
     let mut requests = Vec::new();
     for adoptee in &record.plan.adopted {
         let alive = alive.contains(&adoptee.target);
@@ -344,8 +338,14 @@ fn requests(
             (PhaseKind::Create, None, None) => {
                 return Err(Trouble::new("create VMs", Kind::Invalid, "there is no manifest"));
             }
-            (PhaseKind::Stop, _, None) => machines::stop(target, via)?,
-            (PhaseKind::Storm, _, None) => machines::start(target, via)?,
+            (_, _, None) => {
+                let Some(machine) = known.machines.get(target) else { continue };
+                if kind == PhaseKind::Stop {
+                    machines::stop(target, machine.uid(), via)?
+                } else {
+                    machines::start(target, machine.uid(), via)?
+                }
+            }
         };
         let due = match phase.settings.shape.map_or(Due::After(Duration::ZERO), |shape| shape.due(place)) {
             Due::After(time) => Due::After(time.saturating_sub(*begin.get_or_insert(time))),

@@ -68,6 +68,9 @@ pub struct Timeline {
     /// The server's own timestamps (Unix seconds, whole), kept beside the observations, never mixed with them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub stamps: BTreeMap<Milestone, i64>,
+    /// UID of the VM, as the server gave it when it was created; only in the phase that creates it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub machine_uid: Option<Box<str>>,
     /// UID of the VMI that these observations belong to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instance_uid: Option<String>,

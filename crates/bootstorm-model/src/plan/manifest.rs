@@ -9,6 +9,28 @@ pub const HALTED: &str = "Halted";
 /// Annotation by which CDI fills a disk of a class that would wait for its first consumer.
 const IMMEDIATE: &str = "cdi.kubevirt.io/storage.bind.immediate.requested";
 
+/// Fields of `metadata` that belong to one object and to no copy of it.
+const OF_THE_ORIGINAL: [&str; 11] = [
+    "generateName",
+    "uid",
+    "resourceVersion",
+    "creationTimestamp",
+    "deletionTimestamp",
+    "deletionGracePeriodSeconds",
+    "managedFields",
+    "finalizers",
+    "ownerReferences",
+    "generation",
+    "selfLink",
+];
+/// Annotations that a controller or kubectl wrote about one object: the first holds all of it, passwords included.
+const OBSERVED: [&str; 4] = [
+    "kubectl.kubernetes.io/last-applied-configuration",
+    "kubevirt.io/latest-observed-api-version",
+    "kubevirt.io/storage-observed-api-version",
+    "kubemacpool.io/transaction-timestamp",
+];
+
 /// Where a VM stands in the plan
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Place {
@@ -44,19 +66,15 @@ impl Template {
         }
         let original = vm.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default().to_owned();
         let metadata = child(&mut vm, "metadata");
-        for key in ["generateName", "uid", "resourceVersion", "creationTimestamp", "managedFields"] {
-            metadata.remove(key);
-        }
-        if let Some(annotations) = metadata.get_mut("annotations").and_then(Value::as_object_mut) {
-            // It describes the object that the template was copied from, passwords included.
-            annotations.remove("kubectl.kubernetes.io/last-applied-configuration");
-        }
+        forget_original(metadata);
         metadata.insert("name".into(), json!(target.name));
         metadata.insert("namespace".into(), json!(target.namespace));
         add_labels(metadata, labels);
         child_map(child(&mut vm, "spec"), "template");
         if let Some(template) = vm.pointer_mut("/spec/template") {
-            add_labels(child(template, "metadata"), labels);
+            let metadata = child(template, "metadata");
+            forget_original(metadata);
+            add_labels(metadata, labels);
         }
         if let Some(root) = vm.as_object_mut() {
             root.remove("status");
@@ -72,6 +90,19 @@ impl Template {
             fill_at_once(spec);
         }
         vm
+    }
+}
+
+/// Takes off what an exported manifest says about the one object that it was exported from: its identity, what it belongs
+/// to, who has to clean up after it, and what controllers have observed about it.
+fn forget_original(metadata: &mut Map<String, Value>) {
+    for key in OF_THE_ORIGINAL {
+        metadata.remove(key);
+    }
+    if let Some(annotations) = metadata.get_mut("annotations").and_then(Value::as_object_mut) {
+        for key in OBSERVED {
+            annotations.remove(key);
+        }
     }
 }
 
@@ -95,6 +126,7 @@ fn label_volumes(
     for template in templates.into_iter().flatten() {
         let metadata = child(template, "metadata");
         metadata.remove("namespace");
+        forget_original(metadata);
         add_labels(metadata, labels);
         let Some(old) = metadata.get("name").and_then(Value::as_str).map(str::to_owned) else { continue };
         let new = if !original.is_empty() && old.contains(original) {
@@ -206,6 +238,22 @@ status: {printableStatus: Running}
         };
         assert_eq!([disk("root", false), disk("root", true)], ["root", "vm-7-root"]);
         assert_eq!([disk("golden-root", false), disk("golden-root", true)], ["vm-7-root", "vm-7-root"]);
+    }
+
+    #[test]
+    fn what_belongs_to_the_exported_object_is_not_put_onto_new_ones() {
+        let exported = TEMPLATE
+            .replace(
+                "  resourceVersion: '5'",
+                "  resourceVersion: '5'\n  generation: 7\n  uid: u\n  finalizers: [wrangler.cattle.io/x]\n  deletionTimestamp: now
+  ownerReferences: [{kind: Backup, name: b, uid: x, apiVersion: v1}]\n  selfLink: /apis",
+            )
+            .replace("{note: mine,", "{note: mine, kubevirt.io/latest-observed-api-version: v1, kubevirt.io/storage-observed-api-version: v1,")
+            .replace("metadata: {name: golden-root, namespace: elsewhere}", "metadata: {name: golden-root, creationTimestamp: null, finalizers: [x/y], ownerReferences: [{uid: x}]}")
+            .replace("metadata: null", "metadata: {creationTimestamp: null, finalizers: [x/y]}");
+        let target = Target { namespace: "p-1".into(), name: "vm".into() };
+        let plain = Template::parse(TEMPLATE).unwrap().render(&target, &vec![], "Always");
+        assert_eq!(Template::parse(&exported).unwrap().render(&target, &vec![], "Always"), plain);
     }
 
     #[test]

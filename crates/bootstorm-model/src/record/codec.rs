@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-use super::{ClusterFacts, FORMAT, PhaseName, PhaseRecord, PhaseState, RunRecord, Series, SetupRecord};
+use super::{ClusterFacts, FORMAT, Made, PhaseName, PhaseRecord, PhaseState, RunRecord, Series, SetupRecord};
 use crate::observe::Outcome;
 use crate::plan::{Adoptee, Plan, adoption};
 
@@ -89,6 +89,8 @@ struct HeadDocument {
     facts: ClusterFacts,
     #[serde(default)]
     setup: SetupRecord,
+    #[serde(default, skip_serializing_if = "Made::is_empty")]
+    made: Made,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     restored: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -111,6 +113,8 @@ pub fn encode_plan(record: &RunRecord) -> String {
         plan: Plan { adopted: Vec::new(), ..record.plan.clone() },
         facts: record.facts.clone(),
         setup: record.setup.clone(),
+        // One UID for each namespace: a piece of its own, too.
+        made: Made { namespaces: BTreeMap::new(), ..record.made.clone() },
         restored: record.restored,
         series: record.series.clone(),
     };
@@ -141,6 +145,7 @@ pub fn decode_head(plan_json: &str, parts_json: &str) -> Result<(RunRecord, Vec<
         plan: head.plan,
         facts: head.facts,
         setup: head.setup,
+        made: head.made,
         restored: head.restored,
         series: head.series,
         phases: Vec::new(),
@@ -201,14 +206,27 @@ pub fn decode_adopted(plan: &Plan, chunks: &[Vec<u8>]) -> Result<Vec<Adoptee>, C
     Ok(list)
 }
 
-/// The index of the chunks of the list of adopted VMs: `adopted.json`.
-pub fn encode_adopted_index(chunks: &[ChunkIndex]) -> String {
+/// Packs the UIDs of namespaces into chunks.
+pub fn encode_namespaces(uids: &BTreeMap<String, String>) -> Vec<Chunk> {
+    pack("namespaces", uids)
+}
+
+/// Unpacks the UIDs of namespaces from their verified chunks.
+pub fn decode_namespaces(chunks: &[Vec<u8>]) -> Result<BTreeMap<String, String>, CodecError> {
+    let unreadable =
+        |error: &dyn std::fmt::Display| CodecError::Unreadable("part namespaces".to_owned(), error.to_string());
+    let json = unpack(&chunks.concat(), MOST_BYTES).map_err(|error| unreadable(&error))?;
+    serde_json::from_slice(&json).map_err(|error| unreadable(&error))
+}
+
+/// The index of the chunks of a list that has a piece of its own: `adopted.json`, `namespaces.json`.
+pub fn encode_list_index(chunks: &[ChunkIndex]) -> String {
     serde_json::to_string_pretty(chunks).unwrap_or_default()
 }
 
-/// Reads the index of the chunks of the list of adopted VMs.
-pub fn decode_adopted_index(text: &str) -> Result<Vec<ChunkIndex>, CodecError> {
-    let unreadable = |why: String| CodecError::Unreadable("adopted.json".to_owned(), why);
+/// Reads the index of the chunks of a list that has a piece of its own, from the key `what` of the head.
+pub fn decode_list_index(what: &str, text: &str) -> Result<Vec<ChunkIndex>, CodecError> {
+    let unreadable = |why: String| CodecError::Unreadable(what.to_owned(), why);
     let chunks: Vec<ChunkIndex> =
         serde_json::from_str(text).map_err(|error| unreadable(error.to_string()))?;
     if chunks.len() > MOST_PIECES || !chunks.iter().all(|chunk| is_name(&chunk.name)) {

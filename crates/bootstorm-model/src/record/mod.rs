@@ -8,6 +8,7 @@ pub mod facts;
 pub mod health;
 pub mod lifecycle;
 pub mod limit;
+pub mod made;
 pub mod phase;
 pub mod series;
 
@@ -18,6 +19,7 @@ pub use bounded::at_most;
 pub use facts::{ClusterFacts, NodeKind, RateLimit, StorageClassFacts, Workers};
 pub use health::{ClockDifference, ClusterMark, Health};
 pub use limit::FailureLimit;
+pub use made::Made;
 pub use phase::{
     Gap, InsightHealth, NOT_IN_STORM, PhaseKind, PhaseName, PhaseRecord, PhaseSettings, PhaseState,
     ProbeHealth, SetupRecord, Via, WatchHealth,
@@ -28,15 +30,10 @@ pub use series::{Series, SeriesKind};
 use crate::observe::{Milestone, Outcome};
 use crate::plan::Plan;
 
-/// Version of the stored format: 3 since plans may say where VMs are, and phases may hold what was seen of launcher pods.
-/// Programs refuse records with a newer version than their own.
+/// Version of the stored format: 4 since a record holds the UIDs of what the run made.
 ///
-/// Each record has the lowest version whose readers understand it.
-pub const FORMAT: u32 = 3;
-/// The version of records with adopted VMs.
-const WITH_ADOPTED: u32 = 2;
-/// The version of records without adopted VMs, which the oldest programs understand.
-const WITHOUT_ADOPTED: u32 = 1;
+/// Programs refuse records with a newer version than their own. Records of versions 1 to 3 have no UIDs.
+pub const FORMAT: u32 = 4;
 
 /// The most phases that a stored run may have.
 pub const MOST_PHASES: usize = 256;
@@ -58,6 +55,9 @@ pub struct RunRecord {
     /// How `setup` went.
     #[serde(default)]
     pub setup: SetupRecord,
+    /// UIDs of what the run made, except for its VMs, which the create phase holds.
+    #[serde(default, skip_serializing_if = "Made::is_empty")]
+    pub made: Made,
     /// When adopted VMs were given back as they were; nothing is done to them after that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restored: Option<Timestamp>,
@@ -73,16 +73,13 @@ impl RunRecord {
     /// The record of a run that was just set up.
     pub fn new(run_id: String, created: Timestamp, plan: Plan) -> Self {
         Self {
-            format: match () {
-                () if !plan.layout.is_default() || !plan.pinning.is_default() => FORMAT,
-                () if plan.is_adopted() => WITH_ADOPTED,
-                () => WITHOUT_ADOPTED,
-            },
+            format: FORMAT,
             run_id,
             created,
             plan,
             facts: ClusterFacts::default(),
             setup: SetupRecord::default(),
+            made: Made::default(),
             restored: None,
             series: Vec::new(),
             phases: Vec::new(),
@@ -92,6 +89,11 @@ impl RunRecord {
     /// The phase of that name.
     pub fn phase(&self, name: PhaseName) -> Option<&PhaseRecord> {
         self.phases.iter().find(|phase| phase.name == name)
+    }
+
+    /// UID of the VM at a position of the plan, as it was when the run made it; nothing where that is not known.
+    pub fn machine_uid(&self, position: usize) -> Option<&str> {
+        self.baseline()?.timelines.get(position)?.machine_uid.as_deref()
     }
 
     /// The phase of that name, to be continued.

@@ -12,7 +12,7 @@ use bootstorm_model::observe::{Milestone, Moment, Offset, Source, Timeline};
 use bootstorm_model::plan::{Adoptee, MOST_TARGETS, Plan, Setting, Target, TemplateSource};
 use bootstorm_model::probe::ProbePlan;
 use bootstorm_model::record::{
-    ClusterFacts, FORMAT, PhaseRecord, RunRecord, Series, SeriesKind, SetupRecord,
+    ClusterFacts, FORMAT, Made, PhaseRecord, RunRecord, Series, SeriesKind, SetupRecord,
 };
 
 /// The most VMs of a run.
@@ -48,6 +48,7 @@ pub(super) fn run(report: &Report) -> RunRecord {
             batch_size: report.setup.batch_size,
             done: report.setup.done,
         },
+        made: Made::default(),
         restored: None,
         series: series(report),
         phases: report.phases.iter().map(phase).collect(),

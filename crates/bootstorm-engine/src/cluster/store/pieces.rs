@@ -44,4 +44,24 @@ impl RunStore {
         }
         Ok(())
     }
+
+    /// Saves the UIDs of the namespaces, then the head that names the list.
+    pub async fn save_namespaces(&mut self, record: &RunRecord) -> Result<(), Trouble> {
+        if record.made.namespaces.is_empty() {
+            return Ok(());
+        }
+        let chunks = codec::encode_namespaces(&record.made.namespaces);
+        for chunk in &chunks {
+            self.put_chunk(record, names::NAMESPACES, chunk).await?;
+        }
+        let new: Vec<ChunkIndex> = chunks.into_iter().map(|chunk| chunk.index).collect();
+        let old = std::mem::replace(&mut self.namespaces, new);
+        self.replace_head(record).await?;
+        for chunk in old {
+            if !self.namespaces.contains(&chunk) {
+                self.drop_chunk(&record.plan.prefix, &chunk.name).await;
+            }
+        }
+        Ok(())
+    }
 }

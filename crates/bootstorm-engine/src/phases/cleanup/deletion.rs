@@ -7,6 +7,7 @@ use futures::StreamExt;
 
 use super::{Blocked, CleanupError, Found, Held, Sort};
 use crate::cluster::metadata::Object;
+use crate::cluster::names::run_id_selector;
 use crate::cluster::watch::{Told, Watch};
 use crate::cluster::{Cluster, Trouble};
 use crate::phases::event::{Event, Listener};
@@ -14,7 +15,7 @@ use crate::phases::event::{Event, Listener};
 /// How to delete
 pub(super) struct Deletion<'a> {
     pub(super) cluster: &'a Cluster,
-    pub(super) selector: &'a str,
+    pub(super) run_id: &'a str,
     pub(super) concurrency: usize,
     pub(super) deadline: Instant,
     pub(super) events: Listener<'a>,
@@ -48,9 +49,11 @@ impl Deletion<'_> {
         objects: &[Found],
     ) -> Result<(), CleanupError> {
         let collection = sort.collection(namespace);
+        // What has lost its label is not seen by it.
+        let is_labelled = objects.iter().all(|object| object.run_id == self.run_id);
+        let selector = if is_labelled { run_id_selector(self.run_id) } else { String::new() };
         let mut watch =
-            Watch::<Object>::open(self.cluster, "watch what is deleted", collection, self.selector.into())
-                .await?;
+            Watch::<Object>::open(self.cluster, "watch what is deleted", collection, selector).await?;
         let doing = format!("delete {}", sort.words());
         let one = |object: &Found| {
             let (doing, object) = (doing.clone(), object.clone());

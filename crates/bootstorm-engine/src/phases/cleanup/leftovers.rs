@@ -1,15 +1,29 @@
-//! What of a run exists, found by label in every kind that may carry it.
+//! What of a run exists, what only looks like it, and what others keep in its namespaces.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
+use futures::StreamExt;
 use futures::future::try_join_all;
 
 use super::Sort;
+use super::list::{contents, look, named, wide};
 use crate::cluster::metadata::{Metadata, Object};
-use crate::cluster::watch::list_all;
-use crate::cluster::{Cluster, Kind, Trouble, names};
+use crate::cluster::names::run_id_selector;
+use crate::cluster::ownership::{Estate, Kind, Stranger};
+use crate::cluster::{Cluster, Trouble, names};
 
-/// An object that carries the run's label
+/// `ConfigMaps` that a cluster puts into every namespace.
+const EVERYWHERE: [&str; 5] = [
+    "kube-root-ca.crt",
+    "openshift-service-ca.crt",
+    "istio-ca-root-cert",
+    "config-service-cabundle",
+    "config-trusted-cabundle",
+];
+/// Annotation on Secrets that hold the token of a service account.
+const SERVICE_ACCOUNT: &str = "kubernetes.io/service-account.name";
+
+/// An object that cleanup has found
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Found {
     /// Namespace; empty for cluster-wide kinds.
@@ -18,177 +32,362 @@ pub struct Found {
     pub name: String,
     /// UID.
     pub uid: String,
-    /// UUID of the run that made it; empty when it does not say.
+    /// UUID of the run that made it, as its label says; empty when it does not say.
     pub run_id: String,
 }
 
-impl From<Object> for Found {
-    fn from(object: Object) -> Self {
-        let Metadata { name, namespace, uid, mut labels, .. } = object.metadata;
+impl From<Metadata> for Found {
+    fn from(metadata: Metadata) -> Self {
+        let Metadata { name, namespace, uid, mut labels, .. } = metadata;
         Self { namespace, name, uid, run_id: labels.remove(names::RUN_ID).unwrap_or_default() }
     }
 }
 
-/// Everything of a run that exists
+/// Everything of a run that exists, and what is beside it
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Leftovers {
     found: BTreeMap<Sort, Vec<Found>>,
+    /// What carries the label of the run, or a name of its plan, and is not the run's: it is left alone.
+    pub strangers: Vec<(Sort, Found, Stranger)>,
+    /// What others keep in the run's namespaces, by namespace.
+    pub foreign: BTreeMap<String, Vec<(Sort, Found)>>,
     /// Kinds that could not be looked at, or not everywhere, and why.
     pub skipped: Vec<(Sort, String)>,
 }
 
+/// What is done with what was found
+#[derive(Debug, Clone, Copy)]
+pub struct Choice {
+    /// The record and its Secret stay.
+    pub keep_record: bool,
+    /// Namespaces go with what others keep in them.
+    pub delete_foreign: bool,
+}
+
 impl Leftovers {
-    /// Lists these kinds, all at the same time.
+    /// Lists these kinds, and tells what is the run's.
     ///
     /// Kinds that the cluster does not have, and kinds that not every run needs and that we may not list, are
     /// skipped and named. A `place` is the one namespace in which all VMs of the run are, and which it did not make: then
     /// no permissions are needed elsewhere.
     pub async fn list(
         cluster: &Cluster,
-        selector: &str,
+        estate: &Estate,
         sorts: &[Sort],
         place: Option<&str>,
     ) -> Result<Self, Trouble> {
-        let mut leftovers = Self::default();
-        let listed = try_join_all(sorts.iter().map(|sort| look(cluster, *sort, selector, place))).await?;
-        for (sort, (found, skipped)) in sorts.iter().copied().zip(listed) {
-            if !found.is_empty() {
-                leftovers.found.insert(sort, found);
-            }
-            leftovers.skipped.extend(skipped.map(|why| (sort, why)));
+        let mut sifting = Sifting::new(cluster, estate);
+        if sorts.contains(&Sort::Namespaces) && place.is_none() {
+            sifting.namespaces(wide(cluster, Sort::Namespaces).await?);
         }
-        Ok(leftovers)
+        let selector = run_id_selector(estate.run_id());
+        let others: Vec<Sort> = sorts.iter().copied().filter(|sort| *sort != Sort::Namespaces).collect();
+        let marked = try_join_all(others.iter().map(|sort| look(cluster, *sort, &selector, place))).await?;
+        for (sort, (objects, skipped)) in others.iter().zip(marked) {
+            sifting.take(*sort, objects);
+            sifting.leftovers.skipped.extend(skipped.map(|why| (*sort, why)));
+        }
+        let ours: Vec<String> =
+            sifting.leftovers.of(Sort::Namespaces).iter().map(|found| found.name.clone()).collect();
+        for sort in Sort::CONTENT.into_iter().filter(|_| !ours.is_empty()) {
+            let (objects, skipped) = contents(cluster, sort, &ours).await?;
+            sifting.take(sort, objects);
+            let is_new = |(known, _): &(Sort, String)| *known != sort;
+            if let Some(why) = skipped
+                && sifting.leftovers.skipped.iter().all(is_new)
+            {
+                sifting.leftovers.skipped.push((sort, why));
+            }
+        }
+        if let Some(place) = place
+            && sorts.contains(&Sort::Machines)
+        {
+            sifting.take(Sort::Machines, contents(cluster, Sort::Machines, &[place.to_owned()]).await?.0);
+        }
+        // What has lost its label is found by its name.
+        let head = names::head_name(estate.prefix());
+        for sort in others.iter().copied().filter(|sort| sort.is_of_record()) {
+            let has_it = sifting.objects.iter().any(|(known, object)| *known == sort && object.name == head);
+            if !has_it {
+                sifting.take(sort, named(cluster, sort, &head).await?.into_iter().collect());
+            }
+        }
+        Ok(sifting.end())
     }
 
-    /// The objects of a kind.
+    /// The objects of a kind that are the run's.
     pub fn of(&self, sort: Sort) -> &[Found] {
         self.found.get(&sort).map_or(&[], Vec::as_slice)
     }
 
-    /// The objects of a kind that do not go with one of the run's namespaces.
-    pub fn outside(&self, sort: Sort) -> Vec<Found> {
-        let namespaces: BTreeSet<&str> = self.of(Sort::Namespaces).iter().map(|n| n.name.as_str()).collect();
-        let is_outside = |found: &&Found| !namespaces.contains(found.namespace.as_str());
-        self.of(sort).iter().filter(is_outside).cloned().collect()
+    /// The run's namespaces that are deleted.
+    pub fn namespaces(&self, choice: Choice) -> Vec<Found> {
+        let goes = |found: &&Found| choice.delete_foreign || !self.foreign.contains_key(&found.name);
+        self.of(Sort::Namespaces).iter().filter(goes).cloned().collect()
     }
 
-    /// Without what is kept when the record is kept.
+    /// The run's namespaces that stay, because others keep something in them.
+    pub fn kept(&self, choice: Choice) -> Vec<Found> {
+        let stays = |found: &&Found| !choice.delete_foreign && self.foreign.contains_key(&found.name);
+        self.of(Sort::Namespaces).iter().filter(stays).cloned().collect()
+    }
+
+    /// The objects of a kind that do not go with one of the run's namespaces.
+    pub fn outside(&self, sort: Sort, choice: Choice) -> Vec<Found> {
+        let going = self.namespaces(choice);
+        let going: HashSet<&str> = going.iter().map(|namespace| namespace.name.as_str()).collect();
+        self.of(sort).iter().filter(|found| !going.contains(found.namespace.as_str())).cloned().collect()
+    }
+
+    /// Whether the record stays: because it is to, or because it has to say what is the run's until the rest is gone.
+    pub fn keeps_record(&self, choice: Choice) -> bool {
+        choice.keep_record || !self.kept(choice).is_empty()
+    }
+
+    /// Every object that cleanup deletes, in the order in which it does.
+    ///
+    /// What is the run's in its namespaces, besides VMs, goes with these.
+    pub fn going(&self, choice: Choice) -> Vec<(Sort, Found)> {
+        let of = |sort: Sort| match sort {
+            Sort::Machines => self.of(sort).to_vec(),
+            Sort::Namespaces => self.namespaces(choice),
+            Sort::Maps | Sort::Secrets if self.keeps_record(choice) => Vec::new(),
+            _ => self.outside(sort, choice),
+        };
+        Sort::ALL.into_iter().flat_map(|sort| of(sort).into_iter().map(move |found| (sort, found))).collect()
+    }
+
+    /// Every object of others that goes with its namespace.
+    pub fn going_along(&self, choice: Choice) -> Vec<(Sort, Found)> {
+        if choice.delete_foreign { self.foreign.values().flatten().cloned().collect() } else { Vec::new() }
+    }
+
+    /// What is still to be deleted.
     #[must_use]
-    pub fn without_record(mut self) -> Self {
-        self.found.remove(&Sort::Maps);
-        self.found.remove(&Sort::Secrets);
+    pub fn left(mut self, choice: Choice) -> Self {
+        let kept = self.kept(choice);
+        if self.keeps_record(choice) {
+            self.found.remove(&Sort::Maps);
+            self.found.remove(&Sort::Secrets);
+        }
+        if let Some(namespaces) = self.found.get_mut(&Sort::Namespaces) {
+            namespaces.retain(|found| !kept.contains(found));
+        }
+        self.found.retain(|_, found| !found.is_empty());
         self
     }
 
-    /// Whether nothing is there.
+    /// Whether nothing of the run is there.
     pub fn is_empty(&self) -> bool {
         self.found.is_empty()
     }
 
-    /// Every object that cleanup deletes by name, as kubectl would name it: `kind/name`, and the namespace.
-    ///
-    /// What is in the run's namespaces besides VMs goes with these.
-    pub fn names(&self) -> Vec<(String, String)> {
-        let of = |sort: Sort| match sort {
-            Sort::Machines | Sort::Namespaces => self.of(sort).to_vec(),
-            _ => self.outside(sort),
-        };
-        let named = |sort: Sort| {
-            of(sort)
-                .into_iter()
-                .map(move |found| (format!("{}/{}", sort.word(), found.name), found.namespace))
-        };
-        Sort::ALL.into_iter().flat_map(named).collect()
-    }
-}
-
-/// The UUIDs of the runs that left something of this name in the record's namespace.
-pub async fn run_ids(cluster: &Cluster, selector: &str) -> Result<BTreeSet<String>, Trouble> {
-    let sorts = Sort::ALL.into_iter().filter(|sort| sort.is_of_record());
-    let listed = try_join_all(sorts.map(|sort| look(cluster, sort, selector, None))).await?;
-    let ids = listed.into_iter().flat_map(|(found, _)| found).map(|found| found.run_id);
-    Ok(ids.filter(|id| !id.is_empty()).collect())
-}
-
-/// The objects of one kind, sorted; and why they are not all, if so.
-async fn look(
-    cluster: &Cluster,
-    sort: Sort,
-    selector: &str,
-    place: Option<&str>,
-) -> Result<(Vec<Found>, Option<String>), Trouble> {
-    let here = cluster.namespace();
-    if sort == Sort::Namespaces && place.is_some() {
-        return Ok((Vec::new(), None));
-    }
-    let wide = list(cluster, sort, sort.is_of_record().then_some(here), selector).await;
-    match wide {
-        Ok(found) => Ok((found, None)),
-        Err(trouble) if trouble.kind == Kind::NotFound && sort != Sort::Maps => {
-            Ok((Vec::new(), Some("this cluster does not have them".to_owned())))
+    /// Leaves out the lock that cleanup itself has taken.
+    pub(super) fn without_lock(mut self, uid: Option<&str>) -> Self {
+        if let Some(leases) = self.found.get_mut(&Sort::Leases) {
+            leases.retain(|lease| Some(lease.uid.as_str()) == uid);
         }
-        Err(trouble) if trouble.kind == Kind::Forbidden && place.is_some() && !sort.is_of_record() => {
-            let mut found = Vec::new();
-            // Prober pods are where the record is, everything else where the VMs are.
-            let probers = Some(here).filter(|_| sort == Sort::Pods);
-            let places: BTreeSet<&str> = [probers, place].into_iter().flatten().collect();
-            for place in places {
-                match list(cluster, sort, Some(place), selector).await {
-                    Ok(more) => found.extend(more),
-                    Err(trouble) if sort.is_essential() => return Err(trouble),
-                    Err(_) => {
-                        return Ok((found, Some(format!("you may not list them in namespace {place}"))));
-                    }
+        self.found.retain(|_, found| !found.is_empty());
+        self
+    }
+}
+
+/// Objects on their way to where they belong
+struct Sifting<'a> {
+    cluster: &'a Cluster,
+    estate: &'a Estate,
+    leftovers: Leftovers,
+    objects: Vec<(Sort, Metadata)>,
+    seen: HashSet<String>,
+}
+
+impl<'a> Sifting<'a> {
+    fn new(cluster: &'a Cluster, estate: &'a Estate) -> Self {
+        let (leftovers, objects, seen) = (Leftovers::default(), Vec::new(), HashSet::new());
+        Self { cluster, estate, leftovers, objects, seen }
+    }
+
+    fn namespaces(&mut self, objects: Vec<Object>) {
+        for Object { metadata, .. } in objects {
+            match self.estate.judge(Kind::Namespace, &metadata) {
+                Ok(()) => self.leftovers.found.entry(Sort::Namespaces).or_default().push(metadata.into()),
+                Err(why)
+                    if self.estate.is_marked(&metadata)
+                        || self.estate.is_planned() && self.estate.is_named(Kind::Namespace, &metadata) =>
+                {
+                    self.leftovers.strangers.push((Sort::Namespaces, metadata.into(), why));
                 }
+                Err(_) => {}
             }
-            Ok((found, None))
         }
-        Err(trouble) if trouble.kind == Kind::Forbidden && !sort.is_essential() => {
-            let narrow =
-                if sort.is_of_record() { None } else { list(cluster, sort, Some(here), selector).await.ok() };
-            Ok(match narrow {
-                Some(found) => (found, Some(format!("you may list them in namespace {here} only"))),
-                None => (Vec::new(), Some("you may not list them".to_owned())),
-            })
+    }
+
+    fn take(&mut self, sort: Sort, objects: Vec<Object>) {
+        for Object { metadata, .. } in objects {
+            if self.seen.insert(metadata.uid.clone()) {
+                self.objects.push((sort, metadata));
+            }
         }
-        Err(trouble) => Err(trouble),
+    }
+
+    /// Whether an object is one that the run made by itself.
+    fn judge(&self, sort: Sort, object: &Metadata) -> Result<(), Stranger> {
+        let here = object.namespace == self.cluster.namespace();
+        match sort {
+            Sort::Machines => self.estate.judge(Kind::Machine, object),
+            Sort::Instances if self.estate.knows_instance(&object.uid) => Ok(()),
+            Sort::Pods if here => self.estate.judge(Kind::Prober, object),
+            Sort::Secrets if here => self.estate.judge(Kind::Secret, object),
+            Sort::Maps if here => self.estate.judge(Kind::Map, object),
+            Sort::Leases => self.estate.judge(Kind::Lease, object),
+            _ => Err(match object.owner_references.first() {
+                Some(owner) => Stranger::Owned(format!("{}/{}", owner.kind, owner.name)),
+                None => Stranger::NotPlanned,
+            }),
+        }
+    }
+
+    fn end(mut self) -> Leftovers {
+        let namespaces: HashSet<String> =
+            self.leftovers.of(Sort::Namespaces).iter().map(|found| found.name.clone()).collect();
+        let mut ours: HashSet<String> = self.estate.machine_uids().map(str::to_owned).collect();
+        let mut rest = Vec::new();
+        for (sort, object) in std::mem::take(&mut self.objects) {
+            match self.judge(sort, &object) {
+                Ok(()) => {
+                    ours.insert(object.uid.clone());
+                    self.leftovers.found.entry(sort).or_default().push(object.into());
+                }
+                Err(why) => rest.push((sort, object, why)),
+            }
+        }
+        // What belongs to something of the run's is the run's: instances, launcher pods, disks.
+        loop {
+            let before = rest.len();
+            let belongs = |object: &Metadata| object.owner_references.iter().any(|o| ours.contains(&o.uid));
+            let (follow, others): (Vec<_>, Vec<_>) =
+                rest.into_iter().partition(|(sort, object, _)| sort.follows() && belongs(object));
+            rest = others;
+            for (sort, object, _) in follow {
+                ours.insert(object.uid.clone());
+                self.leftovers.found.entry(sort).or_default().push(object.into());
+            }
+            if rest.len() == before {
+                break;
+            }
+        }
+        for (sort, object, why) in rest {
+            if namespaces.contains(&object.namespace) {
+                // What is being deleted anyway is not kept by staying.
+                if object.deletion_timestamp.is_none() && !is_everywhere(sort, &object) {
+                    let found = (sort, object.into());
+                    let at: &(Sort, Found) = &found;
+                    self.leftovers.foreign.entry(at.1.namespace.clone()).or_default().push(found);
+                }
+            } else if self.estate.is_marked(&object) || self.is_named(sort, &object) {
+                self.leftovers.strangers.push((sort, object.into(), why));
+            }
+        }
+        for found in self.leftovers.found.values_mut() {
+            found.sort_unstable();
+        }
+        for found in self.leftovers.foreign.values_mut() {
+            found.sort_unstable();
+        }
+        self.leftovers.strangers.sort_unstable();
+        self.leftovers
+    }
+
+    fn is_named(&self, sort: Sort, object: &Metadata) -> bool {
+        match sort {
+            Sort::Machines => self.estate.is_planned() && self.estate.is_named(Kind::Machine, object),
+            Sort::Secrets | Sort::Maps | Sort::Leases => {
+                object.name == names::head_name(self.estate.prefix())
+            }
+            _ => false,
+        }
     }
 }
 
-async fn list(
+/// Whether a cluster has put an object of this name into every namespace.
+fn is_everywhere(sort: Sort, object: &Metadata) -> bool {
+    match sort {
+        Sort::Maps => EVERYWHERE.contains(&object.name.as_str()),
+        Sort::Secrets => {
+            object.annotations.contains_key(SERVICE_ACCOUNT)
+                || object.owner_references.iter().any(|owner| owner.kind == "ServiceAccount")
+        }
+        _ => false,
+    }
+}
+
+/// The UUIDs of the runs of this name, from what the record has left here.
+pub async fn run_ids(cluster: &Cluster, selector: &str) -> Result<BTreeSet<String>, Trouble> {
+    ids(cluster, selector, Sort::ALL.into_iter().filter(|sort| sort.is_of_record())).await
+}
+
+/// The UUIDs of the runs of this name, from whatever carries its label anywhere.
+pub async fn run_ids_anywhere(cluster: &Cluster, selector: &str) -> Result<BTreeSet<String>, Trouble> {
+    ids(cluster, selector, Sort::ALL.into_iter()).await
+}
+
+async fn ids(
     cluster: &Cluster,
-    sort: Sort,
-    namespace: Option<&str>,
     selector: &str,
-) -> Result<Vec<Found>, Trouble> {
-    let doing = format!("list {}", sort.words());
-    let (objects, _) = list_all::<Object>(cluster, &doing, &sort.collection(namespace), selector).await?;
-    let mut found: Vec<Found> = objects.into_iter().map(Found::from).collect();
-    found.sort_unstable();
-    Ok(found)
+    sorts: impl Iterator<Item = Sort>,
+) -> Result<BTreeSet<String>, Trouble> {
+    let listed = futures::stream::iter(sorts.map(|sort| look(cluster, sort, selector, None)))
+        .buffer_unordered(Sort::ALL.len())
+        .collect::<Vec<_>>()
+        .await;
+    let listed = listed.into_iter().collect::<Result<Vec<_>, Trouble>>()?;
+    let found = listed.into_iter().flat_map(|(objects, _)| objects);
+    let ids = found.filter_map(|object| object.metadata.labels.get(names::RUN_ID).cloned());
+    Ok(ids.filter(|id| !id.is_empty()).collect())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const CHOICE: Choice = Choice { keep_record: false, delete_foreign: false };
+
     fn found(namespace: &str, name: &str) -> Found {
         Found { namespace: namespace.into(), name: name.into(), uid: name.into(), run_id: "id".into() }
     }
 
-    #[test]
-    fn what_goes_with_its_namespace_is_not_named() {
-        let leftovers = Leftovers {
+    fn leftovers() -> Leftovers {
+        Leftovers {
             found: BTreeMap::from([
                 (Sort::Machines, vec![found("p-1", "vm")]),
                 (Sort::Pods, vec![found("default", "prober"), found("p-1", "virt-launcher")]),
                 (Sort::Namespaces, vec![found("", "p-1")]),
                 (Sort::Maps, vec![found("default", "record")]),
             ]),
-            skipped: Vec::new(),
-        };
-        let names: Vec<String> = leftovers.names().into_iter().map(|(name, _)| name).collect();
-        assert_eq!(names, ["virtualmachine/vm", "pod/prober", "namespace/p-1", "configmap/record"]);
-        assert!(leftovers.without_record().of(Sort::Maps).is_empty());
+            ..Leftovers::default()
+        }
+    }
+
+    fn going(leftovers: &Leftovers, choice: Choice) -> Vec<String> {
+        leftovers.going(choice).into_iter().map(|(_, found)| found.name).collect()
+    }
+
+    #[test]
+    fn what_goes_with_its_namespace_is_not_named() {
+        let leftovers = leftovers();
+        assert_eq!(going(&leftovers, CHOICE), ["vm", "prober", "p-1", "record"]);
+        let kept = Choice { keep_record: true, ..CHOICE };
+        assert_eq!(going(&leftovers, kept), ["vm", "prober", "p-1"]);
+        assert!(leftovers.left(kept).of(Sort::Maps).is_empty());
+    }
+
+    #[test]
+    fn a_namespace_in_which_others_keep_something_stays_and_so_does_the_record() {
+        let mut leftovers = leftovers();
+        leftovers.foreign.insert("p-1".into(), vec![(Sort::Maps, found("p-1", "notes"))]);
+        assert_eq!(going(&leftovers, CHOICE), ["vm", "prober", "virt-launcher"]);
+        let all = Choice { delete_foreign: true, ..CHOICE };
+        assert_eq!(going(&leftovers, all), ["vm", "prober", "p-1", "record"]);
+        assert_eq!(leftovers.going_along(all)[0].1.name, "notes");
     }
 }

@@ -1,17 +1,19 @@
-//! Cleanup: deletes what the run made, found by label, and verifies that nothing is left.
+//! Cleanup: deletes what the run made, and verifies that nothing of it is left.
 
 mod blocked;
 mod deletion;
 mod leftovers;
+mod list;
 mod sort;
 
 use std::time::{Duration, Instant};
 
 pub use blocked::{Blocked, Held};
-pub use leftovers::{Found, Leftovers, run_ids};
+pub use leftovers::{Choice, Found, Leftovers, run_ids, run_ids_anywhere};
 pub use sort::Sort;
 
 use super::event::Listener;
+use crate::cluster::ownership::Estate;
 use crate::cluster::{Cluster, Trouble};
 use bootstorm_model::observe::clock::monotonic_now;
 use deletion::Deletion;
@@ -39,14 +41,16 @@ impl From<Trouble> for CleanupError {
 /// How to clean up
 #[derive(Debug, Clone, Copy)]
 pub struct Order<'a> {
-    /// Selects everything of the run.
-    pub selector: &'a str,
+    /// What is the run's.
+    pub estate: &'a Estate,
     /// The kinds of objects that the run may have made.
     pub sorts: &'a [Sort],
     /// The namespace in which all VMs of the run are, where that was there before.
     pub place: Option<&'a str>,
-    /// Leave the record and its Secret.
-    pub keep_record: bool,
+    /// What stays.
+    pub choice: Choice,
+    /// UID of a lock that was there before cleanup took it.
+    pub lock: Option<&'a str>,
     /// Requests in flight at once.
     pub concurrency: usize,
     /// When to give up.
@@ -56,21 +60,27 @@ pub struct Order<'a> {
 /// Deletes VMs and waits, then what is outside of the run's namespaces, then these, then the record, unless it is to
 /// be kept. The lock is the caller's.
 ///
-/// Every deletion carries the UID that was found. Fails when something is still there at the deadline.
+/// Every deletion carries the UID that was found. Namespaces are looked into once more before they are deleted: those in
+/// which others keep something stay, and the record with them. Gives what was deleted, and what stays; fails when
+/// something is still there at the deadline.
 pub async fn run(
     cluster: &Cluster,
     order: Order<'_>,
     events: Listener<'_>,
 ) -> Result<Leftovers, CleanupError> {
-    let all = Leftovers::list(cluster, order.selector, order.sorts, order.place).await?;
-    let Order { selector, concurrency, deadline, .. } = order;
-    let deletion = Deletion { cluster, selector, concurrency, deadline, events };
+    let Order { estate, choice, concurrency, deadline, .. } = order;
+    let mut all = Leftovers::list(cluster, estate, order.sorts, order.place).await?.without_lock(order.lock);
+    let deletion = Deletion { cluster, run_id: estate.run_id(), concurrency, deadline, events };
     deletion.delete(Sort::Machines, all.of(Sort::Machines)).await?;
     for sort in [Sort::Instances, Sort::Volumes, Sort::Claims, Sort::Pods] {
-        deletion.delete(sort, &all.outside(sort)).await?;
+        deletion.delete(sort, &all.outside(sort, choice)).await?;
     }
-    deletion.delete(Sort::Namespaces, all.of(Sort::Namespaces)).await?;
-    if !order.keep_record {
+    if !all.of(Sort::Namespaces).is_empty() {
+        let now = Leftovers::list(cluster, estate, order.sorts, order.place).await?;
+        all.foreign = now.foreign;
+    }
+    deletion.delete(Sort::Namespaces, &all.namespaces(choice)).await?;
+    if !all.keeps_record(choice) {
         deletion.delete(Sort::Secrets, all.of(Sort::Secrets)).await?;
         // The head owns the parts: it goes first, and whatever the garbage collector takes is gone already.
         let mut maps = all.of(Sort::Maps).to_vec();
@@ -84,8 +94,8 @@ pub async fn run(
 pub async fn verify(cluster: &Cluster, order: Order<'_>) -> Result<Leftovers, Trouble> {
     let until = order.deadline.min(monotonic_now() + SETTLING);
     loop {
-        let left = Leftovers::list(cluster, order.selector, order.sorts, order.place).await?;
-        let left = if order.keep_record { left.without_record() } else { left };
+        let left = Leftovers::list(cluster, order.estate, order.sorts, order.place).await?;
+        let left = left.left(order.choice);
         if left.is_empty() || monotonic_now() >= until {
             return Ok(left);
         }

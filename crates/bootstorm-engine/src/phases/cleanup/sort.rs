@@ -42,6 +42,17 @@ impl Sort {
     /// Those that a run makes whose VMs are adopted: what is not among them is never deleted for it.
     pub const BESIDE_ADOPTED: [Self; 4] = [Self::Pods, Self::Secrets, Self::Maps, Self::Leases];
 
+    /// Those of which others may keep something in the run's namespaces.
+    pub(super) const CONTENT: [Self; 7] = [
+        Self::Machines,
+        Self::Instances,
+        Self::Volumes,
+        Self::Claims,
+        Self::Pods,
+        Self::Secrets,
+        Self::Maps,
+    ];
+
     /// What kubectl calls one.
     pub fn word(self) -> &'static str {
         match self {
@@ -91,6 +102,11 @@ impl Sort {
     /// Whether they are found in the record's namespace only.
     pub fn is_of_record(self) -> bool {
         matches!(self, Self::Secrets | Self::Maps | Self::Leases)
+    }
+
+    /// Whether what belongs to something of the run's is the run's, too.
+    pub(super) fn follows(self) -> bool {
+        !matches!(self, Self::Machines | Self::Namespaces | Self::Leases)
     }
 
     /// Whether a run cannot be cleaned up by somebody who may not list them.

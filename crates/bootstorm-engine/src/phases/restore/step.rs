@@ -48,8 +48,8 @@ impl What {
     pub(super) fn request(self, adoptee: &Adoptee) -> Result<Timed, Trouble> {
         match self {
             Self::Set(from, to) => adopted::set(&adoptee.target, &adoptee.uid, &from, &to),
-            Self::Start => machines::start(&adoptee.target, Via::Subresource),
-            Self::Stop => machines::stop(&adoptee.target, Via::Subresource),
+            Self::Start => machines::start(&adoptee.target, &adoptee.uid, Via::Subresource),
+            Self::Stop => machines::stop(&adoptee.target, &adoptee.uid, Via::Subresource),
         }
     }
 }

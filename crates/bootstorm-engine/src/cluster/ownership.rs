@@ -1,0 +1,232 @@
+//! Decides what belongs to a run; every change and every deletion goes by what is said here.
+//!
+//! An object is the run's where its name is in the plan and its UID is the one that the record noted when the object was
+//! made. Labels alone prove nothing, since clones, restores and policy controllers copy them; an object that lost its
+//! label is still the run's.
+//!
+//! Where no UID is on record, because the answer to the request was lost, the process died before it was saved, or an older
+//! version set the run up, the object is claimed when its name is in the plan, it carries the run's UUID, and that label
+//! was written by this tool, as `metadata.managedFields` says: a copy is written by somebody else.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt;
+
+use super::metadata::Metadata;
+use super::{names, probers};
+use bootstorm_model::plan::Target;
+use bootstorm_model::record::RunRecord;
+
+/// What a run made, or may have made
+#[derive(Debug, Clone, Default)]
+pub struct Estate {
+    prefix: String,
+    /// The UUID of the run.
+    run_id: String,
+    /// Whether there is a record that says which names are in the plan.
+    is_planned: bool,
+    machines: HashMap<Target, Option<Box<str>>>,
+    namespaces: BTreeMap<String, Option<Box<str>>>,
+    pods: BTreeMap<String, Option<Box<str>>>,
+    /// Instances of the VMs that were seen.
+    instances: BTreeSet<Box<str>>,
+    secret: Option<String>,
+    head: Option<String>,
+}
+
+/// The kinds of objects that a run makes by itself
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// VMs.
+    Machine,
+    /// Namespaces.
+    Namespace,
+    /// Prober pods.
+    Prober,
+    /// The Secret with the user's manifest.
+    Secret,
+    /// The record: its head and its parts.
+    Map,
+    /// The lock.
+    Lease,
+}
+
+/// Why an object is not the run's
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stranger {
+    /// Its name is none of the plan's.
+    NotPlanned,
+    /// The run made an object of this name, and this is another one.
+    MadeAnew,
+    /// It belongs to the run with this UUID.
+    OtherRun(String),
+    /// It does not carry the run's UUID, and no UID is on record for its name.
+    Unlabelled,
+    /// It carries the run's UUID, and somebody else wrote that.
+    Copied,
+    /// It belongs to something that is not the run's.
+    Owned(String),
+}
+
+impl fmt::Display for Stranger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotPlanned => f.write_str("its name is not in the plan of the run"),
+            Self::MadeAnew => f.write_str("it was made anew by somebody else: its UID is another"),
+            Self::OtherRun(run_id) => write!(f, "run {run_id} made it"),
+            Self::Unlabelled => f.write_str("it does not carry the label of the run"),
+            Self::Copied => f.write_str("its label was written by somebody else, so that it is a copy"),
+            Self::Owned(owner) => write!(f, "it belongs to {owner}"),
+        }
+    }
+}
+
+impl Estate {
+    /// What the record of a run says.
+    pub fn of(record: &RunRecord) -> Self {
+        let (plan, made) = (&record.plan, &record.made);
+        let boxed = |uid: &str| Some(uid.into());
+        let targets = if plan.is_adopted() { Vec::new() } else { plan.targets() };
+        let machines = targets.into_iter().enumerate();
+        let machines = machines.map(|(at, target)| (target, record.machine_uid(at).and_then(boxed)));
+        let places = if plan.makes_namespaces() { plan.namespaces() } else { Vec::new() };
+        let uid = |uids: &BTreeMap<String, String>, name: &str| uids.get(name).and_then(|uid| boxed(uid));
+        let namespaces = places.into_iter().map(|name| {
+            let uid = uid(&made.namespaces, &name);
+            (name, uid)
+        });
+        let probers = if plan.probe.needs_prober() && plan.probe.pod.is_none() {
+            plan.probe.probers.max(1)
+        } else {
+            0
+        };
+        let pods = (1..=probers).map(|number| {
+            let name = probers::name(&plan.prefix, number);
+            let uid = uid(&made.probers, &name);
+            (name, uid)
+        });
+        let timelines = record.phases.iter().flat_map(|phase| &phase.timelines);
+        let instances = if plan.is_adopted() {
+            BTreeSet::new()
+        } else {
+            timelines.filter_map(|timeline| timeline.instance_uid.as_deref()).map(Into::into).collect()
+        };
+        Self {
+            prefix: plan.prefix.clone(),
+            run_id: record.run_id.clone(),
+            is_planned: true,
+            machines: machines.collect(),
+            namespaces: namespaces.collect(),
+            pods: pods.collect(),
+            instances,
+            secret: made.secret.clone(),
+            head: made.head.clone(),
+        }
+    }
+
+    /// A run whose record cannot be read, or is gone: its plan is not known.
+    pub fn unrecorded(prefix: &str, run_id: &str) -> Self {
+        Self { prefix: prefix.to_owned(), run_id: run_id.to_owned(), ..Self::default() }
+    }
+
+    /// The UUID of the run.
+    pub fn run_id(&self) -> &str {
+        &self.run_id
+    }
+
+    /// The prefix that names the run.
+    pub fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    /// Whether the plan is known.
+    pub fn is_planned(&self) -> bool {
+        self.is_planned
+    }
+
+    /// The VMs of the plan that the run makes.
+    pub fn targets(&self) -> impl Iterator<Item = &Target> {
+        self.machines.keys()
+    }
+
+    /// The namespaces of the plan that the run makes.
+    pub fn namespaces(&self) -> impl Iterator<Item = &str> {
+        self.namespaces.keys().map(String::as_str)
+    }
+
+    /// The UIDs of the VMs on record.
+    pub fn machine_uids(&self) -> impl Iterator<Item = &str> {
+        self.machines.values().filter_map(Option::as_deref)
+    }
+
+    /// Whether an instance was seen as one of the run's VMs.
+    pub fn knows_instance(&self, uid: &str) -> bool {
+        self.instances.contains(uid)
+    }
+
+    /// Whether something carries the name of the run or its UUID, whosever it is.
+    pub fn is_marked(&self, object: &Metadata) -> bool {
+        let has = |key, value: &str| object.labels.get(key).is_some_and(|label| label == value);
+        has(names::RUN_ID, &self.run_id) || has(names::RUN, &self.prefix)
+    }
+
+    /// Whether the object may stand under its name for something that the run made.
+    pub fn is_named(&self, kind: Kind, object: &Metadata) -> bool {
+        self.recorded(kind, object).is_some()
+    }
+
+    /// Whether an object is the run's; the reason where it is not.
+    pub fn judge(&self, kind: Kind, object: &Metadata) -> Result<(), Stranger> {
+        let label = object.labels.get(names::RUN_ID).map(String::as_str);
+        match self.recorded(kind, object) {
+            None => Err(match label {
+                Some(other) if other != self.run_id => Stranger::OtherRun(other.to_owned()),
+                _ => Stranger::NotPlanned,
+            }),
+            Some(Some(uid)) if uid == object.uid => Ok(()),
+            Some(Some(_)) => Err(Stranger::MadeAnew),
+            Some(None) => self.claim(kind, object, label),
+        }
+    }
+
+    /// Whether an object without a UID on record is the run's.
+    fn claim(&self, kind: Kind, object: &Metadata, label: Option<&str>) -> Result<(), Stranger> {
+        match label {
+            None => Err(Stranger::Unlabelled),
+            Some(other) if other != self.run_id => Err(Stranger::OtherRun(other.to_owned())),
+            // Parts belong to the head.
+            Some(_) if kind == Kind::Map && self.head.is_some() && !object.owner_references.is_empty() => {
+                let head = self.head.as_deref().unwrap_or_default();
+                let is_part = object.owner_references.iter().any(|owner| owner.uid == head);
+                if is_part { Ok(()) } else { Err(Stranger::Copied) }
+            }
+            Some(_) if object.is_labelled_by_us() => Ok(()),
+            Some(_) => Err(Stranger::Copied),
+        }
+    }
+
+    fn is_part(&self, object: &Metadata) -> bool {
+        object.name.strip_prefix(&names::head_name(&self.prefix)).is_some_and(|rest| rest.starts_with('.'))
+    }
+
+    /// Whether the name is the run's, and the UID on record for it, if one is.
+    fn recorded(&self, kind: Kind, object: &Metadata) -> Option<Option<&str>> {
+        let head = names::head_name(&self.prefix);
+        let is_head = object.name == head;
+        match kind {
+            Kind::Machine | Kind::Namespace if !self.is_planned => Some(None),
+            Kind::Machine => {
+                let target = Target { namespace: object.namespace.clone(), name: object.name.clone() };
+                self.machines.get(&target).map(Option::as_deref)
+            }
+            Kind::Namespace => self.namespaces.get(&object.name).map(Option::as_deref),
+            Kind::Prober if !self.is_planned => {
+                object.name.starts_with(&format!("{head}-prober-")).then_some(None)
+            }
+            Kind::Prober => self.pods.get(&object.name).map(Option::as_deref),
+            Kind::Secret => is_head.then_some(self.secret.as_deref()),
+            Kind::Map if is_head => Some(self.head.as_deref()),
+            Kind::Map => self.is_part(object).then_some(None),
+            Kind::Lease => is_head.then_some(None),
+        }
+    }
+}

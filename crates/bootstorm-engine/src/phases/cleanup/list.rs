@@ -1,0 +1,143 @@
+//! Lists objects for cleanup: their metadata only, so that nothing of others is read.
+
+use std::collections::{BTreeSet, HashSet};
+
+use futures::StreamExt;
+use http::HeaderValue;
+use http::header::ACCEPT;
+use kube::api::GetParams;
+
+use super::Sort;
+use crate::cluster::call::{built, on};
+use crate::cluster::metadata::Object;
+use crate::cluster::watch::list_metadata;
+use crate::cluster::{Cluster, Kind, Trouble};
+
+/// More namespaces than this are not listed one by one.
+const FEW: usize = 20;
+/// The same for Secrets and `ConfigMaps`, of which a cluster has many that are nobody's business.
+const SOME: usize = 500;
+/// Lists in flight at once.
+const CONCURRENCY: usize = 20;
+/// Asks for metadata instead of whole objects.
+const ONE: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json";
+
+/// Every object of a kind.
+pub(super) async fn wide(cluster: &Cluster, sort: Sort) -> Result<Vec<Object>, Trouble> {
+    list(cluster, sort, None, "", |_| true).await
+}
+
+/// An object of the record's namespace, if it is there and we may see it.
+pub(super) async fn named(cluster: &Cluster, sort: Sort, name: &str) -> Result<Option<Object>, Trouble> {
+    let doing = format!("read {}", sort.words());
+    let collection = sort.collection(Some(cluster.namespace()));
+    let mut request = built(&doing, on(&collection).get(name, &GetParams::default()))?;
+    request.headers_mut().insert(ACCEPT, HeaderValue::from_static(ONE));
+    match cluster.ask(&doing, &request).await {
+        Ok(object) => Ok(Some(object)),
+        Err(trouble) if trouble.kind == Kind::NotFound => Ok(None),
+        Err(trouble) if trouble.kind == Kind::Forbidden && !sort.is_essential() => Ok(None),
+        Err(trouble) => Err(trouble),
+    }
+}
+
+/// Everything of a kind in some namespaces; and why it is not all, if so.
+pub(super) async fn contents(
+    cluster: &Cluster,
+    sort: Sort,
+    namespaces: &[String],
+) -> Result<(Vec<Object>, Option<String>), Trouble> {
+    let most = if sort.is_of_record() { SOME } else { FEW };
+    if namespaces.len() > most {
+        let wanted: HashSet<&str> = namespaces.iter().map(String::as_str).collect();
+        let is_inside = |object: &Object| wanted.contains(object.metadata.namespace.as_str());
+        match list(cluster, sort, None, "", is_inside).await {
+            Err(trouble) if trouble.kind == Kind::Forbidden => {}
+            outcome => return settle(sort, outcome),
+        }
+    }
+    let one = |namespace: &String| {
+        let namespace = namespace.clone();
+        async move { list(cluster, sort, Some(&namespace), "", |_| true).await }
+    };
+    let listed: Vec<Result<Vec<Object>, Trouble>> =
+        futures::stream::iter(namespaces).map(one).buffer_unordered(CONCURRENCY).collect().await;
+    let listed = listed.into_iter().collect::<Result<Vec<_>, Trouble>>();
+    settle(sort, listed.map(|lists| lists.into_iter().flatten().collect()))
+}
+
+fn settle(
+    sort: Sort,
+    outcome: Result<Vec<Object>, Trouble>,
+) -> Result<(Vec<Object>, Option<String>), Trouble> {
+    match outcome {
+        Ok(found) => Ok((found, None)),
+        Err(trouble) if trouble.kind == Kind::NotFound && sort != Sort::Maps => {
+            Ok((Vec::new(), Some("this cluster does not have them".to_owned())))
+        }
+        Err(trouble) if trouble.kind == Kind::Forbidden && (sort == Sort::Maps || !sort.is_essential()) => {
+            Ok((Vec::new(), Some("you may not list them in the namespaces of the run".to_owned())))
+        }
+        Err(trouble) => Err(trouble),
+    }
+}
+
+/// The objects of one kind that carry a label; and why they are not all, if so.
+pub(super) async fn look(
+    cluster: &Cluster,
+    sort: Sort,
+    selector: &str,
+    place: Option<&str>,
+) -> Result<(Vec<Object>, Option<String>), Trouble> {
+    let here = cluster.namespace();
+    let all = |_: &Object| true;
+    if sort == Sort::Namespaces && place.is_some() {
+        return Ok((Vec::new(), None));
+    }
+    let wide = list(cluster, sort, sort.is_of_record().then_some(here), selector, all).await;
+    match wide {
+        Ok(found) => Ok((found, None)),
+        Err(trouble) if trouble.kind == Kind::NotFound && sort != Sort::Maps => {
+            Ok((Vec::new(), Some("this cluster does not have them".to_owned())))
+        }
+        Err(trouble) if trouble.kind == Kind::Forbidden && place.is_some() && !sort.is_of_record() => {
+            let mut found = Vec::new();
+            // Prober pods are where the record is, everything else where the VMs are.
+            let probers = Some(here).filter(|_| sort == Sort::Pods);
+            let places: BTreeSet<&str> = [probers, place].into_iter().flatten().collect();
+            for place in places {
+                match list(cluster, sort, Some(place), selector, all).await {
+                    Ok(more) => found.extend(more),
+                    Err(trouble) if sort.is_essential() => return Err(trouble),
+                    Err(_) => {
+                        return Ok((found, Some(format!("you may not list them in namespace {place}"))));
+                    }
+                }
+            }
+            Ok((found, None))
+        }
+        Err(trouble) if trouble.kind == Kind::Forbidden && !sort.is_essential() => {
+            let narrow = if sort.is_of_record() {
+                None
+            } else {
+                list(cluster, sort, Some(here), selector, all).await.ok()
+            };
+            Ok(match narrow {
+                Some(found) => (found, Some(format!("you may list them in namespace {here} only"))),
+                None => (Vec::new(), Some("you may not list them".to_owned())),
+            })
+        }
+        Err(trouble) => Err(trouble),
+    }
+}
+
+async fn list(
+    cluster: &Cluster,
+    sort: Sort,
+    namespace: Option<&str>,
+    selector: &str,
+    is_wanted: impl Fn(&Object) -> bool,
+) -> Result<Vec<Object>, Trouble> {
+    let doing = format!("list {}", sort.words());
+    list_metadata(cluster, &doing, &sort.collection(namespace), selector, is_wanted).await
+}

@@ -1,0 +1,85 @@
+//! The VMs of a run that exist, found by name and UID; what else stands under their names.
+
+use std::collections::{HashMap, HashSet};
+
+use futures::StreamExt;
+
+use crate::cluster::machines::Machine;
+use crate::cluster::names::run_id_selector;
+use crate::cluster::ownership::{Estate, Kind, Stranger};
+use crate::cluster::scope::Scope;
+use crate::cluster::{Cluster, Trouble};
+use bootstorm_model::plan::Target;
+use bootstorm_model::record::RunRecord;
+
+/// More VMs than this are not read one by one.
+const MOST_READ: usize = 50;
+/// Reads in flight at once.
+const CONCURRENCY: usize = 10;
+
+/// What there is under the names of the plan
+#[derive(Debug, Default)]
+pub struct Existing {
+    /// The VMs of the run; VMs that were adopted, whatever their UID is by now.
+    pub ours: HashMap<Target, Machine>,
+    /// VMs of others under names of the plan, and why they are not the run's.
+    pub strangers: HashMap<Target, Stranger>,
+}
+
+/// The VMs of a run that exist.
+///
+/// They are listed by the label of the run. What is missing then may have lost its label, and is looked for by its name.
+pub async fn existing(cluster: &Cluster, record: &RunRecord) -> Result<Existing, Trouble> {
+    let scope = Scope::of_plan(&record.plan);
+    if record.plan.is_adopted() {
+        let targets: HashSet<Target> = record.plan.targets().into_iter().collect();
+        let machines = cluster.machines_in(&scope, "").await?;
+        let ours = machines.into_iter().map(|machine| (machine.target(), machine));
+        let ours = ours.filter(|(target, _)| targets.contains(target)).collect();
+        return Ok(Existing { ours, ..Existing::default() });
+    }
+    let estate = Estate::of(record);
+    let mut existing = Existing::default();
+    for machine in cluster.machines_in(&scope, &run_id_selector(&record.run_id)).await? {
+        existing.sort(&estate, machine);
+    }
+    let is_missing = |target: &&Target| {
+        !existing.ours.contains_key(target) && !existing.strangers.contains_key(target)
+    };
+    let missing: Vec<Target> = estate.targets().filter(is_missing).cloned().collect();
+    let more: Vec<Machine> = if missing.len() > MOST_READ {
+        cluster.machines_in(&scope, "").await?
+    } else {
+        let reading = missing.iter().map(|target| cluster.machine(target));
+        let read: Vec<Result<Option<Machine>, Trouble>> =
+            futures::stream::iter(reading).buffer_unordered(CONCURRENCY).collect().await;
+        read.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect()
+    };
+    for machine in more {
+        existing.sort(&estate, machine);
+    }
+    Ok(existing)
+}
+
+impl Existing {
+    fn sort(&mut self, estate: &Estate, machine: Machine) {
+        let target = machine.target();
+        match estate.judge(Kind::Machine, machine.metadata()) {
+            Ok(()) => {
+                self.ours.insert(target, machine);
+            }
+            Err(stranger) if estate.is_named(Kind::Machine, machine.metadata()) => {
+                self.strangers.insert(target, stranger);
+            }
+            Err(_) => {}
+        }
+    }
+
+    /// Why the run has no VM under a name of its plan.
+    pub(super) fn absence(&self, target: &Target) -> String {
+        match self.strangers.get(target) {
+            Some(stranger) => format!("the VM of this name is not the run's: {stranger}"),
+            None => "the VM does not exist any more".to_owned(),
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! The namespaces under a create: what was deleted and made again by somebody else gets no VM of the run.
+
+use std::collections::HashSet;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use tokio::task::JoinHandle;
+
+use crate::cluster::metadata::Object;
+use crate::cluster::namespaces;
+use crate::cluster::ownership::{Estate, Kind};
+use crate::cluster::pace::{Meaning, Timed};
+use crate::cluster::watch::{Told, Watch};
+use crate::cluster::{Cluster, Kind as TroubleKind, Trouble};
+use bootstorm_model::record::RunRecord;
+
+/// The namespaces that a run has made, watched while it creates VMs in them
+///
+/// No request can name the UID of the namespace in which it creates something, so this is known beforehand: it costs no
+/// request per VM.
+#[derive(Debug, Default)]
+pub(super) struct Ground {
+    lost: Arc<RwLock<HashSet<String>>>,
+    task: Option<JoinHandle<()>>,
+}
+
+impl Drop for Ground {
+    fn drop(&mut self) {
+        if let Some(task) = &self.task {
+            task.abort();
+        }
+    }
+}
+
+impl Ground {
+    /// Begins to watch the namespaces that a run has made; nothing where they are somebody else's.
+    pub(super) async fn watch(cluster: &Cluster, record: &RunRecord) -> Result<Self, Trouble> {
+        if !record.plan.makes_namespaces() {
+            return Ok(Self::default());
+        }
+        let estate = Estate::of(record);
+        let doing = "watch the namespaces of the run";
+        let mut watch =
+            Watch::<Object>::open(cluster, doing, namespaces::collection(), String::new()).await?;
+        let lost = Arc::new(RwLock::new(HashSet::new()));
+        // The first delivery is the list, which is there already.
+        if let Some(heard) = watch.next().await {
+            note(&estate, &lost, heard.told);
+        }
+        let known = Arc::clone(&lost);
+        let task = tokio::spawn(async move {
+            while let Some(heard) = watch.next().await {
+                note(&estate, &known, heard.told);
+            }
+        });
+        Ok(Self { lost, task: Some(task) })
+    }
+
+    /// Fails where a VM would be created in a namespace that is not the run's.
+    pub(super) fn check(&self, timed: &Timed) -> Result<(), Trouble> {
+        let Meaning::Create { target, .. } = &timed.meaning else { return Ok(()) };
+        if !self.lost.read().unwrap_or_else(PoisonError::into_inner).contains(&target.namespace) {
+            return Ok(());
+        }
+        let message = format!(
+            "namespace {} is not the one that setup made: it was deleted, or made anew by somebody else",
+            target.namespace
+        );
+        Err(Trouble::new(timed.doing, TroubleKind::NotFound, message))
+    }
+}
+
+fn note(estate: &Estate, lost: &RwLock<HashSet<String>>, told: Told<Object>) {
+    let mut lost = lost.write().unwrap_or_else(PoisonError::into_inner);
+    let is_ours = |object: &Object| estate.judge(Kind::Namespace, &object.metadata).is_ok();
+    match told {
+        Told::Listed(objects) => {
+            let ours: HashSet<String> =
+                objects.iter().filter(|object| is_ours(object)).map(|o| o.metadata.name.clone()).collect();
+            *lost = estate.namespaces().filter(|name| !ours.contains(*name)).map(str::to_owned).collect();
+        }
+        Told::Changed(object) if is_ours(&object) => {
+            lost.remove(&object.metadata.name);
+        }
+        Told::Changed(object) | Told::Removed(object) => {
+            if estate.is_named(Kind::Namespace, &object.metadata) {
+                lost.insert(object.metadata.name);
+            }
+        }
+        Told::Blind { .. } | Told::Complaint(_) => {}
+    }
+}

@@ -1,0 +1,30 @@
+//! UIDs of what a run made: names and labels can be copied, UIDs cannot.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// UIDs of what a run made, as the server gave them when it was made
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Made {
+    /// The head of the record: a record with another UID is a copy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub head: Option<String>,
+    /// The Secret with the user's manifest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secret: Option<String>,
+    /// Prober pods, name → UID.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub probers: BTreeMap<String, String>,
+    /// Namespaces, name → UID.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub namespaces: BTreeMap<String, String>,
+}
+
+impl Made {
+    /// Whether no UID is known, as in records of older versions.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
