@@ -15,7 +15,8 @@ use bootstorm_model::observe::clock::wall_now;
 use bootstorm_model::record::RunRecord;
 
 /// How a copy of a record is recognised.
-const COPY: &str = "its ConfigMap is not the one that setup made: it was restored from a backup, or copied by hand";
+const COPY: &str =
+    "its ConfigMap is not the one that setup made: it was restored from a backup, or copied by hand";
 
 /// The flags that every command has, and the user's wish to stop
 #[derive(Debug, Clone)]
@@ -93,9 +94,7 @@ impl Session {
     /// The record of a run, if there is one. Fails when it is a copy.
     pub async fn find(&self, prefix: &str) -> Result<Option<(RunRecord, RunStore)>, Failure> {
         match self.found(prefix).await? {
-            Some((record, store)) if store.original().is_some() => {
-                Err(self.copied(prefix, &record.run_id))
-            }
+            Some((record, store)) if store.original().is_some() => Err(self.copied(prefix, &record.run_id)),
             found => Ok(found),
         }
     }
@@ -123,7 +122,9 @@ impl Session {
         Failure::new(format!("the record of run \"{prefix}\" in namespace {place} is a copy"))
             .because(COPY)
             .hint("find the original: kubectl bootstorm status -A")
-            .hint(format!("the copy can still be read: kubectl bootstorm report --ns-prefix {prefix} -n {place}"))
+            .hint(format!(
+                "the copy can still be read: kubectl bootstorm report --ns-prefix {prefix} -n {place}"
+            ))
             .hint(format!(
                 "delete the copy: kubectl delete configmap,secret -n {place} -l bootstorm.dev/run-id={run_id}"
             ))

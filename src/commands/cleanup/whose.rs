@@ -20,9 +20,12 @@ pub(super) async fn whose(
     let prefix = &args.run.prefix;
     if let Some((record, store)) = record {
         if let Some(wanted) = args.run_id.as_ref().filter(|wanted| **wanted != record.run_id) {
-            return Err(Failure::new(format!("run \"{prefix}\" has a record, and its UUID is {}", record.run_id))
-                .because(format!("--run-id names {wanted}"))
-                .hint("leave out --run-id to clean up the run with the record"));
+            return Err(Failure::new(format!(
+                "run \"{prefix}\" has a record, and its UUID is {}",
+                record.run_id
+            ))
+            .because(format!("--run-id names {wanted}"))
+            .hint("leave out --run-id to clean up the run with the record"));
         }
         return Ok(Some(of_record(session, record, store).await?));
     }
@@ -46,7 +49,9 @@ pub(super) async fn whose(
                 "the record of run \"{prefix}\" is in another namespace: {}",
                 places.join(", ")
             ))
-            .hint(format!("clean it up from there: kubectl bootstorm cleanup --ns-prefix {prefix} -n {first}")));
+            .hint(format!(
+                "clean it up from there: kubectl bootstorm cleanup --ns-prefix {prefix} -n {first}"
+            )));
         }
         ids.extend(cleanup::run_ids_anywhere(&session.cluster, &run_selector(prefix)).await?);
     }

@@ -141,7 +141,9 @@ pub(super) fn foreign(session: &Session, leftovers: &Leftovers, args: &CleanupAr
         session.console.warn(&format!("{} {fate}", name(*sort, found)));
     }
     if all.len() > NAMED {
-        session.console.warn(&format!("{} more objects of others are in the run's namespaces", all.len() - NAMED));
+        session
+            .console
+            .warn(&format!("{} more objects of others are in the run's namespaces", all.len() - NAMED));
     }
 }
 

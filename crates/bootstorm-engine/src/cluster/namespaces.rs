@@ -54,8 +54,7 @@ impl Cluster {
     /// Makes a namespace, unless this run made it before.
     pub async fn make_namespace(&self, name: &str, estate: &Estate) -> Result<Made, Trouble> {
         let doing = "create the namespace";
-        let body =
-            serde_json::to_vec(&manifest(name, estate.prefix(), estate.run_id())).unwrap_or_default();
+        let body = serde_json::to_vec(&manifest(name, estate.prefix(), estate.run_id())).unwrap_or_default();
         let request = built(doing, on(&collection()).create(&post_params(), body))?;
         match self.ask::<Object>(doing, &request).await {
             Ok(made) => Ok(Made::Now(made.metadata.uid)),

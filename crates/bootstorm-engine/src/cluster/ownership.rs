@@ -94,11 +94,8 @@ impl Estate {
             let uid = uid(&made.namespaces, &name);
             (name, uid)
         });
-        let probers = if plan.probe.needs_prober() && plan.probe.pod.is_none() {
-            plan.probe.probers.max(1)
-        } else {
-            0
-        };
+        let probers =
+            if plan.probe.needs_prober() && plan.probe.pod.is_none() { plan.probe.probers.max(1) } else { 0 };
         let pods = (1..=probers).map(|number| {
             let name = probers::name(&plan.prefix, number);
             let uid = uid(&made.probers, &name);

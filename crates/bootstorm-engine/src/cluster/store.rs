@@ -252,9 +252,7 @@ impl Cluster {
                 let Some(found) = self.read::<Object>(doing, &self.secrets(), &name).await? else {
                     return Err(trouble);
                 };
-                if let Err(stranger) =
-                    Estate::of(record).judge(ownership::Kind::Secret, &found.metadata)
-                {
+                if let Err(stranger) = Estate::of(record).judge(ownership::Kind::Secret, &found.metadata) {
                     let message = format!(
                         "secret {name} exists already in namespace {} and is not the run's: {stranger}",
                         self.namespace

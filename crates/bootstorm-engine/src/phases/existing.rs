@@ -43,9 +43,8 @@ pub async fn existing(cluster: &Cluster, record: &RunRecord) -> Result<Existing,
     for machine in cluster.machines_in(&scope, &run_id_selector(&record.run_id)).await? {
         existing.sort(&estate, machine);
     }
-    let is_missing = |target: &&Target| {
-        !existing.ours.contains_key(target) && !existing.strangers.contains_key(target)
-    };
+    let is_missing =
+        |target: &&Target| !existing.ours.contains_key(target) && !existing.strangers.contains_key(target);
     let missing: Vec<Target> = estate.targets().filter(is_missing).cloned().collect();
     let more: Vec<Machine> = if missing.len() > MOST_READ {
         cluster.machines_in(&scope, "").await?

@@ -7,9 +7,9 @@ use serde_json::Value;
 
 use super::board::Board;
 use super::event::{Event, Listener};
+use super::existing::{Existing, existing};
 use super::follow::{Following, follow};
 use super::ground::Ground;
-use super::existing::{Existing, existing};
 use super::health::Checkup;
 use super::launch::{Launch, Scheduled};
 use super::probing::Probing;
@@ -108,7 +108,8 @@ pub async fn run(work: Work<'_>, record: &mut RunRecord, store: RunStore) -> Res
         Some(Probing::open(work.cluster, places, &probes, probers::interval(record), clock).await?)
     };
 
-    let requests = requests(&work, record, &phase, &targets, &Known { done, machines: machines.ours, alive })?;
+    let requests =
+        requests(&work, record, &phase, &targets, &Known { done, machines: machines.ours, alive })?;
     work.cluster.warm(work.settings.concurrency.min(requests.len())).await;
     let taking_part = phase.participants().count();
     let done = phase.participants().filter(|timeline| timeline.is_over()).count();

@@ -213,8 +213,9 @@ pub fn encode_namespaces(uids: &BTreeMap<String, String>) -> Vec<Chunk> {
 
 /// Unpacks the UIDs of namespaces from their verified chunks.
 pub fn decode_namespaces(chunks: &[Vec<u8>]) -> Result<BTreeMap<String, String>, CodecError> {
-    let unreadable =
-        |error: &dyn std::fmt::Display| CodecError::Unreadable("part namespaces".to_owned(), error.to_string());
+    let unreadable = |error: &dyn std::fmt::Display| {
+        CodecError::Unreadable("part namespaces".to_owned(), error.to_string())
+    };
     let json = unpack(&chunks.concat(), MOST_BYTES).map_err(|error| unreadable(&error))?;
     serde_json::from_slice(&json).map_err(|error| unreadable(&error))
 }

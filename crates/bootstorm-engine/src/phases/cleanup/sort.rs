@@ -43,15 +43,8 @@ impl Sort {
     pub const BESIDE_ADOPTED: [Self; 4] = [Self::Pods, Self::Secrets, Self::Maps, Self::Leases];
 
     /// Those of which others may keep something in the run's namespaces.
-    pub(super) const CONTENT: [Self; 7] = [
-        Self::Machines,
-        Self::Instances,
-        Self::Volumes,
-        Self::Claims,
-        Self::Pods,
-        Self::Secrets,
-        Self::Maps,
-    ];
+    pub(super) const CONTENT: [Self; 7] =
+        [Self::Machines, Self::Instances, Self::Volumes, Self::Claims, Self::Pods, Self::Secrets, Self::Maps];
 
     /// What kubectl calls one.
     pub fn word(self) -> &'static str {
