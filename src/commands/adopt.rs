@@ -96,6 +96,14 @@ async fn locked(
         })?,
     };
     store.save_adopted(&record).await?;
+    let refused = adoption::mark(&session.cluster, &record).await?;
+    if let Some((target, why)) = refused.first() {
+        adoption::unmark(&session.cluster, &record).await?;
+        return Err(Failure::new(format!("{} VMs cannot be adopted any more", refused.len()))
+            .because(format!("{target}: {why}"))
+            .hint(format!("end the attempt: kubectl bootstorm cleanup --ns-prefix {prefix}"))
+            .hint("then look again: kubectl bootstorm setup --adopt with the same flags"));
+    }
     let progress = Progress::new(session.console);
     let events = |event: &bootstorm_engine::phases::Event| progress.hear(event);
     let made = setup::make_probers(&session.cluster, &mut record, &events).await;

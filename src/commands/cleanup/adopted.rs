@@ -7,6 +7,7 @@ use crate::console::progress::Progress;
 use bootstorm_engine::cluster::lease::Held;
 use bootstorm_engine::cluster::names;
 use bootstorm_engine::cluster::store::{LoadError, RunStore};
+use bootstorm_engine::phases::adoption;
 use bootstorm_engine::phases::restore::{self, Order, RestoreError, Restored};
 use bootstorm_model::failure::Failure;
 use bootstorm_model::observe::clock::wall_now;
@@ -76,13 +77,10 @@ pub(super) async fn restore(
     deadline: Instant,
     lock: &Held,
 ) -> Result<(), Failure> {
-    if args.leave_adopted {
-        return Ok(());
-    }
     // The record may have changed between our first look and the lock.
     let Some((mut record, mut store)) = find(session, args).await? else { return Ok(()) };
-    if !record.has_to_restore() {
-        return Ok(());
+    if args.leave_adopted || !record.has_to_restore() {
+        return unmark(session, args, deadline, &record).await;
     }
     let progress = Progress::new(session.console);
     let events = |event: &bootstorm_engine::phases::Event| progress.hear(event);
@@ -106,12 +104,27 @@ pub(super) async fn restore(
     };
     progress.finish();
     told(session, &outcome?);
+    unmark(session, args, deadline, &record).await?;
     record.restored = Some(wall_now());
     if store.original().is_some() {
         return Ok(());
     }
     store.set_holder(lock.holder());
     Ok(store.save(&record, None).await?)
+}
+
+/// Takes the marks off the VMs, so that another run may adopt them.
+async fn unmark(
+    session: &Session,
+    args: &CleanupArgs,
+    deadline: Instant,
+    record: &RunRecord,
+) -> Result<(), Failure> {
+    let unmarking = adoption::unmark(&session.cluster, record);
+    tokio::time::timeout_at((deadline + GRACE).into(), unmarking)
+        .await
+        .map_err(|_| wording::out_of_time(args))?
+        .map_err(|trouble| Failure::from(trouble).hint(wording::go_on(args)))
 }
 
 fn told(session: &Session, restored: &Restored) {

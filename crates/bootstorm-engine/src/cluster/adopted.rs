@@ -5,9 +5,9 @@ use http::header::CONTENT_TYPE;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::machines::collection;
+use super::machines::{Machine, collection};
 use super::metadata::{Condition, Metadata};
-use super::names::FIELD_MANAGER;
+use super::names::{ADOPTED_BY, FIELD_MANAGER, annotation};
 use super::pace::{Meaning, Timed};
 use super::scope::Scope;
 use super::watch::Watched;
@@ -109,7 +109,102 @@ pub fn set(target: &Target, uid: &str, from: &Setting, to: &Setting) -> Result<T
     Ok(Timed { doing, request, meaning })
 }
 
+/// Who has adopted a VM, as an annotation on it says
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mark {
+    /// Namespace of the run's record.
+    pub namespace: String,
+    /// The run.
+    pub prefix: String,
+    /// UUID of the run.
+    pub run_id: String,
+}
+
+impl std::fmt::Display for Mark {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}/{}", self.namespace, self.prefix, self.run_id)
+    }
+}
+
+impl Mark {
+    /// What an annotation says; nothing where it says something else.
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut parts = text.split('/').map(str::to_owned);
+        let mark = Self { namespace: parts.next()?, prefix: parts.next()?, run_id: parts.next()? };
+        parts.next().is_none().then_some(mark)
+    }
+}
+
+/// The annotation, as a JSON pointer names it.
+fn pointer() -> String {
+    format!("/metadata/annotations/{}", annotation(ADOPTED_BY).replace('~', "~0").replace('/', "~1"))
+}
+
+/// What became of the wish to mark a VM
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Marked {
+    /// It carries the mark.
+    Ours,
+    /// Another run was faster, or the VM is another one by now.
+    Refused(String),
+}
+
 impl Cluster {
+    /// Marks a VM as adopted, provided that it is still this VM and that nobody else has marked it since it was read.
+    pub async fn mark_adopted(&self, machine: &Machine, mark: &Mark) -> Result<Marked, Trouble> {
+        let doing = "mark the virtual machine as adopted";
+        let before = machine.adopted_by();
+        if before == Some(mark.to_string().as_str()) {
+            return Ok(Marked::Ours);
+        }
+        let mut patch = vec![json!({"op": "test", "path": "/metadata/uid", "value": machine.uid()})];
+        if machine.metadata().annotations.is_empty() {
+            patch.push(json!({"op": "test", "path": "/metadata/annotations", "value": null}));
+            patch.push(json!({"op": "add", "path": "/metadata/annotations", "value": {}}));
+        } else {
+            patch.push(json!({"op": "test", "path": pointer(), "value": before}));
+        }
+        patch.push(json!({"op": "add", "path": pointer(), "value": mark.to_string()}));
+        match self.patch_machine(doing, &machine.target(), &patch).await {
+            Err(trouble) if matches!(trouble.kind, Kind::Invalid | Kind::NotFound) => {
+                let found = self.machine(&machine.target()).await?;
+                Ok(match found.as_ref().filter(|found| found.uid() == machine.uid()) {
+                    Some(found) if found.adopted_by() == Some(mark.to_string().as_str()) => Marked::Ours,
+                    Some(found) => match found.adopted_by() {
+                        Some(other) => Marked::Refused(format!("run {other} has adopted it meanwhile")),
+                        None => return Err(trouble),
+                    },
+                    None => Marked::Refused("it was deleted meanwhile, or made anew".to_owned()),
+                })
+            }
+            outcome => outcome.map(|()| Marked::Ours),
+        }
+    }
+
+    /// Takes the mark of a run off a VM; one that is not there, or on another VM, is fine.
+    pub async fn unmark_adopted(&self, target: &Target, uid: &str, mark: &Mark) -> Result<(), Trouble> {
+        let doing = "take the mark off the virtual machine";
+        let patch = [
+            json!({"op": "test", "path": "/metadata/uid", "value": uid}),
+            json!({"op": "test", "path": pointer(), "value": mark.to_string()}),
+            json!({"op": "remove", "path": pointer()}),
+        ];
+        match self.patch_machine(doing, target, &patch).await {
+            Err(trouble) if matches!(trouble.kind, Kind::Invalid | Kind::NotFound) => Ok(()),
+            outcome => outcome,
+        }
+    }
+
+    async fn patch_machine(&self, doing: &str, target: &Target, patch: &[Value]) -> Result<(), Trouble> {
+        let path =
+            format!("{}/{}?fieldManager={FIELD_MANAGER}", collection(Some(&target.namespace)), target.name);
+        let request = Request::patch(path)
+            .header(CONTENT_TYPE, "application/json-patch+json")
+            .body(Value::from(patch).to_string().into_bytes())
+            .map_err(|error| Trouble::new(doing, Kind::Invalid, error.to_string()))?;
+        self.ask_raw(doing, &request).await.map(|_| ())
+    }
+
     /// The instances in a scope.
     pub async fn guests_in(&self, scope: &Scope) -> Result<Vec<Guest>, Trouble> {
         self.list_in("list virtual machine instances", scope, "virtualmachineinstances", "").await

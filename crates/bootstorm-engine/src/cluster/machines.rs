@@ -103,6 +103,11 @@ impl Machine {
         &self.metadata
     }
 
+    /// Which run has adopted it, as its annotation says.
+    pub fn adopted_by(&self) -> Option<&str> {
+        self.metadata.annotations.get(&names::annotation(names::ADOPTED_BY)).map(String::as_str)
+    }
+
     /// `metadata.creationTimestamp`.
     pub fn created(&self) -> Option<Timestamp> {
         self.metadata.creation_timestamp

@@ -26,6 +26,8 @@ pub const NAMESPACES_KEY: &str = "namespaces.json";
 pub const NAMESPACES: &str = "namespaces";
 /// Annotation word at the head of a record: in which state adopted VMs are.
 pub const ADOPTED: &str = "adopted";
+/// Annotation word on a VM that a run has adopted: which one.
+pub const ADOPTED_BY: &str = "adopted-by";
 /// Key of the packed bytes in a part of a record.
 pub const CHUNK_KEY: &str = "phase.json.gz";
 /// Key of the user's VM manifest in the run's Secret.

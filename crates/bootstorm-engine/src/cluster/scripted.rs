@@ -206,15 +206,16 @@ enum Fate {
 #[tokio::test(start_paused = true)]
 async fn a_write_whose_answer_was_lost_is_our_own_however_long_the_server_was_away() {
     let (cluster, mut record, puts) = record(|put| match put {
-        0 => Fate::Lost,
-        1..60 => Fate::Refused,
+        // The first one notes the UID of the head.
+        1 => Fate::Lost,
+        2..61 => Fate::Refused,
         _ => Fate::Written,
     });
-    let mut store = cluster.begin_record(&record, None).await.unwrap();
+    let mut store = cluster.begin_record(&mut record, None).await.unwrap();
     record.setup.namespaces = 1;
     let failed = store.save(&record, None).await.unwrap_err();
     assert_ne!(failed.kind, Kind::Conflict, "{failed}");
-    puts.store(60, Ordering::Relaxed);
+    puts.store(61, Ordering::Relaxed);
     record.setup.namespaces = 2;
     assert_eq!(store.save(&record, None).await, Ok(()));
 }
@@ -225,8 +226,8 @@ async fn a_panic_in_one_save_does_not_end_the_later_ones() {
     use crate::phases::saving::Saver;
     use bootstorm_model::record::{PhaseName, PhaseRecord, PhaseSettings};
 
-    let (cluster, mut record, puts) = record(|put| if put == 0 { Fate::Panic } else { Fate::Written });
-    let store = cluster.begin_record(&record, None).await.unwrap();
+    let (cluster, mut record, puts) = record(|put| if put == 1 { Fate::Panic } else { Fate::Written });
+    let store = cluster.begin_record(&mut record, None).await.unwrap();
     let phase = PhaseRecord::new(PhaseName::CREATE, record.created, PhaseSettings::default(), 2);
     let mut saver = Saver::new(store, Guard::held());
     assert!(saver.begin(&record, &phase));
@@ -235,5 +236,5 @@ async fn a_panic_in_one_save_does_not_end_the_later_ones() {
     assert_eq!(saver.ended().await, Ok(()));
     record.phases.push(phase);
     assert_eq!(saver.finish(&record).await, Ok(()));
-    assert_eq!(puts.load(Ordering::Relaxed), 4, "the second one met the version of the first");
+    assert_eq!(puts.load(Ordering::Relaxed), 5, "the second one met the version of the first");
 }

@@ -11,6 +11,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference}
 use kube::api::GetParams;
 
 use super::call::{built, on, path, post_params};
+use super::echo::written;
 use super::metadata::Object;
 use super::names::{self, Role};
 use super::ownership::{self, Estate};
@@ -200,6 +201,18 @@ impl Cluster {
         record.made.head = Some(store.uid.clone());
         store.replace_head(record).await?;
         Ok(store)
+    }
+
+    /// Whether the record of a run may be in a namespace: only an answer that it is not makes that false.
+    pub async fn has_record(&self, namespace: &str, prefix: &str, run_id: &str) -> Result<bool, Trouble> {
+        let doing = "look for the record of the run that has adopted a VM";
+        let maps = path("v1", Some(namespace), "configmaps");
+        match self.read::<Object>(doing, &maps, &names::head_name(prefix)).await {
+            Ok(None) => Ok(false),
+            Ok(Some(found)) => Ok(found.metadata.labels.get(names::RUN_ID).is_none_or(|id| id == run_id)),
+            Err(trouble) if trouble.kind == Kind::Forbidden => Ok(true),
+            Err(trouble) => Err(trouble),
+        }
     }
 
     /// The heads of the records in this namespace, or in all.
@@ -440,11 +453,13 @@ impl RunStore {
         };
         let body = serde_json::to_vec(&map).unwrap_or_default();
         let request = built(doing, on(&self.cluster.config_maps()).create(&post_params(), body))?;
-        match self.cluster.ask::<Object>(doing, &request).await {
+        match self.cluster.ask_raw(doing, &request).await {
             // Named after its content: what exists under this name is this chunk.
             Err(trouble) if trouble.kind == Kind::AlreadyExists => Ok(()),
             outcome => {
-                self.made.insert(chunk.name.clone(), outcome?.metadata.uid);
+                if let Some(written) = written(&outcome?) {
+                    self.made.insert(chunk.name.clone(), written.uid().into());
+                }
                 Ok(())
             }
         }

@@ -3,12 +3,19 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use crate::cluster::access::Permission;
-use crate::cluster::adopted::Guest;
+use futures::StreamExt;
+
+use super::existing::existing;
+use crate::cluster::adopted::{Guest, Mark, Marked};
 use crate::cluster::machines::Machine;
 use crate::cluster::scope::Scope;
 use crate::cluster::{Cluster, Trouble, names};
 use bootstorm_model::plan::selection::is_system;
 use bootstorm_model::plan::{Adoptee, Selection, Setting, Switch, Target};
+use bootstorm_model::record::RunRecord;
+
+/// VMs that are marked at the same time.
+const MARKING: usize = 20;
 
 /// One VM that was looked at
 #[derive(Debug, Clone)]
@@ -59,13 +66,18 @@ pub async fn look(
     .await?;
     let guests: HashMap<Target, Guest> = guests.into_iter().map(|guest| (guest.target(), guest)).collect();
     let mut candidates: BTreeMap<Target, Candidate> = BTreeMap::new();
+    let mut asked = HashMap::new();
     for machine in machines {
         let target = machine.target();
         if !wanted(&target) {
             continue;
         }
         let guest = guests.get(&target);
-        let verdict = match taken.get(&target) {
+        let holder = match taken.get(&target) {
+            Some(run) => Some(run.clone()),
+            None => holder(cluster, &machine, prefix, &mut asked).await?,
+        };
+        let verdict = match holder {
             Some(run) => Err(format!("run {run} has adopted it")),
             None => judge(&machine, guest, selection.names(&target.namespace), include_halted),
         };
@@ -102,7 +114,81 @@ fn absent(target: &Target) -> Candidate {
     }
 }
 
-/// The VMs that other runs with a record here have adopted, and which run.
+/// The other run that has marked a VM as adopted, unless its record is certainly gone.
+async fn holder(
+    cluster: &Cluster,
+    machine: &Machine,
+    prefix: &str,
+    asked: &mut HashMap<String, bool>,
+) -> Result<Option<String>, Trouble> {
+    let Some(text) = machine.adopted_by() else { return Ok(None) };
+    let Some(mark) = Mark::parse(text) else { return Ok(Some(text.to_owned())) };
+    if mark.prefix == prefix && mark.namespace == cluster.namespace() {
+        return Ok(None);
+    }
+    let there = match asked.get(text) {
+        Some(there) => *there,
+        None => {
+            let there = cluster.has_record(&mark.namespace, &mark.prefix, &mark.run_id).await?;
+            asked.insert(text.to_owned(), there);
+            there
+        }
+    };
+    let place = if mark.namespace == cluster.namespace() {
+        mark.prefix
+    } else {
+        format!("{} with its record in namespace {}", mark.prefix, mark.namespace)
+    };
+    Ok(there.then_some(place))
+}
+
+/// Marks the VMs of a run, so that no other adopts them.
+///
+/// Gives those that were not to be had, with the reason.
+pub async fn mark(cluster: &Cluster, record: &RunRecord) -> Result<Vec<(Target, String)>, Trouble> {
+    let mark = mark_of(cluster, record);
+    let machines = existing(cluster, record).await?.ours;
+    let one = |adoptee: &Adoptee| {
+        let (machine, mark, adoptee) =
+            (machines.get(&adoptee.target).cloned(), mark.clone(), adoptee.clone());
+        async move {
+            let refused = match machine {
+                Some(machine) if machine.uid() == adoptee.uid => {
+                    match cluster.mark_adopted(&machine, &mark).await? {
+                        Marked::Ours => return Ok(None),
+                        Marked::Refused(why) => why,
+                    }
+                }
+                _ => "it was deleted meanwhile, or made anew".to_owned(),
+            };
+            Ok(Some((adoptee.target, refused)))
+        }
+    };
+    let marking = futures::stream::iter(&record.plan.adopted).map(one).buffer_unordered(MARKING);
+    let marked: Vec<Result<Option<(Target, String)>, Trouble>> = marking.collect().await;
+    Ok(marked.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
+}
+
+/// Takes the marks of a run off its VMs.
+pub async fn unmark(cluster: &Cluster, record: &RunRecord) -> Result<(), Trouble> {
+    let mark = mark_of(cluster, record);
+    let one = |adoptee: &Adoptee| {
+        let (mark, adoptee) = (mark.clone(), adoptee.clone());
+        async move { cluster.unmark_adopted(&adoptee.target, &adoptee.uid, &mark).await }
+    };
+    let unmarking = futures::stream::iter(&record.plan.adopted).map(one).buffer_unordered(MARKING);
+    unmarking.collect::<Vec<Result<(), Trouble>>>().await.into_iter().collect()
+}
+
+fn mark_of(cluster: &Cluster, record: &RunRecord) -> Mark {
+    Mark {
+        namespace: cluster.namespace().to_owned(),
+        prefix: record.plan.prefix.clone(),
+        run_id: record.run_id.clone(),
+    }
+}
+
+/// The VMs that other runs with a record here have adopted, and which run: runs of versions that left no mark.
 async fn taken(cluster: &Cluster, prefix: &str) -> Result<HashMap<Target, String>, Trouble> {
     let mut taken = HashMap::new();
     for head in cluster.heads(false).await? {

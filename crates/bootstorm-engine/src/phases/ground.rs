@@ -86,6 +86,6 @@ fn note(estate: &Estate, lost: &RwLock<HashSet<String>>, told: Told<Object>) {
                 lost.insert(object.metadata.name);
             }
         }
-        Told::Blind { .. } | Told::Complaint(_) => {}
+        Told::Unreadable(_) | Told::Interrupted { .. } | Told::Restored | Told::Complaint(_) => {}
     }
 }
