@@ -101,8 +101,9 @@ fn whatever_is_left_alone_is_found() {
             ["bootstorm.dev/run-id"]
             .clone();
         cluster.run(&["cleanup", "--yes"]).exits(0);
+        let role = if keep.is(&kind::LEASES) { "lock" } else { "record" };
         let labels =
-            json!({"bootstorm.dev/run": RUN, "bootstorm.dev/run-id": run_id, "bootstorm.dev/role": "record"});
+            json!({"bootstorm.dev/run": RUN, "bootstorm.dev/run-id": run_id, "bootstorm.dev/role": role});
         let name =
             if keep.is(&kind::CONFIG_MAPS) { "bootstorm-boot-storm-test.create.0123456789" } else { HEAD };
         // As this tool writes it: a copy would have been written by somebody else.
