@@ -80,6 +80,7 @@ impl Progress {
                 let pods = if *probers == 1 { "pod" } else { "pods" };
                 self.plain(&state, &format!("setup: making and trying {probers} prober {pods}"));
             }
+            Event::ProbersCan(what) => self.line(&state, &format!("setup: {what}")),
             Event::PhaseBegan { phase, targets, done, goal } => {
                 let goal_word = if *goal == Milestone::Volume { "provisioned" } else { goal.word() };
                 state.begin(self.console, &phase.to_string(), goal_word, *targets, *done);

@@ -130,7 +130,14 @@ impl LineStream {
     ///
     /// Fails when the stream is broken.
     pub async fn send(&mut self, text: &str) -> std::io::Result<()> {
-        self.stdin.write_all(text.as_bytes()).await?;
+        self.send_bytes(text.as_bytes()).await
+    }
+
+    /// Sends bytes to its standard input.
+    ///
+    /// Fails when the stream is broken.
+    pub async fn send_bytes(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        self.stdin.write_all(bytes).await?;
         self.stdin.flush().await
     }
 

@@ -12,6 +12,9 @@ use super::{Cluster, Kind, Trouble};
 use bootstorm_model::probe::ProbePlan;
 use bootstorm_model::probe::kind::Toleration;
 
+/// Where the prober program is put in a pod of ours.
+pub const PROGRAM_FOLDER: &str = "/bootstorm";
+
 /// How a prober pod stands
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Prober {
@@ -23,6 +26,8 @@ pub struct Prober {
     pub running: bool,
     /// What keeps it from running, as far as it says.
     pub complaint: Option<String>,
+    /// Whether it will never run: its node refused it, or it ended.
+    pub failed: bool,
 }
 
 /// A pod, decoded only as far as it is used
@@ -37,6 +42,8 @@ pub struct PodState {
 #[serde(rename_all = "camelCase", default)]
 struct Status {
     phase: String,
+    reason: String,
+    message: String,
     conditions: Vec<Condition>,
     container_statuses: Vec<Container>,
 }
@@ -81,11 +88,14 @@ impl From<PodState> for Prober {
         let running = pod.status.phase == "Running"
             && pod.metadata.deletion_timestamp.is_none()
             && pod.status.container_statuses.iter().all(|c| c.state.running.is_some());
+        // The kubelet says on the pod itself why it does not take it.
+        let refused = (!pod.status.reason.is_empty()).then(|| text(&pod.status.reason, &pod.status.message));
         Self {
             name: pod.metadata.name,
             uid: pod.metadata.uid,
             running,
-            complaint: waits.or_else(|| unplaced.map(|c| text(&c.reason, &c.message))),
+            complaint: refused.or(waits).or_else(|| unplaced.map(|c| text(&c.reason, &c.message))),
+            failed: matches!(pod.status.phase.as_str(), "Failed" | "Succeeded"),
         }
     }
 }
@@ -107,9 +117,9 @@ pub fn name(prefix: &str, number: usize) -> String {
 
 /// The manifest of a prober pod
 ///
-/// It meets the restricted pod security standard. `ping` needs neither privileges nor capabilities where the group
-/// range below is set, which is one of the sysctls that Kubernetes counts as safe. Requests and limits suit 250 VMs
-/// with five attempts a second each.
+/// It meets the restricted pod security standard. Pings need neither privileges nor capabilities where the group range
+/// below is set, which is one of the sysctls that Kubernetes counts as safe. A pod in a user namespace has 65,536 groups
+/// and cannot name a larger one. Requests and limits suit 250 VMs, also for the script.
 pub fn manifest(prefix: &str, run_id: &str, number: usize, probe: &ProbePlan) -> Value {
     let tolerations: Vec<Value> = probe.tolerations.iter().map(toleration).collect();
     let image = &probe.image;
@@ -128,7 +138,7 @@ pub fn manifest(prefix: &str, run_id: &str, number: usize, probe: &ProbePlan) ->
                 "runAsUser": 65534,
                 "runAsGroup": 65534,
                 "seccompProfile": {"type": "RuntimeDefault"},
-                "sysctls": [{"name": "net.ipv4.ping_group_range", "value": "0 2147483647"}]
+                "sysctls": [{"name": "net.ipv4.ping_group_range", "value": "0 65535"}]
             },
             "topologySpreadConstraints": [{
                 "maxSkew": 1,
@@ -137,6 +147,7 @@ pub fn manifest(prefix: &str, run_id: &str, number: usize, probe: &ProbePlan) ->
                 "labelSelector": {"matchLabels": {names::RUN_ID: run_id, names::ROLE: Role::Prober.word()}}
             }],
             "tolerations": tolerations,
+            "volumes": [{"name": "program", "emptyDir": {"sizeLimit": "16Mi"}}],
             "containers": [{
                 "name": "prober",
                 "image": image,
@@ -145,6 +156,7 @@ pub fn manifest(prefix: &str, run_id: &str, number: usize, probe: &ProbePlan) ->
                     "requests": {"cpu": "250m", "memory": "128Mi"},
                     "limits": {"cpu": "1", "memory": "512Mi"}
                 },
+                "volumeMounts": [{"name": "program", "mountPath": PROGRAM_FOLDER}],
                 "securityContext": {
                     "allowPrivilegeEscalation": false,
                     "capabilities": {"drop": ["ALL"]},
@@ -217,9 +229,13 @@ mod tests {
         assert_eq!(container["capabilities"]["drop"][0], "ALL");
         assert_eq!(pod["spec"]["securityContext"]["runAsNonRoot"], true);
         assert_eq!(pod["spec"]["securityContext"]["seccompProfile"]["type"], "RuntimeDefault");
-        for forbidden in ["hostNetwork", "hostPID", "hostIPC", "volumes"] {
+        assert_eq!(container["readOnlyRootFilesystem"], true);
+        assert_eq!(pod["spec"]["volumes"][0]["emptyDir"].as_object().unwrap().len(), 1);
+        for forbidden in ["hostNetwork", "hostPID", "hostIPC"] {
             assert!(pod["spec"].get(forbidden).is_none(), "{forbidden}");
         }
+        // The largest that a pod in a user namespace can have.
+        assert_eq!(pod["spec"]["securityContext"]["sysctls"][0]["value"], "0 65535");
     }
 
     #[test]
@@ -236,5 +252,11 @@ mod tests {
         assert!(pod(running).running);
         let creating = json!({"phase": "Pending", "containerStatuses": [{"state": {"waiting": {"reason": "ContainerCreating"}}}]});
         assert_eq!((pod(creating.clone()).running, pod(creating).complaint), (false, None));
+        let refused =
+            pod(json!({"phase": "Failed", "reason": "SysctlForbidden", "message": "forbidden sysctl"}));
+        assert_eq!(
+            (refused.failed, refused.complaint.as_deref()),
+            (true, Some("SysctlForbidden: forbidden sysctl"))
+        );
     }
 }

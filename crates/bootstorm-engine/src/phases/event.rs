@@ -24,6 +24,8 @@ pub enum Event {
     },
     /// The probe works in a prober pod.
     ProberWorks,
+    /// What prober pods can do, by tool and family.
+    ProbersCan(String),
     /// A timed phase began, or continues.
     PhaseBegan {
         /// Which one.

@@ -7,9 +7,13 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::cluster::call::wait;
 use crate::cluster::exec::{LineStream, Out};
+use crate::cluster::probers::PROGRAM_FOLDER;
 use crate::cluster::{Cluster, Kind};
 use bootstorm_model::observe::clock::{elapsed_since, monotonic_now};
-use bootstorm_model::probe::{Answer, Ask, Hello, ProbePlan, SCRIPT, SCRIPT_NAME};
+use bootstorm_model::probe::{
+    Answer, Ask, Family, HAND_OVER, Hello, Pace, ProbePlan, SCRIPT, SCRIPT_NAME, Tool,
+};
+use bootstorm_prober::Program;
 
 /// How often a sign of life is asked for.
 const ECHO_EVERY: Duration = Duration::from_secs(2);
@@ -17,8 +21,8 @@ const ECHO_EVERY: Duration = Duration::from_secs(2);
 const DEAD_AFTER: Duration = Duration::from_secs(15);
 /// Lines on standard error that are kept.
 const MOST_COMPLAINTS: usize = 10;
-/// How long a script may take to say hello.
-const HELLO_WITHIN: Duration = Duration::from_secs(20);
+/// How long a prober may take to say hello, with the time to hand it its program.
+const HELLO_WITHIN: Duration = Duration::from_secs(30);
 
 /// Where a prober is
 #[derive(Debug, Clone)]
@@ -42,7 +46,7 @@ pub(super) struct Ours {
 #[derive(Debug)]
 pub(super) enum Heard {
     /// The prober is up; everything that waits has to be asked (again).
-    Opened { prober: usize },
+    Opened { prober: usize, hello: Hello },
     /// It said something.
     Said { prober: usize, at: Instant, answer: Answer },
     /// An echo came back after this time.
@@ -51,25 +55,60 @@ pub(super) enum Heard {
     Broken { prober: usize, since: Instant, why: String },
 }
 
-/// The command that runs the script in a pod.
-pub(super) fn command(interval_millis: u64) -> Vec<String> {
-    let every = format!("{:.3}", interval_millis as f64 / 1000.0);
-    ["sh", "-c", SCRIPT, SCRIPT_NAME, &every].map(str::to_owned).to_vec()
+/// What a prober says before it begins
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Greeting {
+    /// What it is, and what it can do.
+    pub(super) hello: Hello,
+    /// What it cannot do, and why.
+    pub(super) lacks: Vec<(Tool, Family, String)>,
+    /// What else the user should know.
+    pub(super) warnings: Vec<String>,
 }
 
-/// Waits for the first words of a script.
+impl Place {
+    /// The command that runs the prober here.
+    ///
+    /// A pod of the user's is probed with what it has; a file of ours has no place there.
+    pub(super) fn command(&self, pace: Pace) -> Vec<String> {
+        let seconds = |millis: u64| format!("{:.3}", millis as f64 / 1000.0);
+        let script = seconds(pace.script);
+        let mut command: Vec<String> = ["sh", "-c"].map(str::to_owned).to_vec();
+        if self.ours.is_some() {
+            command.push(format!("{HAND_OVER}{SCRIPT}"));
+            command.extend([SCRIPT_NAME, &script, &seconds(pace.program), PROGRAM_FOLDER].map(str::to_owned));
+            command.push(bootstorm_prober::tag());
+        } else {
+            command.extend([SCRIPT, SCRIPT_NAME, &script].map(str::to_owned));
+        }
+        command
+    }
+}
+
+/// Waits for the first words of a prober, and hands it its program where it asks for that.
 ///
 /// Fails with why there are none.
-pub(super) async fn greet(stream: &mut LineStream) -> Result<Hello, String> {
+pub(super) async fn greet(stream: &mut LineStream) -> Result<Greeting, String> {
     let mut errors = Vec::new();
+    let (mut lacks, mut warnings) = (Vec::new(), Vec::new());
     let greeting = async {
         loop {
             match stream.next().await {
-                Out::Line(_, line) => {
-                    if let Some(Answer::Hello(hello)) = Answer::parse(&line) {
-                        return Some(hello);
+                Out::Line(_, line) => match Answer::parse(&line) {
+                    Some(Answer::Wanted(machine)) => {
+                        let program = Program::of(&machine);
+                        if program.is_none() {
+                            warnings.push(format!("this build has no prober program for {machine}"));
+                        }
+                        if hand_over(stream, program).await.is_err() {
+                            return None;
+                        }
                     }
-                }
+                    Some(Answer::Lacks(tool, family, why)) => lacks.push((tool, family, why)),
+                    Some(Answer::Warning(text)) => warnings.push(text),
+                    Some(Answer::Hello(hello)) => return Some(hello),
+                    _ => {}
+                },
                 // The first ones tell what is wrong.
                 Out::Error(line) if errors.len() < MOST_COMPLAINTS => errors.push(line),
                 Out::Error(_) => {}
@@ -78,11 +117,18 @@ pub(super) async fn greet(stream: &mut LineStream) -> Result<Hello, String> {
         }
     };
     match tokio::time::timeout(HELLO_WITHIN, greeting).await {
-        Ok(Some(hello)) => Ok(hello),
+        Ok(Some(hello)) => Ok(Greeting { hello, lacks, warnings }),
         Ok(None) if errors.is_empty() => Err("the probe ended before it began".to_owned()),
         Ok(None) => Err(errors.join("; ")),
-        Err(_) => Err("the probe did not begin within 20s".to_owned()),
+        Err(_) => Err(format!("the probe did not begin within {}s", HELLO_WITHIN.as_secs())),
     }
+}
+
+/// Answers a prober that asks for its program.
+async fn hand_over(stream: &mut LineStream, program: Option<&Program>) -> std::io::Result<()> {
+    let bytes = program.map(Program::bytes).unwrap_or_default();
+    stream.send(&format!("{}\n", bytes.len())).await?;
+    stream.send_bytes(&bytes).await
 }
 
 /// Talks to one prober until the task is aborted.
@@ -90,11 +136,11 @@ pub(super) async fn converse(
     cluster: Cluster,
     prober: usize,
     place: Place,
-    interval_millis: u64,
+    pace: Pace,
     mut inbox: mpsc::UnboundedReceiver<Ask>,
     heard: mpsc::UnboundedSender<Heard>,
 ) {
-    let command = command(interval_millis);
+    let command = place.command(pace);
     let mut failures = 0;
     let mut last_heard = monotonic_now();
     loop {
@@ -110,11 +156,11 @@ pub(super) async fn converse(
             }
             Ok(mut stream) => match greet(&mut stream).await {
                 Err(why) => stream.why().await.unwrap_or(why),
-                Ok(_) => {
+                Ok(greeting) => {
                     failures = 0;
                     // What was asked meanwhile is asked again, with all that waits.
                     while inbox.try_recv().is_ok() {}
-                    let _ = heard.send(Heard::Opened { prober });
+                    let _ = heard.send(Heard::Opened { prober, hello: greeting.hello });
                     let mut talk =
                         Talk { prober, inbox: &mut inbox, heard: &heard, last_heard: &mut last_heard };
                     talk.go_on(&mut stream).await;

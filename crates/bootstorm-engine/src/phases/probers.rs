@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::event::{Event, Listener};
-use super::prober::{Ours, Place, command, greet};
+use super::prober::{Greeting, Ours, Place, greet};
 use crate::cluster::exec::Out;
 use crate::cluster::metadata::Metadata;
 use crate::cluster::names::RUN_ID;
@@ -13,7 +13,7 @@ use crate::cluster::watch::{Told, Watch};
 use crate::cluster::{Cluster, Kind, Trouble};
 use bootstorm_model::failure::Failure;
 use bootstorm_model::observe::clock::monotonic_now;
-use bootstorm_model::probe::{Answer, Ask, Hello, Probe, interval_millis};
+use bootstorm_model::probe::{Answer, Ask, By, Family, Pace, Probe, Tool};
 use bootstorm_model::record::RunRecord;
 
 /// How long the pods may take to run, images included.
@@ -23,10 +23,11 @@ const GRACE: Duration = Duration::from_secs(20);
 /// How long the tools of a running pod may take to work.
 const WORKING_WITHIN: Duration = Duration::from_secs(60);
 
-/// The interval between attempts of a run, in milliseconds.
-pub(super) fn interval(record: &RunRecord) -> u64 {
-    let probers = if record.plan.probe.pod.is_some() { 1 } else { record.plan.probe.probers.max(1) };
-    interval_millis((record.plan.size() as usize).div_ceil(probers))
+/// How often the VMs of a run are tried.
+pub(super) fn pace(record: &RunRecord) -> Pace {
+    let probe = &record.plan.probe;
+    let probers = if probe.pod.is_some() { 1 } else { probe.probers.max(1) };
+    Pace::of((record.plan.size() as usize).div_ceil(probers), &probe.probes)
 }
 
 /// Where the probers of a run are; none when it needs none.
@@ -71,9 +72,14 @@ pub(super) async fn prepare(
         }
         wait_until_running(cluster, record, places.len()).await?;
     }
+    let mut told = Vec::new();
     for place in &places {
-        try_out(cluster, record, place).await?;
+        let greeting = try_out(cluster, record, place).await?;
         events(&Event::ProberWorks);
+        for text in &greeting.warnings {
+            tell(&mut told, Event::Warning(format!("pod {}/{}: {text}", place.namespace, place.pod)), events);
+        }
+        tell(&mut told, Event::ProbersCan(abilities(&greeting)), events);
     }
     Ok(())
 }
@@ -101,12 +107,47 @@ fn is_of(made: &Metadata, record: &RunRecord) -> bool {
     made.labels.get(RUN_ID) == Some(&record.run_id)
 }
 
+/// Says something once.
+fn tell(told: &mut Vec<Event>, event: Event, events: Listener<'_>) {
+    if !told.contains(&event) {
+        events(&event);
+        told.push(event);
+    }
+}
+
+/// What a prober can do and cannot, by tool and family.
+fn abilities(greeting: &Greeting) -> String {
+    let Greeting { hello, lacks, .. } = greeting;
+    let with = match hello.by {
+        By::Program => "the prober program",
+        By::Script => "the tools of their image",
+    };
+    let mut parts = Vec::new();
+    for tool in [Tool::Ping, Tool::Tcp] {
+        let families: Vec<String> = hello.families(tool).map(|family| family.to_string()).collect();
+        if !families.is_empty() {
+            parts.push(format!("{tool} over {}", families.join(" and ")));
+        }
+    }
+    // A family that the pod does not have at all is one thing that it lacks, not one for each tool.
+    let whole = |family: Family, why: &str| {
+        let both = [Tool::Ping, Tool::Tcp].map(|tool| (tool, family, why.to_owned()));
+        both.iter().all(|lack| lacks.contains(lack))
+    };
+    for (tool, family, why) in lacks {
+        if !whole(*family, why) {
+            parts.push(format!("no {tool} over {family} ({why})"));
+        } else if *tool == Tool::Ping {
+            parts.push(format!("nothing over {family} ({why})"));
+        }
+    }
+    format!("the probers use {with}: {}", parts.join(", "))
+}
+
 fn advise(failure: Failure, record: &RunRecord) -> Failure {
     let failure = match &record.plan.probe.pod {
         Some(_) => failure.hint("choose another pod with --probe-pod NAMESPACE/NAME"),
-        None => {
-            failure.hint("choose an image with sh and ping that your nodes can pull: --probe-image IMAGE")
-        }
+        None => failure.hint("choose an image with a shell that your nodes can pull: --probe-image IMAGE"),
     };
     failure.hint("or do without probers: --probe agent, or --probe none").hint(format!(
         "to change that, set the run up again: kubectl bootstorm cleanup --ns-prefix {}",
@@ -125,7 +166,12 @@ async fn wait_until_running(cluster: &Cluster, record: &RunRecord, wanted: usize
             return Ok(());
         }
         let complaint = known.values().find_map(|p| Some((p.name.clone(), p.complaint.clone()?)));
-        let limit = if complaint.is_some() { GRACE } else { RUNNING_WITHIN };
+        let limit = match &complaint {
+            // A pod that its node refused never runs.
+            Some(_) if known.values().any(|prober| prober.failed) => Duration::ZERO,
+            Some(_) => GRACE,
+            None => RUNNING_WITHIN,
+        };
         let heard = tokio::time::timeout_at((began + limit).into(), watch.next()).await;
         match heard.map(|heard| heard.map(|heard| heard.told)) {
             Ok(Some(Told::Listed(pods))) => {
@@ -161,11 +207,15 @@ async fn wait_until_running(cluster: &Cluster, record: &RunRecord, wanted: usize
 }
 
 /// Runs the probe in a pod against the pod itself, until it works.
-async fn try_out(cluster: &Cluster, record: &RunRecord, place: &Place) -> Result<(), Failure> {
+async fn try_out(cluster: &Cluster, record: &RunRecord, place: &Place) -> Result<Greeting, Failure> {
     let until = monotonic_now() + WORKING_WITHIN;
     loop {
         let why = match once(cluster, record, place).await {
-            Ok(()) => return Ok(()),
+            Ok(greeting) => return Ok(greeting),
+            Err(Fault::Unable(tool, greeting)) if is_final(tool, &greeting) || monotonic_now() >= until => {
+                return Err(unable(record, place, tool, &greeting));
+            }
+            Err(Fault::Unable(tool, _)) => format!("it has no {tool} yet"),
             Err(Fault::Final(why)) => {
                 let failure =
                     Failure::new(format!("the probe does not work in pod {}/{}", place.namespace, place.pod));
@@ -192,36 +242,81 @@ async fn try_out(cluster: &Cluster, record: &RunRecord, place: &Place) -> Result
     }
 }
 
+/// Whether a tool will never work. One that the image lacks may still be installed when the container has begun.
+fn is_final(tool: Tool, greeting: &Greeting) -> bool {
+    let mut whys = greeting.lacks.iter().filter(|(lacking, ..)| *lacking == tool);
+    !whys.any(|(.., why)| why.ends_with("in the image"))
+}
+
+/// The refusal of a pod that cannot use a tool which the run needs.
+fn unable(record: &RunRecord, place: &Place, tool: Tool, greeting: &Greeting) -> Failure {
+    let probe = &record.plan.probe;
+    let image = if probe.pod.is_some() { String::new() } else { format!(" with image {}", probe.image) };
+    let Place { namespace, pod, .. } = place;
+    let mut failure = Failure::new(format!("pod {namespace}/{pod}{image} cannot probe by {tool}"));
+    for (_, family, why) in greeting.lacks.iter().filter(|(lacking, ..)| *lacking == tool) {
+        failure = failure.because(format!("{tool} over {family}: {why}"));
+    }
+    for text in &greeting.warnings {
+        failure = failure.because(text);
+    }
+    let other = match tool {
+        Tool::Ping if greeting.hello.can(Tool::Tcp) => {
+            Some("probe a port of the guests, if they listen on one: --probe tcp:22")
+        }
+        Tool::Tcp if greeting.hello.can(Tool::Ping) => Some("ping the guests: --probe ping"),
+        _ => None,
+    };
+    if let Some(other) = other {
+        failure = failure.hint(other);
+    }
+    if probe.pod.is_some() {
+        failure = failure.hint("let the run make prober pods of its own: leave out --probe-pod");
+    } else if tool == Tool::Ping {
+        failure = failure
+            .hint("choose an image with the ping of iputils, which needs no privilege: --probe-image IMAGE");
+    }
+    advise(failure, record)
+}
+
 /// Why a try failed
 enum Fault {
     /// It will never work.
     Final(String),
+    /// It cannot use a tool that is needed.
+    Unable(Tool, Greeting),
     /// It may work soon.
     Passing(String),
     /// The cluster refused.
     Trouble(Trouble),
 }
 
-async fn once(cluster: &Cluster, record: &RunRecord, place: &Place) -> Result<(), Fault> {
-    let mut stream = cluster
-        .exec(&place.namespace, &place.pod, &command(interval(record)))
-        .await
-        .map_err(Fault::Trouble)?;
-    let hello = match greet(&mut stream).await {
-        Ok(hello) => hello,
+async fn once(cluster: &Cluster, record: &RunRecord, place: &Place) -> Result<Greeting, Fault> {
+    let command = place.command(pace(record));
+    let mut stream = cluster.exec(&place.namespace, &place.pod, &command).await.map_err(Fault::Trouble)?;
+    let greeting = match greet(&mut stream).await {
+        Ok(greeting) => greeting,
         Err(why) => {
             let why = stream.why().await.map_or(why.clone(), |status| format!("{why}: {status}"));
             let hopeless = why.contains("executable file not found") || why.contains("no such file");
             return Err(if hopeless { Fault::Final(why) } else { Fault::Passing(why) });
         }
     };
-    missing_tool(&record.plan.probe.probes, hello)
-        .map_or(Ok(()), |tool| Err(Fault::Passing(format!("its image has no {tool}"))))?;
-    if !record.plan.probe.probes.contains(&Probe::Ping) {
-        return Ok(());
+    let tools = || record.plan.probe.probes.iter().filter_map(|probe| Tool::of(*probe));
+    if let Some(tool) = tools().find(|tool| !greeting.hello.can(*tool)) {
+        return Err(Fault::Unable(tool, greeting));
     }
-    // Whether ping is permitted shows only when it is tried.
-    let itself = Ask::Add { id: 0, probe: Probe::Ping, address: std::net::Ipv4Addr::LOCALHOST.into() };
+    let Some(family) =
+        greeting.hello.families(Tool::Ping).next().filter(|_| tools().any(|tool| tool == Tool::Ping))
+    else {
+        return Ok(greeting);
+    };
+    // Whether a ping comes back shows only when it is tried.
+    let address = match family {
+        Family::V4 => std::net::Ipv4Addr::LOCALHOST.into(),
+        Family::V6 => std::net::Ipv6Addr::LOCALHOST.into(),
+    };
+    let itself = Ask::Add { id: 0, probe: Probe::Ping, address };
     let broken = |_| Fault::Passing("the stream broke".to_owned());
     stream.send(&itself.to_string()).await.map_err(broken)?;
     let answer = async {
@@ -238,16 +333,37 @@ async fn once(cluster: &Cluster, record: &RunRecord, place: &Place) -> Result<()
         }
     };
     let patience = Duration::from_secs(5);
-    tokio::time::timeout(patience, answer)
-        .await
-        .unwrap_or_else(|_| Err(Fault::Passing("ping of the pod itself got no answer within 5s".to_owned())))
+    let silent = || Fault::Passing("ping of the pod itself got no answer within 5s".to_owned());
+    tokio::time::timeout(patience, answer).await.unwrap_or_else(|_| Err(silent())).map(|()| greeting)
 }
 
-fn missing_tool(probes: &[Probe], hello: Hello) -> Option<&'static str> {
-    let needs = |probe: &Probe| match probe {
-        Probe::Ping if !hello.ping => Some("ping"),
-        Probe::Tcp(_) if !hello.nc => Some("nc"),
-        _ => None,
-    };
-    probes.iter().find_map(needs)
+#[cfg(test)]
+mod tests {
+    use bootstorm_model::probe::Hello;
+
+    use super::*;
+
+    #[test]
+    fn what_a_prober_can_do_is_said_by_tool_and_family() {
+        let hello = Hello { by: By::Script, ping: [false, false], tcp: [true, false] };
+        let lacks = [
+            (Tool::Ping, Family::V4, "permission denied (are you root?)"),
+            (Tool::Ping, Family::V6, "no address of this family"),
+            (Tool::Tcp, Family::V6, "no address of this family"),
+        ];
+        let lacks = lacks.map(|(tool, family, why)| (tool, family, why.to_owned())).to_vec();
+        let greeting = Greeting { hello, lacks, warnings: Vec::new() };
+        assert_eq!(
+            abilities(&greeting),
+            "the probers use the tools of their image: TCP over IPv4, no ping over IPv4 (permission denied (are you \
+             root?)), nothing over IPv6 (no address of this family)"
+        );
+        assert!(is_final(Tool::Ping, &greeting));
+        let hello = Hello { by: By::Program, ping: [true; 2], tcp: [true; 2] };
+        let greeting = Greeting { hello, lacks: Vec::new(), warnings: Vec::new() };
+        assert_eq!(
+            abilities(&greeting),
+            "the probers use the prober program: ping over IPv4 and IPv6, TCP over IPv4 and IPv6"
+        );
+    }
 }

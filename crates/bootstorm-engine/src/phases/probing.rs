@@ -1,5 +1,6 @@
 //! Keeps the probers' streams open while a phase goes on, and turns their answers into news for the board.
 
+use std::collections::HashSet;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
@@ -9,7 +10,7 @@ use super::prober::{Heard, Place, converse};
 use crate::cluster::{Cluster, Kind, Trouble};
 use bootstorm_model::observe::Clock;
 use bootstorm_model::observe::clock::monotonic_now;
-use bootstorm_model::probe::{Answer, Ask, Probe, Roster};
+use bootstorm_model::probe::{Answer, Ask, Family, Hello, Pace, Probe, Roster};
 use bootstorm_model::record::{Gap, ProbeHealth};
 
 /// How long the streams may take to be ready before a phase begins.
@@ -25,6 +26,9 @@ pub(super) struct Probing {
     lanes: Vec<Lane>,
     heard: mpsc::UnboundedReceiver<Heard>,
     health: ProbeHealth,
+    pace: Pace,
+    /// Complaints that were told: a prober that cannot probe one guest cannot probe a thousand.
+    told: HashSet<(usize, Probe, Family, String)>,
 }
 
 /// What is known of one prober's stream
@@ -61,27 +65,20 @@ impl Probing {
         cluster: &Cluster,
         places: Vec<Place>,
         probes: &[Probe],
-        interval_millis: u64,
+        pace: Pace,
         clock: Clock,
     ) -> Result<Self, Trouble> {
         let (sender, heard) = mpsc::unbounded_channel();
-        let health = ProbeHealth { probers: places.len(), interval_millis, ..ProbeHealth::default() };
+        let health = ProbeHealth { probers: places.len(), ..ProbeHealth::default() };
         let lane = |(number, place): (usize, Place)| {
             let (asks, inbox) = mpsc::unbounded_channel();
-            let task = tokio::spawn(converse(
-                cluster.clone(),
-                number,
-                place,
-                interval_millis,
-                inbox,
-                sender.clone(),
-            ));
+            let task = tokio::spawn(converse(cluster.clone(), number, place, pace, inbox, sender.clone()));
             Lane { asks, broken_since: None, catching_up_until: None, opened: false, task }
         };
         let roster = Roster::new(places.len());
         let lanes: Vec<Lane> = places.into_iter().enumerate().map(lane).collect();
         let probes = probes.iter().copied().filter(|probe| probe.needs_prober()).collect();
-        let mut probing = Self { clock, roster, probes, lanes, heard, health };
+        let mut probing = Self { clock, roster, probes, lanes, heard, health, pace, told: HashSet::new() };
         probing.wait_until_ready().await?;
         Ok(probing)
     }
@@ -152,7 +149,7 @@ impl Probing {
 
     fn take(&mut self, heard: Heard) -> Option<Probed> {
         match heard {
-            Heard::Opened { prober } => self.opened(prober),
+            Heard::Opened { prober, hello } => self.opened(prober, hello),
             Heard::RoundTrip(time) => {
                 let micros = i64::try_from(time.as_micros()).unwrap_or(i64::MAX);
                 self.health.round_trip_micros = self.health.round_trip_micros.max(micros);
@@ -167,8 +164,10 @@ impl Probing {
         }
     }
 
-    fn opened(&mut self, prober: usize) -> Option<Probed> {
+    fn opened(&mut self, prober: usize, hello: Hello) -> Option<Probed> {
         self.health.streams += 1;
+        let interval = self.pace.interval_millis(hello.by);
+        self.health.interval_millis = self.health.interval_millis.max(interval);
         let again = self.roster.again(prober);
         let lane = &mut self.lanes[prober];
         lane.opened = true;
@@ -192,10 +191,21 @@ impl Probing {
                 Some(Probed::Answered { target: answered.target, probe: answered.probe, at, late })
             }
             Answer::Cannot(id, why) => {
-                let who = self.roster.who(id)?;
-                Some(Probed::Warning(format!("prober {}: {} cannot be tried: {why}", prober + 1, who.probe)))
+                let (who, address) = self.roster.who(id)?;
+                let family = Family::of(address);
+                let is_new = self.told.insert((prober, who.probe, family, why.clone()));
+                is_new.then(|| {
+                    let text =
+                        format!("prober {}: {} over {family} cannot be tried: {why}", prober + 1, who.probe);
+                    Probed::Warning(text)
+                })
             }
-            Answer::Hello(_) | Answer::Echo(_) => None,
+            Answer::Neighbor(_) => {
+                self.health.neighbors = true;
+                None
+            }
+            Answer::Warning(why) => Some(Probed::Warning(format!("prober {}: {why}", prober + 1))),
+            Answer::Hello(_) | Answer::Echo(_) | Answer::Wanted(_) | Answer::Lacks(..) => None,
         }
     }
 }

@@ -12,7 +12,7 @@ use bootstorm_model::failure::Failure;
 use bootstorm_model::observe::Clock;
 use bootstorm_model::record::RunRecord;
 
-/// Makes the namespaces that are missing, `batch_size` at the same time.
+/// Makes and tries the probers, then makes the namespaces that are missing, `batch_size` at the same time.
 ///
 /// Namespaces that an earlier, interrupted setup made are kept.
 pub async fn make_namespaces(
@@ -23,6 +23,8 @@ pub async fn make_namespaces(
     mut interrupt: Interrupt,
     events: Listener<'_>,
 ) -> Result<Option<Cut>, Failure> {
+    // What would keep the guests from being probed is known before anything is made for them.
+    super::probers::prepare(cluster, record, events).await?;
     let clock = Clock::start();
     let names = if record.plan.makes_namespaces() { record.plan.namespaces() } else { Vec::new() };
     events(&Event::SetupBegan { namespaces: names.len(), batch_size });
@@ -72,7 +74,6 @@ pub async fn make_namespaces(
     drop(making);
     let took = clock.now();
     store.save_namespaces(record).await?;
-    super::probers::prepare(cluster, record, events).await?;
     record.setup.namespaces += made_now;
     record.setup.took = bootstorm_model::observe::Offset(record.setup.took.0 + took.0);
     record.setup.batch_size = batch_size;

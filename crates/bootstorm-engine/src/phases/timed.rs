@@ -105,7 +105,7 @@ pub async fn run(work: Work<'_>, record: &mut RunRecord, store: RunStore) -> Res
     let mut probing = if places.is_empty() {
         None
     } else {
-        Some(Probing::open(work.cluster, places, &probes, probers::interval(record), clock).await?)
+        Some(Probing::open(work.cluster, places, &probes, probers::pace(record), clock).await?)
     };
 
     let requests =

@@ -9,24 +9,55 @@ pub mod protocol;
 pub mod roster;
 
 pub use kind::{Probe, ProbePlan};
-pub use protocol::{Answer, Ask, Hello};
+pub use protocol::{Answer, Ask, By, Family, Hello, Tool};
 pub use roster::{Answered, Roster};
 
-/// The program that runs in a prober pod, for `sh -c`; its arguments are the interval in seconds.
+/// The script that probes with the tools of an image, for `sh -c`; its first argument is the interval in seconds.
 pub const SCRIPT: &str = include_str!("prober.sh");
+
+/// Goes before [`SCRIPT`]: puts the prober program in its place, where the machine is one that there is a program for.
+///
+/// Its arguments follow that of the script: the program's interval in seconds, a folder for the program, and a tag that
+/// distinguishes it from those of other versions.
+pub const HAND_OVER: &str = include_str!("hand_over.sh");
 
 /// The name under which the script runs, its `$0`.
 pub const SCRIPT_NAME: &str = "bootstorm-prober";
 
-/// Time between two attempts on one VM, in milliseconds, unless the attempts have to be spread.
-pub const INTERVAL_MILLIS: u64 = 200;
+/// How often waiting VMs are tried
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pace {
+    /// Milliseconds between two attempts of the program on one VM.
+    pub program: u64,
+    /// Milliseconds between two attempts of the script on one VM.
+    pub script: u64,
+}
 
-/// The most attempts per second that one prober makes; more waiting VMs make the interval longer.
-pub const MOST_ATTEMPTS: u64 = 1250;
+impl Pace {
+    /// The pace of a prober that may have so many VMs waiting, each tried in these ways.
+    ///
+    /// More VMs than a prober can try at its shortest interval make the interval longer: the program makes 20,000 pings
+    /// or 5,000 connections a second at most, the script 1,250 of either.
+    pub fn of(targets: usize, probes: &[Probe]) -> Self {
+        let targets = targets as u64;
+        let count = |ping: bool| {
+            let probers = probes.iter().filter(|probe| probe.needs_prober());
+            probers.filter(|probe| (**probe == Probe::Ping) == ping).count() as u64
+        };
+        let (pings, connections) = (targets * count(true), targets * count(false));
+        Self {
+            program: 50.max(pings * 1000 / 20_000 + connections * 1000 / 5_000),
+            script: 200.max((pings + connections) * 1000 / 1_250),
+        }
+    }
 
-/// The interval between attempts for a prober that may have so many targets waiting, in milliseconds.
-pub fn interval_millis(targets: usize) -> u64 {
-    INTERVAL_MILLIS.max(targets as u64 * 1000 / MOST_ATTEMPTS)
+    /// Milliseconds between two attempts on one VM, by what makes them.
+    pub fn interval_millis(self, by: By) -> u64 {
+        match by {
+            By::Program => self.program,
+            By::Script => self.script,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -34,7 +65,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_interval_grows_only_beyond_the_cap() {
-        assert_eq!([0, 1, 250, 500].map(interval_millis), [200, 200, 200, 400]);
+    fn the_interval_grows_only_beyond_what_a_prober_can_try() {
+        let pace = |targets, probes: &[Probe]| {
+            let pace = Pace::of(targets, probes);
+            (pace.program, pace.script)
+        };
+        assert_eq!(
+            [0, 1, 250, 1000].map(|n| pace(n, &[Probe::Ping])),
+            [(50, 200), (50, 200), (50, 200), (50, 800)]
+        );
+        assert_eq!(pace(250, &[Probe::Tcp(22)]), (50, 200));
+        assert_eq!(pace(500, &[Probe::Tcp(22), Probe::Agent, Probe::Ping]), (125, 800));
+        assert_eq!(pace(1000, &[Probe::Agent]), (50, 200));
     }
 }

@@ -5,15 +5,15 @@
 #   d ID                    forget a target
 #   e TEXT                  say "t TEXT": a sign of life
 #
-# Says "h 1 ping=yes|no nc=yes|no" first, then "r ID" when a target answers, "t TEXT" for each echo, "x ID WHY" when a
-# target cannot be probed. Needs a POSIX shell, sleep, and ping or nc. Ends with all that it began when its input
+# Says first "l ping4|ping6|tcp4|tcp6 WHY" for what it cannot do, and "h 2 script ping4=yes|no ping6=… tcp4=… tcp6=…".
+# Then "r ID" when a target answers, "t TEXT" for each echo, "x ID WHY" when a tool says something about a target that
+# is no answer and no silence. Needs a POSIX shell, sleep, and ping or nc. Ends with all that it began when its input
 # ends, when nobody reads what it says, or when no echo was asked for in two minutes.
 every=$1
 LC_ALL=C
 export LC_ALL
 
 has() { command -v "$1" >/dev/null 2>&1; }
-yes_no() { if "$@"; then printf yes; else printf no; fi; }
 
 # A child that finds nobody reading ends the whole script; its $$ is the script's own process id.
 say() { printf '%s\n' "$*" 2>/dev/null || kill "$$"; }
@@ -25,13 +25,29 @@ case $every in
 esac
 
 # How often to ping: iputils sets a lower limit for users other than root, an old busybox knows whole seconds only or
-# no interval at all. All of them send one packet a second when nothing is said.
+# no interval at all, toybox does not know that numbers are wanted. All of them send one packet a second when nothing
+# is said.
 pace="-i $every"
-if has ping; then
-  case $(ping -n -c 1 -w 1 -i "$every" 127.0.0.1 2>&1) in
-  *"minimal interval"*) pace='-i 0.2' ;;
-  *"nvalid "* | *nrecognized* | *nknown*) pace= ;;
+numbers=-n
+refuses() {
+  case $(ping $numbers -c 1 -w 1 $pace 127.0.0.1 2>&1) in
+  *"minimal interval"*) return 2 ;;
+  *"nvalid "* | *nrecognized* | *nknown* | *"needs "*) return 1 ;;
   esac
+  return 0
+}
+if has ping; then
+  # shellcheck disable=SC2086 # each is one word or two, or none
+  if refuses; [ $? -eq 2 ]; then
+    pace='-i 0.2'
+  elif ! refuses; then
+    pace=
+    if ! refuses; then
+      numbers=
+      pace="-i $every"
+      refuses || pace=
+    fi
+  fi
 fi
 
 # How to connect and no more: busybox's small nc has no -z, but can run a program on a connection.
@@ -47,6 +63,63 @@ if has nc; then
   esac
 fi
 
+# The first line that a tool says against a target, in one line without its own name.
+first_line() {
+  while read -r line; do
+    [ -n "$line" ] && printf '%s' "$line" && return
+  done
+}
+
+# Whether this pod has an address of version 6 beyond its own link; its scope is 00.
+has_v6() {
+  while read -r _ _ _ scope _; do
+    [ "$scope" = 00 ] && return
+  done 2>/dev/null </proc/net/if_inet6
+  return 1
+}
+
+# Tries a tool on this pod itself. Says why not.
+try_ping() {
+  has ping || { echo "no ping in the image" && return; }
+  # shellcheck disable=SC2086
+  said=$(ping $numbers -c 1 -w 1 "$1" 2>&1) && return
+  said=$(printf '%s\n' "$said" | grep_not "PING ")
+  echo "${said:-ping gets no answer from the pod itself}"
+}
+
+# Nobody listens on this port, so that a connection is refused where the tool and the family work.
+try_tcp() {
+  has nc || { echo "no nc in the image" && return; }
+  [ -n "$by_scan$by_running" ] || { echo "its nc cannot connect and leave: it knows neither -z nor -e" && return; }
+  # shellcheck disable=SC2086
+  said=$(nc $by_scan -w 1 "$1" 1 $by_running 2>&1 </dev/null) && return
+  said=$(printf '%s\n' "$said" | first_line)
+  case $said in
+  *efused* | '') ;;
+  *) echo "$said" ;;
+  esac
+}
+
+# The first line that does not begin so.
+grep_not() {
+  while read -r line; do
+    case $line in
+    '' | "$1"* | ---*) ;;
+    *) printf '%s' "$line" && return ;;
+    esac
+  done
+}
+
+able() {
+  if [ "$2" = "::1" ] && ! has_v6; then
+    why="no address of this family"
+  else
+    why=$("try_$1" "$2")
+  fi
+  [ -n "$why" ] && say l "$1$3" "$why" && able="$able $1$3=no" && return
+  able="$able $1$3=yes"
+}
+
 # The first reply ends the ping that got it. Its process id comes through the pipe that its replies come through. When
 # the target is dropped at a moment when no ping is known, this waits for the next one to end that: a ping that is
 # left alone writes nothing while nobody answers, and so would never find out that nobody reads.
@@ -61,14 +134,21 @@ ping_once() {
       ;;
     *)
       case "$two $rest" in
-      "bytes from "*)
+      # A router that knows nobody there is quoted in nearly the same words, without a number.
+      "bytes from "*seq=*)
         [ -n "$over" ] || say r "$1"
         kill "$pinger" 2>/dev/null
         exit
         ;;
-      *ermitted* | *ermission* | *"not found"* | *nvalid*)
-        [ -n "$said" ] || say x "$1" "$one" "$two" "$rest"
-        said=yes
+      "bytes from "* | "packets transmitted"* | *"o route to host"* | *"ost is unreachable"*) ;;
+      *)
+        case $one in
+        PING | Ping | From | --- | rtt | round-trip | pipe | '') ;;
+        *)
+          [ -n "$said" ] || say x "$1" "$one" "$two" "$rest"
+          said=yes
+          ;;
+        esac
         ;;
       esac
       ;;
@@ -83,7 +163,7 @@ ping_on() {
   trap 'kill $pinger 2>/dev/null; exit' PIPE
   while printf 'pid\n'; do
     # shellcheck disable=SC2086 # two words or none
-    ping -n $pace "$1" 2>&1 &
+    ping $numbers $pace "$1" 2>&1 &
     pinger=$!
     printf 'pid %s\n' "$pinger" && sleep 1 && printf 'pid %s\n' "$pinger" || kill "$pinger"
     wait "$pinger"
@@ -91,15 +171,28 @@ ping_on() {
   done
 }
 
-# Connections overlap, so that a silent guest is tried as often as one that refuses.
+# Connections overlap, so that a silent guest is tried as often as one that refuses. What the first one says that is
+# neither a refusal nor silence is passed on.
 tcp_once() {
   trap 'exit' USR1
+  first=yes
   while :; do
     (
       trap 'kill "$$"' PIPE
-      # shellcheck disable=SC2086 # one of them is empty; a program comes last, as all that follows it is its own
-      nc $by_scan -w 1 "$2" "$3" $by_running </dev/null >/dev/null 2>&1 && say r "$1"
+      if [ -z "$first" ]; then
+        # shellcheck disable=SC2086 # one of them is empty; a program comes last, as all that follows it is its own
+        nc $by_scan -w 1 "$2" "$3" $by_running </dev/null >/dev/null 2>&1 && say r "$1"
+        exit
+      fi
+      # shellcheck disable=SC2086
+      said=$(nc $by_scan -w 1 "$2" "$3" $by_running 2>&1 </dev/null) && say r "$1" && exit
+      said=$(printf '%s\n' "$said" | first_line)
+      case $said in
+      '' | *efused* | *"imed out"* | *imeout* | *TIMEOUT* | *"o route to host"*) ;;
+      *) say x "$1" "$said" ;;
+      esac
     ) &
+    first=
     sleep "$nap"
   done
 }
@@ -135,7 +228,13 @@ leave() {
 # parent's traps is lost to some shells.
 trap leave TERM HUP INT PIPE
 
-say h 1 "ping=$(yes_no has ping)" "nc=$(yes_no [ -n "$by_scan$by_running" ])"
+able=
+able ping 127.0.0.1 4
+able ping ::1 6
+able tcp 127.0.0.1 4
+able tcp ::1 6
+# shellcheck disable=SC2086 # one word for each
+say h 2 script $able
 feed_watchdog
 while read -r op id kind address port; do
   if [ "$op" = e ]; then

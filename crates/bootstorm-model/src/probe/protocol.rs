@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use super::Probe;
 
 /// Version of the protocol that this program speaks.
-const VERSION: &str = "1";
+const VERSION: &str = "2";
 
 /// A line to a prober
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,18 +37,124 @@ impl fmt::Display for Ask {
     }
 }
 
+/// What tries the targets
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum By {
+    /// The prober program.
+    Program,
+    /// The script, with the tools of the image.
+    Script,
+}
+
+/// How a target is tried
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Tool {
+    /// ICMP echo requests.
+    Ping,
+    /// TCP connections.
+    Tcp,
+}
+
+impl Tool {
+    /// What a probe takes; nothing for one that needs no prober.
+    pub fn of(probe: Probe) -> Option<Self> {
+        match probe {
+            Probe::Ping => Some(Self::Ping),
+            Probe::Tcp(_) => Some(Self::Tcp),
+            Probe::Agent => None,
+        }
+    }
+}
+
+impl fmt::Display for Tool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Ping => "ping",
+            Self::Tcp => "TCP",
+        })
+    }
+}
+
+/// A version of the Internet Protocol
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Family {
+    /// Version 4.
+    V4,
+    /// Version 6.
+    V6,
+}
+
+impl Family {
+    /// The family of an address.
+    pub fn of(address: IpAddr) -> Self {
+        if address.is_ipv6() { Self::V6 } else { Self::V4 }
+    }
+}
+
+impl fmt::Display for Family {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::V4 => "IPv4",
+            Self::V6 => "IPv6",
+        })
+    }
+}
+
 /// What a prober says of itself first
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Hello {
-    /// It has `ping`.
-    pub ping: bool,
-    /// It has `nc`.
-    pub nc: bool,
+    /// What it is.
+    pub by: By,
+    /// Whether it can ping, over IPv4 and IPv6.
+    pub ping: [bool; 2],
+    /// Whether it can connect, over IPv4 and IPv6.
+    pub tcp: [bool; 2],
+}
+
+impl Hello {
+    /// The families over which it can use a tool.
+    pub fn families(&self, tool: Tool) -> impl Iterator<Item = Family> + use<> {
+        let can = match tool {
+            Tool::Ping => self.ping,
+            Tool::Tcp => self.tcp,
+        };
+        [Family::V4, Family::V6].into_iter().zip(can).filter_map(|(family, can)| can.then_some(family))
+    }
+
+    /// Whether it can use a tool over any family.
+    pub fn can(&self, tool: Tool) -> bool {
+        self.families(tool).next().is_some()
+    }
+
+    fn parse(words: &str) -> Option<Self> {
+        let mut words = words.split(' ');
+        let by = match (words.next()?, words.next()?) {
+            (VERSION, "program") => By::Program,
+            (VERSION, "script") => By::Script,
+            _ => return None,
+        };
+        let mut hello = Self { by, ping: [false; 2], tcp: [false; 2] };
+        for word in words {
+            match word {
+                "ping4=yes" => hello.ping[0] = true,
+                "ping6=yes" => hello.ping[1] = true,
+                "tcp4=yes" => hello.tcp[0] = true,
+                "tcp6=yes" => hello.tcp[1] = true,
+                _ => {}
+            }
+        }
+        Some(hello)
+    }
 }
 
 /// A line from a prober
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
+    /// It runs on a machine like this, as `uname -m` says it, and asks for a program: the number of its bytes and a line
+    /// end, then the bytes; or 0.
+    Wanted(String),
+    /// It cannot use a tool over a family, and why. Comes before the hello.
+    Lacks(Tool, Family, String),
     /// It is up.
     Hello(Hello),
     /// A target answered.
@@ -57,6 +163,10 @@ pub enum Answer {
     Echo(u64),
     /// A target cannot be probed, and why.
     Cannot(u32, String),
+    /// A target is on the prober's own link, where the kernel looks for it once a second.
+    Neighbor(u32),
+    /// Something that the user should know.
+    Warning(String),
 }
 
 impl Answer {
@@ -65,24 +175,35 @@ impl Answer {
         let line = line.trim_end();
         let (op, rest) = line.split_once(' ')?;
         match op {
-            "h" => {
-                let mut words = rest.split(' ');
-                let has = |word: Option<&str>, tool| word == Some(tool);
-                (words.next() == Some(VERSION)).then(|| {
-                    let (ping, nc) = (words.next(), words.next());
-                    Self::Hello(Hello { ping: has(ping, "ping=yes"), nc: has(nc, "nc=yes") })
-                })
+            "n" => Some(Self::Wanted(plain(rest))),
+            "l" => {
+                let (what, why) = rest.split_once(' ').unwrap_or((rest, "no reason given"));
+                let (tool, family) = match what {
+                    "ping4" => (Tool::Ping, Family::V4),
+                    "ping6" => (Tool::Ping, Family::V6),
+                    "tcp4" => (Tool::Tcp, Family::V4),
+                    "tcp6" => (Tool::Tcp, Family::V6),
+                    _ => return None,
+                };
+                Some(Self::Lacks(tool, family, plain(why)))
             }
+            "h" => Hello::parse(rest).map(Self::Hello),
             "r" => rest.parse().ok().map(Self::Reached),
             "t" => rest.parse().ok().map(Self::Echo),
             "x" => {
                 let (id, why) = rest.split_once(' ').unwrap_or((rest, "no reason given"));
-                let why: String = why.chars().filter(|c| !c.is_control()).take(200).collect();
-                id.parse().ok().map(|id| Self::Cannot(id, why))
+                id.parse().ok().map(|id| Self::Cannot(id, plain(why)))
             }
+            "o" => rest.parse().ok().map(Self::Neighbor),
+            "w" => Some(Self::Warning(plain(rest))),
             _ => None,
         }
     }
+}
+
+/// What came from a pod, short and without anything that could steer a terminal.
+fn plain(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(200).collect()
 }
 
 #[cfg(test)]
@@ -105,12 +226,21 @@ mod tests {
 
     #[test]
     fn answers_are_read_and_chatter_is_not() {
-        let hello = Answer::Hello(Hello { ping: true, nc: false });
-        assert_eq!(Answer::parse("h 1 ping=yes nc=no\r\n"), Some(hello));
+        let hello = Hello { by: By::Script, ping: [true, false], tcp: [false, true] };
+        let line = "h 2 script ping4=yes ping6=no tcp4=no tcp6=yes\r\n";
+        assert_eq!(Answer::parse(line), Some(Answer::Hello(hello)));
+        assert_eq!(hello.families(Tool::Tcp).collect::<Vec<_>>(), [Family::V6]);
+        let lacks = Answer::Lacks(Tool::Ping, Family::V6, "unknown host".into());
+        assert_eq!(Answer::parse("l ping6 unknown host"), Some(lacks));
+        assert_eq!(Answer::parse("n x86_64"), Some(Answer::Wanted("x86_64".into())));
+        assert_eq!(Answer::parse("o 4"), Some(Answer::Neighbor(4)));
+        assert_eq!(Answer::parse("w so it is"), Some(Answer::Warning("so it is".into())));
         assert_eq!(Answer::parse("r 12\n"), Some(Answer::Reached(12)));
         assert_eq!(Answer::parse("t 99"), Some(Answer::Echo(99)));
         assert_eq!(Answer::parse("x 3 not permitted\u{1b}"), Some(Answer::Cannot(3, "not permitted".into())));
-        for chatter in ["", "r", "r x", "h 2 ping=yes", "64 bytes from 10.0.0.1", "x"] {
+        for chatter in
+            ["", "r", "r x", "h 1 ping=yes nc=no", "h 2 magic", "l udp4 why", "64 bytes from 10.0.0.1", "x"]
+        {
             assert_eq!(Answer::parse(chatter), None, "{chatter}");
         }
     }

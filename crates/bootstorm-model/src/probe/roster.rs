@@ -77,9 +77,9 @@ impl Roster {
         Some((answered, self.forget(answered.target, answered.probe)))
     }
 
-    /// Whom an id stands for.
-    pub fn who(&self, id: u32) -> Option<Answered> {
-        self.waiting.get(&id).map(|waiting| waiting.answered)
+    /// Whom an id stands for, and where that is.
+    pub fn who(&self, id: u32) -> Option<(Answered, IpAddr)> {
+        self.waiting.get(&id).map(|waiting| (waiting.answered, waiting.address))
     }
 
     /// Everything that a prober has to be asked when its stream is opened anew.

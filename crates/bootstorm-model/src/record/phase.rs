@@ -203,6 +203,9 @@ pub struct ProbeHealth {
     pub probers: usize,
     /// Time between two attempts on one VM, in milliseconds.
     pub interval_millis: u64,
+    /// Whether a guest was on a prober's own link, where the kernel looks for a silent one once a second.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub neighbors: bool,
     /// Longest round trip of an echo through a stream, in microseconds.
     pub round_trip_micros: i64,
     /// Streams opened; more than there are probers means that some broke.
@@ -255,6 +258,11 @@ pub struct SetupRecord {
     pub batch_size: usize,
     /// Whether `setup` ran to its end.
     pub done: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]

@@ -28,6 +28,7 @@ use crate::ledger::Ledger;
 use crate::model::Dice;
 use crate::model::admission::{Admission, Write as Admitted};
 use crate::network::Network;
+use crate::programs::Programs;
 use crate::store::Store;
 
 /// How long an API server waits for a version it has not reached yet.
@@ -45,6 +46,7 @@ pub(super) struct Api {
     pub(super) admission: Option<Admission>,
     pub(super) network: Arc<dyn Network>,
     pub(super) dice: Dice,
+    pub(super) programs: Programs,
     pub(super) stop: watch::Receiver<bool>,
 }
 

@@ -28,6 +28,7 @@ use crate::ledger::Ledger;
 use crate::model::Dice;
 use crate::model::admission::Admission;
 use crate::network::{Network, Nobody};
+use crate::programs::Programs;
 use crate::store::Store;
 use bootstorm_model::platform;
 
@@ -128,6 +129,7 @@ impl Server {
             admission: options.admission,
             network: options.network,
             dice: options.dice,
+            programs: Programs::default(),
             stop: stopping.clone(),
         };
         let acceptor = TlsAcceptor::from(identity.config);

@@ -216,6 +216,10 @@ pub struct Kubelet {
     pub teardown_places: usize,
     /// CPU seconds that taking one pod down costs its node (estimate).
     pub teardown_cpu: f64,
+    /// Sysctls that nodes refuse although Kubernetes counts them as safe.
+    pub forbidden_sysctls: Vec<String>,
+    /// Whether pods that do not say otherwise have a user namespace, as by a policy.
+    pub user_namespaces: bool,
 }
 
 impl Default for Kubelet {
@@ -235,6 +239,8 @@ impl Default for Kubelet {
             teardown: Draw::new(0.9, 0.3),
             teardown_places: 6,
             teardown_cpu: 0.5,
+            forbidden_sysctls: Vec::new(),
+            user_namespaces: false,
         }
     }
 }

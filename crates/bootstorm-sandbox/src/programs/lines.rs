@@ -26,6 +26,22 @@ impl Lines {
         }
     }
 
+    /// Takes bytes that are no lines; false where the input ends before that many came.
+    pub(super) async fn skip(&mut self, mut count: usize, stdin: &mut mpsc::Receiver<Bytes>) -> bool {
+        loop {
+            let here = count.min(self.rest.len());
+            self.rest.drain(..here);
+            count -= here;
+            if count == 0 {
+                return true;
+            }
+            match stdin.recv().await {
+                Some(piece) => self.rest.extend_from_slice(&piece),
+                None => return false,
+            }
+        }
+    }
+
     /// A line that is already there.
     fn ready(&mut self) -> Option<String> {
         let end = self.rest.iter().position(|byte| *byte == b'\n')?;
@@ -42,11 +58,13 @@ mod tests {
     #[tokio::test]
     async fn pieces_become_lines() {
         let (sender, mut stdin) = mpsc::channel(8);
-        for piece in ["a 1\nb", " 2\n", "c"] {
+        for piece in ["5\nby", "tesa 1\nb", " 2\n", "c"] {
             sender.send(Bytes::from(piece)).await.unwrap();
         }
         drop(sender);
         let mut lines = Lines::default();
+        assert_eq!(lines.next(&mut stdin).await.as_deref(), Some("5"));
+        assert!(lines.skip(5, &mut stdin).await);
         let mut seen = Vec::new();
         while let Some(line) = lines.next(&mut stdin).await {
             seen.push(line);

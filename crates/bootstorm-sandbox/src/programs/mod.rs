@@ -8,12 +8,15 @@ mod ping;
 mod prober;
 mod script;
 mod shell;
+mod user;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 pub use self::image::{Image, Tools, is_pullable};
 pub use self::io::{Channel, Io};
+pub use self::prober::Programs;
+pub use self::user::{User, group_range};
 use super::model::dice::Roll;
 use super::network::Network;
 
@@ -27,6 +30,14 @@ const PROBER: &str = "bootstorm-prober";
 pub struct Container {
     /// What its image offers now.
     pub tools: Tools,
+    /// What its processes may do.
+    pub user: User,
+    /// Whether its pod has a second address, of IPv6.
+    pub dual_stack: bool,
+    /// Folders that can be written to: volumes that are mounted there.
+    pub folders: Vec<String>,
+    /// Where prober programs were put; of this pod, those whose names begin with this identity.
+    pub programs: (String, Programs),
     /// The network it is on.
     pub network: Arc<dyn Network>,
     /// The draws of this run.
@@ -53,10 +64,7 @@ pub async fn run(argv: &[String], mut container: Container, mut io: Io) -> i32 {
         return NOT_FOUND;
     }
     match words.as_slice() {
-        [_, "-c", _, PROBER, every, most @ ..] if is_shell => {
-            let pace = prober::Pace::parse(every, most.first().copied().unwrap_or_default());
-            prober::run(io, container, pace).await
-        }
+        [_, "-c", _, PROBER, arguments @ ..] if is_shell => prober::run(io, container, arguments).await,
         [_, "-c", script, ..] if is_shell => shell::script(script, &mut container, &mut io).await.code(),
         [_, ..] if is_shell => shell::session(&mut container, &mut io).await,
         _ => shell::command(&words, &mut container, &mut io).await.code(),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::image::Flavour;
-use super::{Container, Io};
+use super::{Container, Io, User};
 use crate::network::{Probe, Reply};
 
 /// What it was told
@@ -59,6 +59,17 @@ fn parse(arguments: &[&str]) -> Result<Orders, String> {
     if orders.address.is_empty() { Err("usage: ping [OPTIONS] HOST".to_owned()) } else { Ok(orders) }
 }
 
+/// Why the image's ping does not work for the user that runs it.
+///
+/// That of busybox knows raw sockets only; that of iputils takes a datagram socket where the kernel gives it one.
+pub(super) fn refusal(container: &Container) -> Option<&'static str> {
+    let User { raw, datagram } = container.user;
+    match container.tools.ping? {
+        Flavour::Busybox => (!raw).then_some("ping: permission denied (are you root?)"),
+        Flavour::Iputils => (!raw && !datagram).then_some("ping: socktype: SOCK_RAW"),
+    }
+}
+
 /// Sends echo requests until it has sent enough.
 pub(super) async fn run(arguments: &[&str], container: &mut Container, io: &Io) -> i32 {
     let iputils = container.tools.ping == Some(Flavour::Iputils);
@@ -78,6 +89,14 @@ pub(super) async fn run(arguments: &[&str], container: &mut Container, io: &Io) 
             format!("ping: bad address '{address}'\n")
         };
         io.complain(&message).await;
+        return trouble;
+    }
+    if let Some(why) = refusal(container) {
+        let header = format!("PING {address} ({address}): 56 data bytes\n");
+        if !iputils {
+            io.print(&header).await;
+        }
+        io.complain(&format!("{why}\n")).await;
         return trouble;
     }
     let size = if iputils { "56(84) bytes of data." } else { "56 data bytes" };

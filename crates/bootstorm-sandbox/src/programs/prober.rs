@@ -1,36 +1,43 @@
-//! The prober's script as it behaves: targets come in on standard input, answers go out on standard output.
+//! The prober as it behaves, program and script: targets come in on standard input, answers go out on standard output.
+//!
+//! Nothing is executed here. A program that is handed over is taken, and what it would say is said.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::{BinaryHeap, HashMap, HashSet};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
 use super::lines::Lines;
-use super::ping::seconds;
+use super::ping::{self, seconds};
 use super::{Container, Io};
+use crate::model::lock;
 use crate::network::{Probe, Reply};
 
-/// How often it asks
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Pace {
-    /// The time between two attempts at the same target.
-    every: Duration,
-    /// The most attempts within that time; with more targets, each waits longer.
-    most: usize,
+/// The programs that were handed to pods, by the identity of the pod and the tag of the program
+pub type Programs = Arc<Mutex<HashSet<(String, String)>>>;
+
+/// What it was started with
+#[derive(Debug, Clone, PartialEq)]
+struct Arguments {
+    /// The time between two attempts of the script at the same target.
+    script: Duration,
+    /// The same for the program.
+    program: Duration,
+    /// Where the program is to be, and its tag; nothing where there is to be none.
+    place: Option<(String, String)>,
 }
 
-impl Pace {
-    /// Reads the script's arguments.
-    pub(super) fn parse(every: &str, most: &str) -> Self {
-        let every = seconds(every).filter(|seconds| *seconds > 0.0).unwrap_or(0.2);
-        let most = most.parse().ok().filter(|most| *most > 0).unwrap_or(usize::MAX);
-        Self { every: Duration::from_secs_f64(every.max(0.001)), most }
-    }
-
-    /// The time between two attempts when there are this many targets.
-    fn between(&self, targets: usize) -> Duration {
-        if targets <= self.most { self.every } else { self.every.mul_f64(targets as f64 / self.most as f64) }
+impl Arguments {
+    fn parse(words: &[&str]) -> Self {
+        let word = |n: usize| words.get(n).copied().unwrap_or_default();
+        let time = |n| {
+            let seconds = seconds(word(n)).filter(|seconds| *seconds > 0.0).unwrap_or(0.2);
+            Duration::from_secs_f64(seconds.max(0.001))
+        };
+        let place = (!word(2).is_empty()).then(|| (word(2).to_owned(), word(3).to_owned()));
+        Self { script: time(0), program: time(1), place }
     }
 }
 
@@ -50,19 +57,23 @@ type Due = Reverse<(Instant, u64, bool, String)>;
 #[derive(Debug)]
 struct Prober {
     container: Container,
-    pace: Pace,
+    /// The time between two attempts at the same target.
+    every: Duration,
+    /// Why it cannot ping, over either family, and why it cannot connect.
+    ping: [Option<String>; 2],
+    tcp: [Option<String>; 2],
     targets: HashMap<String, Target>,
     due: BinaryHeap<Due>,
     orders: u64,
 }
 
 /// Asks until the input ends.
-pub(super) async fn run(mut io: Io, container: Container, pace: Pace) -> i32 {
-    let word = |has: bool| if has { "yes" } else { "no" };
-    let tools = container.tools;
-    io.print(&format!("h 1 ping={} nc={}\n", word(tools.ping.is_some()), word(tools.nc))).await;
-    let mut prober = Prober { container, pace, targets: HashMap::new(), due: BinaryHeap::new(), orders: 0 };
+pub(super) async fn run(mut io: Io, container: Container, words: &[&str]) -> i32 {
+    let arguments = Arguments::parse(words);
     let mut lines = Lines::default();
+    let Some(is_program) = take_program(&arguments, &container, &mut lines, &mut io).await else { return 1 };
+    let mut prober = Prober::new(container, &arguments, is_program);
+    io.print(&prober.hello(is_program)).await;
     loop {
         let next = prober.due.peek().map(|Reverse((at, ..))| *at);
         let wait = async {
@@ -86,7 +97,70 @@ pub(super) async fn run(mut io: Io, container: Container, pace: Pace) -> i32 {
     }
 }
 
+/// Asks for the program, unless the pod has it; says whether it is there then. Nothing where the input ended.
+async fn take_program(
+    arguments: &Arguments,
+    container: &Container,
+    lines: &mut Lines,
+    io: &mut Io,
+) -> Option<bool> {
+    let Some((folder, tag)) = &arguments.place else { return Some(false) };
+    if !container.folders.contains(folder) {
+        return Some(false);
+    }
+    let (pod, programs) = &container.programs;
+    let name = (pod.clone(), tag.clone());
+    if lock(programs).contains(&name) {
+        return Some(true);
+    }
+    io.print("n x86_64\n").await;
+    let size = lines.next(&mut io.stdin).await?.trim().parse().unwrap_or(0);
+    if size == 0 {
+        return Some(false);
+    }
+    if !lines.skip(size, &mut io.stdin).await {
+        return None;
+    }
+    lock(programs).insert(name);
+    Some(true)
+}
+
 impl Prober {
+    fn new(container: Container, arguments: &Arguments, is_program: bool) -> Self {
+        let (tools, user) = (container.tools, container.user);
+        let (ping, tcp) = if is_program {
+            let closed = "net.ipv4.ping_group_range does not include the group of this process";
+            ((!user.datagram).then_some(closed), None)
+        } else {
+            let ping =
+                if tools.ping.is_none() { Some("no ping in the image") } else { ping::refusal(&container) };
+            (ping, (!tools.nc).then_some("no nc in the image"))
+        };
+        let both = |why: Option<&str>| {
+            let other = (!container.dual_stack).then_some("no address of this family");
+            [why, other.or(why)].map(|why| why.map(str::to_owned))
+        };
+        let (ping, tcp) = (both(ping), both(tcp));
+        let every = if is_program { arguments.program } else { arguments.script };
+        Self { container, every, ping, tcp, targets: HashMap::new(), due: BinaryHeap::new(), orders: 0 }
+    }
+
+    /// What it says of itself first.
+    fn hello(&self, is_program: bool) -> String {
+        let (mut lacks, mut words) = (String::new(), String::new());
+        for (tool, states) in [("ping", &self.ping), ("tcp", &self.tcp)] {
+            for (family, state) in [4, 6].into_iter().zip(states) {
+                let word = if state.is_none() { "yes" } else { "no" };
+                words += &format!(" {tool}{family}={word}");
+                if let Some(why) = state {
+                    lacks += &format!("l {tool}{family} {why}\n");
+                }
+            }
+        }
+        let kind = if is_program { "program" } else { "script" };
+        format!("{lacks}h 2 {kind}{words}\n")
+    }
+
     /// Takes one line; returns what to say.
     fn obey(&mut self, line: &str) -> Result<String, String> {
         let words: Vec<&str> = line.split_ascii_whitespace().collect();
@@ -107,14 +181,12 @@ impl Prober {
     }
 
     fn add(&mut self, id: &str, address: &str, probe: Probe) -> String {
-        let tools = self.container.tools;
-        let missing = match probe {
-            Probe::Ping if tools.ping.is_none() => Some("no ping in the image"),
-            Probe::Tcp(_) if !tools.nc => Some("no nc in the image"),
-            _ if address.parse::<std::net::IpAddr>().is_err() => Some("bad address"),
-            _ => None,
+        let Ok(ip) = address.parse::<std::net::IpAddr>() else {
+            self.targets.remove(id);
+            return format!("x {id} not an address\n");
         };
-        if let Some(why) = missing {
+        let states = if probe == Probe::Ping { &self.ping } else { &self.tcp };
+        if let Some(why) = &states[usize::from(ip.is_ipv6())] {
             self.targets.remove(id);
             return format!("x {id} {why}\n");
         }
@@ -133,7 +205,7 @@ impl Prober {
                 break;
             }
             let Some(Reverse((_, order, arrived, id))) = self.due.pop() else { break };
-            let between = self.pace.between(self.targets.len());
+            let between = self.every;
             // What was forgotten or ordered anew in the meantime is nobody's business any more.
             let Some(target) = self.targets.get_mut(&id).filter(|target| target.order == order) else {
                 continue;
@@ -160,14 +232,12 @@ impl Prober {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, Mutex};
-
     use bytes::Bytes;
     use tokio::sync::mpsc;
 
-    use super::super::{Channel, Image};
+    use super::super::{Channel, Image, User};
     use super::*;
-    use crate::model::{Dice, lock};
+    use crate::model::Dice;
     use crate::network::Network;
 
     /// Addresses that answer from some instant on; notes when it was asked.
@@ -192,18 +262,40 @@ mod tests {
     }
 
     impl Run {
-        fn of(image: &str, network: Arc<Later>, most: &str) -> Self {
+        fn of(image: &str, network: Arc<Later>) -> Self {
+            Self::with(image, network, User { raw: true, datagram: false }, Programs::default(), &["0.2"])
+        }
+
+        fn with(
+            image: &str,
+            network: Arc<Later>,
+            user: User,
+            programs: Programs,
+            words: &'static [&str],
+        ) -> Self {
             let (stdin, input) = mpsc::channel(16);
             let (output, written) = mpsc::channel(16);
             let tools = Image::of(image).tools(Duration::from_secs(60));
-            let container = Container { tools, network, roll: Dice::new(1).roll("prober", 0, "exec") };
+            let container = Container {
+                tools,
+                user,
+                dual_stack: false,
+                folders: vec!["/bootstorm".into()],
+                programs: ("pod".into(), programs),
+                network,
+                roll: Dice::new(1).roll("prober", 0, "exec"),
+            };
             let io = Io { stdin: input, output };
-            let ended = tokio::spawn(run(io, container, Pace::parse("0.2", most)));
+            let ended = tokio::spawn(run(io, container, words));
             Self { stdin: Some(stdin), output: written, ended }
         }
 
         async fn say(&self, text: &str) {
             self.stdin.as_ref().unwrap().send(Bytes::copy_from_slice(text.as_bytes())).await.unwrap();
+        }
+
+        async fn greeting(&mut self) -> String {
+            self.hear().await.lines().last().unwrap_or_default().to_owned()
         }
 
         async fn hear(&mut self) -> String {
@@ -221,8 +313,8 @@ mod tests {
     async fn a_target_is_reported_within_an_interval_of_its_first_answer() {
         let began = Instant::now();
         let network = later(&[("10.0.0.1", 3.0), ("10.0.0.2", 0.0)]);
-        let mut run = Run::of("busybox", network.clone(), "100");
-        assert_eq!(run.hear().await, "h 1 ping=yes nc=yes\n");
+        let mut run = Run::of("busybox", network.clone());
+        assert_eq!(run.greeting().await, "h 2 script ping4=yes ping6=no tcp4=yes tcp6=no");
         run.say("a one ping 10.0.0.1\na two tcp 10.0.0.2 22\ne hello there\n").await;
         assert_eq!(run.hear().await, "t hello there\n");
         assert_eq!(run.hear().await, "r two\n");
@@ -239,7 +331,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_is_forgotten_or_moved_is_not_asked_for() {
         let network = later(&[("10.0.0.1", 1.0), ("10.0.0.2", 2.0)]);
-        let mut run = Run::of("busybox", network.clone(), "100");
+        let mut run = Run::of("busybox", network.clone());
         run.hear().await;
         run.say("a one ping 10.0.0.1\na two ping 10.0.0.1\n").await;
         tokio::time::sleep(Duration::from_millis(500)).await;
@@ -251,26 +343,45 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_cannot_be_asked_is_refused() {
-        let mut run = Run::of("x/no-ping", later(&[]), "100");
-        assert_eq!(run.hear().await, "h 1 ping=no nc=yes\n");
+        let mut run = Run::of("x/no-ping", later(&[]));
+        let said = run.hear().await;
+        assert!(said.contains("l ping4 no ping in the image\n"), "{said}");
         run.say("a one ping 10.0.0.1\na two tcp nowhere 22\nwhat\n").await;
         assert_eq!(run.hear().await, "x one no ping in the image\n");
-        assert_eq!(run.hear().await, "x two bad address\n");
+        assert_eq!(run.hear().await, "x two not an address\n");
         assert_eq!(run.hear().await, "bootstorm-prober: what is \"what\"?\n");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn attempts_within_an_interval_are_limited() {
-        let network = later(&[]);
-        let mut run = Run::of("busybox", network.clone(), "50");
-        run.hear().await;
-        for number in 0..100 {
-            run.say(&format!("a {number} ping 10.0.0.{number}\n")).await;
+    async fn a_program_is_taken_once_for_each_pod_and_needs_no_tool() {
+        let nobody = User { raw: false, datagram: true };
+        let programs = Programs::default();
+        let words: &[&str] = &["0.2", "0.05", "/bootstorm", "tag"];
+        let open = || Run::with("x/no-ping", later(&[("10.0.0.1", 0.0)]), nobody, programs.clone(), words);
+        let mut run = open();
+        assert_eq!(run.hear().await, "n x86_64\n");
+        run.say("7\nELF").await;
+        run.say("\n\n\0.a 1 ping 10.0.0.1\n").await;
+        assert_eq!(run.greeting().await, "h 2 program ping4=yes ping6=no tcp4=yes tcp6=no");
+        assert_eq!(run.hear().await, "r 1\n");
+        assert_eq!(open().greeting().await, "h 2 program ping4=yes ping6=no tcp4=yes tcp6=no");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn without_a_program_the_tools_decide() {
+        let nobody = User { raw: false, datagram: true };
+        for (image, can) in [("busybox", "no"), ("debian", "yes")] {
+            let words: &[&str] = &["0.2", "0.05", "/bootstorm", "tag"];
+            let mut run = Run::with(image, later(&[]), nobody, Programs::default(), words);
+            assert_eq!(run.hear().await, "n x86_64\n");
+            run.say("0\n").await;
+            let said = run.hear().await;
+            assert!(said.ends_with(&format!("h 2 script ping4={can} ping6=no tcp4=yes tcp6=no\n")), "{said}");
+            let refused = said.contains("l ping4 ping: permission denied (are you root?)");
+            assert_eq!(refused, can == "no", "{said}");
         }
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        lock(&network.asked).clear();
-        tokio::time::sleep(Duration::from_secs(2)).await;
-        let asked = lock(&network.asked).len();
-        assert!((450..=550).contains(&asked), "{asked} attempts in ten intervals of 50");
+        let closed = User { raw: false, datagram: false };
+        let mut run = Run::with("debian", later(&[]), closed, Programs::default(), &["0.2"]);
+        assert!(run.hear().await.contains("ping4=no"));
     }
 }

@@ -15,7 +15,7 @@ use super::path::Resource;
 use super::pipeline::Api;
 use super::query::Query;
 use super::status::Failure;
-use crate::programs::{Container, Image};
+use crate::programs::{Container, Image, User};
 use bootstorm_model::observe::clock::wall_now;
 
 /// The sub-protocols we speak, the better one first.
@@ -79,6 +79,10 @@ pub(super) fn open(
         .map_or(Duration::MAX, |at| Duration::try_from(wall_now().duration_since(at)).unwrap_or_default());
     let container = Container {
         tools: Image::of(&place.image).tools(age),
+        user: User::of(place.pod.value(), &place.container),
+        dual_stack: place.pod.value()["status"]["podIPs"].as_array().is_some_and(|all| all.len() > 1),
+        folders: place.folders(),
+        programs: (place.pod.uid().to_owned(), api.programs.clone()),
         network: api.network.clone(),
         roll: api.dice.roll(&format!("{}/{}", place.pod.namespace(), place.pod.name()), 0, "exec"),
     };

@@ -13,6 +13,7 @@ use crate::store::{Object, Store};
 #[derive(Debug)]
 pub(super) struct Place {
     pub(super) pod: Object,
+    pub(super) container: Value,
     pub(super) image: String,
     pub(super) started: Option<Timestamp>,
 }
@@ -41,8 +42,18 @@ pub(super) fn find(store: &Store, target: &Resource, query: &Query) -> Result<Pl
     };
     let started = running["startedAt"].as_str().and_then(|at| at.parse().ok());
     let spec = find_in(pod.value(), "/spec", &["containers", "initContainers"], container);
-    let image = spec.and_then(|spec| spec["image"].as_str()).unwrap_or_default().to_owned();
-    Ok(Place { pod, image, started })
+    let spec = spec.cloned().unwrap_or_default();
+    let image = spec["image"].as_str().unwrap_or_default().to_owned();
+    Ok(Place { pod, container: spec, image, started })
+}
+
+impl Place {
+    /// Where its container can write, whatever its root is: mounts that are not read-only.
+    pub(super) fn folders(&self) -> Vec<String> {
+        let mounts = self.container["volumeMounts"].as_array().into_iter().flatten();
+        let writable = mounts.filter(|mount| mount["readOnly"] != true);
+        writable.filter_map(|mount| mount["mountPath"].as_str()).map(str::to_owned).collect()
+    }
 }
 
 /// The container asked for, or the only one.

@@ -4,6 +4,7 @@ pub mod images;
 pub mod start;
 pub mod status;
 pub mod stop;
+mod sysctls;
 
 use std::sync::Arc;
 

@@ -11,7 +11,7 @@ use super::super::instance::progress::forwarded;
 use super::super::key::Key;
 use super::super::names;
 use super::super::network::addresses;
-use super::{PodWorker, status};
+use super::{PodWorker, status, sysctls};
 use crate::model::{Draw, Misbehaviour};
 use crate::store::Object;
 use crate::store::kind::{PERSISTENT_VOLUME_CLAIMS, PODS, VIRTUAL_MACHINE_INSTANCES};
@@ -20,6 +20,8 @@ use crate::store::kind::{PERSISTENT_VOLUME_CLAIMS, PODS, VIRTUAL_MACHINE_INSTANC
 const ATTACHER: super::Source<'static> = super::Source { component: "attachdetach-controller", host: None };
 /// Seconds between two complaints that a volume cannot be attached (estimate; k8s retries with a growing pause up to two minutes).
 const ATTACH_AGAIN: f64 = 60.0;
+/// Seconds between two attempts to make a sandbox that cannot be made (estimate).
+const SANDBOX_AGAIN: f64 = 12.0;
 /// Seconds after which a kubelet says that it still waits for volumes (k8s: 2 min 3 s).
 const MOUNT_TIMEOUT: f64 = 123.0;
 
@@ -30,12 +32,23 @@ impl PodWorker {
             return false;
         }
         let instance = self.instance();
+        if let Some(why) = sysctls::refusal(self.pod.value(), &self.cluster.profile.kubelet.forbidden_sysctls)
+        {
+            self.warn("SysctlForbidden", &why);
+            self.write(|pod, stamp| status::refused(pod, "SysctlForbidden", &why, stamp)).await;
+            // It stays as it is until somebody deletes it.
+            std::future::pending::<()>().await;
+        }
         self.write(status::admitted).await;
         let disk = self.mount().await;
         let figures = self.cluster.profile.kubelet.clone();
         {
             let _place = self.node.sandboxes.enter().await;
             self.cluster.clock.sleep(self.seconds("sandbox", figures.sandbox)).await;
+        }
+        while let Some(why) = sysctls::failure(self.pod.value(), figures.user_namespaces) {
+            self.warn("FailedCreatePodSandBox", why);
+            self.cluster.clock.sleep(SANDBOX_AGAIN).await;
         }
         let address = self.node.lease_address();
         self.cluster.guests.hold(&address);

@@ -38,6 +38,15 @@ pub fn admitted(pod: &mut Value, stamp: &str) {
     statuses(pod, "containers", "containerStatuses", false, waiting(reason));
 }
 
+/// The kubelet does not take the pod.
+pub fn refused(pod: &mut Value, reason: &str, why: &str, stamp: &str) {
+    let status = &mut pod["status"];
+    status["phase"] = json!("Failed");
+    status["reason"] = json!(reason);
+    status["message"] = json!(format!("Pod was rejected: {why}"));
+    status["startTime"] = json!(stamp);
+}
+
 /// The pod has its volumes, its sandbox and an address; its containers are being made.
 pub fn sandboxed(pod: &mut Value, addresses: &[String], stamp: &str) {
     pod["status"]["podIP"] = json!(addresses.first());

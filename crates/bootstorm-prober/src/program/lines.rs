@@ -1,0 +1,109 @@
+//! The lines that come in, and standard input cut into them.
+
+use std::net::IpAddr;
+
+/// Bytes of a line that are kept.
+const LONGEST: usize = 4096;
+
+/// What a target is asked
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// To answer an ICMP echo request.
+    Ping,
+    /// To accept a TCP connection on this port.
+    Tcp(u16),
+}
+
+/// A line that came in
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Ask {
+    /// Probe this address under this number, in place of what had the number before.
+    Add(u32, Kind, IpAddr),
+    /// Forget a target.
+    Drop(u32),
+    /// Say this back.
+    Echo(String),
+    /// This target cannot be read, and why.
+    Wrong(u32, &'static str),
+}
+
+impl Ask {
+    /// Reads a line; one that means nothing is nothing.
+    pub(super) fn parse(line: &str) -> Option<Self> {
+        let words: Vec<&str> = line.split_ascii_whitespace().collect();
+        match *words.as_slice() {
+            ["e", ..] => Some(Self::Echo(line.trim_end().get(2..).unwrap_or_default().to_owned())),
+            ["d", id] => Some(Self::Drop(id.parse().ok()?)),
+            ["a", id, "ping", address] => Some(Self::add(id.parse().ok()?, Some(Kind::Ping), address)),
+            ["a", id, "tcp", address, port] => {
+                let port = port.parse().ok().filter(|port| *port > 0);
+                Some(Self::add(id.parse().ok()?, port.map(Kind::Tcp), address))
+            }
+            ["a", id, ..] => Some(Self::Wrong(id.parse().ok()?, "not a probe of this prober")),
+            _ => None,
+        }
+    }
+
+    fn add(id: u32, kind: Option<Kind>, address: &str) -> Self {
+        match (kind, address.parse()) {
+            (Some(kind), Ok(address)) => Self::Add(id, kind, address),
+            (None, _) => Self::Wrong(id, "not a port"),
+            (_, Err(_)) => Self::Wrong(id, "not an address"),
+        }
+    }
+}
+
+/// Collects bytes until a line is complete
+#[derive(Debug, Default)]
+pub(super) struct Lines(Vec<u8>);
+
+impl Lines {
+    /// Takes bytes in; gives the lines that they complete.
+    pub(super) fn push(&mut self, bytes: &[u8]) -> Vec<String> {
+        let mut lines = Vec::new();
+        for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
+            let room = LONGEST.saturating_sub(self.0.len());
+            let text = piece.strip_suffix(b"\n").unwrap_or(piece);
+            self.0.extend_from_slice(&text[..text.len().min(room)]);
+            if text.len() < piece.len() {
+                lines.push(String::from_utf8_lossy(&std::mem::take(&mut self.0)).into_owned());
+            }
+        }
+        lines
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_read() {
+        let v4: IpAddr = "10.0.0.1".parse().unwrap();
+        let v6: IpAddr = "fd00::1".parse().unwrap();
+        assert_eq!(Ask::parse("a 7 ping fd00::1"), Some(Ask::Add(7, Kind::Ping, v6)));
+        assert_eq!(Ask::parse("a 8 tcp 10.0.0.1 22\r"), Some(Ask::Add(8, Kind::Tcp(22), v4)));
+        assert_eq!(Ask::parse("d 7"), Some(Ask::Drop(7)));
+        assert_eq!(Ask::parse("e one two"), Some(Ask::Echo("one two".into())));
+        assert_eq!(Ask::parse("a 1 tcp 10.0.0.1 0"), Some(Ask::Wrong(1, "not a port")));
+        assert_eq!(Ask::parse("a 1 ping nowhere"), Some(Ask::Wrong(1, "not an address")));
+        assert_eq!(Ask::parse("a 1 udp 10.0.0.1 53"), Some(Ask::Wrong(1, "not a probe of this prober")));
+        for nothing in ["", "z 1", "a", "a 1x ping 10.0.0.1", "d", "d $(z)"] {
+            assert_eq!(Ask::parse(nothing), None, "{nothing}");
+        }
+    }
+
+    #[test]
+    fn lines_come_out_whole_however_they_were_cut() {
+        let text = "a 1 ping fd00::1\n\ne 5\n";
+        for size in 1..text.len() {
+            let mut lines = Lines::default();
+            let whole: Vec<String> =
+                text.as_bytes().chunks(size).flat_map(|piece| lines.push(piece)).collect();
+            assert_eq!(whole, ["a 1 ping fd00::1", "", "e 5"], "{size}");
+        }
+        let mut lines = Lines::default();
+        (0..100).for_each(|_| assert!(lines.push(&[b'x'; 1000]).is_empty()));
+        assert_eq!(lines.0.len(), LONGEST);
+    }
+}

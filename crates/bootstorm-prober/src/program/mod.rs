@@ -1,0 +1,422 @@
+//! One process, one loop: lines in, attempts in time, answers out.
+
+mod lines;
+mod links;
+mod sockets;
+
+use std::cmp::Reverse;
+use std::collections::hash_map::RandomState;
+use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::fmt::Write as _;
+use std::hash::BuildHasher;
+use std::io::{self, Write as _};
+use std::net::IpAddr;
+use std::os::fd::OwnedFd;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use rustix::event::{Timespec, epoll};
+use rustix::io::Errno;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use lines::{Ask, Kind, Lines};
+use links::Links;
+use sockets::{Dialled, Pinger, dial, is_silence, outcome};
+
+/// The program ends when it was not asked for an echo in this time.
+const FORGOTTEN: Duration = Duration::from_secs(120);
+/// How long a connection attempt may take; the next one does not wait for it.
+const ATTEMPT: Duration = Duration::from_secs(1);
+/// Attempts that are due within this time are made together.
+const TOGETHER: Duration = Duration::from_millis(2);
+/// Targets on the prober's own link that are tried at the same time. The kernel keeps an entry for each address that it
+/// looks for, 1,024 at most for all pods of a node.
+const MOST_DIRECT: usize = 256;
+/// How long such a target is tried before others have their turn: the kernel gives up a neighbour after three seconds.
+const TURN: Duration = Duration::from_millis(3500);
+/// Routes are read again after this time.
+const ROUTES_FOR: Duration = Duration::from_secs(10);
+/// Marks standard input among the events.
+const STDIN: u64 = 0;
+
+pub(super) fn main() -> ExitCode {
+    let argument = std::env::args().nth(1).unwrap_or_default();
+    if argument == "--check" {
+        let said = writeln!(io::stdout(), "bootstorm-prober {}", env!("CARGO_PKG_VERSION"));
+        return if said.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    }
+    let seconds = argument.parse().ok().filter(|seconds: &f64| (0.001..=60.0).contains(seconds));
+    let Some(seconds) = seconds else {
+        let _ = writeln!(io::stderr(), "usage: bootstorm-prober SECONDS");
+        return ExitCode::FAILURE;
+    };
+    let limit = getrlimit(Resource::Nofile);
+    // Without it there is room for fewer targets, and those that find none say so.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
+    match Prober::new(Duration::from_secs_f64(seconds)).and_then(Prober::run) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "bootstorm-prober: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// One address that is asked until it answers
+#[derive(Debug)]
+struct Target {
+    kind: Kind,
+    address: IpAddr,
+    /// Distinguishes it from an earlier one of the same number.
+    order: u64,
+    attempts: u32,
+    /// Whether an error was told.
+    said: bool,
+    /// Since when it is tried, where it is on the prober's own link.
+    direct: Option<Instant>,
+    /// Where a ping's socket is among the sockets.
+    ping: Option<u64>,
+}
+
+/// Something that the kernel reports on
+#[derive(Debug)]
+enum Socket {
+    Ping(Pinger, u32),
+    Tcp(OwnedFd, u32, u64),
+}
+
+struct Prober {
+    every: Duration,
+    epoll: OwnedFd,
+    nonce: u64,
+    targets: HashMap<u32, Target>,
+    sockets: HashMap<u64, Socket>,
+    due: BinaryHeap<Reverse<(Instant, u64, u32)>>,
+    /// Connection attempts, oldest first, and when each is given up.
+    dialled: VecDeque<(Instant, u64)>,
+    /// Targets on the prober's own link that wait for their turn.
+    parked: VecDeque<(u32, u64)>,
+    direct: usize,
+    links: (Option<Instant>, Links),
+    /// Whether it was said that neighbours are looked for, and that they take turns.
+    said: (bool, bool),
+    counter: u64,
+    output: String,
+}
+
+impl Prober {
+    fn new(every: Duration) -> io::Result<Self> {
+        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+        epoll::add(&epoll, io::stdin(), epoll::EventData::new_u64(STDIN), epoll::EventFlags::IN)?;
+        Ok(Self {
+            every,
+            epoll,
+            nonce: RandomState::new().hash_one(std::process::id()),
+            targets: HashMap::new(),
+            sockets: HashMap::new(),
+            due: BinaryHeap::new(),
+            dialled: VecDeque::new(),
+            parked: VecDeque::new(),
+            direct: 0,
+            links: (None, Links::default()),
+            said: (false, false),
+            counter: STDIN,
+            output: String::new(),
+        })
+    }
+
+    fn run(mut self) -> io::Result<()> {
+        self.hello();
+        let mut lines = Lines::default();
+        let mut fed = Instant::now();
+        let mut events = Vec::with_capacity(256);
+        loop {
+            // Nobody reads any more.
+            if !self.output.is_empty() && io::stdout().write_all(self.output.as_bytes()).is_err() {
+                return Ok(());
+            }
+            self.output.clear();
+            let now = Instant::now();
+            let next = self.due.peek().map(|Reverse((at, ..))| *at);
+            let given_up = self.dialled.front().map(|(at, _)| *at);
+            let soonest = [next, given_up].into_iter().flatten().map(|at| at.max(now + TOGETHER));
+            let until = soonest.fold(fed + FORGOTTEN, Instant::min);
+            let wait = Timespec::try_from(until.saturating_duration_since(now)).ok();
+            events.clear();
+            match epoll::wait(&self.epoll, rustix::buffer::spare_capacity(&mut events), wait.as_ref()) {
+                Ok(_) | Err(Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+            let now = Instant::now();
+            for event in &events {
+                match event.data.u64() {
+                    STDIN => {
+                        let mut bytes = [0; 16 * 1024];
+                        let read = rustix::io::read(io::stdin(), &mut bytes[..])?;
+                        if read == 0 {
+                            return Ok(());
+                        }
+                        for line in lines.push(&bytes[..read]) {
+                            match Ask::parse(&line) {
+                                Some(Ask::Echo(token)) => {
+                                    fed = now;
+                                    self.say(format_args!("t {token}"));
+                                }
+                                Some(Ask::Add(id, kind, address)) => self.add(id, kind, address, now),
+                                Some(Ask::Drop(id)) => self.forget(id, now),
+                                Some(Ask::Wrong(id, why)) => {
+                                    self.forget(id, now);
+                                    self.say(format_args!("x {id} {why}"));
+                                }
+                                None => {}
+                            }
+                        }
+                    }
+                    token => self.ready(token, now),
+                }
+            }
+            if now >= fed + FORGOTTEN {
+                return Ok(());
+            }
+            self.give_up(now);
+            self.work(now);
+        }
+    }
+
+    fn say(&mut self, line: std::fmt::Arguments<'_>) {
+        // Writing to a string cannot fail.
+        let _ = writeln!(self.output, "{line}");
+    }
+
+    /// What can be probed from here, by tool and family.
+    fn hello(&mut self) {
+        let mut words = String::new();
+        for (family, v6) in [("4", false), ("6", true)] {
+            let route =
+                if v6 && !links::has_v6() { Err("no address of this family".to_owned()) } else { Ok(()) };
+            let ping = route.clone().and_then(|()| match Pinger::open(v6) {
+                Ok(_) => Ok(()),
+                Err(Errno::ACCESS | Errno::PERM) => {
+                    Err("net.ipv4.ping_group_range does not include the group of this process".to_owned())
+                }
+                Err(error) => Err(io::Error::from(error).to_string()),
+            });
+            let tcp = route.and_then(|()| match dial(links::unspecified(v6), 9) {
+                Err(error) if !is_silence(error) => Err(io::Error::from(error).to_string()),
+                _ => Ok(()),
+            });
+            for (tool, state) in [("ping", ping), ("tcp", tcp)] {
+                let word = if state.is_ok() { "yes" } else { "no" };
+                words += &format!(" {tool}{family}={word}");
+                if let Err(why) = state {
+                    self.say(format_args!("l {tool}{family} {why}"));
+                }
+            }
+        }
+        let every = self.every.as_millis();
+        self.say(format_args!("h 2 program every={every}{words}"));
+    }
+
+    fn count(&mut self) -> u64 {
+        self.counter += 1;
+        self.counter
+    }
+
+    fn add(&mut self, id: u32, kind: Kind, address: IpAddr, now: Instant) {
+        self.forget(id, now);
+        let order = self.count();
+        if self.links.0.is_none_or(|read| now > read + ROUTES_FOR) {
+            self.links = (Some(now), Links::read());
+        }
+        let is_direct = self.links.1.direct(address);
+        let target = Target { kind, address, order, attempts: 0, said: false, direct: None, ping: None };
+        self.targets.insert(id, target);
+        if !is_direct {
+            self.due.push(Reverse((now, order, id)));
+        } else if self.direct < MOST_DIRECT {
+            self.take_turn(id, now);
+        } else {
+            self.parked.push_back((id, order));
+            if !self.said.1 {
+                self.said.1 = true;
+                self.say(format_args!(
+                    "w more than {MOST_DIRECT} silent guests are on the prober's own link; they are tried in turns of \
+                     {:.1} s, which spares the neighbour table of its node",
+                    TURN.as_secs_f64()
+                ));
+            }
+        }
+    }
+
+    /// Begins to try a target on the prober's own link.
+    fn take_turn(&mut self, id: u32, now: Instant) {
+        let Some(target) = self.targets.get_mut(&id) else { return };
+        target.direct = Some(now);
+        self.direct += 1;
+        self.due.push(Reverse((now, target.order, id)));
+    }
+
+    /// Gives the place of a target on the prober's own link to one that waits for it.
+    fn next_turn(&mut self, now: Instant) {
+        self.direct -= 1;
+        while let Some((id, order)) = self.parked.pop_front() {
+            if self.targets.get(&id).is_some_and(|target| target.order == order) {
+                return self.take_turn(id, now);
+            }
+        }
+    }
+
+    fn forget(&mut self, id: u32, now: Instant) {
+        let Some(target) = self.targets.remove(&id) else { return };
+        if let Some(token) = target.ping {
+            self.sockets.remove(&token);
+        }
+        if target.direct.is_some() {
+            self.next_turn(now);
+        }
+    }
+
+    /// Takes what the kernel reports on a socket.
+    fn ready(&mut self, token: u64, now: Instant) {
+        let (id, outcome) = match self.sockets.get(&token) {
+            Some(Socket::Ping(pinger, id)) => {
+                // An error that waits is delivered in place of a packet.
+                let answered = pinger.answered().and_then(|answered| {
+                    Ok(answered || {
+                        outcome(pinger.socket())?;
+                        false
+                    })
+                });
+                (*id, answered)
+            }
+            Some(Socket::Tcp(socket, id, order)) => {
+                let (id, order) = (*id, *order);
+                let outcome = outcome(socket).map(|()| true);
+                self.sockets.remove(&token);
+                if self.targets.get(&id).is_none_or(|target| target.order != order) {
+                    return;
+                }
+                (id, outcome)
+            }
+            None => return,
+        };
+        match outcome {
+            Ok(true) => {
+                self.forget(id, now);
+                self.say(format_args!("r {id}"));
+            }
+            Ok(false) => {}
+            Err(error) => self.complain(id, error),
+        }
+    }
+
+    /// Names an error that says more than silence, once for each target.
+    fn complain(&mut self, id: u32, error: Errno) {
+        let Some(target) = self.targets.get_mut(&id) else { return };
+        if !is_silence(error) && !std::mem::replace(&mut target.said, true) {
+            self.say(format_args!("x {id} {}", io::Error::from(error)));
+        }
+    }
+
+    /// Ends connection attempts whose time is up.
+    fn give_up(&mut self, now: Instant) {
+        while self.dialled.front().is_some_and(|(at, _)| *at <= now) {
+            if let Some((_, token)) = self.dialled.pop_front() {
+                self.sockets.remove(&token);
+            }
+        }
+    }
+
+    /// Makes the attempts that are due.
+    fn work(&mut self, now: Instant) {
+        while let Some(Reverse((at, order, id))) = self.due.peek().copied() {
+            if at > now {
+                break;
+            }
+            self.due.pop();
+            let Some(target) = self.targets.get_mut(&id).filter(|target| target.order == order) else {
+                continue;
+            };
+            if let Some(since) = target.direct
+                && now > since + TURN
+                && !self.parked.is_empty()
+            {
+                target.direct = None;
+                if let Some(token) = target.ping.take() {
+                    self.sockets.remove(&token);
+                }
+                self.parked.push_back((id, order));
+                self.next_turn(now);
+                continue;
+            }
+            target.attempts += 1;
+            let first = target.attempts == 1;
+            let sought = target.attempts == 2 && target.direct.is_some() && !self.said.0;
+            let address = target.address;
+            if sought && links::is_sought(address) {
+                self.said.0 = true;
+                self.say(format_args!("o {id}"));
+            }
+            match self.attempt(id) {
+                Ok(false) => {}
+                Ok(true) => {
+                    self.forget(id, now);
+                    self.say(format_args!("r {id}"));
+                    continue;
+                }
+                Err(error) => self.complain(id, error),
+            }
+            // The first attempt is made at once. After it the phases are spread evenly, whatever came together.
+            let next = if first {
+                let share = (order as f64 * 0.618_033_988_749_895).fract();
+                now + self.every.mul_f64(share.max(0.1))
+            } else {
+                // Who is late does not make up for what was missed.
+                (at + self.every).max(now)
+            };
+            self.due.push(Reverse((next, order, id)));
+        }
+    }
+
+    /// Makes one attempt; true where it was answered at once.
+    fn attempt(&mut self, id: u32) -> Result<bool, Errno> {
+        let Some(target) = self.targets.get(&id) else { return Ok(false) };
+        let (kind, address, order, attempts) = (target.kind, target.address, target.order, target.attempts);
+        match kind {
+            Kind::Ping => {
+                let token = match target.ping {
+                    Some(token) => token,
+                    None => {
+                        let nonce = (u128::from(self.nonce) << 64) | u128::from(order);
+                        let pinger = Pinger::new(address, nonce)?;
+                        let token = self.watch(pinger.socket(), epoll::EventFlags::IN)?;
+                        self.sockets.insert(token, Socket::Ping(pinger, id));
+                        if let Some(target) = self.targets.get_mut(&id) {
+                            target.ping = Some(token);
+                        }
+                        token
+                    }
+                };
+                match self.sockets.get_mut(&token) {
+                    Some(Socket::Ping(pinger, _)) => pinger.send(attempts as u16).map(|()| false),
+                    _ => Ok(false),
+                }
+            }
+            Kind::Tcp(port) => match dial(address, port)? {
+                Dialled::Accepted => Ok(true),
+                Dialled::Waiting(socket) => {
+                    let token = self.watch(&socket, epoll::EventFlags::OUT)?;
+                    self.sockets.insert(token, Socket::Tcp(socket, id, order));
+                    self.dialled.push_back((Instant::now() + ATTEMPT, token));
+                    Ok(false)
+                }
+            },
+        }
+    }
+
+    fn watch(&mut self, socket: &OwnedFd, events: epoll::EventFlags) -> Result<u64, Errno> {
+        let token = self.count();
+        epoll::add(&self.epoll, socket, epoll::EventData::new_u64(token), events)?;
+        Ok(token)
+    }
+}
