@@ -18,7 +18,6 @@ use bootstorm_model::exit::Exit;
 use bootstorm_model::failure::Failure;
 use bootstorm_model::observe::clock::wall_now;
 use bootstorm_model::plan::Plan;
-use bootstorm_model::probe::Probe;
 use bootstorm_model::record::{RunRecord, Via};
 use bootstorm_model::text::line;
 use bootstorm_report::document;
@@ -249,16 +248,9 @@ fn check_same(before: &Plan, now: &Plan) -> Result<(), Failure> {
         .hint(format!("or delete that run first: kubectl bootstorm cleanup --ns-prefix {prefix}")))
 }
 
-/// Warns of what another reader of the manifest takes otherwise, and that ping proves nothing behind a list of ports.
+/// Warns of what another reader of the manifest takes otherwise.
 fn warn_of_template(session: &Session, resolved: &Resolved) {
     for warning in resolved.template.warnings() {
         session.console.warn(&format!("manifest, {warning}"));
-    }
-    let listed = resolved.template.interfaces_with_ports();
-    if resolved.plan.probe.probes.contains(&Probe::Ping) && !listed.is_empty() {
-        session.console.warn(&format!(
-            "interface {} forwards only listed ports, so the pod answers ping even if the guest is dead; use --probe tcp:PORT",
-            listed.join(", ")
-        ));
     }
 }

@@ -51,14 +51,20 @@ fn talk_to(shell: &[&str]) {
         }
     });
     let next = || answers.recv_timeout(PATIENCE).unwrap_or_else(|error| panic!("{shell:?}: {error}"));
-    let Some(Answer::Hello(hello)) = next() else { panic!("{shell:?} does not begin with a hello") };
-    assert!(hello.ping, "{shell:?}");
+    let hello = loop {
+        match next() {
+            Some(Answer::Hello(hello)) => break hello,
+            Some(Answer::Lacks(..)) => {}
+            other => panic!("{shell:?} does not begin with a hello but {other:?}"),
+        }
+    };
+    assert!(hello.ping[0], "{shell:?}");
     writeln!(stdin, "a 1 ping 127.0.0.1\nnonsense\ne 42").unwrap();
-    if hello.nc {
+    if hello.tcp[0] {
         writeln!(stdin, "a 3 tcp 127.0.0.1 {port}").unwrap();
     }
     let mut wanted = vec![Answer::Reached(1), Answer::Echo(42)];
-    wanted.extend(hello.nc.then_some(Answer::Reached(3)));
+    wanted.extend(hello.tcp[0].then_some(Answer::Reached(3)));
     while !wanted.is_empty() {
         let heard = next();
         wanted.retain(|answer| Some(answer) != heard.as_ref());

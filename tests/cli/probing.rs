@@ -183,14 +183,101 @@ fn the_users_own_pod_can_be_used_and_is_left_alone() {
 }
 
 #[test]
-fn a_list_of_ports_makes_ping_worthless_and_that_is_said() {
+fn the_default_probe_needs_nothing_of_the_image_but_a_shell() {
     let cluster = Cluster::instant();
+    for (prefix, image) in [("one", None), ("two", Some("quay.io/x/no-ping-no-nc:1"))] {
+        let mut args = vec!["setup", "--end", "2", "--ns-prefix", prefix];
+        args.extend(image.iter().flat_map(|image| ["--probe-image", image]));
+        let said = "the probers use the prober program: ping over IPv4, TCP over IPv4, nothing over IPv6";
+        cluster.run(&args).exits(0).complains(&[said]);
+        let report = cluster.run(&["create", "--ns-prefix", prefix, "-o", "json"]).exits(0).json();
+        assert_eq!(report["phases"][0]["probing"]["interval_seconds"], 0.05);
+        assert_eq!(report["phases"][0]["probing"]["neighbor_seconds"], 0.0);
+    }
+}
+
+/// A running pod of the user's that meets the restricted pod security standard.
+fn restricted_pod(cluster: &Cluster, name: &str, image: &str) {
+    let pod = serde_json::json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": "default"},
+        "spec": {
+            "securityContext": {"runAsUser": 65534, "runAsGroup": 65534,
+                "sysctls": [{"name": "net.ipv4.ping_group_range", "value": "0 65535"}]},
+            "containers": [{"name": "c", "image": image, "securityContext": {"capabilities": {"drop": ["ALL"]}}}]}});
+    let store = cluster.sandbox.store();
+    store.create(&kind::PODS, pod).unwrap();
+    let phase = || store.get(&kind::PODS, "default", name).map(|pod| pod.value()["status"]["phase"].clone());
+    until(|| phase().is_some_and(|phase| phase == "Running"));
+}
+
+#[test]
+fn an_image_that_cannot_ping_is_refused_before_anything_is_made_with_the_ways_out() {
+    let cluster = Cluster::instant();
+    restricted_pod(&cluster, "mine", "docker.io/library/busybox:1.37.0");
+    cluster.run(&["setup", "--end", "2", "--probe-pod", "default/mine"]).exits(1).complains(&[
+        "pod default/mine cannot probe by ping",
+        "ping over IPv4: ping: permission denied (are you root?)",
+        "ping over IPv6: no address of this family",
+        "--probe tcp:22",
+        "leave out --probe-pod",
+        "--probe agent",
+    ]);
+    let (namespaces, _) = cluster.sandbox.store().list(&kind::NAMESPACES, None);
+    assert!(
+        namespaces.iter().all(|namespace| !namespace.name().starts_with("boot-storm")),
+        "nothing was made"
+    );
+    let other =
+        ["setup", "--end", "2", "--ns-prefix", "other", "--probe-pod", "default/mine", "--probe", "tcp:22"];
+    cluster
+        .run(&other)
+        .exits(0)
+        .complains(&["the probers use the tools of their image: TCP over IPv4, no ping"]);
+    restricted_pod(&cluster, "iputils", "debian:12");
+    let third = ["setup", "--end", "2", "--ns-prefix", "third", "--probe-pod", "default/iputils"];
+    cluster.run(&third).exits(0).complains(&["the tools of their image: ping over IPv4"]);
+    let report = cluster.run(&["create", "--ns-prefix", "third", "-o", "json"]).exits(0).json();
+    assert_eq!(report["phases"][0]["probing"]["interval_seconds"], 0.2);
+}
+
+#[test]
+fn a_node_that_refuses_the_sysctl_is_told_at_once() {
+    let cluster = Cluster::changed(3, |profile| {
+        profile.kubelet.forbidden_sysctls = vec!["net.ipv4.ping_group_range".into()];
+    });
+    let ran = cluster.run(&["setup", "--end", "2"]).exits(1);
+    ran.complains(&["does not run", "SysctlForbidden", "not allowlisted", "--probe agent", "cleanup"]);
+    cluster.run(&["cleanup", "--yes"]).exits(0);
+    assert!(cluster.sandbox.store().get(&kind::PODS, "default", PROBER).is_none());
+}
+
+#[test]
+fn a_policy_that_gives_pods_user_namespaces_is_no_hindrance() {
+    let cluster = Cluster::changed(3, |profile| profile.kubelet.user_namespaces = true);
+    cluster.run(&["setup", "--end", "2"]).exits(0);
+    cluster.run(&["create"]).exits(0).prints(&["Ping(s)"]);
+}
+
+#[test]
+fn an_answer_that_proves_nothing_is_not_taken_for_a_guest() {
+    let cluster = Cluster::instant();
+    for (interface, probe, words) in [
+        (
+            "{name: default, masquerade: {}, ports: [{port: 22}]}",
+            "ping",
+            ["forwards only listed ports", "--probe tcp:PORT"],
+        ),
+        ("{name: default, binding: {name: passt}}", "ping", ["is bound by passt", "--probe agent"]),
+        ("{name: default, passt: {}}", "tcp:22", ["is bound by passt", "--probe agent"]),
+        ("{name: default, slirp: {}}", "agent,ping", ["QEMU's user network", "--probe agent"]),
+    ] {
+        std::fs::write(cluster.home.path().join("vm.yaml"), manifest("", interface)).unwrap();
+        let args = ["setup", "--end", "1", "-f", "vm.yaml", "--probe", probe, "--skip-preflight"];
+        cluster.run(&args).exits(5).complains(&[&["proves nothing about these VMs"], &words[..]].concat());
+    }
+    assert!(cluster.sandbox.store().get(&kind::PODS, "default", PROBER).is_none());
     let text = manifest("", "{name: default, masquerade: {}, ports: [{port: 22}]}");
     std::fs::write(cluster.home.path().join("vm.yaml"), text).unwrap();
-    cluster
-        .run(&["setup", "--end", "1", "-f", "vm.yaml"])
-        .exits(0)
-        .complains(&["interface default forwards only listed ports", "--probe tcp:PORT"]);
+    cluster.run(&["setup", "--end", "1", "-f", "vm.yaml", "--probe", "tcp:22"]).exits(0);
 }
 
 #[test]

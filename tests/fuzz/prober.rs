@@ -8,7 +8,7 @@ use super::mutation::{mutate, noise};
 use super::{cases, dice};
 
 const TALK: &[u8] =
-    b"h 1 ping=yes nc=no\nr 12\nt 99\nx 3 not permitted\nr 4294967295\n64 bytes from 10.0.0.1\n";
+    b"n x86_64\nl ping6 unknown host\nh 2 script ping4=yes ping6=no tcp4=no tcp6=no\no 4\nw so it is\nr 12\nt 99\nx 3 not permitted\nr 4294967295\n64 bytes from 10.0.0.1\n";
 
 #[test]
 fn the_protocol_survives_every_line_and_holds_little() {

@@ -44,7 +44,10 @@ fn use_up(text: &str) {
                 assert!(!user_data.is_string() || user_data == secrets::HIDDEN, "{hidden}");
             }
             let _ = secrets::redact("unknown field \"password\"", &template.secrets());
-            let _ = template.interfaces_with_ports();
+            let _ = bootstorm_model::probe::binding::hollow(
+                &template.manifest()["spec"]["template"]["spec"],
+                &[bootstorm_model::probe::Probe::Ping],
+            );
         }
         Err(fault) => {
             let fault = fault.to_string();

@@ -67,6 +67,18 @@ impl Network {
         command
     }
 
+    /// Guests on the prober's own link: they have to be found by their neighbors.
+    pub(super) fn flat(&self) {
+        ip(&["-n", &self.prober, "addr", "add", "10.79.0.1/16", "dev", "probe"]);
+    }
+
+    /// A guest on the prober's own link that is there from now on.
+    pub(super) fn boot_flat(&self, guest: IpAddr) -> Instant {
+        let before = clock::monotonic_now();
+        ip(&["-n", &self.guests, "addr", "add", &format!("{guest}/16"), "dev", "guest"]);
+        before
+    }
+
     /// The prober's way to more addresses.
     pub(super) fn route(&self, range: &str) -> Instant {
         let before = clock::monotonic_now();
@@ -102,6 +114,22 @@ impl Network {
             .unwrap();
         self.listeners.push(child);
         before
+    }
+}
+
+impl Network {
+    /// A listener on a port of every guest, of both families.
+    pub(super) fn listen_all(&mut self, port: u16) {
+        let script = "import socket,sys,time\ns=socket.create_server(('::',int(sys.argv[1])),family=socket.AF_INET6,dualstack_ipv6=True)\nprint('up',flush=True)\ntime.sleep(60)";
+        let mut child = Command::new("ip")
+            .args(["netns", "exec", &self.guests, "python3", "-c", script, &port.to_string()])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut up = [0; 3];
+        std::io::Read::read_exact(child.stdout.as_mut().unwrap(), &mut up).unwrap();
+        self.listeners.push(child);
     }
 }
 

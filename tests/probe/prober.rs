@@ -67,7 +67,25 @@ impl Prober {
 
     /// A prober of which somebody reads every line.
     pub(super) fn of(script: &str, network: &Network, image: &Image) -> Self {
-        let mut prober = Self::mute(script, network, image);
+        Self::mute(script, network, image).read()
+    }
+
+    /// A prober that is some command.
+    pub(super) fn spawn(command: &mut Command) -> Self {
+        let mut child = command
+            .process_group(0)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let input = child.stdin.take();
+        Self { child, input, answers: None }
+    }
+
+    /// Begins to read what it says.
+    pub(super) fn read(self) -> Self {
+        let mut prober = self;
         let output = prober.child.stdout.take().unwrap();
         let (sender, answers) = channel();
         thread::spawn(move || {
@@ -85,22 +103,16 @@ impl Prober {
 
     /// A prober whose output nobody has read yet.
     pub(super) fn mute(script: &str, network: &Network, image: &Image) -> Self {
-        let mut child = network
-            .command(&image.shell())
-            .args(["-c", script, SCRIPT_NAME, "0.2"])
-            .env("PATH", image.path())
-            .process_group(0)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let input = child.stdin.take();
-        Self { child, input, answers: None }
+        let mut command = network.command(&image.shell());
+        Self::spawn(command.args(["-c", script, SCRIPT_NAME, "0.2"]).env("PATH", image.path()))
+    }
+
+    pub(super) fn write_bytes(&mut self, bytes: &[u8]) {
+        self.input.as_mut().unwrap().write_all(bytes).unwrap();
     }
 
     pub(super) fn write(&mut self, line: &str) {
-        self.input.as_mut().unwrap().write_all(line.as_bytes()).unwrap();
+        self.write_bytes(line.as_bytes());
     }
 
     pub(super) fn ask(&mut self, ask: &Ask) {
@@ -124,8 +136,19 @@ impl Prober {
 
     #[track_caller]
     pub(super) fn hello(&self) -> Hello {
-        let Answer::Hello(hello) = self.next().1 else { panic!() };
-        hello
+        self.greeting().0
+    }
+
+    /// Its first words: what it can do, and what it says before that.
+    #[track_caller]
+    pub(super) fn greeting(&self) -> (Hello, Vec<Answer>) {
+        let mut before = Vec::new();
+        loop {
+            match self.next().1 {
+                Answer::Hello(hello) => return (hello, before),
+                other => before.push(other),
+            }
+        }
     }
 
     /// Waits until so many targets answered, and says when each did first.

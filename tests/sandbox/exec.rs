@@ -103,6 +103,76 @@ async fn images_differ_in_what_they_hold() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_ping_may_do_depends_on_the_user_and_the_group_range() {
+    let simulation = Simulation::instant().await;
+    let pod = |name: &str, image: &str, range: &str| {
+        let sysctls = if range.is_empty() {
+            json!([])
+        } else {
+            json!([{"name": "net.ipv4.ping_group_range", "value": range}])
+        };
+        let pod = json!({
+            "apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": "default"},
+            "spec": {
+                "securityContext": {"runAsUser": 65534, "runAsGroup": 65534, "sysctls": sysctls},
+                "containers": [{"name": "c", "image": image, "command": ["sleep", "infinity"],
+                    "securityContext": {"capabilities": {"drop": ["ALL"]}}}],
+            },
+        });
+        simulation.sandbox.store().create(&PODS, pod).unwrap();
+    };
+    let cases = [
+        ("a", "busybox:1.37", "0 65535", 1, "ping: permission denied (are you root?)"),
+        ("b", "debian:12", "0 65535", 0, ""),
+        ("c", "debian:12", "", 2, "socktype: SOCK_RAW"),
+        ("d", "debian:12", "0 1000", 2, "socktype: SOCK_RAW"),
+    ];
+    for (name, image, range, code, said) in cases {
+        pod(name, image, range);
+        simulation.until(|| simulation.value(&PODS, name)["status"]["phase"] == "Running").await;
+        let done = exec(&simulation, name, &["ping", "-c1", "127.0.0.1"]).await;
+        assert!(done.code() == code && done.stderr.contains(said), "{name}: {done:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sysctls_are_set_or_refused_as_on_a_node() {
+    let mut profile = bootstorm_sandbox::profile("instant").unwrap();
+    profile.kubelet.user_namespaces = true;
+    let simulation = Simulation::with(profile).await;
+    let pod = |name: &str, sysctl: &str, value: &str| {
+        let pod = json!({
+            "apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": "default"},
+            "spec": {
+                "securityContext": {"sysctls": [{"name": sysctl, "value": value}]},
+                "containers": [{"name": "c", "image": "busybox"}],
+            },
+        });
+        simulation.sandbox.store().create(&PODS, pod).unwrap();
+    };
+    let status = |name: &str| simulation.value(&PODS, name)["status"].clone();
+    pod("unsafe", "net.core.somaxconn", "1024");
+    simulation.until(|| status("unsafe")["phase"] == "Failed").await;
+    assert_eq!(status("unsafe")["reason"], "SysctlForbidden");
+    pod("too-many", "net.ipv4.ping_group_range", "0 2147483647");
+    pod("mapped", "net.ipv4.ping_group_range", "0 65535");
+    simulation.until(|| status("mapped")["phase"] == "Running").await;
+    let refused = || {
+        let (events, _) = simulation.sandbox.store().list(&EVENTS, Some("default"));
+        events.iter().any(|event| {
+            event.value()["reason"] == "FailedCreatePodSandBox"
+                && event.value()["message"].as_str().is_some_and(|text| text.ends_with("invalid argument"))
+        })
+    };
+    simulation.until(refused).await;
+    assert_eq!(status("too-many")["phase"], "Pending");
+    for name in ["unsafe", "too-many"] {
+        simulation.pods().await.delete(name, &DeleteParams::default()).await.unwrap();
+        simulation.until(|| simulation.value(&PODS, name).is_null()).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn tools_may_come_later_than_the_container() {
     let simulation = Simulation::instant().await;
     simulation.pod("p", "x/slow-tools").await;

@@ -20,7 +20,7 @@ struct Prober {
 
 impl Prober {
     async fn open(simulation: &Simulation, pod: &str) -> Self {
-        let command = ["sh", "-c", "the script itself", "bootstorm-prober", "0.02", "1000"];
+        let command = ["sh", "-c", "the script itself", "bootstorm-prober", "0.02"];
         let params = AttachParams::default().stdin(true);
         let mut process = simulation.pods().await.exec(pod, command, &params).await.unwrap();
         let stdin = Box::new(process.stdin().unwrap());
@@ -36,6 +36,16 @@ impl Prober {
     async fn hear(&mut self) -> String {
         let line = tokio::time::timeout(PATIENCE, self.stdout.next_line()).await.expect("no line");
         line.unwrap().expect("the stream has ended")
+    }
+
+    /// Its first words: what it can do.
+    async fn greeting(&mut self) -> String {
+        loop {
+            let line = self.hear().await;
+            if line.starts_with("h ") {
+                return line;
+            }
+        }
     }
 
     /// Whether nothing is heard for a while: many intervals.
@@ -60,7 +70,7 @@ async fn the_prober_reports_guests_as_they_come_up() {
     let simulation = Simulation::with(lazy()).await;
     simulation.pod("prober", "busybox").await;
     let mut prober = Prober::open(&simulation, "prober").await;
-    assert_eq!(prober.hear().await, "h 1 ping=yes nc=yes");
+    assert_eq!(prober.greeting().await, "h 2 script ping4=yes ping6=no tcp4=yes tcp6=no");
     for name in ["a", "b"] {
         simulation.machine(name, "", &masquerade());
     }
@@ -87,7 +97,7 @@ async fn before_the_domain_is_defined_the_pod_itself_answers() {
     let simulation = Simulation::instant().await;
     simulation.pod("prober", "busybox").await;
     let mut prober = Prober::open(&simulation, "prober").await;
-    prober.hear().await;
+    prober.greeting().await;
     simulation.machine("vm", "never-boots", &masquerade());
     let address = simulation.launcher("vm").await;
     prober.say(&format!("a false ping {address}")).await;
@@ -99,7 +109,7 @@ async fn some_guests_never_answer_and_some_pods_answer_for_them() {
     let simulation = Simulation::instant().await;
     simulation.pod("prober", "busybox").await;
     let mut prober = Prober::open(&simulation, "prober").await;
-    prober.hear().await;
+    prober.greeting().await;
     simulation.machine("mute", "no-network", &masquerade());
     let mute = simulation.running("mute").await;
     prober.say(&format!("a mute ping {mute}")).await;
@@ -143,7 +153,7 @@ async fn a_second_address_answers_like_the_first() {
     let second = vmi["status"]["interfaces"][0]["ipAddresses"][1].as_str().unwrap().to_owned();
     assert!(second.starts_with("fd10:128::"), "{second}");
     let mut prober = Prober::open(&simulation, "prober").await;
-    prober.hear().await;
+    prober.greeting().await;
     prober.say(&format!("a second ping {second}")).await;
     assert_eq!(prober.hear().await, "r second");
 }
@@ -153,7 +163,7 @@ async fn hundreds_of_targets_fit_into_a_stream() {
     let simulation = Simulation::with(lazy()).await;
     simulation.pod("prober", "busybox").await;
     let mut prober = Prober::open(&simulation, "prober").await;
-    prober.hear().await;
+    prober.greeting().await;
     for number in 0..200 {
         simulation.machine(&format!("vm-{number}"), "", &masquerade());
     }

@@ -160,9 +160,7 @@ fn conditions(record: &RunRecord, phase: &PhaseRecord) -> Conditions {
         throttled: phase.participants().map(|timeline| u64::from(timeline.throttled)).sum(),
         retries: health.map_or(0, |health| health.retries),
         clock: health.and_then(|health| health.clock).map(bounds),
-        probe: phase.probing.as_ref().map(|probing| {
-            probing.interval_millis as f64 / 1e3 + Offset(probing.round_trip_micros).seconds()
-        }),
+        probe: phase.probing.as_ref().map(|probing| crate::probing::ProbingBlock::of(probing).resolution()),
         changed_before: before.map(|before| setup.changes(before)),
         changed_meanwhile: meanwhile.map(|(before, after)| before.changes(after)),
         upgraded: meanwhile.is_some_and(is_upgrade),

@@ -240,19 +240,6 @@ impl Template {
         self.manifest.pointer("/spec/dataVolumeTemplates").and_then(Value::as_array).map_or(0, Vec::len)
     }
 
-    /// Names of the interfaces with a list of ports: only these ports are forwarded to the guest, so that the pod itself
-    /// answers ICMP, whether the guest lives or not.
-    pub fn interfaces_with_ports(&self) -> Vec<String> {
-        let interfaces = self.manifest.pointer("/spec/template/spec/domain/devices/interfaces");
-        let has_ports = |interface: &&Value| {
-            ["ports", "portRanges"]
-                .iter()
-                .any(|key| interface[*key].as_array().is_some_and(|all| !all.is_empty()))
-        };
-        let name = |interface: &Value| interface["name"].as_str().unwrap_or("unnamed").to_owned();
-        interfaces.and_then(Value::as_array).into_iter().flatten().filter(has_ports).map(name).collect()
-    }
-
     /// SHA-256 of a text, lower-case hex.
     pub fn digest(text: &str) -> String {
         Sha256::digest(text.as_bytes()).iter().fold(String::new(), |mut hex, byte| {

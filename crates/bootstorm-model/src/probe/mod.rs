@@ -3,6 +3,7 @@
 //! Pure. The stream that carries the protocol is `cluster::exec`; who is probed when is decided in
 //! [`bootstorm_engine::phases`].
 
+pub mod binding;
 pub mod kind;
 pub mod lines;
 pub mod protocol;

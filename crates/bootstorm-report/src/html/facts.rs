@@ -92,7 +92,7 @@ fn quality(subject: Subject<'_>) -> Vec<Fact> {
     ];
     if let Some(probing) = &subject.phase.probing {
         facts.push(("Probers", probing.probers.to_string()));
-        facts.push(("Answers seen at most late by", words::seconds(probing.interval + probing.round_trip)));
+        facts.push(("Answers seen at most late by", words::seconds(probing.resolution())));
         facts.push(("Probing interrupted for", words::seconds(probing.gap)));
     }
     facts

@@ -183,9 +183,14 @@ fn effort(page: &mut Page, phase: &PhaseBlock) {
     if let Some(probing) = &phase.probing {
         let (interval, trip) = (words::seconds(probing.interval), probing.round_trip * 1000.0);
         let from = words::count(probing.probers as u64, "prober");
+        let neighbor = if probing.neighbor > 0.0 {
+            format!(", up to {} more on the prober's own link", words::seconds(probing.neighbor))
+        } else {
+            String::new()
+        };
         page.labelled(
             "Probe resolution",
-            &format!("{interval} between attempts, {trip:.1} ms round trip, {from}"),
+            &format!("{interval} between attempts{neighbor}, {trip:.1} ms round trip, {from}"),
         );
         if probing.gaps > 0 {
             let gaps = words::count(probing.gaps as u64, "gap");

@@ -7,6 +7,7 @@ mod kubevirt;
 mod names;
 pub mod permissions;
 mod pinning;
+mod probing;
 pub mod quota;
 mod room;
 mod sources;
@@ -71,6 +72,7 @@ pub async fn check(cluster: &Cluster, wanted: &Wanted<'_>) -> Result<Findings, F
     findings.absorb(room?);
     findings.needs = needs;
     permissions::judge(permissions?, wanted, &mut findings);
+    probing::judge(wanted, &mut findings);
     findings.absorb(clashes?);
     Ok(findings)
 }

@@ -1,0 +1,85 @@
+//! The conditions of a prober pod: an unprivileged user, a read-only root, one folder that can be written to.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use tempfile::TempDir;
+
+use super::namespace::Network;
+use super::shell::{find, skipped};
+
+/// What setpriv makes of a process: user and group of the pod, and nothing that it could get back.
+const NOBODY: [&str; 6] = [
+    "--reuid=65534",
+    "--regid=65534",
+    "--clear-groups",
+    "--no-new-privs",
+    "--bounding-set=-all",
+    "--inh-caps=-all",
+];
+/// As the pod sets it.
+const GROUP_RANGE: &str = "0 65535";
+
+/// A pod's file system, as far as programs in it notice
+pub(super) struct Pod {
+    folder: TempDir,
+}
+
+impl Pod {
+    /// Nothing, after saying so, where no such process can be made.
+    pub(super) fn new(network: &Network) -> Option<Self> {
+        for tool in ["setpriv", "unshare", "mount"] {
+            if find(tool).is_none() {
+                skipped(&format!("there is no {tool}"));
+                return None;
+            }
+        }
+        let folder = tempfile::tempdir().unwrap();
+        open(folder.path());
+        fs::create_dir(folder.path().join("volume")).unwrap();
+        fs::create_dir(folder.path().join("bin")).unwrap();
+        let pod = Self { folder };
+        let set = format!("echo {GROUP_RANGE} >/proc/sys/net/ipv4/ping_group_range");
+        let opened = network.command("sh").args(["-c", &set]).status().unwrap();
+        assert!(opened.success(), "{set}");
+        Some(pod)
+    }
+
+    /// The folder that can be written to.
+    pub(super) fn volume(&self) -> PathBuf {
+        self.folder.path().join("volume")
+    }
+
+    /// The folder of its programs.
+    pub(super) fn bin(&self) -> PathBuf {
+        self.folder.path().join("bin")
+    }
+
+    /// Puts a program into the image. A copy, so that no file capability comes along.
+    pub(super) fn install(&self, name: &str, program: &Path) {
+        let place = self.bin().join(name);
+        fs::copy(program, &place).unwrap();
+        open(&place);
+    }
+
+    /// A command in the pod.
+    pub(super) fn command(&self, network: &Network, program: &str) -> Command {
+        let enter = format!(
+            "mount --make-rprivate / && mount -t tmpfs -o mode=777 tmpfs {volume} && mount -o remount,bind,ro / && \
+             export PATH={bin} && exec {setpriv} {nobody} \"$@\"",
+            volume = self.volume().display(),
+            bin = self.bin().display(),
+            setpriv = find("setpriv").unwrap().display(),
+            nobody = NOBODY.join(" "),
+        );
+        let mut command = network.command("unshare");
+        command.args(["--mount", "sh", "-c", &enter, "sh", program]);
+        command
+    }
+}
+
+fn open(path: &Path) {
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+}

@@ -1,0 +1,240 @@
+//! The prober program in a pod's conditions, handed over as the engine does it.
+
+use std::net::IpAddr;
+use std::thread;
+use std::time::Duration;
+
+use bootstorm_model::observe::clock;
+use bootstorm_model::probe::{Answer, Ask, By, HAND_OVER, Probe, SCRIPT, SCRIPT_NAME};
+use bootstorm_prober::Program;
+
+use super::ALONE;
+use super::namespace::{Network, guest};
+use super::pod::Pod;
+use super::prober::{Prober, until};
+use super::shell::{find, skipped};
+
+/// An interval, and as much again for the machine to be busy.
+const IN_TIME: Duration = Duration::from_millis(100);
+
+/// Runs a test with the program in a pod with each shell.
+#[track_caller]
+fn in_pods(test: impl Fn(&mut Network, &Pod, &str)) {
+    let _alone = ALONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    for shell in ["dash", "busybox"] {
+        let Some(program) = find(shell) else {
+            skipped(&format!("there is no {shell}"));
+            continue;
+        };
+        let Some(mut network) = Network::new() else { return };
+        let Some(pod) = Pod::new(&network) else { return };
+        if shell == "busybox" {
+            ["sh", "head", "chmod", "mv", "uname", "rm"].iter().for_each(|name| pod.install(name, &program));
+        } else {
+            pod.install("sh", &program);
+            ["head", "chmod", "mv", "uname", "rm"]
+                .iter()
+                .for_each(|name| pod.install(name, &find(name).unwrap()));
+        }
+        println!("with {shell}");
+        test(&mut network, &pod, shell);
+    }
+}
+
+/// Starts what the engine starts in a pod.
+fn start(network: &Network, pod: &Pod) -> Prober {
+    let mut command = pod.command(network, "sh");
+    let script = format!("{HAND_OVER}{SCRIPT}");
+    command.args(["-c", &script, SCRIPT_NAME, "0.2", "0.05"]).arg(pod.volume()).arg("tag");
+    Prober::spawn(&mut command).read()
+}
+
+/// Hands the program over.
+fn hand_over(prober: &mut Prober) {
+    let Answer::Wanted(machine) = prober.next().1 else { panic!("it asks for no program") };
+    let Some(program) = Program::of(&machine) else { panic!("no program for {machine} was built") };
+    prober.write(&format!("{}\n", program.size));
+    prober.write_bytes(&program.bytes());
+}
+
+fn program(network: &Network, pod: &Pod) -> Prober {
+    let mut prober = start(network, pod);
+    hand_over(&mut prober);
+    let (hello, before) = prober.greeting();
+    assert_eq!((hello.by, hello.ping, hello.tcp), (By::Program, [true; 2], [true; 2]), "{before:?}");
+    prober
+}
+
+#[test]
+fn it_sees_guests_of_both_families_within_an_interval() {
+    in_pods(|network, pod, _| {
+        let mut prober = program(network, pod);
+        let six: IpAddr = "fd77::7".parse().unwrap();
+        prober.add(4, Probe::Ping, guest(4));
+        prober.add(6, Probe::Ping, six);
+        prober.add(7, Probe::Tcp(2222), guest(7));
+        prober.add(8, Probe::Tcp(2222), "fd77::8".parse().unwrap());
+        assert_eq!(prober.sync(1), []);
+        for (id, address) in [(4, guest(4)), (6, six)] {
+            let begin = network.boot(&[address]);
+            let delay = prober.reached(1)[&id] - begin;
+            println!("{address}: {delay:?}");
+            assert!(delay <= IN_TIME, "{delay:?}");
+        }
+        // Guests that refuse, which is no answer.
+        network.boot(&[guest(7), "fd77::8".parse().unwrap()]);
+        thread::sleep(Duration::from_millis(300));
+        assert_eq!(prober.sync(2), []);
+        if find("nc").is_none() {
+            return;
+        }
+        for (family, id) in [("-4", 7), ("-6", 8)] {
+            let begin = network.listen(&["nc", family, "-lk", "2222"]);
+            let delay = prober.reached(1)[&id] - begin;
+            println!("port over {family}: {delay:?}");
+            assert!(delay <= 2 * IN_TIME, "{delay:?}");
+        }
+        assert_eq!(prober.sync(3), []);
+    });
+}
+
+#[test]
+fn it_is_one_process_that_ends_with_its_input_or_its_reader() {
+    in_pods(|network, pod, _| {
+        let mut prober = program(network, pod);
+        (0..50).for_each(|id| prober.add(id, Probe::Ping, guest(id)));
+        (50..100).for_each(|id| prober.add(id, Probe::Tcp(22), guest(id)));
+        prober.sync(1);
+        assert_eq!(prober.alive().len(), 1);
+        prober.close();
+        prober.ends();
+        let mut prober = start(network, pod);
+        hand_over(&mut prober);
+        prober.hello();
+        prober.terminate();
+        prober.ends();
+    });
+}
+
+#[test]
+fn targets_are_forgotten_moved_and_named_when_they_cannot_be_probed() {
+    in_pods(|network, pod, _| {
+        let mut prober = program(network, pod);
+        prober.add(1, Probe::Ping, guest(1));
+        prober.ask(&Ask::Drop(1));
+        prober.add(2, Probe::Ping, guest(2));
+        prober.add(2, Probe::Ping, guest(3));
+        prober.write("\nz 1\na\nd $(z)\na 9 udp 10.77.0.1 53\n");
+        assert_eq!(prober.sync(1), [Answer::Cannot(9, "not a probe of this prober".into())]);
+        network.boot(&[guest(1), guest(2)]);
+        thread::sleep(Duration::from_millis(200));
+        assert_eq!(prober.sync(2), []);
+        network.boot(&[guest(3)]);
+        assert!(matches!(prober.next().1, Answer::Reached(2)));
+        prober.add(5, Probe::Ping, "10.99.0.1".parse().unwrap());
+        let (_, Answer::Cannot(5, why)) = prober.next() else { panic!() };
+        assert!(why.contains("unreachable"), "{why}");
+        network.boot(&["10.99.0.1".parse().unwrap()]);
+        let begin = network.route("10.99.0.0/16");
+        let delay = prober.reached(1)[&5] - begin;
+        assert!(delay <= 2 * IN_TIME, "after a route was made: {delay:?}");
+    });
+}
+
+#[test]
+fn what_the_pod_does_not_allow_is_named() {
+    in_pods(|network, pod, _| {
+        let close = "echo 1 0 >/proc/sys/net/ipv4/ping_group_range";
+        assert!(network.command("sh").args(["-c", close]).status().unwrap().success());
+        let mut prober = start(network, pod);
+        hand_over(&mut prober);
+        let (hello, lacks) = prober.greeting();
+        assert_eq!((hello.ping, hello.tcp), ([false; 2], [true; 2]));
+        assert!(format!("{lacks:?}").contains("net.ipv4.ping_group_range does not include"), "{lacks:?}");
+    });
+}
+
+#[test]
+fn without_a_program_for_the_machine_the_script_goes_on() {
+    in_pods(|network, pod, shell| {
+        let mut prober = start(network, pod);
+        let Answer::Wanted(machine) = prober.next().1 else { panic!() };
+        assert!(!machine.is_empty());
+        prober.write("0\n");
+        let (hello, lacks) = prober.greeting();
+        assert_eq!(
+            (hello.by, hello.ping, hello.tcp),
+            (By::Script, [false; 2], [false; 2]),
+            "{shell}: {lacks:?}"
+        );
+        let mut prober = start(network, pod);
+        prober.next();
+        prober.write("5\nnoelf");
+        let (hello, before) = prober.greeting();
+        assert_eq!(hello.by, By::Script);
+        assert!(
+            matches!(&before[0], Answer::Warning(text) if text.contains("does not run here")),
+            "{before:?}"
+        );
+    });
+}
+
+#[test]
+fn a_thousand_waiting_guests_take_little_and_are_seen_in_time() {
+    const GUESTS: u32 = 1000;
+    let _alone = ALONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let Some(network) = Network::new() else { return };
+    let Some(pod) = Pod::new(&network) else { return };
+    let Some(dash) = find("dash") else { return };
+    pod.install("sh", &dash);
+    ["head", "chmod", "mv", "uname", "rm"].iter().for_each(|name| pod.install(name, &find(name).unwrap()));
+    let mut prober = program(&network, &pod);
+    (0..GUESTS).for_each(|id| prober.add(id, Probe::Ping, guest(id)));
+    prober.sync(1);
+    let (before, begin) = (prober.cost(), clock::monotonic_now());
+    thread::sleep(Duration::from_secs(2));
+    let a_minute = (prober.cost() - before) / begin.elapsed().as_secs_f64() * 60.0;
+    println!("{GUESTS} waiting guests: {a_minute:.1} s of processor time a minute");
+    let mut delays = Vec::new();
+    for group in 0..20 {
+        let ids: Vec<u32> = (0..GUESTS).filter(|id| id % 20 == group).collect();
+        let begin = network.boot(&ids.iter().map(|id| guest(*id)).collect::<Vec<_>>());
+        let reached = prober.reached(ids.len());
+        delays.extend(ids.iter().map(|id| (reached[id] - begin).as_micros() as f64 / 1e3));
+    }
+    delays.sort_by(f64::total_cmp);
+    let at = |share: f64| delays[((delays.len() as f64 * share) as usize).min(delays.len() - 1)];
+    println!("seen after: p50 {:.1} ms, p99 {:.1} ms, max {:.1} ms", at(0.5), at(0.99), at(1.0));
+    // An interval, and the time that it takes `ip` to add fifty addresses on a busy machine.
+    assert!(at(0.99) < 200.0, "{} ms", at(0.99));
+    assert!(a_minute < 20.0, "{a_minute} s");
+}
+
+#[test]
+fn a_guest_on_the_own_link_is_known_as_such_and_many_take_turns() {
+    in_pods(|network, pod, _| {
+        network.flat();
+        let mut prober = program(network, pod);
+        let flat = |n: u32| IpAddr::from([10, 79, (n / 200) as u8 + 1, (n % 200) as u8 + 1]);
+        for id in 0..300 {
+            prober.add(id, Probe::Ping, flat(id));
+        }
+        let mut before = prober.sync(1);
+        until("a neighbor is sought", || {
+            before.extend(prober.rest());
+            before.iter().any(|answer| matches!(answer, Answer::Neighbor(_)))
+        });
+        let turns = |answer: &Answer| matches!(answer, Answer::Warning(text) if text.contains("take") || text.contains("turns"));
+        assert_eq!(before.iter().filter(|answer| turns(answer)).count(), 1, "{before:?}");
+        let table = network.command("cat").arg("/proc/net/arp").output().unwrap();
+        let sought = String::from_utf8_lossy(&table.stdout).matches("10.79.").count();
+        assert!((200..=256).contains(&sought), "{sought} neighbors are sought at once");
+        // One that has its turn, and one that waits for it.
+        for id in [3, 299] {
+            let begin = network.boot_flat(flat(id));
+            let delay = prober.reached(1)[&id] - begin;
+            println!("guest {id} on the own link: {delay:?}");
+            assert!(delay < Duration::from_secs(9), "{delay:?}");
+        }
+    });
+}
