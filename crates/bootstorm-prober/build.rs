@@ -30,7 +30,7 @@ mod embed {
                     let bytes = std::fs::read(&program).expect("the program that was just built");
                     pack(&bytes, &packed).expect("OUT_DIR can be written");
                     table += &format!(
-                        "Program {{ machine: {architecture:?}, size: {}, packed: include_bytes!({packed:?}) }},\n",
+                        "Program {{ machine: {architecture:?}, size: {}, packed: include_bytes!(concat!(env!(\"OUT_DIR\"), \"/{architecture}.gz\")) }},\n",
                         bytes.len()
                     );
                 }

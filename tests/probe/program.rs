@@ -29,12 +29,14 @@ fn in_pods(test: impl Fn(&mut Network, &Pod, &str)) {
         let Some(mut network) = Network::new() else { return };
         let Some(pod) = Pod::new(&network) else { return };
         if shell == "busybox" {
-            ["sh", "head", "chmod", "mv", "uname", "rm"].iter().for_each(|name| pod.install(name, &program));
+            for name in ["sh", "head", "chmod", "mv", "uname", "rm"] {
+                pod.install(name, &program);
+            }
         } else {
             pod.install("sh", &program);
-            ["head", "chmod", "mv", "uname", "rm"]
-                .iter()
-                .for_each(|name| pod.install(name, &find(name).unwrap()));
+            for name in ["head", "chmod", "mv", "uname", "rm"] {
+                pod.install(name, &find(name).unwrap());
+            }
         }
         println!("with {shell}");
         test(&mut network, &pod, shell);
@@ -187,7 +189,9 @@ fn a_thousand_waiting_guests_take_little_and_are_seen_in_time() {
     let Some(pod) = Pod::new(&network) else { return };
     let Some(dash) = find("dash") else { return };
     pod.install("sh", &dash);
-    ["head", "chmod", "mv", "uname", "rm"].iter().for_each(|name| pod.install(name, &find(name).unwrap()));
+    for name in ["head", "chmod", "mv", "uname", "rm"] {
+        pod.install(name, &find(name).unwrap());
+    }
     let mut prober = program(&network, &pod);
     (0..GUESTS).for_each(|id| prober.add(id, Probe::Ping, guest(id)));
     prober.sync(1);

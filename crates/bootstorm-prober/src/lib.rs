@@ -16,6 +16,7 @@ pub struct Program {
 }
 
 #[cfg(feature = "embed")]
+#[allow(clippy::unreadable_literal, reason = "written by the build script")]
 static PROGRAMS: &[Program] = include!(concat!(env!("OUT_DIR"), "/programs.rs"));
 #[cfg(not(feature = "embed"))]
 static PROGRAMS: &[Program] = &[];

@@ -39,7 +39,7 @@ impl Ask {
                 let port = port.parse().ok().filter(|port| *port > 0);
                 Some(Self::add(id.parse().ok()?, port.map(Kind::Tcp), address))
             }
-            ["a", id, ..] => Some(Self::Wrong(id.parse().ok()?, "not a probe of this prober")),
+            ["a", id, _, ..] => Some(Self::Wrong(id.parse().ok()?, "not a probe of this prober")),
             _ => None,
         }
     }
@@ -88,7 +88,7 @@ mod tests {
         assert_eq!(Ask::parse("a 1 tcp 10.0.0.1 0"), Some(Ask::Wrong(1, "not a port")));
         assert_eq!(Ask::parse("a 1 ping nowhere"), Some(Ask::Wrong(1, "not an address")));
         assert_eq!(Ask::parse("a 1 udp 10.0.0.1 53"), Some(Ask::Wrong(1, "not a probe of this prober")));
-        for nothing in ["", "z 1", "a", "a 1x ping 10.0.0.1", "d", "d $(z)"] {
+        for nothing in ["", "z 1", "a", "a 1", "a 1x ping 10.0.0.1", "d", "d $(z)"] {
             assert_eq!(Ask::parse(nothing), None, "{nothing}");
         }
     }
