@@ -24,6 +24,7 @@ mod limits;
 mod misbehaviour;
 mod nodes;
 mod output;
+mod ownership;
 mod placement;
 mod plan_file;
 mod preflight;

@@ -1,5 +1,6 @@
 //! Everything the world does to a run: kills, faults, outages, two people at once.
 
+mod bystanders;
 mod kills;
 mod matrix;
 mod record;

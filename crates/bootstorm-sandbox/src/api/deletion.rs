@@ -77,6 +77,7 @@ fn delete(
     let machine = kind.is(&VIRTUAL_MACHINES);
     let fresh = machine && request.store.get(kind, namespace, name).is_some_and(|vm| !vm.is_deleting());
     let deleted = request.store.delete(kind, namespace, name, options)?;
+    request.ledger.write(deleted.object().uid());
     if fresh {
         request.ledger.delete(namespace, name, deleted.object().uid());
     }

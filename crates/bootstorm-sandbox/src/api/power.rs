@@ -135,6 +135,7 @@ async fn act(
         let changes = !matches!(change, Change::Nothing);
         machine.write(call.store, change)?;
         if changes {
+            call.ledger.write(machine.vm.uid());
             call.ledger.change(namespace, name, action.power());
         }
     }

@@ -235,6 +235,7 @@ fn change(
     }
     match request.store.update(kind, space, request.name(), admitted) {
         Ok(stored) => {
+            request.ledger.write(stored.uid());
             if let Some(power) = power {
                 request.ledger.change(space, request.name(), power);
             }

@@ -28,6 +28,8 @@ struct Book {
     delivered: BTreeMap<Box<str>, u64>,
     /// Identities of machines whose deletion is in the books.
     deleted: HashSet<Box<str>>,
+    /// Identities of objects that a request changed or deleted.
+    written: HashSet<Box<str>>,
 }
 
 /// The requests of one verb on one resource.
@@ -61,6 +63,11 @@ impl Ledger {
         let own = |text: &str| text.to_owned();
         let book = self.lock();
         book.machines.iter().map(|((namespace, name), it)| ((own(namespace), own(name)), *it)).collect()
+    }
+
+    /// Whether a request changed or deleted the object of this identity.
+    pub fn has_written(&self, uid: &str) -> bool {
+        self.lock().written.contains(uid)
     }
 
     /// How many bytes the watches of one resource delivered.
@@ -120,6 +127,11 @@ impl Ledger {
     /// A request was carried out.
     pub(crate) fn carry_out(&self, request: &Attributes<'_>) {
         self.lock().note(request, |count| count.carried_out += 1);
+    }
+
+    /// A request changed or deleted an object.
+    pub(crate) fn write(&self, uid: &str) {
+        self.lock().written.insert(uid.into());
     }
 
     /// A machine was created, started, stopped, restarted or deleted by a request.
