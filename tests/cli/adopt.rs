@@ -481,3 +481,26 @@ fn adopted_guests_are_probed() {
     cluster.run(&["cleanup", "--yes"]).exits(0);
     assert_eq!(ours(&cluster), Vec::<String>::new());
 }
+
+#[test]
+fn a_run_with_its_record_elsewhere_does_not_adopt_the_same_vms() {
+    let cluster = Cluster::instant();
+    shop(&cluster);
+    let before = picture(&cluster);
+    adopt(&cluster, &[]).exits(0);
+    cluster.run(&["stop"]).exits(0);
+    adopt(&cluster, &["-n", "kube-public"]).exits(1).complains(&["has adopted it"]);
+    cluster.run(&["cleanup", "--yes"]).exits(0);
+    is_as_before(&cluster, &before, "after the cleanup of the first run");
+    // A mark whose record is gone counts no more.
+    adopt(&cluster, &["-n", "kube-public"]).exits(0);
+    let store = cluster.sandbox.store();
+    for map in store.list(&kind::CONFIG_MAPS, Some("kube-public")).0 {
+        if map.name().starts_with(LEASE) {
+            store.remove(&kind::CONFIG_MAPS, "kube-public", map.name(), map.uid());
+        }
+    }
+    adopt(&cluster, &[]).exits(0);
+    cluster.run(&["cleanup", "--yes"]).exits(0);
+    is_as_before(&cluster, &before, "after the cleanup of the last run");
+}

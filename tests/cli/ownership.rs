@@ -51,7 +51,10 @@ fn copies_with_the_labels_of_the_run_are_named_and_left() {
     let mut clone = copy(&get(&cluster, &kind::VIRTUAL_MACHINES, "boot-storm-test-1", VM).unwrap());
     clone["metadata"]["namespace"] = json!("default");
     let clone = store.create(&kind::VIRTUAL_MACHINES, clone).unwrap();
-    let named = ["namespace/boot-storm-test-1-copy is not the run's and is left", "virtualmachine/boot-storm-vm -n default"];
+    let named = [
+        "namespace/boot-storm-test-1-copy is not the run's and is left",
+        "virtualmachine/boot-storm-vm -n default",
+    ];
     cluster.run(&["cleanup", "--dry-run=client"]).exits(0).complains(&named);
     cluster.run(&["cleanup", "--yes"]).exits(0).complains(&named);
     is_untouched(&cluster, &kind::NAMESPACES, &namespace);
@@ -101,7 +104,7 @@ fn a_vm_that_was_made_anew_is_neither_stopped_nor_started_nor_deleted() {
         store.remove(&kind::VIRTUAL_MACHINES, "boot-storm-test-2", VM, old.uid());
         let anew = store.create(&kind::VIRTUAL_MACHINES, copy(&old)).unwrap();
         Ran::of(child).exits(3);
-        cluster.run(&["report"]).prints(&["made it anew"]);
+        cluster.run(&["report"]).prints(&["it is another VM of the same name"]);
         is_untouched(&cluster, &kind::VIRTUAL_MACHINES, &anew);
         cluster.run(&["storm"]).exits(3);
         cluster.run(&["cleanup", "--yes"]).exits(3);
@@ -117,7 +120,7 @@ fn no_vm_is_created_in_a_namespace_that_was_made_anew() {
     let old = get(&cluster, &kind::NAMESPACES, "", "boot-storm-test-1").unwrap();
     store.remove(&kind::NAMESPACES, "", "boot-storm-test-1", old.uid());
     let anew = store.create(&kind::NAMESPACES, copy(&old)).unwrap();
-    cluster.run(&["create"]).exits(3).prints(&["namespace boot-storm-test-1 is not the one that setup made"]);
+    cluster.run(&["create"]).exits(3).prints(&["setup made: it was deleted, or made anew by somebody else"]);
     assert_eq!(store.list(&kind::VIRTUAL_MACHINES, Some("boot-storm-test-1")).0.len(), 0);
     cluster.run(&["cleanup", "--yes"]).exits(0).complains(&["namespace/boot-storm-test-1 is not the run's"]);
     is_untouched(&cluster, &kind::NAMESPACES, &anew);
@@ -164,7 +167,11 @@ fn without_any_record_two_runs_are_told_apart() {
     let second = get(&cluster, &kind::NAMESPACES, "", "boot-storm-test-5").unwrap();
     let second = second.label("bootstorm.dev/run-id").unwrap().to_owned();
     forget();
-    cluster.run(&["cleanup", "--yes"]).exits(1).complains(&["2 runs have left something", "--run-id", &second]);
+    cluster.run(&["cleanup", "--yes"]).exits(1).complains(&[
+        "2 runs have left something",
+        "--run-id",
+        &second,
+    ]);
     cluster.run(&["cleanup", "--yes", "--run-id", &second]).exits(0);
     assert!(get(&cluster, &kind::NAMESPACES, "", "boot-storm-test-5").is_none());
     assert!(get(&cluster, &kind::VIRTUAL_MACHINES, "boot-storm-test-1", VM).is_some());
@@ -206,7 +213,8 @@ fn a_dry_run_names_what_is_deleted_on_every_kind_of_run() {
         cluster.run(&[&["setup"], shape].concat()).exits(0);
         cluster.run(&["create"]).exits(0);
         // A process that died holds the lock.
-        let mut labels = get(&cluster, &kind::CONFIG_MAPS, "default", HEAD).unwrap().value()["metadata"]["labels"].clone();
+        let mut labels =
+            get(&cluster, &kind::CONFIG_MAPS, "default", HEAD).unwrap().value()["metadata"]["labels"].clone();
         labels["bootstorm.dev/role"] = json!("lock");
         let fields = json!({"f:metadata": {"f:labels": {"f:bootstorm.dev/run-id": {}}}});
         let managers = json!([{"manager": "kubectl-bootstorm", "operation": "Update", "fieldsV1": fields}]);
