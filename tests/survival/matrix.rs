@@ -18,42 +18,42 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// Experiments at the same time.
 const LANES: usize = 9;
 
-/// What goes wrong (`BOOTSTORM_FAULT` picks those whose names hold a text): as the table calls it, and as the sandbox's fault file says it.
+/// Faults: the name in the table, and the entry in the sandbox's fault file. `BOOTSTORM_FAULT` selects by part of the name.
 const FAULTS: [(&str, &str); 18] = [
     (
-        "429 with Retry-After for every fifth request",
+        "429 with Retry-After, one request in five",
         "{effect: throttled, retryAfter: 1, probability: 0.2, count: 12}",
     ),
-    ("429 without Retry-After for every fifth request", "{effect: throttled, probability: 0.2}"),
+    ("429 without Retry-After, one request in five", "{effect: throttled, probability: 0.2}"),
     (
-        "409 for every fourth update and patch",
+        "409, one update or patch in four",
         "[{effect: conflict, match: {verb: update}, probability: 0.25}, {effect: conflict, match: {verb: patch}, probability: 0.25}]",
     ),
     (
-        "500 of two patches that raced, every third time",
+        "500 of racing patches, one patch in three",
         "{effect: patch-race, match: {verb: patch}, probability: 0.33}",
     ),
     (
-        "500 of etcd for every fifth request",
+        "500 from etcd, one request in five",
         "{effect: answer, code: 500, message: 'etcdserver: leader changed', probability: 0.2}",
     ),
-    ("503 for every fifth request", "{effect: answer, code: 503, probability: 0.2}"),
-    ("every twentieth request is never answered", "{effect: hang, probability: 0.05}"),
+    ("503, one request in five", "{effect: answer, code: 503, probability: 0.2}"),
+    ("no answer, one request in twenty", "{effect: hang, probability: 0.05}"),
     ("every answer takes 300 ms", "{effect: delay, delay: 300ms}"),
-    ("every fifth connection is cut before the request is carried out", "{effect: cut, probability: 0.2}"),
-    ("every fifth connection is cut after it was carried out", "{effect: cut-after, probability: 0.2}"),
-    ("every fifth answer is cut short", "{effect: truncate, probability: 0.2}"),
-    ("watches are cut every 100 ms", "{effect: watch-cut, every: 100ms}"),
+    ("connection cut before the request, one in five", "{effect: cut, probability: 0.2}"),
+    ("connection cut after the request, one in five", "{effect: cut-after, probability: 0.2}"),
+    ("answer truncated, one in five", "{effect: truncate, probability: 0.2}"),
+    ("watches cut every 100 ms", "{effect: watch-cut, every: 100ms}"),
     (
         "410, and watches cut, every 200 ms",
         "[{effect: expire, every: 200ms}, {effect: watch-cut, every: 200ms}]",
     ),
-    ("the streams of the probers are cut every 300 ms", "{effect: exec-cut, every: 300ms}"),
-    ("an outage of 3 s", "{effect: outage, after: 200ms, for: 3s}"),
-    ("the API server restarts", "{effect: restart, after: 200ms, for: 1s}"),
-    ("the token is replaced while the command runs", "{effect: unauthorized, after: 300ms, every: 2s}"),
+    ("prober streams cut every 300 ms", "{effect: exec-cut, every: 300ms}"),
+    ("outage of 3 s", "{effect: outage, after: 200ms, for: 3s}"),
+    ("API server restarts", "{effect: restart, after: 200ms, for: 1s}"),
+    ("token replaced while the command runs", "{effect: unauthorized, after: 300ms, every: 2s}"),
     (
-        "somebody else marks the VMs and the record",
+        "second writer marks the VMs and the record",
         "[{effect: second-writer, what: annotate, every: 10ms}, {effect: second-writer, what: edit-record, every: 30ms}]",
     ),
 ];
@@ -95,12 +95,12 @@ fn suffer(text: &str, complaints: &mut String) -> Vec<String> {
             cluster.sandbox.faults().remove(id);
         }
         let cell = match first.code {
-            0 => "comes through".to_owned(),
-            3 => "counts the failed VMs".to_owned(),
+            0 => "survives".to_owned(),
+            3 => "VMs fail".to_owned(),
             1 => {
                 complaints.push_str(&format!("{} under {text}: {}\n", args[0], first.stderr));
                 run(&cluster, args).exits(0);
-                "says so, goes on later".to_owned()
+                "resumes".to_owned()
             }
             code => panic!("{args:?} under {text}: exit {code}\n{}", first.stderr),
         };
@@ -138,7 +138,7 @@ fn check(cluster: &Cluster, command: &str, text: &str, ran: &Ran) {
 
 fn table(rows: &[(&str, Vec<String>)]) -> String {
     let names: Vec<&str> = PHASES.iter().map(|args| args[0]).collect();
-    let mut table = format!("| what goes wrong | {} |\n", names.join(" | "));
+    let mut table = format!("| fault | {} |\n", names.join(" | "));
     table.push_str(&format!("|---|{}\n", "---|".repeat(names.len())));
     for (name, cells) in rows {
         table.push_str(&format!("| {name} | {} |\n", cells.join(" | ")));
@@ -171,7 +171,7 @@ fn every_fault_in_every_phase_ends_as_documented() {
     let rows: Vec<_> = FAULTS.iter().map(|(name, _)| *name).zip(found.into_inner().unwrap()).collect();
     let table = table(&rows);
     if only.is_some() {
-        assert!(!table.contains("says so"), "{}", complaints.into_inner().unwrap());
+        assert!(!table.contains("resumes"), "{}", complaints.into_inner().unwrap());
         return;
     }
     let page = std::fs::read_to_string(PAGE).unwrap();
