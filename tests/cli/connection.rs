@@ -68,3 +68,43 @@ fn a_server_name_that_the_certificate_lacks_is_refused_unless_told_otherwise() {
         .exits(0)
         .complains(&["there are no runs"]);
 }
+
+#[test]
+fn a_policy_is_not_a_missing_permission() {
+    let refused = |resource: &str, code: u16, message: &str| {
+        let cluster = Cluster::instant();
+        let fault = serde_json::json!([{
+            "match": {"verb": "create", "resource": resource},
+            "effect": "answer", "code": code, "reason": if code == 403 { "Forbidden" } else { "" }, "message": message,
+        }]);
+        for fault in bootstorm_sandbox::faults::read(&fault).unwrap() {
+            cluster.sandbox.faults().add(fault);
+        }
+        let ran = cluster.run(&["run", "--end", "2", "--no-storm", "--timeout", "20s"]);
+        assert!(ran.code != 0 && !ran.stderr.contains("ask for this permission"), "{ran:?}");
+        ran.stderr
+    };
+    let webhook =
+        "admission webhook \"validate.kyverno.svc-fail\" denied the request: label team is required";
+    for code in [400, 403] {
+        let told = refused("namespaces", code, webhook);
+        assert!(
+            told.contains("label team is required") && told.contains("a policy of the cluster refused it"),
+            "{told}"
+        );
+    }
+    let told =
+        refused("pods", 403, "pods \"prober\" is forbidden: violates PodSecurity \"restricted:latest\"");
+    assert!(told.contains("pod-security.kubernetes.io/enforce=privileged"), "{told}");
+}
+
+#[test]
+fn rights_in_one_namespace_only_have_a_way() {
+    let cluster = Cluster::instant();
+    cluster.sandbox.faults().deny("create", "namespaces", None);
+    let setup = ["setup", "--end", "2", "--probe", "none"];
+    cluster.run(&setup).exits(5).complains(&["--vm-namespace NAME", "ask for these permissions"]);
+    let there = ["-n", "kubevirt"];
+    cluster.run(&[&setup[..], &there].concat()).exits(5).complains(&["--vm-namespace kubevirt"]);
+    cluster.run(&[&setup[..], &there, &["--vm-namespace", "kubevirt"]].concat()).exits(0);
+}

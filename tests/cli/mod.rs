@@ -17,6 +17,7 @@ mod guide;
 mod hostile;
 mod html;
 mod interrupt;
+mod kubeconfigs;
 mod kubectl;
 mod layout;
 mod lifecycle;

@@ -49,6 +49,9 @@ impl Answer {
     /// Fails when it was cut short, or is something else than was asked for.
     pub fn read<'a, T: Deserialize<'a>>(&'a self, doing: &str) -> Result<T, Trouble> {
         serde_json::from_slice(&self.body).map_err(|error| {
+            if let Some(trouble) = Trouble::from_page(doing, self.code.as_u16(), &self.body) {
+                return trouble;
+            }
             let kind = if error.is_eof() { Kind::CutShort } else { Kind::Other };
             // Not the parser's words: they may quote a Secret.
             let place = format!("line {}, column {}", error.line(), error.column());
@@ -65,7 +68,11 @@ impl Cluster {
     pub async fn call(&self, doing: &str, request: Request<Vec<u8>>) -> Result<Answer, Trouble> {
         let generation = self.generation();
         match self.exchange(doing, request.clone()).await {
-            Err(trouble) if trouble.kind == Kind::Credentials && self.renew_credentials(generation).await => {
+            // Some portals send those away whom they do not know any more.
+            Err(trouble)
+                if matches!(trouble.kind, Kind::Credentials | Kind::Portal)
+                    && self.renew_credentials(generation).await =>
+            {
                 self.exchange(doing, request).await
             }
             outcome => outcome,
@@ -100,6 +107,10 @@ impl Cluster {
                 &body,
                 retry_after.map(Duration::from_secs),
             );
+            if let (true, Some(place)) = (head.status.is_redirection(), redirect(&head.headers)) {
+                trouble.message =
+                    format!("HTTP {} leads to {place}, where no Kubernetes API leads", head.status.as_u16());
+            }
             trouble.message = self.without_secrets(&trouble.message);
             Err(trouble)
         };
@@ -175,12 +186,25 @@ impl Cluster {
         if !trouble.is_transient() {
             return false;
         }
-        if self.shared.proved.load(Ordering::Relaxed) {
+        // Whoever says "not now" is there; an address that nobody answers at is most likely wrong.
+        let has_answered = matches!(trouble.kind, Kind::Throttled | Kind::Unavailable);
+        let is_proved = self.shared.proved.load(Ordering::Relaxed);
+        if has_answered && !is_proved && attempt == ATTEMPTS {
+            tracing::warn!(%trouble, "sending again for up to {}s (--retry-timeout)", self.patience.as_secs());
+        }
+        if has_answered || is_proved {
             let next = wait(attempt, trouble.retry_after);
             return elapsed_since(began) + next < self.patience;
         }
         attempt < if trouble.kind == Kind::Unreachable { 3 } else { ATTEMPTS }
     }
+}
+
+/// Where an answer sends to, without what may be a secret.
+fn redirect(headers: &http::HeaderMap) -> Option<String> {
+    let location: http::Uri = headers.get(http::header::LOCATION)?.to_str().ok()?.parse().ok()?;
+    let host = location.host()?;
+    Some(format!("{}://{host}{}", location.scheme_str().unwrap_or("https"), location.path()))
 }
 
 /// A body that broke off, or that has no end.

@@ -4,12 +4,16 @@ use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use http::{HeaderValue, header::USER_AGENT};
+use http::header::USER_AGENT;
+use http::{HeaderValue, Uri};
 use kube::Client;
-use kube::config::{Config, KubeConfigOptions, Kubeconfig, KubeconfigError};
+use kube::config::{
+    Config, Context, KubeConfigOptions, Kubeconfig, KubeconfigError, NamedCluster, NamedContext,
+};
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{Cluster, names};
+use super::kubeconfig::{self, KubeconfigFault};
+use super::{Cluster, names, proxy};
 use bootstorm_model::failure::Failure;
 use bootstorm_model::observe::clock::{elapsed_since, monotonic_now};
 use bootstorm_model::plan::yaml_fault;
@@ -87,19 +91,12 @@ pub struct KubeconfigNames {
 impl Connection {
     /// The names in the kubeconfig; nothing where there is none that can be read.
     pub fn kubeconfig_names(&self) -> Option<KubeconfigNames> {
-        let kubeconfig = self.kubeconfig().ok()?;
+        let kubeconfig = kubeconfig::load(self.kubeconfig.as_deref()).ok()?;
         Some(KubeconfigNames {
             contexts: kubeconfig.contexts.into_iter().map(|context| context.name).collect(),
             clusters: kubeconfig.clusters.into_iter().map(|cluster| cluster.name).collect(),
             users: kubeconfig.auth_infos.into_iter().map(|user| user.name).collect(),
         })
-    }
-
-    fn kubeconfig(&self) -> Result<Kubeconfig, KubeconfigError> {
-        match &self.kubeconfig {
-            Some(path) => Kubeconfig::read_from(path),
-            None => Kubeconfig::read(),
-        }
     }
 
     /// Makes a client. Sends nothing yet.
@@ -114,7 +111,11 @@ impl Connection {
     async fn client(&self) -> Result<(Client, String, String), Failure> {
         let mut config = self.config().await?;
         if let Some(server) = &self.server {
-            config.cluster_url = server.parse().map_err(|error| {
+            let uses_tls = config.root_cert.is_some()
+                || self.certificate_authority.is_some()
+                || config.accept_invalid_certs
+                || self.insecure;
+            config.cluster_url = kubeconfig::with_scheme(server, uses_tls).parse().map_err(|error| {
                 Failure::usage("--server is not a URL")
                     .because(error)
                     .hint("write it like https://10.0.0.1:6443")
@@ -125,7 +126,12 @@ impl Connection {
                 let path = path.display();
                 return Err(Failure::usage(format!("--certificate-authority {path} is not a file")));
             }
-            config.root_cert_file = Some(path.clone());
+            if self.insecure {
+                return Err(Failure::usage(
+                    "--certificate-authority and --insecure-skip-tls-verify contradict each other",
+                ));
+            }
+            (config.root_cert, config.root_cert_file) = (None, Some(path.clone()));
         }
         if self.tls_server_name.is_some() {
             config.tls_server_name.clone_from(&self.tls_server_name);
@@ -135,6 +141,11 @@ impl Connection {
             config.auth_info.impersonate.clone_from(&self.impersonate);
         }
         if !self.impersonate_groups.is_empty() {
+            if config.auth_info.impersonate.is_none() {
+                return Err(
+                    Failure::usage("--as-group needs --as").hint("name the user to impersonate: --as USER")
+                );
+            }
             config.auth_info.impersonate_groups = Some(self.impersonate_groups.clone());
         }
         // Attempts are counted by us; a silent retry would hide in the measured times.
@@ -158,25 +169,78 @@ impl Connection {
     }
 
     async fn config(&self) -> Result<Config, Failure> {
+        let is_chosen = self.kubeconfig.is_some() || self.context.is_some();
+        let (mut kubeconfig, fault) = match kubeconfig::load(self.kubeconfig.as_deref()) {
+            Ok(kubeconfig) => (kubeconfig, None),
+            Err(fault @ KubeconfigFault::Unusable { .. }) => return Err(no_kubeconfig(&fault)),
+            Err(fault) if is_chosen => return Err(no_kubeconfig(&fault)),
+            Err(fault) => (Kubeconfig::default(), Some(fault)),
+        };
+        if kubeconfig.current_context.is_none() && !is_chosen {
+            if let Some(server) = &self.server {
+                kubeconfig = only(server);
+            } else if let (true, Ok(config)) = (kubeconfig.clusters.is_empty(), Config::incluster()) {
+                return Ok(config);
+            } else if let Some(fault) = fault {
+                return Err(no_kubeconfig(&fault));
+            }
+        }
+        let proxy = self.settle(&mut kubeconfig)?;
+        let contexts: Vec<String> = kubeconfig.contexts.iter().map(|context| context.name.clone()).collect();
         let options = KubeConfigOptions {
             context: self.context.clone(),
             cluster: self.cluster.clone(),
             user: self.user.clone(),
         };
-        let kubeconfig = match self.kubeconfig() {
-            Ok(kubeconfig) => kubeconfig,
-            Err(error) => {
-                let chosen = self.kubeconfig.is_some() || self.context.is_some();
-                return match Config::incluster() {
-                    Ok(config) if !chosen => Ok(config),
-                    _ => Err(no_kubeconfig(&error)),
-                };
-            }
-        };
-        let contexts: Vec<String> = kubeconfig.contexts.iter().map(|context| context.name.clone()).collect();
-        Config::from_custom_kubeconfig(kubeconfig, &options)
+        let mut config = Config::from_custom_kubeconfig(kubeconfig, &options)
             .await
-            .map_err(|error| self.bad_context(&error, &contexts))
+            .map_err(|error| self.bad_context(&error, &contexts))?;
+        config.proxy_url = self.proxy(proxy, &config.cluster_url)?;
+        Ok(config)
+    }
+
+    /// Settles the user and the cluster that will be used; gives the proxy that the cluster names.
+    fn settle(&self, kubeconfig: &mut Kubeconfig) -> Result<Option<String>, Failure> {
+        let unusable = |why: String| Failure::new("the kubeconfig cannot be used").because(why);
+        let context_name = self.context.as_ref().or(kubeconfig.current_context.as_ref());
+        let contexts = &kubeconfig.contexts;
+        let context = contexts.iter().find(|context| Some(&context.name) == context_name);
+        let context = context.and_then(|context| context.context.clone()).unwrap_or_default();
+        let user_name = self.user.clone().or(context.user);
+        let user = kubeconfig.auth_infos.iter_mut().find(|user| Some(&user.name) == user_name.as_ref());
+        match (user, &self.user) {
+            (Some(user), _) => {
+                let info = user.auth_info.get_or_insert_default();
+                kubeconfig::settle_user(&user.name, info).map_err(unusable)?;
+            }
+            (None, Some(name)) => return Err(unusable(format!("it has no user \"{name}\""))),
+            // As for kubectl, nobody in particular.
+            (None, None) => {}
+        }
+        let cluster_name = self.cluster.clone().unwrap_or(context.cluster);
+        let cluster = kubeconfig.clusters.iter_mut().find(|cluster| cluster.name == cluster_name);
+        match (cluster, &self.cluster) {
+            (Some(cluster), _) => {
+                let info = cluster.cluster.get_or_insert_default();
+                kubeconfig::settle_cluster(&cluster.name, info, self.insecure).map_err(unusable)?;
+                if info.server.is_none() {
+                    info.server.clone_from(&self.server);
+                }
+                Ok(info.proxy_url.clone())
+            }
+            (None, Some(name)) => Err(unusable(format!("it has no cluster \"{name}\""))),
+            (None, None) => Ok(None),
+        }
+    }
+
+    /// The proxy on the way to the server: the cluster's own, or the environment's.
+    fn proxy(&self, own: Option<String>, server: &Uri) -> Result<Option<Uri>, Failure> {
+        let flag = self.server.as_ref().and_then(|server| server.parse().ok());
+        let server = flag.as_ref().unwrap_or(server);
+        let proxy = own.or_else(|| proxy::of_environment(server, |name| std::env::var(name).ok()));
+        let parsed = proxy.map(|proxy| proxy.parse::<Uri>()).transpose();
+        // It may hold a password.
+        parsed.map_err(|_| Failure::new("the address of the proxy is not a URL"))
     }
 
     fn bad_context(&self, error: &KubeconfigError, contexts: &[String]) -> Failure {
@@ -237,6 +301,17 @@ fn check_token(config: &Config) -> Result<(), Failure> {
     Ok(())
 }
 
+/// A kubeconfig that knows a server and nothing else.
+fn only(server: &str) -> Kubeconfig {
+    let cluster = kube::config::Cluster { server: Some(server.to_owned()), ..Default::default() };
+    Kubeconfig {
+        clusters: vec![NamedCluster { cluster: Some(cluster), ..Default::default() }],
+        contexts: vec![NamedContext { context: Some(Context::default()), ..Default::default() }],
+        current_context: Some(String::new()),
+        ..Kubeconfig::default()
+    }
+}
+
 /// What is wrong with a kubeconfig, without quoting it: it holds tokens and keys.
 fn told(error: &KubeconfigError) -> String {
     match error {
@@ -254,15 +329,13 @@ fn without_user(url: &http::Uri) -> String {
     }
 }
 
-fn no_kubeconfig(error: &KubeconfigError) -> Failure {
-    let failure = match error {
-        KubeconfigError::ReadConfig(source, path) if source.kind() == std::io::ErrorKind::NotFound => {
-            Failure::new("there is no kubeconfig").because(format!("{} does not exist", path.display()))
-        }
-        KubeconfigError::FindPath => Failure::new("there is no kubeconfig").because("no home directory"),
-        _ => Failure::new("the kubeconfig cannot be read").because(told(error)),
+fn no_kubeconfig(fault: &KubeconfigFault) -> Failure {
+    let what = match fault {
+        KubeconfigFault::Missing(_) | KubeconfigFault::NoHome => "there is no kubeconfig",
+        KubeconfigFault::Unusable { .. } => "the kubeconfig cannot be read",
     };
-    failure
+    Failure::new(what)
+        .because(fault)
         .hint("pass --kubeconfig FILE or set KUBECONFIG")
         .hint("without a cluster, try: kubectl bootstorm run --sandbox --end 20")
 }

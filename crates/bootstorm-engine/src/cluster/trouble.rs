@@ -37,6 +37,8 @@ pub enum Kind {
     Internal,
     /// 502, 503, 504: not now.
     Unavailable,
+    /// A web page or a redirect came in place of an answer of the API.
+    Portal,
     /// Somebody answered, and hung up too early.
     CutShort,
     /// Anything else.
@@ -77,14 +79,22 @@ impl Trouble {
         let status: Option<Status> = serde_json::from_slice(body).ok();
         let reason = status.as_ref().map(|s| s.reason.clone()).unwrap_or_default();
         let message = status.map(|s| clip(s.message.trim(), LONGEST)).filter(|m| !m.is_empty());
+        let page = if message.is_none() { page_title(body) } else { None };
+        let is_page = page.is_some();
         let message = message.unwrap_or_else(|| {
+            if let Some(title) = page {
+                return page_message(code, &title);
+            }
             let text = String::from_utf8_lossy(body);
-            // Bodies of proxies can be whole web pages; one line of them is enough.
+            // Bodies of proxies can be large; one line of them is enough.
             let line = text.trim().lines().next().unwrap_or_default();
             if line.is_empty() { format!("HTTP {code}") } else { clip(line, LONGEST_LINE) }
         });
         let kind = match code {
+            300..400 => Kind::Portal,
             401 => Kind::Credentials,
+            // Only what is refused or missing tells of a portal: a broken gateway has pages too.
+            200..300 | 400..=404 if is_page => Kind::Portal,
             403 => Kind::Forbidden,
             404 => Kind::NotFound,
             409 if reason == "AlreadyExists" => Kind::AlreadyExists,
@@ -97,6 +107,11 @@ impl Trouble {
             _ => Kind::Other,
         };
         Self { doing: doing.into(), kind, message, retry_after }
+    }
+
+    /// From an answer that is a web page; nothing where it is none.
+    pub fn from_page(doing: &str, code: u16, body: &[u8]) -> Option<Self> {
+        page_title(body).map(|title| Self::new(doing, Kind::Portal, page_message(code, &title)))
     }
 
     /// From a request that got no answer.
@@ -142,6 +157,9 @@ impl Trouble {
         } else {
             Kind::Unreachable
         };
+        if let Some(message) = super::certificate::message(&whole) {
+            return Self::new(doing, Kind::Certificate, message);
+        }
         let last = messages.pop().unwrap_or_default();
         Self::new(doing, kind, clip(&last, LONGEST_LINE))
     }
@@ -169,6 +187,15 @@ impl Trouble {
     }
 }
 
+/// What is said of a web page in place of an answer.
+const NO_API: &str = "which no Kubernetes API sends";
+
+/// What came in place of an answer.
+fn page_message(code: u16, title: &str) -> String {
+    let title = if title.is_empty() { String::new() } else { format!(" (\"{title}\")") };
+    format!("HTTP {code} with a web page{title}, {NO_API}")
+}
+
 /// The first `most` characters, the cut marked with `…`.
 pub(super) fn clip(text: &str, most: usize) -> String {
     match text.char_indices().nth(most) {
@@ -177,23 +204,133 @@ pub(super) fn clip(text: &str, most: usize) -> String {
     }
 }
 
+impl Trouble {
+    /// What to do about it, by its cause: one code of HTTP stands for many.
+    fn hints(&self) -> Vec<&'static str> {
+        match self.kind {
+            Kind::Unreachable | Kind::TimedOut | Kind::CutShort => {
+                vec!["check the server of this context: kubectl cluster-info"]
+            }
+            Kind::Certificate => vec![super::certificate::hint(&self.message)],
+            Kind::Credentials if !self.message.contains(NO_API) => {
+                vec!["log in to the cluster again, then check with: kubectl auth whoami"]
+            }
+            Kind::Portal | Kind::Credentials => vec![
+                "a login page, proxy or portal answers in place of the API: check the server of this context",
+                "log in there if that is the way in, then check with: kubectl get --raw /version",
+            ],
+            _ => match Refusal::of(&self.message) {
+                Some(refusal) => refusal.hints(),
+                None => self.hints_by_code(),
+            },
+        }
+    }
+
+    fn hints_by_code(&self) -> Vec<&'static str> {
+        match self.kind {
+            Kind::Forbidden if self.message.contains("resource \"namespaces\"") => {
+                vec![RIGHTS_IN_ONE_NAMESPACE, ASK_FOR_PERMISSION]
+            }
+            Kind::Forbidden => vec![ASK_FOR_PERMISSION],
+            Kind::Throttled | Kind::Unavailable => {
+                vec!["the API server is overloaded or restarting; try again"]
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
+const ASK_FOR_PERMISSION: &str = "ask for this permission, then check with: kubectl auth can-i --list";
+const RIGHTS_IN_ONE_NAMESPACE: &str =
+    "with rights in one namespace only, put all VMs there: --vm-namespace NAME";
+
+/// Why a cluster refuses a request that the user has the permission for
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Refusal {
+    /// A webhook or a policy of the cluster.
+    Policy,
+    /// The Pod Security level of the namespace.
+    PodSecurity,
+    /// OpenShift's security context constraints.
+    SecurityContext,
+    /// A `ResourceQuota`.
+    Quota,
+    /// A `LimitRange`.
+    Limits,
+    /// The namespace is on its way out.
+    Ending,
+}
+
+impl Refusal {
+    /// Finds the cause in a server's message: the words that its admission plugins use.
+    fn of(message: &str) -> Option<Self> {
+        let has = |words: &str| message.contains(words);
+        let found = if has("violates PodSecurity") {
+            Self::PodSecurity
+        } else if has("unable to validate against any security context constraint") {
+            Self::SecurityContext
+        } else if has("exceeded quota") || has("failed quota") {
+            Self::Quota
+        } else if has("because it is being terminated") {
+            Self::Ending
+        } else if has("denied the request") || has("ValidatingAdmissionPolicy") {
+            Self::Policy
+        } else if has("usage per Container") || has("usage per Pod") || has("usage per PersistentVolumeClaim")
+        {
+            Self::Limits
+        } else {
+            return None;
+        };
+        Some(found)
+    }
+
+    fn hints(self) -> Vec<&'static str> {
+        match self {
+            Self::Policy => vec![
+                "a policy of the cluster refused it, so no permission helps: ask its owners for what it demands, or an exception",
+                "namespaces that satisfy it already can hold the VMs: --vm-namespace NAME",
+            ],
+            Self::PodSecurity => vec![
+                "allow it: kubectl label namespace NAME pod-security.kubernetes.io/enforce=privileged --overwrite",
+                "or use a namespace that allows it: --vm-namespace NAME, and a prober of your own: --probe-pod NAMESPACE/NAME",
+            ],
+            Self::SecurityContext => vec![
+                "let the pod's service account use a security context constraint that allows it: oc adm policy add-scc-to-user",
+                "or use a prober of your own: --probe-pod NAMESPACE/NAME",
+            ],
+            Self::Quota => {
+                vec![
+                    "raise the quota of the namespace (kubectl describe quota), or plan fewer or smaller VMs",
+                ]
+            }
+            Self::Limits => vec!["see the limits of the namespace: kubectl describe limitrange -n NAMESPACE"],
+            Self::Ending => vec!["wait until the namespace is gone, then run the same command again"],
+        }
+    }
+}
+
 impl From<Trouble> for Failure {
     fn from(trouble: Trouble) -> Self {
-        let hint = match trouble.kind {
-            Kind::Unreachable | Kind::TimedOut | Kind::CutShort => {
-                "check the server of this context: kubectl cluster-info"
-            }
-            Kind::Certificate => {
-                "check certificate-authority of this context, or pass --certificate-authority"
-            }
-            Kind::Credentials => "log in to the cluster again, then check with: kubectl auth whoami",
-            Kind::Forbidden => "ask for this permission, then check with: kubectl auth can-i --list",
-            Kind::Throttled | Kind::Unavailable => "the API server is overloaded or restarting; try again",
-            _ => "",
-        };
+        let hints = trouble.hints();
         let failure = Failure::new(format!("failed to {}", trouble.doing)).because(trouble.message);
-        if hint.is_empty() { failure } else { failure.hint(hint) }
+        hints.into_iter().fold(failure, Failure::hint)
     }
+}
+
+/// A web page in place of an answer: what it calls itself.
+fn page_title(body: &[u8]) -> Option<String> {
+    let text = String::from_utf8_lossy(&body[..body.len().min(20_000)]);
+    let lower = text.trim_start().to_ascii_lowercase();
+    if !["<!doctype html", "<html", "<head", "<!--"].iter().any(|start| lower.starts_with(start)) {
+        return None;
+    }
+    let text = text.trim_start();
+    let title = lower.find("<title").and_then(|at| {
+        let begin = at + lower[at..].find('>')? + 1;
+        let end = begin + lower[begin..].find('<')?;
+        Some(text.get(begin..end)?.split_whitespace().collect::<Vec<_>>().join(" "))
+    });
+    Some(clip(&title.unwrap_or_default(), 100))
 }
 
 #[cfg(test)]
@@ -233,8 +370,14 @@ mod tests {
 
     #[test]
     fn bodies_that_are_no_status_are_shown_in_one_line() {
-        let trouble = Trouble::from_answer("x", 502, b"<html>\n<body>Bad gateway", None);
-        assert_eq!(trouble.message, "<html>");
+        let page = b"<html>\n<head><TITLE>502 Bad\n Gateway</TITLE>";
+        let trouble = Trouble::from_answer("x", 502, page, None);
+        assert_eq!(
+            trouble.message,
+            "HTTP 502 with a web page (\"502 Bad Gateway\"), which no Kubernetes API sends"
+        );
+        assert_eq!(trouble.kind, Kind::Unavailable);
+        assert_eq!(Trouble::from_answer("x", 502, b"bad\ngateway", None).message, "bad");
         assert_eq!(Trouble::from_answer("x", 500, b"", None).message, "HTTP 500");
     }
 
@@ -245,5 +388,55 @@ mod tests {
             let message = Trouble::from_answer("x", 500, body.as_bytes(), None).message;
             assert!(message.chars().count() <= LONGEST + 1 && message.ends_with('…'));
         }
+    }
+
+    #[test]
+    fn hints_follow_the_cause() {
+        let denied = "admission webhook \"validation.gatekeeper.sh\" denied the request: [owner] label";
+        let binding = "ValidatingAdmissionPolicy 'p' with binding 'b' denied request: no";
+        let security =
+            "pods \"prober\" is forbidden: violates PodSecurity \"restricted:latest\": runAsNonRoot";
+        let constraint =
+            "pods \"p\" is forbidden: unable to validate against any security context constraint: []";
+        let quota =
+            "pods \"p\" is forbidden: exceeded quota: q, requested: cpu=1, used: cpu=4, limited: cpu=4";
+        let ending = "unable to create new content in namespace n because it is being terminated";
+        let maximum = "pods \"p\" is forbidden: maximum memory usage per Container is 1Gi, but limit is 2Gi";
+        let rights =
+            "configmaps is forbidden: User \"jane\" cannot create resource \"configmaps\" in API group";
+        let namespaces =
+            "namespaces is forbidden: User \"jane\" cannot create resource \"namespaces\" in API group";
+        for (code, message, hint) in [
+            (403, denied, "a policy of the cluster refused it"),
+            (400, denied, "a policy of the cluster refused it"),
+            (422, binding, "a policy of the cluster refused it"),
+            (403, security, "pod-security.kubernetes.io/enforce=privileged"),
+            (403, constraint, "security context constraint"),
+            (403, quota, "raise the quota"),
+            (403, ending, "wait until the namespace is gone"),
+            (403, maximum, "describe limitrange"),
+            (403, rights, "ask for this permission"),
+            (403, namespaces, "--vm-namespace NAME"),
+        ] {
+            let body = serde_json::json!({"kind": "Status", "message": message}).to_string();
+            let failure = Failure::from(Trouble::from_answer("x", code, body.as_bytes(), None));
+            assert!(failure.hints[0].contains(hint), "{message}: {:?}", failure.hints);
+            let speaks_of_permission =
+                failure.hints.iter().any(|hint| hint.contains("ask for this permission"));
+            assert_eq!(speaks_of_permission, message.contains(" cannot "), "{message}");
+        }
+    }
+
+    #[test]
+    fn a_login_page_is_named_as_one() {
+        let page = b"<!DOCTYPE html>\n<html><head><title>Sign in</title></head>";
+        for code in [200, 302, 401, 403, 404] {
+            let trouble = Trouble::from_answer("x", code, page, None);
+            let kind = if code == 401 { Kind::Credentials } else { Kind::Portal };
+            assert_eq!(trouble.kind, kind, "{code}");
+            assert!(trouble.message.contains("web page (\"Sign in\")"), "{}", trouble.message);
+            assert!(Failure::from(trouble).hints[0].contains("login page"));
+        }
+        assert_eq!(Trouble::from_answer("x", 307, b"", None).kind, Kind::Portal);
     }
 }

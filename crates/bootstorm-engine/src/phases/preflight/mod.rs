@@ -71,7 +71,7 @@ pub async fn check(cluster: &Cluster, wanted: &Wanted<'_>) -> Result<Findings, F
     findings.absorb(disks);
     findings.absorb(room?);
     findings.needs = needs;
-    permissions::judge(permissions?, wanted, &mut findings);
+    permissions::judge(permissions?, wanted, cluster.namespace(), &mut findings);
     probing::judge(wanted, &mut findings);
     findings.absorb(clashes?);
     Ok(findings)
@@ -95,7 +95,7 @@ pub async fn check_adopted(cluster: &Cluster, plan: &Plan) -> Result<Findings, F
         findings.good.push(count(nodes.all.len(), "node", "nodes"));
         findings.facts.node_kinds = nodes.kinds;
     }
-    permissions::refuse(&missing?, &mut findings);
+    permissions::refuse(&missing?, cluster.namespace(), &mut findings);
     Ok(findings)
 }
 

@@ -118,24 +118,31 @@ pub fn of_checks() -> Vec<Permission> {
 }
 
 /// Sorts what is missing into what the run cannot do without, and what only other flags need.
-pub(super) fn judge(missing: Vec<Permission>, wanted: &Wanted<'_>, findings: &mut Findings) {
+pub(super) fn judge(missing: Vec<Permission>, wanted: &Wanted<'_>, namespace: &str, findings: &mut Findings) {
     let optional = |permission: &Permission| permission.group == SUBRESOURCES && wanted.via.is_none();
     let (optional, needed): (Vec<_>, Vec<_>) = missing.into_iter().partition(optional);
     if let Some(permission) = optional.first() {
         findings.notes.push(format!("stop and storm cannot use --via subresource: you cannot {permission}"));
     }
-    refuse(&needed, findings);
+    refuse(&needed, namespace, findings);
 }
 
 /// Tells that permissions are missing without which the run cannot be, or that they are complete.
-pub(super) fn refuse(needed: &[Permission], findings: &mut Findings) {
+///
+/// `namespace` is the one of the context or of the flag.
+pub(super) fn refuse(needed: &[Permission], namespace: &str, findings: &mut Findings) {
     if needed.is_empty() {
         findings.good.push("permissions complete".into());
         return;
     }
     let what = format!("{} missing", count(needed.len(), "permission is", "permissions are"));
-    let hint = "ask for these permissions, then check with: kubectl auth can-i --list";
-    let problem = Problem::new(what).hint(hint);
+    let mut problem = Problem::new(what);
+    if needed.iter().any(|permission| permission.resource == "namespaces" && permission.verb == "create") {
+        let name = if namespace == "default" { "NAME" } else { namespace };
+        problem = problem
+            .hint(format!("with rights in one namespace only, put all VMs there: --vm-namespace {name}"));
+    }
+    let problem = problem.hint("ask for these permissions, then check with: kubectl auth can-i --list");
     let problem = needed.iter().fold(problem, |problem, one| problem.because(format!("you cannot {one}")));
     findings.problems.push(problem);
 }
