@@ -1,35 +1,35 @@
-# Every recipe is a plain command that can be typed as well.
+# Shortcuts for frequent commands; each recipe is a plain command.
 
-# What can be done here
+# List the recipes
 default:
     @just --list
 
-# Everything that has to hold before a change lands
+# Run all checks of CI
 check:
     .ci/run
 
-# Tests by name, for example: just test shipping
+# Run tests by name, for example: just test shipping
 test *names:
     cargo test --locked {{ names }}
 
-# The whole test on the simulated cluster
+# Run the whole test on the simulated cluster
 try *flags:
     cargo run --release -- run --sandbox --end 20 {{ flags }}
 
-# Writes completion scripts and man pages to target/generated
+# Generate completion scripts and man pages in target/generated
 generate:
     cargo run --locked -- __generate completions target/generated/completions
     cargo run --locked -- __generate man target/generated/man
 
-# The archive for this machine, and the manifest of the plugin
+# Package for this machine and render the plugin's manifest
 package:
     krew/package
     krew/render
 
-# Oldest supported compiler
+# Check with the oldest supported compiler
 msrv:
     cargo +1.89 check --locked
 
-# Licences, sources, advisories and duplicates of dependencies
+# Check licences, sources, advisories and duplicates of dependencies
 deny:
     cargo deny --locked check
