@@ -1,5 +1,11 @@
 //! The tables of what other programs read, made again by these programs where they are installed.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "tests fail by panicking, and say what they skip"
+)]
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 

@@ -56,7 +56,7 @@ const COMPLAINTS: [Complaint; 8] = [
         ],
         message: "the server and the TLS library (rustls with ring) have no algorithms in common; a server whose key is \
                   P-521 is one such",
-        hint: "let the server use TLS 1.2 or 1.3 with a key of RSA, P-256, P-384 or Ed25519",
+        hint: "let the server use TLS 1.2 or 1.3 with a key of RSA, P-256, P-384 or Ed25519, or pass --insecure-skip-tls-verify",
     },
 ];
 

@@ -161,9 +161,12 @@ impl Connection {
         let namespace = self.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
         let server = without_user(&config.cluster_url);
         let client = Client::try_from(config).map_err(|error| {
-            Failure::new("the credentials of this context cannot be used")
-                .because(super::Trouble::from_client("connect", &error).message)
-                .hint("check with: kubectl auth whoami")
+            let trouble = super::Trouble::from_client("connect", &error);
+            let hint = match trouble.kind {
+                super::Kind::Certificate => super::certificate::hint(&trouble.message),
+                _ => "check with: kubectl auth whoami",
+            };
+            Failure::new("the credentials of this context cannot be used").because(trouble.message).hint(hint)
         })?;
         Ok((client, namespace, server))
     }

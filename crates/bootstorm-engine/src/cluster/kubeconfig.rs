@@ -175,13 +175,13 @@ fn settle(values: &mut Map<String, Value>, folder: &Path) -> Result<(), String> 
     for key in DATA {
         if let Some(Value::String(data)) = values.get_mut(key) {
             let decoded = LENIENT.decode(data.replace(['\r', '\n'], ""));
-            *data = STANDARD.encode(decoded.map_err(|error| format!("{key} {}", no_base64(data, error)))?);
+            *data = STANDARD.encode(decoded.map_err(|error| format!("{key} {}", no_base64(data, &error)))?);
         }
     }
     Ok(())
 }
 
-fn no_base64(data: &str, error: base64::DecodeError) -> &'static str {
+fn no_base64(data: &str, error: &base64::DecodeError) -> &'static str {
     if data.contains([' ', '\t']) {
         return "holds blanks, which base64 has not; write lines under `|`, not under `>`";
     }
