@@ -83,7 +83,7 @@ impl Session {
         match self.found(prefix).await? {
             Some((record, store)) => {
                 if store.original().is_some() {
-                    self.console.warn(&format!("this record of run \"{prefix}\" is a copy; {}", COPY));
+                    self.console.warn(&format!("this record of run \"{prefix}\" is a copy; {COPY}"));
                 }
                 Ok(record)
             }

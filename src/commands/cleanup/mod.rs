@@ -40,6 +40,7 @@ Examples:
 
   # Delete a run without being asked, but keep its results
   kubectl bootstorm cleanup --ns-prefix friday --yes --keep-record")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub struct CleanupArgs {
     #[command(flatten)]
     pub run: RunArgs,

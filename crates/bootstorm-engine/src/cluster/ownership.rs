@@ -168,20 +168,20 @@ impl Estate {
 
     /// Whether the object may stand under its name for something that the run made.
     pub fn is_named(&self, kind: Kind, object: &Metadata) -> bool {
-        self.recorded(kind, object).is_some()
+        self.recorded(kind, object) != Recorded::Nothing
     }
 
     /// Whether an object is the run's; the reason where it is not.
     pub fn judge(&self, kind: Kind, object: &Metadata) -> Result<(), Stranger> {
         let label = object.labels.get(names::RUN_ID).map(String::as_str);
         match self.recorded(kind, object) {
-            None => Err(match label {
+            Recorded::Nothing => Err(match label {
                 Some(other) if other != self.run_id => Stranger::OtherRun(other.to_owned()),
                 _ => Stranger::NotPlanned,
             }),
-            Some(Some(uid)) if uid == object.uid => Ok(()),
-            Some(Some(_)) => Err(Stranger::MadeAnew),
-            Some(None) => self.claim(kind, object, label),
+            Recorded::Made(uid) if uid == object.uid => Ok(()),
+            Recorded::Made(_) => Err(Stranger::MadeAnew),
+            Recorded::Named => self.claim(kind, object, label),
         }
     }
 
@@ -205,25 +205,50 @@ impl Estate {
         object.name.strip_prefix(&names::head_name(&self.prefix)).is_some_and(|rest| rest.starts_with('.'))
     }
 
-    /// Whether the name is the run's, and the UID on record for it, if one is.
-    fn recorded(&self, kind: Kind, object: &Metadata) -> Option<Option<&str>> {
+    /// What the record says about the name of an object.
+    fn recorded(&self, kind: Kind, object: &Metadata) -> Recorded<'_> {
         let head = names::head_name(&self.prefix);
         let is_head = object.name == head;
         match kind {
-            Kind::Machine | Kind::Namespace if !self.is_planned => Some(None),
+            Kind::Machine | Kind::Namespace if !self.is_planned => Recorded::Named,
             Kind::Machine => {
                 let target = Target { namespace: object.namespace.clone(), name: object.name.clone() };
-                self.machines.get(&target).map(Option::as_deref)
+                Recorded::planned(self.machines.get(&target))
             }
-            Kind::Namespace => self.namespaces.get(&object.name).map(Option::as_deref),
+            Kind::Namespace => Recorded::planned(self.namespaces.get(&object.name)),
             Kind::Prober if !self.is_planned => {
-                object.name.starts_with(&format!("{head}-prober-")).then_some(None)
+                Recorded::named(object.name.starts_with(&format!("{head}-prober-")), None)
             }
-            Kind::Prober => self.pods.get(&object.name).map(Option::as_deref),
-            Kind::Secret => is_head.then_some(self.secret.as_deref()),
-            Kind::Map if is_head => Some(self.head.as_deref()),
-            Kind::Map => self.is_part(object).then_some(None),
-            Kind::Lease => is_head.then_some(None),
+            Kind::Prober => Recorded::planned(self.pods.get(&object.name)),
+            Kind::Secret => Recorded::named(is_head, self.secret.as_deref()),
+            Kind::Map if is_head => Recorded::named(true, self.head.as_deref()),
+            Kind::Map => Recorded::named(self.is_part(object), None),
+            Kind::Lease => Recorded::named(is_head, None),
+        }
+    }
+}
+
+/// What a record says about a name
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Recorded<'a> {
+    /// The run makes nothing of this name.
+    Nothing,
+    /// The run makes an object of this name; its UID is not known.
+    Named,
+    /// The run has made an object of this name, with this UID.
+    Made(&'a str),
+}
+
+impl<'a> Recorded<'a> {
+    fn planned(uid: Option<&'a Option<Box<str>>>) -> Self {
+        Self::named(uid.is_some(), uid.and_then(Option::as_deref))
+    }
+
+    fn named(is_named: bool, uid: Option<&'a str>) -> Self {
+        match uid {
+            _ if !is_named => Self::Nothing,
+            None => Self::Named,
+            Some(uid) => Self::Made(uid),
         }
     }
 }
