@@ -91,7 +91,8 @@ pub async fn command(context: &Context, args: &CompareArgs) -> Result<Exit, Fail
     }
     let mut report = CompareReport::of(&subjects, args.min_effect);
     for subject in judged {
-        let blocks = args.fail_if.judge(subject.record, last(subject.record)).into_iter();
+        let blocks =
+            args.fail_if.judge_graded(subject.record, last(subject.record), subject.validity).into_iter();
         let of_run = |block| ThresholdBlock { run: Some(subject.label.to_owned()), ..block };
         report.thresholds.extend(blocks.map(of_run));
     }
@@ -104,7 +105,7 @@ pub async fn command(context: &Context, args: &CompareArgs) -> Result<Exit, Fail
             context.console().warn(&text);
         }
     }
-    let crossed = report.thresholds.iter().any(|block| block.crossed);
+    let crossed = report.thresholds.iter().any(ThresholdBlock::fails);
     Ok(if crossed || args.fail_if_worse && report.is_worse() { Exit::Threshold } else { Exit::Good })
 }
 

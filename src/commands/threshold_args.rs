@@ -10,9 +10,9 @@ use bootstorm_model::observe::Milestone;
 use bootstorm_model::plan::Plan;
 use bootstorm_model::record::{PhaseKind, PhaseName, RunRecord};
 use bootstorm_model::stats::Threshold;
-use bootstorm_report::ThresholdBlock;
 use bootstorm_report::read::Document;
 use bootstorm_report::thresholds::{self, Expected, Missing};
+use bootstorm_report::{Graded, ThresholdBlock};
 
 /// The flag that makes a run a failure
 #[derive(Debug, Clone, Default, Args)]
@@ -61,17 +61,31 @@ impl FailIfArgs {
 
     /// The thresholds with their values; `judged` is the phase of those that name none.
     pub fn judge(&self, record: &RunRecord, judged: Option<PhaseName>) -> Vec<ThresholdBlock> {
-        thresholds::judge(&self.fail_if, record, judged)
+        self.judge_graded(record, judged, &Graded::of_run(record))
     }
 
-    /// The exit code with the thresholds taken into account: a crossed one wins over VMs that missed their goal.
+    /// The same where the grades of the times are known from elsewhere: a written report has no more than these.
+    pub fn judge_graded(
+        &self,
+        record: &RunRecord,
+        judged: Option<PhaseName>,
+        grades: &[Graded],
+    ) -> Vec<ThresholdBlock> {
+        thresholds::judge(&self.fail_if, record, judged, grades)
+    }
+
+    /// The exit code with the thresholds taken into account: a crossed or undecided one wins over VMs that missed their goal.
     ///
-    /// Says which ones were crossed where the format of the result is not for people, who have seen it there.
+    /// Says which ones these are where the format of the result is not for people, who have seen it there.
     pub fn exit(&self, screen: impl Into<Screen>, blocks: &[ThresholdBlock], otherwise: Exit) -> Exit {
         let screen = screen.into();
-        let crossed: Vec<&ThresholdBlock> = blocks.iter().filter(|block| block.crossed).collect();
+        let failed: Vec<&ThresholdBlock> = blocks.iter().filter(|block| block.fails()).collect();
         if !matches!(screen.output, Output::Table | Output::Wide | Output::Markdown) {
-            for block in &crossed {
+            for block in &failed {
+                if block.undecided.is_some() {
+                    screen.console.say(&format!("threshold {}: {}", block.outcome(), block.condition));
+                    continue;
+                }
                 let value = block.value.map_or_else(
                     || block.missing.unwrap_or(Missing::Unknown).word().to_owned(),
                     |value| format!("{value:.2}"),
@@ -79,7 +93,7 @@ impl FailIfArgs {
                 screen.console.say(&format!("threshold crossed: {} (it is {value})", block.condition));
             }
         }
-        if crossed.is_empty() { otherwise } else { otherwise.max(Exit::Threshold) }
+        if failed.is_empty() { otherwise } else { otherwise.max(Exit::Threshold) }
     }
 }
 

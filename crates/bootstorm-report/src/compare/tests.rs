@@ -155,7 +155,7 @@ fn every_document_keeps_to_the_schema() {
     let mut with_thresholds = compared(&fixtures::repeated(), &fixtures::repeated());
     let threshold = "storm.goal.p99>1s".parse().unwrap();
     let record = fixtures::repeated();
-    let blocks = crate::thresholds::judge(&[threshold], &record, None);
+    let blocks = crate::thresholds::judge(&[threshold], &record, None, &[]);
     with_thresholds.thresholds =
         blocks.into_iter().map(|block| ThresholdBlock { run: Some("b".into()), ..block }).collect();
     let documents = [
