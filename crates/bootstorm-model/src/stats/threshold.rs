@@ -404,9 +404,9 @@ mod tests {
     #[test]
     fn ratios_leave_the_filling_of_disks_out() {
         let mut create = timelines(&[20.0, 24.0], 0);
-        create.iter_mut().for_each(|timeline| {
+        for timeline in &mut create {
             timeline.see(Milestone::Volume, Offset::from_seconds(17.0));
-        });
+        }
         let storm = timelines(&[12.0, 12.0], 0);
         let facts = |timelines| Facts { timelines, goal: Milestone::Running, ended: None };
         let of = |text: &str| text.parse::<Threshold>().unwrap();
