@@ -17,6 +17,7 @@ use bootstorm_model::failure::Failure;
 use bootstorm_model::observe::Outcome;
 use bootstorm_model::plan::{Template, TemplateSource};
 use bootstorm_model::record::{PhaseKind, PhaseRecord, PhaseSettings, RunRecord, lifecycle};
+use bootstorm_report::ThresholdBlock;
 use bootstorm_report::thresholds::Expected;
 
 /// Flags of create, stop and storm
@@ -96,7 +97,9 @@ async fn nothing_to_do(
     ));
     args.save.save(session.console, &record)?;
     let thresholds = args.fail_if.judge(&record, Some(name));
-    Ok(Some(args.fail_if.exit(session, &thresholds, exit_of(phase))))
+    FailIfArgs::tell(session.console, &thresholds);
+    let failed = thresholds.iter().any(ThresholdBlock::fails);
+    Ok(Some(if failed { Exit::Threshold } else { exit_of(phase) }))
 }
 
 /// Runs one timed phase; gives the record as it is afterwards, or nothing after a dry run.

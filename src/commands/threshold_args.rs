@@ -4,6 +4,7 @@ use clap::Args;
 
 use super::presentation::Output;
 use super::show::Screen;
+use crate::console::Console;
 use bootstorm_model::exit::Exit;
 use bootstorm_model::failure::Failure;
 use bootstorm_model::observe::Milestone;
@@ -79,21 +80,23 @@ impl FailIfArgs {
     /// Says which ones these are where the format of the result is not for people, who have seen it there.
     pub fn exit(&self, screen: impl Into<Screen>, blocks: &[ThresholdBlock], otherwise: Exit) -> Exit {
         let screen = screen.into();
-        let failed: Vec<&ThresholdBlock> = blocks.iter().filter(|block| block.fails()).collect();
         if !matches!(screen.output, Output::Table | Output::Wide | Output::Markdown) {
-            for block in &failed {
-                if block.undecided.is_some() {
-                    screen.console.say(&format!("threshold {}: {}", block.outcome(), block.condition));
-                    continue;
-                }
-                let value = block.value.map_or_else(
-                    || block.missing.unwrap_or(Missing::Unknown).word().to_owned(),
-                    |value| format!("{value:.2}"),
-                );
-                screen.console.say(&format!("threshold crossed: {} (it is {value})", block.condition));
-            }
+            Self::tell(screen.console, blocks);
         }
-        if failed.is_empty() { otherwise } else { otherwise.max(Exit::Threshold) }
+        if blocks.iter().any(ThresholdBlock::fails) { otherwise.max(Exit::Threshold) } else { otherwise }
+    }
+
+    /// Says which thresholds make the run a failure, and why.
+    pub fn tell(console: Console, blocks: &[ThresholdBlock]) {
+        for block in blocks.iter().filter(|block| block.fails()) {
+            if block.undecided.is_some() {
+                console.say(&format!("threshold {}: {}", block.outcome(), block.condition));
+                continue;
+            }
+            let missing = || block.missing.unwrap_or(Missing::Unknown).word().to_owned();
+            let value = block.value.map_or_else(missing, |value| format!("{value:.2}"));
+            console.say(&format!("threshold crossed: {} (it is {value})", block.condition));
+        }
     }
 }
 
