@@ -193,7 +193,7 @@ async fn locked(
             let through = phase.map_or(0, |phase| phase.timelines.iter().filter(|t| t.is_over()).count());
             let all = phase.map_or(0, |phase| phase.timelines.len());
             Err(Failure::interrupted(format!(
-                "interrupted; {through} of {all} VMs were through, everything is saved"
+                "interrupted; {through} of {all} VMs were decided, everything is saved"
             ))
             .hint(again))
         }

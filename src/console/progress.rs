@@ -85,7 +85,7 @@ impl Progress {
                 let goal_word = if *goal == Milestone::Volume { "provisioned" } else { goal.word() };
                 state.begin(self.console, &phase.to_string(), goal_word, *targets, *done);
                 state.goal = Some(*goal);
-                let resumed = if *done > 0 { format!(", {done} were through before") } else { String::new() };
+                let resumed = if *done > 0 { format!(", {done} were decided before") } else { String::new() };
                 self.plain(&state, &format!("{phase}: {targets} VMs to be {goal_word}{resumed}"));
             }
             Event::Deleting { what, count } => {

@@ -1,4 +1,4 @@
-//! Why VMs did not arrive: like ones are one group, with the cause that was injected and a command that looks further.
+//! Why VMs did not reach the goal: like ones are one group, with the cause that was injected and a command that looks further.
 
 use bootstorm_sandbox::model::{Misbehaviour, Profile};
 use serde_json::Value;

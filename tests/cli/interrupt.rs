@@ -40,7 +40,7 @@ fn an_interrupted_create_is_continued_and_creates_nothing_twice() {
     cluster.run(&["stop"]).exits(1).complains(&["create of run", "has not been finished"]);
 
     cluster.sandbox.faults().remove(slow);
-    let report = cluster.run(&["create", "-o", "json"]).exits(0).complains(&["were through before"]).json();
+    let report = cluster.run(&["create", "-o", "json"]).exits(0).complains(&["were decided before"]).json();
     let phase = &report["phases"][0];
     assert_eq!(phase["counts"]["reached"], 12, "{phase}");
     assert_eq!(machines(&cluster), 12);

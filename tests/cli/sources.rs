@@ -128,7 +128,7 @@ fn every_kind_of_clone_and_import_is_named() {
         plain(&cluster, &[&["create"], &named[..]].concat()).exits(0).prints(&[kind]);
         let report = plain(&cluster, &[&["report", "-o", "json"], &named[..]].concat()).exits(0).json();
         assert_eq!(report["phases"][0]["volumes"]["kinds"], json!({kind: 1}), "{flags:?}");
-        assert_eq!(report["phases"][0]["volumes"]["boot"]["arrived"], 1, "{flags:?}");
+        assert_eq!(report["phases"][0]["volumes"]["boot"]["reached"], 1, "{flags:?}");
     }
 }
 

@@ -4,7 +4,7 @@ use bootstorm_model::observe::{Milestone, Offset, Outcome};
 use bootstorm_model::record::{PhaseKind, PhaseName, PhaseRecord, PhaseState, RunRecord};
 use serde_json::json;
 
-/// A run of `size` VMs with a creation and a storm; in the storm the VMs whose index `fails` picks do not arrive.
+/// A run of `size` VMs with a creation and a storm; in the storm the VMs whose index `fails` picks do not reach the goal.
 pub(crate) fn run(size: u32, prefix: &str, fails: impl Fn(u32) -> bool) -> RunRecord {
     // Written as files have them, so that a field more in either does not matter here.
     let plan = json!({

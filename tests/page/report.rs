@@ -32,7 +32,7 @@ fn is_sorted_filtered_downloaded_and_turned_dark_without_a_request() {
     let column = browser.texts(&format!("#vm-table tbody td:nth-child({running})"));
     let times: Vec<f64> = column.iter().map(|text| text.parse().unwrap()).collect();
     assert!(times.len() == 50 && times.is_sorted(), "{times:?}");
-    // Who did not arrive comes last, whichever way.
+    // VMs that did not reach the goal come last, whichever way.
     browser.click(&format!("#vm-table thead th:nth-child({running}) button"));
     browser.click("#vm-pages button:nth-child(4)");
     let column = browser.texts(&format!("#vm-table tbody td:nth-child({running})"));

@@ -12,7 +12,6 @@ use super::{Capacity, Compared, Placed, Repetitions, Selection};
 pub(super) fn report(record: &RunRecord, selection: &Selection) -> Report {
     let plan = &record.plan;
     let targets = plan.targets();
-    let baseline = selection.baseline(record);
     let storm = selection.storm(record).filter(|storm| selection.only.is_none_or(|only| only == storm.name));
     let full = shown_in_full(record, selection);
     let grades: Vec<ValidityBlock> =
@@ -56,23 +55,37 @@ pub(super) fn report(record: &RunRecord, selection: &Selection) -> Report {
         },
         placement: Placed::all(&plan.pinning, &phases),
         phases,
-        comparison: storm.and_then(|storm| {
-            let stop = Selection::stop_before(record, storm.name).map(|stop| stop.name);
-            // What was created without being started is no boot to compare with.
-            let is_boot = |baseline: &&PhaseRecord| baseline.name != storm.name && !baseline.settings.halted;
-            let validity = |phase: &PhaseRecord| {
-                record.phases.iter().position(|one| one.name == phase.name).map(|index| &grades[index])
-            };
-            let side = |phase| {
-                Some(Side { phase, validity: validity(phase)?, first_boot: record.is_baseline(phase.name) })
-            };
-            let baseline = baseline.filter(is_boot).and_then(side);
-            Some(Compared::of(baseline, side(storm)?, stop, &record.facts))
-        }),
+        comparison: storm.and_then(|storm| comparison(record, selection, storm, &grades)),
         repetitions: Repetitions::of(record),
         capacity: Capacity::of(record),
         thresholds: Vec::new(),
     }
+}
+
+/// The storm of a selection against its baseline, without everything else of a report.
+pub(super) fn compared(record: &RunRecord, selection: &Selection) -> Option<Compared> {
+    let grades: Vec<ValidityBlock> =
+        record.phases.iter().map(|phase| ValidityBlock::of(record, phase)).collect();
+    comparison(record, selection, selection.storm(record)?, &grades)
+}
+
+/// `grades` are those of the phases, in their order.
+fn comparison(
+    record: &RunRecord,
+    selection: &Selection,
+    storm: &PhaseRecord,
+    grades: &[ValidityBlock],
+) -> Option<Compared> {
+    let stop = Selection::stop_before(record, storm.name).map(|stop| stop.name);
+    // What was created without being started is no boot to compare with.
+    let is_boot = |baseline: &&PhaseRecord| baseline.name != storm.name && !baseline.settings.halted;
+    let side = |phase: &'_ PhaseRecord| {
+        let index = record.phases.iter().position(|one| one.name == phase.name)?;
+        Some((&record.phases[index], grades.get(index)?, record.is_baseline(phase.name)))
+    };
+    let of = |(phase, validity, first_boot)| Side { phase, validity, first_boot };
+    let baseline = selection.baseline(record).filter(is_boot).and_then(side).map(of);
+    Some(Compared::of(baseline, side(storm).map(of)?, stop, &record.facts))
 }
 
 /// The baseline, the storm with the stop before it, and a stop that no storm has followed yet.

@@ -68,6 +68,9 @@ pub struct CapacityStorm {
     pub vms: usize,
     /// Whether every condition held.
     pub met: bool,
+    /// Its times are invalid, so that it says nothing about its size: that is tried again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub invalid: bool,
     /// The value of each condition, in their order.
     pub values: Vec<GoalValue>,
     /// Its figures.
@@ -100,8 +103,11 @@ impl Capacity {
         let conditions: Vec<Option<Threshold>> = goals.iter().map(|goal| goal.parse().ok()).collect();
         let storms: Vec<CapacityStorm> =
             series.done(record).filter_map(|storm| CapacityStorm::of(record, storm, &conditions)).collect();
-        let probes: Vec<Probe> =
-            storms.iter().map(|storm| Probe { size: storm.size, met: storm.met }).collect();
+        let probes: Vec<Probe> = storms
+            .iter()
+            .filter(|storm| !storm.invalid)
+            .map(|storm| Probe { size: storm.size, met: storm.met })
+            .collect();
         let bounds = Bounds::of(&probes);
         let next = bounds.next(*min, *max);
         let spent = series.spent(record).seconds();
@@ -134,6 +140,10 @@ impl Capacity {
     /// One line about the last storm, for people who wait.
     pub fn told(&self) -> String {
         let Some(last) = self.storms.last() else { return "no storm yet".to_owned() };
+        if last.invalid {
+            let next = self.next.map_or_else(String::new, |next| format!("; next is {next}"));
+            return format!("{}: {} VMs, not judged, its times are invalid{next}", last.phase, last.size);
+        }
         let verdict = if last.met { "meets" } else { "misses" };
         let values: Vec<String> = self
             .goals
@@ -161,8 +171,9 @@ impl CapacityStorm {
             })
             .collect();
         let one = Repetition::of(storm);
-        let met = values.iter().all(|value| value.met);
-        Some(Self { phase: storm.name, size, vms: one.vms, met, values, figures: one.figures })
+        let invalid = ValidityBlock::of(record, storm).grade == Validity::Invalid;
+        let met = !invalid && values.iter().all(|value| value.met);
+        Some(Self { phase: storm.name, size, vms: one.vms, met, invalid, values, figures: one.figures })
     }
 }
 
@@ -176,8 +187,6 @@ impl GoalValue {
             against.map(|phase| Facts { timelines: &phase.timelines, goal: phase.goal, ended: phase.ended });
         let value = match (condition.against, &there) {
             (Some(_), None) => Value::Unknown,
-            // Nothing is judged by times that are not valid.
-            _ if ValidityBlock::of(record, storm).grade == Validity::Invalid => Value::Unknown,
             _ => condition.value(&here, there.as_ref()),
         };
         // A condition holds only where there is a value: what is not reached or unknown is not met.

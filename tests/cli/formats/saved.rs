@@ -117,7 +117,7 @@ fn saved_results_are_judged_like_the_run() {
     for place in [run.as_path(), Path::new("report.json")] {
         let judged = |condition| from(&cluster, place, &["--fail-if", condition, "-o", "json"]);
         let block = judged("storm.goal.p50>1us").exits(4).json()["thresholds"][0].clone();
-        assert_eq!((&block["crossed"], &block["phase"]), (&true.into(), &"storm-1".into()));
+        assert_eq!((&block["result"], &block["phase"]), (&"crossed".into(), &"storm-1".into()));
         judged("storm.goal.t95>1h").exits(0);
         judged("storm-9.goal.p50>1h").exits(2).complains(&["there is no phase storm-9"]);
     }

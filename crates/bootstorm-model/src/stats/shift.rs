@@ -237,7 +237,7 @@ fn unjudged(statistic: Statistic, baseline: &Side, candidate: &Side) -> Option<&
     match statistic {
         Statistic::Quantile(level) if level > LEVELS[0] && above(level) < ENOUGH_ABOVE => Some(TOO_FEW_ABOVE),
         _ if fewest < ENOUGH => Some("fewer than 10 VMs"),
-        Statistic::Mean if missing => Some("missing VMs"),
+        Statistic::Mean if missing => Some("VMs that did not reach it"),
         _ if unreached.iter().any(|storms| *storms > 0) => Some("storms in which it was not reached"),
         _ if baseline.storms().min(candidate.storms()) < ENOUGH_STORMS => Some(SINGLE_STORM),
         _ => None,

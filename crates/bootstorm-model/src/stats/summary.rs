@@ -12,7 +12,8 @@ use super::{Level, Quantile, Sample, maybe_micros};
 pub struct Summary {
     /// Size of the sample, missing values included and unknown ones not.
     pub n: usize,
-    /// How many values arrived.
+    /// How many values arrived; `arrived` in documents of version 1.
+    #[serde(rename = "reached", alias = "arrived")]
     pub arrived: usize,
     /// VMs that arrived after a time that nobody knows; they are not part of `n`.
     #[serde(default)]
@@ -95,7 +96,7 @@ mod tests {
         let json = serde_json::to_string(&Summary::of(&Sample::new([0.1, 0.2], 2))).unwrap();
         assert_eq!(
             json,
-            r#"{"n":4,"arrived":2,"unknown":0,"min_seconds":0.1,"mean_seconds":0.15,"stddev_seconds":0.070711,"p50_seconds":0.2,"p90_seconds":null,"p95_seconds":null,"p99_seconds":null,"max_seconds":0.2}"#
+            r#"{"n":4,"reached":2,"unknown":0,"min_seconds":0.1,"mean_seconds":0.15,"stddev_seconds":0.070711,"p50_seconds":0.2,"p90_seconds":null,"p95_seconds":null,"p99_seconds":null,"max_seconds":0.2}"#
         );
     }
 }

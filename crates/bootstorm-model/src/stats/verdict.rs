@@ -61,7 +61,7 @@ impl fmt::Display for Grade {
 pub enum Rule {
     /// How many times longer the storm took.
     Ratio,
-    /// How many VMs did not come back.
+    /// How many VMs did not reach the goal.
     Failures,
     /// How far the slowest VMs lie behind the median.
     Outliers,
@@ -152,7 +152,7 @@ fn by_failures(evidence: &Evidence<'_>) -> Option<Finding> {
     }
     let percent = failed as f64 * 100.0 / n as f64;
     let grade = band(percent, [0.0, 5.0, 10.0]);
-    let reason = format!("{failed} of {n} VMs ({percent:.1} %) did not come back");
+    let reason = format!("{failed} of {n} VMs ({percent:.1} %) did not reach the goal");
     Some(Finding { grade, rule: Rule::Failures, reason })
 }
 
@@ -268,7 +268,7 @@ mod tests {
         let arrivals = [Arrival::Missing].into_iter().chain([Arrival::Unknown; 30]);
         let storm = Sample::of(arrivals.chain([Arrival::After(1.0); 9]));
         let verdict = Verdict::on(&Evidence { ratio: Some(1.0), failed: 1, storm: &storm }).unwrap();
-        assert_eq!(verdict.reason, "1 of 40 VMs (2.5 %) did not come back");
+        assert_eq!(verdict.reason, "1 of 40 VMs (2.5 %) did not reach the goal");
     }
 
     #[test]

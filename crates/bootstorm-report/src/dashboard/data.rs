@@ -3,12 +3,22 @@
 use serde::Serialize;
 
 use super::Dashboard;
-use super::saved::Saved;
+use super::groups::{self, Trend, Way};
+use super::saved::{Saved, Setting};
 use bootstorm_model::text::printable;
 
 #[derive(Serialize)]
 struct Data {
     runs: Vec<Saved>,
+    /// The trend of each configuration, by its place.
+    trends: Vec<Option<Told>>,
+}
+
+/// A trend in words, and whether it stands out
+#[derive(Serialize)]
+struct Told {
+    words: String,
+    out: Option<Way>,
 }
 
 /// The runs as JSON, every text made safe to be shown.
@@ -18,9 +28,23 @@ pub(super) fn json(dashboard: &Dashboard) -> String {
         path: safe(&saved.path),
         name: safe(&saved.name),
         driver: saved.driver.as_deref().map(safe),
+        reason: saved.reason.as_deref().map(safe),
+        setting: Setting {
+            source: safe(&saved.setting.source),
+            class: safe(&saved.setting.class),
+            cluster: safe(&saved.setting.cluster),
+            probe: safe(&saved.setting.probe),
+            pinning: safe(&saved.setting.pinning),
+            size: safe(&saved.setting.size),
+        },
         versions: saved.versions.iter().map(|version| safe(version)).collect(),
         ..saved.clone()
     });
+    let trends = groups::by_configuration(&dashboard.runs).into_values().map(|runs| {
+        let trend = Trend::of(&runs)?;
+        Some(Told { words: trend.words(), out: trend.out })
+    });
     // Strings, finite numbers and lists of them cannot fail to be written.
-    serde_json::to_string(&Data { runs: runs.collect() }).unwrap_or_else(|_| "null".to_owned())
+    serde_json::to_string(&Data { runs: runs.collect(), trends: trends.collect() })
+        .unwrap_or_else(|_| "null".to_owned())
 }

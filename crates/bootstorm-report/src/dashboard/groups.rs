@@ -1,8 +1,11 @@
-//! Runs with the same configuration taken together: storage, disks, placement, number of VMs.
+//! Runs with the same configuration taken together: everything that was chosen or found before the first VM was made.
 
 use std::collections::BTreeMap;
 
-use super::saved::{Part, Saved, Times};
+use serde::Serialize;
+
+use super::saved::{Part, Saved, Setting, Times};
+use bootstorm_model::stats::{Level, Quantile, Sample};
 
 /// What makes two runs comparable
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -15,6 +18,61 @@ pub(super) struct Configuration {
     pub(super) placement: String,
     /// Number of VMs.
     pub(super) vms: usize,
+    /// Where disks come from, storage class, cluster, probe, pinning and size.
+    pub(super) setting: Setting,
+}
+
+/// The last run of a configuration against those before it
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub(super) struct Trend {
+    /// Its mean ÷ the median of the means of those before.
+    pub(super) ratio: f64,
+    /// How many those are.
+    pub(super) before: usize,
+    /// Which way it lies out of their spread.
+    pub(super) out: Option<Way>,
+}
+
+/// A way out of a spread
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Way {
+    /// Slower than every run before.
+    Slower,
+    /// Faster than every run before.
+    Faster,
+}
+
+/// Fewer runs have no spread that is worth the name.
+const ENOUGH: usize = 3;
+
+impl Trend {
+    /// The trend of the runs of a configuration, in the order in which they began; `None` where there is nothing before the last.
+    pub(super) fn of(runs: &[&Saved]) -> Option<Self> {
+        let figures: Vec<f64> = runs.iter().filter_map(|saved| saved.figure()).collect();
+        let (last, before) = figures.split_last()?;
+        runs.last()?.figure()?;
+        let sample = Sample::new(before.iter().copied(), 0);
+        let median = Quantile::of(&sample, Level::P50).seconds().filter(|median| *median > 0.0)?;
+        let beyond = |end: Option<f64>, way: fn(f64, f64) -> bool| end.is_some_and(|end| way(*last, end));
+        let out = match before.len() {
+            few if few < ENOUGH => None,
+            _ if beyond(sample.max(), |last, most| last > most) => Some(Way::Slower),
+            _ if beyond(sample.min(), |last, least| last < least) => Some(Way::Faster),
+            _ => None,
+        };
+        Some(Self { ratio: last / median, before: before.len(), out })
+    }
+
+    /// `1.12× the median of 5 before, slower than any of them`.
+    pub(super) fn words(&self) -> String {
+        let out = match self.out {
+            Some(Way::Slower) => ", slower than any of them",
+            Some(Way::Faster) => ", faster than any of them",
+            None => "",
+        };
+        format!("{:.2}× the median of {} before{out}", self.ratio, self.before)
+    }
 }
 
 /// A figure over several runs
@@ -47,12 +105,13 @@ pub(super) fn by_size(runs: &[Saved]) -> BTreeMap<usize, Vec<&Saved>> {
 }
 
 impl Configuration {
-    fn of(saved: &Saved) -> Self {
+    pub(super) fn of(saved: &Saved) -> Self {
         Self {
             driver: saved.driver.clone().unwrap_or_default(),
             disks: saved.disks,
             placement: saved.placement(),
             vms: saved.vms,
+            setting: saved.setting.clone(),
         }
     }
 }

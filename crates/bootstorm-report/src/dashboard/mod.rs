@@ -229,6 +229,11 @@ impl Dashboard {
         }
         kept.reverse();
         self.runs = kept;
+        let places: BTreeMap<groups::Configuration, usize> =
+            groups::by_configuration(&self.runs).into_keys().zip(0..).collect();
+        for saved in &mut self.runs {
+            saved.configuration = places.get(&groups::Configuration::of(saved)).copied().unwrap_or_default();
+        }
     }
 }
 

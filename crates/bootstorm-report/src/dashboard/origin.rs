@@ -1,12 +1,14 @@
 //! Result files of the Python tool behind the guide, and ours of the same format.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use super::ours::Judged;
 use super::place::Place;
-use super::saved::{Part, Rows, Saved, Times, Tool};
+use super::saved::{Part, Rows, Saved, Setting, Times, Tool};
 use crate::html::texts::Texts;
 use bootstorm_model::stats::Sample;
 
@@ -83,6 +85,10 @@ pub(super) fn read(path: &str, files: &BTreeMap<&str, &[u8]>) -> Found {
         skipped.push((path.to_owned(), reason.to_owned()));
         return Found { saved: None, skipped };
     };
+    let missed = missed(created.as_deref(), booted.as_deref()).unwrap_or_else(|| {
+        create.iter().chain(&storm).map(|part| part.vms.saturating_sub(part.arrived)).max().unwrap_or(0)
+    });
+    let judged = judged(path, files, began);
     let vms = create.iter().chain(&storm).map(|part| part.vms).max().unwrap_or(0);
     let saved = Saved {
         path: path.to_owned(),
@@ -100,8 +106,31 @@ pub(super) fn read(path: &str, files: &BTreeMap<&str, &[u8]>) -> Found {
         storm,
         rows: Some(rows(created.as_deref().unwrap_or(&[]), booted.as_deref().unwrap_or(&[]))),
         has_page: false,
+        setting: Setting::default(),
+        configuration: 0,
+        verdict: judged.verdict,
+        reason: judged.reason,
+        ratio: judged.ratio,
+        missed,
     };
     Found { saved: Some(saved), skipped }
+}
+
+/// The verdict that a report on these files has; none where it has no storm, or cannot be made.
+fn judged(path: &str, files: &BTreeMap<&str, &[u8]>, began: Timestamp) -> Judged {
+    let files = files.iter().map(|(name, bytes)| ((*name).to_owned(), bytes.to_vec())).collect();
+    let folder = path.rsplit('/').next().unwrap_or(path);
+    let report = crate::read::legacy::report(folder, &files, began).ok();
+    report.and_then(|report| report.comparison).as_ref().map_or_else(Judged::default, Judged::from)
+}
+
+/// VMs without success in either table, each once; `None` without tables.
+fn missed(created: Option<&[Detail]>, booted: Option<&[Detail]>) -> Option<usize> {
+    if created.is_none() && booted.is_none() {
+        return None;
+    }
+    let all = created.into_iter().chain(booted).flatten().filter(|detail| !detail.success);
+    Some(all.map(|detail| detail.namespace.as_str()).collect::<BTreeSet<&str>>().len())
 }
 
 fn parse<T: DeserializeOwned>(

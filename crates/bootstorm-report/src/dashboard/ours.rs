@@ -6,15 +6,22 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::origin::millis;
 use super::place::Place;
-use super::saved::{Part, Rows, Saved, Times, Tool};
+use super::saved::{Part, Rows, Saved, Setting, Times, Tool};
 use crate::html::texts::Texts;
+use crate::{Compared, Selection};
+use bootstorm_model::plan::{Disk, Pinning, TemplateSource};
+use bootstorm_model::probe::ProbePlan;
+use bootstorm_model::record::{NodeKind, RunRecord, StorageClassFacts};
 use bootstorm_model::stats::{Arrival, Sample};
 
 /// Name of the file.
 pub(super) const FILE: &str = "run.json";
+/// What stands in place of a verdict that there is not.
+pub(super) const NOT_JUDGED: &str = "not judged";
 
 #[derive(Debug, Deserialize)]
 struct Record {
@@ -33,6 +40,14 @@ struct Plan {
     prefix: String,
     start: u32,
     end: u32,
+    #[serde(default)]
+    template: Value,
+    #[serde(default)]
+    overrides: Value,
+    #[serde(default)]
+    pinning: Value,
+    #[serde(default)]
+    probe: Value,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -40,6 +55,9 @@ struct Plan {
 struct Facts {
     kubernetes: Option<String>,
     kubevirt: Option<String>,
+    disks: Value,
+    node_kinds: Value,
+    storage_classes: Value,
 }
 
 #[derive(Debug, Deserialize)]
@@ -80,12 +98,104 @@ struct Moment {
 pub(super) fn read(path: &str, bytes: &[u8]) -> Result<Vec<Saved>, String> {
     let record: Record =
         serde_json::from_slice(bytes).map_err(|error| format!("not the record of a run: {error}"))?;
-    let create = record.phases.iter().find(|phase| phase.name == "create");
-    let storms: Vec<&Phase> = record.phases.iter().filter(|phase| phase.name.starts_with("storm-")).collect();
+    // What the verdict rests on has to be understood in full; a record of a newer version has none.
+    let full: Option<RunRecord> = serde_json::from_slice(bytes).ok();
+    let first_boot = full.as_ref().and_then(|full| full.baseline()).map(|baseline| baseline.name.to_string());
+    let first_boot = first_boot.unwrap_or_else(|| "create".to_owned());
+    let create = record.phases.iter().find(|phase| phase.name == first_boot);
+    let storms: Vec<&Phase> = record
+        .phases
+        .iter()
+        .filter(|phase| phase.name.starts_with("storm-") && phase.name != first_boot)
+        .collect();
     if storms.is_empty() {
         return Ok(create.map(|create| entry(path, &record, Some(create), None)).into_iter().collect());
     }
-    Ok(storms.into_iter().map(|storm| entry(path, &record, create, Some(storm))).collect())
+    let first = storms[0].name.clone();
+    let entries = storms.into_iter().map(|storm| {
+        let judged = full.as_ref().map_or_else(Judged::default, |full| Judged::of(full, &storm.name));
+        let missed = missed(create.filter(|_| storm.name == first), Some(storm));
+        Saved {
+            missed,
+            verdict: judged.verdict,
+            reason: judged.reason,
+            ratio: judged.ratio,
+            ..entry(path, &record, create, Some(storm))
+        }
+    });
+    Ok(entries.collect())
+}
+
+/// What a report says of a storm
+#[derive(Debug, Default)]
+pub(super) struct Judged {
+    pub(super) verdict: Option<&'static str>,
+    pub(super) reason: Option<String>,
+    pub(super) ratio: Option<f64>,
+}
+
+impl Judged {
+    fn of(record: &RunRecord, storm: &str) -> Self {
+        let selection = Selection { storm: storm.parse().ok(), ..Selection::default() };
+        crate::build::compared(record, &selection).as_ref().map_or_else(Self::default, Self::from)
+    }
+}
+
+impl From<&Compared> for Judged {
+    fn from(compared: &Compared) -> Self {
+        let judged = compared.milestones.iter().find(|comparison| comparison.milestone == compared.judged);
+        Self {
+            verdict: Some(compared.verdict.as_ref().map_or(NOT_JUDGED, |verdict| verdict.grade.word())),
+            reason: compared
+                .verdict
+                .as_ref()
+                .map(|verdict| verdict.reason.clone())
+                .or(compared.unjudged.clone()),
+            ratio: judged.and_then(|comparison| comparison.mean.ratio),
+        }
+    }
+}
+
+/// VMs that did not reach the goal of either phase, each once.
+fn missed(create: Option<&Phase>, storm: Option<&Phase>) -> usize {
+    let has_missed = |vm: &&Timeline| !matches!(vm.outcome.as_str(), "reached" | "excluded");
+    let vms = create.into_iter().chain(storm).flat_map(|phase| &phase.timelines).filter(has_missed);
+    vms.map(|vm| vm.target).collect::<BTreeSet<u32>>().len()
+}
+
+/// What was changed in the manifest: `cpu 2`, `memory 4Gi`. The storage class has a place of its own.
+fn changes(overrides: &Value) -> Vec<String> {
+    let all = overrides.as_object().into_iter().flatten().filter(|(name, _)| *name != "storage_class");
+    let word = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    all.map(|(name, value)| format!("{} {}", name.replace('_', " "), word(value))).collect()
+}
+
+/// How the VMs were set up, as far as it is understood.
+fn setting(record: &Record) -> Setting {
+    fn read<T: serde::de::DeserializeOwned>(value: &Value) -> Option<T> {
+        T::deserialize(value).ok()
+    }
+    let (plan, facts) = (&record.plan, &record.facts);
+    let disks: Vec<Disk> = read(&facts.disks).unwrap_or_default();
+    let classes: Vec<StorageClassFacts> = read(&facts.storage_classes).unwrap_or_default();
+    let nodes: Vec<NodeKind> = read(&facts.node_kinds).unwrap_or_default();
+    let used = classes.into_iter().filter(|class| class.used).map(|class| class.name);
+    let classes: BTreeSet<String> =
+        disks.iter().filter_map(|disk| disk.storage_class.clone()).chain(used).collect();
+    let probe: Option<ProbePlan> = read(&plan.probe);
+    let pinning: Pinning = read(&plan.pinning).unwrap_or_default();
+    let joined = |words: Vec<String>| words.join(", ");
+    Setting {
+        source: read::<TemplateSource>(&plan.template)
+            .map_or_else(String::new, |template| template.to_string()),
+        class: joined(classes.into_iter().collect()),
+        cluster: joined(nodes.iter().map(ToString::to_string).collect()),
+        probe: probe
+            .and_then(|probe| probe.deciding())
+            .map_or_else(String::new, |probe| format!("probe {probe}")),
+        pinning: if pinning.is_default() { String::new() } else { pinning.to_string() },
+        size: joined(changes(&plan.overrides)),
+    }
 }
 
 fn entry(path: &str, record: &Record, create: Option<&Phase>, storm: Option<&Phase>) -> Saved {
@@ -115,6 +225,12 @@ fn entry(path: &str, record: &Record, create: Option<&Phase>, storm: Option<&Pha
         storm: storm.map(Phase::part),
         rows: Some(rows(&record.plan, create, storm)),
         has_page: false,
+        setting: setting(record),
+        configuration: 0,
+        verdict: None,
+        reason: None,
+        ratio: None,
+        missed: missed(create, storm),
     }
 }
 

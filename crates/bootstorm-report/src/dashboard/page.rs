@@ -1,6 +1,7 @@
 //! The page: figures, charts, runs, configurations, what people wrote down, and what was left out.
 
 use super::groups;
+use super::ours::NOT_JUDGED;
 use super::saved::Saved;
 use super::{Dashboard, Notes, Skipped, charts, data, tables};
 use crate::html::document::{self, Document};
@@ -78,13 +79,15 @@ fn header(body: &mut Markup, dashboard: &Dashboard) {
 
 fn figures(body: &mut Markup, runs: &[Saved]) {
     let started: usize = runs.iter().flat_map(Saved::parts).map(|(_, part)| part.vms).sum();
-    let missed: usize = runs.iter().map(Saved::missed).sum();
-    let ratio = groups::range(runs.iter().map(Saved::ratio));
+    let missed: usize = runs.iter().map(|saved| saved.missed).sum();
+    let vms: usize = runs.iter().map(|saved| saved.vms).sum();
+    let ratio = groups::range(runs.iter().map(|saved| saved.ratio));
     let latest = runs.last();
     let figures = [
         ("Runs", runs.len().to_string(), String::new()),
+        ("Verdicts", verdicts(runs), unjudged(runs)),
         ("VM starts", started.to_string(), "creations and storms".to_owned()),
-        ("Did not arrive", missed.to_string(), words::percent(missed, started)),
+        ("Did not reach the goal", missed.to_string(), words::percent(missed, vms)),
         (
             "Storm ÷ creation",
             words::ratio(ratio.map(|range| range.mean)),
@@ -94,7 +97,8 @@ fn figures(body: &mut Markup, runs: &[Saved]) {
             "Latest run",
             latest.map_or_else(|| "–".to_owned(), |saved| saved.began.strftime("%Y-%m-%d").to_string()),
             latest.map_or_else(String::new, |saved| {
-                format!("{}, {}", saved.name, words::count(saved.vms, "VM"))
+                let verdict = saved.verdict.map_or_else(String::new, |verdict| format!(", {verdict}"));
+                format!("{}, {}{verdict}", saved.name, words::count(saved.vms, "VM"))
             }),
         ),
     ];
@@ -104,6 +108,27 @@ fn figures(body: &mut Markup, runs: &[Saved]) {
         body.leaf("dd", &[("class", "beside")], &beside).close("div");
     }
     body.close("dl");
+}
+
+/// `3 good · 1 poor`.
+fn verdicts(runs: &[Saved]) -> String {
+    let count = |word: &&str| runs.iter().filter(|saved| saved.verdict == Some(*word)).count();
+    let words = ["good", "fair", "poor", "critical", NOT_JUDGED];
+    let told: Vec<String> = words
+        .iter()
+        .map(|word| (count(word), word))
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, word)| format!("{count} {word}"))
+        .collect();
+    if told.is_empty() { "–".to_owned() } else { told.join(" · ") }
+}
+
+/// Why the last run that is not judged is not.
+fn unjudged(runs: &[Saved]) -> String {
+    let last = runs.iter().rev().find(|saved| saved.verdict == Some(NOT_JUDGED));
+    last.map_or_else(String::new, |saved| {
+        format!("{}: {}", saved.name, saved.reason.clone().unwrap_or_default())
+    })
 }
 
 fn overview(body: &mut Markup, runs: &[Saved]) {

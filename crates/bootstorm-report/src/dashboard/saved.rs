@@ -41,6 +41,18 @@ pub struct Saved {
     pub(super) vms: usize,
     /// Nodes on which VMs ran; unknown in files of the Python tool.
     pub(super) nodes: Option<usize>,
+    /// What else makes a configuration; absent in files of the Python tool.
+    pub(super) setting: Setting,
+    /// Which configuration it belongs to, by its place among them.
+    pub(super) configuration: usize,
+    /// The verdict, in a word: a grade, `not judged`, or nothing without a storm.
+    pub(super) verdict: Option<&'static str>,
+    /// What it rests on.
+    pub(super) reason: Option<String>,
+    /// Mean boot of the storm ÷ mean boot of the baseline, of the milestone that is judged.
+    pub(super) ratio: Option<f64>,
+    /// VMs that did not reach the goal of the creation or of the storm, each once.
+    pub(super) missed: usize,
     /// Versions, for the details.
     pub(super) versions: Vec<String>,
     /// The creation.
@@ -51,6 +63,31 @@ pub struct Saved {
     pub(super) rows: Option<Rows>,
     /// Whether a page about this run lies beside it.
     pub(super) has_page: bool,
+}
+
+/// How the VMs of a run were set up, in words
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub(super) struct Setting {
+    /// Where their disks come from.
+    pub(super) source: String,
+    /// Storage classes.
+    pub(super) class: String,
+    /// The nodes of the cluster, as far as they were recorded.
+    pub(super) cluster: String,
+    /// The probe that decides.
+    pub(super) probe: String,
+    /// Nodes that they were pinned to.
+    pub(super) pinning: String,
+    /// Their processors, memory and the like, where these were changed.
+    pub(super) size: String,
+}
+
+impl Setting {
+    /// What is known, one after the other.
+    pub(super) fn words(&self) -> Vec<&str> {
+        let all = [&self.source, &self.class, &self.size, &self.cluster, &self.pinning, &self.probe];
+        all.into_iter().map(String::as_str).filter(|word| !word.is_empty()).collect()
+    }
 }
 
 fn as_second<S: serde::Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
@@ -131,24 +168,10 @@ impl Saved {
         parts.into_iter().filter_map(|(class, part)| Some((class, part?)))
     }
 
-    /// Mean storm ÷ mean creation: of the answers where both have them, else of Running.
-    pub(super) fn ratio(&self) -> Option<f64> {
-        let (create, storm) = (self.create.as_ref()?, self.storm.as_ref()?);
-        let times = match (&create.reachable, &storm.reachable) {
-            (Some(create), Some(storm)) => (create, storm),
-            _ => (create.running.as_ref()?, storm.running.as_ref()?),
-        };
-        times
-            .0
-            .mean
-            .zip(times.1.mean)
-            .filter(|(create, _)| *create > 0.0)
-            .map(|(create, storm)| storm / create)
-    }
-
-    /// VMs that did not arrive, in both parts.
-    pub(super) fn missed(&self) -> usize {
-        self.parts().map(|(_, part)| part.vms.saturating_sub(part.arrived)).sum()
+    /// The figure that runs of a configuration are compared by: the mean of what was judged, in the storm where there is one.
+    pub(super) fn figure(&self) -> Option<f64> {
+        let part = self.storm.as_ref().or(self.create.as_ref())?;
+        part.reachable.as_ref().or(part.running.as_ref())?.mean
     }
 
     /// `single node`, `4 nodes` or `not recorded`.

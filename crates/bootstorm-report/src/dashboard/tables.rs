@@ -1,6 +1,6 @@
 //! The configurations and the runs as tables; the page's script takes both over.
 
-use super::groups;
+use super::groups::{self, Trend};
 use super::saved::Saved;
 use crate::html::markup::Markup;
 use crate::html::{grid, words};
@@ -13,6 +13,7 @@ pub(super) fn configurations(body: &mut Markup, runs: &[Saved]) {
     body.open("div", &[("id", "configuration-table")]);
     let headings = [
         "Storage",
+        "Setting",
         "Placement",
         "Disks",
         "VMs",
@@ -21,10 +22,12 @@ pub(super) fn configurations(body: &mut Markup, runs: &[Saved]) {
         "Storm, mean",
         "Storm ÷ creation",
         "Storm, slowest VM",
-        "Did not arrive",
+        "Last verdict",
+        "Trend of the last run",
+        "Did not reach the goal",
     ];
     let caption = "Runs of the same configuration together; mean time to running in seconds";
-    grid::open(body, caption, &headings, 2);
+    grid::open(body, caption, &headings, 3);
     for (configuration, runs) in groups::by_configuration(runs) {
         let mean = |pick: fn(&Saved) -> Option<f64>| {
             groups::range(runs.iter().map(|saved| pick(saved))).map(|range| range.mean)
@@ -32,6 +35,7 @@ pub(super) fn configurations(body: &mut Markup, runs: &[Saved]) {
         let slowest = groups::range(runs.iter().map(|saved| saved.storm.as_ref()?.running.as_ref()?.max));
         let driver = if configuration.driver.is_empty() { "–" } else { &configuration.driver };
         body.open("tr", &[]).leaf("th", &[("scope", "row")], driver);
+        body.leaf("td", &[("class", "word")], &configuration.setting.words().join(", "));
         body.leaf("td", &[("class", "word")], &configuration.placement);
         let disks = configuration.disks.map_or_else(|| "–".to_owned(), |disks| disks.to_string());
         body.leaf("td", &[], &disks).leaf("td", &[], &configuration.vms.to_string());
@@ -39,13 +43,26 @@ pub(super) fn configurations(body: &mut Markup, runs: &[Saved]) {
         let create = mean(|saved| saved.create.as_ref().and_then(groups::first_figure));
         let storm = mean(|saved| saved.storm.as_ref().and_then(groups::first_figure));
         body.leaf("td", &[], &words::number(create)).leaf("td", &[], &words::number(storm));
-        body.leaf("td", &[], &words::ratio(mean(Saved::ratio)));
+        body.leaf("td", &[], &words::ratio(mean(|saved| saved.ratio)));
         body.leaf("td", &[], &words::number(slowest.map(|range| range.max)));
-        let missed: usize = runs.iter().map(|saved| saved.missed()).sum();
+        let last = runs.iter().rev().find(|saved| saved.verdict.is_some());
+        verdict(body, last.copied());
+        let trend = Trend::of(&runs);
+        let class = if trend.is_some_and(|trend| trend.out.is_some()) { "word out" } else { "word" };
+        body.leaf("td", &[("class", class)], &trend.map_or_else(|| "–".to_owned(), |trend| trend.words()));
+        let missed: usize = runs.iter().map(|saved| saved.missed).sum();
         body.leaf("td", &[], &missed.to_string()).close("tr");
     }
     grid::close(body);
     body.close("div").close("section");
+}
+
+/// Writes the cell of a verdict, with what it rests on.
+fn verdict(body: &mut Markup, saved: Option<&Saved>) {
+    let word = saved.and_then(|saved| saved.verdict).unwrap_or("–");
+    let reason = saved.and_then(|saved| saved.reason.clone()).unwrap_or_default();
+    let class = format!("word grade {}", word.replace(' ', "-"));
+    body.leaf("td", &[("class", &class), ("title", &reason)], word);
 }
 
 /// Writes the runs, the latest first.
@@ -60,9 +77,16 @@ pub(super) fn runs(body: &mut Markup, runs: &[Saved]) {
     for heading in ["Begun (UTC)", "Run", "Storage"] {
         body.leaf("th", &[("scope", "col"), ("class", "word")], heading);
     }
-    for heading in
-        ["VMs", "Creation, mean", "Storm, mean", "Storm, max", "Storm ÷ creation", "Did not arrive"]
-    {
+    let headings = [
+        "VMs",
+        "Creation, mean",
+        "Storm, mean",
+        "Storm, max",
+        "Storm ÷ creation",
+        "Verdict",
+        "Did not reach the goal",
+    ];
+    for heading in headings {
         body.leaf("th", &[("scope", "col")], heading);
     }
     body.close("tr").close("thead").open("tbody", &[]);
@@ -79,7 +103,9 @@ pub(super) fn runs(body: &mut Markup, runs: &[Saved]) {
         body.leaf("td", &[], &words::number(saved.create.as_ref().and_then(groups::first_figure)));
         body.leaf("td", &[], &words::number(storm.and_then(|times| times.mean)));
         body.leaf("td", &[], &words::number(storm.and_then(|times| times.max)));
-        body.leaf("td", &[], &words::ratio(saved.ratio())).leaf("td", &[], &saved.missed().to_string());
+        body.leaf("td", &[], &words::ratio(saved.ratio));
+        verdict(body, Some(saved));
+        body.leaf("td", &[], &saved.missed.to_string());
         body.close("tr");
     }
     body.close("tbody").close("table").close("div");

@@ -43,7 +43,7 @@ fn our_files_and_those_of_the_python_tool_are_read_side_by_side() {
     assert!(ours.has_page && !theirs.has_page);
     assert_eq!((ours.driver.as_deref(), ours.disks, ours.vms), (Some("px"), Some(2), 12));
     let close = |a: Option<f64>, b: Option<f64>| (a.unwrap() - b.unwrap()).abs() < 0.006;
-    assert!(close(ours.ratio(), theirs.ratio()));
+    assert!(close(ours.ratio, theirs.ratio) && ours.verdict == theirs.verdict && ours.verdict.is_some());
     assert_eq!(dashboard.skipped, []);
 }
 
@@ -126,4 +126,78 @@ fn a_thousand_runs_make_a_page_of_moderate_size() {
     assert_eq!(dashboard.len(), 1_000);
     let page = dashboard.html();
     assert!(page.len() < 4 << 20, "{} bytes", page.len());
+}
+
+/// A run of its own, saved at that hour; every VM of its storm takes `factor` times as long.
+fn saved(dashboard: &mut Dashboard, mut record: RunRecord, hour: u32, factor: f64) {
+    record.run_id = format!("{hour:08}-0d6a-4c7e-9c55-1b2f4a9d7e10");
+    record.phases[2].began = format!("2026-03-04T{hour:02}:00:00Z").parse().unwrap();
+    for timeline in &mut record.phases[2].timelines {
+        for moment in timeline.moments.values_mut() {
+            moment.at.0 = (moment.at.0 as f64 * factor) as i64;
+        }
+    }
+    give(dashboard, &format!("1-disk/20260304-{hour:02}0000_a_1-12"), &[("run.json", &run_json(&record))]);
+}
+
+#[test]
+fn runs_that_differ_in_more_than_time_are_not_averaged() {
+    let mut dashboard = dashboard();
+    saved(&mut dashboard, fixtures::small(), 1, 1.0);
+    saved(&mut dashboard, fixtures::small(), 2, 1.0);
+    saved(&mut dashboard, fixtures::provisioned(), 3, 1.0);
+    saved(&mut dashboard, fixtures::measured(), 4, 1.0);
+    let mut pinged = fixtures::small();
+    pinged.plan.probe.probes = vec![bootstorm_model::probe::Probe::Ping];
+    saved(&mut dashboard, pinged, 5, 1.0);
+    dashboard.settle();
+    let configurations: Vec<usize> = dashboard.runs.iter().map(|saved| saved.configuration).collect();
+    assert_eq!(configurations[0], configurations[1]);
+    assert_eq!(
+        configurations.iter().collect::<std::collections::BTreeSet<_>>().len(),
+        4,
+        "{configurations:?}"
+    );
+    let page = dashboard.html();
+    assert!(page.contains("Last verdict") && page.contains(">good</td>"), "a verdict has a column");
+}
+
+#[test]
+fn the_last_run_is_held_against_those_before() {
+    let trend = |factors: &[f64]| {
+        let mut dashboard = dashboard();
+        for (hour, factor) in (1..).zip(factors) {
+            saved(&mut dashboard, fixtures::small(), hour, *factor);
+        }
+        dashboard.settle();
+        groups::Trend::of(&dashboard.runs.iter().collect::<Vec<_>>()).map(|trend| trend.words())
+    };
+    assert_eq!(trend(&[1.0]), None);
+    assert_eq!(trend(&[1.0, 1.5]).unwrap(), "1.50× the median of 1 before");
+    assert_eq!(trend(&[1.0, 1.02, 1.04, 1.02]).unwrap(), "1.00× the median of 3 before");
+    assert_eq!(
+        trend(&[1.0, 1.0, 1.0, 1.5]).unwrap(),
+        "1.50× the median of 3 before, slower than any of them"
+    );
+    assert!(trend(&[1.0, 1.0, 1.0, 0.5]).unwrap().ends_with("faster than any of them"));
+}
+
+#[test]
+fn a_vm_that_fails_everywhere_counts_once_and_invalid_times_are_not_judged() {
+    let mut dashboard = dashboard();
+    let mut record = fixtures::with_failures();
+    record.phases[0].timelines[1].outcome = bootstorm_model::observe::Outcome::TimedOut;
+    for timeline in &mut record.phases[2].timelines[7..] {
+        timeline.moments.remove(&bootstorm_model::observe::Milestone::Requested);
+        timeline.untimed = true;
+    }
+    saved(&mut dashboard, record, 1, 1.0);
+    dashboard.settle();
+    assert_eq!(dashboard.runs[0].missed, 2);
+    assert_eq!(dashboard.runs[0].verdict, Some("not judged"));
+    let page = dashboard.html();
+    assert!(
+        page.contains("1 not judged") && page.contains("the times of storm-1 are invalid"),
+        "on the first screen"
+    );
 }

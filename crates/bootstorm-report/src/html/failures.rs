@@ -115,7 +115,7 @@ fn table(body: &mut Markup, groups: &[Group<'_>]) {
 pub(super) fn word(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Pending => "undecided",
-        Outcome::Reached => "arrived",
+        Outcome::Reached => "reached",
         Outcome::Failed => "failed",
         Outcome::TimedOut => "timed out",
         Outcome::Excluded => "excluded",

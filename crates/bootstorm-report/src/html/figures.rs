@@ -37,13 +37,13 @@ fn arrived(main: Subject<'_>) -> Figure {
     let others = [
         (counts.failed, "failed"),
         (counts.timed_out, "timed out"),
-        (counts.pending, "undecided"),
+        (counts.pending, "pending"),
         (counts.excluded, "excluded"),
     ];
     beside.extend(others.iter().filter(|(n, _)| *n > 0).map(|(n, word)| format!("{n} {word}")));
     Figure {
         name: match main.role {
-            Role::Storm => "VMs back".to_owned(),
+            Role::Storm => "VMs reached".to_owned(),
             Role::Baseline => "VMs created".to_owned(),
             Role::Stop => "VMs stopped".to_owned(),
         },

@@ -44,7 +44,7 @@ fn repetitions(body: &mut Markup, report: &Report) {
     body.open("section", &[("id", "repetitions")]);
     let storms = words::count(repetitions.storms.len(), "storm");
     body.leaf("h2", &[], &format!("{storms}, time to {}", repetitions.milestone));
-    let headings = ["Storm", "VMs", "Failed", "Mean", "p50", "p95", "Max", "All back"];
+    let headings = ["Storm", "VMs", "Failed", "Mean", "p50", "p95", "Max", "All reached"];
     grid::open(body, "Each storm, and the spread of those that count", &headings, 1);
     let mut line = |name: &str, vms: &str, figures: &Figures| {
         let times = [figures.mean, figures.p50, figures.p95, figures.max, figures.t100].map(words::quantile);
@@ -117,7 +117,7 @@ mod tests {
     #[test]
     fn what_is_unknown_and_what_was_continued_is_told() {
         let page = Report::of(&fixtures::continued(), &Selection::default()).html();
-        assert!(page.contains("1 VM that arrived after a time that nobody knows"));
+        assert!(page.contains("1 VM that reached the goal after a time that nobody knows"));
         assert!(page.contains("was continued 2 times and not watched for 12.30"));
     }
 }

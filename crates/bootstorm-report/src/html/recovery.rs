@@ -49,7 +49,7 @@ pub(super) fn legend(body: &mut Markup, crowds: &[Crowd]) {
 
 /// When shares of the VMs were back, in words and figures.
 fn levels(body: &mut Markup, subjects: &Subjects<'_>) {
-    let caption = "Seconds from the first request until a share of the VMs had arrived";
+    let caption = "Seconds from the first request until a share of the VMs had reached the goal";
     grid::open(body, caption, &["Phase", "Goal", "50 %", "90 %", "95 %", "99 %", "everyone"], 2);
     for subject in subjects.iter() {
         let recovery = &subject.phase.recovery;

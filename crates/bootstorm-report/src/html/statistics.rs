@@ -85,7 +85,7 @@ fn paired(body: &mut Markup, report: &Report) {
     for comparison in compared.milestones.iter().filter(|comparison| comparison.paired.n > 0) {
         let paired = &comparison.paired;
         let text = format!(
-            "Time to {}: of {} that arrived in both phases, {} were slower in the storm; the median VM took {} as long, the worst {}.",
+            "Time to {}: of {} that reached it in both phases, {} were slower in the storm; the median VM took {} as long, the worst {}.",
             comparison.milestone,
             words::count(paired.n, "VM"),
             paired.slower,

@@ -87,7 +87,7 @@ fn the_essential_is_there_without_scripts() {
         }
     }
     for text in [
-        "2 of 98 VMs (2.0 %) did not come back.",
+        "2 of 98 VMs (2.0 %) did not reach the goal.",
         "Mean time to running",
         "VMI failed: launcher pod exited with code 1",
         "boot-storm-test-25<",

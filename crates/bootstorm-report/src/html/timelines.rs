@@ -34,7 +34,7 @@ fn per_vm(size: Size, subject: Subject<'_>, longest: f64) -> Drawing {
     let mut plot = Plot::new(&Frame {
         size,
         height: if size == Size::Full { 240.0 } else { 210.0 },
-        x: Axis { top: 1.0, title: "VMs, by total time; then those that did not arrive" },
+        x: Axis { top: 1.0, title: "VMs, by total time; then those that did not reach the goal" },
         y: Axis { top: longest * 1.02, title: "seconds from each VM’s own request" },
         x_ticks: false,
     });

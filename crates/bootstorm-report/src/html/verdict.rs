@@ -51,7 +51,7 @@ fn notes(report: &Report, subjects: &Subjects<'_>) -> Vec<String> {
         };
         let pending = words::count(phase.counts.pending, "VM");
         notes.push(format!(
-            "{} {how}: {pending} undecided. The figures are what was measured until then.",
+            "{} {how}: {pending} pending. The figures are what was measured until then.",
             phase.name
         ));
     }
@@ -60,7 +60,7 @@ fn notes(report: &Report, subjects: &Subjects<'_>) -> Vec<String> {
         if unknown > 0 {
             let vms = words::count(unknown, "VM");
             notes.push(format!(
-                "Not in the figures of {}: {vms} that arrived after a time that nobody knows.",
+                "Not in the figures of {}: {vms} that reached the goal after a time that nobody knows.",
                 phase.name
             ));
         }

@@ -85,7 +85,7 @@ pub(super) fn statistics(page: &mut String, phase: &PhaseBlock) {
     if unknown > 0 {
         let _ = writeln!(
             page,
-            "Not in these figures: {} that arrived after a time that nobody knows.\n",
+            "Not in these figures: {} that reached the goal after a time that nobody knows.\n",
             words::vms(unknown)
         );
     }
@@ -134,7 +134,7 @@ pub(super) fn repetitions(page: &mut String, report: &Report) {
     let (storms, milestone) = (repetitions.storms.len(), repetitions.milestone);
     let _ = writeln!(page, "### {storms} storms, time to {milestone}\n");
     page.push_str(
-        "| | VMs | failed | mean | p50 | p95 | max | all back |\n|---|---:|---:|---:|---:|---:|---:|---:|\n",
+        "| | VMs | failed | mean | p50 | p95 | max | all reached |\n|---|---:|---:|---:|---:|---:|---:|---:|\n",
     );
     let mut line = |name: &str, vms: &str, figures: &Figures| {
         let times = [figures.mean, figures.p50, figures.p95, figures.max, figures.t100].map(quantile);

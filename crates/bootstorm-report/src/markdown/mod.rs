@@ -101,8 +101,8 @@ fn of_phase(page: &mut String, phase: &PhaseBlock) {
     let others = [
         (counts.failed, "failed"),
         (counts.timed_out, "timed out"),
-        (counts.excluded, "did not take part"),
-        (counts.pending, "not decided"),
+        (counts.excluded, "excluded"),
+        (counts.pending, "pending"),
     ];
     for (count, word) in others.into_iter().filter(|(count, _)| *count > 0) {
         let _ = write!(page, ", {count} {word}");
@@ -166,7 +166,7 @@ mod tests {
         );
         let text = markdown(&fixtures::continued());
         assert!(text.contains("continued 2 times, not watched for 12.30 s"), "{text}");
-        assert!(text.contains("Not in these figures: 1 VM that arrived"), "{text}");
+        assert!(text.contains("Not in these figures: 1 VM that reached the goal"), "{text}");
     }
 
     #[test]

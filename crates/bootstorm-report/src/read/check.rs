@@ -63,7 +63,10 @@ fn phase(phase: &PhaseBlock) -> Result<(), Unreadable> {
     let stages = phase.stages.iter().map(|stage| &stage.summary);
     let possible = |summary: &Summary| summary.arrived <= summary.n;
     if !phase.statistics.values().chain(nodes).chain(stages).all(possible) {
-        return Err(Unreadable::damaged(&format!("in {} more VMs arrived than there are", phase.name)));
+        return Err(Unreadable::damaged(&format!(
+            "in {} more VMs reached a milestone than there are",
+            phase.name
+        )));
     }
     Ok(())
 }

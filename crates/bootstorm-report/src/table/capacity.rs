@@ -52,7 +52,12 @@ fn cells(storm: &CapacityStorm, wide: bool) -> Vec<String> {
     };
     let times = times.into_iter().map(words::quantile);
     let values: Vec<String> = storm.values.iter().map(crate::GoalValue::told).collect();
-    let met = format!("{} ({})", if storm.met { "met" } else { "missed" }, values.join(", "));
+    let word = match () {
+        () if storm.invalid => "not judged",
+        () if storm.met => "met",
+        () => "missed",
+    };
+    let met = format!("{word} ({})", values.join(", "));
     [size, figures.failed.to_string()]
         .into_iter()
         .chain(times)

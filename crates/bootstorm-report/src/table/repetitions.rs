@@ -23,7 +23,7 @@ pub(crate) fn block(page: &mut Page, repetitions: &Repetitions, run: Option<&str
     let of = run.map_or_else(String::new, |run| format!(" of {run}"));
     let storms = repetitions.storms.len();
     page.title(&format!("Repetitions: {storms} storms{of}, time to {}", repetitions.milestone));
-    let numbers = ["VMs", "Failed", "Mean", "p50", "p95", "Max", "All back"].map(Column::numbers);
+    let numbers = ["VMs", "Failed", "Mean", "p50", "p95", "Max", "All reached"].map(Column::numbers);
     let all: Vec<Column> = [Column::words("Storm")].into_iter().chain(numbers).collect();
     // A narrow terminal goes without the last ones.
     let shown = if page.width() < ROOM_FOR_ALL { all.len() - 2 } else { all.len() };

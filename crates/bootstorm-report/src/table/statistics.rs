@@ -174,7 +174,7 @@ fn recovery(page: &mut Page, phase: &PhaseBlock) {
     ];
     for (share, time) in levels {
         let of = if share == "All" { "" } else { "of " };
-        page.labelled(&format!("{share} {of}VMs back after"), &words::quantile(time));
+        page.labelled(&format!("{share} {of}VMs reached after"), &words::quantile(time));
     }
 }
 

@@ -14,7 +14,8 @@ pub(super) fn write(page: &mut Page, phase: &PhaseBlock) {
     if phase.waves.is_empty() {
         return;
     }
-    let titles = ["Wave", "VMs", "Successful", "Sent at(s)", "Avg(s)", "p95(s)", "Max(s)", "All back at(s)"];
+    let titles =
+        ["Wave", "VMs", "Successful", "Sent at(s)", "Avg(s)", "p95(s)", "Max(s)", "All reached at(s)"];
     let mut grid = Grid::new(titles.map(Column::numbers).into_iter().collect());
     let shown = if layout.wide { phase.waves.len() } else { phase.waves.len().min(FEW) };
     let number = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.2}"));

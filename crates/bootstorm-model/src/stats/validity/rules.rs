@@ -57,8 +57,8 @@ fn unknown(of: &Conditions) -> Found {
         _ => Validity::Valid,
     };
     let measured = match of.unknown {
-        0 => "every arrival has a time".into(),
-        unknown => format!("{unknown} of {} arrived after a time that nobody knows", vms(of.vms)),
+        0 => "every VM that reached the goal has a time".into(),
+        unknown => format!("{unknown} of {} reached the goal after a time that nobody knows", vms(of.vms)),
     };
     (Some(grade), measured)
 }

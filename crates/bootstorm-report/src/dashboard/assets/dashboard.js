@@ -16,7 +16,7 @@ const FIGURES = {
   reachable_p95: ['p95 time to answer, s', part => part.reachable && part.reachable.p95],
   reachable_max: ['slowest time to answer, s', part => part.reachable && part.reachable.max],
   total: ['whole phase, s', part => part.total],
-  arrived: ['VMs that arrived, %', part => (part.vms ? part.arrived * 100 / part.vms : null)],
+  arrived: ['VMs that reached the goal, %', part => (part.vms ? part.arrived * 100 / part.vms : null)],
 };
 const GROUPS = {
   vms: ['number of VMs', run => run.vms],
@@ -35,13 +35,16 @@ const mean = values => {
   const numbers = values.filter(known);
   return numbers.length ? numbers.reduce((sum, value) => sum + value, 0) / numbers.length : null;
 };
-const ratio = run => {
-  if (!run.create || !run.storm) return null;
-  const both = run.create.reachable && run.storm.reachable ? 'reachable' : 'running';
-  const first = run.create[both] && run.create[both].mean, second = run.storm[both] && run.storm[both].mean;
-  return first > 0 && known(second) ? second / first : null;
+const ratio = run => run.ratio;
+const missed = run => run.missed;
+const setting = run => ['source', 'class', 'size', 'cluster', 'pinning', 'probe'].map(key => run.setting[key]).filter(Boolean).join(', ');
+const trends = data ? data.trends : [];
+const graded = (box, run) => {
+  const word = (run && run.verdict) || '–';
+  box.className = `word grade ${word.replace(' ', '-')}`;
+  box.title = (run && run.reason) || '';
+  return box;
 };
-const missed = run => PARTS.reduce((sum, [name]) => sum + (run[name] ? run[name].vms - run[name].arrived : 0), 0);
 const when = (run, length) => new Date(run.began * 1000).toISOString().slice(0, length).replace('T', ' ');
 const title = run => run.name + (run.storm_number > 1 ? ` (storm ${run.storm_number})` : '');
 const plural = (n, noun) => `${n} ${noun}${n === 1 ? '' : 's'}`;
@@ -148,31 +151,29 @@ const cells = (line, entries) => {
 const configurations = shown => {
   const groups = new Map();
   for (const run of shown) {
-    const key = [run.driver || '–', placement(run), run.disks === null ? '–' : run.disks, run.vms];
-    const name = JSON.stringify(key);
-    if (!groups.has(name)) groups.set(name, { key, runs: [] });
-    groups.get(name).runs.push(run);
+    const key = [run.driver || '–', setting(run), placement(run), run.disks === null ? '–' : run.disks, run.vms];
+    if (!groups.has(run.configuration)) groups.set(run.configuration, { key, runs: [] });
+    groups.get(run.configuration).runs.push(run);
   }
-  const sorted = [...groups.values()].sort((a, b) => {
-    for (let index = 0; index < 4; index += 1) {
-      const way = natural(String(a.key[index]), String(b.key[index]));
-      if (way) return way;
-    }
-    return 0;
-  });
+  const sorted = [...groups.entries()].sort(([a], [b]) => a - b);
   const body = byId('configuration-table').querySelector('tbody');
-  body.replaceChildren(...sorted.map(({ key, runs: of }) => {
+  body.replaceChildren(...sorted.map(([configuration, { key, runs: of }]) => {
     const slowest = of.map(run => figure(run, 'storm', FIGURES.running_max[1])).filter(known);
     const times = mean(of.map(ratio));
+    const trend = trends[configuration], last = [...of].reverse().find(run => run.verdict);
     const line = cells(document.createElement('tr'), [
       ...key.map(String), String(of.length),
       two(mean(of.map(run => figure(run, 'create', FIGURES.running_mean[1])))),
       two(mean(of.map(run => figure(run, 'storm', FIGURES.running_mean[1])))),
       known(times) ? `${times.toFixed(2)}×` : '–',
       slowest.length ? two(Math.max(...slowest)) : '–',
+      (last && last.verdict) || '–', trend ? trend.words : '–',
       String(of.reduce((sum, run) => sum + missed(run), 0)),
     ]);
     line.children[1].className = 'word';
+    line.children[2].className = 'word';
+    graded(line.children[line.children.length - 3], last);
+    line.children[line.children.length - 2].className = trend && trend.out ? 'word out' : 'word';
     return line;
   }));
 };
@@ -231,6 +232,8 @@ const openDetails = run => {
   const facts = [`${when(run, 19)} UTC`, TOOLS[run.tool], plural(run.vms, 'VM'), `placement: ${placement(run)}`];
   if (run.driver) facts.push(`storage: ${run.driver}`);
   if (run.disks !== null) facts.push(plural(run.disks, 'disk'));
+  if (setting(run)) facts.push(setting(run));
+  if (run.verdict) facts.push(`verdict: ${run.verdict} – ${run.reason}`);
   details.replaceChildren(
     make('div', { class: 'head' }, make('h3', {}, title(run)), close),
     make('p', { class: 'facts' }, [...facts, ...run.versions].join(' · ')),
@@ -302,7 +305,11 @@ if (runs.length) {
         name, csvName: `${part}_${key}_seconds`, text: run => two(figure(run, part, FIGURES[key][1])), value: run => figure(run, part, FIGURES[key][1]),
       })),
     { name: 'Storm ÷ creation', csvName: 'ratio', text: run => (known(ratio(run)) ? `${ratio(run).toFixed(2)}×` : '–'), value: ratio },
-    { name: 'Did not arrive', csvName: 'missed', text: run => String(missed(run)), value: missed },
+    {
+      name: 'Verdict', kind: 'word', text: run => run.verdict || '–', value: run => run.verdict,
+      paint: run => { const box = make('span', {}, run.verdict || '–'); graded(box, run); return box; },
+    },
+    { name: 'Did not reach the goal', csvName: 'missed', text: run => String(missed(run)), value: missed },
     { name: 'Tool', kind: 'word', text: run => TOOLS[run.tool], value: run => TOOLS[run.tool] },
   ];
   const view = pagedTable({

@@ -201,7 +201,7 @@ const pagedTable = ({ table, status, pages, noun }) => {
     columns: () => columns,
   };
 };
-const OUTCOMES = { reached: 'arrived', failed: 'failed', 'timed-out': 'timed out', excluded: 'excluded', pending: 'undecided' };
+const OUTCOMES = { reached: 'reached', failed: 'failed', 'timed-out': 'timed out', excluded: 'excluded', pending: 'undecided' };
 const outcomeOf = word => OUTCOMES[word] || word;
 const labelled = (text, control, kind) => make('label', kind ? { class: kind } : {}, text, control);
 const options = (select, entries) => {
