@@ -48,7 +48,8 @@ pub struct ConnectionArgs {
     /// Group to impersonate (can be repeated)
     #[arg(long = "as-group", global = true, value_name = "GROUP", hide_short_help = true)]
     pub impersonate_group: Vec<String>,
-    /// Time limit for a single request, for example 30s; 0 means none
+    /// Time limit for a single request and for a credential plugin, for example 30s; 0 means none for requests, 1m for
+    /// plugins
     #[arg(long, global = true, value_name = "DURATION", default_value = REQUEST_TIMEOUT,
         value_parser = values::duration, hide_short_help = true)]
     pub request_timeout: Duration,
@@ -74,6 +75,7 @@ impl From<&ConnectionArgs> for Connection {
             impersonate_groups: args.impersonate_group.clone(),
             request_timeout: Some(args.request_timeout).filter(|limit| !limit.is_zero()),
             patience: args.retry_timeout,
+            ..Self::default()
         }
     }
 }

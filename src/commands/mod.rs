@@ -46,9 +46,9 @@ pub mod values;
 pub mod version;
 
 use clap::{FromArgMatches, Parser, Subcommand};
-use tokio::sync::watch;
 
 use crate::console::style;
+use bootstorm_engine::phases::Interrupt;
 use bootstorm_model::exit::Exit;
 use bootstorm_model::failure::Failure;
 use session::Context;
@@ -126,9 +126,9 @@ enum Command {
 
 impl Cli {
     /// Runs what the user typed; what went wrong is told on the console.
-    pub async fn run(self, interrupted: watch::Receiver<bool>) -> Exit {
+    pub async fn run(self, interrupt: Interrupt) -> Exit {
         let Self { connection, presentation, plan, .. } = self;
-        let context = Context { connection, presentation, plan, interrupted };
+        let context = Context { connection, presentation, plan, interrupt };
         let console = context.console();
         match self.command.run(&context).await {
             Ok(exit) => exit,

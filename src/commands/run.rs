@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use clap::Args;
-use tokio::sync::watch;
 
 use super::adopt_args::AdoptArgs;
 use super::cleanup::{self, CleanupArgs};
@@ -21,7 +20,6 @@ use super::shape_args::ShapeArgs;
 use super::threshold_args::{FailIfArgs, will_be};
 use super::{series, show, values};
 use bootstorm_engine::cluster::Connection;
-use bootstorm_engine::phases::Interrupt;
 use bootstorm_model::exit::Exit;
 use bootstorm_model::failure::Failure;
 use bootstorm_model::plan::Plan;
@@ -102,6 +100,7 @@ pub async fn command(context: &Context, args: &RunCommand) -> Result<Exit, Failu
     let (expected, judged) = expected(args, &resolved.plan, None);
     args.fail_if.check(&expected, judged)?;
     let mut sandbox = args.shape.start(0).await?;
+    let _duty = context.interrupt.duty();
     let console = context.console();
     let kubeconfig = sandbox.private_kubeconfig()?;
     console.say(&format!("simulated cluster at {}, profile {}", sandbox.url(), args.shape.profile));
@@ -139,18 +138,18 @@ async fn within(
     let Some(limit) = limit else {
         return Box::pin(phases(&session, args, resolved)).await;
     };
-    let (sender, receiver) = watch::channel(false);
-    let mut user = std::mem::replace(&mut session.interrupt, Interrupt::new(receiver));
+    let (interrupter, part) = session.interrupt.part();
+    let mut user = std::mem::replace(&mut session.interrupt, part);
     let mut work = Box::pin(phases(&session, args, resolved));
     tokio::select! {
         outcome = &mut work => return outcome,
         () = user.wait() => {
-            sender.send_replace(true);
+            interrupter.interrupt();
             return work.await;
         }
         () = tokio::time::sleep(limit) => {}
     }
-    sender.send_replace(true);
+    interrupter.interrupt();
     work.await.map_err(|failure| match failure.exit {
         Exit::Interrupted => {
             failure.because(format!("the time limit of the run, {}s, is over", limit.as_secs()))

@@ -6,7 +6,6 @@ use clap::{Args, ValueEnum};
 
 use super::sandbox_args::SandboxArgs;
 use super::session::Context;
-use bootstorm_engine::phases::Interrupt;
 use bootstorm_model::exit::Exit;
 use bootstorm_model::failure::Failure;
 
@@ -54,6 +53,7 @@ pub enum Auth {
 pub async fn command(context: &Context, args: &SandboxCommand) -> Result<Exit, Failure> {
     let console = context.console();
     let sandbox = args.sandbox.start(args.port).await?;
+    let _duty = context.interrupt.duty();
     let path = context.connection.kubeconfig.clone().unwrap_or_else(|| PathBuf::from("sandbox.kubeconfig"));
     match args.auth {
         Auth::Token => sandbox.write_kubeconfig(&path)?,
@@ -63,7 +63,7 @@ pub async fn command(context: &Context, args: &SandboxCommand) -> Result<Exit, F
     console.say(&format!("simulated cluster at {}, kubeconfig in {}", sandbox.url(), path.display()));
     console.say(&format!("use it in another terminal: export KUBECONFIG={}", path.display()));
     console.say("Ctrl-C ends it");
-    Interrupt::new(context.interrupted.clone()).wait().await;
+    context.interrupt.clone().wait().await;
     sandbox.stop().await;
     // The kubeconfig leads nowhere from now on.
     let _ = std::fs::remove_file(&path);

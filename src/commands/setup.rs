@@ -164,9 +164,20 @@ pub async fn run(
     let lock = session.lock(&record.plan.prefix, &record.run_id).await?;
     let store = found.map(|(_, store)| store);
     let job = Job { args, resolved: &resolved, findings: &findings, batch_size };
-    let outcome = job.locked(session, record, store, lock.holder()).await;
+    let prefix = record.plan.prefix.clone();
+    let mut interrupt = session.interrupt.clone();
+    let outcome = tokio::select! {
+        biased;
+        outcome = job.locked(session, record, store, lock.holder()) => outcome,
+        () = interrupt.wait() => Err(interrupted(&prefix)),
+    };
     lock.release().await;
     outcome.map(Some)
+}
+
+fn interrupted(prefix: &str) -> Failure {
+    Failure::interrupted("interrupted; what was made so far is kept")
+        .hint(format!("go on: kubectl bootstorm setup --ns-prefix {prefix} with the same flags"))
 }
 
 /// What is to be set up
@@ -213,8 +224,7 @@ impl Job<'_> {
             setup::make_namespaces(cluster, &mut record, &mut store, batch_size, interrupt, &events).await;
         progress.finish();
         if made?.is_some() {
-            let again = format!("go on: kubectl bootstorm setup --ns-prefix {prefix} with the same flags");
-            return Err(Failure::interrupted("interrupted; the namespaces made so far are kept").hint(again));
+            return Err(interrupted(&prefix));
         }
         if record.phases.is_empty() {
             self.check_limits(session).await?;

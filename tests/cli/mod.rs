@@ -35,6 +35,7 @@ mod record;
 mod repeat;
 mod secrets;
 mod shapes;
+mod silence;
 mod sources;
 mod thresholds;
 mod validity;

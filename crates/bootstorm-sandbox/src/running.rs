@@ -100,6 +100,11 @@ impl Sandbox {
         self.server.ledger()
     }
 
+    /// The objects on which a controller looked again and again without changing anything; for tests. There should be none.
+    pub fn spinning(&self) -> Vec<String> {
+        self.controllers.spinning()
+    }
+
     /// Does something to the server or to its objects at once.
     pub fn act(&self, action: &Action) {
         self.server.act(action);

@@ -69,8 +69,6 @@ pub struct CleanupArgs {
     pub dry_run: DryRunArgs,
 }
 
-/// How long the lock may take to be given back; after that it becomes stale by itself.
-const RELEASING: Duration = Duration::from_secs(10);
 /// What is waited for is given up in time by itself and named; this ends what hangs beyond that.
 const GRACE: Duration = Duration::from_secs(2);
 
@@ -141,8 +139,7 @@ pub async fn run(session: &Session, args: &CleanupArgs) -> Result<Option<Leftove
         delete(session, args, order, &lock).await
     };
     let outcome = outcome.await;
-    // The answer does not change what was done: a lock that cannot be given back becomes stale.
-    let _ = tokio::time::timeout(RELEASING, lock.release()).await;
+    lock.release().await;
     let deleted = outcome?;
     tokio::select! {
         biased;

@@ -105,9 +105,15 @@ impl Cluster {
         let mut answer_lost = false;
         let late = || Trouble::new(timed.doing, Kind::TimedOut, "no answer within the time limit");
         loop {
-            if effort.attempts > 0 && !guard.is_ours().await {
-                let lost = Trouble::new(timed.doing, Kind::Conflict, "the lock on the run was lost");
-                return (effort, Err(lost));
+            if effort.attempts > 0 {
+                match tokio::time::timeout_at(deadline.into(), guard.is_ours()).await {
+                    Ok(true) => {}
+                    Ok(false) => {
+                        let lost = Trouble::new(timed.doing, Kind::Conflict, "the lock on the run was lost");
+                        return (effort, Err(lost));
+                    }
+                    Err(_) => return (effort, Err(late())),
+                }
             }
             if effort.attempts > 0
                 && let Err(trouble) = self.check_before(timed).await

@@ -274,6 +274,7 @@ impl<T: Watched> Follower<T> {
         let mut request = built(&self.doing, on(&self.view.path).watch(&params, &self.version))?;
         // A server may compress each event by itself, which decoders take for the end of the stream.
         request.headers_mut().insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        self.cluster.renew_when_expired().await;
         let generation = self.cluster.generation();
         match self.connect_once(request.clone()).await {
             Err(trouble)

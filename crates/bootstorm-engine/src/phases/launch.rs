@@ -5,13 +5,13 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
-use tokio::time::{sleep_until, timeout_at};
+use tokio::time::{sleep_until, timeout, timeout_at};
 
 use super::Interrupt;
 use super::ground::Ground;
 use crate::cluster::guard::Guard;
 use crate::cluster::pace::{Effort, Timed};
-use crate::cluster::{Cluster, Trouble};
+use crate::cluster::{Cluster, Kind, Trouble};
 use bootstorm_model::observe::clock::monotonic_now;
 use bootstorm_model::plan::shape::Due;
 
@@ -197,8 +197,18 @@ impl Dispatcher {
         let ground = Arc::clone(&self.ground);
         async move {
             let _seat = seat;
-            if !guard.is_ours().await || interrupt.is_set() || *stopped.borrow() {
+            // As long as a request itself would be repeated.
+            let is_ours = timeout(patience, guard.is_ours()).await;
+            if is_ours == Ok(false) || interrupt.is_set() || *stopped.borrow() {
                 let _ = news.send(Launched::Skipped);
+                return;
+            }
+            if is_ours.is_err() {
+                let seconds = patience.as_secs();
+                let message = format!("the lock on the run could not be renewed for {seconds}s");
+                let trouble = Trouble::new(request.doing, Kind::TimedOut, message);
+                let (effort, outcome) = (Effort::default(), Err(trouble));
+                let _ = news.send(Launched::Answered { target, effort, outcome });
                 return;
             }
             let allowed = match ground.check(&request) {

@@ -14,6 +14,7 @@ mod follow;
 mod ground;
 mod health;
 mod insight;
+pub mod interrupt;
 mod launch;
 mod lineup;
 pub mod preflight;
@@ -28,30 +29,5 @@ pub(crate) mod saving;
 pub mod setup;
 pub mod timed;
 
-use tokio::sync::watch;
-
 pub use event::{Event, Listener};
-
-/// The user's wish to stop, shared by everything that waits
-#[derive(Debug, Clone)]
-pub struct Interrupt(watch::Receiver<bool>);
-
-impl Interrupt {
-    /// From a channel that turns true when the user interrupts.
-    pub fn new(receiver: watch::Receiver<bool>) -> Self {
-        Self(receiver)
-    }
-
-    /// Whether the user interrupted.
-    pub fn is_set(&self) -> bool {
-        *self.0.borrow()
-    }
-
-    /// Waits until the user interrupts. Safe to cancel.
-    pub async fn wait(&mut self) {
-        if self.0.wait_for(|set| *set).await.is_err() {
-            // Nobody can interrupt any more.
-            std::future::pending::<()>().await;
-        }
-    }
-}
+pub use interrupt::{Duty, Interrupt, Interrupter};

@@ -1,6 +1,7 @@
 //! Saves the record while a phase goes on, without ever making the phase wait.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
@@ -15,12 +16,15 @@ pub(crate) struct Saver {
     /// Stays usable whatever becomes of the task that saves.
     store: Arc<Mutex<RunStore>>,
     guard: Guard,
+    /// How long the lock may be impossible to renew.
+    limit: Duration,
     saving: Option<JoinHandle<Result<(), Trouble>>>,
 }
 
 impl Saver {
     pub(crate) fn new(store: RunStore, guard: Guard) -> Self {
-        Self { store: Arc::new(Mutex::new(store)), guard, saving: None }
+        let limit = store.longest_wait();
+        Self { store: Arc::new(Mutex::new(store)), guard, limit, saving: None }
     }
 
     /// Begins to save, unless the last save is still going on. Says whether it began.
@@ -30,11 +34,9 @@ impl Saver {
         }
         let record = with_phase(record, phase);
         let name = phase.name;
-        let (store, mut guard) = (Arc::clone(&self.store), self.guard.clone());
+        let (store, mut guard, limit) = (Arc::clone(&self.store), self.guard.clone(), self.limit);
         self.saving = Some(tokio::spawn(async move {
-            if !guard.is_ours().await {
-                return Err(lost_lock());
-            }
+            locked(&mut guard, limit).await?;
             store.lock().await.save(&record, Some(name)).await
         }));
         true
@@ -54,15 +56,24 @@ impl Saver {
             // Its outcome does not matter: everything is saved again below.
             let _ = self.ended().await;
         }
-        if !self.guard.is_ours().await {
-            return Err(lost_lock());
-        }
+        locked(&mut self.guard, self.limit).await?;
         self.store.lock().await.save(record, record.last_phase().map(|phase| phase.name)).await
     }
 }
 
-fn lost_lock() -> Trouble {
-    Trouble::new("save the record", Kind::Conflict, "the lock on the run was lost")
+/// Waits until the lock is certainly ours.
+///
+/// Fails when it is lost, or when it cannot be renewed for so long.
+async fn locked(guard: &mut Guard, limit: Duration) -> Result<(), Trouble> {
+    let (kind, message) = match tokio::time::timeout(limit, guard.is_ours()).await {
+        Ok(true) => return Ok(()),
+        Ok(false) => (Kind::Conflict, "the lock on the run was lost".to_owned()),
+        Err(_) => {
+            let seconds = limit.as_secs();
+            (Kind::TimedOut, format!("the lock on the run could not be renewed for {seconds}s"))
+        }
+    };
+    Err(Trouble::new("save the record", kind, message))
 }
 
 /// The record with the current state of one phase.
@@ -77,5 +88,20 @@ pub(super) fn put_phase(record: &mut RunRecord, phase: PhaseRecord) {
     match record.phase_mut(phase.name) {
         Some(known) => *known = phase,
         None => record.phases.push(phase),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lock_that_cannot_be_renewed_is_waited_for_with_a_limit() {
+        let limit = Duration::from_secs(150);
+        let (_renewer, mut guard) = Guard::stale();
+        let began = tokio::time::Instant::now();
+        let trouble = locked(&mut guard, limit).await.unwrap_err();
+        assert_eq!((trouble.kind, began.elapsed().as_secs()), (Kind::TimedOut, 150));
+        assert!(trouble.message.contains("could not be renewed for 150s"), "{trouble}");
     }
 }

@@ -1,6 +1,7 @@
 //! A timed phase from beginning to end: watch, line up, launch, follow, save.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -30,9 +31,6 @@ use bootstorm_model::plan::{Target, Template};
 use bootstorm_model::record::lifecycle::Step;
 use bootstorm_model::record::{PhaseKind, PhaseName, PhaseRecord, PhaseSettings, PhaseState, RunRecord, Via};
 
-/// How long an interrupted phase tries to save what it knows.
-const LAST_SAVE: Duration = Duration::from_secs(30);
-
 /// What a timed phase needs
 pub struct Work<'a> {
     /// The cluster.
@@ -56,6 +54,8 @@ pub struct Work<'a> {
 pub enum Cut {
     /// The user interrupted; everything known is saved.
     Interrupted,
+    /// The user interrupted, and the cluster did not answer for so long that the end could not be saved.
+    NotSaved,
     /// The lock was lost; another process may work on the run now.
     LockLost,
     /// Somebody else changed the record.
@@ -66,9 +66,33 @@ pub enum Cut {
 
 /// Runs a phase to its end, or until it is cut short.
 ///
-/// Fails only when the phase cannot begin or its end cannot be saved. VMs that do not reach the goal are part of
-/// the record, not a failure.
+/// An interrupted phase that has sent nothing yet ends at once, any other within the budget of the interrupt. Fails
+/// only when the phase cannot begin or its end cannot be saved. VMs that do not reach the goal are part of the record,
+/// not a failure.
 pub async fn run(work: Work<'_>, record: &mut RunRecord, store: RunStore) -> Result<Option<Cut>, Trouble> {
+    let launched = AtomicBool::new(false);
+    let mut interrupt = work.interrupt.clone();
+    let cut_short = async {
+        interrupt.wait().await;
+        if !launched.load(Ordering::Relaxed) {
+            return Cut::Interrupted;
+        }
+        interrupt.spent().await;
+        Cut::NotSaved
+    };
+    tokio::select! {
+        biased;
+        outcome = whole(work, record, store, &launched) => outcome,
+        cut = cut_short => Ok(Some(cut)),
+    }
+}
+
+async fn whole(
+    work: Work<'_>,
+    record: &mut RunRecord,
+    store: RunStore,
+    launched: &AtomicBool,
+) -> Result<Option<Cut>, Trouble> {
     let targets = record.plan.targets();
     let name = work.step.name();
     let (mut phase, clock) = begin(&work, record, targets.len() as u32);
@@ -142,6 +166,7 @@ pub async fn run(work: Work<'_>, record: &mut RunRecord, store: RunStore) -> Res
         guard: &guard,
         ground,
     };
+    launched.store(true, Ordering::Relaxed);
     let launching = launch.begin(requests);
     let following = Following {
         cluster: work.cluster,
@@ -223,16 +248,10 @@ impl LineUp<'_> {
 }
 
 /// Saves how the phase ended, unless the run is somebody else's by now.
-///
-/// Who interrupts does not wait for a cluster that does not answer; what was saved before is kept.
 async fn phase_saved(saver: &mut Saver, record: &RunRecord, cut: Option<Cut>) -> Result<(), Trouble> {
     match cut {
         Some(Cut::LockLost | Cut::RecordChanged) => Ok(()),
-        Some(Cut::Interrupted) => {
-            let late = |_| Trouble::new("save the record", Kind::TimedOut, "the cluster does not answer");
-            tokio::time::timeout(LAST_SAVE, saver.finish(record)).await.map_err(late)?
-        }
-        Some(Cut::TooManyFailed) | None => saver.finish(record).await,
+        Some(Cut::Interrupted | Cut::NotSaved | Cut::TooManyFailed) | None => saver.finish(record).await,
     }
 }
 
