@@ -128,7 +128,9 @@ impl Cli {
     /// Runs what the user typed; what went wrong is told on the console.
     pub async fn run(self, interrupt: Interrupt) -> Exit {
         let Self { connection, presentation, plan, .. } = self;
-        let context = Context { connection, presentation, plan, interrupt };
+        let types_kubeconfig =
+            connection.kubeconfig.is_some() && self.found.iter().all(|found| found.flag != "kubeconfig");
+        let context = Context { connection, presentation, plan, types_kubeconfig, interrupt };
         let console = context.console();
         match self.command.run(&context).await {
             Ok(exit) => exit,

@@ -19,14 +19,14 @@ use bootstorm_model::failure::Failure;
     after_long_help = "\
 Examples:
   # A cluster of three nodes; use it from another terminal
-  kubectl bootstorm sandbox --nodes 3 --kubeconfig sandbox.kubeconfig
+  kubectl bootstorm sandbox --nodes 3 --write-kubeconfig sandbox.kubeconfig
   kubectl --kubeconfig sandbox.kubeconfig get nodes
 
   # A cluster whose storage is slow, twenty times faster than real time
   kubectl bootstorm sandbox --profile slow-storage --speed 20
 
   # A cluster on which things go wrong, and a look at what was asked of it
-  kubectl bootstorm sandbox --faults examples/faults.yaml --kubeconfig sandbox.kubeconfig
+  kubectl bootstorm sandbox --faults examples/faults.yaml --write-kubeconfig sandbox.kubeconfig
   kubectl --kubeconfig sandbox.kubeconfig get --raw /bootstorm/ledger"
 )]
 pub struct SandboxCommand {
@@ -35,6 +35,9 @@ pub struct SandboxCommand {
     /// Port to listen on; 0 takes a free one
     #[arg(long, value_name = "PORT", default_value_t = 0)]
     pub port: u16,
+    /// Where to write the kubeconfig; a file that no sandbox wrote is never replaced
+    #[arg(long, value_name = "FILE", default_value = "sandbox.kubeconfig")]
+    pub write_kubeconfig: PathBuf,
     /// How clients get the token: from the kubeconfig, or from an exec plugin in it
     #[arg(long, value_name = "HOW", default_value = "token")]
     pub auth: Auth,
@@ -51,13 +54,17 @@ pub enum Auth {
 
 /// Runs the command.
 pub async fn command(context: &Context, args: &SandboxCommand) -> Result<Exit, Failure> {
+    if context.types_kubeconfig {
+        return Err(Failure::usage("--kubeconfig names a cluster to use, and a sandbox uses none")
+            .hint("to say where the kubeconfig of the sandbox is written: --write-kubeconfig FILE"));
+    }
     let console = context.console();
     let sandbox = args.sandbox.start(args.port).await?;
     let _duty = context.interrupt.duty();
-    let path = context.connection.kubeconfig.clone().unwrap_or_else(|| PathBuf::from("sandbox.kubeconfig"));
+    let path = &args.write_kubeconfig;
     match args.auth {
-        Auth::Token => sandbox.write_kubeconfig(&path)?,
-        Auth::Exec => sandbox.write_exec_kubeconfig(&path)?,
+        Auth::Token => sandbox.write_kubeconfig(path)?,
+        Auth::Exec => sandbox.write_exec_kubeconfig(path)?,
     }
     console.data(&format!("{}\n", path.display()))?;
     console.say(&format!("simulated cluster at {}, kubeconfig in {}", sandbox.url(), path.display()));
@@ -65,7 +72,5 @@ pub async fn command(context: &Context, args: &SandboxCommand) -> Result<Exit, F
     console.say("Ctrl-C ends it");
     context.interrupt.clone().wait().await;
     sandbox.stop().await;
-    // The kubeconfig leads nowhere from now on.
-    let _ = std::fs::remove_file(&path);
     Ok(Exit::Good)
 }

@@ -24,6 +24,8 @@ pub struct Context {
     pub presentation: PresentationArgs,
     /// What was typed, as a plan; only of commands that plan something.
     pub plan: Option<PlanFields>,
+    /// Whether `--kubeconfig` was typed, and did not come from the configuration.
+    pub types_kubeconfig: bool,
     /// The user's wish to stop.
     pub interrupt: Interrupt,
 }

@@ -96,7 +96,20 @@ impl Progress {
                 state.begin(self.console, "cleanup", "VMs as before", *count, 0);
                 self.plain(&state, &format!("cleanup: giving {count} adopted VMs back as they were"));
             }
-            Event::NamespaceMade | Event::Gone | Event::ProberWorks | Event::Restored => state.reached += 1,
+            // What is deleted beside the last kind has no bar of its own.
+            Event::Gone(what) if state.noun != *what => {}
+            Event::StillThere { what, count, since, first, look } => {
+                let first = first.as_ref().map_or_else(String::new, |first| format!(": {first}"));
+                let look = look.as_ref().map_or_else(String::new, |look| format!("; look at it: {look}"));
+                let since = since.as_secs();
+                self.line(
+                    &state,
+                    &format!("cleanup: waiting {since}s for {count} {what} to go{first}{look}"),
+                );
+            }
+            Event::NamespaceMade | Event::Gone(_) | Event::ProberWorks | Event::Restored => {
+                state.reached += 1
+            }
             Event::Sent => state.sent += 1,
             Event::Accepted => state.accepted += 1,
             Event::Passed(Milestone::Instance) => state.instances += 1,

@@ -152,7 +152,7 @@ fn handles(child: &Child, name: &str) -> bool {
 #[test]
 fn signals_that_were_ignored_at_the_start_stay_ignored() {
     let home = tempfile::tempdir().unwrap();
-    let program = Program::new(home.path()).command(&["sandbox", "--kubeconfig", "k"]);
+    let program = Program::new(home.path()).command(&["sandbox", "--write-kubeconfig", "k"]);
     let mut command = Command::new("sh");
     command
         .args(["-c", r#"trap "" HUP INT; exec "$0" "$@""#])

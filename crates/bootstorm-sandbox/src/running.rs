@@ -115,7 +115,7 @@ impl Sandbox {
         self.server.write_kubeconfig(path).map_err(|error| {
             Failure::new(format!("the kubeconfig {} cannot be written", path.display()))
                 .because(error)
-                .hint("choose another place with --kubeconfig FILE")
+                .hint("choose another place with --write-kubeconfig FILE")
         })
     }
 
@@ -125,7 +125,7 @@ impl Sandbox {
         self.server.write_exec_kubeconfig(path).map_err(|error| {
             Failure::new(format!("the kubeconfig {} cannot be written", path.display()))
                 .because(error)
-                .hint("choose another place with --kubeconfig FILE")
+                .hint("choose another place with --write-kubeconfig FILE")
         })
     }
 

@@ -1,5 +1,7 @@
 //! The engine's whole vocabulary: what it tells while it works.
 
+use std::time::Duration;
+
 use bootstorm_model::observe::{Milestone, Offset, Outcome};
 use bootstorm_model::plan::Target;
 use bootstorm_model::record::PhaseName;
@@ -87,8 +89,21 @@ pub enum Event {
         /// How many.
         count: usize,
     },
-    /// An object is gone.
-    Gone,
+    /// An object of a kind, plural, is gone.
+    Gone(&'static str),
+    /// Objects are still there although they were deleted.
+    StillThere {
+        /// The kind, plural.
+        what: &'static str,
+        /// How many.
+        count: usize,
+        /// For how long they have been waited for.
+        since: Duration,
+        /// One of them, with what holds it.
+        first: Option<String>,
+        /// The command that shows it.
+        look: Option<String>,
+    },
     /// Adopted VMs are being given back as they were.
     Restoring {
         /// How many.
