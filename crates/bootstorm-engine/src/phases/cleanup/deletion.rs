@@ -176,7 +176,9 @@ impl Leaving {
                 self.latest.insert(object.metadata.uid.clone(), object);
                 Vec::new()
             }
-            Told::Unreadable(_) | Told::Interrupted { .. } | Told::Restored | Told::Complaint(_) => Vec::new(),
+            Told::Unreadable(_) | Told::Interrupted { .. } | Told::Restored | Told::Complaint(_) => {
+                Vec::new()
+            }
         }
     }
 
