@@ -125,10 +125,12 @@ async fn namespaces(
                 return futures::stream::iter(Vec::new());
             }
         };
-        let going: BTreeSet<String> = now.namespaces(order.choice).into_iter().map(|found| found.uid).collect();
+        let going: BTreeSet<String> =
+            now.namespaces(order.choice).into_iter().map(|found| found.uid).collect();
         let kept = chunk.iter().filter_map(|namespace| now.foreign.remove_entry(&namespace.name));
         lock(&foreign).extend(kept);
-        let going: Vec<Found> = chunk.into_iter().filter(|namespace| going.contains(&namespace.uid)).collect();
+        let going: Vec<Found> =
+            chunk.into_iter().filter(|namespace| going.contains(&namespace.uid)).collect();
         futures::stream::iter(going)
     });
     let deleting =
