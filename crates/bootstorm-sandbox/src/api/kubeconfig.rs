@@ -74,6 +74,9 @@ preferences: {{}}
 /// How a kubeconfig of a sandbox begins; what follows is which one wrote it.
 const MARK: &str = "# kubectl-bootstorm sandbox ";
 
+/// The field that says so in a credential, which is JSON and has no comments.
+pub(super) const MARK_FIELD: &str = "sandbox.bootstorm.dev";
+
 /// Who wrote a file, as far as it says
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Author {
@@ -87,7 +90,7 @@ pub(super) enum Author {
     Foreign,
 }
 
-/// A kubeconfig, or a credential beside one, marked as that of the sandbox `mark`.
+/// A kubeconfig, marked as that of the sandbox `mark`.
 pub(super) fn marked(mark: &str, text: &str) -> String {
     format!("{MARK}{mark}\n{text}")
 }
@@ -99,14 +102,16 @@ pub(super) fn author(path: &Path, mark: &str) -> Author {
         return Author::Foreign;
     }
     let text = platform::read_text(path, MOST_BYTES).unwrap_or_default();
-    match text.lines().next().and_then(|line| line.strip_prefix(MARK)) {
+    let credential = || serde_json::from_str::<Value>(&text).ok()?[MARK_FIELD].as_str().map(str::to_owned);
+    let author = text.lines().next().and_then(|line| line.strip_prefix(MARK)).map(str::to_owned);
+    match author.or_else(credential) {
         Some(author) if author == mark => Author::Us,
         Some(_) => Author::Another,
         None => Author::Foreign,
     }
 }
 
-/// Writes a kubeconfig that only its owner can read, since it holds a token.
+/// Writes a file, with the mark in its text, that only its owner can read, since it holds a token.
 ///
 /// Fails when there is something that no sandbox wrote.
 pub(super) fn write(path: &Path, mark: &str, text: &str) -> io::Result<()> {
@@ -114,7 +119,6 @@ pub(super) fn write(path: &Path, mark: &str, text: &str) -> io::Result<()> {
         let message = "it exists already, and no sandbox wrote it";
         return Err(io::Error::new(io::ErrorKind::AlreadyExists, message));
     }
-    let text = marked(mark, text);
     // A file of its own, moved into place: nobody ever reads half of it, and an older file's mode does not matter.
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let part = folder.join(format!(".{}.part", uuid::Uuid::new_v4()));
@@ -139,7 +143,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("config");
         std::fs::write(&path, marked("another", "old")).unwrap();
-        write(&path, "us", &text("https://127.0.0.1:1", "pem", &User::Token("token"))).unwrap();
+        let config = text("https://127.0.0.1:1", "pem", &User::Token("token"));
+        write(&path, "us", &marked("us", &config)).unwrap();
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         let parsed: serde_json::Value =
             serde_saphyr::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();

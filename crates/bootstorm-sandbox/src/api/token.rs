@@ -121,10 +121,14 @@ impl Tokens {
 
     fn write(&self, file: &Written) -> io::Result<()> {
         match file {
-            Written::Kubeconfig(path) => kubeconfig::write(path, &self.0.mark, &self.kubeconfig()),
+            Written::Kubeconfig(path) => self.write_marked(path, &self.kubeconfig()),
             Written::Credential(path) => kubeconfig::write(path, &self.0.mark, &self.credential()),
-            Written::Plugin(path, text) => kubeconfig::write(path, &self.0.mark, text),
+            Written::Plugin(path, text) => self.write_marked(path, text),
         }
+    }
+
+    fn write_marked(&self, path: &Path, text: &str) -> io::Result<()> {
+        kubeconfig::write(path, &self.0.mark, &kubeconfig::marked(&self.0.mark, text))
     }
 
     /// What a client expects an exec plugin to say.
@@ -133,6 +137,7 @@ impl Tokens {
             "apiVersion": "client.authentication.k8s.io/v1",
             "kind": "ExecCredential",
             "status": {"token": self.current()},
+            kubeconfig::MARK_FIELD: self.0.mark,
         });
         credential.to_string()
     }

@@ -1,6 +1,7 @@
 //! Deletes objects of one kind and waits until they are gone.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use futures::stream::{BoxStream, StreamExt};
@@ -100,7 +101,9 @@ impl Deletion<'_> {
         let mut watch =
             Watch::<Object>::open(self.cluster, "watch what is deleted", collection, selector).await?;
         let doing = format!("delete {}", sort.words());
+        let sent = AtomicUsize::new(0);
         let one = |object: Found| {
+            sent.fetch_add(1, Ordering::Relaxed);
             let doing = doing.clone();
             let place = Some(object.namespace.as_str()).filter(|namespace| !namespace.is_empty());
             let collection = sort.collection(place);
@@ -112,7 +115,7 @@ impl Deletion<'_> {
         };
         let mut requests = ready.map(one).buffer_unordered(self.concurrency.max(1));
         let mut all_sent = false;
-        let mut asked = BTreeSet::new();
+        let (mut asked, mut answered) = (BTreeSet::new(), 0);
         let mut leaving = Leaving::new(sort, objects);
         let mut say = interval(SAY_EVERY);
         say.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -122,25 +125,30 @@ impl Deletion<'_> {
                 return leaving.refused.map_or(Ok(()), |trouble| Err(trouble.into()));
             }
             tokio::select! {
-                answered = requests.next(), if !all_sent => match answered {
+                outcome = requests.next(), if !all_sent => match outcome {
                     None => all_sent = true,
-                    Some((object, Ok(()))) => {
-                        asked.insert(object.uid);
-                    }
-                    Some((object, Err(trouble))) => {
-                        leaving.left.remove(&object.uid);
-                        leaving.refused.get_or_insert(trouble);
+                    Some((object, outcome)) => {
+                        answered += 1;
+                        if let Err(trouble) = outcome {
+                            leaving.left.remove(&object.uid);
+                            leaving.refused.get_or_insert(trouble);
+                        } else {
+                            asked.insert(object.uid);
+                        }
                     }
                 },
                 heard = watch.next() => {
-                    let Some(heard) = heard else { return Err(leaving.blocked().into()) };
+                    let Some(heard) = heard else { return Err(leaving.blocked(&asked).into()) };
                     for object in leaving.hear(heard) {
                         (self.events)(&Event::Gone(sort.words()));
                         gone(&object);
                     }
                 }
                 _ = say.tick() => (self.events)(&leaving.still_there()),
-                () = sleep_until(self.deadline.into()) => return Err(leaving.blocked().into()),
+                () = sleep_until(self.deadline.into()) => {
+                    let is_answered = answered == sent.load(Ordering::Relaxed);
+                    return Err(if is_answered { leaving.blocked(&asked).into() } else { CleanupError::Unanswered });
+                }
             }
         }
     }
@@ -187,7 +195,9 @@ impl Leaving {
         left.map(|object| Held::of(self.sort, object)).collect()
     }
 
-    fn blocked(self) -> Blocked {
+    /// Those among `asked`, the objects whose deletion was accepted, that are still there.
+    fn blocked(mut self, asked: &BTreeSet<String>) -> Blocked {
+        self.left.retain(|uid, _| asked.contains(uid));
         Blocked { sort: self.sort, held: self.held() }
     }
 

@@ -39,6 +39,8 @@ type Foreign = BTreeMap<String, Vec<(Sort, Found)>>;
 pub enum CleanupError {
     /// Something does not go away.
     Blocked(Blocked),
+    /// The cluster did not answer before the time was over.
+    Unanswered,
     /// The cluster did not answer as needed.
     Trouble(Trouble),
 }
@@ -180,17 +182,19 @@ async fn machines(
 
 /// The outcomes of what went on at the same time: everything that is still there is named together.
 fn together(outcomes: [Result<(), CleanupError>; 3]) -> Result<(), CleanupError> {
-    let mut blocked: Option<Blocked> = None;
-    for outcome in outcomes {
-        match (outcome, &mut blocked) {
-            (Ok(()), _) => {}
-            (Err(CleanupError::Trouble(trouble)), None) => return Err(trouble.into()),
-            (Err(CleanupError::Trouble(_)), Some(_)) => {}
-            (Err(CleanupError::Blocked(more)), Some(known)) => known.held.extend(more.held),
-            (Err(CleanupError::Blocked(first)), None) => blocked = Some(first),
+    let (mut blocked, mut other): (Option<Blocked>, _) = (None, None);
+    for error in outcomes.into_iter().filter_map(Result::err) {
+        match (error, &mut blocked) {
+            (CleanupError::Blocked(more), Some(known)) => known.held.extend(more.held),
+            (CleanupError::Blocked(first), None) => blocked = Some(first),
+            (error, _) => other = other.or(Some(error)),
         }
     }
-    blocked.map_or(Ok(()), |blocked| Err(CleanupError::Blocked(blocked)))
+    match (blocked, other) {
+        (Some(blocked), None) => Err(CleanupError::Blocked(blocked)),
+        (Some(blocked), _) if !blocked.held.is_empty() => Err(CleanupError::Blocked(blocked)),
+        (_, other) => other.map_or(Ok(()), Err),
+    }
 }
 
 /// Lists again, the lock included, until nothing is left; gives what is there at the end.
