@@ -20,8 +20,9 @@ use bootstorm_report::{Graded, Layout, Paint, ThresholdBlock, Unwritable};
 ///
 /// A run is the name of one in the cluster (its prefix, or NAMESPACE/PREFIX), or saved results: run.json, a report as
 /// JSON or YAML, or a folder of results, those of virtbench too. Every other run is compared with the first: mean and
-/// percentiles of each phase with 99 % confidence intervals; VMs that did not arrive count as slower than all others. All
-/// storms of a run count. A single run with several storms is shown as the spread over them.
+/// percentiles of each phase with 99 % confidence intervals. Storms are what is sampled: with one on a side its times are
+/// described and not judged, so repeat them (storm --repeat 5). A single run with several storms is shown as the spread
+/// over them.
 #[derive(Debug, Clone, Args)]
 #[command(after_long_help = "\
 Examples:
@@ -40,7 +41,7 @@ pub struct CompareArgs {
     /// Smallest change of a time that counts
     #[arg(long, value_name = "PERCENT", default_value = "5%", value_parser = percent)]
     pub min_effect: f64,
-    /// Exit with code 4 if any run is worse than the first
+    /// Exit with code 4 if any run is worse than the first, or cannot be judged
     #[arg(long)]
     pub fail_if_worse: bool,
     /// Compare runs with different numbers of VMs, or with times that are not valid, too
@@ -91,7 +92,8 @@ pub async fn command(context: &Context, args: &CompareArgs) -> Result<Exit, Fail
     }
     let mut report = CompareReport::of(&subjects, args.min_effect);
     for subject in judged {
-        let blocks = args.fail_if.judge(subject.record, last(subject.record)).into_iter();
+        let blocks =
+            args.fail_if.judge_graded(subject.record, last(subject.record), subject.validity).into_iter();
         let of_run = |block| ThresholdBlock { run: Some(subject.label.to_owned()), ..block };
         report.thresholds.extend(blocks.map(of_run));
     }
@@ -104,7 +106,19 @@ pub async fn command(context: &Context, args: &CompareArgs) -> Result<Exit, Fail
             context.console().warn(&text);
         }
     }
-    let crossed = report.thresholds.iter().any(|block| block.crossed);
+    let crossed = report.thresholds.iter().any(ThresholdBlock::fails);
+    let undecided: Vec<&str> = if args.fail_if_worse {
+        report.unjudged().map(|versus| versus.candidate.as_str()).collect()
+    } else {
+        Vec::new()
+    };
+    if !undecided.is_empty() {
+        let runs = undecided.join(", ");
+        context.console().say(&format!(
+            "--fail-if-worse is undecided: the data cannot carry a judgement of {runs}; repeat the storms on both sides: storm --repeat 5"
+        ));
+        return Ok(Exit::Threshold);
+    }
     Ok(if crossed || args.fail_if_worse && report.is_worse() { Exit::Threshold } else { Exit::Good })
 }
 

@@ -17,6 +17,8 @@ use bootstorm_model::failure::Failure;
 use bootstorm_model::observe::Outcome;
 use bootstorm_model::plan::{Template, TemplateSource};
 use bootstorm_model::record::{PhaseKind, PhaseRecord, PhaseSettings, RunRecord, lifecycle};
+use bootstorm_report::ThresholdBlock;
+use bootstorm_report::thresholds::Expected;
 
 /// Flags of create, stop and storm
 #[derive(Debug, Clone, Args)]
@@ -56,6 +58,9 @@ pub struct Role {
 /// Runs one timed phase as a command of its own.
 pub async fn command(context: &Context, kind: PhaseKind, args: &PhaseArgs) -> Result<Exit, Failure> {
     let session = context.connect().await?;
+    if let Some(exit) = nothing_to_do(&session, kind, args).await? {
+        return Ok(exit);
+    }
     let record = run(&session, kind, args, &Role::default()).await?;
     let Some(record) = record else { return Ok(Exit::Good) };
     let last = record.last_phase();
@@ -67,6 +72,34 @@ pub async fn command(context: &Context, kind: PhaseKind, args: &PhaseArgs) -> Re
     show::phase(&session, &record, kind, thresholds.clone()).map_err(|failure| failure.hint(again))?;
     args.save.save(session.console, &record)?;
     Ok(args.fail_if.exit(&session, &thresholds, last.map_or(Exit::Good, exit_of)))
+}
+
+/// What a create or a stop wants may be so already, as after a crash of the script that runs it; then that is said, and the
+/// exit code is what the phase deserves. A storm measures, and is never taken for a new one.
+async fn nothing_to_do(
+    session: &Session,
+    kind: PhaseKind,
+    args: &PhaseArgs,
+) -> Result<Option<Exit>, Failure> {
+    let Some((record, _)) = session.find(&args.run.prefix).await? else { return Ok(None) };
+    let Err(lifecycle::Refusal { done: Some(name), instead, .. }) = lifecycle::next(&record, kind) else {
+        return Ok(None);
+    };
+    let Some(phase) = record.phase(name) else { return Ok(None) };
+    args.asserted.check(&record.plan)?;
+    check_halted(args, &record)?;
+    let expected: Vec<Expected> = record.phases.iter().map(Expected::from).collect();
+    args.fail_if.check(&expected, Some(name))?;
+    let when = phase.ended_at().unwrap_or(phase.began).strftime("%Y-%m-%dT%H:%M:%SZ");
+    session.console.say(&format!(
+        "{name} of run {prefix} was done at {when}, nothing to do; next: kubectl bootstorm {instead} --ns-prefix {prefix}",
+        prefix = args.run.prefix
+    ));
+    args.save.save(session.console, &record)?;
+    let thresholds = args.fail_if.judge(&record, Some(name));
+    FailIfArgs::tell(session.console, &thresholds);
+    let failed = thresholds.iter().any(ThresholdBlock::fails);
+    Ok(Some(if failed { Exit::Threshold } else { exit_of(phase) }))
 }
 
 /// Runs one timed phase; gives the record as it is afterwards, or nothing after a dry run.
@@ -190,6 +223,16 @@ async fn locked(
     }
 }
 
+/// A create that was begun with or without starting VMs goes on in the same way.
+fn check_halted(args: &PhaseArgs, record: &RunRecord) -> Result<(), Failure> {
+    let begun = record.phases.iter().find(|phase| phase.name.kind == PhaseKind::Create);
+    if args.halted && begun.is_some_and(|create| !create.settings.halted) {
+        return Err(Failure::usage("--halted comes too late: the create of this run was begun without it")
+            .hint("leave out --halted, or set up another run with another --ns-prefix"));
+    }
+    Ok(())
+}
+
 /// The settings of a phase; fails where flags contradict how it was begun.
 fn settings(
     args: &PhaseArgs,
@@ -197,12 +240,7 @@ fn settings(
     step: lifecycle::Step,
     role: &Role,
 ) -> Result<PhaseSettings, Failure> {
-    // A create that was begun with or without starting VMs goes on in the same way.
-    let begun = record.phases.iter().find(|phase| phase.name.kind == PhaseKind::Create);
-    if args.halted && begun.is_some_and(|create| !create.settings.halted) {
-        return Err(Failure::usage("--halted comes too late: the create of this run was begun without it")
-            .hint("leave out --halted, or set up another run with another --ns-prefix"));
-    }
+    check_halted(args, record)?;
     let (shape, order) = args.shape.resolve(record, step, role.like.as_ref())?;
     let Role { size, warm_up, .. } = *role;
     Ok(PhaseSettings { shape, order, size, warm_up, halted: args.halted, ..args.pace.settings() })

@@ -29,7 +29,7 @@ pub struct RepeatArgs {
     /// The first storm warms caches up: it is shown, and does not count
     #[arg(long, requires = "repeat")]
     pub warm_up: bool,
-    /// Begin anew instead of going on with the storms of the last time
+    /// Begin anew: a new series with --repeat or --find-max; else run deletes what it made before, and measures again
     #[arg(long, hide_short_help = true)]
     pub fresh: bool,
 }
@@ -58,6 +58,18 @@ impl RepeatArgs {
         let rest = self.rest.map_or_else(String::new, |rest| format!(" --rest {}ms", rest.as_millis()));
         let warm_up = if self.warm_up { " --warm-up" } else { "" };
         format!("storm{repeat}{rest}{warm_up}{}", shape.typed())
+    }
+
+    /// Whether all storms that are wanted are done, so that the same command measures nothing.
+    pub(super) fn is_complete(&self, record: &RunRecord) -> bool {
+        let last = record.series.last().filter(|_| !self.fresh);
+        last.is_some_and(|last| match last.kind {
+            SeriesKind::Repeat { storms, .. } => {
+                let done = last.done(record).count() as u32;
+                done >= storms && self.repeat.is_some_and(|wanted| done >= wanted) && record.is_running()
+            }
+            SeriesKind::FindMax { .. } => false,
+        })
     }
 
     /// Whether these storms go on with the last series, or are a new one.

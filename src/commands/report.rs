@@ -15,7 +15,7 @@ use bootstorm_model::failure::Failure;
 use bootstorm_model::record::{PhaseKind, PhaseName, RunRecord, lifecycle};
 use bootstorm_report::read::Document;
 use bootstorm_report::thresholds::Expected;
-use bootstorm_report::{Report, Selection, ThresholdBlock};
+use bootstorm_report::{Graded, Report, Selection, ThresholdBlock};
 
 /// Show a run: every VM, statistics, storm against baseline, verdict
 ///
@@ -83,7 +83,7 @@ fn saved(context: &Context, args: &ReportArgs, from: &Path) -> Result<Exit, Fail
         report.thresholds.clone()
     } else {
         args.fail_if.check_spread(&document)?;
-        judge(args, &document.run())?
+        judge(args, &document.run(), &document.graded())?
     };
     let report = report.into_owned().with_thresholds(thresholds);
     show::report_or_failures(context, &report, args.failures)?;
@@ -99,12 +99,12 @@ fn saved(context: &Context, args: &ReportArgs, from: &Path) -> Result<Exit, Fail
 }
 
 /// The thresholds with their values.
-fn judge(args: &ReportArgs, record: &RunRecord) -> Result<Vec<ThresholdBlock>, Failure> {
+fn judge(args: &ReportArgs, record: &RunRecord, grades: &[Graded]) -> Result<Vec<ThresholdBlock>, Failure> {
     let last = || record.last_of(PhaseKind::Storm).or(record.last_phase()).map(|phase| phase.name);
     let judged = args.storm.or_else(last);
     let phases: Vec<Expected> = record.phases.iter().map(Expected::from).collect();
     args.fail_if.check(&phases, judged)?;
-    Ok(args.fail_if.judge(record, judged))
+    Ok(args.fail_if.judge_graded(record, judged, grades))
 }
 
 /// Runs the command.
@@ -123,7 +123,7 @@ pub async fn command(context: &Context, args: &ReportArgs) -> Result<Exit, Failu
             args.run.prefix
         ));
     }
-    let thresholds = judge(args, &record)?;
+    let thresholds = judge(args, &record, &Graded::of_run(&record))?;
     let report = Report::of(&record, &selection).with_thresholds(thresholds.clone());
     show::report_or_failures(&session, &report, args.failures)?;
     args.save.save(session.console, &record)?;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::adopt_args::AdoptArgs;
 use super::cleanup::{self, CleanupArgs};
@@ -22,14 +22,25 @@ use super::{series, show, values};
 use bootstorm_engine::cluster::Connection;
 use bootstorm_model::exit::Exit;
 use bootstorm_model::failure::Failure;
+use bootstorm_model::observe::Milestone;
 use bootstorm_model::plan::Plan;
 use bootstorm_model::record::{PhaseKind, PhaseName, PhaseState, RunRecord};
 use bootstorm_report::thresholds::Expected;
 use bootstorm_report::{Report, Selection};
 
+/// What storms are compared with
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum BaselineKind {
+    /// The creation, each VM from the instant at which its disks are filled.
+    Create,
+    /// A first start of all VMs, after a creation that does not start them.
+    Boot,
+}
+
 /// Run the whole test: setup, create, stop, storm, report
 ///
-/// Each phase is the command of the same name, and what was cut short is continued: run it again with the same flags.
+/// Each phase is the command of the same name, and what was cut short is continued: run it again with the same flags. A run
+/// that is finished is refused, so that old figures never pass for new ones: --fresh deletes it and measures again.
 /// With --sandbox it runs on a simulated cluster, so that it can be tried without any.
 #[derive(Debug, Clone, Args)]
 #[command(after_long_help = "\
@@ -63,7 +74,11 @@ pub struct RunCommand {
     /// Time limit for the whole run; when it is over, the run ends as with Ctrl-C and can be continued
     #[arg(long, value_name = "DURATION", value_parser = values::limit)]
     pub run_timeout: Option<Duration>,
-    /// End after create: measure the baseline only
+    /// What storms are compared with: create counts from filled disks, boot is a first start of VMs that were made without
+    /// one [default: create]
+    #[arg(long, value_name = "HOW")]
+    pub baseline: Option<BaselineKind>,
+    /// End after the baseline
     #[arg(long, conflicts_with = "repeat")]
     pub no_storm: bool,
     /// Delete everything at the end
@@ -159,8 +174,21 @@ async fn within(
 }
 
 async fn phases(session: &Session, args: &RunCommand, resolved: Resolved) -> Result<Exit, Failure> {
-    let found = if args.fail_if.fail_if.is_empty() { None } else { session.find(&args.run.prefix).await? };
-    let found = found.map(|(record, _)| record);
+    let found = session.find(&args.run.prefix).await?.map(|(record, _)| record);
+    let found = match found {
+        Some(record) if starts_over(args, &record) => {
+            start_over(session, args).await?;
+            None
+        }
+        Some(record) if args.dry_run.dry_run == DryRun::None => {
+            refuse_finished(args, &record)?;
+            Some(record)
+        }
+        found => found,
+    };
+    if let Some(record) = &found {
+        check_baseline(args, record)?;
+    }
     let (expected, judged) = expected(args, &resolved.plan, found.as_ref());
     args.fail_if.check(&expected, judged)?;
     let setup = SetupArgs {
@@ -186,26 +214,25 @@ async fn phases(session: &Session, args: &RunCommand, resolved: Resolved) -> Res
         // They are judged over the whole run, at its end.
         fail_if: FailIfArgs::default(),
     };
-    let kinds: &[PhaseKind] = if args.no_storm || args.repeat.repeat.is_some() {
-        &[PhaseKind::Create]
-    } else {
-        &[PhaseKind::Create, PhaseKind::Stop, PhaseKind::Storm]
-    };
+    let steps = steps(args, boots_first(args, Some(&record)));
+    let baseline =
+        steps.iter().copied().rfind(|name| is_baseline(*name, &steps)).unwrap_or(PhaseName::CREATE);
     // What is continued may have its baseline behind it; then the report at the end shows it.
-    let created = !is_done(&record, PhaseKind::Create);
-    for kind in kinds {
-        if is_done(&record, *kind) {
-            continue;
-        }
-        let shape = if *kind == PhaseKind::Storm { args.launch.clone() } else { ShapeArgs::default() };
-        let phase = PhaseArgs { shape, ..phase.clone() };
-        if let Some(after) = phase::run(session, *kind, &phase, &Role::default()).await? {
-            record = after;
-        }
-        if *kind == PhaseKind::Create && args.save.save_results {
+    let measured = record.phase(baseline).is_none_or(|phase| phase.state != PhaseState::Done);
+    while let Some(name) = next_step(&steps, &record) {
+        let halted = name.kind == PhaseKind::Create && baseline.kind == PhaseKind::Storm;
+        let shaped = name.kind == PhaseKind::Storm && name != baseline;
+        let shape = if shaped { args.launch.clone() } else { ShapeArgs::default() };
+        let phase = PhaseArgs { shape, halted, ..phase.clone() };
+        let Some(after) = phase::run(session, name.kind, &phase, &Role::default()).await? else { break };
+        record = after;
+        let is_first = is_baseline(name, &steps);
+        if is_first && args.save.save_results {
             args.save.save(session.console, &record)?;
         }
-        show_intermediate(session, &record, *kind, args)?;
+        if is_first && !(args.no_storm && name == baseline) {
+            show_intermediate(session, &record, name.kind)?;
+        }
     }
     let mut thresholds = args.fail_if.judge(&record, judged);
     if args.repeat.repeat.is_some() {
@@ -215,8 +242,8 @@ async fn phases(session: &Session, args: &RunCommand, resolved: Resolved) -> Res
     }
     let for_people = matches!(session.output, Output::Table | Output::Wide);
     match (for_people, args.no_storm) {
-        (true, true) => show::phase(session, &record, PhaseKind::Create, thresholds.clone())?,
-        (true, false) if created => show::rest(session, &record, thresholds.clone())?,
+        (true, true) => show::phase(session, &record, baseline.kind, thresholds.clone())?,
+        (true, false) if measured => show::rest(session, &record, thresholds.clone())?,
         _ => {
             let report = Report::of(&record, &Selection::default());
             show::report(session, &report.with_thresholds(thresholds.clone()))?;
@@ -224,17 +251,7 @@ async fn phases(session: &Session, args: &RunCommand, resolved: Resolved) -> Res
     }
     args.save.save(session.console, &record)?;
     if args.cleanup {
-        let cleanup = CleanupArgs {
-            run: args.run.clone(),
-            yes: args.yes || args.sandbox,
-            keep_record: false,
-            delete_foreign: false,
-            run_id: None,
-            leave_adopted: false,
-            timeout: Duration::from_secs(900),
-            concurrency: 50,
-            dry_run: DryRunArgs { dry_run: DryRun::None },
-        };
+        let cleanup = cleanup_args(args);
         if let Some(deleted) = cleanup::run(session, &cleanup).await? {
             cleanup::kept(&deleted, &cleanup)?;
             let count = deleted.going(cleanup.choice()).len();
@@ -249,49 +266,145 @@ async fn phases(session: &Session, args: &RunCommand, resolved: Resolved) -> Res
 fn expected(args: &RunCommand, plan: &Plan, found: Option<&RunRecord>) -> (Vec<Expected>, Option<PhaseName>) {
     let mut phases: Vec<Expected> =
         found.map_or_else(Vec::new, |record| record.phases.iter().map(Expected::from).collect());
+    let boots_first = boots_first(args, found);
+    let steps = steps(args, boots_first);
+    let baseline =
+        if boots_first { PhaseName { kind: PhaseKind::Storm, number: 1 } } else { PhaseName::CREATE };
+    let will = |name: PhaseName| match name.kind {
+        // What is only made gets its disks, and does not run.
+        PhaseKind::Create if boots_first => Expected { name, goal: Milestone::Volume },
+        _ => will_be(plan, name),
+    };
     if let Some(storms) = args.repeat.repeat {
         let first = found.map_or(1, |record| match record.series.last() {
             Some(series) if !args.repeat.fresh => series.first,
             _ => record.next_storm(),
         });
-        let mut phases = series::expected(found, first, storms, |name| will_be(plan, name));
-        if found.is_none_or(|record| record.baseline().is_none()) {
-            phases.insert(0, will_be(plan, PhaseName::CREATE));
-        }
+        let first = if boots_first { first.max(2) } else { first };
+        let mut phases = series::expected(found, first, storms, will);
+        let missing: Vec<Expected> = steps
+            .into_iter()
+            .filter(|name| !phases.iter().any(|phase| phase.name == *name))
+            .map(will)
+            .collect();
+        phases.splice(0..0, missing);
         return (phases, Some(PhaseName { kind: PhaseKind::Storm, number: first }));
     }
-    let first = |kind| PhaseName { kind, number: 1 };
-    let kinds: &[PhaseKind] = if args.no_storm {
-        &[PhaseKind::Create]
-    } else {
-        &[PhaseKind::Create, PhaseKind::Stop, PhaseKind::Storm]
-    };
-    for name in kinds.iter().copied().map(first) {
+    for name in steps {
         if !phases.iter().any(|phase| phase.name == name) {
-            phases.push(will_be(plan, name));
+            phases.push(will(name));
         }
     }
     let storms = phases.iter().filter(|phase| phase.name.kind == PhaseKind::Storm);
     let last = storms.map(|phase| phase.name).max_by_key(|name| name.number);
-    let judged = last.filter(|_| !args.no_storm).or(Some(PhaseName::CREATE));
+    let judged = last.filter(|_| !args.no_storm).or(Some(baseline));
     (phases, judged)
 }
 
+/// The phases that a run consists of, in order; with --repeat those before the first repeated storm.
+fn steps(args: &RunCommand, boots_first: bool) -> Vec<PhaseName> {
+    let storm = |number| PhaseName { kind: PhaseKind::Storm, number };
+    let mut steps = vec![PhaseName::CREATE];
+    steps.extend(boots_first.then(|| storm(1)));
+    if !args.no_storm && args.repeat.repeat.is_none() {
+        steps.push(PhaseName { kind: PhaseKind::Stop, number: 1 });
+        steps.push(storm(if boots_first { 2 } else { 1 }));
+    }
+    steps
+}
+
+/// Whether a phase comes before the first stop: it is the baseline, or the creation that makes the VMs of one.
+fn is_baseline(name: PhaseName, steps: &[PhaseName]) -> bool {
+    steps.iter().take_while(|step| step.kind != PhaseKind::Stop).any(|step| *step == name)
+}
+
+/// The phase to run next: one that was cut short, or the first that there is not.
+fn next_step(steps: &[PhaseName], record: &RunRecord) -> Option<PhaseName> {
+    let cut = record.last_phase().filter(|last| last.state != PhaseState::Done).map(|last| last.name);
+    let cut = cut.filter(|cut| steps.iter().any(|step| step.kind == cut.kind));
+    cut.or_else(|| steps.iter().copied().find(|name| record.phase(*name).is_none()))
+}
+
+/// Whether the baseline is a first start of VMs that were made without one; a run goes on as it was begun.
+fn boots_first(args: &RunCommand, found: Option<&RunRecord>) -> bool {
+    let begun = found.and_then(|record| record.last_of(PhaseKind::Create));
+    match (begun, args.baseline) {
+        (Some(create), _) => create.settings.halted,
+        (None, wanted) => wanted == Some(BaselineKind::Boot),
+    }
+}
+
+/// Fails where --baseline contradicts how the run was begun.
+fn check_baseline(args: &RunCommand, record: &RunRecord) -> Result<(), Failure> {
+    let Some(wanted) = args.baseline else { return Ok(()) };
+    if record.last_of(PhaseKind::Create).is_none()
+        || boots_first(args, Some(record)) == (wanted == BaselineKind::Boot)
+    {
+        return Ok(());
+    }
+    let was = if wanted == BaselineKind::Boot { "create" } else { "boot" };
+    Err(Failure::usage(format!("--baseline contradicts how the run was begun: with --baseline {was}"))
+        .hint("leave the flag out, so that it goes on as it was begun")
+        .hint("or delete what it made and measure again: --fresh"))
+}
+
+/// Fails where the run is finished: what it measured is not measured again, and must not pass for new.
+fn refuse_finished(args: &RunCommand, record: &RunRecord) -> Result<(), Failure> {
+    let steps = steps(args, boots_first(args, Some(record)));
+    let repeats = args.repeat.repeat.is_some() && !args.repeat.is_complete(record);
+    let Some(last) = record.last_phase().filter(|_| next_step(&steps, record).is_none() && !repeats) else {
+        return Ok(());
+    };
+    let prefix = &record.plan.prefix;
+    let when = last.ended_at().unwrap_or(last.began).strftime("%Y-%m-%dT%H:%M:%SZ");
+    let fresh = match args.repeat.repeat {
+        Some(_) => "measure again, with a new series of storms: --fresh",
+        None => "delete what it made and measure again: --fresh",
+    };
+    Err(Failure::new(format!("run \"{prefix}\" was finished at {when}; nothing is measured again"))
+        .hint(fresh)
+        .hint(format!("show what it measured: kubectl bootstorm report --ns-prefix {prefix}"))
+        .hint(format!("delete it: kubectl bootstorm cleanup --ns-prefix {prefix}")))
+}
+
+/// Whether --fresh deletes a run; with --repeat it begins a new series, and adopted VMs are not ours to delete.
+fn starts_over(args: &RunCommand, record: &RunRecord) -> bool {
+    let is_dry = args.dry_run.dry_run != DryRun::None;
+    args.repeat.fresh && args.repeat.repeat.is_none() && !is_dry && !record.plan.is_adopted()
+}
+
+/// Deletes what the run made before, so that it can be measured again.
+async fn start_over(session: &Session, args: &RunCommand) -> Result<(), Failure> {
+    let cleanup = cleanup_args(args);
+    if let Some(deleted) = cleanup::run(session, &cleanup).await? {
+        cleanup::kept(&deleted, &cleanup)?;
+        let count = deleted.going(cleanup.choice()).len();
+        session.console.say(&format!("deleted what the run made before: {count} objects"));
+    }
+    match session.find(&args.run.prefix).await? {
+        None => Ok(()),
+        Some(_) => Err(Failure::new("the run was not deleted, so that it cannot be measured again")),
+    }
+}
+
+fn cleanup_args(args: &RunCommand) -> CleanupArgs {
+    CleanupArgs {
+        run: args.run.clone(),
+        yes: args.yes || args.sandbox,
+        keep_record: false,
+        delete_foreign: false,
+        run_id: None,
+        leave_adopted: false,
+        timeout: Duration::from_secs(900),
+        concurrency: 50,
+        dry_run: DryRunArgs { dry_run: DryRun::None },
+    }
+}
+
 /// Between the phases, people get the block of the baseline as soon as it is there.
-fn show_intermediate(
-    session: &Session,
-    record: &RunRecord,
-    kind: PhaseKind,
-    args: &RunCommand,
-) -> Result<(), Failure> {
-    let for_people = matches!(session.output, Output::Table | Output::Wide);
-    if for_people && kind == PhaseKind::Create && !args.no_storm {
+fn show_intermediate(session: &Session, record: &RunRecord, kind: PhaseKind) -> Result<(), Failure> {
+    if matches!(session.output, Output::Table | Output::Wide) {
         show::phase(session, record, kind, Vec::new())?;
     }
     Ok(())
-}
-
-/// Whether a run that is continued has this phase behind it.
-fn is_done(record: &RunRecord, kind: PhaseKind) -> bool {
-    record.last_of(kind).is_some_and(|phase| phase.state == PhaseState::Done)
 }

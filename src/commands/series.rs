@@ -5,8 +5,8 @@ use super::threshold_args::FailIfArgs;
 use bootstorm_engine::phases::Interrupt;
 use bootstorm_model::failure::Failure;
 use bootstorm_model::record::{PhaseKind, PhaseName, PhaseState, RunRecord, Series, SeriesKind, lifecycle};
-use bootstorm_report::ThresholdBlock;
 use bootstorm_report::thresholds::{self, Expected};
+use bootstorm_report::{Graded, ThresholdBlock};
 
 /// The most phases that the record of a run takes.
 const MOST_PHASES: usize = 250;
@@ -123,13 +123,16 @@ pub(super) fn expected(
 pub(super) fn judge(fail_if: &FailIfArgs, record: &RunRecord, series: &Series) -> Vec<ThresholdBlock> {
     let counted = series.done(record).filter(|storm| !storm.settings.warm_up);
     let storms: Vec<PhaseName> = counted.map(|storm| storm.name).collect();
+    let grades = Graded::of_run(record);
     let mut blocks = Vec::new();
     for threshold in &fail_if.fail_if {
         let one = std::slice::from_ref(threshold);
         if threshold.place.is_some() || storms.is_empty() {
-            blocks.extend(thresholds::judge(one, record, storms.last().copied()));
+            blocks.extend(thresholds::judge(one, record, storms.last().copied(), &grades));
         } else {
-            blocks.extend(storms.iter().flat_map(|storm| thresholds::judge(one, record, Some(*storm))));
+            blocks.extend(
+                storms.iter().flat_map(|storm| thresholds::judge(one, record, Some(*storm), &grades)),
+            );
         }
     }
     blocks

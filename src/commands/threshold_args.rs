@@ -4,15 +4,16 @@ use clap::Args;
 
 use super::presentation::Output;
 use super::show::Screen;
+use crate::console::Console;
 use bootstorm_model::exit::Exit;
 use bootstorm_model::failure::Failure;
 use bootstorm_model::observe::Milestone;
 use bootstorm_model::plan::Plan;
 use bootstorm_model::record::{PhaseKind, PhaseName, RunRecord};
 use bootstorm_model::stats::Threshold;
-use bootstorm_report::ThresholdBlock;
 use bootstorm_report::read::Document;
 use bootstorm_report::thresholds::{self, Expected, Missing};
+use bootstorm_report::{Graded, ThresholdBlock};
 
 /// The flag that makes a run a failure
 #[derive(Debug, Clone, Default, Args)]
@@ -61,25 +62,41 @@ impl FailIfArgs {
 
     /// The thresholds with their values; `judged` is the phase of those that name none.
     pub fn judge(&self, record: &RunRecord, judged: Option<PhaseName>) -> Vec<ThresholdBlock> {
-        thresholds::judge(&self.fail_if, record, judged)
+        self.judge_graded(record, judged, &Graded::of_run(record))
     }
 
-    /// The exit code with the thresholds taken into account: a crossed one wins over VMs that missed their goal.
+    /// The same where the grades of the times are known from elsewhere: a written report has no more than these.
+    pub fn judge_graded(
+        &self,
+        record: &RunRecord,
+        judged: Option<PhaseName>,
+        grades: &[Graded],
+    ) -> Vec<ThresholdBlock> {
+        thresholds::judge(&self.fail_if, record, judged, grades)
+    }
+
+    /// The exit code with the thresholds taken into account: a crossed or undecided one wins over VMs that missed their goal.
     ///
-    /// Says which ones were crossed where the format of the result is not for people, who have seen it there.
+    /// Says which ones these are where the format of the result is not for people, who have seen it there.
     pub fn exit(&self, screen: impl Into<Screen>, blocks: &[ThresholdBlock], otherwise: Exit) -> Exit {
         let screen = screen.into();
-        let crossed: Vec<&ThresholdBlock> = blocks.iter().filter(|block| block.crossed).collect();
         if !matches!(screen.output, Output::Table | Output::Wide | Output::Markdown) {
-            for block in &crossed {
-                let value = block.value.map_or_else(
-                    || block.missing.unwrap_or(Missing::Unknown).word().to_owned(),
-                    |value| format!("{value:.2}"),
-                );
-                screen.console.say(&format!("threshold crossed: {} (it is {value})", block.condition));
-            }
+            Self::tell(screen.console, blocks);
         }
-        if crossed.is_empty() { otherwise } else { otherwise.max(Exit::Threshold) }
+        if blocks.iter().any(ThresholdBlock::fails) { otherwise.max(Exit::Threshold) } else { otherwise }
+    }
+
+    /// Says which thresholds make the run a failure, and why.
+    pub fn tell(console: Console, blocks: &[ThresholdBlock]) {
+        for block in blocks.iter().filter(|block| block.fails()) {
+            if block.undecided.is_some() {
+                console.say(&format!("threshold {}: {}", block.outcome(), block.condition));
+                continue;
+            }
+            let missing = || block.missing.unwrap_or(Missing::Unknown).word().to_owned();
+            let value = block.value.map_or_else(missing, |value| format!("{value:.2}"));
+            console.say(&format!("threshold crossed: {} (it is {value})", block.condition));
+        }
     }
 }
 

@@ -217,9 +217,14 @@ fn phases_without_setup_and_in_the_wrong_order() {
     cluster.run(&["storm"]).exits(1).complains(&["have not been created yet", "kubectl bootstorm create"]);
     cluster.run(&["create"]).exits(0);
     cluster.run(&["storm"]).exits(1).complains(&["a storm starts stopped VMs", "kubectl bootstorm stop"]);
-    cluster.run(&["create"]).exits(1).complains(&["have been created already", "kubectl bootstorm stop"]);
-    cluster.run(&["stop"]).exits(0);
-    cluster.run(&["stop"]).exits(1).complains(&["are stopped already", "kubectl bootstorm storm"]);
+    // What a script repeats after a crash comes through, in one line.
+    for (command, next) in [("create", "kubectl bootstorm stop"), ("stop", "kubectl bootstorm storm")] {
+        cluster.run(&[command]).exits(0);
+        let again = cluster.run(&[command]).exits(0).complains(&["was done at", "nothing to do", next]);
+        assert_eq!((again.stdout.as_str(), again.stderr.lines().count()), ("", 1));
+        let crossed = [command, "--fail-if", "failed>=0"];
+        cluster.run(&crossed).exits(4).complains(&["nothing to do", "threshold crossed"]);
+    }
 }
 
 #[test]

@@ -145,7 +145,7 @@ fn no_section_with_commands_is_left_out() {
 fn two_storage_classes_are_told_apart() {
     let cluster = Cluster::with("default", 3, 10.0);
     for class in ["flash", "bulk"] {
-        let args = ["run", "--ns-prefix", class, "--end", "40", "--storage-class", class, "--save-results"];
+        let args = ["run", "--ns-prefix", class, "--end", "20", "--storage-class", class, "--repeat", "3"];
         cluster.plain_program().run(&args).exits(0);
     }
     let storm = |from: &str, to: &str| {

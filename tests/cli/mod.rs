@@ -2,6 +2,7 @@
 
 mod adopt;
 mod bad_input;
+mod baseline;
 mod cleanup;
 mod cleanup_cut_short;
 mod compare;

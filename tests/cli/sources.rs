@@ -492,7 +492,7 @@ fn a_create_that_starts_vms_does_not_turn_into_one_that_does_not() {
     let cluster = Cluster::instant();
     cluster.run(&["setup", "--end", "1", "--probe", "none"]).exits(0);
     cluster.run(&["create"]).exits(0);
-    cluster.run(&["create", "--halted"]).exits(1).complains(&["have been created already"]);
+    cluster.run(&["create", "--halted"]).exits(2).complains(&["--halted comes too late"]);
 }
 
 #[test]

@@ -53,7 +53,7 @@ fn a_crossed_threshold_is_exit_code_4_in_every_command() {
     cluster.run(&["report", "--fail-if", "storm.running.max>1h"]).exits(0).prints(&["storm.running.max>1h"]);
     let report = cluster.run(&["report", "-o", "json", "--fail-if", "create.goal.t100>1us"]).exits(4);
     let report = report.complains(&["threshold crossed: create.goal.t100>1us"]).json();
-    assert_eq!(report["thresholds"][0]["crossed"], true);
+    assert_eq!(report["thresholds"][0]["result"], "crossed");
     assert_eq!(report["thresholds"][0]["phase"], "create");
     assert!(report["thresholds"][0]["value"].as_f64().unwrap() > 0.0);
     cluster

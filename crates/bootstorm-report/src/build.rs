@@ -2,6 +2,7 @@
 
 use bootstorm_model::record::{PhaseKind, PhaseName, PhaseRecord, RunRecord};
 
+use super::compared::Side;
 use super::phase::{PhaseBlock, Shown};
 use super::validity::ValidityBlock;
 use super::view::{PlanBlock, Report, Run, SCHEMA_VERSION, SetupBlock};
@@ -14,10 +15,12 @@ pub(super) fn report(record: &RunRecord, selection: &Selection) -> Report {
     let baseline = selection.baseline(record);
     let storm = selection.storm(record).filter(|storm| selection.only.is_none_or(|only| only == storm.name));
     let full = shown_in_full(record, selection);
-    let phases = record.phases.iter().map(|phase| {
+    let grades: Vec<ValidityBlock> =
+        record.phases.iter().map(|phase| ValidityBlock::of(record, phase)).collect();
+    let phases = record.phases.iter().zip(&grades).map(|(phase, validity)| {
         let shown = if full.contains(&phase.name) { Shown::Full } else { Shown::Brief };
         let block = PhaseBlock::of(phase, &targets, plan.probe.deciding(), shown);
-        PhaseBlock { validity: Some(ValidityBlock::of(record, phase)), ..block }
+        PhaseBlock { validity: Some(validity.clone()), ..block }
     });
     let phases: Vec<PhaseBlock> = phases.collect();
     Report {
@@ -53,11 +56,18 @@ pub(super) fn report(record: &RunRecord, selection: &Selection) -> Report {
         },
         placement: Placed::all(&plan.pinning, &phases),
         phases,
-        comparison: storm.map(|storm| {
+        comparison: storm.and_then(|storm| {
             let stop = Selection::stop_before(record, storm.name).map(|stop| stop.name);
             // What was created without being started is no boot to compare with.
             let is_boot = |baseline: &&PhaseRecord| baseline.name != storm.name && !baseline.settings.halted;
-            Compared::of(baseline.filter(is_boot), storm, stop, &record.facts)
+            let validity = |phase: &PhaseRecord| {
+                record.phases.iter().position(|one| one.name == phase.name).map(|index| &grades[index])
+            };
+            let side = |phase| {
+                Some(Side { phase, validity: validity(phase)?, first_boot: record.is_baseline(phase.name) })
+            };
+            let baseline = baseline.filter(is_boot).and_then(side);
+            Some(Compared::of(baseline, side(storm)?, stop, &record.facts))
         }),
         repetitions: Repetitions::of(record),
         capacity: Capacity::of(record),
@@ -77,5 +87,7 @@ fn shown_in_full(record: &RunRecord, selection: &Selection) -> Vec<PhaseName> {
         None => record.last_of(PhaseKind::Stop).map(|phase| phase.name),
     };
     let baseline = selection.baseline(record).map(|phase| phase.name);
-    [baseline, stop, storm].into_iter().flatten().collect()
+    // VMs that were only made have their own block beside that of their first boot.
+    let made = record.last_of(PhaseKind::Create).filter(|create| create.settings.halted);
+    [made.map(|phase| phase.name), baseline, stop, storm].into_iter().flatten().collect()
 }

@@ -2,11 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::ValidityBlock;
 use super::repetitions::{Figures, Repetition};
 use bootstorm_model::plan::capacity::{Bounds, Probe};
 use bootstorm_model::record::{PhaseName, PhaseRecord, RunRecord, Series, SeriesKind};
 use bootstorm_model::stats::threshold::{Facts, Unit, Value};
-use bootstorm_model::stats::{Threshold, maybe_micros, micros};
+use bootstorm_model::stats::{Threshold, Validity, maybe_micros, micros};
 
 /// How far a search is
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -175,12 +176,14 @@ impl GoalValue {
             against.map(|phase| Facts { timelines: &phase.timelines, goal: phase.goal, ended: phase.ended });
         let value = match (condition.against, &there) {
             (Some(_), None) => Value::Unknown,
+            // Nothing is judged by times that are not valid.
+            _ if ValidityBlock::of(record, storm).grade == Validity::Invalid => Value::Unknown,
             _ => condition.value(&here, there.as_ref()),
         };
         // A condition holds only where there is a value: what is not reached or unknown is not met.
         match value {
             Value::Known(known) => {
-                Self { value: Some(known), unit: condition.unit, met: condition.is_crossed(value) }
+                Self { value: Some(known), unit: condition.unit, met: condition.judge(value).fails() }
             }
             Value::NotReached | Value::Unknown => Self { value: None, unit: condition.unit, met: false },
         }
@@ -189,7 +192,7 @@ impl GoalValue {
     /// The value for people.
     pub fn told(&self) -> String {
         match (self.value, self.unit) {
-            (None, _) => "not reached".to_owned(),
+            (None, _) => "not reached or unknown".to_owned(),
             (Some(value), Unit::Seconds) => format!("{value:.2}s"),
             (Some(value), Unit::Percent) => format!("{value:.1}%"),
             (Some(value), Unit::Ratio) => format!("{value:.2}"),

@@ -2,11 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::validity::ValidityBlock;
 use bootstorm_model::observe::{Milestone, Outcome, Timeline};
+use bootstorm_model::plan::Disk;
 use bootstorm_model::record::{ClusterFacts, PhaseKind, PhaseName, PhaseRecord, PhaseState};
 use bootstorm_model::stats::{
-    Advice, Bottleneck, Breakdown, Bucket, Clues, Comparison, Evidence, Grade, Limits, Rule, Sample,
-    Symptoms, Verdict, reason,
+    Advice, Bottleneck, Breakdown, Bucket, Clues, Comparison, Diagnosis, Evidence, Grade, Limits, Rule,
+    Starts, Symptoms, Verdict, Zero,
 };
 
 /// A storm against its baseline
@@ -18,8 +20,11 @@ pub struct Compared {
     pub stop: Option<PhaseName>,
     /// The storm.
     pub storm: PhaseName,
-    /// One comparison per milestone: running, and reachable where it was probed in both phases.
+    /// Boot against boot, one comparison per milestone: running, and reachable where it was probed in both phases.
     pub milestones: Vec<Comparison>,
+    /// The same with the filling of disks in the baseline, for information; empty where none were filled.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub with_filling: Vec<Comparison>,
     /// The milestone that the verdict is about.
     pub judged: Milestone,
     /// The verdict; absent when there is not enough to judge.
@@ -29,53 +34,145 @@ pub struct Compared {
     /// Where the time went, and what holds the storm up; absent where no VM arrived, and in reports from before.
     #[serde(default)]
     pub breakdown: Option<Breakdown>,
-    /// The kinds of causes that the data points to; empty where nothing holds the storm up, or nothing points anywhere.
+    /// What to try; empty where nothing holds the storm up, or nothing points anywhere.
     #[serde(default)]
     pub advice: Vec<Advice>,
 }
 
+/// A phase of a comparison, and what speaks against its times where they are invalid
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Side<'a> {
+    /// The phase.
+    pub(super) phase: &'a PhaseRecord,
+    /// How far its times can be trusted.
+    pub(super) validity: &'a ValidityBlock,
+    /// Whether it is the first boot of its VMs: a storm against another one shows how they differ, not what a storm costs.
+    pub(super) first_boot: bool,
+}
+
+impl Side<'_> {
+    /// Why nothing can be judged by its times.
+    fn invalid(&self) -> Option<String> {
+        self.validity.invalid(self.phase.name)
+    }
+}
+
 impl Compared {
-    /// Compares two phases.
+    /// Compares two phases. Nothing is judged by times that are not valid.
     pub(super) fn of(
-        baseline: Option<&PhaseRecord>,
-        storm: &PhaseRecord,
+        baseline: Option<Side<'_>>,
+        storm: Side<'_>,
         stop: Option<PhaseName>,
         facts: &ClusterFacts,
     ) -> Self {
-        let milestones: Vec<Comparison> = baseline.map_or_else(Vec::new, |baseline| compare(baseline, storm));
+        let invalid = storm.invalid().or_else(|| baseline.as_ref().and_then(Side::invalid));
+        let first_boot = baseline.as_ref().is_some_and(|side| side.first_boot);
+        let (baseline, storm) = (baseline.map(|side| side.phase), storm.phase);
+        let after = Starts::requested(&storm.timelines, storm.goal);
+        let boots = baseline.map(|baseline| Starts::boots(&baseline.timelines, baseline.goal));
+        let whole = baseline.map(|baseline| Starts::requested(&baseline.timelines, baseline.goal));
+        let compared =
+            |before: Option<&Starts<'_>>| before.map_or_else(Vec::new, |before| compare(before, &after));
+        let milestones = compared(boots.as_ref());
+        let fills = boots.is_some_and(|boots| boots.zero == Zero::Filled);
+        let with_filling = compared(whole.as_ref().filter(|_| fills));
         let in_both = milestones.iter().any(|comparison| comparison.milestone == storm.goal);
         let judged = if baseline.is_none() || in_both { storm.goal } else { Milestone::Running };
+        let unseen = baseline.and_then(|baseline| unseen(baseline, judged, facts));
         let ratio = milestones
             .iter()
             .find(|comparison| comparison.milestone == judged)
             .and_then(|comparison| comparison.mean.ratio)
-            // A storm against another one shows how they differ, not how much a storm costs.
-            .filter(|_| baseline.is_some_and(|baseline| baseline.name.kind != PhaseKind::Storm));
-        let sample = Sample::to_milestone(&storm.timelines, judged, storm.goal);
+            .filter(|_| unseen.is_none() && first_boot);
+        let sample = after.sample(judged);
         let failed = storm.count(Outcome::Failed) + storm.count(Outcome::TimedOut);
         let verdict = Verdict::on(&Evidence { ratio, failed, storm: &sample })
-            .filter(|_| storm.state == PhaseState::Done);
-        let unjudged = verdict.is_none().then(|| why_unjudged(baseline, storm));
+            .filter(|_| storm.state == PhaseState::Done && invalid.is_none());
+        let unjudged = verdict.is_none().then(|| {
+            let known =
+                invalid.clone().or_else(|| unseen.clone().filter(|_| storm.state == PhaseState::Done));
+            known.unwrap_or_else(|| why_unjudged(baseline, first_boot, storm))
+        });
         let is_slow = verdict.as_ref().and_then(|verdict| verdict.finding(Rule::Ratio));
         let is_slow = is_slow.is_some_and(|finding| finding.grade != Grade::Good);
         let clues = Clues {
             // A storm is explained against a first boot, not against another storm.
-            baseline: baseline.map(|baseline| (baseline.timelines.as_slice(), baseline.goal)),
-            storm: (&storm.timelines, storm.goal),
+            baseline: boots.filter(|_| unseen.is_none()),
+            storm: after,
             goal: judged,
             is_slow,
             limits: limits(facts),
         };
-        let breakdown = Breakdown::of(&clues).filter(|_| storm.state == PhaseState::Done);
+        let breakdown = match &invalid {
+            Some(why) => Breakdown::unjudged(&clues, why),
+            None => Breakdown::of(&clues),
+        };
+        let breakdown = breakdown.filter(|_| storm.state == PhaseState::Done);
         let bottleneck = breakdown.as_ref().and_then(|breakdown| breakdown.bottleneck.as_ref());
         let is_good = verdict.as_ref().is_none_or(|verdict| verdict.grade == Grade::Good);
         let advice = match (is_good, bottleneck) {
+            _ if invalid.is_some() => Vec::new(),
             (true, None) => Vec::new(),
             _ => Advice::on(&symptoms(storm, bottleneck)),
         };
-        let baseline = baseline.map(|baseline| baseline.name);
-        Self { baseline, stop, storm: storm.name, milestones, judged, verdict, unjudged, breakdown, advice }
+        Self {
+            baseline: baseline.map(|baseline| baseline.name),
+            stop,
+            storm: storm.name,
+            milestones,
+            with_filling,
+            judged,
+            verdict,
+            unjudged,
+            breakdown,
+            advice,
+        }
     }
+
+    /// Where the baseline's times count from.
+    pub fn from(&self) -> Zero {
+        self.milestones.first().map(|comparison| comparison.from).unwrap_or_default()
+    }
+
+    /// What the baseline counts from where that is not the request, and how the storm compares with all of it.
+    pub fn base(&self) -> Option<String> {
+        let baseline = self.baseline.filter(|_| self.from() == Zero::Filled)?;
+        let whole = self.with_filling.iter().find(|comparison| comparison.milestone == self.judged);
+        let whole = whole.and_then(|whole| Some((whole.mean.baseline?, whole.mean.ratio?)));
+        let whole = whole.map_or_else(String::new, |(mean, ratio)| {
+            format!("; with the filling its mean is {mean:.2}s, and the storm's {ratio:.2} times that (not judged)")
+        });
+        Some(format!(
+            "boot against boot: {baseline} counts from the instant at which a VM's disks are filled{whole}"
+        ))
+    }
+
+    /// What there is to say in place of a verdict: `not judged: the times of storm-1 are invalid (…)`.
+    pub fn not_judged(&self) -> Option<String> {
+        self.unjudged.as_ref().filter(|_| self.verdict.is_none()).map(|why| format!("not judged: {why}"))
+    }
+}
+
+/// The share of boots that may be unknown in a baseline.
+const UNKNOWN: f64 = 0.25;
+
+/// Why the boots of a baseline are not known: it filled disks, and when was not seen.
+fn unseen(baseline: &PhaseRecord, judged: Milestone, facts: &ClusterFacts) -> Option<String> {
+    let fills = baseline.name.kind == PhaseKind::Create && facts.disks.iter().any(Disk::is_filled);
+    let boots = Starts::boots(&baseline.timelines, baseline.goal);
+    if fills && boots.zero == Zero::Requested {
+        return Some(format!("when the disks of {} were filled was not seen", baseline.name));
+    }
+    let sample = boots.sample(judged);
+    let arrived = sample.arrived() + sample.unknown();
+    let many = boots.zero == Zero::Filled && sample.unknown() as f64 > UNKNOWN * arrived as f64;
+    many.then(|| {
+        format!(
+            "when the disks of {} of {arrived} VMs in {} were filled is not known",
+            sample.unknown(),
+            baseline.name
+        )
+    })
 }
 
 /// The limits that were in effect, as far as `setup` found them.
@@ -94,36 +191,36 @@ fn limits(facts: &ClusterFacts) -> Limits {
     }
 }
 
-fn compare(baseline: &PhaseRecord, storm: &PhaseRecord) -> Vec<Comparison> {
-    let passed =
-        |phase: &PhaseRecord, milestone| phase.participants().any(|timeline| timeline.has(milestone));
+fn compare(baseline: &Starts<'_>, storm: &Starts<'_>) -> Vec<Comparison> {
+    let passed = |starts: &Starts<'_>, milestone| {
+        let mut participants =
+            starts.timelines.iter().filter(|timeline| timeline.outcome != Outcome::Excluded);
+        participants.any(|timeline| timeline.has(milestone))
+    };
     let shown = [Milestone::Running, Milestone::Reachable, Milestone::Gone].into_iter();
     let shown = shown.filter(|milestone| passed(baseline, *milestone) && passed(storm, *milestone));
-    let sides = ((&baseline.timelines[..], baseline.goal), (&storm.timelines[..], storm.goal));
-    shown.map(|milestone| Comparison::of(sides.0, sides.1, milestone)).collect()
+    shown.map(|milestone| Comparison::of(baseline, storm, milestone)).collect()
 }
 
 /// What points to a cause.
 fn symptoms<'a>(storm: &PhaseRecord, bottleneck: Option<&'a Bottleneck>) -> Symptoms<'a> {
-    let rows = storm
-        .participants()
-        .filter(|timeline| matches!(timeline.outcome, Outcome::Failed | Outcome::TimedOut));
-    let reasons = reason::group(rows.map(|timeline| timeline.reason.as_deref())).into_iter();
+    let diagnoses =
+        storm.participants().filter_map(|timeline| Diagnosis::of_failed(timeline, storm.goal)).collect();
     let attempts =
         |of: fn(&Timeline) -> u32| storm.timelines.iter().map(|timeline| u64::from(of(timeline))).sum();
     Symptoms {
         bottleneck,
-        reasons: reasons.map(|group| (group.reason, group.members.len())).collect(),
+        diagnoses,
         requests: attempts(|timeline| timeline.attempts),
         throttled: attempts(|timeline| timeline.throttled),
     }
 }
 
-fn why_unjudged(baseline: Option<&PhaseRecord>, storm: &PhaseRecord) -> String {
+fn why_unjudged(baseline: Option<&PhaseRecord>, first_boot: bool, storm: &PhaseRecord) -> String {
     match baseline {
         _ if storm.state != PhaseState::Done => format!("{} is not over", storm.name),
         None => "there is no baseline to compare with".to_owned(),
-        Some(baseline) if baseline.name.kind == PhaseKind::Storm => {
+        Some(baseline) if !first_boot => {
             format!("there is no baseline: {} is a storm too", baseline.name)
         }
         Some(_) if storm.count(Outcome::Reached) == 0 => format!("no VM reached the goal in {}", storm.name),
@@ -135,9 +232,12 @@ fn why_unjudged(baseline: Option<&PhaseRecord>, storm: &PhaseRecord) -> String {
 mod tests {
     use super::*;
     use crate::fixtures;
+    use bootstorm_model::stats::Validity;
 
     fn compared(baseline: &PhaseRecord, storm: &PhaseRecord) -> Compared {
-        Compared::of(Some(baseline), storm, None, &ClusterFacts::default())
+        let validity = ValidityBlock { grade: Validity::Valid, findings: Vec::new(), client: None };
+        let side = |phase, first_boot| Side { phase, validity: &validity, first_boot };
+        Compared::of(Some(side(baseline, true)), side(storm, false), None, &ClusterFacts::default())
     }
 
     #[test]

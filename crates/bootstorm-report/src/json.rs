@@ -65,7 +65,7 @@ mod tests {
         let thresholds: Vec<_> = conditions.iter().filter_map(|text| text.parse().ok()).collect();
         assert_eq!(thresholds.len(), 4);
         let judged = record.phases.last().map(|phase| phase.name);
-        let blocks = crate::thresholds::judge(&thresholds, &record, judged);
+        let blocks = crate::thresholds::judge(&thresholds, &record, judged, &[]);
         let report = Report::of(&record, &Selection::default()).with_thresholds(blocks);
         let document: Value = serde_json::from_str(&report.json().unwrap()).unwrap();
         assert_eq!(document["thresholds"][1]["missing"], "not reached");

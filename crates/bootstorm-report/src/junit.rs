@@ -35,7 +35,7 @@ fn thresholds(text: &mut String, report: &Report) {
         return;
     }
     let run = escaped(&report.run.name);
-    let crossed = blocks.iter().filter(|block| block.crossed).count();
+    let crossed = blocks.iter().filter(|block| block.fails()).count();
     let last = report.phases.last().map_or(report.run.created, |phase| phase.began);
     let _ = writeln!(
         text,
@@ -47,8 +47,11 @@ fn thresholds(text: &mut String, report: &Report) {
     for block in blocks {
         let (name, value) = (escaped(&block.condition), escaped(&value(block)));
         let _ = write!(text, "    <testcase name=\"{name}\" classname=\"{run}.thresholds\" time=\"0.000\"");
-        let _ = if block.crossed {
-            let message = format!("it is {value}");
+        let _ = if block.fails() {
+            let message = match &block.undecided {
+                Some(why) => escaped(&format!("undecided: {why}")),
+                None => format!("it is {value}"),
+            };
             writeln!(
                 text,
                 ">\n      <failure message=\"{message}\" type=\"threshold\">{message}</failure>\n    </testcase>"
@@ -172,7 +175,7 @@ mod tests {
         let record = fixtures::repeated();
         let thresholds = ["storm.goal.p50>1s".parse().unwrap(), "failed>100%".parse().unwrap()];
         let last = record.phases.last().map(|phase| phase.name);
-        let judged = crate::thresholds::judge(&thresholds, &record, last);
+        let judged = crate::thresholds::judge(&thresholds, &record, last, &[]);
         let text = Report::of(&record, &Selection::default()).with_thresholds(judged).junit();
         let document = roxmltree::Document::parse(&text).unwrap();
         let suite = document.descendants().find(|node| node.attribute("name") == Some("thresholds")).unwrap();

@@ -67,6 +67,7 @@ impl Repetitions {
             phase.name.kind == PhaseKind::Storm
                 && phase.state == PhaseState::Done
                 && phase.settings.size.is_none()
+                && !record.is_baseline(phase.name)
         };
         let last = record.phases.iter().rev().find(is_over)?;
         let milestone = last.goal;

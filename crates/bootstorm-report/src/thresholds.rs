@@ -2,13 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Graded;
 use bootstorm_model::observe::Milestone;
 use bootstorm_model::record::{PhaseKind, PhaseName, PhaseRecord, RunRecord};
-use bootstorm_model::stats::threshold::{Facts, PhaseWord, Place, Unit, Value};
+use bootstorm_model::stats::threshold::{Facts, Judged, PhaseWord, Place, Unit, Value};
 use bootstorm_model::stats::{Threshold, maybe_micros, micros};
 
 /// A threshold and its value
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(from = "Written")]
 pub struct ThresholdBlock {
     /// The condition as it was given: the run is a failure where it holds.
     pub condition: String,
@@ -29,11 +31,70 @@ pub struct ThresholdBlock {
     pub value: Option<f64>,
     /// Why there is no value.
     pub missing: Option<Missing>,
-    /// Whether the condition holds.
-    pub crossed: bool,
+    /// What became of it.
+    pub result: Judged,
+    /// Why it is undecided.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub undecided: Option<String>,
+}
+
+/// A threshold as a report of any version has it
+#[derive(Deserialize)]
+struct Written {
+    condition: String,
+    #[serde(default)]
+    run: Option<String>,
+    phase: Option<PhaseName>,
+    against: Option<PhaseName>,
+    unit: Unit,
+    limit: f64,
+    value: Option<f64>,
+    missing: Option<Missing>,
+    #[serde(default)]
+    result: Option<Judged>,
+    #[serde(default)]
+    undecided: Option<String>,
+    /// Version 1: whether the condition holds, or could not be judged.
+    #[serde(default)]
+    crossed: bool,
+}
+
+impl From<Written> for ThresholdBlock {
+    fn from(written: Written) -> Self {
+        let of_version_1 = match written.missing {
+            Some(Missing::Unknown) => Judged::Undecided,
+            _ if written.crossed => Judged::Crossed,
+            _ => Judged::Kept,
+        };
+        Self {
+            condition: written.condition,
+            run: written.run,
+            phase: written.phase,
+            against: written.against,
+            unit: written.unit,
+            limit: written.limit,
+            value: written.value,
+            missing: written.missing,
+            result: written.result.unwrap_or(of_version_1),
+            undecided: written.undecided,
+        }
+    }
 }
 
 impl ThresholdBlock {
+    /// Whether the run is a failure by it.
+    pub fn fails(&self) -> bool {
+        self.result.fails()
+    }
+
+    /// What became of it: `kept`, or `undecided: the times of storm-1 are invalid (…)`.
+    pub fn outcome(&self) -> String {
+        match &self.undecided {
+            Some(why) => format!("{}: {why}", self.result.word()),
+            None => self.result.word().to_owned(),
+        }
+    }
+
     /// The phase, or both phases of a ratio; empty when the run has none that fits.
     pub fn places(&self) -> String {
         match (self.phase, self.against) {
@@ -124,7 +185,17 @@ fn measured(threshold: &Threshold, expected: &[Expected], name: PhaseName) -> Re
 }
 
 /// Judges thresholds; `judged` is the phase of those that name none.
-pub fn judge(thresholds: &[Threshold], record: &RunRecord, judged: Option<PhaseName>) -> Vec<ThresholdBlock> {
+///
+/// Those on a phase whose times are invalid, as `grades` has it, are undecided.
+pub fn judge(
+    thresholds: &[Threshold],
+    record: &RunRecord,
+    judged: Option<PhaseName>,
+    grades: &[Graded],
+) -> Vec<ThresholdBlock> {
+    let invalid = |name: Option<PhaseName>| {
+        grades.iter().find(|graded| Some(graded.phase) == name).and_then(Graded::invalid)
+    };
     let names: Vec<PhaseName> = record.phases.iter().map(|phase| phase.name).collect();
     let block = |threshold: &Threshold| {
         let phase = threshold.place.map_or(judged, |place| resolve(place, &names));
@@ -134,6 +205,8 @@ pub fn judge(thresholds: &[Threshold], record: &RunRecord, judged: Option<PhaseN
             (Some(_), Some(_), None) | (None, _, _) => Value::Unknown,
             (Some(phase), _, against) => threshold.value(&phase, against.as_ref()),
         };
+        let undecided = invalid(phase).or_else(|| invalid(against));
+        let result = if undecided.is_some() { Judged::Undecided } else { threshold.judge(value) };
         let (known, missing) = match value {
             Value::Known(value) => (Some(value), None),
             Value::NotReached => (None, Some(Missing::NotReached)),
@@ -148,7 +221,9 @@ pub fn judge(thresholds: &[Threshold], record: &RunRecord, judged: Option<PhaseN
             limit: threshold.limit,
             value: known,
             missing,
-            crossed: threshold.is_crossed(value),
+            result,
+            undecided: undecided
+                .or_else(|| (result == Judged::Undecided).then(|| "it could not be measured".to_owned())),
         }
     };
     thresholds.iter().map(block).collect()
@@ -209,10 +284,11 @@ mod tests {
             &thresholds(&["storm.goal.p50>1s", "storm-2/create.goal.mean>2", "failed>0", "running.p99>1h"]),
             &record,
             record.phases.last().map(|phase| phase.name),
+            &[],
         );
         let shown: Vec<_> = blocks
             .iter()
-            .map(|block| (block.phase.unwrap().to_string(), block.missing.map(Missing::word), block.crossed))
+            .map(|block| (block.phase.unwrap().to_string(), block.missing.map(Missing::word), block.fails()))
             .collect();
         assert_eq!(
             shown,
@@ -225,5 +301,30 @@ mod tests {
         );
         assert_eq!(blocks[1].against, Some(PhaseName::CREATE));
         assert_eq!(blocks[2].value, Some(1.0));
+    }
+
+    #[test]
+    fn nothing_is_judged_by_times_that_are_not_valid() {
+        let record = fixtures::small();
+        let grades = [Graded {
+            phase: record.phases[2].name,
+            grade: bootstorm_model::stats::Validity::Invalid,
+            doubts: vec!["watch: blind".into()],
+        }];
+        let texts = ["storm.running.p95<1000h", "storm/create.goal.mean>1000", "create.goal.mean>1000h"];
+        let blocks = judge(&thresholds(&texts), &record, None, &grades);
+        let outcomes: Vec<String> = blocks.iter().map(ThresholdBlock::outcome).collect();
+        let why = "undecided: the times of storm-1 are invalid (watch: blind)";
+        assert_eq!(outcomes, [why, why, "kept"]);
+        assert!(blocks[0].fails() && !blocks[2].fails());
+    }
+
+    #[test]
+    fn thresholds_of_older_reports_are_read() {
+        let old = r#"{"condition":"x","phase":"create","against":null,"unit":"seconds","limit":1,"value":null,"missing":"not reached","crossed":true}"#;
+        let result = |text: &str| serde_json::from_str::<ThresholdBlock>(text).unwrap().result;
+        assert_eq!(result(old), Judged::Crossed);
+        assert_eq!(result(&old.replace("true", "false")), Judged::Kept);
+        assert_eq!(result(&old.replace("not reached", "unknown")), Judged::Undecided);
     }
 }

@@ -71,6 +71,11 @@ impl ValidityBlock {
         Self { grade: validity::worst(&findings), findings, client }
     }
 
+    /// Why nothing can be judged by the times of a phase: they are invalid; `None` where they are not.
+    pub fn invalid(&self, phase: PhaseName) -> Option<String> {
+        Graded::new(phase, self).invalid()
+    }
+
     /// The findings that speak against the times.
     pub fn doubts(&self) -> impl Iterator<Item = &Trust> {
         let speaks_against = |grade: Validity| grade != Validity::Valid;
@@ -88,6 +93,12 @@ impl Graded {
     pub fn of_report(phases: &[PhaseBlock]) -> Vec<Self> {
         let graded = |phase: &PhaseBlock| Some(Self::new(phase.name, phase.validity.as_ref()?));
         phases.iter().filter_map(graded).collect()
+    }
+
+    /// Why nothing can be judged by the times: they are invalid; `None` where they are not.
+    pub fn invalid(&self) -> Option<String> {
+        let why = || format!("the times of {} are invalid ({})", self.phase, self.doubts.join("; "));
+        (self.grade == Validity::Invalid).then(why)
     }
 
     fn new(phase: PhaseName, block: &ValidityBlock) -> Self {

@@ -17,8 +17,9 @@ use super::{Capacity, Compared, FailureBlock, PhaseBlock, Placed, Repetitions, T
 
 /// Version of the JSON and YAML documents, described in `docs/report-schema.json`
 ///
-/// A new field does not change it; a removed field or a changed meaning does.
-pub const SCHEMA_VERSION: u32 = 1;
+/// A new field does not change it; a removed field or a changed meaning does. Version 2 compares boot with boot, and says
+/// `result` of a threshold where version 1 said `crossed`. Older versions are read.
+pub const SCHEMA_VERSION: u32 = 2;
 
 /// Everything a report shows about one run
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -185,8 +186,15 @@ impl Report {
         Some(ExitFacts { phase: last.name, done: last.is_done(), counts: last.counts })
     }
 
-    /// Fills in what a written report leaves out: how much of each phase tables show.
+    /// Fills in what a written report leaves out, or an older version had in other words: how much of each phase tables show.
     pub(super) fn complete(&mut self) {
+        if self.schema_version < SCHEMA_VERSION {
+            self.schema_version = SCHEMA_VERSION;
+            let breakdown = self.comparison.as_mut().and_then(|compared| compared.breakdown.as_mut());
+            if let Some(why) = breakdown.and_then(|breakdown| breakdown.unnamed.as_mut()) {
+                why.insert_str(0, "No single bottleneck: ");
+            }
+        }
         let compared = self.comparison.as_ref();
         let storm = compared.map(|compared| compared.storm);
         let last = |kind| self.phases.iter().rev().find(|phase| phase.kind == kind).map(|phase| phase.name);
@@ -200,7 +208,8 @@ impl Report {
         let full = [baseline, stop, storm];
         let deciding = self.plan.probes.first().copied();
         for phase in &mut self.phases {
-            phase.shown = if full.contains(&Some(phase.name)) { Shown::Full } else { Shown::Brief };
+            let full = full.contains(&Some(phase.name)) || phase.settings.halted;
+            phase.shown = if full { Shown::Full } else { Shown::Brief };
             phase.deciding = deciding;
             phase.outliers.milestone.get_or_insert(phase.goal);
             if phase.failures.is_empty() {

@@ -35,6 +35,11 @@ impl Disk {
         matches!(self.kind.as_str(), "dataVolume" | "persistentVolumeClaim")
     }
 
+    /// Whether it is made for the VM and filled before the VM can boot.
+    pub fn is_filled(&self) -> bool {
+        self.kind == "dataVolume" && self.source.is_some()
+    }
+
     /// Whether it carries settings for the guest and no data.
     pub fn is_settings(&self) -> bool {
         matches!(

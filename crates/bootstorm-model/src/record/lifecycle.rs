@@ -27,6 +27,8 @@ pub struct Refusal {
     pub why: String,
     /// The subcommand to run instead.
     pub instead: &'static str,
+    /// The execution that has brought about what the command wants, so that nothing is left to do.
+    pub done: Option<PhaseName>,
 }
 
 /// Decides whether a phase may run now.
@@ -34,7 +36,8 @@ pub struct Refusal {
 /// Fails with the reason and the command to run instead.
 pub fn next(record: &RunRecord, kind: PhaseKind) -> Result<Step, Refusal> {
     let run = &record.plan.prefix;
-    let refuse = |why: String, instead| Err(Refusal { why, instead });
+    let refuse = |why: String, instead| Err(Refusal { why, instead, done: None });
+    let done = |why: String, instead, name| Err(Refusal { why, instead, done: Some(name) });
     if !record.setup.done {
         return refuse(format!("the setup of run \"{run}\" was cut short"), "setup");
     }
@@ -67,10 +70,14 @@ pub fn next(record: &RunRecord, kind: PhaseKind) -> Result<Step, Refusal> {
     // VMs that a create has not started are as good as stopped.
     let stopped = last.name.kind == PhaseKind::Stop || last.settings.halted;
     match kind {
-        PhaseKind::Create => refuse(
+        PhaseKind::Create => done(
             format!("the VMs of run \"{run}\" have been created already"),
             if stopped { "storm" } else { "stop" },
+            PhaseName::CREATE,
         ),
+        PhaseKind::Stop if last.name.kind == PhaseKind::Stop => {
+            done(format!("the VMs of run \"{run}\" are stopped already"), "storm", last.name)
+        }
         PhaseKind::Stop if stopped => {
             refuse(format!("the VMs of run \"{run}\" are stopped already"), "storm")
         }
@@ -127,19 +134,19 @@ mod tests {
         let cases: &[Case<'_>] = &[
             (&[], ["begin create", "instead create", "instead create"]),
             (&[("create", Open)], ["continue create", "instead create", "instead create"]),
-            (&[("create", Done)], ["instead stop", "begin stop-1", "instead stop"]),
+            (&[("create", Done)], ["done create", "begin stop-1", "instead stop"]),
             (
                 &[("create", Done), ("stop-1", Interrupted)],
                 ["instead stop", "continue stop-1", "instead stop"],
             ),
-            (&[("create", Done), ("stop-1", Done)], ["instead storm", "instead storm", "begin storm-1"]),
+            (&[("create", Done), ("stop-1", Done)], ["done create", "done stop-1", "begin storm-1"]),
             (
                 &[("create", Done), ("stop-1", Done), ("storm-1", Done)],
-                ["instead stop", "begin stop-2", "instead stop"],
+                ["done create", "begin stop-2", "instead stop"],
             ),
             (
                 &[("create", Done), ("stop-1", Done), ("storm-1", Done), ("stop-2", Done)],
-                ["instead storm", "instead storm", "begin storm-2"],
+                ["done create", "done stop-2", "begin storm-2"],
             ),
         ];
         for (phases, expected) in cases {
@@ -147,6 +154,7 @@ mod tests {
             let decide = |kind| match next(&record, kind) {
                 Ok(Step::Begin(name)) => format!("begin {name}"),
                 Ok(Step::Continue(name)) => format!("continue {name}"),
+                Err(Refusal { done: Some(name), .. }) => format!("done {name}"),
                 Err(refusal) => format!("instead {}", refusal.instead),
             };
             let found = [PhaseKind::Create, PhaseKind::Stop, PhaseKind::Storm].map(decide);

@@ -133,8 +133,20 @@ impl RunRecord {
         self.plan.is_adopted() && self.restored.is_none() && !self.phases.is_empty()
     }
 
-    /// The baseline: the create phase.
+    /// The first boot of the VMs, which storms are compared with: the create phase, or the first start of VMs that it made
+    /// without starting them.
     pub fn baseline(&self) -> Option<&PhaseRecord> {
-        self.last_of(PhaseKind::Create)
+        let create = self.last_of(PhaseKind::Create)?;
+        if !create.settings.halted {
+            return Some(create);
+        }
+        let first = self.phases.iter().find(|phase| phase.name.kind == PhaseKind::Storm);
+        // Of a storm of fewer VMs the others have no first boot yet.
+        first.filter(|first| first.settings.size.is_none())
+    }
+
+    /// Whether a phase is the first boot of the VMs.
+    pub fn is_baseline(&self, name: PhaseName) -> bool {
+        self.baseline().is_some_and(|baseline| baseline.name == name)
     }
 }

@@ -339,6 +339,12 @@ impl PhaseRecord {
         }
     }
 
+    /// When it ended, by the wall clock; `None` while it has not.
+    pub fn ended_at(&self) -> Option<Timestamp> {
+        let ended = jiff::SignedDuration::from_micros(self.ended?.0);
+        self.began.checked_add(ended).ok()
+    }
+
     /// How many VMs ended in a given way.
     pub fn count(&self, outcome: Outcome) -> usize {
         self.timelines.iter().filter(|timeline| timeline.outcome == outcome).count()

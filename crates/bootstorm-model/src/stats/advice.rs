@@ -1,18 +1,20 @@
-//! What holds a storm up, as far as the data tells, and what the guide advises then.
+//! What to try about a storm that is not good: the guide's hints for a bottleneck, and for VMs that did not reach the goal
+//! what their diagnosed cause calls for ([`super::remedy`]).
 //!
-//! | what was measured | cause |
+//! | what was measured | advice |
 //! |---|---|
-//! | VMs failed, and their reasons speak of it (see `WORDS` below) | storage, network, compute or hypervisor, as they say |
-//! | a bottleneck is named ([`super::bottleneck`]) | its kinds |
-//! | answers 429 were at least one in ten of the storm's requests | hypervisor |
+//! | VMs did not reach the goal | what each diagnosed cause calls for, or nothing |
+//! | a stretch or a node is the bottleneck ([`super::bottleneck`]) | the guide's hints for its kinds |
+//! | answers 429 were at least one in ten of the storm's requests | the guide's hints for the hypervisor |
 //!
 //! Where a bottleneck is of two kinds, nothing that was measured tells them apart. Nothing fits: no advice.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::Bottleneck;
+use super::{Bottleneck, Diagnosis, remedy};
 
 /// What may hold a storm up
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -72,14 +74,14 @@ impl Cause {
     }
 }
 
-/// A cause that the data supports
+/// What to try, and why
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Advice {
-    /// The cause.
-    pub cause: Cause,
+    /// Which of the guide's kinds it is about; absent where the cause is of none of them.
+    pub cause: Option<Cause>,
     /// What speaks for it, one sentence each.
     pub because: Vec<String>,
-    /// What the guide advises.
+    /// What to try.
     pub hints: Vec<Cow<'static, str>>,
 }
 
@@ -88,72 +90,60 @@ pub struct Advice {
 pub struct Symptoms<'a> {
     /// What holds the storm up, where something does alone.
     pub bottleneck: Option<&'a Bottleneck>,
-    /// Reasons of failures, with the number of VMs.
-    pub reasons: Vec<(String, usize)>,
+    /// Why VMs did not reach the goal.
+    pub diagnoses: Vec<Diagnosis>,
     /// Requests that were sent.
     pub requests: u64,
     /// Answers 429 among them.
     pub throttled: u64,
 }
 
-/// Words of reasons, in lower case, and what they speak of; the first that fits decides.
-const WORDS: [(Cause, &[&str]); 4] = [
-    (
-        Cause::Storage,
-        &[
-            "failedmount",
-            "failedattachvolume",
-            "failedmapvolume",
-            "multi-attach",
-            "volume",
-            "pvc",
-            "datavolume",
-            "i/o error",
-            "storage",
-        ],
-    ),
-    (
-        Cause::Network,
-        &["no answer", "no address", "failedcreatepodsandbox", "cni", "network", "dhcp", "unreachable"],
-    ),
-    (Cause::Compute, &["unschedulable", "insufficient", "enough memory", "enough cpu", "evicted", "oom"]),
-    (
-        Cause::Hypervisor,
-        &["libvirt", "qemu", "virt-handler", "syncfailed", "launcher", "vmi failed", "crash"],
-    ),
-];
-
 impl Advice {
-    /// What the symptoms point to, in the order storage, network, compute, hypervisor.
+    /// What the symptoms call for: about VMs that did not reach the goal first, the most frequent cause before others.
     pub fn on(symptoms: &Symptoms<'_>) -> Vec<Self> {
-        let mut found = reasons(symptoms);
-        if let Some(bottleneck) = symptoms.bottleneck {
-            found.extend(bottleneck.causes.iter().map(|cause| (*cause, bottleneck.sentence.clone())));
+        let mut all = of_diagnoses(&symptoms.diagnoses);
+        let mut kinds: Vec<(Cause, String)> = Vec::new();
+        // One that rests on VMs that did not arrive is explained by their causes.
+        if let Some(bottleneck) = symptoms.bottleneck.filter(|bottleneck| !bottleneck.stuck) {
+            kinds.extend(bottleneck.causes.iter().map(|cause| (*cause, bottleneck.sentence.clone())));
         }
-        found.extend(throttling(symptoms));
-        let because = |cause: Cause| {
-            found.iter().filter(move |(of, _)| *of == cause).map(|(_, sentence)| sentence.clone()).collect()
-        };
-        let advice = |cause: Cause| Self {
-            cause,
-            because: because(cause),
-            hints: cause.hints().map(Cow::Borrowed).to_vec(),
-        };
-        Cause::ALL.into_iter().map(advice).filter(|advice| !advice.because.is_empty()).collect()
+        kinds.extend(throttling(symptoms));
+        for cause in Cause::ALL {
+            let because = kinds.iter().filter(|(of, _)| *of == cause).map(|(_, sentence)| sentence.clone());
+            let because: Vec<String> = because.collect();
+            if !because.is_empty() {
+                let hints = cause.hints().map(Cow::Borrowed).to_vec();
+                all.push(Self { cause: Some(cause), because, hints });
+            }
+        }
+        all
     }
 }
 
-fn reasons(symptoms: &Symptoms<'_>) -> Vec<(Cause, String)> {
-    let cause = |reason: &str| {
-        let lower = reason.to_lowercase();
-        let fits = |words: &&[&str]| words.iter().any(|word| lower.contains(word));
-        WORDS.iter().find(|(_, words)| fits(words)).map(|(cause, _)| *cause)
+/// What the causes call for; causes that call for the same are taken together.
+fn of_diagnoses(diagnoses: &[Diagnosis]) -> Vec<Advice> {
+    let mut causes: BTreeMap<String, (usize, &Diagnosis)> = BTreeMap::new();
+    for diagnosis in diagnoses {
+        causes.entry(diagnosis.to_string()).or_insert((0, diagnosis)).0 += 1;
+    }
+    let mut causes: Vec<(String, (usize, &Diagnosis))> = causes.into_iter().collect();
+    causes.sort_by_key(|(_, (vms, _))| std::cmp::Reverse(*vms));
+    let mut all: Vec<(&'static remedy::Remedy, Vec<String>)> = Vec::new();
+    for (cause, (vms, diagnosis)) in causes {
+        let sentence = format!("{vms} {}: {cause}", if vms == 1 { "VM" } else { "VMs" });
+        for remedy in remedy::all(diagnosis) {
+            match all.iter_mut().find(|(known, _)| *known == remedy) {
+                Some((_, because)) => because.push(sentence.clone()),
+                None => all.push((remedy, vec![sentence.clone()])),
+            }
+        }
+    }
+    let advice = |(remedy, because): (&'static remedy::Remedy, _)| Advice {
+        cause: remedy.kind,
+        because,
+        hints: remedy.hints.iter().map(|hint| Cow::Borrowed(*hint)).collect(),
     };
-    let found = symptoms.reasons.iter().filter_map(|(reason, vms)| {
-        let sentence = format!("{vms} {} failed with \"{reason}\"", if *vms == 1 { "VM" } else { "VMs" });
-        Some((cause(reason)?, sentence))
-    });
-    found.collect()
+    all.into_iter().map(advice).collect()
 }
 
 fn throttling(symptoms: &Symptoms<'_>) -> Option<(Cause, String)> {
@@ -166,27 +156,42 @@ fn throttling(symptoms: &Symptoms<'_>) -> Option<(Cause, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stats::Awaited;
 
-    fn causes(symptoms: &Symptoms<'_>) -> Vec<Cause> {
-        Advice::on(symptoms).into_iter().map(|advice| advice.cause).collect()
+    fn diagnosis(waits_for: Awaited, cause: &str) -> Diagnosis {
+        Diagnosis { waits_for, cause: Some(cause.to_owned()) }
     }
 
     #[test]
-    fn failures_speak_for_themselves() {
-        let advised =
-            |reason: &str| causes(&Symptoms { reasons: vec![(reason.to_owned(), 2)], ..Symptoms::default() });
-        assert_eq!(advised("not running after 600s: FailedMount: timed out"), [Cause::Storage]);
-        assert_eq!(advised("running, but no answer to ping after 600s"), [Cause::Network]);
-        assert_eq!(advised("ErrorUnschedulable: 0/3 nodes have enough memory"), [Cause::Compute]);
-        assert_eq!(advised("the VMI failed: launcher pod exited with code 1"), [Cause::Hypervisor]);
-        assert!(advised("quota exceeded").is_empty());
-        assert!(Advice::on(&Symptoms::default()).is_empty());
+    fn each_cause_has_its_own_advice_and_like_ones_share_it() {
+        let no_label =
+            diagnosis(Awaited::Node, "FailedScheduling: node(s) didn't match Pod's node affinity/selector");
+        let crash = diagnosis(Awaited::StayUp, "CrashLoopBackOff: container compute exited with 1");
+        let other = diagnosis(Awaited::StayUp, "CrashLoopBackOff: container compute exited with 2");
+        let diagnoses = vec![crash, no_label.clone(), no_label, other];
+        let advice = Advice::on(&Symptoms { diagnoses, ..Symptoms::default() });
+        assert_eq!(advice.len(), 2);
+        assert_eq!(
+            advice[0].because,
+            ["2 VMs: FailedScheduling: node(s) didn't match Pod's node affinity/selector"]
+        );
+        assert_eq!(advice[1].because.len(), 2);
+        assert!(advice.iter().all(|advice| advice.cause.is_none()));
+        let hints: String = advice.iter().flat_map(|advice| &advice.hints).map(AsRef::as_ref).collect();
+        assert!(!hints.contains("worker nodes") && !hints.contains("KubeVirt settings"), "{hints}");
+    }
+
+    #[test]
+    fn what_is_not_understood_gets_no_advice() {
+        let diagnoses = vec![Diagnosis { waits_for: Awaited::Instance, cause: None }];
+        assert_eq!(Advice::on(&Symptoms { diagnoses, ..Symptoms::default() }), []);
+        assert_eq!(Advice::on(&Symptoms::default()), []);
     }
 
     #[test]
     fn throttling_is_named_from_one_in_ten_on() {
         let mut symptoms = Symptoms { requests: 100, throttled: 10, ..Symptoms::default() };
-        assert_eq!(causes(&symptoms), [Cause::Hypervisor]);
+        assert_eq!(Advice::on(&symptoms)[0].cause, Some(Cause::Hypervisor));
         symptoms.throttled = 9;
         assert!(Advice::on(&symptoms).is_empty());
     }

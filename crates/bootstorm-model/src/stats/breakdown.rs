@@ -2,12 +2,12 @@
 //!
 //! The parts of a phase sum up to its mean: every VM's time is cut at the milestones that it passed, and what lies before a
 //! milestone that it did not pass belongs to the next one. Both phases are cut at the milestones that most VMs passed in
-//! both; the filling of disks has its place in the phase in which it happened.
+//! both. A baseline in which disks were filled begins when they were, as in the verdict (see [`super::start`]).
 
 use serde::{Deserialize, Serialize};
 
-use super::{Section, maybe_micros};
-use crate::observe::{Milestone, Offset, Outcome, Timeline};
+use super::{Section, Starts, maybe_micros};
+use crate::observe::{Milestone, Offset, Timeline};
 
 /// The stretch between two milestones, in both phases
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -39,33 +39,25 @@ impl Part {
     }
 }
 
-/// A phase as a breakdown sees it: its timelines and its goal
-pub type Side<'a> = (&'a [Timeline], Milestone);
-
 /// The parts of a storm, in order; with those of the baseline where there is one. Empty where no VM arrived.
-pub fn parts(baseline: Option<Side<'_>>, storm: Side<'_>, goal: Milestone) -> Vec<Part> {
-    let after = arrived(storm, goal);
-    let before = baseline.map(|baseline| arrived(baseline, goal)).unwrap_or_default();
+pub fn parts(baseline: Option<&Starts<'_>>, storm: &Starts<'_>, goal: Milestone) -> Vec<Part> {
+    let after = storm.arrived(goal);
+    let before = baseline.map(|baseline| baseline.arrived(goal)).unwrap_or_default();
     let mut ends = milestones(&after, goal);
-    let mut first = if before.is_empty() { Vec::new() } else { milestones(&before, goal) };
-    if !first.is_empty() {
-        let in_both = |end: &Milestone, other: &[Milestone]| *end == Milestone::Volume || other.contains(end);
-        let (storm_ends, baseline_ends) = (ends.clone(), first.clone());
-        ends.retain(|end| in_both(end, &baseline_ends));
-        first.retain(|end| in_both(end, &storm_ends));
+    if !before.is_empty() {
+        let in_baseline = milestones(&before, goal);
+        ends.retain(|end| in_baseline.contains(end));
     }
-    let mut all = ends.clone();
-    if let Some(place) = first.iter().position(|end| *end == Milestone::Volume && !all.contains(end)) {
-        let next = first.get(place + 1);
-        let place = all.iter().position(|end| Some(end) == next).unwrap_or(all.len());
-        all.insert(place, Milestone::Volume);
-    }
-    let (storm_means, baseline_means) = (means(&after, &ends), means(&before, &first));
+    let storm_means = means(storm, &after, &ends);
+    let baseline_means = match baseline {
+        Some(baseline) if !before.is_empty() => means(baseline, &before, &ends),
+        _ => Vec::new(),
+    };
     let found =
         |means: &[(Milestone, f64)], to| means.iter().find(|(end, _)| *end == to).map(|(_, mean)| *mean);
     let mut from = Milestone::Requested;
     let mut parts = Vec::new();
-    for to in all {
+    for to in ends {
         parts.push(Part {
             from,
             to,
@@ -73,20 +65,12 @@ pub fn parts(baseline: Option<Side<'_>>, storm: Side<'_>, goal: Milestone) -> Ve
             baseline: found(&baseline_means, to),
             storm: found(&storm_means, to),
             share_percent: None,
-            rate: rate(storm.0, to),
+            rate: rate(storm.timelines, to),
         });
         from = to;
     }
     shares(&mut parts, !before.is_empty());
     parts
-}
-
-/// The VMs that reached the goal and have a zero.
-fn arrived((timelines, own): Side<'_>, goal: Milestone) -> Vec<&Timeline> {
-    let counts = |timeline: &&Timeline| {
-        timeline.seconds_to(goal).is_some() && (goal != own || timeline.outcome == Outcome::Reached)
-    };
-    timelines.iter().filter(counts).collect()
 }
 
 /// The milestones up to the goal that most VMs passed, in the order in which most passed them.
@@ -106,25 +90,19 @@ fn milestones(timelines: &[&Timeline], goal: Milestone) -> Vec<Milestone> {
         Milestone::Agent => goal == Milestone::Agent || first(Milestone::Agent, goal),
         _ => true,
     };
-    let mut found: Vec<Milestone> = Milestone::ALL
+    Milestone::ALL
         .into_iter()
         .filter(|milestone| *milestone <= goal)
         .filter(counts)
         .filter(is_common)
-        .collect();
-    if goal != Milestone::Volume && is_common(&Milestone::Volume) {
-        let later = |end: &Milestone| *end > Milestone::Accepted && first(Milestone::Volume, *end);
-        let place = found.iter().position(later).unwrap_or(found.len());
-        found.insert(place, Milestone::Volume);
-    }
-    found
+        .collect()
 }
 
 /// The mean length of the stretch before each milestone.
-fn means(timelines: &[&Timeline], ends: &[Milestone]) -> Vec<(Milestone, f64)> {
+fn means(starts: &Starts<'_>, timelines: &[&Timeline], ends: &[Milestone]) -> Vec<(Milestone, f64)> {
     let mut sums: Vec<(Milestone, f64)> = ends.iter().map(|end| (*end, 0.0)).collect();
     for timeline in timelines {
-        let mut before = timeline.at(Milestone::Requested).unwrap_or_default();
+        let mut before = starts.zero_of(timeline).unwrap_or_default();
         for (end, sum) in &mut sums {
             let Some(at) = timeline.at(*end) else { continue };
             // Two streams may tell of two milestones in the wrong order.
@@ -164,6 +142,7 @@ fn shares(parts: &mut [Part], is_compared: bool) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::observe::Outcome;
     use Milestone::{Accepted, Instance, Placed, Pod, Reachable, Requested, Running, Scheduled, Volume};
 
     pub(super) fn timeline(moments: &[(Milestone, f64)]) -> Timeline {
@@ -201,38 +180,39 @@ mod tests {
                 (Reachable, 16.0),
             ]),
         ];
-        let parts = parts(None, (&storm, Reachable), Reachable);
+        let parts = parts(None, &Starts::requested(&storm, Reachable), Reachable);
         assert!((sum(&parts, |part| part.storm) - 14.0).abs() < 1e-9, "{parts:?}");
         assert!(parts.iter().all(|part| part.share_percent.is_none()));
     }
 
     #[test]
-    fn phases_are_cut_at_what_both_have_and_disks_where_they_were_filled() {
+    fn phases_are_cut_at_what_both_have_and_a_baseline_begins_with_filled_disks() {
         let storm =
             [timeline(&[(Accepted, 1.0), (Instance, 2.0), (Placed, 3.0), (Scheduled, 9.0), (Running, 10.0)])];
         let create =
             [timeline(&[(Accepted, 1.0), (Volume, 4.0), (Instance, 5.0), (Scheduled, 6.0), (Running, 8.0)])];
-        let parts = parts(Some((&create, Running)), (&storm, Running), Running);
+        let parts =
+            parts(Some(&Starts::boots(&create, Running)), &Starts::requested(&storm, Running), Running);
         let ends: Vec<_> = parts.iter().map(|part| (part.to, part.baseline, part.storm)).collect();
         assert_eq!(
             ends,
             [
-                (Accepted, Some(1.0), Some(1.0)),
-                (Volume, Some(3.0), None),
+                (Accepted, Some(0.0), Some(1.0)),
                 (Instance, Some(1.0), Some(1.0)),
                 (Scheduled, Some(1.0), Some(7.0)),
                 (Running, Some(2.0), Some(1.0)),
             ]
         );
-        assert_eq!(parts[3].share_percent, Some(100.0));
+        assert!((parts[2].share_percent.unwrap() - 600.0 / 7.0).abs() < 1e-9);
+        assert!((sum(&parts, |part| part.baseline) - 4.0).abs() < 1e-9, "its boot alone");
     }
 
     #[test]
     fn a_rate_is_that_of_the_vms_in_the_middle() {
         let storm: Vec<Timeline> = (0..20).map(|n| timeline(&[(Running, f64::from(n) / 2.0)])).collect();
-        let found = parts(None, (&storm, Running), Running)[0].rate.unwrap();
+        let found = parts(None, &Starts::requested(&storm, Running), Running)[0].rate.unwrap();
         assert!((found - 2.0).abs() < 1e-9, "{found}");
-        assert_eq!(parts(None, (&storm[..9], Running), Running)[0].rate, None);
-        assert!(parts(None, (&[Timeline::new(0)], Running), Running).is_empty());
+        assert_eq!(parts(None, &Starts::requested(&storm[..9], Running), Running)[0].rate, None);
+        assert!(parts(None, &Starts::requested(&[Timeline::new(0)], Running), Running).is_empty());
     }
 }

@@ -4,10 +4,9 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::observe::{Milestone, Timeline};
+use crate::observe::Milestone;
 
-use super::sample::arrival;
-use super::{Level, Quantile, Sample, Summary, maybe_micros};
+use super::{Level, Quantile, Sample, Starts, Summary, Zero, maybe_micros};
 
 /// One statistic in both phases
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -52,22 +51,20 @@ pub struct Paired {
 }
 
 impl Paired {
-    /// Pairs timelines by target; `goal` of each phase as in [`Sample::to_milestone`].
-    fn of(baseline: (&[Timeline], Milestone), storm: (&[Timeline], Milestone), milestone: Milestone) -> Self {
+    /// Pairs VMs by target.
+    fn of(baseline: &Starts<'_>, storm: &Starts<'_>, milestone: Milestone) -> Self {
         // A map, not a list by index: a damaged file may name any target.
         let before: HashMap<u32, f64> = baseline
-            .0
+            .timelines
             .iter()
-            .filter_map(|timeline| {
-                Some((timeline.target, arrival(timeline, milestone, baseline.1).seconds()?))
-            })
+            .filter_map(|timeline| Some((timeline.target, baseline.arrival(timeline, milestone).seconds()?)))
             .collect();
         let pairs: Vec<(f64, f64)> = storm
-            .0
+            .timelines
             .iter()
             .filter_map(|timeline| {
                 let first = *before.get(&timeline.target)?;
-                Some((first, arrival(timeline, milestone, storm.1).seconds()?))
+                Some((first, storm.arrival(timeline, milestone).seconds()?))
             })
             .collect();
         let ratios = pairs.iter().filter(|(first, _)| *first > 0.0).map(|(first, second)| second / first);
@@ -86,6 +83,9 @@ impl Paired {
 pub struct Comparison {
     /// The milestone.
     pub milestone: Milestone,
+    /// Where the baseline's times count from; those of the storm count from the request.
+    #[serde(default)]
+    pub from: Zero,
     /// Means of the values that arrived.
     pub mean: Change,
     /// Medians.
@@ -103,18 +103,15 @@ pub struct Comparison {
 }
 
 impl Comparison {
-    /// Compares two phases, each given as its timelines and its goal.
-    pub fn of(
-        baseline: (&[Timeline], Milestone),
-        storm: (&[Timeline], Milestone),
-        milestone: Milestone,
-    ) -> Self {
-        let before = Summary::of(&Sample::to_milestone(baseline.0, milestone, baseline.1));
-        let after = Summary::of(&Sample::to_milestone(storm.0, milestone, storm.1));
+    /// Compares two phases.
+    pub fn of(baseline: &Starts<'_>, storm: &Starts<'_>, milestone: Milestone) -> Self {
+        let before = Summary::of(&baseline.sample(milestone));
+        let after = Summary::of(&storm.sample(milestone));
         let quantile =
             |pick: fn(&Summary) -> Quantile| Change::new(pick(&before).seconds(), pick(&after).seconds());
         Self {
             milestone,
+            from: baseline.zero,
             mean: Change::new(before.mean, after.mean),
             p50: quantile(|summary| summary.p50),
             p90: quantile(|summary| summary.p90),
@@ -129,7 +126,7 @@ impl Comparison {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::observe::{Offset, Outcome};
+    use crate::observe::{Offset, Outcome, Timeline};
 
     fn timeline(target: u32, running: Option<f64>) -> Timeline {
         let mut timeline = Timeline::new(target);
@@ -144,7 +141,7 @@ mod tests {
 
     fn compare(baseline: &[Timeline], storm: &[Timeline]) -> Comparison {
         let goal = Milestone::Running;
-        Comparison::of((baseline, goal), (storm, goal), goal)
+        Comparison::of(&Starts::requested(baseline, goal), &Starts::requested(storm, goal), goal)
     }
 
     #[test]

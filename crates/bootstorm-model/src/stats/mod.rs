@@ -3,7 +3,6 @@
 //! Pure, and recomputed at will: nothing here is ever stored instead of the observations. All values are seconds.
 
 pub mod advice;
-pub mod bootstrap;
 pub mod bottleneck;
 pub mod breakdown;
 pub mod comparison;
@@ -15,17 +14,19 @@ pub mod proportion;
 pub mod provisioning;
 pub mod quantile;
 pub mod reason;
+mod remedy;
 pub mod sample;
 pub mod section;
 pub mod shift;
+pub mod side;
 pub mod stage;
+pub mod start;
 pub mod summary;
 pub mod threshold;
 pub mod validity;
 pub mod verdict;
 
 pub use advice::{Advice, Cause, Symptoms};
-pub use bootstrap::Side;
 pub use bottleneck::{Bottleneck, Breakdown, Bucket, Culprit, Evidence as Clues, Limits};
 pub use breakdown::Part;
 pub use comparison::{Change, Comparison, Paired};
@@ -39,7 +40,9 @@ pub use reason::ReasonGroup;
 pub use sample::{Arrival, Sample, seconds_to};
 pub use section::Section;
 pub use shift::{Direction, Estimate, FailureShift, Shift};
+pub use side::Side;
 pub use stage::Stage;
+pub use start::{Starts, Zero};
 pub use summary::Summary;
 pub use threshold::Threshold;
 pub use validity::{Conditions, Doubt, Late, Trust, Validity};

@@ -2,7 +2,11 @@
 //!
 //! `storm.running.p95>60s`, `failed>1%`, `storm/create.running.mean>2`: the condition says when the run is *bad*. A
 //! figure that was not reached is larger than every limit. A figure that does not exist, like the standard deviation of
-//! one VM, breaks its threshold whatever the limit is: a gate that could not be measured is not passed.
+//! one VM, leaves its threshold undecided whatever the limit is, and so does a phase whose times are not valid: a gate
+//! that could not be measured is not passed.
+//!
+//! Where one phase is divided by another, boots are: the time that disks took to be filled is part of neither (see
+//! [`super::start`]). Times of a single phase count from the request.
 
 mod grammar;
 
@@ -12,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::observe::{Milestone, Offset, Outcome, Timeline};
 
-use super::{Curve, Level, Outliers, Quantile, Sample};
+use super::{Curve, Level, Outliers, Quantile, Sample, Starts};
 
 /// The kinds of phases, as thresholds name them
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -163,6 +167,34 @@ pub struct Facts<'a> {
     pub ended: Option<Offset>,
 }
 
+/// What became of a threshold
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Judged {
+    /// The condition does not hold.
+    Kept,
+    /// It holds.
+    Crossed,
+    /// Nothing valid was measured that it could be judged by; the run is a failure all the same.
+    Undecided,
+}
+
+impl Judged {
+    /// The word used in JSON and tables.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Kept => "kept",
+            Self::Crossed => "crossed",
+            Self::Undecided => "undecided",
+        }
+    }
+
+    /// Whether the run is a failure.
+    pub fn fails(self) -> bool {
+        self != Self::Kept
+    }
+}
+
 /// The value of a figure
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Value {
@@ -177,7 +209,7 @@ pub enum Value {
 impl Threshold {
     /// The value in a phase, divided by that of another one where the threshold asks for it.
     pub fn value(&self, phase: &Facts<'_>, against: Option<&Facts<'_>>) -> Value {
-        let value = value(self.figure, phase);
+        let value = value(self.figure, phase, against.is_some());
         if let (Unit::Percent, Figure::Vms(count), Value::Known(vms)) = (self.unit, self.figure, value) {
             let excluded = phase.timelines.iter().filter(|t| t.outcome == Outcome::Excluded).count();
             let of = if count == Count::Excluded {
@@ -188,26 +220,27 @@ impl Threshold {
             return if of == 0 { Value::Unknown } else { Value::Known(vms * 100.0 / of as f64) };
         }
         let Some(against) = against else { return value };
-        match (value, self::value(self.figure, against)) {
+        match (value, self::value(self.figure, against, true)) {
             (Value::Known(value), Value::Known(base)) if base > 0.0 => Value::Known(value / base),
             (Value::NotReached, Value::Known(_)) => Value::NotReached,
             _ => Value::Unknown,
         }
     }
 
-    /// Whether a value breaks the threshold.
-    pub fn is_crossed(&self, value: Value) -> bool {
+    /// What a value means for the threshold.
+    pub fn judge(&self, value: Value) -> Judged {
         let value = match value {
             Value::Known(value) => value,
             Value::NotReached => f64::INFINITY,
-            Value::Unknown => return true,
+            Value::Unknown => return Judged::Undecided,
         };
-        match self.operator {
+        let holds = match self.operator {
             Operator::Above => value > self.limit,
             Operator::AtLeast => value >= self.limit,
             Operator::Below => value < self.limit,
             Operator::AtMost => value <= self.limit,
-        }
+        };
+        if holds { Judged::Crossed } else { Judged::Kept }
     }
 
     /// Whether it has to be known when each request was sent.
@@ -225,7 +258,8 @@ impl Threshold {
     }
 }
 
-fn value(figure: Figure, phase: &Facts<'_>) -> Value {
+/// `boots` leaves out the time in which disks were filled.
+fn value(figure: Figure, phase: &Facts<'_>, boots: bool) -> Value {
     match figure {
         Figure::Vms(count) => Value::Known(vms(count, phase) as f64),
         Figure::Skew => {
@@ -239,14 +273,16 @@ fn value(figure: Figure, phase: &Facts<'_>) -> Value {
             let milestone = if let Span::To(milestone) = span { milestone } else { phase.goal };
             reached(Curve::of(phase.timelines, milestone, phase.goal).time_to(level))
         }
-        Figure::Time(span, statistic) => of_sample(&sample(span, phase), statistic),
+        Figure::Time(span, statistic) => of_sample(&sample(span, phase, boots), statistic),
     }
 }
 
-fn sample(span: Span, phase: &Facts<'_>) -> Sample {
+fn sample(span: Span, phase: &Facts<'_>, boots: bool) -> Sample {
+    let starts = if boots { Starts::boots } else { Starts::requested };
+    let starts = starts(phase.timelines, phase.goal);
     match span {
-        Span::Goal => Sample::to_milestone(phase.timelines, phase.goal, phase.goal),
-        Span::To(milestone) => Sample::to_milestone(phase.timelines, milestone, phase.goal),
+        Span::Goal => starts.sample(phase.goal),
+        Span::To(milestone) => starts.sample(milestone),
         Span::Between(from, to) => {
             let participants =
                 phase.timelines.iter().filter(|timeline| timeline.outcome != Outcome::Excluded);
@@ -310,45 +346,45 @@ mod tests {
         arrived.chain((0..failed).map(|_| timeline(None))).collect()
     }
 
-    fn judge(text: &str, running: &[f64], failed: usize) -> (Value, bool) {
+    fn judge(text: &str, running: &[f64], failed: usize) -> (Value, Judged) {
         let threshold: Threshold = text.parse().unwrap();
         let timelines = timelines(running, failed);
         let facts = Facts { timelines: &timelines, goal: Milestone::Running, ended: None };
         let value = threshold.value(&facts, None);
-        (value, threshold.is_crossed(value))
+        (value, threshold.judge(value))
     }
 
     #[test]
     fn the_limit_itself_is_kept_by_above_and_broken_by_at_least() {
-        assert_eq!(judge("running.max>3s", &[1.0, 3.0], 0), (Value::Known(3.0), false));
-        assert_eq!(judge("running.max>=3s", &[1.0, 3.0], 0), (Value::Known(3.0), true));
-        assert_eq!(judge("running.min<1s", &[1.0, 3.0], 0), (Value::Known(1.0), false));
-        assert_eq!(judge("running.min<=1s", &[1.0, 3.0], 0), (Value::Known(1.0), true));
+        assert_eq!(judge("running.max>3s", &[1.0, 3.0], 0), (Value::Known(3.0), Judged::Kept));
+        assert_eq!(judge("running.max>=3s", &[1.0, 3.0], 0), (Value::Known(3.0), Judged::Crossed));
+        assert_eq!(judge("running.min<1s", &[1.0, 3.0], 0), (Value::Known(1.0), Judged::Kept));
+        assert_eq!(judge("running.min<=1s", &[1.0, 3.0], 0), (Value::Known(1.0), Judged::Crossed));
     }
 
     #[test]
     fn what_is_not_reached_breaks_every_upper_limit_and_no_lower_one() {
-        assert_eq!(judge("running.p95>1000h", &[1.0, 2.0], 1), (Value::NotReached, true));
-        assert_eq!(judge("running.p50>1000h", &[1.0, 2.0], 1), (Value::Known(2.0), false));
-        assert_eq!(judge("running.t100>1000h", &[1.0, 2.0], 1), (Value::NotReached, true));
-        assert_eq!(judge("running.mean>1000h", &[], 3), (Value::NotReached, true));
-        assert_eq!(judge("running.p95<1s", &[1.0, 2.0], 1), (Value::NotReached, false));
-        assert_eq!(judge("duration>1h", &[1.0], 0), (Value::NotReached, true));
+        assert_eq!(judge("running.p95>1000h", &[1.0, 2.0], 1), (Value::NotReached, Judged::Crossed));
+        assert_eq!(judge("running.p50>1000h", &[1.0, 2.0], 1), (Value::Known(2.0), Judged::Kept));
+        assert_eq!(judge("running.t100>1000h", &[1.0, 2.0], 1), (Value::NotReached, Judged::Crossed));
+        assert_eq!(judge("running.mean>1000h", &[], 3), (Value::NotReached, Judged::Crossed));
+        assert_eq!(judge("running.p95<1s", &[1.0, 2.0], 1), (Value::NotReached, Judged::Kept));
+        assert_eq!(judge("duration>1h", &[1.0], 0), (Value::NotReached, Judged::Crossed));
     }
 
     #[test]
     fn what_cannot_be_measured_is_not_passed() {
-        assert_eq!(judge("running.stddev>1h", &[1.0], 0), (Value::Unknown, true));
-        assert_eq!(judge("running.p95<1s", &[], 0), (Value::Unknown, true));
-        assert_eq!(judge("failed>50%", &[], 0), (Value::Unknown, true));
+        assert_eq!(judge("running.stddev>1h", &[1.0], 0), (Value::Unknown, Judged::Undecided));
+        assert_eq!(judge("running.p95<1s", &[], 0), (Value::Unknown, Judged::Undecided));
+        assert_eq!(judge("failed>50%", &[], 0), (Value::Unknown, Judged::Undecided));
     }
 
     #[test]
     fn shares_are_of_the_vms_that_took_part() {
-        assert_eq!(judge("failed>1%", &[1.0; 99], 1), (Value::Known(1.0), false));
-        assert_eq!(judge("failed>1%", &[1.0; 98], 2), (Value::Known(2.0), true));
-        assert_eq!(judge("failed>1", &[1.0; 98], 2), (Value::Known(2.0), true));
-        assert_eq!(judge("reached<100%", &[1.0; 99], 1), (Value::Known(99.0), true));
+        assert_eq!(judge("failed>1%", &[1.0; 99], 1), (Value::Known(1.0), Judged::Kept));
+        assert_eq!(judge("failed>1%", &[1.0; 98], 2), (Value::Known(2.0), Judged::Crossed));
+        assert_eq!(judge("failed>1", &[1.0; 98], 2), (Value::Known(2.0), Judged::Crossed));
+        assert_eq!(judge("reached<100%", &[1.0; 99], 1), (Value::Known(99.0), Judged::Crossed));
     }
 
     #[test]
@@ -359,8 +395,23 @@ mod tests {
         let facts = |timelines| Facts { timelines, goal: Milestone::Running, ended: None };
         let value = |over, under| threshold.value(&facts(over), Some(&facts(under)));
         assert_eq!(value(&storm, &create), Value::Known(2.5));
-        assert!(threshold.is_crossed(Value::Known(2.5)) && !threshold.is_crossed(Value::Known(2.0)));
+        let judged = [2.5, 2.0].map(|value| threshold.judge(Value::Known(value)));
+        assert_eq!(judged, [Judged::Crossed, Judged::Kept]);
         assert_eq!(value(&nobody, &create), Value::NotReached);
         assert_eq!(value(&storm, &nobody), Value::Unknown);
+    }
+
+    #[test]
+    fn ratios_leave_the_filling_of_disks_out() {
+        let mut create = timelines(&[20.0, 24.0], 0);
+        for timeline in &mut create {
+            timeline.see(Milestone::Volume, Offset::from_seconds(17.0));
+        }
+        let storm = timelines(&[12.0, 12.0], 0);
+        let facts = |timelines| Facts { timelines, goal: Milestone::Running, ended: None };
+        let of = |text: &str| text.parse::<Threshold>().unwrap();
+        let ratio = of("storm/create.running.mean>2").value(&facts(&storm), Some(&facts(&create)));
+        assert_eq!(ratio, Value::Known(2.0));
+        assert_eq!(of("create.running.mean>1s").value(&facts(&create), None), Value::Known(22.0));
     }
 }

@@ -4,12 +4,13 @@
 //!
 //! | rule | good | fair | poor | critical |
 //! |---|---|---|---|---|
-//! | `ratio`: mean of the storm ÷ mean of the baseline | below 2 | 2 to below 3 | 3 to below 5 | 5 and more |
+//! | `ratio`: mean boot of the storm ÷ mean boot of the baseline | below 2 | 2 to below 3 | 3 to below 5 | 5 and more |
 //! | `failures`: share of the storm's VMs that failed or timed out | none | below 5 % | 5 % to below 10 % | 10 % and more |
 //! | `outliers`: p99 ÷ median of the VMs that arrived | below 3 | 3 to below 5 | 5 and more | – |
 //! | `variance`: (p90 − p10) ÷ median of the VMs that arrived, where 10 or more did | below 1.5 | 1.5 to below 3 | 3 and more | – |
 //!
-//! The ratio follows the guide, which leaves 2 to 3 open; it is called fair here. Outliers and variance alone never
+//! The ratio follows the guide, which leaves 2 to 3 open; it is called fair here. It compares boot with boot: a baseline in
+//! which disks were filled counts from the instant at which they were (see [`super::start`]). Outliers and variance alone never
 //! make a storm critical: everyone came back. They are judged among the VMs that arrived, since those that did not
 //! are already counted as failures. The variance is that of the eight in ten VMs in the middle, so that it does not
 //! count the outliers again; VMs that come back one after the other at an even pace have 1.6, as nobody should wait
@@ -85,7 +86,7 @@ const ENOUGH_FOR_VARIANCE: usize = 10;
 /// What a verdict is based on
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Evidence<'a> {
-    /// Mean of the storm ÷ mean of the baseline, where both are known.
+    /// Mean boot of the storm ÷ mean boot of the baseline, where both are known.
     pub ratio: Option<f64>,
     /// VMs of the storm that failed or timed out.
     pub failed: usize,

@@ -11,14 +11,15 @@ use serde::Serialize;
 use super::{Graded, Repetitions, ThresholdBlock, Unwritable};
 use bootstorm_model::probe::Probe;
 use bootstorm_model::record::{PhaseKind, RunRecord};
-use bootstorm_model::stats::bootstrap::{CONFIDENCE, RESAMPLES};
+use bootstorm_model::stats::shift::{self, FAMILY_RATE};
+use bootstorm_model::stats::side::CONFIDENCE;
 use bootstorm_model::stats::{self, Direction};
 
 pub use differences::{Difference, Weight};
 pub use phases::{MilestoneShift, PhaseShift};
 
-/// Version of the document, described in `docs/compare-schema.json`.
-pub const COMPARE_SCHEMA_VERSION: u32 = 1;
+/// Version of the document, described in `docs/compare-schema.json`: 2 since storms are the unit of sampling.
+pub const COMPARE_SCHEMA_VERSION: u32 = 2;
 
 /// A run that takes part in a comparison
 #[derive(Debug, Clone, Copy)]
@@ -49,10 +50,10 @@ pub struct CompareReport {
 /// How a comparison was made
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Method {
-    /// Share of draws inside of an interval.
+    /// Share of repetitions in which an interval holds the true value.
     pub confidence: f64,
-    /// Number of draws.
-    pub resamples: usize,
+    /// Largest share of pairs of runs without a difference in which anything is called worse or better.
+    pub family_rate: f64,
     /// Smallest change that counts, as a share.
     pub min_effect: f64,
 }
@@ -104,11 +105,16 @@ impl CompareReport {
         let pairs = subjects.iter().skip(1).map(|candidate| [subjects[0], *candidate]);
         Self {
             schema_version: COMPARE_SCHEMA_VERSION,
-            method: Method { confidence: CONFIDENCE, resamples: RESAMPLES, min_effect },
+            method: Method { confidence: CONFIDENCE, family_rate: FAMILY_RATE, min_effect },
             runs: subjects.iter().map(SubjectBlock::of).collect(),
             comparisons: pairs.map(|pair| versus(&pair)).collect(),
             thresholds: Vec::new(),
         }
+    }
+
+    /// The runs of which nothing could be judged, because the data cannot carry it.
+    pub fn unjudged(&self) -> impl Iterator<Item = &Versus> {
+        self.comparisons.iter().filter(|versus| versus.direction == Direction::Unjudged)
     }
 
     /// Whether any run is worse than the baseline.
@@ -155,7 +161,9 @@ impl Versus {
     fn of(baseline: Subject<'_>, candidate: Subject<'_>, min_effect: f64) -> Self {
         let (first, second) = (baseline.record, candidate.record);
         let mut notes: Vec<String> = [baseline, candidate].iter().flat_map(validity::notes).collect();
-        let phases = phases::all(first, second, min_effect, &mut notes);
+        let invalid = |kind| [baseline, candidate].iter().any(|subject| validity::is_invalid(subject, kind));
+        let mut phases = phases::all(first, second, invalid, &mut notes);
+        judge(&mut phases, min_effect);
         let judged = phases.iter().map(|phase| phase.direction);
         let direction = Direction::of_all(judged);
         let reasons = phases.iter().flat_map(|phase| phase.reasons(direction)).collect();
@@ -169,6 +177,17 @@ impl Versus {
             reasons,
         }
     }
+}
+
+/// Judges everything that is compared of two runs, as one family.
+fn judge(phases: &mut [PhaseShift], min_effect: f64) {
+    let (mut shifts, mut failures) = (Vec::new(), Vec::new());
+    for phase in phases.iter_mut() {
+        failures.push(&mut phase.failures);
+        shifts.extend(phase.milestones.iter_mut().flat_map(|milestone| &mut milestone.shifts));
+    }
+    shift::judge(shifts, failures, min_effect);
+    phases.iter_mut().for_each(PhaseShift::conclude);
 }
 
 /// Why runs cannot be compared without being told to: another number of VMs, or times that are not valid.

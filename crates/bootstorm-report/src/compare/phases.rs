@@ -44,18 +44,25 @@ pub struct MilestoneShift {
 }
 
 /// What a single storm on a side cannot tell.
-const SINGLE: &str = "a side has a single storm: storms of the same cluster differ too, and by how much, only repeated storms tell (stop, storm)";
+const SINGLE: &str = "a side has a single storm, so that its times are described and not judged: by how much storms of the same cluster differ, only repeated storms tell (storm --repeat 5)";
 
-/// The phases of a kind that are over.
+/// Why times that are not valid are not judged.
+const INVALID: &str = "times that are not valid";
+
+/// The phases of a kind that are over. The first boot of VMs that were made without a start stands for their creation.
 pub(super) fn over(record: &RunRecord, kind: PhaseKind) -> impl Iterator<Item = &PhaseRecord> {
-    record.phases.iter().filter(move |phase| phase.name.kind == kind && phase.state == PhaseState::Done)
+    let is_of_kind = move |phase: &&PhaseRecord| match kind {
+        PhaseKind::Create => record.is_baseline(phase.name),
+        _ => phase.name.kind == kind && !record.is_baseline(phase.name),
+    };
+    record.phases.iter().filter(is_of_kind).filter(|phase| phase.state == PhaseState::Done)
 }
 
-/// Compares the kinds of phases that both runs have; says in `notes` what could not be.
+/// Compares the kinds of phases that both runs have, not judged yet; says in `notes` what could not be.
 pub(super) fn all(
     first: &RunRecord,
     second: &RunRecord,
-    min_effect: f64,
+    invalid: impl Fn(PhaseKind) -> bool,
     notes: &mut Vec<String>,
 ) -> Vec<PhaseShift> {
     let mut shifts = Vec::new();
@@ -73,7 +80,11 @@ pub(super) fn all(
             notes.push(SINGLE.into());
         }
         let probe = deciding(first).filter(|probe| deciding(second) == Some(*probe));
-        shifts.push(PhaseShift::of(kind, &before, &after, probe, min_effect));
+        let mut shift = PhaseShift::of(kind, &before, &after, probe);
+        if invalid(kind) {
+            shift.forgo(INVALID);
+        }
+        shifts.push(shift);
     }
     if deciding(first) != deciding(second) {
         notes.push("times to an answer are not compared: the runs were probed in different ways".into());
@@ -82,13 +93,7 @@ pub(super) fn all(
 }
 
 impl PhaseShift {
-    fn of(
-        kind: PhaseKind,
-        before: &[&PhaseRecord],
-        after: &[&PhaseRecord],
-        probe: Option<Probe>,
-        min_effect: f64,
-    ) -> Self {
+    fn of(kind: PhaseKind, before: &[&PhaseRecord], after: &[&PhaseRecord], probe: Option<Probe>) -> Self {
         let milestones: &[Milestone] = match kind {
             PhaseKind::Stop => &[Milestone::Gone],
             PhaseKind::Create | PhaseKind::Storm => &[Milestone::Running, Milestone::Reachable],
@@ -100,18 +105,34 @@ impl PhaseShift {
                 && (probe.is_some() || **milestone != Milestone::Reachable)
         });
         let milestones: Vec<MilestoneShift> =
-            comparable.map(|milestone| MilestoneShift::of(*milestone, before, after, min_effect)).collect();
-        let failures = FailureShift::of(failed(before), failed(after));
-        let last = milestones.last().map(|milestone| milestone.direction);
+            comparable.map(|milestone| MilestoneShift::of(*milestone, before, after)).collect();
+        let failures = FailureShift::of(&failed(before), &failed(after));
         Self {
             phase: kind,
             baseline: before.iter().map(|phase| phase.name).collect(),
             candidate: after.iter().map(|phase| phase.name).collect(),
-            direction: Direction::of_all([Some(failures.direction), last].into_iter().flatten()),
+            direction: Direction::Unjudged,
             failures,
             milestones,
             probe,
         }
+    }
+
+    /// Leaves everything unjudged, for this reason.
+    fn forgo(&mut self, why: &'static str) {
+        self.failures.p = None;
+        for shift in self.milestones.iter_mut().flat_map(|milestone| &mut milestone.shifts) {
+            (shift.p, shift.unjudged) = (None, Some(why));
+        }
+    }
+
+    /// Draws the conclusion from what was judged: from the failures and the last milestone.
+    pub(super) fn conclude(&mut self) {
+        for milestone in &mut self.milestones {
+            milestone.direction = Direction::of_all(milestone.shifts.iter().map(|shift| shift.direction));
+        }
+        let last = self.milestones.last().map(|milestone| milestone.direction);
+        self.direction = Direction::of_all([Some(self.failures.direction), last].into_iter().flatten());
     }
 
     /// What went that way, one sentence each.
@@ -137,42 +158,36 @@ impl PhaseShift {
         };
         for shift in last.shifts.iter().filter(|shift| shift.direction == direction) {
             let statistic = shift.statistic;
-            reasons.push(match (shift.ratio.value, shift.baseline, shift.candidate) {
-                (Some(ratio), Some(_), Some(_)) => {
-                    format!("{}: {statistic} to {name} took {ratio:.2} times as long", self.phase.word())
-                }
-                (_, Some(_), None) => {
-                    format!("{}: {statistic} to {name} is not reached any more", self.phase.word())
-                }
-                _ => format!("{}: {statistic} to {name} is reached now", self.phase.word()),
-            });
+            let ratio = shift.ratio.value.unwrap_or(1.0);
+            reasons
+                .push(format!("{}: {statistic} to {name} took {ratio:.2} times as long", self.phase.word()));
         }
         reasons
     }
 }
 
 impl MilestoneShift {
-    fn of(milestone: Milestone, before: &[&PhaseRecord], after: &[&PhaseRecord], min_effect: f64) -> Self {
+    fn of(milestone: Milestone, before: &[&PhaseRecord], after: &[&PhaseRecord]) -> Self {
         let samples = |phases: &[&PhaseRecord]| -> Vec<Sample> {
             phases.iter().map(|phase| Sample::to_milestone(&phase.timelines, milestone, phase.goal)).collect()
         };
         let (first, second) = (samples(before), samples(after));
         let unknown = |samples: &[Sample]| samples.iter().map(stats::Sample::unknown).sum();
-        let shifts = Shift::all(&Side::of(&first), &Side::of(&second), min_effect);
+        let shifts = Shift::all(&Side::of(&first), &Side::of(&second));
         Self {
             milestone,
             baseline_unknown: unknown(&first),
             candidate_unknown: unknown(&second),
-            direction: Direction::of_all(shifts.iter().map(|shift| shift.direction)),
+            direction: Direction::Unjudged,
             shifts,
         }
     }
 }
 
-fn failed(phases: &[&PhaseRecord]) -> Share {
+fn failed(phases: &[&PhaseRecord]) -> Vec<Share> {
     let share = |phase: &&PhaseRecord| Share {
         some: phase.count(Outcome::Failed) + phase.count(Outcome::TimedOut),
         all: phase.participants().count(),
     };
-    phases.iter().map(share).fold(Share::default(), Share::plus)
+    phases.iter().map(share).collect()
 }

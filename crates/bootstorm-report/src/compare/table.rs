@@ -32,11 +32,13 @@ impl CompareReport {
         }
         thresholds::block(&mut page, &self.thresholds);
         if !self.comparisons.is_empty() {
-            let (confidence, effect) = (self.method.confidence * 100.0, self.method.min_effect * 100.0);
+            let method = self.method;
+            let [confidence, family, effect] =
+                [method.confidence, method.family_rate, method.min_effect].map(|share| share * 100.0);
             let text = format!(
-                "Intervals hold {confidence:.0} % of {} bootstrap draws; changes below {effect} % do not count. \
-                 \"No difference shown\" is not the same as none.",
-                self.method.resamples
+                "Storms are the unit of sampling: {confidence:.0} % intervals by Welch's test, judged by Holm so that two runs \
+                 without a difference are called worse or better in at most {family:.0} % of cases; changes below {effect} % \
+                 do not count. \"No difference shown\" is not the same as none.",
             );
             page.sentence(Some(Tone::Faint), 0, &text);
         }

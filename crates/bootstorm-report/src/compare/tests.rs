@@ -19,6 +19,20 @@ fn slower(mut record: RunRecord, factor: f64) -> RunRecord {
     record
 }
 
+/// The same run with so many storms, each a bit slower than the one before.
+fn stormed(mut record: RunRecord, storms: u32) -> RunRecord {
+    let phases = record.phases[1..3].to_vec();
+    for number in 2..=storms {
+        let mut again = RunRecord { phases: phases.clone(), ..record.clone() };
+        again = slower(again, 1.0 + 0.004 * f64::from(number % 3));
+        record.phases.extend(again.phases.into_iter().map(|mut phase| {
+            phase.name.number = number;
+            phase
+        }));
+    }
+    record
+}
+
 fn compared(first: &RunRecord, second: &RunRecord) -> CompareReport {
     let subjects = [
         Subject { label: "monday", record: first, validity: &[] },
@@ -28,7 +42,7 @@ fn compared(first: &RunRecord, second: &RunRecord) -> CompareReport {
 }
 
 fn upgraded() -> RunRecord {
-    let mut record = slower(fixtures::guide(), 1.3);
+    let mut record = stormed(slower(fixtures::guide(), 1.3), 4);
     record.facts.kubevirt = Some("v1.7.0".into());
     record.facts.nodes = Some(5);
     record
@@ -36,7 +50,7 @@ fn upgraded() -> RunRecord {
 
 #[test]
 fn a_slower_run_is_worse_and_says_why() {
-    let report = compared(&fixtures::guide(), &upgraded());
+    let report = compared(&stormed(fixtures::guide(), 4), &upgraded());
     let versus = &report.comparisons[0];
     assert_eq!(versus.direction, Direction::Worse);
     assert!(report.is_worse());
@@ -49,12 +63,17 @@ fn a_slower_run_is_worse_and_says_why() {
     let storm = versus.phases.last().unwrap();
     let p50 = storm.milestones[0].shifts[1].ratio;
     assert!(p50.low.unwrap() < 1.3 && p50.high.unwrap() > 1.3, "{p50:?}");
-    assert_eq!(compared(&upgraded(), &fixtures::guide()).comparisons[0].direction, Direction::Better);
+    let turned = compared(&upgraded(), &stormed(fixtures::guide(), 4));
+    assert_eq!(turned.comparisons[0].direction, Direction::Better);
 }
 
 #[test]
-fn a_run_does_not_differ_from_itself() {
-    let record = fixtures::guide();
+fn a_run_does_not_differ_from_itself_and_one_storm_only_describes() {
+    let single = fixtures::guide();
+    let report = compared(&single, &upgraded());
+    assert_eq!(report.comparisons[0].direction, Direction::Unjudged);
+    assert!(!report.is_worse() && report.unjudged().count() == 1);
+    let record = stormed(single, 3);
     let report = compared(&record, &record);
     assert_eq!(report.comparisons[0].direction, Direction::NoDifference);
     assert!(report.comparisons[0].differences.is_empty() && report.comparisons[0].reasons.is_empty());
@@ -67,10 +86,11 @@ fn failures_alone_make_a_run_worse() {
         timeline.outcome = bootstorm_model::observe::Outcome::TimedOut;
         timeline.moments.retain(|milestone, _| *milestone < Milestone::Running);
     }
-    let report = compared(&fixtures::healthy(100), &failing);
+    let report = compared(&stormed(fixtures::healthy(100), 4), &stormed(failing, 4));
     assert_eq!(report.comparisons[0].direction, Direction::Worse);
-    assert_eq!(report.comparisons[0].reasons[0], "storm: 20 of 100 VMs failed, were 0 of 100");
-    assert!(report.comparisons[0].reasons[1].contains("p90 to running is not reached any more"));
+    assert_eq!(report.comparisons[0].reasons, ["storm: 80 of 400 VMs failed, were 0 of 400"]);
+    let p90 = report.comparisons[0].phases[2].milestones[0].shifts[2];
+    assert_eq!((p90.candidate, p90.unjudged), (None, Some("storms in which it was not reached")));
 }
 
 #[test]
@@ -119,7 +139,7 @@ fn all_storms_of_a_run_count() {
 
 #[test]
 fn comparisons_look_well_at_80_and_140_columns() {
-    let report = compared(&fixtures::guide(), &upgraded());
+    let report = compared(&stormed(fixtures::guide(), 4), &upgraded());
     insta::assert_snapshot!("at_80", report.table(&Layout::default()));
     insta::assert_snapshot!("at_140", report.table(&Layout { width: 140, ..Layout::default() }));
     let record = fixtures::repeated();
@@ -155,7 +175,7 @@ fn every_document_keeps_to_the_schema() {
     let mut with_thresholds = compared(&fixtures::repeated(), &fixtures::repeated());
     let threshold = "storm.goal.p99>1s".parse().unwrap();
     let record = fixtures::repeated();
-    let blocks = crate::thresholds::judge(&[threshold], &record, None);
+    let blocks = crate::thresholds::judge(&[threshold], &record, None, &[]);
     with_thresholds.thresholds =
         blocks.into_iter().map(|block| ThresholdBlock { run: Some("b".into()), ..block }).collect();
     let documents = [

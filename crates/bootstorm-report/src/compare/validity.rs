@@ -2,6 +2,7 @@
 
 use super::{Subject, phases};
 use crate::Graded;
+use bootstorm_model::record::PhaseKind;
 use bootstorm_model::stats::Validity;
 
 /// The most phases that are named.
@@ -29,6 +30,12 @@ pub(super) fn notes(subject: &Subject<'_>) -> Vec<String> {
         ));
     }
     notes
+}
+
+/// Whether a kind of phase has times that show nothing.
+pub(super) fn is_invalid(subject: &Subject<'_>, kind: PhaseKind) -> bool {
+    let is_one = |graded: &Graded| graded.grade == Validity::Invalid && graded.phase.kind == kind;
+    doubtful(subject).iter().any(is_one)
 }
 
 /// Why a run cannot be compared without being told to: times that do not show what they should.

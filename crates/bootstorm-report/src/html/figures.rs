@@ -5,7 +5,7 @@ use super::subject::{Role, Subject, Subjects};
 use super::words;
 use crate::Report;
 use bootstorm_model::observe::Milestone;
-use bootstorm_model::stats::{Change, Quantile};
+use bootstorm_model::stats::{Change, Quantile, Zero};
 
 /// One figure: what it is, its value, and what to compare it with
 struct Figure {
@@ -87,12 +87,13 @@ fn per_vm(report: &Report, main: Subject<'_>, milestone: Milestone) -> Vec<Figur
         report.comparison.as_ref().filter(|_| main.role == Role::Storm).and_then(|compared| {
             compared.milestones.iter().find(|comparison| comparison.milestone == milestone)
         });
+    let boot = if compared.is_some_and(|comparison| comparison.from == Zero::Filled) { " boot," } else { "" };
     let against = |change: Option<Change>| {
         let change = change.filter(|change| change.baseline.is_some());
         change.map_or_else(String::new, |change| {
             let baseline = words::maybe_seconds(change.baseline);
             match change.ratio {
-                Some(ratio) => format!("{} the baseline’s {baseline}", words::ratio(Some(ratio))),
+                Some(ratio) => format!("{} the baseline’s{boot} {baseline}", words::ratio(Some(ratio))),
                 None => format!("baseline {baseline}"),
             }
         })

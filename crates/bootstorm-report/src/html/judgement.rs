@@ -22,13 +22,18 @@ fn thresholds(body: &mut Markup, report: &Report) {
     }
     body.open("section", &[("id", "thresholds")]).leaf("h2", &[], "Thresholds");
     let headings = ["Condition", "Value", "Phase", "Result"];
-    grid::open(body, "A condition that holds is crossed, and makes the run a failure", &headings, 4);
+    grid::open(
+        body,
+        "A condition that holds is crossed; crossed and undecided ones make the run a failure",
+        &headings,
+        4,
+    );
     for threshold in &report.thresholds {
-        let result = if threshold.crossed { "crossed" } else { "kept" };
-        let class = if threshold.crossed { "outcome failed" } else { "outcome reached" };
+        let result = threshold.outcome();
+        let class = if threshold.fails() { "outcome failed" } else { "outcome reached" };
         body.open("tr", &[]).leaf("th", &[("scope", "row")], &threshold.condition);
         cells(body, &[&value(threshold), &threshold.places()]);
-        body.open("td", &[]).leaf("span", &[("class", class)], result).close("td").close("tr");
+        body.open("td", &[]).leaf("span", &[("class", class)], &result).close("td").close("tr");
     }
     grid::close(body);
     body.close("section");
@@ -102,7 +107,7 @@ mod tests {
     fn thresholds_and_repetitions_are_on_the_page() {
         let record = fixtures::repeated();
         let thresholds = ["storm.goal.p50>1s".parse().unwrap(), "failed>100%".parse().unwrap()];
-        let judged = judge(&thresholds, &record, record.phases.last().map(|phase| phase.name));
+        let judged = judge(&thresholds, &record, record.phases.last().map(|phase| phase.name), &[]);
         let page = Report::of(&record, &Selection::default()).with_thresholds(judged).html();
         assert!(page.contains("failed&gt;100%</th>"), "conditions are escaped");
         assert!(page.contains(">crossed</span>") && page.contains(">kept</span>"));

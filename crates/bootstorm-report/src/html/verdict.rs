@@ -3,7 +3,7 @@
 use super::markup::Markup;
 use super::subject::{Role, Subjects};
 use super::words;
-use crate::Report;
+use crate::{Compared, Report};
 use bootstorm_model::record::PhaseState;
 use bootstorm_model::stats::{Breakdown, Finding, Grade};
 
@@ -12,7 +12,8 @@ pub(super) fn write(body: &mut Markup, report: &Report, subjects: &Subjects<'_>)
     let (class, word, reason) = match &report.comparison {
         Some(compared) => match (&compared.verdict, &compared.unjudged) {
             (Some(verdict), _) => (verdict.grade.word(), verdict.grade.word(), verdict.reason.clone()),
-            (None, why) => ("none", "no verdict", why.clone().unwrap_or_default()),
+            (None, Some(why)) => ("none", "not judged", why.clone()),
+            (None, None) => ("none", "no verdict", String::new()),
         },
         None => ("none", "no verdict", no_storm(report)),
     };
@@ -35,7 +36,10 @@ fn no_storm(report: &Report) -> String {
 
 /// What a reader must know before believing the figures.
 fn notes(report: &Report, subjects: &Subjects<'_>) -> Vec<String> {
-    let mut notes = judged(report);
+    let mut notes = thresholds(report);
+    notes.extend(judged(report));
+    let base = report.comparison.as_ref().and_then(Compared::base);
+    notes.extend(base.map(|base| sentence(&base)));
     if !report.setup.done {
         notes.push("The setup of this run is not complete.".to_owned());
     }
@@ -82,6 +86,24 @@ fn notes(report: &Report, subjects: &Subjects<'_>) -> Vec<String> {
     notes
 }
 
+/// Thresholds that make the run a failure, and what became of them.
+fn thresholds(report: &Report) -> Vec<String> {
+    let failed: Vec<_> = report.thresholds.iter().filter(|block| block.fails()).collect();
+    let crossed: Vec<&str> = failed
+        .iter()
+        .filter(|block| block.undecided.is_none())
+        .map(|block| block.condition.as_str())
+        .collect();
+    let mut told: Vec<String> = Vec::new();
+    if !crossed.is_empty() {
+        told.push(format!("Thresholds crossed: {}.", crossed.join("; ")));
+    }
+    for block in failed.iter().filter(|block| block.undecided.is_some()) {
+        told.push(format!("Threshold {} is {}.", block.condition, block.outcome()));
+    }
+    told
+}
+
 /// What else was found, what holds the storm up, and what the figures point to.
 fn judged(report: &Report) -> Vec<String> {
     let Some(compared) = &report.comparison else { return Vec::new() };
@@ -96,7 +118,9 @@ fn judged(report: &Report) -> Vec<String> {
     }
     told.extend(compared.advice.iter().map(|advice| {
         let (because, hints) = (advice.because.join("; "), advice.hints.join("; "));
-        format!("This points to {}: {because}. Advice: {hints}.", advice.cause.word())
+        let about =
+            advice.cause.map_or_else(String::new, |cause| format!("This points to {}: ", cause.word()));
+        format!("{about}{because}. Advice: {hints}.")
     }));
     told
 }
@@ -109,7 +133,7 @@ fn bottleneck(breakdown: &Breakdown) -> Option<String> {
             let remedies = if remedies.is_empty() { remedies } else { format!(" Try: {remedies}.") };
             Some(format!("Bottleneck: {}: {}.{remedies}", found.sentence, found.because.join("; ")))
         }
-        (None, why) => why.as_ref().map(|why| format!("No single bottleneck: {why}.")),
+        (None, why) => why.as_ref().map(|why| format!("{why}.")),
     }
 }
 

@@ -30,7 +30,17 @@ pub(super) fn comparison(page: &mut String, report: &Report) {
             let _ = writeln!(page, "| {milestone} {statistic} | {} | {} | {ratio} |", values[0], values[1]);
         }
     }
+    for comparison in &compared.with_filling {
+        let Change { baseline, storm, ratio } = comparison.mean;
+        let ratio = ratio.map_or_else(|| "–".to_owned(), |ratio| format!("{ratio:.2}x"));
+        let (milestone, values) = (comparison.milestone, [baseline, storm].map(seconds));
+        let _ =
+            writeln!(page, "| {milestone} mean, with filling | {} | {} | {ratio} |", values[0], values[1]);
+    }
     page.push('\n');
+    if let Some(base) = compared.base() {
+        let _ = writeln!(page, "{}\n", plain(&base));
+    }
 }
 
 /// Where the time went.
@@ -107,7 +117,11 @@ pub(super) fn thresholds(page: &mut String, report: &Report) {
     }
     page.push_str("| threshold | value | phase | |\n|---|---:|---|---|\n");
     for threshold in &report.thresholds {
-        let word = if threshold.crossed { "**crossed**" } else { "kept" };
+        let word = if threshold.fails() {
+            format!("**{}**", plain(&threshold.outcome()))
+        } else {
+            threshold.outcome()
+        };
         let (condition, value) = (code(&threshold.condition), value_of(threshold));
         let _ = writeln!(page, "| {condition} | {value} | {} | {word} |", threshold.places());
     }

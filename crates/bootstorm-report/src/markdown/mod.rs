@@ -49,8 +49,9 @@ fn verdict(page: &mut String, report: &Report) {
                 let grade = verdict.grade.word().to_uppercase();
                 let _ = writeln!(page, "**Verdict: {grade}** - {}\n", text::plain(&verdict.reason));
             }
-            (None, Some(why)) => {
-                let _ = writeln!(page, "**No verdict**, because {}\n", text::plain(why));
+            (None, Some(_)) => {
+                let why = compared.not_judged().unwrap_or_default();
+                let _ = writeln!(page, "**Verdict: {}**\n", text::plain(&why));
             }
             (None, None) => {}
         },
@@ -76,12 +77,14 @@ fn advice(page: &mut String, report: &Report) {
         items.push(format!("**Bottleneck: {}**: {because}", text::plain(&found.sentence)));
         items.extend(found.remedies.iter().map(|remedy| format!("Try: {}", text::plain(remedy))));
     } else if let Some(why) = breakdown.and_then(|breakdown| breakdown.unnamed.as_ref()) {
-        items.push(format!("No single bottleneck: {}", text::plain(why)));
+        items.push(text::plain(why));
     }
     for advice in &compared.advice {
         let because = text::plain(&advice.because.join("; "));
         let hints = text::plain(&advice.hints.join("; "));
-        items.push(format!("This points to {}: {because}. Advice: {hints}.", advice.cause.word()));
+        let about =
+            advice.cause.map_or_else(String::new, |cause| format!("This points to {}: ", cause.word()));
+        items.push(format!("{about}{because}. Advice: {hints}."));
     }
     for item in &items {
         let _ = writeln!(page, "- {item}");
@@ -143,14 +146,14 @@ mod tests {
     fn runs_in_other_stages() {
         assert!(markdown(&fixtures::fresh()).contains("Nothing was measured yet."));
         assert!(markdown(&fixtures::interrupted(2)).contains("No storm was measured yet"));
-        assert!(markdown(&fixtures::interrupted(3)).contains("**No verdict**, because storm-1 is not over"));
+        assert!(markdown(&fixtures::interrupted(3)).contains("**Verdict: not judged: storm-1 is not over**"));
     }
 
     #[test]
     fn thresholds_repetitions_and_what_is_unknown_are_told() {
         let record = fixtures::repeated();
         let thresholds = ["storm.goal.p50>1s".parse().unwrap(), "failed>100%".parse().unwrap()];
-        let judged = judge(&thresholds, &record, record.phases.last().map(|phase| phase.name));
+        let judged = judge(&thresholds, &record, record.phases.last().map(|phase| phase.name), &[]);
         let text = Report::of(&record, &Selection::default()).with_thresholds(judged).markdown();
         assert!(text.contains("| `failed>100%` | "), "{text}");
         assert!(

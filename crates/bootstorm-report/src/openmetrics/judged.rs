@@ -5,11 +5,11 @@ use std::collections::HashSet;
 use super::family::{Family, Kind, Page};
 use crate::{Figures, Report, ThresholdBlock};
 use bootstorm_model::stats::Quantile;
-use bootstorm_model::stats::threshold::Unit;
+use bootstorm_model::stats::threshold::{Judged, Unit};
 
 /// Writes them.
 pub(super) fn write(page: &mut Page, report: &Report) {
-    for make in [crossed, value, repeated, repeated_failures] {
+    for make in [crossed, undecided, value, repeated, repeated_failures] {
         page.family(&make(report));
     }
 }
@@ -21,10 +21,20 @@ fn once(report: &Report) -> impl Iterator<Item = &ThresholdBlock> {
 }
 
 fn crossed(report: &Report) -> Family {
-    let mut family = Family::new("threshold_crossed", Kind::Gauge, "", "1 where the threshold was crossed");
+    let help = "1 where the threshold was crossed or could not be decided: the run is a failure";
+    flag(report, "threshold_crossed", help, ThresholdBlock::fails)
+}
+
+fn undecided(report: &Report) -> Family {
+    let help = "1 where nothing valid was measured that the threshold could be judged by";
+    flag(report, "threshold_undecided", help, |block| block.result == Judged::Undecided)
+}
+
+fn flag(report: &Report, name: &'static str, help: &'static str, is: fn(&ThresholdBlock) -> bool) -> Family {
+    let mut family = Family::new(name, Kind::Gauge, "", help);
     for block in once(report) {
         let labels = [("condition", block.condition.as_str()), ("phase", &block.places())];
-        family.labelled(&labels, f64::from(u8::from(block.crossed)));
+        family.labelled(&labels, f64::from(u8::from(is(block))));
     }
     family
 }
@@ -90,7 +100,7 @@ mod tests {
     fn thresholds_and_repeated_storms_have_samples() {
         let record = fixtures::repeated();
         let thresholds = ["failed>0", "running.p99>1h", "failed>0"].map(|text| text.parse().unwrap());
-        let judged = judge(&thresholds, &record, record.phases.last().map(|phase| phase.name));
+        let judged = judge(&thresholds, &record, record.phases.last().map(|phase| phase.name), &[]);
         let text = Report::of(&record, &Selection::default()).with_thresholds(judged).openmetrics();
         let has = |line: &str| assert!(text.lines().any(|found| found.ends_with(line)), "{line} in {text}");
         has(r#"condition="failed>0",phase="storm-3"} 1"#);

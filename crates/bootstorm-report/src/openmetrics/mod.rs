@@ -9,6 +9,7 @@ mod judged;
 mod phases;
 
 use super::Report;
+use bootstorm_model::stats::Comparison;
 use family::{Family, Kind, Page};
 
 impl Report {
@@ -17,7 +18,15 @@ impl Report {
         let mut page = Page::new(&self.run.name);
         page.family(&self.facts());
         phases::write(&mut page, self);
-        page.family(&self.ratios());
+        let compared = self.comparison.as_ref();
+        let boots = compared.map_or(&[][..], |compared| &compared.milestones);
+        let help = "Boots of the storm divided by those of the baseline, per milestone and statistic";
+        page.family(&self.ratios("storm_ratio", help, boots));
+        let whole = compared.map_or(&[][..], |compared| &compared.with_filling);
+        if !whole.is_empty() {
+            let help = "The same with the time in which the baseline's disks were filled";
+            page.family(&self.ratios("storm_ratio_with_filling", help, whole));
+        }
         page.family(&self.verdict());
         judged::write(&mut page, self);
         page.finish()
@@ -40,15 +49,10 @@ impl Report {
         family
     }
 
-    fn ratios(&self) -> Family {
-        let mut family = Family::new(
-            "storm_ratio",
-            Kind::Gauge,
-            "ratio",
-            "Storm divided by baseline, per milestone and statistic",
-        );
+    fn ratios(&self, name: &'static str, help: &'static str, comparisons: &[Comparison]) -> Family {
+        let mut family = Family::new(name, Kind::Gauge, "ratio", help);
         let Some(compared) = &self.comparison else { return family };
-        for comparison in &compared.milestones {
+        for comparison in comparisons {
             let changes = [
                 ("mean", comparison.mean),
                 ("p50", comparison.p50),

@@ -98,7 +98,7 @@ mod tests {
 
     #[test]
     fn newer_versions_are_named_and_impossible_ones_refused() {
-        let newer = Unreadable::Newer { what: "schema_version", found: 7, known: 1 };
+        let newer = Unreadable::Newer { what: "schema_version", found: 7, known: SCHEMA_VERSION };
         assert_eq!(of_json(br#"{"schema_version":7}"#), Err(newer.clone()));
         assert_eq!(of_yaml("schema_version: 7\n"), Err(newer));
         for text in [r#"{"format":0}"#, r#"{"format":-1}"#, r#"{"format":"1"}"#, r#"{"format":1.5}"#] {

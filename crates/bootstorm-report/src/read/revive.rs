@@ -171,9 +171,9 @@ mod tests {
         assert!(thresholds.len() >= 6);
         let judged = record.last_of(PhaseKind::Storm).map(|phase| phase.name);
         for (one, other) in
-            judge(&thresholds, &record, judged).iter().zip(judge(&thresholds, &revived, judged))
+            judge(&thresholds, &record, judged, &[]).iter().zip(judge(&thresholds, &revived, judged, &[]))
         {
-            assert_eq!((one.crossed, one.missing, one.phase), (other.crossed, other.missing, other.phase));
+            assert_eq!((one.result, one.missing, one.phase), (other.result, other.missing, other.phase));
             let gap = one.value.unwrap_or_default() - other.value.unwrap_or_default();
             assert!(gap.abs() < 1e-5, "{}: {:?} {:?}", one.condition, one.value, other.value);
         }

@@ -95,8 +95,8 @@ fn what_cannot_be_read_is_told() {
     let told = |bytes: &[u8]| document(bytes).unwrap_err().to_string();
     assert_eq!(told(b" \n"), "it is empty");
     assert_eq!(
-        told(br#"{"schema_version": 2}"#),
-        "it has schema_version 2, this program reads up to 1; a newer kubectl-bootstorm wrote it"
+        told(br#"{"schema_version": 3}"#),
+        "it has schema_version 3, this program reads up to 2; a newer kubectl-bootstorm wrote it"
     );
     assert!(told(b"{\"a\": 1}").starts_with("it is not a result of kubectl-bootstorm"));
     assert!(told(b"kind: Pod\n").starts_with("it is not a result of kubectl-bootstorm"));

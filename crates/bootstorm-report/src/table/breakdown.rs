@@ -52,7 +52,6 @@ pub(super) fn parts(page: &mut Page, compared: &Compared, breakdown: &Breakdown)
 fn difference(part: &Part) -> String {
     match (part.baseline, part.storm) {
         (Some(_), Some(_)) => format!("{:+.2}s", part.extra()),
-        // Disks are filled in the first phase only.
         _ => "-".to_owned(),
     }
 }
@@ -61,7 +60,7 @@ fn difference(part: &Part) -> String {
 pub(super) fn bottleneck(page: &mut Page, breakdown: &Breakdown) {
     let Some(found) = &breakdown.bottleneck else {
         if let Some(why) = &breakdown.unnamed {
-            page.sentence(None, 0, &format!("No single bottleneck: {why}"));
+            page.sentence(None, 0, why);
         }
         return;
     };

@@ -62,7 +62,14 @@ fn numbers(page: &mut Page, compared: &Compared, baseline: &str, deciding: Optio
             grid.push(None, cells(title, change, name != "mean" && name != "max"));
         }
     }
+    for comparison in &compared.with_filling {
+        let title = format!("{} mean, with filling", milestone_title(comparison.milestone, deciding));
+        grid.push(None, cells(title, comparison.mean, false));
+    }
     draw(page, grid);
+    if let Some(base) = compared.base() {
+        page.sentence(None, 0, &capital(&base));
+    }
 }
 
 fn cells(title: String, change: Change, is_quantile: bool) -> Vec<String> {
@@ -137,8 +144,8 @@ fn verdict(page: &mut Page, compared: &Compared) {
             0,
             &format!("Verdict: {grade} - {}{about}", verdict.reason),
         );
-    } else if let Some(reason) = &compared.unjudged {
-        page.sentence(Some(Tone::Fair), 0, &format!("Verdict: none, because {reason}"));
+    } else if let Some(why) = compared.not_judged() {
+        page.sentence(Some(Tone::Fair), 0, &format!("Verdict: {why}"));
     }
 }
 
@@ -151,11 +158,22 @@ fn also(page: &mut Page, compared: &Compared) {
     }
 }
 
-/// What points to a cause, and what the guide advises then.
+/// A sentence with a capital at its beginning.
+fn capital(text: &str) -> String {
+    let mut characters = text.chars();
+    let first: String = characters.next().map(char::to_uppercase).into_iter().flatten().collect();
+    first + characters.as_str()
+}
+
+/// What points to a cause, and what to try then.
 fn advice(page: &mut Page, compared: &Compared) {
     for advice in &compared.advice {
         page.blank();
-        page.toned(Tone::Heading, &format!("This points to {}:", advice.cause.word()));
+        let heading = match advice.cause {
+            Some(cause) => format!("This points to {}:", cause.word()),
+            None => "What to try:".to_owned(),
+        };
+        page.toned(Tone::Heading, &heading);
         for because in &advice.because {
             page.sentence(None, 2, because);
         }

@@ -6,6 +6,9 @@ use crate::paint::Tone;
 use crate::repetitions::{Figures, Repetitions};
 use crate::view::Report;
 
+/// Columns that all figures take.
+const ROOM_FOR_ALL: usize = 76;
+
 /// Writes the storms of a run, where there are several.
 pub(super) fn write(page: &mut Page, report: &Report) {
     if let Some(repetitions) = &report.repetitions {
@@ -21,7 +24,13 @@ pub(crate) fn block(page: &mut Page, repetitions: &Repetitions, run: Option<&str
     let storms = repetitions.storms.len();
     page.title(&format!("Repetitions: {storms} storms{of}, time to {}", repetitions.milestone));
     let numbers = ["VMs", "Failed", "Mean", "p50", "p95", "Max", "All back"].map(Column::numbers);
-    let mut grid = Grid::new([Column::words("Storm")].into_iter().chain(numbers).collect());
+    let all: Vec<Column> = [Column::words("Storm")].into_iter().chain(numbers).collect();
+    // A narrow terminal goes without the last ones.
+    let shown = if page.width() < ROOM_FOR_ALL { all.len() - 2 } else { all.len() };
+    let cells = |name: String, vms: String, figures: &Figures| {
+        cells(name, vms, figures).into_iter().take(shown).collect::<Vec<String>>()
+    };
+    let mut grid = Grid::new(all.into_iter().take(shown).collect());
     for storm in &repetitions.storms {
         let tone = (storm.figures.failed > 0).then_some(Tone::Fair);
         let warm_up = if storm.warm_up { " (warm-up)" } else { "" };

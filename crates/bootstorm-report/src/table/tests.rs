@@ -105,7 +105,7 @@ fn runs_in_every_stage_have_a_report() {
 fn a_storm_without_a_baseline_is_judged_by_its_failures_only() {
     let mut record = fixtures::small();
     record.phases.remove(0);
-    assert!(plain(&record).contains("Verdict: none, because there is no baseline"));
+    assert!(plain(&record).contains("Verdict: not judged: there is no baseline"));
     for timeline in &mut record.phases[1].timelines {
         timeline.moments.retain(|milestone, _| *milestone < Milestone::Running);
         timeline.outcome = bootstorm_model::observe::Outcome::TimedOut;

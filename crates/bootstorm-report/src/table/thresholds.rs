@@ -22,7 +22,8 @@ pub(crate) fn block(page: &mut Page, thresholds: &[ThresholdBlock]) {
     let mut grid =
         Grid::new([Column::words(""), Column::words(""), Column::numbers(""), Column::words("")].into());
     for threshold in thresholds {
-        let (tone, word) = if threshold.crossed { (Tone::Bad, "crossed") } else { (Tone::Good, "kept") };
+        let tone = if threshold.fails() { Tone::Bad } else { Tone::Good };
+        let word = threshold.result.word();
         let places = [threshold.run.clone(), Some(threshold.places())];
         let places: Vec<String> = places.into_iter().flatten().collect();
         let value = value(threshold);
@@ -33,7 +34,20 @@ pub(crate) fn block(page: &mut Page, thresholds: &[ThresholdBlock]) {
     for line in grid.lines(false, layout.paint).1 {
         page.line(&line);
     }
+    for why in reasons(thresholds) {
+        page.sentence(Some(Tone::Bad), 2, &why);
+    }
     page.blank();
+}
+
+/// Why thresholds are undecided, each reason once.
+pub(crate) fn reasons(thresholds: &[ThresholdBlock]) -> Vec<String> {
+    let mut reasons: Vec<String> = Vec::new();
+    for threshold in thresholds {
+        let of = threshold.undecided.as_ref().map(|why| format!("undecided: {why}"));
+        reasons.extend(of.filter(|why| !reasons.contains(why)));
+    }
+    reasons
 }
 
 /// The value of a threshold, as people read it.

@@ -34,6 +34,7 @@ pub(super) fn named(
         from: main.from,
         to: main.to,
         causes: culprit.causes(),
+        stuck: false,
         share_percent: Some(share * 100.0),
         sentence: format!("{} - {what} is spent there", culprit.words()),
         because,
@@ -171,5 +172,5 @@ pub(super) fn remedies(culprit: Culprit, evidence: &Evidence<'_>) -> Vec<String>
 }
 
 fn rate_of_pods(evidence: &Evidence<'_>) -> Option<f64> {
-    super::rate(evidence.storm.0, Milestone::Pod)
+    super::rate(evidence.storm.timelines, Milestone::Pod)
 }

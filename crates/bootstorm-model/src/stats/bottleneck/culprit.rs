@@ -69,10 +69,12 @@ impl Culprit {
     /// Which of the guide's kinds it is.
     pub fn causes(self) -> Vec<Cause> {
         match self {
-            Self::Api | Self::Controller | Self::Domain | Self::Crashing => vec![Cause::Hypervisor],
+            Self::Api | Self::Controller | Self::Domain => vec![Cause::Hypervisor],
             Self::Filling | Self::Attaching | Self::Disks => vec![Cause::Storage],
             Self::Images | Self::Network => vec![Cause::Network],
-            Self::Scheduling | Self::Processors | Self::Node | Self::Refused => vec![Cause::Compute],
+            Self::Scheduling | Self::Processors | Self::Node => vec![Cause::Compute],
+            // They rest on VMs that did not arrive, each with a cause of its own.
+            Self::Refused | Self::Crashing => Vec::new(),
             Self::Pods => vec![Cause::Storage, Cause::Network],
             Self::DisksOrProcessors | Self::Launcher => vec![Cause::Storage, Cause::Compute],
             Self::Guest => vec![Cause::Storage, Cause::Network],

@@ -1,7 +1,8 @@
 //! What a bottleneck is concluded from.
 
-use super::{Side, is_missing};
+use super::is_missing;
 use crate::observe::{Milestone, Outcome};
+use crate::stats::Starts;
 
 /// A limit of requests to the API server
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -29,9 +30,9 @@ pub struct Limits {
 #[derive(Debug, Clone, Copy)]
 pub struct Evidence<'a> {
     /// The baseline, where there is one.
-    pub baseline: Option<Side<'a>>,
+    pub baseline: Option<Starts<'a>>,
     /// The storm.
-    pub storm: Side<'a>,
+    pub storm: Starts<'a>,
     /// The milestone that is judged.
     pub goal: Milestone,
     /// Whether the storm took longer than it should: its ratio is not good.
@@ -43,7 +44,7 @@ pub struct Evidence<'a> {
 impl Evidence<'_> {
     /// How many VMs did not arrive, and how many took part.
     pub(super) fn missing(&self) -> (usize, usize) {
-        let timelines = self.storm.0;
+        let timelines = self.storm.timelines;
         let missing = timelines.iter().filter(|timeline| is_missing(timeline)).count();
         let all = timelines.iter().filter(|timeline| timeline.outcome != Outcome::Excluded).count();
         (missing, all)
@@ -51,7 +52,7 @@ impl Evidence<'_> {
 
     /// How long the pods of the storm waited for images, in the mean.
     pub(super) fn images(&self) -> f64 {
-        let pods = self.storm.0.iter().filter(|timeline| timeline.has(Milestone::Pod));
+        let pods = self.storm.timelines.iter().filter(|timeline| timeline.has(Milestone::Pod));
         let waited: Vec<f64> = pods.map(|timeline| timeline.pulled_for.seconds()).collect();
         waited.iter().sum::<f64>() / waited.len().max(1) as f64
     }

@@ -21,7 +21,7 @@ mod stuck;
 
 use serde::{Deserialize, Serialize};
 
-use super::breakdown::{Part, Side, parts, rate};
+use super::breakdown::{Part, parts, rate};
 use super::{Cause, Section, maybe_micros};
 use crate::observe::{Milestone, Outcome, Timeline};
 pub use culprit::Culprit;
@@ -46,8 +46,11 @@ pub struct Bottleneck {
     pub from: Milestone,
     /// Where that ends.
     pub to: Milestone,
-    /// Which of the guide's kinds it is; several where nothing that was measured tells them apart.
+    /// Which of the guide's kinds it is; several where nothing that was measured tells them apart, none where it is none of them.
     pub causes: Vec<Cause>,
+    /// It rests on VMs that did not arrive, whose own causes say more.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stuck: bool,
     /// Its share of what is explained, in percent.
     #[serde(serialize_with = "maybe_micros")]
     pub share_percent: Option<f64>,
@@ -64,16 +67,16 @@ pub struct Bottleneck {
 pub struct Breakdown {
     /// The stretches between milestones.
     pub parts: Vec<Part>,
-    /// What holds the storm up; absent when nothing does alone.
+    /// What holds the storm up; absent when nothing does alone, or nothing is judged.
     pub bottleneck: Option<Bottleneck>,
-    /// Why none is named.
+    /// What there is to say instead, in one sentence.
     pub unnamed: Option<String>,
 }
 
 impl Breakdown {
     /// The parts of a storm, and its bottleneck; `None` when there is nothing to say.
     pub fn of(evidence: &Evidence<'_>) -> Option<Self> {
-        let parts = parts(evidence.baseline, evidence.storm, evidence.goal);
+        let parts = parts(evidence.baseline.as_ref(), &evidence.storm, evidence.goal);
         let stuck = stuck::find(evidence);
         if parts.is_empty() && stuck.is_none() {
             return None;
@@ -84,6 +87,13 @@ impl Breakdown {
             .or_else(|| queue(evidence, &parts));
         let unnamed = bottleneck.is_none().then(|| unnamed(evidence, &parts));
         Some(Self { parts, bottleneck, unnamed })
+    }
+
+    /// The parts of a storm of which nothing is judged, and why; `None` when there is nothing to show.
+    pub fn unjudged(evidence: &Evidence<'_>, why: &str) -> Option<Self> {
+        let parts = parts(evidence.baseline.as_ref(), &evidence.storm, evidence.goal);
+        let unnamed = Some(format!("Bottleneck: not judged: {why}"));
+        (!parts.is_empty()).then_some(Self { parts, bottleneck: None, unnamed })
     }
 }
 
@@ -155,7 +165,7 @@ fn queue(evidence: &Evidence<'_>, parts: &[Part]) -> Option<Bottleneck> {
     let share = time / whole.max(f64::EPSILON);
     let waits_for_images = section == Section::Images && evidence.images() > DOMINANT * time;
     let answers = section == Section::Network;
-    let is_queue = answers || waits_for_images || stands_in_line(evidence.storm.0, parts, main);
+    let is_queue = answers || waits_for_images || stands_in_line(evidence.storm.timelines, parts, main);
     if share < DOMINANT || !is_queue || section == Section::Containers {
         return None;
     }
@@ -178,20 +188,35 @@ fn stands_in_line(storm: &[Timeline], parts: &[Part], part: &Part) -> bool {
     }
 }
 
+/// Why nothing is named; a stretch that takes most of the time is never said to be none.
 fn unnamed(evidence: &Evidence<'_>, parts: &[Part]) -> String {
     let whole: f64 = parts.iter().filter_map(|part| part.storm).sum();
     let storm = |part: &&Part| part.storm.unwrap_or(0.0);
     let longest = parts.iter().max_by(|a, b| storm(a).total_cmp(&storm(b)));
     let (missing, all) = evidence.missing();
-    match longest {
-        _ if missing * 2 > all => format!("{missing} of {all} VMs did not arrive, at different points"),
-        Some(part) if whole > 0.0 => format!(
-            "the longest stretch, {} -> {}, takes {:.0} % of the time",
-            part.from,
-            part.to,
-            storm(&part) / whole * 100.0
-        ),
-        _ => "no VM passed any milestone".to_owned(),
+    if missing * 2 > all {
+        return format!(
+            "No single bottleneck: {missing} of {all} VMs did not reach {}, at different points",
+            evidence.goal
+        );
+    }
+    let Some(longest) = longest.filter(|_| whole > 0.0) else {
+        return "No bottleneck: no VM passed any milestone".to_owned();
+    };
+    let share = storm(&longest) / whole;
+    let longest = format!(
+        "the longest stretch, {} -> {}, takes {:.0} % of the time",
+        longest.from,
+        longest.to,
+        share * 100.0
+    );
+    match (evidence.baseline, evidence.is_slow) {
+        _ if share < DOMINANT => format!("No single bottleneck: {longest}"),
+        (Some(_), true) => {
+            format!("No bottleneck named: {longest}, and has less than half of what took longer")
+        }
+        (Some(_), false) => format!("No bottleneck: {longest}, and the storm is not slow"),
+        (None, _) => format!("Bottleneck unknown: {longest}, and there is no baseline to compare it with"),
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{Bottleneck, Culprit, DOMINANT, Evidence, Part, because};
 use crate::observe::{Outcome, Timeline};
 use crate::stats::breakdown::parts;
-use crate::stats::{Level, Quantile, Sample};
+use crate::stats::{Level, Quantile, Sample, Starts};
 
 /// How many times as long as on the node in the middle.
 const SLOW: f64 = 1.5;
@@ -14,7 +14,7 @@ const ENOUGH: usize = 3;
 
 pub(super) fn find(evidence: &Evidence<'_>, all: &[Part]) -> Option<Bottleneck> {
     let mut nodes: BTreeMap<&str, Vec<&Timeline>> = BTreeMap::new();
-    let arrived = evidence.storm.0.iter().filter(|timeline| timeline.outcome == Outcome::Reached);
+    let arrived = evidence.storm.timelines.iter().filter(|timeline| timeline.outcome == Outcome::Reached);
     for timeline in arrived.filter(|timeline| timeline.seconds_to(evidence.goal).is_some()) {
         nodes.entry(timeline.node.as_deref()?).or_default().push(timeline);
     }
@@ -44,7 +44,8 @@ pub(super) fn find(evidence: &Evidence<'_>, all: &[Part]) -> Option<Bottleneck> 
         .collect();
     let here: Vec<Timeline> = vms.iter().copied().cloned().collect();
     let goal = evidence.goal;
-    let parts = parts(Some((&others, goal)), (&here, goal), goal);
+    let (others, here) = (Starts::requested(&others, goal), Starts::requested(&here, goal));
+    let parts = parts(Some(&others), &here, goal);
     let main = parts.iter().max_by(|a, b| a.extra().total_cmp(&b.extra()))?;
     Some(Bottleneck {
         culprit: Culprit::Node,
@@ -52,6 +53,7 @@ pub(super) fn find(evidence: &Evidence<'_>, all: &[Part]) -> Option<Bottleneck> 
         from: main.from,
         to: main.to,
         causes: Culprit::Node.causes(),
+        stuck: false,
         share_percent: (evidence.is_slow && extra > 0.0).then_some((excess / extra * 100.0).min(100.0)),
         sentence: format!(
             "node {name} - its {} VMs took {own:.2}s in the mean, {:.1} times as long as on the node in the middle",

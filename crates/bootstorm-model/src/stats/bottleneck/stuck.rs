@@ -1,10 +1,11 @@
 //! Rule 1: VMs that did not arrive, and where they are stuck.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::because;
 use super::{Bottleneck, Culprit, DOMINANT, Evidence, Section, is_missing};
 use crate::observe::{Milestone, Offset, Timeline, Warning};
+use crate::stats::{Cause, Diagnosis, remedy};
 
 /// The reason of an event about a pod that could not be created.
 const FAILED_CREATE: &str = "FailedCreate";
@@ -17,7 +18,7 @@ pub(super) fn find(evidence: &Evidence<'_>) -> Option<Bottleneck> {
         return None;
     }
     let mut stuck: BTreeMap<(Milestone, Milestone), Vec<&Timeline>> = BTreeMap::new();
-    for timeline in evidence.storm.0.iter().filter(|timeline| is_missing(timeline)) {
+    for timeline in evidence.storm.timelines.iter().filter(|timeline| is_missing(timeline)) {
         stuck.entry(place(timeline, evidence)).or_default().push(timeline);
     }
     let ((from, to), vms) = stuck.into_iter().max_by_key(|(_, vms)| vms.len())?;
@@ -42,16 +43,26 @@ pub(super) fn find(evidence: &Evidence<'_>) -> Option<Bottleneck> {
         node: None,
         from,
         to,
-        causes: culprit.causes(),
+        causes: kinds(&vms, evidence.storm.goal),
+        stuck: true,
         share_percent: Some(vms.len() as f64 / missing as f64 * 100.0),
         sentence: format!(
-            "{} - {} of {missing} VMs that did not arrive are stuck between {from} and {to}",
+            "{} - {} of {missing} VMs that did not get to {goal} are stuck between {from} and {to}",
             culprit.words(),
             vms.len(),
+            goal = evidence.goal,
         ),
         because,
         remedies,
     })
+}
+
+/// Which of the guide's kinds the causes of these VMs are.
+fn kinds(vms: &[&Timeline], goal: Milestone) -> Vec<Cause> {
+    let diagnoses = vms.iter().filter_map(|timeline| Diagnosis::of_failed(timeline, goal));
+    let kinds: BTreeSet<Cause> =
+        diagnoses.flat_map(|diagnosis| remedy::all(&diagnosis)).filter_map(|remedy| remedy.kind).collect();
+    kinds.into_iter().collect()
 }
 
 /// The last milestone that a VM passed, and the next one that others passed.
@@ -66,12 +77,13 @@ fn place(timeline: &Timeline, evidence: &Evidence<'_>) -> (Milestone, Milestone)
         return (Milestone::Scheduled, Milestone::Running);
     }
     let from = last.copied().unwrap_or(Milestone::Requested);
-    let watched = evidence.storm.0.iter().any(|timeline| timeline.has(Milestone::Placed));
+    let watched = evidence.storm.timelines.iter().any(|timeline| timeline.has(Milestone::Placed));
     let next = Milestone::ALL.into_iter().filter(is_stage).find(|milestone| {
         let of_pod = (Milestone::Placed..=Milestone::Started).contains(milestone);
         *milestone > from
             && (!of_pod || watched || timeline.launcher.is_some())
-            && (*milestone != Milestone::Attached || evidence.storm.0.iter().any(|t| t.has(*milestone)))
+            && (*milestone != Milestone::Attached
+                || evidence.storm.timelines.iter().any(|t| t.has(*milestone)))
             && (*milestone != Milestone::Agent || evidence.goal == Milestone::Agent)
     });
     (from, next.unwrap_or(evidence.goal))

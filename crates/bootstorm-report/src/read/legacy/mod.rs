@@ -13,13 +13,15 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::Unreadable;
+use crate::compared::Side;
 use crate::phase::{PhaseBlock, Recovery, Shown, Spans};
 use crate::view::{ClusterBlock, PlanBlock, Report, Run, SCHEMA_VERSION, SetupBlock};
-use crate::{Compared, natural};
+use crate::{Compared, ValidityBlock, natural};
 use bootstorm_model::observe::{Milestone, Offset, Outcome};
 use bootstorm_model::plan::{Target, TemplateSource};
 use bootstorm_model::probe::Probe;
 use bootstorm_model::record::{ClusterFacts, PhaseKind, PhaseName, PhaseRecord, PhaseSettings, PhaseState};
+use bootstorm_model::stats::Validity;
 use folder::Named;
 use rows::VmRow;
 
@@ -105,14 +107,19 @@ pub fn report(
         cluster: ClusterBlock::default(),
         setup: SetupBlock { done: true, namespaces: 0, batch_size: 0, took: 0.0 },
         phases: blocks.collect(),
-        comparison: storm
-            .as_ref()
-            .map(|storm| Compared::of(create.as_ref(), storm, None, &ClusterFacts::default())),
+        comparison: storm.as_ref().map(|storm| {
+            let side = |phase, first_boot| Side { phase, validity: &UNGRADED, first_boot };
+            let baseline = create.as_ref().map(|create| side(create, true));
+            Compared::of(baseline, side(storm, false), None, &ClusterFacts::default())
+        }),
         repetitions: None,
         placement: Vec::new(),
         thresholds: Vec::new(),
     })
 }
+
+/// The files do not say how well the times were measured.
+static UNGRADED: ValidityBlock = ValidityBlock { grade: Validity::Valid, findings: Vec::new(), client: None };
 
 /// What stands for a name that the files do not hold.
 const UNKNOWN: &str = "unknown";
@@ -152,6 +159,9 @@ fn timeline(row: &VmRow, targets: &[Target]) -> Option<bootstorm_model::observe:
     let found = targets.binary_search_by(|target| natural::compare(&target.namespace, &row.namespace));
     let mut timeline = bootstorm_model::observe::Timeline::new(u32::try_from(found.ok()?).ok()?);
     timeline.see(Milestone::Requested, Offset::ZERO);
+    if let Some(seconds) = row.clone {
+        timeline.see(Milestone::Volume, Offset::from_seconds(seconds));
+    }
     let times = [(Milestone::Running, row.running), (Milestone::Reachable, row.ping)];
     for (milestone, seconds) in times {
         if let Some(seconds) = seconds {

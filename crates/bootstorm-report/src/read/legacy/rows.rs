@@ -18,6 +18,9 @@ pub(super) struct VmRow {
     pub(super) running: Option<f64>,
     #[serde(rename = "ping_time_sec")]
     pub(super) ping: Option<f64>,
+    /// From the creation until its disks were cloned; only of a create.
+    #[serde(rename = "clone_duration_sec", default)]
+    pub(super) clone: Option<f64>,
     #[serde(deserialize_with = "python_bool")]
     pub(super) success: bool,
 }
@@ -59,7 +62,7 @@ pub(super) fn of(name: &str, files: &BTreeMap<String, Vec<u8>>) -> Result<Option
     };
     let mut seen = HashSet::new();
     for row in &rows {
-        for seconds in [row.running, row.ping].into_iter().flatten() {
+        for seconds in [row.running, row.ping, row.clone].into_iter().flatten() {
             reasonable(seconds, name)?;
         }
         if !seen.insert(row.namespace.as_str()) {

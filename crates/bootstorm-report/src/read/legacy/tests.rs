@@ -37,8 +37,10 @@ fn both_phases_are_read_and_compared() {
     let storm = &report.phases[1];
     assert_eq!((storm.counts.reached, storm.counts.failed), (1, 1));
     assert_eq!((storm.spans.total, storm.spans.request_skew), (Some(158.9), None));
-    let ratio = report.comparison.as_ref().unwrap().milestones[0].paired.median_ratio;
-    assert_eq!(ratio, Some(2.0));
+    let compared = report.comparison.as_ref().unwrap();
+    let ratio = |comparison: &bootstorm_model::stats::Comparison| comparison.paired.median_ratio.unwrap();
+    assert!((ratio(&compared.milestones[0]) - 2.352_941).abs() < 1e-5, "boot against boot");
+    assert_eq!(ratio(&compared.with_filling[0]), 2.0);
     insta::assert_snapshot!(report.table(&crate::Layout::default()));
 }
 

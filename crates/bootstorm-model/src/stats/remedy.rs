@@ -1,0 +1,342 @@
+//! What to try about VMs that did not reach the goal: one remedy per diagnosed cause, or none.
+//!
+//! A diagnosis says what a VM waited for and, in the words of Kubernetes, why ([`super::diagnosis`]). Its first word is the
+//! reason of an event or of a state; what a scheduler lacks is told apart by the messages of its plugins.
+
+use super::{Awaited, Cause, Diagnosis};
+
+/// What to try about a cause
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Remedy {
+    /// Which of the guide's kinds the cause is; none where it lies in the plan, the manifest or the permissions.
+    pub(super) kind: Option<Cause>,
+    /// What to try.
+    pub(super) hints: &'static [&'static str],
+}
+
+/// Words of the scheduler's plugins, and what to try about each
+static SCHEDULER: [(&str, Remedy); 13] = [
+    (
+        "devices.kubevirt.io/",
+        Remedy {
+            kind: Some(Cause::Hypervisor),
+            hints: &[
+                "Check that the nodes have /dev/kvm and that virt-handler runs on them: kubectl get pods -A -l kubevirt.io=virt-handler -o wide",
+                "On nodes without hardware virtualization, for tests only: spec.configuration.developerConfiguration.useEmulation of the KubeVirt object",
+            ],
+        },
+    ),
+    (
+        "Too many pods",
+        Remedy {
+            kind: Some(Cause::Compute),
+            hints: &["Raise maxPods in the kubelet's configuration", "Add worker nodes"],
+        },
+    ),
+    (
+        "Insufficient ",
+        Remedy {
+            kind: Some(Cause::Compute),
+            hints: &[
+                "Add worker nodes, or nodes with more of what is insufficient",
+                "Lower the requests of the VMs: --cpu, --memory, or spec.template.spec.domain of the manifest",
+                "Run fewer VMs at once: --end, or storm --find-max",
+            ],
+        },
+    ),
+    (
+        "didn't match Pod's node affinity",
+        Remedy {
+            kind: None,
+            hints: &[
+                "Compare nodeSelector and nodeAffinity of the manifest, and --nodes, with the labels of the nodes: kubectl get nodes --show-labels",
+            ],
+        },
+    ),
+    ("didn't match pod affinity", AFFINITY),
+    ("anti-affinity rules", AFFINITY),
+    (
+        "topology spread constraints",
+        Remedy {
+            kind: None,
+            hints: &[
+                "Relax topologySpreadConstraints of the manifest, or add nodes to the domains that lack them",
+            ],
+        },
+    ),
+    ("volume node affinity conflict", VOLUME_PLACE),
+    (
+        "exceed max volume count",
+        Remedy {
+            kind: Some(Cause::Storage),
+            hints: &[
+                "Add worker nodes, or fewer disks per VM: the CSI driver limits volumes per node (kubectl get csinodes -o yaml)",
+            ],
+        },
+    ),
+    ("unbound immediate PersistentVolumeClaims", CLAIMS),
+    ("find available persistent volumes", CLAIMS),
+    (
+        "were unschedulable",
+        Remedy { kind: Some(Cause::Compute), hints: &["Uncordon the nodes: kubectl uncordon NODE"] },
+    ),
+    (
+        "untolerated taint",
+        Remedy {
+            kind: None,
+            hints: &[
+                "Add a toleration to the manifest (spec.template.spec.tolerations), or remove the taint: kubectl taint nodes NODE KEY-",
+            ],
+        },
+    ),
+];
+
+const AFFINITY: Remedy = Remedy {
+    kind: None,
+    hints: &["Relax podAffinity and podAntiAffinity of the manifest: the rules leave no node for these VMs"],
+};
+const VOLUME_PLACE: Remedy = Remedy {
+    kind: Some(Cause::Storage),
+    hints: &[
+        "Bind volumes when the VM has a node: a storage class with volumeBindingMode WaitForFirstConsumer",
+    ],
+};
+const CLAIMS: Remedy = Remedy {
+    kind: Some(Cause::Storage),
+    hints: &[
+        "See why claims are not bound: kubectl get events -A --field-selector involvedObject.kind=PersistentVolumeClaim",
+    ],
+};
+
+static QUOTA: Remedy = Remedy {
+    kind: None,
+    hints: &[
+        "Raise the quota, or the limit range, of the namespaces: kubectl get resourcequotas,limitranges -A",
+    ],
+};
+static POD_SECURITY: Remedy = Remedy {
+    kind: None,
+    hints: &["Allow launcher pods: label the namespaces pod-security.kubernetes.io/enforce=privileged"],
+};
+static REFUSED: Remedy = Remedy {
+    kind: None,
+    hints: &["Change what the API server refuses: the words after the colon say what it is"],
+};
+static IMAGE: Remedy = Remedy {
+    kind: None,
+    hints: &[
+        "Check the name and tag of the image, and that the nodes reach its registry",
+        "A private registry wants a pull secret: imagePullSecret of the container disk",
+        "Pull the image to the nodes before the storm",
+    ],
+};
+static MISSING_CLAIM: Remedy = Remedy {
+    kind: None,
+    hints: &["Create the claim or data volume that the manifest names, in the namespace of each VM"],
+};
+static FILLING: Remedy = Remedy {
+    kind: Some(Cause::Storage),
+    hints: &[
+        "See how far the disks are: kubectl get datavolumes -A",
+        "Check that the source of the disks exists and may be cloned from, and the room left in the storage",
+    ],
+};
+static HELD_ELSEWHERE: Remedy = Remedy {
+    kind: Some(Cause::Storage),
+    hints: &[
+        "Let volumes be detached from their old nodes before the storm: kubectl get volumeattachments",
+        "Use volumes that several nodes may attach (ReadWriteMany)",
+    ],
+};
+static ATTACHMENT: Remedy = Remedy {
+    kind: Some(Cause::Storage),
+    hints: &[
+        "Check the CSI driver and the storage behind it: kubectl get volumeattachments, and the logs of its attacher and node pods",
+    ],
+};
+static SANDBOX: Remedy = Remedy {
+    kind: Some(Cause::Network),
+    hints: &["Check the network plugin on the nodes: its pods, its address pool, its logs"],
+};
+static CONFIG: Remedy = Remedy {
+    kind: None,
+    hints: &["Create the secret or config map that the pod names, in the namespace of each VM"],
+};
+static MEMORY: Remedy = Remedy {
+    kind: Some(Cause::Compute),
+    hints: &[
+        "Raise the memory of the launcher: spec.configuration.additionalGuestMemoryOverheadRatio of the KubeVirt object, or the VM's memory limit",
+    ],
+};
+static CRASH: Remedy = Remedy {
+    kind: None,
+    hints: &[
+        "Look at the guest itself: virtctl console VM, kubectl logs of the launcher pod, container compute",
+        "Check that the disk holds a system that boots, with the firmware and disk bus that the manifest gives it",
+    ],
+};
+static HANDLER: Remedy = Remedy {
+    kind: Some(Cause::Hypervisor),
+    hints: &[
+        "Check virt-handler on these nodes: kubectl get pods -A -l kubevirt.io=virt-handler -o wide, and its logs",
+    ],
+};
+static DOMAIN: Remedy = Remedy {
+    kind: Some(Cause::Hypervisor),
+    hints: &[
+        "Look at what libvirt refuses: kubectl logs of the launcher pod, container compute, and the logs of virt-handler",
+    ],
+};
+static ADDRESS: Remedy = Remedy {
+    kind: Some(Cause::Network),
+    hints: &[
+        "Check DHCP server capacity",
+        "Check that the guest brings up its network and, where it reports addresses by agent, runs the guest agent",
+    ],
+};
+static REPLY: Remedy = Remedy {
+    kind: Some(Cause::Network),
+    hints: &[
+        "Check that the guest answers the probe at all: a firewall, a service that is not there, an interface that forwards only listed ports",
+        "Review CNI plugin performance, network policies and congestion",
+    ],
+};
+
+/// What to try about a diagnosis; empty where its cause was not seen or is not known here.
+pub(super) fn all(diagnosis: &Diagnosis) -> Vec<&'static Remedy> {
+    let cause = diagnosis.cause.as_deref().unwrap_or_default();
+    let word = cause.split(": ").next().unwrap_or_default();
+    let says = |text: &str| cause.contains(text);
+    let refusal = || match () {
+        () if says("exceeded quota") || says("limited to") || says("LimitRange") => &QUOTA,
+        () if says("PodSecurity") => &POD_SECURITY,
+        () => &REFUSED,
+    };
+    let one = match diagnosis.waits_for {
+        Awaited::Node => return scheduler(cause),
+        _ if word == "FailedScheduling" => return scheduler(cause),
+        _ if cause.is_empty() => match diagnosis.waits_for {
+            Awaited::Address => &ADDRESS,
+            Awaited::Reply => &REPLY,
+            _ => return Vec::new(),
+        },
+        Awaited::Answer => refusal(),
+        Awaited::Pod | Awaited::Instance if word == "FailedCreate" || says("exceeded quota") => refusal(),
+        Awaited::Volumes => match word {
+            "FailedPvcNotFound"
+            | "FailedDataVolumeNotFound"
+            | "ErrorPvcNotFound"
+            | "ErrorDataVolumeNotFound" => &MISSING_CLAIM,
+            _ => &FILLING,
+        },
+        Awaited::Attachment if says("Multi-Attach") => &HELD_ELSEWHERE,
+        Awaited::Attachment => &ATTACHMENT,
+        Awaited::Image => &IMAGE,
+        Awaited::Containers | Awaited::PodUp => match word {
+            "FailedCreatePodSandBox" => &SANDBOX,
+            "CreateContainerConfigError" => &CONFIG,
+            _ => return Vec::new(),
+        },
+        Awaited::StayUp if says("OOMKilled") => &MEMORY,
+        Awaited::StayUp => &CRASH,
+        Awaited::Handler => &HANDLER,
+        Awaited::Guest => &DOMAIN,
+        Awaited::Address => &ADDRESS,
+        Awaited::Reply => &REPLY,
+        Awaited::Pod | Awaited::Instance | Awaited::Stop | Awaited::PowerOff => return Vec::new(),
+    };
+    vec![one]
+}
+
+/// What to try about what a scheduler lacks; a control plane that takes no VMs is nothing to mend beside something else.
+fn scheduler(cause: &str) -> Vec<&'static Remedy> {
+    let reasons = cause.strip_prefix("FailedScheduling: ").unwrap_or_default().split(", ");
+    let mut found: Vec<(&'static Remedy, bool)> = Vec::new();
+    for reason in reasons {
+        let remedy = SCHEDULER.iter().find(|(words, _)| reason.contains(words)).map(|(_, remedy)| remedy);
+        if let Some(remedy) = remedy.filter(|remedy| !found.iter().any(|(known, _)| known == remedy)) {
+            let usual = reason.contains("node-role.kubernetes.io/") || reason.contains("were unschedulable");
+            found.push((remedy, usual));
+        }
+    }
+    let only_usual = found.iter().all(|(_, usual)| *usual);
+    found.into_iter().filter(|(_, usual)| only_usual || !usual).map(|(remedy, _)| remedy).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hints(waits_for: Awaited, cause: &str) -> String {
+        let cause = Some(cause.to_owned()).filter(|cause| !cause.is_empty());
+        let found = all(&Diagnosis { waits_for, cause });
+        found.iter().flat_map(|remedy| remedy.hints).copied().collect::<Vec<_>>().join("; ")
+    }
+
+    #[test]
+    fn every_cause_that_is_known_has_advice_of_its_own() {
+        use Awaited::{
+            Address, Answer, Attachment, Containers, Guest, Handler, Image, Node, Pod, Reply, StayUp, Volumes,
+        };
+        let cases = [
+            (Node, "FailedScheduling: Insufficient memory", "Add worker nodes"),
+            (Node, "FailedScheduling: Too many pods", "maxPods"),
+            (Node, "FailedScheduling: Insufficient devices.kubevirt.io/kvm", "/dev/kvm"),
+            (Node, "FailedScheduling: node(s) didn't match Pod's node affinity/selector", "--show-labels"),
+            (Node, "FailedScheduling: node(s) didn't match pod anti-affinity rules", "podAntiAffinity"),
+            (Node, "FailedScheduling: node(s) didn't match pod affinity rules", "podAffinity"),
+            (
+                Node,
+                "FailedScheduling: node(s) didn't match pod topology spread constraints",
+                "topologySpread",
+            ),
+            (Node, "FailedScheduling: node(s) had untolerated taint {a: b}", "toleration"),
+            (Node, "FailedScheduling: node(s) had volume node affinity conflict", "WaitForFirstConsumer"),
+            (Node, "FailedScheduling: node(s) exceed max volume count", "csinodes"),
+            (Node, "FailedScheduling: pod has unbound immediate PersistentVolumeClaims", "not bound"),
+            (Node, "FailedScheduling: node(s) were unschedulable", "uncordon"),
+            (Pod, "FailedCreate: exceeded quota: default-quota", "Raise the quota"),
+            (Pod, "FailedCreate: violates PodSecurity \"restricted:latest\"", "pod-security"),
+            (Answer, "admission webhook \"x\" denied the request: no", "API server refuses"),
+            (Image, "ImagePullBackOff: quay.io/a/b:<n>", "registry"),
+            (Volumes, "FailedPvcNotFound: PVC p-<n>/nowhere does not exist", "Create the claim"),
+            (Volumes, "Provisioning: ImportInProgress", "datavolumes"),
+            (Attachment, "FailedAttachVolume: Multi-Attach error for volume \"x\"", "ReadWriteMany"),
+            (Attachment, "FailedMount: MountVolume.SetUp failed", "CSI driver"),
+            (Containers, "FailedCreatePodSandBox: plugin type=\"multus\" failed", "network plugin"),
+            (Containers, "CreateContainerConfigError: secret \"x\" not found", "secret"),
+            (StayUp, "CrashLoopBackOff: container compute OOMKilled", "memory"),
+            (StayUp, "CrashLoopBackOff: container compute exited with 1", "virtctl console"),
+            (Handler, "x: y", "virt-handler"),
+            (Guest, "SyncFailed: server error", "libvirt"),
+            (Address, "", "DHCP"),
+            (Reply, "", "answers the probe"),
+        ];
+        for (waits_for, cause, expected) in cases {
+            let found = hints(waits_for, cause);
+            assert!(found.contains(expected), "{cause}: {found}");
+        }
+    }
+
+    #[test]
+    fn several_lacks_have_several_remedies_and_a_control_plane_none() {
+        let cause =
+            "FailedScheduling: Insufficient memory, node(s) didn't match Pod's node affinity/selector";
+        let found = hints(Awaited::Node, cause);
+        assert!(found.contains("Add worker nodes") && found.contains("--show-labels"), "{found}");
+        let cause = "FailedScheduling: Insufficient memory, node(s) had untolerated taint {node-role.kubernetes.io/control-plane: }";
+        assert!(!hints(Awaited::Node, cause).contains("toleration"));
+        let cause =
+            "FailedScheduling: node(s) had untolerated taint {node-role.kubernetes.io/control-plane: }";
+        assert!(hints(Awaited::Node, cause).contains("toleration"));
+    }
+
+    #[test]
+    fn causes_that_nobody_saw_have_none() {
+        for waits_for in [Awaited::Node, Awaited::Pod, Awaited::Containers, Awaited::Guest, Awaited::PowerOff]
+        {
+            assert_eq!(hints(waits_for, ""), "");
+        }
+        assert_eq!(hints(Awaited::Node, "FailedScheduling: something new"), "");
+    }
+}
