@@ -27,7 +27,7 @@ pub struct ConnectionArgs {
     /// User of the kubeconfig to use
     #[arg(long, global = true, value_name = "NAME", hide_short_help = true)]
     pub user: Option<String>,
-    /// Namespace in which the run's record lives; default is the context's
+    /// Namespace of the run's record; default is the context's
     #[arg(short, long, global = true, value_name = "NAME")]
     pub namespace: Option<String>,
     /// Address of the API server
@@ -36,10 +36,10 @@ pub struct ConnectionArgs {
     /// File with the certificate authority of the API server
     #[arg(long, global = true, value_name = "FILE", hide_short_help = true)]
     pub certificate_authority: Option<PathBuf>,
-    /// Name that the certificate of the API server must carry
+    /// Name to expect in the certificate of the API server
     #[arg(long, global = true, value_name = "NAME", hide_short_help = true)]
     pub tls_server_name: Option<String>,
-    /// Do not check the certificate of the API server; insecure
+    /// Do not verify the certificate of the API server; insecure
     #[arg(long, global = true, hide_short_help = true)]
     pub insecure_skip_tls_verify: bool,
     /// User to impersonate
@@ -53,7 +53,7 @@ pub struct ConnectionArgs {
     #[arg(long, global = true, value_name = "DURATION", default_value = REQUEST_TIMEOUT,
         value_parser = values::duration, hide_short_help = true)]
     pub request_timeout: Duration,
-    /// Time for which a request that fails for a passing reason is repeated
+    /// Time limit for retrying a request that fails temporarily
     #[arg(long, global = true, value_name = "DURATION", default_value = "2m",
         value_parser = values::duration, hide_short_help = true)]
     pub retry_timeout: Duration,

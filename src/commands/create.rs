@@ -10,8 +10,8 @@ use bootstorm_model::record::PhaseKind;
 
 /// Create and start every VM, and time each one: the baseline
 ///
-/// Sends all creations at once and follows every VM through one watch that is open before the first request leaves.
-/// A VM that does not reach the goal in time is a row with a reason, never a hang.
+/// Sends all requests at once and observes the VMs by one watch that is open before the first request is sent. A VM that
+/// does not reach the goal in time is reported with a reason; it never blocks the phase.
 #[derive(Debug, Clone, Args)]
 #[command(after_long_help = "\
 Examples:
@@ -27,7 +27,7 @@ Examples:
 pub struct CreateArgs {
     #[command(flatten)]
     pub phase: PhaseArgs,
-    /// Make the VMs and their disks without starting them; the first storm then measures their first boot
+    /// Create VMs and disks without starting them; the first storm then measures the first boot
     #[arg(long)]
     pub halted: bool,
 }

@@ -53,10 +53,10 @@ use bootstorm_model::exit::Exit;
 use bootstorm_model::failure::Failure;
 use session::Context;
 
-/// Measure how long KubeVirt VMs need to come back when they all start at once
+/// Measure how long KubeVirt VMs take to come back when all of them start at once
 ///
 /// Creates N VMs, stops them, starts them all at once, times every one of them, and compares the storm with the baseline.
-/// Each phase is a command of its own; what was done is kept in a ConfigMap, so that any phase can be run later, from
+/// Each phase is a separate command. The state of a run is kept in a ConfigMap, so any phase can be run later, from
 /// anywhere, and continued after a crash.
 #[derive(Debug, Clone, Parser)]
 #[command(

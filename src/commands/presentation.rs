@@ -76,7 +76,7 @@ pub struct PresentationArgs {
     /// When to use colour
     #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t, hide_short_help = true)]
     pub color: Color,
-    /// Say nothing but the result
+    /// Print nothing but the result
     #[arg(short, long, global = true)]
     pub quiet: bool,
     /// Log more to stderr (can be repeated)

@@ -39,9 +39,9 @@ pub enum BaselineKind {
 
 /// Run the whole test: setup, create, stop, storm, report
 ///
-/// Each phase is the command of the same name, and what was cut short is continued: run it again with the same flags. A run
-/// that is finished is refused, so that old figures never pass for new ones: --fresh deletes it and measures again.
-/// With --sandbox it runs on a simulated cluster, so that it can be tried without any.
+/// Each phase is the command of the same name. To continue an interrupted run, repeat the command with the same flags. A
+/// finished run is refused, so that old figures never pass for new ones: --fresh deletes it and measures again.
+/// With --sandbox it runs on a simulated cluster, so it can be tried without a real one.
 #[derive(Debug, Clone, Args)]
 #[command(after_long_help = "\
 Examples:
@@ -59,7 +59,7 @@ pub struct RunCommand {
     pub run: RunArgs,
     #[command(flatten)]
     pub plan: PlanArgs,
-    /// Namespaces made at once; auto follows the number of nodes
+    /// Namespaces created in parallel; auto follows the number of nodes
     #[arg(long, value_name = "N|auto", default_value = "auto", value_parser = values::batch_size)]
     pub namespace_batch_size: values::BatchSize,
     #[command(flatten)]
@@ -71,11 +71,10 @@ pub struct RunCommand {
     pub launch: ShapeArgs,
     #[command(flatten)]
     pub repeat: RepeatArgs,
-    /// Time limit for the whole run; when it is over, the run ends as with Ctrl-C and can be continued
+    /// Time limit for the whole run; it then ends as after Ctrl-C and can be continued
     #[arg(long, value_name = "DURATION", value_parser = values::limit)]
     pub run_timeout: Option<Duration>,
-    /// What storms are compared with: create counts from filled disks, boot is a first start of VMs that were made without
-    /// one [default: create]
+    /// Baseline of the storms: create counts from filled disks, boot is a first start of VMs created halted
     #[arg(long, value_name = "HOW")]
     pub baseline: Option<BaselineKind>,
     /// End after the baseline

@@ -32,7 +32,7 @@ Examples:
 pub struct SandboxCommand {
     #[command(flatten)]
     pub sandbox: SandboxArgs,
-    /// Port to listen on; 0 takes a free one
+    /// Port to listen on; 0 selects a free port
     #[arg(long, value_name = "PORT", default_value_t = 0)]
     pub port: u16,
     /// Where to write the kubeconfig; a file that no sandbox wrote is never replaced

@@ -18,7 +18,7 @@ pub struct SaveArgs {
     /// Folder for saved results
     #[arg(long, value_name = "FOLDER", default_value = "results", hide_short_help = true)]
     pub results_folder: PathBuf,
-    /// Label of the storage under test; becomes a folder of the saved results
+    /// Label of the storage under test; used as a folder of the saved results
     #[arg(long, alias = "storage-version", value_name = "LABEL", hide_short_help = true)]
     pub storage_driver: Option<String>,
 }

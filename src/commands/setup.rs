@@ -22,12 +22,12 @@ use bootstorm_model::record::{RunRecord, Via};
 use bootstorm_model::text::line;
 use bootstorm_report::document;
 
-/// Look at the cluster, freeze the plan, make the namespaces
+/// Check the cluster, fix the plan, create the namespaces
 ///
-/// Checks that KubeVirt is there, that you may do what the run will do, that names are free and that nodes and quotas have
-/// room for all VMs; refuses with exit code 5 otherwise. Then keeps the plan in a ConfigMap and makes one namespace per
-/// VM, in parallel batches. Running it again continues what was cut short; it never
-/// touches a namespace that it did not make.
+/// Checks that KubeVirt is installed, that you have all permissions the run needs, that names are free, and that nodes and
+/// quotas have room for all VMs; refuses with exit code 5 otherwise. Then saves the plan in a ConfigMap and creates one
+/// namespace per VM, in parallel batches. Repeat it to continue after an interrupt. It never changes a namespace that it
+/// did not create.
 #[derive(Debug, Clone, Args)]
 #[command(after_long_help = "\
 Examples:
@@ -50,7 +50,7 @@ pub struct SetupArgs {
     pub plan: PlanArgs,
     #[command(flatten)]
     pub adopt: AdoptArgs,
-    /// Namespaces made at once; auto follows the number of nodes
+    /// Namespaces created in parallel; auto follows the number of nodes
     #[arg(long, value_name = "N|auto", default_value = "auto", value_parser = values::batch_size)]
     pub namespace_batch_size: values::BatchSize,
     #[command(flatten)]

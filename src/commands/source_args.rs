@@ -13,7 +13,7 @@ use bootstorm_model::plan::{TemplateFault, TemplateSource};
 /// Flags that say where the VMs' disks come from
 #[derive(Debug, Clone, Args)]
 pub struct SourceArgs {
-    /// Where disks come from; default is datasource:openshift-virtualization-os-images/rhel9
+    /// Source of the VMs' disks; default is datasource:openshift-virtualization-os-images/rhel9
     ///
     /// datasource:NAMESPACE/NAME clones a golden image; pvc:NAMESPACE/NAME clones a claim, pvc:NAMESPACE/NAME-{1..10}
     /// clones the claims of a pool in turn; snapshot:NAMESPACE/NAME restores a snapshot; `registry:docker://IMAGE` and
@@ -21,7 +21,7 @@ pub struct SourceArgs {
     /// empty disk. run --sandbox boots a container disk unless told otherwise.
     #[arg(long, value_name = "KIND:PLACE", conflicts_with = "filename")]
     pub source: Option<String>,
-    /// Container disk image that the VMs boot from, the same as --source containerdisk:IMAGE
+    /// Container disk image to boot from; same as --source containerdisk:IMAGE
     #[arg(long, value_name = "IMAGE", conflicts_with_all = ["filename", "source"], hide_short_help = true)]
     pub container_disk: Option<String>,
     /// VirtualMachine manifest to use instead of the built-in one, YAML or JSON; - reads standard input

@@ -12,7 +12,7 @@ use bootstorm_model::observe::clock::wall_now;
 use bootstorm_model::text::printable;
 use bootstorm_report::{Layout, Paint, Status, StatusRow, document, status};
 
-/// Show where runs stand, and what may come next
+/// Show the state of runs and the next command
 #[derive(Debug, Clone, Args)]
 #[command(after_long_help = "\
 Examples:

@@ -14,7 +14,7 @@ use bootstorm_model::record::PhaseKind;
 
 /// Start every stopped VM at once, and time each one: the boot storm
 ///
-/// Connections are opened before the storm, so that the starts leave together. After another stop it can be run again:
+/// Connections are opened before the storm, so that all starts leave together. After another stop it can be repeated, as
 /// storm-2, storm-3 and so on.
 #[derive(Debug, Clone, Args)]
 #[command(after_long_help = "\
