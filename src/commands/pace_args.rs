@@ -39,6 +39,9 @@ pub struct PaceArgs {
     /// Time limit for each VM from Running until it answers its probes
     #[arg(long, value_name = "DURATION", default_value = "600s", value_parser = values::limit)]
     pub ping_timeout: Duration,
+    /// Time limit for an interrupted watch or prober past a VM's deadline; then its outcome is unknown
+    #[arg(long, value_name = "DURATION", default_value = "2m", value_parser = values::limit, hide_short_help = true)]
+    pub blind_limit: Duration,
     /// Time limit for the whole phase; unfinished VMs time out
     #[arg(long, value_name = "DURATION", value_parser = values::limit)]
     pub phase_timeout: Option<Duration>,
@@ -70,6 +73,7 @@ impl PaceArgs {
             concurrency: self.concurrency,
             timeout_seconds: self.timeout.as_secs().max(1),
             ping_timeout_seconds: self.ping_timeout.as_secs().max(1),
+            blind_limit_seconds: self.blind_limit.as_secs().max(1),
             via: match self.via {
                 ViaArg::Patch => Via::Patch,
                 ViaArg::Subresource => Via::Subresource,

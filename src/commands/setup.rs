@@ -228,6 +228,8 @@ impl Job<'_> {
         }
         if record.phases.is_empty() {
             self.check_limits(session).await?;
+            let trial = preflight::trial::check(cluster, &record, &self.resolved.template).await;
+            self.args.preflight.settle(session, &trial)?;
         }
         setup::close(&mut record, &mut store).await?;
         Ok(record)

@@ -113,6 +113,12 @@ impl Connection {
         Ok(cluster)
     }
 
+    /// A cluster behind a client that was made elsewhere, such as one for a server in the same process.
+    pub fn over(&self, client: Client) -> Cluster {
+        let namespace = self.namespace.clone().unwrap_or_else(|| client.default_namespace().to_owned());
+        Cluster::new(client, namespace, "https://sandbox".to_owned(), self.clone())
+    }
+
     /// Reads the kubeconfig and gets credentials.
     async fn client(&self) -> Result<Opened, Failure> {
         let mut config = self.config().await?;

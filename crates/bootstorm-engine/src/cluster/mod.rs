@@ -11,7 +11,7 @@ pub mod changes;
 pub mod claims;
 pub mod connect;
 mod credentials;
-mod decode;
+pub(crate) mod decode;
 mod echo;
 pub mod exec;
 pub mod facts;

@@ -6,7 +6,6 @@
 
 mod adopted;
 pub mod adoption;
-mod board;
 pub mod cleanup;
 pub mod event;
 pub mod existing;
@@ -15,12 +14,12 @@ mod ground;
 mod health;
 mod insight;
 pub mod interrupt;
-mod launch;
+pub(crate) mod launch;
 mod lineup;
 pub mod preflight;
-mod prober;
+pub(crate) mod prober;
 mod probers;
-mod probing;
+pub(crate) mod probing;
 mod provisioning;
 mod questions;
 pub mod restore;
@@ -29,5 +28,5 @@ pub(crate) mod saving;
 pub mod setup;
 pub mod timed;
 
-pub use event::{Event, Listener};
+pub use event::{Event, Listener, VmEvent};
 pub use interrupt::{Duty, Interrupt, Interrupter};

@@ -1,45 +1,74 @@
 //! Saves the record while a phase goes on, without ever making the phase wait.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 
+use super::prober::MadeAnew;
 use crate::cluster::guard::Guard;
 use crate::cluster::store::RunStore;
 use crate::cluster::{Kind, Trouble};
-use bootstorm_model::record::{PhaseRecord, RunRecord};
+use bootstorm_model::record::RunRecord;
+use bootstorm_model::tracker::Changed;
+
+/// Where a run is saved, and what was saved last
+struct Place {
+    store: RunStore,
+    /// The record, as far as it was handed over.
+    record: RunRecord,
+}
 
 /// The record's store, either at rest or saving in the background
 pub(crate) struct Saver {
     /// Stays usable whatever becomes of the task that saves.
-    store: Arc<Mutex<RunStore>>,
+    place: Arc<Mutex<Place>>,
     guard: Guard,
     /// How long the lock may be impossible to renew.
     limit: Duration,
+    /// Prober pods that were made meanwhile: cleanup has to know them.
+    made: MadeAnew,
     saving: Option<JoinHandle<Result<(), Trouble>>>,
 }
 
 impl Saver {
-    pub(crate) fn new(store: RunStore, guard: Guard) -> Self {
+    /// A saver of a record, which holds the phase at hand.
+    pub(crate) fn new(store: RunStore, record: &RunRecord, guard: Guard) -> Self {
         let limit = store.longest_wait();
-        Self { store: Arc::new(Mutex::new(store)), guard, limit, saving: None }
+        let place = Place { store, record: record.clone() };
+        Self { place: Arc::new(Mutex::new(place)), guard, limit, made: MadeAnew::default(), saving: None }
     }
 
-    /// Begins to save, unless the last save is still going on. Says whether it began.
-    pub(crate) fn begin(&mut self, record: &RunRecord, phase: &PhaseRecord) -> bool {
-        if self.saving.is_some() {
-            return false;
-        }
-        let record = with_phase(record, phase);
-        let name = phase.name;
-        let (store, mut guard, limit) = (Arc::clone(&self.store), self.guard.clone(), self.limit);
+    /// Where it is noted which prober pods are made meanwhile.
+    pub(crate) fn made(&self) -> &MadeAnew {
+        &self.made
+    }
+
+    /// Whether the last save is over.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        self.saving.is_none()
+    }
+
+    /// Begins to save what changed in a phase; only that is copied.
+    pub(crate) fn begin(&mut self, changed: Changed) {
+        let (place, mut guard, limit) = (Arc::clone(&self.place), self.guard.clone(), self.limit);
+        let made = self.made.lock().unwrap_or_else(PoisonError::into_inner).clone();
         self.saving = Some(tokio::spawn(async move {
+            let Place { store, record } = &mut *place.lock().await;
+            let name = changed.phase.name;
+            record.made.probers.extend(made);
+            if let Some(known) = record.phases.iter().position(|phase| phase.name == name) {
+                let mut phase = record.phases.swap_remove(known);
+                changed.apply(&mut phase);
+                record.phases.push(phase);
+                let last = record.phases.len() - 1;
+                record.phases.swap(known, last);
+                record.note_format(name);
+            }
             locked(&mut guard, limit).await?;
-            store.lock().await.save(&record, Some(name)).await
+            store.save(record, Some(name)).await
         }));
-        true
     }
 
     /// Waits for a save to end; for ever when there is none. Safe to cancel.
@@ -57,7 +86,7 @@ impl Saver {
             let _ = self.ended().await;
         }
         locked(&mut self.guard, self.limit).await?;
-        self.store.lock().await.save(record, record.last_phase().map(|phase| phase.name)).await
+        self.place.lock().await.store.save(record, record.last_phase().map(|phase| phase.name)).await
     }
 }
 
@@ -74,21 +103,6 @@ async fn locked(guard: &mut Guard, limit: Duration) -> Result<(), Trouble> {
         }
     };
     Err(Trouble::new("save the record", kind, message))
-}
-
-/// The record with the current state of one phase.
-pub(super) fn with_phase(record: &RunRecord, phase: &PhaseRecord) -> RunRecord {
-    let mut record = record.clone();
-    put_phase(&mut record, phase.clone());
-    record
-}
-
-/// Puts the current state of one phase into the record.
-pub(super) fn put_phase(record: &mut RunRecord, phase: PhaseRecord) {
-    match record.phase_mut(phase.name) {
-        Some(known) => *known = phase,
-        None => record.phases.push(phase),
-    }
 }
 
 #[cfg(test)]
