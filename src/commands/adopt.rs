@@ -67,7 +67,13 @@ pub(super) async fn command(context: &Context, args: &SetupArgs) -> Result<Exit,
         }
     };
     let lock = session.lock(prefix, &record.run_id).await?;
-    let outcome = locked(&session, record, store, lock.holder()).await;
+    let mut interrupt = session.interrupt.clone();
+    let outcome = tokio::select! {
+        biased;
+        outcome = locked(&session, record, store, lock.holder()) => outcome,
+        () = interrupt.wait() => Err(Failure::interrupted("interrupted; nothing was done to the VMs")
+            .hint(format!("go on: kubectl bootstorm setup --ns-prefix {prefix} with the same flags"))),
+    };
     lock.release().await;
     show(&session, &outcome?)?;
     Ok(Exit::Good)

@@ -1,4 +1,4 @@
-//! Flags that say which existing VMs a run adopts.
+//! Flags that select existing VMs to adopt.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -10,40 +10,40 @@ use bootstorm_model::plan::Selection;
 use bootstorm_model::plan::prefix::dns_label_fault;
 use bootstorm_model::plan::selection::MOST_LIST_BYTES;
 
-/// Flags that say which existing VMs a run adopts
+/// Flags that select existing VMs to adopt
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Adopting existing VMs")]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct AdoptArgs {
-    /// Storm on VMs that exist already instead of making some
+    /// Run the storm on existing VMs instead of creating VMs
     ///
-    /// They are stopped by stop, started by storm, and given back by cleanup as they were: run strategy and power. They are
-    /// never created, labelled or deleted, and nothing is done to them before stop.
+    /// stop stops the VMs, storm starts them, and cleanup restores their run strategy and power state. They are
+    /// never created, labelled or deleted; before stop, they only get an annotation that names the run.
     #[arg(
         long,
         conflicts_with_all = ["start", "end", "vm_name", "namespace-layout", "node-pinning", "container_disk", "filename", "namespace_batch_size"]
     )]
     pub adopt: bool,
-    /// Adopt the VMs with these labels, for example tier=web
+    /// Adopt VMs with these labels, for example tier=web
     #[arg(short = 'l', long, value_name = "LABELS", requires = "adopt")]
     pub selector: Option<String>,
-    /// Look for them in this namespace (can be repeated); default is the namespace of the record
+    /// Adopt VMs in this namespace (can be repeated); default is the namespace of the record
     #[arg(long, value_name = "NAME", requires = "adopt", conflicts_with = "all_namespaces")]
     pub adopt_namespace: Vec<String>,
-    /// Look for them in all namespaces except those of the cluster itself
+    /// Adopt VMs in all namespaces except the cluster's own
     #[arg(short = 'A', long, requires = "adopt")]
     pub all_namespaces: bool,
-    /// Adopt the VMs on a list with lines NAMESPACE/NAME; - reads standard input
+    /// Adopt the VMs listed in a file, one NAMESPACE/NAME per line; - reads standard input
     #[arg(
         long,
         value_name = "LIST",
         conflicts_with_all = ["selector", "adopt_namespace", "all_namespaces", "start", "end", "vm_name", "namespace-layout", "node-pinning", "container_disk", "filename", "namespace_batch_size"]
     )]
     pub adopt_file: Option<PathBuf>,
-    /// Take VMs along that are off; the storm starts them, cleanup stops them again
+    /// Adopt VMs that are off, too; the storm starts them, cleanup stops them again
     #[arg(long)]
     pub include_halted: bool,
-    /// Adopt without asking
+    /// Adopt without confirmation
     #[arg(short, long)]
     pub yes: bool,
 }

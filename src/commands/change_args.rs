@@ -22,13 +22,13 @@ pub struct ChangeArgs {
     /// Storage class of the VMs' disks
     #[arg(long, value_name = "NAME")]
     pub storage_class: Option<String>,
-    /// Size of the boot disk; 30Gi unless a manifest says otherwise
+    /// Size of the boot disk; default is 30Gi, or the manifest's
     #[arg(long, value_name = "SIZE", value_parser = quantity)]
     pub disk_size: Option<String>,
-    /// Access mode of the VMs' disks; default is what CDI knows about the storage class
+    /// Access mode of the VMs' disks; default is CDI's for the storage class
     #[arg(long, value_name = "MODE", value_enum, hide_short_help = true)]
     pub access_mode: Option<AccessMode>,
-    /// Volume mode of the VMs' disks; default is what CDI knows about the storage class
+    /// Volume mode of the VMs' disks; default is CDI's for the storage class
     #[arg(long, value_name = "MODE", value_enum, hide_short_help = true)]
     pub volume_mode: Option<VolumeMode>,
     /// Virtual CPUs of each VM
@@ -37,22 +37,22 @@ pub struct ChangeArgs {
     /// Memory of each VM
     #[arg(long, value_name = "SIZE", value_parser = quantity, conflicts_with = "instancetype")]
     pub memory: Option<String>,
-    /// Cluster-wide instance type, which decides about CPU and memory
+    /// Cluster-wide instance type; sets CPU and memory
     #[arg(long, value_name = "NAME")]
     pub instancetype: Option<String>,
     /// Cluster-wide preference
     #[arg(long, value_name = "NAME", hide_short_help = true)]
     pub preference: Option<String>,
-    /// File with public keys that cloud-init lets into the guests
+    /// File with public SSH keys that cloud-init authorizes in the guests
     #[arg(long, value_name = "FILE")]
     pub ssh_key: Option<PathBuf>,
     /// File with user data for cloud-init
     #[arg(long, value_name = "FILE")]
     pub user_data: Option<PathBuf>,
-    /// Network of multus, as a second interface (can be repeated); without a namespace it is in default
+    /// Multus network for an additional interface (can be repeated); default namespace is default
     #[arg(long, value_name = "NAMESPACE/NAME", value_parser = network, hide_short_help = true)]
     pub network: Vec<String>,
-    /// Time that a guest has to shut down
+    /// Time limit for a guest to shut down
     #[arg(long, value_name = "DURATION", value_parser = values::duration, hide_short_help = true)]
     pub termination_grace_period: Option<Duration>,
     /// Value of a placeholder in the manifest, such as `VM_MEMORY=4Gi` (can be repeated)
@@ -67,7 +67,7 @@ pub enum AccessMode {
     /// Pods of one node
     #[value(alias = "RWO")]
     ReadWriteOnce,
-    /// Pods of all nodes, as live migration wants it
+    /// Pods of all nodes, as live migration requires
     #[value(alias = "RWX")]
     ReadWriteMany,
     /// One pod
@@ -75,7 +75,7 @@ pub enum AccessMode {
     ReadWriteOncePod,
 }
 
-/// What a disk looks like to a pod
+/// How a pod sees a disk
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 #[value(rename_all = "PascalCase")]
 pub enum VolumeMode {

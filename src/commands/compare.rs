@@ -16,7 +16,7 @@ use bootstorm_report::compare::{CompareReport, Subject, refusal};
 use bootstorm_report::thresholds::Expected;
 use bootstorm_report::{Graded, Layout, Paint, ThresholdBlock, Unwritable};
 
-/// Compare runs: what differs between them, and by how much their times moved
+/// Compare runs: their differences, and by how much their times changed
 ///
 /// A run is the name of one in the cluster (its prefix, or NAMESPACE/PREFIX), or saved results: run.json, a report as
 /// JSON or YAML, or a folder of results, those of virtbench too. Every other run is compared with the first: mean and
@@ -38,13 +38,13 @@ pub struct CompareArgs {
     /// Runs: names, NAMESPACE/NAME, files or folders; the first is the baseline
     #[arg(required = true, value_name = "RUN")]
     pub runs: Vec<String>,
-    /// Smallest change of a time that counts
+    /// Smallest change of a time to count as a difference
     #[arg(long, value_name = "PERCENT", default_value = "5%", value_parser = percent)]
     pub min_effect: f64,
     /// Exit with code 4 if any run is worse than the first, or cannot be judged
     #[arg(long)]
     pub fail_if_worse: bool,
-    /// Compare runs with different numbers of VMs, or with times that are not valid, too
+    /// Also compare runs with different numbers of VMs or with invalid times
     #[arg(long)]
     pub force: bool,
     #[command(flatten)]

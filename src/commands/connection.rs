@@ -27,7 +27,7 @@ pub struct ConnectionArgs {
     /// User of the kubeconfig to use
     #[arg(long, global = true, value_name = "NAME", hide_short_help = true)]
     pub user: Option<String>,
-    /// Namespace in which the run's record lives; default is the context's
+    /// Namespace of the run's record; default is the context's
     #[arg(short, long, global = true, value_name = "NAME")]
     pub namespace: Option<String>,
     /// Address of the API server
@@ -36,10 +36,10 @@ pub struct ConnectionArgs {
     /// File with the certificate authority of the API server
     #[arg(long, global = true, value_name = "FILE", hide_short_help = true)]
     pub certificate_authority: Option<PathBuf>,
-    /// Name that the certificate of the API server must carry
+    /// Name to expect in the certificate of the API server
     #[arg(long, global = true, value_name = "NAME", hide_short_help = true)]
     pub tls_server_name: Option<String>,
-    /// Do not check the certificate of the API server; insecure
+    /// Do not verify the certificate of the API server; insecure
     #[arg(long, global = true, hide_short_help = true)]
     pub insecure_skip_tls_verify: bool,
     /// User to impersonate
@@ -48,11 +48,12 @@ pub struct ConnectionArgs {
     /// Group to impersonate (can be repeated)
     #[arg(long = "as-group", global = true, value_name = "GROUP", hide_short_help = true)]
     pub impersonate_group: Vec<String>,
-    /// Time limit for a single request, for example 30s; 0 means none
+    /// Time limit for a single request and for a credential plugin, for example 30s; 0 means none for requests, 1m for
+    /// plugins
     #[arg(long, global = true, value_name = "DURATION", default_value = REQUEST_TIMEOUT,
         value_parser = values::duration, hide_short_help = true)]
     pub request_timeout: Duration,
-    /// Time for which a request that fails for a passing reason is repeated
+    /// Time limit for retrying a request that fails temporarily
     #[arg(long, global = true, value_name = "DURATION", default_value = "2m",
         value_parser = values::duration, hide_short_help = true)]
     pub retry_timeout: Duration,
@@ -74,6 +75,7 @@ impl From<&ConnectionArgs> for Connection {
             impersonate_groups: args.impersonate_group.clone(),
             request_timeout: Some(args.request_timeout).filter(|limit| !limit.is_zero()),
             patience: args.retry_timeout,
+            ..Self::default()
         }
     }
 }

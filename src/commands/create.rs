@@ -8,26 +8,26 @@ use bootstorm_model::exit::Exit;
 use bootstorm_model::failure::Failure;
 use bootstorm_model::record::PhaseKind;
 
-/// Create and start every VM, and time each one: the baseline
+/// Create and start all VMs, and time each one: the baseline
 ///
-/// Sends all creations at once and follows every VM through one watch that is open before the first request leaves.
-/// A VM that does not reach the goal in time is a row with a reason, never a hang.
+/// Sends all requests at once and observes the VMs by one watch that is open before the first request is sent. A VM that
+/// does not reach the goal in time is reported with a reason; it never blocks the phase.
 #[derive(Debug, Clone, Args)]
 #[command(after_long_help = "\
 Examples:
-  # After setup: create the VMs and measure them
+  # After setup: create the VMs and time them
   kubectl bootstorm create
 
-  # Make the VMs and fill their disks, then measure their first boot alone
+  # Create the VMs and fill their disks, then time only their first boot
   kubectl bootstorm create --halted
   kubectl bootstorm storm
 
-  # See the manifests that would be sent
+  # Show the manifests that would be sent
   kubectl bootstorm create --dry-run=client -o yaml")]
 pub struct CreateArgs {
     #[command(flatten)]
     pub phase: PhaseArgs,
-    /// Make the VMs and their disks without starting them; the first storm then measures their first boot
+    /// Create VMs and disks without starting them; the first storm then measures the first boot
     #[arg(long)]
     pub halted: bool,
 }

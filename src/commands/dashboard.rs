@@ -18,33 +18,33 @@ const DEEPEST: usize = 8;
 /// A file larger than this is no result of a boot storm, and would fill the memory.
 const LARGEST: u64 = 512 << 20;
 
-/// Make one offline HTML page out of saved results
+/// Write one offline HTML page from saved results
 ///
-/// Reads what `--save-results` wrote, and the results of the Python tool behind the boot storm guide, side by side. Files
-/// that are damaged or of another kind are named and left out. No cluster is needed.
+/// Reads files written by `--save-results` and results of the Python tool of the boot storm guide, side by side. Files
+/// that are damaged or of another kind are listed and skipped. No cluster is needed.
 #[derive(Debug, Clone, Args)]
 #[command(after_long_help = "\
 Examples:
   # The last 30 days of the folder results
   kubectl bootstorm dashboard
 
-  # As the guide has it
+  # The command of the guide
   kubectl bootstorm dashboard --days 30 --base-dir results --cluster-info dashboard/cluster_info.yaml \\
     --output-html boot-storm-dashboard.html")]
 pub struct DashboardArgs {
-    /// How many days back to look
+    /// Age limit of the results, in days
     #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=36_500))]
     pub days: u32,
     /// Folder with saved results
     #[arg(long, value_name = "FOLDER", default_value = "results")]
     pub base_dir: PathBuf,
-    /// YAML file with facts about the cluster below `cluster:`, to be shown
+    /// YAML file with facts about the cluster under `cluster:`, to show
     #[arg(long, value_name = "FILE")]
     pub cluster_info: Option<PathBuf>,
-    /// YAML file with a list of results below `results:`, to be shown
+    /// YAML file with a list of results under `results:`, to show
     #[arg(long, value_name = "FILE")]
     pub manual_results: Option<PathBuf>,
-    /// Page to be written; - is standard output
+    /// Output file; - is standard output
     #[arg(long, value_name = "FILE", default_value = "boot-storm-dashboard.html")]
     pub output_html: PathBuf,
 }

@@ -22,12 +22,12 @@ use bootstorm_report::{Capacity, CapacityState};
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Capacity")]
 pub struct FindMaxArgs {
-    /// Find the largest storm that meets the goal: storms of different sizes, each followed by a stop
+    /// Find the largest storm that meets the goal, by storms of different sizes
     #[arg(long, requires = "goal", conflicts_with_all = ["repeat", "fail_if", "abort_if_failed"])]
     pub find_max: bool,
-    /// What a storm must meet, like 'reachable.p95<120s' or 'failed<=0' (can be repeated, then all must hold)
+    /// Goal of a storm, for example 'reachable.p95<120s' or 'failed<=0' (can be repeated; all must hold)
     ///
-    /// Written as for --fail-if, and the other way round: it says what is wanted
+    /// Uses the syntax of --fail-if, but states what must hold
     #[arg(long, value_name = "CONDITION", value_parser = goal, requires = "find_max")]
     pub goal: Vec<Threshold>,
     /// Largest storm to try; default is all VMs
@@ -36,10 +36,10 @@ pub struct FindMaxArgs {
     /// Smallest storm to try
     #[arg(long, value_name = "N", default_value = "1", value_parser = values::count, hide_short_help = true)]
     pub min: usize,
-    /// Time after which no other storm begins; what storms and stops took counts
+    /// Total time of storms and stops after which no further storm begins
     #[arg(long, value_name = "DURATION", value_parser = values::limit, requires = "find_max")]
     pub budget: Option<Duration>,
-    /// Storms at most
+    /// Maximum number of storms
     #[arg(long, value_name = "N", default_value = "25", value_parser = clap::value_parser!(u32).range(1..=100),
         hide_short_help = true)]
     pub max_storms: u32,

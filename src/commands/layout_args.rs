@@ -1,21 +1,21 @@
-//! Flags that say how VMs are spread over namespaces.
+//! Flags that distribute VMs over namespaces.
 
 use clap::Args;
 
 use bootstorm_model::plan::Layout;
 
-/// Flags that say how VMs are spread over namespaces
+/// Flags that distribute VMs over namespaces
 #[derive(Debug, Clone, Default, Args)]
 #[group(id = "namespace-layout", multiple = true)]
 #[command(next_help_heading = "Namespaces")]
 pub struct LayoutArgs {
-    /// VMs in each namespace; with more than one, the VMs are called NAME-1, NAME-2 and so on
+    /// VMs per namespace; with more than one, VMs are named NAME-1, NAME-2 and so on
     #[arg(long, value_name = "K", default_value = "1", value_parser = clap::value_parser!(u32).range(1..))]
     pub vms_per_namespace: u32,
-    /// Namespace that exists already, for all VMs; the run neither makes nor deletes it
+    /// Existing namespace for all VMs; the run neither creates nor deletes it
     #[arg(long, value_name = "NAME", conflicts_with_all = ["vms_per_namespace", "namespace_batch_size"])]
     pub vm_namespace: Option<String>,
-    /// Digits of indexes in names at least: 3 makes them 001, 002 and so on
+    /// Minimum number of digits of indexes in names: with 3, 001, 002 and so on
     #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u32).range(1..=9), hide_short_help = true)]
     pub index_width: u32,
 }

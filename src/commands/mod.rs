@@ -46,17 +46,17 @@ pub mod values;
 pub mod version;
 
 use clap::{FromArgMatches, Parser, Subcommand};
-use tokio::sync::watch;
 
 use crate::console::style;
+use bootstorm_engine::phases::Interrupt;
 use bootstorm_model::exit::Exit;
 use bootstorm_model::failure::Failure;
 use session::Context;
 
-/// Measure how long KubeVirt VMs need to come back when they all start at once
+/// Measure how long KubeVirt VMs take to come back when all of them start at once
 ///
 /// Creates N VMs, stops them, starts them all at once, times every one of them, and compares the storm with the baseline.
-/// Each phase is a command of its own; what was done is kept in a ConfigMap, so that any phase can be run later, from
+/// Each phase is a separate command. The state of a run is kept in a ConfigMap, so any phase can be run later, from
 /// anywhere, and continued after a crash.
 #[derive(Debug, Clone, Parser)]
 #[command(
@@ -74,7 +74,7 @@ Examples:
   # Try it without a cluster
   kubectl bootstorm run --sandbox --end 20
 
-  # The phases one by one, on the current context
+  # The phases one by one, in the current context
   kubectl bootstorm setup --end 50
   kubectl bootstorm create
   kubectl bootstorm stop
@@ -86,10 +86,10 @@ Exit codes:
   0    every VM reached its goal
   1    the command failed: cluster, permission, state, input or output
   2    the command line is wrong
-  3    the phase ran to its end, but some VMs did not reach the goal
-  4    a threshold was crossed, or a run is worse; wins over 3
+  3    the phase completed, but some VMs did not reach the goal
+  4    a threshold was crossed, or a run is worse; takes precedence over 3
   5    the preflight checks refused the run
-  130  interrupted; what was measured is saved and can be continued"
+  130  interrupted; measurements are saved, and the phase can be resumed"
 )]
 pub struct Cli {
     #[command(subcommand)]
@@ -126,9 +126,11 @@ enum Command {
 
 impl Cli {
     /// Runs what the user typed; what went wrong is told on the console.
-    pub async fn run(self, interrupted: watch::Receiver<bool>) -> Exit {
+    pub async fn run(self, interrupt: Interrupt) -> Exit {
         let Self { connection, presentation, plan, .. } = self;
-        let context = Context { connection, presentation, plan, interrupted };
+        let types_kubeconfig =
+            connection.kubeconfig.is_some() && self.found.iter().all(|found| found.flag != "kubeconfig");
+        let context = Context { connection, presentation, plan, types_kubeconfig, interrupt };
         let console = context.console();
         match self.command.run(&context).await {
             Ok(exit) => exit,

@@ -1,18 +1,18 @@
-//! Flags that say on which nodes the VMs may run.
+//! Flags that restrict the nodes of the VMs.
 
 use clap::Args;
 
 use bootstorm_model::plan::Pinning;
 use bootstorm_model::plan::pinning::{self, Choice};
 
-/// Flags that say on which nodes the VMs may run
+/// Flags that restrict the nodes of the VMs
 #[derive(Debug, Clone, Default, Args)]
 #[group(id = "node-pinning", multiple = true)]
 #[command(next_help_heading = "Nodes")]
 pub struct NodeArgs {
-    /// Run all VMs on one node: the one that --node-name names, or any that has room for all
+    /// Run all VMs on one node: the one given by --node-name, or any with room for all of them
     ///
-    /// Which one it is, is printed and kept in the record. =SEED makes the same choice again.
+    /// The choice is printed and recorded; =SEED repeats it.
     #[arg(long, value_name = "SEED", num_args = 0..=1, require_equals = true, default_missing_value = "random", value_parser = seed)]
     pub single_node: Option<Seed>,
     /// Run the VMs on this node (can be repeated)

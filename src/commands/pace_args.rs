@@ -1,4 +1,4 @@
-//! Flags that say how fast and how long; they may differ from phase to phase.
+//! Flags for pace and time limits; they may differ from phase to phase.
 
 use std::time::Duration;
 
@@ -7,30 +7,30 @@ use clap::{ArgAction, Args, ValueEnum};
 use super::values;
 use bootstorm_model::record::{FailureLimit, PhaseSettings, Via};
 
-/// How power is switched
+/// How to start and stop VMs
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum ViaArg {
     /// Merge patch of spec.runStrategy
     #[default]
     Patch,
-    /// The start and stop subresources, as virtctl uses them
+    /// The start and stop subresources, as used by virtctl
     Subresource,
 }
 
-/// What a mutating command really does
+/// Whether to send requests
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum DryRun {
     /// Send the requests
     #[default]
     None,
-    /// Print what would be sent, change nothing
+    /// Print the requests, change nothing
     Client,
 }
 
 /// Flags of every timed phase
 #[derive(Debug, Clone, Args)]
 pub struct PaceArgs {
-    /// API requests in flight at once; never limits what is observed
+    /// Limit on API requests in flight; never limits observation
     #[arg(long, value_name = "N", default_value = "200", value_parser = values::count)]
     pub concurrency: usize,
     /// Time limit for each VM to reach the goal of the phase
@@ -39,16 +39,19 @@ pub struct PaceArgs {
     /// Time limit for each VM from Running until it answers its probes
     #[arg(long, value_name = "DURATION", default_value = "600s", value_parser = values::limit)]
     pub ping_timeout: Duration,
-    /// Time limit for the whole phase; VMs that are not through by then have timed out
+    /// Time limit for an interrupted watch or prober past a VM's deadline; then its outcome is unknown
+    #[arg(long, value_name = "DURATION", default_value = "2m", value_parser = values::limit, hide_short_help = true)]
+    pub blind_limit: Duration,
+    /// Time limit for the whole phase; unfinished VMs time out
     #[arg(long, value_name = "DURATION", value_parser = values::limit)]
     pub phase_timeout: Option<Duration>,
-    /// Stop the phase when so many VMs (5), or such a share of them (10%), have failed or timed out
+    /// Stop the phase when this number (5) or share (10%) of VMs has failed or timed out
     #[arg(long, value_name = "N|P%")]
     pub abort_if_failed: Option<FailureLimit>,
-    /// How power is switched
+    /// How to start and stop VMs
     #[arg(long, value_name = "HOW", value_enum, default_value_t, hide_short_help = true)]
     pub via: ViaArg,
-    /// Watch launcher pods and events too, to say where the time goes and why VMs fail
+    /// Also watch launcher pods and events, to explain where the time goes and why VMs fail
     #[arg(long, value_name = "true|false", default_value_t = true, action = ArgAction::Set, num_args = 0..=1, require_equals = true,
         default_missing_value = "true", hide_short_help = true)]
     pub explain: bool,
@@ -57,7 +60,7 @@ pub struct PaceArgs {
 /// The dry-run flag
 #[derive(Debug, Clone, Copy, Args)]
 pub struct DryRunArgs {
-    /// Print what would be sent instead of sending it
+    /// Print the requests instead of sending them
     #[arg(long, value_name = "HOW", value_enum, default_value_t, num_args = 0..=1, require_equals = true,
         default_missing_value = "client")]
     pub dry_run: DryRun,
@@ -70,6 +73,7 @@ impl PaceArgs {
             concurrency: self.concurrency,
             timeout_seconds: self.timeout.as_secs().max(1),
             ping_timeout_seconds: self.ping_timeout.as_secs().max(1),
+            blind_limit_seconds: self.blind_limit.as_secs().max(1),
             via: match self.via {
                 ViaArg::Patch => Via::Patch,
                 ViaArg::Subresource => Via::Subresource,

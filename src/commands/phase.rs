@@ -197,6 +197,10 @@ async fn locked(
             ))
             .hint(again))
         }
+        Some(Cut::NotSaved) => Err(Failure::interrupted(
+            "interrupted; the cluster did not answer, so that the last observations could not be saved",
+        )
+        .hint(format!("what was saved before is kept; {again}"))),
         Some(Cut::TooManyFailed) => {
             let phase = record.last_phase();
             let count = |outcome| phase.map_or(0, |phase| phase.count(outcome));

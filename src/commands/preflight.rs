@@ -9,7 +9,7 @@ use bootstorm_model::failure::Failure;
 /// The flag that overrules the preflight
 #[derive(Debug, Clone, Copy, Default, Args)]
 pub struct PreflightArgs {
-    /// Go on with warnings where the preflight would refuse
+    /// Report preflight problems as warnings instead of refusing
     #[arg(long)]
     pub skip_preflight: bool,
 }

@@ -20,16 +20,16 @@ use bootstorm_report::{Repetition, ThresholdBlock};
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Repetitions")]
 pub struct RepeatArgs {
-    /// Stop and storm again until there are so many storms; what was cut short is continued
+    /// Repeat stop and storm up to this number of storms; continues an interrupted series
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
     pub repeat: Option<u32>,
-    /// Time between a storm and the stop after it
+    /// Pause between a storm and the next stop
     #[arg(long, value_name = "DURATION", value_parser = values::duration, requires = "repeat")]
     pub rest: Option<Duration>,
-    /// The first storm warms caches up: it is shown, and does not count
+    /// Treat the first storm as a warm-up: shown, but not counted
     #[arg(long, requires = "repeat")]
     pub warm_up: bool,
-    /// Begin anew: a new series with --repeat or --find-max; else run deletes what it made before, and measures again
+    /// Start over: a new series with --repeat or --find-max; otherwise delete what the run made and measure again
     #[arg(long, hide_short_help = true)]
     pub fresh: bool,
 }

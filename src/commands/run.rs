@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use tokio::sync::watch;
 
 use super::adopt_args::AdoptArgs;
 use super::cleanup::{self, CleanupArgs};
@@ -21,7 +20,6 @@ use super::shape_args::ShapeArgs;
 use super::threshold_args::{FailIfArgs, will_be};
 use super::{series, show, values};
 use bootstorm_engine::cluster::Connection;
-use bootstorm_engine::phases::Interrupt;
 use bootstorm_model::exit::Exit;
 use bootstorm_model::failure::Failure;
 use bootstorm_model::observe::Milestone;
@@ -41,19 +39,19 @@ pub enum BaselineKind {
 
 /// Run the whole test: setup, create, stop, storm, report
 ///
-/// Each phase is the command of the same name, and what was cut short is continued: run it again with the same flags. A run
-/// that is finished is refused, so that old figures never pass for new ones: --fresh deletes it and measures again.
-/// With --sandbox it runs on a simulated cluster, so that it can be tried without any.
+/// Each phase is the command of the same name. To continue an interrupted run, repeat the command with the same flags. A
+/// finished run is refused, so that old figures never pass for new ones: --fresh deletes it and measures again.
+/// With --sandbox it runs on a simulated cluster, so it can be tried without a real one.
 #[derive(Debug, Clone, Args)]
 #[command(after_long_help = "\
 Examples:
   # Try it without a cluster
   kubectl bootstorm run --sandbox --end 20
 
-  # The guide's test on the current context, with results as files, cleaned up afterwards
+  # The guide's test in the current context; saves results, then cleans up
   kubectl bootstorm run --end 50 --save-results --cleanup --yes
 
-  # How the same storm looks on slow storage
+  # The same storm on slow storage
   kubectl bootstorm run --sandbox --profile slow-storage --end 50")]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct RunCommand {
@@ -61,32 +59,31 @@ pub struct RunCommand {
     pub run: RunArgs,
     #[command(flatten)]
     pub plan: PlanArgs,
-    /// Namespaces made at once; auto follows the number of nodes
+    /// Namespaces created in parallel; auto follows the number of nodes
     #[arg(long, value_name = "N|auto", default_value = "auto", value_parser = values::batch_size)]
     pub namespace_batch_size: values::BatchSize,
     #[command(flatten)]
     pub preflight: PreflightArgs,
     #[command(flatten)]
     pub pace: PaceArgs,
-    /// When the starts of the storm leave; create and stop send all at once.
+    /// The shape of the storm; create and stop send all requests at once.
     #[command(flatten)]
     pub launch: ShapeArgs,
     #[command(flatten)]
     pub repeat: RepeatArgs,
-    /// Time limit for the whole run; when it is over, the run ends as with Ctrl-C and can be continued
+    /// Time limit for the whole run; it then ends as after Ctrl-C and can be continued
     #[arg(long, value_name = "DURATION", value_parser = values::limit)]
     pub run_timeout: Option<Duration>,
-    /// What storms are compared with: create counts from filled disks, boot is a first start of VMs that were made without
-    /// one [default: create]
+    /// Baseline of the storms: create counts from filled disks, boot is a first start of VMs created halted
     #[arg(long, value_name = "HOW")]
     pub baseline: Option<BaselineKind>,
     /// End after the baseline
     #[arg(long, conflicts_with = "repeat")]
     pub no_storm: bool,
-    /// Delete everything at the end
+    /// Clean up at the end
     #[arg(long)]
     pub cleanup: bool,
-    /// Do not ask before the cleanup
+    /// Clean up without confirmation
     #[arg(short, long)]
     pub yes: bool,
     #[command(flatten)]
@@ -117,6 +114,7 @@ pub async fn command(context: &Context, args: &RunCommand) -> Result<Exit, Failu
     let (expected, judged) = expected(args, &resolved.plan, None);
     args.fail_if.check(&expected, judged)?;
     let mut sandbox = args.shape.start(0).await?;
+    let _duty = context.interrupt.duty();
     let console = context.console();
     let kubeconfig = sandbox.private_kubeconfig()?;
     console.say(&format!("simulated cluster at {}, profile {}", sandbox.url(), args.shape.profile));
@@ -154,18 +152,18 @@ async fn within(
     let Some(limit) = limit else {
         return Box::pin(phases(&session, args, resolved)).await;
     };
-    let (sender, receiver) = watch::channel(false);
-    let mut user = std::mem::replace(&mut session.interrupt, Interrupt::new(receiver));
+    let (interrupter, part) = session.interrupt.part();
+    let mut user = std::mem::replace(&mut session.interrupt, part);
     let mut work = Box::pin(phases(&session, args, resolved));
     tokio::select! {
         outcome = &mut work => return outcome,
         () = user.wait() => {
-            sender.send_replace(true);
+            interrupter.interrupt();
             return work.await;
         }
         () = tokio::time::sleep(limit) => {}
     }
-    sender.send_replace(true);
+    interrupter.interrupt();
     work.await.map_err(|failure| match failure.exit {
         Exit::Interrupted => {
             failure.because(format!("the time limit of the run, {}s, is over", limit.as_secs()))

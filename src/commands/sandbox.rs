@@ -6,37 +6,39 @@ use clap::{Args, ValueEnum};
 
 use super::sandbox_args::SandboxArgs;
 use super::session::Context;
-use bootstorm_engine::phases::Interrupt;
 use bootstorm_model::exit::Exit;
 use bootstorm_model::failure::Failure;
 
 /// Serve a simulated cluster on loopback until Ctrl-C
 ///
-/// Simulates KubeVirt, CDI, the scheduler, kubelets, storage and guests behind a Kubernetes API that kubectl understands.
-/// Only this machine can reach it, and only with the token in the kubeconfig that it writes.
+/// Simulates KubeVirt, CDI, the scheduler, kubelets, storage and guests behind a Kubernetes API that works with kubectl.
+/// Accessible only from this machine, with the token in the kubeconfig that it writes.
 #[derive(Debug, Clone, Args)]
 #[command(
     name = "sandbox",
     after_long_help = "\
 Examples:
   # A cluster of three nodes; use it from another terminal
-  kubectl bootstorm sandbox --nodes 3 --kubeconfig sandbox.kubeconfig
+  kubectl bootstorm sandbox --nodes 3 --write-kubeconfig sandbox.kubeconfig
   kubectl --kubeconfig sandbox.kubeconfig get nodes
 
-  # A cluster whose storage is slow, twenty times faster than real time
+  # Slow storage, simulated twenty times faster than real time
   kubectl bootstorm sandbox --profile slow-storage --speed 20
 
-  # A cluster on which things go wrong, and a look at what was asked of it
-  kubectl bootstorm sandbox --faults examples/faults.yaml --kubeconfig sandbox.kubeconfig
+  # Injected faults, and the ledger of requests
+  kubectl bootstorm sandbox --faults examples/faults.yaml --write-kubeconfig sandbox.kubeconfig
   kubectl --kubeconfig sandbox.kubeconfig get --raw /bootstorm/ledger"
 )]
 pub struct SandboxCommand {
     #[command(flatten)]
     pub sandbox: SandboxArgs,
-    /// Port to listen on; 0 takes a free one
+    /// Port to listen on; 0 selects a free port
     #[arg(long, value_name = "PORT", default_value_t = 0)]
     pub port: u16,
-    /// How clients get the token: from the kubeconfig, or from an exec plugin in it
+    /// File for the kubeconfig; replaced only if a sandbox wrote it
+    #[arg(long, value_name = "FILE", default_value = "sandbox.kubeconfig")]
+    pub write_kubeconfig: PathBuf,
+    /// Where clients get the token: the kubeconfig, or an exec plugin in it
     #[arg(long, value_name = "HOW", default_value = "token")]
     pub auth: Auth,
 }
@@ -44,28 +46,31 @@ pub struct SandboxCommand {
 /// How clients get the token
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Auth {
-    /// It stands in the kubeconfig.
+    /// Token in the kubeconfig
     Token,
-    /// An exec plugin in the kubeconfig reads it from a file, which follows the token.
+    /// Exec plugin in the kubeconfig that reads the current token from a file
     Exec,
 }
 
 /// Runs the command.
 pub async fn command(context: &Context, args: &SandboxCommand) -> Result<Exit, Failure> {
+    if context.types_kubeconfig {
+        return Err(Failure::usage("--kubeconfig names a cluster to use, and a sandbox uses none")
+            .hint("to say where the kubeconfig of the sandbox is written: --write-kubeconfig FILE"));
+    }
     let console = context.console();
     let sandbox = args.sandbox.start(args.port).await?;
-    let path = context.connection.kubeconfig.clone().unwrap_or_else(|| PathBuf::from("sandbox.kubeconfig"));
+    let _duty = context.interrupt.duty();
+    let path = &args.write_kubeconfig;
     match args.auth {
-        Auth::Token => sandbox.write_kubeconfig(&path)?,
-        Auth::Exec => sandbox.write_exec_kubeconfig(&path)?,
+        Auth::Token => sandbox.write_kubeconfig(path)?,
+        Auth::Exec => sandbox.write_exec_kubeconfig(path)?,
     }
     console.data(&format!("{}\n", path.display()))?;
     console.say(&format!("simulated cluster at {}, kubeconfig in {}", sandbox.url(), path.display()));
     console.say(&format!("use it in another terminal: export KUBECONFIG={}", path.display()));
     console.say("Ctrl-C ends it");
-    Interrupt::new(context.interrupted.clone()).wait().await;
+    context.interrupt.clone().wait().await;
     sandbox.stop().await;
-    // The kubeconfig leads nowhere from now on.
-    let _ = std::fs::remove_file(&path);
     Ok(Exit::Good)
 }

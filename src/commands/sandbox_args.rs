@@ -12,22 +12,22 @@ use bootstorm_sandbox::{Options, Sandbox};
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Sandbox")]
 pub struct SandboxArgs {
-    /// Nodes of the simulated cluster; default is the profile's
+    /// Number of simulated nodes; default depends on the profile
     #[arg(long, value_name = "N")]
     pub nodes: Option<usize>,
     /// Timing profile: a name or a YAML file
     #[arg(long, value_name = "NAME|FILE", default_value = "default")]
     pub profile: String,
-    /// Seed of everything random
+    /// Seed of all randomness
     #[arg(long, value_name = "N", default_value_t = 42)]
     pub seed: u64,
     /// Divide every simulated duration by this
     #[arg(long, value_name = "X", default_value_t = 1.0)]
     pub speed: f64,
-    /// Write every state change and the instant it became visible to this file
+    /// Write every state change, with the instant it became visible, to this file
     #[arg(long, value_name = "FILE")]
     pub truth: Option<PathBuf>,
-    /// Let go wrong what this YAML or JSON file says
+    /// Inject faults from a YAML or JSON file
     #[arg(long, value_name = "FILE")]
     pub faults: Option<PathBuf>,
 }

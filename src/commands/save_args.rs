@@ -12,13 +12,13 @@ use bootstorm_report::legacy::{self, LegacyOptions};
 /// Flags that save results as files
 #[derive(Debug, Clone, Args)]
 pub struct SaveArgs {
-    /// Save results as JSON and CSV files, and the whole run as run.json
+    /// Save results as JSON and CSV files, a report as HTML, and the whole run as run.json
     #[arg(long)]
     pub save_results: bool,
     /// Folder for saved results
     #[arg(long, value_name = "FOLDER", default_value = "results", hide_short_help = true)]
     pub results_folder: PathBuf,
-    /// Label of the storage under test; becomes a folder of the saved results
+    /// Label of the storage under test; used as a folder of the saved results
     #[arg(long, alias = "storage-version", value_name = "LABEL", hide_short_help = true)]
     pub storage_driver: Option<String>,
 }
@@ -58,11 +58,16 @@ impl SaveArgs {
 
 /// Writes a file so that it is either complete or as before.
 pub(super) fn write(path: &std::path::Path, bytes: &[u8]) -> std::io::Result<()> {
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder)?;
-    }
-    let partial = path.with_extension("partial");
-    std::fs::write(&partial, bytes).and_then(|()| std::fs::rename(&partial, path)).inspect_err(|_| {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(std::path::Path::new("."));
+    std::fs::create_dir_all(folder)?;
+    // A new file of its own: nobody's link is followed, and nobody's file of that name is lost.
+    let partial = folder.join(format!(".{}.partial", uuid::Uuid::new_v4()));
+    let written = std::fs::OpenOptions::new().write(true).create_new(true).open(&partial);
+    let moved = written
+        .and_then(|mut file| std::io::Write::write_all(&mut file, bytes))
+        .and_then(|()| std::fs::rename(&partial, path));
+    moved.inspect_err(|_| {
         let _ = std::fs::remove_file(&partial);
     })
 }

@@ -1,17 +1,14 @@
 //! What every command works with: the console, the cluster, the user's wish to stop.
 
-use tokio::sync::watch;
-
 use super::connection::ConnectionArgs;
 use super::plan_file::PlanFields;
 use super::presentation::{Output, PresentationArgs};
-use crate::console::Console;
+use crate::console::{ColorChoice, Console};
 use bootstorm_engine::cluster::lease::{Held, LockError, identity};
 use bootstorm_engine::cluster::store::{LoadError, RunStore};
 use bootstorm_engine::cluster::{Cluster, Connection};
 use bootstorm_engine::phases::Interrupt;
 use bootstorm_model::failure::Failure;
-use bootstorm_model::observe::clock::wall_now;
 use bootstorm_model::record::RunRecord;
 
 /// How a copy of a record is recognised.
@@ -27,8 +24,10 @@ pub struct Context {
     pub presentation: PresentationArgs,
     /// What was typed, as a plan; only of commands that plan something.
     pub plan: Option<PlanFields>,
-    /// Turns true when the user interrupts.
-    pub interrupted: watch::Receiver<bool>,
+    /// Whether `--kubeconfig` was typed, and did not come from the configuration.
+    pub types_kubeconfig: bool,
+    /// The user's wish to stop.
+    pub interrupt: Interrupt,
 }
 
 /// A connected command
@@ -61,15 +60,31 @@ impl Context {
 
     /// Connects with other settings than the user's.
     pub async fn connect_with(&self, connection: &Connection) -> Result<Session, Failure> {
+        let console = self.console();
+        let connection =
+            Connection { tell: if console.is_quiet() { |_| {} } else { told }, ..connection.clone() };
+        let mut interrupt = self.interrupt.clone();
+        let cluster = tokio::select! {
+            biased;
+            () = interrupt.wait() => {
+                return Err(Failure::interrupted("interrupted; the cluster was not asked anything yet"));
+            }
+            cluster = connection.open() => cluster?,
+        };
         Ok(Session {
-            console: self.console(),
+            console,
             output: self.presentation.output,
             headers: !self.presentation.no_headers,
-            cluster: connection.open().await?,
+            cluster,
             plan: self.plan.clone(),
-            interrupt: Interrupt::new(self.interrupted.clone()),
+            interrupt: self.interrupt.clone(),
         })
     }
+}
+
+/// Something that keeps the user waiting.
+fn told(text: &str) {
+    Console::new(ColorChoice::Auto, false).say(text);
 }
 
 impl Session {
@@ -132,13 +147,13 @@ impl Session {
 
     /// Takes the lock on a run.
     pub async fn lock(&self, prefix: &str, run_id: &str) -> Result<Held, Failure> {
-        self.cluster.lock(prefix, run_id, &identity()).await.map_err(|error| match error {
+        self.cluster.lock(prefix, run_id, &identity(), &self.interrupt).await.map_err(|error| match error {
             LockError::Trouble(trouble) => trouble.into(),
             LockError::Taken(taken) => {
                 let ago = |at: Option<jiff::Timestamp>| {
                     at.map_or_else(
                         || "an unknown time".into(),
-                        |at| format!("{}s", (wall_now().as_second() - at.as_second()).max(0)),
+                        |at| format!("{}s", (self.cluster.server_now().as_second() - at.as_second()).max(0)),
                     )
                 };
                 Failure::new(format!("another process is working on run \"{prefix}\""))

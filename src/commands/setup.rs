@@ -22,25 +22,25 @@ use bootstorm_model::record::{RunRecord, Via};
 use bootstorm_model::text::line;
 use bootstorm_report::document;
 
-/// Look at the cluster, freeze the plan, make the namespaces
+/// Check the cluster, fix the plan, create the namespaces
 ///
-/// Checks that KubeVirt is there, that you may do what the run will do, that names are free and that nodes and quotas have
-/// room for all VMs; refuses with exit code 5 otherwise. Then keeps the plan in a ConfigMap and makes one namespace per
-/// VM, in parallel batches. Running it again continues what was cut short; it never
-/// touches a namespace that it did not make.
+/// Checks that KubeVirt is installed, that you have all permissions the run needs, that names are free, and that nodes and
+/// quotas have room for all VMs; refuses with exit code 5 otherwise. Then saves the plan in a ConfigMap and creates one
+/// namespace per VM, in parallel batches. Repeat it to continue after an interrupt. It never changes a namespace that it
+/// did not create.
 #[derive(Debug, Clone, Args)]
 #[command(after_long_help = "\
 Examples:
   # 10 VMs in namespaces boot-storm-test-1 to boot-storm-test-10
   kubectl bootstorm setup
 
-  # 100 VMs of your own kind, as a run of its own
+  # 100 VMs from your manifest, as a separate run
   kubectl bootstorm setup --ns-prefix friday --end 100 -f my-vm.yaml
 
-  # See what would be made
+  # Show what would be created
   kubectl bootstorm setup --end 100 --dry-run=client
 
-  # A storm on VMs that exist already: see which, then adopt them; cleanup gives them back as they were
+  # A storm on existing VMs: list them, then adopt them; cleanup restores them
   kubectl bootstorm setup --ns-prefix maintenance --adopt -l tier=web --adopt-namespace shop --dry-run
   kubectl bootstorm setup --ns-prefix maintenance --adopt -l tier=web --adopt-namespace shop")]
 pub struct SetupArgs {
@@ -50,7 +50,7 @@ pub struct SetupArgs {
     pub plan: PlanArgs,
     #[command(flatten)]
     pub adopt: AdoptArgs,
-    /// Namespaces made at once; auto follows the number of nodes
+    /// Namespaces created in parallel; auto follows the number of nodes
     #[arg(long, value_name = "N|auto", default_value = "auto", value_parser = values::batch_size)]
     pub namespace_batch_size: values::BatchSize,
     #[command(flatten)]
@@ -164,9 +164,20 @@ pub async fn run(
     let lock = session.lock(&record.plan.prefix, &record.run_id).await?;
     let store = found.map(|(_, store)| store);
     let job = Job { args, resolved: &resolved, findings: &findings, batch_size };
-    let outcome = job.locked(session, record, store, lock.holder()).await;
+    let prefix = record.plan.prefix.clone();
+    let mut interrupt = session.interrupt.clone();
+    let outcome = tokio::select! {
+        biased;
+        outcome = job.locked(session, record, store, lock.holder()) => outcome,
+        () = interrupt.wait() => Err(interrupted(&prefix)),
+    };
     lock.release().await;
     outcome.map(Some)
+}
+
+fn interrupted(prefix: &str) -> Failure {
+    Failure::interrupted("interrupted; what was made so far is kept")
+        .hint(format!("go on: kubectl bootstorm setup --ns-prefix {prefix} with the same flags"))
 }
 
 /// What is to be set up
@@ -213,11 +224,12 @@ impl Job<'_> {
             setup::make_namespaces(cluster, &mut record, &mut store, batch_size, interrupt, &events).await;
         progress.finish();
         if made?.is_some() {
-            let again = format!("go on: kubectl bootstorm setup --ns-prefix {prefix} with the same flags");
-            return Err(Failure::interrupted("interrupted; the namespaces made so far are kept").hint(again));
+            return Err(interrupted(&prefix));
         }
         if record.phases.is_empty() {
             self.check_limits(session).await?;
+            let trial = preflight::trial::check(cluster, &record, &self.resolved.template).await;
+            self.args.preflight.settle(session, &trial)?;
         }
         setup::close(&mut record, &mut store).await?;
         Ok(record)

@@ -1,4 +1,4 @@
-//! Flags that say when the requests of a phase leave, and in which order.
+//! Flags that set when and in which order requests are sent.
 
 use std::str::FromStr;
 
@@ -25,20 +25,20 @@ impl FromStr for OrderArg {
     }
 }
 
-/// Flags that say when the requests of a phase leave, and in which order
+/// Flags that set when and in which order requests are sent
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Shape")]
 pub struct ShapeArgs {
-    /// In waves: 50/10s is 50 VMs every 10 s, 50/ready the next 50 when each of the last ones is up or has failed
+    /// Send in waves: 50/10s is 50 VMs every 10 s; 50/ready waits until each VM of a wave is up or has failed
     #[arg(long, value_name = "N/TIME|N/ready", value_parser = Shape::wave_of, conflicts_with_all = ["ramp", "rate"])]
     pub wave: Option<Shape>,
-    /// One after the other: 100/60s is 100 VMs evenly over 60 s; more VMs go on at that pace, fewer end earlier
+    /// Send one by one: 100/60s is 100 VMs evenly over 60 s; other numbers of VMs keep that pace
     #[arg(long, value_name = "N/TIME", value_parser = Shape::ramp_of, conflicts_with = "rate")]
     pub ramp: Option<Shape>,
-    /// One after the other, so many in a second (20/s) or minute (90/m)
+    /// Send one by one at this rate per second (20/s) or minute (90/m)
     #[arg(long, value_name = "N/s", value_parser = Shape::rate_of)]
     pub rate: Option<Shape>,
-    /// Order of the VMs: name, random (or random:SEED), or node: the nodes on which they ran last take turns
+    /// Order of the VMs: name, random (or random:SEED), or node (round-robin over their last nodes)
     #[arg(long, value_name = "ORDER")]
     pub order: Option<OrderArg>,
 }

@@ -13,15 +13,15 @@ use bootstorm_model::plan::{TemplateFault, TemplateSource};
 /// Flags that say where the VMs' disks come from
 #[derive(Debug, Clone, Args)]
 pub struct SourceArgs {
-    /// Where disks come from; default is datasource:openshift-virtualization-os-images/rhel9
+    /// Source of the VMs' disks; default is datasource:openshift-virtualization-os-images/rhel9
     ///
-    /// datasource:NAMESPACE/NAME clones a golden image; pvc:NAMESPACE/NAME clones a claim, pvc:NAMESPACE/NAME-{1..10}
+    /// datasource:NAMESPACE/NAME clones a golden image; pvc:NAMESPACE/NAME clones a claim; pvc:NAMESPACE/NAME-{1..10}
     /// clones the claims of a pool in turn; snapshot:NAMESPACE/NAME restores a snapshot; `registry:docker://IMAGE` and
-    /// `http:URL` import; containerdisk:IMAGE boots from an image in the registry, without a disk of its own; blank is an
-    /// empty disk. run --sandbox boots a container disk unless told otherwise.
+    /// `http:URL` import a disk; containerdisk:IMAGE boots from a container image, without a disk; blank is an empty
+    /// disk. The default of run --sandbox is a container disk.
     #[arg(long, value_name = "KIND:PLACE", conflicts_with = "filename")]
     pub source: Option<String>,
-    /// Container disk image that the VMs boot from, the same as --source containerdisk:IMAGE
+    /// Container disk image to boot from; same as --source containerdisk:IMAGE
     #[arg(long, value_name = "IMAGE", conflicts_with_all = ["filename", "source"], hide_short_help = true)]
     pub container_disk: Option<String>,
     /// VirtualMachine manifest to use instead of the built-in one, YAML or JSON; - reads standard input

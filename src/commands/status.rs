@@ -12,19 +12,19 @@ use bootstorm_model::observe::clock::wall_now;
 use bootstorm_model::text::printable;
 use bootstorm_report::{Layout, Paint, Status, StatusRow, document, status};
 
-/// Show where runs stand, and what may come next
+/// Show the state of runs and the next command
 #[derive(Debug, Clone, Args)]
 #[command(after_long_help = "\
 Examples:
   # One run, phase by phase
   kubectl bootstorm status --ns-prefix friday
 
-  # All runs of all namespaces
+  # All runs in all namespaces
   kubectl bootstorm status -A")]
 pub struct StatusArgs {
     #[command(flatten)]
     pub run: RunArgs,
-    /// List the runs of all namespaces
+    /// List runs in all namespaces
     #[arg(short = 'A', long)]
     pub all_namespaces: bool,
 }

@@ -18,7 +18,7 @@ use bootstorm_report::{Graded, ThresholdBlock};
 /// The flag that makes a run a failure
 #[derive(Debug, Clone, Default, Args)]
 pub struct FailIfArgs {
-    /// Fail with exit code 4 if this holds, like 'storm.running.p95>60s' or 'failed>1%' (can be repeated)
+    /// Exit with code 4 if this holds, for example 'storm.running.p95>60s' or 'failed>1%' (can be repeated)
     ///
     /// PHASE.MILESTONE.STATISTIC>TIME: phases are create, stop, storm (the last one) or storm-2, and the one that is judged
     /// when left out; storm/create divides one by the other. Statistics are min, mean, stddev, max, p95 and the like, and

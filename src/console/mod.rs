@@ -37,6 +37,11 @@ impl Console {
         Self { color, quiet }
     }
 
+    /// Whether nothing is said but data and errors.
+    pub fn is_quiet(self) -> bool {
+        self.quiet
+    }
+
     /// Whether colours belong into what is written to stdout.
     pub fn paints_stdout(self) -> bool {
         let choice = match self.color {

@@ -6,9 +6,11 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::Console;
-use bootstorm_engine::phases::Event;
+use bootstorm_engine::phases::{Event, VmEvent};
+use bootstorm_model::observation::{Stream, StreamKind};
 use bootstorm_model::observe::clock::monotonic_now;
 use bootstorm_model::observe::{Milestone, Outcome};
+use bootstorm_model::plan::Target;
 use bootstorm_model::stats::Awaited;
 use bootstorm_model::text::line as printable;
 
@@ -96,22 +98,21 @@ impl Progress {
                 state.begin(self.console, "cleanup", "VMs as before", *count, 0);
                 self.plain(&state, &format!("cleanup: giving {count} adopted VMs back as they were"));
             }
-            Event::NamespaceMade | Event::Gone | Event::ProberWorks | Event::Restored => state.reached += 1,
-            Event::Sent => state.sent += 1,
-            Event::Accepted => state.accepted += 1,
-            Event::Passed(Milestone::Instance) => state.instances += 1,
-            Event::Passed(Milestone::Running) => state.running += 1,
-            Event::Passed(_) => {}
-            Event::Ended { outcome: Outcome::Reached, .. } => state.reached += 1,
-            Event::Ended { target, reason, .. } => {
-                state.failed += 1;
-                // Who waits is told anew in a moment.
-                state.waiting.clear();
-                if state.failed <= NAMED_FAILURES {
-                    let reason = reason.as_deref().unwrap_or("no reason known");
-                    self.line(&state, &format!("{target}: {reason}"));
-                }
+            // What is deleted beside the last kind has no bar of its own.
+            Event::Gone(what) if state.noun != *what => {}
+            Event::StillThere { what, count, since, first, look } => {
+                let first = first.as_ref().map_or_else(String::new, |first| format!(": {first}"));
+                let look = look.as_ref().map_or_else(String::new, |look| format!("; look at it: {look}"));
+                let since = since.as_secs();
+                self.line(
+                    &state,
+                    &format!("cleanup: waiting {since}s for {count} {what} to go{first}{look}"),
+                );
             }
+            Event::NamespaceMade | Event::Gone(_) | Event::ProberWorks | Event::Restored => {
+                state.reached += 1
+            }
+            Event::Vm { target, what, .. } => self.vm(&mut state, target, what),
             Event::LeftOut { target, reason } => {
                 self.line(&state, &format!("{target} is left out: {reason}"));
             }
@@ -119,14 +120,13 @@ impl Progress {
                 state.waiting = waiting(*vms, *of, *waits_for, cause.as_deref());
                 self.stuck(&mut state);
             }
-            Event::Blind(gap) => {
-                self.line(&state, &format!("the watch was interrupted for {gap}; what it missed is marked"));
+            Event::Blind { stream, since, why, .. } => {
+                let why = why.as_ref().map_or_else(String::new, |why| format!(": {}", printable(why)));
+                self.line(&state, &format!("{} delivers nothing since {since}{why}", named(*stream)));
             }
-            Event::ProbeBlind(gap) => {
-                self.line(
-                    &state,
-                    &format!("a prober's stream was broken for {gap}; what it missed is marked"),
-                );
+            Event::Seeing { stream, gap, .. } => {
+                let stream = named(*stream);
+                self.line(&state, &format!("{stream} was interrupted for {gap}; what it missed is marked"));
             }
             Event::Warning(text) => self.line(&state, text),
             Event::Interrupted => {
@@ -136,6 +136,28 @@ impl Progress {
         }
         state.draw();
         self.tenths(&mut state);
+    }
+
+    fn vm(&self, state: &mut State, target: &Target, what: &VmEvent) {
+        match what {
+            VmEvent::Sent => state.sent += 1,
+            VmEvent::Accepted => state.accepted += 1,
+            VmEvent::Passed(Milestone::Instance) => state.instances += 1,
+            VmEvent::Passed(Milestone::Running) => state.running += 1,
+            VmEvent::Passed(_) => {}
+            VmEvent::Ended { outcome: Outcome::Reached, .. } => state.reached += 1,
+            VmEvent::Reopened(Outcome::Reached) => state.reached = state.reached.saturating_sub(1),
+            VmEvent::Reopened(_) => state.failed = state.failed.saturating_sub(1),
+            VmEvent::Ended { reason, .. } => {
+                state.failed += 1;
+                // Who waits is told anew in a moment.
+                state.waiting.clear();
+                if state.failed <= NAMED_FAILURES {
+                    let reason = reason.as_deref().unwrap_or("no reason known");
+                    self.line(state, &format!("{target}: {reason}"));
+                }
+            }
+        }
     }
 
     /// Ends whatever is being drawn.
@@ -193,6 +215,14 @@ impl Progress {
             "{}: {}/{} {}{failed}, {seconds:.1}s{waiting}",
             state.title, state.reached, state.total, state.noun
         ));
+    }
+}
+
+/// `the watch on instances`, `the stream of prober 2`
+fn named(stream: Stream) -> String {
+    match stream.kind {
+        StreamKind::Prober => format!("the stream of prober {}", stream.number + 1),
+        kind => kind.words().to_owned(),
     }
 }
 

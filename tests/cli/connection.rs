@@ -1,6 +1,9 @@
 //! kubectl's connection flags, and credentials that come from a plugin.
 
-use crate::support::Cluster;
+use std::process::Command;
+use std::time::Duration;
+
+use crate::support::{Cluster, Ran, until};
 
 /// The kubeconfig of a cluster as text, and the token in it.
 fn config(cluster: &Cluster) -> (String, String) {
@@ -35,6 +38,80 @@ fn an_exec_plugin_that_fails_is_told() {
         "exec: {apiVersion: client.authentication.k8s.io/v1, command: 'false', interactiveMode: Never}";
     std::fs::write(cluster.kubeconfig(), text.replace(&format!("token: {token}"), plugin)).unwrap();
     cluster.run(&["status"]).exits(1).complains(&["credentials", "hint:"]);
+}
+
+/// A cluster whose kubeconfig has this script as its credential plugin.
+fn with_plugin(script: &str, rest: &str) -> Cluster {
+    let cluster = Cluster::instant();
+    let (text, token) = config(&cluster);
+    let path = cluster.home.path().join("plugin");
+    std::fs::write(&path, format!("#!/bin/sh\ncd {}\n{script}\n", cluster.home.path().display())).unwrap();
+    bootstorm_model::platform::make_executable(&path).unwrap();
+    std::fs::write(cluster.home.path().join("token"), &token).unwrap();
+    let plugin = format!(
+        "exec: {{apiVersion: client.authentication.k8s.io/v1, command: '{}', interactiveMode: Never{rest}}}",
+        path.display()
+    );
+    std::fs::write(cluster.kubeconfig(), text.replace(&format!("token: {token}"), &plugin)).unwrap();
+    cluster
+}
+
+/// Starts a child and waits for ever, as a plugin that opened a browser does.
+const HANGS: &str = "sleep 600 & echo $! > child.part; mv child.part child; wait";
+
+/// Waits until the child of that plugin is gone.
+fn child_is_gone(cluster: &Cluster) {
+    let child = std::fs::read_to_string(cluster.home.path().join("child")).unwrap();
+    let stat = format!("/proc/{}/stat", child.trim());
+    // One that nobody waits for may remain as an entry.
+    until(|| std::fs::read_to_string(&stat).map_or(true, |stat| stat.contains(") Z ")));
+}
+
+#[test]
+fn an_exec_plugin_that_hangs_is_ended_with_its_children() {
+    let cluster = with_plugin(HANGS, "");
+    cluster
+        .run(&["status", "--request-timeout", "1s"])
+        .exits(1)
+        .complains(&["plugin did not answer within 1s and was ended", "--request-timeout"]);
+    child_is_gone(&cluster);
+    std::fs::remove_file(cluster.home.path().join("child")).unwrap();
+    let child = cluster.program().spawn(&["create"]);
+    until(|| cluster.home.path().join("child").exists());
+    let began = bootstorm_model::observe::clock::monotonic_now();
+    assert!(Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success());
+    Ran::of(child).exits(130).complains(&["interrupted"]);
+    assert!(began.elapsed() < Duration::from_secs(5));
+    child_is_gone(&cluster);
+}
+
+#[test]
+fn an_exec_plugin_runs_once_and_again_when_its_token_has_expired() {
+    let cluster = with_plugin(
+        r#"echo x >> runs
+until=$(date -u -d "+$(cat seconds) seconds" +%Y-%m-%dT%H:%M:%SZ)
+echo "{\"status\": {\"token\": \"$(cat token)\", \"expirationTimestamp\": \"$until\"}}""#,
+        "",
+    );
+    let runs = || std::fs::read_to_string(cluster.home.path().join("runs")).unwrap().lines().count();
+    std::fs::write(cluster.home.path().join("seconds"), "25").unwrap();
+    cluster.run(&["run", "--end", "2", "--no-storm", "--probe", "none"]).exits(0);
+    assert_eq!(runs(), 1, "a token that is good for 25 s is used");
+    std::fs::write(cluster.home.path().join("seconds"), "-1").unwrap();
+    cluster.run(&["status", "-A"]).exits(0);
+    assert!(runs() > 2, "a token that has expired is renewed");
+}
+
+#[test]
+fn an_exec_plugin_that_is_not_installed_is_named_with_its_hint() {
+    let cluster = Cluster::instant();
+    let (text, token) = config(&cluster);
+    let plugin = "exec: {apiVersion: client.authentication.k8s.io/v1beta1, command: no-such-plugin, installHint: Install it from the shop, provideClusterInfo: true}";
+    std::fs::write(cluster.kubeconfig(), text.replace(&format!("token: {token}"), plugin)).unwrap();
+    cluster
+        .run(&["status"])
+        .exits(1)
+        .complains(&["credential plugin no-such-plugin is not installed", "hint: Install it from the shop"]);
 }
 
 #[test]

@@ -13,6 +13,8 @@ use crate::support::{Cluster, until};
 /// The console blocks of the guide, by heading, in its order.
 fn sections() -> Vec<(String, Vec<String>)> {
     let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/guide.md")).unwrap();
+    // A line that ends with a backslash goes on.
+    let text = text.replace("\\\n", " ");
     let mut sections: Vec<(String, Vec<String>)> = Vec::new();
     let mut inside = false;
     for line in text.lines() {

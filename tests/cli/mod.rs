@@ -36,6 +36,7 @@ mod record;
 mod repeat;
 mod secrets;
 mod shapes;
+mod silence;
 mod sources;
 mod thresholds;
 mod validity;

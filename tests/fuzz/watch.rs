@@ -29,7 +29,7 @@ fn damaged_instances_are_refused_or_folded() {
         let instance = Instance::from(vmi);
         assert!(instance.address.as_ref().is_none_or(|address| address.len() < 64));
         assert!(instance.node.as_ref().is_none_or(|node| node.chars().count() < 256));
-        let fold = Fold::new(std::slice::from_ref(&target), dice.random(), HashSet::new());
+        let mut fold = Fold::new(std::slice::from_ref(&target), dice.random(), HashSet::new());
         let mut timelines = vec![Timeline::new(0)];
         timelines[0].see(bootstorm_model::observe::Milestone::Requested, Offset(0));
         let at = Offset(if dice.random() { dice.random() } else { 1_000_000 });

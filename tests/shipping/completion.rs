@@ -126,7 +126,7 @@ fn kubectl_completes_commands_flags_and_values() {
     assert_eq!(ask(&["setup", "-f", "vm"]), ["vm.yaml"]);
     let described = plugin.ask(&kubectl, nowhere, &["stat"]);
     assert!(
-        String::from_utf8_lossy(&described.stdout).starts_with("status\tShow where runs stand"),
+        String::from_utf8_lossy(&described.stdout).starts_with("status\tShow the state of runs"),
         "{described:?}"
     );
 }

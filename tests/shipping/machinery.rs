@@ -43,6 +43,18 @@ fn every_yaml_file_is_yaml() {
 }
 
 #[test]
+fn actions_are_pinned_by_commit() {
+    for workflow in [".github/workflows/ci.yml", ".github/workflows/release.yml"] {
+        for line in text(workflow).lines().filter(|line| line.contains("uses:")) {
+            let (_, pin) = line.split_once('@').unwrap();
+            let (commit, version) = pin.split_once(" # v").unwrap_or_default();
+            let is_commit = commit.len() == 40 && commit.chars().all(|c| c.is_ascii_hexdigit());
+            assert!(is_commit && !version.is_empty(), "{workflow}: {line}");
+        }
+    }
+}
+
+#[test]
 fn a_release_is_built_for_every_platform_of_the_manifest() {
     let release = yaml(".github/workflows/release.yml");
     let built = release["jobs"]["build"]["strategy"]["matrix"]["include"].as_array().unwrap();
@@ -54,13 +66,9 @@ fn a_release_is_built_for_every_platform_of_the_manifest() {
         assert!(text("deny.toml").contains(target), "{target}");
     }
     let all = release.to_string();
-    for part in [
-        "attest-build-provenance",
-        "SHA256SUMS",
-        "krew-release-bot@v",
-        "krew_template_file",
-        "--profile dist",
-    ] {
+    for part in
+        ["attest-build-provenance", "SHA256SUMS", "krew-release-bot@", "krew_template_file", "--profile dist"]
+    {
         assert!(all.contains(part), "{part}");
     }
 }

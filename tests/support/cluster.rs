@@ -70,3 +70,12 @@ impl Cluster {
         self.program().run(args)
     }
 }
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            let spinning = self.sandbox.spinning();
+            assert!(spinning.is_empty(), "controllers of the sandbox spin on {spinning:?}");
+        }
+    }
+}

@@ -8,14 +8,13 @@ use bootstorm_engine::cluster::ownership::Estate;
 use bootstorm_engine::cluster::{Cluster, Connection};
 use bootstorm_engine::phases::cleanup::{self, Choice, Leftovers, Order, Sort};
 use bootstorm_engine::phases::timed::{self, Work};
-use bootstorm_engine::phases::{Interrupt, setup};
+use bootstorm_engine::phases::{Interrupt, Interrupter, setup};
 use bootstorm_model::observe::clock::monotonic_now;
 use bootstorm_model::plan::{Plan, Template, TemplateSource};
 use bootstorm_model::record::{PhaseKind, PhaseSettings, RunRecord, Via, lifecycle};
 use bootstorm_sandbox::store::{Kind, Object, Store, kind};
 use bootstorm_sandbox::{Options, Sandbox, profile};
 use serde_json::{Value, json};
-use tokio::sync::watch;
 
 /// Seeds that are tried; `BOOTSTORM_BYSTANDERS=2000` tries more, and `BOOTSTORM_BYSTANDERS=17..18` one of them.
 const SEEDS: &str = "0..16";
@@ -178,7 +177,7 @@ struct Process<'a> {
 
 impl Process<'_> {
     async fn lock(&self, run_id: &str) -> Held {
-        self.cluster.lock(PREFIX, run_id, "tester@host/1").await.unwrap()
+        self.cluster.lock(PREFIX, run_id, "tester@host/1", &self.interrupt).await.unwrap()
     }
 
     async fn set_up(&self) {
@@ -267,8 +266,8 @@ async fn live(seed: u64) {
     let connection = Connection { kubeconfig: Some(kubeconfig), ..Connection::default() };
     let cluster = connection.open().await.unwrap();
     let template = Template::container_disk("example.org/disk:1");
-    let (_keep, wish) = watch::channel(false);
-    let process = Process { cluster: &cluster, interrupt: Interrupt::new(wish), template: &template, seed };
+    let (_keep, interrupt) = Interrupter::new();
+    let process = Process { cluster: &cluster, interrupt, template: &template, seed };
     let mut others = Others { store: sandbox.store().clone(), dice: Dice(seed), made: Vec::new(), count: 0 };
     let mut dice = Dice(!seed);
     let via = if dice.below(4) == 0 { Via::Subresource } else { Via::Patch };

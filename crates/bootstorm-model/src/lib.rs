@@ -5,6 +5,7 @@
 pub mod duration;
 pub mod exit;
 pub mod failure;
+pub mod observation;
 pub mod observe;
 pub mod plan;
 pub mod platform;
@@ -12,3 +13,4 @@ pub mod probe;
 pub mod record;
 pub mod stats;
 pub mod text;
+pub mod tracker;

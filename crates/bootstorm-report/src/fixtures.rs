@@ -86,7 +86,11 @@ pub(crate) fn with_failures() -> RunRecord {
     storm.timelines[2].throttled = 2;
     storm.timelines[2].throttled_for = Offset::from_seconds(1.25);
     storm.watch.restarts = 1;
-    storm.watch.gaps.push(Gap { from: Offset::from_seconds(4.0), to: Offset::from_seconds(6.5) });
+    storm.watch.gaps.push(Gap {
+        from: Offset::from_seconds(4.0),
+        to: Offset::from_seconds(6.5),
+        ..Gap::default()
+    });
     record
 }
 
@@ -320,7 +324,8 @@ pub(crate) fn continued() -> RunRecord {
     let mut record = small();
     let storm = &mut record.phases[2];
     storm.continued = 2;
-    storm.watch.gaps = vec![Gap { from: Offset::from_seconds(1.0), to: Offset::from_seconds(13.3) }];
+    storm.watch.gaps =
+        vec![Gap { from: Offset::from_seconds(1.0), to: Offset::from_seconds(13.3), ..Gap::default() }];
     storm.timelines[0].moments.remove(&Milestone::Requested);
     storm.timelines[0].untimed = true;
     record

@@ -76,7 +76,7 @@ fn suite(text: &mut String, report: &Report, id: usize, phase: &PhaseBlock) {
         phase.name,
         phase.rows.len(),
         counts.timed_out,
-        counts.failed + counts.pending,
+        counts.failed + counts.unknown + counts.pending,
         counts.excluded,
     );
     properties(text, report, phase);
@@ -121,7 +121,7 @@ fn case(text: &mut String, class: &str, phase: &PhaseBlock, row: &Row) {
     let element = match row.outcome {
         Outcome::Reached => None,
         Outcome::TimedOut => Some(fault("failure", row.outcome, reason)),
-        Outcome::Failed => Some(fault("error", row.outcome, reason)),
+        Outcome::Failed | Outcome::Unknown => Some(fault("error", row.outcome, reason)),
         Outcome::Pending => Some(fault("error", row.outcome, row.reason.as_deref().unwrap_or("not decided"))),
         Outcome::Excluded => Some(format!("<skipped message=\"{}\"/>", escaped(reason))),
     };

@@ -47,7 +47,7 @@ pub(super) fn of_outcome(outcome: Outcome) -> Option<Tone> {
     match outcome {
         Outcome::Reached => None,
         Outcome::Failed | Outcome::TimedOut => Some(Tone::Bad),
-        Outcome::Excluded | Outcome::Pending => Some(Tone::Fair),
+        Outcome::Unknown | Outcome::Excluded | Outcome::Pending => Some(Tone::Fair),
     }
 }
 

@@ -114,10 +114,18 @@ pub struct Counts {
     pub failed: usize,
     /// Ran out of time.
     pub timed_out: usize,
+    /// Nobody could see whether they reached it in time.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unknown: usize,
     /// Did not take part.
     pub excluded: usize,
     /// Not decided.
     pub pending: usize,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(n: &usize) -> bool {
+    *n == 0
 }
 
 /// How long things took for the crowd, in seconds
@@ -276,6 +284,7 @@ impl Counts {
             reached: phase.count(Outcome::Reached),
             failed: phase.count(Outcome::Failed),
             timed_out: phase.count(Outcome::TimedOut),
+            unknown: phase.count(Outcome::Unknown),
             excluded,
             pending: phase.count(Outcome::Pending),
         }

@@ -102,6 +102,7 @@ impl Row {
             Outcome::Reached => "Success",
             Outcome::Failed => "Failed",
             Outcome::TimedOut => "Timed out",
+            Outcome::Unknown => "Unknown",
             Outcome::Excluded => "Excluded",
         }
     }

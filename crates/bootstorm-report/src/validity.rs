@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::phase::PhaseBlock;
-use bootstorm_model::observe::{Delays, Milestone, Offset, Source, Timeline};
-use bootstorm_model::record::{ClockDifference, ClusterMark, Health, PhaseName, PhaseRecord, RunRecord};
+use bootstorm_model::observe::{Delays, Milestone, Offset, Outcome, Source, Timeline};
+use bootstorm_model::record::{ClockDifference, ClusterMark, Gap, Health, PhaseName, PhaseRecord, RunRecord};
 use bootstorm_model::stats::validity::{self, Conditions, Late, Trust, Validity};
 use bootstorm_model::stats::{self, Level, Quantile, Sample};
 
@@ -144,7 +144,12 @@ fn conditions(record: &RunRecord, phase: &PhaseRecord) -> Conditions {
     };
     let count = |of: &dyn Fn(&Timeline) -> bool| phase.participants().filter(|timeline| of(timeline)).count();
     let sample = Sample::to_milestone(&phase.timelines, phase.goal, phase.goal);
-    let gaps = || phase.watch.gaps.iter().map(|gap| gap.to.since(gap.from).seconds());
+    let probing = phase.probing.iter().flat_map(|probing| &probing.gaps);
+    let of_goal: Vec<Gap> = phase.watch.gaps.iter().chain(probing).copied().collect();
+    let gaps = || of_goal.iter().map(|gap| gap.to.since(gap.from).seconds());
+    let nobody = of_goal.iter().filter(|gap| gap.stream.is_none() && phase.continued > 0);
+    let nobody: f64 = nobody.map(|gap| gap.to.since(gap.from).seconds()).sum();
+    let whole = phase.ended.or(phase.watched_until).map_or(0.0, Offset::seconds);
     let health = phase.health.as_ref();
     let setup = ClusterMark::from(&record.facts);
     let before = health.and_then(|health| health.before.as_ref());
@@ -156,14 +161,20 @@ fn conditions(record: &RunRecord, phase: &PhaseRecord) -> Conditions {
     Conditions {
         vms: phase.participants().count(),
         median: Quantile::of(&sample.without_missing(), Level::P50).seconds(),
-        gaps: phase.watch.gaps.len(),
+        gaps: of_goal.len(),
         gap: gaps().sum(),
         longest_gap: gaps().fold(0.0, f64::max),
         stamped: count(&|timeline| has(timeline, Source::Stamped)),
         late: count(&|timeline| has(timeline, Source::Late)),
         unseen: count(&|timeline| has(timeline, Source::Stamped) || has(timeline, Source::Late)),
-        unknown: sample.unknown(),
-        watch: health.and_then(|health| late(&health.watch)),
+        abandoned: if whole > 0.0 { nobody / whole } else { 0.0 },
+        unknown: sample.unknown().saturating_sub(phase.count(Outcome::Unknown)),
+        undecided: phase.count(Outcome::Unknown),
+        watch: health.and_then(|health| {
+            let (order, stamps) = (late(&health.watch), late(&health.stamps));
+            // A timestamp of whole seconds shows no delay below a second.
+            stamps.filter(|stamps| stamps.longest > order.map_or(0.0, |order| order.longest)).or(order)
+        }),
         timer: health.and_then(|health| late(&health.timer)),
         processors: health.and_then(|health| Some((processors(health)?, health.processors))),
         asked: count(&|timeline| timeline.attempts > 0),

@@ -12,4 +12,4 @@ pub mod seed;
 mod settings;
 pub mod store;
 
-pub use running::{Options, Sandbox, profile};
+pub use running::{LocalSandbox, Options, Sandbox, profile};

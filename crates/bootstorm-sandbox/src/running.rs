@@ -45,35 +45,7 @@ impl Sandbox {
     ///
     /// Fails when the port is taken or the truth file cannot be written.
     pub async fn start(options: Options) -> Result<Self, Failure> {
-        let cannot = |why: &dyn std::fmt::Display| {
-            Failure::new("the simulated cluster cannot be started").because(why.to_string())
-        };
-        let store = Store::new();
-        if let Some(path) = &options.truth {
-            store
-                .set_truth(path)
-                .map_err(|error| cannot(&format!("the truth file {}: {error}", path.display())))?;
-        }
-        store.set_clock_ahead(options.profile.api_server.clock());
-        let node = &options.profile.node;
-        let nodes = options.nodes.unwrap_or(node.count);
-        seed(&store, nodes, node.cores as u32, node.memory_gib as u32, node.pods)
-            .map_err(|error| cannot(&error))?;
-        seed_classes(&store, &options.profile.storage.classes).map_err(|error| cannot(&error))?;
-        settings::publish(&store, &options.profile);
-        store.set_namespace_defaults(options.profile.namespace_defaults.objects());
-        let misbehave = options.profile.misbehave.clone();
-        let controllers =
-            controllers::start(store.clone(), options.profile, options.seed, options.speed, misbehave);
-        let faults = Faults::seeded(options.seed);
-        controllers.obey(faults.clone());
-        let serving = ServerOptions {
-            port: options.port,
-            admission: Some(controllers.admission()),
-            network: controllers.network(),
-            dice: controllers.dice(),
-            ..ServerOptions::default()
-        };
+        let Parts { store, faults, controllers, serving } = parts(options)?;
         let server = api::Server::start(store.clone(), faults.clone(), serving)
             .await
             .map_err(|error| cannot(&error).hint("choose another port with --port, or 0 for a free one"))?;
@@ -100,6 +72,11 @@ impl Sandbox {
         self.server.ledger()
     }
 
+    /// The objects on which a controller looked again and again without changing anything; for tests. There should be none.
+    pub fn spinning(&self) -> Vec<String> {
+        self.controllers.spinning()
+    }
+
     /// Does something to the server or to its objects at once.
     pub fn act(&self, action: &Action) {
         self.server.act(action);
@@ -110,7 +87,7 @@ impl Sandbox {
         self.server.write_kubeconfig(path).map_err(|error| {
             Failure::new(format!("the kubeconfig {} cannot be written", path.display()))
                 .because(error)
-                .hint("choose another place with --kubeconfig FILE")
+                .hint("choose another place with --write-kubeconfig FILE")
         })
     }
 
@@ -120,7 +97,7 @@ impl Sandbox {
         self.server.write_exec_kubeconfig(path).map_err(|error| {
             Failure::new(format!("the kubeconfig {} cannot be written", path.display()))
                 .because(error)
-                .hint("choose another place with --kubeconfig FILE")
+                .hint("choose another place with --write-kubeconfig FILE")
         })
     }
 
@@ -146,6 +123,89 @@ impl Sandbox {
         if let Some(folder) = private {
             let _ = std::fs::remove_dir_all(folder);
         }
+    }
+}
+
+/// A simulated cluster without its server
+struct Parts {
+    store: Store,
+    faults: Faults,
+    controllers: Controllers,
+    serving: ServerOptions,
+}
+
+fn cannot(why: &dyn std::fmt::Display) -> Failure {
+    Failure::new("the simulated cluster cannot be started").because(why.to_string())
+}
+
+fn parts(options: Options) -> Result<Parts, Failure> {
+    let store = Store::new();
+    if let Some(path) = &options.truth {
+        store
+            .set_truth(path)
+            .map_err(|error| cannot(&format!("the truth file {}: {error}", path.display())))?;
+    }
+    store.set_clock_ahead(options.profile.api_server.clock());
+    let node = &options.profile.node;
+    let nodes = options.nodes.unwrap_or(node.count);
+    seed(&store, nodes, node.cores as u32, node.memory_gib as u32, node.pods)
+        .map_err(|error| cannot(&error))?;
+    seed_classes(&store, &options.profile.storage.classes).map_err(|error| cannot(&error))?;
+    settings::publish(&store, &options.profile);
+    store.set_namespace_defaults(options.profile.namespace_defaults.objects());
+    let misbehave = options.profile.misbehave.clone();
+    let controllers =
+        controllers::start(store.clone(), options.profile, options.seed, options.speed, misbehave);
+    let faults = Faults::seeded(options.seed);
+    controllers.obey(faults.clone());
+    let serving = ServerOptions {
+        port: options.port,
+        admission: Some(controllers.admission()),
+        network: controllers.network(),
+        dice: controllers.dice(),
+        ..ServerOptions::default()
+    };
+    Ok(Parts { store, faults, controllers, serving })
+}
+
+/// A simulated cluster for clients in the same process: without sockets and TLS, so that paused time can drive both
+#[derive(Debug)]
+pub struct LocalSandbox {
+    store: Store,
+    faults: Faults,
+    controllers: Controllers,
+    server: api::Local,
+}
+
+impl LocalSandbox {
+    /// Starts it. The port of the options does not matter.
+    ///
+    /// Fails when the truth file cannot be written.
+    pub fn start(options: Options) -> Result<Self, Failure> {
+        let Parts { store, faults, controllers, serving } = parts(options)?;
+        let server = api::Local::start(store.clone(), faults.clone(), serving);
+        Ok(Self { store, faults, controllers, server })
+    }
+
+    /// What serves it.
+    pub fn server(&self) -> &api::Local {
+        &self.server
+    }
+
+    /// What the cluster holds; for tests that arrange or look behind the API.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// What goes wrong on purpose.
+    pub fn faults(&self) -> &Faults {
+        &self.faults
+    }
+
+    /// Ends it; the truth file is complete then.
+    pub fn stop(self) {
+        self.controllers.stop();
+        self.store.close_truth();
     }
 }
 

@@ -24,7 +24,7 @@ use bootstorm_model::failure::Failure;
 use bootstorm_model::observe::clock::monotonic_now;
 use bootstorm_model::record::RunRecord;
 
-/// Delete what the run made, and verify that nothing is left
+/// Delete what the run created, and verify that nothing is left
 ///
 /// Deletes the run's VMs and waits until they are gone, then its namespaces, then its record. What is the run's is decided
 /// by name and UID, as the record noted them when it was made: a copy that carries the run's labels is named and left. A
@@ -53,24 +53,22 @@ pub struct CleanupArgs {
     /// Delete the run's namespaces with everything that others keep in them; --dry-run lists it
     #[arg(long)]
     pub delete_foreign: bool,
-    /// Clean up the run with this UUID, where its record is lost
+    /// Clean up the run with this UUID if its record is lost
     #[arg(long, value_name = "UUID", value_parser = values::run_id, hide_short_help = true)]
     pub run_id: Option<String>,
-    /// Forget adopted VMs and leave them as they are, stopped or not; what they were is lost then
+    /// Leave adopted VMs in their current state and discard their original one
     #[arg(long, hide_short_help = true)]
     pub leave_adopted: bool,
-    /// Time limit for everything to be gone, and for adopted VMs to be as they were
+    /// Time limit for the deletion and for restoring adopted VMs
     #[arg(long, value_name = "DURATION", default_value = "15m", value_parser = values::limit)]
     pub timeout: Duration,
-    /// API requests in flight at once
+    /// Limit on API requests in flight
     #[arg(long, value_name = "N", default_value = "50", value_parser = values::count)]
     pub concurrency: usize,
     #[command(flatten)]
     pub dry_run: DryRunArgs,
 }
 
-/// How long the lock may take to be given back; after that it becomes stale by itself.
-const RELEASING: Duration = Duration::from_secs(10);
 /// What is waited for is given up in time by itself and named; this ends what hangs beyond that.
 const GRACE: Duration = Duration::from_secs(2);
 
@@ -141,8 +139,7 @@ pub async fn run(session: &Session, args: &CleanupArgs) -> Result<Option<Leftove
         delete(session, args, order, &lock).await
     };
     let outcome = outcome.await;
-    // The answer does not change what was done: a lock that cannot be given back becomes stale.
-    let _ = tokio::time::timeout(RELEASING, lock.release()).await;
+    lock.release().await;
     let deleted = outcome?;
     tokio::select! {
         biased;

@@ -12,6 +12,7 @@ use serde_saphyr::Spanned;
 use super::flags;
 use bootstorm_model::failure::Failure;
 use bootstorm_model::plan::yaml_fault;
+use bootstorm_model::platform;
 
 /// What a key says
 #[derive(Debug, Clone, PartialEq)]
@@ -50,6 +51,9 @@ pub(super) struct Entry {
     pub(super) line: u64,
 }
 
+/// The most bytes of a configuration file.
+const MOST_BYTES: u64 = 1024 * 1024;
+
 /// A configuration file
 #[derive(Debug, Clone, Default)]
 pub(super) struct File {
@@ -61,7 +65,7 @@ pub(super) struct File {
 impl File {
     /// Reads a file; one that need not be there may be missing.
     pub(super) fn read(path: &Path, needed: bool) -> Result<Option<Self>, Failure> {
-        match std::fs::read_to_string(path) {
+        match platform::read_text(path, MOST_BYTES) {
             Ok(text) => Self::parse(path, &text).map(Some),
             Err(error) if error.kind() == ErrorKind::NotFound && !needed => Ok(None),
             Err(error) => {

@@ -12,6 +12,9 @@ pub(super) const PREFIX: &str = "BOOTSTORM_";
 /// Flags that say where the configuration is, or that it is to be shown.
 const ABOUT_CONFIGURATION: [&str; 2] = ["config", "show-config"];
 
+/// Flags that name a file to be written once: a default from elsewhere would write it at times when nobody expects it.
+const TYPED_ONLY: [&str; 1] = ["write-kubeconfig"];
+
 /// Flags that only assert what an earlier command was told: a default would contradict older runs.
 const ASSERTED: &str = "AssertedArgs";
 
@@ -22,7 +25,8 @@ pub(in crate::commands) fn name<'a>(command: &Command, arg: &'a Arg) -> Option<&
         arg.get_action(),
         ArgAction::Set | ArgAction::Append | ArgAction::SetTrue | ArgAction::Count
     );
-    (has_value && !ABOUT_CONFIGURATION.contains(&name) && !is_asserted(command, arg)).then_some(name)
+    let is_typed_only = ABOUT_CONFIGURATION.contains(&name) || TYPED_ONLY.contains(&name);
+    (has_value && !is_typed_only && !is_asserted(command, arg)).then_some(name)
 }
 
 /// Whether a flag with a value may be typed without one.

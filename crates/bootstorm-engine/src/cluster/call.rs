@@ -66,6 +66,7 @@ impl Cluster {
     /// A request that was not let in because the credentials had run out is sent once more with new ones. Fails with
     /// what the server or the connection said, and when no answer comes in time.
     pub async fn call(&self, doing: &str, request: Request<Vec<u8>>) -> Result<Answer, Trouble> {
+        self.renew_when_expired().await;
         let generation = self.generation();
         match self.exchange(doing, request.clone()).await {
             // Some portals send those away whom they do not know any more.
@@ -162,6 +163,11 @@ impl Cluster {
                 Ok(answer) => return Ok(answer),
             }
         }
+    }
+
+    /// How long a request that may be repeated, or anything that hangs on one, is waited for.
+    pub fn longest_wait(&self) -> Duration {
+        self.patience + self.request_timeout.unwrap_or(self.patience)
     }
 
     /// Waits before the next attempt of a request that may be repeated safely. Fails when there is to be none.

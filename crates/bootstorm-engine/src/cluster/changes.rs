@@ -3,23 +3,27 @@
 use std::collections::{HashMap, HashSet};
 use std::future::poll_fn;
 use std::net::IpAddr;
-use std::task::Poll;
-use std::time::Instant;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 
 use futures::future::try_join_all;
 use jiff::Timestamp;
 use serde::Deserialize;
 
+use super::decode::Undecodable;
+use super::list::list_once;
 use super::metadata::{Condition, Metadata};
 use super::scope::Scope;
 use super::trouble::clip;
-use super::watch::{Heard, LastGap, Told, Watch, Watched, unreadable};
+use super::watch::{Heard, Told, Watch, Watched};
 use super::{Cluster, Trouble};
 use bootstorm_model::observe::{Change, Instance, InstancePhase};
 use bootstorm_model::plan::Target;
 
 /// The most characters of a Kubernetes name.
 const LONGEST_NAME: usize = 253;
+/// How long each page of a list may take.
+const LISTED_WITHIN: Duration = Duration::from_secs(30);
 
 /// A `VirtualMachineInstance`, decoded only as far as it is used
 #[derive(Debug, Clone, Deserialize)]
@@ -95,6 +99,8 @@ impl From<Vmi> for Instance {
 /// What the cluster told, and when we received it
 #[derive(Debug)]
 pub struct Received {
+    /// Which of the watches it comes from.
+    pub number: usize,
     /// When the client received it.
     pub at: Instant,
     /// It may have waited in a gap of the watch.
@@ -103,14 +109,23 @@ pub struct Received {
     pub news: News,
 }
 
-/// Something that came out of the watch
+/// Something that came out of a watch
 #[derive(Debug)]
 pub enum News {
     /// Instances changed; one change except after a list.
     Changes(Vec<Change>),
-    /// The watch was blind from this instant until now.
-    Blind(Instant),
-    /// It has not been possible to open it again for a while.
+    /// The watch does not deliver any more.
+    Interrupted {
+        /// When it last delivered.
+        since: Instant,
+        /// It ended as it was asked to.
+        expected: bool,
+    },
+    /// It delivers again.
+    Restored,
+    /// An instance cannot be read.
+    Unreadable(Undecodable),
+    /// It has not been possible to open the watch again for a while.
     Complaint(Trouble),
 }
 
@@ -119,7 +134,8 @@ pub struct Changes {
     watches: Vec<Watch<Vmi>>,
     /// UID → VM, for the instances that each watch knows.
     known: Vec<HashMap<String, Target>>,
-    gaps: Vec<LastGap>,
+    /// What each watch lists.
+    views: Vec<(String, String)>,
     /// The only VMs that matter; all, where nothing is said.
     only: Option<HashSet<Target>>,
     /// What existed when the watches were opened, until somebody asks.
@@ -146,11 +162,11 @@ impl Changes {
         only: Option<HashSet<Target>>,
     ) -> Result<Self, Trouble> {
         let doing = "watch virtual machine instances";
+        let views: Vec<_> = collections.iter().map(|path| (path.clone(), selector.to_owned())).collect();
         let opening = collections.into_iter().map(|path| Watch::open(cluster, doing, path, selector.into()));
         let watches = try_join_all(opening).await?;
         let known = watches.iter().map(|_| HashMap::new()).collect();
-        let gaps = watches.iter().map(|_| LastGap::default()).collect();
-        let mut changes = Self { watches, known, gaps, only, first: None };
+        let mut changes = Self { watches, known, views, only, first: None };
         let mut first: Option<Received> = None;
         for number in 0..changes.watches.len() {
             let Some(heard) = changes.watches[number].next().await else { continue };
@@ -171,33 +187,71 @@ impl Changes {
 
     /// The next news; the first is the list of what existed when the watch was opened. Safe to cancel.
     pub async fn next(&mut self) -> Option<Received> {
+        poll_fn(|cx| self.poll_next(cx)).await
+    }
+
+    /// Like [`Changes::next`], for those who listen to several streams.
+    pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Received>> {
         if let Some(first) = self.first.take() {
-            return Some(first);
+            return Poll::Ready(Some(first));
         }
-        loop {
-            let (number, heard) = poll_fn(|cx| {
-                for (number, watch) in self.watches.iter_mut().enumerate() {
-                    if let Poll::Ready(heard) = watch.poll_next(cx) {
-                        return Poll::Ready((number, heard));
-                    }
-                }
-                Poll::Pending
-            })
-            .await;
-            let received = self.receive(number, heard?);
+        let mut number = 0;
+        while number < self.watches.len() {
+            let Poll::Ready(heard) = self.watches[number].poll_next(cx) else {
+                number += 1;
+                continue;
+            };
+            let Some(heard) = heard else { return Poll::Ready(None) };
+            let received = self.receive(number, heard);
             if !matches!(&received.news, News::Changes(changes) if changes.is_empty()) {
-                return Some(received);
+                return Poll::Ready(Some(received));
             }
+        }
+        Poll::Pending
+    }
+
+    /// How many watches they are.
+    pub fn watches(&self) -> usize {
+        self.watches.len()
+    }
+
+    /// Opens a watch anew.
+    pub fn reopen(&self, number: usize) {
+        if let Some(watch) = self.watches.get(number) {
+            watch.reopen();
+        }
+    }
+
+    /// Lists what a watch covers, apart from it.
+    pub fn list(
+        &self,
+        cluster: &Cluster,
+        number: usize,
+    ) -> impl Future<Output = Result<Vec<Instance>, Trouble>> + Send + use<> {
+        let (cluster, only) = (cluster.clone(), self.only.clone());
+        let (path, selector) = self.views.get(number).cloned().unwrap_or_default();
+        async move {
+            let doing = "list virtual machine instances";
+            let (listed, _) = list_once::<Vmi>(&cluster, doing, &path, &selector, LISTED_WITHIN).await?;
+            let wanted = |target: &Target| only.as_ref().is_none_or(|only| only.contains(target));
+            let mut instances = Vec::with_capacity(listed.len());
+            for vmi in listed {
+                match vmi {
+                    Ok(vmi) => instances.push(Instance::from(vmi)),
+                    // Whose it is shows that nothing is known about it.
+                    Err(fault) => tracing::debug!(%fault, "left out of a list"),
+                }
+            }
+            instances.retain(|instance| wanted(&instance.target));
+            Ok(instances)
         }
     }
 
     fn receive(&mut self, number: usize, heard: Heard<Vmi>) -> Received {
-        let gap = self.gaps[number].ended(&heard);
         let news = match heard.told {
-            Told::Interrupted { .. } | Told::Restored => {
-                gap.map_or_else(|| News::Changes(Vec::new()), News::Blind)
-            }
-            Told::Unreadable(fault) => News::Complaint(unreadable(&fault)),
+            Told::Interrupted { since, expected } => News::Interrupted { since, expected },
+            Told::Restored => News::Restored,
+            Told::Unreadable(fault) => News::Unreadable(fault),
             Told::Complaint(trouble) => News::Complaint(trouble),
             Told::Changed(vmi) => News::Changes(self.present(number, vmi).into_iter().collect()),
             Told::Removed(vmi) => {
@@ -218,7 +272,7 @@ impl Changes {
                 News::Changes(absent.chain(changes).collect())
             }
         };
-        Received { at: heard.at, late: heard.late, news }
+        Received { number, at: heard.at, late: heard.late, news }
     }
 
     fn present(&mut self, number: usize, vmi: Vmi) -> Option<Change> {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use http::header::USER_AGENT;
 use http::{HeaderValue, Uri};
+use jiff::Timestamp;
 use kube::Client;
 use kube::config::{
     Config, Context, KubeConfigOptions, Kubeconfig, KubeconfigError, NamedCluster, NamedContext,
@@ -13,7 +14,7 @@ use kube::config::{
 use secrecy::{ExposeSecret, SecretString};
 
 use super::kubeconfig::{self, KubeconfigFault};
-use super::{Cluster, names, proxy};
+use super::{Cluster, names, plugin, proxy};
 use bootstorm_model::failure::Failure;
 use bootstorm_model::observe::clock::{elapsed_since, monotonic_now};
 use bootstorm_model::plan::yaml_fault;
@@ -52,6 +53,8 @@ pub struct Connection {
     pub request_timeout: Option<Duration>,
     /// `--retry-timeout`: how long a request that fails for a passing reason is repeated.
     pub patience: Duration,
+    /// Receives a line when a credential plugin keeps the user waiting.
+    pub tell: fn(&str),
 }
 
 /// How long a request that fails for a passing reason is repeated, unless the user says otherwise.
@@ -73,6 +76,7 @@ impl Default for Connection {
             impersonate_groups: Vec::new(),
             request_timeout: None,
             patience: PATIENCE,
+            tell: |_| {},
         }
     }
 }
@@ -103,12 +107,20 @@ impl Connection {
     ///
     /// Fails when there is no usable kubeconfig, or the context is unknown.
     pub async fn open(&self) -> Result<Cluster, Failure> {
-        let (client, namespace, server) = self.client().await?;
-        Ok(Cluster::new(client, namespace, server, self.clone()))
+        let Opened { client, good_until, namespace, server } = self.client().await?;
+        let cluster = Cluster::new(client, namespace, server, self.clone());
+        cluster.note_expiry(good_until);
+        Ok(cluster)
     }
 
-    /// Reads the kubeconfig and gets credentials; gives the namespace and the server's address too.
-    async fn client(&self) -> Result<(Client, String, String), Failure> {
+    /// A cluster behind a client that was made elsewhere, such as one for a server in the same process.
+    pub fn over(&self, client: Client) -> Cluster {
+        let namespace = self.namespace.clone().unwrap_or_else(|| client.default_namespace().to_owned());
+        Cluster::new(client, namespace, "https://sandbox".to_owned(), self.clone())
+    }
+
+    /// Reads the kubeconfig and gets credentials.
+    async fn client(&self) -> Result<Opened, Failure> {
         let mut config = self.config().await?;
         if let Some(server) = &self.server {
             let uses_tls = config.root_cert.is_some()
@@ -157,10 +169,15 @@ impl Connection {
         if let Ok(agent) = HeaderValue::from_str(&names::user_agent()) {
             config.headers.push((USER_AGENT, agent));
         }
+        let mut good_until = None;
+        if plugin::is_used(&config.auth_info) {
+            let running = plugin::Running { request_timeout: self.request_timeout, tell: self.tell };
+            good_until = plugin::settle(&mut config.auth_info, running).await?;
+        }
         check_token(&config)?;
         let namespace = self.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
         let server = without_user(&config.cluster_url);
-        let client = Client::try_from(config).map_err(|error| {
+        let client = made(config, self.request_timeout).await?.map_err(|error| {
             let trouble = super::Trouble::from_client("connect", &error);
             let hint = match trouble.kind {
                 super::Kind::Certificate => super::certificate::hint(&trouble.message),
@@ -168,7 +185,7 @@ impl Connection {
             };
             Failure::new("the credentials of this context cannot be used").because(trouble.message).hint(hint)
         })?;
-        Ok((client, namespace, server))
+        Ok(Opened { client, good_until, namespace, server })
     }
 
     async fn config(&self) -> Result<Config, Failure> {
@@ -261,7 +278,46 @@ impl Connection {
     }
 }
 
+/// Makes a client. An auth provider of old runs a program for that, which has a limit too.
+async fn made(
+    config: Config,
+    request_timeout: Option<Duration>,
+) -> Result<Result<Client, kube::Error>, Failure> {
+    if config.auth_info.auth_provider.is_none() {
+        return Ok(Client::try_from(config));
+    }
+    let limit = request_timeout.unwrap_or(plugin::LIMIT);
+    let making = tokio::task::spawn_blocking(|| Client::try_from(config));
+    let unusable = |why: String| {
+        Failure::new("the credentials of this context cannot be used")
+            .because(why)
+            .hint("check with: kubectl auth whoami")
+    };
+    tokio::time::timeout(limit, making)
+        .await
+        .map_err(|_| unusable(format!("its auth provider did not answer within {}s", limit.as_secs_f64())))?
+        .map_err(|error| unusable(error.to_string()))
+}
+
+/// A client and what comes with it
+struct Opened {
+    client: Client,
+    /// When its credentials run out, where that is known.
+    good_until: Option<Timestamp>,
+    /// The namespace of the context, or of the flag.
+    namespace: String,
+    /// The server's address as it may be shown.
+    server: String,
+}
+
 impl Cluster {
+    /// Gets new credentials when those in use are known to have run out. Best effort: the server has the last word.
+    pub(super) async fn renew_when_expired(&self) {
+        if self.has_expired() {
+            self.renew_credentials(self.generation()).await;
+        }
+    }
+
     /// Reads the kubeconfig again and runs its exec plugin, because the server does not let us in any more.
     ///
     /// `refused` is the generation of the client that was refused. Says whether there is a client that has not been
@@ -280,9 +336,10 @@ impl Cluster {
         self.shared.let_in.store(false, Ordering::Relaxed);
         *last = Some(monotonic_now());
         match self.shared.connection.client().await {
-            Ok((client, ..)) => {
-                tracing::info!("the credentials were refused and have been read again");
+            Ok(Opened { client, good_until, .. }) => {
+                tracing::info!("the credentials were refused or had expired, and have been read again");
                 self.replace_client(client);
+                self.note_expiry(good_until);
                 true
             }
             Err(failure) => {

@@ -74,6 +74,7 @@ impl Cluster {
     ///
     /// Fails when the pod is not there or not running, or when we may not.
     pub async fn exec(&self, namespace: &str, pod: &str, command: &[String]) -> Result<LineStream, Trouble> {
+        self.renew_when_expired().await;
         let generation = self.generation();
         match self.exec_once(namespace, pod, command).await {
             Err(trouble) if trouble.kind == Kind::Credentials && self.renew_credentials(generation).await => {

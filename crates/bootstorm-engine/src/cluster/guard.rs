@@ -81,6 +81,17 @@ impl Guard {
 }
 
 #[cfg(test)]
+impl Guard {
+    /// A lock that was renewed too long ago, and whoever could renew it.
+    pub(crate) fn stale() -> (impl Sized, Self) {
+        let fresh = Renewed::now();
+        let old = Renewed { wall: fresh.wall - jiff::SignedDuration::from_secs(61), ..fresh };
+        let (sender, receiver) = watch::channel(Standing::Held(old));
+        (sender, Self(receiver))
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

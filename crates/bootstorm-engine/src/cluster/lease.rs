@@ -13,6 +13,7 @@ use super::guard::{DURATION, Guard, Renewed, Standing};
 use super::names::{self, Role};
 use super::process::Process;
 use super::{Cluster, Kind, Trouble};
+use crate::phases::interrupt::{Duty, Interrupt};
 
 /// How often it is renewed.
 const RENEWAL: Duration = Duration::from_secs(15);
@@ -20,6 +21,8 @@ const RENEWAL: Duration = Duration::from_secs(15);
 const PROCESS: &str = "process";
 /// How soon it is tried again after it could not be renewed.
 const AGAIN: Duration = Duration::from_secs(1);
+/// How long giving it back may take.
+const RELEASING: Duration = Duration::from_secs(5);
 /// How far two computers' ideas of the server's time may differ: a lease is never broken early because of that.
 const MARGIN: i64 = 5;
 
@@ -31,6 +34,8 @@ pub struct Held {
     holder: String,
     guard: Guard,
     task: tokio::task::JoinHandle<()>,
+    /// An interrupted process gives the lock back before it ends.
+    _duty: Duty,
 }
 
 /// Somebody else works on the run
@@ -82,7 +87,13 @@ impl Cluster {
     }
 
     /// Takes the lock on a run, from nobody or from a process that gave no sign of life for its lease's duration.
-    pub async fn lock(&self, prefix: &str, run_id: &str, holder: &str) -> Result<Held, LockError> {
+    pub async fn lock(
+        &self,
+        prefix: &str,
+        run_id: &str,
+        holder: &str,
+        interrupt: &Interrupt,
+    ) -> Result<Held, LockError> {
         let doing = "take the lock of the run";
         let name = names::head_name(prefix);
         let renewed = Renewed::now();
@@ -96,6 +107,7 @@ impl Cluster {
             }
             Err(trouble) => return Err(trouble.into()),
         }
+        let duty = interrupt.duty();
         let (standing, guard) = watch::channel(Standing::Held(renewed));
         let renewer = Renewer { cluster: self.clone(), name, holder: holder.to_owned(), standing };
         let task = tokio::spawn(renewer.renew());
@@ -105,6 +117,7 @@ impl Cluster {
             holder: holder.to_owned(),
             guard: Guard(guard),
             task,
+            _duty: duty,
         })
     }
 
@@ -242,9 +255,13 @@ impl Held {
         self.guard.clone()
     }
 
-    /// Gives the lock back. Best effort: an abandoned lock becomes stale by itself.
+    /// Gives the lock back, within 5 s. Best effort: an abandoned lock becomes stale by itself.
     pub async fn release(self) {
         self.task.abort();
+        let _ = tokio::time::timeout(RELEASING, self.give_back()).await;
+    }
+
+    async fn give_back(&self) {
         let doing = "release the lock of the run";
         let name = names::head_name(&self.prefix);
         if let Ok(Some(lease)) = self.cluster.read_lease(doing, &name).await

@@ -240,6 +240,19 @@ pub fn create(target: &Target, manifest: &Value) -> Result<Timed, Trouble> {
     Ok(Timed { doing, request, meaning: Meaning::Create { target: target.clone(), run_id } })
 }
 
+impl Cluster {
+    /// Creates a VM in a dry run: it passes admission, and is not stored.
+    ///
+    /// Fails with what the server says against it.
+    pub async fn try_create(&self, target: &Target, manifest: &Value) -> Result<(), Trouble> {
+        let doing = "create a virtual machine in a dry run";
+        let body = serde_json::to_vec(manifest).unwrap_or_default();
+        let params = kube::api::PostParams { dry_run: true, ..post_params() };
+        let request = built(doing, on(&collection(Some(&target.namespace))).create(&params, body))?;
+        self.call(doing, request).await.map(|_| ())
+    }
+}
+
 /// The request that starts exactly this VM.
 pub fn start(target: &Target, uid: &str, via: Via) -> Result<Timed, Trouble> {
     switch(target, uid, via, "start the virtual machine", "Always", "start")

@@ -11,7 +11,7 @@ pub mod changes;
 pub mod claims;
 pub mod connect;
 mod credentials;
-mod decode;
+pub(crate) mod decode;
 mod echo;
 pub mod exec;
 pub mod facts;
@@ -29,6 +29,7 @@ pub mod nodes;
 pub mod notices;
 pub mod ownership;
 pub mod pace;
+pub mod plugin;
 pub mod probers;
 mod process;
 mod proxy;
@@ -80,6 +81,8 @@ pub struct Cluster {
 struct Shared {
     /// Replaced when the credentials have run out; counted.
     client: RwLock<(u32, Client)>,
+    /// When the credentials run out, in seconds since 1970; `i64::MAX` when that is not known.
+    good_until: AtomicI64,
     /// How to get a new one.
     connection: Connection,
     /// One renewal of the credentials at a time.
@@ -107,6 +110,7 @@ impl Cluster {
         let (request_timeout, patience) = (connection.request_timeout, connection.patience);
         let shared = Shared {
             client: RwLock::new((0, client)),
+            good_until: AtomicI64::new(i64::MAX),
             connection,
             renewal: tokio::sync::Mutex::new(None),
             server_ahead: AtomicI64::new(i64::MIN),
@@ -138,6 +142,18 @@ impl Cluster {
     /// Which client is in use; another one after the credentials were renewed.
     fn generation(&self) -> u32 {
         self.shared.client.read().unwrap_or_else(PoisonError::into_inner).0
+    }
+
+    /// Notes when the credentials run out.
+    fn note_expiry(&self, until: Option<Timestamp>) {
+        let until = until.map_or(i64::MAX, Timestamp::as_second);
+        self.shared.good_until.store(until, Ordering::Relaxed);
+    }
+
+    /// Whether the credentials have run out.
+    fn has_expired(&self) -> bool {
+        let until = self.shared.good_until.load(Ordering::Relaxed);
+        until != i64::MAX && wall_now().as_second() >= until
     }
 
     fn replace_client(&self, client: Client) {

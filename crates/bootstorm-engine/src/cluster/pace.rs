@@ -7,6 +7,7 @@ use http::Request;
 use super::call::wait;
 use super::guard::Guard;
 use super::{Cluster, Kind, Trouble, echo};
+use bootstorm_model::observation::Attempts;
 use bootstorm_model::observe::clock::monotonic_now;
 use bootstorm_model::plan::{Setting, Target};
 
@@ -62,17 +63,24 @@ pub enum Meaning {
     },
 }
 
-/// What it took to get a timed request accepted or refused
-#[derive(Debug, Clone, Default)]
-pub struct Effort {
-    /// Requests sent.
-    pub attempts: u32,
-    /// Answers 429 among them.
-    pub throttled: u32,
-    /// Time spent waiting because of them.
-    pub throttled_for: Duration,
+/// How a timed request ended
+#[derive(Debug)]
+pub struct Sent {
+    /// What it took.
+    pub attempts: Attempts,
+    /// When it was accepted, or what was said last.
+    pub outcome: Result<Instant, Trouble>,
+    /// The server has certainly not carried it out, where it was not accepted.
+    pub certain: bool,
     /// UID of the VM that a create made.
     pub uid: Option<Box<str>>,
+}
+
+impl Sent {
+    /// A request that was not even sent.
+    pub fn refused(trouble: Trouble) -> Self {
+        Self { attempts: Attempts::default(), outcome: Err(trouble), certain: true, uid: None }
+    }
 }
 
 /// The reason for not switching a VM that somebody else made under a name of ours.
@@ -93,68 +101,78 @@ impl Cluster {
 
     /// Sends a timed request until it is accepted, refused for good, or `deadline` is over.
     ///
-    /// Gives the instant of acceptance, and what it took in either case. Nothing is sent again unless the lock is
-    /// ours.
+    /// Nothing is sent again unless the lock is ours. `repeated` hears why.
     pub async fn send_timed(
         &self,
         timed: &Timed,
         deadline: Instant,
         guard: &mut Guard,
-    ) -> (Effort, Result<Instant, Trouble>) {
-        let mut effort = Effort::default();
+        repeated: impl Fn(&Trouble),
+    ) -> Sent {
+        let mut attempts = Attempts::default();
+        let mut last: Option<Trouble> = None;
         let mut answer_lost = false;
         let late = || Trouble::new(timed.doing, Kind::TimedOut, "no answer within the time limit");
         loop {
-            if effort.attempts > 0 && !guard.is_ours().await {
-                let lost = Trouble::new(timed.doing, Kind::Conflict, "the lock on the run was lost");
-                return (effort, Err(lost));
+            let ended = |attempts, outcome, certain| Sent { attempts, outcome, certain, uid: None };
+            if attempts.sent > 0 {
+                let certain = !answer_lost;
+                match tokio::time::timeout_at(deadline.into(), guard.is_ours()).await {
+                    Ok(true) => {}
+                    Ok(false) => {
+                        let lost = Trouble::new(timed.doing, Kind::Conflict, "the lock on the run was lost");
+                        return ended(attempts, Err(lost), certain);
+                    }
+                    Err(_) => return ended(attempts, Err(last.unwrap_or_else(late)), false),
+                }
             }
-            if effort.attempts > 0
+            if attempts.sent > 0
                 && let Err(trouble) = self.check_before(timed).await
             {
-                return (effort, Err(trouble));
+                let certain = !answer_lost && !trouble.is_transient();
+                return ended(attempts, Err(trouble), certain);
             }
-            effort.attempts += 1;
+            attempts.sent += 1;
             let call = self.call(timed.doing, timed.request.clone());
-            let outcome =
-                tokio::time::timeout_at(deadline.into(), call).await.unwrap_or_else(|_| Err(late()));
+            let answered = tokio::time::timeout_at(deadline.into(), call).await;
             let now = monotonic_now();
-            let trouble = match outcome {
-                Ok(answer) => {
-                    if let Some(written) = echo::written(&answer) {
-                        if let Some(version) = written.version() {
-                            self.echo().wrote(version, now);
-                        }
-                        if matches!(timed.meaning, Meaning::Create { .. }) {
-                            effort.uid = Some(written.uid());
-                        }
+            let trouble = match answered {
+                Ok(Ok(answer)) => {
+                    let written = echo::written(&answer);
+                    if let Some(version) = written.as_ref().and_then(|written| written.version()) {
+                        self.echo().wrote(version, now);
                     }
-                    return (effort, Ok(now));
+                    let creates = matches!(timed.meaning, Meaning::Create { .. });
+                    let uid = written.filter(|_| creates).map(|written| written.uid());
+                    return Sent { uid, ..ended(attempts, Ok(now), true) };
                 }
-                Err(trouble) => trouble,
+                Ok(Err(trouble)) => trouble,
+                // What was answered before tells more than that there was no time for another answer.
+                Err(_) => return ended(attempts, Err(last.unwrap_or_else(late)), false),
             };
             match self.was_done_before(timed, &trouble, answer_lost).await {
-                Earlier::Done(uid) => {
-                    effort.uid = uid;
-                    return (effort, Ok(now));
-                }
+                Earlier::Done(uid) => return Sent { uid, ..ended(attempts, Ok(now), true) },
                 Earlier::Strange => {
-                    return (effort, Err(Trouble::new(timed.doing, Kind::Conflict, MADE_ANEW)));
+                    let strange = Trouble::new(timed.doing, Kind::Conflict, MADE_ANEW);
+                    return ended(attempts, Err(strange), true);
                 }
                 Earlier::Unknown => {}
             }
             let repeatable = matches!(timed.meaning, Meaning::Patch { .. } | Meaning::Guarded { .. });
             let race = trouble.kind == Kind::Conflict && repeatable;
-            if !trouble.is_transient() && !race || now >= deadline {
-                return (effort, Err(trouble));
+            let passing = trouble.is_transient() || race;
+            if !passing || now >= deadline {
+                return ended(attempts, Err(trouble), !passing && !answer_lost);
             }
+            repeated(&trouble);
             answer_lost |= trouble.is_ambiguous();
-            let pause = wait(effort.attempts, trouble.retry_after).min(deadline - now);
+            let pause = wait(attempts.sent, trouble.retry_after).min(deadline - now);
             tokio::time::sleep(pause).await;
             if trouble.kind == Kind::Throttled {
-                effort.throttled += 1;
-                effort.throttled_for += pause;
+                attempts.throttled += 1;
+                attempts.throttled_for += pause;
             }
+            last = Some(trouble);
         }
     }
 

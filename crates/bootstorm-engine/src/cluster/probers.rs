@@ -1,6 +1,6 @@
 //! Prober pods: small, unprivileged, spread over nodes.
 
-use kube::api::GetParams;
+use kube::api::{DeleteParams, GetParams, Preconditions};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -200,6 +200,37 @@ impl Cluster {
             }
             outcome => Ok(outcome?.metadata),
         }
+    }
+
+    /// Makes a prober pod again that cannot run any more: it was deleted, or has ended for good, as pods do whose node was
+    /// drained or ran out of memory. A pod that may still come up, or is not of this run, is left alone. Gives the metadata of a pod that was made.
+    pub async fn remake_prober(
+        &self,
+        prefix: &str,
+        run_id: &str,
+        number: usize,
+        probe: &ProbePlan,
+    ) -> Result<Option<Metadata>, Trouble> {
+        let doing = "look after the prober pod";
+        let (pods, name) = (collection(self.namespace()), name(prefix, number));
+        let request = built(doing, on(&pods).get(&name, &GetParams::default()))?;
+        match self.call(doing, request).await.and_then(|answer| answer.object::<PodState>(doing)) {
+            Err(trouble) if trouble.kind == Kind::NotFound => {}
+            Err(trouble) => return Err(trouble),
+            Ok(pod) => {
+                let ours = pod.metadata.labels.get(names::RUN_ID).is_some_and(|id| id == run_id);
+                let ended = matches!(pod.status.phase.as_str(), "Failed" | "Succeeded");
+                if !ours || !ended {
+                    return Ok(None);
+                }
+                let uid = Some(pod.metadata.uid);
+                let preconditions = Some(Preconditions { uid, resource_version: None });
+                let params =
+                    DeleteParams { preconditions, grace_period_seconds: Some(0), ..DeleteParams::default() };
+                self.call(doing, built(doing, on(&pods).delete(&name, &params))?).await?;
+            }
+        }
+        self.make_prober(prefix, run_id, number, probe).await.map(Some)
     }
 
     /// The prober pods of a run, by name.

@@ -306,6 +306,11 @@ impl Cluster {
 }
 
 impl RunStore {
+    /// How long a request of it is waited for at most.
+    pub fn longest_wait(&self) -> Duration {
+        self.cluster.longest_wait()
+    }
+
     /// Names the process that writes from now on.
     pub fn set_holder(&mut self, holder: &str) {
         self.holder = Some(holder.to_owned());

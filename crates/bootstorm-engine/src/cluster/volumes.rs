@@ -1,20 +1,24 @@
 //! What the watch on `DataVolumes` says: when the disks of the VMs are ready, and how they were filled.
 
 use std::collections::BTreeMap;
-use std::time::Instant;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::call::path;
-use super::watch::{LastGap, Told, Watch, Watched, unreadable};
+use super::list::list_once;
+use super::watch::{Watch, Watched};
 use super::{Cluster, Kind, Trouble};
 use bootstorm_model::observe::{Volume, VolumeKind};
 use bootstorm_model::plan::Target;
 
 /// Where CDI says how it clones.
 const CLONE_TYPE: &str = "cdi.kubevirt.io/cloneType";
+
+/// How long each page of a list may take.
+const LISTED_WITHIN: Duration = Duration::from_secs(30);
 
 /// A `DataVolume`, decoded only as far as it is used
 #[derive(Debug, Clone, Deserialize)]
@@ -99,7 +103,7 @@ impl DataVolume {
     }
 
     /// The disk in the words of the fold; `None` for one that was not made for a VM.
-    fn volume(self) -> Option<Volume> {
+    pub fn volume(self) -> Option<Volume> {
         let kind = self.kind();
         let owner =
             self.metadata.owner_references.into_iter().find(|owner| owner.kind == "VirtualMachine")?;
@@ -122,33 +126,12 @@ impl DataVolume {
     }
 }
 
-/// Something that came out of the watch
-#[derive(Debug)]
-pub enum VolumeNews {
-    /// Disks changed; one except after a list.
-    Changes(Vec<Volume>),
-    /// The watch was blind from this instant until now.
-    Blind(Instant),
-    /// It has not been possible to open it again for a while.
-    Complaint(Trouble),
-}
-
-/// News of disks, and when we received them
-#[derive(Debug)]
-pub struct VolumesHeard {
-    /// When the client received it.
-    pub at: Instant,
-    /// It may have waited in a gap of the watch.
-    pub late: bool,
-    /// What it was.
-    pub news: VolumeNews,
-}
-
-/// The one watch on the disks of a run, in every namespace or in the one that has all of its VMs
+/// The watch on the disks of a run, in every namespace or in the one that has all of its VMs
 #[derive(Debug)]
 pub struct Volumes {
     watch: Watch<DataVolume>,
-    gap: LastGap,
+    path: String,
+    selector: String,
 }
 
 impl Volumes {
@@ -160,9 +143,9 @@ impl Volumes {
         namespace: Option<&str>,
         selector: &str,
     ) -> Result<Result<Self, String>, Trouble> {
-        let collection = path("cdi.kubevirt.io/v1beta1", namespace, "datavolumes");
-        match Watch::open(cluster, "watch data volumes", collection, selector.into()).await {
-            Ok(watch) => Ok(Ok(Self { watch, gap: LastGap::default() })),
+        let path = path("cdi.kubevirt.io/v1beta1", namespace, "datavolumes");
+        match Watch::open(cluster, "watch data volumes", path.clone(), selector.into()).await {
+            Ok(watch) => Ok(Ok(Self { watch, path, selector: selector.to_owned() })),
             Err(trouble) if matches!(trouble.kind, Kind::Forbidden | Kind::NotFound) => {
                 Ok(Err(trouble.message))
             }
@@ -170,25 +153,23 @@ impl Volumes {
         }
     }
 
-    /// The next news; the first is the list of what existed when the watch was opened. Safe to cancel.
-    pub async fn next(&mut self) -> Option<VolumesHeard> {
-        let heard = self.watch.next().await?;
-        let gap = self.gap.ended(&heard);
-        let news = match heard.told {
-            Told::Interrupted { .. } | Told::Restored => {
-                gap.map_or_else(|| VolumeNews::Changes(Vec::new()), VolumeNews::Blind)
-            }
-            Told::Unreadable(fault) => VolumeNews::Complaint(unreadable(&fault)),
-            Told::Complaint(trouble) => VolumeNews::Complaint(trouble),
-            // The last state of what CDI collected tells that it was filled.
-            Told::Changed(volume) | Told::Removed(volume) => {
-                VolumeNews::Changes(volume.volume().into_iter().collect())
-            }
-            Told::Listed(volumes) => {
-                VolumeNews::Changes(volumes.into_iter().filter_map(DataVolume::volume).collect())
-            }
-        };
-        Some(VolumesHeard { at: heard.at, late: heard.late, news })
+    /// The watch.
+    pub fn watch(&mut self) -> &mut Watch<DataVolume> {
+        &mut self.watch
+    }
+
+    /// Lists the disks, apart from the watch.
+    pub fn list(
+        &self,
+        cluster: &Cluster,
+    ) -> impl Future<Output = Result<Vec<Volume>, Trouble>> + Send + use<> {
+        let (cluster, path, selector) = (cluster.clone(), self.path.clone(), self.selector.clone());
+        async move {
+            let listed =
+                list_once::<DataVolume>(&cluster, "list data volumes", &path, &selector, LISTED_WITHIN);
+            let (listed, _) = listed.await?;
+            Ok(listed.into_iter().filter_map(|volume| volume.ok()?.volume()).collect())
+        }
     }
 }
 

@@ -97,32 +97,6 @@ pub struct Heard<T> {
     pub told: Told<T>,
 }
 
-/// An object that cannot be read, as a trouble.
-pub(super) fn unreadable(fault: &Undecodable) -> Trouble {
-    Trouble::new("follow an object", Kind::Other, fault.to_string())
-}
-
-/// The last gap of a watch
-#[derive(Debug, Default)]
-pub(super) struct LastGap(Option<(Instant, bool)>);
-
-impl LastGap {
-    /// Takes a delivery into account; gives since when the watch was blind, once it is not any more.
-    pub(super) fn ended<T>(&mut self, heard: &Heard<T>) -> Option<Instant> {
-        match heard.told {
-            Told::Interrupted { since, expected } => {
-                self.0 = Some((since, expected));
-                None
-            }
-            Told::Restored => {
-                let (since, expected) = self.0.take()?;
-                (!expected || heard.at.saturating_duration_since(since) >= SHORTEST_GAP).then_some(since)
-            }
-            _ => None,
-        }
-    }
-}
-
 /// An open watch; closing it is dropping it
 #[derive(Debug)]
 pub struct Watch<T> {
@@ -274,6 +248,7 @@ impl<T: Watched> Follower<T> {
         let mut request = built(&self.doing, on(&self.view.path).watch(&params, &self.version))?;
         // A server may compress each event by itself, which decoders take for the end of the stream.
         request.headers_mut().insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        self.cluster.renew_when_expired().await;
         let generation = self.cluster.generation();
         match self.connect_once(request.clone()).await {
             Err(trouble)

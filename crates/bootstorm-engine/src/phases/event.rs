@@ -1,5 +1,8 @@
 //! The engine's whole vocabulary: what it tells while it works.
 
+use std::time::Duration;
+
+use bootstorm_model::observation::Stream;
 use bootstorm_model::observe::{Milestone, Offset, Outcome};
 use bootstorm_model::plan::Target;
 use bootstorm_model::record::PhaseName;
@@ -44,20 +47,14 @@ pub enum Event {
         /// Why.
         reason: String,
     },
-    /// A request is about to be sent.
-    Sent,
-    /// A request was accepted.
-    Accepted,
-    /// A VM passed a milestone.
-    Passed(Milestone),
-    /// A VM's part in the phase is over.
-    Ended {
+    /// Something happened to a VM.
+    Vm {
+        /// When it was observed, on the axis of the phase.
+        at: Offset,
         /// The VM.
         target: Target,
-        /// How it ended.
-        outcome: Outcome,
-        /// Why, where it did not reach the goal.
-        reason: Option<String>,
+        /// What.
+        what: VmEvent,
     },
     /// What most VMs that are on their way wait for at this moment.
     Waiting {
@@ -70,10 +67,26 @@ pub enum Event {
         /// Why that does not come, where it was seen.
         cause: Option<String>,
     },
-    /// The watch was blind for this long.
-    Blind(Offset),
-    /// The stream of a prober was broken for this long.
-    ProbeBlind(Offset),
+    /// A stream of observations has been blind for long enough to be worth a word.
+    Blind {
+        /// When that was noted, on the axis of the phase.
+        at: Offset,
+        /// The stream.
+        stream: Stream,
+        /// When it last delivered.
+        since: Offset,
+        /// Why, as far as known.
+        why: Option<String>,
+    },
+    /// A stream of observations delivers again.
+    Seeing {
+        /// When, on the axis of the phase.
+        at: Offset,
+        /// The stream.
+        stream: Stream,
+        /// How long it did not.
+        gap: Offset,
+    },
     /// Something went wrong that the phase survives.
     Warning(String),
     /// The user interrupted; requests in flight are waited for.
@@ -87,8 +100,21 @@ pub enum Event {
         /// How many.
         count: usize,
     },
-    /// An object is gone.
-    Gone,
+    /// An object of a kind, plural, is gone.
+    Gone(&'static str),
+    /// Objects are still there although they were deleted.
+    StillThere {
+        /// The kind, plural.
+        what: &'static str,
+        /// How many.
+        count: usize,
+        /// For how long they have been waited for.
+        since: Duration,
+        /// One of them, with what holds it.
+        first: Option<String>,
+        /// The command that shows it.
+        look: Option<String>,
+    },
     /// Adopted VMs are being given back as they were.
     Restoring {
         /// How many.
@@ -96,6 +122,26 @@ pub enum Event {
     },
     /// A VM is as it was, or as somebody else wants it.
     Restored,
+}
+
+/// What happened to a VM
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum VmEvent {
+    /// Its request is about to be sent.
+    Sent,
+    /// Its request was accepted.
+    Accepted,
+    /// It passed a milestone.
+    Passed(Milestone),
+    /// Its part in the phase is over.
+    Ended {
+        /// How it ended.
+        outcome: Outcome,
+        /// Why, where it did not reach the goal.
+        reason: Option<String>,
+    },
+    /// That it had ended in this way was premature.
+    Reopened(Outcome),
 }
 
 /// Whoever wants to hear events

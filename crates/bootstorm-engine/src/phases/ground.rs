@@ -18,7 +18,7 @@ use bootstorm_model::record::RunRecord;
 /// No request can name the UID of the namespace in which it creates something, so this is known beforehand: it costs no
 /// request per VM.
 #[derive(Debug, Default)]
-pub(super) struct Ground {
+pub(crate) struct Ground {
     lost: Arc<RwLock<HashSet<String>>>,
     task: Option<JoinHandle<()>>,
 }

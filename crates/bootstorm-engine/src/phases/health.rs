@@ -53,7 +53,9 @@ impl Checkup {
     }
 
     /// What was measured until now, by all who worked on the phase.
-    pub(super) fn so_far(&self) -> Health {
+    ///
+    /// `stamps` is how late changes came in by the server's timestamps, in this process.
+    pub(super) fn so_far(&self, stamps: &Delays) -> Health {
         let since = |now: Option<Duration>| {
             let taken = now?.saturating_sub(self.processor?);
             Some(Offset::ZERO.plus(taken))
@@ -63,6 +65,7 @@ impl Checkup {
             measured: Offset::ZERO.plus(elapsed_since(self.began)),
             timer: self.timer.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             watch: self.cluster.watch_delays(),
+            stamps: stamps.clone(),
             processors: std::thread::available_parallelism().map_or(0, |n| n.get() as u32),
             retries: self.cluster.retries() - self.retries,
             clock: self.cluster.clock_difference(),
@@ -76,8 +79,8 @@ impl Checkup {
     }
 
     /// What was measured in the end; the cluster is looked at once more, unless somebody waits for the program to end.
-    pub(super) async fn end(self, look: bool) -> Health {
-        let health = self.so_far();
+    pub(super) async fn end(self, look: bool, stamps: &Delays) -> Health {
+        let health = self.so_far(stamps);
         Health { after: if look { Some(self.cluster.mark().await) } else { None }, ..health }
     }
 }

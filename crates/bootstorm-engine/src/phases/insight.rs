@@ -7,7 +7,7 @@ use super::timed::Work;
 use crate::cluster::insight::Insight;
 use crate::cluster::names::run_id_selector;
 use crate::cluster::scope::Scope;
-use bootstorm_model::record::{FORMAT, InsightHealth, PhaseKind, PhaseRecord, RunRecord};
+use bootstorm_model::record::{InsightHealth, PhaseKind, PhaseRecord, RunRecord};
 
 /// The phase does not wait longer for what it can do without.
 const OPENING: Duration = Duration::from_secs(10);
@@ -15,11 +15,7 @@ const OPENING: Duration = Duration::from_secs(10);
 /// Opens the watches where VMs are started and the user wants to know where the time goes.
 ///
 /// What cannot be watched is left out, with a note.
-pub(super) async fn open(
-    work: &Work<'_>,
-    phase: &mut PhaseRecord,
-    record: &mut RunRecord,
-) -> Option<Insight> {
+pub(super) async fn open(work: &Work<'_>, phase: &mut PhaseRecord, record: &RunRecord) -> Option<Insight> {
     if phase.name.kind == PhaseKind::Stop || !phase.settings.explain {
         return None;
     }
@@ -38,6 +34,5 @@ pub(super) async fn open(
     let gaps = phase.insight.take().unwrap_or_default().gaps;
     phase.insight =
         Some(InsightHealth { streams: insight.streams(), missing: insight.missing.clone(), gaps });
-    record.format = record.format.max(FORMAT);
     Some(insight)
 }

@@ -1,17 +1,18 @@
 //! Sends one request per VM when its time has come, under a limit of requests in flight.
 
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
-use tokio::time::{sleep_until, timeout_at};
+use tokio::time::{sleep_until, timeout, timeout_at};
 
 use super::Interrupt;
 use super::ground::Ground;
 use crate::cluster::guard::Guard;
-use crate::cluster::pace::{Effort, Timed};
-use crate::cluster::{Cluster, Trouble};
+use crate::cluster::pace::{Sent, Timed};
+use crate::cluster::{Cluster, Kind, Trouble};
 use bootstorm_model::observe::clock::monotonic_now;
 use bootstorm_model::plan::shape::Due;
 
@@ -22,67 +23,80 @@ const WARM_UP: Duration = Duration::from_secs(1);
 
 /// What the launch tells about one VM
 #[derive(Debug)]
-pub(super) enum Launched {
+pub(crate) struct News {
+    /// The VM.
+    pub(crate) target: u32,
+    /// When.
+    pub(crate) at: Instant,
+    /// What.
+    pub(crate) what: Launched,
+}
+
+/// What becomes of a request
+#[derive(Debug)]
+pub(crate) enum Launched {
     /// The request is about to be written.
-    Sent { target: u32, at: Instant },
-    /// It was accepted at that instant, or refused for good.
-    Answered { target: u32, effort: Effort, outcome: Result<Instant, Trouble> },
+    Sent,
+    /// An attempt failed, and is repeated.
+    Repeated(Trouble),
+    /// It was accepted, or is not repeated any more.
+    Ended(Sent),
     /// It was not sent, because the user interrupted, the phase was stopped, or the lock was lost.
     Skipped,
 }
 
 /// A request and its time
 #[derive(Debug)]
-pub(super) struct Scheduled {
+pub(crate) struct Scheduled {
     /// The VM.
-    pub(super) target: u32,
+    pub(crate) target: u32,
     /// When it may leave; times count from the beginning of the launch.
-    pub(super) due: Due,
+    pub(crate) due: Due,
     /// The request.
-    pub(super) request: Timed,
+    pub(crate) request: Timed,
 }
 
 /// Requests on their way; dropping it sends no more, and gives up those that got no answer
-pub(super) struct Launching {
-    news: mpsc::UnboundedReceiver<Launched>,
+pub(crate) struct Launching {
+    news: mpsc::UnboundedReceiver<News>,
     stop: watch::Sender<bool>,
     through: watch::Sender<u32>,
     _tasks: JoinSet<()>,
 }
 
 impl Launching {
-    /// The next fate of a request; nothing after the last. Safe to cancel.
-    pub(super) async fn next(&mut self) -> Option<Launched> {
-        self.news.recv().await
+    /// The next fate of a request; nothing after the last.
+    pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<News>> {
+        self.news.poll_recv(cx)
     }
 
     /// Sends no request that has not been sent yet.
-    pub(super) fn stop(&self) {
+    pub(crate) fn stop(&self) {
         self.stop.send_replace(true);
     }
 
     /// Says how many waves are through, so that the next one may leave.
-    pub(super) fn release(&self, through: u32) {
+    pub(crate) fn release(&self, through: u32) {
         self.through.send_if_modified(|known| std::mem::replace(known, through) != through);
     }
 }
 
 /// What the launch works with
-pub(super) struct Launch<'a> {
-    pub(super) cluster: &'a Cluster,
+pub(crate) struct Launch<'a> {
+    pub(crate) cluster: &'a Cluster,
     /// Limits requests in flight, never what is observed.
-    pub(super) concurrency: usize,
+    pub(crate) concurrency: usize,
     /// A request is repeated, where that is safe, for so long after it was first sent.
-    pub(super) patience: Duration,
-    pub(super) interrupt: &'a Interrupt,
-    pub(super) guard: &'a Guard,
+    pub(crate) patience: Duration,
+    pub(crate) interrupt: &'a Interrupt,
+    pub(crate) guard: &'a Guard,
     /// The namespaces in which VMs are created.
-    pub(super) ground: Ground,
+    pub(crate) ground: Ground,
 }
 
 impl Launch<'_> {
     /// Releases the requests in their order, each when it is due. Each VM gives exactly one `Answered` or `Skipped`.
-    pub(super) fn begin(self, requests: Vec<Scheduled>) -> Launching {
+    pub(crate) fn begin(self, requests: Vec<Scheduled>) -> Launching {
         let (sender, news) = mpsc::unbounded_channel();
         let (stop, stopped) = watch::channel(false);
         let (through, waves) = watch::channel(0);
@@ -116,7 +130,7 @@ struct Dispatcher {
     waves: watch::Receiver<u32>,
     guard: Guard,
     ground: Arc<Ground>,
-    news: mpsc::UnboundedSender<Launched>,
+    news: mpsc::UnboundedSender<News>,
     /// What the times of the schedule count from.
     zero: Instant,
 }
@@ -134,7 +148,7 @@ impl Dispatcher {
             }
             // Seats are taken here, one after the other, so that the VMs go in their order.
             let Some(seat) = self.seat().await else {
-                let _ = self.news.send(Launched::Skipped);
+                tell(&self.news, scheduled.target, monotonic_now(), Launched::Skipped);
                 continue;
             };
             last_sent = monotonic_now();
@@ -197,8 +211,17 @@ impl Dispatcher {
         let ground = Arc::clone(&self.ground);
         async move {
             let _seat = seat;
-            if !guard.is_ours().await || interrupt.is_set() || *stopped.borrow() {
-                let _ = news.send(Launched::Skipped);
+            // As long as a request itself would be repeated.
+            let is_ours = timeout(patience, guard.is_ours()).await;
+            if is_ours == Ok(false) || interrupt.is_set() || *stopped.borrow() {
+                tell(&news, target, monotonic_now(), Launched::Skipped);
+                return;
+            }
+            if is_ours.is_err() {
+                let seconds = patience.as_secs();
+                let message = format!("the lock on the run could not be renewed for {seconds}s");
+                let trouble = Trouble::new(request.doing, Kind::TimedOut, message);
+                tell(&news, target, monotonic_now(), Launched::Ended(Sent::refused(trouble)));
                 return;
             }
             let allowed = match ground.check(&request) {
@@ -206,14 +229,22 @@ impl Dispatcher {
                 refused => refused,
             };
             let at = monotonic_now();
-            let _ = news.send(Launched::Sent { target, at });
-            let (effort, outcome) = match allowed {
-                Ok(()) => cluster.send_timed(&request, at + patience, &mut guard).await,
-                Err(trouble) => (Effort::default(), Err(trouble)),
+            tell(&news, target, at, Launched::Sent);
+            let repeated =
+                |trouble: &Trouble| tell(&news, target, monotonic_now(), Launched::Repeated(trouble.clone()));
+            let sent = match allowed {
+                Ok(()) => cluster.send_timed(&request, at + patience, &mut guard, repeated).await,
+                Err(trouble) => Sent::refused(trouble),
             };
-            let _ = news.send(Launched::Answered { target, effort, outcome });
+            let at = sent.outcome.as_ref().copied().unwrap_or_else(|_| monotonic_now());
+            tell(&news, target, at, Launched::Ended(sent));
         }
     }
+}
+
+fn tell(news: &mpsc::UnboundedSender<News>, target: u32, at: Instant, what: Launched) {
+    // Nobody follows any more only when the phase is over.
+    let _ = news.send(News { target, at, what });
 }
 
 /// Waits until no request is to be sent any more.

@@ -6,7 +6,6 @@
 
 mod adopted;
 pub mod adoption;
-mod board;
 pub mod cleanup;
 pub mod event;
 pub mod existing;
@@ -14,12 +13,13 @@ mod follow;
 mod ground;
 mod health;
 mod insight;
-mod launch;
+pub mod interrupt;
+pub(crate) mod launch;
 mod lineup;
 pub mod preflight;
-mod prober;
+pub(crate) mod prober;
 mod probers;
-mod probing;
+pub(crate) mod probing;
 mod provisioning;
 mod questions;
 pub mod restore;
@@ -28,30 +28,5 @@ pub(crate) mod saving;
 pub mod setup;
 pub mod timed;
 
-use tokio::sync::watch;
-
-pub use event::{Event, Listener};
-
-/// The user's wish to stop, shared by everything that waits
-#[derive(Debug, Clone)]
-pub struct Interrupt(watch::Receiver<bool>);
-
-impl Interrupt {
-    /// From a channel that turns true when the user interrupts.
-    pub fn new(receiver: watch::Receiver<bool>) -> Self {
-        Self(receiver)
-    }
-
-    /// Whether the user interrupted.
-    pub fn is_set(&self) -> bool {
-        *self.0.borrow()
-    }
-
-    /// Waits until the user interrupts. Safe to cancel.
-    pub async fn wait(&mut self) {
-        if self.0.wait_for(|set| *set).await.is_err() {
-            // Nobody can interrupt any more.
-            std::future::pending::<()>().await;
-        }
-    }
-}
+pub use event::{Event, Listener, VmEvent};
+pub use interrupt::{Duty, Interrupt, Interrupter};

@@ -1,14 +1,16 @@
 //! The conversation with one prober: opened, kept alive, opened again when it breaks.
 
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval};
 
+use crate::cluster::Cluster;
 use crate::cluster::call::wait;
 use crate::cluster::exec::{LineStream, Out};
 use crate::cluster::probers::PROGRAM_FOLDER;
-use crate::cluster::{Cluster, Kind};
 use bootstorm_model::observe::clock::{elapsed_since, monotonic_now};
 use bootstorm_model::probe::{
     Answer, Ask, Family, HAND_OVER, Hello, Pace, ProbePlan, SCRIPT, SCRIPT_NAME, Tool,
@@ -26,51 +28,54 @@ const HELLO_WITHIN: Duration = Duration::from_secs(30);
 
 /// Where a prober is
 #[derive(Debug, Clone)]
-pub(super) struct Place {
-    pub(super) namespace: String,
-    pub(super) pod: String,
+pub(crate) struct Place {
+    pub(crate) namespace: String,
+    pub(crate) pod: String,
     /// How to make the pod again if it goes away; `None` for a pod of the user's.
-    pub(super) ours: Option<Ours>,
+    pub(crate) ours: Option<Ours>,
 }
 
 /// What a pod of ours is made from
 #[derive(Debug, Clone)]
-pub(super) struct Ours {
-    pub(super) prefix: String,
-    pub(super) run_id: String,
-    pub(super) number: usize,
-    pub(super) probe: ProbePlan,
+pub(crate) struct Ours {
+    pub(crate) prefix: String,
+    pub(crate) run_id: String,
+    pub(crate) number: usize,
+    pub(crate) probe: ProbePlan,
 }
+
+/// Prober pods that were made again, name → UID
+pub(crate) type MadeAnew = Arc<Mutex<BTreeMap<String, String>>>;
 
 /// What comes out of a conversation
 #[derive(Debug)]
-pub(super) enum Heard {
+pub(crate) enum Heard {
     /// The prober is up; everything that waits has to be asked (again).
     Opened { prober: usize, hello: Hello },
     /// It said something.
     Said { prober: usize, at: Instant, answer: Answer },
-    /// An echo came back after this time.
-    RoundTrip(Duration),
+    /// An echo that was asked for at that time came back.
+    Echo { prober: usize, asked: Instant, at: Instant },
     /// The stream broke; it was last heard of then.
     Broken { prober: usize, since: Instant, why: String },
 }
 
 /// What a prober says before it begins
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Greeting {
+pub(crate) struct Greeting {
     /// What it is, and what it can do.
-    pub(super) hello: Hello,
+    pub(crate) hello: Hello,
     /// What it cannot do, and why.
-    pub(super) lacks: Vec<(Tool, Family, String)>,
+    pub(crate) lacks: Vec<(Tool, Family, String)>,
     /// What else the user should know.
-    pub(super) warnings: Vec<String>,
+    pub(crate) warnings: Vec<String>,
 }
 
 impl Place {
     /// The command that runs the prober here.
     ///
     /// A pod of the user's is probed with what it has; a file of ours has no place there.
-    pub(super) fn command(&self, pace: Pace) -> Vec<String> {
+    pub(crate) fn command(&self, pace: Pace) -> Vec<String> {
         let seconds = |millis: u64| format!("{:.3}", millis as f64 / 1000.0);
         let script = seconds(pace.script);
         let mut command: Vec<String> = ["sh", "-c"].map(str::to_owned).to_vec();
@@ -88,7 +93,7 @@ impl Place {
 /// Waits for the first words of a prober, and hands it its program where it asks for that.
 ///
 /// Fails with why there are none.
-pub(super) async fn greet(stream: &mut LineStream) -> Result<Greeting, String> {
+pub(crate) async fn greet(stream: &mut LineStream) -> Result<Greeting, String> {
     let mut errors = Vec::new();
     let (mut lacks, mut warnings) = (Vec::new(), Vec::new());
     let greeting = async {
@@ -132,13 +137,14 @@ async fn hand_over(stream: &mut LineStream, program: Option<&Program>) -> std::i
 }
 
 /// Talks to one prober until the task is aborted.
-pub(super) async fn converse(
+pub(crate) async fn converse(
     cluster: Cluster,
     prober: usize,
     place: Place,
     pace: Pace,
     mut inbox: mpsc::UnboundedReceiver<Ask>,
     heard: mpsc::UnboundedSender<Heard>,
+    made: MadeAnew,
 ) {
     let command = place.command(pace);
     let mut failures = 0;
@@ -146,11 +152,17 @@ pub(super) async fn converse(
     loop {
         let why = match cluster.exec(&place.namespace, &place.pod, &command).await {
             Err(trouble) => {
-                if trouble.kind == Kind::NotFound
-                    && let Some(ours) = &place.ours
-                {
-                    // Somebody deleted it, or its node went away.
-                    let _ = cluster.make_prober(&ours.prefix, &ours.run_id, ours.number, &ours.probe).await;
+                if let Some(ours) = &place.ours {
+                    let remade = cluster.remake_prober(&ours.prefix, &ours.run_id, ours.number, &ours.probe);
+                    match remade.await {
+                        Ok(pod) => {
+                            let mut made = made.lock().unwrap_or_else(PoisonError::into_inner);
+                            made.extend(pod.map(|pod| (pod.name, pod.uid)));
+                        }
+                        Err(trouble) => {
+                            tracing::info!(prober, %trouble, "the prober pod cannot be made again")
+                        }
+                    }
                 }
                 trouble.to_string()
             }
@@ -197,7 +209,8 @@ impl Talk<'_> {
                         *self.last_heard = at;
                         match Answer::parse(&line) {
                             Some(Answer::Echo(back)) if back == token => {
-                                let _ = self.heard.send(Heard::RoundTrip(at - sent_at));
+                                let (prober, asked) = (self.prober, sent_at);
+                                let _ = self.heard.send(Heard::Echo { prober, asked, at });
                             }
                             Some(answer) => {
                                 let _ = self.heard.send(Heard::Said { prober: self.prober, at, answer });

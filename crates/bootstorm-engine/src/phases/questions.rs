@@ -48,7 +48,9 @@ impl Questions {
     }
 
     /// Asks what keeps a VM from its goal; `at` is now.
-    pub(super) fn ask(&mut self, target: u32, machine: Target, at: Offset) {
+    ///
+    /// `made` says that it was there once.
+    pub(super) fn ask(&mut self, target: u32, machine: Target, made: bool, at: Offset) {
         self.open += 1;
         self.asked += 1;
         let about_disks = self.asked <= ABOUT_DISKS;
@@ -60,7 +62,9 @@ impl Questions {
                     let findings = findings(&cluster, &vm, about_disks, at).await;
                     (cluster.without_secrets(&vm.complaint()), Some(findings))
                 }
-                Ok(None) => ("the VM does not exist any more".to_owned(), None),
+                Ok(None) if made => ("the VM does not exist any more".to_owned(), None),
+                // Why not is its reason already.
+                Ok(None) => (String::new(), None),
                 Err(trouble) => (format!("its state is unknown: {}", trouble.message), None),
             };
             let _ = sender.send(Answered { target, complaint, findings });

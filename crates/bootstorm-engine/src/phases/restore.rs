@@ -134,7 +134,7 @@ pub async fn run(
                     to_look_at.extend(positions.get(target));
                     note(&mut lives, change);
                 },
-                News::Blind(_) => {}
+                News::Interrupted { .. } | News::Restored | News::Unreadable(_) => {}
                 News::Complaint(trouble) => events(&Event::Warning(trouble.to_string())),
             },
             () = tokio::time::sleep(LOOK_AGAIN) => {
@@ -171,7 +171,7 @@ async fn send(
                 tracing::debug!(%trouble, "looking again");
                 return Ok(());
             }
-            match cluster.send_timed(&timed, order.deadline, &mut guard).await.1 {
+            match cluster.send_timed(&timed, order.deadline, &mut guard, |_| {}).await.outcome {
                 Err(trouble) if matches!(trouble.kind, Kind::Invalid | Kind::Conflict | Kind::NotFound) => {
                     tracing::debug!(%trouble, "looking again");
                     Ok(())

@@ -57,7 +57,11 @@ pub(super) fn reconcile(
 pub(super) fn note_gap(phase: &mut PhaseRecord, now: Offset) {
     let seen = phase.timelines.iter().flat_map(|timeline| timeline.moments.values()).map(|moment| moment.at);
     let from = phase.watched_until.or_else(|| seen.max()).unwrap_or(Offset::ZERO).min(now);
-    phase.watch.gaps.push(Gap { from, to: now });
+    for gap in phase.gaps_mut().filter(|gap| gap.open) {
+        // It was open when that process ended, so nobody knows when it would have closed.
+        (gap.open, gap.to) = (false, now);
+    }
+    phase.watch.gaps.push(Gap { from, to: now, ..Gap::default() });
     phase.continued += 1;
 }
 
@@ -167,6 +171,6 @@ mod tests {
         let uid = |n: u32, uid: &str| Change::Absent { uid: uid.into(), target: target(n) };
         assert_eq!(absent, [uid(0, "a"), uid(1, "")]);
         note_gap(&mut phase, Offset(9));
-        assert_eq!(phase.watch.gaps, [Gap { from: Offset::ZERO, to: Offset(9) }]);
+        assert_eq!(phase.watch.gaps, [Gap { from: Offset::ZERO, to: Offset(9), ..Gap::default() }]);
     }
 }

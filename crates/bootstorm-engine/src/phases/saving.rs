@@ -1,43 +1,74 @@
 //! Saves the record while a phase goes on, without ever making the phase wait.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 
+use super::prober::MadeAnew;
 use crate::cluster::guard::Guard;
 use crate::cluster::store::RunStore;
 use crate::cluster::{Kind, Trouble};
-use bootstorm_model::record::{PhaseRecord, RunRecord};
+use bootstorm_model::record::RunRecord;
+use bootstorm_model::tracker::Changed;
+
+/// Where a run is saved, and what was saved last
+struct Place {
+    store: RunStore,
+    /// The record, as far as it was handed over.
+    record: RunRecord,
+}
 
 /// The record's store, either at rest or saving in the background
 pub(crate) struct Saver {
     /// Stays usable whatever becomes of the task that saves.
-    store: Arc<Mutex<RunStore>>,
+    place: Arc<Mutex<Place>>,
     guard: Guard,
+    /// How long the lock may be impossible to renew.
+    limit: Duration,
+    /// Prober pods that were made meanwhile: cleanup has to know them.
+    made: MadeAnew,
     saving: Option<JoinHandle<Result<(), Trouble>>>,
 }
 
 impl Saver {
-    pub(crate) fn new(store: RunStore, guard: Guard) -> Self {
-        Self { store: Arc::new(Mutex::new(store)), guard, saving: None }
+    /// A saver of a record, which holds the phase at hand.
+    pub(crate) fn new(store: RunStore, record: &RunRecord, guard: Guard) -> Self {
+        let limit = store.longest_wait();
+        let place = Place { store, record: record.clone() };
+        Self { place: Arc::new(Mutex::new(place)), guard, limit, made: MadeAnew::default(), saving: None }
     }
 
-    /// Begins to save, unless the last save is still going on. Says whether it began.
-    pub(crate) fn begin(&mut self, record: &RunRecord, phase: &PhaseRecord) -> bool {
-        if self.saving.is_some() {
-            return false;
-        }
-        let record = with_phase(record, phase);
-        let name = phase.name;
-        let (store, mut guard) = (Arc::clone(&self.store), self.guard.clone());
+    /// Where it is noted which prober pods are made meanwhile.
+    pub(crate) fn made(&self) -> &MadeAnew {
+        &self.made
+    }
+
+    /// Whether the last save is over.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        self.saving.is_none()
+    }
+
+    /// Begins to save what changed in a phase; only that is copied.
+    pub(crate) fn begin(&mut self, changed: Changed) {
+        let (place, mut guard, limit) = (Arc::clone(&self.place), self.guard.clone(), self.limit);
+        let made = self.made.lock().unwrap_or_else(PoisonError::into_inner).clone();
         self.saving = Some(tokio::spawn(async move {
-            if !guard.is_ours().await {
-                return Err(lost_lock());
+            let Place { store, record } = &mut *place.lock().await;
+            let name = changed.phase.name;
+            record.made.probers.extend(made);
+            if let Some(known) = record.phases.iter().position(|phase| phase.name == name) {
+                let mut phase = record.phases.swap_remove(known);
+                changed.apply(&mut phase);
+                record.phases.push(phase);
+                let last = record.phases.len() - 1;
+                record.phases.swap(known, last);
+                record.note_format(name);
             }
-            store.lock().await.save(&record, Some(name)).await
+            locked(&mut guard, limit).await?;
+            store.save(record, Some(name)).await
         }));
-        true
     }
 
     /// Waits for a save to end; for ever when there is none. Safe to cancel.
@@ -54,28 +85,37 @@ impl Saver {
             // Its outcome does not matter: everything is saved again below.
             let _ = self.ended().await;
         }
-        if !self.guard.is_ours().await {
-            return Err(lost_lock());
-        }
-        self.store.lock().await.save(record, record.last_phase().map(|phase| phase.name)).await
+        locked(&mut self.guard, self.limit).await?;
+        self.place.lock().await.store.save(record, record.last_phase().map(|phase| phase.name)).await
     }
 }
 
-fn lost_lock() -> Trouble {
-    Trouble::new("save the record", Kind::Conflict, "the lock on the run was lost")
+/// Waits until the lock is certainly ours.
+///
+/// Fails when it is lost, or when it cannot be renewed for so long.
+async fn locked(guard: &mut Guard, limit: Duration) -> Result<(), Trouble> {
+    let (kind, message) = match tokio::time::timeout(limit, guard.is_ours()).await {
+        Ok(true) => return Ok(()),
+        Ok(false) => (Kind::Conflict, "the lock on the run was lost".to_owned()),
+        Err(_) => {
+            let seconds = limit.as_secs();
+            (Kind::TimedOut, format!("the lock on the run could not be renewed for {seconds}s"))
+        }
+    };
+    Err(Trouble::new("save the record", kind, message))
 }
 
-/// The record with the current state of one phase.
-pub(super) fn with_phase(record: &RunRecord, phase: &PhaseRecord) -> RunRecord {
-    let mut record = record.clone();
-    put_phase(&mut record, phase.clone());
-    record
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// Puts the current state of one phase into the record.
-pub(super) fn put_phase(record: &mut RunRecord, phase: PhaseRecord) {
-    match record.phase_mut(phase.name) {
-        Some(known) => *known = phase,
-        None => record.phases.push(phase),
+    #[tokio::test(start_paused = true)]
+    async fn a_lock_that_cannot_be_renewed_is_waited_for_with_a_limit() {
+        let limit = Duration::from_secs(150);
+        let (_renewer, mut guard) = Guard::stale();
+        let began = tokio::time::Instant::now();
+        let trouble = locked(&mut guard, limit).await.unwrap_err();
+        assert_eq!((trouble.kind, began.elapsed().as_secs()), (Kind::TimedOut, 150));
+        assert!(trouble.message.contains("could not be renewed for 150s"), "{trouble}");
     }
 }

@@ -1,11 +1,13 @@
 //! A timed phase from beginning to end: watch, line up, launch, follow, save.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::PoisonError;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde_json::Value;
+use tokio::task::JoinSet;
 
-use super::board::Board;
 use super::event::{Event, Listener};
 use super::existing::{Existing, existing};
 use super::follow::{Following, follow};
@@ -13,7 +15,7 @@ use super::ground::Ground;
 use super::health::Checkup;
 use super::launch::{Launch, Scheduled};
 use super::probing::Probing;
-use super::saving::{Saver, put_phase};
+use super::saving::Saver;
 use super::{Interrupt, adopted, insight, lineup, probers, provisioning, resume};
 use crate::cluster::changes::{Changes, News};
 use crate::cluster::lease::Held;
@@ -23,15 +25,17 @@ use crate::cluster::pace::Timed;
 use crate::cluster::scope::Scope;
 use crate::cluster::store::RunStore;
 use crate::cluster::{Cluster, Kind, Trouble, machines};
-use bootstorm_model::observe::{Change, Clock, Fold, LauncherFold, Milestone, Receipt, Timeline, VolumeFold};
+use crate::streams::Streams;
+use bootstorm_model::observation::{Observation, What};
+use bootstorm_model::observe::{Change, Clock, Fold, LauncherFold, Milestone, Timeline, VolumeFold};
 use bootstorm_model::plan::manifest::HALTED;
 use bootstorm_model::plan::shape::Due;
 use bootstorm_model::plan::{Target, Template};
 use bootstorm_model::record::lifecycle::Step;
-use bootstorm_model::record::{PhaseKind, PhaseName, PhaseRecord, PhaseSettings, PhaseState, RunRecord, Via};
-
-/// How long an interrupted phase tries to save what it knows.
-const LAST_SAVE: Duration = Duration::from_secs(30);
+use bootstorm_model::record::{
+    PhaseKind, PhaseName, PhaseRecord, PhaseSettings, PhaseState, ProbeHealth, RunRecord, Via,
+};
+use bootstorm_model::tracker::{Beginning, Tracker};
 
 /// What a timed phase needs
 pub struct Work<'a> {
@@ -56,6 +60,8 @@ pub struct Work<'a> {
 pub enum Cut {
     /// The user interrupted; everything known is saved.
     Interrupted,
+    /// The user interrupted, and the cluster did not answer for so long that the end could not be saved.
+    NotSaved,
     /// The lock was lost; another process may work on the run now.
     LockLost,
     /// Somebody else changed the record.
@@ -66,9 +72,33 @@ pub enum Cut {
 
 /// Runs a phase to its end, or until it is cut short.
 ///
-/// Fails only when the phase cannot begin or its end cannot be saved. VMs that do not reach the goal are part of
-/// the record, not a failure.
+/// An interrupted phase that has sent nothing yet ends at once, any other within the budget of the interrupt. Fails
+/// only when the phase cannot begin or its end cannot be saved. VMs that do not reach the goal are part of the record,
+/// not a failure.
 pub async fn run(work: Work<'_>, record: &mut RunRecord, store: RunStore) -> Result<Option<Cut>, Trouble> {
+    let launched = AtomicBool::new(false);
+    let mut interrupt = work.interrupt.clone();
+    let cut_short = async {
+        interrupt.wait().await;
+        if !launched.load(Ordering::Relaxed) {
+            return Cut::Interrupted;
+        }
+        interrupt.spent().await;
+        Cut::NotSaved
+    };
+    tokio::select! {
+        biased;
+        outcome = whole(work, record, store, &launched) => outcome,
+        cut = cut_short => Ok(Some(cut)),
+    }
+}
+
+async fn whole(
+    work: Work<'_>,
+    record: &mut RunRecord,
+    store: RunStore,
+    launched: &AtomicBool,
+) -> Result<Option<Cut>, Trouble> {
     let targets = record.plan.targets();
     let name = work.step.name();
     let (mut phase, clock) = begin(&work, record, targets.len() as u32);
@@ -96,17 +126,23 @@ pub async fn run(work: Work<'_>, record: &mut RunRecord, store: RunStore) -> Res
         PhaseKind::Stop => HashSet::new(),
         _ => lineup::old_instances(record, &phase, &targets, &first),
     };
-    put_phase(record, phase.clone());
+    record.put_phase(phase.clone());
     let fold = Fold::new(&targets, name.kind == PhaseKind::Stop, old);
-    let mut saver = Saver::new(store, work.lock.guard());
+    let mut saver = Saver::new(store, record, work.lock.guard());
     saver.finish(record).await?;
 
-    let places = if probes.is_empty() { Vec::new() } else { probers::places(work.cluster, record) };
-    let mut probing = if places.is_empty() {
-        None
-    } else {
-        Some(Probing::open(work.cluster, places, &probes, probers::pace(record), clock).await?)
+    let places = match probes.is_empty() {
+        true => Vec::new(),
+        false => probers::places(work.cluster, record),
     };
+    let probing = match places.is_empty() {
+        true => None,
+        false => Some(Probing::open(work.cluster, places, probers::pace(record), saver.made()).await?),
+    };
+    if let Some(probing) = &probing {
+        let gaps = phase.probing.take().map(|health| health.gaps).unwrap_or_default();
+        phase.probing = Some(ProbeHealth { gaps, ..probing.health() });
+    }
 
     let requests =
         requests(&work, record, &phase, &targets, &Known { done, machines: machines.ours, alive })?;
@@ -114,21 +150,32 @@ pub async fn run(work: Work<'_>, record: &mut RunRecord, store: RunStore) -> Res
     let taking_part = phase.participants().count();
     let done = phase.participants().filter(|timeline| timeline.is_over()).count();
     (work.events)(&Event::PhaseBegan { phase: name, targets: taking_part, done, goal: phase.goal });
-    let mut board = Board::new(phase, clock, fold, &targets, work.events, probes);
-    let server_zero = clock.zero_at(work.cluster.server_now());
-    let listed = Receipt { at: clock.now(), late: true, server_zero };
-    for change in &first {
-        board.apply(change, listed);
-    }
-    if let Some((_, expected)) = &volumes {
-        board.follow_volumes(VolumeFold::new(&targets, *expected));
-    }
-    if insight.is_some() {
-        board.follow_launchers(LauncherFold::new(&targets, !record.plan.is_adopted()));
-    }
     let asked: Vec<u32> = requests.iter().map(|scheduled| scheduled.target).collect();
-    board.expect_answers(&asked);
-    let patience = Duration::from_secs(work.settings.timeout_seconds);
+    let scope = Scope::of_plan(&record.plan);
+    let streams = Streams::covers(
+        &scope,
+        &changes,
+        volumes.as_ref().map(|(volumes, _)| volumes),
+        insight.as_ref(),
+        probing.as_ref(),
+    );
+    let (mut volumes, expected) = volumes.map_or((None, 0), |(volumes, expected)| (Some(volumes), expected));
+    let mut tracker = Tracker::new(Beginning {
+        phase,
+        now: clock.now(),
+        targets: &targets,
+        fold,
+        probes,
+        volumes: volumes.as_ref().map(|_| VolumeFold::new(&targets, expected)),
+        launchers: insight.as_ref().map(|_| LauncherFold::new(&targets, !record.plan.is_adopted())),
+        streams,
+        asked: &asked,
+    });
+    tracker.set_server_zero(clock.zero_at(work.cluster.server_now()));
+    for change in first {
+        let what = What::Instance(change);
+        tracker.observe(Observation { stream: None, at: clock.now(), late: true, what });
+    }
     let guard = work.lock.guard();
     let ground = match name.kind {
         PhaseKind::Create => Ground::watch(work.cluster, record).await?,
@@ -137,35 +184,41 @@ pub async fn run(work: Work<'_>, record: &mut RunRecord, store: RunStore) -> Res
     let launch = Launch {
         cluster: work.cluster,
         concurrency: work.settings.concurrency,
-        patience,
+        patience: Duration::from_secs(work.settings.timeout_seconds),
         interrupt: &work.interrupt,
         guard: &guard,
         ground,
     };
-    let launching = launch.begin(requests);
+    launched.store(true, Ordering::Relaxed);
+    let streams = Streams {
+        cluster: work.cluster.clone(),
+        clock,
+        launching: launch.begin(requests),
+        changes,
+        volumes: volumes.take(),
+        insight,
+        probing,
+        lists: JoinSet::new(),
+        ready: VecDeque::new(),
+    };
     let following = Following {
         cluster: work.cluster,
-        record,
+        clock,
         targets: &targets,
-        changes: &mut changes,
-        volumes: volumes.map(|(volumes, _)| volumes),
-        insight,
-        launching,
-        probing: &mut probing,
+        streams,
         checkup: &checkup,
         saver: &mut saver,
         interrupt: work.interrupt,
         guard,
         events: work.events,
     };
-    let cut = follow(following, &mut board).await;
-    let mut phase = board.phase;
+    let cut = follow(following, &mut tracker).await;
+    let stamps = tracker.delays().clone();
+    let mut phase = tracker.finish(clock.now());
     phase.state = if cut.is_some() { PhaseState::Interrupted } else { PhaseState::Done };
-    phase.probing = probing.as_ref().map(Probing::health);
-    phase.ended = Some(clock.now());
-    phase.watched_until = phase.ended;
-    phase.health = Some(checkup.end(cut.is_none()).await);
-    put_phase(record, phase);
+    phase.health = Some(checkup.end(cut.is_none(), &stamps).await);
+    record.put_phase(phase);
+    record.made.probers.extend(saver.made().lock().unwrap_or_else(PoisonError::into_inner).clone());
     phase_saved(&mut saver, record, cut).await?;
     (work.events)(&Event::PhaseEnded(name));
     Ok(cut)
@@ -223,16 +276,10 @@ impl LineUp<'_> {
 }
 
 /// Saves how the phase ended, unless the run is somebody else's by now.
-///
-/// Who interrupts does not wait for a cluster that does not answer; what was saved before is kept.
 async fn phase_saved(saver: &mut Saver, record: &RunRecord, cut: Option<Cut>) -> Result<(), Trouble> {
     match cut {
         Some(Cut::LockLost | Cut::RecordChanged) => Ok(()),
-        Some(Cut::Interrupted) => {
-            let late = |_| Trouble::new("save the record", Kind::TimedOut, "the cluster does not answer");
-            tokio::time::timeout(LAST_SAVE, saver.finish(record)).await.map_err(late)?
-        }
-        Some(Cut::TooManyFailed) | None => saver.finish(record).await,
+        Some(Cut::Interrupted | Cut::NotSaved | Cut::TooManyFailed) | None => saver.finish(record).await,
     }
 }
 

@@ -25,6 +25,11 @@ pub struct Delays {
 }
 
 impl Delays {
+    /// Whether nothing was measured.
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
     /// Adds one delay; what is negative was not late.
     pub fn add(&mut self, delay: Offset) {
         self.count += 1;

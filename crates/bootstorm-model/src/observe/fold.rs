@@ -27,6 +27,18 @@ pub enum InstancePhase {
     Failed,
 }
 
+impl InstancePhase {
+    /// The milestone of a start that an instance passes with this phase.
+    pub fn milestone(self) -> Option<Milestone> {
+        match self {
+            Self::Scheduling => Some(Milestone::Pod),
+            Self::Scheduled => Some(Milestone::Scheduled),
+            Self::Running => Some(Milestone::Running),
+            Self::Pending | Self::Succeeded | Self::Failed => None,
+        }
+    }
+}
+
 /// What a watch tells about one `VirtualMachineInstance`
 #[derive(Debug, Clone, PartialEq)]
 pub struct Instance {
@@ -79,7 +91,7 @@ pub struct Receipt {
 
 impl Receipt {
     /// Where a server's timestamp lies on the phase's axis.
-    pub(super) fn stamped(self, stamp: Timestamp) -> Offset {
+    pub fn stamped(self, stamp: Timestamp) -> Offset {
         Offset(stamp.as_microsecond() - self.server_zero.as_microsecond())
     }
 }
@@ -99,6 +111,8 @@ pub struct Fold {
     stops: bool,
     index: HashMap<Target, u32>,
     old: HashSet<String>,
+    /// UIDs of instances that went during the phase.
+    gone: HashSet<String>,
 }
 
 impl Fold {
@@ -107,7 +121,21 @@ impl Fold {
     /// `stops` says that the phase stops VMs. `old` holds the UIDs of instances that existed before the phase.
     pub fn new(targets: &[Target], stops: bool, old: HashSet<String>) -> Self {
         let index = targets.iter().cloned().zip(0..).collect();
-        Self { stops, index, old }
+        Self { stops, index, old, gone: HashSet::new() }
+    }
+
+    /// Whether an instance is from before the phase, or is known to be gone.
+    pub fn is_old(&self, instance: &Instance) -> bool {
+        self.old.contains(&instance.uid)
+    }
+
+    /// Counts the instance of a VM among those from before the phase.
+    pub fn forget(&mut self, timeline: &mut Timeline) {
+        if let Some(uid) = timeline.instance_uid.clone() {
+            self.old.insert(uid);
+            forget_instance(timeline);
+            timeline.restarts -= 1;
+        }
     }
 
     /// The position of a target in the plan.
@@ -118,7 +146,7 @@ impl Fold {
     /// Takes one change into account and says which milestones were passed by it.
     ///
     /// Changes about VMs or instances that do not belong to the phase change nothing.
-    pub fn apply(&self, timelines: &mut [Timeline], change: &Change, receipt: Receipt) -> Vec<Passed> {
+    pub fn apply(&mut self, timelines: &mut [Timeline], change: &Change, receipt: Receipt) -> Vec<Passed> {
         let target = match change {
             Change::Present(instance) => &instance.target,
             Change::Absent { target, .. } => target,
@@ -127,6 +155,14 @@ impl Fold {
         let Some(timeline) = timelines.get_mut(position as usize) else { return Vec::new() };
         if timeline.outcome == Outcome::Excluded {
             return Vec::new();
+        }
+        // Whatever is still said about an instance that is gone is older than that.
+        match change {
+            Change::Present(instance) if self.gone.contains(&instance.uid) => return Vec::new(),
+            Change::Absent { uid, .. } if !uid.is_empty() => {
+                self.gone.insert(uid.clone());
+            }
+            _ => {}
         }
         let passed =
             if self.stops { stop(timeline, change, receipt) } else { self.start(timeline, change, receipt) };
@@ -188,12 +224,7 @@ fn stamp(timeline: &mut Timeline, instance: &Instance) {
         timeline.stamps.entry(Milestone::Instance).or_insert(created.as_second());
     }
     for (phase, at) in &instance.transitions {
-        let milestone = match phase {
-            InstancePhase::Scheduling => Milestone::Pod,
-            InstancePhase::Scheduled => Milestone::Scheduled,
-            InstancePhase::Running => Milestone::Running,
-            _ => continue,
-        };
+        let Some(milestone) = phase.milestone() else { continue };
         timeline.stamps.entry(milestone).or_insert(at.as_second());
     }
 }
@@ -314,7 +345,7 @@ mod tests {
 
     #[test]
     fn a_start_passes_the_milestones_even_when_states_are_skipped() {
-        let (fold, mut timelines) = fold(false, &[]);
+        let (mut fold, mut timelines) = fold(false, &[]);
         timelines[0].see(Milestone::Requested, Offset(0));
         let passed =
             fold.apply(&mut timelines, &Change::Present(instance("a", InstancePhase::Running)), seen(50));
@@ -325,7 +356,7 @@ mod tests {
 
     #[test]
     fn an_instance_from_before_does_not_count() {
-        let (fold, mut timelines) = fold(false, &["old"]);
+        let (mut fold, mut timelines) = fold(false, &["old"]);
         timelines[0].see(Milestone::Requested, Offset(0));
         let change = Change::Present(instance("old", InstancePhase::Running));
         assert!(fold.apply(&mut timelines, &change, seen(1)).is_empty());
@@ -338,7 +369,7 @@ mod tests {
 
     #[test]
     fn a_second_incarnation_replaces_the_first_but_keeps_the_request() {
-        let (fold, mut timelines) = fold(false, &[]);
+        let (mut fold, mut timelines) = fold(false, &[]);
         timelines[0].see(Milestone::Requested, Offset(1));
         fold.apply(&mut timelines, &Change::Present(instance("a", InstancePhase::Scheduled)), seen(10));
         fold.apply(&mut timelines, &Change::Present(instance("a", InstancePhase::Failed)), seen(20));
@@ -352,7 +383,7 @@ mod tests {
 
     #[test]
     fn a_vm_that_reached_its_goal_is_left_alone() {
-        let (fold, mut timelines) = fold(false, &[]);
+        let (mut fold, mut timelines) = fold(false, &[]);
         fold.apply(&mut timelines, &Change::Present(instance("a", InstancePhase::Running)), seen(10));
         timelines[0].outcome = Outcome::Reached;
         fold.apply(&mut timelines, &Change::Absent { uid: "a".into(), target: target(1) }, seen(20));
@@ -363,7 +394,7 @@ mod tests {
 
     #[test]
     fn a_late_receipt_uses_the_servers_timestamp_and_says_so() {
-        let (fold, mut timelines) = fold(false, &[]);
+        let (mut fold, mut timelines) = fold(false, &[]);
         timelines[0].see(Milestone::Requested, Offset(100));
         let mut running = instance("a", InstancePhase::Running);
         let stamp = began() + jiff::SignedDuration::from_secs(5);
@@ -378,7 +409,7 @@ mod tests {
 
     #[test]
     fn a_stop_ends_when_the_same_instance_is_gone() {
-        let (fold, mut timelines) = fold(true, &[]);
+        let (mut fold, mut timelines) = fold(true, &[]);
         fold.apply(&mut timelines, &Change::Present(instance("a", InstancePhase::Running)), seen(1));
         timelines[0].see(Milestone::Requested, Offset(2));
         let mut leaving = instance("a", InstancePhase::Running);
@@ -392,7 +423,7 @@ mod tests {
 
     #[test]
     fn what_happens_before_its_turn_is_not_the_stop() {
-        let (fold, mut timelines) = fold(true, &[]);
+        let (mut fold, mut timelines) = fold(true, &[]);
         let gone = |uid: &str| Change::Absent { uid: uid.into(), target: target(1) };
         fold.apply(&mut timelines, &Change::Present(instance("a", InstancePhase::Running)), seen(1));
         assert!(fold.apply(&mut timelines, &gone("a"), seen(2)).is_empty());
@@ -405,7 +436,7 @@ mod tests {
 
     #[test]
     fn an_instance_that_was_replaced_while_the_stop_was_under_way_is_followed_and_a_later_one_is_not() {
-        let (fold, mut timelines) = fold(true, &[]);
+        let (mut fold, mut timelines) = fold(true, &[]);
         let gone = |uid: &str| Change::Absent { uid: uid.into(), target: target(1) };
         let made = |uid: &str, second: i64| Instance {
             created: Some(began() + jiff::SignedDuration::from_secs(second)),
@@ -424,7 +455,7 @@ mod tests {
 
     #[test]
     fn strangers_are_ignored() {
-        let (fold, mut timelines) = fold(false, &[]);
+        let (mut fold, mut timelines) = fold(false, &[]);
         let mut stranger = instance("x", InstancePhase::Running);
         stranger.target.namespace = "elsewhere".into();
         assert!(fold.apply(&mut timelines, &Change::Present(stranger), seen(1)).is_empty());

@@ -200,7 +200,7 @@ impl LauncherFold {
     }
 
     /// The VM that an event is about.
-    fn whose(&self, notice: &Notice) -> Option<u32> {
+    pub fn whose(&self, notice: &Notice) -> Option<u32> {
         if let Some(known) = self.pods.get(&notice.about) {
             return Some(known.position);
         }

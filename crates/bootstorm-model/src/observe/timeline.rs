@@ -40,6 +40,8 @@ pub enum Outcome {
     Failed,
     /// It did not reach the goal within its time limit.
     TimedOut,
+    /// Nobody could see whether it reached the goal within its time limit.
+    Unknown,
     /// It did not take part, for example because it was never stopped.
     Excluded,
 }
@@ -52,6 +54,7 @@ impl Outcome {
             Self::Reached => "reached",
             Self::Failed => "failed",
             Self::TimedOut => "timed-out",
+            Self::Unknown => "unknown",
             Self::Excluded => "excluded",
         }
     }
@@ -113,6 +116,9 @@ pub struct Timeline {
     /// Its request was carried out, but nobody knows when it was sent: the process ended before that was saved.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub untimed: bool,
+    /// What the server, or the connection, last said to its request; absent once that is accepted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer: Option<String>,
     /// How it ended.
     #[serde(default)]
     pub outcome: Outcome,

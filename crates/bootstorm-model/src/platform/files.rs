@@ -1,7 +1,7 @@
 //! Who may read and run a file.
 
-use std::fs::OpenOptions;
-use std::io;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read};
 use std::path::Path;
 
 /// The end of the name of a script that kubectl can run.
@@ -26,4 +26,18 @@ pub fn make_executable(path: &Path) -> io::Result<()> {
     }
     let _ = path;
     Ok(())
+}
+
+/// The text of a file that has no business to be longer than so many bytes.
+///
+/// Fails also when it is longer, as a device or a wrong file is.
+pub fn read_text(path: &Path, most: u64) -> io::Result<String> {
+    let mut text = String::new();
+    let read = File::open(path)?.take(most + 1).read_to_string(&mut text);
+    // A cut in the middle of a character is no fault of the file.
+    if text.len() as u64 > most || read.is_err() && File::open(path)?.metadata()?.len() > most {
+        let message = format!("it has more than {} KiB", most / 1024);
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
+    }
+    read.map(|_| text)
 }

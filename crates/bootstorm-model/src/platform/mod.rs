@@ -4,7 +4,7 @@ mod clock;
 mod files;
 
 pub use clock::{continuous, processor_time};
-pub use files::{SHIM_EXTENSION, make_executable, only_for_owner};
+pub use files::{SHIM_EXTENSION, make_executable, only_for_owner, read_text};
 
 /// Whether this is Windows, where scripts look different.
 pub const IS_WINDOWS: bool = cfg!(windows);

@@ -1,6 +1,6 @@
 //! Who is being probed, by which prober, and what has to be asked again when a stream is opened anew.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 
 use super::{Ask, Probe};
@@ -94,6 +94,43 @@ impl Roster {
         asks.into_iter().map(|(_, ask)| ask).collect()
     }
 
+    /// The VMs that a prober is asked about.
+    pub fn of(&self, prober: usize) -> BTreeSet<u32> {
+        let waiting = self.waiting.values().filter(|waiting| waiting.prober == prober);
+        waiting.map(|waiting| waiting.answered.target).collect()
+    }
+
+    /// The probers that are asked about a VM.
+    pub fn probers(&self, target: u32, probes: &[Probe]) -> BTreeSet<usize> {
+        let ids = probes.iter().filter_map(|probe| self.ids.get(&(target, *probe)));
+        ids.filter_map(|id| Some(self.waiting.get(id)?.prober)).collect()
+    }
+
+    /// Hands everything that a prober is asked about to others, the least busy first; gives what to ask them.
+    ///
+    /// Whatever is on its way from it counts no more. Without others nothing is handed over.
+    pub fn hand_over(&mut self, prober: usize, others: &[usize]) -> Vec<(usize, Ask)> {
+        let mut asks = Vec::new();
+        let mut ids: Vec<u32> =
+            self.waiting.iter().filter(|(_, waiting)| waiting.prober == prober).map(|(id, _)| *id).collect();
+        ids.sort_unstable();
+        for old in ids {
+            let least =
+                others.iter().filter(|other| **other < self.load.len()).min_by_key(|n| self.load[**n]);
+            let Some(to) = least.copied() else { break };
+            let Some(waiting) = self.waiting.remove(&old) else { continue };
+            let Waiting { answered, address, .. } = waiting;
+            self.load[prober] -= 1;
+            self.load[to] += 1;
+            let id = self.next;
+            self.next += 1;
+            self.ids.insert((answered.target, answered.probe), id);
+            self.waiting.insert(id, Waiting { answered, address, prober: to });
+            asks.push((to, Ask::Add { id, probe: answered.probe, address }));
+        }
+        asks
+    }
+
     /// How many answers are waited for.
     pub fn len(&self) -> usize {
         self.waiting.len()
@@ -125,6 +162,21 @@ mod tests {
         assert_eq!((answered.target, drop), (0, Some((0, Ask::Drop(id)))));
         assert_eq!(roster.again(0).len(), 1);
         assert!(roster.reached(id).is_none(), "an answer counts once");
+    }
+
+    #[test]
+    fn what_a_lost_prober_was_asked_goes_to_others() {
+        let mut roster = Roster::new(3);
+        for target in 0..6 {
+            roster.add(target, Probe::Ping, ip(target as u8));
+        }
+        let Ask::Add { id: old, .. } = roster.again(0)[0] else { panic!() };
+        let asks = roster.hand_over(0, &[1, 2]);
+        assert_eq!(asks.iter().map(|(prober, _)| *prober).collect::<Vec<_>>(), [1, 2]);
+        assert_eq!([roster.of(0).len(), roster.of(1).len(), roster.of(2).len()], [0, 3, 3]);
+        assert!(roster.reached(old).is_none(), "its late answer is nobody's");
+        assert!(roster.hand_over(1, &[]).is_empty() && roster.of(1).len() == 3);
+        assert_eq!(roster.probers(0, &[Probe::Ping]), BTreeSet::from([1]));
     }
 
     #[test]

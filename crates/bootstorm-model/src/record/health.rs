@@ -14,6 +14,9 @@ pub struct Health {
     /// How late changes came in on the watch, at least.
     #[serde(default)]
     pub watch: Delays,
+    /// How late changes came in at least, by the server's own timestamps.
+    #[serde(default, skip_serializing_if = "Delays::is_empty")]
+    pub stamps: Delays,
     /// Processor time that this process took, in microseconds; absent where it cannot be told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub processor: Option<Offset>,
@@ -42,6 +45,7 @@ impl Health {
     pub fn follow(&mut self, earlier: &Self) {
         self.timer.merge(&earlier.timer);
         self.watch.merge(&earlier.watch);
+        self.stamps.merge(&earlier.stamps);
         self.processor =
             self.processor.zip(earlier.processor).map(|(now, before)| Offset(now.0.saturating_add(before.0)));
         self.measured = Offset(self.measured.0.saturating_add(earlier.measured.0));

@@ -21,8 +21,8 @@ pub use health::{ClockDifference, ClusterMark, Health};
 pub use limit::FailureLimit;
 pub use made::Made;
 pub use phase::{
-    Gap, InsightHealth, NOT_IN_STORM, PhaseKind, PhaseName, PhaseRecord, PhaseSettings, PhaseState,
-    ProbeHealth, SetupRecord, Via, WatchHealth,
+    BLIND_LIMIT_SECONDS, Gap, InsightHealth, NOT_IN_STORM, PhaseKind, PhaseName, PhaseRecord, PhaseSettings,
+    PhaseState, ProbeHealth, SetupRecord, Via, WatchHealth,
 };
 
 pub use series::{Series, SeriesKind};
@@ -30,7 +30,8 @@ pub use series::{Series, SeriesKind};
 use crate::observe::{Milestone, Outcome};
 use crate::plan::Plan;
 
-/// Version of the stored format: 4 since a record holds the UIDs of what the run made.
+/// Version of the stored format: 4 since a record holds the UIDs of what the run made, outcomes may be unknown, and gaps
+/// may be open.
 ///
 /// Programs refuse records with a newer version than their own. Records of versions 1 to 3 have no UIDs.
 pub const FORMAT: u32 = 4;
@@ -83,6 +84,23 @@ impl RunRecord {
             restored: None,
             series: Vec::new(),
             phases: Vec::new(),
+        }
+    }
+
+    /// Puts the current state of a phase into the record.
+    pub fn put_phase(&mut self, phase: PhaseRecord) {
+        let name = phase.name;
+        match self.phase_mut(name) {
+            Some(known) => *known = phase,
+            None => self.phases.push(phase),
+        }
+        self.note_format(name);
+    }
+
+    /// Raises the version of the format to what a phase needs.
+    pub fn note_format(&mut self, name: PhaseName) {
+        if self.phase(name).is_some_and(PhaseRecord::says_what_is_unknown) {
+            self.format = self.format.max(FORMAT);
         }
     }
 

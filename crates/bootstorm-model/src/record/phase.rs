@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{FailureLimit, Health};
+use crate::observation::StreamKind;
 use crate::observe::{Milestone, Offset, Outcome, Timeline};
 use crate::plan::{MOST_TARGETS, Order, Shape};
 
@@ -144,6 +145,9 @@ pub struct PhaseSettings {
     /// Seconds that the phase may take, counted anew by each process that works on it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phase_timeout_seconds: Option<u64>,
+    /// Seconds after its time limit that a VM waits for a stream that could show its goal.
+    #[serde(default = "default_blind_limit")]
+    pub blind_limit_seconds: u64,
     /// VMs are made without being started (create only).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub halted: bool,
@@ -175,6 +179,7 @@ impl Default for PhaseSettings {
             via: Via::Patch,
             ping_timeout_seconds: PING_TIMEOUT_SECONDS,
             phase_timeout_seconds: None,
+            blind_limit_seconds: BLIND_LIMIT_SECONDS,
             halted: false,
             abort_if_failed: None,
             shape: None,
@@ -191,6 +196,13 @@ pub const NOT_IN_STORM: &str = "not in this storm";
 
 /// The guide's limit, also for records from before it could be chosen.
 pub const PING_TIMEOUT_SECONDS: u64 = 600;
+
+/// How long a VM whose time is up waits for a stream that could show its goal, unless the user says otherwise.
+pub const BLIND_LIMIT_SECONDS: u64 = 120;
+
+fn default_blind_limit() -> u64 {
+    BLIND_LIMIT_SECONDS
+}
 
 fn default_ping_timeout() -> u64 {
     PING_TIMEOUT_SECONDS
@@ -215,13 +227,19 @@ pub struct ProbeHealth {
     pub gaps: Vec<Gap>,
 }
 
-/// A time during which a watch was not connected, so that changes were not seen as they happened
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// A time during which a stream did not deliver, so that changes were not seen as they happened
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Gap {
-    /// When the watch was last known to deliver.
+    /// When the stream was last known to deliver.
     pub from: Offset,
-    /// When it delivered again.
+    /// When it delivered again; of an open gap, when that was noted.
     pub to: Offset,
+    /// The stream; absent in records from before it was noted, and where no process was there to watch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stream: Option<StreamKind>,
+    /// It had not ended when the phase was saved.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub open: bool,
 }
 
 /// How well a phase was watched
@@ -343,6 +361,25 @@ impl PhaseRecord {
     pub fn ended_at(&self) -> Option<Timestamp> {
         let ended = jiff::SignedDuration::from_micros(self.ended?.0);
         self.began.checked_add(ended).ok()
+    }
+
+    /// Every gap of every stream.
+    pub fn gaps(&self) -> impl Iterator<Item = &Gap> {
+        let insight = self.insight.iter().flat_map(|insight| &insight.gaps);
+        let probing = self.probing.iter().flat_map(|probing| &probing.gaps);
+        self.watch.gaps.iter().chain(insight).chain(probing)
+    }
+
+    /// Every gap of every stream, to be changed.
+    pub fn gaps_mut(&mut self) -> impl Iterator<Item = &mut Gap> {
+        let insight = self.insight.iter_mut().flat_map(|insight| &mut insight.gaps);
+        let probing = self.probing.iter_mut().flat_map(|probing| &mut probing.gaps);
+        self.watch.gaps.iter_mut().chain(insight).chain(probing)
+    }
+
+    /// Whether it has outcomes that are unknown, or gaps that have not ended.
+    pub fn says_what_is_unknown(&self) -> bool {
+        self.gaps().any(|gap| gap.open) || self.timelines.iter().any(|t| t.outcome == Outcome::Unknown)
     }
 
     /// How many VMs ended in a given way.

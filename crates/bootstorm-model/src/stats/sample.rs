@@ -17,7 +17,8 @@ pub enum Arrival {
     After(f64),
     /// It did not get there: longer than anything that arrived.
     Missing,
-    /// It got there, but when it was requested, or when it passed, was lost with the process that knew it.
+    /// It got there, but when it was requested, or when it passed, was lost with the process that knew it; or nobody could
+    /// see whether it got there in time.
     Unknown,
 }
 
@@ -41,8 +42,8 @@ impl From<Option<f64>> for Arrival {
 /// Values that arrived, in ascending order, and the number of those that did not
 ///
 /// A missing value is *censored*: it is larger than every value that arrived, nobody knows by how much. An
-/// unknown value is neither: its VM arrived, after a time that was lost. It is counted beside the sample and takes
-/// no part in any statistic.
+/// unknown value is neither: its VM arrived, after a time that was lost, or nobody could see whether it did. It is counted
+/// beside the sample and takes no part in any statistic.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Sample {
     arrived: Vec<f64>,
@@ -146,7 +147,8 @@ impl Sample {
 pub fn arrival(timeline: &Timeline, milestone: Milestone, goal: Milestone) -> Arrival {
     let reached = timeline.outcome == Outcome::Reached;
     if milestone == goal && !reached {
-        return Arrival::Missing;
+        let is_unknown = timeline.outcome == Outcome::Unknown;
+        return if is_unknown { Arrival::Unknown } else { Arrival::Missing };
     }
     match seconds_to(timeline, milestone) {
         Some(seconds) => Arrival::After(seconds),

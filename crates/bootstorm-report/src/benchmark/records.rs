@@ -46,6 +46,7 @@ impl<'a> Record<'a> {
                 Outcome::Reached => "success",
                 Outcome::Failed => "failed",
                 Outcome::TimedOut => "timeout",
+                Outcome::Unknown => "unknown",
                 Outcome::Excluded => "skipped",
                 Outcome::Pending => "pending",
             },

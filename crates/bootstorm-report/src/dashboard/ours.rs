@@ -158,7 +158,7 @@ impl From<&Compared> for Judged {
 
 /// VMs that did not reach the goal of either phase, each once.
 fn missed(create: Option<&Phase>, storm: Option<&Phase>) -> usize {
-    let has_missed = |vm: &&Timeline| !matches!(vm.outcome.as_str(), "reached" | "excluded");
+    let has_missed = |vm: &&Timeline| !matches!(vm.outcome.as_str(), "reached" | "excluded" | "unknown");
     let vms = create.into_iter().chain(storm).flat_map(|phase| &phase.timelines).filter(has_missed);
     vms.map(|vm| vm.target).collect::<BTreeSet<u32>>().len()
 }

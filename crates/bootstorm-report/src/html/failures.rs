@@ -118,6 +118,7 @@ pub(super) fn word(outcome: Outcome) -> &'static str {
         Outcome::Reached => "reached",
         Outcome::Failed => "failed",
         Outcome::TimedOut => "timed out",
+        Outcome::Unknown => "unknown",
         Outcome::Excluded => "excluded",
     }
 }

@@ -37,6 +37,7 @@ fn arrived(main: Subject<'_>) -> Figure {
     let others = [
         (counts.failed, "failed"),
         (counts.timed_out, "timed out"),
+        (counts.unknown, "unknown"),
         (counts.pending, "pending"),
         (counts.excluded, "excluded"),
     ];

@@ -101,6 +101,7 @@ fn of_phase(page: &mut String, phase: &PhaseBlock) {
     let others = [
         (counts.failed, "failed"),
         (counts.timed_out, "timed out"),
+        (counts.unknown, "unknown"),
         (counts.excluded, "excluded"),
         (counts.pending, "pending"),
     ];

@@ -32,6 +32,7 @@ fn vms(phases: &[PhaseBlock]) -> Family {
             ("reached", counts.reached),
             ("failed", counts.failed),
             ("timed-out", counts.timed_out),
+            ("unknown", counts.unknown),
             ("excluded", counts.excluded),
             ("pending", counts.pending),
         ];

@@ -23,9 +23,8 @@ pub(super) fn run(run: &RunRecord) -> Result<(), Unreadable> {
 
 fn offsets(phase: &PhaseRecord) -> Result<(), Unreadable> {
     let probing = phase.probing.iter();
-    within("a round trip", probing.clone().map(|probing| Offset(probing.round_trip_micros)))?;
-    let gaps = phase.watch.gaps.iter().chain(probing.flat_map(|probing| &probing.gaps));
-    within("a gap", gaps.flat_map(|gap| [gap.from, gap.to]))?;
+    within("a round trip", probing.map(|probing| Offset(probing.round_trip_micros)))?;
+    within("a gap", phase.gaps().flat_map(|gap| [gap.from, gap.to]))?;
     within("the end", phase.ended.into_iter().chain(phase.watched_until))?;
     within("the server's clock", phase.server_ahead_micros.map(Offset))?;
     for timeline in &phase.timelines {
@@ -49,7 +48,7 @@ pub(super) fn report(report: &Report) -> Result<(), Unreadable> {
 
 fn phase(phase: &PhaseBlock) -> Result<(), Unreadable> {
     let counts = &phase.counts;
-    let decided = [counts.reached, counts.failed, counts.timed_out, counts.pending];
+    let decided = [counts.reached, counts.failed, counts.timed_out, counts.unknown, counts.pending];
     let participants = decided.iter().try_fold(0usize, |sum, count| sum.checked_add(*count));
     let vms = participants.and_then(|participants| participants.checked_add(counts.excluded));
     if participants != Some(counts.participants) || vms != Some(counts.vms) || counts.vms != phase.rows.len()

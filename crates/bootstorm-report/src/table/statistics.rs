@@ -54,6 +54,12 @@ fn counts(page: &mut Page, phase: &PhaseBlock) {
     };
     page.labelled("Failed", &format!("{}{how}", counts.unsuccessful()));
     reasons(page, phase);
+    if counts.unknown > 0 {
+        page.labelled(
+            "Unknown",
+            &format!("{} (nobody could see whether they reached it in time)", counts.unknown),
+        );
+    }
     if counts.pending > 0 {
         page.labelled("Pending", &counts.pending.to_string());
     }

@@ -9,6 +9,8 @@ use serde_json::{Value, json};
 
 use bootstorm_model::platform;
 
+/// The most bytes of a file of a sandbox.
+const MOST_BYTES: u64 = 1024 * 1024;
 /// The name of the context, the cluster and the user.
 const NAME: &str = "bootstorm-sandbox";
 
@@ -69,8 +71,54 @@ preferences: {{}}
     )
 }
 
-/// Writes a kubeconfig that only its owner can read, since it holds a token.
-pub(super) fn write(path: &Path, text: &str) -> io::Result<()> {
+/// How a kubeconfig of a sandbox begins; what follows is which one wrote it.
+const MARK: &str = "# kubectl-bootstorm sandbox ";
+
+/// The field that says so in a credential, which is JSON and has no comments.
+pub(super) const MARK_FIELD: &str = "sandbox.bootstorm.dev";
+
+/// Who wrote a file, as far as it says
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Author {
+    /// There is none.
+    Nobody,
+    /// This sandbox.
+    Us,
+    /// Another sandbox, which may have ended without removing it.
+    Another,
+    /// Somebody else, or it is no file.
+    Foreign,
+}
+
+/// A kubeconfig, marked as that of the sandbox `mark`.
+pub(super) fn marked(mark: &str, text: &str) -> String {
+    format!("{MARK}{mark}\n{text}")
+}
+
+/// Who wrote what is at this place: only a file of a sandbox may be replaced, and only our own removed.
+pub(super) fn author(path: &Path, mark: &str) -> Author {
+    let Ok(found) = std::fs::symlink_metadata(path) else { return Author::Nobody };
+    if !found.is_file() {
+        return Author::Foreign;
+    }
+    let text = platform::read_text(path, MOST_BYTES).unwrap_or_default();
+    let credential = || serde_json::from_str::<Value>(&text).ok()?[MARK_FIELD].as_str().map(str::to_owned);
+    let author = text.lines().next().and_then(|line| line.strip_prefix(MARK)).map(str::to_owned);
+    match author.or_else(credential) {
+        Some(author) if author == mark => Author::Us,
+        Some(_) => Author::Another,
+        None => Author::Foreign,
+    }
+}
+
+/// Writes a file, with the mark in its text, that only its owner can read, since it holds a token.
+///
+/// Fails when there is something that no sandbox wrote.
+pub(super) fn write(path: &Path, mark: &str, text: &str) -> io::Result<()> {
+    if author(path, mark) == Author::Foreign {
+        let message = "it exists already, and no sandbox wrote it";
+        return Err(io::Error::new(io::ErrorKind::AlreadyExists, message));
+    }
     // A file of its own, moved into place: nobody ever reads half of it, and an older file's mode does not matter.
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let part = folder.join(format!(".{}.part", uuid::Uuid::new_v4()));
@@ -94,12 +142,34 @@ mod tests {
         use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("config");
-        std::fs::write(&path, "old").unwrap();
-        write(&path, &text("https://127.0.0.1:1", "pem", &User::Token("token"))).unwrap();
+        std::fs::write(&path, marked("another", "old")).unwrap();
+        let config = text("https://127.0.0.1:1", "pem", &User::Token("token"));
+        write(&path, "us", &marked("us", &config)).unwrap();
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         let parsed: serde_json::Value =
             serde_saphyr::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
         assert_eq!(parsed["current-context"], "bootstorm-sandbox");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_no_sandbox_wrote_is_never_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = |name: &str| folder.path().join(name);
+        std::fs::write(place("config"), "apiVersion: v1\nkind: Config\n").unwrap();
+        std::os::unix::fs::symlink(place("config"), place("link")).unwrap();
+        std::os::unix::fs::symlink(place("nowhere"), place("dangling")).unwrap();
+        std::fs::create_dir(place("folder")).unwrap();
+        for name in ["config", "link", "dangling", "folder"] {
+            let error = write(&place(name), "us", "x").unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::AlreadyExists, "{name}");
+        }
+        assert!(std::fs::read_to_string(place("config")).unwrap().starts_with("apiVersion"));
+        write(&place("new"), "us", "x").unwrap();
+        assert_eq!(
+            (author(&place("new"), "us"), author(&place("new"), "them")),
+            (Author::Us, Author::Another)
+        );
     }
 }

@@ -35,4 +35,4 @@ mod watching;
 mod write;
 
 pub(crate) use self::power::KUBEVIRT_VERSION;
-pub use self::server::{Running, Server, ServerOptions, StartError};
+pub use self::server::{Local, Running, Server, ServerOptions, StartError};

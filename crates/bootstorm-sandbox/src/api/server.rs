@@ -14,6 +14,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use thiserror::Error;
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
@@ -36,6 +37,8 @@ use bootstorm_model::platform;
 const BACKLOG: u32 = 8_192;
 /// How long open requests may go on once the server stops.
 const FAREWELL: Duration = Duration::from_secs(2);
+/// Bytes that may be on their way on a connection in the same process.
+const LOCAL_BUFFER: usize = 256 * 1024;
 
 /// How to serve
 #[derive(Debug, Clone)]
@@ -109,34 +112,100 @@ impl Server {
         let made = tokio::task::spawn_blocking(certificate::create).await;
         let identity =
             made.map_err(|error| StartError::Certificate(error.into()))?.map_err(StartError::Certificate)?;
-        let tokens = Tokens::new(url.clone(), identity.ca_pem.clone());
-        let ledger = Ledger::default();
-        let hand = Hand {
-            store: store.clone(),
-            faults: faults.clone(),
-            tokens: tokens.clone(),
-            writes: Arc::default(),
-        };
-        let (stop, stopping) = watch::channel(false);
-        let api = Api {
-            store,
-            faults,
-            ledger: ledger.clone(),
-            tokens: tokens.clone(),
-            hand: hand.clone(),
-            address: url.trim_start_matches("https://").to_owned(),
-            virt_api_latency: options.virt_api_latency,
-            admission: options.admission,
-            network: options.network,
-            dice: options.dice,
-            programs: Programs::default(),
-            stop: stopping.clone(),
-        };
+        let Assembled { api, hand, ledger, stop, stopping } =
+            assemble(store, faults, options, url.clone(), identity.ca_pem.clone());
         let acceptor = TlsAcceptor::from(identity.config);
-        let accepting = tokio::spawn(accept(listener, acceptor, Arc::new(api), stopping));
+        let accepting = tokio::spawn(accept(listener, acceptor, api, stopping));
         tokio::spawn(driver::drive(hand.clone(), stop.subscribe()));
-        let token = tokens.current();
+        let token = hand.tokens.current();
         Ok(Running { url, token, ca_pem: identity.ca_pem, ledger, hand, stop, accepting })
+    }
+}
+
+/// What serves, however connections come in
+struct Assembled {
+    api: Arc<Api>,
+    hand: Hand,
+    ledger: Ledger,
+    stop: watch::Sender<bool>,
+    stopping: watch::Receiver<bool>,
+}
+
+fn assemble(store: Store, faults: Faults, options: ServerOptions, url: String, ca_pem: String) -> Assembled {
+    let tokens = Tokens::new(url.clone(), ca_pem);
+    let ledger = Ledger::default();
+    let hand =
+        Hand { store: store.clone(), faults: faults.clone(), tokens: tokens.clone(), writes: Arc::default() };
+    let (stop, stopping) = watch::channel(false);
+    let api = Api {
+        store,
+        faults,
+        ledger: ledger.clone(),
+        tokens,
+        hand: hand.clone(),
+        address: url.trim_start_matches("https://").to_owned(),
+        virt_api_latency: options.virt_api_latency,
+        admission: options.admission,
+        network: options.network,
+        dice: options.dice,
+        programs: Programs::default(),
+        stop: stopping.clone(),
+    };
+    Assembled { api: Arc::new(api), hand, ledger, stop, stopping }
+}
+
+/// The API server for clients in the same process: connections without sockets and TLS, which paused time can carry
+pub struct Local {
+    assembled: Assembled,
+}
+
+impl std::fmt::Debug for Local {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Local").finish_non_exhaustive()
+    }
+}
+
+impl Local {
+    /// Starts to serve.
+    pub fn start(store: Store, faults: Faults, options: ServerOptions) -> Self {
+        let assembled = assemble(store, faults, options, "https://sandbox".to_owned(), String::new());
+        tokio::spawn(driver::drive(assembled.hand.clone(), assembled.stop.subscribe()));
+        Self { assembled }
+    }
+
+    /// Opens a connection.
+    ///
+    /// Fails during an outage.
+    pub fn connect(&self) -> io::Result<DuplexStream> {
+        let api = Arc::clone(&self.assembled.api);
+        let cut = api.faults.connection_cuts();
+        if api.faults.is_out() {
+            return Err(io::ErrorKind::ConnectionRefused.into());
+        }
+        let (ours, theirs) = tokio::io::duplex(LOCAL_BUFFER);
+        tokio::spawn(converse(ours, api, cut, self.assembled.stopping.clone()));
+        Ok(theirs)
+    }
+
+    /// The bearer token that opens it now.
+    pub fn current_token(&self) -> String {
+        self.assembled.hand.tokens.current()
+    }
+
+    /// Does something to the server or to its objects at once.
+    pub fn act(&self, action: &Action) {
+        self.assembled.hand.perform(action);
+    }
+
+    /// Which requests came.
+    pub fn ledger(&self) -> &Ledger {
+        &self.assembled.ledger
+    }
+}
+
+impl Drop for Local {
+    fn drop(&mut self) {
+        let _ = self.assembled.stop.send(true);
     }
 }
 
@@ -232,7 +301,7 @@ fn reset(stream: &TcpStream) {
     let _ = stream.set_zero_linger();
 }
 
-async fn serve(stream: TcpStream, acceptor: TlsAcceptor, api: Arc<Api>, mut stop: watch::Receiver<bool>) {
+async fn serve(stream: TcpStream, acceptor: TlsAcceptor, api: Arc<Api>, stop: watch::Receiver<bool>) {
     // Heard first, asked second: no connection slips through between the cut and the gate.
     let mut cut = api.faults.connection_cuts();
     if api.faults.is_out() {
@@ -245,6 +314,16 @@ async fn serve(stream: TcpStream, acceptor: TlsAcceptor, api: Arc<Api>, mut stop
         _ = cut.changed() => return,
     };
     let Ok(stream) = accepted else { return };
+    converse(stream, api, cut, stop).await;
+}
+
+/// Serves the requests of one connection until it ends or is cut.
+async fn converse(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    api: Arc<Api>,
+    mut cut: watch::Receiver<u64>,
+    mut stop: watch::Receiver<bool>,
+) {
     let spared = Arc::new(AtomicBool::new(false));
     let mark = spared.clone();
     let service = service_fn(move |request| {

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use serde_json::json;
 
+use super::kubeconfig::Author;
 use super::{access, kubeconfig};
 
 /// The token that opens the server now; it can be replaced
@@ -17,17 +18,28 @@ pub(super) struct Tokens(Arc<Inner>);
 struct Inner {
     url: String,
     ca_pem: String,
+    /// Which sandbox this is, in the files that it writes.
+    mark: String,
     token: RwLock<String>,
     /// The tokens of service accounts, and whose they are.
     accounts: RwLock<HashMap<String, String>>,
     written: Mutex<Vec<Written>>,
 }
 
-/// A file that names the token.
+/// A file that names the token, or where it is.
 #[derive(Debug, Clone)]
 enum Written {
     Kubeconfig(PathBuf),
     Credential(PathBuf),
+    Plugin(PathBuf, String),
+}
+
+impl Written {
+    fn path(&self) -> &Path {
+        match self {
+            Self::Kubeconfig(path) | Self::Credential(path) | Self::Plugin(path, _) => path,
+        }
+    }
 }
 
 impl Tokens {
@@ -35,6 +47,7 @@ impl Tokens {
         let inner = Inner {
             url,
             ca_pem,
+            mark: uuid::Uuid::new_v4().to_string(),
             token: RwLock::new(fresh()),
             accounts: RwLock::default(),
             written: Mutex::default(),
@@ -77,22 +90,23 @@ impl Tokens {
         let credential = credential_beside(&std::path::absolute(path)?);
         self.remember(Written::Credential(credential.clone()))?;
         let text = kubeconfig::text(&self.0.url, &self.0.ca_pem, &kubeconfig::User::Plugin(&credential));
-        kubeconfig::write(path, &text)
+        self.remember(Written::Plugin(path.to_owned(), text))
     }
 
-    /// Replaces the token; files that name it follow.
+    /// Replaces the token; files that name it follow, as long as they are ours.
     pub(super) fn rotate(&self) -> io::Result<()> {
         *self.0.token.write().unwrap_or_else(PoisonError::into_inner) = fresh();
         let written = self.0.written.lock().unwrap_or_else(PoisonError::into_inner);
-        written.iter().try_for_each(|file| self.write(file))
+        let ours = |file: &&Written| kubeconfig::author(file.path(), &self.0.mark) == Author::Us;
+        written.iter().filter(ours).try_for_each(|file| self.write(file))
     }
 
-    /// Removes the files that exec plugins read; the token opens nothing any more.
+    /// Removes the files that were written and are still ours; the token opens nothing any more.
     pub(super) fn forget(&self) {
         let mut written = self.0.written.lock().unwrap_or_else(PoisonError::into_inner);
         for file in written.drain(..) {
-            if let Written::Credential(path) = file {
-                let _ = std::fs::remove_file(path);
+            if kubeconfig::author(file.path(), &self.0.mark) == Author::Us {
+                let _ = std::fs::remove_file(file.path());
             }
         }
     }
@@ -107,9 +121,14 @@ impl Tokens {
 
     fn write(&self, file: &Written) -> io::Result<()> {
         match file {
-            Written::Kubeconfig(path) => kubeconfig::write(path, &self.kubeconfig()),
-            Written::Credential(path) => kubeconfig::write(path, &self.credential()),
+            Written::Kubeconfig(path) => self.write_marked(path, &self.kubeconfig()),
+            Written::Credential(path) => kubeconfig::write(path, &self.0.mark, &self.credential()),
+            Written::Plugin(path, text) => self.write_marked(path, text),
         }
+    }
+
+    fn write_marked(&self, path: &Path, text: &str) -> io::Result<()> {
+        kubeconfig::write(path, &self.0.mark, &kubeconfig::marked(&self.0.mark, text))
     }
 
     /// What a client expects an exec plugin to say.
@@ -118,6 +137,7 @@ impl Tokens {
             "apiVersion": "client.authentication.k8s.io/v1",
             "kind": "ExecCredential",
             "status": {"token": self.current()},
+            kubeconfig::MARK_FIELD: self.0.mark,
         });
         credential.to_string()
     }

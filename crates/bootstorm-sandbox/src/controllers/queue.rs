@@ -13,6 +13,12 @@ use crate::model::{SimClock, lock};
 const FIRST_RETRY: f64 = 0.005;
 /// The longest wait between two retries, in seconds.
 const LONGEST_RETRY: f64 = 1_000.0;
+/// How often in a row a key may come again at once; after that it waits, longer each time.
+const FREE_REPEATS: u32 = 3;
+/// The longest wait between two such repeats, in seconds.
+const LONGEST_REPEAT: f64 = 10.0;
+/// A key that comes again at once so often in a row spins: its controller changes nothing, and does not see it.
+const SPINNING: u32 = 20;
 
 /// A de-duplicating queue with delayed and backed-off entries, as client-go's
 #[derive(Debug)]
@@ -31,6 +37,8 @@ struct State<K> {
     later: BinaryHeap<Reverse<Later<K>>>,
     serial: u64,
     failures: HashMap<K, u32>,
+    /// How often in a row a key came again at once.
+    repeats: HashMap<K, u32>,
 }
 
 /// A key that becomes ready at a simulated instant.
@@ -71,6 +79,7 @@ impl<K: Clone + Eq + Hash> WorkQueue<K> {
             later: BinaryHeap::new(),
             serial: 0,
             failures: HashMap::new(),
+            repeats: HashMap::new(),
         };
         Self { clock, state: Mutex::new(state), wake: Notify::new() }
     }
@@ -107,9 +116,34 @@ impl<K: Clone + Eq + Hash> WorkQueue<K> {
         self.add_after(key, delay.min(LONGEST_RETRY));
     }
 
-    /// Forgets the failures of a key.
+    /// Adds a key at once, unless it has been coming again at once for long: then after a delay that doubles each time,
+    /// so that a controller that changes nothing does not take all of the time. Says whether the key spins by now.
+    pub fn add_at_once(&self, key: K) -> bool {
+        let repeats = {
+            let mut state = lock(&self.state);
+            let repeats = state.repeats.entry(key.clone()).or_insert(0);
+            *repeats += 1;
+            *repeats
+        };
+        match repeats.checked_sub(FREE_REPEATS + 1) {
+            None => self.add(key),
+            Some(more) => {
+                self.add_after(key, (FIRST_RETRY * 2.0_f64.powi(more.min(30) as i32)).min(LONGEST_REPEAT));
+            }
+        }
+        repeats == SPINNING
+    }
+
+    /// Forgets the failures and repeats of a key.
     pub fn forget(&self, key: &K) {
-        lock(&self.state).failures.remove(key);
+        let mut state = lock(&self.state);
+        state.failures.remove(key);
+        state.repeats.remove(key);
+    }
+
+    /// Whether a delay is none.
+    pub fn is_at_once(seconds: f64) -> bool {
+        seconds < FIRST_RETRY
     }
 
     /// Waits for the next key; [`WorkQueue::done`] must be called for it.
@@ -211,6 +245,28 @@ mod tests {
         queue.add_rate_limited("a");
         queue.next().await;
         assert!(clock.now() - before < 0.01);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_key_that_comes_again_at_once_for_ever_waits_and_is_found_out() {
+        let clock = SimClock::start(1.0);
+        let queue = WorkQueue::new(clock);
+        queue.add("a");
+        let mut spins = 0;
+        for _ in 0..25 {
+            queue.next().await;
+            spins += usize::from(queue.add_at_once("a"));
+            queue.done(&"a");
+        }
+        assert_eq!(spins, 1, "it is told once");
+        assert!(clock.now() > 60.0, "{}", clock.now());
+        queue.next().await;
+        queue.forget(&"a");
+        queue.add_at_once("a");
+        queue.done(&"a");
+        let before = clock.now();
+        queue.next().await;
+        assert!(clock.now() - before < 0.001, "a key that was done may come again at once");
     }
 
     #[tokio::test(start_paused = true)]

@@ -46,6 +46,11 @@ impl Controllers {
         self.cluster.tasks.stop();
     }
 
+    /// The objects on which a controller looked again and again without changing anything. There should be none.
+    pub fn spinning(&self) -> Vec<String> {
+        self.cluster.tasks.spinning()
+    }
+
     /// From now on, what these faults deny is denied to controllers too, where they ask on behalf of somebody.
     pub fn obey(&self, faults: Faults) {
         // Set once, when the server is made.

@@ -1,5 +1,6 @@
 //! Workers: take a key, look at how things are, bring them closer to how they should be.
 
+use std::fmt::Debug;
 use std::future::Future;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex};
@@ -24,7 +25,7 @@ pub enum Outcome {
 /// What a controller does with a key
 pub trait Reconciler: Send + Sync + 'static {
     /// What it is about.
-    type Key: Clone + Eq + Hash + Send + Sync + 'static;
+    type Key: Clone + Eq + Hash + Debug + Send + Sync + 'static;
 
     /// Looks at the key once.
     fn reconcile(&self, client: &mut Client, key: &Self::Key) -> impl Future<Output = Outcome> + Send;
@@ -34,6 +35,8 @@ pub trait Reconciler: Send + Sync + 'static {
 #[derive(Debug, Default)]
 pub struct Tasks {
     running: Mutex<JoinSet<()>>,
+    /// Keys on which a controller span, as text.
+    spinning: Arc<Mutex<Vec<String>>>,
 }
 
 impl Tasks {
@@ -50,6 +53,11 @@ impl Tasks {
         running.spawn(task);
     }
 
+    /// The keys on which a controller looked again and again without changing anything. There should be none.
+    pub fn spinning(&self) -> Vec<String> {
+        lock(&self.spinning).clone()
+    }
+
     /// Ends all tasks.
     pub fn stop(&self) {
         lock(&self.running).abort_all();
@@ -57,11 +65,18 @@ impl Tasks {
 
     /// Runs a worker of a controller.
     pub fn work<R: Reconciler>(&self, queue: Arc<WorkQueue<R::Key>>, reconciler: Arc<R>, mut client: Client) {
+        let spinning = Arc::clone(&self.spinning);
         self.spawn(async move {
             loop {
                 let key = queue.next().await;
                 match reconciler.reconcile(&mut client, &key).await {
                     Outcome::Done => queue.forget(&key),
+                    Outcome::Again(seconds) if WorkQueue::<R::Key>::is_at_once(seconds) => {
+                        if queue.add_at_once(key.clone()) {
+                            tracing::error!(?key, "a controller of the simulated cluster spins");
+                            lock(&spinning).push(format!("{key:?}"));
+                        }
+                    }
                     Outcome::Again(seconds) => {
                         queue.forget(&key);
                         queue.add_after(key.clone(), seconds);

@@ -7,6 +7,10 @@ use thiserror::Error;
 
 use super::entry::{WrongEntry, read_text};
 use super::rule::Fault;
+use bootstorm_model::platform;
+
+/// The most bytes of such a file.
+const MOST_BYTES: u64 = 16 * 1024 * 1024;
 
 /// A file of faults that cannot be used
 #[derive(Debug, Error)]
@@ -23,7 +27,7 @@ pub enum FileError {
 ///
 /// Fails with what the system says, or with what is wrong in the file.
 pub fn load(path: &Path) -> Result<Vec<Fault>, FileError> {
-    Ok(read_text(&std::fs::read_to_string(path)?)?)
+    Ok(read_text(&platform::read_text(path, MOST_BYTES)?)?)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The truth file: every change with the instant it became visible.
 
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
@@ -14,6 +14,8 @@ use super::kind::Kind;
 use super::log::{Action, Entry};
 use bootstorm_model::observe::clock::{monotonic_now, wall_now};
 
+/// The most bytes of a line of the truth.
+const MOST_BYTES: u64 = 64 * 1024;
 /// How stale the file may get.
 const FLUSH: Duration = Duration::from_millis(200);
 
@@ -37,6 +39,10 @@ pub(super) struct Truth {
 
 impl Truth {
     pub(super) fn create(path: &Path) -> io::Result<Self> {
+        if is_foreign(path) {
+            let message = "it exists already, and is no truth file";
+            return Err(io::Error::new(io::ErrorKind::AlreadyExists, message));
+        }
         let file = BufWriter::new(File::create(path)?);
         let (sender, receiver) = mpsc::channel();
         let writer = std::thread::Builder::new().name("truth".to_owned()).spawn(move || {
@@ -73,6 +79,17 @@ impl Drop for Truth {
             let _ = writer.join();
         }
     }
+}
+
+/// Whether a file with something in it is there that no sandbox wrote. What is no file, such as a pipe, holds nothing.
+fn is_foreign(path: &Path) -> bool {
+    let Ok(found) = std::fs::metadata(path) else { return false };
+    let first = || {
+        let mut line = String::new();
+        File::open(path).and_then(|file| BufReader::new(file.take(MOST_BYTES)).read_line(&mut line)).ok()?;
+        serde_json::from_str::<Value>(&line).ok()
+    };
+    found.is_file() && found.len() > 0 && first().is_none_or(|line| !line["at"].is_i64())
 }
 
 fn write_all(receiver: &Receiver<Line>, mut file: BufWriter<File>) -> io::Result<()> {
@@ -119,4 +136,23 @@ fn line(at: i64, kind: &Kind, entry: &Entry) -> Value {
         line["printable_status"] = printable.clone();
     }
     line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_truth_file_is_written_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("truth");
+        std::fs::write(&path, "my notes\n").unwrap();
+        assert_eq!(Truth::create(&path).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "my notes\n");
+        std::fs::write(&path, "").unwrap();
+        let truth = Truth::create(&path).unwrap();
+        truth.tell(json!({"kind": "test"}));
+        drop(truth);
+        drop(Truth::create(&path).unwrap());
+    }
 }

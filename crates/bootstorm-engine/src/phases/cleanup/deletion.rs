@@ -1,16 +1,22 @@
 //! Deletes objects of one kind and waits until they are gone.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Instant;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
-use futures::StreamExt;
+use futures::stream::{BoxStream, StreamExt};
+use tokio::time::{MissedTickBehavior, interval, sleep_until};
 
 use super::{Blocked, CleanupError, Found, Held, Sort};
 use crate::cluster::metadata::Object;
 use crate::cluster::names::run_id_selector;
-use crate::cluster::watch::{Told, Watch};
+use crate::cluster::watch::{Heard, Told, Watch};
 use crate::cluster::{Cluster, Trouble};
 use crate::phases::event::{Event, Listener};
+use bootstorm_model::observe::clock::monotonic_now;
+
+/// How often it is said what is still waited for.
+const SAY_EVERY: Duration = Duration::from_secs(10);
 
 /// How to delete
 pub(super) struct Deletion<'a> {
@@ -21,25 +27,63 @@ pub(super) struct Deletion<'a> {
     pub(super) events: Listener<'a>,
 }
 
+/// Objects of a kind that are on their way out
+struct Leaving {
+    sort: Sort,
+    since: Instant,
+    /// The objects that are there, by UID.
+    left: BTreeMap<String, Found>,
+    /// Their latest states, as far as they were delivered.
+    latest: BTreeMap<String, Object>,
+    /// The first deletion that was refused; the others go on.
+    refused: Option<Trouble>,
+}
+
 impl Deletion<'_> {
     /// Deletes these objects, and waits until none of them is left.
     pub(super) async fn delete(&self, sort: Sort, objects: &[Found]) -> Result<(), CleanupError> {
+        self.delete_telling(sort, objects, |_| {}).await
+    }
+
+    /// The same; says which object is gone.
+    pub(super) async fn delete_telling(
+        &self,
+        sort: Sort,
+        objects: &[Found],
+        mut gone: impl FnMut(&Found),
+    ) -> Result<(), CleanupError> {
         if objects.is_empty() {
             return Ok(());
         }
         (self.events)(&Event::Deleting { what: sort.words(), count: objects.len() });
         let is_spread = objects.windows(2).any(|pair| pair[0].namespace != pair[1].namespace);
         if sort == Sort::Namespaces || sort == Sort::Machines && is_spread {
-            return self.delete_in(sort, None, objects).await;
+            return self.delete_in(sort, None, objects, at_once(objects), &mut gone).await;
         }
         let mut places: BTreeMap<&str, Vec<Found>> = BTreeMap::new();
         for object in objects {
             places.entry(&object.namespace).or_default().push(object.clone());
         }
         for (namespace, objects) in places {
-            self.delete_in(sort, Some(namespace), &objects).await?;
+            self.delete_in(sort, Some(namespace), &objects, at_once(&objects), &mut gone).await?;
         }
         Ok(())
+    }
+
+    /// Deletes cluster-wide objects, each when it is `ready`, and waits until all that were are gone.
+    ///
+    /// What never becomes ready before the stream ends is left.
+    pub(super) async fn delete_when(
+        &self,
+        sort: Sort,
+        objects: &[Found],
+        ready: BoxStream<'_, Found>,
+    ) -> Result<(), CleanupError> {
+        if objects.is_empty() {
+            return Ok(());
+        }
+        (self.events)(&Event::Deleting { what: sort.words(), count: objects.len() });
+        self.delete_in(sort, None, objects, ready, &mut |_| {}).await
     }
 
     async fn delete_in(
@@ -47,6 +91,8 @@ impl Deletion<'_> {
         sort: Sort,
         namespace: Option<&str>,
         objects: &[Found],
+        ready: BoxStream<'_, Found>,
+        gone: &mut impl FnMut(&Found),
     ) -> Result<(), CleanupError> {
         let collection = sort.collection(namespace);
         // What has lost its label is not seen by it.
@@ -55,54 +101,115 @@ impl Deletion<'_> {
         let mut watch =
             Watch::<Object>::open(self.cluster, "watch what is deleted", collection, selector).await?;
         let doing = format!("delete {}", sort.words());
-        let one = |object: &Found| {
-            let (doing, object) = (doing.clone(), object.clone());
+        let sent = AtomicUsize::new(0);
+        let one = |object: Found| {
+            sent.fetch_add(1, Ordering::Relaxed);
+            let doing = doing.clone();
             let place = Some(object.namespace.as_str()).filter(|namespace| !namespace.is_empty());
             let collection = sort.collection(place);
-            async move { self.cluster.delete_exactly(&doing, &collection, &object.name, &object.uid).await }
+            async move {
+                let outcome =
+                    self.cluster.delete_exactly(&doing, &collection, &object.name, &object.uid).await;
+                (object, outcome)
+            }
         };
-        let outcomes: Vec<Result<(), Trouble>> =
-            futures::stream::iter(objects).map(one).buffer_unordered(self.concurrency.max(1)).collect().await;
-        outcomes.into_iter().collect::<Result<(), Trouble>>()?;
-        self.wait(sort, &mut watch, objects).await
-    }
-
-    async fn wait(
-        &self,
-        sort: Sort,
-        watch: &mut Watch<Object>,
-        objects: &[Found],
-    ) -> Result<(), CleanupError> {
-        let mut left: BTreeSet<String> = objects.iter().map(|object| object.uid.clone()).collect();
-        let mut latest: BTreeMap<String, Object> = BTreeMap::new();
-        while !left.is_empty() {
-            let heard = tokio::time::timeout_at(self.deadline.into(), watch.next()).await;
-            let before = left.len();
-            match heard {
-                Ok(Some(heard)) => match heard.told {
-                    Told::Listed(objects) => {
-                        latest = objects.into_iter().map(|o| (o.metadata.uid.clone(), o)).collect();
-                        left.retain(|uid| latest.contains_key(uid));
+        let mut requests = ready.map(one).buffer_unordered(self.concurrency.max(1));
+        let mut all_sent = false;
+        let (mut asked, mut answered) = (BTreeSet::new(), 0);
+        let mut leaving = Leaving::new(sort, objects);
+        let mut say = interval(SAY_EVERY);
+        say.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        say.reset();
+        loop {
+            if all_sent && leaving.left.keys().all(|uid| !asked.contains(uid)) {
+                return leaving.refused.map_or(Ok(()), |trouble| Err(trouble.into()));
+            }
+            tokio::select! {
+                outcome = requests.next(), if !all_sent => match outcome {
+                    None => all_sent = true,
+                    Some((object, outcome)) => {
+                        answered += 1;
+                        if let Err(trouble) = outcome {
+                            leaving.left.remove(&object.uid);
+                            leaving.refused.get_or_insert(trouble);
+                        } else {
+                            asked.insert(object.uid);
+                        }
                     }
-                    Told::Removed(object) => {
-                        left.remove(&object.metadata.uid);
-                        latest.remove(&object.metadata.uid);
-                    }
-                    Told::Changed(object) => {
-                        latest.insert(object.metadata.uid.clone(), object);
-                    }
-                    Told::Unreadable(_) | Told::Interrupted { .. } | Told::Restored | Told::Complaint(_) => {}
                 },
-                Ok(None) | Err(_) => {
-                    latest.retain(|uid, _| left.contains(uid));
-                    let held = latest.values().map(|object| Held::of(sort, object)).collect();
-                    return Err(CleanupError::Blocked(Blocked { sort, held }));
+                heard = watch.next() => {
+                    let Some(heard) = heard else { return Err(leaving.blocked(&asked).into()) };
+                    for object in leaving.hear(heard) {
+                        (self.events)(&Event::Gone(sort.words()));
+                        gone(&object);
+                    }
+                }
+                _ = say.tick() => (self.events)(&leaving.still_there()),
+                () = sleep_until(self.deadline.into()) => {
+                    let is_answered = answered == sent.load(Ordering::Relaxed);
+                    return Err(if is_answered { leaving.blocked(&asked).into() } else { CleanupError::Unanswered });
                 }
             }
-            for _ in left.len()..before {
-                (self.events)(&Event::Gone);
+        }
+    }
+}
+
+/// Objects that are all ready.
+fn at_once(objects: &[Found]) -> BoxStream<'static, Found> {
+    futures::stream::iter(objects.to_vec()).boxed()
+}
+
+impl Leaving {
+    fn new(sort: Sort, objects: &[Found]) -> Self {
+        let left = objects.iter().map(|object| (object.uid.clone(), object.clone())).collect();
+        Self { sort, since: monotonic_now(), left, latest: BTreeMap::new(), refused: None }
+    }
+
+    /// Takes a delivery into account; gives the objects that are gone now.
+    fn hear(&mut self, heard: Heard<Object>) -> Vec<Found> {
+        match heard.told {
+            Told::Listed(objects) => {
+                self.latest = objects.into_iter().map(|o| (o.metadata.uid.clone(), o)).collect();
+                let latest = &self.latest;
+                let (left, gone) =
+                    std::mem::take(&mut self.left).into_iter().partition(|(uid, _)| latest.contains_key(uid));
+                self.left = left;
+                BTreeMap::into_values(gone).collect()
+            }
+            Told::Removed(object) => {
+                self.latest.remove(&object.metadata.uid);
+                self.left.remove(&object.metadata.uid).into_iter().collect()
+            }
+            Told::Changed(object) => {
+                self.latest.insert(object.metadata.uid.clone(), object);
+                Vec::new()
+            }
+            Told::Unreadable(_) | Told::Interrupted { .. } | Told::Restored | Told::Complaint(_) => {
+                Vec::new()
             }
         }
-        Ok(())
+    }
+
+    fn held(&self) -> Vec<Held> {
+        let left = self.left.keys().filter_map(|uid| self.latest.get(uid));
+        left.map(|object| Held::of(self.sort, object)).collect()
+    }
+
+    /// Those among `asked`, the objects whose deletion was accepted, that are still there.
+    fn blocked(mut self, asked: &BTreeSet<String>) -> Blocked {
+        self.left.retain(|uid, _| asked.contains(uid));
+        Blocked { sort: self.sort, held: self.held() }
+    }
+
+    /// What is waited for, since when, and how to look at it.
+    fn still_there(&self) -> Event {
+        let first = self.held().into_iter().next();
+        Event::StillThere {
+            what: self.sort.words(),
+            count: self.left.len(),
+            since: self.since.elapsed(),
+            first: first.as_ref().and_then(|held| held.lines().into_iter().next()),
+            look: first.and_then(|held| held.look()),
+        }
     }
 }

@@ -6,7 +6,12 @@ mod leftovers;
 mod list;
 mod sort;
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+
+use futures::StreamExt;
+use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 
 pub use blocked::{Blocked, Held};
 pub use leftovers::{Choice, Found, Leftovers, run_ids, run_ids_anywhere};
@@ -23,13 +28,27 @@ const SETTLING: Duration = Duration::from_secs(30);
 /// Time between two looks of the verification.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
+/// How many namespaces are looked into at once, before they are deleted.
+const LOOKED_INTO: usize = 10_000;
+
+/// What others keep in the run's namespaces, by namespace
+type Foreign = BTreeMap<String, Vec<(Sort, Found)>>;
+
 /// How cleanup ended before its end
 #[derive(Debug)]
 pub enum CleanupError {
     /// Something does not go away.
     Blocked(Blocked),
+    /// The cluster did not answer before the time was over.
+    Unanswered,
     /// The cluster did not answer as needed.
     Trouble(Trouble),
+}
+
+impl From<Blocked> for CleanupError {
+    fn from(blocked: Blocked) -> Self {
+        Self::Blocked(blocked)
+    }
 }
 
 impl From<Trouble> for CleanupError {
@@ -57,12 +76,12 @@ pub struct Order<'a> {
     pub deadline: Instant,
 }
 
-/// Deletes VMs and waits, then what is outside of the run's namespaces, then these, then the record, unless it is to
-/// be kept. The lock is the caller's.
+/// Deletes VMs, then what is outside of the run's namespaces; each namespace as soon as its VMs are gone; prober pods
+/// beside that; the record at last, unless it is to be kept. The lock is the caller's.
 ///
-/// Every deletion carries the UID that was found. Namespaces are looked into once more before they are deleted: those in
-/// which others keep something stay, and the record with them. Gives what was deleted, and what stays; fails when
-/// something is still there at the deadline.
+/// What can go on goes on while something else does not go away. Every deletion carries the UID that was found. A
+/// namespace is looked into once more before it is deleted: one in which others keep something stays, and the record with
+/// it. Gives what was deleted, and what stays; fails when something is still there at the deadline.
 pub async fn run(
     cluster: &Cluster,
     order: Order<'_>,
@@ -71,15 +90,16 @@ pub async fn run(
     let Order { estate, choice, concurrency, deadline, .. } = order;
     let mut all = Leftovers::list(cluster, estate, order.sorts, order.place).await?.without_lock(order.lock);
     let deletion = Deletion { cluster, run_id: estate.run_id(), concurrency, deadline, events };
-    deletion.delete(Sort::Machines, all.of(Sort::Machines)).await?;
-    for sort in [Sort::Instances, Sort::Volumes, Sort::Claims, Sort::Pods] {
-        deletion.delete(sort, &all.outside(sort, choice)).await?;
-    }
-    if !all.of(Sort::Namespaces).is_empty() {
-        let now = Leftovers::list(cluster, estate, order.sorts, order.place).await?;
-        all.foreign = now.foreign;
-    }
-    deletion.delete(Sort::Namespaces, &all.namespaces(choice)).await?;
+    let (sender, emptied) = unbounded();
+    let pods = all.outside(Sort::Pods, choice);
+    let (probers, machines, namespaces) = tokio::join!(
+        deletion.delete(Sort::Pods, &pods),
+        machines(&deletion, &all, choice, sender),
+        namespaces(&deletion, &order, &all, emptied),
+    );
+    let (namespaces, foreign) = namespaces;
+    together([machines, namespaces, probers])?;
+    all.foreign = foreign;
     if !all.keeps_record(choice) {
         deletion.delete(Sort::Secrets, all.of(Sort::Secrets)).await?;
         // The head owns the parts: it goes first, and whatever the garbage collector takes is gone already.
@@ -88,6 +108,93 @@ pub async fn run(
         deletion.delete(Sort::Maps, &maps).await?;
     }
     Ok(all)
+}
+
+/// Deletes namespaces, each when it has no VM any more and others keep nothing in it; gives what others keep in the rest.
+async fn namespaces(
+    deletion: &Deletion<'_>,
+    order: &Order<'_>,
+    all: &Leftovers,
+    emptied: UnboundedReceiver<Found>,
+) -> (Result<(), CleanupError>, Foreign) {
+    let (foreign, unseen) = (Mutex::new(Foreign::new()), Mutex::new(None));
+    let checked = emptied.ready_chunks(LOOKED_INTO).then(|chunk| async {
+        let now = Leftovers::list(deletion.cluster, order.estate, order.sorts, order.place).await;
+        let mut now = match now {
+            Ok(now) => now,
+            Err(trouble) => {
+                lock(&unseen).get_or_insert(trouble);
+                return futures::stream::iter(Vec::new());
+            }
+        };
+        let going: BTreeSet<String> =
+            now.namespaces(order.choice).into_iter().map(|found| found.uid).collect();
+        let kept = chunk.iter().filter_map(|namespace| now.foreign.remove_entry(&namespace.name));
+        lock(&foreign).extend(kept);
+        let going: Vec<Found> =
+            chunk.into_iter().filter(|namespace| going.contains(&namespace.uid)).collect();
+        futures::stream::iter(going)
+    });
+    let deleting =
+        deletion.delete_when(Sort::Namespaces, all.of(Sort::Namespaces), checked.flatten().boxed());
+    let outcome = deleting.await;
+    let unseen = lock(&unseen).take();
+    (unseen.map_or(outcome, |trouble| Err(trouble.into())), std::mem::take(&mut *lock(&foreign)))
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Deletes the VMs, then what they left outside of the run's namespaces; names each namespace that has no VM any more.
+async fn machines(
+    deletion: &Deletion<'_>,
+    all: &Leftovers,
+    choice: Choice,
+    emptied: UnboundedSender<Found>,
+) -> Result<(), CleanupError> {
+    let mut vms: BTreeMap<&str, usize> = BTreeMap::new();
+    for vm in all.of(Sort::Machines) {
+        *vms.entry(&vm.namespace).or_default() += 1;
+    }
+    let namespaces: BTreeMap<&str, &Found> =
+        all.of(Sort::Namespaces).iter().map(|namespace| (namespace.name.as_str(), namespace)).collect();
+    // Whoever receives them may have failed, which it says itself.
+    let empty = |namespace: &&Found| {
+        let _ = emptied.unbounded_send((*namespace).clone());
+    };
+    namespaces.values().filter(|namespace| !vms.contains_key(namespace.name.as_str())).for_each(empty);
+    let gone = |vm: &Found| {
+        let Some(left) = vms.get_mut(vm.namespace.as_str()) else { return };
+        *left -= 1;
+        if *left == 0 {
+            namespaces.get(vm.namespace.as_str()).iter().for_each(|namespace| empty(namespace));
+        }
+    };
+    let outcome = deletion.delete_telling(Sort::Machines, all.of(Sort::Machines), gone).await;
+    drop(emptied);
+    outcome?;
+    for sort in [Sort::Instances, Sort::Volumes, Sort::Claims] {
+        deletion.delete(sort, &all.outside(sort, choice)).await?;
+    }
+    Ok(())
+}
+
+/// The outcomes of what went on at the same time: everything that is still there is named together.
+fn together(outcomes: [Result<(), CleanupError>; 3]) -> Result<(), CleanupError> {
+    let (mut blocked, mut other): (Option<Blocked>, _) = (None, None);
+    for error in outcomes.into_iter().filter_map(Result::err) {
+        match (error, &mut blocked) {
+            (CleanupError::Blocked(more), Some(known)) => known.held.extend(more.held),
+            (CleanupError::Blocked(first), None) => blocked = Some(first),
+            (error, _) => other = other.or(Some(error)),
+        }
+    }
+    match (blocked, other) {
+        (Some(blocked), None) => Err(CleanupError::Blocked(blocked)),
+        (Some(blocked), _) if !blocked.held.is_empty() => Err(CleanupError::Blocked(blocked)),
+        (_, other) => other.map_or(Ok(()), Err),
+    }
 }
 
 /// Lists again, the lock included, until nothing is left; gives what is there at the end.

@@ -11,6 +11,7 @@ mod probing;
 pub mod quota;
 mod room;
 mod sources;
+pub mod trial;
 
 use futures::future::{join, join3};
 use serde_json::Value;

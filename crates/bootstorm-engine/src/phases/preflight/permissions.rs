@@ -57,7 +57,7 @@ pub(super) fn of_record(plan: &Plan, namespace: &str) -> Vec<Permission> {
     for verb in ["get", "list", "watch", "create", "update", "delete"] {
         needed.push(here(verb, "", "configmaps"));
     }
-    for verb in ["get", "create", "update", "delete"] {
+    for verb in ["get", "list", "create", "update", "delete"] {
         needed.push(here(verb, "coordination.k8s.io", "leases"));
     }
     if plan.probe.needs_prober() {
@@ -91,6 +91,7 @@ pub fn of_checks() -> Vec<Permission> {
         read("list", "", "pods"),
         // What lies between the milestones, and why a VM did not arrive.
         read("watch", "", "pods"),
+        read("list", "", "events"),
         read("watch", "", "events"),
         read("list", "", "resourcequotas"),
         read("list", "", "limitranges"),

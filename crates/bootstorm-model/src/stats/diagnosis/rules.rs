@@ -62,8 +62,8 @@ fn status(timeline: &Timeline) -> &str {
 
 /// The server's refusal of the request.
 fn refused(timeline: &Timeline) -> Option<String> {
-    let reason = timeline.reason.as_deref().filter(|_| timeline.outcome == Outcome::Failed)?;
-    Some(told("", reason))
+    let reason = timeline.reason.as_deref().filter(|_| timeline.outcome == Outcome::Failed);
+    Some(told("", timeline.answer.as_deref().or(reason)?))
 }
 
 /// Why the guest does not stay up.

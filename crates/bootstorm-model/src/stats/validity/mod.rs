@@ -6,8 +6,9 @@
 //! | rule | qualified | invalid |
 //! |---|---|---|
 //! | `watch`: VMs with a time to Running or to the goal that was not seen, but stamped by the server (±1 s) or noticed late, because the watch was interrupted | more than 1 % of them | more than 25 %, and what they are uncertain by (1 s, or the longest gap where they were noticed late) is more than 25 % of the median |
-//! | `unknown`: VMs that arrived after a time that nobody knows | more than 1 % | more than 25 % |
-//! | `delay`: how late changes came in on the watch, at least (p99) | 100 ms and more than 5 % of the median | 1 s and more than 25 % |
+//! | `watch` too: share of the phase in which no process was there to watch, since it was continued | more than 5 % | – |
+//! | `unknown`: VMs that arrived after a time that nobody knows, or of which nobody knows whether they arrived in time | more than 1 %; of the latter any | more than 25 % |
+//! | `delay`: how late changes came in on the watch, at least (p99), by the order of commits or by the server's timestamps | 100 ms and more than 5 % of the median | 1 s and more than 25 % |
 //! | `client`: how late a timer of this program went off (p99) | the same | the same |
 //! | `requests`: VMs whose request was answered 429 or had to be sent again | 1 % and more | – |
 //! | `clock`: how far the server's clock is ahead or behind, while times are stamped | more than 2 s, or a clock was set meanwhile | – |
@@ -129,8 +130,12 @@ pub struct Conditions {
     pub late: usize,
     /// VMs with either.
     pub unseen: usize,
+    /// Share of the phase in which no process was there to watch.
+    pub abandoned: f64,
     /// VMs that arrived after a time that nobody knows.
     pub unknown: usize,
+    /// VMs of which nobody knows whether they arrived in time.
+    pub undecided: usize,
     /// How late changes came in on the watch, at least.
     pub watch: Option<Late>,
     /// How late a timer went off.

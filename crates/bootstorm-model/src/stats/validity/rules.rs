@@ -7,6 +7,8 @@ type Found = (Option<Validity>, String);
 
 /// A share or an error up to this does not matter.
 const SOME: f64 = 0.01;
+/// A phase of which nobody was there to watch a larger share is none that went on in one piece.
+const ABANDONED: f64 = 0.05;
 /// A larger share spoils the statistics of all.
 const MANY: f64 = 0.25;
 
@@ -33,6 +35,7 @@ fn watch(of: &Conditions) -> Found {
     let grade = match share(of.unseen, of.vms) {
         share if share > MANY && exceeds(uncertain, of.median, MANY) => Validity::Invalid,
         share if share > SOME => Validity::Qualified,
+        _ if of.abandoned > ABANDONED => Validity::Qualified,
         _ => Validity::Valid,
     };
     let gaps = format!("{} of together {}", count(of.gaps, "interruption"), seconds(of.gap));
@@ -47,18 +50,32 @@ fn watch(of: &Conditions) -> Found {
             )
         }
     };
-    (Some(grade), format!("{gaps}; {unseen}"))
+    let abandoned = if of.abandoned > ABANDONED {
+        format!("; for {:.0} % of the phase no process was there to watch", of.abandoned * 100.0)
+    } else {
+        String::new()
+    };
+    (Some(grade), format!("{gaps}; {unseen}{abandoned}"))
 }
 
 fn unknown(of: &Conditions) -> Found {
-    let grade = match share(of.unknown, of.vms) {
+    let grade = match share(of.unknown + of.undecided, of.vms) {
         share if share > MANY => Validity::Invalid,
-        share if share > SOME => Validity::Qualified,
+        share if share > SOME || of.undecided > 0 => Validity::Qualified,
         _ => Validity::Valid,
     };
-    let measured = match of.unknown {
-        0 => "every VM that reached the goal has a time".into(),
-        unknown => format!("{unknown} of {} reached the goal after a time that nobody knows", vms(of.vms)),
+    let measured = match (of.unknown, of.undecided) {
+        (0, 0) => "every VM that reached the goal has a time".into(),
+        (unknown, 0) => {
+            format!("{unknown} of {} reached the goal after a time that nobody knows", vms(of.vms))
+        }
+        (0, undecided) => {
+            format!("of {undecided} of {} nobody could see whether they reached it in time", vms(of.vms))
+        }
+        (unknown, undecided) => format!(
+            "of {}, {unknown} reached the goal after a time that nobody knows, of {undecided} nobody could see whether they reached it in time",
+            vms(of.vms)
+        ),
     };
     (Some(grade), measured)
 }

@@ -68,7 +68,9 @@ pub async fn agent(
         None => Vec::new(),
     };
     if conditions::is(value, "AgentConnected", "True") {
-        if value["status"]["interfaces"][0].get("ipAddress").is_none() && !known.is_empty() {
+        // Without an interface there is nothing to report an address of.
+        let lacks_address = |interface: &Value| interface.get("ipAddress").is_none();
+        if value["status"]["interfaces"].get(0).is_some_and(lacks_address) && !known.is_empty() {
             client.patch(&VIRTUAL_MACHINE_INSTANCES, vmi, |vmi| set_addresses(vmi, &known)).await?;
             return Ok(Outcome::Again(0.0));
         }

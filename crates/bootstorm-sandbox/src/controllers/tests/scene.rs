@@ -207,7 +207,7 @@ fn see(stage: &Stage, targets: &[Target], before: usize, began: f64, timelines: 
         .filter(|change| change.kind.is(&VIRTUAL_MACHINE_INSTANCES))
         .map(|change| change.object.uid().to_owned())
         .collect();
-    let fold = Fold::new(targets, false, old);
+    let mut fold = Fold::new(targets, false, old);
     let mut launchers = LauncherFold::new(targets, true);
     let mut volumes = VolumeFold::new(targets, 1);
     for change in &changes[before..] {

@@ -150,6 +150,10 @@ impl Stage {
 impl Drop for Stage {
     fn drop(&mut self) {
         self.watchers.abort_all();
+        if !std::thread::panicking() {
+            let spinning = self.controllers.spinning();
+            assert!(spinning.is_empty(), "controllers spin on {spinning:?}");
+        }
     }
 }
 

@@ -52,6 +52,27 @@ async fn a_machine_that_crashes_at_once_backs_off_longer_each_time() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn machines_without_a_network_of_the_pod_do_not_keep_the_others_waiting() {
+    let stage = Stage::named("default", 1);
+    stage.namespace("ns");
+    for number in 1..=3 {
+        let mut vm = machine(&format!("vm-{number}"), "Always");
+        vm["spec"]["template"]["spec"]["domain"]["devices"] =
+            json!({"autoattachPodInterface": false, "disks": [{"name": "root", "disk": {"bus": "virtio"}}]});
+        vm["spec"]["template"]["spec"]["networks"] = json!([]);
+        stage.create("ns", vm).await;
+    }
+    stage
+        .until("the agents have answered", |stage| {
+            (1..=3).all(|number| {
+                let vmi = stage.vmi("ns", &format!("vm-{number}"));
+                vmi.is_some_and(|vmi| vmi["status"]["guestOSInfo"].get("id").is_some())
+            })
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_machine_that_crashes_once_comes_up_at_the_second_attempt() {
     let stage = Stage::named("default", 1);
     stage.namespace("ns");

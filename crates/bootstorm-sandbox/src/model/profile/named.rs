@@ -6,6 +6,10 @@ use serde_json::Value;
 use thiserror::Error;
 
 use super::Profile;
+use bootstorm_model::platform;
+
+/// The most bytes of a profile.
+const MOST_BYTES: u64 = 1024 * 1024;
 
 /// The built-in profiles: a name and the overlay as YAML.
 const BUILT_IN: &[(&str, &str)] = &[
@@ -68,7 +72,7 @@ pub fn load(name_or_file: &str) -> Result<Profile, ProfileError> {
         return named(name_or_file);
     }
     let path = Path::new(name_or_file);
-    match std::fs::read_to_string(path) {
+    match platform::read_text(path, MOST_BYTES) {
         Ok(yaml) => parse(name_or_file, &yaml),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             Err(ProfileError::Unknown { name: name_or_file.to_owned() })

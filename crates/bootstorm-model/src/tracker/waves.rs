@@ -1,8 +1,7 @@
 //! Which wave each VM belongs to, and which waves are sent and through.
 
-use super::Board;
-use bootstorm_model::plan::Shape;
-use bootstorm_model::record::PhaseRecord;
+use crate::plan::Shape;
+use crate::record::PhaseRecord;
 
 /// The waves of a phase; a phase without waves is a single one
 #[derive(Debug, Default)]
@@ -62,22 +61,20 @@ impl Waves {
         }
     }
 
+    /// How many waves are through.
+    pub(super) fn through(&self) -> u32 {
+        u32::try_from(self.through).unwrap_or(u32::MAX)
+    }
+
+    /// Whether the last request of a wave has left since this was last asked.
+    pub(super) fn take_sent(&mut self) -> bool {
+        std::mem::take(&mut self.sent)
+    }
+
     fn advance(&mut self) {
         while self.open.get(self.through) == Some(&0) {
             self.through += 1;
         }
-    }
-}
-
-impl Board<'_> {
-    /// How many waves are through: every VM of them reached its goal, or failed.
-    pub(in crate::phases) fn waves_through(&self) -> u32 {
-        self.waves.through as u32
-    }
-
-    /// Whether the last request of a wave has left since this was last asked.
-    pub(in crate::phases) fn take_wave_sent(&mut self) -> bool {
-        std::mem::take(&mut self.waves.sent)
     }
 }
 
@@ -86,8 +83,8 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use bootstorm_model::observe::Outcome;
-    use bootstorm_model::record::PhaseSettings;
+    use crate::observe::Outcome;
+    use crate::record::PhaseSettings;
 
     fn phase(shape: Option<&str>) -> PhaseRecord {
         let shape = shape.map(|text| text.parse().unwrap());

@@ -1,0 +1,295 @@
+//! The exec credential plugin of a kubeconfig: run once, with a limit, and never left behind.
+//!
+//! The library would run it itself, synchronously, without a limit, and several times for one connection. The protocol
+//! is that of `client.authentication.k8s.io`: a request in `KUBERNETES_EXEC_INFO`, an `ExecCredential` on stdout.
+
+use std::io::IsTerminal;
+use std::process::{ExitStatus, Stdio};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
+use kube::config::{AuthInfo, ExecConfig, ExecInteractiveMode};
+use secrecy::SecretString;
+use serde::Deserialize;
+use serde_json::json;
+use tokio::io::AsyncReadExt;
+use tokio::process::{Child, Command};
+
+use bootstorm_model::failure::Failure;
+use bootstorm_model::text::line;
+
+/// How long a plugin may take unless a request has a limit of its own.
+pub(super) const LIMIT: Duration = Duration::from_secs(60);
+/// How long one may take that somebody may be talking to: a login in a browser takes minutes.
+const LIMIT_OF_DIALOG: Duration = Duration::from_secs(300);
+/// How often it is said that a plugin is waited for.
+const TELL_EVERY: Duration = Duration::from_secs(10);
+/// The most bytes of an answer: a certificate chain has some kilobytes.
+const MOST_BYTES: u64 = 1024 * 1024;
+
+/// How to run a plugin
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Running {
+    /// The limit of a request, which is that of a plugin too when nobody talks to it.
+    pub(super) request_timeout: Option<Duration>,
+    /// Who is told that it is waited for.
+    pub(super) tell: fn(&str),
+}
+
+/// Whether the library would get credentials from the exec plugin, since nothing else comes before it.
+pub(super) fn is_used(auth: &AuthInfo) -> bool {
+    let has_password = auth.username.is_some() && auth.password.is_some();
+    let has_token = auth.token.is_some() || auth.token_file.is_some();
+    auth.exec.is_some() && auth.auth_provider.is_none() && !has_password && !has_token
+}
+
+/// Runs the plugin, and puts what it gives in its place; says until when that is good, where the plugin says so.
+///
+/// Fails when it is not there, fails, takes too long, or prints something else.
+pub(super) async fn settle(auth: &mut AuthInfo, running: Running) -> Result<Option<Timestamp>, Failure> {
+    let Some(exec) = auth.exec.take() else { return Ok(None) };
+    let command = exec.command.clone().unwrap_or_default();
+    let name = line(&command).into_owned();
+    let status = run(&exec, &name, running).await?;
+    let Credential { status: Some(given) } =
+        read(&status).ok_or_else(|| odd(&name, "printed no ExecCredential"))?
+    else {
+        return Err(odd(&name, "printed an ExecCredential without a status"));
+    };
+    let until = given.expiration_timestamp.map(|text| text.parse::<Timestamp>()).transpose();
+    let until = until.map_err(|_| odd(&name, "gave a malformed time of expiry"))?;
+    let encoded = |text: String| STANDARD.encode(text);
+    match (given.token, given.client_certificate_data, given.client_key_data) {
+        (token, Some(certificate), Some(key)) => {
+            auth.token = token.map(SecretString::from);
+            auth.client_certificate_data = Some(encoded(certificate));
+            auth.client_key_data = Some(SecretString::from(encoded(key)));
+        }
+        (Some(token), ..) => auth.token = Some(SecretString::from(token)),
+        _ => return Err(odd(&name, "gave neither a token nor a certificate with its key")),
+    }
+    Ok(until)
+}
+
+/// What a plugin prints
+#[derive(Deserialize)]
+struct Credential {
+    status: Option<Given>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Given {
+    token: Option<String>,
+    expiration_timestamp: Option<String>,
+    client_certificate_data: Option<String>,
+    client_key_data: Option<String>,
+}
+
+/// JSON, or YAML, which kubectl takes too.
+fn read(stdout: &[u8]) -> Option<Credential> {
+    serde_json::from_slice(stdout).ok().or_else(|| serde_saphyr::from_slice(stdout).ok())
+}
+
+async fn run(exec: &ExecConfig, name: &str, running: Running) -> Result<Vec<u8>, Failure> {
+    let mode = exec.interactive_mode.clone().unwrap_or(ExecInteractiveMode::IfAvailable);
+    let has_terminal = std::io::stdin().is_terminal();
+    if mode == ExecInteractiveMode::Always && !has_terminal {
+        return Err(odd(name, "needs a terminal, and standard input is none"));
+    }
+    let is_dialog = has_terminal && mode != ExecInteractiveMode::Never;
+    let limit = if is_dialog { LIMIT_OF_DIALOG } else { running.request_timeout.unwrap_or(LIMIT) };
+    let mut child = Started::new(command(exec, &mode, is_dialog), is_dialog).map_err(|error| {
+        if error.kind() != std::io::ErrorKind::NotFound {
+            return odd(name, &format!("cannot be run: {error}"));
+        }
+        let failure = unusable().because(format!("the credential plugin {name} is not installed"));
+        match exec.install_hint.as_deref().map(str::trim).filter(|hint| !hint.is_empty()) {
+            Some(hint) => hint.lines().fold(failure, |failure, text| failure.hint(text)),
+            None => failure.hint("install it, or choose another context with --context NAME"),
+        }
+    })?;
+    let waiting = async {
+        let mut seconds = 0;
+        loop {
+            tokio::time::sleep(TELL_EVERY).await;
+            seconds += TELL_EVERY.as_secs();
+            (running.tell)(&format!("waiting for the credential plugin {name} for {seconds}s"));
+        }
+    };
+    let ended = tokio::select! {
+        ended = tokio::time::timeout(limit, child.output()) => ended,
+        () = waiting => return Err(odd(name, "was not waited for")),
+    };
+    match ended {
+        Ok(Ok((status, stdout))) if status.success() => Ok(stdout),
+        Ok(Ok((status, _))) => Err(odd(name, &format!("failed ({status})"))),
+        Ok(Err(error)) => Err(odd(name, &format!("cannot be read: {error}"))),
+        Err(_) => {
+            let flag = if is_dialog { "" } else { "; --request-timeout sets the limit" };
+            Err(odd(name, &format!("did not answer within {}s and was ended{flag}", limit.as_secs_f64())))
+        }
+    }
+}
+
+fn command(exec: &ExecConfig, mode: &ExecInteractiveMode, is_dialog: bool) -> Command {
+    let mut command = Command::new(exec.command.as_deref().unwrap_or_default());
+    command.args(exec.args.iter().flatten());
+    for variable in exec.env.iter().flatten() {
+        if let (Some(name), Some(value)) = (variable.get("name"), variable.get("value")) {
+            command.env(name, value);
+        }
+    }
+    let mut spec = json!({"interactive": is_dialog});
+    if let Some(cluster) = exec.cluster.as_ref().filter(|_| exec.provide_cluster_info) {
+        spec["cluster"] = serde_json::to_value(cluster).unwrap_or_default();
+    }
+    let request = json!({"kind": "ExecCredential", "apiVersion": exec.api_version, "spec": spec});
+    command.env("KUBERNETES_EXEC_INFO", request.to_string());
+    // What is on our standard input is ours, unless it is a person.
+    command.stdin(if is_dialog { Stdio::inherit() } else { Stdio::null() });
+    let is_silent = *mode == ExecInteractiveMode::Never;
+    command.stderr(if is_silent { Stdio::null() } else { Stdio::inherit() });
+    command.stdout(Stdio::piped()).kill_on_drop(true);
+    command
+}
+
+/// A plugin that runs; it is ended with all its children when this is dropped
+struct Started {
+    child: Child,
+    group: Option<u32>,
+}
+
+/// The process groups of the plugins that run.
+static GROUPS: Mutex<Vec<u32>> = Mutex::new(Vec::new());
+
+/// Ends every plugin that runs: the process is about to end.
+pub fn end_all() {
+    for group in GROUPS.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+        end(group);
+    }
+}
+
+impl Started {
+    /// One that talks to a person stays in the foreground, where Ctrl-C reaches it; any other gets a group of its own.
+    fn new(mut command: Command, is_dialog: bool) -> std::io::Result<Self> {
+        #[cfg(unix)]
+        if !is_dialog {
+            command.process_group(0);
+        }
+        let child = command.spawn()?;
+        let group = child.id().filter(|_| cfg!(unix) && !is_dialog);
+        GROUPS.lock().unwrap_or_else(PoisonError::into_inner).extend(group);
+        Ok(Self { child, group })
+    }
+
+    async fn output(&mut self) -> std::io::Result<(ExitStatus, Vec<u8>)> {
+        let mut stdout = Vec::new();
+        if let Some(pipe) = self.child.stdout.take() {
+            pipe.take(MOST_BYTES).read_to_end(&mut stdout).await?;
+        }
+        let status = self.child.wait().await?;
+        // What it left running on purpose, such as an agent, is none of our business.
+        self.forget();
+        Ok((status, stdout))
+    }
+
+    fn forget(&mut self) -> Option<u32> {
+        let group = self.group.take()?;
+        GROUPS.lock().unwrap_or_else(PoisonError::into_inner).retain(|known| *known != group);
+        Some(group)
+    }
+}
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        if let Some(group) = self.forget() {
+            end(group);
+        }
+    }
+}
+
+#[cfg(unix)]
+fn end(group: u32) {
+    use rustix::process::{Pid, Signal, kill_process_group};
+    if let Some(group) = i32::try_from(group).ok().and_then(Pid::from_raw) {
+        // It may have ended by itself.
+        let _ = kill_process_group(group, Signal::KILL);
+    }
+}
+
+#[cfg(not(unix))]
+fn end(_group: u32) {}
+
+fn unusable() -> Failure {
+    Failure::new("the credentials of this context cannot be used")
+}
+
+/// What is wrong with a plugin, without what it printed: that may be a token.
+fn odd(name: &str, what: &str) -> Failure {
+    unusable().because(format!("the credential plugin {name} {what}")).hint("check with: kubectl auth whoami")
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    static TOLD: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+    fn auth(script: &str) -> AuthInfo {
+        let exec = ExecConfig {
+            command: Some("sh".into()),
+            args: Some(vec!["-c".into(), script.into()]),
+            interactive_mode: Some(ExecInteractiveMode::Never),
+            ..ExecConfig::default()
+        };
+        AuthInfo { exec: Some(exec), ..AuthInfo::default() }
+    }
+
+    const QUIET: Running = Running { request_timeout: None, tell: |_| {} };
+
+    #[tokio::test(start_paused = true)]
+    async fn a_plugin_that_hangs_is_reported_and_ended() {
+        let tell = |text: &str| TOLD.lock().unwrap().push(text.to_owned());
+        let began = tokio::time::Instant::now();
+        let running = Running { tell, ..QUIET };
+        let failure = settle(&mut auth("sleep 600"), running).await.unwrap_err();
+        assert_eq!(began.elapsed().as_secs(), 60);
+        assert!(failure.to_string().contains("plugin sh did not answer within 60s"), "{failure}");
+        assert_eq!(
+            TOLD.lock().unwrap()[..2],
+            ["waiting for the credential plugin sh for 10s", "waiting for the credential plugin sh for 20s"]
+        );
+    }
+
+    #[tokio::test]
+    async fn what_it_gives_takes_its_place() {
+        let mut token =
+            auth(r#"echo '{"status": {"token": "t", "expirationTimestamp": "2030-01-01T00:00:00Z"}}'"#);
+        let until = settle(&mut token, QUIET).await.unwrap().unwrap();
+        assert_eq!(until.to_string(), "2030-01-01T00:00:00Z");
+        assert!(token.token.is_some() && token.exec.is_none());
+        let mut pair = auth("printf 'status:\n  clientCertificateData: c\n  clientKeyData: k\n'");
+        assert_eq!(settle(&mut pair, QUIET).await.unwrap(), None);
+        assert_eq!(pair.client_certificate_data.as_deref(), Some("Yw=="));
+        for (script, what) in [
+            ("echo no", "printed no ExecCredential"),
+            ("exit 3", "failed (exit status: 3)"),
+            ("echo '{\"status\": {}}'", "gave neither a token nor a certificate"),
+        ] {
+            let failure = settle(&mut auth(script), QUIET).await.unwrap_err().to_string();
+            assert!(failure.contains(what), "{failure}");
+        }
+    }
+
+    #[test]
+    fn other_credentials_come_first() {
+        let exec = auth("true");
+        assert!(is_used(&exec));
+        assert!(!is_used(&AuthInfo { token_file: Some("/f".into()), ..exec.clone() }));
+        assert!(!is_used(&AuthInfo { exec: None, ..exec }));
+    }
+}

@@ -1,0 +1,275 @@
+//! All watches, probers and requests of a phase as one stream of observations.
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use tokio::task::JoinSet;
+
+use crate::cluster::changes::{Changes, News};
+use crate::cluster::decode::Undecodable;
+use crate::cluster::insight::Insight;
+use crate::cluster::launchers::Pod;
+use crate::cluster::notices::CoreEvent;
+use crate::cluster::scope::Scope;
+use crate::cluster::volumes::{DataVolume, Volumes};
+use crate::cluster::watch::{Heard as Delivered, Told};
+use crate::cluster::{Cluster, Trouble};
+use crate::phases::launch::{Launched, Launching};
+use crate::phases::prober::Heard;
+use crate::phases::probing::Probing;
+use bootstorm_model::observation::{Observation, Request, Stream, StreamKind, What};
+use bootstorm_model::observe::clock::monotonic_now;
+use bootstorm_model::observe::{Clock, NoticeKind};
+use bootstorm_model::plan::Target;
+use bootstorm_model::probe::{Answer, Ask};
+
+/// The open streams of a phase; dropping it closes them, and sends no more requests
+pub(crate) struct Streams {
+    pub(crate) cluster: Cluster,
+    pub(crate) clock: Clock,
+    pub(crate) launching: Launching,
+    pub(crate) changes: Changes,
+    /// `None` unless disks are followed.
+    pub(crate) volumes: Option<Volumes>,
+    /// `None` unless launcher pods and events are followed.
+    pub(crate) insight: Option<Insight>,
+    /// `None` unless guests are probed from pods.
+    pub(crate) probing: Option<Probing>,
+    /// Lists on their way.
+    pub(crate) lists: JoinSet<(Stream, Result<What, Trouble>)>,
+    /// Observations that nobody has taken yet.
+    pub(crate) ready: VecDeque<Observation>,
+}
+
+impl Streams {
+    /// The streams, and the namespace that each covers; all where none is named.
+    pub(crate) fn covers(
+        scope: &Scope,
+        changes: &Changes,
+        volumes: Option<&Volumes>,
+        insight: Option<&Insight>,
+        probing: Option<&Probing>,
+    ) -> Vec<(Stream, Option<String>)> {
+        let several = |kind, count: usize| (0..count).map(move |number| (Stream::new(kind, number), None));
+        let names = match scope {
+            Scope::Namespaces(names) if names.len() == changes.watches() => names.as_slice(),
+            _ => &[],
+        };
+        let instances = (0..changes.watches())
+            .map(|number| (Stream::new(StreamKind::Instances, number), names.get(number).cloned()));
+        instances
+            .chain(several(StreamKind::Volumes, usize::from(volumes.is_some())))
+            .chain(several(StreamKind::Pods, insight.map_or(0, |insight| insight.pods.len())))
+            .chain(several(StreamKind::Events, insight.map_or(0, |insight| insight.events.len())))
+            .chain(several(StreamKind::Prober, probing.map_or(0, Probing::probers)))
+            .collect()
+    }
+
+    /// The next observation. Safe to cancel.
+    pub(crate) async fn next(&mut self) -> Observation {
+        poll_fn(|cx| {
+            loop {
+                if let Some(observation) = self.ready.pop_front() {
+                    return Poll::Ready(observation);
+                }
+                if self.poll(cx).is_pending() {
+                    return Poll::Pending;
+                }
+            }
+        })
+        .await
+    }
+
+    /// Sends no request that has not been sent yet.
+    pub(crate) fn stop_requests(&self) {
+        self.launching.stop();
+    }
+
+    /// Lists what a watch covers, apart from it.
+    pub(crate) fn list(&mut self, stream: Stream) {
+        let began = self.clock.now();
+        match (stream.kind, &self.volumes) {
+            (StreamKind::Instances, _) => {
+                let listing = self.changes.list(&self.cluster, stream.number as usize);
+                self.lists
+                    .spawn(async move { (stream, listing.await.map(|all| What::Instances(began, all))) });
+            }
+            (StreamKind::Volumes, Some(volumes)) => {
+                let listing = volumes.list(&self.cluster);
+                self.lists.spawn(async move { (stream, listing.await.map(|all| What::Volumes(began, all))) });
+            }
+            _ => {}
+        }
+    }
+
+    /// Opens a watch anew.
+    pub(crate) fn reopen(&mut self, stream: Stream) {
+        match (stream.kind, &mut self.volumes) {
+            (StreamKind::Instances, _) => self.changes.reopen(stream.number as usize),
+            (StreamKind::Volumes, Some(volumes)) => volumes.watch().reopen(),
+            _ => {}
+        }
+    }
+
+    /// Asks a prober.
+    pub(crate) fn ask(&self, prober: usize, ask: Ask) {
+        if let Some(probing) = &self.probing {
+            probing.ask(prober, ask);
+        }
+    }
+
+    fn push(&mut self, stream: Option<Stream>, at: Instant, late: bool, what: What) {
+        self.ready.push_back(Observation { stream, at: self.clock.at(at), late, what });
+    }
+
+    /// Takes what one of the streams has; requests come first, since what they cause comes after them.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if let Poll::Ready(Some(news)) = self.launching.poll_next(cx) {
+            let request = match news.what {
+                Launched::Sent => Request::Sent,
+                Launched::Repeated(trouble) => Request::Repeated(trouble.message),
+                Launched::Skipped => Request::Skipped,
+                Launched::Ended(sent) => match sent.outcome {
+                    Ok(_) => Request::Accepted { attempts: sent.attempts, uid: sent.uid },
+                    Err(trouble) => Request::Refused {
+                        attempts: sent.attempts,
+                        why: trouble.to_string(),
+                        certain: sent.certain,
+                    },
+                },
+            };
+            self.push(None, news.at, false, What::Request(news.target, request));
+            return Poll::Ready(());
+        }
+        if let Poll::Ready(Some(received)) = self.changes.poll_next(cx) {
+            let stream = Some(Stream::new(StreamKind::Instances, received.number));
+            let (at, late) = (received.at, received.late);
+            match received.news {
+                News::Changes(changes) => {
+                    changes
+                        .into_iter()
+                        .for_each(|change| self.push(stream, at, late, What::Instance(change)));
+                }
+                News::Interrupted { since, expected } => {
+                    let what = self.gap(since, expected, None);
+                    self.push(stream, at, late, what);
+                }
+                News::Restored => self.push(stream, at, late, What::GapClosed),
+                News::Unreadable(fault) => self.push(stream, at, late, unreadable(&fault)),
+                News::Complaint(trouble) => self.push(stream, at, late, What::Complaint(trouble.to_string())),
+            }
+            return Poll::Ready(());
+        }
+        if let Some(Poll::Ready(heard)) = self.probing.as_mut().map(|probing| probing.poll_next(cx)) {
+            self.said(heard);
+            return Poll::Ready(());
+        }
+        if let Some(volumes) = &mut self.volumes
+            && let Poll::Ready(Some(heard)) = volumes.watch().poll_next(cx)
+        {
+            let stream = Stream::new(StreamKind::Volumes, 0);
+            self.delivered(stream, heard, |volume: DataVolume, _| volume.volume().map(What::Volume));
+            return Poll::Ready(());
+        }
+        if let Some(insight) = &mut self.insight {
+            for (number, watch) in insight.pods.iter_mut().enumerate() {
+                if let Poll::Ready(Some(heard)) = watch.poll_next(cx) {
+                    let (stream, cluster) = (Stream::new(StreamKind::Pods, number), self.cluster.clone());
+                    self.delivered(stream, heard, |pod: Pod, gone| {
+                        let mut launcher = pod.launcher(gone)?;
+                        // The server may quote a manifest.
+                        launcher.state = cluster.without_secrets(&launcher.state);
+                        Some(What::Pod(launcher))
+                    });
+                    return Poll::Ready(());
+                }
+            }
+            for (number, watch) in insight.events.iter_mut().enumerate() {
+                if let Poll::Ready(Some(heard)) = watch.poll_next(cx) {
+                    let (stream, cluster) = (Stream::new(StreamKind::Events, number), self.cluster.clone());
+                    self.delivered(stream, heard, |event: CoreEvent, gone| {
+                        // Events go when their time is up, which tells nothing.
+                        let mut notice = event.notice().filter(|_| !gone)?;
+                        if let NoticeKind::Warning { message, .. } = &mut notice.what {
+                            *message = cluster.without_secrets(message);
+                        }
+                        Some(What::Notice(notice))
+                    });
+                    return Poll::Ready(());
+                }
+            }
+        }
+        if let Poll::Ready(Some(listed)) = self.lists.poll_join_next(cx) {
+            if let Ok((stream, outcome)) = listed {
+                let what = outcome.unwrap_or_else(|trouble| {
+                    tracing::debug!(%trouble, "a list failed that was to prove something");
+                    What::Unlisted
+                });
+                self.push(Some(stream), monotonic_now(), true, what);
+            }
+            return Poll::Ready(());
+        }
+        Poll::Pending
+    }
+
+    fn gap(&self, since: Instant, expected: bool, why: Option<String>) -> What {
+        What::GapOpened { since: self.clock.at(since), expected, why }
+    }
+
+    /// Takes what a watch delivered; `read` gets an object, and whether it is gone.
+    fn delivered<T>(&mut self, stream: Stream, heard: Delivered<T>, read: impl Fn(T, bool) -> Option<What>) {
+        let Delivered { at, late, told } = heard;
+        let all: Vec<What> = match told {
+            Told::Listed(objects) => objects.into_iter().filter_map(|object| read(object, false)).collect(),
+            Told::Changed(object) => read(object, false).into_iter().collect(),
+            Told::Removed(object) => read(object, true).into_iter().collect(),
+            Told::Unreadable(fault) if matches!(stream.kind, StreamKind::Volumes) => vec![unreadable(&fault)],
+            Told::Unreadable(fault) => {
+                tracing::debug!(%fault, "passed over");
+                Vec::new()
+            }
+            Told::Interrupted { since, expected } => vec![self.gap(since, expected, None)],
+            Told::Restored => vec![What::GapClosed],
+            Told::Complaint(trouble) => vec![What::Complaint(trouble.to_string())],
+        };
+        for what in all {
+            self.push(Some(stream), at, late, what);
+        }
+    }
+
+    /// Takes what a prober said.
+    fn said(&mut self, heard: Heard) {
+        let (prober, at, what) = match heard {
+            Heard::Opened { prober, hello } => {
+                if let Some(millis) = self.probing.as_ref().map(|probing| probing.interval_millis(&hello)) {
+                    let stream = Some(Stream::new(StreamKind::Prober, prober));
+                    self.push(stream, monotonic_now(), false, What::Interval(millis));
+                }
+                (prober, monotonic_now(), What::GapClosed)
+            }
+            Heard::Echo { prober, asked, at } => (prober, at, What::Echo(self.clock.at(asked))),
+            Heard::Broken { prober, since, why } => {
+                (prober, monotonic_now(), self.gap(since, false, Some(why)))
+            }
+            Heard::Said { prober, at, answer } => {
+                let what = match answer {
+                    Answer::Reached(id) => What::Answer(id),
+                    Answer::Cannot(id, why) => What::Cannot(id, why),
+                    Answer::Neighbor(_) => What::Neighbor,
+                    Answer::Warning(why) => What::Complaint(format!("prober {}: {why}", prober + 1)),
+                    Answer::Hello(_) | Answer::Echo(_) | Answer::Wanted(_) | Answer::Lacks(..) => return,
+                };
+                (prober, at, what)
+            }
+        };
+        self.push(Some(Stream::new(StreamKind::Prober, prober)), at, false, what);
+    }
+}
+
+/// An object that cannot be read leaves its VM without a proof.
+fn unreadable(fault: &Undecodable) -> What {
+    let target = Target { namespace: fault.namespace.clone(), name: fault.name.clone() };
+    What::Unreadable(Some(target).filter(|target| !target.name.is_empty()), fault.to_string())
+}

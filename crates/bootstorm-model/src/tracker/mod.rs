@@ -1,0 +1,613 @@
+//! Where a phase stands: folds observations into timelines, owns deadlines and outcomes, knows which streams are blind.
+//!
+//! Pure: time comes in with observations and ticks, and what is to be done goes out as [`Effect`]s.
+//!
+//! A VM whose time is up is not given an outcome at once. Its streams have to prove first that they have delivered
+//! everything up to its deadline: a watch by a list that was asked for after it, a prober by an echo. What the list shows
+//! is judged by the server's own timestamps. Without such a proof within the limit on blindness the outcome is unknown.
+
+mod probing;
+mod requests;
+mod streams;
+mod verdict;
+mod waves;
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap, HashSet};
+use std::net::IpAddr;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::observation::{Observation, Stream, StreamKind, What};
+use crate::observe::{
+    Change, Delays, Fold, Instance, LauncherFold, Milestone, Offset, Outcome, Passed, Receipt, Timeline,
+    VolumeFold,
+};
+use crate::plan::Target;
+use crate::probe::{Ask, Probe, Roster};
+use crate::record::{PhaseKind, PhaseRecord};
+use crate::stats::Diagnosis;
+use streams::State;
+use verdict::Limit;
+use waves::Waves;
+
+/// An observation this much later than the server's timestamp allows waited somewhere; clocks are known to about a tenth
+/// of a second.
+const TOLERANCE: Offset = Offset(250_000);
+/// What a server's timestamp leaves out at most.
+const WHOLE_SECOND: Offset = Offset(1_000_000);
+
+/// Something that is to be done
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// Ask a prober.
+    Ask(usize, Ask),
+    /// List what a watch covers, apart from the watch.
+    List(Stream),
+    /// Open a watch anew: it did not deliver what a list shows.
+    Reopen(Stream),
+    /// Find out why a VM did not arrive.
+    Diagnose(u32),
+}
+
+/// Something that happened, when, and to whom
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// When it was observed.
+    pub at: Offset,
+    /// The VM; absent where it is about none.
+    pub vm: Option<u32>,
+    /// What it is.
+    pub what: Happened,
+}
+
+/// What happened
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Happened {
+    /// Its request is about to be written.
+    Sent,
+    /// Its request was accepted.
+    Accepted,
+    /// It passed a milestone.
+    Passed(Milestone),
+    /// Its part in the phase is over.
+    Ended(Outcome, Option<String>),
+    /// That it had ended in this way was premature.
+    Reopened(Outcome),
+    /// A stream has delivered nothing since then, for long enough to be worth a word.
+    Blind {
+        /// The stream.
+        stream: Stream,
+        /// When it last delivered.
+        since: Offset,
+        /// Why, as far as known.
+        why: Option<String>,
+    },
+    /// A stream delivers again.
+    Seeing {
+        /// The stream.
+        stream: Stream,
+        /// How long it did not.
+        gap: Offset,
+    },
+    /// Something that the user should know.
+    Warning(String),
+}
+
+/// What changed in a phase since it was last saved
+#[derive(Debug, Clone)]
+pub struct Changed {
+    /// The phase without timelines.
+    pub phase: PhaseRecord,
+    /// The timelines that changed.
+    pub timelines: Vec<Timeline>,
+}
+
+impl Changed {
+    /// Brings a copy of the phase up to date.
+    pub fn apply(self, phase: &mut PhaseRecord) {
+        let mut timelines = std::mem::take(&mut phase.timelines);
+        for timeline in self.timelines {
+            if let Some(known) = timelines.get_mut(timeline.target as usize) {
+                *known = timeline;
+            }
+        }
+        *phase = PhaseRecord { timelines, ..self.phase };
+    }
+}
+
+/// What a tracker has to know when it begins
+#[derive(Debug)]
+pub struct Beginning<'a> {
+    /// The phase, as it begins or continues.
+    pub phase: PhaseRecord,
+    /// Now. Nobody probed before, when a phase is continued.
+    pub now: Offset,
+    /// The VMs of the plan.
+    pub targets: &'a [Target],
+    /// Instances from before the phase.
+    pub fold: Fold,
+    /// What has to be answered; the first decides. Empty unless guests are probed in this phase.
+    pub probes: Vec<Probe>,
+    /// Disks, where they are followed.
+    pub volumes: Option<VolumeFold>,
+    /// Launcher pods, where they are followed.
+    pub launchers: Option<LauncherFold>,
+    /// The streams, and the namespace that each covers; all where none is named.
+    pub streams: Vec<(Stream, Option<String>)>,
+    /// The VMs whose request is sent in this process.
+    pub asked: &'a [u32],
+}
+
+/// The state of a running phase, without any input or output
+#[derive(Debug)]
+pub struct Tracker<'a> {
+    phase: PhaseRecord,
+    targets: &'a [Target],
+    fold: Fold,
+    volumes: Option<VolumeFold>,
+    launchers: Option<LauncherFold>,
+    /// What the server's clock showed at the beginning of the phase, as far as known.
+    server_zero: Timestamp,
+    streams: BTreeMap<Stream, State>,
+    /// Requests that gave no final answer yet.
+    unanswered: usize,
+    waves: Waves,
+    /// VMs whose outcome is open.
+    pending: usize,
+    /// VMs that take part.
+    participants: usize,
+    /// VMs that failed or timed out.
+    failed: usize,
+    /// Whose time is up when, and for what.
+    deadlines: BinaryHeap<Reverse<(Offset, u32, Limit)>>,
+    /// VMs whose time is up, and that wait for a proof.
+    due: BTreeMap<u32, (Limit, Offset)>,
+    /// When they were last looked at.
+    judged: Offset,
+    /// When this process took over.
+    taken_over: Offset,
+    probes: Vec<Probe>,
+    roster: Roster,
+    /// Whom the probers are busy with, and where.
+    probed: HashMap<u32, IpAddr>,
+    /// When a prober was asked about a VM, and whether for the first time.
+    asked: HashMap<u32, (Offset, bool)>,
+    /// Complaints that were told: a prober that cannot probe one guest cannot probe a thousand.
+    told: HashSet<String>,
+    /// VMs of which an object cannot be read.
+    unreadable: HashMap<u32, String>,
+    /// How late changes came in by the server's timestamps.
+    delays: Delays,
+    effects: Vec<Effect>,
+    events: Vec<Event>,
+    /// Timelines that changed since the last save.
+    changed: BTreeSet<u32>,
+    dirty: bool,
+}
+
+impl<'a> Tracker<'a> {
+    /// A tracker of a phase that begins, or is continued.
+    pub fn new(beginning: Beginning<'a>) -> Self {
+        let Beginning { phase, now, targets, fold, probes, volumes, launchers, streams, asked } = beginning;
+        let failed = phase.count(Outcome::Failed) + phase.count(Outcome::TimedOut);
+        let timeout = Duration::from_secs(phase.settings.timeout_seconds);
+        let open = || phase.timelines.iter().filter(|timeline| !timeline.is_over());
+        let deadline = |timeline: &Timeline| {
+            // Who has no known zero gets the whole time from now on.
+            let zero = timeline.at(Milestone::Requested).or(timeline.untimed.then_some(now))?;
+            Some(Reverse((zero.plus(timeout), timeline.target, Limit::State)))
+        };
+        let probers = streams.iter().filter(|(stream, _)| stream.kind == StreamKind::Prober).count();
+        Self {
+            deadlines: open().filter_map(deadline).collect(),
+            pending: open().count(),
+            participants: phase.participants().count(),
+            waves: Waves::new(&phase, asked),
+            streams: streams.into_iter().map(|(stream, covers)| (stream, State::new(covers, now))).collect(),
+            server_zero: phase.began,
+            unanswered: asked.len(),
+            failed,
+            due: BTreeMap::new(),
+            taken_over: now,
+            judged: now,
+            roster: Roster::new(probers),
+            probed: HashMap::new(),
+            asked: HashMap::new(),
+            told: HashSet::new(),
+            unreadable: HashMap::new(),
+            delays: Delays::default(),
+            effects: Vec::new(),
+            events: Vec::new(),
+            changed: BTreeSet::new(),
+            dirty: true,
+            phase,
+            targets,
+            fold,
+            volumes,
+            launchers,
+            probes,
+        }
+    }
+
+    /// What the server's clock showed at the beginning of the phase, by what is known now.
+    pub fn set_server_zero(&mut self, zero: Timestamp) {
+        self.server_zero = zero;
+    }
+
+    /// Takes an observation into account.
+    pub fn observe(&mut self, observation: Observation) {
+        let Observation { stream, at, late, what } = observation;
+        let receipt = Receipt { at, late, server_zero: self.server_zero };
+        if let Some(state) = stream.and_then(|stream| self.streams.get_mut(&stream)) {
+            state.heard(&what, at);
+        }
+        match what {
+            What::Instance(change) => self.apply(&change, receipt),
+            What::Volume(volume) => {
+                let position = self.fold.position(&volume.target);
+                let fold = self.volumes.as_mut();
+                let passed = fold.and_then(|fold| fold.apply(&mut self.phase.timelines, volume, receipt));
+                self.touch(position);
+                if let Some(target) = passed {
+                    self.tell(at, Some(target), Happened::Passed(Milestone::Volume));
+                    self.check_goal(target, at);
+                }
+            }
+            What::Pod(launcher) => {
+                let position = self.fold.position(&launcher.target);
+                let Some(fold) = self.launchers.as_mut() else { return };
+                let passed = fold.apply(&mut self.phase.timelines, launcher, receipt);
+                self.touch(position);
+                self.passed(&passed, at);
+            }
+            What::Notice(notice) => {
+                let Some(fold) = self.launchers.as_mut() else { return };
+                let position = fold.whose(&notice);
+                let passed = fold.hear(&mut self.phase.timelines, notice, receipt);
+                self.touch(position);
+                self.passed(&passed, at);
+            }
+            What::Answer(id) => self.answered_by_prober(id, at),
+            What::Cannot(id, why) => self.cannot(stream, id, why, at),
+            What::Interval(millis) => {
+                if let Some(health) = self.phase.probing.as_mut() {
+                    health.interval_millis = health.interval_millis.max(millis);
+                }
+            }
+            What::Neighbor => {
+                if let Some(health) = self.phase.probing.as_mut() {
+                    health.neighbors = true;
+                }
+            }
+            What::Echo(asked) => self.echoed(stream, asked, at),
+            What::Request(target, request) => self.requested(target, request, at),
+            What::GapOpened { since, expected, why } => self.gap_opened(stream, since, expected, why),
+            What::GapClosed => self.gap_closed(stream, at),
+            What::Instances(began, listed) => self.listed(stream, began, &listed, receipt),
+            What::Volumes(began, listed) => self.listed_volumes(stream, began, listed, receipt),
+            What::Unlisted => {
+                if let Some(state) = stream.and_then(|stream| self.streams.get_mut(&stream)) {
+                    state.listing = false;
+                }
+            }
+            What::Unreadable(target, why) => {
+                let position = target.and_then(|target| self.fold.position(&target));
+                if let Some(position) = position {
+                    self.unreadable.insert(position, why.clone());
+                }
+                self.tell(at, position, Happened::Warning(why));
+            }
+            What::Complaint(text) => self.tell(at, None, Happened::Warning(text)),
+        }
+    }
+
+    /// Takes a change of an instance into account.
+    fn apply(&mut self, change: &Change, receipt: Receipt) {
+        let target = match change {
+            Change::Present(instance) => &instance.target,
+            Change::Absent { target, .. } => target,
+        };
+        let Some(position) = self.fold.position(target) else { return };
+        let receipt = match change {
+            Change::Present(instance) => self.weighed(position, instance, receipt),
+            Change::Absent { .. } => receipt,
+        };
+        self.unreadable.remove(&position);
+        self.touch(Some(position));
+        for passed in self.fold.apply(&mut self.phase.timelines, change, receipt) {
+            self.tell(receipt.at, Some(passed.target), Happened::Passed(passed.milestone));
+            match passed.milestone {
+                Milestone::Running => self.limit_answer(passed.target),
+                Milestone::Agent if self.probes.contains(&Probe::Agent) => {
+                    let moment = self.phase.timelines[passed.target as usize].moments[&Milestone::Agent];
+                    self.answered(passed.target, Probe::Agent, moment);
+                }
+                _ => {}
+            }
+            self.check_goal(passed.target, receipt.at);
+        }
+        self.reopen(position, receipt.at);
+        if let Some(fold) = self.launchers.as_ref() {
+            // What pods passed before their instance was known, now that it may be.
+            let passed = fold.join(&mut self.phase.timelines, position);
+            self.passed(&passed, receipt.at);
+        }
+        self.plan_probing(position, receipt.at);
+    }
+
+    /// The receipt of a change, late where the server's timestamp shows that it waited somewhere.
+    ///
+    /// A timestamp is cut to whole seconds, so a change that is seen at once is 0 to 1 s after it. A stop has none.
+    fn weighed(&mut self, position: u32, instance: &Instance, receipt: Receipt) -> Receipt {
+        let timeline = &self.phase.timelines[position as usize];
+        let stops = self.phase.name.kind == PhaseKind::Stop;
+        if receipt.late || stops || self.fold.is_old(instance) || timeline.is_over() {
+            return receipt;
+        }
+        let new =
+            |milestone| !timeline.has(milestone) || timeline.instance_uid.as_ref() != Some(&instance.uid);
+        let stamps = instance.transitions.iter().filter_map(|(phase, at)| Some((phase.milestone()?, *at)));
+        let stamps = stamps.chain(instance.created.map(|at| (Milestone::Instance, at)));
+        let Some(last) = stamps.filter(|(milestone, _)| new(*milestone)).map(|(_, at)| at).max() else {
+            return receipt;
+        };
+        let late = receipt.at.since(receipt.stamped(last)).since(WHOLE_SECOND);
+        self.delays.add(if late > TOLERANCE { late } else { Offset::ZERO });
+        Receipt { late: late > TOLERANCE, ..receipt }
+    }
+
+    /// Ends what has to end by now, or asks for what is needed to end it.
+    pub fn tick(&mut self, now: Offset) {
+        while let Some(Reverse((at, target, limit))) = self.deadlines.peek().copied() {
+            let moot = self.is_moot(target, limit, at);
+            if !moot && at > now {
+                break;
+            }
+            self.deadlines.pop();
+            if !moot {
+                self.due.insert(target, (limit, at));
+            }
+        }
+        self.watch_streams(now);
+        self.judge(now);
+    }
+
+    /// When the next tick is needed; nothing while no time can change anything.
+    pub fn next_tick(&self) -> Option<Offset> {
+        let deadline = self.deadlines.peek().map(|Reverse((at, ..))| *at);
+        let retry = (!self.due.is_empty()).then(|| self.judged.plus(streams::LIST_EVERY));
+        let word = self.streams.iter().filter_map(|(stream, state)| state.worth_a_word_at(*stream)).min();
+        [deadline, retry, word].into_iter().flatten().min()
+    }
+
+    /// Ends every VM that is not through at a limit of the whole phase.
+    pub fn end_all(&mut self, limit: Duration, now: Offset) {
+        for target in 0..self.phase.timelines.len() as u32 {
+            if !self.phase.timelines[target as usize].is_over() {
+                self.due.insert(target, (Limit::Phase(limit.as_secs()), now));
+            }
+        }
+        self.judge(now);
+    }
+
+    /// Gives up on proofs: what still waits for one is unknown.
+    pub fn give_up(&mut self, now: Offset) {
+        for (target, (limit, at)) in std::mem::take(&mut self.due) {
+            if !self.phase.timelines[target as usize].is_over() {
+                self.end_unknown(target, limit, at, now);
+            }
+        }
+    }
+
+    /// Whether every VM is through and every request answered.
+    pub fn is_over(&self) -> bool {
+        self.pending == 0 && self.unanswered == 0
+    }
+
+    /// Whether every request was answered.
+    pub fn is_answered(&self) -> bool {
+        self.unanswered == 0
+    }
+
+    /// Whether so many VMs have failed that the phase is to be stopped.
+    pub fn is_hopeless(&self) -> bool {
+        let limit = self.phase.settings.abort_if_failed;
+        limit.is_some_and(|limit| limit.is_reached(self.failed, self.participants))
+    }
+
+    /// Whether some VM that reached the goal has not passed `milestone` yet.
+    pub fn lacks(&self, milestone: Milestone) -> bool {
+        self.phase.timelines.iter().any(|t| t.outcome == Outcome::Reached && !t.has(milestone))
+    }
+
+    /// How many waves are through: every VM of them reached its goal, or failed.
+    pub fn waves_through(&self) -> u32 {
+        self.waves.through()
+    }
+
+    /// Whether the last request of a wave has left since this was last asked.
+    pub fn take_wave_sent(&mut self) -> bool {
+        self.waves.take_sent()
+    }
+
+    /// What is to be done.
+    pub fn take_effects(&mut self) -> Vec<Effect> {
+        std::mem::take(&mut self.effects)
+    }
+
+    /// What happened, in the order of its observation.
+    pub fn take_events(&mut self) -> Vec<Event> {
+        std::mem::take(&mut self.events)
+    }
+
+    /// The phase, as far as it is known.
+    pub fn phase(&self) -> &PhaseRecord {
+        &self.phase
+    }
+
+    /// How late changes came in by the server's timestamps.
+    pub fn delays(&self) -> &Delays {
+        &self.delays
+    }
+
+    /// Whether the request of a VM is known to have been accepted.
+    pub fn was_accepted(&self, target: u32) -> bool {
+        let timeline = &self.phase.timelines[target as usize];
+        timeline.untimed || timeline.has(Milestone::Accepted)
+    }
+
+    /// Adds what was found out about a VM that did not reach the goal.
+    pub fn diagnose(&mut self, target: u32, complaint: String, findings: Option<crate::observe::Findings>) {
+        let timeline = self.timeline(target);
+        timeline.findings = findings;
+        timeline.reason = Some(match timeline.reason.take() {
+            Some(reason) if !complaint.is_empty() => format!("{reason}: {complaint}"),
+            Some(reason) => reason,
+            None => complaint,
+        });
+    }
+
+    /// What changed since this was last asked; nothing where nothing did.
+    pub fn take_changed(&mut self, now: Offset) -> Option<Changed> {
+        if !std::mem::take(&mut self.dirty) {
+            return None;
+        }
+        let timelines = std::mem::take(&mut self.phase.timelines);
+        let changed = std::mem::take(&mut self.changed);
+        let changed =
+            changed.into_iter().filter_map(|target| timelines.get(target as usize)).cloned().collect();
+        let mut phase = self.phase.clone();
+        self.phase.timelines = timelines;
+        phase.watched_until = Some(now);
+        self.note_open_gaps(&mut phase, now);
+        Some(Changed { phase, timelines: changed })
+    }
+
+    /// Something is to be saved, although nothing changed.
+    pub fn set_dirty(&mut self) {
+        self.dirty = true;
+    }
+
+    /// Lets the caller change what is not about VMs.
+    pub fn phase_mut(&mut self) -> &mut PhaseRecord {
+        &mut self.phase
+    }
+
+    /// The phase at its end.
+    pub fn finish(mut self, now: Offset) -> PhaseRecord {
+        let timelines = std::mem::take(&mut self.phase.timelines);
+        let mut phase = PhaseRecord { timelines, ..self.phase.clone() };
+        self.note_open_gaps(&mut phase, now);
+        phase.ended = Some(now);
+        phase.watched_until = Some(now);
+        phase
+    }
+
+    fn timeline(&mut self, target: u32) -> &mut Timeline {
+        self.touch(Some(target));
+        &mut self.phase.timelines[target as usize]
+    }
+
+    /// Marks a timeline as changed.
+    fn touch(&mut self, target: Option<u32>) {
+        if let Some(target) = target {
+            self.changed.insert(target);
+            self.dirty = true;
+        }
+    }
+
+    fn tell(&mut self, at: Offset, vm: Option<u32>, what: Happened) {
+        self.events.push(Event { at, vm, what });
+    }
+
+    fn passed(&mut self, passed: &[Passed], at: Offset) {
+        for passed in passed {
+            self.tell(at, Some(passed.target), Happened::Passed(passed.milestone));
+        }
+    }
+
+    /// Ends a VM that is where it has to be, if that was in time.
+    fn check_goal(&mut self, target: u32, at: Offset) {
+        let timeline = &self.phase.timelines[target as usize];
+        let revisable = matches!(timeline.outcome, Outcome::Pending | Outcome::TimedOut | Outcome::Unknown);
+        if !revisable || !timeline.is_asked() {
+            return;
+        }
+        match self.arrived(target) {
+            Some(Outcome::Reached) => self.end(target, Outcome::Reached, None, at),
+            Some(outcome) if !timeline.is_over() => {
+                let reason = self.came_late(target);
+                self.end(target, outcome, Some(reason), at);
+            }
+            _ => {}
+        }
+    }
+
+    fn end(&mut self, target: u32, outcome: Outcome, reason: Option<String>, at: Offset) {
+        let counts = |outcome| matches!(outcome, Outcome::Failed | Outcome::TimedOut);
+        let timeline = self.timeline(target);
+        let before = std::mem::replace(&mut timeline.outcome, outcome);
+        timeline.reason.clone_from(&reason);
+        if outcome == Outcome::Reached {
+            timeline.launcher = None;
+            timeline.findings = None;
+        }
+        if before == Outcome::Pending {
+            self.pending -= 1;
+            self.waves.over(target);
+        } else {
+            self.tell(at, Some(target), Happened::Reopened(before));
+        }
+        self.failed += usize::from(counts(outcome));
+        self.failed -= usize::from(counts(before));
+        self.due.remove(&target);
+        let cause = Diagnosis::of_failed(&self.phase.timelines[target as usize], self.phase.goal);
+        let reason = match (reason, cause.and_then(|found| found.cause)) {
+            (Some(reason), Some(cause)) if !reason.contains(&cause) => Some(format!("{reason}: {cause}")),
+            (reason, _) => reason,
+        };
+        self.tell(at, Some(target), Happened::Ended(outcome, reason));
+        self.plan_probing(target, at);
+    }
+
+    /// Follows a VM again that seemed to be stopped, and turns out to have another instance.
+    fn reopen(&mut self, target: u32, at: Offset) {
+        let timeline = &self.phase.timelines[target as usize];
+        if self.phase.goal != Milestone::Gone
+            || timeline.outcome != Outcome::Reached
+            || timeline.has(Milestone::Gone)
+        {
+            return;
+        }
+        self.timeline(target).outcome = Outcome::Pending;
+        self.pending += 1;
+        self.waves.reopen(target);
+        self.limit_state(target);
+        self.tell(at, Some(target), Happened::Reopened(Outcome::Reached));
+    }
+
+    /// Groups the VMs that are on their way by what they wait for: the largest group, its size, and of how many.
+    pub fn waiting(&self) -> Option<(Diagnosis, usize, usize)> {
+        let waits = |timeline: &&Timeline| !timeline.is_over() && timeline.is_asked();
+        let waiting: Vec<&Timeline> = self.phase.timelines.iter().filter(waits).collect();
+        let step = waiting.len().div_ceil(LOOKED_AT).max(1);
+        let mut groups: HashMap<(crate::stats::Awaited, Option<String>), usize> = HashMap::new();
+        for timeline in waiting.iter().step_by(step) {
+            let Diagnosis { waits_for, cause } = Diagnosis::of(timeline, self.phase.goal);
+            *groups.entry((waits_for, cause)).or_default() += 1;
+        }
+        // Of equal groups the one that is further behind, so that the line does not flicker.
+        let most = groups.into_iter().max_by(|(a, many), (b, more)| many.cmp(more).then_with(|| b.cmp(a)));
+        let ((waits_for, cause), vms) = most?;
+        Some((Diagnosis { waits_for, cause }, (vms * step).min(waiting.len()), waiting.len()))
+    }
+
+    fn is_start(&self) -> bool {
+        self.phase.name.kind == PhaseKind::Storm
+    }
+}
+
+/// VMs that are looked at to tell what most wait for; of more of them an even share, so that looking delays nothing.
+const LOOKED_AT: usize = 400;

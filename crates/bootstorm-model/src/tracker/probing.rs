@@ -1,0 +1,146 @@
+//! Who is probed by which prober, and what its answers mean.
+
+use super::{Effect, Happened, Tracker};
+use crate::observation::{Stream, StreamKind};
+use crate::observe::{Milestone, Moment, Offset, Source};
+use crate::probe::{Ask, Family, Probe};
+use std::time::Duration;
+
+/// After a prober was asked anew, answers that arrive within this time may have been waiting.
+const CATCHING_UP: Duration = Duration::from_secs(2);
+/// Within this time after taking over, every guest that can answer has answered.
+const FIRST_ROUND: Duration = Duration::from_secs(3);
+
+impl Tracker<'_> {
+    /// Takes an answer that a prober got into account.
+    pub(super) fn answered_by_prober(&mut self, id: u32, at: Offset) {
+        let Some((answered, ask)) = self.roster.reached(id) else { return };
+        self.effects.extend(ask.map(|(prober, ask)| Effect::Ask(prober, ask)));
+        let target = answered.target;
+        // A guest that ran before we took over may have been answering for long.
+        let timeline = &self.phase.timelines[target as usize];
+        let early = timeline.at(Milestone::Running).is_some_and(|running| running < self.taken_over);
+        let first_round = at < self.taken_over.plus(FIRST_ROUND);
+        let waited =
+            self.asked.get(&target).is_some_and(|(asked, again)| *again && at < asked.plus(CATCHING_UP));
+        let source = if waited || early && first_round { Source::Late } else { Source::Seen };
+        self.answered(target, answered.probe, Moment { at, source });
+        self.check_goal(target, at);
+        self.plan_probing(target, at);
+    }
+
+    /// A prober cannot do what it is asked to.
+    pub(super) fn cannot(&mut self, stream: Option<Stream>, id: u32, why: String, at: Offset) {
+        let Some((stream, (who, address))) = stream.zip(self.roster.who(id)) else { return };
+        let (prober, family) = (stream.number + 1, Family::of(address));
+        let text = format!("prober {prober}: {} over {family} cannot be tried: {why}", who.probe);
+        if self.told.insert(text.clone()) {
+            self.tell(at, None, Happened::Warning(text));
+        }
+    }
+
+    /// A prober is alive: it has told everything up to when this sign of life was asked for.
+    pub(super) fn echoed(&mut self, stream: Option<Stream>, asked: Offset, at: Offset) {
+        let Some(state) = stream.and_then(|stream| self.streams.get_mut(&stream)) else { return };
+        state.proved = state.proved.max(asked);
+        if let Some(health) = self.phase.probing.as_mut() {
+            health.round_trip_micros = health.round_trip_micros.max(at.since(asked).0);
+        }
+        self.judge(at);
+    }
+
+    /// Whether a guest has answered a probe.
+    pub(super) fn has_answered(&self, target: u32, probe: Probe) -> bool {
+        self.phase.timelines[target as usize].probes.contains_key(&probe.to_string())
+    }
+
+    pub(super) fn answered(&mut self, target: u32, probe: Probe, moment: Moment) {
+        let decides = self.probes.first() == Some(&probe);
+        let timeline = self.timeline(target);
+        timeline.probes.entry(probe.to_string()).or_insert(moment);
+        if decides && !timeline.has(Milestone::Reachable) {
+            timeline.moments.insert(Milestone::Reachable, moment);
+            self.tell(moment.at, Some(target), Happened::Passed(Milestone::Reachable));
+        }
+    }
+
+    /// Decides whether, and where, a guest has to be probed.
+    pub(super) fn plan_probing(&mut self, target: u32, at: Offset) {
+        if !self.probes.iter().any(|probe| probe.needs_prober()) {
+            return;
+        }
+        let timeline = &self.phase.timelines[target as usize];
+        let runs = !timeline.is_over() && timeline.has(Milestone::Running);
+        let address = timeline.address.as_deref().filter(|_| runs).and_then(|text| text.parse().ok());
+        match (address, self.probed.get(&target)) {
+            (Some(address), known) if known != Some(&address) => {
+                // In a gap of the watch it may have been running, and answering, for long.
+                let late =
+                    timeline.moments.get(&Milestone::Running).is_some_and(|m| m.source != Source::Seen);
+                self.probed.insert(target, address);
+                self.asked.insert(target, (at, late));
+                for probe in self.probes.clone() {
+                    if probe.needs_prober() && !self.has_answered(target, probe) {
+                        let asks = self.roster.add(target, probe, address);
+                        self.ask(asks);
+                    }
+                }
+                self.move_from_lost(at);
+            }
+            (None, Some(_)) => {
+                self.probed.remove(&target);
+                self.asked.remove(&target);
+                for probe in self.probes.clone() {
+                    let ask = self.roster.forget(target, probe);
+                    self.ask(ask);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn ask(&mut self, asks: impl IntoIterator<Item = (usize, Ask)>) {
+        self.effects.extend(asks.into_iter().map(|(prober, ask)| Effect::Ask(prober, ask)));
+    }
+
+    /// A prober is back: everything that waits for it is asked again.
+    pub(super) fn ask_again(&mut self, prober: usize, at: Offset) {
+        if let Some(health) = self.phase.probing.as_mut() {
+            health.streams += 1;
+        }
+        for target in self.roster.of(prober) {
+            self.asked.insert(target, (at, true));
+        }
+        let again = self.roster.again(prober).into_iter().map(|ask| (prober, ask));
+        self.ask(again);
+    }
+
+    /// A prober is lost: its VMs go to those that are not.
+    pub(super) fn hand_over(&mut self, prober: usize, at: Offset) {
+        let others = self.probers_with(|gap| !gap);
+        let targets = self.roster.of(prober);
+        if others.is_empty() || targets.is_empty() {
+            return;
+        }
+        let asks = self.roster.hand_over(prober, &others);
+        self.ask(asks);
+        for target in targets {
+            self.asked.insert(target, (at, true));
+        }
+    }
+
+    /// What was just given to a prober that is lost already goes to others at once.
+    fn move_from_lost(&mut self, at: Offset) {
+        for prober in self.probers_with(|gap| gap) {
+            self.hand_over(prober, at);
+        }
+    }
+
+    fn probers_with(&self, gap: impl Fn(bool) -> bool) -> Vec<usize> {
+        let probers = self.streams.iter().filter(|(stream, _)| stream.kind == StreamKind::Prober);
+        probers
+            .filter(|(_, state)| gap(state.gap.is_some()))
+            .map(|(stream, _)| stream.number as usize)
+            .collect()
+    }
+}

@@ -1,0 +1,65 @@
+//! What becomes of requests.
+
+use super::{Happened, Tracker};
+use crate::observation::{Attempts, Request};
+use crate::observe::{Milestone, Offset, Outcome};
+
+impl Tracker<'_> {
+    /// Takes the fate of a request into account.
+    pub(super) fn requested(&mut self, target: u32, request: Request, at: Offset) {
+        self.dirty = true;
+        match request {
+            Request::Sent => {
+                self.waves.sent(target);
+                let foreign = self.is_start() && self.phase.timelines[target as usize].instance_uid.is_some();
+                if foreign {
+                    // Whatever it did so far was none of our doing.
+                    self.fold.forget(&mut self.phase.timelines[target as usize]);
+                }
+                self.timeline(target).see(Milestone::Requested, at);
+                self.limit_state(target);
+                self.tell(at, Some(target), Happened::Sent);
+                if foreign {
+                    let reason = "it was started by somebody else before its turn".to_owned();
+                    self.end(target, Outcome::Failed, Some(reason), at);
+                }
+                self.check_goal(target, at);
+            }
+            Request::Skipped => self.unanswered = self.unanswered.saturating_sub(1),
+            Request::Repeated(why) => self.timeline(target).answer = Some(why),
+            Request::Accepted { attempts, uid } => {
+                self.answered_request(target, attempts);
+                let stops = self.phase.goal == Milestone::Gone;
+                let timeline = self.timeline(target);
+                timeline.answer = None;
+                if uid.is_some() {
+                    timeline.machine_uid = uid;
+                }
+                timeline.see(Milestone::Accepted, at);
+                if stops && timeline.instance_uid.is_none() {
+                    // There was no instance to wait for.
+                    timeline.see(Milestone::Gone, at);
+                }
+                self.tell(at, Some(target), Happened::Accepted);
+                self.check_goal(target, at);
+            }
+            Request::Refused { attempts, why, certain } => {
+                self.answered_request(target, attempts);
+                let timeline = self.timeline(target);
+                timeline.answer = Some(why.clone());
+                // A request that may have been carried out leaves the word to the streams.
+                if certain && !timeline.is_over() {
+                    self.end(target, Outcome::Failed, Some(why), at);
+                }
+            }
+        }
+    }
+
+    fn answered_request(&mut self, target: u32, attempts: Attempts) {
+        self.unanswered = self.unanswered.saturating_sub(1);
+        let timeline = self.timeline(target);
+        timeline.attempts += attempts.sent;
+        timeline.throttled += attempts.throttled;
+        timeline.throttled_for = timeline.throttled_for.plus(attempts.throttled_for);
+    }
+}

@@ -1,0 +1,263 @@
+//! Which streams deliver, and up to when each is known to have delivered everything.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use super::{Effect, Happened, Tracker};
+use crate::observation::{Stream, StreamKind, What};
+use crate::observe::{Change, Instance, Offset, Receipt, Volume};
+use crate::plan::Target;
+use crate::record::{Gap, PhaseRecord};
+
+/// A list that failed or came too early is asked for again after this time.
+pub(super) const LIST_EVERY: Duration = Duration::from_secs(1);
+/// A stream that delivers nothing for this long is worth a word.
+const WORTH_A_WORD: Duration = Duration::from_secs(2);
+/// An interruption that was asked for, and is as short as this, has hidden nothing.
+const SHORTEST_GAP: Offset = Offset(20_000);
+/// Gaps of a stream that are this close to each other are one: it delivered next to nothing between them.
+const ONE_GAP: Offset = Offset(100_000);
+
+/// What is known about a stream
+#[derive(Debug)]
+pub(super) struct State {
+    /// The namespace that it covers; all where none is named.
+    pub(super) covers: Option<String>,
+    /// Everything up to this moment has been delivered.
+    pub(super) proved: Offset,
+    /// When it last delivered something.
+    last_heard: Offset,
+    /// A list is on its way.
+    pub(super) listing: bool,
+    /// When a list was last asked for.
+    asked: Option<Offset>,
+    /// Since when it does not deliver.
+    pub(super) gap: Option<Open>,
+}
+
+/// A gap that has not ended
+#[derive(Debug)]
+pub(super) struct Open {
+    pub(super) since: Offset,
+    expected: bool,
+    why: Option<String>,
+    said: bool,
+}
+
+impl State {
+    pub(super) fn new(covers: Option<String>, now: Offset) -> Self {
+        Self { covers, proved: now, last_heard: now, listing: false, asked: None, gap: None }
+    }
+
+    /// Notes a sign of life.
+    pub(super) fn heard(&mut self, what: &What, at: Offset) {
+        let from_the_stream = matches!(
+            what,
+            What::Instance(_)
+                | What::Volume(_)
+                | What::Pod(_)
+                | What::Notice(_)
+                | What::Answer(_)
+                | What::Echo(_)
+        );
+        if from_the_stream && self.gap.is_none() {
+            self.last_heard = self.last_heard.max(at);
+        }
+    }
+
+    /// When its gap has to be told about.
+    pub(super) fn worth_a_word_at(&self, stream: Stream) -> Option<Offset> {
+        let shows_goals = !matches!(stream.kind, StreamKind::Pods | StreamKind::Events);
+        let gap = self.gap.as_ref().filter(|gap| shows_goals && !gap.said)?;
+        Some(gap.since.plus(WORTH_A_WORD))
+    }
+}
+
+impl Tracker<'_> {
+    pub(super) fn gap_opened(
+        &mut self,
+        stream: Option<Stream>,
+        since: Offset,
+        expected: bool,
+        why: Option<String>,
+    ) {
+        let Some(state) = stream.and_then(|stream| self.streams.get_mut(&stream)) else { return };
+        self.dirty = true;
+        match &mut state.gap {
+            // It is still the same, and there is something newer to say about it.
+            Some(gap) => gap.why = why.or(gap.why.take()),
+            None => state.gap = Some(Open { since, expected, why, said: false }),
+        }
+    }
+
+    pub(super) fn gap_closed(&mut self, stream: Option<Stream>, at: Offset) {
+        let Some((stream, state)) = stream.and_then(|stream| Some((stream, self.streams.get_mut(&stream)?)))
+        else {
+            return;
+        };
+        if let Some(gap) = state.gap.take() {
+            state.last_heard = at;
+            if !gap.expected || at.since(gap.since) >= SHORTEST_GAP {
+                self.note_gap(stream, gap.since, at);
+            }
+        }
+        if stream.kind == StreamKind::Prober {
+            self.ask_again(stream.number as usize, at);
+        }
+    }
+
+    /// Records a gap that is over.
+    fn note_gap(&mut self, stream: Stream, from: Offset, to: Offset) {
+        let gap = Gap { from, to, stream: Some(stream.kind), open: false };
+        if matches!(stream.kind, StreamKind::Instances | StreamKind::Volumes) {
+            self.phase.watch.restarts += 1;
+        }
+        if let Some(gaps) = gaps_of(&mut self.phase, stream.kind) {
+            let last = gaps.iter_mut().rev().find(|gap| gap.stream == Some(stream.kind));
+            match last {
+                Some(last) if from.since(last.to) <= ONE_GAP && from >= last.from => {
+                    last.to = last.to.max(to)
+                }
+                _ => gaps.push(gap),
+            }
+        }
+        self.dirty = true;
+        self.tell(to, None, Happened::Seeing { stream, gap: to.since(from) });
+    }
+
+    /// Adds the gaps that have not ended to a copy of the phase.
+    pub(super) fn note_open_gaps(&self, phase: &mut PhaseRecord, now: Offset) {
+        for (stream, state) in &self.streams {
+            if let (Some(open), Some(gaps)) = (&state.gap, gaps_of(phase, stream.kind)) {
+                gaps.push(Gap {
+                    from: open.since,
+                    to: now.max(open.since),
+                    stream: Some(stream.kind),
+                    open: true,
+                });
+            }
+        }
+    }
+
+    /// Says which streams are blind, and hands over what lost probers were asked.
+    pub(super) fn watch_streams(&mut self, now: Offset) {
+        let mut lost = Vec::new();
+        for (stream, state) in &mut self.streams {
+            if state.worth_a_word_at(*stream).is_some_and(|at| at <= now)
+                && let Some(gap) = &mut state.gap
+            {
+                gap.said = true;
+                lost.push((*stream, gap.since, gap.why.clone()));
+            }
+        }
+        for (stream, since, why) in lost {
+            self.tell(now, None, Happened::Blind { stream, since, why });
+            if stream.kind == StreamKind::Prober {
+                self.hand_over(stream.number as usize, now);
+            }
+        }
+    }
+
+    /// Asks for a list of what a watch covers, unless one is on its way.
+    pub(super) fn want_list(&mut self, stream: Stream, now: Offset) {
+        let Some(state) = self.streams.get_mut(&stream) else { return };
+        let too_soon = state.asked.is_some_and(|asked| now < asked.plus(LIST_EVERY));
+        if !state.listing && !too_soon {
+            (state.listing, state.asked) = (true, Some(now));
+            self.effects.push(Effect::List(stream));
+        }
+    }
+
+    /// Takes a list of instances into account, for the VMs that wait for one.
+    ///
+    /// Nothing else is read from it: whatever comes in on the watch meanwhile is newer.
+    pub(super) fn listed(
+        &mut self,
+        stream: Option<Stream>,
+        began: Offset,
+        listed: &[Instance],
+        receipt: Receipt,
+    ) {
+        let Some(stream) = stream else { return };
+        let receipt = Receipt { late: true, ..receipt };
+        let mut news = false;
+        let due: Vec<u32> = self.due.keys().copied().filter(|target| self.covers(stream, *target)).collect();
+        let mut here_by_vm: HashMap<&Target, Vec<&Instance>> = HashMap::new();
+        for instance in listed {
+            here_by_vm.entry(&instance.target).or_default().push(instance);
+        }
+        for target in due {
+            let vm = &self.targets[target as usize];
+            let before = self.phase.timelines[target as usize].moments.len();
+            let here = here_by_vm.remove(vm).unwrap_or_default();
+            let known = self.phase.timelines[target as usize].instance_uid.clone();
+            let gone = known.filter(|uid| here.iter().all(|instance| instance.uid != *uid));
+            if let Some(uid) = gone {
+                self.apply(&Change::Absent { uid, target: vm.clone() }, receipt);
+            }
+            for instance in here {
+                self.apply(&Change::Present(instance.clone()), receipt);
+            }
+            news |= self.phase.timelines[target as usize].moments.len() != before;
+        }
+        self.proved(stream, began, news, receipt.at);
+    }
+
+    /// The same for disks.
+    pub(super) fn listed_volumes(
+        &mut self,
+        stream: Option<Stream>,
+        began: Offset,
+        listed: Vec<Volume>,
+        receipt: Receipt,
+    ) {
+        let Some(stream) = stream else { return };
+        let receipt = Receipt { late: true, ..receipt };
+        let mut news = false;
+        for volume in listed {
+            let position = self.fold.position(&volume.target).filter(|target| self.due.contains_key(target));
+            if position.is_none() {
+                continue;
+            }
+            let fold = self.volumes.as_mut();
+            if let Some(target) = fold.and_then(|fold| fold.apply(&mut self.phase.timelines, volume, receipt))
+            {
+                news = true;
+                self.touch(Some(target));
+                self.check_goal(target, receipt.at);
+            }
+        }
+        self.proved(stream, began, news, receipt.at);
+    }
+
+    /// Everything up to `began` is known. Where the list had to tell it, the watch is not to be trusted.
+    fn proved(&mut self, stream: Stream, began: Offset, news: bool, at: Offset) {
+        let Some(state) = self.streams.get_mut(&stream) else { return };
+        state.listing = false;
+        state.proved = state.proved.max(began);
+        let last_heard = state.last_heard;
+        if news && state.gap.is_none() {
+            state.last_heard = at;
+            self.note_gap(stream, last_heard, at);
+            self.effects.push(Effect::Reopen(stream));
+        }
+        self.judge(at);
+    }
+
+    /// Whether a stream covers a VM.
+    pub(super) fn covers(&self, stream: Stream, target: u32) -> bool {
+        let covers = self.streams.get(&stream).map(|state| &state.covers);
+        covers.is_some_and(|covers| {
+            covers.as_ref().is_none_or(|namespace| *namespace == self.targets[target as usize].namespace)
+        })
+    }
+}
+
+/// Where gaps of a kind of stream are kept.
+fn gaps_of(phase: &mut PhaseRecord, kind: StreamKind) -> Option<&mut Vec<Gap>> {
+    Some(match kind {
+        StreamKind::Instances | StreamKind::Volumes => &mut phase.watch.gaps,
+        StreamKind::Pods | StreamKind::Events => &mut phase.insight.get_or_insert_default().gaps,
+        StreamKind::Prober => &mut phase.probing.as_mut()?.gaps,
+    })
+}

@@ -1,0 +1,228 @@
+//! Whose time is up, for what, and how it ended: never without a proof.
+
+use std::cmp::Reverse;
+use std::time::Duration;
+
+use super::{Effect, TOLERANCE, Tracker};
+use crate::observation::{Stream, StreamKind};
+use crate::observe::{Milestone, Moment, Offset, Outcome, Source};
+use crate::probe::Probe;
+
+/// What is seen is seen within this time.
+const SEEN_ERROR: Offset = Offset(50_000);
+/// A prober that was asked about a guest has tried it within this time.
+const TRIED_WITHIN: Duration = Duration::from_secs(1);
+
+/// What a VM's time is up for
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Limit {
+    /// It is not Running (or gone).
+    State,
+    /// It runs, but does not answer.
+    Answer,
+    /// The phase may take that many seconds.
+    Phase(u64),
+}
+
+impl Tracker<'_> {
+    /// From its request on, a VM has its time to get where it should.
+    pub(super) fn limit_state(&mut self, target: u32) {
+        if let Some(at) = self.state_limit(target) {
+            self.deadlines.push(Reverse((at, target, Limit::State)));
+        }
+    }
+
+    /// From Running on, a guest has its own time to answer.
+    pub(super) fn limit_answer(&mut self, target: u32) {
+        if let Some(at) = self.answer_limit(target).filter(|_| !self.probes.is_empty()) {
+            self.deadlines.push(Reverse((at, target, Limit::Answer)));
+        }
+    }
+
+    fn state_limit(&self, target: u32) -> Option<Offset> {
+        let timeline = &self.phase.timelines[target as usize];
+        let zero = timeline.at(Milestone::Requested).or(timeline.untimed.then_some(self.taken_over))?;
+        Some(zero.plus(Duration::from_secs(self.phase.settings.timeout_seconds)))
+    }
+
+    /// Until when a guest that runs may be silent.
+    fn answer_limit(&self, target: u32) -> Option<Offset> {
+        let running = self.phase.timelines[target as usize].at(Milestone::Running)?;
+        let limit = Duration::from_secs(self.phase.settings.ping_timeout_seconds);
+        Some(running.max(self.taken_over).plus(limit))
+    }
+
+    /// Whether a limit does not matter any more.
+    pub(super) fn is_moot(&self, target: u32, limit: Limit, at: Offset) -> bool {
+        let timeline = &self.phase.timelines[target as usize];
+        if timeline.is_over() {
+            return true;
+        }
+        match limit {
+            // It runs in time; from then on the other limit holds.
+            Limit::State => !self.probes.is_empty() && timeline.has(Milestone::Running),
+            // It began to run again since then, as another instance.
+            Limit::Answer => self.answer_limit(target).is_none_or(|limit| limit > at),
+            Limit::Phase(_) => false,
+        }
+    }
+
+    /// How a VM ended that is where it has to be; nothing for one that is not.
+    pub(super) fn arrived(&self, target: u32) -> Option<Outcome> {
+        let timeline = &self.phase.timelines[target as usize];
+        let goal = timeline.moments.get(&self.phase.goal)?;
+        let mut checks = Vec::new();
+        if self.probes.is_empty() {
+            checks.push((*goal, self.state_limit(target)));
+        } else {
+            checks.push((*timeline.moments.get(&Milestone::Running)?, self.state_limit(target)));
+            for probe in &self.probes {
+                checks.push((*timeline.probes.get(&probe.to_string())?, self.answer_limit(target)));
+            }
+        }
+        let in_time = checks
+            .into_iter()
+            .map(|(moment, limit)| limit.map_or(Outcome::Reached, |limit| within(moment, limit)));
+        let worst = |outcome: &Outcome| match outcome {
+            Outcome::TimedOut => 2,
+            Outcome::Unknown => 1,
+            _ => 0,
+        };
+        in_time.max_by_key(worst)
+    }
+
+    /// Why a VM that arrived did not do so in time, as far as is known.
+    pub(super) fn came_late(&self, target: u32) -> String {
+        let timeline = &self.phase.timelines[target as usize];
+        let limit = if timeline.has(Milestone::Reachable)
+            && timeline.at(Milestone::Running) <= self.state_limit(target)
+        {
+            self.phase.settings.ping_timeout_seconds
+        } else {
+            self.phase.settings.timeout_seconds
+        };
+        match timeline.moments.get(&self.phase.goal) {
+            Some(Moment { source: Source::Late, .. }) => {
+                format!("{}, but nobody could see whether that was within {limit}s", self.phase.goal)
+            }
+            _ => format!("{}, but only after the limit of {limit}s", self.phase.goal),
+        }
+    }
+
+    /// Gives an outcome to every VM whose time is up and whose streams have delivered everything until then.
+    pub(super) fn judge(&mut self, now: Offset) {
+        self.judged = now;
+        let due: Vec<(u32, Limit, Offset)> =
+            self.due.iter().map(|(vm, (limit, at))| (*vm, *limit, *at)).collect();
+        for (target, limit, at) in due {
+            if self.is_moot(target, limit, at) {
+                self.due.remove(&target);
+                continue;
+            }
+            let unproved = self.unproved(target, at);
+            let blind_limit = Duration::from_secs(self.phase.settings.blind_limit_seconds);
+            if unproved.is_empty() && !self.unreadable.contains_key(&target) {
+                self.end_in_vain(target, limit, now);
+            } else if unproved.is_empty() || now >= at.plus(blind_limit) {
+                self.end_unknown(target, limit, at, now);
+            }
+            for stream in unproved.into_iter().filter(|stream| stream.kind != StreamKind::Prober) {
+                self.want_list(stream, now);
+            }
+        }
+    }
+
+    /// The streams that could still show that a VM was where it had to be at that time.
+    fn unproved(&self, target: u32, at: Offset) -> Vec<Stream> {
+        let timeline = &self.phase.timelines[target as usize];
+        let watched =
+            if self.phase.goal == Milestone::Volume { StreamKind::Volumes } else { StreamKind::Instances };
+        let watches = self.streams.iter().filter(|(stream, state)| {
+            stream.kind == watched && state.proved < at && self.covers(**stream, target)
+        });
+        let mut unproved: Vec<Stream> = watches.map(|(stream, _)| *stream).collect();
+        if timeline.has(Milestone::Running) {
+            let tried = self.asked.get(&target).map_or(at, |(asked, _)| at.max(asked.plus(TRIED_WITHIN)));
+            for prober in self.roster.probers(target, &self.probes) {
+                let stream = Stream::new(StreamKind::Prober, prober);
+                if self.streams.get(&stream).is_some_and(|state| state.proved < tried) {
+                    unproved.push(stream);
+                }
+            }
+        }
+        unproved
+    }
+
+    /// Ends a VM that certainly did not arrive.
+    fn end_in_vain(&mut self, target: u32, limit: Limit, now: Offset) {
+        let timeline = &self.phase.timelines[target as usize];
+        let never = !self.was_accepted(target) && !timeline.has(Milestone::Instance) && timeline.is_asked();
+        let reason = self.reason(target, limit);
+        let outcome = match () {
+            // The first probe decides; that another one was in vain is told all the same.
+            () if timeline.has(self.phase.goal) => Outcome::Reached,
+            () if never => Outcome::Failed,
+            () => Outcome::TimedOut,
+        };
+        self.end(target, outcome, Some(reason), now);
+        self.effects.push(Effect::Diagnose(target));
+    }
+
+    pub(super) fn end_unknown(&mut self, target: u32, limit: Limit, at: Offset, now: Offset) {
+        let reason = match self.unreadable.get(&target) {
+            Some(why) => why.clone(),
+            None => {
+                let blind = self.unproved(target, at).first().map(|stream| stream.kind.words());
+                format!("{}, but {} did not deliver", self.reason(target, limit), blind.unwrap_or("a stream"))
+            }
+        };
+        self.end(target, Outcome::Unknown, Some(reason), now);
+    }
+
+    fn reason(&self, target: u32, limit: Limit) -> String {
+        let settings = &self.phase.settings;
+        let (state, answer) = (settings.timeout_seconds, settings.ping_timeout_seconds);
+        let timeline = &self.phase.timelines[target as usize];
+        let goal = self.phase.goal;
+        let silent = || -> String {
+            let open =
+                self.probes.iter().map(Probe::to_string).filter(|probe| !timeline.probes.contains_key(probe));
+            open.collect::<Vec<_>>().join(" and ")
+        };
+        let unaccepted = !self.was_accepted(target) && timeline.answer.is_some();
+        let reason = match limit {
+            Limit::State if unaccepted => format!("its request was not accepted within {state}s"),
+            Limit::State if goal == Milestone::Volume => format!("its disk is not ready after {state}s"),
+            Limit::State if goal == Milestone::Reachable => format!("not running after {state}s"),
+            Limit::State => format!("not {goal} after {state}s"),
+            Limit::Answer if timeline.address.is_none() => {
+                format!("running, but it reports no address after {answer}s")
+            }
+            Limit::Answer => format!("running, but no answer to {} after {answer}s", silent()),
+            Limit::Phase(limit) if timeline.is_asked() => {
+                format!("not {goal} when the phase's time limit of {limit}s was over")
+            }
+            Limit::Phase(limit) => {
+                format!("its request was not sent before the phase's time limit of {limit}s was over")
+            }
+        };
+        let volumes = self.volumes.as_ref().filter(|_| !timeline.has(Milestone::Volume));
+        let doing = volumes.and_then(|volumes| volumes.unfinished(target)).map(str::to_owned);
+        let said = timeline.answer.clone().filter(|_| unaccepted);
+        said.or(doing).map_or(reason.clone(), |more| format!("{reason}: {more}"))
+    }
+}
+
+/// Whether a milestone was passed within a limit, as far as its moment tells.
+fn within(moment: Moment, limit: Offset) -> Outcome {
+    let latest = match moment.source {
+        Source::Seen | Source::Late => Offset(limit.0.saturating_add(SEEN_ERROR.0)),
+        // Cut to whole seconds, so that the truth is up to a second later: it may have been in time.
+        Source::Stamped => Offset(limit.0.saturating_add(TOLERANCE.0)),
+    };
+    match moment.source {
+        _ if moment.at <= latest => Outcome::Reached,
+        Source::Late => Outcome::Unknown,
+        _ => Outcome::TimedOut,
+    }
+}
