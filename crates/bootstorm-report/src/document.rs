@@ -12,8 +12,12 @@ use bootstorm_model::text::is_unsafe;
 
 /// Indented JSON, ending with a line end.
 pub fn json<T: Serialize + ?Sized>(value: &T) -> Result<String, Unwritable> {
-    let text = serde_json::to_string_pretty(value).map_err(|cause| Unwritable::new("JSON", &cause))?;
-    Ok(escaped(text, steers) + "\n")
+    let mut text = serde_json::to_string_pretty(value).map_err(|cause| Unwritable::new("JSON", &cause))?;
+    if !is_plain(&text) {
+        text = escaped(text, steers);
+    }
+    text.push('\n');
+    Ok(text)
 }
 
 /// YAML; the same document as JSON where YAML's own styles could not escape a character.
@@ -22,7 +26,13 @@ pub fn yaml<T: Serialize + ?Sized>(value: &T) -> Result<String, Unwritable> {
     let value: &dyn erased_serde::Serialize = &value;
     let text = serde_saphyr::to_string(&value).map_err(|cause| Unwritable::new("YAML", &cause))?;
     // Every JSON document is a YAML document.
-    if text.contains(steers) { json(value) } else { Ok(text) }
+    if !is_plain(&text) && text.contains(steers) { json(value) } else { Ok(text) }
+}
+
+/// Whether a text is of printable ASCII and line ends only, as nearly all are: that is found out many bytes at a time.
+fn is_plain(text: &str) -> bool {
+    let is_odd = |byte: &u8| !(0x20..0x7f).contains(byte) && *byte != b'\n';
+    text.as_bytes().chunks(256).all(|chunk| !chunk.iter().fold(false, |odd, byte| odd | is_odd(byte)))
 }
 
 /// JSON with every character that `picks` written as an escape. The text must hold such characters in strings only.

@@ -23,7 +23,7 @@ impl Curve {
             // Without any request there is no zero to count from.
             let arrivals = timelines.iter().filter_map(|timeline| match timeline.outcome {
                 Outcome::Excluded => None,
-                Outcome::Reached => Some(Arrival::Unknown),
+                Outcome::Reached | Outcome::Unknown => Some(Arrival::Unknown),
                 _ => Some(Arrival::Missing),
             });
             return Self { arrivals: Sample::of(arrivals) };
@@ -36,6 +36,7 @@ impl Curve {
                     Arrival::After(at.since(first).seconds().max(0.0))
                 }
                 None if milestone == goal && reached => Arrival::Unknown,
+                _ if milestone == goal && timeline.outcome == Outcome::Unknown => Arrival::Unknown,
                 _ => Arrival::Missing,
             }
         }));

@@ -104,7 +104,7 @@ fn a_run_without_a_storm_says_so() {
     assert!(page(&fixtures::interrupted(1)).contains("There is no storm to judge yet."));
     assert!(page(&fixtures::fresh()).contains("no VM has been created."));
     assert!(page(&fixtures::hopeless()).contains("No VM was running in this phase."));
-    assert!(page(&fixtures::interrupted(3)).contains("was interrupted: 7 VMs undecided."));
+    assert!(page(&fixtures::interrupted(3)).contains("was interrupted: 7 VMs pending."));
 }
 
 #[test]

@@ -128,7 +128,7 @@ fn contradictions_are_damage() {
     let huge = Value::from(u64::MAX);
     assert!(told("/phases/0/counts/reached", huge.clone()).contains("counts of create"));
     assert!(told("/phases/0/counts/vms", Value::from(11)).contains("counts of create"));
-    assert!(told("/phases/2/statistics/running/arrived", huge).contains("more VMs arrived"));
+    assert!(told("/phases/2/statistics/running/reached", huge).contains("more VMs reached"));
     assert!(told("/phases/0/kind", Value::from("storm")).contains("create is not a storm"));
     let mut run = fixtures::small();
     run.phases[0].ended = Some(bootstorm_model::observe::Offset(i64::MIN));
