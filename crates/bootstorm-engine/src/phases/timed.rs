@@ -152,7 +152,6 @@ async fn whole(
     }
     let asked: Vec<u32> = requests.iter().map(|scheduled| scheduled.target).collect();
     board.expect_answers(&asked);
-    let patience = Duration::from_secs(work.settings.timeout_seconds);
     let guard = work.lock.guard();
     let ground = match name.kind {
         PhaseKind::Create => Ground::watch(work.cluster, record).await?,
@@ -161,7 +160,7 @@ async fn whole(
     let launch = Launch {
         cluster: work.cluster,
         concurrency: work.settings.concurrency,
-        patience,
+        patience: Duration::from_secs(work.settings.timeout_seconds),
         interrupt: &work.interrupt,
         guard: &guard,
         ground,
