@@ -108,7 +108,7 @@ impl Progress {
                 self.line(&state, &format!("cleanup: waiting {}s for {who} to go{look}", since.as_secs()));
             }
             Event::NamespaceMade | Event::Gone(_) | Event::ProberWorks | Event::Restored => {
-                state.reached += 1
+                state.reached += 1;
             }
             Event::Sent => state.sent += 1,
             Event::Accepted => state.accepted += 1,
