@@ -1,4 +1,4 @@
-//! Flags that say which existing VMs a run adopts.
+//! Flags that select existing VMs to adopt.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use bootstorm_model::plan::Selection;
 use bootstorm_model::plan::prefix::dns_label_fault;
 use bootstorm_model::plan::selection::MOST_LIST_BYTES;
 
-/// Flags that say which existing VMs a run adopts
+/// Flags that select existing VMs to adopt
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Adopting existing VMs")]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
@@ -24,7 +24,7 @@ pub struct AdoptArgs {
         conflicts_with_all = ["start", "end", "vm_name", "namespace-layout", "node-pinning", "container_disk", "filename", "namespace_batch_size"]
     )]
     pub adopt: bool,
-    /// Adopt the VMs with these labels, for example tier=web
+    /// Adopt VMs with these labels, for example tier=web
     #[arg(short = 'l', long, value_name = "LABELS", requires = "adopt")]
     pub selector: Option<String>,
     /// Adopt VMs in this namespace (can be repeated); default is the namespace of the record
@@ -43,7 +43,7 @@ pub struct AdoptArgs {
     /// Adopt VMs that are off, too; the storm starts them, cleanup stops them again
     #[arg(long)]
     pub include_halted: bool,
-    /// Adopt without asking
+    /// Adopt without confirmation
     #[arg(short, long)]
     pub yes: bool,
 }

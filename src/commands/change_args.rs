@@ -75,7 +75,7 @@ pub enum AccessMode {
     ReadWriteOncePod,
 }
 
-/// What a disk looks like to a pod
+/// How a pod sees a disk
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 #[value(rename_all = "PascalCase")]
 pub enum VolumeMode {

@@ -8,21 +8,21 @@ use bootstorm_model::exit::Exit;
 use bootstorm_model::failure::Failure;
 use bootstorm_model::record::PhaseKind;
 
-/// Create and start every VM, and time each one: the baseline
+/// Create and start all VMs, and time each one: the baseline
 ///
 /// Sends all requests at once and observes the VMs by one watch that is open before the first request is sent. A VM that
 /// does not reach the goal in time is reported with a reason; it never blocks the phase.
 #[derive(Debug, Clone, Args)]
 #[command(after_long_help = "\
 Examples:
-  # After setup: create the VMs and measure them
+  # After setup: create the VMs and time them
   kubectl bootstorm create
 
-  # Make the VMs and fill their disks, then measure their first boot alone
+  # Create the VMs and fill their disks, then time only their first boot
   kubectl bootstorm create --halted
   kubectl bootstorm storm
 
-  # See the manifests that would be sent
+  # Show the manifests that would be sent
   kubectl bootstorm create --dry-run=client -o yaml")]
 pub struct CreateArgs {
     #[command(flatten)]

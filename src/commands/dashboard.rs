@@ -28,7 +28,7 @@ Examples:
   # The last 30 days of the folder results
   kubectl bootstorm dashboard
 
-  # As the guide has it
+  # The command of the guide
   kubectl bootstorm dashboard --days 30 --base-dir results --cluster-info dashboard/cluster_info.yaml \\
     --output-html boot-storm-dashboard.html")]
 pub struct DashboardArgs {

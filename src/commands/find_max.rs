@@ -22,7 +22,7 @@ use bootstorm_report::{Capacity, CapacityState};
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Capacity")]
 pub struct FindMaxArgs {
-    /// Find the largest storm that meets the goal: storms of different sizes, each followed by a stop
+    /// Find the largest storm that meets the goal, by storms of different sizes
     #[arg(long, requires = "goal", conflicts_with_all = ["repeat", "fail_if", "abort_if_failed"])]
     pub find_max: bool,
     /// Goal of a storm, for example 'reachable.p95<120s' or 'failed<=0' (can be repeated; all must hold)

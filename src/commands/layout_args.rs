@@ -1,10 +1,10 @@
-//! Flags that say how VMs are spread over namespaces.
+//! Flags that distribute VMs over namespaces.
 
 use clap::Args;
 
 use bootstorm_model::plan::Layout;
 
-/// Flags that say how VMs are spread over namespaces
+/// Flags that distribute VMs over namespaces
 #[derive(Debug, Clone, Default, Args)]
 #[group(id = "namespace-layout", multiple = true)]
 #[command(next_help_heading = "Namespaces")]

@@ -74,7 +74,7 @@ Examples:
   # Try it without a cluster
   kubectl bootstorm run --sandbox --end 20
 
-  # The phases one by one, on the current context
+  # The phases one by one, in the current context
   kubectl bootstorm setup --end 50
   kubectl bootstorm create
   kubectl bootstorm stop
@@ -86,10 +86,10 @@ Exit codes:
   0    every VM reached its goal
   1    the command failed: cluster, permission, state, input or output
   2    the command line is wrong
-  3    the phase ran to its end, but some VMs did not reach the goal
-  4    a threshold was crossed, or a run is worse; wins over 3
+  3    the phase completed, but some VMs did not reach the goal
+  4    a threshold was crossed, or a run is worse; takes precedence over 3
   5    the preflight checks refused the run
-  130  interrupted; what was measured is saved and can be continued"
+  130  interrupted; measurements are saved, and the phase can be resumed"
 )]
 pub struct Cli {
     #[command(subcommand)]

@@ -1,11 +1,11 @@
-//! Flags that say on which nodes the VMs may run.
+//! Flags that restrict the nodes of the VMs.
 
 use clap::Args;
 
 use bootstorm_model::plan::Pinning;
 use bootstorm_model::plan::pinning::{self, Choice};
 
-/// Flags that say on which nodes the VMs may run
+/// Flags that restrict the nodes of the VMs
 #[derive(Debug, Clone, Default, Args)]
 #[group(id = "node-pinning", multiple = true)]
 #[command(next_help_heading = "Nodes")]

@@ -1,4 +1,4 @@
-//! Flags that say how fast and how long; they may differ from phase to phase.
+//! Flags for pace and time limits; they may differ from phase to phase.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ pub enum ViaArg {
     /// Merge patch of spec.runStrategy
     #[default]
     Patch,
-    /// The start and stop subresources, as virtctl uses them
+    /// The start and stop subresources, as used by virtctl
     Subresource,
 }
 
@@ -23,7 +23,7 @@ pub enum DryRun {
     /// Send the requests
     #[default]
     None,
-    /// Print what would be sent, change nothing
+    /// Print the requests, change nothing
     Client,
 }
 
@@ -60,7 +60,7 @@ pub struct PaceArgs {
 /// The dry-run flag
 #[derive(Debug, Clone, Copy, Args)]
 pub struct DryRunArgs {
-    /// Print what would be sent instead of sending it
+    /// Print the requests instead of sending them
     #[arg(long, value_name = "HOW", value_enum, default_value_t, num_args = 0..=1, require_equals = true,
         default_missing_value = "client")]
     pub dry_run: DryRun,

@@ -36,7 +36,7 @@ const PROBE_IMAGE: &str = "docker.io/library/busybox:1.37.0";
 /// VMs per prober pod, unless the user chooses their number.
 const VMS_PER_PROBER: u32 = 250;
 
-/// Flags that say how it is found out whether guests are reachable
+/// Flags for the probes of guests
 #[derive(Debug, Clone, Args)]
 pub struct ProbeArgs {
     /// Probes for reachability: ping, tcp:PORT, agent, several of them (the first one decides), or none
@@ -48,7 +48,7 @@ pub struct ProbeArgs {
     /// Number of prober pods; default is one per 250 VMs
     #[arg(long, value_name = "N", value_parser = values::count, hide_short_help = true)]
     pub probers: Option<usize>,
-    /// Taint that the prober pods tolerate, as KEY, KEY=VALUE or KEY=VALUE:EFFECT (can be repeated)
+    /// Taint tolerated by the prober pods, as KEY, KEY=VALUE or KEY=VALUE:EFFECT (can be repeated)
     #[arg(long, value_name = "TAINT", hide_short_help = true)]
     pub probe_toleration: Vec<Toleration>,
     /// Existing pod to probe from, instead of prober pods of the run
@@ -105,16 +105,16 @@ pub struct PlanArgs {
     pub probe: ProbeArgs,
 }
 
-/// Plan flags on a later command: they must agree with what setup froze
+/// Plan flags on a later command; they must match the plan of setup
 #[derive(Debug, Clone, Default, Args)]
 pub struct AssertedArgs {
-    /// Index of the first VM; must agree with the setup
+    /// Index of the first VM; must match the setup
     #[arg(long, value_name = "N", hide_short_help = true)]
     pub start: Option<u32>,
-    /// Index of the last VM; must agree with the setup
+    /// Index of the last VM; must match the setup
     #[arg(long, value_name = "N", hide_short_help = true)]
     pub end: Option<u32>,
-    /// Name of the VMs; must agree with the setup
+    /// Name of the VMs; must match the setup
     #[arg(long, value_name = "NAME", hide_short_help = true)]
     pub vm_name: Option<String>,
 }

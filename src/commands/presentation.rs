@@ -9,14 +9,14 @@ use crate::console::{ColorChoice, Console};
 /// The formats of results
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum Output {
-    /// Tables for people, as wide as the terminal
+    /// Tables fitted to the terminal
     #[default]
     Table,
     /// Tables with every VM and every milestone
     Wide,
-    /// Everything, for programs
+    /// All data as JSON
     Json,
-    /// Everything, for programs
+    /// All data as YAML
     Yaml,
     /// One line per VM and phase, for spreadsheets
     Csv,
@@ -32,7 +32,7 @@ pub enum Output {
     Benchmark,
     /// One name per VM
     Name,
-    /// One offline page with charts, for people
+    /// One offline page with charts
     Html,
 }
 
@@ -70,7 +70,7 @@ pub struct PresentationArgs {
     /// Format of the result
     #[arg(short, long, global = true, value_name = "FORMAT", value_enum, default_value_t)]
     pub output: Output,
-    /// Leave out the headers of tables
+    /// Omit table headers
     #[arg(long, global = true, hide_short_help = true)]
     pub no_headers: bool,
     /// When to use colour

@@ -30,16 +30,16 @@ Examples:
   # Every VM with every milestone
   kubectl bootstorm report --ns-prefix friday -o wide
 
-  # What went wrong, why, and where to look
+  # Failures, their causes, and commands to investigate them
   kubectl bootstorm report --failures
 
   # For programs
   kubectl bootstorm report -o json | jq .comparison.verdict
 
-  # For a pipeline: exit code 4 where the storm was too slow
+  # In a pipeline: exit code 4 if the storm was too slow
   kubectl bootstorm report --fail-if 'storm.reachable.p95>90s' --fail-if 'storm/create.reachable.mean>2'
 
-  # Saved results, when the cluster is gone
+  # Saved results, without a cluster
   kubectl bootstorm report --from results/1-disk/20260304-100000_friday_1-100 -o markdown")]
 pub struct ReportArgs {
     #[command(flatten)]
@@ -52,12 +52,12 @@ pub struct ReportArgs {
     pub storm: Option<PhaseName>,
     /// Show failures only: VMs by cause, each with an example message and diagnostic commands
     ///
-    /// A page for people; other formats hold the same besides everything else.
+    /// Affects tables only; the other formats always include it.
     #[arg(long)]
     pub failures: bool,
     /// Show saved results: run.json, a JSON or YAML report, or a folder of results; - reads standard input
     ///
-    /// Also reads the result files of virtbench. A file may have 512 MiB.
+    /// Also reads the result files of virtbench. The limit is 512 MiB per file.
     #[arg(long, value_name = "FILE|FOLDER|-")]
     pub from: Option<PathBuf>,
     #[command(flatten)]

@@ -48,10 +48,10 @@ Examples:
   # Try it without a cluster
   kubectl bootstorm run --sandbox --end 20
 
-  # The guide's test on the current context, with results as files, cleaned up afterwards
+  # The guide's test in the current context; saves results, then cleans up
   kubectl bootstorm run --end 50 --save-results --cleanup --yes
 
-  # How the same storm looks on slow storage
+  # The same storm on slow storage
   kubectl bootstorm run --sandbox --profile slow-storage --end 50")]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct RunCommand {
@@ -66,7 +66,7 @@ pub struct RunCommand {
     pub preflight: PreflightArgs,
     #[command(flatten)]
     pub pace: PaceArgs,
-    /// When the starts of the storm leave; create and stop send all at once.
+    /// The shape of the storm; create and stop send all requests at once.
     #[command(flatten)]
     pub launch: ShapeArgs,
     #[command(flatten)]
@@ -80,10 +80,10 @@ pub struct RunCommand {
     /// End after the baseline
     #[arg(long, conflicts_with = "repeat")]
     pub no_storm: bool,
-    /// Delete everything at the end
+    /// Clean up at the end
     #[arg(long)]
     pub cleanup: bool,
-    /// Do not ask before the cleanup
+    /// Clean up without confirmation
     #[arg(short, long)]
     pub yes: bool,
     #[command(flatten)]

@@ -11,8 +11,8 @@ use bootstorm_model::failure::Failure;
 
 /// Serve a simulated cluster on loopback until Ctrl-C
 ///
-/// Simulates KubeVirt, CDI, the scheduler, kubelets, storage and guests behind a Kubernetes API that kubectl understands.
-/// Only this machine can reach it, and only with the token in the kubeconfig that it writes.
+/// Simulates KubeVirt, CDI, the scheduler, kubelets, storage and guests behind a Kubernetes API that works with kubectl.
+/// Accessible only from this machine, with the token in the kubeconfig that it writes.
 #[derive(Debug, Clone, Args)]
 #[command(
     name = "sandbox",
@@ -22,10 +22,10 @@ Examples:
   kubectl bootstorm sandbox --nodes 3 --write-kubeconfig sandbox.kubeconfig
   kubectl --kubeconfig sandbox.kubeconfig get nodes
 
-  # A cluster whose storage is slow, twenty times faster than real time
+  # Slow storage, simulated twenty times faster than real time
   kubectl bootstorm sandbox --profile slow-storage --speed 20
 
-  # A cluster on which things go wrong, and a look at what was asked of it
+  # Injected faults, and the ledger of requests
   kubectl bootstorm sandbox --faults examples/faults.yaml --write-kubeconfig sandbox.kubeconfig
   kubectl --kubeconfig sandbox.kubeconfig get --raw /bootstorm/ledger"
 )]
@@ -35,10 +35,10 @@ pub struct SandboxCommand {
     /// Port to listen on; 0 selects a free port
     #[arg(long, value_name = "PORT", default_value_t = 0)]
     pub port: u16,
-    /// Where to write the kubeconfig; a file that no sandbox wrote is never replaced
+    /// File for the kubeconfig; replaced only if a sandbox wrote it
     #[arg(long, value_name = "FILE", default_value = "sandbox.kubeconfig")]
     pub write_kubeconfig: PathBuf,
-    /// How clients get the token: from the kubeconfig, or from an exec plugin in it
+    /// Where clients get the token: the kubeconfig, or an exec plugin in it
     #[arg(long, value_name = "HOW", default_value = "token")]
     pub auth: Auth,
 }
@@ -46,9 +46,9 @@ pub struct SandboxCommand {
 /// How clients get the token
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Auth {
-    /// It stands in the kubeconfig.
+    /// Token in the kubeconfig
     Token,
-    /// An exec plugin in the kubeconfig reads it from a file, which follows the token.
+    /// Exec plugin in the kubeconfig that reads the current token from a file
     Exec,
 }
 

@@ -12,7 +12,7 @@ use bootstorm_sandbox::{Options, Sandbox};
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Sandbox")]
 pub struct SandboxArgs {
-    /// Nodes of the simulated cluster; default is the profile's
+    /// Number of simulated nodes; default depends on the profile
     #[arg(long, value_name = "N")]
     pub nodes: Option<usize>,
     /// Timing profile: a name or a YAML file

@@ -12,7 +12,7 @@ use bootstorm_report::legacy::{self, LegacyOptions};
 /// Flags that save results as files
 #[derive(Debug, Clone, Args)]
 pub struct SaveArgs {
-    /// Save results as JSON and CSV files, and the whole run as run.json
+    /// Save results as JSON and CSV files, a report as HTML, and the whole run as run.json
     #[arg(long)]
     pub save_results: bool,
     /// Folder for saved results

@@ -34,13 +34,13 @@ Examples:
   # 10 VMs in namespaces boot-storm-test-1 to boot-storm-test-10
   kubectl bootstorm setup
 
-  # 100 VMs of your own kind, as a run of its own
+  # 100 VMs from your manifest, as a separate run
   kubectl bootstorm setup --ns-prefix friday --end 100 -f my-vm.yaml
 
-  # See what would be made
+  # Show what would be created
   kubectl bootstorm setup --end 100 --dry-run=client
 
-  # A storm on VMs that exist already: see which, then adopt them; cleanup gives them back as they were
+  # A storm on existing VMs: list them, then adopt them; cleanup restores them
   kubectl bootstorm setup --ns-prefix maintenance --adopt -l tier=web --adopt-namespace shop --dry-run
   kubectl bootstorm setup --ns-prefix maintenance --adopt -l tier=web --adopt-namespace shop")]
 pub struct SetupArgs {

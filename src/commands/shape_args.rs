@@ -1,4 +1,4 @@
-//! Flags that say when the requests of a phase leave, and in which order.
+//! Flags that set when and in which order requests are sent.
 
 use std::str::FromStr;
 
@@ -25,7 +25,7 @@ impl FromStr for OrderArg {
     }
 }
 
-/// Flags that say when the requests of a phase leave, and in which order
+/// Flags that set when and in which order requests are sent
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Shape")]
 pub struct ShapeArgs {

@@ -15,10 +15,10 @@ use bootstorm_model::plan::{TemplateFault, TemplateSource};
 pub struct SourceArgs {
     /// Source of the VMs' disks; default is datasource:openshift-virtualization-os-images/rhel9
     ///
-    /// datasource:NAMESPACE/NAME clones a golden image; pvc:NAMESPACE/NAME clones a claim, pvc:NAMESPACE/NAME-{1..10}
+    /// datasource:NAMESPACE/NAME clones a golden image; pvc:NAMESPACE/NAME clones a claim; pvc:NAMESPACE/NAME-{1..10}
     /// clones the claims of a pool in turn; snapshot:NAMESPACE/NAME restores a snapshot; `registry:docker://IMAGE` and
-    /// `http:URL` import; containerdisk:IMAGE boots from an image in the registry, without a disk of its own; blank is an
-    /// empty disk. run --sandbox boots a container disk unless told otherwise.
+    /// `http:URL` import a disk; containerdisk:IMAGE boots from a container image, without a disk; blank is an empty
+    /// disk. The default of run --sandbox is a container disk.
     #[arg(long, value_name = "KIND:PLACE", conflicts_with = "filename")]
     pub source: Option<String>,
     /// Container disk image to boot from; same as --source containerdisk:IMAGE

@@ -19,12 +19,12 @@ Examples:
   # One run, phase by phase
   kubectl bootstorm status --ns-prefix friday
 
-  # All runs of all namespaces
+  # All runs in all namespaces
   kubectl bootstorm status -A")]
 pub struct StatusArgs {
     #[command(flatten)]
     pub run: RunArgs,
-    /// List the runs of all namespaces
+    /// List runs in all namespaces
     #[arg(short = 'A', long)]
     pub all_namespaces: bool,
 }

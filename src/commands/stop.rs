@@ -8,7 +8,7 @@ use bootstorm_model::exit::Exit;
 use bootstorm_model::failure::Failure;
 use bootstorm_model::record::PhaseKind;
 
-/// Stop every VM, and wait until each instance is gone
+/// Stop all VMs, and wait until each instance is gone
 ///
 /// A VM counts as stopped only when its VirtualMachineInstance was deleted; an API error never counts as a stop. VMs that
 /// do not stop in time are listed, cause exit code 3, and are excluded from the storm.

@@ -12,26 +12,26 @@ use bootstorm_model::exit::Exit;
 use bootstorm_model::failure::Failure;
 use bootstorm_model::record::PhaseKind;
 
-/// Start every stopped VM at once, and time each one: the boot storm
+/// Start all stopped VMs at once, and time each one: the boot storm
 ///
 /// Connections are opened before the storm, so that all starts leave together. After another stop it can be repeated, as
 /// storm-2, storm-3 and so on.
 #[derive(Debug, Clone, Args)]
 #[command(after_long_help = "\
 Examples:
-  # After stop: the storm, and its comparison with the baseline
+  # After stop: run the storm and compare it with the baseline
   kubectl bootstorm storm --ns-prefix boot-storm-test
 
-  # Every VM in the table, and all results as files
+  # Show every VM, and save all results
   kubectl bootstorm storm -o wide --save-results
 
-  # In waves of 50, the next one when the last is up
+  # Waves of 50 VMs, each when the last one is up
   kubectl bootstorm storm --wave 50/ready
 
-  # Five storms with their spread, after one that warms caches up
+  # Five storms with their spread, after a warm-up
   kubectl bootstorm storm --repeat 6 --warm-up --rest 60s
 
-  # The largest storm of which 95 % are reachable within two minutes
+  # Find the largest storm with 95 % of VMs reachable within two minutes
   kubectl bootstorm storm --find-max --goal 'reachable.p95<120s' --budget 1h")]
 pub struct StormArgs {
     #[command(flatten)]

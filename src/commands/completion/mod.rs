@@ -13,7 +13,7 @@ pub use answer::answer;
 use bootstorm_model::exit::Exit;
 use bootstorm_model::failure::Failure;
 
-/// Who completes
+/// Shell or program to complete for
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum For {
     /// kubectl 1.26 and later, in any shell: kubectl bootstorm TAB
@@ -31,26 +31,26 @@ pub enum For {
     Elvish,
 }
 
-/// Print a completion script, or set up that kubectl completes this plugin
+/// Print a completion script, or enable completion through kubectl
 ///
-/// kubectl asks a program named `kubectl_complete-bootstorm` on the PATH. It is a script of two lines: "completion kubectl"
-/// prints it, and with --install writes it beside the plugin. The other scripts complete `kubectl-bootstorm` itself.
+/// kubectl runs `kubectl_complete-bootstorm` from the PATH, a script of two lines. "completion kubectl" prints it; with
+/// --install, it is written next to the plugin. The other scripts complete `kubectl-bootstorm` itself.
 #[derive(Debug, Clone, Args)]
 #[command(after_long_help = "\
 Examples:
-  # kubectl bootstorm TAB, in every shell in which kubectl is completed
+  # kubectl bootstorm TAB, in every shell with kubectl completion
   kubectl bootstorm completion kubectl --install
 
-  # Completion of the binary in this bash
+  # Completion of the binary in the current bash
   source <(kubectl-bootstorm completion bash)
 
   # The same for all zsh sessions
   kubectl bootstorm completion zsh > ~/.zfunc/_kubectl-bootstorm")]
 pub struct CompletionArgs {
-    /// Who completes
+    /// Shell or program to complete for
     #[arg(value_enum, value_name = "SHELL")]
     pub shell: For,
-    /// Write the script for kubectl beside the plugin on the PATH
+    /// Write the script for kubectl next to the plugin on the PATH
     #[arg(long)]
     pub install: bool,
 }

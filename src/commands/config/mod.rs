@@ -26,10 +26,10 @@ pub use show::show;
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Configuration")]
 pub struct ConfigArgs {
-    /// File with defaults for flags; default is bootstorm/config.yaml in the folder for configuration
+    /// File with defaults for flags; default is bootstorm/config.yaml in the configuration folder
     #[arg(long, global = true, value_name = "FILE", hide_short_help = true)]
     pub config: Option<PathBuf>,
-    /// Show the value of every flag and where it comes from, and do nothing
+    /// Show the value and origin of every flag, and exit
     #[arg(long, global = true, hide_short_help = true)]
     pub show_config: bool,
 }
