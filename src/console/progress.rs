@@ -101,16 +101,16 @@ impl Progress {
             // What is deleted beside the last kind has no bar of its own.
             Event::Gone(what) if state.noun != *what => {}
             Event::StillThere { what, count, since, first, look } => {
-                let first = first.as_ref().map_or_else(String::new, |first| format!(": {first}"));
+                let who = match (count, first) {
+                    (1, Some(first)) => first.clone(),
+                    (_, Some(first)) => format!("{count} {what}, among them {first},"),
+                    (_, None) => format!("{count} {what}"),
+                };
                 let look = look.as_ref().map_or_else(String::new, |look| format!("; look at it: {look}"));
-                let since = since.as_secs();
-                self.line(
-                    &state,
-                    &format!("cleanup: waiting {since}s for {count} {what} to go{first}{look}"),
-                );
+                self.line(&state, &format!("cleanup: waiting {}s for {who} to go{look}", since.as_secs()));
             }
             Event::NamespaceMade | Event::Gone(_) | Event::ProberWorks | Event::Restored => {
-                state.reached += 1
+                state.reached += 1;
             }
             Event::Vm { target, what, .. } => self.vm(&mut state, target, what),
             Event::LeftOut { target, reason } => {

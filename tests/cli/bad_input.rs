@@ -250,3 +250,38 @@ fn an_overloaded_server_is_waited_for() {
     let attempts: u64 = rows.iter().map(|row| row["attempts"].as_u64().unwrap()).sum();
     assert_eq!(attempts, 7, "{report}");
 }
+
+#[test]
+fn a_sandbox_touches_no_file_that_no_sandbox_wrote() {
+    let home = tempfile::tempdir().unwrap();
+    let place = |name: &str| home.path().join(name);
+    std::fs::write(place("mine"), "apiVersion: v1\n").unwrap();
+    std::fs::write(place("notes"), "milk\n").unwrap();
+    let program = || Program::new(home.path()).env("BOOTSTORM_KUBECONFIG", "mine");
+    for args in [
+        &["sandbox", "--write-kubeconfig", "mine"][..],
+        &["sandbox", "--truth", "notes"],
+        &["run", "--sandbox", "--truth", "notes"],
+    ] {
+        program().run(args).exits(1).complains(&["it exists already"]);
+    }
+    Program::new(home.path())
+        .run(&["sandbox", "--kubeconfig", "k"])
+        .exits(2)
+        .complains(&["--write-kubeconfig FILE"]);
+    assert_eq!(std::fs::read_to_string(place("mine")).unwrap(), "apiVersion: v1\n");
+    assert_eq!(std::fs::read_to_string(place("notes")).unwrap(), "milk\n");
+    assert!(!place("sandbox.kubeconfig").exists());
+}
+
+#[test]
+fn files_that_are_read_have_a_size_limit() {
+    let home = tempfile::tempdir().unwrap();
+    for args in [
+        &["status", "--config", "/dev/zero"][..],
+        &["run", "--sandbox", "--faults", "/dev/zero"],
+        &["run", "--sandbox", "--profile", "/dev/zero"],
+    ] {
+        Program::new(home.path()).run(args).exits(2).complains(&["it has more than"]);
+    }
+}

@@ -199,6 +199,24 @@ fn an_answer_that_never_comes_does_not_hold_it_for_ever() {
 }
 
 #[test]
+fn what_can_go_on_goes_on_and_what_is_waited_for_is_said() {
+    let cluster = ready();
+    let store = cluster.sandbox.store();
+    let stuck = |vm: &mut Value| {
+        vm["metadata"]["finalizers"].as_array_mut().unwrap().push(json!("example.org/stuck"));
+    };
+    store.modify(&kind::VIRTUAL_MACHINES, "boot-storm-test-1", "boot-storm-vm", stuck).unwrap();
+    cluster.run(&["cleanup", "--yes", "--timeout", "11s"]).exits(3).complains(&[
+        "cleanup: waiting 10s for virtualmachine boot-storm-test-1/boot-storm-vm (finalizers:",
+        "look at it: kubectl get virtualmachine boot-storm-vm -n boot-storm-test-1 -o yaml",
+        "1 object is still there after 11s",
+    ]);
+    let namespace = |name: &str| store.get(&kind::NAMESPACES, "", name);
+    assert!(namespace("boot-storm-test-1").is_some_and(|namespace| !namespace.is_deleting()));
+    assert!(namespace("boot-storm-test-2").is_none(), "its VMs are gone");
+}
+
+#[test]
 fn a_namespace_that_does_not_end_says_why() {
     let cluster = ready();
     let store = cluster.sandbox.store();

@@ -107,7 +107,7 @@ impl Connection {
     ///
     /// Fails when there is no usable kubeconfig, or the context is unknown.
     pub async fn open(&self) -> Result<Cluster, Failure> {
-        let Opened { client, good_until, namespace, server } = self.client().await?;
+        let Opened { client, good_until, namespace, server } = Box::pin(self.client()).await?;
         let cluster = Cluster::new(client, namespace, server, self.clone());
         cluster.note_expiry(good_until);
         Ok(cluster)
@@ -335,7 +335,7 @@ impl Cluster {
         }
         self.shared.let_in.store(false, Ordering::Relaxed);
         *last = Some(monotonic_now());
-        match self.shared.connection.client().await {
+        match Box::pin(self.shared.connection.client()).await {
             Ok(Opened { client, good_until, .. }) => {
                 tracing::info!("the credentials were refused or had expired, and have been read again");
                 self.replace_client(client);

@@ -108,7 +108,7 @@ async fn run(exec: &ExecConfig, name: &str, running: Running) -> Result<Vec<u8>,
         }
         let failure = unusable().because(format!("the credential plugin {name} is not installed"));
         match exec.install_hint.as_deref().map(str::trim).filter(|hint| !hint.is_empty()) {
-            Some(hint) => hint.lines().fold(failure, |failure, text| failure.hint(text)),
+            Some(hint) => hint.lines().fold(failure, Failure::hint),
             None => failure.hint("install it, or choose another context with --context NAME"),
         }
     })?;

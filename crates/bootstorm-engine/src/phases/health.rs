@@ -14,6 +14,9 @@ use bootstorm_model::record::{ClusterMark, Health};
 /// How often the timer goes off: often enough to catch a busy moment of some milliseconds, too seldom to matter.
 const EVERY: Duration = Duration::from_millis(20);
 
+/// How long the last look at the cluster may take.
+const LAST_LOOK: Duration = Duration::from_secs(10);
+
 /// Measures from its beginning until it ends or is dropped
 pub(super) struct Checkup {
     cluster: Cluster,
@@ -81,7 +84,12 @@ impl Checkup {
     /// What was measured in the end; the cluster is looked at once more, unless somebody waits for the program to end.
     pub(super) async fn end(self, look: bool, stamps: &Delays) -> Health {
         let health = self.so_far(stamps);
-        Health { after: if look { Some(self.cluster.mark().await) } else { None }, ..health }
+        if !look {
+            return health;
+        }
+        // What it was like at the end is worth a moment, and no wait for a cluster that is silent.
+        let after = tokio::time::timeout(LAST_LOOK, self.cluster.mark()).await.ok();
+        Health { after, ..health }
     }
 }
 

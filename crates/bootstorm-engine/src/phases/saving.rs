@@ -81,11 +81,13 @@ impl Saver {
 
     /// Saves now, after whatever is being saved.
     pub(crate) async fn finish(&mut self, record: &RunRecord) -> Result<(), Trouble> {
+        let began = tokio::time::Instant::now();
         if self.saving.is_some() {
             // Its outcome does not matter: everything is saved again below.
             let _ = self.ended().await;
         }
-        locked(&mut self.guard, self.limit).await?;
+        // A cluster that has been silent all that time is not waited for once more.
+        locked(&mut self.guard, self.limit.saturating_sub(began.elapsed())).await?;
         self.place.lock().await.store.save(record, record.last_phase().map(|phase| phase.name)).await
     }
 }
@@ -97,10 +99,7 @@ async fn locked(guard: &mut Guard, limit: Duration) -> Result<(), Trouble> {
     let (kind, message) = match tokio::time::timeout(limit, guard.is_ours()).await {
         Ok(true) => return Ok(()),
         Ok(false) => (Kind::Conflict, "the lock on the run was lost".to_owned()),
-        Err(_) => {
-            let seconds = limit.as_secs();
-            (Kind::TimedOut, format!("the lock on the run could not be renewed for {seconds}s"))
-        }
+        Err(_) => (Kind::TimedOut, "the lock on the run could not be renewed in time".to_owned()),
     };
     Err(Trouble::new("save the record", kind, message))
 }
@@ -116,6 +115,6 @@ mod tests {
         let began = tokio::time::Instant::now();
         let trouble = locked(&mut guard, limit).await.unwrap_err();
         assert_eq!((trouble.kind, began.elapsed().as_secs()), (Kind::TimedOut, 150));
-        assert!(trouble.message.contains("could not be renewed for 150s"), "{trouble}");
+        assert!(trouble.message.contains("could not be renewed in time"), "{trouble}");
     }
 }

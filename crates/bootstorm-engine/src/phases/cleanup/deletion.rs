@@ -144,7 +144,11 @@ impl Deletion<'_> {
                         gone(&object);
                     }
                 }
-                _ = say.tick() => (self.events)(&leaving.still_there()),
+                _ = say.tick() => {
+                    if let Some(event) = leaving.still_there(&asked) {
+                        (self.events)(&event);
+                    }
+                }
                 () = sleep_until(self.deadline.into()) => {
                     let is_answered = answered == sent.load(Ordering::Relaxed);
                     return Err(if is_answered { leaving.blocked(&asked).into() } else { CleanupError::Unanswered });
@@ -201,15 +205,17 @@ impl Leaving {
         Blocked { sort: self.sort, held: self.held() }
     }
 
-    /// What is waited for, since when, and how to look at it.
-    fn still_there(&self) -> Event {
-        let first = self.held().into_iter().next();
-        Event::StillThere {
+    /// Which of the objects whose deletion was accepted are waited for, since when, and how to look at one.
+    fn still_there(&self, asked: &BTreeSet<String>) -> Option<Event> {
+        let left: Vec<&String> = self.left.keys().filter(|uid| asked.contains(*uid)).collect();
+        let first = left.iter().find_map(|uid| self.latest.get(*uid));
+        let first = first.map(|object| Held::of(self.sort, object));
+        (!left.is_empty()).then(|| Event::StillThere {
             what: self.sort.words(),
-            count: self.left.len(),
+            count: left.len(),
             since: self.since.elapsed(),
             first: first.as_ref().and_then(|held| held.lines().into_iter().next()),
             look: first.and_then(|held| held.look()),
-        }
+        })
     }
 }
