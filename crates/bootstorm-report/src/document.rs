@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use super::Unwritable;
+use super::{Unwritable, block_style};
 use bootstorm_model::text::is_unsafe;
 
 /// Indented JSON, ending with a line end.
@@ -20,13 +20,11 @@ pub fn json<T: Serialize + ?Sized>(value: &T) -> Result<String, Unwritable> {
     Ok(text)
 }
 
-/// YAML; the same document as JSON where YAML's own styles could not escape a character.
+/// YAML in block style.
 pub fn yaml<T: Serialize + ?Sized>(value: &T) -> Result<String, Unwritable> {
     // One serializer for all types: one for each would be a tenth of the program.
     let value: &dyn erased_serde::Serialize = &value;
-    let text = serde_saphyr::to_string(&value).map_err(|cause| Unwritable::new("YAML", &cause))?;
-    // Every JSON document is a YAML document.
-    if !is_plain(&text) && text.contains(steers) { json(value) } else { Ok(text) }
+    block_style::to_string(value, steers).map_err(|cause| Unwritable::new("YAML", &cause))
 }
 
 /// Whether a text is of printable ASCII and line ends only, as nearly all are: that is found out many bytes at a time.

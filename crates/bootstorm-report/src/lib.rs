@@ -7,6 +7,7 @@
 
 pub mod adoption;
 mod benchmark;
+mod block_style;
 mod build;
 mod capacity;
 pub mod compare;

@@ -153,8 +153,8 @@ fn time(vm: &Value, milestone: &str, goal: &str, zero: Option<f64>) -> Time {
     if milestone == goal && !reached {
         return if vm["outcome"] == "unknown" { Time::Unknown } else { Time::NotReached };
     }
-    let passed = reached
-        && (milestone == goal || place(milestone) < place(goal) && INEVITABLE.contains(&milestone));
+    let passed =
+        reached && (milestone == goal || place(milestone) < place(goal) && INEVITABLE.contains(&milestone));
     match (at(vm, milestone), zero) {
         (Some(at), Some(zero)) => Time::After((at - zero).max(0.0)),
         (Some(_), None) => Time::Unknown,
@@ -227,7 +227,8 @@ impl Check {
         self.numbers += 1;
         match (found.as_f64(), expected) {
             (None, None) => {}
-            (Some(found), Some(expected)) if (found - expected).abs() <= 1.5e-6 * expected.abs().max(1.0) => {}
+            (Some(found), Some(expected)) if (found - expected).abs() <= 1.5e-6 * expected.abs().max(1.0) => {
+            }
             (found, expected) => {
                 panic!("run {}, {what}: the report has {found:?}, it is {expected:?}", self.seed)
             }
@@ -263,9 +264,12 @@ impl Check {
         let vms: Vec<&Value> = run["timelines"].as_array().unwrap().iter().collect();
         let participants: Vec<&Value> = vms.iter().copied().filter(took_part).collect();
         let (goal, name) = (run["goal"].as_str().unwrap(), run["name"].as_str().unwrap());
-        for (key, word) in
-            [("reached", "reached"), ("failed", "failed"), ("timed_out", "timed-out"), ("excluded", "excluded")]
-        {
+        for (key, word) in [
+            ("reached", "reached"),
+            ("failed", "failed"),
+            ("timed_out", "timed-out"),
+            ("excluded", "excluded"),
+        ] {
             let count = vms.iter().filter(|vm| vm["outcome"] == word).count();
             self.count(&format!("{name} {word}"), &block["counts"][key], count);
         }
@@ -353,7 +357,9 @@ impl Check {
         let judged = report["comparison"]["judged"].as_str().unwrap();
         let participants = storm.iter().copied().filter(took_part);
         let times = participants.map(|vm| time(vm, judged, storm_goal, at(vm, "requested")));
-        if let Some(parts) = report["comparison"]["breakdown"]["parts"].as_array().filter(|all| !all.is_empty()) {
+        if let Some(parts) =
+            report["comparison"]["breakdown"]["parts"].as_array().filter(|all| !all.is_empty())
+        {
             let whole: f64 = parts.iter().filter_map(|part| part["storm_seconds"].as_f64()).sum();
             let mean = Statistics::of(times).mean();
             // Each part is rounded to the microsecond.

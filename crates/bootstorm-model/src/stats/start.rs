@@ -64,8 +64,10 @@ impl<'a> Starts<'a> {
 
     /// What is known about the time that a VM took to a milestone.
     pub fn arrival(&self, timeline: &Timeline, milestone: Milestone) -> Arrival {
+        let undecided = milestone == self.goal && timeline.outcome == Outcome::Unknown;
         match (self.zero, arrival(timeline, milestone, self.goal)) {
             (Zero::Requested, arrival) => arrival,
+            (Zero::Filled, Arrival::Unknown) if undecided => Arrival::Unknown,
             (Zero::Filled, Arrival::Missing) => Arrival::Missing,
             (Zero::Filled, Arrival::After(_) | Arrival::Unknown) => {
                 self.seconds(timeline, milestone).map_or(Arrival::Unknown, Arrival::After)
