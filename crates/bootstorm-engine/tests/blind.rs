@@ -115,7 +115,9 @@ async fn happen(local: &Local, incident: Incident) {
         Incident::LoseAnswers(millis) => {
             let lost = ["create", "patch"].map(|verb| rule(verb, "virtualmachines", Effect::CutAfter));
             tokio::time::sleep(Duration::from_millis(millis)).await;
-            lost.into_iter().for_each(|rule| assert!(faults.remove(rule)));
+            for rule in lost {
+                assert!(faults.remove(rule));
+            }
         }
         Incident::FailProber => {
             let store = local.sandbox.store();
@@ -149,7 +151,7 @@ impl Schedule {
         let probers = if probed { dice.random_range(1..=2) } else { 0 };
         let mut schedule = Self::set_up(seed, dice, vms, probers).await;
         for kind in [PhaseKind::Create, PhaseKind::Stop, PhaseKind::Storm] {
-            schedule.phase(kind).await;
+            Box::pin(schedule.phase(kind)).await;
         }
         schedule.check().await
     }
@@ -273,7 +275,9 @@ impl Schedule {
                 assert_ne!(timeline.outcome, Outcome::Pending, "{vm}");
                 tally.unknown += usize::from(timeline.outcome == Outcome::Unknown);
                 assert!(!valid || timeline.outcome != Outcome::Unknown, "{vm}");
-                let Some(requested) = timeline.at(Milestone::Requested).map(|at| at.seconds()) else {
+                let Some(requested) =
+                    timeline.at(Milestone::Requested).map(bootstorm_model::observe::Offset::seconds)
+                else {
                     continue;
                 };
                 let ended = phase.ended.unwrap().seconds();
@@ -326,7 +330,7 @@ async fn process(local: &Local, prefix: &str, kind: PhaseKind, settings: PhaseSe
         interrupt: local.interrupt(),
         events: &|_| {},
     };
-    let outcome = timed::run(work, &mut record, store).await;
+    let outcome = Box::pin(timed::run(work, &mut record, store)).await;
     lock.release().await;
     matches!(outcome, Ok(None))
 }
@@ -351,7 +355,7 @@ fn on_paused_time<T>(work: impl Future<Output = T>) -> T {
 fn created(vms: u32, probers: usize, settings: PhaseSettings, incidents: &[(u64, Incident)]) -> RunRecord {
     on_paused_time(async {
         let schedule = Schedule::set_up(1, StdRng::seed_from_u64(1), vms, probers).await;
-        schedule.create(settings, incidents.to_vec()).await
+        Box::pin(schedule.create(settings, incidents.to_vec())).await
     })
 }
 

@@ -270,7 +270,7 @@ impl<'a> Tracker<'a> {
                 self.passed(&passed, at);
             }
             What::Answer(id) => self.answered_by_prober(id, at),
-            What::Cannot(id, why) => self.cannot(stream, id, why, at),
+            What::Cannot(id, why) => self.cannot(stream, id, &why, at),
             What::Interval(millis) => {
                 if let Some(health) = self.phase.probing.as_mut() {
                     health.interval_millis = health.interval_millis.max(millis);
