@@ -20,7 +20,7 @@ use bootstorm_engine::phases::setup;
 use bootstorm_engine::phases::timed::{self, Work};
 use bootstorm_model::observe::{Milestone, Outcome, Source};
 use bootstorm_model::plan::{Plan, Template, TemplateSource};
-use bootstorm_model::probe::ProbePlan;
+use bootstorm_model::probe::{Probe, ProbePlan};
 use bootstorm_model::record::{PhaseKind, PhaseSettings, PhaseState, RunRecord, lifecycle};
 use bootstorm_model::stats::validity::Validity;
 use bootstorm_report::Graded;
@@ -163,7 +163,7 @@ impl Schedule {
         let mut plan = Plan::resolve(&prefix, 1, vms, "vm", template).unwrap();
         plan.probe = match probers {
             0 => ProbePlan { probes: Vec::new(), ..ProbePlan::default() },
-            probers => ProbePlan { probers, ..ProbePlan::default() },
+            probers => ProbePlan { probes: vec![Probe::Ping], probers, ..ProbePlan::default() },
         };
         let cluster = local.cluster();
         let created = bootstorm_model::observe::clock::wall_now();
@@ -213,6 +213,8 @@ impl Schedule {
         let mut incidents: Vec<(Duration, Incident)> = (0..count)
             .map(|_| (Duration::from_millis(self.dice.random_range(0..20_000)), incident(&mut self.dice)))
             .collect();
+        // What goes has no timestamp that could tell how late that is seen.
+        incidents.retain(|(_, incident)| kind != PhaseKind::Stop || !matches!(incident, Incident::Lag(_)));
         incidents.sort_by_key(|(at, _)| *at);
         let began = tokio::time::Instant::now();
         loop {
@@ -243,6 +245,9 @@ impl Schedule {
                 }),
                 () = happening => false,
             };
+            // What was under way when the process ended does not go on.
+            self.local.sandbox.faults().clear();
+            self.local.wire.lag(Duration::ZERO);
             if over {
                 return;
             }
@@ -424,7 +429,7 @@ fn changes_that_come_late_on_an_open_watch_are_stamped_and_the_delay_is_measured
         .filter(|timeline| timeline.moments.values().any(|m| m.source == Source::Stamped));
     assert!(stamped.count() > 0, "{phase:?}");
     let delays = &phase.health.as_ref().unwrap().stamps;
-    assert!((2.5..4.2).contains(&delays.longest.seconds()), "{delays:?}");
+    assert!((2.0..4.2).contains(&delays.longest.seconds()), "{delays:?}");
     assert_ne!(grade(&record), Validity::Valid);
 }
 

@@ -190,7 +190,7 @@ impl Local {
         });
         let connection = Connection {
             namespace: Some("default".into()),
-            patience: Duration::from_secs(30),
+            patience: Duration::from_secs(120),
             ..Connection::default()
         };
         connection.over(Client::new(service, "default"))
