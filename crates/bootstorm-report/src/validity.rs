@@ -220,7 +220,7 @@ mod tests {
         assert_eq!(doubts(&fixtures::measured()), Vec::<&str>::new());
         assert_eq!(doubts(&fixtures::with_failures()), ["requests"]);
         assert_eq!(doubts(&fixtures::stamped()), ["watch"]);
-        assert_eq!(doubts(&fixtures::continued()), ["unknown"]);
+        assert_eq!(doubts(&fixtures::continued()), ["watch", "unknown"]);
         let mut record = fixtures::measured();
         let health = record.phases[2].health.as_mut().unwrap();
         (0..50).for_each(|_| health.timer.add(Offset(3_000_000)));
