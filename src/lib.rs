@@ -1,9 +1,8 @@
 //! Boot storms on `KubeVirt`: create VMs, stop them, start them all at once, and time every one.
 //!
-//! The flow of data is described in `docs/architecture.md`. In short: [`commands`] turn what the user typed into a
-//! [`plan`]; [`phases`] launch requests through [`cluster`] and follow what becomes of them; [`observe`] folds that
-//! into timelines, [`record`] keeps them, [`stats`] computes, [`report`] formats, [`console`] prints. [`sandbox`] is a
-//! simulated cluster that the same client runs against.
+//! The flow of data is described in `docs/architecture.md`. In short: [`commands`] turn what the user typed into a plan;
+//! the engine sends requests and follows what becomes of them; the model folds observations into timelines and keeps and
+//! analyses them; the report formats; [`console`] prints. The sandbox is a simulated cluster for the same client.
 
 pub mod commands;
 pub mod console;

@@ -463,6 +463,9 @@ fn kubectl(program: &Path, folder: &Path, list: &str, flags: &[&str]) -> bool {
     command.status().unwrap().success()
 }
 
+/// Name, files, names of the list, flags, end.
+type Row = (&'static str, Vec<(String, String)>, &'static str, &'static [&'static str], Ends);
+
 #[test]
 fn kubeconfigs_do_what_they_do_for_kubectl() {
     let cluster = Cluster::instant();
@@ -479,7 +482,7 @@ fn kubeconfigs_do_what_they_do_for_kubectl() {
         (case.name, files, case.list, case.flags, case.ends)
     });
     let cases: Vec<_> = one_file.chain(lists).collect();
-    let check = |(name, files, names, flags, ends): &(&str, Vec<(String, String)>, &str, &[&str], Ends)| {
+    let check = |(name, files, names, flags, ends): &Row| {
         let home = tempfile::tempdir().unwrap();
         let files: Vec<(&str, &str)> =
             files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();

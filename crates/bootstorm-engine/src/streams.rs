@@ -148,9 +148,9 @@ impl Streams {
             let (at, late) = (received.at, received.late);
             match received.news {
                 News::Changes(changes) => {
-                    changes
-                        .into_iter()
-                        .for_each(|change| self.push(stream, at, late, What::Instance(change)));
+                    for change in changes {
+                        self.push(stream, at, late, What::Instance(change));
+                    }
                 }
                 News::Interrupted { since, expected } => {
                     let what = self.gap(since, expected, None);
@@ -243,7 +243,7 @@ impl Streams {
     fn said(&mut self, heard: Heard) {
         let (prober, at, what) = match heard {
             Heard::Opened { prober, hello } => {
-                if let Some(millis) = self.probing.as_ref().map(|probing| probing.interval_millis(&hello)) {
+                if let Some(millis) = self.probing.as_ref().map(|probing| probing.interval_millis(hello)) {
                     let stream = Some(Stream::new(StreamKind::Prober, prober));
                     self.push(stream, monotonic_now(), false, What::Interval(millis));
                 }

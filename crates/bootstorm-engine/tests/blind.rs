@@ -20,7 +20,7 @@ use bootstorm_engine::phases::setup;
 use bootstorm_engine::phases::timed::{self, Work};
 use bootstorm_model::observe::{Milestone, Outcome, Source};
 use bootstorm_model::plan::{Plan, Template, TemplateSource};
-use bootstorm_model::probe::ProbePlan;
+use bootstorm_model::probe::{Probe, ProbePlan};
 use bootstorm_model::record::{PhaseKind, PhaseSettings, PhaseState, RunRecord, lifecycle};
 use bootstorm_model::stats::validity::Validity;
 use bootstorm_report::Graded;
@@ -115,7 +115,9 @@ async fn happen(local: &Local, incident: Incident) {
         Incident::LoseAnswers(millis) => {
             let lost = ["create", "patch"].map(|verb| rule(verb, "virtualmachines", Effect::CutAfter));
             tokio::time::sleep(Duration::from_millis(millis)).await;
-            lost.into_iter().for_each(|rule| assert!(faults.remove(rule)));
+            for rule in lost {
+                assert!(faults.remove(rule));
+            }
         }
         Incident::FailProber => {
             let store = local.sandbox.store();
@@ -149,7 +151,7 @@ impl Schedule {
         let probers = if probed { dice.random_range(1..=2) } else { 0 };
         let mut schedule = Self::set_up(seed, dice, vms, probers).await;
         for kind in [PhaseKind::Create, PhaseKind::Stop, PhaseKind::Storm] {
-            schedule.phase(kind).await;
+            Box::pin(schedule.phase(kind)).await;
         }
         schedule.check().await
     }
@@ -161,7 +163,7 @@ impl Schedule {
         let mut plan = Plan::resolve(&prefix, 1, vms, "vm", template).unwrap();
         plan.probe = match probers {
             0 => ProbePlan { probes: Vec::new(), ..ProbePlan::default() },
-            probers => ProbePlan { probers, ..ProbePlan::default() },
+            probers => ProbePlan { probes: vec![Probe::Ping], probers, ..ProbePlan::default() },
         };
         let cluster = local.cluster();
         let created = bootstorm_model::observe::clock::wall_now();
@@ -211,6 +213,8 @@ impl Schedule {
         let mut incidents: Vec<(Duration, Incident)> = (0..count)
             .map(|_| (Duration::from_millis(self.dice.random_range(0..20_000)), incident(&mut self.dice)))
             .collect();
+        // What goes has no timestamp that could tell how late that is seen.
+        incidents.retain(|(_, incident)| kind != PhaseKind::Stop || !matches!(incident, Incident::Lag(_)));
         incidents.sort_by_key(|(at, _)| *at);
         let began = tokio::time::Instant::now();
         loop {
@@ -241,6 +245,9 @@ impl Schedule {
                 }),
                 () = happening => false,
             };
+            // What was under way when the process ended does not go on.
+            self.local.sandbox.faults().clear();
+            self.local.wire.lag(Duration::ZERO);
             if over {
                 return;
             }
@@ -273,7 +280,9 @@ impl Schedule {
                 assert_ne!(timeline.outcome, Outcome::Pending, "{vm}");
                 tally.unknown += usize::from(timeline.outcome == Outcome::Unknown);
                 assert!(!valid || timeline.outcome != Outcome::Unknown, "{vm}");
-                let Some(requested) = timeline.at(Milestone::Requested).map(|at| at.seconds()) else {
+                let Some(requested) =
+                    timeline.at(Milestone::Requested).map(bootstorm_model::observe::Offset::seconds)
+                else {
                     continue;
                 };
                 let ended = phase.ended.unwrap().seconds();
@@ -326,7 +335,7 @@ async fn process(local: &Local, prefix: &str, kind: PhaseKind, settings: PhaseSe
         interrupt: local.interrupt(),
         events: &|_| {},
     };
-    let outcome = timed::run(work, &mut record, store).await;
+    let outcome = Box::pin(timed::run(work, &mut record, store)).await;
     lock.release().await;
     matches!(outcome, Ok(None))
 }
@@ -351,7 +360,7 @@ fn on_paused_time<T>(work: impl Future<Output = T>) -> T {
 fn created(vms: u32, probers: usize, settings: PhaseSettings, incidents: &[(u64, Incident)]) -> RunRecord {
     on_paused_time(async {
         let schedule = Schedule::set_up(1, StdRng::seed_from_u64(1), vms, probers).await;
-        schedule.create(settings, incidents.to_vec()).await
+        Box::pin(schedule.create(settings, incidents.to_vec())).await
     })
 }
 
@@ -420,7 +429,7 @@ fn changes_that_come_late_on_an_open_watch_are_stamped_and_the_delay_is_measured
         .filter(|timeline| timeline.moments.values().any(|m| m.source == Source::Stamped));
     assert!(stamped.count() > 0, "{phase:?}");
     let delays = &phase.health.as_ref().unwrap().stamps;
-    assert!((2.5..4.2).contains(&delays.longest.seconds()), "{delays:?}");
+    assert!((2.0..4.2).contains(&delays.longest.seconds()), "{delays:?}");
     assert_ne!(grade(&record), Validity::Valid);
 }
 

@@ -71,7 +71,7 @@ mod tests {
     #[test]
     fn commands_come_with_their_descriptions_and_without_flags() {
         let told = told(&[""]);
-        assert!(told.contains("\nstorm\tStart every stopped VM at once"), "{told}");
+        assert!(told.contains("\nstorm\tStart all stopped VMs at once"), "{told}");
         assert!(told.ends_with("\n:4\n") && !told.contains("--"), "{told}");
     }
 

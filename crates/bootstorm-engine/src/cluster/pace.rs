@@ -139,11 +139,11 @@ impl Cluster {
             let trouble = match answered {
                 Ok(Ok(answer)) => {
                     let written = echo::written(&answer);
-                    if let Some(version) = written.as_ref().and_then(|written| written.version()) {
+                    if let Some(version) = written.as_ref().and_then(echo::Written::version) {
                         self.echo().wrote(version, now);
                     }
                     let creates = matches!(timed.meaning, Meaning::Create { .. });
-                    let uid = written.filter(|_| creates).map(|written| written.uid());
+                    let uid = written.filter(|_| creates).map(echo::Written::uid);
                     return Sent { uid, ..ended(attempts, Ok(now), true) };
                 }
                 Ok(Err(trouble)) => trouble,

@@ -77,7 +77,7 @@ pub enum Told<T> {
     Interrupted {
         /// When it last delivered.
         since: Instant,
-        /// It ended as it was asked to. Open again in [`SHORTEST_GAP`], it has missed nothing.
+        /// It ended as it was asked to. Open again in `SHORTEST_GAP`, it has missed nothing.
         expected: bool,
     },
     /// It delivers again; what it missed follows.

@@ -160,7 +160,7 @@ pub(crate) async fn converse(
                             made.extend(pod.map(|pod| (pod.name, pod.uid)));
                         }
                         Err(trouble) => {
-                            tracing::info!(prober, %trouble, "the prober pod cannot be made again")
+                            tracing::info!(prober, %trouble, "the prober pod cannot be made again");
                         }
                     }
                 }

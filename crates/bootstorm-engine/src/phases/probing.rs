@@ -73,7 +73,7 @@ impl Probing {
             match tokio::time::timeout_at(until.into(), self.heard.recv()).await {
                 Ok(Some(Heard::Opened { prober, hello })) => {
                     self.lanes[prober].opened = true;
-                    self.lanes[prober].interval_millis = self.interval_millis(&hello);
+                    self.lanes[prober].interval_millis = self.interval_millis(hello);
                 }
                 Ok(Some(Heard::Broken { prober, why, .. })) => {
                     self.lanes[prober].opened = false;
@@ -92,7 +92,7 @@ impl Probing {
     }
 
     /// The time between two attempts of a prober that says this of itself, in milliseconds.
-    pub(crate) fn interval_millis(&self, hello: &Hello) -> u64 {
+    pub(crate) fn interval_millis(&self, hello: Hello) -> u64 {
         self.pace.interval_millis(hello.by)
     }
 

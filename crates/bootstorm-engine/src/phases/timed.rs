@@ -93,6 +93,7 @@ pub async fn run(work: Work<'_>, record: &mut RunRecord, store: RunStore) -> Res
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "the order of the steps of a phase is its point")]
 async fn whole(
     work: Work<'_>,
     record: &mut RunRecord,
@@ -131,13 +132,11 @@ async fn whole(
     let mut saver = Saver::new(store, record, work.lock.guard());
     saver.finish(record).await?;
 
-    let places = match probes.is_empty() {
-        true => Vec::new(),
-        false => probers::places(work.cluster, record),
-    };
-    let probing = match places.is_empty() {
-        true => None,
-        false => Some(Probing::open(work.cluster, places, probers::pace(record), saver.made()).await?),
+    let places = if probes.is_empty() { Vec::new() } else { probers::places(work.cluster, record) };
+    let probing = if places.is_empty() {
+        None
+    } else {
+        Some(Probing::open(work.cluster, places, probers::pace(record), saver.made()).await?)
     };
     if let Some(probing) = &probing {
         let gaps = phase.probing.take().map(|health| health.gaps).unwrap_or_default();

@@ -91,11 +91,12 @@ impl Carried {
             return Poll::Pending;
         }
         let garbled = self.watch && self.wire.is_garbled();
-        Poll::Ready(Some(Ok(frame.map_data(|data| match garbled {
-            true => {
+        Poll::Ready(Some(Ok(frame.map_data(|data| {
+            if garbled {
                 Bytes::from(String::from_utf8_lossy(&data).replace(r#""phase":"Running""#, r#""phase":7"#))
+            } else {
+                data
             }
-            false => data,
         }))))
     }
 }
@@ -189,7 +190,7 @@ impl Local {
         });
         let connection = Connection {
             namespace: Some("default".into()),
-            patience: Duration::from_secs(30),
+            patience: Duration::from_secs(120),
             ..Connection::default()
         };
         connection.over(Client::new(service, "default"))

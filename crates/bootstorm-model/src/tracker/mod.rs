@@ -176,6 +176,8 @@ pub struct Tracker<'a> {
     asked: HashMap<u32, (Offset, bool)>,
     /// Complaints that were told: a prober that cannot probe one guest cannot probe a thousand.
     told: HashSet<String>,
+    /// VMs of which an instance went while nobody could see how far it came.
+    missed: HashSet<u32>,
     /// VMs of which an object cannot be read.
     unreadable: HashMap<u32, String>,
     /// How late changes came in by the server's timestamps.
@@ -216,6 +218,7 @@ impl<'a> Tracker<'a> {
             probed: HashMap::new(),
             asked: HashMap::new(),
             told: HashSet::new(),
+            missed: HashSet::new(),
             unreadable: HashMap::new(),
             delays: Delays::default(),
             effects: Vec::new(),
@@ -270,7 +273,7 @@ impl<'a> Tracker<'a> {
                 self.passed(&passed, at);
             }
             What::Answer(id) => self.answered_by_prober(id, at),
-            What::Cannot(id, why) => self.cannot(stream, id, why, at),
+            What::Cannot(id, why) => self.cannot(stream, id, &why, at),
             What::Interval(millis) => {
                 if let Some(health) = self.phase.probing.as_mut() {
                     health.interval_millis = health.interval_millis.max(millis);
@@ -315,6 +318,13 @@ impl<'a> Tracker<'a> {
             Change::Absent { .. } => receipt,
         };
         self.unreadable.remove(&position);
+        if let Change::Absent { uid, .. } = change
+            && receipt.late
+            && self.phase.name.kind != PhaseKind::Stop
+            && self.phase.timelines[position as usize].instance_uid.as_ref() == Some(uid)
+        {
+            self.missed.insert(position);
+        }
         self.touch(Some(position));
         for passed in self.fold.apply(&mut self.phase.timelines, change, receipt) {
             self.tell(receipt.at, Some(passed.target), Happened::Passed(passed.milestone));

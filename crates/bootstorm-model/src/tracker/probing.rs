@@ -30,7 +30,7 @@ impl Tracker<'_> {
     }
 
     /// A prober cannot do what it is asked to.
-    pub(super) fn cannot(&mut self, stream: Option<Stream>, id: u32, why: String, at: Offset) {
+    pub(super) fn cannot(&mut self, stream: Option<Stream>, id: u32, why: &str, at: Offset) {
         let Some((stream, (who, address))) = stream.zip(self.roster.who(id)) else { return };
         let (prober, family) = (stream.number + 1, Family::of(address));
         let text = format!("prober {prober}: {} over {family} cannot be tried: {why}", who.probe);

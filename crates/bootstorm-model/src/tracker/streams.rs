@@ -116,7 +116,7 @@ impl Tracker<'_> {
             let last = gaps.iter_mut().rev().find(|gap| gap.stream == Some(stream.kind));
             match last {
                 Some(last) if from.since(last.to) <= ONE_GAP && from >= last.from => {
-                    last.to = last.to.max(to)
+                    last.to = last.to.max(to);
                 }
                 _ => gaps.push(gap),
             }

@@ -121,7 +121,8 @@ impl Tracker<'_> {
             }
             let unproved = self.unproved(target, at);
             let blind_limit = Duration::from_secs(self.phase.settings.blind_limit_seconds);
-            if unproved.is_empty() && !self.unreadable.contains_key(&target) {
+            let hidden = self.unreadable.contains_key(&target) || self.missed.contains(&target);
+            if unproved.is_empty() && !hidden {
                 self.end_in_vain(target, limit, now);
             } else if unproved.is_empty() || now >= at.plus(blind_limit) {
                 self.end_unknown(target, limit, at, now);
@@ -171,6 +172,10 @@ impl Tracker<'_> {
     pub(super) fn end_unknown(&mut self, target: u32, limit: Limit, at: Offset, now: Offset) {
         let reason = match self.unreadable.get(&target) {
             Some(why) => why.clone(),
+            None if self.missed.contains(&target) => {
+                let reason = self.reason(target, limit);
+                format!("{reason}, but an instance of it went while nobody could see how far it came")
+            }
             None => {
                 let blind = self.unproved(target, at).first().map(|stream| stream.kind.words());
                 format!("{}, but {} did not deliver", self.reason(target, limit), blind.unwrap_or("a stream"))

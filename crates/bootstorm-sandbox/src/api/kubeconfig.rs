@@ -166,7 +166,7 @@ mod tests {
             assert_eq!(error.kind(), io::ErrorKind::AlreadyExists, "{name}");
         }
         assert!(std::fs::read_to_string(place("config")).unwrap().starts_with("apiVersion"));
-        write(&place("new"), "us", "x").unwrap();
+        write(&place("new"), "us", &marked("us", "x")).unwrap();
         assert_eq!(
             (author(&place("new"), "us"), author(&place("new"), "them")),
             (Author::Us, Author::Another)

@@ -113,7 +113,7 @@ impl Server {
         let identity =
             made.map_err(|error| StartError::Certificate(error.into()))?.map_err(StartError::Certificate)?;
         let Assembled { api, hand, ledger, stop, stopping } =
-            assemble(store, faults, options, url.clone(), identity.ca_pem.clone());
+            assemble(store, faults, options, &url, identity.ca_pem.clone());
         let acceptor = TlsAcceptor::from(identity.config);
         let accepting = tokio::spawn(accept(listener, acceptor, api, stopping));
         tokio::spawn(driver::drive(hand.clone(), stop.subscribe()));
@@ -131,8 +131,8 @@ struct Assembled {
     stopping: watch::Receiver<bool>,
 }
 
-fn assemble(store: Store, faults: Faults, options: ServerOptions, url: String, ca_pem: String) -> Assembled {
-    let tokens = Tokens::new(url.clone(), ca_pem);
+fn assemble(store: Store, faults: Faults, options: ServerOptions, url: &str, ca_pem: String) -> Assembled {
+    let tokens = Tokens::new(url.to_owned(), ca_pem);
     let ledger = Ledger::default();
     let hand =
         Hand { store: store.clone(), faults: faults.clone(), tokens: tokens.clone(), writes: Arc::default() };
@@ -168,7 +168,7 @@ impl std::fmt::Debug for Local {
 impl Local {
     /// Starts to serve.
     pub fn start(store: Store, faults: Faults, options: ServerOptions) -> Self {
-        let assembled = assemble(store, faults, options, "https://sandbox".to_owned(), String::new());
+        let assembled = assemble(store, faults, options, "https://sandbox", String::new());
         tokio::spawn(driver::drive(assembled.hand.clone(), assembled.stop.subscribe()));
         Self { assembled }
     }
