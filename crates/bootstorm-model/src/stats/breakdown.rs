@@ -103,10 +103,11 @@ fn means(starts: &Starts<'_>, timelines: &[&Timeline], ends: &[Milestone]) -> Ve
     let mut sums: Vec<(Milestone, f64)> = ends.iter().map(|end| (*end, 0.0)).collect();
     for timeline in timelines {
         let mut before = starts.zero_of(timeline).unwrap_or_default();
+        let last = ends.last().and_then(|end| timeline.at(*end)).unwrap_or(before);
         for (end, sum) in &mut sums {
             let Some(at) = timeline.at(*end) else { continue };
-            // Two streams may tell of two milestones in the wrong order.
-            let at = at.max(before);
+            // Two streams may tell of two milestones in the wrong order; nothing counts beyond the last one.
+            let at = at.min(last).max(before);
             *sum += at.since(before).seconds();
             before = at;
         }

@@ -55,13 +55,11 @@ impl Paired {
     fn of(baseline: &Starts<'_>, storm: &Starts<'_>, milestone: Milestone) -> Self {
         // A map, not a list by index: a damaged file may name any target.
         let before: HashMap<u32, f64> = baseline
-            .timelines
-            .iter()
+            .participants()
             .filter_map(|timeline| Some((timeline.target, baseline.arrival(timeline, milestone).seconds()?)))
             .collect();
         let pairs: Vec<(f64, f64)> = storm
-            .timelines
-            .iter()
+            .participants()
             .filter_map(|timeline| {
                 let first = *before.get(&timeline.target)?;
                 Some((first, storm.arrival(timeline, milestone).seconds()?))

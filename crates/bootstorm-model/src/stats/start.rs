@@ -75,10 +75,14 @@ impl<'a> Starts<'a> {
         }
     }
 
+    /// The VMs that took part.
+    pub fn participants(&self) -> impl Iterator<Item = &'a Timeline> {
+        self.timelines.iter().filter(|timeline| timeline.outcome != Outcome::Excluded)
+    }
+
     /// The times of all VMs that took part.
     pub fn sample(&self, milestone: Milestone) -> Sample {
-        let participants = self.timelines.iter().filter(|timeline| timeline.outcome != Outcome::Excluded);
-        Sample::of(participants.map(|timeline| self.arrival(timeline, milestone)))
+        Sample::of(self.participants().map(|timeline| self.arrival(timeline, milestone)))
     }
 
     /// The VMs that reached a milestone after a known time; of the goal of the phase those whose outcome says so.
