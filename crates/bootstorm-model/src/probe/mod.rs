@@ -1,7 +1,7 @@
 //! Is the guest reachable: what is probed, the prober's script, and the protocol spoken with it.
 //!
 //! Pure. The stream that carries the protocol is `cluster::exec`; who is probed when is decided in
-//! [`bootstorm_engine::phases`].
+//! `phases` of the crate `bootstorm-engine`.
 
 pub mod binding;
 pub mod kind;

@@ -1,6 +1,6 @@
 //! What has been done: the run, its phases, and the form in which they are stored.
 //!
-//! Pure: [`bootstorm_engine::cluster`] moves the parts that [`codec`] makes to and from the cluster without looking into them.
+//! Pure: the cluster side of the engine moves the parts that [`codec`] makes to and from the cluster without looking into them.
 
 mod bounded;
 pub mod codec;

@@ -1,5 +1,5 @@
 //! What to try about a storm that is not good: the guide's hints for a bottleneck, and for VMs that did not reach the goal
-//! what their diagnosed cause calls for ([`super::remedy`]).
+//! what their diagnosed cause calls for (`stats::remedy`).
 //!
 //! | what was measured | advice |
 //! |---|---|
