@@ -48,7 +48,11 @@ fn a_refused_creation_is_a_failed_row_with_the_servers_words() {
     let vm =
         manifest("never-boots").replace("devices: {}", "devices: {disks: [{name: c, disk: {bus: virtio}}]}");
     std::fs::write(cluster.home.path().join("vm.yaml"), vm).unwrap();
-    cluster.run(&["setup", "--end", "2", "-f", "vm.yaml"]).exits(0);
+    cluster
+        .run(&["setup", "--end", "2", "-f", "vm.yaml"])
+        .exits(5)
+        .complains(&["disks[0].Name 'c' not found", "--skip-preflight"]);
+    cluster.run(&["setup", "--end", "2", "--skip-preflight", "-f", "vm.yaml"]).exits(0);
     let ran = cluster.run(&["create", "-o", "wide"]).exits(3);
     ran.prints(&["Failed", "disks[0].Name 'c' not found"]);
 }

@@ -109,7 +109,7 @@ fn a_broken_stream_is_opened_again_and_nobody_is_forgotten() {
     };
     until(|| running() >= 2);
     cluster.sandbox.faults().cut_execs();
-    let ran = Ran::of(child).exits(0).complains(&["a prober's stream was broken"]);
+    let ran = Ran::of(child).exits(0).complains(&["the stream of prober 1 was interrupted"]);
     let report = ran.json();
     assert_eq!(report["phases"][0]["counts"]["reached"], 10);
     assert_eq!(report["phases"][0]["probing"]["streams"], 2);

@@ -23,7 +23,7 @@ fn the_head_tells_people_where_the_run_stands() {
         serde_json::from_str(head.value()["data"]["plan.json"].as_str().unwrap()).unwrap();
     assert_eq!(plan["plan"]["end"], 2);
     let (maps, _) = cluster.sandbox.store().list(&kind::CONFIG_MAPS, Some("default"));
-    let parts: Vec<_> = maps.iter().filter(|map| map.name().starts_with(&format!("{HEAD}."))).collect();
+    let parts: Vec<_> = maps.iter().filter(|map| map.name().starts_with(&format!("{HEAD}.create"))).collect();
     assert_eq!(parts.len(), 1, "old versions of a part are deleted");
     assert_eq!(parts[0].value()["immutable"], true);
     assert_eq!(parts[0].value()["metadata"]["ownerReferences"][0]["uid"], head.uid());
@@ -56,7 +56,7 @@ fn a_second_process_is_told_who_works_on_the_run() {
     cluster.run(&["setup", "--end", "2"]).exits(0);
     let now = jiff_now();
     let lease = json!({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
-        "metadata": {"name": HEAD, "namespace": "default"},
+        "metadata": {"name": HEAD, "namespace": "default", "labels": {"bootstorm.dev/role": "lock"}},
         "spec": {"holderIdentity": "alice@laptop/4711", "leaseDurationSeconds": 60, "acquireTime": now, "renewTime": now}});
     cluster.sandbox.store().create(&kind::LEASES, lease).unwrap();
     cluster

@@ -77,7 +77,7 @@ fn silenced(when: When, flags: &[&str]) -> (Cluster, Child) {
 
 #[test]
 fn a_cluster_that_falls_silent_is_given_up_when_the_limits_are_over() {
-    let limits = ["--timeout", "2s", "--request-timeout", "500ms", "--retry-timeout", "1s"];
+    let limits = ["--timeout", "2s", "--request-timeout", "500ms", "--retry-timeout", "1s", "--blind-limit", "2s"];
     let stages = [When::First, When::Locked, When::Last].map(|when| {
         std::thread::spawn(move || {
             let began = monotonic_now();
@@ -152,12 +152,11 @@ fn handles(child: &Child, name: &str) -> bool {
 #[test]
 fn signals_that_were_ignored_at_the_start_stay_ignored() {
     let home = tempfile::tempdir().unwrap();
-    let program = Program::new(home.path()).command(&["sandbox", "--write-kubeconfig", "k"]);
     let mut command = Command::new("sh");
     command
         .args(["-c", r#"trap "" HUP INT; exec "$0" "$@""#])
-        .arg(program.get_program())
-        .args(program.get_args())
+        .arg(env!("CARGO_BIN_EXE_kubectl-bootstorm"))
+        .args(["sandbox", "--write-kubeconfig", "k"])
         .env_clear()
         .env("HOME", home.path())
         .current_dir(home.path())

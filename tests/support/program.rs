@@ -28,8 +28,9 @@ impl Program {
     }
 
     pub(crate) fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_kubectl-bootstorm"));
+        let mut command = with_default_signals();
         command
+            .arg(env!("CARGO_BIN_EXE_kubectl-bootstorm"))
             .args(args)
             .env_clear()
             .env("HOME", &self.home)
@@ -52,6 +53,19 @@ impl Program {
     pub(crate) fn run(&self, args: &[&str]) -> Ran {
         Ran::of(self.spawn(args))
     }
+}
+
+/// Undoes that whoever runs the tests ignores signals, as `nohup` and background jobs of scripts do.
+#[cfg(target_os = "linux")]
+fn with_default_signals() -> Command {
+    let mut command = Command::new("/usr/bin/env");
+    command.arg("--default-signal=HUP,INT,TERM");
+    command
+}
+
+#[cfg(not(target_os = "linux"))]
+fn with_default_signals() -> Command {
+    Command::new("/usr/bin/env")
 }
 
 impl Ran {

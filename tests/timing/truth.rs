@@ -58,7 +58,7 @@ impl Experiment {
         let mut child = program(home.path())
             .args([
                 "sandbox",
-                "--kubeconfig",
+                "--write-kubeconfig",
                 "kubeconfig",
                 "--profile",
                 profile,

@@ -21,6 +21,8 @@ const ATTEMPTS: u32 = 6;
 const FIRST_WAIT: Duration = Duration::from_millis(200);
 /// Longest wait between two attempts.
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
+/// How long opening a watch or a stream may take, where nothing is asked for.
+const OPENING: Duration = Duration::from_secs(30);
 
 /// The most bytes of an answer: a page of a list has a few megabytes, this is far beyond any.
 const MOST_BYTES: usize = 256 * 1024 * 1024;
@@ -163,6 +165,11 @@ impl Cluster {
                 Ok(answer) => return Ok(answer),
             }
         }
+    }
+
+    /// How long opening a watch or a stream, and each page of a list, may take: `--request-timeout`, or 30 s.
+    pub(super) fn opening_limit(&self) -> Duration {
+        self.request_timeout.unwrap_or(OPENING)
     }
 
     /// How long a request that may be repeated, or anything that hangs on one, is waited for.

@@ -15,8 +15,6 @@ use super::{Cluster, Kind, Trouble};
 use bootstorm_model::observe::clock::monotonic_now;
 use bootstorm_model::probe::lines::LineBuffer;
 
-/// How long opening a stream may take.
-const OPENING: Duration = Duration::from_secs(30);
 /// Room for lines that wait to be read on either side.
 const BUFFER: usize = 256 * 1024;
 
@@ -94,10 +92,14 @@ impl Cluster {
             .max_stdin_buf_size(BUFFER)
             .max_stdout_buf_size(BUFFER);
         let opening = pods.exec(pod, command, &params);
-        let opened = tokio::time::timeout(OPENING, opening).await;
+        let limit = self.opening_limit();
+        let opened = tokio::time::timeout(limit, opening).await;
         let mut process = match opened {
             Ok(process) => process.map_err(|error| Trouble::from_client(&doing, &error))?,
-            Err(_) => return Err(Trouble::new(&doing, Kind::TimedOut, "the stream was not opened in 30s")),
+            Err(_) => {
+                let message = format!("the stream was not opened in {}s", limit.as_secs_f64());
+                return Err(Trouble::new(&doing, Kind::TimedOut, message));
+            }
         };
         let missing = || Trouble::new(&doing, Kind::Other, "the stream lacks a channel");
         let stdin = Box::new(process.stdin().ok_or_else(missing)?);

@@ -33,8 +33,6 @@ const CATCHING_UP: Duration = Duration::from_millis(500);
 const SHORTEST_GAP: Duration = Duration::from_millis(20);
 /// A watch that delivers nothing and ends within this time is opened again only after a pause.
 const FRUITLESS: Duration = Duration::from_secs(5);
-/// How long opening a watch, and each page of a list, may take.
-const OPENING: Duration = Duration::from_secs(30);
 /// A watch that cannot be opened for this long is worth a word.
 const WORTH_A_WORD: Duration = Duration::from_secs(10);
 /// The pause before a watch is opened again does not grow beyond that of this attempt, about a second: one stream more
@@ -211,7 +209,7 @@ impl<T: Watched> Follower<T> {
             self.tell(Told::Listed(Vec::new()), late);
             return Ok(());
         }
-        let (listed, version) = list_once(&self.cluster, doing, path, &self.view.labels, OPENING).await?;
+        let (listed, version) = list_once(&self.cluster, doing, path, &self.view.labels, self.cluster.opening_limit()).await?;
         self.version = version;
         let mut unreadable = Vec::new();
         let readable =
@@ -263,12 +261,16 @@ impl<T: Watched> Follower<T> {
     async fn connect_once(&self, request: Request<Vec<u8>>) -> Result<Events, Trouble> {
         let client = self.cluster.client();
         let opening = client.request_stream(request);
-        match tokio::time::timeout(OPENING, opening).await {
+        let limit = self.cluster.opening_limit();
+        match tokio::time::timeout(limit, opening).await {
             Ok(Ok(stream)) => {
                 Ok((Box::new(Box::pin(stream)) as Box<dyn AsyncBufRead + Send + Unpin>).lines())
             }
             Ok(Err(error)) => Err(Trouble::from_client(&self.doing, &error)),
-            Err(_) => Err(Trouble::new(&self.doing, Kind::TimedOut, "the watch was not opened in 30s")),
+            Err(_) => {
+                let message = format!("the watch was not opened in {}s", limit.as_secs_f64());
+                Err(Trouble::new(&self.doing, Kind::TimedOut, message))
+            }
         }
     }
 

@@ -166,7 +166,10 @@ impl Tracker<'_> {
             () => Outcome::TimedOut,
         };
         self.end(target, outcome, Some(reason), now);
-        self.effects.push(Effect::Diagnose(target));
+        // Of a VM that nobody asked to start there is nothing to find out.
+        if self.phase.timelines[target as usize].is_asked() {
+            self.effects.push(Effect::Diagnose(target));
+        }
     }
 
     pub(super) fn end_unknown(&mut self, target: u32, limit: Limit, at: Offset, now: Offset) {
@@ -211,7 +214,8 @@ impl Tracker<'_> {
                 format!("its request was not sent before the phase's time limit of {limit}s was over")
             }
         };
-        let volumes = self.volumes.as_ref().filter(|_| !timeline.has(Milestone::Volume));
+        let volumes =
+            self.volumes.as_ref().filter(|_| timeline.is_asked() && !timeline.has(Milestone::Volume));
         let doing = volumes.and_then(|volumes| volumes.unfinished(target)).map(str::to_owned);
         let said = timeline.answer.clone().filter(|_| unaccepted);
         said.or(doing).map_or(reason.clone(), |more| format!("{reason}: {more}"))

@@ -114,8 +114,11 @@ impl Call {
         })
     }
 
-    /// What the request asks of the power of a machine.
+    /// What the request asks of the power of a machine; a dry run asks nothing.
     pub(super) fn asked(&self) -> Option<Power> {
+        if self.query.is_dry_run() == Ok(true) {
+            return None;
+        }
         match &self.target {
             Target::KubeVirt(path) => {
                 let action = path.get(4).filter(|_| self.method == Method::PUT)?;
