@@ -77,7 +77,8 @@ fn silenced(when: When, flags: &[&str]) -> (Cluster, Child) {
 
 #[test]
 fn a_cluster_that_falls_silent_is_given_up_when_the_limits_are_over() {
-    let limits = ["--timeout", "2s", "--request-timeout", "500ms", "--retry-timeout", "1s", "--blind-limit", "2s"];
+    let limits =
+        ["--timeout", "2s", "--request-timeout", "500ms", "--retry-timeout", "1s", "--blind-limit", "2s"];
     let stages = [When::First, When::Locked, When::Last].map(|when| {
         std::thread::spawn(move || {
             let began = monotonic_now();

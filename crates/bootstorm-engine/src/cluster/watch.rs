@@ -209,7 +209,8 @@ impl<T: Watched> Follower<T> {
             self.tell(Told::Listed(Vec::new()), late);
             return Ok(());
         }
-        let (listed, version) = list_once(&self.cluster, doing, path, &self.view.labels, self.cluster.opening_limit()).await?;
+        let (listed, version) =
+            list_once(&self.cluster, doing, path, &self.view.labels, self.cluster.opening_limit()).await?;
         self.version = version;
         let mut unreadable = Vec::new();
         let readable =
