@@ -95,7 +95,7 @@ impl Experiment {
             serde_json::from_str(&std::fs::read_to_string(find(home.path(), "run.json")).unwrap()).unwrap();
         // The truth is written by the server's own pace; its end flushes everything.
         let pid = server.0.id().to_string();
-        assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
         let mut server = server;
         server.0.wait().unwrap();
         let truth = read_truth(&truth_file);

@@ -142,6 +142,8 @@ struct Schedule {
     dice: StdRng,
     local: Local,
     prefix: String,
+    /// What happened in each phase, and when.
+    happened: Vec<(PhaseKind, Vec<(Duration, Incident)>)>,
 }
 
 impl Schedule {
@@ -172,7 +174,7 @@ impl Schedule {
         let interrupt = local.interrupt();
         setup::make_namespaces(&cluster, &mut record, &mut store, 20, interrupt, &|_| {}).await.unwrap();
         setup::close(&mut record, &mut store).await.unwrap();
-        Self { seed, dice, local, prefix }
+        Self { seed, dice, local, prefix, happened: Vec::new() }
     }
 
     /// Runs a create under certain incidents; gives the record.
@@ -216,6 +218,7 @@ impl Schedule {
         // What goes has no timestamp that could tell how late that is seen.
         incidents.retain(|(_, incident)| kind != PhaseKind::Stop || !matches!(incident, Incident::Lag(_)));
         incidents.sort_by_key(|(at, _)| *at);
+        self.happened.push((kind, incidents.clone()));
         let began = tokio::time::Instant::now();
         loop {
             let kill = incidents.iter().position(|(_, incident)| matches!(incident, Incident::Kill(_)));
@@ -262,7 +265,7 @@ impl Schedule {
 
     /// Holds what was reported against the truth.
     async fn check(self) -> Tally {
-        let Self { seed, local, prefix, .. } = self;
+        let Self { seed, local, prefix, happened, .. } = self;
         let (record, _) = local.cluster().load(&prefix).await.unwrap().unwrap();
         let truth = local.stop();
         let mut tally = Tally::default();
@@ -276,7 +279,7 @@ impl Schedule {
             let limit = phase.settings.timeout_seconds as f64;
             for (timeline, target) in phase.timelines.iter().zip(record.plan.targets()) {
                 let at = |at: i64| (at - zero) as f64 / 1e6;
-                let vm = format!("schedule {seed}: {} {target} {timeline:?}", phase.name);
+                let vm = format!("schedule {seed}: {happened:?}: {} {target} {timeline:?}", phase.name);
                 assert_ne!(timeline.outcome, Outcome::Pending, "{vm}");
                 tally.unknown += usize::from(timeline.outcome == Outcome::Unknown);
                 assert!(!valid || timeline.outcome != Outcome::Unknown, "{vm}");
