@@ -24,7 +24,7 @@ pub(super) fn pages() -> Vec<PathBuf> {
 }
 
 /// The lines of a page outside of its blocks of code.
-fn prose(text: &str) -> Vec<&str> {
+pub(super) fn prose(text: &str) -> Vec<&str> {
     let mut inside = false;
     let mut lines = Vec::new();
     for line in text.lines() {

@@ -7,6 +7,7 @@ mod krew;
 mod links;
 mod machinery;
 mod package;
+mod pages;
 mod readme;
 mod version;
 
