@@ -61,10 +61,11 @@ fn every_command_of_the_documentation_is_understood() {
     assert!(checked >= 30, "only {checked} commands were found");
 }
 
-/// Runs the commands of a page one after the other, as a reader would, on a simulated cluster of its own.
-fn walk(page: &str) {
+/// Runs the commands of a page one after the other, as a reader would, on a simulated cluster of its own; gives the lines
+/// that were run, and what each one printed.
+fn walk(page: &str) -> Vec<(String, String)> {
     let cluster = Cluster::instant();
-    let mut ran = 0;
+    let mut ran = Vec::new();
     for line in commands(&repository(page)) {
         let Some(mut args) = args(&line) else { continue };
         // These run until they are stopped, or write beside the plugin of the machine.
@@ -81,14 +82,71 @@ fn walk(page: &str) {
         let args: Vec<&str> = args.iter().map(String::as_str).collect();
         let done = cluster.run(&args);
         assert_eq!(done.code, 0, "{page}: {line}\n{}\n{}", done.stdout, done.stderr);
-        ran += 1;
+        ran.push((line, done.stdout));
     }
-    assert!(ran >= 8, "only {ran} commands of {page} were run");
+    assert!(ran.len() >= 8, "only {} commands of {page} were run", ran.len());
+    ran
 }
 
 #[test]
-fn the_commands_of_the_front_page_work_in_their_order() {
-    walk("README.md");
+fn the_commands_of_the_front_page_work_in_their_order_and_print_its_sample() {
+    let ran = walk("README.md");
+    let (_, printed) = ran.iter().find(|(line, _)| line.contains("--sandbox")).unwrap();
+    let readme = text("README.md");
+    let (_, sample) = readme.split_once("<!-- sample:begin -->\n```text\n").unwrap();
+    let (sample, _) = sample.split_once("```\n<!-- sample:end -->").unwrap();
+    assert_eq!(lacking(sample, printed), None, "{printed}");
+}
+
+/// A line without its figures, which no two runs share.
+fn words(line: &str) -> Vec<&str> {
+    let is_text = |word: &str| !word.starts_with(|c: char| c.is_ascii_digit()) && word != "%";
+    let words = line.split_whitespace();
+    words.filter(|word| is_text(word.trim_start_matches(['+', '-', '(']))).collect()
+}
+
+/// The first line of a sample that is not in what was printed, after the lines before it. Lines follow each other unless
+/// dots stand between them. How a storm is judged depends on its times: what follows the grade need not be the same.
+fn lacking<'a>(sample: &'a str, printed: &str) -> Option<&'a str> {
+    let mut rest = printed.lines();
+    let mut jumps = true;
+    for line in sample.lines() {
+        if line == "..." {
+            jumps = true;
+            continue;
+        }
+        // After dots, a rule may be any rule.
+        if jumps && line.trim_matches(['=', '-']).is_empty() {
+            continue;
+        }
+        if line.starts_with("Verdict: ") {
+            return if rest.any(|line| line.starts_with("Verdict: ")) { None } else { Some(line) };
+        }
+        let found = if jumps {
+            rest.any(|printed| words(printed) == words(line))
+        } else {
+            rest.next().is_some_and(|printed| words(printed) == words(line))
+        };
+        if !found {
+            return Some(line);
+        }
+        jumps = false;
+    }
+    Some("the verdict")
+}
+
+#[test]
+fn a_sample_that_is_not_printed_is_noticed() {
+    let printed = "Title\na   1.5s  -3 %\nother\nb 2.0s +94 %\nVerdict: FAIR - so\n";
+    assert_eq!(lacking("a 9s +1 %\n...\nb 1s\nVerdict: GOOD - it", printed), None);
+    assert_eq!(
+        lacking("a 9s\nb 1s\nVerdict: GOOD", printed),
+        Some("b 1s"),
+        "a line was left out without dots"
+    );
+    assert_eq!(lacking("a 9s reached\nVerdict: GOOD", printed), Some("a 9s reached"));
+    assert_eq!(lacking("b 1s\n...\na 1s\nVerdict: GOOD", printed), Some("a 1s"), "the order is another one");
+    assert_eq!(lacking("a 9s\n", printed), Some("the verdict"));
 }
 
 #[test]
