@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::links::prose;
+use super::links::{pages, prose};
 use super::{repository, text};
 
 /// Where the sources of each crate begin.
@@ -16,6 +16,64 @@ const SOURCES: [&str; 6] = [
     "crates/bootstorm-model/src",
     "crates/bootstorm-prober/src",
 ];
+
+/// The most columns of a line.
+const WIDEST: usize = 120;
+
+/// Whether a line may be as long as it is: rows of tables, definitions of links, pictures, and words that cannot be cut.
+fn may_be_long(line: &str) -> bool {
+    let line = line.trim_start();
+    let is_definition = line.starts_with('[') && line.contains("]: ");
+    line.starts_with('|') || is_definition || line.starts_with("![") || !line.contains(' ')
+}
+
+/// The lines of a page that are too long.
+fn long_lines(page: &str) -> Vec<&str> {
+    let lines = prose(page).into_iter();
+    lines.filter(|line| line.chars().count() > WIDEST && !may_be_long(line)).collect()
+}
+
+/// Whether a page begins with its title and a paragraph that says what it is for.
+fn says_what_it_is_for(page: &str) -> bool {
+    let mut blocks = page.split("\n\n");
+    let title = blocks.next().unwrap_or_default();
+    let first = blocks.next().unwrap_or_default().trim_start();
+    let is_text =
+        first.starts_with(|c: char| c.is_alphabetic() || "*`".contains(c)) && first.contains(['.', '?']);
+    title.starts_with("# ") && !title.contains('\n') && is_text
+}
+
+#[test]
+fn every_page_is_narrow_and_begins_with_what_it_is_for() {
+    let pages = pages();
+    assert!(pages.len() >= 15, "{pages:?}");
+    let template = repository(".github/pull_request_template.md");
+    for page in pages.iter().chain([&template]) {
+        let text = fs::read_to_string(page).unwrap();
+        // The part on probing is being rewritten.
+        let settled = text.split("\n## Probing\n").next().unwrap();
+        assert_eq!(long_lines(settled), [""; 0], "{}: more than {WIDEST} columns", page.display());
+        // A template is filled in, and has no title.
+        assert!(
+            page == &template || says_what_it_is_for(&text),
+            "{} begins with something else",
+            page.display()
+        );
+    }
+    let readme = text("README.md");
+    assert!(readme.lines().count() <= 150, "the front page has {} lines", readme.lines().count());
+}
+
+#[test]
+fn long_lines_and_pages_without_a_purpose_are_noticed() {
+    let long = "a ".repeat(61);
+    let page = format!("# Title\n\n{long}\n```\n{long}\n```\n| {long}\n[a]: {long}\n{}\n", "x".repeat(121));
+    assert_eq!(long_lines(&page), [long.as_str()]);
+    assert!(says_what_it_is_for("# Title\n\nThis page is for something.\n"));
+    assert!(!says_what_it_is_for("# Title\n\n## Section\n\nText.\n"));
+    assert!(!says_what_it_is_for("# Title\n\n| a | b |\n|---|---|\n"));
+    assert!(!says_what_it_is_for("Text.\n\nText.\n"));
+}
 
 /// The page that shows where everything is.
 fn map() -> String {
@@ -66,7 +124,7 @@ fn the_storm_walks_through_functions_that_there_are() {
     let mut functions = 0;
     for word in quoted(&map()) {
         let (path, function) = word.split_once("::").map_or((word.as_str(), None), |(p, f)| (p, Some(f)));
-        if !is_path(path) && !path.ends_with(".rs") {
+        if !is_path(path) && Path::new(path).extension().is_none_or(|extension| extension != "rs") {
             continue;
         }
         let files = candidates(path);
