@@ -10,8 +10,9 @@ use super::session::Context;
 use bootstorm_model::exit::Exit;
 use bootstorm_model::failure::Failure;
 use bootstorm_model::observe::clock::wall_now;
+use bootstorm_model::platform::output::{self, Readers};
 use bootstorm_report::Dashboard;
-use bootstorm_report::dashboard::Folder;
+use bootstorm_report::dashboard::{Folder, is_dashboard};
 
 /// Folders deeper than this are no results of ours.
 const DEEPEST: usize = 8;
@@ -44,7 +45,7 @@ pub struct DashboardArgs {
     /// YAML file with a list of results under `results:`, to show
     #[arg(long, value_name = "FILE")]
     pub manual_results: Option<PathBuf>,
-    /// Output file; - is standard output
+    /// Output file, replaced only if it is a dashboard; - is standard output
     #[arg(long, value_name = "FILE", default_value = "boot-storm-dashboard.html")]
     pub output_html: PathBuf,
 }
@@ -70,10 +71,10 @@ pub fn command(context: &Context, args: &DashboardArgs) -> Result<Exit, Failure>
     if args.output_html == Path::new("-") {
         console.data(&page)?;
     } else {
-        super::save_args::write(&args.output_html, page.as_bytes()).map_err(|error| {
+        output::write(&args.output_html, page.as_bytes(), Readers::Umask, is_dashboard).map_err(|error| {
             Failure::new(format!("{} cannot be written", args.output_html.display()))
                 .because(error)
-                .hint("choose another place with --output-html FILE")
+                .hint("name another file with --output-html FILE, or move this one away")
         })?;
     }
     let count = |n: usize, noun: &str| if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}s") };

@@ -57,6 +57,7 @@ pub struct Role {
 
 /// Runs one timed phase as a command of its own.
 pub async fn command(context: &Context, kind: PhaseKind, args: &PhaseArgs) -> Result<Exit, Failure> {
+    args.save.check()?;
     let session = context.connect().await?;
     if let Some(exit) = nothing_to_do(&session, kind, args).await? {
         return Ok(exit);

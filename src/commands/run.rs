@@ -108,6 +108,7 @@ pub async fn command(context: &Context, args: &RunCommand) -> Result<Exit, Failu
         return Err(Failure::usage("--cleanup would ask at the end, and there is no terminal to ask on")
             .hint("pass --yes too"));
     }
+    args.save.check()?;
     if !args.sandbox {
         return within(args.run_timeout, context.connect().await?, args, resolved).await;
     }

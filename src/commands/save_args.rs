@@ -1,11 +1,12 @@
 //! Flags that save results as files.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
 use crate::console::Console;
 use bootstorm_model::failure::Failure;
+use bootstorm_model::platform::output::{self, Readers};
 use bootstorm_model::record::RunRecord;
 use bootstorm_report::legacy::{self, LegacyOptions};
 
@@ -24,30 +25,57 @@ pub struct SaveArgs {
 }
 
 impl SaveArgs {
-    /// Saves the results, if that was asked for.
+    /// Fails when results are to be saved and the folder for them can be neither found nor made.
+    pub fn check(&self) -> Result<(), Failure> {
+        if !self.save_results {
+            return Ok(());
+        }
+        output::can_make_folder(&self.results_folder).map_err(|error| {
+            Failure::new(format!("no results can be saved in {}", self.results_folder.display()))
+                .because(error)
+                .hint("choose another place with --results-folder FOLDER, or make the folder")
+        })
+    }
+
+    /// Saves the results, if that was asked for; what was saved of the same run is replaced.
     ///
-    /// Fails when a file cannot be written; each file is complete or absent.
+    /// Fails when a file cannot be written, or is there and not of this run; each file is complete or absent.
     pub fn save(&self, console: Console, record: &RunRecord) -> Result<(), Failure> {
         if !self.save_results {
             return Ok(());
         }
         let options =
             LegacyOptions { storage_driver: self.storage_driver.clone(), disks: record.facts.data_disks() };
-        let files = legacy::files(record, &options)
+        let mut files = legacy::files(record, &options)
             .map_err(|error| Failure::new("the results cannot be saved").because(error))?;
+        let cannot = |path: &Path, error: std::io::Error| {
+            Failure::new(format!("{} cannot be saved", path.display()))
+                .because(error)
+                .hint("choose another place with --results-folder FOLDER")
+                .hint(format!(
+                    "the record is safe in the cluster; save again: kubectl bootstorm report --ns-prefix {} --save-results",
+                    record.plan.prefix
+                ))
+        };
+        output::make_folder(&self.results_folder).map_err(|error| cannot(&self.results_folder, error))?;
+        // The record says whose the folder is, and is there before anything else.
+        files.sort_by_key(|(path, _)| !path.ends_with(legacy::RECORD));
+        for (path, _) in &mut files {
+            *path = self.results_folder.join(&*path);
+        }
+        if !files.iter().any(|(path, _)| path.ends_with(legacy::RECORD) && path.exists())
+            && let Some((path, _)) = files.iter().find(|(path, _)| path.symlink_metadata().is_ok())
+        {
+            let message = format!("it exists already, without a {} that says of which run", legacy::RECORD);
+            return Err(cannot(path, std::io::Error::new(std::io::ErrorKind::AlreadyExists, message)));
+        }
         let mut folder = None;
         for (path, bytes) in files {
-            let path = self.results_folder.join(path);
-            write(&path, &bytes).map_err(|error| {
-                Failure::new(format!("{} cannot be saved", path.display()))
-                    .because(error)
-                    .hint("choose another place with --results-folder FOLDER")
-                    .hint(format!(
-                        "the record is safe in the cluster; save again: kubectl bootstorm report --ns-prefix {} --save-results",
-                        record.plan.prefix
-                    ))
-            })?;
-            folder = path.parent().map(std::path::Path::to_path_buf);
+            let around = path.parent().unwrap_or(&self.results_folder);
+            std::fs::create_dir_all(around).map_err(|error| cannot(around, error))?;
+            let is_ours = |begin: &[u8]| !path.ends_with(legacy::RECORD) || names_run(begin, &record.run_id);
+            output::write(&path, &bytes, Readers::Umask, is_ours).map_err(|error| cannot(&path, error))?;
+            folder = Some(around.to_path_buf());
         }
         if let Some(folder) = folder {
             console.say(&format!("results saved in {}", folder.display()));
@@ -56,18 +84,8 @@ impl SaveArgs {
     }
 }
 
-/// Writes a file so that it is either complete or as before.
-pub(super) fn write(path: &std::path::Path, bytes: &[u8]) -> std::io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let folder = folder.unwrap_or(std::path::Path::new("."));
-    std::fs::create_dir_all(folder)?;
-    // A new file of its own: nobody's link is followed, and nobody's file of that name is lost.
-    let partial = folder.join(format!(".{}.partial", uuid::Uuid::new_v4()));
-    let written = std::fs::OpenOptions::new().write(true).create_new(true).open(&partial);
-    let moved = written
-        .and_then(|mut file| std::io::Write::write_all(&mut file, bytes))
-        .and_then(|()| std::fs::rename(&partial, path));
-    moved.inspect_err(|_| {
-        let _ = std::fs::remove_file(&partial);
-    })
+/// Whether a saved record is that of a run.
+fn names_run(begin: &[u8], run_id: &str) -> bool {
+    let field = format!("\"run_id\": \"{run_id}\"");
+    begin.windows(field.len()).any(|window| window == field.as_bytes())
 }

@@ -153,7 +153,7 @@ impl Session {
                 let ago = |at: Option<jiff::Timestamp>| {
                     at.map_or_else(
                         || "an unknown time".into(),
-                        |at| format!("{}s", (self.cluster.server_now().as_second() - at.as_second()).max(0)),
+                        |at| format!("{}s", self.cluster.age(at).as_secs()),
                     )
                 };
                 Failure::new(format!("another process is working on run \"{prefix}\""))

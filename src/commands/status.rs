@@ -5,10 +5,10 @@ use clap::Args;
 use super::plan_args::RunArgs;
 use super::presentation::Output;
 use super::session::{Context, Session};
+use bootstorm_engine::cluster::Cluster;
 use bootstorm_engine::cluster::store::Head;
 use bootstorm_model::exit::Exit;
 use bootstorm_model::failure::Failure;
-use bootstorm_model::observe::clock::wall_now;
 use bootstorm_model::text::printable;
 use bootstorm_report::{Layout, Paint, Status, StatusRow, document, status};
 
@@ -44,7 +44,7 @@ pub async fn command(context: &Context, args: &StatusArgs) -> Result<Exit, Failu
         if heads.is_empty() {
             session.console.say("there are no runs; make one: kubectl bootstorm setup");
         }
-        let rows: Vec<StatusRow> = heads.into_iter().map(row).collect();
+        let rows: Vec<StatusRow> = heads.into_iter().map(|head| row(&session.cluster, head)).collect();
         list(&session, &rows, &layout)?;
         return Ok(Exit::Good);
     }
@@ -75,17 +75,16 @@ fn list(session: &Session, rows: &[StatusRow], layout: &Layout) -> Result<(), Fa
     session.console.data(&text)
 }
 
-fn row(head: Head) -> StatusRow {
+fn row(cluster: &Cluster, head: Head) -> StatusRow {
     let fact = |word: &str| head.facts.get(word).cloned().unwrap_or_default();
     let number = |word: &str| fact(word).parse().unwrap_or(0);
-    let started: Option<jiff::Timestamp> = fact("started").parse().ok();
     StatusRow {
         phase: fact("phase"),
         state: fact("state"),
         targets: number("targets"),
         reached: number("reached"),
         failed: number("failed"),
-        age_seconds: started.map(|started| wall_now().as_second() - started.as_second()),
+        age_seconds: head.created.map(|created| cluster.age(created).as_secs() as i64),
         namespace: Some(head.namespace),
         name: head.prefix,
     }

@@ -51,6 +51,7 @@ pub async fn command(context: &Context, args: &StormArgs) -> Result<Exit, Failur
         return Err(Failure::usage("--dry-run shows one phase, not a series of storms")
             .hint("leave out --repeat or --find-max"));
     }
+    args.phase.save.check()?;
     let session = context.connect().await?;
     if args.find_max.find_max {
         return find_max::command(&session, &args.phase, &args.find_max, args.repeat.fresh).await;

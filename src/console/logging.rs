@@ -1,6 +1,5 @@
 //! Diagnostic logs: to a file, or to stderr when asked for.
 
-use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,7 +9,11 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::{Layer, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
 use bootstorm_model::failure::Failure;
+use bootstorm_model::platform::output;
 use bootstorm_model::text::line;
+
+/// First line of a log file: logs are appended to nothing else.
+const HEADER: &str = "# log of kubectl-bootstorm\n";
 
 /// Starts logging. `filter` is a level or a filter expression; without a file, logs go to stderr and only when
 /// there is a filter.
@@ -28,8 +31,10 @@ pub fn start(filter: Option<&str>, file: Option<&Path>) -> Result<(), Failure> {
         .parse()
         .map_err(|error| Failure::usage(format!("--log-level `{text}` is not understood")).because(error))?;
     let out: Box<dyn Write + Send> = match file {
-        Some(path) => Box::new(OpenOptions::new().create(true).append(true).open(path).map_err(|error| {
-            Failure::new(format!("the log file {} cannot be opened", path.display())).because(error)
+        Some(path) => Box::new(output::append(path, HEADER).map_err(|error| {
+            Failure::new(format!("the log file {} cannot be opened", path.display()))
+                .because(error)
+                .hint("name another file with --log-file FILE, or move this one away")
         })?),
         None => Box::new(io::stderr()),
     };

@@ -216,6 +216,71 @@ fn what_can_go_on_goes_on_and_what_is_waited_for_is_said() {
     assert!(namespace("boot-storm-test-2").is_none(), "its VMs are gone");
 }
 
+/// Marks a component as down.
+fn down(cluster: &Cluster, kind: &'static Kind, namespace: &str, name: &str, component: &str) {
+    let down = |object: &mut Value| {
+        object["metadata"]["annotations"]["sandbox.bootstorm.dev/down"] = json!(component);
+    };
+    cluster.sandbox.store().modify(kind, namespace, name, down).unwrap();
+}
+
+#[test]
+fn a_prober_pod_on_a_dead_node_holds_up_nothing_but_itself() {
+    let cluster = Cluster::instant();
+    cluster.run(&["setup", "--end", "2"]).exits(0);
+    cluster.run(&["create"]).exits(0);
+    let store = cluster.sandbox.store();
+    let pods = || store.list(&kind::PODS, Some("default")).0;
+    let prober = pods().pop().unwrap();
+    let node = prober.value()["spec"]["nodeName"].as_str().unwrap().to_owned();
+    // The VMs are on living nodes: those of a dead node would stay with it.
+    for vm in ["boot-storm-test-1", "boot-storm-test-2"] {
+        let instance = store.get(&kind::VIRTUAL_MACHINE_INSTANCES, vm, "boot-storm-vm").unwrap();
+        if instance.value()["status"]["nodeName"] == node.as_str() {
+            store.remove(
+                &kind::VIRTUAL_MACHINES,
+                vm,
+                "boot-storm-vm",
+                store.get(&kind::VIRTUAL_MACHINES, vm, "boot-storm-vm").unwrap().uid(),
+            );
+            store.remove(&kind::VIRTUAL_MACHINE_INSTANCES, vm, "boot-storm-vm", instance.uid());
+            for pod in store.list(&kind::PODS, Some(vm)).0 {
+                store.remove(&kind::PODS, vm, pod.name(), pod.uid());
+            }
+        }
+    }
+    down(&cluster, &kind::NODES, "", &node, "kubelet");
+    cluster.run(&["cleanup", "--yes", "--timeout", "12s"]).exits(3).complains(&[
+        "cleanup: waiting 10s for pod default/",
+        "look at it: kubectl get pod",
+        "1 object is still there after 12s",
+    ]);
+    assert!(pods().iter().any(|pod| pod.uid() == prober.uid() && pod.is_deleting()));
+    for name in ["boot-storm-test-1", "boot-storm-test-2"] {
+        assert!(store.get(&kind::NAMESPACES, "", name).is_none(), "{name}: nothing holds it up");
+    }
+    assert!(store.get(&kind::CONFIG_MAPS, "default", HEAD).is_some(), "the record says what is left");
+    // As an administrator does where the node is lost for good.
+    store.remove(&kind::PODS, "default", prober.name(), prober.uid());
+    cluster.run(&["cleanup", "--yes"]).exits(0);
+    assert_eq!(left(&cluster), Vec::<String>::new());
+}
+
+#[test]
+fn without_virt_controller_it_says_what_it_waits_for_and_ends() {
+    let cluster = ready();
+    down(&cluster, &kind::KUBEVIRTS, "kubevirt", "kubevirt", "virt-controller");
+    cluster.run(&["cleanup", "--yes", "--timeout", "11s"]).exits(3).complains(&[
+        "cleanup: waiting 10s for 2 virtual machines, among them virtualmachine boot-storm-test-1/boot-storm-vm",
+        "look at it: kubectl get virtualmachine boot-storm-vm -n boot-storm-test-1 -o yaml",
+        "2 objects are still there after 11s",
+    ]);
+    let up = |kubevirt: &mut Value| kubevirt["metadata"]["annotations"] = json!({});
+    cluster.sandbox.store().modify(&kind::KUBEVIRTS, "kubevirt", "kubevirt", up).unwrap();
+    cluster.run(&["cleanup", "--yes"]).exits(0);
+    assert_eq!(left(&cluster), Vec::<String>::new());
+}
+
 #[test]
 fn a_namespace_that_does_not_end_says_why() {
     let cluster = ready();

@@ -11,6 +11,7 @@ mod connection;
 mod diagnosis;
 mod dry_run;
 mod explain;
+mod files;
 mod find_max;
 mod formats;
 mod full;

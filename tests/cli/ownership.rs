@@ -90,6 +90,63 @@ fn what_others_keep_in_a_namespace_of_the_run_keeps_it() {
 }
 
 #[test]
+fn whatever_others_keep_in_a_namespace_keeps_it() {
+    let theirs: [(&'static Kind, &str); 6] = [
+        (&kind::SERVICES, "service"),
+        (&kind::VOLUME_SNAPSHOTS, "volumesnapshot"),
+        (&kind::NETWORK_ATTACHMENTS, "network-attachment-definition"),
+        (&kind::DATA_SOURCES, "datasource"),
+        (&kind::PODS, "pod"),
+        (&kind::SECRETS, "secret"),
+    ];
+    let count = theirs.len().to_string();
+    let cluster = Cluster::instant();
+    cluster.run(&["setup", "--end", &count, "--probe", "none"]).exits(0);
+    cluster.run(&["create"]).exits(0);
+    let store = cluster.sandbox.store();
+    let place = |number: usize| format!("boot-storm-test-{}", number + 1);
+    let made: Vec<(&'static Kind, Object)> = theirs
+        .iter()
+        .enumerate()
+        .map(|(number, (kind, _))| {
+            let theirs = json!({"metadata": {"name": "theirs", "namespace": place(number)}});
+            (*kind, store.create(kind, theirs).unwrap())
+        })
+        .collect();
+    let named: Vec<String> = theirs
+        .iter()
+        .enumerate()
+        .map(|(number, (_, word))| format!("{word}/theirs -n {}", place(number)))
+        .collect();
+    let named: Vec<&str> = named.iter().map(String::as_str).collect();
+    cluster.run(&["cleanup", "--dry-run=client"]).exits(0).complains(&named);
+    cluster.run(&["cleanup", "--yes"]).exits(3).complains(&named);
+    for (kind, object) in &made {
+        is_untouched(&cluster, kind, object);
+    }
+    cluster.run(&["cleanup", "--yes", "--delete-foreign"]).exits(0).prints(&named);
+    assert_eq!(store.list(&kind::VIRTUAL_MACHINES, None).0.len(), 0);
+    for number in 0..theirs.len() {
+        assert!(get(&cluster, &kind::NAMESPACES, "", &place(number)).is_none());
+    }
+}
+
+#[test]
+fn looking_for_what_others_keep_costs_few_requests() {
+    const NAMESPACES: u64 = 60;
+    let cluster = Cluster::instant();
+    cluster.run(&["setup", "--end", &NAMESPACES.to_string(), "--probe", "none"]).exits(0);
+    cluster.run(&["create"]).exits(0);
+    cluster.sandbox.ledger().clear();
+    cluster.run(&["cleanup", "--yes"]).exits(0);
+    let ledger = cluster.sandbox.ledger().json();
+    let totals = ledger["totals"].as_array().unwrap();
+    let lists = totals.iter().filter(|one| one["verb"] == "list");
+    let lists: u64 = lists.map(|one| one["received"].as_u64().unwrap()).sum();
+    assert!(lists < 6 * NAMESPACES, "{lists} lists for {NAMESPACES} namespaces");
+}
+
+#[test]
 fn a_vm_that_was_made_anew_is_neither_stopped_nor_started_nor_deleted() {
     for via in ["patch", "subresource"] {
         let cluster = ready();
@@ -146,7 +203,9 @@ fn a_copy_of_the_record_is_read_and_nothing_else() {
     cluster.run(&["cleanup", "--yes", "--keep-record"]).exits(0);
     let head = get(&cluster, &kind::CONFIG_MAPS, "default", HEAD).unwrap();
     store.remove(&kind::CONFIG_MAPS, "default", HEAD, head.uid());
+    let shown = cluster.run(&["cleanup", "--dry-run=client", "-n", "kube-public"]).exits(0);
     let gone = cluster.run(&["cleanup", "--yes", "-n", "kube-public"]).exits(0);
+    assert_eq!(objects(&shown, " would be deleted"), objects(&gone, " deleted"));
     gone.complains(&["is a copy, and the original is gone"]);
     assert!(get(&cluster, &kind::CONFIG_MAPS, "kube-public", HEAD).is_none());
 }
@@ -198,20 +257,44 @@ fn what_has_lost_its_labels_is_still_the_runs() {
     assert!(get(&cluster, &kind::CONFIG_MAPS, "default", HEAD).is_none());
 }
 
+/// A kind of run: what `setup` is told, whether there are VMs to create, and what `cleanup` is told.
+type Shape = (&'static [&'static str], bool, &'static [&'static str]);
+
 #[test]
 fn a_dry_run_names_what_is_deleted_on_every_kind_of_run() {
-    let shapes: [&[&str]; 4] = [
-        &["--end", "2", "--probe", "none"],
-        &["--end", "2"],
-        &["--end", "3", "--vms-per-namespace", "2", "--probe", "none"],
-        &["--end", "2", "--vm-namespace", "team", "--probe", "none"],
+    let shapes: [Shape; 9] = [
+        (&["--end", "2", "--probe", "none"], true, &[]),
+        (&["--end", "2"], true, &[]),
+        (&["--end", "2"], false, &[]),
+        (&["--end", "2"], true, &["--keep-record"]),
+        (&["--end", "2", "-f", "vm.yaml", "--probe", "none"], true, &[]),
+        (&["--end", "3", "--vms-per-namespace", "2", "--probe", "none"], true, &[]),
+        (&["--end", "2", "--vm-namespace", "team", "--probe", "none"], true, &[]),
+        (&["--adopt", "--adopt-namespace", "team", "--yes", "--probe", "none"], false, &[]),
+        (&["--end", "2", "--probe", "none"], true, &["--delete-foreign"]),
     ];
-    for shape in shapes {
+    for (shape, creates, flags) in shapes {
         let cluster = Cluster::instant();
-        let team = json!({"metadata": {"name": "team"}});
-        cluster.sandbox.store().create(&kind::NAMESPACES, team).unwrap();
+        let template = "apiVersion: kubevirt.io/v1\nkind: VirtualMachine\n\
+                        spec: {template: {spec: {domain: {memory: {guest: 256Mi}, devices: {}}}}}\n";
+        std::fs::write(cluster.home.path().join("vm.yaml"), template).unwrap();
+        let store = cluster.sandbox.store();
+        store.create(&kind::NAMESPACES, json!({"metadata": {"name": "team"}})).unwrap();
+        let theirs = json!({"metadata": {"name": "theirs", "namespace": "team"}, "spec": {"runStrategy": "Always",
+            "template": {"spec": {"domain": {"memory": {"guest": "256Mi"}, "devices": {}}}}}});
+        store.create(&kind::VIRTUAL_MACHINES, theirs).unwrap();
+        until(|| get(&cluster, &kind::VIRTUAL_MACHINE_INSTANCES, "team", "theirs").is_some());
         cluster.run(&[&["setup"], shape].concat()).exits(0);
-        cluster.run(&["create"]).exits(0);
+        if creates {
+            cluster.run(&["create"]).exits(0);
+        }
+        if flags == ["--delete-foreign"] {
+            for (kind, name) in [(&kind::CONFIG_MAPS, "notes"), (&kind::SERVICES, "web")] {
+                store
+                    .create(kind, json!({"metadata": {"name": name, "namespace": "boot-storm-test-1"}}))
+                    .unwrap();
+            }
+        }
         // A process that died holds the lock.
         let mut labels =
             get(&cluster, &kind::CONFIG_MAPS, "default", HEAD).unwrap().value()["metadata"]["labels"].clone();
@@ -221,10 +304,32 @@ fn a_dry_run_names_what_is_deleted_on_every_kind_of_run() {
         let lease = json!({"metadata": {"name": HEAD, "namespace": "default", "labels": labels, "managedFields": managers},
             "spec": {"holderIdentity": "x", "renewTime": "2026-01-01T00:00:00.000000Z", "leaseDurationSeconds": 60}});
         cluster.sandbox.store().create(&kind::LEASES, lease).unwrap();
-        let shown = cluster.run(&["cleanup", "--dry-run=client"]).exits(0);
-        let done = cluster.run(&["cleanup", "--yes"]).exits(0);
+        let before = everything(&cluster);
+        let shown = cluster.run(&[&["cleanup", "--dry-run=client"], flags].concat()).exits(0);
+        assert_eq!(everything(&cluster), before, "{shape:?}: a dry run changes nothing");
+        let done = cluster.run(&[&["cleanup", "--yes"], flags].concat()).exits(0);
         let named = objects(&shown, " would be deleted");
         assert_eq!(named, objects(&done, " deleted"), "{shape:?}");
         assert!(named.contains(&format!("lease/{HEAD} -n default")), "{shape:?}: {named:?}");
+        // Whatever is gone was named, or lay in a namespace that was, or belonged to a VM that was.
+        let after = everything(&cluster);
+        for (word, namespace, name) in before.difference(&after) {
+            let place = if namespace.is_empty() { String::new() } else { format!(" -n {namespace}") };
+            let is_named = named.contains(&format!("{word}/{name}{place}"))
+                || named.contains(&format!("namespace/{namespace}"))
+                || ["event", "pod", "virtualmachineinstance", "controllerrevision"].contains(word)
+                    && named.iter().any(|vm| vm.starts_with("virtualmachine/") && vm.ends_with(&place));
+            assert!(is_named, "{shape:?}: {word}/{name}{place} is gone, and was not named: {named:?}");
+        }
+        assert!(get(&cluster, &kind::VIRTUAL_MACHINES, "team", "theirs").is_some());
     }
+}
+
+/// Kind, namespace and name of everything on a cluster, but for what others say about it.
+fn everything(cluster: &Cluster) -> std::collections::BTreeSet<(&'static str, String, String)> {
+    let of = |kind: &'static Kind| {
+        let (objects, _) = cluster.sandbox.store().list(kind, None);
+        objects.into_iter().map(|object| (kind.singular, object.namespace().into(), object.name().into()))
+    };
+    kind::all().iter().filter(|kind| !kind.is(&kind::EVENTS)).flat_map(|kind| of(kind)).collect()
 }

@@ -8,6 +8,8 @@ use std::process::{Command, Stdio};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use bootstorm::commands::generate::role;
+use bootstorm_engine::phases::cleanup::OTHERS;
+use bootstorm_sandbox::store::kind;
 use serde_json::Value;
 
 use super::{find, repository, text};
@@ -103,21 +105,21 @@ fn allowed() -> BTreeSet<Permission> {
     allowed
 }
 
-/// Whether a permission is for what these runs do not do.
+/// Whether a permission is for what cannot be brought about here; each with its reason.
 fn is_for_others((verb, resource): &Permission) -> bool {
-    match (verb.as_str(), resource.as_str()) {
-        // Other sources, storage classes, sizes and networks of VMs, by name or where none is named.
-        (_, "datasources" | "volumesnapshots" | "network-attachment-definitions") => true,
-        (_, "virtualmachineclusterinstancetypes" | "virtualmachineclusterpreferences") => true,
-        ("get", "persistentvolumeclaims" | "storageclasses") => true,
-        // Where a VM does not get ready.
-        ("get", "datavolumes") => true,
-        // After a lost answer, or a quarter of a minute.
-        ("get", "namespaces") | ("update", "leases" | "secrets") => true,
-        // A server may ask for it besides the verb of the request; questions about others are no objects.
-        ("create", "pods/exec" | "subjectaccessreviews") => true,
-        _ => false,
-    }
+    // What others may keep in the run's namespaces, of kinds that the simulated cluster does not have.
+    let is_unknown = OTHERS.iter().any(|other| other.plural == resource)
+        && kind::all().iter().all(|kind| kind.plural != resource);
+    is_unknown
+        || match (verb.as_str(), resource.as_str()) {
+            // After a lost answer, or a quarter of a minute.
+            ("get", "namespaces") | ("update", "leases" | "secrets") => true,
+            // Where a disk does not get ready within the time of a phase.
+            ("get", "datavolumes") => true,
+            // A server may ask for it besides the verb of the request; questions about others are no objects.
+            ("create", "pods/exec" | "subjectaccessreviews") => true,
+            _ => false,
+        }
 }
 
 #[test]
@@ -139,6 +141,27 @@ fn with_these_roles_alone_everything_can_be_done() {
     // With a manifest of the user's, which is kept in a Secret.
     let manifest = repository("examples").join("fedora-vm.yaml");
     program.run(&["run", "--end", "2", "-f", &manifest.to_string_lossy(), "--cleanup", "--yes"]).exits(0);
+    // Everything that a run can be told to use, by names that are not there: each is read, and what there is is listed.
+    let images = "openshift-virtualization-os-images";
+    let disk = ["--source", "containerdisk:x/y:1"];
+    let net = fs::read_to_string(&manifest).unwrap();
+    let net = net.replace("pod: {}", "multus: {networkName: none}");
+    fs::write(cluster.home.path().join("net.yaml"), net).unwrap();
+    let pvc = format!("pvc:{images}/none");
+    let source = format!("datasource:{images}/none");
+    let snapshot = format!("snapshot:{images}/none");
+    let none: [&[&str]; 7] = [
+        &["--source", &pvc],
+        &["--source", &source],
+        &["--source", &snapshot],
+        &[&disk[..], &["--instancetype", "none"]].concat(),
+        &[&disk[..], &["--preference", "none"]].concat(),
+        &["--storage-class", "none"],
+        &["-f", "net.yaml"],
+    ];
+    for args in none {
+        program.run(&[&["setup", "--ns-prefix", "none", "--end", "1"], args].concat()).exits(5);
+    }
     let (asked, allowed) = (asked(&cluster), allowed());
     assert_eq!(
         asked.difference(&allowed).collect::<Vec<_>>(),

@@ -137,9 +137,14 @@ impl Others {
                 let Some(namespace) = self.any(&kind::NAMESPACES).filter(|found| !found.is_deleting()) else {
                     return;
                 };
-                let kinds: [&'static Kind; 3] =
-                    [&kind::CONFIG_MAPS, &kind::SECRETS, &kind::PERSISTENT_VOLUME_CLAIMS];
-                let of = kinds[usize::try_from(self.dice.below(3)).unwrap()];
+                let kinds: [&'static Kind; 5] = [
+                    &kind::CONFIG_MAPS,
+                    &kind::SECRETS,
+                    &kind::PERSISTENT_VOLUME_CLAIMS,
+                    &kind::SERVICES,
+                    &kind::VOLUME_SNAPSHOTS,
+                ];
+                let of = kinds[usize::try_from(self.dice.below(5)).unwrap()];
                 let metadata = json!({"name": format!("theirs-{number}"), "namespace": namespace.name()});
                 let object = if of.is(&kind::PERSISTENT_VOLUME_CLAIMS) {
                     json!({"metadata": metadata, "spec": {

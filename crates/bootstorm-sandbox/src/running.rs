@@ -143,7 +143,8 @@ fn parts(options: Options) -> Result<Parts, Failure> {
     if let Some(path) = &options.truth {
         store
             .set_truth(path)
-            .map_err(|error| cannot(&format!("the truth file {}: {error}", path.display())))?;
+            .map_err(|error| cannot(&format!("the truth file {}: {error}", path.display())))
+            .map_err(|failure| failure.hint("name another file with --truth FILE, or move this one away"))?;
     }
     store.set_clock_ahead(options.profile.api_server.clock());
     let node = &options.profile.node;

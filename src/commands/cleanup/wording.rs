@@ -1,5 +1,7 @@
 //! What a cleanup says when it does not come to its end, and the list of what it deletes.
 
+use std::collections::BTreeMap;
+
 use super::{CleanupArgs, Output, Session};
 use bootstorm_engine::phases::cleanup::{Blocked, Choice, CleanupError, Found, Held, Leftovers, Sort};
 use bootstorm_model::exit::Exit;
@@ -150,10 +152,14 @@ pub(super) fn foreign(session: &Session, leftovers: &Leftovers, args: &CleanupAr
 
 /// Kinds that could not be looked at, in one line.
 pub(super) fn skipped(session: &Session, leftovers: &Leftovers) {
+    let mut kinds: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (sort, why) in &leftovers.skipped {
+        kinds.entry(why).or_default().push(sort.words());
+    }
     let parts: Vec<String> =
-        leftovers.skipped.iter().map(|(sort, why)| format!("{} ({why})", sort.words())).collect();
+        kinds.iter().map(|(why, sorts)| format!("{} ({why})", sorts.join(", "))).collect();
     if !parts.is_empty() {
-        session.console.say(&format!("not looked at: {}", parts.join(", ")));
+        session.console.say(&format!("not looked at: {}", parts.join("; ")));
     }
 }
 

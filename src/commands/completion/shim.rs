@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use bootstorm_model::failure::Failure;
+use bootstorm_model::platform::output::{self, Readers};
 
 /// The name of the script, without the ending that Windows wants.
 pub const NAME: &str = "kubectl_complete-bootstorm";
@@ -33,8 +34,9 @@ pub fn install(path: Option<&OsStr>) -> Result<PathBuf, Failure> {
         )
     })?;
     let place = folder.join(format!("{NAME}{}", bootstorm_model::platform::SHIM_EXTENSION));
-    let written =
-        std::fs::write(&place, TEXT).and_then(|()| bootstorm_model::platform::make_executable(&place));
+    let is_ours = |begin: &[u8]| String::from_utf8_lossy(begin).contains("__complete");
+    let written = output::write(&place, TEXT.as_bytes(), Readers::Umask, is_ours)
+        .and_then(|()| bootstorm_model::platform::make_executable(&place));
     written.map_err(|error| {
         Failure::new(format!("{} cannot be written", place.display()))
             .because(error)

@@ -9,6 +9,7 @@ use std::path::Path;
 use super::completion::{scripts, shim};
 use crate::console::{ColorChoice, Console};
 use bootstorm_model::failure::Failure;
+use bootstorm_model::platform::output::{self, Readers};
 
 /// Runs the command: `completions FOLDER`, `man FOLDER`, `role` or `plan-schema`.
 pub fn command(words: &[OsString]) -> Result<(), Failure> {
@@ -36,6 +37,8 @@ pub fn plan_schema() -> String {
 
 fn write(folder: &str, name: &str, content: &[u8]) -> Result<(), Failure> {
     let path = Path::new(folder).join(name);
-    let written = std::fs::create_dir_all(folder).and_then(|()| std::fs::write(&path, content));
+    let is_ours = |begin: &[u8]| String::from_utf8_lossy(begin).contains("bootstorm");
+    let written = output::make_folder(Path::new(folder))
+        .and_then(|()| output::write(&path, content, Readers::Umask, is_ours));
     written.map_err(|error| Failure::new(format!("{} cannot be written", path.display())).because(error))
 }

@@ -13,6 +13,7 @@ pub fn manifests() -> String {
     let (everywhere, here): (Vec<_>, Vec<_>) = permissions::of_any_run(NAMESPACE)
         .into_iter()
         .chain(permissions::of_checks())
+        .chain(permissions::of_cleanup())
         .partition(|permission| permission.namespace.is_none());
     let cluster = document("ClusterRole", "  name: bootstorm\n", &everywhere);
     let records = document("Role", &format!("  name: bootstorm\n  namespace: {NAMESPACE}\n"), &here);

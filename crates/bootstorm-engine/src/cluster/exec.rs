@@ -15,6 +15,8 @@ use super::{Cluster, Kind, Trouble};
 use bootstorm_model::observe::clock::monotonic_now;
 use bootstorm_model::probe::lines::LineBuffer;
 
+/// How long a piece of what is sent may wait for the other end to take it.
+const SENDING: Duration = Duration::from_secs(10);
 /// Room for lines that wait to be read on either side.
 const BUFFER: usize = 256 * 1024;
 
@@ -128,6 +130,20 @@ pub enum Out {
     Ended,
 }
 
+/// Writes all of it, each piece within [`SENDING`]: an end that takes nothing any more is lost, however alive its
+/// connection is.
+async fn send(stdin: &mut (dyn AsyncWrite + Send + Unpin), bytes: &[u8]) -> std::io::Result<()> {
+    for piece in bytes.chunks(READ) {
+        let sending = async {
+            stdin.write_all(piece).await?;
+            stdin.flush().await
+        };
+        let late = |_| std::io::Error::from(std::io::ErrorKind::TimedOut);
+        tokio::time::timeout(SENDING, sending).await.map_err(late)??;
+    }
+    Ok(())
+}
+
 impl LineStream {
     /// Sends text to its standard input.
     ///
@@ -138,10 +154,9 @@ impl LineStream {
 
     /// Sends bytes to its standard input.
     ///
-    /// Fails when the stream is broken.
+    /// Fails when the stream is broken, or its other end takes nothing for [`SENDING`].
     pub async fn send_bytes(&mut self, bytes: &[u8]) -> std::io::Result<()> {
-        self.stdin.write_all(bytes).await?;
-        self.stdin.flush().await
+        send(&mut self.stdin, bytes).await
     }
 
     /// The next line. Safe to cancel.
@@ -168,5 +183,25 @@ impl LineStream {
             tokio::time::timeout(Duration::from_secs(1), self.end).await.ok()?
         };
         status?.message.filter(|message| !message.is_empty())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_end_that_takes_nothing_is_given_up() {
+        let (mut ours, mut theirs) = tokio::io::duplex(READ / 2);
+        let reading = async {
+            let mut taken = vec![0; 4 * READ];
+            theirs.read_exact(&mut taken).await.unwrap();
+            taken
+        };
+        let (sent, taken) = tokio::join!(send(&mut ours, &[7; 4 * READ]), reading);
+        assert!(sent.is_ok() && taken == [7; 4 * READ]);
+        let began = tokio::time::Instant::now();
+        let error = send(&mut ours, &[7; 4 * READ]).await.unwrap_err();
+        assert_eq!((error.kind(), began.elapsed()), (std::io::ErrorKind::TimedOut, SENDING));
     }
 }

@@ -20,6 +20,8 @@ pub(super) const EXPIRED: u32 = 5;
 const METADATA: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json";
 /// Objects per page of a list.
 const PAGE: u32 = 500;
+/// A list of more pages than this comes from a server that continues for ever.
+const MOST_PAGES: usize = 10_000;
 
 /// A page of a list, its objects still in JSON.
 #[derive(Deserialize)]
@@ -99,7 +101,7 @@ async fn pages<T: DeserializeOwned>(
     mut take: impl FnMut(Vec<T>),
 ) -> Result<String, Trouble> {
     let mut params = params.limit(PAGE);
-    loop {
+    for _ in 0..MOST_PAGES {
         let mut request = built(doing, on(path).list(&params))?;
         if let Some(form) = form {
             request.headers_mut().insert(ACCEPT, HeaderValue::from_static(form));
@@ -114,6 +116,11 @@ async fn pages<T: DeserializeOwned>(
         }
         params = params.continue_token(&page.metadata.next);
     }
+    Err(endless(doing))
+}
+
+fn endless(doing: &str) -> Trouble {
+    Trouble::new(doing, Kind::Other, format!("the list has no end: it has more than {MOST_PAGES} pages"))
 }
 
 /// Objects of a collection, each as far as it can be decoded, and the version to watch from
@@ -129,7 +136,7 @@ pub(super) async fn list_once<T: DeserializeOwned>(
 ) -> Result<Readable<T>, Trouble> {
     let mut params = ListParams::default().labels(selector).limit(PAGE);
     let mut items = Vec::new();
-    loop {
+    for _ in 0..MOST_PAGES {
         let request = built(doing, on(path).list(&params))?;
         let late = |_| Trouble::new(doing, Kind::TimedOut, format!("no answer within {}s", limit.as_secs()));
         let answer = tokio::time::timeout(limit, cluster.call(doing, request)).await.map_err(late)??;
@@ -140,6 +147,7 @@ pub(super) async fn list_once<T: DeserializeOwned>(
         }
         params = params.continue_token(&page.metadata.next);
     }
+    Err(endless(doing))
 }
 
 /// The version of a collection as it is now, to watch from; its objects are not asked for, except one.
@@ -151,4 +159,18 @@ pub(super) async fn version_of(cluster: &Cluster, doing: &str, path: &str) -> Re
 
 fn page<'a>(doing: &str, answer: &'a Answer) -> Result<Page<'a>, Trouble> {
     answer.read(doing)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::scripted::{Reply, cluster};
+
+    #[tokio::test(start_paused = true)]
+    async fn a_list_that_never_ends_is_given_up() {
+        let page = r#"{"metadata": {"resourceVersion": "1", "continue": "more"}, "items": []}"#;
+        let cluster = cluster(move |_| Reply::Answer(200, page.to_owned()));
+        let trouble = list_all::<Object>(&cluster, "list pods", "/api/v1/pods", "").await.unwrap_err();
+        assert!(trouble.message.contains("the list has no end"), "{trouble}");
+    }
 }

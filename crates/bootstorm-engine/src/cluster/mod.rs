@@ -193,6 +193,11 @@ impl Cluster {
         wall_now() + jiff::SignedDuration::from_micros(self.server_ahead())
     }
 
+    /// The age of something on the server, by the server's own clock: ours may be a day ahead or behind.
+    pub fn age(&self, since: Timestamp) -> Duration {
+        Duration::try_from(self.server_now().duration_since(since)).unwrap_or_default()
+    }
+
     /// Between which bounds the server's clock is ahead of ours; `None` while unknown.
     pub fn clock_difference(&self) -> Option<ClockDifference> {
         let least = self.shared.server_ahead.load(Ordering::Relaxed);

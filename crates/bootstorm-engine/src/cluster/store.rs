@@ -5,6 +5,7 @@ mod pieces;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
@@ -72,6 +73,8 @@ pub struct Head {
     pub run_id: String,
     /// UID of the head.
     pub uid: String,
+    /// When the record was begun, by the server's clock.
+    pub created: Option<Timestamp>,
     /// Short facts: annotation word → value.
     pub facts: BTreeMap<String, String>,
 }
@@ -229,6 +232,7 @@ impl Cluster {
             Some(Head {
                 namespace: map.metadata.namespace?,
                 uid: map.metadata.uid.unwrap_or_default(),
+                created: map.metadata.creation_timestamp.map(|time| time.0),
                 prefix,
                 run_id,
                 facts,

@@ -2,6 +2,7 @@
 
 mod clock;
 mod files;
+pub mod output;
 
 pub use clock::{continuous, processor_time};
 pub use files::{SHIM_EXTENSION, make_executable, only_for_owner, read_text};

@@ -19,6 +19,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 
 pub use notes::Notes;
+pub use page::is_dashboard;
 pub use saved::{Saved, Tool};
 
 use place::Place;

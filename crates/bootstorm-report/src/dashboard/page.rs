@@ -44,11 +44,21 @@ pub(super) fn write(dashboard: &Dashboard) -> String {
                 from before a request, its storm from after it. Compare runs of the same tool.";
     body.leaf("p", &[], note).close("footer");
     Document {
+        generator: GENERATOR,
         title: "Boot storm dashboard",
         styles: &[document::BASE_STYLE, STYLE],
         scripts: &[document::BASE_SCRIPT, SCRIPT],
     }
     .write(&body, &data::json(dashboard))
+}
+
+/// What the page says to programs about who wrote it.
+const GENERATOR: &str = "kubectl-bootstorm dashboard";
+
+/// Whether a file that begins like this is a dashboard.
+pub fn is_dashboard(begin: &[u8]) -> bool {
+    let begin = String::from_utf8_lossy(begin);
+    begin.starts_with("<!DOCTYPE html>") && begin.contains(&format!("content=\"{GENERATOR}\""))
 }
 
 fn header(body: &mut Markup, dashboard: &Dashboard) {

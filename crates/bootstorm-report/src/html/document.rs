@@ -13,6 +13,8 @@ pub(crate) const BASE_SCRIPT: &str = include_str!("assets/base.js");
 
 /// A page without its content
 pub(crate) struct Document<'a> {
+    /// What wrote it, as the page says to programs.
+    pub(crate) generator: &'a str,
     /// Title of the page.
     pub(crate) title: &'a str,
     /// Style sheets, in order.
@@ -35,7 +37,8 @@ impl Document<'_> {
             hash(&script)
         );
         let mut head = Markup::new();
-        head.empty("meta", &[("http-equiv", "Content-Security-Policy"), ("content", &policy)])
+        head.empty("meta", &[("name", "generator"), ("content", self.generator)])
+            .empty("meta", &[("http-equiv", "Content-Security-Policy"), ("content", &policy)])
             .empty("meta", &[("name", "viewport"), ("content", "width=device-width, initial-scale=1")])
             .empty("meta", &[("name", "referrer"), ("content", "no-referrer")])
             .empty("meta", &[("name", "color-scheme"), ("content", "light dark")])
@@ -66,8 +69,9 @@ mod tests {
 
     #[test]
     fn data_cannot_leave_its_element() {
-        let page = Document { title: "</title><b>", styles: &["p{}"], scripts: &["let a=1;"] }
-            .write(&Markup::new(), r#"["</script><!--<script>"]"#);
+        let page =
+            Document { generator: "g", title: "</title><b>", styles: &["p{}"], scripts: &["let a=1;"] }
+                .write(&Markup::new(), r#"["</script><!--<script>"]"#);
         assert_eq!(page.matches("</script>").count(), 2, "{page}");
         assert!(page.contains(r#"["\u003c/script\u003e\u003c!--\u003cscript\u003e"]"#), "{page}");
         assert!(page.contains("<title>&lt;/title&gt;&lt;b&gt;</title>"));
@@ -75,7 +79,8 @@ mod tests {
 
     #[test]
     fn the_policy_names_the_hash_of_what_is_in_the_file() {
-        let page = Document { title: "t", styles: &["p{", "}"], scripts: &[] }.write(&Markup::new(), "0");
+        let page = Document { generator: "g", title: "t", styles: &["p{", "}"], scripts: &[] }
+            .write(&Markup::new(), "0");
         // printf 'p{}' | openssl dgst -sha256 -binary | base64
         assert!(
             page.contains("style-src &#39;sha256-gG2yISYereRMiG2lMXrbiUgi0Ubw9p7QCeWcroOvy9Y=&#39;"),

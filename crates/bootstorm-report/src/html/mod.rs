@@ -65,6 +65,7 @@ impl Report {
         outline::footer(&mut body, self);
         let title = format!("Boot storm {}", self.run.name);
         Document {
+            generator: "kubectl-bootstorm report",
             title: &title,
             styles: &[document::BASE_STYLE, STYLE],
             scripts: &[document::BASE_SCRIPT, SCRIPT],

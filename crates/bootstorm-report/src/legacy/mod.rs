@@ -24,6 +24,9 @@ use bootstorm_model::record::{PhaseKind, RunRecord};
 use bootstorm_model::text::is_unsafe;
 use rows::{BOOTED, Booted, CREATED, Cells, Created, SUMMARY, Summary, participants};
 
+/// Name of the file that holds the whole record.
+pub const RECORD: &str = "run.json";
+
 /// What the record does not know
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LegacyOptions {
@@ -56,7 +59,7 @@ pub fn files(record: &RunRecord, options: &LegacyOptions) -> Result<Vec<(PathBuf
         let details: Vec<Booted> = participants(storm).map(Booted::of).collect();
         add(&mut files, &folder, "boot_storm_results", &details, &BOOTED, &Summary::of(storm, false))?;
     }
-    files.push((folder.join("run.json"), document::json(record)?.into_bytes()));
+    files.push((folder.join(RECORD), document::json(record)?.into_bytes()));
     files.push((folder.join("report.html"), report.html().into_bytes()));
     Ok(files)
 }

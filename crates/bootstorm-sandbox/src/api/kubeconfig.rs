@@ -2,12 +2,13 @@
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD as BASE64;
-use std::io::{self, Write};
+use std::io;
 use std::path::Path;
 
 use serde_json::{Value, json};
 
 use bootstorm_model::platform;
+use bootstorm_model::platform::output::{self, Readers};
 
 /// The most bytes of a file of a sandbox.
 const MOST_BYTES: u64 = 1024 * 1024;
@@ -119,17 +120,7 @@ pub(super) fn write(path: &Path, mark: &str, text: &str) -> io::Result<()> {
         let message = "it exists already, and no sandbox wrote it";
         return Err(io::Error::new(io::ErrorKind::AlreadyExists, message));
     }
-    // A file of its own, moved into place: nobody ever reads half of it, and an older file's mode does not matter.
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let part = folder.join(format!(".{}.part", uuid::Uuid::new_v4()));
-    let mut options = std::fs::OpenOptions::new();
-    platform::only_for_owner(options.write(true).create_new(true));
-    let written = options.open(&part).and_then(|mut file| file.write_all(text.as_bytes()));
-    let moved = written.and_then(|()| std::fs::rename(&part, path));
-    if moved.is_err() {
-        let _ = std::fs::remove_file(&part);
-    }
-    moved
+    output::write(path, text.as_bytes(), Readers::Owner, |_| true)
 }
 
 #[cfg(test)]

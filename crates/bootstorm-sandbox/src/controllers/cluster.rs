@@ -18,8 +18,8 @@ use crate::model::admission::Admission;
 use crate::model::bucket::TokenBucket;
 use crate::model::dice::Roll;
 use crate::model::{Dice, Draw, Misbehaviour, MisbehaviourTable, Profile, SimClock, lock, misbehaviour};
-use crate::store::kind::VIRTUAL_MACHINES;
-use crate::store::{Object, Store};
+use crate::store::kind::{KUBEVIRTS, VIRTUAL_MACHINES};
+use crate::store::{Kind, Object, Store};
 
 /// The queues of the controllers that are not per node
 #[derive(Debug)]
@@ -174,6 +174,18 @@ impl Cluster {
                 misbehaviour::annotated(machine.value())
             })
             .or_else(|| self.misbehaviours.of(instance.namespace(), instance.name()))
+    }
+
+    /// Whether a component is down, as the annotation of the object that stands for it says.
+    pub fn is_down(&self, kind: &'static Kind, namespace: &str, name: &str, component: &str) -> bool {
+        let object = self.store.get(kind, namespace, name);
+        object
+            .is_some_and(|object| object.value()["metadata"]["annotations"][misbehaviour::DOWN] == component)
+    }
+
+    /// Whether virt-controller is down: nothing becomes of machines and instances meanwhile.
+    pub fn controller_is_down(&self) -> bool {
+        self.is_down(&KUBEVIRTS, "kubevirt", "kubevirt", "virt-controller")
     }
 
     /// Whether somebody keeps something in a namespace that stands in the way of its end.

@@ -10,6 +10,8 @@ use thiserror::Error;
 
 /// The annotation on a virtual machine, or on its template, that names a misbehaviour.
 pub const ANNOTATION: &str = "sandbox.bootstorm.dev/misbehave";
+/// Annotation on a node or on the `KubeVirt` object: the component of it that is down.
+pub const DOWN: &str = "sandbox.bootstorm.dev/down";
 
 /// One way for a machine to go wrong
 #[derive(Debug, Clone, Copy, PartialEq)]

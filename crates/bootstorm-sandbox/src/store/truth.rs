@@ -1,7 +1,7 @@
 //! The truth file: every change with the instant it became visible.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
@@ -13,9 +13,8 @@ use serde_json::{Value, json};
 use super::kind::Kind;
 use super::log::{Action, Entry};
 use bootstorm_model::observe::clock::{monotonic_now, wall_now};
+use bootstorm_model::platform::output::{self, Readers};
 
-/// The most bytes of a line of the truth.
-const MOST_BYTES: u64 = 64 * 1024;
 /// How stale the file may get.
 const FLUSH: Duration = Duration::from_millis(200);
 
@@ -39,11 +38,7 @@ pub(super) struct Truth {
 
 impl Truth {
     pub(super) fn create(path: &Path) -> io::Result<Self> {
-        if is_foreign(path) {
-            let message = "it exists already, and is no truth file";
-            return Err(io::Error::new(io::ErrorKind::AlreadyExists, message));
-        }
-        let file = BufWriter::new(File::create(path)?);
+        let file = BufWriter::new(output::begin(path, Readers::Umask, is_truth, |_| Ok(()))?);
         let (sender, receiver) = mpsc::channel();
         let writer = std::thread::Builder::new().name("truth".to_owned()).spawn(move || {
             if let Err(error) = write_all(&receiver, file) {
@@ -81,15 +76,10 @@ impl Drop for Truth {
     }
 }
 
-/// Whether a file with something in it is there that no sandbox wrote. What is no file, such as a pipe, holds nothing.
-fn is_foreign(path: &Path) -> bool {
-    let Ok(found) = std::fs::metadata(path) else { return false };
-    let first = || {
-        let mut line = String::new();
-        File::open(path).and_then(|file| BufReader::new(file.take(MOST_BYTES)).read_line(&mut line)).ok()?;
-        serde_json::from_str::<Value>(&line).ok()
-    };
-    found.is_file() && found.len() > 0 && first().is_none_or(|line| !line["at"].is_i64())
+/// Whether a file begins as the truth does.
+fn is_truth(begin: &[u8]) -> bool {
+    let line = begin.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    serde_json::from_slice::<Value>(line).is_ok_and(|line| line["at"].is_i64())
 }
 
 fn write_all(receiver: &Receiver<Line>, mut file: BufWriter<File>) -> io::Result<()> {

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use futures::StreamExt;
 use futures::future::try_join_all;
+use futures::{StreamExt, TryStreamExt};
 
 use super::Sort;
 use super::list::{contents, look, named, wide};
@@ -20,6 +20,8 @@ const EVERYWHERE: [&str; 5] = [
     "config-service-cabundle",
     "config-trusted-cabundle",
 ];
+/// Kinds whose content is listed at once.
+const KINDS_AT_ONCE: usize = 8;
 /// Annotation on Secrets that hold the token of a service account.
 const SERVICE_ACCOUNT: &str = "kubernetes.io/service-account.name";
 
@@ -89,14 +91,16 @@ impl Leftovers {
         }
         let ours: Vec<String> =
             sifting.leftovers.of(Sort::Namespaces).iter().map(|found| found.name.clone()).collect();
-        for sort in Sort::CONTENT.into_iter().filter(|_| !ours.is_empty()) {
-            let (objects, skipped) = contents(cluster, sort, &ours).await?;
-            sifting.take(sort, objects);
-            let is_new = |(known, _): &(Sort, String)| *known != sort;
+        let kinds: Vec<Sort> = Sort::contents().filter(|_| !ours.is_empty()).collect();
+        let contents_of = |sort: &Sort| contents(cluster, *sort, &ours);
+        let inside = futures::stream::iter(&kinds).map(contents_of).buffered(KINDS_AT_ONCE);
+        for (sort, (objects, skipped)) in kinds.iter().zip(inside.try_collect::<Vec<_>>().await?) {
+            sifting.take(*sort, objects);
+            let is_new = |(known, _): &(Sort, String)| known != sort;
             if let Some(why) = skipped
                 && sifting.leftovers.skipped.iter().all(is_new)
             {
-                sifting.leftovers.skipped.push((sort, why));
+                sifting.leftovers.skipped.push((*sort, why));
             }
         }
         if let Some(place) = place

@@ -17,6 +17,8 @@ use crate::cluster::{Cluster, Kind, Trouble};
 const FEW: usize = 20;
 /// The same for Secrets and `ConfigMaps`, of which a cluster has many that are nobody's business.
 const SOME: usize = 500;
+/// The same for what no run makes: there are many kinds of it, and little of each.
+const ONCE: usize = 2;
 /// Lists in flight at once.
 const CONCURRENCY: usize = 20;
 /// Asks for metadata instead of whole objects.
@@ -47,7 +49,11 @@ pub(super) async fn contents(
     sort: Sort,
     namespaces: &[String],
 ) -> Result<(Vec<Object>, Option<String>), Trouble> {
-    let most = if sort.is_of_record() { SOME } else { FEW };
+    let most = match sort {
+        Sort::Other(_) => ONCE,
+        _ if sort.is_of_record() => SOME,
+        _ => FEW,
+    };
     if namespaces.len() > most {
         let wanted: HashSet<&str> = namespaces.iter().map(String::as_str).collect();
         let is_inside = |object: &Object| wanted.contains(object.metadata.namespace.as_str());
@@ -72,6 +78,9 @@ fn settle(
 ) -> Result<(Vec<Object>, Option<String>), Trouble> {
     match outcome {
         Ok(found) => Ok((found, None)),
+        Err(trouble) if trouble.kind == Kind::NotFound && matches!(sort, Sort::Other(_)) => {
+            Ok((Vec::new(), None))
+        }
         Err(trouble) if trouble.kind == Kind::NotFound && sort != Sort::Maps => {
             Ok((Vec::new(), Some("this cluster does not have them".to_owned())))
         }
@@ -139,5 +148,15 @@ async fn list(
     is_wanted: impl Fn(&Object) -> bool,
 ) -> Result<Vec<Object>, Trouble> {
     let doing = format!("list {}", sort.words());
-    list_metadata(cluster, &doing, &sort.collection(namespace), selector, is_wanted).await
+    let Sort::Other(resource) = sort else {
+        return list_metadata(cluster, &doing, &sort.collection(namespace), selector, is_wanted).await;
+    };
+    let mut collections = resource.collections(namespace).peekable();
+    while let Some(collection) = collections.next() {
+        match list_metadata(cluster, &doing, &collection, selector, &is_wanted).await {
+            Err(trouble) if trouble.kind == Kind::NotFound && collections.peek().is_some() => {}
+            outcome => return outcome,
+        }
+    }
+    Ok(Vec::new())
 }

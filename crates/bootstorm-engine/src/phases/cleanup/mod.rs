@@ -15,7 +15,7 @@ use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 
 pub use blocked::{Blocked, Held};
 pub use leftovers::{Choice, Found, Leftovers, run_ids, run_ids_anywhere};
-pub use sort::Sort;
+pub use sort::{OTHERS, Resource, Sort};
 
 use super::event::Listener;
 use crate::cluster::ownership::Estate;
@@ -30,6 +30,12 @@ const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
 /// How many namespaces are looked into at once, before they are deleted.
 const LOOKED_INTO: usize = 10_000;
+
+/// Looks into namespaces take at most one part in so many, plus one, of the time: the more namespaces are emptied
+/// meanwhile, the more are looked into at once.
+const BETWEEN_LOOKS: u32 = 4;
+/// And no more than this lies between two of them.
+const LONGEST_BETWEEN_LOOKS: Duration = Duration::from_secs(2);
 
 /// What others keep in the run's namespaces, by namespace
 type Foreign = BTreeMap<String, Vec<(Sort, Found)>>;
@@ -118,8 +124,14 @@ async fn namespaces(
     emptied: UnboundedReceiver<Found>,
 ) -> (Result<(), CleanupError>, Foreign) {
     let (foreign, unseen) = (Mutex::new(Foreign::new()), Mutex::new(None));
+    let next_look = Mutex::new(monotonic_now());
     let checked = emptied.ready_chunks(LOOKED_INTO).then(|chunk| async {
+        let earliest = *lock(&next_look);
+        tokio::time::sleep_until(earliest.into()).await;
+        let began = monotonic_now();
         let now = Leftovers::list(deletion.cluster, order.estate, order.sorts, order.place).await;
+        let ended = monotonic_now();
+        *lock(&next_look) = ended + (BETWEEN_LOOKS * (ended - began)).min(LONGEST_BETWEEN_LOOKS);
         let mut now = match now {
             Ok(now) => now,
             Err(trouble) => {

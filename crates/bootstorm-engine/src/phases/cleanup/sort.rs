@@ -23,6 +23,87 @@ pub enum Sort {
     Maps,
     /// The lock.
     Leases,
+    /// Something that no run makes, and that others may keep in its namespaces.
+    Other(&'static Resource),
+}
+
+/// A kind that people, or what they install, put into namespaces, and whose loss would cost them something
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Resource {
+    /// API group; empty for the core.
+    pub group: &'static str,
+    /// Name in paths.
+    pub plural: &'static str,
+    /// What kubectl calls one.
+    pub singular: &'static str,
+    /// Versions in which clusters serve it, the current one first.
+    versions: &'static [&'static str],
+}
+
+const fn resource(
+    group: &'static str,
+    plural: &'static str,
+    singular: &'static str,
+    versions: &'static [&'static str],
+) -> Resource {
+    Resource { group, plural, singular, versions }
+}
+
+/// What others may keep in the run's namespaces besides what a run makes, too.
+///
+/// What a cluster, a policy controller or an operator puts into every namespace (service accounts, roles and their bindings,
+/// network policies, quotas, endpoints, events, copied cluster service versions) is not among it: it would keep every
+/// namespace of every run.
+pub static OTHERS: [Resource; 21] = [
+    resource("", "services", "service", &["v1"]),
+    resource("apps", "daemonsets", "daemonset", &["v1"]),
+    resource("apps", "deployments", "deployment", &["v1"]),
+    resource("apps", "statefulsets", "statefulset", &["v1"]),
+    resource("batch", "cronjobs", "cronjob", &["v1"]),
+    resource("batch", "jobs", "job", &["v1"]),
+    resource("cdi.kubevirt.io", "dataimportcrons", "dataimportcron", &["v1beta1"]),
+    resource("cdi.kubevirt.io", "datasources", "datasource", &["v1beta1"]),
+    resource("clone.kubevirt.io", "virtualmachineclones", "virtualmachineclone", &["v1beta1", "v1alpha1"]),
+    resource("export.kubevirt.io", "virtualmachineexports", "virtualmachineexport", &["v1beta1", "v1alpha1"]),
+    resource("gateway.networking.k8s.io", "httproutes", "httproute", &["v1", "v1beta1"]),
+    resource(
+        "instancetype.kubevirt.io",
+        "virtualmachineinstancetypes",
+        "virtualmachineinstancetype",
+        &["v1beta1", "v1"],
+    ),
+    resource(
+        "instancetype.kubevirt.io",
+        "virtualmachinepreferences",
+        "virtualmachinepreference",
+        &["v1beta1", "v1"],
+    ),
+    resource("k8s.cni.cncf.io", "network-attachment-definitions", "network-attachment-definition", &["v1"]),
+    resource("kubevirt.io", "virtualmachineinstancereplicasets", "virtualmachineinstancereplicaset", &["v1"]),
+    resource("networking.k8s.io", "ingresses", "ingress", &["v1"]),
+    resource("pool.kubevirt.io", "virtualmachinepools", "virtualmachinepool", &["v1beta1", "v1alpha1"]),
+    resource("route.openshift.io", "routes", "route", &["v1"]),
+    resource(
+        "snapshot.kubevirt.io",
+        "virtualmachinerestores",
+        "virtualmachinerestore",
+        &["v1beta1", "v1alpha1"],
+    ),
+    resource(
+        "snapshot.kubevirt.io",
+        "virtualmachinesnapshots",
+        "virtualmachinesnapshot",
+        &["v1beta1", "v1alpha1"],
+    ),
+    resource("snapshot.storage.k8s.io", "volumesnapshots", "volumesnapshot", &["v1"]),
+];
+
+impl Resource {
+    /// The collection in a namespace, or in all, in each version that may be served.
+    pub(super) fn collections(&self, namespace: Option<&str>) -> impl Iterator<Item = String> {
+        let group = if self.group.is_empty() { String::new() } else { format!("{}/", self.group) };
+        self.versions.iter().map(move |version| path(&format!("{group}{version}"), namespace, self.plural))
+    }
 }
 
 impl Sort {
@@ -43,8 +124,18 @@ impl Sort {
     pub const BESIDE_ADOPTED: [Self; 4] = [Self::Pods, Self::Secrets, Self::Maps, Self::Leases];
 
     /// Those of which others may keep something in the run's namespaces.
-    pub(super) const CONTENT: [Self; 7] =
-        [Self::Machines, Self::Instances, Self::Volumes, Self::Claims, Self::Pods, Self::Secrets, Self::Maps];
+    pub(super) fn contents() -> impl Iterator<Item = Self> {
+        let made = [
+            Self::Machines,
+            Self::Instances,
+            Self::Volumes,
+            Self::Claims,
+            Self::Pods,
+            Self::Secrets,
+            Self::Maps,
+        ];
+        made.into_iter().chain(OTHERS.iter().map(Self::Other))
+    }
 
     /// What kubectl calls one.
     pub fn word(self) -> &'static str {
@@ -58,6 +149,7 @@ impl Sort {
             Self::Secrets => "secret",
             Self::Maps => "configmap",
             Self::Leases => "lease",
+            Self::Other(resource) => resource.singular,
         }
     }
 
@@ -73,6 +165,7 @@ impl Sort {
             Self::Secrets => "secrets",
             Self::Maps => "record objects",
             Self::Leases => "locks",
+            Self::Other(resource) => resource.plural,
         }
     }
 
@@ -88,6 +181,7 @@ impl Sort {
             Self::Secrets => ("v1", "secrets"),
             Self::Maps => ("v1", "configmaps"),
             Self::Leases => ("coordination.k8s.io/v1", "leases"),
+            Self::Other(resource) => return resource.collections(namespace).next().unwrap_or_default(),
         };
         path(group, namespace, plural)
     }
@@ -99,7 +193,7 @@ impl Sort {
 
     /// Whether what belongs to something of the run's is the run's, too.
     pub(super) fn follows(self) -> bool {
-        !matches!(self, Self::Machines | Self::Namespaces | Self::Leases)
+        !matches!(self, Self::Machines | Self::Namespaces | Self::Leases | Self::Other(_))
     }
 
     /// Whether a run cannot be cleaned up by somebody who may not list them.

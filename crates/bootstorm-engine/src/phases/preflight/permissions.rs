@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::{Findings, Problem, Wanted, count};
 use crate::cluster::access::Permission;
+use crate::phases::cleanup::{OTHERS, Resource};
 use bootstorm_model::plan::{Plan, TemplateSource};
 use bootstorm_model::probe::kind::Probe;
 use bootstorm_model::record::Via;
@@ -116,6 +117,14 @@ pub fn of_checks() -> Vec<Permission> {
         read("list", "k8s.cni.cncf.io", "network-attachment-definitions"),
         read("create", "authorization.k8s.io", "subjectaccessreviews"),
     ]
+}
+
+/// What cleanup reads beyond that, so that no namespace is deleted in which others keep something; where it is missing, a
+/// note says what was not looked at.
+pub fn of_cleanup() -> Vec<Permission> {
+    let list =
+        |one: &Resource| Permission { verb: "list", group: one.group, resource: one.plural, namespace: None };
+    OTHERS.iter().map(list).collect()
 }
 
 /// Sorts what is missing into what the run cannot do without, and what only other flags need.

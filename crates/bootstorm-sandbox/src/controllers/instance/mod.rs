@@ -11,7 +11,7 @@ use super::client::{Client, WriteError};
 use super::cluster::Cluster;
 use super::events::MACHINE_CONTROLLER;
 use super::key::Key;
-use super::machine::{crash, newborn};
+use super::machine::{LOOK_AGAIN, crash, newborn};
 use super::names;
 use super::worker::{Outcome, Reconciler};
 use crate::model::Misbehaviour;
@@ -39,6 +39,9 @@ impl Reconciler for Instances {
         let Some(vmi) = client.store().get(&VIRTUAL_MACHINE_INSTANCES, &key.namespace, &key.name) else {
             return Outcome::Done;
         };
+        if self.cluster.controller_is_down() {
+            return Outcome::Again(LOOK_AGAIN);
+        }
         let think =
             self.cluster.roll(key, vmi.uid(), "think").draw(self.cluster.profile.virt_controller.think);
         client.spend(think).await;

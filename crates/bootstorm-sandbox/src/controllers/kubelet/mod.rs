@@ -15,7 +15,7 @@ use super::cluster::Cluster;
 use super::events::Source;
 use super::guests::{Launcher, Stage};
 use super::nodes::Node;
-use crate::store::kind::PODS;
+use crate::store::kind::{NODES, PODS};
 use crate::store::{Object, Store};
 
 /// The worker of one pod
@@ -33,6 +33,11 @@ pub(super) struct PodWorker {
 /// Starts a worker for a pod that has appeared on a node.
 pub fn admit(cluster: &Arc<Cluster>, pod: Object, changes: watch::Receiver<()>) {
     let name = pod.value()["spec"]["nodeName"].as_str().unwrap_or_default();
+    if pod.is_deleting() && matches!(pod.value()["status"]["phase"].as_str(), Some("Succeeded" | "Failed")) {
+        // Nothing of it runs any more: it waits for its finalizers.
+        cluster.pods.gone(pod.uid());
+        return;
+    }
     let Some(node) = cluster.nodes.get(name) else {
         // A pod on a node that is not there stays as it is, as it would on a cluster.
         cluster.pods.gone(pod.uid());
@@ -58,7 +63,10 @@ impl PodWorker {
         let (namespace, name) = (self.pod.namespace().to_owned(), self.pod.name().to_owned());
         let mut also = changes.clone();
         let up = tokio::select! {
-            up = self.start(&mut changes) => up,
+            up = async {
+                self.node_answers().await;
+                self.start(&mut changes).await
+            } => up,
             () = told_to_end(&store, &namespace, &name, &uid, &mut also) => false,
         };
         if up {
@@ -86,6 +94,13 @@ impl PodWorker {
                 }
                 None => std::future::pending().await,
             }
+        }
+    }
+
+    /// Waits while the node's kubelet is down, as long as the pod is there: nothing is done for it meanwhile.
+    pub(super) async fn node_answers(&self) {
+        while self.cluster.is_down(&NODES, "", &self.node.name, "kubelet") && self.current().is_some() {
+            self.cluster.clock.sleep(1.0).await;
         }
     }
 

@@ -5,6 +5,7 @@ use tokio::sync::watch;
 use super::super::guests::{Exit, Stage};
 use super::{PodWorker, status};
 use crate::model::Misbehaviour;
+use crate::store::DeleteOptions;
 use crate::store::kind::PODS;
 
 impl PodWorker {
@@ -20,6 +21,7 @@ impl PodWorker {
 
     /// Ends what runs in the pod, and removes it.
     pub(super) async fn stop(&mut self, changes: &mut watch::Receiver<()>) {
+        self.node_answers().await;
         if self.address.is_some() {
             self.say(
                 "Killing",
@@ -54,7 +56,13 @@ impl PodWorker {
         if let Some(launcher) = self.launcher.take() {
             self.cluster.guests.remove(&launcher);
         }
-        self.cluster.store.remove(&PODS, self.pod.namespace(), self.pod.name(), self.pod.uid());
+        // The kubelet's last word; a finalizer holds the object even then.
+        let options = DeleteOptions {
+            uid: Some(self.pod.uid().to_owned()),
+            grace_period: Some(0),
+            ..DeleteOptions::default()
+        };
+        let _ = self.cluster.store.delete(&PODS, self.pod.namespace(), self.pod.name(), &options);
         self.cluster.pods.gone(self.pod.uid());
     }
 

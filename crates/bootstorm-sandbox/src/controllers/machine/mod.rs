@@ -34,6 +34,9 @@ pub struct Machines {
     back_offs: BackOffs,
 }
 
+/// How long a controller that is down leaves its work alone before it looks whether it is up, in seconds.
+pub(super) const LOOK_AGAIN: f64 = 1.0;
+
 /// A write that failed: the machine is looked at again.
 pub(super) struct Failed;
 
@@ -50,6 +53,9 @@ impl Reconciler for Machines {
         let Some(vm) = client.store().get(&VIRTUAL_MACHINES, &key.namespace, &key.name) else {
             return Outcome::Done;
         };
+        if self.cluster.controller_is_down() {
+            return Outcome::Again(LOOK_AGAIN);
+        }
         let think = self
             .cluster
             .dice

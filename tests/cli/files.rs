@@ -1,0 +1,161 @@
+//! Files that the program writes: its own are replaced, those of others never, whatever the flag.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
+
+use crate::support::{Cluster, Program, Ran};
+
+const THEIRS: &str = "a file of somebody else\n";
+
+/// What a flag writes, and where
+struct Flag {
+    /// The arguments without the file.
+    args: &'static [&'static str],
+    /// The flag that names the file.
+    flag: &'static str,
+    /// The exit code where all is well.
+    exits: i32,
+}
+
+/// The flags that name a file, on commands that need no cluster.
+const FLAGS: [Flag; 2] = [
+    Flag { args: &["dashboard", "--base-dir", "base"], flag: "--output-html", exits: 0 },
+    Flag {
+        args: &["run", "--sandbox", "--profile", "instant", "--end", "1", "--probe", "none"],
+        flag: "--truth",
+        exits: 0,
+    },
+];
+
+fn with(program: &Program, flag: &Flag, file: &str) -> Ran {
+    program.run(&[flag.args, &[flag.flag, file]].concat())
+}
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+/// A folder with a file of somebody else and links.
+fn home() -> tempfile::TempDir {
+    let home = tempfile::tempdir().unwrap();
+    fs::create_dir(home.path().join("base")).unwrap();
+    fs::write(home.path().join("theirs"), THEIRS).unwrap();
+    symlink("theirs", home.path().join("link")).unwrap();
+    symlink("nowhere", home.path().join("dangling")).unwrap();
+    home
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let mut names: Vec<String> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn no_flag_replaces_a_file_of_somebody_else() {
+    let log = Flag {
+        args: &["dashboard", "--base-dir", "base", "--output-html", "-"],
+        flag: "--log-file",
+        exits: 0,
+    };
+    for flag in FLAGS.iter().chain([&log]) {
+        let home = home();
+        let program = Program::new(home.path());
+        for file in ["theirs", "link", "dangling", "base"] {
+            let ran = with(&program, flag, file).exits(1);
+            ran.complains(&["it ", &format!("name another file with {} FILE", flag.flag)]);
+        }
+        with(&program, flag, "no/such/folder").exits(1).complains(&[flag.flag]);
+        assert_eq!(fs::read_to_string(home.path().join("theirs")).unwrap(), THEIRS, "{}", flag.flag);
+        assert_eq!(names(home.path()), ["base", "dangling", "link", "theirs"], "{}", flag.flag);
+        // Its own file is replaced or goes on, and keeps its name.
+        for _ in 0..2 {
+            with(&program, flag, "mine").exits(flag.exits);
+        }
+        symlink("mine", home.path().join("latest")).unwrap();
+        with(&program, flag, "latest").exits(flag.exits);
+        assert!(home.path().join("latest").is_symlink(), "{}", flag.flag);
+        assert_eq!(names(home.path()).len(), 6, "{}: {:?}", flag.flag, names(home.path()));
+    }
+}
+
+#[test]
+fn a_log_is_for_its_owner_and_goes_on() {
+    let home = home();
+    let program = Program::new(home.path());
+    let args = ["dashboard", "--base-dir", "base", "--output-html", "page.html", "--log-file", "log"];
+    for _ in 0..2 {
+        program.run(&args).exits(0);
+    }
+    let log = fs::read_to_string(home.path().join("log")).unwrap();
+    assert!(log.starts_with("# log of kubectl-bootstorm\n"), "{log}");
+    assert_eq!((log.matches("# log").count(), log.matches("started").count()), (1, 2), "{log}");
+    assert_eq!((mode(&home.path().join("log")), mode(&home.path().join("page.html"))), (0o600, 0o644));
+    // What is piped is not lost.
+    program
+        .run(&["dashboard", "--base-dir", "base", "--output-html", "-", "--log-file", "/dev/stderr"])
+        .exits(0)
+        .complains(&["started"]);
+}
+
+#[test]
+fn results_are_saved_over_those_of_the_same_run_only() {
+    let cluster = Cluster::instant();
+    let args = ["run", "--end", "2", "--probe", "none", "--save-results", "--results-folder"];
+    // Before anything is made.
+    let theirs = cluster.home.path().join("theirs");
+    fs::write(&theirs, THEIRS).unwrap();
+    for (folder, why) in
+        [("no/such", "there is no folder no"), ("theirs", "it is no folder"), ("/made-at-root", "root")]
+    {
+        cluster.run(&[&args[..], &[folder]].concat()).exits(1).complains(&[why, "--results-folder"]);
+    }
+    assert_eq!(cluster.sandbox.ledger().count("create", "namespaces").received, 0);
+    cluster.run(&[&args[..], &["results"]].concat()).exits(0);
+    let run = cluster.home.path().join("results/1-disk");
+    let folder = run.join(&names(&run)[0]);
+    let files = names(&folder);
+    assert!(files.contains(&"run.json".to_owned()) && files.contains(&"report.html".to_owned()), "{files:?}");
+    let report = ["report", "--save-results"];
+    cluster.run(&report).exits(0);
+    assert_eq!(names(&folder), files, "the same run again");
+    // Of another run, or of nobody knows whom.
+    let record = fs::read_to_string(folder.join("run.json")).unwrap();
+    let other = record.replacen("\"run_id\": \"", "\"run_id\": \"other-", 1);
+    for content in [other.as_str(), THEIRS] {
+        fs::write(folder.join("run.json"), content).unwrap();
+        cluster.run(&report).exits(1).complains(&[
+            "run.json cannot be saved",
+            "--results-folder",
+            "the record is safe",
+        ]);
+        assert_eq!(fs::read_to_string(folder.join("run.json")).unwrap(), content);
+    }
+    fs::remove_file(folder.join("run.json")).unwrap();
+    fs::write(folder.join("report.html"), THEIRS).unwrap();
+    cluster.run(&report).exits(1).complains(&["cannot be saved"]);
+    assert_eq!(fs::read_to_string(folder.join("report.html")).unwrap(), THEIRS);
+    assert_eq!(fs::read_to_string(&theirs).unwrap(), THEIRS);
+}
+
+#[test]
+fn a_script_of_somebody_else_beside_the_plugin_stays() {
+    let home = home();
+    let bin = home.path().join("bin");
+    fs::create_dir(&bin).unwrap();
+    symlink(env!("CARGO_BIN_EXE_kubectl-bootstorm"), bin.join("kubectl-bootstorm")).unwrap();
+    let program = Program::new(home.path()).env("PATH", &format!("{}:/usr/bin:/bin", bin.display()));
+    let install = ["completion", "kubectl", "--install"];
+    let script = bin.join("kubectl_complete-bootstorm");
+    for _ in 0..2 {
+        program.run(&install).exits(0);
+    }
+    assert_eq!(mode(&script), 0o755);
+    fs::write(&script, THEIRS).unwrap();
+    program.run(&install).exits(1).complains(&["this program did not write it"]);
+    assert_eq!(fs::read_to_string(&script).unwrap(), THEIRS);
+}
