@@ -145,7 +145,7 @@ fn with_these_roles_alone_everything_can_be_done() {
     let images = "openshift-virtualization-os-images";
     let disk = ["--source", "containerdisk:x/y:1"];
     let net = fs::read_to_string(&manifest).unwrap();
-    let net = net.replace("pod: {}", "multus: {networkName: none}");
+    let net = net.replace("pod: {}", "multus: {networkName: default/none}");
     fs::write(cluster.home.path().join("net.yaml"), net).unwrap();
     let pvc = format!("pvc:{images}/none");
     let source = format!("datasource:{images}/none");

@@ -198,10 +198,11 @@ mod tests {
             theirs.read_exact(&mut taken).await.unwrap();
             taken
         };
-        let (sent, taken) = tokio::join!(send(&mut ours, &[7; 4 * READ]), reading);
-        assert!(sent.is_ok() && taken == [7; 4 * READ]);
+        let bytes = vec![7; 4 * READ];
+        let (sent, taken) = tokio::join!(send(&mut ours, &bytes), reading);
+        assert!(sent.is_ok() && taken == bytes);
         let began = tokio::time::Instant::now();
-        let error = send(&mut ours, &[7; 4 * READ]).await.unwrap_err();
+        let error = send(&mut ours, &bytes).await.unwrap_err();
         assert_eq!((error.kind(), began.elapsed()), (std::io::ErrorKind::TimedOut, SENDING));
     }
 }

@@ -195,8 +195,10 @@ impl Leaving {
     }
 
     fn held(&self) -> Vec<Held> {
-        let left = self.left.keys().filter_map(|uid| self.latest.get(uid));
-        left.map(|object| Held::of(self.sort, object)).collect()
+        let mut left: Vec<&Found> = self.left.values().collect();
+        left.sort_unstable();
+        let latest = left.into_iter().filter_map(|found| self.latest.get(&found.uid));
+        latest.map(|object| Held::of(self.sort, object)).collect()
     }
 
     /// Those among `asked`, the objects whose deletion was accepted, that are still there.
@@ -207,8 +209,9 @@ impl Leaving {
 
     /// Which of the objects whose deletion was accepted are waited for, since when, and how to look at one.
     fn still_there(&self, asked: &BTreeSet<String>) -> Option<Event> {
-        let left: Vec<&String> = self.left.keys().filter(|uid| asked.contains(*uid)).collect();
-        let first = left.iter().find_map(|uid| self.latest.get(*uid));
+        let mut left: Vec<&Found> = self.left.values().filter(|found| asked.contains(&found.uid)).collect();
+        left.sort_unstable();
+        let first = left.iter().find_map(|found| self.latest.get(&found.uid));
         let first = first.map(|object| Held::of(self.sort, object));
         (!left.is_empty()).then(|| Event::StillThere {
             what: self.sort.words(),

@@ -78,6 +78,17 @@ impl Leftovers {
         sorts: &[Sort],
         place: Option<&str>,
     ) -> Result<Self, Trouble> {
+        Self::list_looking_into(cluster, estate, sorts, place, |_| true).await
+    }
+
+    /// The same, looking for what others keep in the namespaces that are `meant` only.
+    pub(super) async fn list_looking_into(
+        cluster: &Cluster,
+        estate: &Estate,
+        sorts: &[Sort],
+        place: Option<&str>,
+        meant: impl Fn(&str) -> bool,
+    ) -> Result<Self, Trouble> {
         let mut sifting = Sifting::new(cluster, estate);
         if sorts.contains(&Sort::Namespaces) && place.is_none() {
             sifting.namespaces(wide(cluster, Sort::Namespaces).await?);
@@ -91,6 +102,7 @@ impl Leftovers {
         }
         let ours: Vec<String> =
             sifting.leftovers.of(Sort::Namespaces).iter().map(|found| found.name.clone()).collect();
+        let ours: Vec<String> = ours.into_iter().filter(|name| meant(name)).collect();
         let kinds: Vec<Sort> = Sort::contents().filter(|_| !ours.is_empty()).collect();
         let contents_of = |sort: &Sort| contents(cluster, *sort, &ours);
         let inside = futures::stream::iter(&kinds).map(contents_of).buffered(KINDS_AT_ONCE);

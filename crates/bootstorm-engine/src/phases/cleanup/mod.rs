@@ -129,7 +129,10 @@ async fn namespaces(
         let earliest = *lock(&next_look);
         tokio::time::sleep_until(earliest.into()).await;
         let began = monotonic_now();
-        let now = Leftovers::list(deletion.cluster, order.estate, order.sorts, order.place).await;
+        let meant: BTreeSet<&str> = chunk.iter().map(|namespace| namespace.name.as_str()).collect();
+        let Order { estate, sorts, place, .. } = *order;
+        let meant = |name: &str| meant.contains(name);
+        let now = Leftovers::list_looking_into(deletion.cluster, estate, sorts, place, meant).await;
         let ended = monotonic_now();
         *lock(&next_look) = ended + (BETWEEN_LOOKS * (ended - began)).min(LONGEST_BETWEEN_LOOKS);
         let mut now = match now {
