@@ -13,23 +13,23 @@ struct Flag {
     /// The arguments without the file.
     args: &'static [&'static str],
     /// The flag that names the file.
-    flag: &'static str,
+    file: &'static str,
     /// The exit code where all is well.
     exits: i32,
 }
 
 /// The flags that name a file, on commands that need no cluster.
 const FLAGS: [Flag; 2] = [
-    Flag { args: &["dashboard", "--base-dir", "base"], flag: "--output-html", exits: 0 },
+    Flag { args: &["dashboard", "--base-dir", "base"], file: "--output-html", exits: 0 },
     Flag {
         args: &["run", "--sandbox", "--profile", "instant", "--end", "1", "--probe", "none"],
-        flag: "--truth",
+        file: "--truth",
         exits: 0,
     },
 ];
 
 fn with(program: &Program, flag: &Flag, file: &str) -> Ran {
-    program.run(&[flag.args, &[flag.flag, file]].concat())
+    program.run(&[flag.args, &[flag.file, file]].concat())
 }
 
 fn mode(path: &Path) -> u32 {
@@ -59,7 +59,7 @@ fn names(folder: &Path) -> Vec<String> {
 fn no_flag_replaces_a_file_of_somebody_else() {
     let log = Flag {
         args: &["dashboard", "--base-dir", "base", "--output-html", "-"],
-        flag: "--log-file",
+        file: "--log-file",
         exits: 0,
     };
     for flag in FLAGS.iter().chain([&log]) {
@@ -67,19 +67,19 @@ fn no_flag_replaces_a_file_of_somebody_else() {
         let program = Program::new(home.path());
         for file in ["theirs", "link", "dangling", "base"] {
             let ran = with(&program, flag, file).exits(1);
-            ran.complains(&["it ", &format!("name another file with {} FILE", flag.flag)]);
+            ran.complains(&["it ", &format!("name another file with {} FILE", flag.file)]);
         }
-        with(&program, flag, "no/such/folder").exits(1).complains(&[flag.flag]);
-        assert_eq!(fs::read_to_string(home.path().join("theirs")).unwrap(), THEIRS, "{}", flag.flag);
-        assert_eq!(names(home.path()), ["base", "dangling", "link", "theirs"], "{}", flag.flag);
+        with(&program, flag, "no/such/folder").exits(1).complains(&[flag.file]);
+        assert_eq!(fs::read_to_string(home.path().join("theirs")).unwrap(), THEIRS, "{}", flag.file);
+        assert_eq!(names(home.path()), ["base", "dangling", "link", "theirs"], "{}", flag.file);
         // Its own file is replaced or goes on, and keeps its name.
         for _ in 0..2 {
             with(&program, flag, "mine").exits(flag.exits);
         }
         symlink("mine", home.path().join("latest")).unwrap();
         with(&program, flag, "latest").exits(flag.exits);
-        assert!(home.path().join("latest").is_symlink(), "{}", flag.flag);
-        assert_eq!(names(home.path()).len(), 6, "{}: {:?}", flag.flag, names(home.path()));
+        assert!(home.path().join("latest").is_symlink(), "{}", flag.file);
+        assert_eq!(names(home.path()).len(), 6, "{}: {:?}", flag.file, names(home.path()));
     }
 }
 
