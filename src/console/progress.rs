@@ -38,6 +38,8 @@ struct State {
     running: usize,
     reached: usize,
     failed: u32,
+    /// VMs with an unknown outcome.
+    unknown: u32,
     tenth: usize,
     /// What most VMs wait for.
     waiting: String,
@@ -61,6 +63,7 @@ impl Progress {
             running: 0,
             reached: 0,
             failed: 0,
+            unknown: 0,
             tenth: 0,
             waiting: String::new(),
             said: monotonic_now(),
@@ -147,12 +150,16 @@ impl Progress {
             VmEvent::Passed(_) => {}
             VmEvent::Ended { outcome: Outcome::Reached, .. } => state.reached += 1,
             VmEvent::Reopened(Outcome::Reached) => state.reached = state.reached.saturating_sub(1),
+            VmEvent::Reopened(Outcome::Unknown) => state.unknown = state.unknown.saturating_sub(1),
             VmEvent::Reopened(_) => state.failed = state.failed.saturating_sub(1),
-            VmEvent::Ended { reason, .. } => {
-                state.failed += 1;
+            VmEvent::Ended { outcome, reason } => {
+                match outcome {
+                    Outcome::Unknown => state.unknown += 1,
+                    _ => state.failed += 1,
+                }
                 // Who waits is told anew in a moment.
                 state.waiting.clear();
-                if state.failed <= NAMED_FAILURES {
+                if state.failed + state.unknown <= NAMED_FAILURES {
                     let reason = reason.as_deref().unwrap_or("no reason known");
                     self.line(state, &format!("{target}: {reason}"));
                 }
@@ -185,8 +192,7 @@ impl Progress {
         if state.bar.is_some() || state.total == 0 {
             return;
         }
-        let through = state.reached + state.failed as usize;
-        let tenth = through * 10 / state.total;
+        let tenth = state.through() * 10 / state.total;
         if tenth > state.tenth {
             state.tenth = tenth;
             self.standing(state);
@@ -203,16 +209,21 @@ impl Progress {
     /// Where the phase stands, in a line.
     fn standing(&self, state: &mut State) {
         state.said = monotonic_now();
-        let failed = if state.failed > 0 { format!(", {} failed", state.failed) } else { String::new() };
+        let mut others = String::new();
+        for (count, word) in [(state.failed, "failed"), (state.unknown, "unknown")] {
+            if count > 0 {
+                others.push_str(&format!(", {count} {word}"));
+            }
+        }
         let seconds = state.began.elapsed().as_secs_f64();
-        let is_through = state.reached + state.failed as usize >= state.total;
+        let is_through = state.through() >= state.total;
         let waiting = if state.waiting.is_empty() || is_through {
             String::new()
         } else {
             format!("; {}", state.waiting)
         };
         self.console.say(&format!(
-            "{}: {}/{} {}{failed}, {seconds:.1}s{waiting}",
+            "{}: {}/{} {}{others}, {seconds:.1}s{waiting}",
             state.title, state.reached, state.total, state.noun
         ));
     }
@@ -243,7 +254,7 @@ impl State {
         noun.clone_into(&mut self.noun);
         (self.total, self.reached) = (total, done);
         (self.sent, self.accepted, self.instances, self.running) = (0, 0, 0, 0);
-        (self.failed, self.tenth) = (0, 0);
+        (self.failed, self.unknown, self.tenth) = (0, 0, 0);
         self.waiting.clear();
         self.said = monotonic_now();
         self.goal = None;
@@ -263,12 +274,15 @@ impl State {
 
     fn draw(&self) {
         let Some(bar) = &self.bar else { return };
-        bar.set_position((self.reached + self.failed as usize) as u64);
+        bar.set_position(self.through() as u64);
         let mut message = format!("{}/{} {}", self.reached, self.total, self.noun);
         if let Some(goal) = self.goal {
             // What matters most comes first: a narrow terminal cuts the end off.
             if self.failed > 0 || self.waiting.is_empty() {
                 message.push_str(&format!(" · failed {}", self.failed));
+            }
+            if self.unknown > 0 {
+                message.push_str(&format!(" · unknown {}", self.unknown));
             }
             if !self.waiting.is_empty() {
                 message.push_str(&format!(" · {}", self.waiting));
@@ -282,6 +296,11 @@ impl State {
             message.push_str(&format!(" · sent {}", self.sent));
         }
         bar.set_message(message);
+    }
+
+    /// VMs whose part is over.
+    fn through(&self) -> usize {
+        self.reached + self.failed as usize + self.unknown as usize
     }
 
     fn end(&mut self) {

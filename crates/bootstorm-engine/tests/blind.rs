@@ -32,6 +32,9 @@ use rand::{RngExt, SeedableRng};
 
 /// Schedules of the short form.
 const SCHEDULES: u64 = 200;
+/// A delay up to this, on a watch that stays open, cannot be told from whole seconds of the server's clock and the
+/// difference of the clocks.
+const UNTOLD: f64 = 1.25;
 const IMAGE: &str = "example.org/disk:1";
 /// Longer than any phase with its limits may take.
 const FOREVER: Duration = Duration::from_secs(3_600);
@@ -304,6 +307,13 @@ impl Schedule {
                     let Some(true_at) = truth.of(timeline, milestone).map(at) else { continue };
                     let error = moment.at.seconds() - true_at;
                     let resolution = if milestone == Milestone::Reachable { 1.0 } else { 0.05 };
+                    // What the report says of this program, and what whole seconds of the server cannot tell.
+                    let own = phase.health.as_ref().map_or(0.0, |health| health.timer.longest.seconds());
+                    let lagged = happened.iter().any(|(kind, incidents)| {
+                        *kind == phase.name.kind
+                            && incidents.iter().any(|(_, incident)| matches!(incident, Incident::Lag(_)))
+                    });
+                    let resolution = resolution + own + if lagged { UNTOLD } else { 0.0 };
                     let fits = match moment.source {
                         Source::Seen => (-0.01..=resolution).contains(&error),
                         Source::Stamped => (-1.3..=0.3).contains(&error),

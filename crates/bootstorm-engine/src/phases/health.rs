@@ -14,6 +14,9 @@ use bootstorm_model::record::{ClusterMark, Health};
 /// How often the timer goes off: often enough to catch a busy moment of some milliseconds, too seldom to matter.
 const EVERY: Duration = Duration::from_millis(20);
 
+/// The most timers that one pause holds up: an hour of them.
+const MOST_HELD_UP: usize = 180_000;
+
 /// How long the last look at the cluster may take.
 const LAST_LOOK: Duration = Duration::from_secs(10);
 
@@ -94,13 +97,25 @@ impl Checkup {
 }
 
 /// Notes how late a timer goes off, again and again.
+///
+/// A timer that went off late counts for those that would have been asked for meanwhile, each as late as it would have
+/// been: a pause takes its share of the time, and not of the samples ("coordinated omission", Gil Tene).
 async fn sample(delays: Arc<Mutex<Delays>>) {
     loop {
         let due = monotonic_now() + EVERY;
         tokio::time::sleep_until(due.into()).await;
-        let late = Offset::ZERO.plus(monotonic_now().saturating_duration_since(due));
-        delays.lock().unwrap_or_else(PoisonError::into_inner).add(late);
+        let late = monotonic_now().saturating_duration_since(due);
+        let mut delays = delays.lock().unwrap_or_else(PoisonError::into_inner);
+        for late in lateness(late) {
+            delays.add(Offset::ZERO.plus(late));
+        }
     }
+}
+
+/// How late each timer is that a pause of this length held up, the first one first.
+fn lateness(longest: Duration) -> impl Iterator<Item = Duration> {
+    std::iter::successors(Some(longest), |late| late.checked_sub(EVERY).filter(|late| !late.is_zero()))
+        .take(MOST_HELD_UP)
 }
 
 #[cfg(test)]
@@ -121,6 +136,26 @@ mod tests {
         task.abort();
         let delays = delays.lock().unwrap();
         delays.clone()
+    }
+
+    #[test]
+    fn a_pause_counts_for_every_timer_that_it_held_up() {
+        let millis = |late: u64| -> Vec<u128> {
+            lateness(Duration::from_millis(late)).map(|late| late.as_millis()).collect()
+        };
+        assert_eq!(millis(0), [0]);
+        assert_eq!(millis(20), [20]);
+        assert_eq!(millis(70), [70, 50, 30, 10]);
+        assert_eq!(lateness(Duration::from_secs(86_400)).count(), MOST_HELD_UP);
+    }
+
+    #[test]
+    fn a_pause_of_a_tenth_of_the_time_is_seen_at_the_99th_percentile() {
+        let mut delays = Delays::default();
+        let all = std::iter::repeat_n(Duration::ZERO, 450).chain(lateness(Duration::from_secs(1)));
+        all.for_each(|late| delays.add(Offset::ZERO.plus(late)));
+        assert!(delays.quantile(0.99) >= Some(Offset::from_seconds(0.7)), "{delays:?}");
+        assert!(delays.quantile(0.5) <= Some(Offset::from_seconds(0.01)), "{delays:?}");
     }
 
     #[tokio::test(flavor = "current_thread")]

@@ -11,6 +11,7 @@ use crate::cluster::Cluster;
 use crate::cluster::call::wait;
 use crate::cluster::exec::{LineStream, Out};
 use crate::cluster::probers::PROGRAM_FOLDER;
+use crate::cluster::pulse::Pulse;
 use bootstorm_model::observe::clock::{elapsed_since, monotonic_now};
 use bootstorm_model::probe::{
     Answer, Ask, Family, HAND_OVER, Hello, Pace, ProbePlan, SCRIPT, SCRIPT_NAME, Tool,
@@ -173,8 +174,16 @@ pub(crate) async fn converse(
                     // What was asked meanwhile is asked again, with all that waits.
                     while inbox.try_recv().is_ok() {}
                     let _ = heard.send(Heard::Opened { prober, hello: greeting.hello });
-                    let mut talk =
-                        Talk { prober, inbox: &mut inbox, heard: &heard, last_heard: &mut last_heard };
+                    let pulse = cluster.pulse();
+                    let mut talk = Talk {
+                        prober,
+                        hello: greeting.hello,
+                        inbox: &mut inbox,
+                        heard: &heard,
+                        last_heard: &mut last_heard,
+                        stalls: pulse.stalls(),
+                        pulse,
+                    };
                     talk.go_on(&mut stream).await;
                     stream.why().await.unwrap_or_else(|| "the stream broke".to_owned())
                 }
@@ -188,9 +197,13 @@ pub(crate) async fn converse(
 
 struct Talk<'a> {
     prober: usize,
+    hello: Hello,
     inbox: &'a mut mpsc::UnboundedReceiver<Ask>,
     heard: &'a mpsc::UnboundedSender<Heard>,
     last_heard: &'a mut Instant,
+    pulse: Pulse,
+    /// Stalls that were heard of.
+    stalls: u32,
 }
 
 impl Talk<'_> {
@@ -206,6 +219,12 @@ impl Talk<'_> {
                 biased;
                 out = stream.next() => match out {
                     Out::Line(at, line) => {
+                        if let Some(since) = self.pulse.stall(&mut self.stalls) {
+                            // We were stopped, and this has been waiting for us.
+                            let (prober, why) = (self.prober, "this program was stopped".to_owned());
+                            let _ = self.heard.send(Heard::Broken { prober, since, why });
+                            let _ = self.heard.send(Heard::Opened { prober, hello: self.hello });
+                        }
                         *self.last_heard = at;
                         match Answer::parse(&line) {
                             Some(Answer::Echo(back)) if back == token => {

@@ -181,7 +181,8 @@ impl Tracker<'_> {
             }
             None => {
                 let blind = self.unproved(target, at).first().map(|stream| stream.kind.words());
-                format!("{}, but {} did not deliver", self.reason(target, limit), blind.unwrap_or("a stream"))
+                let reason = self.reason(target, limit);
+                format!("{} did not deliver (as far as was seen: {reason})", blind.unwrap_or("a stream"))
             }
         };
         self.end(target, Outcome::Unknown, Some(reason), now);

@@ -25,7 +25,7 @@ impl Report {
         let whole = compared.map_or(&[][..], |compared| &compared.with_filling);
         if !whole.is_empty() {
             let help = "The same with the time in which the baseline's disks were filled";
-            page.family(&self.ratios("storm_ratio_with_filling", help, whole));
+            page.family(&self.ratios("storm_with_filling_ratio", help, whole));
         }
         page.family(&self.verdict());
         judged::write(&mut page, self);
@@ -99,6 +99,30 @@ mod tests {
     fn a_storm_reads_as_families() {
         let report = Report::of(&fixtures::with_failures(), &Selection::default());
         insta::assert_snapshot!(report.openmetrics());
+    }
+
+    #[test]
+    fn every_kind_of_run_has_families_that_end_with_their_unit() {
+        let all = [
+            fixtures::guide(),
+            fixtures::provisioned(),
+            fixtures::unstarted(),
+            fixtures::repeated(),
+            fixtures::waves(),
+            fixtures::searched(6),
+            fixtures::hopeless(),
+            fixtures::continued(),
+            fixtures::measured(),
+            fixtures::diagnosed(),
+        ];
+        let texts = all.map(|record| Report::of(&record, &Selection::default()).openmetrics());
+        assert!(texts[1].contains("bootstorm_storm_with_filling_ratio{"), "{}", texts[1]);
+        for text in texts {
+            for unit in text.lines().filter_map(|line| line.strip_prefix("# UNIT ")) {
+                let (name, unit) = unit.split_once(' ').unwrap();
+                assert!(name.ends_with(unit), "{name}");
+            }
+        }
     }
 
     #[test]

@@ -105,11 +105,11 @@ fn outliers(page: &mut Page, phase: &PhaseBlock) {
 
 /// Says how many VMs arrived after a time that nobody knows.
 fn unknown(page: &mut Page, phase: &PhaseBlock) {
-    let summary = phase.summary(phase.goal);
-    if summary.unknown > 0 {
+    // VMs with an unknown outcome have a line of their own.
+    let unknown = phase.summary(phase.goal).unknown.saturating_sub(phase.counts.unknown);
+    if unknown > 0 {
         let text = format!(
-            "{} of the successes, whose request was sent by a process that was killed; not in these figures",
-            summary.unknown
+            "{unknown} of the successes, whose request was sent by a process that was killed; not in these figures"
         );
         page.labelled("Unknown times", &text);
     }
