@@ -39,7 +39,9 @@ const TARGETS: [&str; 6] = [
 ];
 
 fn render(archives: &Path) -> Value {
-    let out = archives.join("bootstorm.yaml");
+    // Tests that run at the same time share a folder of archives.
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("bootstorm.yaml");
     let output = Command::new(repository("krew/render"))
         .arg("--archives")
         .arg(archives)

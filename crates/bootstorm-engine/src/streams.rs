@@ -25,7 +25,7 @@ use bootstorm_model::observe::{Clock, NoticeKind};
 use bootstorm_model::plan::Target;
 use bootstorm_model::probe::{Answer, Ask};
 
-/// The open streams of a phase; dropping it closes them, and sends no more requests
+/// Open streams of a phase; dropping it closes them and stops sending requests
 pub(crate) struct Streams {
     pub(crate) cluster: Cluster,
     pub(crate) clock: Clock,
@@ -37,9 +37,9 @@ pub(crate) struct Streams {
     pub(crate) insight: Option<Insight>,
     /// `None` unless guests are probed from pods.
     pub(crate) probing: Option<Probing>,
-    /// Lists on their way.
+    /// Lists in progress.
     pub(crate) lists: JoinSet<(Stream, Result<What, Trouble>)>,
-    /// Observations that nobody has taken yet.
+    /// Observations not yet taken.
     pub(crate) ready: VecDeque<Observation>,
 }
 
@@ -104,7 +104,7 @@ impl Streams {
         }
     }
 
-    /// Opens a watch anew.
+    /// Reopens a watch.
     pub(crate) fn reopen(&mut self, stream: Stream) {
         match (stream.kind, &mut self.volumes) {
             (StreamKind::Instances, _) => self.changes.reopen(stream.number as usize),
@@ -239,7 +239,7 @@ impl Streams {
         }
     }
 
-    /// Takes what a prober said.
+    /// Takes a message of a prober.
     fn said(&mut self, heard: Heard) {
         let (prober, at, what) = match heard {
             Heard::Opened { prober, hello } => {

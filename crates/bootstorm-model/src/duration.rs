@@ -1,4 +1,4 @@
-//! Durations as kubectl takes them: what Go's `time.ParseDuration` reads, or bare seconds.
+//! Durations in kubectl's syntax: Go's `time.ParseDuration`, or bare seconds.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ const UNITS: [(&str, u64); 8] = [
 /// The magnitude of Go's smallest duration.
 const MOST_NANOSECONDS: u64 = 1 << 63;
 
-/// Why a text is no duration
+/// Why a text is not a duration
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum DurationFault {
     /// It does not follow the grammar.

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 /// How the program ended
 ///
-/// The codes tell a script whether the tool failed or the cluster did badly; they are listed in `--help`.
+/// The codes distinguish a failed command from a bad result; `--help` lists them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Exit {

@@ -1,4 +1,4 @@
-//! What a command says when it cannot do its work: what failed, why, and what to type next.
+//! A failed command: what failed, why, and what to run next.
 
 use std::fmt;
 
@@ -13,7 +13,7 @@ pub struct Failure {
     pub message: String,
     /// Why, one line per cause, outermost first.
     pub causes: Vec<String>,
-    /// What to do or type next.
+    /// Next commands.
     pub hints: Vec<String>,
 }
 

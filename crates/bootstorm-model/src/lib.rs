@@ -1,4 +1,4 @@
-//! What a boot storm is: plans, observations, timelines, records, and their analysis.
+//! The model of a boot storm: plans, observations, timelines, records, and their analysis.
 //!
 //! Pure: no async, no input and output. Only [`observe::clock`] and [`platform`] read the system's clocks.
 

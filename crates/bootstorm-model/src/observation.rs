@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::observe::{Change, Instance, Launcher, Notice, Offset, Volume};
 use crate::plan::Target;
 
-/// What a stream is about
+/// Kind of a stream
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum StreamKind {
@@ -37,9 +37,9 @@ impl StreamKind {
 /// One of the streams of a phase
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Stream {
-    /// What it is about.
+    /// Kind.
     pub kind: StreamKind,
-    /// Which of its kind, from 0.
+    /// Number within its kind, from 0.
     pub number: u32,
 }
 
@@ -50,93 +50,93 @@ impl Stream {
     }
 }
 
-/// Something that was observed
+/// One observed fact
 #[derive(Debug, Clone, PartialEq)]
 pub struct Observation {
-    /// Where it comes from.
+    /// Its stream; absent for requests.
     pub stream: Option<Stream>,
     /// When this client received it.
     pub at: Offset,
     /// It came out of a list, or may have waited in a gap of the stream.
     pub late: bool,
-    /// What it is.
+    /// Kind.
     pub what: What,
 }
 
-/// What was observed
+/// Content of an observation
 #[derive(Debug, Clone, PartialEq)]
 pub enum What {
-    /// An instance appeared, changed or went.
+    /// An instance appeared, changed or disappeared.
     Instance(Change),
     /// A disk appeared or changed.
     Volume(Volume),
-    /// A launcher pod appeared, changed or went.
+    /// A launcher pod appeared, changed or disappeared.
     Pod(Launcher),
     /// An event of Kubernetes.
     Notice(Notice),
-    /// A prober got an answer to what it was asked under this id.
+    /// A prober received an answer for this id.
     Answer(u32),
-    /// A prober cannot try what it was asked under this id, and why.
+    /// A prober cannot probe this id, with the reason.
     Cannot(u32, String),
-    /// A prober begins, and waits so many milliseconds between two attempts.
+    /// A prober started, with its interval in milliseconds.
     Interval(u64),
-    /// A prober is a neighbor of the guests on their network.
+    /// A prober is on the guests' own network link.
     Neighbor,
-    /// A prober gave a sign of life that it was asked for at that time.
+    /// A prober answered the echo requested at that time.
     Echo(Offset),
     /// The fate of a request.
     Request(u32, Request),
-    /// The stream delivers nothing any more.
+    /// The stream stopped delivering.
     GapOpened {
         /// When it last delivered.
         since: Offset,
-        /// It ended as it was asked to, and is opened again at once.
+        /// It ended as requested, and is reopened at once.
         expected: bool,
-        /// Why, as far as known.
+        /// Reason, if known.
         why: Option<String>,
     },
-    /// The stream delivers again; what it missed follows.
+    /// The stream delivers again; missed changes follow.
     GapClosed,
-    /// All instances that a stream covers, by a list of its own that was asked for at that time.
+    /// All instances that a stream covers, by a separate list requested at that time.
     Instances(Offset, Vec<Instance>),
-    /// All disks that a stream covers, in the same way.
+    /// All disks that a stream covers, likewise.
     Volumes(Offset, Vec<Volume>),
-    /// A list failed that the tracker wanted.
+    /// A list requested by the tracker failed.
     Unlisted,
-    /// An object cannot be read, and whose it is as far as that is known.
+    /// An object is unreadable, with its VM if known.
     Unreadable(Option<Target>, String),
-    /// Something that the user should know.
+    /// A warning for the user.
     Complaint(String),
 }
 
-/// What became of a request
+/// Fate of a request
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Request {
-    /// It is about to be written.
+    /// About to be written.
     Sent,
-    /// An attempt failed, and is repeated.
+    /// An attempt failed and is retried.
     Repeated(String),
     /// It was accepted.
     Accepted {
-        /// What it took.
+        /// Attempts made.
         attempts: Attempts,
         /// UID of the VM that a create made.
         uid: Option<Box<str>>,
     },
-    /// It is not repeated any more.
+    /// Retries ended.
     Refused {
-        /// What it took.
+        /// Attempts made.
         attempts: Attempts,
-        /// What the server, or the connection, said last.
+        /// Last error.
         why: String,
         /// The server has certainly not carried it out.
         certain: bool,
     },
-    /// It was not sent, and will not be.
+    /// It will not be sent.
     Skipped,
 }
 
-/// What it took to get a request accepted or refused
+/// Attempts until a request was accepted or refused
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Attempts {
     /// Requests sent.

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 /// The most characters of one text that are shown in a line of talk, a log or a cell.
 ///
-/// An API server may answer with megabytes; what matters stands at the beginning.
+/// An API server may answer with megabytes; the beginning is what matters.
 pub const LONGEST: usize = 2_000;
 
 /// The text with everything that could move the cursor, change colours or reorder the line written as an escape

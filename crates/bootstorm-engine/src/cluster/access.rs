@@ -1,4 +1,4 @@
-//! Whether we may do what the run will do, asked before anything is done.
+//! Permission checks, made before anything is changed.
 
 use k8s_openapi::api::authorization::v1::{
     ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec,

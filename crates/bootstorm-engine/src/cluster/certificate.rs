@@ -1,4 +1,4 @@
-//! What is wrong with a certificate or a key, said so that it can be mended.
+//! Error texts and hints for certificates and keys.
 
 /// A limit or a complaint of the TLS library
 struct Complaint {
@@ -67,12 +67,12 @@ fn find(text: &str) -> Option<&'static Complaint> {
     })
 }
 
-/// What to say instead of the library's message.
+/// Replacement for the library's message.
 pub(super) fn message(text: &str) -> Option<&'static str> {
     find(text).map(|complaint| complaint.message).filter(|message| !message.is_empty())
 }
 
-/// What to do about a message about certificates.
+/// Hint for a certificate error.
 pub(super) fn hint(text: &str) -> &'static str {
     let default = "check certificate-authority of this context, or pass --certificate-authority";
     find(text).map_or(default, |complaint| complaint.hint)

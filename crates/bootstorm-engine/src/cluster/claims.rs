@@ -34,7 +34,7 @@ struct State {
 impl Cluster {
     /// The state of a disk in a line; `None` where it is ready.
     ///
-    /// What may not be looked at is told as that: it is only about an explanation.
+    /// Reports a missing permission as a finding, since this is only needed for an explanation.
     pub async fn state_of(&self, namespace: &str, disk: &Disk) -> Option<String> {
         let (group, plural, kind, name) = match disk {
             Disk::DataVolume(name) => ("cdi.kubevirt.io/v1beta1", "datavolumes", "DataVolume", name),

@@ -21,7 +21,7 @@ use bootstorm_model::plan::yaml_fault;
 
 /// Credentials that were good once are renewed at most this often.
 const RENEWED_AT_MOST_EVERY: Duration = Duration::from_secs(1);
-/// A server that has refused new credentials is not asked with newer ones before this time is over.
+/// Pause before retrying with newer credentials after the server has refused new ones.
 const REFUSED_FOR: Duration = Duration::from_secs(30);
 
 /// kubectl's connection flags, as far as they were given
@@ -57,7 +57,7 @@ pub struct Connection {
     pub tell: fn(&str),
 }
 
-/// How long a request that fails for a passing reason is repeated, unless the user says otherwise.
+/// Default time limit for retries of a request that fails for a transient reason.
 pub const PATIENCE: Duration = Duration::from_secs(120);
 
 impl Default for Connection {
@@ -81,7 +81,7 @@ impl Default for Connection {
     }
 }
 
-/// What a kubeconfig has names for
+/// Names in a kubeconfig
 #[derive(Debug, Clone, Default)]
 pub struct KubeconfigNames {
     /// Its contexts.
@@ -253,7 +253,7 @@ impl Connection {
         }
     }
 
-    /// The proxy on the way to the server: the cluster's own, or the environment's.
+    /// Proxy for the server: the cluster's own, or the environment's.
     fn proxy(&self, own: Option<String>, server: &Uri) -> Result<Option<Uri>, Failure> {
         let flag = self.server.as_ref().and_then(|server| server.parse().ok());
         let server = flag.as_ref().unwrap_or(server);
@@ -318,7 +318,7 @@ impl Cluster {
         }
     }
 
-    /// Reads the kubeconfig again and runs its exec plugin, because the server does not let us in any more.
+    /// Reloads the kubeconfig and reruns its exec plugin after the server has refused the credentials.
     ///
     /// `refused` is the generation of the client that was refused. Says whether there is a client that has not been
     /// refused yet. A server that refuses new credentials too is not asked again for a while.
@@ -350,7 +350,7 @@ impl Cluster {
     }
 }
 
-/// Fails when the token cannot stand in a header, which the library would not survive.
+/// Fails if the token is not a valid header value, on which the library would panic.
 fn check_token(config: &Config) -> Result<(), Failure> {
     let is_odd = |token: &SecretString| HeaderValue::from_str(token.expose_secret()).is_err();
     if config.auth_info.token.as_ref().is_some_and(is_odd) {
@@ -372,7 +372,7 @@ fn only(server: &str) -> Kubeconfig {
     }
 }
 
-/// What is wrong with a kubeconfig, without quoting it: it holds tokens and keys.
+/// Describes a kubeconfig error without quoting the file, which holds tokens and keys.
 fn told(error: &KubeconfigError) -> String {
     match error {
         KubeconfigError::Parse(fault) => yaml_fault::describe(fault, ""),

@@ -1,8 +1,8 @@
-//! Why there are no credentials, told without what a plugin printed: that may be a token.
+//! Credential errors, without the plugin's output, which may contain a token.
 
 use kube::client::AuthError;
 
-/// What keeps us from having credentials, when that is what failed.
+/// Reason for missing credentials, if that is what failed.
 pub(super) fn fault(error: &kube::Error) -> Option<String> {
     match error {
         kube::Error::Auth(error) => Some(describe(error)),

@@ -35,7 +35,7 @@ impl std::fmt::Display for Undecodable {
     }
 }
 
-/// The metadata of an object whose rest does not matter
+/// Metadata of an object, without the rest
 #[derive(Deserialize, Default)]
 #[serde(default)]
 struct Named {

@@ -20,12 +20,12 @@ const MOST: usize = 4096;
 /// Answered writes, and what came in after them
 #[derive(Debug, Default)]
 pub(super) struct Echo {
-    /// Version → when it was known to be committed. Later versions stand later: the others say nothing more.
+    /// Version → when its commit was known, in ascending order; entries without new information are dropped.
     written: BTreeMap<u64, Instant>,
     delays: Delays,
 }
 
-/// What an answer is read for
+/// Values read from an answer
 #[derive(Deserialize)]
 pub(super) struct Written {
     metadata: Version,
@@ -81,7 +81,7 @@ impl Echo {
         self.delays.add(Offset::ZERO.plus(late));
     }
 
-    /// What was measured.
+    /// Measured delays.
     pub(super) fn delays(&self) -> &Delays {
         &self.delays
     }

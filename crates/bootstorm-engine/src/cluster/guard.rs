@@ -1,4 +1,4 @@
-//! Whether the lock on the run is certainly ours at this moment.
+//! Guards requests and saves: verifies that this process still holds the run's lock.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use bootstorm_model::observe::clock::{continuous_now, wall_now};
 /// How long a lease is good for without being renewed.
 pub(super) const DURATION: Duration = Duration::from_secs(60);
 
-/// How the lock stands, as far as we know
+/// Known state of the lock
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Standing {
     /// It was renewed by a request that left at that time.
@@ -32,7 +32,7 @@ impl Renewed {
         Self { steady: continuous_now(), wall: wall_now() }
     }
 
-    /// Whether nobody can have taken the lock since.
+    /// Whether no other process can have acquired the lock since.
     pub(super) fn is_fresh(self) -> bool {
         let passed = wall_now().duration_since(self.wall);
         continuous_now().saturating_sub(self.steady) < DURATION
@@ -55,7 +55,7 @@ impl Guard {
 }
 
 impl Guard {
-    /// Waits until the lock is certainly ours. Gives false once it is lost. Safe to cancel.
+    /// Waits until the lock is certainly held. Returns false once it is lost. Cancel-safe.
     ///
     /// Waits while the lease cannot be renewed: another process may have it by now, or the cluster does not answer.
     pub async fn is_ours(&mut self) -> bool {
@@ -82,7 +82,7 @@ impl Guard {
 
 #[cfg(test)]
 impl Guard {
-    /// A lock that was renewed too long ago, and whoever could renew it.
+    /// A lock whose renewal is overdue, and its renewer.
     pub(crate) fn stale() -> (impl Sized, Self) {
         let fresh = Renewed::now();
         let old = Renewed { wall: fresh.wall - jiff::SignedDuration::from_secs(61), ..fresh };

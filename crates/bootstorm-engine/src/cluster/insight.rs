@@ -1,4 +1,4 @@
-//! The watches that tell what lies between the milestones of a VM: launcher pods and events.
+//! Watches on launcher pods and events, which explain the time between a VM's milestones.
 //!
 //! Beside the watch on instances that every timed phase has. Pods are selected by the run's label, or for adopted VMs by
 //! namespace; events carry no labels, so they are selected by what they are about and sorted out here. Nothing is listed
@@ -18,12 +18,12 @@ pub struct Insight {
     pub pods: Vec<Watch<Pod>>,
     /// On events.
     pub events: Vec<Watch<CoreEvent>>,
-    /// What is not watched, and why, in one sentence each.
+    /// What is not watched, with the reason, one sentence each.
     pub missing: Vec<String>,
 }
 
 impl Insight {
-    /// Opens the watches; nothing that happens after that is missed. What cannot be watched is no reason to fail.
+    /// Opens the watches; later changes are not missed. A kind that cannot be watched is left out.
     ///
     /// `selector` picks the run's own pods among the launcher pods; without one they are everybody's in the scope.
     pub async fn open(cluster: &Cluster, scope: &Scope, selector: Option<&str>) -> Self {
@@ -62,7 +62,7 @@ impl Insight {
     }
 }
 
-/// Opens watches that belong together, or says why that is not possible.
+/// Opens watches that belong together, or returns the reason why not.
 async fn open_all<T: Watched>(
     cluster: &Cluster,
     doing: &str,

@@ -25,13 +25,13 @@ const PATHS: [&str; 4] = ["certificate-authority", "client-certificate", "client
 /// Values that are base64.
 const DATA: [&str; 3] = ["certificate-authority-data", "client-certificate-data", "client-key-data"];
 
-/// Why there is no kubeconfig to use; quotes none of its values
+/// Why no kubeconfig can be used; quotes none of its values
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub(super) enum KubeconfigFault {
     /// None of the files exists.
     #[error("{} does not exist", .0.display())]
     Missing(PathBuf),
-    /// Nobody says where it is.
+    /// No path is configured.
     #[error("no home directory")]
     NoHome,
     /// A file cannot be used.
@@ -39,7 +39,7 @@ pub(super) enum KubeconfigFault {
     Unusable {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The error.
         why: String,
     },
 }
@@ -211,7 +211,7 @@ fn not_text(what: &str) -> String {
     format!("{what} is of another type than expected; a text such as 010, 1e3, on or n needs quotes")
 }
 
-/// Merges files: whoever is first to use a name has it.
+/// Merges files: the first one to define a name wins.
 fn merge(mut first: Kubeconfig, next: Kubeconfig) -> Kubeconfig {
     fn add<T>(list: &mut Vec<T>, more: Vec<T>, name: impl Fn(&T) -> &str) {
         for entry in more {
@@ -311,7 +311,7 @@ pub(super) fn settle_cluster(name: &str, cluster: &mut Cluster, is_insecure: boo
     Ok(())
 }
 
-/// An address without a scheme is https where anything is said about certificates.
+/// An address without a scheme is https if any certificate setting is present.
 pub(super) fn with_scheme(server: &str, uses_tls: bool) -> String {
     if server.contains("://") {
         return server.to_owned();

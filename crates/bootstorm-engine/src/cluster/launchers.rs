@@ -1,4 +1,4 @@
-//! What the watch on launcher pods says: which stages they passed, and what they wait for.
+//! Watch on launcher pods: stages passed, and what each pod is waiting for.
 
 use jiff::Timestamp;
 use serde::Deserialize;

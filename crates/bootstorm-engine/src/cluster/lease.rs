@@ -17,7 +17,7 @@ use crate::phases::interrupt::{Duty, Interrupt};
 
 /// How often it is renewed.
 const RENEWAL: Duration = Duration::from_secs(15);
-/// The annotation that tells which process holds the lock.
+/// Annotation that identifies the process holding the lock.
 const PROCESS: &str = "process";
 /// How soon it is tried again after it could not be renewed.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -41,7 +41,7 @@ pub struct Held {
 /// Somebody else works on the run
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Taken {
-    /// Who: user, host and process.
+    /// User, host and process of the holder.
     pub holder: String,
     /// Since when.
     pub since: Option<Timestamp>,
@@ -49,7 +49,7 @@ pub struct Taken {
     pub renewed: Option<Timestamp>,
 }
 
-/// Why the lock was not got
+/// Why the lock could not be acquired
 #[derive(Debug)]
 pub enum LockError {
     /// Somebody else has it.
@@ -64,7 +64,7 @@ impl From<Trouble> for LockError {
     }
 }
 
-/// Who we are: user, host, process, and something that no other process has.
+/// Identity of this process: user, host, process, and a unique suffix.
 pub fn identity() -> String {
     let variable = |names: [&str; 2]| names.into_iter().find_map(|name| std::env::var(name).ok());
     let user = variable(["USER", "USERNAME"]).unwrap_or_else(|| "unknown".into());
@@ -76,7 +76,7 @@ pub fn identity() -> String {
     format!("{user}@{host}/{}-{}", std::process::id(), &random[..6])
 }
 
-/// What the environment says, in a form that is good for an annotation that people read.
+/// A value from the environment, made fit for an annotation.
 fn shortened(text: &str) -> String {
     text.chars().filter(|c| !c.is_control() && !c.is_whitespace()).take(64).collect()
 }
@@ -86,7 +86,7 @@ impl Cluster {
         path("coordination.k8s.io/v1", Some(&self.namespace), "leases")
     }
 
-    /// Takes the lock on a run, from nobody or from a process that gave no sign of life for its lease's duration.
+    /// Acquires a run's lock if it is free, or if its holder has not renewed it for the lease's duration.
     pub async fn lock(
         &self,
         prefix: &str,
@@ -245,12 +245,12 @@ impl Renewer {
 }
 
 impl Held {
-    /// Who holds it: us.
+    /// Identity under which this process holds it.
     pub fn holder(&self) -> &str {
         &self.holder
     }
 
-    /// What has to be asked before anything is sent or saved.
+    /// Guard to check before anything is sent or saved.
     pub fn guard(&self) -> Guard {
         self.guard.clone()
     }

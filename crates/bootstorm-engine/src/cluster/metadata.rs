@@ -27,13 +27,13 @@ pub struct Metadata {
     pub deletion_timestamp: Option<Timestamp>,
     /// Its labels.
     pub labels: BTreeMap<String, String>,
-    /// What has to be done before it may go.
+    /// Finalizers.
     pub finalizers: Vec<String>,
-    /// What it belongs to.
+    /// Owner references.
     pub owner_references: Vec<Owner>,
     /// Its annotations.
     pub annotations: BTreeMap<String, String>,
-    /// Who wrote which of its fields.
+    /// Managed fields.
     managed_fields: Vec<Manager>,
 }
 

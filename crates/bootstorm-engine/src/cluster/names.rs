@@ -1,4 +1,4 @@
-//! Every label, annotation, field manager and object name of ours, once.
+//! The only definitions of the tool's labels, annotations, field manager and object names.
 
 use std::collections::BTreeMap;
 
@@ -8,11 +8,11 @@ pub const DOMAIN: &str = "bootstorm.dev";
 pub const RUN: &str = "bootstorm.dev/run";
 /// Label: the UUID of the run; what carries it was made by that run for sure.
 pub const RUN_ID: &str = "bootstorm.dev/run-id";
-/// Label: what the object is for.
+/// Label: role of the object.
 pub const ROLE: &str = "bootstorm.dev/role";
 /// Label on parts of a record: the phase that they hold.
 pub const PHASE: &str = "bootstorm.dev/phase";
-/// Who writes, in managed fields.
+/// Field manager, as it appears in managed fields.
 pub const FIELD_MANAGER: &str = "kubectl-bootstorm";
 /// Key of the readable plan in the head of a record.
 pub const PLAN_KEY: &str = "plan.json";
@@ -33,7 +33,7 @@ pub const CHUNK_KEY: &str = "phase.json.gz";
 /// Key of the user's VM manifest in the run's Secret.
 pub const TEMPLATE_KEY: &str = "template.yaml";
 
-/// What an object is for
+/// Role of an object
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
     /// A VM, and the namespace around it.
@@ -99,7 +99,7 @@ pub fn part_name(prefix: &str, ending: &str) -> String {
     format!("bootstorm-{prefix}.{ending}")
 }
 
-/// An annotation of ours.
+/// One of the tool's annotations.
 pub fn annotation(word: &str) -> String {
     format!("{DOMAIN}/{word}")
 }

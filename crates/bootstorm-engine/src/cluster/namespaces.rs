@@ -1,4 +1,4 @@
-//! The namespaces of a run: made once, recognised by their labels, deleted only when they are ours.
+//! The namespaces of a run: created once, and deleted only if the run created them.
 
 use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -11,7 +11,7 @@ use super::ownership::{self, Estate, Stranger};
 use super::watch::{Watched, list_all};
 use super::{Cluster, Kind, Trouble};
 
-/// What became of the wish to have a namespace
+/// Result of creating a namespace
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Made {
     /// It was made now, and has this UID.

@@ -1,4 +1,4 @@
-//! What the watches on events say: warnings, and the normal events that tell how long volumes and images took.
+//! Watches on events: warnings, and the normal events that time volumes and images.
 
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -9,7 +9,7 @@ use super::watch::Watched;
 use bootstorm_model::duration;
 use bootstorm_model::observe::{Notice, NoticeKind, Offset};
 
-/// Selects what happens to pods, without the normal events that every pod has and nobody needs.
+/// Field selector for pod events, without the normal ones that every pod has.
 pub(super) const OF_PODS: &str = "involvedObject.kind=Pod,reason!=Scheduled,reason!=Pulling,reason!=Created,reason!=Started,reason!=Killing";
 /// Selects what is wrong with everything else.
 pub(super) const OF_OTHERS: &str = "type=Warning,involvedObject.kind!=Pod";
@@ -54,7 +54,7 @@ impl Watched for CoreEvent {
 }
 
 impl CoreEvent {
-    /// The event in the words of the fold; `None` for one that tells nothing of use.
+    /// Converts to the fold's type; `None` if the event is irrelevant.
     pub fn notice(self) -> Option<Notice> {
         let series = self.series.unwrap_or_default();
         let what = match (self.r#type.as_str(), self.reason.as_str()) {

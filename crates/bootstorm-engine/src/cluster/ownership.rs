@@ -16,13 +16,13 @@ use super::{names, probers};
 use bootstorm_model::plan::Target;
 use bootstorm_model::record::RunRecord;
 
-/// What a run made, or may have made
+/// Everything that a run created, or may have created
 #[derive(Debug, Clone, Default)]
 pub struct Estate {
     prefix: String,
     /// The UUID of the run.
     run_id: String,
-    /// Whether there is a record that says which names are in the plan.
+    /// Whether a record defines the names in the plan.
     is_planned: bool,
     machines: HashMap<Target, Option<Box<str>>>,
     namespaces: BTreeMap<String, Option<Box<str>>>,
@@ -50,7 +50,7 @@ pub enum Kind {
     Lease,
 }
 
-/// Why an object is not the run's
+/// Why an object does not belong to the run
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Stranger {
     /// Its name is none of the plan's.
@@ -81,7 +81,7 @@ impl fmt::Display for Stranger {
 }
 
 impl Estate {
-    /// What the record of a run says.
+    /// Builds the estate of a run from its record.
     pub fn of(record: &RunRecord) -> Self {
         let (plan, made) = (&record.plan, &record.made);
         let boxed = |uid: &str| Some(uid.into());
@@ -120,7 +120,7 @@ impl Estate {
         }
     }
 
-    /// A run whose record cannot be read, or is gone: its plan is not known.
+    /// A run whose record is missing or unreadable, so its plan is unknown.
     pub fn unrecorded(prefix: &str, run_id: &str) -> Self {
         Self { prefix: prefix.to_owned(), run_id: run_id.to_owned(), ..Self::default() }
     }
@@ -205,7 +205,7 @@ impl Estate {
         object.name.strip_prefix(&names::head_name(&self.prefix)).is_some_and(|rest| rest.starts_with('.'))
     }
 
-    /// What the record says about the name of an object.
+    /// Looks up an object's name in the record.
     fn recorded(&self, kind: Kind, object: &Metadata) -> Recorded<'_> {
         let head = names::head_name(&self.prefix);
         let is_head = object.name == head;
@@ -228,7 +228,7 @@ impl Estate {
     }
 }
 
-/// What a record says about a name
+/// A name's entry in the record
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Recorded<'a> {
     /// The run makes nothing of this name.

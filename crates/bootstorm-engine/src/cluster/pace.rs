@@ -1,4 +1,4 @@
-//! Timed requests: connections opened before the burst, attempts counted, waiting told apart from working.
+//! Timed requests: connections are opened before the burst, attempts counted, waits recorded separately.
 
 use std::time::{Duration, Instant};
 
@@ -14,18 +14,18 @@ use bootstorm_model::plan::{Setting, Target};
 /// How long opening connections before a burst may take.
 const WARMING: Duration = Duration::from_secs(10);
 
-/// A request whose time is measured
+/// A timed request
 #[derive(Debug, Clone)]
 pub struct Timed {
     /// Completes "failed to …".
     pub doing: &'static str,
     /// Ready to be sent.
     pub request: Request<Vec<u8>>,
-    /// What the request means, for the case that its answer is lost.
+    /// Meaning of the request, for the case that its answer is lost.
     pub meaning: Meaning,
 }
 
-/// What a timed request does
+/// Action of a timed request
 #[derive(Debug, Clone)]
 pub enum Meaning {
     /// Creates a VM. If the VM exists and carries this run's UUID, an earlier attempt succeeded.
@@ -66,9 +66,9 @@ pub enum Meaning {
 /// How a timed request ended
 #[derive(Debug)]
 pub struct Sent {
-    /// What it took.
+    /// Attempts made.
     pub attempts: Attempts,
-    /// When it was accepted, or what was said last.
+    /// When it was accepted, or the last error.
     pub outcome: Result<Instant, Trouble>,
     /// The server has certainly not carried it out, where it was not accepted.
     pub certain: bool,
@@ -83,11 +83,11 @@ impl Sent {
     }
 }
 
-/// The reason for not switching a VM that somebody else made under a name of ours.
+/// Reason for not switching a foreign VM that has one of the run's names.
 const MADE_ANEW: &str = "it is another VM of the same name: somebody made it anew, and it is left alone";
 
 impl Cluster {
-    /// Opens connections, so that a burst of that many requests does not wait for handshakes.
+    /// Opens connections, so a burst of that many requests does not wait for handshakes.
     ///
     /// Best effort: a server that refuses shows that at the real requests.
     pub async fn warm(&self, connections: usize) {
@@ -101,7 +101,7 @@ impl Cluster {
 
     /// Sends a timed request until it is accepted, refused for good, or `deadline` is over.
     ///
-    /// Nothing is sent again unless the lock is ours. `repeated` hears why.
+    /// Retries only while the lock is held. `repeated` receives the reason for each retry.
     pub async fn send_timed(
         &self,
         timed: &Timed,
@@ -176,7 +176,7 @@ impl Cluster {
         }
     }
 
-    /// Fails where a request that cannot name a UID would reach another VM than the one that is meant.
+    /// Fails if a request that cannot name a UID would reach a different VM of that name.
     pub async fn check_before(&self, timed: &Timed) -> Result<(), Trouble> {
         let Meaning::Switch { target, uid } = &timed.meaning else { return Ok(()) };
         match self.machine(target).await? {
@@ -185,7 +185,7 @@ impl Cluster {
         }
     }
 
-    /// What a refusal says: perhaps only that an earlier attempt, whose answer was lost, had succeeded.
+    /// Interprets a refusal, which may only mean that an earlier attempt succeeded and its answer was lost.
     async fn was_done_before(&self, timed: &Timed, trouble: &Trouble, answer_lost: bool) -> Earlier {
         match &timed.meaning {
             Meaning::Create { target, run_id } if trouble.kind == Kind::AlreadyExists => {
@@ -213,12 +213,12 @@ impl Cluster {
     }
 }
 
-/// What a refusal of a request says
+/// Meaning of a refused request
 enum Earlier {
-    /// It was carried out by an earlier attempt, whose answer was lost; a create made the VM with this UID.
+    /// An earlier attempt, whose answer was lost, succeeded; a create made the VM with this UID.
     Done(Option<Box<str>>),
     /// Another VM has the name.
     Strange,
-    /// Nothing else than it says.
+    /// An actual refusal.
     Unknown,
 }

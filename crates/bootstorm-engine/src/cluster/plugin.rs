@@ -25,7 +25,7 @@ use bootstorm_model::text::line;
 pub(super) const LIMIT: Duration = Duration::from_secs(60);
 /// How long one may take that somebody may be talking to: a login in a browser takes minutes.
 const LIMIT_OF_DIALOG: Duration = Duration::from_secs(300);
-/// How often it is said that a plugin is waited for.
+/// Interval between reports that a plugin is still running.
 const TELL_EVERY: Duration = Duration::from_secs(10);
 /// The most bytes of an answer: a certificate chain has some kilobytes.
 const MOST_BYTES: u64 = 1024 * 1024;
@@ -33,9 +33,9 @@ const MOST_BYTES: u64 = 1024 * 1024;
 /// How to run a plugin
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Running {
-    /// The limit of a request, which is that of a plugin too when nobody talks to it.
+    /// Time limit of a request, and of a plugin that cannot prompt.
     pub(super) request_timeout: Option<Duration>,
-    /// Who is told that it is waited for.
+    /// Receives reports that a plugin is still running.
     pub(super) tell: fn(&str),
 }
 
@@ -46,7 +46,7 @@ pub(super) fn is_used(auth: &AuthInfo) -> bool {
     auth.exec.is_some() && auth.auth_provider.is_none() && !has_password && !has_token
 }
 
-/// Runs the plugin, and puts what it gives in its place; says until when that is good, where the plugin says so.
+/// Runs the plugin and stores its credentials; returns their expiry, if the plugin sets one.
 ///
 /// Fails when it is not there, fails, takes too long, or prints something else.
 pub(super) async fn settle(auth: &mut AuthInfo, running: Running) -> Result<Option<Timestamp>, Failure> {
@@ -74,7 +74,7 @@ pub(super) async fn settle(auth: &mut AuthInfo, running: Running) -> Result<Opti
     Ok(until)
 }
 
-/// What a plugin prints
+/// Output of a plugin
 #[derive(Deserialize)]
 struct Credential {
     status: Option<Given>,
@@ -228,7 +228,7 @@ fn unusable() -> Failure {
     Failure::new("the credentials of this context cannot be used")
 }
 
-/// What is wrong with a plugin, without what it printed: that may be a token.
+/// Describes a plugin error without its output, which may contain a token.
 fn odd(name: &str, what: &str) -> Failure {
     unusable().because(format!("the credential plugin {name} {what}")).hint("check with: kubectl auth whoami")
 }

@@ -12,10 +12,10 @@ use super::{Cluster, Kind, Trouble};
 use bootstorm_model::probe::ProbePlan;
 use bootstorm_model::probe::kind::Toleration;
 
-/// Where the prober program is put in a pod of ours.
+/// Path of the prober program in the run's own pods.
 pub const PROGRAM_FOLDER: &str = "/bootstorm";
 
-/// How a prober pod stands
+/// State of a prober pod
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Prober {
     /// Name of the pod.
@@ -24,7 +24,7 @@ pub struct Prober {
     pub uid: String,
     /// Whether its container runs.
     pub running: bool,
-    /// What keeps it from running, as far as it says.
+    /// Why it is not running, if known.
     pub complaint: Option<String>,
     /// Whether it will never run: its node refused it, or it ended.
     pub failed: bool,

@@ -1,4 +1,4 @@
-//! Which process holds a lock, told so exactly that its neighbour can see whether it still lives.
+//! Process identity, exact enough for another process on the host to check whether it is alive.
 
 use std::fs;
 
@@ -11,13 +11,13 @@ use std::fs;
 pub(super) struct Process(String);
 
 impl Process {
-    /// This process, where it can be told.
+    /// This process, if the system can identify it.
     pub(super) fn ours() -> Option<Self> {
         let pid = std::process::id();
         Some(Self(format!("{}:{pid}:{}", place()?, started(pid)?)))
     }
 
-    /// Whether the process of that name is certainly dead. False where that cannot be told from here.
+    /// Whether the process is certainly dead. False if that cannot be determined on this host.
     pub(super) fn is_dead(name: &str) -> bool {
         let mut parts = name.rsplitn(3, ':');
         let (Some(start), Some(pid), Some(there)) = (parts.next(), parts.next(), parts.next()) else {

@@ -1,4 +1,4 @@
-//! The proxy on the way to a server, by the rules that kubectl follows.
+//! Proxy selection by kubectl's rules.
 
 use std::net::IpAddr;
 

@@ -57,7 +57,7 @@ impl Pulse {
         }
     }
 
-    /// When a stall began that the asker has not heard of; `known` counts those that it has.
+    /// Start of a stall that the caller does not know yet; `known` is the number that it does.
     pub fn stall(&self, known: &mut u32) -> Option<Instant> {
         self.beat();
         let stalls = self.0.stalls.load(Ordering::Acquire);

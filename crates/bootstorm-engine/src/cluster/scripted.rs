@@ -23,7 +23,7 @@ use bootstorm_model::observe::clock::{Simulated, simulate};
 use bootstorm_model::plan::{Plan, TemplateSource};
 use bootstorm_model::record::RunRecord;
 
-/// What becomes of a request
+/// Fate of a request
 pub(crate) enum Reply {
     /// It is answered.
     Answer(u16, String),
@@ -31,7 +31,7 @@ pub(crate) enum Reply {
     Lines(Vec<String>, bool),
     /// The connection breaks.
     Broken,
-    /// Whoever waits for the answer panics.
+    /// The task that waits for the answer panics.
     Panic,
 }
 
@@ -54,7 +54,7 @@ pub(crate) fn on_simulated_time() {
     ONCE.call_once(|| simulate(Simulated { monotonic: tokio_now, wall }));
 }
 
-/// A cluster whose server follows a script.
+/// A cluster with a scripted server.
 pub(crate) fn cluster(script: impl Fn(&Request<Vec<u8>>) -> Reply + Send + Sync + 'static) -> Cluster {
     on_simulated_time();
     let script: Arc<Script> = Arc::new(script);
@@ -194,13 +194,13 @@ fn record(fate: impl Fn(u32) -> Fate + Send + Sync + 'static) -> (Cluster, RunRe
     (cluster, RunRecord::new("id".into(), created, plan), puts)
 }
 
-/// What becomes of a write
+/// Fate of a write
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fate {
     Written,
     /// It is carried out, and the connection breaks before the answer.
     Lost,
-    /// It is carried out, and whoever waits for the answer panics.
+    /// It is carried out, and the task that waits for the answer panics.
     Panic,
     Refused,
 }

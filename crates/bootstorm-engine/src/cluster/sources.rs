@@ -1,4 +1,4 @@
-//! What VMs are made from, looked up before a run: golden images, claims, snapshots, storage classes, instance types.
+//! Looks up what VMs are made from: golden images, claims, snapshots, storage classes, instance types.
 
 use k8s_openapi::api::authorization::v1::{ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec};
 use kube::api::{GetParams, ListParams};

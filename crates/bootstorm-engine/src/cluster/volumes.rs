@@ -1,4 +1,4 @@
-//! What the watch on `DataVolumes` says: when the disks of the VMs are ready, and how they were filled.
+//! Watch on `DataVolumes`: when the VMs' disks are ready, and how they were filled.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use super::{Cluster, Kind, Trouble};
 use bootstorm_model::observe::{Volume, VolumeKind};
 use bootstorm_model::plan::Target;
 
-/// Where CDI says how it clones.
+/// Annotation with CDI's clone type.
 const CLONE_TYPE: &str = "cdi.kubevirt.io/cloneType";
 
 /// How long each page of a list may take.
@@ -76,7 +76,7 @@ impl Watched for DataVolume {
 }
 
 impl DataVolume {
-    /// How it is filled: by its annotation, by the phase it is in, or by its source; `None` while nothing tells.
+    /// How it is filled, by annotation, phase or source; `None` while unknown.
     fn kind(&self) -> Option<VolumeKind> {
         let annotated = match self.metadata.annotations.get(CLONE_TYPE).map(String::as_str) {
             Some("csi-clone" | "csivolumeclone") => Some(VolumeKind::CsiClone),

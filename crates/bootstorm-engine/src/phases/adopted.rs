@@ -1,4 +1,4 @@
-//! Adopted VMs in a timed phase: who may take part, by which request, and whether that was carried out.
+//! Adopted VMs in a timed phase: eligibility, requests, and whether these were carried out.
 
 use std::collections::HashSet;
 
@@ -22,7 +22,7 @@ pub(super) fn alive(instances: &[Change]) -> HashSet<Target> {
     instances.iter().filter_map(target).collect()
 }
 
-/// Why a VM cannot take part in a phase that begins; nothing when it can.
+/// Why a VM is not eligible for a phase; `None` if it is.
 pub(super) fn obstacle(
     adoptee: &Adoptee,
     machine: Option<&Machine>,

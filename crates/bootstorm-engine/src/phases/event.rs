@@ -64,7 +64,7 @@ pub enum Event {
         of: usize,
         /// For what.
         waits_for: Awaited,
-        /// Why that does not come, where it was seen.
+        /// Cause, if one was seen.
         cause: Option<String>,
     },
     /// A stream of observations has been blind for long enough to be worth a word.
@@ -75,7 +75,7 @@ pub enum Event {
         stream: Stream,
         /// When it last delivered.
         since: Offset,
-        /// Why, as far as known.
+        /// Reason, if known.
         why: Option<String>,
     },
     /// A stream of observations delivers again.

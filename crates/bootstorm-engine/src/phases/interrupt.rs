@@ -18,7 +18,7 @@ pub struct Interrupt {
     duties: Arc<AtomicUsize>,
 }
 
-/// The side that makes the wish known
+/// Sending side of an interrupt
 #[derive(Debug, Clone)]
 pub struct Interrupter {
     since: watch::Sender<Option<Instant>>,
@@ -58,7 +58,7 @@ impl Interrupter {
 }
 
 impl Interrupt {
-    /// Another wish to stop, for a part of the work, with the duties of this one.
+    /// A child interrupt for a part of the work, which also follows this one.
     pub fn part(&self) -> (Interrupter, Self) {
         let (sender, receiver) = watch::channel(*self.since.borrow());
         let duties = Arc::clone(&self.duties);

@@ -16,12 +16,12 @@ use crate::cluster::{Cluster, Kind, Trouble};
 use bootstorm_model::observe::clock::monotonic_now;
 use bootstorm_model::plan::shape::Due;
 
-/// After a pause of this length connections may have been closed; they are opened anew before the next requests.
+/// Pause after which connections may have been closed; they are reopened before the next requests.
 const LONG_PAUSE: Duration = Duration::from_secs(2);
 /// How long before the next requests that begins, and how long it may delay requests that have no fixed time.
 const WARM_UP: Duration = Duration::from_secs(1);
 
-/// What the launch tells about one VM
+/// Report about one VM's request
 #[derive(Debug)]
 pub(crate) struct News {
     /// The VM.
@@ -32,14 +32,14 @@ pub(crate) struct News {
     pub(crate) what: Launched,
 }
 
-/// What becomes of a request
+/// Fate of a request
 #[derive(Debug)]
 pub(crate) enum Launched {
     /// The request is about to be written.
     Sent,
-    /// An attempt failed, and is repeated.
+    /// An attempt failed and is retried.
     Repeated(Trouble),
-    /// It was accepted, or is not repeated any more.
+    /// It was accepted, or its retries ended.
     Ended(Sent),
     /// It was not sent, because the user interrupted, the phase was stopped, or the lock was lost.
     Skipped,
@@ -56,7 +56,7 @@ pub(crate) struct Scheduled {
     pub(crate) request: Timed,
 }
 
-/// Requests on their way; dropping it sends no more, and gives up those that got no answer
+/// Requests in flight; dropping it stops sending and abandons unanswered requests
 pub(crate) struct Launching {
     news: mpsc::UnboundedReceiver<News>,
     stop: watch::Sender<bool>,
@@ -75,13 +75,13 @@ impl Launching {
         self.stop.send_replace(true);
     }
 
-    /// Says how many waves are through, so that the next one may leave.
+    /// Sets the number of completed waves, which releases the next one.
     pub(crate) fn release(&self, through: u32) {
         self.through.send_if_modified(|known| std::mem::replace(known, through) != through);
     }
 }
 
-/// What the launch works with
+/// Inputs of a launch
 pub(crate) struct Launch<'a> {
     pub(crate) cluster: &'a Cluster,
     /// Limits requests in flight, never what is observed.
@@ -131,7 +131,7 @@ struct Dispatcher {
     guard: Guard,
     ground: Arc<Ground>,
     news: mpsc::UnboundedSender<News>,
-    /// What the times of the schedule count from.
+    /// Zero of the schedule.
     zero: Instant,
 }
 
@@ -157,7 +157,7 @@ impl Dispatcher {
         while tasks.join_next().await.is_some() {}
     }
 
-    /// Waits until requests are due, or nothing is to be sent any more.
+    /// Waits until requests are due, or sending has stopped.
     async fn wait(&mut self, due: Due, last_sent: Instant, together: usize) {
         let connections = together.min(self.concurrency);
         let cluster = self.cluster.clone();
@@ -192,7 +192,7 @@ impl Dispatcher {
         }
     }
 
-    /// A seat among the requests in flight; nothing when no request is to be sent any more.
+    /// A permit for a request in flight; `None` once sending has stopped.
     async fn seat(&mut self) -> Option<OwnedSemaphorePermit> {
         let seats = Arc::clone(&self.seats);
         tokio::select! {
@@ -202,7 +202,7 @@ impl Dispatcher {
         }
     }
 
-    /// Sends one request, and tells its fate.
+    /// Sends one request and reports its fate.
     fn send(&self, scheduled: Scheduled, seat: OwnedSemaphorePermit) -> impl Future<Output = ()> + use<> {
         let Scheduled { target, request, .. } = scheduled;
         let (cluster, news, patience) = (self.cluster.clone(), self.news.clone(), self.patience);
@@ -247,7 +247,7 @@ fn tell(news: &mpsc::UnboundedSender<News>, target: u32, at: Instant, what: Laun
     let _ = news.send(News { target, at, what });
 }
 
-/// Waits until no request is to be sent any more.
+/// Waits until sending has stopped.
 async fn halted(interrupt: &mut Interrupt, stopped: &mut watch::Receiver<bool>) {
     let stop = async {
         if stopped.wait_for(|stopped| *stopped).await.is_err() {

@@ -1,4 +1,4 @@
-//! Who takes part in a phase, and which instances are from before it.
+//! Determines the VMs that take part in a phase, and the instances from before it.
 
 use std::collections::{HashMap, HashSet};
 

@@ -1,4 +1,4 @@
-//! The engine: what each phase does. Says [`Event`]s, prints nothing.
+//! Use cases and timed phases. Emits [`Event`]s, prints nothing.
 //!
 //! A timed phase is two halves. `launch` sends one request per VM; `follow` turns what the cluster tells into
 //! timelines until every VM is through. create, stop and storm differ only in the request, in who takes part and

@@ -18,13 +18,13 @@ use bootstorm_model::probe::{
 };
 use bootstorm_prober::Program;
 
-/// How often a sign of life is asked for.
+/// Interval between liveness checks.
 const ECHO_EVERY: Duration = Duration::from_secs(2);
 /// A stream that is silent for this long is dead.
 const DEAD_AFTER: Duration = Duration::from_secs(15);
 /// Lines on standard error that are kept.
 const MOST_COMPLAINTS: usize = 10;
-/// How long a prober may take to say hello, with the time to hand it its program.
+/// Time limit for a prober's hello, including the transfer of its program.
 const HELLO_WITHIN: Duration = Duration::from_secs(30);
 
 /// Where a prober is
@@ -36,7 +36,7 @@ pub(crate) struct Place {
     pub(crate) ours: Option<Ours>,
 }
 
-/// What a pod of ours is made from
+/// Specification of a prober pod
 #[derive(Debug, Clone)]
 pub(crate) struct Ours {
     pub(crate) prefix: String,
@@ -48,27 +48,27 @@ pub(crate) struct Ours {
 /// Prober pods that were made again, name → UID
 pub(crate) type MadeAnew = Arc<Mutex<BTreeMap<String, String>>>;
 
-/// What comes out of a conversation
+/// Event of a conversation with a prober
 #[derive(Debug)]
 pub(crate) enum Heard {
-    /// The prober is up; everything that waits has to be asked (again).
+    /// The prober is up; all pending targets have to be sent (again).
     Opened { prober: usize, hello: Hello },
-    /// It said something.
+    /// It sent a line.
     Said { prober: usize, at: Instant, answer: Answer },
-    /// An echo that was asked for at that time came back.
+    /// The echo requested at that time came back.
     Echo { prober: usize, asked: Instant, at: Instant },
-    /// The stream broke; it was last heard of then.
+    /// The stream broke; its last message was at that time.
     Broken { prober: usize, since: Instant, why: String },
 }
 
-/// What a prober says before it begins
+/// First lines of a prober
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Greeting {
-    /// What it is, and what it can do.
+    /// Its kind and abilities.
     pub(crate) hello: Hello,
-    /// What it cannot do, and why.
+    /// What it cannot do, with the reason.
     pub(crate) lacks: Vec<(Tool, Family, String)>,
-    /// What else the user should know.
+    /// Warnings.
     pub(crate) warnings: Vec<String>,
 }
 
@@ -91,7 +91,7 @@ impl Place {
     }
 }
 
-/// Waits for the first words of a prober, and hands it its program where it asks for that.
+/// Waits for a prober's first lines, and sends it the program on request.
 ///
 /// Fails with why there are none.
 pub(crate) async fn greet(stream: &mut LineStream) -> Result<Greeting, String> {
@@ -130,7 +130,7 @@ pub(crate) async fn greet(stream: &mut LineStream) -> Result<Greeting, String> {
     }
 }
 
-/// Answers a prober that asks for its program.
+/// Sends the program to a prober that requests it.
 async fn hand_over(stream: &mut LineStream, program: Option<&Program>) -> std::io::Result<()> {
     let bytes = program.map(Program::bytes).unwrap_or_default();
     stream.send(&format!("{}\n", bytes.len())).await?;
@@ -207,7 +207,7 @@ struct Talk<'a> {
 }
 
 impl Talk<'_> {
-    /// Carries asks and answers until the stream breaks.
+    /// Relays requests and answers until the stream breaks.
     async fn go_on(&mut self, stream: &mut LineStream) {
         *self.last_heard = monotonic_now();
         let mut tick = interval(ECHO_EVERY);

@@ -37,7 +37,7 @@ impl Drop for Lane {
 }
 
 impl Probing {
-    /// Opens a stream to every prober and waits until each one says hello.
+    /// Opens a stream to every prober and waits for each hello.
     ///
     /// Fails when a prober is not ready in time, with what it complains about.
     pub(crate) async fn open(
@@ -91,7 +91,7 @@ impl Probing {
         self.lanes.len()
     }
 
-    /// The time between two attempts of a prober that says this of itself, in milliseconds.
+    /// Milliseconds between two attempts of a prober with this hello.
     pub(crate) fn interval_millis(&self, hello: Hello) -> u64 {
         self.pace.interval_millis(hello.by)
     }
@@ -103,14 +103,14 @@ impl Probing {
         ProbeHealth { probers: self.lanes.len(), interval_millis, streams, ..ProbeHealth::default() }
     }
 
-    /// Asks a prober. What a lane that is closed does not take is asked again when it opens.
+    /// Sends a request to a prober. Requests to a broken stream are repeated when it reopens.
     pub(crate) fn ask(&self, prober: usize, ask: Ask) {
         if let Some(lane) = self.lanes.get(prober) {
             let _ = lane.asks.send(ask);
         }
     }
 
-    /// The next that a prober says.
+    /// Next message of any prober.
     pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Heard> {
         match self.heard.poll_recv(cx) {
             Poll::Ready(Some(heard)) => Poll::Ready(heard),

@@ -1,4 +1,4 @@
-//! Why VMs did not arrive: asked one by one, a few at the same time, without delaying anything.
+//! Diagnoses VMs that missed the goal: a few requests at a time, without delaying anything.
 
 use std::sync::Arc;
 
@@ -10,16 +10,16 @@ use bootstorm_model::observe::findings::MOST_FOUND;
 use bootstorm_model::observe::{Findings, Offset};
 use bootstorm_model::plan::Target;
 
-/// How many VMs are asked at the same time.
+/// VMs diagnosed at the same time.
 const AT_ONCE: usize = 20;
-/// How many VMs are asked about their disks too: like ones are enough to tell the cause of all.
+/// VMs whose disks are read too; these are enough to find a common cause.
 const ABOUT_DISKS: usize = 50;
 /// The most characters of a condition, or of the state of a disk, that are kept.
 const MOST_TOLD: usize = 300;
-/// What a VM says once its disks do not keep it any more.
+/// VM statuses that mean its disks are ready
 const BEYOND_DISKS: [&str; 3] = ["Running", "CrashLoopBackOff", "Stopping"];
 
-/// What was found out about a VM
+/// Diagnosis of a VM
 #[derive(Debug)]
 pub(super) struct Answered {
     /// The VM.
@@ -30,7 +30,7 @@ pub(super) struct Answered {
     pub(super) findings: Option<Findings>,
 }
 
-/// Questions on their way
+/// Diagnoses in progress
 pub(super) struct Questions {
     cluster: Cluster,
     seats: Arc<Semaphore>,
@@ -49,7 +49,7 @@ impl Questions {
 
     /// Asks what keeps a VM from its goal; `at` is now.
     ///
-    /// `made` says that it was there once.
+    /// `made` states whether it existed before.
     pub(super) fn ask(&mut self, target: u32, machine: Target, made: bool, at: Offset) {
         self.open += 1;
         self.asked += 1;
@@ -71,7 +71,7 @@ impl Questions {
         });
     }
 
-    /// Whether an answer is on its way.
+    /// Whether a diagnosis is in progress.
     pub(super) fn is_open(&self) -> bool {
         self.open > 0
     }
@@ -88,7 +88,7 @@ impl Questions {
     }
 }
 
-/// What a VM says of itself, and its disks of themselves.
+/// Status of a VM and of its disks.
 async fn findings(cluster: &Cluster, vm: &Machine, about_disks: bool, at: Offset) -> Findings {
     let short = |text: &str| -> String { cluster.without_secrets(text).chars().take(MOST_TOLD).collect() };
     let mut volumes = Vec::new();

@@ -22,7 +22,7 @@ use step::{Life, Step};
 
 /// How often the VMs themselves are looked at while their guests are waited for.
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
-/// How long a request has time to show, before the VM is asked again.
+/// Time for a request to take effect before the VM is read again.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How VMs are given back
@@ -34,7 +34,7 @@ pub struct Order {
     pub deadline: Instant,
 }
 
-/// What became of the VMs
+/// Result for the VMs
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Restored {
     /// VMs that are as they were.
@@ -43,7 +43,7 @@ pub struct Restored {
     pub left: Vec<(Target, String)>,
 }
 
-/// Why VMs could not be given back
+/// Why VMs could not be restored
 #[derive(Debug)]
 pub enum RestoreError {
     /// Time is over, and these are not as they were.
@@ -184,7 +184,7 @@ async fn send(
     sending.collect::<Vec<Result<(), Trouble>>>().await.into_iter().collect()
 }
 
-/// Keeps what the watch says about instances.
+/// Tracks instances by the watch.
 fn note(lives: &mut HashMap<Target, Life>, change: Change) {
     match change {
         Change::Present(instance) => {

@@ -1,4 +1,4 @@
-//! What a continued phase finds: whose request was carried out, whose was not, and what passed while nobody looked.
+//! Reconciles a resumed phase: requests carried out, requests lost, and changes while unwatched.
 
 use std::collections::{HashMap, HashSet};
 
@@ -53,7 +53,7 @@ pub(super) fn reconcile(
     done
 }
 
-/// Notes when nobody watched: from the last save until now.
+/// Records the unwatched gap, from the last save until now.
 pub(super) fn note_gap(phase: &mut PhaseRecord, now: Offset) {
     let seen = phase.timelines.iter().flat_map(|timeline| timeline.moments.values()).map(|moment| moment.at);
     let from = phase.watched_until.or_else(|| seen.max()).unwrap_or(Offset::ZERO).min(now);
@@ -65,7 +65,7 @@ pub(super) fn note_gap(phase: &mut PhaseRecord, now: Offset) {
     phase.continued += 1;
 }
 
-/// The instances that went away while nobody watched, judging by the first list.
+/// Instances that disappeared while unwatched, by the first list.
 pub(super) fn missed(phase: &PhaseRecord, targets: &[Target], first: &[Change]) -> Vec<Change> {
     let mut present: HashMap<&Target, HashSet<&str>> = HashMap::new();
     for change in first {

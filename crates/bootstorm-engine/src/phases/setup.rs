@@ -1,4 +1,4 @@
-//! Setup: the namespaces and probers of a run are made, what was made is remembered.
+//! Setup: creates the namespaces and probers of a run, and records them.
 
 use futures::StreamExt;
 
@@ -90,7 +90,7 @@ pub async fn make_probers(
     super::probers::prepare(cluster, record, events).await
 }
 
-/// Remembers that all is set up, so that the VMs may be created.
+/// Records that setup is complete, so VMs may be created.
 pub async fn close(record: &mut RunRecord, store: &mut RunStore) -> Result<(), Failure> {
     record.setup.done = true;
     Ok(store.save(record, None).await?)

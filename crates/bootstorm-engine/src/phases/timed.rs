@@ -37,21 +37,21 @@ use bootstorm_model::record::{
 };
 use bootstorm_model::tracker::{Beginning, Tracker};
 
-/// What a timed phase needs
+/// Context of a timed phase
 pub struct Work<'a> {
     /// The cluster.
     pub cluster: &'a Cluster,
     /// The lock on the run.
     pub lock: &'a Held,
-    /// What is to be done.
+    /// Step to run.
     pub step: Step,
     /// How it is to be done.
     pub settings: PhaseSettings,
     /// The VM manifest; needed by create only.
     pub template: Option<&'a Template>,
-    /// The user's wish to stop.
+    /// Interrupt by the user.
     pub interrupt: Interrupt,
-    /// Who hears what happens.
+    /// Receives events.
     pub events: Listener<'a>,
 }
 
@@ -66,7 +66,7 @@ pub enum Cut {
     LockLost,
     /// Somebody else changed the record.
     RecordChanged,
-    /// So many VMs failed that the user wants no more of it; everything known is saved.
+    /// More VMs failed than the user allows; everything known is saved.
     TooManyFailed,
 }
 
@@ -223,7 +223,7 @@ async fn whole(
     Ok(cut)
 }
 
-/// Who there is when a phase begins or continues
+/// VMs present when a phase begins or resumes
 struct LineUp<'a> {
     targets: &'a [Target],
     existing: &'a mut Existing,
@@ -305,7 +305,7 @@ fn begin(work: &Work<'_>, record: &RunRecord, targets: u32) -> (PhaseRecord, Clo
     }
 }
 
-/// The first delivery of the watch: what existed when it was opened.
+/// First delivery of the watch: objects that existed when it was opened.
 pub(super) async fn first_list(changes: &mut Changes) -> Vec<Change> {
     match changes.next().await.map(|received| received.news) {
         Some(News::Changes(first)) => first,
@@ -343,9 +343,9 @@ pub async fn rehearse(
     Ok(requests)
 }
 
-/// What is known about the VMs before requests are made
+/// Knowledge about the VMs before requests are built
 struct Known {
-    /// Whose request is done already.
+    /// VMs whose request was already carried out.
     done: HashSet<u32>,
     /// The VMs that exist.
     machines: HashMap<Target, Machine>,

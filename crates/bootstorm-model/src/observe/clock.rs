@@ -114,7 +114,7 @@ impl Clock {
         self.anchor + distance.min(FAR)
     }
 
-    /// What the server's clock showed at the beginning of the axis, given what it shows now.
+    /// Reading of the server's clock at the beginning of the axis, from its reading now.
     ///
     /// Does not look at our own wall clock, which may have been set since.
     pub fn zero_at(&self, server_now: Timestamp) -> Timestamp {
@@ -123,7 +123,7 @@ impl Clock {
     }
 }
 
-/// Clocks that stand in for those of the system
+/// Simulated clocks
 ///
 /// A simulation moves time by itself. Its computer is never suspended.
 #[derive(Debug, Clone, Copy)]
@@ -165,7 +165,7 @@ fn continuous_clock() -> Option<Duration> {
 
 static BASE: LazyLock<Instant> = LazyLock::new(monotonic_now);
 
-/// How long the computer has been suspended since it was started, up to a constant; zero where it cannot be told.
+/// Time suspended since boot, up to a constant; zero if not available.
 fn suspended() -> Duration {
     match continuous_clock() {
         // Both clocks begin at different times on some systems, so that only differences mean anything.

@@ -1,4 +1,4 @@
-//! What was found out about a VM whose time was up: its own words, as they were at that moment.
+//! Status of a VM at the end of its time.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,14 +7,14 @@ use super::Offset;
 /// The most conditions, and the most volumes, that are kept for one VM.
 pub const MOST_FOUND: usize = 6;
 
-/// What a VM said of itself when it was asked
+/// Status of a VM when it was read
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Findings {
-    /// When it was asked, from the beginning of the phase.
+    /// When it was read, on the phase's time axis.
     pub at: Offset,
-    /// `status.printableStatus`; empty where there is no VM any more.
+    /// `status.printableStatus`; empty if the VM is gone.
     pub status: String,
-    /// Its conditions that tell of trouble, one line each.
+    /// Conditions that report a problem, one line each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<String>,
     /// Its volumes that are not ready, one line each.

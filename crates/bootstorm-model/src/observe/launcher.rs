@@ -9,7 +9,7 @@ use super::fold::Passed;
 use super::{Milestone, Moment, Notice, NoticeKind, Offset, Outcome, Receipt, Source, Timeline, Warning};
 use crate::plan::Target;
 
-/// What a watch tells about one launcher pod
+/// State of one launcher pod, from a watch
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Launcher {
     /// UID of the pod.
@@ -20,7 +20,7 @@ pub struct Launcher {
     pub instance: String,
     /// Where that VMI is and what it is called.
     pub target: Target,
-    /// What it has passed, each with the server's timestamp where there is one.
+    /// Milestones passed, with the server's timestamps where present.
     pub passed: Vec<(Milestone, Option<Timestamp>)>,
     /// Its node.
     pub node: Option<String>,
@@ -32,7 +32,7 @@ pub struct Launcher {
     pub gone: bool,
 }
 
-/// What a launcher pod was last seen doing
+/// Last known state of a launcher pod
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LauncherState {
     /// Name of the pod.
@@ -41,7 +41,7 @@ pub struct LauncherState {
     pub state: String,
 }
 
-/// What is known about one pod
+/// Knowledge about one pod
 #[derive(Debug)]
 struct Known {
     position: u32,
@@ -54,7 +54,7 @@ struct Known {
     gone: bool,
 }
 
-/// Folds what is told about launcher pods, and in events, into the timelines of a phase that starts VMs
+/// Folds launcher pods and events into the timelines of a phase that starts VMs
 ///
 /// A pod may be seen before the VMI that it was made for, on another stream: what it passed is kept until the timeline
 /// knows the VMI. Pods of other VMIs change nothing.
@@ -68,14 +68,14 @@ pub struct LauncherFold {
     of: HashMap<u32, Vec<String>>,
     /// Namespace and claim → VM.
     claims: HashMap<(String, String), u32>,
-    /// UID of a warning → how often it was said when it was heard last.
+    /// UID of a warning → its count when last received.
     said: HashMap<String, u32>,
     /// UIDs of events that were counted.
     counted: HashSet<String>,
 }
 
 impl LauncherFold {
-    /// A fold for the targets of a plan. `ours` says that their namespaces hold nothing but them.
+    /// A fold for the targets of a plan. `ours` states that their namespaces hold nothing else.
     pub fn new(targets: &[Target], ours: bool) -> Self {
         let mut alone: HashMap<String, Option<u32>> = HashMap::new();
         for (target, position) in targets.iter().zip(0..).filter(|_| ours) {

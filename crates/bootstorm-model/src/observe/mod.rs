@@ -1,4 +1,4 @@
-//! What was observed, and when: clocks, milestones, and one timeline per VM.
+//! Observations and their times: clocks, milestones, and one timeline per VM.
 //!
 //! Pure: nothing here waits, prints or talks to a cluster. Numbers derived from observations live in
 //! [`crate::stats`].

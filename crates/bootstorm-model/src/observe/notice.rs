@@ -1,4 +1,4 @@
-//! What Kubernetes says about the VMs in events: warnings, and the two normal events that tell how long something took.
+//! Kubernetes events about VMs: warnings, and the two normal events that state a duration.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -21,13 +21,13 @@ pub struct Notice {
     pub name: String,
     /// UID of what it is about.
     pub about: String,
-    /// What it tells.
+    /// Content.
     pub what: NoticeKind,
-    /// When it happened last, on the clock of whoever recorded it.
+    /// Last occurrence, on the recorder's clock.
     pub stamp: Option<Timestamp>,
 }
 
-/// What an event tells
+/// Content of an event
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NoticeKind {
     /// Something is wrong.
@@ -36,12 +36,12 @@ pub enum NoticeKind {
         reason: String,
         /// A sentence.
         message: String,
-        /// How often it was said so far.
+        /// Occurrences so far.
         count: u32,
     },
     /// A volume is attached to the node of the pod.
     Attached,
-    /// An image is on the node; how long the pod waited for it, where the kubelet says so.
+    /// An image is on the node; with the pod's waiting time, if the kubelet reports it.
     Pulled(Offset),
 }
 
@@ -56,16 +56,16 @@ pub struct Warning {
     pub reason: String,
     /// A sentence.
     pub message: String,
-    /// How often it was said.
+    /// Occurrences.
     pub count: u32,
-    /// When it was said first, from the beginning of the phase.
+    /// First occurrence, on the phase's time axis.
     pub first: Offset,
-    /// When it was said last.
+    /// Last occurrence.
     pub last: Offset,
 }
 
 impl Timeline {
-    /// Keeps a warning: `said` times more since it was heard last.
+    /// Records a warning that occurred `said` times since it was last received.
     ///
     /// The same words about the same kind of object are one warning. Where there are too many, words that differ are one as
     /// long as the reason is the same, and reasons beyond that are dropped: the first ones are closest to the cause.

@@ -31,16 +31,16 @@ pub struct Moment {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
-    /// Still on its way (or the phase was cut off before anything was decided).
+    /// Pending (or the phase was cut off before a decision).
     #[default]
     Pending,
     /// It reached the goal of the phase.
     Reached,
-    /// It cannot reach the goal: the request was refused for good, or the VM went away.
+    /// It cannot reach the goal: the request was refused for good, or the VM disappeared.
     Failed,
     /// It did not reach the goal within its time limit.
     TimedOut,
-    /// Nobody could see whether it reached the goal within its time limit.
+    /// Not observed: the streams were blind at its time limit.
     Unknown,
     /// It did not take part, for example because it was never stopped.
     Excluded,
@@ -83,16 +83,16 @@ pub struct Timeline {
     /// Node on which the VMI runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node: Option<String>,
-    /// Its launcher pod, as long as the VM is on its way.
+    /// Its launcher pod, while the VM is pending.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub launcher: Option<LauncherState>,
-    /// What it said of itself when its time was up.
+    /// Its status when its time was up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub findings: Option<Findings>,
     /// How long its launcher pod waited for images, by the kubelet's own clock, in microseconds.
     #[serde(default, skip_serializing_if = "is_zero_offset")]
     pub pulled_for: Offset,
-    /// What Kubernetes warned about on its way: events of type `Warning`, like ones together.
+    /// Kubernetes events of type `Warning`, merged if alike.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<Warning>,
     /// First IP address that the VMI reported.
@@ -113,10 +113,10 @@ pub struct Timeline {
     /// Probe, as the user names it → when the guest answered it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub probes: BTreeMap<String, Moment>,
-    /// Its request was carried out, but nobody knows when it was sent: the process ended before that was saved.
+    /// Its request was carried out at an unknown time: the process ended before the time was saved.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub untimed: bool,
-    /// What the server, or the connection, last said to its request; absent once that is accepted.
+    /// Last error of its request; absent once accepted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answer: Option<String>,
     /// How it ended.
@@ -153,7 +153,7 @@ impl Timeline {
         self.moments.contains_key(&milestone)
     }
 
-    /// Whether its request was sent, even if nobody knows when.
+    /// Whether its request was sent, even if the time is unknown.
     pub fn is_asked(&self) -> bool {
         self.untimed || self.has(Milestone::Requested)
     }

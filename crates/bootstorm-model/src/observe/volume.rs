@@ -26,7 +26,7 @@ pub enum VolumeKind {
     Blank,
     /// Sent by a client.
     Upload,
-    /// A clone of which nothing tells its kind.
+    /// A clone of unknown kind.
     Unknown,
     /// Disks of one VM were filled in several ways.
     Mixed,
@@ -47,7 +47,7 @@ impl VolumeKind {
         }
     }
 
-    /// The kind of a VM whose disks are of these kinds; a blank one beside others says nothing.
+    /// The kind of a VM with disks of these kinds; blank disks beside others do not count.
     fn of_all(mut kinds: Vec<Self>) -> Option<Self> {
         kinds.sort();
         kinds.dedup();
@@ -68,7 +68,7 @@ impl fmt::Display for VolumeKind {
     }
 }
 
-/// What a watch tells about one `DataVolume`
+/// State of one `DataVolume`, from a watch
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Volume {
     /// UID of the object.
@@ -77,15 +77,15 @@ pub struct Volume {
     pub target: Target,
     /// Whether it is filled and can be used.
     pub done: bool,
-    /// When the server says that it was.
+    /// Time by the server's timestamp.
     pub ready_since: Option<Timestamp>,
-    /// How it is filled, as far as it tells.
+    /// How it is filled, if known.
     pub kind: Option<VolumeKind>,
-    /// What it is doing, in a few words.
+    /// Its state, in a few words.
     pub state: String,
 }
 
-/// Folds what is told about disks into the timelines of a phase
+/// Folds disks into the timelines of a phase
 #[derive(Debug)]
 pub struct VolumeFold {
     index: HashMap<Target, u32>,
@@ -95,18 +95,18 @@ pub struct VolumeFold {
 }
 
 impl VolumeFold {
-    /// A fold for the targets of a plan, whose VMs get so many disks each.
+    /// A fold for the targets of a plan, with the number of disks per VM.
     pub fn new(targets: &[Target], expected: usize) -> Self {
         Self { index: targets.iter().cloned().zip(0..).collect(), expected, known: HashMap::new() }
     }
 
-    /// What a VM's disks are still doing.
+    /// State of a VM's unfinished disks.
     pub fn unfinished(&self, position: u32) -> Option<&str> {
         let mut open = self.known.get(&position)?.values().filter(|volume| !volume.done);
         open.next().map(|volume| volume.state.as_str())
     }
 
-    /// Takes a disk into account; gives the VM whose disks are all ready by it.
+    /// Records a disk; returns the VM whose disks are now all ready.
     ///
     /// A disk that was collected after it was filled stays filled.
     pub fn apply(&mut self, timelines: &mut [Timeline], volume: Volume, receipt: Receipt) -> Option<u32> {

@@ -1,4 +1,4 @@
-//! VMs that the run did not make: what they were before anything was done to them.
+//! Adopted VMs: their state before the run changed anything.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ use super::{MOST_TARGETS, Target};
 /// The most characters of the name of a VM.
 const LONGEST_NAME: usize = 253;
 
-/// How a VM says whether it is meant to run: exactly one of two fields
+/// Whether a VM should run: exactly one of two fields of its spec
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Setting {
@@ -47,7 +47,7 @@ impl Setting {
         }
     }
 
-    /// The same field, set so that the VM is off.
+    /// The same field, set to off.
     #[must_use]
     pub fn halted(&self) -> Self {
         match self {
@@ -56,7 +56,7 @@ impl Setting {
         }
     }
 
-    /// The same field, set so that the VM always runs.
+    /// The same field, set to always running.
     #[must_use]
     pub fn always(&self) -> Self {
         match self {
@@ -95,16 +95,16 @@ pub struct Adoptee {
     /// Where it is and what it is called.
     #[serde(flatten)]
     pub target: Target,
-    /// UID: a VM made anew under the same name is somebody else's.
+    /// UID: a VM recreated under the same name is a different one.
     pub uid: String,
-    /// How it said whether it is meant to run.
+    /// Its power setting before the run.
     pub before: Setting,
     /// Whether it ran.
     pub on: bool,
 }
 
 impl Adoptee {
-    /// How its power is switched, whatever way others are switched.
+    /// How its power is switched.
     ///
     /// The setting of a Manual VM says nothing about its power. `RerunOnFailure` starts when it is set, so a VM that was
     /// off with it must never be set to it.
@@ -116,13 +116,13 @@ impl Adoptee {
         }
     }
 
-    /// Whether the subresources do with its setting just what a patch of ours would do.
+    /// Whether the subresources change its setting exactly as a patch would.
     pub fn may_use_subresource(&self) -> bool {
         matches!(self.before.strategy(), "Always" | "Halted")
     }
 }
 
-/// Fails with a sentence when a list cannot be one of ours. Names become paths, so what is stored is checked.
+/// Validates a stored list. Names become paths, so stored ones are checked too.
 pub fn check(list: &[Adoptee]) -> Result<(), String> {
     if list.len() > MOST_TARGETS as usize {
         return Err(format!(

@@ -8,13 +8,13 @@
 /// A storm of some size, and whether it met the goal
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Probe {
-    /// VMs that were asked for.
+    /// VMs requested.
     pub size: u32,
     /// Whether the goal was met.
     pub met: bool,
 }
 
-/// What storms have shown
+/// Results of storms by size
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bounds {
     /// The largest size that met the goal in every storm, below every size that missed it.
@@ -25,11 +25,11 @@ pub struct Bounds {
     pub storms: usize,
 }
 
-/// The largest size whose neighbours are told apart by single VMs; beyond it, by 2 %.
+/// The largest size that is searched VM by VM; larger ones are searched in steps of 2 %.
 const EXACT_UP_TO: u32 = 50;
 
 impl Bounds {
-    /// What some storms have shown.
+    /// Results of these storms.
     pub fn of(probes: &[Probe]) -> Self {
         let missed = probes.iter().filter(|probe| !probe.met).map(|probe| probe.size).min();
         let below = |probe: &&Probe| missed.is_none_or(|missed| probe.size < missed);

@@ -10,7 +10,7 @@ use super::Template;
 pub struct Disk {
     /// Name of the volume.
     pub name: String,
-    /// What is behind it, as the manifest names it: `containerDisk`, `dataVolume`, `persistentVolumeClaim`, …
+    /// Volume source as in the manifest: `containerDisk`, `dataVolume`, `persistentVolumeClaim`, …
     pub kind: String,
     /// Image of a container disk, or what a data volume is made from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -30,7 +30,7 @@ pub struct Disk {
 }
 
 impl Disk {
-    /// Whether it is made of a volume, so that a storage class matters.
+    /// Whether it is backed by a volume, so a storage class matters.
     pub fn is_on_storage(&self) -> bool {
         matches!(self.kind.as_str(), "dataVolume" | "persistentVolumeClaim")
     }
@@ -77,7 +77,7 @@ fn disk(manifest: &Value, volume: &Value) -> Disk {
     disk
 }
 
-/// Fills in what the data volume template of that name says.
+/// Fills in values from the data volume template of that name.
 fn from_data_volume(disk: &mut Disk, manifest: &Value, name: &Value) {
     let templates = manifest.pointer("/spec/dataVolumeTemplates").and_then(Value::as_array);
     let named = templates.into_iter().flatten().find(|template| template["metadata"]["name"] == *name);

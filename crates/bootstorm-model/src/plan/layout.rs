@@ -35,7 +35,7 @@ impl Layout {
         *self == Self::default()
     }
 
-    /// Whether several VMs may share a namespace, so that their names must differ.
+    /// Whether several VMs may share a namespace, so their names must differ.
     pub fn is_shared(&self) -> bool {
         self.vms_per_namespace > 1 || self.namespace.is_some()
     }
@@ -74,7 +74,7 @@ impl Layout {
         format!("{number:0width$}", width = self.index_width as usize)
     }
 
-    /// Fails with a sentence that names the flag at fault. What is stored is checked too: names become paths.
+    /// Fails with a sentence that names the flag at fault. Stored values are checked too, since names become paths.
     pub fn check(&self, prefix: &str, vm_name: &str, end: u32) -> Result<(), String> {
         if self.vms_per_namespace < 1 {
             return Err("--vms-per-namespace must be at least 1".into());
@@ -125,7 +125,7 @@ impl Layout {
     }
 }
 
-/// What a name is without its index, for texts that all VMs share.
+/// A name without its index, for texts that all VMs share.
 pub fn base_name(vm_name: &str) -> String {
     vm_name.replace(INDEX, "").trim_matches(['-', '.']).to_owned()
 }

@@ -31,12 +31,12 @@ const OBSERVED: [&str; 4] = [
     "kubemacpool.io/transaction-timestamp",
 ];
 
-/// Where a VM stands in the plan
+/// Position of a VM in the plan
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Place {
     /// Its position, which decides about its claim of a pool.
     pub position: usize,
-    /// Whether others are in the same namespace, so that its disks need names of their own.
+    /// Whether others are in the same namespace, so its disks need distinct names.
     pub is_shared: bool,
 }
 
@@ -106,7 +106,7 @@ fn forget_original(metadata: &mut Map<String, Value>) {
     }
 }
 
-/// Lets disks be filled although nobody uses them yet.
+/// Allows disks to be filled before their first consumer.
 fn fill_at_once(spec: &mut Map<String, Value>) {
     let templates = spec.get_mut("dataVolumeTemplates").and_then(Value::as_array_mut);
     for template in templates.into_iter().flatten() {
@@ -179,7 +179,7 @@ fn child_map<'a>(map: &'a mut Map<String, Value>, key: &str) -> &'a mut Map<Stri
     }
 }
 
-/// Adds labels to a metadata map; ours win.
+/// Adds labels to a metadata map, replacing existing values.
 fn add_labels(metadata: &mut Map<String, Value>, labels: &Labels) {
     let map = child_map(metadata, "labels");
     for (key, value) in labels {

@@ -1,4 +1,4 @@
-//! What will be done: which VMs, where, made from what. Frozen by `setup`.
+//! The plan of a run: which VMs, where, from which manifest. Frozen by `setup`.
 //!
 //! Pure: a plan is made from decided values, without clap and without a cluster.
 
@@ -42,7 +42,7 @@ pub use template::{Template, TemplateFault, TemplateSource};
 /// The most VMs that one run may have.
 pub const MOST_TARGETS: u32 = 50_000;
 
-/// What a run does, frozen by `setup`
+/// The plan of a run, frozen by `setup`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
     /// The run's name and the beginning of its namespaces' names.
@@ -51,7 +51,7 @@ pub struct Plan {
     pub start: u32,
     /// Last index, inclusive.
     pub end: u32,
-    /// Name of the VM in each namespace; `{i}` in it stands for its index.
+    /// Name of the VM in each namespace; `{i}` is replaced by its index.
     pub vm_name: String,
     /// How VMs are spread over namespaces.
     #[serde(default, skip_serializing_if = "Layout::is_default")]
@@ -61,7 +61,7 @@ pub struct Plan {
     pub pinning: Pinning,
     /// Where the VM manifest comes from.
     pub template: TemplateSource,
-    /// What was changed in it.
+    /// Changes to the manifest.
     #[serde(default, skip_serializing_if = "Overrides::is_empty")]
     pub overrides: Overrides,
     /// SHA-256 of the manifest in the run's Secret, where a built-in one holds a password or a key; lower-case hex.
@@ -157,7 +157,7 @@ impl Plan {
         Ok(())
     }
 
-    /// SHA-256 of the manifest that the run's Secret holds; `None` where the plan says all of it.
+    /// SHA-256 of the manifest in the run's Secret; `None` if the plan contains all of it.
     pub fn sealed_digest(&self) -> Option<&str> {
         match &self.template {
             TemplateSource::File { sha256, .. } => Some(sha256),
@@ -195,7 +195,7 @@ impl Plan {
         !self.is_adopted() && self.layout.namespace.is_none()
     }
 
-    /// What the run makes a VM of a manifest: the one for a target, at its position in the plan.
+    /// Renders the manifest of the VM at this position in the plan.
     pub fn render(
         &self,
         template: &Template,

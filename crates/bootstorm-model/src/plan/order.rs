@@ -23,7 +23,7 @@ pub enum Order {
 }
 
 impl Order {
-    /// Puts VMs into order; `vms` are indexes of targets in ascending order, and `node` says where each ran last.
+    /// Orders VMs; `vms` are ascending target indexes, `node` returns the node where each ran last.
     ///
     /// VMs without a node come as if they had one of their own together. With a seed, leaving VMs out does not change
     /// the order of the others.

@@ -1,4 +1,4 @@
-//! On which nodes VMs may run, as the user said it, and what that makes of a manifest.
+//! Node selection for VMs, and its rendering in a manifest.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -6,7 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-/// Where node affinity says what must hold.
+/// Path of the required node affinity.
 const REQUIRED: &str = "requiredDuringSchedulingIgnoredDuringExecution";
 
 /// On which nodes the VMs of a run may run
@@ -65,7 +65,7 @@ impl Pinning {
         self.nodes.is_empty() || self.nodes.iter().any(|name| name == node)
     }
 
-    /// Puts the nodes into a manifest, beside what it says about nodes itself.
+    /// Adds the nodes to a manifest, beside its own node constraints.
     ///
     /// Nodes are chosen by `matchFields` on their names, which holds whatever hostname labels they have. A term may hold
     /// one name only (Kubernetes validates that), so there is a term for every node, and terms that the manifest has are

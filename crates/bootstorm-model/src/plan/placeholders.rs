@@ -1,4 +1,4 @@
-//! `{{NAME}}` in a manifest from a file: replaced before it is read, so that a number can stand where a number belongs.
+//! `{{NAME}}` in a manifest from a file: replaced before parsing, so numbers stay numbers.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,10 +15,10 @@ const DEFAULTS: [(&str, &str); 5] = [
 /// Placeholders that have to be given a value when they are used.
 const WITHOUT_DEFAULT: [(&str, &str); 1] = [("STORAGE_CLASS_NAME", "--storage-class")];
 
-/// The values of placeholders, and who gave them
+/// Values of placeholders, and their sources
 #[derive(Debug, Clone, Default)]
 pub struct Values {
-    /// From flags that say the same by another name; they need not be used.
+    /// From flags with a meaning of their own; these need not be used.
     pub implied: BTreeMap<String, String>,
     /// From `--set`; each of them has to be used.
     pub given: BTreeMap<String, String>,
@@ -80,7 +80,7 @@ pub fn fill(text: &str, values: &Values) -> Result<(String, BTreeSet<String>), S
     }
 }
 
-/// What stands in the place of a placeholder, or what to do about it.
+/// Value of a placeholder, or a hint.
 fn value(name: &str, values: &Values) -> Result<String, String> {
     let default = || DEFAULTS.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
     let found = values.given.get(name).or_else(|| values.implied.get(name)).cloned().or_else(default);

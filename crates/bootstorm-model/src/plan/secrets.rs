@@ -1,8 +1,8 @@
-//! What of a VM manifest may be a password or a key, and must not be shown.
+//! Finds passwords and keys in a VM manifest, which must not be shown.
 
 use serde_json::{Map, Value};
 
-/// What stands in the place of a hidden text.
+/// Replacement for a redacted text.
 pub const HIDDEN: &str = "(redacted)";
 
 /// Parts of these names in a key, without case, make everything below it secret.
@@ -23,7 +23,7 @@ const SECRET_KEYS: [&str; 14] = [
     "stringdata",
 ];
 
-/// Keys whose whole value is a source of secrets, except for the references in it.
+/// Keys whose whole value is secret, except for references in it.
 const SECRET_SOURCES: [&str; 4] =
     ["cloudInitNoCloud", "cloudInitConfigDrive", "sysprep", "accessCredentials"];
 
@@ -79,7 +79,7 @@ fn is_between(c: char) -> bool {
     c.is_whitespace() || matches!(c, '"' | '\'' | ',' | '\\' | '[' | ']' | '{' | '}')
 }
 
-/// Whether a word may stand in any message.
+/// Whether a word may appear in any message.
 fn is_plain(word: &str) -> bool {
     word.chars().all(|c| c.is_alphabetic() || matches!(c, '-' | ':' | '_' | '.' | '#' | '/'))
 }

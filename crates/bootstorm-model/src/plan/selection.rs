@@ -1,4 +1,4 @@
-//! Which existing VMs are to be adopted, as the user said it.
+//! Selection of the existing VMs to adopt.
 
 use std::collections::BTreeSet;
 
@@ -31,7 +31,7 @@ pub enum Selection {
         name: String,
         /// SHA-256 of its text.
         sha256: String,
-        /// What is on it.
+        /// Content.
         targets: Vec<Target>,
     },
 }
@@ -80,7 +80,7 @@ impl Selection {
         }
     }
 
-    /// Whether the user named a namespace, so that he means it even if it is one of the cluster's own.
+    /// Whether the namespace was given explicitly, which permits one of the cluster's own.
     pub fn names(&self, namespace: &str) -> bool {
         match self {
             Self::Label { namespaces, named, .. } => {

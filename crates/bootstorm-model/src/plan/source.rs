@@ -10,18 +10,18 @@ pub const IMAGES_NAMESPACE: &str = "openshift-virtualization-os-images";
 pub const DEFAULT_IMAGE: &str = "rhel9";
 /// Container disk that is used where there are no golden images.
 pub const CONTAINER_DISK: &str = "quay.io/containerdisks/fedora:41";
-/// Size of a disk unless the user says otherwise: the guide's.
+/// Default size of a disk, as in the guide.
 pub const DISK_SIZE: &str = "30Gi";
 /// The most claims in a pool.
 const MOST_CLAIMS: u32 = 10_000;
-/// What `--source` takes.
+/// Syntax of `--source`.
 const GRAMMAR: &str = "write it as datasource:NAMESPACE/NAME, pvc:NAMESPACE/NAME, snapshot:NAMESPACE/NAME, \
     registry:docker://IMAGE, http:URL, containerdisk:IMAGE or blank";
 
 /// A source as the user names it, with what of it may be a password
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NamedSource {
-    /// What may be written down.
+    /// The source without secrets.
     pub shown: TemplateSource,
     /// The manifest of its VMs.
     pub template_url: Option<String>,
@@ -29,7 +29,7 @@ pub struct NamedSource {
 
 /// Reads a source: `datasource:NAMESPACE/NAME`, `containerdisk:IMAGE`, …
 ///
-/// Fails with a sentence that says how to write it.
+/// Fails with a sentence that states the syntax.
 pub fn parse(text: &str) -> Result<NamedSource, String> {
     let (kind, rest) = text.split_once(':').unwrap_or((text, ""));
     let mut template_url = None;
@@ -102,7 +102,7 @@ fn check_name(name: &str) -> Result<(), String> {
     if good { Ok(()) } else { Err(format!("`{}` is not the name of an object", name.escape_debug())) }
 }
 
-/// The claims that a name with a range stands for: `golden-{1..3}` is three, `golden-{01..10}` keeps its zeros.
+/// Expands a range in a claim's name: `golden-{1..3}` is three, `golden-{01..10}` keeps its zeros.
 pub fn pool(name: &str) -> Result<Vec<String>, String> {
     let Some((before, rest)) = name.split_once('{') else { return Ok(vec![name.to_owned()]) };
     let wrong = || "a pool is written NAME-{1..10}".to_owned();

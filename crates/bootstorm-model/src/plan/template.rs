@@ -64,7 +64,7 @@ pub enum TemplateSource {
     Blank,
     /// There is none: the VMs exist already and are somebody else's.
     Adopted {
-        /// Which VMs, as the user said it.
+        /// Selection given by the user.
         selection: String,
     },
 }
@@ -112,7 +112,7 @@ impl fmt::Display for TemplateSource {
     }
 }
 
-/// Why a text cannot serve as a VM manifest
+/// Why a text is not a usable VM manifest
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum TemplateFault {
     /// It is larger than a Secret can hold.
@@ -219,7 +219,7 @@ impl Template {
         &self.warnings
     }
 
-    /// The same manifest, whose first disk is cloned from these claims in turn.
+    /// The same manifest with its first disk cloned from these claims in turn.
     #[must_use]
     pub fn with_pool(self, pool: Vec<String>) -> Self {
         Self { pool, ..self }

@@ -18,7 +18,7 @@ use node::Composer;
 /// Characters that end a line in YAML 1.1 and not in YAML 1.2.
 const OLD_LINE_ENDS: [char; 2] = ['\u{2028}', '\u{2029}'];
 
-/// What a text holds, as kubectl would take it
+/// Content of a text as kubectl reads it
 #[derive(Debug, Clone, PartialEq)]
 pub struct Yaml {
     /// The values of the documents; an empty document is null.
@@ -27,7 +27,7 @@ pub struct Yaml {
     pub warnings: Vec<Warning>,
 }
 
-/// Why a text is no YAML that kubectl reads; quotes nothing of the text, which may hold passwords
+/// Why kubectl would reject a YAML text; quotes nothing of it, since it may hold passwords
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct YamlFault {
     line: usize,
@@ -65,16 +65,16 @@ impl From<ScanError> for YamlFault {
     }
 }
 
-/// A place whose meaning depends on the reader
+/// A construct whose meaning depends on the parser
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Warning {
-    /// A merge key that stands behind keys of its own map overrides them; the line of the merge key.
+    /// A merge key after other keys of its map, which it overrides; its line.
     MergeOverrides(usize),
     /// A map has two merge keys; the line of the second.
     SecondMerge(usize),
     /// A text where U+2028 or U+2029 ends a line for kubectl, beside other line ends; its line.
     OldLineEnd(usize),
-    /// What follows a line `...` without a line `---`; its line.
+    /// Content after a line `...` without a line `---`; its line.
     AfterDocumentEnd(usize),
     /// A directive such as `%YAML 1.1` before a document; the line of the document's `---`.
     Directive(usize),
@@ -161,7 +161,7 @@ fn documents(text: &str) -> Result<Yaml, YamlFault> {
     Ok(Yaml { documents, warnings: warnings.into_iter().collect() })
 }
 
-/// What kubectl does not take of the lines before a document's `---`, and of that line.
+/// Content that kubectl ignores before and on a document's `---` line.
 fn marker_warnings(text: &str, ended_at: usize, start: usize, line: usize) -> Vec<Warning> {
     let before = text.get(ended_at..start).unwrap_or_default();
     let beside = text.get(start..).unwrap_or_default().lines().next().unwrap_or_default();

@@ -1,11 +1,11 @@
-//! What is wrong with a YAML text, told without quoting it: it may hold passwords.
+//! YAML errors, without quoting the text, which may hold passwords.
 
 use serde_saphyr::Error;
 
-/// Shorter words of a message tell nothing about the text.
+/// Shorter words of a message cannot reveal the text.
 const SHORTEST_WORD: usize = 3;
 
-/// One line: where the fault is, and what it is as far as that can be said without the text's own words.
+/// One line: position and kind of the fault, without words of the text.
 pub fn describe(error: &Error, text: &str) -> String {
     let error = error.without_snippet();
     let place = error

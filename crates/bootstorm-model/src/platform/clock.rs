@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// What that clock shows, where there is one. Only differences mean anything.
+/// Reading of that clock, if available. Only differences are meaningful.
 #[cfg(any(target_os = "linux", target_os = "android", target_os = "macos"))]
 pub fn continuous() -> Option<Duration> {
     #[cfg(not(target_os = "macos"))]
@@ -13,13 +13,13 @@ pub fn continuous() -> Option<Duration> {
     Some(Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or_default()))
 }
 
-/// What that clock shows, where there is one.
+/// Reading of that clock, if available.
 #[cfg(not(any(target_os = "linux", target_os = "android", target_os = "macos")))]
 pub fn continuous() -> Option<Duration> {
     None
 }
 
-/// The processor time that this process has taken so far; `None` where the system does not tell.
+/// Processor time used by this process so far; `None` if the system does not report it.
 pub fn processor_time() -> Option<Duration> {
     #[cfg(unix)]
     {

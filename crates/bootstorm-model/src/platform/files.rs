@@ -1,4 +1,4 @@
-//! Who may read and run a file.
+//! File permissions.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};

@@ -1,11 +1,11 @@
-//! What counts as reachable, and who finds out.
+//! Probe kinds, and the probing part of a plan.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// One way to find out whether a guest is reachable
+/// One kind of probe
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Probe {
     /// It answers an ICMP echo request from inside the cluster.
@@ -112,7 +112,7 @@ pub struct ProbePlan {
     /// Taints that the prober pods tolerate, as `KEY`, `KEY=VALUE` or `KEY=VALUE:EFFECT`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tolerations: Vec<Toleration>,
-    /// The user's own pod to probe from, as namespace and name, instead of pods of ours.
+    /// The user's pod to probe from, as namespace and name, instead of the run's own pods.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pod: Option<(String, String)>,
 }

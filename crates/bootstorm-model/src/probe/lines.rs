@@ -23,7 +23,7 @@ impl LineBuffer {
         lines
     }
 
-    /// What came after the last line end, when the stream is over.
+    /// Rest after the last line end, when the stream has ended.
     pub fn finish(&mut self) -> Option<String> {
         let last = std::mem::take(&mut self.unfinished);
         (!last.is_empty()).then(|| String::from_utf8_lossy(&last).into_owned())

@@ -1,4 +1,4 @@
-//! Is the guest reachable: what is probed, the prober's script, and the protocol spoken with it.
+//! Probing: kinds, the prober's script, and the protocol.
 //!
 //! Pure. The stream that carries the protocol is `cluster::exec`; who is probed when is decided in
 //! `phases` of the crate `bootstorm-engine`.

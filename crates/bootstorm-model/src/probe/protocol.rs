@@ -37,7 +37,7 @@ impl fmt::Display for Ask {
     }
 }
 
-/// What tries the targets
+/// Tool that probes the targets
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum By {
     /// The prober program.
@@ -56,7 +56,7 @@ pub enum Tool {
 }
 
 impl Tool {
-    /// What a probe takes; nothing for one that needs no prober.
+    /// Ability that a probe needs; `None` if it needs no prober.
     pub fn of(probe: Probe) -> Option<Self> {
         match probe {
             Probe::Ping => Some(Self::Ping),
@@ -100,10 +100,10 @@ impl fmt::Display for Family {
     }
 }
 
-/// What a prober says of itself first
+/// Hello of a prober
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Hello {
-    /// What it is.
+    /// Kind.
     pub by: By,
     /// Whether it can ping, over IPv4 and IPv6.
     pub ping: [bool; 2],
@@ -165,7 +165,7 @@ pub enum Answer {
     Cannot(u32, String),
     /// A target is on the prober's own link, where the kernel looks for it once a second.
     Neighbor(u32),
-    /// Something that the user should know.
+    /// A warning for the user.
     Warning(String),
 }
 
@@ -201,7 +201,7 @@ impl Answer {
     }
 }
 
-/// What came from a pod, short and without anything that could steer a terminal.
+/// Text from a pod, shortened and without control characters.
 fn plain(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(200).collect()
 }

@@ -1,4 +1,4 @@
-//! Who is being probed, by which prober, and what has to be asked again when a stream is opened anew.
+//! Tracks the VMs being probed, by which prober, and the requests to repeat when a stream reopens.
 
 use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
@@ -10,7 +10,7 @@ use super::{Ask, Probe};
 pub struct Answered {
     /// The VM, by its position in the plan.
     pub target: u32,
-    /// What it answered.
+    /// Probe answered.
     pub probe: Probe,
 }
 
@@ -39,7 +39,7 @@ impl Roster {
         Self { waiting: HashMap::new(), ids: HashMap::new(), next: 0, load: vec![0; probers.max(1)] }
     }
 
-    /// Begins to probe a VM at an address, or goes on at another one; gives what to ask which prober.
+    /// Starts probing a VM at an address, or moves to a new one; returns the requests per prober.
     pub fn add(&mut self, target: u32, probe: Probe, address: IpAddr) -> Vec<(usize, Ask)> {
         let mut asks = Vec::new();
         let mut prober = None;
@@ -63,7 +63,7 @@ impl Roster {
         asks
     }
 
-    /// Stops probing a VM in one way.
+    /// Stops one probe of a VM.
     pub fn forget(&mut self, target: u32, probe: Probe) -> Option<(usize, Ask)> {
         let id = self.ids.remove(&(target, probe))?;
         let waiting = self.waiting.remove(&id)?;
@@ -71,18 +71,18 @@ impl Roster {
         Some((waiting.prober, Ask::Drop(id)))
     }
 
-    /// Takes an answer; `None` when nobody waits for it any more. Gives what to tell the prober too.
+    /// Records an answer; `None` if it is no longer expected. Also returns requests for the prober.
     pub fn reached(&mut self, id: u32) -> Option<(Answered, Option<(usize, Ask)>)> {
         let answered = self.waiting.get(&id)?.answered;
         Some((answered, self.forget(answered.target, answered.probe)))
     }
 
-    /// Whom an id stands for, and where that is.
+    /// VM and address of an id.
     pub fn who(&self, id: u32) -> Option<(Answered, IpAddr)> {
         self.waiting.get(&id).map(|waiting| (waiting.answered, waiting.address))
     }
 
-    /// Everything that a prober has to be asked when its stream is opened anew.
+    /// All requests to repeat when a prober's stream reopens.
     pub fn again(&self, prober: usize) -> Vec<Ask> {
         let mut asks: Vec<(u32, Ask)> = self
             .waiting
@@ -94,21 +94,21 @@ impl Roster {
         asks.into_iter().map(|(_, ask)| ask).collect()
     }
 
-    /// The VMs that a prober is asked about.
+    /// VMs assigned to a prober.
     pub fn of(&self, prober: usize) -> BTreeSet<u32> {
         let waiting = self.waiting.values().filter(|waiting| waiting.prober == prober);
         waiting.map(|waiting| waiting.answered.target).collect()
     }
 
-    /// The probers that are asked about a VM.
+    /// Probers assigned to a VM.
     pub fn probers(&self, target: u32, probes: &[Probe]) -> BTreeSet<usize> {
         let ids = probes.iter().filter_map(|probe| self.ids.get(&(target, *probe)));
         ids.filter_map(|id| Some(self.waiting.get(id)?.prober)).collect()
     }
 
-    /// Hands everything that a prober is asked about to others, the least busy first; gives what to ask them.
+    /// Reassigns a prober's targets to others, the least busy first; returns the requests.
     ///
-    /// Whatever is on its way from it counts no more. Without others nothing is handed over.
+    /// Its pending answers no longer count. Without other probers nothing is reassigned.
     pub fn hand_over(&mut self, prober: usize, others: &[usize]) -> Vec<(usize, Ask)> {
         let mut asks = Vec::new();
         let mut ids: Vec<u32> =

@@ -1,4 +1,4 @@
-//! Lists with a bound, so that a hostile document cannot take all memory.
+//! Bounded lists, so a hostile document cannot exhaust memory.
 
 use std::fmt;
 use std::marker::PhantomData;

@@ -25,7 +25,7 @@ pub const MOST_BYTES: u64 = 128 * 1024 * 1024;
 /// The most chunks of a phase, and the most phases of a record.
 const MOST_PIECES: usize = super::MOST_PHASES;
 
-/// Why a stored record cannot be read
+/// Why a stored record is unreadable
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum CodecError {
     /// It was written by a newer program.
@@ -39,7 +39,7 @@ pub enum CodecError {
     /// A piece is not there.
     #[error("part {0} is missing")]
     Missing(String),
-    /// A piece does not have the content that the head says.
+    /// A piece does not match the head's checksum.
     #[error("part {0} is damaged: its content does not match its checksum")]
     Damaged(String),
     /// A piece cannot be understood.
@@ -58,7 +58,7 @@ pub struct Chunk {
     pub index: ChunkIndex,
 }
 
-/// What the head says about one chunk
+/// Index entry of one chunk
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChunkIndex {
     /// Ending of the object's name.
@@ -69,7 +69,7 @@ pub struct ChunkIndex {
     pub bytes: usize,
 }
 
-/// What the head says about one phase
+/// Index entry of one phase
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PartIndex {
     /// The phase.
@@ -97,7 +97,7 @@ struct HeadDocument {
     series: Vec<Series>,
 }
 
-/// Only the version, so that a newer format is recognised whatever else changed.
+/// Only the version, so a newer format is recognised whatever else changed.
 #[derive(Deserialize)]
 struct FormatOnly {
     format: u32,
@@ -153,9 +153,9 @@ pub fn decode_head(plan_json: &str, parts_json: &str) -> Result<(RunRecord, Vec<
     Ok((record, parts))
 }
 
-/// Checks what a stored record says about itself.
+/// Validates a stored record.
 ///
-/// Names become paths and selectors: what is stored is trusted no more than what is typed.
+/// Names become paths and selectors: stored ones are trusted no more than typed ones.
 pub fn check_plan(plan: &Plan, run_id: &str) -> Result<(), CodecError> {
     let unreadable = |why: String| CodecError::Unreadable("plan.json".to_owned(), why);
     plan.check().map_err(unreadable)?;
@@ -172,7 +172,7 @@ fn check_index(parts: &[PartIndex]) -> Result<(), &'static str> {
     Ok(())
 }
 
-/// Whether a text can stand in the name of an object and in a label.
+/// Whether a text is valid in an object's name and in a label.
 fn is_name(text: &str) -> bool {
     let is_inner = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
     let is_outer = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
@@ -275,7 +275,7 @@ pub fn decode_phase(part: &PartIndex, chunks: &[Vec<u8>]) -> Result<PhaseRecord,
     serde_json::from_slice(&json).map_err(|error| unreadable(&error))
 }
 
-/// Unpacks gzip, and stops where `most` bytes have come out: a few packed bytes can stand for gigabytes.
+/// Unpacks gzip, at most `most` bytes: a few packed bytes can expand to gigabytes.
 fn unpack(packed: &[u8], most: u64) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     GzDecoder::new(packed).take(most + 1).read_to_end(&mut bytes)?;
@@ -332,7 +332,7 @@ pub fn state(record: &RunRecord) -> PhaseState {
     }
 }
 
-/// SHA-256, lower-case hex, as it stands in the index.
+/// SHA-256 in lower-case hex, as in the index.
 pub fn digest(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().fold(String::with_capacity(64), |mut hex, byte| {
         use std::fmt::Write;

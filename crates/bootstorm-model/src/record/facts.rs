@@ -1,4 +1,4 @@
-//! What `setup` learned about the cluster, and about the disks of the VMs.
+//! Facts that `setup` collects about the cluster and the VMs' disks.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::plan::Disk;
 
-/// What `setup` learned about the cluster
+/// Facts about the cluster, collected by `setup`
 ///
 /// Everything is optional: a permission that is missing leaves its part out.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -79,7 +79,7 @@ pub struct NodeKind {
 pub struct StorageClassFacts {
     /// Its name.
     pub name: String,
-    /// Who makes its volumes.
+    /// Provisioner.
     pub provisioner: String,
     /// When volumes are bound: `Immediate` or `WaitForFirstConsumer`.
     pub binding_mode: Option<String>,
@@ -98,7 +98,7 @@ pub struct RateLimit {
     pub qps: f64,
     /// Requests at once.
     pub burst: u32,
-    /// Whether the `KubeVirt` object says so; otherwise it is the default of that version.
+    /// Whether it is set in the `KubeVirt` object; otherwise it is the version's default.
     pub configured: bool,
 }
 

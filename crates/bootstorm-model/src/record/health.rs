@@ -8,7 +8,7 @@ use crate::observe::{Delays, Offset};
 /// How well this program kept up in a phase, and what the cluster was before and after it
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Health {
-    /// How late a timer went off: every observation may be as late.
+    /// How late a timer fired: every observation may be as late.
     #[serde(default)]
     pub timer: Delays,
     /// How late changes came in on the watch, at least.
@@ -17,7 +17,7 @@ pub struct Health {
     /// How late changes came in at least, by the server's own timestamps.
     #[serde(default, skip_serializing_if = "Delays::is_empty")]
     pub stamps: Delays,
-    /// Processor time that this process took, in microseconds; absent where it cannot be told.
+    /// Processor time of this process, in microseconds; absent if not available.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub processor: Option<Offset>,
     /// For how long all this was measured.
@@ -26,7 +26,7 @@ pub struct Health {
     /// Processors that this process may use.
     #[serde(default)]
     pub processors: u32,
-    /// Requests that nobody times and that had to be sent again.
+    /// Untimed requests that had to be sent again.
     #[serde(default)]
     pub retries: u32,
     /// How far the server's clock is ahead of ours; absent while unknown.
@@ -66,7 +66,7 @@ pub struct ClockDifference {
     pub most: Offset,
 }
 
-/// What must stay the same while a run is measured; what may not be looked at is absent
+/// What must not change during a run; values that may not be read are absent
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClusterMark {
     /// Kubernetes version of the API server.
@@ -84,7 +84,7 @@ pub struct ClusterMark {
 }
 
 impl ClusterMark {
-    /// What changed from this one to another, one sentence each; what either does not know is no change.
+    /// Differences to another mark, one sentence each; unknown values are not differences.
     pub fn changes(&self, later: &Self) -> Vec<String> {
         let (nodes, settings) =
             (|mark: &Self| mark.nodes.map(|n| n.to_string()), self.settings.zip(later.settings));

@@ -2,7 +2,7 @@
 
 use super::{PhaseKind, PhaseName, PhaseState, RunRecord};
 
-/// What a phase command is to do
+/// Step of a phase command
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
     /// Begin a new execution of the phase.
@@ -20,14 +20,14 @@ impl Step {
     }
 }
 
-/// Why a phase may not run now, and the command that should come instead
+/// Why a phase may not run now, and the command to run instead
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
     /// One sentence without a full stop.
     pub why: String,
     /// The subcommand to run instead.
     pub instead: &'static str,
-    /// The execution that has brought about what the command wants, so that nothing is left to do.
+    /// The earlier phase that already did what the command wants.
     pub done: Option<PhaseName>,
 }
 

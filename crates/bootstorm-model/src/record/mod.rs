@@ -1,4 +1,4 @@
-//! What has been done: the run, its phases, and the form in which they are stored.
+//! The record: the run, its phases, and their stored form.
 //!
 //! Pure: the cluster side of the engine moves the parts that [`codec`] makes to and from the cluster without looking into them.
 
@@ -48,12 +48,12 @@ pub struct RunRecord {
     pub run_id: String,
     /// When `setup` froze the plan.
     pub created: Timestamp,
-    /// What is to be done; frozen by `setup`.
+    /// The plan, frozen by `setup`.
     pub plan: Plan,
     /// The cluster as `setup` found it.
     #[serde(default)]
     pub facts: ClusterFacts,
-    /// How `setup` went.
+    /// Result of `setup`.
     #[serde(default)]
     pub setup: SetupRecord,
     /// UIDs of what the run made, except for its VMs, which the create phase holds.
@@ -137,7 +137,7 @@ impl RunRecord {
         self.phases.iter().any(took_part)
     }
 
-    /// What was done last with a VM; nothing where it is not known whether it was done.
+    /// Last action on a VM; `None` if it is unknown whether it was carried out.
     pub fn last_wish(&self, position: usize) -> Option<PhaseKind> {
         let took_part = |phase: &&PhaseRecord| {
             phase.timelines.get(position).is_some_and(|timeline| timeline.outcome != Outcome::Excluded)

@@ -45,7 +45,7 @@ impl PhaseKind {
 /// The name of one execution of a phase: `create`, `stop-1`, `storm-1`, `stop-2`, …
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PhaseName {
-    /// What kind of phase it is.
+    /// Kind of phase.
     pub kind: PhaseKind,
     /// Which execution of that kind, from 1; always 1 for create.
     pub number: u32,
@@ -142,7 +142,7 @@ pub struct PhaseSettings {
     /// Seconds that one VM may take from Running until it answers its probes.
     #[serde(default = "default_ping_timeout")]
     pub ping_timeout_seconds: u64,
-    /// Seconds that the phase may take, counted anew by each process that works on it.
+    /// Time limit of the phase in seconds, counted per process.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phase_timeout_seconds: Option<u64>,
     /// Seconds after its time limit that a VM waits for a stream that could show its goal.
@@ -166,7 +166,7 @@ pub struct PhaseSettings {
     /// It warms caches up, and does not count among the repetitions.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub warm_up: bool,
-    /// Launcher pods and events are watched too, so that it can be said where the time goes.
+    /// Whether launcher pods and events are watched too, to explain where the time goes.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub explain: bool,
 }
@@ -191,13 +191,13 @@ impl Default for PhaseSettings {
     }
 }
 
-/// Why a VM was left out of a storm of fewer VMs than there are.
+/// Reason for excluding a VM from a smaller storm.
 pub const NOT_IN_STORM: &str = "not in this storm";
 
 /// The guide's limit, also for records from before it could be chosen.
 pub const PING_TIMEOUT_SECONDS: u64 = 600;
 
-/// How long a VM whose time is up waits for a stream that could show its goal, unless the user says otherwise.
+/// Default time that a VM past its deadline waits for a blind stream.
 pub const BLIND_LIMIT_SECONDS: u64 = 120;
 
 fn default_blind_limit() -> u64 {
@@ -222,12 +222,12 @@ pub struct ProbeHealth {
     pub round_trip_micros: i64,
     /// Streams opened; more than there are probers means that some broke.
     pub streams: u32,
-    /// Times in which a stream was broken, so that answers were delayed.
+    /// Gaps of a stream, during which answers were delayed.
     #[serde(default)]
     pub gaps: Vec<Gap>,
 }
 
-/// A time during which a stream did not deliver, so that changes were not seen as they happened
+/// A gap during which a stream did not deliver, so changes were seen late
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Gap {
     /// When the stream was last known to deliver.
@@ -257,7 +257,7 @@ pub struct WatchHealth {
 pub struct InsightHealth {
     /// Streams beside the one on instances.
     pub streams: usize,
-    /// What was not watched, and why, in one sentence each.
+    /// What was not watched, with the reason, one sentence each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub missing: Vec<String>,
     /// Times in which a stream was broken.
@@ -265,7 +265,7 @@ pub struct InsightHealth {
     pub gaps: Vec<Gap>,
 }
 
-/// How `setup` went
+/// Result of `setup`
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SetupRecord {
     /// Namespaces that `setup` made.
@@ -327,7 +327,7 @@ pub struct PhaseRecord {
     /// How launcher pods and events were watched; absent when they were not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub insight: Option<InsightHealth>,
-    /// The VMs that take part in the order in which they are asked, as indexes of timelines; by index when empty.
+    /// Order of the requests, as indexes of timelines; by index if empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub queue: Vec<u32>,
     /// One timeline per target, in the order of the plan's targets.
@@ -382,7 +382,7 @@ impl PhaseRecord {
         self.gaps().any(|gap| gap.open) || self.timelines.iter().any(|t| t.outcome == Outcome::Unknown)
     }
 
-    /// How many VMs ended in a given way.
+    /// Number of VMs with this outcome.
     pub fn count(&self, outcome: Outcome) -> usize {
         self.timelines.iter().filter(|timeline| timeline.outcome == outcome).count()
     }
@@ -392,7 +392,7 @@ impl PhaseRecord {
         self.timelines.iter().filter(|timeline| timeline.outcome != Outcome::Excluded)
     }
 
-    /// The VMs that take part, in the order in which they are asked.
+    /// The VMs that take part, in the order of their requests.
     ///
     /// A damaged order still names everybody once.
     pub fn queue(&self) -> Vec<u32> {
@@ -412,7 +412,7 @@ impl PhaseRecord {
         self.timelines.iter().filter(is_set_aside)
     }
 
-    /// Time from the first to the last moment at which `milestone` was passed; zero when nobody passed it.
+    /// Time from the first to the last VM at `milestone`; zero if none passed it.
     pub fn skew(&self, milestone: Milestone) -> Offset {
         let mut times = self.timelines.iter().filter_map(|timeline| timeline.at(milestone));
         let Some(first) = times.next() else { return Offset::ZERO };

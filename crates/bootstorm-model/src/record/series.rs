@@ -10,12 +10,12 @@ use crate::observe::Offset;
 pub struct Series {
     /// Number of its first storm; it goes on until the next series begins.
     pub first: u32,
-    /// What the storms are for.
+    /// Purpose of the storms.
     #[serde(flatten)]
     pub kind: SeriesKind,
 }
 
-/// What the storms of a series are for
+/// Purpose of a series
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum SeriesKind {
@@ -80,7 +80,7 @@ impl RunRecord {
         1 + self.phases.iter().filter(|phase| phase.name.kind == PhaseKind::Storm).count() as u32
     }
 
-    /// Whether the VMs were started by the phase that is over last, so that a storm wants a stop first.
+    /// Whether the last finished phase started the VMs, so a storm needs a stop first.
     pub fn is_running(&self) -> bool {
         self.last_phase()
             .is_some_and(|phase| phase.state == PhaseState::Done && phase.name.kind != PhaseKind::Stop)

@@ -1,4 +1,4 @@
-//! What to try about a storm that is not good: the guide's hints for a bottleneck, and for VMs that did not reach the goal
+//! Advice for a storm that is not good: the guide's hints for a bottleneck, and for VMs that did not reach the goal
 //! what their diagnosed cause calls for (`stats::remedy`).
 //!
 //! | what was measured | advice |
@@ -7,7 +7,7 @@
 //! | a stretch or a node is the bottleneck ([`super::bottleneck`]) | the guide's hints for its kinds |
 //! | answers 429 were at least one in ten of the storm's requests | the guide's hints for the hypervisor |
 //!
-//! Where a bottleneck is of two kinds, nothing that was measured tells them apart. Nothing fits: no advice.
+//! If a bottleneck has two kinds, no measurement separates them. If nothing fits, there is no advice.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Bottleneck, Diagnosis, remedy};
 
-/// What may hold a storm up
+/// Kinds of bottleneck
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Cause {
@@ -43,7 +43,7 @@ impl Cause {
         }
     }
 
-    /// What the guide advises.
+    /// The guide's advice.
     pub fn hints(self) -> [&'static str; 4] {
         match self {
             Self::Storage => [
@@ -74,23 +74,23 @@ impl Cause {
     }
 }
 
-/// What to try, and why
+/// Advice, with its evidence
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Advice {
     /// Which of the guide's kinds it is about; absent where the cause is of none of them.
     pub cause: Option<Cause>,
-    /// What speaks for it, one sentence each.
+    /// Evidence, one sentence each.
     pub because: Vec<String>,
-    /// What to try.
+    /// Hints.
     pub hints: Vec<Cow<'static, str>>,
 }
 
-/// What was measured of a storm that may point to a cause
+/// Symptoms of a storm
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Symptoms<'a> {
-    /// What holds the storm up, where something does alone.
+    /// The bottleneck, if there is one.
     pub bottleneck: Option<&'a Bottleneck>,
-    /// Why VMs did not reach the goal.
+    /// Diagnoses of VMs that did not reach the goal.
     pub diagnoses: Vec<Diagnosis>,
     /// Requests that were sent.
     pub requests: u64,
@@ -120,7 +120,7 @@ impl Advice {
     }
 }
 
-/// What the causes call for; causes that call for the same are taken together.
+/// Advice by cause; causes with the same advice are merged.
 fn of_diagnoses(diagnoses: &[Diagnosis]) -> Vec<Advice> {
     let mut causes: BTreeMap<String, (usize, &Diagnosis)> = BTreeMap::new();
     for diagnosis in diagnoses {

@@ -1,4 +1,4 @@
-//! Where the time went: the mean time to the goal, cut into the stretches between milestones, in the baseline and in the storm.
+//! Where the time went: the mean time to the goal by stretches between milestones, in baseline and storm.
 //!
 //! The parts of a phase sum up to its mean: every VM's time is cut at the milestones that it passed, and what lies before a
 //! milestone that it did not pass belongs to the next one. Both phases are cut at the milestones that most VMs passed in
@@ -16,7 +16,7 @@ pub struct Part {
     pub from: Milestone,
     /// Where it ends.
     pub to: Milestone,
-    /// Who works there.
+    /// The component at work.
     pub section: Section,
     /// Mean in the baseline.
     #[serde(rename = "baseline_seconds", serialize_with = "maybe_micros")]

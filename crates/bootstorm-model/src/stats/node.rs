@@ -10,7 +10,7 @@ const SLOW: f64 = 1.5;
 /// VMs that must have arrived on a node, and nodes of that kind that there must be.
 const ENOUGH: usize = 3;
 
-/// How many times as long each node took as the node in the middle; `None` where that cannot be said
+/// Each node's time relative to the median node; `None` if it cannot be determined
 ///
 /// `nodes` are the arrived VMs and their mean, node by node.
 pub fn against_the_middle(nodes: &[(usize, Option<f64>)]) -> Vec<Option<f64>> {

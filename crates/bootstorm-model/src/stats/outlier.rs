@@ -1,4 +1,4 @@
-//! Which VMs stand out: much slower than their crowd allows for.
+//! Outliers: VMs much slower than the rest.
 //!
 //! Boot times are skewed to the right: a plain distance from the mean would call the ordinary tail an outlier, and the
 //! mean itself moves with the outliers it should find. So the rule works on logarithms, which makes the skew even,
@@ -6,7 +6,7 @@
 //!
 //! `score = 0.6745 · (ln x − median(ln x)) ÷ MAD(ln x)`, an outlier where `score > 3.5` (Iglewicz and Hoaglin, 1993)
 //!
-//! and only where `x` is more than 1.5 times the median, so that nobody is blamed in a crowd that is nearly equal.
+//! and only if `x` exceeds 1.5 times the median, so nearly equal VMs have no outliers.
 //! Only slow VMs are named, only among those that arrived, and only where at least ten did. In crowds of 100 VMs that
 //! are lognormal without any outlier, about one VM in 800 is named by mistake (measured).
 
@@ -15,18 +15,18 @@ use crate::observe::{Milestone, Outcome, Timeline};
 use super::sample::arrival;
 use super::{Level, Quantile, Sample};
 
-/// Fewer VMs than this are too few to say what is usual.
+/// Minimum number of VMs to judge.
 const ENOUGH: usize = 10;
-/// The score above which a VM stands out.
+/// Score above which a VM is an outlier.
 const SCORE: f64 = 3.5;
 /// A MAD is this share of the standard deviation of a normal distribution.
 const NORMAL: f64 = 0.6745;
-/// What lies within this factor of the median never stands out.
+/// Factor of the median below which no VM is an outlier.
 const USUAL: f64 = 1.5;
 /// Times below are taken as this, because zero has no logarithm: the server's stamps can make a time zero.
 const SHORTEST: f64 = 0.001;
 
-/// A VM that stands out
+/// An outlier
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Outlier {
     /// Index into the plan's list of targets.
@@ -37,17 +37,17 @@ pub struct Outlier {
     pub times_median: f64,
 }
 
-/// The VMs of a phase that stand out
+/// The outliers of a phase
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Outliers {
-    /// Seconds above which a VM stands out; `None` where too few VMs arrived.
+    /// Limit in seconds; `None` if too few VMs arrived.
     pub limit: Option<f64>,
-    /// Who does, slowest first.
+    /// The outliers, slowest first.
     pub found: Vec<Outlier>,
 }
 
 impl Outliers {
-    /// Looks for outliers on the way to a milestone; `goal` as in [`Sample::to_milestone`].
+    /// Finds outliers in the times to a milestone; `goal` as in [`Sample::to_milestone`].
     pub fn of(timelines: &[Timeline], milestone: Milestone, goal: Milestone) -> Self {
         let participants = timelines.iter().filter(|timeline| timeline.outcome != Outcome::Excluded);
         let times: Vec<(u32, f64)> = participants
@@ -65,7 +65,7 @@ impl Outliers {
     }
 }
 
-/// The median, and the time above which a value stands out.
+/// The median, and the limit above which a value is an outlier.
 fn limit(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
     let logarithms = Sample::new(values.map(|seconds| seconds.max(SHORTEST).ln()), 0);
     if logarithms.n() < ENOUGH {

@@ -12,7 +12,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{Sample, round_to_micros};
 
-/// A level between 0 and 1, held in ten-thousandths so that ranks are exact
+/// A level between 0 and 1, in ten-thousandths, so ranks are exact
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Level(u16);
 

@@ -11,7 +11,7 @@ pub struct ReasonGroup {
     pub members: Vec<usize>,
 }
 
-/// What a VM without a reason is listed under.
+/// Label for VMs without a reason.
 const NO_REASON: &str = "no reason was found";
 
 /// Groups reasons, the most frequent first; of equal ones the first in the alphabet.
@@ -75,7 +75,7 @@ fn push_word(text: &mut String, word: &str) {
     }
 }
 
-/// What follows a UUID at the beginning of a text.
+/// Rest of a text after a leading UUID.
 fn after_uuid(text: &str) -> Option<&str> {
     let mut rest = text;
     for (index, length) in [8, 4, 4, 4, 12].into_iter().enumerate() {

@@ -1,16 +1,16 @@
-//! What to try about VMs that did not reach the goal: one remedy per diagnosed cause, or none.
+//! Advice for VMs that missed the goal: one remedy per diagnosed cause, or none.
 //!
 //! A diagnosis says what a VM waited for and, in the words of Kubernetes, why ([`super::diagnosis`]). Its first word is the
 //! reason of an event or of a state; what a scheduler lacks is told apart by the messages of its plugins.
 
 use super::{Awaited, Cause, Diagnosis};
 
-/// What to try about a cause
+/// Remedy for a cause
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Remedy {
     /// Which of the guide's kinds the cause is; none where it lies in the plan, the manifest or the permissions.
     pub(super) kind: Option<Cause>,
-    /// What to try.
+    /// Hints.
     pub(super) hints: &'static [&'static str],
 }
 
@@ -202,7 +202,7 @@ static REPLY: Remedy = Remedy {
     ],
 };
 
-/// What to try about a diagnosis; empty where its cause was not seen or is not known here.
+/// Hints for a diagnosis; empty if its cause was not seen or is unknown.
 pub(super) fn all(diagnosis: &Diagnosis) -> Vec<&'static Remedy> {
     let cause = diagnosis.cause.as_deref().unwrap_or_default();
     let word = cause.split(": ").next().unwrap_or_default();

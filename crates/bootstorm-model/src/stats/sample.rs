@@ -1,4 +1,4 @@
-//! A sample: the values that arrived, how many are missing, and how many nobody knows.
+//! A sample: values that arrived, and the numbers of missing and unknown ones.
 
 use crate::observe::{Milestone, Outcome, Timeline};
 
@@ -10,7 +10,7 @@ pub fn seconds_to(timeline: &Timeline, milestone: Milestone) -> Option<f64> {
     timeline.seconds_to(milestone).map(|seconds| seconds.max(0.0))
 }
 
-/// What is known about the time that one VM took to a milestone
+/// One VM's time to a milestone, as far as known
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Arrival {
     /// It took this many seconds.
@@ -33,7 +33,7 @@ impl Arrival {
 }
 
 impl From<Option<f64>> for Arrival {
-    /// What did not arrive is missing.
+    /// VMs that did not arrive are missing.
     fn from(seconds: Option<f64>) -> Self {
         seconds.map_or(Self::Missing, Self::After)
     }
@@ -101,7 +101,7 @@ impl Sample {
         self.missing
     }
 
-    /// How many VMs arrived after a time that nobody knows; they are not part of `n`.
+    /// Number of VMs that arrived at an unknown time; not part of `n`.
     pub fn unknown(&self) -> usize {
         self.unknown
     }
@@ -141,7 +141,7 @@ impl Sample {
     }
 }
 
-/// What counts as an arrival at `milestone`.
+/// Whether a VM counts as arrived at `milestone`.
 ///
 /// A VM that reached the goal passed every milestone that a VM cannot go round, also those that were not observed.
 pub fn arrival(timeline: &Timeline, milestone: Milestone, goal: Milestone) -> Arrival {
@@ -160,7 +160,7 @@ pub fn arrival(timeline: &Timeline, milestone: Milestone, goal: Milestone) -> Ar
     }
 }
 
-/// Whether every VM on its way passes it; the others depend on the guest, or may be skipped.
+/// Whether every VM passes it; other milestones depend on the guest, or may be skipped.
 fn is_inevitable(milestone: Milestone) -> bool {
     use Milestone::{Accepted, Instance, Pod, Running, Scheduled};
     matches!(milestone, Accepted | Instance | Pod | Scheduled | Running)

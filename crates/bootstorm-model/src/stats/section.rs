@@ -1,14 +1,14 @@
-//! Who works on a VM between two milestones.
+//! Component at work between two milestones.
 
 use serde::{Deserialize, Serialize};
 
 use crate::observe::Milestone;
 
-/// Whoever a VM waits for between two milestones
+/// Component that a VM waits for between two milestones
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Section {
-    /// The request on its way: the API server, virt-api's webhooks.
+    /// The request: the API server, virt-api's webhooks.
     Api,
     /// Disks are cloned or imported.
     Filling,
@@ -32,16 +32,16 @@ pub enum Section {
     Boot,
     /// The guest runs, its agent too, and does not answer yet.
     Network,
-    /// The guest boots and gets its address; without an agent nothing tells these apart.
+    /// The guest boots and gets its address; not distinguished without an agent.
     Guest,
-    /// Several of these: what lies between was not seen.
+    /// Several of these: milestones between them were not seen.
     Several,
 }
 
 impl Section {
-    /// Who works between two milestones that follow one another in what was seen.
+    /// Component at work between two consecutive observed milestones.
     ///
-    /// Where milestones between them were not seen, nobody in particular does.
+    /// `Several` if milestones between them were not seen.
     pub fn between(from: Milestone, to: Milestone) -> Self {
         use Milestone::{
             Accepted, Address, Agent, Attached, Initialized, Instance, Placed, Pod, Prepared, Reachable,

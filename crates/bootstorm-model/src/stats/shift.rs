@@ -23,7 +23,7 @@ use super::{Level, Share, maybe_micros};
 /// The largest share of pairs of runs without a difference in which anything is called worse or better.
 pub const FAMILY_RATE: f64 = 0.05;
 
-/// Which way something went
+/// Direction of a change
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Direction {
@@ -55,7 +55,7 @@ impl Direction {
     }
 }
 
-/// A value and its 99 % interval; `None` stands for what is not there
+/// A value and its 99 % interval; `None` if not available
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub struct Estimate {
     /// The value.
@@ -90,7 +90,7 @@ pub struct Shift {
     /// The same, adjusted over everything that is judged of the two runs.
     #[serde(rename = "p_value", serialize_with = "maybe_micros")]
     pub adjusted: Option<f64>,
-    /// Which way it went.
+    /// Direction.
     pub direction: Direction,
     /// Why it is not judged.
     pub unjudged: Option<&'static str>,
@@ -169,7 +169,7 @@ pub struct FailureShift {
     /// As in [`Shift`].
     #[serde(rename = "p_value", serialize_with = "maybe_micros")]
     pub adjusted: Option<f64>,
-    /// Which way it went.
+    /// Direction.
     pub direction: Direction,
 }
 
@@ -302,7 +302,7 @@ mod tests {
         }
     }
 
-    /// What came of a number of trials
+    /// Result of a number of trials
     #[derive(Debug, Default)]
     struct Rates {
         trials: usize,

@@ -167,7 +167,7 @@ pub(super) fn welch(first: &[Unit], second: &[Unit]) -> Welch {
 
 /// The family-wise adjusted probabilities of several tests, in the same order (Holm, Scand. J. Statist. 6, 1979)
 ///
-/// Whoever rejects where one is below a rate errs in at most that share of families, however the tests depend on each other.
+/// Rejecting adjusted values below a rate errs in at most that share of families, however dependent the tests.
 pub fn holm(probabilities: &[f64]) -> Vec<f64> {
     let mut order: Vec<usize> = (0..probabilities.len()).collect();
     order.sort_by(|a, b| probabilities[*a].total_cmp(&probabilities[*b]));

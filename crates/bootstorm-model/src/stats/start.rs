@@ -62,7 +62,7 @@ impl<'a> Starts<'a> {
         Some(timeline.at(milestone)?.since(self.zero_of(timeline)?).seconds().max(0.0))
     }
 
-    /// What is known about the time that a VM took to a milestone.
+    /// A VM's time to a milestone, as far as known.
     pub fn arrival(&self, timeline: &Timeline, milestone: Milestone) -> Arrival {
         let undecided = milestone == self.goal && timeline.outcome == Outcome::Unknown;
         match (self.zero, arrival(timeline, milestone, self.goal)) {
@@ -85,7 +85,7 @@ impl<'a> Starts<'a> {
         Sample::of(self.participants().map(|timeline| self.arrival(timeline, milestone)))
     }
 
-    /// The VMs that reached a milestone after a known time; of the goal of the phase those whose outcome says so.
+    /// VMs that reached a milestone at a known time; for the phase's goal, those with outcome `reached`.
     pub(super) fn arrived(&self, milestone: Milestone) -> Vec<&'a Timeline> {
         let counts = |timeline: &&Timeline| {
             self.seconds(timeline, milestone).is_some()

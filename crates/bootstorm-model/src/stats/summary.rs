@@ -15,7 +15,7 @@ pub struct Summary {
     /// How many values arrived; `arrived` in documents of version 1.
     #[serde(rename = "reached", alias = "arrived")]
     pub arrived: usize,
-    /// VMs that arrived after a time that nobody knows; they are not part of `n`.
+    /// VMs that arrived at an unknown time; not part of `n`.
     #[serde(default)]
     pub unknown: usize,
     /// Smallest value.

@@ -52,7 +52,7 @@ impl fmt::Display for Place {
     }
 }
 
-/// What a time is the time of
+/// What is timed
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Span {
     /// From the request to the goal of the phase.
@@ -123,7 +123,7 @@ pub enum Operator {
     AtMost,
 }
 
-/// What a limit is measured in
+/// Unit of a limit
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Unit {
@@ -152,11 +152,11 @@ pub struct Threshold {
     pub operator: Operator,
     /// The limit.
     pub limit: f64,
-    /// What the limit is measured in.
+    /// Unit of the limit.
     pub unit: Unit,
 }
 
-/// What a threshold is judged by
+/// Value that a threshold judges
 #[derive(Debug, Clone, Copy)]
 pub struct Facts<'a> {
     /// The phase's timelines.
@@ -167,7 +167,7 @@ pub struct Facts<'a> {
     pub ended: Option<Offset>,
 }
 
-/// What became of a threshold
+/// Result of a threshold
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Judged {
@@ -207,7 +207,7 @@ pub enum Value {
 }
 
 impl Threshold {
-    /// The value in a phase, divided by that of another one where the threshold asks for it.
+    /// The value in a phase, divided by that of another one if the threshold is a ratio.
     pub fn value(&self, phase: &Facts<'_>, against: Option<&Facts<'_>>) -> Value {
         let value = value(self.figure, phase, against.is_some());
         if let (Unit::Percent, Figure::Vms(count), Value::Known(vms)) = (self.unit, self.figure, value) {
@@ -227,7 +227,7 @@ impl Threshold {
         }
     }
 
-    /// What a value means for the threshold.
+    /// Applies the threshold to a value.
     pub fn judge(&self, value: Value) -> Judged {
         let value = match value {
             Value::Known(value) => value,

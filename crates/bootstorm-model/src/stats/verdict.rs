@@ -69,21 +69,21 @@ pub enum Rule {
     Variance,
 }
 
-/// What one rule found
+/// Finding of one rule
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
     /// The rule.
     pub rule: Rule,
     /// Its grade.
     pub grade: Grade,
-    /// What it rests on, in one sentence.
+    /// Evidence, in one sentence.
     pub reason: String,
 }
 
 /// The variance of fewer VMs is not judged: their p10 and p90 are the fastest and the slowest one.
 const ENOUGH_FOR_VARIANCE: usize = 10;
 
-/// What a verdict is based on
+/// Inputs of a verdict
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Evidence<'a> {
     /// Mean boot of the storm ÷ mean boot of the baseline, where both are known.
@@ -103,7 +103,7 @@ pub struct Verdict {
     pub rule: Rule,
     /// Why, in one sentence.
     pub reason: String,
-    /// What every rule found, in the order of the table.
+    /// Findings of all rules, in the order of the table.
     #[serde(default)]
     pub findings: Vec<Finding>,
 }
@@ -129,7 +129,7 @@ impl Verdict {
         Some(Self { grade: worst.grade, rule: worst.rule, reason: worst.reason.clone(), findings })
     }
 
-    /// What a rule found, where it could be applied.
+    /// Finding of a rule, if it could be applied.
     pub fn finding(&self, rule: Rule) -> Option<&Finding> {
         self.findings.iter().find(|finding| finding.rule == rule)
     }

@@ -1,4 +1,4 @@
-//! What becomes of requests.
+//! Fate of requests.
 
 use super::{Happened, Tracker};
 use crate::observation::{Attempts, Request};

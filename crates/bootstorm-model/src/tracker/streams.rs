@@ -9,16 +9,16 @@ use crate::observe::{Change, Instance, Offset, Receipt, Volume};
 use crate::plan::Target;
 use crate::record::{Gap, PhaseRecord};
 
-/// A list that failed or came too early is asked for again after this time.
+/// Pause before a failed or premature list is requested again.
 pub(super) const LIST_EVERY: Duration = Duration::from_secs(1);
 /// A stream that delivers nothing for this long is worth a word.
 const WORTH_A_WORD: Duration = Duration::from_secs(2);
-/// An interruption that was asked for, and is as short as this, has hidden nothing.
+/// An expected interruption no longer than this hides nothing.
 const SHORTEST_GAP: Offset = Offset(20_000);
 /// Gaps of a stream that are this close to each other are one: it delivered next to nothing between them.
 const ONE_GAP: Offset = Offset(100_000);
 
-/// What is known about a stream
+/// State of a stream
 #[derive(Debug)]
 pub(super) struct State {
     /// The namespace that it covers; all where none is named.
@@ -27,9 +27,9 @@ pub(super) struct State {
     pub(super) proved: Offset,
     /// When it last delivered something.
     last_heard: Offset,
-    /// A list is on its way.
+    /// A list is in progress.
     pub(super) listing: bool,
-    /// When a list was last asked for.
+    /// When a list was last requested.
     asked: Option<Offset>,
     /// Since when it does not deliver.
     pub(super) gap: Option<Open>,
@@ -65,7 +65,7 @@ impl State {
         }
     }
 
-    /// When its gap has to be told about.
+    /// When its gap has to be reported.
     pub(super) fn worth_a_word_at(&self, stream: Stream) -> Option<Offset> {
         let shows_goals = !matches!(stream.kind, StreamKind::Pods | StreamKind::Events);
         let gap = self.gap.as_ref().filter(|gap| shows_goals && !gap.said)?;
@@ -139,7 +139,7 @@ impl Tracker<'_> {
         }
     }
 
-    /// Says which streams are blind, and hands over what lost probers were asked.
+    /// Reports blind streams, and reassigns the targets of lost probers.
     pub(super) fn watch_streams(&mut self, now: Offset) {
         let mut lost = Vec::new();
         for (stream, state) in &mut self.streams {
@@ -158,7 +158,7 @@ impl Tracker<'_> {
         }
     }
 
-    /// Asks for a list of what a watch covers, unless one is on its way.
+    /// Requests a list of what a watch covers, unless one is in progress.
     pub(super) fn want_list(&mut self, stream: Stream, now: Offset) {
         let Some(state) = self.streams.get_mut(&stream) else { return };
         let too_soon = state.asked.is_some_and(|asked| now < asked.plus(LIST_EVERY));
@@ -230,7 +230,7 @@ impl Tracker<'_> {
         self.proved(stream, began, news, receipt.at);
     }
 
-    /// Everything up to `began` is known. Where the list had to tell it, the watch is not to be trusted.
+    /// Everything up to `began` is known. If only the list showed it, the watch is not to be trusted.
     fn proved(&mut self, stream: Stream, began: Offset, news: bool, at: Offset) {
         let Some(state) = self.streams.get_mut(&stream) else { return };
         state.listing = false;

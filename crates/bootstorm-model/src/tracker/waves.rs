@@ -8,13 +8,13 @@ use crate::record::PhaseRecord;
 pub(super) struct Waves {
     /// The wave of each VM; `None` for those that take no part.
     of: Vec<Option<usize>>,
-    /// VMs of each wave that are on their way.
+    /// Pending VMs of each wave.
     open: Vec<usize>,
     /// Requests of each wave that are still to be sent.
     unsent: Vec<usize>,
     /// Waves that are through, and all before them.
     through: usize,
-    /// The last request of a wave has left, and nobody has asked yet.
+    /// The last request of a wave has left, and this was not read yet.
     sent: bool,
 }
 
@@ -54,7 +54,7 @@ impl Waves {
         }
     }
 
-    /// A VM is on its way again. Waves that have left because of it are not called back.
+    /// A VM is pending again. Waves already released are not recalled.
     pub(super) fn reopen(&mut self, target: u32) {
         if let Some(wave) = self.of.get(target as usize).copied().flatten() {
             self.open[wave] += 1;
@@ -66,7 +66,7 @@ impl Waves {
         u32::try_from(self.through).unwrap_or(u32::MAX)
     }
 
-    /// Whether the last request of a wave has left since this was last asked.
+    /// Whether the last request of a wave has left since the last call.
     pub(super) fn take_sent(&mut self) -> bool {
         std::mem::take(&mut self.sent)
     }

@@ -15,7 +15,7 @@ const COMPONENTS: [(&str, &str); 4] = [
 /// Flags of virt-controller that set numbers of workers.
 const WORKERS: [&str; 2] = ["vm-controller-threads", "vmi-controller-threads"];
 
-/// The limits in effect: what the `KubeVirt` object sets, else the defaults of that version, where they are known.
+/// Limits in effect: those set in the `KubeVirt` object, else the known defaults of that version.
 pub(super) fn of(configuration: &Value, version: Option<&str>) -> Vec<RateLimit> {
     let limit = |(component, key): &(&str, &str)| {
         let bucket = &configuration[key]["restClient"]["rateLimiter"]["tokenBucketRateLimiter"];

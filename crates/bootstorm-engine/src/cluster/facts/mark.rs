@@ -1,4 +1,4 @@
-//! What must stay the same while a run is measured, looked at cheaply: three small requests.
+//! Reads what must not change during a run, with three small requests.
 
 use std::time::Duration;
 
@@ -42,7 +42,7 @@ impl Cluster {
         ClusterMark { kubernetes: kubernetes.ok(), kubevirt, settings, nodes: nodes.ok().flatten() }
     }
 
-    /// How many nodes there are, out of a list of one; `None` where the server does not say.
+    /// Number of nodes, from a list limited to one; `None` if the server does not report the rest.
     async fn number_of_nodes(&self) -> Result<Option<usize>, Trouble> {
         let doing = "count nodes";
         let params = ListParams::default().limit(1);

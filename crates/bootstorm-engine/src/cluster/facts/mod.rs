@@ -1,4 +1,4 @@
-//! What kind of cluster this is: versions, storage, limits, and whether `KubeVirt` and CDI are there.
+//! Facts about the cluster: versions, storage, limits, and presence of `KubeVirt` and CDI.
 
 mod limits;
 mod mark;
@@ -80,7 +80,7 @@ pub enum KubeVirtState {
     Deployed {
         /// Its version, as far as known.
         version: Option<String>,
-        /// What its settings say about the sizes of VMs.
+        /// Settings that affect the sizes of VMs.
         settings: Settings,
         /// How fast its components may talk to the API server.
         limits: Vec<RateLimit>,
@@ -133,7 +133,7 @@ impl Cluster {
         })
     }
 
-    /// Whether CDI's kinds are served, so that VMs can bring disks along. Everybody may ask that.
+    /// Whether CDI's kinds are served, so VMs can have disks of their own. Needs no permission.
     pub async fn has_cdi(&self) -> Result<bool, Trouble> {
         let doing = "look for CDI";
         let request = http::Request::get("/apis/cdi.kubevirt.io")

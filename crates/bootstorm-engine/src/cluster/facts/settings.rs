@@ -1,4 +1,4 @@
-//! What the settings of `KubeVirt` mean for the sizes of VMs.
+//! Effect of `KubeVirt`'s settings on the sizes of VMs.
 
 use std::collections::BTreeMap;
 
@@ -26,7 +26,7 @@ struct Developer {
     node_selectors: BTreeMap<String, String>,
 }
 
-/// Settings as `KubeVirt` takes them: what is missing or not positive is its default.
+/// Settings as `KubeVirt` interprets them: missing or non-positive values are defaults.
 ///
 /// Fails when the configuration has another form.
 pub(super) fn of(

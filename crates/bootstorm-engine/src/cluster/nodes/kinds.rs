@@ -29,7 +29,7 @@ fn is_schedulable(node: &Found) -> bool {
     !node.spec.unschedulable && node.metadata.labels.get(SCHEDULABLE).is_some_and(|value| value == "true")
 }
 
-/// What tells nodes apart; the counts are left at zero.
+/// Properties that distinguish nodes; counts are zero.
 fn kind(node: &Found) -> NodeKind {
     let info = &node.status.info;
     let capacity = |resource: &str| Quantity::of(&node.status.capacity[resource]);

@@ -100,7 +100,7 @@ pub struct Nodes {
     pub kinds: Vec<NodeKind>,
 }
 
-/// What the pods on each node request, by the node's name
+/// Requests of the pods on each node, by node name
 pub type Usage = HashMap<String, Amounts>;
 
 impl From<Found> for Node {
@@ -144,7 +144,7 @@ impl Cluster {
         Ok(Nodes { kinds, all: found.into_iter().map(Node::from).collect() })
     }
 
-    /// What pods that are not over request of their nodes.
+    /// Requests of all pods that have not ended, per node.
     pub async fn usage(&self) -> Result<Usage, Trouble> {
         let mut usage = Usage::new();
         let alive = ListParams::default().fields("status.phase!=Succeeded,status.phase!=Failed");

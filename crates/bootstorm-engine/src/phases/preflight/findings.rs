@@ -1,4 +1,4 @@
-//! What a preflight has found.
+//! Findings of a preflight.
 
 use bootstorm_model::failure::Failure;
 use bootstorm_model::plan::Pinning;
@@ -8,32 +8,32 @@ use bootstorm_model::record::ClusterFacts;
 /// Something that would spoil the run
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Problem {
-    /// What it is, one sentence without a full stop.
+    /// One sentence without a full stop.
     pub what: String,
     /// Particulars, one line each.
     pub details: Vec<String>,
-    /// What to do about it.
+    /// Hints.
     pub hints: Vec<String>,
-    /// Whether going on is impossible, whatever the user wishes.
+    /// Whether the run cannot continue even with `--skip-preflight`.
     pub unavoidable: bool,
 }
 
-/// What a preflight has found
+/// Findings of a preflight
 #[derive(Debug, Clone, Default)]
 pub struct Findings {
-    /// What is worth keeping about the cluster.
+    /// Facts about the cluster, for the record.
     pub facts: ClusterFacts,
-    /// What one VM needs, where the manifest says it.
+    /// Resources of one VM, if the manifest states them.
     pub needs: Option<Needs>,
     /// The nodes that the VMs are to run on, by their names; absent where that was not looked at.
     pub pinning: Option<Pinning>,
-    /// What is well, in a few words each.
+    /// Passed checks, a few words each.
     pub good: Vec<String>,
-    /// What is worth knowing.
+    /// Notes.
     pub notes: Vec<String>,
-    /// What will make the results worse than they need be.
+    /// Warnings: conditions that degrade the results.
     pub warnings: Vec<String>,
-    /// What would spoil the run.
+    /// Problems that would spoil the run.
     pub problems: Vec<Problem>,
 }
 
@@ -76,7 +76,7 @@ impl Findings {
         self.problems.iter().filter(move |problem| skip && !problem.unavoidable)
     }
 
-    /// Why the run is refused, all problems in one; nothing when it is not.
+    /// All problems as one failure; `None` if the run is not refused.
     pub fn refusal(&self, skip: bool) -> Option<Failure> {
         let standing: Vec<&Problem> =
             self.problems.iter().filter(|problem| !skip || problem.unavoidable).collect();

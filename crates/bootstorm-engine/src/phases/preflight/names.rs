@@ -8,7 +8,7 @@ use super::{Findings, Problem, Wanted, count, optional, some};
 use crate::cluster::scope::Scope;
 use crate::cluster::{Cluster, Trouble, names};
 
-/// Looks for namespaces or VMs of these names that are not ours, and for records of the same name elsewhere.
+/// Checks for foreign namespaces or VMs of these names, and for records of the same name elsewhere.
 pub(super) async fn check(cluster: &Cluster, wanted: &Wanted<'_>) -> Result<Findings, Trouble> {
     let taken = async {
         match &wanted.plan.layout.namespace {

@@ -132,7 +132,7 @@ fn none_open(nodes: &[Node], placement: &Placement) -> Problem {
     Problem { unavoidable: true, ..problem }.hint("see them: kubectl get nodes -L kubevirt.io/schedulable")
 }
 
-/// A node cannot be chosen by who may not list them.
+/// Choosing a node needs permission to list nodes.
 pub(super) fn blind() -> Problem {
     let problem = Problem::new("no node can be chosen: you cannot list nodes");
     Problem { unavoidable: true, ..problem }.hint("name one: --single-node --node-name NAME")

@@ -9,7 +9,7 @@ use bootstorm_model::record::{PhaseKind, Via};
 /// How its instance lives
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Life {
-    /// It is on its way.
+    /// In progress.
     Coming,
     /// It runs.
     Running,
@@ -19,7 +19,7 @@ pub(super) enum Life {
     Final,
 }
 
-/// What to send
+/// Request to send
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum What {
     /// Its setting, from one value to the other.
@@ -30,16 +30,16 @@ pub(super) enum What {
     Stop,
 }
 
-/// What is next for one VM
+/// Next step for one VM
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Step {
     /// It is as it was.
     Done,
     /// It is somebody else's now, or as somebody else wants it.
     Left(String),
-    /// What was asked for is under way.
+    /// The request is in progress.
     Wait(String),
-    /// This is to be sent; the words say what it lacks.
+    /// A request to send, with a description of what is missing.
     Send(What, String),
 }
 
@@ -54,7 +54,7 @@ impl What {
     }
 }
 
-/// What is next for a VM that the run may have touched.
+/// Next step for a VM that the run may have changed.
 ///
 /// `last` is what the run did last with it, where it is known to have been done: then any other setting is somebody
 /// else's.
@@ -94,7 +94,7 @@ pub(super) fn next(
     }
 }
 
-/// What is next for a VM with the right setting.
+/// Next step for a VM with the right setting.
 fn power(adoptee: &Adoptee, machine: &Machine, life: Option<Life>) -> Step {
     // Always and Halted see to it themselves.
     let by_itself = matches!(adoptee.before.strategy(), "Always" | "Halted");

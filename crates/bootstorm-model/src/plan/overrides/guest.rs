@@ -55,7 +55,7 @@ pub(super) fn apply(overrides: &Overrides, vm: &mut Value) -> Result<(), String>
     overrides.networks.iter().enumerate().try_for_each(|(index, network)| add_network(vm, index + 1, network))
 }
 
-/// Changes requests and limits that are there, so that they agree with the guest's size.
+/// Adjusts existing requests and limits to the guest's size.
 fn ask_for(vm: &mut Value, resource: &str, amount: &str) {
     for list in ["requests", "limits"] {
         if let Some(value) = vm.pointer_mut(&format!("{DOMAIN}/resources/{list}/{resource}")) {

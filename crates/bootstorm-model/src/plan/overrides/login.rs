@@ -13,7 +13,7 @@ const VOLUMES: &str = "/spec/template/spec/volumes";
 /// The kinds of cloud-init volumes.
 const KINDS: [&str; 2] = ["cloudInitNoCloud", "cloudInitConfigDrive"];
 
-/// What lets a user into the guests
+/// Login for the guests
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Login {
     /// Public keys, one a line.
@@ -110,7 +110,7 @@ fn cloud_init(vm: &mut Value) -> Result<&mut serde_json::Map<String, Value>, Str
     source.ok_or_else(|| "the cloud-init volume of the manifest is not a map".into())
 }
 
-/// Adds keys at the end of a cloud-config, so that comments and the writing of the rest stay.
+/// Appends keys to a cloud-config, preserving comments and formatting of the rest.
 fn with_keys(text: &str, keys: &[String]) -> Result<String, String> {
     let cannot = |why: &str| Err(format!("--ssh-key cannot be applied: {why}"));
     if !text.trim_start().starts_with("#cloud-config") {

@@ -1,4 +1,4 @@
-//! What the user changes in a VM manifest, the built-in one or one from a file, by flags.
+//! Overrides: changes that flags make to a VM manifest, built-in or from a file.
 
 mod disks;
 mod guest;
@@ -94,9 +94,9 @@ impl Overrides {
     }
 }
 
-/// The place below a pointer such as `/spec/template`; maps on the way are made.
+/// The value at a pointer such as `/spec/template`; missing maps are created.
 ///
-/// Fails when something on the way is no map.
+/// Fails if an intermediate value is not a map.
 fn place<'a>(value: &'a mut Value, pointer: &str) -> Result<&'a mut Value, String> {
     let mut here = value;
     for key in pointer.split('/').skip(1) {

@@ -14,7 +14,7 @@ pub struct LimitRange {
     pub namespace: String,
     /// Its name.
     pub name: String,
-    /// What it says of containers, pods and claims.
+    /// Limits for containers, pods and claims.
     pub limits: Vec<Limit>,
 }
 
@@ -34,7 +34,7 @@ pub struct Limit {
 }
 
 impl LimitRange {
-    /// Why the API server would refuse the pod or the disks of a VM, one line each; nothing when it would not.
+    /// Why the API server would refuse a VM's pod or disks, one line each; empty if it would not.
     pub fn violations(&self, needs: Option<&Needs>, manifest: &Value) -> Vec<String> {
         let mut found = Vec::new();
         for limit in &self.limits {

@@ -1,4 +1,4 @@
-//! What a VM asks for, and whether nodes, quotas and limit ranges have that much to give.
+//! Resources of a VM, and whether nodes, quotas and limit ranges have room for them.
 
 pub mod limits;
 pub mod needs;

@@ -1,4 +1,4 @@
-//! What one VM asks of its node: the containers of its launcher pod, as virt-controller would render them.
+//! Resources of one VM: the containers of its launcher pod as virt-controller would render them.
 //!
 //! Source: `renderresources.go`, `template.go`, `serialconsolelog.go` and `container-disk.go` of `KubeVirt` after v1.9.0.
 
@@ -12,7 +12,7 @@ use super::topology::vcpus;
 /// Prefix of the devices that virt-handler offers.
 const DEVICES: &str = "devices.kubevirt.io/";
 
-/// What one VM needs
+/// Resources of one VM
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Needs {
     /// The containers of its launcher pod that run as long as it does; the first one is the guest's.
@@ -24,7 +24,7 @@ pub struct Needs {
 impl Needs {
     /// The needs of a VM manifest.
     ///
-    /// `None` where the manifest does not say: an instance type decides the size then.
+    /// `None` if an instance type decides the size.
     pub fn of(manifest: &Value, settings: &Settings) -> Option<Self> {
         if manifest["spec"].get("instancetype").is_some_and(|instancetype| !instancetype.is_null()) {
             return None;
@@ -44,7 +44,7 @@ impl Needs {
         Some(Self { containers, vcpus: vcpus(&spec["domain"]) })
     }
 
-    /// What the whole pod requests, itself included as one of `pods`.
+    /// Requests of the whole pod, which counts as one of `pods`.
     pub fn requests(&self) -> Amounts {
         let mut sum = Amounts::from([("pods".to_owned(), Quantity::whole(1))]);
         for container in &self.containers {
@@ -53,7 +53,7 @@ impl Needs {
         sum
     }
 
-    /// What the whole pod is limited to.
+    /// Limits of the whole pod.
     pub fn limits(&self) -> Amounts {
         let mut sum = Amounts::new();
         for container in &self.containers {

@@ -20,7 +20,7 @@ pub struct Node {
     pub taints: Vec<Taint>,
     /// `status.allocatable`.
     pub allocatable: Amounts,
-    /// What the pods on it request.
+    /// Requests of the pods on it.
     pub used: Amounts,
 }
 
@@ -35,7 +35,7 @@ pub struct Taint {
     pub effect: String,
 }
 
-/// Why a node takes none of the VMs, however empty it is
+/// Why a node cannot run any of the VMs, even if empty
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Obstacle {
     /// Its kubelet is not ready.
@@ -64,7 +64,7 @@ impl fmt::Display for Obstacle {
 }
 
 impl Node {
-    /// What is left of a resource; what the node does not offer is nothing.
+    /// Free amount of a resource; zero if the node does not offer it.
     pub fn free(&self, resource: &str) -> Quantity {
         let offered = self.allocatable.get(resource).copied().unwrap_or_default();
         let left = offered - self.used.get(resource).copied().unwrap_or_default();

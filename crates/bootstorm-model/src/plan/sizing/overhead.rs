@@ -83,7 +83,7 @@ fn has_vfio(devices: &Value) -> bool {
     filled("hostDevices") || filled("gpus") || interfaces.any(|one| one.get("sriov").is_some())
 }
 
-/// Whether the VM has CPUs of its own, or asks for exactly what it is limited to.
+/// Whether the VM has dedicated CPUs, or requests equal to its limits.
 pub fn is_guaranteed(domain: &Value) -> bool {
     if domain["cpu"]["dedicatedCpuPlacement"] == true {
         return true;

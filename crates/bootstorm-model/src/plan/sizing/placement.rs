@@ -45,7 +45,7 @@ impl Placement {
         }
     }
 
-    /// What keeps such a VM off a node, however empty the node is.
+    /// Why such a VM cannot run on a node, even if empty.
     pub fn obstacle(&self, node: &Node) -> Option<Obstacle> {
         if !node.ready {
             return Some(Obstacle::NotReady);

@@ -1,11 +1,11 @@
-//! What a pod requests of its node, as the scheduler counts it.
+//! Resources that a pod requests of its node, as the scheduler counts them.
 
 use super::quantity::{Amounts, add};
 
 /// One container of a pod
 #[derive(Debug, Clone, Default)]
 pub struct Part {
-    /// What it requests.
+    /// Requests.
     pub requests: Amounts,
     /// An init container that keeps running beside the others.
     pub sidecar: bool,

@@ -21,7 +21,7 @@ pub struct Quota {
     pub name: String,
     /// The most that there may be.
     pub hard: Amounts,
-    /// What there is already.
+    /// Existing amount.
     pub used: Amounts,
     /// Which objects it is about; all when empty.
     pub scopes: Vec<String>,
@@ -34,9 +34,9 @@ pub struct Shortage {
     pub resource: String,
     /// The most that there may be.
     pub hard: Quantity,
-    /// What there is already.
+    /// Existing amount.
     pub used: Quantity,
-    /// What the VMs need.
+    /// Amount that the VMs need.
     pub needed: Quantity,
     /// How many VMs.
     pub vms: u64,
@@ -54,7 +54,7 @@ impl fmt::Display for Shortage {
 }
 
 impl Quota {
-    /// What is short for so many VMs of this manifest; nothing when they fit.
+    /// Shortages for this number of VMs; empty if they fit.
     pub fn shortages(&self, vms: u64, needs: Option<&Needs>, manifest: &Value) -> Vec<Shortage> {
         if !self.scopes.iter().all(|scope| SCOPES.contains(&scope.as_str())) {
             return Vec::new();
@@ -69,7 +69,7 @@ impl Quota {
     }
 }
 
-/// What a VM needs of a resource as quotas name it; `None` where that is unknown.
+/// Amount of a quota's resource that a VM needs; `None` if unknown.
 fn demand(resource: &str, needs: Option<&Needs>, manifest: &Value) -> Option<Quantity> {
     let one = Quantity::whole(1);
     let disks = manifest["spec"]["dataVolumeTemplates"].as_array().map_or(&[][..], Vec::as_slice);

@@ -13,7 +13,7 @@ pub struct Room {
     pub nodes: Vec<Place>,
     /// How many nodes take none, by reason.
     pub excluded: BTreeMap<Obstacle, usize>,
-    /// What one VM asks for.
+    /// Request of one VM.
     pub need: Amounts,
 }
 
@@ -26,7 +26,7 @@ pub struct Place {
     pub vms: u64,
     /// The resource that runs out first.
     pub short: String,
-    /// What is free of it.
+    /// Free amount.
     pub free: Quantity,
 }
 

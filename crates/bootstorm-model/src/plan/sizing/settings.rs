@@ -1,8 +1,8 @@
-//! The settings of `KubeVirt` that decide how much a VM asks of its node.
+//! `KubeVirt` settings that affect a VM's resource requests.
 
 use super::quantity::Amounts;
 
-/// What `spec.configuration` of the `KubeVirt` object says about sizes; defaults are `KubeVirt`'s own
+/// Sizing settings of the `KubeVirt` object's `spec.configuration`; defaults are `KubeVirt`'s own
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
     /// `developerConfiguration.cpuAllocationRatio`: vCPUs per requested core.
@@ -13,7 +13,7 @@ pub struct Settings {
     pub emulation: bool,
     /// `developerConfiguration.nodeSelectors`: labels that the node of every VM must have.
     pub node_selector: Vec<(String, String)>,
-    /// `additionalGuestMemoryOverheadRatio`: what the overhead is multiplied with.
+    /// `additionalGuestMemoryOverheadRatio`: factor of the overhead.
     pub overhead_ratio: Option<f64>,
     /// Whether launchers have a container that keeps the serial console's log (`KubeVirt` 1.1 and later).
     pub console_log: bool,
@@ -35,7 +35,7 @@ impl Default for Settings {
     }
 }
 
-/// One container of a launcher pod, and what it asks for
+/// One container of a launcher pod, with its requests
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Container {
     /// Its name.

@@ -8,7 +8,7 @@ use granit_parser::{Event, Parser, ScalarStyle, Span, StrInput, Tag};
 
 use super::{OLD_LINE_ENDS, Warning, YamlFault};
 
-/// What may stand beside a line end without being content.
+/// Characters beside a line end that are not content.
 const BLANKS: [char; 2] = [' ', '\t'];
 
 /// A node with its place
@@ -18,7 +18,7 @@ pub(super) struct Node {
     pub(super) span: Span,
 }
 
-/// What a node is
+/// Kind of a node
 #[derive(Debug)]
 pub(super) enum Kind {
     Scalar { text: String, is_plain: bool, tag: Option<String> },
@@ -26,7 +26,7 @@ pub(super) enum Kind {
     Mapping(Vec<(Rc<Node>, Rc<Node>)>),
 }
 
-/// Composes nodes; aliases become the nodes that they stand for.
+/// Composes nodes; aliases are resolved.
 pub(super) struct Composer<'input> {
     source: &'input str,
     anchors: HashMap<usize, Rc<Node>>,
@@ -107,7 +107,7 @@ impl<'input> Composer<'input> {
         }
     }
 
-    /// The text as a reader sees it for whom U+2028 and U+2029 end a line, so that blanks around them are no content.
+    /// The text with U+2028 and U+2029 as line ends, so blanks around them are not content.
     ///
     /// kubectl writes them so. A text that also has escaped ones is left alone.
     fn with_old_line_ends(&mut self, text: Cow<'input, str>, style: ScalarStyle, span: &Span) -> String {

@@ -1,4 +1,4 @@
-//! What a plain or tagged scalar means to kubectl's YAML library: YAML 1.1 with Go's numbers.
+//! Scalars as kubectl's YAML library resolves them: YAML 1.1 with Go's numbers.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -81,7 +81,7 @@ fn number(text: &str) -> Option<Scalar> {
     }
 }
 
-/// A text without the underscores between its digits; none where one stands elsewhere.
+/// Removes underscores between digits; `None` if one is elsewhere.
 fn without_separators(text: &str) -> Option<String> {
     let bytes = text.as_bytes();
     let is_digit =
@@ -139,7 +139,7 @@ fn float(text: &str) -> Option<f64> {
     text.parse().ok().filter(|value: &f64| value.is_finite())
 }
 
-/// Whether a text begins with a date, which is what the tag `!!timestamp` asks for; the value is the text itself.
+/// Whether a text begins with a date, as the tag `!!timestamp` requires; the value is the text itself.
 fn is_timestamp(text: &str) -> bool {
     let date = text.split([' ', 't', 'T']).next().unwrap_or_default();
     let parts: Vec<&str> = date.split('-').collect();

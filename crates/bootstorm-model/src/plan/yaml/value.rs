@@ -158,7 +158,7 @@ fn number(value: f64) -> Value {
     Number::from_f64(value).map_or(Value::Null, Value::Number)
 }
 
-/// A value whose whole numbers are integers where they fit.
+/// Converts whole numbers to integers where they fit.
 pub(super) fn whole_numbers(value: Value) -> Value {
     match value {
         Value::Number(given) => match given.as_f64() {

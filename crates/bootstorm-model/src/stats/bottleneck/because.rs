@@ -1,4 +1,4 @@
-//! What speaks for a culprit, in sentences, and what to try about it.
+//! Evidence for a bottleneck as sentences, and specific hints.
 
 use super::culprit::{factor, needs_processors_only, reads_disks};
 use super::{Bottleneck, Culprit, Evidence, Part};
@@ -119,7 +119,7 @@ fn is_close(rate: f64, low: f64, high: f64) -> bool {
     (low * (1.0 - CLOSE)..=high * (1.0 + CLOSE)).contains(&rate)
 }
 
-/// What to try about a culprit in particular.
+/// Hints specific to a culprit.
 pub(super) fn remedies(culprit: Culprit, evidence: &Evidence<'_>) -> Vec<String> {
     let owned = |all: &[&str]| all.iter().map(|one| (*one).to_owned()).collect();
     match culprit {

@@ -1,4 +1,4 @@
-//! Who can hold a storm up, and which of the guide's kinds that is.
+//! Possible bottlenecks, and the guide's kinds that they belong to.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,7 +6,7 @@ use super::GROWN;
 use crate::stats::breakdown::Part;
 use crate::stats::{Cause, Section};
 
-/// Who or what holds a storm up
+/// Component that holds a storm up
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Culprit {
@@ -28,7 +28,7 @@ pub enum Culprit {
     Disks,
     /// The processors of the nodes.
     Processors,
-    /// Disks or processors: nothing that was measured tells them apart.
+    /// Disks or processors: no measurement separates them.
     DisksOrProcessors,
     /// The launcher pod as a whole, where pods were not watched.
     Launcher,
@@ -36,7 +36,7 @@ pub enum Culprit {
     Domain,
     /// The network of the guests.
     Network,
-    /// The guests, or their network: there is no agent to tell them apart.
+    /// The guests or their network: without an agent, no measurement separates them.
     Guest,
     /// One node.
     Node,
@@ -47,7 +47,7 @@ pub enum Culprit {
 }
 
 impl Culprit {
-    /// Who is to blame for a section; `None` where nobody knows what was done in it.
+    /// Component to blame for a section; `None` if unknown.
     pub(super) fn of(section: Section) -> Option<Self> {
         Some(match section {
             Section::Several => return None,
@@ -81,7 +81,7 @@ impl Culprit {
         }
     }
 
-    /// Whether VMs come through it one after the other, so that its pace says something.
+    /// Whether VMs pass through it one by one, so its rate is meaningful.
     pub(super) fn is_queue(self) -> bool {
         matches!(
             self,
@@ -142,7 +142,7 @@ pub(super) fn factor(parts: &[Part], counts: impl Fn(Section) -> bool) -> Option
     (before > 0.0).then(|| after / before)
 }
 
-/// What slows starting containers and booting guests down.
+/// Cause of slow container starts and guest boots.
 ///
 /// Both read from disk and compute. What needs processors only (the pod's sandbox, libvirt, QEMU) grows with them where
 /// processors are short, and hardly where disks are slow. A guest that slows down alone may also wait for its network.

@@ -1,4 +1,4 @@
-//! What a bottleneck is concluded from.
+//! Evidence for a bottleneck.
 
 use super::is_missing;
 use crate::observe::{Milestone, Outcome};
@@ -26,7 +26,7 @@ pub struct Limits {
     pub machine_workers: Option<u32>,
 }
 
-/// What a bottleneck is concluded from
+/// Evidence for a bottleneck
 #[derive(Debug, Clone, Copy)]
 pub struct Evidence<'a> {
     /// The baseline, where there is one.

@@ -1,6 +1,6 @@
-//! What holds a storm up: one culprit, or none.
+//! The bottleneck of a storm: one component, or none.
 //!
-//! The rules are asked in this order, and the first that fits names the culprit. `docs/measurements.md` has them as a table.
+//! The rules apply in this order; the first match names the culprit. `docs/measurements.md` has them as a table.
 //!
 //! 1. One in ten VMs or more did not arrive, and at least half of these are stuck in the same section: that section.
 //! 2. A node whose VMs take 1.5 times as long as those of the node in the middle, and that explains half of the extra time:
@@ -29,15 +29,15 @@ pub use evidence::{Bucket, Evidence, Limits};
 
 /// The share of the time, or of what took longer, from which on a section is named.
 const DOMINANT: f64 = 0.5;
-/// Whoever is left behind at this rate compared with those who come stands in a queue.
+/// Arrival/departure ratio that indicates queueing.
 const QUEUE: f64 = 1.5;
 /// A stage that has grown to this many times its length has grown.
 const GROWN: f64 = 1.5;
 
-/// What holds a storm up
+/// Bottleneck of a storm
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Bottleneck {
-    /// Who or what it is.
+    /// The component.
     pub culprit: Culprit,
     /// The node, where it is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -48,7 +48,7 @@ pub struct Bottleneck {
     pub to: Milestone,
     /// Which of the guide's kinds it is; several where nothing that was measured tells them apart, none where it is none of them.
     pub causes: Vec<Cause>,
-    /// It rests on VMs that did not arrive, whose own causes say more.
+    /// Whether it is based on VMs that missed the goal, whose own causes are more specific.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub stuck: bool,
     /// Its share of what is explained, in percent.
@@ -56,9 +56,9 @@ pub struct Bottleneck {
     pub share_percent: Option<f64>,
     /// It in one sentence.
     pub sentence: String,
-    /// What speaks for it, one sentence each.
+    /// Evidence, one sentence each.
     pub because: Vec<String>,
-    /// What to try about it in particular, before the guide's hints.
+    /// Specific hints, shown before the guide's.
     pub remedies: Vec<String>,
 }
 
@@ -67,14 +67,14 @@ pub struct Bottleneck {
 pub struct Breakdown {
     /// The stretches between milestones.
     pub parts: Vec<Part>,
-    /// What holds the storm up; absent when nothing does alone, or nothing is judged.
+    /// The bottleneck; absent if there is no single one, or nothing is judged.
     pub bottleneck: Option<Bottleneck>,
-    /// What there is to say instead, in one sentence.
+    /// Why there is none, in one sentence.
     pub unnamed: Option<String>,
 }
 
 impl Breakdown {
-    /// The parts of a storm, and its bottleneck; `None` when there is nothing to say.
+    /// The stretches of a storm and its bottleneck; `None` if nothing is known.
     pub fn of(evidence: &Evidence<'_>) -> Option<Self> {
         let parts = parts(evidence.baseline.as_ref(), &evidence.storm, evidence.goal);
         let stuck = stuck::find(evidence);
@@ -116,7 +116,7 @@ fn largest(parts: &[Part], of: impl Fn(&Part) -> f64) -> Option<(Section, f64, &
     Some((section, sum(section), main))
 }
 
-/// Rule 3: what grew most.
+/// Rule 3: the stretch that grew most.
 fn growth(evidence: &Evidence<'_>, parts: &[Part]) -> Option<Bottleneck> {
     if !evidence.is_slow {
         return None;
@@ -149,7 +149,7 @@ fn spread_over_nodes(evidence: &Evidence<'_>, parts: &[Part], whole: f64) -> Opt
     Some(because::named(evidence, parts, Culprit::Processors, main, share, &what))
 }
 
-/// Rule 4: where VMs stand in a queue for most of the time.
+/// Rule 4: the stretch in which VMs queue most of the time.
 fn queue(evidence: &Evidence<'_>, parts: &[Part]) -> Option<Bottleneck> {
     let whole: f64 = parts.iter().filter_map(|part| part.storm).sum();
     let (section, time, main) = largest(parts, |part| match part.section {
@@ -188,7 +188,7 @@ fn stands_in_line(storm: &[Timeline], parts: &[Part], part: &Part) -> bool {
     }
 }
 
-/// Why nothing is named; a stretch that takes most of the time is never said to be none.
+/// Why no bottleneck is named; a stretch that takes most of the time is always mentioned.
 fn unnamed(evidence: &Evidence<'_>, parts: &[Part]) -> String {
     let whole: f64 = parts.iter().filter_map(|part| part.storm).sum();
     let storm = |part: &&Part| part.storm.unwrap_or(0.0);

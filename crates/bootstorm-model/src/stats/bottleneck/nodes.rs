@@ -9,7 +9,7 @@ use crate::stats::{Level, Quantile, Sample, Starts};
 
 /// How many times as long as on the node in the middle.
 const SLOW: f64 = 1.5;
-/// Nodes, and VMs on a node, that it takes to say so.
+/// Minimum number of nodes, and of VMs per node, to judge.
 const ENOUGH: usize = 3;
 
 pub(super) fn find(evidence: &Evidence<'_>, all: &[Part]) -> Option<Bottleneck> {

@@ -118,7 +118,7 @@ fn warning(vms: &[&Timeline]) -> Option<Shared> {
     })
 }
 
-/// What to try: first of all to read what Kubernetes says.
+/// Hints, beginning with the commands that show Kubernetes' own messages.
 fn remedies(culprit: Culprit, warning: Option<&Shared>, evidence: &Evidence<'_>) -> Vec<String> {
     // It becomes part of a command, so it has to be one plain word.
     let plain = |shared: &&Shared| shared.reason.chars().all(|c| c.is_ascii_alphanumeric());

@@ -1,4 +1,4 @@
-//! The essence of a message: what like VMs have in common, short enough for a line.
+//! Normalizes a message: the part that VMs with the same problem share, short enough for a line.
 
 use crate::observe::Warning;
 
@@ -47,7 +47,7 @@ fn scheduling(message: &str) -> String {
     if more > 0 { format!("{shown} and {more} more") } else { shown }
 }
 
-/// What a quota or webhook says, without the name of the pod that it says it of, and without its sums.
+/// Message of a quota or webhook, without the pod's name and without sums.
 fn refusal(message: &str) -> &str {
     let words = message.rsplit_once("is forbidden: ").map_or(message, |(_, rest)| rest);
     if words.starts_with("exceeded quota") {

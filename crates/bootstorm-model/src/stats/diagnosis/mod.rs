@@ -1,7 +1,7 @@
-//! What a VM waits for, or waited for in vain, and why: read off its timeline.
+//! What a VM is or was waiting for, and why, derived from its timeline.
 //!
 //! The first line that fits decides. A *word* is the reason of an event or of a state; what follows it is the essence of its message, so
-//! that VMs with the same trouble say the same.
+//! that VMs with the same problem get the same text.
 //!
 //! | how far it came | it waits for | why, where that was seen |
 //! |---|---|---|
@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::observe::{Milestone, Outcome, Timeline};
 
-/// What a VM waits for
+/// What a VM is waiting for
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Awaited {
@@ -46,7 +46,7 @@ pub enum Awaited {
     Image,
     /// The containers of its pod run.
     Containers,
-    /// Its pod gets a node, or its containers run: without a look at pods nobody knows which.
+    /// Its pod gets a node, or its containers run: not distinguished if pods are not watched.
     PodUp,
     /// virt-handler takes over.
     Handler,
@@ -65,7 +65,7 @@ pub enum Awaited {
 }
 
 impl Awaited {
-    /// What it is, as it reads after "wait for".
+    /// The phrase after "wait for".
     pub fn words(self) -> &'static str {
         match self {
             Self::Answer => "an answer to the request",
@@ -88,29 +88,29 @@ impl Awaited {
     }
 }
 
-/// What a VM waits for, and why
+/// What a VM is waiting for, and why
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnosis {
-    /// What it waits for.
+    /// What it is waiting for.
     pub waits_for: Awaited,
-    /// Why that does not come, where it was seen.
+    /// Cause, if one was seen.
     pub cause: Option<String>,
 }
 
 impl Diagnosis {
-    /// What a VM on its way waits for at this moment, or did when its part was over.
+    /// Diagnoses a pending VM now, or a finished one at its end.
     ///
     /// `goal` is that of its phase.
     pub fn of(timeline: &Timeline, goal: Milestone) -> Self {
         rules::diagnose(timeline, goal)
     }
 
-    /// Why a VM did not reach the goal; `None` for one that did, or took no part, or is still on its way.
+    /// Why a VM missed the goal; `None` if it reached it, took no part, or is pending.
     pub fn of_failed(timeline: &Timeline, goal: Milestone) -> Option<Self> {
         matches!(timeline.outcome, Outcome::Failed | Outcome::TimedOut).then(|| Self::of(timeline, goal))
     }
 
-    /// What held a VM up that arrived all the same: the last thing that Kubernetes warned about.
+    /// Last Kubernetes warning about a VM that reached the goal.
     pub fn of_late(timeline: &Timeline) -> Option<String> {
         timeline.warnings.last().map(essence::of_warning)
     }

@@ -15,7 +15,7 @@ const BEFORE_CONTAINERS: [(&str, Awaited); 5] = [
 /// States of a container that are about its image.
 const OF_IMAGES: [&str; 5] =
     ["ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError"];
-/// What a VM says while its disks are not there.
+/// VM statuses that mean its disks are missing.
 const OF_VOLUMES: [&str; 6] = [
     "Provisioning",
     "WaitingForVolumeBinding",
@@ -24,7 +24,7 @@ const OF_VOLUMES: [&str; 6] = [
     "ErrorPvcNotFound",
     "WaitingForDataVolume",
 ];
-/// States of a pod that say nothing but that it is on its way.
+/// Pod states that only mean that it is pending.
 const SAY_NOTHING: [&str; 5] = ["", "Pending", "Running", "Pending: no node yet", "is being deleted"];
 
 /// Applies the rules.
@@ -55,7 +55,7 @@ pub(super) fn diagnose(timeline: &Timeline, goal: Milestone) -> Diagnosis {
     })
 }
 
-/// What a VM says of itself, as far as it was asked.
+/// Status of a VM, if it was read.
 fn status(timeline: &Timeline) -> &str {
     timeline.findings.as_ref().map_or("", |findings| findings.status.as_str())
 }
@@ -66,7 +66,7 @@ fn refused(timeline: &Timeline) -> Option<String> {
     Some(told("", timeline.answer.as_deref().or(reason)?))
 }
 
-/// Why the guest does not stay up.
+/// Why the guest ends.
 fn crash(timeline: &Timeline) -> String {
     let exit = timeline.launcher.as_ref().map(|launcher| launcher.state.as_str());
     let exit = exit.filter(|state| state.starts_with("container "));
@@ -74,7 +74,7 @@ fn crash(timeline: &Timeline) -> String {
     told("CrashLoopBackOff", exit.or(warned).unwrap_or_default())
 }
 
-/// What is wrong with the disks.
+/// Problem with the disks.
 fn volumes(timeline: &Timeline, goal: Milestone) -> Option<Diagnosis> {
     let status = status(timeline);
     let awaits = goal == Milestone::Volume && !timeline.has(Milestone::Volume);
@@ -91,7 +91,7 @@ fn volumes(timeline: &Timeline, goal: Milestone) -> Option<Diagnosis> {
     Some(Diagnosis { waits_for: Awaited::Volumes, cause })
 }
 
-/// A claim that is not there, as virt-controller says while the VM waits.
+/// A missing claim, as reported by virt-controller while the VM waits.
 fn missing_claim(timeline: &Timeline) -> Option<Diagnosis> {
     let missing = |warning: &&Warning| {
         matches!(warning.reason.as_str(), "FailedPvcNotFound" | "FailedDataVolumeNotFound")
@@ -100,7 +100,7 @@ fn missing_claim(timeline: &Timeline) -> Option<Diagnosis> {
     Some(Diagnosis { waits_for: Awaited::Volumes, cause: Some(of_warning(warning)) })
 }
 
-/// What the launcher pod waits for.
+/// What the launcher pod is waiting for.
 fn pod(timeline: &Timeline) -> Diagnosis {
     let has = |milestone| timeline.has(milestone);
     let state = timeline.launcher.as_ref().map_or("", |launcher| launcher.state.as_str());
@@ -155,7 +155,7 @@ fn image(message: &str) -> &str {
     }
 }
 
-/// What the last warning about one of these kinds says, else the first condition.
+/// Last warning about one of these kinds, else the first condition.
 fn about(timeline: &Timeline, waits_for: Awaited, kinds: &[&str]) -> Diagnosis {
     let said = || timeline.findings.as_ref().and_then(|findings| findings.conditions.first());
     let cause = last(timeline, kinds).map(of_warning).or_else(|| said().map(|said| split(said)));

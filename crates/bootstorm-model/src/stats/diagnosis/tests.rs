@@ -1,4 +1,4 @@
-//! One VM per trouble, and that like ones say the same.
+//! One VM per problem; VMs with the same problem get the same text.
 
 use super::*;
 use crate::observe::{Findings, LauncherState, Offset, Warning};

@@ -57,7 +57,7 @@ impl fmt::Display for Validity {
 pub enum Doubt {
     /// Interruptions of the watch.
     Watch,
-    /// Times that nobody knows.
+    /// Unknown times.
     Unknown,
     /// Delay of the watch.
     Delay,
@@ -89,14 +89,14 @@ impl Doubt {
     }
 }
 
-/// What one rule found
+/// Finding of one rule
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trust {
     /// The rule.
     pub rule: Doubt,
     /// Its grade; absent where nothing was measured.
     pub grade: Option<Validity>,
-    /// What was measured, in one sentence.
+    /// The measurement, in one sentence.
     pub measured: String,
 }
 
@@ -111,7 +111,7 @@ pub struct Late {
     pub longest: f64,
 }
 
-/// What the grade of a phase is based on; times are seconds
+/// Inputs of a phase's grade; times are in seconds
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Conditions {
     /// VMs that took part.
@@ -132,13 +132,13 @@ pub struct Conditions {
     pub unseen: usize,
     /// Share of the phase in which no process was there to watch.
     pub abandoned: f64,
-    /// VMs that arrived after a time that nobody knows.
+    /// VMs that arrived at an unknown time.
     pub unknown: usize,
-    /// VMs of which nobody knows whether they arrived in time.
+    /// VMs with an unknown outcome.
     pub undecided: usize,
     /// How late changes came in on the watch, at least.
     pub watch: Option<Late>,
-    /// How late a timer went off.
+    /// How late a timer fired.
     pub timer: Option<Late>,
     /// Processors that this program took in the mean, and how many there are.
     pub processors: Option<(f64, u32)>,
@@ -148,21 +148,21 @@ pub struct Conditions {
     pub put_off: usize,
     /// Answers 429.
     pub throttled: u64,
-    /// Requests that nobody times and that were sent again.
+    /// Untimed requests that were sent again.
     pub retries: u32,
     /// Bounds on how far the server's clock is ahead.
     pub clock: Option<(f64, f64)>,
     /// Interval of the probes and longest round trip; absent where nothing was probed from a pod.
     pub probe: Option<f64>,
-    /// What was another than at setup; absent where it is not known.
+    /// Differences from setup; absent if unknown.
     pub changed_before: Option<Vec<String>>,
-    /// What changed during the phase; absent where it is not known.
+    /// Changes during the phase; absent if unknown.
     pub changed_meanwhile: Option<Vec<String>>,
     /// Whether a version is among that.
     pub upgraded: bool,
 }
 
-/// What every rule found, in the order of the table.
+/// Findings of all rules, in the order of the table.
 pub fn judge(conditions: &Conditions) -> Vec<Trust> {
     rules::all(conditions)
 }

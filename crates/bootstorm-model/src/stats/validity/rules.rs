@@ -7,7 +7,7 @@ type Found = (Option<Validity>, String);
 
 /// A share or an error up to this does not matter.
 const SOME: f64 = 0.01;
-/// A phase of which nobody was there to watch a larger share is none that went on in one piece.
+/// Unwatched share above which a phase counts as interrupted.
 const ABANDONED: f64 = 0.05;
 /// A larger share spoils the statistics of all.
 const MANY: f64 = 0.25;

@@ -1,4 +1,4 @@
-//! Each rule alone: where it begins to matter, and what it says.
+//! Each rule alone: its limits and its text.
 
 use super::*;
 

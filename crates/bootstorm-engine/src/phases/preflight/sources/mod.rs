@@ -20,7 +20,7 @@ struct References {
     all: BTreeSet<(u8, Option<String>, String)>,
 }
 
-/// The kinds in the order in which they are told.
+/// The kinds, in the order in which they are reported.
 const KINDS: [Named; 7] = [
     Named::DataSource,
     Named::Claim,
@@ -43,7 +43,7 @@ impl References {
         self.all.insert((rank, namespace.map(str::to_owned), name.to_owned()));
     }
 
-    /// What a manifest and a plan name outside of the namespaces that the run makes itself.
+    /// Objects that a manifest and a plan reference outside of the run's own namespaces.
     fn of(wanted: &Wanted<'_>) -> Self {
         let mut found = Self::default();
         let spec = &wanted.manifest["spec"];

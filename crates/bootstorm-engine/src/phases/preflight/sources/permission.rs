@@ -57,7 +57,7 @@ pub(super) async fn check(
     Ok(())
 }
 
-/// The account that stands for a VM.
+/// Service account that represents a VM.
 fn account(manifest: &Value) -> String {
     let spec = &manifest["spec"]["template"]["spec"];
     let mut volumes = spec["volumes"].as_array().into_iter().flatten();
