@@ -75,6 +75,20 @@ fn long_lines_and_pages_without_a_purpose_are_noticed() {
     assert!(!says_what_it_is_for("Text.\n\nText.\n"));
 }
 
+#[test]
+fn every_change_has_one_line_of_the_changelog() {
+    let changelog = text("CHANGELOG.md");
+    let (_, unreleased) = changelog.split_once("\n## [Unreleased]\n").unwrap();
+    let mut seen = BTreeSet::new();
+    for line in unreleased.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
+        assert!(line.starts_with("- ") || line.starts_with('['), "an entry is one line: {line}");
+        assert!(seen.insert(line), "twice: {line}");
+    }
+    let groups: Vec<&str> = unreleased.lines().filter_map(|line| line.strip_prefix("### ")).collect();
+    let groups_once: BTreeSet<&str> = groups.iter().copied().take(3).collect();
+    assert_eq!(groups_once, BTreeSet::from(["Added", "Changed", "Fixed"]), "{groups:?}");
+}
+
 /// The page that shows where everything is.
 fn map() -> String {
     text("docs/architecture.md")
