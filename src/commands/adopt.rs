@@ -12,7 +12,8 @@ use bootstorm_engine::phases::{preflight, setup};
 use bootstorm_model::exit::Exit;
 use bootstorm_model::failure::Failure;
 use bootstorm_model::observe::clock::wall_now;
-use bootstorm_model::plan::{Adoptee, Plan, Selection, TemplateSource};
+use bootstorm_model::plan::{Adoptee, Plan, Selection, Target, TemplateSource};
+use bootstorm_model::probe::binding::Wiring;
 use bootstorm_model::record::RunRecord;
 use bootstorm_model::text::line;
 use bootstorm_report::{Adoption, AdoptionRow, Layout, Paint, document};
@@ -32,7 +33,7 @@ pub(super) async fn command(context: &Context, args: &SetupArgs) -> Result<Exit,
         }
     }
     let candidates = adoption::look(&session.cluster, &selection, args.adopt.include_halted, prefix).await?;
-    let (view, adopted) = sort(&selection, candidates);
+    let (view, adopted, wiring) = sort(&selection, candidates);
     let layout = Layout {
         width: session.console.width(),
         wide: session.output == Output::Wide,
@@ -53,7 +54,7 @@ pub(super) async fn command(context: &Context, args: &SetupArgs) -> Result<Exit,
     }
     let mut plan = Plan::adopting(prefix, &selection, adopted).map_err(Failure::new)?;
     plan.probe = args.plan.probe.resolve(plan.size())?;
-    let findings = preflight::check_adopted(&session.cluster, &plan).await?;
+    let findings = preflight::check_adopted(&session.cluster, &plan, &wiring).await?;
     args.preflight.settle(&session, &findings)?;
     if !args.adopt.yes {
         ask(&session, &plan)?;
@@ -138,10 +139,13 @@ fn check_same(record: &RunRecord, selection: &Selection, args: &SetupArgs) -> Re
         .hint(format!("or end that run first: kubectl bootstorm cleanup --ns-prefix {prefix}")))
 }
 
-/// The lists to be shown, and the VMs to be adopted.
-fn sort(selection: &Selection, candidates: Vec<Candidate>) -> (Adoption, Vec<Adoptee>) {
+/// The lists to be shown, the VMs to be adopted, and how these are connected.
+fn sort(
+    selection: &Selection,
+    candidates: Vec<Candidate>,
+) -> (Adoption, Vec<Adoptee>, Vec<(Target, Wiring)>) {
     let mut view = Adoption { selection: selection.to_string(), ..Adoption::default() };
-    let mut adopted = Vec::new();
+    let (mut adopted, mut wiring) = (Vec::new(), Vec::new());
     for candidate in candidates {
         let mut row = AdoptionRow {
             namespace: candidate.target.namespace,
@@ -155,6 +159,7 @@ fn sort(selection: &Selection, candidates: Vec<Candidate>) -> (Adoption, Vec<Ado
         };
         match candidate.verdict {
             Ok(adoptee) => {
+                wiring.push((adoptee.target.clone(), candidate.wiring));
                 adopted.push(adoptee);
                 view.adopted.push(row);
             }
@@ -164,7 +169,7 @@ fn sort(selection: &Selection, candidates: Vec<Candidate>) -> (Adoption, Vec<Ado
             }
         }
     }
-    (view, adopted)
+    (view, adopted, wiring)
 }
 
 fn text(session: &Session, view: &Adoption, layout: &Layout) -> Result<String, Failure> {

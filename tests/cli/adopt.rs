@@ -184,6 +184,69 @@ fn every_strategy_is_stopped_stormed_and_given_back_as_it_was() {
     }
 }
 
+/// Connects the next instance of a VM in another way.
+fn connect(cluster: &Cluster, name: &str, interface: &Value) {
+    let change = |vm: &mut Value| {
+        vm["spec"]["template"]["spec"]["domain"]["devices"]["interfaces"] = json!([interface]);
+    };
+    cluster.sandbox.store().modify(&kind::VIRTUAL_MACHINES, "shop", name, change).unwrap();
+}
+
+#[test]
+fn probes_that_prove_nothing_about_adopted_vms_are_refused() {
+    let cluster = Cluster::instant();
+    namespace(&cluster, "shop");
+    let names = ["a", "b", "c"];
+    for name in names {
+        make(&cluster, "shop", name, &json!({"runStrategy": "Always"}));
+    }
+    until(|| names.iter().all(|name| runs(&cluster, "shop", name)));
+    connect(&cluster, "b", &json!({"name": "default", "binding": {"name": "passt"}}));
+    connect(&cluster, "c", &json!({"name": "default", "masquerade": {}, "ports": [{"port": 22}]}));
+    adopt(&cluster, &[]).exits(5).complains(&[
+        "ping proves nothing about 2 of 3 VMs",
+        "shop/b: interface default is bound by passt",
+        "shop/c: interface default forwards only listed ports",
+        "--probe agent",
+        "or select the other VMs only",
+        "--skip-preflight",
+    ]);
+    adopt(&cluster, &["--probe", "tcp:22"]).exits(5).complains(&["tcp:22 proves nothing about 1 of 3 VMs"]);
+    for name in names {
+        connect(&cluster, name, &json!({"name": "default", "slirp": {}}));
+    }
+    // There would be nothing to measure.
+    adopt(&cluster, &["--skip-preflight"]).exits(5).complains(&["ping proves nothing about 3 of 3 VMs"]);
+    assert_eq!(ours(&cluster), Vec::<String>::new());
+    adopt(&cluster, &["--probe", "agent"]).exits(0);
+}
+
+#[test]
+fn a_vm_whose_answers_prove_nothing_is_unknown_and_not_reachable() {
+    let cluster = Cluster::instant();
+    namespace(&cluster, "shop");
+    for name in ["plain", "proxied"] {
+        make(&cluster, "shop", name, &json!({"runStrategy": "Always"}));
+    }
+    until(|| runs(&cluster, "shop", "plain") && runs(&cluster, "shop", "proxied"));
+    adopt(&cluster, &[]).exits(0);
+    // After everybody has looked.
+    connect(&cluster, "proxied", &json!({"name": "default", "passtBinding": {}}));
+    cluster.run(&["stop"]).exits(0);
+    let report = cluster.run(&["storm", "-o", "json"]).exits(3).json();
+    let rows = report["phases"][1]["rows"].as_array().unwrap();
+    let row =
+        |name: &str| rows.iter().find(|row| row["vm"].as_str().is_some_and(|vm| vm.ends_with(name))).unwrap();
+    assert_eq!(row("plain")["outcome"], "reached");
+    let proxied = row("proxied");
+    assert_eq!(proxied["outcome"], "unknown", "{proxied}");
+    assert!(proxied["milestones"]["running"].is_object() && !proxied["milestones"]["reachable"].is_object());
+    let reason = proxied["reason"].as_str().unwrap();
+    assert!(reason.contains("is bound by passt, which answers ping even if the guest is dead"), "{reason}");
+    cluster.run(&["stop"]).exits(0);
+    cluster.run(&["cleanup", "--yes"]).exits(0);
+}
+
 #[test]
 fn vms_that_are_off_are_left_alone_unless_asked_for() {
     let cluster = Cluster::instant();

@@ -65,6 +65,41 @@ fn several_probes_at_once_and_the_first_decides() {
 }
 
 #[test]
+fn probers_are_on_different_nodes_and_have_no_more_vms_than_a_flat_link_bears() {
+    let cluster = Cluster::with("instant", 4, 1.0);
+    // A node that is much emptier than the others must not attract them all.
+    let large = |node: &mut Value| node["status"]["allocatable"]["cpu"] = "512".into();
+    let nodes = cluster.sandbox.store().list(&kind::NODES, None).0;
+    cluster.sandbox.store().modify(&kind::NODES, "", nodes[0].name(), large).unwrap();
+    cluster.run(&["setup", "--end", "1000", "--vms-per-namespace", "1000"]).exits(0).prints(&["4 pods"]);
+    let (pods, _) = cluster.sandbox.store().list(&kind::PODS, Some("default"));
+    let nodes: std::collections::BTreeSet<&str> =
+        pods.iter().filter_map(|pod| pod.value()["spec"]["nodeName"].as_str()).collect();
+    assert_eq!((pods.len(), nodes.len()), (4, 4), "1,000 VMs, a prober for each 250");
+}
+
+#[test]
+fn a_script_that_has_too_many_vms_says_so() {
+    let cluster = Cluster::instant();
+    cluster.run(&["setup", "--end", "2"]).exits(0);
+    let pod = format!("default/{PROBER}");
+    let args = [
+        "setup",
+        "--ns-prefix",
+        "other",
+        "--end",
+        "600",
+        "--vms-per-namespace",
+        "600",
+        "--probe-pod",
+        &pod,
+        "--probe",
+        "tcp:22",
+    ];
+    cluster.run(&args).exits(0).complains(&["up to 600 VMs", "--probe-pod"]);
+}
+
+#[test]
 fn agent_and_none_need_no_prober() {
     for (probe, goal) in [("agent", "reachable"), ("none", "running")] {
         let cluster = Cluster::instant();

@@ -1,6 +1,7 @@
 //! The prober's script under real shells, with real tools, against guests in namespaces of this machine.
 
 mod namespace;
+mod nat;
 mod pod;
 mod prober;
 mod program;
@@ -182,6 +183,28 @@ fn a_guest_moves_to_another_address_under_a_new_id() {
         network.boot(&[guest(1), guest(2)]);
         assert_eq!(prober.next().1, Answer::Reached(2));
         assert_eq!(prober.sync(2), []);
+    });
+}
+
+#[test]
+fn a_silent_guest_on_the_own_link_is_known_as_such() {
+    everywhere(|network, image| {
+        network.flat();
+        let mut prober = Prober::new(network, &image);
+        prober.hello();
+        let silent = ["10.77.9.9", "fd77::99", "10.79.1.1", "10.79.1.2", "fd79::9", "fd79::a"];
+        for (id, address) in silent.iter().enumerate() {
+            let probe = if id % 2 == 0 { Probe::Ping } else { Probe::Tcp(22) };
+            prober.add(id as u32, probe, address.parse().unwrap());
+        }
+        let mut known = Vec::new();
+        until("all four are known", || {
+            known.extend(prober.rest());
+            known.len() >= 4
+        });
+        known.extend(prober.sync(1));
+        known.sort_by_key(|answer| format!("{answer:?}"));
+        assert_eq!(known, [2, 3, 4, 5].map(Answer::Neighbor), "and none behind a router");
     });
 }
 

@@ -70,6 +70,19 @@ impl Network {
     /// Guests on the prober's own link: they have to be found by their neighbors.
     pub(super) fn flat(&self) {
         ip(&["-n", &self.prober, "addr", "add", "10.79.0.1/16", "dev", "probe"]);
+        ip(&["-n", &self.prober, "addr", "add", "fd79::1/64", "dev", "probe", "nodad"]);
+    }
+
+    /// A command among the guests.
+    pub(super) fn among_guests(&self, program: &str) -> Command {
+        let mut command = Command::new(find("ip").unwrap());
+        command.args(["netns", "exec", &self.guests, program]);
+        command
+    }
+
+    /// The namespace of the guests.
+    pub(super) fn guests(&self) -> &str {
+        &self.guests
     }
 
     /// A guest on the prober's own link that is there from now on.
@@ -155,6 +168,6 @@ fn nodad(address: IpAddr) -> &'static str {
     if address.is_ipv6() { " nodad" } else { "" }
 }
 
-fn ip(args: &[&str]) {
+pub(super) fn ip(args: &[&str]) {
     assert!(Command::new("ip").args(args).status().unwrap().success(), "ip {args:?}");
 }

@@ -47,6 +47,23 @@ impl Pod {
         Some(pod)
     }
 
+    /// A pod with a shell, and what the program is handed over with.
+    pub(super) fn with_shell(network: &Network, shell: &str) -> Option<Self> {
+        let Some(program) = find(shell) else {
+            skipped(&format!("there is no {shell}"));
+            return None;
+        };
+        let pod = Self::new(network)?;
+        pod.install("sh", &program);
+        for name in ["head", "chmod", "mv", "uname", "rm"] {
+            match shell {
+                "busybox" => pod.install(name, &program),
+                _ => pod.install(name, &find(name).unwrap()),
+            }
+        }
+        Some(pod)
+    }
+
     /// The folder that can be written to.
     pub(super) fn volume(&self) -> PathBuf {
         self.folder.path().join("volume")

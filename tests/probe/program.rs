@@ -12,7 +12,7 @@ use super::ALONE;
 use super::namespace::{Network, guest};
 use super::pod::Pod;
 use super::prober::{Prober, until};
-use super::shell::{find, skipped};
+use super::shell::find;
 
 /// An interval, and as much again for the machine to be busy.
 const IN_TIME: Duration = Duration::from_millis(100);
@@ -22,22 +22,8 @@ const IN_TIME: Duration = Duration::from_millis(100);
 fn in_pods(test: impl Fn(&mut Network, &Pod, &str)) {
     let _alone = ALONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     for shell in ["dash", "busybox"] {
-        let Some(program) = find(shell) else {
-            skipped(&format!("there is no {shell}"));
-            continue;
-        };
         let Some(mut network) = Network::new() else { return };
-        let Some(pod) = Pod::new(&network) else { return };
-        if shell == "busybox" {
-            for name in ["sh", "head", "chmod", "mv", "uname", "rm"] {
-                pod.install(name, &program);
-            }
-        } else {
-            pod.install("sh", &program);
-            for name in ["head", "chmod", "mv", "uname", "rm"] {
-                pod.install(name, &find(name).unwrap());
-            }
-        }
+        let Some(pod) = Pod::with_shell(&network, shell) else { continue };
         println!("with {shell}");
         test(&mut network, &pod, shell);
     }
@@ -59,7 +45,7 @@ fn hand_over(prober: &mut Prober) {
     prober.write_bytes(&program.bytes());
 }
 
-fn program(network: &Network, pod: &Pod) -> Prober {
+pub(super) fn start_in(network: &Network, pod: &Pod) -> Prober {
     let mut prober = start(network, pod);
     hand_over(&mut prober);
     let (hello, before) = prober.greeting();
@@ -70,7 +56,7 @@ fn program(network: &Network, pod: &Pod) -> Prober {
 #[test]
 fn it_sees_guests_of_both_families_within_an_interval() {
     in_pods(|network, pod, _| {
-        let mut prober = program(network, pod);
+        let mut prober = start_in(network, pod);
         let six: IpAddr = "fd77::7".parse().unwrap();
         prober.add(4, Probe::Ping, guest(4));
         prober.add(6, Probe::Ping, six);
@@ -103,7 +89,7 @@ fn it_sees_guests_of_both_families_within_an_interval() {
 #[test]
 fn it_is_one_process_that_ends_with_its_input_or_its_reader() {
     in_pods(|network, pod, _| {
-        let mut prober = program(network, pod);
+        let mut prober = start_in(network, pod);
         (0..50).for_each(|id| prober.add(id, Probe::Ping, guest(id)));
         (50..100).for_each(|id| prober.add(id, Probe::Tcp(22), guest(id)));
         prober.sync(1);
@@ -121,7 +107,7 @@ fn it_is_one_process_that_ends_with_its_input_or_its_reader() {
 #[test]
 fn targets_are_forgotten_moved_and_named_when_they_cannot_be_probed() {
     in_pods(|network, pod, _| {
-        let mut prober = program(network, pod);
+        let mut prober = start_in(network, pod);
         prober.add(1, Probe::Ping, guest(1));
         prober.ask(&Ask::Drop(1));
         prober.add(2, Probe::Ping, guest(2));
@@ -186,13 +172,8 @@ fn a_thousand_waiting_guests_take_little_and_are_seen_in_time() {
     const GUESTS: u32 = 1000;
     let _alone = ALONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let Some(network) = Network::new() else { return };
-    let Some(pod) = Pod::new(&network) else { return };
-    let Some(dash) = find("dash") else { return };
-    pod.install("sh", &dash);
-    for name in ["head", "chmod", "mv", "uname", "rm"] {
-        pod.install(name, &find(name).unwrap());
-    }
-    let mut prober = program(&network, &pod);
+    let Some(pod) = Pod::with_shell(&network, "dash") else { return };
+    let mut prober = start_in(&network, &pod);
     (0..GUESTS).for_each(|id| prober.add(id, Probe::Ping, guest(id)));
     prober.sync(1);
     let (before, begin) = (prober.cost(), clock::monotonic_now());
@@ -218,7 +199,7 @@ fn a_thousand_waiting_guests_take_little_and_are_seen_in_time() {
 fn a_guest_on_the_own_link_is_known_as_such_and_many_take_turns() {
     in_pods(|network, pod, _| {
         network.flat();
-        let mut prober = program(network, pod);
+        let mut prober = start_in(network, pod);
         let flat = |n: u32| IpAddr::from([10, 79, (n / 200) as u8 + 1, (n % 200) as u8 + 1]);
         for id in 0..300 {
             prober.add(id, Probe::Ping, flat(id));

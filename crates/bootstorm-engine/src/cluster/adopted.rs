@@ -13,11 +13,14 @@ use super::scope::Scope;
 use super::watch::Watched;
 use super::{Cluster, Kind, Trouble};
 use bootstorm_model::plan::{Setting, Target};
+use bootstorm_model::probe::binding::Wiring;
 
 /// A `VirtualMachineInstance`, as far as adopting its VM depends on it
 #[derive(Debug, Clone, Deserialize)]
 pub struct Guest {
     metadata: Metadata,
+    #[serde(default)]
+    spec: Wiring,
     #[serde(default)]
     status: Status,
 }
@@ -81,6 +84,11 @@ impl Guest {
     /// The node on which it runs.
     pub fn node(&self) -> Option<&str> {
         self.status.node_name.as_deref()
+    }
+
+    /// How it is connected.
+    pub fn wiring(&self) -> &Wiring {
+        &self.spec
     }
 
     /// What the guest agent calls the operating system.

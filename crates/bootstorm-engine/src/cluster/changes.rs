@@ -19,6 +19,7 @@ use super::watch::{Heard, Told, Watch, Watched};
 use super::{Cluster, Trouble};
 use bootstorm_model::observe::{Change, Instance, InstancePhase};
 use bootstorm_model::plan::Target;
+use bootstorm_model::probe::binding::Wiring;
 
 /// The most characters of a Kubernetes name.
 const LONGEST_NAME: usize = 253;
@@ -29,6 +30,8 @@ const LISTED_WITHIN: Duration = Duration::from_secs(30);
 #[derive(Debug, Clone, Deserialize)]
 pub struct Vmi {
     metadata: Metadata,
+    #[serde(default)]
+    spec: Wiring,
     #[serde(default)]
     status: Status,
 }
@@ -79,6 +82,7 @@ impl From<Vmi> for Instance {
             |kind: &str| vmi.status.conditions.iter().any(|c| c.r#type == kind && c.status == "True");
         let transition = |t: &Transition| Some((phase(&t.phase), t.phase_transition_timestamp?));
         Self {
+            answerer: vmi.spec.answerer().map(|(interface, by)| (clip(interface, LONGEST_NAME), by)),
             ready: is_true("Ready"),
             agent: is_true("AgentConnected"),
             address: vmi.status.interfaces.iter().find_map(|interface| {
@@ -297,6 +301,8 @@ impl Changes {
 
 #[cfg(test)]
 mod tests {
+    use bootstorm_model::probe::binding::Answerer;
+
     use super::*;
 
     #[test]
@@ -306,6 +312,8 @@ mod tests {
         let full: Vmi = serde_json::from_value(serde_json::json!({
             "metadata": {"name": "vm", "namespace": "p-1", "uid": "u", "resourceVersion": "5",
                 "creationTimestamp": "2026-01-01T00:00:00Z", "deletionTimestamp": "2026-01-01T00:01:00Z"},
+            "spec": {"domain": {"devices": {"interfaces": [{"name": "default", "binding": {"name": "passt"}}]}},
+                "networks": [{"name": "default", "pod": {}}]},
             "status": {"phase": "Running", "nodeName": "n1",
                 "interfaces": [{"name": "default"}, {"ipAddress": ""}, {"ipAddress": "10.0.0.1"}],
                 "conditions": [{"type": "Ready", "status": "True", "lastTransitionTime": null},
@@ -316,6 +324,7 @@ mod tests {
         let instance = Instance::from(full);
         assert!(instance.deleting && instance.ready && !instance.agent);
         assert_eq!(instance.address.as_deref(), Some("10.0.0.1"));
+        assert_eq!(instance.answerer, Some(("default".to_owned(), Answerer::Passt)));
         assert_eq!(instance.transitions.len(), 1);
     }
 }

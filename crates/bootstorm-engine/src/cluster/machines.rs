@@ -14,6 +14,7 @@ use super::pace::{Meaning, Timed};
 use super::watch::Watched;
 use super::{Cluster, Kind, Trouble, names};
 use bootstorm_model::plan::{Setting, Target};
+use bootstorm_model::probe::binding::Wiring;
 use bootstorm_model::record::Via;
 
 const GROUP: &str = "kubevirt.io/v1";
@@ -38,7 +39,7 @@ struct Spec {
     template: Template,
 }
 
-/// `spec.template`, as far as disks are in it
+/// `spec.template`, as far as disks and interfaces are in it
 #[derive(Debug, Clone, Deserialize, Default)]
 #[serde(default)]
 struct Template {
@@ -49,6 +50,8 @@ struct Template {
 #[serde(default)]
 struct TemplateSpec {
     volumes: Vec<Volume>,
+    #[serde(flatten)]
+    wiring: Wiring,
 }
 
 #[derive(Debug, Clone, Deserialize, Default)]
@@ -194,6 +197,11 @@ impl Machine {
             _ => None,
         };
         self.spec.template.spec.volumes.iter().filter_map(disk).collect()
+    }
+
+    /// How its guests are connected, as far as its template says.
+    pub fn wiring(&self) -> &Wiring {
+        &self.spec.template.spec.wiring
     }
 
     /// Its conditions that tell of trouble, one line each.

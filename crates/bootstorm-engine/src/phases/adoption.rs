@@ -12,6 +12,7 @@ use crate::cluster::scope::Scope;
 use crate::cluster::{Cluster, Trouble, names};
 use bootstorm_model::plan::selection::is_system;
 use bootstorm_model::plan::{Adoptee, Selection, Setting, Switch, Target};
+use bootstorm_model::probe::binding::Wiring;
 use bootstorm_model::record::RunRecord;
 
 /// VMs that are marked at the same time.
@@ -32,6 +33,8 @@ pub struct Candidate {
     pub system: Option<String>,
     /// What may put it back in the meantime.
     pub kept_by: Option<&'static str>,
+    /// How its guest is connected: as its template says, or else as it runs.
+    pub wiring: Wiring,
     /// The VM as it is now, or why it is left out.
     pub verdict: Result<Adoptee, String>,
 }
@@ -87,6 +90,11 @@ pub async fn look(
             node: guest.and_then(Guest::node).map(str::to_owned),
             system: guest.and_then(Guest::system).map(str::to_owned),
             kept_by: machine.kept_by(),
+            // A storm starts what the template says now, not what runs.
+            wiring: guest
+                .filter(|_| !machine.wiring().is_explicit())
+                .map_or(machine.wiring(), Guest::wiring)
+                .clone(),
             verdict,
             target: target.clone(),
         };
@@ -110,6 +118,7 @@ fn absent(target: &Target) -> Candidate {
         node: None,
         system: None,
         kept_by: None,
+        wiring: Wiring::default(),
         verdict: Err("there is no such VM".into()),
     }
 }

@@ -20,14 +20,22 @@ use bootstorm_model::record::RunRecord;
 const RUNNING_WITHIN: Duration = Duration::from_secs(180);
 /// A pod that complains may still recover within this time, as after a passing registry failure.
 const GRACE: Duration = Duration::from_secs(20);
+/// VMs that a script can probe: it keeps a process for each, and an entry in its node's neighbor table for each silent one
+/// on its own link, where 1,024 are kept for all pods of the node.
+const MOST_FOR_SCRIPT: usize = 256;
 /// How long the tools of a running pod may take to work.
 const WORKING_WITHIN: Duration = Duration::from_secs(60);
 
 /// How often the VMs of a run are tried.
 pub(super) fn pace(record: &RunRecord) -> Pace {
+    Pace::of(share(record), &record.plan.probe.probes)
+}
+
+/// VMs that one prober may have to probe.
+fn share(record: &RunRecord) -> usize {
     let probe = &record.plan.probe;
     let probers = if probe.pod.is_some() { 1 } else { probe.probers.max(1) };
-    Pace::of((record.plan.size() as usize).div_ceil(probers), &probe.probes)
+    (record.plan.size() as usize).div_ceil(probers)
 }
 
 /// Where the probers of a run are; none when it needs none.
@@ -80,6 +88,9 @@ pub(super) async fn prepare(
             tell(&mut told, Event::Warning(format!("pod {}/{}: {text}", place.namespace, place.pod)), events);
         }
         tell(&mut told, Event::ProbersCan(abilities(&greeting)), events);
+        if greeting.hello.by == By::Script && share(record) > MOST_FOR_SCRIPT {
+            tell(&mut told, Event::Warning(overload(record)), events);
+        }
     }
     Ok(())
 }
@@ -113,6 +124,19 @@ fn tell(told: &mut Vec<Event>, event: Event, events: Listener<'_>) {
         events(&event);
         told.push(event);
     }
+}
+
+/// What is wrong with so many VMs for each script.
+fn overload(record: &RunRecord) -> String {
+    let way_out = match record.plan.probe.pod {
+        Some(_) => "leave out --probe-pod, so that the run makes probers of its own".to_owned(),
+        None => format!("use --probers {}", (record.plan.size() as usize).div_ceil(MOST_FOR_SCRIPT)),
+    };
+    format!(
+        "each prober has up to {} VMs and keeps a process for each, more than the {MOST_FOR_SCRIPT} that it can serve in \
+         time and that the neighbor table of its node bears; {way_out}",
+        share(record)
+    )
 }
 
 /// What a prober can do and cannot, by tool and family.

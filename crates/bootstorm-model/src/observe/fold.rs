@@ -9,6 +9,7 @@ use jiff::Timestamp;
 
 use super::{Milestone, Offset, Outcome, Timeline};
 use crate::plan::Target;
+use crate::probe::binding::Answerer;
 
 /// The phase of a `VirtualMachineInstance`
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -56,6 +57,8 @@ pub struct Instance {
     pub node: Option<String>,
     /// First non-empty `status.interfaces[].ipAddress`.
     pub address: Option<String>,
+    /// The interface that is probed, and what answers there in place of the guest, where something does.
+    pub answerer: Option<(String, Answerer)>,
     /// Condition `Ready`.
     pub ready: bool,
     /// Condition `AgentConnected`.
@@ -324,6 +327,7 @@ mod tests {
             phase,
             node: None,
             address: None,
+            answerer: None,
             ready: false,
             agent: false,
             transitions: Vec::new(),

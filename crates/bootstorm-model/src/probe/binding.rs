@@ -1,24 +1,26 @@
 //! What an answer means behind the way in which a guest is connected.
 
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use super::Probe;
 
-/// An interface behind which somebody else answers a probe, whether the guest lives or not
+/// An interface behind which the guest is not what answers a probe
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hollow {
     /// Name of the interface.
     pub interface: String,
     /// The probe.
     pub probe: Probe,
-    /// Who answers it.
+    /// What answers it.
     pub by: Answerer,
 }
 
-/// Who answers in place of a guest
+/// What answers in place of a guest
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Answerer {
-    /// The launcher pod: nothing but listed ports is forwarded to the guest.
+    /// The launcher pod: only listed ports are forwarded to the guest.
     Pod,
     /// passt, which accepts connections itself and passes them on later.
     Passt,
@@ -26,63 +28,129 @@ pub enum Answerer {
     Slirp,
 }
 
-impl Hollow {
-    /// Why the answer proves nothing, as a sentence without a full stop.
-    pub fn why(&self) -> String {
-        let Self { interface, probe, by } = self;
-        match by {
-            Answerer::Pod => {
-                format!(
-                    "interface {interface} forwards only listed ports, so the pod answers {probe} even if the guest is dead"
-                )
-            }
-            Answerer::Passt => {
-                format!(
-                    "interface {interface} is bound by passt, which answers {probe} even if the guest is dead"
-                )
-            }
-            Answerer::Slirp => format!(
-                "interface {interface} is on QEMU's user network, which answers {probe} even if the guest is dead"
-            ),
+impl Answerer {
+    /// Whether its answer to a probe is taken for the guest's.
+    ///
+    /// passt 0.0~git20230309 and QEMU's user network were seen to complete TCP handshakes and to answer pings for guests
+    /// whose processors never ran. With a list of ports, `KubeVirt` forwards these and no ICMP; a port that is not
+    /// forwarded is refused by the pod, which is no false answer.
+    pub fn answers(self, probe: Probe) -> bool {
+        match (self, probe) {
+            (_, Probe::Agent) => false,
+            (Self::Pod, probe) => probe == Probe::Ping,
+            (Self::Passt | Self::Slirp, _) => true,
         }
     }
 }
 
+impl Hollow {
+    /// Why the answer proves nothing, as a sentence without a full stop.
+    pub fn why(&self) -> String {
+        let Self { interface, probe, by } = self;
+        let connection = match by {
+            Answerer::Pod => {
+                return format!(
+                    "interface {interface} forwards only listed ports, so the pod answers {probe} even if the guest is dead"
+                );
+            }
+            Answerer::Passt => "is bound by passt",
+            Answerer::Slirp => "is on QEMU's user network",
+        };
+        format!("interface {interface} {connection}, which answers {probe} even if the guest is dead")
+    }
+}
+
+/// How a guest is connected: the part of the spec of a `VirtualMachineInstance` that says it
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct Wiring {
+    domain: Domain,
+    networks: Option<Vec<Network>>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+struct Domain {
+    devices: Devices,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+struct Devices {
+    interfaces: Option<Vec<Interface>>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Interface {
+    name: Option<String>,
+    binding: Option<Plugin>,
+    passt: Option<IgnoredAny>,
+    passt_binding: Option<IgnoredAny>,
+    slirp: Option<IgnoredAny>,
+    ports: Option<Vec<IgnoredAny>>,
+    port_ranges: Option<Vec<IgnoredAny>>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+struct Plugin {
+    name: String,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+struct Network {
+    name: Option<String>,
+    pod: Option<IgnoredAny>,
+}
+
+impl Wiring {
+    /// The interface on the pod network, which is where a guest is probed, and what answers there in place of the guest.
+    pub fn answerer(&self) -> Option<(&str, Answerer)> {
+        let interfaces = self.domain.devices.interfaces.iter().flatten();
+        let mut on_pod_network = interfaces.filter(|interface| self.is_on_pod_network(interface));
+        on_pod_network.find_map(|interface| {
+            Some((interface.name.as_deref().unwrap_or("unnamed"), interface.answerer()?))
+        })
+    }
+
+    /// Whether it names interfaces; else the cluster decides which the guest gets.
+    pub fn is_explicit(&self) -> bool {
+        self.domain.devices.interfaces.as_ref().is_some_and(|interfaces| !interfaces.is_empty())
+    }
+
+    /// The first of these probes that proves nothing about the guest.
+    pub fn hollow(&self, probes: &[Probe]) -> Option<Hollow> {
+        let (interface, by) = self.answerer()?;
+        let probe = probes.iter().copied().find(|probe| by.answers(*probe))?;
+        Some(Hollow { interface: interface.to_owned(), probe, by })
+    }
+
+    fn is_on_pod_network(&self, interface: &Interface) -> bool {
+        let mut own =
+            self.networks.iter().flatten().filter(|network| network.name == interface.name).peekable();
+        own.peek().is_none() || own.any(|network| network.pod.is_some())
+    }
+}
+
+impl Interface {
+    fn answerer(&self) -> Option<Answerer> {
+        let plugin = self.binding.as_ref().map(|plugin| plugin.name.as_str()).unwrap_or_default();
+        if self.passt.is_some() || self.passt_binding.is_some() || plugin.contains("passt") {
+            return Some(Answerer::Passt);
+        }
+        if self.slirp.is_some() || plugin.contains("slirp") {
+            return Some(Answerer::Slirp);
+        }
+        let lists = |ports: &Option<Vec<IgnoredAny>>| ports.as_ref().is_some_and(|ports| !ports.is_empty());
+        (lists(&self.ports) || lists(&self.port_ranges)).then_some(Answerer::Pod)
+    }
+}
+
 /// The first of these probes that proves nothing about a guest with this spec, that of a `VirtualMachineInstance`.
-///
-/// That passt and the user network of QEMU complete TCP handshakes and answer pings for guests whose processors never
-/// ran was seen with passt 0.0~git20230309 and QEMU 7.2. With a list of ports, `KubeVirt` forwards these and no ICMP.
 pub fn hollow(spec: &Value, probes: &[Probe]) -> Option<Hollow> {
-    let interfaces = spec.pointer("/domain/devices/interfaces")?.as_array()?;
-    let probed = probes.iter().filter(|probe| probe.needs_prober());
-    interfaces.iter().filter(|interface| is_on_pod_network(spec, interface)).find_map(|interface| {
-        let name = || interface["name"].as_str().unwrap_or("unnamed").to_owned();
-        let by = probed.clone().find_map(|probe| answerer(interface, *probe).map(|by| (*probe, by)));
-        by.map(|(probe, by)| Hollow { interface: name(), probe, by })
-    })
-}
-
-fn answerer(interface: &Value, probe: Probe) -> Option<Answerer> {
-    let plugin = interface.pointer("/binding/name").and_then(Value::as_str).unwrap_or_default();
-    let is = |fields: &[&str], word: &str| {
-        plugin.contains(word) || fields.iter().any(|field| interface.get(*field).is_some())
-    };
-    if is(&["passt", "passtBinding"], "passt") {
-        return Some(Answerer::Passt);
-    }
-    if is(&["slirp"], "slirp") {
-        return Some(Answerer::Slirp);
-    }
-    let lists = |field: &str| interface[field].as_array().is_some_and(|all| !all.is_empty());
-    // A port that is not forwarded is refused by the pod, which is no false answer.
-    (probe == Probe::Ping && (lists("ports") || lists("portRanges"))).then_some(Answerer::Pod)
-}
-
-/// Whether an interface is on the pod network, which is where its address is probed.
-fn is_on_pod_network(spec: &Value, interface: &Value) -> bool {
-    let networks = spec["networks"].as_array().into_iter().flatten();
-    let own = networks.filter(|network| network["name"] == interface["name"]).collect::<Vec<_>>();
-    own.is_empty() || own.iter().any(|network| network.get("pod").is_some())
+    Wiring::deserialize(spec).ok()?.hollow(probes)
 }
 
 #[cfg(test)]
@@ -117,6 +185,12 @@ mod tests {
         let listed = spec(&json!({"name": "default", "masquerade": {}, "ports": [{"port": 22}]}));
         assert_eq!(hollow(&listed, &[Probe::Tcp(22)]), None);
         assert_eq!(hollow(&listed, &[Probe::Tcp(80)]), None, "the pod refuses it");
+        let ranges =
+            spec(&json!({"name": "default", "masquerade": {}, "portRanges": [{"from": 1, "to": 9}]}));
+        assert_eq!(
+            hollow(&ranges, &[Probe::Tcp(22), Probe::Ping]).map(|hollow| hollow.probe),
+            Some(Probe::Ping)
+        );
         let passt = spec(&json!({"name": "default", "passt": {}}));
         let found = hollow(&passt, &[Probe::Tcp(22)]).unwrap();
         assert!(found.why().contains("passt, which answers tcp:22"), "{}", found.why());
@@ -124,5 +198,9 @@ mod tests {
         second["networks"] = json!([{"name": "default", "multus": {"networkName": "flat"}}]);
         assert_eq!(hollow(&second, &[Probe::Ping]), None);
         assert_eq!(hollow(&json!({}), &[Probe::Ping]), None);
+        let bare = json!({"domain": {"devices": {"interfaces": null}}, "networks": null});
+        assert_eq!(hollow(&bare, &[Probe::Ping]), None);
+        let unlisted = json!({"domain": {"devices": {"interfaces": [{"name": "default", "slirp": {}}]}}});
+        assert!(hollow(&unlisted, &[Probe::Ping]).is_some());
     }
 }

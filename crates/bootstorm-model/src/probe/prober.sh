@@ -7,7 +7,7 @@
 #
 # Says first "l ping4|ping6|tcp4|tcp6 WHY" for what it cannot do, and "h 2 script ping4=yes|no ping6=… tcp4=… tcp6=…".
 # Then "r ID" when a target answers, "t TEXT" for each echo, "x ID WHY" when a tool says something about a target that
-# is no answer and no silence. Needs a POSIX shell, sleep, and ping or nc. Ends with all that it began when its input
+# is no answer and no silence, "o ID" when the kernel looks for a target on the pod's own link. Needs a POSIX shell, sleep, and ping or nc. Ends with all that it began when its input
 # ends, when nobody reads what it says, or when no echo was asked for in two minutes.
 every=$1
 LC_ALL=C
@@ -78,6 +78,61 @@ has_v6() {
   return 1
 }
 
+# An address of version 6 in its 32 digits: $address.
+pad() {
+  padded='' rest=$1
+  while [ -n "$rest" ]; do
+    group=${rest%%:*}
+    case $rest in
+    *:*) rest=${rest#*:} ;;
+    *) rest= ;;
+    esac
+    while [ ${#group} -lt 4 ]; do group=0$group; done
+    padded=$padded$group
+  done
+}
+expand() {
+  pad "${1%%::*}"
+  address=$padded padded=
+  case $1 in
+  *::*) pad "${1##*::}" ;;
+  esac
+  while [ $((${#address} + ${#padded})) -lt 32 ]; do address=${address}0; done
+  address=$address$padded
+}
+
+# Whether no router leads to an address of version 6: the longest route decides. Its flags: 1 up, 2 gateway, 200 reject.
+is_direct() {
+  expand "$1"
+  best=-1 indirect=yes
+  while read -r network length _ _ _ _ _ _ flags link; do
+    [ "$link" = lo ] || [ $((0x$flags & 1)) -eq 0 ] && continue
+    left=$((0x$length / 4)) length=$((0x$length)) ours=$address
+    while [ "$left" -gt 0 ]; do
+      [ "${ours%"${ours#?}"}" = "${network%"${network#?}"}" ] || continue 2
+      ours=${ours#?} network=${network#?} left=$((left - 1))
+    done
+    [ "$length" -gt "$best" ] || continue
+    best=$length indirect=
+    [ $((0x$flags & 0x202)) -eq 0 ] || indirect=yes
+  done 2>/dev/null </proc/net/ipv6_route
+  [ -z "$indirect" ]
+}
+
+# Whether the kernel looks for an address on the pod's own link, which it does once a second. It lists those of version 4
+# that it has not found; of version 6 every direct one counts.
+is_sought() {
+  case $1 in
+  *:*) is_direct "$1" && return ;;
+  *)
+    while read -r ip _ flags _; do
+      [ "$ip $flags" = "$1 0x0" ] && return
+    done 2>/dev/null </proc/net/arp
+    ;;
+  esac
+  return 1
+}
+
 # Tries a tool on this pod itself. Says why not.
 try_ping() {
   has ping || { echo "no ping in the image" && return; }
@@ -144,6 +199,7 @@ ping_once() {
       *)
         case $one in
         PING | Ping | From | --- | rtt | round-trip | pipe | '') ;;
+        own) say o "$1" ;;
         *)
           [ -n "$said" ] || say x "$1" "$one" "$two" "$rest"
           said=yes
@@ -159,12 +215,13 @@ ping_once() {
 # A ping that ends by itself, such as one without a route, is begun again, at most once a second. What is written is
 # also how this finds out that nobody reads; the second time is for a reader that ended before it could set its trap.
 ping_on() {
-  pinger=
+  pinger='' looked=''
   trap 'kill $pinger 2>/dev/null; exit' PIPE
   while printf 'pid\n'; do
     # shellcheck disable=SC2086 # two words or none
     ping $numbers $pace "$1" 2>&1 &
     pinger=$!
+    [ -n "$looked" ] || { looked=yes && printf 'pid %s\n' "$pinger" && sleep "$nap" && is_sought "$1" && printf 'own\n'; }
     printf 'pid %s\n' "$pinger" && sleep 1 && printf 'pid %s\n' "$pinger" || kill "$pinger"
     wait "$pinger"
     [ $? -gt 128 ] && exit
@@ -192,8 +249,9 @@ tcp_once() {
       *) say x "$1" "$said" ;;
       esac
     ) &
-    first=
     sleep "$nap"
+    [ -n "$first" ] && is_sought "$2" && say o "$1"
+    first=
   done
 }
 

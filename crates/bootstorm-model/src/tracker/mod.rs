@@ -25,6 +25,7 @@ use crate::observe::{
     VolumeFold,
 };
 use crate::plan::Target;
+use crate::probe::binding::Answerer;
 use crate::probe::{Ask, Probe, Roster};
 use crate::record::{PhaseKind, PhaseRecord};
 use crate::stats::Diagnosis;
@@ -174,6 +175,8 @@ pub struct Tracker<'a> {
     probed: HashMap<u32, IpAddr>,
     /// When a prober was asked about a VM, and whether for the first time.
     asked: HashMap<u32, (Offset, bool)>,
+    /// What answers in place of a guest, and on which interface, by VM.
+    answerers: HashMap<u32, (String, Answerer)>,
     /// Complaints that were told: a prober that cannot probe one guest cannot probe a thousand.
     told: HashSet<String>,
     /// VMs of which an instance went while nobody could see how far it came.
@@ -217,6 +220,7 @@ impl<'a> Tracker<'a> {
             roster: Roster::new(probers),
             probed: HashMap::new(),
             asked: HashMap::new(),
+            answerers: HashMap::new(),
             told: HashSet::new(),
             missed: HashSet::new(),
             unreadable: HashMap::new(),
@@ -326,7 +330,11 @@ impl<'a> Tracker<'a> {
             self.missed.insert(position);
         }
         self.touch(Some(position));
-        for passed in self.fold.apply(&mut self.phase.timelines, change, receipt) {
+        let passed = self.fold.apply(&mut self.phase.timelines, change, receipt);
+        if let Change::Present(instance) = change {
+            self.know_answerer(position, instance, receipt.at);
+        }
+        for passed in passed {
             self.tell(receipt.at, Some(passed.target), Happened::Passed(passed.milestone));
             match passed.milestone {
                 Milestone::Running => self.limit_answer(passed.target),
@@ -338,6 +346,7 @@ impl<'a> Tracker<'a> {
             }
             self.check_goal(passed.target, receipt.at);
         }
+        self.end_hollow(position, receipt.at);
         self.reopen(position, receipt.at);
         if let Some(fold) = self.launchers.as_ref() {
             // What pods passed before their instance was known, now that it may be.

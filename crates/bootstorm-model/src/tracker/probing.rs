@@ -2,7 +2,8 @@
 
 use super::{Effect, Happened, Tracker};
 use crate::observation::{Stream, StreamKind};
-use crate::observe::{Milestone, Moment, Offset, Source};
+use crate::observe::{Instance, Milestone, Moment, Offset, Outcome, Source};
+use crate::probe::binding::Hollow;
 use crate::probe::{Ask, Family, Probe};
 use std::time::Duration;
 
@@ -64,6 +65,42 @@ impl Tracker<'_> {
         }
     }
 
+    /// Why an answer to a probe would prove nothing about a guest; nothing where it would.
+    pub(super) fn hollow(&self, target: u32, probe: Probe) -> Option<Hollow> {
+        let (interface, by) = self.answerers.get(&target)?;
+        by.answers(probe).then(|| Hollow { interface: interface.clone(), probe, by: *by })
+    }
+
+    /// Notes what answers in place of a guest, by the spec of the instance that the phase follows.
+    pub(super) fn know_answerer(&mut self, target: u32, instance: &Instance, at: Offset) {
+        if self.phase.timelines[target as usize].instance_uid.as_ref() != Some(&instance.uid) {
+            return;
+        }
+        match &instance.answerer {
+            Some(answerer) => drop(self.answerers.insert(target, answerer.clone())),
+            None => drop(self.answerers.remove(&target)),
+        }
+        for probe in self.probes.iter().skip(1).copied().collect::<Vec<_>>() {
+            let Some(hollow) = self.hollow(target, probe) else { continue };
+            let text = format!("{probe} is not tried: {}", hollow.why());
+            if self.told.insert(text.clone()) {
+                self.tell(at, None, Happened::Warning(text));
+            }
+        }
+    }
+
+    /// Ends a VM that runs, and of which the deciding probe could show nothing more.
+    pub(super) fn end_hollow(&mut self, target: u32, at: Offset) {
+        let timeline = &self.phase.timelines[target as usize];
+        if timeline.is_over() || !timeline.has(Milestone::Running) {
+            return;
+        }
+        let hollow = self.probes.first().and_then(|probe| self.hollow(target, *probe));
+        if let Some(hollow) = hollow {
+            self.end(target, Outcome::Unknown, Some(format!("running, but {}", hollow.why())), at);
+        }
+    }
+
     /// Decides whether, and where, a guest has to be probed.
     pub(super) fn plan_probing(&mut self, target: u32, at: Offset) {
         if !self.probes.iter().any(|probe| probe.needs_prober()) {
@@ -80,7 +117,8 @@ impl Tracker<'_> {
                 self.probed.insert(target, address);
                 self.asked.insert(target, (at, late));
                 for probe in self.probes.clone() {
-                    if probe.needs_prober() && !self.has_answered(target, probe) {
+                    let asks_guest = probe.needs_prober() && self.hollow(target, probe).is_none();
+                    if asks_guest && !self.has_answered(target, probe) {
                         let asks = self.roster.add(target, probe, address);
                         self.ask(asks);
                     }

@@ -76,7 +76,11 @@ impl Tracker<'_> {
             checks.push((*goal, self.state_limit(target)));
         } else {
             checks.push((*timeline.moments.get(&Milestone::Running)?, self.state_limit(target)));
-            for probe in &self.probes {
+            for (place, probe) in self.probes.iter().enumerate() {
+                // What would prove nothing is not tried; only the first probe decides.
+                if place > 0 && self.hollow(target, *probe).is_some() {
+                    continue;
+                }
                 checks.push((*timeline.probes.get(&probe.to_string())?, self.answer_limit(target)));
             }
         }

@@ -79,6 +79,8 @@ pub struct Launcher {
     pub disk: Disk,
     /// The only ports that are forwarded to the guest, if its interface names some.
     pub ports: Option<Box<[u16]>>,
+    /// Whether its network accepts connections and answers pings itself, as passt and slirp do.
+    pub proxied: bool,
     /// What is wrong with the guest.
     pub misbehaviour: Option<Misbehaviour>,
     /// The guest.

@@ -26,6 +26,9 @@ impl PodNetwork {
             // Nothing is forwarded before virt-handler has defined the domain, so the pod itself is asked.
             return pod(probe);
         }
+        if launcher.proxied {
+            return Reply::Answered;
+        }
         match (probe, &launcher.ports) {
             // With a list of ports only these are forwarded; the rest stays the pod's own business.
             (Probe::Ping, Some(_)) => return pod(probe),

@@ -20,7 +20,8 @@ use super::adoption;
 use crate::cluster::{Cluster, Kind, Trouble};
 use bootstorm_model::failure::Failure;
 use bootstorm_model::plan::sizing::{Needs, Settings};
-use bootstorm_model::plan::{Disk, Plan};
+use bootstorm_model::plan::{Disk, Plan, Target};
+use bootstorm_model::probe::binding::Wiring;
 use bootstorm_model::record::{ClusterFacts, Via};
 
 pub use findings::{Findings, Problem};
@@ -80,8 +81,13 @@ pub async fn check(cluster: &Cluster, wanted: &Wanted<'_>) -> Result<Findings, F
 
 /// Looks at what matters for VMs that exist already: no names, no room, and only the permissions that it takes.
 ///
+/// `wiring` says how the guests of the plan's VMs are connected.
 /// Problems are findings. Fails only when the cluster does not answer.
-pub async fn check_adopted(cluster: &Cluster, plan: &Plan) -> Result<Findings, Failure> {
+pub async fn check_adopted(
+    cluster: &Cluster,
+    plan: &Plan,
+    wiring: &[(Target, Wiring)],
+) -> Result<Findings, Failure> {
     let mut findings = Findings { facts: facts(cluster, &[]).await?, ..Findings::default() };
     let mut needed = permissions::of_record(plan, cluster.namespace());
     needed.extend(adoption::permissions(&plan.adopted));
@@ -97,6 +103,7 @@ pub async fn check_adopted(cluster: &Cluster, plan: &Plan) -> Result<Findings, F
         findings.facts.node_kinds = nodes.kinds;
     }
     permissions::refuse(&missing?, cluster.namespace(), &mut findings);
+    probing::judge_adopted(plan, wiring, &mut findings);
     Ok(findings)
 }
 

@@ -94,11 +94,24 @@ pub fn pod_network(vmi: &Value) -> Option<String> {
     network["name"].as_str().map(str::to_owned)
 }
 
-/// The ports that are forwarded to the guest; `None` if all are.
-pub fn forwarded(vmi: &Value) -> Option<Box<[u16]>> {
+/// The interface on the pod network.
+fn pod_interface(vmi: &Value) -> Option<&Value> {
     let network = pod_network(vmi)?;
     let interfaces = vmi["spec"]["domain"]["devices"]["interfaces"].as_array()?;
-    let interface = interfaces.iter().find(|interface| interface["name"] == network)?;
+    interfaces.iter().find(|interface| interface["name"] == network)
+}
+
+/// Whether the guest's network accepts connections and answers pings itself, whatever becomes of the guest.
+pub fn is_proxied(vmi: &Value) -> bool {
+    let Some(interface) = pod_interface(vmi) else { return false };
+    let plugin = interface["binding"]["name"].as_str().unwrap_or_default();
+    let is = |field: &str| interface.get(field).is_some();
+    is("passt") || is("passtBinding") || is("slirp") || plugin.contains("passt") || plugin.contains("slirp")
+}
+
+/// The ports that are forwarded to the guest; `None` if all are.
+pub fn forwarded(vmi: &Value) -> Option<Box<[u16]>> {
+    let interface = pod_interface(vmi)?;
     let ports = interface["ports"].as_array().filter(|ports| !ports.is_empty())?;
     Some(ports.iter().filter_map(|port| u16::try_from(port["port"].as_u64()?).ok()).collect())
 }

@@ -7,7 +7,7 @@ use tokio::sync::watch;
 use super::super::boot::read_disk;
 use super::super::guests::{Disk, Guest, Launcher, Stage, slowness};
 use super::super::instance::launcher::vcpus;
-use super::super::instance::progress::forwarded;
+use super::super::instance::progress::{forwarded, is_proxied};
 use super::super::key::Key;
 use super::super::names;
 use super::super::network::addresses;
@@ -116,6 +116,7 @@ impl PodWorker {
             vcpus: vcpus(&instance.value()["spec"]),
             disk,
             ports: forwarded(instance.value()),
+            proxied: is_proxied(instance.value()),
             misbehaviour: self.cluster.misbehaviour(instance),
             guest: watch::Sender::new(guest),
             key,

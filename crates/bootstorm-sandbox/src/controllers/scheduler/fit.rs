@@ -16,6 +16,9 @@ pub struct Request {
     selector: Vec<(String, String)>,
     tolerations: Vec<Value>,
     terms: Vec<Value>,
+    labels: Value,
+    /// What the pods are to have in common that it is spread from over the nodes, as far as possible.
+    spread: Vec<(String, Value)>,
 }
 
 /// A node, as the scheduler sees it
@@ -53,6 +56,11 @@ impl Request {
         let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
         let required = &spec["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"];
         let selector = spec["nodeSelector"].as_object().into_iter().flatten();
+        let spread = list_of("topologySpreadConstraints").filter(|constraint| {
+            constraint["topologyKey"] == "kubernetes.io/hostname"
+                && constraint["whenUnsatisfiable"] == "ScheduleAnyway"
+        });
+        let spread = spread.flat_map(|constraint| constraint["labelSelector"]["matchLabels"].as_object());
         Self {
             cpu: sum("cpu"),
             memory: sum("memory"),
@@ -62,7 +70,21 @@ impl Request {
                 .collect(),
             tolerations: list(&spec["tolerations"]),
             terms: list(&required["nodeSelectorTerms"]),
+            labels: pod["metadata"]["labels"].clone(),
+            spread: spread.flatten().map(|(key, value)| (key.clone(), value.clone())).collect(),
         }
+    }
+}
+
+impl Request {
+    /// Whether it is to be spread over nodes.
+    pub fn is_spread(&self) -> bool {
+        !self.spread.is_empty()
+    }
+
+    /// Whether it is to be spread from another pod.
+    pub fn is_spread_from(&self, other: &Self) -> bool {
+        self.is_spread() && self.spread.iter().all(|(key, value)| other.labels[key] == *value)
     }
 }
 

@@ -59,11 +59,18 @@ impl Ledger {
         true
     }
 
-    /// Finds the emptiest node that fits, and counts the pod there; or says why none does.
+    /// Finds the node that fits with the fewest pods that this one is to be spread from, the emptiest of these, and
+    /// counts the pod there; or says why none does.
     pub fn place(&mut self, uid: &str, request: &Request) -> Result<String, String> {
         let mut reasons: BTreeMap<String, usize> = BTreeMap::new();
-        let mut best: Option<(&String, f64)> = None;
+        let mut best: Option<(&String, (usize, f64))> = None;
         let mut total = 0;
+        let mut crowd: HashMap<&str, usize> = HashMap::new();
+        if request.is_spread() {
+            for (node, _) in self.held.values().filter(|(_, other)| request.is_spread_from(other)) {
+                *crowd.entry(node).or_default() += 1;
+            }
+        }
         for (name, room) in self.nodes.iter().filter(|(_, room)| room.known) {
             total += 1;
             let obstacle = room
@@ -74,7 +81,7 @@ impl Ledger {
                 *reasons.entry(why).or_default() += 1;
                 continue;
             }
-            let load = room.load(request);
+            let load = (crowd.get(name.as_str()).copied().unwrap_or_default(), room.load(request));
             if best.is_none_or(|(_, least)| load < least) {
                 best = Some((name, load));
             }
@@ -168,6 +175,23 @@ mod tests {
 
     fn pod(memory: &str) -> Request {
         Request::of(&json!({"spec": {"containers": [{"resources": {"requests": {"memory": memory}}}]}}))
+    }
+
+    #[test]
+    fn a_pod_goes_where_the_fewest_are_that_it_is_spread_from() {
+        let mut ledger = ledger(&[("a", "64Gi"), ("b", "8Gi"), ("c", "8Gi")]);
+        let prober = |run: &str| {
+            Request::of(&json!({"metadata": {"labels": {"run": run}}, "spec": {
+                "containers": [{"resources": {"requests": {"memory": "1Gi"}}}],
+                "topologySpreadConstraints": [{"topologyKey": "kubernetes.io/hostname",
+                    "whenUnsatisfiable": "ScheduleAnyway", "labelSelector": {"matchLabels": {"run": run}}}]}}))
+        };
+        let mut place = |uid: &str, request: &Request| ledger.place(uid, request).expect("room");
+        let mut places: Vec<String> = ["1", "2", "3"].map(|uid| place(uid, &prober("x"))).to_vec();
+        places.sort();
+        assert_eq!(places, ["a", "b", "c"]);
+        assert_eq!(place("4", &prober("y")), "a", "those of another run do not count");
+        assert_eq!(place("5", &pod("1Gi")), "a");
     }
 
     #[test]

@@ -1,0 +1,173 @@
+//! A launcher pod that answers until it forwards: with the kernel's own address translation and connection tracking.
+//!
+//! Until virt-handler has set up the forwarding, the pod itself answers pings at the guest's address. Where connections
+//! were tracked before, a stream of pings that began then goes on to be answered by the pod, whether the guest lives or
+//! not. So guests are pinged once they are Running, and no longer than until their first answer.
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+use std::time::Duration;
+
+use bootstorm_model::probe::{Answer, Probe};
+
+use super::ALONE;
+use super::namespace::{Network, guest, ip};
+use super::pod::Pod;
+use super::prober::{PATIENCE, until};
+use super::program;
+use super::shell::{find, skipped};
+
+/// What tracks connections before anything is translated, as a policy of the network or a proxy in the pod does.
+const TRACKING: &str = "add table ip guard
+add chain ip guard input { type filter hook input priority 0; }
+add rule ip guard input ct state established,related counter accept
+";
+/// What virt-handler sets up for an interface with masquerade.
+const FORWARDING: &str = "add table ip nat
+add chain ip nat prerouting { type nat hook prerouting priority -100; }
+add chain ip nat postrouting { type nat hook postrouting priority 100; }
+add rule ip nat prerouting iifname guest ip daddr 10.77.1.1 dnat to 10.0.2.2
+add rule ip nat postrouting ip saddr 10.0.2.2 masquerade
+";
+
+/// A launcher pod with a guest behind it; removed with the value
+struct Launcher<'a> {
+    network: &'a Network,
+    vm: String,
+}
+
+impl<'a> Launcher<'a> {
+    /// A pod that has its address, and a guest that was not started. Nothing, after saying so, without `nft`.
+    fn new(network: &'a Network) -> Option<Self> {
+        if find("nft").is_none() {
+            skipped("there is no nft");
+            return None;
+        }
+        let pod = network.guests();
+        let vm = format!("{pod}-vm");
+        ip(&["netns", "add", &vm]);
+        let launcher = Self { network, vm };
+        let vm = &launcher.vm;
+        ip(&["-n", pod, "link", "add", "tap", "type", "veth", "peer", "name", "eth0", "netns", vm]);
+        ip(&["-n", pod, "addr", "add", "10.0.2.1/24", "dev", "tap"]);
+        ip(&["-n", pod, "link", "set", "tap", "up"]);
+        ip(&["-n", vm, "link", "set", "eth0", "up"]);
+        launcher.write("/proc/sys/net/ipv4/ip_forward");
+        network.boot(&[guest(1)]);
+        launcher.nft(TRACKING);
+        Some(launcher)
+    }
+
+    fn write(&self, file: &str) {
+        let set = format!("echo 1 >{file}");
+        assert!(self.network.among_guests("sh").args(["-c", &set]).status().unwrap().success(), "{set}");
+    }
+
+    fn nft(&self, rules: &str) {
+        let mut nft =
+            self.network.among_guests("nft").args(["-f", "-"]).stdin(Stdio::piped()).spawn().unwrap();
+        nft.stdin.take().unwrap().write_all(rules.as_bytes()).unwrap();
+        assert!(nft.wait().unwrap().success(), "{rules}");
+    }
+
+    /// The domain is defined and runs: from now on the pod forwards. Its guest has not booted.
+    fn run(&self) {
+        self.nft(FORWARDING);
+    }
+
+    /// The guest has an address and answers.
+    fn boot(&self) {
+        ip(&["-n", &self.vm, "addr", "add", "10.0.2.2/24", "dev", "eth0"]);
+        ip(&["-n", &self.vm, "route", "add", "default", "via", "10.0.2.1"]);
+    }
+
+    /// Pings that the guest's kernel has received.
+    fn received(&self) -> u64 {
+        let output = Command::new(find("ip").unwrap())
+            .args(["netns", "exec", &self.vm, "cat", "/proc/net/snmp"])
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&output.stdout);
+        let mut lines = text.lines().filter_map(|line| line.strip_prefix("Icmp: "));
+        let (names, values) = (lines.next().unwrap(), lines.next().unwrap());
+        let place = names.split(' ').position(|name| name == "InEchos").unwrap();
+        values.split(' ').nth(place).unwrap().parse().unwrap()
+    }
+}
+
+impl Drop for Launcher<'_> {
+    fn drop(&mut self) {
+        let _ = Command::new("ip").args(["netns", "del", &self.vm]).stderr(Stdio::null()).status();
+    }
+}
+
+/// Answers to one stream of pings, which ends with the value
+struct Pings {
+    child: std::process::Child,
+    answers: Receiver<()>,
+}
+
+impl Pings {
+    fn begin(network: &Network) -> Self {
+        let mut ping = network.command("ping");
+        let mut child =
+            ping.args(["-n", "-i", "0.05", &guest(1).to_string()]).stdout(Stdio::piped()).spawn().unwrap();
+        let output = BufReader::new(child.stdout.take().unwrap());
+        let (sender, answers) = channel();
+        thread::spawn(move || {
+            for line in output.lines().map_while(Result::ok) {
+                if line.contains("bytes from") && sender.send(()).is_err() {
+                    break;
+                }
+            }
+        });
+        Self { child, answers }
+    }
+
+    /// Waits for so many answers that have not come yet.
+    #[track_caller]
+    fn expect(&self, number: usize) {
+        while self.answers.try_recv().is_ok() {}
+        (0..number).for_each(|_| self.answers.recv_timeout(PATIENCE).unwrap());
+    }
+}
+
+impl Drop for Pings {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn a_stream_that_the_pod_answered_never_reaches_the_guest_and_one_that_begins_when_it_runs_does() {
+    let _alone = ALONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let Some(network) = Network::new() else { return };
+    let Some(pod) = Pod::with_shell(&network, "dash") else { return };
+    let Some(launcher) = Launcher::new(&network) else { return };
+    // Too early: the pod answers, and a prober would report a guest that was not started.
+    let early = Pings::begin(&network);
+    early.expect(3);
+    let mut prober = program::start_in(&network, &pod);
+    prober.add(1, Probe::Ping, guest(1));
+    assert_eq!(prober.next().1, Answer::Reached(1));
+
+    launcher.run();
+    early.expect(10);
+    assert_eq!(launcher.received(), 0, "connection tracking keeps the stream with the pod");
+    // Not before Running: from now on silence is the guest's.
+    prober.add(2, Probe::Ping, guest(1));
+    thread::sleep(Duration::from_millis(500));
+    assert_eq!(prober.sync(1), []);
+
+    launcher.boot();
+    prober.reached(1);
+    until("the guest has received a ping", || launcher.received() > 0);
+    // It ends with the first answer; and whatever began too early goes on without the guest.
+    let received = launcher.received();
+    early.expect(10);
+    assert_eq!(launcher.received(), received);
+    assert_eq!(prober.sync(2), []);
+}
