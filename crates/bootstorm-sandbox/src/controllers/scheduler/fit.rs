@@ -60,7 +60,7 @@ impl Request {
             constraint["topologyKey"] == "kubernetes.io/hostname"
                 && constraint["whenUnsatisfiable"] == "ScheduleAnyway"
         });
-        let spread = spread.flat_map(|constraint| constraint["labelSelector"]["matchLabels"].as_object());
+        let spread = spread.filter_map(|constraint| constraint["labelSelector"]["matchLabels"].as_object());
         Self {
             cpu: sum("cpu"),
             memory: sum("memory"),
