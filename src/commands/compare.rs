@@ -152,7 +152,7 @@ async fn load(context: &Context, args: &CompareArgs, run: &str) -> Result<(RunRe
 }
 
 fn is_for_people(context: &Context) -> bool {
-    matches!(context.presentation.output, Output::Table | Output::Wide)
+    context.presentation.output.is_for_people()
 }
 
 fn show(context: &Context, report: &CompareReport) -> Result<(), Failure> {

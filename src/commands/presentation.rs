@@ -9,10 +9,13 @@ use crate::console::{ColorChoice, Console};
 /// The formats of results
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum Output {
-    /// Tables fitted to the terminal
+    /// One screen: verdict, recovery curve, causes, slowest VMs
     #[default]
-    Table,
-    /// Tables with every VM and every milestone
+    Summary,
+    /// The blocks of the guide, with a row per VM
+    #[value(alias = "table")]
+    Guide,
+    /// The same with every VM and every milestone
     Wide,
     /// All data as JSON
     Json,
@@ -40,6 +43,11 @@ impl Output {
     /// Whether it is for programs, all of it one document.
     pub fn is_document(self) -> bool {
         matches!(self, Self::Json | Self::Yaml)
+    }
+
+    /// Whether it is for people at a terminal.
+    pub fn is_for_people(self) -> bool {
+        matches!(self, Self::Summary | Self::Guide | Self::Wide)
     }
 
     /// Whether only commands that show a report know this format.

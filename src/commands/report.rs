@@ -86,7 +86,7 @@ fn saved(context: &Context, args: &ReportArgs, from: &Path) -> Result<Exit, Fail
         judge(args, &document.run(), &document.graded())?
     };
     let report = report.into_owned().with_thresholds(thresholds);
-    show::report_or_failures(context, &report, args.failures)?;
+    show::report_or_failures(context, &report, args.failures, &[])?;
     if args.save.save_results {
         let Document::Run(record) = &document else {
             return Err(Failure::usage("--save-results needs the whole run, which only a run.json holds"));
@@ -125,7 +125,7 @@ pub async fn command(context: &Context, args: &ReportArgs) -> Result<Exit, Failu
     }
     let thresholds = judge(args, &record, &Graded::of_run(&record))?;
     let report = Report::of(&record, &selection).with_thresholds(thresholds.clone());
-    show::report_or_failures(&session, &report, args.failures)?;
+    show::report_or_failures(&session, &report, args.failures, &show::next(&record))?;
     args.save.save(session.console, &record)?;
     Ok(args.fail_if.exit(&session, &thresholds, record.last_phase().map_or(Exit::Good, exit_of)))
 }

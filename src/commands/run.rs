@@ -240,13 +240,15 @@ async fn phases(session: &Session, args: &RunCommand, resolved: Resolved) -> Res
         let repeated = repeat::run(session, &storms, &args.repeat, &args.fail_if).await?;
         (record, thresholds) = (repeated.record, repeated.thresholds);
     }
-    let for_people = matches!(session.output, Output::Table | Output::Wide);
-    match (for_people, args.no_storm) {
+    let in_blocks = matches!(session.output, Output::Guide | Output::Wide);
+    match (in_blocks, args.no_storm) {
         (true, true) => show::phase(session, &record, baseline.kind, thresholds.clone())?,
         (true, false) if measured => show::rest(session, &record, thresholds.clone())?,
         _ => {
             let report = Report::of(&record, &Selection::default());
-            show::report(session, &report.with_thresholds(thresholds.clone()))?;
+            // What is deleted at once leads nowhere.
+            let next = if args.cleanup || args.sandbox { Vec::new() } else { show::next(&record) };
+            show::report(session, &report.with_thresholds(thresholds.clone()), &next)?;
         }
     }
     args.save.save(session.console, &record)?;
@@ -403,7 +405,7 @@ fn cleanup_args(args: &RunCommand) -> CleanupArgs {
 
 /// Between the phases, people get the block of the baseline as soon as it is there.
 fn show_intermediate(session: &Session, record: &RunRecord, kind: PhaseKind) -> Result<(), Failure> {
-    if matches!(session.output, Output::Table | Output::Wide) {
+    if matches!(session.output, Output::Guide | Output::Wide) {
         show::phase(session, record, kind, Vec::new())?;
     }
     Ok(())

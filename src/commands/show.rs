@@ -4,7 +4,7 @@ use super::presentation::Output;
 use super::session::{Context, Session};
 use crate::console::Console;
 use bootstorm_model::failure::Failure;
-use bootstorm_model::record::{PhaseKind, RunRecord};
+use bootstorm_model::record::{PhaseKind, RunRecord, lifecycle};
 use bootstorm_report::{Layout, Paint, Report, Selection, ThresholdBlock, Unwritable};
 
 /// Where and how a result is shown
@@ -37,7 +37,7 @@ pub(super) fn phase(
 ) -> Result<(), Failure> {
     let last = record.last_phase().filter(|phase| phase.name.kind == kind).map(|phase| phase.name);
     let selection = Selection { only: last, ..Selection::default() };
-    write(session.into(), &Report::of(record, &selection).with_thresholds(thresholds), true)
+    write(session.into(), &Report::of(record, &selection).with_thresholds(thresholds), true, &next(record))
 }
 
 /// Shows the storm of a run whose first blocks were shown already.
@@ -48,21 +48,31 @@ pub(super) fn rest(
 ) -> Result<(), Failure> {
     let last = record.last_of(PhaseKind::Storm).map(|phase| phase.name);
     let selection = Selection { only: last, ..Selection::default() };
-    write(session.into(), &Report::of(record, &selection).with_thresholds(thresholds), false)
+    write(session.into(), &Report::of(record, &selection).with_thresholds(thresholds), false, &[])
 }
 
 /// Shows what the search for the largest storm found: for people that block alone, for programs everything.
 pub(super) fn capacity(session: &Session, record: &RunRecord) -> Result<(), Failure> {
     let report = Report::of(record, &Selection::default());
-    if !matches!(session.output, Output::Table | Output::Wide) {
-        return write(session.into(), &report, true);
+    if !session.output.is_for_people() {
+        return write(session.into(), &report, true, &[]);
     }
     session.console.data(&report.capacity_table(&layout(session.into(), true)))
 }
 
-/// Shows a report.
-pub(super) fn report(screen: impl Into<Screen>, report: &Report) -> Result<(), Failure> {
-    write(screen.into(), report, true)
+/// Shows a report; `next` are commands that lead on.
+pub(super) fn report(screen: impl Into<Screen>, report: &Report, next: &[String]) -> Result<(), Failure> {
+    write(screen.into(), report, true, next)
+}
+
+/// The commands that lead on from where a run stands.
+pub(super) fn next(record: &RunRecord) -> Vec<String> {
+    let run =
+        |verb: &str, more: &str| format!("kubectl bootstorm {verb} --ns-prefix {}{more}", record.plan.prefix);
+    match lifecycle::suggestion(record) {
+        "report" => vec![run("report", " -o guide"), run("cleanup", "")],
+        verb => vec![run(verb, "")],
+    }
 }
 
 /// Shows a report; of one for people only what went wrong, where that is wanted.
@@ -70,18 +80,20 @@ pub(super) fn report_or_failures(
     screen: impl Into<Screen>,
     report: &Report,
     failures: bool,
+    next: &[String],
 ) -> Result<(), Failure> {
     let screen = screen.into();
-    if failures && matches!(screen.output, Output::Table | Output::Wide) {
+    if failures && screen.output.is_for_people() {
         return screen.console.data(&report.failures_table(&layout(screen, true)));
     }
-    write(screen, report, true)
+    write(screen, report, true, next)
 }
 
-fn write(screen: Screen, report: &Report, title: bool) -> Result<(), Failure> {
+fn write(screen: Screen, report: &Report, title: bool, next: &[String]) -> Result<(), Failure> {
     let layout = layout(screen, title);
     let text = match screen.output {
-        Output::Table | Output::Wide => Ok(report.table(&layout)),
+        Output::Summary => Ok(report.summary(&layout, next)),
+        Output::Guide | Output::Wide => Ok(report.table(&layout)),
         Output::Json => report.json(),
         Output::Yaml => report.yaml(),
         Output::Csv => report.csv(screen.headers),

@@ -80,7 +80,7 @@ impl FailIfArgs {
     /// Says which ones these are where the format of the result is not for people, who have seen it there.
     pub fn exit(&self, screen: impl Into<Screen>, blocks: &[ThresholdBlock], otherwise: Exit) -> Exit {
         let screen = screen.into();
-        if !matches!(screen.output, Output::Table | Output::Wide | Output::Markdown) {
+        if !screen.output.is_for_people() && screen.output != Output::Markdown {
             Self::tell(screen.console, blocks);
         }
         if blocks.iter().any(ThresholdBlock::fails) { otherwise.max(Exit::Threshold) } else { otherwise }

@@ -39,5 +39,6 @@ mod secrets;
 mod shapes;
 mod silence;
 mod sources;
+mod summary;
 mod thresholds;
 mod validity;

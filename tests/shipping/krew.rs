@@ -222,7 +222,7 @@ fn installed_as_krew_does_it_runs_from_setup_to_cleanup() {
     assert!(run(&["bootstorm", "setup", "--end", "3"]).contains("run boot-storm-test is set up"));
     run(&["bootstorm", "create"]);
     run(&["bootstorm", "stop"]);
-    assert!(run(&["bootstorm", "storm"]).contains("Successful:             3"));
+    assert!(run(&["bootstorm", "storm"]).contains("3/3"));
     assert!(run(&["bootstorm", "report"]).contains("Verdict:"));
     assert!(run(&["bootstorm", "status", "-A", "-o", "name"]).contains("boot-storm-test"));
     run(&["bootstorm", "cleanup", "--yes"]);

@@ -38,6 +38,8 @@ impl Program {
             .env("PATH", "/usr/bin:/bin")
             .env("COLUMNS", "100")
             .env("USER", "tester")
+            // Most tests read the rows of the guide; those of the summary ask for it.
+            .env("BOOTSTORM_OUTPUT", "guide")
             .envs(self.env.iter().map(|(k, v)| (k, v)))
             .current_dir(&self.home)
             .stdin(Stdio::null())

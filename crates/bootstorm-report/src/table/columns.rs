@@ -33,7 +33,7 @@ enum Shows {
 /// Writes the table of a phase's VMs.
 pub(super) fn write(page: &mut Page, phase: &PhaseBlock) {
     let layout = page.layout();
-    let shown = fold::visible(&phase.rows, phase.goal, layout.wide);
+    let shown = fold::visible(&phase.rows, layout.wide);
     let columns = columns(phase, &shown, layout.wide, layout.width);
     let mut grid = Grid::new(columns.iter().map(|(title, shows)| heading(title, *shows)).collect());
     for row in &shown {

@@ -80,6 +80,16 @@ impl Page {
         }
     }
 
+    /// A text broken into so many lines at most, the cut marked with `…`.
+    pub(crate) fn on_lines(&self, text: &str, most: usize) -> Vec<String> {
+        let mut lines = broken(&line(text), self.width());
+        if lines.len() > most {
+            let rest = lines.split_off(most - 1).join(" ");
+            lines.push(super::width::cut(&rest, self.width()));
+        }
+        lines
+    }
+
     /// The text, with one line end at its end.
     pub(crate) fn finish(self) -> String {
         let mut text = self.text;

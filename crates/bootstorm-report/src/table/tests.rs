@@ -18,6 +18,59 @@ fn the_guides_run_at_80_columns() {
     insta::assert_snapshot!(plain(&fixtures::guide()));
 }
 
+fn summary(record: &RunRecord, layout: &Layout) -> String {
+    let next = ["kubectl bootstorm report --ns-prefix boot-storm-test -o guide".to_owned()];
+    Report::of(record, &Selection::default()).summary(layout, &next)
+}
+
+#[test]
+fn the_summary_at_80_columns() {
+    insta::assert_snapshot!("summary_of_the_guides_run", summary(&fixtures::guide(), &Layout::default()));
+    insta::assert_snapshot!("summary_with_failures", summary(&fixtures::with_failures(), &Layout::default()));
+    insta::assert_snapshot!("summary_of_a_fresh_run", summary(&fixtures::fresh(), &Layout::default()));
+}
+
+#[test]
+fn the_summary_fits_one_screen_whatever_happened() {
+    let mut long = fixtures::hopeless();
+    for (index, timeline) in long.phases.iter_mut().flat_map(|phase| &mut phase.timelines).enumerate() {
+        timeline.reason = Some(format!("cause {}: {}", "abcdefghij".repeat(index % 9), "x ".repeat(400)));
+    }
+    let all = [
+        fixtures::guide(),
+        fixtures::healthy(1),
+        fixtures::healthy(2_000),
+        fixtures::with_failures(),
+        fixtures::stamped(),
+        fixtures::probed(),
+        fixtures::provisioned(),
+        fixtures::unstarted(),
+        fixtures::repeated(),
+        fixtures::waves(),
+        fixtures::searched(6),
+        fixtures::interrupted(3),
+        fixtures::fresh(),
+        fixtures::continued(),
+        fixtures::measured(),
+        fixtures::diagnosed(),
+        long,
+    ];
+    for record in &all {
+        for width in [80, 100, 140] {
+            let text = summary(record, &Layout { width, ..Layout::default() });
+            assert!(text.lines().count() <= 40, "{} lines:\n{text}", text.lines().count());
+            let longest = text.lines().map(|line| line.chars().count()).max().unwrap();
+            assert!(longest <= width, "{longest} columns:\n{text}");
+        }
+        let styled = summary(record, &Layout { paint: Paint::Ansi, ..Layout::default() });
+        let mut plain = styled;
+        for style in ["[1m", "[2m", "[31m", "[32m", "[33m", "[0m"] {
+            plain = plain.replace(&format!("\u{1b}{style}"), "");
+        }
+        assert_eq!(plain, summary(record, &Layout::default()), "colour adds nothing but styles");
+    }
+}
+
 #[test]
 fn the_guides_run_at_140_columns() {
     insta::assert_snapshot!(table(&fixtures::guide(), Layout { width: 140, ..Layout::default() }));
@@ -162,7 +215,7 @@ fn nothing_from_the_cluster_reaches_the_terminal_raw() {
 #[test]
 fn ten_thousand_vms_fit_on_a_page_until_all_are_wanted() {
     let report = Report::of(&fixtures::healthy(10_000), &Selection::default());
-    assert!(report.table(&Layout::default()).lines().count() < 150);
+    assert!(report.summary(&Layout::default(), &[]).lines().count() <= 40);
     assert!(report.table(&Layout { wide: true, ..Layout::default() }).lines().count() > 20_000);
 }
 
