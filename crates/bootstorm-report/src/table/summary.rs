@@ -5,6 +5,7 @@ use super::grid::{Column, Grid};
 use super::width::cut;
 use super::{Layout, Page, header, plot, thresholds, words};
 use crate::compared::Compared;
+use crate::diagnosis::DiagnosisBlock;
 use crate::paint::Tone;
 use crate::phase::{PhaseBlock, Shown};
 use crate::row::Row;
@@ -134,11 +135,10 @@ fn ratios(page: &mut Page, compared: &Compared) {
         None,
         &format!("{} against {baseline}, mean time to: {}", compared.storm, ratios.join(", ")),
     );
-    if let Some(with) = compared.with_filling.iter().find(|of| of.milestone == compared.judged) {
-        if let Some(ratio) = with.mean.ratio {
-            let text = format!("with the filling of disks in {baseline}: {ratio:.2}x (not judged)");
-            one_line(page, Some(Tone::Faint), &text);
-        }
+    let with_filling = compared.with_filling.iter().find(|of| of.milestone == compared.judged);
+    if let Some(ratio) = with_filling.and_then(|of| of.mean.ratio) {
+        let text = format!("with the filling of disks in {baseline}: {ratio:.2}x (not judged)");
+        one_line(page, Some(Tone::Faint), &text);
     }
 }
 
@@ -202,7 +202,7 @@ fn causes(page: &mut Page, phases: &[&PhaseBlock]) {
     let titles: Vec<String> = if phase.diagnoses.is_empty() {
         phase.failures.iter().map(|of| format!("{}: {}", words::vms(of.vms), of.reason)).collect()
     } else {
-        phase.diagnoses.iter().map(|block| block.title()).collect()
+        phase.diagnoses.iter().map(DiagnosisBlock::title).collect()
     };
     for title in titles.iter().take(CAUSES) {
         one_line(page, Some(Tone::Bad), &format!("  {title}"));

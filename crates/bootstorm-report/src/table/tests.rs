@@ -36,7 +36,7 @@ fn the_summary_fits_one_screen_whatever_happened() {
     for (index, timeline) in long.phases.iter_mut().flat_map(|phase| &mut phase.timelines).enumerate() {
         timeline.reason = Some(format!("cause {}: {}", "abcdefghij".repeat(index % 9), "x ".repeat(400)));
     }
-    let all = [
+    let all = vec![
         fixtures::guide(),
         fixtures::healthy(1),
         fixtures::healthy(2_000),
