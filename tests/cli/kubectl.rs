@@ -36,7 +36,7 @@ fn as_a_plugin_with_kubectl_looking_on() {
     let Some(setup) = kubectl(&cluster, &["bootstorm", "setup", "--end", "3"]) else { return };
     prints(&setup, &["run boot-storm-test is set up"]);
     let run = |args: &[&str]| kubectl(&cluster, args).unwrap();
-    prints(&run(&["bootstorm", "create"]), &["Successful:             3"]);
+    prints(&run(&["bootstorm", "create"]), &["3/3", "Slowest in create"]);
     prints(
         &run(&["get", "vm,vmi,pod,dv", "-A"]),
         &["boot-storm-test-3", "Running", "virt-launcher-boot-storm-vm"],
@@ -55,7 +55,7 @@ fn as_a_plugin_with_kubectl_looking_on() {
         &run(&["get", "configmap", "-l", "bootstorm.dev/run=boot-storm-test"]),
         &["bootstorm-boot-storm-test"],
     );
-    prints(&run(&["bootstorm", "stop"]), &["Successfully stopped: 3/3 VMs"]);
+    prints(&run(&["bootstorm", "stop"]), &["gone", "3/3"]);
     prints(&run(&["get", "vm", "-A"]), &["Stopped"]);
     prints(&run(&["bootstorm", "storm"]), &["Verdict"]);
     prints(&run(&["bootstorm", "cleanup", "--yes"]), &["namespace/boot-storm-test-1 deleted"]);

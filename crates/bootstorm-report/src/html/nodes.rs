@@ -150,7 +150,7 @@ fn table(body: &mut Markup, lines: &[Line<'_>]) {
     let summary = if lines.len() == 1 { "The node".to_owned() } else { format!("All {} nodes", lines.len()) };
     body.leaf("summary", &[], &format!("{summary} as a table"));
     let headings =
-        ["Node", "Phase", "VMs", "Arrived", "Failed", "Times the middle", "Min", "Mean", "p50", "p95", "Max"];
+        ["Node", "Phase", "VMs", "Reached", "Failed", "Times the middle", "Min", "Mean", "p50", "p95", "Max"];
     grid::open(body, "Seconds to the goal of the phase, per node", &headings, 2);
     for (node, blocks) in lines {
         for (subject, block) in blocks {

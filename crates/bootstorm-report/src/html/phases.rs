@@ -14,7 +14,7 @@ const HEADINGS: [&str; 14] = [
     "State",
     "Goal",
     "VMs",
-    "Arrived",
+    "Reached",
     "Failed",
     "Timed out",
     "Excluded",

@@ -9,7 +9,7 @@ use bootstorm_model::observe::Milestone;
 use bootstorm_model::stats::{Comparison, Summary};
 
 const HEADINGS: [&str; 12] =
-    ["Milestone", "Phase", "VMs", "Arrived", "Min", "Mean", "Std. dev.", "p50", "p90", "p95", "p99", "Max"];
+    ["Milestone", "Phase", "VMs", "Reached", "Min", "Mean", "Std. dev.", "p50", "p90", "p95", "p99", "Max"];
 
 /// Writes the section.
 pub(super) fn write(body: &mut Markup, report: &Report, subjects: &Subjects<'_>) {

@@ -14,7 +14,7 @@ pub(super) fn write(page: &mut Page, phase: &PhaseBlock) {
         return;
     }
     let with_unknown = phase.statistics.values().any(|summary| summary.unknown > 0);
-    let mut titles = vec!["n", "Arrived"];
+    let mut titles = vec!["n", "Reached"];
     titles.extend(with_unknown.then_some("Unknown"));
     titles.extend(["Min(s)", "Mean(s)", "Stddev(s)", "p50(s)", "p90(s)", "p95(s)", "p99(s)", "Max(s)"]);
     let columns = [Column::words("Time to, and from milestone to milestone")].into_iter();
