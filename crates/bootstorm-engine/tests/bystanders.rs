@@ -182,14 +182,14 @@ impl Others {
     }
 }
 
-/// Whether a VM was just read to be started or stopped by its subresource, and that request has not come yet.
+/// Whether a VM was just read to be started or stopped by its subresource, and that request is not carried out yet.
 ///
 /// The subresources take no precondition: whoever makes the VM anew between the two is met. That window is documented,
 /// and it is all that is left out here.
 fn is_about_to_be_switched(ledger: &Ledger, vm: &Object) -> bool {
-    let count = |verb, resource| ledger.count_of(verb, resource, vm.namespace(), vm.name()).received;
-    let switched = count("update", "virtualmachines/start") + count("update", "virtualmachines/stop");
-    count("get", "virtualmachines") > switched
+    let count = |verb, resource| ledger.count_of(verb, resource, vm.namespace(), vm.name());
+    let done = |action| count("update", action).carried_out;
+    count("get", "virtualmachines").received > done("virtualmachines/start") + done("virtualmachines/stop")
 }
 
 /// One process of the tool, which may be killed
