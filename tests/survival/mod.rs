@@ -1,6 +1,5 @@
 //! Everything the world does to a run: kills, faults, outages, two people at once.
 
-mod bystanders;
 mod kills;
 mod matrix;
 mod record;

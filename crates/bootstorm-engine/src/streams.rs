@@ -12,6 +12,7 @@ use crate::cluster::decode::Undecodable;
 use crate::cluster::insight::Insight;
 use crate::cluster::launchers::Pod;
 use crate::cluster::notices::CoreEvent;
+use crate::cluster::pulse::Stalls;
 use crate::cluster::scope::Scope;
 use crate::cluster::volumes::{DataVolume, Volumes};
 use crate::cluster::watch::{Heard as Delivered, Told};
@@ -37,6 +38,8 @@ pub(crate) struct Streams {
     pub(crate) insight: Option<Insight>,
     /// `None` unless guests are probed from pods.
     pub(crate) probing: Option<Probing>,
+    /// When this process did not run.
+    pub(crate) stalls: Stalls,
     /// Lists in progress.
     pub(crate) lists: JoinSet<(Stream, Result<What, Trouble>)>,
     /// Observations not yet taken.
@@ -140,7 +143,8 @@ impl Streams {
                     },
                 },
             };
-            self.push(None, news.at, false, What::Request(news.target, request));
+            let late = self.stalls.covers(news.at);
+            self.push(None, news.at, late, What::Request(news.target, request));
             return Poll::Ready(());
         }
         if let Poll::Ready(Some(received)) = self.changes.poll_next(cx) {

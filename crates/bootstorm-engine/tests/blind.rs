@@ -10,6 +10,7 @@
     reason = "what fails here fails the test"
 )]
 
+#[allow(dead_code, reason = "each of the tests that share it uses a part")]
 mod local;
 
 use std::collections::HashMap;
@@ -26,7 +27,7 @@ use bootstorm_model::stats::validity::Validity;
 use bootstorm_report::Graded;
 use bootstorm_sandbox::faults::{Action, Effect, Match, Rule, SecondWriter};
 use bootstorm_sandbox::store::kind;
-use local::Local;
+use local::{Local, on_paused_time};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
@@ -362,13 +363,6 @@ struct Tally {
     valid: usize,
     unknown: usize,
     times: usize,
-}
-
-fn on_paused_time<T>(work: impl Future<Output = T>) -> T {
-    local::on_simulated_time();
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
-    runtime.block_on(work)
 }
 
 /// A create of some VMs with so many probers under certain incidents.

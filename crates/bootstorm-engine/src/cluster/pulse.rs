@@ -11,6 +11,9 @@ const BEAT: Duration = Duration::from_millis(50);
 /// Without a beat for this long the process was stopped, suspended, or had no processor time.
 const STALL: Duration = Duration::from_secs(1);
 
+/// After a gap, what arrives within this time may have been waiting for us.
+pub(super) const CATCHING_UP: Duration = Duration::from_millis(500);
+
 /// Beats while the process runs
 ///
 /// What is received after a stall may have been waiting since its beginning. Whoever receives something looks at the
@@ -74,6 +77,30 @@ impl Pulse {
     }
 }
 
+/// Whether what was received may have been waiting for this process, for those who look at single instants
+#[derive(Debug)]
+pub struct Stalls {
+    pulse: Pulse,
+    known: u32,
+    /// The last stall, with the time that it takes to catch up.
+    last: Option<(Instant, Instant)>,
+}
+
+impl Stalls {
+    /// Those from now on.
+    pub fn new(pulse: Pulse) -> Self {
+        Self { known: pulse.stalls(), pulse, last: None }
+    }
+
+    /// Whether something received at this instant, which is not long ago, may have been waiting since a stall began.
+    pub fn covers(&mut self, at: Instant) -> bool {
+        if let Some(since) = self.pulse.stall(&mut self.known) {
+            self.last = Some((since, monotonic_now() + CATCHING_UP));
+        }
+        self.last.is_some_and(|(since, until)| since <= at && at < until)
+    }
+}
+
 fn micros() -> u64 {
     u64::try_from(continuous_now().as_micros()).unwrap_or(u64::MAX)
 }
@@ -92,5 +119,17 @@ mod tests {
         assert!((2.9..60.0).contains(&since.elapsed().as_secs_f64()));
         assert_eq!(pulse.stall(&mut first), None);
         assert_eq!(pulse.stall(&mut second), Some(since), "the pulse beats again, but it has not heard");
+    }
+
+    #[test]
+    fn what_is_received_after_a_stall_may_have_waited() {
+        let pulse = Pulse::at(micros());
+        let mut stalls = Stalls::new(pulse.clone());
+        let before = monotonic_now();
+        assert!(!stalls.covers(before));
+        pulse.0.last.fetch_sub(3_000_000, Ordering::Relaxed);
+        assert!(stalls.covers(monotonic_now()));
+        assert!(!stalls.covers(before.checked_sub(Duration::from_secs(4)).unwrap_or(before)));
+        assert!(!stalls.covers(monotonic_now() + CATCHING_UP));
     }
 }

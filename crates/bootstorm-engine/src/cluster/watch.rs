@@ -17,7 +17,7 @@ use super::call::{built, on, wait};
 use super::decode::{self, Line, Undecodable};
 use super::list::{EXPIRED, list_once, version_of};
 pub use super::list::{each_page, list_all, list_metadata};
-use super::pulse::Pulse;
+use super::pulse::{CATCHING_UP, Pulse};
 use super::{Cluster, Kind, Trouble};
 use bootstorm_model::observe::clock::{elapsed_since, monotonic_now};
 
@@ -27,8 +27,6 @@ const WATCH_SECONDS: u32 = 290;
 const TIME_IS_UP: Duration = Duration::from_secs(WATCH_SECONDS as u64 - 5);
 /// A watch that delivers nothing, not even a bookmark (sent about every 60 s), for this long is dead.
 const DEAD_AFTER: Duration = Duration::from_secs(100);
-/// After a gap, changes that arrive within this time may have been waiting for us.
-const CATCHING_UP: Duration = Duration::from_millis(500);
 /// A watch that ends as it was asked to, and is open again within this time, has no gap.
 const SHORTEST_GAP: Duration = Duration::from_millis(20);
 /// A watch that delivers nothing and ends within this time is opened again only after a pause.

@@ -22,6 +22,7 @@ use crate::cluster::lease::Held;
 use crate::cluster::machines::Machine;
 use crate::cluster::names::{Role, labels, run_id_selector};
 use crate::cluster::pace::Timed;
+use crate::cluster::pulse::Stalls;
 use crate::cluster::scope::Scope;
 use crate::cluster::store::RunStore;
 use crate::cluster::{Cluster, Kind, Trouble, machines};
@@ -197,6 +198,7 @@ async fn whole(
         volumes: volumes.take(),
         insight,
         probing,
+        stalls: Stalls::new(work.cluster.pulse()),
         lists: JoinSet::new(),
         ready: VecDeque::new(),
     };

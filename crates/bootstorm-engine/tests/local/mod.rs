@@ -46,6 +46,14 @@ pub(crate) fn on_simulated_time() {
     });
 }
 
+/// Runs something whose waits take no time.
+pub(crate) fn on_paused_time<T>(work: impl Future<Output = T>) -> T {
+    on_simulated_time();
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    runtime.block_on(work)
+}
+
 /// What happens to the bytes of watches
 #[derive(Debug, Default)]
 pub(crate) struct Wire {
@@ -144,10 +152,14 @@ pub(crate) struct Local {
 
 impl Local {
     pub(crate) fn start(seed: u64) -> Self {
+        Self::of("default", 3, seed)
+    }
+
+    pub(crate) fn of(profile_name: &str, nodes: usize, seed: u64) -> Self {
         let home = tempfile::tempdir().unwrap();
         let truth = Some(home.path().join("truth"));
-        let profile = profile("default").unwrap();
-        let options = Options { port: 0, nodes: Some(3), profile, seed, speed: 1.0, truth };
+        let profile = profile(profile_name).unwrap();
+        let options = Options { port: 0, nodes: Some(nodes), profile, seed, speed: 1.0, truth };
         let sandbox = Arc::new(LocalSandbox::start(options).unwrap());
         let (interrupter, interrupt) = Interrupter::new();
         Self { sandbox, wire: Arc::default(), home, interrupt, _interrupter: interrupter }

@@ -289,7 +289,7 @@ impl<'a> Tracker<'a> {
                 }
             }
             What::Echo(asked) => self.echoed(stream, asked, at),
-            What::Request(target, request) => self.requested(target, request, at),
+            What::Request(target, request) => self.requested(target, request, at, late),
             What::GapOpened { since, expected, why } => self.gap_opened(stream, since, expected, why),
             What::GapClosed => self.gap_closed(stream, at),
             What::Instances(began, listed) => self.listed(stream, began, &listed, receipt),

@@ -2,11 +2,11 @@
 
 use super::{Happened, Tracker};
 use crate::observation::{Attempts, Request};
-use crate::observe::{Milestone, Offset, Outcome};
+use crate::observe::{Milestone, Offset, Outcome, Timeline};
 
 impl Tracker<'_> {
-    /// Takes the fate of a request into account.
-    pub(super) fn requested(&mut self, target: u32, request: Request, at: Offset) {
+    /// Takes the fate of a request into account; an answer that came `late` may have waited for this process.
+    pub(super) fn requested(&mut self, target: u32, request: Request, at: Offset, late: bool) {
         self.dirty = true;
         match request {
             Request::Sent => {
@@ -35,10 +35,11 @@ impl Tracker<'_> {
                 if uid.is_some() {
                     timeline.machine_uid = uid;
                 }
-                timeline.see(Milestone::Accepted, at);
+                let note = if late { Timeline::notice } else { Timeline::see };
+                note(timeline, Milestone::Accepted, at);
                 if stops && timeline.instance_uid.is_none() {
                     // There was no instance to wait for.
-                    timeline.see(Milestone::Gone, at);
+                    note(timeline, Milestone::Gone, at);
                 }
                 self.tell(at, Some(target), Happened::Accepted);
                 self.check_goal(target, at);

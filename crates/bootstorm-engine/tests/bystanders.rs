@@ -1,23 +1,30 @@
 //! Others work on the same cluster: whatever they copy, replace, relabel or leave in the run's namespaces, and whenever,
 //! nothing of theirs is written.
 
+#![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
+
+#[allow(dead_code, reason = "each of the tests that share it uses a part")]
+mod local;
+
 use std::time::Duration;
 
+use bootstorm_engine::cluster::Cluster;
 use bootstorm_engine::cluster::lease::Held;
 use bootstorm_engine::cluster::ownership::Estate;
-use bootstorm_engine::cluster::{Cluster, Connection};
 use bootstorm_engine::phases::cleanup::{self, Choice, Leftovers, Order, Sort};
 use bootstorm_engine::phases::timed::{self, Work};
-use bootstorm_engine::phases::{Interrupt, Interrupter, setup};
+use bootstorm_engine::phases::{Interrupt, setup};
 use bootstorm_model::observe::clock::monotonic_now;
 use bootstorm_model::plan::{Plan, Template, TemplateSource};
 use bootstorm_model::record::{PhaseKind, PhaseSettings, RunRecord, Via, lifecycle};
+use bootstorm_sandbox::ledger::Ledger;
 use bootstorm_sandbox::store::{Kind, Object, Store, kind};
-use bootstorm_sandbox::{Options, Sandbox, profile};
 use serde_json::{Value, json};
 
+use local::{Local, on_paused_time};
+
 /// Seeds that are tried; `BOOTSTORM_BYSTANDERS=2000` tries more, and `BOOTSTORM_BYSTANDERS=17..18` one of them.
-const SEEDS: &str = "0..16";
+const SEEDS: &str = "0..24";
 const PREFIX: &str = "p";
 const VMS: u32 = 3;
 const CHOICE: Choice = Choice { keep_record: false, delete_foreign: false };
@@ -86,7 +93,7 @@ impl Others {
 
     /// Somebody does something. While a cleanup deletes namespaces nobody puts something into them: between its last look and
     /// the request there is a moment that no precondition covers.
-    fn act(&mut self, cleaning: bool) {
+    fn act(&mut self, cleaning: bool, window: Option<&Ledger>) {
         self.count += 1;
         let number = self.count;
         match self.dice.below(if cleaning { 5 } else { 8 }) {
@@ -106,6 +113,9 @@ impl Others {
             2 => {
                 let Some(vm) = self.any(&kind::VIRTUAL_MACHINES) else { return };
                 let namespace = self.store.get(&kind::NAMESPACES, "", vm.namespace());
+                if window.is_some_and(|ledger| is_about_to_be_switched(ledger, &vm)) {
+                    return;
+                }
                 if cleaning || namespace.is_none_or(|namespace| namespace.is_deleting()) {
                     return;
                 }
@@ -158,10 +168,10 @@ impl Others {
     }
 
     /// Demands that everything of others is as they made it, and that no request wrote to it.
-    fn are_untouched(&self, sandbox: &Sandbox, seed: u64) {
+    fn are_untouched(&self, local: &Local, seed: u64) {
         for Bystander { kind, made, how } in &self.made {
             let name = format!("seed {seed}: {how}, {} {}/{}", kind.plural, made.namespace(), made.name());
-            assert!(!sandbox.ledger().has_written(made.uid()), "{name} was written");
+            assert!(!local.sandbox.server().ledger().has_written(made.uid()), "{name} was written");
             let now = self.store.get(kind, made.namespace(), made.name());
             let now = now.unwrap_or_else(|| panic!("{name} is gone"));
             assert_eq!(now.uid(), made.uid(), "{name} was replaced");
@@ -170,6 +180,16 @@ impl Others {
             assert_eq!(power(&now), power(made), "{name} was switched");
         }
     }
+}
+
+/// Whether a VM was just read to be started or stopped by its subresource, and that request is not carried out yet.
+///
+/// The subresources take no precondition: whoever makes the VM anew between the two is met. That window is documented,
+/// and it is all that is left out here.
+fn is_about_to_be_switched(ledger: &Ledger, vm: &Object) -> bool {
+    let count = |verb, resource| ledger.count_of(verb, resource, vm.namespace(), vm.name());
+    let done = |action| count("update", action).carried_out;
+    count("get", "virtualmachines").received > done("virtualmachines/start") + done("virtualmachines/stop")
 }
 
 /// One process of the tool, which may be killed
@@ -237,7 +257,6 @@ impl Process<'_> {
         let (record, _) = self.cluster.load(PREFIX).await.unwrap()?;
         let estate = Estate::of(&record);
         let lock = self.lock(&record.run_id).await;
-        // A busy machine may need long; nothing waits for it.
         let deadline = monotonic_now() + Duration::from_secs(120);
         let order = Order {
             estate: &estate,
@@ -256,26 +275,15 @@ impl Process<'_> {
 }
 
 async fn live(seed: u64) {
-    let options = Options {
-        port: 0,
-        nodes: Some(2),
-        profile: profile("instant").unwrap(),
-        seed,
-        speed: 1.0,
-        truth: None,
-    };
-    let home = tempfile::tempdir().unwrap();
-    let sandbox = Sandbox::start(options).await.unwrap();
-    let kubeconfig = home.path().join("kubeconfig");
-    sandbox.write_kubeconfig(&kubeconfig).unwrap();
-    let connection = Connection { kubeconfig: Some(kubeconfig), ..Connection::default() };
-    let cluster = connection.open().await.unwrap();
+    let local = Local::of("instant", 2, seed);
+    let cluster = local.cluster();
     let template = Template::container_disk("example.org/disk:1");
-    let (_keep, interrupt) = Interrupter::new();
-    let process = Process { cluster: &cluster, interrupt, template: &template, seed };
-    let mut others = Others { store: sandbox.store().clone(), dice: Dice(seed), made: Vec::new(), count: 0 };
+    let process = Process { cluster: &cluster, interrupt: local.interrupt(), template: &template, seed };
+    let mut others =
+        Others { store: local.sandbox.store().clone(), dice: Dice(seed), made: Vec::new(), count: 0 };
     let mut dice = Dice(!seed);
     let via = if dice.below(4) == 0 { Via::Subresource } else { Via::Patch };
+    let window = (via == Via::Subresource).then(|| local.sandbox.server().ledger());
     let steps: [Option<PhaseKind>; 6] = [
         None,
         Some(PhaseKind::Create),
@@ -292,7 +300,7 @@ async fn live(seed: u64) {
             let acting = async {
                 for _ in 0..others.dice.below(3) {
                     tokio::time::sleep(Duration::from_millis(others.dice.below(50))).await;
-                    others.act(false);
+                    others.act(false, window);
                 }
                 std::future::pending::<()>().await;
             };
@@ -311,7 +319,7 @@ async fn live(seed: u64) {
     let killed = Duration::from_millis(dice.below(300));
     let acting = async {
         tokio::time::sleep(Duration::from_millis(others.dice.below(100))).await;
-        others.act(true);
+        others.act(true, window);
         std::future::pending::<()>().await;
     };
     tokio::select! {
@@ -320,11 +328,10 @@ async fn live(seed: u64) {
         _ = process.clean_up() => {}
     }
     let left = process.clean_up().await;
-    others.are_untouched(&sandbox, seed);
+    others.are_untouched(&local, seed);
     if let Some(left) = left {
         assert!(left.is_empty(), "seed {seed}: {left:?}");
     }
-    sandbox.stop().await;
 }
 
 #[test]
@@ -332,8 +339,7 @@ fn nothing_of_others_is_ever_written() {
     let seeds = std::env::var("BOOTSTORM_BYSTANDERS").unwrap_or_else(|_| SEEDS.to_owned());
     let (from, to) = seeds.split_once("..").unwrap_or(("0", &seeds));
     let (from, to): (u64, u64) = (from.parse().unwrap(), to.parse().unwrap());
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     for seed in from..to {
-        runtime.block_on(live(seed));
+        on_paused_time(live(seed));
     }
 }
