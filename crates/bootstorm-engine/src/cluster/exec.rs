@@ -154,7 +154,7 @@ impl LineStream {
 
     /// Sends bytes to its standard input.
     ///
-    /// Fails when the stream is broken, or its other end takes nothing for 30 s.
+    /// Fails when the stream is broken, or its other end takes nothing for 10 s.
     pub async fn send_bytes(&mut self, bytes: &[u8]) -> std::io::Result<()> {
         send(&mut self.stdin, bytes).await
     }

@@ -156,7 +156,7 @@ pub fn elapsed_since(instant: Instant) -> Duration {
 
 /// Time since an arbitrary point that also passes while the computer is suspended.
 pub fn continuous_now() -> Duration {
-    continuous_clock().unwrap_or_else(|| monotonic_now().duration_since(*BASE))
+    continuous_clock().unwrap_or_else(|| monotonic_now().duration_since(*BASE) + HEADROOM)
 }
 
 fn continuous_clock() -> Option<Duration> {
