@@ -36,6 +36,8 @@ const LOOKED_INTO: usize = 10_000;
 const BETWEEN_LOOKS: u32 = 4;
 /// And no more than this lies between two of them.
 const LONGEST_BETWEEN_LOOKS: Duration = Duration::from_secs(2);
+/// How often a namespace is looked into in which something new turned up.
+const LOOKS: u32 = 8;
 
 /// What others keep in the run's namespaces, by namespace
 type Foreign = BTreeMap<String, Vec<(Sort, Found)>>;
@@ -126,29 +128,44 @@ async fn namespaces(
     let (foreign, unseen) = (Mutex::new(Foreign::new()), Mutex::new(None));
     let next_look = Mutex::new(monotonic_now());
     let checked = emptied.ready_chunks(LOOKED_INTO).then(|chunk| async {
-        let earliest = *lock(&next_look);
-        tokio::time::sleep_until(earliest.into()).await;
-        let began = monotonic_now();
-        let meant: BTreeSet<&str> = chunk.iter().map(|namespace| namespace.name.as_str()).collect();
-        let Order { estate, sorts, place, .. } = *order;
-        let meant = |name: &str| meant.contains(name);
-        let now = Leftovers::list_looking_into(deletion.cluster, estate, sorts, place, meant).await;
-        let ended = monotonic_now();
-        *lock(&next_look) = ended + (BETWEEN_LOOKS * (ended - began)).min(LONGEST_BETWEEN_LOOKS);
-        let mut now = match now {
-            Ok(now) => now,
-            Err(trouble) => {
-                lock(&unseen).get_or_insert(trouble);
-                return futures::stream::iter(Vec::new());
+        let mut all_going = Vec::new();
+        let mut open = chunk;
+        for look in 1..=LOOKS {
+            let earliest = *lock(&next_look);
+            tokio::time::sleep_until(earliest.into()).await;
+            let began = monotonic_now();
+            let meant: BTreeSet<&str> = open.iter().map(|namespace| namespace.name.as_str()).collect();
+            let Order { estate, sorts, place, .. } = *order;
+            let meant = |name: &str| meant.contains(name);
+            let now = Leftovers::list_looking_into(deletion.cluster, estate, sorts, place, meant).await;
+            let ended = monotonic_now();
+            *lock(&next_look) = ended + (BETWEEN_LOOKS * (ended - began)).min(LONGEST_BETWEEN_LOOKS);
+            let mut now = match now {
+                Ok(now) => now,
+                Err(trouble) => {
+                    lock(&unseen).get_or_insert(trouble);
+                    break;
+                }
+            };
+            let going: BTreeSet<String> =
+                now.namespaces(order.choice).into_iter().map(|found| found.uid).collect();
+            let (going, kept): (Vec<Found>, Vec<Found>) =
+                open.into_iter().partition(|namespace| going.contains(&namespace.uid));
+            all_going.extend(going);
+            // What a VM owned is without an owner for a moment, until the garbage collector takes it.
+            let known = |namespace: &Found| all.foreign.contains_key(&namespace.name);
+            let kept = kept.into_iter().filter(|namespace| now.foreign.contains_key(&namespace.name));
+            let (known, new): (Vec<Found>, Vec<Found>) =
+                kept.partition(|namespace| look == LOOKS || known(namespace));
+            let known = known.iter().filter_map(|namespace| now.foreign.remove_entry(&namespace.name));
+            lock(&foreign).extend(known);
+            open = new;
+            if open.is_empty() {
+                break;
             }
-        };
-        let going: BTreeSet<String> =
-            now.namespaces(order.choice).into_iter().map(|found| found.uid).collect();
-        let kept = chunk.iter().filter_map(|namespace| now.foreign.remove_entry(&namespace.name));
-        lock(&foreign).extend(kept);
-        let going: Vec<Found> =
-            chunk.into_iter().filter(|namespace| going.contains(&namespace.uid)).collect();
-        futures::stream::iter(going)
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+        futures::stream::iter(all_going)
     });
     let deleting =
         deletion.delete_when(Sort::Namespaces, all.of(Sort::Namespaces), checked.flatten().boxed());
