@@ -151,6 +151,9 @@ async fn namespaces(
                 now.namespaces(order.choice).into_iter().map(|found| found.uid).collect();
             let (going, kept): (Vec<Found>, Vec<Found>) =
                 open.into_iter().partition(|namespace| going.contains(&namespace.uid));
+            // With --delete-foreign a namespace goes with what others keep in it, which is named.
+            let along = going.iter().filter_map(|namespace| now.foreign.remove_entry(&namespace.name));
+            lock(&foreign).extend(along);
             all_going.extend(going);
             // What a VM owned is without an owner for a moment, until the garbage collector takes it.
             let known = |namespace: &Found| all.foreign.contains_key(&namespace.name);
