@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 fn run(profile: &str) -> String {
     let home = tempfile::tempdir().unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_kubectl-bootstorm"))
-        .args(["run", "--sandbox", "--profile", profile, "--end", "100", "--speed", "3"])
+        .args(["-o", "guide", "run", "--sandbox", "--profile", profile, "--end", "100", "--speed", "3"])
         .env_clear()
         .envs([("HOME", home.path().to_str().unwrap()), ("PATH", "/usr/bin:/bin"), ("COLUMNS", "80")])
         .current_dir(home.path())
