@@ -1,5 +1,8 @@
 //! What is the run's is told by name and UID: copies, replacements and what others keep in its namespaces stay.
 
+use std::time::Duration;
+
+use bootstorm_sandbox::faults::{Effect, Match, Rule};
 use bootstorm_sandbox::store::{Kind, Object, kind};
 use serde_json::{Value, json};
 
@@ -129,6 +132,28 @@ fn whatever_others_keep_in_a_namespace_keeps_it() {
     for number in 0..theirs.len() {
         assert!(get(&cluster, &kind::NAMESPACES, "", &place(number)).is_none());
     }
+}
+
+#[test]
+fn what_goes_by_itself_a_moment_later_keeps_no_namespace() {
+    let cluster = ready();
+    let effect = Effect::Delay(Duration::from_millis(500));
+    let matching = Match::on("delete", "virtualmachines");
+    cluster.sandbox.faults().add(Rule { matching, effect, remaining: None });
+    let store = cluster.sandbox.store();
+    let cleaning = cluster.program().spawn(&["cleanup", "--yes", "--concurrency", "1"]);
+    until(|| store.list(&kind::VIRTUAL_MACHINES, None).0.len() == 1);
+    let place = store.list(&kind::VIRTUAL_MACHINES, None).0[0].namespace().to_owned();
+    // As a launcher pod whose owner is gone, until the garbage collector takes it.
+    let brief = json!({"metadata": {"name": "brief", "namespace": &place}});
+    let brief = store.create(&kind::CONFIG_MAPS, brief).unwrap();
+    until(|| store.list(&kind::VIRTUAL_MACHINES, None).0.is_empty());
+    let looks = || cluster.sandbox.ledger().count("list", "configmaps").received;
+    let before = looks();
+    until(|| looks() > before);
+    store.remove(&kind::CONFIG_MAPS, &place, "brief", brief.uid());
+    Ran::of(cleaning).exits(0);
+    assert!(get(&cluster, &kind::NAMESPACES, "", &place).is_none());
 }
 
 #[test]

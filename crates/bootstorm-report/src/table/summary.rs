@@ -1,5 +1,4 @@
-//! The first screen: the verdict, how far everything came and how fast, what is in the way. It fits 80 columns and 40 lines
-//! for any number of VMs.
+//! One screen for any number of VMs, at most 80 columns by 40 lines: verdict, counts, recovery curve, causes, slowest VMs.
 
 use super::grid::{Column, Grid};
 use super::width::cut;
@@ -37,7 +36,6 @@ impl Report {
         };
         let phases = self.of_interest();
         part(&|page| head(page, self));
-        let before = 1;
         part(&|page| verdict(page, self));
         part(&|page| counts(page, &phases));
         part(&|page| causes(page, &phases));
@@ -56,7 +54,8 @@ impl Report {
         // The curve has a title and an axis, and a blank line follows it.
         let room = LINES.saturating_sub(used + 3).clamp(*CURVE.start(), *CURVE.end());
         let drawn = plot::recovery(&phases, self.judged_milestone(), layout, room);
-        parts.insert(before + 2, drawn);
+        // After head, verdict and counts.
+        parts.insert(3, drawn);
         parts.retain(|part| !part.is_empty());
         parts.join("\n\n") + "\n"
     }
