@@ -309,7 +309,10 @@ fn a_dry_run_names_what_is_deleted_on_every_kind_of_run() {
         let theirs = json!({"metadata": {"name": "theirs", "namespace": "team"}, "spec": {"runStrategy": "Always",
             "template": {"spec": {"domain": {"memory": {"guest": "256Mi"}, "devices": {}}}}}});
         store.create(&kind::VIRTUAL_MACHINES, theirs).unwrap();
-        until(|| get(&cluster, &kind::VIRTUAL_MACHINES, "team", "theirs").unwrap().value()["status"]["ready"] == true);
+        until(|| {
+            get(&cluster, &kind::VIRTUAL_MACHINES, "team", "theirs").unwrap().value()["status"]["ready"]
+                == true
+        });
         cluster.run(&[&["setup"], shape].concat()).exits(0);
         if creates {
             cluster.run(&["create"]).exits(0);

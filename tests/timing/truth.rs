@@ -6,9 +6,13 @@ use std::collections::HashMap;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 
 use serde_json::Value;
 use tempfile::TempDir;
+
+/// What is measured here is measured alone.
+static ALONE: Mutex<()> = Mutex::new(());
 
 /// Which moment is compared
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -51,6 +55,7 @@ impl Experiment {
 
     /// The same, while something is done to the cluster of a kubeconfig during the storm.
     pub(crate) fn run_with(vms: usize, profile: &str, flags: &[&str], during: impl FnOnce(&Path)) -> Self {
+        let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         let home = tempfile::tempdir().unwrap();
         let truth_file = home.path().join("truth.jsonl");
         // Enough nodes for every VM, as a real cluster of that size would have.
