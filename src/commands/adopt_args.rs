@@ -12,7 +12,6 @@ use bootstorm_model::plan::selection::MOST_LIST_BYTES;
 
 /// Flags that select existing VMs to adopt
 #[derive(Debug, Clone, Default, Args)]
-#[command(next_help_heading = "Adopting existing VMs")]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct AdoptArgs {
     /// Run the storm on existing VMs instead of creating VMs

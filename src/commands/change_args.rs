@@ -17,7 +17,6 @@ use bootstorm_model::plan::{Template, TemplateSource};
 
 /// Flags that change the manifest of the VMs
 #[derive(Debug, Clone, Default, Args)]
-#[command(next_help_heading = "VMs")]
 pub struct ChangeArgs {
     /// Storage class of the VMs' disks
     #[arg(long, value_name = "NAME")]
@@ -26,10 +25,10 @@ pub struct ChangeArgs {
     #[arg(long, value_name = "SIZE", value_parser = quantity)]
     pub disk_size: Option<String>,
     /// Access mode of the VMs' disks; default is CDI's for the storage class
-    #[arg(long, value_name = "MODE", value_enum, hide_short_help = true)]
+    #[arg(long, value_name = "MODE", value_enum)]
     pub access_mode: Option<AccessMode>,
     /// Volume mode of the VMs' disks; default is CDI's for the storage class
-    #[arg(long, value_name = "MODE", value_enum, hide_short_help = true)]
+    #[arg(long, value_name = "MODE", value_enum)]
     pub volume_mode: Option<VolumeMode>,
     /// Virtual CPUs of each VM
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024), conflicts_with = "instancetype")]
@@ -41,7 +40,7 @@ pub struct ChangeArgs {
     #[arg(long, value_name = "NAME")]
     pub instancetype: Option<String>,
     /// Cluster-wide preference
-    #[arg(long, value_name = "NAME", hide_short_help = true)]
+    #[arg(long, value_name = "NAME")]
     pub preference: Option<String>,
     /// File with public SSH keys that cloud-init authorizes in the guests
     #[arg(long, value_name = "FILE")]
@@ -50,10 +49,10 @@ pub struct ChangeArgs {
     #[arg(long, value_name = "FILE")]
     pub user_data: Option<PathBuf>,
     /// Multus network for an additional interface (can be repeated); default namespace is default
-    #[arg(long, value_name = "NAMESPACE/NAME", value_parser = network, hide_short_help = true)]
+    #[arg(long, value_name = "NAMESPACE/NAME", value_parser = network)]
     pub network: Vec<String>,
     /// Time limit for a guest to shut down
-    #[arg(long, value_name = "DURATION", value_parser = values::duration, hide_short_help = true)]
+    #[arg(long, value_name = "DURATION", value_parser = values::duration)]
     pub termination_grace_period: Option<Duration>,
     /// Value of a placeholder in the manifest, such as `VM_MEMORY=4Gi` (can be repeated)
     #[arg(long, value_name = "NAME=VALUE", value_parser = placeholders::parse, requires = "filename")]

@@ -13,49 +13,48 @@ const REQUEST_TIMEOUT: &str = "30s";
 
 /// Flags that choose and reach the cluster, as kubectl has them
 #[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Connection")]
 pub struct ConnectionArgs {
     /// Kubeconfig file to use
-    #[arg(long, global = true, value_name = "FILE", hide_short_help = true)]
+    #[arg(long, global = true, value_name = "FILE")]
     pub kubeconfig: Option<PathBuf>,
     /// Context of the kubeconfig to use
     #[arg(long, global = true, value_name = "NAME", env = "BOOTSTORM_CONTEXT", hide_env = true)]
     pub context: Option<String>,
     /// Cluster of the kubeconfig to use
-    #[arg(long, global = true, value_name = "NAME", hide_short_help = true)]
+    #[arg(long, global = true, value_name = "NAME")]
     pub cluster: Option<String>,
     /// User of the kubeconfig to use
-    #[arg(long, global = true, value_name = "NAME", hide_short_help = true)]
+    #[arg(long, global = true, value_name = "NAME")]
     pub user: Option<String>,
     /// Namespace of the run's record; default is the context's
     #[arg(short, long, global = true, value_name = "NAME")]
     pub namespace: Option<String>,
     /// Address of the API server
-    #[arg(short, long, global = true, value_name = "URL", hide_short_help = true)]
+    #[arg(short, long, global = true, value_name = "URL")]
     pub server: Option<String>,
     /// File with the certificate authority of the API server
-    #[arg(long, global = true, value_name = "FILE", hide_short_help = true)]
+    #[arg(long, global = true, value_name = "FILE")]
     pub certificate_authority: Option<PathBuf>,
     /// Name to expect in the certificate of the API server
-    #[arg(long, global = true, value_name = "NAME", hide_short_help = true)]
+    #[arg(long, global = true, value_name = "NAME")]
     pub tls_server_name: Option<String>,
     /// Do not verify the certificate of the API server; insecure
-    #[arg(long, global = true, hide_short_help = true)]
+    #[arg(long, global = true)]
     pub insecure_skip_tls_verify: bool,
     /// User to impersonate
-    #[arg(long = "as", global = true, value_name = "USER", hide_short_help = true)]
+    #[arg(long = "as", global = true, value_name = "USER")]
     pub impersonate: Option<String>,
     /// Group to impersonate (can be repeated)
-    #[arg(long = "as-group", global = true, value_name = "GROUP", hide_short_help = true)]
+    #[arg(long = "as-group", global = true, value_name = "GROUP")]
     pub impersonate_group: Vec<String>,
     /// Time limit for a single request and for a credential plugin, for example 30s; 0 means none for requests, 1m for
     /// plugins
     #[arg(long, global = true, value_name = "DURATION", default_value = REQUEST_TIMEOUT,
-        value_parser = values::duration, hide_short_help = true)]
+        value_parser = values::duration)]
     pub request_timeout: Duration,
     /// Time limit for retrying a request that fails temporarily
     #[arg(long, global = true, value_name = "DURATION", default_value = "2m",
-        value_parser = values::duration, hide_short_help = true)]
+        value_parser = values::duration)]
     pub retry_timeout: Duration,
 }
 

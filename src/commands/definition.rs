@@ -3,18 +3,11 @@
 
 use clap::{Command, CommandFactory};
 
-use super::{Cli, version};
-
-/// The help with examples before flags.
-const HELP: &str = "{about}{after-help}\n\n{usage-heading} {usage}\n\n{all-args}";
+use super::{Cli, help, version};
 
 /// The command line of the program.
 pub fn definition() -> Command {
-    let mut command = Cli::command().long_version(version::long()).help_template(HELP);
-    for name in names(&command) {
-        command = command.mut_subcommand(name, |command| command.help_template(HELP));
-    }
-    command
+    help::arranged(Cli::command().long_version(version::long()))
 }
 
 /// The same with global flags in every subcommand, for those who look at flags instead of parsing.
@@ -24,17 +17,32 @@ pub fn built() -> Command {
     command
 }
 
-fn names(command: &Command) -> Vec<String> {
-    command.get_subcommands().map(|command| command.get_name().to_owned()).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn names(command: &Command) -> Vec<String> {
+        command.get_subcommands().map(|command| command.get_name().to_owned()).collect()
+    }
+
     fn help(args: &[&str]) -> String {
+        let short = args.contains(&"-h");
         let args = ["kubectl-bootstorm"].iter().chain(args);
-        definition().try_get_matches_from(args).unwrap_err().to_string()
+        help::shown(definition(), short).try_get_matches_from(args).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn the_short_help_fits_one_screen_and_names_no_flag_of_other_commands() {
+        for name in names(&definition()) {
+            let text = help(&[&name, "-h"]);
+            assert!(text.lines().count() <= 40, "{name}: {} lines\n{text}", text.lines().count());
+            let offline = ["completion", "dashboard", "options", "sandbox"].contains(&name.as_str());
+            for (flag, shown) in [("--kubeconfig", false), ("--as ", false), ("--context", !offline)] {
+                let long = help(&[&name, "--help"]);
+                let flags = long.split_once("\nUsage: ").unwrap().1.replace("such as --kubeconfig.", "");
+                assert_eq!(flags.contains(flag), shown, "{name} {flag}\n{long}");
+            }
+        }
     }
 
     #[test]

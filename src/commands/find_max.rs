@@ -20,7 +20,6 @@ use bootstorm_report::{Capacity, CapacityState};
 
 /// Flags of the search for the largest storm
 #[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Capacity")]
 pub struct FindMaxArgs {
     /// Find the largest storm that meets the goal, by storms of different sizes
     #[arg(long, requires = "goal", conflicts_with_all = ["repeat", "fail_if", "abort_if_failed"])]
@@ -34,14 +33,13 @@ pub struct FindMaxArgs {
     #[arg(long, value_name = "N", value_parser = values::count, requires = "find_max")]
     pub max: Option<usize>,
     /// Smallest storm to try
-    #[arg(long, value_name = "N", default_value = "1", value_parser = values::count, hide_short_help = true)]
+    #[arg(long, value_name = "N", default_value = "1", value_parser = values::count)]
     pub min: usize,
     /// Total time of storms and stops after which no further storm begins
     #[arg(long, value_name = "DURATION", value_parser = values::limit, requires = "find_max")]
     pub budget: Option<Duration>,
     /// Maximum number of storms
-    #[arg(long, value_name = "N", default_value = "25", value_parser = clap::value_parser!(u32).range(1..=100),
-        hide_short_help = true)]
+    #[arg(long, value_name = "N", default_value = "25", value_parser = clap::value_parser!(u32).range(1..=100))]
     pub max_storms: u32,
 }
 

@@ -7,7 +7,6 @@ use bootstorm_model::plan::Layout;
 /// Flags that distribute VMs over namespaces
 #[derive(Debug, Clone, Default, Args)]
 #[group(id = "namespace-layout", multiple = true)]
-#[command(next_help_heading = "Namespaces")]
 pub struct LayoutArgs {
     /// VMs per namespace; with more than one, VMs are named NAME-1, NAME-2 and so on
     #[arg(long, value_name = "K", default_value = "1", value_parser = clap::value_parser!(u32).range(1..))]
@@ -16,7 +15,7 @@ pub struct LayoutArgs {
     #[arg(long, value_name = "NAME", conflicts_with_all = ["vms_per_namespace", "namespace_batch_size"])]
     pub vm_namespace: Option<String>,
     /// Minimum number of digits of indexes in names: with 3, 001, 002 and so on
-    #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u32).range(1..=9), hide_short_help = true)]
+    #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u32).range(1..=9))]
     pub index_width: u32,
 }
 

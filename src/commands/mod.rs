@@ -16,7 +16,9 @@ pub mod definition;
 mod dry_run;
 pub mod find_max;
 pub mod generate;
+pub mod help;
 pub mod layout_args;
+mod mistakes;
 pub mod node_args;
 pub mod pace_args;
 pub mod phase;
@@ -53,6 +55,9 @@ use bootstorm_model::exit::Exit;
 use bootstorm_model::failure::Failure;
 use session::Context;
 
+/// Columns of the help at most.
+const HELP_WIDTH: usize = 100;
+
 /// Measure how long KubeVirt VMs take to come back when all of them start at once
 ///
 /// Creates N VMs, stops them, starts them all at once, times every one of them, and compares the storm with the baseline.
@@ -65,10 +70,9 @@ use session::Context;
     display_name = "kubectl-bootstorm",
     version,
     styles = style::HELP,
-    max_term_width = 100,
+    max_term_width = HELP_WIDTH,
     subcommand_required = true,
     arg_required_else_help = true,
-    disable_help_subcommand = true,
     after_long_help = "\
 Examples:
   # Try it without a cluster
@@ -122,6 +126,8 @@ enum Command {
     Dashboard(dashboard::DashboardArgs),
     Sandbox(sandbox::SandboxCommand),
     Completion(completion::CompletionArgs),
+    Options(help::OptionsArgs),
+    Version(version::VersionArgs),
 }
 
 impl Cli {
@@ -159,7 +165,7 @@ impl Command {
         let presentation = &context.presentation;
         if presentation.output.is_for_reports_only() && !self.shows_a_report() {
             return Err(Failure::usage("this command has no report to show in that format")
-                .hint("choose table, wide, json, yaml or name with -o FORMAT")
+                .hint("choose summary, wide, json, yaml or name with -o FORMAT")
                 .hint("for a report: kubectl bootstorm report -o FORMAT"));
         }
         crate::console::logging::start(
@@ -180,6 +186,8 @@ impl Command {
             Self::Dashboard(args) => dashboard::command(context, &args),
             Self::Sandbox(args) => sandbox::command(context, &args).await,
             Self::Completion(args) => completion::command(context, &args),
+            Self::Options(_) => help::command(context),
+            Self::Version(args) => version::command(context, &args).await,
         }
     }
 

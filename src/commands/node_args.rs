@@ -8,7 +8,6 @@ use bootstorm_model::plan::pinning::{self, Choice};
 /// Flags that restrict the nodes of the VMs
 #[derive(Debug, Clone, Default, Args)]
 #[group(id = "node-pinning", multiple = true)]
-#[command(next_help_heading = "Nodes")]
 pub struct NodeArgs {
     /// Run all VMs on one node: the one given by --node-name, or any with room for all of them
     ///
@@ -39,7 +38,9 @@ pub enum Seed {
 fn seed(text: &str) -> Result<Seed, String> {
     match text {
         "random" => Ok(Seed::Random),
-        number => number.parse().map(Seed::Given).map_err(|_| "a seed is a whole number".to_owned()),
+        number => number.parse().map(Seed::Given).map_err(|_| {
+            "a seed is a whole number; to name the node: --single-node --node-name NAME".to_owned()
+        }),
     }
 }
 

@@ -40,7 +40,7 @@ pub struct PaceArgs {
     #[arg(long, value_name = "DURATION", default_value = "600s", value_parser = values::limit)]
     pub ping_timeout: Duration,
     /// Time limit for an interrupted watch or prober past a VM's deadline; then its outcome is unknown
-    #[arg(long, value_name = "DURATION", default_value = "2m", value_parser = values::limit, hide_short_help = true)]
+    #[arg(long, value_name = "DURATION", default_value = "2m", value_parser = values::limit)]
     pub blind_limit: Duration,
     /// Time limit for the whole phase; unfinished VMs time out
     #[arg(long, value_name = "DURATION", value_parser = values::limit)]
@@ -49,11 +49,11 @@ pub struct PaceArgs {
     #[arg(long, value_name = "N|P%")]
     pub abort_if_failed: Option<FailureLimit>,
     /// How to start and stop VMs
-    #[arg(long, value_name = "HOW", value_enum, default_value_t, hide_short_help = true)]
+    #[arg(long, value_name = "HOW", value_enum, default_value_t)]
     pub via: ViaArg,
     /// Also watch launcher pods and events, to explain where the time goes and why VMs fail
     #[arg(long, value_name = "true|false", default_value_t = true, action = ArgAction::Set, num_args = 0..=1, require_equals = true,
-        default_missing_value = "true", hide_short_help = true)]
+        default_missing_value = "true")]
     pub explain: bool,
 }
 

@@ -43,16 +43,16 @@ pub struct ProbeArgs {
     #[arg(long, value_name = "LIST", default_value = "ping")]
     pub probe: String,
     /// Image of the prober pods; needs sh, and ping or nc
-    #[arg(long, value_name = "IMAGE", default_value = PROBE_IMAGE, hide_short_help = true)]
+    #[arg(long, value_name = "IMAGE", default_value = PROBE_IMAGE)]
     pub probe_image: String,
     /// Number of prober pods; default is one per 250 VMs
-    #[arg(long, value_name = "N", value_parser = values::count, hide_short_help = true)]
+    #[arg(long, value_name = "N", value_parser = values::count)]
     pub probers: Option<usize>,
     /// Taint tolerated by the prober pods, as KEY, KEY=VALUE or KEY=VALUE:EFFECT (can be repeated)
-    #[arg(long, value_name = "TAINT", hide_short_help = true)]
+    #[arg(long, value_name = "TAINT")]
     pub probe_toleration: Vec<Toleration>,
     /// Existing pod to probe from, instead of prober pods of the run
-    #[arg(long, value_name = "NAMESPACE/NAME", conflicts_with = "probers", hide_short_help = true)]
+    #[arg(long, value_name = "NAMESPACE/NAME", conflicts_with = "probers")]
     pub probe_pod: Option<String>,
 }
 
@@ -109,13 +109,13 @@ pub struct PlanArgs {
 #[derive(Debug, Clone, Default, Args)]
 pub struct AssertedArgs {
     /// Index of the first VM; must match the setup
-    #[arg(long, value_name = "N", hide_short_help = true)]
+    #[arg(long, value_name = "N")]
     pub start: Option<u32>,
     /// Index of the last VM; must match the setup
-    #[arg(long, value_name = "N", hide_short_help = true)]
+    #[arg(long, value_name = "N")]
     pub end: Option<u32>,
     /// Name of the VMs; must match the setup
-    #[arg(long, value_name = "NAME", hide_short_help = true)]
+    #[arg(long, value_name = "NAME")]
     pub vm_name: Option<String>,
 }
 

@@ -73,35 +73,27 @@ pub enum Color {
 
 /// Flags that say how results and talk look
 #[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Output")]
 pub struct PresentationArgs {
     /// Format of the result
     #[arg(short, long, global = true, value_name = "FORMAT", value_enum, default_value_t)]
     pub output: Output,
     /// Omit table headers
-    #[arg(long, global = true, hide_short_help = true)]
+    #[arg(long, global = true)]
     pub no_headers: bool,
     /// When to use colour
-    #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t, hide_short_help = true)]
+    #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t)]
     pub color: Color,
     /// Print nothing but the result
     #[arg(short, long, global = true)]
     pub quiet: bool,
     /// Log more to stderr (can be repeated)
-    #[arg(short, long, global = true, action = ArgAction::Count, hide_short_help = true)]
+    #[arg(short, long, global = true, action = ArgAction::Count)]
     pub verbose: u8,
     /// Append logs to this file
-    #[arg(long, global = true, value_name = "FILE", hide_short_help = true)]
+    #[arg(long, global = true, value_name = "FILE")]
     pub log_file: Option<PathBuf>,
     /// Log level: error, warn, info, debug or trace
-    #[arg(
-        long,
-        global = true,
-        value_name = "LEVEL",
-        env = "BOOTSTORM_LOG",
-        hide_env = true,
-        hide_short_help = true
-    )]
+    #[arg(long, global = true, value_name = "LEVEL", env = "BOOTSTORM_LOG", hide_env = true)]
     pub log_level: Option<String>,
 }
 

@@ -18,9 +18,8 @@ use bootstorm_report::{Repetition, ThresholdBlock};
 
 /// Flags of repeated storms
 #[derive(Debug, Clone, Default, Args)]
-#[command(next_help_heading = "Repetitions")]
 pub struct RepeatArgs {
-    /// Repeat stop and storm up to this number of storms; continues an interrupted series
+    /// Repeat stop and storm up to this many storms; continues a series
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
     pub repeat: Option<u32>,
     /// Pause between a storm and the next stop
@@ -30,7 +29,7 @@ pub struct RepeatArgs {
     #[arg(long, requires = "repeat")]
     pub warm_up: bool,
     /// Start over: a new series with --repeat or --find-max; otherwise delete what the run made and measure again
-    #[arg(long, hide_short_help = true)]
+    #[arg(long)]
     pub fresh: bool,
 }
 

@@ -10,7 +10,6 @@ use bootstorm_sandbox::{Options, Sandbox};
 
 /// Flags that shape a simulated cluster
 #[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Sandbox")]
 pub struct SandboxArgs {
     /// Number of simulated nodes; default depends on the profile
     #[arg(long, value_name = "N")]

@@ -13,14 +13,14 @@ use bootstorm_report::legacy::{self, LegacyOptions};
 /// Flags that save results as files
 #[derive(Debug, Clone, Args)]
 pub struct SaveArgs {
-    /// Save results as JSON and CSV files, a report as HTML, and the whole run as run.json
+    /// Save JSON, CSV and HTML files, and the whole run as run.json
     #[arg(long)]
     pub save_results: bool,
     /// Folder for saved results
-    #[arg(long, value_name = "FOLDER", default_value = "results", hide_short_help = true)]
+    #[arg(long, value_name = "FOLDER", default_value = "results")]
     pub results_folder: PathBuf,
     /// Label of the storage under test; used as a folder of the saved results
-    #[arg(long, alias = "storage-version", value_name = "LABEL", hide_short_help = true)]
+    #[arg(long, alias = "storage-version", value_name = "LABEL")]
     pub storage_driver: Option<String>,
 }
 

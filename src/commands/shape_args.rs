@@ -27,7 +27,6 @@ impl FromStr for OrderArg {
 
 /// Flags that set when and in which order requests are sent
 #[derive(Debug, Clone, Default, Args)]
-#[command(next_help_heading = "Shape")]
 pub struct ShapeArgs {
     /// Send in waves: 50/10s is 50 VMs every 10 s; 50/ready waits until each VM of a wave is up or has failed
     #[arg(long, value_name = "N/TIME|N/ready", value_parser = Shape::wave_of, conflicts_with_all = ["ramp", "rate"])]

@@ -22,9 +22,9 @@ pub struct SourceArgs {
     #[arg(long, value_name = "KIND:PLACE", conflicts_with = "filename")]
     pub source: Option<String>,
     /// Container disk image to boot from; same as --source containerdisk:IMAGE
-    #[arg(long, value_name = "IMAGE", conflicts_with_all = ["filename", "source"], hide_short_help = true)]
+    #[arg(long, value_name = "IMAGE", conflicts_with_all = ["filename", "source"])]
     pub container_disk: Option<String>,
-    /// VirtualMachine manifest to use instead of the built-in one, YAML or JSON; - reads standard input
+    /// VirtualMachine manifest to use, YAML or JSON; - reads standard input
     #[arg(short, long, value_name = "FILE")]
     pub filename: Option<PathBuf>,
 }

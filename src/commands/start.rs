@@ -7,7 +7,7 @@ use clap::FromArgMatches;
 use super::config::{self, Completed, Environment};
 use super::definition::definition;
 use super::plan_file::PlanFields;
-use super::{Cli, generate};
+use super::{Cli, generate, help, mistakes};
 use crate::console::{ColorChoice, Console};
 use bootstorm_model::exit::Exit;
 use bootstorm_model::failure::Failure;
@@ -52,13 +52,16 @@ pub fn start(words: Vec<OsString>, environment: &Environment) -> Start {
 }
 
 fn read(completed: &Completed) -> Result<Start, clap::Error> {
-    let mut definition = definition();
+    let asks_briefly = completed.words.iter().any(|word| word == "-h");
+    let mut definition = help::shown(definition(), asks_briefly);
     // Without a command there are still the flags that all commands have.
     let only_shows = completed.words.iter().any(|word| word == "--show-config");
     if only_shows {
         definition = definition.subcommand_required(false);
     }
-    let matches = definition.clone().try_get_matches_from(&completed.words)?;
+    let matches = definition.clone().try_get_matches_from(&completed.words);
+    let matches =
+        matches.map_err(|error| mistakes::explained(error, &completed.words).format(&mut definition))?;
     if only_shows {
         return super::shown(&matches, completed).map(done).map_err(|error| error.format(&mut definition));
     }

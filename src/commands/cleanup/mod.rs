@@ -54,10 +54,10 @@ pub struct CleanupArgs {
     #[arg(long)]
     pub delete_foreign: bool,
     /// Clean up the run with this UUID if its record is lost
-    #[arg(long, value_name = "UUID", value_parser = values::run_id, hide_short_help = true)]
+    #[arg(long, value_name = "UUID", value_parser = values::run_id)]
     pub run_id: Option<String>,
     /// Leave adopted VMs in their current state and discard their original one
-    #[arg(long, hide_short_help = true)]
+    #[arg(long)]
     pub leave_adopted: bool,
     /// Time limit for the deletion and for restoring adopted VMs
     #[arg(long, value_name = "DURATION", default_value = "15m", value_parser = values::limit)]

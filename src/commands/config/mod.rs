@@ -24,13 +24,12 @@ pub use show::show;
 
 /// Flags about the configuration itself
 #[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Configuration")]
 pub struct ConfigArgs {
     /// File with defaults for flags; default is bootstorm/config.yaml in the configuration folder
-    #[arg(long, global = true, value_name = "FILE", hide_short_help = true)]
+    #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Show the value and origin of every flag, and exit
-    #[arg(long, global = true, hide_short_help = true)]
+    #[arg(long, global = true)]
     pub show_config: bool,
 }
 

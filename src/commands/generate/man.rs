@@ -9,7 +9,10 @@ use crate::commands::definition::built;
 /// The pages, by the names of their files.
 pub fn pages() -> Vec<(String, Vec<u8>)> {
     let program = built();
-    let below = program.get_subcommands().map(|command| page(command, Some(&program)));
+    let below = program
+        .get_subcommands()
+        .filter(|command| command.get_name() != "help")
+        .map(|command| page(command, Some(&program)));
     std::iter::once(page(&program, None)).chain(below).collect()
 }
 
@@ -118,7 +121,7 @@ mod tests {
         let pages = pages();
         let names: Vec<&str> = pages.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(names[0], "kubectl-bootstorm.1");
-        for command in built().get_subcommands() {
+        for command in built().get_subcommands().filter(|command| command.get_name() != "help") {
             assert!(
                 names.contains(&format!("kubectl-bootstorm-{}.1", command.get_name()).as_str()),
                 "{names:?}"
@@ -130,7 +133,7 @@ mod tests {
     fn every_flag_has_its_meaning() {
         let program = built();
         let pages = pages();
-        for command in program.get_subcommands() {
+        for command in program.get_subcommands().filter(|command| command.get_name() != "help") {
             let name = format!("kubectl-bootstorm-{}.1", command.get_name());
             let (_, page) = pages.iter().find(|(file, _)| *file == name).unwrap();
             let page = String::from_utf8(page.clone()).unwrap().replace("\\*(Aq", "'").replace('\\', "");

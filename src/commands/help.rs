@@ -1,0 +1,244 @@
+//! The help: under which heading a flag stands, which flags the short help shows, and where those of all commands are.
+//!
+//! One table for all commands: a heading that a group of flags sets for itself would also take what follows the group.
+
+use clap::{Arg, Args, Command};
+
+use super::definition::built;
+use super::session::Context;
+use bootstorm_model::exit::Exit;
+use bootstorm_model::failure::Failure;
+
+/// Examples before flags, and the way to those that all commands have.
+const TEMPLATE: &str = "{about}{after-help}\n\n{usage-heading} {usage}\n\n{all-args}\n\n\
+    Use \"kubectl bootstorm options\" for the flags of all commands, such as --kubeconfig.";
+
+/// The same, for the list of those flags.
+const OPTIONS: &str = "These flags can be given to every command:\n\n{all-args}";
+
+/// The flags of each heading. What is in none of them stands under "Options".
+const SECTIONS: &[(&str, &[&str])] = &[
+    (
+        "VMs",
+        &[
+            "vm_name",
+            "filename",
+            "set",
+            "cpu",
+            "memory",
+            "instancetype",
+            "preference",
+            "ssh_key",
+            "user_data",
+            "network",
+            "termination_grace_period",
+        ],
+    ),
+    ("Disks", &["source", "container_disk", "storage_class", "disk_size", "access_mode", "volume_mode"]),
+    ("Namespaces", &["vms_per_namespace", "vm_namespace", "index_width", "namespace_batch_size"]),
+    ("Nodes", &["single_node", "node_name", "node_selector"]),
+    ("Existing VMs", &["adopt", "selector", "adopt_namespace", "adopt_file", "include_halted"]),
+    ("Probes", &["probe", "probe_image", "probers", "probe_toleration", "probe_pod", "ping_timeout"]),
+    ("Shape", &["wave", "ramp", "rate", "order"]),
+    ("Repetitions", &["repeat", "rest", "warm_up", "fresh", "no_storm"]),
+    ("Capacity", &["find_max", "goal", "max", "min", "budget", "max_storms"]),
+    ("Limits", &["timeout", "phase_timeout", "run_timeout", "abort_if_failed", "blind_limit", "concurrency"]),
+    ("Results", &["save_results", "results_folder", "storage_driver", "fail_if"]),
+    (
+        "Sandbox",
+        &["nodes", "profile", "seed", "speed", "truth", "faults", "port", "write_kubeconfig", "auth"],
+    ),
+    ("Connection", CONNECTION),
+    ("Output", &["output", "no_headers", "color", "quiet", "verbose", "log_file", "log_level"]),
+    ("Configuration", &["config", "show_config"]),
+];
+
+/// How a cluster is reached.
+const CONNECTION: &[&str] = &[
+    "kubeconfig",
+    "context",
+    "cluster",
+    "user",
+    "namespace",
+    "server",
+    "certificate_authority",
+    "tls_server_name",
+    "insecure_skip_tls_verify",
+    "impersonate",
+    "impersonate_group",
+    "request_timeout",
+    "retry_timeout",
+];
+
+/// What the short help leaves out, everywhere or of one command: most people never need it.
+const RARE: &[&str] = &[
+    "abort_if_failed",
+    "access_mode",
+    "adopt_file",
+    "all_namespaces",
+    "baseline",
+    "blind_limit",
+    "budget",
+    "cluster_info",
+    "concurrency",
+    "container_disk",
+    "cpu",
+    "disk_size",
+    "explain",
+    "fresh",
+    "include_halted",
+    "index_width",
+    "instancetype",
+    "manual_results",
+    "max",
+    "max_storms",
+    "memory",
+    "min",
+    "namespace_batch_size",
+    "network",
+    "no_storm",
+    "node_name",
+    "node_selector",
+    "order",
+    "phase_timeout",
+    "ping_timeout",
+    "port",
+    "preference",
+    "probe_image",
+    "probe_pod",
+    "probe_toleration",
+    "probers",
+    "ramp",
+    "rate",
+    "rest",
+    "results_folder",
+    "run.wave",
+    "run_timeout",
+    "seed",
+    "set",
+    "skip_preflight",
+    "ssh_key",
+    "storage_driver",
+    "termination_grace_period",
+    "truth",
+    "user_data",
+    "via",
+    "vm_name",
+    "vm_namespace",
+    "vms_per_namespace",
+    "volume_mode",
+    "warm_up",
+];
+
+/// The flags of all commands that each command's help shows as well.
+const SHOWN: &[&str] = &["context", "namespace", "output", "quiet"];
+
+/// Behind the flags of the command itself.
+const LAST: usize = 900;
+
+/// Commands that ask no cluster anything.
+const OFFLINE: &[&str] = &["completion", "dashboard", "options", "sandbox"];
+
+/// List the flags that can be given to every command
+#[derive(Debug, Clone, Args)]
+#[command(after_long_help = "\
+Examples:
+  # How to reach another cluster, how results look, and where defaults come from
+  kubectl bootstorm options")]
+pub struct OptionsArgs {}
+
+/// Runs `options`.
+pub fn command(context: &Context) -> Result<Exit, Failure> {
+    let flags = built().get_arguments().filter(|arg| arg.is_global_set()).cloned().collect::<Vec<Arg>>();
+    let mut all = Command::new("options")
+        .disable_help_flag(true)
+        .max_term_width(super::HELP_WIDTH)
+        .styles(crate::console::style::HELP)
+        .help_template(OPTIONS)
+        .args(flags);
+    context.console().data(&format!("{}\n", all.render_long_help().ansi()))?;
+    Ok(Exit::Good)
+}
+
+/// Puts every flag under its heading, and hides from the short help what is rarely needed.
+pub(super) fn arranged(command: Command) -> Command {
+    let mut command = command.help_template(TEMPLATE).mut_args(|arg| placed(arg, ""));
+    for name in names(&command) {
+        let place = |arg| placed(arg, &name);
+        command = command.mut_subcommand(&name, |below| below.help_template(TEMPLATE).mut_args(place));
+    }
+    command
+}
+
+/// The same command with the flags of all commands in it, as its help shows them: only the few that are often needed. The
+/// short help has no headings, so that it fits one screen.
+pub(super) fn shown(mut command: Command, short: bool) -> Command {
+    command.build();
+    let hide = |arg: Arg, offline: bool| {
+        let id = arg.get_id().as_str();
+        let is_hidden = arg.is_global_set() && (!SHOWN.contains(&id) || offline && CONNECTION.contains(&id));
+        let arg = if is_hidden { arg.hide(true) } else { arg };
+        match () {
+            () if !short => arg,
+            () if arg.is_global_set() => arg.help_heading(None).display_order(LAST),
+            () => arg.help_heading(None),
+        }
+    };
+    for name in names(&command) {
+        let offline = OFFLINE.contains(&name.as_str());
+        command = command.mut_subcommand(name, |below| below.mut_args(|arg| hide(arg, offline)));
+    }
+    command.mut_args(|arg| hide(arg, false))
+}
+
+fn placed(arg: Arg, command: &str) -> Arg {
+    let id = arg.get_id().as_str();
+    let section = SECTIONS.iter().find(|(_, ids)| ids.contains(&id)).map(|(heading, _)| *heading);
+    let of_command = format!("{command}.{id}");
+    let is_rare = RARE.iter().any(|rare| *rare == id || *rare == of_command)
+        || arg.is_global_set() && !SHOWN.contains(&id);
+    let arg = if is_rare { arg.hide_short_help(true) } else { arg };
+    match section {
+        Some(heading) => arg.help_heading(heading),
+        None => arg,
+    }
+}
+
+fn names(command: &Command) -> Vec<String> {
+    command.get_subcommands().map(|command| command.get_name().to_owned()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn the_table_names_flags_that_exist_and_each_of_them_once() {
+        let program = built();
+        let flags: BTreeSet<String> = program
+            .get_subcommands()
+            .chain([&program])
+            .flat_map(|command| command.get_arguments().map(|arg| arg.get_id().to_string()))
+            .collect();
+        let listed: Vec<&str> = SECTIONS.iter().flat_map(|(_, ids)| ids.iter().copied()).collect();
+        let once: BTreeSet<&str> = listed.iter().copied().collect();
+        assert_eq!(once.len(), listed.len(), "a flag has two headings");
+        for id in listed.iter().chain(RARE).chain(SHOWN) {
+            let id = id.rsplit('.').next().unwrap_or_default();
+            assert!(flags.contains(id), "there is no flag {id}");
+        }
+    }
+
+    #[test]
+    fn no_flag_stands_under_a_heading_that_is_not_its_own() {
+        for command in built().get_subcommands() {
+            for arg in command.get_arguments() {
+                let id = arg.get_id().as_str();
+                let own = SECTIONS.iter().find(|(_, ids)| ids.contains(&id)).map(|(heading, _)| *heading);
+                assert_eq!(arg.get_help_heading(), own, "{} {id}", command.get_name());
+            }
+        }
+    }
+}
