@@ -107,6 +107,9 @@ pub struct Cli {
     /// The flags that were not typed.
     #[arg(skip)]
     found: Vec<config::Found>,
+    /// The command line, fit for a log.
+    #[arg(skip)]
+    words: String,
     /// What was typed, and found, as a plan.
     #[arg(skip)]
     plan: Option<plan_file::PlanFields>,
@@ -133,12 +136,17 @@ enum Command {
 impl Cli {
     /// Runs what the user typed; what went wrong is told on the console.
     pub async fn run(self, interrupt: Interrupt) -> Exit {
-        let Self { connection, presentation, plan, .. } = self;
+        let Self { connection, presentation, plan, words, .. } = self;
         let types_kubeconfig =
             connection.kubeconfig.is_some() && self.found.iter().all(|found| found.flag != "kubeconfig");
         let context = Context { connection, presentation, plan, types_kubeconfig, interrupt };
         let console = context.console();
-        match self.command.run(&context).await {
+        let outcome = self.command.run(&context, &words).await;
+        tracing::info!(
+            exit = ?outcome.as_ref().map_or_else(|failure| failure.exit, |exit| *exit),
+            "ends"
+        );
+        match outcome {
             Ok(exit) => exit,
             Err(failure) => {
                 let told = config::explanations(&failure.message, &self.found);
@@ -161,7 +169,7 @@ fn shown(
 }
 
 impl Command {
-    async fn run(self, context: &Context) -> Result<Exit, Failure> {
+    async fn run(self, context: &Context, words: &str) -> Result<Exit, Failure> {
         let presentation = &context.presentation;
         if presentation.output.is_for_reports_only() && !self.shows_a_report() {
             return Err(Failure::usage("this command has no report to show in that format")
@@ -172,7 +180,7 @@ impl Command {
             presentation.log_filter().as_deref(),
             presentation.log_file.as_deref(),
         )?;
-        tracing::info!(version = version::long(), "started");
+        tracing::info!(version = version::long(), command = words, "started");
         match self {
             Self::Run(args) => Box::pin(run::command(context, &args)).await,
             Self::Setup(args) => setup::command(context, &args).await,

@@ -170,6 +170,17 @@ async fn locked(
             session.console.say(&note);
         }
     }
+    let plan = &record.plan;
+    tracing::info!(
+        run = plan.prefix,
+        run_id = record.run_id,
+        vms = plan.size(),
+        source = %plan.template,
+        probes = ?plan.probe.probes,
+        phase = %step.name(),
+        settings = ?settings,
+        "plan"
+    );
     store.set_holder(lock.holder());
     let progress = Progress::new(session.console);
     let work = Work {

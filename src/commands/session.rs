@@ -10,10 +10,16 @@ use bootstorm_engine::cluster::{Cluster, Connection};
 use bootstorm_engine::phases::Interrupt;
 use bootstorm_model::failure::Failure;
 use bootstorm_model::record::RunRecord;
+use bootstorm_model::text::printable;
 
 /// How a copy of a record is recognised.
 const COPY: &str =
     "its ConfigMap is not the one that setup made: it was restored from a backup, or copied by hand";
+
+/// From this likeness on, a name may be a misspelt other one.
+const SIMILAR: f64 = 0.85;
+/// Runs named one by one.
+const NAMED: usize = 5;
 
 /// The flags that every command has, and the user's wish to stop
 #[derive(Debug, Clone)]
@@ -71,6 +77,7 @@ impl Context {
             }
             cluster = connection.open() => cluster?,
         };
+        tracing::info!(server = cluster.server(), namespace = cluster.namespace(), "connected");
         Ok(Session {
             console,
             output: self.presentation.output,
@@ -90,7 +97,10 @@ fn told(text: &str) {
 impl Session {
     /// The record of a run, and its store. Fails when there is none, and when it is a copy, which only says what was.
     pub async fn load(&self, prefix: &str) -> Result<(RunRecord, RunStore), Failure> {
-        self.find(prefix).await?.ok_or_else(|| self.nothing(prefix))
+        match self.find(prefix).await? {
+            Some(found) => Ok(found),
+            None => Err(self.nothing(prefix).await),
+        }
     }
 
     /// The record of a run, to be shown; a copy will do.
@@ -102,7 +112,7 @@ impl Session {
                 }
                 Ok(record)
             }
-            None => Err(self.nothing(prefix)),
+            None => Err(self.nothing(prefix).await),
         }
     }
 
@@ -125,8 +135,29 @@ impl Session {
         })
     }
 
-    fn nothing(&self, prefix: &str) -> Failure {
-        Failure::new(format!("there is no run \"{prefix}\" in namespace {}", self.cluster.namespace()))
+    /// There is no such run: names those that are there, the most similar one first.
+    async fn nothing(&self, prefix: &str) -> Failure {
+        let failure =
+            Failure::new(format!("there is no run \"{prefix}\" in namespace {}", self.cluster.namespace()));
+        // Who may not list may still read by name.
+        let heads = self.cluster.heads(false).await.unwrap_or_default();
+        let mut runs: Vec<(f64, String)> =
+            heads.into_iter().map(|head| (strsim::jaro_winkler(&head.prefix, prefix), head.prefix)).collect();
+        runs.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
+        let failure = match runs.first() {
+            Some((likeness, name)) if *likeness > SIMILAR => {
+                failure.hint(format!("did you mean --ns-prefix {}?", printable(name)))
+            }
+            _ => failure,
+        };
+        let names: Vec<_> = runs.iter().take(NAMED).map(|(_, name)| printable(name)).collect();
+        let more = if runs.len() > NAMED { " and others" } else { "" };
+        let failure = if names.is_empty() {
+            failure
+        } else {
+            failure.hint(format!("runs of this namespace: {}{more}", names.join(", ")))
+        };
+        failure
             .hint(format!("make one: kubectl bootstorm setup --ns-prefix {prefix}"))
             .hint("list the runs of all namespaces: kubectl bootstorm status -A")
     }

@@ -90,6 +90,12 @@ pub(super) fn report_or_failures(
 }
 
 fn write(screen: Screen, report: &Report, title: bool, next: &[String]) -> Result<(), Failure> {
+    if let Some(compared) = &report.comparison {
+        match &compared.verdict {
+            Some(verdict) => tracing::info!(grade = ?verdict.grade, rule = ?verdict.rule, "verdict"),
+            None => tracing::info!(why = compared.unjudged, "no verdict"),
+        }
+    }
     let layout = layout(screen, title);
     let text = match screen.output {
         Output::Summary => Ok(report.summary(&layout, next)),

@@ -67,8 +67,40 @@ fn read(completed: &Completed) -> Result<Start, clap::Error> {
     }
     let mut cli = Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut definition))?;
     cli.found.clone_from(&completed.found);
+    cli.words = loggable(&completed.words);
     cli.plan = PlanFields::of(&matches);
     Ok(Start::Command(Box::new(cli)))
+}
+
+/// A command line without what may be secret: values of placeholders, and passwords in addresses.
+fn loggable(words: &[OsString]) -> String {
+    let mut line: Vec<String> = Vec::new();
+    let mut hides = false;
+    for word in words.iter().skip(1).map(|word| word.to_string_lossy()) {
+        let shown = match word.strip_prefix("--set=") {
+            _ if hides => without_value(&word),
+            Some(set) => format!("--set={}", without_value(set)),
+            None => without_password(&word),
+        };
+        hides = word == "--set";
+        line.push(shown);
+    }
+    line.join(" ")
+}
+
+/// `NAME=VALUE` without the value.
+fn without_value(set: &str) -> String {
+    set.split_once('=').map_or_else(|| "***".to_owned(), |(name, _)| format!("{name}=***"))
+}
+
+/// An address without what stands before its host.
+fn without_password(word: &str) -> String {
+    let Some((scheme, rest)) = word.split_once("://") else { return word.to_owned() };
+    let (authority, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
+    match authority.rsplit_once('@') {
+        Some((_, host)) => format!("{scheme}://***@{host}{path}"),
+        None => word.to_owned(),
+    }
 }
 
 fn done(outcome: Result<(), Failure>) -> Start {
@@ -83,4 +115,19 @@ fn done(outcome: Result<(), Failure>) -> Start {
 
 fn console() -> Console {
     Console::new(ColorChoice::Auto, false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_logged_command_line_holds_no_secret() {
+        let words = |line: &str| line.split(' ').map(OsString::from).collect::<Vec<_>>();
+        let told = loggable(&words(
+            "kubectl-bootstorm run --set PW=hunter2 --set=KEY=a=b -s https://u:p@h:6443/x --end 3",
+        ));
+        assert_eq!(told, "run --set PW=*** --set=KEY=*** -s https://***@h:6443/x --end 3");
+        assert_eq!(loggable(&words("k run --set hunter2 -f http://h/a@b")), "run --set *** -f http://h/a@b");
+    }
 }

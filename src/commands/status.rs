@@ -10,6 +10,7 @@ use bootstorm_engine::cluster::store::Head;
 use bootstorm_model::exit::Exit;
 use bootstorm_model::failure::Failure;
 use bootstorm_model::text::printable;
+use bootstorm_report::status::Process;
 use bootstorm_report::{Layout, Paint, Status, StatusRow, document, status};
 
 /// Show the state of runs and the next command
@@ -49,7 +50,7 @@ pub async fn command(context: &Context, args: &StatusArgs) -> Result<Exit, Failu
         return Ok(Exit::Good);
     }
     let record = session.read(&args.run.prefix).await?;
-    let status = Status::of(&record);
+    let status = Status::of(&record).with_process(process(&session, &args.run.prefix).await);
     let unwritable =
         |error: bootstorm_report::Unwritable| Failure::new("the status cannot be shown").because(error);
     let text = match session.output {
@@ -60,6 +61,23 @@ pub async fn command(context: &Context, args: &StatusArgs) -> Result<Exit, Failu
     };
     session.console.data(&text)?;
     Ok(Exit::Good)
+}
+
+/// The process that works on the run now; nothing as well where that may not be looked at.
+async fn process(session: &Session, prefix: &str) -> Option<Process> {
+    let taken = match session.cluster.holder(prefix).await {
+        Ok(taken) => taken?,
+        Err(trouble) => {
+            tracing::debug!(%trouble, "it is not known whether a process works on the run");
+            return None;
+        }
+    };
+    let seconds = |at: Option<jiff::Timestamp>| at.map(|at| session.cluster.age(at).as_secs());
+    Some(Process {
+        since_seconds: seconds(taken.since),
+        renewed_seconds: seconds(taken.renewed),
+        holder: taken.holder,
+    })
 }
 
 fn list(session: &Session, rows: &[StatusRow], layout: &Layout) -> Result<(), Failure> {
@@ -77,11 +95,11 @@ fn list(session: &Session, rows: &[StatusRow], layout: &Layout) -> Result<(), Fa
 
 fn row(cluster: &Cluster, head: Head) -> StatusRow {
     let fact = |word: &str| head.facts.get(word).cloned().unwrap_or_default();
-    let number = |word: &str| fact(word).parse().unwrap_or(0);
+    let number = |word: &str| head.facts.get(word)?.parse().ok();
     StatusRow {
         phase: fact("phase"),
         state: fact("state"),
-        targets: number("targets"),
+        targets: number("targets").unwrap_or(0),
         reached: number("reached"),
         failed: number("failed"),
         age_seconds: head.created.map(|created| cluster.age(created).as_secs() as i64),

@@ -12,6 +12,9 @@ use bootstorm_model::failure::Failure;
 use bootstorm_model::platform::output;
 use bootstorm_model::text::line;
 
+/// Target of what is also said on stderr.
+pub(super) const SAID: &str = "bootstorm::said";
+
 /// First line of a log file: logs are appended to nothing else.
 const HEADER: &str = "# log of kubectl-bootstorm\n";
 
@@ -25,7 +28,9 @@ pub fn start(filter: Option<&str>, file: Option<&Path>) -> Result<(), Failure> {
     let directives = if text.contains('=') || text.contains(',') {
         text.to_owned()
     } else {
-        format!("off,bootstorm={text}")
+        // On stderr it is read already.
+        let said = if file.is_some() { "" } else { ",bootstorm::said=off" };
+        format!("off,bootstorm={text}{said}")
     };
     let filter: Targets = directives
         .parse()

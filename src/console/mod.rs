@@ -3,6 +3,7 @@
 //! stdout is data, stderr is talk. Colour and animation depend on the stream, never on the content. Whatever is said
 //! becomes printable here, once: callers pass names and messages of a cluster as they are.
 
+mod journal;
 pub mod logging;
 pub mod progress;
 pub mod prompt;
@@ -85,6 +86,12 @@ impl Console {
 
     /// Says something about the work, unless quiet.
     pub fn say(self, text: &str) {
+        tracing::info!(target: logging::SAID, "{text}");
+        self.progress(text);
+    }
+
+    /// Says how something goes; a log has its own words for that.
+    pub fn progress(self, text: &str) {
         if !self.quiet {
             self.stderr(&line(text));
         }
@@ -92,11 +99,13 @@ impl Console {
 
     /// Warns, also when quiet.
     pub fn warn(self, text: &str) {
+        tracing::warn!(target: logging::SAID, "{text}");
         self.stderr(&format!("{}warning:{} {}", style::WARNING, style::WARNING.render_reset(), line(text)));
     }
 
     /// Says that and why the command failed, and what to do next.
     pub fn fail(self, failure: &Failure) {
+        tracing::error!(target: logging::SAID, causes = ?failure.causes, "{}", failure.message);
         let (error, hint) = (style::ERROR, style::HINT);
         self.stderr(&format!("{error}error:{error:#} {}", line(&failure.message)));
         for cause in &failure.causes {

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::Console;
+use super::journal::{self, Counts};
 use bootstorm_engine::phases::{Event, VmEvent};
 use bootstorm_model::observation::{Stream, StreamKind};
 use bootstorm_model::observe::clock::monotonic_now;
@@ -16,6 +17,8 @@ use bootstorm_model::text::line as printable;
 
 /// Failed VMs named one by one before the rest is only counted.
 const NAMED_FAILURES: u32 = 10;
+/// Off the terminal, this long at least between two lines of a phase.
+const OFTEN: Duration = Duration::from_secs(1);
 /// Off the terminal, this long after the last line it is said what VMs wait for.
 const SILENCE: Duration = Duration::from_secs(10);
 
@@ -78,7 +81,11 @@ impl Progress {
         match event {
             Event::SetupBegan { namespaces, batch_size } => {
                 state.begin(self.console, "setup", "namespaces", *namespaces, 0);
-                self.plain(&state, &format!("setup: making {namespaces} namespaces, {batch_size} at a time"));
+                let s = if *namespaces == 1 { "" } else { "s" };
+                self.plain(
+                    &state,
+                    &format!("setup: making {namespaces} namespace{s}, {batch_size} at a time"),
+                );
             }
             Event::ProbersBegan { probers } => {
                 state.begin(self.console, "setup", "probers", *probers, 0);
@@ -91,10 +98,12 @@ impl Progress {
                 state.begin(self.console, &phase.to_string(), goal_word, *targets, *done);
                 state.goal = Some(*goal);
                 let resumed = if *done > 0 { format!(", {done} were decided before") } else { String::new() };
-                self.plain(&state, &format!("{phase}: {targets} VMs to be {goal_word}{resumed}"));
+                let s = if *targets == 1 { "" } else { "s" };
+                self.plain(&state, &format!("{phase}: {targets} VM{s} to be {goal_word}{resumed}"));
             }
             Event::Deleting { what, count } => {
                 state.begin(self.console, "cleanup", what, *count, 0);
+                let what = if *count == 1 { what.trim_end_matches('s') } else { what };
                 self.plain(&state, &format!("cleanup: deleting {count} {what}"));
             }
             Event::Restoring { count } => {
@@ -137,6 +146,8 @@ impl Progress {
             }
             Event::PhaseEnded(_) => state.end(),
         }
+        let State { reached, failed, unknown, total, .. } = *state;
+        journal::note(event, Counts { reached, failed, unknown, total });
         state.draw();
         self.tenths(&mut state);
     }
@@ -175,15 +186,15 @@ impl Progress {
     /// A line that stays, above the live one.
     fn line(&self, state: &State, text: &str) {
         match &state.bar {
-            Some(bar) => bar.suspend(|| self.console.say(text)),
-            None => self.console.say(text),
+            Some(bar) => bar.suspend(|| self.console.progress(text)),
+            None => self.console.progress(text),
         }
     }
 
     /// A line only where nothing is live.
     fn plain(&self, state: &State, text: &str) {
         if state.bar.is_none() {
-            self.console.say(text);
+            self.console.progress(text);
         }
     }
 
@@ -193,7 +204,9 @@ impl Progress {
             return;
         }
         let tenth = state.through() * 10 / state.total;
-        if tenth > state.tenth {
+        // The last line is always due; others not more often than once a second.
+        let is_due = state.through() >= state.total || state.said.elapsed() >= OFTEN;
+        if tenth > state.tenth && is_due {
             state.tenth = tenth;
             self.standing(state);
         }
@@ -222,7 +235,7 @@ impl Progress {
         } else {
             format!("; {}", state.waiting)
         };
-        self.console.say(&format!(
+        self.console.progress(&format!(
             "{}: {}/{} {}{others}, {seconds:.1}s{waiting}",
             state.title, state.reached, state.total, state.noun
         ));

@@ -13,6 +13,7 @@ mod dry_run;
 mod explain;
 mod files;
 mod find_max;
+mod first_minute;
 mod formats;
 mod full;
 mod guide;

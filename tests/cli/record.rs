@@ -63,7 +63,8 @@ fn a_second_process_is_told_who_works_on_the_run() {
         .run(&["create"])
         .exits(1)
         .complains(&["another process is working on run \"boot-storm-test\"", "alice@laptop/4711"]);
-    cluster.run(&["status"]).exits(0);
+    let status = cluster.run(&["status"]).exits(0);
+    status.prints(&["alice@laptop/4711 has been working on it for", "Next: wait for it"]);
     let stale =
         |lease: &mut serde_json::Value| lease["spec"]["renewTime"] = json!("2026-01-01T00:00:00.000000Z");
     cluster.sandbox.store().modify(&kind::LEASES, "default", HEAD, stale);

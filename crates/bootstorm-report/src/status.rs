@@ -9,7 +9,7 @@ use super::phase::Counts;
 use super::table::{Column, Grid};
 use super::{Layout, printable};
 use bootstorm_model::observe::Milestone;
-use bootstorm_model::record::{PhaseName, PhaseState, RunRecord, lifecycle};
+use bootstorm_model::record::{CleanupMark, PhaseName, PhaseState, RunRecord, lifecycle};
 
 /// Where one run stands
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -24,9 +24,26 @@ pub struct Status {
     pub phases: Vec<Standing>,
     /// The subcommand to run next.
     pub next: String,
+    /// The process that works on the run now; absent where there is none, or where that may not be looked at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub process: Option<Process>,
+    /// The cleanup, once one has begun.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cleanup: Option<CleanupMark>,
     /// How adopted VMs stand; absent for runs that made their own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub adopted: Option<AdoptedStanding>,
+}
+
+/// A process that works on a run
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Process {
+    /// User, host and process id.
+    pub holder: String,
+    /// Seconds since it took the lock.
+    pub since_seconds: Option<u64>,
+    /// Seconds since its last sign of life; it gives one every 15 s.
+    pub renewed_seconds: Option<u64>,
 }
 
 /// How adopted VMs stand
@@ -66,10 +83,10 @@ pub struct StatusRow {
     pub state: String,
     /// VMs of the run.
     pub targets: u64,
-    /// Reached the goal of that phase.
-    pub reached: u64,
-    /// Failed or timed out in it.
-    pub failed: u64,
+    /// Reached the goal of that phase; nothing for what is no phase of VMs.
+    pub reached: Option<u64>,
+    /// Failed or timed out in it; nothing for what is no phase of VMs.
+    pub failed: Option<u64>,
     /// Seconds since the run was set up.
     pub age_seconds: Option<i64>,
 }
@@ -89,6 +106,8 @@ impl Status {
             targets: record.plan.targets().len(),
             phases: phases.collect(),
             next: next(record),
+            process: None,
+            cleanup: record.cleanup,
             adopted: record.plan.is_adopted().then(|| AdoptedStanding {
                 changed: record.has_to_restore(),
                 restored: record.restored,
@@ -97,10 +116,26 @@ impl Status {
         }
     }
 
+    /// The same with the process that works on the run now: what comes next is to wait for it.
+    #[must_use]
+    pub fn with_process(self, process: Option<Process>) -> Self {
+        match process {
+            Some(_) => {
+                Self { next: format!("kubectl bootstorm status --ns-prefix {}", self.run), process, ..self }
+            }
+            None => self,
+        }
+    }
+
     /// The status as text for a terminal.
     pub fn table(&self, layout: &Layout) -> String {
         let mut text = String::new();
-        let setup = if self.setup_done { "set up" } else { "not completely set up" };
+        let setup = match self.cleanup {
+            Some(CleanupMark { done: Some(at), .. }) => format!("cleaned up {at:.0}, record kept"),
+            Some(CleanupMark { began, done: None }) => format!("cleanup begun {began:.0}, not finished"),
+            None if self.setup_done => "set up".to_owned(),
+            None => "not completely set up".to_owned(),
+        };
         // Writing to a string cannot fail.
         let _ = writeln!(text, "Run {}: {} VMs, {setup}", printable(&self.run), self.targets);
         if !self.phases.is_empty() {
@@ -118,7 +153,30 @@ impl Status {
                 (false, None) => writeln!(text, "\nThese VMs are adopted; nothing was done to them yet."),
             };
         }
-        let _ = writeln!(text, "\nNext: {}", printable(&self.next));
+        if let Some(process) = &self.process {
+            let ago = |seconds: Option<u64>| match seconds {
+                Some(seconds) => age(seconds as i64),
+                None => "an unknown time".to_owned(),
+            };
+            let _ = writeln!(
+                text,
+                "\n{} has been working on it for {}, last sign of life {} ago",
+                printable(&process.holder),
+                ago(process.since_seconds),
+                ago(process.renewed_seconds)
+            );
+        }
+        let _ = match &self.process {
+            Some(_) => writeln!(text, "\nNext: wait for it, and look again: {}", printable(&self.next)),
+            None => writeln!(text, "\nNext: {}", printable(&self.next)),
+        };
+        if self.cleanup.is_some_and(|cleanup| cleanup.done.is_some()) && self.process.is_none() {
+            let _ = writeln!(
+                text,
+                "      kubectl bootstorm cleanup --ns-prefix {} deletes the record too",
+                printable(&self.run)
+            );
+        }
         text
     }
 
@@ -153,9 +211,10 @@ pub fn listing(rows: &[StatusRow], headers: bool, paint: Paint) -> String {
             cells.push(row.namespace.clone().unwrap_or_else(|| "-".to_owned()));
         }
         cells.extend([&row.name, &row.phase, &row.state].map(String::clone));
-        cells.extend([row.targets, row.reached, row.failed].map(|number| number.to_string()));
+        let counts = [Some(row.targets), row.reached, row.failed];
+        cells.extend(counts.map(|count| count.map_or_else(|| "-".to_owned(), |count| count.to_string())));
         cells.push(row.age_seconds.map_or_else(|| "<unknown>".to_owned(), age));
-        grid.push(tone(row.state == PhaseState::Done.word(), row.failed), cells);
+        grid.push(tone(row.state == PhaseState::Done.word(), row.failed.unwrap_or(0)), cells);
     }
     text(grid, headers, paint)
 }
@@ -243,6 +302,30 @@ mod tests {
     }
 
     #[test]
+    fn a_run_that_is_worked_on_or_cleaned_up_says_so() {
+        let mut record = fixtures::interrupted(2);
+        let process = Process { holder: "a@b/1".into(), since_seconds: Some(150), renewed_seconds: Some(9) };
+        let text = Status::of(&record).with_process(Some(process)).table(&Layout::default());
+        assert!(text.contains("a@b/1 has been working on it for 2m30s, last sign of life 9s ago"), "{text}");
+        assert!(
+            text.ends_with("look again: kubectl bootstorm status --ns-prefix boot-storm-test\n"),
+            "{text}"
+        );
+        let began = "2026-01-02T03:04:05Z".parse().unwrap();
+        record.cleanup = Some(CleanupMark { began, done: None });
+        let text = Status::of(&record).table(&Layout::default());
+        assert!(
+            text.starts_with("Run boot-storm-test: 12 VMs, cleanup begun 2026-01-02T03:04:05Z, not finished"),
+            "{text}"
+        );
+        assert!(text.ends_with("Next: kubectl bootstorm cleanup --ns-prefix boot-storm-test\n"), "{text}");
+        record.cleanup = Some(CleanupMark { began, done: Some(began) });
+        let text = Status::of(&record).table(&Layout::default());
+        assert!(text.contains("cleaned up 2026-01-02T03:04:05Z, record kept"), "{text}");
+        assert!(text.contains("Next: kubectl bootstorm report"), "{text}");
+    }
+
+    #[test]
     fn a_list_of_runs_looks_like_kubectls() {
         let row = |name: &str, state: &str, age_seconds| StatusRow {
             namespace: None,
@@ -250,8 +333,8 @@ mod tests {
             phase: "storm-1".into(),
             state: state.into(),
             targets: 100,
-            reached: 98,
-            failed: 2,
+            reached: Some(98),
+            failed: Some(2),
             age_seconds,
         };
         let rows = [row("boot-storm-test", "done", Some(310)), row("friday", "open", None)];

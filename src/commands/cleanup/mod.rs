@@ -18,11 +18,12 @@ use super::values;
 use crate::console::progress::Progress;
 use bootstorm_engine::cluster::lease::Held;
 use bootstorm_engine::cluster::ownership::Estate;
+use bootstorm_engine::cluster::store::RunStore;
 use bootstorm_engine::phases::cleanup::{self, Choice, Leftovers, Order, Sort};
 use bootstorm_model::exit::Exit;
 use bootstorm_model::failure::Failure;
-use bootstorm_model::observe::clock::monotonic_now;
-use bootstorm_model::record::RunRecord;
+use bootstorm_model::observe::clock::{monotonic_now, wall_now};
+use bootstorm_model::record::{CleanupMark, RunRecord};
 
 /// Delete what the run created, and verify that nothing is left
 ///
@@ -72,6 +73,9 @@ pub struct CleanupArgs {
 /// What is waited for is given up in time by itself and named; this ends what hangs beyond that.
 const GRACE: Duration = Duration::from_secs(2);
 
+/// How long it may take to note in the record how far the cleanup is.
+const NOTING: Duration = Duration::from_secs(10);
+
 impl CleanupArgs {
     /// What is to stay.
     pub fn choice(&self) -> Choice {
@@ -93,7 +97,7 @@ pub async fn command(context: &Context, args: &CleanupArgs) -> Result<Exit, Fail
 pub async fn run(session: &Session, args: &CleanupArgs) -> Result<Option<Leftovers>, Failure> {
     let prefix = &args.run.prefix;
     let mut interrupt = session.interrupt.clone();
-    let Seen { estate, place, leftovers, adopted } = tokio::select! {
+    let Seen { estate, place, leftovers, adopted, mut own } = tokio::select! {
         biased;
         () = interrupt.wait() => return Err(Failure::interrupted("interrupted; nothing was deleted")),
         seen = tokio::time::timeout(args.timeout, look(session, args)) => {
@@ -136,9 +140,16 @@ pub async fn run(session: &Session, args: &CleanupArgs) -> Result<Option<Leftove
         if adopted.is_some() {
             adopted::restore(session, args, order.deadline, &lock).await?;
         }
-        delete(session, args, order, &lock).await
+        let mut mark = CleanupMark { began: wall_now(), done: None };
+        note(session, &mut own, &lock, mark).await;
+        let deleted = delete(session, args, order, &lock).await?;
+        if leftovers.keeps_record(args.choice()) && leftovers.kept(args.choice()).is_empty() {
+            mark.done = Some(wall_now());
+            note(session, &mut own, &lock, mark).await;
+        }
+        Ok(deleted)
     };
-    let outcome = outcome.await;
+    let outcome: Result<Leftovers, Failure> = outcome.await;
     lock.release().await;
     let deleted = outcome?;
     tokio::select! {
@@ -159,21 +170,46 @@ struct Seen {
     leftovers: Leftovers,
     /// Its record, where its VMs are somebody else's.
     adopted: Option<RunRecord>,
+    /// Its record and where that is, where its VMs are its own.
+    own: Option<(RunRecord, RunStore)>,
 }
 
 /// Whose run it is, and what of it is there.
 async fn look(session: &Session, args: &CleanupArgs) -> Result<Seen, Failure> {
     let record = adopted::find(session, args).await?;
     let estate = whose::whose(session, args, record.as_ref()).await?;
-    let record = record.map(|(record, _)| record);
-    let place = record.as_ref().and_then(|record| record.plan.layout.namespace.clone());
-    let adopted = record.filter(|record| record.plan.is_adopted());
+    let place = record.as_ref().and_then(|(record, _)| record.plan.layout.namespace.clone());
+    let (adopted, own) = match record {
+        Some((record, _)) if record.plan.is_adopted() => (Some(record), None),
+        // Of the phases, only the index is needed from here on.
+        Some((record, store)) => (None, Some((RunRecord { phases: Vec::new(), ..record }, store))),
+        None => (None, None),
+    };
     let sorts: &[Sort] = if adopted.is_some() { &Sort::BESIDE_ADOPTED } else { &Sort::ALL };
     let leftovers = match &estate {
         Some(estate) => Leftovers::list(&session.cluster, estate, sorts, place.as_deref()).await?,
         None => Leftovers::default(),
     };
-    Ok(Seen { estate: estate.unwrap_or_default(), place, leftovers, adopted })
+    Ok(Seen { estate: estate.unwrap_or_default(), place, leftovers, adopted, own })
+}
+
+/// Notes in the record how far the cleanup has come, so that no phase follows. Best effort: what cannot be noted must not
+/// keep anybody from cleaning up.
+async fn note(session: &Session, own: &mut Option<(RunRecord, RunStore)>, lock: &Held, mark: CleanupMark) {
+    let Some((record, store)) = own.as_mut().filter(|(_, store)| store.original().is_none()) else { return };
+    record.cleanup = Some(mark);
+    store.set_holder(lock.holder());
+    let mut interrupt = session.interrupt.clone();
+    let noted = tokio::select! {
+        biased;
+        () = interrupt.wait() => return,
+        noted = tokio::time::timeout(NOTING, Box::pin(store.save(record, None))) => noted,
+    };
+    match noted {
+        Ok(Ok(())) => {}
+        Ok(Err(trouble)) => tracing::debug!(%trouble, "the cleanup is not noted in the record"),
+        Err(_) => tracing::debug!("the cleanup is not noted in the record: no answer"),
+    }
 }
 
 /// Deletes while the lock is ours, the user does not interrupt, and time is left.

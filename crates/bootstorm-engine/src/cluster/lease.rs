@@ -147,25 +147,15 @@ impl Cluster {
             let message = "the lock was released at this moment; try again";
             return Err(Trouble::new(doing, Kind::Conflict, message).into());
         };
-        let role = found.metadata.labels.as_ref().and_then(|labels| labels.get(names::ROLE));
-        if role.map(String::as_str) != Some(Role::Lock.word()) {
+        if !is_lock(&found) {
             let message = format!("lease {name} in namespace {} is no lock of this tool", self.namespace);
             return Err(Trouble::new(doing, Kind::AlreadyExists, message).into());
         }
-        let spec = found.spec.unwrap_or_default();
-        let holder = spec.holder_identity.clone().unwrap_or_default();
-        let renewed = spec.renew_time.as_ref().map(|time| time.0);
-        let good_for = i64::from(spec.lease_duration_seconds.unwrap_or(DURATION.as_secs() as i32));
-        let now = self.server_now().as_second();
-        let stale = renewed.is_none_or(|renewed| now - renewed.as_second() > good_for + MARGIN);
-        let process = found.metadata.annotations.unwrap_or_default().remove(&names::annotation(PROCESS));
-        let dead = process.is_some_and(|process| Process::is_dead(&process));
-        let ours = spec.holder_identity == fresh.spec.as_ref().and_then(|s| s.holder_identity.clone());
-        if !holder.is_empty() && !ours && !stale && !dead {
-            let since = spec.acquire_time.map(|time| time.0);
-            return Err(LockError::Taken(Taken { holder, since, renewed }));
+        fresh.metadata.resource_version.clone_from(&found.metadata.resource_version);
+        let ours = fresh.spec.as_ref().and_then(|spec| spec.holder_identity.as_deref());
+        if let Some(taken) = self.living(found).filter(|taken| Some(taken.holder.as_str()) != ours) {
+            return Err(LockError::Taken(taken));
         }
-        fresh.metadata.resource_version = found.metadata.resource_version;
         let body = serde_json::to_vec(&fresh).unwrap_or_default();
         let request = built(doing, on(&self.leases()).replace(name, &post_params(), body))?;
         match self.ask_raw(doing, &request).await {
@@ -183,6 +173,27 @@ impl Cluster {
         }
     }
 
+    /// The living process that holds the lock of a run, if there is one.
+    pub async fn holder(&self, prefix: &str) -> Result<Option<Taken>, Trouble> {
+        let doing = "look who works on the run";
+        let found = self.read_lease(doing, &names::head_name(prefix)).await?;
+        Ok(found.filter(is_lock).and_then(|lease| self.living(lease)))
+    }
+
+    /// The holder of a lock, unless it has let go, or is known to be dead.
+    fn living(&self, lease: Lease) -> Option<Taken> {
+        let spec = lease.spec.unwrap_or_default();
+        let holder = spec.holder_identity.unwrap_or_default();
+        let renewed = spec.renew_time.map(|time| time.0);
+        let good_for = i64::from(spec.lease_duration_seconds.unwrap_or(DURATION.as_secs() as i32));
+        let now = self.server_now().as_second();
+        let stale = renewed.is_none_or(|renewed| now - renewed.as_second() > good_for + MARGIN);
+        let process = lease.metadata.annotations.unwrap_or_default().remove(&names::annotation(PROCESS));
+        let dead = process.is_some_and(|process| Process::is_dead(&process));
+        let since = spec.acquire_time.map(|time| time.0);
+        (!holder.is_empty() && !stale && !dead).then_some(Taken { holder, since, renewed })
+    }
+
     async fn read_lease(&self, doing: &str, name: &str) -> Result<Option<Lease>, Trouble> {
         let request = built(doing, on(&self.leases()).get(name, &GetParams::default()))?;
         match self.ask(doing, &request).await {
@@ -191,6 +202,12 @@ impl Cluster {
             Err(trouble) => Err(trouble),
         }
     }
+}
+
+/// Whether a lease is one of this tool's locks.
+fn is_lock(lease: &Lease) -> bool {
+    let role = lease.metadata.labels.as_ref().and_then(|labels| labels.get(names::ROLE));
+    role.map(String::as_str) == Some(Role::Lock.word())
 }
 
 struct Renewer {

@@ -12,7 +12,10 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-use super::{ClusterFacts, FORMAT, Made, PhaseName, PhaseRecord, PhaseState, RunRecord, Series, SetupRecord};
+use super::{
+    CleanupMark, ClusterFacts, FORMAT, Made, PhaseName, PhaseRecord, PhaseState, RunRecord, Series,
+    SetupRecord,
+};
 use crate::observe::Outcome;
 use crate::plan::{Adoptee, Plan, adoption};
 
@@ -93,6 +96,8 @@ struct HeadDocument {
     made: Made,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     restored: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    cleanup: Option<CleanupMark>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     series: Vec<Series>,
 }
@@ -116,6 +121,7 @@ pub fn encode_plan(record: &RunRecord) -> String {
         // One UID for each namespace: a piece of its own, too.
         made: Made { namespaces: BTreeMap::new(), ..record.made.clone() },
         restored: record.restored,
+        cleanup: record.cleanup,
         series: record.series.clone(),
     };
     serde_json::to_string_pretty(&head).unwrap_or_default()
@@ -147,6 +153,7 @@ pub fn decode_head(plan_json: &str, parts_json: &str) -> Result<(RunRecord, Vec<
         setup: head.setup,
         made: head.made,
         restored: head.restored,
+        cleanup: head.cleanup,
         series: head.series,
         phases: Vec::new(),
     };
@@ -303,17 +310,24 @@ pub fn summary(
     updated: Timestamp,
 ) -> BTreeMap<&'static str, String> {
     let last = record.last_phase();
+    let phase = match (record.cleanup, last) {
+        (Some(_), _) => "cleanup".to_owned(),
+        (None, Some(last)) => last.name.to_string(),
+        (None, None) => "setup".to_owned(),
+    };
     let count = |outcome| last.map_or(0, |phase| phase.count(outcome));
     let mut facts = BTreeMap::from([
         ("format", record.format.to_string()),
-        ("phase", last.map_or_else(|| "setup".to_owned(), |phase| phase.name.to_string())),
+        ("phase", phase),
         ("state", state(record).word().to_owned()),
         ("targets", record.plan.size().to_string()),
-        ("reached", count(Outcome::Reached).to_string()),
-        ("failed", (count(Outcome::Failed) + count(Outcome::TimedOut)).to_string()),
         ("started", record.created.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()),
         ("updated", updated.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()),
     ]);
+    if record.cleanup.is_none() {
+        facts.insert("reached", count(Outcome::Reached).to_string());
+        facts.insert("failed", (count(Outcome::Failed) + count(Outcome::TimedOut)).to_string());
+    }
     if record.plan.is_adopted() {
         // Whoever finds this record unreadable must know that it is more than results.
         let state = if record.has_to_restore() { "changed" } else { "as-before" };
@@ -323,9 +337,11 @@ pub fn summary(
     facts
 }
 
-/// Whether the phase that began last, or the setup, is over.
+/// Whether the phase that began last, or the setup, or the cleanup is over.
 pub fn state(record: &RunRecord) -> PhaseState {
     match record.last_phase() {
+        _ if record.cleanup.is_some_and(|cleanup| cleanup.done.is_none()) => PhaseState::Open,
+        _ if record.cleanup.is_some() => PhaseState::Done,
         Some(phase) => phase.state,
         None if record.setup.done => PhaseState::Done,
         None => PhaseState::Open,

@@ -44,6 +44,13 @@ pub fn next(record: &RunRecord, kind: PhaseKind) -> Result<Step, Refusal> {
     if record.restored.is_some() {
         return refuse(format!("the VMs of run \"{run}\" were given back as they were"), "cleanup");
     }
+    if let Some(cleanup) = record.cleanup {
+        let why = match cleanup.done {
+            Some(_) => format!("the VMs of run \"{run}\" were deleted; only its record was kept"),
+            None => format!("a cleanup of run \"{run}\" has begun"),
+        };
+        return refuse(why, "cleanup");
+    }
     let adopted = record.plan.is_adopted();
     if adopted && kind == PhaseKind::Create {
         return refuse(
@@ -95,6 +102,8 @@ pub fn suggestion(record: &RunRecord) -> &'static str {
     }
     match record.last_phase() {
         _ if record.restored.is_some() => "cleanup",
+        _ if record.cleanup.is_some_and(|cleanup| cleanup.done.is_none()) => "cleanup",
+        _ if record.cleanup.is_some() => "report",
         None if record.plan.is_adopted() => "stop",
         None => "create",
         Some(last) if last.state != PhaseState::Done => last.name.kind.word(),
@@ -111,7 +120,7 @@ pub fn suggestion(record: &RunRecord) -> &'static str {
 mod tests {
     use super::*;
     use crate::plan::{Plan, TemplateSource};
-    use crate::record::{PhaseRecord, PhaseSettings};
+    use crate::record::{CleanupMark, PhaseRecord, PhaseSettings};
 
     fn record(phases: &[(&str, PhaseState)]) -> RunRecord {
         let template = TemplateSource::ContainerDisk { image: "i".into() };
@@ -184,6 +193,19 @@ mod tests {
         record.restored = Some(record.created);
         for kind in [PhaseKind::Create, PhaseKind::Stop, PhaseKind::Storm] {
             assert_eq!(next(&record, kind).unwrap_err().instead, "cleanup");
+        }
+    }
+
+    #[test]
+    fn nothing_runs_once_a_cleanup_has_begun() {
+        let mut record = record(&[("create", PhaseState::Done)]);
+        let mark = |done| Some(CleanupMark { began: record.created, done });
+        for (cleanup, then) in [(mark(None), "cleanup"), (mark(Some(record.created)), "report")] {
+            record.cleanup = cleanup;
+            for kind in [PhaseKind::Create, PhaseKind::Stop, PhaseKind::Storm] {
+                assert_eq!(next(&record, kind).unwrap_err().instead, "cleanup");
+            }
+            assert_eq!(suggestion(&record), then);
         }
     }
 

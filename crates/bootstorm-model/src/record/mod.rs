@@ -62,12 +62,25 @@ pub struct RunRecord {
     /// When adopted VMs were given back as they were; nothing is done to them after that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restored: Option<Timestamp>,
+    /// The cleanup, once one has begun: the VMs and namespaces of the run are gone, or going.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cleanup: Option<CleanupMark>,
     /// Several storms that belong together, in the order in which they began.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub series: Vec<Series>,
     /// The phases so far, in the order in which they began.
     #[serde(default, deserialize_with = "at_most::<MOST_PHASES, _, _>")]
     pub phases: Vec<PhaseRecord>,
+}
+
+/// How far the cleanup of a run has come
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CleanupMark {
+    /// When it began, before anything was deleted.
+    pub began: Timestamp,
+    /// When everything but the record was gone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub done: Option<Timestamp>,
 }
 
 impl RunRecord {
@@ -82,6 +95,7 @@ impl RunRecord {
             setup: SetupRecord::default(),
             made: Made::default(),
             restored: None,
+            cleanup: None,
             series: Vec::new(),
             phases: Vec::new(),
         }

@@ -50,6 +50,7 @@ pub(super) fn run(report: &Report) -> RunRecord {
         },
         made: Made::default(),
         restored: None,
+        cleanup: None,
         series: series(report),
         phases: report.phases.iter().map(phase).collect(),
     }

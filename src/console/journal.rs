@@ -1,0 +1,68 @@
+//! What the log tells of a phase: at INFO what a person would note down, at DEBUG every step of every VM.
+
+use bootstorm_engine::phases::{Event, VmEvent};
+use bootstorm_model::observe::Outcome;
+
+/// How a phase ended, as counted by whoever heard its events
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Counts {
+    pub(super) reached: usize,
+    pub(super) failed: u32,
+    pub(super) unknown: u32,
+    pub(super) total: usize,
+}
+
+/// Logs an event.
+pub(super) fn note(event: &Event, counts: Counts) {
+    match event {
+        Event::SetupBegan { namespaces, batch_size } => {
+            tracing::info!(namespaces, batch_size, "setup: making namespaces");
+        }
+        Event::ProbersBegan { probers } => tracing::info!(probers, "setup: making prober pods"),
+        Event::ProbersCan(what) => tracing::info!("setup: {what}"),
+        Event::PhaseBegan { phase, targets, done, goal } => {
+            tracing::info!(%phase, vms = targets, decided_before = done, goal = goal.word(), "phase began");
+        }
+        Event::PhaseEnded(phase) => {
+            let Counts { reached, failed, unknown, total } = counts;
+            tracing::info!(%phase, vms = total, reached, failed, unknown, "phase ended");
+        }
+        Event::LeftOut { target, reason } => tracing::info!(%target, reason, "VM left out"),
+        Event::Vm { at, target, what } => vm(*at, target, what),
+        Event::Waiting { vms, of, waits_for, cause } => {
+            tracing::debug!(vms, of, waits_for = waits_for.words(), cause, "VMs wait");
+        }
+        Event::Blind { at, stream, since, why } => {
+            tracing::warn!(%at, ?stream, %since, why, "a stream delivers nothing");
+        }
+        Event::Seeing { at, stream, gap } => tracing::info!(%at, ?stream, %gap, "a stream delivers again"),
+        Event::Warning(text) => tracing::warn!("{text}"),
+        Event::Interrupted => tracing::info!("interrupted"),
+        Event::Deleting { what, count } => tracing::info!(count, "cleanup: deleting {what}"),
+        Event::Gone(what) => tracing::debug!("cleanup: one of the {what} is gone"),
+        Event::StillThere { what, count, since, first, .. } => {
+            tracing::info!(count, since_s = since.as_secs(), first, "cleanup: waiting for {what} to go");
+        }
+        Event::Restoring { count } => tracing::info!(count, "cleanup: giving adopted VMs back"),
+        Event::Restored | Event::NamespaceMade | Event::ProberWorks => tracing::debug!(?event),
+    }
+}
+
+fn vm(at: bootstorm_model::observe::Offset, target: &bootstorm_model::plan::Target, what: &VmEvent) {
+    match what {
+        VmEvent::Ended { outcome: Outcome::Reached, .. } => {
+            tracing::debug!(%target, %at, "VM reached the goal")
+        }
+        VmEvent::Ended { outcome, reason } => {
+            tracing::warn!(%target, %at, outcome = outcome.word(), reason, "VM did not reach the goal");
+        }
+        VmEvent::Sent => tracing::debug!(%target, %at, "request sent"),
+        VmEvent::Accepted => tracing::debug!(%target, %at, "request accepted"),
+        VmEvent::Passed(milestone) => {
+            tracing::debug!(%target, %at, milestone = milestone.word(), "VM passed")
+        }
+        VmEvent::Reopened(outcome) => {
+            tracing::info!(%target, %at, was = outcome.word(), "VM is followed again");
+        }
+    }
+}

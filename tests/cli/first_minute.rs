@@ -1,0 +1,121 @@
+//! What somebody types and reads in the first minute: help, versions, where a run stands, and the log of what was done.
+
+use std::os::unix::fs::PermissionsExt;
+
+use bootstorm_sandbox::store::kind;
+use serde_json::json;
+
+use crate::support::Cluster;
+
+#[test]
+fn versions_are_those_of_the_program_and_of_the_cluster() {
+    let cluster = Cluster::instant();
+    let version = env!("CARGO_PKG_VERSION");
+    cluster.run(&["version"]).exits(0).prints(&[version, "Kubernetes", "KubeVirt           v", "CDI"]);
+    let told = cluster.run(&["version", "-o", "json"]).exits(0).json();
+    assert_eq!(told["client"]["version"], version);
+    assert!(told["server"]["kubernetes"].as_str().unwrap().starts_with("v1."), "{told}");
+    assert!(told["server"]["kubevirt"].is_string(), "{told}");
+    let nowhere = cluster.program().env("KUBECONFIG", "/nonexistent");
+    let told = nowhere.run(&["version", "-o", "json"]).exits(0);
+    assert!(told.complains(&["the cluster's versions are unknown"]).json()["server"].is_null());
+    let alone = nowhere.run(&["version", "--client"]).exits(0);
+    assert!(alone.stderr.is_empty() && alone.stdout.contains(version), "{alone:?}");
+}
+
+#[test]
+fn flags_of_all_commands_have_a_command_of_their_own() {
+    let cluster = Cluster::instant();
+    let told = cluster.run(&["options"]).exits(0).stdout;
+    for flag in ["--kubeconfig", "--as-group", "--retry-timeout", "--log-file", "--show-config"] {
+        assert!(told.contains(flag), "{flag}: {told}");
+    }
+    assert!(!told.contains("--ns-prefix"), "{told}");
+    let help = cluster.run(&["help", "storm"]).exits(0).stdout;
+    assert_eq!(help, cluster.run(&["storm", "--help"]).exits(0).stdout);
+}
+
+#[test]
+fn a_run_whose_vms_were_deleted_says_so_and_goes_no_further() {
+    let cluster = Cluster::instant();
+    cluster.run(&["setup", "--end", "2", "--probe", "none"]).exits(0);
+    cluster.run(&["create"]).exits(0);
+    cluster.run(&["cleanup", "--yes", "--keep-record"]).exits(0);
+    cluster.run(&["status"]).exits(0).prints(&[
+        "cleaned up",
+        "Next: kubectl bootstorm report",
+        "deletes the record",
+    ]);
+    cluster.run(&["status", "-A"]).exits(0).prints(&["cleanup", "done"]);
+    for phase in ["create", "stop", "storm"] {
+        cluster.run(&[phase]).exits(1).complains(&["were deleted; only its record was kept"]);
+    }
+    cluster.run(&["report"]).exits(0);
+    cluster.run(&["cleanup", "--yes"]).exits(0);
+    cluster.run(&["status"]).exits(1).complains(&["there is no run"]);
+}
+
+#[test]
+fn a_cleanup_that_was_cut_short_is_what_comes_next() {
+    let cluster = Cluster::instant();
+    cluster.run(&["setup", "--end", "2", "--probe", "none"]).exits(0);
+    cluster.run(&["create"]).exits(0);
+    let hold = |vm: &mut serde_json::Value| vm["metadata"]["finalizers"] = json!(["example.com/held"]);
+    cluster.sandbox.store().modify(&kind::VIRTUAL_MACHINES, "boot-storm-test-1", "boot-storm-vm", hold);
+    cluster.run(&["cleanup", "--yes", "--timeout", "2s"]).exits(3);
+    cluster.run(&["status"]).exits(0).prints(&["cleanup begun", "Next: kubectl bootstorm cleanup"]);
+    cluster.run(&["stop"]).exits(1).complains(&["a cleanup of run \"boot-storm-test\" has begun"]);
+    let free = |vm: &mut serde_json::Value| vm["metadata"]["finalizers"] = json!([]);
+    cluster.sandbox.store().modify(&kind::VIRTUAL_MACHINES, "boot-storm-test-1", "boot-storm-vm", free);
+    cluster.run(&["cleanup", "--yes"]).exits(0);
+}
+
+#[test]
+fn a_name_that_is_nearly_right_is_recognised() {
+    let cluster = Cluster::instant();
+    cluster.run(&["setup", "--ns-prefix", "friday", "--end", "1", "--probe", "none"]).exits(0);
+    cluster
+        .run(&["report", "--ns-prefix", "firday"])
+        .exits(1)
+        .complains(&["did you mean --ns-prefix friday?", "runs of this namespace: friday"]);
+    let told = cluster.run(&["storm", "--ns-prefix", "other"]).exits(1).stderr;
+    assert!(!told.contains("did you mean") && told.contains("runs of this namespace: friday"), "{told}");
+}
+
+#[test]
+fn a_log_tells_what_was_done_and_holds_no_secret() {
+    let cluster = Cluster::instant();
+    let template = "apiVersion: kubevirt.io/v1\nkind: VirtualMachine\n\
+        spec: {template: {metadata: {annotations: {pw: \"{{PW}}\"}}, spec: {domain: {memory: {guest: 256Mi}, devices: {}}}}}\n";
+    std::fs::write(cluster.home.path().join("vm.yaml"), template).unwrap();
+    let log = |level: &'static str| ["--log-file", "log", "--log-level", level];
+    let setup = ["setup", "--end", "2", "-f", "vm.yaml", "--set", "PW=hunter2", "--probe", "none"];
+    cluster.run(&[&setup[..], &log("info")].concat()).exits(0);
+    cluster.run(&[&["create"][..], &log("info")].concat()).exits(0);
+    let path = cluster.home.path().join("log");
+    let text = std::fs::read_to_string(&path).unwrap();
+    for part in [
+        "command=\"setup --end 2 -f vm.yaml --set PW=*** --probe none",
+        "server=\"https://127.0.0.1",
+        "namespaces=2",
+        "run=\"boot-storm-test\"",
+        "phase began phase=create vms=2",
+        "phase ended phase=create vms=2 reached=2 failed=0 unknown=0",
+        "ends exit=Good",
+    ] {
+        assert!(text.contains(part), "{part}:\n{text}");
+    }
+    assert!(!text.contains("hunter2") && !text.contains("VM passed"), "{text}");
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    cluster.run(&[&["stop"][..], &log("debug")].concat()).exits(0);
+    cluster.run(&[&["storm"][..], &log("debug")].concat()).exits(0);
+    let text = std::fs::read_to_string(&path).unwrap();
+    for part in
+        ["request sent target=boot-storm-test-2/boot-storm-vm", "milestone=\"running\"", "verdict grade="]
+    {
+        assert!(text.contains(part), "{part}:\n{text}");
+    }
+    cluster.run(&[&["storm"][..], &log("info")].concat()).exits(1);
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert!(text.contains("a storm starts stopped VMs") && text.contains("exit=Failed"), "{text}");
+}
