@@ -51,7 +51,7 @@ pub(super) fn note(event: &Event, counts: Counts) {
 fn vm(at: bootstorm_model::observe::Offset, target: &bootstorm_model::plan::Target, what: &VmEvent) {
     match what {
         VmEvent::Ended { outcome: Outcome::Reached, .. } => {
-            tracing::debug!(%target, %at, "VM reached the goal")
+            tracing::debug!(%target, %at, "VM reached the goal");
         }
         VmEvent::Ended { outcome, reason } => {
             tracing::warn!(%target, %at, outcome = outcome.word(), reason, "VM did not reach the goal");
@@ -59,7 +59,7 @@ fn vm(at: bootstorm_model::observe::Offset, target: &bootstorm_model::plan::Targ
         VmEvent::Sent => tracing::debug!(%target, %at, "request sent"),
         VmEvent::Accepted => tracing::debug!(%target, %at, "request accepted"),
         VmEvent::Passed(milestone) => {
-            tracing::debug!(%target, %at, milestone = milestone.word(), "VM passed")
+            tracing::debug!(%target, %at, milestone = milestone.word(), "VM passed");
         }
         VmEvent::Reopened(outcome) => {
             tracing::info!(%target, %at, was = outcome.word(), "VM is followed again");

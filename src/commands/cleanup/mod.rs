@@ -100,7 +100,7 @@ pub async fn run(session: &Session, args: &CleanupArgs) -> Result<Option<Leftove
     let Seen { estate, place, leftovers, adopted, mut own } = tokio::select! {
         biased;
         () = interrupt.wait() => return Err(Failure::interrupted("interrupted; nothing was deleted")),
-        seen = tokio::time::timeout(args.timeout, look(session, args)) => {
+        seen = tokio::time::timeout(args.timeout, Box::pin(look(session, args))) => {
             seen.unwrap_or_else(|_| Err(wording::out_of_time(args)))?
         }
     };
@@ -171,7 +171,7 @@ struct Seen {
     /// Its record, where its VMs are somebody else's.
     adopted: Option<RunRecord>,
     /// Its record and where that is, where its VMs are its own.
-    own: Option<(RunRecord, RunStore)>,
+    own: Option<Box<(RunRecord, RunStore)>>,
 }
 
 /// Whose run it is, and what of it is there.
@@ -182,7 +182,7 @@ async fn look(session: &Session, args: &CleanupArgs) -> Result<Seen, Failure> {
     let (adopted, own) = match record {
         Some((record, _)) if record.plan.is_adopted() => (Some(record), None),
         // Of the phases, only the index is needed from here on.
-        Some((record, store)) => (None, Some((RunRecord { phases: Vec::new(), ..record }, store))),
+        Some((record, store)) => (None, Some(Box::new((RunRecord { phases: Vec::new(), ..record }, store)))),
         None => (None, None),
     };
     let sorts: &[Sort] = if adopted.is_some() { &Sort::BESIDE_ADOPTED } else { &Sort::ALL };
@@ -195,8 +195,15 @@ async fn look(session: &Session, args: &CleanupArgs) -> Result<Seen, Failure> {
 
 /// Notes in the record how far the cleanup has come, so that no phase follows. Best effort: what cannot be noted must not
 /// keep anybody from cleaning up.
-async fn note(session: &Session, own: &mut Option<(RunRecord, RunStore)>, lock: &Held, mark: CleanupMark) {
-    let Some((record, store)) = own.as_mut().filter(|(_, store)| store.original().is_none()) else { return };
+async fn note(
+    session: &Session,
+    own: &mut Option<Box<(RunRecord, RunStore)>>,
+    lock: &Held,
+    mark: CleanupMark,
+) {
+    let Some((record, store)) = own.as_deref_mut().filter(|(_, store)| store.original().is_none()) else {
+        return;
+    };
     record.cleanup = Some(mark);
     store.set_holder(lock.holder());
     let mut interrupt = session.interrupt.clone();

@@ -50,7 +50,7 @@ fn every_kind_of_run_makes_a_whole_page() {
         timeline.moments.clear();
         timeline.outcome = Outcome::Pending;
     }
-    let records = [
+    let records = vec![
         fixtures::guide(),
         fixtures::with_failures(),
         fixtures::stamped(),
