@@ -36,6 +36,7 @@ pub(super) async fn command(context: &Context, args: &SetupArgs) -> Result<Exit,
     let (view, adopted, wiring) = sort(&selection, candidates);
     let layout = Layout {
         width: session.console.width(),
+        cut: session.console.cuts(),
         wide: session.output == Output::Wide,
         title: true,
         headers: session.headers,

@@ -159,6 +159,7 @@ fn show(context: &Context, report: &CompareReport) -> Result<(), Failure> {
     let console = context.console();
     let layout = Layout {
         width: console.width(),
+        cut: console.cuts(),
         wide: context.presentation.output == Output::Wide,
         title: true,
         headers: !context.presentation.no_headers,

@@ -139,7 +139,7 @@ pub async fn command(
     }
     let capacity = Capacity::of(&record);
     show::capacity(session, &record)?;
-    args.save.save(session.console, &record)?;
+    args.save.finish(session.console, &record, &[])?;
     let found =
         capacity.is_some_and(|capacity| capacity.size.is_some() && capacity.state != CapacityState::Nothing);
     Ok(if found { Exit::Good } else { Exit::Missed })

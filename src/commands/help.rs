@@ -43,7 +43,7 @@ const SECTIONS: &[(&str, &[&str])] = &[
     ("Repetitions", &["repeat", "rest", "warm_up", "fresh", "no_storm"]),
     ("Capacity", &["find_max", "goal", "max", "min", "budget", "max_storms"]),
     ("Limits", &["timeout", "phase_timeout", "run_timeout", "abort_if_failed", "blind_limit", "concurrency"]),
-    ("Results", &["save_results", "results_folder", "storage_driver", "fail_if"]),
+    ("Results", &["save_results", "results_folder", "storage_driver", "output_file", "fail_if"]),
     (
         "Sandbox",
         &["nodes", "profile", "seed", "speed", "truth", "faults", "port", "write_kubeconfig", "auth"],
@@ -100,6 +100,7 @@ const RARE: &[&str] = &[
     "node_name",
     "node_selector",
     "order",
+    "output_file",
     "phase_timeout",
     "ping_timeout",
     "port",

@@ -20,6 +20,7 @@ pub mod help;
 pub mod layout_args;
 mod mistakes;
 pub mod node_args;
+mod output_file;
 pub mod pace_args;
 pub mod phase;
 pub mod plan_args;

@@ -71,7 +71,7 @@ pub async fn command(context: &Context, kind: PhaseKind, args: &PhaseArgs) -> Re
         args.run.prefix
     );
     show::phase(&session, &record, kind, thresholds.clone()).map_err(|failure| failure.hint(again))?;
-    args.save.save(session.console, &record)?;
+    args.save.finish(session.console, &record, &thresholds)?;
     Ok(args.fail_if.exit(&session, &thresholds, last.map_or(Exit::Good, exit_of)))
 }
 
@@ -96,8 +96,8 @@ async fn nothing_to_do(
         "{name} of run {prefix} was done at {when}, nothing to do; next: kubectl bootstorm {instead} --ns-prefix {prefix}",
         prefix = args.run.prefix
     ));
-    args.save.save(session.console, &record)?;
     let thresholds = args.fail_if.judge(&record, Some(name));
+    args.save.finish(session.console, &record, &thresholds)?;
     FailIfArgs::tell(session.console, &thresholds);
     let failed = thresholds.iter().any(ThresholdBlock::fails);
     Ok(Some(if failed { Exit::Threshold } else { exit_of(phase) }))

@@ -87,6 +87,7 @@ fn saved(context: &Context, args: &ReportArgs, from: &Path) -> Result<Exit, Fail
     };
     let report = report.into_owned().with_thresholds(thresholds);
     show::report_or_failures(context, &report, args.failures, &[])?;
+    args.save.write(context.console(), &report)?;
     if args.save.save_results {
         let Document::Run(record) = &document else {
             return Err(Failure::usage("--save-results needs the whole run, which only a run.json holds"));
@@ -109,6 +110,7 @@ fn judge(args: &ReportArgs, record: &RunRecord, grades: &[Graded]) -> Result<Vec
 
 /// Runs the command.
 pub async fn command(context: &Context, args: &ReportArgs) -> Result<Exit, Failure> {
+    args.save.check()?;
     if let Some(from) = &args.from {
         return saved(context, args, from);
     }
@@ -127,5 +129,6 @@ pub async fn command(context: &Context, args: &ReportArgs) -> Result<Exit, Failu
     let report = Report::of(&record, &selection).with_thresholds(thresholds.clone());
     show::report_or_failures(&session, &report, args.failures, &show::next(&record))?;
     args.save.save(session.console, &record)?;
+    args.save.write(session.console, &report)?;
     Ok(args.fail_if.exit(&session, &thresholds, record.last_phase().map_or(Exit::Good, exit_of)))
 }

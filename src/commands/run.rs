@@ -251,7 +251,7 @@ async fn phases(session: &Session, args: &RunCommand, resolved: Resolved) -> Res
             show::report(session, &report.with_thresholds(thresholds.clone()), &next)?;
         }
     }
-    args.save.save(session.console, &record)?;
+    args.save.finish(session.console, &record, &thresholds)?;
     if args.cleanup {
         let cleanup = cleanup_args(args);
         if let Some(deleted) = cleanup::run(session, &cleanup).await? {

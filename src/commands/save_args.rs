@@ -4,11 +4,13 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use super::output_file::{self, OutputFile};
 use crate::console::Console;
 use bootstorm_model::failure::Failure;
 use bootstorm_model::platform::output::{self, Readers};
 use bootstorm_model::record::RunRecord;
 use bootstorm_report::legacy::{self, LegacyOptions};
+use bootstorm_report::{Report, Selection, ThresholdBlock};
 
 /// Flags that save results as files
 #[derive(Debug, Clone, Args)]
@@ -22,11 +24,15 @@ pub struct SaveArgs {
     /// Label of the storage under test; used as a folder of the saved results
     #[arg(long, alias = "storage-version", value_name = "LABEL")]
     pub storage_driver: Option<String>,
+    /// Write the result to a file as well, for example junit=results.xml (can be repeated)
+    #[arg(long, value_name = "FORMAT=PATH")]
+    pub output_file: Vec<OutputFile>,
 }
 
 impl SaveArgs {
-    /// Fails when results are to be saved and the folder for them can be neither found nor made.
+    /// Fails when results are to be saved and the places for them can be neither found nor made.
     pub fn check(&self) -> Result<(), Failure> {
+        output_file::check(&self.output_file)?;
         if !self.save_results {
             return Ok(());
         }
@@ -35,6 +41,26 @@ impl SaveArgs {
                 .because(error)
                 .hint("choose another place with --results-folder FOLDER, or make the folder")
         })
+    }
+
+    /// Saves and writes everything that was asked for, of the whole run as it is now.
+    pub fn finish(
+        &self,
+        console: Console,
+        record: &RunRecord,
+        thresholds: &[ThresholdBlock],
+    ) -> Result<(), Failure> {
+        self.save(console, record)?;
+        if self.output_file.is_empty() {
+            return Ok(());
+        }
+        let report = Report::of(record, &Selection::default()).with_thresholds(thresholds.to_vec());
+        self.write(console, &report)
+    }
+
+    /// Writes a report to the files that were asked for.
+    pub fn write(&self, console: Console, report: &Report) -> Result<(), Failure> {
+        output_file::write(console, &self.output_file, report)
     }
 
     /// Saves the results, if that was asked for; what was saved of the same run is replaced.

@@ -96,13 +96,22 @@ fn write(screen: Screen, report: &Report, title: bool, next: &[String]) -> Resul
             None => tracing::info!(why = compared.unjudged, "no verdict"),
         }
     }
-    let layout = layout(screen, title);
-    let text = match screen.output {
-        Output::Summary => Ok(report.summary(&layout, next)),
-        Output::Guide | Output::Wide => Ok(report.table(&layout)),
+    screen.console.data(&rendered(report, screen.output, &layout(screen, title), next)?)
+}
+
+/// A report in a format; `next` are commands that lead on.
+pub(super) fn rendered(
+    report: &Report,
+    format: Output,
+    layout: &Layout,
+    next: &[String],
+) -> Result<String, Failure> {
+    let text = match format {
+        Output::Summary => Ok(report.summary(layout, next)),
+        Output::Guide | Output::Wide => Ok(report.table(layout)),
         Output::Json => report.json(),
         Output::Yaml => report.yaml(),
-        Output::Csv => report.csv(screen.headers),
+        Output::Csv => report.csv(layout.headers),
         Output::Markdown => Ok(report.markdown()),
         Output::Junit => Ok(report.junit()),
         Output::Openmetrics => Ok(report.openmetrics()),
@@ -110,13 +119,13 @@ fn write(screen: Screen, report: &Report, title: bool, next: &[String]) -> Resul
         Output::Html => Ok(report.html()),
         Output::Name => Ok(report.names()),
     };
-    let text = text.map_err(|error: Unwritable| Failure::new("the report cannot be shown").because(error))?;
-    screen.console.data(&text)
+    text.map_err(|error: Unwritable| Failure::new("the report cannot be shown").because(error))
 }
 
 fn layout(screen: Screen, title: bool) -> Layout {
     Layout {
         width: screen.console.width(),
+        cut: screen.console.cuts(),
         wide: screen.output == Output::Wide,
         title,
         headers: screen.headers,

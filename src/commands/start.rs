@@ -72,7 +72,7 @@ fn read(completed: &Completed) -> Result<Start, clap::Error> {
     Ok(Start::Command(Box::new(cli)))
 }
 
-/// A command line without what may be secret: values of placeholders, and passwords in addresses.
+/// A command line without what may be secret: values of placeholders, and passwords and queries in addresses.
 fn loggable(words: &[OsString]) -> String {
     let mut line: Vec<String> = Vec::new();
     let mut hides = false;
@@ -96,10 +96,12 @@ fn without_value(set: &str) -> String {
 /// An address without what stands before its host.
 fn without_password(word: &str) -> String {
     let Some((scheme, rest)) = word.split_once("://") else { return word.to_owned() };
+    // A signature may stand in the query.
+    let (rest, query) = rest.split_once('?').map_or((rest, ""), |(rest, _)| (rest, "?***"));
     let (authority, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
     match authority.rsplit_once('@') {
-        Some((_, host)) => format!("{scheme}://***@{host}{path}"),
-        None => word.to_owned(),
+        Some((_, host)) => format!("{scheme}://***@{host}{path}{query}"),
+        None => format!("{scheme}://{authority}{path}{query}"),
     }
 }
 
@@ -128,6 +130,9 @@ mod tests {
             "kubectl-bootstorm run --set PW=hunter2 --set=KEY=a=b -s https://u:p@h:6443/x --end 3",
         ));
         assert_eq!(told, "run --set PW=*** --set=KEY=*** -s https://***@h:6443/x --end 3");
-        assert_eq!(loggable(&words("k run --set hunter2 -f http://h/a@b")), "run --set *** -f http://h/a@b");
+        assert_eq!(
+            loggable(&words("k run --set hunter2 -f http://h/a@b?sig=c")),
+            "run --set *** -f http://h/a@b?***"
+        );
     }
 }

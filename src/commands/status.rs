@@ -35,6 +35,7 @@ pub async fn command(context: &Context, args: &StatusArgs) -> Result<Exit, Failu
     let session = context.connect().await?;
     let layout = Layout {
         width: session.console.width(),
+        cut: session.console.cuts(),
         wide: session.output == Output::Wide,
         title: true,
         headers: session.headers,

@@ -59,6 +59,6 @@ pub async fn command(context: &Context, args: &StormArgs) -> Result<Exit, Failur
     let fail_if = &args.phase.fail_if;
     let repeated = repeat::run(&session, &args.phase, &args.repeat, fail_if).await?;
     show::phase(&session, &repeated.record, PhaseKind::Storm, repeated.thresholds.clone())?;
-    args.phase.save.save(session.console, &repeated.record)?;
+    args.phase.save.finish(session.console, &repeated.record, &repeated.thresholds)?;
     Ok(fail_if.exit(&session, &repeated.thresholds, repeated.exit))
 }

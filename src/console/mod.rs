@@ -59,6 +59,11 @@ impl Console {
         usize::from(from_env.or_else(from_terminal).unwrap_or(DEFAULT_WIDTH)).clamp(40, 400)
     }
 
+    /// Whether what is wider is cut: on a terminal, and where `COLUMNS` says how wide one is.
+    pub fn cuts(self) -> bool {
+        std::io::stdout().is_terminal() || std::env::var_os("COLUMNS").is_some()
+    }
+
     /// Whether a person reads stderr on a terminal that can be drawn on.
     pub fn is_interactive(self) -> bool {
         let dumb = std::env::var("TERM").is_ok_and(|term| term == "dumb");

@@ -119,3 +119,73 @@ fn a_log_tells_what_was_done_and_holds_no_secret() {
     let text = std::fs::read_to_string(&path).unwrap();
     assert!(text.contains("a storm starts stopped VMs") && text.contains("exit=Failed"), "{text}");
 }
+
+#[test]
+fn one_run_is_written_in_several_formats_at_once() {
+    let cluster = Cluster::instant();
+    let path = |name: &str| cluster.home.path().join(name);
+    let files = [
+        "--output-file",
+        "json=run.json",
+        "--output-file",
+        "junit=run.xml",
+        "--output-file",
+        "summary=run.txt",
+    ];
+    let run = ["run", "--end", "2", "--probe", "none", "--fail-if", "failed>0"];
+    cluster.run(&[&run[..], &files].concat()).exits(0).complains(&["written: run.json", "written: run.xml"]);
+    let document: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(path("run.json")).unwrap()).unwrap();
+    let phases: Vec<_> = document["phases"].as_array().unwrap().iter().map(|phase| &phase["name"]).collect();
+    assert_eq!(phases, ["create", "stop-1", "storm-1"]);
+    assert_eq!(document["thresholds"][0]["result"], "kept");
+    assert!(std::fs::read_to_string(path("run.xml")).unwrap().contains("<testsuite"));
+    let summary = std::fs::read_to_string(path("run.txt")).unwrap();
+    assert!(
+        summary.contains("Verdict") && !summary.contains('…') && !summary.contains('\u{1b}'),
+        "{summary}"
+    );
+    // What an earlier run wrote is replaced; what somebody else wrote is not, and that is said before anything is done.
+    cluster.run(&[&["report"][..], &files].concat()).exits(0);
+    std::fs::write(path("notes.txt"), "mine").unwrap();
+    let refusals: [(&str, i32, &str); 6] = [
+        ("json=notes.txt", 1, "this program did not write it"),
+        ("json=nowhere/run.json", 1, "there is no folder nowhere"),
+        ("json=/proc/run.json", 1, "/proc/run.json cannot be written"),
+        ("jsn=run.json", 2, "there is no format \"jsn\""),
+        ("run.json", 2, "write it as FORMAT=PATH"),
+        ("json=-", 2, "-o FORMAT"),
+    ];
+    for (file, code, why) in refusals {
+        let args = ["run", "--ns-prefix", "other", "--end", "2", "--output-file", file];
+        cluster.run(&args).exits(code).complains(&[why]);
+    }
+    let twice = ["report", "--output-file", "json=a", "--output-file", "csv=a"];
+    cluster.run(&twice).exits(2).complains(&["a is named twice"]);
+    assert_eq!(std::fs::read_to_string(path("notes.txt")).unwrap(), "mine");
+    cluster.run(&["status", "--ns-prefix", "other"]).exits(1);
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_is_told_before_anything_is_created() {
+    let cluster = Cluster::instant();
+    let args = ["run", "--end", "2", "--save-results", "--results-folder", "/proc/results"];
+    cluster.run(&args).exits(1).complains(&["no results can be saved in /proc/results"]);
+    cluster.run(&["status"]).exits(1);
+}
+
+#[test]
+fn nothing_is_cut_in_a_file() {
+    let cluster = Cluster::instant();
+    cluster.run(&["run", "--end", "2", "--probe", "none", "--vm-name", &"long-".repeat(11)[..54]]).exits(0);
+    let report = |columns: Option<&str>| {
+        let mut command = cluster.program().command(&["report", "-o", "summary"]);
+        match columns {
+            Some(columns) => command.env("COLUMNS", columns),
+            None => command.env_remove("COLUMNS"),
+        };
+        String::from_utf8(command.output().unwrap().stdout).unwrap()
+    };
+    assert!(report(Some("60")).contains('…'), "{}", report(Some("60")));
+    assert!(!report(None).contains('…'), "{}", report(None));
+}

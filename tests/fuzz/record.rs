@@ -52,7 +52,7 @@ fn packed(json: &[u8]) -> Vec<u8> {
 fn show(record: &RunRecord) {
     let report = Report::of(record, &Selection::default());
     for wide in [false, true] {
-        let layout = Layout { width: 80, wide, title: true, headers: true, paint: Paint::Plain };
+        let layout = Layout { width: 80, cut: true, wide, title: true, headers: true, paint: Paint::Plain };
         let table = report.table(&layout);
         assert!(!table.contains(|c| c != '\n' && is_unsafe(c)), "{table:?}");
     }

@@ -99,7 +99,7 @@ mod tests {
     use crate::Paint;
 
     fn layout(wide: bool) -> Layout {
-        Layout { width: 100, wide, title: true, headers: true, paint: Paint::Plain }
+        Layout { width: 100, cut: true, wide, title: true, headers: true, paint: Paint::Plain }
     }
 
     #[test]

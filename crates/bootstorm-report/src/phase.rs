@@ -326,7 +326,12 @@ impl Effort {
             throttled: timelines.iter().map(|timeline| timeline.throttled_for.seconds()).sum(),
             watch_restarts: phase.watch.restarts,
             watch_gaps: phase.watch.gaps.len(),
-            watch_gap: phase.watch.gaps.iter().map(|gap| gap.to.since(gap.from).seconds()).sum(),
+            watch_gap: phase
+                .watch
+                .gaps
+                .iter()
+                .map(|gap| gap.to.since(gap.from).seconds())
+                .fold(0.0, |all, gap| all + gap),
             stamped_vms: phase.participants().filter(is_stamped).count(),
         }
     }

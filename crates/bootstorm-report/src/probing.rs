@@ -47,7 +47,11 @@ impl ProbingBlock {
             round_trip: Offset(health.round_trip_micros).seconds(),
             streams: health.streams,
             gaps: health.gaps.len(),
-            gap: health.gaps.iter().map(|gap| gap.to.since(gap.from).seconds()).sum(),
+            gap: health
+                .gaps
+                .iter()
+                .map(|gap| gap.to.since(gap.from).seconds())
+                .fold(0.0, |all, gap| all + gap),
         }
     }
 }

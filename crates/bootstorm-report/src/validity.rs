@@ -162,7 +162,8 @@ fn conditions(record: &RunRecord, phase: &PhaseRecord) -> Conditions {
         vms: phase.participants().count(),
         median: Quantile::of(&sample.without_missing(), Level::P50).seconds(),
         gaps: of_goal.len(),
-        gap: gaps().sum(),
+        // An empty sum would be -0.0.
+        gap: gaps().fold(0.0, |all, gap| all + gap),
         longest_gap: gaps().fold(0.0, f64::max),
         stamped: count(&|timeline| has(timeline, Source::Stamped)),
         late: count(&|timeline| has(timeline, Source::Late)),

@@ -69,6 +69,30 @@ pub fn begin(
     moved.map(|()| file)
 }
 
+/// Whether [`write`] can be expected to succeed: the folder is there and can be written to, and nothing of others is in
+/// the way.
+pub fn can_write(path: &Path, is_ours: impl Fn(&[u8]) -> bool) -> io::Result<()> {
+    let place = match found(path)? {
+        Found::Nothing => path.to_owned(),
+        Found::File(place, _) if is_empty_or(&mut File::open(&place)?, is_ours)? => place,
+        Found::File(..) => return Err(foreign("it exists already, and this program did not write it")),
+        Found::Stream => return Ok(()),
+    };
+    can_make_in(folder_of(&place))
+}
+
+/// Whether a file can be made in a folder; the only answer that holds for every file system is to make one.
+fn can_make_in(folder: &Path) -> io::Result<()> {
+    let part = folder.join(format!(".{:016x}.partial", rand::random::<u64>()));
+    let made = only_for_owner(OpenOptions::new().write(true).create_new(true)).open(&part);
+    made.and_then(|_| fs::remove_file(&part)).map_err(|error| match error.kind() {
+        ErrorKind::NotFound => {
+            io::Error::new(ErrorKind::NotFound, format!("there is no folder {}", folder.display()))
+        }
+        _ => error,
+    })
+}
+
 /// Opens a file to append to, and begins it with `header` where it is new or empty; only its owner can read a new one.
 ///
 /// Fails with [`ErrorKind::AlreadyExists`] where a file does not begin with the header.
@@ -112,7 +136,7 @@ pub fn make_folder(path: &Path) -> io::Result<()> {
 /// Whether [`make_folder`] can be expected to succeed.
 pub fn can_make_folder(path: &Path) -> io::Result<()> {
     if path.is_dir() {
-        return Ok(());
+        return can_make_in(path);
     }
     if fs::symlink_metadata(path).is_ok() {
         return Err(io::Error::new(ErrorKind::NotADirectory, "it is no folder"));
@@ -128,7 +152,7 @@ pub fn can_make_folder(path: &Path) -> io::Result<()> {
         let message = "no folder is made at the root of the file system";
         return Err(io::Error::new(ErrorKind::PermissionDenied, message));
     }
-    Ok(())
+    can_make_in(around)
 }
 
 /// What a path leads to

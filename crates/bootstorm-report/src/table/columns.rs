@@ -39,7 +39,7 @@ pub(super) fn write(page: &mut Page, phase: &PhaseBlock) {
     for row in &shown {
         grid.push(of_outcome(row.outcome), columns.iter().map(|(_, shows)| cell(row, *shows)).collect());
     }
-    if !layout.wide {
+    if !layout.wide && layout.cut {
         grid.fit(page.width());
     }
     let (header, lines) = grid.lines(layout.headers, layout.paint);

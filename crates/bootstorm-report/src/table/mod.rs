@@ -38,9 +38,12 @@ pub(super) use grid::{Column, Grid};
 
 /// How a table is laid out
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own")]
 pub struct Layout {
     /// Columns of the terminal. Only `wide` tables exceed it.
     pub width: usize,
+    /// Cut what is longer, as a terminal would; a file gets it whole.
+    pub cut: bool,
     /// Show every VM and every milestone.
     pub wide: bool,
     /// Begin with the block that says which run this is.
@@ -54,7 +57,7 @@ pub struct Layout {
 impl Default for Layout {
     /// What a pipe gets: the guide's 80 columns, headers, no styles.
     fn default() -> Self {
-        Self { width: 80, wide: false, title: true, headers: true, paint: Paint::Plain }
+        Self { width: 80, cut: true, wide: false, title: true, headers: true, paint: Paint::Plain }
     }
 }
 

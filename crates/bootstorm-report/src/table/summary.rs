@@ -246,10 +246,12 @@ fn slowest(page: &mut Page, report: &Report, phases: &[&PhaseBlock]) {
             ],
         );
     }
-    grid.fit(page.width());
+    if page.layout().cut {
+        grid.fit(page.width());
+    }
     page.toned(Tone::Heading, &title);
     for line in grid.lines(false, page.layout().paint).1 {
-        let line = fitted(&line, page.width());
+        let line = fitted(page, &line);
         page.line(&line);
     }
 }
@@ -305,7 +307,7 @@ fn judged(page: &mut Page, report: &Report) {
 
 /// A text that is cut where the terminal ends; what comes from the cluster is made printable.
 fn one_line(page: &mut Page, tone: Option<Tone>, text: &str) {
-    let text = fitted(&line(text), page.width());
+    let text = fitted(page, &line(text));
     match tone {
         Some(tone) => page.toned(tone, &text),
         None => page.line(&text),
@@ -314,7 +316,8 @@ fn one_line(page: &mut Page, tone: Option<Tone>, text: &str) {
 
 /// A text on two lines at most.
 fn two_lines(page: &mut Page, tone: Option<Tone>, text: &str) {
-    for text in page.on_lines(text, 2) {
+    let most = if page.layout().cut { 2 } else { usize::MAX };
+    for text in page.on_lines(text, most) {
         match tone {
             Some(tone) => page.toned(tone, &text),
             None => page.line(&text),
@@ -322,6 +325,7 @@ fn two_lines(page: &mut Page, tone: Option<Tone>, text: &str) {
     }
 }
 
-fn fitted(text: &str, columns: usize) -> String {
-    if super::width::width(text) > columns { cut(text, columns) } else { text.to_owned() }
+fn fitted(page: &Page, text: &str) -> String {
+    let is_cut = page.layout().cut && super::width::width(text) > page.width();
+    if is_cut { cut(text, page.width()) } else { text.to_owned() }
 }

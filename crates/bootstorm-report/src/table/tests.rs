@@ -238,8 +238,14 @@ fn a_create_without_a_start_is_no_baseline() {
 #[test]
 fn unknown_times_and_continued_phases_are_told() {
     let report = Report::of(&fixtures::continued(), &Selection::default());
-    let text =
-        report.table(&Layout { width: 80, wide: false, title: true, headers: true, paint: Paint::Plain });
+    let text = report.table(&Layout {
+        width: 80,
+        cut: true,
+        wide: false,
+        title: true,
+        headers: true,
+        paint: Paint::Plain,
+    });
     assert!(text.contains("  Continued:              2 times; not watched for 12.30s\n"), "{text}");
     assert!(!text.contains("Watch:"), "{text}");
     let row = |line: &&str| line.starts_with("boot-storm-test-1 ") && line.contains("unknown");

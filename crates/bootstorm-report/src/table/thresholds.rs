@@ -30,7 +30,9 @@ pub(crate) fn block(page: &mut Page, thresholds: &[ThresholdBlock]) {
         let condition = format!("  {}", threshold.condition);
         grid.push(Some(tone), vec![condition, word.to_owned(), value, places.join(" ")]);
     }
-    grid.fit(page.width());
+    if page.layout().cut {
+        grid.fit(page.width());
+    }
     for line in grid.lines(false, layout.paint).1 {
         page.line(&line);
     }

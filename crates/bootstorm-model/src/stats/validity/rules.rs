@@ -38,7 +38,10 @@ fn watch(of: &Conditions) -> Found {
         _ if of.abandoned > ABANDONED => Validity::Qualified,
         _ => Validity::Valid,
     };
-    let gaps = format!("{} of together {}", count(of.gaps, "interruption"), seconds(of.gap));
+    let gaps = match of.gaps {
+        0 => "it was never interrupted".to_owned(),
+        gaps => format!("{} of together {}", count(gaps, "interruption"), seconds(of.gap)),
+    };
     let unseen = match (of.stamped, of.late) {
         (0, 0) => "no VM's time was missed".to_owned(),
         (stamped, 0) => format!("{} of {} have times from server timestamps (±1 s)", stamped, vms(of.vms)),

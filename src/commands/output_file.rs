@@ -1,0 +1,87 @@
+//! `--output-file FORMAT=PATH`: the same result in other formats, as files.
+
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use clap::ValueEnum;
+
+use super::presentation::Output;
+use super::show;
+use crate::console::Console;
+use bootstorm_model::failure::Failure;
+use bootstorm_model::platform::output::{self, Readers};
+use bootstorm_report::{Layout, Report};
+
+/// Columns of rules and charts in a file; nothing else is cut to it.
+const WIDTH: usize = 100;
+/// What every format says somewhere in its beginning.
+const MARKS: [&str; 3] = ["bootstorm", "boot-storm", "Boot storm"];
+
+/// One file that is asked for
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutputFile {
+    format: Output,
+    path: PathBuf,
+}
+
+impl FromStr for OutputFile {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let Some((format, path)) = text.split_once('=').filter(|(_, path)| !path.is_empty()) else {
+            return Err("write it as FORMAT=PATH, for example junit=results.xml".to_owned());
+        };
+        let format = Output::from_str(format, true).map_err(|_| {
+            let known: Vec<String> = Output::value_variants()
+                .iter()
+                .filter_map(ValueEnum::to_possible_value)
+                .map(|value| value.get_name().to_owned())
+                .collect();
+            format!("there is no format \"{format}\"; there are {}", known.join(", "))
+        })?;
+        if path == "-" {
+            return Err("what goes to standard output is chosen with -o FORMAT".to_owned());
+        }
+        Ok(Self { format, path: path.into() })
+    }
+}
+
+/// Fails when one of the files cannot be written, or would replace what this program did not write.
+pub(super) fn check(files: &[OutputFile]) -> Result<(), Failure> {
+    for (index, file) in files.iter().enumerate() {
+        if files[..index].iter().any(|other| other.path == file.path) {
+            return Err(Failure::usage(format!("{} is named twice", file.path.display()))
+                .hint("give each format a file of its own"));
+        }
+        output::can_write(&file.path, is_ours).map_err(|error| cannot(&file.path, error))?;
+    }
+    Ok(())
+}
+
+/// Writes them, each complete or not at all.
+pub(super) fn write(console: Console, files: &[OutputFile], report: &Report) -> Result<(), Failure> {
+    let layout = Layout { width: WIDTH, cut: false, ..Layout::default() };
+    for OutputFile { format, path } in files {
+        let layout = Layout { wide: *format == Output::Wide, ..layout };
+        let text = show::rendered(report, *format, &layout, &[])?;
+        output::write(path, text.as_bytes(), Readers::Umask, is_ours).map_err(|error| {
+            let run = &report.run.name;
+            cannot(path, error).hint(format!(
+                "what was measured is saved; write it again: kubectl bootstorm report --ns-prefix {run} --output-file …"
+            ))
+        })?;
+        console.say(&format!("written: {}", path.display()));
+    }
+    Ok(())
+}
+
+fn cannot(path: &Path, error: std::io::Error) -> Failure {
+    Failure::new(format!("{} cannot be written", path.display()))
+        .because(error)
+        .hint("choose another path with --output-file FORMAT=PATH")
+}
+
+/// Whether a file is likely one that an earlier run wrote.
+fn is_ours(begin: &[u8]) -> bool {
+    MARKS.iter().any(|mark| begin.windows(mark.len()).any(|window| window == mark.as_bytes()))
+}
