@@ -1,5 +1,6 @@
 //! Network readiness: who answers, who never does, and what happens to the probers meanwhile.
 
+use bootstorm_sandbox::faults::{Effect, Match, Rule};
 use bootstorm_sandbox::store::kind;
 use serde_json::Value;
 
@@ -272,6 +273,56 @@ fn an_image_that_cannot_ping_is_refused_before_anything_is_made_with_the_ways_ou
     cluster.run(&third).exits(0).complains(&["the tools of their image: ping over IPv4"]);
     let report = cluster.run(&["create", "--ns-prefix", "third", "-o", "json"]).exits(0).json();
     assert_eq!(report["phases"][0]["probing"]["interval_seconds"], 0.2);
+}
+
+#[test]
+fn a_prober_that_is_evicted_while_it_is_set_up_is_made_again() {
+    let cluster = Cluster::instant();
+    let faults = cluster.sandbox.faults();
+    let effect = Effect::Answer { code: 503, retry_after: None };
+    let busy = faults.add(Rule { matching: Match::on("*", "pods/exec"), effect, remaining: None });
+    let child = cluster.program().spawn(&["setup", "--end", "2"]);
+    let store = cluster.sandbox.store();
+    let running = || {
+        let pod = store.get(&kind::PODS, "default", PROBER)?;
+        (pod.value()["status"]["phase"] == "Running").then(|| pod.uid().to_owned())
+    };
+    until(|| running().is_some());
+    let first = running().unwrap();
+    store.modify(&kind::PODS, "default", PROBER, |pod| {
+        pod["status"]["phase"] = "Failed".into();
+        pod["status"]["reason"] = "Evicted".into();
+    });
+    until(|| running().is_some_and(|uid| uid != first));
+    assert!(faults.remove(busy));
+    Ran::of(child).exits(0);
+    cluster.run(&["cleanup", "--yes"]).exits(0).prints(&[&format!("pod/{PROBER} -n default deleted")]);
+}
+
+#[test]
+fn of_several_containers_the_default_one_is_used() {
+    let cluster = Cluster::instant();
+    let store = cluster.sandbox.store();
+    let tool = |name: &str, image: &str| serde_json::json!({"name": name, "image": image});
+    let proxy = tool("proxy", "registry.k8s.io/pause:3.10");
+    for (name, annotations, containers) in [
+        ("first", serde_json::json!({}), [tool("c", "debian:12"), proxy.clone()]),
+        (
+            "named",
+            serde_json::json!({"kubectl.kubernetes.io/default-container": "c"}),
+            [proxy, tool("c", "debian:12")],
+        ),
+    ] {
+        let pod = serde_json::json!({"apiVersion": "v1", "kind": "Pod",
+            "metadata": {"name": name, "namespace": "default", "annotations": annotations},
+            "spec": {"containers": containers}});
+        store.create(&kind::PODS, pod).unwrap();
+        let phase =
+            || store.get(&kind::PODS, "default", name).map(|pod| pod.value()["status"]["phase"].clone());
+        until(|| phase().is_some_and(|phase| phase == "Running"));
+        let pod = format!("default/{name}");
+        cluster.run(&["setup", "--end", "2", "--ns-prefix", name, "--probe-pod", &pod]).exits(0);
+    }
 }
 
 #[test]

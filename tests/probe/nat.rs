@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use bootstorm_model::probe::{Answer, Probe};
 
-use super::ALONE;
+use super::beside_others;
 use super::namespace::{Network, guest, ip};
 use super::pod::Pod;
 use super::prober::{PATIENCE, until};
@@ -143,7 +143,7 @@ impl Drop for Pings {
 
 #[test]
 fn a_stream_that_the_pod_answered_never_reaches_the_guest_and_one_that_begins_when_it_runs_does() {
-    let _alone = ALONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let _beside = beside_others();
     let Some(network) = Network::new() else { return };
     let Some(pod) = Pod::with_shell(&network, "dash") else { return };
     let Some(launcher) = Launcher::new(&network) else { return };

@@ -39,6 +39,7 @@ impl Pod {
         let folder = tempfile::tempdir().unwrap();
         open(folder.path());
         fs::create_dir(folder.path().join("volume")).unwrap();
+        fs::set_permissions(folder.path().join("volume"), fs::Permissions::from_mode(0o777)).unwrap();
         fs::create_dir(folder.path().join("bin")).unwrap();
         let pod = Self { folder };
         let set = format!("echo {GROUP_RANGE} >/proc/sys/net/ipv4/ping_group_range");
@@ -81,10 +82,22 @@ impl Pod {
         open(&place);
     }
 
+    /// Takes a program out of the image.
+    pub(super) fn remove(&self, name: &str) {
+        fs::remove_file(self.bin().join(name)).unwrap();
+    }
+
+    /// Puts a script into the image in place of a program.
+    pub(super) fn replace(&self, name: &str, script: &str) {
+        self.remove(name);
+        fs::write(self.bin().join(name), script).unwrap();
+        open(&self.bin().join(name));
+    }
+
     /// A command in the pod.
     pub(super) fn command(&self, network: &Network, program: &str) -> Command {
         let enter = format!(
-            "mount --make-rprivate / && mount -t tmpfs -o mode=777 tmpfs {volume} && mount -o remount,bind,ro / && \
+            "mount --make-rprivate / && mount --bind {volume} {volume} && mount -o remount,bind,ro / && \
              export PATH={bin} && exec {setpriv} {nobody} \"$@\"",
             volume = self.volume().display(),
             bin = self.bin().display(),

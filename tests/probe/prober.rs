@@ -89,8 +89,9 @@ impl Prober {
         let output = prober.child.stdout.take().unwrap();
         let (sender, answers) = channel();
         thread::spawn(move || {
-            for line in BufReader::new(output).lines().map_while(Result::ok) {
-                if let Some(answer) = Answer::parse(&line)
+            // What a shell says of a program may be no text.
+            for line in BufReader::new(output).split(b'\n').map_while(Result::ok) {
+                if let Some(answer) = Answer::parse(&String::from_utf8_lossy(&line))
                     && sender.send((clock::monotonic_now(), answer)).is_err()
                 {
                     break;

@@ -8,19 +8,31 @@ use bootstorm_model::observe::clock;
 use bootstorm_model::probe::{Answer, Ask, By, HAND_OVER, Probe, SCRIPT, SCRIPT_NAME};
 use bootstorm_prober::Program;
 
-use super::ALONE;
 use super::namespace::{Network, guest};
 use super::pod::Pod;
 use super::prober::{Prober, until};
 use super::shell::find;
+use super::{alone, beside_others};
 
 /// An interval, and as much again for the machine to be busy.
 const IN_TIME: Duration = Duration::from_millis(100);
 
-/// Runs a test with the program in a pod with each shell.
+/// Runs a test that measures with the program in a pod with each shell.
 #[track_caller]
 fn in_pods(test: impl Fn(&mut Network, &Pod, &str)) {
-    let _alone = ALONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let _alone = alone();
+    in_each(test);
+}
+
+/// Runs a test that measures nothing in such pods.
+#[track_caller]
+fn in_any_pods(test: impl Fn(&mut Network, &Pod, &str)) {
+    let _beside = beside_others();
+    in_each(test);
+}
+
+#[track_caller]
+fn in_each(test: impl Fn(&mut Network, &Pod, &str)) {
     for shell in ["dash", "busybox"] {
         let Some(mut network) = Network::new() else { return };
         let Some(pod) = Pod::with_shell(&network, shell) else { continue };
@@ -88,7 +100,7 @@ fn it_sees_guests_of_both_families_within_an_interval() {
 
 #[test]
 fn it_is_one_process_that_ends_with_its_input_or_its_reader() {
-    in_pods(|network, pod, _| {
+    in_any_pods(|network, pod, _| {
         let mut prober = start_in(network, pod);
         (0..50).for_each(|id| prober.add(id, Probe::Ping, guest(id)));
         (50..100).for_each(|id| prober.add(id, Probe::Tcp(22), guest(id)));
@@ -97,8 +109,7 @@ fn it_is_one_process_that_ends_with_its_input_or_its_reader() {
         prober.close();
         prober.ends();
         let mut prober = start(network, pod);
-        hand_over(&mut prober);
-        prober.hello();
+        assert_eq!(prober.hello().by, By::Program, "it is there already");
         prober.terminate();
         prober.ends();
     });
@@ -131,7 +142,7 @@ fn targets_are_forgotten_moved_and_named_when_they_cannot_be_probed() {
 
 #[test]
 fn what_the_pod_does_not_allow_is_named() {
-    in_pods(|network, pod, _| {
+    in_any_pods(|network, pod, _| {
         let close = "echo 1 0 >/proc/sys/net/ipv4/ping_group_range";
         assert!(network.command("sh").args(["-c", close]).status().unwrap().success());
         let mut prober = start(network, pod);
@@ -144,7 +155,7 @@ fn what_the_pod_does_not_allow_is_named() {
 
 #[test]
 fn without_a_program_for_the_machine_the_script_goes_on() {
-    in_pods(|network, pod, shell| {
+    in_any_pods(|network, pod, shell| {
         let mut prober = start(network, pod);
         let Answer::Wanted(machine) = prober.next().1 else { panic!() };
         assert!(!machine.is_empty());
@@ -167,10 +178,94 @@ fn without_a_program_for_the_machine_the_script_goes_on() {
     });
 }
 
+/// A prober whose script says why the program is not used, and goes on.
+#[track_caller]
+fn goes_on_as_script(prober: &Prober, why: &str) {
+    let (hello, before) = prober.greeting();
+    let says = |answer: &Answer| matches!(answer, Answer::Warning(text) if text.contains(why));
+    assert!(hello.by == By::Script && before.iter().any(says), "{why}: {before:?}");
+}
+
+#[test]
+fn a_transfer_that_was_cut_off_leaves_nothing_that_is_used() {
+    in_any_pods(|network, pod, _| {
+        // Also one that lacks only what is not needed to run.
+        for missing in [300_000, 64] {
+            let mut prober = start(network, pod);
+            let Answer::Wanted(machine) = prober.next().1 else { panic!() };
+            let bytes = Program::of(&machine).unwrap().bytes();
+            prober.write(&format!("{}\n", bytes.len()));
+            prober.write_bytes(&bytes[..bytes.len().saturating_sub(missing)]);
+            prober.close();
+            goes_on_as_script(&prober, "does not run here");
+            prober.ends();
+            assert_eq!(std::fs::read_dir(pod.volume()).unwrap().count(), 0, "{missing} bytes are missing");
+        }
+        // What a transfer left that was killed goes with the next one, and what is there is used again.
+        std::fs::write(pod.volume().join("prober-tag.99"), "part").unwrap();
+        start_in(network, pod);
+        let again = start(network, pod);
+        assert_eq!(again.hello().by, By::Program);
+        assert_eq!(std::fs::read_dir(pod.volume()).unwrap().count(), 1);
+    });
+}
+
+#[test]
+fn a_program_of_another_architecture_is_named_and_not_used() {
+    in_any_pods(|network, pod, _| {
+        let mut prober = start(network, pod);
+        let Answer::Wanted(machine) = prober.next().1 else { panic!() };
+        let mut bytes = Program::of(&machine).unwrap().bytes();
+        // A machine that nobody has.
+        bytes[18..20].copy_from_slice(&[0x2a, 0x2a]);
+        prober.write(&format!("{}\n", bytes.len()));
+        prober.write_bytes(&bytes);
+        goes_on_as_script(&prober, "Exec format error");
+    });
+}
+
+#[test]
+fn images_with_fewer_tools_take_the_program_or_say_why_not() {
+    let _beside = beside_others();
+    let Some(network) = Network::new() else { return };
+    let pod = || Pod::with_shell(&network, "dash");
+    // Without uname the kernel knows; an older one does not.
+    let Some(small) = pod() else { return };
+    small.remove("uname");
+    let mut prober = start(&network, &small);
+    let Answer::Wanted(machine) = prober.next().1 else { panic!() };
+    assert!(Program::of(&machine).is_some() || machine == "unknown", "{machine}");
+    prober.write("0\n");
+    assert_eq!(prober.hello().by, By::Script);
+
+    // A head that knows lines only must not eat the program.
+    let small = pod().unwrap();
+    small.replace("head", "#!/bin/sh\necho 'head: invalid option -- c' >&2\nexit 1\n");
+    goes_on_as_script(&start(&network, &small), "neither head -c nor dd");
+    small.install("dd", &find("dd").unwrap());
+    start_in(&network, &small);
+
+    // Without mv it stays where it is.
+    let small = pod().unwrap();
+    small.remove("mv");
+    start_in(&network, &small);
+
+    let small = pod().unwrap();
+    small.remove("chmod");
+    let mut prober = start(&network, &small);
+    hand_over(&mut prober);
+    goes_on_as_script(&prober, "chmod");
+
+    let small = pod().unwrap();
+    std::fs::remove_dir(small.volume()).unwrap();
+    std::fs::write(small.volume(), "no folder").unwrap();
+    goes_on_as_script(&start(&network, &small), "cannot be written to");
+}
+
 #[test]
 fn a_thousand_waiting_guests_take_little_and_are_seen_in_time() {
     const GUESTS: u32 = 1000;
-    let _alone = ALONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let _alone = alone();
     let Some(network) = Network::new() else { return };
     let Some(pod) = Pod::with_shell(&network, "dash") else { return };
     let mut prober = start_in(&network, &pod);
@@ -197,7 +292,7 @@ fn a_thousand_waiting_guests_take_little_and_are_seen_in_time() {
 
 #[test]
 fn a_guest_on_the_own_link_is_known_as_such_and_many_take_turns() {
-    in_pods(|network, pod, _| {
+    in_any_pods(|network, pod, _| {
         network.flat();
         let mut prober = start_in(network, pod);
         let flat = |n: u32| IpAddr::from([10, 79, (n / 200) as u8 + 1, (n % 200) as u8 + 1]);

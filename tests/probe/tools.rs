@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use bootstorm_model::probe::{Answer, Family, Probe, SCRIPT, SCRIPT_NAME, Tool};
 
-use super::ALONE;
+use super::beside_others;
 use super::namespace::{Network, guest};
 use super::pod::Pod;
 use super::prober::Prober;
@@ -77,7 +77,7 @@ fn place(tool: &str) -> Option<PathBuf> {
 
 #[test]
 fn what_tools_can_do_is_found_out_and_said_by_family() {
-    let _alone = ALONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let _beside = beside_others();
     for kind in KINDS {
         let (Some(ping), Some(nc), Some(shell)) = (place(kind.ping), place(kind.nc), find("dash")) else {
             continue;
@@ -133,7 +133,7 @@ fn what_a_tool_says_against_a_target_is_passed_on_and_a_router_is_no_guest() {
         *) echo "ping: something is wrong" ;; esac"#;
     const NC: &str =
         r#"case "$*" in *10.77*) echo "nc: strange thing" >&2; exit 1 ;; *) exec $REAL "$@" ;; esac"#;
-    super::everywhere(|network, image| {
+    super::anywhere(|network, image| {
         let image = image.with("ping", PING).with("nc", NC);
         let mut prober = Prober::new(network, &image);
         prober.hello();

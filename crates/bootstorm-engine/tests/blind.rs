@@ -59,6 +59,8 @@ enum Incident {
     DenyProbers(u64),
     /// A prober pod ends for good.
     FailProber,
+    /// The prober pod is made, and cannot ping.
+    ClosePings,
     /// An instance is replaced.
     Replace,
     /// The process is killed, and the phase continued after so many milliseconds.
@@ -135,6 +137,16 @@ async fn happen(local: &Local, incident: Incident) {
             local.wire.lag(Duration::from_millis(millis));
             tokio::time::sleep(Duration::from_secs(5)).await;
             local.wire.lag(Duration::ZERO);
+        }
+        Incident::ClosePings => {
+            let (store, pod) = (local.sandbox.store(), "bootstorm-p-prober-1");
+            while store.get(&kind::PODS, "default", pod).is_none() {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            store.modify(&kind::PODS, "default", pod, |pod| {
+                pod["spec"]["securityContext"]["sysctls"] = serde_json::json!([]);
+            });
+            local.act(&Action::CutExecs);
         }
         Incident::Kill(_) => {}
     }
@@ -354,6 +366,22 @@ async fn process(local: &Local, prefix: &str, kind: PhaseKind, settings: PhaseSe
     let outcome = Box::pin(timed::run(work, &mut record, store)).await;
     lock.release().await;
     matches!(outcome, Ok(None))
+}
+
+#[test]
+fn silence_is_no_outcome_where_nothing_could_be_asked() {
+    on_paused_time(async {
+        let schedule = Box::pin(Schedule::set_up(3, StdRng::seed_from_u64(3), 3, 1)).await;
+        let settings =
+            PhaseSettings { timeout_seconds: 600, ping_timeout_seconds: 20, ..PhaseSettings::default() };
+        let record = Box::pin(schedule.create(settings, vec![(0, Incident::ClosePings)])).await;
+        for timeline in &record.phases[0].timelines {
+            assert!(timeline.at(Milestone::Running).is_some());
+            assert_eq!(timeline.outcome, Outcome::Unknown, "{timeline:?}");
+            let reason = timeline.reason.as_deref().unwrap_or_default();
+            assert!(reason.contains("ping over IPv4 could not be tried"), "{reason}");
+        }
+    });
 }
 
 /// What many schedules showed together

@@ -8,9 +8,10 @@ use futures::future::BoxFuture;
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Status;
 use kube::Api;
-use kube::api::{AttachParams, AttachedProcess};
+use kube::api::{AttachParams, AttachedProcess, GetParams};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
+use super::call::{built, on, path};
 use super::{Cluster, Kind, Trouble};
 use bootstorm_model::observe::clock::monotonic_now;
 use bootstorm_model::probe::lines::LineBuffer;
@@ -19,6 +20,11 @@ use bootstorm_model::probe::lines::LineBuffer;
 const SENDING: Duration = Duration::from_secs(10);
 /// Room for lines that wait to be read on either side.
 const BUFFER: usize = 256 * 1024;
+
+/// What the server says of a pod with several containers, none of which was named.
+const UNNAMED: &str = "a container name must be specified";
+/// The annotation by which kubectl chooses a container.
+const DEFAULT_CONTAINER: &str = "kubectl.kubernetes.io/default-container";
 
 /// Bytes of a stream that are read at once.
 const READ: usize = 16 * 1024;
@@ -66,28 +72,57 @@ pub struct LineStream {
     ended: bool,
     /// What the server said at the end.
     status: Option<Status>,
-    _process: AttachedProcess,
+    _process: Option<AttachedProcess>,
 }
 
 impl Cluster {
-    /// Runs a command in a pod.
+    /// Runs a command in a container of a pod, or in its default one as kubectl chooses it.
     ///
     /// Fails when the pod is not there or not running, or when we may not.
-    pub async fn exec(&self, namespace: &str, pod: &str, command: &[String]) -> Result<LineStream, Trouble> {
+    pub async fn exec(
+        &self,
+        namespace: &str,
+        pod: &str,
+        container: Option<&str>,
+        command: &[String],
+    ) -> Result<LineStream, Trouble> {
         self.renew_when_expired().await;
         let generation = self.generation();
-        match self.exec_once(namespace, pod, command).await {
+        let outcome = match self.exec_once(namespace, pod, container, command).await {
             Err(trouble) if trouble.kind == Kind::Credentials && self.renew_credentials(generation).await => {
-                self.exec_once(namespace, pod, command).await
+                self.exec_once(namespace, pod, container, command).await
+            }
+            outcome => outcome,
+        };
+        match outcome {
+            Err(trouble) if container.is_none() && trouble.to_string().contains(UNNAMED) => {
+                let default = self.default_container(namespace, pod).await?;
+                self.exec_once(namespace, pod, Some(&default), command).await
             }
             outcome => outcome,
         }
     }
 
-    async fn exec_once(&self, namespace: &str, pod: &str, command: &[String]) -> Result<LineStream, Trouble> {
+    /// The container that the pod's annotation names, or its first.
+    async fn default_container(&self, namespace: &str, pod: &str) -> Result<String, Trouble> {
+        let doing = "look at the containers of the pod";
+        let request = built(doing, on(&path("v1", Some(namespace), "pods")).get(pod, &GetParams::default()))?;
+        let pod: Pod = self.call(doing, request).await?.object(doing)?;
+        let named = pod.metadata.annotations.and_then(|mut all| all.remove(DEFAULT_CONTAINER));
+        let first = || pod.spec.and_then(|spec| Some(spec.containers.into_iter().next()?.name));
+        Ok(named.or_else(first).unwrap_or_default())
+    }
+
+    async fn exec_once(
+        &self,
+        namespace: &str,
+        pod: &str,
+        container: Option<&str>,
+        command: &[String],
+    ) -> Result<LineStream, Trouble> {
         let doing = format!("run the probe in pod {namespace}/{pod}");
         let pods: Api<Pod> = Api::namespaced(self.client(), namespace);
-        let params = AttachParams::default()
+        let params = AttachParams { container: container.map(str::to_owned), ..AttachParams::default() }
             .stdin(true)
             .stdout(true)
             .stderr(true)
@@ -114,7 +149,7 @@ impl Cluster {
             end: process.take_status().ok_or_else(missing)?.boxed(),
             ended: false,
             status: None,
-            _process: process,
+            _process: Some(process),
         })
     }
 }
@@ -145,6 +180,14 @@ async fn send(stdin: &mut (dyn AsyncWrite + Send + Unpin), bytes: &[u8]) -> std:
 }
 
 impl LineStream {
+    /// A stream whose other end is in this process.
+    #[cfg(test)]
+    pub(crate) fn of(stdin: tokio::io::DuplexStream, outputs: [tokio::io::DuplexStream; 2]) -> Self {
+        let [stdout, stderr] = outputs.map(|output| Lines::new(Box::new(output)));
+        let end = std::future::pending().boxed();
+        Self { stdin: Box::new(stdin), stdout, stderr, end, ended: false, status: None, _process: None }
+    }
+
     /// Sends text to its standard input.
     ///
     /// Fails when the stream is broken.

@@ -15,6 +15,20 @@ use bootstorm_model::probe::kind::Toleration;
 /// Path of the prober program in the run's own pods.
 pub const PROGRAM_FOLDER: &str = "/bootstorm";
 
+/// Name of the container that probes; others may be added to the pod.
+pub const CONTAINER: &str = "prober";
+
+/// Labels that keep the proxies of service meshes out of a pod: Istio (sidecar and ambient) and Kuma
+///
+/// Such a proxy accepts each connection of its pod before it knows whether there is a guest at the other end.
+const NO_MESH_LABELS: [(&str, &str); 3] = [
+    ("sidecar.istio.io/inject", "false"),
+    ("istio.io/dataplane-mode", "none"),
+    ("kuma.io/sidecar-injection", "disabled"),
+];
+/// The annotation that does so for Linkerd.
+const NO_MESH_ANNOTATION: (&str, &str) = ("linkerd.io/inject", "disabled");
+
 /// State of a prober pod
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Prober {
@@ -123,11 +137,13 @@ pub fn name(prefix: &str, number: usize) -> String {
 pub fn manifest(prefix: &str, run_id: &str, number: usize, probe: &ProbePlan) -> Value {
     let tolerations: Vec<Value> = probe.tolerations.iter().map(toleration).collect();
     let image = &probe.image;
-    let labels = names::labels(prefix, run_id, Role::Prober);
+    let mut labels = names::labels(prefix, run_id, Role::Prober);
+    labels.extend(NO_MESH_LABELS.map(|(key, value)| (key.to_owned(), value.to_owned())));
+    let (key, value) = NO_MESH_ANNOTATION;
     json!({
         "apiVersion": "v1",
         "kind": "Pod",
-        "metadata": {"name": name(prefix, number), "labels": labels},
+        "metadata": {"name": name(prefix, number), "labels": labels, "annotations": {key: value}},
         "spec": {
             "restartPolicy": "Always",
             "terminationGracePeriodSeconds": 1,
@@ -149,7 +165,7 @@ pub fn manifest(prefix: &str, run_id: &str, number: usize, probe: &ProbePlan) ->
             "tolerations": tolerations,
             "volumes": [{"name": "program", "emptyDir": {"sizeLimit": "16Mi"}}],
             "containers": [{
-                "name": "prober",
+                "name": CONTAINER,
                 "image": image,
                 "command": ["sh", "-c", "trap 'exit 0' TERM; while :; do sleep 3600 & wait $!; done"],
                 "resources": {
@@ -255,6 +271,8 @@ mod tests {
         let tolerated =
             json!([{"key": "dedicated", "operator": "Equal", "value": "vm", "effect": "NoSchedule"}]);
         assert_eq!(pod["spec"]["tolerations"], tolerated);
+        assert_eq!(pod["metadata"]["labels"]["sidecar.istio.io/inject"], "false");
+        assert_eq!(pod["metadata"]["annotations"]["linkerd.io/inject"], "disabled");
         let container = &pod["spec"]["containers"][0]["securityContext"];
         assert_eq!(container["allowPrivilegeEscalation"], false);
         assert_eq!(container["capabilities"]["drop"][0], "ALL");

@@ -14,7 +14,7 @@ use crate::cluster::probers::PROGRAM_FOLDER;
 use crate::cluster::pulse::Pulse;
 use bootstorm_model::observe::clock::{elapsed_since, monotonic_now};
 use bootstorm_model::probe::{
-    Answer, Ask, Family, HAND_OVER, Hello, Pace, ProbePlan, SCRIPT, SCRIPT_NAME, Tool,
+    Answer, Ask, Family, HAND_OVER, Hello, Pace, ProbePlan, SCRIPT, SCRIPT_NAME, Tool, plain,
 };
 use bootstorm_prober::Program;
 
@@ -24,14 +24,22 @@ const ECHO_EVERY: Duration = Duration::from_secs(2);
 const DEAD_AFTER: Duration = Duration::from_secs(15);
 /// Lines on standard error that are kept.
 const MOST_COMPLAINTS: usize = 10;
-/// Time limit for a prober's hello, including the transfer of its program.
+/// Time limit for a prober's hello, or for its request for the program.
 const HELLO_WITHIN: Duration = Duration::from_secs(30);
+/// Time limit for the hello after that request: half a megabyte over a slow connection, and its start.
+const HANDED_OVER_WITHIN: Duration = Duration::from_secs(120);
+/// Lines between two liveness checks that no prober exceeds: it says a few for each of its targets.
+const MOST_LINES: usize = 100_000;
+/// Lines before the hello that no prober exceeds.
+const MOST_BEFORE_HELLO: usize = 1000;
 
 /// Where a prober is
 #[derive(Debug, Clone)]
 pub(crate) struct Place {
     pub(crate) namespace: String,
     pub(crate) pod: String,
+    /// The container; `None` for the default one of a pod of the user's.
+    pub(crate) container: Option<&'static str>,
     /// How to make the pod again if it goes away; `None` for a pod of the user's.
     pub(crate) ours: Option<Ours>,
 }
@@ -95,38 +103,59 @@ impl Place {
 ///
 /// Fails with why there are none.
 pub(crate) async fn greet(stream: &mut LineStream) -> Result<Greeting, String> {
-    let mut errors = Vec::new();
-    let (mut lacks, mut warnings) = (Vec::new(), Vec::new());
-    let greeting = async {
-        loop {
-            match stream.next().await {
-                Out::Line(_, line) => match Answer::parse(&line) {
-                    Some(Answer::Wanted(machine)) => {
-                        let program = Program::of(&machine);
-                        if program.is_none() {
-                            warnings.push(format!("this build has no prober program for {machine}"));
-                        }
-                        if hand_over(stream, program).await.is_err() {
-                            return None;
-                        }
-                    }
-                    Some(Answer::Lacks(tool, family, why)) => lacks.push((tool, family, why)),
-                    Some(Answer::Warning(text)) => warnings.push(text),
-                    Some(Answer::Hello(hello)) => return Some(hello),
-                    _ => {}
-                },
-                // The first ones tell what is wrong.
-                Out::Error(line) if errors.len() < MOST_COMPLAINTS => errors.push(line),
-                Out::Error(_) => {}
-                Out::Ended => return None,
-            }
-        }
+    let (mut errors, mut lacks, mut warnings) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut limit, mut is_asked) = (Box::pin(tokio::time::sleep(HELLO_WITHIN)), false);
+    let mut lines = 0;
+    let ended = |errors: &[String]| {
+        if errors.is_empty() { "the probe ended before it began".to_owned() } else { errors.join("; ") }
     };
-    match tokio::time::timeout(HELLO_WITHIN, greeting).await {
-        Ok(Some(hello)) => Ok(Greeting { hello, lacks, warnings }),
-        Ok(None) if errors.is_empty() => Err("the probe ended before it began".to_owned()),
-        Ok(None) => Err(errors.join("; ")),
-        Err(_) => Err(format!("the probe did not begin within {}s", HELLO_WITHIN.as_secs())),
+    loop {
+        let out = tokio::select! {
+            biased;
+            out = stream.next() => out,
+            () = &mut limit => {
+                let limit = if is_asked { HANDED_OVER_WITHIN } else { HELLO_WITHIN };
+                return Err(format!("the probe did not begin within {}s", limit.as_secs()));
+            }
+        };
+        lines += 1;
+        if lines > MOST_BEFORE_HELLO {
+            return Err("the pod says much, but nothing that a prober says".to_owned());
+        }
+        let answer = match out {
+            Out::Line(_, line) => Answer::parse(&line),
+            // The first ones tell what is wrong.
+            Out::Error(line) => {
+                if errors.len() < MOST_COMPLAINTS {
+                    errors.push(plain(&line));
+                }
+                None
+            }
+            Out::Ended => return Err(ended(&errors)),
+        };
+        match answer {
+            Some(Answer::Wanted(_)) if is_asked => {
+                return Err("the pod asks for the prober program again and again".to_owned());
+            }
+            Some(Answer::Wanted(machine)) => {
+                is_asked = true;
+                let program = Program::of(&machine);
+                if program.is_none() {
+                    warnings.push(format!("this build has no prober program for {machine}"));
+                }
+                if hand_over(stream, program).await.is_err() {
+                    return Err(ended(&errors));
+                }
+                limit = Box::pin(tokio::time::sleep(HANDED_OVER_WITHIN));
+            }
+            Some(Answer::Lacks(tool, family, why)) => {
+                lacks.retain(|(known, over, _)| (*known, *over) != (tool, family));
+                lacks.push((tool, family, why));
+            }
+            Some(Answer::Warning(text)) if warnings.len() < MOST_COMPLAINTS => warnings.push(text),
+            Some(Answer::Hello(hello)) => return Ok(Greeting { hello, lacks, warnings }),
+            _ => {}
+        }
     }
 }
 
@@ -151,7 +180,7 @@ pub(crate) async fn converse(
     let mut failures = 0;
     let mut last_heard = monotonic_now();
     loop {
-        let why = match cluster.exec(&place.namespace, &place.pod, &command).await {
+        let why = match cluster.exec(&place.namespace, &place.pod, place.container, &command).await {
             Err(trouble) => {
                 if let Some(ours) = &place.ours {
                     let remade = cluster.remake_prober(&ours.prefix, &ours.run_id, ours.number, &ours.probe);
@@ -184,8 +213,10 @@ pub(crate) async fn converse(
                         stalls: pulse.stalls(),
                         pulse,
                     };
-                    talk.go_on(&mut stream).await;
-                    stream.why().await.unwrap_or_else(|| "the stream broke".to_owned())
+                    match talk.go_on(&mut stream).await {
+                        Some(why) => why.to_owned(),
+                        None => stream.why().await.unwrap_or_else(|| "the stream broke".to_owned()),
+                    }
                 }
             },
         };
@@ -207,18 +238,24 @@ struct Talk<'a> {
 }
 
 impl Talk<'_> {
-    /// Relays requests and answers until the stream breaks.
-    async fn go_on(&mut self, stream: &mut LineStream) {
+    /// Relays requests and answers until the stream breaks; says why where the prober is to blame.
+    async fn go_on(&mut self, stream: &mut LineStream) -> Option<&'static str> {
         *self.last_heard = monotonic_now();
         let mut tick = interval(ECHO_EVERY);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let (mut token, mut sent_at) = (0_u64, monotonic_now());
         let mut asks = Vec::new();
+        let mut lines = 0;
         loop {
+            // As long as there are lines, nothing else has its turn.
+            if lines > MOST_LINES {
+                return Some("the pod says more than a prober ever does");
+            }
             tokio::select! {
                 biased;
                 out = stream.next() => match out {
                     Out::Line(at, line) => {
+                        lines += 1;
                         if let Some(since) = self.pulse.stall(&mut self.stalls) {
                             // We were stopped, and this has been waiting for us.
                             let (prober, why) = (self.prober, "this program was stopped".to_owned());
@@ -237,26 +274,123 @@ impl Talk<'_> {
                             None => {}
                         }
                     }
-                    Out::Error(line) => tracing::debug!(prober = self.prober, line, "a prober complains"),
-                    Out::Ended => return,
+                    Out::Error(line) => {
+                        lines += 1;
+                        tracing::debug!(prober = self.prober, line = plain(&line), "a prober complains");
+                    }
+                    Out::Ended => return None,
                 },
                 count = self.inbox.recv_many(&mut asks, 1000) => {
                     let text: String = asks.drain(..).map(|ask| ask.to_string()).collect();
                     if count == 0 || stream.send(&text).await.is_err() {
-                        return;
+                        return None;
                     }
                 }
                 _ = tick.tick() => {
+                    lines = 0;
                     if elapsed_since(*self.last_heard) > DEAD_AFTER {
-                        return;
+                        return None;
                     }
                     token += 1;
                     sent_at = monotonic_now();
                     if stream.send(&Ask::Echo(token).to_string()).await.is_err() {
-                        return;
+                        return None;
                     }
                 }
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+
+    use bootstorm_model::probe::By;
+
+    use super::*;
+
+    const HELLO: &[u8] = b"h 2 script ping4=yes\n";
+
+    /// A stream, and its other end: input, output, errors.
+    fn stream() -> (LineStream, DuplexStream, DuplexStream, DuplexStream) {
+        let [(stdin, input), (stdout, output), (stderr, errors)] = [0; 3].map(|_| duplex(4 << 20));
+        (LineStream::of(stdin, [stdout, stderr]), input, output, errors)
+    }
+
+    /// What becomes of a pod that says this, and a second later ends if it is to.
+    async fn greeted(output: Vec<u8>, complaints: &[u8], ends: bool) -> Result<Greeting, String> {
+        let (mut stream, _input, mut out, mut errors) = stream();
+        errors.write_all(complaints).await.unwrap();
+        tokio::spawn(async move {
+            let _errors = errors;
+            let _ = out.write_all(&output).await;
+            tokio::time::sleep(if ends { Duration::from_secs(1) } else { Duration::MAX }).await;
+        });
+        greet(&mut stream).await
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whatever_a_pod_says_first_the_hello_is_found_or_its_lack_is_told() {
+        let long = [vec![b'x'; 1 << 20], b"\n".to_vec()].concat();
+        let noise = [b"motd\n\xff\xfe\x00\n".to_vec(), long.clone(), HELLO.to_vec()].concat();
+        assert_eq!(greeted(noise, b"", false).await.unwrap().hello.by, By::Script);
+
+        let lacks = [b"l ping6 one\n".repeat(500), b"w odd\n".repeat(400), HELLO.to_vec()].concat();
+        let greeting = greeted(lacks, b"", false).await.unwrap();
+        assert_eq!((greeting.lacks.len(), greeting.warnings.len()), (1, MOST_COMPLAINTS));
+
+        let flood = greeted(b"y\n".repeat(1_000_000), b"", false).await.unwrap_err();
+        assert!(flood.contains("nothing that a prober says"), "{flood}");
+        let silent = greeted(Vec::new(), b"", false).await.unwrap_err();
+        assert!(silent.contains("within 30s"), "{silent}");
+        let ended = greeted(b"n".to_vec(), b"sh: \x1b[31mno\xff\n", true).await.unwrap_err();
+        assert_eq!(ended, "sh: [31mno\u{fffd}", "without what a terminal would obey");
+        assert!(greeted(Vec::new(), b"", true).await.unwrap_err().contains("ended before it began"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_program_is_sent_once_and_its_slow_start_is_waited_for() {
+        let (mut stream, mut input, mut out, _errors) = stream();
+        let pod = async {
+            out.write_all(b"n x86_64\n").await.unwrap();
+            let mut first = [0; 4];
+            input.read_exact(&mut first).await.unwrap();
+            tokio::time::sleep(HELLO_WITHIN * 2).await;
+            out.write_all(HELLO).await.unwrap();
+        };
+        let (greeting, ()) = tokio::join!(greet(&mut stream), pod);
+        assert!(greeting.is_ok(), "{greeting:?}");
+        let again = greeted(b"n x86_64\nn x86_64\n".to_vec(), b"", false).await.unwrap_err();
+        assert!(again.contains("again and again"), "{again}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_prober_that_floods_its_stream_is_left() {
+        for flood in [&b"t 99\n"[..], b"r 1\n", b"chatter\n"] {
+            let (mut stream, _input, mut out, _errors) = stream();
+            let flooding =
+                tokio::spawn(async move { while out.write_all(&flood.repeat(1000)).await.is_ok() {} });
+            let (_asks, mut inbox) = mpsc::unbounded_channel();
+            let (heard, mut said) = mpsc::unbounded_channel();
+            let pulse = Pulse::start();
+            let mut talk = Talk {
+                prober: 0,
+                hello: Hello { by: By::Script, ping: [true; 2], tcp: [true; 2] },
+                inbox: &mut inbox,
+                heard: &heard,
+                last_heard: &mut monotonic_now(),
+                stalls: pulse.stalls(),
+                pulse,
+            };
+            let why = talk.go_on(&mut stream).await;
+            assert!(why.is_some_and(|why| why.contains("more than a prober ever does")), "{why:?}");
+            let mut count = 0;
+            while said.try_recv().is_ok() {
+                count += 1;
+            }
+            assert!(count <= MOST_LINES + 1, "{count}");
+            flooding.abort();
         }
     }
 }

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use super::event::{Event, Listener};
 use super::prober::{Greeting, Ours, Place, greet};
-use crate::cluster::exec::Out;
+use crate::cluster::exec::{LineStream, Out};
 use crate::cluster::metadata::Metadata;
 use crate::cluster::names::RUN_ID;
 use crate::cluster::ownership::{self, Estate, Stranger};
-use crate::cluster::probers::{PodState, Prober, collection, name, selector};
+use crate::cluster::probers::{CONTAINER, PodState, Prober, collection, name, selector};
 use crate::cluster::watch::{Told, Watch};
 use crate::cluster::{Cluster, Kind, Trouble};
 use bootstorm_model::failure::Failure;
@@ -23,6 +23,8 @@ const GRACE: Duration = Duration::from_secs(20);
 /// VMs that a script can probe: it keeps a process for each, and an entry in its node's neighbor table for each silent one
 /// on its own link, where 1,024 are kept for all pods of the node.
 const MOST_FOR_SCRIPT: usize = 256;
+/// How long a pod may take to answer itself.
+const ITSELF_WITHIN: Duration = Duration::from_secs(5);
 /// How long the tools of a running pod may take to work.
 const WORKING_WITHIN: Duration = Duration::from_secs(60);
 
@@ -45,11 +47,12 @@ pub(super) fn places(cluster: &Cluster, record: &RunRecord) -> Vec<Place> {
         return Vec::new();
     }
     if let Some((namespace, pod)) = &plan.probe.pod {
-        return vec![Place { namespace: namespace.clone(), pod: pod.clone(), ours: None }];
+        return vec![Place { namespace: namespace.clone(), pod: pod.clone(), container: None, ours: None }];
     }
     let place = |number| Place {
         namespace: cluster.namespace().to_owned(),
         pod: name(&plan.prefix, number),
+        container: Some(CONTAINER),
         ours: Some(Ours {
             prefix: plan.prefix.clone(),
             run_id: record.run_id.clone(),
@@ -78,7 +81,7 @@ pub(super) async fn prepare(
             let (name, uid) = make(cluster, record, ours).await?;
             record.made.probers.insert(name, uid);
         }
-        wait_until_running(cluster, record, places.len()).await?;
+        wait_until_running(cluster, record, &places).await?;
     }
     let mut told = Vec::new();
     for place in &places {
@@ -179,20 +182,53 @@ fn advise(failure: Failure, record: &RunRecord) -> Failure {
     ))
 }
 
-async fn wait_until_running(cluster: &Cluster, record: &RunRecord, wanted: usize) -> Result<(), Failure> {
+/// Why a pod ended that may run if it is made again: its node had no room for it any more, or went down.
+const PASSING: [&str; 7] =
+    ["Evicted", "Preempting", "NodeShutdown", "Terminated", "NodeAffinity", "OutOfcpu", "OutOfmemory"];
+
+/// Makes the pods again that were deleted, or ended for a reason that passes. Pods that have ended may do so again: at
+/// most once a second.
+async fn make_lost_again(cluster: &Cluster, record: &mut RunRecord, places: &[Place]) {
+    for ours in places.iter().filter_map(|place| place.ours.as_ref()) {
+        let remade = cluster.remake_prober(&ours.prefix, &ours.run_id, ours.number, &ours.probe);
+        if let Ok(Some(pod)) = remade.await {
+            record.made.probers.insert(pod.name, pod.uid);
+        }
+    }
+}
+
+async fn wait_until_running(
+    cluster: &Cluster,
+    record: &mut RunRecord,
+    places: &[Place],
+) -> Result<(), Failure> {
+    let wanted = places.len();
     let pods = collection(cluster.namespace());
     let mut watch: Watch<PodState> =
         Watch::open(cluster, "watch the prober pods", pods, selector(&record.run_id)).await?;
     let began = monotonic_now();
     let mut known: std::collections::BTreeMap<String, Prober> = std::collections::BTreeMap::new();
+    let mut is_lost = false;
     loop {
         if known.values().filter(|prober| prober.running).count() >= wanted {
             return Ok(());
         }
+        let passes = |prober: &&Prober| {
+            let complaint = prober.complaint.as_deref().unwrap_or_default();
+            prober.failed && PASSING.contains(&complaint.split(':').next().unwrap_or_default())
+        };
+        let refused = known.values().any(|prober| prober.failed && !passes(&prober));
+        let lost = is_lost || known.values().any(|prober| passes(&prober));
+        if lost && !refused && began.elapsed() < RUNNING_WITHIN {
+            is_lost = false;
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            make_lost_again(cluster, record, places).await;
+            known.retain(|_, prober| !passes(&&*prober));
+        }
         let complaint = known.values().find_map(|p| Some((p.name.clone(), p.complaint.clone()?)));
         let limit = match &complaint {
             // A pod that its node refused never runs.
-            Some(_) if known.values().any(|prober| prober.failed) => Duration::ZERO,
+            Some(_) if refused => Duration::ZERO,
             Some(_) => GRACE,
             None => RUNNING_WITHIN,
         };
@@ -206,7 +242,11 @@ async fn wait_until_running(cluster: &Cluster, record: &RunRecord, wanted: usize
                 known.insert(prober.name.clone(), prober);
             }
             Ok(Some(Told::Removed(pod))) => {
-                known.remove(&Prober::from(pod).name);
+                let removed = Prober::from(pod);
+                if known.get(&removed.name).is_some_and(|prober| prober.uid == removed.uid) {
+                    known.remove(&removed.name);
+                    is_lost = true;
+                }
             }
             Ok(Some(
                 Told::Unreadable(_) | Told::Interrupted { .. } | Told::Restored | Told::Complaint(_),
@@ -230,8 +270,8 @@ async fn wait_until_running(cluster: &Cluster, record: &RunRecord, wanted: usize
     }
 }
 
-/// Runs the probe in a pod against the pod itself, until it works.
-async fn try_out(cluster: &Cluster, record: &RunRecord, place: &Place) -> Result<Greeting, Failure> {
+/// Runs the probe in a pod against the pod itself, until it works. A pod of ours that goes away meanwhile is made again.
+async fn try_out(cluster: &Cluster, record: &mut RunRecord, place: &Place) -> Result<Greeting, Failure> {
     let until = monotonic_now() + WORKING_WITHIN;
     loop {
         let why = match once(cluster, record, place).await {
@@ -261,6 +301,12 @@ async fn try_out(cluster: &Cluster, record: &RunRecord, place: &Place) -> Result
                 WORKING_WITHIN.as_secs()
             ));
             return Err(advise(failure.because(why), record));
+        }
+        if let Some(ours) = &place.ours {
+            let remade = cluster.remake_prober(&ours.prefix, &ours.run_id, ours.number, &ours.probe);
+            if let Ok(Some(pod)) = remade.await {
+                record.made.probers.insert(pod.name, pod.uid);
+            }
         }
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
@@ -317,7 +363,10 @@ enum Fault {
 
 async fn once(cluster: &Cluster, record: &RunRecord, place: &Place) -> Result<Greeting, Fault> {
     let command = place.command(pace(record));
-    let mut stream = cluster.exec(&place.namespace, &place.pod, &command).await.map_err(Fault::Trouble)?;
+    let mut stream = cluster
+        .exec(&place.namespace, &place.pod, place.container, &command)
+        .await
+        .map_err(Fault::Trouble)?;
     let greeting = match greet(&mut stream).await {
         Ok(greeting) => greeting,
         Err(why) => {
@@ -330,35 +379,58 @@ async fn once(cluster: &Cluster, record: &RunRecord, place: &Place) -> Result<Gr
     if let Some(tool) = tools().find(|tool| !greeting.hello.can(*tool)) {
         return Err(Fault::Unable(tool, greeting));
     }
-    let Some(family) =
-        greeting.hello.families(Tool::Ping).next().filter(|_| tools().any(|tool| tool == Tool::Ping))
-    else {
+    if !tools().any(|tool| tool == Tool::Ping) {
         return Ok(greeting);
-    };
-    // Whether a ping comes back shows only when it is tried.
-    let address = match family {
-        Family::V4 => std::net::Ipv4Addr::LOCALHOST.into(),
-        Family::V6 => std::net::Ipv6Addr::LOCALHOST.into(),
-    };
-    let itself = Ask::Add { id: 0, probe: Probe::Ping, address };
-    let broken = |_| Fault::Passing("the stream broke".to_owned());
-    stream.send(&itself.to_string()).await.map_err(broken)?;
-    let answer = async {
-        loop {
-            match stream.next().await {
-                Out::Line(_, line) => match Answer::parse(&line) {
-                    Some(Answer::Reached(0)) => return Ok(()),
-                    Some(Answer::Cannot(0, why)) => return Err(Fault::Final(format!("ping fails: {why}"))),
-                    _ => {}
-                },
-                Out::Error(_) => {}
-                Out::Ended => return Err(Fault::Passing("the stream broke".to_owned())),
+    }
+    ping_itself(&mut stream, greeting).await
+}
+
+/// Whether a ping comes back shows only when it is tried. A family over which none does is lacking.
+async fn ping_itself(stream: &mut LineStream, mut greeting: Greeting) -> Result<Greeting, Fault> {
+    let broken = || Fault::Passing("the stream broke".to_owned());
+    let mut open: Vec<(u32, Family)> = (0..).zip(greeting.hello.families(Tool::Ping)).collect();
+    for (id, family) in &open {
+        let address = match family {
+            Family::V4 => std::net::Ipv4Addr::LOCALHOST.into(),
+            Family::V6 => std::net::Ipv6Addr::LOCALHOST.into(),
+        };
+        let itself = Ask::Add { id: *id, probe: Probe::Ping, address };
+        stream.send(&itself.to_string()).await.map_err(|_| broken())?;
+    }
+    let mut refused = Vec::new();
+    let until = monotonic_now() + ITSELF_WITHIN;
+    while !open.is_empty() {
+        let answer = match tokio::time::timeout_at(until.into(), stream.next()).await {
+            Ok(Out::Line(_, line)) => Answer::parse(&line),
+            Ok(Out::Error(_)) => None,
+            Ok(Out::Ended) => return Err(broken()),
+            Err(_) => break,
+        };
+        match answer {
+            Some(Answer::Reached(reached)) => open.retain(|(id, _)| *id != reached),
+            Some(Answer::Cannot(cannot, why)) => {
+                if let Some(place) = open.iter().position(|(id, _)| *id == cannot) {
+                    refused.push((open.remove(place).1, why));
+                }
             }
+            _ => {}
         }
-    };
-    let patience = Duration::from_secs(5);
-    let silent = || Fault::Passing("ping of the pod itself got no answer within 5s".to_owned());
-    tokio::time::timeout(patience, answer).await.unwrap_or_else(|_| Err(silent())).map(|()| greeting)
+    }
+    let silent = open.into_iter().map(|(_, family)| (family, "the pod itself gives no answer".to_owned()));
+    let is_silent = silent.len() > 0;
+    for (family, why) in refused.into_iter().chain(silent) {
+        greeting.hello.ping[usize::from(family == Family::V6)] = false;
+        greeting.lacks.push((Tool::Ping, family, why));
+    }
+    match greeting.hello.can(Tool::Ping) {
+        true => Ok(greeting),
+        // The pod's network may still come up.
+        false if is_silent => {
+            let within = ITSELF_WITHIN.as_secs();
+            Err(Fault::Passing(format!("ping of the pod itself got no answer within {within}s")))
+        }
+        false => Err(Fault::Unable(Tool::Ping, greeting)),
+    }
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ pub mod protocol;
 pub mod roster;
 
 pub use kind::{Probe, ProbePlan};
-pub use protocol::{Answer, Ask, By, Family, Hello, Tool};
+pub use protocol::{Answer, Ask, By, Family, Hello, Tool, plain};
 pub use roster::{Answered, Roster};
 
 /// The script that probes with the tools of an image, for `sh -c`; its first argument is the interval in seconds.

@@ -202,7 +202,7 @@ impl Answer {
 }
 
 /// Text from a pod, shortened and without control characters.
-fn plain(text: &str) -> String {
+pub fn plain(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(200).collect()
 }
 

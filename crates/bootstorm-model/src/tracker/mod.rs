@@ -177,6 +177,8 @@ pub struct Tracker<'a> {
     asked: HashMap<u32, (Offset, bool)>,
     /// What answers in place of a guest, and on which interface, by VM.
     answerers: HashMap<u32, (String, Answerer)>,
+    /// What a prober said of a VM that it cannot probe, by VM and probe.
+    untried: HashMap<(u32, Probe), String>,
     /// Complaints that were told: a prober that cannot probe one guest cannot probe a thousand.
     told: HashSet<String>,
     /// VMs of which an instance went while nobody could see how far it came.
@@ -221,6 +223,7 @@ impl<'a> Tracker<'a> {
             probed: HashMap::new(),
             asked: HashMap::new(),
             answerers: HashMap::new(),
+            untried: HashMap::new(),
             told: HashSet::new(),
             missed: HashSet::new(),
             unreadable: HashMap::new(),

@@ -34,6 +34,8 @@ impl Tracker<'_> {
     pub(super) fn cannot(&mut self, stream: Option<Stream>, id: u32, why: &str, at: Offset) {
         let Some((stream, (who, address))) = stream.zip(self.roster.who(id)) else { return };
         let (prober, family) = (stream.number + 1, Family::of(address));
+        let untried = format!("{} over {family} could not be tried: {why}", who.probe);
+        self.untried.insert((who.target, who.probe), untried);
         let text = format!("prober {prober}: {} over {family} cannot be tried: {why}", who.probe);
         if self.told.insert(text.clone()) {
             self.tell(at, None, Happened::Warning(text));
@@ -56,6 +58,7 @@ impl Tracker<'_> {
     }
 
     pub(super) fn answered(&mut self, target: u32, probe: Probe, moment: Moment) {
+        self.untried.remove(&(target, probe));
         let decides = self.probes.first() == Some(&probe);
         let timeline = self.timeline(target);
         timeline.probes.entry(probe.to_string()).or_insert(moment);
@@ -115,7 +118,7 @@ impl Tracker<'_> {
                 let late =
                     timeline.moments.get(&Milestone::Running).is_some_and(|m| m.source != Source::Seen);
                 self.probed.insert(target, address);
-                self.asked.insert(target, (at, late));
+                self.ask_anew(target, at, late);
                 for probe in self.probes.clone() {
                     let asks_guest = probe.needs_prober() && self.hollow(target, probe).is_none();
                     if asks_guest && !self.has_answered(target, probe) {
@@ -147,7 +150,7 @@ impl Tracker<'_> {
             health.streams += 1;
         }
         for target in self.roster.of(prober) {
-            self.asked.insert(target, (at, true));
+            self.ask_anew(target, at, true);
         }
         let again = self.roster.again(prober).into_iter().map(|ask| (prober, ask));
         self.ask(again);
@@ -163,8 +166,22 @@ impl Tracker<'_> {
         let asks = self.roster.hand_over(prober, &others);
         self.ask(asks);
         for target in targets {
-            self.asked.insert(target, (at, true));
+            self.ask_anew(target, at, true);
         }
+    }
+
+    /// A prober begins with a VM: what was said of it before is over.
+    fn ask_anew(&mut self, target: u32, at: Offset, late: bool) {
+        self.asked.insert(target, (at, late));
+        for probe in self.probes.clone() {
+            self.untried.remove(&(target, probe));
+        }
+    }
+
+    /// Why the goal cannot be judged: what decides was never tried.
+    pub(super) fn untried(&self, target: u32) -> Option<&str> {
+        let deciding = *self.probes.first()?;
+        self.untried.get(&(target, deciding)).map(String::as_str)
     }
 
     /// What was just given to a prober that is lost already goes to others at once.

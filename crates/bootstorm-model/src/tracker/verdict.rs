@@ -163,6 +163,12 @@ impl Tracker<'_> {
         let timeline = &self.phase.timelines[target as usize];
         let never = !self.was_accepted(target) && !timeline.has(Milestone::Instance) && timeline.is_asked();
         let reason = self.reason(target, limit);
+        // Silence says nothing where nothing was asked.
+        let untried = self.untried(target).filter(|_| !timeline.has(self.phase.goal));
+        if let Some(why) = untried {
+            let reason = format!("{reason}: {why}");
+            return self.end(target, Outcome::Unknown, Some(reason), now);
+        }
         let outcome = match () {
             // The first probe decides; that another one was in vain is told all the same.
             () if timeline.has(self.phase.goal) => Outcome::Reached,

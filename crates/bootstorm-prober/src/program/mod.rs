@@ -42,6 +42,12 @@ const STDIN: u64 = 0;
 pub(super) fn main() -> ExitCode {
     let argument = std::env::args().nth(1).unwrap_or_default();
     if argument == "--check" {
+        if let Some(size) = std::env::args().nth(2)
+            && let Err(why) = is_whole(&size)
+        {
+            let _ = writeln!(io::stderr(), "{why}");
+            return ExitCode::FAILURE;
+        }
         let said = writeln!(io::stdout(), "bootstorm-prober {}", env!("CARGO_PKG_VERSION"));
         return if said.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     }
@@ -60,6 +66,12 @@ pub(super) fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Whether this program has as many bytes as it should: one that lacks its end may run all the same.
+fn is_whole(size: &str) -> Result<(), String> {
+    let here = std::fs::metadata("/proc/self/exe").map_err(|error| error.to_string())?.len();
+    if Ok(here) == size.parse() { Ok(()) } else { Err(format!("{here} of its {size} bytes came in")) }
 }
 
 /// What the model's clock reads; the program links no more than it needs.
