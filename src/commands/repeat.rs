@@ -159,7 +159,7 @@ pub async fn run(
         }
     }
     let thresholds = series::judge(fail_if, &record, &series);
-    let exit = series.done(&record).map(exit_of).max().unwrap_or(Exit::Good);
+    let exit = series.done(&record).map(|storm| exit_of(&storm.look())).max().unwrap_or(Exit::Good);
     Ok(Repeated { record, thresholds, exit })
 }
 

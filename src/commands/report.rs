@@ -15,7 +15,7 @@ use bootstorm_model::failure::Failure;
 use bootstorm_model::record::{PhaseKind, PhaseName, RunRecord, lifecycle};
 use bootstorm_report::read::Document;
 use bootstorm_report::thresholds::Expected;
-use bootstorm_report::{Graded, Report, Selection, ThresholdBlock};
+use bootstorm_report::{Graded, Selection, ThresholdBlock};
 
 /// Show a run: every VM, statistics, storm against baseline, verdict
 ///
@@ -126,7 +126,7 @@ pub async fn command(context: &Context, args: &ReportArgs) -> Result<Exit, Failu
         ));
     }
     let thresholds = judge(args, &record, &Graded::of_run(&record))?;
-    let report = Report::of(&record, &selection).with_thresholds(thresholds.clone());
+    let report = show::of(session.output, &record, &selection).with_thresholds(thresholds.clone());
     show::report_or_failures(&session, &report, args.failures, &show::next(&record))?;
     args.save.save(session.console, &record)?;
     args.save.write(session.console, &report)?;

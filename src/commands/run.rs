@@ -25,8 +25,8 @@ use bootstorm_model::failure::Failure;
 use bootstorm_model::observe::Milestone;
 use bootstorm_model::plan::Plan;
 use bootstorm_model::record::{PhaseKind, PhaseName, PhaseState, RunRecord};
+use bootstorm_report::Selection;
 use bootstorm_report::thresholds::Expected;
-use bootstorm_report::{Report, Selection};
 
 /// What storms are compared with
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -245,7 +245,7 @@ async fn phases(session: &Session, args: &RunCommand, resolved: Resolved) -> Res
         (true, true) => show::phase(session, &record, baseline.kind, thresholds.clone())?,
         (true, false) if measured => show::rest(session, &record, thresholds.clone())?,
         _ => {
-            let report = Report::of(&record, &Selection::default());
+            let report = show::of(session.output, &record, &Selection::default());
             // What is deleted at once leads nowhere.
             let next = if args.cleanup || args.sandbox { Vec::new() } else { show::next(&record) };
             show::report(session, &report.with_thresholds(thresholds.clone()), &next)?;
@@ -260,7 +260,7 @@ async fn phases(session: &Session, args: &RunCommand, resolved: Resolved) -> Res
             session.console.say(&format!("cleaned up: {count} objects deleted, nothing is left"));
         }
     }
-    let exit = record.phases.iter().map(exit_of).max().unwrap_or(Exit::Good);
+    let exit = record.phases.iter().map(|phase| exit_of(&phase.look())).max().unwrap_or(Exit::Good);
     Ok(args.fail_if.exit(session, &thresholds, exit))
 }
 

@@ -28,6 +28,11 @@ impl From<&Context> for Screen {
     }
 }
 
+/// The report of a run, with as much as a format shows.
+pub(super) fn of(output: Output, record: &RunRecord, selection: &Selection) -> Report {
+    if output.is_for_people() { Report::for_tables(record, selection) } else { Report::of(record, selection) }
+}
+
 /// Shows what one phase found: its own block; the comparison too when it was a storm.
 pub(super) fn phase(
     session: &Session,
@@ -37,7 +42,8 @@ pub(super) fn phase(
 ) -> Result<(), Failure> {
     let last = record.last_phase().filter(|phase| phase.name.kind == kind).map(|phase| phase.name);
     let selection = Selection { only: last, ..Selection::default() };
-    write(session.into(), &Report::of(record, &selection).with_thresholds(thresholds), true, &next(record))
+    let report = of(session.output, record, &selection).with_thresholds(thresholds);
+    write(session.into(), &report, true, &next(record))
 }
 
 /// Shows the storm of a run whose first blocks were shown already.
@@ -48,12 +54,13 @@ pub(super) fn rest(
 ) -> Result<(), Failure> {
     let last = record.last_of(PhaseKind::Storm).map(|phase| phase.name);
     let selection = Selection { only: last, ..Selection::default() };
-    write(session.into(), &Report::of(record, &selection).with_thresholds(thresholds), false, &[])
+    let report = of(session.output, record, &selection).with_thresholds(thresholds);
+    write(session.into(), &report, false, &[])
 }
 
 /// Shows what the search for the largest storm found: for people that block alone, for programs everything.
 pub(super) fn capacity(session: &Session, record: &RunRecord) -> Result<(), Failure> {
-    let report = Report::of(record, &Selection::default());
+    let report = of(session.output, record, &Selection::default());
     if !session.output.is_for_people() {
         return write(session.into(), &report, true, &[]);
     }

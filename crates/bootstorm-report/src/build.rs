@@ -9,17 +9,27 @@ use super::view::{PlanBlock, Report, Run, SCHEMA_VERSION, SetupBlock};
 use super::{Capacity, Compared, Placed, Repetitions, Selection};
 
 /// Builds the view model.
-pub(super) fn report(record: &RunRecord, selection: &Selection) -> Report {
+///
+/// Without all rows, those of phases that tables show in one line are left out.
+pub(super) fn report(record: &RunRecord, selection: &Selection, all_rows: bool) -> Report {
     let plan = &record.plan;
     let targets = plan.targets();
     let storm = selection.storm(record).filter(|storm| selection.only.is_none_or(|only| only == storm.name));
     let full = shown_in_full(record, selection);
-    let grades: Vec<ValidityBlock> =
-        record.phases.iter().map(|phase| ValidityBlock::of(record, phase)).collect();
-    let phases = record.phases.iter().zip(&grades).map(|(phase, validity)| {
+    let mut grades = Vec::with_capacity(record.phases.len());
+    let mut placement = Vec::new();
+    let phases = record.phases.iter().map(|phase| {
+        let phase = phase.look();
+        let validity = ValidityBlock::of(record, &phase);
+        grades.push(validity.clone());
         let shown = if full.contains(&phase.name) { Shown::Full } else { Shown::Brief };
-        let block = PhaseBlock::of(phase, &targets, plan.probe.deciding(), shown);
-        PhaseBlock { validity: Some(validity.clone()), ..block }
+        let mut block = PhaseBlock::of(&phase, &targets, plan.probe.deciding(), shown);
+        block.validity = Some(validity);
+        placement.extend(Placed::of(&plan.pinning, &block));
+        if shown == Shown::Brief && !all_rows {
+            block.rows = Vec::new();
+        }
+        block
     });
     let phases: Vec<PhaseBlock> = phases.collect();
     Report {
@@ -53,7 +63,7 @@ pub(super) fn report(record: &RunRecord, selection: &Selection) -> Report {
             batch_size: record.setup.batch_size,
             took: record.setup.took.seconds(),
         },
-        placement: Placed::all(&plan.pinning, &phases),
+        placement,
         phases,
         comparison: storm.and_then(|storm| comparison(record, selection, storm, &grades)),
         repetitions: Repetitions::of(record),
@@ -65,7 +75,7 @@ pub(super) fn report(record: &RunRecord, selection: &Selection) -> Report {
 /// The storm of a selection against its baseline, without everything else of a report.
 pub(super) fn compared(record: &RunRecord, selection: &Selection) -> Option<Compared> {
     let grades: Vec<ValidityBlock> =
-        record.phases.iter().map(|phase| ValidityBlock::of(record, phase)).collect();
+        record.phases.iter().map(|phase| ValidityBlock::of(record, &phase.look())).collect();
     comparison(record, selection, selection.storm(record)?, &grades)
 }
 
@@ -79,13 +89,16 @@ fn comparison(
     let stop = Selection::stop_before(record, storm.name).map(|stop| stop.name);
     // What was created without being started is no boot to compare with.
     let is_boot = |baseline: &&PhaseRecord| baseline.name != storm.name && !baseline.settings.halted;
-    let side = |phase: &'_ PhaseRecord| {
-        let index = record.phases.iter().position(|one| one.name == phase.name)?;
-        Some((&record.phases[index], grades.get(index)?, record.is_baseline(phase.name)))
-    };
-    let of = |(phase, validity, first_boot)| Side { phase, validity, first_boot };
-    let baseline = selection.baseline(record).filter(is_boot).and_then(side).map(of);
-    Some(Compared::of(baseline, side(storm).map(of)?, stop, &record.facts))
+    let storm = storm.look();
+    let baseline = selection.baseline(record).filter(is_boot).map(PhaseRecord::look);
+    let baseline = baseline.as_deref().and_then(|baseline| side(record, baseline, grades));
+    Some(Compared::of(baseline, side(record, &storm, grades)?, stop, &record.facts))
+}
+
+/// A phase of a comparison, with its grade.
+fn side<'a>(record: &RunRecord, phase: &'a PhaseRecord, grades: &'a [ValidityBlock]) -> Option<Side<'a>> {
+    let index = record.phases.iter().position(|one| one.name == phase.name)?;
+    Some(Side { phase, validity: grades.get(index)?, first_boot: record.is_baseline(phase.name) })
 }
 
 /// The baseline, the storm with the stop before it, and a stop that no storm has followed yet.

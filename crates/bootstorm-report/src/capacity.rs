@@ -163,6 +163,7 @@ impl CapacityStorm {
     /// A storm of a chosen size; any other storm is not part of a search.
     fn of(record: &RunRecord, storm: &PhaseRecord, conditions: &[Option<Threshold>]) -> Option<Self> {
         let size = storm.settings.size?;
+        let storm = &*storm.look();
         let values: Vec<GoalValue> = conditions
             .iter()
             .map(|condition| match condition {
@@ -182,9 +183,12 @@ impl GoalValue {
         let facts = |phase: &PhaseRecord| (phase.goal, phase.ended);
         let ((goal, ended), timelines) = (facts(storm), &storm.timelines);
         let here = Facts { timelines, goal, ended };
-        let against = condition.against.and(record.baseline());
-        let there =
-            against.map(|phase| Facts { timelines: &phase.timelines, goal: phase.goal, ended: phase.ended });
+        let against = condition.against.and(record.baseline()).map(PhaseRecord::look);
+        let there = against.as_ref().map(|phase| Facts {
+            timelines: &phase.timelines,
+            goal: phase.goal,
+            ended: phase.ended,
+        });
         let value = match (condition.against, &there) {
             (Some(_), None) => Value::Unknown,
             _ => condition.value(&here, there.as_ref()),

@@ -24,13 +24,11 @@ pub struct Placed {
 }
 
 impl Placed {
-    /// The phases in which VMs started; none where the plan names no nodes.
-    pub(super) fn all(pinning: &Pinning, phases: &[PhaseBlock]) -> Vec<Self> {
-        let starts = |phase: &&PhaseBlock| phase.kind != PhaseKind::Stop && !pinning.nodes.is_empty();
-        phases.iter().filter(starts).map(|phase| Self::of(pinning, phase)).collect()
-    }
-
-    fn of(pinning: &Pinning, phase: &PhaseBlock) -> Self {
+    /// Where the VMs ran that a phase started; `None` for a stop, and where the plan names no nodes.
+    pub(super) fn of(pinning: &Pinning, phase: &PhaseBlock) -> Option<Self> {
+        if phase.kind == PhaseKind::Stop || pinning.nodes.is_empty() {
+            return None;
+        }
         let mut placed = Self { phase: phase.name, as_planned: 0, elsewhere: BTreeMap::new(), unplaced: 0 };
         for row in phase.rows.iter().filter(|row| row.outcome != Outcome::Excluded) {
             match &row.node {
@@ -39,7 +37,7 @@ impl Placed {
                 None => placed.unplaced += 1,
             }
         }
-        placed
+        Some(placed)
     }
 
     /// Whether a VM ran on a node that it should not have.

@@ -74,7 +74,8 @@ impl Repetitions {
         let is_one = |phase: &&PhaseRecord| {
             is_over(phase) && phase.goal == milestone && phase.settings.shape == last.settings.shape
         };
-        let storms: Vec<Repetition> = record.phases.iter().filter(is_one).map(Repetition::of).collect();
+        let storms: Vec<Repetition> =
+            record.phases.iter().filter(is_one).map(|storm| Repetition::of(&storm.look())).collect();
         let all: Vec<Figures> =
             storms.iter().filter(|storm| !storm.warm_up).map(|storm| storm.figures).collect();
         if storms.len() < 2 || all.is_empty() {

@@ -98,7 +98,7 @@ impl Status {
             name: phase.name,
             state: phase.state,
             goal: phase.goal,
-            counts: Counts::of(phase),
+            counts: Counts::of(&phase.look()),
         });
         Self {
             run: record.plan.prefix.clone(),

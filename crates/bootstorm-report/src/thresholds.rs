@@ -200,8 +200,10 @@ pub fn judge(
     let block = |threshold: &Threshold| {
         let phase = threshold.place.map_or(judged, |place| resolve(place, &names));
         let against = threshold.against.and_then(|place| resolve(place, &names));
-        let facts = |name: Option<PhaseName>| name.and_then(|name| record.phase(name)).map(facts_of);
-        let value = match (facts(phase), threshold.against, facts(against)) {
+        let look = |name: Option<PhaseName>| name.and_then(|name| record.phase(name)).map(PhaseRecord::look);
+        let (here, there) = (look(phase), look(against));
+        let facts = (here.as_deref().map(facts_of), there.as_deref().map(facts_of));
+        let value = match (facts.0, threshold.against, facts.1) {
             (Some(_), Some(_), None) | (None, _, _) => Value::Unknown,
             (Some(phase), _, against) => threshold.value(&phase, against.as_ref()),
         };

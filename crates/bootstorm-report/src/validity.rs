@@ -86,7 +86,8 @@ impl ValidityBlock {
 impl Graded {
     /// The grades of the phases of a run.
     pub fn of_run(record: &RunRecord) -> Vec<Self> {
-        record.phases.iter().map(|phase| Self::new(phase.name, &ValidityBlock::of(record, phase))).collect()
+        let graded = |phase: &PhaseRecord| Self::new(phase.name, &ValidityBlock::of(record, &phase.look()));
+        record.phases.iter().map(graded).collect()
     }
 
     /// The grades that a finished report has.

@@ -171,7 +171,13 @@ impl ExitFacts {
 impl Report {
     /// What a report of this run shows.
     pub fn of(record: &RunRecord, selection: &Selection) -> Self {
-        build::report(record, selection)
+        build::report(record, selection, true)
+    }
+
+    /// What a report of this run shows to people: phases that have one line in a table come without a row per VM, so that
+    /// a long series takes no more memory than a short one.
+    pub fn for_tables(record: &RunRecord, selection: &Selection) -> Self {
+        build::report(record, selection, false)
     }
 
     /// The report, with thresholds that were judged.

@@ -101,12 +101,11 @@ impl Estate {
             let uid = uid(&made.probers, &name);
             (name, uid)
         });
-        let timelines = record.phases.iter().flat_map(|phase| &phase.timelines);
-        let instances = if plan.is_adopted() {
-            BTreeSet::new()
-        } else {
-            timelines.filter_map(|timeline| timeline.instance_uid.as_deref()).map(Into::into).collect()
-        };
+        let mut instances = BTreeSet::new();
+        for phase in record.phases.iter().filter(|_| !plan.is_adopted()) {
+            let timelines = phase.timelines.read();
+            instances.extend(timelines.iter().filter_map(|one| one.instance_uid.as_deref()).map(Into::into));
+        }
         Self {
             prefix: plan.prefix.clone(),
             run_id: record.run_id.clone(),

@@ -234,8 +234,10 @@ async fn a_panic_in_one_save_does_not_end_the_later_ones() {
     let phase = PhaseRecord::new(PhaseName::CREATE, record.created, PhaseSettings::default(), 2);
     record.phases.push(phase.clone());
     let mut saver = Saver::new(store, &record, Guard::held());
-    let changed =
-        || Changed { phase: PhaseRecord { timelines: Vec::new(), ..phase.clone() }, timelines: Vec::new() };
+    let changed = || Changed {
+        phase: PhaseRecord { timelines: Vec::new().into(), ..phase.clone() },
+        timelines: Vec::new(),
+    };
     saver.begin(changed());
     assert!(saver.ended().await.is_err());
     assert!(saver.is_at_rest());

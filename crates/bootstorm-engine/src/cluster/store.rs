@@ -144,8 +144,9 @@ impl Cluster {
         }
         for part in &parts {
             let chunks = self.chunks(prefix, &part.chunks).await?;
-            let phase = codec::decode_phase(part, &chunks)?;
+            let mut phase = codec::decode_phase(part, &chunks)?;
             codec::check_phase(&record, &phase)?;
+            codec::settle(&mut phase, &chunks);
             record.phases.push(phase);
         }
         let store = RunStore {

@@ -32,7 +32,7 @@ pub(super) fn leave_out(
         .collect();
     // A storm of fewer VMs left the others as they were: stopped.
     let resting: HashSet<u32> = match (phase.name.kind, record.last_phase()) {
-        (PhaseKind::Stop, Some(storm)) => storm.set_aside().map(|timeline| timeline.target).collect(),
+        (PhaseKind::Stop, Some(storm)) => storm.look().set_aside().map(|timeline| timeline.target).collect(),
         _ => HashSet::new(),
     };
     let kind = phase.name.kind;
@@ -91,15 +91,19 @@ fn leave_out_where(
 
 /// Puts the VMs that take part into order, and sets those aside for which the phase is too small.
 pub(super) fn line_up(phase: &mut PhaseRecord, record: &RunRecord) {
-    let last_node = |target: u32| {
-        let known = |phase: &PhaseRecord| phase.timelines.get(target as usize)?.node.clone();
-        record.phases.iter().rev().find_map(known)
-    };
     let order = phase.settings.order;
-    let nodes: Vec<Option<String>> = match order {
-        Order::Node => (0..phase.timelines.len() as u32).map(last_node).collect(),
-        _ => Vec::new(),
-    };
+    let mut nodes: Vec<Option<String>> = Vec::new();
+    if order == Order::Node {
+        nodes.resize(phase.timelines.len(), None);
+        // The last phase that knows the node of a VM wins.
+        for earlier in record.phases.iter().rev() {
+            for (node, timeline) in nodes.iter_mut().zip(&*earlier.timelines.read()) {
+                if node.is_none() {
+                    node.clone_from(&timeline.node);
+                }
+            }
+        }
+    }
     let part = phase.participants().map(|timeline| timeline.target).collect();
     let mut queue = order.queue(part, |vm| nodes.get(vm as usize)?.as_deref());
     if let Some(size) = phase.settings.size {
@@ -121,9 +125,10 @@ pub(super) fn old_instances(
     targets: &[Target],
     instances: &[Change],
 ) -> HashSet<String> {
-    let earlier = record.phases.iter().filter(|earlier| earlier.name != phase.name);
-    let mut old: HashSet<String> =
-        earlier.flat_map(|phase| &phase.timelines).filter_map(|t| t.instance_uid.clone()).collect();
+    let mut old: HashSet<String> = HashSet::new();
+    for earlier in record.phases.iter().filter(|earlier| earlier.name != phase.name) {
+        old.extend(earlier.timelines.read().iter().filter_map(|timeline| timeline.instance_uid.clone()));
+    }
     let positions: HashMap<&Target, usize> = targets.iter().zip(0..).collect();
     for change in instances {
         let Change::Present(instance) = change else { continue };

@@ -77,7 +77,10 @@ pub async fn run(
     let adopted = &record.plan.adopted;
     let positions: HashMap<&Target, usize> =
         adopted.iter().enumerate().map(|(position, adoptee)| (&adoptee.target, position)).collect();
-    let mut open: BTreeSet<usize> = (0..adopted.len()).filter(|at| record.may_have_touched(*at)).collect();
+    let wishes = record.wishes();
+    let last_wish = |position: usize| wishes.get(position).and_then(|wish| wish.last);
+    let touched = wishes.iter().enumerate().filter(|(_, wish)| wish.touched);
+    let mut open: BTreeSet<usize> = touched.map(|(position, _)| position).collect();
     let mut restored = Restored { as_before: adopted.len() - open.len(), ..Restored::default() };
     let mut asked: HashMap<usize, Instant> = HashMap::new();
     let mut waits: HashMap<usize, String> = HashMap::new();
@@ -91,7 +94,7 @@ pub async fn run(
             }
             let adoptee = &adopted[position];
             let (machine, life) = (machines.get(&adoptee.target), lives.get(&adoptee.target));
-            match step::next(adoptee, record.last_wish(position), machine, life.copied()) {
+            match step::next(adoptee, last_wish(position), machine, life.copied()) {
                 Step::Done => restored.as_before += 1,
                 Step::Left(why) => restored.left.push((adoptee.target.clone(), why)),
                 Step::Wait(why) => {
@@ -208,9 +211,6 @@ fn life(instance: &Instance) -> Life {
 
 /// The VMs that would be looked at, for a dry run.
 pub fn touched(record: &RunRecord) -> Vec<Target> {
-    let adopted = record.plan.adopted.iter().enumerate();
-    adopted
-        .filter(|(position, _)| record.may_have_touched(*position))
-        .map(|(_, adoptee)| adoptee.target.clone())
-        .collect()
+    let adopted = record.plan.adopted.iter().zip(record.wishes());
+    adopted.filter(|(_, wish)| wish.touched).map(|(adoptee, _)| adoptee.target.clone()).collect()
 }

@@ -282,6 +282,11 @@ pub fn decode_phase(part: &PartIndex, chunks: &[Vec<u8>]) -> Result<PhaseRecord,
     serde_json::from_slice(&json).map_err(|error| unreadable(&error))
 }
 
+/// Packs the timelines of a phase again, as the chunks have them that it was decoded from.
+pub fn settle(phase: &mut PhaseRecord, chunks: &[Vec<u8>]) {
+    phase.timelines.pack(&chunks.concat());
+}
+
 /// Unpacks gzip, at most `most` bytes: a few packed bytes can expand to gigabytes.
 fn unpack(packed: &[u8], most: u64) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
@@ -294,8 +299,9 @@ fn unpack(packed: &[u8], most: u64) -> std::io::Result<Vec<u8>> {
 
 /// Checks that a phase fits the plan: one timeline for each VM, in the plan's order.
 pub fn check_phase(record: &RunRecord, phase: &PhaseRecord) -> Result<(), CodecError> {
-    let fits = phase.timelines.len() == record.plan.size() as usize
-        && phase.timelines.iter().zip(0..).all(|(timeline, position)| timeline.target == position);
+    let timelines = phase.timelines.read();
+    let fits = timelines.len() == record.plan.size() as usize
+        && timelines.iter().zip(0..).all(|(timeline, position)| timeline.target == position);
     if fits {
         return Ok(());
     }

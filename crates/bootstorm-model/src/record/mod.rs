@@ -11,6 +11,7 @@ pub mod limit;
 pub mod made;
 pub mod phase;
 pub mod series;
+mod timelines;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -26,8 +27,9 @@ pub use phase::{
 };
 
 pub use series::{Series, SeriesKind};
+pub use timelines::Timelines;
 
-use crate::observe::{Milestone, Outcome};
+use crate::observe::{Milestone, Outcome, Timeline};
 use crate::plan::Plan;
 
 /// Version of the stored format: 4 since a record holds the UIDs of what the run made, outcomes may be unknown, and gaps
@@ -81,6 +83,15 @@ pub struct CleanupMark {
     /// When everything but the record was gone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub done: Option<Timestamp>,
+}
+
+/// What was done to a VM last
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Wish {
+    /// Something may have been done to it: it took part in a phase, even if no request for it was saved.
+    pub touched: bool,
+    /// The last action; `None` if it is unknown whether it was carried out.
+    pub last: Option<PhaseKind>,
 }
 
 impl RunRecord {
@@ -143,21 +154,18 @@ impl RunRecord {
         self.phases.iter().rev().find(|phase| phase.name.kind == kind)
     }
 
-    /// Whether something may have been done to a VM: it took part in a phase, even if no request for it was saved.
-    pub fn may_have_touched(&self, position: usize) -> bool {
-        let took_part = |phase: &PhaseRecord| {
-            phase.timelines.get(position).is_some_and(|timeline| timeline.outcome != Outcome::Excluded)
-        };
-        self.phases.iter().any(took_part)
-    }
-
-    /// Last action on a VM; `None` if it is unknown whether it was carried out.
-    pub fn last_wish(&self, position: usize) -> Option<PhaseKind> {
-        let took_part = |phase: &&PhaseRecord| {
-            phase.timelines.get(position).is_some_and(|timeline| timeline.outcome != Outcome::Excluded)
-        };
-        let last = self.phases.iter().rev().find(took_part)?;
-        last.timelines[position].has(Milestone::Accepted).then_some(last.name.kind)
+    /// What was done to each VM last, in the order of the plan.
+    pub fn wishes(&self) -> Vec<Wish> {
+        let mut wishes = vec![Wish::default(); self.plan.size() as usize];
+        for phase in &self.phases {
+            let timelines = phase.timelines.read();
+            let took_part = |timeline: &&Timeline| timeline.outcome != Outcome::Excluded;
+            for (wish, timeline) in wishes.iter_mut().zip(&*timelines).filter(|(_, one)| took_part(one)) {
+                let last = timeline.has(Milestone::Accepted).then_some(phase.name.kind);
+                *wish = Wish { touched: true, last };
+            }
+        }
+        wishes
     }
 
     /// Whether adopted VMs may be in another state than they were in.

@@ -1,15 +1,16 @@
 //! One execution of a phase: its settings, its timelines, and how well it was watched.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{FailureLimit, Health};
+use super::{FailureLimit, Health, Timelines};
 use crate::observation::StreamKind;
 use crate::observe::{Milestone, Offset, Outcome, Timeline};
-use crate::plan::{MOST_TARGETS, Order, Shape};
+use crate::plan::{Order, Shape};
 
 /// The kinds of timed phases
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -287,8 +288,6 @@ fn is_false(value: &bool) -> bool {
 fn is_zero(n: &u32) -> bool {
     *n == 0
 }
-/// The most timelines that a stored phase may hold.
-const MOST_TIMELINES: usize = MOST_TARGETS as usize;
 
 /// One execution of a phase
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -331,8 +330,7 @@ pub struct PhaseRecord {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub queue: Vec<u32>,
     /// One timeline per target, in the order of the plan's targets.
-    #[serde(deserialize_with = "super::at_most::<MOST_TIMELINES, _, _>")]
-    pub timelines: Vec<Timeline>,
+    pub timelines: Timelines,
 }
 
 impl PhaseRecord {
@@ -355,6 +353,11 @@ impl PhaseRecord {
             queue: Vec::new(),
             timelines: (0..targets).map(Timeline::new).collect(),
         }
+    }
+
+    /// The phase, for one look: timelines that are packed are unpacked in the copy alone, and go with it.
+    pub fn look(&self) -> Cow<'_, Self> {
+        if self.timelines.are_open() { Cow::Borrowed(self) } else { Cow::Owned(self.clone()) }
     }
 
     /// When it ended, by the wall clock; `None` while it has not.

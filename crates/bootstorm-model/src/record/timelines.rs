@@ -1,0 +1,217 @@
+//! The timelines of a phase: as they are while it goes on, and packed as the record has them once it is settled.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::io::Read;
+use std::ops::{Deref, DerefMut};
+use std::sync::{Arc, OnceLock};
+
+use flate2::read::GzDecoder;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::at_most;
+use crate::observe::Timeline;
+use crate::plan::MOST_TARGETS;
+
+/// The most timelines that a stored phase may have.
+const MOST_TIMELINES: usize = MOST_TARGETS as usize;
+
+/// One timeline per target, in the order of the plan's targets
+///
+/// Those of a phase that was loaded from the cluster stay as the record holds them: some 100 bytes for each VM instead of a kilobyte, so
+/// that a series of storms needs no more memory than its last one. [`Timelines::read`] unpacks them for one look;
+/// access as a list unpacks them for good, and a change drops the packed form. A clone of packed ones is packed.
+#[derive(Default)]
+pub struct Timelines {
+    open: OnceLock<Vec<Timeline>>,
+    packed: Option<Packed>,
+}
+
+/// Timelines as the record holds them
+#[derive(Clone)]
+struct Packed {
+    /// The stored phase: gzip JSON with a field `timelines`, which was read without an error before.
+    phase: Arc<[u8]>,
+    /// How many timelines it has.
+    count: usize,
+}
+
+/// The part of a stored phase that is read again.
+#[derive(Deserialize)]
+struct TimelinesOnly {
+    timelines: Vec<Timeline>,
+}
+
+impl Packed {
+    fn unpack(&self) -> Vec<Timeline> {
+        let mut json = Vec::new();
+        let read = GzDecoder::new(&*self.phase).read_to_end(&mut json).map_err(|error| error.to_string());
+        let phase: Result<TimelinesOnly, String> =
+            read.and_then(|_| serde_json::from_slice(&json).map_err(|error| error.to_string()));
+        match phase {
+            Ok(phase) => phase.timelines,
+            Err(error) => unreachable!("a phase that was read before can be read again: {error}"),
+        }
+    }
+}
+
+impl Timelines {
+    /// Drops these timelines for the stored phase, in gzip JSON, that they were read from.
+    pub(super) fn pack(&mut self, stored: &[u8]) {
+        let packed = Packed { phase: stored.into(), count: self.len() };
+        *self = Self { open: OnceLock::new(), packed: Some(packed) };
+    }
+
+    /// Whether they are in memory one by one.
+    pub fn are_open(&self) -> bool {
+        self.packed.is_none() || self.open.get().is_some()
+    }
+
+    /// The timelines, for one look: packed ones stay packed.
+    pub fn read(&self) -> Cow<'_, [Timeline]> {
+        match (&self.packed, self.open.get()) {
+            (Some(packed), None) => Cow::Owned(packed.unpack()),
+            _ => Cow::Borrowed(self),
+        }
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.packed.as_ref().map_or_else(|| self.open.get().map_or(0, Vec::len), |packed| packed.count)
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl Deref for Timelines {
+    type Target = Vec<Timeline>;
+
+    fn deref(&self) -> &Vec<Timeline> {
+        self.open.get_or_init(|| self.packed.as_ref().map(Packed::unpack).unwrap_or_default())
+    }
+}
+
+impl DerefMut for Timelines {
+    fn deref_mut(&mut self) -> &mut Vec<Timeline> {
+        let packed = self.packed.take();
+        if self.open.get().is_none() {
+            self.open = OnceLock::from(packed.as_ref().map(Packed::unpack).unwrap_or_default());
+        }
+        // Just initialised.
+        self.open.get_mut().unwrap_or_else(|| unreachable!("the timelines are open"))
+    }
+}
+
+impl Clone for Timelines {
+    fn clone(&self) -> Self {
+        match &self.packed {
+            Some(packed) => Self { open: OnceLock::new(), packed: Some(packed.clone()) },
+            None => Self { open: self.open.clone(), packed: None },
+        }
+    }
+}
+
+impl From<Vec<Timeline>> for Timelines {
+    fn from(timelines: Vec<Timeline>) -> Self {
+        Self { open: OnceLock::from(timelines), packed: None }
+    }
+}
+
+impl FromIterator<Timeline> for Timelines {
+    fn from_iter<I: IntoIterator<Item = Timeline>>(timelines: I) -> Self {
+        timelines.into_iter().collect::<Vec<Timeline>>().into()
+    }
+}
+
+impl<'a> IntoIterator for &'a Timelines {
+    type Item = &'a Timeline;
+    type IntoIter = std::slice::Iter<'a, Timeline>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+impl<'a> IntoIterator for &'a mut Timelines {
+    type Item = &'a mut Timeline;
+    type IntoIter = std::slice::IterMut<'a, Timeline>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter_mut()
+    }
+}
+
+impl PartialEq for Timelines {
+    fn eq(&self, other: &Self) -> bool {
+        self.read() == other.read()
+    }
+}
+
+impl fmt::Debug for Timelines {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.read().fmt(f)
+    }
+}
+
+impl Serialize for Timelines {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.read().serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Timelines {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        at_most::<MOST_TIMELINES, _, Timeline>(deserializer).map(Self::from)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::codec::{self, PartIndex};
+    use crate::record::{PhaseName, PhaseRecord, PhaseSettings};
+
+    fn settled() -> (PhaseRecord, PhaseRecord) {
+        let began = "2026-01-01T00:00:00Z".parse().unwrap();
+        let mut phase = PhaseRecord::new(PhaseName::CREATE, began, PhaseSettings::default(), 3);
+        phase.timelines[1].node = Some("node-1".into());
+        let chunks = codec::encode_phase(&phase);
+        let part =
+            PartIndex { phase: phase.name, chunks: chunks.iter().map(|chunk| chunk.index.clone()).collect() };
+        let bytes: Vec<Vec<u8>> = chunks.into_iter().map(|chunk| chunk.bytes).collect();
+        let mut loaded = codec::decode_phase(&part, &bytes).unwrap();
+        codec::settle(&mut loaded, &bytes);
+        (phase, loaded)
+    }
+
+    #[test]
+    fn a_look_leaves_stored_timelines_packed_and_access_unpacks_them() {
+        let (phase, loaded) = settled();
+        assert_eq!((loaded.timelines.len(), loaded.timelines.are_open()), (3, false));
+        assert_eq!(loaded, phase);
+        assert_eq!(serde_json::to_value(&loaded).unwrap(), serde_json::to_value(&phase).unwrap());
+        assert_eq!(format!("{loaded:?}"), format!("{phase:?}"));
+        assert_eq!(loaded.timelines.read()[1].node.as_deref(), Some("node-1"));
+        assert_eq!(loaded.look().participants().count(), 3);
+        assert!(!loaded.timelines.are_open(), "a look leaves them as they are");
+        assert_eq!(loaded.timelines[1].node.as_deref(), Some("node-1"));
+        assert!(loaded.timelines.are_open());
+        assert!(!loaded.clone().timelines.are_open(), "a clone has the packed form alone");
+    }
+
+    #[test]
+    fn what_is_changed_is_not_read_from_the_packed_form_again() {
+        let (_, mut loaded) = settled();
+        loaded.timelines[2].node = Some("node-2".into());
+        assert_eq!(loaded.clone().timelines.read()[2].node.as_deref(), Some("node-2"));
+        loaded.timelines.truncate(1);
+        assert_eq!((loaded.timelines.len(), loaded.clone().timelines.len()), (1, 1));
+        assert_eq!(Timelines::default().len(), 0);
+        let mut none = Timelines::default();
+        none.push(Timeline::new(0));
+        assert_eq!(none.len(), 1);
+    }
+}
