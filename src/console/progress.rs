@@ -1,5 +1,6 @@
-//! Shows how a phase goes: one live line on a terminal, a line per tenth of the VMs elsewhere.
+//! Shows how a phase goes: a few live lines on a terminal, a line per tenth of the VMs elsewhere.
 
+use std::collections::VecDeque;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -17,6 +18,10 @@ use bootstorm_model::text::line as printable;
 
 /// Failed VMs named one by one before the rest is only counted.
 const NAMED_FAILURES: u32 = 10;
+/// Seconds of arrivals that the live view shows.
+const SECONDS: usize = 40;
+/// Seconds from which the pace is taken.
+const PACE: usize = 10;
 /// Off the terminal, this long at least between two lines of a phase.
 const OFTEN: Duration = Duration::from_secs(1);
 /// Off the terminal, this long after the last line it is said what VMs wait for.
@@ -28,6 +33,13 @@ pub struct Progress {
     state: Mutex<State>,
 }
 
+/// What most VMs waited for when it was looked at
+struct Waiting {
+    /// How many waited for anything then.
+    of: usize,
+    text: String,
+}
+
 /// What has been heard about the phase at hand
 struct State {
     bar: Option<ProgressBar>,
@@ -35,9 +47,9 @@ struct State {
     noun: String,
     goal: Option<Milestone>,
     total: usize,
+    /// VMs that were through before this process took over.
+    done: usize,
     sent: usize,
-    accepted: usize,
-    instances: usize,
     running: usize,
     reached: usize,
     failed: u32,
@@ -45,7 +57,13 @@ struct State {
     unknown: u32,
     tenth: usize,
     /// What most VMs wait for.
-    waiting: String,
+    waiting: Option<Waiting>,
+    /// The VM that failed last, and why.
+    last_failure: String,
+    /// VMs through in each of the last seconds, the current one last.
+    arrivals: VecDeque<u32>,
+    /// The second since the beginning that is counted now.
+    second: u64,
     /// When that was said last, off the terminal.
     said: Instant,
     began: Instant,
@@ -60,15 +78,17 @@ impl Progress {
             noun: String::new(),
             goal: None,
             total: 0,
+            done: 0,
             sent: 0,
-            accepted: 0,
-            instances: 0,
             running: 0,
             reached: 0,
             failed: 0,
             unknown: 0,
             tenth: 0,
-            waiting: String::new(),
+            waiting: None,
+            last_failure: String::new(),
+            arrivals: VecDeque::new(),
+            second: 0,
             said: monotonic_now(),
             began: monotonic_now(),
         };
@@ -129,7 +149,8 @@ impl Progress {
                 self.line(&state, &format!("{target} is left out: {reason}"));
             }
             Event::Waiting { vms, of, waits_for, cause } => {
-                state.waiting = waiting(*vms, *of, *waits_for, cause.as_deref());
+                let text = waiting(*vms, *of, *waits_for, cause.as_deref());
+                state.waiting = Some(Waiting { of: *of, text });
                 self.stuck(&mut state);
             }
             Event::Blind { stream, since, why, .. } => {
@@ -148,6 +169,9 @@ impl Progress {
         }
         let State { reached, failed, unknown, total, .. } = *state;
         journal::note(event, Counts { reached, failed, unknown, total });
+        if state.goal.is_some() {
+            state.advance();
+        }
         state.draw();
         self.tenths(&mut state);
     }
@@ -155,11 +179,12 @@ impl Progress {
     fn vm(&self, state: &mut State, target: &Target, what: &VmEvent) {
         match what {
             VmEvent::Sent => state.sent += 1,
-            VmEvent::Accepted => state.accepted += 1,
-            VmEvent::Passed(Milestone::Instance) => state.instances += 1,
             VmEvent::Passed(Milestone::Running) => state.running += 1,
-            VmEvent::Passed(_) => {}
-            VmEvent::Ended { outcome: Outcome::Reached, .. } => state.reached += 1,
+            VmEvent::Accepted | VmEvent::Passed(_) => {}
+            VmEvent::Ended { outcome: Outcome::Reached, .. } => {
+                state.reached += 1;
+                state.arrived();
+            }
             VmEvent::Reopened(Outcome::Reached) => state.reached = state.reached.saturating_sub(1),
             VmEvent::Reopened(Outcome::Unknown) => state.unknown = state.unknown.saturating_sub(1),
             VmEvent::Reopened(_) => state.failed = state.failed.saturating_sub(1),
@@ -168,8 +193,9 @@ impl Progress {
                     Outcome::Unknown => state.unknown += 1,
                     _ => state.failed += 1,
                 }
-                // Who waits is told anew in a moment.
-                state.waiting.clear();
+                state.arrived();
+                let told = reason.as_deref().unwrap_or("no reason known");
+                state.last_failure = format!("{target}: {}", printable(told));
                 if state.failed + state.unknown <= NAMED_FAILURES {
                     let reason = reason.as_deref().unwrap_or("no reason known");
                     self.line(state, &format!("{target}: {reason}"));
@@ -229,17 +255,31 @@ impl Progress {
             }
         }
         let seconds = state.began.elapsed().as_secs_f64();
-        let is_through = state.through() >= state.total;
-        let waiting = if state.waiting.is_empty() || is_through {
-            String::new()
-        } else {
-            format!("; {}", state.waiting)
-        };
+        let waiting = state.wait().map_or_else(String::new, |text| format!("; {text}"));
         self.console.progress(&format!(
             "{}: {}/{} {}{others}, {seconds:.1}s{waiting}",
             state.title, state.reached, state.total, state.noun
         ));
     }
+}
+
+/// Counts as blocks of eight heights, the highest count the full one.
+fn sparkline(counts: &VecDeque<u32>) -> String {
+    const BLOCKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+    let most = counts.iter().copied().max().unwrap_or(0).max(1);
+    let block = |count: u32| match count {
+        0 => ' ',
+        count => BLOCKS[((count * 8).div_ceil(most) as usize - 1).min(7)],
+    };
+    counts.iter().map(|count| block(*count)).collect()
+}
+
+/// A line cut where the terminal ends.
+fn fitted(text: &str, columns: usize) -> String {
+    if text.chars().count() <= columns {
+        return text.to_owned();
+    }
+    text.chars().take(columns - 1).chain(['…']).collect()
 }
 
 /// `the watch on instances`, `the stream of prober 2`
@@ -265,17 +305,20 @@ impl State {
         self.end();
         title.clone_into(&mut self.title);
         noun.clone_into(&mut self.noun);
-        (self.total, self.reached) = (total, done);
-        (self.sent, self.accepted, self.instances, self.running) = (0, 0, 0, 0);
+        (self.total, self.done, self.reached) = (total, done, done);
+        (self.sent, self.running) = (0, 0);
         (self.failed, self.unknown, self.tenth) = (0, 0, 0);
-        self.waiting.clear();
+        self.waiting = None;
+        self.last_failure.clear();
+        self.arrivals.clear();
+        self.second = 0;
         self.said = monotonic_now();
         self.goal = None;
         self.began = monotonic_now();
         if console.is_interactive() {
             let bar =
                 ProgressBar::with_draw_target(Some(total as u64), ProgressDrawTarget::stderr_with_hz(10));
-            let template = "{prefix:.bold} {bar:10.cyan/dim} {elapsed:.dim} {wide_msg}";
+            let template = "{prefix:.bold} {wide_bar:.cyan/dim} {pos}/{len} {elapsed:.dim}\n{msg}";
             if let Ok(style) = ProgressStyle::with_template(template) {
                 bar.set_style(style.progress_chars("━╸─"));
             }
@@ -288,27 +331,76 @@ impl State {
     fn draw(&self) {
         let Some(bar) = &self.bar else { return };
         bar.set_position(self.through() as u64);
-        let mut message = format!("{}/{} {}", self.reached, self.total, self.noun);
+        let columns = terminal_size::terminal_size().map_or(80, |(width, _)| usize::from(width.0));
+        bar.set_message(self.lines(columns).join("\n"));
+    }
+
+    /// What stands below the bar: counts and pace, arrivals, what is waited for, the last failure.
+    fn lines(&self, columns: usize) -> Vec<String> {
+        let mut counts = vec![format!("{} {}", self.reached, self.noun)];
         if let Some(goal) = self.goal {
-            // What matters most comes first: a narrow terminal cuts the end off.
-            if self.failed > 0 || self.waiting.is_empty() {
-                message.push_str(&format!(" · failed {}", self.failed));
-            }
-            if self.unknown > 0 {
-                message.push_str(&format!(" · unknown {}", self.unknown));
-            }
-            if !self.waiting.is_empty() {
-                message.push_str(&format!(" · {}", self.waiting));
-            }
             if goal == Milestone::Reachable {
-                message.push_str(&format!(" · running {}", self.running));
+                counts.push(format!("{} running", self.running));
             }
-            if goal != Milestone::Gone {
-                message.push_str(&format!(" · VMIs {}", self.instances));
+            counts.push(format!("{} failed", self.failed));
+            if self.unknown > 0 {
+                counts.push(format!("{} unknown", self.unknown));
             }
-            message.push_str(&format!(" · sent {}", self.sent));
+            // Where all requests are out, that is no news.
+            if self.sent < self.total.saturating_sub(self.done) {
+                counts.push(format!("{} sent", self.sent));
+            }
         }
-        bar.set_message(message);
+        counts.extend(self.pace());
+        let mut lines = vec![counts.join(" · ")];
+        if self.arrivals.iter().any(|count| *count > 0) {
+            lines.push(format!("per second {}", sparkline(&self.arrivals)));
+        }
+        lines.extend(self.wait().map(str::to_owned));
+        if !self.last_failure.is_empty() {
+            lines.push(format!("last failure: {}", self.last_failure));
+        }
+        let room = columns.saturating_sub(3).max(20);
+        lines.iter().map(|line| format!("  {}", fitted(line, room))).collect()
+    }
+
+    /// How many are through per second of late, and how long the rest takes at that pace; nothing where that says little.
+    fn pace(&self) -> Option<String> {
+        let whole = self.arrivals.len().checked_sub(1).filter(|seconds| *seconds >= 3)?;
+        let recent: Vec<u32> = self.arrivals.iter().copied().take(whole).rev().take(PACE).collect();
+        let through: u32 = recent.iter().sum();
+        let left = self.total.saturating_sub(self.through());
+        if through < 5 || left == 0 {
+            return None;
+        }
+        let rate = f64::from(through) / recent.len() as f64;
+        Some(format!("{rate:.1}/s · {:.0} s left at this pace", (left as f64 / rate).ceil()))
+    }
+
+    /// What most wait for, unless so many have arrived since then that it is not true any more.
+    fn wait(&self) -> Option<&str> {
+        let left = self.total.saturating_sub(self.through());
+        self.waiting.as_ref().filter(|waiting| waiting.of <= left).map(|waiting| waiting.text.as_str())
+    }
+
+    /// Counts one more that is through in this second.
+    fn arrived(&mut self) {
+        self.advance();
+        if let Some(now) = self.arrivals.back_mut() {
+            *now += 1;
+        }
+    }
+
+    /// Begins the second that it is.
+    fn advance(&mut self) {
+        let second = self.began.elapsed().as_secs();
+        let new = if self.arrivals.is_empty() { second + 1 } else { second - self.second };
+        for _ in 0..new.min(SECONDS as u64) {
+            self.arrivals.push_back(0);
+        }
+        self.second = second;
+        let old = self.arrivals.len().saturating_sub(SECONDS);
+        self.arrivals.drain(..old);
     }
 
     /// VMs whose part is over.
@@ -326,6 +418,45 @@ impl State {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn state(total: usize) -> State {
+        let progress = Progress::new(Console::new(super::super::ColorChoice::Never, true));
+        let mut state = progress.state.into_inner().unwrap();
+        (state.total, state.goal, state.noun) = (total, Some(Milestone::Reachable), "reachable".into());
+        state
+    }
+
+    #[test]
+    fn the_live_view_has_six_lines_at_most_and_fits() {
+        let mut state = state(200);
+        (state.reached, state.running, state.failed, state.unknown, state.sent) = (150, 170, 2, 1, 199);
+        state.arrivals = [0, 10, 40, 60, 35, 8].into();
+        state.waiting =
+            Some(Waiting { of: 47, text: waiting(47, 47, Awaited::Guest, Some(&"x".repeat(300))) });
+        state.last_failure = format!("ns/vm: {}", "y".repeat(300));
+        for columns in [40, 80, 140] {
+            let lines = state.lines(columns);
+            assert!(lines.len() <= 5, "with the bar: {lines:?}");
+            assert!(lines.iter().all(|line| line.chars().count() < columns), "{lines:?}");
+        }
+        let lines = state.lines(100);
+        assert!(
+            lines[0].contains("150 reachable · 170 running · 2 failed · 1 unknown · 199 sent"),
+            "{lines:?}"
+        );
+        assert!(lines[0].contains("29.0/s · 2 s left at this pace"), "{lines:?}");
+        assert_eq!(lines[1], "  per second  ▂▆█▅▂");
+    }
+
+    #[test]
+    fn what_is_waited_for_never_contradicts_the_counts() {
+        let mut state = state(5);
+        state.waiting = Some(Waiting { of: 4, text: "4 of 4 wait".into() });
+        (state.reached, state.failed) = (1, 0);
+        assert_eq!(state.wait(), Some("4 of 4 wait"));
+        state.reached = 2;
+        assert_eq!(state.wait(), None, "two have arrived, and four cannot wait");
+    }
 
     #[test]
     fn who_waits_for_what_is_one_harmless_line() {
