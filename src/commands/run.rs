@@ -20,6 +20,7 @@ use super::shape_args::ShapeArgs;
 use super::threshold_args::{FailIfArgs, will_be};
 use super::{series, show, values};
 use bootstorm_engine::cluster::Connection;
+use bootstorm_model::duration;
 use bootstorm_model::exit::Exit;
 use bootstorm_model::failure::Failure;
 use bootstorm_model::observe::Milestone;
@@ -200,7 +201,9 @@ async fn phases(session: &Session, args: &RunCommand, resolved: Resolved) -> Res
         dry_run: args.dry_run,
     };
     let via = args.pace.settings().via;
+    let vms = resolved.plan.size();
     let Some(mut record) = Box::pin(setup::run(session, &setup, resolved, Some(via))).await? else {
+        tell_rest(session, args, vms);
         return Ok(Exit::Good);
     };
     let phase = PhaseArgs {
@@ -313,6 +316,27 @@ fn steps(args: &RunCommand, boots_first: bool) -> Vec<PhaseName> {
         steps.push(storm(if boots_first { 2 } else { 1 }));
     }
     steps
+}
+
+/// Says what would follow the setup: the requests of each phase, and how long it may take by its limits.
+fn tell_rest(session: &Session, args: &RunCommand, vms: u32) {
+    let limit = |goal: Duration| args.pace.phase_timeout.map_or(goal, |limit| limit.min(goal));
+    let each = limit(args.pace.timeout);
+    let s = if vms == 1 { "" } else { "s" };
+    let requests = format!("{vms} request{s}, at most {}", duration::told(each));
+    let mut all = Duration::ZERO;
+    for name in steps(args, boots_first(args, None)) {
+        session.console.say(&format!("then {name}: {requests}"));
+        all = all.saturating_add(each);
+    }
+    if let Some(storms) = args.repeat.repeat {
+        session.console.say(&format!("then {storms} times a stop and a storm, each: {requests}"));
+        all = all.saturating_add(each.saturating_mul(2 * storms));
+    }
+    let all = args.run_timeout.map_or(all, |limit| limit.min(all));
+    let shaped =
+        if args.launch.is_all_at_once() { "" } else { ", and the time that the storm's shape takes" };
+    session.console.say(&format!("all of it takes at most {} by its limits{shaped}", duration::told(all)));
 }
 
 /// Whether a phase comes before the first stop: it is the baseline, or the creation that makes the VMs of one.

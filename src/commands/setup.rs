@@ -91,7 +91,7 @@ fn summary(session: &Session, record: &RunRecord) -> String {
     ];
     if plan.makes_namespaces() {
         let setup = &record.setup;
-        lines[1].1.push_str(&format!(", {} made now in {}", setup.namespaces, setup.took));
+        lines[1].1.push_str(&format!(", {} made in {}", setup.namespaces, setup.took));
     }
     if !plan.pinning.is_default() {
         lines.push(("nodes", line(&plan.pinning.to_string()).into_owned()));

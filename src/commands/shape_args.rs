@@ -47,6 +47,11 @@ impl ShapeArgs {
         self.wave.or(self.ramp).or(self.rate)
     }
 
+    /// Whether requests are sent as fast as they can be.
+    pub fn is_all_at_once(&self) -> bool {
+        self.shape().is_none()
+    }
+
     /// The shape and order of a phase.
     ///
     /// What was begun goes on as it was begun, be it the phase itself or the series that it belongs to (`like` has

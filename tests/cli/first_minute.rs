@@ -189,3 +189,22 @@ fn nothing_is_cut_in_a_file() {
     assert!(report(Some("60")).contains('…'), "{}", report(Some("60")));
     assert!(!report(None).contains('…'), "{}", report(None));
 }
+
+#[test]
+fn a_dry_run_of_the_whole_run_tells_every_phase() {
+    let cluster = Cluster::instant();
+    let run = ["run", "--end", "3", "--probe", "none", "--dry-run", "--timeout", "5m"];
+    cluster.run(&run).exits(0).complains(&[
+        "3 requests would be sent, nothing was changed",
+        "then create: 3 requests, at most 5m",
+        "then stop-1: 3 requests, at most 5m",
+        "then storm-1: 3 requests, at most 5m",
+        "all of it takes at most 15m by its limits",
+    ]);
+    let series = [&run[..], &["--repeat", "4", "--wave", "2/10s", "--phase-timeout", "2m"]].concat();
+    cluster.run(&series).exits(0).complains(&[
+        "then 4 times a stop and a storm, each: 3 requests, at most 2m",
+        "all of it takes at most 18m by its limits, and the time that the storm's shape takes",
+    ]);
+    cluster.run(&["status"]).exits(1);
+}

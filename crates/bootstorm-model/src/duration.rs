@@ -118,6 +118,15 @@ fn digits(text: &str) -> (&str, &str) {
     text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()))
 }
 
+/// A duration in whole seconds as people and [`parse`] write it: `45s`, `10m`, `1h30m`.
+pub fn told(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    let parts = [(seconds / 3600, 'h'), (seconds / 60 % 60, 'm'), (seconds % 60, 's')];
+    let text: String =
+        parts.iter().filter(|(count, _)| *count > 0).map(|(count, unit)| format!("{count}{unit}")).collect();
+    if text.is_empty() { "0s".to_owned() } else { text }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -145,5 +154,13 @@ mod tests {
         assert_eq!(parse("-5s"), Err(DurationFault::Negative));
         assert_eq!(parse("18446744073709551616"), Err(DurationFault::TooLong));
         assert_eq!(parse("1.5"), Err(DurationFault::Grammar));
+    }
+
+    #[test]
+    fn what_is_told_can_be_read_again() {
+        for (seconds, text) in [(0, "0s"), (45, "45s"), (600, "10m"), (5400, "1h30m"), (3601, "1h1s")] {
+            assert_eq!(told(Duration::from_secs(seconds)), text);
+            assert_eq!(parse(text), Ok(Duration::from_secs(seconds)));
+        }
     }
 }
