@@ -10,6 +10,7 @@ use super::session::Context;
 use bootstorm_model::exit::Exit;
 use bootstorm_model::failure::Failure;
 use bootstorm_model::observe::clock::wall_now;
+use bootstorm_model::platform;
 use bootstorm_model::platform::output::{self, Readers};
 use bootstorm_report::Dashboard;
 use bootstorm_report::dashboard::{Folder, is_dashboard};
@@ -90,7 +91,7 @@ pub fn command(context: &Context, args: &DashboardArgs) -> Result<Exit, Failure>
 }
 
 fn text(path: &Path) -> Result<String, Failure> {
-    fs::read_to_string(path).map_err(|error| unusable(path, &error.to_string()))
+    platform::read_text(path, LARGEST).map_err(|error| unusable(path, &error.to_string()))
 }
 
 fn unusable(path: &Path, reason: &str) -> Failure {

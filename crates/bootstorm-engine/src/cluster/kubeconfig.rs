@@ -16,6 +16,7 @@ use serde_json::{Map, Value, json};
 use thiserror::Error;
 
 use bootstorm_model::plan::yaml;
+use bootstorm_model::platform;
 
 /// Base64 as Go decodes it: bits beyond the last byte are ignored, padding is not.
 const LENIENT: GeneralPurpose =
@@ -77,10 +78,15 @@ fn paths() -> Result<Vec<PathBuf>, KubeconfigFault> {
     Ok(vec![home.join(".kube").join("config")])
 }
 
+/// The most bytes of a kubeconfig: thousands of clusters with certificates in them.
+const MOST_BYTES: u64 = 32 * 1024 * 1024;
+/// The most bytes of a file with a token.
+const MOST_TOKEN_BYTES: u64 = 1024 * 1024;
+
 /// Reads one file; none where it does not exist.
 fn read(path: &Path) -> Result<Option<Kubeconfig>, KubeconfigFault> {
     let unusable = |why: String| KubeconfigFault::Unusable { path: path.to_path_buf(), why };
-    let text = match std::fs::read_to_string(path) {
+    let text = match platform::read_text(path, MOST_BYTES) {
         Ok(text) => text,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(unusable(error.to_string())),
@@ -272,7 +278,8 @@ pub(super) fn settle_user(name: &str, user: &mut AuthInfo) -> Result<(), String>
     }
     if let Some(path) = user.token_file.take() {
         // What is in the file goes before the token beside it. Refused tokens are read again.
-        let read = std::fs::read_to_string(&path).map(|token| token.trim().to_owned());
+        let read = platform::read_text(Path::new(&path), MOST_TOKEN_BYTES);
+        let read = read.map(|token| token.trim().to_owned());
         match read {
             Ok(token) if !token.is_empty() => user.token = Some(token.into()),
             _ if user.token.is_some() => {}
@@ -422,5 +429,14 @@ contexts:
         assert!(settled("tokenFile: nowhere, token: t").unwrap().token_file.is_none());
         assert!(settled("tokenFile: nowhere").unwrap_err().contains("cannot be read"));
         assert!(settled("as: jane, as-uid: a, token: t").is_ok());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_kubeconfig_without_an_end_is_refused() {
+        match read(Path::new("/dev/zero")) {
+            Err(KubeconfigFault::Unusable { why, .. }) => assert_eq!(why, "it has more than 32768 KiB"),
+            other => panic!("{:?}", other.map(|found| found.is_some())),
+        }
     }
 }
