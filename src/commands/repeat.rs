@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use clap::Args;
+use jiff::SignedDuration;
 
 use super::phase::{self, PhaseArgs, Role, exit_of};
 use super::series::{self, Decision};
@@ -12,7 +13,7 @@ use super::threshold_args::{FailIfArgs, will_be};
 use super::values;
 use bootstorm_model::exit::Exit;
 use bootstorm_model::failure::Failure;
-use bootstorm_model::observe::clock::wall_now;
+use bootstorm_model::observe::clock::monotonic_now;
 use bootstorm_model::record::{PhaseKind, PhaseName, PhaseRecord, RunRecord, Series, SeriesKind};
 use bootstorm_report::{Repetition, ThresholdBlock};
 
@@ -131,6 +132,8 @@ pub async fn run(
     } else if done > 0 {
         session.console.say(&format!("{done} of {storms} storms are done already"));
     }
+    // When this process saw a storm end: no clock that is set meanwhile shortens the rest after it.
+    let mut ended = None;
     loop {
         series::check_interrupt(&session.interrupt, &record, &again)?;
         let kind = series::next_kind(&record)?;
@@ -138,7 +141,14 @@ pub async fn run(
             break;
         }
         if kind == PhaseKind::Stop {
-            rest(session, &record, &series, Duration::from_millis(rest_millis), &again).await?;
+            let passed = match ended {
+                Some(ended) => Some(monotonic_now().duration_since(ended)),
+                None => since_last_storm(session, &record, &series),
+            };
+            if let Some(passed) = passed {
+                let left = Duration::from_millis(rest_millis).saturating_sub(passed);
+                rest(session, &record, left, &again).await?;
+            }
         }
         let like = series.storms(&record).next().map(|storm| storm.settings.clone());
         let role = Role {
@@ -153,6 +163,7 @@ pub async fn run(
         }
         let Some(after) = phase::run(session, kind, &args, &role).await? else { break };
         record = after;
+        ended = (kind == PhaseKind::Storm).then(monotonic_now);
         if let Some(storm) = record.last_phase().filter(|phase| phase.name.kind == PhaseKind::Storm) {
             let done = series.done(&record).count();
             session.console.say(&told(storm, &format!("{done} of {storms}")));
@@ -174,22 +185,20 @@ fn check_thresholds(fail_if: &FailIfArgs, record: &RunRecord, repeat: &RepeatArg
     fail_if.check(&expected, Some(PhaseName { kind: PhaseKind::Storm, number: first }))
 }
 
-/// Waits out what is left of the rest after the last storm of the series.
-async fn rest(
-    session: &Session,
-    record: &RunRecord,
-    series: &Series,
-    rest: Duration,
-    again: &str,
-) -> Result<(), Failure> {
-    let after = record
+/// How long ago the last storm of the series ended, where another process ran it: by the server's clock, since this
+/// computer may be another one. Nothing where no storm of the series came last.
+fn since_last_storm(session: &Session, record: &RunRecord, series: &Series) -> Option<Duration> {
+    let last = record
         .last_phase()
-        .filter(|last| record.is_running() && series.storms(record).any(|storm| storm.name == last.name));
-    let Some(ended) = after.and_then(|last| last.ended.map(|ended| (last.began, ended))) else {
-        return Ok(());
-    };
-    let passed = wall_now().as_microsecond() - ended.0.as_microsecond() - ended.1.0;
-    let left = rest.saturating_sub(Duration::from_micros(passed.max(0) as u64));
+        .filter(|last| record.is_running() && series.storms(record).any(|storm| storm.name == last.name))?;
+    let ended = last.ended_at()?;
+    let on_server =
+        ended.checked_add(SignedDuration::from_micros(last.server_ahead_micros.unwrap_or(0))).ok()?;
+    Some(session.cluster.age(on_server))
+}
+
+/// Waits out what is left of the rest between a storm and the next stop.
+async fn rest(session: &Session, record: &RunRecord, left: Duration, again: &str) -> Result<(), Failure> {
     if left.is_zero() {
         return Ok(());
     }
