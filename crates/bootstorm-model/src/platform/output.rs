@@ -69,7 +69,7 @@ pub fn begin(
     moved.map(|()| file)
 }
 
-/// Whether [`write`] can be expected to succeed: the folder is there and can be written to, and nothing of others is in
+/// Whether [`write()`] can be expected to succeed: the folder is there and can be written to, and nothing of others is in
 /// the way.
 pub fn can_write(path: &Path, is_ours: impl Fn(&[u8]) -> bool) -> io::Result<()> {
     let place = match found(path)? {

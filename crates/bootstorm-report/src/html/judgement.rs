@@ -13,7 +13,6 @@ const NAMED: usize = 20;
 pub(super) fn write(body: &mut Markup, report: &Report) {
     thresholds(body, report);
     repetitions(body, report);
-    outliers(body, report);
 }
 
 fn thresholds(body: &mut Markup, report: &Report) {
@@ -32,8 +31,11 @@ fn thresholds(body: &mut Markup, report: &Report) {
         let result = threshold.outcome();
         let class = if threshold.fails() { "outcome failed" } else { "outcome reached" };
         body.open("tr", &[]).leaf("th", &[("scope", "row")], &threshold.condition);
-        cells(body, &[&value(threshold), &threshold.places()]);
-        body.open("td", &[]).leaf("span", &[("class", class)], &result).close("td").close("tr");
+        in_words(body, &[&value(threshold), &threshold.places()]);
+        body.open("td", &[("class", "word")])
+            .leaf("span", &[("class", class)], &result)
+            .close("td")
+            .close("tr");
     }
     grid::close(body);
     body.close("section");
@@ -64,7 +66,8 @@ fn repetitions(body: &mut Markup, report: &Report) {
     body.close("section");
 }
 
-fn outliers(body: &mut Markup, report: &Report) {
+/// Writes the VMs that stand out, if there are any.
+pub(super) fn outliers(body: &mut Markup, report: &Report) {
     if report.phases.iter().all(|phase| phase.outliers.vms.is_empty()) {
         return;
     }
@@ -77,18 +80,30 @@ fn outliers(body: &mut Markup, report: &Report) {
             body.open("tr", &[]).leaf("th", &[("scope", "row")], &phase.name.to_string());
             let name = format!("{}/{}", vm.namespace, vm.name);
             let (time, times) = (words::seconds(vm.seconds), format!("{:.1}", vm.times_median));
-            cells(body, &[&name, vm.node.as_deref().unwrap_or("–"), &time, &times]);
+            in_words(body, &[&name, vm.node.as_deref().unwrap_or("–")]);
+            cells(body, &[&time, &times]);
             body.close("tr");
         }
         if phase.outliers.vms.len() > NAMED {
             let more = words::count(phase.outliers.vms.len() - NAMED, "more outlier");
             body.open("tr", &[]).leaf("th", &[("scope", "row")], &phase.name.to_string());
-            body.leaf("td", &[("colspan", "4")], &format!("and {more}; the table of VMs has them"))
-                .close("tr");
+            body.leaf(
+                "td",
+                &[("colspan", "4"), ("class", "word")],
+                &format!("and {more}; the table of VMs has them"),
+            )
+            .close("tr");
         }
     }
     grid::close(body);
     body.close("section");
+}
+
+/// Cells below the headings of words, which stand on the left.
+fn in_words(body: &mut Markup, texts: &[&str]) {
+    for text in texts {
+        body.leaf("td", &[("class", "word")], text);
+    }
 }
 
 fn cells(body: &mut Markup, texts: &[&str]) {

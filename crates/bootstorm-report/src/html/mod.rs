@@ -52,6 +52,7 @@ impl Report {
         figures::write(&mut body, self, &subjects);
         judgement::write(&mut body, self);
         recovery::write(&mut body, &subjects);
+        judgement::outliers(&mut body, self);
         statistics::write(&mut body, self, &subjects);
         spread::write(&mut body, &subjects);
         stages::write(&mut body, self, &subjects);
