@@ -182,6 +182,8 @@ ping_once() {
   trap 'over=yes; [ -n "$pinger" ] && kill "$pinger" 2>/dev/null && exit' USR1
   trap 'kill "$$"' PIPE
   while read -r one two rest; do
+    # A ping that says what is wrong may do so in pieces, with a process id in between.
+    [ "$two" = pid ] && one=pid two=$rest
     case $one in
     pid)
       pinger=$two
