@@ -18,7 +18,7 @@ use bootstorm_model::exit::Exit;
 use bootstorm_model::failure::Failure;
 use bootstorm_model::observe::clock::wall_now;
 use bootstorm_model::plan::Plan;
-use bootstorm_model::record::{RunRecord, Via};
+use bootstorm_model::record::{RunRecord, Via, lifecycle};
 use bootstorm_model::text::line;
 use bootstorm_report::document;
 
@@ -121,6 +121,12 @@ pub async fn run(
     session.cluster.conceal(resolved.template.secrets());
     let found = session.find(&resolved.plan.prefix).await?;
     if let Some((record, _)) = &found {
+        if let Some(why) = lifecycle::cleaned(record) {
+            let prefix = &record.plan.prefix;
+            return Err(Failure::new(why)
+                .hint(format!("delete its record first: kubectl bootstorm cleanup --ns-prefix {prefix}"))
+                .hint("or choose another name with --ns-prefix"));
+        }
         resolved.plan.pinning.continue_from(&record.plan.pinning);
         // Nodes may be named by their hostnames, so these are compared when their names are known.
         let pinning = record.plan.pinning.clone();

@@ -50,6 +50,10 @@ fn a_run_whose_vms_were_deleted_says_so_and_goes_no_further() {
     for phase in ["create", "stop", "storm"] {
         cluster.run(&[phase]).exits(1).complains(&["were deleted; only its record was kept"]);
     }
+    let setup = cluster.run(&["setup", "--end", "2", "--probe", "none"]).exits(1);
+    setup.complains(&["were deleted; only its record was kept", "delete its record first"]);
+    let namespace = cluster.sandbox.store().get(&kind::NAMESPACES, "", "boot-storm-test-1");
+    assert!(namespace.is_none(), "nothing is made for a run that goes no further");
     cluster.run(&["report"]).exits(0);
     cluster.run(&["cleanup", "--yes"]).exits(0);
     cluster.run(&["status"]).exits(1).complains(&["there is no run"]);

@@ -44,11 +44,7 @@ pub fn next(record: &RunRecord, kind: PhaseKind) -> Result<Step, Refusal> {
     if record.restored.is_some() {
         return refuse(format!("the VMs of run \"{run}\" were given back as they were"), "cleanup");
     }
-    if let Some(cleanup) = record.cleanup {
-        let why = match cleanup.done {
-            Some(_) => format!("the VMs of run \"{run}\" were deleted; only its record was kept"),
-            None => format!("a cleanup of run \"{run}\" has begun"),
-        };
+    if let Some(why) = cleaned(record) {
         return refuse(why, "cleanup");
     }
     let adopted = record.plan.is_adopted();
@@ -93,6 +89,15 @@ pub fn next(record: &RunRecord, kind: PhaseKind) -> Result<Step, Refusal> {
         }
         kind => Ok(Step::Begin(PhaseName { kind, number })),
     }
+}
+
+/// Why nothing of the run may be made or changed any more, once a cleanup has begun.
+pub fn cleaned(record: &RunRecord) -> Option<String> {
+    let run = &record.plan.prefix;
+    record.cleanup.map(|cleanup| match cleanup.done {
+        Some(_) => format!("the VMs of run \"{run}\" were deleted; only its record was kept"),
+        None => format!("a cleanup of run \"{run}\" has begun"),
+    })
 }
 
 /// The subcommand that usually comes next.
