@@ -15,8 +15,8 @@ pub(super) struct Counts {
 /// Logs an event.
 pub(super) fn note(event: &Event, counts: Counts) {
     match event {
-        Event::SetupBegan { namespaces, batch_size } => {
-            tracing::info!(namespaces, batch_size, "setup: making namespaces");
+        Event::SetupBegan { namespaces, made, batch_size } => {
+            tracing::info!(namespaces, made, batch_size, "setup: making namespaces");
         }
         Event::ProbersBegan { probers } => tracing::info!(probers, "setup: making prober pods"),
         Event::ProbersCan(what) => tracing::info!("setup: {what}"),

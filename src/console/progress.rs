@@ -99,13 +99,17 @@ impl Progress {
     pub fn hear(&self, event: &Event) {
         let mut state = self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         match event {
-            Event::SetupBegan { namespaces, batch_size } => {
+            Event::SetupBegan { namespaces, made, batch_size } => {
                 state.begin(self.console, "setup", "namespaces", *namespaces, 0);
                 let s = if *namespaces == 1 { "" } else { "s" };
-                self.plain(
-                    &state,
-                    &format!("setup: making {namespaces} namespace{s}, {batch_size} at a time"),
-                );
+                let text = match namespaces - made {
+                    0 => format!("setup: checking {namespaces} namespace{s} made before"),
+                    new if *made > 0 => {
+                        format!("setup: making {new} more namespaces of {namespaces}, {batch_size} at a time")
+                    }
+                    _ => format!("setup: making {namespaces} namespace{s}, {batch_size} at a time"),
+                };
+                self.plain(&state, &text);
             }
             Event::ProbersBegan { probers } => {
                 state.begin(self.console, "setup", "probers", *probers, 0);

@@ -8,7 +8,8 @@ use bootstorm_model::text::line;
 impl Console {
     /// Asks a question that only `y` or `yes` answers with yes. Call it only where [`Console::can_ask`].
     pub fn confirm(self, question: &str) -> bool {
-        let mut stderr = std::io::stderr().lock();
+        // Not locked while it waits for the answer: an interrupt has something to say, too.
+        let mut stderr = std::io::stderr();
         let _ = write!(stderr, "{} [y/N] ", line(question));
         let _ = stderr.flush();
         let mut answer = String::new();

@@ -1,5 +1,9 @@
 //! Ctrl-C in the middle: what is known is saved, the lock is given back, and the same command goes on.
 
+use std::ffi::OsStr;
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::process::Command;
 use std::time::Duration;
 
@@ -94,4 +98,57 @@ fn whoever_loses_the_lock_sends_nothing_more() {
     let made = machines(&cluster);
     std::thread::sleep(Duration::from_secs(2));
     assert!(machines(&cluster) <= made + 1, "at most one more was on its way");
+}
+
+/// A terminal: the side of whoever sits in front of it, and the side of a program.
+fn terminal() -> (File, File) {
+    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+    let person = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&person).unwrap();
+    unlockpt(&person).unwrap();
+    let path = ptsname(&person, Vec::new()).unwrap();
+    let program = OpenOptions::new().read(true).write(true).open(OsStr::from_bytes(path.to_bytes())).unwrap();
+    (person.into(), program)
+}
+
+/// What is on the terminal until it ends with some text, or until no program has it any more.
+fn shown(person: &mut File, end: &str) -> String {
+    let (mut all, mut piece) = (Vec::new(), [0; 1024]);
+    while !String::from_utf8_lossy(&all).ends_with(end) || end.is_empty() {
+        match person.read(&mut piece) {
+            Ok(0) | Err(_) => break,
+            Ok(count) => all.extend_from_slice(&piece[..count]),
+        }
+    }
+    String::from_utf8(all).unwrap()
+}
+
+#[test]
+fn a_question_is_answered_by_a_signal_too() {
+    let cluster = Cluster::instant();
+    cluster.run(&["setup", "--end", "2", "--probe", "none"]).exits(0);
+    let ask = || {
+        let (mut person, program) = terminal();
+        let end = || program.try_clone().unwrap();
+        let child = cluster.program().command(&["cleanup"]).stdin(end()).stdout(end()).stderr(end()).spawn();
+        drop(program);
+        let question = shown(&mut person, "[y/N] ");
+        assert!(question.contains("2 namespaces"), "{question}");
+        (person, child.unwrap())
+    };
+    for signal in ["-INT", "-TERM", "-HUP"] {
+        let (mut person, mut child) = ask();
+        assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
+        assert_eq!(child.wait().unwrap().code(), Some(130), "{signal}");
+        assert!(shown(&mut person, "").contains("interrupted"), "{signal}");
+    }
+    let (mut person, mut child) = ask();
+    person.write_all(b"no\n").unwrap();
+    child.wait().unwrap();
+    let there = |cluster: &Cluster| cluster.sandbox.store().list(&kind::NAMESPACES, None).0.len();
+    let before = there(&cluster);
+    let (mut person, mut child) = ask();
+    person.write_all(b"y\n").unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0), "{}", shown(&mut person, ""));
+    assert_eq!(there(&cluster), before - 2);
 }

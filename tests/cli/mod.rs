@@ -29,6 +29,7 @@ mod misbehaviour;
 mod nodes;
 mod output;
 mod ownership;
+mod permissions;
 mod placement;
 mod plan_file;
 mod preflight;

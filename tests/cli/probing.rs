@@ -1,5 +1,6 @@
 //! Network readiness: who answers, who never does, and what happens to the probers meanwhile.
 
+use bootstorm_prober::Program;
 use bootstorm_sandbox::faults::{Effect, Match, Rule};
 use bootstorm_sandbox::store::kind;
 use serde_json::Value;
@@ -229,6 +230,29 @@ fn the_default_probe_needs_nothing_of_the_image_but_a_shell() {
         let report = cluster.run(&["create", "--ns-prefix", prefix, "-o", "json"]).exits(0).json();
         assert_eq!(report["phases"][0]["probing"]["interval_seconds"], 0.05);
         assert_eq!(report["phases"][0]["probing"]["neighbor_seconds"], 0.0);
+    }
+}
+
+#[test]
+fn each_node_gets_the_program_of_its_architecture() {
+    for (architecture, machine) in [("arm64", "aarch64"), ("s390x", "s390x")] {
+        let cluster = Cluster::instant();
+        let store = cluster.sandbox.store();
+        for node in store.list(&kind::NODES, None).0 {
+            store.modify(&kind::NODES, "", node.name(), |node| {
+                node["status"]["nodeInfo"]["architecture"] = architecture.into();
+                node["metadata"]["labels"]["kubernetes.io/arch"] = architecture.into();
+            });
+        }
+        let args = ["setup", "--end", "2", "--probe", "ping,tcp:22"];
+        if Program::of(machine).is_some() {
+            let said = "the probers use the prober program: ping over IPv4";
+            cluster.run(&args).exits(0).complains(&[said]);
+        } else {
+            // What the image has is not enough: its ping needs a privilege.
+            let why = format!("this build has no prober program for {machine}");
+            cluster.run(&args).exits(1).complains(&["cannot probe by ping", &why, "--probe tcp:22"]);
+        }
     }
 }
 

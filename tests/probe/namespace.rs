@@ -73,6 +73,11 @@ impl Network {
         ip(&["-n", &self.prober, "addr", "add", "fd79::1/64", "dev", "probe", "nodad"]);
     }
 
+    /// Takes the addresses and routes of one family (`-4`, `-6`) from the probers.
+    pub(super) fn without(&self, family: &str) {
+        ip(&["-n", &self.prober, family, "addr", "flush", "dev", "probe", "scope", "global"]);
+    }
+
     /// A command among the guests.
     pub(super) fn among_guests(&self, program: &str) -> Command {
         let mut command = Command::new(find("ip").unwrap());

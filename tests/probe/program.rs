@@ -12,6 +12,7 @@ use super::namespace::{Network, guest};
 use super::pod::Pod;
 use super::prober::{Prober, until};
 use super::shell::find;
+use super::starved::{self, within};
 use super::{alone, beside_others};
 
 /// An interval, and as much again for the machine to be busy.
@@ -77,9 +78,7 @@ fn it_sees_guests_of_both_families_within_an_interval() {
         assert_eq!(prober.sync(1), []);
         for (id, address) in [(4, guest(4)), (6, six)] {
             let begin = network.boot(&[address]);
-            let delay = prober.reached(1)[&id] - begin;
-            println!("{address}: {delay:?}");
-            assert!(delay <= IN_TIME, "{delay:?}");
+            within(&address.to_string(), begin, prober.reached(1)[&id], IN_TIME);
         }
         // Guests that refuse, which is no answer.
         network.boot(&[guest(7), "fd77::8".parse().unwrap()]);
@@ -90,11 +89,26 @@ fn it_sees_guests_of_both_families_within_an_interval() {
         }
         for (family, id) in [("-4", 7), ("-6", 8)] {
             let begin = network.listen(&["nc", family, "-lk", "2222"]);
-            let delay = prober.reached(1)[&id] - begin;
-            println!("port over {family}: {delay:?}");
-            assert!(delay <= 2 * IN_TIME, "{delay:?}");
+            within(&format!("port over {family}"), begin, prober.reached(1)[&id], 2 * IN_TIME);
         }
         assert_eq!(prober.sync(3), []);
+    });
+}
+
+#[test]
+fn in_a_pod_of_one_family_it_claims_no_other() {
+    in_any_pods(|network, pod, shell| {
+        let gone = if shell == "dash" { "-4" } else { "-6" };
+        network.without(gone);
+        let mut prober = start(network, pod);
+        hand_over(&mut prober);
+        let (hello, before) = prober.greeting();
+        let able = [gone != "-4", gone != "-6"];
+        assert_eq!(
+            (hello.by, hello.ping, hello.tcp),
+            (By::Program, able, able),
+            "without {gone}: {before:?}"
+        );
     });
 }
 
@@ -135,8 +149,7 @@ fn targets_are_forgotten_moved_and_named_when_they_cannot_be_probed() {
         assert!(why.contains("unreachable"), "{why}");
         network.boot(&["10.99.0.1".parse().unwrap()]);
         let begin = network.route("10.99.0.0/16");
-        let delay = prober.reached(1)[&5] - begin;
-        assert!(delay <= 2 * IN_TIME, "after a route was made: {delay:?}");
+        within("after a route was made", begin, prober.reached(1)[&5], 2 * IN_TIME);
     });
 }
 
@@ -276,6 +289,7 @@ fn a_thousand_waiting_guests_take_little_and_are_seen_in_time() {
     let a_minute = (prober.cost() - before) / begin.elapsed().as_secs_f64() * 60.0;
     println!("{GUESTS} waiting guests: {a_minute:.1} s of processor time a minute");
     let mut delays = Vec::new();
+    let since = clock::monotonic_now();
     for group in 0..20 {
         let ids: Vec<u32> = (0..GUESTS).filter(|id| id % 20 == group).collect();
         let begin = network.boot(&ids.iter().map(|id| guest(*id)).collect::<Vec<_>>());
@@ -286,7 +300,8 @@ fn a_thousand_waiting_guests_take_little_and_are_seen_in_time() {
     let at = |share: f64| delays[((delays.len() as f64 * share) as usize).min(delays.len() - 1)];
     println!("seen after: p50 {:.1} ms, p99 {:.1} ms, max {:.1} ms", at(0.5), at(0.99), at(1.0));
     // An interval, and the time that it takes `ip` to add fifty addresses on a busy machine.
-    assert!(at(0.99) < 200.0, "{} ms", at(0.99));
+    let allowance = starved::allowance(since).as_secs_f64() * 1e3;
+    assert!(at(0.99) < 200.0 + allowance, "{} ms, {allowance} ms of waiting", at(0.99));
     assert!(a_minute < 20.0, "{a_minute} s");
 }
 
@@ -312,9 +327,12 @@ fn a_guest_on_the_own_link_is_known_as_such_and_many_take_turns() {
         // One that has its turn, and one that waits for it.
         for id in [3, 299] {
             let begin = network.boot_flat(flat(id));
-            let delay = prober.reached(1)[&id] - begin;
-            println!("guest {id} on the own link: {delay:?}");
-            assert!(delay < Duration::from_secs(9), "{delay:?}");
+            within(
+                &format!("guest {id} on the own link"),
+                begin,
+                prober.reached(1)[&id],
+                Duration::from_secs(9),
+            );
         }
     });
 }

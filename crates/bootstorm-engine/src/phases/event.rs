@@ -15,6 +15,8 @@ pub enum Event {
     SetupBegan {
         /// How many there will be.
         namespaces: usize,
+        /// How many of them an earlier setup has made.
+        made: usize,
         /// How many are made at once.
         batch_size: usize,
     },

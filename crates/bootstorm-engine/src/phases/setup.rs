@@ -27,7 +27,10 @@ pub async fn make_namespaces(
     super::probers::prepare(cluster, record, events).await?;
     let clock = Clock::start();
     let names = if record.plan.makes_namespaces() { record.plan.namespaces() } else { Vec::new() };
-    events(&Event::SetupBegan { namespaces: names.len(), batch_size });
+    if !names.is_empty() {
+        let made = names.iter().filter(|name| record.made.namespaces.contains_key(*name)).count();
+        events(&Event::SetupBegan { namespaces: names.len(), made, batch_size });
+    }
     let estate = Estate::of(record);
     let make = |name: String| {
         let estate = &estate;

@@ -30,14 +30,15 @@ pub fn make_executable(path: &Path) -> io::Result<()> {
 
 /// The text of a file that has no business to be longer than so many bytes.
 ///
-/// Fails also when it is longer, as a device or a wrong file is.
+/// The file is opened once, since a pipe gives what is in it only once. Fails also when it is longer, as a device or a
+/// wrong file is, and when it is no UTF-8.
 pub fn read_text(path: &Path, most: u64) -> io::Result<String> {
-    let mut text = String::new();
-    let read = File::open(path)?.take(most + 1).read_to_string(&mut text);
-    // A cut in the middle of a character is no fault of the file.
-    if text.len() as u64 > most || read.is_err() && File::open(path)?.metadata()?.len() > most {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(most + 1).read_to_end(&mut bytes)?;
+    // Before the characters are looked at: a cut in the middle of one is no fault of the file.
+    if bytes.len() as u64 > most {
         let message = format!("it has more than {} KiB", most / 1024);
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
     }
-    read.map(|_| text)
+    String::from_utf8(bytes).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8"))
 }

@@ -78,6 +78,17 @@ has_v6() {
   return 1
 }
 
+# Whether a route of version 4 leads beyond the loopback interface. It is presumed where nothing does in either family.
+has_v4() {
+  while read -r link _; do
+    case $link in
+    Iface | lo) ;;
+    *) return 0 ;;
+    esac
+  done 2>/dev/null </proc/net/route
+  ! [ -r /proc/net/route ] || ! has_v6
+}
+
 # An address of version 6 in its 32 digits: $address.
 pad() {
   padded='' rest=$1
@@ -166,7 +177,7 @@ grep_not() {
 }
 
 able() {
-  if [ "$2" = "::1" ] && ! has_v6; then
+  if ! "has_v$3"; then
     why="no address of this family"
   else
     why=$("try_$1" "$2")

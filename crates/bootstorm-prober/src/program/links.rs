@@ -113,6 +113,18 @@ pub(super) fn has_v6() -> bool {
     global6(&fs::read_to_string("/proc/net/if_inet6").unwrap_or_default())
 }
 
+/// Whether this network namespace reaches anything over version 4: some route of it leads beyond the loopback interface.
+///
+/// Where there is nothing beyond it in either family, or where the kernel does not tell, version 4 is presumed.
+pub(super) fn has_v4() -> bool {
+    fs::read_to_string("/proc/net/route").map_or(true, |table| routes4(&table)) || !has_v6()
+}
+
+/// `interface destination …`, below a head.
+fn routes4(table: &str) -> bool {
+    table.lines().skip(1).any(|line| line.split_ascii_whitespace().next().is_some_and(|link| link != "lo"))
+}
+
 /// `address index length scope flags interface`; the global scope is 00.
 fn global6(table: &str) -> bool {
     table.lines().any(|line| line.split_ascii_whitespace().nth(3) == Some("00"))
@@ -156,6 +168,7 @@ eth0\t0500F40A\t0100F40A\t0007\t0\t0\t0\tFFFFFFFF\t0\t0\t0
 ";
         assert!(in_arp(table, Ipv4Addr::new(10, 244, 0, 7)));
         assert!(!in_arp(table, Ipv4Addr::new(10, 244, 0, 8)) && !in_arp(table, Ipv4Addr::new(10, 244, 0, 9)));
+        assert!(routes4(V4) && !routes4(V4.lines().next().unwrap()));
         assert!(global6("fd780000000000000000000000000001 02 40 00 80 eth0\n"));
         assert!(!global6(
             "00000000000000000000000000000001 01 80 10 80       lo\nfe80000000000000 02 40 20 80 eth0\n"

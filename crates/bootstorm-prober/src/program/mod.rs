@@ -210,8 +210,8 @@ impl Prober {
     fn hello(&mut self) {
         let mut words = String::new();
         for (family, v6) in [("4", false), ("6", true)] {
-            let route =
-                if v6 && !links::has_v6() { Err("no address of this family".to_owned()) } else { Ok(()) };
+            let has_route = if v6 { links::has_v6() } else { links::has_v4() };
+            let route = if has_route { Ok(()) } else { Err("no address of this family".to_owned()) };
             let ping = route.clone().and_then(|()| match Pinger::open(v6) {
                 Ok(_) => Ok(()),
                 Err(Errno::ACCESS | Errno::PERM) => {

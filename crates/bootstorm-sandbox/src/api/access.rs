@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::status::Failure;
 use super::{answer, body, rbac};
 use crate::faults::{Attributes, Faults};
+use crate::ledger::Ledger;
 use crate::store::{Store, seconds};
 use bootstorm_model::observe::clock::wall_now;
 
@@ -50,6 +51,7 @@ const ABOUT_OTHERS: Attributes<'static> = Attributes {
 pub(super) struct Asker<'a> {
     pub(super) faults: &'a Faults,
     pub(super) store: &'a Store,
+    pub(super) ledger: &'a Ledger,
     pub(super) user: &'a str,
 }
 
@@ -79,7 +81,13 @@ pub(super) fn review(
             return Err(forbidden(asker.user, &ABOUT_OTHERS));
         }
         "subjectaccessreviews" => decision(asker.faults, |_| true, &object["spec"]),
-        _ => decision(asker.faults, |asked| rbac::allows(asker.store, asker.user, asked), &object["spec"]),
+        _ => {
+            let allows = |asked: &Attributes<'_>| {
+                asker.ledger.review(asked);
+                rbac::allows(asker.store, asker.user, asked)
+            };
+            decision(asker.faults, allows, &object["spec"])
+        }
     };
     Ok(answer::value(StatusCode::CREATED, &object))
 }

@@ -173,7 +173,12 @@ async fn dispatch(api: &Api, call: &Call, upgrade: Option<exec::Upgrade>) -> Res
         Target::Discovery(level) => discovery::serve(level, &call.headers, &api.address, &api.store),
         Target::OpenApi(path) => openapi::serve(path, &call.headers),
         Target::Review(plural) => {
-            let who = access::Asker { faults: &api.faults, store: &api.store, user: &call.user };
+            let who = access::Asker {
+                faults: &api.faults,
+                store: &api.store,
+                ledger: &api.ledger,
+                user: &call.user,
+            };
             access::review(&who, plural, &call.method, &call.body)
         }
         Target::KubeVirt(path) => {

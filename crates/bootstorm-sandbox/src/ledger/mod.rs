@@ -3,7 +3,7 @@
 mod account;
 mod power;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Value, json};
@@ -30,6 +30,8 @@ struct Book {
     deleted: HashSet<Box<str>>,
     /// Identities of objects that a request changed or deleted.
     written: HashSet<Box<str>>,
+    /// Verb and resource of each permission that somebody asked about for themselves.
+    reviewed: BTreeSet<(Box<str>, Box<str>)>,
 }
 
 /// The requests of one verb on one resource.
@@ -68,6 +70,12 @@ impl Ledger {
     /// Whether a request changed or deleted the object of this identity.
     pub fn has_written(&self, uid: &str) -> bool {
         self.lock().written.contains(uid)
+    }
+
+    /// Verb and resource of each permission that a caller asked about for itself, in order.
+    pub fn reviewed(&self) -> Vec<(String, String)> {
+        let own = |(verb, resource): &(Box<str>, Box<str>)| (verb.to_string(), resource.to_string());
+        self.lock().reviewed.iter().map(own).collect()
     }
 
     /// How many bytes the watches of one resource delivered.
@@ -117,6 +125,11 @@ impl Ledger {
         if let Some(power) = asked {
             book.account(request.namespace, request.name).tally(power).requests += 1;
         }
+    }
+
+    /// A caller asked whether it may send such a request.
+    pub(crate) fn review(&self, request: &Attributes<'_>) {
+        self.lock().reviewed.insert((request.verb.into(), request.resource.into()));
     }
 
     /// A watch delivered so many bytes.

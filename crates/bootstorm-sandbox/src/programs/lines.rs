@@ -26,20 +26,12 @@ impl Lines {
         }
     }
 
-    /// Takes bytes that are no lines; false where the input ends before that many came.
-    pub(super) async fn skip(&mut self, mut count: usize, stdin: &mut mpsc::Receiver<Bytes>) -> bool {
-        loop {
-            let here = count.min(self.rest.len());
-            self.rest.drain(..here);
-            count -= here;
-            if count == 0 {
-                return true;
-            }
-            match stdin.recv().await {
-                Some(piece) => self.rest.extend_from_slice(&piece),
-                None => return false,
-            }
+    /// Takes bytes that are no lines; `None` where the input ends before that many came.
+    pub(super) async fn take(&mut self, count: usize, stdin: &mut mpsc::Receiver<Bytes>) -> Option<Vec<u8>> {
+        while self.rest.len() < count {
+            self.rest.extend_from_slice(&stdin.recv().await?);
         }
+        Some(self.rest.drain(..count).collect())
     }
 
     /// A line that is already there.
@@ -64,7 +56,7 @@ mod tests {
         drop(sender);
         let mut lines = Lines::default();
         assert_eq!(lines.next(&mut stdin).await.as_deref(), Some("5"));
-        assert!(lines.skip(5, &mut stdin).await);
+        assert_eq!(lines.take(5, &mut stdin).await.map(|bytes| bytes.len()), Some(5));
         let mut seen = Vec::new();
         while let Some(line) = lines.next(&mut stdin).await {
             seen.push(line);

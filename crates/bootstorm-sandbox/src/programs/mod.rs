@@ -34,6 +34,8 @@ pub struct Container {
     pub user: User,
     /// Whether its pod has a second address, of IPv6.
     pub dual_stack: bool,
+    /// The machine of its node, as `uname -m` says it.
+    pub machine: &'static str,
     /// Folders that can be written to: volumes that are mounted there.
     pub folders: Vec<String>,
     /// Where prober programs were put; of this pod, those whose names begin with this identity.

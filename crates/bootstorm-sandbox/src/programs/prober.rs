@@ -113,16 +113,32 @@ async fn take_program(
     if lock(programs).contains(&name) {
         return Some(true);
     }
-    io.print("n x86_64\n").await;
+    io.print(&format!("n {}\n", container.machine)).await;
     let size = lines.next(&mut io.stdin).await?.trim().parse().unwrap_or(0);
     if size == 0 {
         return Some(false);
     }
-    if !lines.skip(size, &mut io.stdin).await {
-        return None;
+    let program = lines.take(size, &mut io.stdin).await?;
+    if !runs_on(&program, container.machine) {
+        io.print("w the prober program is not used: it does not run here: Exec format error\n").await;
+        return Some(false);
     }
     lock(programs).insert(name);
     Some(true)
+}
+
+/// Whether an executable is one for the machine, by the number in its head.
+fn runs_on(program: &[u8], machine: &str) -> bool {
+    let number = match machine {
+        "x86_64" => 62,
+        "aarch64" => 183,
+        "s390x" => 22,
+        _ => return false,
+    };
+    // The byte order of the number is that of the machine.
+    let number: [u8; 2] =
+        if machine == "s390x" { u16::to_be_bytes(number) } else { u16::to_le_bytes(number) };
+    program.starts_with(b"\x7fELF") && program.get(18..20) == Some(&number)
 }
 
 impl Prober {
@@ -280,6 +296,7 @@ mod tests {
                 tools,
                 user,
                 dual_stack: false,
+                machine: "x86_64",
                 folders: vec!["/bootstorm".into()],
                 programs: ("pod".into(), programs),
                 network,

@@ -36,12 +36,15 @@ pub struct Found {
     pub uid: String,
     /// UUID of the run that made it, as its label says; empty when it does not say.
     pub run_id: String,
+    /// Whether it belongs to something else, with which the garbage collector takes it.
+    pub is_owned: bool,
 }
 
 impl From<Metadata> for Found {
     fn from(metadata: Metadata) -> Self {
-        let Metadata { name, namespace, uid, mut labels, .. } = metadata;
-        Self { namespace, name, uid, run_id: labels.remove(names::RUN_ID).unwrap_or_default() }
+        let Metadata { name, namespace, uid, mut labels, owner_references, .. } = metadata;
+        let run_id = labels.remove(names::RUN_ID).unwrap_or_default();
+        Self { namespace, name, uid, run_id, is_owned: !owner_references.is_empty() }
     }
 }
 

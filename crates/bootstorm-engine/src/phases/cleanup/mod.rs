@@ -25,6 +25,8 @@ use deletion::Deletion;
 
 /// How long verification waits for what the cluster deletes on its own, such as parts of a deleted record.
 const SETTLING: Duration = Duration::from_secs(30);
+/// How long cleanup waits for the garbage collector before it deletes by itself what belonged to VMs.
+const COLLECTING: Duration = Duration::from_secs(10);
 /// Time between two looks of the verification.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
@@ -99,10 +101,12 @@ pub async fn run(
     let mut all = Leftovers::list(cluster, estate, order.sorts, order.place).await?.without_lock(order.lock);
     let deletion = Deletion { cluster, run_id: estate.run_id(), concurrency, deadline, events };
     let (sender, emptied) = unbounded();
-    let pods = all.outside(Sort::Pods, choice);
+    let mut pods = all.outside(Sort::Pods, choice);
+    // The pods in which VMs run end with their VMs.
+    pods.retain(|pod| !pod.is_owned);
     let (probers, machines, namespaces) = tokio::join!(
         deletion.delete(Sort::Pods, &pods),
-        machines(&deletion, &all, choice, sender),
+        machines(&deletion, &order, &all, sender),
         namespaces(&deletion, &order, &all, emptied),
     );
     let (namespaces, foreign) = namespaces;
@@ -184,8 +188,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// Deletes the VMs, then what they left outside of the run's namespaces; names each namespace that has no VM any more.
 async fn machines(
     deletion: &Deletion<'_>,
+    order: &Order<'_>,
     all: &Leftovers,
-    choice: Choice,
     emptied: UnboundedSender<Found>,
 ) -> Result<(), CleanupError> {
     let mut vms: BTreeMap<&str, usize> = BTreeMap::new();
@@ -209,8 +213,39 @@ async fn machines(
     let outcome = deletion.delete_telling(Sort::Machines, all.of(Sort::Machines), gone).await;
     drop(emptied);
     outcome?;
-    for sort in [Sort::Instances, Sort::Volumes, Sort::Claims] {
-        deletion.delete(sort, &all.outside(sort, choice)).await?;
+    left_behind(deletion, order, all).await
+}
+
+/// Deletes what VMs left outside of the run's namespaces.
+///
+/// What has an owner goes with it, and takes no permission of ours; it is deleted only when it is still there after
+/// [`COLLECTING`].
+async fn left_behind(
+    deletion: &Deletion<'_>,
+    order: &Order<'_>,
+    all: &Leftovers,
+) -> Result<(), CleanupError> {
+    let Order { estate, sorts, place, choice, deadline, .. } = *order;
+    let kinds = [Sort::Instances, Sort::Pods, Sort::Volumes, Sort::Claims];
+    let kinds: Vec<Sort> = kinds.into_iter().filter(|sort| !all.outside(*sort, choice).is_empty()).collect();
+    let until = deadline.min(monotonic_now() + COLLECTING);
+    while !kinds.is_empty() {
+        let now = Leftovers::list(deletion.cluster, estate, sorts, place).await?;
+        let is_over = monotonic_now() >= until;
+        let mut waits = false;
+        for sort in &kinds {
+            let (goes_along, left): (Vec<Found>, Vec<Found>) =
+                now.outside(*sort, choice).into_iter().partition(|found| found.is_owned && !is_over);
+            waits |= !goes_along.is_empty();
+            // Prober pods are being deleted beside this.
+            let left: Vec<Found> =
+                left.into_iter().filter(|found| *sort != Sort::Pods || found.is_owned).collect();
+            deletion.delete(*sort, &left).await?;
+        }
+        if !waits {
+            break;
+        }
+        tokio::time::sleep(LOOK_AGAIN).await;
     }
     Ok(())
 }

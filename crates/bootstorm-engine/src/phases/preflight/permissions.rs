@@ -30,8 +30,11 @@ pub(super) fn needed(wanted: &Wanted<'_>, namespace: &str) -> Vec<Permission> {
             needed.push(anywhere(verb, "", "namespaces"));
         }
     }
-    for verb in ["get", "list", "watch", "create", "patch", "delete"] {
+    for verb in ["get", "list", "watch", "create", "delete"] {
         needed.push(anywhere(verb, "kubevirt.io", "virtualmachines"));
+    }
+    if wanted.via != Some(Via::Subresource) {
+        needed.push(anywhere("patch", "kubevirt.io", "virtualmachines"));
     }
     for verb in ["list", "watch"] {
         needed.push(anywhere(verb, "kubevirt.io", "virtualmachineinstances"));

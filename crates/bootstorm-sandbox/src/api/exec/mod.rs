@@ -81,6 +81,7 @@ pub(super) fn open(
         tools: Image::of(&place.image).tools(age),
         user: User::of(place.pod.value(), &place.container),
         dual_stack: place.pod.value()["status"]["podIPs"].as_array().is_some_and(|all| all.len() > 1),
+        machine: place.machine(&api.store),
         folders: place.folders(),
         programs: (place.pod.uid().to_owned(), api.programs.clone()),
         network: api.network.clone(),

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::super::path::Resource;
 use super::super::query::Query;
 use super::super::status::Failure;
-use crate::store::kind::PODS;
+use crate::store::kind::{NODES, PODS};
 use crate::store::{Object, Store};
 
 /// A running container
@@ -48,6 +48,19 @@ pub(super) fn find(store: &Store, target: &Resource, query: &Query) -> Result<Pl
 }
 
 impl Place {
+    /// What `uname -m` says on its node, by the architecture that the node reports.
+    pub(super) fn machine(&self, store: &Store) -> &'static str {
+        let name = self.pod.value()["spec"]["nodeName"].as_str().unwrap_or_default();
+        let node = store.get(&NODES, "", name);
+        let architecture =
+            node.as_ref().and_then(|node| node.value()["status"]["nodeInfo"]["architecture"].as_str());
+        match architecture {
+            Some("arm64") => "aarch64",
+            Some("s390x") => "s390x",
+            _ => "x86_64",
+        }
+    }
+
     /// Where its container can write, whatever its root is: mounts that are not read-only.
     pub(super) fn folders(&self) -> Vec<String> {
         let mounts = self.container["volumeMounts"].as_array().into_iter().flatten();

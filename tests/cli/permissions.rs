@@ -1,0 +1,116 @@
+//! The permissions that the preflight asks about are those that a run of the kind uses, no fewer and no more.
+
+use std::collections::BTreeSet;
+
+use bootstorm_engine::phases::preflight::permissions;
+use bootstorm_sandbox::store::kind;
+use serde_json::json;
+
+use crate::support::{Cluster, until};
+
+/// A verb and a resource
+type Pair = (String, String);
+
+/// Commands, in order
+type Session = &'static [&'static [&'static str]];
+
+/// Requests on objects that came to the server.
+fn used(cluster: &Cluster) -> BTreeSet<Pair> {
+    let ledger = cluster.sandbox.ledger().json();
+    let text = |word: &serde_json::Value| word.as_str().unwrap().to_owned();
+    let totals = ledger["totals"].as_array().unwrap();
+    totals.iter().map(|one| (text(&one["verb"]), text(&one["resource"]))).collect()
+}
+
+/// Reads without which a run goes on, and says what it did not check.
+fn optional() -> BTreeSet<Pair> {
+    let all = permissions::of_checks().into_iter().chain(permissions::of_cleanup());
+    let all = all.map(|one| (one.verb.to_owned(), one.resource.to_owned()));
+    // A run without a manifest in a Secret looks whether there is one all the same; one in a namespace of the user's, whether
+    // that is there.
+    let more = [("get", "secrets"), ("list", "secrets"), ("get", "namespaces")];
+    all.chain(more.map(|(verb, resource)| (verb.to_owned(), resource.to_owned()))).collect()
+}
+
+/// What a run needs only after a lost answer, after a quarter of a minute, or on a server of another version.
+fn is_for_trouble((verb, resource): &Pair) -> bool {
+    matches!(
+        (verb.as_str(), resource.as_str()),
+        ("get", "namespaces" | "virtualmachines")
+            | ("update", "leases" | "secrets")
+            | ("create", "pods/exec")
+    )
+}
+
+fn vm(cluster: &Cluster, name: &str, strategy: &str) {
+    let store = cluster.sandbox.store();
+    let spec = json!({"runStrategy": strategy, "template": {"spec": {
+        "domain": {"memory": {"guest": "256Mi"}, "devices": {"interfaces": [{"name": "default", "masquerade": {}}]}},
+        "networks": [{"name": "default", "pod": {}}]}}});
+    let metadata = json!({"name": name, "namespace": "shop", "labels": {"tier": "web"}});
+    store.create(&kind::VIRTUAL_MACHINES, json!({"metadata": metadata, "spec": spec})).unwrap();
+    if strategy == "Manual" {
+        let has_status = || {
+            let vm = store.get(&kind::VIRTUAL_MACHINES, "shop", name).unwrap();
+            vm.value()["status"]["printableStatus"].is_string()
+        };
+        until(has_status);
+        let start = json!([{"action": "Start"}]);
+        store.modify(&kind::VIRTUAL_MACHINES, "shop", name, |vm| vm["status"]["stateChangeRequests"] = start);
+    }
+    let ready = || {
+        let instance = store.get(&kind::VIRTUAL_MACHINE_INSTANCES, "shop", name);
+        instance.is_some_and(|instance| instance.value()["status"]["phase"] == "Running")
+    };
+    until(ready);
+}
+
+#[test]
+fn the_preflight_asks_for_what_each_kind_of_run_uses() {
+    let make = "apiVersion: kubevirt.io/v1\nkind: VirtualMachine\nspec: {template: {spec: {domain: {memory: {guest: 256Mi}, devices: {}}}}}\n";
+    let adopt: Session = &[
+        &["setup", "--adopt", "--adopt-namespace", "shop", "--yes", "--probe", "none"],
+        &["stop"],
+        &["storm"],
+    ];
+    let kinds: &[(&str, Session)] = &[
+        ("namespaces of its own", &[&["run", "--end", "2"]]),
+        ("no probers", &[&["run", "--end", "2", "--probe", "none"]]),
+        ("agents only", &[&["run", "--end", "2", "--probe", "agent"]]),
+        ("one namespace that is there", &[&["run", "--end", "2", "--vm-namespace", "shop"]]),
+        ("by subresource", &[&["run", "--end", "2", "--via", "subresource"]]),
+        ("a manifest of the user's", &[&["run", "--end", "2", "-f", "vm.yaml"]]),
+        ("VMs that exist, by patch", adopt),
+        ("VMs that exist, by subresource", adopt),
+    ];
+    let mut wrong = Vec::new();
+    for (what, session) in kinds {
+        let cluster = Cluster::instant();
+        std::fs::write(cluster.home.path().join("vm.yaml"), make).unwrap();
+        let shop = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}});
+        cluster.sandbox.store().create(&kind::NAMESPACES, shop).unwrap();
+        match *what {
+            "VMs that exist, by patch" => vm(&cluster, "web-1", "Always"),
+            "VMs that exist, by subresource" => vm(&cluster, "web-1", "Manual"),
+            _ => {}
+        }
+        for args in session.iter().copied().chain([["cleanup", "--yes"].as_slice()]) {
+            cluster.run(args).exits(0);
+        }
+        // Launcher pods and instances go with their VMs; only prober pods are deleted.
+        let deletes = |resource| cluster.sandbox.ledger().count("delete", resource).received;
+        assert!(deletes("pods") <= 1 && deletes("virtualmachineinstances") == 0, "{what}");
+        let (used, optional) = (used(&cluster), optional());
+        let asked: BTreeSet<Pair> = cluster.sandbox.ledger().reviewed().into_iter().collect();
+        assert!(!asked.is_empty(), "{what}: the preflight asked for nothing");
+        for one in used.difference(&asked).filter(|one| !optional.contains(one)) {
+            wrong.push(format!("{what}: {one:?} is used, not asked for"));
+        }
+        // Which way VMs will be switched is not known before the first stop; only a note depends on it.
+        let is_later = |one: &Pair| one.1.starts_with("virtualmachines/") && !what.contains("subresource");
+        for one in asked.difference(&used).filter(|one| !is_for_trouble(one) && !is_later(one)) {
+            wrong.push(format!("{what}: {one:?} is asked for, not used"));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
