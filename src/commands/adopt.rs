@@ -13,6 +13,7 @@ use bootstorm_model::exit::Exit;
 use bootstorm_model::failure::Failure;
 use bootstorm_model::observe::clock::wall_now;
 use bootstorm_model::plan::{Adoptee, Plan, Selection, Target, TemplateSource};
+use bootstorm_model::probe::Probe;
 use bootstorm_model::probe::binding::Wiring;
 use bootstorm_model::record::RunRecord;
 use bootstorm_model::text::line;
@@ -31,6 +32,11 @@ pub(super) async fn command(context: &Context, args: &SetupArgs) -> Result<Exit,
             show(&session, record)?;
             return Ok(Exit::Good);
         }
+    }
+    if args.plan.probe.resolve(0)?.probes.contains(&Probe::CloudInit) {
+        return Err(Failure::usage("--probe cloud-init cannot be used with --adopt")
+            .because("it adds a readiness probe to the VMs, and adopted VMs are switched, not changed")
+            .hint("ask the guest agent instead: --probe agent"));
     }
     let candidates = adoption::look(&session.cluster, &selection, args.adopt.include_halted, prefix).await?;
     let (view, adopted, wiring) = sort(&selection, candidates);
@@ -185,7 +191,7 @@ fn text(session: &Session, view: &Adoption, layout: &Layout) -> Result<String, F
 }
 
 fn nobody(view: &Adoption) -> Failure {
-    let failure = Failure::new(format!("there is nothing to adopt among the {}", view.selection));
+    let failure = Failure::new(format!("there is nothing to adopt among {}", view.selection));
     if view.excluded.is_empty() {
         return failure
             .hint("look into another namespace with --adopt-namespace NAME, or into all with -A")

@@ -39,7 +39,8 @@ const VMS_PER_PROBER: u32 = 250;
 /// Flags for the probes of guests
 #[derive(Debug, Clone, Args)]
 pub struct ProbeArgs {
-    /// Probes for reachability: ping, tcp:PORT, agent, several of them (the first one decides), or none
+    /// Probes for reachability: ping, tcp:PORT, http:PORT[/PATH], ssh[:PORT], agent, cloud-init, several of them (the first
+    /// one decides), or none
     #[arg(long, value_name = "LIST", default_value = "ping")]
     pub probe: String,
     /// Image of the prober pods; needs sh, and ping or nc

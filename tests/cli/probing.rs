@@ -2,6 +2,7 @@
 
 use bootstorm_prober::Program;
 use bootstorm_sandbox::faults::{Effect, Match, Rule};
+use bootstorm_sandbox::model::dice::Draw;
 use bootstorm_sandbox::store::kind;
 use serde_json::Value;
 
@@ -391,11 +392,74 @@ fn an_answer_that_proves_nothing_is_not_taken_for_a_guest() {
 }
 
 #[test]
+fn an_answer_in_words_is_the_guests_behind_any_binding() {
+    let cluster = Cluster::changed(3, |profile| profile.guest.ports = vec![22, 8080]);
+    for (prefix, interface) in [("a", "{name: default, masquerade: {}}"), ("b", "{name: default, passt: {}}")]
+    {
+        std::fs::write(cluster.home.path().join("vm.yaml"), manifest("", interface)).unwrap();
+        let probes = "ssh,http:8080/healthz,agent";
+        let args =
+            ["run", "--ns-prefix", prefix, "--end", "2", "-f", "vm.yaml", "--probe", probes, "-o", "json"];
+        let report = cluster.run(&args).exits(0).json();
+        let row = &rows(&report, 2)[0];
+        for probe in ["ssh", "http:8080/healthz", "agent"] {
+            assert!(row["probes"][probe]["seconds"].is_number(), "{row}");
+        }
+        assert_eq!(row["milestones"]["reachable"], row["probes"]["ssh"], "the first one decides");
+    }
+    // HTTP spoken to a server of SSH gets no answer.
+    let args = ["run", "--ns-prefix", "c", "--end", "1", "--probe", "http:22", "--ping-timeout", "3s"];
+    cluster.run(&args).exits(3);
+}
+
+#[test]
+fn cloud_init_is_done_when_the_vms_readiness_probe_says_so() {
+    let cluster = Cluster::changed(3, |profile| profile.guest.cloud_init = Draw::new(5.0, 0.0));
+    std::fs::write(cluster.home.path().join("vm.yaml"), manifest("", "{name: default, masquerade: {}}"))
+        .unwrap();
+    let args = ["run", "--end", "2", "-f", "vm.yaml", "--probe", "cloud-init,ping", "-o", "json"];
+    let report = cluster.run(&args).exits(0).json();
+    let vm = cluster.sandbox.store().list(&kind::VIRTUAL_MACHINES, None).0[0].value().clone();
+    let probe = &vm["spec"]["template"]["spec"]["readinessProbe"];
+    assert_eq!(probe["exec"]["command"][2], "/run/cloud-init/result.json", "{vm}");
+    for phase in [0, 2] {
+        for row in rows(&report, phase) {
+            let at = |milestone: &str| row["milestones"][milestone]["seconds"].as_f64().unwrap();
+            assert!(at("reachable") > at("agent") && at("reachable") == at("ready"), "{row}");
+        }
+    }
+    let own = manifest("", "{name: default, masquerade: {}}")
+        .replace("      networks:", "      readinessProbe: {tcpSocket: {port: 22}}\n      networks:");
+    std::fs::write(cluster.home.path().join("vm.yaml"), own).unwrap();
+    let args = ["setup", "--ns-prefix", "own", "--end", "1", "-f", "vm.yaml", "--probe", "cloud-init"];
+    cluster.run(&args).exits(5).complains(&["a readiness probe of its own", "--probe agent"]);
+    let args = ["setup", "--adopt", "-A", "--ns-prefix", "x", "--yes", "--probe", "cloud-init"];
+    cluster.run(&args).exits(2).complains(&["switched, not changed"]);
+}
+
+#[test]
+fn guests_that_no_prober_reaches_are_said_before_anything_is_made() {
+    let cluster = Cluster::instant();
+    let lan = manifest("", "{name: lan, bridge: {}}")
+        .replace("{name: default, pod: {}}", "{name: lan, multus: {networkName: default/lan}}");
+    std::fs::write(cluster.home.path().join("vm.yaml"), lan).unwrap();
+    let args = ["setup", "--end", "1", "-f", "vm.yaml"];
+    cluster.run(&args).exits(5).complains(&["ping cannot reach these VMs", "pod network", "--probe agent"]);
+    let ran = cluster.run(&[&args[..], &["--probe", "agent"]].concat());
+    assert!(!ran.stderr.contains("cannot reach"), "{}", ran.stderr);
+}
+
+#[test]
 fn probes_that_are_none() {
     let cluster = Cluster::instant();
     for (flags, word) in [
-        (["--probe", "pong"], "there are ping, tcp:PORT, agent and none"),
+        (
+            ["--probe", "pong"],
+            "there are ping, tcp:PORT, http:PORT[/PATH], ssh[:PORT], agent, cloud-init and none",
+        ),
         (["--probe", "tcp:0"], "not a port"),
+        (["--probe", "http:80/a b"], "%20"),
+        (["--probe", "https:443"], "https is not probed"),
         (["--probe-pod", "mine"], "NAMESPACE/NAME"),
     ] {
         let args: Vec<&str> = ["setup"].iter().chain(&flags).copied().collect();

@@ -8,6 +8,7 @@ mod program;
 mod shell;
 mod starved;
 mod tools;
+mod words;
 
 use std::net::IpAddr;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};

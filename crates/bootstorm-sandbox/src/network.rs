@@ -9,6 +9,17 @@ pub enum Probe {
     Ping,
     /// One TCP connection to a port.
     Tcp(u16),
+    /// One HTTP request to a port; a guest that serves answers 200 to every path.
+    Http(u16),
+    /// The banner of an SSH server on a port.
+    Ssh(u16),
+}
+
+impl Probe {
+    /// Whether whoever accepts a connection has not answered with that.
+    pub fn needs_words(self) -> bool {
+        matches!(self, Self::Http(_) | Self::Ssh(_))
+    }
 }
 
 /// What comes back
@@ -43,6 +54,6 @@ pub fn loopback(address: &str, probe: Probe) -> Option<Reply> {
     let own = address.parse::<std::net::IpAddr>().map_or(address == "localhost", |ip| ip.is_loopback());
     own.then_some(match probe {
         Probe::Ping => Reply::Answered,
-        Probe::Tcp(_) => Reply::Refused,
+        Probe::Tcp(_) | Probe::Http(_) | Probe::Ssh(_) => Reply::Refused,
     })
 }

@@ -206,6 +206,7 @@ impl Plan {
         let place = manifest::Place { position, is_shared: self.layout.is_shared() };
         let mut vm = template.render_at(place, target, labels, run_strategy);
         self.pinning.apply(&mut vm);
+        self.probe.apply(&mut vm);
         vm
     }
 

@@ -33,10 +33,11 @@ impl Answerer {
     ///
     /// passt 0.0~git20230309 and QEMU's user network were seen to complete TCP handshakes and to answer pings for guests
     /// whose processors never ran. With a list of ports, `KubeVirt` forwards these and no ICMP; a port that is not
-    /// forwarded is refused by the pod, which is no false answer.
+    /// forwarded is refused by the pod, which is no false answer. Neither has words of its own: an HTTP status and an SSH
+    /// banner are the guest's.
     pub fn answers(self, probe: Probe) -> bool {
         match (self, probe) {
-            (_, Probe::Agent) => false,
+            (_, Probe::Agent | Probe::CloudInit | Probe::Http(..) | Probe::Ssh(_)) => false,
             (Self::Pod, probe) => probe == Probe::Ping,
             (Self::Passt | Self::Slirp, _) => true,
         }
@@ -75,9 +76,10 @@ struct Domain {
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
+#[serde(rename_all = "camelCase", default)]
 struct Devices {
     interfaces: Option<Vec<Interface>>,
+    autoattach_pod_interface: Option<bool>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -120,6 +122,15 @@ impl Wiring {
         self.domain.devices.interfaces.as_ref().is_some_and(|interfaces| !interfaces.is_empty())
     }
 
+    /// Whether no interface is on the pod network, from which prober pods try guests.
+    pub fn lacks_pod_network(&self) -> bool {
+        let mut interfaces = self.domain.devices.interfaces.iter().flatten();
+        if self.is_explicit() {
+            return !interfaces.any(|interface| self.is_on_pod_network(interface));
+        }
+        self.domain.devices.autoattach_pod_interface == Some(false)
+    }
+
     /// The first of these probes that proves nothing about the guest.
     pub fn hollow(&self, probes: &[Probe]) -> Option<Hollow> {
         let (interface, by) = self.answerer()?;
@@ -151,6 +162,12 @@ impl Interface {
 /// The first of these probes that proves nothing about a guest with this spec, that of a `VirtualMachineInstance`.
 pub fn hollow(spec: &Value, probes: &[Probe]) -> Option<Hollow> {
     Wiring::deserialize(spec).ok()?.hollow(probes)
+}
+
+/// The first of these probes that needs a prober pod, where none reaches a guest with this spec.
+pub fn out_of_reach(spec: &Value, probes: &[Probe]) -> Option<Probe> {
+    let probe = probes.iter().copied().find(|probe| probe.needs_prober())?;
+    Wiring::deserialize(spec).ok()?.lacks_pod_network().then_some(probe)
 }
 
 #[cfg(test)]
@@ -202,5 +219,27 @@ mod tests {
         assert_eq!(hollow(&bare, &[Probe::Ping]), None);
         let unlisted = json!({"domain": {"devices": {"interfaces": [{"name": "default", "slirp": {}}]}}});
         assert!(hollow(&unlisted, &[Probe::Ping]).is_some());
+    }
+
+    #[test]
+    fn a_guest_on_other_networks_only_is_out_of_reach() {
+        let spec = |interfaces: serde_json::Value, networks: serde_json::Value| json!({"domain": {"devices": {"interfaces": interfaces}}, "networks": networks});
+        let multus = json!([{"name": "lan", "multus": {"networkName": "n/lan"}}]);
+        let lan = spec(json!([{"name": "lan", "bridge": {}}]), multus.clone());
+        assert_eq!(out_of_reach(&lan, &[Probe::Agent, Probe::Ping]), Some(Probe::Ping));
+        assert_eq!(out_of_reach(&lan, &[Probe::Agent, Probe::CloudInit]), None);
+        let mut both =
+            spec(json!([{"name": "lan", "bridge": {}}, {"name": "default", "masquerade": {}}]), multus);
+        both["networks"].as_array_mut().unwrap().push(json!({"name": "default", "pod": {}}));
+        assert_eq!(out_of_reach(&both, &[Probe::Ping]), None);
+        let none = json!({"domain": {"devices": {"autoattachPodInterface": false}}});
+        assert_eq!(out_of_reach(&none, &[Probe::Ssh(22)]), Some(Probe::Ssh(22)));
+        for usual in [
+            json!({}),
+            spec(json!([]), json!([])),
+            spec(json!([{"name": "default", "masquerade": {}}]), json!([])),
+        ] {
+            assert_eq!(out_of_reach(&usual, &[Probe::Ping]), None, "{usual}");
+        }
     }
 }

@@ -3,7 +3,17 @@
 use std::fmt;
 use std::str::FromStr;
 
+use arrayvec::ArrayString;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+/// Bytes of the longest path of an HTTP probe.
+const LONGEST_PATH: usize = 100;
+/// The port of SSH.
+const SSH: u16 = 22;
+
+/// The path of an HTTP probe, with the `/` at its beginning, without spaces and control characters.
+pub type HttpPath = ArrayString<LONGEST_PATH>;
 
 /// One kind of probe
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -12,14 +22,26 @@ pub enum Probe {
     Ping,
     /// It accepts a TCP connection on this port, from inside the cluster.
     Tcp(u16),
+    /// It answers an HTTP request on this port with a status from 200 to 399, as for a probe of the kubelet.
+    Http(u16, HttpPath),
+    /// It sends the banner of an SSH server on this port; nobody logs in.
+    Ssh(u16),
     /// Its guest agent is connected; needs no prober.
     Agent,
+    /// cloud-init has finished its final stage, as a readiness probe of the VM finds out through the guest agent; needs no
+    /// prober.
+    CloudInit,
 }
 
 impl Probe {
     /// Whether a prober pod has to try it.
     pub fn needs_prober(self) -> bool {
-        self != Self::Agent
+        !matches!(self, Self::Agent | Self::CloudInit)
+    }
+
+    /// Whether the guest itself has to answer with something: who only accepts connections in its place is no guest.
+    pub fn needs_words(self) -> bool {
+        matches!(self, Self::Http(..) | Self::Ssh(_))
     }
 }
 
@@ -28,7 +50,12 @@ impl fmt::Display for Probe {
         match self {
             Self::Ping => f.write_str("ping"),
             Self::Tcp(port) => write!(f, "tcp:{port}"),
+            Self::Http(port, path) if path == "/" => write!(f, "http:{port}"),
+            Self::Http(port, path) => write!(f, "http:{port}{path}"),
+            Self::Ssh(SSH) => f.write_str("ssh"),
+            Self::Ssh(port) => write!(f, "ssh:{port}"),
             Self::Agent => f.write_str("agent"),
+            Self::CloudInit => f.write_str("cloud-init"),
         }
     }
 }
@@ -37,16 +64,40 @@ impl FromStr for Probe {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
+        let port = |text: &str| match text.parse() {
+            Ok(port) if port > 0 => Ok(port),
+            _ => Err(format!("`{text}` is not a port")),
+        };
         match text.split_once(':') {
             None if text == "ping" => Ok(Self::Ping),
+            None if text == "ssh" => Ok(Self::Ssh(SSH)),
             None if text == "agent" => Ok(Self::Agent),
-            Some(("tcp", port)) => match port.parse() {
-                Ok(port) if port > 0 => Ok(Self::Tcp(port)),
-                _ => Err(format!("`{port}` is not a port")),
-            },
-            _ => Err(format!("`{text}` is not a probe; there are ping, tcp:PORT, agent and none")),
+            None if text == "cloud-init" => Ok(Self::CloudInit),
+            Some(("tcp", text)) => port(text).map(Self::Tcp),
+            Some(("ssh", text)) => port(text).map(Self::Ssh),
+            Some(("http", place)) => {
+                let (number, path) = place.split_at(place.find('/').unwrap_or(place.len()));
+                Ok(Self::Http(port(number)?, http_path(path)?))
+            }
+            Some(("https", _)) => Err("https is not probed; tcp:PORT shows that its port is open".into()),
+            _ => Err(format!(
+                "`{text}` is not a probe; there are ping, tcp:PORT, http:PORT[/PATH], ssh[:PORT], agent, cloud-init and none"
+            )),
         }
     }
+}
+
+fn http_path(text: &str) -> Result<HttpPath, String> {
+    if text.is_empty() {
+        return http_path("/");
+    }
+    if let Some(wrong) = text.chars().find(|c| !c.is_ascii_graphic() || *c == '#') {
+        return Err(format!(
+            "{wrong:?} cannot be part of the path of a request; write it as %{:02X}",
+            wrong as u32
+        ));
+    }
+    HttpPath::from(text).map_err(|_| format!("a path has at most {LONGEST_PATH} characters"))
 }
 
 impl Serialize for Probe {
@@ -129,6 +180,31 @@ impl ProbePlan {
     }
 }
 
+/// Seconds between two looks for the end of cloud-init, which is its resolution. Each is a process in the launcher pod.
+const CLOUD_INIT_EVERY: u64 = 2;
+/// What cloud-init writes when its final stage has ended; `/run` is empty after each boot.
+const CLOUD_INIT_RESULT: &str = "/run/cloud-init/result.json";
+
+impl ProbePlan {
+    /// Adds to the manifest of a VM what its probes need: for cloud-init a readiness probe through the guest agent.
+    pub fn apply(&self, vm: &mut Value) {
+        if !self.probes.contains(&Probe::CloudInit) {
+            return;
+        }
+        let Some(spec) = vm.pointer_mut("/spec/template/spec").and_then(Value::as_object_mut) else { return };
+        spec.entry("readinessProbe").or_insert_with(|| {
+            json!({"exec": {"command": ["test", "-e", CLOUD_INIT_RESULT]},
+                "periodSeconds": CLOUD_INIT_EVERY, "timeoutSeconds": 5, "failureThreshold": 1})
+        });
+    }
+
+    /// Whether VMs with this spec, that of a `VirtualMachineInstance`, are ready for another reason than cloud-init.
+    pub fn is_ready_for_other_reasons(&self, spec: &Value) -> bool {
+        self.probes.contains(&Probe::CloudInit)
+            && spec.get("readinessProbe").is_some_and(|probe| !probe.to_string().contains("cloud-init"))
+    }
+}
+
 impl fmt::Display for ProbePlan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.probes.is_empty() {
@@ -147,7 +223,7 @@ impl fmt::Display for ProbePlan {
     }
 }
 
-/// Reads a list of probes: `ping,tcp:22,agent`, or `none`.
+/// Reads a list of probes: `ping,tcp:22,http:80/healthz,ssh,agent,cloud-init`, or `none`.
 ///
 /// Fails with a sentence that names the part that is not understood.
 pub fn parse_probes(text: &str) -> Result<Vec<Probe>, String> {
@@ -179,10 +255,39 @@ mod tests {
     }
 
     #[test]
+    fn cloud_init_takes_a_readiness_probe() {
+        let plan = |text| ProbePlan { probes: parse_probes(text).unwrap(), ..ProbePlan::default() };
+        let bare = json!({"spec": {"template": {"spec": {"domain": {}}}}});
+        let mut vm = bare.clone();
+        plan("ping").apply(&mut vm);
+        assert_eq!(vm, bare);
+        plan("cloud-init,ping").apply(&mut vm);
+        let spec = &vm["spec"]["template"]["spec"];
+        assert_eq!(spec["readinessProbe"]["exec"]["command"][2], CLOUD_INIT_RESULT);
+        assert!(!plan("cloud-init").is_ready_for_other_reasons(spec));
+        let own = json!({"readinessProbe": {"tcpSocket": {"port": 22}}});
+        assert!(plan("cloud-init").is_ready_for_other_reasons(&own));
+        assert!(!plan("ping").is_ready_for_other_reasons(&own));
+    }
+
+    #[test]
     fn lists_of_probes() {
         assert_eq!(parse_probes("none"), Ok(vec![]));
         assert_eq!(parse_probes("ping,tcp:22, agent"), Ok(vec![Probe::Ping, Probe::Tcp(22), Probe::Agent]));
+        let words =
+            ["tcp:22", "http:80", "http:8080/healthz?full=1", "ssh", "ssh:2222", "agent", "cloud-init"];
+        for word in words {
+            assert_eq!(word.parse::<Probe>().unwrap().to_string(), word);
+        }
+        assert_eq!("http:80/".parse::<Probe>(), "http:80".parse());
+        assert_eq!("ssh:22".parse::<Probe>(), "ssh".parse());
         for (wrong, word) in [
+            ("http:/x", "not a port"),
+            ("http:80/a b", "%20"),
+            ("http:80/a\r\nX: y", "%0D"),
+            ("https:443", "tcp:PORT"),
+            ("ssh:x", "not a port"),
+            (format!("http:80/{}", "a".repeat(100)).as_str(), "at most 100"),
             ("", "``"),
             ("pong", "pong"),
             ("tcp", "tcp:PORT"),

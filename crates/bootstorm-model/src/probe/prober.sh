@@ -2,6 +2,9 @@
 #
 #   a ID ping ADDRESS       probe a target until it answers; an ID in use is probed at this address from now on
 #   a ID tcp ADDRESS PORT   the same, for a TCP port
+#   a ID ssh ADDRESS PORT   the same, for the banner of an SSH server
+#   a ID http ADDRESS PORT PATH
+#                           the same, for an HTTP status from 200 to 399
 #   d ID                    forget a target
 #   e TEXT                  say "t TEXT": a sign of life
 #
@@ -268,6 +271,53 @@ tcp_once() {
   done
 }
 
+# Whether the first line is one of HTTP with a status that counts, as for a kubelet.
+has_status() {
+  read -r version status _ || return
+  case $version-$status in
+  HTTP/1.*-[23][0-9][0-9]*) return ;;
+  esac
+  return 1
+}
+
+# Whether a line of an SSH server comes; others may come before it.
+has_banner() {
+  while read -r line; do
+    case $line in
+    SSH-*) return ;;
+    esac
+  done
+  return 1
+}
+
+# The guest has to say something. One connection at a time: servers count those that are open and say nothing.
+words_once() {
+  trap 'exit' USR1
+  host=$3 first=yes
+  case $host in
+  *:*) host="[$host]" ;;
+  esac
+  [ "$4" = 80 ] || host=$host:$4
+  while :; do
+    (
+      trap 'kill "$$"' PIPE
+      case $2 in
+      ssh) nc -w 1 "$3" "$4" </dev/null 2>/dev/null | has_banner ;;
+      *)
+        printf 'GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: bootstorm-prober\r\nConnection: close\r\n\r\n' "$5" "$host" |
+          nc -w 1 "$3" "$4" 2>/dev/null | has_status
+        ;;
+      esac
+      [ $? -eq 0 ] && say r "$1" && exit
+      exit 1
+    ) &
+    sleep "$nap"
+    [ -n "$first" ] && is_sought "$3" && say o "$1"
+    first=
+    wait "$!" && exit
+  done
+}
+
 # The one that was is waited for, or each would stay behind as a zombie.
 watchdog=
 feed_watchdog() {
@@ -307,7 +357,7 @@ able tcp ::1 6
 # shellcheck disable=SC2086 # one word for each
 say h 2 script $able
 feed_watchdog
-while read -r op id kind address port; do
+while read -r op id kind address port path; do
   if [ "$op" = e ]; then
     say t "$id"
     feed_watchdog
@@ -321,6 +371,11 @@ while read -r op id kind address port; do
     forget "$id"
     over='' pinger='' said=''
     ping_on "$address" 2>/dev/null | ping_once "$id" 2>/dev/null &
+    eval "job_$id=\$!"
+    ;;
+  a-ssh | a-http)
+    forget "$id"
+    words_once "$id" "$kind" "$address" "$port" "$path" 2>/dev/null &
     eval "job_$id=\$!"
     ;;
   a-tcp)

@@ -15,7 +15,7 @@ pub enum Ask {
     Add {
         /// Number of the target on this stream.
         id: u32,
-        /// `Ping` or `Tcp`.
+        /// One that needs a prober.
         probe: Probe,
         /// Where the guest is.
         address: IpAddr,
@@ -30,6 +30,10 @@ impl fmt::Display for Ask {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Add { id, probe: Probe::Tcp(port), address } => writeln!(f, "a {id} tcp {address} {port}"),
+            Self::Add { id, probe: Probe::Http(port, path), address } => {
+                writeln!(f, "a {id} http {address} {port} {path}")
+            }
+            Self::Add { id, probe: Probe::Ssh(port), address } => writeln!(f, "a {id} ssh {address} {port}"),
             Self::Add { id, address, .. } => writeln!(f, "a {id} ping {address}"),
             Self::Drop(id) => writeln!(f, "d {id}"),
             Self::Echo(token) => writeln!(f, "e {token}"),
@@ -60,8 +64,8 @@ impl Tool {
     pub fn of(probe: Probe) -> Option<Self> {
         match probe {
             Probe::Ping => Some(Self::Ping),
-            Probe::Tcp(_) => Some(Self::Tcp),
-            Probe::Agent => None,
+            Probe::Tcp(_) | Probe::Http(..) | Probe::Ssh(_) => Some(Self::Tcp),
+            Probe::Agent | Probe::CloudInit => None,
         }
     }
 }

@@ -342,8 +342,10 @@ impl<'a> Tracker<'a> {
             match passed.milestone {
                 Milestone::Running => self.limit_answer(passed.target),
                 Milestone::Agent if self.probes.contains(&Probe::Agent) => {
-                    let moment = self.phase.timelines[passed.target as usize].moments[&Milestone::Agent];
-                    self.answered(passed.target, Probe::Agent, moment);
+                    self.answered_by(passed.target, Probe::Agent, Milestone::Agent);
+                }
+                Milestone::Ready if self.probes.contains(&Probe::CloudInit) => {
+                    self.answered_by(passed.target, Probe::CloudInit, Milestone::Ready);
                 }
                 _ => {}
             }

@@ -68,6 +68,14 @@ impl Tracker<'_> {
         }
     }
 
+    /// A milestone that was passed is the answer to a probe.
+    pub(super) fn answered_by(&mut self, target: u32, probe: Probe, milestone: Milestone) {
+        let moment = self.phase.timelines[target as usize].moments.get(&milestone).copied();
+        if let Some(moment) = moment {
+            self.answered(target, probe, moment);
+        }
+    }
+
     /// Why an answer to a probe would prove nothing about a guest; nothing where it would.
     pub(super) fn hollow(&self, target: u32, probe: Probe) -> Option<Hollow> {
         let (interface, by) = self.answerers.get(&target)?;

@@ -1,17 +1,31 @@
 //! The lines that come in, and standard input cut into them.
 
 use std::net::IpAddr;
+use std::rc::Rc;
 
 /// Bytes of a line that are kept.
 const LONGEST: usize = 4096;
 
 /// What a target is asked
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Kind {
     /// To answer an ICMP echo request.
     Ping,
     /// To accept a TCP connection on this port.
     Tcp(u16),
+    /// To answer this request on this port with a status from 200 to 399.
+    Http(u16, Rc<str>),
+    /// To send the banner of an SSH server on this port.
+    Ssh(u16),
+}
+
+/// The words of a request; the program keeps a connection for one answer only.
+fn request(address: &str, port: u16, path: &str) -> String {
+    let host = if address.contains(':') { format!("[{address}]") } else { address.to_owned() };
+    let host = if port == 80 { host } else { format!("{host}:{port}") };
+    format!(
+        "GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: bootstorm-prober\r\nAccept: */*\r\nConnection: close\r\n\r\n"
+    )
 }
 
 /// A line that came in
@@ -35,9 +49,15 @@ impl Ask {
             ["e", ..] => Some(Self::Echo(line.trim_end().get(2..).unwrap_or_default().to_owned())),
             ["d", id] => Some(Self::Drop(id.parse().ok()?)),
             ["a", id, "ping", address] => Some(Self::add(id.parse().ok()?, Some(Kind::Ping), address)),
-            ["a", id, "tcp", address, port] => {
-                let port = port.parse().ok().filter(|port| *port > 0);
-                Some(Self::add(id.parse().ok()?, port.map(Kind::Tcp), address))
+            ["a", id, "tcp", address, text] => {
+                Some(Self::add(id.parse().ok()?, port(text).map(Kind::Tcp), address))
+            }
+            ["a", id, "ssh", address, text] => {
+                Some(Self::add(id.parse().ok()?, port(text).map(Kind::Ssh), address))
+            }
+            ["a", id, "http", address, text, path] => {
+                let kind = port(text).map(|port| Kind::Http(port, request(address, port, path).into()));
+                Some(Self::add(id.parse().ok()?, kind, address))
             }
             ["a", id, _, ..] => Some(Self::Wrong(id.parse().ok()?, "not a probe of this prober")),
             _ => None,
@@ -51,6 +71,10 @@ impl Ask {
             (_, Err(_)) => Self::Wrong(id, "not an address"),
         }
     }
+}
+
+fn port(text: &str) -> Option<u16> {
+    text.parse().ok().filter(|port| *port > 0)
 }
 
 /// Collects bytes until a line is complete
@@ -83,6 +107,13 @@ mod tests {
         let v6: IpAddr = "fd00::1".parse().unwrap();
         assert_eq!(Ask::parse("a 7 ping fd00::1"), Some(Ask::Add(7, Kind::Ping, v6)));
         assert_eq!(Ask::parse("a 8 tcp 10.0.0.1 22\r"), Some(Ask::Add(8, Kind::Tcp(22), v4)));
+        assert_eq!(Ask::parse("a 8 ssh 10.0.0.1 22"), Some(Ask::Add(8, Kind::Ssh(22), v4)));
+        let Some(Ask::Add(9, Kind::Http(8080, request), _)) = Ask::parse("a 9 http fd00::1 8080 /x?y=1")
+        else {
+            panic!("no request")
+        };
+        assert!(request.starts_with("GET /x?y=1 HTTP/1.1\r\nHost: [fd00::1]:8080\r\n"), "{request}");
+        assert!(request.ends_with("\r\n\r\n"));
         assert_eq!(Ask::parse("d 7"), Some(Ask::Drop(7)));
         assert_eq!(Ask::parse("e one two"), Some(Ask::Echo("one two".into())));
         assert_eq!(Ask::parse("a 1 tcp 10.0.0.1 0"), Some(Ask::Wrong(1, "not a port")));

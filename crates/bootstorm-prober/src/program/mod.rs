@@ -13,6 +13,7 @@ use std::io::{self, Write as _};
 use std::net::IpAddr;
 use std::os::fd::OwnedFd;
 use std::process::ExitCode;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use rustix::event::{Timespec, epoll};
@@ -21,7 +22,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use lines::{Ask, Kind, Lines};
 use links::Links;
-use sockets::{Dialled, Pinger, dial, is_silence, outcome};
+use sockets::{Dialled, Exchange, Pinger, dial, is_silence, outcome};
 
 /// The program ends when it was not asked for an echo in this time.
 const FORGOTTEN: Duration = Duration::from_secs(120);
@@ -92,8 +93,8 @@ struct Target {
     said: bool,
     /// Since when it is tried, where it is on the prober's own link.
     direct: Option<Instant>,
-    /// Where a ping's socket is among the sockets.
-    ping: Option<u64>,
+    /// Where its socket is among the sockets: that of its pings, or of the exchange of words that is under way.
+    socket: Option<u64>,
 }
 
 /// Something that the kernel reports on
@@ -101,6 +102,7 @@ struct Target {
 enum Socket {
     Ping(Pinger, u32),
     Tcp(OwnedFd, u32, u64),
+    Words(Exchange, u32, u64),
 }
 
 struct Prober {
@@ -247,7 +249,7 @@ impl Prober {
             self.links = (Some(now), Links::read());
         }
         let is_direct = self.links.1.direct(address);
-        let target = Target { kind, address, order, attempts: 0, said: false, direct: None, ping: None };
+        let target = Target { kind, address, order, attempts: 0, said: false, direct: None, socket: None };
         self.targets.insert(id, target);
         if !is_direct {
             self.due.push(Reverse((now, order, id)));
@@ -286,7 +288,7 @@ impl Prober {
 
     fn forget(&mut self, id: u32, now: Instant) {
         let Some(target) = self.targets.remove(&id) else { return };
-        if let Some(token) = target.ping {
+        if let Some(token) = target.socket {
             self.sockets.remove(&token);
         }
         if target.direct.is_some() {
@@ -316,6 +318,10 @@ impl Prober {
                 }
                 (id, outcome)
             }
+            Some(Socket::Words(..)) => {
+                let Some((id, outcome)) = self.talk(token) else { return };
+                (id, outcome)
+            }
             None => return,
         };
         match outcome {
@@ -326,6 +332,26 @@ impl Prober {
             Ok(false) => {}
             Err(error) => self.complain(id, error),
         }
+    }
+
+    /// Goes on with an exchange of words; gives what came of it, once it is over.
+    fn talk(&mut self, token: u64) -> Option<(u32, Result<bool, Errno>)> {
+        let Some(Socket::Words(exchange, id, order)) = self.sockets.get_mut(&token) else { return None };
+        let (id, order) = (*id, *order);
+        let asked = exchange.has_asked();
+        let outcome = exchange.go_on();
+        if let Ok(None) = outcome {
+            if !asked && exchange.has_asked() {
+                // From now on it is the answer that matters.
+                let data = epoll::EventData::new_u64(token);
+                let _ = epoll::modify(&self.epoll, exchange.socket(), data, epoll::EventFlags::IN);
+            }
+            return None;
+        }
+        self.sockets.remove(&token);
+        let target = self.targets.get_mut(&id).filter(|target| target.order == order)?;
+        target.socket = None;
+        Some((id, outcome.map(|answered| answered == Some(true))))
     }
 
     /// Names an error that says more than silence, once for each target.
@@ -339,8 +365,11 @@ impl Prober {
     /// Ends connection attempts whose time is up.
     fn give_up(&mut self, now: Instant) {
         while self.dialled.front().is_some_and(|(at, _)| *at <= now) {
-            if let Some((_, token)) = self.dialled.pop_front() {
-                self.sockets.remove(&token);
+            let Some((_, token)) = self.dialled.pop_front() else { break };
+            if let Some(Socket::Words(_, id, order)) = self.sockets.remove(&token)
+                && let Some(target) = self.targets.get_mut(&id).filter(|target| target.order == order)
+            {
+                target.socket = None;
             }
         }
     }
@@ -360,7 +389,7 @@ impl Prober {
                 && !self.parked.is_empty()
             {
                 target.direct = None;
-                if let Some(token) = target.ping.take() {
+                if let Some(token) = target.socket.take() {
                     self.sockets.remove(&token);
                 }
                 self.parked.push_back((id, order));
@@ -399,10 +428,11 @@ impl Prober {
     /// Makes one attempt; true where it was answered at once.
     fn attempt(&mut self, id: u32) -> Result<bool, Errno> {
         let Some(target) = self.targets.get(&id) else { return Ok(false) };
-        let (kind, address, order, attempts) = (target.kind, target.address, target.order, target.attempts);
+        let (kind, address, order, attempts) =
+            (target.kind.clone(), target.address, target.order, target.attempts);
         match kind {
             Kind::Ping => {
-                let token = match target.ping {
+                let token = match target.socket {
                     Some(token) => token,
                     None => {
                         let nonce = (u128::from(self.nonce) << 64) | u128::from(order);
@@ -410,7 +440,7 @@ impl Prober {
                         let token = self.watch(pinger.socket(), epoll::EventFlags::IN)?;
                         self.sockets.insert(token, Socket::Ping(pinger, id));
                         if let Some(target) = self.targets.get_mut(&id) {
-                            target.ping = Some(token);
+                            target.socket = Some(token);
                         }
                         token
                     }
@@ -421,7 +451,7 @@ impl Prober {
                 }
             }
             Kind::Tcp(port) => match dial(address, port)? {
-                Dialled::Accepted => Ok(true),
+                Dialled::Accepted(_) => Ok(true),
                 Dialled::Waiting(socket) => {
                     let token = self.watch(&socket, epoll::EventFlags::OUT)?;
                     self.sockets.insert(token, Socket::Tcp(socket, id, order));
@@ -429,7 +459,30 @@ impl Prober {
                     Ok(false)
                 }
             },
+            // One at a time: servers count connections that are open and say nothing.
+            _ if target.socket.is_some() => Ok(false),
+            Kind::Http(port, request) => self.begin(id, order, (address, port), Some(request)),
+            Kind::Ssh(port) => self.begin(id, order, (address, port), None),
         }
+    }
+
+    /// Begins an exchange of words.
+    fn begin(
+        &mut self,
+        id: u32,
+        order: u64,
+        (address, port): (IpAddr, u16),
+        request: Option<Rc<str>>,
+    ) -> Result<bool, Errno> {
+        let (Dialled::Accepted(socket) | Dialled::Waiting(socket)) = dial(address, port)?;
+        let exchange = Exchange::new(socket, request);
+        let token = self.watch(exchange.socket(), epoll::EventFlags::OUT)?;
+        self.sockets.insert(token, Socket::Words(exchange, id, order));
+        self.dialled.push_back((monotonic_now() + ATTEMPT, token));
+        if let Some(target) = self.targets.get_mut(&id) {
+            target.socket = Some(token);
+        }
+        Ok(false)
     }
 
     fn watch(&mut self, socket: &OwnedFd, events: epoll::EventFlags) -> Result<u64, Errno> {

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::OwnedFd;
+use std::rc::Rc;
 
 use rustix::io::Errno;
 use rustix::net::{
@@ -78,7 +79,7 @@ impl Pinger {
 #[derive(Debug)]
 pub(super) enum Dialled {
     /// Somebody accepted it at once.
-    Accepted,
+    Accepted(OwnedFd),
     /// It is under way.
     Waiting(OwnedFd),
 }
@@ -87,10 +88,86 @@ pub(super) enum Dialled {
 pub(super) fn dial(address: IpAddr, port: u16) -> Result<Dialled, Errno> {
     let socket = socket_with(family(address), SocketType::STREAM, FLAGS, None)?;
     match connect(&socket, &SocketAddr::new(address, port)) {
-        Ok(()) => Ok(Dialled::Accepted),
+        Ok(()) => Ok(Dialled::Accepted(socket)),
         Err(Errno::INPROGRESS) => Ok(Dialled::Waiting(socket)),
         Err(error) => Err(error),
     }
+}
+
+/// Bytes of an answer that are read before it is given up.
+const LONGEST_ANSWER: usize = 8192;
+
+/// A connection on which a guest has to say something
+#[derive(Debug)]
+pub(super) struct Exchange {
+    socket: OwnedFd,
+    /// What it is asked, as far as that is not sent yet; nothing where it speaks first.
+    request: Option<Rc<str>>,
+    sent: usize,
+    is_open: bool,
+    answer: Vec<u8>,
+}
+
+impl Exchange {
+    pub(super) fn new(socket: OwnedFd, request: Option<Rc<str>>) -> Self {
+        Self { socket, request, sent: 0, is_open: false, answer: Vec::new() }
+    }
+
+    pub(super) fn socket(&self) -> &OwnedFd {
+        &self.socket
+    }
+
+    /// Whether nothing is left to be sent.
+    pub(super) fn has_asked(&self) -> bool {
+        self.is_open && self.request.as_ref().is_none_or(|request| self.sent == request.len())
+    }
+
+    /// Does what can be done now: whether the guest gave the answer that counts, or nothing as long as that is open.
+    pub(super) fn go_on(&mut self) -> Result<Option<bool>, Errno> {
+        if !self.is_open {
+            outcome(&self.socket)?;
+            self.is_open = true;
+        }
+        while !self.has_asked() {
+            let rest = self.request.as_ref().map_or(&[][..], |request| &request.as_bytes()[self.sent..]);
+            match send(&self.socket, rest, SendFlags::NOSIGNAL) {
+                Ok(count) => self.sent += count,
+                Err(Errno::WOULDBLOCK | Errno::INTR) => return Ok(None),
+                Err(error) => return Err(error),
+            }
+        }
+        let mut bytes = [0; 1024];
+        loop {
+            match recv(&self.socket, &mut bytes[..], RecvFlags::empty()) {
+                // It ended without the answer.
+                Ok((0, _)) => return Ok(Some(false)),
+                Ok((length, _)) => {
+                    self.answer.extend_from_slice(&bytes[..length]);
+                    let judged = if self.request.is_some() { http(&self.answer) } else { ssh(&self.answer) };
+                    if judged.is_some() || self.answer.len() > LONGEST_ANSWER {
+                        return Ok(Some(judged == Some(true)));
+                    }
+                }
+                Err(Errno::WOULDBLOCK | Errno::INTR) => return Ok(None),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+/// Whether an answer has a status that counts, by its first line; nothing as long as that is not whole.
+fn http(answer: &[u8]) -> Option<bool> {
+    let line = &answer[..answer.iter().position(|byte| *byte == b'\n')?];
+    let mut words = line.split(|byte| byte.is_ascii_whitespace()).filter(|word| !word.is_empty());
+    let is_http = words.next().is_some_and(|word| word.starts_with(b"HTTP/1."));
+    let status = words.next().and_then(|word| std::str::from_utf8(word).ok()?.parse::<u16>().ok());
+    Some(is_http && status.is_some_and(|status| (200..400).contains(&status)))
+}
+
+/// Whether a server's words have the line of an SSH server in them, which may be preceded by others (RFC 4253, 4.2).
+fn ssh(answer: &[u8]) -> Option<bool> {
+    let mut lines = answer.split_inclusive(|byte| *byte == b'\n');
+    lines.any(|line| line.starts_with(b"SSH-") && line.ends_with(b"\n")).then_some(true)
 }
 
 /// What became of a connection attempt, or which error waits on a socket.
@@ -104,6 +181,7 @@ pub(super) fn is_silence(error: Errno) -> bool {
         error,
         Errno::CONNREFUSED
             | Errno::CONNRESET
+            | Errno::PIPE
             | Errno::TIMEDOUT
             | Errno::HOSTUNREACH
             | Errno::HOSTDOWN
@@ -111,4 +189,41 @@ pub(super) fn is_silence(error: Errno) -> bool {
             | Errno::NOBUFS
             | Errno::INTR
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_counts_as_for_a_kubelet() {
+        for good in [
+            "HTTP/1.1 200 OK\r\n",
+            "HTTP/1.0 204\n",
+            "HTTP/1.1 302 Found\r\nLocation: /\r\n",
+            "HTTP/1.1 399 \r\n",
+        ] {
+            assert_eq!(http(good.as_bytes()), Some(true), "{good}");
+        }
+        for bad in [
+            "HTTP/1.1 503 x\r\n",
+            "HTTP/1.1 404\r\n",
+            "HTTP/1.1 OK\r\n",
+            "SSH-2.0-x\r\n",
+            "\r\n",
+            "HTTP/2 200\n",
+        ] {
+            assert_eq!(http(bad.as_bytes()), Some(false), "{bad}");
+        }
+        assert_eq!(http(b"HTTP/1.1 20"), None);
+    }
+
+    #[test]
+    fn a_banner_may_come_after_other_lines() {
+        assert_eq!(ssh(b"SSH-2.0-OpenSSH_9.9\r\n"), Some(true));
+        assert_eq!(ssh(b"welcome\r\nSSH-2.0-x\r\n"), Some(true));
+        for not_yet in [&b"SSH-2.0-Open"[..], b"welcome\r\n", b"", b"x SSH-2.0-y\r\n"] {
+            assert_eq!(ssh(not_yet), None);
+        }
+    }
 }

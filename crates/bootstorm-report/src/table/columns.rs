@@ -106,7 +106,10 @@ pub(crate) fn milestone_title(milestone: Milestone, deciding: Option<Probe>) -> 
         return match deciding {
             None | Some(Probe::Ping) => "Ping".to_owned(),
             Some(Probe::Tcp(port)) => format!("TCP {port}"),
+            Some(Probe::Http(port, _)) => format!("HTTP {port}"),
+            Some(Probe::Ssh(_)) => "SSH".to_owned(),
             Some(Probe::Agent) => "Agent".to_owned(),
+            Some(Probe::CloudInit) => "Cloud-init".to_owned(),
         };
     }
     let (first, rest) = milestone.word().split_at(1);

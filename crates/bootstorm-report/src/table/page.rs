@@ -63,7 +63,8 @@ impl Page {
         let indent = 2 + LABEL;
         for (index, part) in broken(&line(value), self.width() - indent).into_iter().enumerate() {
             match index {
-                0 => self.line(&format!("  {label:<LABEL$}{part}")),
+                // A label that is too long for its column keeps a space behind it.
+                0 => self.line(&format!("  {label:<width$} {part}", width = LABEL - 1)),
                 _ => self.line(&format!("{:indent$}{part}", "")),
             }
         }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::cluster::Cluster;
 use super::guests::{Disk, Exit, Launcher, Stage};
 use crate::model::bandwidth::Bandwidth;
+use crate::model::dice::Draw;
 use crate::model::{Misbehaviour, lock};
 
 /// How many times faster than one reader's share the cache of the storage is.
@@ -67,13 +68,13 @@ async fn boot(cluster: &Arc<Cluster>, launcher: &Launcher) {
                 cluster.clock.sleep(seconds("agent", figures.agent)).await;
                 agent_connects(cluster, launcher);
                 address(cluster, seconds("late-dhcp", figures.late_dhcp)).await;
-                network_comes(cluster, launcher, seconds("services", figures.services));
+                network_comes(cluster, launcher, &seconds);
                 // What the agent says of the interface has changed.
                 launcher.call_handler();
             }
             _ => {
                 address(cluster, seconds("dhcp", figures.dhcp)).await;
-                network_comes(cluster, launcher, seconds("services", figures.services));
+                network_comes(cluster, launcher, &seconds);
                 cluster.clock.sleep(seconds("agent", figures.agent)).await;
                 agent_connects(cluster, launcher);
             }
@@ -94,12 +95,16 @@ async fn address(cluster: &Cluster, seconds: f64) {
 }
 
 /// From now on the guest answers, and a little later its services listen.
-fn network_comes(cluster: &Cluster, launcher: &Launcher, services: f64) {
+fn network_comes(cluster: &Cluster, launcher: &Launcher, seconds: &impl Fn(&'static str, Draw) -> f64) {
     let now = cluster.clock.now();
+    let figures = &cluster.profile.guest;
+    let (services, cloud_init) =
+        (seconds("services", figures.services), seconds("cloud-init", figures.cloud_init));
     let changed = launcher.change(|guest| {
         guest.stage = if guest.agent_at.is_some() { Stage::Agent } else { Stage::Network };
         guest.network_at = Some(now);
         guest.services_at = Some(now + services);
+        guest.cloud_init_at = Some(now + cloud_init);
     });
     if changed {
         cluster.store.note_guest(

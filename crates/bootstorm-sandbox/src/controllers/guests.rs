@@ -52,6 +52,8 @@ pub struct Guest {
     pub services_at: Option<f64>,
     /// The simulated instant at which its agent connected.
     pub agent_at: Option<f64>,
+    /// The simulated instant at which cloud-init ends its final stage.
+    pub cloud_init_at: Option<f64>,
     /// The simulated instant at which the power button was pressed.
     pub shutdown_at: Option<f64>,
     /// Whether its pod has been told to end.

@@ -10,6 +10,9 @@ use crate::network::{self, Network, Probe, Reply};
 /// The upper 96 bits of the pods' second addresses: `fd10:128::/96`.
 const SECOND: u128 = 0xfd10_0128 << 64;
 
+/// The port on which guests speak SSH; on all others that they listen on, they speak HTTP.
+const SSH: u16 = 22;
+
 /// The network of one simulated cluster
 #[derive(Debug, Clone)]
 pub struct PodNetwork(Arc<Cluster>);
@@ -26,13 +29,18 @@ impl PodNetwork {
             // Nothing is forwarded before virt-handler has defined the domain, so the pod itself is asked.
             return pod(probe);
         }
-        if launcher.proxied {
+        // Who accepts connections in place of the guest has nothing to say.
+        if launcher.proxied && !probe.needs_words() {
             return Reply::Answered;
         }
         match (probe, &launcher.ports) {
             // With a list of ports only these are forwarded; the rest stays the pod's own business.
             (Probe::Ping, Some(_)) => return pod(probe),
-            (Probe::Tcp(port), Some(ports)) if !ports.contains(&port) => return pod(probe),
+            (Probe::Tcp(port) | Probe::Http(port) | Probe::Ssh(port), Some(ports))
+                if !ports.contains(&port) =>
+            {
+                return pod(probe);
+            }
             _ => {}
         }
         if state.network_at.is_none() {
@@ -40,10 +48,15 @@ impl PodNetwork {
         }
         match probe {
             Probe::Ping => Reply::Answered,
-            Probe::Tcp(port) => {
+            Probe::Tcp(port) | Probe::Http(port) | Probe::Ssh(port) => {
                 let serves = state.services_at.is_some_and(|at| at <= self.0.clock.now());
                 let listens = self.0.profile.guest.ports.contains(&port);
-                if serves && listens { Reply::Answered } else { Reply::Refused }
+                let speaks = match probe {
+                    Probe::Ssh(_) => port == SSH,
+                    Probe::Http(_) => port != SSH,
+                    _ => true,
+                };
+                if serves && listens && speaks { Reply::Answered } else { Reply::Refused }
             }
         }
     }
@@ -71,7 +84,7 @@ impl Network for PodNetwork {
 fn pod(probe: Probe) -> Reply {
     match probe {
         Probe::Ping => Reply::Answered,
-        Probe::Tcp(_) => Reply::Refused,
+        Probe::Tcp(_) | Probe::Http(_) | Probe::Ssh(_) => Reply::Refused,
     }
 }
 

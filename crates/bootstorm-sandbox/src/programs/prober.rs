@@ -188,9 +188,11 @@ impl Prober {
                 Ok(String::new())
             }
             ["a", id, "ping", address] => Ok(self.add(id, address, Probe::Ping)),
-            ["a", id, "tcp", address, port] => match port.parse() {
-                Ok(port) => Ok(self.add(id, address, Probe::Tcp(port))),
-                Err(_) => Ok(format!("x {id} bad port {port}\n")),
+            ["a", id, kind @ ("tcp" | "http" | "ssh"), address, port, ..] => match (port.parse(), *kind) {
+                (Ok(port), "tcp") => Ok(self.add(id, address, Probe::Tcp(port))),
+                (Ok(port), "http") => Ok(self.add(id, address, Probe::Http(port))),
+                (Ok(port), _) => Ok(self.add(id, address, Probe::Ssh(port))),
+                (Err(_), _) => Ok(format!("x {id} bad port {port}\n")),
             },
             _ => Err(format!("bootstorm-prober: what is \"{line}\"?\n")),
         }

@@ -372,7 +372,13 @@ mod tests {
     const CHOICE: Choice = Choice { keep_record: false, delete_foreign: false };
 
     fn found(namespace: &str, name: &str) -> Found {
-        Found { namespace: namespace.into(), name: name.into(), uid: name.into(), run_id: "id".into() }
+        Found {
+            namespace: namespace.into(),
+            name: name.into(),
+            uid: name.into(),
+            run_id: "id".into(),
+            is_owned: false,
+        }
     }
 
     fn leftovers() -> Leftovers {

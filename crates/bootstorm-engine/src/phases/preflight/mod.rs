@@ -58,7 +58,9 @@ pub async fn check(cluster: &Cluster, wanted: &Wanted<'_>) -> Result<Findings, F
         Some(state) => kubevirt::judge(cluster, state, &mut findings),
         None => Settings::default(),
     };
-    let needs = Needs::of(wanted.manifest, &settings);
+    let mut manifest = wanted.manifest.clone();
+    wanted.plan.probe.apply(&mut manifest);
+    let needs = Needs::of(&manifest, &settings);
     let (disks, sources, room) = join3(
         kubevirt::disks(cluster, wanted),
         Box::pin(sources::check(cluster, wanted)),

@@ -1,6 +1,7 @@
 //! The kubelets: each pod on a node has a worker that starts it, keeps it and takes it down.
 
 pub mod images;
+mod readiness;
 pub mod start;
 pub mod status;
 pub mod stop;
@@ -72,6 +73,7 @@ impl PodWorker {
         if up {
             let over = self.guest_over();
             tokio::select! {
+                () = self.keep_ready() => {}
                 () = over => {
                     self.complete().await;
                     told_to_end(&store, &namespace, &name, &uid, &mut also).await;

@@ -104,6 +104,7 @@ impl PodWorker {
             network_at: None,
             services_at: None,
             agent_at: None,
+            cloud_init_at: None,
             shutdown_at: None,
             pod_ends: false,
             noted: false,

@@ -82,14 +82,39 @@ pub fn running(pod: &mut Value, stamp: &str) {
     pod["status"]["phase"] = json!("Running");
     if first {
         condition(pod, "Initialized", "True", "", stamp);
-        condition(pod, "ContainersReady", "True", "", stamp);
-        statuses(pod, "containers", "containerStatuses", true, |_| json!({"running": {"startedAt": stamp}}));
+        // With a readiness probe, its first success makes them ready.
+        let are_ready = readiness_probe(pod).is_none();
+        let (word, reason) = if are_ready { ("True", "") } else { ("False", "ContainersNotReady") };
+        condition(pod, "ContainersReady", word, reason, stamp);
+        statuses(
+            pod,
+            "containers",
+            "containerStatuses",
+            are_ready,
+            |_| json!({"running": {"startedAt": stamp}}),
+        );
     }
-    if gates_open(pod) {
+    if !conditions::is(pod, "ContainersReady", "True") {
+        condition(pod, "Ready", "False", "ContainersNotReady", stamp);
+    } else if gates_open(pod) {
         condition(pod, "Ready", "True", "", stamp);
     } else {
         condition(pod, "Ready", "False", "ReadinessGatesNotReady", stamp);
     }
+}
+
+/// The readiness probe has succeeded.
+pub fn ready(pod: &mut Value, stamp: &str) {
+    condition(pod, "ContainersReady", "True", "", stamp);
+    for container in pod["status"]["containerStatuses"].as_array_mut().into_iter().flatten() {
+        container["ready"] = json!(true);
+    }
+    running(pod, stamp);
+}
+
+/// The readiness probe of a pod's first container.
+pub fn readiness_probe(pod: &Value) -> Option<&Value> {
+    pod["spec"]["containers"][0].get("readinessProbe")
 }
 
 /// All containers have ended.
@@ -136,9 +161,11 @@ fn statuses(pod: &mut Value, containers: &str, field: &str, ready: bool, state: 
     let statuses: Vec<Value> = list
         .iter()
         .map(|container| {
+            let state = state(container);
+            let started = ready || state.get("running").is_some();
             json!({
                 "name": container["name"], "image": container["image"], "imageID": container["image"],
-                "ready": ready, "started": ready, "restartCount": 0, "lastState": {}, "state": state(container),
+                "ready": ready, "started": started, "restartCount": 0, "lastState": {}, "state": state,
             })
         })
         .collect();

@@ -24,6 +24,8 @@ pub struct Guest {
     pub ports: Vec<u16>,
     /// Seconds from the network to the guest agent (published: 1-5).
     pub agent: Draw,
+    /// Seconds from the network to the end of cloud-init's final stage (estimate).
+    pub cloud_init: Draw,
     /// Seconds from the power button to power off, without its writes (estimate).
     pub shutdown: Draw,
     /// CPU seconds per vCPU of a shutdown.
@@ -41,6 +43,7 @@ impl Default for Guest {
             services: Draw::new(0.6, 0.3),
             ports: vec![22],
             agent: Draw::new(2.0, 0.4),
+            cloud_init: Draw::new(4.0, 0.4),
             shutdown: Draw::new(4.0, 0.35),
             shutdown_cpu: 0.5,
         }
