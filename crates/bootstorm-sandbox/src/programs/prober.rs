@@ -379,11 +379,20 @@ mod tests {
         let open = || Run::with("x/no-ping", later(&[("10.0.0.1", 0.0)]), nobody, programs.clone(), words);
         let mut run = open();
         assert_eq!(run.hear().await, "n x86_64\n");
-        run.say("7\nELF").await;
-        run.say("\n\n\0.a 1 ping 10.0.0.1\n").await;
+        run.say("21\n\x7fELF..............").await;
+        run.say("\x3e\0\na 1 ping 10.0.0.1\n").await;
         assert_eq!(run.greeting().await, "h 2 program ping4=yes ping6=no tcp4=yes tcp6=no");
         assert_eq!(run.hear().await, "r 1\n");
         assert_eq!(open().greeting().await, "h 2 program ping4=yes ping6=no tcp4=yes tcp6=no");
+        // One for another machine is taken, and is not what probes.
+        let mut other = Run::with("debian", later(&[]), nobody, Programs::default(), words);
+        assert_eq!(other.hear().await, "n x86_64\n");
+        other.say("20\n\x7fELF..............\x16\0").await;
+        assert_eq!(
+            other.hear().await,
+            "w the prober program is not used: it does not run here: Exec format error\n"
+        );
+        assert_eq!(other.greeting().await, "h 2 script ping4=yes ping6=no tcp4=yes tcp6=no");
     }
 
     #[tokio::test(start_paused = true)]
