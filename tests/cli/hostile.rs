@@ -217,6 +217,7 @@ fn a_server_that_answers_with_poison() {
             let args = [
                 command,
                 &["--kubeconfig", "config", "--server", &url, "--log-file", "log", "--log-level", "trace"],
+                &["--retry-timeout", "2s"],
             ]
             .concat();
             let ran = clean(Program::new(home.path()).run(&args));

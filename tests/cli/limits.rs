@@ -68,3 +68,16 @@ fn a_run_ends_when_its_own_time_is_over_and_goes_on_later() {
         .complains(&["the time limit of the run, 2s, is over", "go on: kubectl bootstorm"]);
     cluster.run(&run).exits(0).prints(&["Verdict"]);
 }
+
+#[test]
+fn a_server_that_has_no_time_gets_all_of_the_retry_timeout() {
+    for code in [429, 503] {
+        let cluster = Cluster::instant();
+        for fault in read_text(&format!("{{effect: answer, code: {code}}}")).unwrap() {
+            cluster.sandbox.faults().add(fault);
+        }
+        let began = monotonic_now();
+        cluster.run(&["status", "--retry-timeout", "4s"]).exits(1).complains(&["overloaded or restarting"]);
+        assert!(began.elapsed() >= Duration::from_secs(4), "{code}: {:?}", began.elapsed());
+    }
+}

@@ -50,7 +50,7 @@ fn is_sorted_filtered_downloaded_and_turned_dark_without_a_request() {
     assert_eq!(rows.headers().unwrap().iter().next_back(), Some("reason"));
     let cells: Vec<csv::StringRecord> = rows.records().map(Result::unwrap).collect();
     assert_eq!(cells.len(), 2);
-    assert_eq!(&cells[0][cells[0].len() - 1], "'=cmd|' /C calc'!A1, launcher pod crashed");
+    assert_eq!(&cells[0][cells[0].len() - 1], "reason:=cmd|' /C calc'!A1, launcher pod crashed");
 
     browser.enter("#vm-outcome", "");
     browser.enter("#vm-phase", "0");

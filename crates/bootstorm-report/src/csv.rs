@@ -2,8 +2,9 @@
 //!
 //! All times are seconds from the VM's own request, except `requested_at_seconds`, which counts from the beginning of
 //! the phase. Each time has a column beside it that says how it is known: `seen`, `stamped`, `late`, or `unknown` where the VM got
-//! there and nobody knows when its request was sent. Columns do not depend on the run, except for those of its probes at the end. A cell of text that a spreadsheet would take for a
-//! formula begins with an apostrophe.
+//! there and nobody knows when its request was sent. Columns do not depend on the run, except for those of its probes at
+//! the end. A cell of text that a program would take for a formula, a number, a date or a truth value begins with the name
+//! of its column, as in `vm:007`.
 
 use super::phase::PhaseBlock;
 use super::row::{Mark, Row};
@@ -66,21 +67,21 @@ fn columns(probes: &[String]) -> Vec<String> {
 
 fn cells(run: &str, phase: &PhaseBlock, row: &Row, probes: &[String]) -> Vec<String> {
     let mut cells = vec![
-        text(run),
+        text("run", run),
         phase.name.to_string(),
         phase.began.to_string(),
         phase.goal.to_string(),
-        text(&row.namespace),
-        text(&row.name),
-        text(row.node.as_deref().unwrap_or_default()),
-        text(row.address.as_deref().unwrap_or_default()),
+        text("namespace", &row.namespace),
+        text("vm", &row.name),
+        text("node", row.node.as_deref().unwrap_or_default()),
+        text("address", row.address.as_deref().unwrap_or_default()),
         row.outcome.word().to_owned(),
-        text(row.reason.as_deref().unwrap_or_default()),
+        text("reason", row.reason.as_deref().unwrap_or_default()),
         row.attempts.to_string(),
         row.throttled.to_string(),
         row.requested_at.map_or_else(String::new, seconds),
         phase.validity.as_ref().map_or_else(String::new, |block| block.grade.to_string()),
-        text(row.cause.as_deref().unwrap_or_default()),
+        text("cause", row.cause.as_deref().unwrap_or_default()),
     ];
     for milestone in milestones() {
         cells.extend(match row.milestones.get(&milestone) {
@@ -154,8 +155,8 @@ mod tests {
         assert!(text.ends_with("\r\n") && !text.replace("\r\n", "").contains(['\r', '\n', '\u{1b}']));
         let (headers, rows) = read(&text);
         let reason = headers.iter().position(|header| header == "reason").unwrap();
-        assert_eq!(rows[0][reason], r#"'=cmd|' /C calc'!A0,"x"\r\n@y"#);
-        assert_eq!(rows[1][reason], "'  +1");
+        assert_eq!(rows[0][reason], r#"reason:=cmd|' /C calc'!A0,"x"\r\n@y"#);
+        assert_eq!(rows[1][reason], "reason:  +1");
     }
 
     #[test]

@@ -2,8 +2,12 @@
 //!
 //! Valid for the two schemas in common use (of the Ant task and of Jenkins), which is why each suite carries attributes
 //! and elements that say nothing. A VM that ran out of time is a failure, one that cannot reach the goal an error, one
-//! that took no part is skipped. `time` is seconds from the VM's request to the goal, or to the last milestone it passed;
-//! 0 where nobody knows it, and the property `unknown_times` counts those.
+//! that took no part is skipped. `time` is seconds from the VM's request to the goal; to the limit where that was waited
+//! for in vain; to the last milestone of one that ended otherwise; 0 where nobody knows it, and the property
+//! `unknown_times` counts those.
+//!
+//! Programs that merge files fold suites of the same name into one, and replace the time of a suite by the sum of its cases:
+//! names have the run in them, and the property `wall_seconds` is what the phase took.
 
 use std::fmt::Write as _;
 
@@ -13,7 +17,7 @@ use super::row::Row;
 use super::table::thresholds::value;
 use super::validity::ValidityBlock;
 use super::{Report, printable};
-use bootstorm_model::observe::Outcome;
+use bootstorm_model::observe::{Milestone, Outcome};
 
 impl Report {
     /// The report as `JUnit` XML.
@@ -39,7 +43,7 @@ fn thresholds(text: &mut String, report: &Report) {
     let last = report.phases.last().map_or(report.run.created, |phase| phase.began);
     let _ = writeln!(
         text,
-        "  <testsuite id=\"{}\" name=\"thresholds\" package=\"{run}\" timestamp=\"{}\" hostname=\"cluster\" tests=\"{}\" failures=\"{crossed}\" errors=\"0\" skipped=\"0\" time=\"0.000\">\n    <properties>\n    </properties>",
+        "  <testsuite id=\"{}\" name=\"{run}.thresholds\" package=\"{run}\" timestamp=\"{}\" hostname=\"cluster\" tests=\"{}\" failures=\"{crossed}\" errors=\"0\" skipped=\"0\" time=\"0.000\">\n    <properties>\n    </properties>",
         report.phases.len(),
         last.strftime("%Y-%m-%dT%H:%M:%S"),
         blocks.len(),
@@ -72,7 +76,7 @@ fn suite(text: &mut String, report: &Report, id: usize, phase: &PhaseBlock) {
     // Writing to a string cannot fail.
     let _ = writeln!(
         text,
-        "  <testsuite id=\"{id}\" name=\"{}\" package=\"{run}\" timestamp=\"{began}\" hostname=\"cluster\" tests=\"{}\" failures=\"{}\" errors=\"{}\" skipped=\"{}\" time=\"{time:.3}\">",
+        "  <testsuite id=\"{id}\" name=\"{run}.{}\" package=\"{run}\" timestamp=\"{began}\" hostname=\"cluster\" tests=\"{}\" failures=\"{}\" errors=\"{}\" skipped=\"{}\" time=\"{time:.3}\">",
         phase.name,
         phase.rows.len(),
         counts.timed_out,
@@ -96,6 +100,7 @@ fn properties(text: &mut String, report: &Report, phase: &PhaseBlock) {
         ("kubernetes", cluster.kubernetes_version.clone().unwrap_or_else(|| unknown.clone())),
         ("kubevirt", cluster.kubevirt_version.clone().unwrap_or(unknown)),
         ("unknown_times", phase.summary(phase.goal).unknown.to_string()),
+        ("wall_seconds", format!("{:.3}", phase.spans.total.unwrap_or_default())),
     ];
     let block = phase.validity.as_ref();
     let grade = block.map(|block| ("validity", block.grade.to_string()));
@@ -110,7 +115,7 @@ fn properties(text: &mut String, report: &Report, phase: &PhaseBlock) {
 
 fn case(text: &mut String, class: &str, phase: &PhaseBlock, row: &Row) {
     let last = row.milestones.values().map(|mark| mark.seconds).reduce(f64::max);
-    let time = row.seconds(phase.goal).or(last).unwrap_or_default();
+    let time = row.seconds(phase.goal).or_else(|| waited(phase, row)).or(last).unwrap_or_default();
     let name = escaped(&format!("{}/{}", row.namespace, row.name));
     let _ = write!(text, "    <testcase name=\"{name}\" classname=\"{class}\" time=\"{time:.3}\"");
     let reason = row.reason.as_deref().unwrap_or("no reason is known");
@@ -129,6 +134,18 @@ fn case(text: &mut String, class: &str, phase: &PhaseBlock, row: &Row) {
         None => writeln!(text, "/>"),
         Some(element) => writeln!(text, ">\n      {element}\n    </testcase>"),
     };
+}
+
+/// How long a VM that timed out was waited for, in seconds.
+fn waited(phase: &PhaseBlock, row: &Row) -> Option<f64> {
+    if row.outcome != Outcome::TimedOut {
+        return None;
+    }
+    let settings = &phase.settings;
+    Some(match row.seconds(Milestone::Running) {
+        Some(running) if phase.goal == Milestone::Reachable => running + settings.ping_timeout_seconds as f64,
+        _ => settings.timeout_seconds as f64,
+    })
 }
 
 fn fault(element: &str, outcome: Outcome, reason: &str) -> String {
@@ -178,7 +195,10 @@ mod tests {
         let judged = crate::thresholds::judge(&thresholds, &record, last, &[]);
         let text = Report::of(&record, &Selection::default()).with_thresholds(judged).junit();
         let document = roxmltree::Document::parse(&text).unwrap();
-        let suite = document.descendants().find(|node| node.attribute("name") == Some("thresholds")).unwrap();
+        let suite = document
+            .descendants()
+            .find(|node| node.attribute("name").is_some_and(|name| name.ends_with(".thresholds")))
+            .unwrap();
         assert_eq!((suite.attribute("tests"), suite.attribute("failures")), (Some("2"), Some("1")));
         let cases: Vec<_> = suite.children().filter(|node| node.has_tag_name("testcase")).collect();
         assert_eq!(cases[0].attribute("name"), Some("storm.goal.p50>1s"));

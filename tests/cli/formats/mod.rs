@@ -51,7 +51,11 @@ fn every_format_keeps_to_its_rules() {
     let markdown = report(&cluster, "markdown");
     assert!(markdown.starts_with("## Boot storm `boot-storm-test`\n\n**Verdict: "), "{markdown}");
     assert_eq!(markdown, report(&cluster, "md"));
-    junit::check(&report(&cluster, "junit"), &["create", "stop-1", "storm-1"], 3);
+    junit::check(
+        &report(&cluster, "junit"),
+        &["boot-storm-test.create", "boot-storm-test.stop-1", "boot-storm-test.storm-1"],
+        3,
+    );
     openmetrics::check(&report(&cluster, "openmetrics"));
 
     let benchmark: Value = serde_json::from_str(&report(&cluster, "benchmark")).unwrap();
@@ -92,7 +96,7 @@ fn a_phase_with_failures_keeps_to_the_rules_too() {
     let json = cluster.run(&["create", "--timeout", "1s", "-q", "-o", "json"]).exits(3).json();
     assert_eq!(faults(&json), Vec::<String>::new());
     let junit = cluster.run(&["report", "-q", "-o", "junit"]).exits(3).stdout;
-    junit::check(&junit, &["create"], 2);
+    junit::check(&junit, &["boot-storm-test.create"], 2);
     assert_eq!(junit.matches("type=\"timed-out\"").count(), 2);
     openmetrics::check(&cluster.run(&["report", "-q", "-o", "openmetrics"]).exits(3).stdout);
     let markdown = cluster.run(&["report", "-q", "-o", "markdown"]).exits(3).stdout;

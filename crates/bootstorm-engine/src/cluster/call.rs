@@ -184,21 +184,23 @@ impl Cluster {
         attempt: &mut u32,
         began: Instant,
     ) -> Result<(), Trouble> {
-        if !self.is_worth_another_try(&trouble, *attempt, began) {
-            return Err(trouble);
-        }
+        let Some(wait) = self.next_try(&trouble, *attempt, began) else { return Err(trouble) };
         tracing::debug!(attempt, %trouble, "sending again");
         self.count_retry();
-        tokio::time::sleep(wait(*attempt, trouble.retry_after)).await;
+        tokio::time::sleep(wait).await;
         *attempt += 1;
         Ok(())
     }
 
+    /// How long to wait before another attempt, the last one at the end of `--retry-timeout`; nothing where there is to be
+    /// none.
+    ///
     /// A server that has answered before gets time to come back; one that never did is most likely a wrong address.
-    fn is_worth_another_try(&self, trouble: &Trouble, attempt: u32, began: Instant) -> bool {
+    fn next_try(&self, trouble: &Trouble, attempt: u32, began: Instant) -> Option<Duration> {
         if !trouble.is_transient() {
-            return false;
+            return None;
         }
+        let next = wait(attempt, trouble.retry_after);
         // Whoever says "not now" is there; an address that nobody answers at is most likely wrong.
         let has_answered = matches!(trouble.kind, Kind::Throttled | Kind::Unavailable);
         let is_proved = self.shared.proved.load(Ordering::Relaxed);
@@ -206,10 +208,14 @@ impl Cluster {
             tracing::warn!(%trouble, "sending again for up to {}s (--retry-timeout)", self.patience.as_secs());
         }
         if has_answered || is_proved {
-            let next = wait(attempt, trouble.retry_after);
-            return elapsed_since(began) + next < self.patience;
+            let left = self.patience.saturating_sub(elapsed_since(began));
+            return match trouble.retry_after {
+                // Who says when is not asked earlier.
+                Some(_) => (next < left).then_some(next),
+                None => (left >= FIRST_WAIT).then(|| next.min(left)),
+            };
         }
-        attempt < if trouble.kind == Kind::Unreachable { 3 } else { ATTEMPTS }
+        (attempt < if trouble.kind == Kind::Unreachable { 3 } else { ATTEMPTS }).then_some(next)
     }
 }
 

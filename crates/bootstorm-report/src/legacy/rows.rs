@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::phase::PhaseBlock;
 use crate::row::Row;
-use crate::sheet::cell;
+use crate::sheet::safe;
 use bootstorm_model::observe::{Milestone, Outcome};
 use bootstorm_model::stats::Sample;
 
@@ -125,7 +125,7 @@ impl Cells for Created<'_> {
         let times = [python_number(self.running_time_sec), python_number(self.ping_time_sec)];
         let [running, ping] = times;
         let clone = python_number(self.clone_duration_sec);
-        vec![cell(self.namespace), running, ping, python_bool(self.success), clone]
+        vec![safe("namespace", self.namespace), running, ping, python_bool(self.success), clone]
     }
 }
 
@@ -133,7 +133,7 @@ impl Cells for Booted<'_> {
     fn cells(&self) -> Vec<String> {
         let times = [python_number(self.running_time_sec), python_number(self.ping_time_sec)];
         let [running, ping] = times;
-        vec![cell(self.namespace), running, ping, python_bool(self.success)]
+        vec![safe("namespace", self.namespace), running, ping, python_bool(self.success)]
     }
 }
 

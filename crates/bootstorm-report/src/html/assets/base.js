@@ -100,15 +100,25 @@ document.querySelectorAll('.scroll').forEach(box => {
   }
 });
 
-// CSV: quoted where needed; a cell that a spreadsheet would run as a formula gets an apostrophe before it.
-const cell = value => {
+// CSV: quoted where needed; a text that a program would run as a formula, or read as a number, a date or a truth value, gets
+// the name of its column before it, as in the CSV that the command writes.
+const others = new Set('true false t f yes no y n on off null none nan na inf infinity today tomorrow yesterday now noon midnight eod eom eoy am pm monday tuesday wednesday thursday friday saturday sunday mon tue wed thu fri sat sun january february march april may june july august september october november december jan feb mar apr jun jul aug sep sept oct nov dec d h m s w q e x b o ms us ns min mins sec secs hr hrs hour hours day days week weeks month months year years minute minutes second seconds');
+const isMisread = text => {
+  if (/^\d+(?:\.\d+){3}$|^[0-9a-f]*:[0-9a-f:.]*$/i.test(text)) return false;
+  const pieces = text.match(/\d+|\p{L}+/gu) || [];
+  return /^0x[0-9a-f]+$/i.test(text)
+    || pieces.length > 0 && pieces.every(piece => /^\d+$/.test(piece) || others.has(piece.toLowerCase()));
+};
+const cell = (value, column) => {
   if (value === null || value === undefined) return '';
   let text = String(value);
-  if (typeof value !== 'number' && /^[=+\-@\t\r]/.test(text)) text = `'${text}`;
+  if (typeof value !== 'number' && column && (/^\s*[=+\-@\uff1d\uff0b\uff0d\uff20]/.test(text) || isMisread(text))) text = `${column}:${text}`;
   return /[",\r\n]/.test(text) || text !== text.trim() ? `"${text.replaceAll('"', '""')}"` : text;
 };
 const download = (name, lines) => {
-  const text = lines.map(line => line.map(cell).join(',')).join('\r\n') + '\r\n';
+  const [head, ...rows] = lines;
+  const all = [head.map(name => cell(name)), ...rows.map(row => row.map((value, place) => cell(value, head[place])))];
+  const text = all.map(line => line.join(',')).join('\r\n') + '\r\n';
   const link = make('a', { download: name.replace(/[^\w.-]+/g, '_') });
   link.href = URL.createObjectURL(new Blob([text], { type: 'text/csv;charset=utf-8' }));
   link.click();
