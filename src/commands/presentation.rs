@@ -28,8 +28,9 @@ pub enum Output {
     Markdown,
     /// One test case per VM and phase, for CI
     Junit,
-    /// Statistics for Prometheus, as `OpenMetrics` text
-    #[value(alias = "prometheus")]
+    /// Statistics as metrics, in Prometheus' text format
+    Prometheus,
+    /// Statistics as metrics, as `OpenMetrics` text
     Openmetrics,
     /// The result document of the proposed `KubeVirt` benchmark specification
     Benchmark,
@@ -54,7 +55,13 @@ impl Output {
     pub fn is_for_reports_only(self) -> bool {
         matches!(
             self,
-            Self::Csv | Self::Markdown | Self::Junit | Self::Openmetrics | Self::Benchmark | Self::Html
+            Self::Csv
+                | Self::Markdown
+                | Self::Junit
+                | Self::Prometheus
+                | Self::Openmetrics
+                | Self::Benchmark
+                | Self::Html
         )
     }
 }

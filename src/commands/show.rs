@@ -121,6 +121,7 @@ pub(super) fn rendered(
         Output::Csv => report.csv(layout.headers),
         Output::Markdown => Ok(report.markdown()),
         Output::Junit => Ok(report.junit()),
+        Output::Prometheus => Ok(report.prometheus()),
         Output::Openmetrics => Ok(report.openmetrics()),
         Output::Benchmark => report.benchmark(),
         Output::Html => Ok(report.html()),

@@ -2,6 +2,7 @@
 
 mod junit;
 mod openmetrics;
+mod prometheus;
 mod saved;
 
 use std::io::Write;

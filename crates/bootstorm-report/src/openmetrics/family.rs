@@ -13,9 +13,20 @@ pub(super) enum Kind {
     StateSet,
 }
 
+/// The text format of a page
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Format {
+    /// `OpenMetrics` 1.0.
+    OpenMetrics,
+    /// Prometheus' own, version 0.0.4, which node_exporter and the Pushgateway read: a family is named as its samples are,
+    /// facts and states are gauges, there are no units and no end.
+    Prometheus,
+}
+
 impl Kind {
-    fn word(self) -> &'static str {
+    fn word(self, format: Format) -> &'static str {
         match self {
+            Self::Info | Self::StateSet if format == Format::Prometheus => "gauge",
             Self::Gauge => "gauge",
             Self::Counter => "counter",
             Self::Info => "info",
@@ -45,6 +56,7 @@ pub(super) struct Family {
 
 /// The text under construction
 pub(super) struct Page {
+    format: Format,
     run: String,
     text: String,
 }
@@ -65,8 +77,8 @@ impl Family {
 }
 
 impl Page {
-    pub(super) fn new(run: &str) -> Self {
-        Self { run: escaped(run), text: String::new() }
+    pub(super) fn new(format: Format, run: &str) -> Self {
+        Self { format, run: escaped(run), text: String::new() }
     }
 
     /// Writes a family; one without samples is left out.
@@ -74,21 +86,24 @@ impl Page {
         if family.samples.is_empty() {
             return;
         }
-        let name = format!("bootstorm_{}", family.name);
+        let is_open = self.format == Format::OpenMetrics;
+        let sample = format!("bootstorm_{}{}", family.name, family.kind.suffix());
+        let name = if is_open { format!("bootstorm_{}", family.name) } else { sample.clone() };
         // Writing to a string cannot fail.
-        let _ = writeln!(self.text, "# TYPE {name} {}", family.kind.word());
-        if !family.unit.is_empty() {
+        let _ = writeln!(self.text, "# TYPE {name} {}", family.kind.word(self.format));
+        if is_open && !family.unit.is_empty() {
             let _ = writeln!(self.text, "# UNIT {name} {}", family.unit);
         }
         let _ = writeln!(self.text, "# HELP {name} {}", family.help);
-        let suffix = family.kind.suffix();
         for (labels, value) in &family.samples {
-            let _ = writeln!(self.text, "{name}{suffix}{{run=\"{}\"{labels}}} {}", self.run, number(*value));
+            let _ = writeln!(self.text, "{sample}{{run=\"{}\"{labels}}} {}", self.run, number(*value));
         }
     }
 
     pub(super) fn finish(mut self) -> String {
-        self.text.push_str("# EOF\n");
+        if self.format == Format::OpenMetrics {
+            self.text.push_str("# EOF\n");
+        }
         self.text
     }
 }

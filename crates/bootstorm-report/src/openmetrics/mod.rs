@@ -1,7 +1,7 @@
-//! `OpenMetrics` text: the statistics of a run, for Prometheus and what understands it.
+//! The statistics of a run as metrics: `OpenMetrics` text, and the text format of Prometheus.
 //!
-//! Follows the text format of `OpenMetrics` 1.0: families one after the other, each with its type, unit and help, `_total`
-//! on counters, `_info` on facts, and `# EOF`. One series per phase and statistic, never one per VM. A percentile
+//! `OpenMetrics` 1.0 has families one after the other, each with its type, unit and help, `_total` on counters, `_info` on
+//! facts, and `# EOF`. Prometheus' own format, 0.0.4, is what node_exporter and the Pushgateway read. One series per phase and statistic, never one per VM. A percentile
 //! that too few VMs reached is `+Inf`: it is larger than anything that was observed. What is unknown has no sample.
 
 mod family;
@@ -10,12 +10,21 @@ mod phases;
 
 use super::Report;
 use bootstorm_model::stats::Comparison;
-use family::{Family, Kind, Page};
+use family::{Family, Format, Kind, Page};
 
 impl Report {
     /// The report as `OpenMetrics` text.
     pub fn openmetrics(&self) -> String {
-        let mut page = Page::new(&self.run.name);
+        self.metrics(Format::OpenMetrics)
+    }
+
+    /// The report in the text format of Prometheus, version 0.0.4.
+    pub fn prometheus(&self) -> String {
+        self.metrics(Format::Prometheus)
+    }
+
+    fn metrics(&self, format: Format) -> String {
+        let mut page = Page::new(format, &self.run.name);
         page.family(&self.facts());
         phases::write(&mut page, self);
         let compared = self.comparison.as_ref();
@@ -121,6 +130,29 @@ mod tests {
             for unit in text.lines().filter_map(|line| line.strip_prefix("# UNIT ")) {
                 let (name, unit) = unit.split_once(' ').unwrap();
                 assert!(name.ends_with(unit), "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn prometheus_names_families_as_their_samples_and_knows_no_more_types_than_it_had() {
+        let report = Report::of(&fixtures::repeated(), &Selection::default());
+        let text = report.prometheus();
+        let open: Vec<String> = report.openmetrics().lines().map(str::to_owned).collect();
+        let samples = |lines: &mut dyn Iterator<Item = &str>| -> Vec<String> {
+            lines.filter(|line| !line.starts_with('#')).map(str::to_owned).collect()
+        };
+        assert_eq!(samples(&mut text.lines()), samples(&mut open.iter().map(String::as_str)));
+        let mut family = "";
+        for line in text.lines() {
+            match line.strip_prefix("# TYPE ").and_then(|rest| rest.split_once(' ')) {
+                Some((name, kind)) => {
+                    family = name;
+                    assert!(["gauge", "counter"].contains(&kind), "{line}");
+                    assert_eq!(kind == "counter", name.ends_with("_total"), "{line}");
+                }
+                None if line.starts_with("# HELP ") => {}
+                None => assert_eq!(line.split('{').next(), Some(family)),
             }
         }
     }
