@@ -71,8 +71,8 @@ pub(super) fn runs(body: &mut Markup, runs: &[Saved]) {
     body.open("div", &[("id", "run-controls"), ("class", "controls"), ("hidden", "hidden")]).close("div");
     let status = words::count(runs.len(), "run");
     body.leaf("p", &[("id", "run-status"), ("class", "hint"), ("role", "status")], &status);
-    body.open("div", &[("class", "scroll")]).open("table", &[("id", "run-table"), ("class", "numbers")]);
-    body.leaf("caption", &[], "Mean and slowest time to running in seconds, the latest run first");
+    let caption = "Mean and slowest time to running in seconds, the latest run first";
+    grid::begin(body, caption, &[("id", "run-table"), ("class", "numbers")]);
     body.open("thead", &[]).open("tr", &[]);
     for heading in ["Begun (UTC)", "Run", "Storage"] {
         body.leaf("th", &[("scope", "col"), ("class", "word")], heading);
@@ -108,7 +108,7 @@ pub(super) fn runs(body: &mut Markup, runs: &[Saved]) {
         body.leaf("td", &[], &saved.missed.to_string());
         body.close("tr");
     }
-    body.close("tbody").close("table").close("div");
+    grid::close(body);
     body.open("div", &[("id", "run-pages"), ("class", "controls"), ("hidden", "hidden")]).close("div");
     body.open("div", &[("id", "details"), ("tabindex", "-1"), ("hidden", "hidden")]).close("div");
     body.close("section");
