@@ -98,6 +98,16 @@ fn the_commands_of_the_front_page_work_in_their_order_and_print_its_sample() {
     assert_eq!(lacking(sample, printed), None, "{printed}");
 }
 
+#[test]
+fn the_quick_start_is_one_screen_and_its_commands_work_in_their_order() {
+    let page = text("docs/quick-start.md");
+    assert!(page.lines().count() <= 40, "{} lines", page.lines().count());
+    let ran = walk("docs/quick-start.md");
+    let printed = |line: &str| ran.iter().find(|(ran, _)| ran.contains(line)).unwrap().1.as_str();
+    assert!(printed("--sandbox").contains("Verdict: ") && printed("report -o guide").contains("Statistics:"));
+    assert!(printed("-o html").starts_with("<!DOCTYPE html>"));
+}
+
 /// A line without its figures, which no two runs share.
 fn words(line: &str) -> Vec<&str> {
     let is_text = |word: &str| !word.starts_with(|c: char| c.is_ascii_digit()) && word != "%";
