@@ -5,7 +5,7 @@ const REST: &str = "      ";
 
 /// The text with every line of its examples in so many columns, as far as words allow: commands go on after a backslash,
 /// comments stay comments. What is no example stays as it is.
-pub fn folded(text: &str, width: usize) -> String {
+pub(super) fn folded(text: &str, width: usize) -> String {
     let mut lines: Vec<String> = Vec::new();
     let mut is_example = false;
     for line in text.replace("\\\n", "\u{0}").lines() {

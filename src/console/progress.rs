@@ -13,7 +13,7 @@ use bootstorm_model::observation::{Stream, StreamKind};
 use bootstorm_model::observe::clock::monotonic_now;
 use bootstorm_model::observe::{Milestone, Outcome};
 use bootstorm_model::plan::Target;
-use bootstorm_model::stats::Awaited;
+use bootstorm_model::stats::{Awaited, reason};
 use bootstorm_model::text::line as printable;
 
 /// Failed VMs named one by one before the rest is only counted.
@@ -208,11 +208,10 @@ impl Progress {
                     _ => state.failed += 1,
                 }
                 state.arrived();
-                let told = reason.as_deref().unwrap_or("no reason known");
-                state.last_failure = format!("{target}: {}", printable(told));
+                let told = reason::shown(reason.as_deref().unwrap_or("no reason known"));
+                state.last_failure = format!("{target}: {}", printable(&told));
                 if state.failed + state.unknown <= NAMED_FAILURES {
-                    let reason = reason.as_deref().unwrap_or("no reason known");
-                    self.line(state, &format!("{target}: {reason}"));
+                    self.line(state, &format!("{target}: {told}"));
                 }
             }
         }
@@ -321,7 +320,7 @@ fn waiting(vms: usize, of: usize, waits_for: Awaited, cause: Option<&str>) -> St
     let wait = if vms == 1 && of == 1 { "waits" } else { "wait" };
     // That a scheduler failed is what waiting for a node means.
     let cause = cause.map(|cause| cause.trim_start_matches("FailedScheduling: "));
-    let cause = cause.map_or_else(String::new, |cause| format!(": {}", printable(cause)));
+    let cause = cause.map_or_else(String::new, |cause| format!(": {}", printable(&reason::shown(cause))));
     format!("{who} {wait} for {}{cause}", waits_for.words())
 }
 
@@ -613,7 +612,7 @@ mod tests {
         let node = waiting(37, 37, Awaited::Node, Some("FailedScheduling: Insufficient memory"));
         assert_eq!(node, "37 wait for a node: Insufficient memory");
         assert_eq!(waiting(1, 1, Awaited::Guest, None), "1 waits for the guest to be started");
-        let image = waiting(3, 9, Awaited::Image, Some("ImagePullBackOff: a\u{1b}[2J\nb"));
-        assert_eq!(image, "3 of 9 wait for an image: ImagePullBackOff: a\\u{1b}[2J\\nb");
+        let image = waiting(3, 9, Awaited::Image, Some("ImagePullBackOff: a:<n>\u{1b}[2J\nb"));
+        assert_eq!(image, "3 of 9 wait for an image: ImagePullBackOff: a:…\\u{1b}[2J\\nb");
     }
 }

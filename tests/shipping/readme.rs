@@ -76,7 +76,7 @@ fn walk(page: &str) -> Vec<(String, String)> {
             // Nobody is there to be asked.
             args.push("--yes".to_owned());
         }
-        if args.contains(&"--sandbox".to_owned()) {
+        if args.contains(&"--sandbox".to_owned()) && !args.contains(&"--speed".to_owned()) {
             args.extend(["--speed", "50"].map(str::to_owned));
         }
         let args: Vec<&str> = args.iter().map(String::as_str).collect();

@@ -134,7 +134,7 @@ impl DiagnosisBlock {
     /// `7 VMs: FailedScheduling: Insufficient memory`.
     pub fn title(&self) -> String {
         let vms = if self.vms == 1 { "1 VM".to_owned() } else { format!("{} VMs", self.vms) };
-        format!("{vms}: {}", self.cause)
+        format!("{vms}: {}", reason::shown(&self.cause))
     }
 }
 
@@ -245,7 +245,7 @@ mod tests {
         let titles: Vec<String> = storm.diagnoses.iter().map(DiagnosisBlock::title).collect();
         assert_eq!(
             titles,
-            ["3 VMs: FailedScheduling: Insufficient memory", "1 VM: ImagePullBackOff: quay.io/a/b:<n>"]
+            ["3 VMs: FailedScheduling: Insufficient memory", "1 VM: ImagePullBackOff: quay.io/a/b:…"]
         );
         let first = &storm.diagnoses[0];
         assert_eq!(first.namespaces, ["boot-storm-test-2", "boot-storm-test-5", "boot-storm-test-8"]);

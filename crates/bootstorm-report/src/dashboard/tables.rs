@@ -35,7 +35,7 @@ pub(super) fn configurations(body: &mut Markup, runs: &[Saved]) {
         let slowest = groups::range(runs.iter().map(|saved| saved.storm.as_ref()?.running.as_ref()?.max));
         let driver = if configuration.driver.is_empty() { "–" } else { &configuration.driver };
         body.open("tr", &[]).leaf("th", &[("scope", "row")], driver);
-        body.leaf("td", &[("class", "word")], &configuration.setting.words().join(", "));
+        body.leaf("td", &[("class", "word wide")], &configuration.setting.words().join(", "));
         body.leaf("td", &[("class", "word")], &configuration.placement);
         let disks = configuration.disks.map_or_else(|| "–".to_owned(), |disks| disks.to_string());
         body.leaf("td", &[], &disks).leaf("td", &[], &configuration.vms.to_string());

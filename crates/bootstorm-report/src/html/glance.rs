@@ -8,7 +8,7 @@ use super::{recovery, validity, words};
 use crate::diagnosis::DiagnosisBlock;
 use crate::phase::PhaseBlock;
 use crate::{Compared, Report};
-use bootstorm_model::stats::Advice;
+use bootstorm_model::stats::{Advice, reason};
 
 /// Causes that are named here; the section of failures has all.
 const CAUSES: usize = 4;
@@ -29,11 +29,12 @@ pub(super) fn write(body: &mut Markup, report: &Report, subjects: &Subjects<'_>)
 /// What holds the storm up, once, with what to try.
 fn bottleneck(body: &mut Markup, report: &Report, compared: &Compared) {
     let other: Vec<&Advice> = compared.advice.iter().filter(|advice| !is_about_vms(report, advice)).collect();
-    if compared.breakdown.is_none() && other.is_empty() {
+    // What is not judged says so once, in the verdict.
+    let breakdown = compared.breakdown.as_ref().filter(|_| compared.verdict.is_some());
+    if breakdown.is_none() && other.is_empty() {
         return;
     }
     body.open("section", &[("id", "bottleneck")]).leaf("h2", &[], "What holds it up");
-    let breakdown = compared.breakdown.as_ref();
     let found = breakdown.and_then(|breakdown| breakdown.bottleneck.as_ref());
     if let Some(found) = found {
         body.leaf("p", &[("class", "lead")], &sentence(&found.sentence));
@@ -98,7 +99,7 @@ fn of_phase(body: &mut Markup, report: &Report, phase: &PhaseBlock) {
     let advice = report.comparison.iter().flat_map(|compared| &compared.advice);
     for title in titles.iter().take(CAUSES) {
         body.open("li", &[]).leaf("span", &[("class", "cause")], &words::readable(title));
-        for advice in advice.clone().filter(|advice| advice.because.contains(title)) {
+        for advice in advice.clone().filter(|advice| rests_on(advice, title)) {
             hints(body, "Try", &advice.hints.join("; "));
         }
         body.close("li");
@@ -116,7 +117,12 @@ fn of_phase(body: &mut Markup, report: &Report, phase: &PhaseBlock) {
 /// Whether an advice is about VMs that did not reach the goal, and stands beside their causes.
 fn is_about_vms(report: &Report, advice: &Advice) -> bool {
     let titles = report.phases.iter().flat_map(|phase| &phase.diagnoses).map(DiagnosisBlock::title);
-    titles.take(1_000).any(|title| advice.because.contains(&title))
+    titles.take(1_000).any(|title| rests_on(advice, &title))
+}
+
+/// Whether an advice is about the VMs of a title.
+fn rests_on(advice: &Advice, title: &str) -> bool {
+    advice.because.iter().any(|because| reason::shown(because) == title)
 }
 
 fn hints(body: &mut Markup, about: &str, hints: &str) {
@@ -144,6 +150,20 @@ mod tests {
         let text = beside(&fixtures::with_failures());
         assert_eq!(text.matches("are stuck between").count(), 1, "{text}");
         assert!(!text.contains("This points to") && text.contains("For hypervisor: "), "{text}");
+    }
+
+    #[test]
+    fn why_nothing_is_judged_is_said_by_the_verdict_and_by_the_validity_alone() {
+        let mut record = fixtures::measured();
+        let health = record.phases[2].health.as_mut().unwrap();
+        (0..500).for_each(|_| health.timer.add(bootstorm_model::observe::Offset(30_000_000)));
+        let page = Report::of(&record, &Selection::default()).html();
+        assert!(page.contains("not judged") && !page.contains("id=\"bottleneck\""));
+        assert!(
+            beside(&record).contains(">invalid</span> times of storm-1, client: "),
+            "{}",
+            beside(&record)
+        );
     }
 
     #[test]

@@ -170,7 +170,7 @@ const configurations = shown => {
       (last && last.verdict) || '–', trend ? trend.words : '–',
       String(of.reduce((sum, run) => sum + missed(run), 0)),
     ]);
-    line.children[1].className = 'word';
+    line.children[1].className = 'word wide';
     line.children[2].className = 'word';
     graded(line.children[line.children.length - 3], last);
     line.children[line.children.length - 2].className = trend && trend.out ? 'word out' : 'word';
