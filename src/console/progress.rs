@@ -177,7 +177,10 @@ impl Progress {
             }
             Event::Warning(text) => self.line(&state, text),
             Event::Interrupted => {
-                self.line(&state, "interrupted: waiting for answers on the way, again to leave at once");
+                self.line(
+                    &state,
+                    "interrupted: finishing requests in flight; press Ctrl-C again to quit now",
+                );
             }
             Event::PhaseEnded(_) => state.end(),
         }
