@@ -197,7 +197,10 @@ fn nobody(view: &Adoption) -> Failure {
             .hint("look into another namespace with --adopt-namespace NAME, or into all with -A")
             .hint("see the labels of VMs: kubectl get vm -A --show-labels");
     }
-    failure.because(format!("{} VMs are left alone, each for the reason above", view.excluded.len()))
+    failure.because(match view.excluded.len() {
+        1 => "1 VM is left alone, for the reason above".to_owned(),
+        vms => format!("{vms} VMs are left alone, each for the reason above"),
+    })
 }
 
 fn ask(session: &Session, plan: &Plan) -> Result<(), Failure> {

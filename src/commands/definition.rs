@@ -68,6 +68,40 @@ mod tests {
         }
     }
 
+    /// The commands of the examples in a text, each on one line, with single blanks.
+    fn commands(text: &str) -> Vec<String> {
+        let (_, examples) = text.split_once("Examples:\n").unwrap_or_default();
+        let whole = examples.replace("\\\n", " ");
+        let lines = whole.lines().take_while(|line| line.is_empty() || line.starts_with(' '));
+        lines
+            .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
+            .filter(|line| !line.is_empty() && !line.starts_with('#'))
+            .collect()
+    }
+
+    #[test]
+    fn what_is_pasted_from_the_examples_is_the_whole_command() {
+        let source = definition();
+        let mut seen = 0;
+        for width in [60, 72, 80, 100] {
+            for name in names(&source).iter().map(String::as_str).chain([""]) {
+                let below = source.find_subcommand(name).unwrap_or(&source);
+                let written = commands(&below.get_after_long_help().unwrap().to_string());
+                let args = ["kubectl-bootstorm", name, "--help"];
+                let args = args.into_iter().filter(|word| !word.is_empty());
+                let shown = help::shown_in(definition(), false, width);
+                let shown = shown.try_get_matches_from(args).unwrap_err().to_string();
+                assert_eq!(commands(&shown), written, "{name} in {width} columns:\n{shown}");
+                let (examples, _) = shown.split_once("\nUsage: ").unwrap();
+                // Only a word that is as wide can be wider.
+                let wide = |line: &&str| line.chars().count() > width && line.trim().contains(' ');
+                assert_eq!(examples.lines().find(wide), None, "{name} in {width} columns");
+                seen += written.len();
+            }
+        }
+        assert!(seen > 100, "only {seen} commands were found");
+    }
+
     #[test]
     fn a_typo_is_answered_with_what_was_meant() {
         assert!(help(&["strom"]).contains("'storm'"), "{}", help(&["strom"]));

@@ -119,11 +119,13 @@ pub async fn command(
             break;
         }
         let like = series.storms(&record).next().map(|storm| storm.settings.clone());
+        let place = format!("storm {} of at most {}", series.done(&record).count() + 1, find.max_storms);
         let role = Role {
             size: size.filter(|_| kind == PhaseKind::Storm),
             like: like.filter(|_| kind == PhaseKind::Storm),
             again: Some(again.clone()),
             warm_up: false,
+            place: Some(place),
         };
         let mut args = args.clone();
         if kind == PhaseKind::Stop {

@@ -5,6 +5,7 @@
 use clap::{Arg, Args, Command};
 
 use super::definition::built;
+use super::examples;
 use super::session::Context;
 use bootstorm_model::exit::Exit;
 use bootstorm_model::failure::Failure;
@@ -134,6 +135,9 @@ const RARE: &[&str] = &[
 /// The flags of all commands that each command's help shows as well.
 const SHOWN: &[&str] = &["context", "namespace", "output", "quiet"];
 
+/// In fewer columns a terminal breaks lines by itself, which no paste shows; words of examples are as wide as this.
+const NARROWEST: usize = 60;
+
 /// Behind the flags of the command itself.
 const LAST: usize = 900;
 
@@ -173,8 +177,18 @@ pub(super) fn arranged(command: Command) -> Command {
 
 /// The same command with the flags of all commands in it, as its help shows them: only the few that are often needed. The
 /// short help has no headings, so that it fits one screen.
-pub(super) fn shown(mut command: Command, short: bool) -> Command {
+pub(super) fn shown(command: Command, short: bool) -> Command {
+    // As the library does: what a terminal says, else the variable.
+    let terminal = terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
+    let told = || std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+    let width = terminal.or_else(told).unwrap_or(super::HELP_WIDTH).clamp(NARROWEST, super::HELP_WIDTH);
+    shown_in(command, short, width)
+}
+
+/// The same in so many columns.
+pub(super) fn shown_in(mut command: Command, short: bool, width: usize) -> Command {
     command.build();
+    let mut command = folded(command.term_width(width), width);
     let hide = |arg: Arg, offline: bool| {
         let id = arg.get_id().as_str();
         let is_hidden = arg.is_global_set() && (!SHOWN.contains(&id) || offline && CONNECTION.contains(&id));
@@ -187,9 +201,19 @@ pub(super) fn shown(mut command: Command, short: bool) -> Command {
     };
     for name in names(&command) {
         let offline = OFFLINE.contains(&name.as_str());
-        command = command.mut_subcommand(name, |below| below.mut_args(|arg| hide(arg, offline)));
+        let folded = |below| folded(below, width).term_width(width).mut_args(|arg| hide(arg, offline));
+        command = command.mut_subcommand(name, folded);
     }
     command.mut_args(|arg| hide(arg, false))
+}
+
+/// The command with its examples in so many columns.
+fn folded(command: Command, width: usize) -> Command {
+    let examples = command.get_after_long_help().map(|text| examples::folded(&text.to_string(), width));
+    match examples {
+        Some(examples) => command.after_long_help(examples),
+        None => command,
+    }
 }
 
 fn placed(arg: Arg, command: &str) -> Arg {

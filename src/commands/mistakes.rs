@@ -65,6 +65,12 @@ pub(super) fn explained(mut error: clap::Error, words: &[OsString]) -> clap::Err
             error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![StyledStr::from(tip)]));
             error
         }
+        ErrorKind::MissingRequiredArgument if words.get(1).is_some_and(|word| word == "completion") => {
+            let tip =
+                "for kubectl bootstorm TAB in every shell: kubectl bootstorm completion kubectl --install";
+            error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![StyledStr::from(tip)]));
+            error
+        }
         ErrorKind::ValueValidation => {
             let Some(wanted) = error.source().and_then(|source| wanted(source, &value)) else { return error };
             clap::Error::raw(error.kind(), format!("invalid value '{value}' for '{arg}': {wanted}\n"))
@@ -163,6 +169,12 @@ mod tests {
             "{}",
             answer("run --single-node=node-1")
         );
+    }
+
+    #[test]
+    fn a_completion_of_nothing_is_answered_with_the_command_that_most_want() {
+        assert!(answer("completion").contains("tip: ") && answer("completion").contains("kubectl --install"));
+        assert!(!answer("compare").contains("--install"), "{}", answer("compare"));
     }
 
     #[test]

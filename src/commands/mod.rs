@@ -14,6 +14,7 @@ pub mod create;
 pub mod dashboard;
 pub mod definition;
 mod dry_run;
+mod examples;
 pub mod find_max;
 pub mod generate;
 pub mod help;

@@ -51,6 +51,8 @@ pub struct Role {
     pub warm_up: bool,
     /// The settings of the storm before it, whose shape and order it shares.
     pub like: Option<PhaseSettings>,
+    /// Where it stands among those to come, as shown: `phase 2 of 3`.
+    pub place: Option<String>,
     /// The command that goes on; that of the phase when absent.
     pub again: Option<String>,
 }
@@ -182,7 +184,7 @@ async fn locked(
         "plan"
     );
     store.set_holder(lock.holder());
-    let progress = Progress::new(session.console);
+    let progress = Progress::new(session.console).at(role.place.clone());
     let work = Work {
         cluster: &session.cluster,
         lock,

@@ -156,6 +156,7 @@ pub async fn run(
             like: like.filter(|_| kind == PhaseKind::Storm),
             again: Some(again.clone()),
             size: None,
+            place: Some(format!("storm {} of {storms}", series.done(&record).count() + 1)),
         };
         let mut args = PhaseArgs { fail_if: FailIfArgs::default(), ..args.clone() };
         if kind == PhaseKind::Stop {

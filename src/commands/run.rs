@@ -227,7 +227,8 @@ async fn phases(session: &Session, args: &RunCommand, resolved: Resolved) -> Res
         let shaped = name.kind == PhaseKind::Storm && name != baseline;
         let shape = if shaped { args.launch.clone() } else { ShapeArgs::default() };
         let phase = PhaseArgs { shape, halted, ..phase.clone() };
-        let Some(after) = phase::run(session, name.kind, &phase, &Role::default()).await? else { break };
+        let role = Role { place: place(&steps, name, args), ..Role::default() };
+        let Some(after) = phase::run(session, name.kind, &phase, &role).await? else { break };
         record = after;
         let is_first = is_baseline(name, &steps);
         if is_first && args.save.save_results {
@@ -342,6 +343,15 @@ fn tell_rest(session: &Session, args: &RunCommand, vms: u32) {
 /// Whether a phase comes before the first stop: it is the baseline, or the creation that makes the VMs of one.
 fn is_baseline(name: PhaseName, steps: &[PhaseName]) -> bool {
     steps.iter().take_while(|step| step.kind != PhaseKind::Stop).any(|step| *step == name)
+}
+
+/// Where a phase of a run stands among those to come; a run that repeats its storms has their number for that.
+fn place(steps: &[PhaseName], name: PhaseName, args: &RunCommand) -> Option<String> {
+    let at = steps.iter().position(|step| *step == name)? + 1;
+    Some(match args.repeat.repeat {
+        Some(storms) => format!("before {storms} storm{}", if storms == 1 { "" } else { "s" }),
+        None => format!("phase {at} of {}", steps.len()),
+    })
 }
 
 /// The phase to run next: one that was cut short, or the first that there is not.

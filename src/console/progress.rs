@@ -13,7 +13,7 @@ use bootstorm_model::observation::{Stream, StreamKind};
 use bootstorm_model::observe::clock::monotonic_now;
 use bootstorm_model::observe::{Milestone, Outcome};
 use bootstorm_model::plan::Target;
-use bootstorm_model::stats::Awaited;
+use bootstorm_model::stats::{Awaited, reason};
 use bootstorm_model::text::line as printable;
 
 /// Failed VMs named one by one before the rest is only counted.
@@ -30,6 +30,10 @@ const SILENCE: Duration = Duration::from_secs(10);
 /// A consumer of events that draws
 pub struct Progress {
     console: Console,
+    /// Where a phase stands among those to come, for example `phase 2 of 3`.
+    place: Option<String>,
+    /// Receives lines that stay.
+    print: Box<dyn Fn(&str) + Send + Sync>,
     state: Mutex<State>,
 }
 
@@ -92,7 +96,14 @@ impl Progress {
             said: monotonic_now(),
             began: monotonic_now(),
         };
-        Self { console, state: Mutex::new(state) }
+        let print = Box::new(move |text: &str| console.progress(text));
+        Self { console, place: None, print, state: Mutex::new(state) }
+    }
+
+    /// The same, which says where each phase stands among those to come.
+    #[must_use]
+    pub fn at(self, place: Option<String>) -> Self {
+        Self { place, ..self }
     }
 
     /// Takes one event into account.
@@ -119,11 +130,14 @@ impl Progress {
             Event::ProbersCan(what) => self.line(&state, &format!("setup: {what}")),
             Event::PhaseBegan { phase, targets, done, goal } => {
                 let goal_word = if *goal == Milestone::Volume { "provisioned" } else { goal.word() };
-                state.begin(self.console, &phase.to_string(), goal_word, *targets, *done);
+                let place = self.place.as_ref().map_or_else(String::new, |place| format!(" · {place}"));
+                state.begin(self.console, &format!("{phase}{place}"), goal_word, *targets, *done);
+                // Later lines say which phase it is, and not again where that stands.
+                state.title = phase.to_string();
                 state.goal = Some(*goal);
                 let resumed = if *done > 0 { format!(", {done} were decided before") } else { String::new() };
                 let s = if *targets == 1 { "" } else { "s" };
-                self.plain(&state, &format!("{phase}: {targets} VM{s} to be {goal_word}{resumed}"));
+                self.plain(&state, &format!("{phase}{place}: {targets} VM{s} to be {goal_word}{resumed}"));
             }
             Event::Deleting { what, count } => {
                 state.begin(self.console, "cleanup", what, *count, 0);
@@ -167,7 +181,10 @@ impl Progress {
             }
             Event::Warning(text) => self.line(&state, text),
             Event::Interrupted => {
-                self.line(&state, "interrupted: waiting for answers on the way, again to leave at once");
+                self.line(
+                    &state,
+                    "interrupted: finishing requests in flight; press Ctrl-C again to quit now",
+                );
             }
             Event::PhaseEnded(_) => state.end(),
         }
@@ -198,11 +215,10 @@ impl Progress {
                     _ => state.failed += 1,
                 }
                 state.arrived();
-                let told = reason.as_deref().unwrap_or("no reason known");
-                state.last_failure = format!("{target}: {}", printable(told));
+                let told = reason::shown(reason.as_deref().unwrap_or("no reason known"));
+                state.last_failure = format!("{target}: {}", printable(&told));
                 if state.failed + state.unknown <= NAMED_FAILURES {
-                    let reason = reason.as_deref().unwrap_or("no reason known");
-                    self.line(state, &format!("{target}: {reason}"));
+                    self.line(state, &format!("{target}: {told}"));
                 }
             }
         }
@@ -216,15 +232,15 @@ impl Progress {
     /// A line that stays, above the live one.
     fn line(&self, state: &State, text: &str) {
         match &state.bar {
-            Some(bar) => bar.suspend(|| self.console.progress(text)),
-            None => self.console.progress(text),
+            Some(bar) => bar.suspend(|| (self.print)(text)),
+            None => (self.print)(text),
         }
     }
 
     /// A line only where nothing is live.
     fn plain(&self, state: &State, text: &str) {
         if state.bar.is_none() {
-            self.console.progress(text);
+            (self.print)(text);
         }
     }
 
@@ -260,11 +276,22 @@ impl Progress {
         }
         let seconds = state.began.elapsed().as_secs_f64();
         let waiting = state.wait().map_or_else(String::new, |text| format!("; {text}"));
-        self.console.progress(&format!(
+        (self.print)(&format!(
             "{}: {}/{} {}{others}, {seconds:.1}s{waiting}",
             state.title, state.reached, state.total, state.noun
         ));
     }
+}
+
+/// The bar of a phase, with room for the lines below it.
+fn bar(title: &str, total: usize, target: ProgressDrawTarget) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(Some(total as u64), target);
+    let template = "{prefix:.bold} {wide_bar:.cyan/dim} {pos}/{len} {elapsed:.dim}\n{msg}";
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style.progress_chars("━╸─"));
+    }
+    bar.set_prefix(title.to_owned());
+    bar
 }
 
 /// Counts as blocks of eight heights, the highest count the full one.
@@ -300,7 +327,7 @@ fn waiting(vms: usize, of: usize, waits_for: Awaited, cause: Option<&str>) -> St
     let wait = if vms == 1 && of == 1 { "waits" } else { "wait" };
     // That a scheduler failed is what waiting for a node means.
     let cause = cause.map(|cause| cause.trim_start_matches("FailedScheduling: "));
-    let cause = cause.map_or_else(String::new, |cause| format!(": {}", printable(cause)));
+    let cause = cause.map_or_else(String::new, |cause| format!(": {}", printable(&reason::shown(cause))));
     format!("{who} {wait} for {}{cause}", waits_for.words())
 }
 
@@ -320,22 +347,20 @@ impl State {
         self.goal = None;
         self.began = monotonic_now();
         if console.is_interactive() {
-            let bar =
-                ProgressBar::with_draw_target(Some(total as u64), ProgressDrawTarget::stderr_with_hz(10));
-            let template = "{prefix:.bold} {wide_bar:.cyan/dim} {pos}/{len} {elapsed:.dim}\n{msg}";
-            if let Ok(style) = ProgressStyle::with_template(template) {
-                bar.set_style(style.progress_chars("━╸─"));
-            }
-            bar.set_prefix(title.to_owned());
+            let bar = bar(title, total, ProgressDrawTarget::stderr_with_hz(10));
             bar.enable_steady_tick(Duration::from_millis(200));
             self.bar = Some(bar);
         }
     }
 
     fn draw(&self) {
+        self.draw_in(terminal_size::terminal_size().map_or(80, |(width, _)| usize::from(width.0)));
+    }
+
+    /// Draws what it is in so many columns.
+    fn draw_in(&self, columns: usize) {
         let Some(bar) = &self.bar else { return };
         bar.set_position(self.through() as u64);
-        let columns = terminal_size::terminal_size().map_or(80, |(width, _)| usize::from(width.0));
         bar.set_message(self.lines(columns).join("\n"));
     }
 
@@ -378,7 +403,7 @@ impl State {
             return None;
         }
         let rate = f64::from(through) / recent.len() as f64;
-        Some(format!("{rate:.1}/s · {:.0} s left at this pace", (left as f64 / rate).ceil()))
+        Some(format!("{rate:.1}/s · about {:.0} s left", (left as f64 / rate).ceil()))
     }
 
     /// What most wait for, unless so many have arrived since then that it is not true any more.
@@ -421,6 +446,12 @@ impl State {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use bootstorm_model::observe::Offset;
+    use bootstorm_model::record::{PhaseKind, PhaseName};
+    use indicatif::TermLike;
+
     use super::*;
 
     fn state(total: usize) -> State {
@@ -448,8 +479,129 @@ mod tests {
             lines[0].contains("150 reachable · 170 running · 2 failed · 1 unknown · 199 sent"),
             "{lines:?}"
         );
-        assert!(lines[0].contains("29.0/s · 2 s left at this pace"), "{lines:?}");
+        assert!(lines[0].contains("29.0/s · about 2 s left"), "{lines:?}");
         assert_eq!(lines[1], "  per second  ▂▆█▅▂");
+    }
+
+    /// A terminal that keeps what is drawn on it
+    #[derive(Debug, Clone)]
+    struct Screen {
+        columns: u16,
+        rows: u16,
+        text: Arc<Mutex<String>>,
+    }
+
+    impl TermLike for Screen {
+        fn width(&self) -> u16 {
+            self.columns
+        }
+        fn height(&self) -> u16 {
+            self.rows
+        }
+        fn move_cursor_up(&self, _: usize) -> std::io::Result<()> {
+            Ok(())
+        }
+        fn move_cursor_down(&self, _: usize) -> std::io::Result<()> {
+            Ok(())
+        }
+        fn move_cursor_right(&self, _: usize) -> std::io::Result<()> {
+            Ok(())
+        }
+        fn move_cursor_left(&self, _: usize) -> std::io::Result<()> {
+            Ok(())
+        }
+        fn write_line(&self, text: &str) -> std::io::Result<()> {
+            self.write_str(&format!("{text}\n"))
+        }
+        fn write_str(&self, text: &str) -> std::io::Result<()> {
+            self.text.lock().unwrap().push_str(text);
+            Ok(())
+        }
+        // Every drawing begins with the lines of the one before.
+        fn clear_line(&self) -> std::io::Result<()> {
+            self.text.lock().unwrap().clear();
+            Ok(())
+        }
+        fn flush(&self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// What a terminal of this size shows of a phase, without colours, and with the margin that it leaves at the right.
+    fn shown(mut state: State, title: &str, (columns, rows): (u16, u16)) -> String {
+        let screen = Screen { columns, rows, text: Arc::default() };
+        let bar = bar(title, state.total, ProgressDrawTarget::term_like(Box::new(screen.clone())));
+        let bar = bar.with_elapsed(Duration::from_secs(42));
+        state.bar = Some(bar);
+        state.draw_in(columns.into());
+        state.bar.as_ref().unwrap().tick();
+        let text = anstream::adapter::strip_str(&screen.text.lock().unwrap()).to_string();
+        // Every line is filled up with blanks instead of being ended.
+        let cells: Vec<char> = text.chars().filter(|cell| *cell != '\n').collect();
+        let lines = cells.chunks(columns.into()).map(|line| line.iter().collect::<String>());
+        let lines: Vec<String> = lines.map(|line| line.trim_end().to_owned()).collect();
+        assert!(lines.len() <= 6, "{text}");
+        let widest = lines.iter().map(|line| line.chars().count()).max().unwrap();
+        assert!(widest <= columns.into(), "{widest} columns: {text}");
+        std::mem::forget(state.bar.take());
+        format!("{columns} x {rows}\n{}", lines.join("\n"))
+    }
+
+    #[test]
+    fn the_live_view_at_three_sizes() {
+        let storm = || {
+            let mut state = state(200);
+            (state.reached, state.running, state.failed, state.unknown, state.sent) = (120, 170, 2, 1, 200);
+            state.arrivals = [0, 0, 3, 10, 25, 40, 28, 9, 5, 3].into();
+            let text = waiting(60, 77, Awaited::Reply, Some("the guest does not answer on 10.244.3.17"));
+            state.waiting = Some(Waiting { of: 77, text });
+            state.last_failure = "boot-storm-test-57/boot-storm-vm: not running after 600s: FailedMount: \
+                                  MountVolume.SetUp failed for volume \"disk-1\": rpc error: timed out"
+                .into();
+            state
+        };
+        let stop = || {
+            let mut state = state(20);
+            (state.goal, state.noun) = (Some(Milestone::Gone), "gone".into());
+            (state.reached, state.sent) = (3, 11);
+            state
+        };
+        let sizes = [(80, 24), (100, 30), (140, 40)];
+        let all = sizes.map(|size| shown(storm(), "storm-1 · phase 3 of 3", size));
+        insta::assert_snapshot!("live_storm", all.join("\n\n"));
+        let all = sizes.map(|size| shown(stop(), "stop-2 · storm 2 of 5", size));
+        insta::assert_snapshot!("live_stop", all.join("\n\n"));
+    }
+
+    #[test]
+    fn a_pipe_gets_a_line_per_tenth() {
+        let printed: Arc<Mutex<Vec<String>>> = Arc::default();
+        let keep = Arc::clone(&printed);
+        let mut progress = Progress::new(Console::new(super::super::ColorChoice::Never, true));
+        progress.print = Box::new(move |text| keep.lock().unwrap().push(text.to_owned()));
+        let progress = progress.at(Some("phase 3 of 3".into()));
+        let phase = PhaseName { kind: PhaseKind::Storm, number: 1 };
+        progress.hear(&Event::PhaseBegan { phase, targets: 40, done: 0, goal: Milestone::Reachable });
+        for vm in 1..=40 {
+            // Two VMs arrive in each second.
+            progress.state.lock().unwrap().said -= Duration::from_millis(500);
+            let target = Target { namespace: format!("boot-storm-test-{vm}"), name: "boot-storm-vm".into() };
+            let (outcome, reason) = if vm % 15 == 0 {
+                (Outcome::TimedOut, Some("not running after 60s: Insufficient memory".into()))
+            } else {
+                (Outcome::Reached, None)
+            };
+            if vm == 10 {
+                let cause = Some("Insufficient memory".into());
+                progress.hear(&Event::Waiting { vms: 20, of: 25, waits_for: Awaited::Node, cause });
+            }
+            let what = VmEvent::Ended { outcome, reason };
+            progress.hear(&Event::Vm { at: Offset::ZERO, target, what });
+        }
+        let text = printed.lock().unwrap().join("\n");
+        insta::with_settings!({filters => vec![(r"\d+\.\ds", "[time]")]}, {
+            insta::assert_snapshot!("piped", text);
+        });
     }
 
     #[test]
@@ -467,7 +619,7 @@ mod tests {
         let node = waiting(37, 37, Awaited::Node, Some("FailedScheduling: Insufficient memory"));
         assert_eq!(node, "37 wait for a node: Insufficient memory");
         assert_eq!(waiting(1, 1, Awaited::Guest, None), "1 waits for the guest to be started");
-        let image = waiting(3, 9, Awaited::Image, Some("ImagePullBackOff: a\u{1b}[2J\nb"));
-        assert_eq!(image, "3 of 9 wait for an image: ImagePullBackOff: a\\u{1b}[2J\\nb");
+        let image = waiting(3, 9, Awaited::Image, Some("ImagePullBackOff: a:<n>\u{1b}[2J\nb"));
+        assert_eq!(image, "3 of 9 wait for an image: ImagePullBackOff: a:…\\u{1b}[2J\\nb");
     }
 }

@@ -62,7 +62,7 @@ fn too_little_memory_is_named_with_a_command() {
         ("csv", "FailedScheduling: Insufficient memory"),
         ("markdown", "| 3 | `FailedScheduling: Insufficient memory` | a node | `kubectl describe pod"),
         ("junit", "FailedScheduling: Insufficient memory (not running after 3s"),
-        ("html", "<td class=\"reason\">FailedScheduling: Insufficient memory</td>"),
+        ("html", "<p class=\"reason\">FailedScheduling: Insufficient memory</p>"),
         ("yaml", "cause: \"FailedScheduling: Insufficient memory\""),
         ("openmetrics", "cause=\"FailedScheduling: Insufficient memory\"} 3"),
     ] {

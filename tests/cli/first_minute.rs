@@ -36,6 +36,15 @@ fn flags_of_all_commands_have_a_command_of_their_own() {
 }
 
 #[test]
+fn examples_can_be_pasted_from_a_narrow_terminal() {
+    let cluster = Cluster::instant();
+    let told = cluster.program().env("COLUMNS", "60").run(&["report", "--help"]).exits(0).stdout;
+    let whole =
+        "  kubectl bootstorm report \\\n      --fail-if 'storm.reachable.p95>90s' \\\n      --fail-if ";
+    assert!(told.contains(whole), "{told}");
+}
+
+#[test]
 fn a_run_whose_vms_were_deleted_says_so_and_goes_no_further() {
     let cluster = Cluster::instant();
     cluster.run(&["setup", "--end", "2", "--probe", "none"]).exits(0);

@@ -17,7 +17,7 @@ fn pipes_get_no_colour_and_no_animation() {
     let cluster = Cluster::instant();
     let ran = cluster.run(&["run", "--end", "2"]).exits(0);
     assert!(!ran.stdout.contains('\u{1b}') && !ran.stderr.contains('\u{1b}'), "{ran:?}");
-    ran.complains(&["create: 2 VMs to be reachable", "create: 2/2 reachable"]);
+    ran.complains(&["create · phase 1 of 3: 2 VMs to be reachable", "create: 2/2 reachable"]);
     let colourful = cluster.run(&["report", "--color", "always"]).exits(0);
     assert!(colourful.stdout.contains('\u{1b}'));
 }

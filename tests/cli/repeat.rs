@@ -37,6 +37,11 @@ fn a_run_repeats_its_storm_and_tells_the_spread_without_the_warm_up() {
     let judged = ["-o", "json", "--fail-if", "goal.p95>1h", "--fail-if", "create.goal.p95>1h"];
     let ran = cluster.run(&[&args[..], &judged].concat()).exits(0);
     ran.json();
+    let ran = ran.complains(&[
+        "create · before 3 storms: 4 VMs",
+        "stop-2 · storm 2 of 3: 4 VMs",
+        "storm-3 · storm 3 of 3",
+    ]);
     let report = ran.complains(&["storm-1 (1 of 3, warm-up): 4 of 4 VMs running", "storm-3 (3 of 3)"]).json();
     assert_eq!(names(&report), ["create", "stop-1", "storm-1", "stop-2", "storm-2", "stop-3", "storm-3"]);
     for phase in report["phases"].as_array().unwrap() {

@@ -4,6 +4,7 @@ use bootstorm_model::record::RunRecord;
 use bootstorm_report::{Report, Selection};
 use serde_json::json;
 
+use super::browser::Browser;
 use super::{opened, record};
 
 fn page(record: &RunRecord) -> String {
@@ -15,7 +16,17 @@ fn is_sorted_filtered_downloaded_and_turned_dark_without_a_request() {
     let record = record::run(120, "boot-storm-test", |index| index == 7 || index == 90);
     let Some(mut browser) = opened(&page(&record)) else { return };
     let first = "#vm-table tbody tr:first-child th";
-    assert_eq!(browser.texts(first), ["boot-storm-test-1"]);
+    // Failed ones first, each with its reason in a line below it; then the slowest.
+    let names = browser.texts("#vm-table tbody th");
+    assert_eq!(names[..2], ["boot-storm-test-8", "boot-storm-test-91"]);
+    assert_eq!(browser.texts("#vm-table tbody tr.why").len(), 2);
+    assert_eq!(
+        browser.texts("#vm-table tbody tr:nth-child(2)")[0],
+        "=cmd|' /C calc'!A1, launcher pod crashed"
+    );
+    let times = browser.texts("#vm-table tbody tr:not(.why) td:nth-child(4)");
+    let times: Vec<f64> = times[2..].iter().map(|text| text.parse().unwrap()).collect();
+    assert!(times.len() == 48 && times.is_sorted_by(|a, b| a >= b), "{times:?}");
     assert_eq!(browser.texts("#vm-status"), ["120 VMs, 1 to 50 shown"]);
 
     // By a click, and back again by the keyboard; text and numbers.
@@ -35,7 +46,7 @@ fn is_sorted_filtered_downloaded_and_turned_dark_without_a_request() {
     // VMs that did not reach the goal come last, whichever way.
     browser.click(&format!("#vm-table thead th:nth-child({running}) button"));
     browser.click("#vm-pages button:nth-child(4)");
-    let column = browser.texts(&format!("#vm-table tbody td:nth-child({running})"));
+    let column = browser.texts(&format!("#vm-table tbody tr:not(.why) td:nth-child({running})"));
     assert_eq!(column[column.len() - 2..], ["–", "–"]);
 
     browser.enter("#vm-filter", "worker-3 crashed");
@@ -87,12 +98,72 @@ fn fits_a_telephone_follows_the_system_and_works_without_scripts() {
     browser.open(&page(&record));
     assert_eq!(browser.value("document.documentElement.scrollWidth <= innerWidth"), true);
     assert_eq!(browser.value("getComputedStyle(document.body).backgroundColor"), "rgb(20, 23, 28)");
-    assert_eq!(browser.value("document.querySelectorAll('#vm-table tbody tr').length"), 25);
+    assert_eq!(browser.value("document.querySelectorAll('#vm-table tbody tr:not(.why)').length"), 25);
     assert_eq!(browser.value("document.querySelector('#theme').checkVisibility()"), false);
     let shown = "[...document.querySelectorAll('#recovery .chart svg')].map(e => e.checkVisibility())";
-    assert_eq!(browser.value(shown), json!([false, false, true]));
-    assert!(browser.texts("#failures td.reason")[0].contains("launcher pod crashed"));
+    assert_eq!(browser.value(shown), json!([false, true]));
+    assert!(browser.texts("#failures .reason")[0].contains("launcher pod crashed"));
     browser.call("Emulation.setScriptExecutionDisabled", &json!({"value": false}));
+    browser.assert_calm();
+}
+
+/// Where the elements that a selector finds begin and end, in pixels from the top of the page.
+fn places(browser: &mut Browser, selector: &str) -> Vec<(f64, f64)> {
+    let selector = json!(selector);
+    let found = browser.value(&format!(
+        "[...document.querySelectorAll({selector})].map(e => e.getBoundingClientRect()).map(b => [b.top + scrollY, b.bottom + scrollY])"
+    ));
+    serde_json::from_value(found).unwrap()
+}
+
+#[test]
+fn the_first_screen_has_the_answers() {
+    let record = record::run(60, "boot-storm-test", |index| index < 3);
+    let Some(mut browser) = opened(&page(&record)) else { return };
+    for section in [".verdict", ".figures", "#recovery .chart", "#bottleneck", "#causes", "#validity summary"]
+    {
+        let (_, bottom) = places(&mut browser, section)[0];
+        assert!(bottom < 900.0, "{section} ends at {bottom}");
+    }
+    let figures = browser.texts(".figures div").join("\n");
+    assert!(figures.contains("Mean time to running") && figures.contains("×\n"), "the ratio: {figures}");
+    assert_eq!(browser.value("document.querySelector('#validity details').open"), false);
+    browser.assert_calm();
+}
+
+#[test]
+fn no_row_is_blank_and_none_is_cut() {
+    let mut record = record::run(60, "boot-storm-test", |index| index % 6 == 0);
+    for timeline in record.phases.iter_mut().flat_map(|phase| &mut phase.timelines) {
+        let told = format!("not running after 60s: {}", "a reason of many words ".repeat(12));
+        timeline.reason = timeline.reason.as_ref().map(|_| told);
+    }
+    let Some(mut browser) = opened(&page(&record)) else { return };
+    for (width, most) in [(1280, 70.0), (800, 100.0), (400, 190.0)] {
+        browser.resize(width);
+        let rows = places(&mut browser, "#vm-table tbody tr");
+        let highest = rows.iter().map(|(top, bottom)| bottom - top).fold(0.0, f64::max);
+        assert!(rows.len() == 60 && highest < most, "{highest} pixels high at {width}");
+        // What is told is seen whole, however far a table is scrolled.
+        let told = "[...document.querySelectorAll('.caption, #vm-table .why div, #failures *')].filter(e => { \
+                    const b = e.getBoundingClientRect(); return b.width && (b.left < 0 || b.right > innerWidth); }).length";
+        assert_eq!(browser.value(told), 0, "cut at {width}");
+        let frames = "[...document.querySelectorAll('.scroll')].filter(e => e.scrollHeight > e.clientHeight + 20).length";
+        assert_eq!(browser.value(frames), 0, "a table is cut in its height at {width}");
+    }
+    browser.assert_calm();
+}
+
+#[test]
+fn everything_is_on_paper() {
+    let record = record::run(30, "boot-storm-test", |index| index == 3);
+    let Some(mut browser) = opened(&page(&record)) else { return };
+    browser.resize(718);
+    browser.call("Emulation.setEmulatedMedia", &json!({"media": "print"}));
+    let wide = "[...document.querySelectorAll('table')].filter(e => e.getBoundingClientRect().right > innerWidth) \
+                .map(e => `${e.ariaLabel}: ${e.getBoundingClientRect().right}`)";
+    assert_eq!(browser.value(wide), json!([]), "tables are wider than a sheet");
+    assert_eq!(browser.value("document.querySelector('nav').checkVisibility()"), false);
     browser.assert_calm();
 }
 

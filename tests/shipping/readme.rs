@@ -76,7 +76,7 @@ fn walk(page: &str) -> Vec<(String, String)> {
             // Nobody is there to be asked.
             args.push("--yes".to_owned());
         }
-        if args.contains(&"--sandbox".to_owned()) {
+        if args.contains(&"--sandbox".to_owned()) && !args.contains(&"--speed".to_owned()) {
             args.extend(["--speed", "50"].map(str::to_owned));
         }
         let args: Vec<&str> = args.iter().map(String::as_str).collect();
@@ -96,6 +96,16 @@ fn the_commands_of_the_front_page_work_in_their_order_and_print_its_sample() {
     let (_, sample) = readme.split_once("<!-- sample:begin -->\n```text\n").unwrap();
     let (sample, _) = sample.split_once("```\n<!-- sample:end -->").unwrap();
     assert_eq!(lacking(sample, printed), None, "{printed}");
+}
+
+#[test]
+fn the_quick_start_is_one_screen_and_its_commands_work_in_their_order() {
+    let page = text("docs/quick-start.md");
+    assert!(page.lines().count() <= 40, "{} lines", page.lines().count());
+    let ran = walk("docs/quick-start.md");
+    let printed = |line: &str| ran.iter().find(|(ran, _)| ran.contains(line)).unwrap().1.as_str();
+    assert!(printed("--sandbox").contains("Verdict: ") && printed("report -o guide").contains("Statistics:"));
+    assert!(printed("-o html").starts_with("<!DOCTYPE html>"));
 }
 
 /// A line without its figures, which no two runs share.

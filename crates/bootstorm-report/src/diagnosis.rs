@@ -107,6 +107,7 @@ impl DiagnosisBlock {
         }
         let block = |((cause, waits_for), members): ((String, Awaited), Vec<&Timeline>)| {
             let example = ExampleBlock::of(members.first()?, targets)?;
+            let cause = own_words(&members, phase.goal).unwrap_or(cause);
             let namespace =
                 |timeline: &&Timeline| Some(targets.get(timeline.target as usize)?.namespace.clone());
             let mut nodes: Vec<String> =
@@ -133,7 +134,7 @@ impl DiagnosisBlock {
     /// `7 VMs: FailedScheduling: Insufficient memory`.
     pub fn title(&self) -> String {
         let vms = if self.vms == 1 { "1 VM".to_owned() } else { format!("{} VMs", self.vms) };
-        format!("{vms}: {}", self.cause)
+        format!("{vms}: {}", reason::shown(&self.cause))
     }
 }
 
@@ -147,6 +148,15 @@ fn told(found: Diagnosis, timeline: &Timeline) -> String {
         }
         (None, None) => format!("waited for {}", found.waits_for.words()),
     }
+}
+
+/// What VMs without a known cause were told, where all of them were told the same: nothing has to be left out of it.
+fn own_words(members: &[&Timeline], goal: Milestone) -> Option<String> {
+    let first = members.first()?;
+    let found = Diagnosis::of_failed(first, goal).filter(|found| found.cause.is_none())?;
+    let reason = first.reason.as_ref()?;
+    let is_same = members.iter().all(|member| member.reason.as_ref() == Some(reason));
+    is_same.then(|| format!("{} (waited for {})", clip(reason, MOST_TOLD), found.waits_for.words()))
 }
 
 impl ExampleBlock {
@@ -235,7 +245,7 @@ mod tests {
         let titles: Vec<String> = storm.diagnoses.iter().map(DiagnosisBlock::title).collect();
         assert_eq!(
             titles,
-            ["3 VMs: FailedScheduling: Insufficient memory", "1 VM: ImagePullBackOff: quay.io/a/b:<n>"]
+            ["3 VMs: FailedScheduling: Insufficient memory", "1 VM: ImagePullBackOff: quay.io/a/b:…"]
         );
         let first = &storm.diagnoses[0];
         assert_eq!(first.namespaces, ["boot-storm-test-2", "boot-storm-test-5", "boot-storm-test-8"]);

@@ -28,6 +28,8 @@ const STORM: Pace = Pace { skew: 2.1, fastest: 9.8, spread: 19.1 };
 pub(crate) fn guide() -> RunRecord {
     let mut record = healthy(100);
     record.facts = ClusterFacts {
+        context: Some("prod/admin".into()),
+        server: Some("https://api.example.org:6443/".into()),
         kubernetes: Some("v1.34.1".into()),
         kubevirt: Some("v1.6.2".into()),
         kubevirt_generation: Some(3),

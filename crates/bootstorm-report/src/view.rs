@@ -114,6 +114,12 @@ pub struct PlanBlock {
 /// The cluster as `setup` found it
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ClusterBlock {
+    /// Context of the kubeconfig, where one was used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context: Option<String>,
+    /// Address of the API server, without credentials.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server: Option<String>,
     /// Kubernetes version.
     pub kubernetes_version: Option<String>,
     /// `KubeVirt` version.
@@ -234,6 +240,8 @@ impl Report {
 impl From<&ClusterFacts> for ClusterBlock {
     fn from(facts: &ClusterFacts) -> Self {
         Self {
+            context: facts.context.clone(),
+            server: facts.server.clone(),
             kubernetes_version: facts.kubernetes.clone(),
             kubevirt_version: facts.kubevirt.clone(),
             cdi_version: facts.cdi.clone(),

@@ -163,6 +163,11 @@ pub(super) fn skipped(session: &Session, leftovers: &Leftovers) {
     }
 }
 
+/// `1 VM`, `2 VMs`.
+fn counted(n: usize, noun: &str) -> String {
+    format!("{n} {noun}{}", if n == 1 { "" } else { "s" })
+}
+
 /// Asks for a yes; `also` is what is done besides deleting.
 pub(super) fn ask(
     session: &Session,
@@ -177,19 +182,24 @@ pub(super) fn ask(
         .map(|sort| leftovers.outside(sort, choice).len())
         .iter()
         .sum();
-    let outside = if outside == 0 { String::new() } else { format!("{outside} objects beside them, ") };
+    let outside = match outside {
+        0 => String::new(),
+        many => format!("{} beside them, ", counted(many, "object")),
+    };
     let foreign = match leftovers.going_along(choice).len() {
         0 => String::new(),
-        many => format!(" ({many} objects of others among it)"),
+        many => format!(" ({} of others among it)", counted(many, "object")),
     };
     let kept = match leftovers.kept(choice).len() {
         0 => String::new(),
+        1 => "; 1 namespace stays, since it holds what others made".to_owned(),
         many => format!("; {many} namespaces stay, since they hold what others made"),
     };
     let what = format!(
-        "{} VMs, {} namespaces with everything in them{foreign}, {outside}and {record} record objects of run {} on {}{kept}",
-        count(Sort::Machines),
-        leftovers.namespaces(choice).len(),
+        "{}, {} with everything inside{foreign}, {outside}and {} of run {} on {}{kept}",
+        counted(count(Sort::Machines), "VM"),
+        counted(leftovers.namespaces(choice).len(), "namespace"),
+        counted(record, "record object"),
         args.run.prefix,
         session.cluster.server(),
     );

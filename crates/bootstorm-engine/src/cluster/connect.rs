@@ -107,8 +107,9 @@ impl Connection {
     ///
     /// Fails when there is no usable kubeconfig, or the context is unknown.
     pub async fn open(&self) -> Result<Cluster, Failure> {
-        let Opened { client, good_until, namespace, server } = Box::pin(self.client()).await?;
-        let cluster = Cluster::new(client, namespace, server, self.clone());
+        let Opened { client, good_until, namespace, server, context } = Box::pin(self.client()).await?;
+        let mut cluster = Cluster::new(client, namespace, server, self.clone());
+        cluster.context = context.filter(|context| !context.is_empty());
         cluster.note_expiry(good_until);
         Ok(cluster)
     }
@@ -121,7 +122,7 @@ impl Connection {
 
     /// Reads the kubeconfig and gets credentials.
     async fn client(&self) -> Result<Opened, Failure> {
-        let mut config = self.config().await?;
+        let (mut config, context) = self.config().await?;
         if let Some(server) = &self.server {
             let uses_tls = config.root_cert.is_some()
                 || self.certificate_authority.is_some()
@@ -185,10 +186,11 @@ impl Connection {
             };
             Failure::new("the credentials of this context cannot be used").because(trouble.message).hint(hint)
         })?;
-        Ok(Opened { client, good_until, namespace, server })
+        Ok(Opened { client, good_until, namespace, server, context })
     }
 
-    async fn config(&self) -> Result<Config, Failure> {
+    /// The settings of a connection, and the context that they come from.
+    async fn config(&self) -> Result<(Config, Option<String>), Failure> {
         let is_chosen = self.kubeconfig.is_some() || self.context.is_some();
         let (mut kubeconfig, fault) = match kubeconfig::load(self.kubeconfig.as_deref()) {
             Ok(kubeconfig) => (kubeconfig, None),
@@ -200,12 +202,13 @@ impl Connection {
             if let Some(server) = &self.server {
                 kubeconfig = only(server);
             } else if let (true, Ok(config)) = (kubeconfig.clusters.is_empty(), Config::incluster()) {
-                return Ok(config);
+                return Ok((config, None));
             } else if let Some(fault) = fault {
                 return Err(no_kubeconfig(&fault));
             }
         }
         let proxy = self.settle(&mut kubeconfig)?;
+        let context = self.context.clone().or_else(|| kubeconfig.current_context.clone());
         let contexts: Vec<String> = kubeconfig.contexts.iter().map(|context| context.name.clone()).collect();
         let options = KubeConfigOptions {
             context: self.context.clone(),
@@ -216,7 +219,7 @@ impl Connection {
             .await
             .map_err(|error| self.bad_context(&error, &contexts))?;
         config.proxy_url = self.proxy(proxy, &config.cluster_url)?;
-        Ok(config)
+        Ok((config, context))
     }
 
     /// Settles the user and the cluster that will be used; gives the proxy that the cluster names.
@@ -308,6 +311,8 @@ struct Opened {
     namespace: String,
     /// The server's address as it may be shown.
     server: String,
+    /// The context that was used.
+    context: Option<String>,
 }
 
 impl Cluster {

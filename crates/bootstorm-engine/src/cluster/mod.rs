@@ -71,6 +71,8 @@ pub struct Cluster {
     /// Namespace of the record, and default for everything namespaced.
     namespace: String,
     server: String,
+    /// The context of the kubeconfig; absent inside a cluster.
+    context: Option<String>,
     request_timeout: Option<Duration>,
     /// How long a request that fails for a passing reason is repeated.
     patience: Duration,
@@ -122,7 +124,7 @@ impl Cluster {
             pulse: OnceLock::new(),
             secrets: RwLock::default(),
         };
-        Self { namespace, server, request_timeout, patience, shared: Arc::new(shared) }
+        Self { namespace, server, context: None, request_timeout, patience, shared: Arc::new(shared) }
     }
 
     /// The namespace in which records live.
@@ -133,6 +135,11 @@ impl Cluster {
     /// The URL of the API server.
     pub fn server(&self) -> &str {
         &self.server
+    }
+
+    /// The context of the kubeconfig; `None` inside a cluster.
+    pub fn context(&self) -> Option<&str> {
+        self.context.as_deref()
     }
 
     fn client(&self) -> Client {

@@ -11,6 +11,12 @@ use crate::plan::Disk;
 /// Everything is optional: a permission that is missing leaves its part out.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ClusterFacts {
+    /// Context of the kubeconfig; absent inside a cluster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context: Option<String>,
+    /// Address of the API server, without credentials and query.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server: Option<String>,
     /// Kubernetes version of the API server, as `/version` gives it.
     pub kubernetes: Option<String>,
     /// `KubeVirt` version that the `KubeVirt` object reports.

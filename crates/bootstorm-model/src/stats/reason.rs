@@ -61,6 +61,11 @@ pub fn normalised(reason: &str) -> String {
     text
 }
 
+/// A reason for people: what differs between VMs is an ellipsis.
+pub fn shown(reason: &str) -> String {
+    reason.replace("<n>", "…").replace("<id>", "…")
+}
+
 fn push_word(text: &mut String, word: &str) {
     let digits = word.bytes().take_while(u8::is_ascii_digit).count();
     let unit = &word[digits..];

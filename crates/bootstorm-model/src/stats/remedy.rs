@@ -49,7 +49,7 @@ static SCHEDULER: [(&str, Remedy); 13] = [
         Remedy {
             kind: None,
             hints: &[
-                "Compare nodeSelector and nodeAffinity of the manifest, and --nodes, with the labels of the nodes: kubectl get nodes --show-labels",
+                "Compare nodeSelector and nodeAffinity of the manifest, and --node-selector, with the labels of the nodes: kubectl get nodes --show-labels",
             ],
         },
     ),

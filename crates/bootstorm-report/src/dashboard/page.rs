@@ -114,7 +114,9 @@ fn figures(body: &mut Markup, runs: &[Saved]) {
     ];
     body.open("dl", &[("class", "figures"), ("id", "figures")]);
     for (name, value, beside) in figures {
-        body.open("div", &[]).leaf("dt", &[], name).leaf("dd", &[("class", "value")], &value);
+        // Several words do not fit in letters as large as those of a number.
+        let class = if value.contains(" · ") { "value words" } else { "value" };
+        body.open("div", &[]).leaf("dt", &[], name).leaf("dd", &[("class", class)], &value);
         body.leaf("dd", &[("class", "beside")], &beside).close("div");
     }
     body.close("dl");
@@ -137,7 +139,9 @@ fn verdicts(runs: &[Saved]) -> String {
 fn unjudged(runs: &[Saved]) -> String {
     let last = runs.iter().rev().find(|saved| saved.verdict == Some(NOT_JUDGED));
     last.map_or_else(String::new, |saved| {
-        format!("{}: {}", saved.name, saved.reason.clone().unwrap_or_default())
+        // The table of runs has the details.
+        let reason = saved.reason.as_deref().unwrap_or_default();
+        format!("{}: {}", saved.name, reason.split(" (").next().unwrap_or_default())
     })
 }
 

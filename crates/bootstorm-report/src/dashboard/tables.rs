@@ -35,7 +35,7 @@ pub(super) fn configurations(body: &mut Markup, runs: &[Saved]) {
         let slowest = groups::range(runs.iter().map(|saved| saved.storm.as_ref()?.running.as_ref()?.max));
         let driver = if configuration.driver.is_empty() { "–" } else { &configuration.driver };
         body.open("tr", &[]).leaf("th", &[("scope", "row")], driver);
-        body.leaf("td", &[("class", "word")], &configuration.setting.words().join(", "));
+        body.leaf("td", &[("class", "word wide")], &configuration.setting.words().join(", "));
         body.leaf("td", &[("class", "word")], &configuration.placement);
         let disks = configuration.disks.map_or_else(|| "–".to_owned(), |disks| disks.to_string());
         body.leaf("td", &[], &disks).leaf("td", &[], &configuration.vms.to_string());
@@ -71,8 +71,8 @@ pub(super) fn runs(body: &mut Markup, runs: &[Saved]) {
     body.open("div", &[("id", "run-controls"), ("class", "controls"), ("hidden", "hidden")]).close("div");
     let status = words::count(runs.len(), "run");
     body.leaf("p", &[("id", "run-status"), ("class", "hint"), ("role", "status")], &status);
-    body.open("div", &[("class", "scroll")]).open("table", &[("id", "run-table"), ("class", "numbers")]);
-    body.leaf("caption", &[], "Mean and slowest time to running in seconds, the latest run first");
+    let caption = "Mean and slowest time to running in seconds, the latest run first";
+    grid::begin(body, caption, &[("id", "run-table"), ("class", "numbers")]);
     body.open("thead", &[]).open("tr", &[]);
     for heading in ["Begun (UTC)", "Run", "Storage"] {
         body.leaf("th", &[("scope", "col"), ("class", "word")], heading);
@@ -108,7 +108,7 @@ pub(super) fn runs(body: &mut Markup, runs: &[Saved]) {
         body.leaf("td", &[], &saved.missed.to_string());
         body.close("tr");
     }
-    body.close("tbody").close("table").close("div");
+    grid::close(body);
     body.open("div", &[("id", "run-pages"), ("class", "controls"), ("hidden", "hidden")]).close("div");
     body.open("div", &[("id", "details"), ("tabindex", "-1"), ("hidden", "hidden")]).close("div");
     body.close("section");

@@ -6,6 +6,7 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 
+use super::machines::{goal_first, worst_first};
 use super::subject::Subjects;
 use super::texts::Texts;
 use crate::phase::{PhaseBlock, Shown};
@@ -85,8 +86,8 @@ pub(super) fn json(report: &Report) -> String {
 
 impl Columns {
     fn of(phase: &PhaseBlock) -> Self {
-        let rows = &phase.rows;
-        let milestones: Vec<Milestone> = phase.statistics.keys().copied().collect();
+        let rows = worst_first(phase);
+        let milestones = goal_first(phase);
         let mut inexact = Vec::new();
         for (row, of) in rows.iter().enumerate() {
             for (place, milestone) in milestones.iter().enumerate() {
@@ -97,7 +98,7 @@ impl Columns {
         }
         let millis = |seconds: f64| (seconds * 1000.0).round() as i64;
         let times =
-            |milestone: Milestone| rows.iter().map(move |row| row.seconds(milestone).map(millis)).collect();
+            |milestone: Milestone| rows.iter().map(|row| row.seconds(milestone).map(millis)).collect();
         Self {
             phase: phase.name.to_string(),
             goal: phase.goal.word(),

@@ -1,6 +1,7 @@
 //! Parameters, cluster, and how well it was measured.
 
 use super::markup::Markup;
+use super::outline::host;
 use super::subject::{Subject, Subjects};
 use super::words;
 use crate::Report;
@@ -58,7 +59,10 @@ fn cluster(report: &Report) -> Vec<Fact> {
     let cluster = &report.cluster;
     let text = |value: &Option<String>| value.clone().unwrap_or_else(|| "unknown".to_owned());
     let number = |value: Option<usize>| value.map_or_else(|| "unknown".to_owned(), |n| n.to_string());
+    let server = cluster.server.as_deref().map(|server| host(server).to_owned());
     vec![
+        ("Context", text(&cluster.context)),
+        ("Server", text(&server)),
         ("Kubernetes", text(&cluster.kubernetes_version)),
         ("KubeVirt", text(&cluster.kubevirt_version)),
         ("Nodes", number(cluster.nodes)),

@@ -1,114 +1,95 @@
 //! What went wrong, with reasons: alike VMs together.
 
-use std::collections::BTreeMap;
-
 use super::markup::Markup;
 use super::words;
 use crate::{Report, Row};
 use bootstorm_model::observe::Outcome;
+use bootstorm_model::stats::reason;
 
 /// Reasons that are listed; more of them are counted.
-const LISTED: usize = 50;
+const LISTED: usize = 20;
 /// VMs named per reason.
-const NAMED: usize = 6;
+const NAMED: usize = 12;
 
 /// VMs of one phase that ended alike
 struct Group<'a> {
     phase: String,
     outcome: Outcome,
-    reason: &'a str,
+    reason: String,
     rows: Vec<&'a Row>,
 }
 
-/// Writes the section.
+/// Writes the section; where nothing went wrong, there is none.
 pub(super) fn write(body: &mut Markup, report: &Report) {
-    if report.phases.is_empty() {
-        return;
-    }
-    body.open("section", &[("id", "failures")]).leaf("h2", &[], "Failures");
     let groups = groups(report);
     if groups.is_empty() {
-        body.leaf("p", &[("class", "empty")], "No VM failed, ran out of time or was excluded.");
-    } else {
-        table(body, &groups);
+        return;
     }
-    diagnoses(body, report);
+    body.open("section", &[("id", "failures")]).leaf("h2", &[], "Failures in detail");
+    body.open("ul", &[("class", "troubles")]);
+    for group in groups.iter().take(LISTED) {
+        body.open("li", &[]).open("p", &[]);
+        let class = format!("outcome {}", group.outcome.word());
+        body.leaf("span", &[("class", &class)], word(group.outcome)).text(" ");
+        body.leaf("b", &[], &words::count(group.rows.len(), "VM")).text(&format!(" in {}", group.phase));
+        body.close("p").leaf("p", &[("class", "reason")], &words::readable(&group.reason));
+        body.leaf("p", &[("class", "which")], &which(&group.rows)).close("li");
+    }
+    body.close("ul");
     if groups.len() > LISTED {
         let more = words::count(groups.len() - LISTED, "more reason");
         body.leaf("p", &[("class", "hint")], &format!("And {more}; the table of VMs has each of them."));
     }
+    diagnoses(body, report);
     body.close("section");
 }
 
 /// What kept the VMs from the goal, and how to look further.
 fn diagnoses(body: &mut Markup, report: &Report) {
-    if report.phases.iter().all(|phase| phase.diagnoses.is_empty()) {
+    let all = report.phases.iter().rev();
+    let all: Vec<_> = all.flat_map(|phase| phase.diagnoses.iter().map(move |block| (phase, block))).collect();
+    if all.is_empty() {
         return;
     }
-    body.leaf("h3", &[], "What kept them");
-    body.open("div", &[("class", "scroll")]).open("table", &[("class", "reasons")]);
-    body.open("thead", &[]).open("tr", &[]);
-    for heading in ["Phase", "VMs", "Cause", "Waited for", "For example", "Look further"] {
-        body.leaf("th", &[("scope", "col")], heading);
-    }
-    body.close("tr").close("thead").open("tbody", &[]);
-    for phase in report.phases.iter().rev() {
-        for block in phase.diagnoses.iter().take(LISTED) {
-            let example = &block.example;
-            let state = example.launcher.as_ref().map(|launcher| launcher.state.as_str());
-            let state = state.or(example.status.as_deref()).unwrap_or_default();
-            body.open("tr", &[]).leaf("th", &[("scope", "row")], &phase.name.to_string());
-            body.leaf("td", &[("class", "number")], &block.vms.to_string());
-            body.leaf("td", &[("class", "reason")], &block.cause).leaf("td", &[], block.waits_for.words());
-            let says = format!("{}/{}: {state}", example.namespace, example.name);
-            body.leaf("td", &[("class", "which")], &says).open("td", &[]);
-            for command in &block.look {
-                body.leaf("code", &[], command).empty("br", &[]);
-            }
-            body.close("td").close("tr");
+    body.leaf("h3", &[], "What kept them, and how to look further").open("ul", &[("class", "troubles")]);
+    for (phase, block) in all.iter().take(LISTED) {
+        let example = &block.example;
+        let state = example.launcher.as_ref().map(|launcher| launcher.state.as_str());
+        let state =
+            state.or(example.status.as_deref()).map_or_else(String::new, |state| format!(": {state}"));
+        body.open("li", &[]).open("p", &[]).leaf("b", &[], &words::count(block.vms, "VM"));
+        body.text(&format!(" in {} waited for {}", phase.name, block.waits_for.words())).close("p");
+        body.leaf("p", &[("class", "reason")], &words::readable(&block.cause));
+        let says = format!("For example {}/{}{state}", example.namespace, example.name);
+        body.leaf("p", &[("class", "which")], &says);
+        if !block.look.is_empty() {
+            body.open("pre", &[("class", "look")]).lines(&block.look.join("\n")).close("pre");
         }
+        body.close("li");
     }
-    body.close("tbody").close("table").close("div");
+    body.close("ul");
+    if all.len() > LISTED {
+        let more = words::count(all.len() - LISTED, "more cause");
+        body.leaf("p", &[("class", "hint")], &format!("And {more}."));
+    }
 }
 
 /// The last phase first, and in it the most frequent reason first.
 fn groups(report: &Report) -> Vec<Group<'_>> {
     let mut groups = Vec::new();
     for phase in report.phases.iter().rev() {
-        let mut alike: BTreeMap<(&str, &str), Group<'_>> = BTreeMap::new();
-        for row in phase.rows.iter().filter(|row| !matches!(row.outcome, Outcome::Reached | Outcome::Pending))
-        {
-            let reason = row.reason.as_deref().unwrap_or("no reason was given");
-            let new =
-                || Group { phase: phase.name.to_string(), outcome: row.outcome, reason, rows: Vec::new() };
-            alike.entry((row.outcome.word(), reason)).or_insert_with(new).rows.push(row);
+        let mut alike = Vec::new();
+        for outcome in [Outcome::Failed, Outcome::TimedOut, Outcome::Unknown, Outcome::Excluded] {
+            let rows: Vec<&Row> = phase.rows.iter().filter(|row| row.outcome == outcome).collect();
+            for group in reason::group(rows.iter().map(|row| row.reason.as_deref())) {
+                let rows = group.members.iter().filter_map(|member| rows.get(*member).copied()).collect();
+                alike.push(Group { phase: phase.name.to_string(), outcome, reason: group.reason, rows });
+            }
         }
-        let mut alike: Vec<Group<'_>> = alike.into_values().collect();
         alike.sort_by_key(|group| std::cmp::Reverse(group.rows.len()));
         groups.extend(alike);
     }
     groups
-}
-
-fn table(body: &mut Markup, groups: &[Group<'_>]) {
-    body.open("div", &[("class", "scroll")]).open("table", &[("class", "reasons")]);
-    body.open("thead", &[]).open("tr", &[]);
-    for heading in ["Phase", "Outcome", "VMs", "Reason", "Which"] {
-        body.leaf("th", &[("scope", "col")], heading);
-    }
-    body.close("tr").close("thead").open("tbody", &[]);
-    for group in groups.iter().take(LISTED) {
-        body.open("tr", &[]).leaf("th", &[("scope", "row")], &group.phase);
-        body.open("td", &[]).leaf(
-            "span",
-            &[("class", &format!("outcome {}", group.outcome.word()))],
-            word(group.outcome),
-        );
-        body.close("td").leaf("td", &[("class", "number")], &group.rows.len().to_string());
-        body.leaf("td", &[("class", "reason")], group.reason);
-        body.leaf("td", &[("class", "which")], &which(&group.rows)).close("tr");
-    }
-    body.close("tbody").close("table").close("div");
 }
 
 /// The word for an outcome, as the tables have it.

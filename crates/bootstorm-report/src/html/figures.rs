@@ -25,7 +25,8 @@ pub(super) fn write(body: &mut Markup, report: &Report, subjects: &Subjects<'_>)
     body.open("dl", &[("class", "figures")]);
     for figure in figures {
         body.open("div", &[]).leaf("dt", &[], &figure.name);
-        body.leaf("dd", &[("class", "value")], &figure.value);
+        let is_number = figure.value.starts_with(|c: char| c.is_ascii_digit());
+        body.leaf("dd", &[("class", if is_number { "value" } else { "value words" })], &figure.value);
         body.leaf("dd", &[("class", "beside")], &figure.beside).close("div");
     }
     body.close("dl");
@@ -88,28 +89,28 @@ fn per_vm(report: &Report, main: Subject<'_>, milestone: Milestone) -> Vec<Figur
         report.comparison.as_ref().filter(|_| main.role == Role::Storm).and_then(|compared| {
             compared.milestones.iter().find(|comparison| comparison.milestone == milestone)
         });
-    let boot = if compared.is_some_and(|comparison| comparison.from == Zero::Filled) { " boot," } else { "" };
-    let against = |change: Option<Change>| {
+    let boot = if compared.is_some_and(|comparison| comparison.from == Zero::Filled) { ", boot" } else { "" };
+    let figure = |name: &str, value: String, change: Option<Change>| {
         let change = change.filter(|change| change.baseline.is_some());
-        change.map_or_else(String::new, |change| {
-            let baseline = words::maybe_seconds(change.baseline);
-            match change.ratio {
-                Some(ratio) => format!("{} the baseline’s{boot} {baseline}", words::ratio(Some(ratio))),
-                None => format!("baseline {baseline}"),
-            }
-        })
+        // The ratio is what a storm is judged by.
+        match change.map(|change| (change, change.ratio)) {
+            Some((change, Some(ratio))) => Figure {
+                name: format!("{name} time to {milestone}{boot}"),
+                value: words::ratio(Some(ratio)),
+                beside: format!("{} → {value}", words::maybe_seconds(change.baseline)),
+            },
+            other => Figure {
+                name: format!("{name} time to {milestone}{boot}"),
+                value,
+                beside: other.map_or_else(String::new, |(change, _)| {
+                    format!("baseline {}", words::maybe_seconds(change.baseline))
+                }),
+            },
+        }
     };
     vec![
-        Figure {
-            name: format!("Mean time to {milestone}"),
-            value: words::maybe_seconds(summary.mean),
-            beside: against(compared.map(|comparison| comparison.mean)),
-        },
-        Figure {
-            name: format!("p95 time to {milestone}"),
-            value: words::quantile(summary.p95),
-            beside: against(compared.map(|comparison| comparison.p95)),
-        },
+        figure("Mean", words::maybe_seconds(summary.mean), compared.map(|comparison| comparison.mean)),
+        figure("p95", words::quantile(summary.p95), compared.map(|comparison| comparison.p95)),
     ]
 }
 

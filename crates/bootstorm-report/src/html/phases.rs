@@ -8,6 +8,9 @@ use crate::Report;
 use crate::phase::PhaseBlock;
 use bootstorm_model::record::PhaseKind;
 
+/// More phases than this are folded.
+const MOST_OPEN: usize = 15;
+
 const HEADINGS: [&str; 14] = [
     "Phase",
     "Begun (UTC)",
@@ -37,7 +40,15 @@ pub(super) fn write(body: &mut Markup, report: &Report) {
         chart::legend(body, &[("storm", "mean of each storm"), ("spread", "fastest to slowest VM")]);
         chart::draw(body, true, "Time to the goal in each storm, in seconds", |size| repeats(size, &storms));
     }
+    let many = report.phases.len() > MOST_OPEN;
+    if many {
+        let summary = format!("All {} phases as a table", report.phases.len());
+        body.open("details", &[]).leaf("summary", &[], &summary);
+    }
     table(body, report);
+    if many {
+        body.close("details");
+    }
     body.close("section");
 }
 

@@ -23,10 +23,10 @@ pub(super) fn write(body: &mut Markup, subjects: &Subjects<'_>) {
     if last > 0.0 {
         legend(body, &crowds);
         let label = format!("Share of the VMs that are {} over time, in percent", main.phase.goal);
-        chart::draw(body, true, &label, |size| {
+        chart::draw(body, false, &label, |size| {
             let mut plot = Plot::new(&Frame {
                 size,
-                height: if size == Size::Full { 320.0 } else { 260.0 },
+                height: if size == Size::Half { 290.0 } else { 260.0 },
                 x: Axis { top: last * 1.02, title: "seconds after the first request" },
                 y: Axis { top: 100.0, title: "% of the VMs" },
                 x_ticks: true,

@@ -4,7 +4,7 @@ use super::chart::plot::hit;
 use super::chart::{self, Drawing, Scale, number};
 use super::markup::Markup;
 use super::subject::{Role, Subject, Subjects};
-use super::{extra, timelines, words};
+use super::{extra, grid, timelines, words};
 use crate::Report;
 use bootstorm_model::observe::Milestone;
 use bootstorm_model::stats::{Change, Summary};
@@ -78,8 +78,8 @@ fn means(body: &mut Markup, subjects: &Subjects<'_>) {
 
 /// One line per stage, the phases side by side.
 fn table(body: &mut Markup, subjects: &Subjects<'_>) {
-    body.open("div", &[("class", "scroll")]).open("table", &[("class", "numbers")]);
-    body.leaf("caption", &[], "Length of each stage in seconds, over the VMs that passed both ends");
+    let caption = "Length of each stage in seconds, over the VMs that passed both ends";
+    grid::begin(body, caption, &[("class", "numbers")]);
     body.open("thead", &[]).open("tr", &[]).leaf("th", &[("scope", "col"), ("rowspan", "2")], "Stage");
     for subject in subjects.iter() {
         body.leaf("th", &[("scope", "colgroup"), ("colspan", "5"), ("class", "group")], &subject.label());

@@ -1,20 +1,59 @@
-//! How far the times can be trusted: every rule, for every phase.
+//! How far the times can be trusted: a line where everything holds, otherwise what does not; every rule is folded away.
 
 use super::grid;
 use super::markup::Markup;
+use super::words;
 use crate::Report;
+use crate::phase::PhaseBlock;
+use crate::validity::ValidityBlock;
 use bootstorm_model::stats::Validity;
+
+/// Phases in doubt that are named; the folded table has all.
+const NAMED: usize = 4;
 
 /// Writes the section.
 pub(super) fn write(body: &mut Markup, report: &Report) {
-    if report.phases.iter().all(|phase| phase.validity.is_none()) {
+    let graded: Vec<(&PhaseBlock, &ValidityBlock)> =
+        report.phases.iter().filter_map(|phase| Some((phase, phase.validity.as_ref()?))).collect();
+    if graded.is_empty() {
         return;
     }
     body.open("section", &[("id", "validity")]).leaf("h2", &[], "Validity");
+    let doubtful: Vec<_> = graded.iter().filter(|(_, block)| block.grade != Validity::Valid).collect();
+    if doubtful.is_empty() {
+        let text = match graded.len() {
+            1 => format!(" times of {}", graded[0].0.name),
+            2..=4 => {
+                let names: Vec<String> = graded.iter().map(|(phase, _)| phase.name.to_string()).collect();
+                format!(" times of {}", names.join(", "))
+            }
+            n => format!(" times of all {n} phases"),
+        };
+        body.open("p", &[]);
+        grade(body, Some(Validity::Valid));
+        body.text(&text).close("p");
+    }
+    // The last ones are the ones that are looked at.
+    for (phase, block) in doubtful.iter().rev().take(NAMED) {
+        let why = block.doubts().map(|doubt| format!("{}: {}", doubt.rule.word(), doubt.measured));
+        let why: Vec<String> = why.collect();
+        body.open("p", &[]);
+        grade(body, Some(block.grade));
+        body.text(&format!(" times of {}, {}", phase.name, why.join("; "))).close("p");
+    }
+    if let Some(more) = doubtful.len().checked_sub(NAMED).filter(|more| *more > 0) {
+        let more = words::count(more, "more phase");
+        body.leaf("p", &[("class", "hint")], &format!("And {more} in doubt."));
+    }
+    body.open("details", &[]).leaf("summary", &[], "Every rule of every phase");
+    rules(body, &graded);
+    body.close("details").close("section");
+}
+
+fn rules(body: &mut Markup, graded: &[(&PhaseBlock, &ValidityBlock)]) {
     let caption = "How far the times of each phase can be trusted; the worst rule decides";
     grid::open(body, caption, &["Phase", "Rule", "Grade", "What was measured"], 4);
-    for phase in &report.phases {
-        let Some(block) = &phase.validity else { continue };
+    for (phase, block) in graded {
         let name = phase.name.to_string();
         row(body, &name, "all", Some(block.grade), "");
         for finding in &block.findings {
@@ -22,35 +61,58 @@ pub(super) fn write(body: &mut Markup, report: &Report) {
         }
     }
     grid::close(body);
-    body.close("section");
 }
 
-fn row(body: &mut Markup, phase: &str, rule: &str, grade: Option<Validity>, measured: &str) {
-    // The colours of outcomes: as good as arrived, in doubt, failed.
+fn row(body: &mut Markup, phase: &str, rule: &str, of: Option<Validity>, measured: &str) {
+    body.open("tr", &[]).leaf("th", &[("scope", "row")], phase).leaf("td", &[("class", "word")], rule);
+    body.open("td", &[("class", "word")]);
+    grade(body, of);
+    body.close("td").leaf("td", &[("class", "reason")], measured).close("tr");
+}
+
+/// A grade in the colours of outcomes: as good as arrived, in doubt, failed.
+fn grade(body: &mut Markup, grade: Option<Validity>) {
     let (class, word) = match grade {
         None => ("outcome", "not measured"),
         Some(Validity::Valid) => ("outcome reached", "valid"),
         Some(Validity::Qualified) => ("outcome excluded", "qualified"),
         Some(Validity::Invalid) => ("outcome failed", "invalid"),
     };
-    body.open("tr", &[]).leaf("th", &[("scope", "row")], phase).leaf("td", &[("class", "word")], rule);
-    body.open("td", &[("class", "word")]).leaf("span", &[("class", class)], word).close("td");
-    body.leaf("td", &[("class", "word")], measured).close("tr");
+    body.leaf("span", &[("class", class)], word);
 }
 
 #[cfg(test)]
 mod tests {
     use crate::{Report, Selection, fixtures};
 
+    fn page(record: &bootstorm_model::record::RunRecord) -> String {
+        Report::of(record, &Selection::default()).html()
+    }
+
+    /// What is said about validity before the folded table.
+    fn said(page: &str) -> &str {
+        let (_, rest) = page.split_once("<section id=\"validity\">").unwrap();
+        rest.split_once("<details>").unwrap().0
+    }
+
     #[test]
-    fn every_rule_of_every_phase_is_on_the_page() {
-        let page = |record| Report::of(&record, &Selection::default()).html();
-        let clean = page(fixtures::measured());
-        assert_eq!(clean.matches(">valid</span>").count(), 3 * 8, "{}", clean.len());
+    fn every_rule_of_every_phase_is_on_the_page_and_folded_away() {
+        let clean = page(&fixtures::measured());
+        assert_eq!(clean.matches(">valid</span>").count(), 3 * 8 + 1, "{}", clean.len());
         assert!(clean.contains("this program reacted within"));
-        let doubtful = page(fixtures::stamped());
+        assert!(!said(&clean).contains("<tr>"));
+    }
+
+    #[test]
+    fn what_is_valid_is_one_line_and_what_is_not_says_why() {
+        let clean = page(&fixtures::measured());
+        assert_eq!(said(&clean).matches("<p>").count(), 1);
+        assert!(said(&clean).contains(">valid</span> times of create, stop-1, storm-1"), "{}", said(&clean));
+        let doubtful = page(&fixtures::stamped());
+        let said = said(&doubtful);
         assert!(
-            doubtful.contains(">qualified</span>") && doubtful.contains("1 of 12 VMs have times from server")
+            said.contains(">qualified</span> times of storm-1, watch: ") && said.contains("1 of 12 VMs have"),
+            "{said}"
         );
     }
 }

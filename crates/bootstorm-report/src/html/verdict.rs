@@ -5,7 +5,7 @@ use super::subject::{Role, Subjects};
 use super::words;
 use crate::{Compared, Report};
 use bootstorm_model::record::PhaseState;
-use bootstorm_model::stats::{Breakdown, Finding, Grade};
+use bootstorm_model::stats::{Finding, Grade};
 
 /// Writes the verdict, or what there is to say instead.
 pub(super) fn write(body: &mut Markup, report: &Report, subjects: &Subjects<'_>) {
@@ -104,7 +104,7 @@ fn thresholds(report: &Report) -> Vec<String> {
     told
 }
 
-/// What else was found, what holds the storm up, and what the figures point to.
+/// What else was found.
 fn judged(report: &Report) -> Vec<String> {
     let Some(compared) = &report.comparison else { return Vec::new() };
     let mut told = Vec::new();
@@ -113,33 +113,12 @@ fn judged(report: &Report) -> Vec<String> {
         let findings = verdict.findings.iter().filter(also);
         told.extend(findings.map(|finding| format!("Also {}: {}.", finding.grade, finding.reason)));
     }
-    if let Some(breakdown) = &compared.breakdown {
-        told.extend(bottleneck(breakdown));
-    }
-    told.extend(compared.advice.iter().map(|advice| {
-        let (because, hints) = (advice.because.join("; "), advice.hints.join("; "));
-        let about =
-            advice.cause.map_or_else(String::new, |cause| format!("This points to {}: ", cause.word()));
-        format!("{about}{because}. Advice: {hints}.")
-    }));
     told
 }
 
-/// What holds the storm up, and what to try; or that nothing does alone.
-fn bottleneck(breakdown: &Breakdown) -> Option<String> {
-    match (&breakdown.bottleneck, &breakdown.unnamed) {
-        (Some(found), _) => {
-            let remedies = found.remedies.join("; ");
-            let remedies = if remedies.is_empty() { remedies } else { format!(" Try: {remedies}.") };
-            Some(format!("Bottleneck: {}: {}.{remedies}", found.sentence, found.because.join("; ")))
-        }
-        (None, why) => why.as_ref().map(|why| format!("{why}.")),
-    }
-}
-
 /// A sentence with a capital and a full stop.
-fn sentence(text: &str) -> String {
+pub(super) fn sentence(text: &str) -> String {
     let mut characters = text.chars();
     let first: String = characters.next().map(char::to_uppercase).into_iter().flatten().collect();
-    format!("{first}{}.", characters.as_str().trim_end_matches('.'))
+    words::readable(&format!("{first}{}.", characters.as_str().trim_end_matches('.')))
 }

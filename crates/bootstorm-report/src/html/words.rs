@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use bootstorm_model::stats::Quantile;
+use bootstorm_model::stats::{Quantile, reason};
 
 /// `12.34 s`, and `2 min 05 s` above ten minutes.
 pub(crate) fn seconds(seconds: f64) -> String {
@@ -49,6 +49,11 @@ pub(crate) fn count(n: usize, noun: &str) -> String {
     if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}s") }
 }
 
+/// A text for people: what differs between those who share it is left out, and arrows are arrows.
+pub(crate) fn readable(text: &str) -> String {
+    reason::shown(text).replace(" -> ", " → ")
+}
+
 /// `12.5 %`.
 pub(crate) fn percent(part: usize, whole: usize) -> String {
     if whole == 0 {
@@ -73,6 +78,11 @@ mod tests {
         assert_eq!(seconds(725.4), "12 min 05 s");
         assert_eq!((maybe_seconds(None), ratio(Some(1.577))), ("–".into(), "1.58×".into()));
         assert_eq!(quantile(Quantile::NotReached), "not reached");
+    }
+
+    #[test]
+    fn placeholders_are_not_shown_to_people() {
+        assert_eq!(readable("no pod <id> after <n>s, a -> b"), "no pod … after …s, a → b");
     }
 
     #[test]

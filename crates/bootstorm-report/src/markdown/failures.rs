@@ -8,6 +8,7 @@ use crate::phase::PhaseBlock;
 use crate::row::Row;
 use crate::{FailureBlock, NodeBlock};
 use bootstorm_model::observe::Outcome;
+use bootstorm_model::stats::reason;
 
 /// The most groups of failures, and the most rows.
 const MOST: usize = 20;
@@ -50,7 +51,7 @@ pub(super) fn diagnosed(page: &mut String, phase: &PhaseBlock) {
             page,
             "| {} | {} | {} | {look} |",
             block.vms,
-            code(&block.cause),
+            code(&reason::shown(&block.cause)),
             block.waits_for.words()
         );
     }

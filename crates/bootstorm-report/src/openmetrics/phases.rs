@@ -3,7 +3,7 @@
 use super::family::{Family, Kind, Page};
 use crate::phase::PhaseBlock;
 use crate::{Report, ValidityBlock};
-use bootstorm_model::stats::{Quantile, Validity};
+use bootstorm_model::stats::{Quantile, Validity, reason};
 
 /// Writes them.
 pub(super) fn write(page: &mut Page, report: &Report) {
@@ -107,7 +107,9 @@ fn causes(phases: &[PhaseBlock]) -> Family {
     let mut family = Family::new("failed_vms", Kind::Gauge, "", help);
     for phase in phases {
         for block in &phase.diagnoses {
-            let labels = [("phase", phase.name.to_string()), ("cause", block.cause.clone())];
+            // A label must be the same in every run.
+            let cause = reason::normalised(&block.cause);
+            let labels = [("phase", phase.name.to_string()), ("cause", cause)];
             let labels = labels.each_ref().map(|(name, value)| (*name, value.as_str()));
             family.labelled(&labels, block.vms as f64);
         }

@@ -92,6 +92,8 @@ pub(super) fn unspread(phase: &PhaseBlock) -> bool {
 
 fn facts(cluster: &ClusterBlock, report: &Report) -> ClusterFacts {
     ClusterFacts {
+        context: cluster.context.clone(),
+        server: cluster.server.clone(),
         kubernetes: cluster.kubernetes_version.clone(),
         kubevirt: cluster.kubevirt_version.clone(),
         cdi: cluster.cdi_version.clone(),

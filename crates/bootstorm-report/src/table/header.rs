@@ -80,7 +80,7 @@ fn facts(page: &mut Page, cluster: &ClusterBlock) {
     }
 }
 
-pub(super) fn template(template: &TemplateSource) -> String {
+pub(crate) fn template(template: &TemplateSource) -> String {
     match template {
         TemplateSource::ContainerDisk { image } => format!("built-in, container disk {image}"),
         TemplateSource::File { name, sha256 } if sha256.is_empty() => name.clone(),
@@ -96,7 +96,7 @@ pub(super) fn template(template: &TemplateSource) -> String {
     }
 }
 
-pub(super) fn cluster(cluster: &ClusterBlock) -> Option<String> {
+pub(crate) fn cluster(cluster: &ClusterBlock) -> Option<String> {
     let mut facts = Vec::new();
     facts.extend(cluster.kubernetes_version.as_ref().map(|version| format!("Kubernetes {version}")));
     facts.extend(cluster.kubevirt_version.as_ref().map(|version| format!("KubeVirt {version}")));

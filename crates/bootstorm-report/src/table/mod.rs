@@ -8,7 +8,7 @@ mod diagnosis;
 mod figures;
 mod fold;
 mod grid;
-mod header;
+pub(crate) mod header;
 mod nodes;
 mod page;
 mod phase_lines;

@@ -11,7 +11,7 @@ use crate::row::Row;
 use crate::view::Report;
 use bootstorm_model::observe::{Milestone, Outcome};
 use bootstorm_model::record::PhaseKind;
-use bootstorm_model::stats::Validity;
+use bootstorm_model::stats::{Validity, reason};
 use bootstorm_model::text::line;
 
 /// Lines of the whole screen.
@@ -204,7 +204,7 @@ fn causes(page: &mut Page, phases: &[&PhaseBlock]) {
         phase.diagnoses.iter().map(DiagnosisBlock::title).collect()
     };
     for title in titles.iter().take(CAUSES) {
-        one_line(page, Some(Tone::Bad), &format!("  {title}"));
+        one_line(page, Some(Tone::Bad), &format!("  {}", reason::shown(title)));
     }
     if let Some(more) = titles.len().checked_sub(CAUSES).filter(|more| *more > 0) {
         page.line(&format!("  and {}", words::count(more as u64, "other cause")));

@@ -114,6 +114,8 @@ async fn facts(cluster: &Cluster, disks: &[Disk]) -> Result<ClusterFacts, Troubl
     let kubernetes = cluster.version().await?;
     let (cdi, classes) = join(cluster.cdi_version(), cluster.storage_classes(disks)).await;
     Ok(ClusterFacts {
+        context: cluster.context().map(str::to_owned),
+        server: Some(cluster.server().to_owned()),
         kubernetes: Some(kubernetes),
         cdi: cdi?,
         storage_classes: classes?,

@@ -170,7 +170,7 @@ const configurations = shown => {
       (last && last.verdict) || '–', trend ? trend.words : '–',
       String(of.reduce((sum, run) => sum + missed(run), 0)),
     ]);
-    line.children[1].className = 'word';
+    line.children[1].className = 'word wide';
     line.children[2].className = 'word';
     graded(line.children[line.children.length - 3], last);
     line.children[line.children.length - 2].className = trend && trend.out ? 'word out' : 'word';
@@ -181,8 +181,10 @@ const configurations = shown => {
 // One run: both summaries, then every VM.
 const details = byId('details');
 const decode = (texts, row) => texts.prefix + texts.words[texts.rows.length ? texts.rows[row] : row];
+const CAPTION = 'Seconds from each VM’s own request';
+const caption = () => make('p', { class: 'caption' }, CAPTION);
 const summary = run => {
-  const table = make('table', { class: 'numbers' }, make('caption', {}, 'Seconds from each VM’s own request'));
+  const table = make('table', { class: 'numbers', 'aria-label': CAPTION });
   const head = make('tr');
   for (const [index, name] of ['Phase', 'Milestone', 'VMs', 'Arrived', 'Min', 'Mean', 'p50', 'p95', 'Max', 'Whole phase'].entries()) {
     head.append(make('th', { scope: 'col', class: index < 2 ? 'word' : '' }, name));
@@ -238,15 +240,15 @@ const openDetails = run => {
     make('div', { class: 'head' }, make('h3', {}, title(run)), close),
     make('p', { class: 'facts' }, [...facts, ...run.versions].join(' · ')),
     make('p', { class: 'facts' }, 'Folder: ', make('code', {}, run.path), run.has_page ? ' (with report.html)' : ''),
-    summary(run),
+    caption(), summary(run),
   );
   if (run.rows) {
     const rows = run.rows, all = rows.create_running.map((_, index) => index);
-    const table = make('table', { class: 'numbers' }, make('caption', {}, 'Seconds from each VM’s own request'), make('thead'), make('tbody'));
+    const table = make('table', { class: 'numbers', 'aria-label': CAPTION }, make('thead'), make('tbody'));
     const status = make('p', { class: 'hint', role: 'status' }), pages = make('div', { class: 'controls' });
     const search = make('input', { type: 'search', placeholder: 'namespace or node' });
     const csv = make('button', { type: 'button' }, 'Download CSV');
-    details.append(make('div', { class: 'controls' }, labelled('Search', search, 'grow'), csv), status,
+    details.append(make('div', { class: 'controls' }, labelled('Search', search, 'grow'), csv), status, caption(),
       make('div', { class: 'scroll' }, table), pages);
     const view = pagedTable({ table, status, pages, noun: n => (n === 1 ? 'VM' : 'VMs') });
     view.show(vmColumns(rows), all);

@@ -95,8 +95,8 @@ document.querySelectorAll('.scroll').forEach(box => {
   if (box.scrollWidth > box.clientWidth || box.scrollHeight > box.clientHeight) {
     box.setAttribute('tabindex', '0');
     box.setAttribute('role', 'region');
-    const caption = box.querySelector('caption');
-    box.setAttribute('aria-label', caption ? caption.textContent : 'Table');
+    const inside = box.querySelector('table');
+    box.setAttribute('aria-label', (inside && inside.getAttribute('aria-label')) || 'Table');
   }
 });
 
@@ -125,8 +125,8 @@ const download = (name, lines) => {
   setTimeout(() => URL.revokeObjectURL(link.href), 1000);
 };
 
-// A table that is sorted, filtered and turned page by page. `columns` are { name, kind, text(row), value(row), html? };
-// rows are whatever the columns understand.
+// A table that is sorted, filtered and turned page by page. `columns` are { name, kind, text(row), value(row), below? };
+// what is below stands in a line of its own under the row, rows are whatever the columns understand.
 const PAGE = 50;
 const pagedTable = ({ table, status, pages, noun }) => {
   let columns = [], rows = [], sort = null, page = 0;
@@ -145,15 +145,21 @@ const pagedTable = ({ table, status, pages, noun }) => {
   last.onclick = () => turn(most());
   const paint = () => {
     const from = page * PAGE, shown = rows.slice(from, from + PAGE);
-    body.replaceChildren(...shown.map(row => {
+    const beside = columns.filter(column => !column.below);
+    body.replaceChildren(...shown.flatMap(row => {
       const line = document.createElement('tr');
-      columns.forEach((column, index) => {
+      beside.forEach((column, index) => {
         const place = make(index ? 'td' : 'th', index ? {} : { scope: 'row' });
         if (column.kind) place.className = column.kind;
         if (column.paint) place.append(column.paint(row)); else place.textContent = column.text(row);
         line.append(place);
       });
-      return line;
+      const told = columns.filter(column => column.below && column.text(row)).map(column => {
+        const place = make('td', { colspan: beside.length }, make('div', {}, column.text(row)));
+        return make('tr', { class: 'why' }, place);
+      });
+      if (told.length) line.className = 'explained';
+      return [line, ...told];
     }));
     pages.hidden = rows.length <= PAGE;
     first.disabled = previous.disabled = page === 0;
@@ -178,7 +184,7 @@ const pagedTable = ({ table, status, pages, noun }) => {
   };
   const head = () => {
     const line = document.createElement('tr');
-    for (const column of columns) {
+    for (const column of columns.filter(column => !column.below)) {
       const button = make('button', { type: 'button', class: 'sort' }, column.name);
       const place = make('th', { scope: 'col' }, button);
       if (column.kind) place.className = column.kind;

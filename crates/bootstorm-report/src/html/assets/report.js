@@ -42,11 +42,14 @@ const columnsOf = (opened, baseline) => {
       paint: row => make('span', { class: `outcome ${row.outcome}` }, outcomeOf(row.outcome)),
     },
   );
-  phase.milestones.forEach((milestone, place) => columns.push({
+  const time = (milestone, place) => ({
     name: milestone, csvName: `${milestone}_seconds`, text: row => seconds(opened, place, row),
     value: row => phase.times[place][row.row],
     csv: row => (phase.times[place][row.row] === null ? null : phase.times[place][row.row] / 1000),
-  }));
+  });
+  // The goal is the first of them.
+  const times = phase.milestones.map(time);
+  columns.push(...times.slice(0, 1));
   const goal = phase.milestones.indexOf(phase.goal);
   const before = baseline && baseline !== opened ? baseline.phase.milestones.indexOf(phase.goal) : -1;
   if (goal >= 0 && before >= 0) {
@@ -60,10 +63,11 @@ const columnsOf = (opened, baseline) => {
       text: row => { const value = ratio(row); return value === null ? '–' : `${value.toFixed(2)}×`; },
     });
   }
+  columns.push(...times.slice(1));
   if (rows.some(row => row.attempts > 1)) {
     columns.push({ name: 'Requests', csvName: 'requests', text: row => String(row.attempts), value: row => row.attempts });
   }
-  if (rows.some(row => row.reason)) columns.push({ name: 'Reason', kind: 'reason', text: row => row.reason, value: row => row.reason || null, csv: row => row.reason });
+  if (rows.some(row => row.reason)) columns.push({ name: 'Reason', below: true, text: row => row.reason, value: row => row.reason || null, csv: row => row.reason });
   return columns;
 };
 
