@@ -39,11 +39,12 @@ fn thresholds(text: &mut String, report: &Report) {
         return;
     }
     let run = escaped(&report.run.name);
+    let host = host(report);
     let crossed = blocks.iter().filter(|block| block.fails()).count();
     let last = report.phases.last().map_or(report.run.created, |phase| phase.began);
     let _ = writeln!(
         text,
-        "  <testsuite id=\"{}\" name=\"{run}.thresholds\" package=\"{run}\" timestamp=\"{}\" hostname=\"cluster\" tests=\"{}\" failures=\"{crossed}\" errors=\"0\" skipped=\"0\" time=\"0.000\">\n    <properties>\n    </properties>",
+        "  <testsuite id=\"{}\" name=\"{run}.thresholds\" package=\"{run}\" timestamp=\"{}\" hostname=\"{host}\" tests=\"{}\" failures=\"{crossed}\" errors=\"0\" skipped=\"0\" time=\"0.000\">\n    <properties>\n    </properties>",
         report.phases.len(),
         last.strftime("%Y-%m-%dT%H:%M:%S"),
         blocks.len(),
@@ -70,13 +71,13 @@ fn thresholds(text: &mut String, report: &Report) {
 fn suite(text: &mut String, report: &Report, id: usize, phase: &PhaseBlock) {
     let counts = &phase.counts;
     let run = escaped(&report.run.name);
-    let time = phase.spans.total.unwrap_or_default();
+    let (time, host) = (phase.spans.total.unwrap_or_default(), host(report));
     // The schema of the Ant task wants a time without a zone; this is UTC.
     let began = phase.began.strftime("%Y-%m-%dT%H:%M:%S");
     // Writing to a string cannot fail.
     let _ = writeln!(
         text,
-        "  <testsuite id=\"{id}\" name=\"{run}.{}\" package=\"{run}\" timestamp=\"{began}\" hostname=\"cluster\" tests=\"{}\" failures=\"{}\" errors=\"{}\" skipped=\"{}\" time=\"{time:.3}\">",
+        "  <testsuite id=\"{id}\" name=\"{run}.{}\" package=\"{run}\" timestamp=\"{began}\" hostname=\"{host}\" tests=\"{}\" failures=\"{}\" errors=\"{}\" skipped=\"{}\" time=\"{time:.3}\">",
         phase.name,
         phase.rows.len(),
         counts.timed_out,
@@ -88,6 +89,12 @@ fn suite(text: &mut String, report: &Report, id: usize, phase: &PhaseBlock) {
         case(text, &format!("{run}.{}", phase.name), phase, row);
     }
     text.push_str("    <system-out></system-out>\n    <system-err></system-err>\n  </testsuite>\n");
+}
+
+/// The cluster, as the context or the address of its server names it.
+fn host(report: &Report) -> String {
+    let cluster = &report.cluster;
+    escaped(cluster.context.as_deref().or(cluster.server.as_deref()).unwrap_or("cluster"))
 }
 
 fn properties(text: &mut String, report: &Report, phase: &PhaseBlock) {

@@ -201,7 +201,9 @@ impl Connection {
         if kubeconfig.current_context.is_none() && !is_chosen {
             if let Some(server) = &self.server {
                 kubeconfig = only(server);
-            } else if let (true, Ok(config)) = (kubeconfig.clusters.is_empty(), Config::incluster()) {
+            } else if let (true, Ok(mut config)) = (kubeconfig.clusters.is_empty(), Config::incluster()) {
+                // As client-go does it: a pod's variables count, NO_PROXY too.
+                config.proxy_url = self.proxy(None, &config.cluster_url)?;
                 return Ok((config, None));
             } else if let Some(fault) = fault {
                 return Err(no_kubeconfig(&fault));

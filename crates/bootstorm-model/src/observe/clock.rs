@@ -229,7 +229,8 @@ mod tests {
         clock.suspended = clock.suspended.saturating_sub(Duration::from_secs(90));
         let after = clock.now();
         if continuous().is_some() {
-            assert!((90.0..150.0).contains(&after.since(before).seconds()), "{after}");
+            // Each reading is exact to the noise that is not counted.
+            assert!((89.9..150.0).contains(&after.since(before).seconds()), "{after}");
         }
         let second = Duration::from_secs(1);
         assert_eq!(since(second, second + Duration::from_millis(40)), Duration::ZERO);
