@@ -30,11 +30,10 @@ pub(super) fn needed(wanted: &Wanted<'_>, namespace: &str) -> Vec<Permission> {
             needed.push(anywhere(verb, "", "namespaces"));
         }
     }
-    for verb in ["get", "list", "watch", "create", "delete"] {
-        needed.push(anywhere(verb, "kubevirt.io", "virtualmachines"));
-    }
-    if wanted.via != Some(Via::Subresource) {
-        needed.push(anywhere("patch", "kubevirt.io", "virtualmachines"));
+    for verb in ["get", "list", "watch", "create", "patch", "delete"] {
+        if verb != "patch" || wanted.via != Some(Via::Subresource) {
+            needed.push(anywhere(verb, "kubevirt.io", "virtualmachines"));
+        }
     }
     for verb in ["list", "watch"] {
         needed.push(anywhere(verb, "kubevirt.io", "virtualmachineinstances"));
