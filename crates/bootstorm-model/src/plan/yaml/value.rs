@@ -10,16 +10,19 @@ use super::{Warning, YamlFault};
 
 /// The most nodes that a document may have once its aliases are replaced.
 const MOST_NODES: usize = 500_000;
+/// The most bytes of text that it may have then: twice what the longest file that is read may have.
+const MOST_BYTES: usize = 64 * 1024 * 1024;
 /// Whole numbers from here on are floats for kubectl.
 const INTEGERS_BELOW: f64 = 9_223_372_036_854_775_808.0;
 
 /// The value of a document.
 pub(super) fn build(root: &Node, warnings: &mut BTreeSet<Warning>) -> Result<Value, YamlFault> {
-    Builder { nodes: 0, warnings }.value(root)
+    Builder { nodes: 0, bytes: 0, warnings }.value(root)
 }
 
 struct Builder<'a> {
     nodes: usize,
+    bytes: usize,
     warnings: &'a mut BTreeSet<Warning>,
 }
 
@@ -47,7 +50,10 @@ impl Builder<'_> {
 
     fn count(&mut self, node: &Node) -> Result<(), YamlFault> {
         self.nodes += 1;
-        let is_too_much = self.nodes > MOST_NODES;
+        if let Kind::Scalar { text, .. } = &node.kind {
+            self.bytes += text.len();
+        }
+        let is_too_much = self.nodes > MOST_NODES || self.bytes > MOST_BYTES;
         if is_too_much { Err(YamlFault::at(&node.span, "its aliases stand for too much")) } else { Ok(()) }
     }
 
