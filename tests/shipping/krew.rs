@@ -1,4 +1,4 @@
-//! The plugin's manifest, checked as krew checks it, and an installation as krew does it.
+//! The plugin's manifest, checked as krew checks it, and an installation as krew does it, and by krew itself.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -239,4 +239,65 @@ fn installed_as_krew_does_it_runs_without_a_cluster() {
     assert!(help.contains("Usage: kubectl bootstorm "), "{help}");
     // kubectl replaces itself by the plugin, so the exit code arrives.
     assert_eq!(installed.kubectl("", &["bootstorm", "run", "--end"]).status.code(), Some(2));
+}
+
+/// A program of krew's, built from its source; `.ci/run` puts it there where there is Go.
+#[expect(clippy::print_stdout, reason = "a skipped test must be visible")]
+fn krews(program: &str) -> Option<PathBuf> {
+    let path = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/target/tools/krew")).join(program);
+    if path.is_file() {
+        return Some(path);
+    }
+    let is_wanted = std::env::var("BOOTSTORM_KREW").is_ok_and(|value| value == "always");
+    assert!(!is_wanted, "BOOTSTORM_KREW=always, and there is no {}", path.display());
+    println!("SKIPPED: there is no {}", path.display());
+    None
+}
+
+#[test]
+fn krew_itself_installs_runs_and_removes_it() {
+    let (Some(krew), Some(validate)) = (krews("krew"), krews("validate-krew-manifest")) else { return };
+    let (Some(kubectl), Some(git)) = (find("kubectl"), find("git")) else { return };
+    let home = tempfile::tempdir().unwrap();
+    let path = |name: &str| home.path().join(name);
+    let root = path("krew");
+    let run = |program: &Path, args: &[&str]| {
+        Command::new(program)
+            .args(args)
+            .env_clear()
+            .env("HOME", home.path())
+            .env("TMPDIR", home.path())
+            .env("KREW_ROOT", &root)
+            .env("KREW_DEFAULT_INDEX_URI", path("index"))
+            .env("PATH", format!("{}:/usr/local/bin:/usr/bin:/bin", root.join("bin").display()))
+            .current_dir(home.path())
+            .output()
+            .unwrap()
+    };
+    let package = package();
+    let manifest = path("bootstorm.yaml").to_string_lossy().into_owned();
+    let archives = package.folder.path().to_string_lossy().into_owned();
+    fine(&run(&repository("krew/render"), &["--archives", &archives, "--out", &manifest]));
+    let checked = run(&validate, &["-manifest", &manifest, "-skip-install"]);
+    fine(&checked);
+    assert!(String::from_utf8_lossy(&checked.stderr).contains("structural validation OK"), "{checked:?}");
+
+    // An index as krew's own is one: a repository with the manifests of plugins.
+    fs::create_dir_all(path("index/plugins")).unwrap();
+    fs::copy(&manifest, path("index/plugins/bootstorm.yaml")).unwrap();
+    let index = path("index").to_string_lossy().into_owned();
+    let who = ["-c", "user.name=test", "-c", "user.email=test@localhost"];
+    fine(&run(&git, &["init", "--quiet", &index]));
+    fine(&run(&git, &["-C", &index, "add", "."]));
+    fine(&run(&git, &[&["-C", &index], &who[..], &["commit", "--quiet", "-m", "index"]].concat()));
+    fine(&run(&krew, &["update"]));
+    assert!(fine(&run(&krew, &["search", "bootstorm"])).contains("bootstorm"));
+
+    let archive = package.path.to_string_lossy().into_owned();
+    fine(&run(&krew, &["install", "--manifest", &manifest, "--archive", &archive]));
+    assert!(fine(&run(&krew, &["list"])).contains("bootstorm"));
+    let args = ["bootstorm", "run", "--sandbox", "--end", "2", "--speed", "50"];
+    assert!(fine(&run(&kubectl, &args)).contains("Verdict:"));
+    fine(&run(&krew, &["uninstall", "bootstorm"]));
+    assert!(fs::read_dir(root.join("bin")).unwrap().next().is_none(), "the link is left");
 }
