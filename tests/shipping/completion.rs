@@ -198,3 +198,20 @@ fn without_the_plugin_on_the_path_there_is_no_place_for_the_script() {
     ran.exits(1).complains(&["no kubectl-bootstorm on the PATH", "kubectl bootstorm completion kubectl"]);
     Program::new(home.path()).run(&["completion", "bash", "--install"]).exits(2);
 }
+
+#[test]
+fn probes_are_completed_one_after_the_other_without_a_cluster() {
+    let home = tempfile::tempdir().unwrap();
+    let complete = |typed: &str| {
+        let ran = Program::new(home.path()).run(&["__complete", "setup", "--probe", typed]).exits(0);
+        let words = ran.stdout.lines().take_while(|line| !line.starts_with(':'));
+        words.map(|line| line.split('\t').next().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(complete("").len(), 7);
+    assert_eq!(complete("s"), ["ssh"]);
+    assert_eq!(
+        complete("ssh,"),
+        ["ping", "tcp:22", "http:80/", "agent", "cloud-init"].map(|probe| format!("ssh,{probe}"))
+    );
+    assert_eq!(complete("ssh,ping,c"), ["ssh,ping,cloud-init"]);
+}

@@ -20,6 +20,9 @@ const LIMIT: Duration = Duration::from_secs(2);
 /// The kinds of sources, each followed by its place.
 const SOURCES: [&str; 6] = ["datasource:", "pvc:", "snapshot:", "registry:", "http:", "containerdisk:"];
 
+/// The kinds of probes, those with a port with a usual one.
+const PROBES: [&str; 7] = ["ping", "tcp:22", "http:80/", "ssh", "agent", "cloud-init", "none"];
+
 /// A kind of name that is looked up while the user types
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Live {
@@ -30,6 +33,7 @@ enum Live {
     Nodes,
     Runs,
     Sources,
+    Probes,
     Objects(Named),
 }
 
@@ -44,6 +48,7 @@ impl Live {
             Some("node-name") => Self::Nodes,
             Some("ns-prefix") => Self::Runs,
             Some("source") => Self::Sources,
+            Some("probe") => Self::Probes,
             Some("storage-class") => Self::Objects(Named::StorageClass),
             Some("instancetype") => Self::Objects(Named::Instancetype),
             Some("preference") => Self::Objects(Named::Preference),
@@ -94,6 +99,17 @@ impl Asker {
     }
 
     fn candidates(&self, live: Live, typed: &str) -> Vec<CompletionCandidate> {
+        if live == Live::Probes {
+            // One more of a list, without those that are in it.
+            let (before, last) = typed.split_at(typed.rfind(',').map_or(0, |comma| comma + 1));
+            let is_new = |probe: &&&str| {
+                probe.starts_with(last)
+                    && !before.split(',').any(|known| known == **probe)
+                    && (before.is_empty() || **probe != "none")
+            };
+            let whole = |probe: &&str| CompletionCandidate::new(format!("{before}{probe}"));
+            return PROBES.iter().filter(is_new).map(whole).collect();
+        }
         let fixed: &[&str] = if live == Live::Sources { &SOURCES } else { &[] };
         // The cluster is not asked for golden images while there is a kind to be chosen.
         let asked = live != Live::Sources || typed.contains(':');
@@ -149,7 +165,7 @@ async fn found(connection: &Connection, live: Live) -> Option<Vec<(String, Optio
             plain(names.into_iter().map(|name| format!("datasource:{name}")).collect())
         }
         Live::Objects(kind) => plain(cluster.names_of(kind, None).await.ok()?),
-        Live::Contexts | Live::Clusters | Live::Users => Vec::new(),
+        Live::Contexts | Live::Clusters | Live::Users | Live::Probes => Vec::new(),
     })
 }
 
