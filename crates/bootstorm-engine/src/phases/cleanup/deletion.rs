@@ -16,7 +16,7 @@ use crate::phases::event::{Event, Listener};
 use bootstorm_model::observe::clock::monotonic_now;
 
 /// How often it is said what is still waited for.
-const SAY_EVERY: Duration = Duration::from_secs(10);
+pub(super) const SAY_EVERY: Duration = Duration::from_secs(10);
 
 /// How to delete
 pub(super) struct Deletion<'a> {

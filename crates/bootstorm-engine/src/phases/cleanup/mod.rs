@@ -17,16 +17,16 @@ pub use blocked::{Blocked, Held};
 pub use leftovers::{Choice, Found, Leftovers, run_ids, run_ids_anywhere};
 pub use sort::{OTHERS, Resource, Sort};
 
-use super::event::Listener;
+use super::event::{Event, Listener};
 use crate::cluster::ownership::Estate;
 use crate::cluster::{Cluster, Trouble};
 use bootstorm_model::observe::clock::monotonic_now;
-use deletion::Deletion;
+use deletion::{Deletion, SAY_EVERY};
 
 /// How long verification waits for what the cluster deletes on its own, such as parts of a deleted record.
 const SETTLING: Duration = Duration::from_secs(30);
 /// How long cleanup waits for the garbage collector before it deletes by itself what belonged to VMs.
-const COLLECTING: Duration = Duration::from_secs(10);
+const COLLECTING: Duration = Duration::from_secs(60);
 /// Time between two looks of the verification.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
@@ -228,7 +228,9 @@ async fn left_behind(
     let Order { estate, sorts, place, choice, deadline, .. } = *order;
     let kinds = [Sort::Instances, Sort::Pods, Sort::Volumes, Sort::Claims];
     let kinds: Vec<Sort> = kinds.into_iter().filter(|sort| !all.outside(*sort, choice).is_empty()).collect();
-    let until = deadline.min(monotonic_now() + COLLECTING);
+    let began = monotonic_now();
+    let until = deadline.min(began + COLLECTING);
+    let mut say_at = began + SAY_EVERY;
     while !kinds.is_empty() {
         let now = Leftovers::list(deletion.cluster, estate, sorts, place).await?;
         let is_over = monotonic_now() >= until;
@@ -237,6 +239,18 @@ async fn left_behind(
             let (goes_along, left): (Vec<Found>, Vec<Found>) =
                 now.outside(*sort, choice).into_iter().partition(|found| found.is_owned && !is_over);
             waits |= !goes_along.is_empty();
+            if let Some(first) = goes_along.first()
+                && monotonic_now() >= say_at
+            {
+                say_at += SAY_EVERY;
+                (deletion.events)(&Event::StillThere {
+                    what: sort.words(),
+                    count: goes_along.len(),
+                    since: began.elapsed(),
+                    first: Some(format!("{} {}/{}", sort.word(), first.namespace, first.name)),
+                    look: None,
+                });
+            }
             // Prober pods are being deleted beside this.
             let left: Vec<Found> =
                 left.into_iter().filter(|found| *sort != Sort::Pods || found.is_owned).collect();
