@@ -15,6 +15,8 @@ type Error = Box<dyn std::error::Error + Send + Sync>;
 pub(super) struct Identity {
     pub(super) config: Arc<ServerConfig>,
     pub(super) ca_pem: String,
+    #[cfg(test)]
+    server_der: Vec<u8>,
 }
 
 /// Makes an authority and a server certificate for loopback.
@@ -32,6 +34,8 @@ pub(super) fn create() -> Result<Identity, Error> {
     server.distinguished_name.push(DnType::CommonName, "kube-apiserver");
     server.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     server.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    // RFC 5280 demands it, and Python checks that from 3.13 on.
+    server.use_authority_key_identifier_extension = true;
     let issuer = Issuer::new(authority, authority_key);
     let server_certificate = server.signed_by(&server_key, &issuer)?;
 
@@ -44,5 +48,34 @@ pub(super) fn create() -> Result<Identity, Error> {
         .with_single_cert(chain, key)?;
     // One request after the other on a connection, as exec over WebSocket needs it.
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(Identity { config: Arc::new(config), ca_pem: authority_certificate.pem() })
+    Ok(Identity {
+        config: Arc::new(config),
+        ca_pem: authority_certificate.pem(),
+        #[cfg(test)]
+        server_der: server_certificate.der().to_vec(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine;
+    use base64::prelude::BASE64_STANDARD;
+    use rustls::ServerConnection;
+
+    use super::*;
+
+    #[test]
+    fn the_servers_certificate_names_its_authoritys_key() {
+        let identity = create().unwrap();
+        ServerConnection::new(identity.config.clone()).unwrap();
+        // The authority's own key identifier, 2.5.29.14, is what the server's certificate has to repeat in 2.5.29.35.
+        let body: String = identity.ca_pem.lines().filter(|line| !line.starts_with("---")).collect();
+        let authority = BASE64_STANDARD.decode(body).unwrap();
+        let find = |bytes: &[u8], wanted: &[u8]| bytes.windows(wanted.len()).position(|part| part == wanted);
+        let at = find(&authority, &[0x55, 0x1d, 0x0e]).unwrap();
+        let key = &authority[at + 7..at + 27];
+        let server = &identity.server_der;
+        let at = find(server, &[0x55, 0x1d, 0x23]).expect("an authority key identifier");
+        assert_eq!(find(&server[at..], key).map(|place| place < 16), Some(true));
+    }
 }
