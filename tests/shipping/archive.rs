@@ -42,6 +42,21 @@ fn it_is_flat_and_complete() {
 }
 
 #[test]
+fn it_lists_what_is_built_in_with_its_licence() {
+    let text = String::from_utf8(package().entry("LICENSES.txt").content.clone()).unwrap();
+    let crates: Vec<&str> = text.lines().collect();
+    assert!(crates.len() > 100 && crates.is_sorted(), "{text}");
+    for name in ["kube-client", "rustls", "tokio", "bootstorm-model"] {
+        assert!(crates.iter().any(|line| line.starts_with(&format!("{name} v"))), "no {name} in:\n{text}");
+    }
+    for line in crates {
+        let words: Vec<&str> = line.splitn(3, ' ').collect();
+        assert!(words.len() == 3 && words[1].starts_with('v'), "{line}");
+        assert!(!line.contains("(/"), "a path: {line}");
+    }
+}
+
+#[test]
 fn its_name_has_the_version_and_the_target() {
     let name = package().path.file_name().unwrap().to_string_lossy().into_owned();
     let version = env!("CARGO_PKG_VERSION");
