@@ -155,7 +155,7 @@ fn sort(
             power: candidate.power,
             node: candidate.node,
             guest_os: candidate.system,
-            warning: candidate.kept_by.map(|keeper| format!("{keeper} may undo what is done to it")),
+            warning: candidate.kept_by.map(str::to_owned),
             reason: None,
         };
         match candidate.verdict {

@@ -94,7 +94,14 @@ impl Leftovers {
             sifting.namespaces(wide(cluster, Sort::Namespaces).await?);
         }
         let selector = run_id_selector(estate.run_id());
-        let others: Vec<Sort> = sorts.iter().copied().filter(|sort| *sort != Sort::Namespaces).collect();
+        let kinds = estate.extra_kinds();
+        // Namespaces take with them what is in them; elsewhere it has to be found.
+        let wants = |sort: &Sort| match sort {
+            Sort::Namespaces => false,
+            Sort::Extras(small) => kinds.contains(small),
+            _ => true,
+        };
+        let others: Vec<Sort> = sorts.iter().copied().filter(wants).collect();
         let marked = try_join_all(others.iter().map(|sort| look(cluster, *sort, &selector, place))).await?;
         for (sort, (objects, skipped)) in others.iter().zip(marked) {
             sifting.take(*sort, objects);
@@ -103,10 +110,10 @@ impl Leftovers {
         let ours: Vec<String> =
             sifting.leftovers.of(Sort::Namespaces).iter().map(|found| found.name.clone()).collect();
         let ours: Vec<String> = ours.into_iter().filter(|name| meant(name)).collect();
-        let kinds: Vec<Sort> = Sort::contents().filter(|_| !ours.is_empty()).collect();
+        let inside: Vec<Sort> = Sort::contents().filter(|_| !ours.is_empty()).collect();
         let contents_of = |sort: &Sort| contents(cluster, *sort, &ours);
-        let inside = futures::stream::iter(&kinds).map(contents_of).buffered(KINDS_AT_ONCE);
-        for (sort, (objects, skipped)) in kinds.iter().zip(inside.try_collect::<Vec<_>>().await?) {
+        let listing = futures::stream::iter(&inside).map(contents_of).buffered(KINDS_AT_ONCE);
+        for (sort, (objects, skipped)) in inside.iter().zip(listing.try_collect::<Vec<_>>().await?) {
             sifting.take(*sort, objects);
             let is_new = |(known, _): &(Sort, String)| known != sort;
             if let Some(why) = skipped
@@ -118,7 +125,11 @@ impl Leftovers {
         if let Some(place) = place
             && sorts.contains(&Sort::Machines)
         {
-            sifting.take(Sort::Machines, contents(cluster, Sort::Machines, &[place.to_owned()]).await?.0);
+            let place = [place.to_owned()];
+            sifting.take(Sort::Machines, contents(cluster, Sort::Machines, &place).await?.0);
+            for sort in kinds.iter().copied().map(Sort::Extras) {
+                sifting.take(sort, contents(cluster, sort, &place).await?.0);
+            }
         }
         // What has lost its label is found by its name.
         let head = names::head_name(estate.prefix());
@@ -250,6 +261,7 @@ impl<'a> Sifting<'a> {
     fn judge(&self, sort: Sort, object: &Metadata) -> Result<(), Stranger> {
         let here = object.namespace == self.cluster.namespace();
         match sort {
+            Sort::Extras(small) => self.estate.judge(Kind::Extra(small), object),
             Sort::Machines => self.estate.judge(Kind::Machine, object),
             Sort::Instances if self.estate.knows_instance(&object.uid) => Ok(()),
             Sort::Pods if here => self.estate.judge(Kind::Prober, object),
@@ -269,6 +281,10 @@ impl<'a> Sifting<'a> {
         let mut ours: HashSet<String> = self.estate.machine_uids().map(str::to_owned).collect();
         let mut rest = Vec::new();
         for (sort, object) in std::mem::take(&mut self.objects) {
+            let sort = match sort.small() {
+                Some(small) if self.estate.is_named(Kind::Extra(small), &object) => Sort::Extras(small),
+                _ => sort.beside_nothing(),
+            };
             match self.judge(sort, &object) {
                 Ok(()) => {
                     ours.insert(object.uid.clone());
@@ -317,6 +333,7 @@ impl<'a> Sifting<'a> {
     fn is_named(&self, sort: Sort, object: &Metadata) -> bool {
         match sort {
             Sort::Machines => self.estate.is_planned() && self.estate.is_named(Kind::Machine, object),
+            Sort::Extras(small) => self.estate.is_named(Kind::Extra(small), object),
             Sort::Secrets | Sort::Maps | Sort::Leases => {
                 object.name == names::head_name(self.estate.prefix())
             }

@@ -21,6 +21,7 @@ use super::event::Listener;
 use crate::cluster::ownership::Estate;
 use crate::cluster::{Cluster, Trouble};
 use bootstorm_model::observe::clock::monotonic_now;
+use bootstorm_model::plan::Small;
 use deletion::Deletion;
 
 /// How long verification waits for what the cluster deletes on its own, such as parts of a deleted record.
@@ -209,7 +210,8 @@ async fn machines(
     let outcome = deletion.delete_telling(Sort::Machines, all.of(Sort::Machines), gone).await;
     drop(emptied);
     outcome?;
-    for sort in [Sort::Instances, Sort::Volumes, Sort::Claims] {
+    let extras = Small::ALL.map(Sort::Extras);
+    for sort in [Sort::Instances, Sort::Volumes, Sort::Claims].into_iter().chain(extras) {
         deletion.delete(sort, &all.outside(sort, choice)).await?;
     }
     Ok(())
