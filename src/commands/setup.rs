@@ -95,6 +95,10 @@ fn summary(session: &Session, record: &RunRecord) -> String {
         let setup = &record.setup;
         lines[1].1.push_str(&format!(", {} made in {}", setup.namespaces, setup.took));
     }
+    if !plan.extras.is_empty() {
+        let names: Vec<String> = plan.extras.iter().map(ToString::to_string).collect();
+        lines.push(("beside VMs", format!("{}, in each namespace", line(&names.join(", ")))));
+    }
     if !plan.pinning.is_default() {
         lines.push(("nodes", line(&plan.pinning.to_string()).into_owned()));
     }

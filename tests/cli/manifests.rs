@@ -316,14 +316,30 @@ fn what_stands_beside_the_vm_is_made_in_each_namespace() {
     // One of that name which is somebody else's is left as it is.
     secret(&cluster, "team", "init");
     let theirs = get(&cluster, &kind::SECRETS, "team", "init").unwrap();
-    setup(&cluster, &team)
-        .exits(1)
-        .complains(&["Secret init exists already in namespace team and is not the run's"]);
-    run(&cluster, &["cleanup", "--yes"]).exits(0);
+    setup(&cluster, &team).exits(5).complains(&[
+        "namespace team has 1 object of the manifest already",
+        "Secret init",
+        "leave them out of the file",
+    ]);
     assert_eq!(get(&cluster, &kind::SECRETS, "team", "init").unwrap().uid(), theirs.uid());
     // Without the right to make them, nothing is made at all.
     cluster.sandbox.faults().deny("create", "secrets", Some("team"));
     setup(&cluster, &team).exits(5).complains(&["you cannot create secrets in namespace team"]);
+}
+
+#[test]
+fn without_a_record_what_stands_beside_the_vms_goes_by_its_label() {
+    let cluster = Cluster::instant();
+    write(&cluster, BUNDLE);
+    setup(&cluster, &["--end", "2"]).exits(0);
+    secret(&cluster, "boot-storm-test-2", "theirs");
+    let store = cluster.sandbox.store();
+    let spoil = |map: &mut Value| map["data"] = json!({});
+    store.modify(&kind::CONFIG_MAPS, "default", "bootstorm-boot-storm-test", spoil).unwrap();
+    run(&cluster, &["cleanup", "--yes"]).exits(3).complains(&["going by its label"]);
+    assert!(get(&cluster, &kind::NAMESPACES, "", "boot-storm-test-1").is_none());
+    assert!(get(&cluster, &kind::SECRETS, "boot-storm-test-2", "theirs").is_some());
+    assert!(get(&cluster, &kind::SECRETS, "boot-storm-test-2", "init").is_none());
 }
 
 #[test]

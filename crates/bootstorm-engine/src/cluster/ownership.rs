@@ -169,8 +169,11 @@ impl Estate {
         self.machines.values().filter_map(Option::as_deref)
     }
 
-    /// The kinds of small objects that the run makes beside its VMs.
+    /// The kinds of small objects that the run makes beside its VMs; all of them where the plan is not known.
     pub fn extra_kinds(&self) -> BTreeSet<Small> {
+        if !self.is_planned {
+            return Small::ALL.into_iter().collect();
+        }
         self.extras.iter().map(|extra| extra.kind).collect()
     }
 
@@ -229,7 +232,7 @@ impl Estate {
         let head = names::head_name(&self.prefix);
         let is_head = object.name == head;
         match kind {
-            Kind::Machine | Kind::Namespace if !self.is_planned => Recorded::Named,
+            Kind::Machine | Kind::Namespace | Kind::Extra(_) if !self.is_planned => Recorded::Named,
             Kind::Machine => {
                 let target = Target { namespace: object.namespace.clone(), name: object.name.clone() };
                 Recorded::planned(self.machines.get(&target))

@@ -130,9 +130,10 @@ pub async fn originals(cluster: &Cluster, plan: &Plan, template: &Template) -> R
         }
         match cluster.original(extra, from).await? {
             Some(mut original) => {
-                // The server leaves them out of single objects of some kinds.
-                original["apiVersion"] = extra.kind.api_version().into();
-                original["kind"] = extra.kind.kind().into();
+                if let Some(fields) = original.as_object_mut() {
+                    fields.insert("apiVersion".into(), extra.kind.api_version().into());
+                    fields.insert("kind".into(), extra.kind.kind().into());
+                }
                 originals.push(original);
             }
             None => {

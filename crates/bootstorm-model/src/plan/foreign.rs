@@ -63,7 +63,9 @@ pub(super) fn in_manifest(manifest: &Value, text: &str) -> Option<(usize, Tool)>
             Value::String(text) if found.is_none() && tool_of(text).is_some() => *found = Some(text.clone()),
             Value::Array(items) => items.iter().for_each(|item| look(item, found)),
             Value::Object(map) => {
-                let looked_at = map.iter().filter(|(key, _)| *key != "annotations");
+                // Commands of probes are shell, and annotations are anything.
+                let others = ["annotations", "command", "args"];
+                let looked_at = map.iter().filter(|(key, _)| !others.contains(&key.as_str()));
                 for (key, value) in looked_at {
                     look(&Value::String(key.clone()), found);
                     look(value, found);
@@ -147,7 +149,7 @@ mod tests {
             "kind: VirtualMachine\nname: ${NAME}\nuserData: '## template: jinja {{ v1.name }} ${HOME}'\n";
         let manifest = crate::plan::yaml::read(text).unwrap().documents.remove(0);
         assert_eq!(in_manifest(&manifest, text), Some((2, Tool::Variables)));
-        let plain = serde_json::json!({"userData": "{{ v1.name }} ${HOME}", "metadata": {"annotations": {"x": "${y}"}}});
+        let plain = serde_json::json!({"userData": "{{ v1.name }} ${HOME}", "metadata": {"annotations": {"x": "${y}"}}, "exec": {"command": ["sh", "-c", "echo ${X}"]}});
         assert_eq!(in_manifest(&plain, ""), None);
     }
 }

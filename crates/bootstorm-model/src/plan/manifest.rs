@@ -176,7 +176,7 @@ fn point_volumes_at(spec: &mut Map<String, Value>, old: &str, new: &str) {
 }
 
 /// The map under `key`, made when it is missing or null.
-fn child<'a>(value: &'a mut Value, key: &str) -> &'a mut Map<String, Value> {
+pub(super) fn child<'a>(value: &'a mut Value, key: &str) -> &'a mut Map<String, Value> {
     if !value.is_object() {
         *value = json!({});
     }

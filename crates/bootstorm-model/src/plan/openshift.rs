@@ -49,7 +49,12 @@ pub(super) fn render(
     for parameter in known {
         let name = name_of(parameter);
         let given = params.get(&name).cloned();
-        let default = parameter["value"].as_str().filter(|value| !value.is_empty()).map(str::to_owned);
+        let default = match &parameter["value"] {
+            Value::String(value) => Some(value.clone()).filter(|value| !value.is_empty()),
+            Value::Number(value) => Some(value.to_string()),
+            Value::Bool(value) => Some(value.to_string()),
+            _ => None,
+        };
         let value = match (given.or(default), parameter["generate"].as_str()) {
             (Some(value), _) => value,
             (None, Some("expression")) => {
@@ -77,10 +82,14 @@ pub(super) fn render(
     let mut objects: Vec<Value> =
         template["objects"].as_array().into_iter().flatten().map(|object| fill(object, &values)).collect();
     let labels = fill(&template["labels"], &values);
-    for object in objects.iter_mut().filter(|object| object.is_object()) {
-        for (key, value) in labels.as_object().into_iter().flatten() {
-            object["metadata"]["labels"][key] = value.clone();
-        }
+    let labels: super::manifest::Labels = labels
+        .as_object()
+        .into_iter()
+        .flatten()
+        .filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
+        .collect();
+    for object in objects.iter_mut().filter(|object| object.is_object() && !labels.is_empty()) {
+        super::manifest::add_labels(super::manifest::child(object, "metadata"), &labels);
     }
     Ok((objects, drawn))
 }
@@ -209,7 +218,7 @@ mod tests {
             "apiVersion": "template.openshift.io/v1", "kind": "Template",
             "labels": {"app": "${NAME}"},
             "parameters": [
-                {"name": "NAME", "required": true}, {"name": "CORES", "value": "2"},
+                {"name": "NAME", "required": true}, {"name": "CORES", "value": 2},
                 {"name": "PASSWORD", "generate": "expression", "from": "[a-z]{4}-\\d{3}"}, {"name": "NOTE"},
             ],
             "objects": [{
@@ -249,6 +258,16 @@ mod tests {
             why.starts_with("--param NAMES: ") && why.contains("CORES") && !why.contains("MARKER"),
             "{why}"
         );
+    }
+
+    #[test]
+    fn odd_templates_do_not_end_the_program() {
+        let mut odd = template();
+        odd["labels"] = json!({"a": 1, "b": "c"});
+        odd["parameters"] = json!([1, {"name": 2}, null]);
+        odd["objects"] = json!(["x", {"metadata": "text"}, {"metadata": {"labels": []}}, null]);
+        let (objects, _) = render(&odd, &Params::new(), &mut StdRng::seed_from_u64(1)).unwrap();
+        assert_eq!(objects[1], json!({"metadata": {"labels": {"b": "c"}}}));
     }
 
     #[test]

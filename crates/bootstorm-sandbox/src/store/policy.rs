@@ -86,17 +86,16 @@ fn fill(limit: &Value, pod: &mut Value) {
         defaults[1].1.entry(resource).or_insert(amount);
     }
     for list in ["containers", "initContainers"] {
-        for container in pod["spec"][list].as_array_mut().into_iter().flatten() {
+        let Some(list) = pod.pointer_mut(&format!("/spec/{list}")).and_then(Value::as_array_mut) else {
+            continue;
+        };
+        for container in list.iter_mut().filter_map(Value::as_object_mut) {
+            let resources = container.entry("resources").or_insert_with(|| json!({}));
+            let Some(resources) = resources.as_object_mut() else { continue };
             for (key, amounts) in &defaults {
-                let resources = &mut container["resources"];
-                if resources.is_null() {
-                    *resources = json!({});
-                }
-                if resources[*key].is_null() {
-                    resources[*key] = Value::Object(Map::new());
-                }
+                let given = resources.entry(*key).or_insert_with(|| Value::Object(Map::new()));
                 for (resource, amount) in amounts {
-                    if let Some(given) = resources[*key].as_object_mut() {
+                    if let Some(given) = given.as_object_mut() {
                         given.entry(resource.clone()).or_insert_with(|| amount.clone());
                     }
                 }

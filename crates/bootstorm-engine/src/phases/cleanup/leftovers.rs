@@ -11,6 +11,7 @@ use crate::cluster::metadata::{Metadata, Object};
 use crate::cluster::names::run_id_selector;
 use crate::cluster::ownership::{Estate, Kind, Stranger};
 use crate::cluster::{Cluster, Trouble, names};
+use bootstorm_model::plan::Small;
 
 /// `ConfigMaps` that a cluster puts into every namespace.
 const EVERYWHERE: [&str; 5] = [
@@ -282,7 +283,7 @@ impl<'a> Sifting<'a> {
         let mut rest = Vec::new();
         for (sort, object) in std::mem::take(&mut self.objects) {
             let sort = match sort.small() {
-                Some(small) if self.estate.is_named(Kind::Extra(small), &object) => Sort::Extras(small),
+                Some(small) if self.is_extra(small, &object) => Sort::Extras(small),
                 _ => sort.beside_nothing(),
             };
             match self.judge(sort, &object) {
@@ -330,10 +331,19 @@ impl<'a> Sifting<'a> {
         self.leftovers
     }
 
+    /// Whether an object stands beside VMs, going by the plan; without one, by its label, outside of the record's place.
+    fn is_extra(&self, small: Small, object: &Metadata) -> bool {
+        let is_elsewhere = object.namespace != self.cluster.namespace();
+        self.estate.is_named(Kind::Extra(small), object)
+            && (self.estate.is_planned() || is_elsewhere && self.estate.is_marked(object))
+    }
+
     fn is_named(&self, sort: Sort, object: &Metadata) -> bool {
         match sort {
             Sort::Machines => self.estate.is_planned() && self.estate.is_named(Kind::Machine, object),
-            Sort::Extras(small) => self.estate.is_named(Kind::Extra(small), object),
+            Sort::Extras(small) => {
+                self.estate.is_planned() && self.estate.is_named(Kind::Extra(small), object)
+            }
             Sort::Secrets | Sort::Maps | Sort::Leases => {
                 object.name == names::head_name(self.estate.prefix())
             }

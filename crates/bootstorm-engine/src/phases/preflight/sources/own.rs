@@ -22,6 +22,7 @@ pub(super) async fn check(
     findings: &mut Findings,
 ) -> Result<(), Trouble> {
     check_copies(cluster, wanted, findings).await?;
+    check_names(cluster, wanted, findings).await?;
     let extras: BTreeSet<_> = wanted.plan.extras.iter().collect();
     let references = of(wanted.manifest).into_iter();
     let references: Vec<Reference> =
@@ -157,7 +158,31 @@ fn problem(wanted: &Wanted<'_>, absent: &[Absent]) -> Problem {
 }
 
 fn things(absent: &[Absent]) -> String {
-    count(absent.len(), "object", "objects")
+    things_of(absent.len())
+}
+
+fn things_of(number: usize) -> String {
+    count(number, "object", "objects")
+}
+
+/// Refuses to put small objects where others have such names already.
+async fn check_names(cluster: &Cluster, wanted: &Wanted<'_>, findings: &mut Findings) -> Result<(), Trouble> {
+    // What an interrupted setup made is told apart when it is made again.
+    let (Some(place), None) = (&wanted.plan.layout.namespace, wanted.run_id) else { return Ok(()) };
+    let mut taken = Vec::new();
+    for extra in &wanted.plan.extras {
+        let found = cluster.needed(Needed::Small(extra.kind), place, &extra.name).await;
+        let found = optional(found, &format!("whether {extra} is in namespace {place} is"), findings)?;
+        taken.extend(found.flatten().map(|_| extra.to_string()));
+    }
+    if !taken.is_empty() {
+        let what = format!("namespace {place} has {} of the manifest already", things_of(taken.len()));
+        let problem = taken.iter().fold(Problem::new(what), |problem, extra| problem.because(extra.as_str()));
+        let problem =
+            problem.hint("leave them out of the file to use those that are there, or rename them in it");
+        findings.problems.push(Problem { unavoidable: true, ..problem });
+    }
+    Ok(())
 }
 
 /// Whether everything that is to be copied is there, and means something elsewhere.
