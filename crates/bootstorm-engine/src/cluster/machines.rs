@@ -159,10 +159,11 @@ impl Machine {
     }
 
     /// What may put it back to what is written elsewhere, as far as its labels and annotations say, and how.
-    pub fn kept_by(&self) -> Option<&'static str> {
+    pub fn kept_by(&self) -> Option<(&'static str, &'static str)> {
         let Metadata { labels, annotations, owner_references, .. } = &self.metadata;
-        let keeper = Keeper::of(labels, annotations).map(Keeper::effect);
-        keeper.or((!owner_references.is_empty()).then_some("its owner may undo what is done to it"))
+        let keeper = Keeper::of(labels, annotations).map(|keeper| (keeper.word(), keeper.effect()));
+        let owner = ("its owner", "an owner may undo what is done to its VM");
+        keeper.or((!owner_references.is_empty()).then_some(owner))
     }
 
     /// `status.printableStatus`.
