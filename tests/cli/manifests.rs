@@ -1,6 +1,7 @@
 //! Manifests as people have them: what they name, what stands beside the VM, what belongs to one VM only, other tools.
 
-use bootstorm_sandbox::store::{Object, kind};
+use bootstorm_sandbox::faults::{Effect, Match, Rule};
+use bootstorm_sandbox::store::{Kind, Object, kind};
 use serde_json::{Value, json};
 
 use crate::support::{Cluster, Ran, until};
@@ -28,12 +29,7 @@ fn claim(cluster: &Cluster, namespace: &str, name: &str, mode: &str) {
     });
 }
 
-fn get(
-    cluster: &Cluster,
-    kind: &'static bootstorm_sandbox::store::Kind,
-    namespace: &str,
-    name: &str,
-) -> Option<Object> {
+fn get(cluster: &Cluster, kind: &'static Kind, namespace: &str, name: &str) -> Option<Object> {
     cluster.sandbox.store().get(kind, namespace, name)
 }
 
@@ -250,6 +246,36 @@ fn small_objects_are_copied_into_each_namespace_and_go_with_it() {
     for name in ["keys", "init", "net"] {
         assert!(get(&cluster, &kind::SECRETS, "shop", name).is_some());
     }
+}
+
+#[test]
+fn an_interrupted_setup_goes_on_with_what_it_made() {
+    let cluster = Cluster::instant();
+    shop(&cluster);
+    write(&cluster, NEEDY);
+    let flags = ["--end", "3", "--copy-from", "shop"];
+    // The answer to one request is lost, another one is refused.
+    let matching = |resource: &str, namespace: &str| Match {
+        namespace: namespace.into(),
+        ..Match::on("create", resource)
+    };
+    let faults = cluster.sandbox.faults();
+    let lost = matching("secrets", "boot-storm-test-1");
+    faults.add(Rule { matching: lost, effect: Effect::CutAfter, remaining: Some(1) });
+    let refused = matching("configmaps", "boot-storm-test-2");
+    faults.add(Rule {
+        matching: refused,
+        effect: Effect::Answer { code: 403, retry_after: None },
+        remaining: Some(1),
+    });
+    setup(&cluster, &flags).exits(1);
+    let made = get(&cluster, &kind::SECRETS, "boot-storm-test-1", "init").map(|made| made.uid().to_owned());
+    setup(&cluster, &flags).exits(0);
+    let now = get(&cluster, &kind::SECRETS, "boot-storm-test-1", "init").unwrap();
+    assert!(made.is_none_or(|made| made == now.uid()));
+    run(&cluster, &["create"]).exits(0);
+    run(&cluster, &["cleanup", "--yes"]).exits(0);
+    assert!(get(&cluster, &kind::NAMESPACES, "", "boot-storm-test-1").is_none());
 }
 
 /// A VM whose Secret and network stand beside it.

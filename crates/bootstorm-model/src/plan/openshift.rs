@@ -21,11 +21,14 @@ pub(super) fn is_template(document: &Value) -> bool {
 /// Reads `NAME=VALUE`.
 pub fn parse_param(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or("write it as NAME=VALUE")?;
-    let is_name = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-    if !is_name {
+    if !is_name(name) {
         return Err("a parameter's name has letters, digits and underscores, such as DISK_SIZE".into());
     }
     Ok((name.to_owned(), value.to_owned()))
+}
+
+fn is_name(name: &str) -> bool {
+    (1..=253).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
 /// The objects of a Template with its parameters filled in, and whether a value among them was drawn by chance.
@@ -36,7 +39,10 @@ pub(super) fn render(
     params: &Params,
     rng: &mut impl Rng,
 ) -> Result<(Vec<Value>, bool), String> {
-    let known: Vec<&Value> = template["parameters"].as_array().into_iter().flatten().collect();
+    // Nothing can refer to a parameter with another name.
+    let is_known = |parameter: &&Value| parameter["name"].as_str().is_some_and(is_name);
+    let known: Vec<&Value> =
+        template["parameters"].as_array().into_iter().flatten().filter(is_known).collect();
     let name_of = |parameter: &Value| parameter["name"].as_str().unwrap_or_default().to_owned();
     if let Some(unknown) =
         params.keys().find(|name| !known.iter().any(|known| known["name"] == name.as_str()))

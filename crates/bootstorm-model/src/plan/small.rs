@@ -176,9 +176,9 @@ pub fn check(extras: &[Extra], copy_from: Option<&str>) -> Result<(), String> {
 
 /// The same manifest without what it holds: a dry run shows it.
 pub fn hide_content(mut manifest: Value) -> Value {
-    for key in ["data", "stringData", "binaryData"] {
-        if let Some(map) = manifest.get_mut(key).and_then(Value::as_object_mut) {
-            map.values_mut().for_each(|value| *value = json!(super::secrets::HIDDEN));
+    for (key, value) in manifest.as_object_mut().into_iter().flatten() {
+        if !matches!(key.as_str(), "apiVersion" | "kind" | "metadata") {
+            *value = json!(super::secrets::HIDDEN);
         }
     }
     manifest

@@ -430,26 +430,28 @@ fn items(document: Value) -> Vec<Value> {
 
 /// The objects of `OpenShift` Templates in place of these; and the text without what was drawn by chance, if anything was.
 fn rendered(objects: Vec<Value>, params: &Params) -> Result<(Vec<Value>, Option<String>), TemplateFault> {
+    if !objects.iter().any(openshift::is_template) {
+        return match params.keys().next() {
+            None => Ok((objects, None)),
+            Some(name) => Err(TemplateFault::Parameters(format!(
+                "--param {name}: the file holds no OpenShift Template"
+            ))),
+        };
+    }
     let mut all = Vec::new();
-    let (mut has_template, mut has_drawn) = (false, false);
+    let mut has_drawn = false;
     let source = json!([objects, params]);
     for object in objects {
         if !openshift::is_template(&object) {
             all.push(object);
             continue;
         }
-        has_template = true;
         let (filled, drawn) =
             openshift::render(&object, params, &mut rand::rng()).map_err(TemplateFault::Parameters)?;
         has_drawn |= drawn;
         all.extend(filled);
     }
-    match params.keys().next() {
-        Some(name) if !has_template => {
-            Err(TemplateFault::Parameters(format!("--param {name}: the file holds no OpenShift Template")))
-        }
-        _ => Ok((all, has_drawn.then(|| source.to_string()))),
-    }
+    Ok((all, has_drawn.then(|| source.to_string())))
 }
 
 fn is_machine(object: &Value) -> bool {
