@@ -138,7 +138,11 @@ fn problem(wanted: &Wanted<'_>, absent: &[Absent]) -> Problem {
     }
     if has_small && wanted.plan.copy_from.is_none() {
         problem = problem
-            .hint(format!("copy Secrets, ConfigMaps and networks into each namespace: --copy-from {from}"))
+            .hint(if absent.iter().all(|one| matches!(one.kind, Needed::Small(_))) {
+                format!("copy them into each namespace: --copy-from {from}")
+            } else {
+                format!("copy all but disks and service accounts into each namespace: --copy-from {from}")
+            })
             .hint("or put them into the manifest's file, each as a document of its own");
     }
     if has_storage {
