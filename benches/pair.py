@@ -2,7 +2,7 @@
 """Compares what two builds of this program cost, side by side on this machine.
 
     benches/pair.py OLD NEW --vms 500 --pairs 5
-    benches/pair.py OLD NEW --vms 500 --pairs 5 --flags '--explain=false --probe none'
+    benches/pair.py OLD NEW --own --vms 500 --pairs 5 --flags '--explain=false --probe none'
 
 OLD and NEW are release binaries. They take turns on clusters that NEW simulates from the same seed, each with a process of
 its own; `--own` lets each build simulate its own cluster, which is how the simulation is compared. Prints for each phase the

@@ -161,7 +161,8 @@ fn sort(
             power: candidate.power,
             node: candidate.node,
             guest_os: candidate.system,
-            warning: candidate.kept_by.map(|keeper| format!("{keeper} may undo what is done to it")),
+            kept_by: candidate.kept_by.map(|(keeper, _)| keeper.to_owned()),
+            warning: candidate.kept_by.map(|(_, effect)| effect.to_owned()),
             reason: None,
         };
         match candidate.verdict {

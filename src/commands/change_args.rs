@@ -9,11 +9,12 @@ use super::source_args::{SourceArgs, name_of, read};
 use super::values;
 use bootstorm_model::failure::Failure;
 use bootstorm_model::plan::layout::base_name;
+use bootstorm_model::plan::openshift::{Params, parse_param};
 use bootstorm_model::plan::overrides::{Login, Overrides, ssh_keys};
 use bootstorm_model::plan::placeholders::{self, Values};
 use bootstorm_model::plan::secrets::hide;
 use bootstorm_model::plan::sizing::Quantity;
-use bootstorm_model::plan::{Template, TemplateSource};
+use bootstorm_model::plan::{Template, TemplateFault, TemplateSource};
 
 /// Flags that change the manifest of the VMs
 #[derive(Debug, Clone, Default, Args)]
@@ -57,6 +58,9 @@ pub struct ChangeArgs {
     /// Value of a placeholder in the manifest, such as `VM_MEMORY=4Gi` (can be repeated)
     #[arg(long, value_name = "NAME=VALUE", value_parser = placeholders::parse, requires = "filename")]
     pub set: Vec<(String, String)>,
+    /// Value of a parameter of an OpenShift Template, such as `CPU_CORES=2` (can be repeated)
+    #[arg(long, value_name = "NAME=VALUE", value_parser = parse_param, requires = "filename")]
+    pub param: Vec<(String, String)>,
 }
 
 /// How many nodes may use a disk
@@ -122,15 +126,24 @@ impl ChangeArgs {
         let given = read(path, "the VM manifest")?;
         let (filled, used) =
             placeholders::fill(&given, &self.values(vm_name)).map_err(|fault| unusable().because(fault))?;
-        let mut template = Template::parse(&filled).map_err(|fault| {
-            unusable()
-                .because(fault)
-                .hint("see an example: kubectl bootstorm create --help, or examples/ in the repository")
+        let params: Params = self.param.iter().cloned().collect();
+        let mut template = Template::parse_with(&filled, &params).map_err(|fault| {
+            let way = match &fault {
+                TemplateFault::Foreign { tool, .. } => tool.way().to_owned(),
+                TemplateFault::Machines(_) => "export one of them: kubectl get vm NAME -o yaml".to_owned(),
+                _ => "see an example: kubectl bootstorm create --help, or examples/ in the repository"
+                    .to_owned(),
+            };
+            unusable().because(fault).hint(way)
         })?;
+        let is_rendered = template.is_rendered();
         let left = without(&overrides, &used);
         changes(&mut template, &left)?;
-        let text = if left.is_empty() && login.is_empty() { filled } else { template.manifest().to_string() };
-        let source = TemplateSource::File { name: name_of(path), sha256: Template::digest(&text) };
+        let is_as_given = left.is_empty() && login.is_empty() && !is_rendered;
+        let text = if is_as_given { filled } else { template.text() };
+        let drawn_from = template.drawn_from();
+        let source =
+            TemplateSource::File { name: name_of(path), sha256: Template::digest(&text), drawn_from };
         Ok(Made { source, overrides, sealed: None, template, text: Some(text) })
     }
 

@@ -6,13 +6,14 @@ use super::plan_file::PlanFields;
 use super::presentation::Output;
 use super::session::Session;
 use bootstorm_engine::cluster::pace::Timed;
-use bootstorm_engine::cluster::{machines, namespaces, probers};
+use bootstorm_engine::cluster::{extras, machines, namespaces, probers};
 use bootstorm_engine::phases::existing::{Existing, existing};
 use bootstorm_engine::phases::timed::{self, manifest};
 use bootstorm_model::failure::Failure;
 use bootstorm_model::observe::Outcome;
-use bootstorm_model::plan::Template;
 use bootstorm_model::plan::secrets::hide;
+use bootstorm_model::plan::small::hide_content;
+use bootstorm_model::plan::{Extra, Template};
 use bootstorm_model::record::{NOT_IN_STORM, PhaseKind, RunRecord, Via};
 use bootstorm_model::text;
 use bootstorm_report::document;
@@ -86,13 +87,13 @@ pub(super) async fn phase(
 
 /// Prints what setup would send: the namespaces, and the prober pods if there are to be any; as YAML or JSON, the plan that
 /// does the same again.
-pub(super) fn setup(session: &Session, record: &RunRecord) -> Result<(), Failure> {
+pub(super) fn setup(session: &Session, record: &RunRecord, originals: &[Value]) -> Result<(), Failure> {
     if let Some(plan) = session.plan.clone().filter(|_| session.output.is_document()) {
         return print_plan(session, record, plan);
     }
     let (prefix, run_id, probe) = (&record.plan.prefix, &record.run_id, &record.plan.probe);
     let namespace = |name: &String| {
-        let manifest = namespaces::manifest(name, prefix, run_id);
+        let manifest = namespaces::manifest(name, &record.plan, run_id);
         let body = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": manifest.metadata});
         Planned { method: "POST".into(), path: namespaces::collection(), body }
     };
@@ -101,8 +102,19 @@ pub(super) fn setup(session: &Session, record: &RunRecord) -> Result<(), Failure
         path: probers::collection(session.cluster.namespace()),
         body: probers::manifest(prefix, run_id, number, probe),
     };
-    let names = if record.plan.makes_namespaces() { record.plan.namespaces() } else { Vec::new() };
-    let planned: Vec<Planned> = names.iter().map(namespace).chain((1..=probe.probers).map(prober)).collect();
+    let beside = |name: &String| -> Vec<Planned> {
+        let each = originals.iter().filter_map(|original| Some((Extra::of(original)?, original)));
+        let planned = each.map(|(extra, original)| Planned {
+            method: "POST".into(),
+            path: extras::collection(extra.kind, name),
+            body: hide_content(extras::manifest(&extra, original, name, (prefix, run_id))),
+        });
+        planned.collect()
+    };
+    let places = record.plan.namespaces();
+    let names: &[String] = if record.plan.makes_namespaces() { &places } else { &[] };
+    let planned = names.iter().map(namespace).chain(places.iter().flat_map(beside));
+    let planned: Vec<Planned> = planned.chain((1..=probe.probers).map(prober)).collect();
     print(session, &planned)
 }
 

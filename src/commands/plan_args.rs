@@ -3,7 +3,9 @@
 use clap::Args;
 
 use bootstorm_model::failure::Failure;
-use bootstorm_model::plan::{Plan, Template, TemplateSource};
+use bootstorm_model::plan::layout::INDEX;
+use bootstorm_model::plan::references::{self, Reference};
+use bootstorm_model::plan::{Extra, Plan, Template, TemplateSource, identity};
 use bootstorm_model::probe::ProbePlan;
 use bootstorm_model::probe::kind::{Toleration, parse_probes};
 
@@ -143,6 +145,21 @@ impl PlanArgs {
         self.resolve_with(run, &TemplateSource::ContainerDisk { image })
     }
 
+    /// The small objects that are made beside each VM: those of the file, and those that are copied.
+    fn extras(&self, template: &Template) -> Vec<Extra> {
+        let mut extras: Vec<Extra> = template.companions().iter().filter_map(Extra::of).collect();
+        if self.layout.copy_from.is_some() {
+            let named = references::of(template.manifest());
+            // A name with a placeholder stands for many objects, and these are not alike.
+            let copied =
+                named.iter().filter_map(Reference::extra).filter(|extra| !extra.name.contains(INDEX));
+            extras.extend(copied);
+        }
+        extras.sort();
+        extras.dedup();
+        extras
+    }
+
     fn resolve_with(&self, run: &RunArgs, default: &TemplateSource) -> Result<Resolved, Failure> {
         let made = self.changes.make(&self.source, default, &self.vm_name)?;
         let mut plan = Plan::resolve(&run.prefix, self.start, self.end, &self.vm_name, made.source)
@@ -152,6 +169,13 @@ impl PlanArgs {
         plan.pinning = self.nodes.resolve();
         plan.check().map_err(Failure::usage)?;
         plan.probe = self.probe.resolve(plan.size())?;
+        plan.extras = self.extras(&made.template);
+        plan.copy_from.clone_from(&self.layout.copy_from);
+        plan.namespace_labels = self.layout.namespace_label.iter().cloned().collect();
+        plan.namespace_annotations = self.layout.namespace_annotation.iter().cloned().collect();
+        plan.check().map_err(Failure::usage)?;
+        identity::check(made.template.manifest(), plan.index(plan.end))
+            .map_err(|fault| Failure::usage(format!("the manifest cannot be filled for all VMs: {fault}")))?;
         plan.overrides = made.overrides;
         plan.sealed = made.sealed;
         Ok(Resolved { plan, template: made.template, text: made.text })

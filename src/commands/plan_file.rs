@@ -146,7 +146,7 @@ fn is_secret(name: &str, text: &str) -> bool {
     };
     match name {
         "source" => hide_url(text) != text,
-        "set" => sounds_secret(),
+        "set" | "param" => sounds_secret(),
         _ => false,
     }
 }

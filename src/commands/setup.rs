@@ -1,6 +1,7 @@
 //! `setup`: looks at the cluster, freezes the plan, makes the namespaces.
 
 use clap::Args;
+use serde_json::Value;
 
 use super::adopt_args::AdoptArgs;
 use super::pace_args::{DryRun, DryRunArgs};
@@ -17,7 +18,8 @@ use bootstorm_engine::phases::{preflight, setup};
 use bootstorm_model::exit::Exit;
 use bootstorm_model::failure::Failure;
 use bootstorm_model::observe::clock::wall_now;
-use bootstorm_model::plan::Plan;
+use bootstorm_model::plan::small::secret_texts;
+use bootstorm_model::plan::{Extra, Plan, Template, TemplateSource};
 use bootstorm_model::record::{RunRecord, Via, lifecycle};
 use bootstorm_model::text::line;
 use bootstorm_report::document;
@@ -93,6 +95,10 @@ fn summary(session: &Session, record: &RunRecord) -> String {
         let setup = &record.setup;
         lines[1].1.push_str(&format!(", {} made in {}", setup.namespaces, setup.took));
     }
+    if !plan.extras.is_empty() {
+        let names: Vec<String> = plan.extras.iter().map(ToString::to_string).collect();
+        lines.push(("beside VMs", format!("{}, in each namespace", line(&names.join(", ")))));
+    }
     if !plan.pinning.is_default() {
         lines.push(("nodes", line(&plan.pinning.to_string()).into_owned()));
     }
@@ -121,6 +127,9 @@ pub async fn run(
     session.cluster.conceal(resolved.template.secrets());
     let found = session.find(&resolved.plan.prefix).await?;
     if let Some((record, _)) = &found {
+        keep_drawn(session, record, &mut resolved).await?;
+    }
+    if let Some((record, _)) = &found {
         if let Some(why) = lifecycle::cleaned(record) {
             let prefix = &record.plan.prefix;
             return Err(Failure::new(why)
@@ -134,10 +143,12 @@ pub async fn run(
     }
     let run_id = found.as_ref().map(|(record, _)| record.run_id.clone());
     let disks = resolved.template.disks();
+    let beside: Vec<Extra> = resolved.template.companions().iter().filter_map(Extra::of).collect();
     let wanted = Wanted {
         plan: &resolved.plan,
         manifest: resolved.template.manifest(),
         disks: &disks,
+        beside: &beside,
         run_id: run_id.as_deref(),
         fresh: found.as_ref().is_none_or(|(record, _)| record.phases.is_empty()),
         via,
@@ -162,14 +173,22 @@ pub async fn run(
         record
     };
     warn_of_template(session, &resolved);
+    let is_set_up = found.as_ref().is_some_and(|(record, _)| record.setup.done);
+    let originals = if is_set_up {
+        Vec::new()
+    } else {
+        setup::originals(&session.cluster, &resolved.plan, &resolved.template).await?
+    };
+    let copied = originals.iter().flat_map(secret_texts);
+    session.cluster.conceal(resolved.template.secrets().into_iter().chain(copied).collect());
     let record = found.as_ref().map_or_else(fresh, |(record, _)| record.clone());
     if args.dry_run.dry_run == DryRun::Client {
-        dry_run::setup(session, &record)?;
+        dry_run::setup(session, &record, &originals)?;
         return Ok(None);
     }
     let lock = session.lock(&record.plan.prefix, &record.run_id).await?;
     let store = found.map(|(_, store)| store);
-    let job = Job { args, resolved: &resolved, findings: &findings, batch_size };
+    let job = Job { args, resolved: &resolved, findings: &findings, batch_size, originals: &originals };
     let prefix = record.plan.prefix.clone();
     let mut interrupt = session.interrupt.clone();
     let outcome = tokio::select! {
@@ -192,6 +211,8 @@ struct Job<'a> {
     resolved: &'a Resolved,
     findings: &'a Findings,
     batch_size: usize,
+    /// The small objects that are made beside the VMs.
+    originals: &'a [Value],
 }
 
 impl Job<'_> {
@@ -225,9 +246,8 @@ impl Job<'_> {
         let progress = Progress::new(session.console);
         let events = |event: &bootstorm_engine::phases::Event| progress.hear(event);
         let interrupt = session.interrupt.clone();
-        let (cluster, batch_size) = (&session.cluster, self.batch_size);
-        let made =
-            setup::make_namespaces(cluster, &mut record, &mut store, batch_size, interrupt, &events).await;
+        let (cluster, what) = (&session.cluster, (self.batch_size, self.originals));
+        let made = setup::make_namespaces(cluster, &mut record, &mut store, what, interrupt, &events).await;
         progress.finish();
         if made?.is_some() {
             return Err(interrupted(&prefix));
@@ -250,6 +270,28 @@ impl Job<'_> {
     }
 }
 
+/// Goes on with the values that were drawn when the run was set up, where the file and its parameters are the same.
+async fn keep_drawn(session: &Session, record: &RunRecord, resolved: &mut Resolved) -> Result<(), Failure> {
+    let drawn = |plan: &Plan| match &plan.template {
+        TemplateSource::File { drawn_from, .. } => drawn_from.clone(),
+        _ => None,
+    };
+    let is_same = drawn(&record.plan).is_some_and(|before| drawn(&resolved.plan) == Some(before));
+    if !is_same || record.plan.overrides != resolved.plan.overrides {
+        return Ok(());
+    }
+    let Some(text) = session.cluster.load_template(&record.plan.prefix).await? else { return Ok(()) };
+    if record.plan.sealed_digest() == Some(Template::digest(&text).as_str())
+        && let Ok(template) = Template::parse(&text)
+    {
+        resolved.plan.template = record.plan.template.clone();
+        session.cluster.conceal(template.secrets());
+        resolved.template = template;
+        resolved.text = Some(text);
+    }
+    Ok(())
+}
+
 /// Fails when the run was set up with another plan.
 fn check_same(before: &Plan, now: &Plan) -> Result<(), Failure> {
     let differences = before.differences(now);
@@ -270,5 +312,8 @@ fn check_same(before: &Plan, now: &Plan) -> Result<(), Failure> {
 fn warn_of_template(session: &Session, resolved: &Resolved) {
     for warning in resolved.template.warnings() {
         session.console.warn(&format!("manifest, {warning}"));
+    }
+    for notice in resolved.template.notices() {
+        session.console.say(&format!("manifest: {notice}"));
     }
 }

@@ -402,6 +402,47 @@ fn who_halts_a_vm_after_the_storm_finds_it_halted() {
 }
 
 #[test]
+fn vms_that_a_repository_describes_are_marked_with_what_it_would_do() {
+    let cluster = Cluster::instant();
+    namespace(&cluster, "shop");
+    let marks = [
+        (
+            "argo",
+            "annotations",
+            "argocd.argoproj.io/tracking-id",
+            "Argo CD: with selfHeal it starts the VM again",
+        ),
+        ("argo-label", "labels", "argocd.argoproj.io/instance", "pause auto-sync of the Application first"),
+        ("flux", "labels", "kustomize.toolkit.fluxcd.io/name", "flux suspend kustomization"),
+        ("flux-helm", "labels", "helm.toolkit.fluxcd.io/name", "flux suspend helmrelease"),
+        ("fleet", "labels", "fleet.cattle.io/bundle-name", "Fleet: with correctDrift it starts the VM again"),
+        ("rancher", "labels", "objectset.rio.cattle.io/hash", "a Rancher controller"),
+        ("helm", "annotations", "meta.helm.sh/release-name", "Helm: nothing heals a stop"),
+    ];
+    for (name, field, key, _) in marks {
+        make(&cluster, "shop", name, &json!({"runStrategy": "Always"}));
+        let mark = |vm: &mut Value| {
+            let metadata = vm["metadata"].as_object_mut().unwrap();
+            metadata.entry(field).or_insert_with(|| json!({}))[key] = json!("x");
+        };
+        cluster.sandbox.store().modify(&kind::VIRTUAL_MACHINES, "shop", name, mark).unwrap();
+        until(|| status(&cluster, "shop", name) == "Running");
+    }
+    make(&cluster, "shop", "plain", &json!({"runStrategy": "Always"}));
+    until(|| status(&cluster, "shop", "plain") == "Running");
+    let listed = ["setup", "--adopt", "--adopt-namespace", "shop", "--dry-run", "-o", "json"];
+    let adopted = cluster.run(&listed).exits(0).json()["adopted"].clone();
+    for row in adopted.as_array().unwrap() {
+        let mark = marks.iter().find(|(name, ..)| row["name"] == *name);
+        match mark {
+            Some((.., words)) => assert!(row["warning"].as_str().unwrap().contains(words), "{row}"),
+            None => assert!(row.get("warning").is_none_or(Value::is_null), "{row}"),
+        }
+    }
+    cluster.run(&[&listed[..5], &["-o", "wide"]].concat()).exits(0).prints(&["selfHeal"]);
+}
+
+#[test]
 fn vms_that_must_not_be_touched_are_left_alone_with_the_reason() {
     let cluster = Cluster::instant();
     namespace(&cluster, "shop");
@@ -428,7 +469,7 @@ fn vms_that_must_not_be_touched_are_left_alone_with_the_reason() {
     store.modify(&kind::VIRTUAL_MACHINE_INSTANCES, "shop", "migrating", migrating).unwrap();
     cluster.run(&["setup", "--adopt", "-A", "--dry-run", "-o", "wide"]).exits(0).prints(&[
         "1 VM to be adopted",
-        "Flux may undo what is done to it",
+        "Flux: its next reconciliation starts the VM again",
         "it belongs to VirtualMachinePool/pool, which would undo what is done to it",
         "it is paused",
         "it is being migrated",

@@ -174,7 +174,7 @@ fn templates_that_are_none() {
     let cases = [
         ("apiVersion: v1\nkind: Pod\nmetadata: {name: x}\n", "not a VirtualMachine"),
         ("apiVersion: kubevirt.io/v1\nkind: VirtualMachine\nspec: [\n", "line"),
-        ("", "0 documents"),
+        ("", "it holds no document"),
         ("apiVersion: kubevirt.io/v1\nkind: VirtualMachine\n", "spec.template.spec is missing"),
     ];
     for (text, word) in cases {

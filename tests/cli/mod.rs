@@ -25,6 +25,7 @@ mod kubectl;
 mod layout;
 mod lifecycle;
 mod limits;
+mod manifests;
 mod misbehaviour;
 mod nodes;
 mod output;

@@ -77,6 +77,12 @@ fn kinds_with_marker(cluster: &Cluster) -> Vec<&'static str> {
     kinds.map(|kind| kind.plural).collect()
 }
 
+/// The Secret that the manifest names.
+fn keep_name(cluster: &Cluster) {
+    let secret = json!({"metadata": {"name": "kept-name", "namespace": "default"}, "data": {"a": "Zm9v"}});
+    cluster.sandbox.store().create(&kind::SECRETS, secret).unwrap();
+}
+
 #[test]
 fn a_password_in_the_manifest_is_in_the_secret_and_in_the_vms_only() {
     let cluster = Cluster::instant();
@@ -88,7 +94,8 @@ fn a_password_in_the_manifest_is_in_the_secret_and_in_the_vms_only() {
         "log",
     ];
     let run = |args: &[&str]| silent(cluster.run(&[args, &everything].concat()));
-    let setup = ["setup", "--end", "2", "-f", "vm.yaml"];
+    keep_name(&cluster);
+    let setup = ["setup", "--end", "2", "-f", "vm.yaml", "--copy-from", "default"];
     for format in ["table", "json", "yaml"] {
         run(&[&setup[..], &["--dry-run=client", "-o", format]].concat()).exits(0);
     }
@@ -154,8 +161,10 @@ fn a_server_that_quotes_the_manifest_is_not_quoted_further() {
     // Admission quotes the name of a disk that has no volume.
     let text = TEMPLATE.replace("{name: answers, disk", "{name: 'x password: hunter2-MARKER', disk");
     std::fs::write(cluster.home.path().join("vm.yaml"), text).unwrap();
-    silent(cluster.run(&["setup", "--end", "1", "-f", "vm.yaml"])).exits(5).complains(&["(redacted)"]);
-    silent(cluster.run(&["setup", "--end", "1", "--skip-preflight", "-f", "vm.yaml"])).exits(0);
+    keep_name(&cluster);
+    let setup = ["setup", "--end", "1", "-f", "vm.yaml", "--copy-from", "default"];
+    silent(cluster.run(&setup)).exits(5).complains(&["(redacted)"]);
+    silent(cluster.run(&[&setup[..], &["--skip-preflight"]].concat())).exits(0);
     let ran = silent(cluster.run(&["create", "-vvv"])).exits(3);
     ran.complains(&["Name 'x (redacted)' not found"]);
     assert!(!kinds_with_marker(&cluster).contains(&"configmaps"));

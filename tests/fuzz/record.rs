@@ -18,7 +18,7 @@ use super::{cases, dice};
 const VMS: u32 = 3;
 
 fn record() -> RunRecord {
-    let template = TemplateSource::File { name: "vm.yaml".into(), sha256: "0".repeat(64) };
+    let template = TemplateSource::File { name: "vm.yaml".into(), sha256: "0".repeat(64), drawn_from: None };
     let plan = Plan::resolve("p", 1, VMS, "vm", template).unwrap();
     let mut record = RunRecord::new("id".into(), "2026-01-01T00:00:00Z".parse().unwrap(), plan);
     record.setup.done = true;

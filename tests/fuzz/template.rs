@@ -1,6 +1,8 @@
 //! Manifests of users, damaged and made to explode.
 
-use bootstorm_model::plan::{Target, Template, secrets};
+use bootstorm_model::plan::identity::{self, Index};
+use bootstorm_model::plan::manifest::Place;
+use bootstorm_model::plan::{Extra, Target, Template, references, secrets, small};
 
 use super::mutation::{mutate_text, noise};
 use super::{cases, dice, soon};
@@ -27,6 +29,45 @@ spec:
             password: secret-1
 ";
 
+/// Documents, a List and a Template, with everything that is filled, dropped, copied or looked for.
+const BUNDLE: &str = "
+apiVersion: v1
+kind: List
+items:
+- {apiVersion: v1, kind: Secret, metadata: {name: init, namespace: shop}, data: {userdata: c2VjcmV0LTE=}}
+- {apiVersion: cdi.kubevirt.io/v1beta1, kind: DataVolume, metadata: {name: web-1}, spec: {source: {pvc: {name: a}}}}
+---
+apiVersion: template.openshift.io/v1
+kind: Template
+labels: {a: '${NAME}'}
+parameters:
+- {name: NAME, value: web}
+- {name: CORES, value: 2}
+- {name: PASSWORD, generate: expression, from: '[a-z0-9]{4}-[a-z]{4}'}
+objects:
+- apiVersion: kubevirt.io/v1
+  kind: VirtualMachine
+  metadata: {name: '${NAME}', namespace: shop, annotations: {harvesterhci.io/volumeClaimTemplates: '[{\"metadata\":{\"name\":\"web-2\"}}]'}}
+  spec:
+    instancetype: {name: a, kind: VirtualMachineInstancetype}
+    template:
+      spec:
+        hostname: 'web-{i}'
+        accessCredentials: [{sshPublicKey: {source: {secret: {secretName: keys}}}}]
+        domain:
+          cpu: {cores: '${{CORES}}'}
+          firmware: {uuid: '63ef9194-4737-428a-81fd-{i}', serial: s}
+          chassis: {serial: c}
+          devices: {disks: [{name: d, shareable: true}], interfaces: [{name: lan, macAddress: '02:00:00:{i}'}]}
+        networks: [{name: lan, multus: {networkName: shop/lan}}]
+        volumes:
+        - {name: d, persistentVolumeClaim: {claimName: 'disk-{i}'}}
+        - {name: e, dataVolume: {name: web-1}}
+        - {name: f, persistentVolumeClaim: {claimName: web-2}}
+        - {name: h, hostDisk: {path: /x}}
+        - {name: init, cloudInitNoCloud: {networkData: 'version: 2', networkDataBase64: dmVyc2lvbjogMg==, secretRef: {name: init}}}
+";
+
 /// Reads a text, and does with it what the program would.
 fn use_up(text: &str) {
     let target = Target { namespace: "p-1".into(), name: "vm".into() };
@@ -37,6 +78,27 @@ fn use_up(text: &str) {
             assert_eq!(vm["metadata"]["name"], "vm");
             assert_eq!(vm["metadata"]["labels"]["run"], "p");
             assert_eq!(vm["spec"]["template"]["metadata"]["labels"]["run"], "p");
+            let place = Place { position: 1, is_shared: true, index: Index { number: 70_000, width: 3 } };
+            let _ = template.render_at(place, &target, &labels, "Halted");
+            let _ = identity::check(template.manifest(), place.index);
+            for common in identity::shared(template.manifest()) {
+                assert!(!common.contains("secret-1"), "{common}");
+            }
+            let _ = references::of(template.manifest());
+            let _ = (references::uses(template.manifest()), references::host_disks(template.manifest()));
+            for beside in template.companions() {
+                let copy = Extra::of(beside).unwrap().copy(beside, "p-1", &labels);
+                assert_eq!(copy["metadata"]["labels"]["run"], "p");
+                let shown = small::hide_content(copy);
+                let is_open = |key: &str| matches!(key, "apiVersion" | "kind" | "metadata");
+                let fields = shown.as_object().unwrap();
+                assert!(
+                    fields.iter().all(|(key, value)| is_open(key) || value == secrets::HIDDEN),
+                    "{shown}"
+                );
+            }
+            let again = Template::parse(&template.text());
+            assert!(again.is_ok_and(|again| again.companions() == template.companions()));
             let hidden = secrets::hide(vm);
             let volumes = hidden["spec"]["template"]["spec"]["volumes"].as_array();
             for volume in volumes.into_iter().flatten() {
@@ -60,9 +122,12 @@ fn use_up(text: &str) {
 fn damaged_manifests_are_refused_or_rendered() {
     let mut dice = dice(3);
     assert!(Template::parse(GOOD).is_ok());
+    let bundle = Template::parse(BUNDLE).unwrap();
+    assert!(bundle.companions().len() == 1 && bundle.drawn_from().is_some());
     for case in 0..cases(2_000) {
         let text = match case % 8 {
             0 => String::from_utf8_lossy(&noise(400, &mut dice)).into_owned(),
+            1..=4 => mutate_text(BUNDLE, &mut dice),
             _ => mutate_text(GOOD, &mut dice),
         };
         use_up(&text);

@@ -188,7 +188,9 @@ impl Schedule {
         let mut record = RunRecord::new(uuid::Uuid::new_v4().to_string(), created, plan);
         let mut store = cluster.begin_record(&mut record, None).await.unwrap();
         let interrupt = local.interrupt();
-        setup::make_namespaces(&cluster, &mut record, &mut store, 20, interrupt, &|_| {}).await.unwrap();
+        setup::make_namespaces(&cluster, &mut record, &mut store, (20, &[]), interrupt, &|_| {})
+            .await
+            .unwrap();
         setup::close(&mut record, &mut store).await.unwrap();
         Self { seed, dice, local, prefix, happened: Vec::new() }
     }

@@ -220,7 +220,8 @@ impl Process<'_> {
         };
         let lock = self.lock(&record.run_id).await;
         let interrupt = self.interrupt.clone();
-        let made = setup::make_namespaces(self.cluster, &mut record, &mut store, 2, interrupt, &|_| {}).await;
+        let made =
+            setup::make_namespaces(self.cluster, &mut record, &mut store, (2, &[]), interrupt, &|_| {}).await;
         if made.is_ok() {
             setup::close(&mut record, &mut store).await.unwrap();
         }

@@ -28,7 +28,9 @@ async fn set_up(local: &Local, cluster: &Cluster) {
     plan.probe.probes.clear();
     let mut record = RunRecord::new("run-1".into(), "2026-01-01T00:00:00Z".parse().unwrap(), plan);
     let mut store = cluster.begin_record(&mut record, None).await.unwrap();
-    setup::make_namespaces(cluster, &mut record, &mut store, 4, local.interrupt(), &|_| {}).await.unwrap();
+    setup::make_namespaces(cluster, &mut record, &mut store, (4, &[]), local.interrupt(), &|_| {})
+        .await
+        .unwrap();
     setup::close(&mut record, &mut store).await.unwrap();
 }
 

@@ -1,5 +1,6 @@
 //! Which VMs a run would adopt, as shown before it does.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use serde::Serialize;
@@ -37,7 +38,10 @@ pub struct AdoptionRow {
     pub node: Option<String>,
     /// Its operating system, as far as its guest agent says.
     pub guest_os: Option<String>,
-    /// What to know about it.
+    /// The tool or owner that keeps it as it is described elsewhere.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kept_by: Option<String>,
+    /// What that keeper would do to a stop.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub warning: Option<String>,
     /// Why it is left alone.
@@ -63,29 +67,36 @@ impl Adoption {
             let plural = if rows.len() == 1 { "VM" } else { "VMs" };
             // Writing to a string cannot fail.
             let _ = writeln!(text, "{} {plural} {title}", rows.len());
-            let mut grid =
-                Grid::new(["NAMESPACE", "NAME", "STRATEGY", "STATE", "NODE", last].map(Column::words).into());
+            let mut columns: Vec<Column> =
+                ["NAMESPACE", "NAME", "STRATEGY", "STATE", "NODE", last].map(Column::words).into();
+            let has_keepers = rows.iter().any(|row| row.reason.is_none() && row.kept_by.is_some());
+            columns.extend(has_keepers.then(|| Column::words("KEPT BY")));
+            let mut grid = Grid::new(columns);
             let shown = if layout.wide { rows.len() } else { SHOWN };
             for row in rows.iter().take(shown) {
                 let or_dash = |text: Option<&String>| text.cloned().unwrap_or_else(|| "-".into());
                 let power = Some(&row.power).filter(|power| !power.is_empty());
-                grid.push(
-                    row.reason.as_ref().or(row.warning.as_ref()).map(|_| Tone::Fair),
-                    vec![
-                        row.namespace.clone(),
-                        row.name.clone(),
-                        or_dash(row.run_strategy.as_ref()),
-                        or_dash(power),
-                        or_dash(row.node.as_ref()),
-                        or_dash(row.reason.as_ref().or(row.warning.as_ref()).or(row.guest_os.as_ref())),
-                    ],
-                );
+                let mut cells = vec![
+                    row.namespace.clone(),
+                    row.name.clone(),
+                    or_dash(row.run_strategy.as_ref()),
+                    or_dash(power),
+                    or_dash(row.node.as_ref()),
+                    or_dash(row.reason.as_ref().or(row.guest_os.as_ref())),
+                ];
+                cells.extend(has_keepers.then(|| or_dash(row.kept_by.as_ref())));
+                grid.push(row.reason.as_ref().or(row.warning.as_ref()).map(|_| Tone::Fair), cells);
             }
             let (header, lines) = grid.lines(layout.headers, layout.paint);
             let header = header.map(|header| layout.paint.apply(Tone::Heading, &header));
             text.extend(header.into_iter().chain(lines).map(|line| line + "\n"));
             if rows.len() > shown {
                 let _ = writeln!(text, "and {} more; all of them with -o wide", rows.len() - shown);
+            }
+            let warnings =
+                rows.iter().filter(|row| row.reason.is_none()).filter_map(|row| row.warning.as_ref());
+            for warning in warnings.collect::<BTreeSet<_>>() {
+                let _ = writeln!(text, "{}", printable(warning));
             }
             text.push('\n');
         }
@@ -123,5 +134,21 @@ mod tests {
         assert!(text.contains("and 10 more; all of them with -o wide"), "{text}");
         assert!(text.contains("1 VM left alone") && text.contains("it is paused"), "{text}");
         assert!(adoption.table(&layout(true)).contains("web-30"));
+        assert!(!text.contains("KEPT BY"), "{text}");
+    }
+
+    #[test]
+    fn what_a_keeper_would_do_is_told_once() {
+        let row = |name: &str, keeper: Option<&str>| AdoptionRow {
+            name: name.into(),
+            guest_os: Some("Fedora".into()),
+            kept_by: keeper.map(str::to_owned),
+            warning: keeper.map(|keeper| format!("{keeper}: it starts the VM again")),
+            ..AdoptionRow::default()
+        };
+        let adopted = vec![row("a", Some("Flux")), row("b", None), row("c", Some("Flux"))];
+        let text = Adoption { adopted, ..Adoption::default() }.table(&layout(false));
+        assert!(text.contains("KEPT BY") && text.contains("Fedora     Flux"), "{text}");
+        assert_eq!(text.matches("Flux: it starts the VM again").count(), 1, "{text}");
     }
 }

@@ -261,6 +261,10 @@ pub(crate) fn healthy(size: u32) -> RunRecord {
         overrides: bootstorm_model::plan::Overrides::default(),
         sealed: None,
         probe: bootstorm_model::probe::ProbePlan::default(),
+        extras: Vec::new(),
+        copy_from: None,
+        namespace_labels: std::collections::BTreeMap::new(),
+        namespace_annotations: std::collections::BTreeMap::new(),
         adopted: Vec::new(),
     };
     let mut record = RunRecord::new("6f1e0c1c-0d6a-4c7e-9c55-1b2f4a9d7e10".into(), began(0), plan);

@@ -52,9 +52,9 @@ pub fn seed(
     }
     store.create(&kind::KUBEVIRTS, kubevirt())?;
     store.create(&kind::CDIS, cdi())?;
-    for (name, size) in [("fedora", "30Gi"), ("rhel9", "30Gi")] {
+    for (name, size, preference) in [("fedora", "30Gi", "fedora"), ("rhel9", "30Gi", "rhel.9")] {
         store.create(&kind::PERSISTENT_VOLUME_CLAIMS, image(name, size))?;
-        store.create(&kind::DATA_SOURCES, data_source(name))?;
+        store.create(&kind::DATA_SOURCES, data_source(name, preference))?;
         store.create(&kind::VOLUME_SNAPSHOTS, snapshot(name, size))?;
     }
     for (name, cpu, memory) in [
@@ -269,10 +269,15 @@ fn snapshot(name: &str, size: &str) -> Value {
     })
 }
 
-fn data_source(name: &str) -> Value {
+fn data_source(name: &str, preference: &str) -> Value {
+    let labels = json!({
+        "instancetype.kubevirt.io/default-instancetype": "u1.medium",
+        "instancetype.kubevirt.io/default-preference": preference,
+        "template.kubevirt.io/architecture": "amd64",
+    });
     let source = json!({"pvc": {"name": name, "namespace": IMAGES}});
     json!({
-        "metadata": {"name": name, "namespace": IMAGES, "labels": {"template.kubevirt.io/architecture": "amd64"}},
+        "metadata": {"name": name, "namespace": IMAGES, "labels": labels},
         "spec": {"source": source},
         "status": {"conditions": [condition("Ready", "True", "Ready", "DataSource is ready to be consumed")], "source": source},
     })

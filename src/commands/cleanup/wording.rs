@@ -6,6 +6,7 @@ use super::{CleanupArgs, Output, Session};
 use bootstorm_engine::phases::cleanup::{Blocked, Choice, CleanupError, Found, Held, Leftovers, Sort};
 use bootstorm_model::exit::Exit;
 use bootstorm_model::failure::Failure;
+use bootstorm_model::plan::Small;
 use bootstorm_model::text::printable;
 
 /// Objects named one by one before the rest is only counted.
@@ -178,11 +179,9 @@ pub(super) fn ask(
     let choice = args.choice();
     let count = |sort: Sort| leftovers.of(sort).len();
     let record = if leftovers.keeps_record(choice) { 0 } else { count(Sort::Maps) + count(Sort::Secrets) };
-    let outside: usize = [Sort::Instances, Sort::Volumes, Sort::Claims, Sort::Pods]
-        .map(|sort| leftovers.outside(sort, choice).len())
-        .iter()
-        .sum();
-    let outside = match outside {
+    let beside = [Sort::Instances, Sort::Volumes, Sort::Claims, Sort::Pods].into_iter();
+    let beside = beside.chain(Small::ALL.map(Sort::Extras));
+    let outside = match beside.map(|sort| leftovers.outside(sort, choice).len()).sum::<usize>() {
         0 => String::new(),
         many => format!("{} beside them, ", counted(many, "object")),
     };

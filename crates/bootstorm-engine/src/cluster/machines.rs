@@ -13,6 +13,7 @@ use super::metadata::{Condition, Metadata};
 use super::pace::{Meaning, Timed};
 use super::watch::Watched;
 use super::{Cluster, Kind, Trouble, names};
+use bootstorm_model::plan::gitops::Keeper;
 use bootstorm_model::plan::{Setting, Target};
 use bootstorm_model::probe::binding::Wiring;
 use bootstorm_model::record::Via;
@@ -157,16 +158,12 @@ impl Machine {
         Some(format!("{}/{}", owner.kind, owner.name))
     }
 
-    /// What may put it back to what is written elsewhere, as far as its labels say.
-    pub fn kept_by(&self) -> Option<&'static str> {
-        let has = |key: &str| self.metadata.labels.contains_key(key);
-        if has("kustomize.toolkit.fluxcd.io/name") || has("helm.toolkit.fluxcd.io/name") {
-            return Some("Flux");
-        }
-        if has("argocd.argoproj.io/instance") {
-            return Some("Argo CD");
-        }
-        (!self.metadata.owner_references.is_empty()).then_some("its owner")
+    /// What may put it back to what is written elsewhere, as far as its labels and annotations say, and how.
+    pub fn kept_by(&self) -> Option<(&'static str, &'static str)> {
+        let Metadata { labels, annotations, owner_references, .. } = &self.metadata;
+        let keeper = Keeper::of(labels, annotations).map(|keeper| (keeper.word(), keeper.effect()));
+        let owner = ("its owner", "an owner may undo what is done to its VM");
+        keeper.or((!owner_references.is_empty()).then_some(owner))
     }
 
     /// `status.printableStatus`.

@@ -14,6 +14,7 @@ mod credentials;
 pub(crate) mod decode;
 mod echo;
 pub mod exec;
+pub mod extras;
 pub mod facts;
 pub mod guard;
 pub mod insight;

@@ -10,6 +10,7 @@ use super::names::{self, Role};
 use super::ownership::{self, Estate, Stranger};
 use super::watch::{Watched, list_all};
 use super::{Cluster, Kind, Trouble};
+use bootstorm_model::plan::Plan;
 
 /// Result of creating a namespace
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,10 +36,16 @@ pub fn collection() -> String {
     path("v1", None, "namespaces")
 }
 
-/// The manifest of a namespace of a run.
-pub fn manifest(name: &str, prefix: &str, run_id: &str) -> Namespace {
-    let labels = names::labels(prefix, run_id, Role::Target);
-    let metadata = ObjectMeta { name: Some(name.to_owned()), labels: Some(labels), ..ObjectMeta::default() };
+/// The manifest of a namespace of a run, with the labels and annotations that its plan wants; the run's own stay.
+pub fn manifest(name: &str, plan: &Plan, run_id: &str) -> Namespace {
+    let mut labels = plan.namespace_labels.clone();
+    labels.extend(names::labels(&plan.prefix, run_id, Role::Target));
+    let metadata = ObjectMeta {
+        name: Some(name.to_owned()),
+        labels: Some(labels),
+        annotations: Some(plan.namespace_annotations.clone()).filter(|map| !map.is_empty()),
+        ..ObjectMeta::default()
+    };
     Namespace { metadata, ..Namespace::default() }
 }
 
@@ -52,9 +59,9 @@ fn whose(namespace: Metadata, estate: &Estate) -> Made {
 
 impl Cluster {
     /// Makes a namespace, unless this run made it before.
-    pub async fn make_namespace(&self, name: &str, estate: &Estate) -> Result<Made, Trouble> {
+    pub async fn make_namespace(&self, name: &str, plan: &Plan, estate: &Estate) -> Result<Made, Trouble> {
         let doing = "create the namespace";
-        let body = serde_json::to_vec(&manifest(name, estate.prefix(), estate.run_id())).unwrap_or_default();
+        let body = serde_json::to_vec(&manifest(name, plan, estate.run_id())).unwrap_or_default();
         let request = built(doing, on(&collection()).create(&post_params(), body))?;
         match self.ask::<Object>(doing, &request).await {
             Ok(made) => Ok(Made::Now(made.metadata.uid)),

@@ -13,7 +13,7 @@ use std::fmt;
 
 use super::metadata::Metadata;
 use super::{names, probers};
-use bootstorm_model::plan::Target;
+use bootstorm_model::plan::{Extra, Small, Target};
 use bootstorm_model::record::RunRecord;
 
 /// Everything that a run created, or may have created
@@ -27,6 +27,12 @@ pub struct Estate {
     machines: HashMap<Target, Option<Box<str>>>,
     namespaces: BTreeMap<String, Option<Box<str>>>,
     pods: BTreeMap<String, Option<Box<str>>>,
+    /// Small objects that the run makes in each of these places.
+    extras: BTreeSet<Extra>,
+    /// The namespaces of its VMs, whoever made them.
+    places: BTreeSet<String>,
+    /// UIDs of small objects, by their keys.
+    extra_uids: HashMap<String, Box<str>>,
     /// Instances of the VMs that were seen.
     instances: BTreeSet<Box<str>>,
     secret: Option<String>,
@@ -42,6 +48,8 @@ pub enum Kind {
     Namespace,
     /// Prober pods.
     Prober,
+    /// Small objects beside the VMs.
+    Extra(Small),
     /// The Secret with the user's manifest.
     Secret,
     /// The record: its head and its parts.
@@ -113,6 +121,13 @@ impl Estate {
             machines: machines.collect(),
             namespaces: namespaces.collect(),
             pods: pods.collect(),
+            extras: plan.extras.iter().cloned().collect(),
+            places: if plan.extras.is_empty() {
+                BTreeSet::new()
+            } else {
+                plan.namespaces().into_iter().collect()
+            },
+            extra_uids: made.extras.iter().map(|(key, uid)| (key.clone(), uid.as_str().into())).collect(),
             instances,
             secret: made.secret.clone(),
             head: made.head.clone(),
@@ -152,6 +167,14 @@ impl Estate {
     /// The UIDs of the VMs on record.
     pub fn machine_uids(&self) -> impl Iterator<Item = &str> {
         self.machines.values().filter_map(Option::as_deref)
+    }
+
+    /// The kinds of small objects that the run makes beside its VMs; all of them where the plan is not known.
+    pub fn extra_kinds(&self) -> BTreeSet<Small> {
+        if !self.is_planned {
+            return Small::ALL.into_iter().collect();
+        }
+        self.extras.iter().map(|extra| extra.kind).collect()
     }
 
     /// Whether an instance was seen as one of the run's VMs.
@@ -209,7 +232,7 @@ impl Estate {
         let head = names::head_name(&self.prefix);
         let is_head = object.name == head;
         match kind {
-            Kind::Machine | Kind::Namespace if !self.is_planned => Recorded::Named,
+            Kind::Machine | Kind::Namespace | Kind::Extra(_) if !self.is_planned => Recorded::Named,
             Kind::Machine => {
                 let target = Target { namespace: object.namespace.clone(), name: object.name.clone() };
                 Recorded::planned(self.machines.get(&target))
@@ -219,6 +242,12 @@ impl Estate {
                 Recorded::named(object.name.starts_with(&format!("{head}-prober-")), None)
             }
             Kind::Prober => Recorded::planned(self.pods.get(&object.name)),
+            Kind::Extra(kind) => {
+                let extra = Extra { kind, name: object.name.clone() };
+                let is_named = self.extras.contains(&extra) && self.places.contains(&object.namespace);
+                let uid = self.extra_uids.get(&extra.key(&object.namespace));
+                Recorded::named(is_named, uid.map(AsRef::as_ref))
+            }
             Kind::Secret => Recorded::named(is_head, self.secret.as_deref()),
             Kind::Map if is_head => Recorded::named(true, self.head.as_deref()),
             Kind::Map => Recorded::named(self.is_part(object), None),

@@ -135,7 +135,8 @@ impl Cluster {
         let mut namespaces = Vec::new();
         if let Some(index) = data.get(names::NAMESPACES_KEY) {
             namespaces = codec::decode_list_index(names::NAMESPACES_KEY, index)?;
-            record.made.namespaces = codec::decode_namespaces(&self.chunks(prefix, &namespaces).await?)?;
+            let chunks = self.chunks(prefix, &namespaces).await?;
+            (record.made.namespaces, record.made.extras) = codec::decode_namespaces(&chunks)?;
         }
         let uid = head.metadata.uid.unwrap_or_default();
         // A process that ended between making the head and noting its UID had made nothing else.
@@ -295,7 +296,7 @@ impl Cluster {
         Ok(bytes.and_then(|bytes| String::from_utf8(bytes.0).ok()))
     }
 
-    async fn read<T: serde::de::DeserializeOwned>(
+    pub(super) async fn read<T: serde::de::DeserializeOwned>(
         &self,
         doing: &str,
         collection: &str,

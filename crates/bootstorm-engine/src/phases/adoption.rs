@@ -31,8 +31,8 @@ pub struct Candidate {
     pub node: Option<String>,
     /// Its operating system, as far as its guest agent says.
     pub system: Option<String>,
-    /// What may put it back in the meantime.
-    pub kept_by: Option<&'static str>,
+    /// What may put it back in the meantime, and how.
+    pub kept_by: Option<(&'static str, &'static str)>,
     /// How its guest is connected: as its template says, or else as it runs.
     pub wiring: Wiring,
     /// The VM as it is now, or why it is left out.

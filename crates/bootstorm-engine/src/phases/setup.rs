@@ -1,48 +1,63 @@
 //! Setup: creates the namespaces and probers of a run, and records them.
 
 use futures::StreamExt;
+use serde_json::Value;
 
 use super::event::{Event, Listener};
 use super::{Interrupt, timed::Cut};
+use crate::cluster::extras::MadeExtra;
 use crate::cluster::namespaces::Made;
 use crate::cluster::ownership::Estate;
 use crate::cluster::store::RunStore;
 use crate::cluster::{Cluster, Trouble};
 use bootstorm_model::failure::Failure;
 use bootstorm_model::observe::Clock;
+use bootstorm_model::plan::{Extra, Plan, Template};
 use bootstorm_model::record::RunRecord;
 
-/// Makes and tries the probers, then makes the namespaces that are missing, `batch_size` at the same time.
+/// Makes and tries the probers, then makes the namespaces that are missing, `batch_size` at the same time, and in each the
+/// small objects that the VMs need there.
 ///
-/// Namespaces that an earlier, interrupted setup made are kept.
+/// What an earlier, interrupted setup made is kept. `originals` are the small objects of the plan, as they are to be.
 pub async fn make_namespaces(
     cluster: &Cluster,
     record: &mut RunRecord,
     store: &mut RunStore,
-    batch_size: usize,
+    (batch_size, originals): (usize, &[Value]),
     mut interrupt: Interrupt,
     events: Listener<'_>,
 ) -> Result<Option<Cut>, Failure> {
     // What would keep the guests from being probed is known before anything is made for them.
     super::probers::prepare(cluster, record, events).await?;
     let clock = Clock::start();
-    let names = if record.plan.makes_namespaces() { record.plan.namespaces() } else { Vec::new() };
-    if !names.is_empty() {
+    let makes = record.plan.makes_namespaces();
+    let has_extras = !record.plan.extras.is_empty();
+    let names = if makes || has_extras { record.plan.namespaces() } else { Vec::new() };
+    if makes && !names.is_empty() {
         let made = names.iter().filter(|name| record.made.namespaces.contains_key(*name)).count();
         events(&Event::SetupBegan { namespaces: names.len(), made, batch_size });
     }
     let estate = Estate::of(record);
+    let plan = record.plan.clone();
+    let extras: Vec<(Extra, &Value)> =
+        originals.iter().filter_map(|original| Some((Extra::of(original)?, original))).collect();
     let make = |name: String| {
-        let estate = &estate;
+        let (estate, plan, extras) = (&estate, &plan, &extras);
         async move {
-            let made = cluster.make_namespace(&name, estate).await;
-            (name, made)
+            let made = if makes { Some(cluster.make_namespace(&name, plan, estate).await) } else { None };
+            let mut beside = Vec::new();
+            if matches!(made, None | Some(Ok(Made::Now(_) | Made::Before(_)))) {
+                for (extra, original) in extras {
+                    beside.push((extra.clone(), cluster.make_extra(extra, original, &name, estate).await));
+                }
+            }
+            (name, made, beside)
         }
     };
     let mut making = futures::stream::iter(names).map(make).buffer_unordered(batch_size.max(1));
     let mut made_now = 0;
     loop {
-        let (name, made): (String, Result<Made, Trouble>) = tokio::select! {
+        let (name, made, beside): Step = tokio::select! {
             biased;
             () = interrupt.wait() => {
                 events(&Event::Interrupted);
@@ -53,26 +68,45 @@ pub async fn make_namespaces(
                 None => break,
             },
         };
-        match made? {
-            Made::Now(uid) => {
+        match made.transpose()? {
+            None => {}
+            Some(Made::Now(uid)) => {
                 made_now += 1;
-                record.made.namespaces.insert(name, uid);
+                record.made.namespaces.insert(name.clone(), uid);
             }
-            Made::Before(uid) => {
-                record.made.namespaces.insert(name, uid);
+            Some(Made::Before(uid)) => {
+                record.made.namespaces.insert(name.clone(), uid);
             }
-            Made::Foreign(stranger) => {
+            Some(Made::Foreign(stranger)) => {
                 return Err(Failure::new(format!("namespace {name} exists already and is not ours"))
                     .because(stranger)
                     .hint("choose another prefix with --ns-prefix NAME"));
             }
-            Made::Terminating => {
+            Some(Made::Terminating) => {
                 return Err(Failure::new(format!("namespace {name} is still being deleted")).hint(format!(
                     "wait for it, then try again: kubectl wait --for=delete namespace/{name}"
                 )));
             }
         }
-        events(&Event::NamespaceMade);
+        for (extra, made) in beside {
+            match made? {
+                MadeExtra::Ours(uid) => {
+                    record.made.extras.insert(extra.key(&name), uid);
+                }
+                MadeExtra::Foreign(stranger) => {
+                    return Err(Failure::new(format!(
+                        "{extra} exists already in namespace {name} and is not the run's"
+                    ))
+                    .because(stranger)
+                    .hint(
+                        "rename it in the manifest, or leave it out there if it is the one that is meant",
+                    ));
+                }
+            }
+        }
+        if makes {
+            events(&Event::NamespaceMade);
+        }
     }
     drop(making);
     let took = clock.now();
@@ -82,6 +116,36 @@ pub async fn make_namespaces(
     record.setup.batch_size = batch_size;
     store.save(record, None).await?;
     Ok(None)
+}
+
+/// A namespace, what became of it, and of the small objects in it
+type Step = (String, Option<Result<Made, Trouble>>, Vec<(Extra, Result<MadeExtra, Trouble>)>);
+
+/// The small objects of a plan, as they are to be made: those that stand beside the VM, and copies of others.
+///
+/// Fails when one that is to be copied is not there, or cannot be read.
+pub async fn originals(cluster: &Cluster, plan: &Plan, template: &Template) -> Result<Vec<Value>, Failure> {
+    let mut originals = template.companions().to_vec();
+    let Some(from) = &plan.copy_from else { return Ok(originals) };
+    for extra in &plan.extras {
+        if template.companions().iter().any(|beside| Extra::of(beside).as_ref() == Some(extra)) {
+            continue;
+        }
+        match cluster.original(extra, from).await? {
+            Some(mut original) => {
+                if let Some(fields) = original.as_object_mut() {
+                    fields.insert("apiVersion".into(), extra.kind.api_version().into());
+                    fields.insert("kind".into(), extra.kind.kind().into());
+                }
+                originals.push(original);
+            }
+            None => {
+                return Err(Failure::new(format!("{extra} is not in namespace {from}"))
+                    .hint(format!("see what is there: kubectl get {} -n {from}", extra.kind.plural())));
+            }
+        }
+    }
+    Ok(originals)
 }
 
 /// Makes and tries the probers of a run that needs nothing else.

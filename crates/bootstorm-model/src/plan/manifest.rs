@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
+use super::gitops::is_of_keeper;
+use super::identity::{self, Index};
 use super::{Target, Template};
 
 /// The strategy of a VM that is not started.
@@ -38,6 +40,8 @@ pub struct Place {
     pub position: usize,
     /// Whether others are in the same namespace, so its disks need distinct names.
     pub is_shared: bool,
+    /// Its index, which fills placeholders.
+    pub index: Index,
 }
 
 /// Labels to set on everything that is made for a run, as key and value.
@@ -65,8 +69,12 @@ impl Template {
             *claim = json!(member);
         }
         let original = vm.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default().to_owned();
+        // Whether it fits was checked before anything was sent.
+        let _ = identity::fill(&mut vm, place.index);
         let metadata = child(&mut vm, "metadata");
         forget_original(metadata);
+        let rename = |old: &str| new_name(old, (&original, &target.name), place.is_shared);
+        let by_harvester = identity::rename_harvester_claims(metadata, rename);
         metadata.insert("name".into(), json!(target.name));
         metadata.insert("namespace".into(), json!(target.namespace));
         add_labels(metadata, labels);
@@ -83,7 +91,7 @@ impl Template {
         spec.remove("running");
         spec.insert("runStrategy".into(), json!(run_strategy));
         let renamed = label_volumes(spec, labels, (&original, &target.name), place.is_shared);
-        for (old, new) in renamed {
+        for (old, new) in renamed.into_iter().chain(by_harvester) {
             point_volumes_at(spec, &old, &new);
         }
         if run_strategy == HALTED {
@@ -95,7 +103,7 @@ impl Template {
 
 /// Takes off what an exported manifest says about the one object that it was exported from: its identity, what it belongs
 /// to, who has to clean up after it, and what controllers have observed about it.
-fn forget_original(metadata: &mut Map<String, Value>) {
+pub(super) fn forget_original(metadata: &mut Map<String, Value>) {
     for key in OF_THE_ORIGINAL {
         metadata.remove(key);
     }
@@ -104,6 +112,24 @@ fn forget_original(metadata: &mut Map<String, Value>) {
             annotations.remove(key);
         }
     }
+    // A tool that owns the original would take the copies for its own, and prune them.
+    for key in ["labels", "annotations"] {
+        if let Some(map) = metadata.get_mut(key).and_then(Value::as_object_mut) {
+            map.retain(|key, _| !is_of_keeper(key));
+        }
+    }
+}
+
+/// The name that the disk of a VM has; `None` where it keeps the one of the template.
+fn new_name(old: &str, (original, name): (&str, &str), is_shared: bool) -> Option<String> {
+    let new = if !original.is_empty() && old.contains(original) {
+        old.replace(original, name)
+    } else if is_shared {
+        format!("{name}-{old}")
+    } else {
+        return None;
+    };
+    (new != old).then_some(new)
 }
 
 /// Allows disks to be filled before their first consumer.
@@ -129,14 +155,7 @@ fn label_volumes(
         forget_original(metadata);
         add_labels(metadata, labels);
         let Some(old) = metadata.get("name").and_then(Value::as_str).map(str::to_owned) else { continue };
-        let new = if !original.is_empty() && old.contains(original) {
-            old.replace(original, name)
-        } else if is_shared {
-            format!("{name}-{old}")
-        } else {
-            continue;
-        };
-        if new != old {
+        if let Some(new) = new_name(&old, (original, name), is_shared) {
             metadata.insert("name".into(), json!(new));
             renamed.push((old, new));
         }
@@ -157,7 +176,7 @@ fn point_volumes_at(spec: &mut Map<String, Value>, old: &str, new: &str) {
 }
 
 /// The map under `key`, made when it is missing or null.
-fn child<'a>(value: &'a mut Value, key: &str) -> &'a mut Map<String, Value> {
+pub(super) fn child<'a>(value: &'a mut Value, key: &str) -> &'a mut Map<String, Value> {
     if !value.is_object() {
         *value = json!({});
     }
@@ -180,7 +199,7 @@ fn child_map<'a>(map: &'a mut Map<String, Value>, key: &str) -> &'a mut Map<Stri
 }
 
 /// Adds labels to a metadata map, replacing existing values.
-fn add_labels(metadata: &mut Map<String, Value>, labels: &Labels) {
+pub(super) fn add_labels(metadata: &mut Map<String, Value>, labels: &Labels) {
     let map = child_map(metadata, "labels");
     for (key, value) in labels {
         map.insert(key.clone(), json!(value));
@@ -231,7 +250,12 @@ status: {printableStatus: Running}
         let disk = |name: &str, is_shared| {
             let template = Template::parse(&TEMPLATE.replace("golden-root", name)).unwrap();
             let target = Target { namespace: "p-1".into(), name: "vm-7".into() };
-            let vm = template.render_at(Place { position: 6, is_shared }, &target, &vec![], "Always");
+            let vm = template.render_at(
+                Place { position: 6, is_shared, ..Place::default() },
+                &target,
+                &vec![],
+                "Always",
+            );
             let used = vm["spec"]["template"]["spec"]["volumes"][0]["dataVolume"]["name"].clone();
             assert_eq!(vm["spec"]["dataVolumeTemplates"][0]["metadata"]["name"], used);
             used

@@ -5,24 +5,30 @@
 pub mod adoption;
 pub mod capacity;
 pub mod disks;
+pub mod foreign;
+pub mod gitops;
+pub mod identity;
 pub mod layout;
 pub mod manifest;
+pub mod openshift;
 pub mod order;
 pub mod overrides;
 pub mod pinning;
 pub mod placeholders;
 pub mod prefix;
+pub mod references;
 pub mod secrets;
 pub mod selection;
 pub mod shape;
 pub mod sizing;
+pub mod small;
 pub mod source;
 pub mod target;
 pub mod template;
 pub mod yaml;
 pub mod yaml_fault;
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -36,6 +42,7 @@ pub use overrides::Overrides;
 pub use pinning::Pinning;
 pub use selection::Selection;
 pub use shape::Shape;
+pub use small::{Extra, Small};
 pub use target::Target;
 pub use template::{Template, TemplateFault, TemplateSource};
 
@@ -70,6 +77,18 @@ pub struct Plan {
     /// How it is found out whether guests are reachable.
     #[serde(default)]
     pub probe: ProbePlan,
+    /// Small objects that the run makes in each namespace of its VMs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub extras: Vec<Extra>,
+    /// Namespace from which those among them are copied that do not come with the manifest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub copy_from: Option<String>,
+    /// Labels of the namespaces that the run makes, besides its own.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub namespace_labels: BTreeMap<String, String>,
+    /// Annotations of the namespaces that the run makes.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub namespace_annotations: BTreeMap<String, String>,
     /// The VMs of a run that made none of its own; stored apart from the rest of the plan.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub adopted: Vec<Adoptee>,
@@ -97,6 +116,10 @@ impl Plan {
             overrides: Overrides::default(),
             sealed: None,
             probe: ProbePlan::default(),
+            extras: Vec::new(),
+            copy_from: None,
+            namespace_labels: BTreeMap::new(),
+            namespace_annotations: BTreeMap::new(),
             adopted: Vec::new(),
         };
         plan.check().map(|()| plan)
@@ -117,6 +140,10 @@ impl Plan {
             overrides: Overrides::default(),
             sealed: None,
             probe: ProbePlan::default(),
+            extras: Vec::new(),
+            copy_from: None,
+            namespace_labels: BTreeMap::new(),
+            namespace_annotations: BTreeMap::new(),
             adopted,
         };
         plan.check().map(|()| plan)
@@ -151,6 +178,7 @@ impl Plan {
             return prefix::check_prefix(prefix, end);
         }
         self.layout.check(prefix, vm_name, end)?;
+        small::check(&self.extras, self.copy_from.as_deref())?;
         if !self.adopted.is_empty() {
             return Err("it lists VMs, and has others".into());
         }
@@ -203,11 +231,17 @@ impl Plan {
         labels: &manifest::Labels,
         run_strategy: &str,
     ) -> serde_json::Value {
-        let place = manifest::Place { position, is_shared: self.layout.is_shared() };
+        let index = self.index(self.start.saturating_add(position as u32));
+        let place = manifest::Place { position, is_shared: self.layout.is_shared(), index };
         let mut vm = template.render_at(place, target, labels, run_strategy);
         self.pinning.apply(&mut vm);
         self.probe.apply(&mut vm);
         vm
+    }
+
+    /// An index as it fills placeholders in manifests.
+    pub fn index(&self, number: u32) -> identity::Index {
+        identity::Index { number, width: self.layout.index_width }
     }
 
     /// How this plan differs from another one: flag, value here, value there.
@@ -226,6 +260,15 @@ impl Plan {
         pairs.extend(both(self.layout.shown(), other.layout.shown()));
         pairs.extend(both(self.pinning.shown(), other.pinning.shown()));
         pairs.extend(self.overrides.pairs(&other.overrides));
+        let copied = |plan: &Self| plan.copy_from.clone().unwrap_or_else(|| "none".into());
+        pairs.push(("--copy-from", copied(self), copied(other)));
+        let dress = |map: &BTreeMap<String, String>| {
+            let pairs: Vec<String> = map.iter().map(|(key, value)| format!("{key}={value}")).collect();
+            if pairs.is_empty() { "none".to_owned() } else { pairs.join(",") }
+        };
+        pairs.push(("--namespace-label", dress(&self.namespace_labels), dress(&other.namespace_labels)));
+        let [here, there] = [self, other].map(|plan| dress(&plan.namespace_annotations));
+        pairs.push(("--namespace-annotation", here, there));
         let digest =
             |plan: &Self| plan.sealed_digest().unwrap_or("none").chars().take(12).collect::<String>();
         if self.template.flag() == other.template.flag() && pairs.iter().all(|(_, here, there)| here == there)

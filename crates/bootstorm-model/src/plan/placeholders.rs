@@ -56,7 +56,8 @@ pub fn fill(text: &str, values: &Values) -> Result<(String, BTreeSet<String>), S
             let Some(end) = inside.find("}}") else { break };
             let name = inside[..end].trim();
             filled.push_str(&rest[..begin]);
-            if is_name(name) {
+            // `${{NAME}}` is a parameter of an OpenShift Template.
+            if is_name(name) && !rest[..begin].ends_with('$') {
                 used.insert(name.to_owned());
                 filled.push_str(
                     &value(name, values).map_err(|hint| {

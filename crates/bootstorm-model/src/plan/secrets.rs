@@ -31,7 +31,7 @@ const SECRET_SOURCES: [&str; 4] =
 const REFERENCES: [&str; 2] = ["name", "secretName"];
 
 /// Shorter pieces of a secret are not looked for in messages: they would match anything.
-const SHORTEST_PIECE: usize = 6;
+pub(super) const SHORTEST_PIECE: usize = 6;
 /// The most pieces that are looked for.
 const MOST_PIECES: usize = 2_000;
 

@@ -255,7 +255,7 @@ mod tests {
         let template = shown("pvc:gold/g-{1..3}").built_in(None).unwrap();
         let of = |position| {
             let vm = template.render_at(
-                Place { position, is_shared: false },
+                Place { position, ..Place::default() },
                 &Target { namespace: "p-1".into(), name: "box".into() },
                 &vec![],
                 "Always",

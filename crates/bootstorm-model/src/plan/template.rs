@@ -7,7 +7,10 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-use super::{secrets, yaml};
+use super::foreign::{self, Tool};
+use super::openshift::{self, Params};
+use super::small::{self, Extra};
+use super::{identity, secrets, yaml};
 
 /// The most bytes that a manifest may have: it is kept in a Secret, which holds 1 MiB.
 pub const MOST_TEMPLATE_BYTES: usize = 1_000_000;
@@ -27,6 +30,9 @@ pub enum TemplateSource {
         name: String,
         /// SHA-256 of the text, lower-case hex.
         sha256: String,
+        /// SHA-256 of what it was before values were drawn by chance for it; absent where none were.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        drawn_from: Option<String>,
     },
     /// The built-in manifest, with a disk cloned from a golden image that a `DataSource` names.
     #[serde(rename = "datasource")]
@@ -99,7 +105,7 @@ impl fmt::Display for TemplateSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::ContainerDisk { image } => write!(f, "container disk {image}"),
-            Self::File { name, sha256 } => {
+            Self::File { name, sha256, .. } => {
                 write!(f, "{name} (sha256 {})", sha256.get(..12).unwrap_or(sha256))
             }
             Self::DataSource { namespace, name } => write!(f, "DataSource {namespace}/{name}"),
@@ -121,9 +127,26 @@ pub enum TemplateFault {
     /// It is not YAML (and so not JSON either). The message names line and column, and quotes nothing.
     #[error("{0}")]
     Syntax(String),
-    /// The file has several documents or none.
-    #[error("it holds {0} documents; exactly one VirtualMachine is wanted")]
-    Documents(usize),
+    /// The file has no document.
+    #[error("it holds no document; exactly one VirtualMachine is wanted")]
+    Empty,
+    /// The file has other objects, and no VM among them.
+    #[error("it holds no VirtualMachine of kubevirt.io/v1 among its {0} objects")]
+    NoMachine(usize),
+    /// The file has several VMs.
+    #[error("it holds {0} VirtualMachines; exactly one is wanted, from which all VMs are made")]
+    Machines(usize),
+    /// It is a template of another tool.
+    #[error("line {line}: it is {}", tool.what())]
+    Foreign {
+        /// Line of the first mark.
+        line: usize,
+        /// The tool.
+        tool: Tool,
+    },
+    /// An `OpenShift` Template cannot be rendered.
+    #[error("{0}")]
+    Parameters(String),
     /// It is some other object.
     #[error("it is {0}, not a VirtualMachine of kubevirt.io/v1")]
     Kind(String),
@@ -139,7 +162,18 @@ pub struct Template {
     /// Claims that the first disk is cloned from, in turn.
     pub(super) pool: Vec<String>,
     pub(super) warnings: Vec<String>,
+    /// Small objects that stood beside the VM.
+    pub(super) companions: Vec<Value>,
+    /// What was left out or changed on reading it, as sentences.
+    pub(super) notices: Vec<String>,
+    /// Whether it was rendered from an `OpenShift` Template.
+    pub(super) is_rendered: bool,
+    /// The text in which values that were drawn by chance are not yet drawn; `None` where there are none.
+    pub(super) drawn_from: Option<String>,
 }
+
+/// The most objects that a file may hold beside its VM.
+const MOST_COMPANIONS: usize = 50;
 
 impl Template {
     /// The built-in manifest: one vCPU, 512 MiB, a container disk, masquerade on the pod network.
@@ -169,49 +203,170 @@ impl Template {
                 }
             }
         });
-        Self { manifest, pool: Vec::new(), warnings: Vec::new() }
+        Self::of(manifest)
+    }
+
+    fn of(manifest: Value) -> Self {
+        Self {
+            manifest,
+            pool: Vec::new(),
+            warnings: Vec::new(),
+            companions: Vec::new(),
+            notices: Vec::new(),
+            is_rendered: false,
+            drawn_from: None,
+        }
     }
 
     /// Reads a user's manifest, YAML or JSON.
     ///
-    /// Fails when it is not exactly one `VirtualMachine`; syntax errors name line and column.
+    /// Fails when it does not hold exactly one `VirtualMachine`; syntax errors name line and column.
     pub fn parse(text: &str) -> Result<Self, TemplateFault> {
+        Self::parse_with(text, &Params::new())
+    }
+
+    /// Reads a user's manifest, with values for the parameters of an `OpenShift` Template.
+    ///
+    /// Fails like [`Template::parse`], and when the Template cannot be rendered with these values.
+    pub fn parse_with(text: &str, params: &Params) -> Result<Self, TemplateFault> {
         if text.len() > MOST_TEMPLATE_BYTES {
             return Err(TemplateFault::TooLarge);
         }
-        let read = yaml::read(text).map_err(|fault| TemplateFault::Syntax(fault.to_string()))?;
+        let read = yaml::read(text).map_err(|fault| match foreign::in_text(text) {
+            Some((line, tool)) => TemplateFault::Foreign { line, tool },
+            None => TemplateFault::Syntax(fault.to_string()),
+        })?;
         let warnings = read.warnings.iter().map(ToString::to_string).collect();
-        let mut documents: Vec<Value> = read.documents.into_iter().filter(|d| !d.is_null()).collect();
-        if documents.len() != 1 {
-            return Err(TemplateFault::Documents(documents.len()));
+        let objects: Vec<Value> =
+            read.documents.into_iter().filter(|document| !document.is_null()).flat_map(items).collect();
+        let is_rendered = objects.iter().any(openshift::is_template);
+        let (objects, drawn_from) = rendered(objects, params)?;
+        let mut template = Self { warnings, is_rendered, drawn_from, ..Self::choose(objects)? };
+        check_machine(&template.manifest)?;
+        if let Some((line, tool)) = foreign::in_manifest(&template.manifest, text) {
+            return Err(TemplateFault::Foreign { line, tool });
         }
-        let manifest = documents.remove(0);
-        if !manifest.is_object() {
-            return Err(TemplateFault::Kind("no object at all".into()));
-        }
-        let text = |key: &str| manifest.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
-        let (version, kind) = (text("apiVersion"), text("kind"));
-        if kind != "VirtualMachine" || !version.starts_with("kubevirt.io/") {
-            let found = match (version.as_str(), kind.as_str()) {
-                ("", "") => "an object without apiVersion and kind".to_owned(),
-                (version, kind) => format!("kind `{kind}` of `{version}`"),
-            };
-            let found: String = found.chars().take(200).collect();
-            return Err(TemplateFault::Kind(found.escape_debug().to_string().replace("\\'", "'")));
-        }
-        if !manifest.pointer("/spec/template/spec").is_some_and(Value::is_object) {
-            return Err(TemplateFault::Incomplete("spec.template.spec is missing"));
-        }
-        let is_map_or_absent = |pointer: &str| {
-            manifest.pointer(pointer).is_none_or(|value| value.is_object() || value.is_null())
+        template.settle();
+        Ok(template)
+    }
+
+    /// Takes the one VM, and what belongs to it, out of the objects of a file.
+    fn choose(objects: Vec<Value>) -> Result<Self, TemplateFault> {
+        let count = objects.len();
+        let (mut machines, others): (Vec<Value>, Vec<Value>) = objects.into_iter().partition(is_machine);
+        let mut template = match (machines.len(), others.as_slice()) {
+            (1, _) => Self::of(machines.remove(0)),
+            (0, []) => return Err(TemplateFault::Empty),
+            (0, [only]) => return Err(TemplateFault::Kind(described(only))),
+            (0, _) => return Err(TemplateFault::NoMachine(count)),
+            (machines, _) => return Err(TemplateFault::Machines(machines)),
         };
-        if !["/metadata", "/metadata/labels", "/spec/template/metadata", "/spec/template/metadata/labels"]
-            .into_iter()
-            .all(is_map_or_absent)
-        {
-            return Err(TemplateFault::Incomplete("metadata and labels must be maps"));
+        let mut left_out = Vec::new();
+        for object in others {
+            if Extra::of(&object).is_some() && template.companions.len() < MOST_COMPANIONS {
+                template.companions.push(object);
+            } else if object["kind"] == "DataVolume" && template.uses_volume(&object["metadata"]["name"]) {
+                template.fold_volume(&object);
+            } else {
+                let name = object["metadata"]["name"].as_str().unwrap_or("without a name");
+                left_out.push(format!("{} {name}", object["kind"].as_str().unwrap_or("an object")));
+            }
         }
-        Ok(Self { manifest, pool: Vec::new(), warnings })
+        if !left_out.is_empty() {
+            template.notices.push(format!(
+                "left out, since only Secrets, ConfigMaps, networks, instance types, preferences and DataVolumes of the VM \
+                 are made beside it: {}",
+                printable(&left_out.join(", "))
+            ));
+        }
+        Ok(template)
+    }
+
+    fn uses_volume(&self, name: &Value) -> bool {
+        let volumes = self.manifest.pointer("/spec/template/spec/volumes").and_then(Value::as_array);
+        let uses = |volume: &Value| {
+            volume["dataVolume"]["name"] == *name || volume["persistentVolumeClaim"]["claimName"] == *name
+        };
+        name.is_string() && volumes.into_iter().flatten().any(uses)
+    }
+
+    /// Makes a `DataVolume` that stood beside the VM one that is made with each VM.
+    fn fold_volume(&mut self, volume: &Value) {
+        let Some(spec) = self.manifest.get_mut("spec").and_then(Value::as_object_mut) else { return };
+        let templates = spec.entry("dataVolumeTemplates").or_insert_with(|| json!([]));
+        if templates.is_null() {
+            *templates = json!([]);
+        }
+        let Some(templates) = templates.as_array_mut() else { return };
+        let name = &volume["metadata"]["name"];
+        if templates.iter().any(|template| template["metadata"]["name"] == *name) {
+            return;
+        }
+        templates.push(json!({"metadata": volume["metadata"], "spec": volume["spec"]}));
+        self.notices.push(format!(
+            "DataVolume {} is made for each VM, as one of its dataVolumeTemplates",
+            printable(name.as_str().unwrap_or_default())
+        ));
+    }
+
+    /// Drops what no two VMs may have in common, and lets the VM use the networks that stood beside it.
+    fn settle(&mut self) {
+        let dropped = identity::drop_shared(&mut self.manifest);
+        if !dropped.is_empty() {
+            self.notices.push(format!(
+                "dropped, since no two VMs may share it, so that each VM gets its own: {} (to set it, write {{i}} for \
+                 the index)",
+                printable(&dropped.join(", "))
+            ));
+        }
+        let home = self.manifest["metadata"]["namespace"].as_str().map(str::to_owned);
+        let beside: Vec<String> = self
+            .companions
+            .iter()
+            .filter(|object| small::Small::of(object) == Some(small::Small::Network))
+            .filter_map(|object| {
+                let namespace = object["metadata"]["namespace"].as_str().or(home.as_deref())?;
+                Some(format!("{namespace}/{}", object["metadata"]["name"].as_str()?))
+            })
+            .collect();
+        let networks =
+            self.manifest.pointer_mut("/spec/template/spec/networks").and_then(Value::as_array_mut);
+        for network in networks.into_iter().flatten() {
+            let Some(name) = network.pointer_mut("/multus/networkName") else { continue };
+            let own = name.as_str().filter(|whole| beside.iter().any(|known| known == whole));
+            if let Some((_, own)) = own.and_then(|whole| whole.split_once('/')) {
+                *name = json!(own);
+            }
+        }
+    }
+
+    /// Small objects that stood beside the VM: they are made in each namespace of VMs.
+    pub fn companions(&self) -> &[Value] {
+        &self.companions
+    }
+
+    /// What was left out or changed on reading it, as sentences.
+    pub fn notices(&self) -> &[String] {
+        &self.notices
+    }
+
+    /// Whether it was rendered from an `OpenShift` Template, so that its text is another than that of the file.
+    pub fn is_rendered(&self) -> bool {
+        self.is_rendered
+    }
+
+    /// SHA-256 of the text in which no value is drawn by chance yet; `None` where none is drawn.
+    pub fn drawn_from(&self) -> Option<String> {
+        self.drawn_from.as_deref().map(Self::digest)
+    }
+
+    /// The template as a text that is read as the same again.
+    pub fn text(&self) -> String {
+        if self.companions.is_empty() {
+            return self.manifest.to_string();
+        }
+        let items: Vec<&Value> = Some(&self.manifest).into_iter().chain(&self.companions).collect();
+        json!({"apiVersion": "v1", "kind": "List", "items": items}).to_string()
     }
 
     /// Places of the text that kubectl or another reader takes otherwise, as sentences.
@@ -227,7 +382,11 @@ impl Template {
 
     /// Texts in the manifest that no message may show, longest first.
     pub fn secrets(&self) -> Vec<String> {
-        secrets::pieces(&self.manifest)
+        let mut pieces = secrets::pieces(&self.manifest);
+        pieces.extend(self.companions.iter().flat_map(small::secret_texts));
+        pieces.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
+        pieces.dedup();
+        pieces
     }
 
     /// The manifest as it was given.
@@ -250,6 +409,89 @@ impl Template {
     }
 }
 
+/// The objects of a document: those of a list, or itself.
+fn items(document: Value) -> Vec<Value> {
+    let kind = document["kind"].as_str().unwrap_or_default().to_owned();
+    let Some(of) = kind.strip_suffix("List") else { return vec![document] };
+    let version = document["apiVersion"].clone();
+    match document {
+        Value::Object(mut map) if map.get("items").is_some_and(Value::is_array) => {
+            let Some(Value::Array(mut items)) = map.remove("items") else { return Vec::new() };
+            // Items of a list of one kind need not say what they are.
+            for item in items.iter_mut().filter(|item| item.is_object() && item["kind"].is_null()) {
+                item["kind"] = json!(of);
+                item["apiVersion"] = version.clone();
+            }
+            items
+        }
+        other => vec![other],
+    }
+}
+
+/// The objects of `OpenShift` Templates in place of these; and the text without what was drawn by chance, if anything was.
+fn rendered(objects: Vec<Value>, params: &Params) -> Result<(Vec<Value>, Option<String>), TemplateFault> {
+    if !objects.iter().any(openshift::is_template) {
+        return match params.keys().next() {
+            None => Ok((objects, None)),
+            Some(name) => Err(TemplateFault::Parameters(format!(
+                "--param {name}: the file holds no OpenShift Template"
+            ))),
+        };
+    }
+    let mut all = Vec::new();
+    let mut has_drawn = false;
+    let source = json!([objects, params]);
+    for object in objects {
+        if !openshift::is_template(&object) {
+            all.push(object);
+            continue;
+        }
+        let (filled, drawn) =
+            openshift::render(&object, params, &mut rand::rng()).map_err(TemplateFault::Parameters)?;
+        has_drawn |= drawn;
+        all.extend(filled);
+    }
+    Ok((all, has_drawn.then(|| source.to_string())))
+}
+
+fn is_machine(object: &Value) -> bool {
+    object["kind"] == "VirtualMachine"
+        && object["apiVersion"].as_str().is_some_and(|version| version.starts_with("kubevirt.io/"))
+}
+
+/// What an object is, for people.
+fn described(object: &Value) -> String {
+    if !object.is_object() {
+        return "no object at all".into();
+    }
+    let text = |key: &str| object[key].as_str().unwrap_or_default();
+    match (text("apiVersion"), text("kind")) {
+        ("", "") => "an object without apiVersion and kind".to_owned(),
+        (version, kind) => printable(&format!("kind `{kind}` of `{version}`")),
+    }
+}
+
+fn printable(text: &str) -> String {
+    let text: String = text.chars().take(400).collect();
+    text.escape_debug().to_string().replace("\\'", "'").replace("\\\"", "\"")
+}
+
+/// Fails when a VM lacks something that every VM needs.
+fn check_machine(manifest: &Value) -> Result<(), TemplateFault> {
+    if !manifest.pointer("/spec/template/spec").is_some_and(Value::is_object) {
+        return Err(TemplateFault::Incomplete("spec.template.spec is missing"));
+    }
+    let is_map_or_absent =
+        |pointer: &str| manifest.pointer(pointer).is_none_or(|value| value.is_object() || value.is_null());
+    if !["/metadata", "/metadata/labels", "/spec/template/metadata", "/spec/template/metadata/labels"]
+        .into_iter()
+        .all(is_map_or_absent)
+    {
+        return Err(TemplateFault::Incomplete("metadata and labels must be maps"));
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -265,12 +507,106 @@ mod tests {
     fn other_objects_are_refused() {
         let error = Template::parse("apiVersion: v1\nkind: Pod\n").unwrap_err();
         assert_eq!(error.to_string(), "it is kind `Pod` of `v1`, not a VirtualMachine of kubevirt.io/v1");
-        assert_eq!(Template::parse("").unwrap_err(), TemplateFault::Documents(0));
+        assert_eq!(Template::parse("").unwrap_err(), TemplateFault::Empty);
         assert!(matches!(Template::parse("just text").unwrap_err(), TemplateFault::Kind(_)));
         let vm = "apiVersion: kubevirt.io/v1\nkind: VirtualMachine\n";
         assert!(matches!(Template::parse(vm).unwrap_err(), TemplateFault::Incomplete(_)));
         let two = format!("{vm}---\n{vm}");
-        assert_eq!(Template::parse(&two).unwrap_err(), TemplateFault::Documents(2));
+        assert_eq!(Template::parse(&two).unwrap_err(), TemplateFault::Machines(2));
+        let pods = "apiVersion: v1\nkind: Pod\n---\napiVersion: v1\nkind: Service\n";
+        assert_eq!(Template::parse(pods).unwrap_err(), TemplateFault::NoMachine(2));
+    }
+
+    const BUNDLE: &str = "
+apiVersion: v1
+kind: Secret
+metadata: {name: init, namespace: shop}
+stringData: {userdata: 'password: MARKER'}
+---
+apiVersion: k8s.cni.cncf.io/v1
+kind: NetworkAttachmentDefinition
+metadata: {name: lan, namespace: shop}
+spec: {config: '{}'}
+---
+apiVersion: v1
+kind: List
+items:
+- apiVersion: kubevirt.io/v1
+  kind: VirtualMachine
+  metadata: {name: web, namespace: shop}
+  spec:
+    template:
+      spec:
+        domain: {devices: {interfaces: [{name: lan, macAddress: '02:00:00:00:00:01'}]}}
+        networks: [{name: lan, multus: {networkName: shop/lan}}]
+        volumes:
+        - {name: root, dataVolume: {name: web-root}}
+        - {name: init, cloudInitNoCloud: {secretRef: {name: init}}}
+- apiVersion: cdi.kubevirt.io/v1beta1
+  kind: DataVolume
+  metadata: {name: web-root}
+  spec: {source: {blank: {}}, storage: {resources: {requests: {storage: 1Gi}}}}
+- {apiVersion: v1, kind: Service, metadata: {name: web}}
+";
+
+    #[test]
+    fn what_stands_beside_the_vm_is_sorted() {
+        let template = Template::parse(BUNDLE).unwrap();
+        let beside: Vec<String> =
+            template.companions().iter().filter_map(Extra::of).map(|extra| extra.to_string()).collect();
+        assert_eq!(beside, ["Secret init", "network lan"]);
+        assert_eq!(template.manifest()["spec"]["dataVolumeTemplates"][0]["metadata"]["name"], "web-root");
+        assert_eq!(
+            template.manifest()["spec"]["template"]["spec"]["networks"][0]["multus"]["networkName"],
+            "lan"
+        );
+        let notices = template.notices().join("\n");
+        for told in ["Service web", "DataVolume web-root is made for each VM", "macAddress of interface lan"]
+        {
+            assert!(notices.contains(told), "{notices}");
+        }
+        assert!(template.secrets().iter().any(|piece| piece.contains("MARKER")));
+        let again = Template::parse(&template.text()).unwrap();
+        assert_eq!((again.manifest(), again.companions()), (template.manifest(), template.companions()));
+    }
+
+    #[test]
+    fn a_list_of_machines_need_not_say_what_its_items_are() {
+        let list =
+            "apiVersion: kubevirt.io/v1\nkind: VirtualMachineList\nitems: [{spec: {template: {spec: {}}}}]\n";
+        assert!(Template::parse(list).is_ok());
+    }
+
+    #[test]
+    fn templates_of_other_tools_are_named() {
+        for (text, tool) in [
+            (
+                "apiVersion: kubevirt.io/v1\nkind: VirtualMachine\nspec: {template: {spec: {guest: \"{{.mem}}\"}}}",
+                Tool::Go,
+            ),
+            ("{% if x %}\nkind: VirtualMachine\n{% endif %}\n", Tool::Jinja),
+            (
+                "apiVersion: kubevirt.io/v1\nkind: VirtualMachine\nspec: {template: {spec: {cores: $<X>}}}",
+                Tool::Variables,
+            ),
+        ] {
+            let text = text.replace("$<X>", "\"${X}\"");
+            let fault = Template::parse(&text).unwrap_err();
+            assert!(matches!(fault, TemplateFault::Foreign { tool: found, .. } if found == tool), "{fault}");
+        }
+    }
+
+    #[test]
+    fn an_openshift_template_is_rendered() {
+        let text = "apiVersion: template.openshift.io/v1\nkind: Template\nparameters: [{name: CORES, value: '2'}, {name: PW, generate: expression, from: '[a-z]{8}'}]\nobjects:\n- apiVersion: kubevirt.io/v1\n  kind: VirtualMachine\n  spec: {template: {spec: {domain: {cpu: {cores: '${{CORES}}'}}, volumes: [{name: i, cloudInitNoCloud: {userData: '${PW}'}}]}}}\n";
+        let params = Params::from([("CORES".to_owned(), "4".to_owned())]);
+        let [one, two] = [(); 2].map(|()| Template::parse_with(text, &params).unwrap());
+        assert_eq!(one.manifest()["spec"]["template"]["spec"]["domain"]["cpu"]["cores"], 4);
+        assert!(
+            one.text() != two.text() && one.drawn_from() == two.drawn_from() && one.drawn_from().is_some()
+        );
+        let plain = "apiVersion: kubevirt.io/v1\nkind: VirtualMachine\nspec: {template: {spec: {}}}\n";
+        assert!(matches!(Template::parse_with(plain, &params).unwrap_err(), TemplateFault::Parameters(_)));
     }
 
     #[test]

@@ -119,7 +119,7 @@ pub fn encode_plan(record: &RunRecord) -> String {
         facts: record.facts.clone(),
         setup: record.setup.clone(),
         // One UID for each namespace: a piece of its own, too.
-        made: Made { namespaces: BTreeMap::new(), ..record.made.clone() },
+        made: Made { namespaces: BTreeMap::new(), extras: BTreeMap::new(), ..record.made.clone() },
         restored: record.restored,
         cleanup: record.cleanup,
         series: record.series.clone(),
@@ -213,18 +213,25 @@ pub fn decode_adopted(plan: &Plan, chunks: &[Vec<u8>]) -> Result<Vec<Adoptee>, C
     Ok(list)
 }
 
-/// Packs the UIDs of namespaces into chunks.
-pub fn encode_namespaces(uids: &BTreeMap<String, String>) -> Vec<Chunk> {
-    pack("namespaces", uids)
+/// Packs the UIDs of namespaces, and of the small objects in them, into chunks.
+pub fn encode_namespaces(made: &Made) -> Vec<Chunk> {
+    let all: BTreeMap<&String, &String> = made.namespaces.iter().chain(&made.extras).collect();
+    pack("namespaces", &all)
 }
 
-/// Unpacks the UIDs of namespaces from their verified chunks.
-pub fn decode_namespaces(chunks: &[Vec<u8>]) -> Result<BTreeMap<String, String>, CodecError> {
+/// UIDs of objects, by name or key
+type Uids = BTreeMap<String, String>;
+
+/// Unpacks the UIDs of namespaces, then those of small objects in them, from their verified chunks.
+pub fn decode_namespaces(chunks: &[Vec<u8>]) -> Result<(Uids, Uids), CodecError> {
     let unreadable = |error: &dyn std::fmt::Display| {
         CodecError::Unreadable("part namespaces".to_owned(), error.to_string())
     };
     let json = unpack(&chunks.concat(), MOST_BYTES).map_err(|error| unreadable(&error))?;
-    serde_json::from_slice(&json).map_err(|error| unreadable(&error))
+    let all: Uids = serde_json::from_slice(&json).map_err(|error| unreadable(&error))?;
+    // No name of a namespace has a slash.
+    let (extras, namespaces) = all.into_iter().partition(|(key, _)| key.contains('/'));
+    Ok((namespaces, extras))
 }
 
 /// The index of the chunks of a list that has a piece of its own: `adopted.json`, `namespaces.json`.

@@ -20,6 +20,9 @@ pub struct Made {
     /// Namespaces, name → UID.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub namespaces: BTreeMap<String, String>,
+    /// Small objects in the namespaces of VMs, `namespace/plural/name` → UID.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub extras: BTreeMap<String, String>,
 }
 
 impl Made {

@@ -120,7 +120,7 @@ fn a_manifest_is_known_by_its_content() {
     let from = |name: &str, sha256: &str| {
         let mut record = fixtures::small();
         let (name, sha256) = (name.into(), sha256.into());
-        record.plan.template = bootstorm_model::plan::TemplateSource::File { name, sha256 };
+        record.plan.template = bootstorm_model::plan::TemplateSource::File { name, sha256, drawn_from: None };
         record
     };
     let same = compared(&from("vm.yaml", "aaaa"), &from("copy.yaml", "aaaa"));

@@ -83,8 +83,8 @@ fn facts(page: &mut Page, cluster: &ClusterBlock) {
 pub(crate) fn template(template: &TemplateSource) -> String {
     match template {
         TemplateSource::ContainerDisk { image } => format!("built-in, container disk {image}"),
-        TemplateSource::File { name, sha256 } if sha256.is_empty() => name.clone(),
-        TemplateSource::File { name, sha256 } => {
+        TemplateSource::File { name, sha256, .. } if sha256.is_empty() => name.clone(),
+        TemplateSource::File { name, sha256, .. } => {
             format!("{name} (sha256 {})", sha256.chars().take(12).collect::<String>())
         }
         adopted @ TemplateSource::Adopted { .. } => adopted.to_string(),

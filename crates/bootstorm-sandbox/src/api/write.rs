@@ -102,6 +102,9 @@ fn store_new(
         return Err(Failure::bad_request("resourceVersion should not be set on objects to be created"));
     }
     let warnings = admission::admit(kind, None, &mut object, Write::Create, request.strictness()?)?;
+    if kind.is(&VIRTUAL_MACHINES) {
+        admission::infer::infer(request.store, &mut object)?;
+    }
     body::check_size(&object)?;
     if applied_by.is_none() {
         if let Some(metadata) = object["metadata"].as_object_mut() {

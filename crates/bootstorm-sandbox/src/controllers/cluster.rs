@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock};
 
+use super::attachments::Attachments;
 use super::client::Client;
 use super::collector::Work;
 use super::events::Recorder;
@@ -69,6 +70,8 @@ pub struct Cluster {
     pub pools: Pools,
     /// Attachments of claims, over the whole cluster.
     pub attaches: TokenBucket,
+    /// Which claims are attached to one node.
+    pub attachments: Attachments,
     /// Addresses by DHCP, over the whole cluster; `None` without a limit.
     pub dhcp: Option<TokenBucket>,
     /// Clones from snapshots, over the whole cluster.
@@ -121,6 +124,7 @@ impl Cluster {
             recorder: Recorder::new(store.clone(), clock),
             admission: Admission::new(clock, dice, &profile.api_server),
             pools: Pools::new(clock, storage),
+            attachments: Attachments::default(),
             attaches: TokenBucket::new(clock, storage.attaches_per_second, storage.attach_burst),
             dhcp: Some(profile.guest.dhcp_per_second)
                 .filter(|rate| *rate > 0.0)

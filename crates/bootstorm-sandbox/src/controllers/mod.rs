@@ -3,6 +3,7 @@
 //! Each works like its model: it watches, keeps a queue, looks at the *present* state of a key, and pays for what it
 //! writes out of its own limit of calls. That states are skipped under load, as on a real cluster, follows from this.
 
+mod attachments;
 pub mod boot;
 pub mod cdi;
 pub mod client;

@@ -142,6 +142,10 @@ kinds! {
     CLUSTER_INSTANCETYPES = "VirtualMachineClusterInstancetype" "virtualmachineclusterinstancetypes" "virtualmachineclusterinstancetype" { short_names: &["vmcf", "vmcfs"] } ..INSTANCETYPE;
     /// What suits the guests of machines.
     CLUSTER_PREFERENCES = "VirtualMachineClusterPreference" "virtualmachineclusterpreferences" "virtualmachineclusterpreference" { short_names: &["vmcp", "vmcps"] } ..INSTANCETYPE;
+    /// Sizes of the machines of a namespace.
+    INSTANCETYPES = "VirtualMachineInstancetype" "virtualmachineinstancetypes" "virtualmachineinstancetype" { short_names: &["vmf", "vmfs"], namespaced: true } ..INSTANCETYPE;
+    /// What suits the guests of a namespace.
+    PREFERENCES = "VirtualMachinePreference" "virtualmachinepreferences" "virtualmachinepreference" { short_names: &["vmp", "vmps"], namespaced: true } ..INSTANCETYPE;
     /// CDI installations.
     CDIS = "CDI" "cdis" "cdi" { short_names: &["cdi", "cdis"], namespaced: false } ..CDI;
     /// Golden images.

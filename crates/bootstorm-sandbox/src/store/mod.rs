@@ -6,6 +6,7 @@ mod error;
 pub mod kind;
 mod log;
 mod object;
+mod policy;
 pub mod quota;
 mod rules;
 mod shelf;
@@ -305,6 +306,7 @@ impl Contents {
             }
         }
         if kind.is(&kind::PODS) {
+            self.check_policy(&namespace, &name, object)?;
             self.check_quota(&namespace, &name, object)?;
         }
         Ok(())

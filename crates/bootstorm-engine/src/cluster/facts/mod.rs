@@ -7,7 +7,7 @@ mod storage;
 
 use k8s_openapi::api::storage::v1::StorageClass;
 use k8s_openapi::apimachinery::pkg::version::Info;
-use kube::api::ListParams;
+use kube::api::{GetParams, ListParams};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -158,6 +158,17 @@ impl Cluster {
         let path = path("storage.k8s.io/v1", None, "storageclasses");
         let classes: Vec<StorageClass> = self.optional("list storage classes", &path).await?;
         Ok(storage::of(classes, disks))
+    }
+
+    /// Whether the cluster serves an API group.
+    pub async fn serves(&self, group: &str) -> Result<bool, Trouble> {
+        let doing = "look for an API group";
+        let request = built(doing, on("/apis").get(group, &GetParams::default()))?;
+        match self.ask_raw(doing, &request).await {
+            Ok(_) => Ok(true),
+            Err(trouble) if trouble.kind == Kind::NotFound => Ok(false),
+            Err(trouble) => Err(trouble),
+        }
     }
 
     /// A collection that is not essential; empty when it may not be read or does not exist.

@@ -45,12 +45,12 @@ impl RunStore {
         Ok(())
     }
 
-    /// Saves the UIDs of the namespaces, then the head that names the list.
+    /// Saves the UIDs of the namespaces and of what was made in them, then the head that names the list.
     pub async fn save_namespaces(&mut self, record: &RunRecord) -> Result<(), Trouble> {
-        if record.made.namespaces.is_empty() {
+        if record.made.namespaces.is_empty() && record.made.extras.is_empty() {
             return Ok(());
         }
-        let chunks = codec::encode_namespaces(&record.made.namespaces);
+        let chunks = codec::encode_namespaces(&record.made);
         for chunk in &chunks {
             self.put_chunk(record, names::NAMESPACES, chunk).await?;
         }

@@ -11,6 +11,7 @@ use crate::cluster::metadata::{Metadata, Object};
 use crate::cluster::names::run_id_selector;
 use crate::cluster::ownership::{Estate, Kind, Stranger};
 use crate::cluster::{Cluster, Trouble, names};
+use bootstorm_model::plan::Small;
 
 /// `ConfigMaps` that a cluster puts into every namespace.
 const EVERYWHERE: [&str; 5] = [
@@ -97,7 +98,14 @@ impl Leftovers {
             sifting.namespaces(wide(cluster, Sort::Namespaces).await?);
         }
         let selector = run_id_selector(estate.run_id());
-        let others: Vec<Sort> = sorts.iter().copied().filter(|sort| *sort != Sort::Namespaces).collect();
+        let kinds = estate.extra_kinds();
+        // Namespaces take with them what is in them; elsewhere it has to be found.
+        let wants = |sort: &Sort| match sort {
+            Sort::Namespaces => false,
+            Sort::Extras(small) => kinds.contains(small),
+            _ => true,
+        };
+        let others: Vec<Sort> = sorts.iter().copied().filter(wants).collect();
         let marked = try_join_all(others.iter().map(|sort| look(cluster, *sort, &selector, place))).await?;
         for (sort, (objects, skipped)) in others.iter().zip(marked) {
             sifting.take(*sort, objects);
@@ -106,10 +114,10 @@ impl Leftovers {
         let ours: Vec<String> =
             sifting.leftovers.of(Sort::Namespaces).iter().map(|found| found.name.clone()).collect();
         let ours: Vec<String> = ours.into_iter().filter(|name| meant(name)).collect();
-        let kinds: Vec<Sort> = Sort::contents().filter(|_| !ours.is_empty()).collect();
+        let inside: Vec<Sort> = Sort::contents().filter(|_| !ours.is_empty()).collect();
         let contents_of = |sort: &Sort| contents(cluster, *sort, &ours);
-        let inside = futures::stream::iter(&kinds).map(contents_of).buffered(KINDS_AT_ONCE);
-        for (sort, (objects, skipped)) in kinds.iter().zip(inside.try_collect::<Vec<_>>().await?) {
+        let listing = futures::stream::iter(&inside).map(contents_of).buffered(KINDS_AT_ONCE);
+        for (sort, (objects, skipped)) in inside.iter().zip(listing.try_collect::<Vec<_>>().await?) {
             sifting.take(*sort, objects);
             let is_new = |(known, _): &(Sort, String)| known != sort;
             if let Some(why) = skipped
@@ -121,7 +129,11 @@ impl Leftovers {
         if let Some(place) = place
             && sorts.contains(&Sort::Machines)
         {
-            sifting.take(Sort::Machines, contents(cluster, Sort::Machines, &[place.to_owned()]).await?.0);
+            let place = [place.to_owned()];
+            sifting.take(Sort::Machines, contents(cluster, Sort::Machines, &place).await?.0);
+            for sort in kinds.iter().copied().map(Sort::Extras) {
+                sifting.take(sort, contents(cluster, sort, &place).await?.0);
+            }
         }
         // What has lost its label is found by its name.
         let head = names::head_name(estate.prefix());
@@ -253,6 +265,7 @@ impl<'a> Sifting<'a> {
     fn judge(&self, sort: Sort, object: &Metadata) -> Result<(), Stranger> {
         let here = object.namespace == self.cluster.namespace();
         match sort {
+            Sort::Extras(small) => self.estate.judge(Kind::Extra(small), object),
             Sort::Machines => self.estate.judge(Kind::Machine, object),
             Sort::Instances if self.estate.knows_instance(&object.uid) => Ok(()),
             Sort::Pods if here => self.estate.judge(Kind::Prober, object),
@@ -272,6 +285,10 @@ impl<'a> Sifting<'a> {
         let mut ours: HashSet<String> = self.estate.machine_uids().map(str::to_owned).collect();
         let mut rest = Vec::new();
         for (sort, object) in std::mem::take(&mut self.objects) {
+            let sort = match sort.small() {
+                Some(small) if self.is_extra(small, &object) => Sort::Extras(small),
+                _ => sort.beside_nothing(),
+            };
             match self.judge(sort, &object) {
                 Ok(()) => {
                     ours.insert(object.uid.clone());
@@ -317,9 +334,19 @@ impl<'a> Sifting<'a> {
         self.leftovers
     }
 
+    /// Whether an object stands beside VMs, going by the plan; without one, by its label, outside of the record's place.
+    fn is_extra(&self, small: Small, object: &Metadata) -> bool {
+        let is_elsewhere = object.namespace != self.cluster.namespace();
+        self.estate.is_named(Kind::Extra(small), object)
+            && (self.estate.is_planned() || is_elsewhere && self.estate.is_marked(object))
+    }
+
     fn is_named(&self, sort: Sort, object: &Metadata) -> bool {
         match sort {
             Sort::Machines => self.estate.is_planned() && self.estate.is_named(Kind::Machine, object),
+            Sort::Extras(small) => {
+                self.estate.is_planned() && self.estate.is_named(Kind::Extra(small), object)
+            }
             Sort::Secrets | Sort::Maps | Sort::Leases => {
                 object.name == names::head_name(self.estate.prefix())
             }

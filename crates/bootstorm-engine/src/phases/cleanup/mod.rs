@@ -21,6 +21,7 @@ use super::event::{Event, Listener};
 use crate::cluster::ownership::Estate;
 use crate::cluster::{Cluster, Trouble};
 use bootstorm_model::observe::clock::monotonic_now;
+use bootstorm_model::plan::Small;
 use deletion::{Deletion, SAY_EVERY};
 
 /// How long verification waits for what the cluster deletes on its own, such as parts of a deleted record.
@@ -213,7 +214,11 @@ async fn machines(
     let outcome = deletion.delete_telling(Sort::Machines, all.of(Sort::Machines), gone).await;
     drop(emptied);
     outcome?;
-    left_behind(deletion, order, all).await
+    left_behind(deletion, order, all).await?;
+    for sort in Small::ALL.map(Sort::Extras) {
+        deletion.delete(sort, &all.outside(sort, order.choice)).await?;
+    }
+    Ok(())
 }
 
 /// Deletes what VMs left outside of the run's namespaces.

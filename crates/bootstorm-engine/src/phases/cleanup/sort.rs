@@ -1,6 +1,7 @@
 //! The kinds of objects that carry a run's label, in the order in which they are deleted.
 
 use crate::cluster::call::path;
+use bootstorm_model::plan::Small;
 
 /// A kind of object that a run makes, or that the cluster makes for it with the run's label
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -15,6 +16,8 @@ pub enum Sort {
     Claims,
     /// Prober pods, and the pods in which VMs run.
     Pods,
+    /// Small objects beside the VMs.
+    Extras(Small),
     /// Namespaces.
     Namespaces,
     /// The Secret with the user's manifest.
@@ -108,12 +111,17 @@ impl Resource {
 
 impl Sort {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 14] = [
         Self::Machines,
         Self::Instances,
         Self::Volumes,
         Self::Claims,
         Self::Pods,
+        Self::Extras(Small::Secret),
+        Self::Extras(Small::ConfigMap),
+        Self::Extras(Small::Network),
+        Self::Extras(Small::Instancetype),
+        Self::Extras(Small::Preference),
         Self::Namespaces,
         Self::Secrets,
         Self::Maps,
@@ -145,6 +153,7 @@ impl Sort {
             Self::Volumes => "datavolume",
             Self::Claims => "persistentvolumeclaim",
             Self::Pods => "pod",
+            Self::Extras(small) => small.singular(),
             Self::Namespaces => "namespace",
             Self::Secrets => "secret",
             Self::Maps => "configmap",
@@ -161,6 +170,11 @@ impl Sort {
             Self::Volumes => "data volumes",
             Self::Claims => "persistent volume claims",
             Self::Pods => "prober pods",
+            Self::Extras(Small::Secret) => "secrets of the VMs",
+            Self::Extras(Small::ConfigMap) => "config maps of the VMs",
+            Self::Extras(Small::Network) => "networks of the VMs",
+            Self::Extras(Small::Instancetype) => "instance types of the VMs",
+            Self::Extras(Small::Preference) => "preferences of the VMs",
             Self::Namespaces => "namespaces",
             Self::Secrets => "secrets",
             Self::Maps => "record objects",
@@ -177,6 +191,7 @@ impl Sort {
             Self::Volumes => ("cdi.kubevirt.io/v1beta1", "datavolumes"),
             Self::Claims => ("v1", "persistentvolumeclaims"),
             Self::Pods => ("v1", "pods"),
+            Self::Extras(small) => (small.api_version(), small.plural()),
             Self::Namespaces => return path("v1", None, "namespaces"),
             Self::Secrets => ("v1", "secrets"),
             Self::Maps => ("v1", "configmaps"),
@@ -186,6 +201,28 @@ impl Sort {
         path(group, namespace, plural)
     }
 
+    /// The small kind of which these objects are, whichever purpose they have.
+    pub(super) fn small(self) -> Option<Small> {
+        match self {
+            Self::Extras(small) => Some(small),
+            Self::Secrets => Some(Small::Secret),
+            Self::Maps => Some(Small::ConfigMap),
+            Self::Other(resource) => Small::ALL
+                .into_iter()
+                .find(|small| small.plural() == resource.plural && small.group() == resource.group),
+            _ => None,
+        }
+    }
+
+    /// The same kind of object with another purpose than to stand beside a VM.
+    pub(super) fn beside_nothing(self) -> Self {
+        match self {
+            Self::Extras(Small::Secret) => Self::Secrets,
+            Self::Extras(Small::ConfigMap) => Self::Maps,
+            other => other,
+        }
+    }
+
     /// Whether they are found in the record's namespace only.
     pub fn is_of_record(self) -> bool {
         matches!(self, Self::Secrets | Self::Maps | Self::Leases)
@@ -193,7 +230,7 @@ impl Sort {
 
     /// Whether what belongs to something of the run's is the run's, too.
     pub(super) fn follows(self) -> bool {
-        !matches!(self, Self::Machines | Self::Namespaces | Self::Leases | Self::Other(_))
+        !matches!(self, Self::Machines | Self::Namespaces | Self::Leases | Self::Extras(_) | Self::Other(_))
     }
 
     /// Whether a run cannot be cleaned up by somebody who may not list them.

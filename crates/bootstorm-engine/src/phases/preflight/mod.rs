@@ -20,7 +20,7 @@ use super::adoption;
 use crate::cluster::{Cluster, Kind, Trouble};
 use bootstorm_model::failure::Failure;
 use bootstorm_model::plan::sizing::{Needs, Settings};
-use bootstorm_model::plan::{Disk, Plan, Target};
+use bootstorm_model::plan::{Disk, Extra, Plan, Target};
 use bootstorm_model::probe::binding::Wiring;
 use bootstorm_model::record::{ClusterFacts, Via};
 
@@ -35,6 +35,8 @@ pub struct Wanted<'a> {
     pub manifest: &'a Value,
     /// Their disks.
     pub disks: &'a [Disk],
+    /// The small objects that come with the manifest.
+    pub beside: &'a [Extra],
     /// The run that is continued.
     pub run_id: Option<&'a str>,
     /// Whether its VMs are still to be created; those that are there need no room any more.

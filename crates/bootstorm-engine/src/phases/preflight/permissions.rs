@@ -1,11 +1,13 @@
 //! The permissions that a run needs, and what it means when some are missing.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use super::{Findings, Problem, Wanted, count};
 use crate::cluster::access::Permission;
 use crate::phases::cleanup::{OTHERS, Resource};
-use bootstorm_model::plan::{Plan, TemplateSource};
+use bootstorm_model::plan::{Plan, Small, TemplateSource};
 use bootstorm_model::probe::kind::Probe;
 use bootstorm_model::record::Via;
 
@@ -44,6 +46,20 @@ pub(super) fn needed(wanted: &Wanted<'_>, namespace: &str) -> Vec<Permission> {
             needed.push(here(verb, "", "secrets"));
         }
     }
+    let kinds: BTreeSet<Small> = plan.extras.iter().map(|extra| extra.kind).collect();
+    for kind in kinds {
+        // In namespaces of the run's own they go with these.
+        let verbs: &[&str] = if plan.makes_namespaces() {
+            &["get", "create"]
+        } else {
+            &["get", "list", "watch", "create", "delete"]
+        };
+        needed.extend(verbs.iter().map(|verb| anywhere(*verb, kind.group(), kind.plural())));
+        if let Some(from) = &plan.copy_from {
+            let namespace = Some(from.clone());
+            needed.push(Permission { verb: "get", group: kind.group(), resource: kind.plural(), namespace });
+        }
+    }
     if wanted.via != Some(Via::Patch) {
         for action in ["virtualmachines/start", "virtualmachines/stop"] {
             needed.push(anywhere("update", SUBRESOURCES, action));
@@ -78,11 +94,18 @@ pub(super) fn of_record(plan: &Plan, namespace: &str) -> Vec<Permission> {
 
 /// What any run that makes VMs needs, whatever its flags, with records in `namespace`.
 pub fn of_any_run(namespace: &str) -> Vec<Permission> {
-    let source = TemplateSource::File { name: String::new(), sha256: String::new() };
+    let source = TemplateSource::File { name: String::new(), sha256: String::new(), drawn_from: None };
     let Ok(mut plan) = Plan::resolve("any", 1, 1, "any", source) else { return Vec::new() };
     plan.probe.probes = vec![Probe::Ping];
-    let wanted =
-        Wanted { plan: &plan, manifest: &Value::Null, disks: &[], run_id: None, fresh: true, via: None };
+    let wanted = Wanted {
+        plan: &plan,
+        manifest: &Value::Null,
+        disks: &[],
+        beside: &[],
+        run_id: None,
+        fresh: true,
+        via: None,
+    };
     needed(&wanted, namespace)
 }
 

@@ -95,7 +95,11 @@ pub fn report(
             vm_name: UNKNOWN.to_owned(),
             layout: bootstorm_model::plan::Layout::default(),
             pinning: bootstorm_model::plan::Pinning::default(),
-            template: TemplateSource::File { name: UNKNOWN.to_owned(), sha256: String::new() },
+            template: TemplateSource::File {
+                name: UNKNOWN.to_owned(),
+                sha256: String::new(),
+                drawn_from: None,
+            },
             overrides: bootstorm_model::plan::Overrides::default(),
             template_sha256: None,
             disks: Vec::new(),

@@ -2,6 +2,7 @@
 
 mod content;
 mod defaults;
+pub(super) mod infer;
 mod instance;
 mod machine;
 mod names;

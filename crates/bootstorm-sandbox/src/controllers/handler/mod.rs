@@ -110,12 +110,21 @@ impl Handler {
         if !launcher.change(|guest| guest.stage = Stage::Running) {
             return Ok(Outcome::Again(0.0));
         }
-        self.cluster.tasks.spawn(boot::live(self.cluster.clone(), launcher.clone()));
+        // The processors of a guest that is created paused do not run until somebody unpauses it.
+        let is_paused = vmi.value()["spec"]["startStrategy"] == "Paused";
+        if !is_paused {
+            self.cluster.tasks.spawn(boot::live(self.cluster.clone(), launcher.clone()));
+        }
         let stamp = self.cluster.clock.stamp();
         let mac = report::mac(&self.cluster, &launcher.key);
         let addresses = addresses(&launcher.address, self.cluster.profile.node.dual_stack);
         client
-            .patch(&VIRTUAL_MACHINE_INSTANCES, &vmi, |vmi| report::running(vmi, &addresses, &mac, &stamp))
+            .patch(&VIRTUAL_MACHINE_INSTANCES, &vmi, |vmi| {
+                report::running(vmi, &addresses, &mac, &stamp);
+                if is_paused {
+                    report::paused(vmi, &stamp);
+                }
+            })
             .await?;
         self.say(&vmi, "Started", "VirtualMachineInstance started.");
         Ok(Outcome::Again(0.0))

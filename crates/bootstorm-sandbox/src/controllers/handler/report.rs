@@ -54,6 +54,17 @@ pub fn running(vmi: &mut Value, addresses: &[String], mac: &str, stamp: &str) {
     vmi["status"]["migrationMethod"] = json!("BlockMigration");
 }
 
+/// The guest was created paused: its phase is Running all the same (KV).
+pub fn paused(vmi: &mut Value, stamp: &str) {
+    conditions::set(
+        vmi,
+        json!({
+            "type": "Paused", "status": "True", "reason": "PausedByUser", "message": "VMI was paused by user",
+            "lastProbeTime": stamp, "lastTransitionTime": stamp,
+        }),
+    );
+}
+
 /// The agent has connected; a while later what it says is known.
 pub async fn agent(
     cluster: &Cluster,

@@ -11,6 +11,8 @@ use crate::store::Object;
 const IMAGE: &str = "quay.io/kubevirt/virt-launcher:v1.9.0";
 /// What a launcher needs beside the guest's memory, in bytes.
 const OVERHEAD: f64 = 288.0 * 1024.0 * 1024.0;
+/// The user as which launchers run (KV).
+const USER: u32 = 107;
 /// What a pod is given beyond the grace of its guest, in seconds (KV).
 const EXTRA_GRACE: i64 = 30;
 
@@ -19,6 +21,7 @@ pub fn pod(vmi: &Object, hidden: bool, stamp: &str) -> Value {
     let (value, name) = (vmi.value(), vmi.name());
     let spec = &value["spec"];
     let mut labels = value["metadata"]["labels"].as_object().cloned().unwrap_or_default();
+    let is_paused = spec["startStrategy"] == "Paused";
     let host = spec["hostname"].as_str().unwrap_or_else(|| name.split('.').next().unwrap_or(name));
     labels.insert("kubevirt.io".to_owned(), json!("virt-launcher"));
     labels.insert(names::CREATED_BY.to_owned(), json!(vmi.uid()));
@@ -36,10 +39,12 @@ pub fn pod(vmi: &Object, hidden: bool, stamp: &str) -> Value {
         "spec": pod_spec(spec, name, hidden),
         "status": {
             "phase": "Pending", "qosClass": "Burstable",
-            // Opened right away by virt-controller: the guest is not paused.
+            // Opened right away by virt-controller, unless the guest is created paused.
             "conditions": [{
-                "type": names::UNPAUSED, "status": "True", "reason": "NotPaused",
-                "message": "the virtual machine is not paused", "lastProbeTime": null, "lastTransitionTime": stamp,
+                "type": names::UNPAUSED, "status": if is_paused { "False" } else { "True" },
+                "reason": if is_paused { "Paused" } else { "NotPaused" },
+                "message": if is_paused { "the virtual machine is paused" } else { "the virtual machine is not paused" },
+                "lastProbeTime": null, "lastTransitionTime": stamp,
             }],
         },
     })
@@ -52,6 +57,7 @@ fn pod_spec(spec: &Value, name: &str, hidden: bool) -> Value {
         "automountServiceAccountToken": false, "enableServiceLinks": false, "schedulerName": "default-scheduler",
         "nodeSelector": node_selector(spec, hidden),
         "readinessGates": [{"conditionType": names::UNPAUSED}],
+        "securityContext": {"fsGroup": USER, "runAsGroup": USER, "runAsNonRoot": true, "runAsUser": USER},
         "initContainers": init_containers(spec),
         "containers": [compute(spec)],
         "volumes": volumes(spec),
@@ -99,6 +105,7 @@ fn compute(spec: &Value) -> Value {
         "command": ["/usr/bin/virt-launcher-monitor", "--qemu-timeout", "240s"],
         "resources": {"limits": devices, "requests": requests},
     });
+    container["securityContext"] = confined(&["NET_BIND_SERVICE"]);
     for probe in ["readinessProbe", "livenessProbe"] {
         if let Some(value) = spec.get(probe) {
             container[probe] = value.clone();
@@ -121,11 +128,23 @@ pub fn limit(pod: &mut Value, vmi: &Value, demanded: &[&str]) {
     }
 }
 
+/// The security context of a container of a launcher that does not run as root (KV).
+fn confined(capabilities: &[&str]) -> Value {
+    let mut context = json!({
+        "allowPrivilegeEscalation": false, "capabilities": {"drop": ["ALL"]}, "runAsNonRoot": true, "runAsUser": USER,
+    });
+    if !capabilities.is_empty() {
+        context["capabilities"]["add"] = json!(capabilities);
+    }
+    context
+}
+
 fn init_containers(spec: &Value) -> Value {
     let mut containers = vec![json!({
         "name": "guest-console-log", "image": IMAGE, "imagePullPolicy": "IfNotPresent", "restartPolicy": "Always",
         "command": ["/usr/bin/virt-tail"],
         "resources": {"requests": {"cpu": "5m", "memory": "35M"}, "limits": {"cpu": "15m", "memory": "60M"}},
+        "securityContext": confined(&[]),
     })];
     for volume in spec["volumes"].as_array().into_iter().flatten() {
         if let Some(disk) = volume.get("containerDisk") {
@@ -134,6 +153,7 @@ fn init_containers(spec: &Value) -> Value {
                 "name": format!("volume{name}"), "image": disk["image"], "imagePullPolicy": disk["imagePullPolicy"],
                 "command": ["/usr/bin/container-disk"],
                 "resources": {"requests": {"cpu": "1m", "memory": "1M"}, "limits": {"cpu": "10m", "memory": "40M"}},
+                "securityContext": confined(&[]),
             }));
         }
     }
@@ -149,7 +169,48 @@ fn volumes(spec: &Value) -> Value {
     for (claim, _) in claims(spec) {
         volumes.push(json!({"name": claim, "persistentVolumeClaim": {"claimName": claim}}));
     }
+    volumes.extend(settings(spec));
     json!(volumes)
+}
+
+/// The Secrets and `ConfigMaps` that a launcher mounts, under the names that virt-controller gives them.
+fn settings(spec: &Value) -> Vec<Value> {
+    let mut found = Vec::new();
+    let list = |field: &str| spec[field].as_array().into_iter().flatten();
+    let secret = |name: String, secret: &Value| json!({"name": name, "secret": {"secretName": secret}});
+    for volume in list("volumes") {
+        let name = volume["name"].as_str().unwrap_or_default();
+        for kind in ["cloudInitNoCloud", "cloudInitConfigDrive"] {
+            let source = &volume[kind];
+            let user_data = [&source["secretRef"]["name"], &source["userDataSecretRef"]["name"]];
+            let user_data = user_data.into_iter().find(|name| name.is_string());
+            found.extend(user_data.map(|wanted| secret(format!("{name}-udata"), wanted)));
+            let network = Some(&source["networkDataSecretRef"]["name"]).filter(|name| name.is_string());
+            found.extend(network.map(|wanted| secret(format!("{name}-ndata"), wanted)));
+        }
+        let sysprep = &volume["sysprep"];
+        if sysprep["secret"]["name"].is_string() {
+            found.push(secret(name.to_owned(), &sysprep["secret"]["name"]));
+        }
+        for source in [&sysprep["configMap"], &volume["configMap"]] {
+            if source["name"].is_string() {
+                let map = json!({"name": source["name"], "optional": source["optional"] == true});
+                found.push(json!({"name": name, "configMap": map}));
+            }
+        }
+        let own = &volume["secret"];
+        if own["secretName"].is_string() {
+            let secret = json!({"secretName": own["secretName"], "optional": own["optional"] == true});
+            found.push(json!({"name": name, "secret": secret}));
+        }
+    }
+    for credentials in list("accessCredentials") {
+        for kind in ["sshPublicKey", "userPassword"] {
+            let name = &credentials[kind]["source"]["secret"]["secretName"];
+            found.extend(name.as_str().map(|text| secret(format!("{text}-access-cred"), name)));
+        }
+    }
+    found
 }
 
 fn cut(text: &str, length: usize) -> &str {

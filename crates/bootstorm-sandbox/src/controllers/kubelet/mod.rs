@@ -29,6 +29,8 @@ pub(super) struct PodWorker {
     pub(super) launcher: Option<Arc<Launcher>>,
     /// Images that it uses.
     pub(super) images: Vec<String>,
+    /// Claims that it holds on its node, by their identity.
+    pub(super) held: Vec<String>,
 }
 
 /// Starts a worker for a pod that has appeared on a node.
@@ -54,6 +56,7 @@ pub fn admit(cluster: &Arc<Cluster>, pod: Object, changes: watch::Receiver<()>) 
         address: None,
         launcher: None,
         images: Vec::new(),
+        held: Vec::new(),
     };
     cluster.tasks.spawn(worker.run(changes));
 }

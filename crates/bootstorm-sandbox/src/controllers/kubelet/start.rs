@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use serde_json::Value;
 use tokio::sync::watch;
 
+use super::super::attachments::is_single;
 use super::super::boot::read_disk;
 use super::super::guests::{Disk, Guest, Launcher, Stage, slowness};
 use super::super::instance::launcher::vcpus;
@@ -13,8 +15,8 @@ use super::super::names;
 use super::super::network::addresses;
 use super::{PodWorker, status, sysctls};
 use crate::model::{Draw, Misbehaviour};
-use crate::store::Object;
-use crate::store::kind::{PERSISTENT_VOLUME_CLAIMS, PODS, VIRTUAL_MACHINE_INSTANCES};
+use crate::store::kind::{CONFIG_MAPS, PERSISTENT_VOLUME_CLAIMS, PODS, SECRETS, VIRTUAL_MACHINE_INSTANCES};
+use crate::store::{Kind, Object};
 
 /// Who attaches volumes.
 const ATTACHER: super::Source<'static> = super::Source { component: "attachdetach-controller", host: None };
@@ -24,6 +26,9 @@ const ATTACH_AGAIN: f64 = 60.0;
 const SANDBOX_AGAIN: f64 = 12.0;
 /// Seconds after which a kubelet says that it still waits for volumes (k8s: 2 min 3 s).
 const MOUNT_TIMEOUT: f64 = 123.0;
+/// Seconds between the first two attempts to mount what is missing; it doubles up to the longest pause (k8s: 0.5 s, 2 min 2 s).
+const FIRST_MOUNT_PAUSE: f64 = 0.5;
+const LONGEST_MOUNT_PAUSE: f64 = 122.0;
 
 impl PodWorker {
     /// Brings the pod up; false if it vanished or had ended before.
@@ -126,14 +131,23 @@ impl PodWorker {
         self.launcher = Some(launcher);
     }
 
-    /// Waits until the pod's claims are bound and attached; returns where its first disk is.
-    async fn mount(&self) -> Disk {
+    /// Waits until the pod's claims are bound and attached, and its Secrets and `ConfigMaps` are there; returns where its
+    /// first disk is.
+    async fn mount(&mut self) -> Disk {
         let mut disk = Disk::None;
-        let pod = self.pod.value();
+        let pod = self.pod.clone();
+        let pod = pod.value();
         for volume in pod["spec"]["volumes"].as_array().into_iter().flatten() {
             let Some(name) = volume["persistentVolumeClaim"]["claimName"].as_str() else { continue };
             let claim = self.bound(&Key::new(self.pod.namespace(), name)).await;
             let volume = claim.value()["spec"]["volumeName"].as_str().unwrap_or_default();
+            if is_single(claim.value()) {
+                tokio::select! {
+                    () = self.take(claim.uid(), volume) => {}
+                    () = self.complain_about_mount(name) => {}
+                }
+                self.held.push(claim.uid().to_owned());
+            }
             tokio::select! {
                 () = self.attach(volume) => {}
                 () = self.complain_about_mount(name) => {}
@@ -146,6 +160,7 @@ impl PodWorker {
                 disk = Disk::Claim { uid: claim.uid().into(), class: class.into() };
             }
         }
+        self.mount_settings(pod).await;
         if disk == Disk::None {
             let images = pod["spec"]["initContainers"].as_array().into_iter().flatten();
             let mut image =
@@ -157,15 +172,60 @@ impl PodWorker {
         disk
     }
 
+    /// Waits until no other node has a claim that can be on one only.
+    async fn take(&self, claim: &str, volume: &str) {
+        loop {
+            let freed = self.cluster.attachments.freed();
+            tokio::pin!(freed);
+            freed.as_mut().enable();
+            if self.cluster.attachments.take(claim, &self.node.name) {
+                return;
+            }
+            self.refuse_attach(volume);
+            tokio::select! {
+                () = freed => {}
+                () = self.cluster.clock.sleep(ATTACH_AGAIN) => {}
+            }
+        }
+    }
+
+    fn refuse_attach(&self, volume: &str) {
+        let message = format!(
+            "Multi-Attach error for volume \"{volume}\" Volume is already exclusively attached to one node and can't be attached to another"
+        );
+        self.cluster.recorder.warning(ATTACHER, &self.pod, "FailedAttachVolume", &message);
+    }
+
+    /// Waits for the Secrets and `ConfigMaps` that the pod mounts, and says again and again what is missing.
+    async fn mount_settings(&self, pod: &Value) {
+        let volumes = pod["spec"]["volumes"].as_array().into_iter().flatten();
+        for volume in volumes {
+            let (kind, source, field): (&'static Kind, _, _) = match () {
+                () if volume["secret"].is_object() => (&SECRETS, &volume["secret"], "secretName"),
+                () if volume["configMap"].is_object() => (&CONFIG_MAPS, &volume["configMap"], "name"),
+                () => continue,
+            };
+            let Some(name) = source[field].as_str().filter(|_| source["optional"] != true) else { continue };
+            let mut pause = FIRST_MOUNT_PAUSE;
+            while self.cluster.store.get(kind, self.pod.namespace(), name).is_none() {
+                let message = format!(
+                    "MountVolume.SetUp failed for volume \"{}\" : {} \"{name}\" not found",
+                    volume["name"].as_str().unwrap_or_default(),
+                    kind.singular,
+                );
+                self.warn("FailedMount", &message);
+                self.cluster.clock.sleep(pause).await;
+                pause = (2.0 * pause).min(LONGEST_MOUNT_PAUSE);
+            }
+        }
+    }
+
     /// Attaches a volume; for ever where another node holds it.
     async fn attach(&self, volume: &str) {
         let instance = self.instance();
         let how = instance.and_then(|instance| self.cluster.misbehaviour(&instance));
         while how == Some(Misbehaviour::NeverAttaches) {
-            let message = format!(
-                "Multi-Attach error for volume \"{volume}\" Volume is already exclusively attached to one node and can't be attached to another"
-            );
-            self.cluster.recorder.warning(ATTACHER, &self.pod, "FailedAttachVolume", &message);
+            self.refuse_attach(volume);
             self.cluster.clock.sleep(ATTACH_AGAIN).await;
         }
         self.cluster.attaches.acquire().await;

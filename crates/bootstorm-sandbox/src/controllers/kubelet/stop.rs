@@ -49,6 +49,9 @@ impl PodWorker {
         for image in self.images.drain(..) {
             self.node.release_image(&image, self.cluster.clock.now());
         }
+        for claim in self.held.drain(..) {
+            self.cluster.attachments.release(&claim);
+        }
         if let Some(address) = self.address.take() {
             self.cluster.guests.release(&address);
             self.node.return_address(&address);

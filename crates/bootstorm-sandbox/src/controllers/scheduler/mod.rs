@@ -16,7 +16,7 @@ use super::key::Key;
 use super::worker::{Outcome, Reconciler};
 use crate::model::bucket::TokenBucket;
 use crate::model::lock;
-use crate::store::kind::{PERSISTENT_VOLUME_CLAIMS, PODS, STORAGE_CLASSES};
+use crate::store::kind::{NODES, PERSISTENT_VOLUME_CLAIMS, PODS, STORAGE_CLASSES};
 use crate::store::{Action, Entry, Object};
 
 /// How many times its first pause a pod without a node waits at most (k8s: 1 s to 10 s).
@@ -165,6 +165,15 @@ fn storage_obstacle(client: &Client, pod: &Object) -> Option<String> {
         let Some(claim) = store.get(&PERSISTENT_VOLUME_CLAIMS, pod.namespace(), name) else {
             return Some(format!("persistentvolumeclaim \"{name}\" not found"));
         };
+        let is_of_one_pod = claim.value()["spec"]["accessModes"]
+            .as_array()
+            .is_some_and(|modes| modes.iter().any(|mode| mode == "ReadWriteOncePod"));
+        if is_of_one_pod && is_used(client, pod, name) {
+            let nodes = store.list(&NODES, None).0.len();
+            return Some(format!(
+                "0/{nodes} nodes are available: {nodes} node has pod using PersistentVolumeClaim with the same name and ReadWriteOncePod access mode."
+            ));
+        }
         if claim.value()["status"]["phase"] == "Bound" {
             continue;
         }
@@ -175,6 +184,20 @@ fn storage_obstacle(client: &Client, pod: &Object) -> Option<String> {
         }
     }
     None
+}
+
+/// Whether another pod that has a node and has not ended uses a claim.
+fn is_used(client: &Client, pod: &Object, claim: &str) -> bool {
+    let (pods, _) = client.store().list(&PODS, Some(pod.namespace()));
+    let uses = |other: &Object| {
+        let mut volumes = other.value()["spec"]["volumes"].as_array().into_iter().flatten();
+        volumes.any(|volume| volume["persistentVolumeClaim"]["claimName"] == claim)
+    };
+    let is_there = |other: &Object| {
+        other.value()["spec"]["nodeName"].is_string()
+            && !matches!(other.value()["status"]["phase"].as_str(), Some("Succeeded" | "Failed"))
+    };
+    pods.iter().any(|other| other.uid() != pod.uid() && is_there(other) && uses(other))
 }
 
 /// Tells the provisioner of claims that wait for their first consumer where it will be.

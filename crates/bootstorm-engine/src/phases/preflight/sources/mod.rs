@@ -1,5 +1,6 @@
 //! Whether what the VMs are made from is there and ready, and may be cloned.
 
+mod own;
 mod permission;
 
 use std::collections::BTreeSet;
@@ -125,6 +126,7 @@ pub(super) async fn check(cluster: &Cluster, wanted: &Wanted<'_>) -> Result<Find
             .warnings
             .push("nothing boots from a blank disk, so no guest will answer; add --probe none".into());
     }
+    own::check(cluster, wanted, &mut findings).await?;
     permission::check_watch(cluster, wanted, &mut findings).await?;
     permission::check(cluster, wanted, &references, &mut findings).await?;
     Ok(findings)
@@ -233,8 +235,15 @@ mod tests {
         manifest["spec"]["preference"] = json!({"name": "mine", "kind": "VirtualMachinePreference"});
         manifest["spec"]["template"]["spec"]["networks"] = json!([{"name": "a", "multus": {"networkName": "lans/blue"}}, {"name": "b", "multus": {"networkName": "own"}}]);
         let plan = Plan::resolve("p", 1, 2, "vm", template).unwrap();
-        let wanted =
-            Wanted { plan: &plan, manifest: &manifest, run_id: None, fresh: true, via: None, disks: &[] };
+        let wanted = Wanted {
+            plan: &plan,
+            manifest: &manifest,
+            run_id: None,
+            fresh: true,
+            via: None,
+            disks: &[],
+            beside: &[],
+        };
         let found = References::of(&wanted);
         let names: Vec<String> = found
             .each()

@@ -1,0 +1,700 @@
+//! Manifests as people have them: what they name, what stands beside the VM, what belongs to one VM only, other tools.
+
+use bootstorm_sandbox::faults::{Effect, Match, Rule};
+use bootstorm_sandbox::store::{Kind, Object, kind};
+use serde_json::{Value, json};
+
+use crate::support::{Cluster, Ran, until};
+
+const VM: &str = "boot-storm-vm";
+const SECRET: &str = "MARKER-of-a-secret";
+
+fn write(cluster: &Cluster, text: &str) {
+    std::fs::write(cluster.home.path().join("vm.yaml"), text).unwrap();
+}
+
+fn namespace(cluster: &Cluster, name: &str) {
+    cluster.sandbox.store().create(&kind::NAMESPACES, json!({"metadata": {"name": name}})).unwrap();
+}
+
+fn claim(cluster: &Cluster, namespace: &str, name: &str, mode: &str) {
+    let claim = json!({
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {"accessModes": [mode], "resources": {"requests": {"storage": "1Gi"}}, "storageClassName": "standard"},
+    });
+    cluster.sandbox.store().create(&kind::PERSISTENT_VOLUME_CLAIMS, claim).unwrap();
+    until(|| {
+        let found = cluster.sandbox.store().get(&kind::PERSISTENT_VOLUME_CLAIMS, namespace, name).unwrap();
+        found.value()["status"]["phase"] == "Bound"
+    });
+}
+
+fn get(cluster: &Cluster, kind: &'static Kind, namespace: &str, name: &str) -> Option<Object> {
+    cluster.sandbox.store().get(kind, namespace, name)
+}
+
+fn run(cluster: &Cluster, args: &[&str]) -> Ran {
+    let ran = cluster.plain_program().run(args);
+    assert!(!ran.stdout.contains(SECRET) && !ran.stderr.contains(SECRET), "{}\n{}", ran.stdout, ran.stderr);
+    ran
+}
+
+fn setup(cluster: &Cluster, flags: &[&str]) -> Ran {
+    run(cluster, &[&["setup", "--probe", "none", "-f", "vm.yaml"], flags].concat())
+}
+
+/// A VM with a disk of its own, and another one that the test is about.
+fn with_disk(disk: &str, volume: &str) -> String {
+    format!(
+        "apiVersion: kubevirt.io/v1
+kind: VirtualMachine
+metadata: {{name: web, namespace: shop}}
+spec:
+  template:
+    spec:
+      domain:
+        devices: {{disks: [{{name: d, disk: {{bus: virtio}}}}, {{name: x, {disk}}}]}}
+        resources: {{requests: {{memory: 256Mi}}}}
+      volumes:
+      - {{name: d, containerDisk: {{image: 'quay.io/containerdisks/fedora:41'}}}}
+      - {{name: x, {volume}}}
+"
+    )
+}
+
+#[test]
+fn a_disk_is_not_given_to_several_vms() {
+    let cluster = Cluster::instant();
+    namespace(&cluster, "team");
+    claim(&cluster, "team", "one", "ReadWriteOnce");
+    claim(&cluster, "team", "many", "ReadWriteMany");
+    for number in 1..=3 {
+        claim(&cluster, "team", &format!("own-{number}"), "ReadWriteOnce");
+    }
+    let team = ["--vm-namespace", "team", "--end", "3", "--dry-run"];
+    let claimed = |name: &str| format!("persistentVolumeClaim: {{claimName: '{name}'}}");
+    let plain = "disk: {bus: virtio}";
+    for (name, why) in [("one", "VMs on other nodes would not start"), ("many", "which damages its data")] {
+        write(&cluster, &with_disk(plain, &claimed(name)));
+        let refused = setup(&cluster, &team).exits(5).complains(&[why, "dataVolumeTemplate", "-{i}"]);
+        assert!(refused.stderr.contains(&format!("3 VMs would boot with one disk, claim team/{name}")));
+        // The data are not the run's, so nobody overrules it.
+        setup(&cluster, &[&team[..], &["--skip-preflight"]].concat()).exits(5);
+        setup(&cluster, &["--vm-namespace", "team", "--end", "1", "--dry-run"]).exits(0);
+    }
+    write(&cluster, &with_disk(plain, "dataVolume: {name: many}"));
+    setup(&cluster, &team).exits(5).complains(&["3 VMs would boot with one disk, claim team/many"]);
+    for (disk, name, code, word) in [
+        (
+            "shareable: true, disk: {bus: virtio}",
+            "many",
+            0,
+            "all 3 VMs use claim team/many together, with shareable: true",
+        ),
+        ("shareable: true, disk: {bus: virtio}", "one", 5, "claim team/one cannot be used by 3 VMs at once"),
+        ("cdrom: {bus: sata}", "many", 0, "all 3 VMs use claim team/many together, read only"),
+        ("cdrom: {bus: sata}", "one", 5, "attached to one node only"),
+    ] {
+        write(&cluster, &with_disk(disk, &claimed(name)));
+        setup(&cluster, &team).exits(code).complains(&[word]);
+    }
+    write(&cluster, &with_disk(plain, "hostDisk: {path: /data/x.img, type: Disk}"));
+    setup(&cluster, &["--end", "2", "--dry-run"])
+        .exits(5)
+        .complains(&["would write to one file, /data/x.img"]);
+    // A claim for each VM, by its index.
+    write(&cluster, &with_disk(plain, &claimed("own-{i}")));
+    setup(&cluster, &["--vm-namespace", "team", "--end", "4", "--dry-run"])
+        .exits(5)
+        .complains(&["claim own-4, for volume x"]);
+    setup(&cluster, &team[..4]).exits(0);
+    run(&cluster, &["create"]).exits(0);
+    let vm = get(&cluster, &kind::VIRTUAL_MACHINES, "team", &format!("{VM}-2")).unwrap();
+    let volumes = &vm.value()["spec"]["template"]["spec"]["volumes"];
+    assert_eq!(volumes[1]["persistentVolumeClaim"]["claimName"], "own-2");
+    run(&cluster, &["cleanup", "--yes"]).exits(0);
+    for name in ["one", "many", "own-2"] {
+        assert!(get(&cluster, &kind::PERSISTENT_VOLUME_CLAIMS, "team", name).is_some());
+    }
+}
+
+/// A VM that names something of every kind in its own namespace.
+const NEEDY: &str = "
+apiVersion: kubevirt.io/v1
+kind: VirtualMachine
+metadata: {name: web, namespace: shop}
+spec:
+  template:
+    spec:
+      accessCredentials:
+      - sshPublicKey: {source: {secret: {secretName: keys}}, propagationMethod: {noCloud: {}}}
+      domain:
+        devices:
+          disks: [{name: d, disk: {bus: virtio}}, {name: init, disk: {bus: virtio}}]
+          interfaces: [{name: lan, bridge: {}}]
+        resources: {requests: {memory: 256Mi}}
+      networks: [{name: lan, multus: {networkName: own-lan}}]
+      volumes:
+      - {name: d, containerDisk: {image: 'quay.io/containerdisks/fedora:41'}}
+      - {name: init, cloudInitNoCloud: {secretRef: {name: init}, networkDataSecretRef: {name: net}}}
+      - {name: answers, sysprep: {configMap: {name: answers}}}
+";
+
+fn secret(cluster: &Cluster, namespace: &str, name: &str) {
+    let secret = json!({"metadata": {"name": name, "namespace": namespace}, "type": "Opaque", "stringData": {}, "data": {"userdata": "TUFSS0VSLW9mLWEtc2VjcmV0"}});
+    cluster.sandbox.store().create(&kind::SECRETS, secret).unwrap();
+}
+
+/// The objects that [`NEEDY`] needs, in the namespace `shop`.
+fn shop(cluster: &Cluster) {
+    namespace(cluster, "shop");
+    for name in ["keys", "init", "net"] {
+        secret(cluster, "shop", name);
+    }
+    let store = cluster.sandbox.store();
+    let place = |name: &str| json!({"name": name, "namespace": "shop", "annotations": {"argocd.argoproj.io/tracking-id": "shop"}});
+    store
+        .create(&kind::CONFIG_MAPS, json!({"metadata": place("answers"), "data": {"unattend.xml": "x"}}))
+        .unwrap();
+    let network = json!({"metadata": place("own-lan"), "spec": {"config": "{}"}});
+    store.create(&kind::NETWORK_ATTACHMENTS, network).unwrap();
+}
+
+#[test]
+fn what_the_namespaces_will_not_have_is_told_at_once() {
+    let cluster = Cluster::instant();
+    let more = NEEDY
+        .replace(
+            "    spec:\n      accessCredentials",
+            "    spec:\n      serviceAccountName: robot\n      accessCredentials",
+        )
+        .replace(
+            "spec:\n  template",
+            "spec:\n  preference: {name: mine, kind: VirtualMachinePreference}\n  template",
+        )
+        .replace(
+            "      - {name: answers",
+            "      - {name: data, persistentVolumeClaim: {claimName: disk}}\n      - {name: answers",
+        );
+    write(&cluster, &more);
+    setup(&cluster, &["--end", "2"]).exits(5).complains(&[
+        "the manifest names 8 objects that the namespaces of the run will not have",
+        "claim disk, for volume data",
+        "service account robot, for serviceAccountName",
+        "Secret init, for volume init",
+        "Secret keys, for accessCredentials",
+        "Secret net, for volume init",
+        "ConfigMap answers, for volume answers",
+        "network own-lan, for network lan",
+        "preference mine, for preference",
+        "--copy-from shop",
+        "dataVolumeTemplate",
+        "--vm-namespace shop",
+    ]);
+    assert!(get(&cluster, &kind::NAMESPACES, "", "boot-storm-test-1").is_none());
+    shop(&cluster);
+    write(&cluster, NEEDY);
+    setup(&cluster, &["--end", "2", "--vm-namespace", "shop", "--dry-run"]).exits(0);
+    let keys = get(&cluster, &kind::SECRETS, "shop", "keys").unwrap();
+    assert!(cluster.sandbox.store().remove(&kind::SECRETS, "shop", "keys", keys.uid()));
+    setup(&cluster, &["--end", "2", "--vm-namespace", "shop", "--dry-run"]).exits(5).complains(&[
+        "names 1 object that namespace shop does not have",
+        "Secret keys, for accessCredentials",
+    ]);
+    setup(&cluster, &["--end", "2", "--copy-from", "shop"])
+        .exits(5)
+        .complains(&["namespace shop does not have what is to be copied from it", "Secret keys"]);
+}
+
+#[test]
+fn small_objects_are_copied_into_each_namespace_and_go_with_it() {
+    let cluster = Cluster::instant();
+    shop(&cluster);
+    write(&cluster, NEEDY);
+    let flags = ["--end", "2", "--copy-from", "shop"];
+    let shown = setup(&cluster, &[&flags[..], &["--dry-run"]].concat()).exits(0);
+    shown.prints(&["POST /api/v1/namespaces/boot-storm-test-2/secrets init"]);
+    setup(&cluster, &flags).exits(0).complains(&["5 small objects to copy from shop"]);
+    let copy = get(&cluster, &kind::SECRETS, "boot-storm-test-2", "init").unwrap();
+    let original = get(&cluster, &kind::SECRETS, "shop", "init").unwrap();
+    assert_eq!(copy.value()["data"], original.value()["data"]);
+    assert_eq!(copy.label("bootstorm.dev/run"), Some("boot-storm-test"));
+    let map = get(&cluster, &kind::CONFIG_MAPS, "boot-storm-test-1", "answers").unwrap();
+    assert!(
+        map.value()["metadata"].get("annotations").is_none_or(|map| map == &json!({})),
+        "{:?}",
+        map.value()
+    );
+    assert!(get(&cluster, &kind::NETWORK_ATTACHMENTS, "boot-storm-test-1", "own-lan").is_some());
+    // Again: it goes on, and makes nothing twice.
+    setup(&cluster, &flags).exits(0);
+    setup(&cluster, &["--end", "2"]).exits(1).complains(&["--copy-from was shop, now it is none"]);
+    run(&cluster, &["create"]).exits(0);
+    run(&cluster, &["report", "-o", "json"]).exits(0);
+    // One of them is replaced by somebody else: then its namespace is not the run's to delete.
+    let store = cluster.sandbox.store();
+    assert!(store.remove(&kind::SECRETS, "boot-storm-test-2", "init", copy.uid()));
+    let mut replaced = original.to_value();
+    replaced["metadata"] = json!({"name": "init", "namespace": "boot-storm-test-2", "labels": copy.value()["metadata"]["labels"]});
+    store.create(&kind::SECRETS, replaced).unwrap();
+    run(&cluster, &["cleanup", "--yes"]).exits(3);
+    assert!(get(&cluster, &kind::NAMESPACES, "", "boot-storm-test-1").is_none());
+    assert!(get(&cluster, &kind::SECRETS, "boot-storm-test-2", "init").is_some());
+    assert!(get(&cluster, &kind::SECRETS, "boot-storm-test-2", "net").is_none());
+    run(&cluster, &["cleanup", "--yes", "--delete-foreign"]).exits(0);
+    assert!(get(&cluster, &kind::NAMESPACES, "", "boot-storm-test-2").is_none());
+    for name in ["keys", "init", "net"] {
+        assert!(get(&cluster, &kind::SECRETS, "shop", name).is_some());
+    }
+}
+
+#[test]
+fn an_interrupted_setup_goes_on_with_what_it_made() {
+    let cluster = Cluster::instant();
+    shop(&cluster);
+    write(&cluster, NEEDY);
+    let flags = ["--end", "3", "--copy-from", "shop"];
+    // The answer to one request is lost, another one is refused.
+    let matching = |resource: &str, namespace: &str| Match {
+        namespace: namespace.into(),
+        ..Match::on("create", resource)
+    };
+    let faults = cluster.sandbox.faults();
+    let lost = matching("secrets", "boot-storm-test-1");
+    faults.add(Rule { matching: lost, effect: Effect::CutAfter, remaining: Some(1) });
+    let refused = matching("configmaps", "boot-storm-test-2");
+    faults.add(Rule {
+        matching: refused,
+        effect: Effect::Answer { code: 403, retry_after: None },
+        remaining: Some(1),
+    });
+    setup(&cluster, &flags).exits(1);
+    let made = get(&cluster, &kind::SECRETS, "boot-storm-test-1", "init").map(|made| made.uid().to_owned());
+    setup(&cluster, &flags).exits(0);
+    let now = get(&cluster, &kind::SECRETS, "boot-storm-test-1", "init").unwrap();
+    assert!(made.is_none_or(|made| made == now.uid()));
+    run(&cluster, &["create"]).exits(0);
+    run(&cluster, &["cleanup", "--yes"]).exits(0);
+    assert!(get(&cluster, &kind::NAMESPACES, "", "boot-storm-test-1").is_none());
+}
+
+/// A VM whose Secret and network stand beside it.
+const BUNDLE: &str = "
+apiVersion: v1
+kind: List
+items:
+- apiVersion: v1
+  kind: Secret
+  metadata: {name: init, namespace: shop}
+  stringData: {userdata: 'password: MARKER-of-a-secret'}
+- apiVersion: kubevirt.io/v1
+  kind: VirtualMachine
+  metadata: {name: web, namespace: shop}
+  spec:
+    template:
+      spec:
+        domain:
+          devices: {interfaces: [{name: lan, bridge: {}}]}
+          resources: {requests: {memory: 256Mi}}
+        networks: [{name: lan, multus: {networkName: shop/own-lan}}]
+        volumes:
+        - {name: d, containerDisk: {image: 'quay.io/containerdisks/fedora:41'}}
+        - {name: init, cloudInitNoCloud: {secretRef: {name: init}}}
+- {apiVersion: v1, kind: Service, metadata: {name: web}}
+---
+apiVersion: k8s.cni.cncf.io/v1
+kind: NetworkAttachmentDefinition
+metadata: {name: own-lan, namespace: shop}
+spec: {config: '{}'}
+";
+
+#[test]
+fn what_stands_beside_the_vm_is_made_in_each_namespace() {
+    let cluster = Cluster::instant();
+    write(&cluster, BUNDLE);
+    setup(&cluster, &["--end", "2", "--dry-run", "-o", "yaml"]).exits(0);
+    let logged =
+        ["--end", "2", "--log-level", "trace,hyper=trace,kube=trace,tower=trace", "--log-file", "log"];
+    setup(&cluster, &logged).exits(0).complains(&["manifest: left out", "Service web"]);
+    let log = std::fs::read_to_string(cluster.home.path().join("log")).unwrap();
+    assert!(log.len() > 1_000 && !log.contains(SECRET) && !log.contains("TUFSS0VSLW9mLWEtc2VjcmV0"), "{log}");
+    for place in ["boot-storm-test-1", "boot-storm-test-2"] {
+        assert!(get(&cluster, &kind::SECRETS, place, "init").is_some());
+        assert!(get(&cluster, &kind::NETWORK_ATTACHMENTS, place, "own-lan").is_some());
+    }
+    run(&cluster, &["create"]).exits(0);
+    let vm = get(&cluster, &kind::VIRTUAL_MACHINES, "boot-storm-test-1", VM).unwrap();
+    assert_eq!(vm.value()["spec"]["template"]["spec"]["networks"][0]["multus"]["networkName"], "own-lan");
+    run(&cluster, &["cleanup", "--yes"]).exits(0);
+    // In a namespace of the user's, which stays.
+    namespace(&cluster, "team");
+    secret(&cluster, "team", "other");
+    let team = ["--end", "2", "--vm-namespace", "team"];
+    setup(&cluster, &team).exits(0);
+    run(&cluster, &["create"]).exits(0);
+    assert!(get(&cluster, &kind::SECRETS, "team", "init").is_some());
+    run(&cluster, &["cleanup", "--dry-run"]).exits(0).prints(&["secret/init"]);
+    run(&cluster, &["cleanup", "--yes", "--keep-record"]).exits(0);
+    assert!(get(&cluster, &kind::SECRETS, "team", "init").is_none());
+    assert!(get(&cluster, &kind::NETWORK_ATTACHMENTS, "team", "own-lan").is_none());
+    assert!(get(&cluster, &kind::SECRETS, "team", "other").is_some());
+    run(&cluster, &["cleanup", "--yes"]).exits(0);
+    // One of that name which is somebody else's is left as it is.
+    secret(&cluster, "team", "init");
+    let theirs = get(&cluster, &kind::SECRETS, "team", "init").unwrap();
+    setup(&cluster, &team).exits(5).complains(&[
+        "namespace team has 1 object of the manifest already",
+        "Secret init",
+        "leave them out of the file",
+    ]);
+    assert_eq!(get(&cluster, &kind::SECRETS, "team", "init").unwrap().uid(), theirs.uid());
+    // Without the right to make them, nothing is made at all.
+    cluster.sandbox.faults().deny("create", "secrets", Some("team"));
+    setup(&cluster, &team).exits(5).complains(&["you cannot create secrets in namespace team"]);
+}
+
+#[test]
+fn without_a_record_what_stands_beside_the_vms_goes_by_its_label() {
+    let cluster = Cluster::instant();
+    write(&cluster, BUNDLE);
+    setup(&cluster, &["--end", "2"]).exits(0);
+    secret(&cluster, "boot-storm-test-2", "theirs");
+    let store = cluster.sandbox.store();
+    let spoil = |map: &mut Value| map["data"] = json!({});
+    store.modify(&kind::CONFIG_MAPS, "default", "bootstorm-boot-storm-test", spoil).unwrap();
+    run(&cluster, &["cleanup", "--yes"]).exits(3).complains(&["going by its label"]);
+    assert!(get(&cluster, &kind::NAMESPACES, "", "boot-storm-test-1").is_none());
+    assert!(get(&cluster, &kind::SECRETS, "boot-storm-test-2", "theirs").is_some());
+    assert!(get(&cluster, &kind::SECRETS, "boot-storm-test-2", "init").is_none());
+}
+
+#[test]
+fn exactly_one_vm_is_the_template() {
+    let cluster = Cluster::instant();
+    let vm = with_disk("disk: {}", "emptyDisk: {capacity: 1Gi}");
+    write(&cluster, &format!("{vm}---\n{vm}"));
+    setup(&cluster, &[]).exits(1).complains(&["it holds 2 VirtualMachines", "kubectl get vm NAME -o yaml"]);
+    write(&cluster, "apiVersion: v1\nkind: List\nitems: []\n");
+    setup(&cluster, &[]).exits(1).complains(&["exactly one VirtualMachine is wanted"]);
+}
+
+#[test]
+fn no_two_vms_have_the_same_identity() {
+    let cluster = Cluster::instant();
+    let text = "
+apiVersion: kubevirt.io/v1
+kind: VirtualMachine
+metadata: {name: web, labels: {argocd.argoproj.io/instance: shop}}
+spec:
+  template:
+    spec:
+      hostname: HOST
+      domain:
+        devices: {interfaces: [{name: default, masquerade: {}, macAddress: 'MAC'}]}
+        firmware: {uuid: 63ef9194-4737-428a-81fd-98f1fae35896, serial: 'SERIAL'}
+        resources: {requests: {memory: 256Mi}}
+      networks: [{name: default, pod: {}}]
+      volumes:
+      - {name: d, containerDisk: {image: 'quay.io/containerdisks/fedora:41'}}
+      - {name: init, cloudInitNoCloud: {networkData: \"version: 2\\nethernets: {eth0: {addresses: ['ADDRESS']}}\\n\"}}
+";
+    let fill = |values: [&str; 4]| {
+        let keys = ["HOST", "MAC", "SERIAL", "ADDRESS"];
+        keys.iter().zip(values).fold(text.to_owned(), |text, (key, value)| text.replace(key, value))
+    };
+    let spec = |cluster: &Cluster, number: u32| -> Value {
+        let vm = get(cluster, &kind::VIRTUAL_MACHINES, &format!("boot-storm-test-{number}"), VM).unwrap();
+        assert!(vm.label("argocd.argoproj.io/instance").is_none());
+        vm.value()["spec"]["template"]["spec"].clone()
+    };
+    write(&cluster, &fill(["web", "02:00:00:aa:bb:02", "s-1", "10.9.9.9/24"]));
+    setup(&cluster, &["--end", "2"]).exits(0).complains(&[
+        "dropped, since no two VMs may share it",
+        "macAddress of interface default, firmware.uuid, firmware.serial, hostname",
+        "warning: all VMs will have the static address in the network data of volume init in common",
+    ]);
+    run(&cluster, &["create"]).exits(0);
+    let [one, two] = [1, 2].map(|number| spec(&cluster, number));
+    for made in [&one, &two] {
+        assert!(made.get("hostname").is_none());
+        assert_eq!(made["domain"]["devices"]["interfaces"][0], json!({"name": "default", "masquerade": {}}));
+    }
+    assert_ne!(one["domain"]["firmware"]["uuid"], two["domain"]["firmware"]["uuid"]);
+    run(&cluster, &["cleanup", "--yes"]).exits(0);
+    write(&cluster, &fill(["web-{i}", "02:00:00:aa:bb:{i}", "s-{i}", "10.9.9.{i}/24"]));
+    setup(&cluster, &["--end", "300", "--dry-run"])
+        .exits(2)
+        .complains(&["index 300 does not fit into 1 octets"]);
+    let told = setup(&cluster, &["--end", "2"]).exits(0);
+    assert!(!told.stderr.contains("in common"), "{}", told.stderr);
+    run(&cluster, &["create"]).exits(0);
+    let two = spec(&cluster, 2);
+    assert_eq!((&two["hostname"], &two["domain"]["firmware"]["serial"]), (&json!("web-2"), &json!("s-2")));
+    assert_eq!(two["domain"]["devices"]["interfaces"][0]["macAddress"], "02:00:00:aa:bb:02");
+    assert!(two["volumes"][1]["cloudInitNoCloud"]["networkData"].as_str().unwrap().contains("10.9.9.2/24"));
+}
+
+#[test]
+fn templates_of_other_tools_are_named() {
+    let cluster = Cluster::instant();
+    let vm = |value: &str| {
+        format!(
+            "apiVersion: kubevirt.io/v1\nkind: VirtualMachine\nspec:\n  template:\n    spec:\n      domain: {{memory: {{guest: {value}}}}}\n"
+        )
+    };
+    for (text, words) in [
+        (vm("{{ .Values.memory }}"), ["line 6: it is a template of Helm", "helm template"]),
+        (vm("{{.mem}}"), ["line 6: it is a Go template", "render it first"]),
+        (vm("\"{{ memory }}\""), ["line 6: it is a Jinja template", "render it first"]),
+        (
+            format!("{{% if x %}}\n{}{{% endif %}}\n", vm("1Gi")),
+            ["line 1: it is a Jinja template", "render it first"],
+        ),
+        (vm("\"${MEMORY}\""), ["line 6: it is a template with variables", "oc process"]),
+    ] {
+        write(&cluster, &text);
+        setup(&cluster, &[]).exits(1).complains(&words);
+    }
+    // What the guest reads may have such marks.
+    let script =
+        with_disk("disk: {}", "cloudInitNoCloud: {userData: '## template: jinja {{ v1.name }} ${HOME}'}");
+    write(&cluster, &script);
+    setup(&cluster, &["--dry-run"]).exits(0);
+}
+
+#[test]
+fn a_template_of_openshift_is_rendered() {
+    let cluster = Cluster::instant();
+    let template = "
+apiVersion: template.openshift.io/v1
+kind: Template
+parameters:
+- {name: NAME, required: true}
+- {name: MEMORY, value: 256Mi}
+- {name: PASSWORD, generate: expression, from: 'MARKER-of-a-secret-[a-z]{12}'}
+objects:
+- apiVersion: v1
+  kind: Secret
+  metadata: {name: '${NAME}-init'}
+  stringData: {userdata: 'password: ${PASSWORD}'}
+- apiVersion: kubevirt.io/v1
+  kind: VirtualMachine
+  metadata: {name: '${NAME}'}
+  spec:
+    template:
+      spec:
+        domain: {devices: {}, memory: {guest: '${MEMORY}'}}
+        volumes:
+        - {name: d, containerDisk: {image: 'quay.io/containerdisks/fedora:41'}}
+        - {name: init, cloudInitNoCloud: {secretRef: {name: '${NAME}-init'}}}
+";
+    write(&cluster, template);
+    setup(&cluster, &[])
+        .exits(1)
+        .complains(&["the Template requires a value for NAME; pass --param NAME=VALUE"]);
+    setup(&cluster, &["--param", "NAMES=x"])
+        .exits(1)
+        .complains(&["no such parameter; it has NAME, MEMORY, PASSWORD"]);
+    let flags = ["--end", "2", "--param", "NAME=web", "--param", "MEMORY=512Mi"];
+    setup(&cluster, &flags).exits(0);
+    let data =
+        |place: &str| get(&cluster, &kind::SECRETS, place, "web-init").unwrap().value()["data"].clone();
+    let drawn = data("boot-storm-test-1");
+    assert_eq!(drawn, data("boot-storm-test-2"));
+    // Again: what was drawn stays; another value is another plan.
+    setup(&cluster, &flags).exits(0);
+    assert_eq!(drawn, data("boot-storm-test-1"));
+    setup(&cluster, &["--end", "2", "--param", "NAME=web"])
+        .exits(1)
+        .complains(&["was set up with other settings"]);
+    run(&cluster, &["create"]).exits(0);
+    let vm = get(&cluster, &kind::VIRTUAL_MACHINES, "boot-storm-test-2", VM).unwrap();
+    assert_eq!(vm.value()["spec"]["template"]["spec"]["domain"]["memory"]["guest"], "512Mi");
+    run(&cluster, &["cleanup", "--yes"]).exits(0);
+    write(&cluster, &with_disk("disk: {}", "emptyDisk: {capacity: 1Gi}"));
+    setup(&cluster, &["--param", "A=b"])
+        .exits(1)
+        .complains(&["--param A: the file holds no OpenShift Template"]);
+}
+
+#[test]
+fn namespaces_carry_the_labels_and_annotations_that_policies_ask_for() {
+    let cluster = Cluster::instant();
+    let flags = [
+        "setup",
+        "--end",
+        "1",
+        "--probe",
+        "none",
+        "--namespace-label",
+        "team=blue",
+        "--namespace-label",
+        "pod-security.kubernetes.io/enforce=privileged",
+        "--namespace-annotation",
+        "example.org/owner=a = b",
+    ];
+    let plan = cluster.run(&[&flags[..], &["--dry-run", "-o", "yaml"]].concat()).exits(0);
+    std::fs::write(cluster.home.path().join("plan.yaml"), &plan.stdout).unwrap();
+    cluster.plain_program().run(&["setup", "-f", "plan.yaml"]).exits(0);
+    let made = get(&cluster, &kind::NAMESPACES, "", "boot-storm-test-1").unwrap();
+    assert_eq!(made.label("team"), Some("blue"));
+    assert_eq!(made.label("pod-security.kubernetes.io/enforce"), Some("privileged"));
+    assert_eq!(made.label("bootstorm.dev/run"), Some("boot-storm-test"));
+    assert_eq!(made.value()["metadata"]["annotations"]["example.org/owner"], "a = b");
+    cluster
+        .run(&flags[..7])
+        .exits(1)
+        .complains(&["--namespace-annotation was example.org/owner=a = b, now it is none"]);
+    for odd in ["bootstorm.dev/run=x", "app.kubernetes.io/name=x", "team", "a b=c"] {
+        cluster.run(&["setup", "--namespace-label", odd]).exits(2);
+    }
+    cluster.run(&["setup", "--vm-namespace", "default", "--namespace-label", "a=b"]).exits(2);
+}
+
+#[test]
+fn a_vm_whose_secret_is_missing_waits_and_says_so() {
+    let cluster = Cluster::instant();
+    shop(&cluster);
+    write(&cluster, NEEDY);
+    setup(&cluster, &["--end", "1", "--vm-namespace", "shop"]).exits(0);
+    let init = get(&cluster, &kind::SECRETS, "shop", "init").unwrap();
+    assert!(cluster.sandbox.store().remove(&kind::SECRETS, "shop", "init", init.uid()));
+    run(&cluster, &["create", "--timeout", "3s"]).exits(3);
+    run(&cluster, &["report"])
+        .prints(&["MountVolume.SetUp failed for volume \"init-udata\" : secret \"init\" not found"]);
+    secret(&cluster, "shop", "init");
+    until(|| {
+        let vmi = get(&cluster, &kind::VIRTUAL_MACHINE_INSTANCES, "shop", &format!("{VM}-1"));
+        vmi.is_some_and(|vmi| vmi.value()["status"]["phase"] == "Running")
+    });
+}
+
+#[test]
+fn a_claim_that_one_node_holds_keeps_vms_on_others_waiting() {
+    let cluster = Cluster::instant();
+    namespace(&cluster, "team");
+    claim(&cluster, "team", "one", "ReadWriteOnce");
+    claim(&cluster, "team", "pod", "ReadWriteOncePod");
+    let vm = |name: &str, claim: &str, node: &str| {
+        let volumes = json!([{"name": "d", "persistentVolumeClaim": {"claimName": claim}}]);
+        let spec = json!({"nodeSelector": {"kubernetes.io/hostname": node}, "domain": {"devices": {}, "memory": {"guest": "64Mi"}}, "volumes": volumes});
+        let vm = json!({"metadata": {"name": name, "namespace": "team"}, "spec": {"runStrategy": "Always", "template": {"spec": spec}}});
+        cluster.sandbox.store().create(&kind::VIRTUAL_MACHINES, vm).unwrap();
+    };
+    let runs = |name: &str| {
+        get(&cluster, &kind::VIRTUAL_MACHINE_INSTANCES, "team", name)
+            .is_some_and(|vmi| vmi.value()["status"]["phase"] == "Running")
+    };
+    let has_event = |words: &str| {
+        let (events, _) = cluster.sandbox.store().list(&kind::EVENTS, Some("team"));
+        events.iter().any(|event| event.value()["message"].as_str().is_some_and(|text| text.contains(words)))
+    };
+    for (claim, words) in [("one", "Multi-Attach error"), ("pod", "ReadWriteOncePod access mode")] {
+        let [first, second] = [format!("{claim}-1"), format!("{claim}-2")];
+        vm(&first, claim, "node-1");
+        until(|| runs(&first));
+        vm(&second, claim, "node-2");
+        until(|| has_event(words));
+        assert!(!runs(&second));
+        let halt = |vm: &mut Value| vm["spec"]["runStrategy"] = json!("Halted");
+        cluster.sandbox.store().modify(&kind::VIRTUAL_MACHINES, "team", &first, halt).unwrap();
+        until(|| runs(&second));
+    }
+}
+
+#[test]
+fn a_guest_that_is_created_paused_runs_and_does_not_boot() {
+    let cluster = Cluster::instant();
+    let text = with_disk("disk: {}", "emptyDisk: {capacity: 1Gi}").replace(
+        "      domain:",
+        "      startStrategy: Paused\n      terminationGracePeriodSeconds: 0\n      domain:",
+    );
+    write(&cluster, &text);
+    setup(&cluster, &["--end", "1"]).exits(0);
+    run(&cluster, &["create"]).exits(0);
+    let place = "boot-storm-test-1";
+    let vmi = get(&cluster, &kind::VIRTUAL_MACHINE_INSTANCES, place, VM).unwrap();
+    let conditions = vmi.value()["status"]["conditions"].as_array().unwrap().clone();
+    assert!(
+        conditions.iter().any(|one| one["type"] == "Paused" && one["status"] == "True"),
+        "{conditions:?}"
+    );
+    assert_eq!(vmi.value()["status"]["phase"], "Running");
+    until(|| {
+        get(&cluster, &kind::VIRTUAL_MACHINES, place, VM).unwrap().value()["status"]["printableStatus"]
+            == "Paused"
+    });
+    run(&cluster, &["stop"]).exits(0);
+}
+
+#[test]
+fn an_inferred_preference_comes_from_what_the_disk_is_made_from() {
+    let cluster = Cluster::instant();
+    let example = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/instancetype-vm.yaml");
+    let text = std::fs::read_to_string(example).unwrap();
+    write(&cluster, &text);
+    setup(&cluster, &["--end", "1"]).exits(0);
+    run(&cluster, &["create"]).exits(0);
+    let vm = get(&cluster, &kind::VIRTUAL_MACHINES, "boot-storm-test-1", VM).unwrap();
+    assert_eq!(vm.value()["spec"]["preference"]["name"], "fedora");
+    run(&cluster, &["cleanup", "--yes"]).exits(0);
+    write(
+        &cluster,
+        &text.replace("kind: DataSource", "kind: DataSource # none").replace("name: fedora", "name: bare"),
+    );
+    let images = "openshift-virtualization-os-images";
+    let mut bare = get(&cluster, &kind::DATA_SOURCES, images, "fedora").unwrap().to_value();
+    bare["metadata"] = json!({"name": "bare", "namespace": images});
+    cluster.sandbox.store().create(&kind::DATA_SOURCES, bare).unwrap();
+    setup(&cluster, &["--end", "1"]).exits(5).complains(&[
+        "the cluster does not accept the VMs",
+        "instancetype.kubevirt.io/default-preference label",
+    ]);
+}
+
+#[test]
+fn what_a_namespace_does_not_take_is_refused_as_a_cluster_does() {
+    let cluster = Cluster::instant();
+    let store = cluster.sandbox.store();
+    store.create(&kind::NAMESPACES, json!({"metadata": {"name": "strict", "labels": {"pod-security.kubernetes.io/enforce": "restricted"}}})).unwrap();
+    let pod = json!({"metadata": {"name": "p", "namespace": "strict"}, "spec": {"containers": [{"name": "c", "image": "x", "securityContext": {"privileged": true}}]}});
+    let refused = store.create(&kind::PODS, pod).unwrap_err().to_string();
+    assert!(
+        refused
+            .starts_with("pods \"p\" is forbidden: violates PodSecurity \"restricted:latest\": privileged"),
+        "{refused}"
+    );
+    let range = json!({"metadata": {"name": "r", "namespace": "strict"}, "spec": {"limits": [{"type": "Container", "max": {"memory": "64Mi"}}]}});
+    store.create(&kind::LIMIT_RANGES, range).unwrap();
+    write(&cluster, &with_disk("disk: {}", "emptyDisk: {capacity: 1Gi}"));
+    let flags = ["--end", "1", "--vm-namespace", "strict", "--skip-preflight"];
+    setup(&cluster, &flags).exits(0);
+    run(&cluster, &["create", "--timeout", "2s"]).exits(3);
+    run(&cluster, &["report", "-o", "json"]).prints(&["maximum memory usage per Container is 64Mi"]);
+}
+
+#[test]
+fn every_example_runs_to_its_end() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+    let mut names: Vec<String> = std::fs::read_dir(&folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.ends_with("-vm.yaml") || name == "openshift-template.yaml")
+        .collect();
+    names.sort();
+    assert!(names.len() >= 9, "{names:?}");
+    for name in names {
+        let cluster = Cluster::instant();
+        let file = folder.join(&name).to_string_lossy().into_owned();
+        let flags = ["run", "-f", &file, "--end", "2", "--probe", "none", "--fresh", "-o", "json"];
+        let report = run(&cluster, &flags).exits(0).json();
+        let phases = report["phases"].as_array().unwrap();
+        assert_eq!(phases.len(), 3, "{name}");
+        for phase in phases {
+            assert_eq!(phase["counts"]["reached"], 2, "{name}: {}", phase["name"]);
+        }
+        run(&cluster, &["cleanup", "--yes"]).exits(0);
+        let left = cluster.sandbox.store().list(&kind::NAMESPACES, None).0;
+        assert!(left.iter().all(|one| !one.name().starts_with("boot-storm")), "{name}");
+    }
+}
