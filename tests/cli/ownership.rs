@@ -75,7 +75,7 @@ fn what_others_keep_in_a_namespace_of_the_run_keeps_it() {
     let _ = store.create(&kind::CONFIG_MAPS, root);
     let named = ["configmap/notes -n boot-storm-test-1 is not the run's, and keeps its namespace"];
     let shown = cluster.run(&["cleanup", "--dry-run=client"]).exits(0).complains(&named);
-    cluster.run(&["cleanup"]).exits(2).complains(&["1 namespaces stay, since they hold what others made"]);
+    cluster.run(&["cleanup"]).exits(2).complains(&["1 namespace stays, since it holds what others made"]);
     let done = cluster.run(&["cleanup", "--yes"]).exits(3).complains(&[
         "1 namespace of run \"boot-storm-test\" holds what others made, and stay with its record",
         "configmap/notes -n boot-storm-test-1",
