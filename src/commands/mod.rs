@@ -143,7 +143,7 @@ impl Cli {
             connection.kubeconfig.is_some() && self.found.iter().all(|found| found.flag != "kubeconfig");
         let context = Context { connection, presentation, plan, types_kubeconfig, interrupt };
         let console = context.console();
-        let outcome = self.command.run(&context, &words).await;
+        let outcome = Box::pin(self.command.run(&context, &words)).await;
         tracing::info!(
             exit = ?outcome.as_ref().map_or_else(|failure| failure.exit, |exit| *exit),
             "ends"
