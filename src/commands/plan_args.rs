@@ -35,16 +35,17 @@ pub struct RunArgs {
 
 /// The image of prober pods: small, well known, and with everything that the probe needs.
 const PROBE_IMAGE: &str = "docker.io/library/busybox:1.37.0";
+/// Help of `--probe`; no doc comment, since brackets are links there.
+const PROBES: &str = "Probes for reachability: ping, tcp:PORT, http:PORT[/PATH], ssh[:PORT], agent, cloud-init, several of \
+                      them (the first one decides), or none";
 /// VMs per prober pod, unless the user chooses their number.
 const VMS_PER_PROBER: u32 = 250;
 
 /// Flags for the probes of guests
 #[derive(Debug, Clone, Args)]
 pub struct ProbeArgs {
-    /// Probes for reachability: ping, tcp:PORT, http:PORT[/PATH], ssh[:PORT], agent, cloud-init, several of them (the first
-    /// one decides), or none
-    #[expect(clippy::doc_markdown, reason = "the words of the help; http:PORT is no address")]
-    #[arg(long, value_name = "LIST", default_value = "ping")]
+    /// The probes for reachability, as a list; the first one decides.
+    #[arg(long, value_name = "LIST", default_value = "ping", help = PROBES)]
     pub probe: String,
     /// Image of the prober pods; needs sh, and ping or nc
     #[arg(long, value_name = "IMAGE", default_value = PROBE_IMAGE)]
