@@ -96,6 +96,10 @@ pub(super) struct Made {
     pub(super) text: Option<String>,
 }
 
+/// What helps somebody who comes with a configuration of another tool.
+const KUBE_BURNER: &str = "this is a configuration of kube-burner; name the VM of its objectTemplate with -f FILE, the \
+    number of VMs (jobIterations times replicas) with --end N, and qps with --rate N/s";
+
 impl ChangeArgs {
     /// Makes the manifest of the VMs.
     pub(super) fn make(
@@ -123,9 +127,11 @@ impl ChangeArgs {
         let (filled, used) =
             placeholders::fill(&given, &self.values(vm_name)).map_err(|fault| unusable().because(fault))?;
         let mut template = Template::parse(&filled).map_err(|fault| {
-            unusable()
-                .because(fault)
-                .hint("see an example: kubectl bootstorm create --help, or examples/ in the repository")
+            let failure = unusable().because(fault);
+            if given.lines().any(|line| line.starts_with("jobs:")) {
+                return failure.hint(KUBE_BURNER);
+            }
+            failure.hint("see an example: kubectl bootstorm create --help, or examples/ in the repository")
         })?;
         let left = without(&overrides, &used);
         changes(&mut template, &left)?;
