@@ -41,6 +41,7 @@ const VMS_PER_PROBER: u32 = 250;
 pub struct ProbeArgs {
     /// Probes for reachability: ping, tcp:PORT, http:PORT[/PATH], ssh[:PORT], agent, cloud-init, several of them (the first
     /// one decides), or none
+    #[expect(clippy::doc_markdown, reason = "a probe is no address")]
     #[arg(long, value_name = "LIST", default_value = "ping")]
     pub probe: String,
     /// Image of the prober pods; needs sh, and ping or nc

@@ -13,7 +13,7 @@ use super::{alone, everywhere, program};
 
 /// A server of a guest: on the first port HTTP, with 503 and then 200; on the second SSH, which accepts and says nothing, and
 /// then says its banner after another line. A file makes the difference.
-const SERVER: &str = r#"
+const SERVER: &str = r"
 import os, socket, sys, threading
 ready = lambda: os.path.exists(sys.argv[1])
 def http(client):
@@ -41,7 +41,7 @@ def serve(port, talk):
         threading.Thread(target=one, args=(server.accept()[0],), daemon=True).start()
 threading.Thread(target=serve, args=(8080, http), daemon=True).start()
 serve(2222, ssh)
-"#;
+";
 
 /// What is not right is no answer, and what is right is one, over either family.
 fn words_count(network: &mut Network, prober: &mut Prober, interval: Duration) {

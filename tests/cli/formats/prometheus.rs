@@ -1,4 +1,4 @@
-//! The text format of Prometheus in the programs that read it: promtool, node_exporter, the Pushgateway.
+//! The text format of Prometheus in the programs that read it: promtool, `node_exporter`, the Pushgateway.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;

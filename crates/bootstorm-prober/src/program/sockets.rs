@@ -158,7 +158,7 @@ impl Exchange {
 /// Whether an answer has a status that counts, by its first line; nothing as long as that is not whole.
 fn http(answer: &[u8]) -> Option<bool> {
     let line = &answer[..answer.iter().position(|byte| *byte == b'\n')?];
-    let mut words = line.split(|byte| byte.is_ascii_whitespace()).filter(|word| !word.is_empty());
+    let mut words = line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
     let is_http = words.next().is_some_and(|word| word.starts_with(b"HTTP/1."));
     let status = words.next().and_then(|word| std::str::from_utf8(word).ok()?.parse::<u16>().ok());
     Some(is_http && status.is_some_and(|status| (200..400).contains(&status)))

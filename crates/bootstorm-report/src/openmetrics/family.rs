@@ -18,7 +18,7 @@ pub(super) enum Kind {
 pub(super) enum Format {
     /// `OpenMetrics` 1.0.
     OpenMetrics,
-    /// Prometheus' own, version 0.0.4, which node_exporter and the Pushgateway read: a family is named as its samples are,
+    /// Prometheus' own, version 0.0.4, which `node_exporter` and the Pushgateway read: a family is named as its samples are,
     /// facts and states are gauges, there are no units and no end.
     Prometheus,
 }

@@ -1,7 +1,7 @@
 //! The statistics of a run as metrics: `OpenMetrics` text, and the text format of Prometheus.
 //!
 //! `OpenMetrics` 1.0 has families one after the other, each with its type, unit and help, `_total` on counters, `_info` on
-//! facts, and `# EOF`. Prometheus' own format, 0.0.4, is what node_exporter and the Pushgateway read. One series per phase and statistic, never one per VM. A percentile
+//! facts, and `# EOF`. Prometheus' own format, 0.0.4, is what `node_exporter` and the Pushgateway read. One series per phase and statistic, never one per VM. A percentile
 //! that too few VMs reached is `+Inf`: it is larger than anything that was observed. What is unknown has no sample.
 
 mod family;

@@ -22,7 +22,7 @@ impl PodWorker {
             }
             self.write(status::ready).await;
         }
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 
