@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
+use super::mistakes;
 use super::source_args::{SourceArgs, name_of, read};
 use super::values;
 use bootstorm_model::failure::Failure;
@@ -96,10 +97,6 @@ pub(super) struct Made {
     pub(super) text: Option<String>,
 }
 
-/// What helps somebody who comes with a configuration of another tool.
-const KUBE_BURNER: &str = "this is a configuration of kube-burner; name the VM of its objectTemplate with -f FILE, the \
-    number of VMs (jobIterations times replicas) with --end N, and qps with --rate N/s";
-
 impl ChangeArgs {
     /// Makes the manifest of the VMs.
     pub(super) fn make(
@@ -126,13 +123,13 @@ impl ChangeArgs {
         let given = read(path, "the VM manifest")?;
         let (filled, used) =
             placeholders::fill(&given, &self.values(vm_name)).map_err(|fault| unusable().because(fault))?;
-        let mut template = Template::parse(&filled).map_err(|fault| {
-            let failure = unusable().because(fault);
-            if given.lines().any(|line| line.starts_with("jobs:")) {
-                return failure.hint(KUBE_BURNER);
-            }
-            failure.hint("see an example: kubectl bootstorm create --help, or examples/ in the repository")
-        })?;
+        let mut template =
+            Template::parse(&filled).map_err(|fault| {
+                let failure = unusable().because(fault);
+                failure.hint(mistakes::foreign_file(&given).unwrap_or(
+                    "see an example: kubectl bootstorm create --help, or examples/ in the repository",
+                ))
+            })?;
         let left = without(&overrides, &used);
         changes(&mut template, &left)?;
         let text = if left.is_empty() && login.is_empty() { filled } else { template.manifest().to_string() };

@@ -129,6 +129,15 @@ const FOREIGN_COMMANDS: &[(&str, &str)] = &[
     ("start", "start all stopped VMs at once: storm"),
 ];
 
+/// What serves instead of a configuration of kube-burner.
+const KUBE_BURNER: &str = "this is a configuration of kube-burner; name the VM of its objectTemplate with -f FILE, the \
+    number of VMs (jobIterations times replicas) with --end N, and qps with --rate N/s";
+
+/// What serves instead of another tool's file.
+pub(super) fn foreign_file(text: &str) -> Option<&'static str> {
+    text.lines().any(|line| line.starts_with("jobs:")).then_some(KUBE_BURNER)
+}
+
 /// The error with a sentence that helps; `words` is the command line.
 pub(super) fn explained(mut error: clap::Error, words: &[OsString]) -> clap::Error {
     let text = |kind| match error.get(kind) {
@@ -265,6 +274,11 @@ mod tests {
         {
             assert!(answer(line).contains("tip: ") && !answer(line).contains("similar"), "{}", answer(line));
         }
+        assert!(
+            foreign_file("global:\n  gc: true\njobs:\n- name: a\n")
+                .is_some_and(|tip| tip.contains("--end N"))
+        );
+        assert!(foreign_file("spec:\n  jobs: 1\n").is_none());
         assert!(answer("staus").contains("similar subcommand"), "{}", answer("staus"));
     }
 
