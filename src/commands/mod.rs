@@ -18,6 +18,7 @@ mod examples;
 pub mod find_max;
 pub mod generate;
 pub mod help;
+pub mod hooks;
 pub mod layout_args;
 mod mistakes;
 pub mod node_args;
@@ -143,7 +144,7 @@ impl Cli {
             connection.kubeconfig.is_some() && self.found.iter().all(|found| found.flag != "kubeconfig");
         let context = Context { connection, presentation, plan, types_kubeconfig, interrupt };
         let console = context.console();
-        let outcome = self.command.run(&context, &words).await;
+        let outcome = Box::pin(self.command.run(&context, &words)).await;
         tracing::info!(
             exit = ?outcome.as_ref().map_or_else(|failure| failure.exit, |exit| *exit),
             "ends"
