@@ -39,10 +39,14 @@ const VMS_PER_PROBER: u32 = 250;
 /// Flags for the probes of guests
 #[derive(Debug, Clone, Args)]
 pub struct ProbeArgs {
-    /// Probes for reachability: ping, tcp:PORT, http:PORT[/PATH], ssh[:PORT], agent, cloud-init, several of them (the first
-    /// one decides), or none
-    #[expect(clippy::doc_markdown, reason = "a probe is no address")]
-    #[arg(long, value_name = "LIST", default_value = "ping")]
+    /// The probes, as they are typed
+    #[arg(
+        long,
+        value_name = "LIST",
+        default_value = "ping",
+        help = "Probes for reachability: ping, tcp:PORT, \
+        http:PORT[/PATH], ssh[:PORT], agent, cloud-init, several of them (the first one decides), or none"
+    )]
     pub probe: String,
     /// Image of the prober pods; needs sh, and ping or nc
     #[arg(long, value_name = "IMAGE", default_value = PROBE_IMAGE)]
