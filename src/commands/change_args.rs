@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
+use super::mistakes;
 use super::source_args::{SourceArgs, name_of, read};
 use super::values;
 use bootstorm_model::failure::Failure;
@@ -131,7 +132,10 @@ impl ChangeArgs {
             let way = match &fault {
                 TemplateFault::Foreign { tool, .. } => tool.way().to_owned(),
                 TemplateFault::Machines(_) => "export one of them: kubectl get vm NAME -o yaml".to_owned(),
-                _ => "see an example: kubectl bootstorm create --help, or examples/ in the repository"
+                _ => mistakes::foreign_file(&given)
+                    .unwrap_or(
+                        "see an example: kubectl bootstorm create --help, or examples/ in the repository",
+                    )
                     .to_owned(),
             };
             unusable().because(fault).hint(way)

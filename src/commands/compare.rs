@@ -12,7 +12,7 @@ use bootstorm_engine::cluster::Connection;
 use bootstorm_model::exit::Exit;
 use bootstorm_model::failure::Failure;
 use bootstorm_model::record::{PhaseKind, PhaseName, RunRecord};
-use bootstorm_report::compare::{CompareReport, Subject, refusal};
+use bootstorm_report::compare::{CompareReport, Subject, leave_out_invalid, refusal};
 use bootstorm_report::thresholds::Expected;
 use bootstorm_report::{Graded, Layout, Paint, ThresholdBlock, Unwritable};
 
@@ -51,6 +51,10 @@ pub struct CompareArgs {
     pub fail_if: FailIfArgs,
 }
 
+/// What helps where times are invalid.
+const MEASURE_AGAIN: &str = "storms with invalid times are left out once there is a valid one; measure another: \
+    kubectl bootstorm stop, then storm";
+
 /// `5%` or `5`, as a share.
 fn percent(text: &str) -> Result<f64, String> {
     let number = text.trim().trim_end_matches('%').trim_end();
@@ -70,6 +74,13 @@ pub async fn command(context: &Context, args: &CompareArgs) -> Result<Exit, Fail
     for run in &args.runs {
         records.push(load(context, args, run).await?);
     }
+    let mut left_out = Vec::new();
+    if records.len() > 1 && !args.force {
+        for (label, (record, validity)) in args.runs.iter().zip(&mut records) {
+            let notes = leave_out_invalid(label, record, validity);
+            left_out.extend(notes.into_iter().map(|note| (label, note)));
+        }
+    }
     let subjects: Vec<Subject<'_>> = args
         .runs
         .iter()
@@ -82,7 +93,9 @@ pub async fn command(context: &Context, args: &CompareArgs) -> Result<Exit, Fail
             .hint("name two runs, or repeat its storm: kubectl bootstorm stop, then storm"));
     }
     if let Some(refusal) = refusal(&subjects).filter(|_| !args.force) {
-        return Err(Failure::new(refusal).hint("to compare them all the same: --force"));
+        let failure = Failure::new(&refusal);
+        let failure = if refusal.contains("are invalid") { failure.hint(MEASURE_AGAIN) } else { failure };
+        return Err(failure.hint("to compare them all the same: --force"));
     }
     // Of a single run the run itself is judged, else every run but the baseline.
     let judged = &subjects[usize::from(subjects.len() > 1)..];
@@ -91,6 +104,11 @@ pub async fn command(context: &Context, args: &CompareArgs) -> Result<Exit, Fail
         args.fail_if.check(&expected, last(subject.record))?;
     }
     let mut report = CompareReport::of(&subjects, args.min_effect);
+    for versus in &mut report.comparisons {
+        let is_in = |label: &str| label == versus.baseline || label == versus.candidate;
+        let notes = left_out.iter().filter(|(label, _)| is_in(label)).map(|(_, note)| note.clone());
+        versus.notes.splice(0..0, notes.collect::<Vec<_>>());
+    }
     for subject in judged {
         let blocks =
             args.fail_if.judge_graded(subject.record, last(subject.record), subject.validity).into_iter();

@@ -47,8 +47,96 @@ const FOREIGN: &[(&str, &str)] = &[
     ("--json", "the format is -o json"),
     ("--qps", "limit the rate of a storm with --rate N/s, and requests in flight with --concurrency N"),
     ("--burst", "limit requests in flight with --concurrency N"),
+    ("--job-iterations", "VMs are numbered: --end N is N VMs; for more storms: --repeat N"),
+    (
+        "--max-iterations",
+        "to search for the largest storm that meets a goal: storm --find-max --goal 'reachable.p95<120s'",
+    ),
+    ("--iteration-vms", "to start some VMs at a time: --wave N/ready"),
+    ("--initial-vms", "to search for the largest storm that meets a goal: storm --find-max --min N"),
+    (
+        "--increment",
+        "to start some VMs at a time: --wave N/ready; for the largest storm that meets a goal: storm --find-max",
+    ),
+    ("--vms-per-node", "--end N is N VMs on all nodes; on one node: --single-node"),
+    (
+        "--namespaced-iterations",
+        "leave it out: every VM has a namespace of its own; --vms-per-namespace N puts more into one",
+    ),
+    ("--iterations-per-namespace", "VMs of a namespace: --vms-per-namespace N"),
+    ("--job-iteration-delay", "pace the storm with --wave N/10s or --rate N/s"),
+    ("--job-pause", "pause between storms with --repeat N --rest DURATION"),
+    ("--vm-latency", "leave it out: every VM is timed, from its request to its answer on the network"),
+    ("--vmi-latency", "leave it out: every VM is timed, from its request to its answer on the network"),
+    (
+        "--vmi-ready-threshold",
+        "as a limit for each VM: --timeout; as a condition of success: --fail-if 'storm.running.max>60s'",
+    ),
+    (
+        "--vmi-running-threshold",
+        "as a limit for each VM: --timeout; as a condition of success: --fail-if 'storm.running.max>60s'",
+    ),
+    ("--vm-image", "name the disk's image with --source containerdisk:IMAGE or --source http:URL"),
+    ("--vm-cpu", "cores of each VM: --cpu N"),
+    ("--vm-cpus", "cores of each VM: --cpu N"),
+    ("--vm-memory", "memory of each VM: --memory SIZE"),
+    ("--use-snapshot", "to clone from a snapshot: --source snapshot:NAMESPACE/NAME"),
+    ("--data-volume-count", "disks are those of the manifest: -f FILE"),
+    ("--ssh-key-path", "put your public key into the VMs with --ssh-key FILE"),
+    ("--uuid", "a run is named by --ns-prefix NAME"),
+    ("--gc", "the run stays until it is deleted with cleanup, or at once with run --cleanup"),
+    ("--cleanup-only", "use the command cleanup"),
+    ("--local-indexing", "save the results as files: --save-results --results-folder FOLDER"),
+    ("--metrics-directory", "save the results as files: --save-results --results-folder FOLDER"),
+    ("--metrics-endpoint", "metrics of the run itself: -o openmetrics or --output-file prometheus=FILE"),
+    ("--metrics-profile", "metrics of the run itself: -o openmetrics or --output-file prometheus=FILE"),
+    ("--es-server", "there is no indexer: write JSON with --output-file json=FILE, and index that"),
+    ("--es-index", "there is no indexer: write JSON with --output-file json=FILE, and index that"),
+    ("--user-metadata", "label the saved results with --storage-driver LABEL"),
+    ("--alerting", "thresholds are given with --fail-if, for example --fail-if 'storm.reachable.p95>90s'"),
+    ("--check-health", "leave it out: a preflight comes first; --skip-preflight leaves it away"),
+    ("--skip-tls-verify", "--insecure-skip-tls-verify, which sends your credentials to whoever answers"),
+    ("--kube-context", "name the context with --context NAME"),
+    ("--churn-cycles", "stop and start the VMs again with --repeat N"),
+    ("-c", "a configuration of kube-burner is not read: --end N for its iterations, -f FILE for its VM"),
     ("--wait", "leave it out: every command waits for its VMs; --timeout limits it"),
 ];
+
+/// Commands that other tools have, each with what serves instead.
+const FOREIGN_COMMANDS: &[(&str, &str)] = &[
+    ("init", "the whole test is run; look first with run --dry-run"),
+    ("virt-density", "create N VMs and time each: run --end N --no-storm"),
+    ("virt-ephemeral-restart", "start VMs again in waves: run --end N --wave 10/ready"),
+    (
+        "virt-capacity-benchmark",
+        "find the largest storm that meets a goal: storm --find-max --goal 'reachable.p95<120s'",
+    ),
+    (
+        "virt-parallel",
+        "find the largest storm that meets a goal: storm --find-max --goal 'reachable.p95<120s'",
+    ),
+    ("kubevirt-density", "create N VMs and time each: run --end N --no-storm"),
+    ("destroy", "delete what a run made: cleanup --ns-prefix NAME"),
+    ("delete", "delete what a run made: cleanup --ns-prefix NAME"),
+    ("measure", "to measure existing VMs: setup --adopt, then stop and storm"),
+    ("index", "export results with report -o json, csv, junit or openmetrics"),
+    ("import", "read saved results with report --from FILE"),
+    ("check-alerts", "judge a run with report --fail-if 'storm.reachable.p95>90s'"),
+    ("health-check", "look before anything is made: run --dry-run"),
+    ("cluster-health", "look before anything is made: run --dry-run"),
+    ("list", "list all runs: status -A"),
+    ("get", "list all runs: status -A"),
+    ("start", "start all stopped VMs at once: storm"),
+];
+
+/// What serves instead of a configuration of kube-burner.
+const KUBE_BURNER: &str = "this is a configuration of kube-burner; name the VM of its objectTemplate with -f FILE, the \
+    number of VMs (jobIterations times replicas) with --end N, and qps with --rate N/s";
+
+/// What serves instead of another tool's file.
+pub(super) fn foreign_file(text: &str) -> Option<&'static str> {
+    text.lines().any(|line| line.starts_with("jobs:")).then_some(KUBE_BURNER)
+}
 
 /// The error with a sentence that helps; `words` is the command line.
 pub(super) fn explained(mut error: clap::Error, words: &[OsString]) -> clap::Error {
@@ -63,6 +151,15 @@ pub(super) fn explained(mut error: clap::Error, words: &[OsString]) -> clap::Err
             error.remove(ContextKind::SuggestedArg);
             error.remove(ContextKind::Usage);
             error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![StyledStr::from(tip)]));
+            error
+        }
+        ErrorKind::InvalidSubcommand => {
+            let word = text(ContextKind::InvalidSubcommand);
+            let Some((_, tip)) = FOREIGN_COMMANDS.iter().find(|(known, _)| *known == word) else {
+                return error;
+            };
+            error.remove(ContextKind::SuggestedSubcommand);
+            error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![StyledStr::from(*tip)]));
             error
         }
         ErrorKind::MissingRequiredArgument if words.get(1).is_some_and(|word| word == "completion") => {
@@ -153,12 +250,36 @@ mod tests {
 
     #[test]
     fn tips_name_flags_that_exist() {
-        for (flag, tip) in FOREIGN {
-            assert!(!is_known(flag), "{flag}");
+        let flags = FOREIGN.iter().filter(|(flag, _)| *flag != "-c");
+        assert!(flags.clone().all(|(flag, _)| !is_known(flag)));
+        assert!(
+            flags.clone().all(|(flag, _)| FOREIGN.iter().filter(|(other, _)| other == flag).count() == 1)
+        );
+        for (flag, tip) in FOREIGN.iter().chain(FOREIGN_COMMANDS) {
             for word in tip.split([' ', ';', ':', ',']).filter(|word| word.starts_with("--")) {
                 assert!(is_known(word), "{flag}: {word}");
             }
         }
+    }
+
+    #[test]
+    fn commands_and_flags_of_kube_burner_are_answered_with_those_that_serve() {
+        let program = built();
+        for (command, tip) in FOREIGN_COMMANDS {
+            assert!(program.find_subcommand(command).is_none(), "{command}");
+            let told = answer(command);
+            assert!(told.contains(tip) && !told.contains("similar"), "{command}: {told}");
+        }
+        for line in ["run --vmi-ready-threshold 1m", "run --uuid x", "run -c kubevirt.yml", "run --gc=false"]
+        {
+            assert!(answer(line).contains("tip: ") && !answer(line).contains("similar"), "{}", answer(line));
+        }
+        assert!(
+            foreign_file("global:\n  gc: true\njobs:\n- name: a\n")
+                .is_some_and(|tip| tip.contains("--end N"))
+        );
+        assert!(foreign_file("spec:\n  jobs: 1\n").is_none());
+        assert!(answer("staus").contains("similar subcommand"), "{}", answer("staus"));
     }
 
     #[test]

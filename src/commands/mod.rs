@@ -18,6 +18,7 @@ mod examples;
 pub mod find_max;
 pub mod generate;
 pub mod help;
+pub mod hooks;
 pub mod layout_args;
 mod mistakes;
 pub mod node_args;

@@ -3,6 +3,7 @@
 use clap::Args;
 
 use super::dry_run;
+use super::hooks::HookArgs;
 use super::pace_args::{DryRun, DryRunArgs, PaceArgs};
 use super::plan_args::{AssertedArgs, RunArgs};
 use super::save_args::SaveArgs;
@@ -37,6 +38,8 @@ pub struct PhaseArgs {
     pub save: SaveArgs,
     #[command(flatten)]
     pub fail_if: FailIfArgs,
+    #[command(flatten)]
+    pub hooks: HookArgs,
     /// A create makes VMs without starting them.
     #[arg(skip)]
     pub halted: bool,
@@ -61,20 +64,31 @@ pub struct Role {
 pub async fn command(context: &Context, kind: PhaseKind, args: &PhaseArgs) -> Result<Exit, Failure> {
     args.save.check()?;
     let session = context.connect().await?;
+    let is_dry = args.dry_run.dry_run == DryRun::Client;
+    let caught_up = if is_dry { None } else { args.hooks.catch_up(&session, &args.run.prefix).await? };
+    let of_this_kind = |record: &RunRecord| record.last_phase().is_some_and(|last| last.name.kind == kind);
+    if let Some(record) = caught_up.filter(of_this_kind) {
+        // The command was repeated for what comes after the phase: nothing is measured again.
+        return shown(&session, &record, kind, args);
+    }
     if let Some(exit) = nothing_to_do(&session, kind, args).await? {
         return Ok(exit);
     }
     let record = run(&session, kind, args, &Role::default()).await?;
-    let Some(record) = record else { return Ok(Exit::Good) };
+    record.map_or(Ok(Exit::Good), |record| shown(&session, &record, kind, args))
+}
+
+/// Shows and saves what the last phase found; gives its exit code.
+fn shown(session: &Session, record: &RunRecord, kind: PhaseKind, args: &PhaseArgs) -> Result<Exit, Failure> {
     let last = record.last_phase();
-    let thresholds = args.fail_if.judge(&record, last.map(|phase| phase.name));
+    let thresholds = args.fail_if.judge(record, last.map(|phase| phase.name));
     let again = format!(
         "what was measured is saved; show it: kubectl bootstorm report --ns-prefix {}",
         args.run.prefix
     );
-    show::phase(&session, &record, kind, thresholds.clone()).map_err(|failure| failure.hint(again))?;
-    args.save.finish(session.console, &record, &thresholds)?;
-    Ok(args.fail_if.exit(&session, &thresholds, last.map_or(Exit::Good, exit_of)))
+    show::phase(session, record, kind, thresholds.clone()).map_err(|failure| failure.hint(again))?;
+    args.save.finish(session.console, record, &thresholds)?;
+    Ok(args.fail_if.exit(session, &thresholds, last.map_or(Exit::Good, |phase| exit_of(&phase.look()))))
 }
 
 /// What a create or a stop wants may be so already, as after a crash of the script that runs it; then that is said, and the
@@ -129,6 +143,7 @@ pub async fn run(
     session.cluster.conceal(template.as_ref().map(Template::secrets).unwrap_or_default());
     if args.dry_run.dry_run == DryRun::Client {
         dry_run::phase(session, &record, kind, (settings.via, settings.halted), template.as_ref()).await?;
+        args.hooks.announce(session.console, &[kind]);
         return Ok(None);
     }
     let lock = session.lock(prefix, &record.run_id).await?;
@@ -184,6 +199,8 @@ async fn locked(
         "plan"
     );
     store.set_holder(lock.holder());
+    args.hooks.before(session, &prefix, step.name()).await?;
+    args.hooks.note(record, step.name());
     let progress = Progress::new(session.console).at(role.place.clone());
     let work = Work {
         cluster: &session.cluster,
@@ -201,7 +218,13 @@ async fn locked(
     let cut =
         outcome.map_err(|trouble| Failure::from(trouble).hint(format!("what was saved is kept; {again}")))?;
     match cut {
-        None => Ok(()),
+        None if args.hooks.after.is_empty() => Ok(()),
+        None => {
+            let (saved, mut store) = session.load(&prefix).await?;
+            store.set_holder(lock.holder());
+            *record = saved;
+            args.hooks.after(session, record, &mut store).await
+        }
         Some(Cut::Interrupted) => {
             let phase = record.last_phase();
             let through = phase.map_or(0, |phase| phase.timelines.iter().filter(|t| t.is_over()).count());

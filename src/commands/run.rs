@@ -6,6 +6,7 @@ use clap::{Args, ValueEnum};
 
 use super::adopt_args::AdoptArgs;
 use super::cleanup::{self, CleanupArgs};
+use super::hooks::HookArgs;
 use super::pace_args::{DryRun, DryRunArgs, PaceArgs};
 use super::phase::{self, PhaseArgs, Role, exit_of};
 use super::plan_args::{AssertedArgs, PlanArgs, Resolved, RunArgs};
@@ -92,6 +93,8 @@ pub struct RunCommand {
     #[command(flatten)]
     pub fail_if: FailIfArgs,
     #[command(flatten)]
+    pub hooks: HookArgs,
+    #[command(flatten)]
     pub dry_run: DryRunArgs,
     /// Run on a simulated cluster instead of a real one
     #[arg(long)]
@@ -120,7 +123,7 @@ pub async fn command(context: &Context, args: &RunCommand) -> Result<Exit, Failu
     let console = context.console();
     let kubeconfig = sandbox.private_kubeconfig()?;
     console.say(&format!("simulated cluster at {}, profile {}", sandbox.url(), args.shape.profile));
-    console.say(&format!("look into it: kubectl --kubeconfig {} get vm,vmi -A", kubeconfig.display()));
+    console.say(&format!("look into it:\n  kubectl --kubeconfig {} get vm,vmi -A", kubeconfig.display()));
     let connection = Connection {
         kubeconfig: Some(kubeconfig),
         request_timeout: Some(context.connection.request_timeout),
@@ -182,8 +185,13 @@ async fn phases(session: &Session, args: &RunCommand, resolved: Resolved) -> Res
             None
         }
         Some(record) if args.dry_run.dry_run == DryRun::None => {
-            refuse_finished(args, &record)?;
-            Some(record)
+            match args.hooks.catch_up(session, &args.run.prefix).await? {
+                Some(record) => Some(record),
+                None => {
+                    refuse_finished(args, &record)?;
+                    Some(record)
+                }
+            }
         }
         found => found,
     };
@@ -216,6 +224,7 @@ async fn phases(session: &Session, args: &RunCommand, resolved: Resolved) -> Res
         halted: false,
         // They are judged over the whole run, at its end.
         fail_if: FailIfArgs::default(),
+        hooks: args.hooks.clone(),
     };
     let steps = steps(args, boots_first(args, Some(&record)));
     let baseline =
@@ -334,6 +343,7 @@ fn tell_rest(session: &Session, args: &RunCommand, vms: u32) {
         session.console.say(&format!("then {storms} times a stop and a storm, each: {requests}"));
         all = all.saturating_add(each.saturating_mul(2 * storms));
     }
+    args.hooks.announce(session.console, &[PhaseKind::Create, PhaseKind::Stop, PhaseKind::Storm]);
     let all = args.run_timeout.map_or(all, |limit| limit.min(all));
     let shaped =
         if args.launch.is_all_at_once() { "" } else { ", and the time that the storm's shape takes" };

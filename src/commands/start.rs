@@ -72,17 +72,22 @@ fn read(completed: &Completed) -> Result<Start, clap::Error> {
     Ok(Start::Command(Box::new(cli)))
 }
 
-/// A command line without what may be secret: values of placeholders, and passwords and queries in addresses.
+/// Flags whose values may hold a password behind a name.
+const SECRET: &[&str] = &["--set", "--before", "--after"];
+
+/// A command line without what may be secret: values of placeholders, commands of hooks, and passwords and queries in addresses.
 fn loggable(words: &[OsString]) -> String {
     let mut line: Vec<String> = Vec::new();
     let mut hides = false;
     for word in words.iter().skip(1).map(|word| word.to_string_lossy()) {
-        let shown = match word.strip_prefix("--set=") {
+        let flag =
+            SECRET.iter().find(|flag| word.strip_prefix(**flag).is_some_and(|rest| rest.starts_with('=')));
+        let shown = match flag {
             _ if hides => without_value(&word),
-            Some(set) => format!("--set={}", without_value(set)),
+            Some(flag) => format!("{flag}={}", without_value(&word[flag.len() + 1..])),
             None => without_password(&word),
         };
-        hides = word == "--set";
+        hides = SECRET.iter().any(|flag| word == *flag);
         line.push(shown);
     }
     line.join(" ")
@@ -134,5 +139,8 @@ mod tests {
             loggable(&words("k run --set hunter2 -f http://h/a@b?sig=c")),
             "run --set *** -f http://h/a@b?***"
         );
+        let hooks = ["k", "storm", "--before", "storm=login -p x", "--after=storm=curl -u a:b h"];
+        let told = loggable(&hooks.map(OsString::from));
+        assert_eq!(told, "storm --before storm=*** --after=storm=***");
     }
 }

@@ -48,6 +48,14 @@ pub async fn command(context: &Context, args: &StatusArgs) -> Result<Exit, Failu
         }
         let rows: Vec<StatusRow> = heads.into_iter().map(|head| row(&session.cluster, head)).collect();
         list(&session, &rows, &layout)?;
+        if let Some(row) = rows.first().filter(|_| session.output.is_for_people()) {
+            let place = row.namespace.as_deref().unwrap_or_default();
+            session.console.say(&format!(
+                "more of one, and its next command: kubectl bootstorm status --ns-prefix {} -n {}",
+                printable(&row.name),
+                printable(place)
+            ));
+        }
         return Ok(Exit::Good);
     }
     let record = session.read(&args.run.prefix).await?;

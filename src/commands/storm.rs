@@ -53,6 +53,7 @@ pub async fn command(context: &Context, args: &StormArgs) -> Result<Exit, Failur
     }
     args.phase.save.check()?;
     let session = context.connect().await?;
+    args.phase.hooks.catch_up(&session, &args.phase.run.prefix).await?;
     if args.find_max.find_max {
         return find_max::command(&session, &args.phase, &args.find_max, args.repeat.fresh).await;
     }

@@ -69,7 +69,7 @@ async fn time_is_up(interrupter: &Interrupter) -> Failure {
 
 #[expect(clippy::exit, reason = "the user asked for the end; nothing may delay it")]
 fn leave(failure: Option<Failure>) -> ! {
-    bootstorm_engine::cluster::plugin::end_all();
+    bootstorm_engine::children::end_all();
     if let Some(failure) = failure {
         let (sender, written) = mpsc::channel();
         let writing = thread::spawn(move || {

@@ -55,7 +55,8 @@ fn a_run_whose_vms_were_deleted_says_so_and_goes_no_further() {
         "Next: kubectl bootstorm report",
         "deletes the record",
     ]);
-    cluster.run(&["status", "-A"]).exits(0).prints(&["cleanup", "done"]);
+    let all = cluster.run(&["status", "-A"]).exits(0).prints(&["cleanup", "done"]);
+    all.complains(&["its next command: kubectl bootstorm status --ns-prefix boot-storm-test -n "]);
     for phase in ["create", "stop", "storm"] {
         cluster.run(&[phase]).exits(1).complains(&["were deleted; only its record was kept"]);
     }

@@ -17,6 +17,7 @@ mod first_minute;
 mod formats;
 mod full;
 mod guide;
+mod hooks;
 mod hostile;
 mod html;
 mod interrupt;

@@ -245,7 +245,7 @@ mod tests {
         let titles: Vec<String> = storm.diagnoses.iter().map(DiagnosisBlock::title).collect();
         assert_eq!(
             titles,
-            ["3 VMs: FailedScheduling: Insufficient memory", "1 VM: ImagePullBackOff: quay.io/a/b:…"]
+            ["3 VMs: FailedScheduling: Insufficient memory", "1 VM: ImagePullBackOff: quay.io/a/b:1"]
         );
         let first = &storm.diagnoses[0];
         assert_eq!(first.namespaces, ["boot-storm-test-2", "boot-storm-test-5", "boot-storm-test-8"]);

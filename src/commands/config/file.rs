@@ -10,6 +10,7 @@ use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::Spanned;
 
 use super::flags;
+use crate::commands::mistakes::foreign_file;
 use bootstorm_model::failure::Failure;
 use bootstorm_model::plan::yaml_fault;
 use bootstorm_model::platform;
@@ -79,7 +80,9 @@ impl File {
         let keys: Option<Keys> = serde_saphyr::from_str(text).map_err(|error| {
             Failure::usage(format!("{} cannot be used", path.display()))
                 .because(yaml_fault::describe(&error, text))
-                .hint("write one flag a line, like `concurrency: 500`, or below the name of a command")
+                .hint(foreign_file(text).unwrap_or(
+                    "write one flag a line, like `concurrency: 500`, or below the name of a command",
+                ))
         })?;
         let entry = |command: Option<&str>, key: &Spanned<String>, given: Given| Entry {
             command: command.map(str::to_owned),

@@ -5,7 +5,6 @@
 
 use std::io::IsTerminal;
 use std::process::{ExitStatus, Stdio};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -16,8 +15,9 @@ use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::json;
 use tokio::io::AsyncReadExt;
-use tokio::process::{Child, Command};
+use tokio::process::Command;
 
+use crate::children::Started;
 use bootstorm_model::failure::Failure;
 use bootstorm_model::text::line;
 
@@ -102,7 +102,9 @@ async fn run(exec: &ExecConfig, name: &str, running: Running) -> Result<Vec<u8>,
     }
     let is_dialog = has_terminal && mode != ExecInteractiveMode::Never;
     let limit = if is_dialog { LIMIT_OF_DIALOG } else { running.request_timeout.unwrap_or(LIMIT) };
-    let mut child = Started::new(command(exec, &mode, is_dialog), is_dialog).map_err(|error| {
+    // One that talks to a person stays in the foreground.
+    let start = if is_dialog { Started::in_foreground } else { Started::in_own_group };
+    let mut child = start(command(exec, &mode, is_dialog)).map_err(|error| {
         if error.kind() != std::io::ErrorKind::NotFound {
             return odd(name, &format!("cannot be run: {error}"));
         }
@@ -121,7 +123,7 @@ async fn run(exec: &ExecConfig, name: &str, running: Running) -> Result<Vec<u8>,
         }
     };
     let ended = tokio::select! {
-        ended = tokio::time::timeout(limit, child.output()) => ended,
+        ended = tokio::time::timeout(limit, output(&mut child)) => ended,
         () = waiting => return Err(odd(name, "was not waited for")),
     };
     match ended {
@@ -157,72 +159,14 @@ fn command(exec: &ExecConfig, mode: &ExecInteractiveMode, is_dialog: bool) -> Co
     command
 }
 
-/// A plugin that runs; it is ended with all its children when this is dropped
-struct Started {
-    child: Child,
-    group: Option<u32>,
+/// Waits for the end of a plugin, and gives what it printed.
+async fn output(started: &mut Started) -> std::io::Result<(ExitStatus, Vec<u8>)> {
+    let mut stdout = Vec::new();
+    if let Some(pipe) = started.child().stdout.take() {
+        pipe.take(MOST_BYTES).read_to_end(&mut stdout).await?;
+    }
+    Ok((started.wait().await?, stdout))
 }
-
-/// The process groups of the plugins that run.
-static GROUPS: Mutex<Vec<u32>> = Mutex::new(Vec::new());
-
-/// Ends every plugin that runs: the process is about to end.
-pub fn end_all() {
-    for group in GROUPS.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
-        end(group);
-    }
-}
-
-impl Started {
-    /// One that talks to a person stays in the foreground, where Ctrl-C reaches it; any other gets a group of its own.
-    fn new(mut command: Command, is_dialog: bool) -> std::io::Result<Self> {
-        #[cfg(unix)]
-        if !is_dialog {
-            command.process_group(0);
-        }
-        let child = command.spawn()?;
-        let group = child.id().filter(|_| cfg!(unix) && !is_dialog);
-        GROUPS.lock().unwrap_or_else(PoisonError::into_inner).extend(group);
-        Ok(Self { child, group })
-    }
-
-    async fn output(&mut self) -> std::io::Result<(ExitStatus, Vec<u8>)> {
-        let mut stdout = Vec::new();
-        if let Some(pipe) = self.child.stdout.take() {
-            pipe.take(MOST_BYTES).read_to_end(&mut stdout).await?;
-        }
-        let status = self.child.wait().await?;
-        // What it left running on purpose, such as an agent, is none of our business.
-        self.forget();
-        Ok((status, stdout))
-    }
-
-    fn forget(&mut self) -> Option<u32> {
-        let group = self.group.take()?;
-        GROUPS.lock().unwrap_or_else(PoisonError::into_inner).retain(|known| *known != group);
-        Some(group)
-    }
-}
-
-impl Drop for Started {
-    fn drop(&mut self) {
-        if let Some(group) = self.forget() {
-            end(group);
-        }
-    }
-}
-
-#[cfg(unix)]
-fn end(group: u32) {
-    use rustix::process::{Pid, Signal, kill_process_group};
-    if let Some(group) = i32::try_from(group).ok().and_then(Pid::from_raw) {
-        // It may have ended by itself.
-        let _ = kill_process_group(group, Signal::KILL);
-    }
-}
-
-#[cfg(not(unix))]
-fn end(_group: u32) {}
 
 fn unusable() -> Failure {
     Failure::new("the credentials of this context cannot be used")
@@ -235,6 +179,8 @@ fn odd(name: &str, what: &str) -> Failure {
 
 #[cfg(all(test, unix))]
 mod tests {
+    use std::sync::Mutex;
+
     use super::*;
 
     static TOLD: Mutex<Vec<String>> = Mutex::new(Vec::new());

@@ -100,6 +100,8 @@ struct HeadDocument {
     cleanup: Option<CleanupMark>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     series: Vec<Series>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    after_due: Vec<PhaseName>,
 }
 
 /// Only the version, so a newer format is recognised whatever else changed.
@@ -123,6 +125,7 @@ pub fn encode_plan(record: &RunRecord) -> String {
         restored: record.restored,
         cleanup: record.cleanup,
         series: record.series.clone(),
+        after_due: record.after_due.clone(),
     };
     serde_json::to_string_pretty(&head).unwrap_or_default()
 }
@@ -155,6 +158,7 @@ pub fn decode_head(plan_json: &str, parts_json: &str) -> Result<(RunRecord, Vec<
         restored: head.restored,
         cleanup: head.cleanup,
         series: head.series,
+        after_due: head.after_due,
         phases: Vec::new(),
     };
     Ok((record, parts))

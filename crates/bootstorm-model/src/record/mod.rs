@@ -70,6 +70,9 @@ pub struct RunRecord {
     /// Several storms that belong together, in the order in which they began.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub series: Vec<Series>,
+    /// Phases after which a command of the user has still to run, or did not succeed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub after_due: Vec<PhaseName>,
     /// The phases so far, in the order in which they began.
     #[serde(default, deserialize_with = "at_most::<MOST_PHASES, _, _>")]
     pub phases: Vec<PhaseRecord>,
@@ -108,6 +111,7 @@ impl RunRecord {
             restored: None,
             cleanup: None,
             series: Vec::new(),
+            after_due: Vec::new(),
             phases: Vec::new(),
         }
     }

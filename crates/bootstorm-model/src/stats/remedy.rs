@@ -298,7 +298,7 @@ mod tests {
             (Pod, "FailedCreate: exceeded quota: default-quota", "Raise the quota"),
             (Pod, "FailedCreate: violates PodSecurity \"restricted:latest\"", "pod-security"),
             (Answer, "admission webhook \"x\" denied the request: no", "API server refuses"),
-            (Image, "ImagePullBackOff: quay.io/a/b:<n>", "registry"),
+            (Image, "ImagePullBackOff: quay.io/a/b:1", "registry"),
             (Volumes, "FailedPvcNotFound: PVC p-<n>/nowhere does not exist", "Create the claim"),
             (Volumes, "Provisioning: ImportInProgress", "datavolumes"),
             (Attachment, "FailedAttachVolume: Multi-Attach error for volume \"x\"", "ReadWriteMany"),

@@ -17,6 +17,7 @@ use bootstorm_model::stats::{self, Direction};
 
 pub use differences::{Difference, Weight};
 pub use phases::{MilestoneShift, PhaseShift};
+pub use validity::leave_out_invalid;
 
 /// Version of the document, described in `docs/compare-schema.json`: 2 since storms are the unit of sampling.
 pub const COMPARE_SCHEMA_VERSION: u32 = 2;

@@ -3,6 +3,7 @@
 use super::*;
 use crate::{Graded, Layout, fixtures};
 use bootstorm_model::observe::{Milestone, Offset};
+use bootstorm_model::record::PhaseName;
 use bootstorm_model::stats::Validity;
 
 /// A run in which every VM takes `factor` times as long, from its request on.
@@ -229,4 +230,21 @@ fn doubtful_times_are_told_and_invalid_ones_are_refused() {
     assert_eq!(report.runs[1].doubtful.len(), 1);
     let (refused, _) = with(&grades(Validity::Invalid));
     assert!(refused.unwrap().starts_with("the times of storm-1 of friday are invalid"));
+}
+
+#[test]
+fn invalid_storms_are_left_out_where_valid_ones_remain() {
+    let invalid = |number| {
+        let phase = PhaseName { kind: PhaseKind::Storm, number };
+        Graded { phase, grade: Validity::Invalid, doubts: vec!["client: it was busy".into()] }
+    };
+    let mut record = stormed(fixtures::guide(), 3);
+    let mut grades = vec![invalid(3)];
+    let left_out = leave_out_invalid("friday", &mut record, &mut grades);
+    assert_eq!(left_out, ["the times of storm-3 of friday are invalid (client: it was busy): left out"]);
+    assert_eq!((record.phases.len(), grades.len()), (6, 0));
+    let before = record.clone();
+    let mut all = vec![invalid(1), invalid(2)];
+    assert!(leave_out_invalid("friday", &mut record, &mut all).is_empty(), "no other storm remains");
+    assert_eq!((record, all.len()), (before, 2));
 }

@@ -2,7 +2,7 @@
 
 use super::{Subject, phases};
 use crate::Graded;
-use bootstorm_model::record::PhaseKind;
+use bootstorm_model::record::{PhaseKind, PhaseName, RunRecord};
 use bootstorm_model::stats::Validity;
 
 /// The most phases that are named.
@@ -15,6 +15,25 @@ pub(super) fn doubtful(subject: &Subject<'_>) -> Vec<Graded> {
         |graded: &&Graded| phases::over(record, graded.phase.kind).any(|phase| phase.name == graded.phase);
     let in_doubt = subject.validity.iter().filter(is_over).filter(|graded| graded.grade != Validity::Valid);
     in_doubt.cloned().collect()
+}
+
+/// Takes stops and storms with invalid times out of a run, as long as others of their kind remain; returns a sentence for
+/// each. Validity is about how well was measured, so that leaving them out does not choose between results.
+pub fn leave_out_invalid(label: &str, record: &mut RunRecord, validity: &mut Vec<Graded>) -> Vec<String> {
+    let subject = Subject { label, record, validity };
+    let mut invalid: Vec<Graded> = doubtful(&subject);
+    invalid.retain(|graded| graded.grade == Validity::Invalid && !record.is_baseline(graded.phase));
+    invalid.retain(|graded| {
+        let is_left = |name| invalid_names(validity).all(|out| out != name);
+        phases::over(record, graded.phase.kind).any(|phase| is_left(phase.name))
+    });
+    record.phases.retain(|phase| invalid.iter().all(|graded| graded.phase != phase.name));
+    validity.retain(|graded| !invalid.contains(graded));
+    invalid.iter().map(|graded| format!("{}: left out", sentence(label, graded))).collect()
+}
+
+fn invalid_names(validity: &[Graded]) -> impl Iterator<Item = PhaseName> {
+    validity.iter().filter(|graded| graded.grade == Validity::Invalid).map(|graded| graded.phase)
 }
 
 /// What speaks against the times of a run, one sentence per phase.

@@ -55,6 +55,7 @@ pub(super) fn run(report: &Report) -> RunRecord {
         made: Made::default(),
         restored: None,
         cleanup: None,
+        after_due: Vec::new(),
         series: series(report),
         phases: report.phases.iter().map(phase).collect(),
     }

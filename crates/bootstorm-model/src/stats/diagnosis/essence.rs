@@ -63,7 +63,7 @@ fn first_sentence(text: &str) -> &str {
     text[..end].trim().trim_end_matches('.')
 }
 
-fn clip(text: &str) -> String {
+pub(super) fn clip(text: &str) -> String {
     match text.char_indices().nth(MOST) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),

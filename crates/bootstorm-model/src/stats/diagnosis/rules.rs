@@ -1,6 +1,6 @@
 //! The lines of the table, one after the other.
 
-use super::essence::{of_warning, told};
+use super::essence::{clip, of_warning, told};
 use super::{Awaited, Diagnosis};
 use crate::observe::{Milestone, Outcome, Timeline, Warning};
 
@@ -125,7 +125,12 @@ fn pod(timeline: &Timeline) -> Diagnosis {
         let message = state.strip_prefix(word).unwrap_or_default().trim_start_matches(": ");
         // Trying and waiting take turns: both are the same trouble.
         let word = if word == "ErrImagePull" { "ImagePullBackOff" } else { word };
-        return Diagnosis { waits_for: Awaited::Image, cause: Some(told(word, image(message))) };
+        let cause = match image(message) {
+            // Its tag is no number that differs between VMs: it is what cannot be pulled.
+            Some(image) => format!("{word}: {}", clip(image)),
+            None => told(word, message),
+        };
+        return Diagnosis { waits_for: Awaited::Image, cause: Some(cause) };
     }
     let known = |warning: &Warning| {
         let place = BEFORE_CONTAINERS.iter().find(|(reason, _)| *reason == warning.reason)?;
@@ -147,12 +152,8 @@ fn pod(timeline: &Timeline) -> Diagnosis {
 }
 
 /// The image in a message of the kubelet; both of its messages name it in quotes.
-fn image(message: &str) -> &str {
-    let mut parts = message.split('"');
-    match (parts.next(), parts.next()) {
-        (Some(_), Some(image)) if !image.is_empty() => image,
-        _ => message,
-    }
+fn image(message: &str) -> Option<&str> {
+    message.split('"').nth(1).filter(|image| !image.is_empty())
 }
 
 /// Last warning about one of these kinds, else the first condition.

@@ -67,7 +67,7 @@ fn quotas_images_claims_and_crashes_are_named() {
         ("ErrImagePull", "failed to pull and unpack image \"quay.io/a/b:1\": not found"),
     ] {
         let found = says(&state(stuck(Milestone::Placed), &format!("{word}: {message}")));
-        assert_eq!(found, (Awaited::Image, "ImagePullBackOff: quay.io/a/b:<n>".into()));
+        assert_eq!(found, (Awaited::Image, "ImagePullBackOff: quay.io/a/b:1".into()));
     }
 
     let claim = "PVC p-1/nowhere does not exist, waiting for it to appear";
