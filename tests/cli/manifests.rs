@@ -603,28 +603,26 @@ fn a_claim_that_one_node_holds_keeps_vms_on_others_waiting() {
 }
 
 #[test]
-fn a_guest_that_is_created_paused_runs_and_does_not_boot() {
+fn a_guest_that_is_created_paused_is_running_and_does_not_boot() {
     let cluster = Cluster::instant();
-    let text = with_disk("disk: {}", "emptyDisk: {capacity: 1Gi}").replace(
-        "      domain:",
-        "      startStrategy: Paused\n      terminationGracePeriodSeconds: 0\n      domain:",
-    );
-    write(&cluster, &text);
-    setup(&cluster, &["--end", "1"]).exits(0);
-    run(&cluster, &["create"]).exits(0);
-    let place = "boot-storm-test-1";
-    let vmi = get(&cluster, &kind::VIRTUAL_MACHINE_INSTANCES, place, VM).unwrap();
+    namespace(&cluster, "shop");
+    let spec = json!({"runStrategy": "Always", "template": {"spec": {"startStrategy": "Paused",
+        "domain": {"memory": {"guest": "256Mi"}, "devices": {"interfaces": [{"name": "default", "masquerade": {}}]}},
+        "networks": [{"name": "default", "pod": {}}]}}});
+    let vm = json!({"metadata": {"name": VM, "namespace": "shop"}, "spec": spec});
+    cluster.sandbox.store().create(&kind::VIRTUAL_MACHINES, vm).unwrap();
+    until(|| {
+        let vm = get(&cluster, &kind::VIRTUAL_MACHINES, "shop", VM).unwrap();
+        vm.value()["status"]["printableStatus"] == "Paused"
+    });
+    let vmi = get(&cluster, &kind::VIRTUAL_MACHINE_INSTANCES, "shop", VM).unwrap();
     let conditions = vmi.value()["status"]["conditions"].as_array().unwrap().clone();
     assert!(
         conditions.iter().any(|one| one["type"] == "Paused" && one["status"] == "True"),
         "{conditions:?}"
     );
     assert_eq!(vmi.value()["status"]["phase"], "Running");
-    until(|| {
-        get(&cluster, &kind::VIRTUAL_MACHINES, place, VM).unwrap().value()["status"]["printableStatus"]
-            == "Paused"
-    });
-    run(&cluster, &["stop"]).exits(0);
+    assert!(!conditions.iter().any(|one| one["type"] == "AgentConnected"), "{conditions:?}");
 }
 
 #[test]
@@ -697,4 +695,17 @@ fn every_example_runs_to_its_end() {
         let left = cluster.sandbox.store().list(&kind::NAMESPACES, None).0;
         assert!(left.iter().all(|one| !one.name().starts_with("boot-storm")), "{name}");
     }
+}
+
+#[test]
+fn a_guest_that_would_never_boot_is_not_created_paused() {
+    let cluster = Cluster::instant();
+    write(
+        &cluster,
+        "apiVersion: kubevirt.io/v1\nkind: VirtualMachine\nspec:\n  template:\n    spec:\n      startStrategy: Paused\n      domain: {memory: {guest: 256Mi}, devices: {interfaces: [{name: default, masquerade: {}}]}}\n      networks: [{name: default, pod: {}}]\n",
+    );
+    let ran = run(&cluster, &["run", "--end", "2", "-f", "vm.yaml"]).exits(0);
+    ran.complains(&["dropped: startStrategy Paused, since a guest that is paused never boots"]);
+    let vm = get(&cluster, &kind::VIRTUAL_MACHINES, "boot-storm-test-1", VM).unwrap();
+    assert!(vm.value()["spec"]["template"]["spec"].get("startStrategy").is_none(), "{}", vm.value());
 }

@@ -319,6 +319,15 @@ impl Template {
                 printable(&dropped.join(", "))
             ));
         }
+        // KubeVirt reports such a VM as Running, although its processors stand still and nothing boots.
+        let spec = self.manifest.pointer_mut("/spec/template/spec").and_then(Value::as_object_mut);
+        if let Some(spec) = spec
+            && spec.get("startStrategy").is_some_and(|strategy| strategy == "Paused")
+        {
+            spec.remove("startStrategy");
+            self.notices
+                .push("dropped: startStrategy Paused, since a guest that is paused never boots".into());
+        }
         let home = self.manifest["metadata"]["namespace"].as_str().map(str::to_owned);
         let beside: Vec<String> = self
             .companions

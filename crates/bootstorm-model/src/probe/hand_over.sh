@@ -27,7 +27,7 @@ hand_over() {
   why=$(chmod 755 "$new" 2>&1 && PATH=/nowhere "$new" --check "$size" 2>&1 >/dev/null </dev/null) && [ -x "$new" ] || {
     rm -f "$new"
     case $why in
-    *ELF* | *"yntax error"* | *": not found"*) why='Exec format error' ;;
+    *ELF* | "$new: "*) why='Exec format error' ;;
     esac
     why="it does not run here: ${why%%"
 "*}"
