@@ -448,7 +448,7 @@ fn vms_that_must_not_be_touched_are_left_alone_with_the_reason() {
     namespace(&cluster, "shop");
     let always = json!({"runStrategy": "Always"});
     let store = cluster.sandbox.store();
-    for name in ["good", "owned", "paused", "migrating"] {
+    for name in ["good", "owned", "paused", "migrating", "asleep"] {
         make(&cluster, "shop", name, &always);
         until(|| status(&cluster, "shop", name) == "Running");
     }
@@ -460,6 +460,8 @@ fn vms_that_must_not_be_touched_are_left_alone_with_the_reason() {
     store.modify(&kind::VIRTUAL_MACHINES, "shop", "owned", owned).unwrap();
     let kept = |vm: &mut Value| vm["metadata"]["labels"]["kustomize.toolkit.fluxcd.io/name"] = json!("x");
     store.modify(&kind::VIRTUAL_MACHINES, "shop", "good", kept).unwrap();
+    let asleep = |vm: &mut Value| vm["spec"]["template"]["spec"]["startStrategy"] = json!("Paused");
+    store.modify(&kind::VIRTUAL_MACHINES, "shop", "asleep", asleep).unwrap();
     let paused = |vmi: &mut Value| {
         let condition = json!({"type": "Paused", "status": "True"});
         vmi["status"]["conditions"].as_array_mut().unwrap().push(condition);
@@ -472,6 +474,7 @@ fn vms_that_must_not_be_touched_are_left_alone_with_the_reason() {
         "Flux: its next reconciliation starts the VM again",
         "it belongs to VirtualMachinePool/pool, which would undo what is done to it",
         "it is paused",
+        "its start strategy is Paused",
         "it is being migrated",
         "its run strategy is Once",
         "its namespace is the cluster's own",

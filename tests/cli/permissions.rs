@@ -80,6 +80,12 @@ fn the_preflight_asks_for_what_each_kind_of_run_uses() {
         ("one namespace that is there", &[&["run", "--end", "2", "--vm-namespace", "shop"]]),
         ("by subresource", &[&["run", "--end", "2", "--via", "subresource"]]),
         ("a manifest of the user's", &[&["run", "--end", "2", "-f", "vm.yaml"]]),
+        ("objects that are copied", &[&["run", "--end", "2", "-f", "named.yaml", "--copy-from", "shop"]]),
+        ("objects beside the VM", &[&["run", "--end", "2", "-f", "beside.yaml"]]),
+        (
+            "objects beside the VM in one namespace",
+            &[&["run", "--end", "2", "-f", "beside.yaml", "--vm-namespace", "shop"]],
+        ),
         ("VMs that exist, by patch", adopt),
         ("VMs that exist, by subresource", adopt),
     ];
@@ -87,8 +93,17 @@ fn the_preflight_asks_for_what_each_kind_of_run_uses() {
     for (what, session) in kinds {
         let cluster = Cluster::instant();
         std::fs::write(cluster.home.path().join("vm.yaml"), make).unwrap();
+        let named =
+            make.replace("devices: {}}", "devices: {}}, volumes: [{name: c, configMap: {name: settings}}]");
+        let settings = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings}\ndata: {a: b}\n";
+        std::fs::write(cluster.home.path().join("beside.yaml"), format!("{named}---\n{settings}")).unwrap();
+        std::fs::write(cluster.home.path().join("named.yaml"), named).unwrap();
         let shop = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}});
         cluster.sandbox.store().create(&kind::NAMESPACES, shop).unwrap();
+        if *what == "objects that are copied" {
+            let settings = json!({"metadata": {"name": "settings", "namespace": "shop"}, "data": {"a": "b"}});
+            cluster.sandbox.store().create(&kind::CONFIG_MAPS, settings).unwrap();
+        }
         match *what {
             "VMs that exist, by patch" => vm(&cluster, "web-1", "Always"),
             "VMs that exist, by subresource" => vm(&cluster, "web-1", "Manual"),

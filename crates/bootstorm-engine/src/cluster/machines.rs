@@ -53,6 +53,8 @@ struct TemplateSpec {
     volumes: Vec<Volume>,
     #[serde(flatten)]
     wiring: Wiring,
+    #[serde(rename = "startStrategy")]
+    start_strategy: Option<String>,
 }
 
 #[derive(Debug, Clone, Deserialize, Default)]
@@ -194,6 +196,11 @@ impl Machine {
             _ => None,
         };
         self.spec.template.spec.volumes.iter().filter_map(disk).collect()
+    }
+
+    /// Whether its guests are created paused, so that they never boot by themselves.
+    pub fn starts_paused(&self) -> bool {
+        self.spec.template.spec.start_strategy.as_deref() == Some("Paused")
     }
 
     /// How its guests are connected, as far as its template says.

@@ -230,6 +230,9 @@ fn judge(
     if machine.is_going() {
         return Err("it is being deleted".into());
     }
+    if machine.starts_paused() {
+        return Err("its start strategy is Paused: once stopped, it would not boot again by itself".into());
+    }
     if machine.run_id().is_some() {
         return Err("a run of this tool has made it".into());
     }
