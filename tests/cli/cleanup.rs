@@ -112,3 +112,29 @@ fn what_does_not_go_away_is_named() {
     store.modify(&kind::VIRTUAL_MACHINES, "boot-storm-test-1", "boot-storm-vm", freed);
     cluster.run(&["cleanup", "--yes"]).exits(0);
 }
+
+/// Lists of `ConfigMaps` that a cleanup of 30 namespaces sends where others have so many of them.
+fn lists_beside(of_others: usize) -> u64 {
+    let cluster = Cluster::instant();
+    cluster.run(&["setup", "--end", "30", "--probe", "none"]).exits(0);
+    let store = cluster.sandbox.store();
+    let map = |namespace: &str, name: String| {
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"namespace": namespace, "name": name}})
+    };
+    for number in 0..of_others {
+        store.create(&kind::CONFIG_MAPS, map("default", format!("other-{number}"))).unwrap();
+    }
+    store.create(&kind::CONFIG_MAPS, map("boot-storm-test-7", "notes".into())).unwrap();
+    cluster.sandbox.ledger().clear();
+    cluster.run(&["cleanup", "--yes"]).exits(3);
+    assert!(store.get(&kind::NAMESPACES, "", "boot-storm-test-7").is_some(), "others keep something in it");
+    assert!(store.get(&kind::NAMESPACES, "", "boot-storm-test-8").is_none());
+    cluster.sandbox.ledger().count("list", "configmaps").received
+}
+
+#[test]
+fn a_cluster_with_few_objects_is_not_listed_namespace_by_namespace() {
+    let (few, many) = (lists_beside(10), lists_beside(700));
+    assert!(few < 30, "{few} lists");
+    assert!(many >= 60, "{many} lists");
+}

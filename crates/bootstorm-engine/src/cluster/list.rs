@@ -38,6 +38,8 @@ struct PageMeta {
     resource_version: String,
     #[serde(rename = "continue")]
     next: String,
+    /// What is left after this page; a server that does not know it leaves it out.
+    remaining_item_count: Option<u64>,
 }
 
 /// Lists a collection page by page; gives the objects and the version to watch from.
@@ -155,6 +157,20 @@ pub(super) async fn version_of(cluster: &Cluster, doing: &str, path: &str) -> Re
     let request = built(doing, on(path).list(&ListParams::default().limit(1)))?;
     let answer = cluster.ask_whole(doing, &request).await?;
     Ok(page(doing, &answer)?.metadata.resource_version)
+}
+
+/// Number of objects in a collection; `None` where the server does not count what it does not deliver.
+pub async fn count(cluster: &Cluster, doing: &str, path: &str) -> Result<Option<u64>, Trouble> {
+    let mut request = built(doing, on(path).list(&ListParams::default().limit(1)))?;
+    request.headers_mut().insert(ACCEPT, HeaderValue::from_static(METADATA));
+    let answer = cluster.ask_whole(doing, &request).await?;
+    let page = page(doing, &answer)?;
+    let first = page.items.map_or(0, |items| items.len() as u64);
+    Ok(if page.metadata.next.is_empty() {
+        Some(first)
+    } else {
+        page.metadata.remaining_item_count.map(|rest| first + rest)
+    })
 }
 
 fn page<'a>(doing: &str, answer: &'a Answer) -> Result<Page<'a>, Trouble> {

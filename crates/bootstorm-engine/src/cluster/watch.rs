@@ -16,7 +16,7 @@ use tokio::sync::{Notify, mpsc};
 use super::call::{built, on, wait};
 use super::decode::{self, Line, Undecodable};
 use super::list::{EXPIRED, list_once, version_of};
-pub use super::list::{each_page, list_all, list_metadata};
+pub use super::list::{count, each_page, list_all, list_metadata};
 use super::pulse::{CATCHING_UP, Pulse};
 use super::{Cluster, Kind, Trouble};
 use bootstorm_model::observe::clock::{elapsed_since, monotonic_now};

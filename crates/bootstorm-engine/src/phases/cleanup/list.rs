@@ -10,13 +10,15 @@ use kube::api::GetParams;
 use super::Sort;
 use crate::cluster::call::{built, on};
 use crate::cluster::metadata::Object;
-use crate::cluster::watch::list_metadata;
+use crate::cluster::watch::{count, list_metadata};
 use crate::cluster::{Cluster, Kind, Trouble};
 
 /// More namespaces than this are not listed one by one.
 const FEW: usize = 20;
-/// The same for Secrets and `ConfigMaps`, of which a cluster has many that are nobody's business.
+/// The same for Secrets and `ConfigMaps`, of which a cluster may have many that are nobody's business.
 const SOME: usize = 500;
+/// As many objects of others are passed over for each request saved: reading that many costs about as much as one request.
+const PASSED_OVER: u64 = 20;
 /// The same for what no run makes: there are many kinds of it, and little of each.
 const ONCE: usize = 2;
 /// Lists in flight at once.
@@ -49,12 +51,15 @@ pub(super) async fn contents(
     sort: Sort,
     namespaces: &[String],
 ) -> Result<(Vec<Object>, Option<String>), Trouble> {
-    let most = match sort {
-        Sort::Other(_) => ONCE,
-        _ if sort.is_of_record() => SOME,
-        _ => FEW,
+    let is_wide = match sort {
+        Sort::Other(_) => namespaces.len() > ONCE,
+        _ if namespaces.len() <= FEW => false,
+        _ if sort.is_of_record() => {
+            namespaces.len() > SOME || is_sparse(cluster, sort, namespaces.len()).await
+        }
+        _ => true,
     };
-    if namespaces.len() > most {
+    if is_wide {
         let wanted: HashSet<&str> = namespaces.iter().map(String::as_str).collect();
         let is_inside = |object: &Object| wanted.contains(object.metadata.namespace.as_str());
         match list(cluster, sort, None, "", is_inside).await {
@@ -70,6 +75,14 @@ pub(super) async fn contents(
         futures::stream::iter(namespaces).map(one).buffer_unordered(CONCURRENCY).collect().await;
     let listed = listed.into_iter().collect::<Result<Vec<_>, Trouble>>();
     settle(sort, listed.map(|lists| lists.into_iter().flatten().collect()))
+}
+
+/// Whether a cluster has so few objects of a kind that listing all is cheaper than one list a namespace.
+async fn is_sparse(cluster: &Cluster, sort: Sort, namespaces: usize) -> bool {
+    let doing = format!("count {}", sort.words());
+    // Whoever may not count may not list all either.
+    let counted = count(cluster, &doing, &sort.collection(None)).await;
+    matches!(counted, Ok(Some(all)) if all <= PASSED_OVER * namespaces as u64)
 }
 
 fn settle(
