@@ -118,9 +118,7 @@ fn lists_beside(of_others: usize) -> u64 {
     let cluster = Cluster::instant();
     cluster.run(&["setup", "--end", "30", "--probe", "none"]).exits(0);
     let store = cluster.sandbox.store();
-    let map = |namespace: &str, name: String| {
-        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"namespace": namespace, "name": name}})
-    };
+    let map = |namespace: &str, name: String| json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"namespace": namespace, "name": name}});
     for number in 0..of_others {
         store.create(&kind::CONFIG_MAPS, map("default", format!("other-{number}"))).unwrap();
     }

@@ -11,8 +11,11 @@ use super::object::Object;
 const CAPACITY: usize = 100_000;
 /// How long a change is remembered at most; an API server keeps five minutes of history, too.
 const MEMORY: Duration = Duration::from_secs(300);
-/// How many changes are kept as values; what is older is kept as text, which takes a tenth of the room.
-const FRESH: usize = 4_096;
+/// How many changes are kept as values; what is older is packed, which takes a fiftieth of the room.
+const FRESH: usize = 256;
+/// How many changes later an object that has not changed since is kept as text outside of the log, too. Controllers read what
+/// has changed lately again and again.
+const SETTLED: usize = 1_024;
 /// How many changes one reading takes at most, so that a reader holds the lock briefly.
 const BATCH: usize = 2_000;
 
@@ -48,17 +51,17 @@ pub(super) struct Log {
     floor: u64,
     /// The revision of the newest entry that was dropped.
     dropped: u64,
-    /// How many entries at the front have been folded.
-    folded: usize,
+    /// How many entries at the front are packed.
+    packed: usize,
 }
 
 impl Log {
     /// A log that knows nothing up to and including `floor`.
     pub(super) fn new(floor: u64) -> Self {
-        Self { entries: VecDeque::new(), floor, dropped: 0, folded: 0 }
+        Self { entries: VecDeque::new(), floor, dropped: 0, packed: 0 }
     }
 
-    /// Appends a change; returns the version that was folded for it.
+    /// Appends a change; returns a version after which there were so many others that nobody may read it soon.
     pub(super) fn push(&mut self, now: Instant, entry: Arc<Entry>) -> Option<Object> {
         self.entries.push_back((now, entry));
         while let Some((at, oldest)) = self.entries.front() {
@@ -68,22 +71,36 @@ impl Log {
             self.dropped = oldest.revision;
             self.floor = self.floor.max(oldest.revision);
             self.entries.pop_front();
-            self.folded = self.folded.saturating_sub(1);
+            self.packed = self.packed.saturating_sub(1);
         }
-        if self.entries.len() - self.folded <= FRESH {
-            return None;
+        if self.entries.len() - self.packed > FRESH {
+            self.pack();
         }
-        let (_, entry) = self.entries.get_mut(self.folded)?;
-        self.folded += 1;
-        let fold = |object: &Object| Arc::new(object.folded());
-        let (object, previous) = (fold(&entry.object), entry.previous.as_ref().map(fold));
-        *entry = Arc::new(Entry {
+        let settled = self.entries.len().checked_sub(SETTLED + 1)?;
+        Some(self.entries[settled].1.object.clone())
+    }
+
+    /// Packs the oldest change that is not.
+    fn pack(&mut self) {
+        let (_, entry) = &self.entries[self.packed];
+        // The version before is that of an older change, which is packed already, unless that was dropped.
+        let known =
+            |previous: &Object| self.at(previous.revision()).unwrap_or_else(|| Arc::new(previous.packed()));
+        let packed = Entry {
             revision: entry.revision,
             action: entry.action,
-            object: object.clone(),
-            previous,
-        });
-        Some(object)
+            object: Arc::new(entry.object.packed()),
+            previous: entry.previous.as_ref().map(known),
+        };
+        self.entries[self.packed].1 = Arc::new(packed);
+        self.packed += 1;
+    }
+
+    /// The version that a change in the log made.
+    fn at(&self, revision: u64) -> Option<Object> {
+        let place = self.entries.partition_point(|(_, entry)| entry.revision < revision);
+        let (_, entry) = self.entries.get(place).filter(|(_, entry)| entry.revision == revision)?;
+        Some(entry.object.clone())
     }
 
     /// Forgets everything up to and including `revision`.
@@ -92,7 +109,7 @@ impl Log {
             self.dropped = newest.revision;
         }
         self.entries.clear();
-        self.folded = 0;
+        self.packed = 0;
         self.floor = revision;
     }
 

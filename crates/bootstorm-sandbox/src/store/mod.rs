@@ -322,10 +322,9 @@ impl Contents {
         let Some(before) = self.shelf(kind).get(namespace, name).cloned() else {
             return Err(UpdateError::NotFound);
         };
-        let original = before.to_value();
-        let mut after = original.clone();
+        let mut after = before.value().clone();
         change(&mut after).map_err(UpdateError::Refused)?;
-        if !rules::settle(kind, &original, &mut after) {
+        if !rules::settle(kind, before.value(), &mut after) {
             return Ok(before);
         }
         let waits = rules::is_held(kind, &after)

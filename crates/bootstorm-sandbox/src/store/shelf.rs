@@ -96,15 +96,14 @@ impl Shelf {
                 .insert(object.name().into(), object.clone());
         }
         let entry = Arc::new(Entry { revision: object.revision(), action, object, previous });
-        let folded = self.log.push(monotonic_now(), entry.clone());
-        // What has not changed for a while is kept as text here, too.
-        if let Some(folded) = folded
+        let settled = self.log.push(monotonic_now(), entry.clone());
+        // What has not changed for a while is kept as text here.
+        if let Some(settled) = settled
             && let Some(live) =
-                self.objects.get_mut(folded.namespace()).and_then(|names| names.get_mut(folded.name()))
-            && live.revision() == folded.revision()
+                self.objects.get_mut(settled.namespace()).and_then(|names| names.get_mut(settled.name()))
+            && live.revision() == settled.revision()
         {
-            // A version of its own: reading it must not unfold the one in the log.
-            *live = Arc::new(folded.folded());
+            *live = Arc::new(live.folded());
         }
         self.wake.send_replace(entry.revision);
         entry
