@@ -96,6 +96,23 @@ pub(super) struct Line<'a> {
     pub(super) object: &'a RawValue,
 }
 
+/// A line of a watch whose object is of the expected form, as nearly all are: read in one pass
+#[derive(Debug, Deserialize)]
+#[serde(bound = "T: DeserializeOwned")]
+pub(super) struct Typed<'a, T> {
+    /// `ADDED`, `MODIFIED` or `DELETED`.
+    pub(super) r#type: &'a str,
+    /// The object.
+    pub(super) object: T,
+}
+
+/// Decodes a line that says what became of an object; `None` for any other line, and where the object departs from its form.
+pub(super) fn typed<T: DeserializeOwned>(line: &str) -> Option<Typed<'_, T>> {
+    serde_json::from_str(line)
+        .ok()
+        .filter(|line: &Typed<'_, T>| matches!(line.r#type, "ADDED" | "MODIFIED" | "DELETED"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::changes::Vmi;
@@ -113,5 +130,18 @@ mod tests {
         let worse = r#"{"metadata": {"name": "vm", "resourceVersion": "7", "labels": 5}}"#;
         assert_eq!(object::<Vmi>(worse).unwrap_err().version, "7");
         assert_eq!(object::<Vmi>("{").unwrap_err().version, "");
+    }
+
+    #[test]
+    fn only_changes_of_readable_objects_are_read_in_one_pass() {
+        let object = r#"{"kind": "VirtualMachineInstance", "metadata": {"name": "vm", "namespace": "p-1", "uid": "u",
+            "resourceVersion": "7", "creationTimestamp": "2026-01-01T00:00:00Z"}, "spec": {"x": [1]}, "status": {"phase": "Running"}}"#;
+        for (kind, expected) in [("MODIFIED", true), ("DELETED", true), ("BOOKMARK", false), ("ERROR", false)]
+        {
+            let line = format!(r#"{{"type": "{kind}", "object": {object}}}"#);
+            assert_eq!(typed::<Vmi>(&line).map(|line| line.r#type), expected.then_some(kind), "{kind}");
+        }
+        assert!(typed::<Vmi>(r#"{"type": "ADDED", "object": {"metadata": {"name": 7}}}"#).is_none());
+        assert!(typed::<Vmi>(r#"{"type": "ADDED""#).is_none());
     }
 }

@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use tokio::sync::{Notify, mpsc};
 
 use super::call::{built, on, wait};
-use super::decode::{self, Line, Undecodable};
+use super::decode::{self, Line, Typed, Undecodable};
 use super::list::{EXPIRED, list_once, version_of};
 pub use super::list::{count, each_page, list_all, list_metadata};
 use super::pulse::{CATCHING_UP, Pulse};
@@ -383,8 +383,19 @@ impl<T: Watched> Follower<T> {
         }
     }
 
+    /// Delivers a change of an object.
+    fn changed(&mut self, object: T, removed: bool, now: Instant, late: bool) {
+        self.compare(&object, now, late);
+        object.resource_version().clone_into(&mut self.version);
+        self.tell(if removed { Told::Removed(object) } else { Told::Changed(object) }, late);
+    }
+
     /// Delivers a line of the watch.
     fn take(&mut self, line: &str, now: Instant, late: bool) -> Result<(), End> {
+        if let Some(Typed { r#type, object }) = decode::typed::<T>(line) {
+            self.changed(object, r#type == "DELETED", now, late);
+            return Ok(());
+        }
         let Ok(Line { r#type, object }) = serde_json::from_str(line) else {
             tracing::debug!(bytes = line.len(), "a line of a watch cannot be read");
             return Err(End::Unresumable);
@@ -403,12 +414,7 @@ impl<T: Watched> Follower<T> {
                 return Err(if expired { End::Unresumable } else { End::Broken });
             }
             _ => match decode::object::<T>(object.get()) {
-                Ok(object) => {
-                    self.compare(&object, now, late);
-                    object.resource_version().clone_into(&mut self.version);
-                    let removed = r#type == "DELETED";
-                    self.tell(if removed { Told::Removed(object) } else { Told::Changed(object) }, late);
-                }
+                Ok(object) => self.changed(object, r#type == "DELETED", now, late),
                 Err(fault) => {
                     let version = fault.version.clone();
                     self.tell(Told::Unreadable(fault), late);
