@@ -5,14 +5,16 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::error::TooOld;
-use super::object::Object;
+use super::object::{Object, Stored};
 
 /// How many changes of one kind are remembered.
 const CAPACITY: usize = 100_000;
 /// How long a change is remembered at most; an API server keeps five minutes of history, too.
 const MEMORY: Duration = Duration::from_secs(300);
-/// How many changes are kept as values; what is older is packed, which takes a fiftieth of the room.
+/// How many changes are kept as values; what is older is kept as text, which takes a tenth of the room.
 const FRESH: usize = 256;
+/// How many changes are kept as values or text; what is older is packed, which takes a fifth of the room of text and some time.
+const RECENT: usize = 8_192;
 /// How many changes later an object that has not changed since is kept as text outside of the log, too. Controllers read what
 /// has changed lately again and again.
 const SETTLED: usize = 1_024;
@@ -53,12 +55,14 @@ pub(super) struct Log {
     dropped: u64,
     /// How many entries at the front are packed.
     packed: usize,
+    /// How many entries at the front are packed or text.
+    folded: usize,
 }
 
 impl Log {
     /// A log that knows nothing up to and including `floor`.
     pub(super) fn new(floor: u64) -> Self {
-        Self { entries: VecDeque::new(), floor, dropped: 0, packed: 0 }
+        Self { entries: VecDeque::new(), floor, dropped: 0, packed: 0, folded: 0 }
     }
 
     /// Appends a change; returns a version after which there were so many others that nobody may read it soon.
@@ -72,28 +76,33 @@ impl Log {
             self.floor = self.floor.max(oldest.revision);
             self.entries.pop_front();
             self.packed = self.packed.saturating_sub(1);
+            self.folded = self.folded.saturating_sub(1);
         }
-        if self.entries.len() - self.packed > FRESH {
-            self.pack();
+        if self.entries.len() - self.folded > FRESH {
+            self.shrink(self.folded, Stored::folded);
+            self.folded += 1;
+        }
+        if self.entries.len() - self.packed > RECENT {
+            self.shrink(self.packed, Stored::packed);
+            self.packed += 1;
         }
         let settled = self.entries.len().checked_sub(SETTLED + 1)?;
         Some(self.entries[settled].1.object.clone())
     }
 
-    /// Packs the oldest change that is not.
-    fn pack(&mut self) {
-        let (_, entry) = &self.entries[self.packed];
-        // The version before is that of an older change, which is packed already, unless that was dropped.
+    /// Keeps a change in another form.
+    fn shrink(&mut self, place: usize, form: impl Fn(&Stored) -> Stored) {
+        let (_, entry) = &self.entries[place];
+        // The version before is that of an older change, which has this form already, unless that was dropped.
         let known =
-            |previous: &Object| self.at(previous.revision()).unwrap_or_else(|| Arc::new(previous.packed()));
-        let packed = Entry {
+            |previous: &Object| self.at(previous.revision()).unwrap_or_else(|| Arc::new(form(previous)));
+        let shrunk = Entry {
             revision: entry.revision,
             action: entry.action,
-            object: Arc::new(entry.object.packed()),
+            object: Arc::new(form(&entry.object)),
             previous: entry.previous.as_ref().map(known),
         };
-        self.entries[self.packed].1 = Arc::new(packed);
-        self.packed += 1;
+        self.entries[place].1 = Arc::new(shrunk);
     }
 
     /// The version that a change in the log made.
@@ -109,7 +118,7 @@ impl Log {
             self.dropped = newest.revision;
         }
         self.entries.clear();
-        self.packed = 0;
+        (self.packed, self.folded) = (0, 0);
         self.floor = revision;
     }
 
@@ -141,7 +150,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::store::object::Stored;
     use bootstorm_model::observe::clock::monotonic_now;
 
     fn entry(revision: u64) -> Arc<Entry> {

@@ -219,13 +219,13 @@ fn what_is_old_is_folded_and_still_there() {
     let store = store();
     let first = store.create(&VIRTUAL_MACHINES, vm("a", "first")).unwrap();
     let from = store.revision();
-    for number in 0..5_000 {
+    for number in 0..9_000 {
         store.create(&VIRTUAL_MACHINES, vm("b", &format!("vm{number}"))).unwrap();
     }
     store.modify(&VIRTUAL_MACHINES, "a", "first", |vm| vm["spec"] = json!({}));
     let mut watcher = store.watch(&VIRTUAL_MACHINES, None, from).unwrap();
     let mut seen = 0;
-    while seen < 5_001 {
+    while seen < 9_001 {
         let entries = watcher.ready().unwrap();
         assert!(entries.iter().all(|entry| entry.object.value()["metadata"]["name"] == entry.object.name()));
         seen += entries.len();
