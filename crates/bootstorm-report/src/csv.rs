@@ -13,7 +13,7 @@ use super::{Report, Unwritable};
 use bootstorm_model::observe::{Milestone, Source};
 
 /// Columns before those of the milestones.
-const FACTS: [&str; 15] = [
+const FACTS: [&str; 16] = [
     "run",
     "phase",
     "phase_began",
@@ -29,6 +29,7 @@ const FACTS: [&str; 15] = [
     "requested_at_seconds",
     "validity",
     "cause",
+    "kind",
 ];
 
 impl Report {
@@ -82,6 +83,7 @@ fn cells(run: &str, phase: &PhaseBlock, row: &Row, probes: &[String]) -> Vec<Str
         row.requested_at.map_or_else(String::new, seconds),
         phase.validity.as_ref().map_or_else(String::new, |block| block.grade.to_string()),
         text("cause", row.cause.as_deref().unwrap_or_default()),
+        phase.kind_word().to_owned(),
     ];
     for milestone in milestones() {
         cells.extend(match row.milestones.get(&milestone) {

@@ -98,6 +98,19 @@ pub(super) fn is_carried_out(machine: &Machine, kind: PhaseKind) -> bool {
     }
 }
 
+/// Whether the instances and the state of a VM show that it was restarted.
+///
+/// `instances` were listed after the VM: its request to stop is taken off only once the old instance is gone.
+pub(super) fn is_restarted(timeline: &Timeline, machine: &Machine, instances: &[Change]) -> bool {
+    let is_old = |change: &Change| match change {
+        Change::Present(instance) => {
+            timeline.old_instance.as_deref() == Some(&instance.uid) && !instance.deleting
+        }
+        Change::Absent { .. } => false,
+    };
+    machine.wish() == Some("Stop") || !instances.iter().any(is_old)
+}
+
 fn forget_request(timeline: &mut Timeline) {
     timeline.moments.retain(|milestone, _| *milestone > Milestone::Accepted);
     timeline.untimed = false;

@@ -173,6 +173,9 @@ impl Fold {
     }
 
     fn start(&self, timeline: &mut Timeline, change: &Change, receipt: Receipt) -> Vec<Milestone> {
+        if let Some(passed) = old_instance(timeline, change, receipt) {
+            return passed;
+        }
         let instance = match change {
             Change::Present(instance) => instance,
             Change::Absent { uid, .. } => {
@@ -221,6 +224,23 @@ impl Fold {
     }
 }
 
+/// What happens to the instance that ran before a restart; nothing where the change is about another one.
+fn old_instance(timeline: &mut Timeline, change: &Change, receipt: Receipt) -> Option<Vec<Milestone>> {
+    let (uid, milestone) = match change {
+        Change::Present(instance) => {
+            let ends = matches!(instance.phase, InstancePhase::Succeeded | InstancePhase::Failed);
+            (&instance.uid, (instance.deleting || ends).then_some(Milestone::Stopping))
+        }
+        Change::Absent { uid, .. } => (uid, Some(Milestone::Gone)),
+    };
+    if timeline.old_instance.as_deref() != Some(uid) {
+        return None;
+    }
+    // What became of it before the request was not our doing.
+    let passed = milestone.filter(|milestone| timeline.is_asked() && note(timeline, *milestone, receipt));
+    Some(passed.into_iter().collect())
+}
+
 /// Keeps the server's own timestamps beside the observations.
 fn stamp(timeline: &mut Timeline, instance: &Instance) {
     if let Some(created) = instance.created {
@@ -234,8 +254,10 @@ fn stamp(timeline: &mut Timeline, instance: &Instance) {
 
 /// A new incarnation began or the old one went away: what was seen of the old one does not count.
 fn forget_instance(timeline: &mut Timeline) {
-    // Its disks stay as they are.
-    timeline.moments.retain(|milestone, _| *milestone <= Milestone::Volume);
+    // Its disks stay as they are; what ends there belongs to the instance before a restart.
+    timeline.moments.retain(|milestone, _| {
+        *milestone <= Milestone::Volume || *milestone >= Milestone::Stopping
+    });
     timeline.stamps.retain(|milestone, _| *milestone <= Milestone::Volume);
     timeline.probes.clear();
     timeline.instance_uid = None;

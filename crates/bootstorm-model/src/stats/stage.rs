@@ -2,6 +2,7 @@
 
 use crate::observe::{Milestone, Outcome, Timeline};
 
+use super::breakdown::insert_gone;
 use super::{Sample, Summary};
 
 /// The stretch between two milestones, over the VMs that passed both
@@ -39,6 +40,9 @@ impl Stage {
                     && is_mostly_first(&participants, Milestone::Volume, *milestone)
             });
             milestones.insert(next.unwrap_or(milestones.len()), Milestone::Volume);
+        }
+        if goal != Milestone::Gone && passed(&Milestone::Gone) {
+            insert_gone(&mut milestones);
         }
         milestones
             .windows(2)
