@@ -102,7 +102,9 @@ async fn nothing_to_do(
     args: &PhaseArgs,
 ) -> Result<Option<Exit>, Failure> {
     let Some((record, _)) = session.find(&args.run.prefix).await? else { return Ok(None) };
-    let Err(lifecycle::Refusal { done: Some(name), instead, .. }) = lifecycle::next_of(&record, kind, args.storm) else {
+    let Err(lifecycle::Refusal { done: Some(name), instead, .. }) =
+        lifecycle::next_of(&record, kind, args.storm)
+    else {
         return Ok(None);
     };
     let Some(phase) = record.phase(name) else { return Ok(None) };
@@ -284,7 +286,15 @@ fn settings(
     check_halted(args, record)?;
     let (shape, order) = args.shape.resolve(record, step, role.like.as_ref())?;
     let Role { size, warm_up, .. } = *role;
-    Ok(PhaseSettings { shape, order, size, warm_up, halted: args.halted, kind: args.storm, ..args.pace.settings() })
+    Ok(PhaseSettings {
+        shape,
+        order,
+        size,
+        warm_up,
+        halted: args.halted,
+        kind: args.storm,
+        ..args.pace.settings()
+    })
 }
 
 /// The manifest that the run's VMs are made from.

@@ -12,7 +12,9 @@ use crate::support::{Cluster, until};
 fn instances(cluster: &Cluster, namespace: &str) -> BTreeMap<String, String> {
     let one = Some(namespace).filter(|namespace| !namespace.is_empty());
     let (objects, _) = cluster.sandbox.store().list(&kind::VIRTUAL_MACHINE_INSTANCES, one);
-    let key = |object: &Object| if one.is_some() { object.name().to_owned() } else { object.namespace().to_owned() };
+    let key = |object: &Object| {
+        if one.is_some() { object.name().to_owned() } else { object.namespace().to_owned() }
+    };
     objects.iter().map(|object| (key(object), object.uid().to_owned())).collect()
 }
 

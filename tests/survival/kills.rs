@@ -46,14 +46,12 @@ impl Victim {
     fn new(seed: u64) -> Self {
         let cluster = Cluster::with("default", 3, 40.0);
         // Requests take a while, so that kills fall between a request and its answer.
-        for (verb, resource, millis) in
-            [
-                ("create", "virtualmachines", 40),
-                ("patch", "virtualmachines", 40),
-                ("update", "virtualmachines/restart", 40),
-                ("*", "configmaps", 10),
-            ]
-        {
+        for (verb, resource, millis) in [
+            ("create", "virtualmachines", 40),
+            ("patch", "virtualmachines", 40),
+            ("update", "virtualmachines/restart", 40),
+            ("*", "configmaps", 10),
+        ] {
             let effect = Effect::Delay(Duration::from_millis(millis));
             let matching = Match::on(verb, resource);
             cluster.sandbox.faults().add(Rule { matching, effect, remaining: None });

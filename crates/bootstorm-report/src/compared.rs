@@ -261,6 +261,17 @@ mod tests {
     }
 
     #[test]
+    fn a_restart_is_shown_beside_the_first_boot_and_not_judged_by_it() {
+        let mut record = fixtures::small();
+        record.phases[2].settings.kind = bootstorm_model::record::StormKind::Restart;
+        let compared = compared(&record.phases[0], &record.phases[2]);
+        assert_eq!(compared.verdict, None);
+        assert!(!compared.milestones.is_empty());
+        let why = compared.not_judged().unwrap();
+        assert_eq!(why, "not judged: the times of a restart include the shutdown of its guests");
+    }
+
+    #[test]
     fn a_missing_verdict_says_why() {
         let unjudged = |record: &bootstorm_model::record::RunRecord| {
             compared(&record.phases[0], &record.phases[2]).unjudged

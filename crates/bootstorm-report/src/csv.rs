@@ -179,7 +179,7 @@ mod tests {
         let (headers, rows) = read(&csv(&fixtures::fresh()));
         assert_eq!(
             (headers.len(), rows.len()),
-            (15 + 2 * (Milestone::ALL.len() - 1) + 2 * fixtures::fresh().plan.probe.probes.len(), 0)
+            (FACTS.len() + 2 * (Milestone::ALL.len() - 1) + 2 * fixtures::fresh().plan.probe.probes.len(), 0)
         );
         let report = Report::of(&fixtures::fresh(), &Selection::default());
         assert_eq!(report.csv(false).unwrap(), "");

@@ -33,7 +33,9 @@ pub(super) fn leave_out(
     let starts = phase.name.kind == PhaseKind::Storm && phase.settings.kind.is_start();
     // A storm of fewer VMs left the others as they were: stopped.
     let resting: HashSet<u32> = match (phase.name.kind, record.last_phase()) {
-        (PhaseKind::Stop | PhaseKind::Storm, Some(storm)) if !starts => storm.look().set_aside().map(|timeline| timeline.target).collect(),
+        (PhaseKind::Stop | PhaseKind::Storm, Some(storm)) if !starts => {
+            storm.look().set_aside().map(|timeline| timeline.target).collect()
+        }
         _ => HashSet::new(),
     };
     let (kind, restarts) = (phase.name.kind, phase.restarts());
@@ -175,7 +177,9 @@ pub(super) fn old_instances(
     for earlier in record.phases.iter().filter(|earlier| earlier.name != phase.name) {
         old.extend(earlier.timelines.read().iter().filter_map(|timeline| timeline.instance_uid.clone()));
     }
-    old.extend(phase.timelines.iter().filter_map(|timeline| timeline.old_instance.as_deref().map(str::to_owned)));
+    old.extend(
+        phase.timelines.iter().filter_map(|timeline| timeline.old_instance.as_deref().map(str::to_owned)),
+    );
     let positions: HashMap<&Target, usize> = targets.iter().zip(0..).collect();
     for change in instances {
         let Change::Present(instance) = change else { continue };

@@ -164,6 +164,38 @@ mod tests {
     }
 
     #[test]
+    fn a_vm_was_restarted_when_its_old_instance_ends() {
+        let timeline = Timeline { old_instance: Some("old".into()), ..Timeline::new(0) };
+        let instance = |uid: &str, deleting| {
+            Change::Present(bootstorm_model::observe::Instance {
+                uid: uid.into(),
+                target: target(0),
+                created: None,
+                deleting,
+                phase: bootstorm_model::observe::InstancePhase::Running,
+                node: None,
+                address: None,
+                answerer: None,
+                ready: false,
+                agent: false,
+                transitions: Vec::new(),
+            })
+        };
+        let asked = serde_json::json!({"metadata": {}, "spec": {"runStrategy": "Always"},
+            "status": {"stateChangeRequests": [{"action": "Stop"}, {"action": "Start"}]}});
+        let (_, quiet) = machine(0, "Always");
+        for (machine, instances, restarted) in [
+            (&quiet, vec![instance("old", false)], false),
+            (&quiet, vec![instance("old", true)], true),
+            (&quiet, vec![instance("new", false)], true),
+            (&quiet, vec![], true),
+            (&serde_json::from_value(asked).unwrap(), vec![instance("old", false)], true),
+        ] {
+            assert_eq!(is_restarted(&timeline, machine, &instances), restarted, "{instances:?}");
+        }
+    }
+
+    #[test]
     fn a_created_vm_was_accepted_when_the_server_says() {
         let (mut phase, targets) = phase("create");
         phase.timelines[1].see(Milestone::Accepted, Offset(5));

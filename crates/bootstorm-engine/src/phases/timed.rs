@@ -373,7 +373,8 @@ pub async fn rehearse_restart(cluster: &Cluster, record: &RunRecord) -> Result<V
         let target = targets.get(timeline.target as usize)?;
         Some((target, machines.ours.get(target)?, timeline.old_instance.as_deref()?))
     });
-    each.map(|(target, machine, instance)| crate::cluster::machines::restart(target, machine.uid(), instance)).collect()
+    each.map(|(target, machine, instance)| crate::cluster::machines::restart(target, machine.uid(), instance))
+        .collect()
 }
 
 /// Knowledge about the VMs before requests are built

@@ -74,7 +74,10 @@ pub fn next_of(record: &RunRecord, kind: PhaseKind, storm: StormKind) -> Result<
             refuse(format!("{} of run \"{run}\" has not been finished", last.name), last.command())
         } else if kind == PhaseKind::Storm && last.settings.kind != storm {
             let was = last.settings.kind.word();
-            refuse(format!("{} of run \"{run}\", of kind {was}, has not been finished", last.name), last.command())
+            refuse(
+                format!("{} of run \"{run}\", of kind {was}, has not been finished", last.name),
+                last.command(),
+            )
         } else {
             Ok(Step::Continue(last.name))
         };
@@ -94,9 +97,10 @@ pub fn next_of(record: &RunRecord, kind: PhaseKind, storm: StormKind) -> Result<
         PhaseKind::Stop if stopped => {
             refuse(format!("the VMs of run \"{run}\" are stopped already"), "storm")
         }
-        PhaseKind::Storm if on_running && stopped => {
-            refuse(format!("the VMs of run \"{run}\" are stopped; a {} is of running VMs", storm.word()), "storm")
-        }
+        PhaseKind::Storm if on_running && stopped => refuse(
+            format!("the VMs of run \"{run}\" are stopped; a {} is of running VMs", storm.word()),
+            "storm",
+        ),
         PhaseKind::Storm if !on_running && !stopped => {
             refuse(format!("the VMs of run \"{run}\" are running; a storm starts stopped VMs"), "stop")
         }
@@ -187,6 +191,39 @@ mod tests {
             let found = [PhaseKind::Create, PhaseKind::Stop, PhaseKind::Storm].map(decide);
             assert_eq!(found.each_ref().map(String::as_str), *expected, "after {phases:?}");
         }
+    }
+
+    #[test]
+    fn a_restart_is_of_running_vms_and_no_other_kind_continues_it() {
+        use PhaseState::{Done, Open};
+        let restart = |record: &RunRecord| match next_of(record, PhaseKind::Storm, StormKind::Restart) {
+            Ok(step) => format!("{step:?}"),
+            Err(refusal) => refusal.instead.to_owned(),
+        };
+        let begin = |number| format!("{:?}", Step::Begin(PhaseName { kind: PhaseKind::Storm, number }));
+        let mut record = record(&[]);
+        assert_eq!(restart(&record), "create");
+        record.plan.template = TemplateSource::Adopted { selection: "x".into() };
+        assert_eq!(restart(&record), begin(1), "adopted VMs run");
+        let mut record = self::record(&[("create", Done)]);
+        assert_eq!(restart(&record), begin(1));
+        record.phases[0].settings.halted = true;
+        assert_eq!(restart(&record), "storm");
+        let record = self::record(&[("create", Done), ("stop-1", Done)]);
+        assert_eq!(restart(&record), "storm");
+        let mut record = self::record(&[("create", Done), ("stop-1", Done), ("storm-1", Done)]);
+        assert_eq!(restart(&record), begin(2));
+        record.put_phase(PhaseRecord::new(
+            "storm-2".parse().unwrap(),
+            record.created,
+            PhaseSettings { kind: StormKind::Restart, ..PhaseSettings::default() },
+            2,
+        ));
+        assert_eq!(record.last_phase().map(|phase| phase.state), Some(Open));
+        assert!(restart(&record).starts_with("Continue"));
+        assert_eq!(next(&record, PhaseKind::Storm).unwrap_err().instead, "storm --kind restart");
+        assert_eq!(next(&record, PhaseKind::Stop).unwrap_err().instead, "storm --kind restart");
+        assert_eq!(suggestion(&record), "storm --kind restart");
     }
 
     #[test]

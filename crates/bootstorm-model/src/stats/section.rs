@@ -46,8 +46,8 @@ impl Section {
     /// `Several` if milestones between them were not seen.
     pub fn between(from: Milestone, to: Milestone) -> Self {
         use Milestone::{
-            Accepted, Address, Agent, Attached, Gone, Initialized, Instance, Placed, Pod, Prepared, Reachable,
-            Ready, Requested, Running, Scheduled, Started, Volume,
+            Accepted, Address, Agent, Attached, Gone, Initialized, Instance, Placed, Pod, Prepared,
+            Reachable, Ready, Requested, Running, Scheduled, Started, Volume,
         };
         match (from, to) {
             (_, Requested | Accepted) => Self::Api,

@@ -93,6 +93,32 @@ mod tests {
     }
 
     #[test]
+    fn the_shutdown_of_a_restart_is_a_stage_of_its_own() {
+        let mut timeline = Timeline::new(0);
+        for (milestone, at) in [
+            (Milestone::Requested, 0.0),
+            (Milestone::Accepted, 1.0),
+            (Milestone::Stopping, 1.5),
+            (Milestone::Gone, 5.0),
+            (Milestone::Instance, 5.5),
+            (Milestone::Running, 9.0),
+        ] {
+            timeline.see(milestone, Offset::from_seconds(at));
+        }
+        let stages = Stage::all(&[timeline], Milestone::Running);
+        let shown: Vec<_> = stages.iter().map(|stage| (stage.to, stage.summary.mean)).collect();
+        assert_eq!(
+            shown,
+            [
+                (Milestone::Accepted, Some(1.0)),
+                (Milestone::Gone, Some(4.0)),
+                (Milestone::Instance, Some(0.5)),
+                (Milestone::Running, Some(3.5)),
+            ]
+        );
+    }
+
+    #[test]
     fn unobserved_milestones_are_skipped_and_the_goal_ends_the_last_stage() {
         let mut timeline = Timeline::new(0);
         timeline.see(Milestone::Requested, Offset::from_seconds(0.5));

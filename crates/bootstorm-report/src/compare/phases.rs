@@ -192,8 +192,7 @@ impl PhaseShift {
         for shift in last.shifts.iter().filter(|shift| shift.direction == direction) {
             let statistic = shift.statistic;
             let ratio = shift.ratio.value.unwrap_or(1.0);
-            reasons
-                .push(format!("{}: {statistic} to {name} took {ratio:.2} times as long", self.word()));
+            reasons.push(format!("{}: {statistic} to {name} took {ratio:.2} times as long", self.word()));
         }
         reasons
     }

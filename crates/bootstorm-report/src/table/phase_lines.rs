@@ -113,7 +113,7 @@ fn stopped(page: &mut Page, stop: &PhaseBlock) {
 fn monitored(page: &mut Page, storm: &PhaseBlock) {
     let verb = storm.settings.kind.word();
     let what = match storm.settings.kind {
-        StormKind::Start => "{what}",
+        StormKind::Start => "Boot storm monitoring",
         StormKind::Restart => "Restart monitoring",
     };
     if !storm.settings.kind.is_start()
@@ -134,10 +134,7 @@ fn monitored(page: &mut Page, storm: &PhaseBlock) {
             page.line(&format!("{what} completed in {}", words::seconds(span)));
         }
         Some(span) => {
-            page.toned(
-                Tone::Fair,
-                &format!("{what} {} after {}", storm.state.word(), words::seconds(span)),
-            );
+            page.toned(Tone::Fair, &format!("{what} {} after {}", storm.state.word(), words::seconds(span)));
         }
         None => {
             page.toned(Tone::Fair, &format!("{what} is not over ({})", storm.state.word()));

@@ -73,11 +73,8 @@ pub(super) fn needed(wanted: &Wanted<'_>, namespace: &str) -> Vec<Permission> {
 
 /// What a storm of kind restart needs beyond other storms: verb, group and resource.
 pub(crate) fn of_restarts() -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
-    [
-        ("update", SUBRESOURCES, "virtualmachines/restart"),
-        ("get", "kubevirt.io", "virtualmachineinstances"),
-    ]
-    .into_iter()
+    [("update", SUBRESOURCES, "virtualmachines/restart"), ("get", "kubevirt.io", "virtualmachineinstances")]
+        .into_iter()
 }
 
 /// What the record in `namespace` and the probers of a run need.
