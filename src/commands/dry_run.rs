@@ -14,7 +14,7 @@ use bootstorm_model::observe::Outcome;
 use bootstorm_model::plan::secrets::hide;
 use bootstorm_model::plan::small::hide_content;
 use bootstorm_model::plan::{Extra, Template};
-use bootstorm_model::record::{NOT_IN_STORM, PhaseKind, RunRecord, Via};
+use bootstorm_model::record::{NOT_IN_STORM, PhaseKind, PhaseSettings, RunRecord, StormKind};
 use bootstorm_model::text;
 use bootstorm_report::document;
 
@@ -30,9 +30,13 @@ async fn requests(
     session: &Session,
     record: &RunRecord,
     kind: PhaseKind,
-    (via, halted): (Via, bool),
+    settings: &PhaseSettings,
     template: Option<&Template>,
 ) -> Result<Vec<Timed>, Failure> {
+    let PhaseSettings { via, halted, .. } = *settings;
+    if kind == PhaseKind::Storm && settings.kind == StormKind::Restart {
+        return Ok(timed::rehearse_restart(&session.cluster, record).await?);
+    }
     if record.plan.is_adopted() {
         return Ok(timed::rehearse(&session.cluster, record, kind, via).await?);
     }
@@ -71,10 +75,10 @@ pub(super) async fn phase(
     session: &Session,
     record: &RunRecord,
     kind: PhaseKind,
-    how: (Via, bool),
+    settings: &PhaseSettings,
     template: Option<&Template>,
 ) -> Result<(), Failure> {
-    let planned = requests(session, record, kind, how, template).await?.into_iter().map(|timed| {
+    let planned = requests(session, record, kind, settings, template).await?.into_iter().map(|timed| {
         let body = serde_json::from_slice(timed.request.body()).unwrap_or(Value::Null);
         Planned {
             method: timed.request.method().to_string(),

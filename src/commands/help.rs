@@ -52,7 +52,7 @@ const SECTIONS: &[(&str, &[&str])] = &[
     ("Nodes", &["single_node", "node_name", "node_selector"]),
     ("Existing VMs", &["adopt", "selector", "adopt_namespace", "adopt_file", "include_halted"]),
     ("Probes", &["probe", "probe_image", "probers", "probe_toleration", "probe_pod", "ping_timeout"]),
-    ("Shape", &["wave", "ramp", "rate", "order"]),
+    ("Shape", &["kind", "wave", "ramp", "rate", "order"]),
     ("Repetitions", &["repeat", "rest", "warm_up", "fresh", "no_storm"]),
     ("Capacity", &["find_max", "goal", "max", "min", "budget", "max_storms"]),
     ("Limits", &["timeout", "phase_timeout", "run_timeout", "abort_if_failed", "blind_limit", "concurrency"]),

@@ -17,7 +17,7 @@ use bootstorm_model::exit::Exit;
 use bootstorm_model::failure::Failure;
 use bootstorm_model::observe::Outcome;
 use bootstorm_model::plan::{Template, TemplateSource};
-use bootstorm_model::record::{PhaseKind, PhaseRecord, PhaseSettings, RunRecord, lifecycle};
+use bootstorm_model::record::{PhaseKind, PhaseRecord, PhaseSettings, RunRecord, StormKind, lifecycle};
 use bootstorm_report::ThresholdBlock;
 use bootstorm_report::thresholds::Expected;
 
@@ -43,6 +43,9 @@ pub struct PhaseArgs {
     /// A create makes VMs without starting them.
     #[arg(skip)]
     pub halted: bool,
+    /// How a storm brings its VMs back.
+    #[arg(skip)]
+    pub storm: StormKind,
 }
 
 /// What a phase is in a series of storms; by default it is in none
@@ -99,7 +102,9 @@ async fn nothing_to_do(
     args: &PhaseArgs,
 ) -> Result<Option<Exit>, Failure> {
     let Some((record, _)) = session.find(&args.run.prefix).await? else { return Ok(None) };
-    let Err(lifecycle::Refusal { done: Some(name), instead, .. }) = lifecycle::next(&record, kind) else {
+    let Err(lifecycle::Refusal { done: Some(name), instead, .. }) =
+        lifecycle::next_of(&record, kind, args.storm)
+    else {
         return Ok(None);
     };
     let Some(phase) = record.phase(name) else { return Ok(None) };
@@ -133,7 +138,7 @@ pub async fn run(
         Failure::new(refusal.why)
             .hint(format!("run this instead: kubectl bootstorm {} --ns-prefix {prefix}", refusal.instead))
     };
-    let step = lifecycle::next(&record, kind).map_err(refused)?;
+    let step = lifecycle::next_of(&record, kind, args.storm).map_err(refused)?;
     args.fail_if.check_before(&record, step.name())?;
     let settings = settings(args, &record, step, role)?;
     let template = match kind {
@@ -142,7 +147,7 @@ pub async fn run(
     };
     session.cluster.conceal(template.as_ref().map(Template::secrets).unwrap_or_default());
     if args.dry_run.dry_run == DryRun::Client {
-        dry_run::phase(session, &record, kind, (settings.via, settings.halted), template.as_ref()).await?;
+        dry_run::phase(session, &record, kind, &settings, template.as_ref()).await?;
         args.hooks.announce(session.console, &[kind]);
         return Ok(None);
     }
@@ -179,7 +184,7 @@ async fn locked(
 ) -> Result<(), Failure> {
     let Wanted { kind, args, role, template } = *wanted;
     let prefix = record.plan.prefix.clone();
-    let step = lifecycle::next(record, kind).map_err(|refusal| Failure::new(refusal.why))?;
+    let step = lifecycle::next_of(record, kind, args.storm).map_err(|refusal| Failure::new(refusal.why))?;
     let settings = settings(args, record, step, role)?;
     if matches!(step, lifecycle::Step::Begin(_)) {
         let vms = settings.size.unwrap_or_else(|| record.plan.size()) as usize;
@@ -213,7 +218,8 @@ async fn locked(
     };
     let outcome = Box::pin(timed::run(work, record, store)).await;
     progress.finish();
-    let again = role.again.clone().unwrap_or_else(|| kind.word().to_owned());
+    let command = if kind == PhaseKind::Storm { args.storm.command() } else { kind.word() };
+    let again = role.again.clone().unwrap_or_else(|| command.to_owned());
     let again = format!("go on: kubectl bootstorm {again} --ns-prefix {prefix}");
     let cut =
         outcome.map_err(|trouble| Failure::from(trouble).hint(format!("what was saved is kept; {again}")))?;
@@ -280,7 +286,15 @@ fn settings(
     check_halted(args, record)?;
     let (shape, order) = args.shape.resolve(record, step, role.like.as_ref())?;
     let Role { size, warm_up, .. } = *role;
-    Ok(PhaseSettings { shape, order, size, warm_up, halted: args.halted, ..args.pace.settings() })
+    Ok(PhaseSettings {
+        shape,
+        order,
+        size,
+        warm_up,
+        halted: args.halted,
+        kind: args.storm,
+        ..args.pace.settings()
+    })
 }
 
 /// The manifest that the run's VMs are made from.

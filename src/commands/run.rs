@@ -26,7 +26,7 @@ use bootstorm_model::exit::Exit;
 use bootstorm_model::failure::Failure;
 use bootstorm_model::observe::Milestone;
 use bootstorm_model::plan::Plan;
-use bootstorm_model::record::{PhaseKind, PhaseName, PhaseState, RunRecord};
+use bootstorm_model::record::{PhaseKind, PhaseName, PhaseState, RunRecord, StormKind};
 use bootstorm_report::Selection;
 use bootstorm_report::thresholds::Expected;
 
@@ -222,6 +222,7 @@ async fn phases(session: &Session, args: &RunCommand, resolved: Resolved) -> Res
         dry_run: DryRunArgs { dry_run: DryRun::None },
         save: args.save.clone(),
         halted: false,
+        storm: StormKind::Start,
         // They are judged over the whole run, at its end.
         fail_if: FailIfArgs::default(),
         hooks: args.hooks.clone(),

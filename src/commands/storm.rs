@@ -1,6 +1,6 @@
 //! `storm`: starts every stopped VM at once, timed.
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::find_max::{self, FindMaxArgs};
 use super::pace_args::DryRun;
@@ -10,7 +10,26 @@ use super::session::Context;
 use super::show;
 use bootstorm_model::exit::Exit;
 use bootstorm_model::failure::Failure;
-use bootstorm_model::record::PhaseKind;
+use bootstorm_model::record::{PhaseKind, StormKind};
+
+/// How the VMs come back
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum KindArg {
+    /// Start stopped VMs: recovery from a power loss or a full stop
+    #[default]
+    Start,
+    /// Restart running VMs, each by one request: guests shut down and boot again
+    Restart,
+}
+
+impl KindArg {
+    fn storm(self) -> StormKind {
+        match self {
+            Self::Start => StormKind::Start,
+            Self::Restart => StormKind::Restart,
+        }
+    }
+}
 
 /// Start all stopped VMs at once, and time each one: the boot storm
 ///
@@ -28,12 +47,18 @@ Examples:
   # Waves of 50 VMs, each when the last one is up
   kubectl bootstorm storm --wave 50/ready
 
+  # Restart all running VMs at once, as after an update of their hosts
+  kubectl bootstorm storm --kind restart
+
   # Five storms with their spread, after a warm-up
   kubectl bootstorm storm --repeat 6 --warm-up --rest 60s
 
   # Find the largest storm with 95 % of VMs reachable within two minutes
   kubectl bootstorm storm --find-max --goal 'reachable.p95<120s' --budget 1h")]
 pub struct StormArgs {
+    /// How the VMs come back
+    #[arg(long, value_name = "KIND", value_enum, default_value_t)]
+    pub kind: KindArg,
     #[command(flatten)]
     pub phase: PhaseArgs,
     #[command(flatten)]
@@ -45,7 +70,15 @@ pub struct StormArgs {
 /// Runs the command.
 pub async fn command(context: &Context, args: &StormArgs) -> Result<Exit, Failure> {
     if args.repeat.repeat.is_none() && !args.find_max.find_max {
-        return phase::command(context, PhaseKind::Storm, &args.phase).await;
+        let phase = PhaseArgs { storm: args.kind.storm(), ..args.phase.clone() };
+        return phase::command(context, PhaseKind::Storm, &phase).await;
+    }
+    if args.kind != KindArg::Start {
+        let word = args.kind.storm().word();
+        return Err(Failure::usage(format!(
+            "--repeat and --find-max stop all VMs before each storm, and --kind {word} is of running VMs"
+        ))
+        .hint(format!("run it several times instead: kubectl bootstorm {}", args.kind.storm().command())));
     }
     if args.phase.dry_run.dry_run == DryRun::Client {
         return Err(Failure::usage("--dry-run shows one phase, not a series of storms")

@@ -38,6 +38,7 @@ mod preflight;
 mod prober_script;
 mod probing;
 mod record;
+mod recoveries;
 mod repeat;
 mod secrets;
 mod shapes;

@@ -79,6 +79,16 @@ fn the_preflight_asks_for_what_each_kind_of_run_uses() {
         ("agents only", &[&["run", "--end", "2", "--probe", "agent"]]),
         ("one namespace that is there", &[&["run", "--end", "2", "--vm-namespace", "shop"]]),
         ("by subresource", &[&["run", "--end", "2", "--via", "subresource"]]),
+        (
+            "restarts",
+            &[
+                &["setup", "--end", "2", "--probe", "none"],
+                &["create"],
+                &["stop"],
+                &["storm"],
+                &["storm", "--kind", "restart"],
+            ],
+        ),
         ("a manifest of the user's", &[&["run", "--end", "2", "-f", "vm.yaml"]]),
         ("objects that are copied", &[&["run", "--end", "2", "-f", "named.yaml", "--copy-from", "shop"]]),
         ("objects beside the VM", &[&["run", "--end", "2", "-f", "beside.yaml"]]),
@@ -122,7 +132,10 @@ fn the_preflight_asks_for_what_each_kind_of_run_uses() {
             wrong.push(format!("{what}: {one:?} is used, not asked for"));
         }
         // Which way VMs will be switched is not known before the first stop; only a note depends on it.
-        let is_later = |one: &Pair| one.1.starts_with("virtualmachines/") && !what.contains("subresource");
+        let is_later = |one: &Pair| {
+            one.1.starts_with("virtualmachines/") && !what.contains("subresource")
+                || (one.0.as_str(), one.1.as_str()) == ("get", "virtualmachineinstances")
+        };
         for one in asked.difference(&used).filter(|one| !is_for_trouble(one) && !is_later(one)) {
             wrong.push(format!("{what}: {one:?} is asked for, not used"));
         }

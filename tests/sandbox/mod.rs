@@ -15,6 +15,7 @@ mod frames;
 mod kubectl;
 mod ledger;
 mod lists;
+mod migrations;
 mod power;
 mod reach;
 mod simulation;

@@ -22,7 +22,9 @@ use bootstorm_engine::phases::timed::{self, Work};
 use bootstorm_model::observe::{Milestone, Outcome, Source};
 use bootstorm_model::plan::{Plan, Template, TemplateSource};
 use bootstorm_model::probe::{Probe, ProbePlan};
-use bootstorm_model::record::{PhaseKind, PhaseSettings, PhaseState, RunRecord, lifecycle};
+use bootstorm_model::record::{
+    PhaseKind, PhaseRecord, PhaseSettings, PhaseState, RunRecord, StormKind, lifecycle,
+};
 use bootstorm_model::stats::validity::Validity;
 use bootstorm_report::Graded;
 use bootstorm_sandbox::faults::{Action, Effect, Match, Rule, SecondWriter};
@@ -169,8 +171,9 @@ impl Schedule {
         let probers = if probed { dice.random_range(1..=2) } else { 0 };
         let mut schedule = Self::set_up(seed, dice, vms, probers).await;
         for kind in [PhaseKind::Create, PhaseKind::Stop, PhaseKind::Storm] {
-            Box::pin(schedule.phase(kind)).await;
+            Box::pin(schedule.phase(kind, StormKind::Start)).await;
         }
+        Box::pin(schedule.phase(PhaseKind::Storm, StormKind::Restart)).await;
         schedule.check().await
     }
 
@@ -227,14 +230,15 @@ impl Schedule {
     }
 
     /// Runs a phase with its incidents to its end, however often it is killed.
-    async fn phase(&mut self, kind: PhaseKind) {
-        let settings = self.settings(kind);
+    async fn phase(&mut self, kind: PhaseKind, storm: StormKind) {
+        let settings = PhaseSettings { kind: storm, ..self.settings(kind) };
         let count = self.dice.random_range(0..=3);
         let mut incidents: Vec<(Duration, Incident)> = (0..count)
             .map(|_| (Duration::from_millis(self.dice.random_range(0..20_000)), incident(&mut self.dice)))
             .collect();
         // What goes has no timestamp that could tell how late that is seen.
-        incidents.retain(|(_, incident)| kind != PhaseKind::Stop || !matches!(incident, Incident::Lag(_)));
+        let stops = kind == PhaseKind::Stop || storm == StormKind::Restart;
+        incidents.retain(|(_, incident)| !stops || !matches!(incident, Incident::Lag(_)));
         incidents.sort_by_key(|(at, _)| *at);
         self.happened.push((kind, incidents.clone()));
         let began = tokio::time::Instant::now();
@@ -350,8 +354,11 @@ async fn process(local: &Local, prefix: &str, kind: PhaseKind, settings: PhaseSe
     let cluster = local.cluster();
     let Ok(Some((mut record, store))) = cluster.load(prefix).await else { return false };
     let Ok(lock) = cluster.lock(prefix, &record.run_id, "me", &local.interrupt()).await else { return false };
-    let Ok(step) = lifecycle::next(&record, kind) else { return true };
-    if record.phases.iter().any(|phase| phase.name.kind == kind && phase.state == PhaseState::Done) {
+    let Ok(step) = lifecycle::next_of(&record, kind, settings.kind) else { return true };
+    let is_done = |phase: &PhaseRecord| {
+        phase.name.kind == kind && phase.settings.kind == settings.kind && phase.state == PhaseState::Done
+    };
+    if record.phases.iter().any(is_done) {
         lock.release().await;
         return true;
     }

@@ -68,6 +68,7 @@ impl Compared {
         let invalid = storm.invalid().or_else(|| baseline.as_ref().and_then(Side::invalid));
         let first_boot = baseline.as_ref().is_some_and(|side| side.first_boot);
         let (baseline, storm) = (baseline.map(|side| side.phase), storm.phase);
+        let unlike = storm.settings.kind.unlike_a_boot();
         let after = Starts::requested(&storm.timelines, storm.goal);
         let boots = baseline.map(|baseline| Starts::boots(&baseline.timelines, baseline.goal));
         let whole = baseline.map(|baseline| Starts::requested(&baseline.timelines, baseline.goal));
@@ -83,7 +84,7 @@ impl Compared {
             .iter()
             .find(|comparison| comparison.milestone == judged)
             .and_then(|comparison| comparison.mean.ratio)
-            .filter(|_| unseen.is_none() && first_boot);
+            .filter(|_| unseen.is_none() && first_boot && unlike.is_none());
         let sample = after.sample(judged);
         let failed = storm.count(Outcome::Failed) + storm.count(Outcome::TimedOut);
         let verdict = Verdict::on(&Evidence { ratio, failed, storm: &sample })
@@ -91,13 +92,15 @@ impl Compared {
         let unjudged = verdict.is_none().then(|| {
             let known =
                 invalid.clone().or_else(|| unseen.clone().filter(|_| storm.state == PhaseState::Done));
+            let is_unlike = first_boot && storm.state == PhaseState::Done;
+            let known = known.or_else(|| unlike.filter(|_| is_unlike).map(str::to_owned));
             known.unwrap_or_else(|| why_unjudged(baseline, first_boot, storm))
         });
         let is_slow = verdict.as_ref().and_then(|verdict| verdict.finding(Rule::Ratio));
         let is_slow = is_slow.is_some_and(|finding| finding.grade != Grade::Good);
         let clues = Clues {
             // A storm is explained against a first boot, not against another storm.
-            baseline: boots.filter(|_| unseen.is_none()),
+            baseline: boots.filter(|_| unseen.is_none() && unlike.is_none()),
             storm: after,
             goal: judged,
             is_slow,
@@ -255,6 +258,17 @@ mod tests {
         record.phases[2].timelines[3].outcome = Outcome::Excluded;
         let verdict = compared(&record.phases[0], &record.phases[2]).verdict.unwrap();
         assert_eq!(verdict.rule, bootstorm_model::stats::Rule::Ratio);
+    }
+
+    #[test]
+    fn a_restart_is_shown_beside_the_first_boot_and_not_judged_by_it() {
+        let mut record = fixtures::small();
+        record.phases[2].settings.kind = bootstorm_model::record::StormKind::Restart;
+        let compared = compared(&record.phases[0], &record.phases[2]);
+        assert_eq!(compared.verdict, None);
+        assert!(!compared.milestones.is_empty());
+        let why = compared.not_judged().unwrap();
+        assert_eq!(why, "not judged: the times of a restart include the shutdown of its guests");
     }
 
     #[test]

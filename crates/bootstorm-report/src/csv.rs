@@ -13,7 +13,7 @@ use super::{Report, Unwritable};
 use bootstorm_model::observe::{Milestone, Source};
 
 /// Columns before those of the milestones.
-const FACTS: [&str; 15] = [
+const FACTS: [&str; 16] = [
     "run",
     "phase",
     "phase_began",
@@ -29,6 +29,7 @@ const FACTS: [&str; 15] = [
     "requested_at_seconds",
     "validity",
     "cause",
+    "kind",
 ];
 
 impl Report {
@@ -82,6 +83,7 @@ fn cells(run: &str, phase: &PhaseBlock, row: &Row, probes: &[String]) -> Vec<Str
         row.requested_at.map_or_else(String::new, seconds),
         phase.validity.as_ref().map_or_else(String::new, |block| block.grade.to_string()),
         text("cause", row.cause.as_deref().unwrap_or_default()),
+        phase.kind_word().to_owned(),
     ];
     for milestone in milestones() {
         cells.extend(match row.milestones.get(&milestone) {
@@ -177,7 +179,7 @@ mod tests {
         let (headers, rows) = read(&csv(&fixtures::fresh()));
         assert_eq!(
             (headers.len(), rows.len()),
-            (15 + 2 * (Milestone::ALL.len() - 1) + 2 * fixtures::fresh().plan.probe.probes.len(), 0)
+            (FACTS.len() + 2 * (Milestone::ALL.len() - 1) + 2 * fixtures::fresh().plan.probe.probes.len(), 0)
         );
         let report = Report::of(&fixtures::fresh(), &Selection::default());
         assert_eq!(report.csv(false).unwrap(), "");

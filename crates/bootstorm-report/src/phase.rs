@@ -257,6 +257,19 @@ impl PhaseBlock {
         }
     }
 
+    /// Its name; of a storm that does not start stopped VMs, with its kind: `storm-2 (restart)`.
+    pub fn title(&self) -> String {
+        match self.settings.kind {
+            kind if kind.is_start() => self.name.to_string(),
+            kind => format!("{} ({})", self.name, kind.word()),
+        }
+    }
+
+    /// What kind of phase it is: `create`, `stop`, or how a storm brings its VMs back.
+    pub fn kind_word(&self) -> &'static str {
+        if self.kind == PhaseKind::Storm { self.settings.kind.word() } else { self.kind.word() }
+    }
+
     /// Whether the phase ran to its end.
     pub fn is_done(&self) -> bool {
         self.state == PhaseState::Done

@@ -72,7 +72,10 @@ impl Repetitions {
         let last = record.phases.iter().rev().find(is_over)?;
         let milestone = last.goal;
         let is_one = |phase: &&PhaseRecord| {
-            is_over(phase) && phase.goal == milestone && phase.settings.shape == last.settings.shape
+            is_over(phase)
+                && phase.goal == milestone
+                && phase.settings.kind == last.settings.kind
+                && phase.settings.shape == last.settings.shape
         };
         let storms: Vec<Repetition> =
             record.phases.iter().filter(is_one).map(|storm| Repetition::of(&storm.look())).collect();

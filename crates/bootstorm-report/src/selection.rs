@@ -26,7 +26,10 @@ impl Selection {
 
     /// The baseline in a record. Adopted VMs have none: their later storms stand beside the first one.
     pub(super) fn baseline<'a>(&self, record: &'a RunRecord) -> Option<&'a PhaseRecord> {
-        let first_storm = || record.phases.iter().find(|phase| phase.name.kind == PhaseKind::Storm);
+        let kind = self.storm(record).map(|storm| storm.settings.kind);
+        let is_alike =
+            |phase: &&PhaseRecord| phase.name.kind == PhaseKind::Storm && Some(phase.settings.kind) == kind;
+        let first_storm = || record.phases.iter().find(is_alike);
         match self.baseline {
             Some(name) => record.phase(name),
             None if record.plan.is_adopted() => first_storm(),
@@ -42,6 +45,9 @@ impl Selection {
     /// The stop that made the judged storm possible.
     pub(super) fn stop_before(record: &RunRecord, storm: PhaseName) -> Option<&PhaseRecord> {
         let before = record.phases.iter().position(|phase| phase.name == storm)?;
+        if !record.phases[before].settings.kind.is_start() {
+            return None;
+        }
         record.phases[..before].iter().rev().find(|phase| phase.name.kind == PhaseKind::Stop)
     }
 }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::call::{built, on, path, post_params};
 use super::claims::Disk;
-use super::metadata::{Condition, Metadata};
+use super::metadata::{Condition, Metadata, Object};
 use super::pace::{Meaning, Timed};
 use super::watch::Watched;
 use super::{Cluster, Kind, Trouble, names};
@@ -275,6 +275,15 @@ pub fn stop(target: &Target, uid: &str, via: Via) -> Result<Timed, Trouble> {
     switch(target, uid, via, "stop the virtual machine", "Halted", "stop")
 }
 
+/// The request that restarts exactly this VM, whose instance has that UID.
+///
+/// A subresource is the only way: virt-api queues a stop and a start in the status of the VM.
+pub fn restart(target: &Target, uid: &str, instance: &str) -> Result<Timed, Trouble> {
+    let timed = switch(target, uid, Via::Subresource, "restart the virtual machine", "", "restart")?;
+    let (target, uid, instance) = (target.clone(), uid.to_owned(), instance.to_owned());
+    Ok(Timed { meaning: Meaning::Restart { target, uid, instance }, ..timed })
+}
+
 /// Another VM of the same name is left alone: a patch tests the UID on the server. The subresources cannot, so whoever
 /// sends such a request looks at the VM immediately before.
 fn switch(
@@ -326,6 +335,18 @@ impl Cluster {
             built(doing, on(&collection(Some(&target.namespace))).get(&target.name, &GetParams::default()))?;
         match self.ask(doing, &request).await {
             Ok(machine) => Ok(Some(machine)),
+            Err(trouble) if trouble.kind == Kind::NotFound => Ok(None),
+            Err(trouble) => Err(trouble),
+        }
+    }
+
+    /// `metadata` of a VM's instance, if it has one.
+    pub async fn instance(&self, target: &Target) -> Result<Option<Metadata>, Trouble> {
+        let doing = "read the instance of the virtual machine";
+        let instances = path(GROUP, Some(&target.namespace), "virtualmachineinstances");
+        let request = built(doing, on(&instances).get(&target.name, &GetParams::default()))?;
+        match self.ask::<Object>(doing, &request).await {
+            Ok(instance) => Ok(Some(instance.metadata)),
             Err(trouble) if trouble.kind == Kind::NotFound => Ok(None),
             Err(trouble) => Err(trouble),
         }

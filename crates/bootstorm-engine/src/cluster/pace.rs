@@ -61,6 +61,16 @@ pub enum Meaning {
         /// Its UID.
         uid: String,
     },
+    /// Restarts a VM by a subresource. It is sent only while the instance that is to end is there, since a second restart
+    /// would end the new one: if that went and an answer was lost, an earlier attempt succeeded.
+    Restart {
+        /// The VM.
+        target: Target,
+        /// Its UID.
+        uid: String,
+        /// UID of the instance that is to end.
+        instance: String,
+    },
 }
 
 /// How a timed request ended
@@ -85,6 +95,11 @@ impl Sent {
 
 /// Reason for not switching a foreign VM that has one of the run's names.
 const MADE_ANEW: &str = "it is another VM of the same name: somebody made it anew, and it is left alone";
+
+/// Reasons for not restarting a VM.
+const ENDING: &str = "its instance is being deleted already";
+const ENDED: &str = "its instance is gone: somebody stopped it";
+const REPLACED: &str = "it has another instance than when the phase began: somebody restarted it";
 
 impl Cluster {
     /// Opens connections, so a burst of that many requests does not wait for handshakes.
@@ -129,6 +144,10 @@ impl Cluster {
             if attempts.sent > 0
                 && let Err(trouble) = self.check_before(timed).await
             {
+                let restarted = matches!(timed.meaning, Meaning::Restart { .. });
+                if restarted && answer_lost && trouble.kind == Kind::Conflict {
+                    return ended(attempts, Ok(monotonic_now()), true);
+                }
                 let certain = !answer_lost && !trouble.is_transient();
                 return ended(attempts, Err(trouble), certain);
             }
@@ -176,12 +195,27 @@ impl Cluster {
         }
     }
 
-    /// Fails if a request that cannot name a UID would reach a different VM of that name.
+    /// Fails if a request that cannot name a UID would reach a different VM of that name, or a different instance.
     pub async fn check_before(&self, timed: &Timed) -> Result<(), Trouble> {
-        let Meaning::Switch { target, uid } = &timed.meaning else { return Ok(()) };
-        match self.machine(target).await? {
-            Some(vm) if vm.uid() != uid => Err(Trouble::new(timed.doing, Kind::Conflict, MADE_ANEW)),
-            _ => Ok(()),
+        let refused = |why| Err(Trouble::new(timed.doing, Kind::Conflict, why));
+        match &timed.meaning {
+            Meaning::Switch { target, uid } => match self.machine(target).await? {
+                Some(vm) if vm.uid() != uid => refused(MADE_ANEW),
+                _ => Ok(()),
+            },
+            Meaning::Restart { target, uid, instance } => match self.instance(target).await? {
+                Some(metadata) if metadata.uid == *instance => {
+                    let owner = metadata.owner_references.iter().find(|owner| owner.controller);
+                    match owner {
+                        Some(owner) if owner.uid != *uid => refused(MADE_ANEW),
+                        _ if metadata.deletion_timestamp.is_some() => refused(ENDING),
+                        _ => Ok(()),
+                    }
+                }
+                Some(_) => refused(REPLACED),
+                None => refused(ENDED),
+            },
+            Meaning::Create { .. } | Meaning::Patch { .. } | Meaning::Guarded { .. } => Ok(()),
         }
     }
 

@@ -22,6 +22,15 @@ pub(super) fn alive(instances: &[Change]) -> HashSet<Target> {
     instances.iter().filter_map(target).collect()
 }
 
+/// Why a VM is not the one that was adopted, or goes; `None` if it is, and stays.
+pub(super) fn stranger(adoptee: &Adoptee, machine: Option<&Machine>) -> Option<String> {
+    let Some(machine) = machine else { return Some("the VM does not exist any more".into()) };
+    if machine.uid() != adoptee.uid {
+        return Some("it is another VM of the same name: it was made anew since it was adopted".into());
+    }
+    machine.is_going().then(|| "the VM is being deleted".into())
+}
+
 /// Why a VM is not eligible for a phase; `None` if it is.
 pub(super) fn obstacle(
     adoptee: &Adoptee,
@@ -29,13 +38,10 @@ pub(super) fn obstacle(
     kind: PhaseKind,
     alive: bool,
 ) -> Option<String> {
-    let Some(machine) = machine else { return Some("the VM does not exist any more".into()) };
-    if machine.uid() != adoptee.uid {
-        return Some("it is another VM of the same name: it was made anew since it was adopted".into());
+    if let Some(stranger) = stranger(adoptee, machine) {
+        return Some(stranger);
     }
-    if machine.is_going() {
-        return Some("the VM is being deleted".into());
-    }
+    let machine = machine?;
     let now = machine.setting();
     let changed = || Some(format!("somebody changed its run strategy to {now} since it was adopted"));
     match adoptee.switch() {

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use super::adopted;
 use super::existing::Existing;
 use crate::cluster::machines::Machine;
-use bootstorm_model::observe::{Change, Outcome, Timeline};
+use bootstorm_model::observe::{Change, Instance, InstancePhase, Outcome, Timeline};
 use bootstorm_model::plan::{Adoptee, Order, Target};
 use bootstorm_model::record::{NOT_IN_STORM, PhaseKind, PhaseRecord, RunRecord};
 
@@ -30,12 +30,16 @@ pub(super) fn leave_out(
             Change::Absent { .. } => None,
         })
         .collect();
+    let starts = phase.name.kind == PhaseKind::Storm && phase.settings.kind.is_start();
     // A storm of fewer VMs left the others as they were: stopped.
     let resting: HashSet<u32> = match (phase.name.kind, record.last_phase()) {
-        (PhaseKind::Stop, Some(storm)) => storm.look().set_aside().map(|timeline| timeline.target).collect(),
+        (PhaseKind::Stop | PhaseKind::Storm, Some(storm)) if !starts => {
+            storm.look().set_aside().map(|timeline| timeline.target).collect()
+        }
         _ => HashSet::new(),
     };
-    let kind = phase.name.kind;
+    let (kind, restarts) = (phase.name.kind, phase.restarts());
+    let running = present(instances);
     leave_out_where(phase, targets, |position, target| {
         let machine = existing.ours.get(target);
         let reason = if machine.is_none() {
@@ -48,6 +52,8 @@ pub(super) fn leave_out(
             && machine.is_some_and(Machine::is_halted)
         {
             NOT_IN_STORM
+        } else if let Some(machine) = machine.filter(|_| restarts) {
+            return not_restartable(machine, running.get(target).copied());
         } else if kind == PhaseKind::Storm && alive.contains(target) {
             "it was not stopped: its instance still exists"
         } else {
@@ -62,13 +68,55 @@ pub(super) fn leave_out_adopted(
     phase: &mut PhaseRecord,
     adopted: &[Adoptee],
     machines: &HashMap<Target, Machine>,
-    alive: &HashSet<Target>,
+    instances: &[Change],
 ) -> Vec<(Target, String)> {
-    let kind = phase.name.kind;
+    let (kind, restarts) = (phase.name.kind, phase.restarts());
+    let (alive, running) = (adopted::alive(instances), present(instances));
     let targets: Vec<Target> = adopted.iter().map(|adoptee| adoptee.target.clone()).collect();
     leave_out_where(phase, &targets, |position, target| {
+        if restarts {
+            let machine = machines.get(target);
+            return adopted::stranger(&adopted[position], machine)
+                .or_else(|| not_restartable(machine?, running.get(target).copied()));
+        }
         adopted::obstacle(&adopted[position], machines.get(target), kind, alive.contains(target))
     })
+}
+
+/// The instances in a list, by VM.
+fn present(instances: &[Change]) -> HashMap<&Target, &Instance> {
+    let present = instances.iter().filter_map(|change| match change {
+        Change::Present(instance) => Some((&instance.target, instance)),
+        Change::Absent { .. } => None,
+    });
+    present.collect()
+}
+
+/// Why a VM cannot be restarted; `None` if it can.
+///
+/// `KubeVirt` refuses `Halted` and `Once` (v1.0 to v1.9, `pkg/virt-api/rest/lifecycle.go`), and VMs without an instance.
+pub(super) fn not_restartable(machine: &Machine, instance: Option<&Instance>) -> Option<String> {
+    let Some(instance) = instance else { return Some("it is not running: it has no instance".to_owned()) };
+    if instance.deleting {
+        return Some("it is not running: its instance is being deleted".to_owned());
+    }
+    if instance.phase != InstancePhase::Running {
+        return Some(format!("it is not running: its instance is {:?}", instance.phase));
+    }
+    let setting = machine.setting();
+    let strategy = setting.strategy();
+    matches!(strategy, "Halted" | "Once")
+        .then(|| format!("KubeVirt does not restart VMs with run strategy {strategy}"))
+}
+
+/// Notes the instances that run before a restart, so that it is known later which of them were replaced.
+pub(super) fn note_old(phase: &mut PhaseRecord, targets: &[Target], instances: &[Change]) {
+    let running = present(instances);
+    for (timeline, target) in phase.timelines.iter_mut().zip(targets) {
+        if timeline.outcome != Outcome::Excluded {
+            timeline.old_instance = running.get(target).map(|instance| instance.uid.as_str().into());
+        }
+    }
 }
 
 fn leave_out_where(
@@ -129,6 +177,9 @@ pub(super) fn old_instances(
     for earlier in record.phases.iter().filter(|earlier| earlier.name != phase.name) {
         old.extend(earlier.timelines.read().iter().filter_map(|timeline| timeline.instance_uid.clone()));
     }
+    old.extend(
+        phase.timelines.iter().filter_map(|timeline| timeline.old_instance.as_deref().map(str::to_owned)),
+    );
     let positions: HashMap<&Target, usize> = targets.iter().zip(0..).collect();
     for change in instances {
         let Change::Present(instance) = change else { continue };

@@ -98,6 +98,19 @@ pub(super) fn is_carried_out(machine: &Machine, kind: PhaseKind) -> bool {
     }
 }
 
+/// Whether the instances and the state of a VM show that it was restarted.
+///
+/// `instances` were listed after the VM: its request to stop is taken off only once the old instance is gone.
+pub(super) fn is_restarted(timeline: &Timeline, machine: &Machine, instances: &[Change]) -> bool {
+    let is_old = |change: &Change| match change {
+        Change::Present(instance) => {
+            timeline.old_instance.as_deref() == Some(&instance.uid) && !instance.deleting
+        }
+        Change::Absent { .. } => false,
+    };
+    machine.wish() == Some("Stop") || !instances.iter().any(is_old)
+}
+
 fn forget_request(timeline: &mut Timeline) {
     timeline.moments.retain(|milestone, _| *milestone > Milestone::Accepted);
     timeline.untimed = false;
@@ -148,6 +161,38 @@ mod tests {
         assert!(!phase.timelines[1].is_asked(), "it counts from the request that is sent now");
         assert!(phase.timelines[2].untimed && phase.timelines[2].is_asked(), "nobody knows when");
         assert!(!phase.timelines[3].is_asked());
+    }
+
+    #[test]
+    fn a_vm_was_restarted_when_its_old_instance_ends() {
+        let timeline = Timeline { old_instance: Some("old".into()), ..Timeline::new(0) };
+        let instance = |uid: &str, deleting| {
+            Change::Present(bootstorm_model::observe::Instance {
+                uid: uid.into(),
+                target: target(0),
+                created: None,
+                deleting,
+                phase: bootstorm_model::observe::InstancePhase::Running,
+                node: None,
+                address: None,
+                answerer: None,
+                ready: false,
+                agent: false,
+                transitions: Vec::new(),
+            })
+        };
+        let asked = serde_json::json!({"metadata": {}, "spec": {"runStrategy": "Always"},
+            "status": {"stateChangeRequests": [{"action": "Stop"}, {"action": "Start"}]}});
+        let (_, quiet) = machine(0, "Always");
+        for (machine, instances, restarted) in [
+            (&quiet, vec![instance("old", false)], false),
+            (&quiet, vec![instance("old", true)], true),
+            (&quiet, vec![instance("new", false)], true),
+            (&quiet, vec![], true),
+            (&serde_json::from_value(asked).unwrap(), vec![instance("old", false)], true),
+        ] {
+            assert_eq!(is_restarted(&timeline, machine, &instances), restarted, "{instances:?}");
+        }
     }
 
     #[test]

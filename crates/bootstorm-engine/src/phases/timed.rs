@@ -34,7 +34,7 @@ use bootstorm_model::plan::shape::Due;
 use bootstorm_model::plan::{Target, Template};
 use bootstorm_model::record::lifecycle::Step;
 use bootstorm_model::record::{
-    PhaseKind, PhaseName, PhaseRecord, PhaseSettings, PhaseState, ProbeHealth, RunRecord, Via,
+    PhaseKind, PhaseName, PhaseRecord, PhaseSettings, PhaseState, ProbeHealth, RunRecord, StormKind, Via,
 };
 use bootstorm_model::tracker::{Beginning, Tracker};
 
@@ -115,10 +115,13 @@ async fn whole(
         phase.goal = Milestone::Reachable;
     }
     let insight = insight::open(&work, &mut phase, record).await;
+    // Whether a VM was restarted shows if its instances are listed after it.
+    let early = if phase.restarts() { Some(existing(work.cluster, record).await?) } else { None };
     let mut changes = watch(work.cluster, record).await?;
     let mut first = first_list(&mut changes).await;
-    let mut machines = match work.step {
-        Step::Begin(PhaseName::CREATE) => Existing::default(),
+    let mut machines = match (work.step, early) {
+        (_, Some(early)) => early,
+        (Step::Begin(PhaseName::CREATE), None) => Existing::default(),
         _ => existing(work.cluster, record).await?,
     };
     let alive = if record.plan.is_adopted() { adopted::alive(&first) } else { HashSet::new() };
@@ -247,7 +250,7 @@ impl LineUp<'_> {
         let (adopted, kind) = (&record.plan.adopted, phase.name.kind);
         if let Step::Begin(_) = work.step {
             let left_out = if record.plan.is_adopted() {
-                lineup::leave_out_adopted(phase, adopted, &existing.ours, alive)
+                lineup::leave_out_adopted(phase, adopted, &existing.ours, first)
             } else {
                 lineup::leave_out(phase, record, targets, existing, first)
             };
@@ -255,6 +258,9 @@ impl LineUp<'_> {
                 (work.events)(&Event::LeftOut { target, reason });
             }
             lineup::line_up(phase, record);
+            if phase.restarts() {
+                lineup::note_old(phase, targets, first);
+            }
             return HashSet::new();
         }
         // A VM that was made anew is not ours: it counts as gone.
@@ -263,8 +269,11 @@ impl LineUp<'_> {
                 existing.ours.remove(&adoptee.target);
             }
         }
+        let restarts = phase.restarts();
+        let seen = &*first;
         let carried_out = |timeline: &Timeline, machine: &Machine| match adopted.get(timeline.target as usize)
         {
+            _ if restarts => resume::is_restarted(timeline, machine, seen),
             Some(adoptee) => adopted::is_carried_out(adoptee, machine, kind, alive.contains(&adoptee.target)),
             None => resume::is_carried_out(machine, kind),
         };
@@ -292,8 +301,8 @@ fn begin(work: &Work<'_>, record: &RunRecord, targets: u32) -> (PhaseRecord, Clo
             let mut phase = known.clone();
             // What was begun goes on in the shape in which it was begun, and what the VMs are cannot change any more.
             let begun = std::mem::replace(&mut phase.settings, work.settings.clone());
-            let PhaseSettings { halted, shape, order, size, warm_up, .. } = begun;
-            phase.settings = PhaseSettings { halted, shape, order, size, warm_up, ..phase.settings };
+            let PhaseSettings { halted, kind, shape, order, size, warm_up, .. } = begun;
+            phase.settings = PhaseSettings { halted, kind, shape, order, size, warm_up, ..phase.settings };
             phase.state = PhaseState::Open;
             let clock = Clock::resume(phase.began, phase.server_ahead_micros, work.cluster.server_ahead());
             (phase, clock)
@@ -345,6 +354,29 @@ pub async fn rehearse(
     Ok(requests)
 }
 
+/// The requests that a storm of kind restart would send now, in the order of the plan.
+pub async fn rehearse_restart(cluster: &Cluster, record: &RunRecord) -> Result<Vec<Timed>, Trouble> {
+    let machines = existing(cluster, record).await?;
+    let mut changes = watch(cluster, record).await?;
+    let first = first_list(&mut changes).await;
+    let targets = record.plan.targets();
+    let settings = PhaseSettings { kind: StormKind::Restart, ..PhaseSettings::default() };
+    let name = PhaseName { kind: PhaseKind::Storm, number: record.next_storm() };
+    let mut phase = PhaseRecord::new(name, record.created, settings, targets.len() as u32);
+    if record.plan.is_adopted() {
+        lineup::leave_out_adopted(&mut phase, &record.plan.adopted, &machines.ours, &first);
+    } else {
+        lineup::leave_out(&mut phase, record, &targets, &machines, &first);
+    }
+    lineup::note_old(&mut phase, &targets, &first);
+    let each = phase.participants().filter_map(|timeline| {
+        let target = targets.get(timeline.target as usize)?;
+        Some((target, machines.ours.get(target)?, timeline.old_instance.as_deref()?))
+    });
+    each.map(|(target, machine, instance)| crate::cluster::machines::restart(target, machine.uid(), instance))
+        .collect()
+}
+
 /// Knowledge about the VMs before requests are built
 struct Known {
     /// VMs whose request was already carried out.
@@ -376,6 +408,11 @@ fn requests(
         let (kind, via) = (phase.name.kind, work.settings.via);
         let adoptee = record.plan.adopted.get(vm as usize);
         let request = match (kind, work.template, adoptee) {
+            _ if phase.restarts() => {
+                let Some(machine) = known.machines.get(target) else { continue };
+                let Some(instance) = &timeline.old_instance else { continue };
+                machines::restart(target, machine.uid(), instance)?
+            }
             (_, _, Some(adoptee)) => {
                 let Some(machine) = known.machines.get(target) else { continue };
                 adopted::request(adoptee, machine, kind, via, known.alive.contains(target))?

@@ -269,7 +269,9 @@ impl Truth {
 
     /// When the instance of a timeline passed a milestone.
     pub(crate) fn of(&self, timeline: &Timeline, milestone: Milestone) -> Option<i64> {
-        let life = self.0.get(timeline.instance_uid.as_ref()?)?;
+        // In a restart, the instance from before goes.
+        let old = timeline.old_instance.as_deref().filter(|_| milestone == Milestone::Gone);
+        let life = self.0.get(old.or(timeline.instance_uid.as_deref())?)?;
         match milestone {
             Milestone::Running => life.running,
             Milestone::Gone => life.gone,

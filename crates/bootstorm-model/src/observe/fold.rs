@@ -173,6 +173,9 @@ impl Fold {
     }
 
     fn start(&self, timeline: &mut Timeline, change: &Change, receipt: Receipt) -> Vec<Milestone> {
+        if let Some(passed) = old_instance(timeline, change, receipt) {
+            return passed;
+        }
         let instance = match change {
             Change::Present(instance) => instance,
             Change::Absent { uid, .. } => {
@@ -221,6 +224,23 @@ impl Fold {
     }
 }
 
+/// What happens to the instance that ran before a restart; nothing where the change is about another one.
+fn old_instance(timeline: &mut Timeline, change: &Change, receipt: Receipt) -> Option<Vec<Milestone>> {
+    let (uid, milestone) = match change {
+        Change::Present(instance) => {
+            let ends = matches!(instance.phase, InstancePhase::Succeeded | InstancePhase::Failed);
+            (&instance.uid, (instance.deleting || ends).then_some(Milestone::Stopping))
+        }
+        Change::Absent { uid, .. } => (uid, Some(Milestone::Gone)),
+    };
+    if timeline.old_instance.as_deref() != Some(uid) {
+        return None;
+    }
+    // What became of it before the request was not our doing.
+    let passed = milestone.filter(|milestone| timeline.is_asked() && note(timeline, *milestone, receipt));
+    Some(passed.into_iter().collect())
+}
+
 /// Keeps the server's own timestamps beside the observations.
 fn stamp(timeline: &mut Timeline, instance: &Instance) {
     if let Some(created) = instance.created {
@@ -234,8 +254,10 @@ fn stamp(timeline: &mut Timeline, instance: &Instance) {
 
 /// A new incarnation began or the old one went away: what was seen of the old one does not count.
 fn forget_instance(timeline: &mut Timeline) {
-    // Its disks stay as they are.
-    timeline.moments.retain(|milestone, _| *milestone <= Milestone::Volume);
+    // Its disks stay as they are; what ends there belongs to the instance before a restart.
+    timeline
+        .moments
+        .retain(|milestone, _| *milestone <= Milestone::Volume || *milestone >= Milestone::Stopping);
     timeline.stamps.retain(|milestone, _| *milestone <= Milestone::Volume);
     timeline.probes.clear();
     timeline.instance_uid = None;
@@ -369,6 +391,30 @@ mod tests {
         assert_eq!(timelines[0].restarts, 0);
         let change = Change::Present(instance("new", InstancePhase::Running));
         assert_eq!(fold.apply(&mut timelines, &change, seen(3)).len(), 4);
+    }
+
+    #[test]
+    fn a_restart_times_the_end_of_the_old_instance_and_the_start_of_a_new_one() {
+        let (mut fold, mut timelines) = fold(false, &["old"]);
+        timelines[0].old_instance = Some("old".into());
+        let leaving =
+            |deleting| Change::Present(Instance { deleting, ..instance("old", InstancePhase::Running) });
+        let milestones = |passed: Vec<Passed>| passed.iter().map(|one| one.milestone).collect::<Vec<_>>();
+        assert!(fold.apply(&mut timelines, &leaving(true), seen(1)).is_empty(), "nobody asked for that yet");
+        timelines[0].see(Milestone::Requested, Offset(2));
+        assert!(fold.apply(&mut timelines, &leaving(false), seen(3)).is_empty());
+        let passed = fold.apply(&mut timelines, &leaving(true), seen(4));
+        assert_eq!(milestones(passed), [Milestone::Stopping]);
+        let gone = Change::Absent { uid: "old".into(), target: target(1) };
+        assert_eq!(milestones(fold.apply(&mut timelines, &gone, seen(5))), [Milestone::Gone]);
+        assert_eq!((timelines[0].restarts, timelines[0].instance_uid.as_deref()), (0, None));
+        let new = |uid| Change::Present(instance(uid, InstancePhase::Running));
+        assert_eq!(fold.apply(&mut timelines, &new("a"), seen(6)).len(), 4);
+        // An instance that crashes takes its own milestones with it.
+        let crashed = Change::Absent { uid: "a".into(), target: target(1) };
+        fold.apply(&mut timelines, &crashed, seen(7));
+        assert_eq!((timelines[0].at(Milestone::Running), timelines[0].restarts), (None, 1));
+        assert_eq!(timelines[0].at(Milestone::Gone), Some(Offset(5)));
     }
 
     #[test]

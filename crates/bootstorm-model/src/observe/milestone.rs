@@ -42,9 +42,9 @@ pub enum Milestone {
     Agent,
     /// The guest answers a probe. The guide's "Time to Ping".
     Reachable,
-    /// The stop was taken up: the VMI is being deleted.
+    /// The stop was taken up: the VMI is being deleted. In a restart, the VMI that ran before it.
     Stopping,
-    /// The VMI object no longer exists.
+    /// The VMI object no longer exists; in a restart likewise.
     Gone,
 }
 

@@ -74,6 +74,9 @@ pub struct Timeline {
     /// UID of the VM, as the server gave it when it was created; only in the phase that creates it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub machine_uid: Option<Box<str>>,
+    /// UID of the VMI that ran before a restart; noted before its request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub old_instance: Option<Box<str>>,
     /// UID of the VMI that these observations belong to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instance_uid: Option<String>,

@@ -1,6 +1,6 @@
 //! Which phase may follow which, and what to run instead when it may not.
 
-use super::{PhaseKind, PhaseName, PhaseState, RunRecord};
+use super::{PhaseKind, PhaseName, PhaseState, RunRecord, StormKind};
 
 /// Step of a phase command
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,10 +31,16 @@ pub struct Refusal {
     pub done: Option<PhaseName>,
 }
 
-/// Decides whether a phase may run now.
+/// Decides whether a phase may run now; a storm starts stopped VMs.
 ///
 /// Fails with the reason and the command to run instead.
 pub fn next(record: &RunRecord, kind: PhaseKind) -> Result<Step, Refusal> {
+    next_of(record, kind, StormKind::Start)
+}
+
+/// The same for storms of any kind.
+pub fn next_of(record: &RunRecord, kind: PhaseKind, storm: StormKind) -> Result<Step, Refusal> {
+    let on_running = kind == PhaseKind::Storm && !storm.is_start();
     let run = &record.plan.prefix;
     let refuse = |why: String, instead| Err(Refusal { why, instead, done: None });
     let done = |why: String, instead, name| Err(Refusal { why, instead, done: Some(name) });
@@ -57,16 +63,23 @@ pub fn next(record: &RunRecord, kind: PhaseKind) -> Result<Step, Refusal> {
     let Some(last) = record.last_phase() else {
         return match kind {
             PhaseKind::Stop if adopted => Ok(Step::Begin(PhaseName { kind, number: 1 })),
+            PhaseKind::Storm if adopted && on_running => Ok(Step::Begin(PhaseName { kind, number: 1 })),
             _ if adopted => refuse(format!("the VMs of run \"{run}\" have not been stopped yet"), "stop"),
             PhaseKind::Create => Ok(Step::Begin(PhaseName::CREATE)),
             _ => refuse(format!("the VMs of run \"{run}\" have not been created yet"), "create"),
         };
     };
     if last.state != PhaseState::Done {
-        return if last.name.kind == kind {
-            Ok(Step::Continue(last.name))
+        return if last.name.kind != kind {
+            refuse(format!("{} of run \"{run}\" has not been finished", last.name), last.command())
+        } else if kind == PhaseKind::Storm && last.settings.kind != storm {
+            let was = last.settings.kind.word();
+            refuse(
+                format!("{} of run \"{run}\", of kind {was}, has not been finished", last.name),
+                last.command(),
+            )
         } else {
-            refuse(format!("{} of run \"{run}\" has not been finished", last.name), last.name.kind.word())
+            Ok(Step::Continue(last.name))
         };
     }
     let number = 1 + record.phases.iter().filter(|phase| phase.name.kind == kind).count() as u32;
@@ -84,7 +97,11 @@ pub fn next(record: &RunRecord, kind: PhaseKind) -> Result<Step, Refusal> {
         PhaseKind::Stop if stopped => {
             refuse(format!("the VMs of run \"{run}\" are stopped already"), "storm")
         }
-        PhaseKind::Storm if !stopped => {
+        PhaseKind::Storm if on_running && stopped => refuse(
+            format!("the VMs of run \"{run}\" are stopped; a {} is of running VMs", storm.word()),
+            "storm",
+        ),
+        PhaseKind::Storm if !on_running && !stopped => {
             refuse(format!("the VMs of run \"{run}\" are running; a storm starts stopped VMs"), "stop")
         }
         kind => Ok(Step::Begin(PhaseName { kind, number })),
@@ -111,7 +128,7 @@ pub fn suggestion(record: &RunRecord) -> &'static str {
         _ if record.cleanup.is_some() => "report",
         None if record.plan.is_adopted() => "stop",
         None => "create",
-        Some(last) if last.state != PhaseState::Done => last.name.kind.word(),
+        Some(last) if last.state != PhaseState::Done => last.command(),
         Some(last) => match last.name.kind {
             PhaseKind::Create if last.settings.halted => "storm",
             PhaseKind::Create => "stop",
@@ -174,6 +191,39 @@ mod tests {
             let found = [PhaseKind::Create, PhaseKind::Stop, PhaseKind::Storm].map(decide);
             assert_eq!(found.each_ref().map(String::as_str), *expected, "after {phases:?}");
         }
+    }
+
+    #[test]
+    fn a_restart_is_of_running_vms_and_no_other_kind_continues_it() {
+        use PhaseState::{Done, Open};
+        let restart = |record: &RunRecord| match next_of(record, PhaseKind::Storm, StormKind::Restart) {
+            Ok(step) => format!("{step:?}"),
+            Err(refusal) => refusal.instead.to_owned(),
+        };
+        let begin = |number| format!("{:?}", Step::Begin(PhaseName { kind: PhaseKind::Storm, number }));
+        let mut record = record(&[]);
+        assert_eq!(restart(&record), "create");
+        record.plan.template = TemplateSource::Adopted { selection: "x".into() };
+        assert_eq!(restart(&record), begin(1), "adopted VMs run");
+        let mut record = self::record(&[("create", Done)]);
+        assert_eq!(restart(&record), begin(1));
+        record.phases[0].settings.halted = true;
+        assert_eq!(restart(&record), "storm");
+        let record = self::record(&[("create", Done), ("stop-1", Done)]);
+        assert_eq!(restart(&record), "storm");
+        let mut record = self::record(&[("create", Done), ("stop-1", Done), ("storm-1", Done)]);
+        assert_eq!(restart(&record), begin(2));
+        record.put_phase(PhaseRecord::new(
+            "storm-2".parse().unwrap(),
+            record.created,
+            PhaseSettings { kind: StormKind::Restart, ..PhaseSettings::default() },
+            2,
+        ));
+        assert_eq!(record.last_phase().map(|phase| phase.state), Some(Open));
+        assert!(restart(&record).starts_with("Continue"));
+        assert_eq!(next(&record, PhaseKind::Storm).unwrap_err().instead, "storm --kind restart");
+        assert_eq!(next(&record, PhaseKind::Stop).unwrap_err().instead, "storm --kind restart");
+        assert_eq!(suggestion(&record), "storm --kind restart");
     }
 
     #[test]

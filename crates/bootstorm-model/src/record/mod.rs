@@ -11,6 +11,7 @@ pub mod limit;
 pub mod made;
 pub mod phase;
 pub mod series;
+mod storm_kind;
 mod timelines;
 
 use jiff::Timestamp;
@@ -27,16 +28,17 @@ pub use phase::{
 };
 
 pub use series::{Series, SeriesKind};
+pub use storm_kind::StormKind;
 pub use timelines::Timelines;
 
 use crate::observe::{Milestone, Outcome, Timeline};
 use crate::plan::Plan;
 
-/// Version of the stored format: 4 since a record holds the UIDs of what the run made, outcomes may be unknown, and gaps
-/// may be open.
+/// Version of the stored format: 5 since storms are of several kinds; 4 since a record holds the UIDs of what the run made,
+/// outcomes may be unknown, and gaps may be open.
 ///
 /// Programs refuse records with a newer version than their own. Records of versions 1 to 3 have no UIDs.
-pub const FORMAT: u32 = 4;
+pub const FORMAT: u32 = 5;
 
 /// The most phases that a stored run may have.
 pub const MOST_PHASES: usize = 256;
@@ -128,7 +130,8 @@ impl RunRecord {
 
     /// Raises the version of the format to what a phase needs.
     pub fn note_format(&mut self, name: PhaseName) {
-        if self.phase(name).is_some_and(PhaseRecord::says_what_is_unknown) {
+        let is_new = |phase: &PhaseRecord| phase.says_what_is_unknown() || !phase.settings.kind.is_start();
+        if self.phase(name).is_some_and(is_new) {
             self.format = self.format.max(FORMAT);
         }
     }

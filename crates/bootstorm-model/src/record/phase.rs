@@ -7,7 +7,7 @@ use std::str::FromStr;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{FailureLimit, Health, Timelines};
+use super::{FailureLimit, Health, StormKind, Timelines};
 use crate::observation::StreamKind;
 use crate::observe::{Milestone, Offset, Outcome, Timeline};
 use crate::plan::{Order, Shape};
@@ -140,6 +140,9 @@ pub struct PhaseSettings {
     pub timeout_seconds: u64,
     /// How power is switched.
     pub via: Via,
+    /// How a storm brings its VMs back.
+    #[serde(default, skip_serializing_if = "StormKind::is_start")]
+    pub kind: StormKind,
     /// Seconds that one VM may take from Running until it answers its probes.
     #[serde(default = "default_ping_timeout")]
     pub ping_timeout_seconds: u64,
@@ -178,6 +181,7 @@ impl Default for PhaseSettings {
             concurrency: 200,
             timeout_seconds: 600,
             via: Via::Patch,
+            kind: StormKind::Start,
             ping_timeout_seconds: PING_TIMEOUT_SECONDS,
             phase_timeout_seconds: None,
             blind_limit_seconds: BLIND_LIMIT_SECONDS,
@@ -358,6 +362,16 @@ impl PhaseRecord {
     /// The phase, for one look: timelines that are packed are unpacked in the copy alone, and go with it.
     pub fn look(&self) -> Cow<'_, Self> {
         if self.timelines.are_open() { Cow::Borrowed(self) } else { Cow::Owned(self.clone()) }
+    }
+
+    /// The subcommand that runs or continues it, with the flag that it cannot do without.
+    pub fn command(&self) -> &'static str {
+        if self.name.kind == PhaseKind::Storm { self.settings.kind.command() } else { self.name.kind.word() }
+    }
+
+    /// Whether running VMs are restarted.
+    pub fn restarts(&self) -> bool {
+        self.name.kind == PhaseKind::Storm && self.settings.kind == StormKind::Restart
     }
 
     /// When it ended, by the wall clock; `None` while it has not.

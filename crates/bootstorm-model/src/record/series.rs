@@ -59,7 +59,8 @@ impl Series {
 
     /// The storms of the series so far.
     pub fn storms<'a>(&'a self, record: &'a RunRecord) -> impl Iterator<Item = &'a PhaseRecord> {
-        self.phases(record).filter(|phase| phase.name.kind == PhaseKind::Storm)
+        let is_start = |phase: &&PhaseRecord| phase.settings.kind.is_start();
+        self.phases(record).filter(|phase| phase.name.kind == PhaseKind::Storm).filter(is_start)
     }
 
     /// Its storms that are over.

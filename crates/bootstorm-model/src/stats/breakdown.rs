@@ -90,12 +90,22 @@ fn milestones(timelines: &[&Timeline], goal: Milestone) -> Vec<Milestone> {
         Milestone::Agent => goal == Milestone::Agent || first(Milestone::Agent, goal),
         _ => true,
     };
-    Milestone::ALL
+    let mut milestones: Vec<Milestone> = Milestone::ALL
         .into_iter()
         .filter(|milestone| *milestone <= goal)
         .filter(counts)
         .filter(is_common)
-        .collect()
+        .collect();
+    if goal != Milestone::Gone && is_common(&Milestone::Gone) {
+        insert_gone(&mut milestones);
+    }
+    milestones
+}
+
+/// In a restart, the instance from before goes first.
+pub(super) fn insert_gone(milestones: &mut Vec<Milestone>) {
+    let next = milestones.iter().position(|milestone| *milestone > Milestone::Accepted);
+    milestones.insert(next.unwrap_or(milestones.len()), Milestone::Gone);
 }
 
 /// The mean length of the stretch before each milestone.

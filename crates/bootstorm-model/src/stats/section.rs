@@ -10,6 +10,8 @@ use crate::observe::Milestone;
 pub enum Section {
     /// The request: the API server, virt-api's webhooks.
     Api,
+    /// The guest shuts down, and its instance goes.
+    Shutdown,
     /// Disks are cloned or imported.
     Filling,
     /// virt-controller makes the instance and its pod, and hands it over when the pod runs.
@@ -44,13 +46,14 @@ impl Section {
     /// `Several` if milestones between them were not seen.
     pub fn between(from: Milestone, to: Milestone) -> Self {
         use Milestone::{
-            Accepted, Address, Agent, Attached, Initialized, Instance, Placed, Pod, Prepared, Reachable,
-            Ready, Requested, Running, Scheduled, Started, Volume,
+            Accepted, Address, Agent, Attached, Gone, Initialized, Instance, Placed, Pod, Prepared,
+            Reachable, Ready, Requested, Running, Scheduled, Started, Volume,
         };
         match (from, to) {
             (_, Requested | Accepted) => Self::Api,
             (_, Volume) => Self::Filling,
-            (Accepted | Volume, Instance) | (Instance, Pod) | (Started, Scheduled) => Self::Controller,
+            (_, Gone) => Self::Shutdown,
+            (Accepted | Volume | Gone, Instance) | (Instance, Pod) | (Started, Scheduled) => Self::Controller,
             (Pod | Volume, Placed) => Self::Scheduling,
             (Placed | Volume, Attached) => Self::Attaching,
             (Placed | Volume | Attached, Prepared) => Self::Pods,
@@ -72,6 +75,7 @@ impl Section {
     pub fn words(self) -> &'static str {
         match self {
             Self::Api => "API server and virt-api",
+            Self::Shutdown => "guests shut down",
             Self::Filling => "filling disks",
             Self::Controller => "virt-controller",
             Self::Scheduling => "scheduler",

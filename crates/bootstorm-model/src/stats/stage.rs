@@ -2,6 +2,7 @@
 
 use crate::observe::{Milestone, Outcome, Timeline};
 
+use super::breakdown::insert_gone;
 use super::{Sample, Summary};
 
 /// The stretch between two milestones, over the VMs that passed both
@@ -39,6 +40,9 @@ impl Stage {
                     && is_mostly_first(&participants, Milestone::Volume, *milestone)
             });
             milestones.insert(next.unwrap_or(milestones.len()), Milestone::Volume);
+        }
+        if goal != Milestone::Gone && passed(&Milestone::Gone) {
+            insert_gone(&mut milestones);
         }
         milestones
             .windows(2)
@@ -86,6 +90,32 @@ mod tests {
         };
         assert_eq!(stages(2.0), [Accepted, Volume, Pod, Scheduled, Running]);
         assert_eq!(stages(5.0), [Accepted, Pod, Volume, Scheduled, Running]);
+    }
+
+    #[test]
+    fn the_shutdown_of_a_restart_is_a_stage_of_its_own() {
+        let mut timeline = Timeline::new(0);
+        for (milestone, at) in [
+            (Milestone::Requested, 0.0),
+            (Milestone::Accepted, 1.0),
+            (Milestone::Stopping, 1.5),
+            (Milestone::Gone, 5.0),
+            (Milestone::Instance, 5.5),
+            (Milestone::Running, 9.0),
+        ] {
+            timeline.see(milestone, Offset::from_seconds(at));
+        }
+        let stages = Stage::all(&[timeline], Milestone::Running);
+        let shown: Vec<_> = stages.iter().map(|stage| (stage.to, stage.summary.mean)).collect();
+        assert_eq!(
+            shown,
+            [
+                (Milestone::Accepted, Some(1.0)),
+                (Milestone::Gone, Some(4.0)),
+                (Milestone::Instance, Some(0.5)),
+                (Milestone::Running, Some(3.5)),
+            ]
+        );
     }
 
     #[test]

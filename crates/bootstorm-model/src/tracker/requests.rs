@@ -20,7 +20,8 @@ impl Tracker<'_> {
                 self.limit_state(target);
                 self.tell(at, Some(target), Happened::Sent);
                 if foreign {
-                    let reason = "it was started by somebody else before its turn".to_owned();
+                    let done = if self.phase.restarts() { "restarted" } else { "started" };
+                    let reason = format!("it was {done} by somebody else before its turn");
                     self.end(target, Outcome::Failed, Some(reason), at);
                 }
                 self.check_goal(target, at);

@@ -53,6 +53,7 @@ fn facts(record: &RunRecord) -> Vec<(&'static str, Weight, Option<String>)> {
         ("number of VMs", Weight::Refused, Some(plan.size().to_string())),
         ("probe", Weight::NotProbed, Some(probe)),
         ("VM manifest", Weight::Warned, template(&plan.template)),
+        ("kind of storm", Weight::Warned, setting(|settings| settings.kind.word().to_owned())),
         ("power switched", Weight::Warned, setting(|settings| format!("{:?}", settings.via).to_lowercase())),
         ("requests at once", Weight::Warned, setting(|settings| settings.concurrency.to_string())),
         (

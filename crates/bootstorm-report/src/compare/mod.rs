@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::{Graded, Repetitions, ThresholdBlock, Unwritable};
 use bootstorm_model::probe::Probe;
-use bootstorm_model::record::{PhaseKind, RunRecord};
+use bootstorm_model::record::RunRecord;
 use bootstorm_model::stats::shift::{self, FAMILY_RATE};
 use bootstorm_model::stats::side::CONFIDENCE;
 use bootstorm_model::stats::{self, Direction};
@@ -151,7 +151,7 @@ impl SubjectBlock {
             id: record.run_id.clone(),
             created: record.created,
             vms: record.plan.size() as usize,
-            storms: phases::over(record, PhaseKind::Storm).count(),
+            storms: phases::storms(record).count(),
             doubtful: validity::doubtful(subject),
             repetitions: Repetitions::of(record),
         }

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::{Direction, deciding, stats};
 use bootstorm_model::observe::{Milestone, Outcome};
 use bootstorm_model::probe::Probe;
-use bootstorm_model::record::{PhaseKind, PhaseName, PhaseRecord, PhaseState, RunRecord};
+use bootstorm_model::record::{PhaseKind, PhaseName, PhaseRecord, PhaseState, RunRecord, StormKind};
 use bootstorm_model::stats::{FailureShift, Sample, Share, Shift, Side};
 
 /// A kind of phase in two runs
@@ -13,6 +13,9 @@ use bootstorm_model::stats::{FailureShift, Sample, Share, Shift, Side};
 pub struct PhaseShift {
     /// The kind.
     pub phase: PhaseKind,
+    /// How its storms bring VMs back.
+    #[serde(rename = "storm_kind", skip_serializing_if = "StormKind::is_start")]
+    pub storm: StormKind,
     /// The phases of the baseline that are in it.
     pub baseline: Vec<PhaseName>,
     /// Those of the candidate.
@@ -50,12 +53,28 @@ const SINGLE: &str = "a side has a single storm, so that its times are described
 const INVALID: &str = "times that are not valid";
 
 /// The phases of a kind that are over. The first boot of VMs that were made without a start stands for their creation.
-pub(super) fn over(record: &RunRecord, kind: PhaseKind) -> impl Iterator<Item = &PhaseRecord> {
+pub(super) fn over(
+    record: &RunRecord,
+    kind: PhaseKind,
+    storm: StormKind,
+) -> impl Iterator<Item = &PhaseRecord> {
     let is_of_kind = move |phase: &&PhaseRecord| match kind {
         PhaseKind::Create => record.is_baseline(phase.name),
+        PhaseKind::Storm if phase.settings.kind != storm => false,
         _ => phase.name.kind == kind && !record.is_baseline(phase.name),
     };
     record.phases.iter().filter(is_of_kind).filter(|phase| phase.state == PhaseState::Done)
+}
+
+/// The storms that are over, of any kind.
+pub(super) fn storms(record: &RunRecord) -> impl Iterator<Item = &PhaseRecord> {
+    StormKind::ALL.into_iter().flat_map(|storm| over(record, PhaseKind::Storm, storm))
+}
+
+/// The phases that are over and like one of that name.
+pub(super) fn like(record: &RunRecord, name: PhaseName) -> impl Iterator<Item = &PhaseRecord> {
+    let storm = record.phase(name).map(|phase| phase.settings.kind).unwrap_or_default();
+    over(record, name.kind, storm)
 }
 
 /// Compares the kinds of phases that both runs have, not judged yet; says in `notes` what could not be.
@@ -66,21 +85,25 @@ pub(super) fn all(
     notes: &mut Vec<String>,
 ) -> Vec<PhaseShift> {
     let mut shifts = Vec::new();
-    for kind in [PhaseKind::Create, PhaseKind::Stop, PhaseKind::Storm] {
-        let (before, after): (Vec<_>, Vec<_>) = (over(first, kind).collect(), over(second, kind).collect());
+    let phases = [(PhaseKind::Create, StormKind::Start), (PhaseKind::Stop, StormKind::Start)];
+    let storms = StormKind::ALL.map(|storm| (PhaseKind::Storm, storm));
+    for (kind, storm) in phases.into_iter().chain(storms) {
+        let (before, after): (Vec<_>, Vec<_>) =
+            (over(first, kind, storm).collect(), over(second, kind, storm).collect());
         if before.is_empty() && after.is_empty() {
             continue;
         }
         if before.is_empty() || after.is_empty() {
             let which = if before.is_empty() { "the baseline" } else { "the other run" };
-            notes.push(format!("{} is not compared: {which} has none that is over", kind.word()));
+            let word = word(kind, storm);
+            notes.push(format!("{word} is not compared: {which} has none that is over"));
             continue;
         }
         if kind == PhaseKind::Storm && before.len().min(after.len()) < 2 {
             notes.push(SINGLE.into());
         }
         let probe = deciding(first).filter(|probe| deciding(second) == Some(*probe));
-        let mut shift = PhaseShift::of(kind, &before, &after, probe);
+        let mut shift = PhaseShift { storm, ..PhaseShift::of(kind, &before, &after, probe) };
         if invalid(kind) {
             shift.forgo(INVALID);
         }
@@ -90,6 +113,10 @@ pub(super) fn all(
         notes.push("times to an answer are not compared: the runs were probed in different ways".into());
     }
     shifts
+}
+
+fn word(kind: PhaseKind, storm: StormKind) -> &'static str {
+    if kind == PhaseKind::Storm && !storm.is_start() { storm.word() } else { kind.word() }
 }
 
 impl PhaseShift {
@@ -109,6 +136,7 @@ impl PhaseShift {
         let failures = FailureShift::of(&failed(before), &failed(after));
         Self {
             phase: kind,
+            storm: StormKind::Start,
             baseline: before.iter().map(|phase| phase.name).collect(),
             candidate: after.iter().map(|phase| phase.name).collect(),
             direction: Direction::Unjudged,
@@ -116,6 +144,11 @@ impl PhaseShift {
             milestones,
             probe,
         }
+    }
+
+    /// The word for its phases.
+    pub(super) fn word(&self) -> &'static str {
+        word(self.phase, self.storm)
     }
 
     /// Leaves everything unjudged, for this reason.
@@ -146,7 +179,7 @@ impl PhaseShift {
             let Share { some: second, all: of_second } = self.failures.candidate;
             reasons.push(format!(
                 "{}: {second} of {of_second} VMs failed, were {first} of {of_first}",
-                self.phase.word()
+                self.word()
             ));
         }
         let Some(last) = self.milestones.last() else { return reasons };
@@ -159,8 +192,7 @@ impl PhaseShift {
         for shift in last.shifts.iter().filter(|shift| shift.direction == direction) {
             let statistic = shift.statistic;
             let ratio = shift.ratio.value.unwrap_or(1.0);
-            reasons
-                .push(format!("{}: {statistic} to {name} took {ratio:.2} times as long", self.phase.word()));
+            reasons.push(format!("{}: {statistic} to {name} took {ratio:.2} times as long", self.word()));
         }
         reasons
     }

@@ -3,7 +3,7 @@
 use super::*;
 use crate::{Graded, Layout, fixtures};
 use bootstorm_model::observe::{Milestone, Offset};
-use bootstorm_model::record::PhaseName;
+use bootstorm_model::record::{PhaseKind, PhaseName};
 use bootstorm_model::stats::Validity;
 
 /// A run in which every VM takes `factor` times as long, from its request on.

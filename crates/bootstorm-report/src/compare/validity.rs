@@ -12,7 +12,7 @@ const NAMED: usize = 5;
 pub(super) fn doubtful(subject: &Subject<'_>) -> Vec<Graded> {
     let record = subject.record;
     let is_over =
-        |graded: &&Graded| phases::over(record, graded.phase.kind).any(|phase| phase.name == graded.phase);
+        |graded: &&Graded| phases::like(record, graded.phase).any(|phase| phase.name == graded.phase);
     let in_doubt = subject.validity.iter().filter(is_over).filter(|graded| graded.grade != Validity::Valid);
     in_doubt.cloned().collect()
 }
@@ -25,7 +25,7 @@ pub fn leave_out_invalid(label: &str, record: &mut RunRecord, validity: &mut Vec
     invalid.retain(|graded| graded.grade == Validity::Invalid && !record.is_baseline(graded.phase));
     invalid.retain(|graded| {
         let is_left = |name| invalid_names(validity).all(|out| out != name);
-        phases::over(record, graded.phase.kind).any(|phase| is_left(phase.name))
+        phases::like(record, graded.phase).any(|phase| is_left(phase.name))
     });
     record.phases.retain(|phase| invalid.iter().all(|graded| graded.phase != phase.name));
     validity.retain(|graded| !invalid.contains(graded));

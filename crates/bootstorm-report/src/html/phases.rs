@@ -93,7 +93,7 @@ fn table(body: &mut Markup, report: &Report) {
     grid::open(body, caption, &HEADINGS, 4);
     for phase in &report.phases {
         let (counts, summary) = (&phase.counts, phase.summary(phase.goal));
-        body.open("tr", &[]).leaf("th", &[("scope", "row")], &phase.name.to_string());
+        body.open("tr", &[]).leaf("th", &[("scope", "row")], &phase.title());
         body.leaf("td", &[("class", "word")], &phase.began.strftime("%Y-%m-%d %H:%M:%S").to_string());
         body.leaf("td", &[("class", "word")], phase.state.word()).leaf(
             "td",

@@ -93,8 +93,8 @@ impl Subject<'_> {
     /// `storm-1`, or `baseline (create)`: the part and the phase, where they differ.
     pub(super) fn label(&self) -> String {
         match self.role {
-            Role::Baseline => format!("baseline ({})", self.phase.name),
-            _ => self.phase.name.to_string(),
+            Role::Baseline => format!("baseline ({})", self.phase.title()),
+            _ => self.phase.title(),
         }
     }
 

@@ -23,7 +23,7 @@ mod waves;
 mod width;
 pub(super) mod words;
 
-use bootstorm_model::record::PhaseKind;
+use bootstorm_model::record::{PhaseKind, StormKind};
 
 use super::paint::Paint;
 use super::phase::{PhaseBlock, Shown};
@@ -124,12 +124,16 @@ fn stop(page: &mut Page, phase: &PhaseBlock) {
 
 fn storm(page: &mut Page, report: &Report, phase: &PhaseBlock) {
     let stop = report.stop_of(phase);
-    page.title("BOOT STORM TEST - Shutdown and Power On All VMs");
+    let (test, results) = match phase.settings.kind {
+        StormKind::Start => ("BOOT STORM TEST - Shutdown and Power On All VMs", "Boot Storm"),
+        StormKind::Restart => ("RESTART TEST - Restart of All Running VMs", "Restart"),
+    };
+    page.title(test);
     phase_lines::storm(page, stop, phase);
     if let Some(stop) = stop {
         phase_lines::not_stopped(page, stop);
     }
-    page.title(&format!("Boot Storm Performance Test Results ({})", phase.name));
+    page.title(&format!("{results} Performance Test Results ({})", phase.name));
     rows_and_statistics(page, phase);
 }
 

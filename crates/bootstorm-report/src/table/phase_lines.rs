@@ -5,6 +5,7 @@ use crate::paint::Tone;
 use crate::phase::PhaseBlock;
 use bootstorm_model::observe::{Milestone, Outcome};
 use bootstorm_model::plan::Shape;
+use bootstorm_model::record::StormKind;
 
 /// Writes phases 1 to 4; the first two only where the stop is known.
 pub(super) fn storm(page: &mut Page, stop: Option<&PhaseBlock>, storm: &PhaseBlock) {
@@ -18,13 +19,17 @@ pub(super) fn storm(page: &mut Page, stop: Option<&PhaseBlock>, storm: &PhaseBlo
         page.blank();
     }
     let (how, crowd) = shape(storm);
-    page.line(&format!("Phase 3: Starting all VMs {how} (BOOT STORM)..."));
-    issued(page, storm, "start");
+    let vms = words::vms(storm.counts.participants);
+    match storm.settings.kind {
+        StormKind::Start => page.line(&format!("Phase 3: Starting all VMs {how} (BOOT STORM)...")),
+        StormKind::Restart => page.line(&format!("Restarting all running VMs {how}...")),
+    }
+    issued(page, storm, storm.settings.kind.word());
     page.blank();
-    page.line(&format!(
-        "Phase 4: Monitoring boot storm ({} {crowd})...",
-        words::vms(storm.counts.participants)
-    ));
+    match storm.settings.kind {
+        StormKind::Start => page.line(&format!("Phase 4: Monitoring boot storm ({vms} {crowd})...")),
+        StormKind::Restart => page.line(&format!("Monitoring the restart ({vms} {crowd})...")),
+    }
     monitored(page, storm);
     if let (Some(stop), Some(total)) = (stop, storm.spans.total)
         && let Some(stopping) = stop.spans.total
@@ -82,7 +87,7 @@ fn issued(page: &mut Page, phase: &PhaseBlock, verb: &str) {
     };
     let issue = words::seconds(issue);
     if accepted == phase.counts.participants {
-        let all = if verb == "stop" { "Stop" } else { "All start" };
+        let all = if verb == "stop" { "Stop".to_owned() } else { format!("All {verb}") };
         page.line(&format!("{all} commands issued in {issue}"));
     } else {
         let line = format!("{accepted} of {} {verb} commands issued in {issue}", phase.counts.participants);
@@ -106,26 +111,33 @@ fn stopped(page: &mut Page, stop: &PhaseBlock) {
 }
 
 fn monitored(page: &mut Page, storm: &PhaseBlock) {
+    let verb = storm.settings.kind.word();
+    let what = match storm.settings.kind {
+        StormKind::Start => "Boot storm monitoring",
+        StormKind::Restart => "Restart monitoring",
+    };
+    if !storm.settings.kind.is_start()
+        && let Some(gone) = storm.summary(Milestone::Gone).max
+    {
+        page.line(&format!("Slowest shutdown of a guest: {}", words::seconds(gone)));
+    }
     if let Some(span) = storm.spans.running {
-        page.line(&format!("First start request to last VM running: {}", words::seconds(span)));
+        page.line(&format!("First {verb} request to last VM running: {}", words::seconds(span)));
     }
     if storm.is_probed()
         && let Some(span) = storm.spans.goal
     {
-        page.line(&format!("First start request to last VM reachable: {}", words::seconds(span)));
+        page.line(&format!("First {verb} request to last VM reachable: {}", words::seconds(span)));
     }
     match storm.spans.monitoring {
         Some(span) if storm.is_done() => {
-            page.line(&format!("Boot storm monitoring completed in {}", words::seconds(span)));
+            page.line(&format!("{what} completed in {}", words::seconds(span)));
         }
         Some(span) => {
-            page.toned(
-                Tone::Fair,
-                &format!("Boot storm monitoring {} after {}", storm.state.word(), words::seconds(span)),
-            );
+            page.toned(Tone::Fair, &format!("{what} {} after {}", storm.state.word(), words::seconds(span)));
         }
         None => {
-            page.toned(Tone::Fair, &format!("Boot storm monitoring is not over ({})", storm.state.word()));
+            page.toned(Tone::Fair, &format!("{what} is not over ({})", storm.state.word()));
         }
     }
 }

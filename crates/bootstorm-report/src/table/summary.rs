@@ -157,7 +157,7 @@ fn counts(page: &mut Page, phases: &[&PhaseBlock]) {
             (!phase.is_done() || counts.unknown + counts.excluded > 0).then_some(Tone::Fair)
         };
         let mut cells = vec![
-            phase.name.to_string(),
+            phase.title(),
             phase.goal.to_string(),
             format!("{}/{}", counts.reached, counts.participants),
             counts.unsuccessful().to_string(),

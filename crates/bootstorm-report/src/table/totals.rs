@@ -24,7 +24,7 @@ pub(super) fn others(page: &mut Page, report: &Report) {
             words::quantile(summary.p95),
             words::maybe_seconds(summary.max),
         );
-        page.labelled(&phase.name.to_string(), &text);
+        page.labelled(&phase.title(), &text);
     }
     page.blank();
 }
@@ -45,6 +45,6 @@ pub(super) fn write(page: &mut Page, report: &Report) {
             Some(took) => format!("{took} ({})", phase.state.word()),
             None => format!("({})", phase.state.word()),
         };
-        page.labelled(&phase.name.to_string(), &took);
+        page.labelled(&phase.title(), &took);
     }
 }

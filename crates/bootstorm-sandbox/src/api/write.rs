@@ -11,7 +11,7 @@ use super::query::Query;
 use super::status::{Cause, Failure};
 use super::{answer, body, patch, table};
 use crate::ledger::{Ledger, Power};
-use crate::store::kind::{LEASES, VIRTUAL_MACHINES};
+use crate::store::kind::{LEASES, MIGRATIONS, VIRTUAL_MACHINES};
 use crate::store::{Kind, Object, Store, UpdateError};
 
 /// What a write needs to know of its request
@@ -104,6 +104,9 @@ fn store_new(
     let warnings = admission::admit(kind, None, &mut object, Write::Create, request.strictness()?)?;
     if kind.is(&VIRTUAL_MACHINES) {
         admission::infer::infer(request.store, &mut object)?;
+    }
+    if kind.is(&MIGRATIONS) {
+        admission::migration::admit(request.store, &mut object)?;
     }
     body::check_size(&object)?;
     if applied_by.is_none() {

@@ -19,7 +19,11 @@ pub async fn live(cluster: Arc<Cluster>, launcher: Arc<Launcher>) {
         () = boot(&cluster, &launcher) => {}
         _ = over => return,
     }
-    // A guest that has booted waits for the power button, or for somebody to pull the plug.
+    until_power_off(cluster, launcher).await;
+}
+
+/// Lets a guest that has booted wait for the power button, or for somebody to pull the plug.
+pub async fn until_power_off(cluster: Arc<Cluster>, launcher: Arc<Launcher>) {
     let mut watched = launcher.guest.subscribe();
     let pressed =
         watched.wait_for(|guest| guest.shutdown_at.is_some() || matches!(guest.stage, Stage::Off(_)));

@@ -29,6 +29,8 @@ pub struct Queues {
     pub machines: Arc<WorkQueue<Key>>,
     /// virt-controller: instances.
     pub instances: Arc<WorkQueue<Key>>,
+    /// virt-controller: live migrations.
+    pub migrations: Arc<WorkQueue<Key>>,
     /// The scheduler: pods without a node.
     pub unscheduled: Arc<WorkQueue<Key>>,
     /// CDI: data volumes.
@@ -80,6 +82,8 @@ pub struct Cluster {
     pub cdi: Arc<TokenBucket>,
     /// Volumes by identity of their claim: when they were written.
     pub written: Mutex<HashMap<Box<str>, f64>>,
+    /// Target pods of migrations that find no node, and since when.
+    pub unscheduled_targets: Mutex<HashMap<Box<str>, f64>>,
     /// Who may do what, where a server asks about it.
     pub permissions: OnceLock<Faults>,
     /// Everything that runs.
@@ -107,6 +111,7 @@ impl Cluster {
         let queues = Queues {
             machines: Arc::new(WorkQueue::new(clock)),
             instances: Arc::new(WorkQueue::new(clock)),
+            migrations: Arc::new(WorkQueue::new(clock)),
             unscheduled: Arc::new(WorkQueue::new(clock)),
             data_volumes: Arc::new(WorkQueue::new(clock)),
             claims: Arc::new(WorkQueue::new(clock)),
@@ -133,6 +138,7 @@ impl Cluster {
             // client-go's usual limit for a controller that sets one.
             cdi: Arc::new(TokenBucket::new(clock, 200.0, 200.0)),
             written: Mutex::default(),
+            unscheduled_targets: Mutex::default(),
             permissions: OnceLock::new(),
             tasks: Tasks::default(),
             misbehaviours,

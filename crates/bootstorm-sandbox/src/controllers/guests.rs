@@ -178,6 +178,8 @@ struct Maps {
     by_instance: HashMap<Box<str>, Arc<Launcher>>,
     by_address: HashMap<Box<str>, Arc<Launcher>>,
     held: HashSet<Box<str>>,
+    /// Launchers that wait for a guest, by the identity of their pod.
+    targets: HashMap<Box<str>, Arc<Launcher>>,
 }
 
 impl Guests {
@@ -188,6 +190,21 @@ impl Guests {
         maps.by_instance.insert(launcher.uid.clone(), launcher);
     }
 
+    /// Adds a launcher that a guest is to be moved to.
+    pub fn add_target(&self, pod: &str, launcher: Arc<Launcher>) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).targets.insert(pod.into(), launcher);
+    }
+
+    /// The launcher in a target pod.
+    pub fn target(&self, pod: &str) -> Option<Arc<Launcher>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).targets.get(pod).cloned()
+    }
+
+    /// The guest of an instance runs in this launcher from now on.
+    pub fn hand_over(&self, launcher: &Arc<Launcher>) {
+        self.add(launcher.clone());
+    }
+
     /// The launcher of an instance.
     pub fn of(&self, uid: &str) -> Option<Arc<Launcher>> {
         self.0.read().unwrap_or_else(PoisonError::into_inner).by_instance.get(uid).cloned()
@@ -196,7 +213,10 @@ impl Guests {
     /// Removes a launcher whose pod is gone.
     pub fn remove(&self, launcher: &Arc<Launcher>) {
         let mut maps = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        maps.by_instance.remove(&launcher.uid);
+        if maps.by_instance.get(&launcher.uid).is_some_and(|known| Arc::ptr_eq(known, launcher)) {
+            maps.by_instance.remove(&launcher.uid);
+        }
+        maps.targets.retain(|_, known| !Arc::ptr_eq(known, launcher));
         if maps.by_address.get(&launcher.address).is_some_and(|known| Arc::ptr_eq(known, launcher)) {
             maps.by_address.remove(&launcher.address);
         }

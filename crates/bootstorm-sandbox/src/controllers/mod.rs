@@ -17,6 +17,7 @@ pub mod instance;
 pub mod key;
 pub mod kubelet;
 pub mod machine;
+pub mod migrations;
 pub mod names;
 pub mod namespaces;
 pub mod network;
@@ -30,6 +31,7 @@ pub mod running;
 pub mod scheduler;
 #[cfg(test)]
 mod tests;
+mod transfer;
 pub mod worker;
 
 pub use running::{Controllers, start};

@@ -16,6 +16,16 @@ pub const GENERATION: &str = "kubevirt.io/vm-generation";
 pub const NODE_NAME: &str = "kubevirt.io/nodeName";
 /// The identity of the instance a pod was made for, as a label.
 pub const CREATED_BY: &str = "kubevirt.io/created-by";
+/// virt-controller holds migrations until they are over by this.
+pub const MIGRATION_FINALIZER: &str = "kubevirt.io/migrationJobFinalize";
+/// The instance that a migration is about, as its label.
+pub const MIGRATED: &str = "kubevirt.io/vmi-name";
+/// The identity of the migration that a target pod was made for, as a label.
+pub const MIGRATION_JOB: &str = "kubevirt.io/migrationJobUID";
+/// Its name, as an annotation.
+pub const MIGRATION_NAME: &str = "kubevirt.io/migrationJobName";
+/// The node to which an instance migrates, as a label.
+pub const MIGRATION_TARGET: &str = "kubevirt.io/migrationTargetNodeName";
 /// The readiness gate of launcher pods.
 pub const UNPAUSED: &str = "kubevirt.io/virtual-machine-unpaused";
 

@@ -10,7 +10,7 @@ use super::quotas::Quotas;
 use super::scheduler::Scheduler;
 use super::{names, namespaces};
 use crate::store::kind::{
-    self, DATA_VOLUMES, NAMESPACES, NODES, PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, PODS,
+    self, DATA_VOLUMES, MIGRATIONS, NAMESPACES, NODES, PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, PODS,
     RESOURCE_QUOTAS, VIRTUAL_MACHINE_INSTANCES, VIRTUAL_MACHINES,
 };
 use crate::store::{Action, DeleteOptions, Entry, Kind};
@@ -70,6 +70,9 @@ impl Routes {
             // An instance has the name of its machine.
             queues.machines.add(key.clone());
             queues.instances.add(key);
+            self.tell_migrations(entry);
+        } else if kind.is(&MIGRATIONS) {
+            queues.migrations.add(key);
         } else if kind.is(&PODS) {
             self.pod(entry);
         } else if kind.is(&DATA_VOLUMES) {
@@ -91,8 +94,23 @@ impl Routes {
         }
     }
 
+    /// An instance has changed: its migrations look at it.
+    fn tell_migrations(&self, entry: &Entry) {
+        let (store, namespace) = (&self.cluster.store, entry.object.namespace());
+        if store.is_empty(&MIGRATIONS, namespace) {
+            return;
+        }
+        let (all, _) = store.list(&MIGRATIONS, Some(namespace));
+        for migration in all.iter().filter(|one| one.value()["spec"]["vmiName"] == entry.object.name()) {
+            self.cluster.queues.migrations.add(Key::of(migration));
+        }
+    }
+
     fn pod(&self, entry: &Entry) {
         let pod = &entry.object;
+        if let Some(name) = pod.value()["metadata"]["annotations"][names::MIGRATION_NAME].as_str() {
+            self.cluster.queues.migrations.add(Key::new(pod.namespace(), name));
+        }
         self.scheduler.pod_changed(entry);
         Quotas::pod_changed(&self.cluster, entry);
         if pod.label(names::CREATED_BY).is_some()

@@ -13,6 +13,7 @@ use super::guests::{Guests, Presence};
 use super::handler::Handler;
 use super::instance::Instances;
 use super::machine::Machines;
+use super::migrations::Migrations;
 use super::namespaces::NamespaceController;
 use super::network::PodNetwork;
 use super::quotas;
@@ -144,6 +145,9 @@ fn start_virt_controller(cluster: &Arc<Cluster>) {
     for number in 0..figures.vm_workers.max(1) {
         cluster.tasks.work(cluster.queues.machines.clone(), machines.clone(), client("vm", number));
     }
+    // One worker, so that no two migrations take the last place.
+    let migrations = Arc::new(Migrations::new(cluster.clone()));
+    cluster.tasks.work(cluster.queues.migrations.clone(), migrations, client("vmim", 0));
     let instances = Arc::new(Instances::new(cluster.clone()));
     for number in 0..figures.vmi_workers.max(1) {
         cluster.tasks.work(cluster.queues.instances.clone(), instances.clone(), client("vmi", number));

@@ -38,6 +38,8 @@ pub enum Misbehaviour {
     NoNetwork,
     /// `agent-before-dhcp`: the agent connects before the guest has an address, which is therefore not reported for a while.
     AgentBeforeDhcp,
+    /// `never-converges`: the guest writes its memory faster than a live migration copies it.
+    NeverConverges,
     /// `slow=<factor>`: everything of its own takes this many times as long.
     Slow(f64),
 }
@@ -45,7 +47,7 @@ pub enum Misbehaviour {
 /// A word that names no misbehaviour
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error(
-    "unknown misbehaviour \"{0}\", known are: never-schedules, bad-image, never-boots, crashes, crashes-once, refuses-to-stop, never-stops, blocks-deletion, never-attaches, no-network, agent-before-dhcp, slow=<factor>"
+    "unknown misbehaviour \"{0}\", known are: never-schedules, bad-image, never-boots, crashes, crashes-once, refuses-to-stop, never-stops, blocks-deletion, never-attaches, no-network, agent-before-dhcp, never-converges, slow=<factor>"
 )]
 pub struct UnknownMisbehaviour(String);
 
@@ -65,6 +67,7 @@ impl FromStr for Misbehaviour {
             "never-attaches" => Self::NeverAttaches,
             "no-network" => Self::NoNetwork,
             "agent-before-dhcp" => Self::AgentBeforeDhcp,
+            "never-converges" => Self::NeverConverges,
             other => {
                 let factor = other.strip_prefix("slow=").and_then(|factor| factor.parse::<f64>().ok());
                 match factor.filter(|factor| factor.is_finite() && *factor > 0.0) {
@@ -90,6 +93,7 @@ impl std::fmt::Display for Misbehaviour {
             Self::NeverAttaches => f.write_str("never-attaches"),
             Self::NoNetwork => f.write_str("no-network"),
             Self::AgentBeforeDhcp => f.write_str("agent-before-dhcp"),
+            Self::NeverConverges => f.write_str("never-converges"),
             Self::Slow(factor) => write!(f, "slow={factor}"),
         }
     }

@@ -6,6 +6,7 @@
 mod classes;
 mod defaults;
 mod guest;
+mod migration;
 mod named;
 mod storage;
 
@@ -19,6 +20,7 @@ use super::misbehaviour::MisbehaviourTable;
 pub use classes::StorageClass;
 pub use defaults::NamespaceDefaults;
 pub use guest::Guest;
+pub use migration::{Migration, copying};
 pub use named::{ProfileError, load, named, names, parse};
 pub use storage::Storage;
 
@@ -49,6 +51,8 @@ pub struct Profile {
     pub cdi: Cdi,
     /// The guests.
     pub guest: Guest,
+    /// Live migrations.
+    pub migration: Migration,
     /// Rare steps that take much longer.
     pub stragglers: Stragglers,
     /// kube-controller-manager.

@@ -158,6 +158,8 @@ kinds! {
     KUBEVIRTS = "KubeVirt" "kubevirts" "kubevirt" { short_names: &["kv", "kvs"], has_status: true } ..KUBEVIRT;
     /// Running machines; their status is no subresource, so each status write counts as a generation.
     VIRTUAL_MACHINE_INSTANCES = "VirtualMachineInstance" "virtualmachineinstances" "virtualmachineinstance" { short_names: &["vmi", "vmis"] } ..KUBEVIRT;
+    /// Live migrations.
+    MIGRATIONS = "VirtualMachineInstanceMigration" "virtualmachineinstancemigrations" "virtualmachineinstancemigration" { short_names: &["vmim", "vmims"], has_status: true } ..KUBEVIRT;
     /// Machines, running or not.
     VIRTUAL_MACHINES = "VirtualMachine" "virtualmachines" "virtualmachine" { short_names: &["vm", "vms"], has_status: true } ..KUBEVIRT;
 }

@@ -65,7 +65,16 @@ pub(super) fn needed(wanted: &Wanted<'_>, namespace: &str) -> Vec<Permission> {
             needed.push(anywhere("update", SUBRESOURCES, action));
         }
     }
+    if wanted.via.is_none() {
+        needed.extend(of_restarts().map(|(verb, group, resource)| anywhere(verb, group, resource)));
+    }
     needed
+}
+
+/// What a storm of kind restart needs beyond other storms: verb, group and resource.
+pub(crate) fn of_restarts() -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
+    [("update", SUBRESOURCES, "virtualmachines/restart"), ("get", "kubevirt.io", "virtualmachineinstances")]
+        .into_iter()
 }
 
 /// What the record in `namespace` and the probers of a run need.
@@ -154,6 +163,13 @@ pub fn of_cleanup() -> Vec<Permission> {
 
 /// Sorts what is missing into what the run cannot do without, and what only other flags need.
 pub(super) fn judge(missing: Vec<Permission>, wanted: &Wanted<'_>, namespace: &str, findings: &mut Findings) {
+    let of_restart = |permission: &Permission| {
+        of_restarts().any(|(verb, _, resource)| (verb, resource) == (permission.verb, permission.resource))
+    };
+    let (restart, missing): (Vec<_>, Vec<_>) = missing.into_iter().partition(of_restart);
+    if let Some(permission) = restart.first() {
+        findings.notes.push(format!("storm cannot use --kind restart: you cannot {permission}"));
+    }
     let optional = |permission: &Permission| permission.group == SUBRESOURCES && wanted.via.is_none();
     let (optional, needed): (Vec<_>, Vec<_>) = missing.into_iter().partition(optional);
     if let Some(permission) = optional.first() {

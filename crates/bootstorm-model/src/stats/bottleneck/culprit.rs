@@ -12,6 +12,8 @@ use crate::stats::{Cause, Section};
 pub enum Culprit {
     /// The API server and virt-api.
     Api,
+    /// The shutdown of the guests before they start again.
+    Shutdown,
     /// The filling of disks.
     Filling,
     /// virt-controller.
@@ -52,6 +54,7 @@ impl Culprit {
         Some(match section {
             Section::Several => return None,
             Section::Api => Self::Api,
+            Section::Shutdown => Self::Shutdown,
             Section::Filling => Self::Filling,
             Section::Controller => Self::Controller,
             Section::Scheduling => Self::Scheduling,
@@ -73,8 +76,8 @@ impl Culprit {
             Self::Filling | Self::Attaching | Self::Disks => vec![Cause::Storage],
             Self::Images | Self::Network => vec![Cause::Network],
             Self::Scheduling | Self::Processors | Self::Node => vec![Cause::Compute],
-            // They rest on VMs that did not arrive, each with a cause of its own.
-            Self::Refused | Self::Crashing => Vec::new(),
+            // The guests themselves, or VMs that did not arrive, each with a cause of its own.
+            Self::Shutdown | Self::Refused | Self::Crashing => Vec::new(),
             Self::Pods => vec![Cause::Storage, Cause::Network],
             Self::DisksOrProcessors | Self::Launcher => vec![Cause::Storage, Cause::Compute],
             Self::Guest => vec![Cause::Storage, Cause::Network],
@@ -99,6 +102,7 @@ impl Culprit {
     pub fn words(self) -> &'static str {
         match self {
             Self::Api => "the API server and virt-api",
+            Self::Shutdown => "the shutdown of the guests",
             Self::Filling => "filling the disks",
             Self::Controller => "virt-controller",
             Self::Scheduling => "finding a node",

@@ -7,6 +7,7 @@
 //! |---|---|---|
 //! | not accepted | an answer to its request | the server's refusal |
 //! | runs | an address, or an answer | – |
+//! | to be restarted, its old instance is there | its guest to power off, or its stop to begin | – |
 //! | its instance ended | its guest to stay up | `CrashLoopBackOff`, with the exit of its container |
 //! | its disks are not filled | its disks | the state of its volumes, or a condition |
 //! | no instance | its instance | a condition, or a warning about the VM |

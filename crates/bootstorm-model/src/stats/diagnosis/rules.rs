@@ -41,6 +41,10 @@ pub(super) fn diagnose(timeline: &Timeline, goal: Milestone) -> Diagnosis {
         let waits_for = if timeline.address.is_none() { Awaited::Address } else { Awaited::Reply };
         return Diagnosis { waits_for, cause: None };
     }
+    if timeline.old_instance.is_some() && !has(Milestone::Gone) && !has(Milestone::Instance) {
+        let waits_for = if has(Milestone::Stopping) { Awaited::PowerOff } else { Awaited::Stop };
+        return Diagnosis { waits_for, cause: None };
+    }
     if timeline.restarts > 0 || status(timeline) == "CrashLoopBackOff" {
         return Diagnosis { waits_for: Awaited::StayUp, cause: Some(crash(timeline)) };
     }

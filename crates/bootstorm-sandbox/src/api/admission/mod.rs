@@ -5,6 +5,7 @@ mod defaults;
 pub(super) mod infer;
 mod instance;
 mod machine;
+pub(super) mod migration;
 mod names;
 mod unknown;
 

@@ -9,9 +9,10 @@ use crate::store::kind as kinds;
 
 /// The columns a kind is shown with.
 pub(super) fn of(kind: &Kind) -> Vec<Column> {
-    let views: [(&Kind, &[Column]); 18] = [
+    let views: [(&Kind, &[Column]); 19] = [
         (&kinds::VIRTUAL_MACHINES, &VIRTUAL_MACHINES),
         (&kinds::VIRTUAL_MACHINE_INSTANCES, &VIRTUAL_MACHINE_INSTANCES),
+        (&kinds::MIGRATIONS, &MIGRATIONS),
         (&kinds::KUBEVIRTS, &PHASED_WITH_AGE_FIRST),
         (&kinds::CDIS, &PHASED_WITH_AGE_FIRST),
         (&kinds::DATA_VOLUMES, &DATA_VOLUMES),
@@ -45,6 +46,7 @@ const VIRTUAL_MACHINE_INSTANCES: [Column; 8] = [
     condition("Live-Migratable", "LiveMigratable").wide(),
     condition("Paused", "Paused").wide(),
 ];
+const MIGRATIONS: [Column; 3] = [NAME, field("Phase", "/status/phase"), field("VMI", "/spec/vmiName")];
 const PHASED_WITH_AGE_FIRST: [Column; 3] = [NAME, AGE, field("Phase", "/status/phase")];
 const DATA_VOLUMES: [Column; 5] = [
     NAME,

@@ -214,8 +214,16 @@ impl Instances {
 /// The launcher pods of an instance.
 fn pods(client: &Client, vmi: &Object) -> Pods {
     let all = client.store().owned_by(&PODS, vmi.uid());
+    let node = vmi.value()["status"]["nodeName"].as_str().unwrap_or_default();
+    let is_here = |pod: &&Object| pod.value()["spec"]["nodeName"].as_str() == Some(node);
+    // A target of a migration counts once the guest is there, its source only until then.
+    let is_current = |pod: &&Object| pod.label(names::MIGRATION_JOB).is_none() || is_here(pod);
+    let mut candidates: Vec<&Object> = all.iter().filter(is_current).collect();
+    if candidates.iter().any(is_here) {
+        candidates.retain(is_here);
+    }
     // One that is on its way out counts only if there is no other.
-    let current = all.iter().find(|pod| !pod.is_deleting()).or_else(|| all.first()).cloned();
+    let current = candidates.iter().find(|pod| !pod.is_deleting()).or(candidates.first()).copied().cloned();
     Pods { current, all }
 }
 

@@ -143,7 +143,7 @@ fn follow(vmi: &mut Value, pod: &Object) {
 }
 
 /// Whether a pod runs, its main container with it, and its other containers are ready.
-fn up(pod: &Value) -> bool {
+pub fn up(pod: &Value) -> bool {
     let running = pod["status"]["phase"] == "Running";
     let containers = pod["status"]["containerStatuses"].as_array();
     running && containers.is_some_and(|all| all.iter().all(|one| one["state"].get("running").is_some()))

@@ -127,7 +127,11 @@ impl PodWorker {
             guest: watch::Sender::new(guest),
             key,
         });
-        self.cluster.guests.add(launcher.clone());
+        if self.pod.label(names::MIGRATION_JOB).is_some() {
+            self.cluster.guests.add_target(self.pod.uid(), launcher.clone());
+        } else {
+            self.cluster.guests.add(launcher.clone());
+        }
         self.launcher = Some(launcher);
     }
 

@@ -4,6 +4,7 @@ mod calibration;
 mod causes;
 mod disks;
 mod lifecycle;
+mod migrations;
 mod network;
 mod scene;
 mod stage;

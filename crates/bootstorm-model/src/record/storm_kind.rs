@@ -1,0 +1,48 @@
+//! How a storm brings its VMs back.
+
+use serde::{Deserialize, Serialize};
+
+/// The kinds of storms: which recovery is measured
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StormKind {
+    /// Stopped VMs are started.
+    #[default]
+    Start,
+    /// Running VMs are restarted, each by one request.
+    Restart,
+}
+
+impl StormKind {
+    /// Every kind.
+    pub const ALL: [Self; 2] = [Self::Start, Self::Restart];
+
+    /// The word used in JSON, flags and tables.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Restart => "restart",
+        }
+    }
+
+    /// The command that runs such a storm.
+    pub fn command(self) -> &'static str {
+        match self {
+            Self::Start => "storm",
+            Self::Restart => "storm --kind restart",
+        }
+    }
+
+    /// Whether stopped VMs are started.
+    pub fn is_start(&self) -> bool {
+        *self == Self::Start
+    }
+
+    /// Why its times are not judged against those of a first boot; `None` where they are.
+    pub fn unlike_a_boot(self) -> Option<&'static str> {
+        match self {
+            Self::Start => None,
+            Self::Restart => Some("the times of a restart include the shutdown of its guests"),
+        }
+    }
+}
