@@ -57,6 +57,7 @@ const SECTIONS: &[(&str, &[&str])] = &[
     ("Capacity", &["find_max", "goal", "max", "min", "budget", "max_storms"]),
     ("Limits", &["timeout", "phase_timeout", "run_timeout", "abort_if_failed", "blind_limit", "concurrency"]),
     ("Results", &["save_results", "results_folder", "storage_driver", "output_file", "fail_if"]),
+    ("Other services", &["push"]),
     ("Hooks", &["before", "after", "hook_timeout", "hook_failure"]),
     (
         "Sandbox",
@@ -131,6 +132,7 @@ const RARE: &[&str] = &[
     "probe_pod",
     "probe_toleration",
     "probers",
+    "push",
     "ramp",
     "rate",
     "rest",

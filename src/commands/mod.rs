@@ -15,6 +15,7 @@ pub mod dashboard;
 pub mod definition;
 mod dry_run;
 mod examples;
+pub mod export_args;
 pub mod find_max;
 pub mod generate;
 pub mod help;
