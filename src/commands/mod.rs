@@ -21,6 +21,7 @@ pub mod generate;
 pub mod help;
 pub mod hooks;
 pub mod layout_args;
+pub mod listen_args;
 mod mistakes;
 pub mod node_args;
 mod output_file;

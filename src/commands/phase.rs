@@ -5,6 +5,7 @@ use clap::Args;
 use super::dry_run;
 use super::export_args::ExportArgs;
 use super::hooks::HookArgs;
+use super::listen_args::ListenArgs;
 use super::pace_args::{DryRun, DryRunArgs, PaceArgs};
 use super::plan_args::{AssertedArgs, RunArgs};
 use super::save_args::SaveArgs;
@@ -43,6 +44,8 @@ pub struct PhaseArgs {
     pub hooks: HookArgs,
     #[command(flatten)]
     pub exports: ExportArgs,
+    #[command(flatten)]
+    pub listen: ListenArgs,
     /// A create makes VMs without starting them.
     #[arg(skip)]
     pub halted: bool,
@@ -68,6 +71,7 @@ pub async fn command(context: &Context, kind: PhaseKind, args: &PhaseArgs) -> Re
     args.save.check()?;
     args.exports.check()?;
     let session = context.connect().await?;
+    args.listen.start(session.console, &args.run.prefix).await?;
     let is_dry = args.dry_run.dry_run == DryRun::Client;
     let caught_up = if is_dry { None } else { args.hooks.catch_up(&session, &args.run.prefix).await? };
     let of_this_kind = |record: &RunRecord| record.last_phase().is_some_and(|last| last.name.kind == kind);
@@ -173,6 +177,7 @@ pub async fn run(
     let outcome = locked(session, &wanted, &mut record, store, &lock).await;
     lock.release().await;
     outcome?;
+    args.listen.phase_ended(&record);
     args.exports.phase_ended(session.console, &session.interrupt, &record).await;
     Ok(Some(record))
 }
@@ -224,7 +229,10 @@ async fn locked(
         settings,
         template,
         interrupt: session.interrupt.clone(),
-        events: &|event| progress.hear(event),
+        events: &|event| {
+            args.listen.hear(event);
+            progress.hear(event);
+        },
     };
     let outcome = Box::pin(timed::run(work, record, store)).await;
     progress.finish();

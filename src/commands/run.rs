@@ -8,6 +8,7 @@ use super::adopt_args::AdoptArgs;
 use super::cleanup::{self, CleanupArgs};
 use super::export_args::ExportArgs;
 use super::hooks::HookArgs;
+use super::listen_args::ListenArgs;
 use super::pace_args::{DryRun, DryRunArgs, PaceArgs};
 use super::phase::{self, PhaseArgs, Role, exit_of};
 use super::plan_args::{AssertedArgs, PlanArgs, Resolved, RunArgs};
@@ -98,6 +99,8 @@ pub struct RunCommand {
     #[command(flatten)]
     pub exports: ExportArgs,
     #[command(flatten)]
+    pub listen: ListenArgs,
+    #[command(flatten)]
     pub dry_run: DryRunArgs,
     /// Run on a simulated cluster instead of a real one
     #[arg(long)]
@@ -117,6 +120,7 @@ pub async fn command(context: &Context, args: &RunCommand) -> Result<Exit, Failu
     }
     args.save.check()?;
     args.exports.check()?;
+    args.listen.start(context.console(), &args.run.prefix).await?;
     if !args.sandbox {
         return within(args.run_timeout, context.connect().await?, args, resolved).await;
     }
@@ -230,6 +234,7 @@ async fn phases(session: &Session, args: &RunCommand, resolved: Resolved) -> Res
         fail_if: FailIfArgs::default(),
         hooks: args.hooks.clone(),
         exports: args.exports.clone(),
+        listen: args.listen.clone(),
     };
     let steps = steps(args, boots_first(args, Some(&record)));
     let baseline =

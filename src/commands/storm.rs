@@ -54,6 +54,7 @@ pub async fn command(context: &Context, args: &StormArgs) -> Result<Exit, Failur
     args.phase.save.check()?;
     args.phase.exports.check()?;
     let session = context.connect().await?;
+    args.phase.listen.start(session.console, &args.phase.run.prefix).await?;
     args.phase.hooks.catch_up(&session, &args.phase.run.prefix).await?;
     if args.find_max.find_max {
         return find_max::command(&session, &args.phase, &args.find_max, args.repeat.fresh).await;

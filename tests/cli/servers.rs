@@ -49,18 +49,22 @@ impl Server {
 
     /// Sends a request; gives the status and what came with it.
     pub(crate) fn send(&self, method: &str, path: &str, body: &str) -> (u16, String) {
-        let mut stream = TcpStream::connect(&self.address).unwrap();
-        let length = body.len();
-        let head =
-            format!("{method} {path} HTTP/1.0\r\nHost: {}\r\nContent-Length: {length}\r\n\r\n", self.address);
-        // A server that refuses may close before it has read everything.
-        let _ = stream.write_all(format!("{head}{body}").as_bytes());
-        let mut answer = Vec::new();
-        let _ = stream.read_to_end(&mut answer);
-        let answer = String::from_utf8(answer).unwrap();
-        let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
-        (status, answer)
+        send(&self.address, method, path, body)
     }
+}
+
+/// Sends a request to an address; gives the status and what came with it.
+pub(crate) fn send(address: &str, method: &str, path: &str, body: &str) -> (u16, String) {
+    let mut stream = TcpStream::connect(address).unwrap();
+    let length = body.len();
+    let head = format!("{method} {path} HTTP/1.0\r\nHost: {address}\r\nContent-Length: {length}\r\n\r\n");
+    // A server that refuses may close before it has read everything.
+    let _ = stream.write_all(format!("{head}{body}").as_bytes());
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer);
+    let answer = String::from_utf8(answer).unwrap();
+    let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
+    (status, answer)
 }
 
 impl Drop for Server {
