@@ -26,7 +26,7 @@ const LIMIT: Limit = Limit { time: Duration::from_secs(10), bytes: 64 * 1024 };
 /// Flags that send results to other services
 #[derive(Debug, Clone, Default, Args)]
 pub struct ExportArgs {
-    /// Push the metrics of the run to a Prometheus Pushgateway after each phase, such as http://HOST:9091
+    /// Push the metrics of the run to the Prometheus Pushgateway at this URL after each phase
     #[arg(long, value_name = "URL")]
     pub push: Option<String>,
     /// Whether a failed push was reported; shared by all copies.

@@ -45,7 +45,7 @@ pub(super) fn note(event: &Event, counts: Counts) {
         }
         Event::Restoring { count } => tracing::info!(count, "cleanup: giving adopted VMs back"),
         Event::Requests { .. } | Event::Restored | Event::NamespaceMade | Event::ProberWorks => {
-            tracing::debug!(?event)
+            tracing::debug!(?event);
         }
     }
 }

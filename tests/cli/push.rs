@@ -19,7 +19,7 @@ fn gateway(requests: usize, answer: &'static str) -> (String, JoinHandle<Vec<Str
         for _ in 0..requests {
             let (mut stream, _) = listener.accept().unwrap();
             let mut request = Vec::new();
-            let mut buffer = [0; 65536];
+            let mut buffer = [0; 8192];
             loop {
                 let read = stream.read(&mut buffer).unwrap();
                 assert!(read > 0, "the request was cut short");
