@@ -83,8 +83,9 @@ impl ExportArgs {
         let Err(failure) = sent else { return };
         tracing::warn!(why = %failure, "push failed");
         if !self.warned.swap(true, Ordering::Relaxed) {
+            let hints: String = failure.hints.iter().map(|hint| format!("; {hint}")).collect();
             console.warn(&format!(
-                "{failure}; the run goes on; to push later: kubectl bootstorm report --ns-prefix {} --push URL",
+                "{failure}{hints}; the run goes on; to push later: kubectl bootstorm report --ns-prefix {} --push URL",
                 record.plan.prefix
             ));
         }

@@ -102,6 +102,7 @@ fn a_gateway_that_refuses_is_one_warning_and_learns_no_more_than_its_own_secret(
     let ran = ran.exits(0).complains(&[
         "the metrics could not be pushed to http://127.0.0.1",
         "HTTP 401",
+        "set BOOTSTORM_PUSH_TOKEN, or BOOTSTORM_PUSH_USERNAME",
         "to push later: kubectl bootstorm report --ns-prefix boot-storm-test --push URL",
     ]);
     assert_eq!(ran.stderr.matches("warning").count(), 1, "{}", ran.stderr);
