@@ -6,6 +6,7 @@
 
 pub mod commands;
 pub mod console;
+pub mod live;
 pub mod platform;
 
 use bootstorm_model::exit::Exit;

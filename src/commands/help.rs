@@ -57,6 +57,7 @@ const SECTIONS: &[(&str, &[&str])] = &[
     ("Capacity", &["find_max", "goal", "max", "min", "budget", "max_storms"]),
     ("Limits", &["timeout", "phase_timeout", "run_timeout", "abort_if_failed", "blind_limit", "concurrency"]),
     ("Results", &["save_results", "results_folder", "storage_driver", "output_file", "fail_if"]),
+    ("Other services", &["push", "listen"]),
     ("Hooks", &["before", "after", "hook_timeout", "hook_failure"]),
     (
         "Sandbox",
@@ -108,6 +109,7 @@ const RARE: &[&str] = &[
     "include_halted",
     "index_width",
     "instancetype",
+    "listen",
     "manual_results",
     "max",
     "max_storms",
@@ -131,6 +133,7 @@ const RARE: &[&str] = &[
     "probe_pod",
     "probe_toleration",
     "probers",
+    "push",
     "ramp",
     "rate",
     "rest",

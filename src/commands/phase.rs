@@ -3,7 +3,9 @@
 use clap::Args;
 
 use super::dry_run;
+use super::export_args::ExportArgs;
 use super::hooks::HookArgs;
+use super::listen_args::ListenArgs;
 use super::pace_args::{DryRun, DryRunArgs, PaceArgs};
 use super::plan_args::{AssertedArgs, RunArgs};
 use super::save_args::SaveArgs;
@@ -40,6 +42,10 @@ pub struct PhaseArgs {
     pub fail_if: FailIfArgs,
     #[command(flatten)]
     pub hooks: HookArgs,
+    #[command(flatten)]
+    pub exports: ExportArgs,
+    #[command(flatten)]
+    pub listen: ListenArgs,
     /// A create makes VMs without starting them.
     #[arg(skip)]
     pub halted: bool,
@@ -66,23 +72,33 @@ pub struct Role {
 /// Runs one timed phase as a command of its own.
 pub async fn command(context: &Context, kind: PhaseKind, args: &PhaseArgs) -> Result<Exit, Failure> {
     args.save.check()?;
+    args.exports.check()?;
     let session = context.connect().await?;
+    args.listen.start(session.console, &args.run.prefix).await?;
     let is_dry = args.dry_run.dry_run == DryRun::Client;
     let caught_up = if is_dry { None } else { args.hooks.catch_up(&session, &args.run.prefix).await? };
     let of_this_kind = |record: &RunRecord| record.last_phase().is_some_and(|last| last.name.kind == kind);
     if let Some(record) = caught_up.filter(of_this_kind) {
         // The command was repeated for what comes after the phase: nothing is measured again.
-        return shown(&session, &record, kind, args);
+        return shown(&session, &record, kind, args).await;
     }
     if let Some(exit) = nothing_to_do(&session, kind, args).await? {
         return Ok(exit);
     }
     let record = run(&session, kind, args, &Role::default()).await?;
-    record.map_or(Ok(Exit::Good), |record| shown(&session, &record, kind, args))
+    match record {
+        Some(record) => shown(&session, &record, kind, args).await,
+        None => Ok(Exit::Good),
+    }
 }
 
 /// Shows and saves what the last phase found; gives its exit code.
-fn shown(session: &Session, record: &RunRecord, kind: PhaseKind, args: &PhaseArgs) -> Result<Exit, Failure> {
+async fn shown(
+    session: &Session,
+    record: &RunRecord,
+    kind: PhaseKind,
+    args: &PhaseArgs,
+) -> Result<Exit, Failure> {
     let last = record.last_phase();
     let thresholds = args.fail_if.judge(record, last.map(|phase| phase.name));
     let again = format!(
@@ -91,6 +107,7 @@ fn shown(session: &Session, record: &RunRecord, kind: PhaseKind, args: &PhaseArg
     );
     show::phase(session, record, kind, thresholds.clone()).map_err(|failure| failure.hint(again))?;
     args.save.finish(session.console, record, &thresholds)?;
+    args.exports.judged(session.console, &session.interrupt, record, &thresholds).await;
     Ok(args.fail_if.exit(session, &thresholds, last.map_or(Exit::Good, |phase| exit_of(&phase.look()))))
 }
 
@@ -164,7 +181,10 @@ pub async fn run(
     let wanted = Wanted { kind, args, role, template: template.as_ref() };
     let outcome = locked(session, &wanted, &mut record, store, &lock).await;
     lock.release().await;
-    outcome.map(|()| Some(record))
+    outcome?;
+    args.listen.phase_ended(&record);
+    args.exports.phase_ended(session.console, &session.interrupt, &record).await;
+    Ok(Some(record))
 }
 
 /// What is to be done
@@ -214,7 +234,10 @@ async fn locked(
         settings,
         template,
         interrupt: session.interrupt.clone(),
-        events: &|event| progress.hear(event),
+        events: &|event| {
+            args.listen.hear(event);
+            progress.hear(event);
+        },
     };
     let outcome = Box::pin(timed::run(work, record, store)).await;
     progress.finish();

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use super::export_args::ExportArgs;
 use super::phase::exit_of;
 use super::plan_args::RunArgs;
 use super::save_args::SaveArgs;
@@ -64,6 +65,8 @@ pub struct ReportArgs {
     pub save: SaveArgs,
     #[command(flatten)]
     pub fail_if: FailIfArgs,
+    #[command(flatten)]
+    pub exports: ExportArgs,
 }
 
 impl ReportArgs {
@@ -73,7 +76,7 @@ impl ReportArgs {
 }
 
 /// Shows saved results; needs no cluster.
-fn saved(context: &Context, args: &ReportArgs, from: &Path) -> Result<Exit, Failure> {
+async fn saved(context: &Context, args: &ReportArgs, from: &Path) -> Result<Exit, Failure> {
     let document = results::read(from)?;
     let report = document.report(&args.selection()).map_err(Failure::usage)?;
     if report.phases.is_empty() {
@@ -88,6 +91,7 @@ fn saved(context: &Context, args: &ReportArgs, from: &Path) -> Result<Exit, Fail
     let report = report.into_owned().with_thresholds(thresholds);
     show::report_or_failures(context, &report, args.failures, &[])?;
     args.save.write(context.console(), &report)?;
+    args.exports.report(&report).await?;
     if args.save.save_results {
         let Document::Run(record) = &document else {
             return Err(Failure::usage("--save-results needs the whole run, which only a run.json holds"));
@@ -111,8 +115,9 @@ fn judge(args: &ReportArgs, record: &RunRecord, grades: &[Graded]) -> Result<Vec
 /// Runs the command.
 pub async fn command(context: &Context, args: &ReportArgs) -> Result<Exit, Failure> {
     args.save.check()?;
+    args.exports.check()?;
     if let Some(from) = &args.from {
-        return saved(context, args, from);
+        return Box::pin(saved(context, args, from)).await;
     }
     let session = context.connect().await?;
     let record = session.read(&args.run.prefix).await?;
@@ -130,5 +135,6 @@ pub async fn command(context: &Context, args: &ReportArgs) -> Result<Exit, Failu
     show::report_or_failures(&session, &report, args.failures, &show::next(&record))?;
     args.save.save(session.console, &record)?;
     args.save.write(session.console, &report)?;
+    args.exports.report(&report).await?;
     Ok(args.fail_if.exit(&session, &thresholds, record.last_phase().map_or(Exit::Good, exit_of)))
 }

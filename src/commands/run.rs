@@ -6,7 +6,9 @@ use clap::{Args, ValueEnum};
 
 use super::adopt_args::AdoptArgs;
 use super::cleanup::{self, CleanupArgs};
+use super::export_args::ExportArgs;
 use super::hooks::HookArgs;
+use super::listen_args::ListenArgs;
 use super::pace_args::{DryRun, DryRunArgs, PaceArgs};
 use super::phase::{self, PhaseArgs, Role, exit_of};
 use super::plan_args::{AssertedArgs, PlanArgs, Resolved, RunArgs};
@@ -95,6 +97,10 @@ pub struct RunCommand {
     #[command(flatten)]
     pub hooks: HookArgs,
     #[command(flatten)]
+    pub exports: ExportArgs,
+    #[command(flatten)]
+    pub listen: ListenArgs,
+    #[command(flatten)]
     pub dry_run: DryRunArgs,
     /// Run on a simulated cluster instead of a real one
     #[arg(long)]
@@ -113,6 +119,8 @@ pub async fn command(context: &Context, args: &RunCommand) -> Result<Exit, Failu
             .hint("pass --yes too"));
     }
     args.save.check()?;
+    args.exports.check()?;
+    args.listen.start(context.console(), &args.run.prefix).await?;
     if !args.sandbox {
         return within(args.run_timeout, context.connect().await?, args, resolved).await;
     }
@@ -226,6 +234,8 @@ async fn phases(session: &Session, args: &RunCommand, resolved: Resolved) -> Res
         // They are judged over the whole run, at its end.
         fail_if: FailIfArgs::default(),
         hooks: args.hooks.clone(),
+        exports: args.exports.clone(),
+        listen: args.listen.clone(),
     };
     let steps = steps(args, boots_first(args, Some(&record)));
     let baseline =
@@ -266,6 +276,7 @@ async fn phases(session: &Session, args: &RunCommand, resolved: Resolved) -> Res
         }
     }
     args.save.finish(session.console, &record, &thresholds)?;
+    args.exports.judged(session.console, &session.interrupt, &record, &thresholds).await;
     if args.cleanup {
         let cleanup = cleanup_args(args);
         if let Some(deleted) = cleanup::run(session, &cleanup).await? {

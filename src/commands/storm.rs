@@ -85,7 +85,9 @@ pub async fn command(context: &Context, args: &StormArgs) -> Result<Exit, Failur
             .hint("leave out --repeat or --find-max"));
     }
     args.phase.save.check()?;
+    args.phase.exports.check()?;
     let session = context.connect().await?;
+    args.phase.listen.start(session.console, &args.phase.run.prefix).await?;
     args.phase.hooks.catch_up(&session, &args.phase.run.prefix).await?;
     if args.find_max.find_max {
         return find_max::command(&session, &args.phase, &args.find_max, args.repeat.fresh).await;
@@ -94,5 +96,7 @@ pub async fn command(context: &Context, args: &StormArgs) -> Result<Exit, Failur
     let repeated = repeat::run(&session, &args.phase, &args.repeat, fail_if).await?;
     show::phase(&session, &repeated.record, PhaseKind::Storm, repeated.thresholds.clone())?;
     args.phase.save.finish(session.console, &repeated.record, &repeated.thresholds)?;
+    let exports = &args.phase.exports;
+    exports.judged(session.console, &session.interrupt, &repeated.record, &repeated.thresholds).await;
     Ok(fail_if.exit(&session, &repeated.thresholds, repeated.exit))
 }

@@ -44,7 +44,9 @@ pub(super) fn note(event: &Event, counts: Counts) {
             tracing::info!(count, since_s = since.as_secs(), first, "cleanup: waiting for {what} to go");
         }
         Event::Restoring { count } => tracing::info!(count, "cleanup: giving adopted VMs back"),
-        Event::Restored | Event::NamespaceMade | Event::ProberWorks => tracing::debug!(?event),
+        Event::Requests { .. } | Event::Restored | Event::NamespaceMade | Event::ProberWorks => {
+            tracing::debug!(?event);
+        }
     }
 }
 

@@ -186,6 +186,7 @@ impl Progress {
                     "interrupted: finishing requests in flight; press Ctrl-C again to quit now",
                 );
             }
+            Event::Requests { .. } => return,
             Event::PhaseEnded(_) => state.end(),
         }
         let State { reached, failed, unknown, total, .. } = *state;

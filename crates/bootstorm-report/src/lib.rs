@@ -54,6 +54,7 @@ pub use diagnosis::{DiagnosisBlock, ExampleBlock, WarningBlock};
 pub use failures::{FailureBlock, OutlierBlock, OutliersBlock};
 pub use legacy::LegacyOptions;
 pub use nodes::{BalanceBlock, NodeBlock};
+pub use openmetrics::live::{Histogram, LivePhase, LiveStream, live};
 pub use paint::{Paint, Tone};
 pub use phase::{Counts, Effort, PhaseBlock, Recovery, Shown, Spans, StageBlock};
 pub use placement::Placed;

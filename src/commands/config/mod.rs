@@ -60,6 +60,7 @@ impl Environment {
         };
         let is_idle = |variable: &&String| {
             *variable != "BOOTSTORM_CONFIG"
+                && !CREDENTIALS.contains(&variable.as_str())
                 && !program.get_subcommands().any(|command| sets(command, variable))
         };
         self.variables.keys().filter(is_idle).cloned().collect()
@@ -75,6 +76,9 @@ impl Environment {
         }
     }
 }
+
+/// Variables with credentials of services, which no flag takes: a command line is seen by everyone.
+const CREDENTIALS: [&str; 3] = ["BOOTSTORM_PUSH_TOKEN", "BOOTSTORM_PUSH_USERNAME", "BOOTSTORM_PUSH_PASSWORD"];
 
 /// Where a value comes from
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,75 +1,10 @@
 //! The text format of Prometheus in the programs that read it: promtool, `node_exporter`, the Pushgateway.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::io::Write;
+use std::process::{Command, Stdio};
 
+use super::super::servers::{Server, unpacked};
 use super::{measured, report};
-use crate::support::tools::skipped;
-
-/// A program of a Debian package that is unpacked, not installed.
-fn unpacked(package: &str, program: &str) -> Option<PathBuf> {
-    let path = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/target/tools"));
-    let path = path.join(package).join("usr/bin").join(program);
-    if !path.is_file() {
-        skipped(&format!("{program} is not in target/tools; .ci/run puts it there"));
-        return None;
-    }
-    Some(path)
-}
-
-/// A server that says on stderr at which address it listens; ended with the value
-struct Server {
-    child: Child,
-    address: String,
-}
-
-impl Server {
-    fn start(program: PathBuf, args: &[&str]) -> Self {
-        let child = Command::new(program)
-            .args(args)
-            .arg("--web.listen-address=127.0.0.1:0")
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn();
-        let mut child = child.unwrap();
-        let mut log = BufReader::new(child.stderr.take().unwrap());
-        let address = loop {
-            let mut line = String::new();
-            assert!(log.read_line(&mut line).unwrap() > 0, "it ended");
-            if let (true, Some((_, address))) = (line.contains("Listening on"), line.rsplit_once("address="))
-            {
-                break address.trim().to_owned();
-            }
-        };
-        std::thread::spawn(move || log.read_to_end(&mut Vec::new()));
-        Self { child, address }
-    }
-
-    /// Sends a request; gives the status and what came with it.
-    fn send(&self, method: &str, path: &str, body: &str) -> (u16, String) {
-        let mut stream = TcpStream::connect(&self.address).unwrap();
-        let length = body.len();
-        let head =
-            format!("{method} {path} HTTP/1.0\r\nHost: {}\r\nContent-Length: {length}\r\n\r\n", self.address);
-        // A server that refuses may close before it has read everything.
-        let _ = stream.write_all(format!("{head}{body}").as_bytes());
-        let mut answer = Vec::new();
-        let _ = stream.read_to_end(&mut answer);
-        let answer = String::from_utf8(answer).unwrap();
-        let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
-        (status, answer)
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
 
 #[test]
 fn what_reads_prometheus_takes_it() {

@@ -1,4 +1,4 @@
-//! The only module that talks to a cluster, and the only importer of `kube`.
+//! The only module that talks to a cluster; with `outside`, the only importer of `kube`.
 //!
 //! Requests out, one watch in, the record's objects, the lock. Everything is said in words of the other
 //! modules: targets, changes, parts.
@@ -33,7 +33,7 @@ pub mod pace;
 pub mod plugin;
 pub mod probers;
 mod process;
-mod proxy;
+pub(crate) mod proxy;
 pub mod pulse;
 pub mod quotas;
 pub mod scope;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bootstorm_model::observation::Stream;
-use bootstorm_model::observe::{Milestone, Offset, Outcome};
+use bootstorm_model::observe::{Milestone, Offset, Outcome, Timeline};
 use bootstorm_model::plan::Target;
 use bootstorm_model::record::PhaseName;
 use bootstorm_model::stats::Awaited;
@@ -57,6 +57,13 @@ pub enum Event {
         target: Target,
         /// What.
         what: VmEvent,
+    },
+    /// Requests of the phase so far, about once a second and at its end.
+    Requests {
+        /// How many were sent and answered, repeated ones included.
+        sent: u64,
+        /// How many of them were answered with 429.
+        throttled: u64,
     },
     /// What most VMs that are on their way wait for at this moment.
     Waiting {
@@ -124,6 +131,14 @@ pub enum Event {
     },
     /// A VM is as it was, or as somebody else wants it.
     Restored,
+}
+
+impl Event {
+    /// The requests of a phase so far.
+    pub(super) fn requests(timelines: &[Timeline]) -> Self {
+        let sum = |count: fn(&Timeline) -> u32| timelines.iter().map(|one| u64::from(count(one))).sum();
+        Self::Requests { sent: sum(|one| one.attempts), throttled: sum(|one| one.throttled) }
+    }
 }
 
 /// What happened to a VM

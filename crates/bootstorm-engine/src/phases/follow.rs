@@ -120,6 +120,7 @@ pub(super) async fn follow(mut following: Following<'_>, tracker: &mut Tracker<'
                 }
             }
             _ = look.tick() => {
+                (following.events)(&Event::requests(&tracker.phase().timelines));
                 if let Some((waiting, vms, of)) = tracker.waiting() {
                     let (waits_for, cause) = (waiting.waits_for, waiting.cause);
                     (following.events)(&Event::Waiting { vms, of, waits_for, cause });

@@ -220,6 +220,7 @@ async fn whole(
     let stamps = tracker.delays().clone();
     let mut phase = tracker.finish(clock.now());
     phase.state = if cut.is_some() { PhaseState::Interrupted } else { PhaseState::Done };
+    (work.events)(&Event::requests(&phase.timelines));
     phase.health = Some(checkup.end(cut.is_none(), &stamps).await);
     record.put_phase(phase);
     record.made.probers.extend(saver.made().lock().unwrap_or_else(PoisonError::into_inner).clone());

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::live::Histogram;
 use bootstorm_model::text::printable;
 
 /// The types of families that are used here
@@ -11,6 +12,7 @@ pub(super) enum Kind {
     Counter,
     Info,
     StateSet,
+    Histogram,
 }
 
 /// The text format of a page
@@ -31,13 +33,14 @@ impl Kind {
             Self::Counter => "counter",
             Self::Info => "info",
             Self::StateSet => "stateset",
+            Self::Histogram => "histogram",
         }
     }
 
     /// What the names of its samples end with.
     fn suffix(self) -> &'static str {
         match self {
-            Self::Gauge | Self::StateSet => "",
+            Self::Gauge | Self::StateSet | Self::Histogram => "",
             Self::Counter => "_total",
             Self::Info => "_info",
         }
@@ -50,8 +53,8 @@ pub(super) struct Family {
     kind: Kind,
     unit: &'static str,
     help: &'static str,
-    /// Labels, as text, and value.
-    samples: Vec<(String, f64)>,
+    /// End of the name, labels as text, and value.
+    samples: Vec<(&'static str, String, f64)>,
 }
 
 /// The text under construction
@@ -70,9 +73,19 @@ impl Family {
 
     /// Adds a sample.
     pub(super) fn labelled(&mut self, labels: &[(&str, &str)], value: f64) {
-        let labels: String =
-            labels.iter().map(|(name, value)| format!(",{name}=\"{}\"", escaped(value))).collect();
-        self.samples.push((labels, value));
+        self.samples.push(("", written(labels), value));
+    }
+
+    /// Adds the samples of a histogram.
+    pub(super) fn histogram(&mut self, labels: &[(&str, &str)], histogram: &Histogram) {
+        let labels = written(labels);
+        let mut count = 0.0;
+        for (bound, so_far) in histogram.buckets() {
+            self.samples.push(("_bucket", format!("{labels},le=\"{bound}\""), so_far));
+            count = so_far;
+        }
+        self.samples.push(("_sum", labels.clone(), histogram.sum()));
+        self.samples.push(("_count", labels, count));
     }
 }
 
@@ -95,8 +108,8 @@ impl Page {
             let _ = writeln!(self.text, "# UNIT {name} {}", family.unit);
         }
         let _ = writeln!(self.text, "# HELP {name} {}", family.help);
-        for (labels, value) in &family.samples {
-            let _ = writeln!(self.text, "{sample}{{run=\"{}\"{labels}}} {}", self.run, number(*value));
+        for (end, labels, value) in &family.samples {
+            let _ = writeln!(self.text, "{sample}{end}{{run=\"{}\"{labels}}} {}", self.run, number(*value));
         }
     }
 
@@ -106,6 +119,10 @@ impl Page {
         }
         self.text
     }
+}
+
+fn written(labels: &[(&str, &str)]) -> String {
+    labels.iter().map(|(name, value)| format!(",{name}=\"{}\"", escaped(value))).collect()
 }
 
 /// A number with microsecond resolution.

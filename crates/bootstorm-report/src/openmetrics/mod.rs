@@ -6,6 +6,7 @@
 
 mod family;
 mod judged;
+pub(super) mod live;
 mod phases;
 
 use super::Report;

@@ -1,0 +1,158 @@
+//! `--push`: results for services that the user runs beside the cluster.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use clap::Args;
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, Method};
+
+use crate::console::Console;
+use bootstorm_engine::outside::{self, Limit, Outside, Settings, Url};
+use bootstorm_engine::phases::Interrupt;
+use bootstorm_model::failure::Failure;
+use bootstorm_model::record::RunRecord;
+use bootstorm_report::{Report, Selection, ThresholdBlock};
+
+/// Media type of the text format that `Report::prometheus` writes.
+pub(super) const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// Limits of one push: a gateway that hangs delays the next phase by no more.
+const LIMIT: Limit = Limit { time: Duration::from_secs(10), bytes: 64 * 1024 };
+
+/// Flags that send results to other services
+#[derive(Debug, Clone, Default, Args)]
+pub struct ExportArgs {
+    /// Push the metrics of the run to the Prometheus Pushgateway at this URL after each phase
+    #[arg(long, value_name = "URL")]
+    pub push: Option<String>,
+    /// Whether a failed push was reported; shared by all copies.
+    #[arg(skip)]
+    warned: Arc<AtomicBool>,
+}
+
+impl ExportArgs {
+    /// Fails where an address or its credentials cannot be used, before anything is measured.
+    pub fn check(&self) -> Result<(), Failure> {
+        let Some(url) = &self.push else { return Ok(()) };
+        push_url(url)?;
+        credentials().map(|_| ())
+    }
+
+    /// Sends the run as it is after a phase.
+    ///
+    /// Never fails: what was measured counts, and the record keeps it. The first failure is a warning.
+    pub(super) async fn phase_ended(&self, console: Console, interrupt: &Interrupt, record: &RunRecord) {
+        self.send(console, interrupt, record, &[]).await;
+    }
+
+    /// Sends the run once more, with its thresholds; without any, it was sent already.
+    pub(super) async fn judged(
+        &self,
+        console: Console,
+        interrupt: &Interrupt,
+        record: &RunRecord,
+        thresholds: &[ThresholdBlock],
+    ) {
+        if !thresholds.is_empty() {
+            self.send(console, interrupt, record, thresholds).await;
+        }
+    }
+
+    async fn send(
+        &self,
+        console: Console,
+        interrupt: &Interrupt,
+        record: &RunRecord,
+        thresholds: &[ThresholdBlock],
+    ) {
+        if self.push.is_none() {
+            return;
+        }
+        let report = Report::of(record, &Selection::default()).with_thresholds(thresholds.to_vec());
+        let mut interrupt = interrupt.clone();
+        let sent = tokio::select! {
+            biased;
+            // The next step says that it was interrupted.
+            () = interrupt.wait() => return,
+            sent = self.report(&report) => sent,
+        };
+        let Err(failure) = sent else { return };
+        tracing::warn!(why = %failure, "push failed");
+        if !self.warned.swap(true, Ordering::Relaxed) {
+            let hints: String = failure.hints.iter().map(|hint| format!("; {hint}")).collect();
+            console.warn(&format!(
+                "{failure}{hints}; the run goes on; to push later: kubectl bootstorm report --ns-prefix {} --push URL",
+                record.plan.prefix
+            ));
+        }
+    }
+
+    /// Sends a report, where that was asked for. Fails when it does not arrive.
+    pub(super) async fn report(&self, report: &Report) -> Result<(), Failure> {
+        let Some(text) = &self.push else { return Ok(()) };
+        let url = push_url(text)?;
+        let settings = Settings { headers: outside::authorized(credentials()?), authority: None };
+        let gateway = Outside::new(&url, &settings)?;
+        let kind = [(CONTENT_TYPE, HeaderValue::from_static(TEXT_FORMAT))];
+        let body = report.prometheus().into_bytes();
+        let failed =
+            |why: String| Failure::new(format!("the metrics could not be pushed to {url}")).because(why);
+        let group = group(&url, &report.run.name);
+        let answer = gateway.send(Method::PUT, &group, &kind, body, LIMIT).await.map_err(|fault| {
+            failed(fault.message).hint(format!("check that a Pushgateway answers at {url}"))
+        })?;
+        match answer.status {
+            _ if answer.is_success() => {
+                tracing::info!(%url, "metrics pushed");
+                Ok(())
+            }
+            401 | 403 => Err(failed(answer.complaint())
+                .hint("set BOOTSTORM_PUSH_TOKEN, or BOOTSTORM_PUSH_USERNAME and BOOTSTORM_PUSH_PASSWORD")),
+            404 | 405 => Err(failed(answer.complaint())
+                .hint("give the address of a Pushgateway, such as http://HOST:9091")),
+            _ => Err(failed(answer.complaint())),
+        }
+    }
+}
+
+fn push_url(text: &str) -> Result<Url, Failure> {
+    Url::parse("--push", text)
+}
+
+fn credentials() -> Result<Option<HeaderValue>, Failure> {
+    outside::authorization("PUSH", |name| std::env::var(name).ok())
+}
+
+/// The group of a run at a gateway, by the rules of pushgateway 1.5.1 (README, "URL"): `/metrics/job/JOB/NAME/VALUE`.
+///
+/// A URL that names a group already gets the run behind it.
+fn group(url: &Url, run: &str) -> Url {
+    let names_group = url.path().contains("/metrics/job/") || url.path().contains("/metrics/job@base64/");
+    let group = if names_group { url.clone() } else { url.join("metrics/job/bootstorm") };
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    if !run.is_empty() && run.chars().all(is_plain) {
+        return group.join(&format!("run/{run}"));
+    }
+    // Padding alone stands for an empty value.
+    let value = if run.is_empty() { "=".to_owned() } else { URL_SAFE_NO_PAD.encode(run) };
+    group.join(&format!("run@base64/{value}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_is_a_group_whatever_its_name() {
+        let at = |url: &str, run: &str| group(&push_url(url).unwrap(), run).to_string();
+        assert_eq!(at("http://g:9091", "friday-1"), "http://g:9091/metrics/job/bootstorm/run/friday-1");
+        assert_eq!(at("http://g/p/", "a/b?c"), "http://g/p/metrics/job/bootstorm/run@base64/YS9iP2M");
+        assert_eq!(at("http://g", ".."), "http://g/metrics/job/bootstorm/run@base64/Li4");
+        assert_eq!(at("http://g", ""), "http://g/metrics/job/bootstorm/run@base64/=");
+        assert_eq!(at("http://g/metrics/job/ci/branch/x", "r"), "http://g/metrics/job/ci/branch/x/run/r");
+    }
+}
