@@ -1,4 +1,4 @@
-//! `--push`: results for services that the user runs beside the cluster.
+//! `--push` and `--otlp`: results for services that the user runs beside the cluster.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,6 +10,7 @@ use clap::Args;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Method};
 
+use super::otlp::{Exporter, Traces};
 use crate::console::Console;
 use bootstorm_engine::outside::{self, Limit, Outside, Settings, Url};
 use bootstorm_engine::phases::Interrupt;
@@ -29,24 +30,33 @@ pub struct ExportArgs {
     /// Push the metrics of the run to the Prometheus Pushgateway at this URL after each phase
     #[arg(long, value_name = "URL")]
     pub push: Option<String>,
-    /// Whether a failed push was reported; shared by all copies.
+    /// Send traces and metrics to the OpenTelemetry collector at this URL after each phase
+    ///
+    /// OTLP over HTTP with protobuf: a trace per VM and phase. The OTEL_EXPORTER_OTLP_* variables count; env leaves the
+    /// address to them.
+    #[arg(long, value_name = "URL|env")]
+    pub otlp: Option<String>,
+    /// Whether a failed push was reported, and a failed export; shared by all copies.
     #[arg(skip)]
-    warned: Arc<AtomicBool>,
+    warned: Arc<[AtomicBool; 2]>,
 }
 
 impl ExportArgs {
     /// Fails where an address or its credentials cannot be used, before anything is measured.
     pub fn check(&self) -> Result<(), Failure> {
-        let Some(url) = &self.push else { return Ok(()) };
-        push_url(url)?;
-        credentials().map(|_| ())
+        if let Some(url) = &self.push {
+            push_url(url)?;
+            credentials()?;
+        }
+        self.exporter().map(|_| ())
     }
 
     /// Sends the run as it is after a phase.
     ///
-    /// Never fails: what was measured counts, and the record keeps it. The first failure is a warning.
+    /// Never fails: what was measured counts, and the record keeps it. The first failure of each service is a warning.
     pub(super) async fn phase_ended(&self, console: Console, interrupt: &Interrupt, record: &RunRecord) {
-        self.send(console, interrupt, record, &[]).await;
+        let last = record.last_phase().map_or(Traces::None, |phase| Traces::Of(phase.name));
+        self.send(console, interrupt, record, &[], last).await;
     }
 
     /// Sends the run once more, with its thresholds; without any, it was sent already.
@@ -58,7 +68,7 @@ impl ExportArgs {
         thresholds: &[ThresholdBlock],
     ) {
         if !thresholds.is_empty() {
-            self.send(console, interrupt, record, thresholds).await;
+            self.send(console, interrupt, record, thresholds, Traces::None).await;
         }
     }
 
@@ -68,8 +78,9 @@ impl ExportArgs {
         interrupt: &Interrupt,
         record: &RunRecord,
         thresholds: &[ThresholdBlock],
+        traces: Traces,
     ) {
-        if self.push.is_none() {
+        if self.push.is_none() && self.otlp.is_none() {
             return;
         }
         let report = Report::of(record, &Selection::default()).with_thresholds(thresholds.to_vec());
@@ -78,21 +89,43 @@ impl ExportArgs {
             biased;
             // The next step says that it was interrupted.
             () = interrupt.wait() => return,
-            sent = self.report(&report) => sent,
+            sent = async { [("push", self.pushed(&report).await), ("otlp", self.exported(&report, traces).await)] } => sent,
         };
-        let Err(failure) = sent else { return };
-        tracing::warn!(why = %failure, "push failed");
-        if !self.warned.swap(true, Ordering::Relaxed) {
-            let hints: String = failure.hints.iter().map(|hint| format!("; {hint}")).collect();
-            console.warn(&format!(
-                "{failure}{hints}; the run goes on; to push later: kubectl bootstorm report --ns-prefix {} --push URL",
-                record.plan.prefix
-            ));
+        for ((flag, sent), warned) in sent.into_iter().zip(&*self.warned) {
+            let Err(failure) = sent else { continue };
+            tracing::warn!(why = %failure, "{flag} failed");
+            if !warned.swap(true, Ordering::Relaxed) {
+                let hints: String = failure.hints.iter().map(|hint| format!("; {hint}")).collect();
+                let prefix = &record.plan.prefix;
+                let again = format!("kubectl bootstorm report --ns-prefix {prefix} --{flag} URL");
+                console.warn(&format!("{failure}{hints}; the run goes on; to {} later: {again}", word(flag)));
+            }
         }
     }
 
-    /// Sends a report, where that was asked for. Fails when it does not arrive.
+    /// Whether services want a row per VM of every phase.
+    pub(super) fn wants_rows(&self) -> bool {
+        self.otlp.is_some()
+    }
+
+    /// Sends a report, where that was asked for. Fails when it does not arrive somewhere, once it was sent everywhere.
     pub(super) async fn report(&self, report: &Report) -> Result<(), Failure> {
+        let pushed = self.pushed(report).await;
+        let exported = self.exported(report, Traces::All).await;
+        pushed.and(exported)
+    }
+
+    fn exporter(&self) -> Result<Option<Exporter>, Failure> {
+        let Some(flag) = &self.otlp else { return Ok(None) };
+        Exporter::of(flag, |name| std::env::var(name).ok())
+    }
+
+    async fn exported(&self, report: &Report, traces: Traces) -> Result<(), Failure> {
+        let Some(exporter) = self.exporter()? else { return Ok(()) };
+        exporter.send(report, traces).await
+    }
+
+    async fn pushed(&self, report: &Report) -> Result<(), Failure> {
         let Some(text) = &self.push else { return Ok(()) };
         let url = push_url(text)?;
         let settings = Settings { headers: outside::authorized(credentials()?), authority: None };
@@ -117,6 +150,11 @@ impl ExportArgs {
             _ => Err(failed(answer.complaint())),
         }
     }
+}
+
+/// The verb of a flag in a sentence.
+fn word(flag: &str) -> &str {
+    if flag == "otlp" { "send" } else { flag }
 }
 
 fn push_url(text: &str) -> Result<Url, Failure> {

@@ -57,7 +57,7 @@ const SECTIONS: &[(&str, &[&str])] = &[
     ("Capacity", &["find_max", "goal", "max", "min", "budget", "max_storms"]),
     ("Limits", &["timeout", "phase_timeout", "run_timeout", "abort_if_failed", "blind_limit", "concurrency"]),
     ("Results", &["save_results", "results_folder", "storage_driver", "output_file", "fail_if"]),
-    ("Other services", &["push", "listen"]),
+    ("Other services", &["push", "otlp", "listen"]),
     ("Hooks", &["before", "after", "hook_timeout", "hook_failure"]),
     (
         "Sandbox",
@@ -123,6 +123,7 @@ const RARE: &[&str] = &[
     "node_name",
     "node_selector",
     "order",
+    "otlp",
     "param",
     "output_file",
     "phase_timeout",

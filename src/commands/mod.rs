@@ -24,6 +24,7 @@ pub mod layout_args;
 pub mod listen_args;
 mod mistakes;
 pub mod node_args;
+mod otlp;
 mod output_file;
 pub mod pace_args;
 pub mod phase;

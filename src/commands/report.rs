@@ -16,7 +16,7 @@ use bootstorm_model::failure::Failure;
 use bootstorm_model::record::{PhaseKind, PhaseName, RunRecord, lifecycle};
 use bootstorm_report::read::Document;
 use bootstorm_report::thresholds::Expected;
-use bootstorm_report::{Graded, Selection, ThresholdBlock};
+use bootstorm_report::{Graded, Report, Selection, ThresholdBlock};
 
 /// Show a run: every VM, statistics, storm against baseline, verdict
 ///
@@ -135,6 +135,9 @@ pub async fn command(context: &Context, args: &ReportArgs) -> Result<Exit, Failu
     show::report_or_failures(&session, &report, args.failures, &show::next(&record))?;
     args.save.save(session.console, &record)?;
     args.save.write(session.console, &report)?;
-    args.exports.report(&report).await?;
+    // Tables have no rows of phases that they show in one line.
+    let whole = args.exports.wants_rows().then(|| Report::of(&record, &selection));
+    let whole = whole.map(|report| report.with_thresholds(thresholds.clone()));
+    args.exports.report(whole.as_ref().unwrap_or(&report)).await?;
     Ok(args.fail_if.exit(&session, &thresholds, record.last_phase().map_or(Exit::Good, exit_of)))
 }

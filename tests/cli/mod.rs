@@ -29,6 +29,7 @@ mod limits;
 mod manifests;
 mod misbehaviour;
 mod nodes;
+mod otlp;
 mod output;
 mod ownership;
 mod permissions;

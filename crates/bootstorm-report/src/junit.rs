@@ -144,7 +144,7 @@ fn case(text: &mut String, class: &str, phase: &PhaseBlock, row: &Row) {
 }
 
 /// How long a VM that timed out was waited for, in seconds.
-fn waited(phase: &PhaseBlock, row: &Row) -> Option<f64> {
+pub(super) fn waited(phase: &PhaseBlock, row: &Row) -> Option<f64> {
     if row.outcome != Outcome::TimedOut {
         return None;
     }

@@ -28,6 +28,7 @@ mod name;
 mod natural;
 mod nodes;
 mod openmetrics;
+pub mod otlp;
 pub mod paint;
 mod phase;
 mod placement;

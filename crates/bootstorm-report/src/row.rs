@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use bootstorm_model::observe::{Milestone, Moment, Offset, Outcome, Source, Timeline, VolumeKind};
+use bootstorm_model::observe::{Milestone, Moment, Offset, Outcome, Source, Timeline, VolumeKind, Warning};
 use bootstorm_model::plan::Target;
 use bootstorm_model::stats;
 
@@ -56,6 +56,9 @@ pub struct Row {
     /// Probe → when the guest answered it.
     #[serde(default)]
     pub probes: BTreeMap<String, Mark>,
+    /// Kubernetes events of type `Warning`, merged if alike; only from the record of a run, no document holds them.
+    #[serde(skip)]
+    pub warnings: Vec<Warning>,
 }
 
 impl Row {
@@ -87,6 +90,7 @@ impl Row {
             milestones: milestones.collect(),
             unknown: unknown(timeline),
             probes: probes(timeline),
+            warnings: timeline.warnings.clone(),
         }
     }
 

@@ -7,7 +7,7 @@ use bootstorm_model::text::printable;
 
 /// The types of families that are used here
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     Gauge,
     Counter,
     Info,
@@ -38,7 +38,7 @@ impl Kind {
     }
 
     /// What the names of its samples end with.
-    fn suffix(self) -> &'static str {
+    pub(crate) fn suffix(self) -> &'static str {
         match self {
             Self::Gauge | Self::StateSet | Self::Histogram => "",
             Self::Counter => "_total",
@@ -48,13 +48,23 @@ impl Kind {
 }
 
 /// A family under construction
-pub(super) struct Family {
-    name: &'static str,
-    kind: Kind,
-    unit: &'static str,
-    help: &'static str,
-    /// End of the name, labels as text, and value.
-    samples: Vec<(&'static str, String, f64)>,
+pub(crate) struct Family {
+    /// Without the prefix of all, and without the suffix of its kind.
+    pub(crate) name: &'static str,
+    pub(crate) kind: Kind,
+    /// `seconds`, `ratio`, or empty.
+    pub(crate) unit: &'static str,
+    pub(crate) help: &'static str,
+    pub(crate) samples: Vec<Sample>,
+}
+
+/// A value of a family
+pub(crate) struct Sample {
+    /// End of the name.
+    end: &'static str,
+    /// Name and value, unescaped; without the run.
+    pub(crate) labels: Vec<(String, String)>,
+    pub(crate) value: f64,
 }
 
 /// The text under construction
@@ -73,19 +83,21 @@ impl Family {
 
     /// Adds a sample.
     pub(super) fn labelled(&mut self, labels: &[(&str, &str)], value: f64) {
-        self.samples.push(("", written(labels), value));
+        self.samples.push(Sample { end: "", labels: owned(labels), value });
     }
 
     /// Adds the samples of a histogram.
     pub(super) fn histogram(&mut self, labels: &[(&str, &str)], histogram: &Histogram) {
-        let labels = written(labels);
+        let labels = owned(labels);
         let mut count = 0.0;
         for (bound, so_far) in histogram.buckets() {
-            self.samples.push(("_bucket", format!("{labels},le=\"{bound}\""), so_far));
+            let mut labels = labels.clone();
+            labels.push(("le".to_owned(), bound.to_string()));
+            self.samples.push(Sample { end: "_bucket", labels, value: so_far });
             count = so_far;
         }
-        self.samples.push(("_sum", labels.clone(), histogram.sum()));
-        self.samples.push(("_count", labels, count));
+        self.samples.push(Sample { end: "_sum", labels: labels.clone(), value: histogram.sum() });
+        self.samples.push(Sample { end: "_count", labels, value: count });
     }
 }
 
@@ -108,7 +120,8 @@ impl Page {
             let _ = writeln!(self.text, "# UNIT {name} {}", family.unit);
         }
         let _ = writeln!(self.text, "# HELP {name} {}", family.help);
-        for (end, labels, value) in &family.samples {
+        for Sample { end, labels, value } in &family.samples {
+            let labels = written(labels);
             let _ = writeln!(self.text, "{sample}{end}{{run=\"{}\"{labels}}} {}", self.run, number(*value));
         }
     }
@@ -121,7 +134,11 @@ impl Page {
     }
 }
 
-fn written(labels: &[(&str, &str)]) -> String {
+fn owned(labels: &[(&str, &str)]) -> Vec<(String, String)> {
+    labels.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+fn written(labels: &[(String, String)]) -> String {
     labels.iter().map(|(name, value)| format!(",{name}=\"{}\"", escaped(value))).collect()
 }
 

@@ -2,16 +2,15 @@
 
 use std::collections::HashSet;
 
-use super::family::{Family, Kind, Page};
+use super::family::{Family, Kind};
 use crate::{Figures, Report, ThresholdBlock};
 use bootstorm_model::stats::Quantile;
 use bootstorm_model::stats::threshold::{Judged, Unit};
 
-/// Writes them.
-pub(super) fn write(page: &mut Page, report: &Report) {
-    for make in [crossed, undecided, value, repeated, repeated_failures] {
-        page.family(&make(report));
-    }
+/// Makes them.
+pub(super) fn families(report: &Report) -> impl Iterator<Item = Family> {
+    let all = [crossed, undecided, value, repeated, repeated_failures];
+    all.into_iter().map(|make| make(report))
 }
 
 /// The thresholds, each condition once: a series may not appear twice.

@@ -4,7 +4,7 @@
 //! facts, and `# EOF`. Prometheus' own format, 0.0.4, is what `node_exporter` and the Pushgateway read. One series per phase and statistic, never one per VM. A percentile
 //! that too few VMs reached is `+Inf`: it is larger than anything that was observed. What is unknown has no sample.
 
-mod family;
+pub(crate) mod family;
 mod judged;
 pub(super) mod live;
 mod phases;
@@ -26,20 +26,28 @@ impl Report {
 
     fn metrics(&self, format: Format) -> String {
         let mut page = Page::new(format, &self.run.name);
-        page.family(&self.facts());
-        phases::write(&mut page, self);
+        for family in self.families() {
+            page.family(&family);
+        }
+        page.finish()
+    }
+
+    /// The families of all formats, in order; some may have no samples.
+    pub(crate) fn families(&self) -> Vec<Family> {
+        let mut families = vec![self.facts()];
+        families.extend(phases::families(self));
         let compared = self.comparison.as_ref();
         let boots = compared.map_or(&[][..], |compared| &compared.milestones);
         let help = "Boots of the storm divided by those of the baseline, per milestone and statistic";
-        page.family(&self.ratios("storm_ratio", help, boots));
+        families.push(self.ratios("storm_ratio", help, boots));
         let whole = compared.map_or(&[][..], |compared| &compared.with_filling);
         if !whole.is_empty() {
             let help = "The same with the time in which the baseline's disks were filled";
-            page.family(&self.ratios("storm_with_filling_ratio", help, whole));
+            families.push(self.ratios("storm_with_filling_ratio", help, whole));
         }
-        page.family(&self.verdict());
-        judged::write(&mut page, self);
-        page.finish()
+        families.push(self.verdict());
+        families.extend(judged::families(self));
+        families
     }
 
     fn facts(&self) -> Family {

@@ -1,18 +1,17 @@
 //! The families that have samples for each phase.
 
-use super::family::{Family, Kind, Page};
+use super::family::{Family, Kind};
 use crate::phase::PhaseBlock;
 use crate::{Report, ValidityBlock};
 use bootstorm_model::stats::{Quantile, Validity, reason};
 
-/// Writes them.
-pub(super) fn write(page: &mut Page, report: &Report) {
-    for make in [
+/// Makes them.
+pub(super) fn families(report: &Report) -> impl Iterator<Item = Family> {
+    let all = [
         began, vms, unknown, outliers, milestones, recovery, spans, requests, retried, throttled, restarts,
         continued, validity, delays, nodes, causes,
-    ] {
-        page.family(&make(&report.phases));
-    }
+    ];
+    all.into_iter().map(|make| make(&report.phases))
 }
 
 fn began(phases: &[PhaseBlock]) -> Family {
