@@ -57,7 +57,8 @@ pub struct ReportArgs {
     pub failures: bool,
     /// Show saved results: run.json, a JSON or YAML report, or a folder of results; - reads standard input
     ///
-    /// Also reads the result files of virtbench. The limit is 512 MiB per file.
+    /// Also reads the result files of virtbench, and folders and tarballs of kube-burner's local indexer. The limit is 512 MiB
+    /// per file.
     #[arg(long, value_name = "FILE|FOLDER|-")]
     pub from: Option<PathBuf>,
     #[command(flatten)]

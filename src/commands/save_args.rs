@@ -25,6 +25,8 @@ pub struct SaveArgs {
     #[arg(long, alias = "storage-version", value_name = "LABEL")]
     pub storage_driver: Option<String>,
     /// Write the result to a file as well, for example junit=results.xml (can be repeated)
+    ///
+    /// The path of kube-burner is that of a folder: its files are written to collected-metrics-UUID in it.
     #[arg(long, value_name = "FORMAT=PATH")]
     pub output_file: Vec<OutputFile>,
 }
