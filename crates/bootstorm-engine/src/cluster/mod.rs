@@ -33,7 +33,7 @@ pub mod pace;
 pub mod plugin;
 pub mod probers;
 mod process;
-mod proxy;
+pub(crate) mod proxy;
 pub mod pulse;
 pub mod quotas;
 pub mod scope;

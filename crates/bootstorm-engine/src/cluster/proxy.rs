@@ -7,7 +7,7 @@ use http::Uri;
 /// The proxy of the environment for a server; none where `NO_PROXY` names the server, or it is on this machine.
 ///
 /// `variable` reads a variable of the environment.
-pub(super) fn of_environment(server: &Uri, variable: impl Fn(&str) -> Option<String>) -> Option<String> {
+pub(crate) fn of_environment(server: &Uri, variable: impl Fn(&str) -> Option<String>) -> Option<String> {
     let read = |name: &str| {
         let found = [name.to_uppercase(), name.to_lowercase()].iter().find_map(|name| variable(name));
         found.filter(|value| !value.is_empty())

@@ -197,7 +197,7 @@ fn page_message(code: u16, title: &str) -> String {
 }
 
 /// The first `most` characters, the cut marked with `…`.
-pub(super) fn clip(text: &str, most: usize) -> String {
+pub(crate) fn clip(text: &str, most: usize) -> String {
     match text.char_indices().nth(most) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),
