@@ -4,6 +4,7 @@ use clap::Args;
 
 use super::dry_run;
 use super::hooks::HookArgs;
+use super::metrics_args::MetricsArgs;
 use super::pace_args::{DryRun, DryRunArgs, PaceArgs};
 use super::plan_args::{AssertedArgs, RunArgs};
 use super::save_args::SaveArgs;
@@ -40,6 +41,8 @@ pub struct PhaseArgs {
     pub fail_if: FailIfArgs,
     #[command(flatten)]
     pub hooks: HookArgs,
+    #[command(flatten)]
+    pub metrics: MetricsArgs,
     /// A create makes VMs without starting them.
     #[arg(skip)]
     pub halted: bool,
@@ -63,23 +66,32 @@ pub struct Role {
 /// Runs one timed phase as a command of its own.
 pub async fn command(context: &Context, kind: PhaseKind, args: &PhaseArgs) -> Result<Exit, Failure> {
     args.save.check()?;
+    args.metrics.check()?;
     let session = context.connect().await?;
     let is_dry = args.dry_run.dry_run == DryRun::Client;
     let caught_up = if is_dry { None } else { args.hooks.catch_up(&session, &args.run.prefix).await? };
     let of_this_kind = |record: &RunRecord| record.last_phase().is_some_and(|last| last.name.kind == kind);
     if let Some(record) = caught_up.filter(of_this_kind) {
         // The command was repeated for what comes after the phase: nothing is measured again.
-        return shown(&session, &record, kind, args);
+        return shown(&session, &record, kind, args).await;
     }
     if let Some(exit) = nothing_to_do(&session, kind, args).await? {
         return Ok(exit);
     }
     let record = run(&session, kind, args, &Role::default()).await?;
-    record.map_or(Ok(Exit::Good), |record| shown(&session, &record, kind, args))
+    match record {
+        Some(record) => shown(&session, &record, kind, args).await,
+        None => Ok(Exit::Good),
+    }
 }
 
 /// Shows and saves what the last phase found; gives its exit code.
-fn shown(session: &Session, record: &RunRecord, kind: PhaseKind, args: &PhaseArgs) -> Result<Exit, Failure> {
+async fn shown(
+    session: &Session,
+    record: &RunRecord,
+    kind: PhaseKind,
+    args: &PhaseArgs,
+) -> Result<Exit, Failure> {
     let last = record.last_phase();
     let thresholds = args.fail_if.judge(record, last.map(|phase| phase.name));
     let again = format!(
@@ -88,6 +100,7 @@ fn shown(session: &Session, record: &RunRecord, kind: PhaseKind, args: &PhaseArg
     );
     show::phase(session, record, kind, thresholds.clone()).map_err(|failure| failure.hint(again))?;
     args.save.finish(session.console, record, &thresholds)?;
+    args.save.index.finish(session.console, &session.interrupt, record, &thresholds).await;
     Ok(args.fail_if.exit(session, &thresholds, last.map_or(Exit::Good, |phase| exit_of(&phase.look()))))
 }
 
@@ -114,6 +127,7 @@ async fn nothing_to_do(
     ));
     let thresholds = args.fail_if.judge(&record, Some(name));
     args.save.finish(session.console, &record, &thresholds)?;
+    args.save.index.finish(session.console, &session.interrupt, &record, &thresholds).await;
     FailIfArgs::tell(session.console, &thresholds);
     let failed = thresholds.iter().any(ThresholdBlock::fails);
     Ok(Some(if failed { Exit::Threshold } else { exit_of(phase) }))
@@ -217,6 +231,9 @@ async fn locked(
     let again = format!("go on: kubectl bootstorm {again} --ns-prefix {prefix}");
     let cut =
         outcome.map_err(|trouble| Failure::from(trouble).hint(format!("what was saved is kept; {again}")))?;
+    if cut.is_none() {
+        args.metrics.add(session, lock, record, step.name()).await;
+    }
     match cut {
         None if args.hooks.after.is_empty() => Ok(()),
         None => {

@@ -15,7 +15,7 @@ use bootstorm_model::failure::Failure;
 use bootstorm_model::record::{PhaseKind, PhaseName, RunRecord, lifecycle};
 use bootstorm_report::read::Document;
 use bootstorm_report::thresholds::Expected;
-use bootstorm_report::{Graded, Selection, ThresholdBlock};
+use bootstorm_report::{Graded, Report, Selection, ThresholdBlock};
 
 /// Show a run: every VM, statistics, storm against baseline, verdict
 ///
@@ -74,7 +74,7 @@ impl ReportArgs {
 }
 
 /// Shows saved results; needs no cluster.
-fn saved(context: &Context, args: &ReportArgs, from: &Path) -> Result<Exit, Failure> {
+async fn saved(context: &Context, args: &ReportArgs, from: &Path) -> Result<Exit, Failure> {
     let document = results::read(from)?;
     let report = document.report(&args.selection()).map_err(Failure::usage)?;
     if report.phases.is_empty() {
@@ -89,6 +89,7 @@ fn saved(context: &Context, args: &ReportArgs, from: &Path) -> Result<Exit, Fail
     let report = report.into_owned().with_thresholds(thresholds);
     show::report_or_failures(context, &report, args.failures, &[])?;
     args.save.write(context.console(), &report)?;
+    args.save.index.send(context.console(), &context.interrupt, &report).await?;
     if args.save.save_results {
         let Document::Run(record) = &document else {
             return Err(Failure::usage("--save-results needs the whole run, which only a run.json holds"));
@@ -113,7 +114,7 @@ fn judge(args: &ReportArgs, record: &RunRecord, grades: &[Graded]) -> Result<Vec
 pub async fn command(context: &Context, args: &ReportArgs) -> Result<Exit, Failure> {
     args.save.check()?;
     if let Some(from) = &args.from {
-        return saved(context, args, from);
+        return saved(context, args, from).await;
     }
     let session = context.connect().await?;
     let record = session.read(&args.run.prefix).await?;
@@ -131,5 +132,7 @@ pub async fn command(context: &Context, args: &ReportArgs) -> Result<Exit, Failu
     show::report_or_failures(&session, &report, args.failures, &show::next(&record))?;
     args.save.save(session.console, &record)?;
     args.save.write(session.console, &report)?;
+    let whole = Report::of(&record, &selection).with_thresholds(thresholds.clone());
+    args.save.index.send(session.console, &session.interrupt, &whole).await?;
     Ok(args.fail_if.exit(&session, &thresholds, record.last_phase().map_or(Exit::Good, exit_of)))
 }

@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 use super::adopt_args::AdoptArgs;
 use super::cleanup::{self, CleanupArgs};
 use super::hooks::HookArgs;
+use super::metrics_args::MetricsArgs;
 use super::pace_args::{DryRun, DryRunArgs, PaceArgs};
 use super::phase::{self, PhaseArgs, Role, exit_of};
 use super::plan_args::{AssertedArgs, PlanArgs, Resolved, RunArgs};
@@ -95,6 +96,8 @@ pub struct RunCommand {
     #[command(flatten)]
     pub hooks: HookArgs,
     #[command(flatten)]
+    pub metrics: MetricsArgs,
+    #[command(flatten)]
     pub dry_run: DryRunArgs,
     /// Run on a simulated cluster instead of a real one
     #[arg(long)]
@@ -113,6 +116,7 @@ pub async fn command(context: &Context, args: &RunCommand) -> Result<Exit, Failu
             .hint("pass --yes too"));
     }
     args.save.check()?;
+    args.metrics.check()?;
     if !args.sandbox {
         return within(args.run_timeout, context.connect().await?, args, resolved).await;
     }
@@ -225,6 +229,7 @@ async fn phases(session: &Session, args: &RunCommand, resolved: Resolved) -> Res
         // They are judged over the whole run, at its end.
         fail_if: FailIfArgs::default(),
         hooks: args.hooks.clone(),
+        metrics: args.metrics.clone(),
     };
     let steps = steps(args, boots_first(args, Some(&record)));
     let baseline =
@@ -265,6 +270,7 @@ async fn phases(session: &Session, args: &RunCommand, resolved: Resolved) -> Res
         }
     }
     args.save.finish(session.console, &record, &thresholds)?;
+    args.save.index.finish(session.console, &session.interrupt, &record, &thresholds).await;
     if args.cleanup {
         let cleanup = cleanup_args(args);
         if let Some(deleted) = cleanup::run(session, &cleanup).await? {

@@ -52,6 +52,7 @@ pub async fn command(context: &Context, args: &StormArgs) -> Result<Exit, Failur
             .hint("leave out --repeat or --find-max"));
     }
     args.phase.save.check()?;
+    args.phase.metrics.check()?;
     let session = context.connect().await?;
     args.phase.hooks.catch_up(&session, &args.phase.run.prefix).await?;
     if args.find_max.find_max {
@@ -60,6 +61,8 @@ pub async fn command(context: &Context, args: &StormArgs) -> Result<Exit, Failur
     let fail_if = &args.phase.fail_if;
     let repeated = repeat::run(&session, &args.phase, &args.repeat, fail_if).await?;
     show::phase(&session, &repeated.record, PhaseKind::Storm, repeated.thresholds.clone())?;
-    args.phase.save.finish(session.console, &repeated.record, &repeated.thresholds)?;
+    let (record, thresholds) = (&repeated.record, &repeated.thresholds);
+    args.phase.save.finish(session.console, record, thresholds)?;
+    args.phase.save.index.finish(session.console, &session.interrupt, record, thresholds).await;
     Ok(fail_if.exit(&session, &repeated.thresholds, repeated.exit))
 }
