@@ -56,7 +56,18 @@ const SECTIONS: &[(&str, &[&str])] = &[
     ("Repetitions", &["repeat", "rest", "warm_up", "fresh", "no_storm"]),
     ("Capacity", &["find_max", "goal", "max", "min", "budget", "max_storms"]),
     ("Limits", &["timeout", "phase_timeout", "run_timeout", "abort_if_failed", "blind_limit", "concurrency"]),
-    ("Results", &["save_results", "results_folder", "storage_driver", "output_file", "index", "index_name", "fail_if"]),
+    (
+        "Results",
+        &[
+            "save_results",
+            "results_folder",
+            "storage_driver",
+            "output_file",
+            "index",
+            "index_name",
+            "fail_if",
+        ],
+    ),
     ("Cluster", &["prometheus"]),
     ("Hooks", &["before", "after", "hook_timeout", "hook_failure"]),
     (

@@ -55,7 +55,12 @@ impl IndexArgs {
     }
 
     /// Sends the documents of a report. Fails unless all of them were kept.
-    pub async fn send(&self, console: Console, interrupt: &Interrupt, report: &Report) -> Result<(), Failure> {
+    pub async fn send(
+        &self,
+        console: Console,
+        interrupt: &Interrupt,
+        report: &Report,
+    ) -> Result<(), Failure> {
         let Some((url, server)) = self.server()? else { return Ok(()) };
         let documents = report
             .kube_burner_documents()
@@ -84,15 +89,14 @@ impl IndexArgs {
             ))
             .because(why.unwrap_or_default())
             .hint(again)),
-            Err(why) => {
-                Err(Failure::new(format!("nothing was indexed at {url}")).because(why).hint(again))
-            }
+            Err(why) => Err(Failure::new(format!("nothing was indexed at {url}")).because(why).hint(again)),
         }
     }
 
     fn server(&self) -> Result<Option<(Url, Outside)>, Failure> {
         let Some(text) = &self.index else { return Ok(None) };
-        let url = Url::parse("--index", text)?.with_query("filter_path=errors,items.*._id,items.*.status,items.*.error");
+        let url = Url::parse("--index", text)?
+            .with_query("filter_path=errors,items.*._id,items.*.status,items.*.error");
         let headers = authorized(authorization("INDEX", |name| std::env::var(name).ok())?);
         let server = Outside::new(&url, &Settings { headers, ..Settings::default() })?;
         Ok(Some((url, server)))

@@ -34,13 +34,7 @@ impl MetricsArgs {
 
     /// Asks for the figures of a phase that is over and keeps them in the record. What goes wrong is one warning: the
     /// phase is measured and saved without them.
-    pub(super) async fn add(
-        &self,
-        session: &Session,
-        lock: &Held,
-        record: &mut RunRecord,
-        name: PhaseName,
-    ) {
+    pub(super) async fn add(&self, session: &Session, lock: &Held, record: &mut RunRecord, name: PhaseName) {
         let Ok(Some(place)) = self.place() else { return };
         let Some(phase) = record.phase(name) else { return };
         let mut interrupt = session.interrupt.clone();

@@ -109,7 +109,8 @@ fn write_folder(path: &Path, report: &Report) -> Result<PathBuf, Failure> {
         let place = path.join(name);
         folder = place.parent().unwrap_or(path).to_owned();
         output::make_folder(&folder).map_err(|error| cannot(&folder, error))?;
-        output::write(&place, text.as_bytes(), Readers::Umask, is_ours).map_err(|error| cannot(&place, error))?;
+        output::write(&place, text.as_bytes(), Readers::Umask, is_ours)
+            .map_err(|error| cannot(&place, error))?;
     }
     Ok(folder)
 }

@@ -148,9 +148,7 @@ fn query(metric: Metric) -> (&'static str, &'static [&'static str]) {
              + rate(node_network_transmit_bytes_total{device!~\"lo|veth.*|cali.*|lxc.*|tap.*\"}[2m]))",
             &["instance"],
         ),
-        Metric::CephLatency => {
-            ("max by (ceph_daemon) (ceph_osd_commit_latency_ms) / 1000", &["ceph_daemon"])
-        }
+        Metric::CephLatency => ("max by (ceph_daemon) (ceph_osd_commit_latency_ms) / 1000", &["ceph_daemon"]),
         Metric::CsiLatency => (
             "histogram_quantile(0.99, sum by (driver_name, method_name, le) \
              (rate(csi_sidecar_operations_seconds_bucket[2m])))",
@@ -216,17 +214,17 @@ pub async fn collect(door: &Door<'_>, phase: &PhaseRecord, ahead_micros: i64) ->
     let work = async {
         let server_ahead = ahead_micros as f64 / 1e6;
         // The first one also says whether anybody is there, and what time it is there.
-        let (answer, date) = ask(door, "api/v1/query", "query=1").await.map_err(|unanswered| unanswered.why)?;
+        let (answer, date) =
+            ask(door, "api/v1/query", "query=1").await.map_err(|unanswered| unanswered.why)?;
         parsed(&answer)?;
         let own = date.map(|date| date - wall_now().as_microsecond() as f64 / 1e6 + 0.5);
         let ahead = own.filter(|own| (own - server_ahead).abs() > SAME_CLOCK).unwrap_or(server_ahead);
         let grid = Grid::of(phase, ahead);
-        let asked = stream::iter(Metric::ALL).map(|metric| async move {
-            (metric, series(door, metric, grid).await)
-        });
+        let asked =
+            stream::iter(Metric::ALL).map(|metric| async move { (metric, series(door, metric, grid).await) });
         let answers: Vec<_> = asked.buffered(TOGETHER).collect().await;
         let mut metrics = Metrics {
-            source: door.to_string(),
+            source: door.to_string().trim_end_matches('/').to_owned(),
             first_seconds: 0.0,
             step_seconds: grid.step,
             clock_ahead_seconds: (ahead * 1e3).round() / 1e3,
@@ -294,8 +292,8 @@ async fn ask(door: &Door<'_>, path: &str, query: &str) -> Result<(Vec<u8>, Optio
             let url = outside.url().join(path).with_query(query);
             let limit = Limit { time: ONE, bytes: MOST_BYTES };
             let answer = outside.send(Method::GET, &url, &[], Vec::new(), limit).await;
-            let answer = answer
-                .map_err(|fault| Unanswered { is_closed: fault.is_passing, why: fault.message })?;
+            let answer =
+                answer.map_err(|fault| Unanswered { is_closed: fault.is_passing, why: fault.message })?;
             // What is wrong with a query comes as 400 or 422, with a body like any other.
             let is_told = matches!(answer.status, 400 | 422);
             if !answer.is_success() && !is_told {
@@ -394,7 +392,10 @@ mod tests {
 
     #[test]
     fn places_are_read_and_others_refused() {
-        assert_eq!("monitoring/prometheus-k8s:9090".parse::<Service>().unwrap().to_string(), "monitoring/prometheus-k8s:9090");
+        assert_eq!(
+            "monitoring/prometheus-k8s:9090".parse::<Service>().unwrap().to_string(),
+            "monitoring/prometheus-k8s:9090"
+        );
         assert!("openshift-monitoring/https:thanos-querier:web".parse::<Service>().is_ok());
         for text in ["", "a", "a/b", "a/b:1/../../c", "a/b?x:1", "../b:1/"] {
             assert!(text.parse::<Service>().is_err(), "{text}");
@@ -405,9 +406,56 @@ mod tests {
 
     #[test]
     fn answers_are_told_apart() {
-        assert!(parsed(br#"{"status":"success","data":{"resultType":"scalar","result":[1,"1"]}}"#).unwrap().is_empty());
-        let wrong = parsed(br#"{"status":"error","errorType":"bad_data","error":"parse error"}"#).err().unwrap();
+        assert!(
+            parsed(br#"{"status":"success","data":{"resultType":"scalar","result":[1,"1"]}}"#)
+                .unwrap()
+                .is_empty()
+        );
+        let wrong =
+            parsed(br#"{"status":"error","errorType":"bad_data","error":"parse error"}"#).err().unwrap();
         assert_eq!(wrong, "parse error");
         assert!(parsed(b"<html>").err().unwrap().contains("not that of a Prometheus"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_service_is_reached_through_the_api_server_and_what_it_lacks_is_listed() {
+        use crate::cluster::scripted::{Reply, cluster};
+        let cluster = cluster(|request| {
+            let query = request.uri().query().unwrap_or_default();
+            assert!(request.uri().path().starts_with(
+                "/api/v1/namespaces/monitoring/services/prometheus-k8s:9090/proxy/api/v1/query"
+            ));
+            let matrix = |result: &str| {
+                format!(r#"{{"status":"success","data":{{"resultType":"matrix","result":[{result}]}}}}"#)
+            };
+            let began = 1_772_618_400;
+            Reply::Answer(
+                200,
+                match query {
+                    "query=1" => {
+                        r#"{"status":"success","data":{"resultType":"scalar","result":[1,"1"]}}"#.into()
+                    }
+                    query if query.contains("workqueue_depth") => {
+                        assert!(query.contains("start=1772618400.000&end=1772618430.000&step=5"), "{query}");
+                        matrix(&format!(
+                            r#"{{"metric":{{"name":"vmi"}},"values":[[{began},"7"],[{},"9"]]}}"#,
+                            began + 5
+                        ))
+                    }
+                    query if query.contains("ceph") => {
+                        r#"{"status":"error","error":"no such function"}"#.into()
+                    }
+                    _ => matrix(""),
+                },
+            )
+        });
+        let service: Service = "monitoring/prometheus-k8s:9090".parse().unwrap();
+        let metrics = collect(&Door::Through(&cluster, &service), &phase(31.0), 0).await.unwrap();
+        assert_eq!(metrics.source, "service monitoring/prometheus-k8s:9090");
+        let [depth] = &metrics.gauges[..] else { panic!("{metrics:?}") };
+        assert_eq!((depth.metric, depth.lines[0].label.as_str()), (Metric::QueueDepth, "vmi"));
+        assert_eq!(depth.lines[0].values[..2], [Some(7.0), Some(9.0)]);
+        assert_eq!(metrics.missing[0], "Ceph OSD commit latency: no such function");
+        assert!(metrics.missing[1].starts_with("no data: API server latency p99, "));
     }
 }

@@ -7,8 +7,8 @@ use bootstorm_model::observe::{Milestone, Outcome, Timeline};
 use bootstorm_model::plan::Disk;
 use bootstorm_model::record::{ClusterFacts, Gauge, Metric, PhaseKind, PhaseName, PhaseRecord, PhaseState};
 use bootstorm_model::stats::{
-    Advice, Bottleneck, Breakdown, Bucket, Clues, Comparison, Culprit, Diagnosis, Evidence, Grade, Limits, Rule,
-    Starts, Symptoms, Verdict, Zero,
+    Advice, Bottleneck, Breakdown, Bucket, Clues, Comparison, Culprit, Diagnosis, Evidence, Grade, Limits,
+    Rule, Starts, Symptoms, Verdict, Zero,
 };
 
 /// A storm against its baseline

@@ -60,11 +60,13 @@ fn its_folders_are_shown_compared_and_put_on_the_dashboard() {
     let cluster = measured();
     cluster.run(&["report", "-q", "--output-file", "kube-burner=burner"]).exits(0);
     let folder = written(&cluster);
-    let from = |path: &str, more: &[&str]| offline(&cluster).run(&[&["report", "--from", path], more].concat());
+    let from =
+        |path: &str, more: &[&str]| offline(&cluster).run(&[&["report", "--from", path], more].concat());
     let json = from("burner", &["-o", "json"]).exits(0).json();
     assert_eq!(faults(&json), Vec::<String>::new());
     assert_eq!(json["phases"][1]["counts"]["reached"], 3);
-    for place in [folder.clone(), folder.join("jobSummary.json"), folder.join("vmiLatencyMeasurement-create.json")]
+    for place in
+        [folder.clone(), folder.join("jobSummary.json"), folder.join("vmiLatencyMeasurement-create.json")]
     {
         assert_eq!(from(place.to_str().unwrap(), &["-o", "json"]).exits(0).json(), json);
     }
@@ -72,7 +74,11 @@ fn its_folders_are_shown_compared_and_put_on_the_dashboard() {
     std::fs::write(cluster.home.path().join("array.json"), array).unwrap();
     assert_eq!(from("array.json", &["-o", "json"]).exits(0).json(), json);
     let own: Value = serde_json::from_str(&report(&cluster, "json")).unwrap();
-    let mean = |report: &Value| report["phases"].as_array().unwrap().last().unwrap()["statistics"]["running"]["mean_seconds"].as_f64().unwrap();
+    let mean = |report: &Value| {
+        report["phases"].as_array().unwrap().last().unwrap()["statistics"]["running"]["mean_seconds"]
+            .as_f64()
+            .unwrap()
+    };
     assert!((mean(&json) - mean(&own)).abs() < 0.001, "{} {}", mean(&json), mean(&own));
     offline(&cluster).run(&["compare", "burner", "array.json", "-q"]).exits(0);
     offline(&cluster)

@@ -252,7 +252,10 @@ mod tests {
         assert_eq!(gauge.told().unwrap(), "node CPU peaked at 97 % (b)");
         assert_eq!(gauge.lines[0].mean(), Some(20.0));
         assert_eq!(line("", &[None]).mean(), None);
-        assert_eq!(Gauge { metric: Metric::EtcdSize, lines: vec![line("", &[None])], dropped: 0 }.told(), None);
+        assert_eq!(
+            Gauge { metric: Metric::EtcdSize, lines: vec![line("", &[None])], dropped: 0 }.told(),
+            None
+        );
     }
 
     #[test]

@@ -30,7 +30,8 @@ pub(super) fn read(path: &str, files: &BTreeMap<&str, &[u8]>) -> Result<Vec<Save
 
 fn entry(path: &str, report: &Report, create: Option<&PhaseBlock>, storm: Option<&PhaseBlock>) -> Saved {
     let place = Place::of(path);
-    let compared = report.comparison.as_ref().filter(|compared| storm.is_some_and(|it| it.name == compared.storm));
+    let compared =
+        report.comparison.as_ref().filter(|compared| storm.is_some_and(|it| it.name == compared.storm));
     let judged = compared.map_or_else(Judged::default, Judged::from);
     let main = storm.or(create);
     let nodes: BTreeSet<&str> =
@@ -74,7 +75,8 @@ fn key(row: &Row) -> (&str, &str) {
 }
 
 fn part(phase: &PhaseBlock) -> Part {
-    let times = |milestone| Times::of(&Sample::of(phase.rows.iter().map(|row| row.seconds(milestone).into())));
+    let times =
+        |milestone| Times::of(&Sample::of(phase.rows.iter().map(|row| row.seconds(milestone).into())));
     Part {
         vms: phase.counts.participants,
         arrived: phase.counts.reached,

@@ -116,8 +116,7 @@ impl<'a> JobSummary<'a> {
 
 /// The conditions on a phase that its times have crossed.
 fn crossed<'a>(thresholds: &'a [ThresholdBlock], phase: &PhaseBlock) -> Vec<&'a str> {
-    let of_phase =
-        |threshold: &&ThresholdBlock| threshold.phase == Some(phase.name) && threshold.fails();
+    let of_phase = |threshold: &&ThresholdBlock| threshold.phase == Some(phase.name) && threshold.fails();
     thresholds.iter().filter(of_phase).map(|threshold| threshold.condition.as_str()).collect()
 }
 

@@ -109,11 +109,10 @@ fn files_are_named_as_the_local_indexer_does() {
     let paths: Vec<&str> = files.iter().map(|(path, _)| path.as_str()).collect();
     assert_eq!(paths, names.map(|name| format!("{folder}/{name}")));
     let summaries: Vec<Value> = serde_json::from_str(&files[0].1).unwrap();
-    assert_eq!(summaries.iter().map(|job| &job["jobConfig"]["name"]).collect::<Vec<_>>(), [
-        &json!("create"),
-        &json!("stop-1"),
-        &json!("storm-1")
-    ]);
+    assert_eq!(
+        summaries.iter().map(|job| &job["jobConfig"]["name"]).collect::<Vec<_>>(),
+        [&json!("create"), &json!("stop-1"), &json!("storm-1")]
+    );
 }
 
 #[test]

@@ -38,7 +38,10 @@ pub(super) fn write(page: &mut Page, phase: &PhaseBlock) {
             page.line(&line);
         }
     }
-    page.labelled("Measured by", &format!("{}, every {}", metrics.source, words::seconds(metrics.step_seconds)));
+    page.labelled(
+        "Measured by",
+        &format!("{}, every {}", metrics.source, words::seconds(metrics.step_seconds)),
+    );
     for missing in &metrics.missing {
         page.labelled("Without", missing);
     }

@@ -9,9 +9,7 @@ use super::documents::{Documents, Summary, Vm};
 use crate::{ValidityBlock, natural};
 use bootstorm_model::observe::{Milestone, Moment, Offset, Outcome, Source, Timeline};
 use bootstorm_model::plan::{MOST_TARGETS, Target};
-use bootstorm_model::record::{
-    MOST_PHASES, PhaseKind, PhaseName, PhaseRecord, PhaseSettings, PhaseState,
-};
+use bootstorm_model::record::{MOST_PHASES, PhaseKind, PhaseName, PhaseRecord, PhaseSettings, PhaseState};
 use bootstorm_model::stats::validity::{self, Conditions, Doubt, Trust, Validity};
 use bootstorm_model::stats::{Level, Quantile, Sample};
 
@@ -99,8 +97,7 @@ pub(super) struct Phase<'a> {
 impl<'a> Phase<'a> {
     /// The phases of jobs that measured VMs.
     pub(super) fn all(jobs: &[Job<'a>]) -> Result<Vec<Self>, Unreadable> {
-        let (creating, others): (Vec<&Job<'a>>, Vec<&Job<'a>>) =
-            jobs.iter().partition(|job| job.creates());
+        let (creating, others): (Vec<&Job<'a>>, Vec<&Job<'a>>) = jobs.iter().partition(|job| job.creates());
         let mut phases: Vec<Self> = Self::of(PhaseName::CREATE, &creating).into_iter().collect();
         for job in others {
             let storms = phases.iter().filter(|phase| phase.name.kind == PhaseKind::Storm).count();
@@ -114,11 +111,8 @@ impl<'a> Phase<'a> {
     }
 
     fn of(name: PhaseName, jobs: &[&Job<'a>]) -> Option<Self> {
-        let measured: Vec<(&Job<'a>, Vec<&'a Vm>)> = jobs
-            .iter()
-            .map(|job| (*job, job.started()))
-            .filter(|(_, vms)| !vms.is_empty())
-            .collect();
+        let measured: Vec<(&Job<'a>, Vec<&'a Vm>)> =
+            jobs.iter().map(|job| (*job, job.started())).filter(|(_, vms)| !vms.is_empty()).collect();
         let (first, _) = measured.first()?;
         let summaries = || measured.iter().filter_map(|(job, _)| job.summary);
         let errors = summaries().filter_map(|summary| summary.execution_errors.as_deref());
@@ -162,8 +156,12 @@ impl<'a> Phase<'a> {
 
     /// The phase as a record, with `targets` in natural order.
     pub(super) fn record(&self, targets: &[Target]) -> PhaseRecord {
-        let settings =
-            PhaseSettings { concurrency: 0, timeout_seconds: 0, ping_timeout_seconds: 0, ..PhaseSettings::default() };
+        let settings = PhaseSettings {
+            concurrency: 0,
+            timeout_seconds: 0,
+            ping_timeout_seconds: 0,
+            ..PhaseSettings::default()
+        };
         let mut record = PhaseRecord::new(self.name, self.began, settings, 0);
         record.goal = self.goal();
         record.state = PhaseState::Done;
@@ -235,13 +233,17 @@ impl<'a> Phase<'a> {
     fn left_out(&self) -> String {
         let mut parts = match self.counted {
             Some(counted) => vec![format!("{} of {counted} VMs have a document", self.vms.len())],
-            None => vec!["kube-burner has no document of a VM that did not run; how many did not is unknown".to_owned()],
+            None => vec![
+                "kube-burner has no document of a VM that did not run; how many did not is unknown"
+                    .to_owned(),
+            ],
         };
         if self.again > 0 {
             parts.push(format!("{} documents of VMs that were made again are left out", self.again));
         }
         if !self.passed {
-            let why = if self.errors.is_empty() { "without a reason".to_owned() } else { self.errors.join("; ") };
+            let why =
+                if self.errors.is_empty() { "without a reason".to_owned() } else { self.errors.join("; ") };
             parts.push(format!("the job failed: {why}"));
         }
         parts.join("; ")

@@ -128,7 +128,8 @@ fn of(documents: &Documents) -> Result<Report, Unreadable> {
 /// Takes back what is concluded from VMs that failed, where nobody knows how many did.
 fn unjudged(compared: Compared) -> Compared {
     let why = compared.unjudged.clone().unwrap_or_else(|| {
-        "kube-burner has no document of a VM that did not run, so that nobody knows how many failed".to_owned()
+        "kube-burner has no document of a VM that did not run, so that nobody knows how many failed"
+            .to_owned()
     });
     let breakdown = compared.breakdown.clone().map(|breakdown| Breakdown {
         bottleneck: None,

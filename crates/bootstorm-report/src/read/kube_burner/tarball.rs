@@ -33,7 +33,9 @@ pub(in crate::read) fn files(bytes: &[u8]) -> Result<Option<BTreeMap<String, Vec
             break;
         }
         let Some(size) = number(field(header, SIZE)) else { return Ok(None) };
-        let Some((content, _)) = after.split_at_checked(size) else { return Err(cut(&"a file in it ends early")) };
+        let Some((content, _)) = after.split_at_checked(size) else {
+            return Err(cut(&"a file in it ends early"));
+        };
         let name = String::from_utf8_lossy(field(header, NAME)).into_owned();
         let name = name.rsplit('/').next().unwrap_or(&name).to_owned();
         if matches!(header[KIND], b'0' | 0) && is_read(&name) {

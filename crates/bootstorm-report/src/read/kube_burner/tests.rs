@@ -43,7 +43,8 @@ fn samples() -> BTreeMap<String, Vec<u8>> {
         summary("stop-vms", "kubevirt", "2026-06-23T10:05:00Z", "2026-06-23T10:05:20Z", true),
         summary("start-vms", "kubevirt", "2026-06-23T10:10:00Z", "2026-06-23T10:11:00Z", false),
     ];
-    let create = [vm("create-vms", "vm-1", created, 1000, 12_000), vm("create-vms", "vm-10", created, 0, 14_000)];
+    let create =
+        [vm("create-vms", "vm-1", created, 1000, 12_000), vm("create-vms", "vm-10", created, 0, 14_000)];
     // A job that stops shows the boot before.
     let stop = [vm("stop-vms", "vm-1", created, 1000, 12_000)];
     let start = [vm("start-vms", "vm-10", created, 602_000, 626_000)];
@@ -69,7 +70,10 @@ fn jobs_are_phases_and_a_start_counts_from_its_instance() {
     assert_eq!((row.name.as_str(), row.node.as_deref(), row.requested_at), ("vm-1", Some("worker-1"), None));
     assert!(row.milestones.values().all(|mark| mark.source == Source::Stamped));
     assert_eq!((row.seconds(Milestone::Ready), row.seconds(Milestone::Prepared)), (None, None), "never seen");
-    assert_eq!((report.run.id.as_str(), report.run.tool_version.as_deref()), (UUID, Some("kube-burner v2.7.3")));
+    assert_eq!(
+        (report.run.id.as_str(), report.run.tool_version.as_deref()),
+        (UUID, Some("kube-burner v2.7.3"))
+    );
     assert_eq!(report.phases[1].spans.total, Some(60.0));
     let compared = report.comparison.unwrap();
     assert_eq!((compared.verdict, compared.milestones.len()), (None, 1), "described, and not judged");
@@ -104,11 +108,10 @@ fn times_that_whole_seconds_cannot_tell_apart_are_not_judged() {
 #[test]
 fn an_array_and_a_tarball_hold_the_same() {
     let files = samples();
-    let all = ["jobSummary.json", "vmiLatencyMeasurement-create-vms.json", "vmiLatencyMeasurement-start-vms.json"];
-    let documents: Vec<Value> = all
-        .iter()
-        .flat_map(|name| serde_json::from_slice::<Vec<Value>>(&files[*name]).unwrap())
-        .collect();
+    let all =
+        ["jobSummary.json", "vmiLatencyMeasurement-create-vms.json", "vmiLatencyMeasurement-start-vms.json"];
+    let documents: Vec<Value> =
+        all.iter().flat_map(|name| serde_json::from_slice::<Vec<Value>>(&files[*name]).unwrap()).collect();
     let Document::Report(read) = document(json!(documents).to_string().as_bytes()).unwrap() else { panic!() };
     assert_eq!(*read, report(&files).unwrap());
     let Document::Report(read) = document(&packed(&files)).unwrap() else { panic!() };
