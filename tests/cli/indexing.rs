@@ -99,6 +99,7 @@ fn a_run_is_indexed_and_a_repeat_replaces_it() {
     let log = ["--log-file", "log", "--log-level", "trace"];
     let ran = program.run(&[&["run", "--end", "3", "--index", &server.url][..], &log].concat()).exits(0);
     let said = ran.stderr.clone();
+    assert!(!said.contains("BOOTSTORM_"), "credentials are no misspelt flags: {said}");
     ran.complains(&["documents indexed in kube-burner at http://127.0.0.1"]);
     let first = server.asked();
     assert!(!first.is_empty());

@@ -60,6 +60,7 @@ impl Environment {
         };
         let is_idle = |variable: &&String| {
             *variable != "BOOTSTORM_CONFIG"
+                && !is_credential(variable)
                 && !program.get_subcommands().any(|command| sets(command, variable))
         };
         self.variables.keys().filter(is_idle).cloned().collect()
@@ -105,6 +106,13 @@ pub struct Found {
     words: Vec<OsString>,
     /// Where it comes from.
     pub origin: Origin,
+}
+
+/// Whether a variable holds credentials of a service, which no flag takes: a command line is seen by everyone.
+fn is_credential(variable: &str) -> bool {
+    let what =
+        ["BOOTSTORM_INDEX_", "BOOTSTORM_PROMETHEUS_"].iter().find_map(|begin| variable.strip_prefix(begin));
+    matches!(what, Some("TOKEN" | "USERNAME" | "PASSWORD"))
 }
 
 /// A command line with everything that was found elsewhere
