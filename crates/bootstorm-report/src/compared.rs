@@ -291,6 +291,25 @@ mod tests {
     }
 
     #[test]
+    fn figures_of_the_cluster_are_mentioned_and_decide_nothing() {
+        let mut record = fixtures::small();
+        for timeline in &mut record.phases[2].timelines {
+            for (milestone, moment) in &mut timeline.moments {
+                moment.at.0 += if *milestone >= Milestone::Running { 60_000_000 } else { 0 };
+            }
+        }
+        let without = compared(&record.phases[0], &record.phases[2]);
+        let named = |compared: &Compared| compared.breakdown.clone().unwrap().bottleneck.unwrap();
+        let before = named(&without);
+        record.phases[2].metrics = Some(fixtures::metrics());
+        let with = compared(&record.phases[0], &record.phases[2]);
+        let after = named(&with);
+        assert_eq!((after.culprit, &with.verdict), (before.culprit, &without.verdict));
+        let added = &after.because[before.because.len()..];
+        assert_eq!(added, ["Prometheus: node CPU peaked at 97 % (worker-1)"], "{:?}", after.culprit);
+    }
+
+    #[test]
     fn a_missing_verdict_says_why() {
         let unjudged = |record: &bootstorm_model::record::RunRecord| {
             compared(&record.phases[0], &record.phases[2]).unjudged

@@ -51,7 +51,7 @@ fn points(metrics: &Metrics) -> usize {
 
 fn others(gauge: &Gauge) -> String {
     let hidden = gauge.lines.len().saturating_sub(MOST_LINES) + gauge.dropped;
-    if hidden == 0 { String::new() } else { format!("; {hidden} lower ones are not drawn") }
+    if hidden == 0 { String::new() } else { format!("; lower ones not drawn: {hidden}") }
 }
 
 fn draw(size: Size, metrics: &Metrics, gauge: &Gauge, first: f64, last: f64) -> Drawing {
