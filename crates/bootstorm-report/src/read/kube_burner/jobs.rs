@@ -92,6 +92,8 @@ pub(super) struct Phase<'a> {
     counted: Option<usize>,
     errors: Vec<&'a str>,
     passed: bool,
+    /// Names of VMs that are in several namespaces: kube-burner does not tell their pods apart.
+    shared: BTreeSet<&'a str>,
 }
 
 impl<'a> Phase<'a> {
@@ -124,8 +126,15 @@ impl<'a> Phase<'a> {
                 vms.push(*vm);
             }
         }
+        let (mut names, mut shared) = (BTreeSet::new(), BTreeSet::new());
+        for vm in vms.iter().filter(|vm: &&&Vm| !vm.metadata.ours) {
+            if !names.insert(vm.name()) {
+                shared.insert(vm.name());
+            }
+        }
         Some(Self {
             name,
+            shared,
             began: first.began,
             ended: measured.iter().filter_map(|(job, _)| job.ended()).max(),
             vms,
@@ -181,12 +190,14 @@ impl<'a> Phase<'a> {
         };
         let start = if ours { between(self.began, vm.timestamp) } else { Offset::ZERO };
         timeline.see(Milestone::Requested, start);
+        let has_pod = !self.shared.contains(vm.name());
+        let of_pod = |latency: Option<i64>| latency.filter(|_| has_pod);
         let latencies = [
             (Milestone::Instance, vm.vmi_created_latency),
-            (Milestone::Pod, vm.pod_created_latency),
-            (Milestone::Placed, vm.pod_scheduled_latency),
-            (Milestone::Prepared, vm.pod_ready_to_start_containers_latency),
-            (Milestone::Initialized, vm.pod_initialized_latency),
+            (Milestone::Pod, of_pod(vm.pod_created_latency)),
+            (Milestone::Placed, of_pod(vm.pod_scheduled_latency)),
+            (Milestone::Prepared, of_pod(vm.pod_ready_to_start_containers_latency)),
+            (Milestone::Initialized, of_pod(vm.pod_initialized_latency)),
             (Milestone::Scheduled, vm.vmi_scheduled_latency),
             (Milestone::Running, vm.vmi_running_latency),
             (Milestone::Ready, vm.vm_ready_latency),
@@ -202,7 +213,7 @@ impl<'a> Phase<'a> {
             let source = if is_seen { Source::Seen } else { Source::Stamped };
             timeline.moments.insert(milestone, Moment { at: Offset(start.0 + millis * 1_000), source });
         }
-        timeline.node = Some(vm.node_name.clone()).filter(|node| !node.is_empty());
+        timeline.node = Some(vm.node_name.clone()).filter(|node| has_pod && !node.is_empty());
         timeline.outcome = outcome(vm, &timeline, self.goal());
         Some(timeline)
     }
@@ -238,6 +249,12 @@ impl<'a> Phase<'a> {
                     .to_owned(),
             ],
         };
+        if !self.shared.is_empty() {
+            parts.push(
+                "pods and nodes of VMs that share a name are left out, since kube-burner mixes them up"
+                    .to_owned(),
+            );
+        }
         if self.again > 0 {
             parts.push(format!("{} documents of VMs that were made again are left out", self.again));
         }

@@ -22,7 +22,12 @@ const KIND: usize = 156;
 pub(in crate::read) fn files(bytes: &[u8]) -> Result<Option<BTreeMap<String, Vec<u8>>>, Unreadable> {
     let mut unpacked = Vec::new();
     let cut = |error: &dyn std::fmt::Display| Unreadable::CutOff(super::super::told(&error.to_string()));
-    GzDecoder::new(bytes).take(MOST_BYTES + 1).read_to_end(&mut unpacked).map_err(|error| cut(&error))?;
+    let read = GzDecoder::new(bytes).take(MOST_BYTES + 1).read_to_end(&mut unpacked);
+    let is_tar = unpacked.get(..BLOCK).is_some_and(|header| number(field(header, SIZE)).is_some());
+    if !is_tar {
+        return Ok(None);
+    }
+    read.map_err(|error| cut(&error))?;
     if unpacked.len() as u64 > MOST_BYTES {
         return Err(Unreadable::TooLarge);
     }

@@ -95,6 +95,25 @@ fn what_kube_burner_leaves_out_is_said_and_not_invented() {
 }
 
 #[test]
+fn pods_of_vms_that_share_a_name_are_not_believed() {
+    let mut files = samples();
+    let created = "2026-06-23T10:00:01Z";
+    let (one, mut other) =
+        (vm("create-vms", "vm", created, 0, 12_000), vm("create-vms", "vm", created, 0, 14_000));
+    other["namespace"] = "virt-density-2".into();
+    files
+        .insert("vmiLatencyMeasurement-create-vms.json".into(), json!([one, other]).to_string().into_bytes());
+    let report = report(&files).unwrap();
+    let create = &report.phases[0];
+    for row in &create.rows {
+        assert_eq!((&row.node, row.seconds(Milestone::Placed)), (&None, None));
+        assert!(row.seconds(Milestone::Running).is_some());
+    }
+    let said = create.validity.as_ref().unwrap().doubts().map(|finding| finding.measured.clone());
+    assert!(said.collect::<String>().contains("kube-burner mixes them up"));
+}
+
+#[test]
 fn times_that_whole_seconds_cannot_tell_apart_are_not_judged() {
     let mut files = samples();
     let created = "2026-06-23T10:00:01Z";
