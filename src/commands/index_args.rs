@@ -1,4 +1,4 @@
-//! `--index`: the documents that kube-burner reads, into OpenSearch or Elasticsearch.
+//! `--index`: the documents that kube-burner reads, into `OpenSearch` or Elasticsearch.
 
 use clap::Args;
 
@@ -13,7 +13,7 @@ use bootstorm_report::{Report, Selection, ThresholdBlock};
 /// Flags for a server of documents
 #[derive(Debug, Clone, Args)]
 pub struct IndexArgs {
-    /// Send the documents of -o kube-burner to OpenSearch or Elasticsearch, for example <https://HOST:9200>
+    /// Send the documents of -o kube-burner to `OpenSearch` or Elasticsearch, for example <https://HOST:9200>
     ///
     /// A repeat replaces them. Credentials come from the environment: `BOOTSTORM_INDEX_TOKEN`, or
     /// `BOOTSTORM_INDEX_USERNAME` and `BOOTSTORM_INDEX_PASSWORD`.
@@ -47,7 +47,7 @@ impl IndexArgs {
             return;
         }
         let report = Report::of(record, &Selection::default()).with_thresholds(thresholds.to_vec());
-        if let Err(failure) = self.send(console, interrupt, &report).await {
+        if let Err(failure) = Box::pin(self.send(console, interrupt, &report)).await {
             let why: Vec<String> = failure.causes.into_iter().collect();
             let hint = failure.hints.first().map(|hint| format!("; {hint}")).unwrap_or_default();
             console.warn(&format!("{}: {}{hint}", failure.message, why.join("; ")));

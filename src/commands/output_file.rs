@@ -107,7 +107,7 @@ fn write_folder(path: &Path, report: &Report) -> Result<PathBuf, Failure> {
     let mut folder = path.to_owned();
     for (name, text) in files {
         let place = path.join(name);
-        folder = place.parent().unwrap_or(path).to_owned();
+        place.parent().unwrap_or(path).clone_into(&mut folder);
         output::make_folder(&folder).map_err(|error| cannot(&folder, error))?;
         output::write(&place, text.as_bytes(), Readers::Umask, is_ours)
             .map_err(|error| cannot(&place, error))?;

@@ -171,7 +171,7 @@ pub async fn run(
         }
     };
     let wanted = Wanted { kind, args, role, template: template.as_ref() };
-    let outcome = locked(session, &wanted, &mut record, store, &lock).await;
+    let outcome = Box::pin(locked(session, &wanted, &mut record, store, &lock)).await;
     lock.release().await;
     outcome.map(|()| Some(record))
 }
@@ -232,7 +232,7 @@ async fn locked(
     let cut =
         outcome.map_err(|trouble| Failure::from(trouble).hint(format!("what was saved is kept; {again}")))?;
     if cut.is_none() {
-        args.metrics.add(session, lock, record, step.name()).await;
+        Box::pin(args.metrics.add(session, lock, record, step.name())).await;
     }
     match cut {
         None if args.hooks.after.is_empty() => Ok(()),

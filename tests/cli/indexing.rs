@@ -1,4 +1,4 @@
-//! `--index`: documents into a server that takes `_bulk` requests as OpenSearch does.
+//! `--index`: documents into a server that takes `_bulk` requests as `OpenSearch` does.
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read, Write};

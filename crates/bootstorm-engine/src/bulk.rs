@@ -1,6 +1,6 @@
-//! Documents into OpenSearch or Elasticsearch, by their `_bulk` request.
+//! Documents into `OpenSearch` or Elasticsearch, by their `_bulk` request.
 //!
-//! OpenSearch 1 to 3 and Elasticsearch 7 to 9 take the same: lines of JSON, an action before each document, without a type.
+//! `OpenSearch` 1 to 3 and Elasticsearch 7 to 9 take the same: lines of JSON, an action before each document, no type.
 //! Every document has an `_id` of its own, so that a repeat replaces it, and a part of a request that was carried out
 //! already does no harm. An answer 200 says of every document what became of it, and all of that is looked at.
 
@@ -52,7 +52,7 @@ pub struct Sent {
     pub why: Option<String>,
 }
 
-/// Whether an index may be called so (OpenSearch: lower case, no characters of a path or a list).
+/// Whether an index may be called so (`OpenSearch`: lower case, no characters of a path or a list).
 pub fn is_index_name(name: &str) -> bool {
     let is_odd = |c: char| c.is_uppercase() || c.is_whitespace() || "\\/*?\"<>|,#:".contains(c);
     let begins_well = !name.starts_with(['-', '_', '+', '.']);

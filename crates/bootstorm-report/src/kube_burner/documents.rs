@@ -179,6 +179,7 @@ pub(super) struct Latency<'a> {
 /// The latencies of a VM, each under the name of its field
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_field_names, reason = "the names are kube-burner's")]
 pub(super) struct Latencies {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) pod_created_latency: Option<i64>,

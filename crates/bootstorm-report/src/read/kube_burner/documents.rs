@@ -59,6 +59,7 @@ pub(super) struct JobConfig {
 /// The document of a VM; latencies are in milliseconds from `timestamp`
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_field_names, reason = "the names are kube-burner's")]
 pub(super) struct Vm {
     pub(super) timestamp: Timestamp,
     #[serde(default)]

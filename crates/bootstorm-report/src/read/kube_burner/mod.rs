@@ -72,9 +72,8 @@ pub fn report(files: &BTreeMap<String, Vec<u8>>) -> Result<Report, Unreadable> {
 pub(super) fn array(bytes: &[u8]) -> Result<Report, Unreadable> {
     let mut documents = Documents::default();
     let is_ours = |name: &str| bytes.windows(name.len()).any(|window| window == name.as_bytes());
-    documents.add(bytes, None).map_err(|error| match is_ours("\"metricName\"") {
-        true => super::of_json_error(&error),
-        false => Unreadable::Foreign,
+    documents.add(bytes, None).map_err(|error| {
+        if is_ours("\"metricName\"") { super::of_json_error(&error) } else { Unreadable::Foreign }
     })?;
     if documents.is_empty() { Err(Unreadable::Foreign) } else { of(&documents) }
 }
@@ -85,7 +84,7 @@ fn of(documents: &Documents) -> Result<Report, Unreadable> {
     let phases = Phase::all(&jobs)?;
     let (Some(first), Some(job)) = (phases.first(), jobs.first()) else { return Err(Unreadable::NoVms) };
     let targets = jobs::targets(&phases);
-    let deciding = phases.iter().any(|phase| phase.is_probed()).then_some(Probe::Ping);
+    let deciding = phases.iter().any(Phase::is_probed).then_some(Probe::Ping);
     let told: Vec<(PhaseRecord, ValidityBlock, &Phase<'_>)> = phases
         .iter()
         .map(|phase| {
