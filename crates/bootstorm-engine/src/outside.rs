@@ -92,7 +92,8 @@ impl Url {
 
 impl fmt::Display for Url {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}{}", self.base.to_string().trim_end_matches('/'), self.path)
+        let path = if self.path == "/" { "" } else { &self.path };
+        write!(f, "{}{path}", self.base.to_string().trim_end_matches('/'))
     }
 }
 
@@ -317,7 +318,6 @@ fn check_readable(path: &Path) -> Result<(), Failure> {
 mod tests {
     use std::io::{Read, Write};
     use std::net::TcpListener;
-    use std::time::Instant;
 
     use super::*;
 
@@ -378,7 +378,7 @@ mod tests {
 
         let silent = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = Url::parse("--x", &format!("http://{}", silent.local_addr().unwrap())).unwrap();
-        let began = Instant::now();
+        let began = bootstorm_model::observe::clock::monotonic_now();
         let fault = post(&url, Limit { time: Duration::from_millis(50), ..LIMIT }).await.unwrap_err();
         assert_eq!((fault.message.as_str(), fault.is_passing), ("no answer within 0.05s", true));
         assert!(began.elapsed() < Duration::from_secs(10));
@@ -391,6 +391,7 @@ mod tests {
     fn addresses_show_neither_user_nor_query() {
         let url = Url::parse("--x", "https://h.example:8443/a/b/?key=secret#part").unwrap();
         assert_eq!(url.to_string(), "https://h.example:8443/a/b");
+        assert_eq!(Url::parse("--x", "http://h:1/").unwrap().to_string(), "http://h:1");
         assert_eq!(url.join("/c").path_and_query(), "/a/b/c?key=secret");
         assert_eq!(url.with_query("q=1").path_and_query(), "/a/b?q=1");
         assert_eq!(
