@@ -16,7 +16,7 @@ use bootstorm_model::failure::Failure;
 use bootstorm_model::record::{PhaseKind, PhaseName, RunRecord, lifecycle};
 use bootstorm_report::read::Document;
 use bootstorm_report::thresholds::Expected;
-use bootstorm_report::{Graded, Selection, ThresholdBlock};
+use bootstorm_report::{Graded, Report, Selection, ThresholdBlock};
 
 /// Show a run: every VM, statistics, storm against baseline, verdict
 ///
@@ -58,7 +58,8 @@ pub struct ReportArgs {
     pub failures: bool,
     /// Show saved results: run.json, a JSON or YAML report, or a folder of results; - reads standard input
     ///
-    /// Also reads the result files of virtbench. The limit is 512 MiB per file.
+    /// Also reads the result files of virtbench, and folders and tarballs of kube-burner's local indexer. The limit is 512 MiB
+    /// per file.
     #[arg(long, value_name = "FILE|FOLDER|-")]
     pub from: Option<PathBuf>,
     #[command(flatten)]
@@ -92,6 +93,7 @@ async fn saved(context: &Context, args: &ReportArgs, from: &Path) -> Result<Exit
     show::report_or_failures(context, &report, args.failures, &[])?;
     args.save.write(context.console(), &report)?;
     args.exports.report(&report).await?;
+    args.save.index.send(context.console(), &context.interrupt, &report).await?;
     if args.save.save_results {
         let Document::Run(record) = &document else {
             return Err(Failure::usage("--save-results needs the whole run, which only a run.json holds"));
@@ -136,5 +138,7 @@ pub async fn command(context: &Context, args: &ReportArgs) -> Result<Exit, Failu
     args.save.save(session.console, &record)?;
     args.save.write(session.console, &report)?;
     args.exports.report(&report).await?;
+    let whole = Report::of(&record, &selection).with_thresholds(thresholds.clone());
+    args.save.index.send(session.console, &session.interrupt, &whole).await?;
     Ok(args.fail_if.exit(&session, &thresholds, record.last_phase().map_or(Exit::Good, exit_of)))
 }

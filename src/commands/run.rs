@@ -9,6 +9,7 @@ use super::cleanup::{self, CleanupArgs};
 use super::export_args::ExportArgs;
 use super::hooks::HookArgs;
 use super::listen_args::ListenArgs;
+use super::metrics_args::MetricsArgs;
 use super::pace_args::{DryRun, DryRunArgs, PaceArgs};
 use super::phase::{self, PhaseArgs, Role, exit_of};
 use super::plan_args::{AssertedArgs, PlanArgs, Resolved, RunArgs};
@@ -101,6 +102,8 @@ pub struct RunCommand {
     #[command(flatten)]
     pub listen: ListenArgs,
     #[command(flatten)]
+    pub metrics: MetricsArgs,
+    #[command(flatten)]
     pub dry_run: DryRunArgs,
     /// Run on a simulated cluster instead of a real one
     #[arg(long)]
@@ -121,6 +124,7 @@ pub async fn command(context: &Context, args: &RunCommand) -> Result<Exit, Failu
     args.save.check()?;
     args.exports.check()?;
     args.listen.start(context.console(), &args.run.prefix).await?;
+    args.metrics.check()?;
     if !args.sandbox {
         return within(args.run_timeout, context.connect().await?, args, resolved).await;
     }
@@ -236,6 +240,7 @@ async fn phases(session: &Session, args: &RunCommand, resolved: Resolved) -> Res
         hooks: args.hooks.clone(),
         exports: args.exports.clone(),
         listen: args.listen.clone(),
+        metrics: args.metrics.clone(),
     };
     let steps = steps(args, boots_first(args, Some(&record)));
     let baseline =
@@ -277,6 +282,7 @@ async fn phases(session: &Session, args: &RunCommand, resolved: Resolved) -> Res
     }
     args.save.finish(session.console, &record, &thresholds)?;
     args.exports.judged(session.console, &session.interrupt, &record, &thresholds).await;
+    args.save.index.finish(session.console, &session.interrupt, &record, &thresholds).await;
     if args.cleanup {
         let cleanup = cleanup_args(args);
         if let Some(deleted) = cleanup::run(session, &cleanup).await? {
