@@ -193,7 +193,7 @@ impl Command {
             Self::Setup(args) => setup::command(context, &args).await,
             Self::Create(args) => create::command(context, &args).await,
             Self::Stop(args) => stop::command(context, &args).await,
-            Self::Storm(args) => storm::command(context, &args).await,
+            Self::Storm(args) => Box::pin(storm::command(context, &args)).await,
             Self::Report(args) => report::command(context, &args).await,
             Self::Compare(args) => compare::command(context, &args).await,
             Self::Status(args) => status::command(context, &args).await,

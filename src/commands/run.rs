@@ -226,22 +226,7 @@ async fn phases(session: &Session, args: &RunCommand, resolved: Resolved) -> Res
         tell_rest(session, args, vms);
         return Ok(Exit::Good);
     };
-    let phase = PhaseArgs {
-        run: args.run.clone(),
-        pace: args.pace.clone(),
-        shape: ShapeArgs::default(),
-        asserted: AssertedArgs::default(),
-        dry_run: DryRunArgs { dry_run: DryRun::None },
-        save: args.save.clone(),
-        halted: false,
-        storm: StormKind::Start,
-        // They are judged over the whole run, at its end.
-        fail_if: FailIfArgs::default(),
-        hooks: args.hooks.clone(),
-        exports: args.exports.clone(),
-        listen: args.listen.clone(),
-        metrics: args.metrics.clone(),
-    };
+    let phase = phase_args(args);
     let steps = steps(args, boots_first(args, Some(&record)));
     let baseline =
         steps.iter().copied().rfind(|name| is_baseline(*name, &steps)).unwrap_or(PhaseName::CREATE);
@@ -293,6 +278,26 @@ async fn phases(session: &Session, args: &RunCommand, resolved: Resolved) -> Res
     }
     let exit = record.phases.iter().map(|phase| exit_of(&phase.look())).max().unwrap_or(Exit::Good);
     Ok(args.fail_if.exit(session, &thresholds, exit))
+}
+
+/// Flags of every phase; a shape is only of the storm.
+fn phase_args(args: &RunCommand) -> PhaseArgs {
+    PhaseArgs {
+        run: args.run.clone(),
+        pace: args.pace.clone(),
+        shape: ShapeArgs::default(),
+        asserted: AssertedArgs::default(),
+        dry_run: DryRunArgs { dry_run: DryRun::None },
+        save: args.save.clone(),
+        halted: false,
+        storm: StormKind::Start,
+        // They are judged over the whole run, at its end.
+        fail_if: FailIfArgs::default(),
+        hooks: args.hooks.clone(),
+        exports: args.exports.clone(),
+        listen: args.listen.clone(),
+        metrics: args.metrics.clone(),
+    }
 }
 
 /// The phases that the run will have at its end, and the one that is judged.

@@ -4,7 +4,6 @@ use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 
@@ -76,7 +75,7 @@ impl Prometheus {
 
 /// Two nodes, of which one is busy; a work queue with 84 keys; requests that take up to two seconds.
 fn samples() -> String {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let now = bootstorm_model::observe::clock::wall_now().as_second() as u64;
     let times: Vec<u64> = (now - 600..now + 600).step_by(5).collect();
     let mut text = String::new();
     let mut family = |name: &str, kind: &str, lines: &[(String, f64)]| {

@@ -71,9 +71,10 @@ fn serve(stream: TcpStream, refused: &str, kept: &Mutex<Vec<Asked>>) {
                 let id = &pair[0]["index"]["_id"];
                 let is_refused = !refused.is_empty() && pair[1].to_string().contains(refused);
                 let error = json!({"type": "mapper_parsing_exception", "reason": "no such date"});
-                match is_refused {
-                    true => json!({"index": {"_id": id, "status": 400, "error": error}}),
-                    false => json!({"index": {"_id": id, "status": 201}}),
+                if is_refused {
+                    json!({"index": {"_id": id, "status": 400, "error": error}})
+                } else {
+                    json!({"index": {"_id": id, "status": 201}})
                 }
             })
             .collect();
