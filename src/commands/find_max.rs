@@ -142,6 +142,7 @@ pub async fn command(
     let capacity = Capacity::of(&record);
     show::capacity(session, &record)?;
     args.save.finish(session.console, &record, &[])?;
+    args.save.index.finish(session.console, &session.interrupt, &record, &[]).await;
     let found =
         capacity.is_some_and(|capacity| capacity.size.is_some() && capacity.state != CapacityState::Nothing);
     Ok(if found { Exit::Good } else { Exit::Missed })

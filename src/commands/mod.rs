@@ -20,8 +20,10 @@ pub mod find_max;
 pub mod generate;
 pub mod help;
 pub mod hooks;
+mod index_args;
 pub mod layout_args;
 pub mod listen_args;
+mod metrics_args;
 mod mistakes;
 pub mod node_args;
 mod otlp;
@@ -192,7 +194,7 @@ impl Command {
             Self::Setup(args) => setup::command(context, &args).await,
             Self::Create(args) => create::command(context, &args).await,
             Self::Stop(args) => stop::command(context, &args).await,
-            Self::Storm(args) => storm::command(context, &args).await,
+            Self::Storm(args) => Box::pin(storm::command(context, &args)).await,
             Self::Report(args) => report::command(context, &args).await,
             Self::Compare(args) => compare::command(context, &args).await,
             Self::Status(args) => status::command(context, &args).await,

@@ -46,6 +46,13 @@ impl FromStr for OutputFile {
     }
 }
 
+impl OutputFile {
+    /// Whether the format is a set of files, so that the path is that of a folder.
+    fn is_folder(&self) -> bool {
+        self.format == Output::KubeBurner
+    }
+}
+
 /// Fails when one of the files cannot be written, or would replace what this program did not write.
 pub(super) fn check(files: &[OutputFile]) -> Result<(), Failure> {
     for (index, file) in files.iter().enumerate() {
@@ -53,7 +60,12 @@ pub(super) fn check(files: &[OutputFile]) -> Result<(), Failure> {
             return Err(Failure::usage(format!("{} is named twice", file.path.display()))
                 .hint("give each format a file of its own"));
         }
-        output::can_write(&file.path, is_ours).map_err(|error| cannot(&file.path, error))?;
+        let can_write = if file.is_folder() {
+            output::can_make_folder(&file.path)
+        } else {
+            output::can_write(&file.path, is_ours)
+        };
+        can_write.map_err(|error| cannot(&file.path, error))?;
     }
     Ok(())
 }
@@ -61,7 +73,13 @@ pub(super) fn check(files: &[OutputFile]) -> Result<(), Failure> {
 /// Writes them, each complete or not at all.
 pub(super) fn write(console: Console, files: &[OutputFile], report: &Report) -> Result<(), Failure> {
     let layout = Layout { width: WIDTH, cut: false, ..Layout::default() };
-    for OutputFile { format, path } in files {
+    for file in files {
+        let OutputFile { format, path } = file;
+        if file.is_folder() {
+            let folder = write_folder(path, report)?;
+            console.say(&format!("written: {}", folder.display()));
+            continue;
+        }
         let layout = Layout { wide: *format == Output::Wide, ..layout };
         let text = show::rendered(report, *format, &layout, &[])?;
         output::write(path, text.as_bytes(), Readers::Umask, is_ours).map_err(|error| {
@@ -73,6 +91,28 @@ pub(super) fn write(console: Console, files: &[OutputFile], report: &Report) -> 
         console.say(&format!("written: {}", path.display()));
     }
     Ok(())
+}
+
+/// Writes the files of a format that has several into a folder of this run below `path`; returns that folder.
+fn write_folder(path: &Path, report: &Report) -> Result<PathBuf, Failure> {
+    let files = report.kube_burner_files();
+    let files = files.map_err(|error| Failure::new("the report cannot be written").because(error))?;
+    let run = &report.run.name;
+    let cannot = |path: &Path, error| {
+        cannot(path, error).hint(format!(
+            "what was measured is saved; write it again: kubectl bootstorm report --ns-prefix {run} --output-file …"
+        ))
+    };
+    output::make_folder(path).map_err(|error| cannot(path, error))?;
+    let mut folder = path.to_owned();
+    for (name, text) in files {
+        let place = path.join(name);
+        place.parent().unwrap_or(path).clone_into(&mut folder);
+        output::make_folder(&folder).map_err(|error| cannot(&folder, error))?;
+        output::write(&place, text.as_bytes(), Readers::Umask, is_ours)
+            .map_err(|error| cannot(&place, error))?;
+    }
+    Ok(folder)
 }
 
 fn cannot(path: &Path, error: std::io::Error) -> Failure {

@@ -6,6 +6,7 @@ use super::dry_run;
 use super::export_args::ExportArgs;
 use super::hooks::HookArgs;
 use super::listen_args::ListenArgs;
+use super::metrics_args::MetricsArgs;
 use super::pace_args::{DryRun, DryRunArgs, PaceArgs};
 use super::plan_args::{AssertedArgs, RunArgs};
 use super::save_args::SaveArgs;
@@ -14,7 +15,8 @@ use super::shape_args::{self, ShapeArgs};
 use super::show;
 use super::threshold_args::FailIfArgs;
 use crate::console::progress::Progress;
-use bootstorm_engine::phases::timed::{self, Cut, Work};
+use bootstorm_engine::phases::context::{Cut, Work};
+use bootstorm_engine::phases::timed;
 use bootstorm_model::exit::Exit;
 use bootstorm_model::failure::Failure;
 use bootstorm_model::observe::Outcome;
@@ -46,6 +48,8 @@ pub struct PhaseArgs {
     pub exports: ExportArgs,
     #[command(flatten)]
     pub listen: ListenArgs,
+    #[command(flatten)]
+    pub metrics: MetricsArgs,
     /// A create makes VMs without starting them.
     #[arg(skip)]
     pub halted: bool,
@@ -73,6 +77,7 @@ pub struct Role {
 pub async fn command(context: &Context, kind: PhaseKind, args: &PhaseArgs) -> Result<Exit, Failure> {
     args.save.check()?;
     args.exports.check()?;
+    args.metrics.check()?;
     let session = context.connect().await?;
     args.listen.start(session.console, &args.run.prefix).await?;
     let is_dry = args.dry_run.dry_run == DryRun::Client;
@@ -108,6 +113,7 @@ async fn shown(
     show::phase(session, record, kind, thresholds.clone()).map_err(|failure| failure.hint(again))?;
     args.save.finish(session.console, record, &thresholds)?;
     args.exports.judged(session.console, &session.interrupt, record, &thresholds).await;
+    args.save.index.finish(session.console, &session.interrupt, record, &thresholds).await;
     Ok(args.fail_if.exit(session, &thresholds, last.map_or(Exit::Good, |phase| exit_of(&phase.look()))))
 }
 
@@ -136,6 +142,7 @@ async fn nothing_to_do(
     ));
     let thresholds = args.fail_if.judge(&record, Some(name));
     args.save.finish(session.console, &record, &thresholds)?;
+    args.save.index.finish(session.console, &session.interrupt, &record, &thresholds).await;
     FailIfArgs::tell(session.console, &thresholds);
     let failed = thresholds.iter().any(ThresholdBlock::fails);
     Ok(Some(if failed { Exit::Threshold } else { exit_of(phase) }))
@@ -179,7 +186,7 @@ pub async fn run(
         }
     };
     let wanted = Wanted { kind, args, role, template: template.as_ref() };
-    let outcome = locked(session, &wanted, &mut record, store, &lock).await;
+    let outcome = Box::pin(locked(session, &wanted, &mut record, store, &lock)).await;
     lock.release().await;
     outcome?;
     args.listen.phase_ended(&record);
@@ -246,6 +253,9 @@ async fn locked(
     let again = format!("go on: kubectl bootstorm {again} --ns-prefix {prefix}");
     let cut =
         outcome.map_err(|trouble| Failure::from(trouble).hint(format!("what was saved is kept; {again}")))?;
+    if cut.is_none() {
+        Box::pin(args.metrics.add(session, lock, record, step.name())).await;
+    }
     match cut {
         None if args.hooks.after.is_empty() => Ok(()),
         None => {

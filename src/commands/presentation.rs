@@ -34,6 +34,8 @@ pub enum Output {
     Openmetrics,
     /// The result document of the proposed `KubeVirt` benchmark specification
     Benchmark,
+    /// The documents that kube-burner indexes: job summaries, latencies per VM, quantiles
+    KubeBurner,
     /// One name per VM
     Name,
     /// One offline page with charts
@@ -61,6 +63,7 @@ impl Output {
                 | Self::Prometheus
                 | Self::Openmetrics
                 | Self::Benchmark
+                | Self::KubeBurner
                 | Self::Html
         )
     }

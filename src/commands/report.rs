@@ -58,7 +58,8 @@ pub struct ReportArgs {
     pub failures: bool,
     /// Show saved results: run.json, a JSON or YAML report, or a folder of results; - reads standard input
     ///
-    /// Also reads the result files of virtbench. The limit is 512 MiB per file.
+    /// Also reads the result files of virtbench, and folders and tarballs of kube-burner's local indexer. The limit is 512 MiB
+    /// per file.
     #[arg(long, value_name = "FILE|FOLDER|-")]
     pub from: Option<PathBuf>,
     #[command(flatten)]
@@ -92,6 +93,7 @@ async fn saved(context: &Context, args: &ReportArgs, from: &Path) -> Result<Exit
     show::report_or_failures(context, &report, args.failures, &[])?;
     args.save.write(context.console(), &report)?;
     args.exports.report(&report).await?;
+    args.save.index.send(context.console(), &context.interrupt, &report).await?;
     if args.save.save_results {
         let Document::Run(record) = &document else {
             return Err(Failure::usage("--save-results needs the whole run, which only a run.json holds"));
@@ -136,8 +138,10 @@ pub async fn command(context: &Context, args: &ReportArgs) -> Result<Exit, Failu
     args.save.save(session.console, &record)?;
     args.save.write(session.console, &report)?;
     // Tables have no rows of phases that they show in one line.
-    let whole = args.exports.wants_rows().then(|| Report::of(&record, &selection));
-    let whole = whole.map(|report| report.with_thresholds(thresholds.clone()));
-    args.exports.report(whole.as_ref().unwrap_or(&report)).await?;
+    let wants_rows = args.exports.wants_rows() || args.save.index.index.is_some();
+    let whole = wants_rows.then(|| Report::of(&record, &selection).with_thresholds(thresholds.clone()));
+    let whole = whole.as_ref().unwrap_or(&report);
+    args.exports.report(whole).await?;
+    args.save.index.send(session.console, &session.interrupt, whole).await?;
     Ok(args.fail_if.exit(&session, &thresholds, record.last_phase().map_or(Exit::Good, exit_of)))
 }

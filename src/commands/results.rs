@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 
 use bootstorm_model::failure::Failure;
-use bootstorm_report::read::{self, Document, MOST_BYTES, Unreadable, legacy};
+use bootstorm_report::read::{self, Document, MOST_BYTES, Unreadable, kube_burner, legacy};
 
 /// The file that `--save-results` writes beside the others.
 const RUN: &str = "run.json";
@@ -30,17 +30,47 @@ pub fn read(from: &Path) -> Result<Document, Failure> {
         return of_folder(&only(from)?);
     }
     let name = from.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    let is_detail = legacy::is_detail(name);
-    match from.parent().filter(|_| is_detail) {
-        Some(folder) if folder == Path::new("") => of_origin(Path::new(".")),
-        Some(folder) => of_origin(folder),
-        None => of_file(from),
+    let folder = from.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
+    match () {
+        () if legacy::is_detail(name) => of_origin(folder),
+        () if kube_burner::is_known(name) => of_kube_burner(folder),
+        () => of_file(from),
     }
 }
 
 fn of_folder(folder: &Path) -> Result<Document, Failure> {
     let run = folder.join(RUN);
-    if run.is_file() { of_file(&run) } else { of_origin(folder) }
+    match () {
+        () if run.is_file() => of_file(&run),
+        () if files(folder).is_ok_and(|names| names.iter().any(|name| kube_burner::is_detail(name))) => {
+            of_kube_burner(folder)
+        }
+        () => of_origin(folder),
+    }
+}
+
+/// The names of what lies in a folder.
+fn files(folder: &Path) -> io::Result<Vec<String>> {
+    let entries = std::fs::read_dir(folder)?;
+    entries.map(|entry| entry.map(|entry| entry.file_name().to_string_lossy().into_owned())).collect()
+}
+
+/// Reads a folder of kube-burner's local indexer.
+fn of_kube_burner(folder: &Path) -> Result<Document, Failure> {
+    let shown = folder.display().to_string();
+    let names = files(folder).map_err(|error| unreadable(&shown, error))?;
+    let mut found = BTreeMap::new();
+    for name in names.into_iter().filter(|name| kube_burner::is_read(name)) {
+        let path = folder.join(&name);
+        let place = path.display().to_string();
+        let bytes = File::open(&path).and_then(limited).map_err(|error| unreadable(&place, error))?;
+        if bytes.len() as u64 > MOST_BYTES {
+            return Err(refused(&place, &Unreadable::TooLarge));
+        }
+        found.insert(name, bytes);
+    }
+    let report = kube_burner::report(&found).map_err(|error| refused(&shown, &error))?;
+    Ok(Document::Report(Box::new(report)))
 }
 
 fn of_file(path: &Path) -> Result<Document, Failure> {
@@ -83,7 +113,7 @@ fn only(folder: &Path) -> Result<PathBuf, Failure> {
     match found.as_slice() {
         [only] => Ok(only.clone()),
         [] => Err(Failure::new(format!("there are no results in {shown}"))
-            .because(format!("neither {RUN} nor result files of the origin tool are there"))
+            .because(format!("neither {RUN} nor result files of the origin tool or of kube-burner are there"))
             .hint("save some: kubectl bootstorm report --save-results")),
         [.., newest] => {
             let mut failure = Failure::new(format!("{shown} holds the results of {} runs", found.len()));
@@ -106,7 +136,7 @@ fn with_results(top: &Path) -> io::Result<Vec<PathBuf>> {
             let entry = entry?;
             let name = entry.file_name();
             let name = name.to_string_lossy();
-            has_results |= name == RUN || legacy::is_detail(&name);
+            has_results |= name == RUN || legacy::is_detail(&name) || kube_burner::is_detail(&name);
             if depth < DEPTH && entry.file_type()?.is_dir() {
                 below.push((entry.path(), depth + 1));
             }

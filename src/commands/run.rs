@@ -9,6 +9,7 @@ use super::cleanup::{self, CleanupArgs};
 use super::export_args::ExportArgs;
 use super::hooks::HookArgs;
 use super::listen_args::ListenArgs;
+use super::metrics_args::MetricsArgs;
 use super::pace_args::{DryRun, DryRunArgs, PaceArgs};
 use super::phase::{self, PhaseArgs, Role, exit_of};
 use super::plan_args::{AssertedArgs, PlanArgs, Resolved, RunArgs};
@@ -101,6 +102,8 @@ pub struct RunCommand {
     #[command(flatten)]
     pub listen: ListenArgs,
     #[command(flatten)]
+    pub metrics: MetricsArgs,
+    #[command(flatten)]
     pub dry_run: DryRunArgs,
     /// Run on a simulated cluster instead of a real one
     #[arg(long)]
@@ -121,6 +124,7 @@ pub async fn command(context: &Context, args: &RunCommand) -> Result<Exit, Failu
     args.save.check()?;
     args.exports.check()?;
     args.listen.start(context.console(), &args.run.prefix).await?;
+    args.metrics.check()?;
     if !args.sandbox {
         return within(args.run_timeout, context.connect().await?, args, resolved).await;
     }
@@ -222,21 +226,7 @@ async fn phases(session: &Session, args: &RunCommand, resolved: Resolved) -> Res
         tell_rest(session, args, vms);
         return Ok(Exit::Good);
     };
-    let phase = PhaseArgs {
-        run: args.run.clone(),
-        pace: args.pace.clone(),
-        shape: ShapeArgs::default(),
-        asserted: AssertedArgs::default(),
-        dry_run: DryRunArgs { dry_run: DryRun::None },
-        save: args.save.clone(),
-        halted: false,
-        storm: StormKind::Start,
-        // They are judged over the whole run, at its end.
-        fail_if: FailIfArgs::default(),
-        hooks: args.hooks.clone(),
-        exports: args.exports.clone(),
-        listen: args.listen.clone(),
-    };
+    let phase = phase_args(args);
     let steps = steps(args, boots_first(args, Some(&record)));
     let baseline =
         steps.iter().copied().rfind(|name| is_baseline(*name, &steps)).unwrap_or(PhaseName::CREATE);
@@ -277,6 +267,7 @@ async fn phases(session: &Session, args: &RunCommand, resolved: Resolved) -> Res
     }
     args.save.finish(session.console, &record, &thresholds)?;
     args.exports.judged(session.console, &session.interrupt, &record, &thresholds).await;
+    args.save.index.finish(session.console, &session.interrupt, &record, &thresholds).await;
     if args.cleanup {
         let cleanup = cleanup_args(args);
         if let Some(deleted) = cleanup::run(session, &cleanup).await? {
@@ -287,6 +278,26 @@ async fn phases(session: &Session, args: &RunCommand, resolved: Resolved) -> Res
     }
     let exit = record.phases.iter().map(|phase| exit_of(&phase.look())).max().unwrap_or(Exit::Good);
     Ok(args.fail_if.exit(session, &thresholds, exit))
+}
+
+/// Flags of every phase; a shape is only of the storm.
+fn phase_args(args: &RunCommand) -> PhaseArgs {
+    PhaseArgs {
+        run: args.run.clone(),
+        pace: args.pace.clone(),
+        shape: ShapeArgs::default(),
+        asserted: AssertedArgs::default(),
+        dry_run: DryRunArgs { dry_run: DryRun::None },
+        save: args.save.clone(),
+        halted: false,
+        storm: StormKind::Start,
+        // They are judged over the whole run, at its end.
+        fail_if: FailIfArgs::default(),
+        hooks: args.hooks.clone(),
+        exports: args.exports.clone(),
+        listen: args.listen.clone(),
+        metrics: args.metrics.clone(),
+    }
 }
 
 /// The phases that the run will have at its end, and the one that is judged.

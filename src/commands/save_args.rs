@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use super::index_args::IndexArgs;
 use super::output_file::{self, OutputFile};
 use crate::console::Console;
 use bootstorm_model::failure::Failure;
@@ -25,14 +26,19 @@ pub struct SaveArgs {
     #[arg(long, alias = "storage-version", value_name = "LABEL")]
     pub storage_driver: Option<String>,
     /// Write the result to a file as well, for example junit=results.xml (can be repeated)
+    ///
+    /// The path of kube-burner is that of a folder: its files are written to collected-metrics-UUID in it.
     #[arg(long, value_name = "FORMAT=PATH")]
     pub output_file: Vec<OutputFile>,
+    #[command(flatten)]
+    pub index: IndexArgs,
 }
 
 impl SaveArgs {
     /// Fails when results are to be saved and the places for them can be neither found nor made.
     pub fn check(&self) -> Result<(), Failure> {
         output_file::check(&self.output_file)?;
+        self.index.check()?;
         if !self.save_results {
             return Ok(());
         }

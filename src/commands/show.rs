@@ -124,6 +124,7 @@ pub(super) fn rendered(
         Output::Prometheus => Ok(report.prometheus()),
         Output::Openmetrics => Ok(report.openmetrics()),
         Output::Benchmark => report.benchmark(),
+        Output::KubeBurner => report.kube_burner(),
         Output::Html => Ok(report.html()),
         Output::Name => Ok(report.names()),
     };

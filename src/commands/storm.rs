@@ -86,6 +86,7 @@ pub async fn command(context: &Context, args: &StormArgs) -> Result<Exit, Failur
     }
     args.phase.save.check()?;
     args.phase.exports.check()?;
+    args.phase.metrics.check()?;
     let session = context.connect().await?;
     args.phase.listen.start(session.console, &args.phase.run.prefix).await?;
     args.phase.hooks.catch_up(&session, &args.phase.run.prefix).await?;
@@ -95,8 +96,9 @@ pub async fn command(context: &Context, args: &StormArgs) -> Result<Exit, Failur
     let fail_if = &args.phase.fail_if;
     let repeated = repeat::run(&session, &args.phase, &args.repeat, fail_if).await?;
     show::phase(&session, &repeated.record, PhaseKind::Storm, repeated.thresholds.clone())?;
-    args.phase.save.finish(session.console, &repeated.record, &repeated.thresholds)?;
-    let exports = &args.phase.exports;
-    exports.judged(session.console, &session.interrupt, &repeated.record, &repeated.thresholds).await;
+    let (record, thresholds) = (&repeated.record, &repeated.thresholds);
+    args.phase.save.finish(session.console, record, thresholds)?;
+    args.phase.save.index.finish(session.console, &session.interrupt, record, thresholds).await;
+    args.phase.exports.judged(session.console, &session.interrupt, record, thresholds).await;
     Ok(fail_if.exit(&session, &repeated.thresholds, repeated.exit))
 }

@@ -63,7 +63,7 @@ fn warnings_are_kept_in_the_record() {
     let record = cluster.home.path().join("results");
     let saved = newest(&record).expect("a saved run");
     let run: Value = serde_json::from_str(&std::fs::read_to_string(saved).unwrap()).unwrap();
-    assert_eq!(run["format"], 4);
+    assert_eq!(run["format"], bootstorm_model::record::FORMAT);
     let timelines = run["phases"][0]["timelines"].as_array().unwrap();
     let missing = timelines.iter().find(|timeline| timeline["outcome"] == "timed-out").unwrap();
     let warning = &missing["warnings"][0];

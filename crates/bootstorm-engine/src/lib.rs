@@ -1,7 +1,9 @@
 //! Everything that talks to a cluster, or to a service beside it; the only user of kube.
 
+pub mod bulk;
 pub mod children;
 pub mod cluster;
 pub mod outside;
 pub mod phases;
+pub mod prometheus;
 pub(crate) mod streams;

@@ -17,8 +17,9 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use bootstorm_engine::phases::context::Work;
 use bootstorm_engine::phases::setup;
-use bootstorm_engine::phases::timed::{self, Work};
+use bootstorm_engine::phases::timed;
 use bootstorm_model::observe::{Milestone, Outcome, Source};
 use bootstorm_model::plan::{Plan, Template, TemplateSource};
 use bootstorm_model::probe::{Probe, ProbePlan};

@@ -9,8 +9,9 @@ use std::collections::BTreeSet;
 
 use bootstorm_engine::cluster::Cluster;
 use bootstorm_engine::cluster::ownership::Estate;
+use bootstorm_engine::phases::context::Work;
 use bootstorm_engine::phases::setup;
-use bootstorm_engine::phases::timed::{self, Work};
+use bootstorm_engine::phases::timed;
 use bootstorm_model::plan::{Plan, Template, TemplateSource};
 use bootstorm_model::record::{PhaseKind, PhaseName, PhaseSettings, RunRecord, lifecycle};
 use bootstorm_report::status::Status;

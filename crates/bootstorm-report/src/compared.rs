@@ -5,10 +5,10 @@ use serde::{Deserialize, Serialize};
 use super::validity::ValidityBlock;
 use bootstorm_model::observe::{Milestone, Outcome, Timeline};
 use bootstorm_model::plan::Disk;
-use bootstorm_model::record::{ClusterFacts, PhaseKind, PhaseName, PhaseRecord, PhaseState};
+use bootstorm_model::record::{ClusterFacts, Gauge, Metric, PhaseKind, PhaseName, PhaseRecord, PhaseState};
 use bootstorm_model::stats::{
-    Advice, Bottleneck, Breakdown, Bucket, Clues, Comparison, Diagnosis, Evidence, Grade, Limits, Rule,
-    Starts, Symptoms, Verdict, Zero,
+    Advice, Bottleneck, Breakdown, Bucket, Clues, Comparison, Culprit, Diagnosis, Evidence, Grade, Limits,
+    Rule, Starts, Symptoms, Verdict, Zero,
 };
 
 /// A storm against its baseline
@@ -111,6 +111,7 @@ impl Compared {
             None => Breakdown::of(&clues),
         };
         let breakdown = breakdown.filter(|_| storm.state == PhaseState::Done);
+        let breakdown = breakdown.map(|breakdown| with_metrics(breakdown, storm));
         let bottleneck = breakdown.as_ref().and_then(|breakdown| breakdown.bottleneck.as_ref());
         let is_good = verdict.as_ref().is_none_or(|verdict| verdict.grade == Grade::Good);
         let advice = match (is_good, bottleneck) {
@@ -153,6 +154,38 @@ impl Compared {
     /// What there is to say in place of a verdict: `not judged: the times of storm-1 are invalid (…)`.
     pub fn not_judged(&self) -> Option<String> {
         self.unjudged.as_ref().filter(|_| self.verdict.is_none()).map(|why| format!("not judged: {why}"))
+    }
+}
+
+/// Adds what Prometheus measured of the component that is named: it supports or contradicts, and decides nothing.
+fn with_metrics(mut breakdown: Breakdown, storm: &PhaseRecord) -> Breakdown {
+    if let (Some(bottleneck), Some(metrics)) = (&mut breakdown.bottleneck, &storm.metrics) {
+        let gauges = figures_of(bottleneck.culprit).iter().filter_map(|metric| metrics.gauge(*metric));
+        let told = gauges.filter_map(Gauge::told).map(|told| format!("Prometheus: {told}"));
+        bottleneck.because.extend(told.take(MOST_FIGURES));
+    }
+    breakdown
+}
+
+/// Figures of the cluster that are told of a bottleneck.
+const MOST_FIGURES: usize = 3;
+
+/// The figures that say something about a component, the plainest first.
+fn figures_of(culprit: Culprit) -> &'static [Metric] {
+    use Metric::{
+        ApiLatency, ApiRejections, CephLatency, ClientWait, CsiLatency, EtcdFsync, NodeCpu, NodeDisk,
+        NodeNetwork, QueueDepth, QueueRetries,
+    };
+    match culprit {
+        Culprit::Api => &[ApiLatency, ApiRejections, EtcdFsync],
+        Culprit::Controller => &[QueueDepth, ClientWait, QueueRetries],
+        Culprit::Filling | Culprit::Attaching => &[CsiLatency, CephLatency, NodeDisk],
+        Culprit::Pods => &[NodeCpu, CsiLatency],
+        Culprit::Images => &[NodeNetwork, NodeDisk],
+        Culprit::Disks | Culprit::DisksOrProcessors | Culprit::Launcher => &[NodeDisk, NodeCpu, CephLatency],
+        Culprit::Processors | Culprit::Node | Culprit::Domain => &[NodeCpu, NodeDisk],
+        Culprit::Network | Culprit::Guest | Culprit::Shutdown => &[NodeNetwork, NodeDisk],
+        Culprit::Scheduling | Culprit::Refused | Culprit::Crashing => &[],
     }
 }
 
@@ -269,6 +302,25 @@ mod tests {
         assert!(!compared.milestones.is_empty());
         let why = compared.not_judged().unwrap();
         assert_eq!(why, "not judged: the times of a restart include the shutdown of its guests");
+    }
+
+    #[test]
+    fn figures_of_the_cluster_are_mentioned_and_decide_nothing() {
+        let mut record = fixtures::small();
+        for timeline in &mut record.phases[2].timelines {
+            for (milestone, moment) in &mut timeline.moments {
+                moment.at.0 += if *milestone >= Milestone::Running { 60_000_000 } else { 0 };
+            }
+        }
+        let without = compared(&record.phases[0], &record.phases[2]);
+        let named = |compared: &Compared| compared.breakdown.clone().unwrap().bottleneck.unwrap();
+        let before = named(&without);
+        record.phases[2].metrics = Some(fixtures::metrics());
+        let with = compared(&record.phases[0], &record.phases[2]);
+        let after = named(&with);
+        assert_eq!((after.culprit, &with.verdict), (before.culprit, &without.verdict));
+        let added = &after.because[before.because.len()..];
+        assert_eq!(added, ["Prometheus: node CPU peaked at 97 % (worker-1)"], "{:?}", after.culprit);
     }
 
     #[test]

@@ -20,6 +20,12 @@ pub fn json<T: Serialize + ?Sized>(value: &T) -> Result<String, Unwritable> {
     Ok(text)
 }
 
+/// JSON without line ends.
+pub(super) fn line<T: Serialize + ?Sized>(value: &T) -> Result<String, Unwritable> {
+    let text = serde_json::to_string(value).map_err(|cause| Unwritable::new("JSON", &cause))?;
+    Ok(escaped(text, is_unsafe))
+}
+
 /// YAML in block style.
 pub fn yaml<T: Serialize + ?Sized>(value: &T) -> Result<String, Unwritable> {
     // One serializer for all types: one for each would be a tenth of the program.

@@ -5,8 +5,9 @@ use bootstorm_model::observe::{
 };
 use bootstorm_model::plan::{Plan, TemplateSource};
 use bootstorm_model::record::{
-    ClockDifference, ClusterFacts, ClusterMark, Gap, Health, NOT_IN_STORM, NodeKind, PhaseKind, PhaseName,
-    PhaseRecord, PhaseSettings, PhaseState, RateLimit, RunRecord, SeriesKind, SetupRecord, StorageClassFacts,
+    ClockDifference, ClusterFacts, ClusterMark, Gap, Gauge, Health, Line, Metric, Metrics, NOT_IN_STORM,
+    NodeKind, PhaseKind, PhaseName, PhaseRecord, PhaseSettings, PhaseState, RateLimit, RunRecord, SeriesKind,
+    SetupRecord, StorageClassFacts,
 };
 
 /// How long the VMs of a phase take, in seconds.
@@ -69,6 +70,23 @@ pub(crate) fn guide() -> RunRecord {
     end(storm, 12, Outcome::TimedOut, "still Scheduling after 600s: FailedMount");
     end(storm, 57, Outcome::Failed, "VMI failed: launcher pod exited with code 1");
     record
+}
+
+/// What Prometheus measured: two nodes, of which one is busy, for 30 seconds.
+pub(crate) fn metrics() -> Metrics {
+    let line = |label: &str, values: [Option<f64>; 3]| Line { label: label.into(), values: values.into() };
+    let lines = vec![
+        line("worker-1", [Some(20.0), Some(97.0), Some(40.0)]),
+        line("worker-2", [Some(10.0), None, Some(30.0)]),
+    ];
+    Metrics {
+        source: "http://prometheus.example.org:9090".into(),
+        first_seconds: 0.0,
+        step_seconds: 10.0,
+        clock_ahead_seconds: 0.0,
+        gauges: vec![Gauge { metric: Metric::NodeCpu, lines, dropped: 1 }],
+        missing: vec!["no data: etcd commit p99".into()],
+    }
 }
 
 /// Twelve VMs, everything well.

@@ -22,6 +22,7 @@ pub(crate) mod fixtures;
 mod html;
 mod json;
 mod junit;
+pub mod kube_burner;
 pub mod legacy;
 mod markdown;
 mod name;

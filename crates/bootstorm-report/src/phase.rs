@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use bootstorm_model::observe::{Milestone, Offset, Outcome, Source, Timeline};
 use bootstorm_model::plan::{MOST_TARGETS, Target};
 use bootstorm_model::probe::Probe;
-use bootstorm_model::record::{self, PhaseKind, PhaseName, PhaseRecord, PhaseSettings, PhaseState};
+use bootstorm_model::record::{self, Metrics, PhaseKind, PhaseName, PhaseRecord, PhaseSettings, PhaseState};
 use bootstorm_model::stats::{self, Curve, Level, Quantile, Sample, Stage, Summary};
 
 use super::diagnosis::DiagnosisBlock;
@@ -90,6 +90,9 @@ pub struct PhaseBlock {
     /// VMs that were much slower than their crowd.
     #[serde(default)]
     pub outliers: OutliersBlock,
+    /// What Prometheus measured of the cluster meanwhile; absent unless it was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metrics: Option<Metrics>,
     /// One row per VM, in natural order.
     #[serde(deserialize_with = "record::at_most::<MOST_ROWS, _, _>")]
     pub rows: Vec<Row>,
@@ -251,6 +254,7 @@ impl PhaseBlock {
             failures: FailureBlock::all(&rows),
             diagnoses: DiagnosisBlock::all(phase, targets),
             outliers: OutliersBlock::of(phase, targets),
+            metrics: phase.metrics.clone(),
             rows,
             shown,
             deciding,

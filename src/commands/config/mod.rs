@@ -60,7 +60,7 @@ impl Environment {
         };
         let is_idle = |variable: &&String| {
             *variable != "BOOTSTORM_CONFIG"
-                && !CREDENTIALS.contains(&variable.as_str())
+                && !is_credential(variable)
                 && !program.get_subcommands().any(|command| sets(command, variable))
         };
         self.variables.keys().filter(is_idle).cloned().collect()
@@ -76,9 +76,6 @@ impl Environment {
         }
     }
 }
-
-/// Variables with credentials of services, which no flag takes: a command line is seen by everyone.
-const CREDENTIALS: [&str; 3] = ["BOOTSTORM_PUSH_TOKEN", "BOOTSTORM_PUSH_USERNAME", "BOOTSTORM_PUSH_PASSWORD"];
 
 /// Where a value comes from
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -109,6 +106,14 @@ pub struct Found {
     words: Vec<OsString>,
     /// Where it comes from.
     pub origin: Origin,
+}
+
+/// Whether a variable holds credentials of a service, which no flag takes: a command line is seen by everyone.
+fn is_credential(variable: &str) -> bool {
+    let what = ["BOOTSTORM_INDEX_", "BOOTSTORM_PROMETHEUS_", "BOOTSTORM_PUSH_"]
+        .iter()
+        .find_map(|begin| variable.strip_prefix(begin));
+    matches!(what, Some("TOKEN" | "USERNAME" | "PASSWORD"))
 }
 
 /// A command line with everything that was found elsewhere

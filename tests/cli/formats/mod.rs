@@ -1,6 +1,7 @@
 //! A run on the sandbox, reported in every format, read back, and checked by readers that know nothing of us.
 
 mod junit;
+mod kube_burner;
 mod openmetrics;
 mod prometheus;
 mod saved;

@@ -6,11 +6,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::machines::{Machine, collection};
-use super::metadata::{Condition, Metadata};
+use super::metadata::{Condition, Metadata, Watched};
 use super::names::{ADOPTED_BY, FIELD_MANAGER, annotation};
 use super::pace::{Meaning, Timed};
 use super::scope::Scope;
-use super::watch::Watched;
 use super::{Cluster, Kind, Trouble};
 use bootstorm_model::plan::{Setting, Target};
 use bootstorm_model::probe::binding::Wiring;

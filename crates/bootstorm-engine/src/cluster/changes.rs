@@ -12,10 +12,10 @@ use serde::Deserialize;
 
 use super::decode::Undecodable;
 use super::list::list_once;
-use super::metadata::{Condition, Metadata};
+use super::metadata::{Condition, Metadata, Watched};
 use super::scope::Scope;
 use super::trouble::clip;
-use super::watch::{Heard, Told, Watch, Watched};
+use super::watch::{Heard, Told, Watch};
 use super::{Cluster, Trouble};
 use bootstorm_model::observe::{Change, Instance, InstancePhase};
 use bootstorm_model::plan::Target;

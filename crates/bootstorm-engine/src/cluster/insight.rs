@@ -8,9 +8,10 @@ use futures::future::join_all;
 
 use super::Cluster;
 use super::launchers::{LAUNCHERS, Pod};
+use super::metadata::Watched;
 use super::notices::{CoreEvent, OF_OTHERS, OF_PODS};
 use super::scope::Scope;
-use super::watch::{View, Watch, Watched};
+use super::watch::{View, Watch};
 
 /// The open watches
 pub struct Insight {

@@ -3,9 +3,8 @@
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::metadata::{Condition, Metadata};
+use super::metadata::{Condition, Metadata, Watched};
 use super::trouble::clip;
-use super::watch::Watched;
 use bootstorm_model::observe::{Launcher, Milestone};
 use bootstorm_model::plan::Target;
 

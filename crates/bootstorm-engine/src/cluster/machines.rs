@@ -9,9 +9,8 @@ use serde_json::{Value, json};
 
 use super::call::{built, on, path, post_params};
 use super::claims::Disk;
-use super::metadata::{Condition, Metadata, Object};
+use super::metadata::{Condition, Metadata, Object, Watched};
 use super::pace::{Meaning, Timed};
-use super::watch::Watched;
 use super::{Cluster, Kind, Trouble, names};
 use bootstorm_model::plan::gitops::Keeper;
 use bootstorm_model::plan::{Setting, Target};

@@ -4,10 +4,15 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::Deserialize;
-use serde::de::IgnoredAny;
+use serde::de::{DeserializeOwned, IgnoredAny};
 
 use super::names;
-use super::watch::Watched;
+
+/// An object as far as a watch needs to know it
+pub trait Watched: DeserializeOwned + Clone + Send + 'static {
+    /// `metadata.resourceVersion`.
+    fn resource_version(&self) -> &str;
+}
 
 /// `metadata`, decoded only as far as it is used
 #[derive(Debug, Clone, Deserialize, Default)]

@@ -5,10 +5,10 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::GetParams;
 
 use super::call::{built, on, path, post_params};
-use super::metadata::{Metadata, Object};
+use super::metadata::{Metadata, Object, Watched};
 use super::names::{self, Role};
 use super::ownership::{self, Estate, Stranger};
-use super::watch::{Watched, list_all};
+use super::watch::list_all;
 use super::{Cluster, Kind, Trouble};
 use bootstorm_model::plan::Plan;
 

@@ -3,9 +3,8 @@
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::metadata::Metadata;
+use super::metadata::{Metadata, Watched};
 use super::trouble::clip;
-use super::watch::Watched;
 use bootstorm_model::duration;
 use bootstorm_model::observe::{Notice, NoticeKind, Offset};
 

@@ -5,9 +5,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::call::{built, on, path, post_params};
-use super::metadata::{Condition, Metadata, Object};
+use super::metadata::{Condition, Metadata, Object, Watched};
 use super::names::{self, Role};
-use super::watch::{Watched, list_all};
+use super::watch::list_all;
 use super::{Cluster, Kind, Trouble};
 use bootstorm_model::probe::ProbePlan;
 use bootstorm_model::probe::kind::Toleration;

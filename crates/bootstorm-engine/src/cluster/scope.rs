@@ -6,7 +6,8 @@ use futures::future::try_join_all;
 
 use super::call::path;
 use super::machines::Machine;
-use super::watch::{Watched, list_all};
+use super::metadata::Watched;
+use super::watch::list_all;
 use super::{Cluster, Trouble};
 use bootstorm_model::plan::{Plan, Target};
 

@@ -9,7 +9,8 @@ use serde_json::Value;
 
 use super::call::path;
 use super::list::list_once;
-use super::watch::{Watch, Watched};
+use super::metadata::Watched;
+use super::watch::Watch;
 use super::{Cluster, Kind, Trouble};
 use bootstorm_model::observe::{Volume, VolumeKind};
 use bootstorm_model::plan::Target;

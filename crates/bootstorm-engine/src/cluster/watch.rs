@@ -10,13 +10,13 @@ use http::{HeaderValue, Request};
 use kube::api::WatchParams;
 use kube::core::Status;
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use tokio::sync::{Notify, mpsc};
 
 use super::call::{built, on, wait};
 use super::decode::{self, Line, Typed, Undecodable};
 use super::list::{EXPIRED, list_once, version_of};
 pub use super::list::{count, each_page, list_all, list_metadata};
+use super::metadata::Watched;
 use super::pulse::{CATCHING_UP, Pulse};
 use super::{Cluster, Kind, Trouble};
 use bootstorm_model::observe::clock::{elapsed_since, monotonic_now};
@@ -38,12 +38,6 @@ const WORTH_A_WORD: Duration = Duration::from_secs(10);
 const LONGEST_PAUSE: u32 = 3;
 /// The kinds whose versions are counted together with those of `VirtualMachines` for sure.
 const COUNTED_WITH_MACHINES: &str = "/apis/kubevirt.io/";
-
-/// An object as far as a watch needs to know it
-pub trait Watched: DeserializeOwned + Clone + Send + 'static {
-    /// `metadata.resourceVersion`.
-    fn resource_version(&self) -> &str;
-}
 
 /// What is watched
 #[derive(Debug, Clone, Default)]

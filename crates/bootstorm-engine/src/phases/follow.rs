@@ -4,11 +4,12 @@ use std::time::{Duration, Instant};
 
 use tokio::time::{Interval, MissedTickBehavior, interval, sleep_until};
 
+use super::Interrupt;
+use super::context::Cut;
 use super::event::{Event, Listener, VmEvent};
 use super::health::Checkup;
 use super::questions::Questions;
 use super::saving::Saver;
-use super::{Interrupt, timed::Cut};
 use crate::cluster::guard::Guard;
 use crate::cluster::{Cluster, Kind};
 use crate::streams::Streams;

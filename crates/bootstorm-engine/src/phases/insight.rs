@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use super::context::Work;
 use super::event::Event;
-use super::timed::Work;
 use crate::cluster::insight::Insight;
 use crate::cluster::names::run_id_selector;
 use crate::cluster::scope::Scope;

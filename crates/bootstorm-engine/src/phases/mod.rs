@@ -7,6 +7,7 @@
 mod adopted;
 pub mod adoption;
 pub mod cleanup;
+pub mod context;
 pub mod event;
 pub mod existing;
 mod follow;

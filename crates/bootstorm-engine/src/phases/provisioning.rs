@@ -1,7 +1,7 @@
 //! Following the disks of VMs while they are created, and the goal of a create that starts nothing.
 
+use super::context::Work;
 use super::event::Event;
-use super::timed::Work;
 use crate::cluster::names::run_id_selector;
 use crate::cluster::volumes::Volumes;
 use crate::cluster::{Kind, Trouble};

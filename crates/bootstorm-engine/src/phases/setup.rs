@@ -3,8 +3,9 @@
 use futures::StreamExt;
 use serde_json::Value;
 
+use super::Interrupt;
+use super::context::Cut;
 use super::event::{Event, Listener};
-use super::{Interrupt, timed::Cut};
 use crate::cluster::extras::MadeExtra;
 use crate::cluster::namespaces::Made;
 use crate::cluster::ownership::Estate;

@@ -8,7 +8,8 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::task::JoinSet;
 
-use super::event::{Event, Listener};
+use super::context::{Cut, Work};
+use super::event::Event;
 use super::existing::{Existing, existing};
 use super::follow::{Following, follow};
 use super::ground::Ground;
@@ -16,9 +17,8 @@ use super::health::Checkup;
 use super::launch::{Launch, Scheduled};
 use super::probing::Probing;
 use super::saving::Saver;
-use super::{Interrupt, adopted, insight, lineup, probers, provisioning, resume};
+use super::{adopted, insight, lineup, probers, provisioning, resume};
 use crate::cluster::changes::{Changes, News};
-use crate::cluster::lease::Held;
 use crate::cluster::machines::Machine;
 use crate::cluster::names::{Role, labels, run_id_selector};
 use crate::cluster::pace::Timed;
@@ -37,39 +37,6 @@ use bootstorm_model::record::{
     PhaseKind, PhaseName, PhaseRecord, PhaseSettings, PhaseState, ProbeHealth, RunRecord, StormKind, Via,
 };
 use bootstorm_model::tracker::{Beginning, Tracker};
-
-/// Context of a timed phase
-pub struct Work<'a> {
-    /// The cluster.
-    pub cluster: &'a Cluster,
-    /// The lock on the run.
-    pub lock: &'a Held,
-    /// Step to run.
-    pub step: Step,
-    /// How it is to be done.
-    pub settings: PhaseSettings,
-    /// The VM manifest; needed by create only.
-    pub template: Option<&'a Template>,
-    /// Interrupt by the user.
-    pub interrupt: Interrupt,
-    /// Receives events.
-    pub events: Listener<'a>,
-}
-
-/// Why a phase was cut short
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Cut {
-    /// The user interrupted; everything known is saved.
-    Interrupted,
-    /// The user interrupted, and the cluster did not answer for so long that the end could not be saved.
-    NotSaved,
-    /// The lock was lost; another process may work on the run now.
-    LockLost,
-    /// Somebody else changed the record.
-    RecordChanged,
-    /// More VMs failed than the user allows; everything known is saved.
-    TooManyFailed,
-}
 
 /// Runs a phase to its end, or until it is cut short.
 ///

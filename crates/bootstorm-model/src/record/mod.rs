@@ -9,6 +9,7 @@ pub mod health;
 pub mod lifecycle;
 pub mod limit;
 pub mod made;
+pub mod metrics;
 pub mod phase;
 pub mod series;
 mod storm_kind;
@@ -22,6 +23,7 @@ pub use facts::{ClusterFacts, NodeKind, RateLimit, StorageClassFacts, Workers};
 pub use health::{ClockDifference, ClusterMark, Health};
 pub use limit::FailureLimit;
 pub use made::Made;
+pub use metrics::{Gauge, Line, Metric, Metrics, Unit};
 pub use phase::{
     BLIND_LIMIT_SECONDS, Gap, InsightHealth, NOT_IN_STORM, PhaseKind, PhaseName, PhaseRecord, PhaseSettings,
     PhaseState, ProbeHealth, SetupRecord, Via, WatchHealth,

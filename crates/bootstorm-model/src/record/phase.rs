@@ -7,7 +7,7 @@ use std::str::FromStr;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{FailureLimit, Health, StormKind, Timelines};
+use super::{FailureLimit, Health, Metrics, StormKind, Timelines};
 use crate::observation::StreamKind;
 use crate::observe::{Milestone, Offset, Outcome, Timeline};
 use crate::plan::{Order, Shape};
@@ -330,6 +330,9 @@ pub struct PhaseRecord {
     /// How launcher pods and events were watched; absent when they were not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub insight: Option<InsightHealth>,
+    /// What Prometheus measured of the cluster meanwhile; absent unless it was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metrics: Option<Metrics>,
     /// Order of the requests, as indexes of timelines; by index if empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub queue: Vec<u32>,
@@ -354,6 +357,7 @@ impl PhaseRecord {
             probing: None,
             health: None,
             insight: None,
+            metrics: None,
             queue: Vec::new(),
             timelines: (0..targets).map(Timeline::new).collect(),
         }

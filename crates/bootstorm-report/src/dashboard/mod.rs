@@ -6,6 +6,7 @@
 mod charts;
 mod data;
 mod groups;
+mod kube_burner;
 mod notes;
 mod origin;
 mod ours;
@@ -22,6 +23,7 @@ pub use notes::Notes;
 pub use page::is_dashboard;
 pub use saved::{Saved, Tool};
 
+use crate::read;
 use place::Place;
 
 /// Name of the page that lies beside a saved run.
@@ -91,12 +93,17 @@ impl Dashboard {
     pub fn wanted(&mut self, path: &str, names: &[String]) -> Vec<String> {
         let has = |name: &str| names.iter().any(|known| known == name);
         let ours = has(ours::FILE);
+        let burner = |name: &&String| read::kube_burner::is_read(name);
         let wanted: Vec<String> = if ours {
             vec![ours::FILE.to_owned()]
+        } else if names.iter().any(|name| read::kube_burner::is_detail(name)) {
+            names.iter().filter(burner).cloned().collect()
         } else {
             origin::FILES.iter().filter(|name| has(name)).map(|name| (*name).to_owned()).collect()
         };
-        let known = |name: &str| name == ours::FILE || origin::FILES.contains(&name);
+        // Beside its documents on VMs, kube-burner's folders have a file for every metric that it queried.
+        let is_burners = names.iter().any(|name| read::kube_burner::is_known(name));
+        let known = |name: &str| name == ours::FILE || origin::FILES.contains(&name) || is_burners;
         for name in names.iter().filter(|name| is_json(name) && !known(name)) {
             self.skip(join(path, name), "not a result of a boot storm");
         }
@@ -133,6 +140,12 @@ impl Dashboard {
                     Vec::new()
                 }
             },
+            None if files.keys().any(|name| read::kube_burner::is_detail(name)) => {
+                kube_burner::read(&folder.path, &files).unwrap_or_else(|reason| {
+                    self.skip(folder.path.clone(), &reason);
+                    Vec::new()
+                })
+            }
             None => {
                 let found = origin::read(&folder.path, &files);
                 for (name, reason) in found.skipped {
@@ -202,7 +215,12 @@ impl Dashboard {
 
     /// Brings the runs into order, keeps each one once, and drops times per VM that do not fit.
     fn settle(&mut self) {
-        self.runs.sort_by(|a, b| a.began.cmp(&b.began).then_with(|| a.path.cmp(&b.path)));
+        // Of a run that is there in several forms the whole record comes last, and is kept.
+        let is_record = |saved: &Saved| saved.tool == Tool::Bootstorm;
+        self.runs.sort_by(|a, b| {
+            let by_form = || is_record(a).cmp(&is_record(b));
+            a.began.cmp(&b.began).then_with(by_form).then_with(|| a.path.cmp(&b.path))
+        });
         let mut seen = std::collections::BTreeSet::new();
         let stormed: std::collections::BTreeSet<String> = (self.runs.iter())
             .filter(|saved| saved.storm.is_some())

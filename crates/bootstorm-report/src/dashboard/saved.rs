@@ -14,6 +14,8 @@ pub enum Tool {
     Bootstorm,
     /// The Python tool behind the guide, or files in its format.
     Virtbench,
+    /// kube-burner's local indexer, or documents in its format.
+    KubeBurner,
 }
 
 /// A creation with the storm after it; either may be missing

@@ -33,10 +33,14 @@ fn card(body: &mut Markup, title: &str, facts: &[Fact]) {
 fn run(report: &Report) -> Vec<Fact> {
     let (run, plan) = (&report.run, &report.plan);
     let probes: Vec<String> = plan.probes.iter().map(ToString::to_string).collect();
+    // Another tool's documents have names, and no plan.
+    let is_planned = plan.end > 0;
+    let namespaces = is_planned.then(|| plan.layout.describe(&run.name, (plan.start, plan.end)));
+    let namespaces = namespaces.unwrap_or_else(|| "those of the VMs".to_owned());
     vec![
         ("VMs", plan.vms.to_string()),
         ("Name of each VM", plan.vm_name.clone()),
-        ("Namespaces", plan.layout.describe(&run.name, (plan.start, plan.end))),
+        ("Namespaces", namespaces),
         ("Nodes", plan.pinning.to_string()),
         ("Template", plan.template.to_string()),
         ("Reachable by", if probes.is_empty() { "not probed".to_owned() } else { probes.join(", then ") }),

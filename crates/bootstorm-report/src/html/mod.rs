@@ -19,6 +19,7 @@ pub(crate) mod grid;
 mod judgement;
 mod machines;
 pub(crate) mod markup;
+mod metrics;
 mod nodes;
 pub(crate) mod outline;
 mod phases;
@@ -51,6 +52,7 @@ impl Report {
         verdict::write(body, self, &subjects);
         figures::write(body, self, &subjects);
         glance::write(body, self, &subjects);
+        metrics::write(body, &subjects);
         judgement::write(body, self);
         failures::write(body, self);
         judgement::outliers(body, self);

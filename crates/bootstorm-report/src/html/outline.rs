@@ -7,8 +7,9 @@ use crate::table::header;
 use crate::view::ClusterBlock;
 
 /// The sections that can be jumped to.
-const SECTIONS: [(&str, &str); 8] = [
+const SECTIONS: [(&str, &str); 9] = [
     ("#recovery", "Recovery"),
+    ("#cluster", "The cluster meanwhile"),
     ("#failures", "Failures"),
     ("#statistics", "Statistics"),
     ("#stages", "Where the time went"),

@@ -151,3 +151,20 @@ fn a_recovery_curve_is_drawn_as_it_was() {
         markup.as_str()[begin..end].replace("/>", "/>\n").replace("</text>", "</text>\n")
     );
 }
+
+#[test]
+fn figures_of_the_cluster_are_drawn_under_the_curve_on_its_axis() {
+    let mut record = fixtures::small();
+    record.phases[2].metrics = Some(fixtures::metrics());
+    let page = Report::of(&record, &crate::Selection::default()).html();
+    let section = page.split("id=\"cluster\"").nth(1).unwrap().split("</section>").next().unwrap();
+    assert!(page.find("id=\"recovery\"") < page.find("id=\"cluster\""));
+    assert!(section.contains("node CPU peaked at 97 % (worker-1); lower ones not drawn: 1"), "{section}");
+    // A gap begins a new stroke, and what lies after the last arrival is not drawn.
+    assert!(section.contains("class=\"line storm\"") && section.contains("no data: etcd commit p99"));
+    let table = Report::of(&record, &crate::Selection::default()).table(&crate::Layout::default());
+    assert!(
+        table.contains("node CPU") && table.contains("97 %") && table.contains("worker-1, of 3"),
+        "{table}"
+    );
+}

@@ -4,11 +4,14 @@ use super::Unreadable;
 use crate::Report;
 use crate::phase::PhaseBlock;
 use bootstorm_model::observe::Offset;
-use bootstorm_model::record::{PhaseRecord, RunRecord, codec};
+use bootstorm_model::record::{Line, Metrics, PhaseRecord, RunRecord, codec};
 use bootstorm_model::stats::Summary;
 
 /// No offset lies further away than that: 31 years, in microseconds.
 const MOST_MICROS: i64 = 1_000_000_000_000_000;
+
+/// No figure of a cluster is larger: an exabyte.
+const MOST_VALUE: f64 = 1e18;
 
 /// Checks a run.
 pub(super) fn run(run: &RunRecord) -> Result<(), Unreadable> {
@@ -17,6 +20,7 @@ pub(super) fn run(run: &RunRecord) -> Result<(), Unreadable> {
     for phase in &run.phases {
         codec::check_phase(run, phase).map_err(|error| Unreadable::damaged(&error))?;
         offsets(phase)?;
+        metrics(phase.metrics.as_ref())?;
     }
     Ok(())
 }
@@ -32,6 +36,19 @@ fn offsets(phase: &PhaseRecord) -> Result<(), Unreadable> {
         within("a time", moments.map(|moment| moment.at).chain([timeline.throttled_for]))?;
     }
     Ok(())
+}
+
+/// Figures that can be drawn.
+fn metrics(metrics: Option<&Metrics>) -> Result<(), Unreadable> {
+    let Some(metrics) = metrics else { return Ok(()) };
+    let lines = metrics.gauges.iter().flat_map(|gauge| &gauge.lines);
+    let is_drawn = |value: f64| value.is_finite() && value.abs() < MOST_VALUE;
+    let has_axis =
+        metrics.step_seconds > 0.0 && is_drawn(metrics.step_seconds) && is_drawn(metrics.first_seconds);
+    if has_axis && lines.flat_map(Line::known).all(is_drawn) {
+        return Ok(());
+    }
+    Err(Unreadable::damaged(&"figures of the cluster are impossible"))
 }
 
 fn within(what: &str, offsets: impl IntoIterator<Item = Offset>) -> Result<(), Unreadable> {
@@ -58,6 +75,7 @@ fn phase(phase: &PhaseBlock) -> Result<(), Unreadable> {
     if phase.kind != phase.name.kind {
         return Err(Unreadable::damaged(&format!("{} is not a {}", phase.name, phase.kind.word())));
     }
+    metrics(phase.metrics.as_ref())?;
     let nodes = phase.nodes.iter().map(|node| &node.summary);
     let stages = phase.stages.iter().map(|stage| &stage.summary);
     let possible = |summary: &Summary| summary.arrived <= summary.n;

@@ -4,7 +4,9 @@
 //! every format can show it. A report that is read and written as JSON again is the same text.
 
 mod check;
+mod foreign;
 mod kind;
+pub mod kube_burner;
 pub mod legacy;
 mod revive;
 
@@ -60,6 +62,9 @@ pub enum Unreadable {
     /// It is JSON or YAML of some other kind.
     #[error("it is not a result of kubectl-bootstorm: it has neither schema_version nor format at its top")]
     Foreign,
+    /// kube-burner wrote it, and followed no VMs.
+    #[error("kube-burner measured no VMs in it: its configuration has to name the measurement vmiLatency")]
+    NoVms,
     /// It is no text that is understood.
     #[error("it is not a result of kubectl-bootstorm: {0}")]
     NotText(&'static str),
@@ -82,7 +87,12 @@ pub fn document(bytes: &[u8]) -> Result<Document, Unreadable> {
     }
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     match bytes {
-        [0x1f, 0x8b, ..] => return Err(Unreadable::NotText("it is compressed; unpack it first")),
+        [0x1f, 0x8b, ..] => {
+            let Some(files) = kube_burner::tarball::files(bytes)? else {
+                return Err(Unreadable::NotText("it is compressed; unpack it first"));
+            };
+            return kube_burner::report(&files).map(|report| Document::Report(Box::new(report)));
+        }
         [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => {
             return Err(Unreadable::NotText("it is UTF-16; save it as UTF-8"));
         }
@@ -91,7 +101,7 @@ pub fn document(bytes: &[u8]) -> Result<Document, Unreadable> {
     match bytes.iter().find(|byte| !byte.is_ascii_whitespace()) {
         None => Err(Unreadable::Empty),
         Some(b'{') => read(kind::of_json(bytes)?, bytes, json, json),
-        Some(b'[') => Err(Unreadable::Foreign),
+        Some(b'[') => kube_burner::array(bytes).map(|report| Document::Report(Box::new(report))),
         Some(_) => {
             let text = std::str::from_utf8(bytes).map_err(|_| Unreadable::NotText("it is not text"))?;
             read(kind::of_yaml(text)?, text, yaml, report_in_yaml)

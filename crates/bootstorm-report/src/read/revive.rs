@@ -114,6 +114,7 @@ fn phase(block: &PhaseBlock) -> PhaseRecord {
     phase.state = block.state;
     phase.goal = block.goal;
     phase.continued = block.continued;
+    phase.metrics.clone_from(&block.metrics);
     phase.ended = block.spans.total.map(Offset::from_seconds);
     // Rows stand in the same natural order in every phase, so that their positions name the VMs.
     if !block.waves.is_empty() {

@@ -17,7 +17,10 @@ pub(super) fn write(page: &mut Page, report: &Report) {
         page.labelled("Baseline", "none: adopted VMs are not created by the run");
     } else {
         page.labelled("VMs", &format!("{}, named {}", plan.vms, plan.vm_name));
-        page.labelled("Namespaces", &plan.layout.describe(&run.name, (plan.start, plan.end)));
+        // Another tool's documents have names, and no plan.
+        if plan.end > 0 {
+            page.labelled("Namespaces", &plan.layout.describe(&run.name, (plan.start, plan.end)));
+        }
         page.labelled("Template", &template(&plan.template));
         let changes: Vec<String> = plan
             .overrides

@@ -9,6 +9,7 @@ mod figures;
 mod fold;
 mod grid;
 pub(crate) mod header;
+mod metrics;
 mod nodes;
 mod page;
 mod phase_lines;
@@ -145,6 +146,7 @@ fn rows_and_statistics(page: &mut Page, phase: &PhaseBlock) {
     waves::write(page, phase);
     nodes::write(page, phase);
     nodes::slow(page, phase);
+    metrics::write(page, phase);
     page.rule('=');
     page.blank();
 }

@@ -14,10 +14,10 @@ const MEMORY: Duration = Duration::from_secs(300);
 /// How many changes are kept as values; what is older is kept as text, which takes a tenth of the room.
 const FRESH: usize = 256;
 /// How many changes are kept as values or text; what is older is packed, which takes a fifth of the room of text and some time.
-const RECENT: usize = 8_192;
+const RECENT: usize = 32_768;
 /// How many changes later an object that has not changed since is kept as text outside of the log, too. Controllers read what
 /// has changed lately again and again.
-const SETTLED: usize = 1_024;
+const SETTLED: usize = 4_096;
 /// How many changes one reading takes at most, so that a reader holds the lock briefly.
 const BATCH: usize = 2_000;
 

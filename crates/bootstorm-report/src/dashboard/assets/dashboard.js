@@ -25,7 +25,7 @@ const GROUPS = {
   disks: ['disks per VM', run => (run.disks === null ? 'unknown' : run.disks)],
   tool: ['tool', run => TOOLS[run.tool]],
 };
-const TOOLS = { bootstorm: 'kubectl-bootstorm', virtbench: 'virtbench' };
+const TOOLS = { bootstorm: 'kubectl-bootstorm', virtbench: 'virtbench', kubeburner: 'kube-burner' };
 const PARTS = [['create', 'baseline', 'creation'], ['storm', 'storm', 'storm']];
 const placement = run => (run.nodes === null ? 'not recorded' : run.nodes === 1 ? 'single node' : `${run.nodes} nodes`);
 const known = value => value !== null && value !== undefined && Number.isFinite(value);

@@ -13,12 +13,13 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::Unreadable;
+use super::foreign::{Foreign, UNKNOWN};
 use crate::compared::Side;
 use crate::phase::{PhaseBlock, Recovery, Shown, Spans};
-use crate::view::{ClusterBlock, PlanBlock, Report, Run, SCHEMA_VERSION, SetupBlock};
+use crate::view::{ClusterBlock, Report};
 use crate::{Compared, ValidityBlock, natural};
 use bootstorm_model::observe::{Milestone, Offset, Outcome};
-use bootstorm_model::plan::{Target, TemplateSource};
+use bootstorm_model::plan::Target;
 use bootstorm_model::probe::Probe;
 use bootstorm_model::record::{ClusterFacts, PhaseKind, PhaseName, PhaseRecord, PhaseSettings, PhaseState};
 use bootstorm_model::stats::Validity;
@@ -79,54 +80,31 @@ pub fn report(
     let (first, last) = (targets.first(), targets.last());
     let index =
         |target: Option<&Target>| target.and_then(|target| folder::index(&target.namespace)).unwrap_or(0);
-    Ok(Report {
-        capacity: None,
-        schema_version: SCHEMA_VERSION,
-        run: Run {
-            name: named.as_ref().map_or_else(|| folder.to_owned(), |named| named.prefix.clone()),
-            id: String::new(),
-            created,
-            tool_version: None,
-        },
-        plan: PlanBlock {
-            vms: targets.len(),
-            start: named.as_ref().map_or_else(|| index(first), |named| named.start),
-            end: named.as_ref().map_or_else(|| index(last), |named| named.end),
-            vm_name: UNKNOWN.to_owned(),
-            layout: bootstorm_model::plan::Layout::default(),
-            pinning: bootstorm_model::plan::Pinning::default(),
-            template: TemplateSource::File {
-                name: UNKNOWN.to_owned(),
-                sha256: String::new(),
-                drawn_from: None,
-            },
-            overrides: bootstorm_model::plan::Overrides::default(),
-            template_sha256: None,
-            disks: Vec::new(),
-            probes: deciding.into_iter().collect(),
-            probe_image: None,
-            probers: 0,
-            probe_pod: None,
-        },
+    let comparison = storm.as_ref().map(|storm| {
+        let side = |phase, first_boot| Side { phase, validity: &UNGRADED, first_boot };
+        let baseline = create.as_ref().map(|create| side(create, true));
+        Compared::of(baseline, side(storm, false), None, &ClusterFacts::default())
+    });
+    let run = Foreign {
+        name: named.as_ref().map_or_else(|| folder.to_owned(), |named| named.prefix.clone()),
+        id: String::new(),
+        created,
+        tool: None,
+        vms: targets.len(),
+        span: (
+            named.as_ref().map_or_else(|| index(first), |named| named.start),
+            named.as_ref().map_or_else(|| index(last), |named| named.end),
+        ),
+        deciding,
         cluster: ClusterBlock::default(),
-        setup: SetupBlock { done: true, namespaces: 0, batch_size: 0, took: 0.0 },
         phases: blocks.collect(),
-        comparison: storm.as_ref().map(|storm| {
-            let side = |phase, first_boot| Side { phase, validity: &UNGRADED, first_boot };
-            let baseline = create.as_ref().map(|create| side(create, true));
-            Compared::of(baseline, side(storm, false), None, &ClusterFacts::default())
-        }),
-        repetitions: None,
-        placement: Vec::new(),
-        thresholds: Vec::new(),
-    })
+        comparison,
+    };
+    Ok(run.report())
 }
 
 /// The files do not say how well the times were measured.
 static UNGRADED: ValidityBlock = ValidityBlock { grade: Validity::Valid, findings: Vec::new(), client: None };
-
-/// What stands for a name that the files do not hold.
-const UNKNOWN: &str = "unknown";
 
 /// Every VM of either file once, in natural order.
 fn targets<'a>(rows: impl Iterator<Item = &'a VmRow>) -> Vec<Target> {

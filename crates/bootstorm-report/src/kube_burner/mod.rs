@@ -1,0 +1,117 @@
+//! The documents that kube-burner's indexers and dashboards read, as of kube-burner v2.7.3 with go-commons v2.3.2.
+//!
+//! Field names, types and units are those of `pkg/burner/metadata.go` (`jobSummary`), `pkg/measurements/vmi_latency.go`
+//! (`vmiLatencyMeasurement`) and `pkg/measurements/metrics/metrics.go` (`vmiLatencyQuantilesMeasurement`): latencies are whole
+//! milliseconds, `elapsedTime` is seconds, durations of `jobConfig` are nanoseconds. A phase is a job. The files are those
+//! of its local indexer (`indexers/local.go`): one array of documents per metric and job.
+//!
+//! As in kube-burner, a VM has a document when its instance ran, and quantiles are over these VMs. Unlike there, a
+//! latency that nobody measured is absent (it writes -9223372036854), everything counts from the VM's request instead of
+//! the creation of its object, and the job summary counts the VMs that did not arrive.
+
+mod documents;
+mod quantiles;
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+use sha2::{Digest, Sha256};
+
+use super::{PhaseBlock, Report, Unwritable, document};
+use bootstorm_model::record::PhaseKind;
+use documents::{JobSummary, Latency};
+use quantiles::Quantiles;
+
+/// `metricName` of the document of a job.
+pub(crate) const SUMMARY: &str = "jobSummary";
+/// `metricName` of the document of a VM.
+pub(crate) const LATENCY: &str = "vmiLatencyMeasurement";
+/// `metricName` of the document of a point that VMs pass.
+pub(crate) const QUANTILES: &str = "vmiLatencyQuantilesMeasurement";
+/// Folders of kube-burner's local indexer begin so, and end with the UUID of the run.
+pub const FOLDER: &str = "collected-metrics-";
+
+/// A document, and where it belongs
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Indexed {
+    /// The same for the same run, job, metric and VM, so that a repeat replaces: 64 hexadecimal digits.
+    pub id: String,
+    /// The document as one line of JSON, without a line end.
+    pub body: String,
+    /// Name of its file, without the folder.
+    file: String,
+}
+
+impl Report {
+    /// All documents as one array, one to a line, which `kube-burner import` takes as a file of its tarball.
+    pub fn kube_burner(&self) -> Result<String, Unwritable> {
+        Ok(array(&self.kube_burner_documents()?))
+    }
+
+    /// The same as files, as kube-burner's local indexer names them, each with its path below the folder that is chosen.
+    pub fn kube_burner_files(&self) -> Result<Vec<(String, String)>, Unwritable> {
+        let mut files: BTreeMap<String, Vec<Indexed>> = BTreeMap::new();
+        for indexed in self.kube_burner_documents()? {
+            files.entry(indexed.file.clone()).or_default().push(indexed);
+        }
+        let folder = format!("{FOLDER}{}", self.run.id);
+        Ok(files.into_iter().map(|(name, all)| (format!("{folder}/{name}"), array(&all))).collect())
+    }
+
+    /// The documents of every phase that is over: summaries first, then VMs, then quantiles.
+    pub fn kube_burner_documents(&self) -> Result<Vec<Indexed>, Unwritable> {
+        let over = || self.phases.iter().filter(|phase| phase.is_done());
+        let mut all = Vec::new();
+        for phase in over() {
+            all.push(self.indexed(SUMMARY, phase, &[], &JobSummary::of(self, phase))?);
+        }
+        for phase in over().filter(|phase| phase.kind != PhaseKind::Stop) {
+            let latencies = Latency::all(self, phase);
+            for latency in &latencies {
+                all.push(self.indexed(LATENCY, phase, &[latency.namespace, latency.vm_name], latency)?);
+            }
+            for quantiles in Quantiles::all(self, phase, &latencies) {
+                all.push(self.indexed(QUANTILES, phase, &[quantiles.quantile_name], &quantiles)?);
+            }
+        }
+        Ok(all)
+    }
+
+    fn indexed(
+        &self,
+        metric: &'static str,
+        phase: &PhaseBlock,
+        subject: &[&str],
+        content: &impl serde::Serialize,
+    ) -> Result<Indexed, Unwritable> {
+        let job = phase.name.to_string();
+        let mut hash = Sha256::new();
+        for part in [self.run.id.as_str(), metric, &job].iter().chain(subject) {
+            hash.update(part.as_bytes());
+            hash.update([0]);
+        }
+        let id: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        let file = if metric == SUMMARY { format!("{metric}.json") } else { format!("{metric}-{job}.json") };
+        Ok(Indexed { id, body: document::line(content)?, file })
+    }
+}
+
+/// Documents as an array, one to a line.
+fn array(documents: &[Indexed]) -> String {
+    let lines: Vec<&str> = documents.iter().map(|indexed| indexed.body.as_str()).collect();
+    if lines.is_empty() { "[]\n".to_owned() } else { format!("[\n{}\n]\n", lines.join(",\n")) }
+}
+
+/// So many seconds after an instant; the instant itself where no calendar has the result.
+fn after(began: Timestamp, seconds: f64) -> Timestamp {
+    let micros = SignedDuration::from_micros((seconds * 1e6).round() as i64);
+    began.checked_add(micros).unwrap_or(began)
+}
+
+/// Whole milliseconds.
+fn millis(seconds: f64) -> i64 {
+    (seconds * 1e3).round() as i64
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,159 @@
+//! Documents that kube-burner's local indexer has written, made into a report; field names are of v2.7.3.
+//!
+//! A job is a phase. All jobs that create are taken together as the creation; each job of the type `kubevirt` in which
+//! instances came to be is a storm. Whether such a job started, restarted or migrated is not recorded.
+//!
+//! It matches launcher pods to instances by name alone, so that VMs of one name in several namespaces have each other's
+//! pods and nodes (`handleUpdateVMIPod`, seen with v2.7.3); these are left out here.
+//!
+//! What kube-burner does not record stays unknown: VMs that never ran, requests, nodes' clocks, why something failed. Its
+//! times are timestamps of the API server in whole seconds; its latencies of a start count from the creation of the VM
+//! object, however long ago that was, so those of a storm are counted from the creation of the instance instead.
+
+mod documents;
+mod jobs;
+pub(super) mod tarball;
+
+use std::collections::BTreeMap;
+
+use super::Unreadable;
+use super::foreign::Foreign;
+use crate::compared::Side;
+use crate::kube_burner::{LATENCY, QUANTILES, SUMMARY};
+use crate::phase::{PhaseBlock, Recovery, Shown, Spans};
+use crate::view::{ClusterBlock, Report};
+use crate::{Compared, ValidityBlock};
+use bootstorm_model::observe::Offset;
+use bootstorm_model::probe::Probe;
+use bootstorm_model::record::{ClusterFacts, PhaseKind, PhaseRecord};
+use bootstorm_model::stats::Breakdown;
+use documents::Documents;
+use jobs::{Job, Phase};
+
+pub use crate::kube_burner::FOLDER;
+
+/// Whether a file of this name holds documents that are read: summaries of jobs, or latencies of VMs.
+pub fn is_read(name: &str) -> bool {
+    stem(name).is_some_and(|stem| stem == SUMMARY || job_of(stem, LATENCY).is_some())
+}
+
+/// Whether kube-burner's local indexer gives a file of this name documents about jobs or VMs.
+pub fn is_known(name: &str) -> bool {
+    is_read(name) || stem(name).is_some_and(|stem| job_of(stem, QUANTILES).is_some())
+}
+
+/// Whether a file of this name says that kube-burner measured VMs beside it.
+pub fn is_detail(name: &str) -> bool {
+    stem(name).is_some_and(|stem| job_of(stem, LATENCY).is_some())
+}
+
+fn stem(name: &str) -> Option<&str> {
+    name.strip_suffix(".json")
+}
+
+fn job_of<'a>(stem: &'a str, metric: &str) -> Option<&'a str> {
+    stem.strip_prefix(metric)?.strip_prefix('-')
+}
+
+/// Makes a report of the files of one folder, given by name.
+///
+/// Fails where no job measured VMs, where the documents are of several runs, and where one is damaged.
+pub fn report(files: &BTreeMap<String, Vec<u8>>) -> Result<Report, Unreadable> {
+    let mut documents = Documents::default();
+    for (name, bytes) in files.iter().filter(|(name, _)| is_read(name)) {
+        let damaged = |error: &dyn std::fmt::Display| Unreadable::damaged(&format!("{name}: {error}"));
+        let job = stem(name).and_then(|stem| job_of(stem, LATENCY));
+        documents.add(bytes, job).map_err(|error| damaged(&error))?;
+    }
+    of(&documents)
+}
+
+/// Makes a report of one array of documents of any kind, each with its `metricName`.
+pub(super) fn array(bytes: &[u8]) -> Result<Report, Unreadable> {
+    let mut documents = Documents::default();
+    let is_ours = |name: &str| bytes.windows(name.len()).any(|window| window == name.as_bytes());
+    documents.add(bytes, None).map_err(|error| {
+        if is_ours("\"metricName\"") { super::of_json_error(&error) } else { Unreadable::Foreign }
+    })?;
+    if documents.is_empty() { Err(Unreadable::Foreign) } else { of(&documents) }
+}
+
+fn of(documents: &Documents) -> Result<Report, Unreadable> {
+    let id = documents.run().map_err(|why| Unreadable::damaged(&why))?;
+    let jobs = Job::all(documents)?;
+    let phases = Phase::all(&jobs)?;
+    let (Some(first), Some(job)) = (phases.first(), jobs.first()) else { return Err(Unreadable::NoVms) };
+    let targets = jobs::targets(&phases);
+    let deciding = phases.iter().any(Phase::is_probed).then_some(Probe::Ping);
+    let told: Vec<(PhaseRecord, ValidityBlock, &Phase<'_>)> = phases
+        .iter()
+        .map(|phase| {
+            let record = phase.record(&targets);
+            let validity = phase.validity(&record);
+            (record, validity, phase)
+        })
+        .collect();
+    let blocks = told.iter().map(|(record, validity, phase)| {
+        let mut block = PhaseBlock::of(record, &targets, deciding, Shown::Full);
+        if !phase.is_ours() {
+            forget_requests(&mut block, record);
+        }
+        block.validity = Some(validity.clone());
+        block
+    });
+    let blocks: Vec<PhaseBlock> = blocks.collect();
+    let last = |kind| told.iter().rev().find(|(record, ..)| record.name.kind == kind);
+    let side = |phase, validity, first_boot| Side { phase, validity, first_boot };
+    let comparison = last(PhaseKind::Storm).map(|(storm, validity, phase)| {
+        let baseline = last(PhaseKind::Create);
+        let baseline = baseline.map(|(create, validity, _)| side(create, validity, true));
+        let compared = Compared::of(baseline, side(storm, validity, false), None, &ClusterFacts::default());
+        if phase.is_complete() { compared } else { unjudged(compared) }
+    });
+    let cluster = ClusterBlock {
+        kubernetes_version: documents.kubernetes(),
+        kubevirt_version: documents.kubevirt(),
+        nodes: documents.nodes(),
+        ..ClusterBlock::default()
+    };
+    let run = Foreign {
+        name: documents.name().unwrap_or_else(|| job.name.clone()),
+        id: id.to_owned(),
+        created: first.began,
+        tool: documents.tool(),
+        vms: targets.len(),
+        span: (0, 0),
+        deciding,
+        cluster,
+        phases: blocks,
+        comparison,
+    };
+    Ok(run.report())
+}
+
+/// Takes back what is concluded from VMs that failed, where nobody knows how many did.
+fn unjudged(compared: Compared) -> Compared {
+    let why = compared.unjudged.clone().unwrap_or_else(|| {
+        "kube-burner has no document of a VM that did not run, so that nobody knows how many failed"
+            .to_owned()
+    });
+    let breakdown = compared.breakdown.clone().map(|breakdown| Breakdown {
+        bottleneck: None,
+        unnamed: Some(format!("Bottleneck: not judged: {why}")),
+        ..breakdown
+    });
+    Compared { verdict: None, unjudged: Some(why), breakdown, advice: Vec::new(), ..compared }
+}
+
+/// Drops what only looks known because every VM is taken to have been requested at once.
+fn forget_requests(block: &mut PhaseBlock, record: &PhaseRecord) {
+    let total = record.ended.map(Offset::seconds);
+    block.spans = Spans { monitoring: total, total, ..Spans::default() };
+    block.recovery = Recovery::default();
+    for row in &mut block.rows {
+        row.requested_at = None;
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,122 @@
+//! `--prometheus`: figures of the cluster beside the times of its VMs.
+
+use std::time::Duration;
+
+use clap::Args;
+
+use super::session::Session;
+use bootstorm_engine::cluster::lease::Held;
+use bootstorm_engine::outside::{Outside, Settings, Url, authorization, authorized};
+use bootstorm_engine::prometheus::{self, Door, Place};
+use bootstorm_model::failure::Failure;
+use bootstorm_model::record::{Metrics, PhaseName, PhaseRecord, RunRecord};
+
+/// How long all ways to a server together may take.
+const PATIENCE: Duration = Duration::from_secs(45);
+
+/// Flags for figures of the cluster
+#[derive(Debug, Clone, Args)]
+pub struct MetricsArgs {
+    /// Add figures of the cluster from a Prometheus server: a URL, NAMESPACE/SERVICE:PORT, or `cluster`
+    ///
+    /// A service is reached through the API server; `cluster` means prometheus-k8s or prometheus-operated in the namespace
+    /// monitoring. Credentials for a URL come from the environment: `BOOTSTORM_PROMETHEUS_TOKEN`, or
+    /// `BOOTSTORM_PROMETHEUS_USERNAME` and `BOOTSTORM_PROMETHEUS_PASSWORD`. The server is asked after each phase.
+    #[arg(long, value_name = "SERVER")]
+    pub prometheus: Option<String>,
+}
+
+impl MetricsArgs {
+    /// Fails where the address or the credentials cannot be used; asks nothing.
+    pub fn check(&self) -> Result<(), Failure> {
+        self.place()?.map_or(Ok(()), |place| straight(&place).map(drop))
+    }
+
+    /// Asks for the figures of a phase that is over and keeps them in the record. What goes wrong is one warning: the
+    /// phase is measured and saved without them.
+    pub(super) async fn add(&self, session: &Session, lock: &Held, record: &mut RunRecord, name: PhaseName) {
+        let Ok(Some(place)) = self.place() else { return };
+        let Some(phase) = record.phase(name) else { return };
+        let mut interrupt = session.interrupt.clone();
+        let found = tokio::select! {
+            biased;
+            () = interrupt.wait() => return,
+            found = tokio::time::timeout(PATIENCE, collect(session, &place, phase)) => found,
+        };
+        let found = found.unwrap_or_else(|_| Err(format!("no answer within {}s", PATIENCE.as_secs())));
+        let kept = match found {
+            Ok(metrics) => {
+                if metrics.gauges.is_empty() {
+                    session.console.warn(&format!("{} has no data of {name}", metrics.source));
+                }
+                keep(session, lock, record, name, metrics).await
+            }
+            Err(why) => Err(why),
+        };
+        if let Err(why) = kept {
+            let hint = "the phase itself is saved; check --prometheus";
+            session.console.warn(&format!("no figures of the cluster during {name}: {why}; {hint}"));
+        }
+    }
+
+    fn place(&self) -> Result<Option<Place>, Failure> {
+        let Some(text) = &self.prometheus else { return Ok(None) };
+        if text == "cluster" {
+            return Ok(Some(Place::cluster()));
+        }
+        if text.contains("://") {
+            return Url::parse("--prometheus", text).map(Place::Url).map(Some);
+        }
+        let service = text.parse().map_err(|why| Failure::usage(format!("--prometheus {text}: {why}")))?;
+        Ok(Some(Place::Services(vec![service])))
+    }
+}
+
+/// The client for a server that is reached by its address.
+fn straight(place: &Place) -> Result<Option<Outside>, Failure> {
+    let Place::Url(url) = place else { return Ok(None) };
+    let headers = authorized(authorization("PROMETHEUS", |name| std::env::var(name).ok())?);
+    Outside::new(url, &Settings { headers, ..Settings::default() }).map(Some)
+}
+
+async fn collect(session: &Session, place: &Place, phase: &PhaseRecord) -> Result<Metrics, String> {
+    let ahead = phase.server_ahead_micros.unwrap_or_default();
+    match place {
+        Place::Url(_) => {
+            let outside = straight(place).map_err(|failure| failure.message)?;
+            let outside = outside.ok_or("there is no address")?;
+            let door = Door::Straight(&outside);
+            prometheus::collect(&door, phase, ahead).await.map_err(|why| format!("{door}: {why}"))
+        }
+        Place::Services(services) => {
+            let mut reasons = Vec::new();
+            for service in services {
+                let door = Door::Through(&session.cluster, service);
+                match prometheus::collect(&door, phase, ahead).await {
+                    Ok(metrics) => return Ok(metrics),
+                    Err(why) => reasons.push(format!("{door}: {why}")),
+                }
+            }
+            Err(reasons.join("; "))
+        }
+    }
+}
+
+/// Keeps figures in the record, as it is in the cluster by now.
+async fn keep(
+    session: &Session,
+    lock: &Held,
+    record: &mut RunRecord,
+    name: PhaseName,
+    metrics: Metrics,
+) -> Result<(), String> {
+    let prefix = record.plan.prefix.clone();
+    let (mut saved, mut store) = session.load(&prefix).await.map_err(|failure| failure.message)?;
+    store.set_holder(lock.holder());
+    let phase = saved.phases.iter_mut().find(|phase| phase.name == name);
+    let phase = phase.ok_or_else(|| format!("{name} is not in the record"))?;
+    phase.metrics = Some(metrics);
+    store.save(&saved, Some(name)).await.map_err(|trouble| trouble.message)?;
+    *record = saved;
+    Ok(())
+}
