@@ -32,7 +32,7 @@ pub struct ExportArgs {
     pub push: Option<String>,
     /// Send traces and metrics to the OpenTelemetry collector at this URL after each phase
     ///
-    /// OTLP over HTTP with protobuf: a trace per VM and phase. The OTEL_EXPORTER_OTLP_* variables count; env leaves the
+    /// OTLP over HTTP with protobuf: a trace per VM and phase. The variables `OTEL_EXPORTER_OTLP_*` count; env leaves the
     /// address to them.
     #[arg(long, value_name = "URL|env")]
     pub otlp: Option<String>,

@@ -1,6 +1,6 @@
 //! `--otlp`: traces and metrics for an OpenTelemetry collector, over HTTP.
 //!
-//! The flag decides whether anything is sent; the standard variables decide how (OpenTelemetry specification 1.5x, "OTLP
+//! The flag decides whether anything is sent; the standard variables decide how (OpenTelemetry specification, "OTLP
 //! Exporter Configuration" and "Environment Variable Specification"). An empty variable counts as unset.
 
 use std::io::Write;
@@ -31,7 +31,7 @@ const DEFAULT: &str = "http://localhost:4318";
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The most that all requests of one export may take together, unless the limit of a single one is longer.
-const TOGETHER: Duration = Duration::from_mins(1);
+const TOGETHER: Duration = Duration::from_secs(60);
 
 /// Times that a request is sent at most.
 const ATTEMPTS: u32 = 3;
@@ -105,18 +105,14 @@ impl Exporter {
                 (Signal::Traces, Traces::Of(phase)) => report.otlp_traces(&self.resource, Some(phase)),
                 (Signal::Metrics, _) => vec![report.otlp_metrics(&self.resource, clock::wall_now())],
             };
-            for body in bodies {
-                match target.post(body, deadline).await {
-                    Ok(()) => {}
-                    Err((failure, Answered(true))) => {
-                        failed.get_or_insert(failure);
-                        break;
-                    }
-                    // Where nothing answers, the other signal would only wait as long.
-                    Err((failure, Answered(false))) => return Err(failed.unwrap_or(failure)),
+            match target.post_all(bodies, deadline).await {
+                Ok(()) => tracing::info!(signal = target.signal.word(), url = %target.url, "telemetry sent"),
+                Err((failure, Answered(true))) => {
+                    failed.get_or_insert(failure);
                 }
+                // Where nothing answers, the other signal would only wait as long.
+                Err((failure, Answered(false))) => return Err(failed.unwrap_or(failure)),
             }
-            tracing::info!(signal = target.signal.word(), url = %target.url, "telemetry sent");
         }
         failed.map_or(Ok(()), Err)
     }
@@ -181,9 +177,17 @@ impl Target {
         Ok(Self { signal, collector: Outside::new(&url, &settings)?, url, timeout, is_packed })
     }
 
+    /// Sends requests in order, up to the first that fails.
+    async fn post_all(&self, bodies: Vec<Vec<u8>>, deadline: Instant) -> Result<(), (Failure, Answered)> {
+        for body in bodies {
+            self.post(body, deadline).await?;
+        }
+        Ok(())
+    }
+
     /// Sends one request, again where the collector asks for that, within the time limit of one request.
     ///
-    /// Repeated are, by the OTLP specification 1.x, answers 429, 502, 503 and 504, and connections that are cut.
+    /// Repeated are, by the OTLP specification, answers 429, 502, 503 and 504, and connections that are cut.
     async fn post(&self, body: Vec<u8>, deadline: Instant) -> Result<(), (Failure, Answered)> {
         let deadline = deadline.min(Instant::now() + self.timeout);
         let mut headers = vec![(CONTENT_TYPE, HeaderValue::from_static("application/x-protobuf"))];

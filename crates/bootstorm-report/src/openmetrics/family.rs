@@ -92,7 +92,7 @@ impl Family {
         let mut count = 0.0;
         for (bound, so_far) in histogram.buckets() {
             let mut labels = labels.clone();
-            labels.push(("le".to_owned(), bound.to_string()));
+            labels.push(("le".to_owned(), bound.clone()));
             self.samples.push(Sample { end: "_bucket", labels, value: so_far });
             count = so_far;
         }

@@ -1,6 +1,6 @@
 //! A run as OTLP: a trace per VM and phase, and the metrics of the other formats.
 //!
-//! The messages are those of `opentelemetry-proto` 0.33 (OTLP 1.x), as bodies of `POST /v1/traces` and `/v1/metrics`. Spans
+//! The messages are those of `opentelemetry-proto` 0.33, as bodies of `POST /v1/traces` and `/v1/metrics`. Spans
 //! are written by hand from the report, not recorded by the SDK: they are over long since, their times come from the
 //! monotonic clock of the phase, and their ids must be the same each time.
 

@@ -20,7 +20,7 @@ use crate::{PhaseBlock, Report, Row};
 use bootstorm_model::observe::{Milestone, Outcome, Source};
 use bootstorm_model::record::{PhaseKind, PhaseName};
 
-/// A request is closed once its spans are this many bytes: collectors take 20 MiB (confighttp of the Collector 0.1xx), many
+/// A request is closed once its spans are this many bytes: collectors refuse bodies beyond a limit of some MiB, many
 /// services less.
 const BATCH: usize = 1 << 20;
 
@@ -124,10 +124,13 @@ impl Report {
     }
 }
 
+/// The rows of a phase, by namespace and name of the VM
+type Rows<'a> = HashMap<(&'a str, &'a str), &'a Row>;
+
 /// Phases before one whose traces its spans link to
 struct Earlier<'a> {
     /// Relation, phase, and the VMs in it that have a trace.
-    phases: Vec<(&'static str, PhaseName, HashMap<(&'a str, &'a str), &'a Row>)>,
+    phases: Vec<(&'static str, PhaseName, Rows<'a>)>,
 }
 
 impl<'a> Earlier<'a> {
