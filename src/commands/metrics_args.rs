@@ -36,22 +36,15 @@ impl MetricsArgs {
     /// phase is measured and saved without them.
     pub(super) async fn add(&self, session: &Session, lock: &Held, record: &mut RunRecord, name: PhaseName) {
         let Ok(Some(place)) = self.place() else { return };
-        let Some(phase) = record.phase(name) else { return };
+        if record.phase(name).is_none() {
+            return;
+        }
         let mut interrupt = session.interrupt.clone();
-        let found = tokio::select! {
+        let kept = tokio::select! {
             biased;
+            // What a save left half done is passed over when the record is read.
             () = interrupt.wait() => return,
-            found = tokio::time::timeout(PATIENCE, collect(session, &place, phase)) => found,
-        };
-        let found = found.unwrap_or_else(|_| Err(format!("no answer within {}s", PATIENCE.as_secs())));
-        let kept = match found {
-            Ok(metrics) => {
-                if metrics.gauges.is_empty() {
-                    session.console.warn(&format!("{} has no data of {name}", metrics.source));
-                }
-                keep(session, lock, record, name, metrics).await
-            }
-            Err(why) => Err(why),
+            kept = found_and_kept(session, &place, lock, record, name) => kept,
         };
         if let Err(why) = kept {
             let hint = "the phase itself is saved; check --prometheus";
@@ -100,6 +93,23 @@ async fn collect(session: &Session, place: &Place, phase: &PhaseRecord) -> Resul
             Err(reasons.join("; "))
         }
     }
+}
+
+/// Asks for the figures of a phase, and keeps them.
+async fn found_and_kept(
+    session: &Session,
+    place: &Place,
+    lock: &Held,
+    record: &mut RunRecord,
+    name: PhaseName,
+) -> Result<(), String> {
+    let phase = record.phase(name).ok_or_else(|| format!("{name} is not in the record"))?;
+    let found = tokio::time::timeout(PATIENCE, collect(session, place, phase)).await;
+    let metrics = found.unwrap_or_else(|_| Err(format!("no answer within {}s", PATIENCE.as_secs())))?;
+    if metrics.gauges.is_empty() {
+        session.console.warn(&format!("{} has no data of {name}", metrics.source));
+    }
+    keep(session, lock, record, name, metrics).await
 }
 
 /// Keeps figures in the record, as it is in the cluster by now.
