@@ -30,6 +30,10 @@ impl Reconciler for Handler {
     type Key = Key;
 
     async fn reconcile(&self, client: &mut Client, key: &Key) -> Outcome {
+        if !self.node.is_up() {
+            // It looks at all of them when the node is back.
+            return Outcome::Done;
+        }
         let Some(vmi) = client.store().get(&VIRTUAL_MACHINE_INSTANCES, &key.namespace, &key.name) else {
             return Outcome::Done;
         };
