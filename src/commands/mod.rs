@@ -26,6 +26,7 @@ pub mod listen_args;
 mod metrics_args;
 mod mistakes;
 pub mod node_args;
+pub mod options;
 mod otlp;
 mod output_file;
 pub mod pace_args;
@@ -34,6 +35,7 @@ pub mod plan_args;
 pub mod plan_file;
 pub mod preflight;
 pub mod presentation;
+mod program;
 pub mod repeat;
 pub mod report;
 pub mod results;
@@ -137,7 +139,7 @@ enum Command {
     Dashboard(dashboard::DashboardArgs),
     Sandbox(sandbox::SandboxCommand),
     Completion(completion::CompletionArgs),
-    Options(help::OptionsArgs),
+    Options(options::OptionsArgs),
     Version(version::VersionArgs),
 }
 
@@ -188,7 +190,7 @@ impl Command {
             presentation.log_filter().as_deref(),
             presentation.log_file.as_deref(),
         )?;
-        tracing::info!(version = version::long(), command = words, "started");
+        tracing::info!(version = program::long(), command = words, "started");
         match self {
             Self::Run(args) => Box::pin(run::command(context, &args)).await,
             Self::Setup(args) => setup::command(context, &args).await,
@@ -202,7 +204,7 @@ impl Command {
             Self::Dashboard(args) => dashboard::command(context, &args),
             Self::Sandbox(args) => sandbox::command(context, &args).await,
             Self::Completion(args) => completion::command(context, &args),
-            Self::Options(_) => help::command(context),
+            Self::Options(_) => options::command(context),
             Self::Version(args) => version::command(context, &args).await,
         }
     }

@@ -8,10 +8,23 @@ use super::validity::ValidityBlock;
 use super::view::{PlanBlock, Report, Run, SCHEMA_VERSION, SetupBlock};
 use super::{Capacity, Compared, Placed, Repetitions, Selection};
 
+impl Report {
+    /// What a report of this run shows.
+    pub fn of(record: &RunRecord, selection: &Selection) -> Self {
+        report(record, selection, true)
+    }
+
+    /// What a report of this run shows to people: phases that have one line in a table come without a row per VM, so that
+    /// a long series takes no more memory than a short one.
+    pub fn for_tables(record: &RunRecord, selection: &Selection) -> Self {
+        report(record, selection, false)
+    }
+}
+
 /// Builds the view model.
 ///
 /// Without all rows, those of phases that tables show in one line are left out.
-pub(super) fn report(record: &RunRecord, selection: &Selection, all_rows: bool) -> Report {
+fn report(record: &RunRecord, selection: &Selection, all_rows: bool) -> Report {
     let plan = &record.plan;
     let targets = plan.targets();
     let storm = selection.storm(record).filter(|storm| selection.only.is_none_or(|only| only == storm.name));

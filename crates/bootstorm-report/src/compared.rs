@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::graded::Graded;
 use super::validity::ValidityBlock;
 use bootstorm_model::observe::{Milestone, Outcome, Timeline};
 use bootstorm_model::plan::Disk;
@@ -53,7 +54,7 @@ pub(super) struct Side<'a> {
 impl Side<'_> {
     /// Why nothing can be judged by its times.
     fn invalid(&self) -> Option<String> {
-        self.validity.invalid(self.phase.name)
+        Graded::new(self.phase.name, self.validity).invalid()
     }
 }
 

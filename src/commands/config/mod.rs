@@ -6,6 +6,7 @@
 
 mod file;
 pub(super) mod flags;
+mod given;
 pub(super) mod plan;
 pub(super) mod precedence;
 mod show;

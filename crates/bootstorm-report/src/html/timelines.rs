@@ -3,7 +3,6 @@
 use super::chart::columns::{self, Piece};
 use super::chart::{self, Axis, Drawing, Frame, Plot, Size};
 use super::markup::Markup;
-use super::stages::class;
 use super::subject::{Subject, Subjects};
 use super::words;
 use crate::Row;
@@ -107,7 +106,7 @@ fn mean_pieces(rows: &[&Row]) -> Vec<(Milestone, f64)> {
 }
 
 fn drawn(pieces: &[(Milestone, f64)]) -> Vec<Piece> {
-    pieces.iter().map(|(milestone, length)| (class(*milestone), *length)).collect()
+    pieces.iter().map(|(milestone, length)| (words::class(*milestone), *length)).collect()
 }
 
 fn says(column: &Column<'_>, pieces: &[(Milestone, f64)], n: usize) -> String {
