@@ -17,6 +17,7 @@ mod insight;
 pub mod interrupt;
 pub(crate) mod launch;
 mod lineup;
+pub mod observing;
 pub mod preflight;
 pub(crate) mod prober;
 mod probers;
