@@ -115,9 +115,9 @@ pub struct OutageBlock {
     /// The probes did not see all of that time, so that it may have been shorter.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unprobed: bool,
-    /// Attempts without an answer in between.
-    #[serde(default)]
-    pub lost: u32,
+    /// Attempts without an answer in between, where they were counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lost: Option<u32>,
     /// How it ended.
     pub outcome: Outcome,
 }

@@ -165,6 +165,8 @@ impl Following<'_> {
             Happened::Passed(milestone) => VmEvent::Passed(milestone),
             Happened::Ended(outcome, reason) => VmEvent::Ended { outcome, reason },
             Happened::Reopened(outcome) => VmEvent::Reopened(outcome),
+            Happened::Quiet { last } => VmEvent::Quiet { last },
+            Happened::Back(interruption) => VmEvent::Back(interruption),
         };
         Some(Event::Vm { at, target: target?.clone(), what })
     }

@@ -130,12 +130,14 @@ async fn whole(
         probing.as_ref(),
     );
     let (mut volumes, expected) = volumes.map_or((None, 0), |(volumes, expected)| (Some(volumes), expected));
+    let keeps = phase.settings.kind.keeps_guests();
     let mut tracker = Tracker::new(Beginning {
         phase,
         now: clock.now(),
         targets: &targets,
         fold,
         probes,
+        keeps,
         volumes: volumes.as_ref().map(|_| VolumeFold::new(&targets, expected)),
         launchers: insight.as_ref().map(|_| LauncherFold::new(&targets, !record.plan.is_adopted())),
         streams,

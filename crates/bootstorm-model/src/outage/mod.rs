@@ -174,9 +174,9 @@ pub struct Outage {
     /// First answer after that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_answer: Option<Offset>,
-    /// Attempts to reach the guest between the two that got no answer.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub lost: u32,
+    /// Attempts to reach the guest between the two that got no answer; absent where nobody counted them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lost: Option<u32>,
     /// The probes could not see all of the time between the two: the silence may have been shorter.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unprobed: bool,
@@ -240,13 +240,16 @@ pub struct Watched {
     /// When it was last seen to be up, or to change while a watch was connected.
     #[serde(default)]
     pub up_until: Offset,
-    /// Last answer of the guest.
+    /// Its guest answered a probe at least once.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub answered: bool,
+    /// Whether it answers now; absent while no prober can tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub last_answer: Option<Offset>,
-    /// Attempts since then without an answer.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub lost: u32,
-    /// A prober could not see since the last answer.
+    pub answers: Option<bool>,
+    /// Last answer of a guest that is silent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub silent_since: Option<Offset>,
+    /// The probes could not see since the guest was last known to answer.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unprobed: bool,
     /// Live migrations and other moves of a running VMI to another node.

@@ -154,22 +154,39 @@ fn what_passed_in_a_gap_is_dated_by_stamps_or_not_at_all() {
     assert_eq!(watcher.over()[0].at(Milestone::Ready), Some(seconds(60.0)));
 }
 
+/// What a prober says when a guest answers again: the answer before, and the attempts lost.
+fn after(last: f64, lost: u32) -> Option<(Offset, Option<u32>)> {
+    Some((seconds(last), Some(lost)))
+}
+
 #[test]
 fn a_silent_guest_is_down_from_its_last_answer() {
     let mut watcher = up(Milestone::Reachable);
-    watcher.answer(0, "a", seconds(5.0));
-    watcher.lost(0, 3, seconds(5.6));
-    assert_eq!(watcher.down().count(), 0, "one lost packet, or a few, are no outage");
-    watcher.answer(0, "a", seconds(5.8));
-    watcher.lost(0, 6, seconds(7.0));
+    watcher.answer(0, "a", seconds(5.0), None);
+    watcher.silent(0, seconds(5.0), seconds(5.6));
+    assert_eq!(watcher.down().count(), 0, "a few lost packets are no outage");
+    watcher.answer(0, "a", seconds(5.8), after(5.0, 3));
+    watcher.silent(0, seconds(5.8), seconds(6.5));
+    watcher.tick(seconds(6.7));
+    assert_eq!(watcher.down().count(), 0);
+    watcher.tick(seconds(6.9));
     assert_eq!(watcher.down().count(), 1);
-    watcher.lost(0, 10, seconds(9.0));
-    watcher.answer(0, "a", seconds(9.1));
+    watcher.answer(0, "a", seconds(9.1), after(5.8, 16));
     let timeline = &watcher.over()[0];
-    assert_eq!((outage(timeline).sign, outage(timeline).lost), (Sign::Silent, 16));
+    assert_eq!((outage(timeline).sign, outage(timeline).lost), (Sign::Silent, Some(16)));
     assert_eq!(outage(timeline).exactness, Exactness::Probe { interval: seconds(0.2) });
     assert_eq!(outage(timeline).silence(), Some(seconds(3.3)));
-    assert_eq!(timeline.seconds_to(Milestone::Reachable), Some(3.3));
+    assert!((timeline.seconds_to(Milestone::Reachable).unwrap() - 3.3).abs() < 1e-9);
+}
+
+#[test]
+fn a_slow_answer_is_no_outage() {
+    let mut watcher = up(Milestone::Reachable);
+    watcher.answer(0, "a", seconds(5.0), None);
+    watcher.silent(0, seconds(5.0), seconds(6.5));
+    assert_eq!(watcher.down().count(), 1);
+    watcher.slow(0, "a", seconds(6.8));
+    assert_eq!((watcher.down().count(), watcher.over().len()), (0, 0));
 }
 
 #[test]
@@ -177,39 +194,52 @@ fn a_lost_node_takes_its_vms_down_and_the_silence_before_it_is_the_first_sign() 
     let mut watcher = up(Milestone::Reachable);
     let facts = NodeFacts { ready: true, ..NodeFacts::default() };
     watcher.node("n1", facts, heard(0.2));
-    watcher.answer(0, "a", seconds(5.0));
-    watcher.lost(0, 6, seconds(6.2));
+    watcher.answer(0, "a", seconds(1.0), None);
+    watcher.silent(0, seconds(5.0), seconds(5.6));
     watcher.node("n1", NodeFacts { ready: false, ..facts }, heard(45.0));
     let down = watcher.down().next().unwrap();
-    assert_eq!(
-        (outage(down).sign, outage(down).cause, outage(down).at),
-        (Sign::Silent, Cause::NodeLost, seconds(5.0))
-    );
-    // An answer of an old instance that the cluster does not know to be up is not the end of it.
-    watcher.lost(0, 1, seconds(50.0));
-    watcher.answer(0, "a", seconds(50.1));
+    let expected = (Sign::Silent, Cause::NodeLost, seconds(5.0));
+    assert_eq!((outage(down).sign, outage(down).cause, outage(down).at), expected);
+    // An answer of an instance that the cluster does not know to be up is not the end of it.
+    watcher.answer(0, "a", seconds(50.1), after(5.0, 225));
     assert_eq!(watcher.down().count(), 1);
     watcher.node("n1", facts, heard(52.0));
-    watcher.answer(0, "a", seconds(52.1));
     let timeline = &watcher.over()[0];
     assert_eq!(timeline.at(Milestone::Reachable), Some(seconds(50.1)));
     assert_eq!(timeline.at(Milestone::Ready), Some(seconds(52.0)));
 }
 
 #[test]
-fn a_prober_that_cannot_see_makes_no_guest_silent() {
+fn a_restart_is_over_with_the_first_answer_of_the_new_instance() {
     let mut watcher = up(Milestone::Reachable);
-    watcher.answer(0, "a", seconds(5.0));
-    watcher.probing(false, seconds(5.1));
-    watcher.lost(0, 20, seconds(9.0));
+    watcher.answer(0, "a", seconds(1.0), None);
+    let deleting = Instance { deleting: true, ..standing("a", 0.0) };
+    watcher.instance(&present(deleting), heard(10.2));
+    // It answers until it is off.
+    watcher.silent(0, seconds(11.0), seconds(11.7));
+    watcher.instance(&absent("a"), heard(12.0));
+    watcher.instance(&present(standing("b", 15.0)), heard(15.4));
+    assert_eq!(watcher.down().count(), 1);
+    watcher.answer(0, "b", seconds(18.0), None);
+    let timeline = &watcher.over()[0];
+    assert_eq!(outage(timeline).silence(), Some(seconds(7.0)));
+    assert!((timeline.seconds_to(Milestone::Reachable).unwrap() - 7.8).abs() < 1e-9);
+}
+
+#[test]
+fn what_no_prober_sees_is_no_silence_and_marks_what_is_measured_over_it() {
+    let mut watcher = up(Milestone::Reachable);
+    watcher.answer(0, "a", seconds(5.0), None);
+    watcher.unprobed();
+    watcher.tick(seconds(60.0));
     assert_eq!(watcher.down().count(), 0);
-    watcher.probing(true, seconds(10.0));
-    watcher.lost(0, 2, seconds(10.4));
-    assert_eq!(watcher.down().count(), 0);
-    watcher.lost(0, 4, seconds(11.2));
-    let down = watcher.down().next().unwrap();
-    let exactness = Exactness::Gap { from: seconds(5.0), to: seconds(10.0) };
-    assert_eq!((outage(down).exactness, down.untimed), (exactness, true));
+    watcher.instance(&present(Instance { ready: false, ..standing("a", 0.0) }), heard(61.0));
+    watcher.instance(&present(standing("a", 0.0)), heard(63.0));
+    assert_eq!(watcher.down().count(), 1, "whether it answers is unknown");
+    watcher.answer(0, "a", seconds(64.0), None);
+    let timeline = &watcher.over()[0];
+    assert!(outage(timeline).unprobed);
+    assert_eq!((outage(timeline).silence(), timeline.outcome), (None, Outcome::Reached));
 }
 
 #[test]
@@ -228,7 +258,7 @@ fn outages_that_overlap_are_one_recovery_and_a_vm_has_one_in_each() {
             left_node: None,
             last_answer: None,
             first_answer: None,
-            lost: 0,
+            lost: None,
             unprobed: false,
         }));
         observation.outages.push(timeline);

@@ -62,10 +62,6 @@ pub struct Watcher {
     /// The outage of each VM; that of a VM that is up is excluded, so the fold leaves it alone.
     current: Vec<Timeline>,
     nodes: HashMap<String, NodeFacts>,
-    /// Whether the probers deliver.
-    probing: bool,
-    /// When they last began to deliver.
-    probing_from: Offset,
     /// UIDs of instances that are known to be gone.
     gone: HashSet<String>,
 }
@@ -86,8 +82,6 @@ impl Watcher {
             fold,
             current,
             nodes: HashMap::new(),
-            probing: true,
-            probing_from: Offset::ZERO,
             gone: HashSet::new(),
         }
     }
@@ -319,12 +313,16 @@ impl Watcher {
     }
 
     /// Takes an answer of a guest to a probe that was sent to this instance.
-    pub fn answer(&mut self, number: u32, instance: &str, at: Offset) {
+    ///
+    /// `before` is the answer before it, and how many attempts in between got none, where a prober compared the two.
+    pub fn answer(&mut self, number: u32, instance: &str, at: Offset, before: Option<(Offset, Option<u32>)>) {
         let Some(vm) = self.observation.vms.get_mut(number as usize) else { return };
         let timeline = &mut self.current[number as usize];
+        let unprobed = std::mem::take(&mut vm.unprobed);
+        let silent_since = vm.silent_since.take();
+        vm.answers = Some(true);
+        vm.answered = true;
         if timeline.outcome == Outcome::Excluded {
-            (vm.last_answer, vm.lost, vm.unprobed) = (Some(at), 0, false);
-            vm.was_up |= vm.stands;
             return;
         }
         let is_old = timeline.old_instance.as_deref() == Some(instance);
@@ -332,23 +330,16 @@ impl Watcher {
         // A guest that shuts down may answer until its end.
         let ends =
             is_old && (timeline.moments.contains_key(&Milestone::Stopping) || self.gone.contains(instance));
-        if ends {
-            outage.last_answer = Some(at);
-            (vm.last_answer, vm.lost, vm.unprobed) = (Some(at), 0, false);
+        if ends || !is_old && timeline.instance_uid.as_deref() != Some(instance) {
             return;
         }
-        if !is_old && timeline.instance_uid.as_deref() != Some(instance) {
-            return;
-        }
-        let was_silent = !is_old || vm.lost > 0 || vm.unprobed;
-        if was_silent && outage.first_answer.is_none() {
+        let last = before.map(|(last, _)| last).or(silent_since);
+        if outage.first_answer.is_none() && (!is_old || last.is_some() || unprobed) {
             outage.first_answer = Some(at);
-            (outage.lost, outage.unprobed) = (vm.lost, vm.unprobed);
+            outage.last_answer = last.or(outage.last_answer);
+            (outage.lost, outage.unprobed) = (before.and_then(|(_, lost)| lost), unprobed);
             timeline.see(Milestone::Reachable, at);
-        } else if outage.first_answer.is_none() {
-            outage.last_answer = Some(at);
         }
-        (vm.last_answer, vm.lost, vm.unprobed) = (Some(at), 0, false);
         // The same instance is back once the cluster shows it, too.
         if self.observation.goal == Milestone::Reachable && (!is_old || self.is_up(number)) {
             self.current[number as usize].see(Milestone::Reachable, at);
@@ -356,31 +347,47 @@ impl Watcher {
         }
     }
 
-    /// Takes attempts to reach a guest that got no answer; `at` is the end of the last one.
-    pub fn lost(&mut self, number: u32, attempts: u32, at: Offset) {
+    /// Notes that a guest gave its last answer then, and none since, or is not asked any more.
+    pub fn silent(&mut self, number: u32, last: Offset, now: Offset) {
         let Some(vm) = self.observation.vms.get_mut(number as usize) else { return };
-        vm.lost = vm.lost.saturating_add(attempts);
-        self.listen(number, at);
+        vm.answers = Some(false);
+        vm.silent_since = Some(last);
+        if let Some(outage) = self.current[number as usize].outage.as_mut()
+            && outage.first_answer.is_none()
+        {
+            outage.last_answer = Some(last);
+        }
+        self.listen(number, now);
     }
 
-    /// A prober of these VMs stopped delivering, or delivers again.
-    pub fn probing(&mut self, delivers: bool, at: Offset) {
-        if delivers && !self.probing {
-            self.probing_from = at;
+    /// Notes that a guest that was taken for silent was only slow: each attempt was answered after all.
+    pub fn slow(&mut self, number: u32, instance: &str, at: Offset) {
+        let timeline = &self.current[number as usize];
+        if timeline.outage.as_ref().is_some_and(|outage| outage.sign == Sign::Silent) && self.is_up(number) {
+            self.current[number as usize] = at_rest(number);
         }
-        self.probing = delivers;
+        self.answer(number, instance, at, None);
+    }
+
+    /// Notes that no prober can tell whether guests answer, until they do.
+    pub fn unprobed(&mut self) {
         for vm in &mut self.observation.vms {
-            vm.unprobed |= vm.last_answer.is_some();
+            vm.answers = None;
+            vm.unprobed |= vm.answered;
         }
     }
 
-    /// Opens an outage once a guest has been silent for long enough.
+    /// Opens outages of guests that have been silent for long enough by now.
+    pub fn tick(&mut self, now: Offset) {
+        for number in 0..self.current.len() as u32 {
+            self.listen(number, now);
+        }
+    }
+
     fn listen(&mut self, number: u32, now: Offset) {
         let vm = &self.observation.vms[number as usize];
-        let Some(last) = vm.last_answer else { return };
-        let from = if vm.unprobed { self.probing_from.max(last) } else { last };
-        let is_silent = vm.lost > 0 && now.since(from).0 >= SILENT_AFTER_MICROS;
-        if is_silent && self.probing && vm.was_up && !self.is_down(number) {
+        let Some(last) = vm.silent_since.filter(|_| vm.answers == Some(false)) else { return };
+        if now.since(last).0 >= SILENT_AFTER_MICROS && vm.was_up && !self.is_down(number) {
             let before = vm.clone();
             let cause = match before.node.as_ref().and_then(|node| self.nodes.get(node)) {
                 Some(node) if !node.ready => Cause::NodeLost,
@@ -388,9 +395,7 @@ impl Watcher {
                 _ if before.migrating => Cause::Migration,
                 _ => Cause::Silent,
             };
-            let gap = before.unprobed.then_some(last);
-            let heard = Heard { at: from.max(last), gap, server_zero: Timestamp::UNIX_EPOCH };
-            let heard = if before.unprobed { heard } else { Heard { at: now, ..heard } };
+            let heard = Heard { at: now, gap: None, server_zero: Timestamp::UNIX_EPOCH };
             self.open(number, Sign::Silent, None, heard, &before, cause);
         }
     }
@@ -417,14 +422,10 @@ impl Watcher {
     ) {
         let interval = Offset(i64::try_from(self.observation.interval_millis * 1000).unwrap_or(i64::MAX));
         // A guest that was silent already went down before whatever else shows it.
-        let silent = before.last_answer.filter(|last| {
-            before.lost > 0
-                && !before.unprobed
-                && heard.gap.is_none_or(|gap| gap <= *last)
-                && last.0 + 2 * interval.0 < stamp.unwrap_or(heard.at).0
+        let silent = before.silent_since.filter(|last| {
+            before.answers == Some(false) && last.0 + 2 * interval.0 < stamp.unwrap_or(heard.at).0
         });
-        // A guest that was not probed may have gone since its last answer, whatever the cluster showed.
-        let from = heard.gap.map(|gap| if sign == Sign::Silent { gap } else { gap.max(before.up_until) });
+        let from = heard.gap.map(|gap| gap.max(before.up_until));
         let (sign, at, exactness) = match (silent, stamp, from) {
             (Some(last), _, _) => (Sign::Silent, last, Exactness::Probe { interval }),
             // Of an instance that was replaced, the new one is stamped, and the end of the old one lies before that.
@@ -441,9 +442,9 @@ impl Watcher {
             exactness,
             cause,
             left_node: before.node.clone(),
-            last_answer: before.last_answer,
+            last_answer: before.silent_since,
             first_answer: None,
-            lost: 0,
+            lost: None,
             unprobed: false,
         }));
         date(&mut timeline);
@@ -469,8 +470,9 @@ impl Watcher {
         }
         let probed = self.observation.goal == Milestone::Reachable;
         let vm = &self.observation.vms[number as usize];
-        let (had_answers, is_same) = (
-            vm.last_answer.is_some(),
+        let (had_answers, answers, is_same) = (
+            vm.answered,
+            vm.answers == Some(true),
             self.current[number as usize].old_instance.as_deref() == vm.instance.as_deref(),
         );
         let timeline = &mut self.current[number as usize];
@@ -490,6 +492,11 @@ impl Watcher {
             (true, false) => {
                 let why = "ready again; whether it is reachable is unknown: it did not answer before, either";
                 self.close(number, Outcome::Unknown, Some(why), heard.at);
+            }
+            // It answers, and never ceased to, or has begun again before the cluster showed it.
+            (true, true) if is_same && answers => {
+                self.current[number as usize].see(Milestone::Reachable, heard.at);
+                self.close(number, Outcome::Reached, None, heard.at);
             }
             // Its answer ends the outage.
             (true, true) => {}

@@ -42,6 +42,14 @@ impl StormKind {
         *self == Self::Start
     }
 
+    /// Whether guests are probed on and on, because they answer before the storm and should go on to.
+    pub fn keeps_guests(self) -> bool {
+        match self {
+            Self::Start | Self::Restart => false,
+            Self::Observed => true,
+        }
+    }
+
     /// Why its times are not judged against those of a first boot; `None` where they are.
     pub fn unlike_a_boot(self) -> Option<&'static str> {
         match self {

@@ -6,6 +6,7 @@
 //! everything up to its deadline: a watch by a list that was asked for after it, a prober by an echo. What the list shows
 //! is judged by the server's own timestamps. Without such a proof within the limit on blindness the outcome is unknown.
 
+mod keeping;
 mod probing;
 mod requests;
 mod streams;
@@ -26,7 +27,7 @@ use crate::observe::{
 };
 use crate::plan::Target;
 use crate::probe::binding::Answerer;
-use crate::probe::{Ask, Probe, Roster};
+use crate::probe::{Ask, Interruption, Keeping, Probe, Roster};
 use crate::record::{PhaseKind, PhaseRecord};
 use crate::stats::Diagnosis;
 use streams::State;
@@ -92,6 +93,13 @@ pub enum Happened {
         /// How long it did not.
         gap: Offset,
     },
+    /// A guest that is probed on and on does not answer any more.
+    Quiet {
+        /// Its last answer.
+        last: Offset,
+    },
+    /// It answers again.
+    Back(Interruption),
     /// Something that the user should know.
     Warning(String),
 }
@@ -131,6 +139,9 @@ pub struct Beginning<'a> {
     pub fold: Fold,
     /// What has to be answered; the first decides. Empty unless guests are probed in this phase.
     pub probes: Vec<Probe>,
+    /// Whether guests are probed on and on, from their first answer to the end of the phase: what is measured is when they
+    /// do not answer.
+    pub keeps: bool,
     /// Disks, where they are followed.
     pub volumes: Option<VolumeFold>,
     /// Launcher pods, where they are followed.
@@ -171,6 +182,8 @@ pub struct Tracker<'a> {
     taken_over: Offset,
     probes: Vec<Probe>,
     roster: Roster,
+    /// Guests that are probed on and on; nothing where the first answer is what counts.
+    keeping: Option<Keeping>,
     /// Whom the probers are busy with, and where.
     probed: HashMap<u32, IpAddr>,
     /// When a prober was asked about a VM, and whether for the first time.
@@ -197,7 +210,8 @@ pub struct Tracker<'a> {
 impl<'a> Tracker<'a> {
     /// A tracker of a phase that begins, or is continued.
     pub fn new(beginning: Beginning<'a>) -> Self {
-        let Beginning { phase, now, targets, fold, probes, volumes, launchers, streams, asked } = beginning;
+        let Beginning { phase, now, targets, fold, probes, keeps, volumes, launchers, streams, asked } =
+            beginning;
         let failed = phase.count(Outcome::Failed) + phase.count(Outcome::TimedOut);
         let timeout = Duration::from_secs(phase.settings.timeout_seconds);
         let open = || phase.timelines.iter().filter(|timeline| !timeline.is_over());
@@ -220,6 +234,7 @@ impl<'a> Tracker<'a> {
             taken_over: now,
             judged: now,
             roster: Roster::new(probers),
+            keeping: keeps.then(Keeping::default),
             probed: HashMap::new(),
             asked: HashMap::new(),
             answerers: HashMap::new(),
@@ -281,7 +296,13 @@ impl<'a> Tracker<'a> {
             }
             What::Answer(id) => self.answered_by_prober(id, at),
             What::Cannot(id, why) => self.cannot(stream, id, &why, at),
+            What::Quiet(id, millis) => self.quiet(id, at, millis),
+            What::Back { id, gap, lost } => self.back(id, at, gap, lost),
+            What::Told(until) => self.told(stream, until),
             What::Interval(millis) => {
+                if let Some(keeping) = &mut self.keeping {
+                    keeping.set_interval(millis);
+                }
                 if let Some(health) = self.phase.probing.as_mut() {
                     health.interval_millis = health.interval_millis.max(millis);
                 }

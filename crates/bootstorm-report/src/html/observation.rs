@@ -183,8 +183,12 @@ fn each(body: &mut Markup, observation: &ObservationBlock) {
         for text in texts {
             body.leaf("td", &[("class", "word")], &text);
         }
-        let numbers =
-            [value(Some(outage.at)), value(outage.took), value(outage.silence), outage.lost.to_string()];
+        let numbers = [
+            value(Some(outage.at)),
+            value(outage.took),
+            value(outage.silence),
+            outage.lost.map_or_else(|| "–".to_owned(), |lost| lost.to_string()),
+        ];
         for text in numbers {
             body.leaf("td", &[], &text);
         }

@@ -177,7 +177,7 @@ fn each(page: &mut Page, observation: &ObservationBlock) {
                 format!("{:.2}", outage.at),
                 took,
                 silence,
-                outage.lost.to_string(),
+                outage.lost.map_or_else(|| "-".to_owned(), |lost| lost.to_string()),
             ],
         );
     }

@@ -1,0 +1,74 @@
+//! Guests that are probed on and on, and what their silence means.
+
+use super::{Happened, Tracker};
+use crate::observation::Stream;
+use crate::observe::Offset;
+use crate::probe::{Answered, Interruption, Keeping, Turn};
+
+impl Tracker<'_> {
+    /// A guest that is probed on and on answered.
+    pub(super) fn answered_again(&mut self, answered: Answered, at: Offset) {
+        self.turn(answered.target, at, |keeping| keeping.answered(answered.target, at));
+    }
+
+    /// A guest that is probed on and on does not answer any more, or is not asked any more.
+    pub(super) fn quiet(&mut self, id: u32, at: Offset, millis: u64) {
+        let Some(Answered { target, .. }) = self.roster.quiet(id) else { return };
+        self.turn(target, at, |keeping| keeping.quiet(target, at, millis));
+    }
+
+    /// It answers again.
+    pub(super) fn back(&mut self, id: u32, at: Offset, gap: u64, lost: u32) {
+        let Some((Answered { target, .. }, _)) = self.roster.who(id) else { return };
+        self.turn(target, at, |keeping| keeping.back(target, at, gap, lost));
+    }
+
+    /// A prober that tells each answer has told all of them up to then.
+    pub(super) fn told(&mut self, stream: Option<Stream>, until: Offset) {
+        let Some(stream) = stream.filter(|_| self.keeping.is_some()) else { return };
+        for target in self.roster.of(stream.number as usize) {
+            self.turn(target, until, |keeping| keeping.told(target, until));
+        }
+    }
+
+    /// A prober is lost: nobody hears of its guests.
+    pub(super) fn unheard(&mut self, prober: usize, since: Offset) {
+        let targets = self.roster.of(prober);
+        if let Some(keeping) = &mut self.keeping {
+            targets.into_iter().for_each(|target| keeping.unheard(target, since));
+        }
+    }
+
+    fn turn(&mut self, target: u32, at: Offset, take: impl FnOnce(&mut Keeping) -> Option<Turn>) {
+        let Some(turn) = self.keeping.as_mut().and_then(take) else { return };
+        let timeline = self.timeline(target);
+        let open = timeline.interruptions.last_mut().filter(|known| known.first.is_none());
+        let what = match turn {
+            Turn::Answers { unprobed } => {
+                if let Some(since) = unprobed {
+                    timeline.unprobed_for = Offset(timeline.unprobed_for.0 + at.since(since).0);
+                }
+                return;
+            }
+            Turn::Quiet(began) => {
+                match open {
+                    Some(known) => *known = began,
+                    None => timeline.interruptions.push(began),
+                }
+                Happened::Quiet { last: began.last }
+            }
+            Turn::Back(ended) => {
+                match open {
+                    Some(known) => *known = ended,
+                    None => timeline.interruptions.push(ended),
+                }
+                Happened::Back(ended)
+            }
+            Turn::Slow => {
+                timeline.interruptions.pop_if(|known: &mut Interruption| known.first.is_none());
+                return;
+            }
+        };
+        self.tell(at, Some(target), what);
+    }
+}
