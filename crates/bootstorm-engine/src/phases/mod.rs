@@ -12,6 +12,7 @@ pub mod event;
 pub mod existing;
 mod follow;
 mod ground;
+pub mod guests;
 mod health;
 mod insight;
 pub mod interrupt;

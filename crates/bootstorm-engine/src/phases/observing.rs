@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinHandle;
 
 use super::Interrupt;
+use super::guests::{From, Guests, ProberNews, Said};
 use crate::cluster::changes::{Changes, News, Received};
 use crate::cluster::machines::Machine;
 use crate::cluster::node_state::NodeState;
@@ -24,6 +25,7 @@ use bootstorm_model::observe::{Change, Clock, Milestone, Offset, Outcome, Timeli
 use bootstorm_model::outage::{Cause, Heard, Observation, Sign, Watcher};
 use bootstorm_model::plan::selection::is_system;
 use bootstorm_model::plan::{Adoptee, Selection, Target};
+use bootstorm_model::probe::Probe;
 use bootstorm_model::record::Gap;
 
 /// How often the observation is saved while nothing happens.
@@ -194,6 +196,8 @@ pub struct Work<'a> {
     pub targets: &'a [Target],
     /// The observation so far: a new one, or one that another process began.
     pub observation: Observation,
+    /// From where its guests are probed, and how; `None` where they are not.
+    pub probes: Option<(From, Probe)>,
     /// When it is over.
     pub limits: Limits,
     /// The user's wish to stop.
@@ -231,8 +235,16 @@ pub async fn observe(work: Work<'_>, clock: Clock, goes_on: bool) -> Result<(Obs
         }
         Err(trouble) => return Err(trouble),
     };
+    let guests = match &work.probes {
+        Some((from, probe)) => Some(Guests::open(work.cluster, from, *probe, work.targets.len()).await?),
+        None => None,
+    };
     let first = super::timed::first_list(&mut changes).await;
     let mut watching = Watching::begin(work, clock, changes, nodes);
+    if let Some(guests) = &guests {
+        watching.watcher.observation_mut().interval_millis = guests.interval_millis();
+    }
+    watching.guests = guests;
     watching.first(&first, goes_on).await;
     Ok(watching.go_on().await)
 }
@@ -243,6 +255,8 @@ struct Watching<'a> {
     watcher: Watcher,
     changes: Changes,
     nodes: Option<Watch<NodeState>>,
+    /// `None` unless guests are probed.
+    guests: Option<Guests>,
     /// Since when each watch on instances did not deliver, in its last gap.
     gaps: HashMap<usize, Offset>,
     /// Watches on instances that do not deliver now.
@@ -265,6 +279,7 @@ struct Watching<'a> {
 enum Next {
     Instances(Received),
     Node(Delivered<NodeState>),
+    Prober(ProberNews),
 }
 
 impl<'a> Watching<'a> {
@@ -277,6 +292,7 @@ impl<'a> Watching<'a> {
             watcher: Watcher::new(work.targets, work.observation),
             changes,
             nodes,
+            guests: None,
             gaps: HashMap::new(),
             blind: Vec::new(),
             nodes_gap: None,
@@ -320,6 +336,9 @@ impl<'a> Watching<'a> {
             }
         }
         self.watcher.listed(first, heard);
+        for change in first {
+            self.probe(change);
+        }
         self.proven();
         let vms = self.watcher.targets().len();
         let up = vms - self.watcher.never_up() - self.watcher.down().count();
@@ -339,11 +358,13 @@ impl<'a> Watching<'a> {
                 next = self.next() => match next {
                     Some(Next::Instances(received)) => self.received(received),
                     Some(Next::Node(delivered)) => self.node(delivered),
+                    Some(Next::Prober(news)) => self.prober(news),
                     // Only while the program ends.
                     None => break End::Interrupted,
                 },
                 _ = tick.tick() => {
                     self.proven();
+                    self.watcher.tick(self.clock.now());
                     if let Some(end) = self.is_over() {
                         break end;
                     }
@@ -371,6 +392,9 @@ impl<'a> Watching<'a> {
             if let Some(Poll::Ready(delivered)) = self.nodes.as_mut().map(|nodes| nodes.poll_next(cx)) {
                 return Poll::Ready(delivered.map(Next::Node));
             }
+            if let Some(Poll::Ready(news)) = self.guests.as_mut().map(|guests| guests.poll_next(cx)) {
+                return Poll::Ready(Some(Next::Prober(news)));
+            }
             match self.changes.poll_next(cx) {
                 Poll::Ready(received) => Poll::Ready(received.map(Next::Instances)),
                 Poll::Pending => Poll::Pending,
@@ -388,6 +412,7 @@ impl<'a> Watching<'a> {
                 let heard = self.heard(at, gap);
                 for change in &changes {
                     self.watcher.instance(change, heard);
+                    self.probe(change);
                 }
             }
             News::Interrupted { since, expected } => {
@@ -411,6 +436,37 @@ impl<'a> Watching<'a> {
             }
             News::Unreadable(fault) => (self.events)(&Seen::Warning(fault.to_string())),
             News::Complaint(trouble) => (self.events)(&Seen::Warning(trouble.to_string())),
+        }
+    }
+
+    /// Has the guest of an instance probed.
+    fn probe(&mut self, change: &Change) {
+        if let Some(guests) = &mut self.guests {
+            guests.follow(&self.watcher, change);
+        }
+    }
+
+    fn prober(&mut self, news: ProberNews) {
+        let Some(guests) = &mut self.guests else { return };
+        let stream = StreamKind::Prober;
+        match guests.take(news, self.clock, &mut self.watcher) {
+            Said::Nothing => {}
+            Said::Warning(why) => (self.events)(&Seen::Warning(why)),
+            Said::Broken(since, why) => {
+                let from = self.clock.at(since);
+                let gap = Gap { from, to: self.clock.now(), stream: Some(stream), open: true };
+                self.watcher.observation_mut().gaps.push(gap);
+                tracing::info!(why, "the prober does not deliver");
+                (self.events)(&Seen::Blind { stream, begins: true });
+            }
+            Said::Restored => {
+                let now = self.clock.now();
+                let gaps = &mut self.watcher.observation_mut().gaps;
+                for gap in gaps.iter_mut().filter(|gap| gap.open && gap.stream == Some(stream)) {
+                    (gap.to, gap.open) = (now, false);
+                }
+                (self.events)(&Seen::Blind { stream, begins: false });
+            }
         }
     }
 
