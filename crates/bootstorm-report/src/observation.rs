@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use bootstorm_model::observation::StreamKind;
-use bootstorm_model::observe::{Milestone, Offset, Outcome, Timeline};
+use bootstorm_model::observe::{Milestone, Offset, Outcome, Source, Timeline};
 use bootstorm_model::outage::{Cause, Exactness, MOST_OUTAGES, Observation, Sign};
 use bootstorm_model::plan::Target;
 use bootstorm_model::record::{RunRecord, at_most};
@@ -106,6 +106,9 @@ pub struct OutageBlock {
     /// When it was back, in seconds; absent while it is down, or where nobody knows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub back: Option<f64>,
+    /// How that is known: seen, stamped by the server, or noticed late.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub back_by: Option<Source>,
     /// Seconds from the first sign until it was back; absent where either is unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub took: Option<f64>,
@@ -154,6 +157,11 @@ impl ObservationBlock {
             outages,
             dropped: observation.dropped,
         })
+    }
+
+    /// Whether some VM is not known to be back.
+    pub fn missed(&self) -> bool {
+        self.outages.iter().any(|outage| outage.outcome != Outcome::Reached)
     }
 
     /// End of its axis in seconds: everything that is drawn lies before it.
@@ -259,7 +267,8 @@ impl OutageBlock {
             }
         };
         let is_known = matches!(timeline.outcome, Outcome::Reached | Outcome::Unknown);
-        let back = timeline.at(goal).or(timeline.at(Milestone::Ready)).filter(|_| is_known);
+        let moments = &timeline.moments;
+        let back = moments.get(&goal).or(moments.get(&Milestone::Ready)).filter(|_| is_known);
         let took = timeline.seconds_to(goal).filter(|_| timeline.outcome == Outcome::Reached);
         Some(Self {
             namespace: target.namespace.clone(),
@@ -271,7 +280,8 @@ impl OutageBlock {
             cause: outage.cause,
             left_node: outage.left_node.clone(),
             node: timeline.node.clone(),
-            back: back.map(Offset::seconds),
+            back: back.map(|moment| moment.at.seconds()),
+            back_by: back.map(|moment| moment.source),
             took: took.map(|took| took.max(0.0)),
             silence: outage.silence().map(Offset::seconds),
             unprobed: outage.unprobed,

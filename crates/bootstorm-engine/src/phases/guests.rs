@@ -28,6 +28,8 @@ struct Asked {
     vm: u32,
     instance: String,
     address: IpAddr,
+    /// It answered.
+    answered: bool,
 }
 
 /// Something that the prober's stream delivered
@@ -52,6 +54,8 @@ pub(super) struct Guests {
     /// The id of each VM that is probed.
     current: HashMap<u32, u32>,
     next: u32,
+    /// Last answer of each VM, at whatever address, as far as it was told.
+    last: HashMap<u32, Offset>,
     millis: u64,
     interrupted: Option<Instant>,
 }
@@ -84,8 +88,8 @@ impl Guests {
         let millis = probing.health().interval_millis;
         let mut keeping = Keeping::default();
         keeping.set_interval(millis);
-        let (ids, current) = (HashMap::new(), HashMap::new());
-        Ok(Self { probing, probe, keeping, ids, current, next: 0, millis, interrupted: None })
+        let (ids, current, last) = (HashMap::new(), HashMap::new(), HashMap::new());
+        Ok(Self { probing, probe, keeping, ids, current, next: 0, last, millis, interrupted: None })
     }
 
     /// Time between two attempts on one guest.
@@ -108,7 +112,7 @@ impl Guests {
                 self.drop_of(vm);
                 let id = self.next;
                 self.next += 1;
-                self.ids.insert(id, Asked { vm, instance: instance.uid.clone(), address });
+                self.ids.insert(id, Asked { vm, instance: instance.uid.clone(), address, answered: false });
                 self.current.insert(vm, id);
                 self.ask(id, address);
             }
@@ -153,6 +157,7 @@ impl Guests {
                 for vm in 0..watcher.targets().len() as u32 {
                     self.keeping.unheard(vm, at);
                 }
+                self.last.clear();
                 watcher.unprobed();
                 if self.interrupted.is_none() {
                     self.interrupted = Some(since);
@@ -184,14 +189,24 @@ impl Guests {
             Answer::Warning(why) => return Said::Warning(format!("the prober says: {why}")),
             _ => return Said::Nothing,
         };
-        let Some(Asked { vm, instance, .. }) = self.ids.get(&id).cloned() else { return Said::Nothing };
+        let Some(asked) = self.ids.get_mut(&id) else { return Said::Nothing };
+        let Asked { vm, instance, answered, .. } = asked.clone();
         let is_current = self.current.get(&vm) == Some(&id);
         match answer {
-            Answer::Reached(_) if is_current => match self.keeping.answered(vm, at) {
-                Some(Turn::Back(back)) => watcher.answer(vm, &instance, at, Some((back.last, back.lost))),
-                _ => watcher.answer(vm, &instance, at, None),
-            },
+            Answer::Reached(_) if is_current => {
+                asked.answered = true;
+                let last = self.last.insert(vm, at);
+                let before = match self.keeping.answered(vm, at) {
+                    Some(Turn::Back(back)) => Some((back.last, back.lost)),
+                    // At an address that is new, the answer before was that of another instance.
+                    _ => last.filter(|_| !answered).map(|last| (last, None)),
+                };
+                watcher.answer(vm, &instance, at, before);
+            }
             Answer::Quiet(_, millis) => {
+                let silent = i64::try_from(millis.saturating_mul(1000)).unwrap_or(i64::MAX);
+                let last = at.since(Offset(silent));
+                self.last.entry(vm).and_modify(|known| *known = last.max(*known)).or_insert(last);
                 if let Some(Turn::Quiet(quiet)) = self.keeping.quiet(vm, at, *millis) {
                     watcher.silent(vm, quiet.last, at);
                 }
@@ -199,11 +214,14 @@ impl Guests {
                     self.ids.remove(&id);
                 }
             }
-            Answer::Back { gap, lost, .. } if is_current => match self.keeping.back(vm, at, *gap, *lost) {
-                Some(Turn::Back(back)) => watcher.answer(vm, &instance, at, Some((back.last, back.lost))),
-                Some(Turn::Slow) => watcher.slow(vm, &instance, at),
-                _ => watcher.answer(vm, &instance, at, None),
-            },
+            Answer::Back { gap, lost, .. } if is_current => {
+                self.last.insert(vm, at);
+                match self.keeping.back(vm, at, *gap, *lost) {
+                    Some(Turn::Back(back)) => watcher.answer(vm, &instance, at, Some((back.last, back.lost))),
+                    Some(Turn::Slow) => watcher.slow(vm, &instance, at),
+                    _ => watcher.answer(vm, &instance, at, None),
+                }
+            }
             Answer::Cannot(_, why) => {
                 return Said::Warning(format!("{} cannot be probed: {why}", watcher.targets()[vm as usize]));
             }
