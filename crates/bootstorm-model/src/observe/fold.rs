@@ -42,6 +42,7 @@ impl InstancePhase {
 
 /// What a watch tells about one `VirtualMachineInstance`
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a condition of its own")]
 pub struct Instance {
     /// UID of the object.
     pub uid: String,

@@ -218,6 +218,7 @@ impl Outage {
 
 /// A VM as it was last observed
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Watched {
     /// UID of its VMI.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -90,7 +90,7 @@ fn bands(size: Size, observation: &ObservationBlock, vms: &[(&OutageBlock, Vec<&
             &tick_label(tick),
         );
     }
-    let (middle, base) = (number((name_room + size.width()) / 2.0), number(bottom + AXIS - 4.0));
+    let (middle, base) = (number(f64::midpoint(name_room, size.width())), number(bottom + AXIS - 4.0));
     content.leaf(
         "text",
         &[("class", "tick"), ("text-anchor", "middle"), ("x", &middle), ("y", &base)],
