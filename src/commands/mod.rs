@@ -26,6 +26,7 @@ pub mod listen_args;
 mod metrics_args;
 mod mistakes;
 pub mod node_args;
+pub mod observe;
 pub mod options;
 mod otlp;
 mod output_file;
@@ -133,6 +134,7 @@ enum Command {
     Stop(Box<stop::StopArgs>),
     Storm(Box<storm::StormArgs>),
     Report(Box<report::ReportArgs>),
+    Observe(Box<observe::ObserveArgs>),
     Compare(compare::CompareArgs),
     Status(status::StatusArgs),
     Cleanup(cleanup::CleanupArgs),
@@ -198,6 +200,7 @@ impl Command {
             Self::Stop(args) => stop::command(context, &args).await,
             Self::Storm(args) => Box::pin(storm::command(context, &args)).await,
             Self::Report(args) => report::command(context, &args).await,
+            Self::Observe(args) => Box::pin(observe::command(context, &args)).await,
             Self::Compare(args) => compare::command(context, &args).await,
             Self::Status(args) => status::command(context, &args).await,
             Self::Cleanup(args) => cleanup::command(context, &args).await,
@@ -211,7 +214,15 @@ impl Command {
 
     /// Whether the result of this command is a report.
     fn shows_a_report(&self) -> bool {
-        matches!(self, Self::Run(_) | Self::Create(_) | Self::Stop(_) | Self::Storm(_) | Self::Report(_))
+        matches!(
+            self,
+            Self::Run(_)
+                | Self::Create(_)
+                | Self::Stop(_)
+                | Self::Storm(_)
+                | Self::Observe(_)
+                | Self::Report(_)
+        )
     }
 }
 

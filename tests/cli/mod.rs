@@ -31,6 +31,7 @@ mod limits;
 mod manifests;
 mod misbehaviour;
 mod nodes;
+mod observe;
 mod otlp;
 mod output;
 mod ownership;

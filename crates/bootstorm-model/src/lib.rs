@@ -7,6 +7,7 @@ pub mod exit;
 pub mod failure;
 pub mod observation;
 pub mod observe;
+pub mod outage;
 pub mod plan;
 pub mod platform;
 pub mod probe;

@@ -6,7 +6,7 @@ use super::compared::Side;
 use super::phase::{PhaseBlock, Shown};
 use super::validity::ValidityBlock;
 use super::view::{PlanBlock, Report, Run, SCHEMA_VERSION, SetupBlock};
-use super::{Capacity, Compared, Placed, Repetitions, Selection};
+use super::{Capacity, Compared, ObservationBlock, Placed, Repetitions, Selection};
 
 impl Report {
     /// What a report of this run shows.
@@ -76,6 +76,7 @@ fn report(record: &RunRecord, selection: &Selection, all_rows: bool) -> Report {
             batch_size: record.setup.batch_size,
             took: record.setup.took.seconds(),
         },
+        observation: ObservationBlock::of(record),
         placement,
         phases,
         comparison: storm.and_then(|storm| comparison(record, selection, storm, &grades)),

@@ -10,7 +10,9 @@ use bootstorm_model::record::{MOST_PHASES, at_most};
 use bootstorm_model::stats;
 
 use super::phase::{Counts, Shown};
-use super::{Capacity, Compared, FailureBlock, PhaseBlock, Placed, Repetitions, ThresholdBlock};
+use super::{
+    Capacity, Compared, FailureBlock, ObservationBlock, PhaseBlock, Placed, Repetitions, ThresholdBlock,
+};
 
 /// Version of the JSON and YAML documents, described in `docs/report-schema.json`
 ///
@@ -31,6 +33,9 @@ pub struct Report {
     pub cluster: ClusterBlock,
     /// How `setup` went.
     pub setup: SetupBlock,
+    /// What was observed without causing it; absent of a run that caused its storms.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observation: Option<ObservationBlock>,
     /// The phases, in the order in which they began.
     #[serde(deserialize_with = "at_most::<MOST_PHASES, _, _>")]
     pub phases: Vec<PhaseBlock>,

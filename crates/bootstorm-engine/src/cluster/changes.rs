@@ -44,6 +44,14 @@ struct Status {
     interfaces: Vec<Interface>,
     conditions: Vec<Condition>,
     phase_transition_timestamps: Vec<Transition>,
+    migration_state: Option<Migration>,
+}
+
+#[derive(Debug, Clone, Deserialize, Default)]
+#[serde(default)]
+struct Migration {
+    completed: bool,
+    failed: bool,
 }
 
 #[derive(Debug, Clone, Deserialize, Default)]
@@ -80,10 +88,18 @@ impl From<Vmi> for Instance {
     fn from(vmi: Vmi) -> Self {
         let is_true =
             |kind: &str| vmi.status.conditions.iter().any(|c| c.r#type == kind && c.status == "True");
+        let since = |kind: &str| vmi.status.conditions.iter().find(|c| c.r#type == kind)?.since;
         let transition = |t: &Transition| Some((phase(&t.phase), t.phase_transition_timestamp?));
         Self {
             answerer: vmi.spec.answerer().map(|(interface, by)| (clip(interface, LONGEST_NAME), by)),
             ready: is_true("Ready"),
+            ready_since: since("Ready"),
+            paused: is_true("Paused"),
+            migrating: vmi
+                .status
+                .migration_state
+                .as_ref()
+                .is_some_and(|state| !state.completed && !state.failed),
             agent: is_true("AgentConnected"),
             address: vmi.status.interfaces.iter().find_map(|interface| {
                 // What is no address could not be probed, and the record would keep it for every VM.
@@ -95,6 +111,7 @@ impl From<Vmi> for Instance {
             target: Target { namespace: vmi.metadata.namespace, name: vmi.metadata.name },
             created: vmi.metadata.creation_timestamp,
             deleting: vmi.metadata.deletion_timestamp.is_some(),
+            deleted: vmi.metadata.deletion_timestamp,
             node: vmi.status.node_name.map(|node| clip(&node, LONGEST_NAME)),
         }
     }
@@ -217,6 +234,11 @@ impl Changes {
     /// How many watches they are.
     pub fn watches(&self) -> usize {
         self.watches.len()
+    }
+
+    /// When the watch that is furthest behind last proved to deliver.
+    pub fn delivered(&self) -> Option<Instant> {
+        self.watches.iter().map(Watch::delivered).min()
     }
 
     /// Opens a watch anew.

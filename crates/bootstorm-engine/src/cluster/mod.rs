@@ -26,6 +26,7 @@ pub mod machines;
 pub mod metadata;
 pub mod names;
 pub mod namespaces;
+pub mod node_state;
 pub mod nodes;
 pub mod notices;
 pub mod ownership;

@@ -11,17 +11,20 @@ pub enum StormKind {
     Start,
     /// Running VMs are restarted, each by one request.
     Restart,
+    /// VMs that somebody or something else brought down come back; nothing was requested.
+    Observed,
 }
 
 impl StormKind {
     /// Every kind.
-    pub const ALL: [Self; 2] = [Self::Start, Self::Restart];
+    pub const ALL: [Self; 3] = [Self::Start, Self::Restart, Self::Observed];
 
     /// The word used in JSON, flags and tables.
     pub fn word(self) -> &'static str {
         match self {
             Self::Start => "start",
             Self::Restart => "restart",
+            Self::Observed => "observed",
         }
     }
 
@@ -30,6 +33,7 @@ impl StormKind {
         match self {
             Self::Start => "storm",
             Self::Restart => "storm --kind restart",
+            Self::Observed => "observe",
         }
     }
 
@@ -42,6 +46,7 @@ impl StormKind {
     pub fn keeps_guests(self) -> bool {
         match self {
             Self::Start | Self::Restart => false,
+            Self::Observed => true,
         }
     }
 
@@ -50,6 +55,9 @@ impl StormKind {
         match self {
             Self::Start => None,
             Self::Restart => Some("the times of a restart include the shutdown of its guests"),
+            Self::Observed => {
+                Some("the times of an observed recovery begin at the first sign of each outage")
+            }
         }
     }
 }

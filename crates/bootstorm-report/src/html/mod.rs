@@ -21,6 +21,7 @@ mod machines;
 pub(crate) mod markup;
 mod metrics;
 mod nodes;
+mod observation;
 pub(crate) mod outline;
 mod phases;
 mod recovery;
@@ -51,6 +52,7 @@ impl Report {
         let body = &mut main;
         verdict::write(body, self, &subjects);
         figures::write(body, self, &subjects);
+        observation::write(body, self);
         glance::write(body, self, &subjects);
         metrics::write(body, &subjects);
         judgement::write(body, self);
