@@ -78,7 +78,9 @@ impl Compared {
         let fills = boots.is_some_and(|boots| boots.zero == Zero::Filled);
         let with_filling = compared(whole.as_ref().filter(|_| fills));
         let in_both = milestones.iter().any(|comparison| comparison.milestone == storm.goal);
-        let judged = if baseline.is_none() || in_both { storm.goal } else { Milestone::Running };
+        // What the storm alone has is no matter of comparison.
+        let alone = storm.goal == Milestone::Migrated;
+        let judged = if baseline.is_none() || in_both || alone { storm.goal } else { Milestone::Running };
         let unseen = baseline.and_then(|baseline| unseen(baseline, judged, facts));
         let ratio = milestones
             .iter()
@@ -104,7 +106,7 @@ impl Compared {
             storm: after,
             goal: judged,
             is_slow,
-            limits: limits(facts),
+            limits: Limits { migrations: storm.migrations, ..limits(facts) },
         };
         let breakdown = match &invalid {
             Some(why) => Breakdown::unjudged(&clues, why),
@@ -178,12 +180,13 @@ fn figures_of(culprit: Culprit) -> &'static [Metric] {
     };
     match culprit {
         Culprit::Api => &[ApiLatency, ApiRejections, EtcdFsync],
-        Culprit::Controller => &[QueueDepth, ClientWait, QueueRetries],
+        Culprit::Queue | Culprit::Target | Culprit::Controller => &[QueueDepth, ClientWait, QueueRetries],
         Culprit::Filling | Culprit::Attaching => &[CsiLatency, CephLatency, NodeDisk],
         Culprit::Pods => &[NodeCpu, CsiLatency],
         Culprit::Images => &[NodeNetwork, NodeDisk],
         Culprit::Disks | Culprit::DisksOrProcessors | Culprit::Launcher => &[NodeDisk, NodeCpu, CephLatency],
         Culprit::Processors | Culprit::Node | Culprit::Domain => &[NodeCpu, NodeDisk],
+        Culprit::Copying => &[NodeNetwork, NodeCpu],
         Culprit::Network | Culprit::Guest | Culprit::Shutdown => &[NodeNetwork, NodeDisk],
         Culprit::Scheduling | Culprit::Refused | Culprit::Crashing => &[],
     }
@@ -224,6 +227,7 @@ fn limits(facts: &ClusterFacts) -> Limits {
         handler: bucket("virt-handler"),
         instance_workers: workers("vmi-controller-threads"),
         machine_workers: workers("vm-controller-threads"),
+        migrations: None,
     }
 }
 

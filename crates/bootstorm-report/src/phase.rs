@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use bootstorm_model::observe::{Milestone, Offset, Outcome, Source, Timeline};
 use bootstorm_model::plan::{MOST_TARGETS, Target};
 use bootstorm_model::probe::Probe;
-use bootstorm_model::record::{self, Metrics, PhaseKind, PhaseName, PhaseRecord, PhaseSettings, PhaseState};
+use bootstorm_model::record::{self, Metrics, MigrationLimits, PhaseKind, PhaseName, PhaseRecord, PhaseSettings, PhaseState};
 use bootstorm_model::stats::{self, Curve, Level, Quantile, Sample, Stage, Summary};
 
 use super::diagnosis::DiagnosisBlock;
@@ -93,6 +93,9 @@ pub struct PhaseBlock {
     /// What Prometheus measured of the cluster meanwhile; absent unless it was asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metrics: Option<Metrics>,
+    /// How many VMs `KubeVirt` migrates at a time; absent unless VMs are migrated and that could be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub migrations: Option<MigrationLimits>,
     /// One row per VM, in natural order.
     #[serde(deserialize_with = "record::at_most::<MOST_ROWS, _, _>")]
     pub rows: Vec<Row>,
@@ -255,6 +258,7 @@ impl PhaseBlock {
             diagnoses: DiagnosisBlock::all(phase, targets),
             outliers: OutliersBlock::of(phase, targets),
             metrics: phase.metrics.clone(),
+            migrations: phase.migrations,
             rows,
             shown,
             deciding,
@@ -281,7 +285,8 @@ impl PhaseBlock {
 
     /// Whether the guests were probed: it was the goal, or some VM answered.
     pub fn is_probed(&self) -> bool {
-        self.goal == Milestone::Reachable || self.statistics.contains_key(&Milestone::Reachable)
+        let answers = !self.goal.is_of_migration();
+        self.goal == Milestone::Reachable || answers && self.statistics.contains_key(&Milestone::Reachable)
     }
 
     /// The statistics of a milestone; all VMs missing when nobody passed it.

@@ -17,6 +17,7 @@ mod insight;
 pub mod interrupt;
 pub(crate) mod launch;
 mod lineup;
+mod migrating;
 pub mod preflight;
 pub(crate) mod prober;
 mod probers;

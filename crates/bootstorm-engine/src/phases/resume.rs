@@ -179,6 +179,8 @@ mod tests {
                 ready: false,
                 agent: false,
                 transitions: Vec::new(),
+                moving: None,
+                immobile: None,
             })
         };
         let asked = serde_json::json!({"metadata": {}, "spec": {"runStrategy": "Always"},

@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
 
-use super::{Milestone, Offset, Outcome, Timeline};
+use super::{Milestone, Move, Offset, Outcome, Timeline};
 use crate::plan::Target;
 use crate::probe::binding::Answerer;
 
@@ -65,6 +65,10 @@ pub struct Instance {
     pub agent: bool,
     /// `status.phaseTransitionTimestamps`: whole seconds on the writers' clocks.
     pub transitions: Vec<(InstancePhase, Timestamp)>,
+    /// `status.migrationState`: the live migration that it is in, or was last in.
+    pub moving: Option<Move>,
+    /// Why it cannot be live-migrated (condition `LiveMigratable` is false): reason and message.
+    pub immobile: Option<String>,
 }
 
 /// Something that the cluster told us
@@ -353,6 +357,8 @@ mod tests {
             ready: false,
             agent: false,
             transitions: Vec::new(),
+            moving: None,
+            immobile: None,
         }
     }
 

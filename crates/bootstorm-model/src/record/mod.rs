@@ -19,7 +19,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use bounded::at_most;
-pub use facts::{ClusterFacts, NodeKind, RateLimit, StorageClassFacts, Workers};
+pub use facts::{ClusterFacts, MigrationLimits, NodeKind, RateLimit, StorageClassFacts, Workers};
 pub use health::{ClockDifference, ClusterMark, Health};
 pub use limit::FailureLimit;
 pub use made::Made;
@@ -36,11 +36,11 @@ pub use timelines::Timelines;
 use crate::observe::{Milestone, Outcome, Timeline};
 use crate::plan::Plan;
 
-/// Version of the stored format: 5 since storms are of several kinds; 4 since a record holds the UIDs of what the run made,
+/// Version of the stored format: 6 since storms migrate VMs; 5 since storms are of several kinds; 4 since a record holds the UIDs of what the run made,
 /// outcomes may be unknown, and gaps may be open.
 ///
 /// Programs refuse records with a newer version than their own. Records of versions 1 to 3 have no UIDs.
-pub const FORMAT: u32 = 5;
+pub const FORMAT: u32 = 6;
 
 /// The most phases that a stored run may have.
 pub const MOST_PHASES: usize = 256;

@@ -1,6 +1,8 @@
-//! How a storm brings its VMs back.
+//! What a storm does with its VMs.
 
 use serde::{Deserialize, Serialize};
+
+use crate::observe::Milestone;
 
 /// The kinds of storms: which recovery is measured
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -11,17 +13,29 @@ pub enum StormKind {
     Start,
     /// Running VMs are restarted, each by one request.
     Restart,
+    /// Running VMs are live-migrated to other nodes, each by one request.
+    Migrate,
 }
 
 impl StormKind {
     /// Every kind.
-    pub const ALL: [Self; 2] = [Self::Start, Self::Restart];
+    pub const ALL: [Self; 3] = [Self::Start, Self::Restart, Self::Migrate];
 
     /// The word used in JSON, flags and tables.
     pub fn word(self) -> &'static str {
         match self {
             Self::Start => "start",
             Self::Restart => "restart",
+            Self::Migrate => "migrate",
+        }
+    }
+
+    /// What one request asks for, as a noun.
+    pub fn noun(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Restart => "restart",
+            Self::Migrate => "migration",
         }
     }
 
@@ -30,6 +44,7 @@ impl StormKind {
         match self {
             Self::Start => "storm",
             Self::Restart => "storm --kind restart",
+            Self::Migrate => "storm --kind migrate",
         }
     }
 
@@ -38,11 +53,20 @@ impl StormKind {
         *self == Self::Start
     }
 
+    /// The milestone that ends a VM's part whatever is probed; `None` where that depends on the probes.
+    pub fn own_goal(self) -> Option<Milestone> {
+        match self {
+            Self::Start | Self::Restart => None,
+            Self::Migrate => Some(Milestone::Migrated),
+        }
+    }
+
     /// Why its times are not judged against those of a first boot; `None` where they are.
     pub fn unlike_a_boot(self) -> Option<&'static str> {
         match self {
             Self::Start => None,
             Self::Restart => Some("the times of a restart include the shutdown of its guests"),
+            Self::Migrate => Some("a guest that migrates does not boot"),
         }
     }
 }

@@ -23,6 +23,7 @@ enum Shows {
     Namespace,
     Name,
     Node,
+    From,
     Seconds { milestone: Milestone, with_marks: bool },
     Wave,
     Attempts,
@@ -61,6 +62,9 @@ fn columns(phase: &PhaseBlock, rows: &[&Row], wide: bool, width: usize) -> Vec<(
         columns.push(("Name".to_owned(), Shows::Name));
     }
     if wide || (width >= ROOM_FOR_NODE && rows.iter().any(|row| row.node.is_some())) {
+        if phase.goal == Milestone::Migrated {
+            columns.push(("From".to_owned(), Shows::From));
+        }
         columns.push(("Node".to_owned(), Shows::Node));
     }
     if !phase.waves.is_empty() {
@@ -89,6 +93,10 @@ fn milestones(phase: &PhaseBlock, wide: bool, width: usize) -> Vec<Milestone> {
     }
     let mut shown = match phase.goal {
         Milestone::Gone | Milestone::Volume | Milestone::Accepted => vec![phase.goal],
+        Milestone::Migrated => {
+            let all = [Milestone::Pod, Milestone::Target, Milestone::Copying, Milestone::Migrated];
+            return all.into_iter().filter(|one| phase.statistics.contains_key(one)).collect();
+        }
         _ if phase.volumes.is_some() => vec![Milestone::Volume, Milestone::Running],
         _ => vec![Milestone::Running],
     };
@@ -131,6 +139,10 @@ fn cell(row: &Row, shows: Shows) -> String {
         Shows::Namespace => row.namespace.clone(),
         Shows::Name => row.name.clone(),
         Shows::Node => row.node.clone().unwrap_or_else(|| "-".to_owned()),
+        Shows::From => {
+            let from = row.migration.as_ref().and_then(|migration| migration.from.clone());
+            from.unwrap_or_else(|| "-".to_owned())
+        }
         Shows::Seconds { milestone, with_marks } => seconds(row, milestone, with_marks),
         Shows::Wave => row.wave.map_or_else(|| "-".to_owned(), |wave| wave.to_string()),
         Shows::Attempts => row.attempts.to_string(),
