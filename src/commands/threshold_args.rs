@@ -52,12 +52,7 @@ impl FailIfArgs {
     }
 
     /// The same for a phase that is about to be run, in a run with a record.
-    pub fn check_before(
-        &self,
-        record: &RunRecord,
-        next: PhaseName,
-        storm: StormKind,
-    ) -> Result<(), Failure> {
+    pub fn check_before(&self, record: &RunRecord, next: PhaseName, storm: StormKind) -> Result<(), Failure> {
         let mut expected: Vec<Expected> = record.phases.iter().map(Expected::from).collect();
         if record.phase(next).is_none() {
             expected.push(will_be(&record.plan, next, storm));

@@ -66,5 +66,10 @@ fn vm(at: bootstorm_model::observe::Offset, target: &bootstorm_model::plan::Targ
         VmEvent::Reopened(outcome) => {
             tracing::info!(%target, %at, was = outcome.word(), "VM is followed again");
         }
+        VmEvent::Quiet { last } => tracing::info!(%target, %at, %last, "guest does not answer any more"),
+        VmEvent::Back(interruption) => {
+            let (away, lost) = (interruption.length(at), interruption.lost);
+            tracing::info!(%target, %at, %away, lost, "guest answers again");
+        }
     }
 }

@@ -202,7 +202,7 @@ impl Progress {
         match what {
             VmEvent::Sent => state.sent += 1,
             VmEvent::Passed(Milestone::Running) => state.running += 1,
-            VmEvent::Accepted | VmEvent::Passed(_) => {}
+            VmEvent::Accepted | VmEvent::Passed(_) | VmEvent::Quiet { .. } | VmEvent::Back(_) => {}
             VmEvent::Ended { outcome: Outcome::Reached, .. } => {
                 state.reached += 1;
                 state.arrived();

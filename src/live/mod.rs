@@ -169,6 +169,7 @@ impl Phase {
                 self.answered(target);
                 self.count(outcome.word(), 1);
             }
+            VmEvent::Quiet { .. } | VmEvent::Back(_) => {}
             VmEvent::Reopened(outcome) => {
                 let known = self.shown.outcomes.iter_mut().find(|(word, _)| *word == outcome.word());
                 if let Some((_, count)) = known {

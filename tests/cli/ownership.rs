@@ -164,12 +164,13 @@ fn looking_for_what_others_keep_costs_few_requests() {
     cluster.run(&["setup", "--end", &NAMESPACES.to_string(), "--probe", "none"]).exits(0);
     cluster.run(&["create"]).exits(0);
     cluster.sandbox.ledger().clear();
-    cluster.run(&["cleanup", "--yes"]).exits(0);
+    // It looks once; a cleanup looks again and again, the oftener the more slowly the VMs go.
+    cluster.run(&["cleanup", "--dry-run=client"]).exits(0);
     let ledger = cluster.sandbox.ledger().json();
     let totals = ledger["totals"].as_array().unwrap();
     let lists = totals.iter().filter(|one| one["verb"] == "list");
     let lists: u64 = lists.map(|one| one["received"].as_u64().unwrap()).sum();
-    assert!(lists < 3 * NAMESPACES, "{lists} lists for {NAMESPACES} namespaces");
+    assert!(lists < NAMESPACES, "{lists} lists for {NAMESPACES} namespaces");
 }
 
 #[test]

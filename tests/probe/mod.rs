@@ -91,6 +91,28 @@ fn a_guest_is_seen_within_an_interval() {
 }
 
 #[test]
+fn of_a_guest_that_is_kept_every_answer_is_told() {
+    everywhere(|network, image| {
+        let mut prober = Prober::new(network, &image);
+        prober.hello();
+        network.boot(&[guest(1)]);
+        prober.keep(1, Probe::Ping, guest(1));
+        (0..5).for_each(|_| assert!(matches!(prober.next().1, Answer::Reached(1))));
+        network.silence(guest(1));
+        prober.sync(1);
+        // What was on its way has come in.
+        thread::sleep(Duration::from_millis(500));
+        prober.sync(2);
+        thread::sleep(Duration::from_millis(500));
+        assert!(!prober.sync(3).contains(&Answer::Reached(1)));
+        let begin = network.boot(&[guest(1)]);
+        in_time("the guest is back", begin, prober.reached(1)[&1]);
+        prober.ask(&Ask::Drop(1));
+        until("no ping is left", || prober.count("ping") == 0);
+    });
+}
+
+#[test]
 fn a_port_is_seen_when_it_listens_and_not_when_it_refuses() {
     everywhere(|network, image| {
         let mut prober = Prober::new(network, &image);

@@ -119,6 +119,12 @@ impl Network {
         before
     }
 
+    /// A guest that answers no more.
+    pub(super) fn silence(&self, guest: IpAddr) -> Instant {
+        ip(&["-n", &self.guests, "addr", "del", &format!("{guest}/32"), "dev", "lo"]);
+        clock::monotonic_now()
+    }
+
     /// A listener on a port of every guest.
     pub(super) fn listen(&mut self, listener: &[&str]) -> Instant {
         let before = clock::monotonic_now();

@@ -121,7 +121,11 @@ impl Prober {
     }
 
     pub(super) fn add(&mut self, id: u32, probe: Probe, address: IpAddr) {
-        self.ask(&Ask::Add { id, probe, address });
+        self.ask(&Ask::Add { id, probe, address, is_kept: false });
+    }
+
+    pub(super) fn keep(&mut self, id: u32, probe: Probe, address: IpAddr) {
+        self.ask(&Ask::Add { id, probe, address, is_kept: true });
     }
 
     /// The next line that means something.

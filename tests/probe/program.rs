@@ -96,6 +96,38 @@ fn it_sees_guests_of_both_families_within_an_interval() {
 }
 
 #[test]
+fn of_a_guest_that_is_kept_it_tells_when_it_was_away_and_what_was_lost() {
+    in_pods(|network, pod, _| {
+        let mut prober = start_in(network, pod);
+        network.boot(&[guest(1)]);
+        network.listen_all(2222);
+        let probes = [Probe::Ping, Probe::Tcp(2222)];
+        (1..).zip(probes).for_each(|(id, probe)| prober.keep(id, probe, guest(1)));
+        assert_eq!(prober.reached(2).len(), 2);
+        thread::sleep(Duration::from_millis(500));
+        assert_eq!(prober.sync(1), [], "as long as it answers there is nothing to tell");
+        let down = network.silence(guest(1));
+        for _ in probes {
+            let (at, Answer::Quiet(_, millis)) = prober.next() else { panic!() };
+            within("the last answer", at - Duration::from_millis(millis), down, IN_TIME);
+        }
+        thread::sleep(Duration::from_millis(500));
+        let up = network.boot(&[guest(1)]);
+        for _ in probes {
+            let (at, Answer::Back { gap, lost, .. }) = prober.next() else { panic!() };
+            within("the first answer", up, at, IN_TIME);
+            assert!(
+                at - Duration::from_millis(gap) <= down + Duration::from_millis(2) && lost >= 5,
+                "{gap} ms, {lost}"
+            );
+        }
+        assert_eq!(prober.sync(2), []);
+        prober.ask(&Ask::Drop(1));
+        assert!(matches!(prober.sync(3)[..], [Answer::Quiet(1, _)]), "when it last answered");
+    });
+}
+
+#[test]
 fn in_a_pod_of_one_family_it_claims_no_other() {
     in_any_pods(|network, pod, shell| {
         let gone = if shell == "dash" { "-4" } else { "-6" };

@@ -25,7 +25,7 @@ use bootstorm_model::observation::{Observation, Request, Stream, StreamKind, Wha
 use bootstorm_model::observe::clock::monotonic_now;
 use bootstorm_model::observe::{Clock, NoticeKind};
 use bootstorm_model::plan::Target;
-use bootstorm_model::probe::{Answer, Ask};
+use bootstorm_model::probe::{Answer, Ask, By};
 
 /// Open streams of a phase; dropping it closes them and stops sending requests
 pub(crate) struct Streams {
@@ -274,13 +274,22 @@ impl Streams {
                 }
                 (prober, monotonic_now(), What::GapClosed)
             }
-            Heard::Echo { prober, asked, at } => (prober, at, What::Echo(self.clock.at(asked))),
+            Heard::Echo { prober, by, asked, at } => {
+                let asked = self.clock.at(asked);
+                if by == By::Script {
+                    let stream = Some(Stream::new(StreamKind::Prober, prober));
+                    self.push(stream, at, false, What::Told(asked));
+                }
+                (prober, at, What::Echo(asked))
+            }
             Heard::Broken { prober, since, why } => {
                 (prober, monotonic_now(), self.gap(since, false, Some(why)))
             }
             Heard::Said { prober, at, answer } => {
                 let what = match answer {
                     Answer::Reached(id) => What::Answer(id),
+                    Answer::Quiet(id, millis) => What::Quiet(id, millis),
+                    Answer::Back { id, gap, lost } => What::Back { id, gap, lost },
                     Answer::Cannot(id, why) => What::Cannot(id, why),
                     Answer::Neighbor(_) => What::Neighbor,
                     Answer::Warning(why) => What::Complaint(format!("prober {}: {why}", prober + 1)),

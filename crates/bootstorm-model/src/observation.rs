@@ -81,6 +81,20 @@ pub enum What {
     Notice(Notice),
     /// A prober received an answer for this id.
     Answer(u32),
+    /// A guest that is probed on and on gave its last answer so many milliseconds ago, and answers no more or is not asked
+    /// any more.
+    Quiet(u32, u64),
+    /// It answers again.
+    Back {
+        /// The id.
+        id: u32,
+        /// Milliseconds since the answer before.
+        gap: u64,
+        /// Attempts in between that got no answer.
+        lost: u32,
+    },
+    /// A prober that tells each answer has told all of them up to then.
+    Told(Offset),
     /// A prober cannot probe this id, with the reason.
     Cannot(u32, String),
     /// A prober started, with its interval in milliseconds.

@@ -16,6 +16,7 @@ mod csv;
 pub mod dashboard;
 mod diagnosis;
 pub mod document;
+mod downtime;
 mod failures;
 #[cfg(test)]
 pub(crate) mod fixtures;

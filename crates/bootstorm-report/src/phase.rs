@@ -8,10 +8,13 @@ use serde::{Deserialize, Serialize};
 use bootstorm_model::observe::{Milestone, Offset, Outcome, Source, Timeline};
 use bootstorm_model::plan::{MOST_TARGETS, Target};
 use bootstorm_model::probe::Probe;
-use bootstorm_model::record::{self, Metrics, MigrationLimits, PhaseKind, PhaseName, PhaseRecord, PhaseSettings, PhaseState};
+use bootstorm_model::record::{
+    self, Metrics, MigrationLimits, PhaseKind, PhaseName, PhaseRecord, PhaseSettings, PhaseState,
+};
 use bootstorm_model::stats::{self, Curve, Level, Quantile, Sample, Stage, Summary};
 
 use super::diagnosis::DiagnosisBlock;
+use super::downtime::{self, Downtime, DowntimeBlock};
 use super::failures::{FailureBlock, OutliersBlock};
 use super::natural;
 use super::nodes::{BalanceBlock, NodeBlock};
@@ -96,6 +99,9 @@ pub struct PhaseBlock {
     /// How many VMs `KubeVirt` migrates at a time; absent unless VMs are migrated and that could be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub migrations: Option<MigrationLimits>,
+    /// How long guests did not answer while they migrated; absent where that was not measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub downtime: Option<DowntimeBlock>,
     /// One row per VM, in natural order.
     #[serde(deserialize_with = "record::at_most::<MOST_ROWS, _, _>")]
     pub rows: Vec<Row>,
@@ -223,7 +229,9 @@ impl PhaseBlock {
             .iter()
             .zip(&waves)
             .map(|(timeline, wave)| {
-                Row { wave: *wave, ..Row::of(timeline, targets) }.diagnosed(timeline, phase.goal)
+                let downtime =
+                    Downtime::of(timeline, downtime::end_of(phase)).filter(|_| phase.probing.is_some());
+                Row { wave: *wave, downtime, ..Row::of(timeline, targets) }.diagnosed(timeline, phase.goal)
             })
             .collect();
         rows.sort_by(|a, b| {
@@ -259,6 +267,7 @@ impl PhaseBlock {
             outliers: OutliersBlock::of(phase, targets),
             metrics: phase.metrics.clone(),
             migrations: phase.migrations,
+            downtime: DowntimeBlock::of(phase),
             rows,
             shown,
             deciding,

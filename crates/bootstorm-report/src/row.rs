@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::downtime::Downtime;
 use bootstorm_model::observe::{
     MigrationFacts, Milestone, Moment, Offset, Outcome, Source, Timeline, VolumeKind, Warning,
 };
@@ -37,6 +38,9 @@ pub struct Row {
     /// Its live migration; absent unless the phase migrates VMs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub migration: Option<MigrationFacts>,
+    /// The longest time in which its guest did not answer while it migrated; absent where that was not measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub downtime: Option<Downtime>,
     /// How it ended.
     pub outcome: Outcome,
     /// Why it did not reach the goal.
@@ -86,6 +90,7 @@ impl Row {
             address: timeline.address.clone(),
             volume_kind: timeline.volume_kind,
             migration: timeline.migration.as_deref().cloned(),
+            downtime: None,
             outcome: timeline.outcome,
             reason: timeline.reason.clone(),
             cause: None,

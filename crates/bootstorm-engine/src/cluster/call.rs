@@ -212,7 +212,8 @@ impl Cluster {
             return match trouble.retry_after {
                 // Who says when is not asked earlier.
                 Some(_) => (next < left).then_some(next),
-                None => (left >= FIRST_WAIT).then(|| next.min(left)),
+                // Nothing is left over that is too short for one more wait.
+                None => (!left.is_zero()).then(|| if next + FIRST_WAIT < left { next } else { left }),
             };
         }
         (attempt < if trouble.kind == Kind::Unreachable { 3 } else { ATTEMPTS }).then_some(next)

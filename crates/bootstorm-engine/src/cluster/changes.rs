@@ -75,9 +75,8 @@ impl MigrationState {
 
 impl From<MigrationState> for Move {
     fn from(state: MigrationState) -> Self {
-        let named = |name: Option<&String>| {
-            name.filter(|name| !name.is_empty()).map(|name| clip(name, LONGEST_NAME))
-        };
+        let named =
+            |name: Option<&String>| name.filter(|name| !name.is_empty()).map(|name| clip(name, LONGEST_NAME));
         Self {
             failure: state.failure(),
             from: named(state.source_node.as_ref()),

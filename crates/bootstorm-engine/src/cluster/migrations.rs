@@ -96,9 +96,11 @@ impl Vmim {
         let transition = |t: &Transition| Some((phase(&t.phase), t.phase_transition_timestamp?));
         let condition = || {
             let of = |(kind, words): &(&str, &'static str)| {
-                conditions.iter().find(|condition| condition.is(kind, "True")).map(|found| match &found.message {
-                    message if message.is_empty() => (*words).to_owned(),
-                    message => clip(&format!("{words}: {message}"), MOST_TOLD),
+                conditions.iter().find(|condition| condition.is(kind, "True")).map(|found| {
+                    match &found.message {
+                        message if message.is_empty() => (*words).to_owned(),
+                        message => clip(&format!("{words}: {message}"), MOST_TOLD),
+                    }
                 })
             };
             OF_TROUBLE.iter().find_map(of)
@@ -284,7 +286,8 @@ mod tests {
             "phaseTransitionTimestamps": [{"phase": "Pending", "phaseTransitionTimestamp": null},
                 {"phase": "TargetReady", "phaseTransitionTimestamp": at}]}));
         assert_eq!(ready.transitions, [(MigrationPhase::TargetReady, at.parse().unwrap())]);
-        let failed = read(json!({"phase": "Failed", "migrationState": {"failed": true, "failureReason": " no "}}));
+        let failed =
+            read(json!({"phase": "Failed", "migrationState": {"failed": true, "failureReason": " no "}}));
         assert_eq!((failed.phase, failed.failure.as_deref()), (MigrationPhase::Failed, Some("no")));
         let quota = json!([{"type": "migrationRejectedByResourceQuota", "status": "True"}]);
         let waits = read(json!({"phase": "Pending", "conditions": quota}));

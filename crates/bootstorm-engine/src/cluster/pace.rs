@@ -174,8 +174,7 @@ impl Cluster {
                     if let Some(version) = written.as_ref().and_then(echo::Written::version) {
                         self.echo().wrote(version, now);
                     }
-                    let creates =
-                        matches!(timed.meaning, Meaning::Create { .. } | Meaning::Migrate { .. });
+                    let creates = matches!(timed.meaning, Meaning::Create { .. } | Meaning::Migrate { .. });
                     let uid = written.filter(|_| creates).map(echo::Written::uid);
                     return Sent { uid, ..ended(attempts, Ok(now), true) };
                 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use bootstorm_model::observation::Stream;
 use bootstorm_model::observe::{Milestone, Offset, Outcome, Timeline};
 use bootstorm_model::plan::Target;
+use bootstorm_model::probe::Interruption;
 use bootstorm_model::record::PhaseName;
 use bootstorm_model::stats::Awaited;
 
@@ -159,6 +160,13 @@ pub enum VmEvent {
     },
     /// That it had ended in this way was premature.
     Reopened(Outcome),
+    /// Its guest, probed on and on, does not answer any more.
+    Quiet {
+        /// Its last answer.
+        last: Offset,
+    },
+    /// Its guest answers again.
+    Back(Interruption),
 }
 
 /// Whoever wants to hear events

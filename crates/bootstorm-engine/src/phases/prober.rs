@@ -14,7 +14,7 @@ use crate::cluster::probers::PROGRAM_FOLDER;
 use crate::cluster::pulse::Pulse;
 use bootstorm_model::observe::clock::{elapsed_since, monotonic_now};
 use bootstorm_model::probe::{
-    Answer, Ask, Family, HAND_OVER, Hello, Pace, ProbePlan, SCRIPT, SCRIPT_NAME, Tool, plain,
+    Answer, Ask, By, Family, HAND_OVER, Hello, Pace, ProbePlan, SCRIPT, SCRIPT_NAME, Tool, plain,
 };
 use bootstorm_prober::Program;
 
@@ -64,7 +64,7 @@ pub(crate) enum Heard {
     /// It sent a line.
     Said { prober: usize, at: Instant, answer: Answer },
     /// The echo requested at that time came back.
-    Echo { prober: usize, asked: Instant, at: Instant },
+    Echo { prober: usize, by: By, asked: Instant, at: Instant },
     /// The stream broke; its last message was at that time.
     Broken { prober: usize, since: Instant, why: String },
 }
@@ -266,7 +266,7 @@ impl Talk<'_> {
                         match Answer::parse(&line) {
                             Some(Answer::Echo(back)) if back == token => {
                                 let (prober, asked) = (self.prober, sent_at);
-                                let _ = self.heard.send(Heard::Echo { prober, asked, at });
+                                let _ = self.heard.send(Heard::Echo { prober, by: self.hello.by, asked, at });
                             }
                             Some(answer) => {
                                 let _ = self.heard.send(Heard::Said { prober: self.prober, at, answer });
@@ -305,8 +305,6 @@ impl Talk<'_> {
 #[cfg(test)]
 mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
-
-    use bootstorm_model::probe::By;
 
     use super::*;
 

@@ -394,7 +394,7 @@ async fn ping_itself(stream: &mut LineStream, mut greeting: Greeting) -> Result<
             Family::V4 => std::net::Ipv4Addr::LOCALHOST.into(),
             Family::V6 => std::net::Ipv6Addr::LOCALHOST.into(),
         };
-        let itself = Ask::Add { id: *id, probe: Probe::Ping, address };
+        let itself = Ask::Add { id: *id, probe: Probe::Ping, address, is_kept: false };
         stream.send(&itself.to_string()).await.map_err(|_| broken())?;
     }
     let mut refused = Vec::new();

@@ -15,9 +15,9 @@ use super::follow::{Following, follow};
 use super::ground::Ground;
 use super::health::Checkup;
 use super::launch::{Launch, Scheduled};
+use super::migrating::UnderWay;
 use super::probing::Probing;
 use super::saving::Saver;
-use super::migrating::UnderWay;
 use super::{adopted, insight, lineup, migrating, probers, provisioning, resume};
 use crate::cluster::changes::{Changes, News};
 use crate::cluster::machines::Machine;
@@ -41,6 +41,10 @@ use bootstorm_model::record::{
     PhaseKind, PhaseName, PhaseRecord, PhaseSettings, PhaseState, ProbeHealth, RunRecord, StormKind, Via,
 };
 use bootstorm_model::tracker::{Beginning, Tracker};
+
+/// How long guests that are probed on and on are probed before the first request leaves: when one stops answering is known
+/// only where it has answered before.
+const FIRST_ANSWERS: Duration = Duration::from_secs(1);
 
 /// Runs a phase to its end, or until it is cut short.
 ///
@@ -79,10 +83,10 @@ async fn whole(
     let checkup = Checkup::begin(work.cluster, phase.health.take()).await;
     let probes = match name.kind {
         PhaseKind::Stop => Vec::new(),
-        _ if phase.settings.halted || phase.migrates() => Vec::new(),
+        _ if phase.settings.halted => Vec::new(),
         _ => record.plan.probe.probes.clone(),
     };
-    if !probes.is_empty() {
+    if !probes.is_empty() && phase.settings.kind.own_goal().is_none() {
         phase.goal = Milestone::Reachable;
     }
     let insight = insight::open(&work, &mut phase, record).await;
@@ -139,12 +143,14 @@ async fn whole(
     );
     let objects = phase.migrates().then(|| objects(record, name));
     let (mut volumes, expected) = volumes.map_or((None, 0), |(volumes, expected)| (Some(volumes), expected));
+    let keeps = phase.settings.kind.keeps_guests();
     let mut tracker = Tracker::new(Beginning {
         phase,
         now: clock.now(),
         targets: &targets,
         fold,
         probes,
+        keeps,
         volumes: volumes.as_ref().map(|_| VolumeFold::new(&targets, expected)),
         launchers: insight.as_ref().map(|_| {
             let fold = LauncherFold::new(&targets, !record.plan.is_adopted());
@@ -172,6 +178,10 @@ async fn whole(
         guard: &guard,
         ground,
     };
+    if let Some(probing) = probing.as_ref().filter(|_| keeps && !requests.is_empty()) {
+        tracker.take_asks().into_iter().for_each(|(prober, ask)| probing.ask(prober, ask));
+        tokio::time::sleep(FIRST_ANSWERS).await;
+    }
     launched.store(true, Ordering::Relaxed);
     let streams = Streams {
         cluster: work.cluster.clone(),

@@ -388,11 +388,7 @@ mod tests {
         let at = |second| format!("2026-01-01T00:00:0{second}Z").parse().unwrap();
         let transitions = vec![(MigrationPhase::Scheduling, at(2)), (MigrationPhase::Succeeded, at(6))];
         let late = Receipt { late: true, ..seen(9_000_000) };
-        fold.apply(
-            &mut timelines,
-            &Migration { transitions, ..migration(MigrationPhase::Succeeded) },
-            late,
-        );
+        fold.apply(&mut timelines, &Migration { transitions, ..migration(MigrationPhase::Succeeded) }, late);
         let moment = |milestone| timelines[0].moments[&milestone];
         assert_eq!(moment(Milestone::Migrated).at, Offset(6_000_000));
         assert_eq!(moment(Milestone::Pod).source, Source::Stamped);

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{Findings, LauncherState, MigrationFacts, Milestone, Offset, VolumeKind, Warning};
+use crate::probe::Interruption;
 
 /// How the time of a milestone came to be known
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -119,6 +120,12 @@ pub struct Timeline {
     /// Probe, as the user names it → when the guest answered it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub probes: BTreeMap<String, Moment>,
+    /// When its guest, probed on and on, did not answer after it had, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub interruptions: Vec<Interruption>,
+    /// How long nobody could hear a guest that was to be probed on and on, in microseconds.
+    #[serde(default, skip_serializing_if = "is_zero_offset")]
+    pub unprobed_for: Offset,
     /// Its request was carried out at an unknown time: the process ended before the time was saved.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub untimed: bool,

@@ -4,11 +4,13 @@
 //! `phases` of the crate `bootstorm-engine`.
 
 pub mod binding;
+pub mod keeping;
 pub mod kind;
 pub mod lines;
 pub mod protocol;
 pub mod roster;
 
+pub use keeping::{Interruption, Keeping, Turn};
 pub use kind::{Probe, ProbePlan};
 pub use protocol::{Answer, Ask, By, Family, Hello, Tool, plain};
 pub use roster::{Answered, Roster};

@@ -5,6 +5,7 @@
 #   a ID ssh ADDRESS PORT   the same, for the banner of an SSH server
 #   a ID http ADDRESS PORT PATH
 #                           the same, for an HTTP status from 200 to 399
+#   k ID …                  the same as each of these, but on and on: every answer is said
 #   d ID                    forget a target
 #   e TEXT                  say "t TEXT": a sign of life
 #
@@ -208,6 +209,7 @@ ping_once() {
       # A router that knows nobody there is quoted in nearly the same words, without a number.
       "bytes from "*seq=*)
         [ -n "$over" ] || say r "$1"
+        [ "$2" = k ] && continue
         kill "$pinger" 2>/dev/null
         exit
         ;;
@@ -314,7 +316,7 @@ words_once() {
     sleep "$nap"
     [ -n "$first" ] && is_sought "$3" && say o "$1"
     first=
-    wait "$!" && exit
+    wait "$!" && [ "$6" != k ] && exit
   done
 }
 
@@ -367,18 +369,18 @@ while read -r op id kind address port path; do
   '' | *[!0-9]*) continue ;;
   esac
   case $op-$kind in
-  a-ping)
+  [ak]-ping)
     forget "$id"
     over='' pinger='' said=''
-    ping_on "$address" 2>/dev/null | ping_once "$id" 2>/dev/null &
+    ping_on "$address" 2>/dev/null | ping_once "$id" "$op" 2>/dev/null &
     eval "job_$id=\$!"
     ;;
-  a-ssh | a-http)
+  [ak]-ssh | [ak]-http)
     forget "$id"
-    words_once "$id" "$kind" "$address" "$port" "$path" 2>/dev/null &
+    words_once "$id" "$kind" "$address" "$port" "$path" "$op" 2>/dev/null &
     eval "job_$id=\$!"
     ;;
-  a-tcp)
+  [ak]-tcp)
     forget "$id"
     tcp_once "$id" "$address" "$port" 2>/dev/null &
     eval "job_$id=\$!"

@@ -11,7 +11,7 @@ const VERSION: &str = "2";
 /// A line to a prober
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ask {
-    /// Probe this until it answers; or, with an id in use, probe this address from now on.
+    /// Probe this until it answers, or on and on; or, with an id in use, probe this address from now on.
     Add {
         /// Number of the target on this stream.
         id: u32,
@@ -19,6 +19,8 @@ pub enum Ask {
         probe: Probe,
         /// Where the guest is.
         address: IpAddr,
+        /// Whether it is probed on and on.
+        is_kept: bool,
     },
     /// Forget a target.
     Drop(u32),
@@ -29,12 +31,17 @@ pub enum Ask {
 impl fmt::Display for Ask {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Add { id, probe: Probe::Tcp(port), address } => writeln!(f, "a {id} tcp {address} {port}"),
-            Self::Add { id, probe: Probe::Http(port, path), address } => {
-                writeln!(f, "a {id} http {address} {port} {path}")
+            Self::Add { id, probe, address, is_kept } => {
+                let verb = if *is_kept { 'k' } else { 'a' };
+                match probe {
+                    Probe::Tcp(port) => writeln!(f, "{verb} {id} tcp {address} {port}"),
+                    Probe::Http(port, path) => writeln!(f, "{verb} {id} http {address} {port} {path}"),
+                    Probe::Ssh(port) => writeln!(f, "{verb} {id} ssh {address} {port}"),
+                    Probe::Ping | Probe::Agent | Probe::CloudInit => {
+                        writeln!(f, "{verb} {id} ping {address}")
+                    }
+                }
             }
-            Self::Add { id, probe: Probe::Ssh(port), address } => writeln!(f, "a {id} ssh {address} {port}"),
-            Self::Add { id, address, .. } => writeln!(f, "a {id} ping {address}"),
             Self::Drop(id) => writeln!(f, "d {id}"),
             Self::Echo(token) => writeln!(f, "e {token}"),
         }
@@ -161,8 +168,19 @@ pub enum Answer {
     Lacks(Tool, Family, String),
     /// It is up.
     Hello(Hello),
-    /// A target answered.
+    /// A target answered: for the first time; or, where it is kept by the script, once more.
     Reached(u32),
+    /// A target that is kept gave its last answer so many milliseconds ago, and answers no more or was dropped.
+    Quiet(u32, u64),
+    /// A target that is kept answers again.
+    Back {
+        /// The target.
+        id: u32,
+        /// Milliseconds since the answer before.
+        gap: u64,
+        /// Attempts in between that got no answer.
+        lost: u32,
+    },
     /// An echo came back.
     Echo(u64),
     /// A target cannot be probed, and why.
@@ -193,6 +211,15 @@ impl Answer {
             }
             "h" => Hello::parse(rest).map(Self::Hello),
             "r" => rest.parse().ok().map(Self::Reached),
+            "q" => {
+                let (id, millis) = rest.split_once(' ')?;
+                Some(Self::Quiet(id.parse().ok()?, millis.parse().ok()?))
+            }
+            "b" => {
+                let mut words = rest.split(' ');
+                let (id, gap, lost) = (words.next()?, words.next()?, words.next()?);
+                Some(Self::Back { id: id.parse().ok()?, gap: gap.parse().ok()?, lost: lost.parse().ok()? })
+            }
             "t" => rest.parse().ok().map(Self::Echo),
             "x" => {
                 let (id, why) = rest.split_once(' ').unwrap_or((rest, "no reason given"));
@@ -219,12 +246,11 @@ mod tests {
     #[test]
     fn what_is_asked_is_one_line_each() {
         let v6: IpAddr = "fd00::1".parse().unwrap();
-        assert_eq!(Ask::Add { id: 7, probe: Probe::Ping, address: v6 }.to_string(), "a 7 ping fd00::1\n");
         let v4: IpAddr = "10.0.0.1".parse().unwrap();
-        assert_eq!(
-            Ask::Add { id: 8, probe: Probe::Tcp(22), address: v4 }.to_string(),
-            "a 8 tcp 10.0.0.1 22\n"
-        );
+        let add = |id, probe, address, is_kept| Ask::Add { id, probe, address, is_kept }.to_string();
+        assert_eq!(add(7, Probe::Ping, v6, false), "a 7 ping fd00::1\n");
+        assert_eq!(add(7, Probe::Ping, v6, true), "k 7 ping fd00::1\n");
+        assert_eq!(add(8, Probe::Tcp(22), v4, false), "a 8 tcp 10.0.0.1 22\n");
         assert_eq!(Ask::Drop(7).to_string(), "d 7\n");
     }
 
@@ -240,11 +266,23 @@ mod tests {
         assert_eq!(Answer::parse("o 4"), Some(Answer::Neighbor(4)));
         assert_eq!(Answer::parse("w so it is"), Some(Answer::Warning("so it is".into())));
         assert_eq!(Answer::parse("r 12\n"), Some(Answer::Reached(12)));
+        assert_eq!(Answer::parse("q 3 412"), Some(Answer::Quiet(3, 412)));
+        assert_eq!(Answer::parse("b 3 812 3"), Some(Answer::Back { id: 3, gap: 812, lost: 3 }));
         assert_eq!(Answer::parse("t 99"), Some(Answer::Echo(99)));
         assert_eq!(Answer::parse("x 3 not permitted\u{1b}"), Some(Answer::Cannot(3, "not permitted".into())));
-        for chatter in
-            ["", "r", "r x", "h 1 ping=yes nc=no", "h 2 magic", "l udp4 why", "64 bytes from 10.0.0.1", "x"]
-        {
+        for chatter in [
+            "",
+            "r",
+            "r x",
+            "q 1",
+            "b 1 2",
+            "b 1 2 x",
+            "h 1 ping=yes nc=no",
+            "h 2 magic",
+            "l udp4 why",
+            "64 bytes from 10.0.0.1",
+            "x",
+        ] {
             assert_eq!(Answer::parse(chatter), None, "{chatter}");
         }
     }

@@ -19,9 +19,16 @@ struct Waiting {
     answered: Answered,
     address: IpAddr,
     prober: usize,
+    is_kept: bool,
 }
 
-/// Everything that waits for an answer
+impl Waiting {
+    fn ask(&self, id: u32) -> Ask {
+        Ask::Add { id, probe: self.answered.probe, address: self.address, is_kept: self.is_kept }
+    }
+}
+
+/// Everything that waits for an answer, or is probed on and on
 ///
 /// Ids are never used twice, so that an answer that was on its way when an address changed cannot be taken for the
 /// new one.
@@ -31,16 +38,29 @@ pub struct Roster {
     ids: HashMap<(u32, Probe), u32>,
     next: u32,
     load: Vec<usize>,
+    /// What was kept and is not any more, until its prober has said when it last answered.
+    parting: HashMap<u32, Answered>,
 }
 
 impl Roster {
     /// A roster for so many probers.
     pub fn new(probers: usize) -> Self {
-        Self { waiting: HashMap::new(), ids: HashMap::new(), next: 0, load: vec![0; probers.max(1)] }
+        let load = vec![0; probers.max(1)];
+        Self { waiting: HashMap::new(), ids: HashMap::new(), next: 0, load, parting: HashMap::new() }
     }
 
-    /// Starts probing a VM at an address, or moves to a new one; returns the requests per prober.
+    /// Starts probing a VM at an address, or moves to a new one, until it answers; returns the requests per prober.
     pub fn add(&mut self, target: u32, probe: Probe, address: IpAddr) -> Vec<(usize, Ask)> {
+        self.begin(Answered { target, probe }, address, false)
+    }
+
+    /// The same, on and on.
+    pub fn keep(&mut self, target: u32, probe: Probe, address: IpAddr) -> Vec<(usize, Ask)> {
+        self.begin(Answered { target, probe }, address, true)
+    }
+
+    fn begin(&mut self, answered: Answered, address: IpAddr, is_kept: bool) -> Vec<(usize, Ask)> {
+        let Answered { target, probe } = answered;
         let mut asks = Vec::new();
         let mut prober = None;
         if let Some(id) = self.ids.get(&(target, probe)).copied()
@@ -58,8 +78,9 @@ impl Roster {
         self.next += 1;
         self.load[prober] += 1;
         self.ids.insert((target, probe), id);
-        self.waiting.insert(id, Waiting { answered: Answered { target, probe }, address, prober });
-        asks.push((prober, Ask::Add { id, probe, address }));
+        let waiting = Waiting { answered, address, prober, is_kept };
+        asks.push((prober, waiting.ask(id)));
+        self.waiting.insert(id, waiting);
         asks
     }
 
@@ -68,13 +89,22 @@ impl Roster {
         let id = self.ids.remove(&(target, probe))?;
         let waiting = self.waiting.remove(&id)?;
         self.load[waiting.prober] -= 1;
+        if waiting.is_kept {
+            self.parting.insert(id, waiting.answered);
+        }
         Some((waiting.prober, Ask::Drop(id)))
     }
 
     /// Records an answer; `None` if it is no longer expected. Also returns requests for the prober.
     pub fn reached(&mut self, id: u32) -> Option<(Answered, Option<(usize, Ask)>)> {
-        let answered = self.waiting.get(&id)?.answered;
-        Some((answered, self.forget(answered.target, answered.probe)))
+        let Waiting { answered, is_kept, .. } = *self.waiting.get(&id)?;
+        let ask = if is_kept { None } else { self.forget(answered.target, answered.probe) };
+        Some((answered, ask))
+    }
+
+    /// Who went quiet: one that is kept, or one that was until its prober was told to drop it.
+    pub fn quiet(&mut self, id: u32) -> Option<Answered> {
+        self.parting.remove(&id).or_else(|| self.waiting.get(&id).map(|waiting| waiting.answered))
     }
 
     /// VM and address of an id.
@@ -88,7 +118,7 @@ impl Roster {
             .waiting
             .iter()
             .filter(|(_, waiting)| waiting.prober == prober)
-            .map(|(id, w)| (*id, Ask::Add { id: *id, probe: w.answered.probe, address: w.address }))
+            .map(|(id, waiting)| (*id, waiting.ask(*id)))
             .collect();
         asks.sort_by_key(|(id, _)| *id);
         asks.into_iter().map(|(_, ask)| ask).collect()
@@ -119,14 +149,13 @@ impl Roster {
                 others.iter().filter(|other| **other < self.load.len()).min_by_key(|n| self.load[**n]);
             let Some(to) = least.copied() else { break };
             let Some(waiting) = self.waiting.remove(&old) else { continue };
-            let Waiting { answered, address, .. } = waiting;
             self.load[prober] -= 1;
             self.load[to] += 1;
             let id = self.next;
             self.next += 1;
-            self.ids.insert((answered.target, answered.probe), id);
-            self.waiting.insert(id, Waiting { answered, address, prober: to });
-            asks.push((to, Ask::Add { id, probe: answered.probe, address }));
+            self.ids.insert((waiting.answered.target, waiting.answered.probe), id);
+            asks.push((to, waiting.ask(id)));
+            self.waiting.insert(id, Waiting { prober: to, ..waiting });
         }
         asks
     }
@@ -177,6 +206,23 @@ mod tests {
         assert!(roster.reached(old).is_none(), "its late answer is nobody's");
         assert!(roster.hand_over(1, &[]).is_empty() && roster.of(1).len() == 3);
         assert_eq!(roster.probers(0, &[Probe::Ping]), BTreeSet::from([1]));
+    }
+
+    #[test]
+    fn one_that_is_kept_stays_and_is_known_until_it_has_said_its_last_answer() {
+        let mut roster = Roster::new(1);
+        let [(0, Ask::Add { id: old, is_kept: true, .. })] = roster.keep(5, Probe::Ping, ip(1))[..] else {
+            panic!("not kept")
+        };
+        for _ in 0..2 {
+            let (answered, ask) = roster.reached(old).unwrap();
+            assert_eq!((answered.target, ask), (5, None));
+        }
+        assert_eq!(roster.keep(5, Probe::Ping, ip(2)).len(), 2);
+        assert!(roster.reached(old).is_none());
+        assert_eq!(roster.quiet(old).unwrap().target, 5);
+        assert!(roster.quiet(old).is_none(), "it says so once");
+        assert!(matches!(roster.again(0)[..], [Ask::Add { is_kept: true, .. }]));
     }
 
     #[test]

@@ -61,6 +61,14 @@ impl StormKind {
         }
     }
 
+    /// Whether guests are probed on and on, because they answer before the storm and should go on to.
+    pub fn keeps_guests(self) -> bool {
+        match self {
+            Self::Start | Self::Restart => false,
+            Self::Migrate => true,
+        }
+    }
+
     /// Why its times are not judged against those of a first boot; `None` where they are.
     pub fn unlike_a_boot(self) -> Option<&'static str> {
         match self {

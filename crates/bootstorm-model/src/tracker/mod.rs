@@ -6,6 +6,7 @@
 //! everything up to its deadline: a watch by a list that was asked for after it, a prober by an echo. What the list shows
 //! is judged by the server's own timestamps. Without such a proof within the limit on blindness the outcome is unknown.
 
+mod keeping;
 mod moving;
 mod probing;
 mod requests;
@@ -22,12 +23,12 @@ use jiff::Timestamp;
 
 use crate::observation::{Observation, Stream, StreamKind, What};
 use crate::observe::{
-    Change, Delays, Fold, Instance, LauncherFold, Milestone, MigrationFold, Offset, Outcome, Passed, Receipt,
+    Change, Delays, Fold, Instance, LauncherFold, MigrationFold, Milestone, Offset, Outcome, Passed, Receipt,
     Timeline, VolumeFold,
 };
 use crate::plan::Target;
 use crate::probe::binding::Answerer;
-use crate::probe::{Ask, Probe, Roster};
+use crate::probe::{Ask, Interruption, Keeping, Probe, Roster};
 use crate::record::{PhaseKind, PhaseRecord};
 use crate::stats::Diagnosis;
 use streams::State;
@@ -93,6 +94,13 @@ pub enum Happened {
         /// How long it did not.
         gap: Offset,
     },
+    /// A guest that is probed on and on does not answer any more.
+    Quiet {
+        /// Its last answer.
+        last: Offset,
+    },
+    /// It answers again.
+    Back(Interruption),
     /// Something that the user should know.
     Warning(String),
 }
@@ -132,6 +140,9 @@ pub struct Beginning<'a> {
     pub fold: Fold,
     /// What has to be answered; the first decides. Empty unless guests are probed in this phase.
     pub probes: Vec<Probe>,
+    /// Whether guests are probed on and on, from their first answer to the end of the phase: what is measured is when they
+    /// do not answer.
+    pub keeps: bool,
     /// Disks, where they are followed.
     pub volumes: Option<VolumeFold>,
     /// Launcher pods, where they are followed.
@@ -176,6 +187,8 @@ pub struct Tracker<'a> {
     taken_over: Offset,
     probes: Vec<Probe>,
     roster: Roster,
+    /// Guests that are probed on and on; nothing where the first answer is what counts.
+    keeping: Option<Keeping>,
     /// Whom the probers are busy with, and where.
     probed: HashMap<u32, IpAddr>,
     /// When a prober was asked about a VM, and whether for the first time.
@@ -208,6 +221,7 @@ impl<'a> Tracker<'a> {
             targets,
             fold,
             probes,
+            keeps,
             volumes,
             launchers,
             migrations,
@@ -236,6 +250,7 @@ impl<'a> Tracker<'a> {
             taken_over: now,
             judged: now,
             roster: Roster::new(probers),
+            keeping: keeps.then(Keeping::default),
             probed: HashMap::new(),
             asked: HashMap::new(),
             answerers: HashMap::new(),
@@ -303,7 +318,13 @@ impl<'a> Tracker<'a> {
             }
             What::Answer(id) => self.answered_by_prober(id, at),
             What::Cannot(id, why) => self.cannot(stream, id, &why, at),
+            What::Quiet(id, millis) => self.quiet(id, at, millis),
+            What::Back { id, gap, lost } => self.back(id, at, gap, lost),
+            What::Told(until) => self.told(stream, until),
             What::Interval(millis) => {
+                if let Some(keeping) = &mut self.keeping {
+                    keeping.set_interval(millis);
+                }
                 if let Some(health) = self.phase.probing.as_mut() {
                     health.interval_millis = health.interval_millis.max(millis);
                 }
@@ -492,6 +513,17 @@ impl<'a> Tracker<'a> {
         std::mem::take(&mut self.effects)
     }
 
+    /// What probers are to be asked, of what is to be done.
+    pub fn take_asks(&mut self) -> Vec<(usize, Ask)> {
+        let is_ask = |effect: &mut Effect| matches!(effect, Effect::Ask(..));
+        let asks = self.effects.extract_if(.., is_ask);
+        let asks = asks.filter_map(|effect| match effect {
+            Effect::Ask(prober, ask) => Some((prober, ask)),
+            _ => None,
+        });
+        asks.collect()
+    }
+
     /// What happened, in the order of its observation.
     pub fn take_events(&mut self) -> Vec<Event> {
         std::mem::take(&mut self.events)
@@ -552,6 +584,7 @@ impl<'a> Tracker<'a> {
 
     /// The phase at its end.
     pub fn finish(mut self, now: Offset) -> PhaseRecord {
+        self.note_lost(now);
         let timelines = std::mem::take(&mut self.phase.timelines);
         let mut phase = PhaseRecord { timelines, ..self.phase.clone() };
         self.note_open_gaps(&mut phase, now);

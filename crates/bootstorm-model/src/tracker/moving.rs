@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use super::{Effect, Happened, Limit, Tracker};
 use crate::observation::{Stream, StreamKind};
-use crate::observe::{Change, InstancePhase, Migration, MigrationPhase, Milestone, Offset, Outcome, Passed, Receipt};
+use crate::observe::{
+    Change, InstancePhase, Migration, MigrationPhase, Milestone, Offset, Outcome, Passed, Receipt,
+};
 
 /// How long a failure waits for the event that explains it, where events are watched: a migration object does not say.
 const TOLD_WITHIN: Duration = Duration::from_secs(2);
@@ -23,6 +25,11 @@ impl Tracker<'_> {
         let known = timeline.instance_uid.clone();
         match change {
             Change::Present(instance) if known.as_ref() == Some(&instance.uid) => {
+                if instance.address.is_some() && instance.address != timeline.address {
+                    self.timeline(position).address.clone_from(&instance.address);
+                }
+                self.know_answerer(position, instance, receipt.at);
+                self.plan_probing(position, receipt.at);
                 if let (Some(fold), Some(moving)) = (self.migrations.as_mut(), &instance.moving) {
                     let passed = fold.apply_move(&mut self.phase.timelines, position, moving, receipt);
                     self.touch(Some(position));
@@ -42,7 +49,8 @@ impl Tracker<'_> {
 
     /// Takes a migration object into account.
     pub(super) fn migration(&mut self, migration: &Migration, receipt: Receipt) {
-        let Some(position) = self.migrations.as_ref().and_then(|fold| fold.position(&migration.object)) else {
+        let Some(position) = self.migrations.as_ref().and_then(|fold| fold.position(&migration.object))
+        else {
             return;
         };
         let receipt = self.weighed_migration(position, migration, receipt);
@@ -72,7 +80,9 @@ impl Tracker<'_> {
         let mut news = false;
         for migration in listed {
             let position = self.migrations.as_ref().and_then(|fold| fold.position(&migration.object));
-            let Some(position) = position.filter(|position| self.due.contains_key(position)) else { continue };
+            let Some(position) = position.filter(|position| self.due.contains_key(position)) else {
+                continue;
+            };
             let before = self.phase.timelines[position as usize].moments.len();
             self.migration(migration, receipt);
             news |= self.phase.timelines[position as usize].moments.len() != before;

@@ -17,6 +17,9 @@ impl Tracker<'_> {
     pub(super) fn answered_by_prober(&mut self, id: u32, at: Offset) {
         let Some((answered, ask)) = self.roster.reached(id) else { return };
         self.effects.extend(ask.map(|(prober, ask)| Effect::Ask(prober, ask)));
+        if self.keeping.is_some() {
+            return self.answered_again(answered, at);
+        }
         let target = answered.target;
         // A guest that ran before we took over may have been answering for long.
         let timeline = &self.phase.timelines[target as usize];
@@ -118,17 +121,27 @@ impl Tracker<'_> {
             return;
         }
         let timeline = &self.phase.timelines[target as usize];
-        let runs = !timeline.is_over() && timeline.has(Milestone::Running);
+        let keeps = self.keeping.is_some();
+        let runs = keeps || !timeline.is_over() && timeline.has(Milestone::Running);
         let address = timeline.address.as_deref().filter(|_| runs).and_then(|text| text.parse().ok());
         match (address, self.probed.get(&target)) {
             (Some(address), known) if known != Some(&address) => {
                 // In a gap of the watch it may have been running, and answering, for long.
                 let late =
                     timeline.moments.get(&Milestone::Running).is_some_and(|m| m.source != Source::Seen);
-                self.probed.insert(target, address);
+                let moved = self.probed.insert(target, address).is_some();
+                if let Some(keeping) = self.keeping.as_mut().filter(|_| moved) {
+                    keeping.moved(target);
+                }
                 self.ask_anew(target, at, late);
                 for probe in self.probes.clone() {
                     let asks_guest = probe.needs_prober() && self.hollow(target, probe).is_none();
+                    if asks_guest && keeps {
+                        let asks = self.roster.keep(target, probe, address);
+                        self.ask(asks);
+                        // One is enough to tell when a guest is away.
+                        break;
+                    }
                     if asks_guest && !self.has_answered(target, probe) {
                         let asks = self.roster.add(target, probe, address);
                         self.ask(asks);

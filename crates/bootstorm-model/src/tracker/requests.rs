@@ -11,7 +11,9 @@ impl Tracker<'_> {
         match request {
             Request::Sent => {
                 self.waves.sent(target);
-                let foreign = self.is_start() && !self.phase.migrates() && self.phase.timelines[target as usize].instance_uid.is_some();
+                let foreign = self.is_start()
+                    && !self.phase.migrates()
+                    && self.phase.timelines[target as usize].instance_uid.is_some();
                 if foreign {
                     // Whatever it did so far was none of our doing.
                     self.fold.forget(&mut self.phase.timelines[target as usize]);

@@ -82,12 +82,18 @@ impl Tracker<'_> {
         expected: bool,
         why: Option<String>,
     ) {
-        let Some(state) = stream.and_then(|stream| self.streams.get_mut(&stream)) else { return };
+        let found = stream.and_then(|stream| Some((stream, self.streams.get_mut(&stream)?)));
+        let Some((stream, state)) = found else { return };
         self.dirty = true;
         match &mut state.gap {
             // It is still the same, and there is something newer to say about it.
             Some(gap) => gap.why = why.or(gap.why.take()),
-            None => state.gap = Some(Open { since, expected, why, said: false }),
+            None => {
+                state.gap = Some(Open { since, expected, why, said: false });
+                if stream.kind == StreamKind::Prober {
+                    self.unheard(stream.number as usize, since);
+                }
+            }
         }
     }
 

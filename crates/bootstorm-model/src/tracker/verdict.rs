@@ -74,7 +74,7 @@ impl Tracker<'_> {
         let timeline = &self.phase.timelines[target as usize];
         let goal = timeline.moments.get(&self.phase.goal)?;
         let mut checks = Vec::new();
-        if self.probes.is_empty() {
+        if self.probes.is_empty() || self.keeping.is_some() {
             checks.push((*goal, self.state_limit(target)));
         } else {
             checks.push((*timeline.moments.get(&Milestone::Running)?, self.state_limit(target)));
@@ -170,7 +170,8 @@ impl Tracker<'_> {
         let never = !self.was_accepted(target) && !timeline.has(Milestone::Instance) && timeline.is_asked();
         let reason = self.reason(target, limit);
         // Silence says nothing where nothing was asked.
-        let untried = self.untried(target).filter(|_| !timeline.has(self.phase.goal));
+        let decides = self.keeping.is_none() && !timeline.has(self.phase.goal);
+        let untried = self.untried(target).filter(|_| decides);
         if let Some(why) = untried {
             let reason = format!("{reason}: {why}");
             return self.end(target, Outcome::Unknown, Some(reason), now);

@@ -31,8 +31,9 @@ fn request(address: &str, port: u16, path: &str) -> String {
 /// A line that came in
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Ask {
-    /// Probe this address under this number, in place of what had the number before.
-    Add(u32, Kind, IpAddr),
+    /// Probe this address under this number, in place of what had the number before: until it answers, or, where it is
+    /// kept, on and on.
+    Add { id: u32, kind: Kind, address: IpAddr, is_kept: bool },
     /// Forget a target.
     Drop(u32),
     /// Say this back.
@@ -48,25 +49,28 @@ impl Ask {
         match *words.as_slice() {
             ["e", ..] => Some(Self::Echo(line.trim_end().get(2..).unwrap_or_default().to_owned())),
             ["d", id] => Some(Self::Drop(id.parse().ok()?)),
-            ["a", id, "ping", address] => Some(Self::add(id.parse().ok()?, Some(Kind::Ping), address)),
-            ["a", id, "tcp", address, text] => {
-                Some(Self::add(id.parse().ok()?, port(text).map(Kind::Tcp), address))
+            [verb @ ("a" | "k"), id, ref probe @ ..] => {
+                let id = id.parse().ok()?;
+                let (kind, address) = match *probe {
+                    ["ping", address] => (Some(Kind::Ping), address),
+                    ["tcp", address, text] => (port(text).map(Kind::Tcp), address),
+                    ["ssh", address, text] => (port(text).map(Kind::Ssh), address),
+                    ["http", address, text, path] => {
+                        let kind = |port| Kind::Http(port, request(address, port, path).into());
+                        (port(text).map(kind), address)
+                    }
+                    [] => return None,
+                    _ => return Some(Self::Wrong(id, "not a probe of this prober")),
+                };
+                Some(Self::add(id, kind, address, verb == "k"))
             }
-            ["a", id, "ssh", address, text] => {
-                Some(Self::add(id.parse().ok()?, port(text).map(Kind::Ssh), address))
-            }
-            ["a", id, "http", address, text, path] => {
-                let kind = port(text).map(|port| Kind::Http(port, request(address, port, path).into()));
-                Some(Self::add(id.parse().ok()?, kind, address))
-            }
-            ["a", id, _, ..] => Some(Self::Wrong(id.parse().ok()?, "not a probe of this prober")),
             _ => None,
         }
     }
 
-    fn add(id: u32, kind: Option<Kind>, address: &str) -> Self {
+    fn add(id: u32, kind: Option<Kind>, address: &str, is_kept: bool) -> Self {
         match (kind, address.parse()) {
-            (Some(kind), Ok(address)) => Self::Add(id, kind, address),
+            (Some(kind), Ok(address)) => Self::Add { id, kind, address, is_kept },
             (None, _) => Self::Wrong(id, "not a port"),
             (_, Err(_)) => Self::Wrong(id, "not an address"),
         }
@@ -105,10 +109,13 @@ mod tests {
     fn lines_are_read() {
         let v4: IpAddr = "10.0.0.1".parse().unwrap();
         let v6: IpAddr = "fd00::1".parse().unwrap();
-        assert_eq!(Ask::parse("a 7 ping fd00::1"), Some(Ask::Add(7, Kind::Ping, v6)));
-        assert_eq!(Ask::parse("a 8 tcp 10.0.0.1 22\r"), Some(Ask::Add(8, Kind::Tcp(22), v4)));
-        assert_eq!(Ask::parse("a 8 ssh 10.0.0.1 22"), Some(Ask::Add(8, Kind::Ssh(22), v4)));
-        let Some(Ask::Add(9, Kind::Http(8080, request), _)) = Ask::parse("a 9 http fd00::1 8080 /x?y=1")
+        let add = |id, kind, address, is_kept| Some(Ask::Add { id, kind, address, is_kept });
+        assert_eq!(Ask::parse("a 7 ping fd00::1"), add(7, Kind::Ping, v6, false));
+        assert_eq!(Ask::parse("k 7 ping fd00::1"), add(7, Kind::Ping, v6, true));
+        assert_eq!(Ask::parse("a 8 tcp 10.0.0.1 22\r"), add(8, Kind::Tcp(22), v4, false));
+        assert_eq!(Ask::parse("k 8 ssh 10.0.0.1 22"), add(8, Kind::Ssh(22), v4, true));
+        let Some(Ask::Add { id: 9, kind: Kind::Http(8080, request), .. }) =
+            Ask::parse("a 9 http fd00::1 8080 /x?y=1")
         else {
             panic!("no request")
         };
@@ -119,7 +126,7 @@ mod tests {
         assert_eq!(Ask::parse("a 1 tcp 10.0.0.1 0"), Some(Ask::Wrong(1, "not a port")));
         assert_eq!(Ask::parse("a 1 ping nowhere"), Some(Ask::Wrong(1, "not an address")));
         assert_eq!(Ask::parse("a 1 udp 10.0.0.1 53"), Some(Ask::Wrong(1, "not a probe of this prober")));
-        for nothing in ["", "z 1", "a", "a 1", "a 1x ping 10.0.0.1", "d", "d $(z)"] {
+        for nothing in ["", "z 1", "a", "a 1", "k 1", "a 1x ping 10.0.0.1", "d", "d $(z)"] {
             assert_eq!(Ask::parse(nothing), None, "{nothing}");
         }
     }

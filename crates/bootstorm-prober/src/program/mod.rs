@@ -35,6 +35,8 @@ const TOGETHER: Duration = Duration::from_millis(2);
 const MOST_DIRECT: usize = 256;
 /// How long such a target is tried before others have their turn: the kernel gives up a neighbour after three seconds.
 const TURN: Duration = Duration::from_millis(3500);
+/// A target that is kept has gone quiet after this many intervals without an answer.
+const QUIET_AFTER: u32 = 3;
 /// Routes are read again after this time.
 const ROUTES_FOR: Duration = Duration::from_secs(10);
 /// Marks standard input among the events.
@@ -81,7 +83,23 @@ fn monotonic_now() -> Instant {
     Instant::now()
 }
 
-/// One address that is asked until it answers
+/// What is known of a target that is probed on and on
+#[derive(Debug, Default)]
+struct Answers {
+    /// When the last answer came, and to which attempt.
+    last: Option<(Instant, u32)>,
+    /// Whether it was told that none comes any more.
+    is_quiet: bool,
+}
+
+/// An answer: to which attempt, and how many came with it
+#[derive(Debug, Clone, Copy)]
+struct Answer {
+    attempt: u32,
+    count: u32,
+}
+
+/// One address that is asked until it answers, or on and on
 #[derive(Debug)]
 struct Target {
     kind: Kind,
@@ -89,6 +107,8 @@ struct Target {
     /// Distinguishes it from an earlier one of the same number.
     order: u64,
     attempts: u32,
+    /// Nothing where the first answer is the end of it.
+    kept: Option<Answers>,
     /// Whether an error was told.
     said: bool,
     /// Since when it is tried, where it is on the prober's own link.
@@ -101,8 +121,17 @@ struct Target {
 #[derive(Debug)]
 enum Socket {
     Ping(Pinger, u32),
-    Tcp(OwnedFd, u32, u64),
-    Words(Exchange, u32, u64),
+    Tcp(OwnedFd, Attempt),
+    Words(Exchange, Attempt),
+}
+
+/// Whose attempt something is
+#[derive(Debug, Clone, Copy)]
+struct Attempt {
+    id: u32,
+    /// The order of the target.
+    order: u64,
+    number: u32,
 }
 
 struct Prober {
@@ -182,8 +211,16 @@ impl Prober {
                                     fed = now;
                                     self.say(format_args!("t {token}"));
                                 }
-                                Some(Ask::Add(id, kind, address)) => self.add(id, kind, address, now),
-                                Some(Ask::Drop(id)) => self.forget(id, now),
+                                Some(Ask::Add { id, kind, address, is_kept }) => {
+                                    self.add(id, kind, address, now);
+                                    if let Some(target) = self.targets.get_mut(&id).filter(|_| is_kept) {
+                                        target.kept = Some(Answers::default());
+                                    }
+                                }
+                                Some(Ask::Drop(id)) => {
+                                    self.part(id, now);
+                                    self.forget(id, now);
+                                }
                                 Some(Ask::Wrong(id, why)) => {
                                     self.forget(id, now);
                                     self.say(format_args!("x {id} {why}"));
@@ -249,7 +286,8 @@ impl Prober {
             self.links = (Some(now), Links::read());
         }
         let is_direct = self.links.1.direct(address);
-        let target = Target { kind, address, order, attempts: 0, said: false, direct: None, socket: None };
+        let (attempts, kept, said, direct, socket) = (0, None, false, None, None);
+        let target = Target { kind, address, order, attempts, kept, said, direct, socket };
         self.targets.insert(id, target);
         if !is_direct {
             self.due.push(Reverse((now, order, id)));
@@ -302,21 +340,25 @@ impl Prober {
             Some(Socket::Ping(pinger, id)) => {
                 // An error that waits is delivered in place of a packet.
                 let answered = pinger.answered().and_then(|answered| {
-                    Ok(answered || {
+                    if answered.is_none() {
                         outcome(pinger.socket())?;
-                        false
-                    })
+                    }
+                    Ok(answered)
                 });
-                (*id, answered)
+                let attempts = self.targets.get(id).map_or(0, |target| target.attempts);
+                let answer = |(number, count): (u16, u32)| {
+                    let ago = (attempts as u16).wrapping_sub(number);
+                    Answer { attempt: attempts.saturating_sub(ago.into()), count }
+                };
+                (*id, answered.map(|answered| answered.map(answer)))
             }
-            Some(Socket::Tcp(socket, id, order)) => {
-                let (id, order) = (*id, *order);
-                let outcome = outcome(socket).map(|()| true);
+            Some(Socket::Tcp(socket, attempt)) => {
+                let (attempt, outcome) = (*attempt, outcome(socket));
                 self.sockets.remove(&token);
-                if self.targets.get(&id).is_none_or(|target| target.order != order) {
+                if self.targets.get(&attempt.id).is_none_or(|target| target.order != attempt.order) {
                     return;
                 }
-                (id, outcome)
+                (attempt.id, outcome.map(|()| Some(Answer { attempt: attempt.number, count: 1 })))
             }
             Some(Socket::Words(..)) => {
                 let Some((id, outcome)) = self.talk(token) else { return };
@@ -325,19 +367,16 @@ impl Prober {
             None => return,
         };
         match outcome {
-            Ok(true) => {
-                self.forget(id, now);
-                self.say(format_args!("r {id}"));
-            }
-            Ok(false) => {}
+            Ok(Some(answer)) => self.answered(id, answer, now),
+            Ok(None) => {}
             Err(error) => self.complain(id, error),
         }
     }
 
     /// Goes on with an exchange of words; gives what came of it, once it is over.
-    fn talk(&mut self, token: u64) -> Option<(u32, Result<bool, Errno>)> {
-        let Some(Socket::Words(exchange, id, order)) = self.sockets.get_mut(&token) else { return None };
-        let (id, order) = (*id, *order);
+    fn talk(&mut self, token: u64) -> Option<(u32, Result<Option<Answer>, Errno>)> {
+        let Some(Socket::Words(exchange, attempt)) = self.sockets.get_mut(&token) else { return None };
+        let Attempt { id, order, number } = *attempt;
         let asked = exchange.has_asked();
         let outcome = exchange.go_on();
         if let Ok(None) = outcome {
@@ -351,7 +390,53 @@ impl Prober {
         self.sockets.remove(&token);
         let target = self.targets.get_mut(&id).filter(|target| target.order == order)?;
         target.socket = None;
-        Some((id, outcome.map(|answered| answered == Some(true))))
+        let answer = Answer { attempt: number, count: 1 };
+        Some((id, outcome.map(|answered| (answered == Some(true)).then_some(answer))))
+    }
+
+    /// Says that a target answers. That is the end of it, or, where it is kept, worth a line only where it did not before.
+    fn answered(&mut self, id: u32, answer: Answer, now: Instant) {
+        let Some(target) = self.targets.get_mut(&id) else { return };
+        let Some(kept) = &mut target.kept else {
+            self.forget(id, now);
+            return self.say(format_args!("r {id}"));
+        };
+        let was_quiet = std::mem::take(&mut kept.is_quiet);
+        let Some((at, attempt)) = kept.last else {
+            kept.last = Some((now, answer.attempt));
+            // Its neighbour is known: others may be looked for in its place.
+            if target.direct.take().is_some() {
+                self.next_turn(now);
+            }
+            return self.say(format_args!("r {id}"));
+        };
+        // Connections may be accepted in another order than they were asked for.
+        let lost = answer.attempt.saturating_sub(attempt).saturating_sub(answer.count);
+        kept.last = Some((now, attempt.max(answer.attempt)));
+        if lost > 0 || was_quiet {
+            let gap = now.saturating_duration_since(at).as_millis();
+            self.say(format_args!("b {id} {gap} {lost}"));
+        }
+    }
+
+    /// Says how long ago a target that was kept gave its last answer.
+    fn part(&mut self, id: u32, now: Instant) {
+        let kept = self.targets.get(&id).and_then(|target| target.kept.as_ref());
+        if let Some((at, _)) = kept.and_then(|kept| kept.last) {
+            self.say(format_args!("q {id} {}", now.saturating_duration_since(at).as_millis()));
+        }
+    }
+
+    /// Says, once, that a target that was kept answers no more.
+    fn miss(&mut self, id: u32, now: Instant) {
+        let limit = self.every * QUIET_AFTER;
+        let Some(kept) = self.targets.get_mut(&id).and_then(|target| target.kept.as_mut()) else { return };
+        if let Some((at, _)) = kept.last
+            && now >= at + limit
+            && !std::mem::replace(&mut kept.is_quiet, true)
+        {
+            self.part(id, now);
+        }
     }
 
     /// Names an error that says more than silence, once for each target.
@@ -366,7 +451,7 @@ impl Prober {
     fn give_up(&mut self, now: Instant) {
         while self.dialled.front().is_some_and(|(at, _)| *at <= now) {
             let Some((_, token)) = self.dialled.pop_front() else { break };
-            if let Some(Socket::Words(_, id, order)) = self.sockets.remove(&token)
+            if let Some(Socket::Words(_, Attempt { id, order, .. })) = self.sockets.remove(&token)
                 && let Some(target) = self.targets.get_mut(&id).filter(|target| target.order == order)
             {
                 target.socket = None;
@@ -397,19 +482,22 @@ impl Prober {
                 continue;
             }
             target.attempts += 1;
-            let first = target.attempts == 1;
+            let attempt = target.attempts;
+            let first = attempt == 1;
             let sought = target.attempts == 2 && target.direct.is_some() && !self.said.0;
             let address = target.address;
             if sought && links::is_sought(address) {
                 self.said.0 = true;
                 self.say(format_args!("o {id}"));
             }
+            self.miss(id, now);
             match self.attempt(id) {
                 Ok(false) => {}
                 Ok(true) => {
-                    self.forget(id, now);
-                    self.say(format_args!("r {id}"));
-                    continue;
+                    self.answered(id, Answer { attempt, count: 1 }, now);
+                    if !self.targets.contains_key(&id) {
+                        continue;
+                    }
                 }
                 Err(error) => self.complain(id, error),
             }
@@ -427,9 +515,10 @@ impl Prober {
 
     /// Makes one attempt; true where it was answered at once.
     fn attempt(&mut self, id: u32) -> Result<bool, Errno> {
-        let Some(target) = self.targets.get(&id) else { return Ok(false) };
+        let Some(target) = self.targets.get_mut(&id) else { return Ok(false) };
         let (kind, address, order, attempts) =
             (target.kind.clone(), target.address, target.order, target.attempts);
+        let attempt = Attempt { id, order, number: attempts };
         match kind {
             Kind::Ping => {
                 let token = match target.socket {
@@ -454,32 +543,34 @@ impl Prober {
                 Dialled::Accepted(_) => Ok(true),
                 Dialled::Waiting(socket) => {
                     let token = self.watch(&socket, epoll::EventFlags::OUT)?;
-                    self.sockets.insert(token, Socket::Tcp(socket, id, order));
+                    self.sockets.insert(token, Socket::Tcp(socket, attempt));
                     self.dialled.push_back((monotonic_now() + ATTEMPT, token));
                     Ok(false)
                 }
             },
             // One at a time: servers count connections that are open and say nothing.
-            _ if target.socket.is_some() => Ok(false),
-            Kind::Http(port, request) => self.begin(id, order, (address, port), Some(request)),
-            Kind::Ssh(port) => self.begin(id, order, (address, port), None),
+            _ if target.socket.is_some() => {
+                target.attempts -= 1;
+                Ok(false)
+            }
+            Kind::Http(port, request) => self.begin(attempt, (address, port), Some(request)),
+            Kind::Ssh(port) => self.begin(attempt, (address, port), None),
         }
     }
 
     /// Begins an exchange of words.
     fn begin(
         &mut self,
-        id: u32,
-        order: u64,
+        attempt: Attempt,
         (address, port): (IpAddr, u16),
         request: Option<Rc<str>>,
     ) -> Result<bool, Errno> {
         let (Dialled::Accepted(socket) | Dialled::Waiting(socket)) = dial(address, port)?;
         let exchange = Exchange::new(socket, request);
         let token = self.watch(exchange.socket(), epoll::EventFlags::OUT)?;
-        self.sockets.insert(token, Socket::Words(exchange, id, order));
+        self.sockets.insert(token, Socket::Words(exchange, attempt));
         self.dialled.push_back((monotonic_now() + ATTEMPT, token));
-        if let Some(target) = self.targets.get_mut(&id) {
+        if let Some(target) = self.targets.get_mut(&attempt.id) {
             target.socket = Some(token);
         }
         Ok(false)

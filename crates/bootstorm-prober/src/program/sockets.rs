@@ -56,19 +56,22 @@ impl Pinger {
         send(&self.socket, &self.packet, SendFlags::empty()).map(drop)
     }
 
-    /// Whether an answer is there. Takes everything that came in.
-    pub(super) fn answered(&self) -> Result<bool, Errno> {
+    /// The number of the request whose answer came last, and how many answers came. Takes everything that is there.
+    pub(super) fn answered(&self) -> Result<Option<(u16, u32)>, Errno> {
         let expected = if self.packet[0] == 128 { 129 } else { 0 };
-        let mut answered = false;
+        let (mut answered, mut count) = (None, 0);
         let mut bytes = [0; 128];
         loop {
             match recv(&self.socket, &mut bytes[..], RecvFlags::empty()) {
                 Ok((length, _)) => {
                     let reply = &bytes[..length];
-                    answered |= reply.first() == Some(&expected) && reply.get(8..) == Some(&self.packet[8..]);
+                    if reply.first() == Some(&expected) && reply.get(8..) == Some(&self.packet[8..]) {
+                        count += 1;
+                        answered = Some((u16::from_be_bytes([reply[6], reply[7]]), count));
+                    }
                 }
                 Err(Errno::WOULDBLOCK | Errno::INTR) => return Ok(answered),
-                Err(_) if answered => return Ok(true),
+                Err(_) if answered.is_some() => return Ok(answered),
                 Err(error) => return Err(error),
             }
         }

@@ -24,6 +24,7 @@ enum Shows {
     Name,
     Node,
     From,
+    Downtime,
     Seconds { milestone: Milestone, with_marks: bool },
     Wave,
     Attempts,
@@ -75,6 +76,9 @@ fn columns(phase: &PhaseBlock, rows: &[&Row], wide: bool, width: usize) -> Vec<(
             |row: &&Row| row.milestones.get(&milestone).is_some_and(|mark| mark.source != Source::Seen);
         let shows = Shows::Seconds { milestone, with_marks: rows.iter().any(is_stamped) };
         columns.push((format!("{}(s)", milestone_title(milestone, phase.deciding)), shows));
+    }
+    if phase.downtime.is_some() {
+        columns.push(("Downtime(s)".to_owned(), Shows::Downtime));
     }
     if wide {
         columns.push(("Attempts".to_owned(), Shows::Attempts));
@@ -129,7 +133,7 @@ fn heading(title: &str, shows: Shows) -> Column {
         Shows::Seconds { with_marks: true, .. } => {
             Column::numbers(&format!("{title}{:width$}", "", width = STAMPED.chars().count()))
         }
-        Shows::Seconds { .. } | Shows::Attempts | Shows::Wave => Column::numbers(title),
+        Shows::Seconds { .. } | Shows::Attempts | Shows::Wave | Shows::Downtime => Column::numbers(title),
         _ => Column::words(title),
     }
 }
@@ -143,6 +147,11 @@ fn cell(row: &Row, shows: Shows) -> String {
             let from = row.migration.as_ref().and_then(|migration| migration.from.clone());
             from.unwrap_or_else(|| "-".to_owned())
         }
+        Shows::Downtime => match row.downtime {
+            Some(downtime) if downtime.open => format!(">{:.2}", downtime.seconds),
+            Some(downtime) => format!("{:.2}", downtime.seconds),
+            None => "-".to_owned(),
+        },
         Shows::Seconds { milestone, with_marks } => seconds(row, milestone, with_marks),
         Shows::Wave => row.wave.map_or_else(|| "-".to_owned(), |wave| wave.to_string()),
         Shows::Attempts => row.attempts.to_string(),

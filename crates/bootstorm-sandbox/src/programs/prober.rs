@@ -49,16 +49,28 @@ struct Target {
     /// Tells an order from an earlier one for the same name.
     order: u64,
     attempts: u64,
+    /// Where it is asked on and on.
+    kept: Option<Kept>,
+}
+
+/// What came of a target that is asked on and on
+#[derive(Debug, Default)]
+struct Kept {
+    /// The last answer, and the attempt that it was for.
+    last: Option<(Instant, u64)>,
+    is_quiet: bool,
 }
 
 /// What happens next, earliest first: an attempt, or the arrival of its answer
-type Due = Reverse<(Instant, u64, bool, String)>;
+type Due = Reverse<(Instant, u64, Option<u64>, String)>;
 
 #[derive(Debug)]
 struct Prober {
     container: Container,
     /// The time between two attempts at the same target.
     every: Duration,
+    /// The program counts what is lost; the script tells each answer.
+    is_program: bool,
     /// Why it cannot ping, over either family, and why it cannot connect.
     ping: [Option<String>; 2],
     tcp: [Option<String>; 2],
@@ -158,7 +170,8 @@ impl Prober {
         };
         let (ping, tcp) = (both(ping), both(tcp));
         let every = if is_program { arguments.program } else { arguments.script };
-        Self { container, every, ping, tcp, targets: HashMap::new(), due: BinaryHeap::new(), orders: 0 }
+        let (targets, due) = (HashMap::new(), BinaryHeap::new());
+        Self { container, every, is_program, ping, tcp, targets, due, orders: 0 }
     }
 
     /// What it says of itself first.
@@ -184,21 +197,25 @@ impl Prober {
             [] => Ok(String::new()),
             ["e", ..] => Ok(format!("t {}\n", line.get(2..).unwrap_or_default())),
             ["d", id] => {
-                self.targets.remove(*id);
-                Ok(String::new())
+                let last = self.targets.remove(*id).and_then(|target| target.kept?.last);
+                let last = last.filter(|_| self.is_program);
+                Ok(last.map_or_else(String::new, |(at, _)| format!("q {id} {}\n", at.elapsed().as_millis())))
             }
-            ["a", id, "ping", address] => Ok(self.add(id, address, Probe::Ping)),
-            ["a", id, kind @ ("tcp" | "http" | "ssh"), address, port, ..] => match (port.parse(), *kind) {
-                (Ok(port), "tcp") => Ok(self.add(id, address, Probe::Tcp(port))),
-                (Ok(port), "http") => Ok(self.add(id, address, Probe::Http(port))),
-                (Ok(port), _) => Ok(self.add(id, address, Probe::Ssh(port))),
-                (Err(_), _) => Ok(format!("x {id} bad port {port}\n")),
-            },
+            [verb @ ("a" | "k"), id, "ping", address] => Ok(self.add(id, address, Probe::Ping, *verb == "k")),
+            [verb @ ("a" | "k"), id, kind @ ("tcp" | "http" | "ssh"), address, port, ..] => {
+                let is_kept = *verb == "k";
+                match (port.parse(), *kind) {
+                    (Ok(port), "tcp") => Ok(self.add(id, address, Probe::Tcp(port), is_kept)),
+                    (Ok(port), "http") => Ok(self.add(id, address, Probe::Http(port), is_kept)),
+                    (Ok(port), _) => Ok(self.add(id, address, Probe::Ssh(port), is_kept)),
+                    (Err(_), _) => Ok(format!("x {id} bad port {port}\n")),
+                }
+            }
             _ => Err(format!("bootstorm-prober: what is \"{line}\"?\n")),
         }
     }
 
-    fn add(&mut self, id: &str, address: &str, probe: Probe) -> String {
+    fn add(&mut self, id: &str, address: &str, probe: Probe, is_kept: bool) -> String {
         let Ok(ip) = address.parse::<std::net::IpAddr>() else {
             self.targets.remove(id);
             return format!("x {id} not an address\n");
@@ -209,9 +226,10 @@ impl Prober {
             return format!("x {id} {why}\n");
         }
         self.orders += 1;
-        let target = Target { address: address.to_owned(), probe, order: self.orders, attempts: 0 };
+        let (order, kept) = (self.orders, is_kept.then(Kept::default));
+        let target = Target { address: address.to_owned(), probe, order, attempts: 0, kept };
         self.targets.insert(id.to_owned(), target);
-        self.due.push(Reverse((Instant::now(), self.orders, false, id.to_owned())));
+        self.due.push(Reverse((Instant::now(), order, None, id.to_owned())));
         String::new()
     }
 
@@ -222,29 +240,64 @@ impl Prober {
             if *at > now {
                 break;
             }
-            let Some(Reverse((_, order, arrived, id))) = self.due.pop() else { break };
+            let Some(Reverse((_, order, answers, id))) = self.due.pop() else { break };
             let between = self.every;
             // What was forgotten or ordered anew in the meantime is nobody's business any more.
             let Some(target) = self.targets.get_mut(&id).filter(|target| target.order == order) else {
                 continue;
             };
-            if arrived {
-                self.targets.remove(&id);
-                said += &format!("r {id}\n");
+            if let Some(attempt) = answers {
+                match &mut target.kept {
+                    Some(kept) => said += &kept.answered(&id, now, attempt, self.is_program),
+                    None => {
+                        self.targets.remove(&id);
+                        said += &format!("r {id}\n");
+                    }
+                }
                 continue;
             }
             target.attempts += 1;
+            if let Some(kept) = target.kept.as_mut().filter(|_| self.is_program) {
+                said += &kept.missed(&id, now, between);
+            }
             if self.container.network.answers(&target.address, target.probe) == Reply::Answered {
                 let arrives = now + self.container.round_trip();
-                self.due.push(Reverse((arrives, order, true, id)));
-                continue;
+                self.due.push(Reverse((arrives, order, Some(target.attempts), id.clone())));
+                if target.kept.is_none() {
+                    continue;
+                }
             }
             // The first attempt is made at once; the phase of the others is spread, so that they do not march in step.
             let first = target.attempts == 1;
             let wait = if first { between.mul_f64(self.container.roll.unit()) } else { between };
-            self.due.push(Reverse((now + wait, order, false, id)));
+            self.due.push(Reverse((now + wait, order, None, id)));
         }
         said
+    }
+}
+
+impl Kept {
+    /// An answer came to an attempt; returns what to say.
+    fn answered(&mut self, id: &str, now: Instant, attempt: u64, is_program: bool) -> String {
+        let was_quiet = std::mem::take(&mut self.is_quiet);
+        let Some((at, before)) = self.last.replace((now, attempt)).filter(|_| is_program) else {
+            return format!("r {id}\n");
+        };
+        let lost = attempt.saturating_sub(before + 1);
+        if lost == 0 && !was_quiet {
+            return String::new();
+        }
+        format!("b {id} {} {lost}\n", (now - at).as_millis())
+    }
+
+    /// Another attempt is made; returns what to say if none was answered for long.
+    fn missed(&mut self, id: &str, now: Instant, between: Duration) -> String {
+        match self.last {
+            Some((at, _)) if now >= at + between * 3 && !std::mem::replace(&mut self.is_quiet, true) => {
+                format!("q {id} {}\n", (now - at).as_millis())
+            }
+            _ => String::new(),
+        }
     }
 }
 
@@ -280,13 +333,13 @@ mod tests {
     }
 
     impl Run {
-        fn of(image: &str, network: Arc<Later>) -> Self {
+        fn of(image: &str, network: Arc<dyn Network>) -> Self {
             Self::with(image, network, User { raw: true, datagram: false }, Programs::default(), &["0.2"])
         }
 
         fn with(
             image: &str,
-            network: Arc<Later>,
+            network: Arc<dyn Network>,
             user: User,
             programs: Programs,
             words: &'static [&str],
@@ -358,6 +411,58 @@ mod tests {
         assert_eq!(run.hear().await, "r one\n");
         tokio::time::sleep(Duration::from_secs(5)).await;
         assert!(run.output.try_recv().is_err());
+    }
+
+    /// Answers, except in a time of two seconds after the third.
+    #[derive(Debug)]
+    struct Away(Instant);
+
+    impl Network for Away {
+        fn answers(&self, _: &str, _: Probe) -> Reply {
+            let away = Duration::from_secs(3)..Duration::from_secs(5);
+            if away.contains(&self.0.elapsed()) { Reply::Silent } else { Reply::Answered }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_target_that_is_kept_tells_when_it_was_away() {
+        let words: &[&str] = &["0.2", "0.2", "/bootstorm", "tag"];
+        let away = || Arc::new(Away(Instant::now()));
+        let user = || User { raw: true, datagram: true };
+        let mut program = Run::with("debian", away(), user(), Programs::default(), words);
+        assert_eq!(program.hear().await, "n x86_64\n");
+        program.say("20\n\x7fELF..............\x3e\0k 1 ping 10.0.0.1\n").await;
+        program.greeting().await;
+        assert_eq!(program.hear().await, "r 1\n");
+        let quiet = program.hear().await;
+        let silent: u64 = quiet.trim().strip_prefix("q 1 ").unwrap().parse().unwrap();
+        assert!((590..=800).contains(&silent), "{quiet}");
+        let back = program.hear().await;
+        let [gap, lost]: [u64; 2] = back
+            .trim()
+            .strip_prefix("b 1 ")
+            .unwrap()
+            .split(' ')
+            .map(|n| n.parse().unwrap())
+            .collect::<Vec<_>>()
+            .try_into()
+            .unwrap();
+        assert!((2000..=2400).contains(&gap) && (9..=10).contains(&lost), "{back}");
+        tokio::time::sleep(Duration::from_millis(2)).await;
+        program.say("d 1\n").await;
+        let parted = program.hear().await;
+        assert!(parted.starts_with("q 1 "), "{parted}");
+
+        let mut script = Run::with("debian", away(), user(), Programs::default(), &["0.2"]);
+        script.greeting().await;
+        script.say("k 1 tcp 10.0.0.1 22\n").await;
+        let began = Instant::now();
+        let mut answers = 0;
+        while began.elapsed() < Duration::from_secs(6) {
+            assert_eq!(script.hear().await, "r 1\n");
+            answers += 1;
+        }
+        assert!((19..=22).contains(&answers), "{answers} answers in 6 s, of which 2 s are silent");
     }
 
     #[tokio::test(start_paused = true)]

@@ -96,7 +96,10 @@ mod tests {
             (limits.per_cluster, limits.per_node, limits.configured)
         };
         assert_eq!(found(Value::Null), (5, 2, false));
-        assert_eq!(found(serde_json::json!({"migrations": {"parallelMigrationsPerCluster": 12}})), (12, 2, true));
+        assert_eq!(
+            found(serde_json::json!({"migrations": {"parallelMigrationsPerCluster": 12}})),
+            (12, 2, true)
+        );
     }
 
     #[test]

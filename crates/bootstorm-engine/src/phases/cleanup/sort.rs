@@ -238,7 +238,15 @@ impl Sort {
 
     /// Whether what belongs to something of the run's is the run's, too.
     pub(super) fn follows(self) -> bool {
-        !matches!(self, Self::Migrations | Self::Machines | Self::Namespaces | Self::Leases | Self::Extras(_) | Self::Other(_))
+        !matches!(
+            self,
+            Self::Migrations
+                | Self::Machines
+                | Self::Namespaces
+                | Self::Leases
+                | Self::Extras(_)
+                | Self::Other(_)
+        )
     }
 
     /// Whether a run cannot be cleaned up by somebody who may not list them.

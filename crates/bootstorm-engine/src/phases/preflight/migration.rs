@@ -28,7 +28,9 @@ pub async fn check(cluster: &Cluster, plan: &Plan, vms: usize) -> Result<Finding
             .hint("KubeVirt 1.5 and later grant this by a role of its own: ClusterRole kubevirt.io:migrate")
             .hint("check it with: kubectl auth can-i create virtualmachineinstancemigrations.kubevirt.io");
         let others = missing.iter().skip(1);
-        findings.problems.push(others.fold(problem, |problem, one| problem.because(format!("you cannot {one}"))));
+        findings
+            .problems
+            .push(others.fold(problem, |problem, one| problem.because(format!("you cannot {one}"))));
     }
     let limits = match optional(state, "KubeVirt is", &mut findings)? {
         Some(state) => {
@@ -56,9 +58,9 @@ pub async fn check(cluster: &Cluster, plan: &Plan, vms: usize) -> Result<Finding
             0 => String::new(),
             rest => format!("; {rest} of {} wait in its queue at first", count(vms, "VM", "VMs")),
         };
-        findings
-            .notes
-            .push(format!("KubeVirt migrates at most {all} VMs at a time, {node} away from one node, {by}{queue}"));
+        findings.notes.push(format!(
+            "KubeVirt migrates at most {all} VMs at a time, {node} away from one node, {by}{queue}"
+        ));
     }
     Ok(findings)
 }
@@ -71,7 +73,8 @@ fn needed(plan: &Plan) -> Vec<Permission> {
     };
     let one = |namespace: &Option<String>| -> Vec<Permission> {
         let all = of_migrations();
-        let here = |(verb, group, resource)| Permission { verb, group, resource, namespace: namespace.clone() };
+        let here =
+            |(verb, group, resource)| Permission { verb, group, resource, namespace: namespace.clone() };
         all.map(here).collect()
     };
     places.iter().flat_map(one).collect()
@@ -89,7 +92,9 @@ fn takes_vms(node: &Node, pinning: &Pinning) -> bool {
 /// The problem that VMs have no other node to go to.
 fn nowhere(only: Option<&Node>, all: &[Node], pinning: &Pinning) -> Problem {
     let what = match only {
-        Some(only) => format!("there is no node to migrate to: of {} only {} takes VMs", nodes(all), only.name),
+        Some(only) => {
+            format!("there is no node to migrate to: of {} only {} takes VMs", nodes(all), only.name)
+        }
         None => format!("there is no node to migrate to: none of {} takes VMs", nodes(all)),
     };
     if pinning.is_default() {
@@ -98,7 +103,9 @@ fn nowhere(only: Option<&Node>, all: &[Node], pinning: &Pinning) -> Problem {
             .hint("let a node take pods again: kubectl uncordon NODE");
     }
     Problem::new(what)
-        .because("the VMs of this run may run on chosen nodes only (--nodes, --single-node or --node-selector)")
+        .because(
+            "the VMs of this run may run on chosen nodes only (--nodes, --single-node or --node-selector)",
+        )
         .hint("set up a run that may use two nodes at least, with another --ns-prefix")
 }
 

@@ -81,7 +81,9 @@ impl Culprit {
     /// Which of the guide's kinds it is.
     pub fn causes(self) -> Vec<Cause> {
         match self {
-            Self::Api | Self::Controller | Self::Domain | Self::Queue | Self::Target => vec![Cause::Hypervisor],
+            Self::Api | Self::Controller | Self::Domain | Self::Queue | Self::Target => {
+                vec![Cause::Hypervisor]
+            }
             Self::Filling | Self::Attaching | Self::Disks => vec![Cause::Storage],
             Self::Images | Self::Network | Self::Copying => vec![Cause::Network],
             Self::Scheduling | Self::Processors | Self::Node => vec![Cause::Compute],

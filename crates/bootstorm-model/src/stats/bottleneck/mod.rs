@@ -168,7 +168,8 @@ fn queue(evidence: &Evidence<'_>, parts: &[Part]) -> Option<Bottleneck> {
     let answers = section == Section::Network;
     // A guest that migrates does nothing else: whatever takes most of its time is what to look at.
     let migrates = evidence.goal == Milestone::Migrated;
-    let is_queue = answers || migrates || waits_for_images || stands_in_line(evidence.storm.timelines, parts, main);
+    let is_queue =
+        answers || migrates || waits_for_images || stands_in_line(evidence.storm.timelines, parts, main);
     if share < DOMINANT || !is_queue || section == Section::Containers {
         return None;
     }

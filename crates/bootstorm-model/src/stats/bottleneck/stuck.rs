@@ -92,8 +92,12 @@ fn place(timeline: &Timeline, evidence: &Evidence<'_>) -> (Milestone, Milestone)
 
 /// Whether VMs pass a milestone on the way to a goal.
 fn is_on_the_way(milestone: Milestone, goal: Milestone) -> bool {
-    let of_target = matches!(milestone, Milestone::Pod) || (Milestone::Placed..=Milestone::Started).contains(&milestone);
-    goal != Milestone::Migrated || milestone <= Milestone::Accepted || of_target || milestone.is_of_migration()
+    let of_target =
+        matches!(milestone, Milestone::Pod) || (Milestone::Placed..=Milestone::Started).contains(&milestone);
+    goal != Milestone::Migrated
+        || milestone <= Milestone::Accepted
+        || of_target
+        || milestone.is_of_migration()
 }
 
 /// A warning about several VMs

@@ -1,0 +1,251 @@
+//! When guests that are probed on and on stopped answering, and when they answered again.
+
+use std::collections::HashMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::observe::Offset;
+
+/// Two answers that come one by one are this many intervals apart at least where attempts in between were lost.
+///
+/// Answers that the prober itself compares are exact; these have come over the network in between.
+const INTERVALS: i64 = 3;
+
+/// A time in which a guest that had answered did not
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Interruption {
+    /// The last answer before it, from the beginning of the phase, in microseconds.
+    pub last: Offset,
+    /// The first answer after it; absent while there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first: Option<Offset>,
+    /// Attempts in between that got no answer; absent where nobody counted them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lost: Option<u32>,
+}
+
+impl Interruption {
+    /// How long it lasted from answer to answer; up to now where it goes on.
+    pub fn length(&self, now: Offset) -> Offset {
+        self.first.unwrap_or(now).since(self.last)
+    }
+}
+
+/// What a prober's words change for a guest
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Turn {
+    /// It answers, and nothing is known of before; nobody could have known for so long.
+    Answers {
+        /// Since when it was not probed, where it had been before.
+        unprobed: Option<Offset>,
+    },
+    /// It does not answer any more.
+    Quiet(Interruption),
+    /// It answers again.
+    Back(Interruption),
+    /// It was taken for quiet, but only slow: every attempt was answered after all.
+    Slow,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct State {
+    /// The last answer that is known of.
+    last: Option<Offset>,
+    /// Whether it was told to be quiet since.
+    is_quiet: bool,
+    /// Since when nobody probes it, where somebody did before.
+    unprobed: Option<Offset>,
+    /// It is probed at another address than before, where it has not answered yet.
+    has_moved: bool,
+}
+
+/// Milliseconds that a prober counted, in microseconds.
+fn micros(millis: u64) -> Offset {
+    Offset(i64::try_from(millis).unwrap_or(i64::MAX).saturating_mul(1000))
+}
+
+/// The guests that are probed on and on, by their position in the plan
+#[derive(Debug, Default)]
+pub struct Keeping {
+    guests: HashMap<u32, State>,
+    interval: Offset,
+}
+
+impl Keeping {
+    /// Sets the time between two attempts, in milliseconds: the longest of all probers.
+    pub fn set_interval(&mut self, millis: u64) {
+        self.interval = self.interval.max(micros(millis));
+    }
+
+    /// A guest answered: for the first time at an address, or once more where each answer is told.
+    pub fn answered(&mut self, target: u32, at: Offset) -> Option<Turn> {
+        let is_apart = |last: Offset| at.since(last).0 >= self.interval.0 * INTERVALS;
+        let state = self.guests.entry(target).or_default();
+        let unprobed = state.unprobed.take();
+        let was_quiet = std::mem::take(&mut state.is_quiet);
+        state.has_moved = false;
+        let last = state.last.replace(at);
+        match last {
+            None => Some(Turn::Answers { unprobed }),
+            Some(last) if was_quiet || is_apart(last) => {
+                Some(Turn::Back(Interruption { last, first: Some(at), lost: None }))
+            }
+            Some(_) => None,
+        }
+    }
+
+    /// A guest gave its last answer so many milliseconds before now: it answers no more, or is not asked any more.
+    pub fn quiet(&mut self, target: u32, at: Offset, millis: u64) -> Option<Turn> {
+        let silent = micros(millis);
+        let is_quiet = silent.0 >= self.interval.0 * INTERVALS;
+        let state = self.guests.entry(target).or_default();
+        let last = at.since(silent);
+        state.last = Some(last);
+        let is_new = is_quiet && !std::mem::replace(&mut state.is_quiet, is_quiet);
+        is_new.then_some(Turn::Quiet(Interruption { last, first: None, lost: None }))
+    }
+
+    /// A guest answers again, so many milliseconds after the answer before, with so many attempts lost.
+    pub fn back(&mut self, target: u32, at: Offset, millis: u64, lost: u32) -> Option<Turn> {
+        let state = self.guests.entry(target).or_default();
+        let was_quiet = std::mem::take(&mut state.is_quiet);
+        state.last = Some(at);
+        state.unprobed = None;
+        if lost == 0 {
+            return was_quiet.then_some(Turn::Slow);
+        }
+        let last = at.since(micros(millis));
+        Some(Turn::Back(Interruption { last, first: Some(at), lost: Some(lost) }))
+    }
+
+    /// Where each answer is told: it would have been known by now if a guest had answered lately.
+    pub fn told(&mut self, target: u32, until: Offset) -> Option<Turn> {
+        let silent = until.since(self.guests.get(&target)?.last?);
+        let millis = u64::try_from(silent.0 / 1000).ok()?;
+        (silent.0 >= self.interval.0 * INTERVALS * 2).then(|| self.quiet(target, until, millis)).flatten()
+    }
+
+    /// A guest is probed at another address from now on.
+    pub fn moved(&mut self, target: u32) {
+        if let Some(state) = self.guests.get_mut(&target) {
+            state.has_moved = true;
+        }
+    }
+
+    /// Whether a guest that answered has still to answer again.
+    pub fn is_away(&self, target: u32) -> bool {
+        self.guests
+            .get(&target)
+            .is_some_and(|state| state.is_quiet || state.has_moved && state.last.is_some())
+    }
+
+    /// The time without an answer of a guest that answers no more at its new address; nothing where it was told already.
+    pub fn is_lost(&self, target: u32, now: Offset) -> Option<Interruption> {
+        let state = self.guests.get(&target).filter(|state| state.has_moved && !state.is_quiet)?;
+        let last = state.last?;
+        let is_long = now.since(last).0 >= self.interval.0 * INTERVALS;
+        is_long.then_some(Interruption { last, first: None, lost: None })
+    }
+
+    /// Nobody hears of a guest any more. When it last answered is known only where it was quiet before.
+    pub fn unheard(&mut self, target: u32, since: Offset) {
+        let Some(state) = self.guests.get_mut(&target) else { return };
+        if !state.is_quiet && state.last.take().is_some() {
+            state.unprobed = Some(since);
+        }
+    }
+
+    /// Whether a guest answers, as far as known.
+    pub fn answers(&self, target: u32) -> Option<bool> {
+        let state = self.guests.get(&target)?;
+        state.last.map(|_| !state.is_quiet)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keeping() -> Keeping {
+        let mut keeping = Keeping::default();
+        keeping.set_interval(200);
+        keeping
+    }
+
+    fn at(millis: u64) -> Offset {
+        micros(millis)
+    }
+
+    fn interruption(last: u64, first: Option<u64>, lost: Option<u32>) -> Interruption {
+        Interruption { last: at(last), first: first.map(at), lost }
+    }
+
+    #[test]
+    fn a_program_counts_what_was_lost() {
+        let mut keeping = keeping();
+        assert_eq!(keeping.answered(0, at(1000)), Some(Turn::Answers { unprobed: None }));
+        assert_eq!(keeping.quiet(0, at(9700), 700), Some(Turn::Quiet(interruption(9000, None, None))));
+        assert_eq!(keeping.answers(0), Some(false));
+        let back = Turn::Back(interruption(9000, Some(11_000), Some(9)));
+        assert_eq!(keeping.back(0, at(11_000), 2000, 9), Some(back));
+        // A single lost packet is told at once; slow answers are none.
+        let back = Turn::Back(interruption(12_600, Some(13_000), Some(1)));
+        assert_eq!(keeping.back(0, at(13_000), 400, 1), Some(back));
+        assert!(keeping.quiet(0, at(15_000), 650).is_some());
+        assert_eq!(keeping.back(0, at(15_100), 750, 0), Some(Turn::Slow));
+        assert_eq!(keeping.answers(0), Some(true));
+    }
+
+    #[test]
+    fn where_every_answer_is_told_the_time_between_them_counts() {
+        let mut keeping = keeping();
+        keeping.answered(0, at(0));
+        assert_eq!(keeping.answered(0, at(350)), None, "delayed on its way");
+        assert_eq!(keeping.told(0, at(1000)), None);
+        assert_eq!(keeping.told(0, at(1600)), Some(Turn::Quiet(interruption(350, None, None))));
+        assert_eq!(keeping.told(0, at(1800)), None, "once");
+        let back = Turn::Back(interruption(350, Some(2000), None));
+        assert_eq!(keeping.answered(0, at(2000)), Some(back));
+        let back = Turn::Back(interruption(2000, Some(2600), None));
+        assert_eq!(keeping.answered(0, at(2600)), Some(back));
+    }
+
+    #[test]
+    fn a_guest_that_moves_is_away_from_its_last_answer_to_its_first_at_the_new_address() {
+        let mut keeping = keeping();
+        keeping.answered(0, at(0));
+        assert_eq!(keeping.quiet(0, at(5000), 100), None, "dropped while it answered");
+        assert_eq!(keeping.answered(0, at(5300)), None);
+        assert_eq!(keeping.quiet(0, at(8000), 150), None);
+        let back = Turn::Back(interruption(7850, Some(9000), None));
+        assert_eq!(keeping.answered(0, at(9000)), Some(back));
+    }
+
+    #[test]
+    fn a_guest_that_is_silent_at_its_new_address_is_away_since_its_last_answer() {
+        let mut keeping = keeping();
+        keeping.answered(0, at(1000));
+        keeping.moved(0);
+        assert!(keeping.is_away(0));
+        assert_eq!(keeping.is_lost(0, at(1400)), None, "too early to say");
+        assert_eq!(keeping.is_lost(0, at(3000)), Some(interruption(1000, None, None)));
+        keeping.answered(0, at(3100));
+        assert!(!keeping.is_away(0));
+        keeping.moved(1);
+        assert!(!keeping.is_away(1), "it never answered");
+    }
+
+    #[test]
+    fn what_nobody_heard_is_unknown_and_no_interruption() {
+        let mut keeping = keeping();
+        keeping.answered(0, at(0));
+        keeping.unheard(0, at(4000));
+        assert_eq!(keeping.answers(0), None);
+        assert_eq!(keeping.answered(0, at(9000)), Some(Turn::Answers { unprobed: Some(at(4000)) }));
+        // One that was quiet before is away until it answers.
+        keeping.quiet(0, at(12_000), 1000);
+        keeping.unheard(0, at(12_500));
+        let back = Turn::Back(interruption(11_000, Some(20_000), None));
+        assert_eq!(keeping.answered(0, at(20_000)), Some(back));
+    }
+}
