@@ -68,6 +68,8 @@ impl Compared {
         let invalid = storm.invalid().or_else(|| baseline.as_ref().and_then(Side::invalid));
         let first_boot = baseline.as_ref().is_some_and(|side| side.first_boot);
         let (baseline, storm) = (baseline.map(|side| side.phase), storm.phase);
+        // Guests that migrate pass no milestone of a boot: there is nothing to compare.
+        let baseline = baseline.filter(|_| storm.goal != Milestone::Migrated);
         let unlike = storm.settings.kind.unlike_a_boot();
         let after = Starts::requested(&storm.timelines, storm.goal);
         let boots = baseline.map(|baseline| Starts::boots(&baseline.timelines, baseline.goal));
@@ -78,9 +80,7 @@ impl Compared {
         let fills = boots.is_some_and(|boots| boots.zero == Zero::Filled);
         let with_filling = compared(whole.as_ref().filter(|_| fills));
         let in_both = milestones.iter().any(|comparison| comparison.milestone == storm.goal);
-        // What the storm alone has is no matter of comparison.
-        let alone = storm.goal == Milestone::Migrated;
-        let judged = if baseline.is_none() || in_both || alone { storm.goal } else { Milestone::Running };
+        let judged = if baseline.is_none() || in_both { storm.goal } else { Milestone::Running };
         let unseen = baseline.and_then(|baseline| unseen(baseline, judged, facts));
         let ratio = milestones
             .iter()

@@ -98,7 +98,7 @@ fn milestones(phase: &PhaseBlock, wide: bool, width: usize) -> Vec<Milestone> {
     let mut shown = match phase.goal {
         Milestone::Gone | Milestone::Volume | Milestone::Accepted => vec![phase.goal],
         Milestone::Migrated => {
-            let all = [Milestone::Pod, Milestone::Target, Milestone::Copying, Milestone::Migrated];
+            let all = [Milestone::Target, Milestone::Migrated];
             return all.into_iter().filter(|one| phase.statistics.contains_key(one)).collect();
         }
         _ if phase.volumes.is_some() => vec![Milestone::Volume, Milestone::Running],

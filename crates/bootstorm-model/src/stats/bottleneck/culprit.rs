@@ -81,14 +81,14 @@ impl Culprit {
     /// Which of the guide's kinds it is.
     pub fn causes(self) -> Vec<Cause> {
         match self {
-            Self::Api | Self::Controller | Self::Domain | Self::Queue | Self::Target => {
-                vec![Cause::Hypervisor]
-            }
+            Self::Api | Self::Controller | Self::Domain => vec![Cause::Hypervisor],
             Self::Filling | Self::Attaching | Self::Disks => vec![Cause::Storage],
-            Self::Images | Self::Network | Self::Copying => vec![Cause::Network],
+            Self::Images | Self::Network => vec![Cause::Network],
             Self::Scheduling | Self::Processors | Self::Node => vec![Cause::Compute],
             // The guests themselves, or VMs that did not arrive, each with a cause of its own.
             Self::Shutdown | Self::Refused | Self::Crashing => Vec::new(),
+            // The guide is about boots; its hints do not fit guests that run on.
+            Self::Queue | Self::Target | Self::Copying => Vec::new(),
             Self::Pods => vec![Cause::Storage, Cause::Network],
             Self::DisksOrProcessors | Self::Launcher => vec![Cause::Storage, Cause::Compute],
             Self::Guest => vec![Cause::Storage, Cause::Network],
