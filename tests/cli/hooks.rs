@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::Command;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::{Cluster, Ran, until};
 
@@ -100,8 +100,11 @@ fn what_did_not_succeed_after_a_phase_runs_again_and_nothing_is_measured_again()
         "the hook after storm-1 failed",
         "kubectl bootstorm report --ns-prefix boot-storm-test",
     ]);
+    cluster.run(&["status"]).prints(&["The hook after storm-1 did not end well", "repeat the command"]);
+    assert_eq!(cluster.run(&["status", "-o", "json"]).json()["after_due"], json!(["storm-1"]));
     fs::write(cluster.home.path().join("ready"), "").unwrap();
     cluster.run(&args).exits(0).prints(&["storm-1"]);
+    assert!(!cluster.run(&["status"]).exits(0).stdout.contains("hook"));
     assert_eq!((read(&cluster, "runs").as_str(), rounds(&cluster)), ("ran\n", 1));
     cluster.run(&args).exits(1).complains(&["a storm starts stopped VMs"]);
     assert_eq!(read(&cluster, "runs"), "ran\n");

@@ -1,8 +1,10 @@
 //! A slow node is named, in every format, and nodes that are alike are not.
 
+use bootstorm_sandbox::faults::read_text;
 use bootstorm_sandbox::model::Draw;
+use bootstorm_sandbox::store::{Object, kind};
 
-use crate::support::Cluster;
+use crate::support::{Cluster, until};
 
 fn storm(slow: Option<f64>) -> (Cluster, serde_json::Value) {
     let cluster = Cluster::changed(3, |profile| {
@@ -36,4 +38,24 @@ fn nodes_that_are_alike_are_not() {
     assert!(nodes.iter().all(|node| node["slow"] == false), "{nodes:?}");
     let table = cluster.run(&["report"]).stdout;
     assert!(!table.contains("is slow"), "{table}");
+}
+
+#[test]
+fn a_power_cut_takes_every_guest_and_the_nodes_bring_them_back() {
+    let cluster = Cluster::instant();
+    cluster.run(&["setup", "--end", "4"]).exits(0);
+    cluster.run(&["create"]).exits(0);
+    let store = cluster.sandbox.store();
+    let instances = || store.list(&kind::VIRTUAL_MACHINE_INSTANCES, None).0;
+    let before: Vec<String> = instances().iter().map(|vmi| vmi.uid().to_owned()).collect();
+    for fault in read_text("{effect: power-cut, for: 300ms, apart: 50ms}").unwrap() {
+        cluster.sandbox.faults().add(fault);
+    }
+    let is_new = |vmi: &Object| {
+        vmi.value()["status"]["phase"] == "Running" && !before.iter().any(|uid| uid == vmi.uid())
+    };
+    until(|| instances().len() == 4 && instances().iter().all(is_new));
+    // The prober pod has died with its node, and is made again.
+    cluster.run(&["stop"]).exits(0);
+    cluster.run(&["storm"]).exits(0);
 }

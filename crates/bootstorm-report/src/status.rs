@@ -22,6 +22,9 @@ pub struct Status {
     pub targets: usize,
     /// The phases so far.
     pub phases: Vec<Standing>,
+    /// Phases that are over and after which a hook has still to run.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub after_due: Vec<PhaseName>,
     /// The subcommand to run next.
     pub next: String,
     /// The process that works on the run now; absent where there is none, or where that may not be looked at.
@@ -105,6 +108,7 @@ impl Status {
             setup_done: record.setup.done,
             targets: record.plan.targets().len(),
             phases: phases.collect(),
+            after_due: due(record),
             next: next(record),
             process: None,
             cleanup: record.cleanup,
@@ -152,6 +156,12 @@ impl Status {
                 (false, Some(at)) => writeln!(text, "\nThese VMs are adopted; they were given back {at:.0}."),
                 (false, None) => writeln!(text, "\nThese VMs are adopted; nothing was done to them yet."),
             };
+        }
+        for phase in self.after_due.iter().filter(|_| self.process.is_none()) {
+            let _ = writeln!(
+                text,
+                "\nThe hook after {phase} did not end well.\nTo run it again: repeat the command with the same flags"
+            );
         }
         if let Some(process) = &self.process {
             let ago = |seconds: Option<u64>| match seconds {
@@ -231,6 +241,12 @@ fn tone(is_done: bool, failed: u64) -> Option<Tone> {
         (false, _) => Some(Tone::Fair),
         (true, _) => None,
     }
+}
+
+/// The phases that are over and after which a hook has still to run.
+fn due(record: &RunRecord) -> Vec<PhaseName> {
+    let is_over = |name: &PhaseName| record.phase(*name).is_some_and(|phase| phase.state == PhaseState::Done);
+    record.after_due.iter().copied().filter(is_over).collect()
 }
 
 /// The subcommand that brings a run forward.

@@ -66,7 +66,9 @@ impl Tracker<'_> {
     pub(super) fn unheard(&mut self, prober: usize, since: Offset) {
         let targets = self.roster.of(prober);
         if let Some(keeping) = &mut self.keeping {
-            targets.into_iter().for_each(|target| keeping.unheard(target, since));
+            for target in targets {
+                keeping.unheard(target, since);
+            }
         }
     }
 

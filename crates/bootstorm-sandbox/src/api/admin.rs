@@ -10,7 +10,7 @@ use super::answer;
 use super::call::Call;
 use super::pipeline::Api;
 use super::status::Failure;
-use crate::faults::{self, RuleId};
+use crate::faults::{self, Action, RuleId};
 
 /// Serves a path below `/bootstorm`.
 pub(super) fn serve(
@@ -62,10 +62,17 @@ fn add(api: &Api, call: &Call) -> Result<Response<Body>, Failure> {
     Ok(answer::value(StatusCode::CREATED, &value))
 }
 
-/// Does something at once; `?for=5s` says how long, where it takes a while.
+/// Does something at once; `?for=5s` says how long, where it takes a while. A power cut is about each `node` named, and
+/// they come back `apart`.
 fn now(api: &Api, call: &Call, word: &str) -> Result<Value, Failure> {
     let time = call.query.get("for").map(faults::time).transpose();
-    let action = time.and_then(|time| faults::action_named(word, time)).map_err(Failure::bad_request)?;
+    let mut action = time.and_then(|time| faults::action_named(word, time)).map_err(Failure::bad_request)?;
+    if let Action::PowerCut(cut) = &mut action {
+        if let Some(apart) = call.query.get("apart") {
+            cut.apart = faults::time(apart).map_err(Failure::bad_request)?;
+        }
+        cut.nodes = call.query.all("node");
+    }
     api.hand.perform(&action);
     Ok(success())
 }

@@ -113,6 +113,7 @@ fn stored(kind: &'static Kind) -> Resource {
         subresources.push(("status", kind.kind, &["get", "patch", "update"]));
     }
     if kind.is(&kind::PODS) {
+        subresources.push(("eviction", "Eviction", &["create"]));
         subresources.push(("exec", "PodExecOptions", &["create", "get"]));
         subresources.push(("log", "Pod", &["get"]));
     }
@@ -159,13 +160,18 @@ fn resources(group: &Group) -> Value {
             list.push(entry);
         }
         for (subresource, kind, verbs) in &resource.subresources {
-            list.push(json!({
+            let mut entry = json!({
                 "name": format!("{}/{subresource}", resource.plural),
                 "singularName": "",
                 "namespaced": resource.namespaced,
                 "kind": kind,
                 "verbs": verbs,
-            }));
+            });
+            // kubectl looks here for how it may evict.
+            if let Some((group, version)) = elsewhere(kind) {
+                (entry["group"], entry["version"]) = (json!(group), json!(version));
+            }
+            list.push(entry);
         }
     }
     let version = match group.name {
@@ -173,6 +179,11 @@ fn resources(group: &Group) -> Value {
         name => format!("{name}/{}", group.version),
     };
     json!({"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": version, "resources": list})
+}
+
+/// Group and version of what a subresource takes, where they are not those of its resource.
+fn elsewhere(kind: &str) -> Option<(&'static str, &'static str)> {
+    (kind == "Eviction").then_some(("policy", "v1"))
 }
 
 fn aggregate(version: &str, wanted: impl Fn(&Group) -> bool) -> Response<Body> {
@@ -193,7 +204,10 @@ fn aggregate(version: &str, wanted: impl Fn(&Group) -> bool) -> Response<Body> {
 }
 
 fn whole(group: &Group) -> Value {
-    let response = |kind: &str| json!({"group": group.name, "version": group.version, "kind": kind});
+    let response = |kind: &str| {
+        let (group, version) = elsewhere(kind).unwrap_or((group.name, group.version));
+        json!({"group": group, "version": version, "kind": kind})
+    };
     let resource = |resource: &Resource| {
         let mut entry = json!({
             "resource": resource.plural,

@@ -3,10 +3,14 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use serde_json::json;
+
 use super::token::Tokens;
-use crate::faults::{Action, Faults, SecondWriter};
+use crate::faults::{Action, Faults, PowerCut, SecondWriter};
 use crate::model::dice::Roll;
+use crate::model::misbehaviour::{DOWN, POWER};
 use crate::store::Store;
+use crate::store::kind::NODES;
 
 /// Everything an action reaches
 #[derive(Debug, Clone)]
@@ -31,6 +35,7 @@ impl Hand {
                 self.faults.outage(*window);
                 self.store.expire();
             }
+            Action::PowerCut(cut) => self.cut_power(cut),
             Action::Rotate => {
                 if let Err(error) = self.tokens.rotate() {
                     tracing::warn!(%error, "the new token of the sandbox could not be written");
@@ -40,6 +45,34 @@ impl Hand {
                 writer.write_somewhere(&self.store, self.roll());
             }
         }
+    }
+
+    /// Takes the power from nodes, and gives it back later, one after the other in the order of their names.
+    fn cut_power(&self, cut: &PowerCut) {
+        let store = self.store.clone();
+        let names = store.list(&NODES, None).0.into_iter().map(|node| node.name().to_owned());
+        let mut names: Vec<String> =
+            names.filter(|name| cut.nodes.is_empty() || cut.nodes.contains(name)).collect();
+        names.sort();
+        for name in &names {
+            store.modify(&NODES, "", name, |node| node["metadata"]["annotations"][DOWN] = json!(POWER));
+        }
+        let (lasting, apart) = (cut.lasting, cut.apart);
+        tokio::spawn(async move {
+            tokio::time::sleep(lasting).await;
+            for (number, name) in names.iter().enumerate() {
+                if number > 0 {
+                    tokio::time::sleep(apart).await;
+                }
+                store.modify(&NODES, "", name, |node| {
+                    if let Some(annotations) = node["metadata"]["annotations"].as_object_mut()
+                        && annotations.get(DOWN).is_some_and(|down| down == POWER)
+                    {
+                        annotations.remove(DOWN);
+                    }
+                });
+            }
+        });
     }
 
     /// Lets the second writer change the object of a request.

@@ -12,6 +12,7 @@ mod certificate;
 mod deletion;
 mod discovery;
 mod driver;
+mod eviction;
 mod exec;
 mod hand;
 mod kubeconfig;

@@ -20,8 +20,8 @@ use super::status::Failure;
 use super::struck::{self, Fate};
 use super::token::Tokens;
 use super::{
-    accept, access, account, admin, answer, body, deletion, discovery, exec, openapi, paging, power, rbac,
-    streams, table, watching, write,
+    accept, access, account, admin, answer, body, deletion, discovery, eviction, exec, openapi, paging,
+    power, rbac, streams, table, watching, write,
 };
 use crate::faults::{Attributes, Faults};
 use crate::ledger::Ledger;
@@ -194,6 +194,7 @@ async fn dispatch(api: &Api, call: &Call, upgrade: Option<exec::Upgrade>) -> Res
             power::serve(&call, path).await
         }
         Target::Resource(target) if account::is_token(target) => account::issue(api, call, target),
+        Target::Resource(target) if eviction::is_eviction(target) => eviction::evict(api, call, target),
         Target::Resource(target) if exec::is_exec(target) => exec::open(api, target, &call.query, upgrade),
         Target::Resource(target) => resource(api, call, target).await,
         Target::Admin(_) | Target::Unknown => Err(Failure::page_not_found()),

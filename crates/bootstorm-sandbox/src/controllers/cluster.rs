@@ -31,6 +31,8 @@ pub struct Queues {
     pub instances: Arc<WorkQueue<Key>>,
     /// virt-controller: live migrations.
     pub migrations: Arc<WorkQueue<Key>>,
+    /// virt-controller: nodes that are to be left.
+    pub evacuations: Arc<WorkQueue<Key>>,
     /// The scheduler: pods without a node.
     pub unscheduled: Arc<WorkQueue<Key>>,
     /// CDI: data volumes.
@@ -112,6 +114,7 @@ impl Cluster {
             machines: Arc::new(WorkQueue::new(clock)),
             instances: Arc::new(WorkQueue::new(clock)),
             migrations: Arc::new(WorkQueue::new(clock)),
+            evacuations: Arc::new(WorkQueue::new(clock)),
             unscheduled: Arc::new(WorkQueue::new(clock)),
             data_volumes: Arc::new(WorkQueue::new(clock)),
             claims: Arc::new(WorkQueue::new(clock)),

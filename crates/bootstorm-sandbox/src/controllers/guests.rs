@@ -210,6 +210,13 @@ impl Guests {
         self.0.read().unwrap_or_else(PoisonError::into_inner).by_instance.get(uid).cloned()
     }
 
+    /// Every launcher on a node.
+    pub fn on(&self, node: &str) -> Vec<Arc<Launcher>> {
+        let maps = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let all = maps.by_instance.values().chain(maps.targets.values());
+        all.filter(|launcher| *launcher.node.name == *node).cloned().collect()
+    }
+
     /// Removes a launcher whose pod is gone.
     pub fn remove(&self, launcher: &Arc<Launcher>) {
         let mut maps = self.0.write().unwrap_or_else(PoisonError::into_inner);

@@ -26,6 +26,8 @@ pub const MIGRATION_JOB: &str = "kubevirt.io/migrationJobUID";
 pub const MIGRATION_NAME: &str = "kubevirt.io/migrationJobName";
 /// The node to which an instance migrates, as a label.
 pub const MIGRATION_TARGET: &str = "kubevirt.io/migrationTargetNodeName";
+/// The node that a migration is to leave, as an annotation of one that was made for an eviction.
+pub const EVACUATION: &str = "kubevirt.io/evacuationMigration";
 /// The readiness gate of launcher pods.
 pub const UNPAUSED: &str = "kubevirt.io/virtual-machine-unpaused";
 

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use serde_json::Value;
+use tokio::sync::watch;
 
 use super::cluster::Cluster;
 use super::key::Key;
@@ -45,6 +46,8 @@ pub struct Node {
     /// Instances for virt-handler to look at.
     pub instances: Arc<WorkQueue<Key>>,
     addresses: Mutex<Addresses>,
+    /// Whether it has power, and its system is up.
+    up: watch::Sender<bool>,
 }
 
 #[derive(Debug)]
@@ -79,7 +82,28 @@ impl Node {
             handler: cluster.bucket(profile.virt_handler.qps, profile.virt_handler.burst),
             instances: Arc::new(WorkQueue::new(clock)),
             addresses: Mutex::new(Addresses { block, next: 2, taken: vec![false; ADDRESSES as usize] }),
+            up: watch::Sender::new(true),
         }
+    }
+
+    /// Whether anything runs on it.
+    pub fn is_up(&self) -> bool {
+        *self.up.borrow()
+    }
+
+    /// Notes that it lost its power, or is up again; false if that is nothing new.
+    pub fn set_up(&self, up: bool) -> bool {
+        self.up.send_if_modified(|known| std::mem::replace(known, up) != up)
+    }
+
+    /// Waits until it loses its power.
+    pub async fn lost(&self) {
+        let _ = self.up.subscribe().wait_for(|up| !up).await;
+    }
+
+    /// Waits until it is up.
+    pub async fn up(&self) {
+        let _ = self.up.subscribe().wait_for(|up| *up).await;
     }
 
     /// A pod uses an image from now on; one that nobody has used for `age` seconds was removed meanwhile.

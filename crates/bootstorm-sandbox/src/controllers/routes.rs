@@ -71,8 +71,15 @@ impl Routes {
             queues.machines.add(key.clone());
             queues.instances.add(key);
             self.tell_migrations(entry);
+            let status = &entry.object.value()["status"];
+            if let Some(node) = status["evacuationNodeName"].as_str().filter(|node| !node.is_empty()) {
+                queues.evacuations.add(Key::new("", node));
+            }
         } else if kind.is(&MIGRATIONS) {
             queues.migrations.add(key);
+            if let Some(node) = entry.object.value()["metadata"]["annotations"][names::EVACUATION].as_str() {
+                queues.evacuations.add(Key::new("", node));
+            }
         } else if kind.is(&PODS) {
             self.pod(entry);
         } else if kind.is(&DATA_VOLUMES) {

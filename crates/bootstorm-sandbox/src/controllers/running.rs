@@ -9,6 +9,7 @@ use super::cdi::claims::Claims;
 use super::client::Client;
 use super::cluster::Cluster;
 use super::collector::Collector;
+use super::evacuation::Evacuations;
 use super::guests::{Guests, Presence};
 use super::handler::Handler;
 use super::instance::Instances;
@@ -16,9 +17,9 @@ use super::machine::Machines;
 use super::migrations::Migrations;
 use super::namespaces::NamespaceController;
 use super::network::PodNetwork;
-use super::quotas;
 use super::routes::{self, Routes};
 use super::scheduler::Scheduler;
+use super::{lifecycle, power, quotas};
 use crate::faults::Faults;
 use crate::model::admission::Admission;
 use crate::model::{Dice, MisbehaviourTable, Profile, SimClock};
@@ -121,6 +122,7 @@ pub fn start(
         cluster.tasks.spawn(routes.clone().follow(kind, move |entry| node_changed(&nodes, entry)));
     }
     cluster.tasks.spawn(heartbeat(cluster.clone()));
+    cluster.tasks.spawn(lifecycle::run(cluster.clone()));
     for pool in cluster.pools.all() {
         cluster.tasks.spawn(pool.clone().drive());
     }
@@ -148,6 +150,8 @@ fn start_virt_controller(cluster: &Arc<Cluster>) {
     // One worker, so that no two migrations take the last place.
     let migrations = Arc::new(Migrations::new(cluster.clone()));
     cluster.tasks.work(cluster.queues.migrations.clone(), migrations, client("vmim", 0));
+    let evacuations = Arc::new(Evacuations::new(cluster.clone()));
+    cluster.tasks.work(cluster.queues.evacuations.clone(), evacuations, client("evacuation", 0));
     let instances = Arc::new(Instances::new(cluster.clone()));
     for number in 0..figures.vmi_workers.max(1) {
         cluster.tasks.work(cluster.queues.instances.clone(), instances.clone(), client("vmi", number));
@@ -190,7 +194,9 @@ fn node_changed(cluster: &Arc<Cluster>, entry: &Entry) {
     if entry.action == Action::Deleted {
         return;
     }
-    let Some(node) = cluster.nodes.appear(cluster, entry.object.value()) else { return };
+    let Some(node) = cluster.nodes.appear(cluster, entry.object.value()) else {
+        return power::changed(cluster, &entry.object);
+    };
     cluster.tasks.spawn(node.cpu.clone().drive());
     cluster.tasks.spawn(node.disk.clone().drive());
     let handler = Arc::new(Handler::new(cluster.clone(), node.clone()));
@@ -206,6 +212,9 @@ async fn heartbeat(cluster: Arc<Cluster>) {
         tokio::time::sleep(HEARTBEAT).await;
         let stamp = cluster.clock.stamp();
         for node in cluster.store.list(&NODES, None).0 {
+            if cluster.nodes.get(node.name()).is_some_and(|node| !node.is_up()) {
+                continue;
+            }
             cluster.store.modify(&NODES, "", node.name(), |node| {
                 if node["metadata"]["annotations"].get("kubevirt.io/heartbeat").is_some() {
                     node["metadata"]["annotations"]["kubevirt.io/heartbeat"] = json!(stamp);

@@ -166,6 +166,11 @@ async fn settle(
     let known = addresses(&target.address, cluster.profile.node.dual_stack);
     let active = json!({transfer.pod.uid(): &*target.node.name});
     let write = client.patch(&VIRTUAL_MACHINE_INSTANCES, &transfer.vmi, |vmi| {
+        if vmi["status"]["evacuationNodeName"] == *source.name
+            && let Some(status) = vmi["status"].as_object_mut()
+        {
+            status.remove("evacuationNodeName");
+        }
         vmi["status"]["nodeName"] = json!(&*target.node.name);
         vmi["status"]["activePods"] = active.clone();
         vmi["metadata"]["labels"][names::NODE_NAME] = json!(&*target.node.name);

@@ -4,6 +4,17 @@ use std::time::Duration;
 
 use super::writer::SecondWriter;
 
+/// A loss of power
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct PowerCut {
+    /// The nodes; all where none is named.
+    pub nodes: Vec<String>,
+    /// How long it lasts, in real time.
+    pub lasting: Duration,
+    /// How long after one node the next one gets its power back, in real time.
+    pub apart: Duration,
+}
+
 /// Something that is done once
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Action {
@@ -19,6 +30,8 @@ pub enum Action {
     Restart(Duration),
     /// The token is replaced; requests with the old one are answered with 401.
     Rotate,
+    /// Nodes lose their power, and get it back one after the other.
+    PowerCut(PowerCut),
     /// Somebody else writes.
     Write(SecondWriter),
 }

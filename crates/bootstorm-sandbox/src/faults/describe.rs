@@ -56,6 +56,11 @@ fn settings(line: &mut Value, effect: &Effect) {
             put(line, "message", message.as_ref().map(|text| json!(text)));
         }
         Effect::Act(Action::Outage(time) | Action::Restart(time)) => line["for"] = json!(time.as_secs_f64()),
+        Effect::Act(Action::PowerCut(cut)) => {
+            line["for"] = json!(cut.lasting.as_secs_f64());
+            line["apart"] = json!(cut.apart.as_secs_f64());
+            put(line, "nodes", (!cut.nodes.is_empty()).then(|| json!(cut.nodes)));
+        }
         Effect::Act(Action::Write(writer)) => line["what"] = json!(writer.what.word()),
         _ => {}
     }

@@ -45,6 +45,9 @@ pub(super) struct Entry {
     pub(super) reason: Option<String>,
     pub(super) message: Option<String>,
     pub(super) what: Option<String>,
+    #[serde(default)]
+    pub(super) nodes: Vec<String>,
+    pub(super) apart: Option<Time>,
     after: Option<Time>,
     after_requests: Option<u64>,
     #[serde(rename = "for")]
@@ -174,7 +177,7 @@ impl Entry {
         }
         let effect = words::effect_of(self)?;
         // An outage lasts for its time; everything else is in force for it.
-        let lasts = matches!(word.name, "outage" | "restart");
+        let lasts = matches!(word.name, "outage" | "restart" | "power-cut");
         let schedule = Schedule {
             after: self.after.map(|time| time.0).unwrap_or_default(),
             after_requests: self.after_requests.unwrap_or_default(),
@@ -210,7 +213,7 @@ impl Entry {
 }
 
 fn check_settings(word: &Word, written: &Value) -> Result<(), String> {
-    let special = ["delay", "code", "retryAfter", "reason", "message", "what"];
+    let special = ["delay", "code", "retryAfter", "reason", "message", "what", "nodes", "apart"];
     let given = |setting: &str| written.get(setting).is_some_and(|value| !value.is_null());
     if let Some(stray) = special.iter().find(|setting| given(setting) && !word.settings.contains(setting)) {
         let owners: Vec<&str> =

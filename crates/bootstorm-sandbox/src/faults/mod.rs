@@ -22,7 +22,7 @@ use serde_json::Value;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-pub use self::action::Action;
+pub use self::action::{Action, PowerCut};
 pub use self::attributes::Attributes;
 pub use self::effect::{Effect, Refusal};
 pub use self::entry::{WrongEntry, read, read_text, time};

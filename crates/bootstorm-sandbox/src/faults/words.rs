@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::action::Action;
+use super::action::{Action, PowerCut};
 use super::effect::{Effect, Refusal};
 use super::entry::Entry;
 use super::writer::{SecondWriter, What};
@@ -11,6 +11,11 @@ use super::writer::{SecondWriter, What};
 const RESTART: Duration = Duration::from_secs(2);
 /// How long an outage is, unless told otherwise.
 const OUTAGE: Duration = Duration::from_secs(10);
+
+/// How long the power is off, unless told otherwise.
+const POWER_CUT: Duration = Duration::from_secs(30);
+/// How long after one node the next one gets its power back, unless told otherwise.
+const BACK_ONE_BY_ONE: Duration = Duration::from_secs(5);
 
 /// A word, and the settings that only some words have
 pub(super) struct Word {
@@ -29,7 +34,7 @@ const fn act(word: &'static str, settings: &'static [&'static str]) -> Word {
 }
 
 /// Every word there is.
-pub(super) const WORDS: [Word; 17] = [
+pub(super) const WORDS: [Word; 18] = [
     effect("delay", &["delay"]),
     effect("answer", &["code", "retryAfter", "reason", "message"]),
     effect("throttled", &["retryAfter", "message"]),
@@ -45,6 +50,7 @@ pub(super) const WORDS: [Word; 17] = [
     act("expire", &[]),
     act("outage", &[]),
     act("restart", &[]),
+    act("power-cut", &["nodes", "apart"]),
     act("unauthorized", &[]),
     act("second-writer", &["what"]),
 ];
@@ -86,6 +92,11 @@ pub(super) fn effect_of(entry: &Entry) -> Result<Effect, String> {
             let writer = SecondWriter { what: what.parse()?, matching: entry.matching() };
             Effect::Act(Action::Write(writer))
         }
+        "power-cut" => Effect::Act(power_cut(
+            entry.nodes.clone(),
+            entry.lasting.map(|lasting| lasting.0),
+            entry.apart.map(|apart| apart.0),
+        )),
         word => Effect::Act(action(word, entry.lasting.map(|lasting| lasting.0))?),
     })
 }
@@ -100,11 +111,21 @@ pub fn action(word: &str, lasting: Option<Duration>) -> Result<Action, String> {
         "expire" => Action::Expire,
         "outage" => Action::Outage(lasting.unwrap_or(OUTAGE)),
         "restart" => Action::Restart(lasting.unwrap_or(RESTART)),
+        "power-cut" => power_cut(Vec::new(), lasting, None),
         "unauthorized" => Action::Rotate,
         other => {
-            let known = "watch-cut, exec-cut, expire, outage, restart, unauthorized";
+            let known = "watch-cut, exec-cut, expire, outage, restart, power-cut, unauthorized";
             return Err(format!("\"{other}\" is nothing that can be done at once, known are: {known}"));
         }
+    })
+}
+
+/// A loss of power, with what was not said.
+pub(super) fn power_cut(nodes: Vec<String>, lasting: Option<Duration>, apart: Option<Duration>) -> Action {
+    Action::PowerCut(PowerCut {
+        nodes,
+        lasting: lasting.unwrap_or(POWER_CUT),
+        apart: apart.unwrap_or(BACK_ONE_BY_ONE),
     })
 }
 
@@ -134,6 +155,7 @@ impl Action {
             Self::Expire => "expire",
             Self::Outage(_) => "outage",
             Self::Restart(_) => "restart",
+            Self::PowerCut(_) => "power-cut",
             Self::Rotate => "unauthorized",
             Self::Write(_) => "second-writer",
         }

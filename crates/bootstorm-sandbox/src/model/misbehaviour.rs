@@ -13,6 +13,9 @@ pub const ANNOTATION: &str = "sandbox.bootstorm.dev/misbehave";
 /// Annotation on a node or on the `KubeVirt` object: the component of it that is down.
 pub const DOWN: &str = "sandbox.bootstorm.dev/down";
 
+/// The component of a node that is down where all of it is: it has no power.
+pub const POWER: &str = "power";
+
 /// One way for a machine to go wrong
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Misbehaviour {

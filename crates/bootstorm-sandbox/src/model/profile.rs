@@ -8,6 +8,7 @@ mod defaults;
 mod guest;
 mod migration;
 mod named;
+mod node_loss;
 mod storage;
 
 use std::collections::BTreeMap;
@@ -22,6 +23,7 @@ pub use defaults::NamespaceDefaults;
 pub use guest::Guest;
 pub use migration::{Migration, copying};
 pub use named::{ProfileError, load, named, names, parse};
+pub use node_loss::NodeLoss;
 pub use storage::Storage;
 
 /// Every figure of the simulation.
@@ -53,6 +55,8 @@ pub struct Profile {
     pub guest: Guest,
     /// Live migrations.
     pub migration: Migration,
+    /// Nodes that are lost.
+    pub node_loss: NodeLoss,
     /// Rare steps that take much longer.
     pub stragglers: Stragglers,
     /// kube-controller-manager.

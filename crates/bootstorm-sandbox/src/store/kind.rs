@@ -132,6 +132,8 @@ kinds! {
     ROLE_BINDINGS = "RoleBinding" "rolebindings" "rolebinding" {} ..RBAC;
     /// Permissions in a namespace.
     ROLES = "Role" "roles" "role" {} ..RBAC;
+    /// How many pods of a group may be missing.
+    POD_DISRUPTION_BUDGETS = "PodDisruptionBudget" "poddisruptionbudgets" "poddisruptionbudget" { group: "policy", short_names: &["pdb"], has_status: true } ..PLAIN;
     /// Ways of providing storage.
     STORAGE_CLASSES = "StorageClass" "storageclasses" "storageclass" { group: "storage.k8s.io", short_names: &["sc"], namespaced: false } ..PLAIN;
     /// Snapshots of claims.

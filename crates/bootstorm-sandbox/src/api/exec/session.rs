@@ -11,10 +11,11 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
+use super::target::is_unplugged;
 use super::upgrade::Socket;
 use super::{Errors, Wanted};
 use crate::programs::{self, Channel, Container, Io};
-use crate::store::kind::PODS;
+use crate::store::kind::{NODES, PODS};
 use crate::store::{Object, Store};
 
 /// The channels, by the first byte of a frame.
@@ -58,6 +59,15 @@ impl Session {
         let code = tokio::select! {
             code = work => code,
             () = over(&self.store, &self.pod) => KILLED,
+            () = unplugged(&self.store, &self.pod) => {
+                // Nobody is there to say so: the connection stands, and nothing comes over it.
+                tokio::select! {
+                    _ = self.cuts.changed() => {}
+                    _ = self.stop.changed() => {}
+                    () = receive(&mut source, None, false) => {}
+                }
+                return;
+            }
             // Whoever hangs up takes the command along.
             () = receive(&mut source, stdin, self.half_close) => return,
             // Dropped without a word, as by a proxy that restarts.
@@ -133,6 +143,21 @@ async fn over(store: &Store, pod: &Object) {
         let Ok(mut changes) = store.watch(&PODS, Some(pod.namespace()), store.revision()) else { continue };
         loop {
             if !alive() {
+                return;
+            }
+            if changes.next().await.is_err() {
+                break;
+            }
+        }
+    }
+}
+
+/// Ends when the node of a pod loses its power.
+async fn unplugged(store: &Store, pod: &Object) {
+    loop {
+        let Ok(mut changes) = store.watch(&NODES, None, store.revision()) else { continue };
+        loop {
+            if is_unplugged(store, pod) {
                 return;
             }
             if changes.next().await.is_err() {

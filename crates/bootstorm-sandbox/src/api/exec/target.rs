@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::super::path::Resource;
 use super::super::query::Query;
 use super::super::status::Failure;
+use crate::controllers::power;
 use crate::store::kind::{NODES, PODS};
 use crate::store::{Object, Store};
 
@@ -26,6 +27,10 @@ pub(super) fn find(store: &Store, target: &Resource, query: &Query) -> Result<Pl
     if pod.value()["spec"]["nodeName"].as_str().is_none_or(str::is_empty) {
         return Err(Failure::bad_request(format!("pod {name} does not have a host assigned")));
     }
+    if is_unplugged(store, &pod) {
+        let message = "error dialing backend: dial tcp 192.168.0.1:10250: connect: no route to host";
+        return Err(Failure::new(500, "InternalError", message));
+    }
     let phase = pod.value()["status"]["phase"].as_str();
     if matches!(phase, Some("Succeeded" | "Failed")) {
         let message = format!(
@@ -45,6 +50,12 @@ pub(super) fn find(store: &Store, target: &Resource, query: &Query) -> Result<Pl
     let spec = spec.cloned().unwrap_or_default();
     let image = spec["image"].as_str().unwrap_or_default().to_owned();
     Ok(Place { pod, container: spec, image, started })
+}
+
+/// Whether the node of a pod has no power.
+pub(super) fn is_unplugged(store: &Store, pod: &Object) -> bool {
+    let node = pod.value()["spec"]["nodeName"].as_str().unwrap_or_default();
+    store.get(&NODES, "", node).is_some_and(|node| power::is_off(&node))
 }
 
 impl Place {

@@ -9,7 +9,7 @@ use super::client::{Client, WriteError};
 use super::cluster::Cluster;
 use super::events::Source;
 use super::guests::{Exit, Launcher, Stage};
-use super::instance::phase;
+use super::instance::{phase, storage};
 use super::key::Key;
 use super::machine::crash::is_final;
 use super::network::addresses;
@@ -30,6 +30,10 @@ impl Reconciler for Handler {
     type Key = Key;
 
     async fn reconcile(&self, client: &mut Client, key: &Key) -> Outcome {
+        if !self.node.is_up() {
+            // It looks at all of them when the node is back.
+            return Outcome::Done;
+        }
         let Some(vmi) = client.store().get(&VIRTUAL_MACHINE_INSTANCES, &key.namespace, &key.name) else {
             return Outcome::Done;
         };
@@ -90,7 +94,9 @@ impl Handler {
         let seconds = |step, draw| slow * self.cluster.seconds(&launcher.key, &launcher.uid, step, draw);
         client.spend(seconds("define", figures.define)).await;
         self.say(vmi, "Created", "VirtualMachineInstance defined.");
-        let vmi = match client.patch(&VIRTUAL_MACHINE_INSTANCES, vmi, report::migratable).await {
+        let unshared = storage::unshared(client.store(), vmi);
+        let migratable = |vmi: &mut serde_json::Value| report::migratable(vmi, unshared.as_deref());
+        let vmi = match client.patch(&VIRTUAL_MACHINE_INSTANCES, vmi, migratable).await {
             Ok(vmi) => vmi,
             Err(error) => {
                 launcher.end(Exit::Destroyed);

@@ -17,13 +17,24 @@ use crate::store::kind::VIRTUAL_MACHINE_INSTANCES;
 /// Seconds after the agent has connected until its first answers are reported (KV: the poll starts at 10 s).
 const AGENT_POLL: f64 = 10.0;
 
-/// The conditions on migration; their transition times stay null, as on a real cluster.
-pub fn migratable(vmi: &mut Value) {
+/// The conditions on migration; their transition times stay null, as on a real cluster. `unshared` is a claim that cannot
+/// move.
+pub fn migratable(vmi: &mut Value, unshared: Option<&str>) {
     let bridge = vmi["spec"]["domain"]["devices"]["interfaces"]
         .as_array()
         .is_some_and(|interfaces| interfaces.iter().any(|interface| interface.get("bridge").is_some()));
     let mut live = json!({"type": "LiveMigratable", "status": "True", "lastProbeTime": null, "lastTransitionTime": null});
-    if bridge && pod_network(vmi).is_some() {
+    let mut stored = json!({"type": "StorageLiveMigratable", "status": "True", "lastProbeTime": null, "lastTransitionTime": null});
+    if let Some(claim) = unshared {
+        let message = format!(
+            "cannot migrate VMI: PVC {claim} is not shared, live migration requires that all PVCs must be shared (using ReadWriteMany access mode)"
+        );
+        for (condition, reason) in [(&mut live, "DisksNotLiveMigratable"), (&mut stored, "NotMigratable")] {
+            condition["status"] = json!("False");
+            condition["reason"] = json!(reason);
+            condition["message"] = json!(message);
+        }
+    } else if bridge && pod_network(vmi).is_some() {
         live["status"] = json!("False");
         live["reason"] = json!("InterfaceNotLiveMigratable");
         live["message"] = json!(
@@ -31,10 +42,7 @@ pub fn migratable(vmi: &mut Value) {
         );
     }
     conditions::set(vmi, live);
-    conditions::set(
-        vmi,
-        json!({"type": "StorageLiveMigratable", "status": "True", "lastProbeTime": null, "lastTransitionTime": null}),
-    );
+    conditions::set(vmi, stored);
 }
 
 /// The domain runs; the address of the pod is the guest's from now on.

@@ -98,10 +98,11 @@ impl Instances {
         if noted && !new || vmi.is_deleting() {
             return Ok(vmi);
         }
+        let eviction = newborn::eviction_strategy(client.store());
         let write = client.update(&VIRTUAL_MACHINE_INSTANCES, &vmi, |vmi| {
             names::note_versions(vmi);
             if new {
-                newborn::fill_spec(&mut vmi["spec"]);
+                newborn::fill_spec(&mut vmi["spec"], &eviction);
                 vmi["status"] = newborn::first_status(&vmi["spec"], &stamp);
                 vmi["metadata"]["finalizers"] = serde_json::json!([names::INSTANCE_FINALIZER]);
             }

@@ -40,6 +40,18 @@ pub fn missing_network(store: &Store, vmi: &Object) -> Option<String> {
     })
 }
 
+/// A claim of an instance that only one node can use.
+pub fn unshared(store: &Store, vmi: &Object) -> Option<String> {
+    let is_shared = |name: &str| {
+        let claim = store.get(&PERSISTENT_VOLUME_CLAIMS, vmi.namespace(), name);
+        claim.is_none_or(|claim| {
+            let modes = claim.value()["spec"]["accessModes"].as_array();
+            modes.is_none_or(|modes| modes.iter().any(|mode| mode == "ReadWriteMany"))
+        })
+    };
+    claims(&vmi.value()["spec"]).map(|(name, _)| name).find(|name| !is_shared(name)).map(str::to_owned)
+}
+
 /// Whether all data volumes are ready; `None` if the instance has none.
 pub fn volumes_ready(store: &Store, vmi: &Object) -> Option<bool> {
     let mut answer = None;

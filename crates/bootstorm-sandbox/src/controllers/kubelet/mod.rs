@@ -75,8 +75,21 @@ impl PodWorker {
         };
         if up {
             let over = self.guest_over();
+            // What has a guest waits for virt-handler's word on it.
+            let (node, has_guest) = (self.node.clone(), self.launcher.is_some());
+            let cut = async move {
+                if has_guest {
+                    std::future::pending::<()>().await;
+                }
+                node.lost().await;
+            };
             tokio::select! {
                 () = self.keep_ready() => {}
+                () = cut => {
+                    self.node_answers().await;
+                    self.write(|pod, stamp| status::ended(pod, true, stamp)).await;
+                    told_to_end(&store, &namespace, &name, &uid, &mut also).await;
+                }
                 () = over => {
                     self.complete().await;
                     told_to_end(&store, &namespace, &name, &uid, &mut also).await;
@@ -104,7 +117,9 @@ impl PodWorker {
 
     /// Waits while the node's kubelet is down, as long as the pod is there: nothing is done for it meanwhile.
     pub(super) async fn node_answers(&self) {
-        while self.cluster.is_down(&NODES, "", &self.node.name, "kubelet") && self.current().is_some() {
+        while (!self.node.is_up() || self.cluster.is_down(&NODES, "", &self.node.name, "kubelet"))
+            && self.current().is_some()
+        {
             self.cluster.clock.sleep(1.0).await;
         }
     }

@@ -296,6 +296,7 @@ impl PodWorker {
 
     /// Writes to the status of the pod.
     pub(super) async fn write(&mut self, change: impl Fn(&mut serde_json::Value, &str)) {
+        self.node.up().await;
         let stamp = self.cluster.clock.stamp();
         // A pod that is gone needs no status any more.
         let _ = self.client.patch(&PODS, &self.pod, |pod| change(pod, &stamp)).await;

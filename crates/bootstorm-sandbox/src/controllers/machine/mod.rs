@@ -163,7 +163,12 @@ impl Machines {
             }
         };
         revision::record(client, vm).await;
-        let instance = newborn::instance(vm, size.as_ref(), &self.cluster.clock.stamp());
+        let instance = newborn::instance(
+            vm,
+            size.as_ref(),
+            &newborn::eviction_strategy(client.store()),
+            &self.cluster.clock.stamp(),
+        );
         match client.create(&VIRTUAL_MACHINE_INSTANCES, instance).await {
             Ok(instance) => {
                 self.cluster.incarnation(key, instance.uid());

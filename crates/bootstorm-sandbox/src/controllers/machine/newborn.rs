@@ -4,13 +4,14 @@ use serde_json::{Value, json};
 
 use super::super::names;
 use super::revision;
-use crate::store::Object;
+use crate::store::kind::KUBEVIRTS;
+use crate::store::{Object, Store};
 
 /// The grace of a guest that asks for none, in seconds (KV).
 const GRACE: i64 = 30;
 
-/// The instance of a machine, with the size of its instance type where it has one.
-pub fn instance(vm: &Object, size: Option<&Value>, stamp: &str) -> Value {
+/// The instance of a machine, with the size of its instance type where it has one, and the cluster's eviction strategy.
+pub fn instance(vm: &Object, size: Option<&Value>, eviction: &str, stamp: &str) -> Value {
     let template = &vm.value()["spec"]["template"];
     let mut annotations = template["metadata"]["annotations"].as_object().cloned().unwrap_or_default();
     annotations.insert(names::GENERATION.to_owned(), json!(vm.value()["metadata"]["generation"].to_string()));
@@ -27,7 +28,7 @@ pub fn instance(vm: &Object, size: Option<&Value>, stamp: &str) -> Value {
         spec["domain"]["cpu"]["sockets"] = size["cpu"]["guest"].clone();
         spec["domain"]["memory"]["guest"] = size["memory"]["guest"].clone();
     }
-    fill_spec(&mut spec);
+    fill_spec(&mut spec, eviction);
     let mut status = first_status(&spec, stamp);
     status["virtualMachineRevisionName"] = json!(revision::name(vm));
     json!({"metadata": metadata, "spec": spec, "status": status})
@@ -48,8 +49,16 @@ pub fn first_status(spec: &Value, stamp: &str) -> Value {
     })
 }
 
+/// What the cluster does with instances on a node that is drained, where they do not say it.
+pub fn eviction_strategy(store: &Store) -> String {
+    let kubevirt = store.get(&KUBEVIRTS, "kubevirt", "kubevirt");
+    let set = kubevirt
+        .and_then(|it| it.value()["spec"]["configuration"]["evictionStrategy"].as_str().map(str::to_owned));
+    set.unwrap_or_else(|| "None".to_owned())
+}
+
 /// The defaults of the instance webhook.
-pub fn fill_spec(spec: &mut Value) {
+pub fn fill_spec(spec: &mut Value, eviction: &str) {
     if !spec.is_object() {
         *spec = json!({});
     }
@@ -68,7 +77,7 @@ pub fn fill_spec(spec: &mut Value) {
     let memory = if requested.is_null() { json!("256Mi") } else { requested };
     default(&mut spec["domain"]["memory"]["guest"], memory);
     default(&mut spec["domain"]["features"], json!({"acpi": {"enabled": true}}));
-    default(&mut spec["evictionStrategy"], json!("None"));
+    default(&mut spec["evictionStrategy"], json!(eviction));
     default(&mut spec["terminationGracePeriodSeconds"], json!(GRACE));
     if spec["domain"]["resources"].is_null()
         && let Some(domain) = spec["domain"].as_object_mut()
@@ -118,7 +127,7 @@ mod tests {
             "volumes": [{"name": "root", "containerDisk": {"image": "quay.io/containerdisks/fedora:41"}},
                         {"name": "more", "containerDisk": {"image": "registry:5000/disk"}}],
         });
-        fill_spec(&mut spec);
+        fill_spec(&mut spec, "None");
         assert_eq!(spec["domain"]["memory"]["guest"], "1Gi");
         assert_eq!(spec["terminationGracePeriodSeconds"], 30);
         assert_eq!(spec["domain"]["devices"]["disks"].as_array().map(Vec::len), Some(2));

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::stage::{Stage, machine};
+use crate::controllers::conditions;
 use crate::store::DeleteOptions;
 use crate::store::kind::{
     DATA_SOURCES, DATA_VOLUMES, PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, STORAGE_CLASSES,
@@ -167,4 +168,29 @@ async fn a_missing_golden_image_fails_the_machine_visibly() {
                 .is_some_and(|vm| super::super::conditions::reason(&vm, "Failure") == "FailedCreate")
         })
         .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_machine_on_a_claim_of_one_node_cannot_migrate_and_says_why() {
+    let stage = stage("Immediate");
+    for (name, mode) in [("one", "ReadWriteOnce"), ("many", "ReadWriteMany")] {
+        let claim = json!({
+            "metadata": {"name": name, "namespace": "ns"},
+            "spec": {"accessModes": [mode], "resources": {"requests": {"storage": "1Gi"}}}, "status": {"phase": "Pending"},
+        });
+        stage.store.create(&PERSISTENT_VOLUME_CLAIMS, claim).expect("a claim");
+        let mut vm = machine(name, "Always");
+        vm["spec"]["template"]["spec"]["volumes"] =
+            json!([{"name": "root", "persistentVolumeClaim": {"claimName": name}}]);
+        stage.create("ns", vm).await;
+        stage.until_status("ns", name, "Running").await;
+    }
+    let condition = |name: &str| {
+        let vmi = stage.vmi("ns", name).expect("an instance");
+        conditions::find(&vmi, "LiveMigratable").cloned().expect("a condition")
+    };
+    let no = condition("one");
+    assert_eq!((&no["status"], &no["reason"]), (&json!("False"), &json!("DisksNotLiveMigratable")));
+    assert!(no["message"].as_str().is_some_and(|text| text.contains("PVC one is not shared")), "{no}");
+    assert_eq!(condition("many")["status"], "True");
 }

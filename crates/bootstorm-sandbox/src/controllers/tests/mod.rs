@@ -6,6 +6,7 @@ mod disks;
 mod lifecycle;
 mod migrations;
 mod network;
+mod nodes;
 mod scene;
 mod stage;
 mod trouble;
