@@ -56,6 +56,10 @@ fn each_vm_moves_to_another_node_as_the_same_instance() {
     for (name, (uid, node)) in &before {
         assert!(after[name].0 == *uid && after[name].1 != *node, "{name}: {before:?} {after:?}");
     }
+    let schema = serde_json::from_str(include_str!("../../docs/report-schema.json")).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let errors: Vec<String> = validator.iter_errors(&report).map(|error| error.to_string()).collect();
+    assert_eq!(errors, Vec::<String>::new());
     let storm = report["phases"].as_array().unwrap().last().unwrap();
     assert_eq!((&storm["goal"], &storm["settings"]["kind"]), (&"migrated".into(), &"migrate".into()));
     assert_eq!(

@@ -273,24 +273,24 @@ mod tests {
 
     use super::*;
 
-    fn read(status: Value) -> Migration {
+    fn read(status: &Value) -> Migration {
         let object = json!({"metadata": {"name": "m", "namespace": "p-1", "uid": "u"}, "status": status});
         serde_json::from_value::<Vmim>(object).unwrap().migration(false)
     }
 
     #[test]
     fn a_migration_is_read_from_its_first_moment_to_its_failure() {
-        assert_eq!(read(json!({})).phase, MigrationPhase::Pending);
+        assert_eq!(read(&json!({})).phase, MigrationPhase::Pending);
         let at = "2026-01-01T00:00:05Z";
-        let ready = read(json!({"phase": "TargetReady",
+        let ready = read(&json!({"phase": "TargetReady",
             "phaseTransitionTimestamps": [{"phase": "Pending", "phaseTransitionTimestamp": null},
                 {"phase": "TargetReady", "phaseTransitionTimestamp": at}]}));
         assert_eq!(ready.transitions, [(MigrationPhase::TargetReady, at.parse().unwrap())]);
         let failed =
-            read(json!({"phase": "Failed", "migrationState": {"failed": true, "failureReason": " no "}}));
+            read(&json!({"phase": "Failed", "migrationState": {"failed": true, "failureReason": " no "}}));
         assert_eq!((failed.phase, failed.failure.as_deref()), (MigrationPhase::Failed, Some("no")));
         let quota = json!([{"type": "migrationRejectedByResourceQuota", "status": "True"}]);
-        let waits = read(json!({"phase": "Pending", "conditions": quota}));
+        let waits = read(&json!({"phase": "Pending", "conditions": quota}));
         assert_eq!(waits.failure.as_deref(), Some("a resource quota leaves no room for the target pod"));
     }
 }

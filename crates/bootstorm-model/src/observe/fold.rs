@@ -66,7 +66,7 @@ pub struct Instance {
     /// `status.phaseTransitionTimestamps`: whole seconds on the writers' clocks.
     pub transitions: Vec<(InstancePhase, Timestamp)>,
     /// `status.migrationState`: the live migration that it is in, or was last in.
-    pub moving: Option<Move>,
+    pub moving: Option<Box<Move>>,
     /// Why it cannot be live-migrated (condition `LiveMigratable` is false): reason and message.
     pub immobile: Option<String>,
 }

@@ -57,7 +57,7 @@ impl Tracker<'_> {
     /// Notes the guests that do not answer at their new addresses, at the end of a phase.
     pub(super) fn note_lost(&mut self, now: Offset) {
         let Some(keeping) = &self.keeping else { return };
-        for timeline in self.phase.timelines.iter_mut() {
+        for timeline in &mut *self.phase.timelines {
             timeline.interruptions.extend(keeping.is_lost(timeline.target, now));
         }
     }

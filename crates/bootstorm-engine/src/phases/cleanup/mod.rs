@@ -107,7 +107,7 @@ pub async fn run(
     pods.retain(|pod| !pod.is_owned);
     // virt-controller ends a migration only while its VM is there; without an end the object would hold its namespace
     // (KubeVirt v1.0 to v1.9, pkg/virt-controller/watch/migration/migration.go, execute).
-    deletion.delete(Sort::Migrations, all.of(Sort::Migrations)).await?;
+    Box::pin(deletion.delete(Sort::Migrations, all.of(Sort::Migrations))).await?;
     let (probers, machines, namespaces) = tokio::join!(
         deletion.delete(Sort::Pods, &pods),
         machines(&deletion, &order, &all, sender),
