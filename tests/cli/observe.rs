@@ -401,6 +401,12 @@ fn this_computer_probes_guests_that_it_reaches() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let store = cluster.sandbox.store();
+    // Once the guest agents have reported, nobody else writes the addresses.
+    let has_agent = |vmi: &Value| {
+        let conditions = vmi["status"]["conditions"].as_array().cloned().unwrap_or_default();
+        conditions.iter().any(|one| one["type"] == "AgentConnected" && one["status"] == "True")
+    };
+    until(|| NAMES.iter().all(|name| instance(&cluster, name).is_some_and(|vmi| has_agent(&vmi))));
     let here = |vmi: &mut Value| vmi["status"]["interfaces"][0]["ipAddress"] = "127.0.0.1".into();
     for name in NAMES {
         store.modify(&kind::VIRTUAL_MACHINE_INSTANCES, "shop", name, here).unwrap();
