@@ -203,7 +203,7 @@ impl Command {
             Self::Observe(args) => Box::pin(observe::command(context, &args)).await,
             Self::Compare(args) => compare::command(context, &args).await,
             Self::Status(args) => status::command(context, &args).await,
-            Self::Cleanup(args) => cleanup::command(context, &args).await,
+            Self::Cleanup(args) => Box::pin(cleanup::command(context, &args)).await,
             Self::Dashboard(args) => dashboard::command(context, &args),
             Self::Sandbox(args) => sandbox::command(context, &args).await,
             Self::Completion(args) => completion::command(context, &args),

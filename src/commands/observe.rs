@@ -26,7 +26,7 @@ use bootstorm_model::outage::{Observation, recoveries};
 use bootstorm_model::plan::{Plan, Selection};
 use bootstorm_model::probe::kind::parse_probes;
 use bootstorm_model::probe::{Probe, ProbePlan};
-use bootstorm_model::record::{ClusterFacts, PhaseKind, PhaseName, RunRecord};
+use bootstorm_model::record::{ClusterFacts, PhaseKind, PhaseName, RunRecord, StormKind};
 use bootstorm_model::text::printable;
 use bootstorm_report::{Report, Selection as Shown, ThresholdBlock};
 
@@ -190,8 +190,10 @@ impl ObserveArgs {
     fn check_thresholds(&self, record: &RunRecord) -> Result<(), Failure> {
         let name = PhaseName { kind: PhaseKind::Storm, number: 1 };
         let goal = record.observation.as_ref().map_or(Milestone::Ready, |observation| observation.goal);
-        let expected =
-            bootstorm_report::thresholds::Expected { goal, ..threshold_args::will_be(&record.plan, name) };
+        let expected = bootstorm_report::thresholds::Expected {
+            goal,
+            ..threshold_args::will_be(&record.plan, name, StormKind::Observed)
+        };
         self.fail_if.check(&[expected], Some(name))
     }
 

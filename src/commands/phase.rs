@@ -9,6 +9,7 @@ use super::listen_args::ListenArgs;
 use super::metrics_args::MetricsArgs;
 use super::pace_args::{DryRun, DryRunArgs, PaceArgs};
 use super::plan_args::{AssertedArgs, RunArgs};
+use super::preflight::PreflightArgs;
 use super::save_args::SaveArgs;
 use super::session::{Context, Session};
 use super::shape_args::{self, ShapeArgs};
@@ -16,7 +17,7 @@ use super::show;
 use super::threshold_args::FailIfArgs;
 use crate::console::progress::Progress;
 use bootstorm_engine::phases::context::{Cut, Work};
-use bootstorm_engine::phases::timed;
+use bootstorm_engine::phases::{preflight, timed};
 use bootstorm_model::exit::Exit;
 use bootstorm_model::failure::Failure;
 use bootstorm_model::observe::Outcome;
@@ -53,9 +54,12 @@ pub struct PhaseArgs {
     /// A create makes VMs without starting them.
     #[arg(skip)]
     pub halted: bool,
-    /// How a storm brings its VMs back.
+    /// What a storm does with its VMs.
     #[arg(skip)]
     pub storm: StormKind,
+    /// Whether problems that a migration would meet are only told.
+    #[arg(skip)]
+    pub preflight: PreflightArgs,
 }
 
 /// What a phase is in a series of storms; by default it is in none
@@ -163,7 +167,7 @@ pub async fn run(
             .hint(format!("run this instead: kubectl bootstorm {} --ns-prefix {prefix}", refusal.instead))
     };
     let step = lifecycle::next_of(&record, kind, args.storm).map_err(refused)?;
-    args.fail_if.check_before(&record, step.name())?;
+    args.fail_if.check_before(&record, step.name(), args.storm)?;
     let settings = settings(args, &record, step, role)?;
     let template = match kind {
         PhaseKind::Create => Some(template(session, &record).await?),
@@ -174,6 +178,11 @@ pub async fn run(
         dry_run::phase(session, &record, kind, &settings, template.as_ref()).await?;
         args.hooks.announce(session.console, &[kind]);
         return Ok(None);
+    }
+    if settings.kind == StormKind::Migrate && matches!(step, lifecycle::Step::Begin(_)) {
+        let vms = settings.size.unwrap_or_else(|| record.plan.size()) as usize;
+        let findings = preflight::check_migration(&session.cluster, &record.plan, vms).await?;
+        args.preflight.settle(session, &findings)?;
     }
     let lock = session.lock(prefix, &record.run_id).await?;
     // The record may have changed between our first look and the lock.

@@ -1,10 +1,11 @@
-//! `storm`: starts every stopped VM at once, timed.
+//! `storm`: starts every stopped VM at once, or restarts or migrates the running ones, timed.
 
 use clap::{Args, ValueEnum};
 
 use super::find_max::{self, FindMaxArgs};
 use super::pace_args::DryRun;
 use super::phase::{self, PhaseArgs};
+use super::preflight::PreflightArgs;
 use super::repeat::{self, RepeatArgs};
 use super::session::Context;
 use super::show;
@@ -12,7 +13,7 @@ use bootstorm_model::exit::Exit;
 use bootstorm_model::failure::Failure;
 use bootstorm_model::record::{PhaseKind, StormKind};
 
-/// How the VMs come back
+/// What happens to the VMs
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum KindArg {
     /// Start stopped VMs: recovery from a power loss or a full stop
@@ -20,6 +21,8 @@ pub enum KindArg {
     Start,
     /// Restart running VMs, each by one request: guests shut down and boot again
     Restart,
+    /// Live-migrate running VMs to other nodes, each by one request: guests run on
+    Migrate,
 }
 
 impl KindArg {
@@ -27,6 +30,7 @@ impl KindArg {
         match self {
             Self::Start => StormKind::Start,
             Self::Restart => StormKind::Restart,
+            Self::Migrate => StormKind::Migrate,
         }
     }
 }
@@ -50,17 +54,22 @@ Examples:
   # Restart all running VMs at once, as after an update of their hosts
   kubectl bootstorm storm --kind restart
 
+  # Migrate all running VMs to other nodes, as before an update of their hosts
+  kubectl bootstorm storm --kind migrate
+
   # Five storms with their spread, after a warm-up
   kubectl bootstorm storm --repeat 6 --warm-up --rest 60s
 
   # Find the largest storm with 95 % of VMs reachable within two minutes
   kubectl bootstorm storm --find-max --goal 'reachable.p95<120s' --budget 1h")]
 pub struct StormArgs {
-    /// How the VMs come back
+    /// What happens to the VMs
     #[arg(long, value_name = "KIND", value_enum, default_value_t)]
     pub kind: KindArg,
     #[command(flatten)]
     pub phase: PhaseArgs,
+    #[command(flatten)]
+    pub preflight: PreflightArgs,
     #[command(flatten)]
     pub repeat: RepeatArgs,
     #[command(flatten)]
@@ -70,7 +79,8 @@ pub struct StormArgs {
 /// Runs the command.
 pub async fn command(context: &Context, args: &StormArgs) -> Result<Exit, Failure> {
     if args.repeat.repeat.is_none() && !args.find_max.find_max {
-        let phase = PhaseArgs { storm: args.kind.storm(), ..args.phase.clone() };
+        let (storm, preflight) = (args.kind.storm(), args.preflight);
+        let phase = PhaseArgs { storm, preflight, ..args.phase.clone() };
         return phase::command(context, PhaseKind::Storm, &phase).await;
     }
     if args.kind != KindArg::Start {

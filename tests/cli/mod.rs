@@ -29,6 +29,7 @@ mod layout;
 mod lifecycle;
 mod limits;
 mod manifests;
+mod migrations;
 mod misbehaviour;
 mod nodes;
 mod observe;

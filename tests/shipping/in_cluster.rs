@@ -136,6 +136,7 @@ fn with_these_roles_alone_everything_can_be_done() {
     program.run(&["stop", "--via", "subresource"]).exits(0);
     program.run(&["storm", "--via", "subresource"]).exits(0).prints(&["storm-2"]);
     program.run(&["storm", "--kind", "restart"]).exits(0).prints(&["storm-3"]);
+    program.run(&["storm", "--kind", "migrate"]).exits(0).prints(&["storm-4"]);
     program.run(&["status"]).exits(0);
     let ran = program.run(&["cleanup", "--yes"]).exits(0);
     assert!(!ran.stderr.contains("forbidden"), "{}", ran.stderr);

@@ -71,6 +71,8 @@ impl Compared {
         let invalid = storm.invalid().or_else(|| baseline.as_ref().and_then(Side::invalid));
         let first_boot = baseline.as_ref().is_some_and(|side| side.first_boot);
         let (baseline, storm) = (baseline.map(|side| side.phase), storm.phase);
+        // Guests that migrate pass no milestone of a boot: there is nothing to compare.
+        let baseline = baseline.filter(|_| storm.goal != Milestone::Migrated);
         let unlike = storm.settings.kind.unlike_a_boot();
         let after = Starts::requested(&storm.timelines, storm.goal);
         let boots = baseline.map(|baseline| Starts::boots(&baseline.timelines, baseline.goal));
@@ -107,7 +109,7 @@ impl Compared {
             storm: after,
             goal: judged,
             is_slow,
-            limits: limits(facts),
+            limits: Limits { migrations: storm.migrations, ..limits(facts) },
         };
         let breakdown = match &invalid {
             Some(why) => Breakdown::unjudged(&clues, why),
@@ -183,12 +185,13 @@ fn figures_of(culprit: Culprit) -> &'static [Metric] {
     };
     match culprit {
         Culprit::Api => &[ApiLatency, ApiRejections, EtcdFsync],
-        Culprit::Controller => &[QueueDepth, ClientWait, QueueRetries],
+        Culprit::Queue | Culprit::Target | Culprit::Controller => &[QueueDepth, ClientWait, QueueRetries],
         Culprit::Filling | Culprit::Attaching => &[CsiLatency, CephLatency, NodeDisk],
         Culprit::Pods => &[NodeCpu, CsiLatency],
         Culprit::Images => &[NodeNetwork, NodeDisk],
         Culprit::Disks | Culprit::DisksOrProcessors | Culprit::Launcher => &[NodeDisk, NodeCpu, CephLatency],
         Culprit::Processors | Culprit::Node | Culprit::Domain => &[NodeCpu, NodeDisk],
+        Culprit::Copying => &[NodeNetwork, NodeCpu],
         Culprit::Network | Culprit::Guest | Culprit::Shutdown => &[NodeNetwork, NodeDisk],
         Culprit::Scheduling | Culprit::Refused | Culprit::Crashing => &[],
     }
@@ -229,6 +232,7 @@ fn limits(facts: &ClusterFacts) -> Limits {
         handler: bucket("virt-handler"),
         instance_workers: workers("vmi-controller-threads"),
         machine_workers: workers("vm-controller-threads"),
+        migrations: None,
     }
 }
 

@@ -16,6 +16,7 @@ mod csv;
 pub mod dashboard;
 mod diagnosis;
 pub mod document;
+mod downtime;
 mod failures;
 #[cfg(test)]
 pub(crate) mod fixtures;
@@ -59,7 +60,7 @@ pub use failures::{FailureBlock, OutlierBlock, OutliersBlock};
 pub use graded::Graded;
 pub use legacy::LegacyOptions;
 pub use nodes::{BalanceBlock, NodeBlock};
-pub use observation::{BlindBlock, ObservationBlock, OutageBlock, OutagesBlock};
+pub use observation::{BlindBlock, NodeLossBlock, ObservationBlock, OutageBlock, OutagesBlock};
 pub use openmetrics::histogram::Histogram;
 pub use openmetrics::live::{LivePhase, LiveStream, live};
 pub use paint::{Paint, Tone};

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use bootstorm_model::observation::StreamKind;
 use bootstorm_model::observe::{Milestone, Offset, Outcome, Source, Timeline};
-use bootstorm_model::outage::{Cause, Exactness, MOST_OUTAGES, Observation, Sign};
+use bootstorm_model::outage::{Cause, Exactness, MOST_OUTAGES, Observation, Outage, Sign};
 use bootstorm_model::plan::Target;
 use bootstorm_model::record::{RunRecord, at_most};
 use bootstorm_model::stats::Sample;
@@ -45,6 +45,9 @@ pub struct ObservationBlock {
     /// Outages by the node that the VMs were on, the most frequent first.
     #[serde(default)]
     pub nodes: Vec<OutagesBlock>,
+    /// Nodes that were lost, and what became of their VMs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub node_losses: Vec<NodeLossBlock>,
     /// Every outage, in the order in which they began.
     #[serde(default, deserialize_with = "at_most::<MOST_OUTAGES, _, _>")]
     pub outages: Vec<OutageBlock>,
@@ -78,6 +81,25 @@ pub struct OutagesBlock {
     pub median: Option<f64>,
     /// The longest.
     pub max: Option<f64>,
+}
+
+/// The VMs of a node that was lost, each time as a median in seconds from the first sign; absent where it was not seen
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NodeLossBlock {
+    /// The node.
+    pub node: String,
+    /// Its VMs that went down.
+    pub vms: usize,
+    /// Until Kubernetes noticed: the condition `Ready` of the node ceased to be true.
+    pub noticed: Option<f64>,
+    /// Until the VM was evicted: its pod, or its old instance, is being deleted.
+    pub evicted: Option<f64>,
+    /// Until a new instance existed.
+    pub instance: Option<f64>,
+    /// Until that ran.
+    pub running: Option<f64>,
+    /// VMs that came back on another node.
+    pub elsewhere: usize,
 }
 
 /// One outage of a VM
@@ -121,6 +143,12 @@ pub struct OutageBlock {
     /// Attempts without an answer in between, where they were counted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lost: Option<u32>,
+    /// When Kubernetes noticed that its node was lost, in seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub noticed: Option<f64>,
+    /// When it was evicted: its pod, or its old instance, is being deleted from then on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evicted: Option<f64>,
     /// How it ended.
     pub outcome: Outcome,
 }
@@ -154,6 +182,7 @@ impl ObservationBlock {
             nodes: OutagesBlock::all(&outages, |outage| {
                 outage.left_node.clone().unwrap_or_else(|| "unknown".to_owned())
             }),
+            node_losses: NodeLossBlock::all(observation),
             outages,
             dropped: observation.dropped,
         })
@@ -253,6 +282,45 @@ impl OutagesBlock {
     }
 }
 
+impl NodeLossBlock {
+    /// Every node that was lost with VMs on it, by name.
+    fn all(observation: &Observation) -> Vec<Self> {
+        let mut nodes: BTreeMap<&str, Vec<(&Timeline, &Outage)>> = BTreeMap::new();
+        for timeline in observation.all() {
+            if let Some(outage) = timeline.outage.as_deref().filter(|outage| outage.cause == Cause::NodeLost)
+                && let Some(node) = outage.left_node.as_deref()
+            {
+                nodes.entry(node).or_default().push((timeline, outage));
+            }
+        }
+        nodes.into_iter().map(|(node, outages)| Self::of(node, &outages)).collect()
+    }
+
+    fn of(node: &str, outages: &[(&Timeline, &Outage)]) -> Self {
+        type Instant = fn(&Timeline, &Outage) -> Option<Offset>;
+        let median = |instant: Instant| {
+            let after = |(timeline, outage): &(&Timeline, &Outage)| {
+                let zero = timeline.at(Milestone::Requested)?;
+                Some(instant(timeline, outage)?.since(zero).seconds().max(0.0))
+            };
+            let sample = Sample::new(outages.iter().filter_map(after), 0);
+            sample.values().get(sample.values().len().saturating_sub(1) / 2).copied()
+        };
+        let is_elsewhere = |(timeline, _): &&(&Timeline, &Outage)| {
+            timeline.outcome == Outcome::Reached && timeline.node.as_deref().is_some_and(|now| now != node)
+        };
+        Self {
+            node: node.to_owned(),
+            vms: outages.len(),
+            noticed: median(|_, outage| outage.noticed),
+            evicted: median(|_, outage| outage.evicted),
+            instance: median(|timeline, _| timeline.at(Milestone::Instance)),
+            running: median(|timeline, _| timeline.at(Milestone::Running)),
+            elsewhere: outages.iter().filter(is_elsewhere).count(),
+        }
+    }
+}
+
 impl OutageBlock {
     fn of(timeline: &Timeline, targets: &[Target], goal: Milestone) -> Option<Self> {
         let outage = timeline.outage.as_deref()?;
@@ -286,6 +354,8 @@ impl OutageBlock {
             silence: outage.silence().map(Offset::seconds),
             unprobed: outage.unprobed,
             lost: outage.lost,
+            noticed: outage.noticed.map(Offset::seconds),
+            evicted: outage.evicted.map(Offset::seconds),
             outcome: timeline.outcome,
         })
     }

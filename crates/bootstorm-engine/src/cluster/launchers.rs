@@ -12,6 +12,8 @@ use bootstorm_model::plan::Target;
 pub(super) const LAUNCHERS: &str = "kubevirt.io=virt-launcher";
 /// Label: UID of the VMI that the pod was made for.
 const CREATED_BY: &str = "kubevirt.io/created-by";
+/// Label on the target of a live migration: UID of that migration.
+const MIGRATION_JOB: &str = "kubevirt.io/migrationJobUID";
 /// The container in which the guest runs.
 const COMPUTE: &str = "compute";
 /// The most characters of a state that are kept.
@@ -111,6 +113,7 @@ impl Pod {
             state: clip(&self.state(), MOST_TOLD),
             claims: claims.map(|claim| claim.claim_name.clone()).collect(),
             instance: self.metadata.labels.get(CREATED_BY)?.clone(),
+            migration: self.metadata.labels.get(MIGRATION_JOB).cloned(),
             target,
             uid: self.metadata.uid,
             name: clip(&self.metadata.name, MOST_TOLD),

@@ -24,6 +24,7 @@ pub mod lease;
 mod list;
 pub mod machines;
 pub mod metadata;
+pub mod migrations;
 pub mod names;
 pub mod namespaces;
 pub mod node_state;

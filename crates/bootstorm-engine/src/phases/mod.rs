@@ -18,6 +18,7 @@ mod insight;
 pub mod interrupt;
 pub(crate) mod launch;
 mod lineup;
+mod migrating;
 pub mod observing;
 pub mod preflight;
 pub(crate) mod prober;

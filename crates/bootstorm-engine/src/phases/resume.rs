@@ -179,10 +179,12 @@ mod tests {
                 deleted: None,
                 ready_since: None,
                 paused: false,
-                migrating: false,
+                pod_ends: false,
                 ready: false,
                 agent: false,
                 transitions: Vec::new(),
+                moving: None,
+                immobile: None,
             })
         };
         let asked = serde_json::json!({"metadata": {}, "spec": {"runStrategy": "Always"},

@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
 
-use super::{Milestone, Offset, Outcome, Timeline};
+use super::{Milestone, Move, Offset, Outcome, Timeline};
 use crate::plan::Target;
 use crate::probe::binding::Answerer;
 
@@ -71,12 +71,23 @@ pub struct Instance {
     pub ready_since: Option<Timestamp>,
     /// Condition `Paused`.
     pub paused: bool,
-    /// `status.migrationState` is there, and neither `completed` nor `failed`.
-    pub migrating: bool,
+    /// Its launcher pod is being deleted: the condition `Ready` is false with reason `PodTerminating`.
+    pub pod_ends: bool,
     /// Condition `AgentConnected`.
     pub agent: bool,
     /// `status.phaseTransitionTimestamps`: whole seconds on the writers' clocks.
     pub transitions: Vec<(InstancePhase, Timestamp)>,
+    /// `status.migrationState`: the live migration that it is in, or was last in.
+    pub moving: Option<Box<Move>>,
+    /// Why it cannot be live-migrated (condition `LiveMigratable` is false): reason and message.
+    pub immobile: Option<String>,
+}
+
+impl Instance {
+    /// Whether it is being live-migrated.
+    pub fn is_migrating(&self) -> bool {
+        self.moving.as_ref().is_some_and(|moving| moving.is_under_way())
+    }
 }
 
 /// Something that the cluster told us
@@ -365,10 +376,12 @@ mod tests {
             deleted: None,
             ready_since: None,
             paused: false,
-            migrating: false,
+            pod_ends: false,
             ready: false,
             agent: false,
             transitions: Vec::new(),
+            moving: None,
+            immobile: None,
         }
     }
 

@@ -30,6 +30,8 @@ pub struct Launcher {
     pub claims: Vec<String>,
     /// Whether it was deleted.
     pub gone: bool,
+    /// UID of the live migration that it is the target of (label `kubevirt.io/migrationJobUID`).
+    pub migration: Option<String>,
 }
 
 /// Last known state of a launcher pod
@@ -46,6 +48,7 @@ pub struct LauncherState {
 struct Known {
     position: u32,
     instance: String,
+    migration: Option<String>,
     state: LauncherState,
     node: Option<String>,
     moments: BTreeMap<Milestone, Moment>,
@@ -72,6 +75,8 @@ pub struct LauncherFold {
     said: HashMap<String, u32>,
     /// UIDs of events that were counted.
     counted: HashSet<String>,
+    /// Migration objects of the phase, by namespace and name → VM; `None` unless the phase migrates VMs.
+    migrations: Option<HashMap<Target, u32>>,
 }
 
 impl LauncherFold {
@@ -89,7 +94,16 @@ impl LauncherFold {
             claims: HashMap::new(),
             said: HashMap::new(),
             counted: HashSet::new(),
+            migrations: None,
         }
+    }
+
+    /// The same for a phase that migrates VMs by these objects, in the order of its VMs: only the pods count to which the
+    /// guests go.
+    #[must_use]
+    pub fn migrating_by(mut self, objects: impl IntoIterator<Item = Target>) -> Self {
+        self.migrations = Some(objects.into_iter().zip(0..).collect());
+        self
     }
 
     /// Takes the state of a pod into account.
@@ -104,6 +118,7 @@ impl LauncherFold {
             Known {
                 position,
                 instance: launcher.instance,
+                migration: launcher.migration,
                 state: LauncherState { pod: launcher.name, state: String::new() },
                 node: None,
                 moments: BTreeMap::new(),
@@ -172,7 +187,7 @@ impl LauncherFold {
         let mut passed = Vec::new();
         for uid in self.of.get(&position).into_iter().flatten() {
             let Some(known) = self.pods.get(uid) else { continue };
-            if timeline.instance_uid.as_ref() != Some(&known.instance) {
+            if timeline.instance_uid.as_ref() != Some(&known.instance) || !self.counts(timeline, known) {
                 continue;
             }
             for (milestone, moment) in &known.moments {
@@ -199,6 +214,17 @@ impl LauncherFold {
         passed
     }
 
+    /// Whether the phase is about a pod: in one that migrates VMs the pods to which they go, in others those that boot.
+    fn counts(&self, timeline: &Timeline, known: &Known) -> bool {
+        match &self.migrations {
+            None => known.migration.is_none(),
+            Some(_) => {
+                let ours = timeline.migration.as_ref().and_then(|facts| facts.uid.as_deref());
+                known.migration.is_some() && known.migration.as_deref() == ours
+            }
+        }
+    }
+
     /// The VM that an event is about.
     pub fn whose(&self, notice: &Notice) -> Option<u32> {
         if let Some(known) = self.pods.get(&notice.about) {
@@ -210,6 +236,10 @@ impl LauncherFold {
         };
         match notice.kind.as_str() {
             "VirtualMachine" | "VirtualMachineInstance" => named(&notice.name),
+            "VirtualMachineInstanceMigration" => {
+                let object = Target { namespace: notice.namespace.clone(), name: notice.name.clone() };
+                return self.migrations.as_ref()?.get(&object).copied();
+            }
             // virt-launcher-NAME-xxxxx
             "Pod" => {
                 notice.name.strip_prefix("virt-launcher-").and_then(|rest| named(rest.rsplit_once('-')?.0))
@@ -278,6 +308,7 @@ mod tests {
             state: "Pending".into(),
             claims: vec!["disk".into()],
             gone: false,
+            migration: None,
         }
     }
 

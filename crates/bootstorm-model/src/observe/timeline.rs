@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Findings, LauncherState, Milestone, Offset, VolumeKind, Warning};
+use super::{Findings, LauncherState, MigrationFacts, Milestone, Offset, VolumeKind, Warning};
 use crate::outage::Outage;
 use crate::probe::Interruption;
 
@@ -85,6 +85,9 @@ pub struct Timeline {
     /// How its disks were filled, once they are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub volume_kind: Option<VolumeKind>,
+    /// Its live migration, in a storm that migrates VMs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub migration: Option<Box<MigrationFacts>>,
     /// Node on which the VMI runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node: Option<String>,

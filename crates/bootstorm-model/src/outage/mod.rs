@@ -180,6 +180,12 @@ pub struct Outage {
     /// The probes could not see all of the time between the two: the silence may have been shorter.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unprobed: bool,
+    /// When Kubernetes noticed that the node was lost: its condition `Ready` ceased to be true.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub noticed: Option<Offset>,
+    /// When the VM was evicted: the pod of the old instance, or that instance, is being deleted from then on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evicted: Option<Offset>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
@@ -200,18 +206,19 @@ impl Outage {
             Exactness::Probe { interval } => [Some(interval), None],
             Exactness::Watch | Exactness::Stamp => [None, None],
         };
-        bounds.into_iter().chain([Some(self.at), self.last_answer, self.first_answer]).flatten()
+        let instants = [Some(self.at), self.last_answer, self.first_answer, self.noticed, self.evicted];
+        bounds.into_iter().chain(instants).flatten()
     }
 
     /// Moves every instant to an axis that begins at `zero`.
     fn shift(&mut self, zero: Offset) {
-        let Self { at, exactness, last_answer, first_answer, .. } = self;
+        let Self { at, exactness, last_answer, first_answer, noticed, evicted, .. } = self;
         *at = at.since(zero);
         if let Exactness::Gap { from, to } = exactness {
             (*from, *to) = (from.since(zero), to.since(zero));
         }
-        for answer in [last_answer, first_answer].into_iter().flatten() {
-            *answer = answer.since(zero);
+        for instant in [last_answer, first_answer, noticed, evicted].into_iter().flatten() {
+            *instant = instant.since(zero);
         }
     }
 }

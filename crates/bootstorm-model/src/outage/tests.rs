@@ -50,7 +50,9 @@ fn standing(uid: &str, since: f64) -> Instance {
         ready: true,
         ready_since: Some(since),
         paused: false,
-        migrating: false,
+        pod_ends: false,
+        moving: None,
+        immobile: None,
         agent: false,
         transitions: vec![(InstancePhase::Running, since)],
     }
@@ -260,6 +262,8 @@ fn outages_that_overlap_are_one_recovery_and_a_vm_has_one_in_each() {
             first_answer: None,
             lost: None,
             unprobed: false,
+            noticed: None,
+            evicted: None,
         }));
         observation.outages.push(timeline);
     };

@@ -172,7 +172,7 @@ impl Watcher {
         let running = instance.phase == InstancePhase::Running && !instance.deleting;
         vm.stands = running && instance.ready;
         vm.paused = instance.paused;
-        vm.migrating = instance.migrating;
+        vm.migrating = instance.is_migrating();
         if same && running && before.node.is_some() && instance.node.is_some() && before.node != instance.node
         {
             vm.moves += 1;
@@ -215,7 +215,7 @@ impl Watcher {
             }
             _ if instance.deleting => (Sign::Deleting, instance.deleted, Cause::Deleted),
             _ if instance.paused => (Sign::NotReady, instance.ready_since, Cause::Paused),
-            _ if instance.migrating => (Sign::NotReady, instance.ready_since, Cause::Migration),
+            _ if instance.is_migrating() => (Sign::NotReady, instance.ready_since, Cause::Migration),
             _ => (Sign::NotReady, instance.ready_since, Cause::NotReady),
         };
         (sign, stamp, if lost { Cause::NodeLost } else { cause })
@@ -226,6 +226,12 @@ impl Watcher {
         let node = self.current[number as usize].outage.as_ref().and_then(|outage| outage.left_node.clone());
         let timeline = &mut self.current[number as usize];
         if timeline.old_instance.as_deref() == Some(&instance.uid) {
+            if (instance.pod_ends || instance.deleting)
+                && let Some(outage) = timeline.outage.as_mut()
+            {
+                let at = heard.stamped(instance.ready_since).unwrap_or(heard.at);
+                outage.evicted.get_or_insert(at);
+            }
             if instance.deleting || matches!(instance.phase, InstancePhase::Succeeded | InstancePhase::Failed)
             {
                 let (_, _, cause) = self.sign_of(instance, node.as_deref());
@@ -302,12 +308,17 @@ impl Watcher {
             }
             if facts.ready {
                 self.settle(number, heard, facts.since);
-            } else if down {
+                continue;
+            }
+            let sign = heard.stamped(facts.since);
+            if down {
                 self.blame(number, Cause::NodeLost);
             } else if vm.was_up {
                 let before = vm.clone();
-                let sign = heard.stamped(facts.since);
                 self.open(number, Sign::NodeNotReady, sign, heard, &before, Cause::NodeLost);
+            }
+            if let Some(outage) = self.current[number as usize].outage.as_mut() {
+                outage.noticed.get_or_insert(sign.unwrap_or(heard.at));
             }
         }
     }
@@ -446,6 +457,8 @@ impl Watcher {
             first_answer: None,
             lost: None,
             unprobed: false,
+            noticed: None,
+            evicted: None,
         }));
         date(&mut timeline);
         self.current[number as usize] = timeline;

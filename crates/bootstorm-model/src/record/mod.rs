@@ -19,7 +19,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use bounded::at_most;
-pub use facts::{ClusterFacts, NodeKind, RateLimit, StorageClassFacts, Workers};
+pub use facts::{ClusterFacts, MigrationLimits, NodeKind, RateLimit, StorageClassFacts, Workers};
 pub use health::{ClockDifference, ClusterMark, Health};
 pub use limit::FailureLimit;
 pub use made::Made;
@@ -37,7 +37,7 @@ use crate::observe::{Milestone, Outcome, Timeline};
 use crate::outage::Observation;
 use crate::plan::Plan;
 
-/// Version of the stored format: 6 since outages are observed; 5 since storms are of several kinds; 4 since a record holds the UIDs of what the run made,
+/// Version of the stored format: 6 since storms migrate VMs and outages are observed; 5 since storms are of several kinds; 4 since a record holds the UIDs of what the run made,
 /// outcomes may be unknown, and gaps may be open.
 ///
 /// Programs refuse records with a newer version than their own. Records of versions 1 to 3 have no UIDs.

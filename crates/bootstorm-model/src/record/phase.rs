@@ -7,7 +7,7 @@ use std::str::FromStr;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{FailureLimit, Health, Metrics, StormKind, Timelines};
+use super::{FailureLimit, Health, Metrics, MigrationLimits, StormKind, Timelines};
 use crate::observation::StreamKind;
 use crate::observe::{Milestone, Offset, Outcome, Timeline};
 use crate::plan::{Order, Shape};
@@ -40,6 +40,12 @@ impl PhaseKind {
             Self::Create | Self::Storm => Milestone::Running,
             Self::Stop => Milestone::Gone,
         }
+    }
+
+    /// The same for a storm of any kind.
+    pub fn goal_of(self, storm: StormKind) -> Milestone {
+        let own = storm.own_goal().filter(|_| self == Self::Storm);
+        own.unwrap_or_else(|| self.goal())
     }
 }
 
@@ -336,6 +342,9 @@ pub struct PhaseRecord {
     /// What Prometheus measured of the cluster meanwhile; absent unless it was asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metrics: Option<Metrics>,
+    /// How many VMs `KubeVirt` migrates at a time; absent unless VMs are migrated and that could be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub migrations: Option<MigrationLimits>,
     /// Order of the requests, as indexes of timelines; by index if empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub queue: Vec<u32>,
@@ -354,13 +363,14 @@ impl PhaseRecord {
             watched_until: None,
             continued: 0,
             ended: None,
-            goal: name.kind.goal(),
+            goal: name.kind.goal_of(settings.kind),
             settings,
             watch: WatchHealth::default(),
             probing: None,
             health: None,
             insight: None,
             metrics: None,
+            migrations: None,
             queue: Vec::new(),
             timelines: (0..targets).map(Timeline::new).collect(),
         }
@@ -374,6 +384,11 @@ impl PhaseRecord {
     /// The subcommand that runs or continues it, with the flag that it cannot do without.
     pub fn command(&self) -> &'static str {
         if self.name.kind == PhaseKind::Storm { self.settings.kind.command() } else { self.name.kind.word() }
+    }
+
+    /// Whether running VMs are live-migrated.
+    pub fn migrates(&self) -> bool {
+        self.name.kind == PhaseKind::Storm && self.settings.kind == StormKind::Migrate
     }
 
     /// Whether running VMs are restarted.

@@ -1,6 +1,8 @@
-//! How a storm brings its VMs back.
+//! What a storm does with its VMs.
 
 use serde::{Deserialize, Serialize};
+
+use crate::observe::Milestone;
 
 /// The kinds of storms: which recovery is measured
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -11,13 +13,15 @@ pub enum StormKind {
     Start,
     /// Running VMs are restarted, each by one request.
     Restart,
+    /// Running VMs are live-migrated to other nodes, each by one request.
+    Migrate,
     /// VMs that somebody or something else brought down come back; nothing was requested.
     Observed,
 }
 
 impl StormKind {
     /// Every kind.
-    pub const ALL: [Self; 3] = [Self::Start, Self::Restart, Self::Observed];
+    pub const ALL: [Self; 4] = [Self::Start, Self::Restart, Self::Migrate, Self::Observed];
 
     /// The word used in JSON, flags and tables.
     pub fn word(self) -> &'static str {
@@ -25,6 +29,17 @@ impl StormKind {
             Self::Start => "start",
             Self::Restart => "restart",
             Self::Observed => "observed",
+            Self::Migrate => "migrate",
+        }
+    }
+
+    /// What one request asks for, as a noun.
+    pub fn noun(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Restart => "restart",
+            Self::Migrate => "migration",
+            Self::Observed => "first sign",
         }
     }
 
@@ -33,6 +48,7 @@ impl StormKind {
         match self {
             Self::Start => "storm",
             Self::Restart => "storm --kind restart",
+            Self::Migrate => "storm --kind migrate",
             Self::Observed => "observe",
         }
     }
@@ -42,10 +58,19 @@ impl StormKind {
         *self == Self::Start
     }
 
+    /// The milestone that ends a VM's part whatever is probed; `None` where that depends on the probes.
+    pub fn own_goal(self) -> Option<Milestone> {
+        match self {
+            Self::Start | Self::Restart | Self::Observed => None,
+            Self::Migrate => Some(Milestone::Migrated),
+        }
+    }
+
     /// Whether guests are probed on and on, because they answer before the storm and should go on to.
     pub fn keeps_guests(self) -> bool {
         match self {
             Self::Start | Self::Restart => false,
+            Self::Migrate => true,
             Self::Observed => true,
         }
     }
@@ -55,6 +80,7 @@ impl StormKind {
         match self {
             Self::Start => None,
             Self::Restart => Some("the times of a restart include the shutdown of its guests"),
+            Self::Migrate => Some("a guest that migrates does not boot"),
             Self::Observed => {
                 Some("the times of an observed recovery begin at the first sign of each outage")
             }

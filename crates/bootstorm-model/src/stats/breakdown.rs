@@ -61,7 +61,7 @@ pub fn parts(baseline: Option<&Starts<'_>>, storm: &Starts<'_>, goal: Milestone)
         parts.push(Part {
             from,
             to,
-            section: Section::between(from, to),
+            section: Section::on_the_way(goal, from, to),
             baseline: found(&baseline_means, to),
             storm: found(&storm_means, to),
             share_percent: None,

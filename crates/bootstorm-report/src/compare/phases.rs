@@ -123,6 +123,7 @@ impl PhaseShift {
     fn of(kind: PhaseKind, before: &[&PhaseRecord], after: &[&PhaseRecord], probe: Option<Probe>) -> Self {
         let milestones: &[Milestone] = match kind {
             PhaseKind::Stop => &[Milestone::Gone],
+            PhaseKind::Storm if before.iter().any(|phase| phase.migrates()) => &[Milestone::Migrated],
             PhaseKind::Create | PhaseKind::Storm => &[Milestone::Running, Milestone::Reachable],
         };
         let is_observed = |phase: &&PhaseRecord| phase.settings.kind == StormKind::Observed;

@@ -7,7 +7,7 @@ use super::grid;
 use super::markup::Markup;
 use super::words;
 use crate::Report;
-use crate::observation::{ObservationBlock, OutageBlock, OutagesBlock};
+use crate::observation::{NodeLossBlock, ObservationBlock, OutageBlock, OutagesBlock};
 
 /// More VMs than this are not drawn; the table has every outage.
 const DRAWN: usize = 120;
@@ -36,6 +36,9 @@ pub(super) fn write(body: &mut Markup, report: &Report) {
         drawn(body, observation);
         groups(body, "Outages by cause", "Cause", &observation.causes);
         groups(body, "Outages by the node that the VMs were on", "Node", &observation.nodes);
+        if !observation.node_losses.is_empty() {
+            losses(body, &observation.node_losses);
+        }
         each(body, observation);
     }
     body.close("section");
@@ -147,6 +150,23 @@ fn groups(body: &mut Markup, caption: &str, title: &str, groups: &[OutagesBlock]
         {
             body.leaf("td", &[], &cell);
         }
+        body.close("tr");
+    }
+    grid::close(body);
+}
+
+fn losses(body: &mut Markup, losses: &[NodeLossBlock]) {
+    let headings =
+        ["Lost node", "VMs", "Noticed (s)", "Evicted (s)", "Instance (s)", "Running (s)", "Elsewhere"];
+    let caption = "Lost nodes: median seconds from the first sign until Kubernetes noticed, evicted the VMs, and ran them again";
+    grid::open(body, caption, &headings, 1);
+    for loss in losses {
+        body.open("tr", &[]).leaf("th", &[("scope", "row")], &loss.node);
+        body.leaf("td", &[], &loss.vms.to_string());
+        for time in [loss.noticed, loss.evicted, loss.instance, loss.running] {
+            body.leaf("td", &[], &value(time));
+        }
+        body.leaf("td", &[], &format!("{}/{}", loss.elsewhere, loss.vms));
         body.close("tr");
     }
     grid::close(body);

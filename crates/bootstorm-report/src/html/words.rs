@@ -86,6 +86,10 @@ pub(crate) fn class(milestone: Milestone) -> &'static str {
         Milestone::Reachable => "stage reachable",
         Milestone::Stopping => "stage stopping",
         Milestone::Gone => "stage gone",
+        // Nothing boots beside it: it has the shades of the last stages of a start.
+        Milestone::Target => "stage scheduled",
+        Milestone::Copying => "stage running",
+        Milestone::Migrated => "stage reachable",
         _ => "stage other",
     }
 }

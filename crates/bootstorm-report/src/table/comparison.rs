@@ -30,6 +30,11 @@ pub(super) fn write(page: &mut Page, report: &Report, compared: &Compared) {
         }
     } else {
         page.title(&format!("Verdict on {}", compared.storm));
+        if let Some(breakdown) =
+            compared.breakdown.as_ref().filter(|_| compared.judged == Milestone::Migrated)
+        {
+            breakdown::alone(page, compared, breakdown);
+        }
     }
     verdict(page, compared);
     also(page, compared);

@@ -2,7 +2,7 @@
 
 use super::grid::{Column, Grid};
 use super::{Page, words};
-use crate::observation::{ObservationBlock, OutageBlock, OutagesBlock};
+use crate::observation::{NodeLossBlock, ObservationBlock, OutageBlock, OutagesBlock};
 use crate::paint::Tone;
 
 /// VMs that a normal table shows.
@@ -25,6 +25,10 @@ pub(super) fn write(page: &mut Page, observation: &ObservationBlock) {
     groups(page, "Cause", &observation.causes);
     page.rule('-');
     groups(page, "Node", &observation.nodes);
+    if !observation.node_losses.is_empty() {
+        page.rule('-');
+        losses(page, &observation.node_losses);
+    }
     if page.layout().wide {
         page.rule('-');
         each(page, observation);
@@ -148,6 +152,22 @@ fn groups(page: &mut Page, title: &str, groups: &[OutagesBlock]) {
     for line in lines {
         page.line(&line);
     }
+}
+
+/// How long it took until Kubernetes noticed that nodes were lost, and until their VMs ran elsewhere.
+fn losses(page: &mut Page, losses: &[NodeLossBlock]) {
+    let numbers =
+        ["VMs", "Noticed(s)", "Evicted(s)", "Instance(s)", "Running(s)", "Elsewhere"].map(Column::numbers);
+    let mut grid = Grid::new([Column::words("Lost node")].into_iter().chain(numbers).collect());
+    let number = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.2}"));
+    for loss in losses {
+        let times = [loss.noticed, loss.evicted, loss.instance, loss.running].map(number);
+        let mut cells = vec![loss.node.clone(), loss.vms.to_string()];
+        cells.extend(times);
+        cells.push(format!("{}/{}", loss.elsewhere, loss.vms));
+        grid.push(None, cells);
+    }
+    page.grid(grid);
 }
 
 fn each(page: &mut Page, observation: &ObservationBlock) {

@@ -30,13 +30,16 @@ pub(super) fn storm(page: &mut Page, stop: Option<&PhaseBlock>, storm: &PhaseBlo
         StormKind::Start => page.line(&format!("Phase 3: Starting all VMs {how} (BOOT STORM)...")),
         StormKind::Observed => {}
         StormKind::Restart => page.line(&format!("Restarting all running VMs {how}...")),
+        StormKind::Migrate => page.line(&format!("Migrating all running VMs {how}...")),
     }
     issued(page, storm, storm.settings.kind.word());
+    at_a_time(page, storm);
     page.blank();
     match storm.settings.kind {
         StormKind::Start => page.line(&format!("Phase 4: Monitoring boot storm ({vms} {crowd})...")),
         StormKind::Observed => {}
         StormKind::Restart => page.line(&format!("Monitoring the restart ({vms} {crowd})...")),
+        StormKind::Migrate => page.line(&format!("Monitoring the migration ({vms} {crowd})...")),
     }
     monitored(page, storm);
     if let (Some(stop), Some(total)) = (stop, storm.spans.total)
@@ -121,17 +124,21 @@ fn stopped(page: &mut Page, stop: &PhaseBlock) {
 fn monitored(page: &mut Page, storm: &PhaseBlock) {
     let first = match storm.settings.kind {
         StormKind::Observed => "First sign of an outage".to_owned(),
-        kind => format!("First {} request", kind.word()),
+        kind => format!("First {} request", kind.noun()),
     };
     let what = match storm.settings.kind {
         StormKind::Start => "Boot storm monitoring",
         StormKind::Restart => "Restart monitoring",
+        StormKind::Migrate => "Migration monitoring",
         StormKind::Observed => "Recovery",
     };
     if storm.settings.kind == StormKind::Restart
         && let Some(gone) = storm.summary(Milestone::Gone).max
     {
         page.line(&format!("Slowest shutdown of a guest: {}", words::seconds(gone)));
+    }
+    if storm.goal == Milestone::Migrated {
+        migrated(page, storm);
     }
     if let Some(span) = storm.spans.running {
         page.line(&format!("{first} to last VM running: {}", words::seconds(span)));
@@ -151,6 +158,33 @@ fn monitored(page: &mut Page, storm: &PhaseBlock) {
         None => {
             page.toned(Tone::Fair, &format!("{what} is not over ({})", storm.state.word()));
         }
+    }
+}
+
+/// How many VMs `KubeVirt` migrates at a time.
+fn at_a_time(page: &mut Page, storm: &PhaseBlock) {
+    let Some(limits) = storm.migrations else { return };
+    let (all, node) = (limits.per_cluster, limits.per_node);
+    page.line(&format!("KubeVirt migrates at most {all} VMs at a time, {node} away from one node"));
+}
+
+/// The slowest of each stretch of a migration.
+fn migrated(page: &mut Page, storm: &PhaseBlock) {
+    let longest = |from: Milestone, to: Milestone| {
+        let stage = storm.stages.iter().find(|stage| (stage.from, stage.to) == (from, to))?;
+        stage.summary.max
+    };
+    let lines = [
+        ("Longest wait in KubeVirt's queue", longest(Milestone::Accepted, Milestone::Pod)),
+        ("Longest copy of memory", longest(Milestone::Copying, Milestone::Migrated)),
+    ];
+    for (what, seconds) in lines {
+        if let Some(seconds) = seconds {
+            page.line(&format!("{what}: {}", words::seconds(seconds)));
+        }
+    }
+    if let Some(span) = storm.spans.goal {
+        page.line(&format!("First migration request to last VM migrated: {}", words::seconds(span)));
     }
 }
 

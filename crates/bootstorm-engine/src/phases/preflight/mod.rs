@@ -4,6 +4,7 @@
 
 mod findings;
 mod kubevirt;
+mod migration;
 mod names;
 pub mod permissions;
 mod pinning;
@@ -25,6 +26,7 @@ use bootstorm_model::probe::binding::Wiring;
 use bootstorm_model::record::{ClusterFacts, Via};
 
 pub use findings::{Findings, Problem};
+pub use migration::check as check_migration;
 
 /// What the run will be, as far as the checks need to know
 #[derive(Debug, Clone, Copy)]
