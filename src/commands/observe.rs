@@ -178,8 +178,12 @@ pub async fn command(context: &Context, args: &ObserveArgs) -> Result<Exit, Fail
         None => begun(&session, &selection, named).await?,
     };
     args.check_thresholds(&record)?;
+    // An interrupt ends the observation, and the report follows.
+    let duty = session.interrupt.duty();
     let observed = Box::pin(run(&session, args, &place, record, goes_on, probes)).await?;
-    finish(&session, args, &place, &observed.0, observed.1)
+    let exit = finish(&session, args, &place, &observed.0, observed.1);
+    drop(duty);
+    exit
 }
 
 impl ObserveArgs {

@@ -53,15 +53,15 @@ fn comes_back(cluster: &Cluster, name: &str, before: &str) {
     until(|| instance(cluster, name).is_some_and(|vmi| vmi["metadata"]["uid"] != before && is_ready(&vmi)));
 }
 
-struct Observer<'a> {
-    cluster: &'a Cluster,
-    child: Child,
+struct Observer {
+    /// Until it is waited for.
+    child: Option<Child>,
     file: PathBuf,
 }
 
-impl<'a> Observer<'a> {
+impl Observer {
     /// Observes the shop, and waits until it does.
-    fn begin(cluster: &'a Cluster, file: &str, more: &[&str]) -> Self {
+    fn begin(cluster: &Cluster, file: &str, more: &[&str]) -> Self {
         let file = cluster.home.path().join(file);
         let known = saved(&file)["observation"]["continued"].as_u64();
         let path = file.to_string_lossy().into_owned();
@@ -75,7 +75,7 @@ impl<'a> Observer<'a> {
             let again = file.exists() && known.is_none() || observation["continued"].as_u64() > known;
             again && !vms.is_empty() && vms.iter().all(|vm| vm["was_up"] == true)
         });
-        Self { cluster, child, file }
+        Self { child: Some(child), file }
     }
 
     /// Waits until so many outages are over, and saved.
@@ -87,16 +87,26 @@ impl<'a> Observer<'a> {
 
     /// Ctrl-C.
     fn end(self) -> Ran {
-        let pid = self.child.id().to_string();
+        let pid = self.child.as_ref().unwrap().id().to_string();
         assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
-        Ran::of(self.child)
+        self.ends()
+    }
+
+    /// Waits until it ends by itself.
+    fn ends(mut self) -> Ran {
+        Ran::of(self.child.take().unwrap())
     }
 
     /// kill -9.
-    fn dies(mut self) -> &'a Cluster {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-        self.cluster
+    fn dies(self) {}
+}
+
+impl Drop for Observer {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.child {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
     }
 }
 
@@ -201,7 +211,7 @@ fn outages_one_after_the_other_are_recoveries_and_only_reads_are_sent() {
     let too_slow = cluster.run(&["report", "--from", "o.json", "--fail-if", "ready.max>0.001s"]).exits(4);
     too_slow.prints(&["ready.max>0.001s"]);
     std::fs::copy(cluster.home.path().join("o.json"), cluster.home.path().join("copy.json")).unwrap();
-    cluster.run(&["compare", "o.json", "copy.json"]).exits(0).prints(&["observed"]);
+    cluster.run(&["compare", "o.json", "copy.json"]).exits(0).prints(&["Ready mean", "storm-1"]);
     // It is over: the file is not continued, and not overwritten.
     let again = cluster.run(&["observe", "-l", "tier=web", "-n", "shop", "--save", "o.json"]).exits(1);
     again.complains(&["its observation is over", "report --from"]);
@@ -293,7 +303,7 @@ fn it_ends_when_every_vm_is_back_or_its_time_is_up() {
     let args = ["--until", "all=ready", "--settle", "500ms", "--fail-if", "ready.max>0.001s"];
     let observer = Observer::begin(&cluster, "o.json", &args);
     take_down(&cluster, "web-1");
-    let ran = Ran::of(observer.child).exits(4);
+    let ran = observer.ends().exits(4);
     assert_eq!(outages(&ran.json()).len(), 1);
     ran.complains(
         &["1 of 3 VMs are up", "threshold"]
@@ -305,7 +315,7 @@ fn it_ends_when_every_vm_is_back_or_its_time_is_up() {
     let store = cluster.sandbox.store();
     let halted = |vm: &mut Value| vm["spec"]["runStrategy"] = "Halted".into();
     store.modify(&kind::VIRTUAL_MACHINES, "shop", "web-2", halted).unwrap();
-    let ran = Ran::of(observer.child).exits(3);
+    let ran = observer.ends().exits(3);
     let report = ran.json();
     assert_eq!((&report["observation"]["down"], &report["observation"]["done"]), (&json!(1), &json!(true)));
     assert_eq!(outages(&report)[0]["outcome"], "timed-out");

@@ -131,7 +131,7 @@ fn flush(console: Console, state: &Mutex<State>, bar: Option<&ProgressBar>) {
     if let Some((_, cause, node)) = down.first() {
         let alike = down.iter().all(|(_, other, there)| other == cause && there == node);
         let why = if alike {
-            let node = node.as_ref().map_or_else(String::new, |node| format!(" on {node}"));
+            let node = node.as_ref().map_or_else(String::new, |node| format!(", {node}"));
             format!(" ({}{node})", cause.words())
         } else {
             String::new()

@@ -195,7 +195,11 @@ impl LineStream {
     pub(crate) fn child(doing: &str, command: &[String]) -> Result<Self, Trouble> {
         let failed = |why: String| Trouble::new(doing, Kind::Other, why);
         let (program, arguments) = command.split_first().ok_or_else(|| failed("no command".to_owned()))?;
-        let mut child = tokio::process::Command::new(program)
+        let mut command = tokio::process::Command::new(program);
+        // Ctrl-C is for this program, which ends the child.
+        #[cfg(unix)]
+        command.process_group(0);
+        let mut child = command
             .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
@@ -44,8 +45,33 @@ pub(super) enum Said {
     Warning(String),
 }
 
+/// A folder of this process for the prober program; goes with it
+struct OwnFolder(PathBuf);
+
+impl OwnFolder {
+    /// Makes it, so that nobody else can put a program there. Without it, the prober is the script.
+    fn make() -> Option<Self> {
+        let folder = std::env::temp_dir().join(format!("bootstorm-prober-{:016x}", rand::random::<u64>()));
+        let mut builder = std::fs::DirBuilder::new();
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.create(&folder).ok().map(|()| Self(folder))
+    }
+
+    fn path(&self) -> String {
+        self.0.display().to_string()
+    }
+}
+
+impl Drop for OwnFolder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
 /// The guests, and the prober that asks them
 pub(super) struct Guests {
+    _folder: Option<OwnFolder>,
     probing: Probing,
     probe: Probe,
     keeping: Keeping,
@@ -68,17 +94,24 @@ impl Guests {
         probe: Probe,
         vms: usize,
     ) -> Result<Self, Trouble> {
+        let folder = (*from == From::Here).then(OwnFolder::make).flatten();
         let place = match from {
             From::Pod(namespace, pod) => Place {
                 namespace: namespace.clone(),
                 pod: pod.clone(),
                 container: None,
                 ours: None,
-                here: false,
+                here: None,
             },
             From::Here => {
                 let (namespace, pod) = (String::new(), "this computer".to_owned());
-                Place { namespace, pod, container: None, ours: None, here: true }
+                Place {
+                    namespace,
+                    pod,
+                    container: None,
+                    ours: None,
+                    here: Some(folder.as_ref().map_or_else(String::new, OwnFolder::path)),
+                }
             }
         };
         // No guest is tried more often than every 200 ms: it goes on for hours.
@@ -89,7 +122,18 @@ impl Guests {
         let mut keeping = Keeping::default();
         keeping.set_interval(millis);
         let (ids, current, last) = (HashMap::new(), HashMap::new(), HashMap::new());
-        Ok(Self { probing, probe, keeping, ids, current, next: 0, last, millis, interrupted: None })
+        Ok(Self {
+            _folder: folder,
+            probing,
+            probe,
+            keeping,
+            ids,
+            current,
+            next: 0,
+            last,
+            millis,
+            interrupted: None,
+        })
     }
 
     /// Time between two attempts on one guest.

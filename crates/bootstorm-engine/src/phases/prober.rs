@@ -40,8 +40,8 @@ pub(crate) struct Place {
     pub(crate) pod: String,
     /// The container; `None` for the default one of a pod of the user's.
     pub(crate) container: Option<&'static str>,
-    /// It is no pod, but a child process of this program.
-    pub(crate) here: bool,
+    /// It is no pod, but a child process of this program: the folder for the prober program, empty where there is none.
+    pub(crate) here: Option<String>,
     /// How to make the pod again if it goes away; `None` for a pod of the user's.
     pub(crate) ours: Option<Ours>,
 }
@@ -90,8 +90,8 @@ impl Place {
         let seconds = |millis: u64| format!("{:.3}", millis as f64 / 1000.0);
         let script = seconds(pace.script);
         let mut command: Vec<String> = ["sh", "-c"].map(str::to_owned).to_vec();
-        if self.ours.is_some() || self.here {
-            let folder = if self.here { own_folder() } else { PROGRAM_FOLDER.to_owned() };
+        if self.ours.is_some() || self.here.is_some() {
+            let folder = self.here.clone().unwrap_or_else(|| PROGRAM_FOLDER.to_owned());
             command.push(format!("{HAND_OVER}{SCRIPT}"));
             command.extend([SCRIPT_NAME, &script, &seconds(pace.program)].map(str::to_owned));
             command.push(folder);
@@ -100,15 +100,6 @@ impl Place {
             command.extend([SCRIPT, SCRIPT_NAME, &script].map(str::to_owned));
         }
         command
-    }
-}
-
-/// Folder for the prober program on this computer; absent ones leave it to the script.
-fn own_folder() -> String {
-    let folder = std::env::temp_dir().join(format!("bootstorm-prober-{}", std::process::id()));
-    match std::fs::create_dir(&folder) {
-        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => String::new(),
-        _ => folder.display().to_string(),
     }
 }
 
@@ -193,7 +184,7 @@ pub(crate) async fn converse(
     let mut failures = 0;
     let mut last_heard = monotonic_now();
     loop {
-        let opened = if place.here {
+        let opened = if place.here.is_some() {
             LineStream::child("run a prober", &command)
         } else {
             cluster.exec(&place.namespace, &place.pod, place.container, &command).await

@@ -52,14 +52,14 @@ pub(super) fn places(cluster: &Cluster, record: &RunRecord) -> Vec<Place> {
             pod: pod.clone(),
             container: None,
             ours: None,
-            here: false,
+            here: None,
         }];
     }
     let place = |number| Place {
         namespace: cluster.namespace().to_owned(),
         pod: name(&plan.prefix, number),
         container: Some(CONTAINER),
-        here: false,
+        here: None,
         ours: Some(Ours {
             prefix: plan.prefix.clone(),
             run_id: record.run_id.clone(),

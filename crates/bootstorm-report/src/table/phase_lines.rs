@@ -132,7 +132,7 @@ fn monitored(page: &mut Page, storm: &PhaseBlock) {
         StormKind::Migrate => "Migration monitoring",
         StormKind::Observed => "Recovery",
     };
-    if !storm.settings.kind.is_start()
+    if storm.settings.kind == StormKind::Restart
         && let Some(gone) = storm.summary(Milestone::Gone).max
     {
         page.line(&format!("Slowest shutdown of a guest: {}", words::seconds(gone)));

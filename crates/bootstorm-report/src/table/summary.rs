@@ -83,13 +83,11 @@ impl Report {
 
 fn head(page: &mut Page, report: &Report) {
     let plan = &report.plan;
-    let what = format!(
-        "{} {}: {}, {}",
-        if report.observation.is_some() { "Observation" } else { "Boot storm run" },
-        report.run.name,
-        words::vms(plan.vms),
-        header::template(&plan.template)
-    );
+    let template = header::template(&plan.template);
+    let what = match &report.observation {
+        Some(_) => format!("Observation: {}", template.trim_start_matches("observed ")),
+        None => format!("Boot storm run {}: {}, {template}", report.run.name, words::vms(plan.vms)),
+    };
     one_line(page, Some(Tone::Heading), &what);
     if let Some(cluster) = header::cluster(&report.cluster) {
         one_line(page, Some(Tone::Faint), &cluster);
