@@ -15,11 +15,13 @@ pub enum StormKind {
     Restart,
     /// Running VMs are live-migrated to other nodes, each by one request.
     Migrate,
+    /// VMs are evicted from nodes that are drained: each migrates or restarts elsewhere.
+    Drain,
 }
 
 impl StormKind {
     /// Every kind.
-    pub const ALL: [Self; 3] = [Self::Start, Self::Restart, Self::Migrate];
+    pub const ALL: [Self; 4] = [Self::Start, Self::Restart, Self::Migrate, Self::Drain];
 
     /// The word used in JSON, flags and tables.
     pub fn word(self) -> &'static str {
@@ -27,6 +29,7 @@ impl StormKind {
             Self::Start => "start",
             Self::Restart => "restart",
             Self::Migrate => "migrate",
+            Self::Drain => "drain",
         }
     }
 
@@ -36,6 +39,7 @@ impl StormKind {
             Self::Start => "start",
             Self::Restart => "restart",
             Self::Migrate => "migration",
+            Self::Drain => "eviction",
         }
     }
 
@@ -45,6 +49,7 @@ impl StormKind {
             Self::Start => "storm",
             Self::Restart => "storm --kind restart",
             Self::Migrate => "storm --kind migrate",
+            Self::Drain => "storm --kind drain",
         }
     }
 
@@ -58,6 +63,7 @@ impl StormKind {
         match self {
             Self::Start | Self::Restart => None,
             Self::Migrate => Some(Milestone::Migrated),
+            Self::Drain => Some(Milestone::Moved),
         }
     }
 
@@ -65,7 +71,7 @@ impl StormKind {
     pub fn keeps_guests(self) -> bool {
         match self {
             Self::Start | Self::Restart => false,
-            Self::Migrate => true,
+            Self::Migrate | Self::Drain => true,
         }
     }
 
@@ -75,6 +81,7 @@ impl StormKind {
             Self::Start => None,
             Self::Restart => Some("the times of a restart include the shutdown of its guests"),
             Self::Migrate => Some("a guest that migrates does not boot"),
+            Self::Drain => Some("VMs that are evicted migrate, or shut down first"),
         }
     }
 }

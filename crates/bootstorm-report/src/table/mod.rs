@@ -128,6 +128,7 @@ fn storm(page: &mut Page, report: &Report, phase: &PhaseBlock) {
     let (test, results) = match phase.settings.kind {
         StormKind::Start => ("BOOT STORM TEST - Shutdown and Power On All VMs", "Boot Storm"),
         StormKind::Restart => ("RESTART TEST - Restart of All Running VMs", "Restart"),
+        StormKind::Drain => ("DRAIN TEST - Eviction of VMs from Nodes", "Drain"),
         StormKind::Migrate => ("MIGRATION TEST - Live Migration of All Running VMs", "Migration"),
     };
     page.title(test);
