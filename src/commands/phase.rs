@@ -57,6 +57,9 @@ pub struct PhaseArgs {
     /// What a storm does with its VMs.
     #[arg(skip)]
     pub storm: StormKind,
+    /// The nodes that a drain is about.
+    #[arg(skip)]
+    pub nodes: Vec<String>,
     /// Whether problems that a migration would meet are only told.
     #[arg(skip)]
     pub preflight: PreflightArgs,
@@ -182,6 +185,10 @@ pub async fn run(
     if settings.kind == StormKind::Migrate && matches!(step, lifecycle::Step::Begin(_)) {
         let vms = settings.size.unwrap_or_else(|| record.plan.size()) as usize;
         let findings = preflight::check_migration(&session.cluster, &record.plan, vms).await?;
+        args.preflight.settle(session, &findings)?;
+    }
+    if settings.kind == StormKind::Drain && matches!(step, lifecycle::Step::Begin(_)) {
+        let findings = preflight::check_drain(&session.cluster, &record.plan, &settings.nodes).await?;
         args.preflight.settle(session, &findings)?;
     }
     let lock = session.lock(prefix, &record.run_id).await?;
@@ -328,6 +335,7 @@ fn settings(
     check_halted(args, record)?;
     let (shape, order) = args.shape.resolve(record, step, role.like.as_ref())?;
     let Role { size, warm_up, .. } = *role;
+    let nodes = nodes(args, record, step)?;
     Ok(PhaseSettings {
         shape,
         order,
@@ -335,8 +343,26 @@ fn settings(
         warm_up,
         halted: args.halted,
         kind: args.storm,
+        nodes,
         ..args.pace.settings()
     })
+}
+
+/// The nodes of a drain: those that were named, or with which it was begun.
+fn nodes(args: &PhaseArgs, record: &RunRecord, step: lifecycle::Step) -> Result<Vec<String>, Failure> {
+    let begun = record.phase(step.name()).map(|phase| &phase.settings.nodes);
+    match (args.storm, begun) {
+        (StormKind::Drain, Some(begun)) if args.nodes.is_empty() || args.nodes == *begun => Ok(begun.clone()),
+        (StormKind::Drain, Some(begun)) => {
+            let begun = begun.join(",");
+            Err(Failure::usage(format!("{} was begun on other nodes: {begun}", step.name()))
+                .hint(format!("go on with it: kubectl bootstorm storm --drain {begun}")))
+        }
+        (StormKind::Drain, None) if args.nodes.is_empty() => {
+            Err(Failure::usage("a drain needs nodes").hint("name them: storm --drain NODE[,NODE...]"))
+        }
+        _ => Ok(args.nodes.clone()),
+    }
 }
 
 /// The manifest that the run's VMs are made from.

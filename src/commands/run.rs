@@ -292,6 +292,7 @@ fn phase_args(args: &RunCommand) -> PhaseArgs {
         halted: false,
         storm: StormKind::Start,
         preflight: args.preflight,
+        nodes: Vec::new(),
         // They are judged over the whole run, at its end.
         fail_if: FailIfArgs::default(),
         hooks: args.hooks.clone(),

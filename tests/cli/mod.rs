@@ -10,6 +10,7 @@ mod compare;
 mod config;
 mod connection;
 mod diagnosis;
+mod drains;
 mod dry_run;
 mod explain;
 mod files;

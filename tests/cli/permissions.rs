@@ -100,6 +100,16 @@ fn the_preflight_asks_for_what_each_kind_of_run_uses() {
                 &["storm"],
             ],
         ),
+        (
+            "drains",
+            &[
+                &["setup", "--end", "3", "--probe", "none"],
+                &["create"],
+                &["storm", "--drain", "node-2"],
+                &["stop"],
+                &["storm"],
+            ],
+        ),
         ("a manifest of the user's", &[&["run", "--end", "2", "-f", "vm.yaml"]]),
         ("objects that are copied", &[&["run", "--end", "2", "-f", "named.yaml", "--copy-from", "shop"]]),
         ("objects beside the VM", &[&["run", "--end", "2", "-f", "beside.yaml"]]),

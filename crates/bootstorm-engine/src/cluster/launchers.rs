@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::Deserialize;
 
+use super::evictions::Evictable;
 use super::metadata::{Condition, Metadata, Watched};
 use super::trouble::clip;
 use bootstorm_model::observe::{Launcher, Milestone};
@@ -120,6 +121,17 @@ impl Pod {
             node: self.spec.node_name.map(|node| clip(&node, MOST_TOLD)),
             gone,
         })
+    }
+
+    /// UID of the instance that it was made for, its node, and what names it; nothing for one that has ended, goes, or has
+    /// no node.
+    pub fn evictable(self) -> Option<(String, String, Evictable)> {
+        let goes = self.metadata.deletion_timestamp.is_some();
+        if goes || matches!(self.status.phase.as_str(), "Succeeded" | "Failed") {
+            return None;
+        }
+        let instance = self.metadata.labels.get(CREATED_BY)?.clone();
+        Some((instance, self.spec.node_name?, Evictable { name: self.metadata.name, uid: self.metadata.uid }))
     }
 
     fn passed(&self) -> Vec<(Milestone, Option<Timestamp>)> {

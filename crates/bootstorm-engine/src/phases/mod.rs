@@ -8,6 +8,7 @@ mod adopted;
 pub mod adoption;
 pub mod cleanup;
 pub mod context;
+pub mod draining;
 pub mod event;
 pub mod existing;
 mod follow;

@@ -79,6 +79,8 @@ pub struct Instance {
     pub transitions: Vec<(InstancePhase, Timestamp)>,
     /// `status.migrationState`: the live migration that it is in, or was last in.
     pub moving: Option<Box<Move>>,
+    /// `spec.evictionStrategy`: what becomes of it when its pod is evicted.
+    pub eviction: Option<String>,
     /// Why it cannot be live-migrated (condition `LiveMigratable` is false): reason and message.
     pub immobile: Option<String>,
 }
@@ -381,6 +383,7 @@ mod tests {
             agent: false,
             transitions: Vec::new(),
             moving: None,
+            eviction: None,
             immobile: None,
         }
     }
