@@ -19,6 +19,7 @@ pub mod document;
 mod failures;
 #[cfg(test)]
 pub(crate) mod fixtures;
+pub mod fleet;
 mod html;
 mod json;
 mod junit;

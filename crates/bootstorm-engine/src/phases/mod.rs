@@ -11,6 +11,7 @@ pub mod context;
 pub mod event;
 pub mod existing;
 mod follow;
+pub mod gate;
 mod ground;
 mod health;
 mod insight;

@@ -7,7 +7,8 @@ use crate::table::header;
 use crate::view::ClusterBlock;
 
 /// The sections that can be jumped to.
-const SECTIONS: [(&str, &str); 9] = [
+const SECTIONS: [(&str, &str); 10] = [
+    ("#clusters", "Clusters"),
     ("#recovery", "Recovery"),
     ("#cluster", "The cluster meanwhile"),
     ("#failures", "Failures"),
