@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 
 use super::super::session::Context;
 use super::super::threshold_args::will_be;
-use super::join::{self, Joined, Joining, Reached, Standing};
+use super::join::{self, Joined, Joining, Reached, Standing as RunStanding};
 use super::members::{self, Chosen};
 use super::record_file::{self, RecordFile};
 use super::work::{STEPS, SetUp, Worker};
@@ -18,7 +18,7 @@ use super::{Action, FleetArgs, PolicyArg, show};
 use crate::console::Console;
 use crate::console::member::Board;
 use bootstorm_engine::phases::Interrupter;
-use bootstorm_engine::phases::gate::{Barrier, Opening, Passed, Policy};
+use bootstorm_engine::phases::gate::{Barrier, Opening, Passed, Policy, Standing};
 use bootstorm_model::exit::Exit;
 use bootstorm_model::failure::Failure;
 use bootstorm_model::fleet::{FleetRecord, MemberState, Released};
@@ -30,6 +30,7 @@ use bootstorm_model::text::printable;
 struct Working {
     name: String,
     interrupter: Interrupter,
+    console: Console,
     /// The phase that its gate stands before.
     phase: PhaseName,
     outcome: Option<Result<(), Failure>>,
@@ -206,12 +207,12 @@ impl Coordinator<'_> {
                         .hint("set one up: kubectl bootstorm fleet run"),
                 );
             }
-            (Action::Stop | Action::Storm, Some(Standing::Refused(why, instead))) => {
+            (Action::Stop | Action::Storm, Some(RunStanding::Refused(why, instead))) => {
                 return refused(
                     Failure::new(why.clone()).hint(format!("run kubectl bootstorm fleet {instead}")),
                 );
             }
-            (Action::Stop | Action::Storm, Some(Standing::Done(done))) => {
+            (Action::Stop | Action::Storm, Some(RunStanding::Done(done))) => {
                 if target.is_some_and(|target| target.number > done.number) {
                     return refused(
                         Failure::new(format!(
@@ -225,7 +226,7 @@ impl Coordinator<'_> {
                 return Ok(None);
             }
             // With the run, storm-1 is the last step; later storms are not part of it.
-            (Action::Run, Some(Standing::Done(_))) => {
+            (Action::Run, Some(RunStanding::Done(_))) => {
                 known.state = MemberState::Done;
                 return Ok(None);
             }
@@ -245,11 +246,12 @@ impl Coordinator<'_> {
             let Joined { chosen, session, interrupter, run, .. } = joined;
             let first = PhaseName { kind: PhaseKind::Storm, number: 1 };
             let phase = match run.map(|run| run.standing) {
-                Some(Standing::Ready(name)) => name,
+                Some(RunStanding::Ready(name)) => name,
                 _ => first,
             };
             let (name, outcome) = (chosen.name.clone(), None);
-            self.working.push(Working { name, interrupter, phase, outcome, left_out: false });
+            let console = session.console;
+            self.working.push(Working { name, interrupter, console, phase, outcome, left_out: false });
             let gate = starts.then(|| barrier.gate(member));
             let worker = Worker { member, chosen, session, gate, policy, news: sender.clone() };
             tasks.push(async move { (member, Box::pin(worker.run()).await) });
@@ -272,8 +274,8 @@ impl Coordinator<'_> {
                     self.opened(opened, &barrier)?;
                 }
                 () = barrier.changed(&seen), if waits => {
-                    seen = barrier.standings();
-                    tracing::debug!(standings = ?seen, "fleet: at the barrier");
+                    let before = std::mem::replace(&mut seen, barrier.standings());
+                    self.arrived(&before, &seen);
                 }
                 ended = tasks.next() => match ended {
                     None => break,
@@ -282,6 +284,25 @@ impl Coordinator<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Says who is ready, and how many are not.
+    fn arrived(&self, before: &[Standing], now: &[Standing]) {
+        let coming = now.iter().filter(|standing| **standing == Standing::Coming).count();
+        for (one, (before, now)) in self.working.iter().zip(before.iter().zip(now)) {
+            if before != now && *now == Standing::Arrived {
+                let waits = match coming {
+                    0 => String::new(),
+                    1 => "; one cluster is not".to_owned(),
+                    more => format!("; {more} clusters are not"),
+                };
+                let text = format!("ready for {}{waits}", one.phase);
+                match one.console.member().filter(|_| one.console.is_interactive()) {
+                    Some(member) => member.show(0, 1, &text),
+                    None => one.console.progress(&text),
+                }
+            }
+        }
     }
 
     /// A member has its run.
