@@ -390,7 +390,7 @@ fn place(steps: &[PhaseName], name: PhaseName, args: &RunCommand) -> Option<Stri
 }
 
 /// The phase to run next: one that was cut short, or the first that there is not.
-fn next_step(steps: &[PhaseName], record: &RunRecord) -> Option<PhaseName> {
+pub(super) fn next_step(steps: &[PhaseName], record: &RunRecord) -> Option<PhaseName> {
     let cut = record.last_phase().filter(|last| last.state != PhaseState::Done).map(|last| last.name);
     let cut = cut.filter(|cut| steps.iter().any(|step| step.kind == cut.kind));
     cut.or_else(|| steps.iter().copied().find(|name| record.phase(*name).is_none()))

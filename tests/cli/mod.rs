@@ -16,6 +16,7 @@ mod explain;
 mod files;
 mod find_max;
 mod first_minute;
+mod fleet;
 mod formats;
 mod full;
 mod guide;

@@ -12,6 +12,7 @@ pub mod draining;
 pub mod event;
 pub mod existing;
 mod follow;
+pub mod gate;
 mod ground;
 pub mod guests;
 mod health;

@@ -7,8 +7,9 @@ use crate::table::header;
 use crate::view::ClusterBlock;
 
 /// The sections that can be jumped to.
-const SECTIONS: [(&str, &str); 10] = [
+const SECTIONS: [(&str, &str); 11] = [
     ("#outages", "Outages"),
+    ("#clusters", "Clusters"),
     ("#recovery", "Recovery"),
     ("#cluster", "The cluster meanwhile"),
     ("#failures", "Failures"),
