@@ -21,7 +21,7 @@ use super::probing::Probing;
 use super::saving::Saver;
 use super::{adopted, draining, insight, lineup, migrating, probers, provisioning, resume};
 use crate::cluster::changes::{Changes, News};
-use crate::cluster::evictions::Evictable;
+use crate::cluster::launchers::Evictable;
 use crate::cluster::machines::Machine;
 use crate::cluster::migrations::objects;
 use crate::cluster::names::{Role, labels, run_id_selector};

@@ -93,6 +93,7 @@ impl Instance {
 }
 
 /// Something that the cluster told us
+#[expect(clippy::large_enum_variant, reason = "nearly every change is a present one, and lives shortly")]
 #[derive(Debug, Clone, PartialEq)]
 pub enum Change {
     /// An instance appeared or changed.
