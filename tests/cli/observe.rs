@@ -98,7 +98,9 @@ impl Observer {
     }
 
     /// kill -9.
-    fn dies(self) {}
+    fn dies(mut self) {
+        self.child.as_mut().unwrap().kill().unwrap();
+    }
 }
 
 impl Drop for Observer {
@@ -402,11 +404,11 @@ fn this_computer_probes_guests_that_it_reaches() {
     let address = listener.local_addr().unwrap();
     let store = cluster.sandbox.store();
     // What the agent tells replaces the addresses once more.
-    let is_told = |name: &&str| {
+    let is_told = |name: &str| {
         let source = instance(&cluster, name).unwrap()["status"]["interfaces"][0]["infoSource"].clone();
         source.as_str().is_some_and(|source| source.contains("guest-agent"))
     };
-    until(|| NAMES.iter().all(|name| is_told(&name)));
+    until(|| NAMES.into_iter().all(is_told));
     let here = |vmi: &mut Value| vmi["status"]["interfaces"][0]["ipAddress"] = "127.0.0.1".into();
     for name in NAMES {
         store.modify(&kind::VIRTUAL_MACHINE_INSTANCES, "shop", name, here).unwrap();
@@ -456,7 +458,9 @@ fn of_a_lost_node_it_tells_when_it_was_noticed_and_when_its_vms_ran_elsewhere() 
         let taint = json!({"key": "node.kubernetes.io/out-of-service", "value": "nodeshutdown", "effect": "NoExecute"});
         node["spec"]["taints"].as_array_mut().unwrap().push(taint);
     });
-    lost.iter().for_each(|(name, before)| comes_back(&cluster, name, before));
+    for (name, before) in &lost {
+        comes_back(&cluster, name, before);
+    }
     observer.sees(lost.len());
     let report = observer.end().exits(0).json();
     let loss = &report["observation"]["node_losses"][0];
