@@ -205,7 +205,7 @@ impl Command {
             Self::Report(args) => report::command(context, &args).await,
             Self::Compare(args) => compare::command(context, &args).await,
             Self::Status(args) => status::command(context, &args).await,
-            Self::Cleanup(args) => cleanup::command(context, &args).await,
+            Self::Cleanup(args) => Box::pin(cleanup::command(context, &args)).await,
             Self::Fleet(args) => Box::pin(fleet::command(context, &args)).await,
             Self::Dashboard(args) => dashboard::command(context, &args),
             Self::Sandbox(args) => sandbox::command(context, &args).await,

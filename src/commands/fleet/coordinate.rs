@@ -78,7 +78,7 @@ pub(super) async fn command(context: &Context, args: &FleetArgs, path: &Path) ->
     let record = coordinator.record.clone();
     let exit = coordinator.outcome(context)?;
     if args.action == Action::Cleanup {
-        return cleaned(context, args, record, file, exit);
+        return cleaned(context, args, &record, file, exit);
     }
     let shown = Box::pin(show::after(context, args, &record, &names)).await?;
     if let Some(record) = &shown.record {
@@ -428,7 +428,7 @@ impl Coordinator<'_> {
 fn cleaned(
     context: &Context,
     args: &FleetArgs,
-    record: FleetRecord,
+    record: &FleetRecord,
     file: RecordFile,
     exit: Exit,
 ) -> Result<Exit, Failure> {
