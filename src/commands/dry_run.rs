@@ -14,7 +14,7 @@ use bootstorm_model::observe::Outcome;
 use bootstorm_model::plan::secrets::hide;
 use bootstorm_model::plan::small::hide_content;
 use bootstorm_model::plan::{Extra, Template};
-use bootstorm_model::record::{NOT_IN_STORM, PhaseKind, PhaseSettings, RunRecord, StormKind};
+use bootstorm_model::record::{NOT_IN_STORM, PhaseKind, PhaseSettings, RunRecord};
 use bootstorm_model::text;
 use bootstorm_report::document;
 
@@ -34,8 +34,8 @@ async fn requests(
     template: Option<&Template>,
 ) -> Result<Vec<Timed>, Failure> {
     let PhaseSettings { via, halted, .. } = *settings;
-    if kind == PhaseKind::Storm && settings.kind == StormKind::Restart {
-        return Ok(timed::rehearse_restart(&session.cluster, record).await?);
+    if kind == PhaseKind::Storm && !settings.kind.is_start() {
+        return Ok(timed::rehearse_running(&session.cluster, record, settings.kind, &settings.nodes).await?);
     }
     if record.plan.is_adopted() {
         return Ok(timed::rehearse(&session.cluster, record, kind, via).await?);

@@ -12,7 +12,7 @@ use super::threshold_args::will_be;
 use super::{show, values};
 use bootstorm_model::exit::Exit;
 use bootstorm_model::failure::Failure;
-use bootstorm_model::record::{PhaseKind, PhaseName, RunRecord, SeriesKind};
+use bootstorm_model::record::{PhaseKind, PhaseName, RunRecord, SeriesKind, StormKind};
 use bootstorm_model::stats::Threshold;
 use bootstorm_model::stats::threshold::{Figure, Operator, PhaseWord};
 use bootstorm_report::thresholds::{self, Expected};
@@ -153,7 +153,7 @@ pub async fn command(
 fn check_goals(record: &RunRecord, goals: &[Threshold]) -> Result<(), Failure> {
     let mut expected: Vec<Expected> = record.phases.iter().map(Expected::from).collect();
     let next = PhaseName { kind: PhaseKind::Storm, number: record.next_storm() };
-    expected.push(will_be(&record.plan, next));
+    expected.push(will_be(&record.plan, next, StormKind::Start));
     thresholds::check(goals, &expected, Some(next))
         .map_err(|fault| Failure::usage(fault.replacen("--fail-if", "--goal", 1)))
 }

@@ -27,6 +27,8 @@ pub mod listen_args;
 mod metrics_args;
 mod mistakes;
 pub mod node_args;
+pub mod observe;
+pub mod options;
 mod otlp;
 mod output_file;
 pub mod pace_args;
@@ -35,6 +37,7 @@ pub mod plan_args;
 pub mod plan_file;
 pub mod preflight;
 pub mod presentation;
+mod program;
 pub mod repeat;
 pub mod report;
 pub mod results;
@@ -137,6 +140,7 @@ enum Command {
     Stop(Box<stop::StopArgs>),
     Storm(Box<storm::StormArgs>),
     Report(Box<report::ReportArgs>),
+    Observe(Box<observe::ObserveArgs>),
     Compare(compare::CompareArgs),
     Status(status::StatusArgs),
     Cleanup(cleanup::CleanupArgs),
@@ -144,7 +148,7 @@ enum Command {
     Dashboard(dashboard::DashboardArgs),
     Sandbox(sandbox::SandboxCommand),
     Completion(completion::CompletionArgs),
-    Options(help::OptionsArgs),
+    Options(options::OptionsArgs),
     Version(version::VersionArgs),
 }
 
@@ -195,7 +199,7 @@ impl Command {
             presentation.log_filter().as_deref(),
             presentation.log_file.as_deref(),
         )?;
-        tracing::info!(version = version::long(), command = words, "started");
+        tracing::info!(version = program::long(), command = words, "started");
         match self {
             Self::Run(args) => Box::pin(run::command(context, &args)).await,
             Self::Setup(args) => setup::command(context, &args).await,
@@ -203,6 +207,7 @@ impl Command {
             Self::Stop(args) => stop::command(context, &args).await,
             Self::Storm(args) => Box::pin(storm::command(context, &args)).await,
             Self::Report(args) => report::command(context, &args).await,
+            Self::Observe(args) => Box::pin(observe::command(context, &args)).await,
             Self::Compare(args) => compare::command(context, &args).await,
             Self::Status(args) => status::command(context, &args).await,
             Self::Cleanup(args) => Box::pin(cleanup::command(context, &args)).await,
@@ -210,7 +215,7 @@ impl Command {
             Self::Dashboard(args) => dashboard::command(context, &args),
             Self::Sandbox(args) => sandbox::command(context, &args).await,
             Self::Completion(args) => completion::command(context, &args),
-            Self::Options(_) => help::command(context),
+            Self::Options(_) => options::command(context),
             Self::Version(args) => version::command(context, &args).await,
         }
     }
@@ -223,6 +228,7 @@ impl Command {
                 | Self::Create(_)
                 | Self::Stop(_)
                 | Self::Storm(_)
+                | Self::Observe(_)
                 | Self::Report(_)
                 | Self::Fleet(_)
         )

@@ -11,6 +11,7 @@ use super::listen_args::ListenArgs;
 use super::metrics_args::MetricsArgs;
 use super::pace_args::{DryRun, DryRunArgs, PaceArgs};
 use super::plan_args::{AssertedArgs, RunArgs};
+use super::preflight::PreflightArgs;
 use super::save_args::SaveArgs;
 use super::session::{Context, Session};
 use super::shape_args::{self, ShapeArgs};
@@ -19,7 +20,7 @@ use super::threshold_args::FailIfArgs;
 use crate::console::progress::Progress;
 use bootstorm_engine::phases::context::{Cut, Work};
 use bootstorm_engine::phases::gate::Gate;
-use bootstorm_engine::phases::timed;
+use bootstorm_engine::phases::{preflight, timed};
 use bootstorm_model::exit::Exit;
 use bootstorm_model::failure::Failure;
 use bootstorm_model::observe::Outcome;
@@ -56,9 +57,15 @@ pub struct PhaseArgs {
     /// A create makes VMs without starting them.
     #[arg(skip)]
     pub halted: bool,
-    /// How a storm brings its VMs back.
+    /// What a storm does with its VMs.
     #[arg(skip)]
     pub storm: StormKind,
+    /// The nodes that a drain is about.
+    #[arg(skip)]
+    pub nodes: Vec<String>,
+    /// Whether problems that a migration would meet are only told.
+    #[arg(skip)]
+    pub preflight: PreflightArgs,
 }
 
 /// What a phase is in a series of storms; by default it is in none
@@ -168,7 +175,7 @@ pub async fn run(
             .hint(format!("run this instead: kubectl bootstorm {} --ns-prefix {prefix}", refusal.instead))
     };
     let step = lifecycle::next_of(&record, kind, args.storm).map_err(refused)?;
-    args.fail_if.check_before(&record, step.name())?;
+    args.fail_if.check_before(&record, step.name(), args.storm)?;
     let settings = settings(args, &record, step, role)?;
     let template = match kind {
         PhaseKind::Create => Some(template(session, &record).await?),
@@ -179,6 +186,15 @@ pub async fn run(
         dry_run::phase(session, &record, kind, &settings, template.as_ref()).await?;
         args.hooks.announce(session.console, &[kind]);
         return Ok(None);
+    }
+    if settings.kind == StormKind::Migrate && matches!(step, lifecycle::Step::Begin(_)) {
+        let vms = settings.size.unwrap_or_else(|| record.plan.size()) as usize;
+        let findings = preflight::check_migration(&session.cluster, &record.plan, vms).await?;
+        args.preflight.settle(session, &findings)?;
+    }
+    if settings.kind == StormKind::Drain && matches!(step, lifecycle::Step::Begin(_)) {
+        let findings = preflight::check_drain(&session.cluster, &record.plan, &settings.nodes).await?;
+        args.preflight.settle(session, &findings)?;
     }
     let lock = session.lock(prefix, &record.run_id).await?;
     // The record may have changed between our first look and the lock.
@@ -329,6 +345,7 @@ fn settings(
     check_halted(args, record)?;
     let (shape, order) = args.shape.resolve(record, step, role.like.as_ref())?;
     let Role { size, warm_up, .. } = *role;
+    let nodes = nodes(args, record, step)?;
     Ok(PhaseSettings {
         shape,
         order,
@@ -336,8 +353,26 @@ fn settings(
         warm_up,
         halted: args.halted,
         kind: args.storm,
+        nodes,
         ..args.pace.settings()
     })
+}
+
+/// The nodes of a drain: those that were named, or with which it was begun.
+fn nodes(args: &PhaseArgs, record: &RunRecord, step: lifecycle::Step) -> Result<Vec<String>, Failure> {
+    let begun = record.phase(step.name()).map(|phase| &phase.settings.nodes);
+    match (args.storm, begun) {
+        (StormKind::Drain, Some(begun)) if args.nodes.is_empty() || args.nodes == *begun => Ok(begun.clone()),
+        (StormKind::Drain, Some(begun)) => {
+            let begun = begun.join(",");
+            Err(Failure::usage(format!("{} was begun on other nodes: {begun}", step.name()))
+                .hint(format!("go on with it: kubectl bootstorm storm --drain {begun}")))
+        }
+        (StormKind::Drain, None) if args.nodes.is_empty() => {
+            Err(Failure::usage("a drain needs nodes").hint("name them: storm --drain NODE[,NODE...]"))
+        }
+        _ => Ok(args.nodes.clone()),
+    }
 }
 
 /// The manifest that the run's VMs are made from.

@@ -14,7 +14,7 @@ use super::values;
 use bootstorm_model::exit::Exit;
 use bootstorm_model::failure::Failure;
 use bootstorm_model::observe::clock::monotonic_now;
-use bootstorm_model::record::{PhaseKind, PhaseName, PhaseRecord, RunRecord, Series, SeriesKind};
+use bootstorm_model::record::{PhaseKind, PhaseName, PhaseRecord, RunRecord, Series, SeriesKind, StormKind};
 use bootstorm_report::{Repetition, ThresholdBlock};
 
 /// Flags of repeated storms
@@ -183,7 +183,8 @@ fn check_thresholds(fail_if: &FailIfArgs, record: &RunRecord, repeat: &RepeatArg
         Decision::Begin(_) => record.next_storm(),
         Decision::GoOn(_) => record.series.last().map_or(1, |series| series.first),
     };
-    let expected = series::expected(Some(record), first, storms, |name| will_be(&record.plan, name));
+    let expected =
+        series::expected(Some(record), first, storms, |name| will_be(&record.plan, name, StormKind::Start));
     fail_if.check(&expected, Some(PhaseName { kind: PhaseKind::Storm, number: first }))
 }
 

@@ -291,6 +291,8 @@ fn phase_args(args: &RunCommand) -> PhaseArgs {
         save: args.save.clone(),
         halted: false,
         storm: StormKind::Start,
+        preflight: args.preflight,
+        nodes: Vec::new(),
         // They are judged over the whole run, at its end.
         fail_if: FailIfArgs::default(),
         hooks: args.hooks.clone(),
@@ -311,7 +313,7 @@ fn expected(args: &RunCommand, plan: &Plan, found: Option<&RunRecord>) -> (Vec<E
     let will = |name: PhaseName| match name.kind {
         // What is only made gets its disks, and does not run.
         PhaseKind::Create if boots_first => Expected { name, goal: Milestone::Volume },
-        _ => will_be(plan, name),
+        _ => will_be(plan, name, StormKind::Start),
     };
     if let Some(storms) = args.repeat.repeat {
         let first = found.map_or(1, |record| match record.series.last() {

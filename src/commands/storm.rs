@@ -1,10 +1,11 @@
-//! `storm`: starts every stopped VM at once, timed.
+//! `storm`: starts every stopped VM at once, or restarts or migrates the running ones, timed.
 
 use clap::{Args, ValueEnum};
 
 use super::find_max::{self, FindMaxArgs};
 use super::pace_args::DryRun;
 use super::phase::{self, PhaseArgs};
+use super::preflight::PreflightArgs;
 use super::repeat::{self, RepeatArgs};
 use super::session::Context;
 use super::show;
@@ -12,7 +13,7 @@ use bootstorm_model::exit::Exit;
 use bootstorm_model::failure::Failure;
 use bootstorm_model::record::{PhaseKind, StormKind};
 
-/// How the VMs come back
+/// What happens to the VMs
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum KindArg {
     /// Start stopped VMs: recovery from a power loss or a full stop
@@ -20,6 +21,10 @@ pub enum KindArg {
     Start,
     /// Restart running VMs, each by one request: guests shut down and boot again
     Restart,
+    /// Live-migrate running VMs to other nodes, each by one request: guests run on
+    Migrate,
+    /// Drain nodes: evict the run's VMs from them, so that each migrates or restarts elsewhere
+    Drain,
 }
 
 impl KindArg {
@@ -27,6 +32,8 @@ impl KindArg {
         match self {
             Self::Start => StormKind::Start,
             Self::Restart => StormKind::Restart,
+            Self::Migrate => StormKind::Migrate,
+            Self::Drain => StormKind::Drain,
         }
     }
 }
@@ -50,35 +57,60 @@ Examples:
   # Restart all running VMs at once, as after an update of their hosts
   kubectl bootstorm storm --kind restart
 
+  # Migrate all running VMs to other nodes, as before an update of their hosts
+  kubectl bootstorm storm --kind migrate
+
+  # Drain a node of the run's VMs, and let it take pods again afterwards
+  kubectl bootstorm storm --drain worker-2
+
   # Five storms with their spread, after a warm-up
   kubectl bootstorm storm --repeat 6 --warm-up --rest 60s
 
   # Find the largest storm with 95 % of VMs reachable within two minutes
   kubectl bootstorm storm --find-max --goal 'reachable.p95<120s' --budget 1h")]
 pub struct StormArgs {
-    /// How the VMs come back
+    /// What happens to the VMs
     #[arg(long, value_name = "KIND", value_enum, default_value_t)]
     pub kind: KindArg,
+    /// Drain these nodes, separated by commas; implies --kind drain
+    #[arg(long, value_name = "NODE", value_delimiter = ',')]
+    pub drain: Vec<String>,
     #[command(flatten)]
     pub phase: PhaseArgs,
+    #[command(flatten)]
+    pub preflight: PreflightArgs,
     #[command(flatten)]
     pub repeat: RepeatArgs,
     #[command(flatten)]
     pub find_max: FindMaxArgs,
 }
 
+/// What happens to the VMs; nodes to drain say so by themselves.
+fn kind(args: &StormArgs) -> Result<KindArg, Failure> {
+    match (args.kind, args.drain.is_empty()) {
+        (kind, true) => Ok(kind),
+        (KindArg::Start | KindArg::Drain, false) => Ok(KindArg::Drain),
+        (kind, false) => {
+            Err(Failure::usage(format!("--drain does not go with --kind {}", kind.storm().word()))
+                .hint("leave one of them out"))
+        }
+    }
+}
+
 /// Runs the command.
 pub async fn command(context: &Context, args: &StormArgs) -> Result<Exit, Failure> {
+    let kind = kind(args)?;
     if args.repeat.repeat.is_none() && !args.find_max.find_max {
-        let phase = PhaseArgs { storm: args.kind.storm(), ..args.phase.clone() };
+        let (storm, preflight, nodes) = (kind.storm(), args.preflight, args.drain.clone());
+        let phase = PhaseArgs { storm, preflight, nodes, ..args.phase.clone() };
         return phase::command(context, PhaseKind::Storm, &phase).await;
     }
-    if args.kind != KindArg::Start {
-        let word = args.kind.storm().word();
+    if kind != KindArg::Start {
+        let word = kind.storm().word();
         return Err(Failure::usage(format!(
             "--repeat and --find-max stop all VMs before each storm, and --kind {word} is of running VMs"
         ))
-        .hint(format!("run it several times instead: kubectl bootstorm {}", args.kind.storm().command())));
+        .hint(format!("run it several times instead: kubectl bootstorm {}", kind.storm().command())));
     }
     if args.phase.dry_run.dry_run == DryRun::Client {
         return Err(Failure::usage("--dry-run shows one phase, not a series of storms")

@@ -9,7 +9,7 @@ use bootstorm_model::exit::Exit;
 use bootstorm_model::failure::Failure;
 use bootstorm_model::observe::Milestone;
 use bootstorm_model::plan::Plan;
-use bootstorm_model::record::{PhaseKind, PhaseName, RunRecord};
+use bootstorm_model::record::{PhaseKind, PhaseName, RunRecord, StormKind};
 use bootstorm_model::stats::Threshold;
 use bootstorm_report::read::Document;
 use bootstorm_report::thresholds::{self, Expected, Missing};
@@ -52,10 +52,10 @@ impl FailIfArgs {
     }
 
     /// The same for a phase that is about to be run, in a run with a record.
-    pub fn check_before(&self, record: &RunRecord, next: PhaseName) -> Result<(), Failure> {
+    pub fn check_before(&self, record: &RunRecord, next: PhaseName, storm: StormKind) -> Result<(), Failure> {
         let mut expected: Vec<Expected> = record.phases.iter().map(Expected::from).collect();
         if record.phase(next).is_none() {
-            expected.push(will_be(&record.plan, next));
+            expected.push(will_be(&record.plan, next, storm));
         }
         self.check(&expected, Some(next))
     }
@@ -101,7 +101,9 @@ impl FailIfArgs {
 }
 
 /// A phase of a plan that has not begun.
-pub fn will_be(plan: &Plan, name: PhaseName) -> Expected {
+pub fn will_be(plan: &Plan, name: PhaseName, storm: StormKind) -> Expected {
     let probed = plan.probe.deciding().is_some() && name.kind != PhaseKind::Stop;
-    Expected { name, goal: if probed { Milestone::Reachable } else { name.kind.goal() } }
+    let own = name.kind.goal_of(storm);
+    let decided = own != name.kind.goal();
+    Expected { name, goal: if probed && !decided { Milestone::Reachable } else { own } }
 }

@@ -232,6 +232,7 @@ fn word(kind: StreamKind) -> &'static str {
     match kind {
         StreamKind::Instances => "instances",
         StreamKind::Volumes => "volumes",
+        StreamKind::Migrations => "migrations",
         StreamKind::Pods => "pods",
         StreamKind::Events => "events",
         StreamKind::Prober => "prober",

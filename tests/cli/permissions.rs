@@ -39,6 +39,7 @@ fn is_for_trouble((verb, resource): &Pair) -> bool {
         ("get", "namespaces" | "virtualmachines")
             | ("update", "leases" | "secrets")
             | ("create", "pods/exec")
+            | ("get", "virtualmachineinstancemigrations")
     )
 }
 
@@ -89,6 +90,26 @@ fn the_preflight_asks_for_what_each_kind_of_run_uses() {
                 &["storm", "--kind", "restart"],
             ],
         ),
+        (
+            "migrations",
+            &[
+                &["setup", "--end", "2", "--probe", "none"],
+                &["create"],
+                &["storm", "--kind", "migrate"],
+                &["stop"],
+                &["storm"],
+            ],
+        ),
+        (
+            "drains",
+            &[
+                &["setup", "--end", "3", "--probe", "none"],
+                &["create"],
+                &["storm", "--drain", "node-2"],
+                &["stop"],
+                &["storm"],
+            ],
+        ),
         ("a manifest of the user's", &[&["run", "--end", "2", "-f", "vm.yaml"]]),
         ("objects that are copied", &[&["run", "--end", "2", "-f", "named.yaml", "--copy-from", "shop"]]),
         ("objects beside the VM", &[&["run", "--end", "2", "-f", "beside.yaml"]]),
@@ -134,6 +155,7 @@ fn the_preflight_asks_for_what_each_kind_of_run_uses() {
         // Which way VMs will be switched is not known before the first stop; only a note depends on it.
         let is_later = |one: &Pair| {
             one.1.starts_with("virtualmachines/") && !what.contains("subresource")
+                || one.1 == "virtualmachineinstancemigrations" && *what != "migrations"
                 || (one.0.as_str(), one.1.as_str()) == ("get", "virtualmachineinstances")
         };
         for one in asked.difference(&used).filter(|one| !is_for_trouble(one) && !is_later(one)) {

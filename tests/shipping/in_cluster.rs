@@ -113,7 +113,9 @@ fn is_for_others((verb, resource): &Permission) -> bool {
     is_unknown
         || match (verb.as_str(), resource.as_str()) {
             // After a lost answer, or a quarter of a minute.
-            ("get", "namespaces") | ("update", "leases" | "secrets") => true,
+            ("get", "namespaces" | "virtualmachineinstancemigrations") | ("update", "leases" | "secrets") => {
+                true
+            }
             // Where a disk does not get ready within the time of a phase.
             ("get", "datavolumes") => true,
             // A server may ask for it besides the verb of the request; questions about others are no objects.
@@ -136,6 +138,7 @@ fn with_these_roles_alone_everything_can_be_done() {
     program.run(&["stop", "--via", "subresource"]).exits(0);
     program.run(&["storm", "--via", "subresource"]).exits(0).prints(&["storm-2"]);
     program.run(&["storm", "--kind", "restart"]).exits(0).prints(&["storm-3"]);
+    program.run(&["storm", "--kind", "migrate"]).exits(0).prints(&["storm-4"]);
     program.run(&["status"]).exits(0);
     let ran = program.run(&["cleanup", "--yes"]).exits(0);
     assert!(!ran.stderr.contains("forbidden"), "{}", ran.stderr);

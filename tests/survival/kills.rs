@@ -18,7 +18,7 @@ const VMS: usize = 8;
 /// Kills of the short form, which everybody runs; `BOOTSTORM_KILLS` asks for more.
 const KILLS: usize = 24;
 /// The whole life of a run, with how long each command takes here at most, roughly, in milliseconds.
-const LIFE: [(&[&str], u64); 8] = [
+const LIFE: [(&[&str], u64); 9] = [
     (&["setup", "--end", "8"], 400),
     (&["create"], 700),
     (&["stop"], 400),
@@ -26,6 +26,7 @@ const LIFE: [(&[&str], u64); 8] = [
     (&["stop"], 400),
     (&["storm", "--via", "subresource"], 700),
     (&["storm", "--kind", "restart"], 1000),
+    (&["storm", "--kind", "migrate"], 2500),
     (&["cleanup", "--yes"], 400),
 ];
 /// Nobody kills the same command more often in a row.
@@ -50,6 +51,7 @@ impl Victim {
             ("create", "virtualmachines", 40),
             ("patch", "virtualmachines", 40),
             ("update", "virtualmachines/restart", 40),
+            ("create", "virtualmachineinstancemigrations", 40),
             ("*", "configmaps", 10),
         ] {
             let effect = Effect::Delay(Duration::from_millis(millis));
@@ -127,7 +129,7 @@ fn live(seed: u64) -> Victim {
 /// What the record and the sandbox say before the cleanup.
 fn check(victim: &mut Victim) {
     let record = record::load(&victim.cluster).unwrap();
-    assert_eq!(record.phases.len(), 6);
+    assert_eq!(record.phases.len(), 7);
     for phase in &record.phases {
         assert_eq!(phase.count(Outcome::Reached), VMS, "{}: {:?}", phase.name, phase.timelines);
         for timeline in &phase.timelines {
@@ -139,6 +141,12 @@ fn check(victim: &mut Victim) {
             assert_eq!(timeline.restarts, 0, "{}: {timeline:?}", phase.name);
         }
     }
+    let (migrations, _) = victim.cluster.sandbox.store().list(&kind::MIGRATIONS, None);
+    let mut moved: Vec<&str> =
+        migrations.iter().filter_map(|one| one.value()["metadata"]["namespace"].as_str()).collect();
+    moved.sort_unstable();
+    moved.dedup();
+    assert_eq!((migrations.len(), moved.len()), (VMS, VMS), "each VM has one migration");
     let machines = victim.cluster.sandbox.ledger().machines();
     assert_eq!(machines.len(), VMS);
     for (name, account) in machines {

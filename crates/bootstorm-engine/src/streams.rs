@@ -11,6 +11,7 @@ use crate::cluster::changes::{Changes, News};
 use crate::cluster::decode::Undecodable;
 use crate::cluster::insight::Insight;
 use crate::cluster::launchers::Pod;
+use crate::cluster::migrations::{Migrations, Vmim};
 use crate::cluster::notices::CoreEvent;
 use crate::cluster::pulse::Stalls;
 use crate::cluster::scope::Scope;
@@ -34,6 +35,8 @@ pub(crate) struct Streams {
     pub(crate) changes: Changes,
     /// `None` unless disks are followed.
     pub(crate) volumes: Option<Volumes>,
+    /// `None` unless VMs are migrated.
+    pub(crate) migrations: Option<Migrations>,
     /// `None` unless launcher pods and events are followed.
     pub(crate) insight: Option<Insight>,
     /// `None` unless guests are probed from pods.
@@ -52,6 +55,7 @@ impl Streams {
         scope: &Scope,
         changes: &Changes,
         volumes: Option<&Volumes>,
+        migrations: Option<&Migrations>,
         insight: Option<&Insight>,
         probing: Option<&Probing>,
     ) -> Vec<(Stream, Option<String>)> {
@@ -60,9 +64,11 @@ impl Streams {
             Scope::Namespaces(names) if names.len() == changes.watches() => names.as_slice(),
             _ => &[],
         };
-        let instances = (0..changes.watches())
-            .map(|number| (Stream::new(StreamKind::Instances, number), names.get(number).cloned()));
-        instances
+        let each = |kind, count: usize| {
+            (0..count).map(move |number| (Stream::new(kind, number), names.get(number).cloned()))
+        };
+        each(StreamKind::Instances, changes.watches())
+            .chain(each(StreamKind::Migrations, migrations.map_or(0, Migrations::watches)))
             .chain(several(StreamKind::Volumes, usize::from(volumes.is_some())))
             .chain(several(StreamKind::Pods, insight.map_or(0, |insight| insight.pods.len())))
             .chain(several(StreamKind::Events, insight.map_or(0, |insight| insight.events.len())))
@@ -93,6 +99,10 @@ impl Streams {
     /// Lists what a watch covers, apart from it.
     pub(crate) fn list(&mut self, stream: Stream) {
         let began = self.clock.now();
+        if let (StreamKind::Migrations, Some(migrations)) = (stream.kind, &self.migrations) {
+            let listing = migrations.list(&self.cluster, stream.number as usize);
+            self.lists.spawn(async move { (stream, listing.await.map(|all| What::Migrations(began, all))) });
+        }
         match (stream.kind, &self.volumes) {
             (StreamKind::Instances, _) => {
                 let listing = self.changes.list(&self.cluster, stream.number as usize);
@@ -109,6 +119,9 @@ impl Streams {
 
     /// Reopens a watch.
     pub(crate) fn reopen(&mut self, stream: Stream) {
+        if let (StreamKind::Migrations, Some(migrations)) = (stream.kind, &self.migrations) {
+            migrations.reopen(stream.number as usize);
+        }
         match (stream.kind, &mut self.volumes) {
             (StreamKind::Instances, _) => self.changes.reopen(stream.number as usize),
             (StreamKind::Volumes, Some(volumes)) => volumes.watch().reopen(),
@@ -175,6 +188,14 @@ impl Streams {
         {
             let stream = Stream::new(StreamKind::Volumes, 0);
             self.delivered(stream, heard, |volume: DataVolume, _| volume.volume().map(What::Volume));
+            return Poll::Ready(());
+        }
+        if let Some(migrations) = &mut self.migrations
+            && let Poll::Ready(Some((number, heard))) = migrations.poll_next(cx)
+        {
+            let stream = Stream::new(StreamKind::Migrations, number);
+            let read = |migration: Vmim, gone| Some(What::Migration(migration.migration(gone)));
+            self.delivered(stream, heard, read);
             return Poll::Ready(());
         }
         if let Some(insight) = &mut self.insight {

@@ -8,6 +8,7 @@ pub mod failure;
 pub mod fleet;
 pub mod observation;
 pub mod observe;
+pub mod outage;
 pub mod plan;
 pub mod platform;
 pub mod probe;

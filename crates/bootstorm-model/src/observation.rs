@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::observe::{Change, Instance, Launcher, Notice, Offset, Volume};
+use crate::observe::{Change, Instance, Launcher, Migration, Notice, Offset, Volume};
 use crate::plan::Target;
 
 /// Kind of a stream
@@ -13,6 +13,8 @@ pub enum StreamKind {
     Instances,
     /// A watch on `DataVolumes`.
     Volumes,
+    /// A watch on `VirtualMachineInstanceMigrations`.
+    Migrations,
     /// A watch on launcher pods.
     Pods,
     /// A watch on events.
@@ -27,6 +29,7 @@ impl StreamKind {
         match self {
             Self::Instances => "the watch on instances",
             Self::Volumes => "the watch on disks",
+            Self::Migrations => "the watch on migrations",
             Self::Pods => "the watch on launcher pods",
             Self::Events => "the watch on events",
             Self::Prober => "the stream of a prober",
@@ -70,6 +73,8 @@ pub enum What {
     Instance(Change),
     /// A disk appeared or changed.
     Volume(Volume),
+    /// A migration object appeared, changed or disappeared.
+    Migration(Migration),
     /// A launcher pod appeared, changed or disappeared.
     Pod(Launcher),
     /// An event of Kubernetes.
@@ -115,6 +120,8 @@ pub enum What {
     Instances(Offset, Vec<Instance>),
     /// All disks that a stream covers, likewise.
     Volumes(Offset, Vec<Volume>),
+    /// All migration objects that a stream covers, likewise.
+    Migrations(Offset, Vec<Migration>),
     /// A list requested by the tracker failed.
     Unlisted,
     /// An object is unreadable, with its VM if known.
@@ -134,7 +141,7 @@ pub enum Request {
     Accepted {
         /// Attempts made.
         attempts: Attempts,
-        /// UID of the VM that a create made.
+        /// UID of what it made: the VM of a create, the migration object of a migration.
         uid: Option<Box<str>>,
     },
     /// Retries ended.

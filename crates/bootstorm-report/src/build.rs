@@ -7,12 +7,25 @@ use super::compared::Side;
 use super::phase::{PhaseBlock, Shown};
 use super::validity::ValidityBlock;
 use super::view::{PlanBlock, Report, Run, SCHEMA_VERSION, SetupBlock};
-use super::{Capacity, Compared, Placed, Repetitions, Selection};
+use super::{Capacity, Compared, ObservationBlock, Placed, Repetitions, Selection};
+
+impl Report {
+    /// What a report of this run shows.
+    pub fn of(record: &RunRecord, selection: &Selection) -> Self {
+        report(record, selection, true)
+    }
+
+    /// What a report of this run shows to people: phases that have one line in a table come without a row per VM, so that
+    /// a long series takes no more memory than a short one.
+    pub fn for_tables(record: &RunRecord, selection: &Selection) -> Self {
+        report(record, selection, false)
+    }
+}
 
 /// Builds the view model.
 ///
 /// Without all rows, those of phases that tables show in one line are left out.
-pub(super) fn report(record: &RunRecord, selection: &Selection, all_rows: bool) -> Report {
+fn report(record: &RunRecord, selection: &Selection, all_rows: bool) -> Report {
     report_on(record, &record.plan.targets(), selection, all_rows)
 }
 
@@ -73,6 +86,7 @@ pub(super) fn report_on(
             batch_size: record.setup.batch_size,
             took: record.setup.took.seconds(),
         },
+        observation: ObservationBlock::of(record),
         placement,
         phases,
         comparison: storm.and_then(|storm| comparison(record, selection, storm, &grades)),

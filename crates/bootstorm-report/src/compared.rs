@@ -2,10 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::graded::Graded;
 use super::validity::ValidityBlock;
 use bootstorm_model::observe::{Milestone, Outcome, Timeline};
 use bootstorm_model::plan::Disk;
-use bootstorm_model::record::{ClusterFacts, Gauge, Metric, PhaseKind, PhaseName, PhaseRecord, PhaseState};
+use bootstorm_model::record::{
+    ClusterFacts, Gauge, Metric, PhaseKind, PhaseName, PhaseRecord, PhaseState, StormKind,
+};
 use bootstorm_model::stats::{
     Advice, Bottleneck, Breakdown, Bucket, Clues, Comparison, Culprit, Diagnosis, Evidence, Grade, Limits,
     Rule, Starts, Symptoms, Verdict, Zero,
@@ -53,7 +56,7 @@ pub(super) struct Side<'a> {
 impl Side<'_> {
     /// Why nothing can be judged by its times.
     fn invalid(&self) -> Option<String> {
-        self.validity.invalid(self.phase.name)
+        Graded::new(self.phase.name, self.validity).invalid()
     }
 }
 
@@ -68,6 +71,8 @@ impl Compared {
         let invalid = storm.invalid().or_else(|| baseline.as_ref().and_then(Side::invalid));
         let first_boot = baseline.as_ref().is_some_and(|side| side.first_boot);
         let (baseline, storm) = (baseline.map(|side| side.phase), storm.phase);
+        // Guests that migrate pass no milestone of a boot: there is nothing to compare.
+        let baseline = baseline.filter(|_| !storm.goal.is_of_migration());
         let unlike = storm.settings.kind.unlike_a_boot();
         let after = Starts::requested(&storm.timelines, storm.goal);
         let boots = baseline.map(|baseline| Starts::boots(&baseline.timelines, baseline.goal));
@@ -104,13 +109,15 @@ impl Compared {
             storm: after,
             goal: judged,
             is_slow,
-            limits: limits(facts),
+            limits: Limits { migrations: storm.migrations, ..limits(facts) },
         };
         let breakdown = match &invalid {
             Some(why) => Breakdown::unjudged(&clues, why),
             None => Breakdown::of(&clues),
         };
-        let breakdown = breakdown.filter(|_| storm.state == PhaseState::Done);
+        // Nothing was requested, so nobody works on requests from its beginning.
+        let is_observed = storm.settings.kind == StormKind::Observed;
+        let breakdown = breakdown.filter(|_| storm.state == PhaseState::Done && !is_observed);
         let breakdown = breakdown.map(|breakdown| with_metrics(breakdown, storm));
         let bottleneck = breakdown.as_ref().and_then(|breakdown| breakdown.bottleneck.as_ref());
         let is_good = verdict.as_ref().is_none_or(|verdict| verdict.grade == Grade::Good);
@@ -178,12 +185,13 @@ fn figures_of(culprit: Culprit) -> &'static [Metric] {
     };
     match culprit {
         Culprit::Api => &[ApiLatency, ApiRejections, EtcdFsync],
-        Culprit::Controller => &[QueueDepth, ClientWait, QueueRetries],
+        Culprit::Queue | Culprit::Target | Culprit::Controller => &[QueueDepth, ClientWait, QueueRetries],
         Culprit::Filling | Culprit::Attaching => &[CsiLatency, CephLatency, NodeDisk],
         Culprit::Pods => &[NodeCpu, CsiLatency],
         Culprit::Images => &[NodeNetwork, NodeDisk],
         Culprit::Disks | Culprit::DisksOrProcessors | Culprit::Launcher => &[NodeDisk, NodeCpu, CephLatency],
         Culprit::Processors | Culprit::Node | Culprit::Domain => &[NodeCpu, NodeDisk],
+        Culprit::Copying => &[NodeNetwork, NodeCpu],
         Culprit::Network | Culprit::Guest | Culprit::Shutdown => &[NodeNetwork, NodeDisk],
         Culprit::Scheduling | Culprit::Refused | Culprit::Crashing => &[],
     }
@@ -224,6 +232,7 @@ fn limits(facts: &ClusterFacts) -> Limits {
         handler: bucket("virt-handler"),
         instance_workers: workers("vmi-controller-threads"),
         machine_workers: workers("vm-controller-threads"),
+        migrations: None,
     }
 }
 

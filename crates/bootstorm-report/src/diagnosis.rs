@@ -221,6 +221,9 @@ fn look(waits_for: Awaited, cause: &str, example: &ExampleBlock) -> Vec<String> 
             vec![describe("vmi"), format!("virtctl console {name} -n {namespace}")]
         }
         Awaited::Stop | Awaited::PowerOff => vec![describe("vmi")],
+        Awaited::Turn | Awaited::Target | Awaited::Copy => {
+            vec![format!("kubectl get vmim -n {namespace} -l kubevirt.io/vmi-name={name} -o yaml")]
+        }
     }
 }
 

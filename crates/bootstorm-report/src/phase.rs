@@ -8,10 +8,13 @@ use serde::{Deserialize, Serialize};
 use bootstorm_model::observe::{Milestone, Offset, Outcome, Source, Timeline};
 use bootstorm_model::plan::{MOST_TARGETS, Target};
 use bootstorm_model::probe::Probe;
-use bootstorm_model::record::{self, Metrics, PhaseKind, PhaseName, PhaseRecord, PhaseSettings, PhaseState};
+use bootstorm_model::record::{
+    self, Metrics, MigrationLimits, PhaseKind, PhaseName, PhaseRecord, PhaseSettings, PhaseState, StormKind,
+};
 use bootstorm_model::stats::{self, Curve, Level, Quantile, Sample, Stage, Summary};
 
 use super::diagnosis::DiagnosisBlock;
+use super::downtime::{self, Downtime, DowntimeBlock};
 use super::failures::{FailureBlock, OutliersBlock};
 use super::natural;
 use super::nodes::{BalanceBlock, NodeBlock};
@@ -93,6 +96,12 @@ pub struct PhaseBlock {
     /// What Prometheus measured of the cluster meanwhile; absent unless it was asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metrics: Option<Metrics>,
+    /// How many VMs `KubeVirt` migrates at a time; absent unless VMs are migrated and that could be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub migrations: Option<MigrationLimits>,
+    /// How long guests did not answer while they migrated; absent where that was not measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub downtime: Option<DowntimeBlock>,
     /// One row per VM, in natural order.
     #[serde(deserialize_with = "record::at_most::<MOST_ROWS, _, _>")]
     pub rows: Vec<Row>,
@@ -220,7 +229,9 @@ impl PhaseBlock {
             .iter()
             .zip(&waves)
             .map(|(timeline, wave)| {
-                Row { wave: *wave, ..Row::of(timeline, targets) }.diagnosed(timeline, phase.goal)
+                let downtime =
+                    Downtime::of(timeline, downtime::end_of(phase)).filter(|_| phase.probing.is_some());
+                Row { wave: *wave, downtime, ..Row::of(timeline, targets) }.diagnosed(timeline, phase.goal)
             })
             .collect();
         rows.sort_by(|a, b| {
@@ -255,6 +266,8 @@ impl PhaseBlock {
             diagnoses: DiagnosisBlock::all(phase, targets),
             outliers: OutliersBlock::of(phase, targets),
             metrics: phase.metrics.clone(),
+            migrations: phase.migrations,
+            downtime: DowntimeBlock::of(phase),
             rows,
             shown,
             deciding,
@@ -274,6 +287,14 @@ impl PhaseBlock {
         if self.kind == PhaseKind::Storm { self.settings.kind.word() } else { self.kind.word() }
     }
 
+    /// What the times of a VM count from, and what those of the recovery do.
+    pub fn zero(&self) -> (&'static str, &'static str) {
+        match self.settings.kind {
+            StormKind::Observed => ("each VM’s first sign", "the first sign"),
+            _ => ("each VM’s own request", "the first request"),
+        }
+    }
+
     /// Whether the phase ran to its end.
     pub fn is_done(&self) -> bool {
         self.state == PhaseState::Done
@@ -281,7 +302,8 @@ impl PhaseBlock {
 
     /// Whether the guests were probed: it was the goal, or some VM answered.
     pub fn is_probed(&self) -> bool {
-        self.goal == Milestone::Reachable || self.statistics.contains_key(&Milestone::Reachable)
+        let answers = !self.goal.is_of_migration();
+        self.goal == Milestone::Reachable || answers && self.statistics.contains_key(&Milestone::Reachable)
     }
 
     /// The statistics of a milestone; all VMs missing when nobody passed it.

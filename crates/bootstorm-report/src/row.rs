@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use bootstorm_model::observe::{Milestone, Moment, Offset, Outcome, Source, Timeline, VolumeKind, Warning};
+use super::downtime::Downtime;
+use bootstorm_model::observe::{
+    MigrationFacts, Milestone, Moment, Offset, Outcome, Source, Timeline, VolumeKind, Warning,
+};
 use bootstorm_model::plan::Target;
 use bootstorm_model::stats;
 
@@ -32,6 +35,12 @@ pub struct Row {
     /// How its disks were filled; absent where it got none.
     #[serde(rename = "volume", default, skip_serializing_if = "Option::is_none")]
     pub volume_kind: Option<VolumeKind>,
+    /// Its live migration; absent unless the phase migrates VMs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub migration: Option<MigrationFacts>,
+    /// The longest time in which its guest did not answer while it migrated; absent where that was not measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub downtime: Option<Downtime>,
     /// How it ended.
     pub outcome: Outcome,
     /// Why it did not reach the goal.
@@ -80,6 +89,8 @@ impl Row {
             node: timeline.node.clone(),
             address: timeline.address.clone(),
             volume_kind: timeline.volume_kind,
+            migration: timeline.migration.as_deref().cloned(),
+            downtime: None,
             outcome: timeline.outcome,
             reason: timeline.reason.clone(),
             cause: None,

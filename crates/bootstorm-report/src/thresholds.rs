@@ -173,8 +173,16 @@ fn measured(threshold: &Threshold, expected: &[Expected], name: PhaseName) -> Re
         return Ok(());
     };
     for milestone in threshold.milestones() {
-        let of_stops = matches!(milestone, Milestone::Stopping | Milestone::Gone);
-        if milestone > Milestone::Accepted && of_stops != (goal == Milestone::Gone) {
+        let passed = match goal {
+            Milestone::Gone => milestone.is_of_stop(),
+            // Some migrate, others boot.
+            Milestone::Moved => milestone != Milestone::Reachable,
+            Milestone::Migrated => {
+                (Milestone::Pod..=Milestone::Started).contains(&milestone) || milestone.is_of_migration()
+            }
+            _ => !milestone.is_of_stop() && !milestone.is_of_migration(),
+        };
+        if milestone > Milestone::Accepted && !passed {
             return Err(format!("VMs do not pass {milestone} in {name}"));
         }
         if milestone == Milestone::Reachable && goal < milestone {

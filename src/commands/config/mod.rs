@@ -6,6 +6,7 @@
 
 mod file;
 pub(super) mod flags;
+mod given;
 pub(super) mod plan;
 pub(super) mod precedence;
 mod show;
@@ -18,7 +19,8 @@ use clap::{ArgMatches, Args, Command};
 
 use super::definition::{built, definition};
 use bootstorm_model::failure::Failure;
-use file::{File, Given};
+use file::File;
+use given::Given;
 use plan::PlanFile;
 pub use show::show;
 

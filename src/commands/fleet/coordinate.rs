@@ -23,7 +23,7 @@ use bootstorm_model::exit::Exit;
 use bootstorm_model::failure::Failure;
 use bootstorm_model::fleet::{FleetRecord, MemberState, Released};
 use bootstorm_model::observe::clock::{monotonic_now, wall_now};
-use bootstorm_model::record::{PhaseKind, PhaseName};
+use bootstorm_model::record::{PhaseKind, PhaseName, StormKind};
 use bootstorm_model::text::printable;
 
 /// A member that works, as the coordinator knows it
@@ -95,8 +95,12 @@ fn check(context: &Context, args: &FleetArgs) -> Result<(), Failure> {
                 .hint("for another kind, after it: kubectl bootstorm fleet storm --kind KIND"));
         }
         let resolved = args.plan.resolve(&args.run)?;
-        let expected: Vec<_> = STEPS.iter().map(|name| will_be(&resolved.plan, *name)).collect();
+        let expected: Vec<_> = STEPS.iter().map(|name| will_be(&resolved.plan, *name, StormKind::Start)).collect();
         args.fail_if.check(&expected, STEPS.last().copied())?;
+    }
+    if args.kind == super::super::storm::KindArg::Drain {
+        return Err(Failure::usage("--kind drain is about nodes, which are of one cluster")
+            .hint("drain those of one cluster: kubectl bootstorm storm --drain NODE --context NAME"));
     }
     if args.action == Action::Cleanup && !args.yes && !context.console().can_ask() {
         return Err(

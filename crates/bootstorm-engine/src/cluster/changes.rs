@@ -17,12 +17,14 @@ use super::scope::Scope;
 use super::trouble::clip;
 use super::watch::{Heard, Told, Watch};
 use super::{Cluster, Trouble};
-use bootstorm_model::observe::{Change, Instance, InstancePhase};
+use bootstorm_model::observe::{Change, Instance, InstancePhase, Move};
 use bootstorm_model::plan::Target;
 use bootstorm_model::probe::binding::Wiring;
 
 /// The most characters of a Kubernetes name.
 const LONGEST_NAME: usize = 253;
+/// The most characters of a reason that are kept.
+const MOST_TOLD: usize = 300;
 /// How long each page of a list may take.
 const LISTED_WITHIN: Duration = Duration::from_secs(30);
 
@@ -44,6 +46,50 @@ struct Status {
     interfaces: Vec<Interface>,
     conditions: Vec<Condition>,
     phase_transition_timestamps: Vec<Transition>,
+    migration_state: Option<MigrationState>,
+}
+
+/// `status.migrationState`
+#[derive(Debug, Clone, Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct MigrationState {
+    migration_uid: String,
+    source_node: Option<String>,
+    target_node: Option<String>,
+    target_node_address: String,
+    start_timestamp: Option<Timestamp>,
+    end_timestamp: Option<Timestamp>,
+    completed: bool,
+    failed: bool,
+    failure_reason: Option<String>,
+    mode: Option<String>,
+}
+
+impl MigrationState {
+    /// What `KubeVirt` says about the failure.
+    pub(super) fn failure(&self) -> Option<String> {
+        let told = self.failure_reason.as_deref().map(str::trim).filter(|told| !told.is_empty());
+        told.filter(|_| self.failed).map(|told| clip(told, MOST_TOLD))
+    }
+}
+
+impl From<MigrationState> for Move {
+    fn from(state: MigrationState) -> Self {
+        let named =
+            |name: Option<&String>| name.filter(|name| !name.is_empty()).map(|name| clip(name, LONGEST_NAME));
+        Self {
+            failure: state.failure(),
+            from: named(state.source_node.as_ref()),
+            to: named(state.target_node.as_ref()),
+            mode: named(state.mode.as_ref()),
+            uid: clip(&state.migration_uid, LONGEST_NAME),
+            target_ready: !state.target_node_address.is_empty(),
+            started: state.start_timestamp,
+            ended: state.end_timestamp,
+            completed: state.completed,
+            failed: state.failed,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Deserialize, Default)]
@@ -80,10 +126,26 @@ impl From<Vmi> for Instance {
     fn from(vmi: Vmi) -> Self {
         let is_true =
             |kind: &str| vmi.status.conditions.iter().any(|c| c.r#type == kind && c.status == "True");
+        let since = |kind: &str| vmi.status.conditions.iter().find(|c| c.r#type == kind)?.since;
         let transition = |t: &Transition| Some((phase(&t.phase), t.phase_transition_timestamp?));
+        let immobile = vmi.status.conditions.iter().find(|condition| condition.is("LiveMigratable", "False"));
         Self {
+            immobile: immobile.map(|condition| {
+                let told = [condition.reason.as_str(), condition.message.trim()];
+                let told: Vec<&str> = told.into_iter().filter(|text| !text.is_empty()).collect();
+                clip(&told.join(": "), MOST_TOLD)
+            }),
+            eviction: vmi.spec.eviction().map(|strategy| clip(strategy, LONGEST_NAME)),
+            moving: vmi.status.migration_state.map(|state| Box::new(Move::from(state))),
             answerer: vmi.spec.answerer().map(|(interface, by)| (clip(interface, LONGEST_NAME), by)),
             ready: is_true("Ready"),
+            ready_since: since("Ready"),
+            paused: is_true("Paused"),
+            pod_ends: vmi
+                .status
+                .conditions
+                .iter()
+                .any(|condition| condition.is("Ready", "False") && condition.reason == "PodTerminating"),
             agent: is_true("AgentConnected"),
             address: vmi.status.interfaces.iter().find_map(|interface| {
                 // What is no address could not be probed, and the record would keep it for every VM.
@@ -95,6 +157,7 @@ impl From<Vmi> for Instance {
             target: Target { namespace: vmi.metadata.namespace, name: vmi.metadata.name },
             created: vmi.metadata.creation_timestamp,
             deleting: vmi.metadata.deletion_timestamp.is_some(),
+            deleted: vmi.metadata.deletion_timestamp,
             node: vmi.status.node_name.map(|node| clip(&node, LONGEST_NAME)),
         }
     }
@@ -217,6 +280,11 @@ impl Changes {
     /// How many watches they are.
     pub fn watches(&self) -> usize {
         self.watches.len()
+    }
+
+    /// When the watch that is furthest behind last proved to deliver.
+    pub fn delivered(&self) -> Option<Instant> {
+        self.watches.iter().map(Watch::delivered).min()
     }
 
     /// Opens a watch anew.

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::Deserialize;
 
+use super::evictions::Evictable;
 use super::metadata::{Condition, Metadata, Watched};
 use super::trouble::clip;
 use bootstorm_model::observe::{Launcher, Milestone};
@@ -12,6 +13,8 @@ use bootstorm_model::plan::Target;
 pub(super) const LAUNCHERS: &str = "kubevirt.io=virt-launcher";
 /// Label: UID of the VMI that the pod was made for.
 const CREATED_BY: &str = "kubevirt.io/created-by";
+/// Label on the target of a live migration: UID of that migration.
+const MIGRATION_JOB: &str = "kubevirt.io/migrationJobUID";
 /// The container in which the guest runs.
 const COMPUTE: &str = "compute";
 /// The most characters of a state that are kept.
@@ -111,12 +114,24 @@ impl Pod {
             state: clip(&self.state(), MOST_TOLD),
             claims: claims.map(|claim| claim.claim_name.clone()).collect(),
             instance: self.metadata.labels.get(CREATED_BY)?.clone(),
+            migration: self.metadata.labels.get(MIGRATION_JOB).cloned(),
             target,
             uid: self.metadata.uid,
             name: clip(&self.metadata.name, MOST_TOLD),
             node: self.spec.node_name.map(|node| clip(&node, MOST_TOLD)),
             gone,
         })
+    }
+
+    /// UID of the instance that it was made for, its node, and what names it; nothing for one that has ended, goes, or has
+    /// no node.
+    pub fn evictable(self) -> Option<(String, String, Evictable)> {
+        let goes = self.metadata.deletion_timestamp.is_some();
+        if goes || matches!(self.status.phase.as_str(), "Succeeded" | "Failed") {
+            return None;
+        }
+        let instance = self.metadata.labels.get(CREATED_BY)?.clone();
+        Some((instance, self.spec.node_name?, Evictable { name: self.metadata.name, uid: self.metadata.uid }))
     }
 
     fn passed(&self) -> Vec<(Milestone, Option<Timestamp>)> {

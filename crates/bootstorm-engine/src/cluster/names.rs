@@ -10,7 +10,7 @@ pub const RUN: &str = "bootstorm.dev/run";
 pub const RUN_ID: &str = "bootstorm.dev/run-id";
 /// Label: role of the object.
 pub const ROLE: &str = "bootstorm.dev/role";
-/// Label on parts of a record: the phase that they hold.
+/// Label on parts of a record: the phase that they hold. On migrations: the phase that made them.
 pub const PHASE: &str = "bootstorm.dev/phase";
 /// Field manager, as it appears in managed fields.
 pub const FIELD_MANAGER: &str = "kubectl-bootstorm";
@@ -44,6 +44,8 @@ pub enum Role {
     Prober,
     /// The lock that keeps a second process away.
     Lock,
+    /// A request for a live migration.
+    Migration,
 }
 
 impl Role {
@@ -54,6 +56,7 @@ impl Role {
             Self::Record => "record",
             Self::Prober => "prober",
             Self::Lock => "lock",
+            Self::Migration => "migration",
         }
     }
 }
@@ -77,6 +80,11 @@ pub fn labels(prefix: &str, run_id: &str, role: Role) -> BTreeMap<String, String
 /// Selects everything that one run made, by its UUID.
 pub fn run_id_selector(run_id: &str) -> String {
     format!("{RUN_ID}={run_id}")
+}
+
+/// Selects what one phase of a run made.
+pub fn phase_selector(run_id: &str, phase: &str) -> String {
+    format!("{RUN_ID}={run_id},{PHASE}={phase}")
 }
 
 /// Selects everything that carries the name of a run, whichever run made it.

@@ -12,9 +12,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 
 use super::metadata::Metadata;
-use super::{names, probers};
+use super::{migrations, names, probers};
 use bootstorm_model::plan::{Extra, Small, Target};
-use bootstorm_model::record::RunRecord;
+use bootstorm_model::record::{PhaseRecord, RunRecord};
 
 /// Everything that a run created, or may have created
 #[derive(Debug, Clone, Default)]
@@ -37,11 +37,17 @@ pub struct Estate {
     instances: BTreeSet<Box<str>>,
     secret: Option<String>,
     head: Option<String>,
+    /// Whether the run may have made migrations.
+    migrates: bool,
+    /// Where these are.
+    migration_places: BTreeSet<String>,
 }
 
 /// The kinds of objects that a run makes by itself
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
+    /// Live migrations.
+    Migration,
     /// VMs.
     Machine,
     /// Namespaces.
@@ -131,12 +137,24 @@ impl Estate {
             instances,
             secret: made.secret.clone(),
             head: made.head.clone(),
+            migrates: record.phases.iter().any(PhaseRecord::migrates),
+            migration_places: plan.namespaces().into_iter().collect(),
         }
     }
 
     /// A run whose record is missing or unreadable, so its plan is unknown.
     pub fn unrecorded(prefix: &str, run_id: &str) -> Self {
-        Self { prefix: prefix.to_owned(), run_id: run_id.to_owned(), ..Self::default() }
+        Self { prefix: prefix.to_owned(), run_id: run_id.to_owned(), migrates: true, ..Self::default() }
+    }
+
+    /// Whether the run may have made migrations.
+    pub fn migrates(&self) -> bool {
+        self.migrates
+    }
+
+    /// The namespaces in which migrations of the run may be; none where the plan is not known.
+    pub fn migration_places(&self) -> &BTreeSet<String> {
+        &self.migration_places
     }
 
     /// The UUID of the run.
@@ -232,6 +250,10 @@ impl Estate {
         let head = names::head_name(&self.prefix);
         let is_head = object.name == head;
         match kind {
+            Kind::Migration => {
+                let ours = migrations::is_named(&self.run_id, &object.name);
+                Recorded::named(ours, None)
+            }
             Kind::Machine | Kind::Namespace | Kind::Extra(_) if !self.is_planned => Recorded::Named,
             Kind::Machine => {
                 let target = Target { namespace: object.namespace.clone(), name: object.name.clone() };

@@ -6,7 +6,7 @@ use http::Request;
 
 use super::call::wait;
 use super::guard::Guard;
-use super::{Cluster, Kind, Trouble, echo};
+use super::{Cluster, Kind, Trouble, echo, names};
 use bootstorm_model::observation::Attempts;
 use bootstorm_model::observe::clock::monotonic_now;
 use bootstorm_model::plan::{Setting, Target};
@@ -71,6 +71,29 @@ pub enum Meaning {
         /// UID of the instance that is to end.
         instance: String,
     },
+    /// Begins a live migration by an object with a fixed name. `KubeVirt` refuses a second one for the same VM before the
+    /// API server looks at the name, so after any refusal that object is looked for: if it is there and carries this
+    /// run's UUID, an earlier attempt succeeded.
+    Migrate {
+        /// The VM.
+        target: Target,
+        /// UID of the instance that is to migrate.
+        instance: String,
+        /// The migration object.
+        object: Target,
+        /// UUID of the run.
+        run_id: String,
+    },
+    /// Evicts the launcher pod of a VM. `KubeVirt` refuses that for instances that are to migrate, and marks them: then the
+    /// eviction is on its way. Sent again, it changes nothing.
+    Evict {
+        /// The VM.
+        target: Target,
+        /// UID of the instance that is to leave.
+        instance: String,
+        /// The node that it is to leave.
+        node: String,
+    },
 }
 
 /// How a timed request ended
@@ -82,7 +105,7 @@ pub struct Sent {
     pub outcome: Result<Instant, Trouble>,
     /// The server has certainly not carried it out, where it was not accepted.
     pub certain: bool,
-    /// UID of the VM that a create made.
+    /// UID of what it made: the VM of a create, the object of a migration.
     pub uid: Option<Box<str>>,
 }
 
@@ -99,6 +122,7 @@ const MADE_ANEW: &str = "it is another VM of the same name: somebody made it ane
 /// Reasons for not restarting a VM.
 const ENDING: &str = "its instance is being deleted already";
 const ENDED: &str = "its instance is gone: somebody stopped it";
+const LEFT: &str = "it has left the node already: somebody migrated it";
 const REPLACED: &str = "it has another instance than when the phase began: somebody restarted it";
 
 impl Cluster {
@@ -144,7 +168,7 @@ impl Cluster {
             if attempts.sent > 0
                 && let Err(trouble) = self.check_before(timed).await
             {
-                let restarted = matches!(timed.meaning, Meaning::Restart { .. });
+                let restarted = matches!(timed.meaning, Meaning::Restart { .. } | Meaning::Evict { .. });
                 if restarted && answer_lost && trouble.kind == Kind::Conflict {
                     return ended(attempts, Ok(monotonic_now()), true);
                 }
@@ -161,7 +185,7 @@ impl Cluster {
                     if let Some(version) = written.as_ref().and_then(echo::Written::version) {
                         self.echo().wrote(version, now);
                     }
-                    let creates = matches!(timed.meaning, Meaning::Create { .. });
+                    let creates = matches!(timed.meaning, Meaning::Create { .. } | Meaning::Migrate { .. });
                     let uid = written.filter(|_| creates).map(echo::Written::uid);
                     return Sent { uid, ..ended(attempts, Ok(now), true) };
                 }
@@ -215,6 +239,19 @@ impl Cluster {
                 Some(_) => refused(REPLACED),
                 None => refused(ENDED),
             },
+            Meaning::Migrate { target, instance, .. } => match self.instance(target).await? {
+                Some(metadata) if metadata.uid != *instance => refused(REPLACED),
+                Some(metadata) if metadata.deletion_timestamp.is_some() => refused(ENDING),
+                Some(_) => Ok(()),
+                None => refused(ENDED),
+            },
+            Meaning::Evict { target, instance, node } => match self.evicted(target).await? {
+                Some(found) if found.metadata.uid != *instance => refused(REPLACED),
+                Some(found) if found.metadata.deletion_timestamp.is_some() => refused(ENDING),
+                Some(found) if !found.is_on(node) => refused(LEFT),
+                Some(_) => Ok(()),
+                None => refused(ENDED),
+            },
             Meaning::Create { .. } | Meaning::Patch { .. } | Meaning::Guarded { .. } => Ok(()),
         }
     }
@@ -241,6 +278,25 @@ impl Cluster {
                     _ => Earlier::Unknown,
                 }
             }
+            Meaning::Migrate { object, run_id, .. } if !trouble.is_transient() => {
+                match self.migration(object).await {
+                    Ok(Some(found))
+                        if found.labels.get(names::RUN_ID) == Some(run_id) && found.is_labelled_by_us() =>
+                    {
+                        Earlier::Done(Some(found.uid.into()))
+                    }
+                    _ => Earlier::Unknown,
+                }
+            }
+            // Whether a 429 is virt-api's or a budget's is told by the instance, not by the words: these differ by release.
+            Meaning::Evict { target, instance, node } if trouble.kind == Kind::Throttled => {
+                match self.evicted(target).await {
+                    Ok(Some(found)) if found.metadata.uid == *instance && found.is_marked(node) => {
+                        Earlier::Done(None)
+                    }
+                    _ => Earlier::Unknown,
+                }
+            }
             Meaning::Switch { .. } if answer_lost && trouble.kind == Kind::Conflict => Earlier::Done(None),
             _ => Earlier::Unknown,
         }
@@ -249,7 +305,7 @@ impl Cluster {
 
 /// Meaning of a refused request
 enum Earlier {
-    /// An earlier attempt, whose answer was lost, succeeded; a create made the VM with this UID.
+    /// An earlier attempt, whose answer was lost, succeeded; what it made has this UID.
     Done(Option<Box<str>>),
     /// Another VM has the name.
     Strange,

@@ -24,6 +24,8 @@ const SAVE_EVERY: Duration = Duration::from_secs(5);
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How long to wait, when all reached the goal, for the milestones that come right after it.
 const TRAILING: Duration = Duration::from_secs(3);
+/// How long to wait, when all have migrated, for guests that do not answer yet.
+const RETURNING: Duration = Duration::from_secs(30);
 /// How long to wait for requests in flight when the user interrupts.
 const LAST_ANSWERS: Duration = Duration::from_secs(5);
 /// Further in the future than any phase lasts.
@@ -62,11 +64,14 @@ pub(super) async fn follow(mut following: Following<'_>, tracker: &mut Tracker<'
         }
         if tracker.is_over() || cut.is_some() && tracker.is_answered() {
             let goal = tracker.phase().goal;
+            let returning = cut.is_none() && tracker.awaits_guests(clock.now());
             let trailing = cut.is_none() && goal == Milestone::Running && tracker.lacks(Milestone::Ready);
+            let trailing = trailing || returning;
             if !trailing && !questions.is_open() {
                 return cut;
             }
-            give_up_at.get_or_insert_with(|| monotonic_now() + TRAILING);
+            let patience = if returning { RETURNING } else { TRAILING };
+            give_up_at.get_or_insert_with(|| monotonic_now() + patience);
         }
         following.streams.launching.release(tracker.waves_through());
         let tick = tracker.next_tick().map(|at| clock.instant(at));

@@ -11,7 +11,8 @@ use bootstorm_model::record::{NOT_IN_STORM, PhaseKind, PhaseRecord, RunRecord};
 
 /// Leaves out the VMs that cannot take part; gives them with the reason.
 ///
-/// `existing` are the VMs that exist, `instances` the changes of the first list. Call it once, when a phase begins:
+/// `existing` are the VMs that exist, `instances` the changes of the first list, `moving` the VMs with a migration of
+/// somebody else, and its name. Call it once, when a phase begins:
 /// a phase that is continued keeps its line-up.
 pub(super) fn leave_out(
     phase: &mut PhaseRecord,
@@ -19,6 +20,7 @@ pub(super) fn leave_out(
     targets: &[Target],
     existing: &Existing,
     instances: &[Change],
+    moving: &HashMap<Target, String>,
 ) -> Vec<(Target, String)> {
     if phase.name.kind == PhaseKind::Create {
         return Vec::new();
@@ -38,7 +40,8 @@ pub(super) fn leave_out(
         }
         _ => HashSet::new(),
     };
-    let (kind, restarts) = (phase.name.kind, phase.restarts());
+    let (kind, restarts, migrates) = (phase.name.kind, phase.restarts(), phase.migrates());
+    let (drains, nodes) = (phase.drains(), phase.settings.nodes.clone());
     let running = present(instances);
     leave_out_where(phase, targets, |position, target| {
         let machine = existing.ours.get(target);
@@ -54,6 +57,11 @@ pub(super) fn leave_out(
             NOT_IN_STORM
         } else if let Some(machine) = machine.filter(|_| restarts) {
             return not_restartable(machine, running.get(target).copied());
+        } else if drains {
+            let instance = running.get(target).copied();
+            return not_evictable(machine?, instance, moving.get(target), &nodes);
+        } else if migrates {
+            return not_migratable(running.get(target).copied(), moving.get(target));
         } else if kind == PhaseKind::Storm && alive.contains(target) {
             "it was not stopped: its instance still exists"
         } else {
@@ -69,11 +77,23 @@ pub(super) fn leave_out_adopted(
     adopted: &[Adoptee],
     machines: &HashMap<Target, Machine>,
     instances: &[Change],
+    moving: &HashMap<Target, String>,
 ) -> Vec<(Target, String)> {
-    let (kind, restarts) = (phase.name.kind, phase.restarts());
+    let (kind, restarts, migrates) = (phase.name.kind, phase.restarts(), phase.migrates());
+    let (drains, nodes) = (phase.drains(), phase.settings.nodes.clone());
     let (alive, running) = (adopted::alive(instances), present(instances));
     let targets: Vec<Target> = adopted.iter().map(|adoptee| adoptee.target.clone()).collect();
     leave_out_where(phase, &targets, |position, target| {
+        if drains {
+            let machine = machines.get(target);
+            let instance = running.get(target).copied();
+            return adopted::stranger(&adopted[position], machine)
+                .or_else(|| not_evictable(machine?, instance, moving.get(target), &nodes));
+        }
+        if migrates {
+            return adopted::stranger(&adopted[position], machines.get(target))
+                .or_else(|| not_migratable(running.get(target).copied(), moving.get(target)));
+        }
         if restarts {
             let machine = machines.get(target);
             return adopted::stranger(&adopted[position], machine)
@@ -96,17 +116,92 @@ fn present(instances: &[Change]) -> HashMap<&Target, &Instance> {
 ///
 /// `KubeVirt` refuses `Halted` and `Once` (v1.0 to v1.9, `pkg/virt-api/rest/lifecycle.go`), and VMs without an instance.
 pub(super) fn not_restartable(machine: &Machine, instance: Option<&Instance>) -> Option<String> {
-    let Some(instance) = instance else { return Some("it is not running: it has no instance".to_owned()) };
-    if instance.deleting {
-        return Some("it is not running: its instance is being deleted".to_owned());
-    }
-    if instance.phase != InstancePhase::Running {
-        return Some(format!("it is not running: its instance is {:?}", instance.phase));
+    if let Some(why) = not_running(instance) {
+        return Some(why);
     }
     let setting = machine.setting();
     let strategy = setting.strategy();
     matches!(strategy, "Halted" | "Once")
         .then(|| format!("KubeVirt does not restart VMs with run strategy {strategy}"))
+}
+
+/// Why a VM cannot be live-migrated; `None` if it can. `other` is a migration of somebody else.
+///
+/// virt-api refuses instances that are not live-migratable, and a second migration of the same one (v1.0 to v1.9,
+/// `pkg/virt-api/webhooks/validating-webhook/admitters/migration-create-admitter.go`).
+fn not_migratable(instance: Option<&Instance>, other: Option<&String>) -> Option<String> {
+    let immobile = |instance: &Instance| {
+        let why = instance.immobile.as_deref()?;
+        Some(format!("KubeVirt cannot migrate it: {why}"))
+    };
+    not_running(instance)
+        .or_else(|| instance.and_then(immobile))
+        .or_else(|| other.map(|other| format!("migration {other} of it has not ended")))
+}
+
+/// Why a VM is not evicted from these nodes; `None` if it is. `other` is a migration of somebody else.
+///
+/// A VM that does not migrate shuts down, and is started elsewhere only where it is meant to run in any case.
+fn not_evictable(
+    machine: &Machine,
+    instance: Option<&Instance>,
+    other: Option<&String>,
+    nodes: &[String],
+) -> Option<String> {
+    let on_them = |instance: &&Instance| instance.node.as_ref().is_some_and(|node| nodes.contains(node));
+    let Some(instance) = instance.filter(on_them) else { return Some(NOT_IN_STORM.to_owned()) };
+    if let Some(why) = not_running(Some(instance)) {
+        return Some(why);
+    }
+    if let Some(other) = other {
+        return Some(format!("migration {other} of it has not ended"));
+    }
+    let migrates = match (instance.eviction.as_deref(), instance.immobile.as_deref()) {
+        (Some("LiveMigrate"), Some(why)) => {
+            return Some(format!("KubeVirt refuses its eviction (evictionStrategy LiveMigrate): {why}"));
+        }
+        (Some("LiveMigrateIfPossible"), immobile) => immobile.is_none(),
+        (Some("LiveMigrate" | "External"), _) => true,
+        _ => false,
+    };
+    let strategy = machine.setting();
+    (!migrates && !machine.is_started())
+        .then(|| format!("its eviction would stop it for good: its run strategy is {}", strategy.strategy()))
+}
+
+/// Why a VM is not running; `None` if it is.
+fn not_running(instance: Option<&Instance>) -> Option<String> {
+    let Some(instance) = instance else { return Some("it is not running: it has no instance".to_owned()) };
+    if instance.deleting {
+        return Some("it is not running: its instance is being deleted".to_owned());
+    }
+    let runs = instance.phase == InstancePhase::Running;
+    (!runs).then(|| format!("it is not running: its instance is {:?}", instance.phase))
+}
+
+/// Notes the instances that are to migrate, and where they run.
+pub(super) fn note_current(phase: &mut PhaseRecord, targets: &[Target], instances: &[Change]) {
+    let running = present(instances);
+    for (timeline, target) in phase.timelines.iter_mut().zip(targets) {
+        let Some(instance) = running.get(target).filter(|_| timeline.outcome != Outcome::Excluded) else {
+            continue;
+        };
+        timeline.instance_uid = Some(instance.uid.clone());
+        timeline.node.clone_from(&instance.node);
+        timeline.migration.get_or_insert_default().from.clone_from(&instance.node);
+    }
+}
+
+/// Notes the instances that are to leave their nodes, and which these are.
+pub(super) fn note_leaving(phase: &mut PhaseRecord, targets: &[Target], instances: &[Change]) {
+    note_old(phase, targets, instances);
+    let running = present(instances);
+    for (timeline, target) in phase.timelines.iter_mut().zip(targets) {
+        if timeline.outcome != Outcome::Excluded {
+            let node = running.get(target).and_then(|instance| instance.node.clone());
+            timeline.migration.get_or_insert_default().from = node;
+        }
+    }
 }
 
 /// Notes the instances that run before a restart, so that it is known later which of them were replaced.

@@ -16,20 +16,25 @@ use super::follow::{Following, follow};
 use super::ground::Ground;
 use super::health::Checkup;
 use super::launch::{Launch, Scheduled};
+use super::migrating::UnderWay;
 use super::probing::Probing;
 use super::saving::Saver;
-use super::{adopted, insight, lineup, probers, provisioning, resume};
+use super::{adopted, draining, insight, lineup, migrating, probers, provisioning, resume};
 use crate::cluster::changes::{Changes, News};
+use crate::cluster::evictions::Evictable;
 use crate::cluster::machines::Machine;
+use crate::cluster::migrations::objects;
 use crate::cluster::names::{Role, labels, run_id_selector};
 use crate::cluster::pace::Timed;
 use crate::cluster::pulse::Stalls;
 use crate::cluster::scope::Scope;
 use crate::cluster::store::RunStore;
-use crate::cluster::{Cluster, Kind, Trouble, machines};
+use crate::cluster::{Cluster, Kind, Trouble, evictions, machines, migrations};
 use crate::streams::Streams;
 use bootstorm_model::observation::{Observation, What};
-use bootstorm_model::observe::{Change, Clock, Fold, LauncherFold, Milestone, Timeline, VolumeFold};
+use bootstorm_model::observe::{
+    Change, Clock, Fold, LauncherFold, MigrationFold, Milestone, Timeline, VolumeFold,
+};
 use bootstorm_model::plan::manifest::HALTED;
 use bootstorm_model::plan::shape::Due;
 use bootstorm_model::plan::{Target, Template};
@@ -38,6 +43,10 @@ use bootstorm_model::record::{
     PhaseKind, PhaseName, PhaseRecord, PhaseSettings, PhaseState, ProbeHealth, RunRecord, StormKind, Via,
 };
 use bootstorm_model::tracker::{Beginning, Tracker};
+
+/// How long guests that are probed on and on are probed before the first request leaves: when one stops answering is known
+/// only where it has answered before.
+const FIRST_ANSWERS: Duration = Duration::from_secs(1);
 
 /// Runs a phase to its end, or until it is cut short.
 ///
@@ -79,10 +88,11 @@ async fn whole(
         _ if phase.settings.halted => Vec::new(),
         _ => record.plan.probe.probes.clone(),
     };
-    if !probes.is_empty() {
+    if !probes.is_empty() && phase.settings.kind.own_goal().is_none() {
         phase.goal = Milestone::Reachable;
     }
     let insight = insight::open(&work, &mut phase, record).await;
+    let mut migrations = migrating::open(&work, &mut phase, record).await?;
     // Whether a VM was restarted shows if its instances are listed after it.
     let early = if phase.restarts() { Some(existing(work.cluster, record).await?) } else { None };
     let mut changes = watch(work.cluster, record).await?;
@@ -93,10 +103,18 @@ async fn whole(
         _ => existing(work.cluster, record).await?,
     };
     let alive = if record.plan.is_adopted() { adopted::alive(&first) } else { HashSet::new() };
-    let lined_up = LineUp { targets: &targets, existing: &mut machines, alive: &alive };
+    let moving = migrating::under_way(&work, &phase, record).await?;
+    draining::note(&work, &mut phase, record).await?;
+    let pods = if phase.drains() {
+        work.cluster.evictable(&Scope::of_plan(&record.plan)).await?
+    } else {
+        HashMap::new()
+    };
+    let lined_up = LineUp { targets: &targets, existing: &mut machines, alive: &alive, moving: &moving };
     let done = lined_up.of(&work, record, &mut phase, clock, &mut first);
     let old = match name.kind {
         PhaseKind::Stop => HashSet::new(),
+        _ if phase.migrates() => HashSet::new(),
         _ => lineup::old_instances(record, &phase, &targets, &first),
     };
     record.put_phase(phase.clone());
@@ -115,8 +133,8 @@ async fn whole(
         phase.probing = Some(ProbeHealth { gaps, ..probing.health() });
     }
 
-    let requests =
-        requests(&work, record, &phase, &targets, &Known { done, machines: machines.ours, alive })?;
+    let known = Known { done, machines: machines.ours, alive, pods };
+    let requests = requests(&work, record, &phase, &targets, &known)?;
     let connections = work.settings.concurrency.min(requests.len());
     work.cluster.warm(connections).await;
     let mut start = None;
@@ -142,11 +160,13 @@ async fn whole(
         &scope,
         &changes,
         volumes.as_ref().map(|(volumes, _)| volumes),
+        migrations.as_ref(),
         insight.as_ref(),
         probing.as_ref(),
     );
+    let objects = phase.migrates().then(|| objects(record, name));
     let (mut volumes, expected) = volumes.map_or((None, 0), |(volumes, expected)| (Some(volumes), expected));
-    let keeps = phase.settings.kind.keeps_guests();
+    let (keeps, drains) = (phase.settings.kind.keeps_guests(), phase.drains());
     let mut tracker = Tracker::new(Beginning {
         phase,
         now: clock.now(),
@@ -155,7 +175,20 @@ async fn whole(
         probes,
         keeps,
         volumes: volumes.as_ref().map(|_| VolumeFold::new(&targets, expected)),
-        launchers: insight.as_ref().map(|_| LauncherFold::new(&targets, !record.plan.is_adopted())),
+        launchers: insight.as_ref().map(|_| {
+            let fold = LauncherFold::new(&targets, !record.plan.is_adopted());
+            let fold = if drains { fold.evicting() } else { fold };
+            objects.iter().fold(fold, |fold, objects| fold.migrating_by(objects.iter().cloned()))
+        }),
+        migrations: match objects {
+            Some(objects) => Some(MigrationFold::new(objects)),
+            None if drains => {
+                // Migrations that KubeVirt makes for evictions come after the beginning; in a phase that is continued too.
+                let since = clock.zero_at(work.cluster.server_now());
+                Some(MigrationFold::of_evicted(targets.iter().cloned(), since))
+            }
+            None => None,
+        },
         streams,
         asked: &asked,
     });
@@ -177,16 +210,29 @@ async fn whole(
         guard: &guard,
         ground,
     };
+    if let Some(probing) = probing.as_ref().filter(|_| keeps && !requests.is_empty()) {
+        tracker.take_asks().into_iter().for_each(|(prober, ask)| probing.ask(prober, ask));
+        tokio::time::sleep(FIRST_ANSWERS).await;
+    }
+    launched.store(true, Ordering::Relaxed);
+    // From here on the end of the phase lifts what is cordoned.
+    let cordoned = draining::cordon(work.cluster, tracker.phase(), &record.run_id).await;
+    if let Err(trouble) = cordoned {
+        draining::lift(&work, tracker.phase_mut(), &record.run_id).await;
+        record.put_phase(tracker.finish(clock.now()));
+        saver.finish(record).await?;
+        return Err(trouble);
+    }
     if let Some(at) = start {
         sleep_until(at.into()).await;
     }
-    launched.store(true, Ordering::Relaxed);
     let streams = Streams {
         cluster: work.cluster.clone(),
         clock,
         launching: launch.begin(requests),
         changes,
         volumes: volumes.take(),
+        migrations: migrations.take(),
         insight,
         probing,
         stalls: Stalls::new(work.cluster.pulse()),
@@ -200,7 +246,7 @@ async fn whole(
         streams,
         checkup: &checkup,
         saver: &mut saver,
-        interrupt: work.interrupt,
+        interrupt: work.interrupt.clone(),
         guard,
         events: work.events,
     };
@@ -209,6 +255,9 @@ async fn whole(
     let mut phase = tracker.finish(clock.now());
     phase.state = if cut.is_some() { PhaseState::Interrupted } else { PhaseState::Done };
     (work.events)(&Event::requests(&phase.timelines));
+    if !matches!(cut, Some(Cut::LockLost | Cut::RecordChanged)) {
+        draining::lift(&work, &mut phase, &record.run_id).await;
+    }
     phase.health = Some(checkup.end(cut.is_none(), &stamps).await);
     record.put_phase(phase);
     record.made.probers.extend(saver.made().lock().unwrap_or_else(PoisonError::into_inner).clone());
@@ -222,6 +271,7 @@ struct LineUp<'a> {
     targets: &'a [Target],
     existing: &'a mut Existing,
     alive: &'a HashSet<Target>,
+    moving: &'a UnderWay,
 }
 
 impl LineUp<'_> {
@@ -235,13 +285,13 @@ impl LineUp<'_> {
         clock: Clock,
         first: &mut Vec<Change>,
     ) -> HashSet<u32> {
-        let Self { targets, existing, alive } = self;
+        let Self { targets, existing, alive, moving } = self;
         let (adopted, kind) = (&record.plan.adopted, phase.name.kind);
         if let Step::Begin(_) = work.step {
             let left_out = if record.plan.is_adopted() {
-                lineup::leave_out_adopted(phase, adopted, &existing.ours, first)
+                lineup::leave_out_adopted(phase, adopted, &existing.ours, first, &moving.others)
             } else {
-                lineup::leave_out(phase, record, targets, existing, first)
+                lineup::leave_out(phase, record, targets, existing, first, &moving.others)
             };
             for (target, reason) in left_out {
                 (work.events)(&Event::LeftOut { target, reason });
@@ -249,6 +299,10 @@ impl LineUp<'_> {
             lineup::line_up(phase, record);
             if phase.restarts() {
                 lineup::note_old(phase, targets, first);
+            } else if phase.migrates() {
+                lineup::note_current(phase, targets, first);
+            } else if phase.drains() {
+                lineup::note_leaving(phase, targets, first);
             }
             return HashSet::new();
         }
@@ -258,11 +312,15 @@ impl LineUp<'_> {
                 existing.ours.remove(&adoptee.target);
             }
         }
-        let restarts = phase.restarts();
+        moving.note(phase, &objects(record, phase.name));
+        let (restarts, migrates, drains) = (phase.restarts(), phase.migrates(), phase.drains());
+        let nodes = &phase.settings.nodes.clone();
         let seen = &*first;
         let carried_out = |timeline: &Timeline, machine: &Machine| match adopted.get(timeline.target as usize)
         {
             _ if restarts => resume::is_restarted(timeline, machine, seen),
+            _ if drains => resume::is_evicted(timeline, nodes, seen),
+            _ if migrates => timeline.migration.as_ref().is_some_and(|facts| facts.uid.is_some()),
             Some(adoptee) => adopted::is_carried_out(adoptee, machine, kind, alive.contains(&adoptee.target)),
             None => resume::is_carried_out(machine, kind),
         };
@@ -292,8 +350,9 @@ fn begin(work: &Work<'_>, record: &RunRecord, targets: u32) -> (PhaseRecord, Clo
             let mut phase = known.clone();
             // What was begun goes on in the shape in which it was begun, and what the VMs are cannot change any more.
             let begun = std::mem::replace(&mut phase.settings, work.settings.clone());
-            let PhaseSettings { halted, kind, shape, order, size, warm_up, .. } = begun;
-            phase.settings = PhaseSettings { halted, kind, shape, order, size, warm_up, ..phase.settings };
+            let PhaseSettings { halted, kind, shape, order, size, warm_up, nodes, .. } = begun;
+            phase.settings =
+                PhaseSettings { halted, kind, shape, order, size, warm_up, nodes, ..phase.settings };
             phase.state = PhaseState::Open;
             let clock = Clock::resume(phase.began, phase.server_ahead_micros, work.cluster.server_ahead());
             (phase, clock)
@@ -345,19 +404,49 @@ pub async fn rehearse(
     Ok(requests)
 }
 
-/// The requests that a storm of kind restart would send now, in the order of the plan.
-pub async fn rehearse_restart(cluster: &Cluster, record: &RunRecord) -> Result<Vec<Timed>, Trouble> {
+/// The requests that a storm of running VMs, of that kind, would send now, in the order of the plan.
+pub async fn rehearse_running(
+    cluster: &Cluster,
+    record: &RunRecord,
+    kind: StormKind,
+    nodes: &[String],
+) -> Result<Vec<Timed>, Trouble> {
     let machines = existing(cluster, record).await?;
     let mut changes = watch(cluster, record).await?;
     let first = first_list(&mut changes).await;
     let targets = record.plan.targets();
-    let settings = PhaseSettings { kind: StormKind::Restart, ..PhaseSettings::default() };
+    let settings = PhaseSettings { kind, nodes: nodes.to_vec(), ..PhaseSettings::default() };
     let name = PhaseName { kind: PhaseKind::Storm, number: record.next_storm() };
     let mut phase = PhaseRecord::new(name, record.created, settings, targets.len() as u32);
+    let moving = migrating::others(cluster, &phase, record).await?;
     if record.plan.is_adopted() {
-        lineup::leave_out_adopted(&mut phase, &record.plan.adopted, &machines.ours, &first);
+        lineup::leave_out_adopted(&mut phase, &record.plan.adopted, &machines.ours, &first, &moving);
     } else {
-        lineup::leave_out(&mut phase, record, &targets, &machines, &first);
+        lineup::leave_out(&mut phase, record, &targets, &machines, &first, &moving);
+    }
+    if phase.drains() {
+        lineup::note_leaving(&mut phase, &targets, &first);
+        let pods = cluster.evictable(&Scope::of_plan(&record.plan)).await?;
+        let each = phase.participants().filter_map(|timeline| {
+            let instance = timeline.old_instance.as_deref()?;
+            let node = timeline.migration.as_ref()?.from.as_deref()?;
+            let (_, pod) = pods.get(instance)?.iter().find(|(place, _)| place == node)?;
+            Some((targets.get(timeline.target as usize)?, instance, node, pod))
+        });
+        return each
+            .map(|(target, instance, node, pod)| evictions::evict(target, instance, node, pod))
+            .collect();
+    }
+    if phase.migrates() {
+        lineup::note_current(&mut phase, &targets, &first);
+        let objects = objects(record, name);
+        let each = phase.participants().filter_map(|timeline| {
+            let place = timeline.target as usize;
+            Some((targets.get(place)?, timeline.instance_uid.as_deref()?, objects.get(place)?))
+        });
+        return each
+            .map(|(target, instance, object)| migrations::create(record, name, target, instance, object))
+            .collect();
     }
     lineup::note_old(&mut phase, &targets, &first);
     let each = phase.participants().filter_map(|timeline| {
@@ -376,6 +465,8 @@ struct Known {
     machines: HashMap<Target, Machine>,
     /// Adopted VMs with an instance.
     alive: HashSet<Target>,
+    /// Launcher pods and their nodes, by the UIDs of instances; in a drain only.
+    pods: HashMap<String, Vec<(String, Evictable)>>,
 }
 
 /// One request for every VM that takes part and whose request is not done already, in the order of the queue.
@@ -390,6 +481,7 @@ fn requests(
     known: &Known,
 ) -> Result<Vec<Scheduled>, Trouble> {
     let mut requests = Vec::with_capacity(targets.len());
+    let objects = if phase.migrates() { objects(record, phase.name) } else { Vec::new() };
     let mut begin = None;
     for (place, vm) in (0..).zip(phase.queue()) {
         let (timeline, target) = (&phase.timelines[vm as usize], &targets[vm as usize]);
@@ -403,6 +495,19 @@ fn requests(
                 let Some(machine) = known.machines.get(target) else { continue };
                 let Some(instance) = &timeline.old_instance else { continue };
                 machines::restart(target, machine.uid(), instance)?
+            }
+            _ if phase.drains() => {
+                let Some(instance) = &timeline.old_instance else { continue };
+                let node = timeline.migration.as_ref().and_then(|facts| facts.from.as_deref());
+                let pods = known.pods.get(&**instance);
+                let pod = pods.and_then(|pods| pods.iter().find(|(place, _)| Some(place.as_str()) == node));
+                let (Some((node, pod)), true) = (pod, node.is_some()) else { continue };
+                evictions::evict(target, instance, node, pod)?
+            }
+            _ if phase.migrates() => {
+                let Some(instance) = &timeline.instance_uid else { continue };
+                let Some(object) = objects.get(vm as usize) else { continue };
+                migrations::create(record, phase.name, target, instance, object)?
             }
             (_, _, Some(adoptee)) => {
                 let Some(machine) = known.machines.get(target) else { continue };

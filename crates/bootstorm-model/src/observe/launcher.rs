@@ -30,6 +30,8 @@ pub struct Launcher {
     pub claims: Vec<String>,
     /// Whether it was deleted.
     pub gone: bool,
+    /// UID of the live migration that it is the target of (label `kubevirt.io/migrationJobUID`).
+    pub migration: Option<String>,
 }
 
 /// Last known state of a launcher pod
@@ -46,6 +48,7 @@ pub struct LauncherState {
 struct Known {
     position: u32,
     instance: String,
+    migration: Option<String>,
     state: LauncherState,
     node: Option<String>,
     moments: BTreeMap<Milestone, Moment>,
@@ -72,6 +75,10 @@ pub struct LauncherFold {
     said: HashMap<String, u32>,
     /// UIDs of events that were counted.
     counted: HashSet<String>,
+    /// Migration objects of the phase, by namespace and name → VM; `None` unless the phase migrates VMs.
+    migrations: Option<HashMap<Target, u32>>,
+    /// Whether VMs are evicted: some migrate, others boot elsewhere.
+    evicts: bool,
 }
 
 impl LauncherFold {
@@ -89,7 +96,25 @@ impl LauncherFold {
             claims: HashMap::new(),
             said: HashMap::new(),
             counted: HashSet::new(),
+            migrations: None,
+            evicts: false,
         }
+    }
+
+    /// The same for a phase that evicts VMs: the pods count in which they boot elsewhere, and those to which they migrate.
+    #[must_use]
+    pub fn evicting(mut self) -> Self {
+        self.migrations = Some(HashMap::new());
+        self.evicts = true;
+        self
+    }
+
+    /// The same for a phase that migrates VMs by these objects, in the order of its VMs: only the pods count to which the
+    /// guests go.
+    #[must_use]
+    pub fn migrating_by(mut self, objects: impl IntoIterator<Item = Target>) -> Self {
+        self.migrations = Some(objects.into_iter().zip(0..).collect());
+        self
     }
 
     /// Takes the state of a pod into account.
@@ -104,6 +129,7 @@ impl LauncherFold {
             Known {
                 position,
                 instance: launcher.instance,
+                migration: launcher.migration,
                 state: LauncherState { pod: launcher.name, state: String::new() },
                 node: None,
                 moments: BTreeMap::new(),
@@ -166,13 +192,19 @@ impl LauncherFold {
     /// Puts what the pods of a VM passed onto its timeline, as far as they are pods of the VMI that it is about.
     pub fn join(&self, timelines: &mut [Timeline], position: u32) -> Vec<Passed> {
         let Some(timeline) = timelines.get_mut(position as usize) else { return Vec::new() };
-        if timeline.outcome == Outcome::Excluded || timeline.instance_uid.is_none() {
+        if timeline.outcome == Outcome::Excluded
+            || timeline.instance_uid.is_none() && timeline.old_instance.is_none()
+        {
             return Vec::new();
         }
         let mut passed = Vec::new();
         for uid in self.of.get(&position).into_iter().flatten() {
             let Some(known) = self.pods.get(uid) else { continue };
-            if timeline.instance_uid.as_ref() != Some(&known.instance) {
+            let boots = timeline.instance_uid.as_ref() == Some(&known.instance);
+            let moves = self.evicts
+                && known.migration.is_some()
+                && timeline.old_instance.as_deref() == Some(&known.instance);
+            if !boots && !moves || !self.counts(timeline, known) {
                 continue;
             }
             for (milestone, moment) in &known.moments {
@@ -199,6 +231,18 @@ impl LauncherFold {
         passed
     }
 
+    /// Whether the phase is about a pod: in one that migrates VMs the pods to which they go, in others those that boot.
+    fn counts(&self, timeline: &Timeline, known: &Known) -> bool {
+        match &self.migrations {
+            None => known.migration.is_none(),
+            Some(_) if self.evicts && known.migration.is_none() => true,
+            Some(_) => {
+                let ours = timeline.migration.as_ref().and_then(|facts| facts.uid.as_deref());
+                known.migration.is_some() && known.migration.as_deref() == ours
+            }
+        }
+    }
+
     /// The VM that an event is about.
     pub fn whose(&self, notice: &Notice) -> Option<u32> {
         if let Some(known) = self.pods.get(&notice.about) {
@@ -210,6 +254,10 @@ impl LauncherFold {
         };
         match notice.kind.as_str() {
             "VirtualMachine" | "VirtualMachineInstance" => named(&notice.name),
+            "VirtualMachineInstanceMigration" => {
+                let object = Target { namespace: notice.namespace.clone(), name: notice.name.clone() };
+                return self.migrations.as_ref()?.get(&object).copied();
+            }
             // virt-launcher-NAME-xxxxx
             "Pod" => {
                 notice.name.strip_prefix("virt-launcher-").and_then(|rest| named(rest.rsplit_once('-')?.0))
@@ -278,6 +326,7 @@ mod tests {
             state: "Pending".into(),
             claims: vec!["disk".into()],
             gone: false,
+            migration: None,
         }
     }
 

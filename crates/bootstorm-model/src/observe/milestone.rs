@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// A point that a VM passes while it starts or stops
+/// A point that a VM passes while it starts, stops or migrates
 ///
 /// The order of the variants is the order in which a VM passes them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -18,7 +18,8 @@ pub enum Milestone {
     Volume,
     /// The `VirtualMachineInstance` object exists.
     Instance,
-    /// The launcher pod exists: it was seen itself, or the VMI is in phase `Scheduling`.
+    /// The launcher pod exists: it was seen itself, or the VMI is in phase `Scheduling`. In a live migration, the pod on
+    /// the target node: the migration has left `KubeVirt`'s queue.
     Pod,
     /// The launcher pod has a node.
     Placed,
@@ -46,11 +47,20 @@ pub enum Milestone {
     Stopping,
     /// The VMI object no longer exists; in a restart likewise.
     Gone,
+    /// The target of a live migration can receive the guest: its launcher pod runs, and virt-handler of the target node
+    /// has opened its ports (migration phase `TargetReady`).
+    Target,
+    /// The guest's memory is being copied (migration phase `Running`, or `status.migrationState.startTimestamp`).
+    Copying,
+    /// The guest runs on the target (`status.migrationState.completed` without `failed`).
+    Migrated,
+    /// In a drain: the VM runs on another node, where it migrated to or was started again.
+    Moved,
 }
 
 impl Milestone {
     /// Every milestone, in order.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 22] = [
         Self::Requested,
         Self::Accepted,
         Self::Volume,
@@ -69,6 +79,10 @@ impl Milestone {
         Self::Reachable,
         Self::Stopping,
         Self::Gone,
+        Self::Target,
+        Self::Copying,
+        Self::Migrated,
+        Self::Moved,
     ];
 
     /// The word used in JSON, tables, thresholds and documentation.
@@ -92,7 +106,21 @@ impl Milestone {
             Self::Reachable => "reachable",
             Self::Stopping => "stopping",
             Self::Gone => "gone",
+            Self::Target => "target",
+            Self::Copying => "copying",
+            Self::Migrated => "migrated",
+            Self::Moved => "moved",
         }
+    }
+
+    /// Whether only VMs pass it that change their node.
+    pub fn is_of_migration(self) -> bool {
+        matches!(self, Self::Target | Self::Copying | Self::Migrated | Self::Moved)
+    }
+
+    /// Whether only VMs pass it whose instance ends.
+    pub fn is_of_stop(self) -> bool {
+        matches!(self, Self::Stopping | Self::Gone)
     }
 }
 

@@ -55,6 +55,8 @@ struct State {
     is_quiet: bool,
     /// Since when nobody probes it, where somebody did before.
     unprobed: Option<Offset>,
+    /// It is probed at another address than before, where it has not answered yet.
+    has_moved: bool,
 }
 
 /// Milliseconds that a prober counted, in microseconds.
@@ -81,6 +83,7 @@ impl Keeping {
         let state = self.guests.entry(target).or_default();
         let unprobed = state.unprobed.take();
         let was_quiet = std::mem::take(&mut state.is_quiet);
+        state.has_moved = false;
         let last = state.last.replace(at);
         match last {
             None => Some(Turn::Answers { unprobed }),
@@ -120,6 +123,28 @@ impl Keeping {
         let silent = until.since(self.guests.get(&target)?.last?);
         let millis = u64::try_from(silent.0 / 1000).ok()?;
         (silent.0 >= self.interval.0 * INTERVALS * 2).then(|| self.quiet(target, until, millis)).flatten()
+    }
+
+    /// A guest is probed at another address from now on.
+    pub fn moved(&mut self, target: u32) {
+        if let Some(state) = self.guests.get_mut(&target) {
+            state.has_moved = true;
+        }
+    }
+
+    /// Whether a guest that answered has still to answer again.
+    pub fn is_away(&self, target: u32) -> bool {
+        self.guests
+            .get(&target)
+            .is_some_and(|state| state.is_quiet || state.has_moved && state.last.is_some())
+    }
+
+    /// The time without an answer of a guest that answers no more at its new address; nothing where it was told already.
+    pub fn is_lost(&self, target: u32, now: Offset) -> Option<Interruption> {
+        let state = self.guests.get(&target).filter(|state| state.has_moved && !state.is_quiet)?;
+        let last = state.last?;
+        let is_long = now.since(last).0 >= self.interval.0 * INTERVALS;
+        is_long.then_some(Interruption { last, first: None, lost: None })
     }
 
     /// Nobody hears of a guest any more. When it last answered is known only where it was quiet before.
@@ -194,6 +219,20 @@ mod tests {
         assert_eq!(keeping.quiet(0, at(8000), 150), None);
         let back = Turn::Back(interruption(7850, Some(9000), None));
         assert_eq!(keeping.answered(0, at(9000)), Some(back));
+    }
+
+    #[test]
+    fn a_guest_that_is_silent_at_its_new_address_is_away_since_its_last_answer() {
+        let mut keeping = keeping();
+        keeping.answered(0, at(1000));
+        keeping.moved(0);
+        assert!(keeping.is_away(0));
+        assert_eq!(keeping.is_lost(0, at(1400)), None, "too early to say");
+        assert_eq!(keeping.is_lost(0, at(3000)), Some(interruption(1000, None, None)));
+        keeping.answered(0, at(3100));
+        assert!(!keeping.is_away(0));
+        keeping.moved(1);
+        assert!(!keeping.is_away(1), "it never answered");
     }
 
     #[test]

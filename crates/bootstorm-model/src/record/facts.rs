@@ -108,6 +108,27 @@ pub struct RateLimit {
     pub configured: bool,
 }
 
+/// How many live migrations `KubeVirt` runs at a time: `spec.configuration.migrations` of the `KubeVirt` object
+///
+/// Defaults and meaning of `KubeVirt` v1.0 to v1.9 (`pkg/virt-config/virt-config.go`): what is above the limits waits in
+/// virt-controller's queue, the migration in phase Pending.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MigrationLimits {
+    /// Migrations at the same time in the whole cluster (`parallelMigrationsPerCluster`, by default 5).
+    pub per_cluster: u32,
+    /// Migrations at the same time away from one node (`parallelOutboundMigrationsPerNode`, by default 2).
+    pub per_node: u32,
+    /// Whether one of them is set in the `KubeVirt` object.
+    pub configured: bool,
+}
+
+impl MigrationLimits {
+    /// How many VMs on so many nodes migrate at the same time at most.
+    pub fn at_once(self, nodes: usize) -> usize {
+        (self.per_node as usize).saturating_mul(nodes).min(self.per_cluster as usize)
+    }
+}
+
 /// How many workers a component of `KubeVirt` has for one kind of object
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Workers {

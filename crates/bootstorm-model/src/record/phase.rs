@@ -7,7 +7,7 @@ use std::str::FromStr;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{FailureLimit, Health, Metrics, StormKind, Timelines};
+use super::{FailureLimit, Health, Metrics, MigrationLimits, StormKind, Timelines};
 use crate::observation::StreamKind;
 use crate::observe::{Milestone, Offset, Outcome, Timeline};
 use crate::plan::{Order, Shape};
@@ -40,6 +40,12 @@ impl PhaseKind {
             Self::Create | Self::Storm => Milestone::Running,
             Self::Stop => Milestone::Gone,
         }
+    }
+
+    /// The same for a storm of any kind.
+    pub fn goal_of(self, storm: StormKind) -> Milestone {
+        let own = storm.own_goal().filter(|_| self == Self::Storm);
+        own.unwrap_or_else(|| self.goal())
     }
 }
 
@@ -170,6 +176,9 @@ pub struct PhaseSettings {
     /// It warms caches up, and does not count among the repetitions.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub warm_up: bool,
+    /// The nodes from which VMs are evicted, in a drain.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub nodes: Vec<String>,
     /// Whether launcher pods and events are watched too, to explain where the time goes.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub explain: bool,
@@ -191,10 +200,14 @@ impl Default for PhaseSettings {
             order: Order::Name,
             size: None,
             warm_up: false,
+            nodes: Vec::new(),
             explain: false,
         }
     }
 }
+
+/// Reason for excluding a VM from an observed recovery.
+pub const NO_OUTAGE: &str = "no outage";
 
 /// Reason for excluding a VM from a smaller storm.
 pub const NOT_IN_STORM: &str = "not in this storm";
@@ -293,6 +306,18 @@ fn is_zero(n: &u32) -> bool {
     *n == 0
 }
 
+/// A node that took pods before a drain, and takes none meanwhile
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cordon {
+    /// Name of the node.
+    pub node: String,
+    /// Its UID.
+    pub uid: String,
+    /// It takes pods again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub lifted: bool,
+}
+
 /// One execution of a phase
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PhaseRecord {
@@ -333,6 +358,12 @@ pub struct PhaseRecord {
     /// What Prometheus measured of the cluster meanwhile; absent unless it was asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metrics: Option<Metrics>,
+    /// How many VMs `KubeVirt` migrates at a time; absent unless VMs are migrated and that could be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub migrations: Option<MigrationLimits>,
+    /// Nodes that were cordoned for a drain; noted before the request.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cordons: Vec<Cordon>,
     /// Order of the requests, as indexes of timelines; by index if empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub queue: Vec<u32>,
@@ -351,13 +382,15 @@ impl PhaseRecord {
             watched_until: None,
             continued: 0,
             ended: None,
-            goal: name.kind.goal(),
+            goal: name.kind.goal_of(settings.kind),
             settings,
             watch: WatchHealth::default(),
             probing: None,
             health: None,
             insight: None,
             metrics: None,
+            migrations: None,
+            cordons: Vec::new(),
             queue: Vec::new(),
             timelines: (0..targets).map(Timeline::new).collect(),
         }
@@ -371,6 +404,16 @@ impl PhaseRecord {
     /// The subcommand that runs or continues it, with the flag that it cannot do without.
     pub fn command(&self) -> &'static str {
         if self.name.kind == PhaseKind::Storm { self.settings.kind.command() } else { self.name.kind.word() }
+    }
+
+    /// Whether running VMs are live-migrated.
+    pub fn migrates(&self) -> bool {
+        self.name.kind == PhaseKind::Storm && self.settings.kind == StormKind::Migrate
+    }
+
+    /// Whether VMs are evicted from nodes.
+    pub fn drains(&self) -> bool {
+        self.name.kind == PhaseKind::Storm && self.settings.kind == StormKind::Drain
     }
 
     /// Whether running VMs are restarted.
@@ -425,10 +468,11 @@ impl PhaseRecord {
         all.filter(first).collect()
     }
 
-    /// The VMs that were set aside, because the storm was of fewer VMs than there are.
+    /// The VMs that were set aside: the storm was of fewer VMs than there are, or they had no outage.
     pub fn set_aside(&self) -> impl Iterator<Item = &Timeline> {
         let is_set_aside = |timeline: &&Timeline| {
-            timeline.outcome == Outcome::Excluded && timeline.reason.as_deref() == Some(NOT_IN_STORM)
+            timeline.outcome == Outcome::Excluded
+                && matches!(timeline.reason.as_deref(), Some(NOT_IN_STORM | NO_OUTAGE))
         };
         self.timelines.iter().filter(is_set_aside)
     }

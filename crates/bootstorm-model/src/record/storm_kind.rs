@@ -1,6 +1,8 @@
-//! How a storm brings its VMs back.
+//! What a storm does with its VMs.
 
 use serde::{Deserialize, Serialize};
+
+use crate::observe::Milestone;
 
 /// The kinds of storms: which recovery is measured
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -11,17 +13,37 @@ pub enum StormKind {
     Start,
     /// Running VMs are restarted, each by one request.
     Restart,
+    /// Running VMs are live-migrated to other nodes, each by one request.
+    Migrate,
+    /// VMs are evicted from nodes that are drained: each migrates or restarts elsewhere.
+    Drain,
+    /// VMs that somebody or something else brought down come back; nothing was requested.
+    Observed,
 }
 
 impl StormKind {
     /// Every kind.
-    pub const ALL: [Self; 2] = [Self::Start, Self::Restart];
+    pub const ALL: [Self; 5] = [Self::Start, Self::Restart, Self::Migrate, Self::Drain, Self::Observed];
 
     /// The word used in JSON, flags and tables.
     pub fn word(self) -> &'static str {
         match self {
             Self::Start => "start",
             Self::Restart => "restart",
+            Self::Observed => "observed",
+            Self::Migrate => "migrate",
+            Self::Drain => "drain",
+        }
+    }
+
+    /// What one request asks for, as a noun.
+    pub fn noun(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Restart => "restart",
+            Self::Migrate => "migration",
+            Self::Drain => "eviction",
+            Self::Observed => "first sign",
         }
     }
 
@@ -30,6 +52,9 @@ impl StormKind {
         match self {
             Self::Start => "storm",
             Self::Restart => "storm --kind restart",
+            Self::Migrate => "storm --kind migrate",
+            Self::Drain => "storm --kind drain",
+            Self::Observed => "observe",
         }
     }
 
@@ -38,10 +63,20 @@ impl StormKind {
         *self == Self::Start
     }
 
+    /// The milestone that ends a VM's part whatever is probed; `None` where that depends on the probes.
+    pub fn own_goal(self) -> Option<Milestone> {
+        match self {
+            Self::Start | Self::Restart | Self::Observed => None,
+            Self::Migrate => Some(Milestone::Migrated),
+            Self::Drain => Some(Milestone::Moved),
+        }
+    }
+
     /// Whether guests are probed on and on, because they answer before the storm and should go on to.
     pub fn keeps_guests(self) -> bool {
         match self {
             Self::Start | Self::Restart => false,
+            Self::Migrate | Self::Drain | Self::Observed => true,
         }
     }
 
@@ -50,6 +85,11 @@ impl StormKind {
         match self {
             Self::Start => None,
             Self::Restart => Some("the times of a restart include the shutdown of its guests"),
+            Self::Migrate => Some("a guest that migrates does not boot"),
+            Self::Drain => Some("VMs that are evicted migrate, or shut down first"),
+            Self::Observed => {
+                Some("the times of an observed recovery begin at the first sign of each outage")
+            }
         }
     }
 }

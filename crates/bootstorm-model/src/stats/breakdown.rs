@@ -61,7 +61,7 @@ pub fn parts(baseline: Option<&Starts<'_>>, storm: &Starts<'_>, goal: Milestone)
         parts.push(Part {
             from,
             to,
-            section: Section::between(from, to),
+            section: Section::on_the_way(goal, from, to),
             baseline: found(&baseline_means, to),
             storm: found(&storm_means, to),
             share_percent: None,
@@ -88,6 +88,8 @@ fn milestones(timelines: &[&Timeline], goal: Milestone) -> Vec<Milestone> {
         }
         // Agents that come after the answer tell nothing about the way there.
         Milestone::Agent => goal == Milestone::Agent || first(Milestone::Agent, goal),
+        // It is put in its place below.
+        Milestone::Stopping | Milestone::Gone => goal == Milestone::Gone,
         _ => true,
     };
     let mut milestones: Vec<Milestone> = Milestone::ALL

@@ -201,6 +201,19 @@ static REPLY: Remedy = Remedy {
         "Review CNI plugin performance, network policies and congestion",
     ],
 };
+static CONVERGENCE: Remedy = Remedy {
+    kind: Some(Cause::Network),
+    hints: &[
+        "Let KubeVirt slow guests down that write faster than memory is copied: allowAutoConverge in spec.configuration.migrations",
+        "Raise completionTimeoutPerGiB or bandwidthPerMigration there, or migrate fewer VMs at once: parallelOutboundMigrationsPerNode",
+    ],
+};
+static TARGET: Remedy = Remedy {
+    kind: Some(Cause::Hypervisor),
+    hints: &[
+        "See why: kubectl describe vmim in the namespace of the VM, and the logs of virt-handler on source and target",
+    ],
+};
 
 /// Hints for a diagnosis; empty if its cause was not seen or is unknown.
 pub(super) fn all(diagnosis: &Diagnosis) -> Vec<&'static Remedy> {
@@ -243,7 +256,11 @@ pub(super) fn all(diagnosis: &Diagnosis) -> Vec<&'static Remedy> {
         Awaited::Guest => &DOMAIN,
         Awaited::Address => &ADDRESS,
         Awaited::Reply => &REPLY,
-        Awaited::Pod | Awaited::Instance | Awaited::Stop | Awaited::PowerOff => return Vec::new(),
+        Awaited::Copy if says("not completed after") => &CONVERGENCE,
+        Awaited::Copy | Awaited::Target => &TARGET,
+        Awaited::Pod | Awaited::Instance | Awaited::Stop | Awaited::PowerOff | Awaited::Turn => {
+            return Vec::new();
+        }
     };
     vec![one]
 }

@@ -153,7 +153,7 @@ pub fn arrival(timeline: &Timeline, milestone: Milestone, goal: Milestone) -> Ar
     match seconds_to(timeline, milestone) {
         Some(seconds) => Arrival::After(seconds),
         None if timeline.has(milestone) => Arrival::Unknown,
-        None if reached && (milestone == goal || milestone < goal && is_inevitable(milestone)) => {
+        None if reached && (milestone == goal || milestone < goal && is_inevitable(milestone, goal)) => {
             Arrival::Unknown
         }
         None => Arrival::Missing,
@@ -161,8 +161,11 @@ pub fn arrival(timeline: &Timeline, milestone: Milestone, goal: Milestone) -> Ar
 }
 
 /// Whether every VM passes it; other milestones depend on the guest, or may be skipped.
-fn is_inevitable(milestone: Milestone) -> bool {
-    use Milestone::{Accepted, Instance, Pod, Running, Scheduled};
+fn is_inevitable(milestone: Milestone, goal: Milestone) -> bool {
+    use Milestone::{Accepted, Copying, Instance, Migrated, Pod, Running, Scheduled, Target};
+    if goal == Migrated {
+        return matches!(milestone, Accepted | Pod | Target | Copying);
+    }
     matches!(milestone, Accepted | Instance | Pod | Scheduled | Running)
 }
 

@@ -36,23 +36,45 @@ pub enum Section {
     Network,
     /// The guest boots and gets its address; not distinguished without an agent.
     Guest,
+    /// A live migration waits for its turn in virt-controller.
+    Queue,
+    /// virt-controller and virt-handler prepare the target of a live migration.
+    Target,
+    /// The memory of a guest that migrates is copied.
+    Copying,
     /// Several of these: milestones between them were not seen.
     Several,
 }
 
 impl Section {
+    /// The same in a phase with that goal: a live migration waits for its turn where an instance is made otherwise.
+    pub fn on_the_way(goal: Milestone, from: Milestone, to: Milestone) -> Self {
+        match (goal, from, to) {
+            (
+                Milestone::Migrated | Milestone::Moved,
+                Milestone::Accepted | Milestone::Requested,
+                Milestone::Pod,
+            ) => Self::Queue,
+            _ => Self::between(from, to),
+        }
+    }
+
     /// Component at work between two consecutive observed milestones.
     ///
     /// `Several` if milestones between them were not seen.
     pub fn between(from: Milestone, to: Milestone) -> Self {
         use Milestone::{
-            Accepted, Address, Agent, Attached, Gone, Initialized, Instance, Placed, Pod, Prepared,
-            Reachable, Ready, Requested, Running, Scheduled, Started, Volume,
+            Accepted, Address, Agent, Attached, Copying, Gone, Initialized, Instance, Migrated, Placed, Pod,
+            Prepared, Reachable, Ready, Requested, Running, Scheduled, Started, Target, Volume,
         };
         match (from, to) {
             (_, Requested | Accepted) => Self::Api,
             (_, Volume) => Self::Filling,
             (_, Gone) => Self::Shutdown,
+            (Started, Target) => Self::Target,
+            (Pod | Placed | Attached | Prepared | Initialized, Target) => Self::Launcher,
+            (Target, Copying) => Self::Domain,
+            (Target | Copying, Migrated) => Self::Copying,
             (Accepted | Volume | Gone, Instance) | (Instance, Pod) | (Started, Scheduled) => Self::Controller,
             (Pod | Volume, Placed) => Self::Scheduling,
             (Placed | Volume, Attached) => Self::Attaching,
@@ -88,6 +110,9 @@ impl Section {
             Self::Boot => "guest boots",
             Self::Network => "guest network",
             Self::Guest => "guest boots, network",
+            Self::Queue => "KubeVirt's migration queue",
+            Self::Target => "preparing targets",
+            Self::Copying => "copying memory",
             Self::Several => "several",
         }
     }

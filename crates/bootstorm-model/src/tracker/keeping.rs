@@ -1,13 +1,24 @@
 //! Guests that are probed on and on, and what their silence means.
 
+use std::time::Duration;
+
 use super::{Happened, Tracker};
 use crate::observation::Stream;
-use crate::observe::Offset;
+use crate::observe::{Milestone, Moment, Offset, Outcome, Source};
 use crate::probe::{Answered, Interruption, Keeping, Turn};
+
+/// The silence of a guest is noticed within this time.
+const NOTICED_WITHIN: Duration = Duration::from_secs(2);
 
 impl Tracker<'_> {
     /// A guest that is probed on and on answered.
     pub(super) fn answered_again(&mut self, answered: Answered, at: Offset) {
+        let Answered { target, probe } = answered;
+        if !self.has_answered(target, probe) {
+            // Who never answered has no downtime that could be known.
+            let moment = Moment { at, source: Source::Seen };
+            self.timeline(target).probes.insert(probe.to_string(), moment);
+        }
         self.turn(answered.target, at, |keeping| keeping.answered(answered.target, at));
     }
 
@@ -28,6 +39,26 @@ impl Tracker<'_> {
         let Some(stream) = stream.filter(|_| self.keeping.is_some()) else { return };
         for target in self.roster.of(stream.number as usize) {
             self.turn(target, until, |keeping| keeping.told(target, until));
+        }
+    }
+
+    /// Whether some guest that migrated answered before and has still to answer again, or moved so lately that its
+    /// silence would not have been noticed.
+    pub fn awaits_guests(&self, now: Offset) -> bool {
+        let Some(keeping) = &self.keeping else { return false };
+        let mut reached = self.phase.timelines.iter().filter(|timeline| timeline.outcome == Outcome::Reached);
+        reached.any(|timeline| {
+            let moved = timeline.at(Milestone::Migrated);
+            let lately = moved.is_some_and(|moved| now < moved.plus(NOTICED_WITHIN));
+            keeping.is_away(timeline.target) || lately && keeping.answers(timeline.target) == Some(true)
+        })
+    }
+
+    /// Notes the guests that do not answer at their new addresses, at the end of a phase.
+    pub(super) fn note_lost(&mut self, now: Offset) {
+        let Some(keeping) = &self.keeping else { return };
+        for timeline in &mut *self.phase.timelines {
+            timeline.interruptions.extend(keeping.is_lost(timeline.target, now));
         }
     }
 

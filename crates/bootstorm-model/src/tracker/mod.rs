@@ -7,6 +7,7 @@
 //! is judged by the server's own timestamps. Without such a proof within the limit on blindness the outcome is unknown.
 
 mod keeping;
+mod moving;
 mod probing;
 mod requests;
 mod streams;
@@ -22,8 +23,8 @@ use jiff::Timestamp;
 
 use crate::observation::{Observation, Stream, StreamKind, What};
 use crate::observe::{
-    Change, Delays, Fold, Instance, LauncherFold, Milestone, Offset, Outcome, Passed, Receipt, Timeline,
-    VolumeFold,
+    Change, Delays, Fold, Instance, LauncherFold, MigrationFold, Milestone, Offset, Outcome, Passed, Receipt,
+    Timeline, VolumeFold,
 };
 use crate::plan::Target;
 use crate::probe::binding::Answerer;
@@ -146,6 +147,8 @@ pub struct Beginning<'a> {
     pub volumes: Option<VolumeFold>,
     /// Launcher pods, where they are followed.
     pub launchers: Option<LauncherFold>,
+    /// Migration objects, in a phase that migrates VMs.
+    pub migrations: Option<MigrationFold>,
     /// The streams, and the namespace that each covers; all where none is named.
     pub streams: Vec<(Stream, Option<String>)>,
     /// The VMs whose request is sent in this process.
@@ -160,6 +163,8 @@ pub struct Tracker<'a> {
     fold: Fold,
     volumes: Option<VolumeFold>,
     launchers: Option<LauncherFold>,
+    /// `None` unless the phase migrates VMs.
+    migrations: Option<MigrationFold>,
     /// What the server's clock showed at the beginning of the phase, as far as known.
     server_zero: Timestamp,
     streams: BTreeMap<Stream, State>,
@@ -210,8 +215,19 @@ pub struct Tracker<'a> {
 impl<'a> Tracker<'a> {
     /// A tracker of a phase that begins, or is continued.
     pub fn new(beginning: Beginning<'a>) -> Self {
-        let Beginning { phase, now, targets, fold, probes, keeps, volumes, launchers, streams, asked } =
-            beginning;
+        let Beginning {
+            phase,
+            now,
+            targets,
+            fold,
+            probes,
+            keeps,
+            volumes,
+            launchers,
+            migrations,
+            streams,
+            asked,
+        } = beginning;
         let failed = phase.count(Outcome::Failed) + phase.count(Outcome::TimedOut);
         let timeout = Duration::from_secs(phase.settings.timeout_seconds);
         let open = || phase.timelines.iter().filter(|timeline| !timeline.is_over());
@@ -252,6 +268,7 @@ impl<'a> Tracker<'a> {
             fold,
             volumes,
             launchers,
+            migrations,
             probes,
         }
     }
@@ -280,6 +297,8 @@ impl<'a> Tracker<'a> {
                     self.check_goal(target, at);
                 }
             }
+            What::Migration(migration) => self.migration(&migration, receipt),
+            What::Migrations(began, listed) => self.listed_migrations(stream, began, &listed, receipt),
             What::Pod(launcher) => {
                 let position = self.fold.position(&launcher.target);
                 let Some(fold) = self.launchers.as_mut() else { return };
@@ -293,6 +312,9 @@ impl<'a> Tracker<'a> {
                 let passed = fold.hear(&mut self.phase.timelines, notice, receipt);
                 self.touch(position);
                 self.passed(&passed, at);
+                if let Some(position) = position {
+                    self.end_unmigrated(position, at);
+                }
             }
             What::Answer(id) => self.answered_by_prober(id, at),
             What::Cannot(id, why) => self.cannot(stream, id, &why, at),
@@ -341,6 +363,12 @@ impl<'a> Tracker<'a> {
             Change::Absent { target, .. } => target,
         };
         let Some(position) = self.fold.position(target) else { return };
+        if self.phase.migrates() {
+            return self.apply_move(position, change, receipt);
+        }
+        if self.phase.drains() {
+            self.apply_evicted(position, change, receipt);
+        }
         let receipt = match change {
             Change::Present(instance) => self.weighed(position, instance, receipt),
             Change::Absent { .. } => receipt,
@@ -361,6 +389,9 @@ impl<'a> Tracker<'a> {
         for passed in passed {
             self.tell(receipt.at, Some(passed.target), Happened::Passed(passed.milestone));
             match passed.milestone {
+                Milestone::Running if self.phase.drains() => self.moved_by_boot(passed.target, receipt.at),
+                // What is probed on and on decides nothing.
+                _ if self.keeping.is_some() => {}
                 Milestone::Running => self.limit_answer(passed.target),
                 Milestone::Agent if self.probes.contains(&Probe::Agent) => {
                     self.answered_by(passed.target, Probe::Agent, Milestone::Agent);
@@ -372,7 +403,9 @@ impl<'a> Tracker<'a> {
             }
             self.check_goal(passed.target, receipt.at);
         }
-        self.end_hollow(position, receipt.at);
+        if self.keeping.is_none() {
+            self.end_hollow(position, receipt.at);
+        }
         self.reopen(position, receipt.at);
         if let Some(fold) = self.launchers.as_ref() {
             // What pods passed before their instance was known, now that it may be.
@@ -395,9 +428,13 @@ impl<'a> Tracker<'a> {
             |milestone| !timeline.has(milestone) || timeline.instance_uid.as_ref() != Some(&instance.uid);
         let stamps = instance.transitions.iter().filter_map(|(phase, at)| Some((phase.milestone()?, *at)));
         let stamps = stamps.chain(instance.created.map(|at| (Milestone::Instance, at)));
-        let Some(last) = stamps.filter(|(milestone, _)| new(*milestone)).map(|(_, at)| at).max() else {
-            return receipt;
-        };
+        let last = stamps.filter(|(milestone, _)| new(*milestone)).map(|(_, at)| at).max();
+        self.weighed_by(last, receipt)
+    }
+
+    /// The same by the newest timestamp of a change.
+    fn weighed_by(&mut self, last: Option<Timestamp>, receipt: Receipt) -> Receipt {
+        let Some(last) = last else { return receipt };
         let late = receipt.at.since(receipt.stamped(last)).since(WHOLE_SECOND);
         self.delays.add(if late > TOLERANCE { late } else { Offset::ZERO });
         Receipt { late: late > TOLERANCE, ..receipt }
@@ -411,7 +448,9 @@ impl<'a> Tracker<'a> {
                 break;
             }
             self.deadlines.pop();
-            if !moot {
+            if !moot && limit == Limit::Told {
+                self.end_migration(target, at.max(now));
+            } else if !moot {
                 self.due.insert(target, (limit, at));
             }
         }
@@ -482,6 +521,17 @@ impl<'a> Tracker<'a> {
         std::mem::take(&mut self.effects)
     }
 
+    /// What probers are to be asked, of what is to be done.
+    pub fn take_asks(&mut self) -> Vec<(usize, Ask)> {
+        let is_ask = |effect: &mut Effect| matches!(effect, Effect::Ask(..));
+        let asks = self.effects.extract_if(.., is_ask);
+        let asks = asks.filter_map(|effect| match effect {
+            Effect::Ask(prober, ask) => Some((prober, ask)),
+            _ => None,
+        });
+        asks.collect()
+    }
+
     /// What happened, in the order of its observation.
     pub fn take_events(&mut self) -> Vec<Event> {
         std::mem::take(&mut self.events)
@@ -542,6 +592,7 @@ impl<'a> Tracker<'a> {
 
     /// The phase at its end.
     pub fn finish(mut self, now: Offset) -> PhaseRecord {
+        self.note_lost(now);
         let timelines = std::mem::take(&mut self.phase.timelines);
         let mut phase = PhaseRecord { timelines, ..self.phase.clone() };
         self.note_open_gaps(&mut phase, now);

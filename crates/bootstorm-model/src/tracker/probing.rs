@@ -129,7 +129,10 @@ impl Tracker<'_> {
                 // In a gap of the watch it may have been running, and answering, for long.
                 let late =
                     timeline.moments.get(&Milestone::Running).is_some_and(|m| m.source != Source::Seen);
-                self.probed.insert(target, address);
+                let moved = self.probed.insert(target, address).is_some();
+                if let Some(keeping) = self.keeping.as_mut().filter(|_| moved) {
+                    keeping.moved(target);
+                }
                 self.ask_anew(target, at, late);
                 for probe in self.probes.clone() {
                     let asks_guest = probe.needs_prober() && self.hollow(target, probe).is_none();

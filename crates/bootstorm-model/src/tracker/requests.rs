@@ -11,7 +11,9 @@ impl Tracker<'_> {
         match request {
             Request::Sent => {
                 self.waves.sent(target);
-                let foreign = self.is_start() && self.phase.timelines[target as usize].instance_uid.is_some();
+                let foreign = self.is_start()
+                    && !self.phase.migrates()
+                    && self.phase.timelines[target as usize].instance_uid.is_some();
                 if foreign {
                     // Whatever it did so far was none of our doing.
                     self.fold.forget(&mut self.phase.timelines[target as usize]);
@@ -20,7 +22,8 @@ impl Tracker<'_> {
                 self.limit_state(target);
                 self.tell(at, Some(target), Happened::Sent);
                 if foreign {
-                    let done = if self.phase.restarts() { "restarted" } else { "started" };
+                    let again = self.phase.restarts() || self.phase.drains();
+                    let done = if again { "restarted" } else { "started" };
                     let reason = format!("it was {done} by somebody else before its turn");
                     self.end(target, Outcome::Failed, Some(reason), at);
                 }
@@ -30,11 +33,13 @@ impl Tracker<'_> {
             Request::Repeated(why) => self.timeline(target).answer = Some(why),
             Request::Accepted { attempts, uid } => {
                 self.answered_request(target, attempts);
-                let stops = self.phase.goal == Milestone::Gone;
+                let (stops, migrates) = (self.phase.goal == Milestone::Gone, self.phase.migrates());
                 let timeline = self.timeline(target);
                 timeline.answer = None;
-                if uid.is_some() {
-                    timeline.machine_uid = uid;
+                match uid {
+                    None => {}
+                    uid if migrates => timeline.migration.get_or_insert_default().uid = uid,
+                    uid => timeline.machine_uid = uid,
                 }
                 let note = if late { Timeline::notice } else { Timeline::see };
                 note(timeline, Milestone::Accepted, at);
@@ -43,6 +48,7 @@ impl Tracker<'_> {
                     note(timeline, Milestone::Gone, at);
                 }
                 self.tell(at, Some(target), Happened::Accepted);
+                self.join_migration(target, at);
                 self.check_goal(target, at);
             }
             Request::Refused { attempts, why, certain } => {

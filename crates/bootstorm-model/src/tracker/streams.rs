@@ -55,6 +55,7 @@ impl State {
             what,
             What::Instance(_)
                 | What::Volume(_)
+                | What::Migration(_)
                 | What::Pod(_)
                 | What::Notice(_)
                 | What::Answer(_)
@@ -115,7 +116,7 @@ impl Tracker<'_> {
     /// Records a gap that is over.
     fn note_gap(&mut self, stream: Stream, from: Offset, to: Offset) {
         let gap = Gap { from, to, stream: Some(stream.kind), open: false };
-        if matches!(stream.kind, StreamKind::Instances | StreamKind::Volumes) {
+        if matches!(stream.kind, StreamKind::Instances | StreamKind::Volumes | StreamKind::Migrations) {
             self.phase.watch.restarts += 1;
         }
         if let Some(gaps) = gaps_of(&mut self.phase, stream.kind) {
@@ -237,7 +238,7 @@ impl Tracker<'_> {
     }
 
     /// Everything up to `began` is known. If only the list showed it, the watch is not to be trusted.
-    fn proved(&mut self, stream: Stream, began: Offset, news: bool, at: Offset) {
+    pub(super) fn proved(&mut self, stream: Stream, began: Offset, news: bool, at: Offset) {
         let Some(state) = self.streams.get_mut(&stream) else { return };
         state.listing = false;
         state.proved = state.proved.max(began);
@@ -262,7 +263,7 @@ impl Tracker<'_> {
 /// Where gaps of a kind of stream are kept.
 fn gaps_of(phase: &mut PhaseRecord, kind: StreamKind) -> Option<&mut Vec<Gap>> {
     Some(match kind {
-        StreamKind::Instances | StreamKind::Volumes => &mut phase.watch.gaps,
+        StreamKind::Instances | StreamKind::Volumes | StreamKind::Migrations => &mut phase.watch.gaps,
         StreamKind::Pods | StreamKind::Events => &mut phase.insight.get_or_insert_default().gaps,
         StreamKind::Prober => &mut phase.probing.as_mut()?.gaps,
     })

@@ -20,6 +20,8 @@ pub(super) enum Limit {
     State,
     /// It runs, but does not answer.
     Answer,
+    /// Its migration failed, and nobody has said why.
+    Told,
     /// The phase may take that many seconds.
     Phase(u64),
 }
@@ -60,10 +62,12 @@ impl Tracker<'_> {
         }
         match limit {
             // It runs in time; from then on the other limit holds.
-            Limit::State => !self.probes.is_empty() && timeline.has(Milestone::Running),
+            Limit::State => {
+                !self.probes.is_empty() && self.keeping.is_none() && timeline.has(Milestone::Running)
+            }
             // It began to run again since then, as another instance.
             Limit::Answer => self.answer_limit(target).is_none_or(|limit| limit > at),
-            Limit::Phase(_) => false,
+            Limit::Told | Limit::Phase(_) => false,
         }
     }
 
@@ -72,7 +76,7 @@ impl Tracker<'_> {
         let timeline = &self.phase.timelines[target as usize];
         let goal = timeline.moments.get(&self.phase.goal)?;
         let mut checks = Vec::new();
-        if self.probes.is_empty() {
+        if self.probes.is_empty() || self.keeping.is_some() {
             checks.push((*goal, self.state_limit(target)));
         } else {
             checks.push((*timeline.moments.get(&Milestone::Running)?, self.state_limit(target)));
@@ -140,13 +144,17 @@ impl Tracker<'_> {
     /// The streams that could still show that a VM was where it had to be at that time.
     fn unproved(&self, target: u32, at: Offset) -> Vec<Stream> {
         let timeline = &self.phase.timelines[target as usize];
-        let watched =
-            if self.phase.goal == Milestone::Volume { StreamKind::Volumes } else { StreamKind::Instances };
+        let watched: &[StreamKind] = match self.phase.goal {
+            Milestone::Volume => &[StreamKind::Volumes],
+            // The instance shows that it moved; the migration shows whose move that was, and that it failed early.
+            Milestone::Migrated => &[StreamKind::Instances, StreamKind::Migrations],
+            _ => &[StreamKind::Instances],
+        };
         let watches = self.streams.iter().filter(|(stream, state)| {
-            stream.kind == watched && state.proved < at && self.covers(**stream, target)
+            watched.contains(&stream.kind) && state.proved < at && self.covers(**stream, target)
         });
         let mut unproved: Vec<Stream> = watches.map(|(stream, _)| *stream).collect();
-        if timeline.has(Milestone::Running) {
+        if timeline.has(Milestone::Running) && self.keeping.is_none() {
             let tried = self.asked.get(&target).map_or(at, |(asked, _)| at.max(asked.plus(TRIED_WITHIN)));
             for prober in self.roster.probers(target, &self.probes) {
                 let stream = Stream::new(StreamKind::Prober, prober);
@@ -164,7 +172,8 @@ impl Tracker<'_> {
         let never = !self.was_accepted(target) && !timeline.has(Milestone::Instance) && timeline.is_asked();
         let reason = self.reason(target, limit);
         // Silence says nothing where nothing was asked.
-        let untried = self.untried(target).filter(|_| !timeline.has(self.phase.goal));
+        let decides = self.keeping.is_none() && !timeline.has(self.phase.goal);
+        let untried = self.untried(target).filter(|_| decides);
         if let Some(why) = untried {
             let reason = format!("{reason}: {why}");
             return self.end(target, Outcome::Unknown, Some(reason), now);
@@ -213,7 +222,7 @@ impl Tracker<'_> {
             Limit::State if unaccepted => format!("its request was not accepted within {state}s"),
             Limit::State if goal == Milestone::Volume => format!("its disk is not ready after {state}s"),
             Limit::State if goal == Milestone::Reachable => format!("not running after {state}s"),
-            Limit::State => format!("not {goal} after {state}s"),
+            Limit::State | Limit::Told => format!("not {goal} after {state}s"),
             Limit::Answer if timeline.address.is_none() => {
                 format!("running, but it reports no address after {answer}s")
             }
@@ -229,6 +238,13 @@ impl Tracker<'_> {
             self.volumes.as_ref().filter(|_| timeline.is_asked() && !timeline.has(Milestone::Volume));
         let doing = volumes.and_then(|volumes| volumes.unfinished(target)).map(str::to_owned);
         let said = timeline.answer.clone().filter(|_| unaccepted);
+        let moving = timeline.migration.as_ref().filter(|_| timeline.is_asked());
+        let doing = doing.or_else(|| match moving? {
+            facts if facts.failed => {
+                self.failure_of(target).map(|why| format!("its migration failed: {why}"))
+            }
+            facts => facts.phase.map(|phase| format!("its migration is {phase:?}")),
+        });
         said.or(doing).map_or(reason.clone(), |more| format!("{reason}: {more}"))
     }
 }

@@ -123,7 +123,15 @@ impl PhaseShift {
     fn of(kind: PhaseKind, before: &[&PhaseRecord], after: &[&PhaseRecord], probe: Option<Probe>) -> Self {
         let milestones: &[Milestone] = match kind {
             PhaseKind::Stop => &[Milestone::Gone],
+            PhaseKind::Storm if before.iter().any(|phase| phase.migrates()) => &[Milestone::Migrated],
+            PhaseKind::Storm if before.iter().any(|phase| phase.drains()) => &[Milestone::Moved],
             PhaseKind::Create | PhaseKind::Storm => &[Milestone::Running, Milestone::Reachable],
+        };
+        let is_observed = |phase: &&PhaseRecord| phase.settings.kind == StormKind::Observed;
+        let milestones = if kind == PhaseKind::Storm && before.iter().all(is_observed) {
+            &[Milestone::Running, Milestone::Ready, Milestone::Reachable]
+        } else {
+            milestones
         };
         let has = |phases: &[&PhaseRecord], milestone| phases.iter().all(|phase| phase.goal >= milestone);
         let comparable = milestones.iter().filter(|milestone| {

@@ -21,6 +21,7 @@ mod machines;
 pub(crate) mod markup;
 mod metrics;
 mod nodes;
+mod observation;
 pub(crate) mod outline;
 mod phases;
 mod recovery;
@@ -57,6 +58,7 @@ impl Report {
         verdict::write(body, self, &subjects);
         figures::write(body, self, &subjects);
         body.add(section);
+        observation::write(body, self);
         glance::write(body, self, &subjects);
         metrics::write(body, &subjects);
         judgement::write(body, self);

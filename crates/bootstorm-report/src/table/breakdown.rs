@@ -1,6 +1,5 @@
 //! Where the time went, and what holds the storm up.
 
-use super::comparison::draw;
 use super::grid::{Column, Grid};
 use super::{Page, words};
 use crate::compared::Compared;
@@ -46,7 +45,34 @@ pub(super) fn parts(page: &mut Page, compared: &Compared, breakdown: &Breakdown)
         grid.push(tone, cells);
     }
     page.rule('-');
-    draw(page, grid);
+    page.grid(grid);
+}
+
+/// Writes the stretches of a storm that is compared with nothing, each with its share of the whole.
+pub(super) fn alone(page: &mut Page, compared: &Compared, breakdown: &Breakdown) {
+    let wide = page.layout().wide;
+    let titles = [compared.storm.to_string(), "Share".to_owned()].into_iter();
+    let titles: Vec<String> = titles.chain(wide.then(|| "VMs/s".to_owned())).collect();
+    let columns = [Column::words("Where the time goes")].into_iter();
+    let mut columns: Vec<Column> = columns.chain(titles.iter().map(|title| Column::numbers(title))).collect();
+    columns.extend(wide.then(|| Column::words("Who")));
+    let mut grid = Grid::new(columns);
+    let of = |part: &Part| part.storm.unwrap_or(0.0);
+    let whole: f64 = breakdown.parts.iter().map(of).sum();
+    let longest = breakdown.parts.iter().map(of).fold(0.0, f64::max);
+    for part in &breakdown.parts {
+        let mut cells = vec![
+            format!("{} -> {}", part.from, part.to),
+            words::maybe_seconds(part.storm),
+            format!("{:.0} %", of(part) / whole.max(f64::EPSILON) * 100.0),
+        ];
+        if wide {
+            cells.push(part.rate.map_or_else(|| "-".to_owned(), |rate| format!("{rate:.1}")));
+            cells.push(part.section.words().to_owned());
+        }
+        grid.push((of(part) >= longest).then_some(Tone::Fair), cells);
+    }
+    page.grid(grid);
 }
 
 fn difference(part: &Part) -> String {

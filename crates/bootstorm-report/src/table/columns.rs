@@ -23,6 +23,8 @@ enum Shows {
     Namespace,
     Name,
     Node,
+    From,
+    Downtime,
     Seconds { milestone: Milestone, with_marks: bool },
     Wave,
     Attempts,
@@ -61,6 +63,9 @@ fn columns(phase: &PhaseBlock, rows: &[&Row], wide: bool, width: usize) -> Vec<(
         columns.push(("Name".to_owned(), Shows::Name));
     }
     if wide || (width >= ROOM_FOR_NODE && rows.iter().any(|row| row.node.is_some())) {
+        if phase.goal.is_of_migration() {
+            columns.push(("From".to_owned(), Shows::From));
+        }
         columns.push(("Node".to_owned(), Shows::Node));
     }
     if !phase.waves.is_empty() {
@@ -71,6 +76,9 @@ fn columns(phase: &PhaseBlock, rows: &[&Row], wide: bool, width: usize) -> Vec<(
             |row: &&Row| row.milestones.get(&milestone).is_some_and(|mark| mark.source != Source::Seen);
         let shows = Shows::Seconds { milestone, with_marks: rows.iter().any(is_stamped) };
         columns.push((format!("{}(s)", milestone_title(milestone, phase.deciding)), shows));
+    }
+    if phase.downtime.is_some() {
+        columns.push(("Downtime(s)".to_owned(), Shows::Downtime));
     }
     if wide {
         columns.push(("Attempts".to_owned(), Shows::Attempts));
@@ -89,6 +97,14 @@ fn milestones(phase: &PhaseBlock, wide: bool, width: usize) -> Vec<Milestone> {
     }
     let mut shown = match phase.goal {
         Milestone::Gone | Milestone::Volume | Milestone::Accepted => vec![phase.goal],
+        Milestone::Moved => {
+            let all = [Milestone::Gone, Milestone::Migrated, Milestone::Moved];
+            return all.into_iter().filter(|one| phase.statistics.contains_key(one)).collect();
+        }
+        Milestone::Migrated => {
+            let all = [Milestone::Target, Milestone::Migrated];
+            return all.into_iter().filter(|one| phase.statistics.contains_key(one)).collect();
+        }
         _ if phase.volumes.is_some() => vec![Milestone::Volume, Milestone::Running],
         _ => vec![Milestone::Running],
     };
@@ -121,7 +137,7 @@ fn heading(title: &str, shows: Shows) -> Column {
         Shows::Seconds { with_marks: true, .. } => {
             Column::numbers(&format!("{title}{:width$}", "", width = STAMPED.chars().count()))
         }
-        Shows::Seconds { .. } | Shows::Attempts | Shows::Wave => Column::numbers(title),
+        Shows::Seconds { .. } | Shows::Attempts | Shows::Wave | Shows::Downtime => Column::numbers(title),
         _ => Column::words(title),
     }
 }
@@ -131,6 +147,15 @@ fn cell(row: &Row, shows: Shows) -> String {
         Shows::Namespace => row.namespace.clone(),
         Shows::Name => row.name.clone(),
         Shows::Node => row.node.clone().unwrap_or_else(|| "-".to_owned()),
+        Shows::From => {
+            let from = row.migration.as_ref().and_then(|migration| migration.from.clone());
+            from.unwrap_or_else(|| "-".to_owned())
+        }
+        Shows::Downtime => match row.downtime {
+            Some(downtime) if downtime.open => format!(">{:.2}", downtime.seconds),
+            Some(downtime) => format!("{:.2}", downtime.seconds),
+            None => "-".to_owned(),
+        },
         Shows::Seconds { milestone, with_marks } => seconds(row, milestone, with_marks),
         Shows::Wave => row.wave.map_or_else(|| "-".to_owned(), |wave| wave.to_string()),
         Shows::Attempts => row.attempts.to_string(),

@@ -30,6 +30,9 @@ pub(super) fn write(page: &mut Page, report: &Report, compared: &Compared) {
         }
     } else {
         page.title(&format!("Verdict on {}", compared.storm));
+        if let Some(breakdown) = compared.breakdown.as_ref().filter(|_| compared.judged.is_of_migration()) {
+            breakdown::alone(page, compared, breakdown);
+        }
     }
     verdict(page, compared);
     also(page, compared);
@@ -66,7 +69,7 @@ fn numbers(page: &mut Page, compared: &Compared, baseline: &str, deciding: Optio
         let title = format!("{} mean, with filling", milestone_title(comparison.milestone, deciding));
         grid.push(None, cells(title, comparison.mean, false));
     }
-    draw(page, grid);
+    page.grid(grid);
     if let Some(base) = compared.base() {
         page.sentence(None, 0, &capital(&base));
     }
@@ -115,19 +118,7 @@ fn stages(page: &mut Page, before: &PhaseBlock, after: &PhaseBlock) {
     }
     if rows > 0 {
         page.rule('-');
-        draw(page, grid);
-    }
-}
-
-pub(super) fn draw(page: &mut Page, grid: Grid) {
-    let layout = page.layout();
-    let (header, lines) = grid.lines(layout.headers, layout.paint);
-    if let Some(header) = header {
-        page.toned(Tone::Heading, &header);
-        page.rule('-');
-    }
-    for line in lines {
-        page.line(&line);
+        page.grid(grid);
     }
 }
 

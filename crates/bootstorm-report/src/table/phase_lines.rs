@@ -3,6 +3,7 @@
 use super::{Page, words};
 use crate::paint::Tone;
 use crate::phase::PhaseBlock;
+use crate::row::Row;
 use bootstorm_model::observe::{Milestone, Outcome};
 use bootstorm_model::plan::Shape;
 use bootstorm_model::record::StormKind;
@@ -20,15 +21,31 @@ pub(super) fn storm(page: &mut Page, stop: Option<&PhaseBlock>, storm: &PhaseBlo
     }
     let (how, crowd) = shape(storm);
     let vms = words::vms(storm.counts.participants);
+    if storm.settings.kind == StormKind::Observed {
+        page.line(&format!("Watching {vms} come back; each is timed from the first sign of its outage"));
+        monitored(page, storm);
+        page.blank();
+        return;
+    }
     match storm.settings.kind {
         StormKind::Start => page.line(&format!("Phase 3: Starting all VMs {how} (BOOT STORM)...")),
+        StormKind::Observed => {}
         StormKind::Restart => page.line(&format!("Restarting all running VMs {how}...")),
+        StormKind::Drain => {
+            let nodes = storm.settings.nodes.join(", ");
+            page.line(&format!("Draining {nodes}: evicting VMs {how}..."));
+        }
+        StormKind::Migrate => page.line(&format!("Migrating all running VMs {how}...")),
     }
     issued(page, storm, storm.settings.kind.word());
+    at_a_time(page, storm);
     page.blank();
     match storm.settings.kind {
         StormKind::Start => page.line(&format!("Phase 4: Monitoring boot storm ({vms} {crowd})...")),
+        StormKind::Observed => {}
         StormKind::Restart => page.line(&format!("Monitoring the restart ({vms} {crowd})...")),
+        StormKind::Drain => page.line(&format!("Monitoring the drain ({vms} {crowd})...")),
+        StormKind::Migrate => page.line(&format!("Monitoring the migration ({vms} {crowd})...")),
     }
     monitored(page, storm);
     if let (Some(stop), Some(total)) = (stop, storm.spans.total)
@@ -111,23 +128,34 @@ fn stopped(page: &mut Page, stop: &PhaseBlock) {
 }
 
 fn monitored(page: &mut Page, storm: &PhaseBlock) {
-    let verb = storm.settings.kind.word();
+    let first = match storm.settings.kind {
+        StormKind::Observed => "First sign of an outage".to_owned(),
+        kind => format!("First {} request", kind.noun()),
+    };
     let what = match storm.settings.kind {
         StormKind::Start => "Boot storm monitoring",
         StormKind::Restart => "Restart monitoring",
+        StormKind::Drain => "Drain monitoring",
+        StormKind::Migrate => "Migration monitoring",
+        StormKind::Observed => "Recovery",
     };
-    if !storm.settings.kind.is_start()
+    if storm.settings.kind == StormKind::Restart
         && let Some(gone) = storm.summary(Milestone::Gone).max
     {
         page.line(&format!("Slowest shutdown of a guest: {}", words::seconds(gone)));
     }
+    if storm.goal == Milestone::Migrated {
+        migrated(page, storm);
+    } else if storm.goal == Milestone::Moved {
+        drained(page, storm);
+    }
     if let Some(span) = storm.spans.running {
-        page.line(&format!("First {verb} request to last VM running: {}", words::seconds(span)));
+        page.line(&format!("{first} to last VM running: {}", words::seconds(span)));
     }
     if storm.is_probed()
         && let Some(span) = storm.spans.goal
     {
-        page.line(&format!("First {verb} request to last VM reachable: {}", words::seconds(span)));
+        page.line(&format!("{first} to last VM reachable: {}", words::seconds(span)));
     }
     match storm.spans.monitoring {
         Some(span) if storm.is_done() => {
@@ -138,6 +166,59 @@ fn monitored(page: &mut Page, storm: &PhaseBlock) {
         }
         None => {
             page.toned(Tone::Fair, &format!("{what} is not over ({})", storm.state.word()));
+        }
+    }
+}
+
+/// How many VMs `KubeVirt` migrates at a time.
+fn at_a_time(page: &mut Page, storm: &PhaseBlock) {
+    let Some(limits) = storm.migrations else { return };
+    let (all, node) = (limits.per_cluster, limits.per_node);
+    page.line(&format!("KubeVirt migrates at most {all} VMs at a time, {node} away from one node"));
+}
+
+/// The slowest of each stretch of a migration.
+fn migrated(page: &mut Page, storm: &PhaseBlock) {
+    let longest = |from: Milestone, to: Milestone| {
+        let stage = storm.stages.iter().find(|stage| (stage.from, stage.to) == (from, to))?;
+        stage.summary.max
+    };
+    let lines = [
+        ("Longest wait in KubeVirt's queue", longest(Milestone::Accepted, Milestone::Pod)),
+        ("Longest copy of memory", longest(Milestone::Copying, Milestone::Migrated)),
+    ];
+    for (what, seconds) in lines {
+        if let Some(seconds) = seconds {
+            page.line(&format!("{what}: {}", words::seconds(seconds)));
+        }
+    }
+    if let Some(span) = storm.spans.goal {
+        page.line(&format!("First migration request to last VM migrated: {}", words::seconds(span)));
+    }
+}
+
+/// How the VMs left, and when each node was empty of them.
+fn drained(page: &mut Page, storm: &PhaseBlock) {
+    let moved = || storm.rows.iter().filter(|row| row.outcome == Outcome::Reached);
+    let migrated = moved().filter(|row| row.milestones.contains_key(&Milestone::Migrated)).count();
+    let restarted = moved().count() - migrated;
+    page.line(&format!("{} migrated, {} restarted elsewhere", words::vms(migrated), words::vms(restarted)));
+    for node in &storm.settings.nodes {
+        let from = |row: &&Row| row.migration.as_ref().is_some_and(|moved| moved.from.as_ref() == Some(node));
+        let of_node: Vec<&Row> = storm.rows.iter().filter(from).collect();
+        let left = of_node.iter().filter(|row| row.outcome == Outcome::Reached).count();
+        let last = of_node.iter().filter_map(|row| Some(row.requested_at? + row.seconds(Milestone::Moved)?));
+        let first = storm.rows.iter().filter_map(|row| row.requested_at).fold(f64::INFINITY, f64::min);
+        match (last.fold(None, |known: Option<f64>, at| Some(known.map_or(at, |known| known.max(at)))), left)
+        {
+            (Some(last), left) if left == of_node.len() => {
+                let took = words::seconds((last - first).max(0.0));
+                page.line(&format!("{node}: all {} moved after {took}", words::vms(left)));
+            }
+            _ => {
+                let line = format!("{node}: {left} of {} moved", words::vms(of_node.len()));
+                page.toned(if of_node.is_empty() { Tone::Faint } else { Tone::Bad }, &line);
+            }
         }
     }
 }

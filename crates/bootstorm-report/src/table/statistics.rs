@@ -5,7 +5,7 @@ use super::{Page, diagnosis, words};
 use crate::paint::Tone;
 use crate::phase::{Effort, PhaseBlock};
 use bootstorm_model::observe::Milestone;
-use bootstorm_model::record::PhaseKind;
+use bootstorm_model::record::{PhaseKind, StormKind};
 use bootstorm_model::stats::{Quantile, Summary};
 
 /// A percentile, and how to read it from a summary
@@ -24,6 +24,7 @@ pub(super) fn write(page: &mut Page, phase: &PhaseBlock) {
     counts(page, phase);
     times(page, phase);
     volumes(page, phase);
+    downtime(page, phase);
     unknown(page, phase);
     outliers(page, phase);
     // Without the spread of the requests there is no recovery curve.
@@ -64,7 +65,18 @@ fn counts(page: &mut Page, phase: &PhaseBlock) {
         page.labelled("Pending", &counts.pending.to_string());
     }
     if counts.excluded > 0 {
-        page.labelled("Excluded", &format!("{} (not part of this phase)", counts.excluded));
+        page.labelled(
+            "Excluded",
+            &format!(
+                "{} ({})",
+                counts.excluded,
+                if phase.settings.kind == StormKind::Observed {
+                    "no outage"
+                } else {
+                    "not part of this phase"
+                }
+            ),
+        );
     }
 }
 
@@ -118,7 +130,11 @@ fn unknown(page: &mut Page, phase: &PhaseBlock) {
 /// Average, maximum and percentiles of the goal and of running.
 fn times(page: &mut Page, phase: &PhaseBlock) {
     let mut shown = vec![match phase.goal {
-        Milestone::Gone | Milestone::Volume | Milestone::Accepted => phase.goal,
+        Milestone::Gone
+        | Milestone::Volume
+        | Milestone::Accepted
+        | Milestone::Migrated
+        | Milestone::Moved => phase.goal,
         _ => Milestone::Running,
     }];
     if phase.is_probed() {
@@ -166,6 +182,35 @@ fn volumes(page: &mut Page, phase: &PhaseBlock) {
             ("max", words::maybe_seconds(summary.max)),
         ];
         page.labelled(name, &times.map(|(word, time)| format!("{word} {time}")).join(", "));
+    }
+}
+
+/// How long guests did not answer while they migrated.
+fn downtime(page: &mut Page, phase: &PhaseBlock) {
+    let Some(block) = &phase.downtime else { return };
+    if block.guests == 0 {
+        page.labelled("Downtime of guests", "unknown: no guest answered before it migrated");
+        return;
+    }
+    let summary = &block.summary;
+    let times = [
+        ("mean", words::maybe_seconds(summary.mean)),
+        ("p95", words::quantile(summary.p95)),
+        ("max", words::maybe_seconds(summary.max)),
+    ];
+    let times = times.map(|(word, time)| format!("{word} {time}")).join(", ");
+    page.labelled("Downtime of guests", &format!("{times}, from answer to answer"));
+    let missed = words::count(block.interrupted as u64, "guest");
+    page.labelled("Missed an answer", &format!("{missed} of {}", block.guests));
+    if block.away > 0 {
+        page.labelled(
+            "Not back yet",
+            &format!("{} when the phase ended", words::count(block.away as u64, "guest")),
+        );
+    }
+    if block.silent > 0 {
+        let silent = words::count(block.silent as u64, "guest");
+        page.labelled("Downtime unknown", &format!("{silent} that answered no probe before"));
     }
 }
 

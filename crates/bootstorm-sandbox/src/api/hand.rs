@@ -35,7 +35,7 @@ impl Hand {
                 self.faults.outage(*window);
                 self.store.expire();
             }
-            Action::PowerCut(cut) => self.cut_power(cut.clone()),
+            Action::PowerCut(cut) => self.cut_power(cut),
             Action::Rotate => {
                 if let Err(error) = self.tokens.rotate() {
                     tracing::warn!(%error, "the new token of the sandbox could not be written");
@@ -48,7 +48,7 @@ impl Hand {
     }
 
     /// Takes the power from nodes, and gives it back later, one after the other in the order of their names.
-    fn cut_power(&self, cut: PowerCut) {
+    fn cut_power(&self, cut: &PowerCut) {
         let store = self.store.clone();
         let names = store.list(&NODES, None).0.into_iter().map(|node| node.name().to_owned());
         let mut names: Vec<String> =
@@ -57,11 +57,12 @@ impl Hand {
         for name in &names {
             store.modify(&NODES, "", name, |node| node["metadata"]["annotations"][DOWN] = json!(POWER));
         }
+        let (lasting, apart) = (cut.lasting, cut.apart);
         tokio::spawn(async move {
-            tokio::time::sleep(cut.lasting).await;
+            tokio::time::sleep(lasting).await;
             for (number, name) in names.iter().enumerate() {
                 if number > 0 {
-                    tokio::time::sleep(cut.apart).await;
+                    tokio::time::sleep(apart).await;
                 }
                 store.modify(&NODES, "", name, |node| {
                     if let Some(annotations) = node["metadata"]["annotations"].as_object_mut()

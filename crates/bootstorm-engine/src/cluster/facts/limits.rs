@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use bootstorm_model::record::{RateLimit, Workers};
+use bootstorm_model::record::{MigrationLimits, RateLimit, Workers};
 
 /// Component → its part of `spec.configuration`.
 const COMPONENTS: [(&str, &str); 4] = [
@@ -14,6 +14,11 @@ const COMPONENTS: [(&str, &str); 4] = [
 
 /// Flags of virt-controller that set numbers of workers.
 const WORKERS: [&str; 2] = ["vm-controller-threads", "vmi-controller-threads"];
+
+/// Live migrations at a time in a cluster (`KubeVirt` v1.0 to v1.9, `pkg/virt-config/virt-config.go`).
+const MIGRATIONS_PER_CLUSTER: u32 = 5;
+/// The same away from one node.
+const MIGRATIONS_PER_NODE: u32 = 2;
 
 /// Limits in effect: those set in the `KubeVirt` object, else the known defaults of that version.
 pub(super) fn of(configuration: &Value, version: Option<&str>) -> Vec<RateLimit> {
@@ -38,6 +43,17 @@ pub(super) fn workers(flags: &Value) -> Vec<Workers> {
         Some(Workers { component: "virt-controller".to_owned(), flag: (*flag).to_owned(), count })
     };
     WORKERS.iter().filter_map(count).collect()
+}
+
+/// Live migrations at a time: those set in the `KubeVirt` object, else its defaults.
+pub(super) fn migrations(configuration: &Value) -> MigrationLimits {
+    let set = |key: &str| u32::try_from(configuration["migrations"][key].as_u64()?).ok();
+    let (cluster, node) = (set("parallelMigrationsPerCluster"), set("parallelOutboundMigrationsPerNode"));
+    MigrationLimits {
+        per_cluster: cluster.unwrap_or(MIGRATIONS_PER_CLUSTER),
+        per_node: node.unwrap_or(MIGRATIONS_PER_NODE),
+        configured: cluster.is_some() || node.is_some(),
+    }
 }
 
 /// Defaults by release: virt-api was raised in 1.7.0 and 1.6.4, virt-handler in 1.7.0.
@@ -71,6 +87,19 @@ mod tests {
         let found = workers(&flags);
         assert_eq!((found.len(), found[0].flag.as_str(), found[0].count), (1, "vmi-controller-threads", 2));
         assert!(workers(&Value::Null).is_empty());
+    }
+
+    #[test]
+    fn migrations_at_a_time_are_those_set_or_the_defaults() {
+        let found = |configuration: Value| {
+            let limits = migrations(&configuration);
+            (limits.per_cluster, limits.per_node, limits.configured)
+        };
+        assert_eq!(found(Value::Null), (5, 2, false));
+        assert_eq!(
+            found(serde_json::json!({"migrations": {"parallelMigrationsPerCluster": 12}})),
+            (12, 2, true)
+        );
     }
 
     #[test]

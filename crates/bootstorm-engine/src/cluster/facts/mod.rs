@@ -16,7 +16,7 @@ use super::watch::list_all;
 use super::{Cluster, Kind, Trouble};
 use bootstorm_model::plan::Disk;
 use bootstorm_model::plan::sizing::Settings;
-use bootstorm_model::record::{RateLimit, StorageClassFacts, Workers};
+use bootstorm_model::record::{MigrationLimits, RateLimit, StorageClassFacts, Workers};
 
 /// The `KubeVirt` object, decoded only as far as it is used
 #[derive(Debug, Clone, Deserialize, Default)]
@@ -88,6 +88,8 @@ pub enum KubeVirtState {
         generation: Option<i64>,
         /// How many workers they have, where somebody set that.
         workers: Vec<Workers>,
+        /// How many live migrations it runs at a time.
+        migrations: MigrationLimits,
     },
     /// It is there, but not deployed: the phase it reports.
     Unfinished(String),
@@ -126,6 +128,7 @@ impl Cluster {
                 limits: limits::of(configuration, version.as_deref()),
                 generation: kubevirt.metadata.generation,
                 workers: limits::workers(&kubevirt.spec.customize.flags),
+                migrations: limits::migrations(configuration),
                 version,
             },
             "" => KubeVirtState::Unfinished("Unknown".into()),

@@ -18,6 +18,9 @@ use bootstorm_model::observe::clock::monotonic_now;
 /// How often it is said what is still waited for.
 pub(super) const SAY_EVERY: Duration = Duration::from_secs(10);
 
+/// Migrations in more namespaces than this are watched in all of them at once.
+const FEW: usize = 20;
+
 /// How to delete
 pub(super) struct Deletion<'a> {
     pub(super) cluster: &'a Cluster,
@@ -57,7 +60,15 @@ impl Deletion<'_> {
         }
         (self.events)(&Event::Deleting { what: sort.words(), count: objects.len() });
         let is_spread = objects.windows(2).any(|pair| pair[0].namespace != pair[1].namespace);
-        if sort == Sort::Namespaces || sort == Sort::Machines && is_spread {
+        // Few namespaces may be all that the user has rights in.
+        let places: BTreeSet<&str> = objects.iter().map(|object| object.namespace.as_str()).collect();
+        let is_wide = match sort {
+            Sort::Namespaces => true,
+            Sort::Machines => is_spread,
+            Sort::Migrations => places.len() > FEW,
+            _ => false,
+        };
+        if is_wide {
             return self.delete_in(sort, None, objects, at_once(objects), &mut gone).await;
         }
         let mut places: BTreeMap<&str, Vec<Found>> = BTreeMap::new();

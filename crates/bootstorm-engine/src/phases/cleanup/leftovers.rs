@@ -6,7 +6,7 @@ use futures::future::try_join_all;
 use futures::{StreamExt, TryStreamExt};
 
 use super::Sort;
-use super::list::{contents, look, named, wide};
+use super::list::{contents, look, look_in, named, wide};
 use crate::cluster::metadata::{Metadata, Object};
 use crate::cluster::names::run_id_selector;
 use crate::cluster::ownership::{Estate, Kind, Stranger};
@@ -102,11 +102,19 @@ impl Leftovers {
         // Namespaces take with them what is in them; elsewhere it has to be found.
         let wants = |sort: &Sort| match sort {
             Sort::Namespaces => false,
+            Sort::Migrations => estate.migrates(),
             Sort::Extras(small) => kinds.contains(small),
             _ => true,
         };
         let others: Vec<Sort> = sorts.iter().copied().filter(wants).collect();
-        let marked = try_join_all(others.iter().map(|sort| look(cluster, *sort, &selector, place))).await?;
+        let places = estate.migration_places();
+        let looking = others.iter().map(|sort| async {
+            match sort {
+                Sort::Migrations => look_in(cluster, *sort, &selector, places).await,
+                _ => look(cluster, *sort, &selector, place).await,
+            }
+        });
+        let marked = try_join_all(looking).await?;
         for (sort, (objects, skipped)) in others.iter().zip(marked) {
             sifting.take(*sort, objects);
             sifting.leftovers.skipped.extend(skipped.map(|why| (*sort, why)));
@@ -180,7 +188,8 @@ impl Leftovers {
     /// What is the run's in its namespaces, besides VMs, goes with these.
     pub fn going(&self, choice: Choice) -> Vec<(Sort, Found)> {
         let of = |sort: Sort| match sort {
-            Sort::Machines => self.of(sort).to_vec(),
+            // A migration that goes on holds its namespace: virt-controller has to end it while the VM is there.
+            Sort::Migrations | Sort::Machines => self.of(sort).to_vec(),
             Sort::Namespaces => self.namespaces(choice),
             Sort::Maps | Sort::Secrets if self.keeps_record(choice) => Vec::new(),
             _ => self.outside(sort, choice),
@@ -266,6 +275,7 @@ impl<'a> Sifting<'a> {
         let here = object.namespace == self.cluster.namespace();
         match sort {
             Sort::Extras(small) => self.estate.judge(Kind::Extra(small), object),
+            Sort::Migrations => self.estate.judge(Kind::Migration, object),
             Sort::Machines => self.estate.judge(Kind::Machine, object),
             Sort::Instances if self.estate.knows_instance(&object.uid) => Ok(()),
             Sort::Pods if here => self.estate.judge(Kind::Prober, object),

@@ -153,6 +153,31 @@ pub(super) async fn look(
     }
 }
 
+/// The same in some namespaces, where not all may be listed.
+pub(super) async fn look_in(
+    cluster: &Cluster,
+    sort: Sort,
+    selector: &str,
+    namespaces: &BTreeSet<String>,
+) -> Result<(Vec<Object>, Option<String>), Trouble> {
+    let wide = look(cluster, sort, selector, None).await?;
+    if wide.1.is_none() || namespaces.is_empty() || namespaces.len() > FEW {
+        return Ok(wide);
+    }
+    let mut found = Vec::new();
+    for namespace in namespaces {
+        match list(cluster, sort, Some(namespace), selector, |_| true).await {
+            Ok(more) => found.extend(more),
+            Err(trouble) if trouble.kind == Kind::NotFound => return Ok(wide),
+            Err(trouble) if trouble.kind == Kind::Forbidden => {
+                return Ok((found, Some(format!("you may not list them in namespace {namespace}"))));
+            }
+            Err(trouble) => return Err(trouble),
+        }
+    }
+    Ok((found, None))
+}
+
 async fn list(
     cluster: &Cluster,
     sort: Sort,

@@ -87,7 +87,7 @@ pub struct Order<'a> {
     pub deadline: Instant,
 }
 
-/// Deletes VMs, then what is outside of the run's namespaces; each namespace as soon as its VMs are gone; prober pods
+/// Deletes migrations, then VMs, then what is outside of the run's namespaces; each namespace as soon as its VMs are gone; prober pods
 /// beside that; the record at last, unless it is to be kept. The lock is the caller's.
 ///
 /// What can go on goes on while something else does not go away. Every deletion carries the UID that was found. A
@@ -105,6 +105,9 @@ pub async fn run(
     let mut pods = all.outside(Sort::Pods, choice);
     // The pods in which VMs run end with their VMs.
     pods.retain(|pod| !pod.is_owned);
+    // virt-controller ends a migration only while its VM is there; without an end the object would hold its namespace
+    // (KubeVirt v1.0 to v1.9, pkg/virt-controller/watch/migration/migration.go, execute).
+    Box::pin(deletion.delete(Sort::Migrations, all.of(Sort::Migrations))).await?;
     let (probers, machines, namespaces) = tokio::join!(
         deletion.delete(Sort::Pods, &pods),
         machines(&deletion, &order, &all, sender),

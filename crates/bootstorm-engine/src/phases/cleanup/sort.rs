@@ -1,11 +1,14 @@
 //! The kinds of objects that carry a run's label, in the order in which they are deleted.
 
 use crate::cluster::call::path;
+use crate::cluster::migrations;
 use bootstorm_model::plan::Small;
 
 /// A kind of object that a run makes, or that the cluster makes for it with the run's label
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Sort {
+    /// Live migrations that a storm asked for.
+    Migrations,
     /// VMs.
     Machines,
     /// Instances of VMs, left behind when a VM was deleted without what belongs to it.
@@ -111,7 +114,8 @@ impl Resource {
 
 impl Sort {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
+        Self::Migrations,
         Self::Machines,
         Self::Instances,
         Self::Volumes,
@@ -129,7 +133,8 @@ impl Sort {
     ];
 
     /// Those that a run makes whose VMs are adopted: what is not among them is never deleted for it.
-    pub const BESIDE_ADOPTED: [Self; 4] = [Self::Pods, Self::Secrets, Self::Maps, Self::Leases];
+    pub const BESIDE_ADOPTED: [Self; 5] =
+        [Self::Migrations, Self::Pods, Self::Secrets, Self::Maps, Self::Leases];
 
     /// Those of which others may keep something in the run's namespaces.
     pub(super) fn contents() -> impl Iterator<Item = Self> {
@@ -148,6 +153,7 @@ impl Sort {
     /// What kubectl calls one.
     pub fn word(self) -> &'static str {
         match self {
+            Self::Migrations => "virtualmachineinstancemigration",
             Self::Machines => "virtualmachine",
             Self::Instances => "virtualmachineinstance",
             Self::Volumes => "datavolume",
@@ -165,6 +171,7 @@ impl Sort {
     /// What people call many.
     pub fn words(self) -> &'static str {
         match self {
+            Self::Migrations => "migrations",
             Self::Machines => "virtual machines",
             Self::Instances => "virtual machine instances",
             Self::Volumes => "data volumes",
@@ -186,6 +193,7 @@ impl Sort {
     /// The collection in a namespace, or in all.
     pub fn collection(self, namespace: Option<&str>) -> String {
         let (group, plural) = match self {
+            Self::Migrations => ("kubevirt.io/v1", migrations::PLURAL),
             Self::Machines => ("kubevirt.io/v1", "virtualmachines"),
             Self::Instances => ("kubevirt.io/v1", "virtualmachineinstances"),
             Self::Volumes => ("cdi.kubevirt.io/v1beta1", "datavolumes"),
@@ -230,7 +238,15 @@ impl Sort {
 
     /// Whether what belongs to something of the run's is the run's, too.
     pub(super) fn follows(self) -> bool {
-        !matches!(self, Self::Machines | Self::Namespaces | Self::Leases | Self::Extras(_) | Self::Other(_))
+        !matches!(
+            self,
+            Self::Migrations
+                | Self::Machines
+                | Self::Namespaces
+                | Self::Leases
+                | Self::Extras(_)
+                | Self::Other(_)
+        )
     }
 
     /// Whether a run cannot be cleaned up by somebody who may not list them.

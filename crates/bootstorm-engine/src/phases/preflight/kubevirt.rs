@@ -13,7 +13,7 @@ const OLDEST: (u32, u32) = (1, 0);
 /// Judges what was found; gives the settings that decide about the sizes of VMs.
 pub(super) fn judge(cluster: &Cluster, state: KubeVirtState, findings: &mut Findings) -> Settings {
     match state {
-        KubeVirtState::Deployed { version, settings, limits, workers, generation } => {
+        KubeVirtState::Deployed { version, settings, limits, workers, generation, .. } => {
             let shown = version.as_deref().unwrap_or("of unknown version");
             findings.good.push(format!("KubeVirt {shown}"));
             if let Some((major, minor)) = version.as_deref().and_then(release).filter(|found| *found < OLDEST)

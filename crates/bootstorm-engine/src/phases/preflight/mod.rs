@@ -2,8 +2,10 @@
 //!
 //! What the user may not look at is no reason to refuse; it is told as not checked.
 
+mod drain;
 mod findings;
 mod kubevirt;
+mod migration;
 mod names;
 pub mod permissions;
 mod pinning;
@@ -24,7 +26,9 @@ use bootstorm_model::plan::{Disk, Extra, Plan, Target};
 use bootstorm_model::probe::binding::Wiring;
 use bootstorm_model::record::{ClusterFacts, Via};
 
+pub use drain::check as check_drain;
 pub use findings::{Findings, Problem};
+pub use migration::check as check_migration;
 
 /// What the run will be, as far as the checks need to know
 #[derive(Debug, Clone, Copy)]

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::{Findings, Problem, Wanted, count};
 use crate::cluster::access::Permission;
+use crate::cluster::migrations;
 use crate::phases::cleanup::{OTHERS, Resource};
 use bootstorm_model::plan::{Plan, Small, TemplateSource};
 use bootstorm_model::probe::kind::Probe;
@@ -66,7 +67,9 @@ pub(super) fn needed(wanted: &Wanted<'_>, namespace: &str) -> Vec<Permission> {
         }
     }
     if wanted.via.is_none() {
-        needed.extend(of_restarts().map(|(verb, group, resource)| anywhere(verb, group, resource)));
+        let of_kinds = of_restarts().chain(of_migrations());
+        needed.extend(of_kinds.map(|(verb, group, resource)| anywhere(verb, group, resource)));
+        needed.dedup();
     }
     needed
 }
@@ -76,6 +79,30 @@ pub(crate) fn of_restarts() -> impl Iterator<Item = (&'static str, &'static str,
     [("update", SUBRESOURCES, "virtualmachines/restart"), ("get", "kubevirt.io", "virtualmachineinstances")]
         .into_iter()
 }
+
+/// What a storm of kind migrate needs beyond other storms: verb, group and resource.
+///
+/// Until `KubeVirt` 1.4 its role for administrators of namespaces had these; since 1.5 a role of its own has them,
+/// `kubevirt.io:migrate` (`pkg/virt-operator/resource/generate/rbac/cluster.go`).
+pub(crate) fn of_migrations() -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
+    let verbs = ["get", "list", "watch", "create", "delete"].into_iter();
+    let migrations = verbs.map(|verb| (verb, "kubevirt.io", migrations::PLURAL));
+    std::iter::once(("get", "kubevirt.io", "virtualmachineinstances")).chain(migrations)
+}
+
+/// What a storm of kind drain needs beyond other storms where its VMs are: verb, group and resource.
+pub(crate) fn of_drains() -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
+    let migrations = ["list", "watch"].map(|verb| (verb, "kubevirt.io", migrations::PLURAL));
+    let more = [
+        ("create", "", "pods/eviction"),
+        ("list", "", "pods"),
+        ("get", "kubevirt.io", "virtualmachineinstances"),
+    ];
+    more.into_iter().chain(migrations)
+}
+
+/// What it needs of nodes.
+pub(crate) const OF_CORDONS: [(&str, &str, &str); 2] = [("get", "", "nodes"), ("patch", "", "nodes")];
 
 /// What the record in `namespace` and the probers of a run need.
 pub(super) fn of_record(plan: &Plan, namespace: &str) -> Vec<Permission> {
@@ -169,6 +196,11 @@ pub(super) fn judge(missing: Vec<Permission>, wanted: &Wanted<'_>, namespace: &s
     let (restart, missing): (Vec<_>, Vec<_>) = missing.into_iter().partition(of_restart);
     if let Some(permission) = restart.first() {
         findings.notes.push(format!("storm cannot use --kind restart: you cannot {permission}"));
+    }
+    let of_migration = |permission: &Permission| permission.resource == migrations::PLURAL;
+    let (migration, missing): (Vec<_>, Vec<_>) = missing.into_iter().partition(of_migration);
+    if let Some(permission) = migration.first() {
+        findings.notes.push(format!("storm cannot use --kind migrate: you cannot {permission}"));
     }
     let optional = |permission: &Permission| permission.group == SUBRESOURCES && wanted.via.is_none();
     let (optional, needed): (Vec<_>, Vec<_>) = missing.into_iter().partition(optional);

@@ -1,8 +1,10 @@
 //! Evidence for a bottleneck as sentences, and specific hints.
 
+use std::collections::BTreeSet;
+
 use super::culprit::{factor, needs_processors_only, reads_disks};
 use super::{Bottleneck, Culprit, Evidence, Part};
-use crate::observe::Milestone;
+use crate::observe::{Milestone, Timeline};
 
 /// Requests that virt-controller sends for one VM that starts: 7 to 12, counted in its source.
 const FEWEST_REQUESTS: f64 = 7.0;
@@ -76,6 +78,7 @@ fn more(evidence: &Evidence<'_>, parts: &[Part], culprit: Culprit) -> Option<Str
             times(reads_disks)?,
             times(needs_processors_only)?
         )),
+        Culprit::Queue => queue(evidence),
         Culprit::Launcher => Some(
             "launcher pods were not watched, so that scheduling, volumes, images and containers are not told apart".to_owned(),
         ),
@@ -85,6 +88,26 @@ fn more(evidence: &Evidence<'_>, parts: &[Part], culprit: Culprit) -> Option<Str
         ),
         _ => None,
     }
+}
+
+/// How many VMs migrate at a time, and how many take part.
+fn queue(evidence: &Evidence<'_>) -> Option<String> {
+    let limits = evidence.limits.migrations?;
+    let (_, vms) = evidence.missing();
+    let nodes: BTreeSet<&str> = evidence.storm.timelines.iter().filter_map(source).collect();
+    let at_once = limits.at_once(nodes.len().max(1));
+    let which = if limits.configured { "as configured" } else { "KubeVirt's defaults" };
+    Some(format!(
+        "of {vms} VMs on {nodes} nodes {at_once} migrate at a time: parallelMigrationsPerCluster is {}, parallelOutboundMigrationsPerNode is {} ({which})",
+        limits.per_cluster,
+        limits.per_node,
+        nodes = nodes.len(),
+    ))
+}
+
+/// The node that a guest leaves.
+fn source(timeline: &Timeline) -> Option<&str> {
+    timeline.migration.as_ref()?.from.as_deref()
 }
 
 /// Whether the rate of pods is what virt-controller's limits allow.
@@ -151,6 +174,16 @@ pub(super) fn remedies(culprit: Culprit, evidence: &Evidence<'_>) -> Vec<String>
         ]),
         Culprit::Disks => owned(&["start VMs in waves, so that fewer read at once: --wave"]),
         Culprit::Processors => owned(&["start VMs in waves, so that fewer boot at once on a node: --wave"]),
+        Culprit::Queue => owned(&[
+            "raise parallelMigrationsPerCluster and parallelOutboundMigrationsPerNode in spec.configuration.migrations of the KubeVirt object, as far as the network bears it",
+        ]),
+        Culprit::Copying => owned(&[
+            "use a network of its own for migrations: spec.configuration.migrations.network of the KubeVirt object",
+            "look at bandwidthPerMigration in spec.configuration.migrations, and at guests that write much memory: allowAutoConverge, allowPostCopy",
+        ]),
+        Culprit::Target => {
+            owned(&["look at virt-handler on the target nodes, and at the latency of the API server"])
+        }
         Culprit::Node => {
             owned(&["look at the node: kubectl describe node, its disks, its processors, its pods"])
         }

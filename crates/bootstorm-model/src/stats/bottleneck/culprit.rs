@@ -40,6 +40,12 @@ pub enum Culprit {
     Network,
     /// The guests or their network: without an agent, no measurement separates them.
     Guest,
+    /// `KubeVirt`'s queue of live migrations.
+    Queue,
+    /// virt-controller and virt-handler, which prepare the targets of live migrations.
+    Target,
+    /// The copying of the guests' memory.
+    Copying,
     /// One node.
     Node,
     /// Launcher pods that the API server refuses, for example for a quota.
@@ -53,6 +59,9 @@ impl Culprit {
     pub(super) fn of(section: Section) -> Option<Self> {
         Some(match section {
             Section::Several => return None,
+            Section::Queue => Self::Queue,
+            Section::Target => Self::Target,
+            Section::Copying => Self::Copying,
             Section::Api => Self::Api,
             Section::Shutdown => Self::Shutdown,
             Section::Filling => Self::Filling,
@@ -78,6 +87,8 @@ impl Culprit {
             Self::Scheduling | Self::Processors | Self::Node => vec![Cause::Compute],
             // The guests themselves, or VMs that did not arrive, each with a cause of its own.
             Self::Shutdown | Self::Refused | Self::Crashing => Vec::new(),
+            // The guide is about boots; its hints do not fit guests that run on.
+            Self::Queue | Self::Target | Self::Copying => Vec::new(),
             Self::Pods => vec![Cause::Storage, Cause::Network],
             Self::DisksOrProcessors | Self::Launcher => vec![Cause::Storage, Cause::Compute],
             Self::Guest => vec![Cause::Storage, Cause::Network],
@@ -95,6 +106,7 @@ impl Culprit {
                 | Self::Attaching
                 | Self::Images
                 | Self::Network
+                | Self::Queue
         )
     }
 
@@ -116,6 +128,9 @@ impl Culprit {
             Self::Domain => "virt-handler, libvirt and QEMU",
             Self::Network => "the network of the guests",
             Self::Guest => "the guests or their network",
+            Self::Queue => "KubeVirt's queue of migrations",
+            Self::Target => "preparing the targets",
+            Self::Copying => "copying the guests' memory",
             Self::Node => "one node",
             Self::Refused => "launcher pods that are refused",
             Self::Crashing => "instances that end before they run",

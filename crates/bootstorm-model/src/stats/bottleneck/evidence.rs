@@ -2,6 +2,7 @@
 
 use super::is_missing;
 use crate::observe::{Milestone, Outcome};
+use crate::record::MigrationLimits;
 use crate::stats::Starts;
 
 /// A limit of requests to the API server
@@ -24,6 +25,8 @@ pub struct Limits {
     pub instance_workers: Option<u32>,
     /// virt-controller's workers for VMs, where somebody set them.
     pub machine_workers: Option<u32>,
+    /// Live migrations at a time.
+    pub migrations: Option<MigrationLimits>,
 }
 
 /// Evidence for a bottleneck

@@ -7,7 +7,8 @@
 //!    that node.
 //! 3. The storm is slow (the ratio is not good), and one section has at least half of everything that took longer: that
 //!    section. Starting containers and booting count together, since both read from disk.
-//! 4. One section in which VMs stand in a queue takes at least half of the storm's time, baseline or not: that section.
+//! 4. One section in which VMs stand in a queue takes at least half of the storm's time, baseline or not: that section. Of
+//!    VMs that migrate, any section: what takes most of their time needs no comparison with a boot.
 //! 5. Nothing fits: there is no single bottleneck.
 //!
 //! Nothing is concluded from what was not measured: a section is told apart from its neighbours only where the milestone
@@ -165,7 +166,10 @@ fn queue(evidence: &Evidence<'_>, parts: &[Part]) -> Option<Bottleneck> {
     let share = time / whole.max(f64::EPSILON);
     let waits_for_images = section == Section::Images && evidence.images() > DOMINANT * time;
     let answers = section == Section::Network;
-    let is_queue = answers || waits_for_images || stands_in_line(evidence.storm.timelines, parts, main);
+    // A guest that migrates does nothing else: whatever takes most of its time is what to look at.
+    let migrates = evidence.goal.is_of_migration();
+    let is_queue =
+        answers || migrates || waits_for_images || stands_in_line(evidence.storm.timelines, parts, main);
     if share < DOMINANT || !is_queue || section == Section::Containers {
         return None;
     }

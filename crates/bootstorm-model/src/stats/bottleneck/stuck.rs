@@ -28,7 +28,7 @@ pub(super) fn find(evidence: &Evidence<'_>) -> Option<Bottleneck> {
     let warning = warning(&vms);
     let refused = warning.as_ref().is_some_and(|warning| warning.reason == FAILED_CREATE);
     let crashing = vms.iter().filter(|timeline| timeline.restarts > 0).count() * 2 > vms.len();
-    let culprit = match Culprit::of(Section::between(from, to)) {
+    let culprit = match Culprit::of(Section::on_the_way(evidence.goal, from, to)) {
         _ if crashing => Culprit::Crashing,
         Some(Culprit::Controller) if refused => Culprit::Refused,
         culprit => culprit?,
@@ -70,6 +70,7 @@ fn place(timeline: &Timeline, evidence: &Evidence<'_>) -> (Milestone, Milestone)
     let is_stage = |milestone: &Milestone| {
         !matches!(milestone, Milestone::Ready | Milestone::Address | Milestone::Volume)
             && *milestone <= evidence.goal
+            && is_on_the_way(*milestone, evidence.goal)
     };
     let last = timeline.moments.keys().filter(|milestone| is_stage(milestone)).max();
     if timeline.restarts > 0 {
@@ -87,6 +88,16 @@ fn place(timeline: &Timeline, evidence: &Evidence<'_>) -> (Milestone, Milestone)
             && (*milestone != Milestone::Agent || evidence.goal == Milestone::Agent)
     });
     (from, next.unwrap_or(evidence.goal))
+}
+
+/// Whether VMs pass a milestone on the way to a goal.
+fn is_on_the_way(milestone: Milestone, goal: Milestone) -> bool {
+    let of_target =
+        matches!(milestone, Milestone::Pod) || (Milestone::Placed..=Milestone::Started).contains(&milestone);
+    goal != Milestone::Migrated
+        || milestone <= Milestone::Accepted
+        || of_target
+        || milestone.is_of_migration()
 }
 
 /// A warning about several VMs

@@ -16,6 +16,7 @@
 //! | containers do not run | its volumes, image, network or containers | the state of the pod, else the last warning |
 //! | its pod runs | virt-handler | a warning |
 //! | handed over to virt-handler | its guest to be started | `SyncFailed` or another warning |
+//! | to be migrated | its turn, its target, its memory to be copied | what `KubeVirt` says about the failure |
 //! | stopping | its guest to power off, or its stop to begin | – |
 
 mod essence;
@@ -63,6 +64,12 @@ pub enum Awaited {
     Stop,
     /// Its guest powers off and its instance goes.
     PowerOff,
+    /// virt-controller begins its live migration.
+    Turn,
+    /// The target of its live migration can receive the guest.
+    Target,
+    /// Its memory is copied.
+    Copy,
 }
 
 impl Awaited {
@@ -85,6 +92,9 @@ impl Awaited {
             Self::Reply => "an answer of the guest",
             Self::Stop => "the stop to begin",
             Self::PowerOff => "the guest to power off",
+            Self::Turn => "a turn in KubeVirt's migration queue",
+            Self::Target => "the target node to be ready",
+            Self::Copy => "memory to be copied",
         }
     }
 }

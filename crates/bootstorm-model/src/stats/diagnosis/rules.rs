@@ -37,6 +37,10 @@ pub(super) fn diagnose(timeline: &Timeline, goal: Milestone) -> Diagnosis {
     if !has(Milestone::Accepted) && !timeline.untimed {
         return Diagnosis { waits_for: Awaited::Answer, cause: refused(timeline) };
     }
+    let migrates = timeline.migration.as_ref().is_some_and(|facts| facts.uid.is_some());
+    if goal == Milestone::Migrated || goal == Milestone::Moved && migrates && !has(Milestone::Stopping) {
+        return migration(timeline);
+    }
     if has(Milestone::Running) {
         let waits_for = if timeline.address.is_none() { Awaited::Address } else { Awaited::Reply };
         return Diagnosis { waits_for, cause: None };
@@ -57,6 +61,32 @@ pub(super) fn diagnose(timeline: &Timeline, goal: Milestone) -> Diagnosis {
         }
         pod(timeline)
     })
+}
+
+/// What a live migration is waiting for, or why it failed.
+fn migration(timeline: &Timeline) -> Diagnosis {
+    let failure = timeline.migration.as_ref().and_then(|facts| facts.failure.as_deref());
+    // A pod that finds no node is closer to the cause than the migration that failed for it.
+    let pods = timeline.warnings.iter().rev();
+    let unplaced = pods.clone().find(|warning| warning.reason == "FailedScheduling");
+    let unplaced = unplaced.filter(|_| !timeline.has(Milestone::Placed) && !timeline.has(Milestone::Target));
+    let failed = pods.clone().find(|warning| warning.reason == "FailedMigration");
+    let cause = match (unplaced, failure, failed) {
+        (Some(warning), ..) => Some(of_warning(warning)),
+        (None, Some(failure), _) => Some(told("FailedMigration", failure)),
+        (None, None, warning) => warning.map(of_warning),
+    };
+    let waits_for = match () {
+        () if timeline.has(Milestone::Target) => Awaited::Copy,
+        () if !timeline.has(Milestone::Pod) => Awaited::Turn,
+        () if timeline.has(Milestone::Started) => Awaited::Target,
+        () => {
+            let pod = pod(timeline);
+            let cause = cause.or(pod.cause);
+            return Diagnosis { waits_for: pod.waits_for, cause };
+        }
+    };
+    Diagnosis { waits_for, cause }
 }
 
 /// Status of a VM, if it was read.

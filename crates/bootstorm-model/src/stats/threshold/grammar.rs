@@ -175,7 +175,7 @@ fn parse_statistic(text: &str) -> Result<Statistic, String> {
 fn check_milestones(kind: PhaseWord, figure: Figure) -> Result<(), String> {
     let Figure::Time(span, _) = figure else { return Ok(()) };
     let stops = kind == PhaseWord::Stop;
-    let of_stops = |milestone: Milestone| matches!(milestone, Milestone::Stopping | Milestone::Gone);
+    let of_stops = Milestone::is_of_stop;
     let of_both = |milestone: Milestone| milestone <= Milestone::Accepted;
     let milestones = match span {
         Span::Goal => return Ok(()),

@@ -49,11 +49,7 @@ pub fn unshared(store: &Store, vmi: &Object) -> Option<String> {
             modes.is_none_or(|modes| modes.iter().any(|mode| mode == "ReadWriteMany"))
         })
     };
-    claims(&vmi.value()["spec"])
-        .into_iter()
-        .map(|(name, _)| name)
-        .find(|name| !is_shared(name))
-        .map(str::to_owned)
+    claims(&vmi.value()["spec"]).map(|(name, _)| name).find(|name| !is_shared(name)).map(str::to_owned)
 }
 
 /// Whether all data volumes are ready; `None` if the instance has none.

@@ -78,10 +78,10 @@ impl PodWorker {
             // What has a guest waits for virt-handler's word on it.
             let (node, has_guest) = (self.node.clone(), self.launcher.is_some());
             let cut = async move {
-                match has_guest {
-                    false => node.lost().await,
-                    true => std::future::pending().await,
+                if has_guest {
+                    std::future::pending::<()>().await;
                 }
+                node.lost().await;
             };
             tokio::select! {
                 () = self.keep_ready() => {}

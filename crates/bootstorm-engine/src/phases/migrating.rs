@@ -1,0 +1,94 @@
+//! What a storm that moves VMs watches and knows beside the instances: migration objects, and how many go at a time.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use super::context::Work;
+use super::event::Event;
+use crate::cluster::facts::KubeVirtState;
+use crate::cluster::migrations::{self, Migrations};
+use crate::cluster::scope::Scope;
+use crate::cluster::{Cluster, Trouble};
+use bootstorm_model::plan::Target;
+use bootstorm_model::record::lifecycle::Step;
+use bootstorm_model::record::{PhaseRecord, RunRecord};
+
+/// The phase does not wait longer for the settings of `KubeVirt`, which only explain its times.
+const READING: Duration = Duration::from_secs(10);
+
+/// Migrations that exist when a phase begins or resumes
+#[derive(Debug, Default)]
+pub(super) struct UnderWay {
+    /// VMs with a migration that has not ended and that this phase did not make, and its name.
+    pub(super) others: HashMap<Target, String>,
+    /// Objects that this phase made, and their UIDs.
+    ours: HashMap<Target, String>,
+}
+
+impl UnderWay {
+    /// Notes the migrations that a process made that could not save it any more.
+    pub(super) fn note(&self, phase: &mut PhaseRecord, objects: &[Target]) {
+        for (timeline, object) in phase.timelines.iter_mut().zip(objects) {
+            let Some(uid) = self.ours.get(object).filter(|_| !timeline.is_over()) else { continue };
+            timeline.migration.get_or_insert_default().uid = Some(uid.as_str().into());
+        }
+    }
+}
+
+/// Opens the watch on migration objects, and notes how many VMs `KubeVirt` migrates at a time, where it says so.
+pub(super) async fn open(
+    work: &Work<'_>,
+    phase: &mut PhaseRecord,
+    record: &RunRecord,
+) -> Result<Option<Migrations>, Trouble> {
+    if !phase.migrates() && !phase.drains() {
+        return Ok(None);
+    }
+    let scope = Scope::of_plan(&record.plan);
+    let ours = phase.migrates().then_some((record.run_id.as_str(), phase.name));
+    let opening = Migrations::open(work.cluster, &scope, ours);
+    let reading = tokio::time::timeout(READING, work.cluster.kubevirt());
+    let (migrations, read) = tokio::join!(opening, reading);
+    match read {
+        Ok(Ok(KubeVirtState::Deployed { migrations, .. })) => phase.migrations = Some(migrations),
+        _ => {
+            let note = "how many VMs KubeVirt migrates at a time is unknown: its settings could not be read";
+            (work.events)(&Event::Warning(note.to_owned()));
+        }
+    }
+    migrations.map(Some)
+}
+
+/// The migrations that are there: of others when a phase begins, its own when it is continued.
+pub(super) async fn under_way(
+    work: &Work<'_>,
+    phase: &PhaseRecord,
+    record: &RunRecord,
+) -> Result<UnderWay, Trouble> {
+    if !phase.migrates() && !phase.drains() {
+        return Ok(UnderWay::default());
+    }
+    if let Step::Begin(_) = work.step {
+        let others = others(work.cluster, phase, record).await?;
+        return Ok(UnderWay { others, ..UnderWay::default() });
+    }
+    if phase.drains() {
+        return Ok(UnderWay::default());
+    }
+    let scope = Scope::of_plan(&record.plan);
+    let found = migrations::existing(work.cluster, &scope, &record.run_id, phase.name).await?;
+    let ours = found.into_iter().map(|migration| (migration.object, migration.uid)).collect();
+    Ok(UnderWay { ours, ..UnderWay::default() })
+}
+
+/// VMs with a migration that has not ended, and its name; none unless the phase migrates or evicts VMs.
+pub(super) async fn others(
+    cluster: &Cluster,
+    phase: &PhaseRecord,
+    record: &RunRecord,
+) -> Result<HashMap<Target, String>, Trouble> {
+    if !phase.migrates() && !phase.drains() {
+        return Ok(HashMap::new());
+    }
+    migrations::under_way(cluster, &Scope::of_plan(&record.plan)).await
+}

@@ -1,0 +1,142 @@
+//! What would spoil a storm of kind migrate: no permission, no node to go to; and how many VMs go at a time.
+
+use futures::future::join3;
+
+use super::permissions::of_migrations;
+use super::{Findings, Problem, count, kubevirt, optional};
+use crate::cluster::Cluster;
+use crate::cluster::access::Permission;
+use crate::cluster::facts::KubeVirtState;
+use crate::cluster::scope::Scope;
+use bootstorm_model::failure::Failure;
+use bootstorm_model::plan::sizing::Node;
+use bootstorm_model::plan::{Pinning, Plan};
+
+/// Label by which virt-handler says that VMs may run on its node.
+const SCHEDULABLE: &str = "kubevirt.io/schedulable";
+
+/// Looks at the cluster before `vms` VMs of a run are migrated; changes nothing.
+///
+/// Problems are findings. Fails only when the cluster does not answer.
+pub async fn check(cluster: &Cluster, plan: &Plan, vms: usize) -> Result<Findings, Failure> {
+    let mut findings = Findings::default();
+    let needed = needed(plan);
+    let (state, missing, nodes) = join3(cluster.kubevirt(), cluster.missing(&needed), cluster.nodes()).await;
+    let missing = missing?;
+    if let Some(first) = missing.first() {
+        let problem = Problem::new(format!("you cannot {first}, which migrations need"))
+            .hint("KubeVirt 1.5 and later grant this by a role of its own: ClusterRole kubevirt.io:migrate")
+            .hint("check it with: kubectl auth can-i create virtualmachineinstancemigrations.kubevirt.io");
+        let others = missing.iter().skip(1);
+        findings
+            .problems
+            .push(others.fold(problem, |problem, one| problem.because(format!("you cannot {one}"))));
+    }
+    let limits = match optional(state, "KubeVirt is", &mut findings)? {
+        Some(state) => {
+            let limits = match &state {
+                KubeVirtState::Deployed { migrations, .. } => Some(*migrations),
+                _ => None,
+            };
+            kubevirt::judge(cluster, state, &mut findings);
+            limits
+        }
+        None => None,
+    };
+    let Some(nodes) = optional(nodes, "whether there are nodes to migrate to is", &mut findings)? else {
+        return Ok(findings);
+    };
+    let open: Vec<&Node> = nodes.all.iter().filter(|node| takes_vms(node, &plan.pinning)).collect();
+    if open.len() < 2 {
+        findings.problems.push(nowhere(open.first().copied(), &nodes.all, &plan.pinning));
+    }
+    if let Some(limits) = limits {
+        let at_once = limits.at_once(open.len());
+        let (all, node) = (limits.per_cluster, limits.per_node);
+        let by = if limits.configured { "as its settings say" } else { "by default" };
+        let queue = match vms.saturating_sub(at_once) {
+            0 => String::new(),
+            rest => format!("; {rest} of {} wait in its queue at first", count(vms, "VM", "VMs")),
+        };
+        findings.notes.push(format!(
+            "KubeVirt migrates at most {all} VMs at a time, {node} away from one node, {by}{queue}"
+        ));
+    }
+    Ok(findings)
+}
+
+/// What migrations need where the VMs of a plan are.
+fn needed(plan: &Plan) -> Vec<Permission> {
+    let places = match Scope::of_plan(plan) {
+        Scope::All => vec![None],
+        Scope::Namespaces(names) => names.into_iter().map(Some).collect(),
+    };
+    let one = |namespace: &Option<String>| -> Vec<Permission> {
+        let all = of_migrations();
+        let here =
+            |(verb, group, resource)| Permission { verb, group, resource, namespace: namespace.clone() };
+        all.map(here).collect()
+    };
+    places.iter().flat_map(one).collect()
+}
+
+/// Whether VMs can go to a node, as far as a node says that of all VMs; taints are between it and each VM.
+pub(super) fn takes_vms(node: &Node, pinning: &Pinning) -> bool {
+    node.ready
+        && !node.cordoned
+        && node.labels.get(SCHEDULABLE).is_some_and(|value| value == "true")
+        && pinning.allows(&node.name)
+        && pinning.selector.iter().all(|(key, value)| node.labels.get(key) == Some(value))
+}
+
+/// The problem that VMs have no other node to go to.
+fn nowhere(only: Option<&Node>, all: &[Node], pinning: &Pinning) -> Problem {
+    let what = match only {
+        Some(only) => {
+            format!("there is no node to migrate to: of {} only {} takes VMs", nodes(all), only.name)
+        }
+        None => format!("there is no node to migrate to: none of {} takes VMs", nodes(all)),
+    };
+    if pinning.is_default() {
+        return Problem::new(what)
+            .hint("see which nodes take pods: kubectl get nodes")
+            .hint("let a node take pods again: kubectl uncordon NODE");
+    }
+    Problem::new(what)
+        .because(
+            "the VMs of this run may run on chosen nodes only (--nodes, --single-node or --node-selector)",
+        )
+        .hint("set up a run that may use two nodes at least, with another --ns-prefix")
+}
+
+fn nodes(all: &[Node]) -> String {
+    count(all.len(), "node", "nodes")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn node(name: &str, cordoned: bool) -> Node {
+        Node {
+            name: name.into(),
+            ready: true,
+            cordoned,
+            labels: [(SCHEDULABLE.to_owned(), "true".to_owned())].into(),
+            ..Node::default()
+        }
+    }
+
+    #[test]
+    fn a_node_takes_vms_unless_something_keeps_all_of_them_away() {
+        let any = Pinning::default();
+        assert!(takes_vms(&node("a", false), &any) && !takes_vms(&node("a", true), &any));
+        let on_b = Pinning { nodes: vec!["b".into()], ..Pinning::default() };
+        assert!(!takes_vms(&node("a", false), &on_b) && takes_vms(&node("b", false), &on_b));
+        let mut bare = node("a", false);
+        bare.labels.clear();
+        assert!(!takes_vms(&bare, &any), "no virt-handler there");
+        let problem = nowhere(Some(&node("a", false)), &[node("a", false), node("b", true)], &any);
+        assert_eq!(problem.what, "there is no node to migrate to: of 2 nodes only a takes VMs");
+    }
+}

@@ -1,0 +1,107 @@
+//! How long guests did not answer while their VMs migrated.
+
+use serde::{Deserialize, Serialize};
+
+use bootstorm_model::observe::{Offset, Timeline};
+use bootstorm_model::record::PhaseRecord;
+use bootstorm_model::stats::{self, Sample, Summary};
+
+/// The longest time in which one guest did not answer
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Downtime {
+    /// Seconds from its last answer to the first one after; zero where no attempt was lost.
+    #[serde(serialize_with = "stats::micros")]
+    pub seconds: f64,
+    /// Attempts in between that got no answer; absent where nobody counted them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lost: Option<u32>,
+    /// It did not answer again before the phase ended: a lower bound.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub open: bool,
+}
+
+/// The same over all guests of a phase
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct DowntimeBlock {
+    /// Guests that answered before their VM migrated.
+    pub guests: usize,
+    /// Guests that never answered: nothing is known of them.
+    pub silent: usize,
+    /// Guests that missed at least one attempt.
+    pub interrupted: usize,
+    /// Guests that did not answer any more when the phase ended.
+    pub away: usize,
+    /// Their longest times without an answer, from answer to answer.
+    pub summary: Summary,
+}
+
+impl Downtime {
+    /// The longest one of a guest; nothing where it never answered.
+    pub(super) fn of(timeline: &Timeline, ended: Offset) -> Option<Self> {
+        if timeline.migration.is_none() || timeline.probes.is_empty() {
+            return None;
+        }
+        let zero = timeline.moments.values().map(|moment| moment.at).min().unwrap_or(Offset::ZERO);
+        let since = timeline.interruptions.iter().filter(|one| one.first.is_none_or(|first| first >= zero));
+        let longest = since.max_by_key(|one| one.length(ended));
+        Some(longest.map_or(Self { seconds: 0.0, lost: Some(0), open: false }, |one| Self {
+            seconds: one.length(ended).seconds(),
+            lost: one.lost,
+            open: one.first.is_none(),
+        }))
+    }
+}
+
+impl DowntimeBlock {
+    /// The block of a phase; nothing unless its guests were probed while VMs migrated.
+    pub(super) fn of(phase: &PhaseRecord) -> Option<Self> {
+        if !phase.migrates() && !phase.drains() || phase.probing.is_none() {
+            return None;
+        }
+        let all: Vec<Option<Downtime>> =
+            phase.participants().map(|timeline| Downtime::of(timeline, end_of(phase))).collect();
+        let known: Vec<Downtime> = all.iter().copied().flatten().collect();
+        Some(Self {
+            guests: known.len(),
+            silent: all.len() - known.len(),
+            interrupted: known.iter().filter(|one| one.seconds > 0.0).count(),
+            away: known.iter().filter(|one| one.open).count(),
+            summary: Summary::of(&Sample::new(known.iter().map(|one| one.seconds), 0)),
+        })
+    }
+}
+
+/// Until when a phase was watched.
+pub(super) fn end_of(phase: &PhaseRecord) -> Offset {
+    phase.ended.or(phase.watched_until).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bootstorm_model::observe::{Milestone, Moment, Source};
+    use bootstorm_model::probe::Interruption;
+
+    fn guest(interruptions: &[(f64, Option<f64>)]) -> Timeline {
+        let at = Offset::from_seconds;
+        let mut timeline = Timeline { migration: Some(Box::default()), ..Timeline::new(0) };
+        timeline.see(Milestone::Requested, at(1.0));
+        timeline.probes.insert("ping".into(), Moment { at: at(0.2), source: Source::Seen });
+        timeline.interruptions = interruptions
+            .iter()
+            .map(|(last, first)| Interruption { last: at(*last), first: first.map(at), lost: Some(2) })
+            .collect();
+        timeline
+    }
+
+    #[test]
+    fn the_longest_interruption_since_the_request_is_the_downtime_of_a_guest() {
+        let end = Offset::from_seconds(20.0);
+        let of = |timeline: &Timeline| Downtime::of(timeline, end).map(|one| (one.seconds, one.open));
+        assert_eq!(of(&guest(&[])), Some((0.0, false)));
+        assert_eq!(of(&guest(&[(0.1, Some(0.9)), (4.0, Some(4.5)), (8.0, Some(8.2))])), Some((0.5, false)));
+        assert_eq!(of(&guest(&[(4.0, Some(4.5)), (12.0, None)])), Some((8.0, true)));
+        let silent = Timeline { migration: Some(Box::default()), ..Timeline::new(0) };
+        assert_eq!(of(&silent), None, "it never answered");
+    }
+}
