@@ -44,12 +44,12 @@ const SECTIONS: &[(&str, &[&str])] = &[
     ),
     ("Nodes", &["single_node", "node_name", "node_selector"]),
     ("Existing VMs", &["adopt", "selector", "adopt_namespace", "adopt_file", "include_halted", "vm_file"]),
+    ("Fleet", &["contexts", "fleet_file", "fleet_record", "if_member_fails", "member_timeout"]),
     (
         "Probes",
         &["probe", "probe_image", "probers", "probe_toleration", "probe_pod", "probe_from", "ping_timeout"],
     ),
     ("Observation", &["for", "until", "settle", "save"]),
-    ("Fleet", &["contexts", "fleet_file", "fleet_record", "if_member_fails", "member_timeout"]),
     ("Shape", &["kind", "wave", "ramp", "rate", "order"]),
     ("Repetitions", &["repeat", "rest", "warm_up", "fresh", "no_storm"]),
     ("Capacity", &["find_max", "goal", "max", "min", "budget", "max_storms"]),

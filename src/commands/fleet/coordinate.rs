@@ -23,7 +23,7 @@ use bootstorm_model::exit::Exit;
 use bootstorm_model::failure::Failure;
 use bootstorm_model::fleet::{FleetRecord, MemberState, Released};
 use bootstorm_model::observe::clock::{monotonic_now, wall_now};
-use bootstorm_model::record::{PhaseKind, PhaseName};
+use bootstorm_model::record::{PhaseKind, PhaseName, StormKind};
 use bootstorm_model::text::printable;
 
 /// A member that works, as the coordinator knows it
@@ -89,10 +89,6 @@ pub(super) async fn command(context: &Context, args: &FleetArgs, path: &Path) ->
 
 /// What can be found out from the command line alone.
 fn check(context: &Context, args: &FleetArgs) -> Result<(), Failure> {
-    if args.kind == super::super::storm::KindArg::Drain {
-        return Err(Failure::usage("a drain is about nodes of one cluster")
-            .hint("in that cluster: kubectl bootstorm storm --drain NODE --context CONTEXT"));
-    }
     if args.action == Action::Run {
         if args.kind != super::super::storm::KindArg::Start {
             return Err(Failure::usage("fleet run starts stopped VMs")
@@ -100,8 +96,12 @@ fn check(context: &Context, args: &FleetArgs) -> Result<(), Failure> {
         }
         let resolved = args.plan.resolve(&args.run)?;
         let expected: Vec<_> =
-            STEPS.iter().map(|name| will_be(&resolved.plan, *name, args.kind.storm())).collect();
+            STEPS.iter().map(|name| will_be(&resolved.plan, *name, StormKind::Start)).collect();
         args.fail_if.check(&expected, STEPS.last().copied())?;
+    }
+    if args.kind == super::super::storm::KindArg::Drain {
+        return Err(Failure::usage("--kind drain is about nodes, which are of one cluster")
+            .hint("drain those of one cluster: kubectl bootstorm storm --drain NODE --context NAME"));
     }
     if args.action == Action::Cleanup && !args.yes && !context.console().can_ask() {
         return Err(

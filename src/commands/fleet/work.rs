@@ -166,9 +166,9 @@ fn phase_args(args: &FleetArgs, kind: PhaseKind) -> PhaseArgs {
             index: IndexArgs { index: None, index_name: String::new() },
         },
         halted: false,
-        storm: if is_storm && args.action == Action::Storm { args.kind.storm() } else { StormKind::Start },
-        preflight: args.preflight,
         nodes: Vec::new(),
+        preflight: args.preflight,
+        storm: if is_storm && args.action == Action::Storm { args.kind.storm() } else { StormKind::Start },
         // They are judged over the whole fleet, at its end.
         fail_if: FailIfArgs::default(),
         hooks: HookArgs::none(),

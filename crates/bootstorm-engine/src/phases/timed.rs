@@ -214,9 +214,6 @@ async fn whole(
         tracker.take_asks().into_iter().for_each(|(prober, ask)| probing.ask(prober, ask));
         tokio::time::sleep(FIRST_ANSWERS).await;
     }
-    if let Some(at) = start {
-        sleep_until(at.into()).await;
-    }
     launched.store(true, Ordering::Relaxed);
     // From here on the end of the phase lifts what is cordoned.
     let cordoned = draining::cordon(work.cluster, tracker.phase(), &record.run_id).await;
@@ -225,6 +222,9 @@ async fn whole(
         record.put_phase(tracker.finish(clock.now()));
         saver.finish(record).await?;
         return Err(trouble);
+    }
+    if let Some(at) = start {
+        sleep_until(at.into()).await;
     }
     let streams = Streams {
         cluster: work.cluster.clone(),

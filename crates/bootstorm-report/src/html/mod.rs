@@ -57,8 +57,8 @@ impl Report {
         let body = &mut main;
         verdict::write(body, self, &subjects);
         figures::write(body, self, &subjects);
-        observation::write(body, self);
         body.add(section);
+        observation::write(body, self);
         glance::write(body, self, &subjects);
         metrics::write(body, &subjects);
         judgement::write(body, self);

@@ -8,8 +8,8 @@ use crate::view::ClusterBlock;
 
 /// The sections that can be jumped to.
 const SECTIONS: [(&str, &str); 11] = [
-    ("#outages", "Outages"),
     ("#clusters", "Clusters"),
+    ("#outages", "Outages"),
     ("#recovery", "Recovery"),
     ("#cluster", "The cluster meanwhile"),
     ("#failures", "Failures"),
