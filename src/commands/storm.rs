@@ -102,7 +102,7 @@ pub async fn command(context: &Context, args: &StormArgs) -> Result<Exit, Failur
     let kind = kind(args)?;
     if args.repeat.repeat.is_none() && !args.find_max.find_max {
         let (storm, preflight, nodes) = (kind.storm(), args.preflight, args.drain.clone());
-        let phase = PhaseArgs { storm, preflight, nodes, ..args.phase.clone() };
+        let phase = PhaseArgs { storm, nodes, preflight, ..args.phase.clone() };
         return phase::command(context, PhaseKind::Storm, &phase).await;
     }
     if kind != KindArg::Start {

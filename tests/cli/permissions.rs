@@ -36,10 +36,9 @@ fn optional() -> BTreeSet<Pair> {
 fn is_for_trouble((verb, resource): &Pair) -> bool {
     matches!(
         (verb.as_str(), resource.as_str()),
-        ("get", "namespaces" | "virtualmachines")
+        ("get", "namespaces" | "virtualmachines" | "virtualmachineinstancemigrations")
             | ("update", "leases" | "secrets")
             | ("create", "pods/exec")
-            | ("get", "virtualmachineinstancemigrations")
     )
 }
 
