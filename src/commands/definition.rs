@@ -3,11 +3,11 @@
 
 use clap::{Command, CommandFactory};
 
-use super::{Cli, help, version};
+use super::{Cli, help, program};
 
 /// The command line of the program.
 pub fn definition() -> Command {
-    help::arranged(Cli::command().long_version(version::long()))
+    help::arranged(Cli::command().long_version(program::long()))
 }
 
 /// The same with global flags in every subcommand, for those who look at flags instead of parsing.

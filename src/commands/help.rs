@@ -2,20 +2,13 @@
 //!
 //! One table for all commands: a heading that a group of flags sets for itself would also take what follows the group.
 
-use clap::{Arg, Args, Command};
+use clap::{Arg, Command};
 
-use super::definition::built;
 use super::examples;
-use super::session::Context;
-use bootstorm_model::exit::Exit;
-use bootstorm_model::failure::Failure;
 
 /// Examples before flags, and the way to those that all commands have.
 const TEMPLATE: &str = "{about}{after-help}\n\n{usage-heading} {usage}\n\n{all-args}\n\n\
     Use \"kubectl bootstorm options\" for the flags of all commands, such as --kubeconfig.";
-
-/// The same, for the list of those flags.
-const OPTIONS: &str = "These flags can be given to every command:\n\n{all-args}";
 
 /// The flags of each heading. What is in none of them stands under "Options".
 const SECTIONS: &[(&str, &[&str])] = &[
@@ -50,8 +43,13 @@ const SECTIONS: &[(&str, &[&str])] = &[
         ],
     ),
     ("Nodes", &["single_node", "node_name", "node_selector"]),
-    ("Existing VMs", &["adopt", "selector", "adopt_namespace", "adopt_file", "include_halted"]),
-    ("Probes", &["probe", "probe_image", "probers", "probe_toleration", "probe_pod", "ping_timeout"]),
+    ("Existing VMs", &["adopt", "selector", "adopt_namespace", "adopt_file", "include_halted", "vm_file"]),
+    (
+        "Probes",
+        &["probe", "probe_image", "probers", "probe_toleration", "probe_pod", "probe_from", "ping_timeout"],
+    ),
+    ("Observation", &["for", "until", "settle", "save"]),
+    ("Fleet", &["contexts", "fleet_file", "fleet_record", "if_member_fails", "member_timeout"]),
     ("Shape", &["kind", "wave", "ramp", "rate", "order"]),
     ("Repetitions", &["repeat", "rest", "warm_up", "fresh", "no_storm"]),
     ("Capacity", &["find_max", "goal", "max", "min", "budget", "max_storms"]),
@@ -103,6 +101,16 @@ const RARE: &[&str] = &[
     "cpu",
     "disk_size",
     "explain",
+    "fleet.delete_foreign",
+    "fleet.keep_record",
+    "fleet.kind",
+    "fleet.probe",
+    "fleet.skip_preflight",
+    "fleet.source",
+    "fleet.start",
+    "fleet.storage_class",
+    "fleet.wave",
+    "fleet_record",
     "fresh",
     "hook_failure",
     "hook_timeout",
@@ -172,27 +180,6 @@ const LAST: usize = 900;
 
 /// Commands that ask no cluster anything.
 const OFFLINE: &[&str] = &["completion", "dashboard", "options", "sandbox"];
-
-/// List the flags that can be given to every command
-#[derive(Debug, Clone, Args)]
-#[command(after_long_help = "\
-Examples:
-  # How to reach another cluster, how results look, and where defaults come from
-  kubectl bootstorm options")]
-pub struct OptionsArgs {}
-
-/// Runs `options`.
-pub fn command(context: &Context) -> Result<Exit, Failure> {
-    let flags = built().get_arguments().filter(|arg| arg.is_global_set()).cloned().collect::<Vec<Arg>>();
-    let mut all = Command::new("options")
-        .disable_help_flag(true)
-        .max_term_width(super::HELP_WIDTH)
-        .styles(crate::console::style::HELP)
-        .help_template(OPTIONS)
-        .args(flags);
-    context.console().data(&format!("{}\n", all.render_long_help().ansi()))?;
-    Ok(Exit::Good)
-}
 
 /// Puts every flag under its heading, and hides from the short help what is rarely needed.
 pub(super) fn arranged(command: Command) -> Command {
@@ -266,6 +253,7 @@ fn names(command: &Command) -> Vec<String> {
 mod tests {
     use std::collections::BTreeSet;
 
+    use super::super::definition::built;
     use super::*;
 
     #[test]

@@ -17,6 +17,7 @@ mod dry_run;
 mod examples;
 pub mod export_args;
 pub mod find_max;
+pub mod fleet;
 pub mod generate;
 pub mod help;
 pub mod hooks;
@@ -26,6 +27,8 @@ pub mod listen_args;
 mod metrics_args;
 mod mistakes;
 pub mod node_args;
+pub mod observe;
+pub mod options;
 mod otlp;
 mod output_file;
 pub mod pace_args;
@@ -34,6 +37,7 @@ pub mod plan_args;
 pub mod plan_file;
 pub mod preflight;
 pub mod presentation;
+mod program;
 pub mod repeat;
 pub mod report;
 pub mod results;
@@ -54,6 +58,8 @@ pub mod storm;
 pub mod threshold_args;
 pub mod values;
 pub mod version;
+
+use std::ffi::OsString;
 
 use clap::{FromArgMatches, Parser, Subcommand};
 
@@ -118,6 +124,9 @@ pub struct Cli {
     /// The command line, fit for a log.
     #[arg(skip)]
     words: String,
+    /// The command line as it was parsed; a fleet parses it again for each member.
+    #[arg(skip)]
+    parsed: Vec<OsString>,
     /// What was typed, and found, as a plan.
     #[arg(skip)]
     plan: Option<plan_file::PlanFields>,
@@ -131,23 +140,25 @@ enum Command {
     Stop(Box<stop::StopArgs>),
     Storm(Box<storm::StormArgs>),
     Report(Box<report::ReportArgs>),
+    Observe(Box<observe::ObserveArgs>),
     Compare(compare::CompareArgs),
     Status(status::StatusArgs),
     Cleanup(cleanup::CleanupArgs),
+    Fleet(Box<fleet::FleetArgs>),
     Dashboard(dashboard::DashboardArgs),
     Sandbox(sandbox::SandboxCommand),
     Completion(completion::CompletionArgs),
-    Options(help::OptionsArgs),
+    Options(options::OptionsArgs),
     Version(version::VersionArgs),
 }
 
 impl Cli {
     /// Runs what the user typed; what went wrong is told on the console.
     pub async fn run(self, interrupt: Interrupt) -> Exit {
-        let Self { connection, presentation, plan, words, .. } = self;
+        let Self { connection, presentation, plan, words, parsed, .. } = self;
         let types_kubeconfig =
             connection.kubeconfig.is_some() && self.found.iter().all(|found| found.flag != "kubeconfig");
-        let context = Context { connection, presentation, plan, types_kubeconfig, interrupt };
+        let context = Context { connection, presentation, plan, types_kubeconfig, interrupt, parsed };
         let console = context.console();
         let outcome = Box::pin(self.command.run(&context, &words)).await;
         tracing::info!(
@@ -188,7 +199,7 @@ impl Command {
             presentation.log_filter().as_deref(),
             presentation.log_file.as_deref(),
         )?;
-        tracing::info!(version = version::long(), command = words, "started");
+        tracing::info!(version = program::long(), command = words, "started");
         match self {
             Self::Run(args) => Box::pin(run::command(context, &args)).await,
             Self::Setup(args) => setup::command(context, &args).await,
@@ -196,20 +207,31 @@ impl Command {
             Self::Stop(args) => stop::command(context, &args).await,
             Self::Storm(args) => Box::pin(storm::command(context, &args)).await,
             Self::Report(args) => report::command(context, &args).await,
+            Self::Observe(args) => Box::pin(observe::command(context, &args)).await,
             Self::Compare(args) => compare::command(context, &args).await,
             Self::Status(args) => status::command(context, &args).await,
             Self::Cleanup(args) => Box::pin(cleanup::command(context, &args)).await,
+            Self::Fleet(args) => Box::pin(fleet::command(context, &args)).await,
             Self::Dashboard(args) => dashboard::command(context, &args),
             Self::Sandbox(args) => sandbox::command(context, &args).await,
             Self::Completion(args) => completion::command(context, &args),
-            Self::Options(_) => help::command(context),
+            Self::Options(_) => options::command(context),
             Self::Version(args) => version::command(context, &args).await,
         }
     }
 
     /// Whether the result of this command is a report.
     fn shows_a_report(&self) -> bool {
-        matches!(self, Self::Run(_) | Self::Create(_) | Self::Stop(_) | Self::Storm(_) | Self::Report(_))
+        matches!(
+            self,
+            Self::Run(_)
+                | Self::Create(_)
+                | Self::Stop(_)
+                | Self::Storm(_)
+                | Self::Observe(_)
+                | Self::Report(_)
+                | Self::Fleet(_)
+        )
     }
 }
 

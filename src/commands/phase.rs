@@ -1,5 +1,7 @@
 //! What create, stop and storm have in common: load, check, lock, run, show.
 
+use std::sync::Arc;
+
 use clap::Args;
 
 use super::dry_run;
@@ -17,6 +19,7 @@ use super::show;
 use super::threshold_args::FailIfArgs;
 use crate::console::progress::Progress;
 use bootstorm_engine::phases::context::{Cut, Work};
+use bootstorm_engine::phases::gate::Gate;
 use bootstorm_engine::phases::{preflight, timed};
 use bootstorm_model::exit::Exit;
 use bootstorm_model::failure::Failure;
@@ -78,6 +81,8 @@ pub struct Role {
     pub place: Option<String>,
     /// The command that goes on; that of the phase when absent.
     pub again: Option<String>,
+    /// The common start with phases of other clusters.
+    pub gate: Option<Arc<Gate>>,
 }
 
 /// Runs one timed phase as a command of its own.
@@ -256,6 +261,7 @@ async fn locked(
         step,
         settings,
         template,
+        gate: role.gate.as_deref(),
         interrupt: session.interrupt.clone(),
         events: &|event| {
             args.listen.hear(event);
@@ -303,6 +309,10 @@ async fn locked(
             Err(Failure { exit: Exit::Missed, ..Failure::new(message) }
                 .hint(format!("see which and why: kubectl bootstorm report --ns-prefix {prefix}"))
                 .hint(format!("{again}, with another --abort-if-failed or without")))
+        }
+        Some(Cut::LeftOut) => {
+            let message = "the fleet started without it; nothing was sent, and the phase can be run alone";
+            Err(Failure { exit: Exit::Missed, ..Failure::new(message) }.hint(again))
         }
         Some(Cut::LockLost) => {
             Err(Failure::new("the lock on the run was lost; nothing was saved since then")

@@ -100,7 +100,10 @@ async fn saved(context: &Context, args: &ReportArgs, from: &Path) -> Result<Exit
         };
         args.save.save(context.console(), record)?;
     }
-    let missed = report.exit_facts().is_some_and(|last| last.counts.reached != last.counts.vms);
+    let missed = match &report.observation {
+        Some(observation) => observation.missed(),
+        None => report.exit_facts().is_some_and(|last| last.counts.reached != last.counts.vms),
+    };
     let exit = if missed { Exit::Missed } else { Exit::Good };
     Ok(args.fail_if.exit(context, &report.thresholds, exit))
 }

@@ -28,7 +28,7 @@ pub enum KindArg {
 }
 
 impl KindArg {
-    fn storm(self) -> StormKind {
+    pub(super) fn storm(self) -> StormKind {
         match self {
             Self::Start => StormKind::Start,
             Self::Restart => StormKind::Restart,

@@ -5,8 +5,10 @@
 pub mod duration;
 pub mod exit;
 pub mod failure;
+pub mod fleet;
 pub mod observation;
 pub mod observe;
+pub mod outage;
 pub mod plan;
 pub mod platform;
 pub mod probe;

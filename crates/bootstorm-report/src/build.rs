@@ -1,19 +1,42 @@
 //! From a run's record to the view model.
 
+use bootstorm_model::plan::Target;
 use bootstorm_model::record::{PhaseKind, PhaseName, PhaseRecord, RunRecord};
 
 use super::compared::Side;
 use super::phase::{PhaseBlock, Shown};
 use super::validity::ValidityBlock;
 use super::view::{PlanBlock, Report, Run, SCHEMA_VERSION, SetupBlock};
-use super::{Capacity, Compared, Placed, Repetitions, Selection};
+use super::{Capacity, Compared, ObservationBlock, Placed, Repetitions, Selection};
+
+impl Report {
+    /// What a report of this run shows.
+    pub fn of(record: &RunRecord, selection: &Selection) -> Self {
+        report(record, selection, true)
+    }
+
+    /// What a report of this run shows to people: phases that have one line in a table come without a row per VM, so that
+    /// a long series takes no more memory than a short one.
+    pub fn for_tables(record: &RunRecord, selection: &Selection) -> Self {
+        report(record, selection, false)
+    }
+}
 
 /// Builds the view model.
 ///
 /// Without all rows, those of phases that tables show in one line are left out.
-pub(super) fn report(record: &RunRecord, selection: &Selection, all_rows: bool) -> Report {
+fn report(record: &RunRecord, selection: &Selection, all_rows: bool) -> Report {
+    report_on(record, &record.plan.targets(), selection, all_rows)
+}
+
+/// The same for VMs that the plan of the record does not name.
+pub(super) fn report_on(
+    record: &RunRecord,
+    targets: &[Target],
+    selection: &Selection,
+    all_rows: bool,
+) -> Report {
     let plan = &record.plan;
-    let targets = plan.targets();
     let storm = selection.storm(record).filter(|storm| selection.only.is_none_or(|only| only == storm.name));
     let full = shown_in_full(record, selection);
     let mut grades = Vec::with_capacity(record.phases.len());
@@ -23,7 +46,7 @@ pub(super) fn report(record: &RunRecord, selection: &Selection, all_rows: bool) 
         let validity = ValidityBlock::of(record, &phase);
         grades.push(validity.clone());
         let shown = if full.contains(&phase.name) { Shown::Full } else { Shown::Brief };
-        let mut block = PhaseBlock::of(&phase, &targets, plan.probe.deciding(), shown);
+        let mut block = PhaseBlock::of(&phase, targets, plan.probe.deciding(), shown);
         block.validity = Some(validity);
         placement.extend(Placed::of(&plan.pinning, &block));
         if shown == Shown::Brief && !all_rows {
@@ -63,6 +86,7 @@ pub(super) fn report(record: &RunRecord, selection: &Selection, all_rows: bool) 
             batch_size: record.setup.batch_size,
             took: record.setup.took.seconds(),
         },
+        observation: ObservationBlock::of(record),
         placement,
         phases,
         comparison: storm.and_then(|storm| comparison(record, selection, storm, &grades)),

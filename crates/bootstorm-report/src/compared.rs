@@ -2,10 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::graded::Graded;
 use super::validity::ValidityBlock;
 use bootstorm_model::observe::{Milestone, Outcome, Timeline};
 use bootstorm_model::plan::Disk;
-use bootstorm_model::record::{ClusterFacts, Gauge, Metric, PhaseKind, PhaseName, PhaseRecord, PhaseState};
+use bootstorm_model::record::{
+    ClusterFacts, Gauge, Metric, PhaseKind, PhaseName, PhaseRecord, PhaseState, StormKind,
+};
 use bootstorm_model::stats::{
     Advice, Bottleneck, Breakdown, Bucket, Clues, Comparison, Culprit, Diagnosis, Evidence, Grade, Limits,
     Rule, Starts, Symptoms, Verdict, Zero,
@@ -53,7 +56,7 @@ pub(super) struct Side<'a> {
 impl Side<'_> {
     /// Why nothing can be judged by its times.
     fn invalid(&self) -> Option<String> {
-        self.validity.invalid(self.phase.name)
+        Graded::new(self.phase.name, self.validity).invalid()
     }
 }
 
@@ -112,7 +115,9 @@ impl Compared {
             Some(why) => Breakdown::unjudged(&clues, why),
             None => Breakdown::of(&clues),
         };
-        let breakdown = breakdown.filter(|_| storm.state == PhaseState::Done);
+        // Nothing was requested, so nobody works on requests from its beginning.
+        let is_observed = storm.settings.kind == StormKind::Observed;
+        let breakdown = breakdown.filter(|_| storm.state == PhaseState::Done && !is_observed);
         let breakdown = breakdown.map(|breakdown| with_metrics(breakdown, storm));
         let bottleneck = breakdown.as_ref().and_then(|breakdown| breakdown.bottleneck.as_ref());
         let is_good = verdict.as_ref().is_none_or(|verdict| verdict.grade == Grade::Good);

@@ -9,7 +9,7 @@ use bootstorm_model::observe::{Milestone, Offset, Outcome, Source, Timeline};
 use bootstorm_model::plan::{MOST_TARGETS, Target};
 use bootstorm_model::probe::Probe;
 use bootstorm_model::record::{
-    self, Metrics, MigrationLimits, PhaseKind, PhaseName, PhaseRecord, PhaseSettings, PhaseState,
+    self, Metrics, MigrationLimits, PhaseKind, PhaseName, PhaseRecord, PhaseSettings, PhaseState, StormKind,
 };
 use bootstorm_model::stats::{self, Curve, Level, Quantile, Sample, Stage, Summary};
 
@@ -285,6 +285,14 @@ impl PhaseBlock {
     /// What kind of phase it is: `create`, `stop`, or how a storm brings its VMs back.
     pub fn kind_word(&self) -> &'static str {
         if self.kind == PhaseKind::Storm { self.settings.kind.word() } else { self.kind.word() }
+    }
+
+    /// What the times of a VM count from, and what those of the recovery do.
+    pub fn zero(&self) -> (&'static str, &'static str) {
+        match self.settings.kind {
+            StormKind::Observed => ("each VM’s first sign", "the first sign"),
+            _ => ("each VM’s own request", "the first request"),
+        }
     }
 
     /// Whether the phase ran to its end.

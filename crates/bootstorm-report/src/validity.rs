@@ -2,9 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::phase::PhaseBlock;
 use bootstorm_model::observe::{Delays, Milestone, Offset, Outcome, Source, Timeline};
-use bootstorm_model::record::{ClockDifference, ClusterMark, Gap, Health, PhaseName, PhaseRecord, RunRecord};
+use bootstorm_model::record::{ClockDifference, ClusterMark, Gap, Health, PhaseRecord, RunRecord};
 use bootstorm_model::stats::validity::{self, Conditions, Late, Trust, Validity};
 use bootstorm_model::stats::{self, Level, Quantile, Sample};
 
@@ -52,17 +51,6 @@ pub struct ClientBlock {
     pub clock_most: Option<f64>,
 }
 
-/// The grade of a phase of a run, as comparisons look at it
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Graded {
-    /// The phase.
-    pub phase: PhaseName,
-    /// Its grade.
-    pub grade: Validity,
-    /// What speaks against it, one sentence each.
-    pub doubts: Vec<String>,
-}
-
 impl ValidityBlock {
     /// Applies the rules to a phase.
     pub(super) fn of(record: &RunRecord, phase: &PhaseRecord) -> Self {
@@ -71,40 +59,10 @@ impl ValidityBlock {
         Self { grade: validity::worst(&findings), findings, client }
     }
 
-    /// Why nothing can be judged by the times of a phase: they are invalid; `None` where they are not.
-    pub fn invalid(&self, phase: PhaseName) -> Option<String> {
-        Graded::new(phase, self).invalid()
-    }
-
     /// The findings that speak against the times.
     pub fn doubts(&self) -> impl Iterator<Item = &Trust> {
         let speaks_against = |grade: Validity| grade != Validity::Valid;
         self.findings.iter().filter(move |finding| finding.grade.is_some_and(speaks_against))
-    }
-}
-
-impl Graded {
-    /// The grades of the phases of a run.
-    pub fn of_run(record: &RunRecord) -> Vec<Self> {
-        let graded = |phase: &PhaseRecord| Self::new(phase.name, &ValidityBlock::of(record, &phase.look()));
-        record.phases.iter().map(graded).collect()
-    }
-
-    /// The grades that a finished report has.
-    pub fn of_report(phases: &[PhaseBlock]) -> Vec<Self> {
-        let graded = |phase: &PhaseBlock| Some(Self::new(phase.name, phase.validity.as_ref()?));
-        phases.iter().filter_map(graded).collect()
-    }
-
-    /// Why nothing can be judged by the times: they are invalid; `None` where they are not.
-    pub fn invalid(&self) -> Option<String> {
-        let why = || format!("the times of {} are invalid ({})", self.phase, self.doubts.join("; "));
-        (self.grade == Validity::Invalid).then(why)
-    }
-
-    fn new(phase: PhaseName, block: &ValidityBlock) -> Self {
-        let doubt = |finding: &Trust| format!("{}: {}", finding.rule.word(), finding.measured);
-        Self { phase, grade: block.grade, doubts: block.doubts().map(doubt).collect() }
     }
 }
 

@@ -5,15 +5,14 @@ use serde::{Deserialize, Serialize};
 
 use bootstorm_model::plan::{Disk, Layout, Overrides, Pinning, TemplateSource};
 use bootstorm_model::probe::Probe;
-use bootstorm_model::record::{
-    ClusterFacts, NodeKind, PhaseKind, PhaseName, RateLimit, RunRecord, StorageClassFacts,
-};
+use bootstorm_model::record::{ClusterFacts, NodeKind, PhaseKind, PhaseName, RateLimit, StorageClassFacts};
 use bootstorm_model::record::{MOST_PHASES, at_most};
 use bootstorm_model::stats;
 
-use super::Selection;
 use super::phase::{Counts, Shown};
-use super::{Capacity, Compared, FailureBlock, PhaseBlock, Placed, Repetitions, ThresholdBlock, build};
+use super::{
+    Capacity, Compared, FailureBlock, ObservationBlock, PhaseBlock, Placed, Repetitions, ThresholdBlock,
+};
 
 /// Version of the JSON and YAML documents, described in `docs/report-schema.json`
 ///
@@ -34,6 +33,9 @@ pub struct Report {
     pub cluster: ClusterBlock,
     /// How `setup` went.
     pub setup: SetupBlock,
+    /// What was observed without causing it; absent of a run that caused its storms.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observation: Option<ObservationBlock>,
     /// The phases, in the order in which they began.
     #[serde(deserialize_with = "at_most::<MOST_PHASES, _, _>")]
     pub phases: Vec<PhaseBlock>,
@@ -175,17 +177,6 @@ impl ExitFacts {
 }
 
 impl Report {
-    /// What a report of this run shows.
-    pub fn of(record: &RunRecord, selection: &Selection) -> Self {
-        build::report(record, selection, true)
-    }
-
-    /// What a report of this run shows to people: phases that have one line in a table come without a row per VM, so that
-    /// a long series takes no more memory than a short one.
-    pub fn for_tables(record: &RunRecord, selection: &Selection) -> Self {
-        build::report(record, selection, false)
-    }
-
     /// The report, with thresholds that were judged.
     #[must_use]
     pub fn with_thresholds(self, thresholds: Vec<ThresholdBlock>) -> Self {
@@ -257,7 +248,8 @@ impl From<&ClusterFacts> for ClusterBlock {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixtures;
+    use crate::{Selection, fixtures};
+    use bootstorm_model::record::RunRecord;
 
     fn facts(record: &RunRecord) -> Option<ExitFacts> {
         Report::of(record, &Selection::default()).exit_facts()

@@ -10,23 +10,11 @@ use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::Spanned;
 
 use super::flags;
+use super::given::Given;
 use crate::commands::mistakes::foreign_file;
 use bootstorm_model::failure::Failure;
 use bootstorm_model::plan::yaml_fault;
 use bootstorm_model::platform;
-
-/// What a key says
-#[derive(Debug, Clone, PartialEq)]
-pub(super) enum Given {
-    /// Nothing.
-    Nothing,
-    /// On or off.
-    Switch(bool),
-    /// One value.
-    Text(String),
-    /// Several values.
-    List(Vec<String>),
-}
 
 /// A value, or the keys of one command
 #[derive(Debug, Clone)]

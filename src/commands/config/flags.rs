@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use clap::{Arg, ArgAction, Command};
 
-use super::file::Given;
+use super::given::Given;
 
 /// How the names of our variables begin.
 pub(super) const PREFIX: &str = "BOOTSTORM_";

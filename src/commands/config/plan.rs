@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 
 use clap::{ArgMatches, Command};
 
-use super::file::{Entry, File, Given};
+use super::file::{Entry, File};
+use super::given::Given;
 use super::{flags, is_typed};
 use bootstorm_model::failure::Failure;
 

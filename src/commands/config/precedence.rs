@@ -2,7 +2,8 @@
 
 use clap::{Arg, ArgMatches, Command};
 
-use super::file::{File, Given};
+use super::file::File;
+use super::given::Given;
 use super::plan::{PlanFile, field};
 use super::{Environment, Found, Origin, flags, is_typed};
 use bootstorm_model::failure::Failure;

@@ -126,6 +126,7 @@ impl From<Vmi> for Instance {
     fn from(vmi: Vmi) -> Self {
         let is_true =
             |kind: &str| vmi.status.conditions.iter().any(|c| c.r#type == kind && c.status == "True");
+        let since = |kind: &str| vmi.status.conditions.iter().find(|c| c.r#type == kind)?.since;
         let transition = |t: &Transition| Some((phase(&t.phase), t.phase_transition_timestamp?));
         let immobile = vmi.status.conditions.iter().find(|condition| condition.is("LiveMigratable", "False"));
         Self {
@@ -138,6 +139,13 @@ impl From<Vmi> for Instance {
             moving: vmi.status.migration_state.map(|state| Box::new(Move::from(state))),
             answerer: vmi.spec.answerer().map(|(interface, by)| (clip(interface, LONGEST_NAME), by)),
             ready: is_true("Ready"),
+            ready_since: since("Ready"),
+            paused: is_true("Paused"),
+            pod_ends: vmi
+                .status
+                .conditions
+                .iter()
+                .any(|condition| condition.is("Ready", "False") && condition.reason == "PodTerminating"),
             agent: is_true("AgentConnected"),
             address: vmi.status.interfaces.iter().find_map(|interface| {
                 // What is no address could not be probed, and the record would keep it for every VM.
@@ -149,6 +157,7 @@ impl From<Vmi> for Instance {
             target: Target { namespace: vmi.metadata.namespace, name: vmi.metadata.name },
             created: vmi.metadata.creation_timestamp,
             deleting: vmi.metadata.deletion_timestamp.is_some(),
+            deleted: vmi.metadata.deletion_timestamp,
             node: vmi.status.node_name.map(|node| clip(&node, LONGEST_NAME)),
         }
     }
@@ -271,6 +280,11 @@ impl Changes {
     /// How many watches they are.
     pub fn watches(&self) -> usize {
         self.watches.len()
+    }
+
+    /// When the watch that is furthest behind last proved to deliver.
+    pub fn delivered(&self) -> Option<Instant> {
+        self.watches.iter().map(Watch::delivered).min()
     }
 
     /// Opens a watch anew.

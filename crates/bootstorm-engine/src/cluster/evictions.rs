@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::call::{built, on, path, post_params};
-use super::launchers::{LAUNCHERS, Pod};
+use super::launchers::{Evictable, LAUNCHERS, Pod};
 use super::metadata::Metadata;
 use super::names::{FIELD_MANAGER, annotation};
 use super::pace::{Meaning, Timed};
@@ -20,15 +20,6 @@ use bootstorm_model::plan::Target;
 
 /// Annotation word on a node: the run that has cordoned it.
 const CORDONED_BY: &str = "cordoned-by";
-
-/// A launcher pod that may be evicted
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Evictable {
-    /// Its name.
-    pub name: String,
-    /// Its UID.
-    pub uid: String,
-}
 
 /// A node, as far as a cordon depends on it
 #[derive(Debug, Clone, Deserialize)]

@@ -1,6 +1,7 @@
 //! A command in a pod, over one long-lived stream: lines in, lines out.
 
 use std::collections::VecDeque;
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use futures::FutureExt;
@@ -186,6 +187,44 @@ impl LineStream {
         let [stdout, stderr] = outputs.map(|output| Lines::new(Box::new(output)));
         let end = std::future::pending().boxed();
         Self { stdin: Box::new(stdin), stdout, stderr, end, ended: false, status: None, _process: None }
+    }
+
+    /// Runs a command on this computer; it ends with the stream.
+    ///
+    /// `doing` completes "failed to …".
+    pub(crate) fn child(doing: &str, command: &[String]) -> Result<Self, Trouble> {
+        let failed = |why: String| Trouble::new(doing, Kind::Other, why);
+        let (program, arguments) = command.split_first().ok_or_else(|| failed("no command".to_owned()))?;
+        let mut command = tokio::process::Command::new(program);
+        // Ctrl-C is for this program, which ends the child.
+        #[cfg(unix)]
+        command.process_group(0);
+        let mut child = command
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(|error| failed(error.to_string()))?;
+        let (Some(stdin), Some(stdout), Some(stderr)) =
+            (child.stdin.take(), child.stdout.take(), child.stderr.take())
+        else {
+            return Err(failed("it has no pipes".to_owned()));
+        };
+        let end = async move {
+            let _ = child.wait().await;
+            None
+        };
+        Ok(Self {
+            stdin: Box::new(stdin),
+            stdout: Lines::new(Box::new(stdout)),
+            stderr: Lines::new(Box::new(stderr)),
+            end: end.boxed(),
+            ended: false,
+            status: None,
+            _process: None,
+        })
     }
 
     /// Sends text to its standard input.

@@ -3,7 +3,6 @@
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::evictions::Evictable;
 use super::metadata::{Condition, Metadata, Watched};
 use super::trouble::clip;
 use bootstorm_model::observe::{Launcher, Milestone};
@@ -19,6 +18,15 @@ const MIGRATION_JOB: &str = "kubevirt.io/migrationJobUID";
 const COMPUTE: &str = "compute";
 /// The most characters of a state that are kept.
 const MOST_TOLD: usize = 300;
+
+/// A launcher pod that may be evicted
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Evictable {
+    /// Its name.
+    pub name: String,
+    /// Its UID.
+    pub uid: String,
+}
 
 /// A launcher pod, decoded only as far as it is used
 #[derive(Debug, Clone, Deserialize)]

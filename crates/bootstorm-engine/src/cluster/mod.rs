@@ -28,6 +28,7 @@ pub mod metadata;
 pub mod migrations;
 pub mod names;
 pub mod namespaces;
+pub mod node_state;
 pub mod nodes;
 pub mod notices;
 pub mod ownership;

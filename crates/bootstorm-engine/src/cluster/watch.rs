@@ -1,6 +1,6 @@
 //! One list and watch that goes on for ever: resumes, lists again when it must, and says where it was blind.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures::io::Lines;
@@ -92,6 +92,7 @@ pub struct Heard<T> {
 pub struct Watch<T> {
     heard: mpsc::UnboundedReceiver<Heard<T>>,
     reopen: Arc<Notify>,
+    delivered: Arc<Mutex<Instant>>,
     task: tokio::task::JoinHandle<()>,
 }
 
@@ -128,12 +129,15 @@ impl<T: Watched> Watch<T> {
             reopen: Arc::clone(&reopen),
             version: String::new(),
             last_heard: now,
+            delivered: Arc::new(Mutex::new(now)),
             blind: false,
             late_until: None,
         };
         let opened = follower.begin().await?;
+        let delivered = Arc::clone(&follower.delivered);
+        follower.delivers(monotonic_now());
         let task = tokio::spawn(async move { follower.follow(opened).await });
-        Ok(Self { heard, reopen, task })
+        Ok(Self { heard, reopen, delivered, task })
     }
 
     /// The next delivery. Safe to cancel. `None` only while the program ends.
@@ -144,6 +148,11 @@ impl<T: Watched> Watch<T> {
     /// Like [`Watch::next`], for those who listen to several watches.
     pub fn poll_next(&mut self, cx: &mut std::task::Context<'_>) -> std::task::Poll<Option<Heard<T>>> {
         self.heard.poll_recv(cx)
+    }
+
+    /// When it last proved to deliver: by a change or a bookmark, or by being opened.
+    pub fn delivered(&self) -> Instant {
+        *self.delivered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Opens the connection anew, because changes are known that should have come in on it.
@@ -165,6 +174,8 @@ struct Follower<T> {
     version: String,
     /// When the connection was last known to deliver.
     last_heard: Instant,
+    /// The same, for those who hold the watch.
+    delivered: Arc<Mutex<Instant>>,
     /// It has been told that the watch does not deliver.
     blind: bool,
     /// Until when changes may have waited in a gap.
@@ -330,7 +341,13 @@ impl<T: Watched> Follower<T> {
                 self.late_until = Some(monotonic_now() + CATCHING_UP);
             }
         }
-        self.last_heard = monotonic_now();
+        self.delivers(monotonic_now());
+    }
+
+    /// Notes that the connection delivered.
+    fn delivers(&mut self, now: Instant) {
+        self.last_heard = now;
+        *self.delivered.lock().unwrap_or_else(PoisonError::into_inner) = now;
     }
 
     /// Notes how late a change is that did not wait in a gap.
@@ -373,7 +390,7 @@ impl<T: Watched> Follower<T> {
             if let Err(end) = self.take(&line, now, late) {
                 return end;
             }
-            self.last_heard = now;
+            self.delivers(now);
         }
     }
 

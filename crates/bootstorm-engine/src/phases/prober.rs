@@ -40,6 +40,8 @@ pub(crate) struct Place {
     pub(crate) pod: String,
     /// The container; `None` for the default one of a pod of the user's.
     pub(crate) container: Option<&'static str>,
+    /// It is no pod, but a child process of this program: the folder for the prober program, empty where there is none.
+    pub(crate) here: Option<String>,
     /// How to make the pod again if it goes away; `None` for a pod of the user's.
     pub(crate) ours: Option<Ours>,
 }
@@ -88,9 +90,11 @@ impl Place {
         let seconds = |millis: u64| format!("{:.3}", millis as f64 / 1000.0);
         let script = seconds(pace.script);
         let mut command: Vec<String> = ["sh", "-c"].map(str::to_owned).to_vec();
-        if self.ours.is_some() {
+        if self.ours.is_some() || self.here.is_some() {
+            let folder = self.here.clone().unwrap_or_else(|| PROGRAM_FOLDER.to_owned());
             command.push(format!("{HAND_OVER}{SCRIPT}"));
-            command.extend([SCRIPT_NAME, &script, &seconds(pace.program), PROGRAM_FOLDER].map(str::to_owned));
+            command.extend([SCRIPT_NAME, &script, &seconds(pace.program)].map(str::to_owned));
+            command.push(folder);
             command.push(bootstorm_prober::tag());
         } else {
             command.extend([SCRIPT, SCRIPT_NAME, &script].map(str::to_owned));
@@ -180,7 +184,12 @@ pub(crate) async fn converse(
     let mut failures = 0;
     let mut last_heard = monotonic_now();
     loop {
-        let why = match cluster.exec(&place.namespace, &place.pod, place.container, &command).await {
+        let opened = if place.here.is_some() {
+            LineStream::child("run a prober", &command)
+        } else {
+            cluster.exec(&place.namespace, &place.pod, place.container, &command).await
+        };
+        let why = match opened {
             Err(trouble) => {
                 if let Some(ours) = &place.ours {
                     let remade = cluster.remake_prober(&ours.prefix, &ours.run_id, ours.number, &ours.probe);

@@ -47,12 +47,19 @@ pub(super) fn places(cluster: &Cluster, record: &RunRecord) -> Vec<Place> {
         return Vec::new();
     }
     if let Some((namespace, pod)) = &plan.probe.pod {
-        return vec![Place { namespace: namespace.clone(), pod: pod.clone(), container: None, ours: None }];
+        return vec![Place {
+            namespace: namespace.clone(),
+            pod: pod.clone(),
+            container: None,
+            ours: None,
+            here: None,
+        }];
     }
     let place = |number| Place {
         namespace: cluster.namespace().to_owned(),
         pod: name(&plan.prefix, number),
         container: Some(CONTAINER),
+        here: None,
         ours: Some(Ours {
             prefix: plan.prefix.clone(),
             run_id: record.run_id.clone(),

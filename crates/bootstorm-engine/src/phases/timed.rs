@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tokio::task::JoinSet;
+use tokio::time::sleep_until;
 
 use super::context::{Cut, Work};
 use super::event::Event;
@@ -20,7 +21,7 @@ use super::probing::Probing;
 use super::saving::Saver;
 use super::{adopted, draining, insight, lineup, migrating, probers, provisioning, resume};
 use crate::cluster::changes::{Changes, News};
-use crate::cluster::evictions::Evictable;
+use crate::cluster::launchers::Evictable;
 use crate::cluster::machines::Machine;
 use crate::cluster::migrations::objects;
 use crate::cluster::names::{Role, labels, run_id_selector};
@@ -134,7 +135,22 @@ async fn whole(
 
     let known = Known { done, machines: machines.ours, alive, pods };
     let requests = requests(&work, record, &phase, &targets, &known)?;
-    work.cluster.warm(work.settings.concurrency.min(requests.len())).await;
+    let connections = work.settings.concurrency.min(requests.len());
+    work.cluster.warm(connections).await;
+    let mut start = None;
+    if let Some(gate) = work.gate {
+        let fresh = !phase.participants().any(Timeline::is_asked);
+        match gate.pass(work.cluster, connections, clock, fresh).await {
+            Ok(at) => start = Some(at),
+            Err(closed) => {
+                (work.events)(&Event::Warning(closed.0));
+                phase.state = PhaseState::Interrupted;
+                record.put_phase(phase);
+                phase_saved(&mut saver, record, Some(Cut::LeftOut)).await?;
+                return Ok(Some(Cut::LeftOut));
+            }
+        }
+    }
     let taking_part = phase.participants().count();
     let done = phase.participants().filter(|timeline| timeline.is_over()).count();
     (work.events)(&Event::PhaseBegan { phase: name, targets: taking_part, done, goal: phase.goal });
@@ -197,6 +213,9 @@ async fn whole(
     if let Some(probing) = probing.as_ref().filter(|_| keeps && !requests.is_empty()) {
         tracker.take_asks().into_iter().for_each(|(prober, ask)| probing.ask(prober, ask));
         tokio::time::sleep(FIRST_ANSWERS).await;
+    }
+    if let Some(at) = start {
+        sleep_until(at.into()).await;
     }
     launched.store(true, Ordering::Relaxed);
     // From here on the end of the phase lifts what is cordoned.
@@ -317,7 +336,9 @@ impl LineUp<'_> {
 async fn phase_saved(saver: &mut Saver, record: &RunRecord, cut: Option<Cut>) -> Result<(), Trouble> {
     match cut {
         Some(Cut::LockLost | Cut::RecordChanged) => Ok(()),
-        Some(Cut::Interrupted | Cut::NotSaved | Cut::TooManyFailed) | None => saver.finish(record).await,
+        Some(Cut::Interrupted | Cut::NotSaved | Cut::TooManyFailed | Cut::LeftOut) | None => {
+            saver.finish(record).await
+        }
     }
 }
 

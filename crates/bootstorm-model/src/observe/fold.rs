@@ -42,6 +42,7 @@ impl InstancePhase {
 
 /// What a watch tells about one `VirtualMachineInstance`
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a condition of its own")]
 pub struct Instance {
     /// UID of the object.
     pub uid: String,
@@ -51,6 +52,8 @@ pub struct Instance {
     pub created: Option<Timestamp>,
     /// Whether it is being deleted.
     pub deleting: bool,
+    /// `metadata.deletionTimestamp`: when it was asked to go.
+    pub deleted: Option<Timestamp>,
     /// `status.phase`.
     pub phase: InstancePhase,
     /// `status.nodeName`.
@@ -61,6 +64,15 @@ pub struct Instance {
     pub answerer: Option<(String, Answerer)>,
     /// Condition `Ready`.
     pub ready: bool,
+    /// Since when the condition `Ready` has its status.
+    ///
+    /// virt-controller copies it from the pod's condition, or takes the time at which it noticed (KubeVirt 1.6,
+    /// `pkg/virt-controller/watch/vmi/vmi.go`, `syncReadyConditionFromPod`).
+    pub ready_since: Option<Timestamp>,
+    /// Condition `Paused`.
+    pub paused: bool,
+    /// Its launcher pod is being deleted: the condition `Ready` is false with reason `PodTerminating`.
+    pub pod_ends: bool,
     /// Condition `AgentConnected`.
     pub agent: bool,
     /// `status.phaseTransitionTimestamps`: whole seconds on the writers' clocks.
@@ -73,7 +85,15 @@ pub struct Instance {
     pub immobile: Option<String>,
 }
 
+impl Instance {
+    /// Whether it is being live-migrated.
+    pub fn is_migrating(&self) -> bool {
+        self.moving.as_ref().is_some_and(|moving| moving.is_under_way())
+    }
+}
+
 /// Something that the cluster told us
+#[expect(clippy::large_enum_variant, reason = "nearly every change is a present one, and lives shortly")]
 #[derive(Debug, Clone, PartialEq)]
 pub enum Change {
     /// An instance appeared or changed.
@@ -356,6 +376,10 @@ mod tests {
             node: None,
             address: None,
             answerer: None,
+            deleted: None,
+            ready_since: None,
+            paused: false,
+            pod_ends: false,
             ready: false,
             agent: false,
             transitions: Vec::new(),

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{Findings, LauncherState, MigrationFacts, Milestone, Offset, VolumeKind, Warning};
+use crate::outage::Outage;
 use crate::probe::Interruption;
 
 /// How the time of a milestone came to be known
@@ -138,6 +139,9 @@ pub struct Timeline {
     /// Why it did not reach the goal, in one line.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// The outage that this is the way back from; only in what was observed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outage: Option<Box<Outage>>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]

@@ -129,6 +129,17 @@ impl Plan {
     ///
     /// Fails with a sentence when the run cannot have that name, or the VMs cannot be adopted.
     pub fn adopting(prefix: &str, selection: &Selection, adopted: Vec<Adoptee>) -> Result<Self, String> {
+        Self::listing(prefix, TemplateSource::Adopted { selection: selection.to_string() }, adopted)
+    }
+
+    /// A plan for VMs that are only watched, in the order of the list.
+    ///
+    /// Fails like [`Plan::adopting`].
+    pub fn observing(prefix: &str, selection: &Selection, observed: Vec<Adoptee>) -> Result<Self, String> {
+        Self::listing(prefix, TemplateSource::Observed { selection: selection.to_string() }, observed)
+    }
+
+    fn listing(prefix: &str, template: TemplateSource, adopted: Vec<Adoptee>) -> Result<Self, String> {
         let plan = Self {
             prefix: prefix.into(),
             start: 1,
@@ -136,7 +147,7 @@ impl Plan {
             vm_name: String::new(),
             layout: Layout::default(),
             pinning: Pinning::default(),
-            template: TemplateSource::Adopted { selection: selection.to_string() },
+            template,
             overrides: Overrides::default(),
             sealed: None,
             probe: ProbePlan::default(),
@@ -152,6 +163,11 @@ impl Plan {
     /// Whether its VMs are somebody else's: never created, labelled or deleted, and given back at the end.
     pub fn is_adopted(&self) -> bool {
         matches!(self.template, TemplateSource::Adopted { .. })
+    }
+
+    /// Whether its VMs are a list of VMs that existed before: adopted or observed ones.
+    pub fn lists_vms(&self) -> bool {
+        matches!(self.template, TemplateSource::Adopted { .. } | TemplateSource::Observed { .. })
     }
 
     /// Fails with a sentence that names the flags at fault. A stored plan is checked too: its names become paths.
@@ -174,7 +190,7 @@ impl Plan {
             ));
         }
         adoption::check(&self.adopted)?;
-        if self.is_adopted() {
+        if self.lists_vms() {
             return prefix::check_prefix(prefix, end);
         }
         self.layout.check(prefix, vm_name, end)?;
@@ -200,7 +216,7 @@ impl Plan {
 
     /// Every VM of the run, in index order.
     pub fn targets(&self) -> Vec<Target> {
-        if self.is_adopted() {
+        if self.lists_vms() {
             return self.adopted.iter().map(|adoptee| adoptee.target.clone()).collect();
         }
         (self.start..=self.end).map(|index| self.target(index)).collect()
@@ -220,7 +236,7 @@ impl Plan {
 
     /// Whether the namespaces of the VMs are made, and deleted at the end.
     pub fn makes_namespaces(&self) -> bool {
-        !self.is_adopted() && self.layout.namespace.is_none()
+        !self.lists_vms() && self.layout.namespace.is_none()
     }
 
     /// Renders the manifest of the VM at this position in the plan.

@@ -139,7 +139,10 @@ impl TemplateSource {
 
     /// Whether every VM has a disk of its own that has to be made first.
     pub fn has_volume(&self) -> bool {
-        !matches!(self, Self::ContainerDisk { .. } | Self::File { .. } | Self::Adopted { .. })
+        !matches!(
+            self,
+            Self::ContainerDisk { .. } | Self::File { .. } | Self::Adopted { .. } | Self::Observed { .. }
+        )
     }
 
     /// The built-in manifest for this source; `None` for a manifest from a file.
@@ -148,7 +151,7 @@ impl TemplateSource {
     pub fn built_in(&self, url: Option<&str>) -> Option<Template> {
         let shown = |known: &String| url.unwrap_or(known).to_owned();
         let filled = match self {
-            Self::File { .. } | Self::Adopted { .. } => return None,
+            Self::File { .. } | Self::Adopted { .. } | Self::Observed { .. } => return None,
             Self::ContainerDisk { image } => return Some(Template::container_disk(image)),
             Self::DataSource { namespace, name } => {
                 json!({"sourceRef": {"kind": "DataSource", "namespace": namespace, "name": name}})

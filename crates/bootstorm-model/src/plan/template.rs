@@ -73,6 +73,11 @@ pub enum TemplateSource {
         /// Selection given by the user.
         selection: String,
     },
+    /// There is none: the VMs are somebody else's, and nothing is done to them.
+    Observed {
+        /// Selection given by the user.
+        selection: String,
+    },
 }
 
 impl TemplateSource {
@@ -81,6 +86,7 @@ impl TemplateSource {
         match self {
             Self::File { .. } => "--filename",
             Self::Adopted { .. } => "--adopt",
+            Self::Observed { .. } => "observe",
             _ => "--source",
         }
     }
@@ -92,7 +98,7 @@ impl TemplateSource {
         match self {
             Self::File { sha256, .. } => sha256.clone(),
             // There is no manifest; the same VMs are what can be compared.
-            Self::Adopted { selection } => Template::digest(selection),
+            Self::Adopted { selection } | Self::Observed { selection } => Template::digest(selection),
             built_in => {
                 let template = built_in.built_in(None);
                 Template::digest(&template.map(|found| found.manifest().to_string()).unwrap_or_default())
@@ -114,6 +120,7 @@ impl fmt::Display for TemplateSource {
             Self::Registry { url } | Self::Http { url } => f.write_str(url),
             Self::Blank => f.write_str("a blank disk"),
             Self::Adopted { selection } => write!(f, "adopted {selection}"),
+            Self::Observed { selection } => write!(f, "observed {selection}"),
         }
     }
 }

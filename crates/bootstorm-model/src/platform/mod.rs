@@ -1,6 +1,7 @@
 //! What differs between Linux, macOS and Windows, behind one interface; nothing else asks which system it is.
 
 mod clock;
+pub mod durable;
 mod files;
 pub mod output;
 

@@ -159,6 +159,7 @@ pub fn decode_head(plan_json: &str, parts_json: &str) -> Result<(RunRecord, Vec<
         cleanup: head.cleanup,
         series: head.series,
         after_due: head.after_due,
+        observation: None,
         phases: Vec::new(),
     };
     Ok((record, parts))

@@ -25,8 +25,8 @@ pub use limit::FailureLimit;
 pub use made::Made;
 pub use metrics::{Gauge, Line, Metric, Metrics, Unit};
 pub use phase::{
-    BLIND_LIMIT_SECONDS, Cordon, Gap, InsightHealth, NOT_IN_STORM, PhaseKind, PhaseName, PhaseRecord,
-    PhaseSettings, PhaseState, ProbeHealth, SetupRecord, Via, WatchHealth,
+    BLIND_LIMIT_SECONDS, Cordon, Gap, InsightHealth, NO_OUTAGE, NOT_IN_STORM, PhaseKind, PhaseName,
+    PhaseRecord, PhaseSettings, PhaseState, ProbeHealth, SetupRecord, Via, WatchHealth,
 };
 
 pub use series::{Series, SeriesKind};
@@ -34,9 +34,10 @@ pub use storm_kind::StormKind;
 pub use timelines::Timelines;
 
 use crate::observe::{Milestone, Outcome, Timeline};
+use crate::outage::Observation;
 use crate::plan::Plan;
 
-/// Version of the stored format: 6 since storms migrate VMs and drain nodes; 5 since storms are of several kinds; 4 since a record holds the UIDs of what the run made,
+/// Version of the stored format: 6 since storms migrate VMs and drain nodes, and outages are observed; 5 since storms are of several kinds; 4 since a record holds the UIDs of what the run made,
 /// outcomes may be unknown, and gaps may be open.
 ///
 /// Programs refuse records with a newer version than their own. Records of versions 1 to 3 have no UIDs.
@@ -77,6 +78,9 @@ pub struct RunRecord {
     /// Phases after which a command of the user has still to run, or did not succeed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub after_due: Vec<PhaseName>,
+    /// What was observed without causing it; its recoveries are the phases.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observation: Option<Box<Observation>>,
     /// The phases so far, in the order in which they began.
     #[serde(default, deserialize_with = "at_most::<MOST_PHASES, _, _>")]
     pub phases: Vec<PhaseRecord>,
@@ -116,6 +120,7 @@ impl RunRecord {
             cleanup: None,
             series: Vec::new(),
             after_due: Vec::new(),
+            observation: None,
             phases: Vec::new(),
         }
     }

@@ -206,6 +206,9 @@ impl Default for PhaseSettings {
     }
 }
 
+/// Reason for excluding a VM from an observed recovery.
+pub const NO_OUTAGE: &str = "no outage";
+
 /// Reason for excluding a VM from a smaller storm.
 pub const NOT_IN_STORM: &str = "not in this storm";
 
@@ -465,10 +468,11 @@ impl PhaseRecord {
         all.filter(first).collect()
     }
 
-    /// The VMs that were set aside, because the storm was of fewer VMs than there are.
+    /// The VMs that were set aside: the storm was of fewer VMs than there are, or they had no outage.
     pub fn set_aside(&self) -> impl Iterator<Item = &Timeline> {
         let is_set_aside = |timeline: &&Timeline| {
-            timeline.outcome == Outcome::Excluded && timeline.reason.as_deref() == Some(NOT_IN_STORM)
+            timeline.outcome == Outcome::Excluded
+                && matches!(timeline.reason.as_deref(), Some(NOT_IN_STORM | NO_OUTAGE))
         };
         self.timelines.iter().filter(is_set_aside)
     }

@@ -17,17 +17,20 @@ pub enum StormKind {
     Migrate,
     /// VMs are evicted from nodes that are drained: each migrates or restarts elsewhere.
     Drain,
+    /// VMs that somebody or something else brought down come back; nothing was requested.
+    Observed,
 }
 
 impl StormKind {
     /// Every kind.
-    pub const ALL: [Self; 4] = [Self::Start, Self::Restart, Self::Migrate, Self::Drain];
+    pub const ALL: [Self; 5] = [Self::Start, Self::Restart, Self::Migrate, Self::Drain, Self::Observed];
 
     /// The word used in JSON, flags and tables.
     pub fn word(self) -> &'static str {
         match self {
             Self::Start => "start",
             Self::Restart => "restart",
+            Self::Observed => "observed",
             Self::Migrate => "migrate",
             Self::Drain => "drain",
         }
@@ -40,6 +43,7 @@ impl StormKind {
             Self::Restart => "restart",
             Self::Migrate => "migration",
             Self::Drain => "eviction",
+            Self::Observed => "first sign",
         }
     }
 
@@ -50,6 +54,7 @@ impl StormKind {
             Self::Restart => "storm --kind restart",
             Self::Migrate => "storm --kind migrate",
             Self::Drain => "storm --kind drain",
+            Self::Observed => "observe",
         }
     }
 
@@ -61,7 +66,7 @@ impl StormKind {
     /// The milestone that ends a VM's part whatever is probed; `None` where that depends on the probes.
     pub fn own_goal(self) -> Option<Milestone> {
         match self {
-            Self::Start | Self::Restart => None,
+            Self::Start | Self::Restart | Self::Observed => None,
             Self::Migrate => Some(Milestone::Migrated),
             Self::Drain => Some(Milestone::Moved),
         }
@@ -71,7 +76,7 @@ impl StormKind {
     pub fn keeps_guests(self) -> bool {
         match self {
             Self::Start | Self::Restart => false,
-            Self::Migrate | Self::Drain => true,
+            Self::Migrate | Self::Drain | Self::Observed => true,
         }
     }
 
@@ -82,6 +87,9 @@ impl StormKind {
             Self::Restart => Some("the times of a restart include the shutdown of its guests"),
             Self::Migrate => Some("a guest that migrates does not boot"),
             Self::Drain => Some("VMs that are evicted migrate, or shut down first"),
+            Self::Observed => {
+                Some("the times of an observed recovery begin at the first sign of each outage")
+            }
         }
     }
 }

@@ -427,11 +427,14 @@ impl Prober {
         }
     }
 
-    /// Says, once, that a target that was kept answers no more.
+    /// Says, once, that a target that was kept answers no more; a pause of our own is not its silence.
     fn miss(&mut self, id: u32, now: Instant) {
         let limit = self.every * QUIET_AFTER;
-        let Some(kept) = self.targets.get_mut(&id).and_then(|target| target.kept.as_mut()) else { return };
-        if let Some((at, _)) = kept.last
+        let Some(target) = self.targets.get_mut(&id) else { return };
+        let made = target.attempts.saturating_sub(1);
+        let Some(kept) = target.kept.as_mut() else { return };
+        if let Some((at, answered)) = kept.last
+            && made > answered
             && now >= at + limit
             && !std::mem::replace(&mut kept.is_quiet, true)
         {

@@ -105,7 +105,9 @@ impl Report {
             TemplateSource::File { name, .. } => {
                 (name.as_str(), disks().find_map(|disk| disk.source.as_deref()))
             }
-            TemplateSource::Adopted { selection } => (selection.as_str(), None),
+            TemplateSource::Adopted { selection } | TemplateSource::Observed { selection } => {
+                (selection.as_str(), None)
+            }
             TemplateSource::Registry { url } | TemplateSource::Http { url } => {
                 ("built-in", Some(url.as_str()))
             }

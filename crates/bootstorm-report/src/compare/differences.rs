@@ -77,7 +77,9 @@ fn template(template: &TemplateSource) -> Option<String> {
         TemplateSource::File { sha256, .. } => {
             Some(format!("sha256 {}", sha256.chars().take(12).collect::<String>()))
         }
-        adopted @ TemplateSource::Adopted { .. } => Some(adopted.to_string()),
+        adopted @ (TemplateSource::Adopted { .. } | TemplateSource::Observed { .. }) => {
+            Some(adopted.to_string())
+        }
         source => Some(format!("built-in, {source}")),
     }
 }

@@ -127,6 +127,12 @@ impl PhaseShift {
             PhaseKind::Storm if before.iter().any(|phase| phase.drains()) => &[Milestone::Moved],
             PhaseKind::Create | PhaseKind::Storm => &[Milestone::Running, Milestone::Reachable],
         };
+        let is_observed = |phase: &&PhaseRecord| phase.settings.kind == StormKind::Observed;
+        let milestones = if kind == PhaseKind::Storm && before.iter().all(is_observed) {
+            &[Milestone::Running, Milestone::Ready, Milestone::Reachable]
+        } else {
+            milestones
+        };
         let has = |phases: &[&PhaseRecord], milestone| phases.iter().all(|phase| phase.goal >= milestone);
         let comparable = milestones.iter().filter(|milestone| {
             has(before, **milestone)

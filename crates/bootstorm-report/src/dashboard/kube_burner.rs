@@ -2,10 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::origin::millis;
 use super::ours::Judged;
 use super::place::Place;
-use super::saved::{Part, Rows, Saved, Setting, Times, Tool};
+use super::saved::{Part, Rows, Saved, Setting, Times, Tool, millis};
 use crate::html::texts::Texts;
 use crate::natural;
 use crate::read::kube_burner;

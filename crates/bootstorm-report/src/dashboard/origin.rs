@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 
 use super::ours::Judged;
 use super::place::Place;
-use super::saved::{Part, Rows, Saved, Setting, Times, Tool};
+use super::saved::{Part, Rows, Saved, Setting, Times, Tool, millis};
 use crate::html::texts::Texts;
 use bootstorm_model::stats::Sample;
 
@@ -214,11 +214,6 @@ fn rows(created: &[Detail], booted: &[Detail]) -> Rows {
         storm_running: vms.iter().map(|vm| running(vm.2)).collect(),
         storm_reachable: vms.iter().map(|vm| ping(vm.2)).collect(),
     }
-}
-
-/// Whole milliseconds.
-pub(super) fn millis(seconds: Option<f64>) -> Option<i64> {
-    seconds.filter(|seconds| seconds.is_finite()).map(|seconds| (seconds * 1000.0).round() as i64)
 }
 
 #[cfg(test)]

@@ -8,9 +8,8 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::origin::millis;
 use super::place::Place;
-use super::saved::{Part, Rows, Saved, Setting, Times, Tool};
+use super::saved::{Part, Rows, Saved, Setting, Times, Tool, millis};
 use crate::html::texts::Texts;
 use crate::{Compared, Selection};
 use bootstorm_model::plan::{Disk, Pinning, TemplateSource};

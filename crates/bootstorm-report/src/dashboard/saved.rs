@@ -185,3 +185,8 @@ impl Saved {
         }
     }
 }
+
+/// Whole milliseconds.
+pub(super) fn millis(seconds: Option<f64>) -> Option<i64> {
+    seconds.filter(|seconds| seconds.is_finite()).map(|seconds| (seconds * 1000.0).round() as i64)
+}

@@ -3,7 +3,6 @@
 use super::chart::plot::hit;
 use super::chart::{self, Drawing, Scale, number};
 use super::markup::Markup;
-use super::stages::class;
 use super::words;
 use bootstorm_model::stats::{Breakdown, Part};
 
@@ -29,8 +28,13 @@ pub(super) fn write(body: &mut Markup, breakdown: &Breakdown) {
             let name = format!("{} → {}", part.from, part.to);
             content.leaf("text", &[("class", "name"), ("x", "0"), ("y", &text_y)], &name);
             let [x, width, top] = [from, to - from, y + 2.0].map(number);
-            let attributes =
-                [("class", class(part.to)), ("x", &x), ("y", &top), ("width", &width), ("height", "16")];
+            let attributes = [
+                ("class", words::class(part.to)),
+                ("x", &x),
+                ("y", &top),
+                ("width", &width),
+                ("height", "16"),
+            ];
             content.empty("rect", &attributes);
             let share = part.share_percent.unwrap_or_default();
             let says = format!(

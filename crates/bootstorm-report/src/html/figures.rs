@@ -5,6 +5,7 @@ use super::subject::{Role, Subject, Subjects};
 use super::words;
 use crate::Report;
 use bootstorm_model::observe::Milestone;
+use bootstorm_model::record::StormKind;
 use bootstorm_model::stats::{Change, Quantile, Zero};
 
 /// One figure: what it is, its value, and what to compare it with
@@ -116,12 +117,15 @@ fn per_vm(report: &Report, main: Subject<'_>, milestone: Milestone) -> Vec<Figur
 
 fn skew(main: Subject<'_>) -> Figure {
     let spans = &main.phase.spans;
+    let (name, beside) = match (main.role, main.phase.settings.kind) {
+        (Role::Stop, _) => ("Start spread", "first to last stop request"),
+        (_, StormKind::Observed) => ("Outage spread", "first to last VM that went down"),
+        (_, StormKind::Start) => ("Start spread", "first to last start request"),
+        _ => ("Start spread", "first to last request"),
+    };
     Figure {
-        name: "Start spread".to_owned(),
+        name: name.to_owned(),
         value: words::maybe_seconds(spans.request_skew),
-        beside: match main.role {
-            Role::Stop => "first to last stop request".to_owned(),
-            _ => "first to last start request".to_owned(),
-        },
+        beside: beside.to_owned(),
     }
 }

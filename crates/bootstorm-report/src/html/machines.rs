@@ -20,8 +20,8 @@ pub(super) fn write(body: &mut Markup, subjects: &Subjects<'_>) {
     body.open("section", &[("id", "vms")]).leaf("h2", &[], "VMs");
     body.open("div", &[("id", "vm-controls"), ("class", "controls"), ("hidden", "hidden")]).close("div");
     body.leaf("p", &[("id", "vm-status"), ("class", "hint"), ("role", "status")], &status(n, &main));
-    let caption = "Seconds from each VM’s own request; failed VMs first, then the slowest";
-    grid::begin(body, caption, &[("id", "vm-table"), ("class", "numbers vms")]);
+    let caption = format!("Seconds from {}; failed VMs first, then the slowest", main.phase.zero().0);
+    grid::begin(body, &caption, &[("id", "vm-table"), ("class", "numbers vms")]);
     body.open("thead", &[]).open("tr", &[]);
     for word in ["Namespace", "Node", "Outcome"] {
         body.leaf("th", &[("scope", "col"), ("class", "word")], word);

@@ -21,6 +21,7 @@ mod machines;
 pub(crate) mod markup;
 mod metrics;
 mod nodes;
+mod observation;
 pub(crate) mod outline;
 mod phases;
 mod recovery;
@@ -46,11 +47,18 @@ const SCRIPT: &str = include_str!("assets/report.js");
 impl Report {
     /// The report as one HTML page that needs nothing but itself.
     pub fn html(&self) -> String {
+        self.html_with(&Markup::new())
+    }
+
+    /// The same page with a section before those that explain the figures.
+    pub(crate) fn html_with(&self, section: &Markup) -> String {
         let subjects = Subjects::of(self);
         let mut main = Markup::new();
         let body = &mut main;
         verdict::write(body, self, &subjects);
         figures::write(body, self, &subjects);
+        observation::write(body, self);
+        body.add(section);
         glance::write(body, self, &subjects);
         metrics::write(body, &subjects);
         judgement::write(body, self);

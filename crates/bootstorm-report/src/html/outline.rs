@@ -7,7 +7,9 @@ use crate::table::header;
 use crate::view::ClusterBlock;
 
 /// The sections that can be jumped to.
-const SECTIONS: [(&str, &str); 9] = [
+const SECTIONS: [(&str, &str); 11] = [
+    ("#outages", "Outages"),
+    ("#clusters", "Clusters"),
     ("#recovery", "Recovery"),
     ("#cluster", "The cluster meanwhile"),
     ("#failures", "Failures"),
@@ -75,7 +77,8 @@ pub(super) fn footer(body: &mut Markup, report: &Report) {
     body.leaf(
         "p",
         &[],
-        "Per-VM times count from the moment that VM's request was written; recovery counts from the first request of all. \
+        "Per-VM times count from the moment that VM's request was written, recovery from the first request of all; where \
+         nothing was requested, from the first sign of the outage. \
          VMs that did not arrive stay in the sample: percentiles may read “not reached”.",
     );
     body.close("footer");

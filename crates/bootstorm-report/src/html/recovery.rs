@@ -23,16 +23,18 @@ pub(super) fn write(body: &mut Markup, subjects: &Subjects<'_>) {
     if last > 0.0 {
         legend(body, &crowds);
         let label = format!("Share of the VMs that are {} over time, in percent", main.phase.goal);
+        let after = format!("after {}", main.phase.zero().1);
+        let title = format!("seconds {after}");
         chart::draw(body, false, &label, |size| {
             let mut plot = Plot::new(&Frame {
                 size,
                 height: if size == Size::Half { 290.0 } else { 260.0 },
-                x: Axis { top: last * 1.02, title: "seconds after the first request" },
+                x: Axis { top: last * 1.02, title: &title },
                 y: Axis { top: 100.0, title: "% of the VMs" },
                 x_ticks: true,
             });
             steps::level(&mut plot, 95.0);
-            steps::write(&mut plot, &crowds, "after the first request");
+            steps::write(&mut plot, &crowds, &after);
             plot.finish()
         });
     } else {
@@ -49,8 +51,9 @@ pub(super) fn legend(body: &mut Markup, crowds: &[Crowd]) {
 
 /// When shares of the VMs were back, in words and figures.
 fn levels(body: &mut Markup, subjects: &Subjects<'_>) {
-    let caption = "Seconds from the first request until a share of the VMs had reached the goal";
-    grid::open(body, caption, &["Phase", "Goal", "50 %", "90 %", "95 %", "99 %", "everyone"], 2);
+    let zero = subjects.main().map_or("the first request", |main| main.phase.zero().1);
+    let caption = format!("Seconds from {zero} until a share of the VMs had reached the goal");
+    grid::open(body, &caption, &["Phase", "Goal", "50 %", "90 %", "95 %", "99 %", "everyone"], 2);
     for subject in subjects.iter() {
         let recovery = &subject.phase.recovery;
         body.open("tr", &[]).leaf("th", &[("scope", "row")], &subject.label());

@@ -12,9 +12,8 @@ use bootstorm_model::observe::Milestone;
 /// Writes a pair of charts per milestone.
 pub(super) fn write(body: &mut Markup, subjects: &Subjects<'_>) {
     let milestones = subjects.milestones();
-    if milestones.is_empty() {
-        return;
-    }
+    let Some(main) = subjects.main().filter(|_| !milestones.is_empty()) else { return };
+    let zero = main.phase.zero().0;
     body.open("section", &[("id", "spread")]).leaf("h2", &[], "Distribution");
     for milestone in milestones {
         let crowds: Vec<Crowd> = subjects
@@ -25,12 +24,13 @@ pub(super) fn write(body: &mut Markup, subjects: &Subjects<'_>) {
                 arrivals: subject.sample(milestone),
             })
             .collect();
-        pair(body, milestone, &crowds);
+        pair(body, milestone, &crowds, zero);
     }
     body.close("section");
 }
 
-fn pair(body: &mut Markup, milestone: Milestone, crowds: &[Crowd]) {
+fn pair(body: &mut Markup, milestone: Milestone, crowds: &[Crowd], zero: &str) {
+    let title = format!("seconds from {zero}");
     body.leaf("h3", &[], &format!("Time to {milestone}, per VM"));
     let last = crowds.iter().filter_map(|crowd| crowd.arrivals.max()).fold(0.0, f64::max);
     if last <= 0.0 {
@@ -40,7 +40,7 @@ fn pair(body: &mut Markup, milestone: Milestone, crowds: &[Crowd]) {
     legend(body, crowds);
     body.open("div", &[("class", "pair")]);
     chart::draw(body, false, &format!("Histogram of the time to {milestone}, in seconds"), |size| {
-        counts(size, crowds, last)
+        counts(size, crowds, last, &title)
     });
     chart::draw(
         body,
@@ -50,19 +50,19 @@ fn pair(body: &mut Markup, milestone: Milestone, crowds: &[Crowd]) {
             let mut plot = Plot::new(&Frame {
                 size,
                 height: 230.0,
-                x: Axis { top: last * 1.02, title: "seconds from each VM’s own request" },
+                x: Axis { top: last * 1.02, title: &title },
                 y: Axis { top: 100.0, title: "% of the VMs" },
                 x_ticks: true,
             });
             steps::level(&mut plot, 95.0);
-            steps::write(&mut plot, crowds, "after their own request");
+            steps::write(&mut plot, crowds, &format!("after {zero}"));
             plot.finish()
         },
     );
     body.close("div");
 }
 
-fn counts(size: Size, crowds: &[Crowd], last: f64) -> Drawing {
+fn counts(size: Size, crowds: &[Crowd], last: f64, title: &str) -> Drawing {
     let wanted = if size == Size::Narrow { 14.0 } else { 28.0 };
     let width = round_step(last / wanted);
     let bins = (last / width).floor() as usize + 1;
@@ -72,7 +72,7 @@ fn counts(size: Size, crowds: &[Crowd], last: f64) -> Drawing {
     let mut plot = Plot::new(&Frame {
         size,
         height: 230.0,
-        x: Axis { top: width * bins as f64, title: "seconds from each VM’s own request" },
+        x: Axis { top: width * bins as f64, title },
         y: Axis { top: most as f64 * 1.05, title: "VMs" },
         x_ticks: true,
     });

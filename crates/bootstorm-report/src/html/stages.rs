@@ -20,7 +20,7 @@ pub(super) fn write(body: &mut Markup, report: &Report, subjects: &Subjects<'_>)
     seen.sort_unstable();
     seen.dedup();
     let words: Vec<(&str, String)> =
-        seen.iter().map(|milestone| (class(*milestone), format!("until {milestone}"))).collect();
+        seen.iter().map(|milestone| (words::class(*milestone), format!("until {milestone}"))).collect();
     let entries: Vec<(&str, &str)> = words.iter().map(|(class, word)| (*class, word.as_str())).collect();
     chart::legend(body, &entries);
     means(body, subjects);
@@ -57,7 +57,7 @@ fn means(body: &mut Markup, subjects: &Subjects<'_>) {
                 content.empty(
                     "rect",
                     &[
-                        ("class", class(stage.to)),
+                        ("class", words::class(stage.to)),
                         ("x", &x),
                         ("y", &top),
                         ("width", &width),
@@ -133,30 +133,4 @@ fn cells(body: &mut Markup, summary: Option<&Summary>) {
     body.leaf("td", &[], &words::quantile_number(summary.p50));
     body.leaf("td", &[], &words::quantile_number(summary.p95));
     body.leaf("td", &[], &words::number(summary.max));
-}
-
-/// Class of the stage that ends with a milestone.
-pub(super) fn class(milestone: Milestone) -> &'static str {
-    match milestone {
-        Milestone::Requested | Milestone::Accepted => "stage accepted",
-        Milestone::Instance => "stage instance",
-        Milestone::Pod => "stage pod",
-        Milestone::Volume => "stage volume",
-        Milestone::Placed => "stage placed",
-        Milestone::Attached => "stage attached",
-        Milestone::Prepared => "stage prepared",
-        Milestone::Initialized => "stage initialized",
-        Milestone::Started => "stage started",
-        Milestone::Agent => "stage agent",
-        Milestone::Scheduled => "stage scheduled",
-        Milestone::Running => "stage running",
-        Milestone::Reachable => "stage reachable",
-        Milestone::Stopping => "stage stopping",
-        Milestone::Gone => "stage gone",
-        // Nothing boots beside it: it has the shades of the last stages of a start.
-        Milestone::Target => "stage scheduled",
-        Milestone::Copying => "stage running",
-        Milestone::Migrated => "stage reachable",
-        _ => "stage other",
-    }
 }

@@ -13,11 +13,10 @@ const HEADINGS: [&str; 12] =
 
 /// Writes the section.
 pub(super) fn write(body: &mut Markup, report: &Report, subjects: &Subjects<'_>) {
-    if subjects.main().is_none() {
-        return;
-    }
+    let Some(main) = subjects.main() else { return };
+    let caption = format!("Seconds from {}", main.phase.zero().0);
     body.open("section", &[("id", "statistics")]).leaf("h2", &[], "Statistics");
-    grid::open(body, "Seconds from each VM’s own request", &HEADINGS, 2);
+    grid::open(body, &caption, &HEADINGS, 2);
     for milestone in passed(subjects) {
         for subject in subjects.iter() {
             if let Some(summary) = subject.phase.statistics.get(&milestone) {

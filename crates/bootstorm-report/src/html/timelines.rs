@@ -3,7 +3,6 @@
 use super::chart::columns::{self, Piece};
 use super::chart::{self, Axis, Drawing, Frame, Plot, Size};
 use super::markup::Markup;
-use super::stages::class;
 use super::subject::{Subject, Subjects};
 use super::words;
 use crate::Row;
@@ -31,11 +30,12 @@ pub(super) fn write(body: &mut Markup, subjects: &Subjects<'_>) {
 
 /// A column per VM, or per neighbours where there are more VMs than room.
 fn per_vm(size: Size, subject: Subject<'_>, longest: f64) -> Drawing {
+    let title = format!("seconds from {}", subject.phase.zero().0);
     let mut plot = Plot::new(&Frame {
         size,
         height: if size == Size::Full { 240.0 } else { 210.0 },
         x: Axis { top: 1.0, title: "VMs, by total time; then those that did not reach the goal" },
-        y: Axis { top: longest * 1.02, title: "seconds from each VM’s own request" },
+        y: Axis { top: longest * 1.02, title: &title },
         x_ticks: false,
     });
     let most = if size == Size::Narrow { 60 } else { 120 };
@@ -107,7 +107,7 @@ fn mean_pieces(rows: &[&Row]) -> Vec<(Milestone, f64)> {
 }
 
 fn drawn(pieces: &[(Milestone, f64)]) -> Vec<Piece> {
-    pieces.iter().map(|(milestone, length)| (class(*milestone), *length)).collect()
+    pieces.iter().map(|(milestone, length)| (words::class(*milestone), *length)).collect()
 }
 
 fn says(column: &Column<'_>, pieces: &[(Milestone, f64)], n: usize) -> String {

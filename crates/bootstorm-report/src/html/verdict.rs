@@ -4,7 +4,7 @@ use super::markup::Markup;
 use super::subject::{Role, Subjects};
 use super::words;
 use crate::{Compared, Report};
-use bootstorm_model::record::PhaseState;
+use bootstorm_model::record::{PhaseState, StormKind};
 use bootstorm_model::stats::{Finding, Grade};
 
 /// Writes the verdict, or what there is to say instead.
@@ -77,10 +77,14 @@ fn notes(report: &Report, subjects: &Subjects<'_>) -> Vec<String> {
         let excluded = storm.phase.counts.excluded;
         if excluded > 0 {
             let (vms, they) = (words::count(excluded, "VM"), if excluded == 1 { "it" } else { "they" });
-            notes.push(format!(
-                "{vms} took no part in {}, because {they} could not be stopped before.",
-                storm.phase.name
-            ));
+            let name = storm.phase.name;
+            notes.push(match storm.phase.settings.kind {
+                StormKind::Start => {
+                    format!("{vms} took no part in {name}, because {they} could not be stopped before.")
+                }
+                StormKind::Observed => format!("{vms} had no outage in {name}."),
+                _ => format!("{vms} took no part in {name}; the reasons are below."),
+            });
         }
     }
     notes

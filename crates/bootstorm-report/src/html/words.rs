@@ -1,7 +1,8 @@
-//! How numbers are written on a page: with their unit, and in figures of equal width.
+//! How numbers are written on a page, with their unit and in figures of equal width; and the classes of stages.
 
 use jiff::Timestamp;
 
+use bootstorm_model::observe::Milestone;
 use bootstorm_model::stats::{Quantile, reason};
 
 /// `12.34 s`, and `2 min 05 s` above ten minutes.
@@ -65,6 +66,32 @@ pub(crate) fn percent(part: usize, whole: usize) -> String {
         return "> 99.9 %".to_owned();
     }
     format!("{percent:.1} %")
+}
+
+/// Class of the stage that ends with a milestone.
+pub(crate) fn class(milestone: Milestone) -> &'static str {
+    match milestone {
+        Milestone::Requested | Milestone::Accepted => "stage accepted",
+        Milestone::Instance => "stage instance",
+        Milestone::Pod => "stage pod",
+        Milestone::Volume => "stage volume",
+        Milestone::Placed => "stage placed",
+        Milestone::Attached => "stage attached",
+        Milestone::Prepared => "stage prepared",
+        Milestone::Initialized => "stage initialized",
+        Milestone::Started => "stage started",
+        Milestone::Agent => "stage agent",
+        Milestone::Scheduled => "stage scheduled",
+        Milestone::Running => "stage running",
+        Milestone::Reachable => "stage reachable",
+        Milestone::Stopping => "stage stopping",
+        Milestone::Gone => "stage gone",
+        // Nothing boots beside it: it has the shades of the last stages of a start.
+        Milestone::Target => "stage scheduled",
+        Milestone::Copying => "stage running",
+        Milestone::Migrated => "stage reachable",
+        _ => "stage other",
+    }
 }
 
 #[cfg(test)]

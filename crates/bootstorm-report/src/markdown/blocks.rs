@@ -178,7 +178,7 @@ pub(super) fn environment(page: &mut String, report: &Report) {
     let template = match &plan.template {
         TemplateSource::ContainerDisk { image } => format!("built-in, container disk {image}"),
         TemplateSource::File { name, .. } => name.clone(),
-        adopted @ TemplateSource::Adopted { .. } => adopted.to_string(),
+        adopted @ (TemplateSource::Adopted { .. } | TemplateSource::Observed { .. }) => adopted.to_string(),
         source => format!("built-in, {source}"),
     };
     line("template", Some(template));

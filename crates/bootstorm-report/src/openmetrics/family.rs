@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::live::Histogram;
+use super::histogram::Histogram;
 use bootstorm_model::text::printable;
 
 /// The types of families that are used here

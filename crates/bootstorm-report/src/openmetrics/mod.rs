@@ -5,6 +5,7 @@
 //! that too few VMs reached is `+Inf`: it is larger than anything that was observed. What is unknown has no sample.
 
 pub(crate) mod family;
+pub(super) mod histogram;
 mod judged;
 pub(super) mod live;
 mod phases;

@@ -4,6 +4,7 @@ use super::Unreadable;
 use crate::Report;
 use crate::phase::PhaseBlock;
 use bootstorm_model::observe::Offset;
+use bootstorm_model::outage::Observation;
 use bootstorm_model::record::{Line, Metrics, PhaseRecord, RunRecord, codec};
 use bootstorm_model::stats::Summary;
 
@@ -22,6 +23,20 @@ pub(super) fn run(run: &RunRecord) -> Result<(), Unreadable> {
         offsets(phase)?;
         metrics(phase.metrics.as_ref())?;
     }
+    run.observation.as_deref().map_or(Ok(()), |observation| observed(run, observation))
+}
+
+/// An observation whose VMs are those of the plan.
+fn observed(run: &RunRecord, observation: &Observation) -> Result<(), Unreadable> {
+    if observation.vms.len() != run.plan.size() as usize {
+        return Err(Unreadable::damaged(&"its observation is not of the VMs of the plan"));
+    }
+    within("a gap", observation.gaps.iter().flat_map(|gap| [gap.from, gap.to]))?;
+    within("the end", observation.ended.into_iter().chain([observation.watched_until]))?;
+    for timeline in observation.all() {
+        within("a time", timeline.moments.values().map(|moment| moment.at))?;
+        within("an outage", timeline.outage.iter().flat_map(|outage| outage.instants()))?;
+    }
     Ok(())
 }
 
@@ -34,6 +49,7 @@ fn offsets(phase: &PhaseRecord) -> Result<(), Unreadable> {
     for timeline in &phase.timelines {
         let moments = timeline.moments.values().chain(timeline.probes.values());
         within("a time", moments.map(|moment| moment.at).chain([timeline.throttled_for]))?;
+        within("an outage", timeline.outage.iter().flat_map(|outage| outage.instants()))?;
     }
     Ok(())
 }

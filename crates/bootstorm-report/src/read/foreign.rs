@@ -58,6 +58,7 @@ impl Foreign {
             phases: self.phases,
             comparison: self.comparison,
             repetitions: None,
+            observation: None,
             placement: Vec::new(),
             thresholds: Vec::new(),
         }

@@ -57,6 +57,7 @@ pub(super) fn run(report: &Report) -> RunRecord {
         cleanup: None,
         after_due: Vec::new(),
         series: series(report),
+        observation: None,
         phases: report.phases.iter().map(phase).collect(),
     }
 }
@@ -77,7 +78,7 @@ fn series(report: &Report) -> Vec<Series> {
 
 /// The names of adopted VMs; what they were before is no part of a report.
 fn adopted(report: &Report) -> Vec<Adoptee> {
-    if !matches!(report.plan.template, TemplateSource::Adopted { .. }) {
+    if !matches!(report.plan.template, TemplateSource::Adopted { .. } | TemplateSource::Observed { .. }) {
         return Vec::new();
     }
     let adoptee = |row: &Row| Adoptee {

@@ -1,6 +1,5 @@
 //! Where the time went, and what holds the storm up.
 
-use super::comparison::draw;
 use super::grid::{Column, Grid};
 use super::{Page, words};
 use crate::compared::Compared;
@@ -46,7 +45,7 @@ pub(super) fn parts(page: &mut Page, compared: &Compared, breakdown: &Breakdown)
         grid.push(tone, cells);
     }
     page.rule('-');
-    draw(page, grid);
+    page.grid(grid);
 }
 
 /// Writes the stretches of a storm that is compared with nothing, each with its share of the whole.
@@ -73,7 +72,7 @@ pub(super) fn alone(page: &mut Page, compared: &Compared, breakdown: &Breakdown)
         }
         grid.push((of(part) >= longest).then_some(Tone::Fair), cells);
     }
-    draw(page, grid);
+    page.grid(grid);
 }
 
 fn difference(part: &Part) -> String {

@@ -69,7 +69,7 @@ fn numbers(page: &mut Page, compared: &Compared, baseline: &str, deciding: Optio
         let title = format!("{} mean, with filling", milestone_title(comparison.milestone, deciding));
         grid.push(None, cells(title, comparison.mean, false));
     }
-    draw(page, grid);
+    page.grid(grid);
     if let Some(base) = compared.base() {
         page.sentence(None, 0, &capital(&base));
     }
@@ -118,19 +118,7 @@ fn stages(page: &mut Page, before: &PhaseBlock, after: &PhaseBlock) {
     }
     if rows > 0 {
         page.rule('-');
-        draw(page, grid);
-    }
-}
-
-pub(super) fn draw(page: &mut Page, grid: Grid) {
-    let layout = page.layout();
-    let (header, lines) = grid.lines(layout.headers, layout.paint);
-    if let Some(header) = header {
-        page.toned(Tone::Heading, &header);
-        page.rule('-');
-    }
-    for line in lines {
-        page.line(&line);
+        page.grid(grid);
     }
 }
 

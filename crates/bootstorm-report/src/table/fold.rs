@@ -2,18 +2,23 @@
 
 use crate::row::Row;
 use bootstorm_model::observe::Outcome;
-use bootstorm_model::record::NOT_IN_STORM;
+use bootstorm_model::record::{NO_OUTAGE, NOT_IN_STORM};
 
 /// The rows that a table shows, in their order. VMs that were set aside tell nothing, and are left to wide tables.
 pub(super) fn visible(all: &[Row], wide: bool) -> Vec<&Row> {
-    all.iter().filter(|row| wide || !is_set_aside(row)).collect()
+    all.iter().filter(|row| !had_no_outage(row) && (wide || !is_set_aside(row))).collect()
 }
 
 /// The line that says what is hidden.
 pub(super) fn note(shown: usize, all: &[Row]) -> Option<String> {
-    let hidden = all.len() - shown;
+    let hidden = all.iter().filter(|row| !had_no_outage(row)).count() - shown;
     (hidden > 0)
         .then(|| format!("... {hidden} of {} VMs hidden: not in this storm; -o wide shows all", all.len()))
+}
+
+/// A VM that stayed up during an observed recovery has no times.
+fn had_no_outage(row: &Row) -> bool {
+    row.outcome == Outcome::Excluded && row.reason.as_deref() == Some(NO_OUTAGE)
 }
 
 fn is_set_aside(row: &Row) -> bool {

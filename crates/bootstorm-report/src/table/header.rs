@@ -10,9 +10,12 @@ const MOST_KINDS: usize = 5;
 /// Writes the header facts.
 pub(super) fn write(page: &mut Page, report: &Report) {
     let (run, plan) = (&report.run, &report.plan);
-    page.title(&format!("Boot storm run {}", run.name));
+    let what = if report.observation.is_some() { "Observation" } else { "Boot storm run" };
+    page.title(&format!("{what} {}", run.name));
     let is_adopted = matches!(plan.template, TemplateSource::Adopted { .. });
-    if is_adopted {
+    if matches!(plan.template, TemplateSource::Observed { .. }) {
+        page.labelled("VMs", &format!("{}, {}", plan.vms, plan.template));
+    } else if is_adopted {
         page.labelled("VMs", &format!("{}, {}", plan.vms, plan.template));
         page.labelled("Baseline", "none: adopted VMs are not created by the run");
     } else {
@@ -90,7 +93,7 @@ pub(crate) fn template(template: &TemplateSource) -> String {
         TemplateSource::File { name, sha256, .. } => {
             format!("{name} (sha256 {})", sha256.chars().take(12).collect::<String>())
         }
-        adopted @ TemplateSource::Adopted { .. } => adopted.to_string(),
+        adopted @ (TemplateSource::Adopted { .. } | TemplateSource::Observed { .. }) => adopted.to_string(),
         TemplateSource::Registry { url } | TemplateSource::Http { url } => {
             format!("built-in, imported from {url}")
         }

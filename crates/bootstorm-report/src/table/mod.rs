@@ -11,6 +11,7 @@ mod grid;
 pub(crate) mod header;
 mod metrics;
 mod nodes;
+mod observation;
 mod page;
 mod phase_lines;
 mod plot;
@@ -68,6 +69,9 @@ impl Report {
         let mut page = Page::new(*layout);
         if layout.title {
             header::write(&mut page, self);
+        }
+        if let Some(observation) = &self.observation {
+            observation::write(&mut page, observation);
         }
         let full = |phase: &&PhaseBlock| phase.shown == Shown::Full;
         for phase in self.phases.iter().filter(full) {
@@ -128,6 +132,7 @@ fn storm(page: &mut Page, report: &Report, phase: &PhaseBlock) {
     let (test, results) = match phase.settings.kind {
         StormKind::Start => ("BOOT STORM TEST - Shutdown and Power On All VMs", "Boot Storm"),
         StormKind::Restart => ("RESTART TEST - Restart of All Running VMs", "Restart"),
+        StormKind::Observed => ("OBSERVED RECOVERY - Nothing Was Requested", "Recovery"),
         StormKind::Drain => ("DRAIN TEST - Eviction of VMs from Nodes", "Drain"),
         StormKind::Migrate => ("MIGRATION TEST - Live Migration of All Running VMs", "Migration"),
     };

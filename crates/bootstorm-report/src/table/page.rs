@@ -1,6 +1,7 @@
 //! The text under construction: rules, titles, lines, labels.
 
 use super::Layout;
+use super::grid::Grid;
 use crate::paint::Tone;
 use bootstorm_model::text::line;
 
@@ -16,6 +17,19 @@ pub(crate) struct Page {
 }
 
 impl Page {
+    /// Writes a grid below its headers.
+    pub(crate) fn grid(&mut self, grid: Grid) {
+        let layout = self.layout();
+        let (header, lines) = grid.lines(layout.headers, layout.paint);
+        if let Some(header) = header {
+            self.toned(Tone::Heading, &header);
+            self.rule('-');
+        }
+        for line in lines {
+            self.line(&line);
+        }
+    }
+
     pub(crate) fn new(layout: Layout) -> Self {
         Self { text: String::new(), layout }
     }

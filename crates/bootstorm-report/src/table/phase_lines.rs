@@ -21,8 +21,15 @@ pub(super) fn storm(page: &mut Page, stop: Option<&PhaseBlock>, storm: &PhaseBlo
     }
     let (how, crowd) = shape(storm);
     let vms = words::vms(storm.counts.participants);
+    if storm.settings.kind == StormKind::Observed {
+        page.line(&format!("Watching {vms} come back; each is timed from the first sign of its outage"));
+        monitored(page, storm);
+        page.blank();
+        return;
+    }
     match storm.settings.kind {
         StormKind::Start => page.line(&format!("Phase 3: Starting all VMs {how} (BOOT STORM)...")),
+        StormKind::Observed => {}
         StormKind::Restart => page.line(&format!("Restarting all running VMs {how}...")),
         StormKind::Drain => {
             let nodes = storm.settings.nodes.join(", ");
@@ -35,6 +42,7 @@ pub(super) fn storm(page: &mut Page, stop: Option<&PhaseBlock>, storm: &PhaseBlo
     page.blank();
     match storm.settings.kind {
         StormKind::Start => page.line(&format!("Phase 4: Monitoring boot storm ({vms} {crowd})...")),
+        StormKind::Observed => {}
         StormKind::Restart => page.line(&format!("Monitoring the restart ({vms} {crowd})...")),
         StormKind::Drain => page.line(&format!("Monitoring the drain ({vms} {crowd})...")),
         StormKind::Migrate => page.line(&format!("Monitoring the migration ({vms} {crowd})...")),
@@ -120,14 +128,18 @@ fn stopped(page: &mut Page, stop: &PhaseBlock) {
 }
 
 fn monitored(page: &mut Page, storm: &PhaseBlock) {
-    let verb = storm.settings.kind.noun();
+    let first = match storm.settings.kind {
+        StormKind::Observed => "First sign of an outage".to_owned(),
+        kind => format!("First {} request", kind.noun()),
+    };
     let what = match storm.settings.kind {
         StormKind::Start => "Boot storm monitoring",
         StormKind::Restart => "Restart monitoring",
         StormKind::Drain => "Drain monitoring",
         StormKind::Migrate => "Migration monitoring",
+        StormKind::Observed => "Recovery",
     };
-    if !storm.settings.kind.is_start()
+    if storm.settings.kind == StormKind::Restart
         && let Some(gone) = storm.summary(Milestone::Gone).max
     {
         page.line(&format!("Slowest shutdown of a guest: {}", words::seconds(gone)));
@@ -138,12 +150,12 @@ fn monitored(page: &mut Page, storm: &PhaseBlock) {
         drained(page, storm);
     }
     if let Some(span) = storm.spans.running {
-        page.line(&format!("First {verb} request to last VM running: {}", words::seconds(span)));
+        page.line(&format!("{first} to last VM running: {}", words::seconds(span)));
     }
     if storm.is_probed()
         && let Some(span) = storm.spans.goal
     {
-        page.line(&format!("First {verb} request to last VM reachable: {}", words::seconds(span)));
+        page.line(&format!("{first} to last VM reachable: {}", words::seconds(span)));
     }
     match storm.spans.monitoring {
         Some(span) if storm.is_done() => {

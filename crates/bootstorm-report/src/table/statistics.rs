@@ -5,7 +5,7 @@ use super::{Page, diagnosis, words};
 use crate::paint::Tone;
 use crate::phase::{Effort, PhaseBlock};
 use bootstorm_model::observe::Milestone;
-use bootstorm_model::record::PhaseKind;
+use bootstorm_model::record::{PhaseKind, StormKind};
 use bootstorm_model::stats::{Quantile, Summary};
 
 /// A percentile, and how to read it from a summary
@@ -65,7 +65,18 @@ fn counts(page: &mut Page, phase: &PhaseBlock) {
         page.labelled("Pending", &counts.pending.to_string());
     }
     if counts.excluded > 0 {
-        page.labelled("Excluded", &format!("{} (not part of this phase)", counts.excluded));
+        page.labelled(
+            "Excluded",
+            &format!(
+                "{} ({})",
+                counts.excluded,
+                if phase.settings.kind == StormKind::Observed {
+                    "no outage"
+                } else {
+                    "not part of this phase"
+                }
+            ),
+        );
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::grid::{Column, Grid};
 use super::width::cut;
-use super::{Layout, Page, header, plot, thresholds, words};
+use super::{Layout, Page, header, observation, plot, thresholds, words};
 use crate::compared::Compared;
 use crate::diagnosis::DiagnosisBlock;
 use crate::paint::Tone;
@@ -10,7 +10,7 @@ use crate::phase::{PhaseBlock, Shown};
 use crate::row::Row;
 use crate::view::Report;
 use bootstorm_model::observe::{Milestone, Outcome};
-use bootstorm_model::record::PhaseKind;
+use bootstorm_model::record::{PhaseKind, StormKind};
 use bootstorm_model::stats::{Validity, reason};
 use bootstorm_model::text::line;
 
@@ -18,6 +18,8 @@ use bootstorm_model::text::line;
 const LINES: usize = 40;
 /// Lines of the curve: as many as there is room for.
 const CURVE: std::ops::RangeInclusive<usize> = 4..=9;
+/// VMs whose outages are drawn.
+const BANDS: usize = 8;
 /// VMs, causes, thresholds and phases that are named.
 const SLOWEST: usize = 5;
 const CAUSES: usize = 4;
@@ -36,6 +38,11 @@ impl Report {
         };
         let phases = self.of_interest();
         part(&|page| head(page, self));
+        part(&|page| {
+            if let Some(observed) = &self.observation {
+                observation::short(page, observed, BANDS);
+            }
+        });
         part(&|page| verdict(page, self));
         part(&|page| counts(page, &phases));
         part(&|page| causes(page, &phases));
@@ -55,7 +62,7 @@ impl Report {
         let room = LINES.saturating_sub(used + 3).clamp(*CURVE.start(), *CURVE.end());
         let drawn = plot::recovery(&phases, self.judged_milestone(), layout, room);
         // After head, verdict and counts.
-        parts.insert(3, drawn);
+        parts.insert(4, drawn);
         parts.retain(|part| !part.is_empty());
         parts.join("\n\n") + "\n"
     }
@@ -76,15 +83,17 @@ impl Report {
 
 fn head(page: &mut Page, report: &Report) {
     let plan = &report.plan;
-    let what = format!(
-        "Boot storm run {}: {}, {}",
-        report.run.name,
-        words::vms(plan.vms),
-        header::template(&plan.template)
-    );
+    let template = header::template(&plan.template);
+    let what = match &report.observation {
+        Some(_) => format!("Observation: {}", template.trim_start_matches("observed ")),
+        None => format!("Boot storm run {}: {}, {template}", report.run.name, words::vms(plan.vms)),
+    };
     one_line(page, Some(Tone::Heading), &what);
     if let Some(cluster) = header::cluster(&report.cluster) {
         one_line(page, Some(Tone::Faint), &cluster);
+    }
+    if report.observation.is_some() {
+        return;
     }
     if !report.setup.done {
         page.line("The setup of this run is not complete.");
@@ -154,7 +163,7 @@ fn counts(page: &mut Page, phases: &[&PhaseBlock]) {
         let tone = if counts.unsuccessful() > 0 {
             Some(Tone::Bad)
         } else {
-            (!phase.is_done() || counts.unknown + counts.excluded > 0).then_some(Tone::Fair)
+            (!phase.is_done() || counts.unknown + excluded(phase) > 0).then_some(Tone::Fair)
         };
         let mut cells = vec![
             phase.title(),
@@ -183,7 +192,7 @@ fn counts(page: &mut Page, phases: &[&PhaseBlock]) {
         let others = [
             (counts.timed_out, "timed out"),
             (counts.unknown, "unknown"),
-            (counts.excluded, "excluded"),
+            (excluded(phase), "excluded"),
             (counts.pending, "pending"),
         ];
         let others = others.iter().filter(|(n, _)| *n > 0).map(|(n, word)| format!("{n} {word}"));
@@ -192,6 +201,11 @@ fn counts(page: &mut Page, phases: &[&PhaseBlock]) {
             one_line(page, Some(Tone::Fair), &format!("{}: {}", phase.name, more.join(", ")));
         }
     }
+}
+
+/// VMs that took no part, where that means something: most VMs have no outage in an observed recovery.
+fn excluded(phase: &PhaseBlock) -> usize {
+    if phase.settings.kind == StormKind::Observed { 0 } else { phase.counts.excluded }
 }
 
 /// What kept VMs from the goal, most frequent first, of the last phase in which it did.

@@ -1,6 +1,6 @@
 //! Who may do what, and the questions about it.
 
-use super::body::Body;
+use super::payload::Body;
 use http::{Method, Response, StatusCode};
 use serde_json::{Value, json};
 

@@ -1,12 +1,12 @@
 //! Tokens of service accounts, as `kubectl create token` asks for them.
 
-use super::body::Body;
+use super::payload::Body;
 use http::{Method, Response, StatusCode};
 use serde_json::json;
 
 use super::call::Call;
 use super::path::Resource;
-use super::pipeline::Api;
+use super::shared::Api;
 use super::status::Failure;
 use super::{answer, body, rbac};
 use crate::store::kind::SERVICE_ACCOUNTS;

@@ -2,13 +2,13 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::body::Body;
+use super::payload::Body;
 use http::{Method, Response, StatusCode};
 use serde_json::{Value, json};
 
 use super::answer;
 use super::call::Call;
-use super::pipeline::Api;
+use super::shared::Api;
 use super::status::Failure;
 use crate::faults::{self, Action, RuleId};
 

@@ -1,12 +1,12 @@
 //! Answers that carry objects, in the form the client asked for.
 
-use super::body::Body;
+use super::payload::Body;
 use bytes::{BufMut, Bytes, BytesMut};
 use http::{HeaderValue, Response, StatusCode, header};
 use serde_json::{Value, json};
 
 use super::accept::Form;
-use super::{body, table};
+use super::{payload, table};
 use crate::store::{Kind, Object};
 
 /// What a list is called and where it was taken
@@ -31,7 +31,7 @@ impl ListMeta {
 }
 
 pub(super) fn json(code: StatusCode, body: impl Into<Bytes>) -> Response<Body> {
-    let mut response = Response::new(body::full(body));
+    let mut response = Response::new(payload::full(body));
     *response.status_mut() = code;
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));

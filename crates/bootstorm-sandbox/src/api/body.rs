@@ -1,12 +1,7 @@
-//! The bodies of requests and answers.
-
-use std::io;
+//! The bodies of requests.
 
 use bytes::Bytes;
-use futures::{Stream, TryStreamExt};
-use http_body::Frame;
-use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt, Full, Limited, StreamBody};
+use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use serde_json::Value;
 
@@ -17,19 +12,6 @@ use super::status::Failure;
 const LARGEST_REQUEST: usize = 3 * 1024 * 1024;
 /// The largest object that etcd takes.
 const LARGEST_OBJECT: usize = 1_572_864;
-
-/// The body of an answer: one piece, or a stream of them that may break
-pub(super) type Body = UnsyncBoxBody<Bytes, io::Error>;
-
-/// A body of one piece.
-pub(super) fn full(content: impl Into<Bytes>) -> Body {
-    Full::new(content.into()).map_err(|never| match never {}).boxed_unsync()
-}
-
-/// A body sent piece by piece; an error breaks the connection.
-pub(super) fn streamed(pieces: impl Stream<Item = io::Result<Bytes>> + Send + 'static) -> Body {
-    StreamBody::new(pieces.map_ok(Frame::data)).boxed_unsync()
-}
 
 /// Reads a whole body.
 pub(super) async fn read(body: Incoming) -> Result<Bytes, Failure> {

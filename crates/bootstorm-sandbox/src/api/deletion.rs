@@ -1,6 +1,6 @@
 //! Deleting one object or a whole selection.
 
-use super::body::Body;
+use super::payload::Body;
 use http::{Response, StatusCode};
 use serde_json::{Value, json};
 

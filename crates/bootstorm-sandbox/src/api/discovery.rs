@@ -1,6 +1,6 @@
 //! Discovery: which kinds there are, in the old form and in one piece.
 
-use super::body::Body;
+use super::payload::Body;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use serde_json::{Value, json};
 

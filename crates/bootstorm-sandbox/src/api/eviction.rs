@@ -5,10 +5,10 @@
 use http::{Method, Response, StatusCode};
 use serde_json::{Value, json};
 
-use super::body::Body;
 use super::call::Call;
 use super::path::Resource;
-use super::pipeline::Api;
+use super::payload::Body;
+use super::shared::Api;
 use super::status::Failure;
 use super::{answer, body};
 use crate::controllers::conditions;

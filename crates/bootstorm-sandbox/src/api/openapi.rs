@@ -1,6 +1,6 @@
 //! The little of `OpenAPI` that `kubectl` needs to validate on the server and to explain a kind.
 
-use super::body::Body;
+use super::payload::Body;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use serde_json::{Value, json};
 

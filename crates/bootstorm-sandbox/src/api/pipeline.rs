@@ -4,51 +4,29 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use super::body::Body;
+use super::payload::{self, Body};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
 use hyper::body::Incoming;
 use serde_json::json;
 use thiserror::Error;
-use tokio::sync::watch;
 
 use super::call::Call;
-use super::hand::Hand;
 use super::path::{Resource, Target};
 use super::query::Query;
 use super::selector::Selector;
+use super::shared::Api;
 use super::status::Failure;
 use super::struck::{self, Fate};
-use super::token::Tokens;
 use super::{
     accept, access, account, admin, answer, body, deletion, discovery, eviction, exec, openapi, paging,
     power, rbac, streams, table, watching, write,
 };
-use crate::faults::{Attributes, Faults};
-use crate::ledger::Ledger;
-use crate::model::Dice;
-use crate::model::admission::{Admission, Write as Admitted};
-use crate::network::Network;
-use crate::programs::Programs;
+use crate::faults::Attributes;
+use crate::model::admission::Write as Admitted;
 use crate::store::Store;
 
 /// How long an API server waits for a version it has not reached yet.
 const PATIENCE: Duration = Duration::from_secs(3);
-
-/// What all requests share
-pub(super) struct Api {
-    pub(super) store: Store,
-    pub(super) faults: Faults,
-    pub(super) ledger: Ledger,
-    pub(super) tokens: Tokens,
-    pub(super) hand: Hand,
-    pub(super) address: String,
-    pub(super) virt_api_latency: Duration,
-    pub(super) admission: Option<Admission>,
-    pub(super) network: Arc<dyn Network>,
-    pub(super) dice: Dice,
-    pub(super) programs: Programs,
-    pub(super) stop: watch::Receiver<bool>,
-}
 
 /// The connection ends here, without an answer.
 #[derive(Debug, Error)]
@@ -292,7 +270,7 @@ fn version() -> serde_json::Value {
 }
 
 fn plain(text: &'static str) -> Response<Body> {
-    let mut response = Response::new(body::full(text));
+    let mut response = Response::new(payload::full(text));
     response
         .headers_mut()
         .insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));

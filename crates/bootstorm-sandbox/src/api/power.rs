@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::body::Body;
+use super::payload::Body;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use serde_json::{Value, json};
 
@@ -139,7 +139,7 @@ async fn act(
             call.ledger.change(namespace, name, action.power());
         }
     }
-    let mut accepted = Response::new(super::body::full(""));
+    let mut accepted = Response::new(super::payload::full(""));
     *accepted.status_mut() = StatusCode::ACCEPTED;
     accepted.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
     Ok(accepted)

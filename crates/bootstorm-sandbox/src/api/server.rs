@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use super::body::Body;
+use super::payload::Body;
 use http::header::DATE;
 use http::{HeaderValue, Response};
 use hyper::server::conn::http1;
@@ -21,7 +21,8 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio_rustls::TlsAcceptor;
 
 use super::hand::Hand;
-use super::pipeline::{self, Api};
+use super::pipeline;
+use super::shared::Api;
 use super::token::Tokens;
 use super::{certificate, driver};
 use crate::faults::{Action, Faults};

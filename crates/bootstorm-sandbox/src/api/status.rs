@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::body::Body;
+use super::payload::Body;
 use http::{HeaderValue, Response, StatusCode, header};
 use serde_json::{Map, Value, json};
 
@@ -212,7 +212,7 @@ impl Failure {
             Form::Status => ("application/json", self.status().to_string()),
             Form::Indented => ("application/json", indent(&self.status())),
         };
-        let mut response = Response::new(super::body::full(body));
+        let mut response = Response::new(super::payload::full(body));
         *response.status_mut() = StatusCode::from_u16(self.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
         if let Some(seconds) = self.retry_after {

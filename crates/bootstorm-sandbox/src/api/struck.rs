@@ -1,14 +1,14 @@
 //! What faults make of a request.
 
-use super::body::Body;
+use super::payload::Body;
 use bytes::Bytes;
 use http::{Response, header};
 use http_body::Body as _;
 use http_body_util::BodyExt;
 
 use super::call::Call;
-use super::pipeline::Api;
 use super::power;
+use super::shared::Api;
 use super::status::Failure;
 use crate::faults::{Action, Attributes, Effect, Refusal};
 
@@ -127,5 +127,5 @@ pub(super) fn truncate(response: Response<Body>) -> Response<Body> {
             }
         }
     });
-    Response::from_parts(parts, super::body::streamed(pieces))
+    Response::from_parts(parts, super::payload::streamed(pieces))
 }

@@ -5,7 +5,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::body::Body;
+use super::payload::Body;
 use bytes::{BufMut, Bytes, BytesMut};
 use http::{Response, StatusCode};
 use serde_json::{Value, json};
@@ -106,7 +106,7 @@ pub(super) fn open(
         Some((chunk, stream))
     });
     let mut response = answer::json(StatusCode::OK, Bytes::new());
-    *response.body_mut() = super::body::streamed(lines);
+    *response.body_mut() = super::payload::streamed(lines);
     Ok(response)
 }
 

@@ -1,6 +1,6 @@
 //! Creating, replacing and patching objects.
 
-use super::body::Body;
+use super::payload::Body;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use serde_json::{Value, json};
 

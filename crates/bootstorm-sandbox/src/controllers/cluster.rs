@@ -5,10 +5,9 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use super::attachments::Attachments;
 use super::client::Client;
-use super::collector::Work;
 use super::events::Recorder;
 use super::guests::Guests;
-use super::key::Key;
+use super::key::{Key, Work};
 use super::nodes::Nodes;
 use super::pods::PodSignals;
 use super::pools::Pools;

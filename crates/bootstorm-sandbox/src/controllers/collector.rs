@@ -6,22 +6,11 @@ use serde_json::Value;
 
 use super::client::Client;
 use super::cluster::Cluster;
-use super::key::Key;
+use super::key::{Key, Work};
 use super::names;
 use super::worker::{Outcome, Reconciler};
 use crate::store::kind::{self, EVENTS};
 use crate::store::{Action, DeleteOptions, Entry, Kind, Object, Propagation, Store};
-
-/// Something for the collector to look at
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Work {
-    /// The object of this identity is gone: collect what it owned.
-    Orphans(Box<str>),
-    /// This object may have come after its owners had gone.
-    Newcomer(usize, Key),
-    /// This object waits for its dependents, or for them to be let go.
-    Owner(usize, Key),
-}
 
 /// The garbage collector
 #[derive(Debug)]

@@ -31,3 +31,14 @@ impl fmt::Display for Key {
         write!(f, "{}/{}", self.namespace, self.name)
     }
 }
+
+/// Something for the garbage collector to look at
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Work {
+    /// The object of this identity is gone: collect what it owned.
+    Orphans(Box<str>),
+    /// This object may have come after its owners had gone.
+    Newcomer(usize, Key),
+    /// This object waits for its dependents, or for them to be let go.
+    Owner(usize, Key),
+}

@@ -13,12 +13,13 @@ use super::conditions;
 use super::events::MACHINE_CONTROLLER;
 use super::instance::{launcher, progress};
 use super::key::Key;
+use super::limits::Limits;
 use super::machine::LOOK_AGAIN;
 use super::machine::crash::is_final;
 use super::names;
 use super::transfer::{self, Transfer};
 use super::worker::{Outcome, Reconciler};
-use crate::store::kind::{KUBEVIRTS, MIGRATIONS, PODS, VIRTUAL_MACHINE_INSTANCES};
+use crate::store::kind::{MIGRATIONS, PODS, VIRTUAL_MACHINE_INSTANCES};
 use crate::store::{Object, Store};
 
 /// Seconds that a target pod may wait for a node (KV).
@@ -28,35 +29,6 @@ const UNSCHEDULABLE: f64 = 300.0;
 #[derive(Debug)]
 pub struct Migrations {
     cluster: Arc<Cluster>,
-}
-
-/// `spec.configuration.migrations` of the `KubeVirt` object, or its defaults
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Limits {
-    /// Migrations at the same time.
-    pub per_cluster: usize,
-    /// Those that leave one node.
-    pub per_node: usize,
-    /// MB per second of one; none where it is 0.
-    pub bandwidth: f64,
-    /// Seconds per GiB that one may take.
-    pub timeout_per_gib: f64,
-}
-
-impl Limits {
-    /// The limits in effect.
-    pub fn of(store: &Store) -> Self {
-        let kubevirt = store.get(&KUBEVIRTS, "kubevirt", "kubevirt");
-        let set =
-            kubevirt.map_or(Value::Null, |it| it.value()["spec"]["configuration"]["migrations"].clone());
-        let number = |field: &str, default: f64| set[field].as_f64().unwrap_or(default);
-        Self {
-            per_cluster: number("parallelMigrationsPerCluster", 5.0) as usize,
-            per_node: number("parallelOutboundMigrationsPerNode", 2.0) as usize,
-            bandwidth: crate::model::quantity::of(&set["bandwidthPerMigration"]).unwrap_or(0.0) / 1e6,
-            timeout_per_gib: number("completionTimeoutPerGiB", 150.0),
-        }
-    }
 }
 
 impl Reconciler for Migrations {

@@ -18,6 +18,7 @@ pub mod instance;
 pub mod key;
 pub mod kubelet;
 pub mod lifecycle;
+pub mod limits;
 pub mod machine;
 pub mod migrations;
 pub mod names;

@@ -6,14 +6,13 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use serde_json::Value;
 use tokio::sync::watch;
 
-use super::cluster::Cluster;
 use super::key::Key;
 use super::queue::WorkQueue;
 use crate::model::bandwidth::Bandwidth;
 use crate::model::bucket::TokenBucket;
 use crate::model::fluid::Capacity;
 use crate::model::pool::Pool;
-use crate::model::{lock, quantity};
+use crate::model::{Profile, SimClock, lock, quantity};
 
 /// Addresses per node: enough for 250 pods many times over, so that a new pod gets a new address.
 const ADDRESSES: u32 = 1024;
@@ -58,8 +57,8 @@ struct Addresses {
 }
 
 impl Node {
-    fn new(cluster: &Cluster, name: &str, block: u32, cores: f64) -> Self {
-        let (clock, profile) = (cluster.clock, &cluster.profile);
+    fn new(clock: SimClock, profile: &Profile, name: &str, block: u32, cores: f64) -> Self {
+        let bucket = |qps, burst| Arc::new(TokenBucket::new(clock, qps, burst));
         let factor = profile.node.factors.get(name).copied().unwrap_or(1.0);
         let cpu = Capacity { total: cores * factor, each: factor, interference: 0.0 };
         let storage = &profile.storage;
@@ -78,8 +77,8 @@ impl Node {
             pulls: Pool::new(1),
             images: Mutex::default(),
             used: Mutex::default(),
-            kubelet: cluster.bucket(profile.kubelet.qps, profile.kubelet.burst),
-            handler: cluster.bucket(profile.virt_handler.qps, profile.virt_handler.burst),
+            kubelet: bucket(profile.kubelet.qps, profile.kubelet.burst),
+            handler: bucket(profile.virt_handler.qps, profile.virt_handler.burst),
             instances: Arc::new(WorkQueue::new(clock)),
             addresses: Mutex::new(Addresses { block, next: 2, taken: vec![false; ADDRESSES as usize] }),
             up: watch::Sender::new(true),
@@ -160,16 +159,15 @@ impl Nodes {
     }
 
     /// Makes the resources of a node that has appeared; `None` if it is known already.
-    pub fn appear(&self, cluster: &Cluster, object: &Value) -> Option<Arc<Node>> {
+    pub fn appear(&self, clock: SimClock, profile: &Profile, object: &Value) -> Option<Arc<Node>> {
         let name = object["metadata"]["name"].as_str()?;
         let mut nodes = self.0.write().unwrap_or_else(PoisonError::into_inner);
         if nodes.contains_key(name) {
             return None;
         }
-        let cores =
-            quantity::of(&object["status"]["allocatable"]["cpu"]).unwrap_or(cluster.profile.node.cores);
+        let cores = quantity::of(&object["status"]["allocatable"]["cpu"]).unwrap_or(profile.node.cores);
         let block = nodes.len() as u32;
-        let node = Arc::new(Node::new(cluster, name, block, cores));
+        let node = Arc::new(Node::new(clock, profile, name, block, cores));
         nodes.insert(name.into(), node.clone());
         Some(node)
     }
@@ -178,13 +176,10 @@ impl Nodes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{MisbehaviourTable, Profile};
-    use crate::store::Store;
 
     #[tokio::test(start_paused = true)]
     async fn addresses_are_not_given_out_twice_and_rest_before_they_come_back() {
-        let cluster = Cluster::new(Store::new(), Profile::default(), 1, 1.0, MisbehaviourTable::none());
-        let node = Node::new(&cluster, "node1", 3, 4.0);
+        let node = Node::new(SimClock::start(1.0), &Profile::default(), "node1", 3, 4.0);
         let all: std::collections::HashSet<String> = (0..900).map(|_| node.lease_address()).collect();
         assert_eq!(all.len(), 900);
         let first = all.iter().next().expect("an address").clone();

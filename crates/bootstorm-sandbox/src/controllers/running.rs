@@ -194,7 +194,7 @@ fn node_changed(cluster: &Arc<Cluster>, entry: &Entry) {
     if entry.action == Action::Deleted {
         return;
     }
-    let Some(node) = cluster.nodes.appear(cluster, entry.object.value()) else {
+    let Some(node) = cluster.nodes.appear(cluster.clock, &cluster.profile, entry.object.value()) else {
         return power::changed(cluster, &entry.object);
     };
     cluster.tasks.spawn(node.cpu.clone().drive());

@@ -9,7 +9,7 @@ use super::client::Client;
 use super::cluster::Cluster;
 use super::guests::{Exit, Launcher, Stage};
 use super::key::Key;
-use super::migrations::Limits;
+use super::limits::Limits;
 use super::names;
 use super::network::addresses;
 use super::nodes::Node;

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use thiserror::Error;
 
-use super::entry::{WrongEntry, read_text};
+use super::reading::{WrongEntry, read_text};
 use super::rule::Fault;
 use bootstorm_model::platform;
 

@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 
 use super::attributes::Attributes;
 
+/// The label behind `role`.
+pub(super) const ROLE: &str = "bootstorm.dev/role";
+
 /// Which requests a rule is about; an empty pattern fits all, `*` stands for any text, `|` for or
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Match {

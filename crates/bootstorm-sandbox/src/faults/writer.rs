@@ -4,8 +4,8 @@ use std::str::FromStr;
 
 use serde_json::{Value, json};
 
-use super::entry::ROLE;
 use super::matching::Match;
+use super::matching::ROLE;
 use crate::controllers::names;
 use crate::model::dice::Roll;
 use crate::store::kind::{CONFIG_MAPS, VIRTUAL_MACHINE_INSTANCES, VIRTUAL_MACHINES};

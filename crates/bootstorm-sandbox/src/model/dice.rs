@@ -2,8 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::profile::Stragglers;
-
 /// A right-skewed distribution of durations (seconds unless a field says otherwise): lognormal, given by its median
 ///
 /// `sigma` is the standard deviation of the logarithm: 0.3 means that 95 % lie within a factor of 1.8.
@@ -21,6 +19,24 @@ impl Draw {
     /// A lognormal distribution.
     pub const fn new(median: f64, sigma: f64) -> Self {
         Self { median, sigma }
+    }
+}
+
+/// Rare steps that take much longer (published: a mode of 9-12 s with a tail to 83 s).
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct Stragglers {
+    /// How many of all steps.
+    pub share: f64,
+    /// How many times longer, at least.
+    pub factor_min: f64,
+    /// How many times longer, at most.
+    pub factor_max: f64,
+}
+
+impl Default for Stragglers {
+    fn default() -> Self {
+        Self { share: 0.01, factor_min: 4.0, factor_max: 7.0 }
     }
 }
 

@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
-use super::dice::Draw;
+use super::dice::{Draw, Stragglers};
 use super::misbehaviour::MisbehaviourTable;
 pub use classes::StorageClass;
 pub use defaults::NamespaceDefaults;
@@ -324,24 +324,6 @@ impl Default for Cdi {
             provision: Draw::new(1.2, 0.3),
             progress: 2.0,
         }
-    }
-}
-
-/// Rare steps that take much longer (published: a mode of 9-12 s with a tail to 83 s).
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
-pub struct Stragglers {
-    /// How many of all steps.
-    pub share: f64,
-    /// How many times longer, at least.
-    pub factor_min: f64,
-    /// How many times longer, at most.
-    pub factor_max: f64,
-}
-
-impl Default for Stragglers {
-    fn default() -> Self {
-        Self { share: 0.01, factor_min: 4.0, factor_max: 7.0 }
     }
 }
 

@@ -1,5 +1,6 @@
 //! What can be run in simulated containers: no processes, only what they would have said.
 
+mod container;
 mod image;
 mod io;
 mod lines;
@@ -10,48 +11,15 @@ mod script;
 mod shell;
 mod user;
 
-use std::sync::Arc;
-use std::time::Duration;
-
+pub use self::container::{Container, Programs};
 pub use self::image::{Image, Tools, is_pullable};
 pub use self::io::{Channel, Io};
-pub use self::prober::Programs;
 pub use self::user::{User, group_range};
-use super::model::dice::Roll;
-use super::network::Network;
 
 /// What a shell says of a command that does not exist.
 pub const NOT_FOUND: i32 = 127;
 /// The name that tells our prober from any other script: its shell's `$0`.
 const PROBER: &str = "bootstorm-prober";
-
-/// The container in which something is run
-#[derive(Debug, Clone)]
-pub struct Container {
-    /// What its image offers now.
-    pub tools: Tools,
-    /// What its processes may do.
-    pub user: User,
-    /// Whether its pod has a second address, of IPv6.
-    pub dual_stack: bool,
-    /// The machine of its node, as `uname -m` says it.
-    pub machine: &'static str,
-    /// Folders that can be written to: volumes that are mounted there.
-    pub folders: Vec<String>,
-    /// Where prober programs were put; of this pod, those whose names begin with this identity.
-    pub programs: (String, Programs),
-    /// The network it is on.
-    pub network: Arc<dyn Network>,
-    /// The draws of this run.
-    pub roll: Roll,
-}
-
-impl Container {
-    /// How long an answer travels.
-    fn round_trip(&mut self) -> Duration {
-        Duration::from_secs_f64(self.roll.between(0.000_25, 0.001_2))
-    }
-}
 
 /// Runs a command to its end; returns its exit code.
 pub async fn run(argv: &[String], mut container: Container, mut io: Io) -> i32 {

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
+use super::container::Container;
+use super::io::Io;
 use super::ping::seconds;
-use super::{Container, Io};
 use crate::network::{Probe, Reply};
 
 /// How long the kernel tries to connect if it is not told otherwise.

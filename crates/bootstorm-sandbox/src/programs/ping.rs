@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, sleep_until};
 
+use super::container::Container;
 use super::image::Flavour;
-use super::{Container, Io, User};
+use super::io::Io;
+use super::user::User;
 use crate::network::{Probe, Reply};
 
 /// What it was told

@@ -3,20 +3,17 @@
 //! Nothing is executed here. A program that is handed over is taken, and what it would say is said.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap, HashSet};
-use std::sync::{Arc, Mutex};
+use std::collections::{BinaryHeap, HashMap};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
+use super::container::Container;
+use super::io::Io;
 use super::lines::Lines;
 use super::ping::{self, seconds};
-use super::{Container, Io};
 use crate::model::lock;
 use crate::network::{Probe, Reply};
-
-/// The programs that were handed to pods, by the identity of the pod and the tag of the program
-pub type Programs = Arc<Mutex<HashSet<(String, String)>>>;
 
 /// What it was started with
 #[derive(Debug, Clone, PartialEq)]
@@ -303,10 +300,12 @@ impl Kept {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{Arc, Mutex};
+
     use bytes::Bytes;
     use tokio::sync::mpsc;
 
-    use super::super::{Channel, Image, User};
+    use super::super::{Channel, Image, Programs, User};
     use super::*;
     use crate::model::Dice;
     use crate::network::Network;

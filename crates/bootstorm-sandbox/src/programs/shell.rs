@@ -5,11 +5,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
+use super::container::Container;
 use super::image::Tools;
 use super::io::Channel;
 use super::lines::Lines;
 use super::script::{Joint, Step, parse};
-use super::{Container, Io, NOT_FOUND, netcat, ping};
+use super::{Io, NOT_FOUND, netcat, ping};
 
 /// Commands that every image with a shell has.
 const COMMON: [&str; 9] = ["true", "false", ":", "echo", "sleep", "cat", "command", "which", "exit"];

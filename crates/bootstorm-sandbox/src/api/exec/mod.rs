@@ -6,14 +6,14 @@ mod upgrade;
 
 use std::time::Duration;
 
-use super::body::Body;
+use super::payload::Body;
 use http::Response;
 
-use self::session::Session;
+use self::session::{Errors, Session, Wanted};
 pub(super) use self::upgrade::Upgrade;
 use super::path::Resource;
-use super::pipeline::Api;
 use super::query::Query;
+use super::shared::Api;
 use super::status::Failure;
 use crate::programs::{Container, Image, User};
 use bootstorm_model::observe::clock::wall_now;
@@ -24,25 +24,6 @@ const PROTOCOLS: [&str; 2] = ["v5.channel.k8s.io", "v4.channel.k8s.io"];
 /// Whether this is a request to run something.
 pub(super) fn is_exec(target: &Resource) -> bool {
     target.kind.plural == "pods" && target.subresource.as_deref() == Some("exec")
-}
-
-/// Which streams the client wants
-#[derive(Debug, Clone, Copy)]
-struct Wanted {
-    stdin: bool,
-    stdout: bool,
-    stderr: Errors,
-}
-
-/// Where standard error goes
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Errors {
-    /// Nowhere.
-    Lost,
-    /// Into a channel of its own.
-    Apart,
-    /// Onto the terminal, with standard output.
-    Terminal,
 }
 
 /// Runs a command for a client.

@@ -13,7 +13,6 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use super::target::is_unplugged;
 use super::upgrade::Socket;
-use super::{Errors, Wanted};
 use crate::programs::{self, Channel, Container, Io};
 use crate::store::kind::{NODES, PODS};
 use crate::store::{Object, Store};
@@ -31,6 +30,25 @@ const KILLED: i32 = 137;
 const FAREWELL: Duration = Duration::from_secs(2);
 /// How many pieces may wait on their way in or out.
 const PIECES: usize = 64;
+
+/// Which streams the client wants
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wanted {
+    pub(super) stdin: bool,
+    pub(super) stdout: bool,
+    pub(super) stderr: Errors,
+}
+
+/// Where standard error goes
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Errors {
+    /// Nowhere.
+    Lost,
+    /// Into a channel of its own.
+    Apart,
+    /// Onto the terminal, with standard output.
+    Terminal,
+}
 
 /// What one exec needs
 pub(super) struct Session {

@@ -8,7 +8,7 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::Role;
 
-use super::super::body::{self, Body};
+use super::super::payload::{self, Body};
 
 /// The connection once it speaks WebSocket
 pub(super) type Socket = WebSocketStream<TokioIo<Upgraded>>;
@@ -46,7 +46,7 @@ impl Upgrade {
     where
         F: Future<Output = ()> + Send,
     {
-        let mut response = Response::new(body::full(""));
+        let mut response = Response::new(payload::full(""));
         *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
         let headers = response.headers_mut();
         headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::super::client::{Client, WriteError};
 use super::super::cluster::Cluster;
-use super::claims::class_of;
+use super::class::class_of;
 use crate::model::lock;
 use crate::store::kind::{PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES};
 use crate::store::{Object, StoreError};

@@ -9,6 +9,7 @@ use super::super::cluster::Cluster;
 use super::super::key::Key;
 use super::super::worker::{Outcome, Reconciler};
 use super::bind;
+use super::class::class_of;
 use super::plan::Plan;
 use crate::store::kind::{DATA_VOLUMES, PERSISTENT_VOLUME_CLAIMS, STORAGE_CLASSES};
 use crate::store::{Object, Store};
@@ -21,19 +22,6 @@ const SELECTED_NODE: &str = "volume.kubernetes.io/selected-node";
 /// The storage that a data volume asks for: its `storage` or its `pvc`.
 pub fn wanted(volume: &Value) -> &Value {
     volume["spec"].get("storage").or_else(|| volume["spec"].get("pvc")).unwrap_or(&Value::Null)
-}
-
-/// The storage class that a claim gets: the one it names, or the default one.
-pub fn class_of(store: &Store, spec: &Value) -> Option<String> {
-    if let Some(name) = spec["storageClassName"].as_str() {
-        return Some(name.to_owned());
-    }
-    let (classes, _) = store.list(&STORAGE_CLASSES, None);
-    let default = classes.iter().find(|class| {
-        let annotations = &class.value()["metadata"]["annotations"];
-        annotations["storageclass.kubernetes.io/is-default-class"] == "true"
-    });
-    default.map(|class| class.name().to_owned())
 }
 
 /// The claim of a data volume.

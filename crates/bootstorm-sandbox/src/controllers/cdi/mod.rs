@@ -2,6 +2,7 @@
 
 pub mod bind;
 pub mod claims;
+pub mod class;
 pub mod plan;
 pub mod status;
 pub mod transfer;

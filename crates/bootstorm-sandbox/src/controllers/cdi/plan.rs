@@ -130,7 +130,7 @@ pub fn gib(store: &Store, volume: &Object) -> f64 {
 
 /// The clone strategy of the target's storage.
 fn strategy(store: &Store, volume: &Object) -> Option<String> {
-    let class = super::claims::class_of(store, super::claims::wanted(volume.value()))?;
+    let class = super::class::class_of(store, super::claims::wanted(volume.value()))?;
     let profile = store.get(&STORAGE_PROFILES, "", &class)?;
     profile.value()["status"]["cloneStrategy"].as_str().map(str::to_owned)
 }

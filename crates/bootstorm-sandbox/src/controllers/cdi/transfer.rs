@@ -63,7 +63,7 @@ async fn copy(cluster: &Cluster, client: &mut Client, volume: &Object, claim: &O
     let chunk = (figures.transfer * figures.progress).max(1.0);
     // A larger disk holds more data.
     let image = figures.image * plan::gib(client.store(), volume) / plan::IMAGE_GIB;
-    let class = super::claims::class_of(client.store(), &claim.value()["spec"]).unwrap_or_default();
+    let class = super::class::class_of(client.store(), &claim.value()["spec"]).unwrap_or_default();
     let pool = cluster.pools.of(&class);
     let mut moved = 0.0;
     while moved < image {

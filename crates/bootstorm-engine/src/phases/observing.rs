@@ -1,0 +1,595 @@
+//! Watches VMs that others bring down, without changing anything.
+//!
+//! Two watches, on instances and on nodes, feed a [`Watcher`]. What it knows is handed out to be saved every few seconds
+//! and after each event, so that another process can go on with it.
+
+use std::collections::{BTreeMap, HashMap};
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use tokio::task::JoinHandle;
+
+use super::Interrupt;
+use super::guests::{From, Guests, ProberNews, Said};
+use crate::cluster::changes::{Changes, News, Received};
+use crate::cluster::machines::Machine;
+use crate::cluster::node_state::NodeState;
+use crate::cluster::scope::Scope;
+use crate::cluster::watch::{Heard as Delivered, Told, Watch};
+use crate::cluster::{Cluster, Kind, Trouble};
+use bootstorm_model::observation::StreamKind;
+use bootstorm_model::observe::clock::{elapsed_since, monotonic_now};
+use bootstorm_model::observe::{Change, Clock, Milestone, Offset, Outcome, Timeline};
+use bootstorm_model::outage::{Cause, Heard, Observation, Sign, Watcher};
+use bootstorm_model::plan::selection::is_system;
+use bootstorm_model::plan::{Adoptee, Selection, Target};
+use bootstorm_model::probe::Probe;
+use bootstorm_model::record::Gap;
+
+/// How often the observation is saved while nothing happens.
+const SAVE_EVERY: Duration = Duration::from_secs(5);
+/// At least this long between two saves.
+const SAVE_AFTER: Duration = Duration::from_millis(500);
+/// How often it is looked whether the observation is over.
+const TICK: Duration = Duration::from_millis(250);
+/// A gap that is shorter has missed nothing.
+const SHORTEST_GAP: Offset = Offset(20_000);
+
+/// VMs of a selection, and what else is there
+#[derive(Debug, Clone, Default)]
+pub struct Choice {
+    /// The VMs to be observed, in order of namespace and name.
+    pub chosen: Vec<Adoptee>,
+    /// VMs on the list that do not exist.
+    pub missing: Vec<Target>,
+    /// VMs in namespaces of the cluster's own, which were not named.
+    pub system: usize,
+}
+
+/// Looks for the VMs of a selection. Changes nothing.
+pub async fn choose(cluster: &Cluster, selection: &Selection) -> Result<Choice, Trouble> {
+    let namespaces = selection.namespaces();
+    let scope = namespaces.as_ref().map_or(Scope::All, Scope::around);
+    let selector = match selection {
+        Selection::Label { selector, .. } => selector.as_str(),
+        Selection::List { .. } => "",
+    };
+    let machines = cluster.machines_in(&scope, selector).await?;
+    let mut choice = Choice::default();
+    let mut found: BTreeMap<Target, Adoptee> = BTreeMap::new();
+    for machine in machines {
+        let target = machine.target();
+        let wanted = match selection {
+            Selection::List { targets, .. } => targets.binary_search(&target).is_ok(),
+            Selection::Label { .. } => {
+                namespaces.as_ref().is_none_or(|names| names.contains(&target.namespace))
+            }
+        };
+        if !wanted {
+            continue;
+        }
+        if is_system(&target.namespace) && !selection.names(&target.namespace) {
+            choice.system += 1;
+            continue;
+        }
+        found.insert(target, observed(&machine));
+    }
+    if let Selection::List { targets, .. } = selection {
+        choice.missing = targets.iter().filter(|target| !found.contains_key(target)).cloned().collect();
+    }
+    choice.chosen = found.into_values().collect();
+    Ok(choice)
+}
+
+fn observed(machine: &Machine) -> Adoptee {
+    let (target, uid) = (machine.target(), machine.uid().to_owned());
+    Adoptee { target, uid, before: machine.setting(), on: machine.printable() == "Running" }
+}
+
+/// What is there instead of a selection that matches nothing
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Offer {
+    /// Namespaces with VMs, and how many each has.
+    pub namespaces: BTreeMap<String, usize>,
+    /// Labels of VMs in the namespaces that were looked into, as `key=value`, and how many VMs have each.
+    pub labels: BTreeMap<String, usize>,
+}
+
+/// Looks for what could be selected instead. Who may not list VMs everywhere is offered those of the selection's namespaces.
+pub async fn offer(cluster: &Cluster, selection: &Selection) -> Offer {
+    let mut offer = Offer::default();
+    let names = selection.namespaces();
+    let machines = match cluster.machines_in(&Scope::All, "").await {
+        Ok(machines) => machines,
+        Err(_) => match &names {
+            Some(names) => cluster.machines_in(&Scope::around(names), "").await.unwrap_or_default(),
+            None => Vec::new(),
+        },
+    };
+    for machine in machines {
+        let namespace = machine.target().namespace;
+        if names.as_ref().is_none_or(|names| names.contains(&namespace)) {
+            for (key, value) in &machine.metadata().labels {
+                *offer.labels.entry(format!("{key}={value}")).or_default() += 1;
+            }
+        }
+        *offer.namespaces.entry(namespace).or_default() += 1;
+    }
+    offer
+}
+
+/// When an observation is over
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// This long after it began.
+    pub after: Option<Duration>,
+    /// As soon as an outage was seen and no VM has been down for this long.
+    pub settled: Option<Duration>,
+}
+
+/// How an observation ended
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// Its time was up.
+    Time,
+    /// Every VM that was down is back.
+    Settled,
+    /// The user interrupted it.
+    Interrupted,
+}
+
+/// Something that happened
+#[derive(Debug, Clone, PartialEq)]
+pub enum Seen {
+    /// The observation began, or goes on where another process left it.
+    Began {
+        /// VMs that are watched.
+        vms: usize,
+        /// VMs among them that are up.
+        up: usize,
+        /// Since when nothing was watched, where it goes on.
+        unwatched: Option<Duration>,
+    },
+    /// A VM went down.
+    Down {
+        /// The VM.
+        target: Target,
+        /// First sign.
+        sign: Sign,
+        /// Most likely cause, as far as seen.
+        cause: Cause,
+        /// Node that it ran on.
+        node: Option<String>,
+        /// VMs that are down now.
+        down: usize,
+    },
+    /// An outage is over.
+    Back {
+        /// The VM.
+        target: Target,
+        /// Seconds from the first sign; `None` where that is not known.
+        took: Option<f64>,
+        /// VMs that are down now.
+        down: usize,
+    },
+    /// A stream does not deliver, or delivers again.
+    Blind {
+        /// Which.
+        stream: StreamKind,
+        /// It does not deliver.
+        begins: bool,
+    },
+    /// A warning for the user.
+    Warning(String),
+}
+
+/// Keeps an observation
+pub type Save = Arc<dyn Fn(&Observation) -> Result<(), String> + Send + Sync>;
+
+/// What an observation works with
+pub struct Work<'a> {
+    /// The cluster.
+    pub cluster: &'a Cluster,
+    /// The VMs, in the order of the plan.
+    pub targets: &'a [Target],
+    /// The observation so far: a new one, or one that another process began.
+    pub observation: Observation,
+    /// From where its guests are probed, and how; `None` where they are not.
+    pub probes: Option<(From, Probe)>,
+    /// When it is over.
+    pub limits: Limits,
+    /// The user's wish to stop.
+    pub interrupt: Interrupt,
+    /// Receives what happens.
+    pub events: &'a (dyn Fn(&Seen) + Sync),
+    /// Keeps the observation. Called again and again, in the background.
+    pub save: Save,
+}
+
+/// The clock of an observation that begins now, or goes on.
+pub fn clock(cluster: &Cluster, known: Option<&Observation>) -> Clock {
+    match known {
+        Some(known) => Clock::resume(known.began, known.server_ahead_micros, cluster.server_ahead()),
+        None => Clock::start(),
+    }
+}
+
+/// Observes until a limit is reached, or the user interrupts.
+///
+/// Fails only when the watches cannot be opened at its beginning.
+pub async fn observe(work: Work<'_>, clock: Clock, goes_on: bool) -> Result<(Observation, End), Trouble> {
+    let scope = Scope::of(work.targets);
+    let (nodes, changes) = tokio::join!(
+        work.cluster.watch_nodes(),
+        Changes::open_on(work.cluster, &scope, work.targets.iter().cloned().collect()),
+    );
+    let mut changes = changes?;
+    let nodes = match nodes {
+        Ok(nodes) => Some(nodes),
+        Err(trouble) if trouble.kind == Kind::Forbidden => {
+            let text = "nodes are not watched, so that a lost node shows by its VMs alone";
+            (work.events)(&Seen::Warning(format!("{text}: {}", trouble.message)));
+            None
+        }
+        Err(trouble) => return Err(trouble),
+    };
+    let guests = match &work.probes {
+        Some((from, probe)) => Some(Guests::open(work.cluster, from, *probe, work.targets.len()).await?),
+        None => None,
+    };
+    let first = super::timed::first_list(&mut changes).await;
+    let mut watching = Watching::begin(work, clock, changes, nodes);
+    if let Some(guests) = &guests {
+        watching.watcher.observation_mut().interval_millis = guests.interval_millis();
+    }
+    watching.guests = guests;
+    watching.first(&first, goes_on).await;
+    Ok(watching.go_on().await)
+}
+
+struct Watching<'a> {
+    cluster: &'a Cluster,
+    clock: Clock,
+    watcher: Watcher,
+    changes: Changes,
+    nodes: Option<Watch<NodeState>>,
+    /// `None` unless guests are probed.
+    guests: Option<Guests>,
+    /// Since when each watch on instances did not deliver, in its last gap.
+    gaps: HashMap<usize, Offset>,
+    /// Watches on instances that do not deliver now.
+    blind: Vec<usize>,
+    /// The same of the watch on nodes.
+    nodes_gap: Option<Offset>,
+    limits: Limits,
+    interrupt: Interrupt,
+    events: &'a (dyn Fn(&Seen) + Sync),
+    saver: Saver,
+    /// VMs that were down when it was last looked.
+    down: Vec<bool>,
+    /// Outages that were over then.
+    over: usize,
+    /// Since when no VM has been down.
+    quiet_since: Instant,
+}
+
+/// Something that one of the streams delivered
+enum Next {
+    Instances(Received),
+    Node(Delivered<NodeState>),
+    Prober(ProberNews),
+}
+
+impl<'a> Watching<'a> {
+    fn begin(work: Work<'a>, clock: Clock, changes: Changes, nodes: Option<Watch<NodeState>>) -> Self {
+        let down = work.observation.vms.iter().map(|vm| vm.open.is_some()).collect();
+        let over = work.observation.outages.len();
+        Self {
+            cluster: work.cluster,
+            clock,
+            watcher: Watcher::new(work.targets, work.observation),
+            changes,
+            nodes,
+            guests: None,
+            gaps: HashMap::new(),
+            blind: Vec::new(),
+            nodes_gap: None,
+            limits: work.limits,
+            interrupt: work.interrupt,
+            events: work.events,
+            saver: Saver {
+                save: work.save,
+                last: monotonic_now(),
+                running: None,
+                is_due: true,
+                failed: false,
+            },
+            down,
+            over,
+            quiet_since: monotonic_now(),
+        }
+    }
+
+    fn heard(&self, at: Offset, gap: Option<Offset>) -> Heard {
+        Heard { at, gap, server_zero: self.clock.zero_at(self.cluster.server_now()) }
+    }
+
+    /// Takes the list of what exists at the beginning; of an observation that goes on, after a gap.
+    async fn first(&mut self, first: &[Change], goes_on: bool) {
+        let now = self.clock.now();
+        let known = self.watcher.observation_mut();
+        let gap = goes_on.then_some(known.watched_until);
+        if let Some(from) = gap {
+            known.continued += 1;
+            known.ended = None;
+            known.gaps.push(Gap { from, to: now, ..Gap::default() });
+        }
+        known.server_ahead_micros.get_or_insert(self.cluster.server_ahead());
+        let heard = self.heard(now, gap);
+        if let Some(nodes) = &mut self.nodes
+            && let Some(Delivered { told: Told::Listed(listed), .. }) = nodes.next().await
+        {
+            for node in listed {
+                self.watcher.node(node.name(), node.facts(), heard);
+            }
+        }
+        self.watcher.listed(first, heard);
+        for change in first {
+            self.probe(change);
+        }
+        self.proven();
+        let vms = self.watcher.targets().len();
+        let up = vms - self.watcher.never_up() - self.watcher.down().count();
+        let unwatched = gap.map(|from| Duration::from_micros(now.since(from).0.max(0).unsigned_abs()));
+        (self.events)(&Seen::Began { vms, up, unwatched });
+        self.report();
+    }
+
+    async fn go_on(mut self) -> (Observation, End) {
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut interrupt = self.interrupt.clone();
+        let end = loop {
+            tokio::select! {
+                biased;
+                () = interrupt.wait() => break End::Interrupted,
+                next = self.next() => match next {
+                    Some(Next::Instances(received)) => self.received(received),
+                    Some(Next::Node(delivered)) => self.node(delivered),
+                    Some(Next::Prober(news)) => self.prober(news),
+                    // Only while the program ends.
+                    None => break End::Interrupted,
+                },
+                _ = tick.tick() => {
+                    self.proven();
+                    self.watcher.tick(self.clock.now());
+                    if let Some(end) = self.is_over() {
+                        break end;
+                    }
+                    if let Some(why) = self.saver.tick(&self.watcher).await {
+                        (self.events)(&Seen::Warning(format!("the observation could not be saved: {why}")));
+                    }
+                }
+            }
+            self.report();
+        };
+        self.saver.finish().await;
+        let now = self.clock.now();
+        let blind = !self.blind.is_empty();
+        let observation = self.watcher.finish(now, blind);
+        if let Err(why) = (self.saver.save)(&observation) {
+            (self.events)(&Seen::Warning(format!("the observation could not be saved: {why}")));
+        }
+        (observation, end)
+    }
+
+    /// The next delivery of any stream. Safe to cancel.
+    async fn next(&mut self) -> Option<Next> {
+        poll_fn(|cx| {
+            // A node that is lost explains what follows.
+            if let Some(Poll::Ready(delivered)) = self.nodes.as_mut().map(|nodes| nodes.poll_next(cx)) {
+                return Poll::Ready(delivered.map(Next::Node));
+            }
+            if let Some(Poll::Ready(news)) = self.guests.as_mut().map(|guests| guests.poll_next(cx)) {
+                return Poll::Ready(Some(Next::Prober(news)));
+            }
+            match self.changes.poll_next(cx) {
+                Poll::Ready(received) => Poll::Ready(received.map(Next::Instances)),
+                Poll::Pending => Poll::Pending,
+            }
+        })
+        .await
+    }
+
+    fn received(&mut self, received: Received) {
+        let Received { number, at, late, news } = received;
+        let at = self.clock.at(at);
+        match news {
+            News::Changes(changes) => {
+                let gap = late.then(|| self.gaps.get(&number).copied().unwrap_or(at));
+                let heard = self.heard(at, gap);
+                for change in &changes {
+                    self.watcher.instance(change, heard);
+                    self.probe(change);
+                }
+            }
+            News::Interrupted { since, expected } => {
+                self.gaps.insert(number, self.clock.at(since));
+                self.blind.push(number);
+                if !expected && self.blind.len() == 1 {
+                    (self.events)(&Seen::Blind { stream: StreamKind::Instances, begins: true });
+                }
+            }
+            News::Restored => {
+                let was_blind = !self.blind.is_empty();
+                self.blind.retain(|blind| *blind != number);
+                let from = self.gaps.get(&number).copied().unwrap_or(at);
+                if at.since(from) >= SHORTEST_GAP {
+                    let stream = Some(StreamKind::Instances);
+                    self.watcher.observation_mut().gaps.push(Gap { from, to: at, stream, open: false });
+                    if was_blind && self.blind.is_empty() {
+                        (self.events)(&Seen::Blind { stream: StreamKind::Instances, begins: false });
+                    }
+                }
+            }
+            News::Unreadable(fault) => (self.events)(&Seen::Warning(fault.to_string())),
+            News::Complaint(trouble) => (self.events)(&Seen::Warning(trouble.to_string())),
+        }
+    }
+
+    /// Has the guest of an instance probed.
+    fn probe(&mut self, change: &Change) {
+        if let Some(guests) = &mut self.guests {
+            guests.follow(&self.watcher, change);
+        }
+    }
+
+    fn prober(&mut self, news: ProberNews) {
+        let Some(guests) = &mut self.guests else { return };
+        let stream = StreamKind::Prober;
+        match guests.take(news, self.clock, &mut self.watcher) {
+            Said::Nothing => {}
+            Said::Warning(why) => (self.events)(&Seen::Warning(why)),
+            Said::Broken(since, why) => {
+                let from = self.clock.at(since);
+                let gap = Gap { from, to: self.clock.now(), stream: Some(stream), open: true };
+                self.watcher.observation_mut().gaps.push(gap);
+                tracing::info!(why, "the prober does not deliver");
+                (self.events)(&Seen::Blind { stream, begins: true });
+            }
+            Said::Restored => {
+                let now = self.clock.now();
+                let gaps = &mut self.watcher.observation_mut().gaps;
+                for gap in gaps.iter_mut().filter(|gap| gap.open && gap.stream == Some(stream)) {
+                    (gap.to, gap.open) = (now, false);
+                }
+                (self.events)(&Seen::Blind { stream, begins: false });
+            }
+        }
+    }
+
+    fn node(&mut self, delivered: Delivered<NodeState>) {
+        let Delivered { at, late, told } = delivered;
+        let at = self.clock.at(at);
+        let heard = self.heard(at, late.then(|| self.nodes_gap.unwrap_or(at)));
+        match told {
+            Told::Listed(nodes) => {
+                for node in nodes {
+                    self.watcher.node(node.name(), node.facts(), heard);
+                }
+            }
+            Told::Changed(node) => self.watcher.node(node.name(), node.facts(), heard),
+            // A node that is taken out of the cluster is as good as lost.
+            Told::Removed(node) => {
+                let facts = bootstorm_model::outage::NodeFacts { ready: false, since: None, ..node.facts() };
+                self.watcher.node(node.name(), facts, heard);
+            }
+            Told::Interrupted { since, .. } => self.nodes_gap = Some(self.clock.at(since)),
+            Told::Restored | Told::Complaint(_) => {}
+            Told::Unreadable(fault) => tracing::debug!(%fault, "passed over"),
+        }
+    }
+
+    /// Notes until when every watch on instances proved to deliver.
+    fn proven(&mut self) {
+        if let Some(delivered) = self.changes.delivered().filter(|_| self.blind.is_empty()) {
+            let at = self.clock.at(delivered);
+            let known = self.watcher.observation_mut();
+            known.watched_until = known.watched_until.max(at);
+        }
+    }
+
+    fn is_over(&self) -> Option<End> {
+        let passed = Duration::from_micros(self.clock.now().0.max(0).unsigned_abs());
+        if self.limits.after.is_some_and(|after| passed >= after) {
+            return Some(End::Time);
+        }
+        let is_quiet = |settled: Duration| {
+            !self.watcher.over().is_empty()
+                && self.blind.is_empty()
+                && self.watcher.down().next().is_none()
+                && elapsed_since(self.quiet_since) >= settled
+        };
+        self.limits.settled.is_some_and(is_quiet).then_some(End::Settled)
+    }
+
+    /// Says who went down, and who is back.
+    fn report(&mut self) {
+        let now_down: Vec<&Timeline> = self.watcher.down().collect();
+        let count = now_down.len();
+        let over = self.watcher.over();
+        if count > 0 || over.len() > self.over {
+            self.quiet_since = monotonic_now();
+        }
+        for timeline in over.get(self.over..).unwrap_or_default() {
+            // What began and ended in a gap is said as one.
+            if !std::mem::take(&mut self.down[timeline.target as usize]) {
+                self.say_down(timeline, count);
+            }
+            let Some(target) = self.watcher.targets().get(timeline.target as usize).cloned() else {
+                continue;
+            };
+            let goal =
+                if timeline.has(Milestone::Reachable) { Milestone::Reachable } else { Milestone::Ready };
+            let took = timeline.seconds_to(goal).filter(|_| timeline.outcome == Outcome::Reached);
+            (self.events)(&Seen::Back { target, took, down: count });
+            self.saver.is_due = true;
+        }
+        self.over = over.len();
+        let mut fresh = Vec::new();
+        for timeline in now_down {
+            if !std::mem::replace(&mut self.down[timeline.target as usize], true) {
+                fresh.push(timeline.clone());
+            }
+        }
+        for timeline in fresh {
+            self.say_down(&timeline, count);
+            self.saver.is_due = true;
+        }
+    }
+
+    fn say_down(&self, timeline: &Timeline, down: usize) {
+        let target = self.watcher.targets().get(timeline.target as usize).cloned();
+        if let (Some(target), Some(outage)) = (target, &timeline.outage) {
+            let (sign, cause, node) = (outage.sign, outage.cause, outage.left_node.clone());
+            (self.events)(&Seen::Down { target, sign, cause, node, down });
+        }
+    }
+}
+
+/// Saves in the background, one at a time
+struct Saver {
+    save: Save,
+    last: Instant,
+    running: Option<JoinHandle<Result<(), String>>>,
+    /// Something happened since the last save.
+    is_due: bool,
+    /// The last save failed, which was said.
+    failed: bool,
+}
+
+impl Saver {
+    /// Begins a save where one is due; gives why the last one failed, once.
+    async fn tick(&mut self, watcher: &Watcher) -> Option<String> {
+        let mut why = None;
+        if self.running.as_ref().is_some_and(JoinHandle::is_finished) {
+            why = self.finish().await;
+        }
+        let wait = if self.is_due { SAVE_AFTER } else { SAVE_EVERY };
+        if self.running.is_none() && elapsed_since(self.last) >= wait {
+            (self.last, self.is_due) = (monotonic_now(), false);
+            let (save, observation) = (Arc::clone(&self.save), watcher.observation());
+            self.running = Some(tokio::task::spawn_blocking(move || save(&observation)));
+        }
+        why
+    }
+
+    /// Waits for a save that goes on.
+    async fn finish(&mut self) -> Option<String> {
+        let outcome = self.running.take()?.await.unwrap_or_else(|error| Err(error.to_string()));
+        let failed = std::mem::replace(&mut self.failed, outcome.is_err());
+        outcome.err().filter(|_| !failed)
+    }
+}

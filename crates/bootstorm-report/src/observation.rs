@@ -1,0 +1,367 @@
+//! What was observed without causing it: who was down when, why, and how exactly that is known.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use bootstorm_model::observation::StreamKind;
+use bootstorm_model::observe::{Milestone, Offset, Outcome, Source, Timeline};
+use bootstorm_model::outage::{Cause, Exactness, MOST_OUTAGES, Observation, Outage, Sign};
+use bootstorm_model::plan::Target;
+use bootstorm_model::record::{RunRecord, at_most};
+use bootstorm_model::stats::Sample;
+
+/// An observation
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ObservationBlock {
+    /// When it began; zero of every second below.
+    pub began: Timestamp,
+    /// Until when the cluster was watched, in seconds.
+    pub watched_seconds: f64,
+    /// Whether it is over.
+    pub done: bool,
+    /// How often another process continued it.
+    #[serde(default)]
+    pub continued: u32,
+    /// VMs that were watched.
+    pub vms: usize,
+    /// VMs that were never seen up; no outage of theirs can be seen.
+    pub never_up: usize,
+    /// VMs that are down at its end.
+    pub down: usize,
+    /// Moves of running VMs to another node, which are no outages.
+    pub moves: u32,
+    /// The milestone at which a VM is back.
+    pub goal: Milestone,
+    /// Time between two probes of a guest in milliseconds; zero where none was probed.
+    pub interval_millis: u64,
+    /// Times in which the cluster could not be watched.
+    #[serde(default, deserialize_with = "at_most::<MOST_OUTAGES, _, _>")]
+    pub gaps: Vec<BlindBlock>,
+    /// Outages by cause, the most frequent first.
+    #[serde(default)]
+    pub causes: Vec<OutagesBlock>,
+    /// Outages by the node that the VMs were on, the most frequent first.
+    #[serde(default)]
+    pub nodes: Vec<OutagesBlock>,
+    /// Nodes that were lost, and what became of their VMs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub node_losses: Vec<NodeLossBlock>,
+    /// Every outage, in the order in which they began.
+    #[serde(default, deserialize_with = "at_most::<MOST_OUTAGES, _, _>")]
+    pub outages: Vec<OutageBlock>,
+    /// Outages that were too many to be kept.
+    #[serde(default)]
+    pub dropped: u32,
+}
+
+/// A time in which a stream did not deliver
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct BlindBlock {
+    /// Its beginning in seconds.
+    pub from: f64,
+    /// Its end in seconds.
+    pub to: f64,
+    /// The stream; absent where no process was there to watch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stream: Option<StreamKind>,
+}
+
+/// Outages that have something in common
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OutagesBlock {
+    /// The cause, or the node.
+    pub name: String,
+    /// How many.
+    pub outages: usize,
+    /// How many of them are over.
+    pub back: usize,
+    /// Median seconds from the first sign to the goal, of those that are known.
+    pub median: Option<f64>,
+    /// The longest.
+    pub max: Option<f64>,
+}
+
+/// The VMs of a node that was lost, each time as a median in seconds from the first sign; absent where it was not seen
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NodeLossBlock {
+    /// The node.
+    pub node: String,
+    /// Its VMs that went down.
+    pub vms: usize,
+    /// Until Kubernetes noticed: the condition `Ready` of the node ceased to be true.
+    pub noticed: Option<f64>,
+    /// Until the VM was evicted: its pod, or its old instance, is being deleted.
+    pub evicted: Option<f64>,
+    /// Until a new instance existed.
+    pub instance: Option<f64>,
+    /// Until that ran.
+    pub running: Option<f64>,
+    /// VMs that came back on another node.
+    pub elsewhere: usize,
+}
+
+/// One outage of a VM
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OutageBlock {
+    /// Namespace of the VM.
+    pub namespace: String,
+    /// Name of the VM.
+    pub name: String,
+    /// First sign.
+    pub sign: Sign,
+    /// When it was seen, in seconds; of a sign in a gap, the latest instant possible.
+    pub at: f64,
+    /// The earliest instant possible.
+    pub earliest: f64,
+    /// How exactly the instant is known, in words.
+    pub exact: String,
+    /// Most likely cause.
+    pub cause: Cause,
+    /// Node that it was on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left_node: Option<String>,
+    /// Node that it came back on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
+    /// When it was back, in seconds; absent while it is down, or where nobody knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub back: Option<f64>,
+    /// How that is known: seen, stamped by the server, or noticed late.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub back_by: Option<Source>,
+    /// Seconds from the first sign until it was back; absent where either is unknown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub took: Option<f64>,
+    /// Seconds from the last answer of the guest to its next one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub silence: Option<f64>,
+    /// The probes did not see all of that time, so that it may have been shorter.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unprobed: bool,
+    /// Attempts without an answer in between, where they were counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lost: Option<u32>,
+    /// When Kubernetes noticed that its node was lost, in seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub noticed: Option<f64>,
+    /// When it was evicted: its pod, or its old instance, is being deleted from then on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evicted: Option<f64>,
+    /// How it ended.
+    pub outcome: Outcome,
+}
+
+impl ObservationBlock {
+    /// The observation of a record; `None` of a run that caused its storms.
+    pub(super) fn of(record: &RunRecord) -> Option<Self> {
+        let observation = record.observation.as_deref()?;
+        let targets = record.plan.targets();
+        let mut outages: Vec<OutageBlock> = observation
+            .all()
+            .filter_map(|timeline| OutageBlock::of(timeline, &targets, observation.goal))
+            .collect();
+        outages.sort_by(|a, b| {
+            a.at.total_cmp(&b.at).then_with(|| (&a.namespace, &a.name).cmp(&(&b.namespace, &b.name)))
+        });
+        let seconds = |offset: Offset| offset.seconds();
+        Some(Self {
+            began: observation.began,
+            watched_seconds: seconds(observation.watched_until),
+            done: observation.ended.is_some(),
+            continued: observation.continued,
+            vms: observation.vms.len(),
+            never_up: observation.never_up(),
+            down: outages.iter().filter(|outage| outage.is_down()).count(),
+            moves: observation.vms.iter().map(|vm| vm.moves).sum(),
+            goal: observation.goal,
+            interval_millis: observation.interval_millis,
+            gaps: blind(observation),
+            causes: OutagesBlock::all(&outages, |outage| outage.cause.words().to_owned()),
+            nodes: OutagesBlock::all(&outages, |outage| {
+                outage.left_node.clone().unwrap_or_else(|| "unknown".to_owned())
+            }),
+            node_losses: NodeLossBlock::all(observation),
+            outages,
+            dropped: observation.dropped,
+        })
+    }
+
+    /// Whether some VM is not known to be back.
+    pub fn missed(&self) -> bool {
+        self.outages.iter().any(|outage| outage.outcome != Outcome::Reached)
+    }
+
+    /// End of its axis in seconds: everything that is drawn lies before it.
+    pub(super) fn end(&self) -> f64 {
+        let ends = self.outages.iter().map(|outage| outage.back.unwrap_or(outage.at));
+        ends.chain(self.gaps.iter().map(|gap| gap.to)).fold(self.watched_seconds, f64::max).max(1.0)
+    }
+
+    /// The VMs that were down, the one that went down first first, each with its outages.
+    pub(super) fn by_vm(&self) -> Vec<(&OutageBlock, Vec<&OutageBlock>)> {
+        let mut places: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+        let mut vms: Vec<(&OutageBlock, Vec<&OutageBlock>)> = Vec::new();
+        for outage in &self.outages {
+            let place = *places.entry((&outage.namespace, &outage.name)).or_insert_with(|| {
+                vms.push((outage, Vec::new()));
+                vms.len() - 1
+            });
+            vms[place].1.push(outage);
+        }
+        vms
+    }
+
+    /// What the reader has to know beside the outages, one sentence each.
+    pub(super) fn notes(&self) -> Vec<String> {
+        let mut notes = Vec::new();
+        let vms = |n: usize| if n == 1 { "1 VM".to_owned() } else { format!("{n} VMs") };
+        if self.never_up > 0 {
+            notes.push(format!("{} never seen up, so that no outage can be seen", vms(self.never_up)));
+        }
+        if self.down > 0 {
+            notes.push(format!("{} not back", vms(self.down)));
+        }
+        if !self.gaps.is_empty() {
+            let blind: f64 = self.gaps.iter().map(|gap| gap.to - gap.from).sum();
+            let times =
+                if self.gaps.len() == 1 { "1 gap".to_owned() } else { format!("{} gaps", self.gaps.len()) };
+            notes.push(format!(
+                "not watched for {blind:.1}s in {times}: what passed then is dated by the server's timestamps (±1 s), \
+                 or its time is unknown"
+            ));
+        }
+        let unknown =
+            self.outages.iter().filter(|outage| outage.back.is_some() && outage.took.is_none()).count();
+        if unknown > 0 {
+            notes.push(format!("{} came back after a time that nobody knows", vms(unknown)));
+        }
+        if self.moves > 0 {
+            notes.push(format!("{} moves of running VMs to another node, which are no outages", self.moves));
+        }
+        if self.interval_millis == 0 {
+            notes.push("guests were not probed: a VM is back when it is Running and Ready".to_owned());
+        }
+        if self.dropped > 0 {
+            notes.push(format!("{} more outages were not kept", self.dropped));
+        }
+        notes
+    }
+}
+
+fn blind(observation: &Observation) -> Vec<BlindBlock> {
+    let block = |gap: &bootstorm_model::record::Gap| BlindBlock {
+        from: gap.from.seconds(),
+        to: gap.to.seconds(),
+        stream: gap.stream,
+    };
+    observation.gaps.iter().filter(|gap| gap.stream != Some(StreamKind::Prober)).map(block).collect()
+}
+
+impl OutagesBlock {
+    fn all(outages: &[OutageBlock], name: impl Fn(&OutageBlock) -> String) -> Vec<Self> {
+        let mut groups: BTreeMap<String, Vec<&OutageBlock>> = BTreeMap::new();
+        for outage in outages {
+            groups.entry(name(outage)).or_default().push(outage);
+        }
+        let one = |(name, outages): (String, Vec<&OutageBlock>)| {
+            let sample = Sample::new(outages.iter().filter_map(|outage| outage.took), 0);
+            let values = sample.values();
+            Self {
+                name,
+                outages: outages.len(),
+                back: outages.iter().filter(|outage| outage.back.is_some()).count(),
+                median: values.get(values.len().saturating_sub(1) / 2).copied(),
+                max: values.last().copied(),
+            }
+        };
+        let mut blocks: Vec<Self> = groups.into_iter().map(one).collect();
+        blocks.sort_by_key(|block| std::cmp::Reverse(block.outages));
+        blocks
+    }
+}
+
+impl NodeLossBlock {
+    /// Every node that was lost with VMs on it, by name.
+    fn all(observation: &Observation) -> Vec<Self> {
+        let mut nodes: BTreeMap<&str, Vec<(&Timeline, &Outage)>> = BTreeMap::new();
+        for timeline in observation.all() {
+            if let Some(outage) = timeline.outage.as_deref().filter(|outage| outage.cause == Cause::NodeLost)
+                && let Some(node) = outage.left_node.as_deref()
+            {
+                nodes.entry(node).or_default().push((timeline, outage));
+            }
+        }
+        nodes.into_iter().map(|(node, outages)| Self::of(node, &outages)).collect()
+    }
+
+    fn of(node: &str, outages: &[(&Timeline, &Outage)]) -> Self {
+        type Instant = fn(&Timeline, &Outage) -> Option<Offset>;
+        let median = |instant: Instant| {
+            let after = |(timeline, outage): &(&Timeline, &Outage)| {
+                let zero = timeline.at(Milestone::Requested)?;
+                Some(instant(timeline, outage)?.since(zero).seconds().max(0.0))
+            };
+            let sample = Sample::new(outages.iter().filter_map(after), 0);
+            sample.values().get(sample.values().len().saturating_sub(1) / 2).copied()
+        };
+        let is_elsewhere = |(timeline, _): &&(&Timeline, &Outage)| {
+            timeline.outcome == Outcome::Reached && timeline.node.as_deref().is_some_and(|now| now != node)
+        };
+        Self {
+            node: node.to_owned(),
+            vms: outages.len(),
+            noticed: median(|_, outage| outage.noticed),
+            evicted: median(|_, outage| outage.evicted),
+            instance: median(|timeline, _| timeline.at(Milestone::Instance)),
+            running: median(|timeline, _| timeline.at(Milestone::Running)),
+            elsewhere: outages.iter().filter(is_elsewhere).count(),
+        }
+    }
+}
+
+impl OutageBlock {
+    fn of(timeline: &Timeline, targets: &[Target], goal: Milestone) -> Option<Self> {
+        let outage = timeline.outage.as_deref()?;
+        let target = targets.get(timeline.target as usize)?;
+        let at = timeline.at(Milestone::Requested).unwrap_or(outage.at);
+        let (earliest, exact) = match outage.exactness {
+            Exactness::Watch => (at, "seen".to_owned()),
+            Exactness::Stamp => (at, "stamped, ±1s".to_owned()),
+            Exactness::Probe { interval } => (at, format!("between two probes, {}ms", interval.0 / 1000)),
+            Exactness::Gap { from, to } => {
+                (from, format!("between {:.1}s and {:.1}s", from.seconds(), to.seconds()))
+            }
+        };
+        let is_known = matches!(timeline.outcome, Outcome::Reached | Outcome::Unknown);
+        let moments = &timeline.moments;
+        let back = moments.get(&goal).or(moments.get(&Milestone::Ready)).filter(|_| is_known);
+        let took = timeline.seconds_to(goal).filter(|_| timeline.outcome == Outcome::Reached);
+        Some(Self {
+            namespace: target.namespace.clone(),
+            name: target.name.clone(),
+            sign: outage.sign,
+            at: at.seconds(),
+            earliest: earliest.seconds(),
+            exact,
+            cause: outage.cause,
+            left_node: outage.left_node.clone(),
+            node: timeline.node.clone(),
+            back: back.map(|moment| moment.at.seconds()),
+            back_by: back.map(|moment| moment.source),
+            took: took.map(|took| took.max(0.0)),
+            silence: outage.silence().map(Offset::seconds),
+            unprobed: outage.unprobed,
+            lost: outage.lost,
+            noticed: outage.noticed.map(Offset::seconds),
+            evicted: outage.evicted.map(Offset::seconds),
+            outcome: timeline.outcome,
+        })
+    }
+
+    /// Whether the VM is not known to be back.
+    pub(super) fn is_down(&self) -> bool {
+        self.back.is_none()
+    }
+}

@@ -1,0 +1,22 @@
+//! The bodies of answers.
+
+use std::io;
+
+use bytes::Bytes;
+use futures::{Stream, TryStreamExt};
+use http_body::Frame;
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Full, StreamBody};
+
+/// The body of an answer: one piece, or a stream of them that may break
+pub(super) type Body = UnsyncBoxBody<Bytes, io::Error>;
+
+/// A body of one piece.
+pub(super) fn full(content: impl Into<Bytes>) -> Body {
+    Full::new(content.into()).map_err(|never| match never {}).boxed_unsync()
+}
+
+/// A body sent piece by piece; an error breaks the connection.
+pub(super) fn streamed(pieces: impl Stream<Item = io::Result<Bytes>> + Send + 'static) -> Body {
+    StreamBody::new(pieces.map_ok(Frame::data)).boxed_unsync()
+}

@@ -1,0 +1,19 @@
+//! The storage class of a claim.
+
+use serde_json::Value;
+
+use crate::store::Store;
+use crate::store::kind::STORAGE_CLASSES;
+
+/// The storage class that a claim gets: the one it names, or the default one.
+pub fn class_of(store: &Store, spec: &Value) -> Option<String> {
+    if let Some(name) = spec["storageClassName"].as_str() {
+        return Some(name.to_owned());
+    }
+    let (classes, _) = store.list(&STORAGE_CLASSES, None);
+    let default = classes.iter().find(|class| {
+        let annotations = &class.value()["metadata"]["annotations"];
+        annotations["storageclass.kubernetes.io/is-default-class"] == "true"
+    });
+    default.map(|class| class.name().to_owned())
+}
