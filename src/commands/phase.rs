@@ -290,10 +290,11 @@ async fn locked(
             let phase = record.last_phase();
             let through = phase.map_or(0, |phase| phase.timelines.iter().filter(|t| t.is_over()).count());
             let all = phase.map_or(0, |phase| phase.timelines.len());
-            Err(Failure::interrupted(format!(
+            let failure = Failure::interrupted(format!(
                 "interrupted; {through} of {all} VMs were decided, everything is saved"
             ))
-            .hint(again))
+            .hint(again);
+            Err(goes_on(args.storm).into_iter().fold(failure, Failure::hint))
         }
         Some(Cut::NotSaved) => Err(Failure::interrupted(
             "interrupted; the cluster did not answer, so that the last observations could not be saved",
@@ -322,6 +323,15 @@ async fn locked(
             Err(Failure::new("another process changed the record of the run meanwhile")
                 .hint(format!("see where it stands: kubectl bootstorm status --ns-prefix {prefix}")))
         }
+    }
+}
+
+/// What an interrupt does not end.
+fn goes_on(storm: StormKind) -> Option<&'static str> {
+    match storm {
+        StormKind::Migrate => Some("migrations that were requested go on; cleanup ends them"),
+        StormKind::Drain => Some("VMs that were evicted go on leaving; the nodes take pods again"),
+        StormKind::Start | StormKind::Restart | StormKind::Observed => None,
     }
 }
 

@@ -1,13 +1,14 @@
 //! Storms of kind migrate: running VMs that go to other nodes.
 
 use std::collections::BTreeMap;
+use std::process::Command;
 
 use bootstorm_sandbox::faults::{Effect, Match, Rule};
 use bootstorm_sandbox::model::Misbehaviour;
 use bootstorm_sandbox::store::{DeleteOptions, Object, kind};
 use serde_json::{Value, json};
 
-use crate::support::{Cluster, until};
+use crate::support::{Cluster, Ran, until};
 
 /// Where each instance runs, and its UID, by namespace and name.
 fn places(cluster: &Cluster) -> BTreeMap<String, (String, String)> {
@@ -284,6 +285,23 @@ fn adopted_vms_migrate_and_keep_running_when_nothing_of_the_run_is_left() {
     cluster.run(&["cleanup", "--yes"]).exits(0);
     assert!(migrations(&cluster).is_empty());
     assert_eq!(places(&cluster), after, "they run on");
+}
+
+#[test]
+fn an_interrupt_leaves_migrations_to_kubevirt_and_the_same_command_follows_them() {
+    let cluster = Cluster::instant();
+    created(&cluster, "2");
+    limit(&cluster, json!({"parallelMigrationsPerCluster": 0}));
+    let child = cluster.program().spawn(&["storm", "--kind", "migrate"]);
+    until(|| migrations(&cluster).len() == 2);
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    let ran = Ran::of(child).exits(130);
+    ran.complains(&["migrations that were requested go on; cleanup ends them", "storm --kind migrate"]);
+    assert_eq!(migrations(&cluster).len(), 2);
+    limit(&cluster, json!({}));
+    let report = cluster.run(&["storm", "--kind", "migrate", "-o", "json"]).exits(0).json();
+    assert!(rows(&report).iter().all(|row| row["attempts"] == 1), "nobody was asked twice: {report}");
+    assert_eq!(migrations(&cluster).len(), 2);
 }
 
 #[test]

@@ -257,7 +257,8 @@ fn symptoms<'a>(storm: &PhaseRecord, bottleneck: Option<&'a Bottleneck>) -> Symp
         bottleneck,
         diagnoses,
         requests: attempts(|timeline| timeline.attempts),
-        throttled: attempts(|timeline| timeline.throttled),
+        // An eviction is refused with 429 by a disruption budget too, which is no limit on requests.
+        throttled: if storm.drains() { 0 } else { attempts(|timeline| timeline.throttled) },
     }
 }
 

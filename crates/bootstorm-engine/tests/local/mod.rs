@@ -229,6 +229,8 @@ struct Life {
     running: Option<i64>,
     gone: Option<i64>,
     network: Option<i64>,
+    /// When its guest arrived on another node.
+    moved: Vec<i64>,
 }
 
 /// What truly happened, by UID of the instance
@@ -247,8 +249,10 @@ impl Truth {
                 _ => continue,
             };
             if word("kind") == "guests" {
-                if word("action") == "network" {
-                    life.network.get_or_insert(at);
+                match word("action") {
+                    "network" => _ = life.network.get_or_insert(at),
+                    "moved" => life.moved.push(at),
+                    _ => {}
                 }
                 continue;
             }
@@ -277,6 +281,14 @@ impl Truth {
             Milestone::Gone => life.gone,
             _ => life.network.map(|network| network.max(life.running.unwrap_or(network))),
         }
+    }
+
+    /// When the guest of a VM first arrived on another node, in seconds after `zero`, between its request and the end of its
+    /// phase.
+    pub(crate) fn moved(&self, target: &Target, (zero, requested, ended): (i64, f64, f64)) -> Option<f64> {
+        let lives = self.0.values().filter(|life| life.target.as_ref() == Some(target));
+        let moved = lives.flat_map(|life| &life.moved).map(|at| (*at - zero) as f64 / 1e6);
+        moved.filter(|at| (requested..=ended).contains(at)).reduce(f64::min)
     }
 
     /// When a VM first was where it had to be, in seconds after `zero`, between its request and the end of its phase.
