@@ -21,7 +21,7 @@ use serde_json::json;
 
 use local::{Local, on_paused_time};
 
-const SCHEDULES: u64 = 12;
+const SCHEDULES: u64 = 24;
 const VMS: usize = 4;
 /// How long each is observed.
 const LASTING: Duration = Duration::from_secs(900);
