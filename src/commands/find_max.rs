@@ -126,6 +126,7 @@ pub async fn command(
             again: Some(again.clone()),
             warm_up: false,
             place: Some(place),
+            gate: None,
         };
         let mut args = args.clone();
         if kind == PhaseKind::Stop {

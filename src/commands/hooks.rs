@@ -52,6 +52,14 @@ pub struct HookArgs {
     pub hook_failure: HookFailure,
 }
 
+impl HookArgs {
+    /// No commands.
+    pub(super) fn none() -> Self {
+        let (hook_timeout, hook_failure) = (Duration::from_secs(300), HookFailure::default());
+        Self { before: Vec::new(), after: Vec::new(), hook_timeout, hook_failure }
+    }
+}
+
 /// A command around the phases of a kind
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hook {

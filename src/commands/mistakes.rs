@@ -138,6 +138,9 @@ pub(super) fn foreign_file(text: &str) -> Option<&'static str> {
     text.lines().any(|line| line.starts_with("jobs:")).then_some(KUBE_BURNER)
 }
 
+/// Recoveries that are observed, not caused.
+const OBSERVED: [&str; 5] = ["node-loss", "power-cut", "power-loss", "outage", "observed"];
+
 /// The error with a sentence that helps; `words` is the command line.
 pub(super) fn explained(mut error: clap::Error, words: &[OsString]) -> clap::Error {
     let text = |kind| match error.get(kind) {
@@ -165,6 +168,13 @@ pub(super) fn explained(mut error: clap::Error, words: &[OsString]) -> clap::Err
         ErrorKind::MissingRequiredArgument if words.get(1).is_some_and(|word| word == "completion") => {
             let tip =
                 "for kubectl bootstorm TAB in every shell: kubectl bootstorm completion kubectl --install";
+            error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![StyledStr::from(tip)]));
+            error
+        }
+        // No node is powered from here; what somebody else does to one is observed.
+        ErrorKind::InvalidValue if arg.starts_with("--kind") && OBSERVED.contains(&value.as_str()) => {
+            let tip =
+                "no node is powered off from here; while somebody else does it: kubectl bootstorm observe";
             error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![StyledStr::from(tip)]));
             error
         }
@@ -290,6 +300,12 @@ mod tests {
             "{}",
             answer("run --single-node=node-1")
         );
+    }
+
+    #[test]
+    fn a_recovery_that_others_cause_leads_to_the_command_that_observes_it() {
+        assert!(answer("storm --kind node-loss").contains("kubectl bootstorm observe"));
+        assert!(!answer("storm --kind other").contains("observe"), "{}", answer("storm --kind other"));
     }
 
     #[test]

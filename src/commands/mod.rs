@@ -17,6 +17,7 @@ mod dry_run;
 mod examples;
 pub mod export_args;
 pub mod find_max;
+pub mod fleet;
 pub mod generate;
 pub mod help;
 pub mod hooks;
@@ -57,6 +58,8 @@ pub mod storm;
 pub mod threshold_args;
 pub mod values;
 pub mod version;
+
+use std::ffi::OsString;
 
 use clap::{FromArgMatches, Parser, Subcommand};
 
@@ -121,6 +124,9 @@ pub struct Cli {
     /// The command line, fit for a log.
     #[arg(skip)]
     words: String,
+    /// The command line as it was parsed; a fleet parses it again for each member.
+    #[arg(skip)]
+    parsed: Vec<OsString>,
     /// What was typed, and found, as a plan.
     #[arg(skip)]
     plan: Option<plan_file::PlanFields>,
@@ -138,6 +144,7 @@ enum Command {
     Compare(compare::CompareArgs),
     Status(status::StatusArgs),
     Cleanup(cleanup::CleanupArgs),
+    Fleet(Box<fleet::FleetArgs>),
     Dashboard(dashboard::DashboardArgs),
     Sandbox(sandbox::SandboxCommand),
     Completion(completion::CompletionArgs),
@@ -148,10 +155,10 @@ enum Command {
 impl Cli {
     /// Runs what the user typed; what went wrong is told on the console.
     pub async fn run(self, interrupt: Interrupt) -> Exit {
-        let Self { connection, presentation, plan, words, .. } = self;
+        let Self { connection, presentation, plan, words, parsed, .. } = self;
         let types_kubeconfig =
             connection.kubeconfig.is_some() && self.found.iter().all(|found| found.flag != "kubeconfig");
-        let context = Context { connection, presentation, plan, types_kubeconfig, interrupt };
+        let context = Context { connection, presentation, plan, types_kubeconfig, interrupt, parsed };
         let console = context.console();
         let outcome = Box::pin(self.command.run(&context, &words)).await;
         tracing::info!(
@@ -204,6 +211,7 @@ impl Command {
             Self::Compare(args) => compare::command(context, &args).await,
             Self::Status(args) => status::command(context, &args).await,
             Self::Cleanup(args) => Box::pin(cleanup::command(context, &args)).await,
+            Self::Fleet(args) => Box::pin(fleet::command(context, &args)).await,
             Self::Dashboard(args) => dashboard::command(context, &args),
             Self::Sandbox(args) => sandbox::command(context, &args).await,
             Self::Completion(args) => completion::command(context, &args),
@@ -222,6 +230,7 @@ impl Command {
                 | Self::Storm(_)
                 | Self::Observe(_)
                 | Self::Report(_)
+                | Self::Fleet(_)
         )
     }
 }

@@ -76,7 +76,7 @@ pub struct ObserveArgs {
     /// How long no VM may be down before --until ends the observation
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = values::duration)]
     pub settle: Duration,
-    /// The probe: ping, tcp:PORT, http:PORT[/PATH] or ssh[:PORT]
+    /// The probe
     #[arg(
         long,
         value_name = "PROBE",

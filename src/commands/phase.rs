@@ -1,5 +1,7 @@
 //! What create, stop and storm have in common: load, check, lock, run, show.
 
+use std::sync::Arc;
+
 use clap::Args;
 
 use super::dry_run;
@@ -17,6 +19,7 @@ use super::show;
 use super::threshold_args::FailIfArgs;
 use crate::console::progress::Progress;
 use bootstorm_engine::phases::context::{Cut, Work};
+use bootstorm_engine::phases::gate::Gate;
 use bootstorm_engine::phases::{preflight, timed};
 use bootstorm_model::exit::Exit;
 use bootstorm_model::failure::Failure;
@@ -57,6 +60,9 @@ pub struct PhaseArgs {
     /// What a storm does with its VMs.
     #[arg(skip)]
     pub storm: StormKind,
+    /// The nodes that a drain is about.
+    #[arg(skip)]
+    pub nodes: Vec<String>,
     /// Whether problems that a migration would meet are only told.
     #[arg(skip)]
     pub preflight: PreflightArgs,
@@ -75,6 +81,8 @@ pub struct Role {
     pub place: Option<String>,
     /// The command that goes on; that of the phase when absent.
     pub again: Option<String>,
+    /// The common start with phases of other clusters.
+    pub gate: Option<Arc<Gate>>,
 }
 
 /// Runs one timed phase as a command of its own.
@@ -184,6 +192,10 @@ pub async fn run(
         let findings = preflight::check_migration(&session.cluster, &record.plan, vms).await?;
         args.preflight.settle(session, &findings)?;
     }
+    if settings.kind == StormKind::Drain && matches!(step, lifecycle::Step::Begin(_)) {
+        let findings = preflight::check_drain(&session.cluster, &record.plan, &settings.nodes).await?;
+        args.preflight.settle(session, &findings)?;
+    }
     let lock = session.lock(prefix, &record.run_id).await?;
     // The record may have changed between our first look and the lock.
     (record, store) = match session.load(prefix).await {
@@ -249,6 +261,7 @@ async fn locked(
         step,
         settings,
         template,
+        gate: role.gate.as_deref(),
         interrupt: session.interrupt.clone(),
         events: &|event| {
             args.listen.hear(event);
@@ -297,6 +310,10 @@ async fn locked(
                 .hint(format!("see which and why: kubectl bootstorm report --ns-prefix {prefix}"))
                 .hint(format!("{again}, with another --abort-if-failed or without")))
         }
+        Some(Cut::LeftOut) => {
+            let message = "the fleet started without it; nothing was sent, and the phase can be run alone";
+            Err(Failure { exit: Exit::Missed, ..Failure::new(message) }.hint(again))
+        }
         Some(Cut::LockLost) => {
             Err(Failure::new("the lock on the run was lost; nothing was saved since then")
                 .hint(format!("see who has it: kubectl bootstorm status --ns-prefix {prefix}")))
@@ -328,6 +345,7 @@ fn settings(
     check_halted(args, record)?;
     let (shape, order) = args.shape.resolve(record, step, role.like.as_ref())?;
     let Role { size, warm_up, .. } = *role;
+    let nodes = nodes(args, record, step)?;
     Ok(PhaseSettings {
         shape,
         order,
@@ -335,8 +353,26 @@ fn settings(
         warm_up,
         halted: args.halted,
         kind: args.storm,
+        nodes,
         ..args.pace.settings()
     })
+}
+
+/// The nodes of a drain: those that were named, or with which it was begun.
+fn nodes(args: &PhaseArgs, record: &RunRecord, step: lifecycle::Step) -> Result<Vec<String>, Failure> {
+    let begun = record.phase(step.name()).map(|phase| &phase.settings.nodes);
+    match (args.storm, begun) {
+        (StormKind::Drain, Some(begun)) if args.nodes.is_empty() || args.nodes == *begun => Ok(begun.clone()),
+        (StormKind::Drain, Some(begun)) => {
+            let begun = begun.join(",");
+            Err(Failure::usage(format!("{} was begun on other nodes: {begun}", step.name()))
+                .hint(format!("go on with it: kubectl bootstorm storm --drain {begun}")))
+        }
+        (StormKind::Drain, None) if args.nodes.is_empty() => {
+            Err(Failure::usage("a drain needs nodes").hint("name them: storm --drain NODE[,NODE...]"))
+        }
+        _ => Ok(args.nodes.clone()),
+    }
 }
 
 /// The manifest that the run's VMs are made from.

@@ -157,6 +157,7 @@ pub async fn run(
             again: Some(again.clone()),
             size: None,
             place: Some(format!("storm {} of {storms}", series.done(&record).count() + 1)),
+            gate: None,
         };
         let mut args = PhaseArgs { fail_if: FailIfArgs::default(), ..args.clone() };
         if kind == PhaseKind::Stop {

@@ -193,7 +193,7 @@ async fn phases(session: &Session, args: &RunCommand, resolved: Resolved) -> Res
     let found = session.find(&args.run.prefix).await?.map(|(record, _)| record);
     let found = match found {
         Some(record) if starts_over(args, &record) => {
-            start_over(session, args).await?;
+            Box::pin(start_over(session, args)).await?;
             None
         }
         Some(record) if args.dry_run.dry_run == DryRun::None => {
@@ -292,6 +292,7 @@ fn phase_args(args: &RunCommand) -> PhaseArgs {
         halted: false,
         storm: StormKind::Start,
         preflight: args.preflight,
+        nodes: Vec::new(),
         // They are judged over the whole run, at its end.
         fail_if: FailIfArgs::default(),
         hooks: args.hooks.clone(),
@@ -389,7 +390,7 @@ fn place(steps: &[PhaseName], name: PhaseName, args: &RunCommand) -> Option<Stri
 }
 
 /// The phase to run next: one that was cut short, or the first that there is not.
-fn next_step(steps: &[PhaseName], record: &RunRecord) -> Option<PhaseName> {
+pub(super) fn next_step(steps: &[PhaseName], record: &RunRecord) -> Option<PhaseName> {
     let cut = record.last_phase().filter(|last| last.state != PhaseState::Done).map(|last| last.name);
     let cut = cut.filter(|cut| steps.iter().any(|step| step.kind == cut.kind));
     cut.or_else(|| steps.iter().copied().find(|name| record.phase(*name).is_none()))

@@ -1,5 +1,7 @@
 //! What every command works with: the console, the cluster, the user's wish to stop.
 
+use std::ffi::OsString;
+
 use super::connection::ConnectionArgs;
 use super::plan_file::PlanFields;
 use super::presentation::{Output, PresentationArgs};
@@ -34,6 +36,8 @@ pub struct Context {
     pub types_kubeconfig: bool,
     /// The user's wish to stop.
     pub interrupt: Interrupt,
+    /// The command line as it was parsed.
+    pub parsed: Vec<OsString>,
 }
 
 /// A connected command

@@ -131,7 +131,7 @@ pub(super) fn rendered(
     text.map_err(|error: Unwritable| Failure::new("the report cannot be shown").because(error))
 }
 
-fn layout(screen: Screen, title: bool) -> Layout {
+pub(super) fn layout(screen: Screen, title: bool) -> Layout {
     Layout {
         width: screen.console.width(),
         cut: screen.console.cuts(),

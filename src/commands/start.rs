@@ -67,6 +67,7 @@ fn read(completed: &Completed) -> Result<Start, clap::Error> {
     }
     let mut cli = Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut definition))?;
     cli.found.clone_from(&completed.found);
+    cli.parsed.clone_from(&completed.words);
     cli.words = loggable(&completed.words);
     cli.plan = PlanFields::of(&matches);
     Ok(Start::Command(Box::new(cli)))

@@ -23,14 +23,17 @@ pub enum KindArg {
     Restart,
     /// Live-migrate running VMs to other nodes, each by one request: guests run on
     Migrate,
+    /// Drain nodes: evict the run's VMs from them, so that each migrates or restarts elsewhere
+    Drain,
 }
 
 impl KindArg {
-    fn storm(self) -> StormKind {
+    pub(super) fn storm(self) -> StormKind {
         match self {
             Self::Start => StormKind::Start,
             Self::Restart => StormKind::Restart,
             Self::Migrate => StormKind::Migrate,
+            Self::Drain => StormKind::Drain,
         }
     }
 }
@@ -57,6 +60,9 @@ Examples:
   # Migrate all running VMs to other nodes, as before an update of their hosts
   kubectl bootstorm storm --kind migrate
 
+  # Drain a node of the run's VMs, and let it take pods again afterwards
+  kubectl bootstorm storm --drain worker-2
+
   # Five storms with their spread, after a warm-up
   kubectl bootstorm storm --repeat 6 --warm-up --rest 60s
 
@@ -66,6 +72,9 @@ pub struct StormArgs {
     /// What happens to the VMs
     #[arg(long, value_name = "KIND", value_enum, default_value_t)]
     pub kind: KindArg,
+    /// Drain these nodes, separated by commas; implies --kind drain
+    #[arg(long, value_name = "NODE", value_delimiter = ',')]
+    pub drain: Vec<String>,
     #[command(flatten)]
     pub phase: PhaseArgs,
     #[command(flatten)]
@@ -76,19 +85,32 @@ pub struct StormArgs {
     pub find_max: FindMaxArgs,
 }
 
+/// What happens to the VMs; nodes to drain say so by themselves.
+fn kind(args: &StormArgs) -> Result<KindArg, Failure> {
+    match (args.kind, args.drain.is_empty()) {
+        (kind, true) => Ok(kind),
+        (KindArg::Start | KindArg::Drain, false) => Ok(KindArg::Drain),
+        (kind, false) => {
+            Err(Failure::usage(format!("--drain does not go with --kind {}", kind.storm().word()))
+                .hint("leave one of them out"))
+        }
+    }
+}
+
 /// Runs the command.
 pub async fn command(context: &Context, args: &StormArgs) -> Result<Exit, Failure> {
+    let kind = kind(args)?;
     if args.repeat.repeat.is_none() && !args.find_max.find_max {
-        let (storm, preflight) = (args.kind.storm(), args.preflight);
-        let phase = PhaseArgs { storm, preflight, ..args.phase.clone() };
+        let (storm, preflight, nodes) = (kind.storm(), args.preflight, args.drain.clone());
+        let phase = PhaseArgs { storm, nodes, preflight, ..args.phase.clone() };
         return phase::command(context, PhaseKind::Storm, &phase).await;
     }
-    if args.kind != KindArg::Start {
-        let word = args.kind.storm().word();
+    if kind != KindArg::Start {
+        let word = kind.storm().word();
         return Err(Failure::usage(format!(
             "--repeat and --find-max stop all VMs before each storm, and --kind {word} is of running VMs"
         ))
-        .hint(format!("run it several times instead: kubectl bootstorm {}", args.kind.storm().command())));
+        .hint(format!("run it several times instead: kubectl bootstorm {}", kind.storm().command())));
     }
     if args.phase.dry_run.dry_run == DryRun::Client {
         return Err(Failure::usage("--dry-run shows one phase, not a series of storms")

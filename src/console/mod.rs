@@ -5,6 +5,7 @@
 
 mod journal;
 pub mod logging;
+pub mod member;
 pub mod progress;
 pub mod prompt;
 pub mod style;
@@ -26,6 +27,8 @@ const DEFAULT_WIDTH: u16 = 80;
 pub struct Console {
     color: ColorChoice,
     quiet: bool,
+    /// Whose words these are, where several clusters are worked on.
+    member: Option<&'static member::Member>,
 }
 
 /// Data could not be written because the reader closed the pipe; that is no error
@@ -35,7 +38,18 @@ pub struct PipeClosed;
 impl Console {
     /// A console with the user's choice of colour; a quiet one says nothing but data and errors.
     pub fn new(color: ColorChoice, quiet: bool) -> Self {
-        Self { color, quiet }
+        Self { color, quiet, member: None }
+    }
+
+    /// The same for what a member of a fleet says.
+    #[must_use]
+    pub fn of_member(self, member: &'static member::Member) -> Self {
+        Self { member: Some(member), ..self }
+    }
+
+    /// The member of a fleet whose words these are.
+    pub fn member(self) -> Option<&'static member::Member> {
+        self.member
     }
 
     /// Whether nothing is said but data and errors.
@@ -121,9 +135,15 @@ impl Console {
         }
     }
 
-    fn stderr(self, line: &str) {
-        let mut stderr = AutoStream::new(std::io::stderr(), self.color).lock();
-        // There is nobody left to tell when stderr fails.
-        let _ = writeln!(stderr, "{line}");
+    fn stderr(self, text: &str) {
+        let write = |begin: &str| {
+            let mut stderr = AutoStream::new(std::io::stderr(), self.color).lock();
+            // There is nobody left to tell when stderr fails.
+            let _ = writeln!(stderr, "{begin}{text}");
+        };
+        match self.member {
+            None => write(""),
+            Some(member) => member.suspend(|| write(&format!("{}: ", line(member.name())))),
+        }
     }
 }

@@ -8,6 +8,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::Console;
 use super::journal::{self, Counts};
+use super::member::Member;
 use bootstorm_engine::phases::{Event, VmEvent};
 use bootstorm_model::observation::{Stream, StreamKind};
 use bootstorm_model::observe::clock::monotonic_now;
@@ -47,6 +48,8 @@ struct Waiting {
 /// What has been heard about the phase at hand
 struct State {
     bar: Option<ProgressBar>,
+    /// The member of a fleet that has a live line instead.
+    member: Option<&'static Member>,
     title: String,
     noun: String,
     goal: Option<Milestone>,
@@ -78,6 +81,7 @@ impl Progress {
     pub fn new(console: Console) -> Self {
         let state = State {
             bar: None,
+            member: None,
             title: String::new(),
             noun: String::new(),
             goal: None,
@@ -240,14 +244,14 @@ impl Progress {
 
     /// A line only where nothing is live.
     fn plain(&self, state: &State, text: &str) {
-        if state.bar.is_none() {
+        if !state.is_live() {
             (self.print)(text);
         }
     }
 
     /// Off the terminal: a line whenever another tenth is through.
     fn tenths(&self, state: &mut State) {
-        if state.bar.is_some() || state.total == 0 {
+        if state.is_live() || state.total == 0 {
             return;
         }
         let tenth = state.through() * 10 / state.total;
@@ -261,7 +265,7 @@ impl Progress {
 
     /// Off the terminal: what VMs wait for, when nothing else was said for a while.
     fn stuck(&self, state: &mut State) {
-        if state.bar.is_none() && state.total > 0 && state.said.elapsed() > SILENCE {
+        if !state.is_live() && state.total > 0 && state.said.elapsed() > SILENCE {
             self.standing(state);
         }
     }
@@ -347,7 +351,8 @@ impl State {
         self.said = monotonic_now();
         self.goal = None;
         self.began = monotonic_now();
-        if console.is_interactive() {
+        self.member = console.member().filter(|_| console.is_interactive());
+        if console.is_interactive() && self.member.is_none() {
             let bar = bar(title, total, ProgressDrawTarget::stderr_with_hz(10));
             bar.enable_steady_tick(Duration::from_millis(200));
             self.bar = Some(bar);
@@ -360,13 +365,26 @@ impl State {
 
     /// Draws what it is in so many columns.
     fn draw_in(&self, columns: usize) {
+        if let Some(member) = self.member {
+            let counts = self.counts().join(" · ");
+            member.show(
+                self.through(),
+                self.total,
+                &format!("{} {}/{} {counts}", self.title, self.through(), self.total),
+            );
+        }
         let Some(bar) = &self.bar else { return };
         bar.set_position(self.through() as u64);
         bar.set_message(self.lines(columns).join("\n"));
     }
 
-    /// What stands below the bar: counts and pace, arrivals, what is waited for, the last failure.
-    fn lines(&self, columns: usize) -> Vec<String> {
+    /// Whether there is a live line, so that no others are needed.
+    fn is_live(&self) -> bool {
+        self.bar.is_some() || self.member.is_some()
+    }
+
+    /// Counts and pace.
+    fn counts(&self) -> Vec<String> {
         let mut counts = vec![format!("{} {}", self.reached, self.noun)];
         if let Some(goal) = self.goal {
             if goal == Milestone::Reachable {
@@ -382,7 +400,12 @@ impl State {
             }
         }
         counts.extend(self.pace());
-        let mut lines = vec![counts.join(" · ")];
+        counts
+    }
+
+    /// What stands below the bar: counts and pace, arrivals, what is waited for, the last failure.
+    fn lines(&self, columns: usize) -> Vec<String> {
+        let mut lines = vec![self.counts().join(" · ")];
         if self.arrivals.iter().any(|count| *count > 0) {
             lines.push(format!("per second {}", sparkline(&self.arrivals)));
         }
@@ -439,6 +462,12 @@ impl State {
     }
 
     fn end(&mut self) {
+        if self.total > 0
+            && let Some(member) = self.member.take()
+        {
+            let all = format!("{} {}/{} {}", self.title, self.through(), self.total, self.noun);
+            member.show(self.through(), self.total, &all);
+        }
         if let Some(bar) = self.bar.take() {
             bar.finish_and_clear();
         }

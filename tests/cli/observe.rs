@@ -98,7 +98,9 @@ impl Observer {
     }
 
     /// kill -9.
-    fn dies(self) {}
+    fn dies(mut self) {
+        self.child.as_mut().unwrap().kill().unwrap();
+    }
 }
 
 impl Drop for Observer {
@@ -401,12 +403,12 @@ fn this_computer_probes_guests_that_it_reaches() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let store = cluster.sandbox.store();
-    // Once the guest agents have reported, nobody else writes the addresses.
-    let has_agent = |vmi: &Value| {
-        let conditions = vmi["status"]["conditions"].as_array().cloned().unwrap_or_default();
-        conditions.iter().any(|one| one["type"] == "AgentConnected" && one["status"] == "True")
+    // What the agent tells replaces the addresses once more.
+    let is_told = |name: &str| {
+        let source = instance(&cluster, name).unwrap()["status"]["interfaces"][0]["infoSource"].clone();
+        source.as_str().is_some_and(|source| source.contains("guest-agent"))
     };
-    until(|| NAMES.iter().all(|name| instance(&cluster, name).is_some_and(|vmi| has_agent(&vmi))));
+    until(|| NAMES.into_iter().all(is_told));
     let here = |vmi: &mut Value| vmi["status"]["interfaces"][0]["ipAddress"] = "127.0.0.1".into();
     for name in NAMES {
         store.modify(&kind::VIRTUAL_MACHINE_INSTANCES, "shop", name, here).unwrap();
@@ -425,5 +427,48 @@ fn this_computer_probes_guests_that_it_reaches() {
         assert_eq!((&outage["cause"], &outage["outcome"]), (&json!("silent"), &json!("reached")), "{outage}");
         assert!(outage["exact"].as_str().unwrap().starts_with("between two probes"), "{outage}");
         assert!(outage["silence"].as_f64().unwrap() >= 1.0, "{outage}");
+    }
+}
+
+#[test]
+fn of_a_lost_node_it_tells_when_it_was_noticed_and_when_its_vms_ran_elsewhere() {
+    let cluster = Cluster::instant();
+    shop(&cluster);
+    let observer = Observer::begin(&cluster, "loss.json", &[]);
+    let text = |name: &str, pointer: &str| {
+        instance(&cluster, name).unwrap().pointer(pointer).unwrap().as_str().unwrap().to_owned()
+    };
+    let node = text(NAMES[0], "/status/nodeName");
+    let lost: Vec<(&str, String)> = NAMES
+        .into_iter()
+        .filter(|name| text(name, "/status/nodeName") == node)
+        .map(|name| (name, text(name, "/metadata/uid")))
+        .collect();
+    let store = cluster.sandbox.store();
+    store.modify(&kind::NODES, "", &node, |node| {
+        node["metadata"]["annotations"]["sandbox.bootstorm.dev/down"] = json!("power");
+    });
+    let is_evicted = |name: &str| {
+        let vmi = instance(&cluster, name).unwrap();
+        let mut conditions = vmi["status"]["conditions"].as_array().unwrap().iter();
+        conditions.any(|one| one["type"] == "Ready" && one["reason"] == "PodTerminating")
+    };
+    until(|| lost.iter().all(|(name, _)| is_evicted(name)));
+    store.modify(&kind::NODES, "", &node, |node| {
+        let taint = json!({"key": "node.kubernetes.io/out-of-service", "value": "nodeshutdown", "effect": "NoExecute"});
+        node["spec"]["taints"].as_array_mut().unwrap().push(taint);
+    });
+    for (name, before) in &lost {
+        comes_back(&cluster, name, before);
+    }
+    observer.sees(lost.len());
+    let report = observer.end().exits(0).json();
+    let loss = &report["observation"]["node_losses"][0];
+    let all = json!(lost.len());
+    assert_eq!((&loss["node"], &loss["vms"], &loss["elsewhere"]), (&json!(node), &all, &all));
+    let times = ["noticed", "evicted", "instance", "running"].map(|word| loss[word].as_f64().unwrap());
+    assert!(times.is_sorted() && times[1] > times[0] + 0.5, "tolerated for a second: {loss}");
+    for outage in outages(&report) {
+        assert_eq!((&outage["cause"], &outage["left_node"]), (&json!("node-lost"), &json!(node)));
     }
 }

@@ -36,10 +36,9 @@ fn optional() -> BTreeSet<Pair> {
 fn is_for_trouble((verb, resource): &Pair) -> bool {
     matches!(
         (verb.as_str(), resource.as_str()),
-        ("get", "namespaces" | "virtualmachines")
+        ("get", "namespaces" | "virtualmachines" | "virtualmachineinstancemigrations")
             | ("update", "leases" | "secrets")
             | ("create", "pods/exec")
-            | ("get", "virtualmachineinstancemigrations")
     )
 }
 
@@ -96,6 +95,16 @@ fn the_preflight_asks_for_what_each_kind_of_run_uses() {
                 &["setup", "--end", "2", "--probe", "none"],
                 &["create"],
                 &["storm", "--kind", "migrate"],
+                &["stop"],
+                &["storm"],
+            ],
+        ),
+        (
+            "drains",
+            &[
+                &["setup", "--end", "3", "--probe", "none"],
+                &["create"],
+                &["storm", "--drain", "node-2"],
                 &["stop"],
                 &["storm"],
             ],

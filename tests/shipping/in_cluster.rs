@@ -113,7 +113,9 @@ fn is_for_others((verb, resource): &Permission) -> bool {
     is_unknown
         || match (verb.as_str(), resource.as_str()) {
             // After a lost answer, or a quarter of a minute.
-            ("get", "namespaces") | ("update", "leases" | "secrets") => true,
+            ("get", "namespaces" | "virtualmachineinstancemigrations") | ("update", "leases" | "secrets") => {
+                true
+            }
             // Where a disk does not get ready within the time of a phase.
             ("get", "datavolumes") => true,
             // A server may ask for it besides the verb of the request; questions about others are no objects.

@@ -370,6 +370,7 @@ async fn process(local: &Local, prefix: &str, kind: PhaseKind, settings: PhaseSe
         step,
         settings,
         template: (kind == PhaseKind::Create).then_some(&template),
+        gate: None,
         interrupt: local.interrupt(),
         events: &|_| {},
     };

@@ -246,6 +246,7 @@ impl Process<'_> {
             step,
             settings,
             template: Some(self.template),
+            gate: None,
             interrupt: self.interrupt.clone(),
             events: &|_| {},
         };

@@ -46,6 +46,7 @@ async fn phase(local: &Local, cluster: &Cluster, kind: PhaseKind) -> RunRecord {
         step: lifecycle::next(&record, kind).unwrap(),
         settings: PhaseSettings::default(),
         template: Some(&Template::container_disk("example.org/disk:1")),
+        gate: None,
         interrupt: local.interrupt(),
         events: &|_| {},
     };

@@ -5,6 +5,7 @@
 pub mod duration;
 pub mod exit;
 pub mod failure;
+pub mod fleet;
 pub mod observation;
 pub mod observe;
 pub mod outage;

@@ -1,5 +1,6 @@
 //! From a run's record to the view model.
 
+use bootstorm_model::plan::Target;
 use bootstorm_model::record::{PhaseKind, PhaseName, PhaseRecord, RunRecord};
 
 use super::compared::Side;
@@ -25,8 +26,17 @@ impl Report {
 ///
 /// Without all rows, those of phases that tables show in one line are left out.
 fn report(record: &RunRecord, selection: &Selection, all_rows: bool) -> Report {
+    report_on(record, &record.plan.targets(), selection, all_rows)
+}
+
+/// The same for VMs that the plan of the record does not name.
+pub(super) fn report_on(
+    record: &RunRecord,
+    targets: &[Target],
+    selection: &Selection,
+    all_rows: bool,
+) -> Report {
     let plan = &record.plan;
-    let targets = plan.targets();
     let storm = selection.storm(record).filter(|storm| selection.only.is_none_or(|only| only == storm.name));
     let full = shown_in_full(record, selection);
     let mut grades = Vec::with_capacity(record.phases.len());
@@ -36,7 +46,7 @@ fn report(record: &RunRecord, selection: &Selection, all_rows: bool) -> Report {
         let validity = ValidityBlock::of(record, &phase);
         grades.push(validity.clone());
         let shown = if full.contains(&phase.name) { Shown::Full } else { Shown::Brief };
-        let mut block = PhaseBlock::of(&phase, &targets, plan.probe.deciding(), shown);
+        let mut block = PhaseBlock::of(&phase, targets, plan.probe.deciding(), shown);
         block.validity = Some(validity);
         placement.extend(Placed::of(&plan.pinning, &block));
         if shown == Shown::Brief && !all_rows {

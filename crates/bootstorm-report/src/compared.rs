@@ -72,7 +72,7 @@ impl Compared {
         let first_boot = baseline.as_ref().is_some_and(|side| side.first_boot);
         let (baseline, storm) = (baseline.map(|side| side.phase), storm.phase);
         // Guests that migrate pass no milestone of a boot: there is nothing to compare.
-        let baseline = baseline.filter(|_| storm.goal != Milestone::Migrated);
+        let baseline = baseline.filter(|_| !storm.goal.is_of_migration());
         let unlike = storm.settings.kind.unlike_a_boot();
         let after = Starts::requested(&storm.timelines, storm.goal);
         let boots = baseline.map(|baseline| Starts::boots(&baseline.timelines, baseline.goal));

@@ -55,7 +55,7 @@ impl Downtime {
 impl DowntimeBlock {
     /// The block of a phase; nothing unless its guests were probed while VMs migrated.
     pub(super) fn of(phase: &PhaseRecord) -> Option<Self> {
-        if !phase.migrates() || phase.probing.is_none() {
+        if !phase.migrates() && !phase.drains() || phase.probing.is_none() {
             return None;
         }
         let all: Vec<Option<Downtime>> =

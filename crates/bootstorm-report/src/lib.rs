@@ -20,6 +20,7 @@ mod downtime;
 mod failures;
 #[cfg(test)]
 pub(crate) mod fixtures;
+pub mod fleet;
 mod graded;
 mod html;
 mod json;

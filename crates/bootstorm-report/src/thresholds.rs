@@ -175,6 +175,8 @@ fn measured(threshold: &Threshold, expected: &[Expected], name: PhaseName) -> Re
     for milestone in threshold.milestones() {
         let passed = match goal {
             Milestone::Gone => milestone.is_of_stop(),
+            // Some migrate, others boot.
+            Milestone::Moved => milestone != Milestone::Reachable,
             Milestone::Migrated => {
                 (Milestone::Pod..=Milestone::Started).contains(&milestone) || milestone.is_of_migration()
             }

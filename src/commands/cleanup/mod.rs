@@ -20,10 +20,11 @@ use bootstorm_engine::cluster::lease::Held;
 use bootstorm_engine::cluster::ownership::Estate;
 use bootstorm_engine::cluster::store::RunStore;
 use bootstorm_engine::phases::cleanup::{self, Choice, Leftovers, Order, Sort};
+use bootstorm_engine::phases::draining;
 use bootstorm_model::exit::Exit;
 use bootstorm_model::failure::Failure;
 use bootstorm_model::observe::clock::{monotonic_now, wall_now};
-use bootstorm_model::record::{CleanupMark, RunRecord};
+use bootstorm_model::record::{CleanupMark, Cordon, RunRecord};
 
 /// Delete what the run created, and verify that nothing is left
 ///
@@ -97,7 +98,7 @@ pub async fn command(context: &Context, args: &CleanupArgs) -> Result<Exit, Fail
 pub async fn run(session: &Session, args: &CleanupArgs) -> Result<Option<Leftovers>, Failure> {
     let prefix = &args.run.prefix;
     let mut interrupt = session.interrupt.clone();
-    let Seen { estate, place, leftovers, adopted, mut own } = tokio::select! {
+    let Seen { estate, place, leftovers, adopted, mut own, cordons } = tokio::select! {
         biased;
         () = interrupt.wait() => return Err(Failure::interrupted("interrupted; nothing was deleted")),
         seen = tokio::time::timeout(args.timeout, Box::pin(look(session, args))) => {
@@ -137,6 +138,7 @@ pub async fn run(session: &Session, args: &CleanupArgs) -> Result<Option<Leftove
         .await
         .unwrap_or_else(|_| Err(wording::out_of_time(args)))?;
     let outcome = async {
+        draining::uncordon(&session.cluster, &cordons, estate.run_id()).await?;
         if adopted.is_some() {
             adopted::restore(session, args, order.deadline, &lock).await?;
         }
@@ -172,6 +174,8 @@ struct Seen {
     adopted: Option<RunRecord>,
     /// Its record and where that is, where its VMs are its own.
     own: Option<Box<(RunRecord, RunStore)>>,
+    /// Nodes that a drain left cordoned.
+    cordons: Vec<Cordon>,
 }
 
 /// Whose run it is, and what of it is there.
@@ -179,6 +183,7 @@ async fn look(session: &Session, args: &CleanupArgs) -> Result<Seen, Failure> {
     let record = adopted::find(session, args).await?;
     let estate = whose::whose(session, args, record.as_ref()).await?;
     let place = record.as_ref().and_then(|(record, _)| record.plan.layout.namespace.clone());
+    let cordons = record.as_ref().map_or_else(Vec::new, |(record, _)| draining::open_cordons(record));
     let (adopted, own) = match record {
         Some((record, _)) if record.plan.is_adopted() => (Some(record), None),
         // Of the phases, only the index is needed from here on.
@@ -190,7 +195,7 @@ async fn look(session: &Session, args: &CleanupArgs) -> Result<Seen, Failure> {
         Some(estate) => Leftovers::list(&session.cluster, estate, sorts, place.as_deref()).await?,
         None => Leftovers::default(),
     };
-    Ok(Seen { estate: estate.unwrap_or_default(), place, leftovers, adopted, own })
+    Ok(Seen { estate: estate.unwrap_or_default(), place, leftovers, adopted, own, cordons })
 }
 
 /// Notes in the record how far the cleanup has come, so that no phase follows. Best effort: what cannot be noted must not

@@ -41,7 +41,7 @@ impl Live {
     /// What the value of an argument is the name of.
     fn of(command: &str, arg: &Arg) -> Option<Self> {
         Some(match arg.get_long() {
-            Some("context") => Self::Contexts,
+            Some("context" | "contexts") => Self::Contexts,
             Some("cluster") => Self::Clusters,
             Some("user") => Self::Users,
             Some("namespace" | "adopt-namespace" | "vm-namespace") => Self::Namespaces,

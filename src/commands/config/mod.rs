@@ -20,6 +20,7 @@ use clap::{ArgMatches, Args, Command};
 use super::definition::{built, definition};
 use bootstorm_model::failure::Failure;
 use file::File;
+use given::Given;
 use plan::PlanFile;
 pub use show::show;
 
@@ -174,6 +175,31 @@ fn joined(mut words: Vec<OsString>, found: &[Found]) -> Vec<OsString> {
     words.extend(found.iter().flat_map(|found| found.words.clone()));
     words.extend(tail);
     words
+}
+
+/// The words that stand for a flag of a command with a value from a file.
+///
+/// Fails with a sentence when the command has no such flag, or it takes no such value.
+pub(super) fn words_of(
+    command: &Command,
+    flag: &str,
+    value: &serde_json::Value,
+) -> Result<Vec<OsString>, String> {
+    let of_name = |arg: &&clap::Arg| flags::name(command, arg) == Some(flag);
+    let arg = command.get_arguments().find(of_name).ok_or_else(|| format!("there is no flag --{flag}"))?;
+    let text = |value: &serde_json::Value| match value {
+        serde_json::Value::String(text) => Ok(text.clone()),
+        serde_json::Value::Number(number) => Ok(number.to_string()),
+        serde_json::Value::Bool(switch) => Ok(switch.to_string()),
+        _ => Err(format!("--{flag} takes a text, a number, true or false, or a list of them")),
+    };
+    let given = match value {
+        serde_json::Value::Null => Given::Nothing,
+        serde_json::Value::Bool(switch) => Given::Switch(*switch),
+        serde_json::Value::Array(values) => Given::List(values.iter().map(text).collect::<Result<_, _>>()?),
+        value => Given::Text(text(value)?),
+    };
+    flags::words(arg, flag, &given).map_err(|fault| format!("--{flag}: {fault}"))
 }
 
 /// Whether the user typed the value of this argument.

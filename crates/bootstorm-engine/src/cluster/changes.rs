@@ -135,6 +135,7 @@ impl From<Vmi> for Instance {
                 let told: Vec<&str> = told.into_iter().filter(|text| !text.is_empty()).collect();
                 clip(&told.join(": "), MOST_TOLD)
             }),
+            eviction: vmi.spec.eviction().map(|strategy| clip(strategy, LONGEST_NAME)),
             moving: vmi.status.migration_state.map(|state| Box::new(Move::from(state))),
             answerer: vmi.spec.answerer().map(|(interface, by)| (clip(interface, LONGEST_NAME), by)),
             ready: is_true("Ready"),

@@ -103,6 +103,15 @@ impl Connection {
         })
     }
 
+    /// The contexts of the kubeconfig, in its order.
+    ///
+    /// Fails when there is no kubeconfig that can be read.
+    pub fn contexts(&self) -> Result<Vec<String>, Failure> {
+        let kubeconfig =
+            kubeconfig::load(self.kubeconfig.as_deref()).map_err(|fault| no_kubeconfig(&fault))?;
+        Ok(kubeconfig.contexts.into_iter().map(|context| context.name).collect())
+    }
+
     /// Makes a client. Sends nothing yet.
     ///
     /// Fails when there is no usable kubeconfig, or the context is unknown.

@@ -19,6 +19,15 @@ const COMPUTE: &str = "compute";
 /// The most characters of a state that are kept.
 const MOST_TOLD: usize = 300;
 
+/// A launcher pod that may be evicted
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Evictable {
+    /// Its name.
+    pub name: String,
+    /// Its UID.
+    pub uid: String,
+}
+
 /// A launcher pod, decoded only as far as it is used
 #[derive(Debug, Clone, Deserialize)]
 pub struct Pod {
@@ -120,6 +129,17 @@ impl Pod {
             node: self.spec.node_name.map(|node| clip(&node, MOST_TOLD)),
             gone,
         })
+    }
+
+    /// UID of the instance that it was made for, its node, and what names it; nothing for one that has ended, goes, or has
+    /// no node.
+    pub fn evictable(self) -> Option<(String, String, Evictable)> {
+        let goes = self.metadata.deletion_timestamp.is_some();
+        if goes || matches!(self.status.phase.as_str(), "Succeeded" | "Failed") {
+            return None;
+        }
+        let instance = self.metadata.labels.get(CREATED_BY)?.clone();
+        Some((instance, self.spec.node_name?, Evictable { name: self.metadata.name, uid: self.metadata.uid }))
     }
 
     fn passed(&self) -> Vec<(Milestone, Option<Timestamp>)> {

@@ -109,6 +109,11 @@ impl Vmim {
             phase: phase(&word),
             transitions: phase_transition_timestamps.iter().filter_map(transition).collect(),
             failure: migration_state.and_then(|state| state.failure()).or_else(condition),
+            vm: Target {
+                namespace: self.metadata.namespace.clone(),
+                name: clip(&self.spec.vmi_name, MOST_TOLD),
+            },
+            created: self.metadata.creation_timestamp,
             object: Target { namespace: self.metadata.namespace, name: self.metadata.name },
             uid: self.metadata.uid,
             gone,
@@ -174,7 +179,7 @@ impl Cluster {
     }
 }
 
-/// The watches on the migration objects of one phase
+/// The watches on the migration objects that matter to one phase
 #[derive(Debug)]
 pub struct Migrations {
     watches: Vec<Watch<Vmim>>,
@@ -185,13 +190,15 @@ pub struct Migrations {
 
 impl Migrations {
     /// Opens the watches; what is there already waits in them, and nothing that happens from now on is missed.
+    ///
+    /// Those of a phase that makes none are everybody's: `KubeVirt` makes them, without labels of ours.
     pub async fn open(
         cluster: &Cluster,
         scope: &Scope,
-        run_id: &str,
-        phase: PhaseName,
+        ours: Option<(&str, PhaseName)>,
     ) -> Result<Self, Trouble> {
-        let (doing, selector) = ("watch migrations", phase_selector(run_id, &phase.to_string()));
+        let selector = ours.map(|(run_id, phase)| phase_selector(run_id, &phase.to_string()));
+        let (doing, selector) = ("watch migrations", selector.unwrap_or_default());
         let paths = scope.collections(PLURAL);
         let opening = paths.iter().map(|path| Watch::open(cluster, doing, path.clone(), selector.clone()));
         Ok(Self { watches: try_join_all(opening).await?, paths, selector })

@@ -13,6 +13,7 @@ pub mod connect;
 mod credentials;
 pub(crate) mod decode;
 mod echo;
+pub mod evictions;
 pub mod exec;
 pub mod extras;
 pub mod facts;

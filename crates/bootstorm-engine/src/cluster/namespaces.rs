@@ -88,6 +88,18 @@ impl Cluster {
         }
     }
 
+    /// What tells this cluster from others: the UID of its namespace `kube-system`, which lives as long as the cluster.
+    /// `None` where it may not be read.
+    ///
+    /// Fails when the cluster does not answer, or the credentials are refused.
+    pub async fn identity(&self) -> Result<Option<String>, Trouble> {
+        match self.namespace_named("kube-system").await {
+            Ok(found) => Ok(found.and_then(|namespace| namespace.metadata.uid)),
+            Err(trouble) if trouble.kind == Kind::Forbidden => Ok(None),
+            Err(trouble) => Err(trouble),
+        }
+    }
+
     /// Every namespace that matches a selector; an empty selector matches all.
     pub async fn namespaces(&self, selector: &str) -> Result<Vec<Namespace>, Trouble> {
         Ok(list_all(self, "list namespaces", &collection(), selector).await?.0)

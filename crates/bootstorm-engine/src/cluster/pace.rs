@@ -84,6 +84,16 @@ pub enum Meaning {
         /// UUID of the run.
         run_id: String,
     },
+    /// Evicts the launcher pod of a VM. `KubeVirt` refuses that for instances that are to migrate, and marks them: then the
+    /// eviction is on its way. Sent again, it changes nothing.
+    Evict {
+        /// The VM.
+        target: Target,
+        /// UID of the instance that is to leave.
+        instance: String,
+        /// The node that it is to leave.
+        node: String,
+    },
 }
 
 /// How a timed request ended
@@ -112,6 +122,7 @@ const MADE_ANEW: &str = "it is another VM of the same name: somebody made it ane
 /// Reasons for not restarting a VM.
 const ENDING: &str = "its instance is being deleted already";
 const ENDED: &str = "its instance is gone: somebody stopped it";
+const LEFT: &str = "it has left the node already: somebody migrated it";
 const REPLACED: &str = "it has another instance than when the phase began: somebody restarted it";
 
 impl Cluster {
@@ -157,7 +168,7 @@ impl Cluster {
             if attempts.sent > 0
                 && let Err(trouble) = self.check_before(timed).await
             {
-                let restarted = matches!(timed.meaning, Meaning::Restart { .. });
+                let restarted = matches!(timed.meaning, Meaning::Restart { .. } | Meaning::Evict { .. });
                 if restarted && answer_lost && trouble.kind == Kind::Conflict {
                     return ended(attempts, Ok(monotonic_now()), true);
                 }
@@ -234,6 +245,13 @@ impl Cluster {
                 Some(_) => Ok(()),
                 None => refused(ENDED),
             },
+            Meaning::Evict { target, instance, node } => match self.evicted(target).await? {
+                Some(found) if found.metadata.uid != *instance => refused(REPLACED),
+                Some(found) if found.metadata.deletion_timestamp.is_some() => refused(ENDING),
+                Some(found) if !found.is_on(node) => refused(LEFT),
+                Some(_) => Ok(()),
+                None => refused(ENDED),
+            },
             Meaning::Create { .. } | Meaning::Patch { .. } | Meaning::Guarded { .. } => Ok(()),
         }
     }
@@ -266,6 +284,15 @@ impl Cluster {
                         if found.labels.get(names::RUN_ID) == Some(run_id) && found.is_labelled_by_us() =>
                     {
                         Earlier::Done(Some(found.uid.into()))
+                    }
+                    _ => Earlier::Unknown,
+                }
+            }
+            // Whether a 429 is virt-api's or a budget's is told by the instance, not by the words: these differ by release.
+            Meaning::Evict { target, instance, node } if trouble.kind == Kind::Throttled => {
+                match self.evicted(target).await {
+                    Ok(Some(found)) if found.metadata.uid == *instance && found.is_marked(node) => {
+                        Earlier::Done(None)
                     }
                     _ => Earlier::Unknown,
                 }

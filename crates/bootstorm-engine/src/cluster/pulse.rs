@@ -51,11 +51,13 @@ impl Pulse {
     }
 
     fn beat(&self) {
+        // Whoever finds a stall has told of it before anybody else can think that there was none.
+        let mut known = self.0.since.lock().unwrap_or_else(PoisonError::into_inner);
         let now = micros();
         let silent = Duration::from_micros(now.saturating_sub(self.0.last.swap(now, Ordering::Relaxed)));
         if silent > STALL {
             let since = monotonic_now().checked_sub(silent).unwrap_or_else(monotonic_now);
-            *self.0.since.lock().unwrap_or_else(PoisonError::into_inner) = Some(since);
+            *known = Some(since);
             self.0.stalls.fetch_add(1, Ordering::Release);
         }
     }

@@ -2,6 +2,7 @@
 
 use super::Interrupt;
 use super::event::Listener;
+use super::gate::Gate;
 use crate::cluster::Cluster;
 use crate::cluster::lease::Held;
 use bootstorm_model::plan::Template;
@@ -20,6 +21,8 @@ pub struct Work<'a> {
     pub settings: PhaseSettings,
     /// The VM manifest; needed by create only.
     pub template: Option<&'a Template>,
+    /// The common start with phases of other clusters; absent where it starts by itself.
+    pub gate: Option<&'a Gate>,
     /// Interrupt by the user.
     pub interrupt: Interrupt,
     /// Receives events.
@@ -39,4 +42,6 @@ pub enum Cut {
     RecordChanged,
     /// More VMs failed than the user allows; everything known is saved.
     TooManyFailed,
+    /// The phases of other clusters start without it; nothing was sent.
+    LeftOut,
 }

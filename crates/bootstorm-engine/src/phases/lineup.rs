@@ -41,6 +41,7 @@ pub(super) fn leave_out(
         _ => HashSet::new(),
     };
     let (kind, restarts, migrates) = (phase.name.kind, phase.restarts(), phase.migrates());
+    let (drains, nodes) = (phase.drains(), phase.settings.nodes.clone());
     let running = present(instances);
     leave_out_where(phase, targets, |position, target| {
         let machine = existing.ours.get(target);
@@ -56,6 +57,9 @@ pub(super) fn leave_out(
             NOT_IN_STORM
         } else if let Some(machine) = machine.filter(|_| restarts) {
             return not_restartable(machine, running.get(target).copied());
+        } else if drains {
+            let instance = running.get(target).copied();
+            return not_evictable(machine?, instance, moving.get(target), &nodes);
         } else if migrates {
             return not_migratable(running.get(target).copied(), moving.get(target));
         } else if kind == PhaseKind::Storm && alive.contains(target) {
@@ -76,9 +80,16 @@ pub(super) fn leave_out_adopted(
     moving: &HashMap<Target, String>,
 ) -> Vec<(Target, String)> {
     let (kind, restarts, migrates) = (phase.name.kind, phase.restarts(), phase.migrates());
+    let (drains, nodes) = (phase.drains(), phase.settings.nodes.clone());
     let (alive, running) = (adopted::alive(instances), present(instances));
     let targets: Vec<Target> = adopted.iter().map(|adoptee| adoptee.target.clone()).collect();
     leave_out_where(phase, &targets, |position, target| {
+        if drains {
+            let machine = machines.get(target);
+            let instance = running.get(target).copied();
+            return adopted::stranger(&adopted[position], machine)
+                .or_else(|| not_evictable(machine?, instance, moving.get(target), &nodes));
+        }
         if migrates {
             return adopted::stranger(&adopted[position], machines.get(target))
                 .or_else(|| not_migratable(running.get(target).copied(), moving.get(target)));
@@ -128,6 +139,36 @@ fn not_migratable(instance: Option<&Instance>, other: Option<&String>) -> Option
         .or_else(|| other.map(|other| format!("migration {other} of it has not ended")))
 }
 
+/// Why a VM is not evicted from these nodes; `None` if it is. `other` is a migration of somebody else.
+///
+/// A VM that does not migrate shuts down, and is started elsewhere only where it is meant to run in any case.
+fn not_evictable(
+    machine: &Machine,
+    instance: Option<&Instance>,
+    other: Option<&String>,
+    nodes: &[String],
+) -> Option<String> {
+    let on_them = |instance: &&Instance| instance.node.as_ref().is_some_and(|node| nodes.contains(node));
+    let Some(instance) = instance.filter(on_them) else { return Some(NOT_IN_STORM.to_owned()) };
+    if let Some(why) = not_running(Some(instance)) {
+        return Some(why);
+    }
+    if let Some(other) = other {
+        return Some(format!("migration {other} of it has not ended"));
+    }
+    let migrates = match (instance.eviction.as_deref(), instance.immobile.as_deref()) {
+        (Some("LiveMigrate"), Some(why)) => {
+            return Some(format!("KubeVirt refuses its eviction (evictionStrategy LiveMigrate): {why}"));
+        }
+        (Some("LiveMigrateIfPossible"), immobile) => immobile.is_none(),
+        (Some("LiveMigrate" | "External"), _) => true,
+        _ => false,
+    };
+    let strategy = machine.setting();
+    (!migrates && !machine.is_started())
+        .then(|| format!("its eviction would stop it for good: its run strategy is {}", strategy.strategy()))
+}
+
 /// Why a VM is not running; `None` if it is.
 fn not_running(instance: Option<&Instance>) -> Option<String> {
     let Some(instance) = instance else { return Some("it is not running: it has no instance".to_owned()) };
@@ -148,6 +189,18 @@ pub(super) fn note_current(phase: &mut PhaseRecord, targets: &[Target], instance
         timeline.instance_uid = Some(instance.uid.clone());
         timeline.node.clone_from(&instance.node);
         timeline.migration.get_or_insert_default().from.clone_from(&instance.node);
+    }
+}
+
+/// Notes the instances that are to leave their nodes, and which these are.
+pub(super) fn note_leaving(phase: &mut PhaseRecord, targets: &[Target], instances: &[Change]) {
+    note_old(phase, targets, instances);
+    let running = present(instances);
+    for (timeline, target) in phase.timelines.iter_mut().zip(targets) {
+        if timeline.outcome != Outcome::Excluded {
+            let node = running.get(target).and_then(|instance| instance.node.clone());
+            timeline.migration.get_or_insert_default().from = node;
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! What a storm of kind migrate watches and knows beside the instances: migration objects, and how many go at a time.
+//! What a storm that moves VMs watches and knows beside the instances: migration objects, and how many go at a time.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -41,11 +41,12 @@ pub(super) async fn open(
     phase: &mut PhaseRecord,
     record: &RunRecord,
 ) -> Result<Option<Migrations>, Trouble> {
-    if !phase.migrates() {
+    if !phase.migrates() && !phase.drains() {
         return Ok(None);
     }
     let scope = Scope::of_plan(&record.plan);
-    let opening = Migrations::open(work.cluster, &scope, &record.run_id, phase.name);
+    let ours = phase.migrates().then_some((record.run_id.as_str(), phase.name));
+    let opening = Migrations::open(work.cluster, &scope, ours);
     let reading = tokio::time::timeout(READING, work.cluster.kubevirt());
     let (migrations, read) = tokio::join!(opening, reading);
     match read {
@@ -64,12 +65,15 @@ pub(super) async fn under_way(
     phase: &PhaseRecord,
     record: &RunRecord,
 ) -> Result<UnderWay, Trouble> {
-    if !phase.migrates() {
+    if !phase.migrates() && !phase.drains() {
         return Ok(UnderWay::default());
     }
     if let Step::Begin(_) = work.step {
         let others = others(work.cluster, phase, record).await?;
         return Ok(UnderWay { others, ..UnderWay::default() });
+    }
+    if phase.drains() {
+        return Ok(UnderWay::default());
     }
     let scope = Scope::of_plan(&record.plan);
     let found = migrations::existing(work.cluster, &scope, &record.run_id, phase.name).await?;
@@ -77,13 +81,13 @@ pub(super) async fn under_way(
     Ok(UnderWay { ours, ..UnderWay::default() })
 }
 
-/// VMs with a migration that has not ended, and its name; none unless the phase migrates VMs.
+/// VMs with a migration that has not ended, and its name; none unless the phase migrates or evicts VMs.
 pub(super) async fn others(
     cluster: &Cluster,
     phase: &PhaseRecord,
     record: &RunRecord,
 ) -> Result<HashMap<Target, String>, Trouble> {
-    if !phase.migrates() {
+    if !phase.migrates() && !phase.drains() {
         return Ok(HashMap::new());
     }
     migrations::under_way(cluster, &Scope::of_plan(&record.plan)).await

@@ -111,6 +111,20 @@ pub(super) fn is_restarted(timeline: &Timeline, machine: &Machine, instances: &[
     machine.wish() == Some("Stop") || !instances.iter().any(is_old)
 }
 
+/// Whether the instances show that a VM was evicted: its instance ends, is gone, or is on another node. One that only waits
+/// for its migration is evicted again, which changes nothing.
+pub(super) fn is_evicted(timeline: &Timeline, nodes: &[String], instances: &[Change]) -> bool {
+    let stays = |change: &Change| match change {
+        Change::Present(instance) => {
+            timeline.old_instance.as_deref() == Some(&instance.uid)
+                && !instance.deleting
+                && instance.node.as_ref().is_none_or(|node| nodes.contains(node))
+        }
+        Change::Absent { .. } => false,
+    };
+    !instances.iter().any(stays)
+}
+
 fn forget_request(timeline: &mut Timeline) {
     timeline.moments.retain(|milestone, _| *milestone > Milestone::Accepted);
     timeline.untimed = false;
@@ -184,6 +198,7 @@ mod tests {
                 agent: false,
                 transitions: Vec::new(),
                 moving: None,
+                eviction: None,
                 immobile: None,
             })
         };

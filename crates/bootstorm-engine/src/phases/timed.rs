@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tokio::task::JoinSet;
+use tokio::time::sleep_until;
 
 use super::context::{Cut, Work};
 use super::event::Event;
@@ -18,8 +19,9 @@ use super::launch::{Launch, Scheduled};
 use super::migrating::UnderWay;
 use super::probing::Probing;
 use super::saving::Saver;
-use super::{adopted, insight, lineup, migrating, probers, provisioning, resume};
+use super::{adopted, draining, insight, lineup, migrating, probers, provisioning, resume};
 use crate::cluster::changes::{Changes, News};
+use crate::cluster::launchers::Evictable;
 use crate::cluster::machines::Machine;
 use crate::cluster::migrations::objects;
 use crate::cluster::names::{Role, labels, run_id_selector};
@@ -27,7 +29,7 @@ use crate::cluster::pace::Timed;
 use crate::cluster::pulse::Stalls;
 use crate::cluster::scope::Scope;
 use crate::cluster::store::RunStore;
-use crate::cluster::{Cluster, Kind, Trouble, machines, migrations};
+use crate::cluster::{Cluster, Kind, Trouble, evictions, machines, migrations};
 use crate::streams::Streams;
 use bootstorm_model::observation::{Observation, What};
 use bootstorm_model::observe::{
@@ -102,6 +104,12 @@ async fn whole(
     };
     let alive = if record.plan.is_adopted() { adopted::alive(&first) } else { HashSet::new() };
     let moving = migrating::under_way(&work, &phase, record).await?;
+    draining::note(&work, &mut phase, record).await?;
+    let pods = if phase.drains() {
+        work.cluster.evictable(&Scope::of_plan(&record.plan)).await?
+    } else {
+        HashMap::new()
+    };
     let lined_up = LineUp { targets: &targets, existing: &mut machines, alive: &alive, moving: &moving };
     let done = lined_up.of(&work, record, &mut phase, clock, &mut first);
     let old = match name.kind {
@@ -125,9 +133,24 @@ async fn whole(
         phase.probing = Some(ProbeHealth { gaps, ..probing.health() });
     }
 
-    let requests =
-        requests(&work, record, &phase, &targets, &Known { done, machines: machines.ours, alive })?;
-    work.cluster.warm(work.settings.concurrency.min(requests.len())).await;
+    let known = Known { done, machines: machines.ours, alive, pods };
+    let requests = requests(&work, record, &phase, &targets, &known)?;
+    let connections = work.settings.concurrency.min(requests.len());
+    work.cluster.warm(connections).await;
+    let mut start = None;
+    if let Some(gate) = work.gate {
+        let fresh = !phase.participants().any(Timeline::is_asked);
+        match gate.pass(work.cluster, connections, clock, fresh).await {
+            Ok(at) => start = Some(at),
+            Err(closed) => {
+                (work.events)(&Event::Warning(closed.0));
+                phase.state = PhaseState::Interrupted;
+                record.put_phase(phase);
+                phase_saved(&mut saver, record, Some(Cut::LeftOut)).await?;
+                return Ok(Some(Cut::LeftOut));
+            }
+        }
+    }
     let taking_part = phase.participants().count();
     let done = phase.participants().filter(|timeline| timeline.is_over()).count();
     (work.events)(&Event::PhaseBegan { phase: name, targets: taking_part, done, goal: phase.goal });
@@ -143,7 +166,7 @@ async fn whole(
     );
     let objects = phase.migrates().then(|| objects(record, name));
     let (mut volumes, expected) = volumes.map_or((None, 0), |(volumes, expected)| (Some(volumes), expected));
-    let keeps = phase.settings.kind.keeps_guests();
+    let (keeps, drains) = (phase.settings.kind.keeps_guests(), phase.drains());
     let mut tracker = Tracker::new(Beginning {
         phase,
         now: clock.now(),
@@ -154,9 +177,18 @@ async fn whole(
         volumes: volumes.as_ref().map(|_| VolumeFold::new(&targets, expected)),
         launchers: insight.as_ref().map(|_| {
             let fold = LauncherFold::new(&targets, !record.plan.is_adopted());
+            let fold = if drains { fold.evicting() } else { fold };
             objects.iter().fold(fold, |fold, objects| fold.migrating_by(objects.iter().cloned()))
         }),
-        migrations: objects.clone().map(MigrationFold::new),
+        migrations: match objects {
+            Some(objects) => Some(MigrationFold::new(objects)),
+            None if drains => {
+                // Migrations that KubeVirt makes for evictions come after the beginning; in a phase that is continued too.
+                let since = clock.zero_at(work.cluster.server_now());
+                Some(MigrationFold::of_evicted(targets.iter().cloned(), since))
+            }
+            None => None,
+        },
         streams,
         asked: &asked,
     });
@@ -183,6 +215,17 @@ async fn whole(
         tokio::time::sleep(FIRST_ANSWERS).await;
     }
     launched.store(true, Ordering::Relaxed);
+    // From here on the end of the phase lifts what is cordoned.
+    let cordoned = draining::cordon(work.cluster, tracker.phase(), &record.run_id).await;
+    if let Err(trouble) = cordoned {
+        draining::lift(&work, tracker.phase_mut(), &record.run_id).await;
+        record.put_phase(tracker.finish(clock.now()));
+        saver.finish(record).await?;
+        return Err(trouble);
+    }
+    if let Some(at) = start {
+        sleep_until(at.into()).await;
+    }
     let streams = Streams {
         cluster: work.cluster.clone(),
         clock,
@@ -203,7 +246,7 @@ async fn whole(
         streams,
         checkup: &checkup,
         saver: &mut saver,
-        interrupt: work.interrupt,
+        interrupt: work.interrupt.clone(),
         guard,
         events: work.events,
     };
@@ -212,6 +255,9 @@ async fn whole(
     let mut phase = tracker.finish(clock.now());
     phase.state = if cut.is_some() { PhaseState::Interrupted } else { PhaseState::Done };
     (work.events)(&Event::requests(&phase.timelines));
+    if !matches!(cut, Some(Cut::LockLost | Cut::RecordChanged)) {
+        draining::lift(&work, &mut phase, &record.run_id).await;
+    }
     phase.health = Some(checkup.end(cut.is_none(), &stamps).await);
     record.put_phase(phase);
     record.made.probers.extend(saver.made().lock().unwrap_or_else(PoisonError::into_inner).clone());
@@ -255,6 +301,8 @@ impl LineUp<'_> {
                 lineup::note_old(phase, targets, first);
             } else if phase.migrates() {
                 lineup::note_current(phase, targets, first);
+            } else if phase.drains() {
+                lineup::note_leaving(phase, targets, first);
             }
             return HashSet::new();
         }
@@ -265,11 +313,13 @@ impl LineUp<'_> {
             }
         }
         moving.note(phase, &objects(record, phase.name));
-        let (restarts, migrates) = (phase.restarts(), phase.migrates());
+        let (restarts, migrates, drains) = (phase.restarts(), phase.migrates(), phase.drains());
+        let nodes = &phase.settings.nodes.clone();
         let seen = &*first;
         let carried_out = |timeline: &Timeline, machine: &Machine| match adopted.get(timeline.target as usize)
         {
             _ if restarts => resume::is_restarted(timeline, machine, seen),
+            _ if drains => resume::is_evicted(timeline, nodes, seen),
             _ if migrates => timeline.migration.as_ref().is_some_and(|facts| facts.uid.is_some()),
             Some(adoptee) => adopted::is_carried_out(adoptee, machine, kind, alive.contains(&adoptee.target)),
             None => resume::is_carried_out(machine, kind),
@@ -286,7 +336,9 @@ impl LineUp<'_> {
 async fn phase_saved(saver: &mut Saver, record: &RunRecord, cut: Option<Cut>) -> Result<(), Trouble> {
     match cut {
         Some(Cut::LockLost | Cut::RecordChanged) => Ok(()),
-        Some(Cut::Interrupted | Cut::NotSaved | Cut::TooManyFailed) | None => saver.finish(record).await,
+        Some(Cut::Interrupted | Cut::NotSaved | Cut::TooManyFailed | Cut::LeftOut) | None => {
+            saver.finish(record).await
+        }
     }
 }
 
@@ -298,8 +350,9 @@ fn begin(work: &Work<'_>, record: &RunRecord, targets: u32) -> (PhaseRecord, Clo
             let mut phase = known.clone();
             // What was begun goes on in the shape in which it was begun, and what the VMs are cannot change any more.
             let begun = std::mem::replace(&mut phase.settings, work.settings.clone());
-            let PhaseSettings { halted, kind, shape, order, size, warm_up, .. } = begun;
-            phase.settings = PhaseSettings { halted, kind, shape, order, size, warm_up, ..phase.settings };
+            let PhaseSettings { halted, kind, shape, order, size, warm_up, nodes, .. } = begun;
+            phase.settings =
+                PhaseSettings { halted, kind, shape, order, size, warm_up, nodes, ..phase.settings };
             phase.state = PhaseState::Open;
             let clock = Clock::resume(phase.began, phase.server_ahead_micros, work.cluster.server_ahead());
             (phase, clock)
@@ -356,12 +409,13 @@ pub async fn rehearse_running(
     cluster: &Cluster,
     record: &RunRecord,
     kind: StormKind,
+    nodes: &[String],
 ) -> Result<Vec<Timed>, Trouble> {
     let machines = existing(cluster, record).await?;
     let mut changes = watch(cluster, record).await?;
     let first = first_list(&mut changes).await;
     let targets = record.plan.targets();
-    let settings = PhaseSettings { kind, ..PhaseSettings::default() };
+    let settings = PhaseSettings { kind, nodes: nodes.to_vec(), ..PhaseSettings::default() };
     let name = PhaseName { kind: PhaseKind::Storm, number: record.next_storm() };
     let mut phase = PhaseRecord::new(name, record.created, settings, targets.len() as u32);
     let moving = migrating::others(cluster, &phase, record).await?;
@@ -369,6 +423,19 @@ pub async fn rehearse_running(
         lineup::leave_out_adopted(&mut phase, &record.plan.adopted, &machines.ours, &first, &moving);
     } else {
         lineup::leave_out(&mut phase, record, &targets, &machines, &first, &moving);
+    }
+    if phase.drains() {
+        lineup::note_leaving(&mut phase, &targets, &first);
+        let pods = cluster.evictable(&Scope::of_plan(&record.plan)).await?;
+        let each = phase.participants().filter_map(|timeline| {
+            let instance = timeline.old_instance.as_deref()?;
+            let node = timeline.migration.as_ref()?.from.as_deref()?;
+            let (_, pod) = pods.get(instance)?.iter().find(|(place, _)| place == node)?;
+            Some((targets.get(timeline.target as usize)?, instance, node, pod))
+        });
+        return each
+            .map(|(target, instance, node, pod)| evictions::evict(target, instance, node, pod))
+            .collect();
     }
     if phase.migrates() {
         lineup::note_current(&mut phase, &targets, &first);
@@ -398,6 +465,8 @@ struct Known {
     machines: HashMap<Target, Machine>,
     /// Adopted VMs with an instance.
     alive: HashSet<Target>,
+    /// Launcher pods and their nodes, by the UIDs of instances; in a drain only.
+    pods: HashMap<String, Vec<(String, Evictable)>>,
 }
 
 /// One request for every VM that takes part and whose request is not done already, in the order of the queue.
@@ -426,6 +495,14 @@ fn requests(
                 let Some(machine) = known.machines.get(target) else { continue };
                 let Some(instance) = &timeline.old_instance else { continue };
                 machines::restart(target, machine.uid(), instance)?
+            }
+            _ if phase.drains() => {
+                let Some(instance) = &timeline.old_instance else { continue };
+                let node = timeline.migration.as_ref().and_then(|facts| facts.from.as_deref());
+                let pods = known.pods.get(&**instance);
+                let pod = pods.and_then(|pods| pods.iter().find(|(place, _)| Some(place.as_str()) == node));
+                let (Some((node, pod)), true) = (pod, node.is_some()) else { continue };
+                evictions::evict(target, instance, node, pod)?
             }
             _ if phase.migrates() => {
                 let Some(instance) = &timeline.instance_uid else { continue };

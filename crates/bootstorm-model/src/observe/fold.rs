@@ -79,6 +79,8 @@ pub struct Instance {
     pub transitions: Vec<(InstancePhase, Timestamp)>,
     /// `status.migrationState`: the live migration that it is in, or was last in.
     pub moving: Option<Box<Move>>,
+    /// `spec.evictionStrategy`: what becomes of it when its pod is evicted.
+    pub eviction: Option<String>,
     /// Why it cannot be live-migrated (condition `LiveMigratable` is false): reason and message.
     pub immobile: Option<String>,
 }
@@ -91,6 +93,7 @@ impl Instance {
 }
 
 /// Something that the cluster told us
+#[expect(clippy::large_enum_variant, reason = "nearly every change is a present one, and lives shortly")]
 #[derive(Debug, Clone, PartialEq)]
 pub enum Change {
     /// An instance appeared or changed.
@@ -381,6 +384,7 @@ mod tests {
             agent: false,
             transitions: Vec::new(),
             moving: None,
+            eviction: None,
             immobile: None,
         }
     }

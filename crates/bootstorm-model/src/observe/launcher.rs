@@ -77,6 +77,8 @@ pub struct LauncherFold {
     counted: HashSet<String>,
     /// Migration objects of the phase, by namespace and name → VM; `None` unless the phase migrates VMs.
     migrations: Option<HashMap<Target, u32>>,
+    /// Whether VMs are evicted: some migrate, others boot elsewhere.
+    evicts: bool,
 }
 
 impl LauncherFold {
@@ -95,7 +97,16 @@ impl LauncherFold {
             said: HashMap::new(),
             counted: HashSet::new(),
             migrations: None,
+            evicts: false,
         }
+    }
+
+    /// The same for a phase that evicts VMs: the pods count in which they boot elsewhere, and those to which they migrate.
+    #[must_use]
+    pub fn evicting(mut self) -> Self {
+        self.migrations = Some(HashMap::new());
+        self.evicts = true;
+        self
     }
 
     /// The same for a phase that migrates VMs by these objects, in the order of its VMs: only the pods count to which the
@@ -181,13 +192,19 @@ impl LauncherFold {
     /// Puts what the pods of a VM passed onto its timeline, as far as they are pods of the VMI that it is about.
     pub fn join(&self, timelines: &mut [Timeline], position: u32) -> Vec<Passed> {
         let Some(timeline) = timelines.get_mut(position as usize) else { return Vec::new() };
-        if timeline.outcome == Outcome::Excluded || timeline.instance_uid.is_none() {
+        if timeline.outcome == Outcome::Excluded
+            || timeline.instance_uid.is_none() && timeline.old_instance.is_none()
+        {
             return Vec::new();
         }
         let mut passed = Vec::new();
         for uid in self.of.get(&position).into_iter().flatten() {
             let Some(known) = self.pods.get(uid) else { continue };
-            if timeline.instance_uid.as_ref() != Some(&known.instance) || !self.counts(timeline, known) {
+            let boots = timeline.instance_uid.as_ref() == Some(&known.instance);
+            let moves = self.evicts
+                && known.migration.is_some()
+                && timeline.old_instance.as_deref() == Some(&known.instance);
+            if !boots && !moves || !self.counts(timeline, known) {
                 continue;
             }
             for (milestone, moment) in &known.moments {
@@ -218,6 +235,7 @@ impl LauncherFold {
     fn counts(&self, timeline: &Timeline, known: &Known) -> bool {
         match &self.migrations {
             None => known.migration.is_none(),
+            Some(_) if self.evicts && known.migration.is_none() => true,
             Some(_) => {
                 let ours = timeline.migration.as_ref().and_then(|facts| facts.uid.as_deref());
                 known.migration.is_some() && known.migration.as_deref() == ours

@@ -66,6 +66,10 @@ pub struct Migration {
     pub uid: String,
     /// Where the object is, and its own name.
     pub object: Target,
+    /// The VM that it is about.
+    pub vm: Target,
+    /// `metadata.creationTimestamp`.
+    pub created: Option<Timestamp>,
     /// `status.phase`.
     pub phase: MigrationPhase,
     /// `status.phaseTransitionTimestamps`: whole seconds on virt-controller's clock.
@@ -157,14 +161,22 @@ impl Sighting {
     }
 }
 
+/// Which migrations a phase is about
+#[derive(Debug)]
+enum Whose {
+    /// Those that it makes, by namespace and name.
+    Ours(HashMap<Target, u32>),
+    /// Those that `KubeVirt` makes for these VMs from then on, because they are evicted.
+    Evicted(HashMap<Target, u32>, Timestamp),
+}
+
 /// Folds what is told about migrations into the timelines of a phase that migrates VMs
 ///
 /// A VMI may tell of a migration before it is known which one is ours: what was seen is kept until then. Migrations of
 /// others change nothing.
 #[derive(Debug)]
 pub struct MigrationFold {
-    /// Namespace and name of the object that this phase makes → VM.
-    objects: HashMap<Target, u32>,
+    whose: Whose,
     /// What was seen, by VM and UID.
     seen: HashMap<u32, HashMap<String, Sighting>>,
 }
@@ -172,12 +184,23 @@ pub struct MigrationFold {
 impl MigrationFold {
     /// A fold of the migration objects that the phase makes, in the order of its VMs.
     pub fn new(objects: impl IntoIterator<Item = Target>) -> Self {
-        Self { objects: objects.into_iter().zip(0..).collect(), seen: HashMap::new() }
+        Self { whose: Whose::Ours(objects.into_iter().zip(0..).collect()), seen: HashMap::new() }
     }
 
-    /// The VM for which this phase makes an object of that name.
-    pub fn position(&self, object: &Target) -> Option<u32> {
-        self.objects.get(object).copied()
+    /// A fold of the migrations that `KubeVirt` makes for VMs that are evicted, from `since` on the server's clock.
+    pub fn of_evicted(vms: impl IntoIterator<Item = Target>, since: Timestamp) -> Self {
+        Self { whose: Whose::Evicted(vms.into_iter().zip(0..).collect(), since), seen: HashMap::new() }
+    }
+
+    /// The VM that a migration is about; nothing where it does not belong to the phase.
+    pub fn position(&self, migration: &Migration) -> Option<u32> {
+        match &self.whose {
+            Whose::Ours(objects) => objects.get(&migration.object).copied(),
+            Whose::Evicted(vms, since) => {
+                let is_new = migration.created.is_some_and(|at| at.as_second() >= since.as_second());
+                vms.get(&migration.vm).copied().filter(|_| is_new)
+            }
+        }
     }
 
     /// Takes the state of a migration object into account; gives the milestones that were passed by it.
@@ -187,15 +210,24 @@ impl MigrationFold {
         migration: &Migration,
         receipt: Receipt,
     ) -> Vec<Passed> {
-        let Some(position) = self.position(&migration.object) else { return Vec::new() };
+        let Some(position) = self.position(migration) else { return Vec::new() };
         let Some(timeline) = timelines.get_mut(position as usize) else { return Vec::new() };
         if timeline.outcome == Outcome::Excluded {
             return Vec::new();
         }
         // The name is fixed, so that a create whose answer was lost is found again by it.
         let facts = timeline.migration.get_or_insert_default();
-        if facts.uid.is_none() {
+        let is_known = facts.uid.as_deref() == Some(&migration.uid);
+        // KubeVirt makes another one for an eviction whose migration failed: what the last one passed does not count.
+        let is_next = matches!(self.whose, Whose::Evicted(..)) && facts.failed && !is_known;
+        if facts.uid.is_none() || is_next {
             facts.uid = Some(migration.uid.as_str().into());
+            (facts.failed, facts.phase) = (false, None);
+        }
+        if is_next {
+            let of_last = |milestone: &Milestone| *milestone > Milestone::Accepted && !milestone.is_of_stop();
+            timeline.moments.retain(|milestone, _| !of_last(milestone));
+            timeline.stamps.clear();
         }
         let sighting = self.seen.entry(position).or_default().entry(migration.uid.clone()).or_default();
         for (phase, at) in &migration.transitions {
@@ -302,6 +334,14 @@ impl MigrationFold {
     }
 }
 
+/// Notes that an instance which was evicted runs on another node; `ended` is the end of its migration.
+pub fn moved(timeline: &mut Timeline, ended: Option<Timestamp>, receipt: Receipt) -> bool {
+    if let Some(ended) = ended {
+        timeline.stamps.entry(Milestone::Moved).or_insert(ended.as_second());
+    }
+    !timeline.has(Milestone::Moved) && pass(timeline, Milestone::Moved, receipt)
+}
+
 /// Why a migration ends whose object is deleted while it goes on.
 const DELETED: &str = "somebody deleted the migration before it was over";
 
@@ -322,6 +362,8 @@ mod tests {
         Migration {
             uid: "ours".into(),
             object: object(0),
+            vm: Target { namespace: "p".into(), name: "vm".into() },
+            created: None,
             phase,
             transitions: Vec::new(),
             failure: None,
@@ -380,6 +422,29 @@ mod tests {
         let gone = Migration { object: object(1), gone: true, ..migration(MigrationPhase::Pending) };
         fold.apply(&mut timelines, &gone, seen(11));
         assert!(timelines[1].migration.clone().unwrap().failed, "deleted while it waited");
+    }
+
+    #[test]
+    fn an_eviction_is_about_the_migration_that_kubevirt_makes_for_it_and_the_next_after_a_failure() {
+        let at = |second| format!("2026-01-01T00:00:0{second}Z").parse().unwrap();
+        let vm = Target { namespace: "p".into(), name: "vm".into() };
+        let mut fold = MigrationFold::of_evicted([vm], at(3));
+        let mut timelines = vec![Timeline::new(0)];
+        let made = |uid: &str, second, phase| Migration {
+            uid: uid.into(),
+            created: Some(at(second)),
+            ..migration(phase)
+        };
+        fold.apply(&mut timelines, &made("old", 2, MigrationPhase::Succeeded), seen(1));
+        assert_eq!(timelines[0], Timeline::new(0), "from before the drain");
+        fold.apply(&mut timelines, &made("first", 3, MigrationPhase::Running), seen(5));
+        fold.apply(&mut timelines, &made("first", 3, MigrationPhase::Failed), seen(6));
+        assert!(timelines[0].migration.as_ref().unwrap().failed);
+        fold.apply(&mut timelines, &made("second", 7, MigrationPhase::Scheduling), seen(8));
+        let facts = timelines[0].migration.clone().unwrap();
+        assert_eq!((facts.uid.as_deref(), facts.failed), (Some("second"), false));
+        assert_eq!(timelines[0].at(Milestone::Pod), Some(Offset(8)));
+        assert!(!timelines[0].has(Milestone::Copying));
     }
 
     #[test]

@@ -54,11 +54,13 @@ pub enum Milestone {
     Copying,
     /// The guest runs on the target (`status.migrationState.completed` without `failed`).
     Migrated,
+    /// In a drain: the VM runs on another node, where it migrated to or was started again.
+    Moved,
 }
 
 impl Milestone {
     /// Every milestone, in order.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::Requested,
         Self::Accepted,
         Self::Volume,
@@ -80,6 +82,7 @@ impl Milestone {
         Self::Target,
         Self::Copying,
         Self::Migrated,
+        Self::Moved,
     ];
 
     /// The word used in JSON, tables, thresholds and documentation.
@@ -106,12 +109,13 @@ impl Milestone {
             Self::Target => "target",
             Self::Copying => "copying",
             Self::Migrated => "migrated",
+            Self::Moved => "moved",
         }
     }
 
-    /// Whether only VMs pass it that migrate.
+    /// Whether only VMs pass it that change their node.
     pub fn is_of_migration(self) -> bool {
-        matches!(self, Self::Target | Self::Copying | Self::Migrated)
+        matches!(self, Self::Target | Self::Copying | Self::Migrated | Self::Moved)
     }
 
     /// Whether only VMs pass it whose instance ends.

@@ -67,6 +67,8 @@ impl Hollow {
 pub struct Wiring {
     domain: Domain,
     networks: Option<Vec<Network>>,
+    #[serde(rename = "evictionStrategy")]
+    eviction: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -108,6 +110,12 @@ struct Network {
 }
 
 impl Wiring {
+    /// What becomes of the guest when its pod is evicted (`spec.evictionStrategy`); virt-api fills in the cluster's default
+    /// (`KubeVirt` v1.0 to v1.9, `pkg/defaults/defaults.go`).
+    pub fn eviction(&self) -> Option<&str> {
+        self.eviction.as_deref()
+    }
+
     /// The interface on the pod network, which is where a guest is probed, and what answers there in place of the guest.
     pub fn answerer(&self) -> Option<(&str, Answerer)> {
         let interfaces = self.domain.devices.interfaces.iter().flatten();

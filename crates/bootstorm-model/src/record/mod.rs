@@ -25,8 +25,8 @@ pub use limit::FailureLimit;
 pub use made::Made;
 pub use metrics::{Gauge, Line, Metric, Metrics, Unit};
 pub use phase::{
-    BLIND_LIMIT_SECONDS, Gap, InsightHealth, NO_OUTAGE, NOT_IN_STORM, PhaseKind, PhaseName, PhaseRecord,
-    PhaseSettings, PhaseState, ProbeHealth, SetupRecord, Via, WatchHealth,
+    BLIND_LIMIT_SECONDS, Cordon, Gap, InsightHealth, NO_OUTAGE, NOT_IN_STORM, PhaseKind, PhaseName,
+    PhaseRecord, PhaseSettings, PhaseState, ProbeHealth, SetupRecord, Via, WatchHealth,
 };
 
 pub use series::{Series, SeriesKind};
@@ -37,7 +37,7 @@ use crate::observe::{Milestone, Outcome, Timeline};
 use crate::outage::Observation;
 use crate::plan::Plan;
 
-/// Version of the stored format: 6 since storms migrate VMs and outages are observed; 5 since storms are of several kinds; 4 since a record holds the UIDs of what the run made,
+/// Version of the stored format: 6 since storms migrate VMs and drain nodes, and outages are observed; 5 since storms are of several kinds; 4 since a record holds the UIDs of what the run made,
 /// outcomes may be unknown, and gaps may be open.
 ///
 /// Programs refuse records with a newer version than their own. Records of versions 1 to 3 have no UIDs.

@@ -176,6 +176,9 @@ pub struct PhaseSettings {
     /// It warms caches up, and does not count among the repetitions.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub warm_up: bool,
+    /// The nodes from which VMs are evicted, in a drain.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub nodes: Vec<String>,
     /// Whether launcher pods and events are watched too, to explain where the time goes.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub explain: bool,
@@ -197,6 +200,7 @@ impl Default for PhaseSettings {
             order: Order::Name,
             size: None,
             warm_up: false,
+            nodes: Vec::new(),
             explain: false,
         }
     }
@@ -302,6 +306,18 @@ fn is_zero(n: &u32) -> bool {
     *n == 0
 }
 
+/// A node that took pods before a drain, and takes none meanwhile
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cordon {
+    /// Name of the node.
+    pub node: String,
+    /// Its UID.
+    pub uid: String,
+    /// It takes pods again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub lifted: bool,
+}
+
 /// One execution of a phase
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PhaseRecord {
@@ -345,6 +361,9 @@ pub struct PhaseRecord {
     /// How many VMs `KubeVirt` migrates at a time; absent unless VMs are migrated and that could be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub migrations: Option<MigrationLimits>,
+    /// Nodes that were cordoned for a drain; noted before the request.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cordons: Vec<Cordon>,
     /// Order of the requests, as indexes of timelines; by index if empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub queue: Vec<u32>,
@@ -371,6 +390,7 @@ impl PhaseRecord {
             insight: None,
             metrics: None,
             migrations: None,
+            cordons: Vec::new(),
             queue: Vec::new(),
             timelines: (0..targets).map(Timeline::new).collect(),
         }
@@ -389,6 +409,11 @@ impl PhaseRecord {
     /// Whether running VMs are live-migrated.
     pub fn migrates(&self) -> bool {
         self.name.kind == PhaseKind::Storm && self.settings.kind == StormKind::Migrate
+    }
+
+    /// Whether VMs are evicted from nodes.
+    pub fn drains(&self) -> bool {
+        self.name.kind == PhaseKind::Storm && self.settings.kind == StormKind::Drain
     }
 
     /// Whether running VMs are restarted.

@@ -15,13 +15,15 @@ pub enum StormKind {
     Restart,
     /// Running VMs are live-migrated to other nodes, each by one request.
     Migrate,
+    /// VMs are evicted from nodes that are drained: each migrates or restarts elsewhere.
+    Drain,
     /// VMs that somebody or something else brought down come back; nothing was requested.
     Observed,
 }
 
 impl StormKind {
     /// Every kind.
-    pub const ALL: [Self; 4] = [Self::Start, Self::Restart, Self::Migrate, Self::Observed];
+    pub const ALL: [Self; 5] = [Self::Start, Self::Restart, Self::Migrate, Self::Drain, Self::Observed];
 
     /// The word used in JSON, flags and tables.
     pub fn word(self) -> &'static str {
@@ -30,6 +32,7 @@ impl StormKind {
             Self::Restart => "restart",
             Self::Observed => "observed",
             Self::Migrate => "migrate",
+            Self::Drain => "drain",
         }
     }
 
@@ -39,6 +42,7 @@ impl StormKind {
             Self::Start => "start",
             Self::Restart => "restart",
             Self::Migrate => "migration",
+            Self::Drain => "eviction",
             Self::Observed => "first sign",
         }
     }
@@ -49,6 +53,7 @@ impl StormKind {
             Self::Start => "storm",
             Self::Restart => "storm --kind restart",
             Self::Migrate => "storm --kind migrate",
+            Self::Drain => "storm --kind drain",
             Self::Observed => "observe",
         }
     }
@@ -63,6 +68,7 @@ impl StormKind {
         match self {
             Self::Start | Self::Restart | Self::Observed => None,
             Self::Migrate => Some(Milestone::Migrated),
+            Self::Drain => Some(Milestone::Moved),
         }
     }
 
@@ -70,8 +76,7 @@ impl StormKind {
     pub fn keeps_guests(self) -> bool {
         match self {
             Self::Start | Self::Restart => false,
-            Self::Migrate => true,
-            Self::Observed => true,
+            Self::Migrate | Self::Drain | Self::Observed => true,
         }
     }
 
@@ -81,6 +86,7 @@ impl StormKind {
             Self::Start => None,
             Self::Restart => Some("the times of a restart include the shutdown of its guests"),
             Self::Migrate => Some("a guest that migrates does not boot"),
+            Self::Drain => Some("VMs that are evicted migrate, or shut down first"),
             Self::Observed => {
                 Some("the times of an observed recovery begin at the first sign of each outage")
             }

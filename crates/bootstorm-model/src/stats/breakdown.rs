@@ -88,6 +88,8 @@ fn milestones(timelines: &[&Timeline], goal: Milestone) -> Vec<Milestone> {
         }
         // Agents that come after the answer tell nothing about the way there.
         Milestone::Agent => goal == Milestone::Agent || first(Milestone::Agent, goal),
+        // It is put in its place below.
+        Milestone::Stopping | Milestone::Gone => goal == Milestone::Gone,
         _ => true,
     };
     let mut milestones: Vec<Milestone> = Milestone::ALL

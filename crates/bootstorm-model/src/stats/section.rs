@@ -50,7 +50,11 @@ impl Section {
     /// The same in a phase with that goal: a live migration waits for its turn where an instance is made otherwise.
     pub fn on_the_way(goal: Milestone, from: Milestone, to: Milestone) -> Self {
         match (goal, from, to) {
-            (Milestone::Migrated, Milestone::Accepted | Milestone::Requested, Milestone::Pod) => Self::Queue,
+            (
+                Milestone::Migrated | Milestone::Moved,
+                Milestone::Accepted | Milestone::Requested,
+                Milestone::Pod,
+            ) => Self::Queue,
             _ => Self::between(from, to),
         }
     }

@@ -29,7 +29,11 @@ impl Stage {
         let beside = |milestone: &Milestone| {
             matches!(milestone, Milestone::Ready | Milestone::Address | Milestone::Agent)
         };
-        let counts = |milestone: &Milestone| *milestone <= goal && (*milestone == goal || !beside(milestone));
+        // The end of an instance that another one follows has its place at the beginning.
+        let ends = |milestone: &Milestone| goal != Milestone::Gone && milestone.is_of_stop();
+        let counts = |milestone: &Milestone| {
+            *milestone <= goal && (*milestone == goal || !beside(milestone) && !ends(milestone))
+        };
         let mut milestones: Vec<Milestone> =
             Milestone::ALL.into_iter().filter(counts).filter(passed).collect();
         if let Some(volume) = milestones.iter().position(|milestone| *milestone == Milestone::Volume) {

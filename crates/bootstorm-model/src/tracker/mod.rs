@@ -363,8 +363,11 @@ impl<'a> Tracker<'a> {
             Change::Absent { target, .. } => target,
         };
         let Some(position) = self.fold.position(target) else { return };
-        if self.migrations.is_some() {
+        if self.phase.migrates() {
             return self.apply_move(position, change, receipt);
+        }
+        if self.phase.drains() {
+            self.apply_evicted(position, change, receipt);
         }
         let receipt = match change {
             Change::Present(instance) => self.weighed(position, instance, receipt),
@@ -386,6 +389,9 @@ impl<'a> Tracker<'a> {
         for passed in passed {
             self.tell(receipt.at, Some(passed.target), Happened::Passed(passed.milestone));
             match passed.milestone {
+                Milestone::Running if self.phase.drains() => self.moved_by_boot(passed.target, receipt.at),
+                // What is probed on and on decides nothing.
+                _ if self.keeping.is_some() => {}
                 Milestone::Running => self.limit_answer(passed.target),
                 Milestone::Agent if self.probes.contains(&Probe::Agent) => {
                     self.answered_by(passed.target, Probe::Agent, Milestone::Agent);
@@ -397,7 +403,9 @@ impl<'a> Tracker<'a> {
             }
             self.check_goal(passed.target, receipt.at);
         }
-        self.end_hollow(position, receipt.at);
+        if self.keeping.is_none() {
+            self.end_hollow(position, receipt.at);
+        }
         self.reopen(position, receipt.at);
         if let Some(fold) = self.launchers.as_ref() {
             // What pods passed before their instance was known, now that it may be.

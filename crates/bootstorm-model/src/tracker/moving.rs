@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{Effect, Happened, Limit, Tracker};
 use crate::observation::{Stream, StreamKind};
 use crate::observe::{
-    Change, InstancePhase, Migration, MigrationPhase, Milestone, Offset, Outcome, Passed, Receipt,
+    Change, InstancePhase, Migration, MigrationPhase, Milestone, Offset, Outcome, Passed, Receipt, migration,
 };
 
 /// How long a failure waits for the event that explains it, where events are watched: a migration object does not say.
@@ -47,10 +47,51 @@ impl Tracker<'_> {
         }
     }
 
+    /// Takes a change of the instance from before an eviction into account: it may migrate; whether it ends instead, and
+    /// another one boots, is told as in a restart.
+    pub(super) fn apply_evicted(&mut self, position: u32, change: &Change, receipt: Receipt) {
+        let Change::Present(instance) = change else { return };
+        let timeline = &self.phase.timelines[position as usize];
+        if timeline.outcome == Outcome::Excluded || timeline.old_instance.as_deref() != Some(&instance.uid) {
+            return;
+        }
+        if instance.address.is_some() && timeline.instance_uid.is_none() {
+            self.timeline(position).address.clone_from(&instance.address);
+        }
+        if let (Some(fold), Some(moving)) = (self.migrations.as_mut(), &instance.moving) {
+            let passed = fold.apply_move(&mut self.phase.timelines, position, moving, receipt);
+            self.touch(Some(position));
+            self.moved(position, &passed, receipt.at);
+        }
+        let left = instance.node.as_ref().is_some_and(|node| !self.phase.settings.nodes.contains(node));
+        let ended = instance.moving.as_ref().and_then(|moving| moving.ended);
+        let timeline = &self.phase.timelines[position as usize];
+        if left && timeline.is_asked() && instance.phase == InstancePhase::Running {
+            let timeline = self.timeline(position);
+            timeline.node.clone_from(&instance.node);
+            if migration::moved(timeline, ended, receipt) {
+                self.tell(receipt.at, Some(position), Happened::Passed(Milestone::Moved));
+                self.check_goal(position, receipt.at);
+            }
+        }
+        self.plan_probing(position, receipt.at);
+    }
+
+    /// A VM that was evicted runs again, as another instance: where it boots is another node.
+    pub(super) fn moved_by_boot(&mut self, target: u32, at: Offset) {
+        let nodes = self.phase.settings.nodes.clone();
+        let timeline = self.timeline(target);
+        let elsewhere = timeline.node.as_ref().is_some_and(|node| !nodes.contains(node));
+        let running = timeline.moments.get(&Milestone::Running).copied().filter(|_| elsewhere);
+        if let Some(running) = running.filter(|_| !timeline.has(Milestone::Moved)) {
+            timeline.moments.insert(Milestone::Moved, running);
+            self.tell(at, Some(target), Happened::Passed(Milestone::Moved));
+        }
+    }
+
     /// Takes a migration object into account.
     pub(super) fn migration(&mut self, migration: &Migration, receipt: Receipt) {
-        let Some(position) = self.migrations.as_ref().and_then(|fold| fold.position(&migration.object))
-        else {
+        let Some(position) = self.migrations.as_ref().and_then(|fold| fold.position(migration)) else {
             return;
         };
         let receipt = self.weighed_migration(position, migration, receipt);
@@ -79,7 +120,7 @@ impl Tracker<'_> {
         let receipt = Receipt { late: true, ..receipt };
         let mut news = false;
         for migration in listed {
-            let position = self.migrations.as_ref().and_then(|fold| fold.position(&migration.object));
+            let position = self.migrations.as_ref().and_then(|fold| fold.position(migration));
             let Some(position) = position.filter(|position| self.due.contains_key(position)) else {
                 continue;
             };
@@ -94,7 +135,7 @@ impl Tracker<'_> {
     pub(super) fn end_unmigrated(&mut self, target: u32, at: Offset) {
         let timeline = &self.phase.timelines[target as usize];
         let failed = timeline.migration.as_ref().is_some_and(|facts| facts.failed);
-        if failed && !timeline.is_over() && self.failure_of(target).is_some() {
+        if failed && !self.phase.drains() && !timeline.is_over() && self.failure_of(target).is_some() {
             self.end_migration(target, at);
         }
     }
@@ -109,7 +150,7 @@ impl Tracker<'_> {
     }
 
     /// What is known about the failure of a migration.
-    fn failure_of(&self, target: u32) -> Option<String> {
+    pub(super) fn failure_of(&self, target: u32) -> Option<String> {
         let timeline = &self.phase.timelines[target as usize];
         let told = timeline.migration.as_ref().and_then(|facts| facts.failure.clone());
         let warned = || {
@@ -132,7 +173,8 @@ impl Tracker<'_> {
         self.check_goal(position, at);
         let timeline = &self.phase.timelines[position as usize];
         let failed = timeline.migration.as_ref().is_some_and(|facts| facts.failed);
-        if !failed || timeline.is_over() || !timeline.is_asked() {
+        // KubeVirt tries again where a VM has to leave its node.
+        if !failed || timeline.is_over() || !timeline.is_asked() || self.phase.drains() {
             return;
         }
         let events = self.streams.keys().any(|stream| stream.kind == StreamKind::Events);

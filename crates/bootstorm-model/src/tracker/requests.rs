@@ -22,7 +22,8 @@ impl Tracker<'_> {
                 self.limit_state(target);
                 self.tell(at, Some(target), Happened::Sent);
                 if foreign {
-                    let done = if self.phase.restarts() { "restarted" } else { "started" };
+                    let again = self.phase.restarts() || self.phase.drains();
+                    let done = if again { "restarted" } else { "started" };
                     let reason = format!("it was {done} by somebody else before its turn");
                     self.end(target, Outcome::Failed, Some(reason), at);
                 }

@@ -62,7 +62,9 @@ impl Tracker<'_> {
         }
         match limit {
             // It runs in time; from then on the other limit holds.
-            Limit::State => !self.probes.is_empty() && timeline.has(Milestone::Running),
+            Limit::State => {
+                !self.probes.is_empty() && self.keeping.is_none() && timeline.has(Milestone::Running)
+            }
             // It began to run again since then, as another instance.
             Limit::Answer => self.answer_limit(target).is_none_or(|limit| limit > at),
             Limit::Told | Limit::Phase(_) => false,
@@ -152,7 +154,7 @@ impl Tracker<'_> {
             watched.contains(&stream.kind) && state.proved < at && self.covers(**stream, target)
         });
         let mut unproved: Vec<Stream> = watches.map(|(stream, _)| *stream).collect();
-        if timeline.has(Milestone::Running) {
+        if timeline.has(Milestone::Running) && self.keeping.is_none() {
             let tried = self.asked.get(&target).map_or(at, |(asked, _)| at.max(asked.plus(TRIED_WITHIN)));
             for prober in self.roster.probers(target, &self.probes) {
                 let stream = Stream::new(StreamKind::Prober, prober);
@@ -236,8 +238,13 @@ impl Tracker<'_> {
             self.volumes.as_ref().filter(|_| timeline.is_asked() && !timeline.has(Milestone::Volume));
         let doing = volumes.and_then(|volumes| volumes.unfinished(target)).map(str::to_owned);
         let said = timeline.answer.clone().filter(|_| unaccepted);
-        let moving = || timeline.migration.as_ref().filter(|_| timeline.is_asked())?.phase;
-        let doing = doing.or_else(|| moving().map(|phase| format!("its migration is {phase:?}")));
+        let moving = timeline.migration.as_ref().filter(|_| timeline.is_asked());
+        let doing = doing.or_else(|| match moving? {
+            facts if facts.failed => {
+                self.failure_of(target).map(|why| format!("its migration failed: {why}"))
+            }
+            facts => facts.phase.map(|phase| format!("its migration is {phase:?}")),
+        });
         said.or(doing).map_or(reason.clone(), |more| format!("{reason}: {more}"))
     }
 }

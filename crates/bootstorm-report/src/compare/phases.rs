@@ -124,6 +124,7 @@ impl PhaseShift {
         let milestones: &[Milestone] = match kind {
             PhaseKind::Stop => &[Milestone::Gone],
             PhaseKind::Storm if before.iter().any(|phase| phase.migrates()) => &[Milestone::Migrated],
+            PhaseKind::Storm if before.iter().any(|phase| phase.drains()) => &[Milestone::Moved],
             PhaseKind::Create | PhaseKind::Storm => &[Milestone::Running, Milestone::Reachable],
         };
         let is_observed = |phase: &&PhaseRecord| phase.settings.kind == StormKind::Observed;

@@ -47,11 +47,17 @@ const SCRIPT: &str = include_str!("assets/report.js");
 impl Report {
     /// The report as one HTML page that needs nothing but itself.
     pub fn html(&self) -> String {
+        self.html_with(&Markup::new())
+    }
+
+    /// The same page with a section before those that explain the figures.
+    pub(crate) fn html_with(&self, section: &Markup) -> String {
         let subjects = Subjects::of(self);
         let mut main = Markup::new();
         let body = &mut main;
         verdict::write(body, self, &subjects);
         figures::write(body, self, &subjects);
+        body.add(section);
         observation::write(body, self);
         glance::write(body, self, &subjects);
         metrics::write(body, &subjects);

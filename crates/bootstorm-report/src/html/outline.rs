@@ -7,7 +7,8 @@ use crate::table::header;
 use crate::view::ClusterBlock;
 
 /// The sections that can be jumped to.
-const SECTIONS: [(&str, &str); 10] = [
+const SECTIONS: [(&str, &str); 11] = [
+    ("#clusters", "Clusters"),
     ("#outages", "Outages"),
     ("#recovery", "Recovery"),
     ("#cluster", "The cluster meanwhile"),

@@ -85,7 +85,7 @@ impl<'a> Subjects<'a> {
                 subject.phase.goal == *milestone || subject.phase.statistics.contains_key(milestone)
             })
         };
-        [Milestone::Running, Milestone::Reachable, Milestone::Gone, Milestone::Migrated]
+        [Milestone::Running, Milestone::Reachable, Milestone::Gone, Milestone::Migrated, Milestone::Moved]
             .into_iter()
             .filter(passed)
             .collect()

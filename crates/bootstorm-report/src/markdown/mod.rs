@@ -5,7 +5,7 @@
 
 mod blocks;
 mod failures;
-mod text;
+pub(crate) mod text;
 
 use std::fmt::Write as _;
 
@@ -18,9 +18,13 @@ use text::{code, seconds};
 impl Report {
     /// The report as Markdown.
     pub fn markdown(&self) -> String {
-        let mut page = String::new();
+        self.markdown_with(&format!("## Boot storm {}\n\n", code(&self.run.name)))
+    }
+
+    /// The same below another beginning.
+    pub(crate) fn markdown_with(&self, begin: &str) -> String {
+        let mut page = begin.to_owned();
         // Writing to a string cannot fail, here and below.
-        let _ = writeln!(page, "## Boot storm {}\n", code(&self.run.name));
         verdict(&mut page, self);
         advice(&mut page, self);
         blocks::validity(&mut page, self);

@@ -7,7 +7,7 @@ use bootstorm_model::text::printable;
 const MOST: usize = 300;
 
 /// A text as a code span that works inside tables too: no markup, no mention, no link.
-pub(super) fn code(text: &str) -> String {
+pub(crate) fn code(text: &str) -> String {
     let safe = shortened(text);
     let runs = safe.split(|character| character != '`').map(str::len);
     let fence = "`".repeat(runs.max().unwrap_or(0) + 1);
@@ -18,7 +18,7 @@ pub(super) fn code(text: &str) -> String {
 }
 
 /// A sentence of ours, with everything escaped that could be markup.
-pub(super) fn plain(text: &str) -> String {
+pub(crate) fn plain(text: &str) -> String {
     let mut escaped = String::new();
     for character in shortened(text).chars() {
         if matches!(character, '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '|' | '#' | '@' | '&' | '~') {
@@ -38,11 +38,11 @@ fn shortened(text: &str) -> String {
 }
 
 /// Seconds for a cell.
-pub(super) fn seconds(seconds: Option<f64>) -> String {
+pub(crate) fn seconds(seconds: Option<f64>) -> String {
     seconds.map_or_else(|| "–".to_owned(), |seconds| format!("{seconds:.2} s"))
 }
 
 /// A percentile for a cell.
-pub(super) fn quantile(quantile: Quantile) -> String {
+pub(crate) fn quantile(quantile: Quantile) -> String {
     quantile.seconds().map_or_else(|| "not reached".to_owned(), |value| seconds(Some(value)))
 }

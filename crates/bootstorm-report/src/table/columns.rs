@@ -63,7 +63,7 @@ fn columns(phase: &PhaseBlock, rows: &[&Row], wide: bool, width: usize) -> Vec<(
         columns.push(("Name".to_owned(), Shows::Name));
     }
     if wide || (width >= ROOM_FOR_NODE && rows.iter().any(|row| row.node.is_some())) {
-        if phase.goal == Milestone::Migrated {
+        if phase.goal.is_of_migration() {
             columns.push(("From".to_owned(), Shows::From));
         }
         columns.push(("Node".to_owned(), Shows::Node));
@@ -97,6 +97,10 @@ fn milestones(phase: &PhaseBlock, wide: bool, width: usize) -> Vec<Milestone> {
     }
     let mut shown = match phase.goal {
         Milestone::Gone | Milestone::Volume | Milestone::Accepted => vec![phase.goal],
+        Milestone::Moved => {
+            let all = [Milestone::Gone, Milestone::Migrated, Milestone::Moved];
+            return all.into_iter().filter(|one| phase.statistics.contains_key(one)).collect();
+        }
         Milestone::Migrated => {
             let all = [Milestone::Target, Milestone::Migrated];
             return all.into_iter().filter(|one| phase.statistics.contains_key(one)).collect();

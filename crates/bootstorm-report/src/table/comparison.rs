@@ -30,9 +30,7 @@ pub(super) fn write(page: &mut Page, report: &Report, compared: &Compared) {
         }
     } else {
         page.title(&format!("Verdict on {}", compared.storm));
-        if let Some(breakdown) =
-            compared.breakdown.as_ref().filter(|_| compared.judged == Milestone::Migrated)
-        {
+        if let Some(breakdown) = compared.breakdown.as_ref().filter(|_| compared.judged.is_of_migration()) {
             breakdown::alone(page, compared, breakdown);
         }
     }

@@ -133,6 +133,7 @@ fn storm(page: &mut Page, report: &Report, phase: &PhaseBlock) {
         StormKind::Start => ("BOOT STORM TEST - Shutdown and Power On All VMs", "Boot Storm"),
         StormKind::Restart => ("RESTART TEST - Restart of All Running VMs", "Restart"),
         StormKind::Observed => ("OBSERVED RECOVERY - Nothing Was Requested", "Recovery"),
+        StormKind::Drain => ("DRAIN TEST - Eviction of VMs from Nodes", "Drain"),
         StormKind::Migrate => ("MIGRATION TEST - Live Migration of All Running VMs", "Migration"),
     };
     page.title(test);

@@ -3,6 +3,7 @@
 use super::{Page, words};
 use crate::paint::Tone;
 use crate::phase::PhaseBlock;
+use crate::row::Row;
 use bootstorm_model::observe::{Milestone, Outcome};
 use bootstorm_model::plan::Shape;
 use bootstorm_model::record::StormKind;
@@ -30,6 +31,10 @@ pub(super) fn storm(page: &mut Page, stop: Option<&PhaseBlock>, storm: &PhaseBlo
         StormKind::Start => page.line(&format!("Phase 3: Starting all VMs {how} (BOOT STORM)...")),
         StormKind::Observed => {}
         StormKind::Restart => page.line(&format!("Restarting all running VMs {how}...")),
+        StormKind::Drain => {
+            let nodes = storm.settings.nodes.join(", ");
+            page.line(&format!("Draining {nodes}: evicting VMs {how}..."));
+        }
         StormKind::Migrate => page.line(&format!("Migrating all running VMs {how}...")),
     }
     issued(page, storm, storm.settings.kind.word());
@@ -39,6 +44,7 @@ pub(super) fn storm(page: &mut Page, stop: Option<&PhaseBlock>, storm: &PhaseBlo
         StormKind::Start => page.line(&format!("Phase 4: Monitoring boot storm ({vms} {crowd})...")),
         StormKind::Observed => {}
         StormKind::Restart => page.line(&format!("Monitoring the restart ({vms} {crowd})...")),
+        StormKind::Drain => page.line(&format!("Monitoring the drain ({vms} {crowd})...")),
         StormKind::Migrate => page.line(&format!("Monitoring the migration ({vms} {crowd})...")),
     }
     monitored(page, storm);
@@ -129,6 +135,7 @@ fn monitored(page: &mut Page, storm: &PhaseBlock) {
     let what = match storm.settings.kind {
         StormKind::Start => "Boot storm monitoring",
         StormKind::Restart => "Restart monitoring",
+        StormKind::Drain => "Drain monitoring",
         StormKind::Migrate => "Migration monitoring",
         StormKind::Observed => "Recovery",
     };
@@ -139,6 +146,8 @@ fn monitored(page: &mut Page, storm: &PhaseBlock) {
     }
     if storm.goal == Milestone::Migrated {
         migrated(page, storm);
+    } else if storm.goal == Milestone::Moved {
+        drained(page, storm);
     }
     if let Some(span) = storm.spans.running {
         page.line(&format!("{first} to last VM running: {}", words::seconds(span)));
@@ -185,6 +194,32 @@ fn migrated(page: &mut Page, storm: &PhaseBlock) {
     }
     if let Some(span) = storm.spans.goal {
         page.line(&format!("First migration request to last VM migrated: {}", words::seconds(span)));
+    }
+}
+
+/// How the VMs left, and when each node was empty of them.
+fn drained(page: &mut Page, storm: &PhaseBlock) {
+    let moved = || storm.rows.iter().filter(|row| row.outcome == Outcome::Reached);
+    let migrated = moved().filter(|row| row.milestones.contains_key(&Milestone::Migrated)).count();
+    let restarted = moved().count() - migrated;
+    page.line(&format!("{} migrated, {} restarted elsewhere", words::vms(migrated), words::vms(restarted)));
+    for node in &storm.settings.nodes {
+        let from = |row: &&Row| row.migration.as_ref().is_some_and(|moved| moved.from.as_ref() == Some(node));
+        let of_node: Vec<&Row> = storm.rows.iter().filter(from).collect();
+        let left = of_node.iter().filter(|row| row.outcome == Outcome::Reached).count();
+        let last = of_node.iter().filter_map(|row| Some(row.requested_at? + row.seconds(Milestone::Moved)?));
+        let first = storm.rows.iter().filter_map(|row| row.requested_at).fold(f64::INFINITY, f64::min);
+        match (last.fold(None, |known: Option<f64>, at| Some(known.map_or(at, |known| known.max(at)))), left)
+        {
+            (Some(last), left) if left == of_node.len() => {
+                let took = words::seconds((last - first).max(0.0));
+                page.line(&format!("{node}: all {} moved after {took}", words::vms(left)));
+            }
+            _ => {
+                let line = format!("{node}: {left} of {} moved", words::vms(of_node.len()));
+                page.toned(if of_node.is_empty() { Tone::Faint } else { Tone::Bad }, &line);
+            }
+        }
     }
 }
 

@@ -130,7 +130,11 @@ fn unknown(page: &mut Page, phase: &PhaseBlock) {
 /// Average, maximum and percentiles of the goal and of running.
 fn times(page: &mut Page, phase: &PhaseBlock) {
     let mut shown = vec![match phase.goal {
-        Milestone::Gone | Milestone::Volume | Milestone::Accepted | Milestone::Migrated => phase.goal,
+        Milestone::Gone
+        | Milestone::Volume
+        | Milestone::Accepted
+        | Milestone::Migrated
+        | Milestone::Moved => phase.goal,
         _ => Milestone::Running,
     }];
     if phase.is_probed() {

@@ -81,7 +81,7 @@ fn needed(plan: &Plan) -> Vec<Permission> {
 }
 
 /// Whether VMs can go to a node, as far as a node says that of all VMs; taints are between it and each VM.
-fn takes_vms(node: &Node, pinning: &Pinning) -> bool {
+pub(super) fn takes_vms(node: &Node, pinning: &Pinning) -> bool {
     node.ready
         && !node.cordoned
         && node.labels.get(SCHEDULABLE).is_some_and(|value| value == "true")

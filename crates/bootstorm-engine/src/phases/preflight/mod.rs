@@ -2,6 +2,7 @@
 //!
 //! What the user may not look at is no reason to refuse; it is told as not checked.
 
+mod drain;
 mod findings;
 mod kubevirt;
 mod migration;
@@ -25,6 +26,7 @@ use bootstorm_model::plan::{Disk, Extra, Plan, Target};
 use bootstorm_model::probe::binding::Wiring;
 use bootstorm_model::record::{ClusterFacts, Via};
 
+pub use drain::check as check_drain;
 pub use findings::{Findings, Problem};
 pub use migration::check as check_migration;
 

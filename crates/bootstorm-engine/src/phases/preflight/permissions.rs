@@ -90,6 +90,20 @@ pub(crate) fn of_migrations() -> impl Iterator<Item = (&'static str, &'static st
     std::iter::once(("get", "kubevirt.io", "virtualmachineinstances")).chain(migrations)
 }
 
+/// What a storm of kind drain needs beyond other storms where its VMs are: verb, group and resource.
+pub(crate) fn of_drains() -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
+    let migrations = ["list", "watch"].map(|verb| (verb, "kubevirt.io", migrations::PLURAL));
+    let more = [
+        ("create", "", "pods/eviction"),
+        ("list", "", "pods"),
+        ("get", "kubevirt.io", "virtualmachineinstances"),
+    ];
+    more.into_iter().chain(migrations)
+}
+
+/// What it needs of nodes.
+pub(crate) const OF_CORDONS: [(&str, &str, &str); 2] = [("get", "", "nodes"), ("patch", "", "nodes")];
+
 /// What the record in `namespace` and the probers of a run need.
 pub(super) fn of_record(plan: &Plan, namespace: &str) -> Vec<Permission> {
     let here =

@@ -167,7 +167,7 @@ fn queue(evidence: &Evidence<'_>, parts: &[Part]) -> Option<Bottleneck> {
     let waits_for_images = section == Section::Images && evidence.images() > DOMINANT * time;
     let answers = section == Section::Network;
     // A guest that migrates does nothing else: whatever takes most of its time is what to look at.
-    let migrates = evidence.goal == Milestone::Migrated;
+    let migrates = evidence.goal.is_of_migration();
     let is_queue =
         answers || migrates || waits_for_images || stands_in_line(evidence.storm.timelines, parts, main);
     if share < DOMINANT || !is_queue || section == Section::Containers {

@@ -37,7 +37,8 @@ pub(super) fn diagnose(timeline: &Timeline, goal: Milestone) -> Diagnosis {
     if !has(Milestone::Accepted) && !timeline.untimed {
         return Diagnosis { waits_for: Awaited::Answer, cause: refused(timeline) };
     }
-    if goal == Milestone::Migrated {
+    let migrates = timeline.migration.as_ref().is_some_and(|facts| facts.uid.is_some());
+    if goal == Milestone::Migrated || goal == Milestone::Moved && migrates && !has(Milestone::Stopping) {
         return migration(timeline);
     }
     if has(Milestone::Running) {

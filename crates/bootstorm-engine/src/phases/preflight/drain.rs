@@ -1,0 +1,103 @@
+//! What would spoil a drain: nodes that are not there, no node that is left, no permission.
+
+use futures::future::join;
+
+use super::migration::takes_vms;
+use super::permissions::{OF_CORDONS, of_drains};
+use super::{Findings, Problem, optional, some};
+use crate::cluster::Cluster;
+use crate::cluster::access::Permission;
+use crate::cluster::scope::Scope;
+use bootstorm_model::failure::Failure;
+use bootstorm_model::plan::Plan;
+use bootstorm_model::plan::sizing::Node;
+
+/// Looks at the cluster before these nodes are drained of a run's VMs; changes nothing.
+///
+/// Problems are findings. Fails only when the cluster does not answer.
+pub async fn check(cluster: &Cluster, plan: &Plan, nodes: &[String]) -> Result<Findings, Failure> {
+    let mut findings = Findings::default();
+    let needed = needed(plan);
+    let (missing, found) = join(cluster.missing(&needed), cluster.nodes()).await;
+    let missing = missing?;
+    if let Some(first) = missing.first() {
+        let problem = Problem::new(format!("you cannot {first}, which a drain needs"))
+            .hint("ask for these permissions, then check with: kubectl auth can-i --list");
+        let others = missing.iter().skip(1);
+        findings
+            .problems
+            .push(others.fold(problem, |problem, one| problem.because(format!("you cannot {one}"))));
+    }
+    findings.notes.push("only VMs of this run are evicted: other pods and VMs stay on the nodes".to_owned());
+    let Some(found) = optional(found, "whether nodes are left is", &mut findings)? else {
+        return Ok(findings);
+    };
+    judge(plan, nodes, &found.all, &mut findings);
+    Ok(findings)
+}
+
+fn judge(plan: &Plan, nodes: &[String], all: &[Node], findings: &mut Findings) {
+    let names: Vec<String> = all.iter().map(|node| node.name.clone()).collect();
+    for name in nodes.iter().filter(|name| !names.contains(name)) {
+        let problem = Problem::new(format!("there is no node {name}"))
+            .because(format!("there are {}", some(&names)))
+            .hint("see all of them: kubectl get nodes");
+        findings.problems.push(Problem { unavoidable: true, ..problem });
+    }
+    let is_left = |node: &&Node| !nodes.contains(&node.name) && takes_vms(node, &plan.pinning);
+    if !all.iter().any(|node| is_left(&node)) {
+        let problem = Problem::new("no node would be left that takes the VMs of the run")
+            .because(format!("drained would be {}, and no other node takes them", nodes.join(", ")))
+            .hint("drain fewer nodes, or let others take pods again: kubectl uncordon NODE");
+        findings.problems.push(Problem { unavoidable: true, ..problem });
+    }
+    let others = all.iter().filter(|node| nodes.contains(&node.name) && node.cordoned);
+    for node in others {
+        findings.notes.push(format!("node {} is cordoned already, and stays so afterwards", node.name));
+    }
+}
+
+/// What a drain needs where the VMs of a plan are, and of nodes.
+fn needed(plan: &Plan) -> Vec<Permission> {
+    let places = match Scope::of_plan(plan) {
+        Scope::All => vec![None],
+        Scope::Namespaces(names) => names.into_iter().map(Some).collect(),
+    };
+    let of_nodes =
+        OF_CORDONS.map(|(verb, group, resource)| Permission { verb, group, resource, namespace: None });
+    let mut needed = of_nodes.to_vec();
+    for namespace in places {
+        let here =
+            |(verb, group, resource)| Permission { verb, group, resource, namespace: namespace.clone() };
+        needed.extend(of_drains().map(here));
+    }
+    needed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bootstorm_model::plan::TemplateSource;
+
+    fn problems(nodes: &[&str]) -> Vec<String> {
+        let template = TemplateSource::ContainerDisk { image: "i".into() };
+        let plan = Plan::resolve("p", 1, 2, "vm", template).unwrap();
+        let node = |name: &str| Node {
+            name: name.into(),
+            ready: true,
+            labels: [("kubevirt.io/schedulable".to_owned(), "true".to_owned())].into(),
+            ..Node::default()
+        };
+        let nodes: Vec<String> = nodes.iter().map(|name| (*name).to_owned()).collect();
+        let mut findings = Findings::default();
+        judge(&plan, &nodes, &[node("a"), node("b")], &mut findings);
+        findings.problems.into_iter().map(|problem| problem.what).collect()
+    }
+
+    #[test]
+    fn the_last_node_is_never_drained_and_an_unknown_one_neither() {
+        assert!(problems(&["a"]).is_empty());
+        assert_eq!(problems(&["a", "b"]), ["no node would be left that takes the VMs of the run"]);
+        assert_eq!(problems(&["c"]), ["there is no node c"]);
+    }
+}

@@ -1,0 +1,194 @@
+//! What one member does: the commands of a single run, one after the other, with the common start before its storm.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::super::adopt_args::AdoptArgs;
+use super::super::cleanup::{self, CleanupArgs};
+use super::super::export_args::ExportArgs;
+use super::super::hooks::HookArgs;
+use super::super::index_args::IndexArgs;
+use super::super::listen_args::ListenArgs;
+use super::super::metrics_args::MetricsArgs;
+use super::super::pace_args::{DryRun, DryRunArgs};
+use super::super::phase::{self, PhaseArgs, Role};
+use super::super::plan_args::AssertedArgs;
+use super::super::run::next_step;
+use super::super::save_args::SaveArgs;
+use super::super::session::Session;
+use super::super::setup::{self, SetupArgs};
+use super::super::shape_args::ShapeArgs;
+use super::super::threshold_args::FailIfArgs;
+use super::members::Chosen;
+use super::{Action, FleetArgs};
+use bootstorm_engine::phases::gate::{Gate, Policy};
+use bootstorm_model::exit::Exit;
+use bootstorm_model::failure::Failure;
+use bootstorm_model::record::{PhaseKind, PhaseName, RunRecord, StormKind};
+
+/// The phases of a run of a fleet
+pub(super) const STEPS: [PhaseName; 3] = [
+    PhaseName::CREATE,
+    PhaseName { kind: PhaseKind::Stop, number: 1 },
+    PhaseName { kind: PhaseKind::Storm, number: 1 },
+];
+/// How long deleting what a run made may take
+const CLEANUP: Duration = Duration::from_secs(900);
+/// Pause before a member that failed is tried again
+const AGAIN: Duration = Duration::from_secs(5);
+
+/// What a member reports while it works
+#[derive(Debug)]
+pub(super) struct SetUp {
+    /// Its place among the members that work.
+    pub(super) member: usize,
+    /// UUID of its run.
+    pub(super) run_id: String,
+    /// VMs of its run.
+    pub(super) vms: u32,
+}
+
+/// A member at work
+pub(super) struct Worker {
+    /// Its place among the members that work.
+    pub(super) member: usize,
+    pub(super) chosen: Chosen,
+    pub(super) session: Session,
+    /// Its gate before the storm; absent where nothing starts together.
+    pub(super) gate: Option<Gate>,
+    pub(super) policy: Policy,
+    /// Receives what becomes known.
+    pub(super) news: UnboundedSender<SetUp>,
+}
+
+impl Worker {
+    /// Does everything that the command is about. Under a policy of waiting, what fails is tried again.
+    pub(super) async fn run(mut self) -> Result<(), Failure> {
+        let gate = self.gate.take().map(Arc::new);
+        loop {
+            let failure = match Box::pin(self.once(gate.clone())).await {
+                Err(failure) if self.tries_again(&failure) => failure,
+                outcome => return outcome,
+            };
+            self.session.console.warn(&format!("{failure}; trying again"));
+            let mut interrupt = self.session.interrupt.clone();
+            tokio::select! {
+                biased;
+                () = interrupt.wait() => return Err(failure),
+                () = tokio::time::sleep(AGAIN) => {}
+            }
+        }
+    }
+
+    fn tries_again(&self, failure: &Failure) -> bool {
+        self.policy == Policy::Wait && failure.exit == Exit::Failed && !self.session.interrupt.is_set()
+    }
+
+    async fn once(&self, gate: Option<Arc<Gate>>) -> Result<(), Failure> {
+        let args = &self.chosen.args;
+        match args.action {
+            Action::Run => self.whole(gate).await,
+            Action::Stop => self.phase(PhaseKind::Stop, None).await.map(drop),
+            Action::Storm => self.phase(PhaseKind::Storm, gate).await.map(drop),
+            Action::Cleanup => self.cleanup().await,
+            Action::Report | Action::Status => Ok(()),
+        }
+    }
+
+    /// Setup, create, stop and storm; what is done already is not repeated.
+    async fn whole(&self, gate: Option<Arc<Gate>>) -> Result<(), Failure> {
+        let (session, args) = (&self.session, &self.chosen.args);
+        let found = session.find(&args.run.prefix).await?.map(|(record, _)| record);
+        if found.is_some_and(|record| next_step(&STEPS, &record).is_none()) {
+            return Ok(());
+        }
+        let resolved = args.plan.resolve(&args.run)?;
+        let via = args.pace.settings().via;
+        let Some(mut record) = Box::pin(setup::run(session, &setup_args(args), resolved, Some(via))).await?
+        else {
+            return Ok(());
+        };
+        let (member, run_id, vms) = (self.member, record.run_id.clone(), record.plan.size());
+        // Nobody listens any more only when the command ends.
+        let _ = self.news.send(SetUp { member, run_id, vms });
+        while let Some(name) = next_step(&STEPS, &record) {
+            let gate = gate.clone().filter(|_| name.kind == PhaseKind::Storm);
+            record = self.phase(name.kind, gate).await?;
+        }
+        Ok(())
+    }
+
+    async fn phase(&self, kind: PhaseKind, gate: Option<Arc<Gate>>) -> Result<RunRecord, Failure> {
+        let args = phase_args(&self.chosen.args, kind);
+        let role = Role { gate, ..Role::default() };
+        let record = Box::pin(phase::run(&self.session, kind, &args, &role)).await?;
+        record.ok_or_else(|| Failure::new("the phase was not run"))
+    }
+
+    async fn cleanup(&self) -> Result<(), Failure> {
+        let args = cleanup_args(&self.chosen.args);
+        if let Some(deleted) = Box::pin(cleanup::run(&self.session, &args)).await? {
+            let count = deleted.going(args.choice()).len();
+            self.session.console.say(&format!("cleaned up: {count} objects deleted"));
+            cleanup::kept(&deleted, &args)?;
+        }
+        Ok(())
+    }
+}
+
+fn setup_args(args: &FleetArgs) -> SetupArgs {
+    SetupArgs {
+        run: args.run.clone(),
+        plan: args.plan.clone(),
+        adopt: AdoptArgs::default(),
+        namespace_batch_size: args.namespace_batch_size,
+        preflight: args.preflight,
+        dry_run: DryRunArgs { dry_run: DryRun::None },
+    }
+}
+
+/// Flags of a phase; kind and shape are only of the storm.
+fn phase_args(args: &FleetArgs, kind: PhaseKind) -> PhaseArgs {
+    let is_storm = kind == PhaseKind::Storm;
+    PhaseArgs {
+        run: args.run.clone(),
+        pace: args.pace.clone(),
+        shape: if is_storm { args.shape.clone() } else { ShapeArgs::default() },
+        asserted: AssertedArgs::default(),
+        dry_run: DryRunArgs { dry_run: DryRun::None },
+        save: SaveArgs {
+            save_results: false,
+            results_folder: "results".into(),
+            storage_driver: None,
+            output_file: Vec::new(),
+            index: IndexArgs { index: None, index_name: String::new() },
+        },
+        halted: false,
+        nodes: Vec::new(),
+        preflight: args.preflight,
+        storm: if is_storm && args.action == Action::Storm { args.kind.storm() } else { StormKind::Start },
+        // They are judged over the whole fleet, at its end.
+        fail_if: FailIfArgs::default(),
+        hooks: HookArgs::none(),
+        exports: ExportArgs::default(),
+        listen: ListenArgs::default(),
+        metrics: MetricsArgs { prometheus: None },
+    }
+}
+
+fn cleanup_args(args: &FleetArgs) -> CleanupArgs {
+    CleanupArgs {
+        run: args.run.clone(),
+        // It was asked once for all clusters.
+        yes: true,
+        keep_record: args.keep_record,
+        delete_foreign: args.delete_foreign,
+        run_id: None,
+        leave_adopted: false,
+        timeout: CLEANUP,
+        concurrency: 50,
+        dry_run: DryRunArgs { dry_run: DryRun::None },
+    }
+}

@@ -1,0 +1,195 @@
+//! Storms of kind drain: VMs are evicted from nodes, and each migrates or restarts elsewhere.
+
+use std::collections::BTreeMap;
+
+use bootstorm_sandbox::model::Misbehaviour;
+use bootstorm_sandbox::store::{DeleteOptions, Object, kind};
+use serde_json::{Value, json};
+
+use crate::support::{Cluster, until};
+
+/// UID and node of each instance, by namespace.
+fn places(cluster: &Cluster) -> BTreeMap<String, (String, String)> {
+    let (objects, _) = cluster.sandbox.store().list(&kind::VIRTUAL_MACHINE_INSTANCES, None);
+    let place = |object: &Object| {
+        let node = object.value()["status"]["nodeName"].as_str().unwrap_or_default().to_owned();
+        (object.namespace().to_owned(), (object.uid().to_owned(), node))
+    };
+    objects.iter().map(place).collect()
+}
+
+fn node(cluster: &Cluster, name: &str) -> Value {
+    cluster.sandbox.store().get(&kind::NODES, "", name).unwrap().value().clone()
+}
+
+fn is_cordoned(cluster: &Cluster, name: &str) -> bool {
+    node(cluster, name)["spec"]["unschedulable"] == true
+}
+
+/// What becomes of VMs whose pods are evicted, unless they say so themselves.
+fn strategy(cluster: &Cluster, strategy: &str) {
+    cluster.sandbox.store().modify(&kind::KUBEVIRTS, "kubevirt", "kubevirt", |kubevirt| {
+        kubevirt["spec"]["configuration"]["evictionStrategy"] = Value::from(strategy);
+    });
+}
+
+fn created(cluster: &Cluster, vms: &str, probe: &str) {
+    cluster.run(&["setup", "--end", vms, "--probe", probe]).exits(0);
+    cluster.run(&["create"]).exits(0);
+}
+
+/// The rows of the last phase, of VMs that were evicted.
+fn evicted(report: &Value) -> Vec<&Value> {
+    let rows = report["phases"].as_array().unwrap().last().unwrap()["rows"].as_array().unwrap();
+    rows.iter().filter(|row| row["outcome"] != "excluded").collect()
+}
+
+/// Checks that exactly the VMs of the node have left it, and that it takes pods again.
+fn check_moved(cluster: &Cluster, before: &BTreeMap<String, (String, String)>, restarted: bool) {
+    let after = places(cluster);
+    for (namespace, (uid, place)) in before {
+        let (now, there) = &after[namespace];
+        if place == "node-2" {
+            assert!(there != "node-2" && (now != uid) == restarted, "{namespace}: {before:?} {after:?}");
+        } else {
+            assert_eq!((now, there), (uid, place), "{namespace} was not to move");
+        }
+    }
+    assert!(!is_cordoned(cluster, "node-2"));
+    assert!(node(cluster, "node-2")["metadata"]["annotations"].get("bootstorm.dev/cordoned-by").is_none());
+}
+
+#[test]
+fn vms_without_an_eviction_strategy_restart_elsewhere() {
+    let cluster = Cluster::instant();
+    created(&cluster, "6", "ping");
+    let before = places(&cluster);
+    let leaving = before.values().filter(|(_, node)| node == "node-2").count();
+    assert!(leaving > 0 && leaving < 6, "{before:?}");
+    let dry = cluster.run(&["storm", "--drain", "node-2", "--dry-run"]).exits(0);
+    assert_eq!(dry.stdout.matches("/eviction").count(), leaving, "{}", dry.stdout);
+    let ran = cluster.run(&["storm", "--drain", "node-2", "-o", "json"]).exits(0);
+    let report = ran.complains(&["only VMs of this run are evicted"]).json();
+    check_moved(&cluster, &before, true);
+    let schema = serde_json::from_str(include_str!("../../docs/report-schema.json")).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let errors: Vec<String> = validator.iter_errors(&report).map(|error| error.to_string()).collect();
+    assert_eq!(errors, Vec::<String>::new());
+    assert_eq!(evicted(&report).len(), leaving);
+    for row in evicted(&report) {
+        let at = |milestone: &str| row["milestones"][milestone]["seconds"].as_f64().unwrap();
+        assert!(at("accepted") <= at("gone") && at("gone") <= at("instance"), "{row}");
+        assert!(at("instance") <= at("running") && at("running") <= at("moved"), "{row}");
+        assert!(row["milestones"].get("migrated").is_none(), "{row}");
+        assert_eq!(row["migration"]["from"], "node-2", "{row}");
+        assert!(row["downtime"]["seconds"].as_f64().unwrap() > 0.0, "it was shut down: {row}");
+    }
+    let ledger = cluster.sandbox.ledger();
+    assert_eq!(ledger.count("patch", "nodes").received, 2, "cordoned and uncordoned, once each");
+    let page = cluster.run(&["report", "-o", "guide"]).exits(0);
+    page.prints(&["Draining node-2", "0 VMs migrated", "restarted elsewhere", "node-2: all"]);
+    cluster.run(&["report"]).exits(0).prints(&["storm-1 (drain)"]);
+    cluster.run(&["stop"]).exits(0);
+    cluster.run(&["storm", "--drain", "node-2"]).exits(1).complains(&["are stopped"]);
+    cluster.run(&["cleanup", "--yes"]).exits(0);
+}
+
+#[test]
+fn vms_that_are_to_migrate_do_so_and_keep_their_instances() {
+    let cluster = Cluster::instant();
+    strategy(&cluster, "LiveMigrate");
+    created(&cluster, "6", "none");
+    let before = places(&cluster);
+    let report =
+        cluster.run(&["storm", "--kind", "drain", "--drain", "node-2", "-o", "json"]).exits(0).json();
+    check_moved(&cluster, &before, false);
+    for row in evicted(&report) {
+        let at = |milestone: &str| row["milestones"][milestone]["seconds"].as_f64().unwrap();
+        assert!(at("accepted") <= at("migrated") && at("pod") <= at("target"), "{row}");
+        assert!(at("target") <= at("moved"), "{row}");
+        assert!(row["milestones"].get("gone").is_none(), "{row}");
+        assert_eq!((&row["migration"]["from"], &row["attempts"]), (&"node-2".into(), &1.into()), "{row}");
+    }
+    let (migrations, _) = cluster.sandbox.store().list(&kind::MIGRATIONS, None);
+    assert!(migrations.iter().all(|one| one.name().starts_with("kubevirt-evacuation-")), "KubeVirt's own");
+    cluster.run(&["cleanup", "--yes"]).exits(0);
+}
+
+#[test]
+fn the_last_node_is_not_drained_and_a_cordon_of_others_stays() {
+    let cluster = Cluster::instant();
+    created(&cluster, "3", "none");
+    cluster.run(&["storm", "--kind", "drain"]).exits(2).complains(&["a drain needs nodes"]);
+    cluster
+        .run(&["storm", "--kind", "restart", "--drain", "node-1"])
+        .exits(2)
+        .complains(&["does not go with"]);
+    let all = cluster.run(&["storm", "--drain", "node-1,node-2,node-3", "--skip-preflight"]).exits(5);
+    all.complains(&["no node would be left that takes the VMs of the run"]);
+    cluster.run(&["storm", "--drain", "node-9"]).exits(5).complains(&["there is no node node-9"]);
+    assert_eq!(cluster.sandbox.ledger().count("patch", "nodes").received, 0);
+    let store = cluster.sandbox.store();
+    store.modify(&kind::NODES, "", "node-2", |node| node["spec"]["unschedulable"] = Value::from(true));
+    let ran = cluster.run(&["storm", "--drain", "node-2"]).exits(0);
+    ran.complains(&["node node-2 is cordoned already, and stays so afterwards"]);
+    assert!(is_cordoned(&cluster, "node-2"));
+    assert_eq!(cluster.sandbox.ledger().count("patch", "nodes").received, 0, "it is not ours to touch");
+}
+
+#[test]
+fn an_eviction_waits_for_its_disruption_budget() {
+    let cluster = Cluster::instant();
+    created(&cluster, "3", "none");
+    let before = places(&cluster);
+    let namespace = before.iter().find(|(_, (_, node))| node == "node-2").unwrap().0.clone();
+    let store = cluster.sandbox.store();
+    let selector = json!({"matchLabels": {"kubevirt.io": "virt-launcher"}});
+    let budget = json!({"metadata": {"name": "keep", "namespace": namespace},
+        "spec": {"minAvailable": 1, "selector": selector}});
+    store.create(&kind::POD_DISRUPTION_BUDGETS, budget).unwrap();
+    let evictions = || cluster.sandbox.ledger().count("create", "pods/eviction").received;
+    std::thread::scope(|scope| {
+        let storm = scope.spawn(|| cluster.run(&["storm", "--drain", "node-2"]).exits(0));
+        until(|| evictions() >= 2);
+        assert!(is_cordoned(&cluster, "node-2"));
+        let none = DeleteOptions::default();
+        store.delete(&kind::POD_DISRUPTION_BUDGETS, &namespace, "keep", &none).unwrap();
+        storm.join().unwrap();
+    });
+    check_moved(&cluster, &before, true);
+}
+
+/// A cluster whose VMs leave node-2 for ever, after a kill in the middle of that.
+fn killed() -> Cluster {
+    let cluster = Cluster::changed(3, |profile| {
+        profile.misbehave.0.insert("boot-storm-test-*/*".into(), Misbehaviour::NeverConverges);
+    });
+    strategy(&cluster, "LiveMigrate");
+    created(&cluster, "3", "none");
+    let mut child = cluster.program().spawn(&["storm", "--drain", "node-2"]);
+    until(|| cluster.sandbox.ledger().count("create", "pods/eviction").received > 0);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(is_cordoned(&cluster, "node-2"));
+    cluster
+}
+
+#[test]
+fn a_drain_that_was_killed_goes_on_where_it_was_begun_and_lifts_its_cordon() {
+    let cluster = killed();
+    cluster.run(&["storm", "--drain", "node-1"]).exits(2).complains(&["was begun on other nodes: node-2"]);
+    let ran = cluster.run(&["storm", "--kind", "drain", "--phase-timeout", "1s", "-o", "json"]).exits(3);
+    assert!(!is_cordoned(&cluster, "node-2"));
+    let report = ran.json();
+    let reason = evicted(&report)[0]["reason"].as_str().unwrap().to_owned();
+    assert!(reason.contains("its migration is "), "{reason}");
+    cluster.run(&["cleanup", "--yes"]).exits(0);
+}
+
+#[test]
+fn cleanup_lifts_the_cordon_of_a_drain_that_was_killed() {
+    let cluster = killed();
+    cluster.run(&["cleanup", "--yes"]).exits(0);
+    assert!(!is_cordoned(&cluster, "node-2"));
+    assert!(node(&cluster, "node-2")["metadata"]["annotations"].get("bootstorm.dev/cordoned-by").is_none());
+}
