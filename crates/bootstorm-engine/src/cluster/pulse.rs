@@ -12,7 +12,7 @@ const BEAT: Duration = Duration::from_millis(50);
 const STALL: Duration = Duration::from_secs(1);
 
 /// After a gap, what arrives within this time may have been waiting for us.
-pub(super) const CATCHING_UP: Duration = Duration::from_millis(500);
+pub(crate) const CATCHING_UP: Duration = Duration::from_millis(500);
 
 /// Beats while the process runs
 ///

@@ -16,6 +16,7 @@ use super::guests::{From, Guests, ProberNews, Said};
 use crate::cluster::changes::{Changes, News, Received};
 use crate::cluster::machines::Machine;
 use crate::cluster::node_state::NodeState;
+use crate::cluster::pulse::CATCHING_UP;
 use crate::cluster::scope::Scope;
 use crate::cluster::watch::{Heard as Delivered, Told, Watch};
 use crate::cluster::{Cluster, Kind, Trouble};
@@ -34,6 +35,8 @@ const SAVE_EVERY: Duration = Duration::from_secs(5);
 const SAVE_AFTER: Duration = Duration::from_millis(500);
 /// How often it is looked whether the observation is over.
 const TICK: Duration = Duration::from_millis(250);
+/// How often a server that cannot be reached is asked again, where an observation goes on.
+const ASK_AGAIN: Duration = Duration::from_secs(2);
 /// A gap that is shorter has missed nothing.
 const SHORTEST_GAP: Offset = Offset(20_000);
 
@@ -218,14 +221,29 @@ pub fn clock(cluster: &Cluster, known: Option<&Observation>) -> Clock {
 
 /// Observes until a limit is reached, or the user interrupts.
 ///
-/// Fails only when the watches cannot be opened at its beginning.
+/// Fails only when the watches cannot be opened at its beginning. One that goes on waits for a server that is away.
 pub async fn observe(work: Work<'_>, clock: Clock, goes_on: bool) -> Result<(Observation, End), Trouble> {
     let scope = Scope::of(work.targets);
-    let (nodes, changes) = tokio::join!(
-        work.cluster.watch_nodes(),
-        Changes::open_on(work.cluster, &scope, work.targets.iter().cloned().collect()),
-    );
-    let mut changes = changes?;
+    let mut interrupt = work.interrupt.clone();
+    let mut is_told = false;
+    let (nodes, mut changes) = loop {
+        let (nodes, changes) = tokio::join!(
+            work.cluster.watch_nodes(),
+            Changes::open_on(work.cluster, &scope, work.targets.iter().cloned().collect()),
+        );
+        let away =
+            [nodes.as_ref().err(), changes.as_ref().err()].into_iter().flatten().find(|one| is_away(one));
+        let Some(away) = away.filter(|_| goes_on).cloned() else { break (nodes, changes?) };
+        // It was there before: the outage that is observed may be its own.
+        if !std::mem::replace(&mut is_told, true) {
+            (work.events)(&Seen::Warning(format!("waiting for the API server: {away}")));
+        }
+        tokio::select! {
+            biased;
+            () = interrupt.wait() => return Err(away),
+            () = tokio::time::sleep(ASK_AGAIN) => {}
+        }
+    };
     let nodes = match nodes {
         Ok(nodes) => Some(nodes),
         Err(trouble) if trouble.kind == Kind::Forbidden => {
@@ -249,6 +267,35 @@ pub async fn observe(work: Work<'_>, clock: Clock, goes_on: bool) -> Result<(Obs
     Ok(watching.go_on().await)
 }
 
+/// Whether a server cannot be reached, or does not answer.
+fn is_away(trouble: &Trouble) -> bool {
+    matches!(trouble.kind, Kind::Unreachable | Kind::TimedOut | Kind::Unavailable | Kind::CutShort)
+}
+
+/// The last gap of a watch
+#[derive(Debug, Clone, Copy)]
+struct LastGap {
+    /// When it last delivered.
+    from: Offset,
+    /// When it was connected again; absent while it is not.
+    restored: Option<Offset>,
+}
+
+impl LastGap {
+    /// The gap of a watch that does not deliver since then. One that breaks again before it has delivered what it missed
+    /// is still in the same gap.
+    fn after(before: Option<Self>, since: Offset) -> Self {
+        let is_same = |gap: &Self| gap.restored.is_none_or(|restored| since < restored.plus(CATCHING_UP));
+        let from = before.filter(is_same).map_or(since, |gap| gap.from.min(since));
+        Self { from, restored: None }
+    }
+
+    /// Whether what was missed may not be there yet.
+    fn goes_on(self, now: Offset) -> bool {
+        self.restored.is_none_or(|restored| now < restored.plus(CATCHING_UP))
+    }
+}
+
 struct Watching<'a> {
     cluster: &'a Cluster,
     clock: Clock,
@@ -257,12 +304,12 @@ struct Watching<'a> {
     nodes: Option<Watch<NodeState>>,
     /// `None` unless guests are probed.
     guests: Option<Guests>,
-    /// Since when each watch on instances did not deliver, in its last gap.
-    gaps: HashMap<usize, Offset>,
+    /// The last gap of each watch on instances.
+    gaps: HashMap<usize, LastGap>,
     /// Watches on instances that do not deliver now.
     blind: Vec<usize>,
     /// The same of the watch on nodes.
-    nodes_gap: Option<Offset>,
+    nodes_gap: Option<LastGap>,
     limits: Limits,
     interrupt: Interrupt,
     events: &'a (dyn Fn(&Seen) + Sync),
@@ -408,7 +455,7 @@ impl<'a> Watching<'a> {
         let at = self.clock.at(at);
         match news {
             News::Changes(changes) => {
-                let gap = late.then(|| self.gaps.get(&number).copied().unwrap_or(at));
+                let gap = late.then(|| self.gaps.get(&number).map_or(at, |gap| gap.from));
                 let heard = self.heard(at, gap);
                 for change in &changes {
                     self.watcher.instance(change, heard);
@@ -416,7 +463,8 @@ impl<'a> Watching<'a> {
                 }
             }
             News::Interrupted { since, expected } => {
-                self.gaps.insert(number, self.clock.at(since));
+                let gap = LastGap::after(self.gaps.get(&number).copied(), self.clock.at(since));
+                self.gaps.insert(number, gap);
                 self.blind.push(number);
                 if !expected && self.blind.len() == 1 {
                     (self.events)(&Seen::Blind { stream: StreamKind::Instances, begins: true });
@@ -425,7 +473,8 @@ impl<'a> Watching<'a> {
             News::Restored => {
                 let was_blind = !self.blind.is_empty();
                 self.blind.retain(|blind| *blind != number);
-                let from = self.gaps.get(&number).copied().unwrap_or(at);
+                let from = self.gaps.get(&number).map_or(at, |gap| gap.from);
+                self.gaps.insert(number, LastGap { from, restored: Some(at) });
                 if at.since(from) >= SHORTEST_GAP {
                     let stream = Some(StreamKind::Instances);
                     self.watcher.observation_mut().gaps.push(Gap { from, to: at, stream, open: false });
@@ -473,7 +522,7 @@ impl<'a> Watching<'a> {
     fn node(&mut self, delivered: Delivered<NodeState>) {
         let Delivered { at, late, told } = delivered;
         let at = self.clock.at(at);
-        let heard = self.heard(at, late.then(|| self.nodes_gap.unwrap_or(at)));
+        let heard = self.heard(at, late.then(|| self.nodes_gap.map_or(at, |gap| gap.from)));
         match told {
             Told::Listed(nodes) => {
                 for node in nodes {
@@ -486,15 +535,22 @@ impl<'a> Watching<'a> {
                 let facts = bootstorm_model::outage::NodeFacts { ready: false, since: None, ..node.facts() };
                 self.watcher.node(node.name(), facts, heard);
             }
-            Told::Interrupted { since, .. } => self.nodes_gap = Some(self.clock.at(since)),
-            Told::Restored | Told::Complaint(_) => {}
+            Told::Interrupted { since, .. } => {
+                self.nodes_gap = Some(LastGap::after(self.nodes_gap, self.clock.at(since)));
+            }
+            Told::Restored => {
+                self.nodes_gap = self.nodes_gap.map(|gap| LastGap { restored: Some(at), ..gap });
+            }
+            Told::Complaint(_) => {}
             Told::Unreadable(fault) => tracing::debug!(%fault, "passed over"),
         }
     }
 
     /// Notes until when every watch on instances proved to deliver.
     fn proven(&mut self) {
-        if let Some(delivered) = self.changes.delivered().filter(|_| self.blind.is_empty()) {
+        let now = self.clock.now();
+        let is_behind = !self.blind.is_empty() || self.gaps.values().any(|gap| gap.goes_on(now));
+        if let Some(delivered) = self.changes.delivered().filter(|_| !is_behind) {
             let at = self.clock.at(delivered);
             let known = self.watcher.observation_mut();
             known.watched_until = known.watched_until.max(at);

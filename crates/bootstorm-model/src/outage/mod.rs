@@ -245,9 +245,9 @@ pub struct Watched {
     /// Its VMI is being migrated.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub migrating: bool,
-    /// When it was last seen to be up, or to change while a watch was connected.
-    #[serde(default)]
-    pub up_until: Offset,
+    /// Since when the condition `Ready` of its VMI has its status, by the server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ready_since: Option<Timestamp>,
     /// Its guest answered a probe at least once.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub answered: bool,

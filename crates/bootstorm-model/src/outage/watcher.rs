@@ -171,6 +171,7 @@ impl Watcher {
         let same = vm.instance.as_ref() == Some(&instance.uid);
         let running = instance.phase == InstancePhase::Running && !instance.deleting;
         vm.stands = running && instance.ready;
+        vm.ready_since = instance.ready_since;
         vm.paused = instance.paused;
         vm.migrating = instance.is_migrating();
         if same && running && before.node.is_some() && instance.node.is_some() && before.node != instance.node
@@ -354,7 +355,7 @@ impl Watcher {
         // The same instance is back once the cluster shows it, too.
         if self.observation.goal == Milestone::Reachable && (!is_old || self.is_up(number)) {
             self.current[number as usize].see(Milestone::Reachable, at);
-            self.close(number, Outcome::Reached, None, at);
+            self.close(number, Outcome::Reached, None);
         }
     }
 
@@ -436,7 +437,7 @@ impl Watcher {
         let silent = before.silent_since.filter(|last| {
             before.answers == Some(false) && last.0 + 2 * interval.0 < stamp.unwrap_or(heard.at).0
         });
-        let from = heard.gap.map(|gap| gap.max(before.up_until));
+        let from = heard.gap.map(|gap| gap.min(heard.at));
         let (sign, at, exactness) = match (silent, stamp, from) {
             (Some(last), _, _) => (Sign::Silent, last, Exactness::Probe { interval }),
             // Of an instance that was replaced, the new one is stamped, and the end of the old one lies before that.
@@ -478,7 +479,7 @@ impl Watcher {
         }
         if !self.is_down(number) {
             let vm = &mut self.observation.vms[number as usize];
-            (vm.was_up, vm.up_until) = (true, heard.at);
+            vm.was_up = true;
             return;
         }
         let probed = self.observation.goal == Milestone::Reachable;
@@ -501,29 +502,28 @@ impl Watcher {
             }
         }
         match (probed, had_answers) {
-            (false, _) => self.close(number, Outcome::Reached, None, heard.at),
+            (false, _) => self.close(number, Outcome::Reached, None),
             (true, false) => {
                 let why = "ready again; whether it is reachable is unknown: it did not answer before, either";
-                self.close(number, Outcome::Unknown, Some(why), heard.at);
+                self.close(number, Outcome::Unknown, Some(why));
             }
             // It answers, and never ceased to, or has begun again before the cluster showed it.
             (true, true) if is_same && answers => {
                 self.current[number as usize].see(Milestone::Reachable, heard.at);
-                self.close(number, Outcome::Reached, None, heard.at);
+                self.close(number, Outcome::Reached, None);
             }
             // Its answer ends the outage.
             (true, true) => {}
         }
     }
 
-    fn close(&mut self, number: u32, outcome: Outcome, why: Option<&str>, at: Offset) {
+    fn close(&mut self, number: u32, outcome: Outcome, why: Option<&str>) {
         let mut timeline = std::mem::replace(&mut self.current[number as usize], at_rest(number));
         timeline.outcome = outcome;
         timeline.reason = why.map(str::to_owned);
         let up = self.is_up(number);
         let vm = &mut self.observation.vms[number as usize];
         vm.was_up |= up;
-        vm.up_until = at;
         if self.observation.outages.len() < MOST_OUTAGES {
             self.observation.outages.push(timeline);
         } else {
@@ -542,7 +542,7 @@ impl Watcher {
             } else {
                 (Outcome::TimedOut, "still down when the observation ended")
             };
-            self.close(number, outcome, Some(why), now);
+            self.close(number, outcome, Some(why));
         }
         self.observation.ended = Some(now);
         self.observation.watched_until = now;
@@ -568,8 +568,8 @@ fn date(timeline: &mut Timeline) {
 
 /// Whether an instance that stood before and after a gap became ready in between.
 fn ready_again(instance: &Instance, before: &Watched, heard: Heard) -> bool {
-    let at = heard.stamped(instance.ready_since);
-    instance.ready && at.is_some_and(|at| at.0 > before.up_until.0 + STAMP_MICROS)
+    let changed = before.ready_since.is_some() && before.ready_since != instance.ready_since;
+    instance.ready && changed && heard.stamped(instance.ready_since).is_some()
 }
 
 /// The timeline of a VM that is up.
