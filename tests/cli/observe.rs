@@ -463,6 +463,8 @@ fn of_a_lost_node_it_tells_when_it_was_noticed_and_when_its_vms_ran_elsewhere() 
     }
     observer.sees(lost.len());
     let report = observer.end().exits(0).json();
+    let wide = cluster.run(&["report", "--from", "loss.json", "-o", "wide"]).exits(0);
+    wide.prints(&["Lost node", "Noticed(s)", &node]);
     let loss = &report["observation"]["node_losses"][0];
     let all = json!(lost.len());
     assert_eq!((&loss["node"], &loss["vms"], &loss["elsewhere"]), (&json!(node), &all, &all));

@@ -193,7 +193,7 @@ fn figures_of(culprit: Culprit) -> &'static [Metric] {
         Culprit::Processors | Culprit::Node | Culprit::Domain => &[NodeCpu, NodeDisk],
         Culprit::Copying => &[NodeNetwork, NodeCpu],
         Culprit::Network | Culprit::Guest | Culprit::Shutdown => &[NodeNetwork, NodeDisk],
-        Culprit::Scheduling | Culprit::Refused | Culprit::Crashing => &[],
+        Culprit::Scheduling | Culprit::LostNodes | Culprit::Refused | Culprit::Crashing => &[],
     }
 }
 

@@ -4,6 +4,7 @@ use super::markup::Markup;
 use super::words;
 use crate::{Report, Row};
 use bootstorm_model::observe::Outcome;
+use bootstorm_model::record::NO_OUTAGE;
 use bootstorm_model::stats::reason;
 
 /// Reasons that are listed; more of them are counted.
@@ -80,7 +81,8 @@ fn groups(report: &Report) -> Vec<Group<'_>> {
     for phase in report.phases.iter().rev() {
         let mut alike = Vec::new();
         for outcome in [Outcome::Failed, Outcome::TimedOut, Outcome::Unknown, Outcome::Excluded] {
-            let rows: Vec<&Row> = phase.rows.iter().filter(|row| row.outcome == outcome).collect();
+            let rows: Vec<&Row> =
+                phase.rows.iter().filter(|row| row.outcome == outcome && !is_aside(row)).collect();
             for group in reason::group(rows.iter().map(|row| row.reason.as_deref())) {
                 let rows = group.members.iter().filter_map(|member| rows.get(*member).copied()).collect();
                 alike.push(Group { phase: phase.name.to_string(), outcome, reason: group.reason, rows });
@@ -90,6 +92,11 @@ fn groups(report: &Report) -> Vec<Group<'_>> {
         groups.extend(alike);
     }
     groups
+}
+
+/// Whether a VM was up all the time of an observation.
+fn is_aside(row: &Row) -> bool {
+    row.outcome == Outcome::Excluded && row.reason.as_deref() == Some(NO_OUTAGE)
 }
 
 /// The word for an outcome, as the tables have it.

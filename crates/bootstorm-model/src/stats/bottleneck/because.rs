@@ -190,6 +190,10 @@ pub(super) fn remedies(culprit: Culprit, evidence: &Evidence<'_>) -> Vec<String>
         Culprit::Scheduling => owned(&[
             "see why pods find no node: kubectl get events -A --field-selector reason=FailedScheduling",
         ]),
+        Culprit::LostNodes => owned(&[
+            "a node that stays away keeps its pods until it is back, is deleted, or has the taint node.kubernetes.io/out-of-service",
+            "let node health checks with remediation (Medik8s, or the machine health checks of Cluster API) do that at once",
+        ]),
         Culprit::Refused => owned(&[
             "see why: kubectl get events -A --field-selector reason=FailedCreate",
             "look at quotas and limit ranges of the namespaces: kubectl get resourcequotas,limitranges -A",

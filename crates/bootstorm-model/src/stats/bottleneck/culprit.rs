@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::GROWN;
+use crate::observe::Timeline;
+use crate::outage;
 use crate::stats::breakdown::Part;
 use crate::stats::{Cause, Section};
 
@@ -14,6 +16,8 @@ pub enum Culprit {
     Api,
     /// The shutdown of the guests before they start again.
     Shutdown,
+    /// Nodes that were lost: their VMs wait until the old instances are gone.
+    LostNodes,
     /// The filling of disks.
     Filling,
     /// virt-controller.
@@ -78,6 +82,14 @@ impl Culprit {
         })
     }
 
+    /// The same where these VMs went down: on a node that is lost, no guest shuts down.
+    pub(super) fn where_nodes_are_lost<'a>(self, vms: impl Iterator<Item = &'a Timeline>) -> Self {
+        let outages: Vec<outage::Cause> =
+            vms.filter_map(|vm| vm.outage.as_ref()).map(|outage| outage.cause).collect();
+        let lost = outages.iter().filter(|cause| **cause == outage::Cause::NodeLost).count();
+        if self == Self::Shutdown && lost * 2 > outages.len() { Self::LostNodes } else { self }
+    }
+
     /// Which of the guide's kinds it is.
     pub fn causes(self) -> Vec<Cause> {
         match self {
@@ -86,7 +98,7 @@ impl Culprit {
             Self::Images | Self::Network => vec![Cause::Network],
             Self::Scheduling | Self::Processors | Self::Node => vec![Cause::Compute],
             // The guests themselves, or VMs that did not arrive, each with a cause of its own.
-            Self::Shutdown | Self::Refused | Self::Crashing => Vec::new(),
+            Self::Shutdown | Self::LostNodes | Self::Refused | Self::Crashing => Vec::new(),
             // The guide is about boots; its hints do not fit guests that run on.
             Self::Queue | Self::Target | Self::Copying => Vec::new(),
             Self::Pods => vec![Cause::Storage, Cause::Network],
@@ -115,6 +127,7 @@ impl Culprit {
         match self {
             Self::Api => "the API server and virt-api",
             Self::Shutdown => "the shutdown of the guests",
+            Self::LostNodes => "lost nodes, whose VMs start elsewhere only when the old instances are gone",
             Self::Filling => "filling the disks",
             Self::Controller => "virt-controller",
             Self::Scheduling => "finding a node",
@@ -181,4 +194,38 @@ pub(super) fn of_guests(parts: &[Part], main: &Part) -> Culprit {
         return Culprit::Processors;
     }
     Culprit::DisksOrProcessors
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::observe::Offset;
+    use crate::outage::{Cause, Exactness, Outage, Sign};
+
+    fn vm(cause: Cause) -> Timeline {
+        let outage = Outage {
+            sign: Sign::NodeNotReady,
+            at: Offset::ZERO,
+            exactness: Exactness::Watch,
+            cause,
+            left_node: None,
+            last_answer: None,
+            first_answer: None,
+            lost: None,
+            unprobed: false,
+            noticed: None,
+            evicted: None,
+        };
+        Timeline { outage: Some(Box::new(outage)), ..Timeline::new(0) }
+    }
+
+    #[test]
+    fn where_most_vms_were_on_lost_nodes_no_guest_shut_down() {
+        let [lost, deleted] = [Cause::NodeLost, Cause::Deleted].map(vm);
+        let of = |vms: &[&Timeline]| Culprit::Shutdown.where_nodes_are_lost(vms.iter().copied());
+        assert_eq!(of(&[&lost, &lost, &deleted]), Culprit::LostNodes);
+        assert_eq!(of(&[&lost, &deleted]), Culprit::Shutdown);
+        assert_eq!(of(&[&Timeline::new(0)]), Culprit::Shutdown);
+        assert_eq!(Culprit::Domain.where_nodes_are_lost([&lost].into_iter()), Culprit::Domain);
+    }
 }

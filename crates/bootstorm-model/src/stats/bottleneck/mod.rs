@@ -130,7 +130,7 @@ fn growth(evidence: &Evidence<'_>, parts: &[Part]) -> Option<Bottleneck> {
     }
     let culprit = match section {
         Section::Containers => culprit::of_guests(parts, main),
-        section => Culprit::of(section)?,
+        section => Culprit::of(section)?.where_nodes_are_lost(evidence.storm.timelines.iter()),
     };
     let what = format!("{:.0} % of the extra time", share * 100.0);
     Some(because::named(evidence, parts, culprit, main, share, &what))
@@ -174,7 +174,8 @@ fn queue(evidence: &Evidence<'_>, parts: &[Part]) -> Option<Bottleneck> {
         return None;
     }
     let what = format!("{:.0} % of the time", share * 100.0);
-    Some(because::named(evidence, parts, Culprit::of(section)?, main, share, &what))
+    let culprit = Culprit::of(section)?.where_nodes_are_lost(evidence.storm.timelines.iter());
+    Some(because::named(evidence, parts, culprit, main, share, &what))
 }
 
 /// Whether VMs come to a part much faster than they leave it.

@@ -31,7 +31,7 @@ pub(super) fn find(evidence: &Evidence<'_>) -> Option<Bottleneck> {
     let culprit = match Culprit::of(Section::on_the_way(evidence.goal, from, to)) {
         _ if crashing => Culprit::Crashing,
         Some(Culprit::Controller) if refused => Culprit::Refused,
-        culprit => culprit?,
+        culprit => culprit?.where_nodes_are_lost(vms.iter().copied()),
     };
     let mut because = vec![format!("{} of {all} VMs did not get from {from} to {to}", vms.len())];
     let remedies = remedies(culprit, warning.as_ref(), evidence);
