@@ -68,7 +68,11 @@ fn one_that_fails_or_is_slow_is_left_out() {
         drop(barrier.gate(3));
         let opening = barrier.run(Policy::LeaveOut, PATIENCE).await;
         assert!(matches!(&opening, Opening::Start { members, .. } if *members == [0, 1]), "{opening:?}");
-        assert_eq!(began.elapsed().as_secs(), 121, "patience counts from the first arrival, and the start is a moment later");
+        assert_eq!(
+            began.elapsed().as_secs(),
+            121,
+            "patience counts from the first arrival, and the start is a moment later"
+        );
         assert!(first.await.unwrap().is_ok() && second.await.unwrap().is_ok());
         let closed = slow.await.unwrap().unwrap_err();
         assert!(closed.0.contains("came too late"), "{closed:?}");

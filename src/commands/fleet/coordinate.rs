@@ -95,7 +95,8 @@ fn check(context: &Context, args: &FleetArgs) -> Result<(), Failure> {
                 .hint("for another kind, after it: kubectl bootstorm fleet storm --kind KIND"));
         }
         let resolved = args.plan.resolve(&args.run)?;
-        let expected: Vec<_> = STEPS.iter().map(|name| will_be(&resolved.plan, *name, StormKind::Start)).collect();
+        let expected: Vec<_> =
+            STEPS.iter().map(|name| will_be(&resolved.plan, *name, StormKind::Start)).collect();
         args.fail_if.check(&expected, STEPS.last().copied())?;
     }
     if args.kind == super::super::storm::KindArg::Drain {
