@@ -193,7 +193,7 @@ async fn phases(session: &Session, args: &RunCommand, resolved: Resolved) -> Res
     let found = session.find(&args.run.prefix).await?.map(|(record, _)| record);
     let found = match found {
         Some(record) if starts_over(args, &record) => {
-            start_over(session, args).await?;
+            Box::pin(start_over(session, args)).await?;
             None
         }
         Some(record) if args.dry_run.dry_run == DryRun::None => {
