@@ -55,6 +55,8 @@ pub struct Session {
     pub plan: Option<PlanFields>,
     /// The user's wish to stop.
     pub interrupt: Interrupt,
+    /// The holder of its locks, one after the other: what a slow cluster did not let it give back in time, it may take again.
+    holder: String,
 }
 
 impl Context {
@@ -89,6 +91,7 @@ impl Context {
             cluster,
             plan: self.plan.clone(),
             interrupt: self.interrupt.clone(),
+            holder: identity(),
         })
     }
 }
@@ -182,7 +185,7 @@ impl Session {
 
     /// Takes the lock on a run.
     pub async fn lock(&self, prefix: &str, run_id: &str) -> Result<Held, Failure> {
-        self.cluster.lock(prefix, run_id, &identity(), &self.interrupt).await.map_err(|error| match error {
+        self.cluster.lock(prefix, run_id, &self.holder, &self.interrupt).await.map_err(|error| match error {
             LockError::Trouble(trouble) => trouble.into(),
             LockError::Taken(taken) => {
                 let ago = |at: Option<jiff::Timestamp>| {

@@ -95,7 +95,7 @@ Examples:
   kubectl bootstorm fleet run --contexts 'site-*' --end 100
 
   # Clusters with flags of their own
-  kubectl bootstorm fleet run --fleet-file examples/fleet.yaml
+  kubectl bootstorm fleet run --fleet-file examples/fleet/sites.yaml
 
   # Another storm of the same fleet
   kubectl bootstorm fleet stop

@@ -152,7 +152,11 @@ fn moved(timeline: &Timeline, member: &str, base: u32, shift: Offset) -> Timelin
         forward(&mut warning.last);
     }
     moved.findings.iter_mut().for_each(|findings| forward(&mut findings.at));
-    moved.node = moved.node.map(|node| format!("{member}/{node}"));
+    let named = |node: &mut String| *node = format!("{member}/{node}");
+    moved.node.iter_mut().for_each(named);
+    if let Some(migration) = &mut moved.migration {
+        migration.from.iter_mut().chain(&mut migration.to).for_each(named);
+    }
     moved
 }
 
