@@ -22,6 +22,7 @@ pub(super) fn write(body: &mut Markup, report: &Report, subjects: &Subjects<'_>)
     for milestone in subjects.milestones() {
         figures.extend(per_vm(report, main, milestone));
     }
+    figures.extend(downtime(main));
     figures.push(skew(main));
     body.open("dl", &[("class", "figures")]);
     for figure in figures {
@@ -31,6 +32,23 @@ pub(super) fn write(body: &mut Markup, report: &Report, subjects: &Subjects<'_>)
         body.leaf("dd", &[("class", "beside")], &figure.beside).close("div");
     }
     body.close("dl");
+}
+
+/// How long a guest was away while its VM moved.
+fn downtime(main: Subject<'_>) -> Option<Figure> {
+    let block = main.phase.downtime.as_ref().filter(|block| block.guests > 0)?;
+    Some(Figure {
+        name: "Longest downtime".to_owned(),
+        value: match block.interrupted {
+            0 => "none".to_owned(),
+            _ => words::maybe_seconds(block.summary.max),
+        },
+        beside: match (block.interrupted, block.away) {
+            (0, _) => "no guest missed an answer".to_owned(),
+            (_, 0) => format!("{} of {} guests missed an answer", block.interrupted, block.guests),
+            (_, away) => format!("{} not back yet", words::count(away, "guest")),
+        },
+    })
 }
 
 fn arrived(main: Subject<'_>) -> Figure {

@@ -200,6 +200,20 @@ fn counts(page: &mut Page, phases: &[&PhaseBlock]) {
         if !more.is_empty() {
             one_line(page, Some(Tone::Fair), &format!("{}: {}", phase.name, more.join(", ")));
         }
+        if let Some(block) = phase.downtime.as_ref().filter(|block| block.guests > 0) {
+            let away = match (block.interrupted, block.away) {
+                (0, _) => format!("no answer of {} was missed", words::count(block.guests as u64, "guest")),
+                (missed, away) => {
+                    let longest = words::maybe_seconds(block.summary.max);
+                    let open = if away == 0 { String::new() } else { format!(", {away} not back yet") };
+                    format!(
+                        "{missed} of {} guests missed an answer, downtime at most {longest}{open}",
+                        block.guests
+                    )
+                }
+            };
+            one_line(page, (block.away > 0).then_some(Tone::Bad), &format!("{}: {away}", phase.name));
+        }
     }
 }
 
