@@ -474,3 +474,51 @@ fn of_a_lost_node_it_tells_when_it_was_noticed_and_when_its_vms_ran_elsewhere() 
         assert_eq!((&outage["cause"], &outage["left_node"]), (&json!("node-lost"), &json!(node)));
     }
 }
+
+/// A pod in which nothing but a shell and its tools runs.
+fn shell(cluster: &Cluster) {
+    let store = cluster.sandbox.store();
+    let tools = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "tools"}});
+    store.create(&kind::NAMESPACES, tools).unwrap();
+    let spec = json!({"containers": [{"name": "c", "image": "docker.io/library/alpine:3.22", "command": ["sleep", "9999"]}]});
+    let pod = json!({"metadata": {"name": "shell", "namespace": "tools"}, "spec": spec});
+    store.create(&kind::PODS, pod).unwrap();
+    let found = || store.get(&kind::PODS, "tools", "shell").map(|pod| pod.value().clone());
+    until(|| found().is_some_and(|pod| pod["status"]["phase"] == "Running"));
+}
+
+#[test]
+fn every_command_of_the_page_does_what_it_says() {
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/recoveries.md")).unwrap();
+    let cluster = Cluster::instant();
+    shop(&cluster);
+    shell(&cluster);
+    let mut kinds = BTreeSet::new();
+    for line in page.lines().filter_map(|line| line.strip_prefix("kubectl bootstorm ")) {
+        let mut args: Vec<&str> = line.split(' ').collect();
+        if args[0] != "observe" {
+            cluster.run(&args).exits(0);
+            kinds.insert(args[..args.len().min(3)].join(" "));
+            continue;
+        }
+        // Somebody who waits for the next outage ends it at last.
+        match args.iter().position(|arg| *arg == "--for") {
+            Some(place) => args[place + 1] = "2s",
+            None => args.extend(["--for", "2s"]),
+        }
+        let ran = cluster.run(&args);
+        assert!([0, 3].contains(&ran.code), "{line}: {} {}", ran.code, ran.stderr);
+        kinds.insert("observe".to_owned());
+    }
+    for kind in [
+        "create",
+        "stop",
+        "storm",
+        "storm --kind restart",
+        "storm --kind migrate",
+        "storm --drain node-2",
+        "observe",
+    ] {
+        assert!(kinds.contains(kind), "{kind} is not on the page: {kinds:?}");
+    }
+}
