@@ -35,7 +35,7 @@ async fn requests(
 ) -> Result<Vec<Timed>, Failure> {
     let PhaseSettings { via, halted, .. } = *settings;
     if kind == PhaseKind::Storm && !settings.kind.is_start() {
-        return Ok(timed::rehearse_running(&session.cluster, record, settings.kind, &settings.nodes).await?);
+        return Ok(timed::rehearse_running(&session.cluster, record, settings.clone()).await?);
     }
     if record.plan.is_adopted() {
         return Ok(timed::rehearse(&session.cluster, record, kind, via).await?);

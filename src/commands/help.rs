@@ -50,7 +50,7 @@ const SECTIONS: &[(&str, &[&str])] = &[
         &["probe", "probe_image", "probers", "probe_toleration", "probe_pod", "probe_from", "ping_timeout"],
     ),
     ("Observation", &["for", "until", "settle", "save"]),
-    ("Shape", &["kind", "wave", "ramp", "rate", "order"]),
+    ("Shape", &["kind", "share", "wave", "ramp", "rate", "order"]),
     ("Repetitions", &["repeat", "rest", "warm_up", "fresh", "no_storm"]),
     ("Capacity", &["find_max", "goal", "max", "min", "budget", "max_storms"]),
     ("Limits", &["timeout", "phase_timeout", "run_timeout", "abort_if_failed", "blind_limit", "concurrency"]),

@@ -25,7 +25,9 @@ use bootstorm_model::exit::Exit;
 use bootstorm_model::failure::Failure;
 use bootstorm_model::observe::Outcome;
 use bootstorm_model::plan::{Template, TemplateSource};
-use bootstorm_model::record::{PhaseKind, PhaseRecord, PhaseSettings, RunRecord, StormKind, lifecycle};
+use bootstorm_model::record::{
+    PhaseKind, PhaseRecord, PhaseSettings, RunRecord, Share, StormKind, lifecycle,
+};
 use bootstorm_report::ThresholdBlock;
 use bootstorm_report::thresholds::Expected;
 
@@ -63,6 +65,9 @@ pub struct PhaseArgs {
     /// The nodes that a drain is about.
     #[arg(skip)]
     pub nodes: Vec<String>,
+    /// How many of the running VMs migrate; all when absent.
+    #[arg(skip)]
+    pub share: Option<Share>,
     /// Whether problems that a migration would meet are only told.
     #[arg(skip)]
     pub preflight: PreflightArgs,
@@ -188,7 +193,7 @@ pub async fn run(
         return Ok(None);
     }
     if settings.kind == StormKind::Migrate && matches!(step, lifecycle::Step::Begin(_)) {
-        let vms = settings.size.unwrap_or_else(|| record.plan.size()) as usize;
+        let vms = vms(&settings, &record);
         let findings = preflight::check_migration(&session.cluster, &record.plan, vms).await?;
         args.preflight.settle(session, &findings)?;
     }
@@ -235,7 +240,7 @@ async fn locked(
     let step = lifecycle::next_of(record, kind, args.storm).map_err(|refusal| Failure::new(refusal.why))?;
     let settings = settings(args, record, step, role)?;
     if matches!(step, lifecycle::Step::Begin(_)) {
-        let vms = settings.size.unwrap_or_else(|| record.plan.size()) as usize;
+        let vms = vms(&settings, record);
         if let Some(note) = shape_args::note(settings.shape, vms) {
             session.console.say(&note);
         }
@@ -356,6 +361,7 @@ fn settings(
     let (shape, order) = args.shape.resolve(record, step, role.like.as_ref())?;
     let Role { size, warm_up, .. } = *role;
     let nodes = nodes(args, record, step)?;
+    let share = share(args, record, step)?;
     Ok(PhaseSettings {
         shape,
         order,
@@ -364,8 +370,36 @@ fn settings(
         halted: args.halted,
         kind: args.storm,
         nodes,
+        share,
         ..args.pace.settings()
     })
+}
+
+/// How many VMs take part at most, as far as it is known before they are listed.
+fn vms(settings: &PhaseSettings, record: &RunRecord) -> usize {
+    let all = record.plan.size() as usize;
+    match (settings.share, settings.size) {
+        (Some(share), _) => share.of(all),
+        (None, size) => size.map_or(all, |size| size as usize),
+    }
+}
+
+/// The share of the VMs that migrates: that which was asked for, or with which the storm was begun.
+fn share(args: &PhaseArgs, record: &RunRecord, step: lifecycle::Step) -> Result<Option<Share>, Failure> {
+    let Some(begun) = record.phase(step.name()).map(|phase| phase.settings.share) else {
+        return Ok(args.share);
+    };
+    match args.share {
+        Some(share) if begun != Some(share) => {
+            let was = begun.map_or_else(|| "all running VMs".to_owned(), |begun| format!("share {begun}"));
+            Err(Failure::usage(format!(
+                "--share {share} contradicts what {} is to be like: {was}",
+                step.name()
+            ))
+            .hint("leave the flag out, so that it goes on as it was begun"))
+        }
+        _ => Ok(begun),
+    }
 }
 
 /// The nodes of a drain: those that were named, or with which it was begun.

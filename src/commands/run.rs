@@ -293,6 +293,7 @@ fn phase_args(args: &RunCommand) -> PhaseArgs {
         storm: StormKind::Start,
         preflight: args.preflight,
         nodes: Vec::new(),
+        share: None,
         // They are judged over the whole run, at its end.
         fail_if: FailIfArgs::default(),
         hooks: args.hooks.clone(),

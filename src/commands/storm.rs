@@ -11,7 +11,7 @@ use super::session::Context;
 use super::show;
 use bootstorm_model::exit::Exit;
 use bootstorm_model::failure::Failure;
-use bootstorm_model::record::{PhaseKind, StormKind};
+use bootstorm_model::record::{PhaseKind, Share, StormKind};
 
 /// What happens to the VMs
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
@@ -60,6 +60,9 @@ Examples:
   # Migrate all running VMs to other nodes, as before an update of their hosts
   kubectl bootstorm storm --kind migrate
 
+  # Migrate a quarter of them, evenly from all nodes
+  kubectl bootstorm storm --kind migrate --share 25%
+
   # Drain a node of the run's VMs, and let it take pods again afterwards
   kubectl bootstorm storm --drain worker-2
 
@@ -75,6 +78,9 @@ pub struct StormArgs {
     /// Drain these nodes, separated by commas; implies --kind drain
     #[arg(long, value_name = "NODE", value_delimiter = ',')]
     pub drain: Vec<String>,
+    /// Migrate only this number (5) or share (25%) of the running VMs, spread evenly over their nodes
+    #[arg(long, value_name = "N|P%")]
+    pub share: Option<Share>,
     #[command(flatten)]
     pub phase: PhaseArgs,
     #[command(flatten)]
@@ -100,9 +106,14 @@ fn kind(args: &StormArgs) -> Result<KindArg, Failure> {
 /// Runs the command.
 pub async fn command(context: &Context, args: &StormArgs) -> Result<Exit, Failure> {
     let kind = kind(args)?;
+    if let Some(share) = args.share.filter(|_| kind != KindArg::Migrate) {
+        let word = kind.storm().word();
+        return Err(Failure::usage(format!("--share {share} does not go with --kind {word}"))
+            .hint("add --kind migrate, or leave out --share"));
+    }
     if args.repeat.repeat.is_none() && !args.find_max.find_max {
         let (storm, preflight, nodes) = (kind.storm(), args.preflight, args.drain.clone());
-        let phase = PhaseArgs { storm, nodes, preflight, ..args.phase.clone() };
+        let phase = PhaseArgs { storm, nodes, preflight, share: args.share, ..args.phase.clone() };
         return phase::command(context, PhaseKind::Storm, &phase).await;
     }
     if kind != KindArg::Start {

@@ -1,12 +1,13 @@
 //! Storms of kind drain: VMs are evicted from nodes, and each migrates or restarts elsewhere.
 
 use std::collections::BTreeMap;
+use std::process::Command;
 
 use bootstorm_sandbox::model::Misbehaviour;
 use bootstorm_sandbox::store::{DeleteOptions, Object, kind};
 use serde_json::{Value, json};
 
-use crate::support::{Cluster, until};
+use crate::support::{Cluster, Ran, until};
 
 /// UID and node of each instance, by namespace.
 fn places(cluster: &Cluster) -> BTreeMap<String, (String, String)> {
@@ -192,4 +193,97 @@ fn cleanup_lifts_the_cordon_of_a_drain_that_was_killed() {
     cluster.run(&["cleanup", "--yes"]).exits(0);
     assert!(!is_cordoned(&cluster, "node-2"));
     assert!(node(&cluster, "node-2")["metadata"]["annotations"].get("bootstorm.dev/cordoned-by").is_none());
+}
+
+#[test]
+fn an_interrupt_lifts_the_cordon_and_the_same_command_drains_the_rest() {
+    let cluster = Cluster::instant();
+    created(&cluster, "3", "none");
+    let before = places(&cluster);
+    let namespace = before.iter().find(|(_, (_, node))| node == "node-2").unwrap().0.clone();
+    let store = cluster.sandbox.store();
+    let selector = json!({"matchLabels": {"kubevirt.io": "virt-launcher"}});
+    let budget = json!({"metadata": {"name": "keep", "namespace": namespace},
+        "spec": {"minAvailable": 1, "selector": selector}});
+    store.create(&kind::POD_DISRUPTION_BUDGETS, budget).unwrap();
+    let child = cluster.program().spawn(&["storm", "--drain", "node-2"]);
+    until(|| cluster.sandbox.ledger().count("create", "pods/eviction").received >= 2);
+    assert!(is_cordoned(&cluster, "node-2"));
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    let ran = Ran::of(child).exits(130);
+    ran.complains(&["VMs that were evicted go on leaving; the nodes take pods again", "storm --kind drain"]);
+    assert!(!is_cordoned(&cluster, "node-2"));
+    assert!(node(&cluster, "node-2")["metadata"]["annotations"].get("bootstorm.dev/cordoned-by").is_none());
+    store.delete(&kind::POD_DISRUPTION_BUDGETS, &namespace, "keep", &DeleteOptions::default()).unwrap();
+    cluster.run(&["storm", "--kind", "drain"]).exits(0);
+    check_moved(&cluster, &before, true);
+}
+
+/// The UUID of the run.
+fn run_id(cluster: &Cluster) -> String {
+    let (maps, _) = cluster.sandbox.store().list(&kind::CONFIG_MAPS, None);
+    maps.iter().find_map(|map| map.label("bootstorm.dev/run-id")).unwrap().to_owned()
+}
+
+/// Deletes the record, as somebody might by hand.
+fn forget(cluster: &Cluster) {
+    let store = cluster.sandbox.store();
+    for kind in [&kind::CONFIG_MAPS, &kind::LEASES] {
+        for object in
+            store.list(kind, None).0.iter().filter(|object| object.label("bootstorm.dev/run").is_some())
+        {
+            store.delete(kind, object.namespace(), object.name(), &DeleteOptions::default()).unwrap();
+        }
+    }
+}
+
+#[test]
+fn cleanup_without_a_record_finds_cordons_by_their_mark() {
+    let cluster = killed();
+    let store = cluster.sandbox.store();
+    // Another run's, and one that carries no mark at all.
+    store.modify(&kind::NODES, "", "node-1", |node| {
+        node["spec"]["unschedulable"] = true.into();
+        node["metadata"]["annotations"]["bootstorm.dev/cordoned-by"] = "another".into();
+    });
+    store.modify(&kind::NODES, "", "node-3", |node| node["spec"]["unschedulable"] = true.into());
+    forget(&cluster);
+    let dry = cluster.run(&["cleanup", "--dry-run"]).exits(0);
+    dry.complains(&["there is no record of run", "node node-2 would take pods again"]);
+    assert!(is_cordoned(&cluster, "node-2"));
+    cluster.run(&["cleanup", "--yes"]).exits(0);
+    assert!(!is_cordoned(&cluster, "node-2"));
+    assert!(node(&cluster, "node-2")["metadata"]["annotations"].get("bootstorm.dev/cordoned-by").is_none());
+    assert!(is_cordoned(&cluster, "node-1") && is_cordoned(&cluster, "node-3"), "others' cordons stay");
+}
+
+#[test]
+fn cleanup_of_a_run_whose_record_is_unreadable_lifts_its_cordons() {
+    let cluster = killed();
+    let store = cluster.sandbox.store();
+    let (maps, _) = store.list(&kind::CONFIG_MAPS, None);
+    let head = maps.iter().find(|map| map.value()["data"].get("plan.json").is_some()).unwrap();
+    store.modify(&kind::CONFIG_MAPS, head.namespace(), head.name(), |head| {
+        head["data"].as_object_mut().unwrap().remove("plan.json");
+    });
+    cluster.run(&["cleanup", "--yes"]).exits(0).complains(&["the record cannot be read"]);
+    assert!(!is_cordoned(&cluster, "node-2"));
+}
+
+#[test]
+fn a_cordon_that_is_all_that_is_left_of_a_run_is_named_and_can_be_lifted() {
+    let cluster = Cluster::instant();
+    created(&cluster, "2", "none");
+    let id = run_id(&cluster);
+    cluster.run(&["cleanup", "--yes"]).exits(0);
+    cluster.sandbox.store().modify(&kind::NODES, "", "node-2", |node| {
+        node["spec"]["unschedulable"] = true.into();
+        node["metadata"]["annotations"]["bootstorm.dev/cordoned-by"] = id.as_str().into();
+    });
+    let named = cluster.run(&["cleanup", "--yes"]).exits(0);
+    let command = format!("kubectl bootstorm cleanup --ns-prefix boot-storm-test --run-id {id}");
+    named.complains(&["nothing of run boot-storm-test is there", "node-2", &command]);
+    assert!(is_cordoned(&cluster, "node-2"), "nobody knows whose it is");
+    cluster.run(&["cleanup", "--yes", "--run-id", &id]).exits(0).complains(&["node-2"]);
+    assert!(!is_cordoned(&cluster, "node-2"));
 }

@@ -231,6 +231,53 @@ fn a_guest_that_does_not_answer_while_it_moves_has_a_downtime() {
 }
 
 #[test]
+fn a_share_of_the_vms_migrates_and_a_storm_that_goes_on_keeps_it() {
+    let cluster = Cluster::instant();
+    created(&cluster, "12");
+    let before = places(&cluster);
+    for kind in ["start", "restart", "drain"] {
+        cluster
+            .run(&["storm", "--kind", kind, "--share", "25%"])
+            .exits(2)
+            .complains(&["--share 25% does not go with --kind", "add --kind migrate"]);
+    }
+    let storm = ["storm", "--kind", "migrate", "--share", "50%"];
+    let dry = cluster.run(&[&storm[..], &["--dry-run"]].concat()).exits(0);
+    assert_eq!(dry.stdout.matches("/virtualmachineinstancemigrations").count(), 6, "{}", dry.stdout);
+    limit(&cluster, json!({"parallelMigrationsPerCluster": 0}));
+    let child = cluster.program().spawn(&storm);
+    until(|| migrations(&cluster).len() == 6);
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    Ran::of(child).exits(130);
+    limit(&cluster, json!({}));
+    let other = cluster.run(&["storm", "--kind", "migrate", "--share", "6"]).exits(2);
+    other.complains(&["--share 6 contradicts what storm-1 is to be like: share 50%"]);
+    let report = cluster.run(&["storm", "--kind", "migrate", "-o", "json"]).exits(0).json();
+    let schema = serde_json::from_str(include_str!("../../docs/report-schema.json")).unwrap();
+    assert!(jsonschema::validator_for(&schema).unwrap().is_valid(&report));
+    let settings = &report["phases"].as_array().unwrap().last().unwrap()["settings"];
+    assert_eq!((&settings["share"], &settings["size"]), (&"50%".into(), &6.into()));
+    let moved: Vec<&Value> = rows(&report).iter().filter(|row| row["outcome"] == "reached").collect();
+    assert_eq!((moved.len(), migrations(&cluster).len()), (6, 6));
+    let on = |node: &str| before.values().filter(|(_, place)| place == node).count();
+    let mut from: BTreeMap<&str, usize> = BTreeMap::new();
+    for row in &moved {
+        *from.entry(row["migration"]["from"].as_str().unwrap()).or_default() += 1;
+    }
+    let most = *from.values().max().unwrap();
+    let nodes: std::collections::BTreeSet<&str> = before.values().map(|(_, node)| node.as_str()).collect();
+    for node in nodes {
+        let left = from.get(node).copied().unwrap_or_default();
+        assert!(left + 1 >= most || left == on(node), "evenly: {from:?} {before:?}");
+    }
+    let aside = rows(&report).iter().filter(|row| row["reason"] == "not in this storm").count();
+    assert_eq!(aside, 6);
+    // Those that were set aside run on, and the next storm takes them too.
+    cluster.run(&["storm", "--kind", "migrate", "--share", "100%"]).exits(0);
+    assert_eq!(migrations(&cluster).len(), 18, "6 before, 12 now");
+}
+
+#[test]
 fn a_lost_answer_migrates_no_vm_twice() {
     let cluster = Cluster::instant();
     created(&cluster, "4");

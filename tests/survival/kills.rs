@@ -18,7 +18,7 @@ const VMS: usize = 8;
 /// Kills of the short form, which everybody runs; `BOOTSTORM_KILLS` asks for more.
 const KILLS: usize = 24;
 /// The whole life of a run, with how long each command takes here at most, roughly, in milliseconds.
-const LIFE: [(&[&str], u64); 9] = [
+const LIFE: [(&[&str], u64); 10] = [
     (&["setup", "--end", "8"], 400),
     (&["create"], 700),
     (&["stop"], 400),
@@ -27,8 +27,11 @@ const LIFE: [(&[&str], u64); 9] = [
     (&["storm", "--via", "subresource"], 700),
     (&["storm", "--kind", "restart"], 1000),
     (&["storm", "--kind", "migrate"], 2500),
+    (&["storm", "--drain", "node-2,node-3"], 2500),
     (&["cleanup", "--yes"], 400),
 ];
+/// A node that somebody else cordons before the drain.
+const CLOSED: &str = "node-3";
 /// Nobody kills the same command more often in a row.
 const IN_A_ROW: u32 = 4;
 
@@ -41,17 +44,21 @@ struct Victim {
     unknown: usize,
     /// What was saved, and must not be lost.
     saved: Vec<Saved>,
+    /// Nobody goes on with the drain after its first kill.
+    abandoned: bool,
 }
 
 impl Victim {
     fn new(seed: u64) -> Self {
-        let cluster = Cluster::with("default", 3, 40.0);
+        let cluster = Cluster::with("default", 4, 40.0);
         // Requests take a while, so that kills fall between a request and its answer.
         for (verb, resource, millis) in [
             ("create", "virtualmachines", 40),
             ("patch", "virtualmachines", 40),
             ("update", "virtualmachines/restart", 40),
             ("create", "virtualmachineinstancemigrations", 40),
+            ("create", "pods/eviction", 40),
+            ("patch", "nodes", 40),
             ("*", "configmaps", 10),
         ] {
             let effect = Effect::Delay(Duration::from_millis(millis));
@@ -64,6 +71,7 @@ impl Victim {
             kills: BTreeMap::new(),
             unknown: 0,
             saved: Vec::new(),
+            abandoned: false,
         }
     }
 
@@ -71,25 +79,34 @@ impl Victim {
         self.kills.values().sum()
     }
 
+    /// Runs one command until it ends or is killed; says whether it ended.
+    fn attempt(&mut self, args: &[&str], takes: u64) -> bool {
+        let mut child = self.cluster.program().spawn(args);
+        let until = Duration::from_millis(self.dice.random_range(0..takes));
+        let began = monotonic_now();
+        while began.elapsed() < until && child.try_wait().unwrap().is_none() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        if child.try_wait().unwrap().is_some() {
+            Ran::of(child).exits(0);
+            return true;
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let command = if args.contains(&"--drain") { "drain" } else { args[0] };
+        *self.kills.entry(command.to_owned()).or_default() += 1;
+        false
+    }
+
     /// Runs one command to its end, through some kills; `wanted` commands are done then.
     fn survive(&mut self, args: &[&str], takes: u64, wanted: usize) {
         let slow = [args, &["--concurrency", "3"]].concat();
         let args = if args[0] == "setup" { args } else { &slow[..] };
         for _ in 0..IN_A_ROW {
-            let mut child = self.cluster.program().spawn(args);
-            let until = Duration::from_millis(self.dice.random_range(0..takes));
-            let began = monotonic_now();
-            while began.elapsed() < until && child.try_wait().unwrap().is_none() {
-                std::thread::sleep(Duration::from_millis(1));
-            }
-            if child.try_wait().unwrap().is_some() {
-                Ran::of(child).exits(0);
+            if self.attempt(args, takes) {
                 self.check_saved();
                 return;
             }
-            child.kill().unwrap();
-            child.wait().unwrap();
-            *self.kills.entry(args[0].to_owned()).or_default() += 1;
             if self.check_saved() == Some(wanted) {
                 // It was killed after its work was done; again would be one time too many.
                 return;
@@ -120,17 +137,51 @@ fn live(seed: u64) -> Victim {
         if args[0] == "cleanup" {
             check(&mut victim);
         }
+        if args.contains(&"--drain") {
+            victim.cluster.sandbox.store().modify(&kind::NODES, "", CLOSED, |node| {
+                node["spec"]["unschedulable"] = true.into();
+            });
+            victim.abandoned = seed % 2 == 0;
+            if victim.abandoned {
+                victim.attempt(args, takes);
+                continue;
+            }
+        }
         victim.survive(args, takes, wanted);
+        if args.contains(&"--drain") {
+            nodes_are_as_before(&victim.cluster);
+        }
     }
     nothing_is_left(&victim.cluster);
+    nodes_are_as_before(&victim.cluster);
     victim
+}
+
+/// Every node takes pods but the one that somebody else has cordoned, and none carries a mark.
+fn nodes_are_as_before(cluster: &Cluster) {
+    let (nodes, _) = cluster.sandbox.store().list(&kind::NODES, None);
+    for node in &nodes {
+        let (name, value) = (node.name(), node.value());
+        assert_eq!(value["spec"]["unschedulable"] == true, name == CLOSED, "{name}: {}", value["spec"]);
+        assert!(value["metadata"]["annotations"].get("bootstorm.dev/cordoned-by").is_none(), "{name}");
+    }
 }
 
 /// What the record and the sandbox say before the cleanup.
 fn check(victim: &mut Victim) {
     let record = record::load(&victim.cluster).unwrap();
-    assert_eq!(record.phases.len(), 7);
-    for phase in &record.phases {
+    let (drains, others): (Vec<_>, Vec<_>) = record.phases.iter().partition(|phase| phase.drains());
+    assert_eq!(others.len(), 7);
+    assert!(victim.abandoned || drains.len() == 1, "{drains:?}");
+    for phase in drains.iter().filter(|_| !victim.abandoned) {
+        let (moved, part) = (phase.count(Outcome::Reached), phase.participants().count());
+        assert_eq!(moved, part, "{}: {:?}", phase.name, phase.timelines);
+        let (instances, _) = victim.cluster.sandbox.store().list(&kind::VIRTUAL_MACHINE_INSTANCES, None);
+        let on =
+            |node: &str| instances.iter().filter(|one| one.value()["status"]["nodeName"] == node).count();
+        assert_eq!((instances.len(), on("node-2"), on(CLOSED)), (VMS, 0, 0));
+    }
+    for phase in others {
         assert_eq!(phase.count(Outcome::Reached), VMS, "{}: {:?}", phase.name, phase.timelines);
         for timeline in &phase.timelines {
             victim.unknown += usize::from(timeline.untimed);

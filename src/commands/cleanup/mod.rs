@@ -1,6 +1,7 @@
 //! `cleanup`: deletes what a run made, and verifies it.
 
 mod adopted;
+mod cordons;
 mod whose;
 mod wording;
 
@@ -106,14 +107,18 @@ pub async fn run(session: &Session, args: &CleanupArgs) -> Result<Option<Leftove
         }
     };
     wording::strangers(session, &leftovers);
-    if leftovers.is_empty() {
+    if leftovers.is_empty() && cordons.is_empty() {
         session.console.say(&format!("nothing of run {prefix} is there"));
         wording::skipped(session, &leftovers);
+        if estate.run_id().is_empty() {
+            cordons::name_strays(session, args).await;
+        }
         return Ok(None);
     }
     wording::foreign(session, &leftovers, args);
     if args.dry_run.dry_run == DryRun::Client {
         wording::skipped(session, &leftovers);
+        cordons::announce(session, &cordons);
         if let Some(record) = &adopted {
             adopted::announce(session, args, record)?;
         }
@@ -138,7 +143,7 @@ pub async fn run(session: &Session, args: &CleanupArgs) -> Result<Option<Leftove
         .await
         .unwrap_or_else(|_| Err(wording::out_of_time(args)))?;
     let outcome = async {
-        draining::uncordon(&session.cluster, &cordons, estate.run_id()).await?;
+        cordons::lift(session, &cordons, estate.run_id()).await?;
         if adopted.is_some() {
             adopted::restore(session, args, order.deadline, &lock).await?;
         }
@@ -183,7 +188,11 @@ async fn look(session: &Session, args: &CleanupArgs) -> Result<Seen, Failure> {
     let record = adopted::find(session, args).await?;
     let estate = whose::whose(session, args, record.as_ref()).await?;
     let place = record.as_ref().and_then(|(record, _)| record.plan.layout.namespace.clone());
-    let cordons = record.as_ref().map_or_else(Vec::new, |(record, _)| draining::open_cordons(record));
+    let cordons = match (&record, &estate) {
+        (Some((record, _)), _) => draining::open_cordons(record),
+        (None, Some(estate)) => cordons::marked(session, estate.run_id()).await?,
+        (None, None) => Vec::new(),
+    };
     let (adopted, own) = match record {
         Some((record, _)) if record.plan.is_adopted() => (Some(record), None),
         // Of the phases, only the index is needed from here on.

@@ -167,6 +167,7 @@ fn phase_args(args: &FleetArgs, kind: PhaseKind) -> PhaseArgs {
         },
         halted: false,
         nodes: Vec::new(),
+        share: None,
         preflight: args.preflight,
         storm: if is_storm && args.action == Action::Storm { args.kind.storm() } else { StormKind::Start },
         // They are judged over the whole fleet, at its end.

@@ -68,6 +68,16 @@ impl Cordonable {
         &self.metadata.uid
     }
 
+    /// `metadata.name`.
+    pub fn name(&self) -> &str {
+        &self.metadata.name
+    }
+
+    /// UUID of the run that has cordoned it.
+    pub fn cordoned_by(&self) -> Option<&str> {
+        self.metadata.annotations.get(&annotation(CORDONED_BY)).map(String::as_str)
+    }
+
     /// Whether pods may be placed on it.
     pub fn is_open(&self) -> bool {
         !self.spec.unschedulable
@@ -75,7 +85,7 @@ impl Cordonable {
 
     /// Whether that run has cordoned it.
     pub fn is_cordoned_by(&self, run_id: &str) -> bool {
-        self.metadata.annotations.get(&annotation(CORDONED_BY)).is_some_and(|by| by == run_id)
+        self.cordoned_by() == Some(run_id)
     }
 }
 
@@ -132,6 +142,14 @@ impl Cluster {
             Err(trouble) if trouble.kind == Kind::NotFound => Ok(None),
             Err(trouble) => Err(trouble),
         }
+    }
+
+    /// The nodes that carry the mark of a run that has cordoned them.
+    pub async fn marked_nodes(&self) -> Result<Vec<Cordonable>, Trouble> {
+        let (mut nodes, _) =
+            list_all::<Cordonable>(self, "list nodes", &path("v1", None, "nodes"), "").await?;
+        nodes.retain(|node| node.cordoned_by().is_some());
+        Ok(nodes)
     }
 
     /// Lets no new pods onto a node, and marks it as cordoned by this run.

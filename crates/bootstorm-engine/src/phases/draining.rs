@@ -2,6 +2,7 @@
 
 use super::context::Work;
 use super::event::Event;
+use crate::cluster::evictions::Cordonable;
 use crate::cluster::{Cluster, Kind, Trouble};
 use bootstorm_model::record::{Cordon, PhaseRecord, RunRecord};
 
@@ -64,6 +65,14 @@ pub(super) async fn lift(work: &Work<'_>, phase: &mut PhaseRecord, run_id: &str)
 pub fn open_cordons(record: &RunRecord) -> Vec<Cordon> {
     let cordons = record.phases.iter().flat_map(|phase| &phase.cordons);
     cordons.filter(|cordon| !cordon.lifted).cloned().collect()
+}
+
+/// The nodes that a drain of this run has cordoned, going by the mark that they carry; for runs without a record.
+pub async fn marked_cordons(cluster: &Cluster, run_id: &str) -> Result<Vec<Cordon>, Trouble> {
+    let nodes = cluster.marked_nodes().await?.into_iter().filter(|node| node.is_cordoned_by(run_id));
+    let cordon =
+        |node: Cordonable| Cordon { node: node.name().to_owned(), uid: node.uid().to_owned(), lifted: false };
+    Ok(nodes.map(cordon).collect())
 }
 
 /// Lets pods onto these nodes again, as far as this run has cordoned them.

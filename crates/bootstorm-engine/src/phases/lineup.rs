@@ -233,7 +233,9 @@ fn leave_out_where(
 }
 
 /// Puts the VMs that take part into order, and sets those aside for which the phase is too small.
-pub(super) fn line_up(phase: &mut PhaseRecord, record: &RunRecord) {
+///
+/// A share is taken evenly from the nodes that the instances in the first list are on.
+pub(super) fn line_up(phase: &mut PhaseRecord, record: &RunRecord, targets: &[Target], instances: &[Change]) {
     let order = phase.settings.order;
     let mut nodes: Vec<Option<String>> = Vec::new();
     if order == Order::Node {
@@ -249,15 +251,39 @@ pub(super) fn line_up(phase: &mut PhaseRecord, record: &RunRecord) {
     }
     let part = phase.participants().map(|timeline| timeline.target).collect();
     let mut queue = order.queue(part, |vm| nodes.get(vm as usize)?.as_deref());
-    if let Some(size) = phase.settings.size {
-        for vm in queue.split_off(queue.len().min(size as usize)) {
-            let timeline = &mut phase.timelines[vm as usize];
-            timeline.outcome = Outcome::Excluded;
-            timeline.reason = Some(NOT_IN_STORM.to_owned());
-        }
+    let mut rest = Vec::new();
+    if let Some(share) = phase.settings.share {
+        let running = present(instances);
+        let node = |vm: u32| running.get(targets.get(vm as usize)?)?.node.as_deref();
+        let size = share.of(queue.len());
+        (queue, rest) = spread(&queue, size, node);
+        phase.settings.size = Some(size as u32);
+    } else if let Some(size) = phase.settings.size {
+        rest = queue.split_off(queue.len().min(size as usize));
+    }
+    for vm in rest {
+        let timeline = &mut phase.timelines[vm as usize];
+        timeline.outcome = Outcome::Excluded;
+        timeline.reason = Some(NOT_IN_STORM.to_owned());
     }
     // By index is what an absent queue means; big runs need not store it.
     phase.queue = if order == Order::Name { Vec::new() } else { queue };
+}
+
+/// So many of a queue, the nodes taking turns, and the others; both in the order of the queue.
+///
+/// What a smaller size takes is part of what a larger one takes.
+fn spread<'a>(queue: &[u32], size: usize, node: impl Fn(u32) -> Option<&'a str>) -> (Vec<u32>, Vec<u32>) {
+    let mut turns: HashMap<Option<&str>, u32> = HashMap::new();
+    let mut keys: Vec<(u32, usize)> = Vec::with_capacity(queue.len());
+    for (place, vm) in queue.iter().enumerate() {
+        let turn = turns.entry(node(*vm)).or_default();
+        *turn += 1;
+        keys.push((*turn, place));
+    }
+    keys.sort_unstable();
+    let taken: HashSet<u32> = keys.iter().take(size).map(|(_, place)| queue[*place]).collect();
+    queue.iter().partition(|vm| taken.contains(vm))
 }
 
 /// The UIDs of instances that a start must not count: those of earlier phases, and those that exist although this
@@ -311,7 +337,7 @@ mod tests {
         let settings = PhaseSettings { order: order.parse().unwrap(), size, ..PhaseSettings::default() };
         let mut phase = PhaseRecord::new("storm-1".parse().unwrap(), record.created, settings, 6);
         phase.timelines[1].outcome = Outcome::Excluded;
-        line_up(&mut phase, &record);
+        line_up(&mut phase, &record, &record.plan.targets(), &[]);
         phase
     }
 
@@ -323,6 +349,18 @@ mod tests {
         assert_eq!(aside, [4, 5], "1 is left out for another reason");
         assert_eq!(storm("name", Some(2)).queue(), [0, 2]);
         assert_eq!(storm("name", Some(99)).queue(), [0, 2, 3, 4, 5]);
+    }
+
+    #[test]
+    fn a_share_is_taken_from_the_nodes_in_turn() {
+        let nodes = ["a", "a", "a", "b", "b", "a"];
+        let node = |vm: u32| nodes.get(vm as usize).copied();
+        let taken = |queue: &[u32], size| spread(queue, size, node).0;
+        assert_eq!(taken(&[0, 1, 2, 3, 4, 5], 2), [0, 3]);
+        assert_eq!(taken(&[0, 1, 2, 3, 4, 5], 3), [0, 1, 3]);
+        assert_eq!(spread(&[0, 1, 2, 3, 4, 5], 4, node), (vec![0, 1, 3, 4], vec![2, 5]));
+        assert_eq!(taken(&[5, 4, 3, 2, 1, 0], 3), [5, 4, 3], "the order of the queue decides");
+        assert_eq!(taken(&[0, 1], 9), [0, 1]);
     }
 
     #[test]

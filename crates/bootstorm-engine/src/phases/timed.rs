@@ -40,7 +40,7 @@ use bootstorm_model::plan::shape::Due;
 use bootstorm_model::plan::{Target, Template};
 use bootstorm_model::record::lifecycle::Step;
 use bootstorm_model::record::{
-    PhaseKind, PhaseName, PhaseRecord, PhaseSettings, PhaseState, ProbeHealth, RunRecord, StormKind, Via,
+    PhaseKind, PhaseName, PhaseRecord, PhaseSettings, PhaseState, ProbeHealth, RunRecord, Via,
 };
 use bootstorm_model::tracker::{Beginning, Tracker};
 
@@ -296,7 +296,7 @@ impl LineUp<'_> {
             for (target, reason) in left_out {
                 (work.events)(&Event::LeftOut { target, reason });
             }
-            lineup::line_up(phase, record);
+            lineup::line_up(phase, record, targets, first);
             if phase.restarts() {
                 lineup::note_old(phase, targets, first);
             } else if phase.migrates() {
@@ -350,9 +350,9 @@ fn begin(work: &Work<'_>, record: &RunRecord, targets: u32) -> (PhaseRecord, Clo
             let mut phase = known.clone();
             // What was begun goes on in the shape in which it was begun, and what the VMs are cannot change any more.
             let begun = std::mem::replace(&mut phase.settings, work.settings.clone());
-            let PhaseSettings { halted, kind, shape, order, size, warm_up, nodes, .. } = begun;
+            let PhaseSettings { halted, kind, shape, order, size, share, warm_up, nodes, .. } = begun;
             phase.settings =
-                PhaseSettings { halted, kind, shape, order, size, warm_up, nodes, ..phase.settings };
+                PhaseSettings { halted, kind, shape, order, size, share, warm_up, nodes, ..phase.settings };
             phase.state = PhaseState::Open;
             let clock = Clock::resume(phase.began, phase.server_ahead_micros, work.cluster.server_ahead());
             (phase, clock)
@@ -404,18 +404,16 @@ pub async fn rehearse(
     Ok(requests)
 }
 
-/// The requests that a storm of running VMs, of that kind, would send now, in the order of the plan.
+/// The requests that a storm of running VMs with these settings would send now, in the order of the plan.
 pub async fn rehearse_running(
     cluster: &Cluster,
     record: &RunRecord,
-    kind: StormKind,
-    nodes: &[String],
+    settings: PhaseSettings,
 ) -> Result<Vec<Timed>, Trouble> {
     let machines = existing(cluster, record).await?;
     let mut changes = watch(cluster, record).await?;
     let first = first_list(&mut changes).await;
     let targets = record.plan.targets();
-    let settings = PhaseSettings { kind, nodes: nodes.to_vec(), ..PhaseSettings::default() };
     let name = PhaseName { kind: PhaseKind::Storm, number: record.next_storm() };
     let mut phase = PhaseRecord::new(name, record.created, settings, targets.len() as u32);
     let moving = migrating::others(cluster, &phase, record).await?;
@@ -424,6 +422,7 @@ pub async fn rehearse_running(
     } else {
         lineup::leave_out(&mut phase, record, &targets, &machines, &first, &moving);
     }
+    lineup::line_up(&mut phase, record, &targets, &first);
     if phase.drains() {
         lineup::note_leaving(&mut phase, &targets, &first);
         let pods = cluster.evictable(&Scope::of_plan(&record.plan)).await?;

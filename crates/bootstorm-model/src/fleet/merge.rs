@@ -96,6 +96,7 @@ fn phase(fleet: &FleetRecord, parts: &[Part<'_>], name: PhaseName) -> PhaseRecor
     let mut all = PhaseRecord::new(name, began, settings, 0);
     // Waves and orders are of one cluster; the fleet has neither.
     (all.settings.shape, all.settings.order, all.settings.size) = (None, Order::Name, None);
+    all.settings.share = None;
     all.goal = known.iter().map(|(_, phase)| phase.goal).min().unwrap_or(all.goal);
     all.state = PhaseState::Done;
     for part in parts {

@@ -1,4 +1,4 @@
-//! How many failures are too many.
+//! Numbers of VMs, or shares of them: how many failures are too many, how many take part.
 
 use std::fmt;
 use std::str::FromStr;
@@ -37,16 +37,82 @@ impl FromStr for FailureLimit {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("`{text}` is neither a number of VMs from 1 (5) nor a share of them (2.5%)");
-        match text.trim().strip_suffix('%') {
-            None => text.trim().parse().ok().filter(|count| *count > 0).map(Self::Count).ok_or_else(wrong),
-            Some(percent) => {
-                let percent: f64 = percent.trim().parse().map_err(|_| wrong())?;
-                let hundredths = (percent * 100.0).round();
-                let share = (1.0..=10_000.0).contains(&hundredths).then_some(hundredths as u32);
-                share.map(Self::Share).ok_or_else(wrong)
-            }
+        match read(text)? {
+            Amount::Vms(count) => Ok(Self::Count(count)),
+            Amount::Hundredths(share) => Ok(Self::Share(share)),
         }
+    }
+}
+
+/// What a number of VMs or a percentage says
+enum Amount {
+    /// From 1.
+    Vms(u32),
+    /// From 1 to 10000.
+    Hundredths(u32),
+}
+
+fn read(text: &str) -> Result<Amount, String> {
+    let wrong = || format!("`{text}` is neither a number of VMs from 1 (5) nor a share of them (2.5%)");
+    match text.trim().strip_suffix('%') {
+        None => text.trim().parse().ok().filter(|count| *count > 0).map(Amount::Vms).ok_or_else(wrong),
+        Some(percent) => {
+            let percent: f64 = percent.trim().parse().map_err(|_| wrong())?;
+            let hundredths = (percent * 100.0).round();
+            let share = (1.0..=10_000.0).contains(&hundredths).then_some(hundredths as u32);
+            share.map(Amount::Hundredths).ok_or_else(wrong)
+        }
+    }
+}
+
+/// How many of the VMs that could take part in a storm do: a number, or a share of them
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Share {
+    /// So many VMs.
+    Vms(u32),
+    /// So many hundredths of a percent of them.
+    Hundredths(u32),
+}
+
+impl Share {
+    /// How many VMs of so many it is: rounded up, and never more than there are.
+    pub fn of(self, vms: usize) -> usize {
+        match self {
+            Self::Vms(count) => vms.min(count as usize),
+            Self::Hundredths(share) => (vms * share as usize).div_ceil(10_000).min(vms),
+        }
+    }
+}
+
+impl fmt::Display for Share {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Vms(count) => write!(f, "{count}"),
+            Self::Hundredths(share) => write!(f, "{}%", f64::from(*share) / 100.0),
+        }
+    }
+}
+
+impl FromStr for Share {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match read(text)? {
+            Amount::Vms(count) => Ok(Self::Vms(count)),
+            Amount::Hundredths(share) => Ok(Self::Hundredths(share)),
+        }
+    }
+}
+
+impl Serialize for Share {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Share {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
     }
 }
 
@@ -75,6 +141,20 @@ mod tests {
         for text in ["", "0", "-1", "0%", "101%", "x", "5 %%", "nan%", "1.5"] {
             assert!(text.parse::<FailureLimit>().is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_share_is_rounded_up_and_never_more_than_there_is() {
+        let of = |share: &str, vms| share.parse::<Share>().unwrap().of(vms);
+        assert_eq!(
+            (of("25%", 10), of("25%", 8), of("0.01%", 3), of("100%", 7), of("50%", 0)),
+            (3, 2, 1, 7, 0)
+        );
+        assert_eq!((of("4", 10), of("4", 3)), (4, 3));
+        for text in ["5", "25%", "2.5%"] {
+            assert_eq!(text.parse::<Share>().unwrap().to_string(), text);
+        }
+        assert!("0%".parse::<Share>().is_err() && "half".parse::<Share>().is_err());
     }
 
     #[test]

@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 pub use bounded::at_most;
 pub use facts::{ClusterFacts, MigrationLimits, NodeKind, RateLimit, StorageClassFacts, Workers};
 pub use health::{ClockDifference, ClusterMark, Health};
-pub use limit::FailureLimit;
+pub use limit::{FailureLimit, Share};
 pub use made::Made;
 pub use metrics::{Gauge, Line, Metric, Metrics, Unit};
 pub use phase::{

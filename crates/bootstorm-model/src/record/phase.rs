@@ -7,7 +7,7 @@ use std::str::FromStr;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{FailureLimit, Health, Metrics, MigrationLimits, StormKind, Timelines};
+use super::{FailureLimit, Health, Metrics, MigrationLimits, Share, StormKind, Timelines};
 use crate::observation::StreamKind;
 use crate::observe::{Milestone, Offset, Outcome, Timeline};
 use crate::plan::{Order, Shape};
@@ -173,6 +173,9 @@ pub struct PhaseSettings {
     /// How many VMs take part at most; the others are set aside.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size: Option<u32>,
+    /// The share of the VMs that could take part which does, spread over their nodes; it decides `size`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub share: Option<Share>,
     /// It warms caches up, and does not count among the repetitions.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub warm_up: bool,
@@ -199,6 +202,7 @@ impl Default for PhaseSettings {
             shape: None,
             order: Order::Name,
             size: None,
+            share: None,
             warm_up: false,
             nodes: Vec::new(),
             explain: false,

@@ -1,0 +1,71 @@
+//! Nodes that a drain has left cordoned take pods again before anything of the run is deleted.
+
+use std::collections::BTreeSet;
+
+use super::{CleanupArgs, Session};
+use bootstorm_engine::cluster::{Kind, Trouble};
+use bootstorm_engine::phases::draining;
+use bootstorm_model::failure::Failure;
+use bootstorm_model::record::Cordon;
+
+/// Shows the nodes that carry the mark of any run.
+const SHOW: &str = "kubectl get nodes -o custom-columns='NAME:.metadata.name,CORDONED_BY:.metadata.annotations.bootstorm\\.dev/cordoned-by'";
+
+/// The nodes that a run without a record has cordoned.
+///
+/// Where nodes may not be listed, that is said, and the cleanup goes on.
+pub(super) async fn marked(session: &Session, run_id: &str) -> Result<Vec<Cordon>, Failure> {
+    match draining::marked_cordons(&session.cluster, run_id).await {
+        Ok(cordons) => Ok(cordons),
+        Err(Trouble { kind: Kind::Forbidden, .. }) => {
+            session.console.warn(&format!(
+                "nodes may not be listed; a drain of run {run_id} may have left some cordoned: {SHOW}"
+            ));
+            Ok(Vec::new())
+        }
+        Err(trouble) => Err(trouble.into()),
+    }
+}
+
+/// Says for a dry run which nodes would take pods again.
+pub(super) fn announce(session: &Session, cordons: &[Cordon]) {
+    for cordon in cordons {
+        session
+            .console
+            .say(&format!("node {} would take pods again, if the run still cordons it", cordon.node));
+    }
+}
+
+/// Lets pods onto the nodes again, as far as the run has cordoned them.
+pub(super) async fn lift(session: &Session, cordons: &[Cordon], run_id: &str) -> Result<(), Failure> {
+    for cordon in cordons {
+        let lifting = draining::uncordon(&session.cluster, std::slice::from_ref(cordon), run_id).await;
+        lifting.map_err(|trouble| {
+            Failure::from(trouble)
+                .hint(format!("let node {0} take pods again: kubectl uncordon {0}", cordon.node))
+        })?;
+        session.console.say(&format!("node {} is not cordoned by the run any more", cordon.node));
+    }
+    Ok(())
+}
+
+/// Names nodes that carry the mark of a run without a record, with the command that makes them take pods again.
+///
+/// Which run that was nobody knows, so they are left. Best effort: nothing else of the run is there.
+pub(super) async fn name_strays(session: &Session, args: &CleanupArgs) {
+    let Ok(nodes) = session.cluster.marked_nodes().await else { return };
+    if nodes.is_empty() {
+        return;
+    }
+    let Ok(heads) = session.cluster.heads(true).await else { return };
+    let known: BTreeSet<&str> = heads.iter().map(|head| head.run_id.as_str()).collect();
+    for node in nodes {
+        let Some(run_id) = node.cordoned_by().filter(|run_id| !known.contains(run_id)) else { continue };
+        session.console.warn(&format!(
+            "node {} was cordoned by run {run_id}, which has no record; if it was this one: kubectl bootstorm cleanup \
+             --ns-prefix {} --run-id {run_id}",
+            node.name(),
+            args.run.prefix
+        ));
+    }
+}
