@@ -141,7 +141,7 @@ fn live(seed: u64) -> Victim {
             victim.cluster.sandbox.store().modify(&kind::NODES, "", CLOSED, |node| {
                 node["spec"]["unschedulable"] = true.into();
             });
-            victim.abandoned = seed % 2 == 0;
+            victim.abandoned = seed.is_multiple_of(2);
             if victim.abandoned {
                 victim.attempt(args, takes);
                 continue;
