@@ -232,7 +232,8 @@ fn forget(cluster: &Cluster) {
         for object in
             store.list(kind, None).0.iter().filter(|object| object.label("bootstorm.dev/run").is_some())
         {
-            store.delete(kind, object.namespace(), object.name(), &DeleteOptions::default()).unwrap();
+            // What the head owns may be gone by then.
+            let _ = store.delete(kind, object.namespace(), object.name(), &DeleteOptions::default());
         }
     }
 }

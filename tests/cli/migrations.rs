@@ -109,6 +109,39 @@ fn each_vm_moves_to_another_node_as_the_same_instance() {
 }
 
 #[test]
+fn the_memory_of_guests_and_the_bandwidth_are_in_the_report() {
+    let cluster = Cluster::instant();
+    limit(&cluster, json!({"bandwidthPerMigration": "10Gi"}));
+    created(&cluster, "2");
+    let report = cluster.run(&["storm", "--kind", "migrate", "-o", "json"]).exits(0).json();
+    let schema = serde_json::from_str(include_str!("../../docs/report-schema.json")).unwrap();
+    assert!(jsonschema::validator_for(&schema).unwrap().is_valid(&report));
+    let storm = report["phases"].as_array().unwrap().last().unwrap();
+    assert_eq!(storm["migrations"]["bandwidth_bytes"], 10_u64 << 30);
+    let (instances, _) = cluster.sandbox.store().list(&kind::VIRTUAL_MACHINE_INSTANCES, None);
+    let memory = instances[0].value()["status"]["memory"]["guestCurrent"].as_str().unwrap().to_owned();
+    let mebibytes: u64 = memory.strip_suffix("Mi").unwrap().parse().unwrap();
+    assert!(rows(&report).iter().all(|row| row["migration"]["memory_bytes"] == mebibytes << 20), "{report}");
+    let page = cluster.run(&["report", "-o", "wide"]).exits(0);
+    page.prints(&["Memory", &memory, "Each migration may send 10Gi per second"]);
+}
+
+#[test]
+fn a_vm_that_fits_on_no_other_node_is_warned_of() {
+    let cluster = Cluster::instant();
+    created(&cluster, "2");
+    let here = places(&cluster)["boot-storm-test-1/boot-storm-vm"].1.clone();
+    let store = cluster.sandbox.store();
+    for node in store.list(&kind::NODES, None).0.iter().filter(|node| node.name() != here) {
+        store.modify(&kind::NODES, "", node.name(), |node| {
+            node["status"]["allocatable"]["memory"] = Value::from("1Mi");
+        });
+    }
+    let ran = cluster.run(&["storm", "--kind", "migrate", "--timeout", "1s"]);
+    ran.complains(&["on no other node now; boot-storm-test-", &format!("on {here} requests"), "of memory"]);
+}
+
+#[test]
 fn what_waits_for_its_turn_is_told_apart_from_what_is_copied() {
     let cluster = Cluster::with("default", 3, 60.0);
     limit(&cluster, json!({"parallelMigrationsPerCluster": 1}));

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use futures::future::try_join_all;
 use jiff::Timestamp;
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::decode::Undecodable;
 use super::list::list_once;
@@ -19,6 +20,7 @@ use super::watch::{Heard, Told, Watch};
 use super::{Cluster, Trouble};
 use bootstorm_model::observe::{Change, Instance, InstancePhase, Move};
 use bootstorm_model::plan::Target;
+use bootstorm_model::plan::sizing::Quantity;
 use bootstorm_model::probe::binding::Wiring;
 
 /// The most characters of a Kubernetes name.
@@ -47,6 +49,14 @@ struct Status {
     conditions: Vec<Condition>,
     phase_transition_timestamps: Vec<Transition>,
     migration_state: Option<MigrationState>,
+    memory: Memory,
+}
+
+/// `status.memory` (since `KubeVirt` 1.1)
+#[derive(Debug, Clone, Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct Memory {
+    guest_current: Value,
 }
 
 /// `status.migrationState`
@@ -135,6 +145,9 @@ impl From<Vmi> for Instance {
                 let told: Vec<&str> = told.into_iter().filter(|text| !text.is_empty()).collect();
                 clip(&told.join(": "), MOST_TOLD)
             }),
+            memory: Quantity::of(&vmi.status.memory.guest_current)
+                .or_else(|| vmi.spec.memory())
+                .map(Quantity::units),
             eviction: vmi.spec.eviction().map(|strategy| clip(strategy, LONGEST_NAME)),
             moving: vmi.status.migration_state.map(|state| Box::new(Move::from(state))),
             answerer: vmi.spec.answerer().map(|(interface, by)| (clip(interface, LONGEST_NAME), by)),
@@ -384,6 +397,7 @@ mod tests {
                 "networks": [{"name": "default", "pod": {}}]},
             "status": {"phase": "Running", "nodeName": "n1",
                 "interfaces": [{"name": "default"}, {"ipAddress": ""}, {"ipAddress": "10.0.0.1"}],
+                "memory": {"guestAtBoot": "1Gi", "guestCurrent": "2Gi"},
                 "conditions": [{"type": "Ready", "status": "True", "lastTransitionTime": null},
                     {"type": "AgentConnected", "status": "False"}],
                 "phaseTransitionTimestamps": [{"phase": "Running", "phaseTransitionTimestamp": "2026-01-01T00:00:08Z"}]}
@@ -393,6 +407,9 @@ mod tests {
         assert!(instance.deleting && instance.ready && !instance.agent);
         assert_eq!(instance.address.as_deref(), Some("10.0.0.1"));
         assert_eq!(instance.answerer, Some(("default".to_owned(), Answerer::Passt)));
-        assert_eq!(instance.transitions.len(), 1);
+        assert_eq!((instance.transitions.len(), instance.memory), (1, Some(2 << 30)));
+        let older =
+            serde_json::json!({"metadata": {"name": "a"}, "spec": {"domain": {"memory": {"guest": "1Gi"}}}});
+        assert_eq!(Instance::from(serde_json::from_value::<Vmi>(older).unwrap()).memory, Some(1 << 30));
     }
 }

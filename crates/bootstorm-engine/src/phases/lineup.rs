@@ -188,7 +188,9 @@ pub(super) fn note_current(phase: &mut PhaseRecord, targets: &[Target], instance
         };
         timeline.instance_uid = Some(instance.uid.clone());
         timeline.node.clone_from(&instance.node);
-        timeline.migration.get_or_insert_default().from.clone_from(&instance.node);
+        let facts = timeline.migration.get_or_insert_default();
+        facts.from.clone_from(&instance.node);
+        facts.memory_bytes = instance.memory;
     }
 }
 
@@ -198,8 +200,9 @@ pub(super) fn note_leaving(phase: &mut PhaseRecord, targets: &[Target], instance
     let running = present(instances);
     for (timeline, target) in phase.timelines.iter_mut().zip(targets) {
         if timeline.outcome != Outcome::Excluded {
-            let node = running.get(target).and_then(|instance| instance.node.clone());
-            timeline.migration.get_or_insert_default().from = node;
+            let (instance, facts) = (running.get(target), timeline.migration.get_or_insert_default());
+            facts.from = instance.and_then(|instance| instance.node.clone());
+            facts.memory_bytes = instance.and_then(|instance| instance.memory);
         }
     }
 }

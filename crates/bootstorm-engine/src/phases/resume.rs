@@ -198,6 +198,7 @@ mod tests {
                 agent: false,
                 transitions: Vec::new(),
                 moving: None,
+                memory: None,
                 eviction: None,
                 immobile: None,
             })

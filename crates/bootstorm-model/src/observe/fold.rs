@@ -79,6 +79,8 @@ pub struct Instance {
     pub transitions: Vec<(InstancePhase, Timestamp)>,
     /// `status.migrationState`: the live migration that it is in, or was last in.
     pub moving: Option<Box<Move>>,
+    /// The guest's memory in bytes: `status.memory.guestCurrent`, else `spec.domain.memory.guest`.
+    pub memory: Option<u64>,
     /// `spec.evictionStrategy`: what becomes of it when its pod is evicted.
     pub eviction: Option<String>,
     /// Why it cannot be live-migrated (condition `LiveMigratable` is false): reason and message.
@@ -384,6 +386,7 @@ mod tests {
             agent: false,
             transitions: Vec::new(),
             moving: None,
+            memory: None,
             eviction: None,
             immobile: None,
         }

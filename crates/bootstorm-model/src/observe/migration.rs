@@ -127,6 +127,9 @@ pub struct MigrationFacts {
     /// The node to which it goes; absent while none was chosen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<String>,
+    /// The guest's memory in bytes when the phase began; absent where its VMI does not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_bytes: Option<u64>,
     /// How memory was moved: `PreCopy`, `PostCopy` or `Paused`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mode: Option<String>,

@@ -53,6 +53,7 @@ fn standing(uid: &str, since: f64) -> Instance {
         pod_ends: false,
         moving: None,
         immobile: None,
+        memory: None,
         eviction: None,
         agent: false,
         transitions: vec![(InstancePhase::Running, since)],

@@ -5,6 +5,7 @@ use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use super::Probe;
+use crate::plan::sizing::Quantity;
 
 /// An interface behind which the guest is not what answers a probe
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,6 +76,13 @@ pub struct Wiring {
 #[serde(default)]
 struct Domain {
     devices: Devices,
+    memory: Option<Memory>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+struct Memory {
+    guest: Value,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -110,6 +118,11 @@ struct Network {
 }
 
 impl Wiring {
+    /// The guest's memory as the manifest states it (`spec.domain.memory.guest`).
+    pub fn memory(&self) -> Option<Quantity> {
+        Quantity::of(&self.domain.memory.as_ref()?.guest)
+    }
+
     /// What becomes of the guest when its pod is evicted (`spec.evictionStrategy`); virt-api fills in the cluster's default
     /// (`KubeVirt` v1.0 to v1.9, `pkg/defaults/defaults.go`).
     pub fn eviction(&self) -> Option<&str> {

@@ -120,6 +120,10 @@ pub struct MigrationLimits {
     pub per_node: u32,
     /// Whether one of them is set in the `KubeVirt` object.
     pub configured: bool,
+    /// Bytes per second that one migration may send (`bandwidthPerMigration`, by default 0); absent where there is no limit.
+    /// A `MigrationPolicy` may say otherwise for some VMs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bandwidth_bytes: Option<u64>,
 }
 
 impl MigrationLimits {

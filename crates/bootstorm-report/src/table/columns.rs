@@ -6,6 +6,7 @@ use crate::paint::{Tone, of_outcome};
 use crate::phase::PhaseBlock;
 use crate::row::Row;
 use bootstorm_model::observe::{Milestone, Source};
+use bootstorm_model::plan::sizing::Quantity;
 use bootstorm_model::probe::Probe;
 
 /// Written behind a time that rests on a server timestamp.
@@ -24,6 +25,7 @@ enum Shows {
     Name,
     Node,
     From,
+    Memory,
     Downtime,
     Seconds { milestone: Milestone, with_marks: bool },
     Wave,
@@ -67,6 +69,9 @@ fn columns(phase: &PhaseBlock, rows: &[&Row], wide: bool, width: usize) -> Vec<(
             columns.push(("From".to_owned(), Shows::From));
         }
         columns.push(("Node".to_owned(), Shows::Node));
+    }
+    if wide && rows.iter().any(|row| memory(row).is_some()) {
+        columns.push(("Memory".to_owned(), Shows::Memory));
     }
     if !phase.waves.is_empty() {
         columns.push(("Wave".to_owned(), Shows::Wave));
@@ -137,7 +142,9 @@ fn heading(title: &str, shows: Shows) -> Column {
         Shows::Seconds { with_marks: true, .. } => {
             Column::numbers(&format!("{title}{:width$}", "", width = STAMPED.chars().count()))
         }
-        Shows::Seconds { .. } | Shows::Attempts | Shows::Wave | Shows::Downtime => Column::numbers(title),
+        Shows::Seconds { .. } | Shows::Attempts | Shows::Wave | Shows::Downtime | Shows::Memory => {
+            Column::numbers(title)
+        }
         _ => Column::words(title),
     }
 }
@@ -151,6 +158,7 @@ fn cell(row: &Row, shows: Shows) -> String {
             let from = row.migration.as_ref().and_then(|migration| migration.from.clone());
             from.unwrap_or_else(|| "-".to_owned())
         }
+        Shows::Memory => memory(row).map_or_else(|| "-".to_owned(), |memory| memory.to_string()),
         Shows::Downtime => match row.downtime {
             Some(downtime) if downtime.open => format!(">{:.2}", downtime.seconds),
             Some(downtime) => format!("{:.2}", downtime.seconds),
@@ -162,6 +170,11 @@ fn cell(row: &Row, shows: Shows) -> String {
         Shows::Status => row.status().to_owned(),
         Shows::Reason => row.reason.clone().unwrap_or_default(),
     }
+}
+
+/// The memory of a guest that migrates.
+fn memory(row: &Row) -> Option<Quantity> {
+    row.migration.as_ref()?.memory_bytes.map(Quantity::whole)
 }
 
 fn seconds(row: &Row, milestone: Milestone, with_marks: bool) -> String {

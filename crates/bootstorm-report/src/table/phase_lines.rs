@@ -6,6 +6,7 @@ use crate::phase::PhaseBlock;
 use crate::row::Row;
 use bootstorm_model::observe::{Milestone, Outcome};
 use bootstorm_model::plan::Shape;
+use bootstorm_model::plan::sizing::Quantity;
 use bootstorm_model::record::StormKind;
 
 /// Writes phases 1 to 4; the first two only where the stop is known.
@@ -175,6 +176,9 @@ fn at_a_time(page: &mut Page, storm: &PhaseBlock) {
     let Some(limits) = storm.migrations else { return };
     let (all, node) = (limits.per_cluster, limits.per_node);
     page.line(&format!("KubeVirt migrates at most {all} VMs at a time, {node} away from one node"));
+    if let Some(bytes) = limits.bandwidth_bytes {
+        page.line(&format!("Each migration may send {} per second", Quantity::whole(bytes)));
+    }
 }
 
 /// The slowest of each stretch of a migration.

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use bootstorm_model::plan::sizing::Quantity;
 use bootstorm_model::record::{MigrationLimits, RateLimit, Workers};
 
 /// Component → its part of `spec.configuration`.
@@ -53,6 +54,9 @@ pub(super) fn migrations(configuration: &Value) -> MigrationLimits {
         per_cluster: cluster.unwrap_or(MIGRATIONS_PER_CLUSTER),
         per_node: node.unwrap_or(MIGRATIONS_PER_NODE),
         configured: cluster.is_some() || node.is_some(),
+        bandwidth_bytes: Quantity::of(&configuration["migrations"]["bandwidthPerMigration"])
+            .map(Quantity::units)
+            .filter(|bytes| *bytes > 0),
     }
 }
 
@@ -100,6 +104,15 @@ mod tests {
             found(serde_json::json!({"migrations": {"parallelMigrationsPerCluster": 12}})),
             (12, 2, true)
         );
+    }
+
+    #[test]
+    fn no_bandwidth_is_no_limit() {
+        let found = |set: &str| {
+            migrations(&serde_json::json!({"migrations": {"bandwidthPerMigration": set}})).bandwidth_bytes
+        };
+        assert_eq!((found("64Mi"), found("0"), found("much")), (Some(64 << 20), None, None));
+        assert_eq!(migrations(&Value::Null).bandwidth_bytes, None);
     }
 
     #[test]

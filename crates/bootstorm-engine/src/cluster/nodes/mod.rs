@@ -9,9 +9,12 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::cluster::call::path;
+use crate::cluster::launchers::LAUNCHERS;
 use crate::cluster::metadata::{Condition, Metadata};
+use crate::cluster::scope::Scope;
 use crate::cluster::watch::{each_page, list_all};
 use crate::cluster::{Cluster, Trouble};
+use bootstorm_model::plan::Target;
 use bootstorm_model::plan::sizing::pod::{Part, requests};
 use bootstorm_model::plan::sizing::quantity::add;
 use bootstorm_model::plan::sizing::{Amounts, Node, Quantity, Taint};
@@ -67,6 +70,36 @@ struct Info {
 struct Pod {
     #[serde(default)]
     spec: PodSpec,
+}
+
+/// A launcher pod, decoded only as far as it takes room
+#[derive(Debug, Deserialize)]
+struct Launcher {
+    metadata: Metadata,
+    #[serde(default)]
+    spec: PodSpec,
+}
+
+/// What the launcher pod of a VM requests, and where
+#[derive(Debug, Clone, PartialEq)]
+pub struct Footprint {
+    /// The VM.
+    pub target: Target,
+    /// The node on which its pod is.
+    pub node: String,
+    /// The requests of the pod, the pod itself included.
+    pub requests: Amounts,
+}
+
+impl Launcher {
+    /// `None` for a pod that has no node, goes, or that no VMI owns.
+    fn footprint(self) -> Option<Footprint> {
+        let owner =
+            self.metadata.owner_references.iter().find(|owner| owner.kind == "VirtualMachineInstance")?;
+        let stays = self.metadata.deletion_timestamp.is_none() && !self.spec.node_name.is_empty();
+        let target = Target { namespace: self.metadata.namespace.clone(), name: owner.name.clone() };
+        stays.then(|| Footprint { requests: self.spec.requests(), target, node: self.spec.node_name })
+    }
 }
 
 #[derive(Debug, Deserialize, Default)]
@@ -155,6 +188,18 @@ impl Cluster {
         };
         each_page(self, "list pods", &path("v1", None, "pods"), alive, take).await?;
         Ok(usage)
+    }
+
+    /// What the launcher pods in a scope request that have not ended.
+    pub async fn footprints(&self, scope: &Scope) -> Result<Vec<Footprint>, Trouble> {
+        let alive =
+            ListParams::default().labels(LAUNCHERS).fields("status.phase!=Succeeded,status.phase!=Failed");
+        let mut found = Vec::new();
+        for collection in scope.collections_of("v1", "pods") {
+            let take = |pods: Vec<Launcher>| found.extend(pods.into_iter().filter_map(Launcher::footprint));
+            each_page(self, "list launcher pods", &collection, alive.clone(), take).await?;
+        }
+        Ok(found)
     }
 }
 

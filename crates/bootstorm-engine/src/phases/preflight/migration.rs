@@ -1,16 +1,19 @@
 //! What would spoil a storm of kind migrate: no permission, no node to go to; and how many VMs go at a time.
 
-use futures::future::join3;
+use std::collections::HashSet;
+
+use futures::future::{join, join3};
 
 use super::permissions::of_migrations;
 use super::{Findings, Problem, count, kubevirt, optional};
-use crate::cluster::Cluster;
 use crate::cluster::access::Permission;
 use crate::cluster::facts::KubeVirtState;
+use crate::cluster::nodes::Footprint;
 use crate::cluster::scope::Scope;
+use crate::cluster::{Cluster, Trouble};
 use bootstorm_model::failure::Failure;
-use bootstorm_model::plan::sizing::Node;
-use bootstorm_model::plan::{Pinning, Plan};
+use bootstorm_model::plan::sizing::{Node, Quantity};
+use bootstorm_model::plan::{Pinning, Plan, Target};
 
 /// Label by which virt-handler says that VMs may run on its node.
 const SCHEDULABLE: &str = "kubevirt.io/schedulable";
@@ -46,7 +49,12 @@ pub async fn check(cluster: &Cluster, plan: &Plan, vms: usize) -> Result<Finding
     let Some(nodes) = optional(nodes, "whether there are nodes to migrate to is", &mut findings)? else {
         return Ok(findings);
     };
+    let mut nodes = nodes;
+    let counted = room(cluster, plan, &mut nodes.all, &mut findings).await?;
     let open: Vec<&Node> = nodes.all.iter().filter(|node| takes_vms(node, &plan.pinning)).collect();
+    if open.len() > 1 {
+        findings.warnings.extend(tight(&counted, &open));
+    }
     if open.len() < 2 {
         findings.problems.push(nowhere(open.first().copied(), &nodes.all, &plan.pinning));
     }
@@ -63,6 +71,58 @@ pub async fn check(cluster: &Cluster, plan: &Plan, vms: usize) -> Result<Finding
         ));
     }
     Ok(findings)
+}
+
+/// Notes what runs on the nodes, and gives what the VMs of the plan request there; nothing where pods may not be listed.
+async fn room(
+    cluster: &Cluster,
+    plan: &Plan,
+    nodes: &mut [Node],
+    findings: &mut Findings,
+) -> Result<Vec<Footprint>, Trouble> {
+    let scope = Scope::of_plan(plan);
+    let (usage, footprints) = join(cluster.usage(), cluster.footprints(&scope)).await;
+    let what = "room on other nodes is";
+    let Some(mut usage) = optional(usage, what, findings)? else { return Ok(Vec::new()) };
+    let Some(mut footprints) = optional(footprints, what, findings)? else { return Ok(Vec::new()) };
+    for node in nodes {
+        node.used = usage.remove(&node.name).unwrap_or_default();
+    }
+    let ours: HashSet<Target> = plan.targets().into_iter().collect();
+    footprints.retain(|footprint| ours.contains(&footprint.target));
+    Ok(footprints)
+}
+
+/// Warns of VMs for which no other node has room now.
+///
+/// The pod on the target node requests what the one on the source node does. A migration whose target pod finds no room
+/// waits, and fails after five minutes by default (`KubeVirt` v1.0 to v1.9, `pkg/virt-controller/watch/migration/migration.go`,
+/// `defaultUnschedulablePendingTimeoutSeconds`). Taints and selectors of a VM are not part of it: fewer nodes may take it.
+fn tight(vms: &[Footprint], open: &[&Node]) -> Option<String> {
+    let stuck = |vm: &&Footprint| !open.iter().any(|node| node.name != vm.node && short(vm, node).is_none());
+    let stuck: Vec<&Footprint> = vms.iter().filter(stuck).collect();
+    let memory = |vm: &Footprint| vm.requests.get("memory").copied().unwrap_or_default();
+    let largest = stuck.iter().max_by_key(|vm| memory(vm))?;
+    // The node that lacks least says most.
+    let others = open.iter().filter(|node| node.name != largest.node);
+    let (node, resource) = others
+        .filter_map(|node| Some((node, short(largest, node)?)))
+        .max_by_key(|(node, resource)| node.free(resource))?;
+    let (vms, fit) = (count(stuck.len(), "VM", "VMs"), if stuck.len() == 1 { "fits" } else { "fit" });
+    let Footprint { target, node: from, requests } = largest;
+    let needed = requests.get(resource).copied().unwrap_or_default();
+    Some(format!(
+        "{vms} {fit} on no other node now; {target} on {from} requests {needed} of {resource}, and {} has {} left: its \
+         migration waits until something else leaves",
+        node.name,
+        node.free(resource)
+    ))
+}
+
+/// The first resource of which a node has too little for a VM.
+fn short<'a>(vm: &'a Footprint, node: &Node) -> Option<&'a str> {
+    let lacks = |(resource, amount): &(&String, &Quantity)| node.free(resource) < **amount;
+    vm.requests.iter().find(lacks).map(|(resource, _)| resource.as_str())
 }
 
 /// What migrations need where the VMs of a plan are.
@@ -125,6 +185,34 @@ mod tests {
             labels: [(SCHEDULABLE.to_owned(), "true".to_owned())].into(),
             ..Node::default()
         }
+    }
+
+    #[test]
+    fn a_vm_that_fits_on_no_other_node_is_named() {
+        let amounts = |cpu: &str, memory: &str| {
+            let of = |name: &str, text: &str| (name.to_owned(), Quantity::parse(text).unwrap());
+            [of("cpu", cpu), of("memory", memory)].into()
+        };
+        let sized = |name: &str, memory: &str, used: &str| Node {
+            allocatable: amounts("8", memory),
+            used: amounts("1", used),
+            ..node(name, false)
+        };
+        let (a, b, c) = (sized("a", "64Gi", "0"), sized("b", "16Gi", "10Gi"), sized("c", "16Gi", "12Gi"));
+        let open = [&a, &b, &c];
+        let vm = |name: &str, on: &str, memory: &str| Footprint {
+            target: Target { namespace: "p-1".into(), name: name.into() },
+            node: on.into(),
+            requests: amounts("1", memory),
+        };
+        assert_eq!(tight(&[vm("small", "a", "6Gi"), vm("big", "b", "60Gi")], &open), None);
+        let told = tight(&[vm("small", "a", "6Gi"), vm("mid", "a", "7Gi"), vm("big", "a", "20Gi")], &open);
+        assert_eq!(
+            told.unwrap(),
+            "2 VMs fit on no other node now; p-1/big on a requests 20Gi of memory, and b has 6Gi left: its migration waits until \
+             something else leaves"
+        );
+        assert_eq!(tight(&[], &open), None);
     }
 
     #[test]
