@@ -81,6 +81,8 @@ pub struct Instance {
     pub moving: Option<Box<Move>>,
     /// `spec.evictionStrategy`: what becomes of it when its pod is evicted.
     pub eviction: Option<String>,
+    /// `status.evacuationNodeName`: the node that it is to leave by a migration, since its pod was evicted there.
+    pub evacuating: Option<String>,
     /// Why it cannot be live-migrated (condition `LiveMigratable` is false): reason and message.
     pub immobile: Option<String>,
 }
@@ -385,6 +387,7 @@ mod tests {
             transitions: Vec::new(),
             moving: None,
             eviction: None,
+            evacuating: None,
             immobile: None,
         }
     }

@@ -54,6 +54,7 @@ fn standing(uid: &str, since: f64) -> Instance {
         moving: None,
         immobile: None,
         eviction: None,
+        evacuating: None,
         agent: false,
         transitions: vec![(InstancePhase::Running, since)],
     }
