@@ -193,3 +193,15 @@ fn cleanup_lifts_the_cordon_of_a_drain_that_was_killed() {
     assert!(!is_cordoned(&cluster, "node-2"));
     assert!(node(&cluster, "node-2")["metadata"]["annotations"].get("bootstorm.dev/cordoned-by").is_none());
 }
+
+#[test]
+fn a_drain_that_was_killed_goes_on_without_a_node_that_is_gone() {
+    let cluster = killed();
+    let none = DeleteOptions::default();
+    cluster.sandbox.store().delete(&kind::NODES, "", "node-2", &none).unwrap();
+    cluster
+        .run(&["storm", "--kind", "drain", "--phase-timeout", "1s"])
+        .exits(3)
+        .complains(&["node node-2 is gone, or was made anew since the drain began"]);
+    cluster.run(&["cleanup", "--yes"]).exits(0);
+}
