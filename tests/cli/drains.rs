@@ -288,3 +288,15 @@ fn a_cordon_that_is_all_that_is_left_of_a_run_is_named_and_can_be_lifted() {
     cluster.run(&["cleanup", "--yes", "--run-id", &id]).exits(0).complains(&["node-2"]);
     assert!(!is_cordoned(&cluster, "node-2"));
 }
+
+#[test]
+fn a_drain_that_was_killed_goes_on_without_a_node_that_is_gone() {
+    let cluster = killed();
+    let none = DeleteOptions::default();
+    cluster.sandbox.store().delete(&kind::NODES, "", "node-2", &none).unwrap();
+    cluster
+        .run(&["storm", "--kind", "drain", "--timeout", "2s"])
+        .exits(3)
+        .complains(&["node node-2 is gone, or was made anew since the drain began"]);
+    cluster.run(&["cleanup", "--yes"]).exits(0);
+}

@@ -9,7 +9,7 @@ use bootstorm_model::observation::StreamKind;
 use bootstorm_model::observe::{Milestone, Offset, Outcome, Source, Timeline};
 use bootstorm_model::outage::{Cause, Exactness, MOST_OUTAGES, Observation, Outage, Sign};
 use bootstorm_model::plan::Target;
-use bootstorm_model::record::{RunRecord, at_most};
+use bootstorm_model::record::{Gap, RunRecord, at_most};
 use bootstorm_model::stats::Sample;
 
 /// An observation
@@ -224,9 +224,19 @@ impl ObservationBlock {
             notes.push(format!("{} not back", vms(self.down)));
         }
         if !self.gaps.is_empty() {
-            let blind: f64 = self.gaps.iter().map(|gap| gap.to - gap.from).sum();
-            let times =
-                if self.gaps.len() == 1 { "1 gap".to_owned() } else { format!("{} gaps", self.gaps.len()) };
+            // Each watch has its own gaps, and several may be blind at the same time.
+            let at = |gap: &BlindBlock| Gap {
+                from: Offset::from_seconds(gap.from),
+                to: Offset::from_seconds(gap.to),
+                ..Gap::default()
+            };
+            let gaps: Vec<Gap> = self.gaps.iter().map(at).collect();
+            let together = Gap::together(&gaps);
+            let blind: f64 = together.iter().map(|(from, to)| to.since(*from).seconds()).sum();
+            let times = match together.len() {
+                1 => "1 gap".to_owned(),
+                more => format!("{more} gaps"),
+            };
             notes.push(format!(
                 "not watched for {blind:.1}s in {times}: what passed then is dated by the server's timestamps (±1 s), \
                  or its time is unknown"
@@ -251,11 +261,7 @@ impl ObservationBlock {
 }
 
 fn blind(observation: &Observation) -> Vec<BlindBlock> {
-    let block = |gap: &bootstorm_model::record::Gap| BlindBlock {
-        from: gap.from.seconds(),
-        to: gap.to.seconds(),
-        stream: gap.stream,
-    };
+    let block = |gap: &Gap| BlindBlock { from: gap.from.seconds(), to: gap.to.seconds(), stream: gap.stream };
     observation.gaps.iter().filter(|gap| gap.stream != Some(StreamKind::Prober)).map(block).collect()
 }
 

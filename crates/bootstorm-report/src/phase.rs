@@ -9,7 +9,8 @@ use bootstorm_model::observe::{Milestone, Offset, Outcome, Source, Timeline};
 use bootstorm_model::plan::{MOST_TARGETS, Target};
 use bootstorm_model::probe::Probe;
 use bootstorm_model::record::{
-    self, Metrics, MigrationLimits, PhaseKind, PhaseName, PhaseRecord, PhaseSettings, PhaseState, StormKind,
+    self, Gap, Metrics, MigrationLimits, PhaseKind, PhaseName, PhaseRecord, PhaseSettings, PhaseState,
+    StormKind,
 };
 use bootstorm_model::stats::{self, Curve, Level, Quantile, Sample, Stage, Summary};
 
@@ -365,12 +366,9 @@ impl Effort {
             throttled: timelines.iter().map(|timeline| timeline.throttled_for.seconds()).sum(),
             watch_restarts: phase.watch.restarts,
             watch_gaps: phase.watch.gaps.len(),
-            watch_gap: phase
-                .watch
-                .gaps
-                .iter()
-                .map(|gap| gap.to.since(gap.from).seconds())
-                .fold(0.0, |all, gap| all + gap),
+            watch_gap: Gap::together(&phase.watch.gaps)
+                .into_iter()
+                .fold(0.0, |all, (from, to)| all + to.since(from).seconds()),
             stamped_vms: phase.participants().filter(is_stamped).count(),
         }
     }

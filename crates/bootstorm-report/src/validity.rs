@@ -107,7 +107,11 @@ fn conditions(record: &RunRecord, phase: &PhaseRecord) -> Conditions {
     let of_goal: Vec<Gap> = phase.watch.gaps.iter().chain(probing).copied().collect();
     let gaps = || of_goal.iter().map(|gap| gap.to.since(gap.from).seconds());
     let nobody = of_goal.iter().filter(|gap| gap.stream.is_none() && phase.continued > 0);
-    let nobody: f64 = nobody.map(|gap| gap.to.since(gap.from).seconds()).sum();
+    let together = |gaps: Vec<(Offset, Offset)>| {
+        // An empty sum would be -0.0.
+        gaps.into_iter().fold(0.0, |all, (from, to)| all + to.since(from).seconds())
+    };
+    let nobody = together(Gap::together(nobody));
     let whole = phase.ended.or(phase.watched_until).map_or(0.0, Offset::seconds);
     let health = phase.health.as_ref();
     let setup = ClusterMark::from(&record.facts);
@@ -121,8 +125,7 @@ fn conditions(record: &RunRecord, phase: &PhaseRecord) -> Conditions {
         vms: phase.participants().count(),
         median: Quantile::of(&sample.without_missing(), Level::P50).seconds(),
         gaps: of_goal.len(),
-        // An empty sum would be -0.0.
-        gap: gaps().fold(0.0, |all, gap| all + gap),
+        gap: together(Gap::together(&of_goal)),
         longest_gap: gaps().fold(0.0, f64::max),
         stamped: count(&|timeline| has(timeline, Source::Stamped)),
         late: count(&|timeline| has(timeline, Source::Late)),

@@ -49,6 +49,7 @@ struct Status {
     conditions: Vec<Condition>,
     phase_transition_timestamps: Vec<Transition>,
     migration_state: Option<MigrationState>,
+    evacuation_node_name: Option<String>,
     memory: Memory,
 }
 
@@ -149,6 +150,11 @@ impl From<Vmi> for Instance {
                 .or_else(|| vmi.spec.memory())
                 .map(Quantity::units),
             eviction: vmi.spec.eviction().map(|strategy| clip(strategy, LONGEST_NAME)),
+            evacuating: vmi
+                .status
+                .evacuation_node_name
+                .filter(|node| !node.is_empty())
+                .map(|node| clip(&node, LONGEST_NAME)),
             moving: vmi.status.migration_state.map(|state| Box::new(Move::from(state))),
             answerer: vmi.spec.answerer().map(|(interface, by)| (clip(interface, LONGEST_NAME), by)),
             ready: is_true("Ready"),

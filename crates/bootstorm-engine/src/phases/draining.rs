@@ -1,14 +1,20 @@
 //! The cordons of a drain: noted before they are set, lifted when it ends, however it ends.
 
+use std::collections::{HashMap, HashSet};
+
 use super::context::Work;
 use super::event::Event;
 use crate::cluster::evictions::Cordonable;
+use crate::cluster::launchers::Evictable;
 use crate::cluster::{Cluster, Kind, Trouble};
+use bootstorm_model::observe::Timeline;
+use bootstorm_model::record::lifecycle::Step;
 use bootstorm_model::record::{Cordon, PhaseRecord, RunRecord};
 
 /// Notes the nodes that the drain has to cordon: those that take pods, and those that this run cordoned before.
 ///
-/// Fails where a node does not exist.
+/// Fails where a node does not exist when the drain begins. One that is gone when it goes on has no cordon any more, and
+/// its VMs are followed like all others.
 pub(super) async fn note(
     work: &Work<'_>,
     phase: &mut PhaseRecord,
@@ -18,11 +24,23 @@ pub(super) async fn note(
         return Ok(());
     }
     for node in phase.settings.nodes.clone() {
-        let found = work.cluster.cordonable(&node).await?.ok_or_else(|| missing(&node))?;
+        let known = phase.cordons.iter_mut().find(|cordon| cordon.node == node);
+        let found = work.cluster.cordonable(&node).await?;
+        let is_same = |uid: &str| known.as_ref().is_none_or(|cordon| cordon.uid == uid);
+        let Some(found) = found.filter(|found| is_same(found.uid())) else {
+            if let Step::Begin(_) = work.step {
+                return Err(missing(&node));
+            }
+            let text = format!("node {node} is gone, or was made anew since the drain began");
+            (work.events)(&Event::Warning(text));
+            if let Some(cordon) = known {
+                cordon.lifted = true;
+            }
+            continue;
+        };
         // Where somebody else keeps pods away, he goes on to.
         let is_ours = found.is_open() || found.is_cordoned_by(&record.run_id);
-        match phase.cordons.iter_mut().find(|cordon| cordon.node == node) {
-            Some(cordon) if cordon.uid != found.uid() => return Err(missing(&node)),
+        match known {
             Some(cordon) => cordon.lifted = !is_ours,
             None if is_ours => {
                 phase.cordons.push(Cordon { node, uid: found.uid().to_owned(), lifted: false });
@@ -33,12 +51,39 @@ pub(super) async fn note(
     Ok(())
 }
 
+/// The launcher pod of a VM on the node that it is to leave, and that node; `pods` are by the UIDs of instances.
+pub(super) fn pod_of<'a>(
+    timeline: &Timeline,
+    pods: &'a HashMap<String, Vec<(String, Evictable)>>,
+) -> Option<&'a (String, Evictable)> {
+    let from = timeline.migration.as_ref()?.from.as_deref()?;
+    pods.get(timeline.old_instance.as_deref()?)?.iter().find(|(node, _)| node == from)
+}
+
+/// Notes VMs whose launcher pod is gone, as where its node was deleted: there is nothing to evict, nobody knows since when
+/// they leave, and their time limit begins now.
+pub(super) fn note_without_pod(
+    phase: &mut PhaseRecord,
+    done: &HashSet<u32>,
+    pods: &HashMap<String, Vec<(String, Evictable)>>,
+) {
+    if !phase.drains() {
+        return;
+    }
+    for timeline in &mut phase.timelines {
+        if !timeline.is_over() && !done.contains(&timeline.target) && pod_of(timeline, pods).is_none() {
+            timeline.untimed = true;
+        }
+    }
+}
+
 /// Cordons the nodes that were noted.
 pub(super) async fn cordon(cluster: &Cluster, phase: &PhaseRecord, run_id: &str) -> Result<(), Trouble> {
     for cordon in phase.cordons.iter().filter(|cordon| !cordon.lifted) {
         let found = cluster.cordonable(&cordon.node).await?.filter(|found| found.uid() == cordon.uid);
         let found = found.ok_or_else(|| missing(&cordon.node))?;
-        if !found.is_cordoned_by(run_id) || found.is_open() {
+        // One that somebody cordoned since it was noted is his.
+        if found.is_open() {
             cluster.cordon(&cordon.node, &found, run_id).await?;
         }
     }
@@ -87,4 +132,28 @@ pub async fn uncordon(cluster: &Cluster, cordons: &[Cordon], run_id: &str) -> Re
 
 fn missing(node: &str) -> Trouble {
     Trouble::new("drain the node", Kind::NotFound, format!("there is no node {node}, or it was made anew"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bootstorm_model::observe::MigrationFacts;
+    use bootstorm_model::record::{PhaseName, PhaseSettings, StormKind};
+
+    #[test]
+    fn a_vm_without_a_pod_to_evict_is_followed_since_nobody_knows_when() {
+        let settings = PhaseSettings { kind: StormKind::Drain, ..PhaseSettings::default() };
+        let name: PhaseName = "storm-1".parse().unwrap();
+        let mut phase = PhaseRecord::new(name, "2026-01-01T00:00:00Z".parse().unwrap(), settings, 4);
+        for (timeline, from) in phase.timelines.iter_mut().zip(["a", "b", "a", "a"]) {
+            timeline.old_instance = Some(format!("vm-{}", timeline.target).into());
+            timeline.migration =
+                Some(Box::new(MigrationFacts { from: Some(from.into()), ..Default::default() }));
+        }
+        let pod = || Evictable { name: "pod".into(), uid: "uid".into() };
+        let pods = [0, 1].map(|vm| (format!("vm-{vm}"), vec![("a".to_owned(), pod())])).into();
+        note_without_pod(&mut phase, &HashSet::from([2]), &pods);
+        let untimed: Vec<bool> = phase.timelines.iter().map(|timeline| timeline.untimed).collect();
+        assert_eq!(untimed, [false, true, false, true]);
+    }
 }

@@ -111,14 +111,15 @@ pub(super) fn is_restarted(timeline: &Timeline, machine: &Machine, instances: &[
     machine.wish() == Some("Stop") || !instances.iter().any(is_old)
 }
 
-/// Whether the instances show that a VM was evicted: its instance ends, is gone, or is on another node. One that only waits
-/// for its migration is evicted again, which changes nothing.
+/// Whether the instances show that a VM was evicted: its instance ends, is gone, is on another node, or is marked to leave
+/// this one. A second request would give it a later zero, and would fail if it left meanwhile.
 pub(super) fn is_evicted(timeline: &Timeline, nodes: &[String], instances: &[Change]) -> bool {
     let stays = |change: &Change| match change {
         Change::Present(instance) => {
             timeline.old_instance.as_deref() == Some(&instance.uid)
                 && !instance.deleting
                 && instance.node.as_ref().is_none_or(|node| nodes.contains(node))
+                && (instance.evacuating.is_none() || instance.evacuating != instance.node)
         }
         Change::Absent { .. } => false,
     };
@@ -177,32 +178,34 @@ mod tests {
         assert!(!phase.timelines[3].is_asked());
     }
 
+    fn instance(uid: &str, deleting: bool) -> Change {
+        Change::Present(bootstorm_model::observe::Instance {
+            uid: uid.into(),
+            target: target(0),
+            created: None,
+            deleting,
+            phase: bootstorm_model::observe::InstancePhase::Running,
+            node: None,
+            address: None,
+            answerer: None,
+            deleted: None,
+            ready_since: None,
+            paused: false,
+            pod_ends: false,
+            ready: false,
+            agent: false,
+            transitions: Vec::new(),
+            moving: None,
+            memory: None,
+            eviction: None,
+            evacuating: None,
+            immobile: None,
+        })
+    }
+
     #[test]
     fn a_vm_was_restarted_when_its_old_instance_ends() {
         let timeline = Timeline { old_instance: Some("old".into()), ..Timeline::new(0) };
-        let instance = |uid: &str, deleting| {
-            Change::Present(bootstorm_model::observe::Instance {
-                uid: uid.into(),
-                target: target(0),
-                created: None,
-                deleting,
-                phase: bootstorm_model::observe::InstancePhase::Running,
-                node: None,
-                address: None,
-                answerer: None,
-                deleted: None,
-                ready_since: None,
-                paused: false,
-                pod_ends: false,
-                ready: false,
-                agent: false,
-                transitions: Vec::new(),
-                moving: None,
-                memory: None,
-                eviction: None,
-                immobile: None,
-            })
-        };
         let asked = serde_json::json!({"metadata": {}, "spec": {"runStrategy": "Always"},
             "status": {"stateChangeRequests": [{"action": "Stop"}, {"action": "Start"}]}});
         let (_, quiet) = machine(0, "Always");
@@ -214,6 +217,25 @@ mod tests {
             (&serde_json::from_value(asked).unwrap(), vec![instance("old", false)], true),
         ] {
             assert_eq!(is_restarted(&timeline, machine, &instances), restarted, "{instances:?}");
+        }
+    }
+
+    #[test]
+    fn a_vm_that_is_marked_to_leave_its_node_was_evicted() {
+        let timeline = Timeline { old_instance: Some("old".into()), ..Timeline::new(0) };
+        let nodes = ["node-1".to_owned()];
+        for (deleting, node, evacuating, evicted) in [
+            (false, "node-1", None, false),
+            (false, "node-1", Some("node-1"), true),
+            (false, "node-1", Some("node-9"), false),
+            (true, "node-1", None, true),
+            (false, "node-2", None, true),
+        ] {
+            let mut change = instance("old", deleting);
+            if let Change::Present(instance) = &mut change {
+                (instance.node, instance.evacuating) = (Some(node.into()), evacuating.map(Into::into));
+            }
+            assert_eq!(is_evicted(&timeline, &nodes, &[change]), evicted, "{node} {evacuating:?}");
         }
     }
 

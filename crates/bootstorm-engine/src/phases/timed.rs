@@ -112,6 +112,7 @@ async fn whole(
     };
     let lined_up = LineUp { targets: &targets, existing: &mut machines, alive: &alive, moving: &moving };
     let done = lined_up.of(&work, record, &mut phase, clock, &mut first);
+    draining::note_without_pod(&mut phase, &done, &pods);
     let old = match name.kind {
         PhaseKind::Stop => HashSet::new(),
         _ if phase.migrates() => HashSet::new(),
@@ -497,10 +498,7 @@ fn requests(
             }
             _ if phase.drains() => {
                 let Some(instance) = &timeline.old_instance else { continue };
-                let node = timeline.migration.as_ref().and_then(|facts| facts.from.as_deref());
-                let pods = known.pods.get(&**instance);
-                let pod = pods.and_then(|pods| pods.iter().find(|(place, _)| Some(place.as_str()) == node));
-                let (Some((node, pod)), true) = (pod, node.is_some()) else { continue };
+                let Some((node, pod)) = draining::pod_of(timeline, &known.pods) else { continue };
                 evictions::evict(target, instance, node, pod)?
             }
             _ if phase.migrates() => {

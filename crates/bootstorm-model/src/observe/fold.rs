@@ -83,6 +83,8 @@ pub struct Instance {
     pub memory: Option<u64>,
     /// `spec.evictionStrategy`: what becomes of it when its pod is evicted.
     pub eviction: Option<String>,
+    /// `status.evacuationNodeName`: the node that it is to leave by a migration, since its pod was evicted there.
+    pub evacuating: Option<String>,
     /// Why it cannot be live-migrated (condition `LiveMigratable` is false): reason and message.
     pub immobile: Option<String>,
 }
@@ -388,6 +390,7 @@ mod tests {
             moving: None,
             memory: None,
             eviction: None,
+            evacuating: None,
             immobile: None,
         }
     }

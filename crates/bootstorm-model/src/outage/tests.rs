@@ -55,6 +55,7 @@ fn standing(uid: &str, since: f64) -> Instance {
         immobile: None,
         memory: None,
         eviction: None,
+        evacuating: None,
         agent: false,
         transitions: vec![(InstancePhase::Running, since)],
     }

@@ -264,6 +264,22 @@ pub struct Gap {
     pub open: bool,
 }
 
+impl Gap {
+    /// These gaps in order, with those that overlap taken together: the times in which at least one stream did not deliver.
+    pub fn together<'a>(gaps: impl IntoIterator<Item = &'a Self>) -> Vec<(Offset, Offset)> {
+        let mut all: Vec<_> = gaps.into_iter().map(|gap| (gap.from, gap.to)).collect();
+        all.sort_unstable();
+        all.dedup_by(|(from, to), (_, before)| {
+            let overlaps = *from <= *before;
+            if overlaps {
+                *before = (*before).max(*to);
+            }
+            overlaps
+        });
+        all
+    }
+}
+
 /// How well a phase was watched
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WatchHealth {
@@ -500,6 +516,15 @@ impl PhaseRecord {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn gaps_of_several_streams_at_the_same_time_are_one() {
+        let gap = |from, to| Gap { from: Offset(from), to: Offset(to), ..Gap::default() };
+        let gaps = [gap(20, 30), gap(1, 5), gap(2, 3), gap(4, 9), gap(1, 2), gap(9, 10)];
+        let whole = [(Offset(1), Offset(10)), (Offset(20), Offset(30))];
+        assert_eq!(Gap::together(&gaps), whole);
+        assert_eq!(Gap::together(&[]), []);
+    }
 
     #[test]
     fn names_round_trip() {
