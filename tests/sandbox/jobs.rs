@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use bootstorm_model::platform::processes::{End, signal_group};
+use bootstorm_model::platform::processes::kill_group;
 use bootstorm_sandbox::store::kind::{JOBS, NODES, PODS};
 use bootstorm_sandbox::store::{Object, seconds};
 use serde_json::{Value, json};
@@ -155,7 +155,7 @@ async fn a_killed_process_is_run_again_under_its_index() {
     let first = cluster.pods_of("killed").into_iter().next().unwrap();
     let index = first.label("batch.kubernetes.io/job-completion-index").unwrap().to_owned();
     let process = first.value()["status"]["containerStatuses"][0]["containerID"].as_str().unwrap();
-    signal_group(process.trim_start_matches("process://").parse().unwrap(), End::Kill);
+    kill_group(process.trim_start_matches("process://").parse().unwrap());
     cluster.until(|| cluster.pods_of("killed").len() == 3 && cluster.processes("killed").len() == 2).await;
     let dead = cluster.value(&PODS, first.name());
     assert_eq!(dead["status"]["phase"], "Failed");
@@ -290,10 +290,9 @@ async fn a_power_cut_ends_processes_at_once() {
     cluster.until(|| !lives(process)).await;
     let (ok, text) = cluster.kubectl(&["logs", pod.name()], &Value::Null).await;
     assert!(!ok && text.contains("no route to host"), "{text}");
-    // It runs again on the other node when its pod is given up.
-    cluster
-        .until(|| !cluster.processes("cut").is_empty() && !cluster.processes("cut").contains(&process))
-        .await;
+    // It runs again on the other node when its pod is given up; the first pod still seems to run.
+    let others = || cluster.processes("cut").into_iter().filter(|one| *one != process).count();
+    cluster.until(|| others() == 1).await;
     let other = cluster.pods_of("cut").into_iter().find(|one| one.uid() != pod.uid()).unwrap();
     assert_ne!(other.value()["spec"]["nodeName"], node);
     assert_eq!(cluster.value(&NODES, &node)["metadata"]["name"], node);

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bootstorm_model::platform::processes::End;
 use bytes::Bytes;
 use serde_json::Value;
 use tokio::sync::{mpsc, watch};
@@ -33,6 +32,15 @@ const SHORTEST_GRACE: i64 = 2;
 /// Exit code of what a signal ended politely, and at once.
 const TERMINATED: i32 = 143;
 const KILLED: i32 = 137;
+
+/// How containers are to end
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// They are asked to.
+    Terminate,
+    /// At once.
+    Kill,
+}
 
 /// What a container does
 #[derive(Debug, Clone)]
@@ -355,7 +363,8 @@ impl Running {
                 changed = self.stop.changed() => {
                     let how = *self.stop.borrow_and_update();
                     match how {
-                        Some(how) if changed.is_ok() => process.signal(how),
+                        Some(End::Terminate) if changed.is_ok() => process.terminate(),
+                        Some(End::Kill) if changed.is_ok() => process.kill(),
                         // The pod worker has gone, and this task goes with it.
                         _ => return None,
                     }
