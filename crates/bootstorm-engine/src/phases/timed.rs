@@ -1,6 +1,6 @@
 //! A timed phase from beginning to end: watch, line up, launch, follow, save.
 
-use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -249,7 +249,7 @@ async fn whole(
         probing,
         stalls: Stalls::new(work.cluster.pulse()),
         lists: JoinSet::new(),
-        ready: VecDeque::new(),
+        ready: Vec::new(),
     };
     let following = Following {
         cluster: work.cluster,
