@@ -1,5 +1,6 @@
 //! The objects of a record: the head, its parts, and the Secret of a user's manifest.
 
+mod parts;
 mod pieces;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,6 +19,8 @@ use super::names::{self, Role};
 use super::ownership::{self, Estate};
 use super::watch::list_all;
 use super::{Cluster, Kind, Trouble};
+pub use parts::{Part, PartHead};
+use parts::PartPlace;
 use bootstorm_model::observe::clock::wall_now;
 use bootstorm_model::record::codec::{self, Chunk, ChunkIndex, CodecError, PartIndex};
 use bootstorm_model::record::{PhaseName, RunRecord};
@@ -54,6 +57,8 @@ pub struct RunStore {
     /// The UID that the head has in the run's own record, where this is a copy of it.
     original: Option<String>,
     holder: Option<String>,
+    /// Whose part of a phase this is; `None` for the record of the run itself.
+    part: Option<PartPlace>,
 }
 
 impl std::fmt::Debug for Cluster {
@@ -161,6 +166,7 @@ impl Cluster {
             namespaces,
             made: BTreeMap::new(),
             holder: None,
+            part: None,
         };
         Ok(Some((record, store)))
     }
@@ -185,6 +191,7 @@ impl Cluster {
             made: BTreeMap::new(),
             original: None,
             holder: holder.map(str::to_owned),
+            part: None,
         };
         let body = serde_json::to_vec(&store.head(record)).unwrap_or_default();
         let request = built(doing, on(&self.config_maps()).create(&post_params(), body))?;
@@ -339,7 +346,7 @@ impl RunStore {
     pub async fn save(&mut self, record: &RunRecord, phase: Option<PhaseName>) -> Result<(), Trouble> {
         let mut old = BTreeSet::new();
         if let Some(phase) = phase.and_then(|name| record.phase(name)) {
-            let chunks = codec::encode_phase(phase);
+            let chunks = self.renamed(codec::encode_phase(phase));
             for chunk in &chunks {
                 self.put_chunk(record, &phase.name.to_string(), chunk).await?;
             }
@@ -370,7 +377,7 @@ impl RunStore {
         if self.original.is_some() {
             return Err(Trouble::new(doing, Kind::Conflict, "it is a copy of the run's record"));
         }
-        let name = names::head_name(&record.plan.prefix);
+        let name = self.head_name(&record.plan.prefix);
         let mut tries = 0;
         loop {
             let head = self.head(record);
@@ -409,6 +416,10 @@ impl RunStore {
         let prefix = &record.plan.prefix;
         let facts = codec::summary(record, self.holder.as_deref(), wall_now());
         let annotations = facts.into_iter().map(|(word, value)| (names::annotation(word), value)).collect();
+        let some = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+        if let Some(part) = &self.part {
+            return self.part_head(record, part, annotations);
+        }
         let mut data = BTreeMap::from([
             (names::PLAN_KEY.to_owned(), codec::encode_plan(record)),
             (names::PARTS_KEY.to_owned(), codec::encode_index(&self.parts)),
@@ -419,7 +430,6 @@ impl RunStore {
         if !self.adopted.is_empty() {
             data.insert(names::ADOPTED_KEY.to_owned(), codec::encode_list_index(&self.adopted));
         }
-        let some = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
         ConfigMap {
             metadata: ObjectMeta {
                 name: Some(names::head_name(prefix)),
@@ -440,13 +450,7 @@ impl RunStore {
         let prefix = &record.plan.prefix;
         let mut labels = names::labels(prefix, &record.run_id, Role::Record);
         labels.insert(names::PHASE.to_owned(), phase.to_owned());
-        let owner = OwnerReference {
-            api_version: "v1".into(),
-            kind: "ConfigMap".into(),
-            name: names::head_name(prefix),
-            uid: self.uid.clone(),
-            ..OwnerReference::default()
-        };
+        let owner = owner(prefix, self.owner_uid());
         let map = ConfigMap {
             metadata: ObjectMeta {
                 name: Some(names::part_name(prefix, &chunk.name)),
@@ -485,7 +489,7 @@ impl RunStore {
             Some(uid) => Some(uid),
             // Another process has made it: it belongs to the head, then.
             None => match self.cluster.read::<Object>(doing, &maps, &object).await {
-                Ok(Some(found)) if found.metadata.owner_references.iter().any(|o| o.uid == self.uid) => {
+                Ok(Some(found)) if found.metadata.owner_references.iter().any(|o| o.uid == self.owner_uid()) => {
                     Some(found.metadata.uid)
                 }
                 _ => None,
@@ -494,5 +498,16 @@ impl RunStore {
         if let Some(uid) = uid {
             let _ = self.cluster.delete_exactly(doing, &maps, &object, &uid).await;
         }
+    }
+}
+
+/// Owner reference to the head of a run's record.
+pub(super) fn owner(prefix: &str, uid: &str) -> OwnerReference {
+    OwnerReference {
+        api_version: "v1".into(),
+        kind: "ConfigMap".into(),
+        name: names::head_name(prefix),
+        uid: uid.to_owned(),
+        ..OwnerReference::default()
     }
 }

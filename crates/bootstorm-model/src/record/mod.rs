@@ -2,6 +2,7 @@
 //!
 //! Pure: the cluster side of the engine moves the parts that [`codec`] makes to and from the cluster without looking into them.
 
+mod beside;
 mod bounded;
 pub mod codec;
 pub mod facts;
@@ -25,7 +26,7 @@ pub use limit::{FailureLimit, Share};
 pub use made::Made;
 pub use metrics::{Gauge, Line, Metric, Metrics, Unit};
 pub use phase::{
-    BLIND_LIMIT_SECONDS, Cordon, Gap, InsightHealth, NO_OUTAGE, NOT_IN_STORM, PhaseKind, PhaseName,
+    BLIND_LIMIT_SECONDS, Cordon, Gap, InsightHealth, NO_OUTAGE, NOT_IN_STORM, OTHER_SHARD, PhaseKind, PhaseName,
     PhaseRecord, PhaseSettings, PhaseState, ProbeHealth, SetupRecord, Via, WatchHealth,
 };
 
@@ -37,11 +38,12 @@ use crate::observe::{Milestone, Outcome, Timeline};
 use crate::outage::Observation;
 use crate::plan::Plan;
 
-/// Version of the stored format: 6 since storms migrate VMs and drain nodes, and outages are observed; 5 since storms are of several kinds; 4 since a record holds the UIDs of what the run made,
-/// outcomes may be unknown, and gaps may be open.
+/// Version of the stored format: 7 since several processes may work on a phase; 6 since storms migrate VMs and drain
+/// nodes, and outages are observed; 5 since storms are of several kinds; 4 since a record holds the UIDs of what the run
+/// made, outcomes may be unknown, and gaps may be open.
 ///
 /// Programs refuse records with a newer version than their own. Records of versions 1 to 3 have no UIDs.
-pub const FORMAT: u32 = 6;
+pub const FORMAT: u32 = 7;
 
 /// The most phases that a stored run may have.
 pub const MOST_PHASES: usize = 256;
@@ -137,7 +139,9 @@ impl RunRecord {
 
     /// Raises the version of the format to what a phase needs.
     pub fn note_format(&mut self, name: PhaseName) {
-        let is_new = |phase: &PhaseRecord| phase.says_what_is_unknown() || !phase.settings.kind.is_start();
+        let is_new = |phase: &PhaseRecord| {
+            phase.says_what_is_unknown() || !phase.settings.kind.is_start() || phase.settings.shards.is_some()
+        };
         if self.phase(name).is_some_and(is_new) {
             self.format = self.format.max(FORMAT);
         }
