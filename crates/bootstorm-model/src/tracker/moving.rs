@@ -4,12 +4,13 @@ use std::cmp::Reverse;
 use std::time::Duration;
 
 use super::{Effect, Happened, Limit, Tracker};
-use crate::observation::{Stream, StreamKind};
+use crate::observation::Stream;
 use crate::observe::{
     Change, InstancePhase, Migration, MigrationPhase, Milestone, Offset, Outcome, Passed, Receipt, migration,
 };
 
-/// How long a failure waits for the event that explains it, where events are watched: a migration object does not say.
+/// How long a failure waits for the reason: the migration object does not say it, its VMI does a moment later. Events
+/// mostly say only that the source or the target reported a failure.
 const TOLD_WITHIN: Duration = Duration::from_secs(2);
 /// The reason of `KubeVirt`'s events about migrations that failed.
 const FAILED_MIGRATION: &str = "FailedMigration";
@@ -131,15 +132,6 @@ impl Tracker<'_> {
         self.proved(stream, began, news, receipt.at);
     }
 
-    /// Ends a VM whose migration failed, now that an event has said why.
-    pub(super) fn end_unmigrated(&mut self, target: u32, at: Offset) {
-        let timeline = &self.phase.timelines[target as usize];
-        let failed = timeline.migration.as_ref().is_some_and(|facts| facts.failed);
-        if failed && !self.phase.drains() && !timeline.is_over() && self.failure_of(target).is_some() {
-            self.end_migration(target, at);
-        }
-    }
-
     /// Ends a VM whose migration failed.
     pub(super) fn end_migration(&mut self, target: u32, at: Offset) {
         let reason = match self.failure_of(target) {
@@ -177,8 +169,7 @@ impl Tracker<'_> {
         if !failed || timeline.is_over() || !timeline.is_asked() || self.phase.drains() {
             return;
         }
-        let events = self.streams.keys().any(|stream| stream.kind == StreamKind::Events);
-        if self.failure_of(position).is_some() || !events {
+        if timeline.migration.as_ref().is_some_and(|facts| facts.failure.is_some()) {
             self.end_migration(position, at);
         } else {
             self.deadlines.push(Reverse((at.plus(TOLD_WITHIN), position, Limit::Told)));
