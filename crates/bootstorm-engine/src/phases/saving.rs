@@ -101,7 +101,12 @@ impl Saver {
     }
 
     /// Saves now, after whatever is being saved.
-    async fn put(&mut self, whole: &RunRecord, tally: Tally, later: Option<PhaseRecord>) -> Result<(), Trouble> {
+    async fn put(
+        &mut self,
+        whole: &RunRecord,
+        tally: Tally,
+        later: Option<PhaseRecord>,
+    ) -> Result<(), Trouble> {
         let began = tokio::time::Instant::now();
         if self.saving.is_some() {
             // Its outcome does not matter: what it did not save is saved below.

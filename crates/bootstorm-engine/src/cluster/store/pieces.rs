@@ -5,7 +5,7 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use super::{LoadError, RunStore};
 use crate::cluster::{Cluster, Trouble, names};
 use bootstorm_model::record::RunRecord;
-use bootstorm_model::record::codec::{self, ChunkIndex, CodecError, Tally};
+use bootstorm_model::record::codec::{self, ChunkIndex, CodecError, PartIndex, Tally};
 
 impl Cluster {
     /// Reads and verifies some chunks of a record.
@@ -24,6 +24,15 @@ impl Cluster {
             chunks.push(bytes);
         }
         Ok(chunks)
+    }
+
+    /// Reads the pieces of a phase: the whole, and what has changed since.
+    pub(super) async fn pieces(&self, prefix: &str, part: &PartIndex) -> Result<Vec<Vec<u8>>, LoadError> {
+        let mut pieces = Vec::new();
+        for piece in part.pieces() {
+            pieces.push(self.chunks(prefix, piece).await?.concat());
+        }
+        Ok(pieces)
     }
 }
 
