@@ -9,6 +9,7 @@ pub mod adoption;
 pub mod cleanup;
 pub mod context;
 pub mod draining;
+pub(crate) mod errand;
 pub mod event;
 pub mod existing;
 mod follow;
@@ -32,6 +33,7 @@ pub mod restore;
 mod resume;
 pub(crate) mod saving;
 pub mod setup;
+pub mod shards;
 pub mod timed;
 
 pub use event::{Event, Listener, VmEvent};

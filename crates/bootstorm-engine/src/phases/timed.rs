@@ -1,6 +1,6 @@
 //! A timed phase from beginning to end: watch, line up, launch, follow, save.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -9,7 +9,8 @@ use serde_json::Value;
 use tokio::task::JoinSet;
 use tokio::time::sleep_until;
 
-use super::context::{Cut, Work};
+use super::context::{Cut, Extent, Start, Work};
+use super::errand::{Errand, Maker};
 use super::event::Event;
 use super::existing::{Existing, existing};
 use super::follow::{Following, follow};
@@ -29,7 +30,7 @@ use crate::cluster::pace::Timed;
 use crate::cluster::pulse::Stalls;
 use crate::cluster::scope::Scope;
 use crate::cluster::store::RunStore;
-use crate::cluster::{Cluster, Kind, Trouble, evictions, machines, migrations};
+use crate::cluster::{Cluster, Kind, Trouble, evictions, migrations};
 use crate::streams::Streams;
 use bootstorm_model::observation::{Observation, What};
 use bootstorm_model::observe::{
@@ -118,10 +119,11 @@ async fn whole(
         _ if phase.migrates() => HashSet::new(),
         _ => lineup::old_instances(record, &phase, &targets, &first),
     };
-    record.put_phase(phase.clone());
     let fold = Fold::new(&targets, name.kind == PhaseKind::Stop, old);
-    let mut saver = Saver::new(store, record, work.lock.guard());
-    saver.finish(record).await?;
+    let mut saver = Saver::begin_phase(store, record, &phase, work.lock.guard()).await?;
+    if work.extent == Extent::LineUp {
+        return Ok(None);
+    }
 
     let places = if probes.is_empty() { Vec::new() } else { probers::places(work.cluster, record) };
     let probing = if places.is_empty() {
@@ -136,18 +138,36 @@ async fn whole(
 
     let known = Known { done, machines: machines.ours, alive, pods };
     let requests = requests(&work, record, &phase, &targets, &known)?;
-    let connections = work.settings.concurrency.min(requests.len());
+    // What of it matters is in the requests.
+    drop(known);
+    let maker = Maker {
+        record: record.header(),
+        phase: name,
+        targets: targets.clone(),
+        template: work.template.cloned(),
+        halted: phase.settings.halted,
+        via: work.settings.via,
+    };
+    let concurrency = match work.extent {
+        Extent::Shard(shard) => shard.share_of(work.settings.concurrency),
+        Extent::Whole | Extent::LineUp => work.settings.concurrency,
+    };
+    let connections = concurrency.min(requests.len());
     work.cluster.warm(connections).await;
     let mut start = None;
     if let Some(gate) = work.gate {
         let fresh = !phase.participants().any(Timeline::is_asked);
-        match gate.pass(work.cluster, connections, clock, fresh).await {
+        let passed = match gate {
+            Start::Fleet(gate) => gate.pass(work.cluster, connections, clock, fresh).await,
+            Start::Shards(gate) => gate.pass(&work, record, connections, clock).await?,
+        };
+        match passed {
             Ok(at) => start = Some(at),
             Err(closed) => {
                 (work.events)(&Event::Warning(closed.0));
                 phase.state = PhaseState::Interrupted;
                 record.put_phase(phase);
-                phase_saved(&mut saver, record, Some(Cut::LeftOut)).await?;
+                phase_saved(&mut saver, record, &BTreeSet::new(), Some(Cut::LeftOut)).await?;
                 return Ok(Some(Cut::LeftOut));
             }
         }
@@ -205,11 +225,12 @@ async fn whole(
     };
     let launch = Launch {
         cluster: work.cluster,
-        concurrency: work.settings.concurrency,
+        concurrency,
         patience: Duration::from_secs(work.settings.timeout_seconds),
         interrupt: &work.interrupt,
         guard: &guard,
         ground,
+        maker,
     };
     if let Some(probing) = probing.as_ref().filter(|_| keeps && !requests.is_empty()) {
         tracker.take_asks().into_iter().for_each(|(prober, ask)| probing.ask(prober, ask));
@@ -220,8 +241,9 @@ async fn whole(
     let cordoned = draining::cordon(work.cluster, tracker.phase(), &record.run_id).await;
     if let Err(trouble) = cordoned {
         draining::lift(&work, tracker.phase_mut(), &record.run_id).await;
-        record.put_phase(tracker.finish(clock.now()));
-        saver.finish(record).await?;
+        let (phase, changed) = tracker.finish(clock.now());
+        record.put_phase(phase);
+        saver.finish(record, &changed).await?;
         return Err(trouble);
     }
     if let Some(at) = start {
@@ -238,7 +260,7 @@ async fn whole(
         probing,
         stalls: Stalls::new(work.cluster.pulse()),
         lists: JoinSet::new(),
-        ready: VecDeque::new(),
+        ready: Vec::new(),
     };
     let following = Following {
         cluster: work.cluster,
@@ -253,7 +275,7 @@ async fn whole(
     };
     let cut = follow(following, &mut tracker).await;
     let stamps = tracker.delays().clone();
-    let mut phase = tracker.finish(clock.now());
+    let (mut phase, changed) = tracker.finish(clock.now());
     phase.state = if cut.is_some() { PhaseState::Interrupted } else { PhaseState::Done };
     (work.events)(&Event::requests(&phase.timelines));
     if !matches!(cut, Some(Cut::LockLost | Cut::RecordChanged)) {
@@ -262,7 +284,7 @@ async fn whole(
     phase.health = Some(checkup.end(cut.is_none(), &stamps).await);
     record.put_phase(phase);
     record.made.probers.extend(saver.made().lock().unwrap_or_else(PoisonError::into_inner).clone());
-    phase_saved(&mut saver, record, cut).await?;
+    phase_saved(&mut saver, record, &changed, cut).await?;
     (work.events)(&Event::PhaseEnded(name));
     Ok(cut)
 }
@@ -288,6 +310,10 @@ impl LineUp<'_> {
     ) -> HashSet<u32> {
         let Self { targets, existing, alive, moving } = self;
         let (adopted, kind) = (&record.plan.adopted, phase.name.kind);
+        if let (Step::Begin(_), Extent::Shard(_)) = (work.step, work.extent) {
+            // It was lined up for all shards.
+            return HashSet::new();
+        }
         if let Step::Begin(_) = work.step {
             let left_out = if record.plan.is_adopted() {
                 lineup::leave_out_adopted(phase, adopted, &existing.ours, first, &moving.others)
@@ -334,11 +360,16 @@ impl LineUp<'_> {
 }
 
 /// Saves how the phase ended, unless the run is somebody else's by now.
-async fn phase_saved(saver: &mut Saver, record: &RunRecord, cut: Option<Cut>) -> Result<(), Trouble> {
+async fn phase_saved(
+    saver: &mut Saver,
+    record: &RunRecord,
+    changed: &BTreeSet<u32>,
+    cut: Option<Cut>,
+) -> Result<(), Trouble> {
     match cut {
         Some(Cut::LockLost | Cut::RecordChanged) => Ok(()),
         Some(Cut::Interrupted | Cut::NotSaved | Cut::TooManyFailed | Cut::LeftOut) | None => {
-            saver.finish(record).await
+            saver.finish(record, changed).await
         }
     }
 }
@@ -354,6 +385,9 @@ fn begin(work: &Work<'_>, record: &RunRecord, targets: u32) -> (PhaseRecord, Clo
             let PhaseSettings { halted, kind, shape, order, size, share, warm_up, nodes, .. } = begun;
             phase.settings =
                 PhaseSettings { halted, kind, shape, order, size, share, warm_up, nodes, ..phase.settings };
+            if !matches!(work.extent, Extent::Shard(_)) {
+                phase.settings.shards = None;
+            }
             phase.state = PhaseState::Open;
             let clock = Clock::resume(phase.began, phase.server_ahead_micros, work.cluster.server_ahead());
             (phase, clock)
@@ -469,7 +503,7 @@ struct Known {
     pods: HashMap<String, Vec<(String, Evictable)>>,
 }
 
-/// One request for every VM that takes part and whose request is not done already, in the order of the queue.
+/// What is to be done to every VM that takes part and whose request is not done already, in the order of the queue.
 ///
 /// In a phase that is continued, what is left keeps its distances, and the first of it leaves at once: what was missed
 /// while nobody was there must not become a storm of its own.
@@ -482,55 +516,51 @@ fn requests(
 ) -> Result<Vec<Scheduled>, Trouble> {
     let mut requests = Vec::with_capacity(targets.len());
     let objects = if phase.migrates() { objects(record, phase.name) } else { Vec::new() };
-    let mut begin = None;
-    for (place, vm) in (0..).zip(phase.queue()) {
+    // The places of a shard are those of the whole: what it begins does not begin with its own first VM.
+    let mut begin = phase.participants().all(|timeline| !timeline.is_asked()).then_some(Duration::ZERO);
+    for (place, vm) in phase.places() {
         let (timeline, target) = (&phase.timelines[vm as usize], &targets[vm as usize]);
         if timeline.is_over() || known.done.contains(&vm) {
             continue;
         }
         let (kind, via) = (phase.name.kind, work.settings.via);
         let adoptee = record.plan.adopted.get(vm as usize);
-        let request = match (kind, work.template, adoptee) {
+        let errand = match (kind, adoptee) {
             _ if phase.restarts() => {
                 let Some(machine) = known.machines.get(target) else { continue };
                 let Some(instance) = &timeline.old_instance else { continue };
-                machines::restart(target, machine.uid(), instance)?
+                Errand::Restart(machine.uid().into(), instance.clone())
             }
             _ if phase.drains() => {
                 let Some(instance) = &timeline.old_instance else { continue };
                 let Some((node, pod)) = draining::pod_of(timeline, &known.pods) else { continue };
-                evictions::evict(target, instance, node, pod)?
+                Errand::Evict(instance.clone(), node.as_str().into(), Box::new(pod.clone()))
             }
             _ if phase.migrates() => {
                 let Some(instance) = &timeline.instance_uid else { continue };
                 let Some(object) = objects.get(vm as usize) else { continue };
-                migrations::create(record, phase.name, target, instance, object)?
+                Errand::Migrate(instance.as_str().into(), Box::new(object.clone()))
             }
-            (_, _, Some(adoptee)) => {
+            (_, Some(adoptee)) => {
                 let Some(machine) = known.machines.get(target) else { continue };
-                adopted::request(adoptee, machine, kind, via, known.alive.contains(target))?
+                let alive = known.alive.contains(target);
+                Errand::Made(Box::new(adopted::request(adoptee, machine, kind, via, alive)?))
             }
-            (PhaseKind::Create, Some(template), None) => {
-                let halted = phase.settings.halted;
-                machines::create(target, &manifest(record, template, vm as usize, target, halted))?
-            }
-            (PhaseKind::Create, None, None) => {
+            (PhaseKind::Create, None) if work.template.is_none() => {
                 return Err(Trouble::new("create VMs", Kind::Invalid, "there is no manifest"));
             }
-            (_, _, None) => {
+            (PhaseKind::Create, None) => Errand::Create,
+            (_, None) => {
                 let Some(machine) = known.machines.get(target) else { continue };
-                if kind == PhaseKind::Stop {
-                    machines::stop(target, machine.uid(), via)?
-                } else {
-                    machines::start(target, machine.uid(), via)?
-                }
+                let uid = machine.uid().into();
+                if kind == PhaseKind::Stop { Errand::Stop(uid) } else { Errand::Start(uid) }
             }
         };
         let due = match phase.settings.shape.map_or(Due::After(Duration::ZERO), |shape| shape.due(place)) {
             Due::After(time) => Due::After(time.saturating_sub(*begin.get_or_insert(time))),
             wave @ Due::Wave(_) => wave,
         };
-        requests.push(Scheduled { target: vm, due, request });
+        requests.push(Scheduled { target: vm, due, errand });
     }
     Ok(requests)
 }

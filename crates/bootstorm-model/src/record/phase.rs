@@ -185,6 +185,9 @@ pub struct PhaseSettings {
     /// Whether launcher pods and events are watched too, to explain where the time goes.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub explain: bool,
+    /// How many processes in the cluster share the VMs; absent where one process has them all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shards: Option<u32>,
 }
 
 impl Default for PhaseSettings {
@@ -206,12 +209,16 @@ impl Default for PhaseSettings {
             warm_up: false,
             nodes: Vec::new(),
             explain: false,
+            shards: None,
         }
     }
 }
 
 /// Reason for excluding a VM from an observed recovery.
 pub const NO_OUTAGE: &str = "no outage";
+
+/// Reason for excluding a VM from the part of one shard: another shard has it.
+pub const OTHER_SHARD: &str = "another shard has it";
 
 /// Reason for excluding a VM from a smaller storm.
 pub const NOT_IN_STORM: &str = "not in this storm";
@@ -416,6 +423,44 @@ impl PhaseRecord {
         }
     }
 
+    /// Takes over a later state of it, which holds only the timelines that have changed.
+    ///
+    /// Fails, in words, where that is of another phase, or of VMs that this one does not have.
+    pub fn change(&mut self, mut changed: Self) -> Result<(), String> {
+        if changed.name != self.name {
+            return Err(format!("a change is of {}", changed.name));
+        }
+        let later = std::mem::take(&mut changed.timelines);
+        self.timelines.change(later)?;
+        let timelines = std::mem::take(&mut self.timelines);
+        *self = Self { timelines, ..changed };
+        Ok(())
+    }
+
+    /// It without timelines.
+    pub fn header(&self) -> Self {
+        Self {
+            name: self.name,
+            state: self.state,
+            began: self.began,
+            server_ahead_micros: self.server_ahead_micros,
+            watched_until: self.watched_until,
+            continued: self.continued,
+            ended: self.ended,
+            goal: self.goal,
+            settings: self.settings.clone(),
+            watch: self.watch.clone(),
+            probing: self.probing.clone(),
+            health: self.health.clone(),
+            insight: self.insight.clone(),
+            metrics: self.metrics.clone(),
+            migrations: self.migrations,
+            cordons: self.cordons.clone(),
+            queue: self.queue.clone(),
+            timelines: Timelines::default(),
+        }
+    }
+
     /// The phase, for one look: timelines that are packed are unpacked in the copy alone, and go with it.
     pub fn look(&self) -> Cow<'_, Self> {
         if self.timelines.are_open() { Cow::Borrowed(self) } else { Cow::Owned(self.clone()) }
@@ -482,6 +527,21 @@ impl PhaseRecord {
     pub fn queue(&self) -> Vec<u32> {
         let mut taken: Vec<bool> =
             self.timelines.iter().map(|timeline| timeline.outcome == Outcome::Excluded).collect();
+        self.ordered(&mut taken)
+    }
+
+    /// The same with each VM's place in it. The places of VMs that other shards have are left free.
+    pub fn places(&self) -> Vec<(u32, u32)> {
+        let of_others = |timeline: &Timeline| timeline.reason.as_deref() == Some(OTHER_SHARD);
+        let is_out = |timeline: &Timeline| timeline.outcome == Outcome::Excluded;
+        let mut taken: Vec<bool> =
+            self.timelines.iter().map(|timeline| is_out(timeline) && !of_others(timeline)).collect();
+        let all = self.ordered(&mut taken);
+        (0..).zip(all).filter(|(_, vm)| !is_out(&self.timelines[*vm as usize])).collect()
+    }
+
+    /// The VMs that are not taken, in the order of their requests.
+    fn ordered(&self, taken: &mut [bool]) -> Vec<u32> {
         let all = self.queue.iter().copied().chain(0..self.timelines.len() as u32);
         let first =
             |vm: &u32| taken.get_mut(*vm as usize).is_some_and(|taken| !std::mem::replace(taken, true));

@@ -5,7 +5,7 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use super::{LoadError, RunStore};
 use crate::cluster::{Cluster, Trouble, names};
 use bootstorm_model::record::RunRecord;
-use bootstorm_model::record::codec::{self, ChunkIndex, CodecError};
+use bootstorm_model::record::codec::{self, ChunkIndex, CodecError, PartIndex, Tally};
 
 impl Cluster {
     /// Reads and verifies some chunks of a record.
@@ -25,6 +25,15 @@ impl Cluster {
         }
         Ok(chunks)
     }
+
+    /// Reads the pieces of a phase: the whole, and what has changed since.
+    pub(super) async fn pieces(&self, prefix: &str, part: &PartIndex) -> Result<Vec<Vec<u8>>, LoadError> {
+        let mut pieces = Vec::new();
+        for piece in part.pieces() {
+            pieces.push(self.chunks(prefix, piece).await?.concat());
+        }
+        Ok(pieces)
+    }
 }
 
 impl RunStore {
@@ -36,7 +45,7 @@ impl RunStore {
         }
         let new: Vec<ChunkIndex> = chunks.into_iter().map(|chunk| chunk.index).collect();
         let old = std::mem::replace(&mut self.adopted, new);
-        self.replace_head(record).await?;
+        self.replace_head(record, Tally::of_last(record)).await?;
         for chunk in old {
             if !self.adopted.contains(&chunk) {
                 self.drop_chunk(&record.plan.prefix, &chunk.name).await;
@@ -56,7 +65,7 @@ impl RunStore {
         }
         let new: Vec<ChunkIndex> = chunks.into_iter().map(|chunk| chunk.index).collect();
         let old = std::mem::replace(&mut self.namespaces, new);
-        self.replace_head(record).await?;
+        self.replace_head(record, Tally::of_last(record)).await?;
         for chunk in old {
             if !self.namespaces.contains(&chunk) {
                 self.drop_chunk(&record.plan.prefix, &chunk.name).await;
