@@ -139,7 +139,11 @@ mod tests {
         for (kind, expected) in [("MODIFIED", true), ("DELETED", true), ("BOOKMARK", false), ("ERROR", false)]
         {
             let line = format!(r#"{{"type": "{kind}", "object": {object}}}"#);
-            assert_eq!(typed::<Vmi>(line.as_bytes()).map(|line| line.r#type), expected.then_some(kind), "{kind}");
+            assert_eq!(
+                typed::<Vmi>(line.as_bytes()).map(|line| line.r#type),
+                expected.then_some(kind),
+                "{kind}"
+            );
         }
         assert!(typed::<Vmi>(br#"{"type": "ADDED", "object": {"metadata": {"name": 7}}}"#).is_none());
         assert!(typed::<Vmi>(br#"{"type": "ADDED""#).is_none());

@@ -144,10 +144,10 @@ impl Cluster {
             record.made.head = Some(uid.clone());
         }
         for part in &parts {
-            let mut pieces = Vec::new();
-            for piece in part.pieces() {
-                pieces.push(self.chunks(prefix, piece).await?.concat());
-            }
+            let mut chunks = self.chunks(prefix, part.all()).await?.into_iter();
+            let pieces =
+                part.pieces().map(|piece| chunks.by_ref().take(piece.len()).collect::<Vec<_>>().concat());
+            let pieces: Vec<Vec<u8>> = pieces.collect();
             let mut phase = codec::decode_phase(part.phase, &pieces)?;
             codec::check_phase(&record, &phase)?;
             codec::settle(&mut phase, pieces);

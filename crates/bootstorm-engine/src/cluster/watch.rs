@@ -12,8 +12,8 @@ use tokio::sync::{Notify, mpsc};
 use tokio::time::sleep_until;
 
 use super::call::{built, on, wait};
-use super::lines::Lines;
 use super::decode::{self, Line, Typed, Undecodable};
+use super::lines::Lines;
 use super::list::{EXPIRED, list_once, version_of};
 pub use super::list::{count, each_page, list_all, list_metadata};
 use super::metadata::Watched;

@@ -216,11 +216,17 @@ mod tests {
             json!({"metadata": {"name": "a", "uid": "c", "labels": {"x": "y"}}, "spec": {"x": [1, null, "y"]}}),
             7,
         );
-        let like = Stored::new(json!({"metadata": {"name": "b", "uid": "d"}, "spec": {"x": [1, null, "y"]}}), 6);
+        let like =
+            Stored::new(json!({"metadata": {"name": "b", "uid": "d"}, "spec": {"x": [1, null, "y"]}}), 6);
         for dictionary in [Vec::new(), like.json().to_vec(), vec![b'x'; 200_000]] {
             let dictionary: Arc<[u8]> = dictionary.into();
             let packed = object.packed(&dictionary);
-            for packed in [packed.cold().unwrap(), packed.packed(&dictionary), packed.labelled(json!({"x": "y"})).unwrap(), packed] {
+            for packed in [
+                packed.cold().unwrap(),
+                packed.packed(&dictionary),
+                packed.labelled(json!({"x": "y"})).unwrap(),
+                packed,
+            ] {
                 assert_eq!((packed.json(), packed.to_value()), (object.json(), object.to_value()));
                 assert_eq!(packed.read(Value::clone), *object.value());
                 assert!(packed.value.get().is_none(), "a look keeps nothing");
