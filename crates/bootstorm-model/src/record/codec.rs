@@ -264,8 +264,7 @@ pub fn decode_head(plan_json: &str, parts_json: &str) -> Result<(RunRecord, Vec<
     }
     let head: HeadDocument = serde_json::from_str(plan_json).map_err(|e| unreadable("plan.json", e))?;
     check_plan(&head.plan, &head.run_id)?;
-    let parts: Vec<PartIndex> = serde_json::from_str(parts_json).map_err(|e| unreadable("parts.json", e))?;
-    check_index(&parts).map_err(|why| CodecError::Unreadable("parts.json".to_owned(), why.to_owned()))?;
+    let parts = decode_index(parts_json)?;
     let record = RunRecord {
         format: head.format,
         run_id: head.run_id,
@@ -282,6 +281,15 @@ pub fn decode_head(plan_json: &str, parts_json: &str) -> Result<(RunRecord, Vec<
         phases: Vec::new(),
     };
     Ok((record, parts))
+}
+
+/// Reads the index of parts: `parts.json`.
+pub fn decode_index(parts_json: &str) -> Result<Vec<PartIndex>, CodecError> {
+    let unreadable = |why: String| CodecError::Unreadable("parts.json".to_owned(), why);
+    let parts: Vec<PartIndex> =
+        serde_json::from_str(parts_json).map_err(|error| unreadable(error.to_string()))?;
+    check_index(&parts).map_err(|why| unreadable(why.to_owned()))?;
+    Ok(parts)
 }
 
 /// Validates a stored record.

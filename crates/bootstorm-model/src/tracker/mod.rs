@@ -300,9 +300,6 @@ impl<'a> Tracker<'a> {
                 let passed = fold.hear(&mut self.phase.timelines, notice, receipt);
                 self.touch(position);
                 self.passed(&passed, at);
-                if let Some(position) = position {
-                    self.end_unmigrated(position, at);
-                }
             }
             What::Answer(id) => self.answered_by_prober(id, at),
             What::Cannot(id, why) => self.cannot(stream, id, &why, at),

@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use super::{LoadError, RunStore};
 use crate::cluster::{Cluster, Trouble, names};
 use bootstorm_model::record::RunRecord;
-use bootstorm_model::record::codec::{self, ChunkIndex, CodecError, Tally};
+use bootstorm_model::record::codec::{self, ChunkIndex, CodecError, PartIndex, Tally};
 
 /// Chunks that are read at once.
 const CONCURRENCY: usize = 8;
@@ -29,6 +29,13 @@ impl Cluster {
         let bytes = bytes.ok_or(CodecError::Missing(name))?.0;
         codec::verify_chunk(index, &bytes)?;
         Ok(bytes)
+    }
+
+    /// Reads the pieces of a phase: the whole, and what has changed since.
+    pub(super) async fn pieces(&self, prefix: &str, part: &PartIndex) -> Result<Vec<Vec<u8>>, LoadError> {
+        let mut chunks = self.chunks(prefix, part.all()).await?.into_iter();
+        let piece = |piece: &[ChunkIndex]| chunks.by_ref().take(piece.len()).collect::<Vec<_>>().concat();
+        Ok(part.pieces().map(piece).collect())
     }
 }
 
