@@ -205,3 +205,137 @@ impl Tracker<'_> {
         self.weighed_by(last, receipt)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::observation::{Observation, What};
+    use crate::observe::{Fold, Instance, MigrationFacts, MigrationFold, Move, Timeline, Warning};
+    use crate::plan::Target;
+    use crate::record::{PhaseKind, PhaseName, PhaseRecord, PhaseSettings, StormKind};
+    use crate::tracker::Beginning;
+
+    fn vm() -> Target {
+        Target { namespace: "shop".into(), name: "web".into() }
+    }
+
+    fn seconds(seconds: f64) -> Offset {
+        Offset::from_seconds(seconds)
+    }
+
+    /// A storm of one VM whose migration was requested.
+    fn storm(targets: &[Target]) -> Tracker<'_> {
+        let name = PhaseName { kind: PhaseKind::Storm, number: 1 };
+        let settings =
+            PhaseSettings { kind: StormKind::Migrate, timeout_seconds: 60, ..PhaseSettings::default() };
+        let mut phase = PhaseRecord::new(name, Timestamp::UNIX_EPOCH, settings, 1);
+        let mut timeline = Timeline::new(0);
+        timeline.instance_uid = Some("vmi".into());
+        timeline.see(Milestone::Requested, Offset::ZERO);
+        timeline.migration =
+            Some(Box::new(MigrationFacts { uid: Some("m".into()), ..MigrationFacts::default() }));
+        phase.timelines = vec![timeline].into();
+        Tracker::new(Beginning {
+            phase,
+            now: Offset::ZERO,
+            targets,
+            fold: Fold::new(targets, false, HashSet::new()),
+            probes: Vec::new(),
+            keeps: false,
+            volumes: None,
+            launchers: None,
+            migrations: Some(MigrationFold::new([vm()])),
+            streams: Vec::new(),
+            asked: &[0],
+        })
+    }
+
+    /// The instance, which stays where it is.
+    fn running(moving: Move) -> Instance {
+        Instance {
+            uid: "vmi".into(),
+            target: vm(),
+            created: None,
+            deleting: false,
+            deleted: None,
+            phase: InstancePhase::Running,
+            node: Some("node-1".into()),
+            address: None,
+            answerer: None,
+            ready: true,
+            ready_since: None,
+            paused: false,
+            pod_ends: false,
+            agent: false,
+            transitions: Vec::new(),
+            moving: Some(Box::new(moving)),
+            memory: None,
+            eviction: None,
+            evacuating: None,
+            immobile: None,
+        }
+    }
+
+    /// The migration object failed, and an event says as much as `KubeVirt` says in general.
+    fn fails(tracker: &mut Tracker<'_>, at: f64) {
+        tracker.phase.timelines[0].warnings.push(Warning {
+            kind: "VirtualMachineInstanceMigration".into(),
+            name: "web".into(),
+            reason: FAILED_MIGRATION.into(),
+            message: "source node reported migration failed".into(),
+            count: 1,
+            first: seconds(at),
+            last: seconds(at),
+        });
+        let what = What::Migration(Migration {
+            uid: "m".into(),
+            object: vm(),
+            vm: vm(),
+            created: None,
+            phase: MigrationPhase::Failed,
+            transitions: Vec::new(),
+            failure: None,
+            gone: false,
+        });
+        tracker.observe(Observation { stream: None, at: seconds(at), late: false, what });
+    }
+
+    fn ending<'a>(tracker: &'a Tracker<'_>) -> (Outcome, Option<&'a str>) {
+        let timeline = &tracker.phase.timelines[0];
+        (timeline.outcome, timeline.reason.as_deref())
+    }
+
+    #[test]
+    fn a_failed_migration_waits_for_the_words_of_its_instance() {
+        let targets = [vm()];
+        let mut tracker = storm(&targets);
+        fails(&mut tracker, 5.0);
+        tracker.tick(seconds(6.0));
+        assert_eq!(ending(&tracker), (Outcome::Pending, None));
+        let moving = Move {
+            uid: "m".into(),
+            completed: true,
+            failed: true,
+            failure: Some("Live migration stuck for 150 seconds".into()),
+            ..Move::default()
+        };
+        let what = What::Instance(Change::Present(running(moving)));
+        tracker.observe(Observation { stream: None, at: seconds(6.5), late: false, what });
+        let why = "its migration failed: Live migration stuck for 150 seconds";
+        assert_eq!(ending(&tracker), (Outcome::Failed, Some(why)));
+    }
+
+    #[test]
+    fn a_failed_migration_without_them_takes_the_event() {
+        let targets = [vm()];
+        let mut tracker = storm(&targets);
+        fails(&mut tracker, 5.0);
+        tracker.tick(seconds(7.1));
+        let why = "its migration failed: source node reported migration failed";
+        assert_eq!(ending(&tracker), (Outcome::Failed, Some(why)));
+    }
+}

@@ -194,6 +194,7 @@ async fn resource(api: &Api, call: &Call, target: &Resource) -> Result<Response<
     let request = write::Request {
         store: &api.store,
         ledger: &api.ledger,
+        user: &call.user,
         target,
         query: &call.query,
         headers: &call.headers,

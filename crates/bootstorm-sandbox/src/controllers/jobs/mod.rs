@@ -36,9 +36,8 @@ pub const INDEX_FAILURES: &str = "batch.kubernetes.io/job-index-failure-count";
 pub const TRACKING: &str = "batch.kubernetes.io/job-tracking";
 
 const CONTROLLER: Source<'static> = Source { component: "job-controller", host: None };
-/// Seconds before a failed pod is replaced for the first time, and the most (k8s defaults).
-const FIRST_PAUSE: f64 = 10.0;
-const LONGEST_PAUSE: f64 = 600.0;
+/// How many times longer than at first the pause before a failed pod is replaced can get (k8s: 10 s to 600 s).
+const LONGEST_PAUSE: f64 = 60.0;
 /// Workers (k8s default).
 const WORKERS: usize = 5;
 
@@ -66,13 +65,13 @@ impl Failures {
         *self = Self { count: self.count + 1, last: now };
     }
 
-    /// When the next pod may be made.
-    fn due(self) -> f64 {
+    /// When the next pod may be made, with this pause after the first failure.
+    fn due(self, pause: f64) -> f64 {
         if self.count == 0 {
             return 0.0;
         }
         let doublings = i32::try_from(self.count - 1).unwrap_or(i32::MAX).min(16);
-        self.last + (FIRST_PAUSE * 2.0_f64.powi(doublings)).min(LONGEST_PAUSE)
+        self.last + pause * 2.0_f64.powi(doublings).min(LONGEST_PAUSE)
     }
 }
 
@@ -316,14 +315,15 @@ impl Jobs {
 
     /// When the next pod may be made, and how often its index has failed where that is counted.
     fn due(&self, job: &Object, index: Option<u32>) -> (f64, Option<u32>) {
+        let pause = self.cluster.profile.controller_manager.job_back_off;
         let known = lock(&self.known);
         let Some(memory) = known.get(job.uid()) else { return (0.0, None) };
         match index.filter(|_| job.value()["spec"]["backoffLimitPerIndex"].is_u64()) {
             Some(index) => {
                 let failures = memory.by_index.get(&index).copied().unwrap_or_default();
-                (failures.due(), Some(failures.count))
+                (failures.due(pause), Some(failures.count))
             }
-            None => (memory.failures.due(), None),
+            None => (memory.failures.due(pause), None),
         }
     }
 

@@ -24,11 +24,10 @@ use crate::store::kind::PODS;
 
 /// Seconds between two attempts to make a container that refers to something missing (k8s: once per sync, estimate).
 const CONFIG_AGAIN: f64 = 5.0;
-/// Seconds before the second restart of a container; they double (k8s: 10 s to 300 s).
-const FIRST_BACK_OFF: f64 = 10.0;
-const LONGEST_BACK_OFF: f64 = 300.0;
-/// Seconds of running after which a container begins anew with short pauses (k8s: twice the longest pause).
-const GOOD_WHILE: f64 = 600.0;
+/// How many times longer than at first the pause before a restart can get (k8s: 10 s to 300 s).
+const LONGEST_BACK_OFF: f64 = 30.0;
+/// How many of these longest pauses a container must run for the pauses to be short again (k8s).
+const GOOD_WHILE: f64 = 2.0;
 /// Seconds that a container gets to end although its pod was deleted at once (k8s: 2 s).
 const SHORTEST_GRACE: i64 = 2;
 /// Exit code of what a signal ended politely, and at once.
@@ -259,6 +258,8 @@ impl Running {
     async fn go_on(mut self) {
         let policy = self.pod.value()["spec"]["restartPolicy"].as_str().unwrap_or("Always").to_owned();
         let is_init = status::is_init(self.pod.value(), &self.name());
+        let first = self.cluster.profile.kubelet.restart_back_off;
+        let longest = first * LONGEST_BACK_OFF;
         let mut pause = 0.0;
         loop {
             let began = self.cluster.clock.now();
@@ -273,7 +274,7 @@ impl Running {
             if !again || self.is_stopped() {
                 return;
             }
-            if self.cluster.clock.now() - began >= GOOD_WHILE {
+            if self.cluster.clock.now() - began >= longest * GOOD_WHILE {
                 pause = 0.0;
             }
             if pause > 0.0 {
@@ -288,7 +289,7 @@ impl Running {
                     return;
                 }
             }
-            pause = (pause * 2.0).clamp(FIRST_BACK_OFF, LONGEST_BACK_OFF);
+            pause = (pause * 2.0).max(first).min(longest);
             self.node.up().await;
         }
     }
