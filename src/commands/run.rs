@@ -33,8 +33,8 @@ use bootstorm_model::plan::Plan;
 use bootstorm_model::record::lifecycle::Step;
 use bootstorm_model::record::{PhaseKind, PhaseName, PhaseState, RunRecord, StormKind};
 use bootstorm_model::shards::Planned;
-use bootstorm_report::{Selection, ThresholdBlock};
 use bootstorm_report::thresholds::Expected;
+use bootstorm_report::{Selection, ThresholdBlock};
 
 /// What storms are compared with
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -202,7 +202,8 @@ async fn within(
 /// The phases that are left, as the Job of the run is to run them.
 fn planned(args: &RunCommand, steps: &[PhaseName], record: &RunRecord) -> Result<Vec<Planned>, Failure> {
     let baseline = steps.iter().copied().rfind(|name| is_baseline(*name, steps));
-    let is_left = |name: &&PhaseName| record.phase(**name).is_none_or(|phase| phase.state != PhaseState::Done);
+    let is_left =
+        |name: &&PhaseName| record.phase(**name).is_none_or(|phase| phase.state != PhaseState::Done);
     let plan = |name: &PhaseName| {
         let (step, phase) = match record.phase(*name) {
             Some(_) => (Step::Continue(*name), phase_args(args)),
@@ -219,9 +220,7 @@ fn planned(args: &RunCommand, steps: &[PhaseName], record: &RunRecord) -> Result
 
 async fn phases(session: &Session, args: &RunCommand, resolved: Resolved) -> Result<Exit, Failure> {
     let last = if args.no_storm { PhaseKind::Create } else { PhaseKind::Storm };
-    if let Some(record) =
-        in_cluster::attach(session, &args.in_cluster, &args.run.prefix, last).await?
-    {
+    if let Some(record) = in_cluster::attach(session, &args.in_cluster, &args.run.prefix, last).await? {
         let (_, judged) = expected(args, &resolved.plan, Some(&record));
         return Box::pin(report(session, args, record, Judged::At(judged), false)).await;
     }

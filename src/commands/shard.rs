@@ -129,7 +129,9 @@ impl Worker<'_> {
         let prefix = &self.assignment.prefix;
         let (record, mut store) = self.session.load(prefix).await?;
         if record.run_id != self.assignment.run_id {
-            return Err(Failure::usage(format!("run \"{prefix}\" was set up anew; this Job is of the old one")));
+            return Err(Failure::usage(format!(
+                "run \"{prefix}\" was set up anew; this Job is of the old one"
+            )));
         }
         if let Some(why) = lifecycle::cleaned(&record) {
             return Err(Failure::usage(why));
@@ -312,8 +314,10 @@ impl Worker<'_> {
         }
         if elapsed_since(patience.alive) > LONELY {
             let minutes = LONELY.as_secs() / 60;
-            return Err(Failure::usage(format!("no other shard has shown a sign of life for {minutes} minutes"))
-                .hint("see their pods: kubectl get pods -l bootstorm.dev/role=shard"));
+            return Err(Failure::usage(format!(
+                "no other shard has shown a sign of life for {minutes} minutes"
+            ))
+            .hint("see their pods: kubectl get pods -l bootstorm.dev/role=shard"));
         }
         Ok(())
     }

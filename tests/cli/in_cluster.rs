@@ -62,7 +62,8 @@ fn assert_no_job(cluster: &Cluster) {
 fn three_shards_do_what_one_process_does() {
     let cluster = cluster();
     let run = |phase: &str| cluster.run(&[&[phase], &flags("3")[..]].concat()).exits(0);
-    run("create").complains(&["job bootstorm-boot-storm-test with 3 shards was created in namespace default"]);
+    run("create")
+        .complains(&["job bootstorm-boot-storm-test with 3 shards was created in namespace default"]);
     run("stop");
     run("storm").prints(&["storm-1", "7/7"]);
     let report = report(&cluster);

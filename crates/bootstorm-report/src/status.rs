@@ -266,8 +266,9 @@ impl JobStanding {
             self.failed
         );
         if !self.shards.is_empty() {
-            let mut grid =
-                Grid::new(["SHARD", "PHASE", "STATE", "REACHED", "FAILED", "PROCESS"].map(Column::words).into());
+            let mut grid = Grid::new(
+                ["SHARD", "PHASE", "STATE", "REACHED", "FAILED", "PROCESS"].map(Column::words).into(),
+            );
             for shard in &self.shards {
                 let number = |n: Option<u64>| n.map_or_else(|| "-".to_owned(), |n| n.to_string());
                 let cells = vec![

@@ -7,8 +7,8 @@ use tokio::time::sleep;
 
 use super::{job_name, pods};
 use crate::commands::session::Session;
-use bootstorm_engine::cluster::jobs::{JobEnd, ShardPod};
 use bootstorm_engine::cluster::Kind;
+use bootstorm_engine::cluster::jobs::{JobEnd, ShardPod};
 use bootstorm_model::failure::Failure;
 use bootstorm_model::observe::clock::{elapsed_since, monotonic_now};
 use bootstorm_model::shards::Assignment;
@@ -93,7 +93,9 @@ fn detached(session: &Session, prefix: &str) -> Failure {
         .hint("follow it again: run the same command")
         .hint(format!("see how far it is: kubectl bootstorm status --ns-prefix {prefix} -n {namespace}"))
         .hint(format!("read what its pods write: kubectl logs -n {namespace} -l {}", pods(prefix)))
-        .hint(format!("stop it and delete the run: kubectl bootstorm cleanup --ns-prefix {prefix} -n {namespace}"))
+        .hint(format!(
+            "stop it and delete the run: kubectl bootstorm cleanup --ns-prefix {prefix} -n {namespace}"
+        ))
 }
 
 /// Waits until a Job that was deleted has no pods any more.
@@ -127,12 +129,24 @@ struct Told {
 }
 
 impl Told {
-    fn progress(&mut self, session: &Session, phase: &str, begun: usize, shards: u32, reached: u64, failed: u64) {
+    fn progress(
+        &mut self,
+        session: &Session,
+        phase: &str,
+        begun: usize,
+        shards: u32,
+        reached: u64,
+        failed: u64,
+    ) {
         if begun == 0 {
             return;
         }
         let failed = if failed == 0 { String::new() } else { format!(", {failed} failed") };
-        let of = if begun < shards as usize { format!(" ({begun} of {shards} shards have begun)") } else { String::new() };
+        let of = if begun < shards as usize {
+            format!(" ({begun} of {shards} shards have begun)")
+        } else {
+            String::new()
+        };
         let line = format!("{}: {reached} VMs reached the goal{failed}{of}", printable(phase));
         if line != self.line {
             session.console.progress(&line);

@@ -216,8 +216,10 @@ async fn begin(
     };
     session.cluster.make_job(&outfit).await.map_err(|trouble| {
         let forbidden = trouble.kind == Kind::Forbidden;
-        let failure = Failure::from(trouble)
-            .hint(format!("delete what was created: kubectl bootstorm cleanup --ns-prefix {}", assignment.prefix));
+        let failure = Failure::from(trouble).hint(format!(
+            "delete what was created: kubectl bootstorm cleanup --ns-prefix {}",
+            assignment.prefix
+        ));
         if !forbidden {
             return failure;
         }
@@ -248,13 +250,12 @@ pub async fn settle(
     if !missing.is_empty() {
         let works = |what: String| {
             Failure::new(format!("{name} of run \"{prefix}\" runs in the cluster: {what}"))
-                .hint(format!("follow it: kubectl bootstorm {} --in-cluster --ns-prefix {prefix}", name.kind.word()))
-                .hint(format!("see how far it is: kubectl bootstorm status --ns-prefix {prefix}"))
                 .hint(format!(
-                    "stop it: kubectl delete job {} -n {}",
-                    job_name(&prefix),
-                    cluster.namespace()
+                    "follow it: kubectl bootstorm {} --in-cluster --ns-prefix {prefix}",
+                    name.kind.word()
                 ))
+                .hint(format!("see how far it is: kubectl bootstorm status --ns-prefix {prefix}"))
+                .hint(format!("stop it: kubectl delete job {} -n {}", job_name(&prefix), cluster.namespace()))
         };
         match cluster.job_of(&prefix, &record.run_id).await {
             Ok(Some(job)) if job.end.is_none() => return Err(works(format!("job {} works on it", job.name))),
@@ -273,9 +274,7 @@ pub async fn settle(
     let gathered = shards::gather(cluster, record, store, name).await;
     let state = gathered.map_err(|error| match error {
         LoadError::Trouble(trouble) => trouble.into(),
-        LoadError::Codec(error) => {
-            Failure::new(format!("the parts of {name} cannot be read")).because(error)
-        }
+        LoadError::Codec(error) => Failure::new(format!("the parts of {name} cannot be read")).because(error),
     })?;
     session.console.say(&format!(
         "{name}: joined the parts of {of} shards, {} of which had ended",
@@ -290,9 +289,11 @@ async fn follow(session: &Session, assignment: &Assignment) -> Result<RunRecord,
     let end = follow::to_the_end(session, assignment).await?;
     let (record, store) = session.load(prefix).await?;
     let name = |done: bool| {
-        assignment.phases.iter().map(|planned| planned.name).find(|name| {
-            record.phase(*name).is_some_and(|phase| phase.state == PhaseState::Done) == done
-        })
+        assignment
+            .phases
+            .iter()
+            .map(|planned| planned.name)
+            .find(|name| record.phase(*name).is_some_and(|phase| phase.state == PhaseState::Done) == done)
     };
     if let (JobEnd::Failed(why), Some(open)) = (&end, name(false)) {
         let namespace = session.cluster.namespace();

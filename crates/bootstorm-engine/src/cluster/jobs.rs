@@ -169,9 +169,7 @@ impl From<Job> for JobState {
             (Some(_), _) => Some(JobEnd::Complete),
             (None, Some(why)) => {
                 let (reason, message) = (why.reason.clone(), why.message.clone());
-                Some(JobEnd::Failed(
-                    [reason, message].into_iter().flatten().collect::<Vec<_>>().join(": "),
-                ))
+                Some(JobEnd::Failed([reason, message].into_iter().flatten().collect::<Vec<_>>().join(": ")))
             }
             (None, None) => None,
         };
@@ -236,9 +234,7 @@ fn manifest(gear: Gear, outfit: &Outfit<'_>, namespace: &str) -> Option<Value> {
 }
 
 fn rules(permissions: &[&Permission]) -> Vec<Value> {
-    let rule = |one: &&Permission| {
-        json!({"apiGroups": [one.group], "resources": [one.resource], "verbs": [one.verb]})
-    };
+    let rule = |one: &&Permission| json!({"apiGroups": [one.group], "resources": [one.resource], "verbs": [one.verb]});
     permissions.iter().map(rule).collect()
 }
 
@@ -310,8 +306,7 @@ impl Cluster {
                     let name = gear.name(prefix, run_id);
                     let found = self.read::<Object>(&doing, &collection, &name).await?.ok_or(trouble)?;
                     if !is_ours(&found.metadata, gear, run_id) {
-                        let message =
-                            format!("{} {name} exists already and is not the run's", gear.word());
+                        let message = format!("{} {name} exists already and is not the run's", gear.word());
                         return Err(Trouble::new(&doing, Kind::AlreadyExists, message));
                     }
                 }
@@ -402,7 +397,13 @@ mod tests {
     }
 
     fn outfit<'a>(assignment: &'a Assignment, permissions: &'a [Permission]) -> Outfit<'a> {
-        Outfit { assignment, head: "uid", image: "registry.example.org/x:1", service_account: None, permissions }
+        Outfit {
+            assignment,
+            head: "uid",
+            image: "registry.example.org/x:1",
+            service_account: None,
+            permissions,
+        }
     }
 
     #[test]

@@ -11,9 +11,9 @@ use tokio::sync::watch;
 
 use super::call::{built, on, path, post_params};
 use super::guard::{DURATION, Guard, Renewed, Standing};
+use super::list::list_all;
 use super::names::{self, READY, Role};
 use super::process::Process;
-use super::list::list_all;
 use super::{Cluster, Kind, Trouble};
 use crate::phases::interrupt::{Duty, Interrupt};
 use bootstorm_model::record::PhaseName;
@@ -225,7 +225,8 @@ impl Cluster {
             list_all::<Lease>(self, "look who works on the run", &self.leases(), &selector).await?;
         let working = |mut lease: Lease| {
             let name = lease.metadata.name.clone()?;
-            let ready = lease.metadata.annotations.as_mut().and_then(|all| all.remove(&names::annotation(READY)));
+            let ready =
+                lease.metadata.annotations.as_mut().and_then(|all| all.remove(&names::annotation(READY)));
             Some((name, Working { taken: self.living(lease)?, ready }))
         };
         Ok(leases.into_iter().filter_map(working).collect())

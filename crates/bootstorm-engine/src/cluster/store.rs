@@ -19,11 +19,11 @@ use super::names::{self, Role};
 use super::ownership::{self, Estate};
 use super::watch::list_all;
 use super::{Cluster, Kind, Trouble};
-pub use parts::{Part, PartHead};
-use parts::PartPlace;
 use bootstorm_model::observe::clock::wall_now;
 use bootstorm_model::record::codec::{self, Chunk, ChunkIndex, CodecError, PartIndex};
 use bootstorm_model::record::{PhaseName, RunRecord};
+use parts::PartPlace;
+pub use parts::{Part, PartHead};
 
 /// How long to wait before that, times the number of conflicts so far.
 const AFTER_CONFLICT: Duration = Duration::from_millis(20);
@@ -489,7 +489,9 @@ impl RunStore {
             Some(uid) => Some(uid),
             // Another process has made it: it belongs to the head, then.
             None => match self.cluster.read::<Object>(doing, &maps, &object).await {
-                Ok(Some(found)) if found.metadata.owner_references.iter().any(|o| o.uid == self.owner_uid()) => {
+                Ok(Some(found))
+                    if found.metadata.owner_references.iter().any(|o| o.uid == self.owner_uid()) =>
+                {
                     Some(found.metadata.uid)
                 }
                 _ => None,

@@ -178,9 +178,7 @@ pub async fn unfinished(
     let heads = cluster.part_heads(&record.plan.prefix, &record.run_id).await?;
     let name = name.to_string();
     let is_open = |shard: &Shard| {
-        !heads
-            .iter()
-            .any(|head| head.index == shard.index() && head.phase == name && is_done(&head.facts))
+        !heads.iter().any(|head| head.index == shard.index() && head.phase == name && is_done(&head.facts))
     };
     Ok(Shard::all(of).filter(is_open).collect())
 }

@@ -212,9 +212,9 @@ mod tests {
 
     use super::*;
     use crate::fleet::Released;
-    use crate::record::Gap;
     use crate::observe::Milestone;
     use crate::plan::{Plan, TemplateSource};
+    use crate::record::Gap;
     use crate::record::PhaseSettings;
 
     const STORM: PhaseName = PhaseName { kind: PhaseKind::Storm, number: 1 };

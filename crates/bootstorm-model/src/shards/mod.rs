@@ -98,7 +98,9 @@ pub fn obstacle(settings: &PhaseSettings) -> Option<&'static str> {
         return None;
     }
     if matches!(settings.shape, Some(Shape::WaveReady { .. })) {
-        return Some("a wave waits until all VMs of the last one are ready, and a shard knows those of its share");
+        return Some(
+            "a wave waits until all VMs of the last one are ready, and a shard knows those of its share",
+        );
     }
     settings
         .abort_if_failed

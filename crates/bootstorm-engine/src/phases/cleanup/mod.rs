@@ -99,7 +99,8 @@ pub async fn run(
     events: Listener<'_>,
 ) -> Result<Leftovers, CleanupError> {
     let Order { estate, choice, concurrency, deadline, .. } = order;
-    let mut all = Leftovers::list(cluster, estate, order.sorts, order.place).await?.without_lock(estate, order.lock);
+    let mut all =
+        Leftovers::list(cluster, estate, order.sorts, order.place).await?.without_lock(estate, order.lock);
     let deletion = Deletion { cluster, run_id: estate.run_id(), concurrency, deadline, events };
     let (sender, emptied) = unbounded();
     let mut pods = all.outside(Sort::Pods, choice);

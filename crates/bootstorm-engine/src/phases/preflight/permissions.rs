@@ -137,7 +137,8 @@ pub fn of_shards(plan: &Plan, phases: &[Planned], namespace: &str) -> Vec<Permis
     let anywhere = |verb, group, resource| Permission { verb, group, resource, namespace: there.cloned() };
     let mut needed = of_record(plan, namespace);
     needed.retain(|one| (one.verb, one.resource) != ("watch", "configmaps"));
-    let here = |verb, resource| Permission { verb, group: "", resource, namespace: Some(namespace.to_owned()) };
+    let here =
+        |verb, resource| Permission { verb, group: "", resource, namespace: Some(namespace.to_owned()) };
     if plan.probe.needs_prober() && plan.probe.pod.is_none() {
         needed.push(here("get", "pods"));
     }
