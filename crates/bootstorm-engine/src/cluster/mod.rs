@@ -23,6 +23,7 @@ pub mod jobs;
 mod kubeconfig;
 pub mod launchers;
 pub mod lease;
+mod lines;
 mod list;
 pub mod machines;
 pub mod metadata;

@@ -154,6 +154,7 @@ impl Tracker<'_> {
 
     /// Tells what a VM passed, and ends its part where that was all or the migration failed.
     fn moved(&mut self, position: u32, passed: &[Passed], at: Offset) {
+        self.touch(Some(position));
         for passed in passed {
             self.tell(at, Some(passed.target), Happened::Passed(passed.milestone));
         }

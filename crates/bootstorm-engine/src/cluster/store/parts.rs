@@ -16,7 +16,7 @@ use crate::cluster::metadata::Object;
 use crate::cluster::names::{self, Role};
 use crate::cluster::{Cluster, Kind, Trouble};
 use bootstorm_model::observe::Offset;
-use bootstorm_model::record::codec::{self, Chunk, CodecError, PartIndex};
+use bootstorm_model::record::codec::{self, CodecError, PartIndex, Tally};
 use bootstorm_model::record::{PhaseName, PhaseRecord, RunRecord};
 use bootstorm_model::shards::Shard;
 
@@ -89,8 +89,11 @@ impl Cluster {
         let parts = codec::decode_index(text(names::PARTS_KEY)?)?;
         let mut saved = None;
         if let Some(part) = parts.iter().find(|part| part.phase == phase) {
-            let chunks = self.chunks(prefix, &part.chunks).await?;
-            let known = codec::decode_phase(part, &chunks)?;
+            let mut pieces = Vec::new();
+            for piece in part.pieces() {
+                pieces.push(self.chunks(prefix, piece).await?.concat());
+            }
+            let known = codec::decode_phase(part.phase, &pieces)?;
             codec::check_phase(record, &known)?;
             saved = Some(known);
         }
@@ -119,7 +122,7 @@ impl Cluster {
             return Ok(part);
         }
         let mut store = run.of_shard(phase, shard);
-        let body = serde_json::to_vec(&store.head(record)).unwrap_or_default();
+        let body = serde_json::to_vec(&store.head(record, Tally::default())).unwrap_or_default();
         let request = built(doing, on(&self.config_maps()).create(&post_params(), body))?;
         let made: ConfigMap = match self.ask(doing, &request).await {
             // The answer to an earlier attempt may have been lost.
@@ -265,15 +268,20 @@ impl RunStore {
         }
     }
 
-    /// Pieces under names that no other shard has, nor the record of the run.
-    pub(super) fn renamed(&self, mut chunks: Vec<Chunk>) -> Vec<Chunk> {
-        if let Some(part) = &self.part {
-            for chunk in &mut chunks {
-                chunk.name = format!("shard-{}.{}", part.index, chunk.name);
-                chunk.index.name.clone_from(&chunk.name);
-            }
+    /// Name of a piece: one that no other shard has, nor the record of the run.
+    pub(super) fn chunk_name(&self, name: &str) -> String {
+        match &self.part {
+            Some(part) => format!("shard-{}.{name}", part.index),
+            None => name.to_owned(),
         }
-        chunks
+    }
+
+    /// The index of pieces under these names.
+    pub(super) fn named(&self, mut index: PartIndex) -> PartIndex {
+        for chunk in index.chunks.iter_mut().chain(index.changes.iter_mut().flatten()) {
+            chunk.name = self.chunk_name(&chunk.name);
+        }
+        index
     }
 
     /// The head of a part.
