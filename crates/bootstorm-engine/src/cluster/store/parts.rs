@@ -1,7 +1,7 @@
 //! Parts of a phase, each written by the shard that has it; and the common start of the shards.
 //!
-//! A part is stored like a phase of the record: a small head that names pieces by their content. Everything here belongs
-//! to the head of the run's record, and goes with it.
+//! A part is stored like a phase of the record: a small head that names pieces by their content. Everything here
+//! belongs to the head of the run's record, and goes with it.
 
 use std::collections::BTreeMap;
 
@@ -218,7 +218,8 @@ impl Cluster {
         }
     }
 
-    /// Deletes the parts and the start of a phase that are joined. A leftover does no harm; cleanup finds it by its label.
+    /// Deletes the parts and the start of a phase that are joined. A leftover does no harm; cleanup finds it by its
+    /// label.
     pub async fn drop_parts(&self, run: &RunStore, record: &RunRecord, phase: PhaseName) {
         let doing = "delete the parts of shards";
         let selector = names::phase_selector(&record.run_id, &phase.to_string());
