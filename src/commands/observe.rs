@@ -21,7 +21,7 @@ use bootstorm_engine::phases::observing::{self, Choice, End, Limits, Offer, Work
 use bootstorm_model::exit::Exit;
 use bootstorm_model::failure::Failure;
 use bootstorm_model::observe::clock::wall_now;
-use bootstorm_model::observe::{Milestone, Outcome};
+use bootstorm_model::observe::{Milestone, Outcome, Timeline};
 use bootstorm_model::outage::{Observation, recoveries};
 use bootstorm_model::plan::{Plan, Selection};
 use bootstorm_model::probe::kind::parse_probes;
@@ -330,7 +330,7 @@ fn finish(
     args.results.save(session.console, record)?;
     let whole = Report::of(record, &Shown::default()).with_thresholds(thresholds.clone());
     args.results.write(session.console, &whole)?;
-    let is_back = |timeline: &bootstorm_model::observe::Timeline| timeline.outcome == Outcome::Reached;
+    let is_back = |timeline: &Timeline| matches!(timeline.outcome, Outcome::Reached | Outcome::Excluded);
     let all_back = record.observation.iter().all(|observation| observation.all().all(is_back));
     let otherwise = if all_back { Exit::Good } else { Exit::Missed };
     let has_end = args.time.is_some() || args.until.is_some();

@@ -103,6 +103,9 @@ fn write(screen: Screen, report: &Report, title: bool, next: &[String]) -> Resul
             None => tracing::info!(why = compared.unjudged, "no verdict"),
         }
     }
+    if screen.output == Output::Json {
+        return screen.console.written(|stdout| report.write_json(stdout));
+    }
     screen.console.data(&rendered(report, screen.output, &layout(screen, title), next)?)
 }
 

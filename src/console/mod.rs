@@ -10,7 +10,7 @@ pub mod progress;
 pub mod prompt;
 pub mod style;
 
-use std::io::{IsTerminal, Write};
+use std::io::{BufWriter, IsTerminal, Write};
 
 use anstream::AutoStream;
 
@@ -93,9 +93,13 @@ impl Console {
     ///
     /// A closed pipe is reported as such; other errors of stdout become a failure.
     pub fn data(self, text: &str) -> Result<(), Failure> {
-        let mut stdout = AutoStream::new(std::io::stdout(), self.color).lock();
-        let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
-        match written {
+        self.written(|stdout| stdout.write_all(text.as_bytes()))
+    }
+
+    /// The same for data that is written piece by piece.
+    pub fn written(self, write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) -> Result<(), Failure> {
+        let mut stdout = BufWriter::new(AutoStream::new(std::io::stdout(), self.color).lock());
+        match write(&mut stdout).and_then(|()| stdout.flush()) {
             Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
                 Err(Failure::new("the output cannot be written").because(error))
             }

@@ -24,6 +24,8 @@ const NAMED_FAILURES: u32 = 10;
 const SECONDS: usize = 40;
 /// Seconds from which the pace is taken.
 const PACE: usize = 10;
+/// Steps of VMs are shown together, so often.
+const REDRAWN: Duration = Duration::from_millis(100);
 /// Off the terminal, this long at least between two lines of a phase.
 const OFTEN: Duration = Duration::from_secs(1);
 /// Off the terminal, this long after the last line it is said what VMs wait for.
@@ -74,6 +76,8 @@ struct State {
     second: u64,
     /// When that was said last, off the terminal.
     said: Instant,
+    /// When the live view was drawn last.
+    drawn: Option<Instant>,
     began: Instant,
 }
 
@@ -99,6 +103,7 @@ impl Progress {
             arrivals: VecDeque::new(),
             second: 0,
             said: monotonic_now(),
+            drawn: None,
             began: monotonic_now(),
         };
         let print = Box::new(move |text: &str| console.progress(text));
@@ -191,7 +196,8 @@ impl Progress {
                     "interrupted: finishing requests in flight; press Ctrl-C again to quit now",
                 );
             }
-            Event::Requests { .. } => return,
+            // Nothing new to be shown, but perhaps something that was left out.
+            Event::Requests { .. } => state.drawn = None,
             Event::PhaseEnded(_) => state.end(),
         }
         let State { reached, failed, unknown, total, .. } = *state;
@@ -199,7 +205,12 @@ impl Progress {
         if state.goal.is_some() {
             state.advance();
         }
-        state.draw();
+        // Everything but the steps of VMs is shown at once.
+        let is_step = matches!(event, Event::Vm { .. }) && state.through() < state.total;
+        if state.is_live() && !(is_step && state.drawn.is_some_and(|drawn| drawn.elapsed() < REDRAWN)) {
+            state.drawn = Some(monotonic_now());
+            state.draw();
+        }
         self.tenths(&mut state);
     }
 
@@ -350,6 +361,7 @@ impl State {
         self.arrivals.clear();
         self.second = 0;
         self.said = monotonic_now();
+        self.drawn = None;
         self.goal = None;
         self.began = monotonic_now();
         self.member = console.member().filter(|_| console.is_interactive());

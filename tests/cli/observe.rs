@@ -62,6 +62,11 @@ struct Observer {
 impl Observer {
     /// Observes the shop, and waits until it does.
     fn begin(cluster: &Cluster, file: &str, more: &[&str]) -> Self {
+        Self::begin_with(cluster, file, more, NAMES.len())
+    }
+
+    /// The same of so many of its VMs.
+    fn begin_with(cluster: &Cluster, file: &str, more: &[&str], up: usize) -> Self {
         let file = cluster.home.path().join(file);
         let known = saved(&file)["observation"]["continued"].as_u64();
         let path = file.to_string_lossy().into_owned();
@@ -73,7 +78,7 @@ impl Observer {
             let observation = &saved(&file)["observation"];
             let vms = observation["vms"].as_array().map(Vec::as_slice).unwrap_or_default();
             let again = file.exists() && known.is_none() || observation["continued"].as_u64() > known;
-            again && !vms.is_empty() && vms.iter().all(|vm| vm["was_up"] == true)
+            again && !vms.is_empty() && vms.iter().filter(|vm| vm["was_up"] == true).count() == up
         });
         Self { child: Some(child), file }
     }
@@ -315,14 +320,52 @@ fn it_ends_when_every_vm_is_back_or_its_time_is_up() {
     // A VM that does not come back.
     let observer = Observer::begin(&cluster, "p.json", &["--for", "4s"]);
     let store = cluster.sandbox.store();
-    let halted = |vm: &mut Value| vm["spec"]["runStrategy"] = "Halted".into();
-    store.modify(&kind::VIRTUAL_MACHINES, "shop", "web-2", halted).unwrap();
+    let nowhere = |vm: &mut Value| vm["spec"]["template"]["spec"]["nodeSelector"] = json!({"disk": "none"});
+    store.modify(&kind::VIRTUAL_MACHINES, "shop", "web-2", nowhere).unwrap();
+    take_down(&cluster, "web-2");
     let ran = observer.ends().exits(3);
     let report = ran.json();
     assert_eq!((&report["observation"]["down"], &report["observation"]["done"]), (&json!(1), &json!(true)));
     assert_eq!(outages(&report)[0]["outcome"], "timed-out");
     assert!(report["observation"]["watched_seconds"].as_f64().unwrap() >= 3.9);
     cluster.run(&["report", "--from", "p.json", "-o", "summary"]).exits(3).prints(&["1 VM not back"]);
+}
+
+#[test]
+fn vms_that_somebody_wants_to_be_down_are_not_waited_for_and_timed_when_they_are_started() {
+    let cluster = Cluster::instant();
+    shop(&cluster);
+    let store = cluster.sandbox.store();
+    let strategy = |name: &str, word: &str| {
+        let set = |vm: &mut Value| vm["spec"]["runStrategy"] = word.into();
+        store.modify(&kind::VIRTUAL_MACHINES, "shop", name, set).unwrap();
+    };
+    let observer = Observer::begin(&cluster, "o.json", &["--until", "all=ready", "--settle", "500ms"]);
+    strategy("web-1", "Halted");
+    store.delete(&kind::VIRTUAL_MACHINES, "shop", "web-2", &DeleteOptions::default()).unwrap();
+    let ran = observer.ends().exits(0);
+    let report = ran.json();
+    ran.complains(&[
+        "stopped on purpose, not waited for: shop/web-1",
+        "deleted on purpose, not waited for: shop/web-2",
+    ]);
+    assert_eq!((&report["observation"]["down"], &report["observation"]["resting"]), (&json!(0), &json!(2)));
+    assert!(outages(&report).iter().all(|outage| outage["outcome"] == "excluded"));
+    assert_eq!(report["phases"], json!([]), "nobody waits for them, so that there is no recovery");
+    let lines = ["no outage", "2 VMs stopped or deleted on purpose, and not waited for"];
+    cluster.run(&["report", "--from", "o.json", "-o", "summary"]).exits(0).prints(&lines);
+
+    // Maintenance: one is stopped, and started again later.
+    let observer = Observer::begin_with(&cluster, "p.json", &["--until", "all=ready", "--settle", "10s"], 1);
+    strategy("web-3", "Halted");
+    until(|| saved(&observer.file)["observation"]["vms"][1]["rests"] == "stopped");
+    strategy("web-3", "Always");
+    let report = observer.ends().exits(0).json();
+    let outages = outages(&report);
+    let facts: Vec<_> = outages.iter().map(|outage| (&outage["sign"], &outage["outcome"])).collect();
+    assert_eq!(facts[1..], [(&json!("started"), &json!("reached"))], "{outages:?}");
+    assert_eq!((facts[0].1, report["phases"].as_array().unwrap().len()), (&json!("excluded"), 1));
+    assert_eq!(outages[1]["cause"], "stopped");
 }
 
 /// A pod of the user's, on a node.

@@ -71,8 +71,7 @@ fn damaged_heads_are_refused_or_read() {
     let mut dice = dice(5);
     let record = record();
     let chunks = encode_phase(&phase("create"));
-    let index =
-        PartIndex { phase: PhaseName::CREATE, chunks: chunks.iter().map(|c| c.index.clone()).collect() };
+    let index = PartIndex::whole(PhaseName::CREATE, &chunks);
     let (plan, parts) = (encode_plan(&record), encode_index(std::slice::from_ref(&index)));
     for case in 0..cases(10_000) {
         let (plan, parts) = match case % 4 {
@@ -82,7 +81,7 @@ fn damaged_heads_are_refused_or_read() {
         };
         if let Ok((read, parts)) = decode_head(&plan, &parts) {
             assert!(read.plan.check().is_ok());
-            for chunk in parts.iter().flat_map(|part| &part.chunks) {
+            for chunk in parts.iter().flat_map(PartIndex::all) {
                 assert!(!chunk.name.contains('/') && chunk.name.len() < 64);
                 let _ = verify_chunk(chunk, &chunks[0].bytes);
             }
@@ -106,8 +105,10 @@ fn damaged_phases_are_refused_or_shown() {
             1 => mutate(&packed(json), &mut dice),
             _ => packed(&mutate(json, &mut dice)),
         };
-        let part = PartIndex { phase: sound.name, chunks: Vec::new() };
-        let Ok(damaged) = decode_phase(&part, &[chunk]) else { continue };
+        let sound_piece = packed(json);
+        // As a whole, or as what has changed since.
+        let pieces = if case % 3 == 0 { vec![sound_piece, chunk] } else { vec![chunk] };
+        let Ok(damaged) = decode_phase(sound.name, &pieces) else { continue };
         let mut record = record();
         if check_phase(&record, &damaged).is_err() {
             continue;

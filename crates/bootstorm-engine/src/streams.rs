@@ -1,6 +1,5 @@
 //! All watches, probers and requests of a phase as one stream of observations.
 
-use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::task::{Context, Poll};
 use std::time::Instant;
@@ -27,6 +26,9 @@ use bootstorm_model::observe::{Clock, NoticeKind};
 use bootstorm_model::plan::Target;
 use bootstorm_model::probe::{Answer, Ask, By};
 
+/// So many observations are taken before anything else is looked at.
+const MOST_AT_ONCE: usize = 256;
+
 /// Open streams of a phase; dropping it closes them and stops sending requests
 pub(crate) struct Streams {
     pub(crate) cluster: Cluster,
@@ -46,7 +48,7 @@ pub(crate) struct Streams {
     /// Lists in progress.
     pub(crate) lists: JoinSet<(Stream, Result<What, Trouble>)>,
     /// Observations not yet taken.
-    pub(crate) ready: VecDeque<Observation>,
+    pub(crate) ready: Vec<Observation>,
 }
 
 impl Streams {
@@ -76,17 +78,11 @@ impl Streams {
             .collect()
     }
 
-    /// The next observation. Safe to cancel.
-    pub(crate) async fn next(&mut self) -> Observation {
+    /// The next observations, at least one, in their order. Safe to cancel.
+    pub(crate) async fn next(&mut self) -> Vec<Observation> {
         poll_fn(|cx| {
-            loop {
-                if let Some(observation) = self.ready.pop_front() {
-                    return Poll::Ready(observation);
-                }
-                if self.poll(cx).is_pending() {
-                    return Poll::Pending;
-                }
-            }
+            while self.ready.len() < MOST_AT_ONCE && self.poll(cx).is_ready() {}
+            if self.ready.is_empty() { Poll::Pending } else { Poll::Ready(std::mem::take(&mut self.ready)) }
         })
         .await
     }
@@ -137,7 +133,7 @@ impl Streams {
     }
 
     fn push(&mut self, stream: Option<Stream>, at: Instant, late: bool, what: What) {
-        self.ready.push_back(Observation { stream, at: self.clock.at(at), late, what });
+        self.ready.push(Observation { stream, at: self.clock.at(at), late, what });
     }
 
     /// Takes what one of the streams has; requests come first, since what they cause comes after them.

@@ -4,6 +4,7 @@
 //! YAML both know.
 
 use std::fmt::Write as _;
+use std::io::{self, Write};
 
 use serde::Serialize;
 
@@ -12,12 +13,34 @@ use bootstorm_model::text::is_unsafe;
 
 /// Indented JSON, ending with a line end.
 pub fn json<T: Serialize + ?Sized>(value: &T) -> Result<String, Unwritable> {
-    let mut text = serde_json::to_string_pretty(value).map_err(|cause| Unwritable::new("JSON", &cause))?;
-    if !is_plain(&text) {
-        text = escaped(text, steers);
+    let mut text = Vec::new();
+    write_json(value, &mut text).map_err(|cause| Unwritable::new("JSON", &cause))?;
+    String::from_utf8(text).map_err(|cause| Unwritable::new("JSON", &cause))
+}
+
+/// Writes indented JSON, ending with a line end, piece by piece: the whole may have tens of megabytes.
+pub fn write_json<T: Serialize + ?Sized>(value: &T, to: &mut dyn Write) -> io::Result<()> {
+    serde_json::to_writer_pretty(&mut Escaping(&mut *to), value)?;
+    to.write_all(b"\n")
+}
+
+/// Writes what steers a terminal as escapes. Every piece has to be a text.
+struct Escaping<'a>(&'a mut dyn Write);
+
+impl Write for Escaping<'_> {
+    fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
+        if is_plain(piece) {
+            self.0.write_all(piece)?;
+        } else {
+            let text = std::str::from_utf8(piece).map_err(io::Error::other)?;
+            self.0.write_all(escaped(text.to_owned(), steers).as_bytes())?;
+        }
+        Ok(piece.len())
     }
-    text.push('\n');
-    Ok(text)
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
 }
 
 /// JSON without line ends.
@@ -34,9 +57,9 @@ pub fn yaml<T: Serialize + ?Sized>(value: &T) -> Result<String, Unwritable> {
 }
 
 /// Whether a text is of printable ASCII and line ends only, as nearly all are: that is found out many bytes at a time.
-fn is_plain(text: &str) -> bool {
+fn is_plain(text: &[u8]) -> bool {
     let is_odd = |byte: &u8| !(0x20..0x7f).contains(byte) && *byte != b'\n';
-    text.as_bytes().chunks(256).all(|chunk| !chunk.iter().fold(false, |odd, byte| odd | is_odd(byte)))
+    text.chunks(256).all(|chunk| !chunk.iter().fold(false, |odd, byte| odd | is_odd(byte)))
 }
 
 /// JSON with every character that `picks` written as an escape. The text must hold such characters in strings only.

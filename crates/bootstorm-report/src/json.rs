@@ -9,6 +9,11 @@ impl Report {
     pub fn json(&self) -> Result<String, Unwritable> {
         document::json(self)
     }
+
+    /// Writes the same piece by piece.
+    pub fn write_json(&self, to: &mut dyn std::io::Write) -> std::io::Result<()> {
+        document::write_json(self, to)
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! What was observed without causing it: who was down when, why, and how exactly that is known.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -28,8 +28,11 @@ pub struct ObservationBlock {
     pub vms: usize,
     /// VMs that were never seen up; no outage of theirs can be seen.
     pub never_up: usize,
-    /// VMs that are down at its end.
+    /// VMs that are down at its end, and should be up.
     pub down: usize,
+    /// VMs that somebody stopped or deleted on purpose; they are not waited for.
+    #[serde(default)]
+    pub resting: usize,
     /// Moves of running VMs to another node, which are no outages.
     pub moves: u32,
     /// The milestone at which a VM is back.
@@ -178,6 +181,7 @@ impl ObservationBlock {
             goal: observation.goal,
             interval_millis: observation.interval_millis,
             gaps: blind(observation),
+            resting: observation.resting(),
             causes: OutagesBlock::all(&outages, |outage| outage.cause.words().to_owned()),
             nodes: OutagesBlock::all(&outages, |outage| {
                 outage.left_node.clone().unwrap_or_else(|| "unknown".to_owned())
@@ -190,7 +194,33 @@ impl ObservationBlock {
 
     /// Whether some VM is not known to be back.
     pub fn missed(&self) -> bool {
-        self.outages.iter().any(|outage| outage.outcome != Outcome::Reached)
+        self.counted().any(|outage| outage.outcome != Outcome::Reached)
+    }
+
+    /// When one of the outages of a VM was over; of one that goes on, the end of the axis. Who is down on purpose is so
+    /// until its next outage begins.
+    pub(super) fn until(&self, outages: &[&OutageBlock], index: usize) -> f64 {
+        let outage = outages[index];
+        let next = outages.get(index + 1).filter(|_| outage.is_intended()).map(|next| next.at);
+        outage.back.or(next).unwrap_or_else(|| self.end())
+    }
+
+    /// The outages of VMs that should be up.
+    pub(super) fn counted(&self) -> impl Iterator<Item = &OutageBlock> {
+        self.outages.iter().filter(|outage| !outage.is_intended())
+    }
+
+    /// How many outages of how many VMs there were, and how many are over, in words.
+    pub(super) fn tally(&self) -> String {
+        let count = |n: usize, noun: &str| if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}s") };
+        let vms: BTreeSet<_> = self.counted().map(|outage| (&outage.namespace, &outage.name)).collect();
+        match self.counted().count() {
+            0 => "no outage".to_owned(),
+            n => {
+                let back = self.counted().filter(|outage| !outage.is_down()).count();
+                format!("{} of {}, {back} back", count(n, "outage"), count(vms.len(), "VM"))
+            }
+        }
     }
 
     /// End of its axis in seconds: everything that is drawn lies before it.
@@ -222,6 +252,9 @@ impl ObservationBlock {
         }
         if self.down > 0 {
             notes.push(format!("{} not back", vms(self.down)));
+        }
+        if self.resting > 0 {
+            notes.push(format!("{} stopped or deleted on purpose, and not waited for", vms(self.resting)));
         }
         if !self.gaps.is_empty() {
             // Each watch has its own gaps, and several may be blind at the same time.
@@ -268,7 +301,7 @@ fn blind(observation: &Observation) -> Vec<BlindBlock> {
 impl OutagesBlock {
     fn all(outages: &[OutageBlock], name: impl Fn(&OutageBlock) -> String) -> Vec<Self> {
         let mut groups: BTreeMap<String, Vec<&OutageBlock>> = BTreeMap::new();
-        for outage in outages {
+        for outage in outages.iter().filter(|outage| !outage.is_intended()) {
             groups.entry(name(outage)).or_default().push(outage);
         }
         let one = |(name, outages): (String, Vec<&OutageBlock>)| {
@@ -366,8 +399,13 @@ impl OutageBlock {
         })
     }
 
-    /// Whether the VM is not known to be back.
+    /// Whether the VM should be up, and is not known to be back.
     pub(super) fn is_down(&self) -> bool {
-        self.back.is_none()
+        self.back.is_none() && !self.is_intended()
+    }
+
+    /// Whether the VM was stopped or deleted on purpose, so that nobody waits for it.
+    pub(super) fn is_intended(&self) -> bool {
+        self.outcome == Outcome::Excluded
     }
 }

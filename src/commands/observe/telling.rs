@@ -7,7 +7,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::console::Console;
 use bootstorm_engine::phases::observing::Seen;
-use bootstorm_model::outage::Cause;
+use bootstorm_model::outage::{Cause, Rest};
 use bootstorm_model::plan::Target;
 use bootstorm_model::text::line as printable;
 
@@ -22,6 +22,8 @@ struct State {
     down: Vec<(Target, Cause, Option<String>)>,
     /// VMs that came back since then, each with the time that it took.
     back: Vec<(Target, Option<f64>)>,
+    /// VMs that are down on purpose since then, each with what was done to it.
+    rest: Vec<(Target, Rest)>,
     /// VMs that are down now.
     count: usize,
     watched: usize,
@@ -80,6 +82,10 @@ impl Telling {
                 state.over += 1;
                 state.back.push((target.clone(), *took));
             }
+            Seen::Rests { target, why, down } => {
+                state.count = *down;
+                state.rest.push((target.clone(), *why));
+            }
             Seen::Blind { stream, begins } => {
                 drop(state);
                 let what = if *begins {
@@ -121,6 +127,7 @@ impl Telling {
 fn flush(console: Console, state: &Mutex<State>, bar: Option<&ProgressBar>) {
     let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
     let (down, back) = (std::mem::take(&mut state.down), std::mem::take(&mut state.back));
+    let rest = std::mem::take(&mut state.rest);
     let (count, watched, over) = (state.count, state.watched, state.over);
     drop(state);
     if let Some(bar) = bar {
@@ -151,6 +158,14 @@ fn flush(console: Console, state: &Mutex<State>, bar: Option<&ProgressBar>) {
         };
         lines
             .push(format!("back: {}{took}; down now: {count}", names(back.iter().map(|(target, _)| target))));
+    }
+    for why in [Rest::Stopped, Rest::Deleted] {
+        let alike: Vec<&Target> =
+            rest.iter().filter(|(_, other)| *other == why).map(|(target, _)| target).collect();
+        if !alike.is_empty() {
+            let names = names(alike.into_iter());
+            lines.push(format!("{}, not waited for: {names}; down now: {count}", why.words()));
+        }
     }
     for line in lines {
         match bar {

@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use http::header::{DATE, RETRY_AFTER};
+use http::response::Parts;
 use http::{Request, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use kube::client::Body;
@@ -102,20 +103,7 @@ impl Cluster {
                 self.shared.let_in.store(true, Ordering::Relaxed);
                 return Ok(Answer { code: head.status, body: body.to_vec() });
             }
-            let retry_after =
-                head.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
-            let mut trouble = Trouble::from_answer(
-                doing,
-                head.status.as_u16(),
-                &body,
-                retry_after.map(Duration::from_secs),
-            );
-            if let (true, Some(place)) = (head.status.is_redirection(), redirect(&head.headers)) {
-                trouble.message =
-                    format!("HTTP {} leads to {place}, where no Kubernetes API leads", head.status.as_u16());
-            }
-            trouble.message = self.without_secrets(&trouble.message);
-            Err(trouble)
+            Err(self.refused(doing, &head, &body))
         };
         match self.request_timeout {
             None => exchange.await,
@@ -124,6 +112,34 @@ impl Cluster {
                 Err(Trouble::new(doing, Kind::TimedOut, message))
             }),
         }
+    }
+
+    /// Sends one request, once, whose answer is read bit by bit.
+    pub(super) async fn open(&self, doing: &str, request: Request<Vec<u8>>) -> Result<Body, Trouble> {
+        let response = self
+            .client()
+            .send(request.map(Body::from))
+            .await
+            .map_err(|error| Trouble::from_client(doing, &error))?;
+        let (head, body) = response.into_parts();
+        if head.status.is_success() {
+            return Ok(body);
+        }
+        let body = Limited::new(body, MOST_BYTES).collect().await.map_err(|error| unread(doing, &*error))?;
+        Err(self.refused(doing, &head, &body.to_bytes()))
+    }
+
+    /// What an answer says that is no success.
+    fn refused(&self, doing: &str, head: &Parts, body: &[u8]) -> Trouble {
+        let retry_after = head.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+        let retry_after = retry_after.map(Duration::from_secs);
+        let mut trouble = Trouble::from_answer(doing, head.status.as_u16(), body, retry_after);
+        if let (true, Some(place)) = (head.status.is_redirection(), redirect(&head.headers)) {
+            trouble.message =
+                format!("HTTP {} leads to {place}, where no Kubernetes API leads", head.status.as_u16());
+        }
+        trouble.message = self.without_secrets(&trouble.message);
+        trouble
     }
 
     /// Sends a request that may be repeated safely, until it succeeds or fails for good.

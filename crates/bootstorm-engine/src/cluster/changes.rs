@@ -1,5 +1,6 @@
 //! What the watch on `VirtualMachineInstances` says, in the words of the fold.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::future::poll_fn;
 use std::net::IpAddr;
@@ -8,12 +9,12 @@ use std::time::{Duration, Instant};
 
 use futures::future::try_join_all;
 use jiff::Timestamp;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use super::decode::Undecodable;
 use super::list::list_once;
-use super::metadata::{Condition, Metadata, Watched};
+use super::metadata::{Borrowed, BorrowedCondition, Watched};
 use super::scope::Scope;
 use super::trouble::clip;
 use super::watch::{Heard, Told, Watch};
@@ -31,23 +32,40 @@ const MOST_TOLD: usize = 300;
 const LISTED_WITHIN: Duration = Duration::from_secs(30);
 
 /// A `VirtualMachineInstance`, decoded only as far as it is used
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone)]
 pub struct Vmi {
-    metadata: Metadata,
-    #[serde(default)]
-    spec: Wiring,
-    #[serde(default)]
-    status: Status,
+    version: Box<str>,
+    instance: Instance,
 }
 
-#[derive(Debug, Clone, Deserialize, Default)]
+impl<'de> Deserialize<'de> for Vmi {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Text::deserialize(deserializer).map(Self::from)
+    }
+}
+
+/// The text of an instance
+#[derive(Debug, Deserialize)]
+struct Text<'a> {
+    #[serde(borrow)]
+    metadata: Borrowed<'a>,
+    #[serde(default)]
+    spec: Wiring,
+    #[serde(default, borrow)]
+    status: Status<'a>,
+}
+
+#[derive(Debug, Deserialize, Default)]
 #[serde(rename_all = "camelCase", default)]
-struct Status {
-    phase: String,
+struct Status<'a> {
+    #[serde(borrow)]
+    phase: Cow<'a, str>,
     node_name: Option<String>,
     interfaces: Vec<Interface>,
-    conditions: Vec<Condition>,
-    phase_transition_timestamps: Vec<Transition>,
+    #[serde(borrow)]
+    conditions: Vec<BorrowedCondition<'a>>,
+    #[serde(borrow)]
+    phase_transition_timestamps: Vec<Transition<'a>>,
     migration_state: Option<MigrationState>,
     evacuation_node_name: Option<String>,
     memory: Memory,
@@ -103,22 +121,23 @@ impl From<MigrationState> for Move {
     }
 }
 
-#[derive(Debug, Clone, Deserialize, Default)]
+#[derive(Debug, Deserialize, Default)]
 #[serde(rename_all = "camelCase", default)]
 struct Interface {
     ip_address: Option<String>,
 }
 
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Transition {
-    phase: String,
+struct Transition<'a> {
+    #[serde(borrow)]
+    phase: Cow<'a, str>,
     phase_transition_timestamp: Option<Timestamp>,
 }
 
 impl Watched for Vmi {
     fn resource_version(&self) -> &str {
-        &self.metadata.resource_version
+        &self.version
     }
 }
 
@@ -133,16 +152,16 @@ fn phase(text: &str) -> InstancePhase {
     }
 }
 
-impl From<Vmi> for Instance {
-    fn from(vmi: Vmi) -> Self {
+impl From<Text<'_>> for Vmi {
+    fn from(vmi: Text<'_>) -> Self {
         let is_true =
             |kind: &str| vmi.status.conditions.iter().any(|c| c.r#type == kind && c.status == "True");
         let since = |kind: &str| vmi.status.conditions.iter().find(|c| c.r#type == kind)?.since;
-        let transition = |t: &Transition| Some((phase(&t.phase), t.phase_transition_timestamp?));
+        let transition = |t: &Transition<'_>| Some((phase(&t.phase), t.phase_transition_timestamp?));
         let immobile = vmi.status.conditions.iter().find(|condition| condition.is("LiveMigratable", "False"));
-        Self {
+        let instance = Instance {
             immobile: immobile.map(|condition| {
-                let told = [condition.reason.as_str(), condition.message.trim()];
+                let told = [&*condition.reason, condition.message.trim()];
                 let told: Vec<&str> = told.into_iter().filter(|text| !text.is_empty()).collect();
                 clip(&told.join(": "), MOST_TOLD)
             }),
@@ -168,17 +187,28 @@ impl From<Vmi> for Instance {
             agent: is_true("AgentConnected"),
             address: vmi.status.interfaces.iter().find_map(|interface| {
                 // What is no address could not be probed, and the record would keep it for every VM.
-                interface.ip_address.clone().filter(|address| address.parse::<IpAddr>().is_ok())
+                let address = interface.ip_address.as_deref()?;
+                address.parse::<IpAddr>().is_ok().then(|| address.to_owned())
             }),
             transitions: vmi.status.phase_transition_timestamps.iter().filter_map(transition).collect(),
             phase: phase(&vmi.status.phase),
-            uid: vmi.metadata.uid,
-            target: Target { namespace: vmi.metadata.namespace, name: vmi.metadata.name },
+            uid: vmi.metadata.uid.into_owned(),
+            target: Target {
+                namespace: vmi.metadata.namespace.into_owned(),
+                name: vmi.metadata.name.into_owned(),
+            },
             created: vmi.metadata.creation_timestamp,
             deleting: vmi.metadata.deletion_timestamp.is_some(),
             deleted: vmi.metadata.deletion_timestamp,
             node: vmi.status.node_name.map(|node| clip(&node, LONGEST_NAME)),
-        }
+        };
+        Self { version: vmi.metadata.resource_version.into(), instance }
+    }
+}
+
+impl From<Vmi> for Instance {
+    fn from(vmi: Vmi) -> Self {
+        vmi.instance
     }
 }
 
@@ -346,16 +376,16 @@ impl Changes {
             Told::Complaint(trouble) => News::Complaint(trouble),
             Told::Changed(vmi) => News::Changes(self.present(number, vmi).into_iter().collect()),
             Told::Removed(vmi) => {
-                self.known[number].remove(&vmi.metadata.uid);
-                let target = Target { namespace: vmi.metadata.namespace, name: vmi.metadata.name };
-                let absent = Change::Absent { uid: vmi.metadata.uid, target };
+                let Instance { uid, target, .. } = vmi.instance;
+                self.known[number].remove(&uid);
+                let absent = Change::Absent { uid, target };
                 News::Changes(Some(absent).filter(|change| self.is_wanted(change)).into_iter().collect())
             }
             Told::Listed(vmis) => {
                 let mut before = std::mem::take(&mut self.known[number]);
                 let mut changes: Vec<Change> = Vec::with_capacity(vmis.len());
                 for vmi in vmis {
-                    before.remove(&vmi.metadata.uid);
+                    before.remove(&vmi.instance.uid);
                     changes.extend(self.present(number, vmi));
                 }
                 let absent = before.into_iter().map(|(uid, target)| Change::Absent { uid, target });
@@ -367,7 +397,7 @@ impl Changes {
     }
 
     fn present(&mut self, number: usize, vmi: Vmi) -> Option<Change> {
-        let instance = Instance::from(vmi);
+        let instance = vmi.instance;
         let (uid, target) = (instance.uid.clone(), instance.target.clone());
         let change = Change::Present(instance);
         if !self.is_wanted(&change) {

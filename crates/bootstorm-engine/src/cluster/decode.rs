@@ -107,8 +107,8 @@ pub(super) struct Typed<'a, T> {
 }
 
 /// Decodes a line that says what became of an object; `None` for any other line, and where the object departs from its form.
-pub(super) fn typed<T: DeserializeOwned>(line: &str) -> Option<Typed<'_, T>> {
-    serde_json::from_str(line)
+pub(super) fn typed<T: DeserializeOwned>(line: &[u8]) -> Option<Typed<'_, T>> {
+    serde_json::from_slice(line)
         .ok()
         .filter(|line: &Typed<'_, T>| matches!(line.r#type, "ADDED" | "MODIFIED" | "DELETED"))
 }
@@ -127,7 +127,7 @@ mod tests {
         let error = object::<Vmi>(odd).unwrap_err();
         assert_eq!((error.name.as_str(), error.version.as_str()), ("vm", "7"));
         assert!(error.to_string().starts_with("p-1/vm cannot be read: invalid type: integer"), "{error}");
-        let worse = r#"{"metadata": {"name": "vm", "resourceVersion": "7", "labels": 5}}"#;
+        let worse = r#"{"metadata": {"name": "vm", "resourceVersion": "7", "uid": 5}}"#;
         assert_eq!(object::<Vmi>(worse).unwrap_err().version, "7");
         assert_eq!(object::<Vmi>("{").unwrap_err().version, "");
     }
@@ -139,9 +139,13 @@ mod tests {
         for (kind, expected) in [("MODIFIED", true), ("DELETED", true), ("BOOKMARK", false), ("ERROR", false)]
         {
             let line = format!(r#"{{"type": "{kind}", "object": {object}}}"#);
-            assert_eq!(typed::<Vmi>(&line).map(|line| line.r#type), expected.then_some(kind), "{kind}");
+            assert_eq!(
+                typed::<Vmi>(line.as_bytes()).map(|line| line.r#type),
+                expected.then_some(kind),
+                "{kind}"
+            );
         }
-        assert!(typed::<Vmi>(r#"{"type": "ADDED", "object": {"metadata": {"name": 7}}}"#).is_none());
-        assert!(typed::<Vmi>(r#"{"type": "ADDED""#).is_none());
+        assert!(typed::<Vmi>(br#"{"type": "ADDED", "object": {"metadata": {"name": 7}}}"#).is_none());
+        assert!(typed::<Vmi>(br#"{"type": "ADDED""#).is_none());
     }
 }

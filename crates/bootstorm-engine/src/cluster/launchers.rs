@@ -1,19 +1,17 @@
 //! Watch on launcher pods: stages passed, and what each pod is waiting for.
 
-use jiff::Timestamp;
-use serde::Deserialize;
+use std::borrow::Cow;
 
-use super::metadata::{Condition, Metadata, Watched};
+use jiff::Timestamp;
+use serde::{Deserialize, Deserializer};
+
+use super::metadata::{BorrowedCondition, Watched};
 use super::trouble::clip;
 use bootstorm_model::observe::{Launcher, Milestone};
 use bootstorm_model::plan::Target;
 
 /// Selects launcher pods, whosever they are.
 pub(super) const LAUNCHERS: &str = "kubevirt.io=virt-launcher";
-/// Label: UID of the VMI that the pod was made for.
-const CREATED_BY: &str = "kubevirt.io/created-by";
-/// Label on the target of a live migration: UID of that migration.
-const MIGRATION_JOB: &str = "kubevirt.io/migrationJobUID";
 /// The container in which the guest runs.
 const COMPUTE: &str = "compute";
 /// The most characters of a state that are kept.
@@ -29,59 +27,131 @@ pub struct Evictable {
 }
 
 /// A launcher pod, decoded only as far as it is used
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone)]
 pub struct Pod {
-    metadata: Metadata,
-    #[serde(default)]
-    spec: Spec,
-    #[serde(default)]
-    status: Status,
+    version: Box<str>,
+    /// Nothing is to be evicted any more: it has ended, or goes.
+    ends: bool,
+    /// UID of the instance that it was made for.
+    instance: Option<String>,
+    /// Name of the VMI that owns it.
+    owner: Option<String>,
+    /// It in the words of the fold, without what belongs to its instance and owner.
+    launcher: Launcher,
 }
 
-#[derive(Debug, Clone, Deserialize, Default)]
+impl<'de> Deserialize<'de> for Pod {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Text::deserialize(deserializer).map(Self::from)
+    }
+}
+
+/// The text of a pod
+#[derive(Debug, Deserialize)]
+struct Text<'a> {
+    #[serde(borrow)]
+    metadata: PodMetadata<'a>,
+    #[serde(default, borrow)]
+    spec: Spec<'a>,
+    #[serde(default, borrow)]
+    status: Status<'a>,
+}
+
+#[derive(Debug, Deserialize, Default)]
 #[serde(rename_all = "camelCase", default)]
-struct Spec {
+struct PodMetadata<'a> {
+    #[serde(borrow)]
+    name: Cow<'a, str>,
+    #[serde(borrow)]
+    namespace: Cow<'a, str>,
+    #[serde(borrow)]
+    uid: Cow<'a, str>,
+    #[serde(borrow)]
+    resource_version: Cow<'a, str>,
+    creation_timestamp: Option<Timestamp>,
+    deletion_timestamp: Option<Timestamp>,
+    labels: Labels,
+    #[serde(borrow)]
+    owner_references: Vec<Owner<'a>>,
+}
+
+#[derive(Debug, Deserialize, Default)]
+#[serde(default)]
+struct Labels {
+    /// UID of the VMI that the pod was made for.
+    #[serde(rename = "kubevirt.io/created-by")]
+    created_by: Option<String>,
+    /// On the target of a live migration: UID of that migration.
+    #[serde(rename = "kubevirt.io/migrationJobUID")]
+    migration: Option<String>,
+}
+
+#[derive(Debug, Deserialize, Default)]
+#[serde(default)]
+struct Owner<'a> {
+    #[serde(borrow)]
+    kind: Cow<'a, str>,
+    #[serde(borrow)]
+    name: Cow<'a, str>,
+}
+
+#[derive(Debug, Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct Spec<'a> {
     node_name: Option<String>,
-    volumes: Vec<Volume>,
+    #[serde(borrow)]
+    volumes: Vec<Volume<'a>>,
 }
 
-#[derive(Debug, Clone, Deserialize, Default)]
+#[derive(Debug, Deserialize, Default)]
 #[serde(rename_all = "camelCase", default)]
-struct Volume {
-    persistent_volume_claim: Option<Claim>,
+struct Volume<'a> {
+    #[serde(borrow)]
+    persistent_volume_claim: Option<Claim<'a>>,
 }
 
-#[derive(Debug, Clone, Deserialize, Default)]
+#[derive(Debug, Deserialize, Default)]
 #[serde(rename_all = "camelCase", default)]
-struct Claim {
-    claim_name: String,
+struct Claim<'a> {
+    #[serde(borrow)]
+    claim_name: Cow<'a, str>,
 }
 
-#[derive(Debug, Clone, Deserialize, Default)]
+#[derive(Debug, Deserialize, Default)]
 #[serde(rename_all = "camelCase", default)]
-struct Status {
-    phase: String,
-    reason: String,
-    message: String,
-    conditions: Vec<Condition>,
-    init_container_statuses: Vec<Container>,
-    container_statuses: Vec<Container>,
+struct Status<'a> {
+    #[serde(borrow)]
+    phase: Cow<'a, str>,
+    #[serde(borrow)]
+    reason: Cow<'a, str>,
+    #[serde(borrow)]
+    message: Cow<'a, str>,
+    #[serde(borrow)]
+    conditions: Vec<BorrowedCondition<'a>>,
+    #[serde(borrow)]
+    init_container_statuses: Vec<Container<'a>>,
+    #[serde(borrow)]
+    container_statuses: Vec<Container<'a>>,
 }
 
-#[derive(Debug, Clone, Deserialize, Default)]
+#[derive(Debug, Deserialize, Default)]
 #[serde(default)]
-struct Container {
-    name: String,
+struct Container<'a> {
+    #[serde(borrow)]
+    name: Cow<'a, str>,
     ready: bool,
-    state: State,
+    #[serde(borrow)]
+    state: State<'a>,
 }
 
-#[derive(Debug, Clone, Deserialize, Default)]
+#[derive(Debug, Deserialize, Default)]
 #[serde(default)]
-struct State {
+struct State<'a> {
     running: Option<Running>,
-    waiting: Option<Waiting>,
-    terminated: Option<Terminated>,
+    #[serde(borrow)]
+    waiting: Option<Waiting<'a>>,
+    #[serde(borrow)]
+    terminated: Option<Terminated<'a>>,
 }
 
 #[derive(Debug, Clone, Deserialize, Default)]
@@ -90,58 +160,77 @@ struct Running {
     started_at: Option<Timestamp>,
 }
 
-#[derive(Debug, Clone, Deserialize, Default)]
+#[derive(Debug, Deserialize, Default)]
 #[serde(default)]
-struct Waiting {
-    reason: String,
-    message: String,
+struct Waiting<'a> {
+    #[serde(borrow)]
+    reason: Cow<'a, str>,
+    #[serde(borrow)]
+    message: Cow<'a, str>,
 }
 
-#[derive(Debug, Clone, Deserialize, Default)]
+#[derive(Debug, Deserialize, Default)]
 #[serde(rename_all = "camelCase", default)]
-struct Terminated {
+struct Terminated<'a> {
     exit_code: i32,
-    reason: String,
+    #[serde(borrow)]
+    reason: Cow<'a, str>,
 }
 
 impl Watched for Pod {
     fn resource_version(&self) -> &str {
-        &self.metadata.resource_version
+        &self.version
+    }
+}
+
+impl From<Text<'_>> for Pod {
+    fn from(pod: Text<'_>) -> Self {
+        let owner = |owner: &&Owner<'_>| owner.kind == "VirtualMachineInstance";
+        let owner = pod.metadata.owner_references.iter().find(owner);
+        let claims = pod.spec.volumes.iter().filter_map(|volume| volume.persistent_volume_claim.as_ref());
+        let launcher = Launcher {
+            passed: pod.passed(),
+            state: clip(&pod.state(), MOST_TOLD),
+            claims: claims.map(|claim| claim.claim_name.clone().into_owned()).collect(),
+            instance: String::new(),
+            migration: pod.metadata.labels.migration.clone(),
+            target: Target { namespace: pod.metadata.namespace.clone().into_owned(), name: String::new() },
+            uid: pod.metadata.uid.clone().into_owned(),
+            name: clip(&pod.metadata.name, MOST_TOLD),
+            node: pod.spec.node_name.as_ref().map(|node| clip(node, MOST_TOLD)),
+            gone: false,
+        };
+        Self {
+            version: (&*pod.metadata.resource_version).into(),
+            ends: pod.metadata.deletion_timestamp.is_some()
+                || matches!(&*pod.status.phase, "Succeeded" | "Failed"),
+            instance: pod.metadata.labels.created_by,
+            owner: owner.map(|owner| owner.name.clone().into_owned()),
+            launcher,
+        }
     }
 }
 
 impl Pod {
     /// The pod in the words of the fold; `None` for one that no VMI owns.
     pub fn launcher(self, gone: bool) -> Option<Launcher> {
-        let owner =
-            self.metadata.owner_references.iter().find(|owner| owner.kind == "VirtualMachineInstance")?;
-        let target = Target { namespace: self.metadata.namespace.clone(), name: owner.name.clone() };
-        let claims = self.spec.volumes.iter().filter_map(|volume| volume.persistent_volume_claim.as_ref());
-        Some(Launcher {
-            passed: self.passed(),
-            state: clip(&self.state(), MOST_TOLD),
-            claims: claims.map(|claim| claim.claim_name.clone()).collect(),
-            instance: self.metadata.labels.get(CREATED_BY)?.clone(),
-            migration: self.metadata.labels.get(MIGRATION_JOB).cloned(),
-            target,
-            uid: self.metadata.uid,
-            name: clip(&self.metadata.name, MOST_TOLD),
-            node: self.spec.node_name.map(|node| clip(&node, MOST_TOLD)),
-            gone,
-        })
+        let mut launcher = Launcher { instance: self.instance?, gone, ..self.launcher };
+        launcher.target.name = self.owner?;
+        Some(launcher)
     }
 
     /// UID of the instance that it was made for, its node, and what names it; nothing for one that has ended, goes, or has
     /// no node.
     pub fn evictable(self) -> Option<(String, String, Evictable)> {
-        let goes = self.metadata.deletion_timestamp.is_some();
-        if goes || matches!(self.status.phase.as_str(), "Succeeded" | "Failed") {
+        let Launcher { node, name, uid, .. } = self.launcher;
+        if self.ends {
             return None;
         }
-        let instance = self.metadata.labels.get(CREATED_BY)?.clone();
-        Some((instance, self.spec.node_name?, Evictable { name: self.metadata.name, uid: self.metadata.uid }))
+        Some((self.instance?, node?, Evictable { name, uid }))
     }
+}
 
+impl Text<'_> {
     fn passed(&self) -> Vec<(Milestone, Option<Timestamp>)> {
         let condition = |kind: &str| {
             self.status
@@ -192,7 +281,7 @@ impl Pod {
                     return told(&[&code, &ended.reason]);
                 }
                 State { waiting: Some(Waiting { reason, message }), .. }
-                    if !matches!(reason.as_str(), "" | "PodInitializing" | "ContainerCreating") =>
+                    if !matches!(&**reason, "" | "PodInitializing" | "ContainerCreating") =>
                 {
                     return told(&[reason, message]);
                 }
@@ -203,7 +292,7 @@ impl Pod {
         match refused {
             Some(refused) => told(&[&refused.reason, &refused.message]),
             None if self.spec.node_name.is_none() => "Pending: no node yet".to_owned(),
-            None => status.phase.clone(),
+            None => status.phase.clone().into_owned(),
         }
     }
 }
@@ -217,7 +306,7 @@ mod tests {
     fn launcher(status: &Value, node: Option<&str>) -> Launcher {
         let pod = json!({
             "metadata": {"name": "virt-launcher-vm-x7k2p", "namespace": "p-1", "uid": "u", "creationTimestamp": "2026-01-01T00:00:01Z",
-                "labels": {CREATED_BY: "i"}, "ownerReferences": [{"kind": "VirtualMachineInstance", "name": "vm", "uid": "i"}]},
+                "labels": {"kubevirt.io/created-by": "i"}, "ownerReferences": [{"kind": "VirtualMachineInstance", "name": "vm", "uid": "i"}]},
             "spec": {"nodeName": node, "volumes": [{"name": "a", "emptyDir": {}}, {"name": "b", "persistentVolumeClaim": {"claimName": "disk"}}]},
             "status": status,
         });

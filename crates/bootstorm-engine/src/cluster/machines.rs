@@ -134,6 +134,13 @@ impl Machine {
         }
     }
 
+    /// Whether it is off and nothing starts it but a request: its run strategy says so, or leaves it to the user and the
+    /// instance is gone.
+    pub fn rests(&self) -> bool {
+        let starts_itself = self.is_started() || self.wish() == Some("Start");
+        self.is_halted() || !starts_itself && self.printable() == "Stopped"
+    }
+
     /// `metadata.uid`.
     pub fn uid(&self) -> &str {
         &self.metadata.uid

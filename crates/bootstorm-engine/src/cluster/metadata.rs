@@ -1,5 +1,6 @@
 //! The narrow parts that our readings of objects have in common.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
@@ -48,6 +49,45 @@ impl Metadata {
         let is_ours =
             |manager: &Manager| manager.manager == names::FIELD_MANAGER && manager.fields_v1.has_run_id();
         self.managed_fields.iter().any(is_ours)
+    }
+}
+
+/// `metadata` as far as a watch on many objects needs it, borrowed from the text; the rest is passed over
+#[derive(Debug, Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct Borrowed<'a> {
+    #[serde(borrow)]
+    pub(super) name: Cow<'a, str>,
+    #[serde(borrow)]
+    pub(super) namespace: Cow<'a, str>,
+    #[serde(borrow)]
+    pub(super) uid: Cow<'a, str>,
+    #[serde(borrow)]
+    pub(super) resource_version: Cow<'a, str>,
+    pub(super) creation_timestamp: Option<Timestamp>,
+    pub(super) deletion_timestamp: Option<Timestamp>,
+}
+
+/// One of `status.conditions`, borrowed from the text
+#[derive(Debug, Deserialize, Default)]
+#[serde(default)]
+pub(super) struct BorrowedCondition<'a> {
+    #[serde(borrow)]
+    pub(super) r#type: Cow<'a, str>,
+    #[serde(borrow)]
+    pub(super) status: Cow<'a, str>,
+    #[serde(borrow)]
+    pub(super) reason: Cow<'a, str>,
+    #[serde(borrow)]
+    pub(super) message: Cow<'a, str>,
+    #[serde(rename = "lastTransitionTime")]
+    pub(super) since: Option<Timestamp>,
+}
+
+impl BorrowedCondition<'_> {
+    /// Whether this is that condition, with that status.
+    pub(super) fn is(&self, kind: &str, status: &str) -> bool {
+        self.r#type == kind && self.status == status
     }
 }
 

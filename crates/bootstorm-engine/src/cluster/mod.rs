@@ -22,6 +22,7 @@ pub mod insight;
 mod kubeconfig;
 pub mod launchers;
 pub mod lease;
+mod lines;
 mod list;
 pub mod machines;
 pub mod metadata;

@@ -1,9 +1,11 @@
 //! Watches on events: warnings, and the normal events that time volumes and images.
 
-use jiff::Timestamp;
-use serde::Deserialize;
+use std::borrow::Cow;
 
-use super::metadata::{Metadata, Watched};
+use jiff::Timestamp;
+use serde::{Deserialize, Deserializer};
+
+use super::metadata::{Borrowed, Watched};
 use super::trouble::clip;
 use bootstorm_model::duration;
 use bootstorm_model::observe::{Notice, NoticeKind, Offset};
@@ -16,27 +18,50 @@ pub(super) const OF_OTHERS: &str = "type=Warning,involvedObject.kind!=Pod";
 const MOST_TOLD: usize = 300;
 
 /// An event, decoded only as far as it is used
-#[derive(Debug, Clone, Deserialize, Default)]
-#[serde(rename_all = "camelCase", default)]
+#[derive(Debug, Clone)]
 pub struct CoreEvent {
-    metadata: Metadata,
-    involved_object: Involved,
-    r#type: String,
-    reason: String,
-    message: String,
+    version: Box<str>,
+    notice: Option<Notice>,
+}
+
+impl<'de> Deserialize<'de> for CoreEvent {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Text::deserialize(deserializer)?;
+        Ok(Self { version: (&*text.metadata.resource_version).into(), notice: text.notice() })
+    }
+}
+
+/// The text of an event
+#[derive(Debug, Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct Text<'a> {
+    #[serde(borrow)]
+    metadata: Borrowed<'a>,
+    #[serde(borrow)]
+    involved_object: Involved<'a>,
+    #[serde(borrow)]
+    r#type: Cow<'a, str>,
+    #[serde(borrow)]
+    reason: Cow<'a, str>,
+    #[serde(borrow)]
+    message: Cow<'a, str>,
     count: Option<u32>,
     event_time: Option<Timestamp>,
     last_timestamp: Option<Timestamp>,
     series: Option<Series>,
 }
 
-#[derive(Debug, Clone, Deserialize, Default)]
+#[derive(Debug, Deserialize, Default)]
 #[serde(default)]
-struct Involved {
-    kind: String,
-    namespace: String,
-    name: String,
-    uid: String,
+struct Involved<'a> {
+    #[serde(borrow)]
+    kind: Cow<'a, str>,
+    #[serde(borrow)]
+    namespace: Cow<'a, str>,
+    #[serde(borrow)]
+    name: Cow<'a, str>,
+    #[serde(borrow)]
+    uid: Cow<'a, str>,
 }
 
 #[derive(Debug, Clone, Deserialize, Default)]
@@ -48,15 +73,21 @@ struct Series {
 
 impl Watched for CoreEvent {
     fn resource_version(&self) -> &str {
-        &self.metadata.resource_version
+        &self.version
     }
 }
 
 impl CoreEvent {
-    /// Converts to the fold's type; `None` if the event is irrelevant.
+    /// What it says in the words of the fold; `None` if it is irrelevant.
     pub fn notice(self) -> Option<Notice> {
+        self.notice
+    }
+}
+
+impl Text<'_> {
+    fn notice(self) -> Option<Notice> {
         let series = self.series.unwrap_or_default();
-        let what = match (self.r#type.as_str(), self.reason.as_str()) {
+        let what = match (&*self.r#type, &*self.reason) {
             ("Warning", _) => NoticeKind::Warning {
                 reason: clip(&self.reason, MOST_TOLD),
                 message: clip(self.message.trim(), MOST_TOLD),
@@ -67,11 +98,11 @@ impl CoreEvent {
             _ => return None,
         };
         Some(Notice {
-            uid: self.metadata.uid,
-            namespace: self.involved_object.namespace,
+            uid: self.metadata.uid.into_owned(),
+            namespace: self.involved_object.namespace.into_owned(),
             kind: clip(&self.involved_object.kind, MOST_TOLD),
             name: clip(&self.involved_object.name, MOST_TOLD),
-            about: self.involved_object.uid,
+            about: self.involved_object.uid.into_owned(),
             what,
             stamp: series.last_observed_time.or(self.last_timestamp).or(self.event_time),
         })

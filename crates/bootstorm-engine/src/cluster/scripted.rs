@@ -1,5 +1,6 @@
 //! A server that follows a script, on simulated time: for answers that no server gives on purpose.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, Once};
 use std::time::{Duration, Instant};
@@ -226,23 +227,28 @@ async fn a_write_whose_answer_was_lost_is_our_own_however_long_the_server_was_aw
 async fn a_panic_in_one_save_does_not_end_the_later_ones() {
     use super::guard::Guard;
     use crate::phases::saving::Saver;
+    use bootstorm_model::record::codec::Tally;
     use bootstorm_model::record::{PhaseName, PhaseRecord, PhaseSettings};
     use bootstorm_model::tracker::Changed;
 
-    let (cluster, mut record, puts) = record(|put| if put == 1 { Fate::Panic } else { Fate::Written });
+    let (cluster, mut record, puts) = record(|put| if put == 2 { Fate::Panic } else { Fate::Written });
     let store = cluster.begin_record(&mut record, None).await.unwrap();
     let phase = PhaseRecord::new(PhaseName::CREATE, record.created, PhaseSettings::default(), 2);
-    record.phases.push(phase.clone());
-    let mut saver = Saver::new(store, &record, Guard::held());
-    let changed = || Changed {
-        phase: PhaseRecord { timelines: Vec::new().into(), ..phase.clone() },
-        timelines: Vec::new(),
+    let mut saver = Saver::begin_phase(store, &mut record, &phase, Guard::held()).await.unwrap();
+    let changed = |target: usize| {
+        let mut timeline = phase.timelines[target].clone();
+        timeline.attempts = 7;
+        let changed = PhaseRecord { timelines: vec![timeline].into(), ..phase.header() };
+        Changed { phase: changed, tally: Tally::default() }
     };
-    saver.begin(changed());
+    saver.begin(changed(0));
     assert!(saver.ended().await.is_err());
     assert!(saver.is_at_rest());
-    saver.begin(changed());
+    saver.begin(changed(1));
     assert_eq!(saver.ended().await, Ok(()), "it saves again");
-    assert_eq!(saver.finish(&record).await, Ok(()));
-    assert_eq!(puts.load(Ordering::Relaxed), 5, "the second one met the version of the first");
+    let mut phase = phase.clone();
+    phase.timelines.iter_mut().for_each(|timeline| timeline.attempts = 7);
+    record.put_phase(phase);
+    assert_eq!(saver.finish(&record, &BTreeSet::new()).await, Ok(()), "and what the first one was about");
+    assert_eq!(puts.load(Ordering::Relaxed), 6, "the second one met the version of the first");
 }

@@ -19,7 +19,7 @@ use super::ownership::{self, Estate};
 use super::watch::list_all;
 use super::{Cluster, Kind, Trouble};
 use bootstorm_model::observe::clock::wall_now;
-use bootstorm_model::record::codec::{self, Chunk, ChunkIndex, CodecError, PartIndex};
+use bootstorm_model::record::codec::{self, Chunk, ChunkIndex, CodecError, PartIndex, StoredPhase, Tally};
 use bootstorm_model::record::{PhaseName, RunRecord};
 
 /// How long to wait before that, times the number of conflicts so far.
@@ -144,10 +144,13 @@ impl Cluster {
             record.made.head = Some(uid.clone());
         }
         for part in &parts {
-            let chunks = self.chunks(prefix, &part.chunks).await?;
-            let mut phase = codec::decode_phase(part, &chunks)?;
+            let mut pieces = Vec::new();
+            for piece in part.pieces() {
+                pieces.push(self.chunks(prefix, piece).await?.concat());
+            }
+            let mut phase = codec::decode_phase(part.phase, &pieces)?;
             codec::check_phase(&record, &phase)?;
-            codec::settle(&mut phase, &chunks);
+            codec::settle(&mut phase, pieces);
             record.phases.push(phase);
         }
         let store = RunStore {
@@ -186,14 +189,14 @@ impl Cluster {
             original: None,
             holder: holder.map(str::to_owned),
         };
-        let body = serde_json::to_vec(&store.head(record)).unwrap_or_default();
+        let body = serde_json::to_vec(&store.head(record, Tally::default())).unwrap_or_default();
         let request = built(doing, on(&self.config_maps()).create(&post_params(), body))?;
         let made: ConfigMap = match self.ask(doing, &request).await {
             // The answer to an earlier attempt may have been lost: then the head reads exactly as we wrote it.
             Err(trouble) if trouble.kind == Kind::AlreadyExists => {
                 let name = names::head_name(&record.plan.prefix);
                 match self.read::<ConfigMap>(doing, &self.config_maps(), &name).await? {
-                    Some(found) if found.data == store.head(record).data => found,
+                    Some(found) if found.data == store.head(record, Tally::default()).data => found,
                     _ => return Err(trouble),
                 }
             }
@@ -204,7 +207,7 @@ impl Cluster {
         store.data = vec![made.data];
         // From now on a copy of the head can be told from it.
         record.made.head = Some(store.uid.clone());
-        store.replace_head(record).await?;
+        store.replace_head(record, Tally::default()).await?;
         Ok(store)
     }
 
@@ -332,31 +335,41 @@ impl RunStore {
         &self.uid
     }
 
-    /// Saves the head, and the given phase if there is one: new parts first, then the head that names them, then
-    /// the old parts go.
+    /// Saves the head, and the given phase if there is one, as a whole.
     ///
     /// Fails with [`Kind::Conflict`] when somebody else changed the record meanwhile.
     pub async fn save(&mut self, record: &RunRecord, phase: Option<PhaseName>) -> Result<(), Trouble> {
-        let mut old = BTreeSet::new();
-        if let Some(phase) = phase.and_then(|name| record.phase(name)) {
-            let chunks = codec::encode_phase(phase);
-            for chunk in &chunks {
-                self.put_chunk(record, &phase.name.to_string(), chunk).await?;
-            }
-            let part =
-                PartIndex { phase: phase.name, chunks: chunks.iter().map(|c| c.index.clone()).collect() };
-            match self.parts.iter_mut().find(|known| known.phase == phase.name) {
-                Some(known) => {
-                    old = known.chunks.iter().map(|chunk| chunk.name.clone()).collect();
-                    *known = part;
-                }
-                None => self.parts.push(part),
-            }
-            for chunk in chunks {
-                old.remove(&chunk.name);
+        let tally = Tally::of_last(record);
+        match phase.and_then(|name| record.phase(name)) {
+            Some(phase) => self.save_phase(record, tally, &StoredPhase::new(phase)).await,
+            None => self.replace_head(record, tally).await,
+        }
+    }
+
+    /// Saves a phase, and the head: pieces that are not there yet first, then the head that names them, then those go that
+    /// it no longer names. Of the record only what is beside the timelines matters.
+    ///
+    /// Fails with [`Kind::Conflict`] when somebody else changed the record meanwhile.
+    pub async fn save_phase(
+        &mut self,
+        record: &RunRecord,
+        tally: Tally,
+        stored: &StoredPhase,
+    ) -> Result<(), Trouble> {
+        let known = self.parts.iter().position(|known| known.phase == stored.name());
+        let mut old: BTreeSet<String> =
+            known.iter().flat_map(|place| self.parts[*place].all()).map(|chunk| chunk.name.clone()).collect();
+        for chunk in stored.chunks() {
+            // What the head may name was made before.
+            if !old.remove(&chunk.name) {
+                self.put_chunk(record, &stored.name().to_string(), chunk).await?;
             }
         }
-        self.replace_head(record).await?;
+        match known {
+            Some(place) => self.parts[place] = stored.index(),
+            None => self.parts.push(stored.index()),
+        }
+        self.replace_head(record, tally).await?;
         for name in old {
             self.drop_chunk(&record.plan.prefix, &name).await;
         }
@@ -365,7 +378,7 @@ impl RunStore {
 
     /// Fails with [`Kind::Conflict`] when what the head says was changed by somebody else. Who only marks it, with an
     /// annotation for example, does not matter.
-    async fn replace_head(&mut self, record: &RunRecord) -> Result<(), Trouble> {
+    async fn replace_head(&mut self, record: &RunRecord, tally: Tally) -> Result<(), Trouble> {
         let doing = "save the record";
         if self.original.is_some() {
             return Err(Trouble::new(doing, Kind::Conflict, "it is a copy of the run's record"));
@@ -373,7 +386,7 @@ impl RunStore {
         let name = names::head_name(&record.plan.prefix);
         let mut tries = 0;
         loop {
-            let head = self.head(record);
+            let head = self.head(record, tally);
             let body = serde_json::to_vec(&head).unwrap_or_default();
             let request = built(doing, on(&self.cluster.config_maps()).replace(&name, &post_params(), body))?;
             // Known before it is sent: it may be carried out whatever becomes of the answer, and of us.
@@ -405,9 +418,9 @@ impl RunStore {
         }
     }
 
-    fn head(&self, record: &RunRecord) -> ConfigMap {
+    fn head(&self, record: &RunRecord, tally: Tally) -> ConfigMap {
         let prefix = &record.plan.prefix;
-        let facts = codec::summary(record, self.holder.as_deref(), wall_now());
+        let facts = codec::summary(record, tally, self.holder.as_deref(), wall_now());
         let annotations = facts.into_iter().map(|(word, value)| (names::annotation(word), value)).collect();
         let mut data = BTreeMap::from([
             (names::PLAN_KEY.to_owned(), codec::encode_plan(record)),

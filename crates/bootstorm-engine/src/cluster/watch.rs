@@ -3,17 +3,17 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use futures::io::Lines;
-use futures::{AsyncBufRead, AsyncBufReadExt, StreamExt};
 use http::header::ACCEPT_ENCODING;
 use http::{HeaderValue, Request};
 use kube::api::WatchParams;
 use kube::core::Status;
 use serde::Deserialize;
 use tokio::sync::{Notify, mpsc};
+use tokio::time::sleep_until;
 
 use super::call::{built, on, wait};
 use super::decode::{self, Line, Typed, Undecodable};
+use super::lines::Lines;
 use super::list::{EXPIRED, list_once, version_of};
 pub use super::list::{count, each_page, list_all, list_metadata};
 use super::metadata::Watched;
@@ -182,9 +182,6 @@ struct Follower<T> {
     late_until: Option<Instant>,
 }
 
-/// The lines of an open watch.
-type Events = Lines<Box<dyn AsyncBufRead + Send + Unpin>>;
-
 /// Why a stream of events ended
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
@@ -226,7 +223,7 @@ impl<T: Watched> Follower<T> {
     }
 
     /// Lists and connects, with patience; lists again when what it listed is too old by then.
-    async fn begin(&mut self) -> Result<Events, Trouble> {
+    async fn begin(&mut self) -> Result<Lines, Trouble> {
         let began = monotonic_now();
         let mut attempt = 1;
         loop {
@@ -242,7 +239,7 @@ impl<T: Watched> Follower<T> {
         }
     }
 
-    async fn connect(&self) -> Result<Events, Trouble> {
+    async fn connect(&self) -> Result<Lines, Trouble> {
         let mut params = WatchParams::default().labels(&self.view.labels).timeout(WATCH_SECONDS);
         if !self.view.fields.is_empty() {
             params = params.fields(&self.view.fields);
@@ -262,15 +259,10 @@ impl<T: Watched> Follower<T> {
         }
     }
 
-    async fn connect_once(&self, request: Request<Vec<u8>>) -> Result<Events, Trouble> {
-        let client = self.cluster.client();
-        let opening = client.request_stream(request);
+    async fn connect_once(&self, request: Request<Vec<u8>>) -> Result<Lines, Trouble> {
         let limit = self.cluster.opening_limit();
-        match tokio::time::timeout(limit, opening).await {
-            Ok(Ok(stream)) => {
-                Ok((Box::new(Box::pin(stream)) as Box<dyn AsyncBufRead + Send + Unpin>).lines())
-            }
-            Ok(Err(error)) => Err(Trouble::from_client(&self.doing, &error)),
+        match tokio::time::timeout(limit, self.cluster.open(&self.doing, request)).await {
+            Ok(opened) => opened.map(Lines::new),
             Err(_) => {
                 let message = format!("the watch was not opened in {}s", limit.as_secs_f64());
                 Err(Trouble::new(&self.doing, Kind::TimedOut, message))
@@ -278,7 +270,7 @@ impl<T: Watched> Follower<T> {
         }
     }
 
-    async fn follow(&mut self, first: Events) {
+    async fn follow(&mut self, first: Lines) {
         let mut events = Some(first);
         let (mut resumable, mut complained) = (true, false);
         // Attempts in a row that were in vain.
@@ -360,25 +352,35 @@ impl<T: Watched> Follower<T> {
         }
     }
 
-    async fn read(&mut self, events: &mut Events) -> End {
+    async fn read(&mut self, lines: &mut Lines) -> End {
+        let dead = sleep_until((self.last_heard + DEAD_AFTER).into());
+        tokio::pin!(dead);
         loop {
-            let line = tokio::select! {
+            tokio::select! {
                 biased;
-                line = tokio::time::timeout(DEAD_AFTER, events.next()) => match line {
-                    Err(_) => return End::Broken,
-                    Ok(None) => {
+                received = lines.receive() => match received {
+                    Ok(true) => {}
+                    Ok(false) => {
                         // A server that ends the watch was connected until this moment.
                         self.last_heard = monotonic_now();
                         return End::Closed;
                     }
-                    Ok(Some(Err(error))) => {
-                        tracing::debug!(%error, "watch broke");
+                    Err(error) => {
+                        tracing::debug!(error, "watch broke");
                         return End::Broken;
                     }
-                    Ok(Some(Ok(line))) => line,
                 },
                 () = self.reopen.notified() => return End::Suspected,
-            };
+                () = &mut dead => {
+                    let until = self.last_heard + DEAD_AFTER;
+                    if until <= monotonic_now() {
+                        return End::Broken;
+                    }
+                    // It has delivered since the timer was set.
+                    dead.as_mut().reset(until.into());
+                    continue;
+                }
+            }
             if let Some(since) = self.pulse.stall(&mut self.stalls) {
                 // We were stopped, and this has been waiting for us.
                 self.last_heard = since;
@@ -387,10 +389,16 @@ impl<T: Watched> Follower<T> {
             }
             let now = monotonic_now();
             let late = self.late_until.is_some_and(|until| now < until);
-            if let Err(end) = self.take(&line, now, late) {
-                return end;
+            let mut heard = false;
+            while let Some(line) = lines.take() {
+                heard = true;
+                if let Err(end) = self.take(&line, now, late) {
+                    return end;
+                }
             }
-            self.delivers(now);
+            if heard {
+                self.delivers(now);
+            }
         }
     }
 
@@ -402,12 +410,12 @@ impl<T: Watched> Follower<T> {
     }
 
     /// Delivers a line of the watch.
-    fn take(&mut self, line: &str, now: Instant, late: bool) -> Result<(), End> {
+    fn take(&mut self, line: &[u8], now: Instant, late: bool) -> Result<(), End> {
         if let Some(Typed { r#type, object }) = decode::typed::<T>(line) {
             self.changed(object, r#type == "DELETED", now, late);
             return Ok(());
         }
-        let Ok(Line { r#type, object }) = serde_json::from_str(line) else {
+        let Ok(Line { r#type, object }) = serde_json::from_slice(line) else {
             tracing::debug!(bytes = line.len(), "a line of a watch cannot be read");
             return Err(End::Unresumable);
         };

@@ -100,9 +100,11 @@ pub(super) async fn follow(mut following: Following<'_>, tracker: &mut Tracker<'
                 }
                 tracker.tick(clock.now());
             }
-            observation = following.streams.next() => {
+            observations = following.streams.next() => {
                 tracker.set_server_zero(clock.zero_at(following.cluster.server_now()));
-                tracker.observe(observation);
+                for observation in observations {
+                    tracker.observe(observation);
+                }
                 if tracker.take_wave_sent() {
                     // When each VM was asked is what no timestamp of the server can tell later.
                     save.reset_immediately();

@@ -9,9 +9,10 @@ use tokio::task::{JoinSet, yield_now};
 use tokio::time::{sleep_until, timeout, timeout_at};
 
 use super::Interrupt;
+use super::errand::{Errand, Maker};
 use super::ground::Ground;
 use crate::cluster::guard::Guard;
-use crate::cluster::pace::{Sent, Timed};
+use crate::cluster::pace::Sent;
 use crate::cluster::{Cluster, Kind, Trouble};
 use bootstorm_model::observe::clock::monotonic_now;
 use bootstorm_model::plan::shape::Due;
@@ -45,15 +46,15 @@ pub(crate) enum Launched {
     Skipped,
 }
 
-/// A request and its time
+/// What is to be done to a VM, and its time
 #[derive(Debug)]
 pub(crate) struct Scheduled {
     /// The VM.
     pub(crate) target: u32,
     /// When it may leave; times count from the beginning of the launch.
     pub(crate) due: Due,
-    /// The request.
-    pub(crate) request: Timed,
+    /// What it is.
+    pub(crate) errand: Errand,
 }
 
 /// Requests in flight; dropping it stops sending and abandons unanswered requests
@@ -92,6 +93,8 @@ pub(crate) struct Launch<'a> {
     pub(crate) guard: &'a Guard,
     /// The namespaces in which VMs are created.
     pub(crate) ground: Ground,
+    /// Makes the requests.
+    pub(crate) maker: Maker,
 }
 
 impl Launch<'_> {
@@ -110,6 +113,7 @@ impl Launch<'_> {
             waves,
             guard: self.guard.clone(),
             ground: Arc::new(self.ground),
+            maker: Arc::new(self.maker),
             news: sender,
             zero: monotonic_now(),
         };
@@ -130,6 +134,7 @@ struct Dispatcher {
     waves: watch::Receiver<u32>,
     guard: Guard,
     ground: Arc<Ground>,
+    maker: Arc<Maker>,
     news: mpsc::UnboundedSender<News>,
     /// Zero of the schedule.
     zero: Instant,
@@ -208,13 +213,20 @@ impl Dispatcher {
 
     /// Sends one request and reports its fate.
     fn send(&self, scheduled: Scheduled, seat: OwnedSemaphorePermit) -> impl Future<Output = ()> + use<> {
-        let Scheduled { target, request, .. } = scheduled;
+        let Scheduled { target, errand, .. } = scheduled;
         let (cluster, news, patience) = (self.cluster.clone(), self.news.clone(), self.patience);
         let (mut guard, interrupt, stopped) =
             (self.guard.clone(), self.interrupt.clone(), self.stopped.clone());
-        let ground = Arc::clone(&self.ground);
+        let (ground, maker) = (Arc::clone(&self.ground), Arc::clone(&self.maker));
         async move {
             let _seat = seat;
+            let request = match maker.make(target, errand) {
+                Ok(request) => request,
+                Err(trouble) => {
+                    tell(&news, target, monotonic_now(), Launched::Ended(Sent::refused(trouble)));
+                    return;
+                }
+            };
             // As long as a request itself would be repeated.
             let is_ours = timeout(patience, guard.is_ours()).await;
             if is_ours == Ok(false) || interrupt.is_set() || *stopped.borrow() {

@@ -9,6 +9,7 @@ pub mod adoption;
 pub mod cleanup;
 pub mod context;
 pub mod draining;
+pub(crate) mod errand;
 pub mod event;
 pub mod existing;
 mod follow;

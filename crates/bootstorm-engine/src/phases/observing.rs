@@ -3,7 +3,7 @@
 //! Two watches, on instances and on nodes, feed a [`Watcher`]. What it knows is handed out to be saved every few seconds
 //! and after each event, so that another process can go on with it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
@@ -23,7 +23,7 @@ use crate::cluster::{Cluster, Kind, Trouble};
 use bootstorm_model::observation::StreamKind;
 use bootstorm_model::observe::clock::{elapsed_since, monotonic_now};
 use bootstorm_model::observe::{Change, Clock, Milestone, Offset, Outcome, Timeline};
-use bootstorm_model::outage::{Cause, Heard, Observation, Sign, Watcher};
+use bootstorm_model::outage::{Cause, Heard, Observation, Rest, Sign, Watcher};
 use bootstorm_model::plan::selection::is_system;
 use bootstorm_model::plan::{Adoptee, Selection, Target};
 use bootstorm_model::probe::Probe;
@@ -37,6 +37,13 @@ const SAVE_AFTER: Duration = Duration::from_millis(500);
 const TICK: Duration = Duration::from_millis(250);
 /// How often a server that cannot be reached is asked again, where an observation goes on.
 const ASK_AGAIN: Duration = Duration::from_secs(2);
+/// How long after its first sign a VM without an instance is looked up for the first time: whoever takes a VM down on
+/// purpose changes VM and instance at about the same time.
+const LOOK_AFTER: Duration = Duration::from_secs(3);
+/// The longest time between two looks at VMs that stay down.
+const LOOK_AGAIN: Duration = Duration::from_secs(60);
+/// How long the look at the end may take.
+const LAST_LOOK: Duration = Duration::from_secs(10);
 /// A gap that is shorter has missed nothing.
 const SHORTEST_GAP: Offset = Offset(20_000);
 
@@ -175,6 +182,15 @@ pub enum Seen {
         /// Seconds from the first sign; `None` where that is not known.
         took: Option<f64>,
         /// VMs that are down now.
+        down: usize,
+    },
+    /// A VM that is down was stopped or deleted on purpose, so that it is not waited for.
+    Rests {
+        /// The VM.
+        target: Target,
+        /// What was done to it.
+        why: Rest,
+        /// VMs that are down now, and are waited for.
         down: usize,
     },
     /// A stream does not deliver, or delivers again.
@@ -320,6 +336,7 @@ struct Watching<'a> {
     over: usize,
     /// Since when no VM has been down.
     quiet_since: Instant,
+    look: Look,
 }
 
 /// Something that one of the streams delivered
@@ -356,6 +373,7 @@ impl<'a> Watching<'a> {
             down,
             over,
             quiet_since: monotonic_now(),
+            look: Look::default(),
         }
     }
 
@@ -412,6 +430,7 @@ impl<'a> Watching<'a> {
                 _ = tick.tick() => {
                     self.proven();
                     self.watcher.tick(self.clock.now());
+                    self.look().await;
                     if let Some(end) = self.is_over() {
                         break end;
                     }
@@ -423,6 +442,8 @@ impl<'a> Watching<'a> {
             self.report();
         };
         self.saver.finish().await;
+        self.last_look().await;
+        self.report();
         let now = self.clock.now();
         let blind = !self.blind.is_empty();
         let observation = self.watcher.finish(now, blind);
@@ -557,6 +578,57 @@ impl<'a> Watching<'a> {
         }
     }
 
+    /// Finds out which of the VMs that stay down are down on purpose.
+    async fn look(&mut self) {
+        if let Some(task) = self.look.running.take_if(|task| task.is_finished()) {
+            match task.await {
+                Ok(Ok(resting)) => self.rest(&resting),
+                Ok(Err(trouble)) => tracing::debug!(%trouble, "VMs that are down could not be looked up"),
+                Err(error) => tracing::debug!(%error, "the look at the VMs ended"),
+            }
+        }
+        let leaving: Vec<(u32, Offset)> = self.watcher.leaving().collect();
+        let now = self.clock.now();
+        if self.look.running.is_none() && self.blind.is_empty() && self.look.is_due(&leaving, now) {
+            let targets = self.targets(&leaving);
+            let cluster = self.cluster.clone();
+            self.look.running = Some(tokio::spawn(async move { resting(&cluster, targets).await }));
+        }
+    }
+
+    /// The same before the observation ends: what nobody waits for is no failure.
+    async fn last_look(&mut self) {
+        if let Some(task) = self.look.running.take() {
+            task.abort();
+        }
+        let leaving: Vec<(u32, Offset)> = self.watcher.leaving().collect();
+        if leaving.is_empty() || !self.blind.is_empty() {
+            return;
+        }
+        let look = resting(self.cluster, self.targets(&leaving));
+        match tokio::time::timeout(LAST_LOOK, look).await {
+            Ok(Ok(resting)) => self.rest(&resting),
+            Ok(Err(trouble)) => tracing::debug!(%trouble, "VMs that are down could not be looked up"),
+            Err(_) => tracing::debug!("VMs that are down could not be looked up in time"),
+        }
+    }
+
+    fn targets(&self, numbers: &[(u32, Offset)]) -> Vec<Target> {
+        numbers
+            .iter()
+            .filter_map(|(number, _)| self.watcher.targets().get(*number as usize))
+            .cloned()
+            .collect()
+    }
+
+    fn rest(&mut self, resting: &[(Target, Rest)]) {
+        for (target, why) in resting {
+            if let Some(number) = self.watcher.position(target) {
+                self.watcher.rests(number, *why);
+            }
+        }
+    }
+
     fn is_over(&self) -> Option<End> {
         let passed = Duration::from_micros(self.clock.now().0.max(0).unsigned_abs());
         if self.limits.after.is_some_and(|after| passed >= after) {
@@ -587,11 +659,16 @@ impl<'a> Watching<'a> {
             let Some(target) = self.watcher.targets().get(timeline.target as usize).cloned() else {
                 continue;
             };
+            self.saver.is_due = true;
+            if timeline.outcome == Outcome::Excluded {
+                let why = self.watcher.resting(timeline.target).unwrap_or(Rest::Stopped);
+                (self.events)(&Seen::Rests { target, why, down: count });
+                continue;
+            }
             let goal =
                 if timeline.has(Milestone::Reachable) { Milestone::Reachable } else { Milestone::Ready };
             let took = timeline.seconds_to(goal).filter(|_| timeline.outcome == Outcome::Reached);
             (self.events)(&Seen::Back { target, took, down: count });
-            self.saver.is_due = true;
         }
         self.over = over.len();
         let mut fresh = Vec::new();
@@ -613,6 +690,58 @@ impl<'a> Watching<'a> {
             (self.events)(&Seen::Down { target, sign, cause, node, down });
         }
     }
+}
+
+/// VMs that are not meant to run, and why
+type Resting = Vec<(Target, Rest)>;
+
+/// When VMs that stay down are looked up
+#[derive(Default)]
+struct Look {
+    running: Option<JoinHandle<Result<Resting, Trouble>>>,
+    /// VMs that were looked up, and found to be meant to run.
+    known: BTreeSet<u32>,
+    /// When the last look began, and how long after it the next one is due.
+    last: Option<(Offset, Duration)>,
+}
+
+impl Look {
+    /// Whether to look now: a VM that was not looked up has been down for a while, or it is time to look again.
+    fn is_due(&mut self, leaving: &[(u32, Offset)], now: Offset) -> bool {
+        let passed = |since: Offset| Duration::from_micros(now.since(since).0.max(0).unsigned_abs());
+        self.known.retain(|known| leaving.iter().any(|(number, _)| number == known));
+        let ripe =
+            |(number, since): &&(u32, Offset)| passed(*since) >= LOOK_AFTER && !self.known.contains(number);
+        let fresh: Vec<u32> = leaving.iter().filter(ripe).map(|(number, _)| *number).collect();
+        let wait = match self.last {
+            // VMs go down one after the other: one look for all of them now and then.
+            Some((_, _)) if !fresh.is_empty() => LOOK_AFTER,
+            Some((_, wait)) => wait,
+            None => Duration::ZERO,
+        };
+        let is_time = self.last.is_none_or(|(last, _)| passed(last) >= wait);
+        let is_due = is_time && (!fresh.is_empty() || !self.known.is_empty());
+        if is_due {
+            let next = if fresh.is_empty() { (wait * 2).min(LOOK_AGAIN) } else { LOOK_AFTER * 2 };
+            self.last = Some((now, next));
+            self.known.extend(fresh);
+        }
+        is_due
+    }
+}
+
+/// Which of these VMs are not meant to run.
+async fn resting(cluster: &Cluster, targets: Vec<Target>) -> Result<Resting, Trouble> {
+    let machines = cluster.machines_in(&Scope::of(&targets), "").await?;
+    let there: HashMap<Target, &Machine> =
+        machines.iter().map(|machine| (machine.target(), machine)).collect();
+    let why = |target: &Target| match there.get(target) {
+        None => Some(Rest::Deleted),
+        Some(machine) if machine.is_going() => Some(Rest::Deleted),
+        Some(machine) if machine.rests() => Some(Rest::Stopped),
+        Some(_) => None,
+    };
+    Ok(targets.into_iter().filter_map(|target| why(&target).map(|why| (target, why))).collect())
 }
 
 /// Saves in the background, one at a time

@@ -1,5 +1,6 @@
 //! Saves the record while a phase goes on, without ever making the phase wait.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -10,14 +11,17 @@ use super::prober::MadeAnew;
 use crate::cluster::guard::Guard;
 use crate::cluster::store::RunStore;
 use crate::cluster::{Kind, Trouble};
-use bootstorm_model::record::RunRecord;
+use bootstorm_model::record::codec::{self, StoredPhase, Tally};
+use bootstorm_model::record::{PhaseRecord, RunRecord};
 use bootstorm_model::tracker::Changed;
 
-/// Where a run is saved, and what was saved last
+/// Where a run is saved, and what of it
 struct Place {
     store: RunStore,
-    /// The record, as far as it was handed over.
+    /// The record without timelines, as far as it was handed over.
     record: RunRecord,
+    /// The phase at hand, as far as it was handed over.
+    stored: StoredPhase,
 }
 
 /// The record's store, either at rest or saving in the background
@@ -33,11 +37,20 @@ pub(crate) struct Saver {
 }
 
 impl Saver {
-    /// A saver of a record, which holds the phase at hand.
-    pub(crate) fn new(store: RunStore, record: &RunRecord, guard: Guard) -> Self {
+    /// Saves a phase that begins or goes on; the record holds it packed from then on, besides `phase`.
+    pub(crate) async fn begin_phase(
+        store: RunStore,
+        record: &mut RunRecord,
+        phase: &PhaseRecord,
+        guard: Guard,
+    ) -> Result<Self, Trouble> {
+        let stored = StoredPhase::new(phase);
+        record.put_phase(PhaseRecord { timelines: stored.timelines(phase), ..phase.header() });
         let limit = store.longest_wait();
-        let place = Place { store, record: record.clone() };
-        Self { place: Arc::new(Mutex::new(place)), guard, limit, made: MadeAnew::default(), saving: None }
+        let place = Arc::new(Mutex::new(Place { store, record: record.header(), stored }));
+        let mut saver = Self { place, guard, limit, made: MadeAnew::default(), saving: None };
+        saver.put(record, Tally::of(phase), None).await?;
+        Ok(saver)
     }
 
     /// Where it is noted which prober pods are made meanwhile.
@@ -50,24 +63,19 @@ impl Saver {
         self.saving.is_none()
     }
 
-    /// Begins to save what changed in a phase; only that is copied.
+    /// Begins to save what changed in the phase; only that is packed and sent.
     pub(crate) fn begin(&mut self, changed: Changed) {
         let (place, mut guard, limit) = (Arc::clone(&self.place), self.guard.clone(), self.limit);
         let made = self.made.lock().unwrap_or_else(PoisonError::into_inner).clone();
         self.saving = Some(tokio::spawn(async move {
-            let Place { store, record } = &mut *place.lock().await;
-            let name = changed.phase.name;
-            record.made.probers.extend(made);
-            if let Some(known) = record.phases.iter().position(|phase| phase.name == name) {
-                let mut phase = record.phases.swap_remove(known);
-                changed.apply(&mut phase);
-                record.phases.push(phase);
-                let last = record.phases.len() - 1;
-                record.phases.swap(known, last);
-                record.note_format(name);
-            }
+            let mut place = place.lock().await;
+            let Changed { phase, tally } = changed;
+            place.record.made.probers.extend(made);
+            place.record.put_phase(phase.header());
+            place.add(phase).await?;
             locked(&mut guard, limit).await?;
-            store.save(record, Some(name)).await
+            let Place { store, record, stored } = &mut *place;
+            store.save_phase(record, tally, stored).await
         }));
     }
 
@@ -79,16 +87,59 @@ impl Saver {
         outcome.unwrap_or_else(|error| Err(Trouble::new("save the record", Kind::Other, error.to_string())))
     }
 
+    /// Saves the phase at hand as it is in the record, after whatever is being saved; `changed` are the VMs that are
+    /// different since that.
+    pub(crate) async fn finish(
+        &mut self,
+        record: &RunRecord,
+        changed: &BTreeSet<u32>,
+    ) -> Result<(), Trouble> {
+        let Some(phase) = record.last_phase() else { return Ok(()) };
+        let later = changed.iter().filter_map(|target| phase.timelines.get(*target as usize)).cloned();
+        let later = PhaseRecord { timelines: later.collect(), ..phase.header() };
+        self.put(record, Tally::of(phase), Some(later)).await
+    }
+
     /// Saves now, after whatever is being saved.
-    pub(crate) async fn finish(&mut self, record: &RunRecord) -> Result<(), Trouble> {
+    async fn put(
+        &mut self,
+        whole: &RunRecord,
+        tally: Tally,
+        later: Option<PhaseRecord>,
+    ) -> Result<(), Trouble> {
         let began = tokio::time::Instant::now();
         if self.saving.is_some() {
-            // Its outcome does not matter: everything is saved again below.
+            // Its outcome does not matter: what it did not save is saved below.
             let _ = self.ended().await;
         }
+        let mut place = self.place.lock().await;
+        if let Some(later) = later {
+            place.add(later).await?;
+            debug_assert!(place.holds(whole), "every change of a timeline is noted");
+        }
+        place.record = whole.header();
         // A cluster that has been silent all that time is not waited for once more.
         locked(&mut self.guard, self.limit.saturating_sub(began.elapsed())).await?;
-        self.place.lock().await.store.save(record, record.last_phase().map(|phase| phase.name)).await
+        let Place { store, record, stored } = &mut *place;
+        store.save_phase(record, tally, stored).await
+    }
+}
+
+impl Place {
+    /// Whether what was packed is the phase as it is in the record.
+    fn holds(&self, record: &RunRecord) -> bool {
+        let packed = codec::decode_phase(self.stored.name(), &self.stored.packed());
+        packed.is_ok_and(|packed| record.phase(packed.name) == Some(&packed))
+    }
+
+    /// Packs what changed, where that delays nothing.
+    async fn add(&mut self, changed: PhaseRecord) -> Result<(), Trouble> {
+        let failed = |error: String| Trouble::new("save the record", Kind::Other, error);
+        let mut stored = self.stored.clone();
+        let packing = tokio::task::spawn_blocking(move || stored.add(&changed).map(|()| stored));
+        let packed = packing.await.map_err(|error| failed(error.to_string()))?;
+        self.stored = packed.map_err(|error| failed(error.to_string()))?;
+        Ok(())
     }
 }
 

@@ -1,6 +1,6 @@
 //! A timed phase from beginning to end: watch, line up, launch, follow, save.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 use tokio::time::sleep_until;
 
 use super::context::{Cut, Work};
+use super::errand::{Errand, Maker};
 use super::event::Event;
 use super::existing::{Existing, existing};
 use super::follow::{Following, follow};
@@ -29,7 +30,7 @@ use crate::cluster::pace::Timed;
 use crate::cluster::pulse::Stalls;
 use crate::cluster::scope::Scope;
 use crate::cluster::store::RunStore;
-use crate::cluster::{Cluster, Kind, Trouble, evictions, machines, migrations};
+use crate::cluster::{Cluster, Kind, Trouble, evictions, migrations};
 use crate::streams::Streams;
 use bootstorm_model::observation::{Observation, What};
 use bootstorm_model::observe::{
@@ -118,10 +119,8 @@ async fn whole(
         _ if phase.migrates() => HashSet::new(),
         _ => lineup::old_instances(record, &phase, &targets, &first),
     };
-    record.put_phase(phase.clone());
     let fold = Fold::new(&targets, name.kind == PhaseKind::Stop, old);
-    let mut saver = Saver::new(store, record, work.lock.guard());
-    saver.finish(record).await?;
+    let mut saver = Saver::begin_phase(store, record, &phase, work.lock.guard()).await?;
 
     let places = if probes.is_empty() { Vec::new() } else { probers::places(work.cluster, record) };
     let probing = if places.is_empty() {
@@ -136,6 +135,16 @@ async fn whole(
 
     let known = Known { done, machines: machines.ours, alive, pods };
     let requests = requests(&work, record, &phase, &targets, &known)?;
+    // What of it matters is in the requests.
+    drop(known);
+    let maker = Maker {
+        record: record.header(),
+        phase: name,
+        targets: targets.clone(),
+        template: work.template.cloned(),
+        halted: phase.settings.halted,
+        via: work.settings.via,
+    };
     let connections = work.settings.concurrency.min(requests.len());
     work.cluster.warm(connections).await;
     let mut start = None;
@@ -147,7 +156,7 @@ async fn whole(
                 (work.events)(&Event::Warning(closed.0));
                 phase.state = PhaseState::Interrupted;
                 record.put_phase(phase);
-                phase_saved(&mut saver, record, Some(Cut::LeftOut)).await?;
+                phase_saved(&mut saver, record, &BTreeSet::new(), Some(Cut::LeftOut)).await?;
                 return Ok(Some(Cut::LeftOut));
             }
         }
@@ -210,6 +219,7 @@ async fn whole(
         interrupt: &work.interrupt,
         guard: &guard,
         ground,
+        maker,
     };
     if let Some(probing) = probing.as_ref().filter(|_| keeps && !requests.is_empty()) {
         tracker.take_asks().into_iter().for_each(|(prober, ask)| probing.ask(prober, ask));
@@ -220,8 +230,9 @@ async fn whole(
     let cordoned = draining::cordon(work.cluster, tracker.phase(), &record.run_id).await;
     if let Err(trouble) = cordoned {
         draining::lift(&work, tracker.phase_mut(), &record.run_id).await;
-        record.put_phase(tracker.finish(clock.now()));
-        saver.finish(record).await?;
+        let (phase, changed) = tracker.finish(clock.now());
+        record.put_phase(phase);
+        saver.finish(record, &changed).await?;
         return Err(trouble);
     }
     if let Some(at) = start {
@@ -238,7 +249,7 @@ async fn whole(
         probing,
         stalls: Stalls::new(work.cluster.pulse()),
         lists: JoinSet::new(),
-        ready: VecDeque::new(),
+        ready: Vec::new(),
     };
     let following = Following {
         cluster: work.cluster,
@@ -253,7 +264,7 @@ async fn whole(
     };
     let cut = follow(following, &mut tracker).await;
     let stamps = tracker.delays().clone();
-    let mut phase = tracker.finish(clock.now());
+    let (mut phase, changed) = tracker.finish(clock.now());
     phase.state = if cut.is_some() { PhaseState::Interrupted } else { PhaseState::Done };
     (work.events)(&Event::requests(&phase.timelines));
     if !matches!(cut, Some(Cut::LockLost | Cut::RecordChanged)) {
@@ -262,7 +273,7 @@ async fn whole(
     phase.health = Some(checkup.end(cut.is_none(), &stamps).await);
     record.put_phase(phase);
     record.made.probers.extend(saver.made().lock().unwrap_or_else(PoisonError::into_inner).clone());
-    phase_saved(&mut saver, record, cut).await?;
+    phase_saved(&mut saver, record, &changed, cut).await?;
     (work.events)(&Event::PhaseEnded(name));
     Ok(cut)
 }
@@ -334,11 +345,16 @@ impl LineUp<'_> {
 }
 
 /// Saves how the phase ended, unless the run is somebody else's by now.
-async fn phase_saved(saver: &mut Saver, record: &RunRecord, cut: Option<Cut>) -> Result<(), Trouble> {
+async fn phase_saved(
+    saver: &mut Saver,
+    record: &RunRecord,
+    changed: &BTreeSet<u32>,
+    cut: Option<Cut>,
+) -> Result<(), Trouble> {
     match cut {
         Some(Cut::LockLost | Cut::RecordChanged) => Ok(()),
         Some(Cut::Interrupted | Cut::NotSaved | Cut::TooManyFailed | Cut::LeftOut) | None => {
-            saver.finish(record).await
+            saver.finish(record, changed).await
         }
     }
 }
@@ -469,7 +485,7 @@ struct Known {
     pods: HashMap<String, Vec<(String, Evictable)>>,
 }
 
-/// One request for every VM that takes part and whose request is not done already, in the order of the queue.
+/// What is to be done to every VM that takes part and whose request is not done already, in the order of the queue.
 ///
 /// In a phase that is continued, what is left keeps its distances, and the first of it leaves at once: what was missed
 /// while nobody was there must not become a storm of its own.
@@ -490,47 +506,42 @@ fn requests(
         }
         let (kind, via) = (phase.name.kind, work.settings.via);
         let adoptee = record.plan.adopted.get(vm as usize);
-        let request = match (kind, work.template, adoptee) {
+        let errand = match (kind, adoptee) {
             _ if phase.restarts() => {
                 let Some(machine) = known.machines.get(target) else { continue };
                 let Some(instance) = &timeline.old_instance else { continue };
-                machines::restart(target, machine.uid(), instance)?
+                Errand::Restart(machine.uid().into(), instance.clone())
             }
             _ if phase.drains() => {
                 let Some(instance) = &timeline.old_instance else { continue };
                 let Some((node, pod)) = draining::pod_of(timeline, &known.pods) else { continue };
-                evictions::evict(target, instance, node, pod)?
+                Errand::Evict(instance.clone(), node.as_str().into(), Box::new(pod.clone()))
             }
             _ if phase.migrates() => {
                 let Some(instance) = &timeline.instance_uid else { continue };
                 let Some(object) = objects.get(vm as usize) else { continue };
-                migrations::create(record, phase.name, target, instance, object)?
+                Errand::Migrate(instance.as_str().into(), Box::new(object.clone()))
             }
-            (_, _, Some(adoptee)) => {
+            (_, Some(adoptee)) => {
                 let Some(machine) = known.machines.get(target) else { continue };
-                adopted::request(adoptee, machine, kind, via, known.alive.contains(target))?
+                let alive = known.alive.contains(target);
+                Errand::Made(Box::new(adopted::request(adoptee, machine, kind, via, alive)?))
             }
-            (PhaseKind::Create, Some(template), None) => {
-                let halted = phase.settings.halted;
-                machines::create(target, &manifest(record, template, vm as usize, target, halted))?
-            }
-            (PhaseKind::Create, None, None) => {
+            (PhaseKind::Create, None) if work.template.is_none() => {
                 return Err(Trouble::new("create VMs", Kind::Invalid, "there is no manifest"));
             }
-            (_, _, None) => {
+            (PhaseKind::Create, None) => Errand::Create,
+            (_, None) => {
                 let Some(machine) = known.machines.get(target) else { continue };
-                if kind == PhaseKind::Stop {
-                    machines::stop(target, machine.uid(), via)?
-                } else {
-                    machines::start(target, machine.uid(), via)?
-                }
+                let uid = machine.uid().into();
+                if kind == PhaseKind::Stop { Errand::Stop(uid) } else { Errand::Start(uid) }
             }
         };
         let due = match phase.settings.shape.map_or(Due::After(Duration::ZERO), |shape| shape.due(place)) {
             Due::After(time) => Due::After(time.saturating_sub(*begin.get_or_insert(time))),
             wave @ Due::Wave(_) => wave,
         };
-        requests.push(Scheduled { target: vm, due, request });
+        requests.push(Scheduled { target: vm, due, errand });
     }
     Ok(requests)
 }

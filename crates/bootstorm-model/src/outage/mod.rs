@@ -38,11 +38,13 @@ pub enum Sign {
     Gone,
     /// It has another VMI: what became of the one before passed unseen.
     Replaced,
+    /// It was down on purpose, and has a VMI again.
+    Started,
 }
 
 impl Sign {
     /// Every sign.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Silent,
         Self::NodeNotReady,
         Self::Deleting,
@@ -50,6 +52,7 @@ impl Sign {
         Self::NotReady,
         Self::Gone,
         Self::Replaced,
+        Self::Started,
     ];
 
     /// The word used in JSON and tables.
@@ -62,6 +65,7 @@ impl Sign {
             Self::NotReady => "not-ready",
             Self::Gone => "gone",
             Self::Replaced => "replaced",
+            Self::Started => "started",
         }
     }
 }
@@ -108,6 +112,8 @@ pub enum Cause {
     Migration,
     /// Its pod was not ready, and its VMI went on.
     NotReady,
+    /// It was stopped or deleted on purpose.
+    Stopped,
     /// The guest stopped answering, and nothing else was seen.
     Silent,
     /// It passed in a gap of the observation.
@@ -126,6 +132,7 @@ impl Cause {
             Self::Paused => "paused",
             Self::Migration => "migration",
             Self::NotReady => "not-ready",
+            Self::Stopped => "stopped",
             Self::Silent => "silent",
             Self::Unseen => "unseen",
         }
@@ -142,6 +149,7 @@ impl Cause {
             Self::Paused => "the VM was paused",
             Self::Migration => "the VM was migrated",
             Self::NotReady => "the pod was not ready",
+            Self::Stopped => "stopped on purpose",
             Self::Silent => "the guest stopped answering",
             Self::Unseen => "it passed unseen",
         }
@@ -151,6 +159,26 @@ impl Cause {
     #[must_use]
     pub fn or(self, other: Self) -> Self {
         self.min(other)
+    }
+}
+
+/// Why a VM without an instance is not expected back
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Rest {
+    /// The VM is being deleted, or no longer exists.
+    Deleted,
+    /// The VM exists and is not meant to run.
+    Stopped,
+}
+
+impl Rest {
+    /// The reason in words.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Deleted => "deleted on purpose",
+            Self::Stopped => "stopped on purpose",
+        }
     }
 }
 
@@ -260,6 +288,9 @@ pub struct Watched {
     /// The probes could not see since the guest was last known to answer.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unprobed: bool,
+    /// Why it is not expected to be up; absent while it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rests: Option<Rest>,
     /// Live migrations and other moves of a running VMI to another node.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub moves: u32,
@@ -329,6 +360,11 @@ impl Observation {
     /// VMs that are down now.
     pub fn down(&self) -> usize {
         self.vms.iter().filter(|vm| vm.open.is_some()).count()
+    }
+
+    /// VMs that are down on purpose.
+    pub fn resting(&self) -> usize {
+        self.vms.iter().filter(|vm| vm.rests.is_some()).count()
     }
 
     /// VMs that were never seen up.

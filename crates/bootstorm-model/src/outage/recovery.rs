@@ -10,10 +10,11 @@ use crate::record::{
 /// The recoveries of an observation as storm phases, in the order in which they began.
 ///
 /// Outages that overlap belong together. A VM has one outage in a recovery; its next one begins another. Of each VM, the
-/// zero is its own first sign; the phase begins at the first of them. Beyond 256 recoveries, the last ones are kept.
+/// zero is its own first sign; the phase begins at the first of them. Outages of VMs that were taken down on purpose are
+/// left out: nobody waits for those VMs. Beyond 256 recoveries, the last ones are kept.
 pub fn recoveries(observation: &Observation) -> Vec<PhaseRecord> {
-    let mut outages: Vec<&Timeline> =
-        observation.all().filter(|timeline| timeline.outage.is_some()).collect();
+    let counts = |timeline: &&Timeline| timeline.outage.is_some() && timeline.outcome != Outcome::Excluded;
+    let mut outages: Vec<&Timeline> = observation.all().filter(counts).collect();
     outages.sort_by_key(|timeline| (began(timeline), timeline.target));
     let mut groups: Vec<Group<'_>> = Vec::new();
     for outage in outages {

@@ -248,6 +248,51 @@ fn what_no_prober_sees_is_no_silence_and_marks_what_is_measured_over_it() {
 }
 
 #[test]
+fn a_vm_that_was_stopped_on_purpose_is_not_waited_for_and_is_timed_once_it_is_started() {
+    let mut watcher = up(Milestone::Ready);
+    let leaving = |watcher: &Watcher| watcher.leaving().collect::<Vec<_>>();
+    watcher.instance(&present(Instance { ready: false, ..standing("a", 0.0) }), heard(9.0));
+    assert_eq!(leaving(&watcher), [], "its instance may be ready again");
+    let deleting = Instance { deleting: true, deleted: Some(stamp(seconds(10.0))), ..standing("a", 0.0) };
+    watcher.instance(&present(deleting), heard(10.2));
+    assert_eq!(leaving(&watcher), [(0, seconds(9.0))]);
+    watcher.rests(0, Rest::Stopped);
+    watcher.instance(&absent("a"), heard(12.0));
+    watcher.node("n1", NodeFacts { ready: false, ..NodeFacts::default() }, heard(13.0));
+    watcher.silent(0, seconds(10.0), seconds(20.0));
+    watcher.tick(seconds(30.0));
+    assert_eq!((watcher.down().count(), watcher.observation().resting()), (0, 1));
+    assert_eq!(watcher.over()[0].outcome, Outcome::Excluded);
+    assert!(recoveries(&watcher.observation()).is_empty());
+
+    // Another process goes on with it.
+    let mut watcher = Watcher::new(&[target(0), target(1)], watcher.observation());
+    watcher.listed(&[], heard(40.0));
+    assert_eq!(watcher.down().count(), 0);
+    watcher.node("n1", NodeFacts { ready: true, ..NodeFacts::default() }, heard(50.0));
+    let starting = Instance { phase: InstancePhase::Scheduling, ready: false, ..standing("b", 100.0) };
+    watcher.instance(&present(starting), heard(100.1));
+    assert_eq!((watcher.down().count(), watcher.observation().resting()), (1, 0));
+    watcher.instance(&present(standing("b", 104.0)), heard(104.1));
+    let [_, timeline] = watcher.over() else { panic!("{:?}", watcher.over()) };
+    assert_eq!((outage(timeline).sign, outage(timeline).cause), (Sign::Started, Cause::Stopped));
+    assert!((timeline.seconds_to(Milestone::Ready).unwrap() - 4.0).abs() < 1e-9);
+    let phases = recoveries(&watcher.finish(seconds(110.0), false));
+    assert_eq!((phases.len(), phases[0].participants().count()), (1, 1));
+}
+
+#[test]
+fn an_instance_that_is_back_is_not_leaving() {
+    let mut watcher = up(Milestone::Ready);
+    watcher.instance(&absent("a"), heard(12.0));
+    let starting = Instance { phase: InstancePhase::Scheduling, ready: false, ..standing("b", 13.0) };
+    watcher.instance(&present(starting), heard(13.1));
+    assert_eq!(watcher.leaving().count(), 0);
+    watcher.rests(0, Rest::Deleted);
+    assert_eq!((watcher.down().count(), watcher.observation().resting()), (1, 0));
+}
+
+#[test]
 fn outages_that_overlap_are_one_recovery_and_a_vm_has_one_in_each() {
     let mut observation = Observation::new(zero(), 3, Milestone::Ready);
     let mut add = |vm: u32, from: f64, to: f64| {

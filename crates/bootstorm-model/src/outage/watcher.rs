@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
 
-use super::{Cause, Exactness, MOST_OUTAGES, Observation, Outage, Sign, Watched};
+use super::{Cause, Exactness, MOST_OUTAGES, Observation, Outage, Rest, Sign, Watched};
 use crate::observe::{
     Change, Fold, Instance, InstancePhase, Milestone, Moment, Offset, Outcome, Receipt, Source, Timeline,
 };
@@ -182,7 +182,13 @@ impl Watcher {
             vm.node.clone_from(&instance.node);
         }
         vm.instance = Some(instance.uid.clone());
-        if another && before.was_up && !self.is_down(number) {
+        if before.rests.is_some() {
+            if another && !instance.deleting {
+                let started = heard.stamped(instance.created);
+                self.observation.vms[number as usize].rests = None;
+                self.open(number, Sign::Started, started, heard, &before, Cause::Stopped);
+            }
+        } else if another && before.was_up && !self.is_down(number) {
             // How the instance before it ended passed unseen.
             let sign = heard.stamped(instance.created);
             self.open(number, Sign::Replaced, sign, heard, &before, Cause::Unseen);
@@ -276,7 +282,7 @@ impl Watcher {
         let before = vm.clone();
         vm.stands = false;
         (vm.paused, vm.migrating) = (false, false);
-        if before.was_up && !self.is_down(number) {
+        if self.can_go_down(number) {
             let cause = self.cause_of_absence(before.node.as_deref(), heard);
             self.open(number, Sign::Gone, None, heard, &before, cause);
         }
@@ -314,7 +320,7 @@ impl Watcher {
             let sign = heard.stamped(facts.since);
             if down {
                 self.blame(number, Cause::NodeLost);
-            } else if vm.was_up {
+            } else if self.can_go_down(number) {
                 let before = vm.clone();
                 self.open(number, Sign::NodeNotReady, sign, heard, &before, Cause::NodeLost);
             }
@@ -399,7 +405,7 @@ impl Watcher {
     fn listen(&mut self, number: u32, now: Offset) {
         let vm = &self.observation.vms[number as usize];
         let Some(last) = vm.silent_since.filter(|_| vm.answers == Some(false)) else { return };
-        if now.since(last).0 >= SILENT_AFTER_MICROS && vm.was_up && !self.is_down(number) {
+        if now.since(last).0 >= SILENT_AFTER_MICROS && self.can_go_down(number) {
             let before = vm.clone();
             let cause = match before.node.as_ref().and_then(|node| self.nodes.get(node)) {
                 Some(node) if !node.ready => Cause::NodeLost,
@@ -410,6 +416,42 @@ impl Watcher {
             let heard = Heard { at: now, gap: None, server_zero: Timestamp::UNIX_EPOCH };
             self.open(number, Sign::Silent, None, heard, &before, cause);
         }
+    }
+
+    /// VMs that are down without an instance that could come back, and since when.
+    pub fn leaving(&self) -> impl Iterator<Item = (u32, Offset)> {
+        let numbered = (0..).zip(&self.current);
+        numbered.filter(|(_, timeline)| timeline.outcome != Outcome::Excluded).filter_map(
+            |(number, timeline)| {
+                let outage = timeline.outage.as_deref()?;
+                let old = timeline.old_instance.as_deref();
+                let is_gone = old.is_none_or(|old| self.gone.contains(old));
+                let leaves = is_gone || timeline.has(Milestone::Stopping) || outage.sign == Sign::Ended;
+                (leaves && timeline.instance_uid.is_none()).then_some((number, outage.at))
+            },
+        )
+    }
+
+    /// Notes that a VM that is [leaving](Self::leaving) is down on purpose: its outage ends as excluded.
+    pub fn rests(&mut self, number: u32, why: Rest) {
+        if !self.leaving().any(|(leaving, _)| leaving == number) {
+            return;
+        }
+        self.close(number, Outcome::Excluded, Some(why.words()));
+        let vm = &mut self.observation.vms[number as usize];
+        vm.rests = Some(why);
+        (vm.answers, vm.silent_since, vm.unprobed) = (None, None, false);
+    }
+
+    /// Why a VM is not expected to be up; `None` while it is.
+    pub fn resting(&self, number: u32) -> Option<Rest> {
+        self.observation.vms.get(number as usize)?.rests
+    }
+
+    /// Whether an outage of a VM can begin.
+    fn can_go_down(&self, number: u32) -> bool {
+        let vm = &self.observation.vms[number as usize];
+        vm.was_up && vm.rests.is_none() && !self.is_down(number)
     }
 
     fn is_down(&self, number: u32) -> bool {
@@ -435,7 +477,9 @@ impl Watcher {
         let interval = Offset(i64::try_from(self.observation.interval_millis * 1000).unwrap_or(i64::MAX));
         // A guest that was silent already went down before whatever else shows it.
         let silent = before.silent_since.filter(|last| {
-            before.answers == Some(false) && last.0 + 2 * interval.0 < stamp.unwrap_or(heard.at).0
+            sign != Sign::Started
+                && before.answers == Some(false)
+                && last.0 + 2 * interval.0 < stamp.unwrap_or(heard.at).0
         });
         let from = heard.gap.map(|gap| gap.min(heard.at));
         let (sign, at, exactness) = match (silent, stamp, from) {
@@ -454,7 +498,7 @@ impl Watcher {
             exactness,
             cause,
             left_node: before.node.clone(),
-            last_answer: before.silent_since,
+            last_answer: before.silent_since.filter(|_| sign != Sign::Started),
             first_answer: None,
             lost: None,
             unprobed: false,
@@ -522,8 +566,7 @@ impl Watcher {
         timeline.outcome = outcome;
         timeline.reason = why.map(str::to_owned);
         let up = self.is_up(number);
-        let vm = &mut self.observation.vms[number as usize];
-        vm.was_up |= up;
+        self.observation.vms[number as usize].was_up |= up;
         if self.observation.outages.len() < MOST_OUTAGES {
             self.observation.outages.push(timeline);
         } else {

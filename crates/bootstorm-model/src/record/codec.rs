@@ -1,7 +1,10 @@
 //! The stored form of a record: a readable head, and one compressed part per phase.
 //!
-//! Parts are named after their content, so a new version of a part never overwrites the one that the head
-//! still points at: a process killed between the two writes leaves a record that reads as before.
+//! A part is the phase as it was at some time, and what has changed since: each save of a phase that goes on adds the
+//! timelines that are different now, until there are so many such pieces that they become one again.
+//!
+//! Pieces are named after their content, so a new one never overwrites what the head still points at: a process killed
+//! between the two writes leaves a record that reads as before.
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -14,7 +17,7 @@ use thiserror::Error;
 
 use super::{
     CleanupMark, ClusterFacts, FORMAT, Made, PhaseName, PhaseRecord, PhaseState, RunRecord, Series,
-    SetupRecord,
+    SetupRecord, Timelines,
 };
 use crate::observe::Outcome;
 use crate::plan::{Adoptee, Plan, adoption};
@@ -27,6 +30,9 @@ pub const MOST_BYTES: u64 = 128 * 1024 * 1024;
 
 /// The most chunks of a phase, and the most phases of a record.
 const MOST_PIECES: usize = super::MOST_PHASES;
+
+/// How many times in a row only what has changed is saved.
+const MOST_CHANGES: usize = 16;
 
 /// Why a stored record is unreadable
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -77,8 +83,111 @@ pub struct ChunkIndex {
 pub struct PartIndex {
     /// The phase.
     pub phase: PhaseName,
-    /// Its pieces, in order.
+    /// The phase as a whole, in order.
     pub chunks: Vec<ChunkIndex>,
+    /// What has changed since, oldest first (since format 7).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changes: Vec<Vec<ChunkIndex>>,
+}
+
+impl PartIndex {
+    /// The entry of a phase that is stored as a whole.
+    pub fn whole(phase: PhaseName, chunks: &[Chunk]) -> Self {
+        Self { phase, chunks: index(chunks), changes: Vec::new() }
+    }
+
+    /// Every chunk.
+    pub fn all(&self) -> impl Iterator<Item = &ChunkIndex> {
+        self.pieces().flatten()
+    }
+
+    /// The phase as a whole, then each change.
+    pub fn pieces(&self) -> impl Iterator<Item = &[ChunkIndex]> {
+        std::iter::once(&*self.chunks).chain(self.changes.iter().map(Vec::as_slice))
+    }
+}
+
+fn index(chunks: &[Chunk]) -> Vec<ChunkIndex> {
+    chunks.iter().map(|chunk| chunk.index.clone()).collect()
+}
+
+/// A phase as it is stored while it goes on: as a whole, and what has changed since
+#[derive(Debug, Clone)]
+pub struct StoredPhase {
+    name: PhaseName,
+    pieces: Vec<Vec<Chunk>>,
+}
+
+impl StoredPhase {
+    /// Packs a whole phase.
+    pub fn new(phase: &PhaseRecord) -> Self {
+        Self { name: phase.name, pieces: vec![encode_phase(phase)] }
+    }
+
+    /// The phase.
+    pub fn name(&self) -> PhaseName {
+        self.name
+    }
+
+    /// Adds the phase as it is now, which holds only the timelines that have changed.
+    pub fn add(&mut self, changed: &PhaseRecord) -> Result<(), CodecError> {
+        self.pieces.push(encode_phase(changed));
+        if self.pieces.len() <= MOST_CHANGES {
+            return Ok(());
+        }
+        let whole = decode_phase(self.name, &self.packed())?;
+        self.pieces = vec![encode_phase(&whole)];
+        Ok(())
+    }
+
+    /// Every chunk, in order.
+    pub fn chunks(&self) -> impl Iterator<Item = &Chunk> {
+        self.pieces.iter().flatten()
+    }
+
+    /// Its entry in the index.
+    pub fn index(&self) -> PartIndex {
+        let mut pieces = self.pieces.iter().map(|chunks| index(chunks));
+        let chunks = pieces.next().unwrap_or_default();
+        PartIndex { phase: self.name, chunks, changes: pieces.collect() }
+    }
+
+    /// The timelines of the phase that was packed, as they are stored.
+    pub fn timelines(&self, phase: &PhaseRecord) -> Timelines {
+        Timelines::packed(self.packed(), phase.timelines.len())
+    }
+
+    /// Its pieces, as [`decode_phase`] takes them.
+    pub fn packed(&self) -> Vec<Vec<u8>> {
+        let piece = |chunks: &Vec<Chunk>| chunks.iter().flat_map(|chunk| &chunk.bytes).copied().collect();
+        self.pieces.iter().map(piece).collect()
+    }
+}
+
+/// How many VMs have which outcome in the phase that began last
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// They reached the goal.
+    pub reached: usize,
+    /// They failed or timed out.
+    pub failed: usize,
+}
+
+impl Tally {
+    /// Counts them in the phase that began last; none where none has begun.
+    pub fn of_last(record: &RunRecord) -> Self {
+        record.last_phase().map(Self::of).unwrap_or_default()
+    }
+
+    /// Counts them in a phase.
+    pub fn of(phase: &PhaseRecord) -> Self {
+        let timelines = phase.timelines.read();
+        let count = |one: fn(Outcome) -> bool| timelines.iter().filter(|t| one(t.outcome)).count();
+        Self {
+            reached: count(|outcome| outcome == Outcome::Reached),
+            failed: count(|outcome| matches!(outcome, Outcome::Failed | Outcome::TimedOut)),
+        }
+    }
 }
 
 /// The readable head, except for the index of parts
@@ -175,10 +284,12 @@ pub fn check_plan(plan: &Plan, run_id: &str) -> Result<(), CodecError> {
 }
 
 fn check_index(parts: &[PartIndex]) -> Result<(), &'static str> {
-    if parts.len() > MOST_PIECES || parts.iter().any(|part| part.chunks.len() > MOST_PIECES) {
+    let is_long =
+        |part: &PartIndex| part.changes.len() > MOST_PIECES || part.all().nth(MOST_PIECES).is_some();
+    if parts.len() > MOST_PIECES || parts.iter().any(is_long) {
         return Err("it names too many parts");
     }
-    if !parts.iter().flat_map(|part| &part.chunks).all(|chunk| is_name(&chunk.name)) {
+    if !parts.iter().flat_map(PartIndex::all).all(|chunk| is_name(&chunk.name)) {
         return Err("it names a part that cannot be the name of an object");
     }
     Ok(())
@@ -284,19 +395,28 @@ pub fn verify_chunk(index: &ChunkIndex, bytes: &[u8]) -> Result<(), CodecError> 
     }
 }
 
-/// Unpacks a phase from its verified chunks.
-pub fn decode_phase(part: &PartIndex, chunks: &[Vec<u8>]) -> Result<PhaseRecord, CodecError> {
-    let unreadable = |error: &dyn std::fmt::Display| {
-        CodecError::Unreadable(format!("part {}", part.phase), error.to_string())
+/// Unpacks a phase from its verified pieces: as a whole, then each change.
+pub fn decode_phase(name: PhaseName, pieces: &[Vec<u8>]) -> Result<PhaseRecord, CodecError> {
+    let unreadable =
+        |error: &dyn std::fmt::Display| CodecError::Unreadable(format!("part {name}"), error.to_string());
+    let mut left = MOST_BYTES;
+    let mut read = |piece: &[u8]| -> Result<PhaseRecord, CodecError> {
+        let json = unpack(piece, left).map_err(|error| unreadable(&error))?;
+        left -= json.len() as u64;
+        serde_json::from_slice(&json).map_err(|error| unreadable(&error))
     };
-    let packed = chunks.concat();
-    let json = unpack(&packed, MOST_BYTES).map_err(|error| unreadable(&error))?;
-    serde_json::from_slice(&json).map_err(|error| unreadable(&error))
+    let (whole, changes) = pieces.split_first().ok_or_else(|| unreadable(&"it has no content"))?;
+    let mut phase = read(whole)?;
+    for change in changes {
+        let changed = read(change)?;
+        phase.change(changed).map_err(|why| unreadable(&why))?;
+    }
+    Ok(phase)
 }
 
-/// Packs the timelines of a phase again, as the chunks have them that it was decoded from.
-pub fn settle(phase: &mut PhaseRecord, chunks: &[Vec<u8>]) {
-    phase.timelines.pack(&chunks.concat());
+/// Packs the timelines of a phase again, as the pieces have them that it was decoded from.
+pub fn settle(phase: &mut PhaseRecord, pieces: Vec<Vec<u8>>) {
+    phase.timelines.pack(pieces);
 }
 
 /// Unpacks gzip, at most `most` bytes: a few packed bytes can expand to gigabytes.
@@ -322,8 +442,11 @@ pub fn check_phase(record: &RunRecord, phase: &PhaseRecord) -> Result<(), CodecE
 }
 
 /// The short facts that the head shows to people as annotations, without their domain.
+///
+/// `tally` is about the phase that began last.
 pub fn summary(
     record: &RunRecord,
+    tally: Tally,
     holder: Option<&str>,
     updated: Timestamp,
 ) -> BTreeMap<&'static str, String> {
@@ -333,7 +456,6 @@ pub fn summary(
         (None, Some(last)) => last.name.to_string(),
         (None, None) => "setup".to_owned(),
     };
-    let count = |outcome| last.map_or(0, |phase| phase.count(outcome));
     let mut facts = BTreeMap::from([
         ("format", record.format.to_string()),
         ("phase", phase),
@@ -343,8 +465,8 @@ pub fn summary(
         ("updated", updated.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()),
     ]);
     if record.cleanup.is_none() {
-        facts.insert("reached", count(Outcome::Reached).to_string());
-        facts.insert("failed", (count(Outcome::Failed) + count(Outcome::TimedOut)).to_string());
+        facts.insert("reached", tally.reached.to_string());
+        facts.insert("failed", tally.failed.to_string());
     }
     if record.plan.is_adopted() {
         // Whoever finds this record unreadable must know that it is more than results.
@@ -400,7 +522,7 @@ mod tests {
 
     fn packed(phase: &PhaseRecord) -> (PartIndex, Vec<Vec<u8>>) {
         let chunks = encode_phase(phase);
-        let index = PartIndex { phase: phase.name, chunks: chunks.iter().map(|c| c.index.clone()).collect() };
+        let index = PartIndex::whole(phase.name, &chunks);
         (index, chunks.into_iter().map(|chunk| chunk.bytes).collect())
     }
 
@@ -413,8 +535,69 @@ mod tests {
             for (entry, bytes) in index.chunks.iter().zip(&chunks) {
                 verify_chunk(entry, bytes).unwrap();
             }
-            assert_eq!(decode_phase(&index, &chunks).unwrap(), phase);
+            assert_eq!(decode_phase(phase.name, &[chunks.concat()]).unwrap(), phase);
         }
+    }
+
+    /// The phase with those timelines alone.
+    fn part_of(phase: &PhaseRecord, targets: &[usize]) -> PhaseRecord {
+        let timelines: Vec<_> = targets.iter().map(|target| phase.timelines[*target].clone()).collect();
+        PhaseRecord { timelines: timelines.into(), ..phase.clone() }
+    }
+
+    #[test]
+    fn changes_one_by_one_give_the_phase_as_it_is_and_become_one_piece_in_time() {
+        let mut phase = phase(20);
+        let mut stored = StoredPhase::new(&phase);
+        let mut most = 0;
+        for save in 0..40_usize {
+            let targets = [save % 20, (save * 7 + 3) % 20];
+            for target in targets {
+                phase.timelines[target].attempts += 1;
+                phase.timelines[target].see(Milestone::Ready, Offset(save as i64));
+            }
+            phase.watched_until = Some(Offset(save as i64));
+            stored.add(&part_of(&phase, &targets)).unwrap();
+            assert_eq!(decode_phase(phase.name, &stored.packed()).unwrap(), phase);
+            let index = stored.index();
+            assert_eq!(
+                index.all().cloned().collect::<Vec<_>>(),
+                self::index(&stored.chunks().cloned().collect::<Vec<_>>())
+            );
+            most = most.max(index.changes.len());
+        }
+        assert_eq!((most, stored.index().changes.len()), (MOST_CHANGES - 1, 8));
+        let mut loaded = decode_phase(phase.name, &stored.packed()).unwrap();
+        settle(&mut loaded, stored.packed());
+        assert_eq!(loaded.timelines.read(), phase.timelines.read());
+    }
+
+    #[test]
+    fn a_change_is_small_and_one_of_a_stranger_is_refused() {
+        let whole = phase(2_000);
+        let mut stored = StoredPhase::new(&whole);
+        stored.add(&part_of(&whole, &[7, 1_999])).unwrap();
+        let sizes: Vec<usize> = stored.packed().iter().map(Vec::len).collect();
+        assert!(sizes[1] * 20 < sizes[0], "{sizes:?}");
+        let small = phase(3);
+        let mut pieces = StoredPhase::new(&small).packed();
+        pieces.extend(StoredPhase::new(&part_of(&whole, &[7])).packed());
+        let error = decode_phase(small.name, &pieces).unwrap_err().to_string();
+        assert!(error.contains("changes VM 8 of 3"), "{error}");
+        let other = PhaseRecord { name: "storm-1".parse().unwrap(), ..part_of(&small, &[1]) };
+        pieces[1] = StoredPhase::new(&other).packed().remove(0);
+        assert!(decode_phase(small.name, &pieces).is_err());
+        assert!(decode_phase(small.name, &[]).is_err());
+    }
+
+    #[test]
+    fn an_index_of_before_changes_were_saved_is_read_and_written_as_it_was() {
+        let old = r#"[{"phase": "create", "chunks": [{"name": "create.0", "sha256": "", "bytes": 3}]}]"#;
+        let template = TemplateSource::ContainerDisk { image: "i".into() };
+        let plan = Plan::resolve("p", 1, 2, "vm", template).unwrap();
+        let record = RunRecord::new("id".into(), "2026-01-01T00:00:00Z".parse().unwrap(), plan);
+        let (_, parts) = decode_head(&encode_plan(&record), old).unwrap();
+        assert!(parts[0].changes.is_empty() && !encode_index(&parts).contains("changes"));
     }
 
     #[test]
@@ -432,8 +615,7 @@ mod tests {
                 "attempts":1,"outcome":"reached"}]}"#;
         let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
         encoder.write_all(old.as_bytes()).unwrap();
-        let index = PartIndex { phase: "storm-1".parse().unwrap(), chunks: Vec::new() };
-        let phase = decode_phase(&index, &[encoder.finish().unwrap()]).unwrap();
+        let phase = decode_phase("storm-1".parse().unwrap(), &[encoder.finish().unwrap()]).unwrap();
         assert!(phase.insight.is_none() && phase.health.is_none() && !phase.settings.explain);
         assert!(phase.timelines[0].warnings.is_empty() && phase.timelines[0].has(Milestone::Pod));
         for format in [1, 2, FORMAT] {
@@ -479,7 +661,10 @@ mod tests {
         let mut record = RunRecord::new("id".into(), "2026-01-01T00:00:00Z".parse().unwrap(), plan);
         let index = |name: &str| {
             let chunks = vec![ChunkIndex { name: name.into(), sha256: String::new(), bytes: 0 }];
-            encode_index(&[PartIndex { phase: PhaseName::CREATE, chunks }])
+            let whole = PartIndex { phase: PhaseName::CREATE, chunks, changes: Vec::new() };
+            let sound = ChunkIndex { name: "create.0".into(), ..whole.chunks[0].clone() };
+            let changed = PartIndex { chunks: vec![sound], changes: vec![whole.chunks.clone()], ..whole };
+            encode_index(&[changed])
         };
         assert!(decode_head(&encode_plan(&record), &index("create.0123456789-1")).is_ok());
         for name in ["../../secrets/x", "", ".", "a/b", "a?b", "a%2fb", "\u{1b}", &"x".repeat(64)] {
@@ -514,8 +699,9 @@ mod tests {
         #[test]
         fn decoding_anything_never_panics(plan in ".{0,200}", parts in ".{0,200}", bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
             let _ = decode_head(&plan, &parts);
-            let index = PartIndex { phase: PhaseName::CREATE, chunks: Vec::new() };
-            let _ = decode_phase(&index, &[bytes]);
+            let _ = decode_phase(PhaseName::CREATE, &[bytes.clone()]);
+            let whole = encode_phase(&phase(1)).remove(0).bytes;
+            let _ = decode_phase(PhaseName::CREATE, &[whole, bytes]);
         }
     }
 }

@@ -37,11 +37,12 @@ use crate::observe::{Milestone, Outcome, Timeline};
 use crate::outage::Observation;
 use crate::plan::Plan;
 
-/// Version of the stored format: 6 since storms migrate VMs and drain nodes, and outages are observed; 5 since storms are of several kinds; 4 since a record holds the UIDs of what the run made,
-/// outcomes may be unknown, and gaps may be open.
+/// Version of the stored format: 7 since a phase may be stored as a whole and what has changed since; 6 since storms
+/// migrate VMs and drain nodes, and outages are observed; 5 since storms are of several kinds; 4 since a record holds the
+/// UIDs of what the run made, outcomes may be unknown, and gaps may be open.
 ///
 /// Programs refuse records with a newer version than their own. Records of versions 1 to 3 have no UIDs.
-pub const FORMAT: u32 = 6;
+pub const FORMAT: u32 = 7;
 
 /// The most phases that a stored run may have.
 pub const MOST_PHASES: usize = 256;
@@ -125,21 +126,31 @@ impl RunRecord {
         }
     }
 
-    /// Puts the current state of a phase into the record.
+    /// Puts the current state of a phase into the record, which is in the newest format from then on.
     pub fn put_phase(&mut self, phase: PhaseRecord) {
-        let name = phase.name;
-        match self.phase_mut(name) {
+        match self.phase_mut(phase.name) {
             Some(known) => *known = phase,
             None => self.phases.push(phase),
         }
-        self.note_format(name);
+        self.format = self.format.max(FORMAT);
     }
 
-    /// Raises the version of the format to what a phase needs.
-    pub fn note_format(&mut self, name: PhaseName) {
-        let is_new = |phase: &PhaseRecord| phase.says_what_is_unknown() || !phase.settings.kind.is_start();
-        if self.phase(name).is_some_and(is_new) {
-            self.format = self.format.max(FORMAT);
+    /// The record without timelines.
+    pub fn header(&self) -> Self {
+        Self {
+            format: self.format,
+            run_id: self.run_id.clone(),
+            created: self.created,
+            plan: self.plan.clone(),
+            facts: self.facts.clone(),
+            setup: self.setup.clone(),
+            made: self.made.clone(),
+            restored: self.restored,
+            cleanup: self.cleanup,
+            series: self.series.clone(),
+            after_due: self.after_due.clone(),
+            observation: self.observation.clone(),
+            phases: self.phases.iter().map(PhaseRecord::header).collect(),
         }
     }
 

@@ -416,6 +416,44 @@ impl PhaseRecord {
         }
     }
 
+    /// Takes over a later state of it, which holds only the timelines that have changed.
+    ///
+    /// Fails, in words, where that is of another phase, or of VMs that this one does not have.
+    pub fn change(&mut self, mut changed: Self) -> Result<(), String> {
+        if changed.name != self.name {
+            return Err(format!("a change is of {}", changed.name));
+        }
+        let later = std::mem::take(&mut changed.timelines);
+        self.timelines.change(later)?;
+        let timelines = std::mem::take(&mut self.timelines);
+        *self = Self { timelines, ..changed };
+        Ok(())
+    }
+
+    /// It without timelines.
+    pub fn header(&self) -> Self {
+        Self {
+            name: self.name,
+            state: self.state,
+            began: self.began,
+            server_ahead_micros: self.server_ahead_micros,
+            watched_until: self.watched_until,
+            continued: self.continued,
+            ended: self.ended,
+            goal: self.goal,
+            settings: self.settings.clone(),
+            watch: self.watch.clone(),
+            probing: self.probing.clone(),
+            health: self.health.clone(),
+            insight: self.insight.clone(),
+            metrics: self.metrics.clone(),
+            migrations: self.migrations,
+            cordons: self.cordons.clone(),
+            queue: self.queue.clone(),
+            timelines: Timelines::default(),
+        }
+    }
+
     /// The phase, for one look: timelines that are packed are unpacked in the copy alone, and go with it.
     pub fn look(&self) -> Cow<'_, Self> {
         if self.timelines.are_open() { Cow::Borrowed(self) } else { Cow::Owned(self.clone()) }

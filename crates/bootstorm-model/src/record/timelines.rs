@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::io::Read;
+use std::io::BufReader;
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, OnceLock};
 
@@ -30,8 +30,8 @@ pub struct Timelines {
 /// Timelines as the record holds them
 #[derive(Clone)]
 struct Packed {
-    /// The stored phase: gzip JSON with a field `timelines`, which was read without an error before.
-    phase: Arc<[u8]>,
+    /// The stored phase and its changes: each gzip JSON with a field `timelines`, which was read without an error before.
+    pieces: Arc<[Vec<u8>]>,
     /// How many timelines it has.
     count: usize,
 }
@@ -44,22 +44,48 @@ struct TimelinesOnly {
 
 impl Packed {
     fn unpack(&self) -> Vec<Timeline> {
-        let mut json = Vec::new();
-        let read = GzDecoder::new(&*self.phase).read_to_end(&mut json).map_err(|error| error.to_string());
-        let phase: Result<TimelinesOnly, String> =
-            read.and_then(|_| serde_json::from_slice(&json).map_err(|error| error.to_string()));
-        match phase {
-            Ok(phase) => phase.timelines,
-            Err(error) => unreachable!("a phase that was read before can be read again: {error}"),
+        let mut all = Vec::new();
+        for piece in &*self.pieces {
+            let read = serde_json::from_reader(BufReader::new(GzDecoder::new(&**piece)));
+            let read = read.map_err(|error| error.to_string());
+            if let Err(error) =
+                read.and_then(|TimelinesOnly { timelines }| change(&mut all, self.count, timelines))
+            {
+                unreachable!("a phase that was read before can be read again: {error}");
+            }
         }
+        all
     }
 }
 
+/// Puts later timelines in the place of earlier ones; the first are all there are.
+fn change(known: &mut Vec<Timeline>, count: usize, later: Vec<Timeline>) -> Result<(), String> {
+    if known.is_empty() && later.len() == count {
+        *known = later;
+        return Ok(());
+    }
+    for timeline in later {
+        let place = timeline.target as usize;
+        *known.get_mut(place).ok_or_else(|| format!("it changes VM {} of {count}", place + 1))? = timeline;
+    }
+    Ok(())
+}
+
 impl Timelines {
-    /// Drops these timelines for the stored phase, in gzip JSON, that they were read from.
-    pub(super) fn pack(&mut self, stored: &[u8]) {
-        let packed = Packed { phase: stored.into(), count: self.len() };
-        *self = Self { open: OnceLock::new(), packed: Some(packed) };
+    /// Drops these timelines for the pieces of the stored phase, in gzip JSON, that they were read from.
+    pub(super) fn pack(&mut self, pieces: Vec<Vec<u8>>) {
+        *self = Self::packed(pieces, self.len());
+    }
+
+    /// So many timelines, in the pieces of the stored phase.
+    pub(super) fn packed(pieces: Vec<Vec<u8>>, count: usize) -> Self {
+        Self { open: OnceLock::new(), packed: Some(Packed { pieces: pieces.into(), count }) }
+    }
+
+    /// Puts later ones in the place of those of the same VMs.
+    pub(super) fn change(&mut self, later: Self) -> Result<(), String> {
+        let (count, later) = (self.len(), later.read().into_owned());
+        change(self, count, later)
     }
 
     /// Whether they are in memory one by one.
@@ -171,19 +197,16 @@ impl<'de> Deserialize<'de> for Timelines {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::codec::{self, PartIndex};
+    use crate::record::codec::{self, StoredPhase};
     use crate::record::{PhaseName, PhaseRecord, PhaseSettings};
 
     fn settled() -> (PhaseRecord, PhaseRecord) {
         let began = "2026-01-01T00:00:00Z".parse().unwrap();
         let mut phase = PhaseRecord::new(PhaseName::CREATE, began, PhaseSettings::default(), 3);
         phase.timelines[1].node = Some("node-1".into());
-        let chunks = codec::encode_phase(&phase);
-        let part =
-            PartIndex { phase: phase.name, chunks: chunks.iter().map(|chunk| chunk.index.clone()).collect() };
-        let bytes: Vec<Vec<u8>> = chunks.into_iter().map(|chunk| chunk.bytes).collect();
-        let mut loaded = codec::decode_phase(&part, &bytes).unwrap();
-        codec::settle(&mut loaded, &bytes);
+        let pieces = StoredPhase::new(&phase).packed();
+        let mut loaded = codec::decode_phase(phase.name, &pieces).unwrap();
+        codec::settle(&mut loaded, pieces);
         (phase, loaded)
     }
 

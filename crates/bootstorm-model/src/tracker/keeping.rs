@@ -58,7 +58,10 @@ impl Tracker<'_> {
     pub(super) fn note_lost(&mut self, now: Offset) {
         let Some(keeping) = &self.keeping else { return };
         for timeline in &mut *self.phase.timelines {
-            timeline.interruptions.extend(keeping.is_lost(timeline.target, now));
+            if let Some(lost) = keeping.is_lost(timeline.target, now) {
+                timeline.interruptions.push(lost);
+                self.changed.insert(timeline.target);
+            }
         }
     }
 

@@ -29,6 +29,7 @@ use crate::observe::{
 use crate::plan::Target;
 use crate::probe::binding::Answerer;
 use crate::probe::{Ask, Interruption, Keeping, Probe, Roster};
+use crate::record::codec::Tally;
 use crate::record::{PhaseKind, PhaseRecord};
 use crate::stats::Diagnosis;
 use streams::State;
@@ -108,23 +109,10 @@ pub enum Happened {
 /// What changed in a phase since it was last saved
 #[derive(Debug, Clone)]
 pub struct Changed {
-    /// The phase without timelines.
+    /// The phase with the timelines that changed alone.
     pub phase: PhaseRecord,
-    /// The timelines that changed.
-    pub timelines: Vec<Timeline>,
-}
-
-impl Changed {
-    /// Brings a copy of the phase up to date.
-    pub fn apply(self, phase: &mut PhaseRecord) {
-        let mut timelines = std::mem::take(&mut phase.timelines);
-        for timeline in self.timelines {
-            if let Some(known) = timelines.get_mut(timeline.target as usize) {
-                *known = timeline;
-            }
-        }
-        *phase = PhaseRecord { timelines, ..self.phase };
-    }
+    /// How many VMs of the whole phase are through.
+    pub tally: Tally,
 }
 
 /// What a tracker has to know when it begins
@@ -312,9 +300,6 @@ impl<'a> Tracker<'a> {
                 let passed = fold.hear(&mut self.phase.timelines, notice, receipt);
                 self.touch(position);
                 self.passed(&passed, at);
-                if let Some(position) = position {
-                    self.end_unmigrated(position, at);
-                }
             }
             What::Answer(id) => self.answered_by_prober(id, at),
             What::Cannot(id, why) => self.cannot(stream, id, &why, at),
@@ -569,15 +554,12 @@ impl<'a> Tracker<'a> {
         if !std::mem::take(&mut self.dirty) {
             return None;
         }
-        let timelines = std::mem::take(&mut self.phase.timelines);
         let changed = std::mem::take(&mut self.changed);
-        let changed =
-            changed.into_iter().filter_map(|target| timelines.get(target as usize)).cloned().collect();
-        let mut phase = self.phase.clone();
-        self.phase.timelines = timelines;
+        let timelines = changed.into_iter().map(|target| self.phase.timelines[target as usize].clone());
+        let mut phase = PhaseRecord { timelines: timelines.collect(), ..self.phase.header() };
         phase.watched_until = Some(now);
         self.note_open_gaps(&mut phase, now);
-        Some(Changed { phase, timelines: changed })
+        Some(Changed { phase, tally: Tally::of(&self.phase) })
     }
 
     /// Something is to be saved, although nothing changed.
@@ -590,15 +572,15 @@ impl<'a> Tracker<'a> {
         &mut self.phase
     }
 
-    /// The phase at its end.
-    pub fn finish(mut self, now: Offset) -> PhaseRecord {
+    /// The phase at its end, and the VMs whose timelines changed since they were last taken to be saved.
+    pub fn finish(mut self, now: Offset) -> (PhaseRecord, BTreeSet<u32>) {
         self.note_lost(now);
-        let timelines = std::mem::take(&mut self.phase.timelines);
-        let mut phase = PhaseRecord { timelines, ..self.phase.clone() };
+        let mut phase = self.phase.header();
         self.note_open_gaps(&mut phase, now);
+        phase.timelines = self.phase.timelines;
         phase.ended = Some(now);
         phase.watched_until = Some(now);
-        phase
+        (phase, self.changed)
     }
 
     fn timeline(&mut self, target: u32) -> &mut Timeline {

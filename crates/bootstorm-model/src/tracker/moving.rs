@@ -4,12 +4,13 @@ use std::cmp::Reverse;
 use std::time::Duration;
 
 use super::{Effect, Happened, Limit, Tracker};
-use crate::observation::{Stream, StreamKind};
+use crate::observation::Stream;
 use crate::observe::{
     Change, InstancePhase, Migration, MigrationPhase, Milestone, Offset, Outcome, Passed, Receipt, migration,
 };
 
-/// How long a failure waits for the event that explains it, where events are watched: a migration object does not say.
+/// How long a failure waits for the reason: the migration object does not say it, its VMI does a moment later. Events
+/// mostly say only that the source or the target reported a failure.
 const TOLD_WITHIN: Duration = Duration::from_secs(2);
 /// The reason of `KubeVirt`'s events about migrations that failed.
 const FAILED_MIGRATION: &str = "FailedMigration";
@@ -131,15 +132,6 @@ impl Tracker<'_> {
         self.proved(stream, began, news, receipt.at);
     }
 
-    /// Ends a VM whose migration failed, now that an event has said why.
-    pub(super) fn end_unmigrated(&mut self, target: u32, at: Offset) {
-        let timeline = &self.phase.timelines[target as usize];
-        let failed = timeline.migration.as_ref().is_some_and(|facts| facts.failed);
-        if failed && !self.phase.drains() && !timeline.is_over() && self.failure_of(target).is_some() {
-            self.end_migration(target, at);
-        }
-    }
-
     /// Ends a VM whose migration failed.
     pub(super) fn end_migration(&mut self, target: u32, at: Offset) {
         let reason = match self.failure_of(target) {
@@ -162,6 +154,7 @@ impl Tracker<'_> {
 
     /// Tells what a VM passed, and ends its part where that was all or the migration failed.
     fn moved(&mut self, position: u32, passed: &[Passed], at: Offset) {
+        self.touch(Some(position));
         for passed in passed {
             self.tell(at, Some(passed.target), Happened::Passed(passed.milestone));
         }
@@ -177,8 +170,7 @@ impl Tracker<'_> {
         if !failed || timeline.is_over() || !timeline.is_asked() || self.phase.drains() {
             return;
         }
-        let events = self.streams.keys().any(|stream| stream.kind == StreamKind::Events);
-        if self.failure_of(position).is_some() || !events {
+        if timeline.migration.as_ref().is_some_and(|facts| facts.failure.is_some()) {
             self.end_migration(position, at);
         } else {
             self.deadlines.push(Reverse((at.plus(TOLD_WITHIN), position, Limit::Told)));
@@ -212,5 +204,139 @@ impl Tracker<'_> {
         let stamps = stamps.filter(|(phase, _)| is_now(*phase) && phase.milestone().is_some_and(is_new));
         let last = stamps.map(|(_, at)| *at).max();
         self.weighed_by(last, receipt)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::observation::{Observation, What};
+    use crate::observe::{Fold, Instance, MigrationFacts, MigrationFold, Move, Timeline, Warning};
+    use crate::plan::Target;
+    use crate::record::{PhaseKind, PhaseName, PhaseRecord, PhaseSettings, StormKind};
+    use crate::tracker::Beginning;
+
+    fn vm() -> Target {
+        Target { namespace: "shop".into(), name: "web".into() }
+    }
+
+    fn seconds(seconds: f64) -> Offset {
+        Offset::from_seconds(seconds)
+    }
+
+    /// A storm of one VM whose migration was requested.
+    fn storm(targets: &[Target]) -> Tracker<'_> {
+        let name = PhaseName { kind: PhaseKind::Storm, number: 1 };
+        let settings =
+            PhaseSettings { kind: StormKind::Migrate, timeout_seconds: 60, ..PhaseSettings::default() };
+        let mut phase = PhaseRecord::new(name, Timestamp::UNIX_EPOCH, settings, 1);
+        let mut timeline = Timeline::new(0);
+        timeline.instance_uid = Some("vmi".into());
+        timeline.see(Milestone::Requested, Offset::ZERO);
+        timeline.migration =
+            Some(Box::new(MigrationFacts { uid: Some("m".into()), ..MigrationFacts::default() }));
+        phase.timelines = vec![timeline].into();
+        Tracker::new(Beginning {
+            phase,
+            now: Offset::ZERO,
+            targets,
+            fold: Fold::new(targets, false, HashSet::new()),
+            probes: Vec::new(),
+            keeps: false,
+            volumes: None,
+            launchers: None,
+            migrations: Some(MigrationFold::new([vm()])),
+            streams: Vec::new(),
+            asked: &[0],
+        })
+    }
+
+    /// The instance, which stays where it is.
+    fn running(moving: Move) -> Instance {
+        Instance {
+            uid: "vmi".into(),
+            target: vm(),
+            created: None,
+            deleting: false,
+            deleted: None,
+            phase: InstancePhase::Running,
+            node: Some("node-1".into()),
+            address: None,
+            answerer: None,
+            ready: true,
+            ready_since: None,
+            paused: false,
+            pod_ends: false,
+            agent: false,
+            transitions: Vec::new(),
+            moving: Some(Box::new(moving)),
+            memory: None,
+            eviction: None,
+            evacuating: None,
+            immobile: None,
+        }
+    }
+
+    /// The migration object failed, and an event says as much as `KubeVirt` says in general.
+    fn fails(tracker: &mut Tracker<'_>, at: f64) {
+        tracker.phase.timelines[0].warnings.push(Warning {
+            kind: "VirtualMachineInstanceMigration".into(),
+            name: "web".into(),
+            reason: FAILED_MIGRATION.into(),
+            message: "source node reported migration failed".into(),
+            count: 1,
+            first: seconds(at),
+            last: seconds(at),
+        });
+        let what = What::Migration(Migration {
+            uid: "m".into(),
+            object: vm(),
+            vm: vm(),
+            created: None,
+            phase: MigrationPhase::Failed,
+            transitions: Vec::new(),
+            failure: None,
+            gone: false,
+        });
+        tracker.observe(Observation { stream: None, at: seconds(at), late: false, what });
+    }
+
+    fn ending<'a>(tracker: &'a Tracker<'_>) -> (Outcome, Option<&'a str>) {
+        let timeline = &tracker.phase.timelines[0];
+        (timeline.outcome, timeline.reason.as_deref())
+    }
+
+    #[test]
+    fn a_failed_migration_waits_for_the_words_of_its_instance() {
+        let targets = [vm()];
+        let mut tracker = storm(&targets);
+        fails(&mut tracker, 5.0);
+        tracker.tick(seconds(6.0));
+        assert_eq!(ending(&tracker), (Outcome::Pending, None));
+        let moving = Move {
+            uid: "m".into(),
+            completed: true,
+            failed: true,
+            failure: Some("Live migration stuck for 150 seconds".into()),
+            ..Move::default()
+        };
+        let what = What::Instance(Change::Present(running(moving)));
+        tracker.observe(Observation { stream: None, at: seconds(6.5), late: false, what });
+        let why = "its migration failed: Live migration stuck for 150 seconds";
+        assert_eq!(ending(&tracker), (Outcome::Failed, Some(why)));
+    }
+
+    #[test]
+    fn a_failed_migration_without_them_takes_the_event() {
+        let targets = [vm()];
+        let mut tracker = storm(&targets);
+        fails(&mut tracker, 5.0);
+        tracker.tick(seconds(7.1));
+        let why = "its migration failed: source node reported migration failed";
+        assert_eq!(ending(&tracker), (Outcome::Failed, Some(why)));
     }
 }

@@ -227,10 +227,10 @@ impl Tracker<'_> {
                 continue;
             }
             let fold = self.volumes.as_mut();
-            if let Some(target) = fold.and_then(|fold| fold.apply(&mut self.phase.timelines, volume, receipt))
-            {
+            let passed = fold.and_then(|fold| fold.apply(&mut self.phase.timelines, volume, receipt));
+            self.touch(position);
+            if let Some(target) = passed {
                 news = true;
-                self.touch(Some(target));
                 self.check_goal(target, receipt.at);
             }
         }

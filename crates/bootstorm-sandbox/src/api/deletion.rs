@@ -51,7 +51,7 @@ pub(super) fn many(request: &Request<'_>) -> Result<Response<Body>, Failure> {
     let (options, dry_run) = options(request)?;
     let (objects, revision) = request.store.list(kind, request.target.namespace.as_deref());
     let mut gone: Vec<Object> = Vec::new();
-    for object in objects.into_iter().filter(|object| selector.fits(object.value())) {
+    for object in objects.into_iter().filter(|object| selector.fits(object)) {
         if dry_run {
             gone.push(object);
         } else if let Ok(deleted) = delete(request, kind, object.namespace(), object.name(), &options) {

@@ -43,14 +43,15 @@ pub(super) fn read(
             .as_ref()
             .is_none_or(|token| (object.namespace(), object.name()) > (&token.namespace, &token.name))
     };
+    let mut wanted = objects.into_iter().filter(|object| after(object) && selector.fits(object));
     let mut objects: Vec<Object> =
-        objects.into_iter().filter(|object| after(object) && selector.fits(object.value())).collect();
+        wanted.by_ref().take(limit.map_or(usize::MAX, |limit| limit.saturating_add(1))).collect();
     let mut meta = ListMeta { revision, ..ListMeta::default() };
     if let Some(limit) = limit
         && objects.len() > limit
     {
         // With a selector the API server does not know how many are left.
-        meta.remaining = selector.is_empty().then_some(objects.len() - limit);
+        meta.remaining = selector.is_empty().then(|| wanted.count() + 1);
         objects.truncate(limit);
         meta.next = objects.last().map(|last| {
             let (namespace, name) = (last.namespace().to_owned(), last.name().to_owned());

@@ -86,7 +86,7 @@ pub(super) fn open(
     let namespace = namespace.as_deref();
     let from = if initial {
         let (objects, revision) = store.list(kind, namespace);
-        for object in objects.iter().filter(|object| stream.selector.fits(object.value())) {
+        for object in objects.iter().filter(|object| stream.selector.fits(object)) {
             let line = event("ADDED", &answer::text(kind, object, form, columns));
             stream.queue.push_back(line);
         }
@@ -172,7 +172,7 @@ impl Stream {
 
     /// The event a change is to this watch: an object may enter and leave a selection without being born or gone.
     fn line(&self, entry: &Entry) -> Option<Bytes> {
-        let fits = |object: &Object| self.selector.is_empty() || self.selector.fits(object.value());
+        let fits = |object: &Object| self.selector.fits(object);
         let before = entry.previous.as_ref().is_some_and(fits);
         let after = entry.action != Action::Deleted && fits(&entry.object);
         let name = match (before, after) {

@@ -26,6 +26,8 @@ struct Book {
     machines: BTreeMap<(Box<str>, Box<str>), Account>,
     /// Bytes that watches of a resource delivered.
     delivered: BTreeMap<Box<str>, u64>,
+    /// Bytes in the bodies of requests about a resource.
+    sent: BTreeMap<Box<str>, u64>,
     /// Identities of machines whose deletion is in the books.
     deleted: HashSet<Box<str>>,
     /// Identities of objects that a request changed or deleted.
@@ -83,6 +85,11 @@ impl Ledger {
         self.lock().delivered.get(resource).copied().unwrap_or_default()
     }
 
+    /// How many bytes the bodies of requests about one resource had.
+    pub fn sent(&self, resource: &str) -> u64 {
+        self.lock().sent.get(resource).copied().unwrap_or_default()
+    }
+
     /// Begins again with empty books.
     pub fn clear(&self) {
         *self.lock() = Book::default();
@@ -110,17 +117,19 @@ impl Ledger {
             line
         };
         let machines: Vec<Value> = book.machines.iter().map(machine).collect();
-        let delivered: Vec<Value> = book
-            .delivered
-            .iter()
-            .map(|(resource, bytes)| json!({"resource": resource, "bytes": bytes}))
-            .collect();
-        json!({"totals": totals, "requests": requests, "machines": machines, "delivered": delivered})
+        let bytes = |of: &BTreeMap<Box<str>, u64>| -> Vec<Value> {
+            of.iter().map(|(resource, bytes)| json!({"resource": resource, "bytes": bytes})).collect()
+        };
+        let (delivered, sent) = (bytes(&book.delivered), bytes(&book.sent));
+        json!({"totals": totals, "requests": requests, "machines": machines, "delivered": delivered, "sent": sent})
     }
 
-    /// A request came in; `asked` is what it wants of a machine's power.
-    pub(crate) fn receive(&self, request: &Attributes<'_>, asked: Option<Power>) {
+    /// A request came in, with a body of so many bytes; `asked` is what it wants of a machine's power.
+    pub(crate) fn receive(&self, request: &Attributes<'_>, asked: Option<Power>, bytes: usize) {
         let mut book = self.lock();
+        if bytes > 0 {
+            *book.sent.entry(request.resource.into()).or_default() += bytes as u64;
+        }
         book.note(request, |count| count.received += 1);
         if let Some(power) = asked {
             book.account(request.namespace, request.name).tally(power).requests += 1;
@@ -197,8 +206,9 @@ mod tests {
     #[test]
     fn a_request_is_no_change() {
         let ledger = Ledger::default();
-        ledger.receive(&PATCH, Some(Power::Start));
-        ledger.receive(&PATCH, Some(Power::Start));
+        ledger.receive(&PATCH, Some(Power::Start), 20);
+        ledger.receive(&PATCH, Some(Power::Start), 22);
+        assert_eq!(ledger.sent("virtualmachines"), 42);
         ledger.carry_out(&PATCH);
         ledger.change("n", "v", Power::Start);
         assert_eq!(ledger.count("patch", "virtualmachines"), Count { received: 2, carried_out: 1 });

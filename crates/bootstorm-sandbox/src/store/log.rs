@@ -11,13 +11,15 @@ use super::object::{Object, Stored};
 const CAPACITY: usize = 100_000;
 /// How long a change is remembered at most; an API server keeps five minutes of history, too.
 const MEMORY: Duration = Duration::from_secs(300);
-/// How many changes are kept as values; what is older is kept as text, which takes a tenth of the room.
+/// How many changes are kept as values; what is older is packed, which takes a hundredth of the room.
 const FRESH: usize = 256;
-/// How many changes are kept as values or text; what is older is packed, which takes a fifth of the room of text and some time.
-const RECENT: usize = 32_768;
-/// How many changes later an object that has not changed since is kept as text outside of the log, too. Controllers read what
-/// has changed lately again and again.
-const SETTLED: usize = 4_096;
+/// How many changes later an object that has not changed since is packed outside of the log, too. Controllers read what has
+/// changed lately again and again.
+const SETTLED: usize = 2_048;
+/// The most bytes of a dictionary: what is packed finds no more.
+const LONGEST: usize = 48 * 1024;
+/// How many versions are packed before a dictionary is looked at again.
+const TRIED: u32 = 64;
 /// How many changes one reading takes at most, so that a reader holds the lock briefly.
 const BATCH: usize = 2_000;
 
@@ -55,17 +57,46 @@ pub(super) struct Log {
     dropped: u64,
     /// How many entries at the front are packed.
     packed: usize,
-    /// How many entries at the front are packed or text.
-    folded: usize,
+    /// What texts of this kind have in common.
+    dictionary: Dictionary,
+}
+
+/// Texts by which others of their kind are packed
+#[derive(Debug, Default)]
+struct Dictionary {
+    texts: Arc<[u8]>,
+    /// Versions that were packed since it is this one, the room that they take, and their texts.
+    packed: (u32, usize, usize),
+}
+
+impl Dictionary {
+    /// A version, packed.
+    fn pack(&mut self, stored: &Stored) -> Stored {
+        let (count, room, length) = self.packed;
+        // Texts that have little in common with these begin the next dictionary.
+        if self.texts.is_empty() || count >= TRIED && room * 5 > length {
+            let text = stored.json();
+            let kept = LONGEST.saturating_sub(text.len()).min(self.texts.len());
+            let old = &self.texts[self.texts.len() - kept..];
+            self.texts = [old, &*text].concat().into();
+            self.packed = (0, 0, 0);
+        } else if count >= TRIED * 16 {
+            self.packed = (0, 0, 0);
+        }
+        let packed = stored.packed(&self.texts);
+        let (room, length) = packed.room().unwrap_or_default();
+        self.packed = (self.packed.0 + 1, self.packed.1 + room, self.packed.2 + length);
+        packed
+    }
 }
 
 impl Log {
     /// A log that knows nothing up to and including `floor`.
     pub(super) fn new(floor: u64) -> Self {
-        Self { entries: VecDeque::new(), floor, dropped: 0, packed: 0, folded: 0 }
+        Self { entries: VecDeque::new(), floor, dropped: 0, packed: 0, dictionary: Dictionary::default() }
     }
 
-    /// Appends a change; returns a version after which there were so many others that nobody may read it soon.
+    /// Appends a change; returns a version, packed, after which there were so many others that nobody may read it soon.
     pub(super) fn push(&mut self, now: Instant, entry: Arc<Entry>) -> Option<Object> {
         self.entries.push_back((now, entry));
         while let Some((at, oldest)) = self.entries.front() {
@@ -76,33 +107,25 @@ impl Log {
             self.floor = self.floor.max(oldest.revision);
             self.entries.pop_front();
             self.packed = self.packed.saturating_sub(1);
-            self.folded = self.folded.saturating_sub(1);
         }
-        if self.entries.len() - self.folded > FRESH {
-            self.shrink(self.folded, Stored::folded);
-            self.folded += 1;
-        }
-        if self.entries.len() - self.packed > RECENT {
-            self.shrink(self.packed, Stored::packed);
+        if self.entries.len() - self.packed > FRESH {
+            self.shrink(self.packed);
             self.packed += 1;
         }
         let settled = self.entries.len().checked_sub(SETTLED + 1)?;
         Some(self.entries[settled].1.object.clone())
     }
 
-    /// Keeps a change in another form.
-    fn shrink(&mut self, place: usize, form: impl Fn(&Stored) -> Stored) {
-        let (_, entry) = &self.entries[place];
-        // The version before is that of an older change, which has this form already, unless that was dropped.
-        let known =
-            |previous: &Object| self.at(previous.revision()).unwrap_or_else(|| Arc::new(form(previous)));
-        let shrunk = Entry {
-            revision: entry.revision,
-            action: entry.action,
-            object: Arc::new(form(&entry.object)),
-            previous: entry.previous.as_ref().map(known),
-        };
-        self.entries[place].1 = Arc::new(shrunk);
+    /// Packs a change.
+    fn shrink(&mut self, place: usize) {
+        let entry = self.entries[place].1.clone();
+        // The version before is that of an older change, which is packed already, unless that was dropped.
+        let previous = entry.previous.as_ref().map(|previous| {
+            self.at(previous.revision()).unwrap_or_else(|| Arc::new(self.dictionary.pack(previous)))
+        });
+        let object = Arc::new(self.dictionary.pack(&entry.object));
+        self.entries[place].1 =
+            Arc::new(Entry { revision: entry.revision, action: entry.action, object, previous });
     }
 
     /// The version that a change in the log made.
@@ -118,7 +141,7 @@ impl Log {
             self.dropped = newest.revision;
         }
         self.entries.clear();
-        (self.packed, self.folded) = (0, 0);
+        self.packed = 0;
         self.floor = revision;
     }
 

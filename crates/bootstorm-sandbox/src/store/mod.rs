@@ -109,7 +109,7 @@ impl Store {
 
     /// One object.
     pub fn get(&self, kind: &'static Kind, namespace: &str, name: &str) -> Option<Object> {
-        self.lock().shelf(kind).get(namespace, name).cloned()
+        self.lock().shelf_mut(kind).fetch(namespace, name)
     }
 
     /// All objects of a kind, or those of a namespace, in order of their names, and the revision this is true for.
@@ -255,6 +255,10 @@ impl Contents {
         &self.shelves[place(kind)]
     }
 
+    fn shelf_mut(&mut self, kind: &Kind) -> &mut Shelf {
+        &mut self.shelves[place(kind)]
+    }
+
     fn commit(
         &mut self,
         kind: &'static Kind,
@@ -319,7 +323,7 @@ impl Contents {
         name: &str,
         change: impl FnOnce(&mut Value) -> Result<(), E>,
     ) -> Result<Object, UpdateError<E>> {
-        let Some(before) = self.shelf(kind).get(namespace, name).cloned() else {
+        let Some(before) = self.shelf_mut(kind).fetch(namespace, name) else {
             return Err(UpdateError::NotFound);
         };
         let mut after = before.value().clone();
@@ -342,7 +346,7 @@ impl Contents {
         name: &str,
         options: &DeleteOptions,
     ) -> Result<Deleted, StoreError> {
-        let Some(before) = self.shelf(kind).get(namespace, name).cloned() else {
+        let Some(before) = self.shelf_mut(kind).fetch(namespace, name) else {
             return Err(StoreError::NotFound { kind: kind.qualified(), name: name.to_owned() });
         };
         check_precondition(kind, &before, options)?;

@@ -1,18 +1,10 @@
 //! One stored version of one object.
 
-use std::cell::RefCell;
-use std::io::Read as _;
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use flate2::read::DeflateDecoder;
-use flate2::{Compress, Compression, FlushCompress, Status};
+use lz4_flex::block;
 use serde_json::Value;
-
-thread_local! {
-    /// Its tables take a while to make.
-    static PACKER: RefCell<Compress> = RefCell::new(Compress::new(Compression::fast(), false));
-}
 
 /// A version of an object, shared by everybody who reads it
 pub type Object = Arc<Stored>;
@@ -20,16 +12,33 @@ pub type Object = Arc<Stored>;
 /// One immutable version of an object
 ///
 /// It is kept as values, as text, or both: values are quick to read and take many times the room of the text. One that is
-/// hardly ever read again is kept as compressed text.
+/// hardly ever read again is packed.
 #[derive(Debug)]
 pub struct Stored {
     value: OnceLock<Value>,
-    packed: Option<Box<[u8]>>,
+    json: OnceLock<Bytes>,
+    packed: Option<Packed>,
     namespace: Box<str>,
     name: Box<str>,
     uid: Box<str>,
     revision: u64,
-    json: OnceLock<Bytes>,
+}
+
+/// The text of a version, by what it has in common with texts of the same kind
+#[derive(Debug, Clone)]
+struct Packed {
+    bytes: Arc<[u8]>,
+    length: usize,
+    dictionary: Arc<[u8]>,
+    /// The labels, by which many objects are selected at once.
+    labels: Option<Arc<Value>>,
+}
+
+impl Packed {
+    fn text(&self) -> Vec<u8> {
+        // What we packed ourselves is always unpacked.
+        block::decompress_with_dict(&self.bytes, self.length, &self.dictionary).unwrap_or_default()
+    }
 }
 
 impl Stored {
@@ -40,74 +49,98 @@ impl Stored {
         let (namespace, name, uid) = (text("namespace"), text("name"), text("uid"));
         Self {
             value: OnceLock::from(value),
+            json: OnceLock::new(),
             packed: None,
             namespace,
             name,
             uid,
             revision,
-            json: OnceLock::new(),
         }
     }
 
-    /// The same version, kept as text until somebody asks for its values.
-    pub(super) fn folded(&self) -> Self {
-        Self { json: OnceLock::from(self.json()), ..self.empty() }
-    }
-
-    /// The same version as compressed text: a fifth of the room of the text, as versions mostly are.
-    pub(super) fn packed(&self) -> Self {
+    /// The same version by what its text has in common with this one, a tenth of the room of the text, as versions mostly are.
+    pub(super) fn packed(&self, dictionary: &Arc<[u8]>) -> Self {
         let json = self.json();
-        let mut packed = Vec::with_capacity(json.len() / 2 + 128);
-        let status = PACKER.with_borrow_mut(|packer| {
-            packer.reset();
-            packer.compress_vec(&json, &mut packed, FlushCompress::Finish)
-        });
-        match status {
-            Ok(Status::StreamEnd) => Self { packed: Some(packed.into_boxed_slice()), ..self.empty() },
-            // Hardly any text is not halved.
-            _ => Self { json: OnceLock::from(json), ..self.empty() },
-        }
+        let bytes = block::compress_with_dict(&json, dictionary).into();
+        self.with(Packed { bytes, length: json.len(), dictionary: dictionary.clone(), labels: None })
     }
 
-    /// The same version without its content.
-    fn empty(&self) -> Self {
+    /// The same version with its labels at hand; nothing where it is not packed.
+    pub(super) fn labelled(&self, labels: Value) -> Option<Self> {
+        let labels = Some(Arc::new(labels));
+        self.packed.as_ref().map(|packed| self.with(Packed { labels, ..packed.clone() }))
+    }
+
+    /// The same version without what was unpacked of it; nothing where it is not packed.
+    pub(super) fn cold(&self) -> Option<Self> {
+        self.packed.as_ref().map(|packed| self.with(packed.clone()))
+    }
+
+    /// Whether its values are at hand.
+    pub(super) fn is_open(&self) -> bool {
+        self.value.get().is_some()
+    }
+
+    /// How much room it takes packed, and as text; nothing where it is not packed.
+    pub(super) fn room(&self) -> Option<(usize, usize)> {
+        self.packed.as_ref().map(|packed| (packed.bytes.len(), packed.length))
+    }
+
+    fn with(&self, packed: Packed) -> Self {
         Self {
             value: OnceLock::new(),
-            packed: None,
+            json: OnceLock::new(),
+            packed: Some(packed),
             namespace: self.namespace.clone(),
             name: self.name.clone(),
             uid: self.uid.clone(),
             revision: self.revision,
-            json: OnceLock::new(),
         }
     }
 
-    /// The object as JSON values.
+    /// The object as JSON values, which are kept from then on.
     pub fn value(&self) -> &Value {
         self.value.get_or_init(|| self.parse())
     }
 
-    /// A copy of the values; what is kept as text stays so.
+    /// Reads the values once; those of a packed version are not kept.
+    pub fn read<T>(&self, look: impl FnOnce(&Value) -> T) -> T {
+        match self.value.get() {
+            Some(value) => look(value),
+            None => look(&self.parse()),
+        }
+    }
+
+    /// A copy of the values; what is packed stays so.
     pub fn to_value(&self) -> Value {
         self.value.get().cloned().unwrap_or_else(|| self.parse())
     }
 
     fn parse(&self) -> Value {
         // Text that we wrote ourselves is always read back.
-        serde_json::from_slice(&self.json()).unwrap_or_default()
+        match (&self.packed, self.json.get()) {
+            (Some(packed), None) => serde_json::from_slice(&packed.text()).unwrap_or_default(),
+            _ => serde_json::from_slice(&self.json()).unwrap_or_default(),
+        }
     }
 
     /// The object as JSON text, written once however many watchers want it.
     pub fn json(&self) -> Bytes {
         if let (None, Some(packed)) = (self.json.get(), &self.packed) {
-            let mut text = Vec::new();
-            // What we packed ourselves is always unpacked.
-            let _ = DeflateDecoder::new(packed.as_ref()).read_to_end(&mut text);
-            return text.into();
+            return packed.text().into();
         }
         self.json
             .get_or_init(|| Bytes::from(self.value.get().map(Value::to_string).unwrap_or_default()))
             .clone()
+    }
+
+    /// `metadata.labels` where they are at hand.
+    pub fn ready_labels(&self) -> Option<&Value> {
+        match (self.value.get(), &self.packed) {
+            (Some(value), _) => Some(&value["metadata"]["labels"]),
+            (None, Some(packed)) => packed.labels.as_deref(),
+            (None, None) => None,
+        }
     }
 
     /// The namespace; empty for cluster-wide kinds.
@@ -178,13 +211,29 @@ mod tests {
     }
 
     #[test]
-    fn folding_keeps_everything() {
-        let object =
-            Stored::new(json!({"metadata": {"name": "a", "uid": "c"}, "spec": {"x": [1, null, "y"]}}), 7);
-        for folded in [object.folded(), object.packed(), object.packed().folded(), object.folded().packed()] {
-            assert_eq!((folded.json(), folded.to_value()), (object.json(), object.to_value()));
-            assert_eq!((folded.value(), folded.json()), (object.value(), object.json()));
-            assert_eq!((folded.name(), folded.uid(), folded.revision()), ("a", "c", 7));
+    fn packing_keeps_everything() {
+        let object = Stored::new(
+            json!({"metadata": {"name": "a", "uid": "c", "labels": {"x": "y"}}, "spec": {"x": [1, null, "y"]}}),
+            7,
+        );
+        let like =
+            Stored::new(json!({"metadata": {"name": "b", "uid": "d"}, "spec": {"x": [1, null, "y"]}}), 6);
+        for dictionary in [Vec::new(), like.json().to_vec(), vec![b'x'; 200_000]] {
+            let dictionary: Arc<[u8]> = dictionary.into();
+            let packed = object.packed(&dictionary);
+            for packed in [
+                packed.cold().unwrap(),
+                packed.packed(&dictionary),
+                packed.labelled(json!({"x": "y"})).unwrap(),
+                packed,
+            ] {
+                assert_eq!((packed.json(), packed.to_value()), (object.json(), object.to_value()));
+                assert_eq!(packed.read(Value::clone), *object.value());
+                assert!(packed.value.get().is_none(), "a look keeps nothing");
+                assert_eq!((packed.value(), packed.json()), (object.value(), object.json()));
+                assert_eq!((packed.name(), packed.uid(), packed.revision()), ("a", "c", 7));
+                assert_eq!(packed.ready_labels(), Some(&json!({"x": "y"})));
+            }
         }
     }
 }

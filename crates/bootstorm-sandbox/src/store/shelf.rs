@@ -1,6 +1,6 @@
 //! All objects of one kind, found by name or by owner, with the log of their changes.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
 use tokio::sync::watch;
@@ -10,6 +10,9 @@ use super::log::{Action, Entry, Log};
 use super::object::Object;
 use bootstorm_model::observe::clock::monotonic_now;
 
+/// How many packed objects that were asked for may stay unpacked.
+const WARM: usize = 1_024;
+
 type Key = (Box<str>, Box<str>);
 type Names = BTreeMap<Box<str>, Object>;
 
@@ -18,6 +21,8 @@ type Names = BTreeMap<Box<str>, Object>;
 pub(super) struct Shelf {
     objects: BTreeMap<Box<str>, Names>,
     owned: HashMap<Box<str>, BTreeSet<Key>>,
+    /// Packed objects that were asked for lately: they may have been unpacked.
+    warm: VecDeque<Key>,
     pub(super) log: Log,
     wake: watch::Sender<u64>,
 }
@@ -27,6 +32,7 @@ impl Shelf {
         Self {
             objects: BTreeMap::new(),
             owned: HashMap::new(),
+            warm: VecDeque::new(),
             log: Log::new(floor),
             wake: watch::Sender::new(floor),
         }
@@ -36,12 +42,33 @@ impl Shelf {
         self.objects.get(namespace)?.get(name)
     }
 
-    pub(super) fn list(&self, namespace: Option<&str>) -> Vec<Object> {
-        match namespace {
-            Some(namespace) => {
-                self.objects.get(namespace).into_iter().flat_map(Names::values).cloned().collect()
+    /// One object, to be read: what is unpacked of it is kept for a while.
+    pub(super) fn fetch(&mut self, namespace: &str, name: &str) -> Option<Object> {
+        let object = self.get(namespace, name)?.clone();
+        if object.room().is_some() && !object.is_open() {
+            self.warm.push_back(key(&object));
+            if self.warm.len() > WARM
+                && let Some((namespace, name)) = self.warm.pop_front()
+                && let Some(live) = self.live(&namespace, &name)
+                && let Some(cold) = live.cold()
+            {
+                *live = Arc::new(cold);
             }
-            None => self.objects.values().flat_map(Names::values).cloned().collect(),
+        }
+        Some(object)
+    }
+
+    fn live(&mut self, namespace: &str, name: &str) -> Option<&mut Object> {
+        self.objects.get_mut(namespace)?.get_mut(name)
+    }
+
+    /// All objects, or those of a namespace; what is unpacked of them goes with the list.
+    pub(super) fn list(&self, namespace: Option<&str>) -> Vec<Object> {
+        let all = || self.objects.values().flat_map(Names::values);
+        let here = |namespace| self.objects.get(namespace).into_iter().flat_map(Names::values);
+        match namespace {
+            Some(namespace) => here(namespace).map(apart).collect(),
+            None => all().map(apart).collect(),
         }
     }
 
@@ -63,7 +90,7 @@ impl Shelf {
 
     pub(super) fn owned_by(&self, owner: &str) -> Vec<Object> {
         let keys = self.owned.get(owner).into_iter().flatten();
-        keys.filter_map(|(namespace, name)| self.get(namespace, name).cloned()).collect()
+        keys.filter_map(|(namespace, name)| self.get(namespace, name).map(apart)).collect()
     }
 
     pub(super) fn is_empty(&self, namespace: &str) -> bool {
@@ -97,13 +124,15 @@ impl Shelf {
         }
         let entry = Arc::new(Entry { revision: object.revision(), action, object, previous });
         let settled = self.log.push(monotonic_now(), entry.clone());
-        // What has not changed for a while is kept as text here.
+        // What has not changed for a while is packed here, too.
         if let Some(settled) = settled
-            && let Some(live) =
-                self.objects.get_mut(settled.namespace()).and_then(|names| names.get_mut(settled.name()))
+            && let Some(live) = self.live(settled.namespace(), settled.name())
             && live.revision() == settled.revision()
         {
-            *live = Arc::new(live.folded());
+            let labels = live.read(|value| value["metadata"]["labels"].clone());
+            if let Some(packed) = settled.labelled(labels) {
+                *live = Arc::new(packed);
+            }
         }
         self.wake.send_replace(entry.revision);
         entry
@@ -118,6 +147,14 @@ impl Shelf {
                 }
             }
         }
+    }
+}
+
+/// An object for somebody who may unpack it and does not keep it.
+fn apart(object: &Object) -> Object {
+    match object.cold() {
+        Some(cold) if !object.is_open() => Arc::new(cold),
+        _ => object.clone(),
     }
 }
 

@@ -5,7 +5,7 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use super::{LoadError, RunStore};
 use crate::cluster::{Cluster, Trouble, names};
 use bootstorm_model::record::RunRecord;
-use bootstorm_model::record::codec::{self, ChunkIndex, CodecError};
+use bootstorm_model::record::codec::{self, ChunkIndex, CodecError, Tally};
 
 impl Cluster {
     /// Reads and verifies some chunks of a record.
@@ -36,7 +36,7 @@ impl RunStore {
         }
         let new: Vec<ChunkIndex> = chunks.into_iter().map(|chunk| chunk.index).collect();
         let old = std::mem::replace(&mut self.adopted, new);
-        self.replace_head(record).await?;
+        self.replace_head(record, Tally::of_last(record)).await?;
         for chunk in old {
             if !self.adopted.contains(&chunk) {
                 self.drop_chunk(&record.plan.prefix, &chunk.name).await;
@@ -56,7 +56,7 @@ impl RunStore {
         }
         let new: Vec<ChunkIndex> = chunks.into_iter().map(|chunk| chunk.index).collect();
         let old = std::mem::replace(&mut self.namespaces, new);
-        self.replace_head(record).await?;
+        self.replace_head(record, Tally::of_last(record)).await?;
         for chunk in old {
             if !self.namespaces.contains(&chunk) {
                 self.drop_chunk(&record.plan.prefix, &chunk.name).await;

@@ -18,15 +18,7 @@ pub(crate) fn section(observation: &ObservationBlock) -> Section {
 pub(crate) fn head(observation: &ObservationBlock) -> Vec<Block> {
     let watched = words::vms(observation.vms);
     let state = if observation.done { "" } else { ", not over" };
-    let outages = match observation.outages.len() {
-        0 => "no outage".to_owned(),
-        n => format!(
-            "{} of {}, {} back",
-            words::count(n as u64, "outage"),
-            words::vms(observation.by_vm().len()),
-            observation.outages.iter().filter(|outage| !outage.is_down()).count(),
-        ),
-    };
+    let outages = observation.tally();
     let began = observation.began.strftime("%Y-%m-%dT%H:%M:%SZ");
     let seconds = observation.watched_seconds;
     let text = format!("{watched} watched for {seconds:.1}s from {began}{state}: {outages}");
@@ -37,10 +29,11 @@ pub(crate) fn head(observation: &ObservationBlock) -> Vec<Block> {
 /// The outages by cause and by node, and the nodes that were lost.
 pub(crate) fn groups(observation: &ObservationBlock) -> Vec<Table> {
     let by_node = "Outages by the node that the VMs were on, in seconds";
-    let mut tables = vec![
-        group("Outages by cause, in seconds", "Cause", &observation.causes),
-        group(by_node, "Node", &observation.nodes),
-    ];
+    let mut tables = Vec::new();
+    if !observation.causes.is_empty() {
+        tables.push(group("Outages by cause, in seconds", "Cause", &observation.causes));
+        tables.push(group(by_node, "Node", &observation.nodes));
+    }
     if !observation.node_losses.is_empty() {
         tables.push(losses(&observation.node_losses));
     }
@@ -100,6 +93,7 @@ pub(crate) fn each(observation: &ObservationBlock) -> Table {
         let took = match (outage.took, outage.back) {
             (Some(took), _) => Cell::Seconds(took),
             (None, Some(_)) => Cell::words("unknown"),
+            (None, None) if outage.is_intended() => Cell::words("on purpose"),
             (None, None) => Cell::words("not back"),
         };
         table.push(

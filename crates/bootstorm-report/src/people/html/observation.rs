@@ -34,7 +34,8 @@ pub(super) fn write(body: &mut Markup, report: &Report) {
 
 fn drawn(body: &mut Markup, observation: &ObservationBlock) {
     let vms = observation.by_vm();
-    let hint = "Dark: down. Light: went down at some time in it. Grey: the cluster could not be watched.";
+    let hint = "Dark: down. Light: went down at some time in it. Outlined: down on purpose. Grey: the cluster could not be \
+                watched.";
     body.leaf("p", &[("class", "hint")], hint);
     let shown = &vms[..vms.len().min(DRAWN)];
     chart::draw(body, true, "When each VM was down, in seconds from the beginning", |size| {
@@ -60,15 +61,10 @@ fn bands(size: Size, observation: &ObservationBlock, vms: &[(&OutageBlock, Vec<&
             shortened(&format!("{}/{}", vm.namespace, vm.name), if size == Size::Narrow { 13 } else { 28 });
         let (left, base) = (number(name_room - 8.0), number(low - 2.0));
         content.leaf("text", &[("class", "tick"), ("text-anchor", "end"), ("x", &left), ("y", &base)], &name);
-        for outage in outages {
-            let (from, to) = (x.at(outage.at), x.at(outage.back.unwrap_or(observation.end())));
+        for (index, outage) in outages.iter().enumerate() {
+            let (from, to) = (x.at(outage.at), x.at(observation.until(outages, index)));
             rect(&mut content, "band-maybe", (x.at(outage.earliest), top), (from, low));
-            rect(
-                &mut content,
-                if outage.is_down() { "band-lost" } else { "band-down" },
-                (from, top),
-                (to, low),
-            );
+            rect(&mut content, class(outage), (from, top), (to, low));
             hit(&mut content, (x.at(outage.earliest), top), (to.max(from + 2.0), low), &says(outage));
         }
     }
@@ -88,6 +84,16 @@ fn bands(size: Size, observation: &ObservationBlock, vms: &[(&OutageBlock, Vec<&
         "seconds from the beginning of the observation",
     );
     Drawing { height: bottom + AXIS, content }
+}
+
+fn class(outage: &OutageBlock) -> &'static str {
+    if outage.is_intended() {
+        "band-rest"
+    } else if outage.is_down() {
+        "band-lost"
+    } else {
+        "band-down"
+    }
 }
 
 fn rect(content: &mut Markup, class: &str, from: (f64, f64), to: (f64, f64)) {
@@ -112,6 +118,7 @@ fn says(outage: &OutageBlock) -> String {
     let back = match (outage.took, outage.back) {
         (Some(took), _) => format!("back after {}", words::seconds(took)),
         (None, Some(_)) => "back after an unknown time".to_owned(),
+        (None, None) if outage.is_intended() => "down on purpose".to_owned(),
         (None, None) => "not back".to_owned(),
     };
     let node = outage.left_node.as_ref().map_or_else(String::new, |node| format!("\non {node}"));

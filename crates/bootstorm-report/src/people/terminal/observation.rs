@@ -40,7 +40,9 @@ pub(super) fn short(page: &mut Page, observation: &ObservationBlock, vms: usize)
         bands(page, observation, vms);
         let causes: Vec<String> =
             observation.causes.iter().map(|cause| format!("{} ({})", cause.name, cause.outages)).collect();
-        page.sentence(None, 0, &format!("Causes: {}", causes.join(", ")));
+        if !causes.is_empty() {
+            page.sentence(None, 0, &format!("Causes: {}", causes.join(", ")));
+        }
     }
 }
 
@@ -54,20 +56,25 @@ fn bands(page: &mut Page, observation: &ObservationBlock, most: usize) {
     let axis = format!("0s{:>width$}", format!("{end:.0}s"), width = columns.saturating_sub(2));
     let mut grid = Grid::new([Column::words("VM"), Column::words(&axis)].into_iter().chain(titles).collect());
     for (vm, outages) in vms.iter().take(most) {
-        let known = outages.iter().all(|outage| outage.took.is_some());
-        let took: f64 = outages.iter().filter_map(|outage| outage.took).sum();
-        let down = if known { format!("{took:.2}") } else { "-".to_owned() };
+        let times: Option<Vec<f64>> =
+            outages.iter().filter(|outage| !outage.is_intended()).map(|outage| outage.took).collect();
+        let times = times.filter(|times| !times.is_empty());
+        let down = times.map_or_else(|| "-".to_owned(), |times| format!("{:.2}", times.iter().sum::<f64>()));
         let silent: Vec<f64> = outages.iter().filter_map(|outage| outage.silence).collect();
         let silent =
             if silent.is_empty() { "-".to_owned() } else { format!("{:.2}", silent.iter().sum::<f64>()) };
         let tone = outages.iter().any(|outage| outage.is_down()).then_some(Tone::Bad);
         grid.push(
             tone,
-            vec![format!("{}/{}", vm.namespace, vm.name), band(outages, columns, end), down, silent],
+            vec![format!("{}/{}", vm.namespace, vm.name), band(observation, outages, columns), down, silent],
         );
     }
     page.grid(grid, None);
-    let legend = "# down   ? down at some time in it   > not back";
+    let legend = if observation.outages.iter().any(OutageBlock::is_intended) {
+        "# down   ? down at some time in it   > not back   - down on purpose"
+    } else {
+        "# down   ? down at some time in it   > not back"
+    };
     page.toned(Tone::Faint, legend);
     if let Some(hidden) = vms.len().checked_sub(most).filter(|hidden| *hidden > 0) {
         page.sentence(Some(Tone::Faint), 0, &format!("... {hidden} more VMs; -o wide shows all"));
@@ -75,16 +82,17 @@ fn bands(page: &mut Page, observation: &ObservationBlock, most: usize) {
 }
 
 /// When a VM was down, as a line of so many columns.
-fn band(outages: &[&OutageBlock], columns: usize, end: f64) -> String {
+fn band(observation: &ObservationBlock, outages: &[&OutageBlock], columns: usize) -> String {
+    let end = observation.end();
     let column = |seconds: f64| ((seconds / end * columns as f64).max(0.0) as usize).min(columns - 1);
     let mut band = vec!['.'; columns];
-    for outage in outages {
+    for (index, outage) in outages.iter().enumerate() {
         for cell in &mut band[column(outage.earliest)..=column(outage.at)] {
             *cell = '?';
         }
-        let last = column(outage.back.unwrap_or(end));
+        let last = column(observation.until(outages, index));
         for cell in &mut band[column(outage.at).min(last)..=last] {
-            *cell = '#';
+            *cell = if outage.is_intended() { '-' } else { '#' };
         }
         if outage.is_down() {
             band[columns - 1] = '>';

@@ -9,7 +9,7 @@ use self::field::Fields;
 use self::label::Labels;
 use super::query::Query;
 use super::status::Failure;
-use crate::store::Kind;
+use crate::store::{Kind, Stored};
 
 /// A label selector and a field selector
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -33,7 +33,16 @@ impl Selector {
         self.labels.is_empty() && self.fields.is_empty()
     }
 
-    pub(super) fn fits(&self, object: &Value) -> bool {
+    pub(super) fn fits(&self, object: &Stored) -> bool {
+        // Labels are at hand where the rest is packed.
+        match object.ready_labels() {
+            Some(labels) if !self.labels.fits(labels) => false,
+            Some(_) if self.fields.is_empty() => true,
+            _ => self.is_empty() || object.read(|value| self.fits_value(value)),
+        }
+    }
+
+    fn fits_value(&self, object: &Value) -> bool {
         self.labels.fits(&object["metadata"]["labels"]) && self.fields.fits(object)
     }
 }
