@@ -157,6 +157,15 @@ enum Command {
 }
 
 impl Cli {
+    /// Whether a cluster is simulated in this process, or several storms run in it.
+    pub fn simulates(&self) -> bool {
+        match &self.command {
+            Command::Run(run) => run.sandbox,
+            Command::Sandbox(_) | Command::Fleet(_) => true,
+            _ => false,
+        }
+    }
+
     /// Runs what the user typed; what went wrong is told on the console.
     pub async fn run(self, interrupt: Interrupt) -> Exit {
         let Self { connection, presentation, plan, words, parsed, .. } = self;

@@ -149,10 +149,7 @@ impl Cluster {
             record.made.head = Some(uid.clone());
         }
         for part in &parts {
-            let mut pieces = Vec::new();
-            for piece in part.pieces() {
-                pieces.push(self.chunks(prefix, piece).await?.concat());
-            }
+            let pieces = self.pieces(prefix, part).await?;
             let mut phase = codec::decode_phase(part.phase, &pieces)?;
             codec::check_phase(&record, &phase)?;
             codec::settle(&mut phase, pieces);
@@ -367,14 +364,13 @@ impl RunStore {
         let mut old: BTreeSet<String> =
             known.iter().flat_map(|place| self.parts[*place].all()).map(|chunk| chunk.name.clone()).collect();
         for chunk in stored.chunks() {
-            let name = self.chunk_name(&chunk.name);
+            let chunk = self.renamed(chunk);
             // What the head may name was made before.
-            if !old.remove(&name) {
-                let chunk = Chunk { name, ..chunk.clone() };
+            if !old.remove(&chunk.name) {
                 self.put_chunk(record, &stored.name().to_string(), &chunk).await?;
             }
         }
-        let index = self.named(stored.index());
+        let index = self.renamed_index(stored.index());
         match known {
             Some(place) => self.parts[place] = index,
             None => self.parts.push(index),

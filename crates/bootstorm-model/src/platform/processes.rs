@@ -4,15 +4,6 @@ use std::io;
 use std::path::Path;
 use std::process::Command;
 
-/// How a group of processes is asked to end
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum End {
-    /// Politely: it may finish what it does.
-    Terminate,
-    /// At once.
-    Kill,
-}
-
 /// Makes the child lead a group of its own, which signals of the terminal do not reach.
 pub fn lead_group(command: &mut Command) -> &mut Command {
     #[cfg(unix)]
@@ -23,28 +14,42 @@ pub fn lead_group(command: &mut Command) -> &mut Command {
     command
 }
 
-/// Sends a signal to the group that this child leads; false where there are no groups.
+/// Asks a child to end; false where that is not possible.
 ///
-/// The child must not have been waited for, or its number may be another's by now.
-pub fn signal_group(leader: u32, how: End) -> bool {
+/// It must not have been waited for, or its number may be another's by now.
+pub fn terminate(child: u32) -> bool {
     #[cfg(unix)]
     {
-        use rustix::process::{Pid, Signal, kill_process_group};
-        let signal = match how {
-            End::Terminate => Signal::TERM,
-            End::Kill => Signal::KILL,
-        };
-        // A group that is gone needs no signal any more.
-        i32::try_from(leader).ok().and_then(Pid::from_raw).is_some_and(|group| {
-            let _ = kill_process_group(group, signal);
-            true
-        })
+        use rustix::process::{Signal, kill_process};
+        // One that has ended needs no signal any more.
+        number(child).is_some_and(|child| kill_process(child, Signal::TERM).is_ok())
     }
     #[cfg(not(unix))]
     {
-        let _ = (leader, how);
+        let _ = child;
         false
     }
+}
+
+/// Kills the group that a child leads, and nothing else; false where there are no groups.
+///
+/// As long as the group has a member, its number is nobody else's.
+pub fn kill_group(leader: u32) -> bool {
+    #[cfg(unix)]
+    {
+        use rustix::process::{Signal, kill_process_group};
+        number(leader).is_some_and(|leader| kill_process_group(leader, Signal::KILL).is_ok())
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = leader;
+        false
+    }
+}
+
+#[cfg(unix)]
+fn number(process: u32) -> Option<rustix::process::Pid> {
+    i32::try_from(process).ok().and_then(rustix::process::Pid::from_raw)
 }
 
 /// The exit code of a process as a shell shows it: 128 and the signal that ended it.

@@ -34,6 +34,9 @@ const MOST_PIECES: usize = super::MOST_PHASES;
 /// How many times in a row only what has changed is saved.
 const MOST_CHANGES: usize = 16;
 
+/// A phase of at most so many bytes becomes one piece at its end.
+const SMALL: usize = 128 * 1024;
+
 /// Why a stored record is unreadable
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum CodecError {
@@ -132,9 +135,16 @@ impl StoredPhase {
     /// Adds the phase as it is now, which holds only the timelines that have changed.
     pub fn add(&mut self, changed: &PhaseRecord) -> Result<(), CodecError> {
         self.pieces.push(encode_phase(changed));
-        if self.pieces.len() <= MOST_CHANGES {
-            return Ok(());
-        }
+        if self.pieces.len() > MOST_CHANGES { self.join() } else { Ok(()) }
+    }
+
+    /// Makes one piece of a phase at its end, unless that would have to be sent for thousands of VMs once more.
+    pub fn settle(&mut self) -> Result<(), CodecError> {
+        let bytes: usize = self.chunks().map(|chunk| chunk.bytes.len()).sum();
+        if self.pieces.len() > 1 && bytes <= SMALL { self.join() } else { Ok(()) }
+    }
+
+    fn join(&mut self) -> Result<(), CodecError> {
         let whole = decode_phase(self.name, &self.packed())?;
         self.pieces = vec![encode_phase(&whole)];
         Ok(())
@@ -575,6 +585,8 @@ mod tests {
             most = most.max(index.changes.len());
         }
         assert_eq!((most, stored.index().changes.len()), (MOST_CHANGES - 1, 8));
+        stored.settle().unwrap();
+        assert!(stored.index().changes.is_empty(), "at the end a small phase is one piece");
         let mut loaded = decode_phase(phase.name, &stored.packed()).unwrap();
         settle(&mut loaded, stored.packed());
         assert_eq!(loaded.timelines.read(), phase.timelines.read());

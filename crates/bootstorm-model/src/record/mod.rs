@@ -39,9 +39,8 @@ use crate::outage::Observation;
 use crate::plan::Plan;
 
 /// Version of the stored format: 7 since a phase may be stored as a whole and what has changed since, and several
-/// processes may work on one; 6 since storms
-/// migrate VMs and drain nodes, and outages are observed; 5 since storms are of several kinds; 4 since a record holds the
-/// UIDs of what the run made, outcomes may be unknown, and gaps may be open.
+/// processes may work on it; 6 since storms migrate VMs and drain nodes, and outages are observed; 5 since storms are of
+/// several kinds; 4 since a record holds the UIDs of what the run made, outcomes may be unknown, and gaps may be open.
 ///
 /// Programs refuse records with a newer version than their own. Records of versions 1 to 3 have no UIDs.
 pub const FORMAT: u32 = 7;

@@ -198,7 +198,7 @@ mod tests {
                 None => tracker.tick(now),
             }
         }
-        let mut phase = tracker.finish(Offset(now.0 + 1));
+        let (mut phase, _) = tracker.finish(Offset(now.0 + 1));
         phase.state = PhaseState::Done;
         phase
     }

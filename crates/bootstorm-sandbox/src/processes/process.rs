@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bootstorm_model::platform::processes::{End, exit_code, lead_group, signal_group};
+use bootstorm_model::platform::processes::{exit_code, kill_group, lead_group, terminate};
 use bytes::Bytes;
 use serde_json::Value;
 use thiserror::Error;
@@ -121,9 +121,17 @@ impl Process {
         self.group
     }
 
-    /// Asks it to end.
-    pub fn signal(&mut self, how: End) {
-        if !self.has_ended && !signal_group(self.group, how) {
+    /// Asks it to end, as the first process of its container.
+    pub fn terminate(&mut self) {
+        if !self.has_ended && !terminate(self.group) {
+            // Where nobody can be asked, it is ended at once.
+            let _ = self.child.start_kill();
+        }
+    }
+
+    /// Ends it and all that it started at once.
+    pub fn kill(&mut self) {
+        if !self.has_ended && !kill_group(self.group) {
             // Without groups, the process itself is all there is to end.
             let _ = self.child.start_kill();
         }
@@ -149,7 +157,7 @@ impl Process {
 
     /// Ends what is left of the group. Its number belongs to it as long as there is one left.
     fn end(&mut self) {
-        signal_group(self.group, End::Kill);
+        kill_group(self.group);
         self.guard.forget(self.group);
         self.has_ended = true;
     }

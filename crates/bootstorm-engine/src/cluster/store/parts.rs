@@ -1,8 +1,9 @@
 //! Parts of a phase, each written by the shard that has it; and the common start of the shards.
 //!
-//! A part is stored like a phase of the record: a small head that names pieces by their content. Everything here
-//! belongs to the head of the run's record, and goes with it.
+//! A part is stored like a phase of the record: a small head that names pieces by their content. Everything here belongs
+//! to the head of the run's record, and goes with it.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::ConfigMap;
@@ -16,7 +17,7 @@ use crate::cluster::metadata::Object;
 use crate::cluster::names::{self, Role};
 use crate::cluster::{Cluster, Kind, Trouble};
 use bootstorm_model::observe::Offset;
-use bootstorm_model::record::codec::{self, CodecError, PartIndex, Tally};
+use bootstorm_model::record::codec::{self, Chunk, CodecError, PartIndex, Tally};
 use bootstorm_model::record::{PhaseName, PhaseRecord, RunRecord};
 use bootstorm_model::shards::Shard;
 
@@ -89,10 +90,7 @@ impl Cluster {
         let parts = codec::decode_index(text(names::PARTS_KEY)?)?;
         let mut saved = None;
         if let Some(part) = parts.iter().find(|part| part.phase == phase) {
-            let mut pieces = Vec::new();
-            for piece in part.pieces() {
-                pieces.push(self.chunks(prefix, piece).await?.concat());
-            }
+            let pieces = self.pieces(prefix, part).await?;
             let known = codec::decode_phase(part.phase, &pieces)?;
             codec::check_phase(record, &known)?;
             saved = Some(known);
@@ -218,8 +216,7 @@ impl Cluster {
         }
     }
 
-    /// Deletes the parts and the start of a phase that are joined. A leftover does no harm; cleanup finds it by its
-    /// label.
+    /// Deletes the parts and the start of a phase that are joined. A leftover does no harm; cleanup finds it by its label.
     pub async fn drop_parts(&self, run: &RunStore, record: &RunRecord, phase: PhaseName) {
         let doing = "delete the parts of shards";
         let selector = names::phase_selector(&record.run_id, &phase.to_string());
@@ -269,20 +266,30 @@ impl RunStore {
         }
     }
 
-    /// Name of a piece: one that no other shard has, nor the record of the run.
-    pub(super) fn chunk_name(&self, name: &str) -> String {
-        match &self.part {
-            Some(part) => format!("shard-{}.{name}", part.index),
-            None => name.to_owned(),
+    /// A piece under a name that no other shard has, nor the record of the run.
+    pub(super) fn renamed<'a>(&self, chunk: &'a Chunk) -> Cow<'a, Chunk> {
+        if self.part.is_none() {
+            return Cow::Borrowed(chunk);
         }
+        let mut chunk = chunk.clone();
+        chunk.name = self.piece_name(chunk.name);
+        chunk.index.name.clone_from(&chunk.name);
+        Cow::Owned(chunk)
     }
 
-    /// The index of pieces under these names.
-    pub(super) fn named(&self, mut index: PartIndex) -> PartIndex {
+    /// The index of pieces under such names.
+    pub(super) fn renamed_index(&self, mut index: PartIndex) -> PartIndex {
         for chunk in index.chunks.iter_mut().chain(index.changes.iter_mut().flatten()) {
-            chunk.name = self.chunk_name(&chunk.name);
+            chunk.name = self.piece_name(std::mem::take(&mut chunk.name));
         }
         index
+    }
+
+    fn piece_name(&self, name: String) -> String {
+        match &self.part {
+            Some(part) => format!("shard-{}.{name}", part.index),
+            None => name,
+        }
     }
 
     /// The head of a part.

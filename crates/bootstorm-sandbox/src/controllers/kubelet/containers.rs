@@ -4,7 +4,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bootstorm_model::platform::processes::End;
 use bytes::Bytes;
 use serde_json::Value;
 use tokio::sync::{mpsc, watch};
@@ -16,6 +15,7 @@ use super::super::jobs;
 use super::super::network::PodNetwork;
 use super::super::nodes::Node;
 use super::{PodWorker, status, told_to_end};
+use crate::model::misbehaviour::{KILL, OUT_OF_MEMORY};
 use crate::processes::logs::{LONGEST_LINE, Log};
 use crate::processes::{PodFolder, Process, StartError};
 use crate::programs::{self, Container, Image, Io, Programs, User};
@@ -33,6 +33,27 @@ const SHORTEST_GRACE: i64 = 2;
 /// Exit code of what a signal ended politely, and at once.
 const TERMINATED: i32 = 143;
 const KILLED: i32 = 137;
+
+/// How containers are to end
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// They are asked to.
+    Terminate,
+    /// At once.
+    Kill,
+    /// Somebody kills them; the pod goes on as its restart policy says.
+    Crash {
+        /// For want of memory.
+        hungry: bool,
+    },
+}
+
+impl End {
+    /// Whether the pod is to go.
+    fn is_final(wanted: &Option<Self>) -> bool {
+        matches!(wanted, Some(Self::Terminate | Self::Kill))
+    }
+}
 
 /// What a container does
 #[derive(Debug, Clone)]
@@ -174,6 +195,7 @@ impl PodWorker {
         drop(news);
         let mut deadline: Option<Instant> = None;
         let mut is_watched = true;
+        let mut killed = self.kill_wanted();
         let mut codes = std::collections::BTreeMap::new();
         loop {
             if is_watched && let Some(grace) = self.grace_left() {
@@ -205,7 +227,15 @@ impl PodWorker {
                     is_watched = false;
                     deadline = None;
                 }
-                changed = changes.changed(), if is_watched => is_watched = changed.is_ok(),
+                changed = changes.changed(), if is_watched => {
+                    is_watched = changed.is_ok();
+                    let wanted = self.kill_wanted();
+                    if wanted.is_some() && wanted != killed && deadline.is_none() {
+                        let hungry = wanted.as_deref() == Some(OUT_OF_MEMORY);
+                        stop.send_replace(Some(End::Crash { hungry }));
+                    }
+                    killed = wanted;
+                }
             }
         }
         codes.len() == containers.len() && codes.values().all(|code| *code == 0)
@@ -216,6 +246,11 @@ impl PodWorker {
         let Some(pod) = self.current() else { return Some(0) };
         let asked = pod.is_deleting().then(|| pod.value()["metadata"]["deletionGracePeriodSeconds"].as_i64());
         asked.map(|asked| asked.unwrap_or(30).max(SHORTEST_GRACE) as u64)
+    }
+
+    /// The annotation that has containers killed when it changes.
+    fn kill_wanted(&self) -> Option<String> {
+        self.current()?.value()["metadata"]["annotations"][KILL].as_str().map(str::to_owned)
     }
 
     fn say_killing(&self, containers: &[Value]) {
@@ -295,7 +330,7 @@ impl Running {
     }
 
     fn is_stopped(&self) -> bool {
-        self.stop.borrow().is_some()
+        End::is_final(&self.stop.borrow())
     }
 
     /// Waits for so many simulated seconds; false if the pod is to go meanwhile.
@@ -303,7 +338,7 @@ impl Running {
         let clock = self.cluster.clock;
         tokio::select! {
             () = clock.sleep(seconds) => {}
-            _ = self.stop.wait_for(Option::is_some) => {}
+            _ = self.stop.wait_for(End::is_final) => {}
         }
         !self.is_stopped()
     }
@@ -318,7 +353,8 @@ impl Running {
 
     async fn process(&mut self, program: &std::path::Path) -> Option<Ended> {
         let mut process = loop {
-            if self.is_stopped() {
+            // Seen here: a crash from before is not about the run that begins now.
+            if End::is_final(&self.stop.borrow_and_update()) {
                 return None;
             }
             let (cluster, folder) = (self.cluster.clone(), self.folder.clone()?);
@@ -348,6 +384,7 @@ impl Running {
         };
         self.tell(Happened::Started(Some(process.id())));
         let node = self.node.clone();
+        let mut is_hungry = false;
         let code = loop {
             tokio::select! {
                 code = process.wait() => break code,
@@ -355,7 +392,12 @@ impl Running {
                 changed = self.stop.changed() => {
                     let how = *self.stop.borrow_and_update();
                     match how {
-                        Some(how) if changed.is_ok() => process.signal(how),
+                        Some(End::Terminate) if changed.is_ok() => process.terminate(),
+                        Some(End::Kill) if changed.is_ok() => process.kill(),
+                        Some(End::Crash { hungry }) if changed.is_ok() => {
+                            is_hungry = hungry;
+                            process.kill();
+                        }
                         // The pod worker has gone, and this task goes with it.
                         _ => return None,
                     }
@@ -364,7 +406,7 @@ impl Running {
         };
         let falls_back = self.container["terminationMessagePolicy"] == "FallbackToLogsOnError";
         let message = if falls_back && code != 0 { process.last_words() } else { String::new() };
-        Some(Ended::with(code, message))
+        Some(if is_hungry && code == KILLED { starved() } else { Ended::with(code, message) })
     }
 
     async fn simulated(&mut self, words: Vec<String>) -> Ended {
@@ -381,6 +423,9 @@ impl Running {
         };
         let log = self.cluster.processes.logs.begin(self.pod.uid(), &self.name());
         self.tell(Happened::Started(None));
+        if End::is_final(&self.stop.borrow_and_update()) {
+            return Ended::with(KILLED, String::new());
+        }
         let (output, mut written) = mpsc::channel(16);
         // Nobody types anything.
         let (_, stdin) = mpsc::channel(1);
@@ -396,9 +441,13 @@ impl Running {
                 Some((_, bytes)) = written.recv() => lines.write(clock.wall(), &bytes),
                 code = &mut run => break Ended::with(code, String::new()),
                 () = node.lost() => break lost(),
-                how = self.stop.wait_for(Option::is_some) => {
-                    let is_kill = how.is_ok_and(|how| *how == Some(End::Kill));
-                    break Ended::with(if is_kill { KILLED } else { TERMINATED }, String::new());
+                _ = self.stop.changed() => {
+                    let how = *self.stop.borrow_and_update();
+                    break match how {
+                        Some(End::Crash { hungry: true }) => starved(),
+                        Some(End::Terminate) => Ended::with(TERMINATED, String::new()),
+                        _ => Ended::with(KILLED, String::new()),
+                    };
                 }
             }
         };
@@ -408,6 +457,11 @@ impl Running {
         lines.end(clock.wall());
         ended
     }
+}
+
+/// How a container ended that needed more memory than it may have.
+fn starved() -> Ended {
+    Ended { code: KILLED, reason: "OOMKilled", message: String::new() }
 }
 
 /// How a container ended that is gone with its node (containerd: exit status 255).
