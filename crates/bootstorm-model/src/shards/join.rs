@@ -37,7 +37,9 @@ pub fn join(whole: &PhaseRecord, parts: &BTreeMap<u32, PhaseRecord>) -> PhaseRec
         if let Some(first) = present.first().and_then(|(_, part)| part.health.clone()) {
             (health.clock, health.before, health.after) = (first.clock, first.before, first.after);
         }
-        earlier.iter().for_each(|earlier| health.follow(earlier));
+        if let Some(earlier) = &earlier {
+            health.follow(earlier);
+        }
     }
     if present.len() < of as usize {
         joined.state = PhaseState::Interrupted;
