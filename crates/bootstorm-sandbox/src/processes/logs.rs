@@ -96,9 +96,12 @@ impl Log {
     }
 }
 
+/// The identity of a pod, and the name of its container
+type Owner = (Box<str>, Box<str>);
+
 /// The logs of all containers, by the identity of the pod and the container's name: the last two runs of each
 #[derive(Debug, Clone, Default)]
-pub struct Logs(Arc<Mutex<HashMap<(Box<str>, Box<str>), VecDeque<Log>>>>);
+pub struct Logs(Arc<Mutex<HashMap<Owner, VecDeque<Log>>>>);
 
 impl Logs {
     /// The log of a new run of a container.

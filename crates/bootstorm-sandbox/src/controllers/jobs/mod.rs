@@ -212,10 +212,11 @@ impl Jobs {
             memory.started.get_or_insert(now);
         }
         for (failed, index) in &tally.fresh {
-            let each = index.map(|index| memory.by_index.entry(index).or_default());
             if *failed {
                 memory.failures.add(now);
-                each.into_iter().for_each(|failures| failures.add(now));
+                if let Some(index) = index {
+                    memory.by_index.entry(*index).or_default().add(now);
+                }
             } else {
                 memory.failures = Failures::default();
             }

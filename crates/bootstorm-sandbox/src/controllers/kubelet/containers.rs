@@ -50,7 +50,7 @@ enum End {
 
 impl End {
     /// Whether the pod is to go.
-    fn is_final(wanted: &Option<Self>) -> bool {
+    fn is_final(wanted: Option<Self>) -> bool {
         matches!(wanted, Some(Self::Terminate | Self::Kill))
     }
 }
@@ -334,7 +334,7 @@ impl Running {
     }
 
     fn is_stopped(&self) -> bool {
-        End::is_final(&self.stop.borrow())
+        End::is_final(*self.stop.borrow())
     }
 
     /// Waits for so many simulated seconds; false if the pod is to go meanwhile.
@@ -342,7 +342,7 @@ impl Running {
         let clock = self.cluster.clock;
         tokio::select! {
             () = clock.sleep(seconds) => {}
-            _ = self.stop.wait_for(End::is_final) => {}
+            _ = self.stop.wait_for(|wanted| End::is_final(*wanted)) => {}
         }
         !self.is_stopped()
     }
@@ -359,7 +359,7 @@ impl Running {
     async fn process(&mut self, program: &std::path::Path) -> Option<Ended> {
         let mut process = loop {
             // Seen here: a crash from before is not about the run that begins now.
-            if End::is_final(&self.stop.borrow_and_update()) {
+            if End::is_final(*self.stop.borrow_and_update()) {
                 return None;
             }
             let (cluster, folder) = (self.cluster.clone(), self.folder.clone()?);
@@ -424,11 +424,11 @@ impl Running {
             folders: Vec::new(),
             programs: (self.pod.uid().to_owned(), Programs::default()),
             network: Arc::new(PodNetwork::new(self.cluster.clone())),
-            roll: self.cluster.dice.roll(&self.pod.uid().to_owned(), 0, "command"),
+            roll: self.cluster.dice.roll(self.pod.uid(), 0, "command"),
         };
         let log = self.cluster.processes.logs.begin(self.pod.uid(), &self.name());
         self.tell(Happened::Started(None));
-        if End::is_final(&self.stop.borrow_and_update()) {
+        if End::is_final(*self.stop.borrow_and_update()) {
             return Ended::with(KILLED, String::new());
         }
         let (output, mut written) = mpsc::channel(16);
