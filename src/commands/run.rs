@@ -290,9 +290,10 @@ async fn phases(session: &Session, args: &RunCommand, resolved: Resolved) -> Res
     if args.repeat.repeat.is_some() {
         let storms = PhaseArgs { shape: args.launch.clone(), ..phase };
         let repeated = repeat::run(session, &storms, &args.repeat, &args.fail_if).await?;
-        return report(session, args, repeated.record, Judged::Done(repeated.thresholds), measured).await;
+        let judged = Judged::Done(repeated.thresholds);
+        return Box::pin(report(session, args, repeated.record, judged, measured)).await;
     }
-    report(session, args, record, Judged::At(judged), measured).await
+    Box::pin(report(session, args, record, Judged::At(judged), measured)).await
 }
 
 /// What the thresholds say, or of which phase they are

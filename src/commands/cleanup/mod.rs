@@ -145,7 +145,7 @@ pub async fn run(session: &Session, args: &CleanupArgs) -> Result<Option<Leftove
         deadline: monotonic_now() + args.timeout,
     };
     if !gear.is_empty() {
-        in_cluster::remove(session, prefix, estate.run_id()).await?;
+        Box::pin(in_cluster::remove(session, prefix, estate.run_id())).await?;
         session.console.say("deleted the job of the run");
     }
     let taking = lock_after(session, prefix, &estate, !gear.is_empty());
