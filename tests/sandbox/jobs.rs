@@ -412,7 +412,8 @@ fn a_killed_sandbox_leaves_no_process_behind() {
     let image = format!("worker={}", program.display());
     let kubeconfig = home.path().join("kubeconfig");
     let flags = ["sandbox", "--profile", "instant", "--run-image", &image, "--write-kubeconfig"];
-    let arguments = [&flags[..], &[&kubeconfig.to_string_lossy()]].concat();
+    let place = kubeconfig.to_string_lossy().into_owned();
+    let arguments = [&flags[..], &[&place]].concat();
     let mut sandbox = Program::new(home.path()).spawn(&arguments);
     until(|| kubeconfig.is_file());
     let kubectl =

@@ -62,6 +62,8 @@ enum Deed {
     Process(PathBuf),
     /// A command of the simulated shell.
     Simulated(Vec<String>),
+    /// Nothing, until it is told to end: it stands beside one that does something.
+    Idle,
 }
 
 /// How a run of a container ended
@@ -179,7 +181,9 @@ impl PodWorker {
         let (stop, stopping) = watch::channel(None);
         let mut tasks = JoinSet::new();
         for container in containers {
-            let Some(deed) = self.deed(container) else { continue };
+            let is_init = status::is_init(self.pod.value(), container["name"].as_str().unwrap_or_default());
+            let beside = if is_init { Deed::Simulated(Vec::new()) } else { Deed::Idle };
+            let deed = self.deed(container).unwrap_or(beside);
             let running = Running {
                 cluster: self.cluster.clone(),
                 node: self.node.clone(),
@@ -347,7 +351,8 @@ impl Running {
     async fn once(&mut self) -> Option<Ended> {
         match self.deed.clone() {
             Deed::Process(program) => self.process(&program).await,
-            Deed::Simulated(words) => Some(self.simulated(words).await),
+            Deed::Simulated(words) => Some(self.simulated(Some(words)).await),
+            Deed::Idle => Some(self.simulated(None).await),
         }
     }
 
@@ -409,7 +414,7 @@ impl Running {
         Some(if is_hungry && code == KILLED { starved() } else { Ended::with(code, message) })
     }
 
-    async fn simulated(&mut self, words: Vec<String>) -> Ended {
+    async fn simulated(&mut self, words: Option<Vec<String>>) -> Ended {
         let image = self.container["image"].as_str().unwrap_or_default();
         let container = Container {
             tools: Image::of(image).tools(Duration::MAX),
@@ -430,7 +435,11 @@ impl Running {
         // Nobody types anything.
         let (_, stdin) = mpsc::channel(1);
         let run = async {
-            if words.is_empty() { 0 } else { programs::run(&words, container, Io { stdin, output }).await }
+            match words {
+                None => std::future::pending().await,
+                Some(words) if words.is_empty() => 0,
+                Some(words) => programs::run(&words, container, Io { stdin, output }).await,
+            }
         };
         tokio::pin!(run);
         let (node, clock) = (self.node.clone(), self.cluster.clock);
