@@ -93,7 +93,7 @@ impl CleanupArgs {
 /// Runs the command.
 pub async fn command(context: &Context, args: &CleanupArgs) -> Result<Exit, Failure> {
     let session = context.connect().await?;
-    if let Some(deleted) = run(&session, args).await? {
+    if let Some(deleted) = Box::pin(run(&session, args)).await? {
         wording::print(&session, &deleted, args.choice(), "deleted")?;
         wording::kept(&deleted, args)?;
     }
