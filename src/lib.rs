@@ -25,7 +25,12 @@ pub fn run() -> Exit {
         return exit;
     }
     platform::allow_open_files(OPEN_FILES);
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    // Where nothing else is to be simulated, one thread does it all: waking others costs more than they take over.
+    let mut builder = match &start {
+        Start::Command(cli) if !cli.simulates() => tokio::runtime::Builder::new_current_thread(),
+        _ => tokio::runtime::Builder::new_multi_thread(),
+    };
+    let runtime = match builder.enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
             let failure = failure::Failure::new("the program cannot start").because(error);

@@ -21,6 +21,7 @@ pub mod fleet;
 pub mod generate;
 pub mod help;
 pub mod hooks;
+pub mod in_cluster;
 mod index_args;
 pub mod layout_args;
 pub mod listen_args;
@@ -49,6 +50,7 @@ mod series;
 pub mod session;
 pub mod setup;
 pub mod shape_args;
+pub mod shard;
 mod show;
 pub mod source_args;
 pub mod start;
@@ -150,9 +152,20 @@ enum Command {
     Completion(completion::CompletionArgs),
     Options(options::OptionsArgs),
     Version(version::VersionArgs),
+    #[command(name = "__shard", hide = true)]
+    Shard(Box<shard::ShardArgs>),
 }
 
 impl Cli {
+    /// Whether a cluster is simulated in this process, or several storms run in it.
+    pub fn simulates(&self) -> bool {
+        match &self.command {
+            Command::Run(run) => run.sandbox,
+            Command::Sandbox(_) | Command::Fleet(_) => true,
+            _ => false,
+        }
+    }
+
     /// Runs what the user typed; what went wrong is told on the console.
     pub async fn run(self, interrupt: Interrupt) -> Exit {
         let Self { connection, presentation, plan, words, parsed, .. } = self;
@@ -217,6 +230,7 @@ impl Command {
             Self::Completion(args) => completion::command(context, &args),
             Self::Options(_) => options::command(context),
             Self::Version(args) => version::command(context, &args).await,
+            Self::Shard(args) => Box::pin(shard::command(context, &args)).await,
         }
     }
 

@@ -7,6 +7,7 @@ use clap::Args;
 use super::dry_run;
 use super::export_args::ExportArgs;
 use super::hooks::HookArgs;
+use super::in_cluster::{self, InClusterArgs};
 use super::listen_args::ListenArgs;
 use super::metrics_args::MetricsArgs;
 use super::pace_args::{DryRun, DryRunArgs, PaceArgs};
@@ -18,7 +19,7 @@ use super::shape_args::{self, ShapeArgs};
 use super::show;
 use super::threshold_args::FailIfArgs;
 use crate::console::progress::Progress;
-use bootstorm_engine::phases::context::{Cut, Work};
+use bootstorm_engine::phases::context::{Cut, Extent, Start, Work};
 use bootstorm_engine::phases::gate::Gate;
 use bootstorm_engine::phases::{preflight, timed};
 use bootstorm_model::exit::Exit;
@@ -26,7 +27,7 @@ use bootstorm_model::failure::Failure;
 use bootstorm_model::observe::Outcome;
 use bootstorm_model::plan::{Template, TemplateSource};
 use bootstorm_model::record::{
-    PhaseKind, PhaseRecord, PhaseSettings, RunRecord, Share, StormKind, lifecycle,
+    PhaseKind, PhaseRecord, PhaseSettings, PhaseState, RunRecord, Share, StormKind, lifecycle,
 };
 use bootstorm_report::ThresholdBlock;
 use bootstorm_report::thresholds::Expected;
@@ -56,6 +57,8 @@ pub struct PhaseArgs {
     pub listen: ListenArgs,
     #[command(flatten)]
     pub metrics: MetricsArgs,
+    #[command(flatten)]
+    pub in_cluster: InClusterArgs,
     /// A create makes VMs without starting them.
     #[arg(skip)]
     pub halted: bool,
@@ -95,8 +98,12 @@ pub async fn command(context: &Context, kind: PhaseKind, args: &PhaseArgs) -> Re
     args.save.check()?;
     args.exports.check()?;
     args.metrics.check()?;
+    in_cluster::check(args)?;
     let session = context.connect().await?;
     args.listen.start(session.console, &args.run.prefix).await?;
+    if let Some(record) = in_cluster::attach(&session, &args.in_cluster, &args.run.prefix, kind).await? {
+        return shown(&session, &record, kind, args).await;
+    }
     let is_dry = args.dry_run.dry_run == DryRun::Client;
     let caught_up = if is_dry { None } else { args.hooks.catch_up(&session, &args.run.prefix).await? };
     let of_this_kind = |record: &RunRecord| record.last_phase().is_some_and(|last| last.name.kind == kind);
@@ -201,6 +208,12 @@ pub async fn run(
         let findings = preflight::check_drain(&session.cluster, &record.plan, &settings.nodes).await?;
         args.preflight.settle(session, &findings)?;
     }
+    if args.in_cluster.in_cluster {
+        let planned = args.in_cluster.plan(step.name(), settings)?;
+        let record = Box::pin(in_cluster::run(session, &args.in_cluster, prefix, vec![planned])).await?;
+        args.exports.phase_ended(session.console, &session.interrupt, &record).await;
+        return Ok(Some(record));
+    }
     let lock = session.lock(prefix, &record.run_id).await?;
     // The record may have changed between our first look and the lock.
     (record, store) = match session.load(prefix).await {
@@ -237,6 +250,11 @@ async fn locked(
 ) -> Result<(), Failure> {
     let Wanted { kind, args, role, template } = *wanted;
     let prefix = record.plan.prefix.clone();
+    store.set_holder(lock.holder());
+    if in_cluster::settle(session, record, &mut store, lock).await? == Some(PhaseState::Done) {
+        // The shards had done all of it.
+        return Ok(());
+    }
     let step = lifecycle::next_of(record, kind, args.storm).map_err(|refusal| Failure::new(refusal.why))?;
     let settings = settings(args, record, step, role)?;
     if matches!(step, lifecycle::Step::Begin(_)) {
@@ -256,7 +274,6 @@ async fn locked(
         settings = ?settings,
         "plan"
     );
-    store.set_holder(lock.holder());
     args.hooks.before(session, &prefix, step.name()).await?;
     args.hooks.note(record, step.name());
     let progress = Progress::new(session.console).at(role.place.clone());
@@ -266,7 +283,8 @@ async fn locked(
         step,
         settings,
         template,
-        gate: role.gate.as_deref(),
+        gate: role.gate.as_deref().map(Start::Fleet),
+        extent: Extent::Whole,
         interrupt: session.interrupt.clone(),
         events: &|event| {
             args.listen.hear(event);
@@ -351,7 +369,7 @@ fn check_halted(args: &PhaseArgs, record: &RunRecord) -> Result<(), Failure> {
 }
 
 /// The settings of a phase; fails where flags contradict how it was begun.
-fn settings(
+pub(super) fn settings(
     args: &PhaseArgs,
     record: &RunRecord,
     step: lifecycle::Step,
@@ -420,7 +438,7 @@ fn nodes(args: &PhaseArgs, record: &RunRecord, step: lifecycle::Step) -> Result<
 }
 
 /// The manifest that the run's VMs are made from.
-async fn template(session: &Session, record: &RunRecord) -> Result<Template, Failure> {
+pub(super) async fn template(session: &Session, record: &RunRecord) -> Result<Template, Failure> {
     let plan = &record.plan;
     let prefix = &plan.prefix;
     let lost = |why: &str| {

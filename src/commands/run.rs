@@ -8,6 +8,7 @@ use super::adopt_args::AdoptArgs;
 use super::cleanup::{self, CleanupArgs};
 use super::export_args::ExportArgs;
 use super::hooks::HookArgs;
+use super::in_cluster::{self, InClusterArgs};
 use super::listen_args::ListenArgs;
 use super::metrics_args::MetricsArgs;
 use super::pace_args::{DryRun, DryRunArgs, PaceArgs};
@@ -29,9 +30,11 @@ use bootstorm_model::exit::Exit;
 use bootstorm_model::failure::Failure;
 use bootstorm_model::observe::Milestone;
 use bootstorm_model::plan::Plan;
+use bootstorm_model::record::lifecycle::Step;
 use bootstorm_model::record::{PhaseKind, PhaseName, PhaseState, RunRecord, StormKind};
-use bootstorm_report::Selection;
+use bootstorm_model::shards::Planned;
 use bootstorm_report::thresholds::Expected;
+use bootstorm_report::{Selection, ThresholdBlock};
 
 /// What storms are compared with
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -104,6 +107,8 @@ pub struct RunCommand {
     #[command(flatten)]
     pub metrics: MetricsArgs,
     #[command(flatten)]
+    pub in_cluster: InClusterArgs,
+    #[command(flatten)]
     pub dry_run: DryRunArgs,
     /// Run on a simulated cluster instead of a real one
     #[arg(long)]
@@ -125,6 +130,11 @@ pub async fn command(context: &Context, args: &RunCommand) -> Result<Exit, Failu
     args.exports.check()?;
     args.listen.start(context.console(), &args.run.prefix).await?;
     args.metrics.check()?;
+    in_cluster::check(&phase_args(args))?;
+    if args.in_cluster.in_cluster && args.repeat.repeat.is_some() {
+        return Err(Failure::usage("--repeat does not go with --in-cluster")
+            .hint("run the storm several times instead: kubectl bootstorm storm --in-cluster"));
+    }
     if !args.sandbox {
         return within(args.run_timeout, context.connect().await?, args, resolved).await;
     }
@@ -189,7 +199,31 @@ async fn within(
     })
 }
 
+/// The phases that are left, as the Job of the run is to run them.
+fn planned(args: &RunCommand, steps: &[PhaseName], record: &RunRecord) -> Result<Vec<Planned>, Failure> {
+    let baseline = steps.iter().copied().rfind(|name| is_baseline(*name, steps));
+    let is_left =
+        |name: &&PhaseName| record.phase(**name).is_none_or(|phase| phase.state != PhaseState::Done);
+    let plan = |name: &PhaseName| {
+        let (step, phase) = match record.phase(*name) {
+            Some(_) => (Step::Continue(*name), phase_args(args)),
+            None => (Step::Begin(*name), phase_args(args)),
+        };
+        let halted = name.kind == PhaseKind::Create && baseline.is_some_and(|b| b.kind == PhaseKind::Storm);
+        let shaped = name.kind == PhaseKind::Storm && Some(*name) != baseline;
+        let shape = if shaped { args.launch.clone() } else { ShapeArgs::default() };
+        let phase = PhaseArgs { shape, halted, ..phase };
+        args.in_cluster.plan(*name, phase::settings(&phase, record, step, &Role::default())?)
+    };
+    steps.iter().filter(is_left).map(plan).collect()
+}
+
 async fn phases(session: &Session, args: &RunCommand, resolved: Resolved) -> Result<Exit, Failure> {
+    let last = if args.no_storm { PhaseKind::Create } else { PhaseKind::Storm };
+    if let Some(record) = in_cluster::attach(session, &args.in_cluster, &args.run.prefix, last).await? {
+        let (_, judged) = expected(args, &resolved.plan, Some(&record));
+        return Box::pin(report(session, args, record, Judged::At(judged), false)).await;
+    }
     let found = session.find(&args.run.prefix).await?.map(|(record, _)| record);
     let found = match found {
         Some(record) if starts_over(args, &record) => {
@@ -232,6 +266,11 @@ async fn phases(session: &Session, args: &RunCommand, resolved: Resolved) -> Res
         steps.iter().copied().rfind(|name| is_baseline(*name, &steps)).unwrap_or(PhaseName::CREATE);
     // What is continued may have its baseline behind it; then the report at the end shows it.
     let measured = record.phase(baseline).is_none_or(|phase| phase.state != PhaseState::Done);
+    if args.in_cluster.in_cluster && next_step(&steps, &record).is_some() {
+        let planned = planned(args, &steps, &record)?;
+        let prefix = &args.run.prefix;
+        record = Box::pin(in_cluster::run(session, &args.in_cluster, prefix, planned)).await?;
+    }
     while let Some(name) = next_step(&steps, &record) {
         let halted = name.kind == PhaseKind::Create && baseline.kind == PhaseKind::Storm;
         let shaped = name.kind == PhaseKind::Storm && name != baseline;
@@ -248,12 +287,37 @@ async fn phases(session: &Session, args: &RunCommand, resolved: Resolved) -> Res
             show_intermediate(session, &record, name.kind)?;
         }
     }
-    let mut thresholds = args.fail_if.judge(&record, judged);
     if args.repeat.repeat.is_some() {
         let storms = PhaseArgs { shape: args.launch.clone(), ..phase };
         let repeated = repeat::run(session, &storms, &args.repeat, &args.fail_if).await?;
-        (record, thresholds) = (repeated.record, repeated.thresholds);
+        return report(session, args, repeated.record, Judged::Done(repeated.thresholds), measured).await;
     }
+    report(session, args, record, Judged::At(judged), measured).await
+}
+
+/// What the thresholds say, or of which phase they are
+enum Judged {
+    /// They were judged already.
+    Done(Vec<ThresholdBlock>),
+    /// They are of this phase, if of any.
+    At(Option<PhaseName>),
+}
+
+/// Shows and saves what a whole run has found, and cleans up; gives its exit code.
+async fn report(
+    session: &Session,
+    args: &RunCommand,
+    record: RunRecord,
+    judged: Judged,
+    measured: bool,
+) -> Result<Exit, Failure> {
+    let thresholds = match judged {
+        Judged::Done(thresholds) => thresholds,
+        Judged::At(judged) => args.fail_if.judge(&record, judged),
+    };
+    let steps = steps(args, boots_first(args, Some(&record)));
+    let baseline =
+        steps.iter().copied().rfind(|name| is_baseline(*name, &steps)).unwrap_or(PhaseName::CREATE);
     let in_blocks = matches!(session.output, Output::Guide | Output::Wide);
     match (in_blocks, args.no_storm) {
         (true, true) => show::phase(session, &record, baseline.kind, thresholds.clone())?,
@@ -300,6 +364,7 @@ fn phase_args(args: &RunCommand) -> PhaseArgs {
         exports: args.exports.clone(),
         listen: args.listen.clone(),
         metrics: args.metrics.clone(),
+        in_cluster: args.in_cluster.clone(),
     }
 }
 

@@ -38,6 +38,9 @@ pub struct SandboxCommand {
     /// File for the kubeconfig; replaced only if a sandbox wrote it
     #[arg(long, value_name = "FILE", default_value = "sandbox.kubeconfig")]
     pub write_kubeconfig: PathBuf,
+    /// Run a program of this machine for containers of images of this name; repeatable
+    #[arg(long, value_name = "NAME=PROGRAM", value_parser = image)]
+    pub run_image: Vec<(String, PathBuf)>,
     /// Where clients get the token: the kubeconfig, or an exec plugin in it
     #[arg(long, value_name = "HOW", default_value = "token")]
     pub auth: Auth,
@@ -52,6 +55,19 @@ pub enum Auth {
     Exec,
 }
 
+/// Reads the name of an image and the program that is run for it.
+fn image(text: &str) -> Result<(String, PathBuf), String> {
+    let (name, program) = text.split_once('=').ok_or("NAME=PROGRAM is expected")?;
+    if name.is_empty() || name.contains(['/', ':', '@']) {
+        return Err(format!("`{name}` is not the last segment of an image, without tag"));
+    }
+    let program = std::path::absolute(program).map_err(|error| error.to_string())?;
+    if !program.is_file() {
+        return Err(format!("there is no program {}", program.display()));
+    }
+    Ok((name.to_owned(), program))
+}
+
 /// Runs the command.
 pub async fn command(context: &Context, args: &SandboxCommand) -> Result<Exit, Failure> {
     if context.types_kubeconfig {
@@ -60,6 +76,9 @@ pub async fn command(context: &Context, args: &SandboxCommand) -> Result<Exit, F
     }
     let console = context.console();
     let sandbox = args.sandbox.start(args.port).await?;
+    for (name, program) in &args.run_image {
+        sandbox.run_image(name, program);
+    }
     let _duty = context.interrupt.duty();
     let path = &args.write_kubeconfig;
     match args.auth {

@@ -8,6 +8,9 @@ use bootstorm_model::failure::Failure;
 use bootstorm_sandbox::faults::{self, Fault};
 use bootstorm_sandbox::{Options, Sandbox};
 
+/// The name of the image that holds this program.
+const IMAGE: &str = "kubectl-bootstorm";
+
 /// Flags that shape a simulated cluster
 #[derive(Debug, Clone, Args)]
 pub struct SandboxArgs {
@@ -48,6 +51,10 @@ impl SandboxArgs {
             truth: self.truth.clone(),
         };
         let sandbox = Sandbox::start(options).await?;
+        // Without a path to itself, the sandbox has no program to run for this image.
+        if let Ok(program) = std::env::current_exe() {
+            sandbox.run_image(IMAGE, &program);
+        }
         for fault in faults {
             sandbox.faults().add(fault);
         }

@@ -5,12 +5,14 @@ use clap::Args;
 use super::plan_args::RunArgs;
 use super::presentation::Output;
 use super::session::{Context, Session};
-use bootstorm_engine::cluster::Cluster;
-use bootstorm_engine::cluster::store::Head;
+use bootstorm_engine::cluster::jobs::{JobEnd, JobState};
+use bootstorm_engine::cluster::store::{Head, PartHead};
+use bootstorm_engine::cluster::{Cluster, Trouble};
 use bootstorm_model::exit::Exit;
 use bootstorm_model::failure::Failure;
+use bootstorm_model::record::RunRecord;
 use bootstorm_model::text::printable;
-use bootstorm_report::status::Process;
+use bootstorm_report::status::{JobStanding, Process, ShardStanding};
 use bootstorm_report::{Layout, Paint, Status, StatusRow, document, status};
 
 /// Show the state of runs and the next command
@@ -59,7 +61,8 @@ pub async fn command(context: &Context, args: &StatusArgs) -> Result<Exit, Failu
         return Ok(Exit::Good);
     }
     let record = session.read(&args.run.prefix).await?;
-    let status = Status::of(&record).with_process(process(&session, &args.run.prefix).await);
+    let job = if record.made.job { job(&session, &record).await } else { None };
+    let status = Status::of(&record).with_process(process(&session, &args.run.prefix).await).with_job(job);
     let unwritable =
         |error: bootstorm_report::Unwritable| Failure::new("the status cannot be shown").because(error);
     let text = match session.output {
@@ -87,6 +90,42 @@ async fn process(session: &Session, prefix: &str) -> Option<Process> {
         renewed_seconds: seconds(taken.renewed),
         holder: taken.holder,
     })
+}
+
+/// The Job of the run; nothing as well where that may not be looked at.
+async fn job(session: &Session, record: &RunRecord) -> Option<JobStanding> {
+    let (prefix, run_id) = (&record.plan.prefix, &record.run_id);
+    let looked = async {
+        let Some(job) = session.cluster.job_of(prefix, run_id).await? else { return Ok(None) };
+        Ok::<_, Trouble>(Some((job, session.cluster.part_heads(prefix, run_id).await?)))
+    };
+    let (job, heads) = match looked.await {
+        Ok(looked) => looked?,
+        Err(trouble) => {
+            tracing::debug!(%trouble, "it is not known whether the run has a Job");
+            return None;
+        }
+    };
+    let shard = |head: PartHead| {
+        let number = |word: &str| head.facts.get(word)?.parse().ok();
+        let fact = |word: &str| head.facts.get(word).cloned().unwrap_or_default();
+        ShardStanding {
+            index: head.index,
+            state: fact("state"),
+            reached: number("reached"),
+            failed: number("failed"),
+            holder: fact("holder"),
+            phase: head.phase,
+        }
+    };
+    let mut shards: Vec<ShardStanding> = heads.into_iter().map(shard).collect();
+    shards.sort_by_key(|shard| shard.index);
+    let ended = job.end.map(|end| match end {
+        JobEnd::Complete => "complete".to_owned(),
+        JobEnd::Failed(why) => format!("failed: {why}"),
+    });
+    let JobState { name, active, succeeded, failed, .. } = job;
+    Some(JobStanding { name, ended, active, succeeded, failed, shards })
 }
 
 fn list(session: &Session, rows: &[StatusRow], layout: &Layout) -> Result<(), Failure> {

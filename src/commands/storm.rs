@@ -116,6 +116,10 @@ pub async fn command(context: &Context, args: &StormArgs) -> Result<Exit, Failur
         let phase = PhaseArgs { storm, nodes, preflight, share: args.share, ..args.phase.clone() };
         return phase::command(context, PhaseKind::Storm, &phase).await;
     }
+    if args.phase.in_cluster.in_cluster {
+        return Err(Failure::usage("--repeat and --find-max do not go with --in-cluster")
+            .hint("run the storm several times instead: kubectl bootstorm storm --in-cluster"));
+    }
     if kind != KindArg::Start {
         let word = kind.storm().word();
         return Err(Failure::usage(format!(

@@ -23,6 +23,7 @@ mod guide;
 mod hooks;
 mod hostile;
 mod html;
+mod in_cluster;
 mod indexing;
 mod interrupt;
 mod kubeconfigs;

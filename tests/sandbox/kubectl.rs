@@ -274,6 +274,7 @@ async fn streams_of_pods_are_refused_clearly() {
     let cluster = Cluster::start().await;
     let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": {"containers": [{"name": "c", "image": "i"}]}});
     cluster.kubectl_with(&["create", "-f", "-"], &pod).await.fine();
-    let refused = cluster.kubectl(&["logs", "p"]).await;
-    assert!(refused.stderr.contains("the sandbox has no log of pods"), "{}", refused.stderr);
+    let refused = cluster.kubectl(&["get", "--raw", "/api/v1/namespaces/default/pods/p/portforward"]).await;
+    assert!(refused.stderr.contains("the sandbox has no portforward of pods"), "{}", refused.stderr);
+    assert_eq!(cluster.kubectl(&["logs", "p"]).await.fine(), "", "it has no node yet");
 }

@@ -12,6 +12,7 @@ mod faults_file;
 mod faults_server;
 mod faults_writer;
 mod frames;
+mod jobs;
 mod kubectl;
 mod ledger;
 mod lists;

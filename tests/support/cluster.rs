@@ -47,6 +47,8 @@ impl Cluster {
         let options = Options { port: 0, nodes: Some(nodes), profile, seed: 1, speed, truth };
         let sandbox = runtime.block_on(Sandbox::start(options)).unwrap();
         let cluster = Self { sandbox, home, _runtime: runtime };
+        let program = env!("CARGO_BIN_EXE_kubectl-bootstorm");
+        cluster.sandbox.run_image("kubectl-bootstorm", std::path::Path::new(program));
         cluster.sandbox.write_kubeconfig(&cluster.kubeconfig()).unwrap();
         cluster
     }

@@ -17,7 +17,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use bootstorm_engine::phases::context::Work;
+use bootstorm_engine::phases::context::{Extent, Work};
 use bootstorm_engine::phases::setup;
 use bootstorm_engine::phases::timed;
 use bootstorm_model::observe::{Milestone, Outcome, Source, Timeline};
@@ -395,6 +395,7 @@ async fn process(local: &Local, prefix: &str, kind: PhaseKind, settings: PhaseSe
         settings,
         template: (kind == PhaseKind::Create).then_some(&template),
         gate: None,
+        extent: Extent::Whole,
         interrupt: local.interrupt(),
         events: &|_| {},
     };

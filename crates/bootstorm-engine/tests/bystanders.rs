@@ -12,7 +12,7 @@ use bootstorm_engine::cluster::Cluster;
 use bootstorm_engine::cluster::lease::Held;
 use bootstorm_engine::cluster::ownership::Estate;
 use bootstorm_engine::phases::cleanup::{self, Choice, Leftovers, Order, Sort};
-use bootstorm_engine::phases::context::Work;
+use bootstorm_engine::phases::context::{Extent, Work};
 use bootstorm_engine::phases::timed;
 use bootstorm_engine::phases::{Interrupt, setup};
 use bootstorm_model::observe::clock::monotonic_now;
@@ -247,6 +247,7 @@ impl Process<'_> {
             settings,
             template: Some(self.template),
             gate: None,
+            extent: Extent::Whole,
             interrupt: self.interrupt.clone(),
             events: &|_| {},
         };

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 use bootstorm_engine::cluster::Cluster;
 use bootstorm_engine::cluster::ownership::Estate;
-use bootstorm_engine::phases::context::Work;
+use bootstorm_engine::phases::context::{Extent, Work};
 use bootstorm_engine::phases::setup;
 use bootstorm_engine::phases::timed;
 use bootstorm_model::plan::{Plan, Template, TemplateSource};
@@ -47,6 +47,7 @@ async fn phase(local: &Local, cluster: &Cluster, kind: PhaseKind) -> RunRecord {
         settings: PhaseSettings::default(),
         template: Some(&Template::container_disk("example.org/disk:1")),
         gate: None,
+        extent: Extent::Whole,
         interrupt: local.interrupt(),
         events: &|_| {},
     };

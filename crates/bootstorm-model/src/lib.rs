@@ -14,6 +14,7 @@ pub mod plan;
 pub mod platform;
 pub mod probe;
 pub mod record;
+pub mod shards;
 pub mod stats;
 pub mod text;
 pub mod tracker;

@@ -30,6 +30,9 @@ pub struct Status {
     /// The process that works on the run now; absent where there is none, or where that may not be looked at.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub process: Option<Process>,
+    /// The Job that runs its phases in the cluster; absent where there is none, or where that may not be looked at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub job: Option<JobStanding>,
     /// The cleanup, once one has begun.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cleanup: Option<CleanupMark>,
@@ -47,6 +50,41 @@ pub struct Process {
     pub since_seconds: Option<u64>,
     /// Seconds since its last sign of life; it gives one every 15 s.
     pub renewed_seconds: Option<u64>,
+}
+
+/// The Job of a run
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct JobStanding {
+    /// Its name.
+    pub name: String,
+    /// How it ended; absent while it goes on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ended: Option<String>,
+    /// Pods that run, or are about to.
+    pub active: i32,
+    /// Shards that have done all of their work.
+    pub succeeded: i32,
+    /// Pods that failed, and were replaced.
+    pub failed: i32,
+    /// The parts of the phase at hand.
+    pub shards: Vec<ShardStanding>,
+}
+
+/// The part of a phase that a shard has
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ShardStanding {
+    /// Index of the shard.
+    pub index: u32,
+    /// The phase.
+    pub phase: String,
+    /// State of the part.
+    pub state: String,
+    /// VMs that reached the goal.
+    pub reached: Option<u64>,
+    /// VMs that failed or timed out.
+    pub failed: Option<u64>,
+    /// The process that saved it last.
+    pub holder: String,
 }
 
 /// How adopted VMs stand
@@ -111,6 +149,7 @@ impl Status {
             after_due: due(record),
             next: next(record),
             process: None,
+            job: None,
             cleanup: record.cleanup,
             adopted: record.plan.is_adopted().then(|| AdoptedStanding {
                 changed: record.has_to_restore(),
@@ -131,6 +170,12 @@ impl Status {
         }
     }
 
+    /// The same with the Job of the run.
+    #[must_use]
+    pub fn with_job(self, job: Option<JobStanding>) -> Self {
+        Self { job, ..self }
+    }
+
     /// The status as text for a terminal.
     pub fn table(&self, layout: &Layout) -> String {
         let mut text = String::new();
@@ -145,6 +190,10 @@ impl Status {
         if !self.phases.is_empty() {
             text.push('\n');
             text.push_str(&self.phases(layout));
+        }
+        if let Some(job) = &self.job {
+            text.push('\n');
+            text.push_str(&job.table(layout));
         }
         if let Some(adopted) = &self.adopted {
             let _ = match (adopted.changed, adopted.restored) {
@@ -203,6 +252,38 @@ impl Status {
             grid.push(tone(phase.state == PhaseState::Done, counts.unsuccessful() as u64), cells);
         }
         text(grid, layout.headers, layout.paint)
+    }
+}
+
+impl JobStanding {
+    fn table(&self, layout: &Layout) -> String {
+        let ended = self.ended.as_ref().map_or_else(String::new, |ended| format!(", {}", printable(ended)));
+        let mut head = format!(
+            "Job {}{ended}: {} active, {} done, {} failed pods\n",
+            printable(&self.name),
+            self.active,
+            self.succeeded,
+            self.failed
+        );
+        if !self.shards.is_empty() {
+            let mut grid = Grid::new(
+                ["SHARD", "PHASE", "STATE", "REACHED", "FAILED", "PROCESS"].map(Column::words).into(),
+            );
+            for shard in &self.shards {
+                let number = |n: Option<u64>| n.map_or_else(|| "-".to_owned(), |n| n.to_string());
+                let cells = vec![
+                    shard.index.to_string(),
+                    printable(&shard.phase).into_owned(),
+                    printable(&shard.state).into_owned(),
+                    number(shard.reached),
+                    number(shard.failed),
+                    printable(&shard.holder).into_owned(),
+                ];
+                grid.push(tone(shard.state == PhaseState::Done.word(), shard.failed.unwrap_or(0)), cells);
+            }
+            head.push_str(&text(grid, layout.headers, layout.paint));
+        }
+        head
     }
 }
 

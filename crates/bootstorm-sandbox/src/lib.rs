@@ -6,6 +6,7 @@ pub mod faults;
 pub mod ledger;
 pub mod model;
 pub mod network;
+pub mod processes;
 pub mod programs;
 mod running;
 pub mod seed;

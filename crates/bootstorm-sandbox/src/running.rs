@@ -49,6 +49,7 @@ impl Sandbox {
         let server = api::Server::start(store.clone(), faults.clone(), serving)
             .await
             .map_err(|error| cannot(&error).hint("choose another port with --port, or 0 for a free one"))?;
+        controllers.processes().set_entrance(server.entrance());
         Ok(Self { store, faults, controllers, server, private: None })
     }
 
@@ -75,6 +76,11 @@ impl Sandbox {
     /// The objects on which a controller looked again and again without changing anything; for tests. There should be none.
     pub fn spinning(&self) -> Vec<String> {
         self.controllers.spinning()
+    }
+
+    /// Runs this program of this machine for containers whose image has `name` as its last path segment.
+    pub fn run_image(&self, name: &str, program: &Path) {
+        self.controllers.processes().run_image(name, program);
     }
 
     /// Does something to the server or to its objects at once.
@@ -164,6 +170,7 @@ fn parts(options: Options) -> Result<Parts, Failure> {
         admission: Some(controllers.admission()),
         network: controllers.network(),
         dice: controllers.dice(),
+        logs: controllers.processes().logs.clone(),
         ..ServerOptions::default()
     };
     Ok(Parts { store, faults, controllers, serving })

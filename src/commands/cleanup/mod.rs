@@ -11,12 +11,14 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::in_cluster;
 use super::pace_args::{DryRun, DryRunArgs};
 use super::plan_args::RunArgs;
 use super::presentation::Output;
 use super::session::{Context, Session};
 use super::values;
 use crate::console::progress::Progress;
+use bootstorm_engine::cluster::jobs::Piece;
 use bootstorm_engine::cluster::lease::Held;
 use bootstorm_engine::cluster::ownership::Estate;
 use bootstorm_engine::cluster::store::RunStore;
@@ -75,6 +77,9 @@ pub struct CleanupArgs {
 /// What is waited for is given up in time by itself and named; this ends what hangs beyond that.
 const GRACE: Duration = Duration::from_secs(2);
 
+/// How long the lock of a process that was killed is waited for.
+const EXPIRING: Duration = Duration::from_secs(75);
+
 /// How long it may take to note in the record how far the cleanup is.
 const NOTING: Duration = Duration::from_secs(10);
 
@@ -99,7 +104,7 @@ pub async fn command(context: &Context, args: &CleanupArgs) -> Result<Exit, Fail
 pub async fn run(session: &Session, args: &CleanupArgs) -> Result<Option<Leftovers>, Failure> {
     let prefix = &args.run.prefix;
     let mut interrupt = session.interrupt.clone();
-    let Seen { estate, place, leftovers, adopted, mut own, cordons } = tokio::select! {
+    let Seen { estate, place, leftovers, adopted, mut own, cordons, gear } = tokio::select! {
         biased;
         () = interrupt.wait() => return Err(Failure::interrupted("interrupted; nothing was deleted")),
         seen = tokio::time::timeout(args.timeout, Box::pin(look(session, args))) => {
@@ -107,7 +112,7 @@ pub async fn run(session: &Session, args: &CleanupArgs) -> Result<Option<Leftove
         }
     };
     wording::strangers(session, &leftovers);
-    if leftovers.is_empty() && cordons.is_empty() {
+    if leftovers.is_empty() && cordons.is_empty() && gear.is_empty() {
         session.console.say(&format!("nothing of run {prefix} is there"));
         wording::skipped(session, &leftovers);
         if estate.run_id().is_empty() {
@@ -119,6 +124,7 @@ pub async fn run(session: &Session, args: &CleanupArgs) -> Result<Option<Leftove
     if args.dry_run.dry_run == DryRun::Client {
         wording::skipped(session, &leftovers);
         cordons::announce(session, &cordons);
+        wording::gear(session, &gear);
         if let Some(record) = &adopted {
             adopted::announce(session, args, record)?;
         }
@@ -134,11 +140,15 @@ pub async fn run(session: &Session, args: &CleanupArgs) -> Result<Option<Leftove
         sorts: if adopted.is_some() { &Sort::BESIDE_ADOPTED } else { &Sort::ALL },
         place: place.as_deref(),
         choice: args.choice(),
-        lock: leftovers.of(Sort::Leases).first().map(|lease| lease.uid.as_str()),
+        lock: leftovers.lock(&estate).map(|lease| lease.uid.as_str()),
         concurrency: args.concurrency,
         deadline: monotonic_now() + args.timeout,
     };
-    let taking = session.lock(prefix, estate.run_id());
+    if !gear.is_empty() {
+        in_cluster::remove(session, prefix, estate.run_id()).await?;
+        session.console.say("deleted the job of the run");
+    }
+    let taking = lock_after(session, prefix, &estate, !gear.is_empty());
     let lock = tokio::time::timeout_at(order.deadline.into(), taking)
         .await
         .unwrap_or_else(|_| Err(wording::out_of_time(args)))?;
@@ -181,6 +191,25 @@ struct Seen {
     own: Option<Box<(RunRecord, RunStore)>>,
     /// Nodes that a drain left cordoned.
     cordons: Vec<Cordon>,
+    /// The Job of the run, and what came with it.
+    gear: Vec<Piece>,
+}
+
+/// Takes the lock of the run. After the Job of the run was deleted, a pod that was killed may seem to hold it for a while.
+async fn lock_after(
+    session: &Session,
+    prefix: &str,
+    estate: &Estate,
+    had_job: bool,
+) -> Result<Held, Failure> {
+    let until = monotonic_now() + if had_job { EXPIRING } else { Duration::ZERO };
+    loop {
+        match session.lock(prefix, estate.run_id()).await {
+            Err(failure) if monotonic_now() >= until => return Err(failure),
+            Err(_) => tokio::time::sleep(Duration::from_secs(1)).await,
+            held => return held,
+        }
+    }
 }
 
 /// Whose run it is, and what of it is there.
@@ -193,6 +222,7 @@ async fn look(session: &Session, args: &CleanupArgs) -> Result<Seen, Failure> {
         (None, Some(estate)) => cordons::marked(session, estate.run_id()).await?,
         (None, None) => Vec::new(),
     };
+    let may_have_job = record.as_ref().is_none_or(|(record, _)| record.made.job);
     let (adopted, own) = match record {
         Some((record, _)) if record.plan.is_adopted() => (Some(record), None),
         // Of the phases, only the index is needed from here on.
@@ -204,7 +234,11 @@ async fn look(session: &Session, args: &CleanupArgs) -> Result<Seen, Failure> {
         Some(estate) => Leftovers::list(&session.cluster, estate, sorts, place.as_deref()).await?,
         None => Leftovers::default(),
     };
-    Ok(Seen { estate: estate.unwrap_or_default(), place, leftovers, adopted, own, cordons })
+    let gear = match &estate {
+        Some(estate) if may_have_job => session.cluster.gear_of(&args.run.prefix, estate.run_id()).await?,
+        _ => Vec::new(),
+    };
+    Ok(Seen { estate: estate.unwrap_or_default(), place, leftovers, adopted, own, cordons, gear })
 }
 
 /// Notes in the record how far the cleanup has come, so that no phase follows. Best effort: what cannot be noted must not

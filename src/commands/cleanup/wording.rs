@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{CleanupArgs, Output, Session};
+use bootstorm_engine::cluster::jobs::Piece;
 use bootstorm_engine::phases::cleanup::{Blocked, Choice, CleanupError, Found, Held, Leftovers, Sort};
 use bootstorm_model::exit::Exit;
 use bootstorm_model::failure::Failure;
@@ -232,4 +233,11 @@ pub(super) fn print(
     let others = leftovers.going_along(choice).into_iter().map(|(sort, found)| (name(sort, &found), note));
     let text: String = ours.chain(others).map(|(name, note)| format!("{name}{verb}{note}\n")).collect();
     session.console.data(&text)
+}
+
+/// Names what of a Job would be deleted.
+pub(super) fn gear(session: &Session, gear: &[Piece]) {
+    for piece in gear {
+        session.console.say(&format!("{}/{} would be deleted", piece.gear.word(), piece.name));
+    }
 }

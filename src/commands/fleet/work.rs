@@ -9,6 +9,7 @@ use super::super::adopt_args::AdoptArgs;
 use super::super::cleanup::{self, CleanupArgs};
 use super::super::export_args::ExportArgs;
 use super::super::hooks::HookArgs;
+use super::super::in_cluster::InClusterArgs;
 use super::super::index_args::IndexArgs;
 use super::super::listen_args::ListenArgs;
 use super::super::metrics_args::MetricsArgs;
@@ -176,6 +177,7 @@ fn phase_args(args: &FleetArgs, kind: PhaseKind) -> PhaseArgs {
         exports: ExportArgs::default(),
         listen: ListenArgs::default(),
         metrics: MetricsArgs { prometheus: None },
+        in_cluster: InClusterArgs::default(),
     }
 }
 

@@ -1,5 +1,6 @@
 //! One process at a time works on a run: a Lease with a holder, renewed while it works.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -10,13 +11,18 @@ use tokio::sync::watch;
 
 use super::call::{built, on, path, post_params};
 use super::guard::{DURATION, Guard, Renewed, Standing};
-use super::names::{self, Role};
+use super::list::list_all;
+use super::names::{self, READY, Role};
 use super::process::Process;
 use super::{Cluster, Kind, Trouble};
 use crate::phases::interrupt::{Duty, Interrupt};
+use bootstorm_model::record::PhaseName;
+use bootstorm_model::shards::Shard;
 
 /// How often it is renewed.
 const RENEWAL: Duration = Duration::from_secs(15);
+/// How often a note on the lock is tried again when it was renewed at the same time.
+const CONFLICTS: u32 = 8;
 /// Annotation that identifies the process holding the lock.
 const PROCESS: &str = "process";
 /// How soon it is tried again after it could not be renewed.
@@ -30,7 +36,7 @@ const MARGIN: i64 = 5;
 #[derive(Debug)]
 pub struct Held {
     cluster: Cluster,
-    prefix: String,
+    name: String,
     holder: String,
     guard: Guard,
     task: tokio::task::JoinHandle<()>,
@@ -47,6 +53,15 @@ pub struct Taken {
     pub since: Option<Timestamp>,
     /// When it last showed a sign of life.
     pub renewed: Option<Timestamp>,
+}
+
+/// A living holder of a lock
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Working {
+    /// Who it is.
+    pub taken: Taken,
+    /// The phase for whose common start it waits.
+    pub ready: Option<String>,
 }
 
 /// Why the lock could not be acquired
@@ -94,10 +109,32 @@ impl Cluster {
         holder: &str,
         interrupt: &Interrupt,
     ) -> Result<Held, LockError> {
+        self.lock_named(names::head_name(prefix), prefix, run_id, holder, interrupt).await
+    }
+
+    /// The same for the lock of one shard of a run. The first one coordinates: its lock is that of the run.
+    pub async fn lock_shard(
+        &self,
+        prefix: &str,
+        run_id: &str,
+        shard: Shard,
+        holder: &str,
+        interrupt: &Interrupt,
+    ) -> Result<Held, LockError> {
+        self.lock_named(shard_lock(prefix, shard), prefix, run_id, holder, interrupt).await
+    }
+
+    async fn lock_named(
+        &self,
+        name: String,
+        prefix: &str,
+        run_id: &str,
+        holder: &str,
+        interrupt: &Interrupt,
+    ) -> Result<Held, LockError> {
         let doing = "take the lock of the run";
-        let name = names::head_name(prefix);
         let renewed = Renewed::now();
-        let fresh = self.lease(prefix, run_id, holder);
+        let fresh = self.lease(&name, prefix, run_id, holder);
         let body = serde_json::to_vec(&fresh).unwrap_or_default();
         let request = built(doing, on(&self.leases()).create(&post_params(), body))?;
         match self.ask_raw(doing, &request).await {
@@ -109,11 +146,12 @@ impl Cluster {
         }
         let duty = interrupt.duty();
         let (standing, guard) = watch::channel(Standing::Held(renewed));
-        let renewer = Renewer { cluster: self.clone(), name, holder: holder.to_owned(), standing };
+        let renewer =
+            Renewer { cluster: self.clone(), name: name.clone(), holder: holder.to_owned(), standing };
         let task = tokio::spawn(renewer.renew());
         Ok(Held {
             cluster: self.clone(),
-            prefix: prefix.to_owned(),
+            name,
             holder: holder.to_owned(),
             guard: Guard(guard),
             task,
@@ -121,11 +159,11 @@ impl Cluster {
         })
     }
 
-    fn lease(&self, prefix: &str, run_id: &str, holder: &str) -> Lease {
+    fn lease(&self, name: &str, prefix: &str, run_id: &str, holder: &str) -> Lease {
         let now = Some(MicroTime(self.server_now()));
         Lease {
             metadata: ObjectMeta {
-                name: Some(names::head_name(prefix)),
+                name: Some(name.to_owned()),
                 namespace: Some(self.namespace.clone()),
                 labels: Some(names::labels(prefix, run_id, Role::Lock)),
                 annotations: Process::ours()
@@ -180,6 +218,20 @@ impl Cluster {
         Ok(found.filter(is_lock).and_then(|lease| self.living(lease)))
     }
 
+    /// The living processes that hold locks of a run, by the names of these, and the phase for whose start each waits.
+    pub async fn holders(&self, run_id: &str) -> Result<BTreeMap<String, Working>, Trouble> {
+        let selector = names::lock_selector(run_id);
+        let (leases, _) =
+            list_all::<Lease>(self, "look who works on the run", &self.leases(), &selector).await?;
+        let working = |mut lease: Lease| {
+            let name = lease.metadata.name.clone()?;
+            let ready =
+                lease.metadata.annotations.as_mut().and_then(|all| all.remove(&names::annotation(READY)));
+            Some((name, Working { taken: self.living(lease)?, ready }))
+        };
+        Ok(leases.into_iter().filter_map(working).collect())
+    }
+
     /// The holder of a lock, unless it has let go, or is known to be dead.
     fn living(&self, lease: Lease) -> Option<Taken> {
         let spec = lease.spec.unwrap_or_default();
@@ -202,6 +254,11 @@ impl Cluster {
             Err(trouble) => Err(trouble),
         }
     }
+}
+
+/// Name of the lock of a shard.
+pub fn shard_lock(prefix: &str, shard: Shard) -> String {
+    if shard.coordinates() { names::head_name(prefix) } else { names::shard_name(prefix, shard.index()) }
 }
 
 /// Whether a lease is one of this tool's locks.
@@ -272,6 +329,31 @@ impl Held {
         self.guard.clone()
     }
 
+    /// Notes that the holder waits for the common start of a phase; it is ready as long as it holds the lock.
+    pub async fn set_ready(&self, phase: PhaseName) -> Result<(), Trouble> {
+        let doing = "report that the shard is ready";
+        let leases = self.cluster.leases();
+        let mut tries = 0;
+        loop {
+            let lease = self.cluster.read_lease(doing, &self.name).await?;
+            let lost = || Trouble::new(doing, Kind::Conflict, "the lock of the shard was lost");
+            let mut lease = lease.ok_or_else(lost)?;
+            if lease.spec.as_ref().and_then(|spec| spec.holder_identity.as_ref()) != Some(&self.holder) {
+                return Err(lost());
+            }
+            let annotations = lease.metadata.annotations.get_or_insert_default();
+            annotations.insert(names::annotation(READY), phase.to_string());
+            let body = serde_json::to_vec(&lease).unwrap_or_default();
+            let request = built(doing, on(&leases).replace(&self.name, &post_params(), body))?;
+            match self.cluster.ask_raw(doing, &request).await {
+                Ok(_) => return Ok(()),
+                // It was renewed meanwhile.
+                Err(trouble) if trouble.kind == Kind::Conflict && tries < CONFLICTS => tries += 1,
+                Err(trouble) => return Err(trouble),
+            }
+        }
+    }
+
     /// Gives the lock back, within 5 s. Best effort: an abandoned lock becomes stale by itself.
     pub async fn release(self) {
         self.task.abort();
@@ -280,12 +362,12 @@ impl Held {
 
     async fn give_back(&self) {
         let doing = "release the lock of the run";
-        let name = names::head_name(&self.prefix);
-        if let Ok(Some(lease)) = self.cluster.read_lease(doing, &name).await
+        let name = &self.name;
+        if let Ok(Some(lease)) = self.cluster.read_lease(doing, name).await
             && lease.spec.as_ref().and_then(|spec| spec.holder_identity.as_ref()) == Some(&self.holder)
             && let Some(uid) = lease.metadata.uid
         {
-            let _ = self.cluster.delete_exactly(doing, &self.cluster.leases(), &name, &uid).await;
+            let _ = self.cluster.delete_exactly(doing, &self.cluster.leases(), name, &uid).await;
         }
     }
 }

@@ -8,17 +8,21 @@ use kube::client::Body;
 const LONGEST: usize = 64 * 1024 * 1024;
 
 /// The lines of an open watch
-pub(super) struct Lines {
-    body: Body,
+pub(super) struct Lines<B = Body> {
+    body: B,
     /// Received, and not taken yet.
     ready: Bytes,
     /// The beginning of a line whose end has not been received.
     begun: BytesMut,
 }
 
-impl Lines {
+impl<B> Lines<B>
+where
+    B: BodyExt<Data = Bytes> + Unpin,
+    B::Error: std::fmt::Display,
+{
     /// The lines of an answer.
-    pub(super) fn new(body: Body) -> Self {
+    pub(super) fn new(body: B) -> Self {
         Self { body, ready: Bytes::new(), begun: BytesMut::new() }
     }
 
@@ -65,7 +69,7 @@ mod tests {
 
     async fn read(pieces: Vec<&'static str>) -> Vec<String> {
         let frames = pieces.into_iter().map(|piece| Ok::<_, std::io::Error>(Frame::data(Bytes::from(piece))));
-        let mut lines = Lines::new(Body::wrap_body(StreamBody::new(futures::stream::iter(frames))));
+        let mut lines = Lines::new(StreamBody::new(futures::stream::iter(frames)));
         let mut read = Vec::new();
         while lines.receive().await.unwrap() {
             while let Some(line) = lines.take() {

@@ -19,6 +19,7 @@ pub mod extras;
 pub mod facts;
 pub mod guard;
 pub mod insight;
+pub mod jobs;
 mod kubeconfig;
 pub mod launchers;
 pub mod lease;

@@ -30,6 +30,12 @@ pub const ADOPTED: &str = "adopted";
 pub const ADOPTED_BY: &str = "adopted-by";
 /// Key of the packed bytes in a part of a record.
 pub const CHUNK_KEY: &str = "phase.json.gz";
+/// Key of the common start of a phase whose VMs are shared.
+pub const START_KEY: &str = "start.json";
+/// Key of the UIDs of prober pods that a shard has made anew.
+pub const PROBERS_KEY: &str = "probers.json";
+/// Annotation word on the lock of a shard: the phase whose start it waits for.
+pub const READY: &str = "ready";
 /// Key of the user's VM manifest in the run's Secret.
 pub const TEMPLATE_KEY: &str = "template.yaml";
 
@@ -46,6 +52,8 @@ pub enum Role {
     Lock,
     /// A request for a live migration.
     Migration,
+    /// A process inside of the cluster, and what it needs.
+    Shard,
 }
 
 impl Role {
@@ -57,6 +65,7 @@ impl Role {
             Self::Prober => "prober",
             Self::Lock => "lock",
             Self::Migration => "migration",
+            Self::Shard => "shard",
         }
     }
 }
@@ -92,6 +101,11 @@ pub fn run_selector(prefix: &str) -> String {
     format!("{RUN}={prefix}")
 }
 
+/// Selects the locks of a run: of the run itself and of its shards.
+pub fn lock_selector(run_id: &str) -> String {
+    format!("{RUN_ID}={run_id},{ROLE}={}", Role::Lock.word())
+}
+
 /// Selects the heads of all records.
 pub fn head_selector() -> String {
     format!("{ROLE}={},!{PHASE}", Role::Record.word())
@@ -105,6 +119,16 @@ pub fn head_name(prefix: &str) -> String {
 /// Name of a part of a record.
 pub fn part_name(prefix: &str, ending: &str) -> String {
     format!("bootstorm-{prefix}.{ending}")
+}
+
+/// Name of what one shard of a run has for itself: its lock, and with the phase after a dot the head of its part.
+pub fn shard_name(prefix: &str, index: u32) -> String {
+    format!("bootstorm-{prefix}.shard-{index}")
+}
+
+/// Name of the object that holds the common start of a phase.
+pub fn start_name(prefix: &str, phase: &str) -> String {
+    format!("bootstorm-{prefix}.start.{phase}")
 }
 
 /// One of the tool's annotations.

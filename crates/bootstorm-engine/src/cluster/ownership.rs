@@ -273,7 +273,7 @@ impl Estate {
             Kind::Secret => Recorded::named(is_head, self.secret.as_deref()),
             Kind::Map if is_head => Recorded::named(true, self.head.as_deref()),
             Kind::Map => Recorded::named(self.is_part(object), None),
-            Kind::Lease => Recorded::named(is_head, None),
+            Kind::Lease => Recorded::named(is_head || self.is_part(object), None),
         }
     }
 }

@@ -83,6 +83,13 @@ struct Why {
     message: String,
 }
 
+impl PodState {
+    /// The value of one of its labels.
+    pub(super) fn label(&self, key: &str) -> Option<&str> {
+        self.metadata.labels.get(key).map(String::as_str)
+    }
+}
+
 impl Watched for PodState {
     fn resource_version(&self) -> &str {
         &self.metadata.resource_version

@@ -1,5 +1,6 @@
 //! The objects of a record: the head, its parts, and the Secret of a user's manifest.
 
+mod parts;
 mod pieces;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,6 +22,8 @@ use super::{Cluster, Kind, Trouble};
 use bootstorm_model::observe::clock::wall_now;
 use bootstorm_model::record::codec::{self, Chunk, ChunkIndex, CodecError, PartIndex, StoredPhase, Tally};
 use bootstorm_model::record::{PhaseName, RunRecord};
+use parts::PartPlace;
+pub use parts::{Part, PartHead};
 
 /// How long to wait before that, times the number of conflicts so far.
 const AFTER_CONFLICT: Duration = Duration::from_millis(20);
@@ -54,6 +57,8 @@ pub struct RunStore {
     /// The UID that the head has in the run's own record, where this is a copy of it.
     original: Option<String>,
     holder: Option<String>,
+    /// Whose part of a phase this is; `None` for the record of the run itself.
+    part: Option<PartPlace>,
 }
 
 impl std::fmt::Debug for Cluster {
@@ -144,10 +149,7 @@ impl Cluster {
             record.made.head = Some(uid.clone());
         }
         for part in &parts {
-            let mut pieces = Vec::new();
-            for piece in part.pieces() {
-                pieces.push(self.chunks(prefix, piece).await?.concat());
-            }
+            let pieces = self.pieces(prefix, part).await?;
             let mut phase = codec::decode_phase(part.phase, &pieces)?;
             codec::check_phase(&record, &phase)?;
             codec::settle(&mut phase, pieces);
@@ -164,6 +166,7 @@ impl Cluster {
             namespaces,
             made: BTreeMap::new(),
             holder: None,
+            part: None,
         };
         Ok(Some((record, store)))
     }
@@ -188,6 +191,7 @@ impl Cluster {
             made: BTreeMap::new(),
             original: None,
             holder: holder.map(str::to_owned),
+            part: None,
         };
         let body = serde_json::to_vec(&store.head(record, Tally::default())).unwrap_or_default();
         let request = built(doing, on(&self.config_maps()).create(&post_params(), body))?;
@@ -360,14 +364,16 @@ impl RunStore {
         let mut old: BTreeSet<String> =
             known.iter().flat_map(|place| self.parts[*place].all()).map(|chunk| chunk.name.clone()).collect();
         for chunk in stored.chunks() {
+            let chunk = self.renamed(chunk);
             // What the head may name was made before.
             if !old.remove(&chunk.name) {
-                self.put_chunk(record, &stored.name().to_string(), chunk).await?;
+                self.put_chunk(record, &stored.name().to_string(), &chunk).await?;
             }
         }
+        let index = self.renamed_index(stored.index());
         match known {
-            Some(place) => self.parts[place] = stored.index(),
-            None => self.parts.push(stored.index()),
+            Some(place) => self.parts[place] = index,
+            None => self.parts.push(index),
         }
         self.replace_head(record, tally).await?;
         for name in old {
@@ -383,7 +389,7 @@ impl RunStore {
         if self.original.is_some() {
             return Err(Trouble::new(doing, Kind::Conflict, "it is a copy of the run's record"));
         }
-        let name = names::head_name(&record.plan.prefix);
+        let name = self.head_name(&record.plan.prefix);
         let mut tries = 0;
         loop {
             let head = self.head(record, tally);
@@ -422,6 +428,10 @@ impl RunStore {
         let prefix = &record.plan.prefix;
         let facts = codec::summary(record, tally, self.holder.as_deref(), wall_now());
         let annotations = facts.into_iter().map(|(word, value)| (names::annotation(word), value)).collect();
+        let some = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+        if let Some(part) = &self.part {
+            return self.part_head(record, part, annotations);
+        }
         let mut data = BTreeMap::from([
             (names::PLAN_KEY.to_owned(), codec::encode_plan(record)),
             (names::PARTS_KEY.to_owned(), codec::encode_index(&self.parts)),
@@ -432,7 +442,6 @@ impl RunStore {
         if !self.adopted.is_empty() {
             data.insert(names::ADOPTED_KEY.to_owned(), codec::encode_list_index(&self.adopted));
         }
-        let some = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
         ConfigMap {
             metadata: ObjectMeta {
                 name: Some(names::head_name(prefix)),
@@ -453,13 +462,7 @@ impl RunStore {
         let prefix = &record.plan.prefix;
         let mut labels = names::labels(prefix, &record.run_id, Role::Record);
         labels.insert(names::PHASE.to_owned(), phase.to_owned());
-        let owner = OwnerReference {
-            api_version: "v1".into(),
-            kind: "ConfigMap".into(),
-            name: names::head_name(prefix),
-            uid: self.uid.clone(),
-            ..OwnerReference::default()
-        };
+        let owner = owner(prefix, self.owner_uid());
         let map = ConfigMap {
             metadata: ObjectMeta {
                 name: Some(names::part_name(prefix, &chunk.name)),
@@ -498,7 +501,9 @@ impl RunStore {
             Some(uid) => Some(uid),
             // Another process has made it: it belongs to the head, then.
             None => match self.cluster.read::<Object>(doing, &maps, &object).await {
-                Ok(Some(found)) if found.metadata.owner_references.iter().any(|o| o.uid == self.uid) => {
+                Ok(Some(found))
+                    if found.metadata.owner_references.iter().any(|o| o.uid == self.owner_uid()) =>
+                {
                     Some(found.metadata.uid)
                 }
                 _ => None,
@@ -507,5 +512,16 @@ impl RunStore {
         if let Some(uid) = uid {
             let _ = self.cluster.delete_exactly(doing, &maps, &object, &uid).await;
         }
+    }
+}
+
+/// Owner reference to the head of a run's record.
+pub(super) fn owner(prefix: &str, uid: &str) -> OwnerReference {
+    OwnerReference {
+        api_version: "v1".into(),
+        kind: "ConfigMap".into(),
+        name: names::head_name(prefix),
+        uid: uid.to_owned(),
+        ..OwnerReference::default()
     }
 }

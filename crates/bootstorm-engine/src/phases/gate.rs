@@ -15,11 +15,11 @@ use bootstorm_model::observe::{Clock, Offset};
 
 /// Time from the decision to the start: every gate learns of it, connections are opened again, and what a phase does right
 /// before its first request is done.
-const LEAD: Duration = Duration::from_secs(3);
+pub(super) const LEAD: Duration = Duration::from_secs(3);
 /// Connections are opened again after a wait of this length: servers and proxies close idle ones.
-const LONG_WAIT: Duration = Duration::from_secs(2);
+pub(super) const LONG_WAIT: Duration = Duration::from_secs(2);
 /// Opening connections ends this long before the start; guests that are probed on and on have to answer meanwhile.
-const QUIET: Duration = Duration::from_secs(2);
+pub(super) const QUIET: Duration = Duration::from_secs(2);
 
 /// What happens when a member does not come to its gate
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -33,6 +33,7 @@ pub mod restore;
 mod resume;
 pub(crate) mod saving;
 pub mod setup;
+pub mod shards;
 pub mod timed;
 
 pub use event::{Event, Listener, VmEvent};

@@ -11,7 +11,7 @@ use super::prober::MadeAnew;
 use crate::cluster::guard::Guard;
 use crate::cluster::store::RunStore;
 use crate::cluster::{Kind, Trouble};
-use bootstorm_model::record::codec::{self, StoredPhase, Tally};
+use bootstorm_model::record::codec::{self, CodecError, StoredPhase, Tally};
 use bootstorm_model::record::{PhaseRecord, RunRecord};
 use bootstorm_model::tracker::Changed;
 
@@ -72,7 +72,7 @@ impl Saver {
             let Changed { phase, tally } = changed;
             place.record.made.probers.extend(made);
             place.record.put_phase(phase.header());
-            place.add(phase).await?;
+            place.add(phase, false).await?;
             locked(&mut guard, limit).await?;
             let Place { store, record, stored } = &mut *place;
             store.save_phase(record, tally, stored).await
@@ -114,7 +114,7 @@ impl Saver {
         }
         let mut place = self.place.lock().await;
         if let Some(later) = later {
-            place.add(later).await?;
+            place.add(later, true).await?;
             debug_assert!(place.holds(whole), "every change of a timeline is noted");
         }
         place.record = whole.header();
@@ -132,11 +132,17 @@ impl Place {
         packed.is_ok_and(|packed| record.phase(packed.name) == Some(&packed))
     }
 
-    /// Packs what changed, where that delays nothing.
-    async fn add(&mut self, changed: PhaseRecord) -> Result<(), Trouble> {
+    /// Packs what changed, where that delays nothing; `last` is what changed until the end.
+    async fn add(&mut self, changed: PhaseRecord, last: bool) -> Result<(), Trouble> {
         let failed = |error: String| Trouble::new("save the record", Kind::Other, error);
         let mut stored = self.stored.clone();
-        let packing = tokio::task::spawn_blocking(move || stored.add(&changed).map(|()| stored));
+        let packing = tokio::task::spawn_blocking(move || {
+            stored.add(&changed)?;
+            if last {
+                stored.settle()?;
+            }
+            Ok::<_, CodecError>(stored)
+        });
         let packed = packing.await.map_err(|error| failed(error.to_string()))?;
         self.stored = packed.map_err(|error| failed(error.to_string()))?;
         Ok(())

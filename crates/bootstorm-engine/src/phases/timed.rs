@@ -9,7 +9,7 @@ use serde_json::Value;
 use tokio::task::JoinSet;
 use tokio::time::sleep_until;
 
-use super::context::{Cut, Work};
+use super::context::{Cut, Extent, Start, Work};
 use super::errand::{Errand, Maker};
 use super::event::Event;
 use super::existing::{Existing, existing};
@@ -121,6 +121,9 @@ async fn whole(
     };
     let fold = Fold::new(&targets, name.kind == PhaseKind::Stop, old);
     let mut saver = Saver::begin_phase(store, record, &phase, work.lock.guard()).await?;
+    if work.extent == Extent::LineUp {
+        return Ok(None);
+    }
 
     let places = if probes.is_empty() { Vec::new() } else { probers::places(work.cluster, record) };
     let probing = if places.is_empty() {
@@ -145,12 +148,20 @@ async fn whole(
         halted: phase.settings.halted,
         via: work.settings.via,
     };
-    let connections = work.settings.concurrency.min(requests.len());
+    let concurrency = match work.extent {
+        Extent::Shard(shard) => shard.share_of(work.settings.concurrency),
+        Extent::Whole | Extent::LineUp => work.settings.concurrency,
+    };
+    let connections = concurrency.min(requests.len());
     work.cluster.warm(connections).await;
     let mut start = None;
     if let Some(gate) = work.gate {
         let fresh = !phase.participants().any(Timeline::is_asked);
-        match gate.pass(work.cluster, connections, clock, fresh).await {
+        let passed = match gate {
+            Start::Fleet(gate) => gate.pass(work.cluster, connections, clock, fresh).await,
+            Start::Shards(gate) => gate.pass(&work, record, connections, clock).await?,
+        };
+        match passed {
             Ok(at) => start = Some(at),
             Err(closed) => {
                 (work.events)(&Event::Warning(closed.0));
@@ -214,7 +225,7 @@ async fn whole(
     };
     let launch = Launch {
         cluster: work.cluster,
-        concurrency: work.settings.concurrency,
+        concurrency,
         patience: Duration::from_secs(work.settings.timeout_seconds),
         interrupt: &work.interrupt,
         guard: &guard,
@@ -299,6 +310,10 @@ impl LineUp<'_> {
     ) -> HashSet<u32> {
         let Self { targets, existing, alive, moving } = self;
         let (adopted, kind) = (&record.plan.adopted, phase.name.kind);
+        if let (Step::Begin(_), Extent::Shard(_)) = (work.step, work.extent) {
+            // It was lined up for all shards.
+            return HashSet::new();
+        }
         if let Step::Begin(_) = work.step {
             let left_out = if record.plan.is_adopted() {
                 lineup::leave_out_adopted(phase, adopted, &existing.ours, first, &moving.others)
@@ -370,6 +385,9 @@ fn begin(work: &Work<'_>, record: &RunRecord, targets: u32) -> (PhaseRecord, Clo
             let PhaseSettings { halted, kind, shape, order, size, share, warm_up, nodes, .. } = begun;
             phase.settings =
                 PhaseSettings { halted, kind, shape, order, size, share, warm_up, nodes, ..phase.settings };
+            if !matches!(work.extent, Extent::Shard(_)) {
+                phase.settings.shards = None;
+            }
             phase.state = PhaseState::Open;
             let clock = Clock::resume(phase.began, phase.server_ahead_micros, work.cluster.server_ahead());
             (phase, clock)
@@ -498,8 +516,9 @@ fn requests(
 ) -> Result<Vec<Scheduled>, Trouble> {
     let mut requests = Vec::with_capacity(targets.len());
     let objects = if phase.migrates() { objects(record, phase.name) } else { Vec::new() };
-    let mut begin = None;
-    for (place, vm) in (0..).zip(phase.queue()) {
+    // The places of a shard are those of the whole: what it begins does not begin with its own first VM.
+    let mut begin = phase.participants().all(|timeline| !timeline.is_asked()).then_some(Duration::ZERO);
+    for (place, vm) in phase.places() {
         let (timeline, target) = (&phase.timelines[vm as usize], &targets[vm as usize]);
         if timeline.is_over() || known.done.contains(&vm) {
             continue;

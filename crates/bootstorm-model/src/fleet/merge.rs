@@ -5,10 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{FleetRecord, MemberState};
 use crate::observe::{Offset, Outcome, Timeline};
 use crate::plan::{Order, Pinning, Target};
-use crate::record::{
-    ClusterFacts, Gap, Health, InsightHealth, PhaseKind, PhaseName, PhaseRecord, PhaseState, ProbeHealth,
-    RunRecord, SetupRecord,
-};
+use crate::record::{ClusterFacts, PhaseKind, PhaseName, PhaseRecord, PhaseState, RunRecord, SetupRecord};
 
 /// A member with its run
 #[derive(Debug, Clone, Copy)]
@@ -109,7 +106,7 @@ fn phase(fleet: &FleetRecord, parts: &[Part<'_>], name: PhaseName) -> PhaseRecor
         let shift = shift(fleet, part, found, began);
         let timelines = found.timelines.read();
         all.timelines.extend(timelines.iter().map(|one| moved(one, part.name, base, shift)));
-        watched(&mut all, found, part.name, shift);
+        all.add_beside(found, shift, |missing| format!("{}: {missing}", part.name));
     }
     all
 }
@@ -165,56 +162,6 @@ fn plus(at: Offset, shift: Offset) -> Offset {
     Offset(at.0.saturating_add(shift.0))
 }
 
-/// Adds how a member was watched, and when its phase ended.
-fn watched(all: &mut PhaseRecord, of: &PhaseRecord, member: &str, shift: Offset) {
-    let gap = |gap: &Gap| Gap { from: plus(gap.from, shift), to: plus(gap.to, shift), ..*gap };
-    let gaps = |gaps: &[Gap]| gaps.iter().map(gap).collect::<Vec<Gap>>();
-    let is_first = all.watched_until.is_none() && all.ended.is_none() && all.health.is_none();
-    all.state = match (all.state, of.state) {
-        (PhaseState::Open, _) | (_, PhaseState::Open) => PhaseState::Open,
-        (PhaseState::Interrupted, _) | (_, PhaseState::Interrupted) => PhaseState::Interrupted,
-        (PhaseState::Done, PhaseState::Done) => PhaseState::Done,
-    };
-    let later = |known: Option<Offset>, of: Option<Offset>| known.max(of.map(|at| plus(at, shift)));
-    (all.ended, all.watched_until) = (later(all.ended, of.ended), later(all.watched_until, of.watched_until));
-    all.continued = all.continued.max(of.continued);
-    all.watch.restarts = all.watch.restarts.saturating_add(of.watch.restarts);
-    all.watch.gaps.extend(gaps(&of.watch.gaps));
-    if let Some(probing) = &of.probing {
-        let known = all.probing.get_or_insert_with(ProbeHealth::default);
-        known.probers += probing.probers;
-        known.interval_millis = known.interval_millis.max(probing.interval_millis);
-        known.neighbors |= probing.neighbors;
-        known.round_trip_micros = known.round_trip_micros.max(probing.round_trip_micros);
-        known.streams = known.streams.saturating_add(probing.streams);
-        known.gaps.extend(gaps(&probing.gaps));
-    }
-    if let Some(insight) = &of.insight {
-        let known = all.insight.get_or_insert_with(InsightHealth::default);
-        known.streams += insight.streams;
-        known.missing.extend(insight.missing.iter().map(|missing| format!("{member}: {missing}")));
-        known.gaps.extend(gaps(&insight.gaps));
-    }
-    all.health = match (all.health.take(), &of.health) {
-        (Some(known), Some(health)) => Some(beside(known, health)),
-        // What one member did not measure is not measured for all.
-        (None, Some(health)) if is_first => Some(beside(Health::default(), health)),
-        _ => None,
-    };
-}
-
-/// The health of members that one process measured at the same time. What is of one cluster only is left out.
-fn beside(mut known: Health, other: &Health) -> Health {
-    known.timer.merge(&other.timer);
-    known.watch.merge(&other.watch);
-    known.stamps.merge(&other.stamps);
-    known.processor = known.processor.max(other.processor);
-    known.measured = known.measured.max(other.measured);
-    known.processors = known.processors.max(other.processors);
-    known.retries = known.retries.saturating_add(other.retries);
-    known
-}
-
 /// Facts that hold for all members, and sums over them.
 fn facts(parts: &[Part<'_>]) -> ClusterFacts {
     let each = || parts.iter().map(|part| &part.record.facts);
@@ -267,6 +214,7 @@ mod tests {
     use crate::fleet::Released;
     use crate::observe::Milestone;
     use crate::plan::{Plan, TemplateSource};
+    use crate::record::Gap;
     use crate::record::PhaseSettings;
 
     const STORM: PhaseName = PhaseName { kind: PhaseKind::Storm, number: 1 };

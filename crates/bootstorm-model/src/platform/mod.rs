@@ -4,6 +4,7 @@ mod clock;
 pub mod durable;
 mod files;
 pub mod output;
+pub mod processes;
 
 pub use clock::{continuous, processor_time};
 pub use files::{SHIM_EXTENSION, make_executable, only_for_owner, read_text};

@@ -34,6 +34,9 @@ const MOST_PIECES: usize = super::MOST_PHASES;
 /// How many times in a row only what has changed is saved.
 const MOST_CHANGES: usize = 16;
 
+/// A phase of at most so many bytes becomes one piece at its end.
+const SMALL: usize = 128 * 1024;
+
 /// Why a stored record is unreadable
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum CodecError {
@@ -132,9 +135,16 @@ impl StoredPhase {
     /// Adds the phase as it is now, which holds only the timelines that have changed.
     pub fn add(&mut self, changed: &PhaseRecord) -> Result<(), CodecError> {
         self.pieces.push(encode_phase(changed));
-        if self.pieces.len() <= MOST_CHANGES {
-            return Ok(());
-        }
+        if self.pieces.len() > MOST_CHANGES { self.join() } else { Ok(()) }
+    }
+
+    /// Makes one piece of a phase at its end, unless that would have to be sent for thousands of VMs once more.
+    pub fn settle(&mut self) -> Result<(), CodecError> {
+        let bytes: usize = self.chunks().map(|chunk| chunk.bytes.len()).sum();
+        if self.pieces.len() > 1 && bytes <= SMALL { self.join() } else { Ok(()) }
+    }
+
+    fn join(&mut self) -> Result<(), CodecError> {
         let whole = decode_phase(self.name, &self.packed())?;
         self.pieces = vec![encode_phase(&whole)];
         Ok(())
@@ -254,8 +264,7 @@ pub fn decode_head(plan_json: &str, parts_json: &str) -> Result<(RunRecord, Vec<
     }
     let head: HeadDocument = serde_json::from_str(plan_json).map_err(|e| unreadable("plan.json", e))?;
     check_plan(&head.plan, &head.run_id)?;
-    let parts: Vec<PartIndex> = serde_json::from_str(parts_json).map_err(|e| unreadable("parts.json", e))?;
-    check_index(&parts).map_err(|why| CodecError::Unreadable("parts.json".to_owned(), why.to_owned()))?;
+    let parts = decode_index(parts_json)?;
     let record = RunRecord {
         format: head.format,
         run_id: head.run_id,
@@ -272,6 +281,15 @@ pub fn decode_head(plan_json: &str, parts_json: &str) -> Result<(RunRecord, Vec<
         phases: Vec::new(),
     };
     Ok((record, parts))
+}
+
+/// Reads the index of parts: `parts.json`.
+pub fn decode_index(parts_json: &str) -> Result<Vec<PartIndex>, CodecError> {
+    let unreadable = |why: String| CodecError::Unreadable("parts.json".to_owned(), why);
+    let parts: Vec<PartIndex> =
+        serde_json::from_str(parts_json).map_err(|error| unreadable(error.to_string()))?;
+    check_index(&parts).map_err(|why| unreadable(why.to_owned()))?;
+    Ok(parts)
 }
 
 /// Validates a stored record.
@@ -567,6 +585,8 @@ mod tests {
             most = most.max(index.changes.len());
         }
         assert_eq!((most, stored.index().changes.len()), (MOST_CHANGES - 1, 8));
+        stored.settle().unwrap();
+        assert!(stored.index().changes.is_empty(), "at the end a small phase is one piece");
         let mut loaded = decode_phase(phase.name, &stored.packed()).unwrap();
         settle(&mut loaded, stored.packed());
         assert_eq!(loaded.timelines.read(), phase.timelines.read());

@@ -23,6 +23,9 @@ pub struct Made {
     /// Small objects in the namespaces of VMs, `namespace/plural/name` → UID.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub extras: BTreeMap<String, String>,
+    /// Whether a Job, and what its pods need, was made or may have been; noted before the first request.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub job: bool,
 }
 
 impl Made {

@@ -2,6 +2,7 @@
 //!
 //! Pure: the cluster side of the engine moves the parts that [`codec`] makes to and from the cluster without looking into them.
 
+mod beside;
 mod bounded;
 pub mod codec;
 pub mod facts;
@@ -25,8 +26,8 @@ pub use limit::{FailureLimit, Share};
 pub use made::Made;
 pub use metrics::{Gauge, Line, Metric, Metrics, Unit};
 pub use phase::{
-    BLIND_LIMIT_SECONDS, Cordon, Gap, InsightHealth, NO_OUTAGE, NOT_IN_STORM, PhaseKind, PhaseName,
-    PhaseRecord, PhaseSettings, PhaseState, ProbeHealth, SetupRecord, Via, WatchHealth,
+    BLIND_LIMIT_SECONDS, Cordon, Gap, InsightHealth, NO_OUTAGE, NOT_IN_STORM, OTHER_SHARD, PhaseKind,
+    PhaseName, PhaseRecord, PhaseSettings, PhaseState, ProbeHealth, SetupRecord, Via, WatchHealth,
 };
 
 pub use series::{Series, SeriesKind};
@@ -37,9 +38,9 @@ use crate::observe::{Milestone, Outcome, Timeline};
 use crate::outage::Observation;
 use crate::plan::Plan;
 
-/// Version of the stored format: 7 since a phase may be stored as a whole and what has changed since; 6 since storms
-/// migrate VMs and drain nodes, and outages are observed; 5 since storms are of several kinds; 4 since a record holds the
-/// UIDs of what the run made, outcomes may be unknown, and gaps may be open.
+/// Version of the stored format: 7 since a phase may be stored as a whole and what has changed since, and several
+/// processes may work on it; 6 since storms migrate VMs and drain nodes, and outages are observed; 5 since storms are of
+/// several kinds; 4 since a record holds the UIDs of what the run made, outcomes may be unknown, and gaps may be open.
 ///
 /// Programs refuse records with a newer version than their own. Records of versions 1 to 3 have no UIDs.
 pub const FORMAT: u32 = 7;

@@ -185,6 +185,9 @@ pub struct PhaseSettings {
     /// Whether launcher pods and events are watched too, to explain where the time goes.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub explain: bool,
+    /// How many processes in the cluster share the VMs; absent where one process has them all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shards: Option<u32>,
 }
 
 impl Default for PhaseSettings {
@@ -206,12 +209,16 @@ impl Default for PhaseSettings {
             warm_up: false,
             nodes: Vec::new(),
             explain: false,
+            shards: None,
         }
     }
 }
 
 /// Reason for excluding a VM from an observed recovery.
 pub const NO_OUTAGE: &str = "no outage";
+
+/// Reason for excluding a VM from the part of one shard: another shard has it.
+pub const OTHER_SHARD: &str = "another shard has it";
 
 /// Reason for excluding a VM from a smaller storm.
 pub const NOT_IN_STORM: &str = "not in this storm";
@@ -520,6 +527,21 @@ impl PhaseRecord {
     pub fn queue(&self) -> Vec<u32> {
         let mut taken: Vec<bool> =
             self.timelines.iter().map(|timeline| timeline.outcome == Outcome::Excluded).collect();
+        self.ordered(&mut taken)
+    }
+
+    /// The same with each VM's place in it. The places of VMs that other shards have are left free.
+    pub fn places(&self) -> Vec<(u32, u32)> {
+        let of_others = |timeline: &Timeline| timeline.reason.as_deref() == Some(OTHER_SHARD);
+        let is_out = |timeline: &Timeline| timeline.outcome == Outcome::Excluded;
+        let mut taken: Vec<bool> =
+            self.timelines.iter().map(|timeline| is_out(timeline) && !of_others(timeline)).collect();
+        let all = self.ordered(&mut taken);
+        (0..).zip(all).filter(|(_, vm)| !is_out(&self.timelines[*vm as usize])).collect()
+    }
+
+    /// The VMs that are not taken, in the order of their requests.
+    fn ordered(&self, taken: &mut [bool]) -> Vec<u32> {
         let all = self.queue.iter().copied().chain(0..self.timelines.len() as u32);
         let first =
             |vm: &u32| taken.get_mut(*vm as usize).is_some_and(|taken| !std::mem::replace(taken, true));

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::io::BufReader;
+use std::io::Read;
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, OnceLock};
 
@@ -46,8 +46,9 @@ impl Packed {
     fn unpack(&self) -> Vec<Timeline> {
         let mut all = Vec::new();
         for piece in &*self.pieces {
-            let read = serde_json::from_reader(BufReader::new(GzDecoder::new(&**piece)));
-            let read = read.map_err(|error| error.to_string());
+            let mut json = Vec::new();
+            let read = GzDecoder::new(&**piece).read_to_end(&mut json).map_err(|error| error.to_string());
+            let read = read.and_then(|_| serde_json::from_slice(&json).map_err(|error| error.to_string()));
             if let Err(error) =
                 read.and_then(|TimelinesOnly { timelines }| change(&mut all, self.count, timelines))
             {

@@ -15,7 +15,7 @@ use crate::controllers::conditions;
 use crate::controllers::machine::crash::is_final;
 use crate::controllers::machine::newborn::eviction_strategy;
 use crate::store::kind::{POD_DISRUPTION_BUDGETS, PODS, VIRTUAL_MACHINE_INSTANCES};
-use crate::store::{DeleteOptions, Object, Store};
+use crate::store::{DeleteOptions, Object, Store, seconds};
 
 const WEBHOOK: &str = "virt-launcher-eviction-interceptor.kubevirt.io";
 
@@ -45,6 +45,13 @@ pub(super) fn evict(api: &Api, call: &Call, target: &Resource) -> Result<Respons
         return Err(violated(&budget));
     }
     if !dry_run {
+        if !is_over {
+            let stamp = seconds(api.store.now());
+            api.store.modify(&PODS, pod.namespace(), pod.name(), |pod| {
+                let (reason, message) = ("EvictionByEvictionAPI", "Eviction API: evicting");
+                conditions::mark(pod, conditions::DISRUPTION, "True", reason, message, &stamp);
+            });
+        }
         let options = DeleteOptions {
             uid: options["preconditions"]["uid"].as_str().map(str::to_owned),
             grace_period: options["gracePeriodSeconds"].as_i64(),

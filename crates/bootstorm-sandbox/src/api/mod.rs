@@ -16,6 +16,7 @@ mod eviction;
 mod exec;
 mod hand;
 mod kubeconfig;
+mod logs;
 mod openapi;
 mod paging;
 mod patch;

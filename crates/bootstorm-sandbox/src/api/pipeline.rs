@@ -18,7 +18,7 @@ use super::shared::Api;
 use super::status::Failure;
 use super::struck::{self, Fate};
 use super::{
-    accept, access, account, admin, answer, body, deletion, discovery, eviction, exec, openapi, paging,
+    accept, access, account, admin, answer, body, deletion, discovery, eviction, exec, logs, openapi, paging,
     power, rbac, streams, table, watching, write,
 };
 use crate::faults::Attributes;
@@ -96,6 +96,8 @@ async fn prepare(
     let token = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let known =
         token.and_then(|token| token.strip_prefix("Bearer ")).and_then(|token| api.tokens.user(token.trim()));
+    // With an account go its tokens.
+    let known = known.filter(|user| rbac::is_there(&api.store, user));
     if known.is_none() && !open {
         return Err(Failure::unauthorized());
     }
@@ -174,6 +176,7 @@ async fn dispatch(api: &Api, call: &Call, upgrade: Option<exec::Upgrade>) -> Res
         Target::Resource(target) if account::is_token(target) => account::issue(api, call, target),
         Target::Resource(target) if eviction::is_eviction(target) => eviction::evict(api, call, target),
         Target::Resource(target) if exec::is_exec(target) => exec::open(api, target, &call.query, upgrade),
+        Target::Resource(target) if logs::is_log(target) => logs::open(api, target, call),
         Target::Resource(target) => resource(api, call, target).await,
         Target::Admin(_) | Target::Unknown => Err(Failure::page_not_found()),
     }
@@ -193,6 +196,7 @@ async fn resource(api: &Api, call: &Call, target: &Resource) -> Result<Response<
     let request = write::Request {
         store: &api.store,
         ledger: &api.ledger,
+        user: &call.user,
         target,
         query: &call.query,
         headers: &call.headers,

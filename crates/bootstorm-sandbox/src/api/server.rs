@@ -30,6 +30,7 @@ use crate::ledger::Ledger;
 use crate::model::Dice;
 use crate::model::admission::Admission;
 use crate::network::{Network, Nobody};
+use crate::processes::{Entrance, Logs};
 use crate::programs::Programs;
 use crate::store::Store;
 use bootstorm_model::platform;
@@ -54,6 +55,8 @@ pub struct ServerOptions {
     pub network: Arc<dyn Network>,
     /// The draws of what runs in containers.
     pub dice: Dice,
+    /// What containers wrote.
+    pub logs: Logs,
 }
 
 impl Default for ServerOptions {
@@ -64,6 +67,7 @@ impl Default for ServerOptions {
             admission: None,
             network: Arc::new(Nobody),
             dice: Dice::new(0),
+            logs: Logs::default(),
         }
     }
 }
@@ -149,6 +153,7 @@ fn assemble(store: Store, faults: Faults, options: ServerOptions, url: &str, ca_
         admission: options.admission,
         network: options.network,
         dice: options.dice,
+        logs: options.logs,
         programs: Programs::default(),
         stop: stopping.clone(),
     };
@@ -229,6 +234,11 @@ impl Running {
     /// Writes a kubeconfig that never changes, whose exec plugin reads the token from a file beside it.
     pub fn write_exec_kubeconfig(&self, path: &Path) -> io::Result<()> {
         self.hand.tokens.write_exec_kubeconfig(path)
+    }
+
+    /// How processes in pods reach it.
+    pub fn entrance(&self) -> Arc<dyn Entrance> {
+        Arc::new(self.hand.tokens.clone())
     }
 
     /// Which requests came, and what became of each machine.

@@ -12,6 +12,7 @@ use crate::ledger::Ledger;
 use crate::model::Dice;
 use crate::model::admission::Admission;
 use crate::network::Network;
+use crate::processes::Logs;
 use crate::programs::Programs;
 use crate::store::Store;
 
@@ -27,6 +28,7 @@ pub(super) struct Api {
     pub(super) admission: Option<Admission>,
     pub(super) network: Arc<dyn Network>,
     pub(super) dice: Dice,
+    pub(super) logs: Logs,
     pub(super) programs: Programs,
     pub(super) stop: watch::Receiver<bool>,
 }

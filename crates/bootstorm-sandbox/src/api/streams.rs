@@ -1,12 +1,11 @@
-//! What pods stream: logs, attach, port-forward.
+//! What pods stream and simulated ones do not: attach, port-forward.
 
 use super::path::Resource;
 use super::status::Failure;
 
 /// Whether a subresource is a stream of a pod.
 pub(super) fn is_stream(target: &Resource) -> bool {
-    target.kind.plural == "pods"
-        && matches!(target.subresource.as_deref(), Some("log" | "attach" | "portforward"))
+    target.kind.plural == "pods" && matches!(target.subresource.as_deref(), Some("attach" | "portforward"))
 }
 
 /// The refusal of a stream: simulated pods run nothing that could be talked to.

@@ -8,7 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use serde_json::json;
 
 use super::kubeconfig::Author;
-use super::{access, kubeconfig};
+use super::{access, kubeconfig, rbac};
+use crate::processes::Entrance;
 
 /// The token that opens the server now; it can be replaced
 #[derive(Debug, Clone)]
@@ -73,6 +74,11 @@ impl Tokens {
         let token = fresh();
         self.0.accounts.write().unwrap_or_else(PoisonError::into_inner).insert(token.clone(), user);
         token
+    }
+
+    /// Ends a token of a service account.
+    fn end(&self, token: &str) {
+        self.0.accounts.write().unwrap_or_else(PoisonError::into_inner).remove(token);
     }
 
     /// A kubeconfig with the token in it.
@@ -140,6 +146,24 @@ impl Tokens {
             kubeconfig::MARK_FIELD: self.0.mark,
         });
         credential.to_string()
+    }
+}
+
+impl Entrance for Tokens {
+    fn url(&self) -> String {
+        self.0.url.clone()
+    }
+
+    fn authority(&self) -> String {
+        self.0.ca_pem.clone()
+    }
+
+    fn issue(&self, namespace: &str, account: &str) -> String {
+        Self::issue(self, rbac::user_of(namespace, account))
+    }
+
+    fn revoke(&self, token: &str) {
+        self.end(token);
     }
 }
 

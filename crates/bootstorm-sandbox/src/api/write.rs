@@ -8,6 +8,7 @@ use super::accept::Form;
 use super::admission::{self, Strictness, Write};
 use super::path::Resource;
 use super::query::Query;
+use super::rbac::Grants;
 use super::status::{Cause, Failure};
 use super::{answer, body, patch, table};
 use crate::ledger::{Ledger, Power};
@@ -18,6 +19,7 @@ use crate::store::{Kind, Object, Store, UpdateError};
 pub(super) struct Request<'a> {
     pub(super) store: &'a Store,
     pub(super) ledger: &'a Ledger,
+    pub(super) user: &'a str,
     pub(super) target: &'a Resource,
     pub(super) query: &'a Query,
     pub(super) headers: &'a HeaderMap,
@@ -102,6 +104,9 @@ fn store_new(
         return Err(Failure::bad_request("resourceVersion should not be set on objects to be created"));
     }
     let warnings = admission::admit(kind, None, &mut object, Write::Create, request.strictness()?)?;
+    if let Some(grants) = Grants::of(request.store, request.user, kind) {
+        grants.check(kind, None, &object)?;
+    }
     if kind.is(&VIRTUAL_MACHINES) {
         admission::infer::infer(request.store, &mut object)?;
     }
@@ -206,6 +211,8 @@ fn change(
         && patch::Dialect::of(kind, request.headers).is_ok_and(|dialect| dialect == patch::Dialect::Apply);
     let mut warnings = Vec::new();
     let mut power = None;
+    // Read beforehand: the object is changed under the lock of the store.
+    let grants = Grants::of(request.store, request.user, kind);
     let admitted = |after: &mut Value| -> Result<(), Failure> {
         let before = after.clone();
         edit(after)?;
@@ -213,6 +220,9 @@ fn change(
         keep_the_other_half(kind, request.write(), &before, after);
         warnings = admission::admit(kind, Some(&before), after, request.write(), strictness)?;
         body::check_size(after)?;
+        if let Some(grants) = &grants {
+            grants.check(kind, Some(&before), after)?;
+        }
         if !applying {
             match before["metadata"].get("managedFields") {
                 Some(managers) => after["metadata"]["managedFields"] = managers.clone(),

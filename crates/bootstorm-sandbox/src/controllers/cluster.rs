@@ -18,6 +18,7 @@ use crate::model::admission::Admission;
 use crate::model::bucket::TokenBucket;
 use crate::model::dice::Roll;
 use crate::model::{Dice, Draw, Misbehaviour, MisbehaviourTable, Profile, SimClock, lock, misbehaviour};
+use crate::processes::Processes;
 use crate::store::kind::{KUBEVIRTS, VIRTUAL_MACHINES};
 use crate::store::{Kind, Object, Store};
 
@@ -40,6 +41,8 @@ pub struct Queues {
     pub claims: Arc<WorkQueue<Key>>,
     /// Namespace controller: terminating namespaces.
     pub namespaces: Arc<WorkQueue<Key>>,
+    /// Job controller: Jobs.
+    pub jobs: Arc<WorkQueue<Key>>,
     /// Quota controller: namespaces.
     pub quotas: Arc<WorkQueue<Key>>,
     /// Garbage collector: things to look at.
@@ -87,6 +90,8 @@ pub struct Cluster {
     pub unscheduled_targets: Mutex<HashMap<Box<str>, f64>>,
     /// Who may do what, where a server asks about it.
     pub permissions: OnceLock<Faults>,
+    /// Pods that are processes of this machine.
+    pub processes: Arc<Processes>,
     /// Everything that runs.
     pub tasks: Tasks,
     misbehaviours: MisbehaviourTable,
@@ -118,6 +123,7 @@ impl Cluster {
             data_volumes: Arc::new(WorkQueue::new(clock)),
             claims: Arc::new(WorkQueue::new(clock)),
             namespaces: Arc::new(WorkQueue::new(clock)),
+            jobs: Arc::new(WorkQueue::new(clock)),
             quotas: Arc::new(WorkQueue::new(clock)),
             garbage: Arc::new(WorkQueue::new(clock)),
         };
@@ -142,6 +148,7 @@ impl Cluster {
             written: Mutex::default(),
             unscheduled_targets: Mutex::default(),
             permissions: OnceLock::new(),
+            processes: Arc::default(),
             tasks: Tasks::default(),
             misbehaviours,
             starts: Mutex::default(),

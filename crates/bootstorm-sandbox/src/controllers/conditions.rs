@@ -2,6 +2,9 @@
 
 use serde_json::{Value, json};
 
+/// The condition of a pod that ends for no fault of its own.
+pub const DISRUPTION: &str = "DisruptionTarget";
+
 /// The condition of a type in `object.status.conditions`.
 pub fn find<'a>(object: &'a Value, kind: &str) -> Option<&'a Value> {
     object["status"]["conditions"].as_array()?.iter().find(|condition| condition["type"] == kind)

@@ -138,14 +138,43 @@ fn evict(cluster: &Cluster, object: &Object, lost_for: f64) {
         if !pod.is_deleting() && (is_out || tolerates.is_some_and(|seconds| lost_for >= seconds)) {
             let message = format!("Marking for deletion Pod {}/{}", pod.namespace(), pod.name());
             cluster.recorder.normal(TAINT_CONTROLLER, &pod, "TaintManagerEviction", &message);
+            disrupt(
+                cluster,
+                &pod,
+                "DeletionByTaintManager",
+                "Taint manager: deleting due to NoExecute taint",
+            );
             let options = DeleteOptions { uid: Some(pod.uid().to_owned()), ..DeleteOptions::default() };
             // One that is gone already is as good.
             let _ = cluster.store.delete(&PODS, pod.namespace(), pod.name(), &options);
         }
         if is_out {
-            cluster.store.remove(&PODS, pod.namespace(), pod.name(), pod.uid());
+            collect(cluster, &pod);
         }
     }
+}
+
+/// Notes on a pod that it ends for no fault of its own.
+fn disrupt(cluster: &Cluster, pod: &Object, reason: &str, message: &str) {
+    let stamp = cluster.clock.stamp();
+    cluster.store.modify(&PODS, pod.namespace(), pod.name(), |pod| {
+        conditions::mark(pod, conditions::DISRUPTION, "True", reason, message, &stamp);
+    });
+}
+
+/// Removes a pod of a node that is out of service, whose kubelet will never do so. What a controller still has to count
+/// stays for it, as failed.
+fn collect(cluster: &Cluster, pod: &Object) {
+    if pod.finalizers().next().is_none() {
+        cluster.store.remove(&PODS, pod.namespace(), pod.name(), pod.uid());
+        return;
+    }
+    disrupt(cluster, pod, "DeletionByPodGC", "PodGC: node no longer exists");
+    cluster.store.modify(&PODS, pod.namespace(), pod.name(), |pod| pod["status"]["phase"] = json!("Failed"));
+    let options =
+        DeleteOptions { uid: Some(pod.uid().to_owned()), grace_period: Some(0), ..DeleteOptions::default() };
+    // One that is gone already is as good.
+    let _ = cluster.store.delete(&PODS, pod.namespace(), pod.name(), &options);
 }
 
 /// How long a pod tolerates it, in seconds; nothing where for ever.

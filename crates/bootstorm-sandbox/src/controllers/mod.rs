@@ -15,6 +15,7 @@ pub mod events;
 pub mod guests;
 pub mod handler;
 pub mod instance;
+pub mod jobs;
 pub mod key;
 pub mod kubelet;
 pub mod lifecycle;

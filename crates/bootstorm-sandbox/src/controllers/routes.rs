@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use super::cluster::Cluster;
 use super::collector::Collector;
+use super::jobs;
 use super::key::Key;
 use super::kubelet;
 use super::quotas::Quotas;
 use super::scheduler::Scheduler;
 use super::{names, namespaces};
 use crate::store::kind::{
-    self, DATA_VOLUMES, MIGRATIONS, NAMESPACES, NODES, PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, PODS,
-    RESOURCE_QUOTAS, VIRTUAL_MACHINE_INSTANCES, VIRTUAL_MACHINES,
+    self, DATA_VOLUMES, JOBS, MIGRATIONS, NAMESPACES, NODES, PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES,
+    PODS, RESOURCE_QUOTAS, VIRTUAL_MACHINE_INSTANCES, VIRTUAL_MACHINES,
 };
 use crate::store::{Action, DeleteOptions, Entry, Kind};
 
@@ -80,6 +81,8 @@ impl Routes {
             if let Some(node) = entry.object.value()["metadata"]["annotations"][names::EVACUATION].as_str() {
                 queues.evacuations.add(Key::new("", node));
             }
+        } else if kind.is(&JOBS) {
+            queues.jobs.add(key);
         } else if kind.is(&PODS) {
             self.pod(entry);
         } else if kind.is(&DATA_VOLUMES) {
@@ -119,6 +122,7 @@ impl Routes {
             self.cluster.queues.migrations.add(Key::new(pod.namespace(), name));
         }
         self.scheduler.pod_changed(entry);
+        jobs::pod_changed(&self.cluster, entry);
         Quotas::pod_changed(&self.cluster, entry);
         if pod.label(names::CREATED_BY).is_some()
             && let Some(domain) = pod.value()["metadata"]["annotations"]["kubevirt.io/domain"].as_str()

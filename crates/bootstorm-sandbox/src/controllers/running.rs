@@ -19,11 +19,12 @@ use super::namespaces::NamespaceController;
 use super::network::PodNetwork;
 use super::routes::{self, Routes};
 use super::scheduler::Scheduler;
-use super::{lifecycle, power, quotas};
+use super::{jobs, lifecycle, power, quotas};
 use crate::faults::Faults;
 use crate::model::admission::Admission;
 use crate::model::{Dice, MisbehaviourTable, Profile, SimClock};
 use crate::network::Network;
+use crate::processes::Processes;
 use crate::store::kind::NODES;
 use crate::store::{Action, Entry, Store};
 
@@ -57,6 +58,11 @@ impl Controllers {
     pub fn obey(&self, faults: Faults) {
         // Set once, when the server is made.
         let _ = self.cluster.permissions.set(faults);
+    }
+
+    /// The pods that are processes of this machine.
+    pub fn processes(&self) -> &Arc<Processes> {
+        &self.cluster.processes
     }
 
     /// Simulated time.
@@ -186,6 +192,7 @@ fn start_controller_manager(cluster: &Arc<Cluster>) {
         let client = cluster.client(&format!("garbage-{number}"), &bucket);
         cluster.tasks.work(cluster.queues.garbage.clone(), collector.clone(), client);
     }
+    jobs::start(cluster);
     quotas::start(cluster, cluster.client("quota", &cluster.bucket(figures.qps, figures.burst)));
 }
 

@@ -218,6 +218,8 @@ pub struct Kubelet {
     pub image_gc_age: f64,
     /// Seconds before an image that did not come is asked for again; doubles up to 30 times this (k8s: 10 to 300).
     pub pull_back_off: f64,
+    /// Seconds before the second restart of a container; doubles up to 30 times this (k8s: 10 to 300).
+    pub restart_back_off: f64,
     /// Seconds from the end of the last container to the removal of the pod (estimate).
     pub teardown: Draw,
     /// Pods taken down at the same time, network and volumes (estimate).
@@ -244,6 +246,7 @@ impl Default for Kubelet {
             image_check: Draw::new(0.1, 0.3),
             image_gc_age: 0.0,
             pull_back_off: 10.0,
+            restart_back_off: 10.0,
             teardown: Draw::new(0.9, 0.3),
             teardown_places: 6,
             teardown_cpu: 0.5,
@@ -327,7 +330,7 @@ impl Default for Cdi {
     }
 }
 
-/// kube-controller-manager: namespaces and garbage.
+/// kube-controller-manager: namespaces, garbage and Jobs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct ControllerManager {
@@ -337,10 +340,12 @@ pub struct ControllerManager {
     pub burst: f64,
     /// Seconds between two looks at a terminating namespace (observed: 5).
     pub namespace_pause: f64,
+    /// Seconds before a failed pod of a Job is replaced; doubles up to 60 times this (k8s: 10 to 600).
+    pub job_back_off: f64,
 }
 
 impl Default for ControllerManager {
     fn default() -> Self {
-        Self { qps: 20.0, burst: 30.0, namespace_pause: 5.0 }
+        Self { qps: 20.0, burst: 30.0, namespace_pause: 5.0, job_back_off: 10.0 }
     }
 }

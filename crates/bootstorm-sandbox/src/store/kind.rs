@@ -43,7 +43,7 @@ impl Kind {
 
     /// Whether objects of this kind carry `metadata.generation`; among the built-in kinds only some do.
     pub fn counts_generations(&self) -> bool {
-        !self.builtin || matches!(self.plural, "pods" | "customresourcedefinitions")
+        !self.builtin || matches!(self.plural, "pods" | "jobs" | "customresourcedefinitions")
     }
 
     /// Whether this is the very same registered kind.
@@ -122,6 +122,8 @@ kinds! {
     CUSTOM_RESOURCE_DEFINITIONS = "CustomResourceDefinition" "customresourcedefinitions" "customresourcedefinition" { group: "apiextensions.k8s.io", short_names: &["crd", "crds"], categories: &["api-extensions"], namespaced: false, has_status: true } ..PLAIN;
     /// Stored revisions, as `KubeVirt` keeps of instance types.
     CONTROLLER_REVISIONS = "ControllerRevision" "controllerrevisions" "controllerrevision" { group: "apps" } ..PLAIN;
+    /// Jobs: pods that run to their end.
+    JOBS = "Job" "jobs" "job" { group: "batch", categories: &["all"], has_status: true } ..PLAIN;
     /// Leases.
     LEASES = "Lease" "leases" "lease" { group: "coordination.k8s.io" } ..PLAIN;
     /// Who has which cluster-wide permissions.

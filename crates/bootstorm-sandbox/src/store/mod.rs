@@ -3,6 +3,7 @@
 mod defaults;
 mod deletion;
 mod error;
+mod job;
 pub mod kind;
 mod log;
 mod object;

@@ -1,8 +1,9 @@
-//! What the API server refuses new pods for beside quotas: limit ranges and the Pod Security level of the namespace.
+//! What the API server refuses new pods for beside quotas: a missing account, limit ranges, and the Pod Security level of
+//! the namespace.
 
 use serde_json::{Map, Value, json};
 
-use super::kind::{LIMIT_RANGES, NAMESPACES, PODS};
+use super::kind::{LIMIT_RANGES, NAMESPACES, PODS, SERVICE_ACCOUNTS};
 use super::{Contents, StoreError};
 use crate::model::quantity;
 
@@ -48,6 +49,15 @@ impl Contents {
         pod: &mut Value,
     ) -> Result<(), StoreError> {
         let refused = |why| StoreError::OverQuota { kind: PODS.qualified(), name: name.to_owned(), why };
+        // Every namespace has the account `default`, as nobody ever deletes it.
+        if let Some(account) = pod["spec"]["serviceAccountName"].as_str().filter(|name| *name != "default")
+            && self.shelf(&SERVICE_ACCOUNTS).get(namespace, account).is_none()
+        {
+            let why = format!(
+                "error looking up service account {namespace}/{account}: serviceaccount \"{account}\" not found"
+            );
+            return Err(refused(why));
+        }
         for range in self.shelf(&LIMIT_RANGES).list(Some(namespace)) {
             let limits = range.value()["spec"]["limits"].as_array();
             for limit in limits.into_iter().flatten() {

@@ -64,6 +64,9 @@ pub(super) fn prepare(kind: &Kind, object: &mut Value, now: Timestamp) {
     if kind.counts_generations() {
         metadata.insert("generation".to_owned(), json!(1));
     }
+    if kind.is(&kind::JOBS) {
+        super::job::select_own_pods(object);
+    }
 }
 
 /// The name that `generateName` asks for.

@@ -1,29 +1,41 @@
 //! Pieces of a record that are read chunk by chunk, and the list of adopted VMs, which is written once.
 
+use futures::{StreamExt, TryStreamExt};
 use k8s_openapi::api::core::v1::ConfigMap;
 
 use super::{LoadError, RunStore};
 use crate::cluster::{Cluster, Trouble, names};
 use bootstorm_model::record::RunRecord;
-use bootstorm_model::record::codec::{self, ChunkIndex, CodecError, Tally};
+use bootstorm_model::record::codec::{self, ChunkIndex, CodecError, PartIndex, Tally};
+
+/// Chunks that are read at once.
+const CONCURRENCY: usize = 8;
 
 impl Cluster {
     /// Reads and verifies some chunks of a record.
     pub(super) async fn chunks(
         &self,
         prefix: &str,
-        wanted: &[ChunkIndex],
+        wanted: impl IntoIterator<Item = &ChunkIndex>,
     ) -> Result<Vec<Vec<u8>>, LoadError> {
-        let mut chunks = Vec::with_capacity(wanted.len());
-        for index in wanted {
-            let name = names::part_name(prefix, &index.name);
-            let stored = self.read::<ConfigMap>("read the record", &self.config_maps(), &name).await?;
-            let bytes = stored.and_then(|map| map.binary_data).and_then(|mut d| d.remove(names::CHUNK_KEY));
-            let bytes = bytes.ok_or(CodecError::Missing(name))?.0;
-            codec::verify_chunk(index, &bytes)?;
-            chunks.push(bytes);
-        }
-        Ok(chunks)
+        let reading: Vec<_> = wanted.into_iter().map(|index| self.chunk(prefix, index)).collect();
+        futures::stream::iter(reading).buffered(CONCURRENCY).try_collect().await
+    }
+
+    async fn chunk(&self, prefix: &str, index: &ChunkIndex) -> Result<Vec<u8>, LoadError> {
+        let name = names::part_name(prefix, &index.name);
+        let stored = self.read::<ConfigMap>("read the record", &self.config_maps(), &name).await?;
+        let bytes = stored.and_then(|map| map.binary_data).and_then(|mut d| d.remove(names::CHUNK_KEY));
+        let bytes = bytes.ok_or(CodecError::Missing(name))?.0;
+        codec::verify_chunk(index, &bytes)?;
+        Ok(bytes)
+    }
+
+    /// Reads the pieces of a phase: the whole, and what has changed since.
+    pub(super) async fn pieces(&self, prefix: &str, part: &PartIndex) -> Result<Vec<Vec<u8>>, LoadError> {
+        let mut chunks = self.chunks(prefix, part.all()).await?.into_iter();
+        let piece = |piece: &[ChunkIndex]| chunks.by_ref().take(piece.len()).collect::<Vec<_>>().concat();
+        Ok(part.pieces().map(piece).collect())
     }
 }
 

@@ -222,10 +222,17 @@ impl Leftovers {
         self.found.is_empty()
     }
 
+    /// The lock of the run.
+    pub fn lock(&self, estate: &Estate) -> Option<&Found> {
+        let name = names::head_name(estate.prefix());
+        self.of(Sort::Leases).iter().find(|lease| lease.name == name)
+    }
+
     /// Leaves out the lock that cleanup itself has taken.
-    pub(super) fn without_lock(mut self, uid: Option<&str>) -> Self {
+    pub(super) fn without_lock(mut self, estate: &Estate, uid: Option<&str>) -> Self {
+        let name = names::head_name(estate.prefix());
         if let Some(leases) = self.found.get_mut(&Sort::Leases) {
-            leases.retain(|lease| Some(lease.uid.as_str()) == uid);
+            leases.retain(|lease| lease.name != name || Some(lease.uid.as_str()) == uid);
         }
         self.found.retain(|_, found| !found.is_empty());
         self

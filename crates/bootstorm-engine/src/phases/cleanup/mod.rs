@@ -99,7 +99,8 @@ pub async fn run(
     events: Listener<'_>,
 ) -> Result<Leftovers, CleanupError> {
     let Order { estate, choice, concurrency, deadline, .. } = order;
-    let mut all = Leftovers::list(cluster, estate, order.sorts, order.place).await?.without_lock(order.lock);
+    let mut all =
+        Leftovers::list(cluster, estate, order.sorts, order.place).await?.without_lock(estate, order.lock);
     let deletion = Deletion { cluster, run_id: estate.run_id(), concurrency, deadline, events };
     let (sender, emptied) = unbounded();
     let mut pods = all.outside(Sort::Pods, choice);
@@ -115,6 +116,11 @@ pub async fn run(
     );
     let (namespaces, foreign) = namespaces;
     together([machines, namespaces, probers])?;
+    // Locks that shards have left behind; that of the run is the caller's.
+    let lock = all.lock(estate).cloned();
+    let locks: Vec<Found> =
+        all.of(Sort::Leases).iter().filter(|lease| Some(*lease) != lock.as_ref()).cloned().collect();
+    deletion.delete(Sort::Leases, &locks).await?;
     all.foreign = foreign;
     if !all.keeps_record(choice) {
         deletion.delete(Sort::Secrets, all.of(Sort::Secrets)).await?;

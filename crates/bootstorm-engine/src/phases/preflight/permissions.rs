@@ -1,6 +1,6 @@
 //! The permissions that a run needs, and what it means when some are missing.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use serde_json::Value;
 
@@ -10,7 +10,8 @@ use crate::cluster::migrations;
 use crate::phases::cleanup::{OTHERS, Resource};
 use bootstorm_model::plan::{Plan, Small, TemplateSource};
 use bootstorm_model::probe::kind::Probe;
-use bootstorm_model::record::Via;
+use bootstorm_model::record::{PhaseKind, StormKind, Via};
+use bootstorm_model::shards::Planned;
 
 /// The group of start and stop.
 const SUBRESOURCES: &str = "subresources.kubevirt.io";
@@ -127,6 +128,59 @@ pub(super) fn of_record(plan: &Plan, namespace: &str) -> Vec<Permission> {
     }
     needed
 }
+
+/// What the pods of a Job need to run these phases, with the record in `namespace`.
+///
+/// All of them have one service account: the first one does what the others do, and joins their parts besides.
+pub fn of_shards(plan: &Plan, phases: &[Planned], namespace: &str) -> Vec<Permission> {
+    let there = plan.layout.namespace.as_ref();
+    let anywhere = |verb, group, resource| Permission { verb, group, resource, namespace: there.cloned() };
+    let mut needed = of_record(plan, namespace);
+    needed.retain(|one| (one.verb, one.resource) != ("watch", "configmaps"));
+    let here =
+        |verb, resource| Permission { verb, group: "", resource, namespace: Some(namespace.to_owned()) };
+    if plan.probe.needs_prober() && plan.probe.pod.is_none() {
+        needed.push(here("get", "pods"));
+    }
+    let mut vms = vec!["get", "list"];
+    for Planned { name, settings } in phases {
+        match (name.kind, settings.via) {
+            (PhaseKind::Create, _) => {
+                vms.push("create");
+                if plan.sealed_digest().is_some() {
+                    needed.push(here("get", "secrets"));
+                }
+                if plan.makes_namespaces() {
+                    needed.extend(["list", "watch"].map(|verb| anywhere(verb, "", "namespaces")));
+                }
+            }
+            (PhaseKind::Storm, _) if settings.kind == StormKind::Restart => {
+                needed.extend(of_restarts().map(|(verb, group, resource)| anywhere(verb, group, resource)));
+            }
+            (PhaseKind::Storm, _) if settings.kind == StormKind::Migrate => {
+                needed.extend(of_migrations().map(|(verb, group, resource)| anywhere(verb, group, resource)));
+            }
+            (PhaseKind::Stop, Via::Subresource) => {
+                needed.push(anywhere("update", SUBRESOURCES, "virtualmachines/stop"));
+            }
+            (PhaseKind::Storm, Via::Subresource) => {
+                needed.push(anywhere("update", SUBRESOURCES, "virtualmachines/start"));
+            }
+            (PhaseKind::Stop | PhaseKind::Storm, Via::Patch) => vms.push("patch"),
+        }
+    }
+    needed.extend(vms.into_iter().map(|verb| anywhere(verb, "kubevirt.io", "virtualmachines")));
+    let instances = ["get", "list", "watch"];
+    needed.extend(instances.map(|verb| anywhere(verb, "kubevirt.io", "virtualmachineinstances")));
+    needed.extend(of_checks().into_iter().filter(|one| OF_PHASES.contains(&one.resource)));
+    let mut known = HashSet::new();
+    needed.retain(|one| known.insert(one.clone()));
+    needed
+}
+
+/// What phases read beside VMs and instances, to explain where the time goes and why VMs fail.
+const OF_PHASES: [&str; 7] =
+    ["nodes", "pods", "events", "resourcequotas", "persistentvolumeclaims", "kubevirts", "datavolumes"];
 
 /// What any run that makes VMs needs, whatever its flags, with records in `namespace`.
 pub fn of_any_run(namespace: &str) -> Vec<Permission> {

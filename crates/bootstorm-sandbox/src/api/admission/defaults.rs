@@ -3,28 +3,38 @@
 use serde_json::{Value, json};
 
 use crate::store::Kind;
-use crate::store::kind::{PERSISTENT_VOLUME_CLAIMS, PODS};
+use crate::store::kind::{JOBS, PERSISTENT_VOLUME_CLAIMS, PODS};
 
 /// Completes a new object.
 pub(super) fn complete(kind: &Kind, object: &mut Value) {
     if kind.is(&PODS) {
         object["status"] = json!({"phase": "Pending", "qosClass": "BestEffort"});
+        complete_pod(&mut object["spec"]);
         let Some(spec) = object["spec"].as_object_mut() else { return };
-        for (field, value) in [
-            ("dnsPolicy", json!("ClusterFirst")),
-            ("enableServiceLinks", json!(true)),
-            ("restartPolicy", json!("Always")),
-            ("schedulerName", json!("default-scheduler")),
-            ("securityContext", json!({})),
-            ("serviceAccountName", json!("default")),
-            ("terminationGracePeriodSeconds", json!(30)),
-        ] {
+        for (field, value) in [("enableServiceLinks", json!(true)), ("serviceAccountName", json!("default"))]
+        {
             spec.entry(field).or_insert(value);
         }
+    } else if kind.is(&JOBS) {
+        super::job::complete(object);
     } else if kind.is(&PERSISTENT_VOLUME_CLAIMS) {
         object["status"] = json!({"phase": "Pending"});
         let Some(spec) = object["spec"].as_object_mut() else { return };
         spec.entry("volumeMode").or_insert(json!("Filesystem"));
+    }
+}
+
+/// Completes the spec of a pod, be it that of a template.
+pub(super) fn complete_pod(spec: &mut Value) {
+    let Some(spec) = spec.as_object_mut() else { return };
+    for (field, value) in [
+        ("dnsPolicy", json!("ClusterFirst")),
+        ("restartPolicy", json!("Always")),
+        ("schedulerName", json!("default-scheduler")),
+        ("securityContext", json!({})),
+        ("terminationGracePeriodSeconds", json!(30)),
+    ] {
+        spec.entry(field).or_insert(value);
     }
 }
 

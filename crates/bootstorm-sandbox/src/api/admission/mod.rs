@@ -4,6 +4,7 @@ mod content;
 mod defaults;
 pub(super) mod infer;
 mod instance;
+mod job;
 mod machine;
 pub(super) mod migration;
 mod names;
@@ -13,7 +14,7 @@ use serde_json::Value;
 
 use super::status::{Cause, Failure};
 use crate::store::Kind;
-use crate::store::kind::{VIRTUAL_MACHINE_INSTANCES, VIRTUAL_MACHINES};
+use crate::store::kind::{JOBS, VIRTUAL_MACHINE_INSTANCES, VIRTUAL_MACHINES};
 
 /// Whether a write was made by a user, and what it does
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -70,6 +71,9 @@ pub(super) fn admit(
         defaults::complete(kind, after);
     }
     names::check_labels(kind, after)?;
+    if kind.is(&JOBS) && write != Write::Status {
+        job::check(&name, before, after)?;
+    }
     content::check(kind, before, after)?;
     let deleting = before.is_some_and(|before| before["metadata"]["deletionTimestamp"].is_string());
     if kind.is(&VIRTUAL_MACHINES) && write != Write::Status && !deleting {

@@ -10,6 +10,7 @@ use super::payload::Body;
 use http::Response;
 
 use self::session::{Errors, Session, Wanted};
+pub(super) use self::target::{choose, is_unplugged};
 pub(super) use self::upgrade::Upgrade;
 use super::path::Resource;
 use super::query::Query;

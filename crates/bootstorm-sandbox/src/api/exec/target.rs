@@ -53,7 +53,7 @@ pub(super) fn find(store: &Store, target: &Resource, query: &Query) -> Result<Pl
 }
 
 /// Whether the node of a pod has no power.
-pub(super) fn is_unplugged(store: &Store, pod: &Object) -> bool {
+pub(in super::super) fn is_unplugged(store: &Store, pod: &Object) -> bool {
     let node = pod.value()["spec"]["nodeName"].as_str().unwrap_or_default();
     store.get(&NODES, "", node).is_some_and(|node| power::is_off(&node))
 }
@@ -81,7 +81,11 @@ impl Place {
 }
 
 /// The container asked for, or the only one.
-fn choose<'a>(pod: &'a Value, name: &str, asked: Option<&'a str>) -> Result<&'a str, Failure> {
+pub(in super::super) fn choose<'a>(
+    pod: &'a Value,
+    name: &str,
+    asked: Option<&'a str>,
+) -> Result<&'a str, Failure> {
     let lists = [&pod["spec"]["containers"], &pod["spec"]["initContainers"]];
     let names = |list: &'a Value| {
         list.as_array().into_iter().flatten().filter_map(|container| container["name"].as_str())

@@ -14,6 +14,13 @@ pub(super) fn since(stamp: Option<&str>) -> String {
     }
 }
 
+/// How long it took from one time stamp to another, or until now.
+pub(super) fn between(from: Option<&str>, to: Option<&str>) -> String {
+    let second = |stamp: &str| Timestamp::from_str(stamp).ok().map(Timestamp::as_second);
+    let end = to.and_then(second).unwrap_or_else(|| wall_now().as_second());
+    from.and_then(second).map(|begin| human(end - begin)).unwrap_or_default()
+}
+
 fn human(seconds: i64) -> String {
     const DAY: i64 = 24;
     const YEAR: i64 = 365;

@@ -2,6 +2,7 @@
 
 mod age;
 mod column;
+mod job;
 mod pod;
 mod views;
 

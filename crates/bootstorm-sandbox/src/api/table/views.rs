@@ -3,13 +3,13 @@
 use serde_json::{Value, json};
 
 use super::column::{AGE, Column, NAME, age, condition, condition_status, field, shown};
-use super::pod;
+use super::{job, pod};
 use crate::store::Kind;
 use crate::store::kind as kinds;
 
 /// The columns a kind is shown with.
 pub(super) fn of(kind: &Kind) -> Vec<Column> {
-    let views: [(&Kind, &[Column]); 19] = [
+    let views: [(&Kind, &[Column]); 20] = [
         (&kinds::VIRTUAL_MACHINES, &VIRTUAL_MACHINES),
         (&kinds::VIRTUAL_MACHINE_INSTANCES, &VIRTUAL_MACHINE_INSTANCES),
         (&kinds::MIGRATIONS, &MIGRATIONS),
@@ -17,6 +17,7 @@ pub(super) fn of(kind: &Kind) -> Vec<Column> {
         (&kinds::CDIS, &PHASED_WITH_AGE_FIRST),
         (&kinds::DATA_VOLUMES, &DATA_VOLUMES),
         (&kinds::PODS, &PODS),
+        (&kinds::JOBS, &JOBS),
         (&kinds::NODES, &NODES),
         (&kinds::NAMESPACES, &NAMESPACES),
         (&kinds::EVENTS, &EVENTS),
@@ -65,6 +66,16 @@ const PODS: [Column; 9] = [
     shown("Node", |pod| or_none(pod, "/spec/nodeName")).wide(),
     shown("Nominated Node", |pod| or_none(pod, "/status/nominatedNodeName")).wide(),
     shown("Readiness Gates", gates).wide(),
+];
+const JOBS: [Column; 8] = [
+    NAME,
+    shown("Status", job::status),
+    shown("Completions", job::completions),
+    shown("Duration", job::duration),
+    AGE,
+    shown("Containers", job::containers).wide(),
+    shown("Images", job::images).wide(),
+    shown("Selector", job::selector).wide(),
 ];
 const NODES: [Column; 6] = [
     NAME,

@@ -1,5 +1,6 @@
 //! The kubelets: each pod on a node has a worker that starts it, keeps it and takes it down.
 
+mod containers;
 pub mod images;
 mod readiness;
 pub mod start;
@@ -73,7 +74,9 @@ impl PodWorker {
             } => up,
             () = told_to_end(&store, &namespace, &name, &uid, &mut also) => false,
         };
-        if up {
+        if up && self.acts() {
+            self.act(&mut also).await;
+        } else if up {
             let over = self.guest_over();
             // What has a guest waits for virt-handler's word on it.
             let (node, has_guest) = (self.node.clone(), self.launcher.is_some());

@@ -82,6 +82,10 @@ impl PodWorker {
         if let Some(instance) = instance {
             self.launch(&instance, &address, disk);
         }
+        if self.acts() {
+            // Its containers come up by themselves, one by one.
+            return true;
+        }
         for container in status::names(self.pod.value()) {
             self.say("Created", &format!("Created container: {container}"));
             self.say("Started", &format!("Started container {container}"));

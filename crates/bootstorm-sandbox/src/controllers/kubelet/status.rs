@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::super::conditions;
+use super::containers::Happened;
 
 /// The names of all containers of a pod, in the order they are started.
 pub fn names(pod: &Value) -> impl Iterator<Item = &str> {
@@ -119,15 +120,98 @@ pub fn readiness_probe(pod: &Value) -> Option<&Value> {
 
 /// All containers have ended.
 pub fn ended(pod: &mut Value, failed: bool, stamp: &str) {
-    let phase = if failed { "Failed" } else { "Succeeded" };
-    let reason = if failed { "PodFailed" } else { "PodCompleted" };
-    pod["status"]["phase"] = json!(phase);
-    condition(pod, "Ready", "False", reason, stamp);
-    condition(pod, "ContainersReady", "False", reason, stamp);
+    finish(pod, failed, stamp);
     let code = i32::from(failed);
     let word = if failed { "Error" } else { "Completed" };
     let state = json!({"terminated": {"exitCode": code, "reason": word, "finishedAt": stamp}});
     statuses(pod, "containers", "containerStatuses", false, |_| state.clone());
+}
+
+/// Whether a container of this name runs before the others.
+pub fn is_init(pod: &Value, name: &str) -> bool {
+    pod["spec"]["initContainers"].as_array().is_some_and(|list| list.iter().any(|one| one["name"] == name))
+}
+
+/// Something has become of a container.
+pub(super) fn happened(pod: &mut Value, name: &str, happened: &Happened, stamp: &str) {
+    let field = if is_init(pod, name) { "initContainerStatuses" } else { "containerStatuses" };
+    for status in pod["status"][field].as_array_mut().into_iter().flatten() {
+        if status["name"] == name {
+            container_happened(status, happened, stamp);
+        }
+    }
+    if matches!(happened, Happened::Started(_)) && field == "containerStatuses" {
+        pod["status"]["phase"] = json!("Running");
+    }
+    let all = pod["status"]["containerStatuses"].as_array();
+    let (word, reason) = if all.is_some_and(|all| all.iter().all(|one| one["ready"] == true)) {
+        ("True", "")
+    } else {
+        ("False", "ContainersNotReady")
+    };
+    condition(pod, "ContainersReady", word, reason, stamp);
+    condition(pod, "Ready", word, reason, stamp);
+}
+
+fn container_happened(status: &mut Value, happened: &Happened, stamp: &str) {
+    let before = status["state"].take();
+    let again = before.get("terminated").is_some();
+    if again {
+        status["lastState"] = before.clone();
+    }
+    let (is_up, state) = match happened {
+        Happened::Started(process) => {
+            // A wait between two runs has hidden that there was one.
+            if status["lastState"]["terminated"].is_object() {
+                status["restartCount"] = json!(status["restartCount"].as_i64().unwrap_or(0) + 1);
+            }
+            if let Some(process) = process {
+                status["containerID"] = json!(format!("process://{process}"));
+            }
+            (true, json!({"running": {"startedAt": stamp}}))
+        }
+        Happened::Ended(ended) => {
+            let mut state = json!({
+                "exitCode": ended.code, "reason": ended.reason, "finishedAt": stamp,
+                "startedAt": before["running"]["startedAt"].as_str().unwrap_or(stamp),
+            });
+            if let Some(id) = status.get("containerID") {
+                state["containerID"] = id.clone();
+            }
+            if !ended.message.is_empty() {
+                state["message"] = json!(ended.message);
+            }
+            (false, json!({"terminated": state}))
+        }
+        Happened::Waits(reason, message) => {
+            (false, json!({"waiting": {"reason": reason, "message": message}}))
+        }
+    };
+    status["ready"] = json!(is_up);
+    status["started"] = json!(is_up);
+    status["state"] = state;
+}
+
+/// All containers have ended, each as its status says; one that never ran is not known any more.
+pub fn over(pod: &mut Value, failed: bool, stamp: &str) {
+    finish(pod, failed, stamp);
+    for status in pod["status"]["containerStatuses"].as_array_mut().into_iter().flatten() {
+        if status["state"].get("terminated").is_none() {
+            status["state"] = json!({"terminated": {
+                "exitCode": 137, "reason": "ContainerStatusUnknown", "startedAt": null, "finishedAt": null,
+                "message": "The container could not be located when the pod was terminated",
+            }});
+        }
+        status["ready"] = json!(false);
+        status["started"] = json!(false);
+    }
+}
+
+fn finish(pod: &mut Value, failed: bool, stamp: &str) {
+    let (phase, reason) = if failed { ("Failed", "PodFailed") } else { ("Succeeded", "PodCompleted") };
+    pod["status"]["phase"] = json!(phase);
+    condition(pod, "Ready", "False", reason, stamp);
+    condition(pod, "ContainersReady", "False", reason, stamp);
 }
 
 /// Whether every readiness gate is open.

@@ -22,7 +22,7 @@ impl PodWorker {
     /// Ends what runs in the pod, and removes it.
     pub(super) async fn stop(&mut self, changes: &mut watch::Receiver<()>) {
         self.node_answers().await;
-        if self.address.is_some() {
+        if self.address.is_some() && !self.acts() {
             self.say(
                 "Killing",
                 &format!("Stopping container {}", status::names(self.pod.value()).last().unwrap_or_default()),
@@ -31,8 +31,12 @@ impl PodWorker {
         self.end_guest(changes).await;
         let ended =
             |pod: &serde_json::Value| matches!(pod["status"]["phase"].as_str(), Some("Succeeded" | "Failed"));
-        if self.address.is_some() && self.current().is_some_and(|pod| !ended(pod.value())) {
-            self.write(|pod, stamp| status::ended(pod, false, stamp)).await;
+        if self.current().is_some_and(|pod| !ended(pod.value())) {
+            if self.acts() {
+                self.write(|pod, stamp| status::over(pod, true, stamp)).await;
+            } else if self.address.is_some() {
+                self.write(|pod, stamp| status::ended(pod, false, stamp)).await;
+            }
         }
         self.take_down().await;
     }
@@ -66,6 +70,7 @@ impl PodWorker {
             ..DeleteOptions::default()
         };
         let _ = self.cluster.store.delete(&PODS, self.pod.namespace(), self.pod.name(), &options);
+        self.cluster.processes.logs.forget(self.pod.uid());
         self.cluster.pods.gone(self.pod.uid());
     }
 

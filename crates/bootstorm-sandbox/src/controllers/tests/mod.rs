@@ -3,6 +3,7 @@
 mod calibration;
 mod causes;
 mod disks;
+mod jobs;
 mod lifecycle;
 mod migrations;
 mod network;

@@ -1,0 +1,327 @@
+//! Parts of a phase, each written by the shard that has it; and the common start of the shards.
+//!
+//! A part is stored like a phase of the record: a small head that names pieces by their content. Everything here belongs
+//! to the head of the run's record, and goes with it.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::ConfigMap;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use serde::{Deserialize, Serialize};
+
+use super::{LoadError, RunStore, owner};
+use crate::cluster::call::{built, on, post_params};
+use crate::cluster::list::list_all;
+use crate::cluster::metadata::Object;
+use crate::cluster::names::{self, Role};
+use crate::cluster::{Cluster, Kind, Trouble};
+use bootstorm_model::observe::Offset;
+use bootstorm_model::record::codec::{self, Chunk, CodecError, PartIndex, Tally};
+use bootstorm_model::record::{PhaseName, PhaseRecord, RunRecord};
+use bootstorm_model::shards::Shard;
+
+/// Where the part of a shard is
+#[derive(Debug, Clone)]
+pub(super) struct PartPlace {
+    index: u32,
+    phase: PhaseName,
+    /// UID of the head of the run's record.
+    owner: String,
+}
+
+/// The part of a phase that a shard has saved
+#[derive(Debug, Clone)]
+pub struct Part {
+    /// The phase as the shard knows it; absent where it was begun and nothing was saved.
+    pub phase: Option<PhaseRecord>,
+    /// UIDs of prober pods that it has made anew, by name.
+    pub probers: BTreeMap<String, String>,
+    /// Where it goes on being saved.
+    pub store: RunStore,
+}
+
+/// The head of a shard's part, as listed
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartHead {
+    /// Index of the shard.
+    pub index: u32,
+    /// The phase.
+    pub phase: String,
+    /// Short facts: annotation word → value.
+    pub facts: BTreeMap<String, String>,
+}
+
+/// The common start, as stored
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+struct Start {
+    /// The instant on the time axis of the phase.
+    at: Offset,
+}
+
+/// Name of the head of a part.
+fn head_of(prefix: &str, index: u32, phase: PhaseName) -> String {
+    format!("{}.{phase}", names::shard_name(prefix, index))
+}
+
+impl Cluster {
+    /// The part of a phase that a shard has saved, if it has begun.
+    pub async fn part(
+        &self,
+        run: &RunStore,
+        record: &RunRecord,
+        phase: PhaseName,
+        shard: Shard,
+    ) -> Result<Option<Part>, LoadError> {
+        let prefix = &record.plan.prefix;
+        let name = head_of(prefix, shard.index(), phase);
+        let Some(head) =
+            self.read::<ConfigMap>("read the part of a shard", &self.config_maps(), &name).await?
+        else {
+            return Ok(None);
+        };
+        let is_ours = head.metadata.owner_references.iter().flatten().any(|owner| owner.uid == run.uid);
+        if !is_ours {
+            let message = format!("ConfigMap {name} is not the run's: it does not belong to its record");
+            return Err(Trouble::new("read the part of a shard", Kind::AlreadyExists, message).into());
+        }
+        let data = head.data.clone().unwrap_or_default();
+        let text = |key: &str| data.get(key).ok_or_else(|| CodecError::Missing(format!("{name}: {key}")));
+        let parts = codec::decode_index(text(names::PARTS_KEY)?)?;
+        let mut saved = None;
+        if let Some(part) = parts.iter().find(|part| part.phase == phase) {
+            let pieces = self.pieces(prefix, part).await?;
+            let known = codec::decode_phase(part.phase, &pieces)?;
+            codec::check_phase(record, &known)?;
+            saved = Some(known);
+        }
+        let probers = serde_json::from_str(text(names::PROBERS_KEY)?)
+            .map_err(|error| CodecError::Unreadable(names::PROBERS_KEY.to_owned(), error.to_string()))?;
+        let store = RunStore {
+            version: head.metadata.resource_version.unwrap_or_default(),
+            uid: head.metadata.uid.unwrap_or_default(),
+            data: vec![head.data],
+            parts,
+            ..run.of_shard(phase, shard)
+        };
+        Ok(Some(Part { phase: saved, probers, store }))
+    }
+
+    /// The part of a phase that a shard has saved; begins one where there is none.
+    pub async fn begin_part(
+        &self,
+        run: &RunStore,
+        record: &RunRecord,
+        phase: PhaseName,
+        shard: Shard,
+    ) -> Result<Part, LoadError> {
+        let doing = "begin the part of a shard";
+        if let Some(part) = self.part(run, record, phase, shard).await? {
+            return Ok(part);
+        }
+        let mut store = run.of_shard(phase, shard);
+        let body = serde_json::to_vec(&store.head(record, Tally::default())).unwrap_or_default();
+        let request = built(doing, on(&self.config_maps()).create(&post_params(), body))?;
+        let made: ConfigMap = match self.ask(doing, &request).await {
+            // The answer to an earlier attempt may have been lost.
+            Err(trouble) if trouble.kind == Kind::AlreadyExists => {
+                let found = self.part(run, record, phase, shard).await?;
+                return found.ok_or_else(|| trouble.into());
+            }
+            outcome => outcome?,
+        };
+        store.version = made.metadata.resource_version.unwrap_or_default();
+        store.uid = made.metadata.uid.unwrap_or_default();
+        store.data = vec![made.data];
+        Ok(Part { phase: None, probers: BTreeMap::new(), store })
+    }
+
+    /// The heads of the parts that shards of a run have saved.
+    pub async fn part_heads(&self, prefix: &str, run_id: &str) -> Result<Vec<PartHead>, Trouble> {
+        let doing = "look how far the shards are";
+        let selector = format!("{},{}", names::run_id_selector(run_id), names::PHASE);
+        let (maps, _) = list_all::<Object>(self, doing, &self.config_maps(), &selector).await?;
+        let lead = format!("{}.shard-", names::head_name(prefix));
+        let domain = format!("{}/", names::DOMAIN);
+        let head = |Object { metadata, .. }: Object| {
+            // Pieces have one more ending.
+            let (index, phase) = metadata.name.strip_prefix(&lead)?.split_once('.')?;
+            let facts = metadata.annotations.into_iter();
+            let facts = facts.filter_map(|(key, value)| Some((key.strip_prefix(&domain)?.to_owned(), value)));
+            (!phase.contains('.')).then(|| PartHead {
+                index: index.parse().unwrap_or(u32::MAX),
+                phase: phase.to_owned(),
+                facts: facts.collect(),
+            })
+        };
+        Ok(maps.into_iter().filter_map(head).collect())
+    }
+
+    /// Phase and state that the head of a run's record names; `None` where there is no record any more.
+    pub async fn last_phase(&self, prefix: &str, run_id: &str) -> Result<Option<(String, String)>, Trouble> {
+        let doing = "look how far the run is";
+        let found = self.read::<Object>(doing, &self.config_maps(), &names::head_name(prefix)).await?;
+        let is_it = |head: &Object| head.metadata.labels.get(names::RUN_ID).is_some_and(|id| id == run_id);
+        let fact = |head: &Object, word: &str| {
+            head.metadata.annotations.get(&names::annotation(word)).cloned().unwrap_or_default()
+        };
+        Ok(found.filter(is_it).map(|head| (fact(&head, "phase"), fact(&head, "state"))))
+    }
+
+    /// The common start of a phase, once it is decided.
+    pub async fn start_of(&self, prefix: &str, phase: PhaseName) -> Result<Option<Offset>, Trouble> {
+        let doing = "read the common start";
+        let name = names::start_name(prefix, &phase.to_string());
+        let found = self.read::<ConfigMap>(doing, &self.config_maps(), &name).await?;
+        let text = found.and_then(|map| map.data).and_then(|mut data| data.remove(names::START_KEY));
+        let Some(text) = text else { return Ok(None) };
+        let start: Start = serde_json::from_str(&text)
+            .map_err(|error| Trouble::new(doing, Kind::Invalid, format!("{name}: {error}")))?;
+        Ok(Some(start.at))
+    }
+
+    /// Decides the common start of a phase, once and for all; gives the one that counts.
+    pub async fn decide_start(
+        &self,
+        run: &RunStore,
+        record: &RunRecord,
+        phase: PhaseName,
+        at: Offset,
+    ) -> Result<Offset, Trouble> {
+        let doing = "set the common start";
+        let prefix = &record.plan.prefix;
+        let mut labels = names::labels(prefix, &record.run_id, Role::Record);
+        labels.insert(names::PHASE.to_owned(), phase.to_string());
+        let start = serde_json::to_string(&Start { at }).unwrap_or_default();
+        let map = ConfigMap {
+            metadata: ObjectMeta {
+                name: Some(names::start_name(prefix, &phase.to_string())),
+                namespace: Some(self.namespace().to_owned()),
+                labels: Some(labels),
+                owner_references: Some(vec![owner(prefix, run.owner_uid())]),
+                ..ObjectMeta::default()
+            },
+            data: Some(BTreeMap::from([(names::START_KEY.to_owned(), start)])),
+            immutable: Some(true),
+            ..ConfigMap::default()
+        };
+        let body = serde_json::to_vec(&map).unwrap_or_default();
+        let request = built(doing, on(&self.config_maps()).create(&post_params(), body))?;
+        match self.ask_raw(doing, &request).await {
+            Ok(_) => Ok(at),
+            Err(trouble) if trouble.kind == Kind::AlreadyExists => {
+                self.start_of(prefix, phase).await?.ok_or(trouble)
+            }
+            Err(trouble) => Err(trouble),
+        }
+    }
+
+    /// Deletes the parts and the start of a phase that are joined. A leftover does no harm; cleanup finds it by its label.
+    pub async fn drop_parts(&self, run: &RunStore, record: &RunRecord, phase: PhaseName) {
+        let doing = "delete the parts of shards";
+        let selector = names::phase_selector(&record.run_id, &phase.to_string());
+        let Ok((maps, _)) = list_all::<Object>(self, doing, &self.config_maps(), &selector).await else {
+            return;
+        };
+        let prefix = &record.plan.prefix;
+        let lead = format!("{}.shard-", names::head_name(prefix));
+        let start = names::start_name(prefix, &phase.to_string());
+        for Object { metadata, .. } in maps {
+            let is_ours = metadata.owner_references.iter().any(|owner| owner.uid == run.uid);
+            if is_ours && (metadata.name.starts_with(&lead) || metadata.name == start) {
+                let _ = self.delete_exactly(doing, &self.config_maps(), &metadata.name, &metadata.uid).await;
+            }
+        }
+    }
+}
+
+impl RunStore {
+    /// A store for the part of a shard, before anything of it is there.
+    fn of_shard(&self, phase: PhaseName, shard: Shard) -> Self {
+        Self {
+            cluster: self.cluster.clone(),
+            version: String::new(),
+            uid: String::new(),
+            data: Vec::new(),
+            parts: Vec::new(),
+            adopted: Vec::new(),
+            namespaces: Vec::new(),
+            made: BTreeMap::new(),
+            original: self.original.clone(),
+            holder: self.holder.clone(),
+            part: Some(PartPlace { index: shard.index(), phase, owner: self.uid.clone() }),
+        }
+    }
+
+    /// UID of the head of the run's record.
+    pub(super) fn owner_uid(&self) -> &str {
+        self.part.as_ref().map_or(&self.uid, |part| &part.owner)
+    }
+
+    /// Name of the head that this store writes.
+    pub(super) fn head_name(&self, prefix: &str) -> String {
+        match &self.part {
+            Some(part) => head_of(prefix, part.index, part.phase),
+            None => names::head_name(prefix),
+        }
+    }
+
+    /// A piece under a name that no other shard has, nor the record of the run.
+    pub(super) fn renamed<'a>(&self, chunk: &'a Chunk) -> Cow<'a, Chunk> {
+        if self.part.is_none() {
+            return Cow::Borrowed(chunk);
+        }
+        let mut chunk = chunk.clone();
+        chunk.name = self.piece_name(chunk.name);
+        chunk.index.name.clone_from(&chunk.name);
+        Cow::Owned(chunk)
+    }
+
+    /// The index of pieces under such names.
+    pub(super) fn renamed_index(&self, mut index: PartIndex) -> PartIndex {
+        for chunk in index.chunks.iter_mut().chain(index.changes.iter_mut().flatten()) {
+            chunk.name = self.piece_name(std::mem::take(&mut chunk.name));
+        }
+        index
+    }
+
+    fn piece_name(&self, name: String) -> String {
+        match &self.part {
+            Some(part) => format!("shard-{}.{name}", part.index),
+            None => name,
+        }
+    }
+
+    /// The head of a part.
+    pub(super) fn part_head(
+        &self,
+        record: &RunRecord,
+        part: &PartPlace,
+        annotations: BTreeMap<String, String>,
+    ) -> ConfigMap {
+        let prefix = &record.plan.prefix;
+        let mut labels = names::labels(prefix, &record.run_id, Role::Record);
+        labels.insert(names::PHASE.to_owned(), part.phase.to_string());
+        let some = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+        let parts: Vec<PartIndex> =
+            self.parts.iter().filter(|known| known.phase == part.phase).cloned().collect();
+        let probers = serde_json::to_string(&record.made.probers).unwrap_or_default();
+        ConfigMap {
+            metadata: ObjectMeta {
+                name: Some(self.head_name(prefix)),
+                namespace: Some(self.cluster.namespace().to_owned()),
+                labels: Some(labels),
+                annotations: Some(annotations),
+                owner_references: Some(vec![owner(prefix, &part.owner)]),
+                resource_version: some(&self.version),
+                uid: some(&self.uid),
+                ..ObjectMeta::default()
+            },
+            data: Some(BTreeMap::from([
+                (names::PARTS_KEY.to_owned(), codec::encode_index(&parts)),
+                (names::PROBERS_KEY.to_owned(), probers),
+            ])),
+            ..ConfigMap::default()
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! Child processes with everything that they start in turn.
+
+use std::io;
+use std::path::Path;
+use std::process::Command;
+
+/// Makes the child lead a group of its own, which signals of the terminal do not reach.
+pub fn lead_group(command: &mut Command) -> &mut Command {
+    #[cfg(unix)]
+    {
+        use std::os::unix::process::CommandExt;
+        command.process_group(0);
+    }
+    command
+}
+
+/// Asks a child to end; false where that is not possible.
+///
+/// It must not have been waited for, or its number may be another's by now.
+pub fn terminate(child: u32) -> bool {
+    #[cfg(unix)]
+    {
+        use rustix::process::{Signal, kill_process};
+        // One that has ended needs no signal any more.
+        number(child).is_some_and(|child| kill_process(child, Signal::TERM).is_ok())
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = child;
+        false
+    }
+}
+
+/// Kills the group that a child leads, and nothing else; false where there are no groups.
+///
+/// As long as the group has a member, its number is nobody else's.
+pub fn kill_group(leader: u32) -> bool {
+    #[cfg(unix)]
+    {
+        use rustix::process::{Signal, kill_process_group};
+        number(leader).is_some_and(|leader| kill_process_group(leader, Signal::KILL).is_ok())
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = leader;
+        false
+    }
+}
+
+#[cfg(unix)]
+fn number(process: u32) -> Option<rustix::process::Pid> {
+    i32::try_from(process).ok().and_then(rustix::process::Pid::from_raw)
+}
+
+/// The exit code of a process as a shell shows it: 128 and the signal that ended it.
+pub fn exit_code(status: std::process::ExitStatus) -> i32 {
+    #[cfg(unix)]
+    {
+        use std::os::unix::process::ExitStatusExt;
+        if let Some(signal) = status.signal() {
+            return 128 + signal;
+        }
+    }
+    status.code().unwrap_or(255)
+}
+
+/// Makes a folder that nobody but its owner can look into.
+///
+/// Fails also when there is something of this name.
+pub fn private_folder(path: &Path) -> io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::DirBuilderExt;
+        builder.mode(0o700);
+    }
+    builder.create(path)
+}

@@ -1,0 +1,93 @@
+//! What a Job has to do, as it is handed over to its pods.
+
+use serde::{Deserialize, Serialize};
+
+use super::{MOST_SHARDS, obstacle};
+use crate::record::{PhaseName, PhaseSettings};
+
+/// The most phases that a Job runs.
+const MOST_PHASES: usize = 16;
+
+/// The phases that the shards of a run work on, one after the other
+///
+/// The plan itself is in the record of the run, where the pods read it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Assignment {
+    /// Prefix of the run.
+    pub prefix: String,
+    /// UUID of the run.
+    pub run_id: String,
+    /// How many shards there are.
+    pub shards: u32,
+    /// The phases, in their order.
+    pub phases: Vec<Planned>,
+}
+
+/// A phase that is to be run
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Planned {
+    /// Its name.
+    pub name: PhaseName,
+    /// How it is run.
+    pub settings: PhaseSettings,
+}
+
+impl Assignment {
+    /// Reads an assignment; fails with one sentence where it is none.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let assignment: Self = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        assignment.check()?;
+        Ok(assignment)
+    }
+
+    /// As it is handed over.
+    pub fn to_text(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    fn check(&self) -> Result<(), String> {
+        if self.shards == 0 || self.shards > MOST_SHARDS {
+            return Err(format!("{} shards are not between 1 and {MOST_SHARDS}", self.shards));
+        }
+        if self.phases.is_empty() || self.phases.len() > MOST_PHASES {
+            return Err(format!("{} phases are not between 1 and {MOST_PHASES}", self.phases.len()));
+        }
+        for Planned { name, settings } in &self.phases {
+            if settings.shards != Some(self.shards) {
+                return Err(format!("{name} is of another number of shards"));
+            }
+            if let Some(why) = obstacle(settings) {
+                return Err(format!("{name} cannot be shared: {why}"));
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn assignment(shards: u32) -> Assignment {
+        let settings = PhaseSettings { shards: Some(shards), ..PhaseSettings::default() };
+        let phases = vec![Planned { name: PhaseName::CREATE, settings }];
+        Assignment { prefix: "p".into(), run_id: "id".into(), shards, phases }
+    }
+
+    #[test]
+    fn an_assignment_round_trips() {
+        let assignment = assignment(4);
+        assert_eq!(Assignment::parse(&assignment.to_text()).unwrap(), assignment);
+    }
+
+    #[test]
+    fn what_cannot_be_done_is_refused() {
+        assert!(Assignment::parse("{").is_err());
+        assert!(Assignment::parse(&assignment(0).to_text()).is_err());
+        assert!(Assignment::parse(&assignment(MOST_SHARDS + 1).to_text()).is_err());
+        let none = Assignment { phases: Vec::new(), ..assignment(2) };
+        assert!(Assignment::parse(&none.to_text()).is_err());
+        let other = Assignment { shards: 3, ..assignment(2) };
+        assert!(Assignment::parse(&other.to_text()).unwrap_err().contains("another number"));
+    }
+}

@@ -1,0 +1,335 @@
+//! `--in-cluster`: phases as an indexed Job, whose pods share the VMs.
+//!
+//! This process makes the Job, and from then on only looks: whatever becomes of it, the Job goes on, and the same
+//! command looks again. The plan is handed over by the record, the rest by the arguments of the pods.
+
+mod follow;
+
+use clap::Args;
+
+use super::phase::PhaseArgs;
+use super::session::Session;
+use bootstorm_engine::cluster::Kind;
+use bootstorm_engine::cluster::access::Permission;
+use bootstorm_engine::cluster::jobs::{Gear, JobEnd, JobState, Outfit, Piece};
+use bootstorm_engine::cluster::lease::Held;
+use bootstorm_engine::cluster::store::{LoadError, RunStore};
+use bootstorm_engine::phases::preflight::permissions;
+use bootstorm_engine::phases::shards;
+use bootstorm_model::failure::Failure;
+use bootstorm_model::record::{PhaseKind, PhaseName, PhaseSettings, PhaseState, RunRecord};
+use bootstorm_model::shards::{Assignment, MOST_SHARDS, Planned, obstacle};
+
+/// Flags of phases that run inside of the cluster
+#[derive(Debug, Clone, Default, Args)]
+pub struct InClusterArgs {
+    /// Run inside of the cluster, as a Job that goes on without this command; the same command follows it again
+    #[arg(long)]
+    pub in_cluster: bool,
+    /// Pods of the Job, each for its share of the VMs
+    #[arg(long, value_name = "N", requires = "in_cluster", value_parser = clap::value_parser!(u32).range(1..=i64::from(MOST_SHARDS)))]
+    pub shards: Option<u32>,
+    /// Image with this program for the pods of --in-cluster
+    #[arg(long, value_name = "IMAGE")]
+    pub image: Option<String>,
+    /// Existing service account for the pods of --in-cluster; otherwise one is created with the least rights
+    #[arg(long, value_name = "NAME")]
+    pub service_account: Option<String>,
+}
+
+impl InClusterArgs {
+    /// How many shards there are.
+    pub fn shards(&self) -> u32 {
+        self.shards.unwrap_or(1)
+    }
+
+    /// The settings of a phase, as the shards are to run it. Fails where it cannot be shared.
+    pub fn plan(&self, name: PhaseName, settings: PhaseSettings) -> Result<Planned, Failure> {
+        let settings = PhaseSettings { shards: Some(self.shards()), ..settings };
+        match obstacle(&settings) {
+            None => Ok(Planned { name, settings }),
+            Some(why) => Err(Failure::usage(format!("{name} cannot run in the cluster like that"))
+                .because(why)
+                .hint("leave out --in-cluster, or the flag that it does not go with")),
+        }
+    }
+
+    fn image(&self) -> Result<&str, Failure> {
+        self.image.as_deref().filter(|image| !image.is_empty()).ok_or_else(|| {
+            Failure::usage("--in-cluster needs an image with this program")
+                .hint("build one from the Containerfile, and name it: --image registry.example.org/kubectl-bootstorm:v1")
+                .hint("or set it once for all: kubectl bootstorm storm --show-config names the file")
+        })
+    }
+}
+
+/// Fails where flags are about something that only a process on this computer does.
+pub fn check(args: &PhaseArgs) -> Result<(), Failure> {
+    let local = [
+        (!args.hooks.before.is_empty(), "--before"),
+        (!args.hooks.after.is_empty(), "--after"),
+        (args.listen.listen.is_some(), "--listen"),
+        (args.metrics.prometheus.is_some(), "--prometheus"),
+    ];
+    match local.into_iter().find(|(given, _)| *given) {
+        Some((_, flag)) if args.in_cluster.in_cluster => {
+            Err(Failure::usage(format!("{flag} does not go with --in-cluster"))
+                .because("it is done on this computer while a phase runs, and the Job goes on without it")
+                .hint("leave one of them out"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Runs phases as a Job, and follows it to its end; gives the record.
+pub async fn run(
+    session: &Session,
+    args: &InClusterArgs,
+    prefix: &str,
+    phases: Vec<Planned>,
+) -> Result<RunRecord, Failure> {
+    let (record, _) = session.load(prefix).await?;
+    let assignment = Assignment {
+        prefix: prefix.to_owned(),
+        run_id: record.run_id.clone(),
+        shards: args.shards(),
+        phases,
+    };
+    if let Some(job) = session.cluster.job_of(prefix, &record.run_id).await? {
+        return attached(session, &record, &job, &assignment).await;
+    }
+    let vms = record.plan.size();
+    if assignment.shards > vms {
+        return Err(Failure::usage(format!("{} shards are more than {vms} VMs", assignment.shards))
+            .hint(format!("use --shards {vms} or fewer")));
+    }
+    let image = args.image()?;
+    let namespace = session.cluster.namespace();
+    let permissions = permissions::of_shards(&record.plan, &assignment.phases, namespace);
+    if args.service_account.is_none() {
+        check_places(&permissions, namespace)?;
+    }
+    let lock = session.lock(prefix, &record.run_id).await?;
+    let outcome = begin(session, &assignment, &lock, args, image, &permissions).await;
+    lock.release().await;
+    outcome?;
+    let s = if assignment.shards == 1 { "" } else { "s" };
+    session.console.say(&format!(
+        "job {} with {} shard{s} was created in namespace {namespace}; it goes on without this command",
+        job_name(prefix),
+        assignment.shards
+    ));
+    follow(session, &assignment).await
+}
+
+/// Follows the Job that a run has, where it ends with a phase of this kind; nothing where there is none.
+pub async fn attach(
+    session: &Session,
+    args: &InClusterArgs,
+    prefix: &str,
+    kind: PhaseKind,
+) -> Result<Option<RunRecord>, Failure> {
+    if !args.in_cluster {
+        return Ok(None);
+    }
+    let Some((record, _)) = session.find(prefix).await? else { return Ok(None) };
+    let Some(job) = session.cluster.job_of(prefix, &record.run_id).await? else { return Ok(None) };
+    let Some(assignment) = job.assignment.clone() else { return Err(unlike(session, prefix, &job)) };
+    if assignment.phases.last().map(|planned| planned.name.kind) != Some(kind) {
+        return Err(unlike(session, prefix, &job));
+    }
+    attached(session, &record, &job, &assignment).await.map(Some)
+}
+
+/// Follows a Job that is there.
+async fn attached(
+    session: &Session,
+    record: &RunRecord,
+    job: &JobState,
+    wanted: &Assignment,
+) -> Result<RunRecord, Failure> {
+    let prefix = &record.plan.prefix;
+    let names = |assignment: &Assignment| {
+        assignment.phases.iter().map(|planned| planned.name).collect::<Vec<PhaseName>>()
+    };
+    let Some(assignment) = job.assignment.as_ref().filter(|known| names(known) == names(wanted)) else {
+        return Err(unlike(session, prefix, job));
+    };
+    if assignment.shards != wanted.shards {
+        session.console.warn(&format!("the job {} has {} shards", job.name, assignment.shards));
+    }
+    session.console.say(&format!("following job {}, which was created before", job.name));
+    follow(session, assignment).await
+}
+
+/// The Job of the run is about something else.
+fn unlike(session: &Session, prefix: &str, job: &JobState) -> Failure {
+    let phases = job.assignment.as_ref().map(|assignment| {
+        let names: Vec<String> = assignment.phases.iter().map(|one| one.name.to_string()).collect();
+        names.join(", ")
+    });
+    let phases = phases.unwrap_or_else(|| "something that this version does not know".to_owned());
+    Failure::new(format!("run \"{prefix}\" has a job already: {}, for {phases}", job.name))
+        .hint(format!("see how far it is: kubectl bootstorm status --ns-prefix {prefix}"))
+        .hint(format!("stop it: kubectl delete job {} -n {}", job.name, session.cluster.namespace()))
+}
+
+fn job_name(prefix: &str) -> String {
+    bootstorm_engine::cluster::names::head_name(prefix)
+}
+
+/// A role in the namespace of the record, and one for all: what is needed elsewhere has to be there.
+fn check_places(permissions: &[Permission], namespace: &str) -> Result<(), Failure> {
+    let elsewhere = permissions.iter().find_map(|one| one.namespace.as_deref().filter(|at| *at != namespace));
+    match elsewhere {
+        None => Ok(()),
+        Some(place) => Err(Failure::usage(format!(
+            "the pods need rights in namespace {place}, and no role is created there"
+        ))
+        .hint(format!("name an account of namespace {namespace} that has them: --service-account NAME"))),
+    }
+}
+
+/// Makes the Job, after what shards have left of an earlier one is joined. The lock is the caller's.
+async fn begin(
+    session: &Session,
+    assignment: &Assignment,
+    lock: &Held,
+    args: &InClusterArgs,
+    image: &str,
+    permissions: &[Permission],
+) -> Result<(), Failure> {
+    let (mut record, mut store) = session.load(&assignment.prefix).await?;
+    store.set_holder(lock.holder());
+    settle(session, &mut record, &mut store, lock).await?;
+    if !record.made.job {
+        // Before the first object: cleanup has to know.
+        record.made.job = true;
+        store.save(&record, None).await?;
+    }
+    let outfit = Outfit {
+        assignment,
+        head: store.uid(),
+        image,
+        service_account: args.service_account.as_deref(),
+        permissions,
+    };
+    session.cluster.make_job(&outfit).await.map_err(|trouble| {
+        let forbidden = trouble.kind == Kind::Forbidden;
+        let failure = Failure::from(trouble).hint(format!(
+            "delete what was created: kubectl bootstorm cleanup --ns-prefix {}",
+            assignment.prefix
+        ));
+        if !forbidden {
+            return failure;
+        }
+        let failure = failure.hint("whoever creates roles needs the rights that they give");
+        match args.service_account {
+            Some(_) => failure,
+            None => failure.hint("or let somebody else create the account: --service-account NAME"),
+        }
+    })
+}
+
+/// Joins the parts of an open phase whose shards have stopped working; gives its state, or nothing where there is
+/// none. The lock of the run is the caller's.
+///
+/// Fails where they work on.
+pub async fn settle(
+    session: &Session,
+    record: &mut RunRecord,
+    store: &mut RunStore,
+    lock: &Held,
+) -> Result<Option<PhaseState>, Failure> {
+    let open = record.last_phase().filter(|last| last.state == PhaseState::Open);
+    let Some((name, of)) = open.and_then(|last| Some((last.name, last.settings.shards?))) else {
+        return Ok(None);
+    };
+    let (prefix, cluster) = (record.plan.prefix.clone(), &session.cluster);
+    let missing = shards::unfinished(cluster, record, name, of).await?;
+    if !missing.is_empty() {
+        let works = |what: String| {
+            Failure::new(format!("{name} of run \"{prefix}\" runs in the cluster: {what}"))
+                .hint(format!(
+                    "follow it: kubectl bootstorm {} --in-cluster --ns-prefix {prefix}",
+                    name.kind.word()
+                ))
+                .hint(format!("see how far it is: kubectl bootstorm status --ns-prefix {prefix}"))
+                .hint(format!("stop it: kubectl delete job {} -n {}", job_name(&prefix), cluster.namespace()))
+        };
+        match cluster.job_of(&prefix, &record.run_id).await {
+            Ok(Some(job)) if job.end.is_none() => return Err(works(format!("job {} works on it", job.name))),
+            // Whoever may not read Jobs goes by the locks of the shards.
+            Ok(_) => {}
+            Err(trouble) if trouble.kind == Kind::Forbidden => {}
+            Err(trouble) => return Err(trouble.into()),
+        }
+        let holders = cluster.holders(&record.run_id).await?;
+        let other = holders.into_values().find(|working| working.taken.holder != lock.holder());
+        if let Some(other) = other {
+            return Err(works(format!("{} works on it", other.taken.holder))
+                .hint("a process that died loses its hold after 65s; then run this command again"));
+        }
+    }
+    let gathered = shards::gather(cluster, record, store, name).await;
+    let state = gathered.map_err(|error| match error {
+        LoadError::Trouble(trouble) => trouble.into(),
+        LoadError::Codec(error) => Failure::new(format!("the parts of {name} cannot be read")).because(error),
+    })?;
+    session.console.say(&format!(
+        "{name}: joined the parts of {of} shards, {} of which had ended",
+        of as usize - missing.len()
+    ));
+    Ok(Some(state))
+}
+
+/// Follows a Job to its end, deletes it, and gives the record.
+async fn follow(session: &Session, assignment: &Assignment) -> Result<RunRecord, Failure> {
+    let Assignment { prefix, run_id, .. } = assignment;
+    let end = follow::to_the_end(session, assignment).await?;
+    let (record, store) = session.load(prefix).await?;
+    let name = |done: bool| {
+        assignment
+            .phases
+            .iter()
+            .map(|planned| planned.name)
+            .find(|name| record.phase(*name).is_some_and(|phase| phase.state == PhaseState::Done) == done)
+    };
+    if let (JobEnd::Failed(why), Some(open)) = (&end, name(false)) {
+        let namespace = session.cluster.namespace();
+        return Err(Failure::new(format!("{open} was not finished: job {} has failed", job_name(prefix)))
+            .because(if why.is_empty() { "it does not say why" } else { why })
+            .hint(format!("read what its pods wrote: kubectl logs -n {namespace} -l {}", pods(prefix)))
+            .hint(format!("then delete it: kubectl delete job {} -n {namespace}", job_name(prefix)))
+            .hint("and run this command again: what was saved is kept"));
+    }
+    if let Some(open) = name(false) {
+        return Err(Failure::new(format!("job {} is complete, and {open} is not", job_name(prefix)))
+            .hint(format!("see where it stands: kubectl bootstorm status --ns-prefix {prefix}")));
+    }
+    drop(store);
+    // Best effort: cleanup deletes what stays.
+    if let Err(trouble) = remove(session, prefix, run_id).await {
+        session.console.warn(&format!("the job was not deleted, cleanup will do so: {trouble}"));
+    }
+    Ok(record)
+}
+
+/// Selects the pods of a Job, for kubectl.
+fn pods(prefix: &str) -> String {
+    format!("batch.kubernetes.io/job-name={} --prefix --tail=-1", job_name(prefix))
+}
+
+/// Deletes the Job of a run, then what its pods needed; gives what was there.
+pub async fn remove(session: &Session, prefix: &str, run_id: &str) -> Result<Vec<Piece>, Failure> {
+    let cluster = &session.cluster;
+    let pieces = cluster.gear_of(prefix, run_id).await?;
+    let (jobs, rest): (Vec<Piece>, Vec<Piece>) =
+        pieces.iter().cloned().partition(|piece| piece.gear == Gear::Job);
+    cluster.delete_gear(&jobs).await?;
+    if !jobs.is_empty() {
+        follow::pods_gone(session, prefix).await?;
+    }
+    cluster.delete_gear(&rest).await?;
+    Ok(pieces)
+}

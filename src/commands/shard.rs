@@ -1,0 +1,339 @@
+//! The hidden `__shard`: what a pod of a Job runs, as one of the shards of a run.
+
+use std::time::Duration;
+
+use clap::Args;
+use tokio::time::sleep;
+
+use super::phase;
+use super::session::{Context, Session};
+use crate::console::progress::Progress;
+use bootstorm_engine::cluster::lease::{Held, LockError, identity};
+use bootstorm_engine::cluster::store::{LoadError, RunStore};
+use bootstorm_engine::phases::context::{Cut, Extent, Start, Work};
+use bootstorm_engine::phases::shards::{self, ShardGate};
+use bootstorm_engine::phases::timed;
+use bootstorm_model::exit::Exit;
+use bootstorm_model::failure::Failure;
+use bootstorm_model::observe::clock::{elapsed_since, monotonic_now};
+use bootstorm_model::plan::Template;
+use bootstorm_model::record::lifecycle::{self, Step};
+use bootstorm_model::record::{PhaseKind, PhaseName, PhaseState, RunRecord};
+use bootstorm_model::shards::{Assignment, Planned, Shard};
+
+/// Variable in which an indexed Job gives a pod its index.
+const INDEX: &str = "JOB_COMPLETION_INDEX";
+/// How often a shard looks whether others are as far.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How long a lock is waited for; one that was left behind expires after 65 s.
+const LOCKED: Duration = Duration::from_secs(5 * 60);
+/// How long others are waited for while none of them shows a sign of life.
+const LONELY: Duration = Duration::from_secs(30 * 60);
+
+/// One of the shards of a run
+#[derive(Debug, Clone, Args)]
+pub struct ShardArgs {
+    /// What the shards do, as JSON
+    #[arg(long, value_name = "JSON", value_parser = Assignment::parse)]
+    assignment: Assignment,
+}
+
+/// Runs the command.
+pub async fn command(context: &Context, args: &ShardArgs) -> Result<Exit, Failure> {
+    let assignment = &args.assignment;
+    let index = std::env::var(INDEX).ok().and_then(|index| index.parse().ok());
+    let shard = index.and_then(|index| Shard::new(index, assignment.shards)).ok_or_else(|| {
+        Failure::usage(format!("{INDEX} holds no index below {}", assignment.shards))
+            .hint("an indexed Job sets it: kubectl bootstorm storm --in-cluster")
+    })?;
+    let session = context.connect().await?;
+    session.console.say(&format!("shard {shard} of run {}", assignment.prefix));
+    let lock = lock(&session, assignment, shard).await?;
+    let worker = Worker { session: &session, assignment, shard, lock: &lock };
+    let outcome = worker.work().await;
+    lock.release().await;
+    outcome.map(|()| Exit::Good)
+}
+
+/// Takes the lock of a shard; a dead process may still seem to hold it.
+async fn lock(session: &Session, assignment: &Assignment, shard: Shard) -> Result<Held, Failure> {
+    let Assignment { prefix, run_id, .. } = assignment;
+    let (holder, began) = (identity(), monotonic_now());
+    let mut interrupt = session.interrupt.clone();
+    let mut told = String::new();
+    loop {
+        let taking = session.cluster.lock_shard(prefix, run_id, shard, &holder, &session.interrupt);
+        let taken = match taking.await {
+            Ok(held) => return Ok(held),
+            Err(LockError::Taken(taken)) => taken,
+            Err(LockError::Trouble(trouble)) => return Err(trouble.into()),
+        };
+        if elapsed_since(began) > LOCKED {
+            return Err(Failure::new(format!("{} works on shard {shard}", taken.holder)));
+        }
+        if told != taken.holder {
+            session.console.say(&format!("waiting for {}, which holds the lock", taken.holder));
+            told = taken.holder;
+        }
+        tokio::select! {
+            biased;
+            () = interrupt.wait() => return Err(interrupted()),
+            () = sleep(LOOK_EVERY) => {}
+        }
+    }
+}
+
+fn interrupted() -> Failure {
+    Failure::interrupted("interrupted; the next pod of this index goes on")
+}
+
+fn unreadable(error: LoadError) -> Failure {
+    match error {
+        LoadError::Trouble(trouble) => trouble.into(),
+        LoadError::Codec(error) => Failure::new("the record cannot be read").because(error),
+    }
+}
+
+/// A shard that holds its lock
+struct Worker<'a> {
+    session: &'a Session,
+    assignment: &'a Assignment,
+    shard: Shard,
+    lock: &'a Held,
+}
+
+impl Worker<'_> {
+    /// Works on every phase, one after the other.
+    async fn work(&self) -> Result<(), Failure> {
+        for planned in &self.assignment.phases {
+            let name = planned.name;
+            let opened = if self.shard.coordinates() {
+                Box::pin(self.open(planned)).await?
+            } else {
+                self.await_opening(name).await?
+            };
+            let Some((record, store)) = opened else {
+                self.session.console.say(&format!("{name} is done"));
+                continue;
+            };
+            Box::pin(self.take_part(planned, &record, &store)).await?;
+            if self.shard.coordinates() {
+                self.join(name).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The record, if it is still that of the run.
+    async fn load(&self) -> Result<(RunRecord, RunStore), Failure> {
+        let prefix = &self.assignment.prefix;
+        let (record, mut store) = self.session.load(prefix).await?;
+        if record.run_id != self.assignment.run_id {
+            return Err(Failure::usage(format!(
+                "run \"{prefix}\" was set up anew; this Job is of the old one"
+            )));
+        }
+        if let Some(why) = lifecycle::cleaned(&record) {
+            return Err(Failure::usage(why));
+        }
+        store.set_holder(self.lock.holder());
+        Ok((record, store))
+    }
+
+    /// Opens a phase for all shards, unless that is done; nothing where the phase is over.
+    async fn open(&self, planned: &Planned) -> Result<Option<(RunRecord, RunStore)>, Failure> {
+        let name = planned.name;
+        let (mut record, mut store) = self.load().await?;
+        match record.phase(name) {
+            Some(phase) if phase.state == PhaseState::Done => {
+                self.session.cluster.drop_parts(&store, &record, name).await;
+                return Ok(None);
+            }
+            Some(phase) if phase.state == PhaseState::Open && phase.settings.shards.is_some() => {
+                if phase.settings.shards == planned.settings.shards {
+                    return Ok(Some((record, store)));
+                }
+                return Err(Failure::usage(format!("{name} was begun with another number of shards")));
+            }
+            Some(phase) => {
+                // One process has worked on it, or its parts were joined before they were done.
+                let mut phase = phase.clone();
+                phase.settings.shards = planned.settings.shards;
+                phase.state = PhaseState::Open;
+                record.put_phase(phase);
+                self.checked().await?;
+                store.save(&record, Some(name)).await?;
+            }
+            None => {
+                let step = lifecycle::next_of(&record, name.kind, planned.settings.kind);
+                if step != Ok(Step::Begin(name)) {
+                    let why = step.err().map_or_else(|| "another phase comes first".to_owned(), |no| no.why);
+                    return Err(Failure::usage(format!("{name} cannot begin: {why}")));
+                }
+                self.run_phase(planned, &mut record, store, Step::Begin(name), Extent::LineUp, None).await?;
+            }
+        }
+        self.load().await.map(Some)
+    }
+
+    /// Waits until a phase is open; nothing where it is over.
+    async fn await_opening(&self, name: PhaseName) -> Result<Option<(RunRecord, RunStore)>, Failure> {
+        let Assignment { prefix, run_id, .. } = self.assignment;
+        let mut seen = None;
+        let mut patience = Patience::new();
+        loop {
+            let now = self.session.cluster.last_phase(prefix, run_id).await?;
+            if now.is_none() {
+                return Err(Failure::usage(format!("the record of run \"{prefix}\" is not there any more")));
+            }
+            if now != seen {
+                seen = now;
+                let (record, store) = self.load().await?;
+                match record.phase(name) {
+                    Some(phase) if phase.state == PhaseState::Done => return Ok(None),
+                    Some(phase)
+                        if phase.state == PhaseState::Open
+                            && phase.settings.shards == Some(self.assignment.shards) =>
+                    {
+                        return Ok(Some((record, store)));
+                    }
+                    _ => {}
+                }
+            }
+            self.pause(&mut patience).await?;
+        }
+    }
+
+    /// Works on the shard's part of an open phase.
+    async fn take_part(
+        &self,
+        planned: &Planned,
+        record: &RunRecord,
+        store: &RunStore,
+    ) -> Result<(), Failure> {
+        let (name, cluster) = (planned.name, &self.session.cluster);
+        let share = shards::take_up(cluster, record, store, name, self.shard).await.map_err(unreadable)?;
+        let Some(mut share) = share else {
+            self.session.console.say(&format!("the part of this shard in {name} is done"));
+            return Ok(());
+        };
+        let gate = ShardGate { run: store, shard: self.shard };
+        let (extent, start) = (Extent::Shard(self.shard), Some(Start::Shards(&gate)));
+        self.run_phase(planned, &mut share.record, share.store, share.step, extent, start).await
+    }
+
+    async fn run_phase(
+        &self,
+        planned: &Planned,
+        record: &mut RunRecord,
+        mut store: RunStore,
+        step: Step,
+        extent: Extent,
+        gate: Option<Start<'_>>,
+    ) -> Result<(), Failure> {
+        let template = match planned.name.kind {
+            PhaseKind::Create => Some(phase::template(self.session, record).await?),
+            PhaseKind::Stop | PhaseKind::Storm => None,
+        };
+        let secrets = template.as_ref().map(Template::secrets).unwrap_or_default();
+        self.session.cluster.conceal(secrets);
+        store.set_holder(self.lock.holder());
+        let progress = Progress::new(self.session.console);
+        let work = Work {
+            cluster: &self.session.cluster,
+            lock: self.lock,
+            step,
+            settings: planned.settings.clone(),
+            template: template.as_ref(),
+            gate,
+            extent,
+            interrupt: self.session.interrupt.clone(),
+            events: &|event| progress.hear(event),
+        };
+        let outcome = Box::pin(timed::run(work, record, store)).await;
+        progress.finish();
+        match outcome? {
+            None => Ok(()),
+            Some(Cut::Interrupted | Cut::NotSaved) => Err(interrupted()),
+            Some(Cut::LockLost) => Err(Failure::new("the lock was lost; the next pod of this index goes on")),
+            Some(Cut::RecordChanged) => {
+                Err(Failure::new("another process changed the record; the next pod of this index goes on"))
+            }
+            Some(Cut::LeftOut) => Err(Failure::new("the shards did not come together; nothing was sent")),
+            Some(Cut::TooManyFailed) => Err(Failure::usage("--abort-if-failed is not for shards")),
+        }
+    }
+
+    /// Waits for the parts of all shards, and joins them.
+    async fn join(&self, name: PhaseName) -> Result<(), Failure> {
+        let mut patience = Patience::new();
+        let (mut record, mut store) = self.load().await?;
+        let mut told = Vec::new();
+        loop {
+            let of = self.assignment.shards;
+            let open = shards::unfinished(&self.session.cluster, &record, name, of).await?;
+            if open.is_empty() {
+                break;
+            }
+            if told != open {
+                let indexes: Vec<String> = open.iter().map(|shard| shard.index().to_string()).collect();
+                self.session.console.say(&format!("waiting for shards: {}", indexes.join(", ")));
+                told = open;
+            }
+            self.pause(&mut patience).await?;
+        }
+        self.checked().await?;
+        let gathering = shards::gather(&self.session.cluster, &mut record, &mut store, name);
+        gathering.await.map_err(unreadable)?;
+        self.session.console.say(&format!("the parts of {name} are joined"));
+        Ok(())
+    }
+
+    /// Fails where the lock is lost.
+    async fn checked(&self) -> Result<(), Failure> {
+        if self.lock.guard().is_ours().await {
+            return Ok(());
+        }
+        Err(Failure::new("the lock was lost; the next pod of this index goes on"))
+    }
+
+    /// Waits a moment, as long as anybody works.
+    async fn pause(&self, patience: &mut Patience) -> Result<(), Failure> {
+        let (mut interrupt, mut guard) = (self.session.interrupt.clone(), self.lock.guard());
+        tokio::select! {
+            biased;
+            () = interrupt.wait() => return Err(interrupted()),
+            () = guard.lost() => return self.checked().await,
+            () = sleep(LOOK_EVERY) => {}
+        }
+        if elapsed_since(patience.looked) > LONELY / 60 {
+            patience.looked = monotonic_now();
+            if self.session.cluster.holders(&self.assignment.run_id).await?.len() > 1 {
+                patience.alive = patience.looked;
+            }
+        }
+        if elapsed_since(patience.alive) > LONELY {
+            let minutes = LONELY.as_secs() / 60;
+            return Err(Failure::usage(format!(
+                "no other shard has shown a sign of life for {minutes} minutes"
+            ))
+            .hint("see their pods: kubectl get pods -l bootstorm.dev/role=shard"));
+        }
+        Ok(())
+    }
+}
+
+/// How long others are waited for
+struct Patience {
+    /// When another shard was last alive.
+    alive: std::time::Instant,
+    /// When that was last looked at.
+    looked: std::time::Instant,
+}
+
+impl Patience {
+    fn new() -> Self {
+        let now = monotonic_now();
+        Self { alive: now, looked: now }
+    }
+}

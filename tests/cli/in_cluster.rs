@@ -1,0 +1,203 @@
+//! Phases as an indexed Job, whose pods share the VMs.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use bootstorm_sandbox::store::kind;
+use serde_json::{Value, json};
+
+use crate::support::{Cluster, Ran, until};
+
+const IMAGE: &str = "registry.example.org/kubectl-bootstorm:test";
+const VMS: usize = 7;
+
+/// A cluster in which pods with the image of the program run it, and the flags of a Job.
+fn cluster() -> Cluster {
+    let cluster = Cluster::instant();
+    cluster.sandbox.run_image("kubectl-bootstorm", Path::new(env!("CARGO_BIN_EXE_kubectl-bootstorm")));
+    cluster.run(&["setup", "--end", "7", "--probe", "none"]).exits(0);
+    cluster
+}
+
+fn flags(shards: &'static str) -> [&'static str; 5] {
+    ["--in-cluster", "--shards", shards, "--image", IMAGE]
+}
+
+fn report(cluster: &Cluster) -> Value {
+    cluster.run(&["report", "-o", "json"]).exits(0).json()
+}
+
+/// Names of objects of a kind in the namespace of the record.
+fn names(cluster: &Cluster, kind: &'static bootstorm_sandbox::store::Kind) -> Vec<String> {
+    let (objects, _) = cluster.sandbox.store().list(kind, None);
+    let name = |object: &bootstorm_sandbox::store::Object| {
+        object.value()["metadata"]["name"].as_str().unwrap_or_default().to_owned()
+    };
+    objects.iter().map(name).filter(|name| name.starts_with("bootstorm-")).collect()
+}
+
+/// Asserts that each VM was asked once in each of these phases.
+fn assert_asked_once(cluster: &Cluster, phases: &[&str]) {
+    let ledger = cluster.sandbox.ledger().json();
+    let machines = ledger["machines"].as_array().unwrap();
+    assert_eq!(machines.len(), VMS);
+    for machine in machines {
+        for phase in phases {
+            assert_eq!(machine[*phase], json!({"requests": 1, "changes": 1}), "{phase}: {machine}");
+        }
+    }
+}
+
+/// Asserts that nothing of a Job is left.
+fn assert_no_job(cluster: &Cluster) {
+    for kind in [&kind::JOBS, &kind::SERVICE_ACCOUNTS, &kind::LEASES] {
+        assert_eq!(names(cluster, kind), Vec::<String>::new(), "{}", kind.plural);
+    }
+    let maps = names(cluster, &kind::CONFIG_MAPS);
+    assert!(!maps.iter().any(|name| name.contains(".shard-") || name.contains(".start.")), "{maps:?}");
+}
+
+#[test]
+fn three_shards_do_what_one_process_does() {
+    let cluster = cluster();
+    let run = |phase: &str| cluster.run(&[&[phase], &flags("3")[..]].concat()).exits(0);
+    run("create")
+        .complains(&["job bootstorm-boot-storm-test with 3 shards was created in namespace default"]);
+    run("stop");
+    run("storm").prints(&["storm-1", "7/7"]);
+    let report = report(&cluster);
+    for phase in report["phases"].as_array().unwrap() {
+        assert_eq!((&phase["state"], &phase["counts"]["reached"]), (&json!("done"), &json!(VMS)), "{phase}");
+        assert_eq!(phase["settings"]["shards"], 3);
+    }
+    assert_asked_once(&cluster, &["creates", "stops", "starts"]);
+    assert_no_job(&cluster);
+    cluster.run(&["cleanup", "--yes"]).exits(0);
+    assert!(names(&cluster, &kind::CONFIG_MAPS).is_empty());
+}
+
+#[test]
+fn a_whole_run_is_one_job_and_needs_no_laptop() {
+    let cluster = Cluster::instant();
+    cluster.sandbox.run_image("kubectl-bootstorm", Path::new(env!("CARGO_BIN_EXE_kubectl-bootstorm")));
+    let args = [&["run", "--end", "7", "--probe", "none"], &flags("2")[..]].concat();
+    let mut child = cluster.program().spawn(&args);
+    until(|| !names(&cluster, &kind::JOBS).is_empty());
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let is_complete = || {
+        let job = cluster.sandbox.store().get(&kind::JOBS, "default", "bootstorm-boot-storm-test").unwrap();
+        let conditions = job.value()["status"]["conditions"].as_array().cloned().unwrap_or_default();
+        conditions.iter().any(|one| one["type"] == "Complete" && one["status"] == "True")
+    };
+    until(is_complete);
+    // Nobody has looked since; the same command shows what there is.
+    cluster.run(&args).exits(0).complains(&["following job bootstorm-boot-storm-test"]).prints(&["storm-1"]);
+    assert_eq!(report(&cluster)["phases"].as_array().unwrap().len(), 3);
+    assert_asked_once(&cluster, &["creates", "stops", "starts"]);
+    assert_no_job(&cluster);
+}
+
+#[test]
+fn a_job_that_was_left_is_deleted_by_cleanup() {
+    let cluster = cluster();
+    let mut child = cluster.program().spawn(&[&["create"], &flags("2")[..]].concat());
+    until(|| !names(&cluster, &kind::JOBS).is_empty());
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let dry = cluster.run(&["cleanup", "--dry-run=client"]).exits(0);
+    assert!(dry.stderr.contains("job/bootstorm-boot-storm-test would be deleted"), "{}", dry.stderr);
+    cluster.run(&["cleanup", "--yes"]).exits(0);
+    assert_no_job(&cluster);
+    for kind in [&kind::CONFIG_MAPS, &kind::VIRTUAL_MACHINES] {
+        assert_eq!(names(&cluster, kind), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn what_cannot_be_run_in_the_cluster_is_refused() {
+    let cluster = cluster();
+    let refused = |args: &[&str], code: i32, words: &[&str]| {
+        cluster.run(args).exits(code).complains(words);
+    };
+    refused(&["create", "--shards", "2"], 2, &["--in-cluster"]);
+    refused(&["create", "--in-cluster", "--shards", "0"], 2, &["--shards"]);
+    refused(&["create", "--in-cluster"], 2, &["--in-cluster needs an image", "--image"]);
+    refused(&[&["create"], &flags("8")[..]].concat(), 2, &["8 shards are more than 7 VMs", "--shards 7"]);
+    let hook = [&["create", "--before", "create=true"], &flags("2")[..]].concat();
+    refused(&hook, 2, &["--before does not go with --in-cluster"]);
+    let limit = [&["create", "--abort-if-failed", "2"], &flags("2")[..]].concat();
+    refused(&limit, 2, &["create cannot run in the cluster like that"]);
+    assert_no_job(&cluster);
+}
+
+#[test]
+fn an_image_that_cannot_be_found_is_named() {
+    let cluster = cluster();
+    let mut image = flags("2");
+    image[4] = "registry.example.org/elsewhere:1";
+    let child = cluster.program().spawn(&[&["create"], &image[..]].concat());
+    let id = child.id().to_string();
+    until(|| !cluster.sandbox.store().list(&kind::PODS, None).0.is_empty());
+    Command::new("kill").args(["-INT", &id]).stdin(Stdio::null()).status().unwrap();
+    Ran::of(child).exits(130).complains(&["detached; job bootstorm-boot-storm-test goes on", "cleanup"]);
+    cluster.run(&["cleanup", "--yes"]).exits(0);
+    assert_no_job(&cluster);
+}
+
+/// What a role grants: verbs and resources.
+fn granted(role: &Value) -> BTreeSet<(String, String)> {
+    let words = |rule: &Value, field: &str| -> Vec<String> {
+        rule[field].as_array().unwrap().iter().map(|word| word.as_str().unwrap().to_owned()).collect()
+    };
+    let rules = role["rules"].as_array().unwrap().iter();
+    rules
+        .flat_map(|rule| {
+            let resources = words(rule, "resources");
+            let pairs = move |verb: String| resources.clone().into_iter().map(move |one| (verb.clone(), one));
+            words(rule, "verbs").into_iter().flat_map(pairs).collect::<Vec<_>>()
+        })
+        .collect()
+}
+
+/// What pods need only after a lost answer, to explain why a VM failed, or for disks and probers that this run has not.
+fn is_for_trouble((verb, resource): &(String, String)) -> bool {
+    matches!(
+        (verb.as_str(), resource.as_str()),
+        ("get", "virtualmachines" | "virtualmachineinstances" | "datavolumes" | "persistentvolumeclaims")
+            | ("update", "leases")
+            | ("list", "resourcequotas" | "persistentvolumeclaims" | "events" | "datavolumes")
+            | ("watch", "datavolumes")
+    )
+}
+
+#[test]
+fn the_account_of_the_pods_may_do_what_they_do_and_no_more() {
+    let cluster = cluster();
+    cluster.sandbox.ledger().clear();
+    let mut all = BTreeSet::new();
+    for phase in ["create", "stop", "storm"] {
+        let child = cluster.program().spawn(&[&[phase], &flags("2")[..]].concat());
+        until(|| !names(&cluster, &kind::JOBS).is_empty());
+        for kind in [&kind::ROLES, &kind::CLUSTER_ROLES] {
+            let (roles, _) = cluster.sandbox.store().list(kind, None);
+            let ours = |role: &&bootstorm_sandbox::store::Object| {
+                role.value()["metadata"]["labels"]["bootstorm.dev/role"] == "shard"
+            };
+            let roles: Vec<_> = roles.iter().filter(ours).collect();
+            assert_eq!(roles.len(), 1, "{phase}: {}", kind.plural);
+            all.extend(granted(roles[0].value()));
+        }
+        // That they may do all that they do is shown by the end: the simulated cluster enforces the roles.
+        Ran::of(child).exits(0);
+    }
+    let ledger = cluster.sandbox.ledger().json();
+    let text = |one: &Value, field: &str| one[field].as_str().unwrap_or_default().to_owned();
+    let totals = ledger["totals"].as_array().unwrap().iter();
+    let used: BTreeSet<_> = totals.map(|one| (text(one, "verb"), text(one, "resource"))).collect();
+    let unused: Vec<_> = all.difference(&used).filter(|one| !is_for_trouble(one)).collect();
+    assert!(unused.is_empty(), "granted and not used: {unused:?}");
+    assert!(!all.iter().any(|(verb, resource)| verb == "*" || resource == "*"), "{all:?}");
+    assert!(!all.contains(&("delete".to_owned(), "virtualmachines".to_owned())), "{all:?}");
+}
