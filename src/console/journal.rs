@@ -30,7 +30,7 @@ pub(super) fn note(event: &Event, counts: Counts) {
         Event::LeftOut { target, reason } => tracing::info!(%target, reason, "VM left out"),
         Event::Vm { at, target, what } => vm(*at, target, what),
         Event::Waiting { vms, of, waits_for, cause } => {
-            tracing::debug!(vms, of, waits_for = waits_for.words(), cause, "VMs wait");
+            tracing::debug!(vms, of, waits_for = waits_for.awaited(), cause, "VMs wait");
         }
         Event::Blind { at, stream, since, why } => {
             tracing::warn!(%at, ?stream, %since, why, "a stream delivers nothing");

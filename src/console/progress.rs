@@ -10,11 +10,12 @@ use super::Console;
 use super::journal::{self, Counts};
 use super::member::Member;
 use bootstorm_engine::phases::{Event, VmEvent};
+use bootstorm_model::component::Component;
 use bootstorm_model::observation::{Stream, StreamKind};
 use bootstorm_model::observe::clock::monotonic_now;
 use bootstorm_model::observe::{Milestone, Outcome};
 use bootstorm_model::plan::Target;
-use bootstorm_model::stats::{Awaited, reason};
+use bootstorm_model::stats::reason;
 use bootstorm_model::text::line as printable;
 
 /// Failed VMs named one by one before the rest is only counted.
@@ -338,13 +339,13 @@ fn named(stream: Stream) -> String {
 }
 
 /// `37 wait for a node: Insufficient memory`
-fn waiting(vms: usize, of: usize, waits_for: Awaited, cause: Option<&str>) -> String {
+fn waiting(vms: usize, of: usize, waits_for: Component, cause: Option<&str>) -> String {
     let who = if vms == of { vms.to_string() } else { format!("{vms} of {of}") };
     let wait = if vms == 1 && of == 1 { "waits" } else { "wait" };
     // That a scheduler failed is what waiting for a node means.
     let cause = cause.map(|cause| cause.trim_start_matches("FailedScheduling: "));
     let cause = cause.map_or_else(String::new, |cause| format!(": {}", printable(&reason::shown(cause))));
-    format!("{who} {wait} for {}{cause}", waits_for.words())
+    format!("{who} {wait} for {}{cause}", waits_for.awaited())
 }
 
 impl State {
@@ -509,7 +510,7 @@ mod tests {
         (state.reached, state.running, state.failed, state.unknown, state.sent) = (150, 170, 2, 1, 199);
         state.arrivals = [0, 10, 40, 60, 35, 8].into();
         state.waiting =
-            Some(Waiting { of: 47, text: waiting(47, 47, Awaited::Guest, Some(&"x".repeat(300))) });
+            Some(Waiting { of: 47, text: waiting(47, 47, Component::Domain, Some(&"x".repeat(300))) });
         state.last_failure = format!("ns/vm: {}", "y".repeat(300));
         for columns in [40, 80, 140] {
             let lines = state.lines(columns);
@@ -595,7 +596,7 @@ mod tests {
             let mut state = state(200);
             (state.reached, state.running, state.failed, state.unknown, state.sent) = (120, 170, 2, 1, 200);
             state.arrivals = [0, 0, 3, 10, 25, 40, 28, 9, 5, 3].into();
-            let text = waiting(60, 77, Awaited::Reply, Some("the guest does not answer on 10.244.3.17"));
+            let text = waiting(60, 77, Component::Network, Some("the guest does not answer on 10.244.3.17"));
             state.waiting = Some(Waiting { of: 77, text });
             state.last_failure = "boot-storm-test-57/boot-storm-vm: not running after 600s: FailedMount: \
                                   MountVolume.SetUp failed for volume \"disk-1\": rpc error: timed out"
@@ -635,7 +636,7 @@ mod tests {
             };
             if vm == 10 {
                 let cause = Some("Insufficient memory".into());
-                progress.hear(&Event::Waiting { vms: 20, of: 25, waits_for: Awaited::Node, cause });
+                progress.hear(&Event::Waiting { vms: 20, of: 25, waits_for: Component::Scheduling, cause });
             }
             let what = VmEvent::Ended { outcome, reason };
             progress.hear(&Event::Vm { at: Offset::ZERO, target, what });
@@ -658,10 +659,10 @@ mod tests {
 
     #[test]
     fn who_waits_for_what_is_one_harmless_line() {
-        let node = waiting(37, 37, Awaited::Node, Some("FailedScheduling: Insufficient memory"));
+        let node = waiting(37, 37, Component::Scheduling, Some("FailedScheduling: Insufficient memory"));
         assert_eq!(node, "37 wait for a node: Insufficient memory");
-        assert_eq!(waiting(1, 1, Awaited::Guest, None), "1 waits for the guest to be started");
-        let image = waiting(3, 9, Awaited::Image, Some("ImagePullBackOff: a:<n>\u{1b}[2J\nb"));
+        assert_eq!(waiting(1, 1, Component::Domain, None), "1 waits for the guest to be started");
+        let image = waiting(3, 9, Component::Images, Some("ImagePullBackOff: a:<n>\u{1b}[2J\nb"));
         assert_eq!(image, "3 of 9 wait for an image: ImagePullBackOff: a:…\\u{1b}[2J\\nb");
     }
 }

@@ -5,11 +5,12 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use bootstorm_model::platform::processes::kill_group;
-use bootstorm_sandbox::store::kind::{JOBS, NODES, PODS};
+use bootstorm_sandbox::store::kind::{JOBS, PODS};
 use bootstorm_sandbox::store::{Object, seconds};
 use serde_json::{Value, json};
 
 use super::simulation::Simulation;
+use crate::support::{Program, until};
 
 /// The program behind the image `worker`: its first argument says what it does.
 const WORKER: &str = r#"#!/bin/sh
@@ -144,6 +145,30 @@ async fn an_indexed_job_runs_its_shards_and_completes() {
     cluster.fine(&["explain", "job"]).await;
     cluster.fine(&["delete", "job", "shards"]).await;
     cluster.until(|| cluster.pods_of("shards").is_empty()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kubectl_makes_jobs_roles_and_bindings_by_itself() {
+    let cluster = cluster().await;
+    cluster.fine(&["create", "job", "pi", "--image=busybox", "--", "sh", "-c", "echo 3.14"]).await;
+    cluster.fine(&["wait", "--for=condition=complete", "job/pi", "--timeout=15s"]).await;
+    assert_eq!(cluster.fine(&["logs", "job/pi"]).await, "3.14\n");
+    cluster.fine(&["create", "serviceaccount", "me"]).await;
+    cluster.fine(&["create", "role", "r", "--verb=get,list", "--resource=pods"]).await;
+    cluster.fine(&["create", "rolebinding", "b", "--role=r", "--serviceaccount=default:me"]).await;
+    let me = ["--as", "system:serviceaccount:default:me"];
+    cluster.fine(&[&["get", "pods"], &me[..]].concat()).await;
+    // Who may read pods may let nobody delete them.
+    let more = ["create", "role", "more", "--verb=delete", "--resource=pods"];
+    let (ok, text) = cluster.kubectl(&[&more, &me[..]].concat(), &Value::Null).await;
+    assert!(!ok && text.contains("cannot create resource \"roles\""), "{text}");
+    cluster.fine(&["create", "clusterrole", "maker", "--verb=create", "--resource=roles"]).await;
+    cluster
+        .fine(&["create", "clusterrolebinding", "m", "--clusterrole=maker", "--serviceaccount=default:me"])
+        .await;
+    let (ok, text) = cluster.kubectl(&[&more, &me[..]].concat(), &Value::Null).await;
+    assert!(!ok && text.contains("is attempting to grant RBAC permissions not currently held"), "{text}");
+    cluster.fine(&[&["create", "role", "same", "--verb=get", "--resource=pods"], &me[..]].concat()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -295,7 +320,6 @@ async fn a_power_cut_ends_processes_at_once() {
     cluster.until(|| others() == 1).await;
     let other = cluster.pods_of("cut").into_iter().find(|one| one.uid() != pod.uid()).unwrap();
     assert_ne!(other.value()["spec"]["nodeName"], node);
-    assert_eq!(cluster.value(&NODES, &node)["metadata"]["name"], node);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -303,7 +327,7 @@ async fn failing_containers_restart_where_the_policy_says_so() {
     let cluster = cluster().await;
     let mut failing = job("failing", 1, &["fail", "3"]);
     failing["spec"]["template"]["spec"]["restartPolicy"] = json!("OnFailure");
-    failing["spec"]["backoffLimit"] = json!(3);
+    failing["spec"]["backoffLimit"] = json!(1_000);
     cluster.create(&failing).await;
     let restarts = || {
         let pods = cluster.pods_of("failing");
@@ -314,6 +338,7 @@ async fn failing_containers_restart_where_the_policy_says_so() {
     let last = &pod.value()["status"]["containerStatuses"][0]["lastState"]["terminated"];
     assert_eq!((&last["exitCode"], &last["reason"]), (&json!(3), &json!("Error")));
     assert!(cluster.fine(&["logs", pod.name(), "--previous"]).await.contains("failing"));
+    cluster.fine(&["patch", "job", "failing", "-p", "{\"spec\":{\"backoffLimit\":1}}"]).await;
     cluster.fine(&["wait", "--for=condition=failed", "job/failing", "--timeout=15s"]).await;
     assert_eq!(condition(&cluster.status("failing"), "Failed")["reason"], "BackoffLimitExceeded");
 }
@@ -348,4 +373,72 @@ async fn a_pod_waits_until_what_it_refers_to_is_there() {
     assert!(!ok && text.contains("is waiting to start: CreateContainerConfigError"), "{text}");
     cluster.fine(&["create", "configmap", "late"]).await;
     cluster.fine(&["wait", "--for=condition=complete", "job/waits", "--timeout=15s"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fault_kills_the_process_of_a_shard_again_and_again() {
+    let cluster = cluster().await;
+    let go = cluster.home.path().join("go");
+    cluster.create(&job("struck", 3, &["wait", &go.to_string_lossy()])).await;
+    cluster.until(|| cluster.processes("struck").len() == 3).await;
+    let faults =
+        "[{effect: second-writer, what: kill-pod, every: 100ms, count: 2, match: {namespace: default}}]";
+    for fault in bootstorm_sandbox::faults::read_text(faults).unwrap() {
+        cluster.sandbox.faults().add(fault);
+    }
+    cluster.until(|| cluster.status("struck")["failed"].as_u64() >= Some(2)).await;
+    std::fs::write(&go, "").unwrap();
+    cluster.fine(&["wait", "--for=condition=complete", "job/struck", "--timeout=15s"]).await;
+    let status = cluster.status("struck");
+    assert_eq!((&status["succeeded"], &status["completedIndexes"]), (&json!(3), &json!("0-2")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_container_that_needs_too_much_memory_says_so() {
+    let cluster = cluster().await;
+    cluster.create(&job("hungry", 1, &["stubborn"])).await;
+    cluster.until(|| cluster.processes("hungry").len() == 1).await;
+    let pod = cluster.pods_of("hungry").remove(0);
+    cluster.fine(&["annotate", "pod", pod.name(), "sandbox.bootstorm.dev/kill=out-of-memory"]).await;
+    let state = || cluster.value(&PODS, pod.name())["status"]["containerStatuses"][0]["state"].clone();
+    cluster.until(|| state()["terminated"]["reason"] == "OOMKilled").await;
+    assert_eq!(state()["terminated"]["exitCode"], 137);
+}
+
+#[test]
+fn a_killed_sandbox_leaves_no_process_behind() {
+    let home = tempfile::tempdir().unwrap();
+    let program = worker(home.path());
+    let image = format!("worker={}", program.display());
+    let kubeconfig = home.path().join("kubeconfig");
+    let flags = ["sandbox", "--profile", "instant", "--run-image", &image, "--write-kubeconfig"];
+    let place = kubeconfig.to_string_lossy().into_owned();
+    let arguments = [&flags[..], &[&place]].concat();
+    let mut sandbox = Program::new(home.path()).spawn(&arguments);
+    until(|| kubeconfig.is_file());
+    let kubectl =
+        |args: &[&str]| Command::new("kubectl").args(args).env("KUBECONFIG", &kubeconfig).output().unwrap();
+    std::fs::write(home.path().join("job.json"), job("left", 2, &["stubborn"]).to_string()).unwrap();
+    let made = kubectl(&["create", "-f", &home.path().join("job.json").to_string_lossy()]);
+    assert!(made.status.success(), "{made:?}");
+    let path = "jsonpath={.items[*].status.containerStatuses[*].containerID}";
+    let mut processes: Vec<u32> = Vec::new();
+    while processes.len() < 2 {
+        let shown = kubectl(&["get", "pods", "-o", path]);
+        let text = String::from_utf8_lossy(&shown.stdout).into_owned();
+        processes =
+            text.split_whitespace().filter_map(|one| one.strip_prefix("process://")?.parse().ok()).collect();
+    }
+    assert!(processes.iter().all(|process| lives(*process)));
+    let folders = || {
+        std::fs::read_dir(home.path())
+            .unwrap()
+            .flatten()
+            .filter(|entry| entry.file_name().to_string_lossy().starts_with("bootstorm-pods-"))
+            .count()
+    };
+    assert_eq!(folders(), 1);
+    sandbox.kill().unwrap();
+    sandbox.wait().unwrap();
+    until(|| processes.iter().all(|process| !lives(*process)) && folders() == 0);
 }

@@ -2,6 +2,7 @@
 //!
 //! Pure: no async, no input and output. Only [`observe::clock`] and [`platform`] read the system's clocks.
 
+pub mod component;
 pub mod duration;
 pub mod exit;
 pub mod failure;

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use super::paint::Tone;
-use super::table::{Column, Grid};
+use super::people::terminal::{Column, Grid};
 use super::{Layout, printable};
 
 /// VMs of each kind that are shown one by one, unless all are asked for.

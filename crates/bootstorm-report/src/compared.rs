@@ -4,14 +4,15 @@ use serde::{Deserialize, Serialize};
 
 use super::graded::Graded;
 use super::validity::ValidityBlock;
+use bootstorm_model::component::Component;
 use bootstorm_model::observe::{Milestone, Outcome, Timeline};
 use bootstorm_model::plan::Disk;
 use bootstorm_model::record::{
     ClusterFacts, Gauge, Metric, PhaseKind, PhaseName, PhaseRecord, PhaseState, StormKind,
 };
 use bootstorm_model::stats::{
-    Advice, Bottleneck, Breakdown, Bucket, Clues, Comparison, Culprit, Diagnosis, Evidence, Grade, Limits,
-    Rule, Starts, Symptoms, Verdict, Zero,
+    Advice, Bottleneck, Breakdown, Bucket, Clues, Comparison, Diagnosis, Evidence, Grade, Limits, Rule,
+    Starts, Symptoms, Verdict, Zero,
 };
 
 /// A storm against its baseline
@@ -167,7 +168,7 @@ impl Compared {
 /// Adds what Prometheus measured of the component that is named: it supports or contradicts, and decides nothing.
 fn with_metrics(mut breakdown: Breakdown, storm: &PhaseRecord) -> Breakdown {
     if let (Some(bottleneck), Some(metrics)) = (&mut breakdown.bottleneck, &storm.metrics) {
-        let gauges = figures_of(bottleneck.culprit).iter().filter_map(|metric| metrics.gauge(*metric));
+        let gauges = figures_of(bottleneck.component).iter().filter_map(|metric| metrics.gauge(*metric));
         let told = gauges.filter_map(Gauge::told).map(|told| format!("Prometheus: {told}"));
         bottleneck.because.extend(told.take(MOST_FIGURES));
     }
@@ -178,22 +179,26 @@ fn with_metrics(mut breakdown: Breakdown, storm: &PhaseRecord) -> Breakdown {
 const MOST_FIGURES: usize = 3;
 
 /// The figures that say something about a component, the plainest first.
-fn figures_of(culprit: Culprit) -> &'static [Metric] {
+fn figures_of(component: Component) -> &'static [Metric] {
     use Metric::{
         ApiLatency, ApiRejections, CephLatency, ClientWait, CsiLatency, EtcdFsync, NodeCpu, NodeDisk,
         NodeNetwork, QueueDepth, QueueRetries,
     };
-    match culprit {
-        Culprit::Api => &[ApiLatency, ApiRejections, EtcdFsync],
-        Culprit::Queue | Culprit::Target | Culprit::Controller => &[QueueDepth, ClientWait, QueueRetries],
-        Culprit::Filling | Culprit::Attaching => &[CsiLatency, CephLatency, NodeDisk],
-        Culprit::Pods => &[NodeCpu, CsiLatency],
-        Culprit::Images => &[NodeNetwork, NodeDisk],
-        Culprit::Disks | Culprit::DisksOrProcessors | Culprit::Launcher => &[NodeDisk, NodeCpu, CephLatency],
-        Culprit::Processors | Culprit::Node | Culprit::Domain => &[NodeCpu, NodeDisk],
-        Culprit::Copying => &[NodeNetwork, NodeCpu],
-        Culprit::Network | Culprit::Guest | Culprit::Shutdown => &[NodeNetwork, NodeDisk],
-        Culprit::Scheduling | Culprit::LostNodes | Culprit::Refused | Culprit::Crashing => &[],
+    match component {
+        Component::Api => &[ApiLatency, ApiRejections, EtcdFsync],
+        Component::Queue | Component::Target | Component::Controller => {
+            &[QueueDepth, ClientWait, QueueRetries]
+        }
+        Component::Filling | Component::Attaching => &[CsiLatency, CephLatency, NodeDisk],
+        Component::Pods => &[NodeCpu, CsiLatency],
+        Component::Images => &[NodeNetwork, NodeDisk],
+        Component::Disks | Component::DisksOrProcessors | Component::Launcher => {
+            &[NodeDisk, NodeCpu, CephLatency]
+        }
+        Component::Processors | Component::Node | Component::Domain => &[NodeCpu, NodeDisk],
+        Component::Copying => &[NodeNetwork, NodeCpu],
+        Component::Network | Component::Guest | Component::Shutdown => &[NodeNetwork, NodeDisk],
+        _ => &[],
     }
 }
 
@@ -328,9 +333,9 @@ mod tests {
         record.phases[2].metrics = Some(fixtures::metrics());
         let with = compared(&record.phases[0], &record.phases[2]);
         let after = named(&with);
-        assert_eq!((after.culprit, &with.verdict), (before.culprit, &without.verdict));
+        assert_eq!((after.component, &with.verdict), (before.component, &without.verdict));
         let added = &after.because[before.because.len()..];
-        assert_eq!(added, ["Prometheus: node CPU peaked at 97 % (worker-1)"], "{:?}", after.culprit);
+        assert_eq!(added, ["Prometheus: node CPU peaked at 97 % (worker-1)"], "{:?}", after.component);
     }
 
     #[test]

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::row::Row;
+use bootstorm_model::component::{self, Component};
 use bootstorm_model::observe::{LauncherState, Milestone, Offset, Timeline, Warning};
 use bootstorm_model::plan::Target;
 use bootstorm_model::record::PhaseRecord;
-use bootstorm_model::stats::{self, Awaited, Diagnosis, reason};
+use bootstorm_model::stats::{self, Diagnosis, reason};
 use bootstorm_model::text::clip;
 
 /// The most groups of a phase.
@@ -24,7 +25,8 @@ pub struct DiagnosisBlock {
     /// The cause: `FailedScheduling: Insufficient memory`; where none was seen, why their part was over and what they waited for.
     pub cause: String,
     /// What they waited for.
-    pub waits_for: Awaited,
+    #[serde(with = "component::waits_for")]
+    pub waits_for: Component,
     /// How many they are.
     pub vms: usize,
     /// The namespaces of the first of them.
@@ -98,14 +100,14 @@ impl From<&Warning> for WarningBlock {
 impl DiagnosisBlock {
     /// The causes of a phase, the most frequent first.
     pub(super) fn all(phase: &PhaseRecord, targets: &[Target]) -> Vec<Self> {
-        let mut groups: BTreeMap<(String, Awaited), Vec<&Timeline>> = BTreeMap::new();
+        let mut groups: BTreeMap<(String, Component), Vec<&Timeline>> = BTreeMap::new();
         for timeline in &phase.timelines {
             if let Some(found) = Diagnosis::of_failed(timeline, phase.goal) {
                 let waits_for = found.waits_for;
                 groups.entry((told(found, timeline), waits_for)).or_default().push(timeline);
             }
         }
-        let block = |((cause, waits_for), members): ((String, Awaited), Vec<&Timeline>)| {
+        let block = |((cause, waits_for), members): ((String, Component), Vec<&Timeline>)| {
             let example = ExampleBlock::of(members.first()?, targets)?;
             let cause = own_words(&members, phase.goal).unwrap_or(cause);
             let namespace =
@@ -144,9 +146,9 @@ fn told(found: Diagnosis, timeline: &Timeline) -> String {
         (Some(cause), _) => cause,
         (None, Some(reason)) => {
             let reason = reason::normalised(&clip(reason, MOST_TOLD));
-            format!("{reason} (waited for {})", found.waits_for.words())
+            format!("{reason} (waited for {})", found.waits_for.awaited())
         }
-        (None, None) => format!("waited for {}", found.waits_for.words()),
+        (None, None) => format!("waited for {}", found.waits_for.awaited()),
     }
 }
 
@@ -156,7 +158,7 @@ fn own_words(members: &[&Timeline], goal: Milestone) -> Option<String> {
     let found = Diagnosis::of_failed(first, goal).filter(|found| found.cause.is_none())?;
     let reason = first.reason.as_ref()?;
     let is_same = members.iter().all(|member| member.reason.as_ref() == Some(reason));
-    is_same.then(|| format!("{} (waited for {})", clip(reason, MOST_TOLD), found.waits_for.words()))
+    is_same.then(|| format!("{} (waited for {})", clip(reason, MOST_TOLD), found.waits_for.awaited()))
 }
 
 impl ExampleBlock {
@@ -190,7 +192,7 @@ impl Row {
 }
 
 /// The commands that look further into a VM; none where a name could be taken for something else by a shell.
-fn look(waits_for: Awaited, cause: &str, example: &ExampleBlock) -> Vec<String> {
+fn look(waits_for: Component, cause: &str, example: &ExampleBlock) -> Vec<String> {
     let (namespace, name) = (&example.namespace, &example.name);
     if !is_name(namespace) || !is_name(name) {
         return Vec::new();
@@ -206,24 +208,25 @@ fn look(waits_for: Awaited, cause: &str, example: &ExampleBlock) -> Vec<String> 
     };
     let describe = |kind: &str| format!("kubectl describe {kind} {name} -n {namespace}");
     match waits_for {
-        Awaited::Answer => vec![format!("kubectl get events -n {namespace} --sort-by=.lastTimestamp")],
-        Awaited::Volumes => vec![format!("kubectl get datavolumes,pvc -n {namespace}"), describe("vm")],
-        Awaited::Instance => vec![describe("vm")],
-        Awaited::Pod if cause.contains("quota") => {
+        Component::Api => vec![format!("kubectl get events -n {namespace} --sort-by=.lastTimestamp")],
+        Component::Filling => vec![format!("kubectl get datavolumes,pvc -n {namespace}"), describe("vm")],
+        Component::Controller => vec![describe("vm")],
+        Component::Pod if cause.contains("quota") => {
             vec![format!("kubectl describe resourcequota -n {namespace}"), describe("vmi")]
         }
-        Awaited::Pod => vec![describe("vmi")],
-        Awaited::Node => vec![describe_pod, "kubectl describe nodes".to_owned()],
-        Awaited::Attachment => vec![describe_pod, "kubectl get volumeattachments".to_owned()],
-        Awaited::Image | Awaited::Containers | Awaited::PodUp => vec![describe_pod],
-        Awaited::Handler | Awaited::Guest | Awaited::StayUp => vec![logs, describe("vmi")],
-        Awaited::Address | Awaited::Reply => {
+        Component::Pod => vec![describe("vmi")],
+        Component::Scheduling => vec![describe_pod, "kubectl describe nodes".to_owned()],
+        Component::Attaching => vec![describe_pod, "kubectl get volumeattachments".to_owned()],
+        Component::Images | Component::Containers | Component::Launcher => vec![describe_pod],
+        Component::Handler | Component::Domain | Component::Crashing => vec![logs, describe("vmi")],
+        Component::Guest | Component::Network => {
             vec![describe("vmi"), format!("virtctl console {name} -n {namespace}")]
         }
-        Awaited::Stop | Awaited::PowerOff => vec![describe("vmi")],
-        Awaited::Turn | Awaited::Target | Awaited::Copy => {
+        Component::Stop | Component::Shutdown => vec![describe("vmi")],
+        Component::Queue | Component::Target | Component::Copying => {
             vec![format!("kubectl get vmim -n {namespace} -l kubevirt.io/vmi-name={name} -o yaml")]
         }
+        _ => Vec::new(),
     }
 }
 

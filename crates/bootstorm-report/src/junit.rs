@@ -14,9 +14,9 @@ use std::fmt::Write as _;
 use super::nodes::NodeBlock;
 use super::phase::PhaseBlock;
 use super::row::Row;
-use super::table::thresholds::value;
 use super::validity::ValidityBlock;
 use super::{Report, printable};
+use crate::people::content::thresholds::value;
 use bootstorm_model::observe::{Milestone, Outcome};
 
 impl Report {

@@ -6,7 +6,7 @@ use bootstorm_model::text::line;
 
 /// Words that some program takes for something else than text: truth values, nothing, days, months and units of time.
 ///
-/// The HTML pages have the same list (`html/assets/base.js`).
+/// The HTML pages have the same list (`people/html/assets/base.js`).
 pub const WORDS: &str = "true false t f yes no y n on off null none nan na inf infinity today tomorrow yesterday now noon \
     midnight eod eom eoy am pm monday tuesday wednesday thursday friday saturday sunday mon tue wed thu fri sat sun \
     january february march april may june july august september october november december jan feb mar apr jun jul aug \
@@ -115,7 +115,7 @@ mod tests {
 
     #[test]
     fn pages_know_the_same_words() {
-        let script = include_str!("html/assets/base.js");
+        let script = include_str!("people/html/assets/base.js");
         let begin = script.find("new Set('").unwrap() + 9;
         let words = &script[begin..begin + script[begin..].find('\'').unwrap()];
         assert_eq!(words.split(' ').collect::<Vec<_>>(), WORDS.split_whitespace().collect::<Vec<_>>());

@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use super::paint::{Paint, Tone};
+use super::people::terminal::{Column, Grid};
 use super::phase::Counts;
-use super::table::{Column, Grid};
 use super::{Layout, printable};
 use bootstorm_model::observe::Milestone;
 use bootstorm_model::record::{CleanupMark, PhaseName, PhaseState, RunRecord, lifecycle};

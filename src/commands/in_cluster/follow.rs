@@ -156,7 +156,7 @@ impl Told {
 
     fn complaints(&mut self, session: &Session, pods: &[ShardPod]) {
         for ShardPod { pod, .. } in pods.iter().filter(|pod| !pod.pod.running) {
-            let Some(why) = &pod.complaint else { continue };
+            let Some(why) = pod.complaint.as_ref().filter(|why| *why != "Completed") else { continue };
             let text = format!("pod {}: {}", printable(&pod.name), printable(why));
             if self.complaints.insert(text.clone()) {
                 session.console.say(&text);

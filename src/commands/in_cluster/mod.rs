@@ -1,7 +1,7 @@
 //! `--in-cluster`: phases as an indexed Job, whose pods share the VMs.
 //!
-//! This process makes the Job, and from then on only looks: whatever becomes of it, the Job goes on, and the same command
-//! looks again. The plan is handed over by the record, the rest by the arguments of the pods.
+//! This process makes the Job, and from then on only looks: whatever becomes of it, the Job goes on, and the same
+//! command looks again. The plan is handed over by the record, the rest by the arguments of the pods.
 
 mod follow;
 
@@ -231,8 +231,8 @@ async fn begin(
     })
 }
 
-/// Joins the parts of an open phase whose shards have stopped working; gives its state, or nothing where there is none. The
-/// lock of the run is the caller's.
+/// Joins the parts of an open phase whose shards have stopped working; gives its state, or nothing where there is
+/// none. The lock of the run is the caller's.
 ///
 /// Fails where they work on.
 pub async fn settle(

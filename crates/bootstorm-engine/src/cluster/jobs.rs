@@ -1,7 +1,7 @@
 //! The Job whose pods are the shards of a run, and what these may do.
 //!
-//! What is in the namespace of the record belongs to its head, and goes with it. A role for all namespaces cannot: it is named
-//! by the UUID of the run, and the label with that UUID is ours only where this tool wrote it.
+//! What is in the namespace of the record belongs to its head, and goes with it. A role for all namespaces cannot: it
+//! is named by the UUID of the run, and the label with that UUID is ours only where this tool wrote it.
 
 use jiff::Timestamp;
 use k8s_openapi::api::batch::v1::Job;

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
+use bootstorm_model::component::Component;
 use bootstorm_model::observation::Stream;
 use bootstorm_model::observe::{Milestone, Offset, Outcome, Timeline};
 use bootstorm_model::plan::Target;
 use bootstorm_model::probe::Interruption;
 use bootstorm_model::record::PhaseName;
-use bootstorm_model::stats::Awaited;
 
 /// One thing that happened just now
 #[derive(Debug, Clone, PartialEq)]
@@ -73,7 +73,7 @@ pub enum Event {
         /// Of so many that wait.
         of: usize,
         /// For what.
-        waits_for: Awaited,
+        waits_for: Component,
         /// Cause, if one was seen.
         cause: Option<String>,
     },

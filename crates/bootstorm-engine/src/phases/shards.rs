@@ -1,9 +1,9 @@
 //! Shards of a phase: their common start, their parts, and the joining of these.
 //!
-//! The first shard coordinates: it holds the lock of the run, lines the phase up and saves it as open. From then on each
-//! shard works on its own part, under a lock of its own, and writes nothing else. When all parts are done, whoever holds
-//! the lock of the run joins them. Every step is decided by what is stored, so that any process can be killed at any
-//! instant, and the one that follows it goes on.
+//! The first shard coordinates: it holds the lock of the run, lines the phase up and saves it as open. From then on
+//! each shard works on its own part, under a lock of its own, and writes nothing else. When all parts are done,
+//! whoever holds the lock of the run joins them. Every step is decided by what is stored, so that any process can be
+//! killed at any instant, and the one that follows it goes on.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -31,9 +31,9 @@ const SAY_EVERY: Duration = Duration::from_secs(30);
 
 /// The gate of a shard: all of them leave at one instant of the phase's time axis
 ///
-/// The coordinator decides the instant once, in an object that nobody can change. Each shard reaches it on its own monotonic
-/// clock, by the time axis that every process of a phase has: by its own wall clock, unless that differs from the
-/// coordinator's as the server's clock shows.
+/// The coordinator decides the instant once, in an object that nobody can change. Each shard reaches it on its own
+/// monotonic clock, by the time axis that every process of a phase has: by its own wall clock, unless that differs
+/// from the coordinator's as the server's clock shows.
 #[derive(Debug, Clone, Copy)]
 pub struct ShardGate<'a> {
     /// The record of the run.
@@ -185,7 +185,8 @@ pub async fn unfinished(
 
 /// Joins the parts of an open phase, saves the whole, and deletes the parts; gives its state.
 ///
-/// The lock of the run is the caller's. Parts that are not done leave the phase interrupted, as if one process had been.
+/// The lock of the run is the caller's. Parts that are not done leave the phase interrupted, as if one process had
+/// been.
 pub async fn gather(
     cluster: &Cluster,
     record: &mut RunRecord,

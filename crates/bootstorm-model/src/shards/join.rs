@@ -8,8 +8,8 @@ use crate::record::{PhaseRecord, PhaseState};
 
 /// Joins the parts of a phase, by the index of their shard, into the phase as it was lined up.
 ///
-/// Each VM is taken from the part of the shard that has it: nothing is doubled, and nothing is lost. A VM whose shard has
-/// no part yet stays as it was lined up. The phase is done where every part is.
+/// Each VM is taken from the part of the shard that has it: nothing is doubled, and nothing is lost. A VM whose shard
+/// has no part yet stays as it was lined up. The phase is done where every part is.
 pub fn join(whole: &PhaseRecord, parts: &BTreeMap<u32, PhaseRecord>) -> PhaseRecord {
     let of = whole.settings.shards.unwrap_or(1);
     let mut joined = whole.clone();
@@ -37,7 +37,9 @@ pub fn join(whole: &PhaseRecord, parts: &BTreeMap<u32, PhaseRecord>) -> PhaseRec
         if let Some(first) = present.first().and_then(|(_, part)| part.health.clone()) {
             (health.clock, health.before, health.after) = (first.clock, first.before, first.after);
         }
-        earlier.iter().for_each(|earlier| health.follow(earlier));
+        if let Some(earlier) = &earlier {
+            health.follow(earlier);
+        }
     }
     if present.len() < of as usize {
         joined.state = PhaseState::Interrupted;

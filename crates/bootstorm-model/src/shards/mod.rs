@@ -1,7 +1,7 @@
 //! Shards: several processes inside of the cluster that work on the same phases, each on its share of the VMs.
 //!
-//! Pure. A VM's shard follows from its position in the plan alone, so that a process that was killed and runs again finds
-//! the same share, whatever the others do.
+//! Pure. A VM's shard follows from its position in the plan alone, so that a process that was killed and runs again
+//! finds the same share, whatever the others do.
 
 mod assignment;
 mod join;
@@ -53,8 +53,8 @@ impl Shard {
 
     /// Whether a VM is in its share.
     ///
-    /// Positions take turns: whatever the shape, the order and the size of a storm, the shards have as much to do as each
-    /// other at any time. Blocks of neighbours would send a storm at a rate one shard after the other.
+    /// Positions take turns: whatever the shape, the order and the size of a storm, the shards have as much to do as
+    /// each other at any time. Blocks of neighbours would send a storm at a rate one shard after the other.
     pub fn has(self, vm: u32) -> bool {
         vm % self.of.max(1) == self.index
     }

@@ -15,70 +15,14 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{Bottleneck, Diagnosis, remedy};
-
-/// Kinds of bottleneck
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Cause {
-    /// Disks are slow or volumes are not there.
-    Storage,
-    /// Guests run, and are not reached.
-    Network,
-    /// Nodes lack processors or memory.
-    Compute,
-    /// `KubeVirt`, the API in front of it, libvirt or QEMU.
-    Hypervisor,
-}
-
-impl Cause {
-    const ALL: [Self; 4] = [Self::Storage, Self::Network, Self::Compute, Self::Hypervisor];
-
-    /// The word used in JSON and tables.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Storage => "storage",
-            Self::Network => "network",
-            Self::Compute => "compute",
-            Self::Hypervisor => "hypervisor",
-        }
-    }
-
-    /// The guide's advice.
-    pub fn hints(self) -> [&'static str; 4] {
-        match self {
-            Self::Storage => [
-                "Increase volume replication (Portworx)",
-                "Use a faster storage tier",
-                "Enable storage caching",
-                "Distribute VMs across multiple storage pools",
-            ],
-            Self::Network => [
-                "Check DHCP server capacity",
-                "Verify network bandwidth",
-                "Check for network congestion",
-                "Review CNI plugin performance",
-            ],
-            Self::Compute => [
-                "Add more worker nodes",
-                "Increase node resources",
-                "Review CPU/memory overcommit ratios",
-                "Check for resource contention",
-            ],
-            Self::Hypervisor => [
-                "Tune KubeVirt settings",
-                "Adjust virt-launcher resources",
-                "Review QEMU/KVM settings",
-                "Check for I/O throttling",
-            ],
-        }
-    }
-}
+use crate::component::Layer;
 
 /// Advice, with its evidence
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Advice {
-    /// Which of the guide's kinds it is about; absent where the cause is of none of them.
-    pub cause: Option<Cause>,
+    /// Its layer; absent where the cause is of none.
+    #[serde(rename = "cause")]
+    pub layer: Option<Layer>,
     /// Evidence, one sentence each.
     pub because: Vec<String>,
     /// Hints.
@@ -102,18 +46,18 @@ impl Advice {
     /// What the symptoms call for: about VMs that did not reach the goal first, the most frequent cause before others.
     pub fn on(symptoms: &Symptoms<'_>) -> Vec<Self> {
         let mut all = of_diagnoses(&symptoms.diagnoses);
-        let mut kinds: Vec<(Cause, String)> = Vec::new();
+        let mut found: Vec<(Layer, String)> = Vec::new();
         // One that rests on VMs that did not arrive is explained by their causes.
         if let Some(bottleneck) = symptoms.bottleneck.filter(|bottleneck| !bottleneck.stuck) {
-            kinds.extend(bottleneck.causes.iter().map(|cause| (*cause, bottleneck.sentence.clone())));
+            found.extend(bottleneck.layers.iter().map(|layer| (*layer, bottleneck.sentence.clone())));
         }
-        kinds.extend(throttling(symptoms));
-        for cause in Cause::ALL {
-            let because = kinds.iter().filter(|(of, _)| *of == cause).map(|(_, sentence)| sentence.clone());
+        found.extend(throttling(symptoms));
+        for layer in Layer::ALL {
+            let because = found.iter().filter(|(of, _)| *of == layer).map(|(_, sentence)| sentence.clone());
             let because: Vec<String> = because.collect();
             if !because.is_empty() {
-                let hints = cause.hints().map(Cow::Borrowed).to_vec();
-                all.push(Self { cause: Some(cause), because, hints });
+                let hints = layer.hints().map(Cow::Borrowed).to_vec();
+                all.push(Self { layer: Some(layer), because, hints });
             }
         }
         all
@@ -139,35 +83,37 @@ fn of_diagnoses(diagnoses: &[Diagnosis]) -> Vec<Advice> {
         }
     }
     let advice = |(remedy, because): (&'static remedy::Remedy, _)| Advice {
-        cause: remedy.kind,
+        layer: remedy.layer,
         because,
         hints: remedy.hints.iter().map(|hint| Cow::Borrowed(*hint)).collect(),
     };
     all.into_iter().map(advice).collect()
 }
 
-fn throttling(symptoms: &Symptoms<'_>) -> Option<(Cause, String)> {
+fn throttling(symptoms: &Symptoms<'_>) -> Option<(Layer, String)> {
     let much = symptoms.throttled > 0 && symptoms.throttled * 10 >= symptoms.requests;
     let sentence =
         format!("{} of {} requests were answered 429, too many", symptoms.throttled, symptoms.requests);
-    much.then_some((Cause::Hypervisor, sentence))
+    much.then_some((Layer::Hypervisor, sentence))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stats::Awaited;
+    use crate::component::Component;
 
-    fn diagnosis(waits_for: Awaited, cause: &str) -> Diagnosis {
+    fn diagnosis(waits_for: Component, cause: &str) -> Diagnosis {
         Diagnosis { waits_for, cause: Some(cause.to_owned()) }
     }
 
     #[test]
     fn each_cause_has_its_own_advice_and_like_ones_share_it() {
-        let no_label =
-            diagnosis(Awaited::Node, "FailedScheduling: node(s) didn't match Pod's node affinity/selector");
-        let crash = diagnosis(Awaited::StayUp, "CrashLoopBackOff: container compute exited with 1");
-        let other = diagnosis(Awaited::StayUp, "CrashLoopBackOff: container compute exited with 2");
+        let no_label = diagnosis(
+            Component::Scheduling,
+            "FailedScheduling: node(s) didn't match Pod's node affinity/selector",
+        );
+        let crash = diagnosis(Component::Crashing, "CrashLoopBackOff: container compute exited with 1");
+        let other = diagnosis(Component::Crashing, "CrashLoopBackOff: container compute exited with 2");
         let diagnoses = vec![crash, no_label.clone(), no_label, other];
         let advice = Advice::on(&Symptoms { diagnoses, ..Symptoms::default() });
         assert_eq!(advice.len(), 2);
@@ -176,14 +122,14 @@ mod tests {
             ["2 VMs: FailedScheduling: node(s) didn't match Pod's node affinity/selector"]
         );
         assert_eq!(advice[1].because.len(), 2);
-        assert!(advice.iter().all(|advice| advice.cause.is_none()));
+        assert!(advice.iter().all(|advice| advice.layer.is_none()));
         let hints: String = advice.iter().flat_map(|advice| &advice.hints).map(AsRef::as_ref).collect();
         assert!(!hints.contains("worker nodes") && !hints.contains("KubeVirt settings"), "{hints}");
     }
 
     #[test]
     fn what_is_not_understood_gets_no_advice() {
-        let diagnoses = vec![Diagnosis { waits_for: Awaited::Instance, cause: None }];
+        let diagnoses = vec![Diagnosis { waits_for: Component::Controller, cause: None }];
         assert_eq!(Advice::on(&Symptoms { diagnoses, ..Symptoms::default() }), []);
         assert_eq!(Advice::on(&Symptoms::default()), []);
     }
@@ -191,7 +137,7 @@ mod tests {
     #[test]
     fn throttling_is_named_from_one_in_ten_on() {
         let mut symptoms = Symptoms { requests: 100, throttled: 10, ..Symptoms::default() };
-        assert_eq!(Advice::on(&symptoms)[0].cause, Some(Cause::Hypervisor));
+        assert_eq!(Advice::on(&symptoms)[0].layer, Some(Layer::Hypervisor));
         symptoms.throttled = 9;
         assert!(Advice::on(&symptoms).is_empty());
     }

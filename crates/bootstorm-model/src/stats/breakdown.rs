@@ -6,7 +6,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Section, Starts, maybe_micros};
+use super::{Starts, maybe_micros};
+use crate::component::Component;
 use crate::observe::{Milestone, Offset, Timeline};
 
 /// The stretch between two milestones, in both phases
@@ -17,7 +18,8 @@ pub struct Part {
     /// Where it ends.
     pub to: Milestone,
     /// The component at work.
-    pub section: Section,
+    #[serde(rename = "section")]
+    pub component: Component,
     /// Mean in the baseline.
     #[serde(rename = "baseline_seconds", serialize_with = "maybe_micros")]
     pub baseline: Option<f64>,
@@ -61,7 +63,7 @@ pub fn parts(baseline: Option<&Starts<'_>>, storm: &Starts<'_>, goal: Milestone)
         parts.push(Part {
             from,
             to,
-            section: Section::on_the_way(goal, from, to),
+            component: Component::between(goal, from, to),
             baseline: found(&baseline_means, to),
             storm: found(&storm_means, to),
             share_percent: None,

@@ -3,13 +3,14 @@
 //! A diagnosis says what a VM waited for and, in the words of Kubernetes, why ([`super::diagnosis`]). Its first word is the
 //! reason of an event or of a state; what a scheduler lacks is told apart by the messages of its plugins.
 
-use super::{Awaited, Cause, Diagnosis};
+use super::Diagnosis;
+use crate::component::{Component, Layer};
 
 /// Remedy for a cause
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Remedy {
-    /// Which of the guide's kinds the cause is; none where it lies in the plan, the manifest or the permissions.
-    pub(super) kind: Option<Cause>,
+    /// Layer of the cause; none where it lies in the plan, the manifest or the permissions.
+    pub(super) layer: Option<Layer>,
     /// Hints.
     pub(super) hints: &'static [&'static str],
 }
@@ -19,7 +20,7 @@ static SCHEDULER: [(&str, Remedy); 13] = [
     (
         "devices.kubevirt.io/",
         Remedy {
-            kind: Some(Cause::Hypervisor),
+            layer: Some(Layer::Hypervisor),
             hints: &[
                 "Check that the nodes have /dev/kvm and that virt-handler runs on them: kubectl get pods -A -l kubevirt.io=virt-handler -o wide",
                 "On nodes without hardware virtualization, for tests only: spec.configuration.developerConfiguration.useEmulation of the KubeVirt object",
@@ -29,14 +30,14 @@ static SCHEDULER: [(&str, Remedy); 13] = [
     (
         "Too many pods",
         Remedy {
-            kind: Some(Cause::Compute),
+            layer: Some(Layer::Compute),
             hints: &["Raise maxPods in the kubelet's configuration", "Add worker nodes"],
         },
     ),
     (
         "Insufficient ",
         Remedy {
-            kind: Some(Cause::Compute),
+            layer: Some(Layer::Compute),
             hints: &[
                 "Add worker nodes, or nodes with more of what is insufficient",
                 "Lower the requests of the VMs: --cpu, --memory, or spec.template.spec.domain of the manifest",
@@ -47,7 +48,7 @@ static SCHEDULER: [(&str, Remedy); 13] = [
     (
         "didn't match Pod's node affinity",
         Remedy {
-            kind: None,
+            layer: None,
             hints: &[
                 "Compare nodeSelector and nodeAffinity of the manifest, and --node-selector, with the labels of the nodes: kubectl get nodes --show-labels",
             ],
@@ -58,7 +59,7 @@ static SCHEDULER: [(&str, Remedy); 13] = [
     (
         "topology spread constraints",
         Remedy {
-            kind: None,
+            layer: None,
             hints: &[
                 "Relax topologySpreadConstraints of the manifest, or add nodes to the domains that lack them",
             ],
@@ -68,7 +69,7 @@ static SCHEDULER: [(&str, Remedy); 13] = [
     (
         "exceed max volume count",
         Remedy {
-            kind: Some(Cause::Storage),
+            layer: Some(Layer::Storage),
             hints: &[
                 "Add worker nodes, or fewer disks per VM: the CSI driver limits volumes per node (kubectl get csinodes -o yaml)",
             ],
@@ -78,12 +79,12 @@ static SCHEDULER: [(&str, Remedy); 13] = [
     ("find available persistent volumes", CLAIMS),
     (
         "were unschedulable",
-        Remedy { kind: Some(Cause::Compute), hints: &["Uncordon the nodes: kubectl uncordon NODE"] },
+        Remedy { layer: Some(Layer::Compute), hints: &["Uncordon the nodes: kubectl uncordon NODE"] },
     ),
     (
         "untolerated taint",
         Remedy {
-            kind: None,
+            layer: None,
             hints: &[
                 "Add a toleration to the manifest (spec.template.spec.tolerations), or remove the taint: kubectl taint nodes NODE KEY-",
             ],
@@ -92,38 +93,38 @@ static SCHEDULER: [(&str, Remedy); 13] = [
 ];
 
 const AFFINITY: Remedy = Remedy {
-    kind: None,
+    layer: None,
     hints: &["Relax podAffinity and podAntiAffinity of the manifest: the rules leave no node for these VMs"],
 };
 const VOLUME_PLACE: Remedy = Remedy {
-    kind: Some(Cause::Storage),
+    layer: Some(Layer::Storage),
     hints: &[
         "Bind volumes when the VM has a node: a storage class with volumeBindingMode WaitForFirstConsumer",
     ],
 };
 const CLAIMS: Remedy = Remedy {
-    kind: Some(Cause::Storage),
+    layer: Some(Layer::Storage),
     hints: &[
         "See why claims are not bound: kubectl get events -A --field-selector involvedObject.kind=PersistentVolumeClaim",
     ],
 };
 
 static QUOTA: Remedy = Remedy {
-    kind: None,
+    layer: None,
     hints: &[
         "Raise the quota, or the limit range, of the namespaces: kubectl get resourcequotas,limitranges -A",
     ],
 };
 static POD_SECURITY: Remedy = Remedy {
-    kind: None,
+    layer: None,
     hints: &["Allow launcher pods: label the namespaces pod-security.kubernetes.io/enforce=privileged"],
 };
 static REFUSED: Remedy = Remedy {
-    kind: None,
+    layer: None,
     hints: &["Change what the API server refuses: the words after the colon say what it is"],
 };
 static IMAGE: Remedy = Remedy {
-    kind: None,
+    layer: None,
     hints: &[
         "Check the name and tag of the image, and that the nodes reach its registry",
         "A private registry wants a pull secret: imagePullSecret of the container disk",
@@ -131,85 +132,85 @@ static IMAGE: Remedy = Remedy {
     ],
 };
 static MISSING_CLAIM: Remedy = Remedy {
-    kind: None,
+    layer: None,
     hints: &["Create the claim or data volume that the manifest names, in the namespace of each VM"],
 };
 static FILLING: Remedy = Remedy {
-    kind: Some(Cause::Storage),
+    layer: Some(Layer::Storage),
     hints: &[
         "See how far the disks are: kubectl get datavolumes -A",
         "Check that the source of the disks exists and may be cloned from, and the room left in the storage",
     ],
 };
 static HELD_ELSEWHERE: Remedy = Remedy {
-    kind: Some(Cause::Storage),
+    layer: Some(Layer::Storage),
     hints: &[
         "Let volumes be detached from their old nodes before the storm: kubectl get volumeattachments",
         "Use volumes that several nodes may attach (ReadWriteMany)",
     ],
 };
 static ATTACHMENT: Remedy = Remedy {
-    kind: Some(Cause::Storage),
+    layer: Some(Layer::Storage),
     hints: &[
         "Check the CSI driver and the storage behind it: kubectl get volumeattachments, and the logs of its attacher and node pods",
     ],
 };
 static SANDBOX: Remedy = Remedy {
-    kind: Some(Cause::Network),
+    layer: Some(Layer::Network),
     hints: &["Check the network plugin on the nodes: its pods, its address pool, its logs"],
 };
 static CONFIG: Remedy = Remedy {
-    kind: None,
+    layer: None,
     hints: &["Create the secret or config map that the pod names, in the namespace of each VM"],
 };
 static MEMORY: Remedy = Remedy {
-    kind: Some(Cause::Compute),
+    layer: Some(Layer::Compute),
     hints: &[
         "Raise the memory of the launcher: spec.configuration.additionalGuestMemoryOverheadRatio of the KubeVirt object, or the VM's memory limit",
     ],
 };
 static CRASH: Remedy = Remedy {
-    kind: None,
+    layer: None,
     hints: &[
         "Look at the guest itself: virtctl console VM, kubectl logs of the launcher pod, container compute",
         "Check that the disk holds a system that boots, with the firmware and disk bus that the manifest gives it",
     ],
 };
 static HANDLER: Remedy = Remedy {
-    kind: Some(Cause::Hypervisor),
+    layer: Some(Layer::Hypervisor),
     hints: &[
         "Check virt-handler on these nodes: kubectl get pods -A -l kubevirt.io=virt-handler -o wide, and its logs",
     ],
 };
 static DOMAIN: Remedy = Remedy {
-    kind: Some(Cause::Hypervisor),
+    layer: Some(Layer::Hypervisor),
     hints: &[
         "Look at what libvirt refuses: kubectl logs of the launcher pod, container compute, and the logs of virt-handler",
     ],
 };
 static ADDRESS: Remedy = Remedy {
-    kind: Some(Cause::Network),
+    layer: Some(Layer::Network),
     hints: &[
         "Check DHCP server capacity",
         "Check that the guest brings up its network and, where it reports addresses by agent, runs the guest agent",
     ],
 };
 static REPLY: Remedy = Remedy {
-    kind: Some(Cause::Network),
+    layer: Some(Layer::Network),
     hints: &[
         "Check that the guest answers the probe at all: a firewall, a service that is not there, an interface that forwards only listed ports",
         "Review CNI plugin performance, network policies and congestion",
     ],
 };
 static CONVERGENCE: Remedy = Remedy {
-    kind: Some(Cause::Network),
+    layer: Some(Layer::Network),
     hints: &[
         "Let KubeVirt slow guests down that write faster than memory is copied: allowAutoConverge in spec.configuration.migrations",
         "Raise completionTimeoutPerGiB or bandwidthPerMigration there, or migrate fewer VMs at once: parallelOutboundMigrationsPerNode",
     ],
 };
 static TARGET: Remedy = Remedy {
-    kind: Some(Cause::Hypervisor),
+    layer: Some(Layer::Hypervisor),
     hints: &[
         "See why: kubectl describe vmim in the namespace of the VM, and the logs of virt-handler on source and target",
     ],
@@ -226,41 +227,41 @@ pub(super) fn all(diagnosis: &Diagnosis) -> Vec<&'static Remedy> {
         () => &REFUSED,
     };
     let one = match diagnosis.waits_for {
-        Awaited::Node => return scheduler(cause),
+        Component::Scheduling => return scheduler(cause),
         _ if word == "FailedScheduling" => return scheduler(cause),
         _ if cause.is_empty() => match diagnosis.waits_for {
-            Awaited::Address => &ADDRESS,
-            Awaited::Reply => &REPLY,
+            Component::Guest => &ADDRESS,
+            Component::Network => &REPLY,
             _ => return Vec::new(),
         },
-        Awaited::Answer => refusal(),
-        Awaited::Pod | Awaited::Instance if word == "FailedCreate" || says("exceeded quota") => refusal(),
-        Awaited::Volumes => match word {
+        Component::Api => refusal(),
+        Component::Pod | Component::Controller if word == "FailedCreate" || says("exceeded quota") => {
+            refusal()
+        }
+        Component::Filling => match word {
             "FailedPvcNotFound"
             | "FailedDataVolumeNotFound"
             | "ErrorPvcNotFound"
             | "ErrorDataVolumeNotFound" => &MISSING_CLAIM,
             _ => &FILLING,
         },
-        Awaited::Attachment if says("Multi-Attach") => &HELD_ELSEWHERE,
-        Awaited::Attachment => &ATTACHMENT,
-        Awaited::Image => &IMAGE,
-        Awaited::Containers | Awaited::PodUp => match word {
+        Component::Attaching if says("Multi-Attach") => &HELD_ELSEWHERE,
+        Component::Attaching => &ATTACHMENT,
+        Component::Images => &IMAGE,
+        Component::Containers | Component::Launcher => match word {
             "FailedCreatePodSandBox" => &SANDBOX,
             "CreateContainerConfigError" => &CONFIG,
             _ => return Vec::new(),
         },
-        Awaited::StayUp if says("OOMKilled") => &MEMORY,
-        Awaited::StayUp => &CRASH,
-        Awaited::Handler => &HANDLER,
-        Awaited::Guest => &DOMAIN,
-        Awaited::Address => &ADDRESS,
-        Awaited::Reply => &REPLY,
-        Awaited::Copy if says("not completed after") => &CONVERGENCE,
-        Awaited::Copy | Awaited::Target => &TARGET,
-        Awaited::Pod | Awaited::Instance | Awaited::Stop | Awaited::PowerOff | Awaited::Turn => {
-            return Vec::new();
-        }
+        Component::Crashing if says("OOMKilled") => &MEMORY,
+        Component::Crashing => &CRASH,
+        Component::Handler => &HANDLER,
+        Component::Domain => &DOMAIN,
+        Component::Guest => &ADDRESS,
+        Component::Network => &REPLY,
+        Component::Copying if says("not completed after") => &CONVERGENCE,
+        Component::Copying | Component::Target => &TARGET,
+        _ => return Vec::new(),
     };
     vec![one]
 }
@@ -284,7 +285,7 @@ fn scheduler(cause: &str) -> Vec<&'static Remedy> {
 mod tests {
     use super::*;
 
-    fn hints(waits_for: Awaited, cause: &str) -> String {
+    fn hints(waits_for: Component, cause: &str) -> String {
         let cause = Some(cause.to_owned()).filter(|cause| !cause.is_empty());
         let found = all(&Diagnosis { waits_for, cause });
         found.iter().flat_map(|remedy| remedy.hints).copied().collect::<Vec<_>>().join("; ")
@@ -292,42 +293,51 @@ mod tests {
 
     #[test]
     fn every_cause_that_is_known_has_advice_of_its_own() {
-        use Awaited::{
-            Address, Answer, Attachment, Containers, Guest, Handler, Image, Node, Pod, Reply, StayUp, Volumes,
+        use Component::{
+            Api, Attaching, Containers, Crashing, Domain, Filling, Guest, Handler, Images, Network, Pod,
+            Scheduling,
         };
         let cases = [
-            (Node, "FailedScheduling: Insufficient memory", "Add worker nodes"),
-            (Node, "FailedScheduling: Too many pods", "maxPods"),
-            (Node, "FailedScheduling: Insufficient devices.kubevirt.io/kvm", "/dev/kvm"),
-            (Node, "FailedScheduling: node(s) didn't match Pod's node affinity/selector", "--show-labels"),
-            (Node, "FailedScheduling: node(s) didn't match pod anti-affinity rules", "podAntiAffinity"),
-            (Node, "FailedScheduling: node(s) didn't match pod affinity rules", "podAffinity"),
+            (Scheduling, "FailedScheduling: Insufficient memory", "Add worker nodes"),
+            (Scheduling, "FailedScheduling: Too many pods", "maxPods"),
+            (Scheduling, "FailedScheduling: Insufficient devices.kubevirt.io/kvm", "/dev/kvm"),
             (
-                Node,
+                Scheduling,
+                "FailedScheduling: node(s) didn't match Pod's node affinity/selector",
+                "--show-labels",
+            ),
+            (Scheduling, "FailedScheduling: node(s) didn't match pod anti-affinity rules", "podAntiAffinity"),
+            (Scheduling, "FailedScheduling: node(s) didn't match pod affinity rules", "podAffinity"),
+            (
+                Scheduling,
                 "FailedScheduling: node(s) didn't match pod topology spread constraints",
                 "topologySpread",
             ),
-            (Node, "FailedScheduling: node(s) had untolerated taint {a: b}", "toleration"),
-            (Node, "FailedScheduling: node(s) had volume node affinity conflict", "WaitForFirstConsumer"),
-            (Node, "FailedScheduling: node(s) exceed max volume count", "csinodes"),
-            (Node, "FailedScheduling: pod has unbound immediate PersistentVolumeClaims", "not bound"),
-            (Node, "FailedScheduling: node(s) were unschedulable", "uncordon"),
+            (Scheduling, "FailedScheduling: node(s) had untolerated taint {a: b}", "toleration"),
+            (
+                Scheduling,
+                "FailedScheduling: node(s) had volume node affinity conflict",
+                "WaitForFirstConsumer",
+            ),
+            (Scheduling, "FailedScheduling: node(s) exceed max volume count", "csinodes"),
+            (Scheduling, "FailedScheduling: pod has unbound immediate PersistentVolumeClaims", "not bound"),
+            (Scheduling, "FailedScheduling: node(s) were unschedulable", "uncordon"),
             (Pod, "FailedCreate: exceeded quota: default-quota", "Raise the quota"),
             (Pod, "FailedCreate: violates PodSecurity \"restricted:latest\"", "pod-security"),
-            (Answer, "admission webhook \"x\" denied the request: no", "API server refuses"),
-            (Image, "ImagePullBackOff: quay.io/a/b:1", "registry"),
-            (Volumes, "FailedPvcNotFound: PVC p-<n>/nowhere does not exist", "Create the claim"),
-            (Volumes, "Provisioning: ImportInProgress", "datavolumes"),
-            (Attachment, "FailedAttachVolume: Multi-Attach error for volume \"x\"", "ReadWriteMany"),
-            (Attachment, "FailedMount: MountVolume.SetUp failed", "CSI driver"),
+            (Api, "admission webhook \"x\" denied the request: no", "API server refuses"),
+            (Images, "ImagePullBackOff: quay.io/a/b:1", "registry"),
+            (Filling, "FailedPvcNotFound: PVC p-<n>/nowhere does not exist", "Create the claim"),
+            (Filling, "Provisioning: ImportInProgress", "datavolumes"),
+            (Attaching, "FailedAttachVolume: Multi-Attach error for volume \"x\"", "ReadWriteMany"),
+            (Attaching, "FailedMount: MountVolume.SetUp failed", "CSI driver"),
             (Containers, "FailedCreatePodSandBox: plugin type=\"multus\" failed", "network plugin"),
             (Containers, "CreateContainerConfigError: secret \"x\" not found", "secret"),
-            (StayUp, "CrashLoopBackOff: container compute OOMKilled", "memory"),
-            (StayUp, "CrashLoopBackOff: container compute exited with 1", "virtctl console"),
+            (Crashing, "CrashLoopBackOff: container compute OOMKilled", "memory"),
+            (Crashing, "CrashLoopBackOff: container compute exited with 1", "virtctl console"),
             (Handler, "x: y", "virt-handler"),
-            (Guest, "SyncFailed: server error", "libvirt"),
-            (Address, "", "DHCP"),
-            (Reply, "", "answers the probe"),
+            (Domain, "SyncFailed: server error", "libvirt"),
+            (Guest, "", "DHCP"),
+            (Network, "", "answers the probe"),
         ];
         for (waits_for, cause, expected) in cases {
             let found = hints(waits_for, cause);
@@ -339,21 +349,26 @@ mod tests {
     fn several_lacks_have_several_remedies_and_a_control_plane_none() {
         let cause =
             "FailedScheduling: Insufficient memory, node(s) didn't match Pod's node affinity/selector";
-        let found = hints(Awaited::Node, cause);
+        let found = hints(Component::Scheduling, cause);
         assert!(found.contains("Add worker nodes") && found.contains("--show-labels"), "{found}");
         let cause = "FailedScheduling: Insufficient memory, node(s) had untolerated taint {node-role.kubernetes.io/control-plane: }";
-        assert!(!hints(Awaited::Node, cause).contains("toleration"));
+        assert!(!hints(Component::Scheduling, cause).contains("toleration"));
         let cause =
             "FailedScheduling: node(s) had untolerated taint {node-role.kubernetes.io/control-plane: }";
-        assert!(hints(Awaited::Node, cause).contains("toleration"));
+        assert!(hints(Component::Scheduling, cause).contains("toleration"));
     }
 
     #[test]
     fn causes_that_nobody_saw_have_none() {
-        for waits_for in [Awaited::Node, Awaited::Pod, Awaited::Containers, Awaited::Guest, Awaited::PowerOff]
-        {
+        for waits_for in [
+            Component::Scheduling,
+            Component::Pod,
+            Component::Containers,
+            Component::Domain,
+            Component::Shutdown,
+        ] {
             assert_eq!(hints(waits_for, ""), "");
         }
-        assert_eq!(hints(Awaited::Node, "FailedScheduling: something new"), "");
+        assert_eq!(hints(Component::Scheduling, "FailedScheduling: something new"), "");
     }
 }

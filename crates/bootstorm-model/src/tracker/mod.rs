@@ -671,7 +671,7 @@ impl<'a> Tracker<'a> {
         let waits = |timeline: &&Timeline| !timeline.is_over() && timeline.is_asked();
         let waiting: Vec<&Timeline> = self.phase.timelines.iter().filter(waits).collect();
         let step = waiting.len().div_ceil(LOOKED_AT).max(1);
-        let mut groups: HashMap<(crate::stats::Awaited, Option<String>), usize> = HashMap::new();
+        let mut groups: HashMap<(crate::component::Component, Option<String>), usize> = HashMap::new();
         for timeline in waiting.iter().step_by(step) {
             let Diagnosis { waits_for, cause } = Diagnosis::of(timeline, self.phase.goal);
             *groups.entry((waits_for, cause)).or_default() += 1;

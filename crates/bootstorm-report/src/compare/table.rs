@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use super::{CompareReport, PhaseShift, Versus, Weight};
 use crate::Layout;
 use crate::paint::Tone;
-use crate::table::{Column, Grid, Page, milestone_title, repetitions, thresholds, words};
+use crate::people::content::statistics::milestone_title;
+use crate::people::content::{repetitions, thresholds};
+use crate::people::terminal::{Column, Grid, Page};
+use crate::people::words;
 use bootstorm_model::stats::shift::TOO_FEW_ABOVE;
 use bootstorm_model::stats::{Direction, Estimate, FailureShift, Shift};
 
@@ -24,13 +27,14 @@ impl CompareReport {
         for (index, run) in self.runs.iter().enumerate() {
             let Some(repeated) = &run.repetitions else { continue };
             let letter = (self.runs.len() > 1).then(|| letter(index));
-            repetitions::block(&mut page, repeated, letter.as_deref());
-            page.blank();
+            page.section(&repetitions::section(repeated, letter.as_deref()));
         }
         for (index, versus) in self.comparisons.iter().enumerate() {
             versus.write(&mut page, &letter(index + 1));
         }
-        thresholds::block(&mut page, &self.thresholds);
+        if let Some(section) = thresholds::section(&self.thresholds) {
+            page.section(&section);
+        }
         if !self.comparisons.is_empty() {
             let method = self.method;
             let [confidence, family, effect] =
@@ -133,14 +137,7 @@ impl PhaseShift {
         }
         let cells = columns.iter().map(|column| column.of_failures(&self.failures)).collect();
         grid.push(tone(self.failures.direction), cells);
-        let (header, lines) = grid.lines(layout.headers, layout.paint);
-        if let Some(header) = header {
-            page.toned(Tone::Heading, &header);
-            page.rule('-');
-        }
-        for line in lines {
-            page.line(&line);
-        }
+        page.grid(grid, None);
         for (why, names) in unjudged {
             page.sentence(
                 Some(Tone::Faint),

@@ -2,9 +2,9 @@
 
 use super::groups::{self, Range};
 use super::saved::{Part, Saved};
-use crate::html::chart::{self, Axis, Drawing, Frame, Plot, Size, number};
-use crate::html::markup::Markup;
-use crate::html::words;
+use crate::people::html::chart::{self, Axis, Drawing, Frame, Plot, Size, number};
+use crate::people::html::markup::Markup;
+use crate::people::html::words;
 
 /// Marks beyond this are left to the page's script.
 const MOST_MARKS: usize = 400;

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use super::ours::Judged;
 use super::place::Place;
 use super::saved::{Part, Rows, Saved, Setting, Times, Tool, millis};
-use crate::html::texts::Texts;
+use crate::people::html::texts::Texts;
 use bootstorm_model::stats::Sample;
 
 /// The files that are read; each has a table of VMs and a summary.

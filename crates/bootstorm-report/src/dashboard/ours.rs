@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::place::Place;
 use super::saved::{Part, Rows, Saved, Setting, Times, Tool, millis};
-use crate::html::texts::Texts;
+use crate::people::html::texts::Texts;
 use crate::{Compared, Selection};
 use bootstorm_model::plan::{Disk, Pinning, TemplateSource};
 use bootstorm_model::probe::ProbePlan;

@@ -4,9 +4,9 @@ use super::groups;
 use super::ours::NOT_JUDGED;
 use super::saved::Saved;
 use super::{Dashboard, Notes, Skipped, charts, data, tables};
-use crate::html::document::{self, Document};
-use crate::html::markup::Markup;
-use crate::html::{chart, grid, outline, words};
+use crate::people::html::document::{self, Document};
+use crate::people::html::markup::Markup;
+use crate::people::html::{chart, grid, outline, words};
 
 const STYLE: &str = include_str!("assets/dashboard.css");
 const SCRIPT: &str = include_str!("assets/dashboard.js");

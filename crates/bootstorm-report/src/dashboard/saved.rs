@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::html::texts::Texts;
+use crate::people::html::texts::Texts;
 use bootstorm_model::stats::{Level, Quantile, Sample};
 
 /// Who saved a run

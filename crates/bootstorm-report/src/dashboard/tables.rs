@@ -2,8 +2,8 @@
 
 use super::groups::{self, Trend};
 use super::saved::Saved;
-use crate::html::markup::Markup;
-use crate::html::{grid, words};
+use crate::people::html::markup::Markup;
+use crate::people::html::{grid, words};
 
 /// Runs that are listed without scripts.
 const FIRST: usize = 50;

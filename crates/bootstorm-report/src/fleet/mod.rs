@@ -2,10 +2,6 @@
 //!
 //! The whole is the report of the merged runs; it has every format of a report. What is of a fleet only stands before it.
 
-mod html;
-mod markdown;
-mod table;
-
 use jiff::Timestamp;
 use serde::Serialize;
 

@@ -6,9 +6,9 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{LATENCY, SUMMARY, after, millis};
+use crate::people::words;
 use crate::phase::PhaseBlock;
 use crate::row::Row;
-use crate::table::words;
 use crate::{Report, ThresholdBlock};
 use bootstorm_model::observe::{Milestone, Outcome, Source};
 use bootstorm_model::record::{PhaseKind, PhaseSettings};

@@ -96,6 +96,8 @@ async fn prepare(
     let token = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let known =
         token.and_then(|token| token.strip_prefix("Bearer ")).and_then(|token| api.tokens.user(token.trim()));
+    // With an account go its tokens.
+    let known = known.filter(|user| rbac::is_there(&api.store, user));
     if known.is_none() && !open {
         return Err(Failure::unauthorized());
     }

@@ -14,12 +14,14 @@ type Field = (u64, &'static str, Shape);
 enum Shape {
     Text,
     Flag,
+    Number,
     Texts,
     TextMap,
     BytesMap,
     /// Quantities by name; each is a message that holds a text.
     Quantities,
     Message(&'static [Field]),
+    Messages(&'static [Field]),
 }
 
 const METADATA: &[Field] = &[
@@ -47,6 +49,43 @@ const ACCESS: &[Field] = &[
     (1, "resourceAttributes", Shape::Message(RESOURCE)),
     (2, "nonResourceAttributes", Shape::Message(NON_RESOURCE)),
 ];
+const RULE: &[Field] = &[
+    (1, "verbs", Shape::Texts),
+    (2, "apiGroups", Shape::Texts),
+    (3, "resources", Shape::Texts),
+    (4, "resourceNames", Shape::Texts),
+    (5, "nonResourceURLs", Shape::Texts),
+];
+const ROLE: &[Field] = &[META, (2, "rules", Shape::Messages(RULE))];
+const SUBJECT: &[Field] = &[
+    (1, "kind", Shape::Text),
+    (2, "apiGroup", Shape::Text),
+    (3, "name", Shape::Text),
+    (4, "namespace", Shape::Text),
+];
+const ROLE_REFERENCE: &[Field] =
+    &[(1, "apiGroup", Shape::Text), (2, "kind", Shape::Text), (3, "name", Shape::Text)];
+const BINDING: &[Field] =
+    &[META, (2, "subjects", Shape::Messages(SUBJECT)), (3, "roleRef", Shape::Message(ROLE_REFERENCE))];
+/// As much of a Job as `kubectl create job` sets.
+const JOB: &[Field] = &[
+    (1, "parallelism", Shape::Number),
+    (2, "completions", Shape::Number),
+    (6, "template", Shape::Message(&[META, (2, "spec", Shape::Message(POD))])),
+    (7, "backoffLimit", Shape::Number),
+    (9, "completionMode", Shape::Text),
+];
+const POD: &[Field] = &[
+    (2, "containers", Shape::Messages(CONTAINER)),
+    (3, "restartPolicy", Shape::Text),
+    (8, "serviceAccountName", Shape::Text),
+];
+const CONTAINER: &[Field] = &[
+    (1, "name", Shape::Text),
+    (2, "image", Shape::Text),
+    (3, "command", Shape::Texts),
+    (4, "args", Shape::Texts),
+];
 const RULES: &[Field] = &[(1, "namespace", Shape::Text)];
 
 /// The fields of a kind; none if it is not understood in this form.
@@ -68,6 +107,9 @@ fn fields(kind: &str) -> Option<&'static [Field]> {
         ],
         "SelfSubjectAccessReview" | "SubjectAccessReview" => &[META, (2, "spec", Shape::Message(ACCESS))],
         "ResourceQuota" => &[META, (2, "spec", Shape::Message(&[(1, "hard", Shape::Quantities)]))],
+        "Role" | "ClusterRole" => ROLE,
+        "RoleBinding" | "ClusterRoleBinding" => BINDING,
+        "Job" => &[META, (2, "spec", Shape::Message(JOB))],
         "SelfSubjectRulesReview" => &[META, (2, "spec", Shape::Message(RULES))],
         _ => return None,
     };
@@ -124,6 +166,15 @@ fn message(bytes: &[u8], fields: &'static [Field]) -> Option<Map<String, Value>>
                 text => json!(text),
             },
             Shape::Flag => json!(matches!(part, Part::Number(1..))),
+            Shape::Number => match part {
+                Part::Number(number) => json!(number),
+                Part::Bytes(_) => return None,
+            },
+            Shape::Messages(fields) => {
+                let mut list = entry(&mut object, json!([]));
+                list.as_array_mut()?.push(Value::Object(message(part.bytes()?, fields)?));
+                list
+            }
             Shape::Texts => {
                 let mut list = entry(&mut object, json!([]));
                 list.as_array_mut()?.push(json!(part.text()?));

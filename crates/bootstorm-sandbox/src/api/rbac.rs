@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::status::Failure;
 use crate::faults::Attributes;
-use crate::store::kind::{CLUSTER_ROLE_BINDINGS, CLUSTER_ROLES, ROLE_BINDINGS, ROLES};
+use crate::store::kind::{CLUSTER_ROLE_BINDINGS, CLUSTER_ROLES, ROLE_BINDINGS, ROLES, SERVICE_ACCOUNTS};
 use crate::store::{Kind, Object, Store};
 
 /// How the user names of service accounts begin.
@@ -18,6 +18,13 @@ pub(super) fn user_of(namespace: &str, name: &str) -> String {
 /// The namespace and the name of a service account.
 fn account(user: &str) -> Option<(&str, &str)> {
     user.strip_prefix(SERVICE_ACCOUNT)?.split_once(':')
+}
+
+/// Whether a user exists. Those who are no service accounts do, and every namespace has the account `default`.
+pub(super) fn is_there(store: &Store, user: &str) -> bool {
+    account(user).is_none_or(|(namespace, name)| {
+        name == "default" || store.get(&SERVICE_ACCOUNTS, namespace, name).is_some()
+    })
 }
 
 /// The groups that a user is in.
@@ -252,6 +259,15 @@ mod tests {
         );
         assert!(may(USER, "list", "secrets", "ns"));
         assert!(!may(USER, "list", "secrets", "other") && !may(USER, "list", "secrets", ""));
+    }
+
+    #[test]
+    fn an_account_is_there_until_it_is_deleted() {
+        let store = store();
+        assert!(is_there(&store, "a-person") && is_there(&store, "system:serviceaccount:ns:default"));
+        assert!(!is_there(&store, USER));
+        store.create(&SERVICE_ACCOUNTS, json!({"metadata": {"name": "me", "namespace": "ns"}})).unwrap();
+        assert!(is_there(&store, USER));
     }
 
     #[test]

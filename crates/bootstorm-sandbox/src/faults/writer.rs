@@ -6,9 +6,11 @@ use serde_json::{Value, json};
 
 use super::matching::Match;
 use super::matching::ROLE;
-use crate::controllers::names;
+use crate::controllers::machine::crash::is_final;
+use crate::controllers::{jobs, names};
 use crate::model::dice::Roll;
-use crate::store::kind::{CONFIG_MAPS, VIRTUAL_MACHINE_INSTANCES, VIRTUAL_MACHINES};
+use crate::model::misbehaviour::KILL;
+use crate::store::kind::{CONFIG_MAPS, PODS, VIRTUAL_MACHINE_INSTANCES, VIRTUAL_MACHINES};
 use crate::store::{DeleteOptions, Kind, Object, Store};
 
 /// The annotation and label that the second writer leaves; its value differs each time.
@@ -31,9 +33,13 @@ pub enum What {
     Hold,
     /// `delete`: a machine is deleted.
     Delete,
+    /// `delete-pod`: a pod of a Job is deleted.
+    DeletePod,
+    /// `kill-pod`: the containers of a pod of a Job are killed.
+    KillPod,
 }
 
-const ALL: [What; 7] = [
+const ALL: [What; 9] = [
     What::Annotate,
     What::Label,
     What::Flip,
@@ -41,6 +47,8 @@ const ALL: [What; 7] = [
     What::EditRecord,
     What::Hold,
     What::Delete,
+    What::DeletePod,
+    What::KillPod,
 ];
 
 impl What {
@@ -54,6 +62,8 @@ impl What {
             Self::EditRecord => "edit-record",
             Self::Hold => "hold",
             Self::Delete => "delete",
+            Self::DeletePod => "delete-pod",
+            Self::KillPod => "kill-pod",
         }
     }
 
@@ -66,6 +76,7 @@ impl What {
         match self {
             Self::EditRecord => &CONFIG_MAPS,
             Self::DeleteInstance => &VIRTUAL_MACHINE_INSTANCES,
+            Self::DeletePod | Self::KillPod => &PODS,
             _ => &VIRTUAL_MACHINES,
         }
     }
@@ -104,24 +115,25 @@ impl SecondWriter {
     /// Does it to the object of this name; false if there is none.
     pub fn write(&self, store: &Store, namespace: &str, name: &str, mark: &str) -> bool {
         let kind = self.what.kind();
-        let note = |field: &'static str| {
+        let note = |field: &'static str, key: &'static str| {
             let change = |object: &mut Value| {
                 if !object["metadata"][field].is_object() {
                     object["metadata"][field] = json!({});
                 }
-                object["metadata"][field][MARK] = json!(mark);
+                object["metadata"][field][key] = json!(mark);
             };
             store.modify(kind, namespace, name, change).is_some()
         };
         match self.what {
-            What::Annotate | What::EditRecord => note("annotations"),
-            What::Label => note("labels"),
+            What::Annotate | What::EditRecord => note("annotations", MARK),
+            What::Label => note("labels", MARK),
+            What::KillPod => note("annotations", KILL),
             What::Hold => {
                 let hold = |vm: &mut Value| names::add_finalizer(vm, names::FOREIGN_FINALIZER);
                 store.modify(kind, namespace, name, hold).is_some()
             }
             What::Flip => store.modify(kind, namespace, name, flip).is_some(),
-            What::DeleteInstance | What::Delete => {
+            What::DeleteInstance | What::Delete | What::DeletePod => {
                 store.delete(kind, namespace, name, &DeleteOptions::default()).is_ok()
             }
         }
@@ -130,7 +142,11 @@ impl SecondWriter {
     fn means(&self, object: &Object) -> bool {
         let labels = || object.labels().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
         let record = self.what != What::EditRecord || object.label(ROLE) == Some("record");
+        let is_pod = matches!(self.what, What::DeletePod | What::KillPod);
+        // A pod that has ended cannot be killed, and its end is the business of its Job.
+        let pod = !is_pod || object.label(jobs::NAME).is_some() && !is_final(object.value());
         record
+            && pod
             && !object.is_deleting()
             && self.matching.fits_object(object.namespace(), object.name(), &labels)
     }

@@ -15,6 +15,10 @@ pub const DOWN: &str = "sandbox.bootstorm.dev/down";
 
 /// The component of a node that is down where all of it is: it has no power.
 pub const POWER: &str = "power";
+/// The annotation of a pod that kills its containers whenever it gets another value.
+pub const KILL: &str = "sandbox.bootstorm.dev/kill";
+/// The value of that annotation that kills them as for want of memory.
+pub const OUT_OF_MEMORY: &str = "out-of-memory";
 
 /// One way for a machine to go wrong
 #[derive(Debug, Clone, Copy, PartialEq)]

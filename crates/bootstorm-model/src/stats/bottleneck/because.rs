@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::culprit::{factor, needs_processors_only, reads_disks};
-use super::{Bottleneck, Culprit, Evidence, Part};
+use super::suspect::{factor, needs_processors_only, reads_disks};
+use super::{Bottleneck, Evidence, Part};
+use crate::component::Component;
 use crate::observe::{Milestone, Timeline};
 
 /// Requests that virt-controller sends for one VM that starts: 7 to 12, counted in its source.
@@ -19,71 +20,71 @@ const CONTROLLER_LIMIT: &str =
 /// Workers of virt-controller unless somebody sets them.
 const INSTANCE_WORKERS: u32 = 10;
 
-/// A culprit with its evidence.
+/// A bottleneck with its evidence.
 pub(super) fn named(
     evidence: &Evidence<'_>,
     parts: &[Part],
-    culprit: Culprit,
+    component: Component,
     main: &Part,
     share: f64,
     what: &str,
 ) -> Bottleneck {
-    let mut because = vec![lengths(main, culprit)];
-    because.extend(more(evidence, parts, culprit));
+    let mut because = vec![lengths(main, component)];
+    because.extend(more(evidence, parts, component));
     Bottleneck {
-        culprit,
+        component,
         node: None,
         from: main.from,
         to: main.to,
-        causes: culprit.causes(),
+        layers: component.layers().to_vec(),
         stuck: false,
         share_percent: Some(share * 100.0),
-        sentence: format!("{} - {what} is spent there", culprit.words()),
+        sentence: format!("{} - {what} is spent there", component.noun()),
         because,
-        remedies: remedies(culprit, evidence),
+        remedies: remedies(component, evidence),
     }
 }
 
 /// How long the main part took, and how fast VMs came through where they stood in a queue.
-fn lengths(main: &Part, culprit: Culprit) -> String {
+fn lengths(main: &Part, component: Component) -> String {
     let storm = main.storm.unwrap_or(0.0);
     let stretch = format!("{} -> {} took {storm:.2}s in the mean", main.from, main.to);
     let compared =
         main.baseline.map(|baseline| format!(", {baseline:.2}s in the baseline")).unwrap_or_default();
     let rate = main
         .rate
-        .filter(|_| culprit.is_queue())
+        .filter(|_| component.is_queue())
         .map(|rate| format!("; VMs came through at {rate:.1} per second"))
         .unwrap_or_default();
     format!("{stretch}{compared}{rate}")
 }
 
-fn more(evidence: &Evidence<'_>, parts: &[Part], culprit: Culprit) -> Option<String> {
+fn more(evidence: &Evidence<'_>, parts: &[Part], component: Component) -> Option<String> {
     let rate = |to: Milestone| parts.iter().find(|part| part.to == to)?.rate;
-    let times = |of: fn(super::Section) -> bool| factor(parts, of).map(|factor| format!("{factor:.1} times"));
-    match culprit {
-        Culprit::Controller => controller(evidence, rate(Milestone::Pod)?),
-        Culprit::Attaching => {
+    let times = |of: fn(Component) -> bool| factor(parts, of).map(|factor| format!("{factor:.1} times"));
+    match component {
+        Component::Controller => controller(evidence, rate(Milestone::Pod)?),
+        Component::Attaching => {
             let rate = rate(Milestone::Attached)?;
             is_close(rate, ATTACHER, ATTACHER).then(|| {
                 format!("{rate:.1} per second is what the external attacher reaches at its default of 5 requests per second")
             })
         }
-        Culprit::Images => Some(match evidence.images() {
+        Component::Images => Some(match evidence.images() {
             waited if waited > 0.0 => format!("pods waited {waited:.2}s for images in the mean, by the kubelets' own clocks"),
             _ => "no pod waited for an image: the init containers took the time".to_owned(),
         }),
-        Culprit::Disks | Culprit::Processors | Culprit::DisksOrProcessors => Some(format!(
+        Component::Disks | Component::Processors | Component::DisksOrProcessors => Some(format!(
             "stages that read disks took {} as long as in the baseline, those that only need processors {}",
             times(reads_disks)?,
             times(needs_processors_only)?
         )),
-        Culprit::Queue => queue(evidence),
-        Culprit::Launcher => Some(
+        Component::Queue => queue(evidence),
+        Component::Launcher => Some(
             "launcher pods were not watched, so that scheduling, volumes, images and containers are not told apart".to_owned(),
         ),
-        Culprit::Network => Some("the guests' agents were there, their answers were not".to_owned()),
-        Culprit::Guest => Some(
+        Component::Network => Some("the guests' agents were there, their answers were not".to_owned()),
+        Component::Guest => Some(
             "the guests boot and get their addresses there; guests whose agent connects before they answer would tell these apart".to_owned(),
         ),
         _ => None,
@@ -142,70 +143,25 @@ fn is_close(rate: f64, low: f64, high: f64) -> bool {
     (low * (1.0 - CLOSE)..=high * (1.0 + CLOSE)).contains(&rate)
 }
 
-/// Hints specific to a culprit.
-pub(super) fn remedies(culprit: Culprit, evidence: &Evidence<'_>) -> Vec<String> {
-    let owned = |all: &[&str]| all.iter().map(|one| (*one).to_owned()).collect();
-    match culprit {
-        Culprit::Controller => {
-            let mut all = Vec::new();
-            let rate = rate_of_pods(evidence);
-            let matches = evidence.limits.controller.zip(rate).is_some_and(|(bucket, rate)| {
-                is_close(rate, bucket.qps / MOST_REQUESTS, bucket.qps / FEWEST_REQUESTS)
-            });
-            if matches {
-                all.push(format!("raise {CONTROLLER_LIMIT} of the KubeVirt object"));
-            }
-            if few_workers(evidence).is_some() {
-                all.push("raise vmi-controller-threads in spec.customizeComponents.flags.controller of the KubeVirt object".to_owned());
-            }
-            if all.is_empty() {
-                all.push("look at the CPU and the work queues of the leading virt-controller, and at the latency of the API server".to_owned());
-            }
-            all
+/// What to try about a component: what its own evidence calls for, else what always helps.
+pub(super) fn remedies(component: Component, evidence: &Evidence<'_>) -> Vec<String> {
+    let mut all: Vec<String> = component.remedies().iter().map(|one| (*one).to_owned()).collect();
+    if component == Component::Controller {
+        let rate = rate_of_pods(evidence);
+        let matches = evidence.limits.controller.zip(rate).is_some_and(|(bucket, rate)| {
+            is_close(rate, bucket.qps / MOST_REQUESTS, bucket.qps / FEWEST_REQUESTS)
+        });
+        if matches {
+            all.push(format!("raise {CONTROLLER_LIMIT} of the KubeVirt object"));
         }
-        Culprit::Attaching => owned(&[
-            "raise --kube-api-qps and --worker-threads of the CSI external-attacher",
-            "start VMs in waves: --wave",
-        ]),
-        Culprit::Images => owned(&[
-            "pull images before the storm, or keep them on the nodes",
-            "allow parallel pulls: serializeImagePulls: false in the kubelet's configuration",
-            "put a registry mirror next to the nodes",
-        ]),
-        Culprit::Disks => owned(&["start VMs in waves, so that fewer read at once: --wave"]),
-        Culprit::Processors => owned(&["start VMs in waves, so that fewer boot at once on a node: --wave"]),
-        Culprit::Queue => owned(&[
-            "raise parallelMigrationsPerCluster and parallelOutboundMigrationsPerNode in spec.configuration.migrations of the KubeVirt object, as far as the network bears it",
-        ]),
-        Culprit::Copying => owned(&[
-            "use a network of its own for migrations: spec.configuration.migrations.network of the KubeVirt object",
-            "look at bandwidthPerMigration in spec.configuration.migrations, and at guests that write much memory: allowAutoConverge, allowPostCopy",
-        ]),
-        Culprit::Target => {
-            owned(&["look at virt-handler on the target nodes, and at the latency of the API server"])
+        if few_workers(evidence).is_some() {
+            all.push("raise vmi-controller-threads in spec.customizeComponents.flags.controller of the KubeVirt object".to_owned());
         }
-        Culprit::Node => {
-            owned(&["look at the node: kubectl describe node, its disks, its processors, its pods"])
+        if all.is_empty() {
+            all.push("look at the CPU and the work queues of the leading virt-controller, and at the latency of the API server".to_owned());
         }
-        Culprit::Scheduling => owned(&[
-            "see why pods find no node: kubectl get events -A --field-selector reason=FailedScheduling",
-        ]),
-        Culprit::LostNodes => owned(&[
-            "a node that stays away keeps its pods until it is back, is deleted, or has the taint node.kubernetes.io/out-of-service",
-            "let node health checks with remediation (Medik8s, or the machine health checks of Cluster API) do that at once",
-        ]),
-        Culprit::Refused => owned(&[
-            "see why: kubectl get events -A --field-selector reason=FailedCreate",
-            "look at quotas and limit ranges of the namespaces: kubectl get resourcequotas,limitranges -A",
-        ]),
-        Culprit::Crashing => owned(&[
-            "see why: kubectl logs of the launcher pod, container compute, and kubectl get events of the VMI",
-        ]),
-        Culprit::Api => {
-            owned(&["look at the latency of the API server and of virt-api's webhooks, and at flow control"])
-        }
-        _ => Vec::new(),
     }
+    all
 }
 
 fn rate_of_pods(evidence: &Evidence<'_>) -> Option<f64> {

@@ -1,6 +1,6 @@
 //! The bottleneck of a storm: one component, or none.
 //!
-//! The rules apply in this order; the first match names the culprit. `docs/measurements.md` has them as a table.
+//! The rules apply in this order; the first match names the component. `docs/measurements.md` has them as a table.
 //!
 //! 1. One in ten VMs or more did not arrive, and at least half of these are stuck in the same section: that section.
 //! 2. A node whose VMs take 1.5 times as long as those of the node in the middle, and that explains half of the extra time:
@@ -15,17 +15,17 @@
 //! between them was seen.
 
 mod because;
-mod culprit;
 mod evidence;
 mod nodes;
 mod stuck;
+mod suspect;
 
 use serde::{Deserialize, Serialize};
 
 use super::breakdown::{Part, parts, rate};
-use super::{Cause, Section, maybe_micros};
+use super::maybe_micros;
+use crate::component::{Component, Layer};
 use crate::observe::{Milestone, Outcome, Timeline};
-pub use culprit::Culprit;
 pub use evidence::{Bucket, Evidence, Limits};
 
 /// The share of the time, or of what took longer, from which on a section is named.
@@ -39,7 +39,8 @@ const GROWN: f64 = 1.5;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Bottleneck {
     /// The component.
-    pub culprit: Culprit,
+    #[serde(rename = "culprit")]
+    pub component: Component,
     /// The node, where it is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node: Option<String>,
@@ -47,8 +48,9 @@ pub struct Bottleneck {
     pub from: Milestone,
     /// Where that ends.
     pub to: Milestone,
-    /// Which of the guide's kinds it is; several where nothing that was measured tells them apart, none where it is none of them.
-    pub causes: Vec<Cause>,
+    /// Its layers; several where no measurement separates them, none where the guide's hints do not fit.
+    #[serde(rename = "causes")]
+    pub layers: Vec<Layer>,
     /// Whether it is based on VMs that missed the goal, whose own causes are more specific.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub stuck: bool,
@@ -98,23 +100,24 @@ impl Breakdown {
     }
 }
 
-/// Sections that are one suspect.
-fn group(section: Section) -> Section {
-    match section {
-        Section::Boot | Section::Guest => Section::Containers,
+/// Components that are one suspect.
+fn group(component: Component) -> Component {
+    match component {
+        Component::Boot | Component::Guest => Component::Containers,
         other => other,
     }
 }
 
-/// The group of sections with the largest sum, that sum, and its largest part.
-fn largest(parts: &[Part], of: impl Fn(&Part) -> f64) -> Option<(Section, f64, &Part)> {
-    let sum = |section: Section| -> f64 {
-        parts.iter().filter(|part| group(part.section) == section).map(|part| of(part).max(0.0)).sum()
+/// The group of components with the largest sum, that sum, and its largest part.
+fn largest(parts: &[Part], of: impl Fn(&Part) -> f64) -> Option<(Component, f64, &Part)> {
+    let sum = |component: Component| -> f64 {
+        parts.iter().filter(|part| group(part.component) == component).map(|part| of(part).max(0.0)).sum()
     };
-    let section = parts.iter().map(|part| group(part.section)).max_by(|a, b| sum(*a).total_cmp(&sum(*b)))?;
-    let inside = parts.iter().filter(|part| group(part.section) == section);
+    let component =
+        parts.iter().map(|part| group(part.component)).max_by(|a, b| sum(*a).total_cmp(&sum(*b)))?;
+    let inside = parts.iter().filter(|part| group(part.component) == component);
     let main = inside.max_by(|a, b| of(a).total_cmp(&of(b)))?;
-    Some((section, sum(section), main))
+    Some((component, sum(component), main))
 }
 
 /// Rule 3: the stretch that grew most.
@@ -123,65 +126,65 @@ fn growth(evidence: &Evidence<'_>, parts: &[Part]) -> Option<Bottleneck> {
         return None;
     }
     let whole: f64 = parts.iter().map(Part::extra).filter(|extra| *extra > 0.0).sum();
-    let (section, extra, main) = largest(parts, Part::extra).filter(|_| whole > 0.0)?;
+    let (component, extra, main) = largest(parts, Part::extra).filter(|_| whole > 0.0)?;
     let share = extra / whole;
     if share < DOMINANT {
         return spread_over_nodes(evidence, parts, whole);
     }
-    let culprit = match section {
-        Section::Containers => culprit::of_guests(parts, main),
-        section => Culprit::of(section)?.where_nodes_are_lost(evidence.storm.timelines.iter()),
+    let suspect = match component {
+        Component::Containers => suspect::of_guests(parts, main),
+        other => suspect::where_nodes_are_lost(other.suspect()?, evidence.storm.timelines.iter()),
     };
     let what = format!("{:.0} % of the extra time", share * 100.0);
-    Some(because::named(evidence, parts, culprit, main, share, &what))
+    Some(because::named(evidence, parts, suspect, main, share, &what))
 }
 
 /// Everything that a node's processors do grew alike: no stage has half of it, and all together have most of it.
 fn spread_over_nodes(evidence: &Evidence<'_>, parts: &[Part], whole: f64) -> Option<Bottleneck> {
-    let on_nodes: Vec<&Part> = parts.iter().filter(|part| culprit::is_on_nodes(part.section)).collect();
+    let on_nodes: Vec<&Part> = parts.iter().filter(|part| part.component.load().is_some()).collect();
     let extra: f64 = on_nodes.iter().map(|part| part.extra().max(0.0)).sum();
-    let factor = culprit::factor(parts, culprit::needs_processors_only)?;
+    let factor = suspect::factor(parts, suspect::needs_processors_only)?;
     if extra / whole < DOMINANT || factor < GROWN {
         return None;
     }
     let main = on_nodes.into_iter().max_by(|a, b| a.extra().total_cmp(&b.extra()))?;
     let share = extra / whole;
     let what = format!("{:.0} % of the extra time, spread over everything that nodes do,", share * 100.0);
-    Some(because::named(evidence, parts, Culprit::Processors, main, share, &what))
+    Some(because::named(evidence, parts, Component::Processors, main, share, &what))
 }
 
 /// Rule 4: the stretch in which VMs queue most of the time.
 fn queue(evidence: &Evidence<'_>, parts: &[Part]) -> Option<Bottleneck> {
     let whole: f64 = parts.iter().filter_map(|part| part.storm).sum();
-    let (section, time, main) = largest(parts, |part| match part.section {
+    let (component, time, main) = largest(parts, |part| match part.component {
         // A guest that boots does not stand in a queue, and takes its time in any storm.
-        Section::Containers
-        | Section::Boot
-        | Section::Guest
-        | Section::Launcher
-        | Section::Domain
-        | Section::Several => 0.0,
+        Component::Containers
+        | Component::Boot
+        | Component::Guest
+        | Component::Launcher
+        | Component::Domain
+        | Component::Several => 0.0,
         _ => part.storm.unwrap_or(0.0),
     })?;
     let share = time / whole.max(f64::EPSILON);
-    let waits_for_images = section == Section::Images && evidence.images() > DOMINANT * time;
-    let answers = section == Section::Network;
+    let waits_for_images = component == Component::Images && evidence.images() > DOMINANT * time;
+    let answers = component == Component::Network;
     // A guest that migrates does nothing else: whatever takes most of its time is what to look at.
     let migrates = evidence.goal.is_of_migration();
     let is_queue =
         answers || migrates || waits_for_images || stands_in_line(evidence.storm.timelines, parts, main);
-    if share < DOMINANT || !is_queue || section == Section::Containers {
+    if share < DOMINANT || !is_queue || component == Component::Containers {
         return None;
     }
     let what = format!("{:.0} % of the time", share * 100.0);
-    let culprit = Culprit::of(section)?.where_nodes_are_lost(evidence.storm.timelines.iter());
-    Some(because::named(evidence, parts, culprit, main, share, &what))
+    let suspect = suspect::where_nodes_are_lost(component.suspect()?, evidence.storm.timelines.iter());
+    Some(because::named(evidence, parts, suspect, main, share, &what))
 }
 
 /// Whether VMs come to a part much faster than they leave it.
 fn stands_in_line(storm: &[Timeline], parts: &[Part], part: &Part) -> bool {
     // What the section begins with: its own first part.
-    let first = parts.iter().find(|one| one.section == part.section).unwrap_or(part);
+    let first = parts.iter().find(|one| one.component == part.component).unwrap_or(part);
     let in_rate = match first.from {
         // Requests leave all at once.
         Milestone::Requested => return true,

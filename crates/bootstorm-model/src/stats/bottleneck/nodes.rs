@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{Bottleneck, Culprit, DOMINANT, Evidence, Part, because};
+use super::{Bottleneck, DOMINANT, Evidence, Part, because};
+use crate::component::Component;
 use crate::observe::{Outcome, Timeline};
 use crate::stats::breakdown::parts;
 use crate::stats::{Level, Quantile, Sample, Starts};
@@ -48,11 +49,11 @@ pub(super) fn find(evidence: &Evidence<'_>, all: &[Part]) -> Option<Bottleneck> 
     let parts = parts(Some(&others), &here, goal);
     let main = parts.iter().max_by(|a, b| a.extra().total_cmp(&b.extra()))?;
     Some(Bottleneck {
-        culprit: Culprit::Node,
+        component: Component::Node,
         node: Some((*name).to_owned()),
         from: main.from,
         to: main.to,
-        causes: Culprit::Node.causes(),
+        layers: Component::Node.layers().to_vec(),
         stuck: false,
         share_percent: (evidence.is_slow && extra > 0.0).then_some((excess / extra * 100.0).min(100.0)),
         sentence: format!(
@@ -67,6 +68,6 @@ pub(super) fn find(evidence: &Evidence<'_>, all: &[Part]) -> Option<Bottleneck> 
             main.storm.unwrap_or(0.0),
             main.baseline.unwrap_or(0.0)
         )],
-        remedies: because::remedies(Culprit::Node, evidence),
+        remedies: because::remedies(Component::Node, evidence),
     })
 }

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::because;
-use super::{Bottleneck, Culprit, DOMINANT, Evidence, Section, is_missing};
+use super::{Bottleneck, DOMINANT, Evidence, because, is_missing, suspect};
+use crate::component::{Component, Layer};
 use crate::observe::{Milestone, Offset, Timeline, Warning};
-use crate::stats::{Cause, Diagnosis, remedy};
+use crate::stats::{Diagnosis, remedy};
 
 /// The reason of an event about a pod that could not be created.
 const FAILED_CREATE: &str = "FailedCreate";
@@ -28,27 +28,27 @@ pub(super) fn find(evidence: &Evidence<'_>) -> Option<Bottleneck> {
     let warning = warning(&vms);
     let refused = warning.as_ref().is_some_and(|warning| warning.reason == FAILED_CREATE);
     let crashing = vms.iter().filter(|timeline| timeline.restarts > 0).count() * 2 > vms.len();
-    let culprit = match Culprit::of(Section::on_the_way(evidence.goal, from, to)) {
-        _ if crashing => Culprit::Crashing,
-        Some(Culprit::Controller) if refused => Culprit::Refused,
-        culprit => culprit?.where_nodes_are_lost(vms.iter().copied()),
+    let component = match Component::between(evidence.goal, from, to).suspect() {
+        _ if crashing => Component::Crashing,
+        Some(Component::Controller) if refused => Component::Refused,
+        suspect => suspect::where_nodes_are_lost(suspect?, vms.iter().copied()),
     };
     let mut because = vec![format!("{} of {all} VMs did not get from {from} to {to}", vms.len())];
-    let remedies = remedies(culprit, warning.as_ref(), evidence);
+    let remedies = remedies(component, warning.as_ref(), evidence);
     because.extend(warning.map(|warning| {
         format!("Kubernetes warns about {} of them: {}: {}", warning.vms, warning.reason, warning.message)
     }));
     Some(Bottleneck {
-        culprit,
+        component,
         node: None,
         from,
         to,
-        causes: kinds(&vms, evidence.storm.goal),
+        layers: layers(&vms, evidence.storm.goal),
         stuck: true,
         share_percent: Some(vms.len() as f64 / missing as f64 * 100.0),
         sentence: format!(
             "{} - {} of {missing} VMs that did not get to {goal} are stuck between {from} and {to}",
-            culprit.words(),
+            component.noun(),
             vms.len(),
             goal = evidence.goal,
         ),
@@ -57,12 +57,12 @@ pub(super) fn find(evidence: &Evidence<'_>) -> Option<Bottleneck> {
     })
 }
 
-/// Which of the guide's kinds the causes of these VMs are.
-fn kinds(vms: &[&Timeline], goal: Milestone) -> Vec<Cause> {
+/// Layers of the causes of these VMs.
+fn layers(vms: &[&Timeline], goal: Milestone) -> Vec<Layer> {
     let diagnoses = vms.iter().filter_map(|timeline| Diagnosis::of_failed(timeline, goal));
-    let kinds: BTreeSet<Cause> =
-        diagnoses.flat_map(|diagnosis| remedy::all(&diagnosis)).filter_map(|remedy| remedy.kind).collect();
-    kinds.into_iter().collect()
+    let layers: BTreeSet<Layer> =
+        diagnoses.flat_map(|diagnosis| remedy::all(&diagnosis)).filter_map(|remedy| remedy.layer).collect();
+    layers.into_iter().collect()
 }
 
 /// The last milestone that a VM passed, and the next one that others passed.
@@ -130,13 +130,13 @@ fn warning(vms: &[&Timeline]) -> Option<Shared> {
 }
 
 /// Hints, beginning with the commands that show Kubernetes' own messages.
-fn remedies(culprit: Culprit, warning: Option<&Shared>, evidence: &Evidence<'_>) -> Vec<String> {
+fn remedies(component: Component, warning: Option<&Shared>, evidence: &Evidence<'_>) -> Vec<String> {
     // It becomes part of a command, so it has to be one plain word.
     let plain = |shared: &&Shared| shared.reason.chars().all(|c| c.is_ascii_alphanumeric());
     match warning.filter(plain) {
-        Some(shared) if !matches!(culprit, Culprit::Refused | Culprit::Crashing) => {
+        Some(shared) if !matches!(component, Component::Refused | Component::Crashing) => {
             vec![format!("see why: kubectl get events -A --field-selector reason={}", shared.reason)]
         }
-        _ => because::remedies(culprit, evidence),
+        _ => because::remedies(component, evidence),
     }
 }

@@ -24,86 +24,14 @@ mod rules;
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
-
+use crate::component::Component;
 use crate::observe::{Milestone, Outcome, Timeline};
-
-/// What a VM is waiting for
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Awaited {
-    /// The server accepts its request.
-    Answer,
-    /// Its disks are filled, and its claims are there.
-    Volumes,
-    /// virt-controller makes its instance.
-    Instance,
-    /// virt-controller makes its launcher pod.
-    Pod,
-    /// The scheduler finds a node.
-    Node,
-    /// Its volumes are attached and mounted.
-    Attachment,
-    /// An image is pulled.
-    Image,
-    /// The containers of its pod run.
-    Containers,
-    /// Its pod gets a node, or its containers run: not distinguished if pods are not watched.
-    PodUp,
-    /// virt-handler takes over.
-    Handler,
-    /// libvirt starts the domain.
-    Guest,
-    /// Its guest does not end again.
-    StayUp,
-    /// Its guest reports an address.
-    Address,
-    /// Its guest answers.
-    Reply,
-    /// Its stop begins.
-    Stop,
-    /// Its guest powers off and its instance goes.
-    PowerOff,
-    /// virt-controller begins its live migration.
-    Turn,
-    /// The target of its live migration can receive the guest.
-    Target,
-    /// Its memory is copied.
-    Copy,
-}
-
-impl Awaited {
-    /// The phrase after "wait for".
-    pub fn words(self) -> &'static str {
-        match self {
-            Self::Answer => "an answer to the request",
-            Self::Volumes => "disks",
-            Self::Instance => "an instance",
-            Self::Pod => "a launcher pod",
-            Self::Node => "a node",
-            Self::Attachment => "volumes to be attached",
-            Self::Image => "an image",
-            Self::Containers => "containers to start",
-            Self::PodUp => "the launcher pod to run",
-            Self::Handler => "virt-handler",
-            Self::Guest => "the guest to be started",
-            Self::StayUp => "the guest to stay up",
-            Self::Address => "an address",
-            Self::Reply => "an answer of the guest",
-            Self::Stop => "the stop to begin",
-            Self::PowerOff => "the guest to power off",
-            Self::Turn => "a turn in KubeVirt's migration queue",
-            Self::Target => "the target node to be ready",
-            Self::Copy => "memory to be copied",
-        }
-    }
-}
 
 /// What a VM is waiting for, and why
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnosis {
     /// What it is waiting for.
-    pub waits_for: Awaited,
+    pub waits_for: Component,
     /// Cause, if one was seen.
     pub cause: Option<String>,
 }
@@ -132,7 +60,7 @@ impl fmt::Display for Diagnosis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.cause {
             Some(cause) => f.write_str(cause),
-            None => write!(f, "waited for {}", self.waits_for.words()),
+            None => write!(f, "waited for {}", self.waits_for.awaited()),
         }
     }
 }

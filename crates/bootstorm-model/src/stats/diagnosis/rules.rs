@@ -1,16 +1,17 @@
 //! The lines of the table, one after the other.
 
+use super::Diagnosis;
 use super::essence::{clip, of_warning, told};
-use super::{Awaited, Diagnosis};
+use crate::component::Component;
 use crate::observe::{Milestone, Outcome, Timeline, Warning};
 
 /// Warnings about what a pod needs before its containers run, and what that is.
-const BEFORE_CONTAINERS: [(&str, Awaited); 5] = [
-    ("FailedAttachVolume", Awaited::Attachment),
-    ("FailedMount", Awaited::Attachment),
-    ("FailedMapVolume", Awaited::Attachment),
-    ("FailedCreatePodSandBox", Awaited::Containers),
-    ("ErrImageNeverPull", Awaited::Image),
+const BEFORE_CONTAINERS: [(&str, Component); 5] = [
+    ("FailedAttachVolume", Component::Attaching),
+    ("FailedMount", Component::Attaching),
+    ("FailedMapVolume", Component::Attaching),
+    ("FailedCreatePodSandBox", Component::Containers),
+    ("ErrImageNeverPull", Component::Images),
 ];
 /// States of a container that are about its image.
 const OF_IMAGES: [&str; 5] =
@@ -31,33 +32,33 @@ const SAY_NOTHING: [&str; 5] = ["", "Pending", "Running", "Pending: no node yet"
 pub(super) fn diagnose(timeline: &Timeline, goal: Milestone) -> Diagnosis {
     let has = |milestone| timeline.has(milestone);
     if goal == Milestone::Gone {
-        let waits_for = if has(Milestone::Stopping) { Awaited::PowerOff } else { Awaited::Stop };
+        let waits_for = if has(Milestone::Stopping) { Component::Shutdown } else { Component::Stop };
         return Diagnosis { waits_for, cause: refused(timeline) };
     }
     if !has(Milestone::Accepted) && !timeline.untimed {
-        return Diagnosis { waits_for: Awaited::Answer, cause: refused(timeline) };
+        return Diagnosis { waits_for: Component::Api, cause: refused(timeline) };
     }
     let migrates = timeline.migration.as_ref().is_some_and(|facts| facts.uid.is_some());
     if goal == Milestone::Migrated || goal == Milestone::Moved && migrates && !has(Milestone::Stopping) {
         return migration(timeline);
     }
     if has(Milestone::Running) {
-        let waits_for = if timeline.address.is_none() { Awaited::Address } else { Awaited::Reply };
+        let waits_for = if timeline.address.is_none() { Component::Guest } else { Component::Network };
         return Diagnosis { waits_for, cause: None };
     }
     if timeline.old_instance.is_some() && !has(Milestone::Gone) && !has(Milestone::Instance) {
-        let waits_for = if has(Milestone::Stopping) { Awaited::PowerOff } else { Awaited::Stop };
+        let waits_for = if has(Milestone::Stopping) { Component::Shutdown } else { Component::Stop };
         return Diagnosis { waits_for, cause: None };
     }
     if timeline.restarts > 0 || status(timeline) == "CrashLoopBackOff" {
-        return Diagnosis { waits_for: Awaited::StayUp, cause: Some(crash(timeline)) };
+        return Diagnosis { waits_for: Component::Crashing, cause: Some(crash(timeline)) };
     }
     volumes(timeline, goal).unwrap_or_else(|| {
         if !has(Milestone::Instance) {
-            return about(timeline, Awaited::Instance, &["VirtualMachine"]);
+            return about(timeline, Component::Controller, &["VirtualMachine"]);
         }
         if !has(Milestone::Pod) {
-            return about(timeline, Awaited::Pod, &["VirtualMachineInstance"]);
+            return about(timeline, Component::Pod, &["VirtualMachineInstance"]);
         }
         pod(timeline)
     })
@@ -77,9 +78,9 @@ fn migration(timeline: &Timeline) -> Diagnosis {
         (None, None, warning) => warning.map(of_warning),
     };
     let waits_for = match () {
-        () if timeline.has(Milestone::Target) => Awaited::Copy,
-        () if !timeline.has(Milestone::Pod) => Awaited::Turn,
-        () if timeline.has(Milestone::Started) => Awaited::Target,
+        () if timeline.has(Milestone::Target) => Component::Copying,
+        () if !timeline.has(Milestone::Pod) => Component::Queue,
+        () if timeline.has(Milestone::Started) => Component::Target,
         () => {
             let pod = pod(timeline);
             let cause = cause.or(pod.cause);
@@ -122,7 +123,7 @@ fn volumes(timeline: &Timeline, goal: Milestone) -> Option<Diagnosis> {
         (status, None) => Some(status.to_owned()),
         (status, Some(said)) => Some(told(status, &split(said))),
     };
-    Some(Diagnosis { waits_for: Awaited::Volumes, cause })
+    Some(Diagnosis { waits_for: Component::Filling, cause })
 }
 
 /// A missing claim, as reported by virt-controller while the VM waits.
@@ -131,7 +132,7 @@ fn missing_claim(timeline: &Timeline) -> Option<Diagnosis> {
         matches!(warning.reason.as_str(), "FailedPvcNotFound" | "FailedDataVolumeNotFound")
     };
     let warning = timeline.warnings.iter().rfind(missing).filter(|_| !timeline.has(Milestone::Pod))?;
-    Some(Diagnosis { waits_for: Awaited::Volumes, cause: Some(of_warning(warning)) })
+    Some(Diagnosis { waits_for: Component::Filling, cause: Some(of_warning(warning)) })
 }
 
 /// What the launcher pod is waiting for.
@@ -145,15 +146,15 @@ fn pod(timeline: &Timeline) -> Diagnosis {
         let message = state.strip_prefix("Unschedulable: ");
         let message = message.or(scheduling.map(|warning| warning.message.as_str()));
         return Diagnosis {
-            waits_for: Awaited::Node,
+            waits_for: Component::Scheduling,
             cause: message.map(|message| told("FailedScheduling", message)),
         };
     }
     if has(Milestone::Scheduled) {
-        return about(timeline, Awaited::Guest, &["VirtualMachineInstance"]);
+        return about(timeline, Component::Domain, &["VirtualMachineInstance"]);
     }
     if has(Milestone::Started) {
-        return about(timeline, Awaited::Handler, &["VirtualMachineInstance"]);
+        return about(timeline, Component::Handler, &["VirtualMachineInstance"]);
     }
     if OF_IMAGES.contains(&word) {
         let message = state.strip_prefix(word).unwrap_or_default().trim_start_matches(": ");
@@ -164,7 +165,7 @@ fn pod(timeline: &Timeline) -> Diagnosis {
             Some(image) => format!("{word}: {}", clip(image)),
             None => told(word, message),
         };
-        return Diagnosis { waits_for: Awaited::Image, cause: Some(cause) };
+        return Diagnosis { waits_for: Component::Images, cause: Some(cause) };
     }
     let known = |warning: &Warning| {
         let place = BEFORE_CONTAINERS.iter().find(|(reason, _)| *reason == warning.reason)?;
@@ -174,13 +175,15 @@ fn pod(timeline: &Timeline) -> Diagnosis {
         return found;
     }
     if !SAY_NOTHING.contains(&state) {
-        return Diagnosis { waits_for: Awaited::Containers, cause: Some(split(state)) };
+        return Diagnosis { waits_for: Component::Containers, cause: Some(split(state)) };
     }
-    let waits_for = if is_watched { Awaited::Containers } else { Awaited::PodUp };
+    let waits_for = if is_watched { Component::Containers } else { Component::Launcher };
     let found = about(timeline, waits_for, &["Pod", "VirtualMachineInstance"]);
     // The condition's word for what the event calls so.
     match found.cause.as_ref().and_then(|cause| cause.strip_prefix("Unschedulable")) {
-        Some(rest) => Diagnosis { waits_for: Awaited::Node, cause: Some(format!("FailedScheduling{rest}")) },
+        Some(rest) => {
+            Diagnosis { waits_for: Component::Scheduling, cause: Some(format!("FailedScheduling{rest}")) }
+        }
         None => found,
     }
 }
@@ -191,7 +194,7 @@ fn image(message: &str) -> Option<&str> {
 }
 
 /// Last warning about one of these kinds, else the first condition.
-fn about(timeline: &Timeline, waits_for: Awaited, kinds: &[&str]) -> Diagnosis {
+fn about(timeline: &Timeline, waits_for: Component, kinds: &[&str]) -> Diagnosis {
     let said = || timeline.findings.as_ref().and_then(|findings| findings.conditions.first());
     let cause = last(timeline, kinds).map(of_warning).or_else(|| said().map(|said| split(said)));
     Diagnosis { waits_for, cause }

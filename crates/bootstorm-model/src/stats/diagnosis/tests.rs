@@ -36,7 +36,7 @@ fn asked(timeline: Timeline, status: &str, conditions: &[&str]) -> Timeline {
     Timeline { findings: Some(findings), ..timeline }
 }
 
-fn says(timeline: &Timeline) -> (Awaited, String) {
+fn says(timeline: &Timeline) -> (Component, String) {
     let found = Diagnosis::of_failed(timeline, Milestone::Reachable).unwrap();
     (found.waits_for, found.to_string())
 }
@@ -46,7 +46,7 @@ fn a_scheduler_says_what_it_lacks_whatever_the_numbers_are() {
     let full = "0/3 nodes are available: 1 node(s) had untolerated taint {a: b}, 2 Insufficient memory. preemption: 0/3 nodes are available: 3 No preemption victims found for incoming pod.";
     let other = "0/5 nodes are available: 4 Insufficient memory, 1 node(s) had untolerated taint {a: b}. preemption: x.";
     let expected = (
-        Awaited::Node,
+        Component::Scheduling,
         "FailedScheduling: Insufficient memory, node(s) had untolerated taint {a: b}".to_owned(),
     );
     assert_eq!(says(&state(stuck(Milestone::Pod), &format!("Unschedulable: {full}"))), expected);
@@ -60,26 +60,26 @@ fn a_scheduler_says_what_it_lacks_whatever_the_numbers_are() {
 fn quotas_images_claims_and_crashes_are_named() {
     let quota = "Error creating pod: pods \"virt-launcher-vm-9w6nl\" is forbidden: exceeded quota: default-quota, requested: limits.memory=1737721600, used: limits.memory=0, limited: limits.memory=100Mi";
     let found = says(&warned(stuck(Milestone::Instance), "VirtualMachineInstance", "FailedCreate", quota));
-    assert_eq!(found, (Awaited::Pod, "FailedCreate: exceeded quota: default-quota".into()));
+    assert_eq!(found, (Component::Pod, "FailedCreate: exceeded quota: default-quota".into()));
 
     for (word, message) in [
         ("ImagePullBackOff", "Back-off pulling image \"quay.io/a/b:1\": ErrImagePull: not found"),
         ("ErrImagePull", "failed to pull and unpack image \"quay.io/a/b:1\": not found"),
     ] {
         let found = says(&state(stuck(Milestone::Placed), &format!("{word}: {message}")));
-        assert_eq!(found, (Awaited::Image, "ImagePullBackOff: quay.io/a/b:1".into()));
+        assert_eq!(found, (Component::Images, "ImagePullBackOff: quay.io/a/b:1".into()));
     }
 
     let claim = "PVC p-1/nowhere does not exist, waiting for it to appear";
     let heard = warned(stuck(Milestone::Instance), "VirtualMachineInstance", "FailedPvcNotFound", claim);
-    assert_eq!(says(&heard).0, Awaited::Volumes);
+    assert_eq!(says(&heard).0, Component::Filling);
     assert!(says(&heard).1.starts_with("FailedPvcNotFound: PVC p-<n>/nowhere does not exist"), "{heard:?}");
 
     let crashed = Timeline { restarts: 2, ..stuck(Milestone::Accepted) };
     let crashed = warned(crashed, "VirtualMachineInstance", "Stopped", "The VirtualMachineInstance crashed.");
     assert_eq!(
         says(&crashed),
-        (Awaited::StayUp, "CrashLoopBackOff: The VirtualMachineInstance crashed".into())
+        (Component::Crashing, "CrashLoopBackOff: The VirtualMachineInstance crashed".into())
     );
 }
 
@@ -89,22 +89,22 @@ fn volumes_and_guests_are_told_apart() {
         "AttachVolume.Attach failed for volume \"pvc-3f1c0b1e-0d6a-4c7e-9c55-1b2f4a9d7e10\" : rpc error";
     let heard = warned(state(stuck(Milestone::Placed), "Pending"), "Pod", "FailedAttachVolume", attach);
     let (waits_for, text) = says(&heard);
-    assert_eq!(waits_for, Awaited::Attachment);
+    assert_eq!(waits_for, Component::Attaching);
     assert!(
         text.starts_with("FailedAttachVolume: AttachVolume.Attach failed for volume \"pvc-<id>\""),
         "{text}"
     );
     let started = state(stuck(Milestone::Scheduled), "Running");
-    assert_eq!(says(&started), (Awaited::Guest, "waited for the guest to be started".into()));
+    assert_eq!(says(&started), (Component::Domain, "waited for the guest to be started".into()));
     let sync =
         warned(started, "VirtualMachineInstance", "SyncFailed", "server error. command SyncVMI failed");
     assert_eq!(says(&sync).1, "SyncFailed: server error");
-    assert_eq!(says(&stuck(Milestone::Running)).0, Awaited::Address);
+    assert_eq!(says(&stuck(Milestone::Running)).0, Component::Guest);
     let silent = Timeline { address: Some("10.0.0.1".into()), ..stuck(Milestone::Running) };
-    assert_eq!(says(&silent), (Awaited::Reply, "waited for an answer of the guest".into()));
+    assert_eq!(says(&silent), (Component::Network, "waited for an answer of the guest".into()));
     let filling =
         asked(stuck(Milestone::Accepted), "Provisioning", &["DataVolumesReady: ImportInProgress: 30 %"]);
-    assert_eq!(says(&filling).0, Awaited::Volumes);
+    assert_eq!(says(&filling).0, Component::Filling);
 }
 
 #[test]
@@ -114,13 +114,13 @@ fn refusals_stops_and_clean_vms() {
         reason: Some("failed to create the virtual machine: admission webhook denied the request".into()),
         ..Timeline::new(0)
     };
-    assert_eq!(says(&refused).0, Awaited::Answer);
+    assert_eq!(says(&refused).0, Component::Api);
     assert!(says(&refused).1.starts_with("failed to create the virtual machine"), "{refused:?}");
     let stop = |timeline| Diagnosis::of_failed(&timeline, Milestone::Gone).unwrap().waits_for;
     let mut stopping = Timeline { outcome: Outcome::TimedOut, ..Timeline::new(0) };
-    assert_eq!(stop(stopping.clone()), Awaited::Stop);
+    assert_eq!(stop(stopping.clone()), Component::Stop);
     stopping.see(Milestone::Stopping, Offset(1));
-    assert_eq!(stop(stopping), Awaited::PowerOff);
+    assert_eq!(stop(stopping), Component::Shutdown);
     let reached = Timeline { outcome: Outcome::Reached, ..stuck(Milestone::Running) };
     assert_eq!(Diagnosis::of_failed(&reached, Milestone::Running), None);
     // Without a watch on pods less is known, and no more is said.
@@ -130,5 +130,5 @@ fn refusals_stops_and_clean_vms() {
         "ErrorUnschedulable",
         &["Unschedulable: 0/3 nodes are available: 3 Insufficient cpu."],
     );
-    assert_eq!(says(&told), (Awaited::Node, "FailedScheduling: Insufficient cpu".into()));
+    assert_eq!(says(&told), (Component::Scheduling, "FailedScheduling: Insufficient cpu".into()));
 }

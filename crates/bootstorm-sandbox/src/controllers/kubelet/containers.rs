@@ -15,6 +15,7 @@ use super::super::jobs;
 use super::super::network::PodNetwork;
 use super::super::nodes::Node;
 use super::{PodWorker, status, told_to_end};
+use crate::model::misbehaviour::{KILL, OUT_OF_MEMORY};
 use crate::processes::logs::{LONGEST_LINE, Log};
 use crate::processes::{PodFolder, Process, StartError};
 use crate::programs::{self, Container, Image, Io, Programs, User};
@@ -40,6 +41,18 @@ enum End {
     Terminate,
     /// At once.
     Kill,
+    /// Somebody kills them; the pod goes on as its restart policy says.
+    Crash {
+        /// For want of memory.
+        hungry: bool,
+    },
+}
+
+impl End {
+    /// Whether the pod is to go.
+    fn is_final(wanted: &Option<Self>) -> bool {
+        matches!(wanted, Some(Self::Terminate | Self::Kill))
+    }
 }
 
 /// What a container does
@@ -49,6 +62,8 @@ enum Deed {
     Process(PathBuf),
     /// A command of the simulated shell.
     Simulated(Vec<String>),
+    /// Nothing, until it is told to end: it stands beside one that does something.
+    Idle,
 }
 
 /// How a run of a container ended
@@ -166,7 +181,9 @@ impl PodWorker {
         let (stop, stopping) = watch::channel(None);
         let mut tasks = JoinSet::new();
         for container in containers {
-            let Some(deed) = self.deed(container) else { continue };
+            let is_init = status::is_init(self.pod.value(), container["name"].as_str().unwrap_or_default());
+            let beside = if is_init { Deed::Simulated(Vec::new()) } else { Deed::Idle };
+            let deed = self.deed(container).unwrap_or(beside);
             let running = Running {
                 cluster: self.cluster.clone(),
                 node: self.node.clone(),
@@ -182,6 +199,7 @@ impl PodWorker {
         drop(news);
         let mut deadline: Option<Instant> = None;
         let mut is_watched = true;
+        let mut killed = self.kill_wanted();
         let mut codes = std::collections::BTreeMap::new();
         loop {
             if is_watched && let Some(grace) = self.grace_left() {
@@ -213,7 +231,15 @@ impl PodWorker {
                     is_watched = false;
                     deadline = None;
                 }
-                changed = changes.changed(), if is_watched => is_watched = changed.is_ok(),
+                changed = changes.changed(), if is_watched => {
+                    is_watched = changed.is_ok();
+                    let wanted = self.kill_wanted();
+                    if wanted.is_some() && wanted != killed && deadline.is_none() {
+                        let hungry = wanted.as_deref() == Some(OUT_OF_MEMORY);
+                        stop.send_replace(Some(End::Crash { hungry }));
+                    }
+                    killed = wanted;
+                }
             }
         }
         codes.len() == containers.len() && codes.values().all(|code| *code == 0)
@@ -224,6 +250,11 @@ impl PodWorker {
         let Some(pod) = self.current() else { return Some(0) };
         let asked = pod.is_deleting().then(|| pod.value()["metadata"]["deletionGracePeriodSeconds"].as_i64());
         asked.map(|asked| asked.unwrap_or(30).max(SHORTEST_GRACE) as u64)
+    }
+
+    /// The annotation that has containers killed when it changes.
+    fn kill_wanted(&self) -> Option<String> {
+        self.current()?.value()["metadata"]["annotations"][KILL].as_str().map(str::to_owned)
     }
 
     fn say_killing(&self, containers: &[Value]) {
@@ -303,7 +334,7 @@ impl Running {
     }
 
     fn is_stopped(&self) -> bool {
-        self.stop.borrow().is_some()
+        End::is_final(&self.stop.borrow())
     }
 
     /// Waits for so many simulated seconds; false if the pod is to go meanwhile.
@@ -311,7 +342,7 @@ impl Running {
         let clock = self.cluster.clock;
         tokio::select! {
             () = clock.sleep(seconds) => {}
-            _ = self.stop.wait_for(Option::is_some) => {}
+            _ = self.stop.wait_for(End::is_final) => {}
         }
         !self.is_stopped()
     }
@@ -320,13 +351,15 @@ impl Running {
     async fn once(&mut self) -> Option<Ended> {
         match self.deed.clone() {
             Deed::Process(program) => self.process(&program).await,
-            Deed::Simulated(words) => Some(self.simulated(words).await),
+            Deed::Simulated(words) => Some(self.simulated(Some(words)).await),
+            Deed::Idle => Some(self.simulated(None).await),
         }
     }
 
     async fn process(&mut self, program: &std::path::Path) -> Option<Ended> {
         let mut process = loop {
-            if self.is_stopped() {
+            // Seen here: a crash from before is not about the run that begins now.
+            if End::is_final(&self.stop.borrow_and_update()) {
                 return None;
             }
             let (cluster, folder) = (self.cluster.clone(), self.folder.clone()?);
@@ -356,6 +389,7 @@ impl Running {
         };
         self.tell(Happened::Started(Some(process.id())));
         let node = self.node.clone();
+        let mut is_hungry = false;
         let code = loop {
             tokio::select! {
                 code = process.wait() => break code,
@@ -365,6 +399,10 @@ impl Running {
                     match how {
                         Some(End::Terminate) if changed.is_ok() => process.terminate(),
                         Some(End::Kill) if changed.is_ok() => process.kill(),
+                        Some(End::Crash { hungry }) if changed.is_ok() => {
+                            is_hungry = hungry;
+                            process.kill();
+                        }
                         // The pod worker has gone, and this task goes with it.
                         _ => return None,
                     }
@@ -373,10 +411,10 @@ impl Running {
         };
         let falls_back = self.container["terminationMessagePolicy"] == "FallbackToLogsOnError";
         let message = if falls_back && code != 0 { process.last_words() } else { String::new() };
-        Some(Ended::with(code, message))
+        Some(if is_hungry && code == KILLED { starved() } else { Ended::with(code, message) })
     }
 
-    async fn simulated(&mut self, words: Vec<String>) -> Ended {
+    async fn simulated(&mut self, words: Option<Vec<String>>) -> Ended {
         let image = self.container["image"].as_str().unwrap_or_default();
         let container = Container {
             tools: Image::of(image).tools(Duration::MAX),
@@ -390,11 +428,18 @@ impl Running {
         };
         let log = self.cluster.processes.logs.begin(self.pod.uid(), &self.name());
         self.tell(Happened::Started(None));
+        if End::is_final(&self.stop.borrow_and_update()) {
+            return Ended::with(KILLED, String::new());
+        }
         let (output, mut written) = mpsc::channel(16);
         // Nobody types anything.
         let (_, stdin) = mpsc::channel(1);
         let run = async {
-            if words.is_empty() { 0 } else { programs::run(&words, container, Io { stdin, output }).await }
+            match words {
+                None => std::future::pending().await,
+                Some(words) if words.is_empty() => 0,
+                Some(words) => programs::run(&words, container, Io { stdin, output }).await,
+            }
         };
         tokio::pin!(run);
         let (node, clock) = (self.node.clone(), self.cluster.clock);
@@ -405,9 +450,13 @@ impl Running {
                 Some((_, bytes)) = written.recv() => lines.write(clock.wall(), &bytes),
                 code = &mut run => break Ended::with(code, String::new()),
                 () = node.lost() => break lost(),
-                how = self.stop.wait_for(Option::is_some) => {
-                    let is_kill = how.is_ok_and(|how| *how == Some(End::Kill));
-                    break Ended::with(if is_kill { KILLED } else { TERMINATED }, String::new());
+                _ = self.stop.changed() => {
+                    let how = *self.stop.borrow_and_update();
+                    break match how {
+                        Some(End::Crash { hungry: true }) => starved(),
+                        Some(End::Terminate) => Ended::with(TERMINATED, String::new()),
+                        _ => Ended::with(KILLED, String::new()),
+                    };
                 }
             }
         };
@@ -417,6 +466,11 @@ impl Running {
         lines.end(clock.wall());
         ended
     }
+}
+
+/// How a container ended that needed more memory than it may have.
+fn starved() -> Ended {
+    Ended { code: KILLED, reason: "OOMKilled", message: String::new() }
 }
 
 /// How a container ended that is gone with its node (containerd: exit status 255).

@@ -7,8 +7,9 @@ use serde_json::json;
 use super::scene::Scene;
 use super::stage::Stage;
 use crate::store::kind::{NAMESPACES, RESOURCE_QUOTAS};
+use bootstorm_model::component::Component;
 use bootstorm_model::record::RunRecord;
-use bootstorm_model::stats::{Breakdown, Culprit};
+use bootstorm_model::stats::Breakdown;
 use bootstorm_report::{Report, Selection};
 
 /// A scene, what was done to the cluster in it, and who has to be named.
@@ -16,12 +17,12 @@ struct Case {
     injected: &'static str,
     scene: Scene,
     between: fn(&Stage),
-    expected: Option<Culprit>,
+    expected: Option<Component>,
     /// Words of the sentences that have to be there.
     says: &'static str,
 }
 
-fn case(injected: &'static str, scene: Scene, expected: Option<Culprit>, says: &'static str) -> Case {
+fn case(injected: &'static str, scene: Scene, expected: Option<Component>, says: &'static str) -> Case {
     Case { injected, scene, between: |_| {}, expected, says }
 }
 
@@ -37,67 +38,67 @@ fn cases() -> Vec<Case> {
         case(
             "virt-controller at 20 calls per second",
             Scene::with("throttled-controller", throttled, 60),
-            Some(Culprit::Controller),
+            Some(Component::Controller),
             "virt-controller at 20 requests per second (configured) limits the creation of launcher pods to 2.",
         ),
         case(
             "virt-controller at 5 calls per second",
             Scene::named("throttled-controller", 30),
-            Some(Culprit::Controller),
+            Some(Component::Controller),
             "raise spec.configuration.controllerConfiguration",
         ),
         case(
             "one worker for instances",
             Scene::named("few-workers", 60),
-            Some(Culprit::Controller),
+            Some(Component::Controller),
             "virt-controller has 1 worker for instances, the default is 10",
         ),
         case(
             "volumes attached one by one",
             Scene::named("slow-attach", 40).on_claims(),
-            Some(Culprit::Attaching),
+            Some(Component::Attaching),
             "1.0 per second",
         ),
         case(
             "slow disks of the nodes",
             Scene::named("slow-storage", 100),
-            Some(Culprit::Disks),
+            Some(Component::Disks),
             "stages that read disks",
         ),
         case(
             "a pool that all volumes share",
             Scene::named("shared-disk", 60).on_claims(),
-            Some(Culprit::Disks),
+            Some(Component::Disks),
             "stages that read disks",
         ),
         case(
             "one node's disk for all VMs",
             Scene::named("small-node", 60),
-            Some(Culprit::Disks),
+            Some(Component::Disks),
             "stages that read disks",
         ),
         case(
             "one of four nodes is slow",
             Scene::with("slow-node", one_slow, 60),
-            Some(Culprit::Node),
+            Some(Component::Node),
             "node node2",
         ),
         case(
             "images pulled from a slow registry",
             Scene::named("image-pulls", 40),
-            Some(Culprit::Images),
+            Some(Component::Images),
             "pods waited 4",
         ),
         case(
             "one address per second by DHCP",
             Scene::named("late-network", 40),
-            Some(Culprit::Network),
+            Some(Component::Network),
             "agents were there",
         ),
         case(
             "three cores per node, VMs created 4 s apart",
             Scene::with("default", few_cores, 40).created_apart(4.0),
-            Some(Culprit::Processors),
+            Some(Component::Processors),
             "only need processors",
         ),
         case(
@@ -117,7 +118,7 @@ fn unfinished() -> Vec<Case> {
         case(
             "memory for 30 of 40 VMs",
             Scene::with("default", little_memory, 40),
-            Some(Culprit::Scheduling),
+            Some(Component::Scheduling),
             "Insufficient memory",
         ),
         Case {
@@ -125,17 +126,17 @@ fn unfinished() -> Vec<Case> {
             ..case(
                 "a quota without room",
                 Scene::named("default", 20),
-                Some(Culprit::Refused),
+                Some(Component::Refused),
                 "exceeded quota",
             )
         },
         case(
             "volumes that other nodes hold",
             Scene::with("shared-disk", "misbehave: {'storm-1*': never-attaches}", 30).on_claims(),
-            Some(Culprit::Attaching),
+            Some(Component::Attaching),
             "FailedAttachVolume: Multi-Attach error",
         ),
-        case("guests that crash", Scene::with("default", crashing, 30), Some(Culprit::Crashing), "crashed"),
+        case("guests that crash", Scene::with("default", crashing, 30), Some(Component::Crashing), "crashed"),
     ]
 }
 
@@ -173,8 +174,8 @@ async fn what_was_injected_is_what_is_named() {
         }
         let record = case.scene.play(case.between).await;
         let found = breakdown(&record);
-        let named = found.bottleneck.as_ref().map(|bottleneck| bottleneck.culprit);
-        let word = named.map_or("none", Culprit::words);
+        let named = found.bottleneck.as_ref().map(|bottleneck| bottleneck.component);
+        let word = named.map_or("none", Component::noun);
         table.push(format!("| {} | {} | {word} |", case.injected, case.scene.vms));
         let text = told(&found);
         println!("{}\n    {text}", table[table.len() - 1]);

@@ -1,0 +1,92 @@
+//! The search for the largest storm: the curve of size against time, and the answer.
+
+use crate::capacity::{Capacity, CapacityState, CapacityStorm};
+use crate::paint::Tone;
+use crate::people::document::{Block, Cell, Column, Note, Section, Table};
+use crate::people::words;
+
+/// A row for each storm, the smallest first, and the answer.
+pub(crate) fn section(capacity: &Capacity) -> Section {
+    let columns = [
+        Column::words("Size"),
+        Column::numbers("Failed"),
+        Column::numbers("Mean").wide(),
+        Column::numbers("p50"),
+        Column::numbers("p95"),
+        Column::numbers("Max").wide(),
+        Column::numbers("All reached"),
+        Column::words("Goal"),
+        Column::words("Storm"),
+    ];
+    let mut table = Table::new("The storms of the search, the smallest first", columns);
+    let mut storms: Vec<&CapacityStorm> = capacity.storms.iter().collect();
+    storms.sort_by_key(|storm| (storm.size, storm.phase.number));
+    for storm in storms {
+        let tone = if storm.met { Tone::Good } else { Tone::Fair };
+        table.push(Some(tone), row(storm, tone));
+    }
+    let mut blocks = vec![Block::Table(table), Block::Break];
+    blocks.extend(answer(capacity).into_iter().map(Block::Note));
+    let title = format!("Capacity: the largest storm with {}", capacity.goals.join(" and "));
+    Section::new("capacity", title, blocks).framed()
+}
+
+fn row(storm: &CapacityStorm, tone: Tone) -> Vec<Cell> {
+    let figures = &storm.figures;
+    let size = if storm.vms == storm.size as usize {
+        storm.size.to_string()
+    } else {
+        format!("{} ({} took part)", storm.size, storm.vms)
+    };
+    let values: Vec<String> = storm.values.iter().map(crate::GoalValue::told).collect();
+    let word = match () {
+        () if storm.invalid => "not judged",
+        () if storm.met => "met",
+        () => "missed",
+    };
+    let times = [figures.mean, figures.p50, figures.p95, figures.max, figures.t100].map(Cell::quantile);
+    let mut cells = vec![Cell::Words(size), Cell::count(figures.failed)];
+    cells.extend(times);
+    cells.push(Cell::Toned(tone, format!("{word} ({})", values.join(", "))));
+    cells.push(Cell::Words(storm.phase.to_string()));
+    cells
+}
+
+fn answer(capacity: &Capacity) -> Vec<Note> {
+    let vms = |size: u32| words::vms(size as usize);
+    let (tone, answer) = match (capacity.size, capacity.missed) {
+        (Some(size), None) if size == capacity.max => {
+            (Tone::Good, format!("{} meet the goal, the most that were to be tried", vms(size)))
+        }
+        (Some(size), Some(missed)) => (Tone::Good, format!("{} meet the goal, {missed} do not", vms(size))),
+        (Some(size), None) => (Tone::Fair, format!("{} meet the goal", vms(size))),
+        (None, Some(missed)) => (Tone::Bad, format!("Not even {} meet the goal", vms(missed))),
+        (None, None) => (Tone::Fair, "No storm is over yet".to_owned()),
+    };
+    let how = match (capacity.size, capacity.confirmed) {
+        (None, _) => "",
+        (Some(_), true) => "; a second storm has confirmed it",
+        (Some(_), false) => "; no second storm has confirmed it yet",
+    };
+    let storms = words::count(capacity.storms.len() as u64, "storm");
+    let mut notes = vec![
+        Note::toned(tone, format!("{answer}{how}.")),
+        Note::new(format!("{storms} and their stops took {}.", words::seconds(capacity.spent))),
+    ];
+    let state = match capacity.state {
+        CapacityState::Budget => {
+            Some("The budget is used up: with a larger --budget or --max-storms the same command goes on.")
+        }
+        CapacityState::Searching => Some("The search is not over: the same command goes on."),
+        CapacityState::Found | CapacityState::Nothing => None,
+    };
+    notes.extend(state.map(|state| Note::toned(Tone::Fair, state)));
+    if let (Some(met), Some(missed)) = (capacity.contradicted_by, capacity.missed) {
+        let text = format!(
+            "{met} VMs met the goal although {missed} missed it: the times scatter, or not only the size decides. \
+             The answer is the cautious one."
+        );
+        notes.push(Note::toned(Tone::Fair, text));
+    }
+    notes
+}

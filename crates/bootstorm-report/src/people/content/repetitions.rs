@@ -1,0 +1,43 @@
+//! Several storms of one run, and their spread.
+
+use crate::paint::Tone;
+use crate::people::document::{Block, Cell, Column, Section, Table};
+use crate::people::words;
+use crate::repetitions::{Figures, Repetitions};
+
+/// From this width on there is room for all columns.
+const ROOM_FOR_ALL: usize = 76;
+
+/// A row for each storm, and the spread of each figure; `run` names the run where there are several.
+pub(crate) fn section(repetitions: &Repetitions, run: Option<&str>) -> Section {
+    let of = run.map_or_else(String::new, |run| format!(" of {run}"));
+    let storms = words::count(repetitions.storms.len() as u64, "storm");
+    let title = format!("Repetitions: {storms}{of}, time to {}", repetitions.milestone);
+    let columns = [
+        Column::words("Storm"),
+        Column::numbers("VMs"),
+        Column::numbers("Failed"),
+        Column::numbers("Mean"),
+        Column::numbers("p50"),
+        Column::numbers("p95"),
+        Column::numbers("Max").from(ROOM_FOR_ALL),
+        Column::numbers("All reached").from(ROOM_FOR_ALL),
+    ];
+    let mut table = Table::new("Each storm, and the spread of those that count", columns);
+    for storm in &repetitions.storms {
+        let tone = (storm.figures.failed > 0).then_some(Tone::Fair);
+        let warm_up = if storm.warm_up { " (warm-up)" } else { "" };
+        table.push(tone, row(format!("{}{warm_up}", storm.phase), Cell::count(storm.vms), &storm.figures));
+    }
+    let spread = [("min", &repetitions.min), ("median", &repetitions.median), ("max", &repetitions.max)];
+    for (name, figures) in spread {
+        table.push(None, row(name.to_owned(), Cell::Blank, figures));
+        table.set_apart();
+    }
+    Section::new("repetitions", title, vec![Block::Table(table)]).framed()
+}
+
+fn row(name: String, vms: Cell, figures: &Figures) -> impl Iterator<Item = Cell> {
+    let times = [figures.mean, figures.p50, figures.p95, figures.max, figures.t100].map(Cell::quantile);
+    [Cell::Words(name), vms, Cell::count(figures.failed)].into_iter().chain(times)
+}

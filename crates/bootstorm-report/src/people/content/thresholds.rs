@@ -1,0 +1,70 @@
+//! The thresholds that were asked for, each with its value.
+
+use bootstorm_model::stats::threshold::Unit;
+
+use crate::paint::Tone;
+use crate::people::document::{Block, Cell, Column, Note, Section, Table};
+use crate::people::words;
+use crate::thresholds::{Missing, ThresholdBlock};
+
+/// A row for each threshold, and why some are undecided; nothing where none was asked for.
+pub(crate) fn section(thresholds: &[ThresholdBlock]) -> Option<Section> {
+    if thresholds.is_empty() {
+        return None;
+    }
+    let caption = "A condition that holds is crossed; crossed and undecided ones make the run a failure";
+    let columns = [
+        Column::words("Condition"),
+        Column::numbers("Value"),
+        Column::words("Phase"),
+        Column::words("Result"),
+    ];
+    let mut table = Table::new(caption, columns);
+    for threshold in thresholds {
+        let tone = tone(threshold);
+        let places = [threshold.run.clone(), Some(threshold.places())];
+        let places: Vec<String> = places.into_iter().flatten().collect();
+        table.push(
+            Some(tone),
+            [
+                Cell::Name(threshold.condition.clone()),
+                Cell::words(value(threshold)),
+                Cell::Words(places.join(" ")),
+                Cell::Toned(tone, threshold.result.word().to_owned()),
+            ],
+        );
+    }
+    let mut blocks = vec![Block::Table(table)];
+    let why = reasons(thresholds).into_iter().map(|why| Note::toned(Tone::Bad, why).about("undecided"));
+    blocks.push(Block::List(why.collect()));
+    Some(Section::new("thresholds", "Thresholds", blocks))
+}
+
+/// What the result of a threshold means.
+pub(crate) fn tone(threshold: &ThresholdBlock) -> Tone {
+    if threshold.fails() { Tone::Bad } else { Tone::Good }
+}
+
+/// Why thresholds are undecided, each reason once.
+fn reasons(thresholds: &[ThresholdBlock]) -> Vec<String> {
+    let mut reasons: Vec<String> = Vec::new();
+    for why in thresholds.iter().filter_map(|threshold| threshold.undecided.as_ref()) {
+        if !reasons.contains(why) {
+            reasons.push(why.clone());
+        }
+    }
+    reasons
+}
+
+/// The value of a threshold, as people read it.
+pub(crate) fn value(threshold: &ThresholdBlock) -> String {
+    let Some(value) = threshold.value else {
+        return threshold.missing.unwrap_or(Missing::Unknown).word().to_owned();
+    };
+    match threshold.unit {
+        Unit::Seconds => words::seconds(value),
+        Unit::Ratio => format!("{value:.2}x"),
+        Unit::Vms => words::vms(value as usize),
+        Unit::Percent => format!("{value:.1} %"),
+    }
+}

@@ -1,0 +1,158 @@
+//! Blocks of the document as markup.
+
+use super::grid;
+use super::markup::Markup;
+use super::words;
+use crate::paint::Tone;
+use crate::people::document::{Block, Case, Cell, Fact, Fold, Holds, Note, Row, Table};
+use crate::people::words::count;
+
+/// Rows of a table that are on the page without being folded.
+const MOST_OPEN: usize = 15;
+/// Cases that are listed; more of them are counted.
+const MOST_CASES: usize = 20;
+/// A text of more characters than this breaks into lines.
+const BREAKS: usize = 60;
+
+/// Writes blocks one below the other.
+pub(super) fn write(body: &mut Markup, blocks: &[Block]) {
+    for block in blocks {
+        match block {
+            Block::Section(section) => {
+                body.open("section", &[("id", section.id)]).leaf("h2", &[], &section.title);
+                write(body, &section.blocks);
+                body.close("section");
+            }
+            Block::Facts(facts) => self::facts(body, facts),
+            Block::Note(note) => self::note(body, note),
+            Block::List(notes) => notes.iter().for_each(|note| self::note(body, note)),
+            Block::Table(table) => self::table(body, table),
+            Block::Cases(cases) => self::cases(body, cases),
+            Block::Commands(commands) => self::commands(body, commands),
+            Block::Fold(fold) => self::fold(body, fold),
+            Block::Break => {}
+        }
+    }
+}
+
+/// Writes labels and values.
+pub(super) fn facts(body: &mut Markup, facts: &[Fact]) {
+    body.open("dl", &[]);
+    for Fact { label, value } in facts {
+        body.leaf("dt", &[], label).leaf("dd", &[], value);
+    }
+    body.close("dl");
+}
+
+/// Writes a sentence, its label in bold.
+pub(super) fn note(body: &mut Markup, note: &Note) {
+    let is_faint = note.is_detail || note.tone.is_some_and(|tone| tone != Tone::Bad);
+    body.open("p", if is_faint { &[("class", "hint")] } else { &[] });
+    if let Some(label) = &note.label {
+        body.leaf("b", &[], &format!("{label}: "));
+    }
+    body.text(&words::readable(&note.text)).close("p");
+}
+
+/// Writes a table; a long one is folded.
+pub(super) fn table(body: &mut Markup, table: &Table) {
+    let many = table.rows.len() > MOST_OPEN;
+    if many {
+        body.open("details", &[]);
+        body.leaf("summary", &[], &format!("{}: all {} rows", table.caption, table.rows.len()));
+    }
+    open_table(body, table);
+    if many {
+        body.close("details");
+    }
+}
+
+/// Writes a table that stays open however long it is.
+pub(super) fn open_table(body: &mut Markup, table: &Table) {
+    grid::begin(body, &table.caption, &[("class", "numbers")]);
+    body.open("thead", &[]).open("tr", &[]);
+    for column in &table.columns {
+        let scope = ("scope", "col");
+        let class = [scope, ("class", "word")];
+        body.leaf("th", if column.holds == Holds::Words { &class } else { &class[..1] }, &column.title);
+    }
+    body.close("tr").close("thead").open("tbody", &[]);
+    for row in &table.rows {
+        self::row(body, table, row);
+    }
+    grid::close(body);
+}
+
+fn row(body: &mut Markup, table: &Table, row: &Row) {
+    body.open("tr", if row.is_apart { &[("class", "ratio")] } else { &[] });
+    for (place, (cell, column)) in row.cells.iter().zip(&table.columns).enumerate() {
+        let text = text(cell);
+        let class = match column.holds {
+            Holds::Words if text.chars().count() > BREAKS => "reason",
+            Holds::Words => "word",
+            Holds::Numbers | Holds::Seconds => "",
+        };
+        match (place, cell) {
+            (0, _) => body.leaf("th", &[("scope", "row")], &text),
+            (_, Cell::Toned(tone, _)) => {
+                body.open("td", &[("class", "word")]);
+                body.leaf("span", &[("class", outcome(*tone))], &text).close("td")
+            }
+            _ if class.is_empty() => body.leaf("td", &[], &text),
+            _ => body.leaf("td", &[("class", class)], &text),
+        };
+    }
+    body.close("tr");
+}
+
+fn text(cell: &Cell) -> String {
+    match cell {
+        Cell::Blank => String::new(),
+        Cell::Unknown => "–".to_owned(),
+        Cell::Name(text) | Cell::Words(text) | Cell::Toned(_, text) => words::readable(text),
+        Cell::Count(count) => count.to_string(),
+        Cell::Seconds(seconds) => words::number(Some(*seconds)),
+        Cell::Difference(seconds) => format!("{seconds:+.2}"),
+        Cell::Ratio(ratio) => words::ratio(Some(*ratio)),
+    }
+}
+
+/// Class of a word in the colours of outcomes.
+pub(super) fn outcome(tone: Tone) -> &'static str {
+    match tone {
+        Tone::Good => "outcome reached",
+        Tone::Fair => "outcome excluded",
+        Tone::Bad => "outcome failed",
+        Tone::Heading | Tone::Faint => "outcome",
+    }
+}
+
+fn cases(body: &mut Markup, cases: &[Case]) {
+    body.open("ul", &[("class", "troubles")]);
+    for case in cases.iter().take(MOST_CASES) {
+        body.open("li", &[]).open("p", &[]);
+        body.leaf("span", &[("class", outcome(case.tone))], &case.what).text(" ");
+        body.leaf("b", &[], &count(case.vms as u64, "VM")).text(&format!(" in {}", case.phase));
+        body.close("p").leaf("p", &[("class", "reason")], &words::readable(&case.reason));
+        body.leaf("p", &[("class", "which")], &case.which);
+        commands(body, &case.look);
+        body.close("li");
+    }
+    body.close("ul");
+    if let Some(more) = cases.len().checked_sub(MOST_CASES).filter(|more| *more > 0) {
+        body.leaf("p", &[("class", "hint")], &format!("And {more} more; the table of VMs has each VM."));
+    }
+}
+
+fn commands(body: &mut Markup, commands: &[String]) {
+    if !commands.is_empty() {
+        body.open("pre", &[("class", "look")]).lines(&commands.join("\n")).close("pre");
+    }
+}
+
+fn fold(body: &mut Markup, fold: &Fold) {
+    body.open("details", if fold.is_open { &[("open", "open")] } else { &[] });
+    body.leaf("summary", &[], &fold.summary);
+    write(body, &fold.blocks);
+    body.close("details");
+}

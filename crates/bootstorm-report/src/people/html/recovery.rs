@@ -1,0 +1,65 @@
+//! The recovery curves: what share was back, so many seconds after the first request.
+
+use super::blocks;
+use super::chart::steps::{self, Crowd};
+use super::chart::{self, Axis, Frame, Plot, Size};
+use super::markup::Markup;
+use super::subject::Subjects;
+use crate::people::document::{Cell, Column, Table};
+
+/// Writes the section.
+pub(super) fn write(body: &mut Markup, subjects: &Subjects<'_>) {
+    let Some(main) = subjects.main() else { return };
+    body.open("section", &[("id", "recovery")]).leaf("h2", &[], "Recovery");
+    let crowds: Vec<Crowd> = subjects
+        .iter()
+        .map(|subject| Crowd {
+            class: subject.role.class(),
+            label: subject.label(),
+            arrivals: subject.arrivals(),
+        })
+        .collect();
+    let last = crowds.iter().filter_map(|crowd| crowd.arrivals.max()).fold(0.0, f64::max);
+    if last > 0.0 {
+        legend(body, &crowds);
+        let label = format!("Share of the VMs that are {} over time, in percent", main.phase.goal);
+        let after = format!("after {}", main.phase.zero().1);
+        let title = format!("seconds {after}");
+        chart::draw(body, false, &label, |size| {
+            let mut plot = Plot::new(&Frame {
+                size,
+                height: if size == Size::Half { 290.0 } else { 260.0 },
+                x: Axis { top: last * 1.02, title: &title },
+                y: Axis { top: 100.0, title: "% of the VMs" },
+                x_ticks: true,
+            });
+            steps::level(&mut plot, 95.0);
+            steps::write(&mut plot, &crowds, &after);
+            plot.finish()
+        });
+    } else {
+        body.leaf("p", &[("class", "empty")], &format!("No VM was {} in this phase.", main.phase.goal));
+    }
+    levels(body, subjects);
+    body.close("section");
+}
+
+pub(super) fn legend(body: &mut Markup, crowds: &[Crowd]) {
+    let entries: Vec<(&str, &str)> = crowds.iter().map(|crowd| (crowd.class, crowd.label.as_str())).collect();
+    chart::legend(body, &entries);
+}
+
+/// When shares of the VMs were back.
+fn levels(body: &mut Markup, subjects: &Subjects<'_>) {
+    let zero = subjects.main().map_or("the first request", |main| main.phase.zero().1);
+    let caption = format!("Seconds from {zero} until a share of the VMs had reached the goal");
+    let shares = ["50 %", "90 %", "95 %", "99 %", "everyone"].map(Column::seconds);
+    let mut table = Table::new(caption, ["Phase", "Goal"].map(Column::words).into_iter().chain(shares));
+    for subject in subjects.iter() {
+        let recovery = &subject.phase.recovery;
+        let times = [recovery.t50, recovery.t90, recovery.t95, recovery.t99, recovery.t100];
+        let words = [Cell::Words(subject.label()), Cell::words(subject.phase.goal.word())];
+        table.push(None, words.into_iter().chain(times.map(Cell::quantile)));
+    }
+    blocks::open_table(body, &table);
+}

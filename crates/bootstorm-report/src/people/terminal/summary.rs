@@ -1,0 +1,341 @@
+//! One screen for any number of VMs, at most 80 columns by 40 lines: verdict, counts, recovery curve, causes, slowest VMs.
+
+use super::grid::{Column, Grid};
+use super::width::cut;
+use super::{Layout, Page, observation, plot};
+use crate::compared::Compared;
+use crate::paint::Tone;
+use crate::people::content::{facts, failures, thresholds, verdict as judgement};
+use crate::people::words;
+use crate::phase::{PhaseBlock, Shown};
+use crate::row::Row;
+use crate::view::Report;
+use bootstorm_model::observe::{Milestone, Outcome};
+use bootstorm_model::record::{PhaseKind, StormKind};
+use bootstorm_model::stats::Validity;
+use bootstorm_model::text::line;
+
+/// Lines of the whole screen.
+const LINES: usize = 40;
+/// Lines of the curve: as many as there is room for.
+const CURVE: std::ops::RangeInclusive<usize> = 4..=9;
+/// VMs whose outages are drawn.
+const BANDS: usize = 8;
+/// VMs, causes, thresholds and phases that are named.
+const SLOWEST: usize = 5;
+const CAUSES: usize = 4;
+const THRESHOLDS: usize = 4;
+const PHASES: usize = 5;
+
+impl Report {
+    /// The report on one screen of a terminal; `next` are commands that lead on.
+    pub fn summary(&self, layout: &Layout, next: &[String]) -> String {
+        let mut parts: Vec<String> = Vec::new();
+        let mut part = |write: &dyn Fn(&mut Page)| {
+            let mut page = Page::compact(*layout);
+            write(&mut page);
+            let text = page.finish();
+            parts.push(text.trim_end().to_owned());
+        };
+        let phases = self.of_interest();
+        part(&|page| head(page, self));
+        part(&|page| {
+            if let Some(observed) = &self.observation {
+                observation::short(page, observed, BANDS);
+            }
+        });
+        part(&|page| verdict(page, self));
+        part(&|page| counts(page, &phases));
+        part(&|page| causes(page, &phases));
+        part(&|page| slowest(page, self, &phases));
+        part(&|page| doubts(page, self));
+        part(&|page| judged(page, self));
+        part(&|page| {
+            for (place, command) in next.iter().enumerate() {
+                let label = if place == 0 { "Next:" } else { "" };
+                // Not broken: it is there to be copied.
+                page.line(&format!("{label:<6}{}", line(command)));
+            }
+        });
+        let used: usize =
+            parts.iter().filter(|part| !part.is_empty()).map(|part| part.lines().count() + 1).sum();
+        // The curve has a title and an axis, and a blank line follows it.
+        let room = LINES.saturating_sub(used + 3).clamp(*CURVE.start(), *CURVE.end());
+        let drawn = plot::recovery(&phases, self.judged_milestone(), layout, room);
+        // After head, verdict and counts.
+        parts.insert(4, drawn);
+        parts.retain(|part| !part.is_empty());
+        parts.join("\n\n") + "\n"
+    }
+
+    /// The phases that the screen is about: the storm and its baseline, or the last ones.
+    fn of_interest(&self) -> Vec<&PhaseBlock> {
+        let full = self.phases.iter().filter(|phase| phase.shown == Shown::Full);
+        let mut phases: Vec<&PhaseBlock> = full.collect();
+        let extra = phases.len().saturating_sub(PHASES);
+        phases.drain(..extra);
+        phases
+    }
+
+    fn judged_milestone(&self) -> Option<Milestone> {
+        self.comparison.as_ref().map(|compared| compared.judged)
+    }
+}
+
+fn head(page: &mut Page, report: &Report) {
+    let plan = &report.plan;
+    let template = facts::template(&plan.template);
+    let what = match &report.observation {
+        Some(_) => format!("Observation: {}", template.trim_start_matches("observed ")),
+        None => format!("Boot storm run {}: {}, {template}", report.run.name, words::vms(plan.vms)),
+    };
+    one_line(page, Some(Tone::Heading), &what);
+    if let Some(cluster) = facts::versions(&report.cluster) {
+        one_line(page, Some(Tone::Faint), &cluster);
+    }
+    if report.observation.is_some() {
+        return;
+    }
+    if !report.setup.done {
+        page.line("The setup of this run is not complete.");
+    } else if report.phases.is_empty() {
+        page.line("No VM has been started or stopped yet.");
+    }
+}
+
+/// The verdict, both ratios, and the bottleneck.
+fn verdict(page: &mut Page, report: &Report) {
+    let Some(compared) = &report.comparison else { return };
+    let Some(note) = judgement::note(compared) else { return };
+    two_lines(page, note.tone, &note.line());
+    ratios(page, compared);
+    // What is not judged says so once.
+    let Some(breakdown) = compared.breakdown.as_ref().filter(|_| compared.verdict.is_some()) else { return };
+    match (&breakdown.bottleneck, &breakdown.unnamed) {
+        (Some(found), _) => two_lines(page, Some(Tone::Fair), &format!("Bottleneck: {}", found.sentence)),
+        (None, Some(why)) => two_lines(page, None, why),
+        (None, None) => {}
+    }
+}
+
+fn ratios(page: &mut Page, compared: &Compared) {
+    let Some(baseline) = compared.baseline else { return };
+    let ratios: Vec<String> = compared
+        .milestones
+        .iter()
+        .filter_map(|of| {
+            let mean = of.mean;
+            let (before, after, ratio) = (mean.baseline?, mean.storm?, mean.ratio?);
+            Some(format!("{} {ratio:.2}x ({before:.1}s -> {after:.1}s)", of.milestone))
+        })
+        .collect();
+    if ratios.is_empty() {
+        return;
+    }
+    two_lines(
+        page,
+        None,
+        &format!("{} against {baseline}, mean time to: {}", compared.storm, ratios.join(", ")),
+    );
+    let with_filling = compared.with_filling.iter().find(|of| of.milestone == compared.judged);
+    if let Some(ratio) = with_filling.and_then(|of| of.mean.ratio) {
+        let text = format!("with the filling of disks in {baseline}: {ratio:.2}x (not judged)");
+        one_line(page, Some(Tone::Faint), &text);
+    }
+}
+
+/// A line per phase: how many reached the goal, and when shares of them were back.
+fn counts(page: &mut Page, phases: &[&PhaseBlock]) {
+    if phases.is_empty() {
+        return;
+    }
+    let columns = ["Reached", "Failed", "50 %", "95 %", "100 %", "Slowest VM"].map(Column::numbers);
+    let first = [Column::words("Phase"), Column::words("Goal")];
+    let mut grid = Grid::new(first.into_iter().chain(columns).collect());
+    for phase in phases {
+        let (counts, recovery) = (&phase.counts, &phase.recovery);
+        let tone = if counts.unsuccessful() > 0 {
+            Some(Tone::Bad)
+        } else {
+            (!phase.is_done() || counts.unknown + excluded(phase) > 0).then_some(Tone::Fair)
+        };
+        let mut cells = vec![
+            phase.title(),
+            phase.goal.to_string(),
+            format!("{}/{}", counts.reached, counts.participants),
+            counts.unsuccessful().to_string(),
+        ];
+        cells.extend(
+            [recovery.t50, recovery.t95, recovery.t100]
+                .map(|at| at.seconds().map_or_else(|| "-".to_owned(), words::seconds)),
+        );
+        cells.push(words::maybe_seconds(phase.summary(phase.goal).max));
+        grid.push(tone, cells);
+    }
+    page.grid(grid, None);
+    for phase in phases {
+        let counts = &phase.counts;
+        let state = (!phase.is_done()).then(|| phase.state.word().to_owned());
+        let others = [
+            (counts.timed_out, "timed out"),
+            (counts.unknown, "unknown"),
+            (excluded(phase), "excluded"),
+            (counts.pending, "pending"),
+        ];
+        let others = others.iter().filter(|(n, _)| *n > 0).map(|(n, word)| format!("{n} {word}"));
+        let more: Vec<String> = state.into_iter().chain(others).collect();
+        if !more.is_empty() {
+            one_line(page, Some(Tone::Fair), &format!("{}: {}", phase.name, more.join(", ")));
+        }
+        if let Some(block) = phase.downtime.as_ref().filter(|block| block.guests > 0) {
+            let away = match (block.interrupted, block.away) {
+                (0, _) => format!("no answer of {} was missed", words::count(block.guests as u64, "guest")),
+                (missed, away) => {
+                    let longest = words::maybe_seconds(block.summary.max);
+                    let open = if away == 0 { String::new() } else { format!(", {away} not back yet") };
+                    format!(
+                        "{missed} of {} guests missed an answer, downtime at most {longest}{open}",
+                        block.guests
+                    )
+                }
+            };
+            one_line(page, (block.away > 0).then_some(Tone::Bad), &format!("{}: {away}", phase.name));
+        }
+    }
+}
+
+/// VMs that took no part, where that means something: most VMs have no outage in an observed recovery.
+fn excluded(phase: &PhaseBlock) -> usize {
+    if phase.settings.kind == StormKind::Observed { 0 } else { phase.counts.excluded }
+}
+
+/// What kept VMs from the goal, most frequent first, of the last phase in which it did.
+fn causes(page: &mut Page, phases: &[&PhaseBlock]) {
+    let Some(phase) = phases.iter().rev().find(|phase| phase.counts.unsuccessful() > 0) else { return };
+    page.toned(Tone::Heading, &format!("Failures in {}", phase.name));
+    let titles = failures::titles(phase);
+    for title in titles.iter().take(CAUSES) {
+        one_line(page, Some(Tone::Bad), &format!("  {title}"));
+    }
+    if let Some(more) = titles.len().checked_sub(CAUSES).filter(|more| *more > 0) {
+        page.line(&format!("  and {}", words::count(more as u64, "other cause")));
+    }
+}
+
+/// The slowest VMs of the last phase that is shown.
+fn slowest(page: &mut Page, report: &Report, phases: &[&PhaseBlock]) {
+    let starts = phases.iter().rev().find(|phase| phase.kind != PhaseKind::Stop).or_else(|| phases.last());
+    let Some(phase) = starts else { return };
+    let milestone = phase.goal;
+    let mut rows: Vec<(&Row, f64)> = phase
+        .rows
+        .iter()
+        .filter(|row| row.outcome == Outcome::Reached)
+        .filter_map(|row| Some((row, row.seconds(milestone)?)))
+        .collect();
+    if rows.len() < 2 {
+        return;
+    }
+    rows.sort_by(|a, b| b.1.total_cmp(&a.1));
+    let title = format!("Slowest in {} (of {})", phase.name, words::vms(report.plan.vms));
+    let mut grid =
+        Grid::new(vec![Column::words(""), Column::numbers(""), Column::words(""), Column::words("")]);
+    for (row, seconds) in rows.iter().take(SLOWEST) {
+        let outlier =
+            phase.outliers.vms.iter().find(|vm| vm.namespace == row.namespace && vm.name == row.name);
+        let why = outlier.map_or_else(String::new, |vm| {
+            let cause = vm.cause.as_ref().map_or_else(String::new, |cause| format!(": {cause}"));
+            format!("{:.1}x the median{cause}", vm.times_median)
+        });
+        grid.push(
+            None,
+            vec![
+                format!("  {}/{}", row.namespace, row.name),
+                words::seconds(*seconds),
+                row.node.clone().unwrap_or_default(),
+                why,
+            ],
+        );
+    }
+    if page.layout().cut {
+        grid.fit(page.width());
+    }
+    page.toned(Tone::Heading, &title);
+    for line in grid.lines(false, page.layout().paint).1 {
+        let line = fitted(page, &line);
+        page.line(&line);
+    }
+}
+
+/// What speaks against the times.
+fn doubts(page: &mut Page, report: &Report) {
+    for phase in report.of_interest() {
+        let Some(block) = phase.validity.as_ref().filter(|block| block.grade != Validity::Valid) else {
+            continue;
+        };
+        let tone = if block.grade == Validity::Invalid { Tone::Bad } else { Tone::Fair };
+        let why: Vec<String> = block.doubts().map(|doubt| doubt.measured.clone()).collect();
+        one_line(
+            page,
+            Some(tone),
+            &format!("Times of {} are {}: {}", phase.name, block.grade.word(), why.join("; ")),
+        );
+    }
+    if let Some(repetitions) = &report.repetitions {
+        let [least, median, most] =
+            [&repetitions.min, &repetitions.median, &repetitions.max].map(|of| words::quantile(of.mean));
+        let storms = words::count(repetitions.storms.len() as u64, "storm");
+        one_line(
+            page,
+            None,
+            &format!(
+                "Over {storms}: mean time to {} {least} to {most}, median {median}",
+                repetitions.milestone
+            ),
+        );
+    }
+}
+
+fn judged(page: &mut Page, report: &Report) {
+    let fails = report.thresholds.iter().filter(|threshold| threshold.fails());
+    let holds = report.thresholds.iter().filter(|threshold| !threshold.fails());
+    for threshold in fails.chain(holds).take(THRESHOLDS) {
+        let why = threshold.undecided.as_ref().map_or_else(String::new, |why| format!(": {why}"));
+        let text = format!(
+            "Threshold {} {} ({}, {}){why}",
+            threshold.condition,
+            threshold.result.word(),
+            thresholds::value(threshold),
+            threshold.places()
+        );
+        one_line(page, Some(thresholds::tone(threshold)), &text);
+    }
+    if let Some(more) = report.thresholds.len().checked_sub(THRESHOLDS).filter(|more| *more > 0) {
+        page.line(&format!("and {} (-o guide)", words::count(more as u64, "other threshold")));
+    }
+}
+
+/// A text that is cut where the terminal ends; what comes from the cluster is made printable.
+fn one_line(page: &mut Page, tone: Option<Tone>, text: &str) {
+    let text = fitted(page, &line(text));
+    match tone {
+        Some(tone) => page.toned(tone, &text),
+        None => page.line(&text),
+    }
+}
+
+/// A text on two lines at most.
+fn two_lines(page: &mut Page, tone: Option<Tone>, text: &str) {
+    let most = if page.layout().cut { 2 } else { usize::MAX };
+    for text in page.on_lines(text, most) {
+        match tone {
+            Some(tone) => page.toned(tone, &text),
+            None => page.line(&text),
+        }
+    }
+}
+
+fn fitted(page: &Page, text: &str) -> String {
+    let is_cut = page.layout().cut && super::width::width(text) > page.width();
+    if is_cut { cut(text, page.width()) } else { text.to_owned() }
+}

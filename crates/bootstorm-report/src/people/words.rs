@@ -1,0 +1,50 @@
+//! How numbers and counts are written in sentences.
+
+use bootstorm_model::stats::Quantile;
+
+/// `12.34s`.
+pub(crate) fn seconds(seconds: f64) -> String {
+    format!("{seconds:.2}s")
+}
+
+/// `10s`, `1.5s`: as people write it.
+pub(crate) fn plain_seconds(seconds: f64) -> String {
+    format!("{seconds}s")
+}
+
+/// `12.34s`, or `-` when unknown.
+pub(crate) fn maybe_seconds(value: Option<f64>) -> String {
+    value.map_or_else(|| "-".to_owned(), seconds)
+}
+
+/// `12.34s`, or `not reached`.
+pub(crate) fn quantile(quantile: Quantile) -> String {
+    quantile.seconds().map_or_else(|| "not reached".to_owned(), seconds)
+}
+
+/// `1 VM`, `2 VMs`.
+pub(crate) fn count(n: impl Into<u64>, noun: &str) -> String {
+    match n.into() {
+        1 => format!("1 {noun}"),
+        n => format!("{n} {noun}s"),
+    }
+}
+
+/// `1 VM`, `2 VMs`.
+pub(crate) fn vms(n: usize) -> String {
+    count(n as u64, "VM")
+}
+
+/// A sentence with a capital at its beginning.
+pub(crate) fn capital(text: &str) -> String {
+    let mut characters = text.chars();
+    let first: String = characters.next().map(char::to_uppercase).into_iter().flatten().collect();
+    first + characters.as_str()
+}
+
+/// A few names, and how many more there are.
+pub(crate) fn some<'a>(names: impl ExactSizeIterator<Item = &'a str>, most: usize) -> String {
+    let more = names.len().saturating_sub(most);
+    let named = names.take(most).collect::<Vec<_>>().join(", ");
+    if more > 0 { format!("{named} and {more} more") } else { named }
+}
