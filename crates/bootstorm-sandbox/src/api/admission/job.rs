@@ -247,7 +247,7 @@ fn unchanged(before: &Value, after: &Value, causes: &mut Causes) {
 mod tests {
     use super::*;
 
-    fn job(spec: Value) -> Value {
+    fn job(spec: &Value) -> Value {
         let mut job = json!({"metadata": {"name": "j"}, "spec": spec});
         if job["spec"]["template"].is_null() {
             job["spec"]["template"] =
@@ -257,14 +257,14 @@ mod tests {
         job
     }
 
-    fn refused(spec: Value) -> String {
+    fn refused(spec: &Value) -> String {
         let failure = check("j", None, &job(spec)).unwrap_err();
         failure.status()["message"].as_str().unwrap().to_owned()
     }
 
     #[test]
     fn defaults_are_those_of_a_cluster() {
-        let spec = job(json!({}))["spec"].clone();
+        let spec = job(&json!({}))["spec"].clone();
         for (field, value) in [
             ("completions", json!(1)),
             ("parallelism", json!(1)),
@@ -276,7 +276,7 @@ mod tests {
             assert_eq!(spec[field], value, "{field}");
         }
         assert_eq!(spec["template"]["spec"]["terminationGracePeriodSeconds"], 30);
-        let queue = job(json!({"parallelism": 3}));
+        let queue = job(&json!({"parallelism": 3}));
         assert!(queue["spec"].get("completions").is_none());
         let indexed = job(
             json!({"completionMode": "Indexed", "completions": 2, "backoffLimitPerIndex": 1, "podFailurePolicy": {
@@ -292,26 +292,26 @@ mod tests {
     fn what_no_cluster_takes_is_refused_in_its_words() {
         let always = json!({"spec": {"containers": [{"name": "c", "image": "i"}]}});
         assert_eq!(
-            refused(json!({"template": always})),
+            refused(&json!({"template": always})),
             "Job.batch \"j\" is invalid: spec.template.spec.restartPolicy: Required value: valid values: \"OnFailure\", \"Never\""
         );
         assert!(
-            refused(json!({"completionMode": "Indexed", "parallelism": 2}))
+            refused(&json!({"completionMode": "Indexed", "parallelism": 2}))
                 .contains("spec.completions: Required value: when completion mode is Indexed")
         );
-        assert!(refused(json!({"completions": -1})).contains("must be greater than or equal to 0"));
-        assert!(refused(json!({"backoffLimitPerIndex": 1})).contains("requires indexed completion mode"));
+        assert!(refused(&json!({"completions": -1})).contains("must be greater than or equal to 0"));
+        assert!(refused(&json!({"backoffLimitPerIndex": 1})).contains("requires indexed completion mode"));
         assert!(
-            refused(json!({"completionMode": "Odd"}))
+            refused(&json!({"completionMode": "Odd"}))
                 .contains("supported values: \"Indexed\", \"NonIndexed\"")
         );
         let zero = json!({"podFailurePolicy": {"rules": [{"action": "FailJob", "onExitCodes": {"operator": "In", "values": [0]}}]}});
-        assert!(refused(zero).contains("must not be 0 for the In operator"));
+        assert!(refused(&zero).contains("must not be 0 for the In operator"));
     }
 
     #[test]
     fn the_template_of_a_job_stays() {
-        let before = job(json!({"completions": 2}));
+        let before = job(&json!({"completions": 2}));
         let mut after = before.clone();
         after["spec"]["parallelism"] = json!(5);
         assert_eq!(check("j", Some(&before), &after), Ok(()));
