@@ -279,7 +279,7 @@ mod tests {
         let queue = job(&json!({"parallelism": 3}));
         assert!(queue["spec"].get("completions").is_none());
         let indexed = job(
-            json!({"completionMode": "Indexed", "completions": 2, "backoffLimitPerIndex": 1, "podFailurePolicy": {
+            &json!({"completionMode": "Indexed", "completions": 2, "backoffLimitPerIndex": 1, "podFailurePolicy": {
             "rules": [{"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget"}]}]}}),
         );
         assert_eq!(indexed["spec"]["backoffLimit"], NO_LIMIT);
