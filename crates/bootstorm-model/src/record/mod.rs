@@ -137,6 +137,7 @@ impl RunRecord {
     }
 
     /// The record without timelines.
+    #[must_use]
     pub fn header(&self) -> Self {
         Self {
             format: self.format,

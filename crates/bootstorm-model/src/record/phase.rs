@@ -431,13 +431,14 @@ impl PhaseRecord {
             return Err(format!("a change is of {}", changed.name));
         }
         let later = std::mem::take(&mut changed.timelines);
-        self.timelines.change(later)?;
+        self.timelines.change(&later)?;
         let timelines = std::mem::take(&mut self.timelines);
         *self = Self { timelines, ..changed };
         Ok(())
     }
 
     /// It without timelines.
+    #[must_use]
     pub fn header(&self) -> Self {
         Self {
             name: self.name,

@@ -84,7 +84,7 @@ impl Timelines {
     }
 
     /// Puts later ones in the place of those of the same VMs.
-    pub(super) fn change(&mut self, later: Self) -> Result<(), String> {
+    pub(super) fn change(&mut self, later: &Self) -> Result<(), String> {
         let (count, later) = (self.len(), later.read().into_owned());
         change(self, count, later)
     }
