@@ -133,11 +133,9 @@ fn what_cannot_be_run_in_the_cluster_is_refused() {
 }
 
 #[test]
-fn an_image_that_cannot_be_found_is_named() {
+fn ctrl_c_leaves_the_job_alone_and_says_how_to_stop_it() {
     let cluster = cluster();
-    let mut image = flags("2");
-    image[4] = "registry.example.org/elsewhere:1";
-    let child = cluster.program().spawn(&[&["create"], &image[..]].concat());
+    let child = cluster.program().spawn(&[&["create"], &flags("2")[..]].concat());
     let id = child.id().to_string();
     until(|| !cluster.sandbox.store().list(&kind::PODS, None).0.is_empty());
     Command::new("kill").args(["-INT", &id]).stdin(Stdio::null()).status().unwrap();

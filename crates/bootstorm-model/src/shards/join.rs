@@ -151,7 +151,7 @@ mod tests {
                     InstancePhase::Running,
                     InstancePhase::Running,
                 ];
-                let instance = instance(*vm, phases[usize::from(*phase)].clone(), *phase == 3);
+                let instance = instance(*vm, phases[usize::from(*phase)], *phase == 3);
                 from(Some(INSTANCES), What::Instance(Change::Present(instance)))
             }
             Step::Gone(vm) => {
