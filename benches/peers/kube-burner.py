@@ -70,6 +70,7 @@ jobs:
   preCreateNamespaces: true
   waitWhenFinished: false
   podWait: false
+  preLoadImages: false
   qps: 1000
   burst: 1000
   objects:
@@ -81,6 +82,7 @@ jobs:
   qps: 1000
   burst: 1000
   jobIterations: 1
+  preLoadImages: false
   waitWhenFinished: true
   executionMode: parallel
   objects:
