@@ -290,9 +290,10 @@ async fn phases(session: &Session, args: &RunCommand, resolved: Resolved) -> Res
     if args.repeat.repeat.is_some() {
         let storms = PhaseArgs { shape: args.launch.clone(), ..phase };
         let repeated = repeat::run(session, &storms, &args.repeat, &args.fail_if).await?;
-        return report(session, args, repeated.record, Judged::Done(repeated.thresholds), measured).await;
+        let judged = Judged::Done(repeated.thresholds);
+        return Box::pin(report(session, args, repeated.record, judged, measured)).await;
     }
-    report(session, args, record, Judged::At(judged), measured).await
+    Box::pin(report(session, args, record, Judged::At(judged), measured)).await
 }
 
 /// What the thresholds say, or of which phase they are
@@ -334,7 +335,7 @@ async fn report(
     args.save.index.finish(session.console, &session.interrupt, &record, &thresholds).await;
     if args.cleanup {
         let cleanup = cleanup_args(args);
-        if let Some(deleted) = cleanup::run(session, &cleanup).await? {
+        if let Some(deleted) = Box::pin(cleanup::run(session, &cleanup)).await? {
             cleanup::kept(&deleted, &cleanup)?;
             let count = deleted.going(cleanup.choice()).len();
             session.console.say(&format!("cleaned up: {count} objects deleted, nothing is left"));
@@ -513,7 +514,7 @@ fn starts_over(args: &RunCommand, record: &RunRecord) -> bool {
 /// Deletes what the run made before, so that it can be measured again.
 async fn start_over(session: &Session, args: &RunCommand) -> Result<(), Failure> {
     let cleanup = cleanup_args(args);
-    if let Some(deleted) = cleanup::run(session, &cleanup).await? {
+    if let Some(deleted) = Box::pin(cleanup::run(session, &cleanup)).await? {
         cleanup::kept(&deleted, &cleanup)?;
         let count = deleted.going(cleanup.choice()).len();
         session.console.say(&format!("deleted what the run made before: {count} objects"));

@@ -64,7 +64,7 @@ pub struct SetupArgs {
 /// Runs the command.
 pub async fn command(context: &Context, args: &SetupArgs) -> Result<Exit, Failure> {
     if args.adopt.is_wanted() {
-        return super::adopt::command(context, args).await;
+        return Box::pin(super::adopt::command(context, args)).await;
     }
     let resolved = args.plan.resolve(&args.run)?;
     let session = context.connect().await?;

@@ -60,7 +60,7 @@ fn too_little_memory_is_named_with_a_command() {
     cluster.run(&["report"]).prints(&["    3 VMs: FailedScheduling: Insufficient memory"]);
     for (format, words) in [
         ("csv", "FailedScheduling: Insufficient memory"),
-        ("markdown", "| 3 | `FailedScheduling: Insufficient memory` | a node | `kubectl describe pod"),
+        ("markdown", "| 3 | Waited for a node | `FailedScheduling: Insufficient memory` | `"),
         ("junit", "FailedScheduling: Insufficient memory (not running after 3s"),
         ("html", "<p class=\"reason\">FailedScheduling: Insufficient memory</p>"),
         ("yaml", "cause: \"FailedScheduling: Insufficient memory\""),

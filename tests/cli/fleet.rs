@@ -140,7 +140,7 @@ fn three_clusters_storm_as_one_and_each_is_a_run_of_its_own() {
     let table = fleet.run(&["fleet", "report", "-o", "wide"]).exits(0);
     table.prints(&["Fleet boot-storm-test: 3 clusters, 12 VMs", "site-c", "Worst cluster: ", "A -> C"]);
     fleet.run(&["fleet", "report", "-o", "html"]).exits(0).prints(&["<h2>Clusters</h2>", "site-b"]);
-    fleet.run(&["fleet", "report", "-o", "markdown"]).exits(0).prints(&["| `site-a` | 4 | 4 |"]);
+    fleet.run(&["fleet", "report", "-o", "markdown"]).exits(0).prints(&["| `site-a` | 4 | 4/4 |"]);
     fleet.run(&["fleet", "report", "-o", "csv"]).exits(0).prints(&["site-c/boot-storm-test-4"]);
     fleet.run(&["fleet", "report", "--fail-if", "storm.running.p95>0s"]).exits(4);
     fleet.run(&["fleet", "status"]).exits(0).prints(&["site-a", "4/4"]);

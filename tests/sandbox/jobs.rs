@@ -379,14 +379,16 @@ async fn a_pod_waits_until_what_it_refers_to_is_there() {
 async fn a_fault_kills_the_process_of_a_shard_again_and_again() {
     let cluster = cluster().await;
     let go = cluster.home.path().join("go");
-    cluster.create(&job("struck", 3, &["wait", &go.to_string_lossy()])).await;
+    let mut struck = job("struck", 3, &["wait", &go.to_string_lossy()]);
+    struck["spec"]["backoffLimit"] = json!(1_000);
+    cluster.create(&struck).await;
     cluster.until(|| cluster.processes("struck").len() == 3).await;
-    let faults =
-        "[{effect: second-writer, what: kill-pod, every: 100ms, count: 2, match: {namespace: default}}]";
+    let faults = "[{effect: second-writer, what: kill-pod, every: 100ms, match: {namespace: default}}]";
     for fault in bootstorm_sandbox::faults::read_text(faults).unwrap() {
         cluster.sandbox.faults().add(fault);
     }
     cluster.until(|| cluster.status("struck")["failed"].as_u64() >= Some(2)).await;
+    cluster.sandbox.faults().clear();
     std::fs::write(&go, "").unwrap();
     cluster.fine(&["wait", "--for=condition=complete", "job/struck", "--timeout=15s"]).await;
     let status = cluster.status("struck");

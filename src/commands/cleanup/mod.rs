@@ -93,7 +93,7 @@ impl CleanupArgs {
 /// Runs the command.
 pub async fn command(context: &Context, args: &CleanupArgs) -> Result<Exit, Failure> {
     let session = context.connect().await?;
-    if let Some(deleted) = run(&session, args).await? {
+    if let Some(deleted) = Box::pin(run(&session, args)).await? {
         wording::print(&session, &deleted, args.choice(), "deleted")?;
         wording::kept(&deleted, args)?;
     }
@@ -145,7 +145,7 @@ pub async fn run(session: &Session, args: &CleanupArgs) -> Result<Option<Leftove
         deadline: monotonic_now() + args.timeout,
     };
     if !gear.is_empty() {
-        in_cluster::remove(session, prefix, estate.run_id()).await?;
+        Box::pin(in_cluster::remove(session, prefix, estate.run_id())).await?;
         session.console.say("deleted the job of the run");
     }
     let taking = lock_after(session, prefix, &estate, !gear.is_empty());

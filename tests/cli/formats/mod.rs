@@ -51,7 +51,7 @@ fn every_format_keeps_to_its_rules() {
     );
 
     let markdown = report(&cluster, "markdown");
-    assert!(markdown.starts_with("## Boot storm `boot-storm-test`\n\n**Verdict: "), "{markdown}");
+    assert!(markdown.starts_with("## Boot storm `boot-storm-test`\n\n**Verdict:** "), "{markdown}");
     assert_eq!(markdown, report(&cluster, "md"));
     junit::check(
         &report(&cluster, "junit"),

@@ -109,7 +109,7 @@ impl Cluster {
         holder: &str,
         interrupt: &Interrupt,
     ) -> Result<Held, LockError> {
-        self.lock_named(names::head_name(prefix), prefix, run_id, holder, interrupt).await
+        Box::pin(self.lock_named(names::head_name(prefix), prefix, run_id, holder, interrupt)).await
     }
 
     /// The same for the lock of one shard of a run. The first one coordinates: its lock is that of the run.
@@ -121,7 +121,7 @@ impl Cluster {
         holder: &str,
         interrupt: &Interrupt,
     ) -> Result<Held, LockError> {
-        self.lock_named(shard_lock(prefix, shard), prefix, run_id, holder, interrupt).await
+        Box::pin(self.lock_named(shard_lock(prefix, shard), prefix, run_id, holder, interrupt)).await
     }
 
     async fn lock_named(

@@ -60,7 +60,7 @@ impl CompareReport {
                 (0, _) => "A (baseline)".to_owned(),
                 (index, _) => letter(index),
             };
-            let storms = words::count(run.storms as u64, "storm");
+            let storms = words::count(run.storms, "storm");
             let text = format!("{}: {} VMs, {storms}, set up {:.0}", run.label, run.vms, run.created);
             page.labelled(&label, &text);
         }

@@ -134,7 +134,7 @@ fn errors(phase: &PhaseBlock, crossed: &[&str]) -> Option<String> {
         missed.iter().filter(|(n, _)| *n > 0).map(|(n, word)| format!("{n} {word}")).collect();
     let mut errors = Vec::new();
     if counts.reached != counts.vms {
-        let (count, of) = (counts.vms - counts.reached, words::count(counts.vms as u64, "VM"));
+        let (count, of) = (counts.vms - counts.reached, words::count(counts.vms, "VM"));
         errors.push(format!("{count} of {of} did not reach {}: {}", phase.goal, words.join(", ")));
     }
     errors.extend(crossed.iter().map(|condition| format!("crossed: {condition}")));

@@ -305,3 +305,29 @@ impl Cell {
         ratio.map_or(Self::Unknown, Self::Ratio)
     }
 }
+
+#[cfg(test)]
+pub(super) mod samples {
+    use super::*;
+
+    /// A table with everything that a table can have, of so many rows and one that stands apart.
+    pub(in crate::people) fn table(rows: usize) -> Table {
+        let columns = [
+            Column::words("Name"),
+            Column::seconds("Mean"),
+            Column::numbers("Change").from(70),
+            Column::numbers("Times").wide(),
+            Column::words("Result"),
+        ];
+        let mut table = Table::new("Seconds", columns).few(2, "rows");
+        for row in 0..rows {
+            let name = Cell::Name(format!("a|<b>{row}"));
+            let bad = Cell::Toned(Tone::Bad, "missed".to_owned());
+            table.push(None, [name, Cell::Seconds(1.5), Cell::Difference(0.25), Cell::Ratio(1.5), bad]);
+        }
+        let last = [Cell::words("a -> b"), Cell::Unknown, Cell::Blank, Cell::Unknown, Cell::Blank];
+        table.push(None, last);
+        table.set_apart();
+        table
+    }
+}

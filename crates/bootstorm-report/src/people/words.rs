@@ -23,8 +23,8 @@ pub(crate) fn quantile(quantile: Quantile) -> String {
 }
 
 /// `1 VM`, `2 VMs`.
-pub(crate) fn count(n: impl Into<u64>, noun: &str) -> String {
-    match n.into() {
+pub(crate) fn count(n: impl TryInto<u64>, noun: &str) -> String {
+    match n.try_into().unwrap_or(u64::MAX) {
         1 => format!("1 {noun}"),
         n => format!("{n} {noun}s"),
     }
@@ -32,7 +32,7 @@ pub(crate) fn count(n: impl Into<u64>, noun: &str) -> String {
 
 /// `1 VM`, `2 VMs`.
 pub(crate) fn vms(n: usize) -> String {
-    count(n as u64, "VM")
+    count(n, "VM")
 }
 
 /// A sentence with a capital at its beginning.

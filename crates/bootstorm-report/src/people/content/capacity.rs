@@ -8,7 +8,7 @@ use crate::people::words;
 /// A row for each storm, the smallest first, and the answer.
 pub(crate) fn section(capacity: &Capacity) -> Section {
     let columns = [
-        Column::words("Size"),
+        Column::numbers("Size"),
         Column::numbers("Failed"),
         Column::numbers("Mean").wide(),
         Column::numbers("p50"),
@@ -68,7 +68,7 @@ fn answer(capacity: &Capacity) -> Vec<Note> {
         (Some(_), true) => "; a second storm has confirmed it",
         (Some(_), false) => "; no second storm has confirmed it yet",
     };
-    let storms = words::count(capacity.storms.len() as u64, "storm");
+    let storms = words::count(capacity.storms.len(), "storm");
     let mut notes = vec![
         Note::toned(tone, format!("{answer}{how}.")),
         Note::new(format!("{storms} and their stops took {}.", words::seconds(capacity.spent))),

@@ -122,7 +122,7 @@ pub(crate) fn versions(cluster: &ClusterBlock) -> Option<String> {
     facts.extend(cluster.kubernetes_version.as_ref().map(|version| format!("Kubernetes {version}")));
     facts.extend(cluster.kubevirt_version.as_ref().map(|version| format!("KubeVirt {version}")));
     facts.extend(cluster.cdi_version.as_ref().map(|version| format!("CDI {version}")));
-    facts.extend(cluster.nodes.map(|nodes| words::count(nodes as u64, "node")));
+    facts.extend(cluster.nodes.map(|nodes| words::count(nodes, "node")));
     facts.extend(cluster.schedulable_nodes.map(|nodes| format!("{nodes} for VMs")));
     (!facts.is_empty()).then(|| facts.join(", "))
 }

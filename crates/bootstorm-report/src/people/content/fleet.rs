@@ -76,7 +76,8 @@ fn cells(member: &MemberBlock) -> Vec<Cell> {
     let (counts, millis) = (&result.counts, result.first_request.map(|seconds| seconds * 1000.0));
     let state = (result.state != PhaseState::Done).then(|| result.state.word());
     let verdict = state.or(result.verdict.map(Grade::word)).unwrap_or("not judged");
-    cells.extend([counts.reached, counts.unsuccessful(), counts.unknown].map(Cell::count));
+    cells.push(Cell::Words(format!("{}/{}", counts.reached, counts.participants)));
+    cells.extend([counts.unsuccessful(), counts.unknown].map(Cell::count));
     cells.extend([
         Cell::quantile(result.p50),
         Cell::quantile(result.p95),

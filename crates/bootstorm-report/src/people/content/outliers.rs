@@ -33,7 +33,7 @@ pub(crate) fn table<'a>(phases: impl Iterator<Item = &'a PhaseBlock>) -> Option<
             );
         }
         if let Some(more) = phase.outliers.vms.len().checked_sub(NAMED).filter(|more| *more > 0) {
-            let more = format!("and {}", words::count(more as u64, "more outlier"));
+            let more = format!("and {}", words::count(more, "more outlier"));
             table.push(None, [name(), Cell::Words(more), Cell::Blank, Cell::Blank, Cell::Blank]);
         }
     }

@@ -23,7 +23,7 @@ pub(crate) fn facts(phase: &PhaseBlock, all: bool) -> Vec<Fact> {
     let mut facts = Vec::new();
     if let Some(probing) = &phase.probing {
         let (interval, trip) = (words::seconds(probing.interval), probing.round_trip * 1000.0);
-        let from = words::count(probing.probers as u64, "prober");
+        let from = words::count(probing.probers, "prober");
         let neighbor = if probing.neighbor > 0.0 {
             format!(", up to {} more on the prober's own link", words::seconds(probing.neighbor))
         } else {
@@ -40,7 +40,7 @@ pub(crate) fn facts(phase: &PhaseBlock, all: bool) -> Vec<Fact> {
         facts.push(Fact::new("Requests", requests(effort)));
     }
     if phase.continued > 0 {
-        let times = words::count(u64::from(phase.continued), "time");
+        let times = words::count(phase.continued, "time");
         let gap = match effort.watch_gap {
             gap if gap > 0.0 => format!("; not watched for {}", words::seconds(gap)),
             _ => String::new(),
@@ -61,7 +61,7 @@ pub(crate) fn facts(phase: &PhaseBlock, all: bool) -> Vec<Fact> {
 fn gaps(gaps: usize, together: f64) -> String {
     match gaps {
         0 => "no gap".to_owned(),
-        gaps => format!("{} of together {}", words::count(gaps as u64, "gap"), words::seconds(together)),
+        gaps => format!("{} of together {}", words::count(gaps, "gap"), words::seconds(together)),
     }
 }
 

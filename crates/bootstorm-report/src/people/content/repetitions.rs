@@ -11,7 +11,7 @@ const ROOM_FOR_ALL: usize = 76;
 /// A row for each storm, and the spread of each figure; `run` names the run where there are several.
 pub(crate) fn section(repetitions: &Repetitions, run: Option<&str>) -> Section {
     let of = run.map_or_else(String::new, |run| format!(" of {run}"));
-    let storms = words::count(repetitions.storms.len() as u64, "storm");
+    let storms = words::count(repetitions.storms.len(), "storm");
     let title = format!("Repetitions: {storms}{of}, time to {}", repetitions.milestone);
     let columns = [
         Column::words("Storm"),

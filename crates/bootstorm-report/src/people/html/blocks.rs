@@ -46,8 +46,12 @@ pub(super) fn facts(body: &mut Markup, facts: &[Fact]) {
 
 /// Writes a sentence, its label in bold.
 pub(super) fn note(body: &mut Markup, note: &Note) {
-    let is_faint = note.is_detail || note.tone.is_some_and(|tone| tone != Tone::Bad);
-    body.open("p", if is_faint { &[("class", "hint")] } else { &[] });
+    let class = match note.tone {
+        Some(Tone::Good | Tone::Heading) => Some("lead"),
+        Some(Tone::Fair | Tone::Faint) => Some("hint"),
+        Some(Tone::Bad) | None => note.is_detail.then_some("hint"),
+    };
+    body.open("p", class.map(|class| ("class", class)).as_slice());
     if let Some(label) = &note.label {
         body.leaf("b", &[], &format!("{label}: "));
     }
@@ -86,7 +90,7 @@ pub(super) fn open_table(body: &mut Markup, table: &Table) {
 fn row(body: &mut Markup, table: &Table, row: &Row) {
     body.open("tr", if row.is_apart { &[("class", "ratio")] } else { &[] });
     for (place, (cell, column)) in row.cells.iter().zip(&table.columns).enumerate() {
-        let text = text(cell);
+        let text = text(cell, column.holds);
         let class = match column.holds {
             Holds::Words if text.chars().count() > BREAKS => "reason",
             Holds::Words => "word",
@@ -105,14 +109,15 @@ fn row(body: &mut Markup, table: &Table, row: &Row) {
     body.close("tr");
 }
 
-fn text(cell: &Cell) -> String {
+fn text(cell: &Cell, holds: Holds) -> String {
     match cell {
         Cell::Blank => String::new(),
         Cell::Unknown => "–".to_owned(),
         Cell::Name(text) | Cell::Words(text) | Cell::Toned(_, text) => words::readable(text),
         Cell::Count(count) => count.to_string(),
-        Cell::Seconds(seconds) => words::number(Some(*seconds)),
-        Cell::Difference(seconds) => format!("{seconds:+.2}"),
+        Cell::Seconds(seconds) if holds == Holds::Seconds => words::number(Some(*seconds)),
+        Cell::Seconds(seconds) => words::seconds(*seconds),
+        Cell::Difference(seconds) => format!("{seconds:+.2} s"),
         Cell::Ratio(ratio) => words::ratio(Some(*ratio)),
     }
 }
@@ -132,7 +137,7 @@ fn cases(body: &mut Markup, cases: &[Case]) {
     for case in cases.iter().take(MOST_CASES) {
         body.open("li", &[]).open("p", &[]);
         body.leaf("span", &[("class", outcome(case.tone))], &case.what).text(" ");
-        body.leaf("b", &[], &count(case.vms as u64, "VM")).text(&format!(" in {}", case.phase));
+        body.leaf("b", &[], &count(case.vms, "VM")).text(&format!(" in {}", case.phase));
         body.close("p").leaf("p", &[("class", "reason")], &words::readable(&case.reason));
         body.leaf("p", &[("class", "which")], &case.which);
         commands(body, &case.look);
@@ -155,4 +160,36 @@ fn fold(body: &mut Markup, fold: &Fold) {
     body.leaf("summary", &[], &fold.summary);
     write(body, &fold.blocks);
     body.close("details");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::people::document::samples;
+
+    fn written(rows: usize) -> String {
+        let mut body = Markup::new();
+        write(&mut body, &[Block::Table(samples::table(rows))]);
+        body.as_str().to_owned()
+    }
+
+    #[test]
+    fn cells_are_escaped_and_have_unit_and_meaning() {
+        let html = written(1);
+        assert!(
+            html.contains("<th scope=\"row\">a|&lt;b&gt;0</th><td>1.50</td><td>+0.25 s</td><td>1.50×</td>"),
+            "{html}"
+        );
+        assert!(html.contains("<span class=\"outcome failed\">missed</span>"), "{html}");
+        assert!(
+            html.contains("<tr class=\"ratio\"><th scope=\"row\">a → b</th><td>–</td><td></td>"),
+            "{html}"
+        );
+    }
+
+    #[test]
+    fn a_long_table_is_folded() {
+        assert!(!written(3).contains("<details>"));
+        assert!(written(30).contains("<summary>Seconds: all 31 rows</summary>"));
+    }
 }

@@ -7,11 +7,14 @@ use crate::people::content::facts::{host, template, versions};
 use crate::view::ClusterBlock;
 
 /// The sections that can be jumped to.
-const SECTIONS: [(&str, &str); 11] = [
+const SECTIONS: [(&str, &str); 14] = [
     ("#clusters", "Clusters"),
     ("#outages", "Outages"),
     ("#recovery", "Recovery"),
     ("#cluster", "The cluster meanwhile"),
+    ("#thresholds", "Thresholds"),
+    ("#repetitions", "Repetitions"),
+    ("#capacity", "Capacity"),
     ("#failures", "Failures"),
     ("#statistics", "Statistics"),
     ("#stages", "Where the time went"),

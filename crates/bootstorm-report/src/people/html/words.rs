@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+pub(crate) use crate::people::words::count;
 use bootstorm_model::observe::Milestone;
 use bootstorm_model::stats::{Quantile, reason};
 
@@ -43,11 +44,6 @@ pub(crate) fn ratio(value: Option<f64>) -> String {
 /// `2026-03-04 10:00:00 UTC`.
 pub(crate) fn time(time: Timestamp) -> String {
     time.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
-}
-
-/// `1 VM`, `2 VMs`.
-pub(crate) fn count(n: usize, noun: &str) -> String {
-    if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}s") }
 }
 
 /// A text for people: what differs between those who share it is left out, and arrows are arrows.

@@ -86,7 +86,7 @@ fn table(page: &mut String, table: &Table) {
     }
     page.push('\n');
     if let Some(more) = rows.len().checked_sub(MOST).filter(|more| *more > 0) {
-        let _ = writeln!(page, "And {}.\n", count(more as u64, "more row"));
+        let _ = writeln!(page, "And {}.\n", count(more, "more row"));
     }
 }
 
@@ -129,4 +129,36 @@ fn cases(page: &mut String, cases: &[Case]) {
         table.rows.push(Row { tone: None, cells, is_apart: false });
     }
     self::table(page, &table);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::people::document::samples;
+
+    fn written(rows: usize) -> String {
+        let mut page = String::new();
+        write(&mut page, &[Block::Table(samples::table(rows))]);
+        page
+    }
+
+    #[test]
+    fn names_are_code_and_what_is_bad_is_bold() {
+        let text = written(1);
+        assert!(
+            text.starts_with("| Name | Mean | Change | Times | Result |\n|---|---:|---:|---:|---|\n"),
+            "{text}"
+        );
+        assert!(
+            text.contains("| `a\\|<b>0` | 1.50 s | +0.25 s | 1.50x | **missed** |\n| a → b | – |  | – |  |"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn of_many_rows_the_first_stay_and_those_that_stand_apart() {
+        let text = written(50);
+        assert_eq!(text.matches("missed").count(), MOST);
+        assert!(text.contains("| a → b |") && text.contains("And 30 more rows."), "{text}");
+    }
 }

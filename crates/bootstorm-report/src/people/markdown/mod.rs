@@ -139,7 +139,7 @@ fn counts(phase: &PhaseBlock) -> Note {
         text.push_str(&format!("; took {}", words::seconds(total)));
     }
     if phase.continued > 0 {
-        let times = words::count(u64::from(phase.continued), "time");
+        let times = words::count(phase.continued, "time");
         let gap = words::seconds(phase.effort.watch_gap);
         text.push_str(&format!("; continued {times}, not watched for {gap}"));
     }

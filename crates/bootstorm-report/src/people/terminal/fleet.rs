@@ -26,7 +26,7 @@ impl FleetReport {
 
     fn with_whole(&self, mut page: Page, whole: impl Fn(&Report) -> String) -> String {
         if page.layout().title {
-            let clusters = words::count(self.members.len() as u64, "cluster");
+            let clusters = words::count(self.members.len(), "cluster");
             let vms: usize = self.members.iter().filter_map(|member| member.vms).sum();
             let title = format!("{clusters}, {}", words::vms(vms));
             page.note(&Note::toned(Tone::Heading, title).about(format!("Fleet {}", self.fleet.name)));

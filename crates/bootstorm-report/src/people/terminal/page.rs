@@ -301,7 +301,26 @@ fn append(lines: &mut [String], character: char) {
 
 #[cfg(test)]
 mod tests {
-    use super::broken;
+    use super::*;
+    use crate::people::document::samples;
+
+    fn written(width: usize, wide: bool) -> String {
+        let mut page = Page::new(Layout { width, wide, ..Layout::default() });
+        page.table(&samples::table(4));
+        page.finish()
+    }
+
+    #[test]
+    fn a_page_has_the_columns_and_rows_that_it_has_room_for() {
+        let narrow = written(60, false);
+        assert!(narrow.starts_with("Name     Mean(s)   Result\n---"), "{narrow}");
+        assert!(narrow.contains("... 3 more rows; -o wide shows all"), "{narrow}");
+        let normal = written(80, false);
+        assert!(normal.starts_with("Name     Mean(s)   Change   Result\n"), "{normal}");
+        let wide = written(60, true);
+        assert!(wide.contains("a|<b>3      1.50   +0.25s   1.50x   missed\n---"), "{wide}");
+        assert!(wide.contains("a -> b         -") && !wide.contains("more rows"), "{wide}");
+    }
 
     #[test]
     fn texts_break_at_spaces_and_long_words_anywhere() {

@@ -92,7 +92,7 @@ fn reasons(page: &mut Page, phase: &PhaseBlock) {
         page.sentence(None, 4, title);
     }
     if let Some(more) = titles.len().checked_sub(SHOWN).filter(|more| *more > 0) {
-        page.line(&format!("    and {}", words::count(more as u64, "other cause")));
+        page.line(&format!("    and {}", words::count(more, "other cause")));
     }
 }
 
@@ -201,16 +201,13 @@ fn downtime(page: &mut Page, phase: &PhaseBlock) {
     ];
     let times = times.map(|(word, time)| format!("{word} {time}")).join(", ");
     page.labelled("Downtime of guests", &format!("{times}, from answer to answer"));
-    let missed = words::count(block.interrupted as u64, "guest");
+    let missed = words::count(block.interrupted, "guest");
     page.labelled("Missed an answer", &format!("{missed} of {}", block.guests));
     if block.away > 0 {
-        page.labelled(
-            "Not back yet",
-            &format!("{} when the phase ended", words::count(block.away as u64, "guest")),
-        );
+        page.labelled("Not back yet", &format!("{} when the phase ended", words::count(block.away, "guest")));
     }
     if block.silent > 0 {
-        let silent = words::count(block.silent as u64, "guest");
+        let silent = words::count(block.silent, "guest");
         page.labelled("Downtime unknown", &format!("{silent} that answered no probe before"));
     }
 }

@@ -189,7 +189,7 @@ fn counts(page: &mut Page, phases: &[&PhaseBlock]) {
         }
         if let Some(block) = phase.downtime.as_ref().filter(|block| block.guests > 0) {
             let away = match (block.interrupted, block.away) {
-                (0, _) => format!("no answer of {} was missed", words::count(block.guests as u64, "guest")),
+                (0, _) => format!("no answer of {} was missed", words::count(block.guests, "guest")),
                 (missed, away) => {
                     let longest = words::maybe_seconds(block.summary.max);
                     let open = if away == 0 { String::new() } else { format!(", {away} not back yet") };
@@ -218,7 +218,7 @@ fn causes(page: &mut Page, phases: &[&PhaseBlock]) {
         one_line(page, Some(Tone::Bad), &format!("  {title}"));
     }
     if let Some(more) = titles.len().checked_sub(CAUSES).filter(|more| *more > 0) {
-        page.line(&format!("  and {}", words::count(more as u64, "other cause")));
+        page.line(&format!("  and {}", words::count(more, "other cause")));
     }
 }
 
@@ -284,7 +284,7 @@ fn doubts(page: &mut Page, report: &Report) {
     if let Some(repetitions) = &report.repetitions {
         let [least, median, most] =
             [&repetitions.min, &repetitions.median, &repetitions.max].map(|of| words::quantile(of.mean));
-        let storms = words::count(repetitions.storms.len() as u64, "storm");
+        let storms = words::count(repetitions.storms.len(), "storm");
         one_line(
             page,
             None,
@@ -311,7 +311,7 @@ fn judged(page: &mut Page, report: &Report) {
         one_line(page, Some(thresholds::tone(threshold)), &text);
     }
     if let Some(more) = report.thresholds.len().checked_sub(THRESHOLDS).filter(|more| *more > 0) {
-        page.line(&format!("and {} (-o guide)", words::count(more as u64, "other threshold")));
+        page.line(&format!("and {} (-o guide)", words::count(more, "other threshold")));
     }
 }
 
