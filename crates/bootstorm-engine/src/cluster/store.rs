@@ -108,7 +108,7 @@ impl Cluster {
     pub async fn load(&self, prefix: &str) -> Result<Option<(RunRecord, RunStore)>, LoadError> {
         let mut reads = 1;
         loop {
-            match self.load_once(prefix).await {
+            match Box::pin(self.load_once(prefix)).await {
                 // Another process may have replaced a part between our two reads.
                 Err(LoadError::Codec(CodecError::Missing(_))) if reads < READS => reads += 1,
                 outcome => return outcome,
@@ -345,8 +345,8 @@ impl RunStore {
     pub async fn save(&mut self, record: &RunRecord, phase: Option<PhaseName>) -> Result<(), Trouble> {
         let tally = Tally::of_last(record);
         match phase.and_then(|name| record.phase(name)) {
-            Some(phase) => self.save_phase(record, tally, &StoredPhase::new(phase)).await,
-            None => self.replace_head(record, tally).await,
+            Some(phase) => Box::pin(self.save_phase(record, tally, &StoredPhase::new(phase))).await,
+            None => Box::pin(self.replace_head(record, tally)).await,
         }
     }
 

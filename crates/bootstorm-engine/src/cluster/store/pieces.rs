@@ -19,7 +19,7 @@ impl Cluster {
         wanted: impl IntoIterator<Item = &ChunkIndex>,
     ) -> Result<Vec<Vec<u8>>, LoadError> {
         let reading: Vec<_> = wanted.into_iter().map(|index| self.chunk(prefix, index)).collect();
-        futures::stream::iter(reading).buffered(CONCURRENCY).try_collect().await
+        Box::pin(futures::stream::iter(reading).buffered(CONCURRENCY).try_collect()).await
     }
 
     async fn chunk(&self, prefix: &str, index: &ChunkIndex) -> Result<Vec<u8>, LoadError> {
