@@ -84,7 +84,7 @@ def measure(args, shards):
                     sys.exit("the simulated cluster has ended")
             time.sleep(0.5)
             run(args, env, ["setup", "--end", str(args.vms), "--source", "blank", "--probe", args.probe])
-            flags = ["--in-cluster", "--shards", str(shards), "--image", "kubectl-bootstorm",
+            flags = ["--in-cluster", "--shards", str(shards), "--runner-image", "kubectl-bootstorm",
                      "--concurrency", str(args.concurrency)]
             seen = {}
             for phase in ("create", "stop", "storm"):

@@ -22,7 +22,8 @@ mod tests {
     use super::*;
 
     fn names(command: &Command) -> Vec<String> {
-        command.get_subcommands().map(|command| command.get_name().to_owned()).collect()
+        let shown = command.get_subcommands().filter(|command| !command.is_hide_set());
+        shown.map(|command| command.get_name().to_owned()).collect()
     }
 
     fn help(args: &[&str]) -> String {

@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
-use bootstorm_sandbox::store::kind;
+use bootstorm_sandbox::store::{Object, kind};
 use serde_json::{Value, json};
 
-use crate::support::{Cluster, Ran, until};
+use crate::support::{Cluster, Ran, until, until_within};
 
 const IMAGE: &str = "registry.example.org/kubectl-bootstorm:test";
 const VMS: usize = 7;
@@ -21,7 +22,7 @@ fn cluster() -> Cluster {
 }
 
 fn flags(shards: &'static str) -> [&'static str; 5] {
-    ["--in-cluster", "--shards", shards, "--image", IMAGE]
+    ["--in-cluster", "--shards", shards, "--runner-image", IMAGE]
 }
 
 fn report(cluster: &Cluster) -> Value {
@@ -31,9 +32,7 @@ fn report(cluster: &Cluster) -> Value {
 /// Names of objects of a kind in the namespace of the record.
 fn names(cluster: &Cluster, kind: &'static bootstorm_sandbox::store::Kind) -> Vec<String> {
     let (objects, _) = cluster.sandbox.store().list(kind, None);
-    let name = |object: &bootstorm_sandbox::store::Object| {
-        object.value()["metadata"]["name"].as_str().unwrap_or_default().to_owned()
-    };
+    let name = |object: &Object| object.value()["metadata"]["name"].as_str().unwrap_or_default().to_owned();
     objects.iter().map(name).filter(|name| name.starts_with("bootstorm-")).collect()
 }
 
@@ -84,6 +83,14 @@ fn a_whole_run_is_one_job_and_needs_no_laptop() {
     let args = [&["run", "--end", "7", "--probe", "none"], &flags("2")[..]].concat();
     let mut child = cluster.program().spawn(&args);
     until(|| !names(&cluster, &kind::JOBS).is_empty());
+    // Else the pods would wait until the lock of a process that is gone has expired.
+    let holders = || {
+        let (leases, _) = cluster.sandbox.store().list(&kind::LEASES, None);
+        let holder = |lease: &Object| lease.value()["spec"]["holderIdentity"].clone();
+        leases.iter().map(holder).collect::<Vec<_>>()
+    };
+    let before = holders();
+    until(|| holders() != before);
     child.kill().unwrap();
     child.wait().unwrap();
     let is_complete = || {
@@ -91,7 +98,8 @@ fn a_whole_run_is_one_job_and_needs_no_laptop() {
         let conditions = job.value()["status"]["conditions"].as_array().cloned().unwrap_or_default();
         conditions.iter().any(|one| one["type"] == "Complete" && one["status"] == "True")
     };
-    until(is_complete);
+    // Each phase has a common start of its own, three seconds ahead.
+    until_within(Duration::from_secs(60), is_complete);
     // Nobody has looked since; the same command shows what there is.
     cluster.run(&args).exits(0).complains(&["following job bootstorm-boot-storm-test"]).prints(&["storm-1"]);
     assert_eq!(report(&cluster)["phases"].as_array().unwrap().len(), 3);
@@ -123,7 +131,7 @@ fn what_cannot_be_run_in_the_cluster_is_refused() {
     };
     refused(&["create", "--shards", "2"], 2, &["--in-cluster"]);
     refused(&["create", "--in-cluster", "--shards", "0"], 2, &["--shards"]);
-    refused(&["create", "--in-cluster"], 2, &["--in-cluster needs an image", "--image"]);
+    refused(&["create", "--in-cluster"], 2, &["--in-cluster needs an image", "--runner-image"]);
     refused(&[&["create"], &flags("8")[..]].concat(), 2, &["8 shards are more than 7 VMs", "--shards 7"]);
     let hook = [&["create", "--before", "create=true"], &flags("2")[..]].concat();
     refused(&hook, 2, &["--before does not go with --in-cluster"]);
@@ -180,9 +188,7 @@ fn the_account_of_the_pods_may_do_what_they_do_and_no_more() {
         until(|| !names(&cluster, &kind::JOBS).is_empty());
         for kind in [&kind::ROLES, &kind::CLUSTER_ROLES] {
             let (roles, _) = cluster.sandbox.store().list(kind, None);
-            let ours = |role: &&bootstorm_sandbox::store::Object| {
-                role.value()["metadata"]["labels"]["bootstorm.dev/role"] == "shard"
-            };
+            let ours = |role: &&Object| role.value()["metadata"]["labels"]["bootstorm.dev/role"] == "shard";
             let roles: Vec<_> = roles.iter().filter(ours).collect();
             assert_eq!(roles.len(), 1, "{phase}: {}", kind.plural);
             all.extend(granted(roles[0].value()));

@@ -30,7 +30,7 @@ fn it_is_flat_and_complete() {
     for name in ["kubectl-bootstorm", "kubectl_complete-bootstorm", "LICENSE", "README.md"] {
         assert!(!package.entry(name).content.is_empty(), "{name}");
     }
-    for command in definition().get_subcommands() {
+    for command in definition().get_subcommands().filter(|command| !command.is_hide_set()) {
         package.entry(&format!("man/kubectl-bootstorm-{}.1", command.get_name()));
     }
     package.entry("man/kubectl-bootstorm.1");

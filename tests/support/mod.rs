@@ -10,9 +10,15 @@ pub(crate) use program::{Program, Ran};
 /// Waits for something that is about to happen, for ten seconds at most.
 #[track_caller]
 pub(crate) fn until(happened: impl Fn() -> bool) {
+    until_within(std::time::Duration::from_secs(10), happened);
+}
+
+/// The same of what takes longer.
+#[track_caller]
+pub(crate) fn until_within(limit: std::time::Duration, happened: impl Fn() -> bool) {
     let began = bootstorm_model::observe::clock::monotonic_now();
     while !happened() {
-        assert!(began.elapsed() < std::time::Duration::from_secs(10), "it did not happen");
+        assert!(began.elapsed() < limit, "it did not happen");
         std::thread::sleep(std::time::Duration::from_millis(5));
     }
 }

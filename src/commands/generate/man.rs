@@ -9,11 +9,13 @@ use crate::commands::definition::built;
 /// The pages, by the names of their files.
 pub fn pages() -> Vec<(String, Vec<u8>)> {
     let program = built();
-    let below = program
-        .get_subcommands()
-        .filter(|command| command.get_name() != "help")
-        .map(|command| page(command, Some(&program)));
+    let below = shown(&program).map(|command| page(command, Some(&program)));
     std::iter::once(page(&program, None)).chain(below).collect()
+}
+
+/// The commands that users type.
+fn shown(program: &Command) -> impl Iterator<Item = &Command> {
+    program.get_subcommands().filter(|command| command.get_name() != "help" && !command.is_hide_set())
 }
 
 fn page(command: &Command, program: Option<&Command>) -> (String, Vec<u8>) {
@@ -97,8 +99,7 @@ fn examples(command: &Command) -> Roff {
 }
 
 fn see_also(name: &str, program: &Command) -> Roff {
-    let below =
-        program.get_subcommands().map(|command| format!("{}-{}", program.get_name(), command.get_name()));
+    let below = shown(program).map(|command| format!("{}-{}", program.get_name(), command.get_name()));
     let others: Vec<String> =
         std::iter::once(program.get_name().to_owned()).chain(below).filter(|other| other != name).collect();
     let mut words = Vec::new();
@@ -121,7 +122,7 @@ mod tests {
         let pages = pages();
         let names: Vec<&str> = pages.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(names[0], "kubectl-bootstorm.1");
-        for command in built().get_subcommands().filter(|command| command.get_name() != "help") {
+        for command in shown(&built()) {
             assert!(
                 names.contains(&format!("kubectl-bootstorm-{}.1", command.get_name()).as_str()),
                 "{names:?}"
@@ -133,7 +134,7 @@ mod tests {
     fn every_flag_has_its_meaning() {
         let program = built();
         let pages = pages();
-        for command in program.get_subcommands().filter(|command| command.get_name() != "help") {
+        for command in shown(&program) {
             let name = format!("kubectl-bootstorm-{}.1", command.get_name());
             let (_, page) = pages.iter().find(|(file, _)| *file == name).unwrap();
             let page = String::from_utf8(page.clone()).unwrap().replace("\\*(Aq", "'").replace('\\', "");

@@ -70,7 +70,7 @@ pub(super) async fn to_the_end(session: &Session, assignment: &Assignment) -> Re
                 return Err(Failure::new(format!("the image {} cannot be pulled", job.image))
                     .because(pod.pod.complaint.clone().unwrap_or_default())
                     .hint(format!("delete the job: kubectl delete job {} -n {namespace}", job.name))
-                    .hint("then run this command again, with another --image"));
+                    .hint("then run this command again, with another --runner-image"));
             }
             Some(_) => {}
         }

@@ -24,16 +24,16 @@ use bootstorm_model::shards::{Assignment, MOST_SHARDS, Planned, obstacle};
 #[derive(Debug, Clone, Default, Args)]
 pub struct InClusterArgs {
     /// Run inside of the cluster, as a Job that goes on without this command; the same command follows it again
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     pub in_cluster: bool,
     /// Pods of the Job, each for its share of the VMs
-    #[arg(long, value_name = "N", requires = "in_cluster", value_parser = clap::value_parser!(u32).range(1..=i64::from(MOST_SHARDS)))]
+    #[arg(long, value_name = "N", requires = "in_cluster", hide_short_help = true, value_parser = clap::value_parser!(u32).range(1..=i64::from(MOST_SHARDS)))]
     pub shards: Option<u32>,
     /// Image with this program for the pods of --in-cluster
-    #[arg(long, value_name = "IMAGE")]
-    pub image: Option<String>,
+    #[arg(long, value_name = "IMAGE", hide_short_help = true)]
+    pub runner_image: Option<String>,
     /// Existing service account for the pods of --in-cluster; otherwise one is created with the least rights
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", hide_short_help = true)]
     pub service_account: Option<String>,
 }
 
@@ -55,9 +55,9 @@ impl InClusterArgs {
     }
 
     fn image(&self) -> Result<&str, Failure> {
-        self.image.as_deref().filter(|image| !image.is_empty()).ok_or_else(|| {
+        self.runner_image.as_deref().filter(|image| !image.is_empty()).ok_or_else(|| {
             Failure::usage("--in-cluster needs an image with this program")
-                .hint("build one from the Containerfile, and name it: --image registry.example.org/kubectl-bootstorm:v1")
+                .hint("build one from the Containerfile, and name it: --runner-image registry.example.org/kubectl-bootstorm:v1")
                 .hint("or set it once for all: kubectl bootstorm storm --show-config names the file")
         })
     }
