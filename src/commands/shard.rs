@@ -27,7 +27,7 @@ const INDEX: &str = "JOB_COMPLETION_INDEX";
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How long a lock is waited for; one that was left behind expires after 65 s.
 const LOCKED: Duration = Duration::from_secs(5 * 60);
-/// How long others are waited for while none of them shows a sign of life.
+/// Time limit for other shards while none of them renews its lock
 const LONELY: Duration = Duration::from_secs(30 * 60);
 
 /// One of the shards of a run
@@ -297,7 +297,7 @@ impl Worker<'_> {
         Err(Failure::new("the lock was lost; the next pod of this index goes on"))
     }
 
-    /// Waits a moment, as long as anybody works.
+    /// Waits one polling interval; fails when no other shard is alive any more.
     async fn pause(&self, patience: &mut Patience) -> Result<(), Failure> {
         let (mut interrupt, mut guard) = (self.session.interrupt.clone(), self.lock.guard());
         tokio::select! {
@@ -323,7 +323,7 @@ impl Worker<'_> {
     }
 }
 
-/// How long others are waited for
+/// Patience with other shards
 struct Patience {
     /// When another shard was last alive.
     alive: std::time::Instant,

@@ -167,6 +167,15 @@ fn granted(role: &Value) -> BTreeSet<(String, String)> {
         .collect()
 }
 
+#[test]
+fn a_command_that_cannot_look_any_more_says_that_the_job_goes_on() {
+    let cluster = cluster();
+    let child = cluster.program().spawn(&[&["create"], &flags("2")[..]].concat());
+    until(|| !names(&cluster, &kind::JOBS).is_empty());
+    cluster.sandbox.faults().deny("get", "jobs", None);
+    Ran::of(child).exits(1).complains(&["the job goes on without this command"]);
+}
+
 /// What pods need only after a lost answer, to explain why a VM failed, or for disks and probers that this run has not.
 fn is_for_trouble((verb, resource): &(String, String)) -> bool {
     matches!(

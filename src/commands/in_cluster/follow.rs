@@ -1,4 +1,4 @@
-//! Looks how far a Job is, and says so.
+//! Follows a Job and reports its progress.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -14,13 +14,13 @@ use bootstorm_model::observe::clock::{elapsed_since, monotonic_now};
 use bootstorm_model::shards::Assignment;
 use bootstorm_model::text::printable;
 
-/// How often it is looked.
+/// Polling interval
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// How long pods may take to end; they have a minute to save what they know.
+/// Time limit for the pods of a deleted Job; their grace period is one minute.
 const ENDING: Duration = Duration::from_secs(120);
-/// How long an image that cannot be pulled is waited for.
+/// Time limit for an image that cannot be pulled
 const PULLING: Duration = Duration::from_secs(60);
-/// Why a container waits that has no image.
+/// Waiting reasons of a container without an image
 const NO_IMAGE: [&str; 4] = ["ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"];
 
 /// Follows a Job until it ends.
@@ -37,7 +37,7 @@ pub(super) async fn to_the_end(session: &Session, assignment: &Assignment) -> Re
             let heads = session.cluster.part_heads(prefix, run_id).await?;
             let last = session.cluster.last_phase(prefix, run_id).await?;
             let pods = match session.cluster.shard_pods(prefix).await {
-                // What they wait for is worth a word, and nothing more.
+                // Their waiting reasons are optional.
                 Err(trouble) if trouble.kind == Kind::Forbidden => Vec::new(),
                 pods => pods?,
             };
@@ -46,7 +46,9 @@ pub(super) async fn to_the_end(session: &Session, assignment: &Assignment) -> Re
         let (job, heads, last, pods) = tokio::select! {
             biased;
             () = interrupt.wait() => return Err(detached(session, prefix)),
-            looked = looking => looked?,
+            looked = looking => looked.map_err(|failure| {
+                failure.hint("the job goes on without this command; to follow it again, run the same command")
+            })?,
         };
         let Some(job) = job else {
             return Err(Failure::new(format!("job {} is not there any more", job_name(prefix)))
@@ -121,7 +123,7 @@ pub(super) async fn pods_gone(session: &Session, prefix: &str) -> Result<(), Fai
     }
 }
 
-/// What was said
+/// Reported so far
 #[derive(Default)]
 struct Told {
     line: String,
