@@ -5,7 +5,6 @@ use super::presentation::Output;
 use super::session::{Context, Session};
 use super::setup::SetupArgs;
 use crate::console::progress::Progress;
-use bootstorm_engine::cluster::Kind;
 use bootstorm_engine::cluster::store::RunStore;
 use bootstorm_engine::phases::adoption::{self, Candidate};
 use bootstorm_engine::phases::{preflight, setup};
@@ -95,20 +94,7 @@ async fn locked(
     holder: &str,
 ) -> Result<RunRecord, Failure> {
     let prefix = record.plan.prefix.clone();
-    let mut store = match store {
-        Some(mut store) => {
-            store.set_holder(holder);
-            store
-        }
-        None => session.cluster.begin_record(&mut record, Some(holder)).await.map_err(|trouble| {
-            if trouble.kind == Kind::AlreadyExists {
-                Failure::new(format!("another process has just set up run \"{prefix}\""))
-                    .hint(format!("see where it stands: kubectl bootstorm status --ns-prefix {prefix}"))
-            } else {
-                trouble.into()
-            }
-        })?,
-    };
+    let mut store = setup::begin(&session.cluster, &mut record, store, holder).await?;
     store.save_adopted(&record).await?;
     let refused = adoption::mark(&session.cluster, &record).await?;
     if let Some((target, why)) = refused.first() {

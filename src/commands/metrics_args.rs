@@ -126,7 +126,7 @@ async fn keep(
     let phase = saved.phases.iter_mut().find(|phase| phase.name == name);
     let phase = phase.ok_or_else(|| format!("{name} is not in the record"))?;
     phase.metrics = Some(metrics);
-    store.save(&saved, Some(name)).await.map_err(|trouble| trouble.message)?;
+    store.save(&saved, Some(name)).await.map_err(|error| error.message)?;
     *record = saved;
     Ok(())
 }

@@ -215,6 +215,7 @@ impl Command {
         tracing::info!(version = program::long(), command = words, "started");
         match self {
             Self::Run(args) => Box::pin(run::command(context, &args)).await,
+            Self::Setup(args) if args.adopt.is_wanted() => Box::pin(adopt::command(context, &args)).await,
             Self::Setup(args) => Box::pin(setup::command(context, &args)).await,
             Self::Create(args) => create::command(context, &args).await,
             Self::Stop(args) => stop::command(context, &args).await,

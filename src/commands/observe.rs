@@ -17,7 +17,7 @@ use super::session::{Context, Session};
 use super::threshold_args::{self, FailIfArgs};
 use super::{show, values};
 use bootstorm_engine::phases::guests::From;
-use bootstorm_engine::phases::observing::{self, Choice, End, Limits, Offer, Work};
+use bootstorm_engine::phases::observing::{self, Choice, End, Limits, ObserveContext, Offer};
 use bootstorm_model::exit::Exit;
 use bootstorm_model::failure::Failure;
 use bootstorm_model::observe::clock::wall_now;
@@ -294,7 +294,7 @@ async fn run(
     let (path, base) = (place.path().to_owned(), record.clone());
     let save: observing::Save = Arc::new(move |observation| place::save(&path, &base, observation));
     let settled = args.until.map(|_| args.settle);
-    let work = Work {
+    let work = ObserveContext {
         cluster: &session.cluster,
         targets: &targets,
         observation: *known,

@@ -19,7 +19,7 @@ use super::shape_args::{self, ShapeArgs};
 use super::show;
 use super::threshold_args::FailIfArgs;
 use crate::console::progress::Progress;
-use bootstorm_engine::phases::context::{Cut, Extent, Start, Work};
+use bootstorm_engine::phases::context::{Extent, PhaseContext, Start, StopReason};
 use bootstorm_engine::phases::gate::Gate;
 use bootstorm_engine::phases::{preflight, timed};
 use bootstorm_model::exit::Exit;
@@ -277,7 +277,7 @@ async fn locked(
     args.hooks.before(session, &prefix, step.name()).await?;
     args.hooks.note(record, step.name());
     let progress = Progress::new(session.console).at(role.place.clone());
-    let work = Work {
+    let work = PhaseContext {
         cluster: &session.cluster,
         lock,
         step,
@@ -297,7 +297,7 @@ async fn locked(
     let again = role.again.clone().unwrap_or_else(|| command.to_owned());
     let again = format!("go on: kubectl bootstorm {again} --ns-prefix {prefix}");
     let cut =
-        outcome.map_err(|trouble| Failure::from(trouble).hint(format!("what was saved is kept; {again}")))?;
+        outcome.map_err(|error| Failure::from(error).hint(format!("what was saved is kept; {again}")))?;
     if cut.is_none() {
         Box::pin(args.metrics.add(session, lock, record, step.name())).await;
     }
@@ -309,7 +309,7 @@ async fn locked(
             *record = saved;
             args.hooks.after(session, record, &mut store).await
         }
-        Some(Cut::Interrupted) => {
+        Some(StopReason::Interrupted) => {
             let phase = record.last_phase();
             let through = phase.map_or(0, |phase| phase.timelines.iter().filter(|t| t.is_over()).count());
             let all = phase.map_or(0, |phase| phase.timelines.len());
@@ -319,11 +319,11 @@ async fn locked(
             .hint(again);
             Err(goes_on(args.storm).into_iter().fold(failure, Failure::hint))
         }
-        Some(Cut::NotSaved) => Err(Failure::interrupted(
+        Some(StopReason::NotSaved) => Err(Failure::interrupted(
             "interrupted; the cluster did not answer, so that the last observations could not be saved",
         )
         .hint(format!("what was saved before is kept; {again}"))),
-        Some(Cut::TooManyFailed) => {
+        Some(StopReason::TooManyFailed) => {
             let phase = record.last_phase();
             let count = |outcome| phase.map_or(0, |phase| phase.count(outcome));
             let failed = count(Outcome::Failed) + count(Outcome::TimedOut);
@@ -334,15 +334,15 @@ async fn locked(
                 .hint(format!("see which and why: kubectl bootstorm report --ns-prefix {prefix}"))
                 .hint(format!("{again}, with another --abort-if-failed or without")))
         }
-        Some(Cut::LeftOut) => {
+        Some(StopReason::LeftOut) => {
             let message = "the fleet started without it; nothing was sent, and the phase can be run alone";
             Err(Failure { exit: Exit::Missed, ..Failure::new(message) }.hint(again))
         }
-        Some(Cut::LockLost) => {
+        Some(StopReason::LockLost) => {
             Err(Failure::new("the lock on the run was lost; nothing was saved since then")
                 .hint(format!("see who has it: kubectl bootstorm status --ns-prefix {prefix}")))
         }
-        Some(Cut::RecordChanged) => {
+        Some(StopReason::RecordChanged) => {
             Err(Failure::new("another process changed the record of the run meanwhile")
                 .hint(format!("see where it stands: kubectl bootstorm status --ns-prefix {prefix}")))
         }

@@ -133,7 +133,7 @@ impl Session {
 
     async fn found(&self, prefix: &str) -> Result<Option<(RunRecord, RunStore)>, Failure> {
         self.cluster.load(prefix).await.map_err(|error| match error {
-            LoadError::Trouble(trouble) => trouble.into(),
+            LoadError::Cluster(error) => error.into(),
             LoadError::Codec(error) => Failure::new(format!("the record of run \"{prefix}\" cannot be read"))
                 .because(error)
                 .hint(format!(
@@ -186,7 +186,7 @@ impl Session {
     /// Takes the lock on a run.
     pub async fn lock(&self, prefix: &str, run_id: &str) -> Result<Held, Failure> {
         self.cluster.lock(prefix, run_id, &self.holder, &self.interrupt).await.map_err(|error| match error {
-            LockError::Trouble(trouble) => trouble.into(),
+            LockError::Cluster(error) => error.into(),
             LockError::Taken(taken) => {
                 let ago = |at: Option<jiff::Timestamp>| {
                     at.map_or_else(

@@ -11,7 +11,6 @@ use super::presentation::Output;
 use super::session::{Context, Session};
 use super::{dry_run, values};
 use crate::console::progress::Progress;
-use bootstorm_engine::cluster::Kind;
 use bootstorm_engine::cluster::store::RunStore;
 use bootstorm_engine::phases::preflight::{Findings, Wanted};
 use bootstorm_engine::phases::{preflight, setup};
@@ -61,11 +60,8 @@ pub struct SetupArgs {
     pub dry_run: DryRunArgs,
 }
 
-/// Runs the command.
+/// Runs the command for VMs that are created.
 pub async fn command(context: &Context, args: &SetupArgs) -> Result<Exit, Failure> {
-    if args.adopt.is_wanted() {
-        return Box::pin(super::adopt::command(context, args)).await;
-    }
     let resolved = args.plan.resolve(&args.run)?;
     let session = context.connect().await?;
     let Some(record) = Box::pin(run(&session, args, resolved, None)).await? else { return Ok(Exit::Good) };
@@ -225,20 +221,7 @@ impl Job<'_> {
         holder: &str,
     ) -> Result<RunRecord, Failure> {
         let prefix = record.plan.prefix.clone();
-        let mut store = match store {
-            Some(mut store) => {
-                store.set_holder(holder);
-                store
-            }
-            None => session.cluster.begin_record(&mut record, Some(holder)).await.map_err(|trouble| {
-                if trouble.kind == Kind::AlreadyExists {
-                    Failure::new(format!("another process has just set up run \"{prefix}\""))
-                        .hint(format!("see where it stands: kubectl bootstorm status --ns-prefix {prefix}"))
-                } else {
-                    trouble.into()
-                }
-            })?,
-        };
+        let mut store = setup::begin(&session.cluster, &mut record, store, holder).await?;
         if let Some(text) = &self.resolved.text {
             record.made.secret = Some(session.cluster.save_template(&record, text).await?);
             store.save(&record, None).await?;

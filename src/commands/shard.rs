@@ -10,8 +10,9 @@ use super::session::{Context, Session};
 use crate::console::progress::Progress;
 use bootstorm_engine::cluster::lease::{Held, LockError, identity};
 use bootstorm_engine::cluster::store::{LoadError, RunStore};
-use bootstorm_engine::phases::context::{Cut, Extent, Start, Work};
-use bootstorm_engine::phases::shards::{self, ShardGate};
+use bootstorm_engine::phases::context::{Extent, PhaseContext, Start, StopReason};
+use bootstorm_engine::phases::gate::ShardGate;
+use bootstorm_engine::phases::shards;
 use bootstorm_engine::phases::timed;
 use bootstorm_model::exit::Exit;
 use bootstorm_model::failure::Failure;
@@ -66,7 +67,7 @@ async fn lock(session: &Session, assignment: &Assignment, shard: Shard) -> Resul
         let taken = match taking.await {
             Ok(held) => return Ok(held),
             Err(LockError::Taken(taken)) => taken,
-            Err(LockError::Trouble(trouble)) => return Err(trouble.into()),
+            Err(LockError::Cluster(error)) => return Err(error.into()),
         };
         if elapsed_since(began) > LOCKED {
             return Err(Failure::new(format!("{} works on shard {shard}", taken.holder)));
@@ -89,7 +90,7 @@ fn interrupted() -> Failure {
 
 fn unreadable(error: LoadError) -> Failure {
     match error {
-        LoadError::Trouble(trouble) => trouble.into(),
+        LoadError::Cluster(error) => error.into(),
         LoadError::Codec(error) => Failure::new("the record cannot be read").because(error),
     }
 }
@@ -239,7 +240,7 @@ impl Worker<'_> {
         self.session.cluster.conceal(secrets);
         store.set_holder(self.lock.holder());
         let progress = Progress::new(self.session.console);
-        let work = Work {
+        let work = PhaseContext {
             cluster: &self.session.cluster,
             lock: self.lock,
             step,
@@ -254,13 +255,17 @@ impl Worker<'_> {
         progress.finish();
         match outcome? {
             None => Ok(()),
-            Some(Cut::Interrupted | Cut::NotSaved) => Err(interrupted()),
-            Some(Cut::LockLost) => Err(Failure::new("the lock was lost; the next pod of this index goes on")),
-            Some(Cut::RecordChanged) => {
+            Some(StopReason::Interrupted | StopReason::NotSaved) => Err(interrupted()),
+            Some(StopReason::LockLost) => {
+                Err(Failure::new("the lock was lost; the next pod of this index goes on"))
+            }
+            Some(StopReason::RecordChanged) => {
                 Err(Failure::new("another process changed the record; the next pod of this index goes on"))
             }
-            Some(Cut::LeftOut) => Err(Failure::new("the shards did not come together; nothing was sent")),
-            Some(Cut::TooManyFailed) => Err(Failure::usage("--abort-if-failed is not for shards")),
+            Some(StopReason::LeftOut) => {
+                Err(Failure::new("the shards did not come together; nothing was sent"))
+            }
+            Some(StopReason::TooManyFailed) => Err(Failure::usage("--abort-if-failed is not for shards")),
         }
     }
 

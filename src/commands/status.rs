@@ -7,7 +7,7 @@ use super::presentation::Output;
 use super::session::{Context, Session};
 use bootstorm_engine::cluster::jobs::{JobEnd, JobState};
 use bootstorm_engine::cluster::store::{Head, PartHead};
-use bootstorm_engine::cluster::{Cluster, Trouble};
+use bootstorm_engine::cluster::{Cluster, ClusterError};
 use bootstorm_model::exit::Exit;
 use bootstorm_model::failure::Failure;
 use bootstorm_model::record::RunRecord;
@@ -79,8 +79,8 @@ pub async fn command(context: &Context, args: &StatusArgs) -> Result<Exit, Failu
 async fn process(session: &Session, prefix: &str) -> Option<Process> {
     let taken = match session.cluster.holder(prefix).await {
         Ok(taken) => taken?,
-        Err(trouble) => {
-            tracing::debug!(%trouble, "it is not known whether a process works on the run");
+        Err(error) => {
+            tracing::debug!(%error, "it is not known whether a process works on the run");
             return None;
         }
     };
@@ -97,12 +97,12 @@ async fn job(session: &Session, record: &RunRecord) -> Option<JobStanding> {
     let (prefix, run_id) = (&record.plan.prefix, &record.run_id);
     let looked = async {
         let Some(job) = session.cluster.job_of(prefix, run_id).await? else { return Ok(None) };
-        Ok::<_, Trouble>(Some((job, session.cluster.part_heads(prefix, run_id).await?)))
+        Ok::<_, ClusterError>(Some((job, session.cluster.part_heads(prefix, run_id).await?)))
     };
     let (job, heads) = match looked.await {
         Ok(looked) => looked?,
-        Err(trouble) => {
-            tracing::debug!(%trouble, "it is not known whether the run has a Job");
+        Err(error) => {
+            tracing::debug!(%error, "it is not known whether the run has a Job");
             return None;
         }
     };

@@ -11,7 +11,7 @@ use http::{HeaderValue, Method};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::cluster::trouble;
+use crate::cluster::error;
 use crate::outside::{Limit, Outside};
 use bootstorm_model::observe::clock::{elapsed_since, monotonic_now};
 
@@ -155,7 +155,7 @@ fn outcome(body: &[u8], documents: usize) -> Result<Sent, String> {
             sent.refused += 1;
             sent.why.get_or_insert_with(|| {
                 let id: String = id.chars().take(12).collect();
-                format!("document {id}…: {} ({status})", trouble::clip(why, MOST_TOLD))
+                format!("document {id}…: {} ({status})", error::clip(why, MOST_TOLD))
             });
         }
     }

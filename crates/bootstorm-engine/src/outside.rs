@@ -16,7 +16,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use kube::client::Body;
 use kube::{Client, Config};
 
-use crate::cluster::trouble::{self, Kind, Trouble};
+use crate::cluster::error::{self, ClusterError, Kind};
 use crate::cluster::{names, proxy};
 use bootstorm_model::failure::Failure;
 
@@ -176,7 +176,7 @@ impl Answer {
         if line.is_empty() || line.starts_with('<') || line.contains('\u{fffd}') {
             return format!("HTTP {}", self.status);
         }
-        format!("HTTP {}: {}", self.status, trouble::clip(line, MOST_QUOTED))
+        format!("HTTP {}: {}", self.status, error::clip(line, MOST_QUOTED))
     }
 }
 
@@ -237,7 +237,7 @@ impl Outside {
         }
         let client = Client::try_from(config).map_err(|error| {
             Failure::new(format!("no client can be made for {url}"))
-                .because(Trouble::from_client("connect", &error).message)
+                .because(ClusterError::from_client("connect", &error).message)
         })?;
         Ok(Self { url: url.clone(), client, headers: settings.headers.clone() })
     }
@@ -272,9 +272,9 @@ impl Outside {
         }
         let exchange = async {
             let response = self.client.send(request).await.map_err(|error| {
-                let trouble = Trouble::from_client("send", &error);
-                let is_passing = !matches!(trouble.kind, Kind::Certificate | Kind::Credentials);
-                Fault { message: trouble.message, is_passing }
+                let error = ClusterError::from_client("send", &error);
+                let is_passing = !matches!(error.kind, Kind::Certificate | Kind::Credentials);
+                Fault { message: error.message, is_passing }
             })?;
             let (head, body) = response.into_parts();
             let body = Limited::new(body, limit.bytes).collect().await.map_err(|error| {

@@ -15,7 +15,7 @@ use http::header::DATE;
 use http::{HeaderMap, Method, Request};
 use serde::Deserialize;
 
-use crate::cluster::{Cluster, trouble};
+use crate::cluster::{Cluster, error};
 use crate::outside::{Limit, Outside, Url};
 use bootstorm_model::observe::clock::wall_now;
 use bootstorm_model::record::{Gauge, Line, Metric, Metrics, PhaseRecord};
@@ -280,7 +280,7 @@ fn parsed(answer: &[u8]) -> Result<Vec<Series>, String> {
     };
     match answered.status.as_str() {
         "success" => Ok(answered.data.result),
-        "error" => Err(trouble::clip(&answered.error, 200)),
+        "error" => Err(error::clip(&answered.error, 200)),
         _ => Err(foreign()),
     }
 }
@@ -307,7 +307,7 @@ async fn ask(door: &Door<'_>, path: &str, query: &str) -> Result<(Vec<u8>, Optio
             let request = Request::get(path).body(Vec::new()).map_err(|error| closed(error.to_string()))?;
             let answer = tokio::time::timeout(ONE, cluster.call("ask Prometheus", request)).await;
             let answer = answer.map_err(|_| closed(format!("no answer within {}s", ONE.as_secs())))?;
-            answer.map(|answer| (answer.body, None)).map_err(|trouble| closed(trouble.message))
+            answer.map(|answer| (answer.body, None)).map_err(|error| closed(error.message))
         }
     }
 }
@@ -332,7 +332,7 @@ fn gauge(metric: Metric, series: Vec<Series>, grid: Grid) -> Option<Gauge> {
                 *place = value;
             }
         }
-        Line { label: trouble::clip(&words.join(" "), MOST_LABEL), values }
+        Line { label: error::clip(&words.join(" "), MOST_LABEL), values }
     };
     let mut lines: Vec<(Line, f64)> = series
         .into_iter()

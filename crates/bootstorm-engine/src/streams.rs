@@ -6,19 +6,19 @@ use std::time::Instant;
 
 use tokio::task::JoinSet;
 
-use crate::cluster::changes::{Changes, News};
+use crate::cluster::changes::{ChangeEvent, Changes};
 use crate::cluster::decode::Undecodable;
 use crate::cluster::insight::Insight;
 use crate::cluster::launchers::Pod;
 use crate::cluster::migrations::{Migrations, Vmim};
 use crate::cluster::notices::CoreEvent;
-use crate::cluster::pulse::Stalls;
 use crate::cluster::scope::Scope;
+use crate::cluster::stall::Stalls;
 use crate::cluster::volumes::{DataVolume, Volumes};
-use crate::cluster::watch::{Heard as Delivered, Told};
-use crate::cluster::{Cluster, Trouble};
-use crate::phases::launch::{Launched, Launching};
-use crate::phases::prober::Heard;
+use crate::cluster::watch::{Delivery, WatchEvent};
+use crate::cluster::{Cluster, ClusterError};
+use crate::phases::launch::{Launching, RequestEvent};
+use crate::phases::prober::ProberEvent;
 use crate::phases::probing::Probing;
 use bootstorm_model::observation::{Observation, Request, Stream, StreamKind, What};
 use bootstorm_model::observe::clock::monotonic_now;
@@ -46,7 +46,7 @@ pub(crate) struct Streams {
     /// When this process did not run.
     pub(crate) stalls: Stalls,
     /// Lists in progress.
-    pub(crate) lists: JoinSet<(Stream, Result<What, Trouble>)>,
+    pub(crate) lists: JoinSet<(Stream, Result<What, ClusterError>)>,
     /// Observations not yet taken.
     pub(crate) ready: Vec<Observation>,
 }
@@ -140,14 +140,14 @@ impl Streams {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if let Poll::Ready(Some(news)) = self.launching.poll_next(cx) {
             let request = match news.what {
-                Launched::Sent => Request::Sent,
-                Launched::Repeated(trouble) => Request::Repeated(trouble.message),
-                Launched::Skipped => Request::Skipped,
-                Launched::Ended(sent) => match sent.outcome {
+                RequestEvent::Sent => Request::Sent,
+                RequestEvent::Repeated(error) => Request::Repeated(error.message),
+                RequestEvent::Skipped => Request::Skipped,
+                RequestEvent::Ended(sent) => match sent.outcome {
                     Ok(_) => Request::Accepted { attempts: sent.attempts, uid: sent.uid },
-                    Err(trouble) => Request::Refused {
+                    Err(error) => Request::Refused {
                         attempts: sent.attempts,
-                        why: trouble.to_string(),
+                        why: error.to_string(),
                         certain: sent.certain,
                     },
                 },
@@ -159,19 +159,21 @@ impl Streams {
         if let Poll::Ready(Some(received)) = self.changes.poll_next(cx) {
             let stream = Some(Stream::new(StreamKind::Instances, received.number));
             let (at, late) = (received.at, received.late);
-            match received.news {
-                News::Changes(changes) => {
+            match received.event {
+                ChangeEvent::Changes(changes) => {
                     for change in changes {
                         self.push(stream, at, late, What::Instance(change));
                     }
                 }
-                News::Interrupted { since, expected } => {
+                ChangeEvent::Interrupted { since, expected } => {
                     let what = self.gap(since, expected, None);
                     self.push(stream, at, late, what);
                 }
-                News::Restored => self.push(stream, at, late, What::GapClosed),
-                News::Unreadable(fault) => self.push(stream, at, late, unreadable(&fault)),
-                News::Complaint(trouble) => self.push(stream, at, late, What::Complaint(trouble.to_string())),
+                ChangeEvent::Restored => self.push(stream, at, late, What::GapClosed),
+                ChangeEvent::Unreadable(fault) => self.push(stream, at, late, unreadable(&fault)),
+                ChangeEvent::Complaint(error) => {
+                    self.push(stream, at, late, What::Complaint(error.to_string()));
+                }
             }
             return Poll::Ready(());
         }
@@ -224,8 +226,8 @@ impl Streams {
         }
         if let Poll::Ready(Some(listed)) = self.lists.poll_join_next(cx) {
             if let Ok((stream, outcome)) = listed {
-                let what = outcome.unwrap_or_else(|trouble| {
-                    tracing::debug!(%trouble, "a list failed that was to prove something");
+                let what = outcome.unwrap_or_else(|error| {
+                    tracing::debug!(%error, "a list failed that was to prove something");
                     What::Unlisted
                 });
                 self.push(Some(stream), monotonic_now(), true, what);
@@ -240,20 +242,24 @@ impl Streams {
     }
 
     /// Takes what a watch delivered; `read` gets an object, and whether it is gone.
-    fn delivered<T>(&mut self, stream: Stream, heard: Delivered<T>, read: impl Fn(T, bool) -> Option<What>) {
-        let Delivered { at, late, told } = heard;
-        let all: Vec<What> = match told {
-            Told::Listed(objects) => objects.into_iter().filter_map(|object| read(object, false)).collect(),
-            Told::Changed(object) => read(object, false).into_iter().collect(),
-            Told::Removed(object) => read(object, true).into_iter().collect(),
-            Told::Unreadable(fault) if matches!(stream.kind, StreamKind::Volumes) => vec![unreadable(&fault)],
-            Told::Unreadable(fault) => {
+    fn delivered<T>(&mut self, stream: Stream, heard: Delivery<T>, read: impl Fn(T, bool) -> Option<What>) {
+        let Delivery { at, late, event } = heard;
+        let all: Vec<What> = match event {
+            WatchEvent::Listed(objects) => {
+                objects.into_iter().filter_map(|object| read(object, false)).collect()
+            }
+            WatchEvent::Changed(object) => read(object, false).into_iter().collect(),
+            WatchEvent::Removed(object) => read(object, true).into_iter().collect(),
+            WatchEvent::Unreadable(fault) if matches!(stream.kind, StreamKind::Volumes) => {
+                vec![unreadable(&fault)]
+            }
+            WatchEvent::Unreadable(fault) => {
                 tracing::debug!(%fault, "passed over");
                 Vec::new()
             }
-            Told::Interrupted { since, expected } => vec![self.gap(since, expected, None)],
-            Told::Restored => vec![What::GapClosed],
-            Told::Complaint(trouble) => vec![What::Complaint(trouble.to_string())],
+            WatchEvent::Interrupted { since, expected } => vec![self.gap(since, expected, None)],
+            WatchEvent::Restored => vec![What::GapClosed],
+            WatchEvent::Complaint(error) => vec![What::Complaint(error.to_string())],
         };
         for what in all {
             self.push(Some(stream), at, late, what);
@@ -261,16 +267,16 @@ impl Streams {
     }
 
     /// Takes a message of a prober.
-    fn said(&mut self, heard: Heard) {
+    fn said(&mut self, heard: ProberEvent) {
         let (prober, at, what) = match heard {
-            Heard::Opened { prober, hello } => {
+            ProberEvent::Opened { prober, hello } => {
                 if let Some(millis) = self.probing.as_ref().map(|probing| probing.interval_millis(hello)) {
                     let stream = Some(Stream::new(StreamKind::Prober, prober));
                     self.push(stream, monotonic_now(), false, What::Interval(millis));
                 }
                 (prober, monotonic_now(), What::GapClosed)
             }
-            Heard::Echo { prober, by, asked, at } => {
+            ProberEvent::Echo { prober, by, asked, at } => {
                 let asked = self.clock.at(asked);
                 if by == By::Script {
                     let stream = Some(Stream::new(StreamKind::Prober, prober));
@@ -278,10 +284,10 @@ impl Streams {
                 }
                 (prober, at, What::Echo(asked))
             }
-            Heard::Broken { prober, since, why } => {
+            ProberEvent::Broken { prober, since, why } => {
                 (prober, monotonic_now(), self.gap(since, false, Some(why)))
             }
-            Heard::Said { prober, at, answer } => {
+            ProberEvent::Said { prober, at, answer } => {
                 let what = match answer {
                     Answer::Reached(id) => What::Answer(id),
                     Answer::Quiet(id, millis) => What::Quiet(id, millis),

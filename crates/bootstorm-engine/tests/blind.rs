@@ -17,7 +17,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use bootstorm_engine::phases::context::{Extent, Work};
+use bootstorm_engine::phases::context::{Extent, PhaseContext};
 use bootstorm_engine::phases::setup;
 use bootstorm_engine::phases::timed;
 use bootstorm_model::observe::{Milestone, Outcome, Source, Timeline};
@@ -388,7 +388,7 @@ async fn process(local: &Local, prefix: &str, kind: PhaseKind, settings: PhaseSe
         return true;
     }
     let template = Template::container_disk(IMAGE);
-    let work = Work {
+    let work = PhaseContext {
         cluster: &cluster,
         lock: &lock,
         step,

@@ -12,7 +12,7 @@ use bootstorm_engine::cluster::Cluster;
 use bootstorm_engine::cluster::lease::Held;
 use bootstorm_engine::cluster::ownership::Estate;
 use bootstorm_engine::phases::cleanup::{self, Choice, Leftovers, Order, Sort};
-use bootstorm_engine::phases::context::{Extent, Work};
+use bootstorm_engine::phases::context::{Extent, PhaseContext};
 use bootstorm_engine::phases::timed;
 use bootstorm_engine::phases::{Interrupt, setup};
 use bootstorm_model::observe::clock::monotonic_now;
@@ -240,7 +240,7 @@ impl Process<'_> {
             concurrency: 2,
             ..PhaseSettings::default()
         };
-        let work = Work {
+        let work = PhaseContext {
             cluster: self.cluster,
             lock: &lock,
             step,

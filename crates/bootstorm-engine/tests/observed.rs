@@ -8,7 +8,7 @@ mod local;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use bootstorm_engine::phases::observing::{self, Limits, Work};
+use bootstorm_engine::phases::observing::{self, Limits, ObserveContext};
 use bootstorm_model::observe::clock::wall_now;
 use bootstorm_model::observe::{Milestone, Outcome, Source};
 use bootstorm_model::outage::{Exactness, Observation, Sign, recoveries};
@@ -62,7 +62,7 @@ async fn process(local: &Local, kept: &Arc<Mutex<Option<Observation>>>) {
     let clock = observing::clock(&cluster, known.as_ref());
     let observation = known.unwrap_or_else(|| Observation::new(clock.began(), VMS, Milestone::Ready));
     let place = Arc::clone(kept);
-    let work = Work {
+    let work = ObserveContext {
         cluster: &cluster,
         targets: &targets(),
         observation,

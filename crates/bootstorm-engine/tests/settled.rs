@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 use bootstorm_engine::cluster::Cluster;
 use bootstorm_engine::cluster::ownership::Estate;
-use bootstorm_engine::phases::context::{Extent, Work};
+use bootstorm_engine::phases::context::{Extent, PhaseContext};
 use bootstorm_engine::phases::setup;
 use bootstorm_engine::phases::timed;
 use bootstorm_model::plan::{Plan, Template, TemplateSource};
@@ -40,7 +40,7 @@ async fn phase(local: &Local, cluster: &Cluster, kind: PhaseKind) -> RunRecord {
     let (mut record, store) = cluster.load(PREFIX).await.unwrap().unwrap();
     assert_eq!(open(&record), [], "a record that was just loaded is packed");
     let lock = cluster.lock(PREFIX, &record.run_id, "tester@host/1", &local.interrupt()).await.unwrap();
-    let work = Work {
+    let work = PhaseContext {
         cluster,
         lock: &lock,
         step: lifecycle::next(&record, kind).unwrap(),

@@ -10,8 +10,9 @@ use std::time::Duration;
 use bootstorm_engine::cluster::Cluster;
 use bootstorm_engine::cluster::lease::{Held, LockError};
 use bootstorm_engine::cluster::store::RunStore;
-use bootstorm_engine::phases::context::{Extent, Start, Work};
-use bootstorm_engine::phases::shards::{self, ShardGate, Share};
+use bootstorm_engine::phases::context::{Extent, PhaseContext, Start};
+use bootstorm_engine::phases::gate::ShardGate;
+use bootstorm_engine::phases::shards::{self, Share};
 use bootstorm_engine::phases::{setup, timed};
 use bootstorm_model::observe::{Milestone, Outcome};
 use bootstorm_model::plan::{Plan, Template, TemplateSource};
@@ -62,7 +63,7 @@ impl<'a> Pod<'a> {
             match cluster.lock_shard(PREFIX, "run-1", shard, holder, &local.interrupt()).await {
                 Ok(lock) => return Self { local, cluster, name, shard, lock },
                 Err(LockError::Taken(_)) => tokio::time::sleep(Duration::from_secs(1)).await,
-                Err(LockError::Trouble(trouble)) => panic!("{trouble}"),
+                Err(LockError::Cluster(error)) => panic!("{error}"),
             }
         }
     }
@@ -82,7 +83,7 @@ impl<'a> Pod<'a> {
         gate: Option<Start<'_>>,
     ) -> bool {
         let template = Template::container_disk(IMAGE);
-        let work = Work {
+        let work = PhaseContext {
             cluster: &self.cluster,
             lock: &self.lock,
             step,

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use super::paint::Tone;
+use super::color::Tone;
 use super::people::terminal::{Column, Grid};
 use super::{Layout, printable};
 

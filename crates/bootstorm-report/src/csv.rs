@@ -6,9 +6,9 @@
 //! the end. A cell of text that a program would take for a formula, a number, a date or a truth value begins with the name
 //! of its column, as in `vm:007`.
 
+use super::csv_cell::cell as text;
 use super::phase::PhaseBlock;
 use super::row::{Mark, Row};
-use super::sheet::cell as text;
 use super::{Report, Unwritable};
 use bootstorm_model::observe::{Milestone, Source};
 

@@ -61,7 +61,7 @@ pub struct PhaseBlock {
     /// How long things took for the crowd.
     pub spans: Spans,
     /// How much work it was, and how well it was watched.
-    pub effort: Effort,
+    pub effort: Attempts,
     /// How exactly the probes could see; absent when nothing was probed from a pod.
     #[serde(default)]
     pub probing: Option<ProbingBlock>,
@@ -169,7 +169,7 @@ pub struct Spans {
 
 /// How much work a phase was, and how well it was watched
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-pub struct Effort {
+pub struct Attempts {
     /// Requests sent.
     pub requests: u64,
     /// VMs that needed more than one.
@@ -251,7 +251,7 @@ impl PhaseBlock {
             settings: phase.settings.clone(),
             counts: Counts::of(phase),
             spans: Spans::of(phase, &curve),
-            effort: Effort::of(phase),
+            effort: Attempts::of(phase),
             probing: phase.probing.as_ref().map(ProbingBlock::of),
             validity: None,
             statistics: statistics(phase),
@@ -354,7 +354,7 @@ impl Spans {
     }
 }
 
-impl Effort {
+impl Attempts {
     fn of(phase: &PhaseRecord) -> Self {
         let timelines = &phase.timelines;
         let is_stamped =

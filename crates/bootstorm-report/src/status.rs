@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use super::paint::{Paint, Tone};
+use super::color::{Paint, Tone};
 use super::people::terminal::{Column, Grid};
 use super::phase::Counts;
 use super::{Layout, printable};

@@ -28,7 +28,7 @@ pub(super) async fn find(
     let prefix = &args.run.prefix;
     let error = match session.cluster.load(prefix).await {
         Ok(found) => return Ok(found),
-        Err(LoadError::Trouble(trouble)) => return Err(trouble.into()),
+        Err(LoadError::Cluster(error)) => return Err(error.into()),
         Err(LoadError::Codec(error)) => error,
     };
     // A record that cannot be read must not keep anybody from cleaning up; its label still says whose it is.
@@ -124,7 +124,7 @@ async fn unmark(
     tokio::time::timeout_at((deadline + GRACE).into(), unmarking)
         .await
         .map_err(|_| wording::out_of_time(args))?
-        .map_err(|trouble| Failure::from(trouble).hint(wording::go_on(args)))
+        .map_err(|error| Failure::from(error).hint(wording::go_on(args)))
 }
 
 fn told(session: &Session, restored: &Restored) {
@@ -141,7 +141,7 @@ fn told(session: &Session, restored: &Restored) {
 
 fn failed(error: RestoreError, args: &CleanupArgs) -> Failure {
     let late = match error {
-        RestoreError::Trouble(trouble) => return Failure::from(trouble).hint(wording::go_on(args)),
+        RestoreError::Cluster(error) => return Failure::from(error).hint(wording::go_on(args)),
         RestoreError::Late(late) => late,
     };
     let (seconds, count) = (args.timeout.as_secs(), late.len());

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{CleanupArgs, Session};
-use bootstorm_engine::cluster::{Kind, Trouble};
+use bootstorm_engine::cluster::{ClusterError, Kind};
 use bootstorm_engine::phases::draining;
 use bootstorm_model::failure::Failure;
 use bootstorm_model::record::Cordon;
@@ -17,13 +17,13 @@ const SHOW: &str = "kubectl get nodes -o custom-columns='NAME:.metadata.name,COR
 pub(super) async fn marked(session: &Session, run_id: &str) -> Result<Vec<Cordon>, Failure> {
     match draining::marked_cordons(&session.cluster, run_id).await {
         Ok(cordons) => Ok(cordons),
-        Err(Trouble { kind: Kind::Forbidden, .. }) => {
+        Err(ClusterError { kind: Kind::Forbidden, .. }) => {
             session.console.warn(&format!(
                 "nodes may not be listed; a drain of run {run_id} may have left some cordoned: {SHOW}"
             ));
             Ok(Vec::new())
         }
-        Err(trouble) => Err(trouble.into()),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -40,8 +40,8 @@ pub(super) fn announce(session: &Session, cordons: &[Cordon]) {
 pub(super) async fn lift(session: &Session, cordons: &[Cordon], run_id: &str) -> Result<(), Failure> {
     for cordon in cordons {
         let lifting = draining::uncordon(&session.cluster, std::slice::from_ref(cordon), run_id).await;
-        lifting.map_err(|trouble| {
-            Failure::from(trouble)
+        lifting.map_err(|error| {
+            Failure::from(error)
                 .hint(format!("let node {0} take pods again: kubectl uncordon {0}", cordon.node))
         })?;
         session.console.say(&format!("node {} is not cordoned by the run any more", cordon.node));

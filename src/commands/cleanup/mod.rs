@@ -2,7 +2,7 @@
 
 mod adopted;
 mod cordons;
-mod whose;
+mod ownership;
 mod wording;
 
 pub use wording::kept;
@@ -215,7 +215,7 @@ async fn lock_after(
 /// Whose run it is, and what of it is there.
 async fn look(session: &Session, args: &CleanupArgs) -> Result<Seen, Failure> {
     let record = adopted::find(session, args).await?;
-    let estate = whose::whose(session, args, record.as_ref()).await?;
+    let estate = ownership::whose(session, args, record.as_ref()).await?;
     let place = record.as_ref().and_then(|(record, _)| record.plan.layout.namespace.clone());
     let cordons = match (&record, &estate) {
         (Some((record, _)), _) => draining::open_cordons(record),
@@ -262,7 +262,7 @@ async fn note(
     };
     match noted {
         Ok(Ok(())) => {}
-        Ok(Err(trouble)) => tracing::debug!(%trouble, "the cleanup is not noted in the record"),
+        Ok(Err(error)) => tracing::debug!(%error, "the cleanup is not noted in the record"),
         Err(_) => tracing::debug!("the cleanup is not noted in the record: no answer"),
     }
 }

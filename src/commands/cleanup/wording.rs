@@ -35,7 +35,7 @@ pub(super) fn out_of_time(args: &CleanupArgs) -> Failure {
 
 pub(super) fn failed(error: CleanupError, args: &CleanupArgs) -> Failure {
     match error {
-        CleanupError::Trouble(trouble) => Failure::from(trouble).hint(go_on(args)),
+        CleanupError::Cluster(error) => Failure::from(error).hint(go_on(args)),
         CleanupError::Blocked(blocked) => stuck(&blocked, args),
         CleanupError::Unanswered => out_of_time(args),
     }

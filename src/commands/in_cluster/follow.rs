@@ -38,7 +38,7 @@ pub(super) async fn to_the_end(session: &Session, assignment: &Assignment) -> Re
             let last = session.cluster.last_phase(prefix, run_id).await?;
             let pods = match session.cluster.shard_pods(prefix).await {
                 // Their waiting reasons are optional.
-                Err(trouble) if trouble.kind == Kind::Forbidden => Vec::new(),
+                Err(error) if error.kind == Kind::Forbidden => Vec::new(),
                 pods => pods?,
             };
             Ok::<_, Failure>((job, heads, last, pods))
@@ -106,7 +106,7 @@ pub(super) async fn pods_gone(session: &Session, prefix: &str) -> Result<(), Fai
     let began = monotonic_now();
     loop {
         let pods = match session.cluster.shard_pods(prefix).await {
-            Err(trouble) if trouble.kind == Kind::Forbidden => return Ok(()),
+            Err(error) if error.kind == Kind::Forbidden => return Ok(()),
             pods => pods?,
         };
         let Some(first) = pods.first() else { return Ok(()) };

@@ -214,9 +214,9 @@ async fn begin(
         service_account: args.service_account.as_deref(),
         permissions,
     };
-    session.cluster.make_job(&outfit).await.map_err(|trouble| {
-        let forbidden = trouble.kind == Kind::Forbidden;
-        let failure = Failure::from(trouble).hint(format!(
+    session.cluster.make_job(&outfit).await.map_err(|error| {
+        let forbidden = error.kind == Kind::Forbidden;
+        let failure = Failure::from(error).hint(format!(
             "delete what was created: kubectl bootstorm cleanup --ns-prefix {}",
             assignment.prefix
         ));
@@ -261,8 +261,8 @@ pub async fn settle(
             Ok(Some(job)) if job.end.is_none() => return Err(works(format!("job {} works on it", job.name))),
             // Whoever may not read Jobs goes by the locks of the shards.
             Ok(_) => {}
-            Err(trouble) if trouble.kind == Kind::Forbidden => {}
-            Err(trouble) => return Err(trouble.into()),
+            Err(error) if error.kind == Kind::Forbidden => {}
+            Err(error) => return Err(error.into()),
         }
         let holders = cluster.holders(&record.run_id).await?;
         let other = holders.into_values().find(|working| working.taken.holder != lock.holder());
@@ -273,7 +273,7 @@ pub async fn settle(
     }
     let gathered = shards::gather(cluster, record, store, name).await;
     let state = gathered.map_err(|error| match error {
-        LoadError::Trouble(trouble) => trouble.into(),
+        LoadError::Cluster(error) => error.into(),
         LoadError::Codec(error) => Failure::new(format!("the parts of {name} cannot be read")).because(error),
     })?;
     session.console.say(&format!(
@@ -309,8 +309,8 @@ async fn follow(session: &Session, assignment: &Assignment) -> Result<RunRecord,
     }
     drop(store);
     // Best effort: cleanup deletes what stays.
-    if let Err(trouble) = remove(session, prefix, run_id).await {
-        session.console.warn(&format!("the job was not deleted, cleanup will do so: {trouble}"));
+    if let Err(error) = remove(session, prefix, run_id).await {
+        session.console.warn(&format!("the job was not deleted, cleanup will do so: {error}"));
     }
     Ok(record)
 }

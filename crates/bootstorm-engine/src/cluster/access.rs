@@ -5,7 +5,7 @@ use k8s_openapi::api::authorization::v1::{
 };
 
 use super::call::{built, on, post_params};
-use super::{Cluster, Trouble};
+use super::{Cluster, ClusterError};
 
 /// One permission
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -33,7 +33,7 @@ impl std::fmt::Display for Permission {
 
 impl Cluster {
     /// The permissions among `wanted` that we do not have.
-    pub async fn missing(&self, wanted: &[Permission]) -> Result<Vec<Permission>, Trouble> {
+    pub async fn missing(&self, wanted: &[Permission]) -> Result<Vec<Permission>, ClusterError> {
         let reviews = wanted.iter().map(|permission| self.is_allowed(permission));
         let mut missing = Vec::new();
         for (permission, allowed) in wanted.iter().zip(futures::future::join_all(reviews).await) {
@@ -44,7 +44,7 @@ impl Cluster {
         Ok(missing)
     }
 
-    async fn is_allowed(&self, permission: &Permission) -> Result<bool, Trouble> {
+    async fn is_allowed(&self, permission: &Permission) -> Result<bool, ClusterError> {
         let doing = "check permissions";
         let (resource, subresource) = match permission.resource.split_once('/') {
             Some((resource, subresource)) => (resource, Some(subresource.to_owned())),

@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 use super::machines::{Machine, collection};
 use super::metadata::{Condition, Metadata, Watched};
 use super::names::{ADOPTED_BY, FIELD_MANAGER, annotation};
-use super::pace::{Meaning, Timed};
+use super::pace::{Idempotency, Timed};
 use super::scope::Scope;
-use super::{Cluster, Kind, Trouble};
+use super::{Cluster, ClusterError, Kind};
 use bootstorm_model::plan::{Setting, Target};
 use bootstorm_model::probe::binding::Wiring;
 
@@ -98,7 +98,7 @@ impl Guest {
 
 /// The request that changes the setting of exactly this VM from one value to another, and does nothing when it is
 /// another VM or has another setting by then. With equal values it changes nothing, and shows that both still hold.
-pub fn set(target: &Target, uid: &str, from: &Setting, to: &Setting) -> Result<Timed, Trouble> {
+pub fn set(target: &Target, uid: &str, from: &Setting, to: &Setting) -> Result<Timed, ClusterError> {
     let doing =
         if to.strategy() == "Halted" { "stop the virtual machine" } else { "start the virtual machine" };
     let test = |path: &str, value: Value| json!({"op": "test", "path": path, "value": value});
@@ -111,8 +111,8 @@ pub fn set(target: &Target, uid: &str, from: &Setting, to: &Setting) -> Result<T
     let request = Request::patch(path)
         .header(CONTENT_TYPE, "application/json-patch+json")
         .body(Value::Array(patch).to_string().into_bytes())
-        .map_err(|error| Trouble::new(doing, Kind::Invalid, error.to_string()))?;
-    let meaning = Meaning::Guarded { target: target.clone(), uid: uid.to_owned(), wanted: to.clone() };
+        .map_err(|error| ClusterError::new(doing, Kind::Invalid, error.to_string()))?;
+    let meaning = Idempotency::Guarded { target: target.clone(), uid: uid.to_owned(), wanted: to.clone() };
     Ok(Timed { doing, request, meaning })
 }
 
@@ -158,7 +158,7 @@ pub enum Marked {
 
 impl Cluster {
     /// Marks a VM as adopted, provided that it is still this VM and that nobody else has marked it since it was read.
-    pub async fn mark_adopted(&self, machine: &Machine, mark: &Mark) -> Result<Marked, Trouble> {
+    pub async fn mark_adopted(&self, machine: &Machine, mark: &Mark) -> Result<Marked, ClusterError> {
         let doing = "mark the virtual machine as adopted";
         let before = machine.adopted_by();
         if before == Some(mark.to_string().as_str()) {
@@ -173,13 +173,13 @@ impl Cluster {
         }
         patch.push(json!({"op": "add", "path": pointer(), "value": mark.to_string()}));
         match self.patch_machine(doing, &machine.target(), &patch).await {
-            Err(trouble) if matches!(trouble.kind, Kind::Invalid | Kind::NotFound) => {
+            Err(error) if matches!(error.kind, Kind::Invalid | Kind::NotFound) => {
                 let found = self.machine(&machine.target()).await?;
                 Ok(match found.as_ref().filter(|found| found.uid() == machine.uid()) {
                     Some(found) if found.adopted_by() == Some(mark.to_string().as_str()) => Marked::Ours,
                     Some(found) => match found.adopted_by() {
                         Some(other) => Marked::Refused(format!("run {other} has adopted it meanwhile")),
-                        None => return Err(trouble),
+                        None => return Err(error),
                     },
                     None => Marked::Refused("it was deleted meanwhile, or made anew".to_owned()),
                 })
@@ -189,7 +189,7 @@ impl Cluster {
     }
 
     /// Takes the mark of a run off a VM; one that is not there, or on another VM, is fine.
-    pub async fn unmark_adopted(&self, target: &Target, uid: &str, mark: &Mark) -> Result<(), Trouble> {
+    pub async fn unmark_adopted(&self, target: &Target, uid: &str, mark: &Mark) -> Result<(), ClusterError> {
         let doing = "take the mark off the virtual machine";
         let patch = [
             json!({"op": "test", "path": "/metadata/uid", "value": uid}),
@@ -197,23 +197,23 @@ impl Cluster {
             json!({"op": "remove", "path": pointer()}),
         ];
         match self.patch_machine(doing, target, &patch).await {
-            Err(trouble) if matches!(trouble.kind, Kind::Invalid | Kind::NotFound) => Ok(()),
+            Err(error) if matches!(error.kind, Kind::Invalid | Kind::NotFound) => Ok(()),
             outcome => outcome,
         }
     }
 
-    async fn patch_machine(&self, doing: &str, target: &Target, patch: &[Value]) -> Result<(), Trouble> {
+    async fn patch_machine(&self, doing: &str, target: &Target, patch: &[Value]) -> Result<(), ClusterError> {
         let path =
             format!("{}/{}?fieldManager={FIELD_MANAGER}", collection(Some(&target.namespace)), target.name);
         let request = Request::patch(path)
             .header(CONTENT_TYPE, "application/json-patch+json")
             .body(Value::from(patch).to_string().into_bytes())
-            .map_err(|error| Trouble::new(doing, Kind::Invalid, error.to_string()))?;
+            .map_err(|error| ClusterError::new(doing, Kind::Invalid, error.to_string()))?;
         self.ask_raw(doing, &request).await.map(|_| ())
     }
 
     /// The instances in a scope.
-    pub async fn guests_in(&self, scope: &Scope) -> Result<Vec<Guest>, Trouble> {
+    pub async fn guests_in(&self, scope: &Scope) -> Result<Vec<Guest>, ClusterError> {
         self.list_in("list virtual machine instances", scope, "virtualmachineinstances", "").await
     }
 }

@@ -12,7 +12,7 @@ use rand::RngExt;
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
-use super::trouble::{Kind, Trouble};
+use super::error::{ClusterError, Kind};
 use super::{Cluster, decode, names};
 use bootstorm_model::observe::clock::{elapsed_since, monotonic_now, wall_now};
 
@@ -40,25 +40,25 @@ impl Answer {
     /// The object in the body; a null in it counts as absent.
     ///
     /// Fails like [`Answer::read`].
-    pub fn object<T: DeserializeOwned>(&self, doing: &str) -> Result<T, Trouble> {
-        self.read(doing).or_else(|trouble| {
+    pub fn object<T: DeserializeOwned>(&self, doing: &str) -> Result<T, ClusterError> {
+        self.read(doing).or_else(|error| {
             let text = std::str::from_utf8(&self.body).unwrap_or_default();
-            decode::object(text).map_err(|_| trouble)
+            decode::object(text).map_err(|_| error)
         })
     }
 
     /// The body, decoded.
     ///
     /// Fails when it was cut short, or is something else than was asked for.
-    pub fn read<'a, T: Deserialize<'a>>(&'a self, doing: &str) -> Result<T, Trouble> {
+    pub fn read<'a, T: Deserialize<'a>>(&'a self, doing: &str) -> Result<T, ClusterError> {
         serde_json::from_slice(&self.body).map_err(|error| {
-            if let Some(trouble) = Trouble::from_page(doing, self.code.as_u16(), &self.body) {
-                return trouble;
+            if let Some(error) = ClusterError::from_page(doing, self.code.as_u16(), &self.body) {
+                return error;
             }
             let kind = if error.is_eof() { Kind::CutShort } else { Kind::Other };
             // Not the parser's words: they may quote a Secret.
             let place = format!("line {}, column {}", error.line(), error.column());
-            Trouble::new(doing, kind, format!("the answer cannot be read: {place}"))
+            ClusterError::new(doing, kind, format!("the answer cannot be read: {place}"))
         })
     }
 }
@@ -68,13 +68,13 @@ impl Cluster {
     ///
     /// A request that was not let in because the credentials had run out is sent once more with new ones. Fails with
     /// what the server or the connection said, and when no answer comes in time.
-    pub async fn call(&self, doing: &str, request: Request<Vec<u8>>) -> Result<Answer, Trouble> {
+    pub async fn call(&self, doing: &str, request: Request<Vec<u8>>) -> Result<Answer, ClusterError> {
         self.renew_when_expired().await;
         let generation = self.generation();
         match self.exchange(doing, request.clone()).await {
             // Some portals send those away whom they do not know any more.
-            Err(trouble)
-                if matches!(trouble.kind, Kind::Credentials | Kind::Portal)
+            Err(error)
+                if matches!(error.kind, Kind::Credentials | Kind::Portal)
                     && self.renew_credentials(generation).await =>
             {
                 self.exchange(doing, request).await
@@ -83,14 +83,14 @@ impl Cluster {
         }
     }
 
-    async fn exchange(&self, doing: &str, request: Request<Vec<u8>>) -> Result<Answer, Trouble> {
+    async fn exchange(&self, doing: &str, request: Request<Vec<u8>>) -> Result<Answer, ClusterError> {
         let exchange = async {
             let sent = wall_now().as_microsecond();
             let response = self
                 .client()
                 .send(request.map(Body::from))
                 .await
-                .map_err(|error| Trouble::from_client(doing, &error))?;
+                .map_err(|error| ClusterError::from_client(doing, &error))?;
             let (head, body) = response.into_parts();
             self.learn_server_time(head.headers.get(DATE), sent, wall_now().as_microsecond());
             let body = Limited::new(body, MOST_BYTES)
@@ -109,18 +109,18 @@ impl Cluster {
             None => exchange.await,
             Some(limit) => tokio::time::timeout(limit, exchange).await.unwrap_or_else(|_| {
                 let message = format!("no answer within {}s", limit.as_secs_f64());
-                Err(Trouble::new(doing, Kind::TimedOut, message))
+                Err(ClusterError::new(doing, Kind::TimedOut, message))
             }),
         }
     }
 
     /// Sends one request, once, whose answer is read bit by bit.
-    pub(super) async fn open(&self, doing: &str, request: Request<Vec<u8>>) -> Result<Body, Trouble> {
+    pub(super) async fn open(&self, doing: &str, request: Request<Vec<u8>>) -> Result<Body, ClusterError> {
         let response = self
             .client()
             .send(request.map(Body::from))
             .await
-            .map_err(|error| Trouble::from_client(doing, &error))?;
+            .map_err(|error| ClusterError::from_client(doing, &error))?;
         let (head, body) = response.into_parts();
         if head.status.is_success() {
             return Ok(body);
@@ -130,16 +130,16 @@ impl Cluster {
     }
 
     /// What an answer says that is no success.
-    fn refused(&self, doing: &str, head: &Parts, body: &[u8]) -> Trouble {
+    fn refused(&self, doing: &str, head: &Parts, body: &[u8]) -> ClusterError {
         let retry_after = head.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
         let retry_after = retry_after.map(Duration::from_secs);
-        let mut trouble = Trouble::from_answer(doing, head.status.as_u16(), body, retry_after);
+        let mut error = ClusterError::from_answer(doing, head.status.as_u16(), body, retry_after);
         if let (true, Some(place)) = (head.status.is_redirection(), redirect(&head.headers)) {
-            trouble.message =
+            error.message =
                 format!("HTTP {} leads to {place}, where no Kubernetes API leads", head.status.as_u16());
         }
-        trouble.message = self.without_secrets(&trouble.message);
-        trouble
+        error.message = self.without_secrets(&error.message);
+        error
     }
 
     /// Sends a request that may be repeated safely, until it succeeds or fails for good.
@@ -147,37 +147,41 @@ impl Cluster {
         &self,
         doing: &str,
         request: &Request<Vec<u8>>,
-    ) -> Result<T, Trouble> {
+    ) -> Result<T, ClusterError> {
         let began = monotonic_now();
         let mut attempt = 1;
         loop {
             match self.call(doing, request.clone()).await.and_then(|answer| answer.object(doing)) {
-                Err(trouble) => self.pause(trouble, &mut attempt, began).await?,
+                Err(error) => self.pause(error, &mut attempt, began).await?,
                 Ok(answer) => return Ok(answer),
             }
         }
     }
 
     /// Like [`Cluster::ask`], without looking into the answer.
-    pub async fn ask_raw(&self, doing: &str, request: &Request<Vec<u8>>) -> Result<Answer, Trouble> {
+    pub async fn ask_raw(&self, doing: &str, request: &Request<Vec<u8>>) -> Result<Answer, ClusterError> {
         let began = monotonic_now();
         let mut attempt = 1;
         loop {
             match self.call(doing, request.clone()).await {
-                Err(trouble) => self.pause(trouble, &mut attempt, began).await?,
+                Err(error) => self.pause(error, &mut attempt, began).await?,
                 Ok(answer) => return Ok(answer),
             }
         }
     }
 
     /// Like [`Cluster::ask`], with the answer as it came; one that was cut short is asked for again.
-    pub(super) async fn ask_whole(&self, doing: &str, request: &Request<Vec<u8>>) -> Result<Answer, Trouble> {
+    pub(super) async fn ask_whole(
+        &self,
+        doing: &str,
+        request: &Request<Vec<u8>>,
+    ) -> Result<Answer, ClusterError> {
         let began = monotonic_now();
         let mut attempt = 1;
         loop {
             let called = self.call(doing, request.clone()).await;
             match called.and_then(|answer| answer.read::<IgnoredAny>(doing).map(|_| answer)) {
-                Err(trouble) => self.pause(trouble, &mut attempt, began).await?,
+                Err(error) => self.pause(error, &mut attempt, began).await?,
                 Ok(answer) => return Ok(answer),
             }
         }
@@ -196,12 +200,12 @@ impl Cluster {
     /// Waits before the next attempt of a request that may be repeated safely. Fails when there is to be none.
     pub(super) async fn pause(
         &self,
-        trouble: Trouble,
+        error: ClusterError,
         attempt: &mut u32,
         began: Instant,
-    ) -> Result<(), Trouble> {
-        let Some(wait) = self.next_try(&trouble, *attempt, began) else { return Err(trouble) };
-        tracing::debug!(attempt, %trouble, "sending again");
+    ) -> Result<(), ClusterError> {
+        let Some(wait) = self.next_try(&error, *attempt, began) else { return Err(error) };
+        tracing::debug!(attempt, %error, "sending again");
         self.count_retry();
         tokio::time::sleep(wait).await;
         *attempt += 1;
@@ -212,27 +216,27 @@ impl Cluster {
     /// none.
     ///
     /// A server that has answered before gets time to come back; one that never did is most likely a wrong address.
-    fn next_try(&self, trouble: &Trouble, attempt: u32, began: Instant) -> Option<Duration> {
-        if !trouble.is_transient() {
+    fn next_try(&self, error: &ClusterError, attempt: u32, began: Instant) -> Option<Duration> {
+        if !error.is_transient() {
             return None;
         }
-        let next = wait(attempt, trouble.retry_after);
+        let next = wait(attempt, error.retry_after);
         // Whoever says "not now" is there; an address that nobody answers at is most likely wrong.
-        let has_answered = matches!(trouble.kind, Kind::Throttled | Kind::Unavailable);
+        let has_answered = matches!(error.kind, Kind::Throttled | Kind::Unavailable);
         let is_proved = self.shared.proved.load(Ordering::Relaxed);
         if has_answered && !is_proved && attempt == ATTEMPTS {
-            tracing::warn!(%trouble, "sending again for up to {}s (--retry-timeout)", self.patience.as_secs());
+            tracing::warn!(%error, "sending again for up to {}s (--retry-timeout)", self.patience.as_secs());
         }
         if has_answered || is_proved {
             let left = self.patience.saturating_sub(elapsed_since(began));
-            return match trouble.retry_after {
+            return match error.retry_after {
                 // Who says when is not asked earlier.
                 Some(_) => (next < left).then_some(next),
                 // Nothing is left over that is too short for one more wait.
                 None => (!left.is_zero()).then(|| if next + FIRST_WAIT < left { next } else { left }),
             };
         }
-        (attempt < if trouble.kind == Kind::Unreachable { 3 } else { ATTEMPTS }).then_some(next)
+        (attempt < if error.kind == Kind::Unreachable { 3 } else { ATTEMPTS }).then_some(next)
     }
 }
 
@@ -244,12 +248,12 @@ fn redirect(headers: &http::HeaderMap) -> Option<String> {
 }
 
 /// A body that broke off, or that has no end.
-fn unread(doing: &str, error: &(dyn std::error::Error + Send + Sync + 'static)) -> Trouble {
+fn unread(doing: &str, error: &(dyn std::error::Error + Send + Sync + 'static)) -> ClusterError {
     if error.is::<LengthLimitError>() {
         let message = format!("the answer has more than {} MiB", MOST_BYTES / 1024 / 1024);
-        return Trouble::new(doing, Kind::Other, message);
+        return ClusterError::new(doing, Kind::Other, message);
     }
-    Trouble::new(doing, Kind::CutShort, error.to_string())
+    ClusterError::new(doing, Kind::CutShort, error.to_string())
 }
 
 /// How long to wait before the attempt after `attempt`: what the server asked for, else doubling, jittered.
@@ -282,12 +286,12 @@ pub fn post_params() -> kube::api::PostParams {
     kube::api::PostParams { dry_run: false, field_manager: Some(names::FIELD_MANAGER.to_owned()) }
 }
 
-/// Turns the builder's complaint (which only a bug of ours can cause) into a trouble.
+/// Turns the builder's complaint (which only a bug of ours can cause) into a `ClusterError`.
 pub fn built(
     doing: &str,
     request: Result<Request<Vec<u8>>, kube::core::request::Error>,
-) -> Result<Request<Vec<u8>>, Trouble> {
-    request.map_err(|error| Trouble::new(doing, Kind::Invalid, error.to_string()))
+) -> Result<Request<Vec<u8>>, ClusterError> {
+    request.map_err(|error| ClusterError::new(doing, Kind::Invalid, error.to_string()))
 }
 
 #[cfg(test)]

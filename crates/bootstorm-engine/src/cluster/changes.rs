@@ -13,12 +13,12 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use super::decode::Undecodable;
+use super::error::clip;
 use super::list::list_once;
 use super::metadata::{Borrowed, BorrowedCondition, Watched};
 use super::scope::Scope;
-use super::trouble::clip;
-use super::watch::{Heard, Told, Watch};
-use super::{Cluster, Trouble};
+use super::watch::{Delivery, Watch, WatchEvent};
+use super::{Cluster, ClusterError};
 use bootstorm_model::observe::{Change, Instance, InstancePhase, Move};
 use bootstorm_model::plan::Target;
 use bootstorm_model::plan::sizing::Quantity;
@@ -212,9 +212,9 @@ impl From<Vmi> for Instance {
     }
 }
 
-/// What the cluster told, and when we received it
+/// An event of a watch, and when it was received
 #[derive(Debug)]
-pub struct Received {
+pub struct ChangeDelivery {
     /// Which of the watches it comes from.
     pub number: usize,
     /// When the client received it.
@@ -222,12 +222,12 @@ pub struct Received {
     /// It may have waited in a gap of the watch.
     pub late: bool,
     /// What it was.
-    pub news: News,
+    pub event: ChangeEvent,
 }
 
 /// Something that came out of a watch
 #[derive(Debug)]
-pub enum News {
+pub enum ChangeEvent {
     /// Instances changed; one change except after a list.
     Changes(Vec<Change>),
     /// The watch does not deliver any more.
@@ -242,7 +242,7 @@ pub enum News {
     /// An instance cannot be read.
     Unreadable(Undecodable),
     /// It has not been possible to open the watch again for a while.
-    Complaint(Trouble),
+    Complaint(ClusterError),
 }
 
 /// What a phase watches: the instances of the run, wherever they are
@@ -255,19 +255,23 @@ pub struct Changes {
     /// The only VMs that matter; all, where nothing is said.
     only: Option<HashSet<Target>>,
     /// What existed when the watches were opened, until somebody asks.
-    first: Option<Received>,
+    first: Option<ChangeDelivery>,
 }
 
 impl Changes {
     /// Opens the watch. When this returns, the list is there and the watch is connected: nothing that happens
     /// from now on is missed.
-    pub async fn open(cluster: &Cluster, scope: &Scope, selector: &str) -> Result<Self, Trouble> {
+    pub async fn open(cluster: &Cluster, scope: &Scope, selector: &str) -> Result<Self, ClusterError> {
         Self::watch(cluster, scope.collections("virtualmachineinstances"), selector, None).await
     }
 
     /// Opens watches on instances that carry no label of ours: everything in the scope is watched, and what is not
     /// about these VMs is dropped here.
-    pub async fn open_on(cluster: &Cluster, scope: &Scope, only: HashSet<Target>) -> Result<Self, Trouble> {
+    pub async fn open_on(
+        cluster: &Cluster,
+        scope: &Scope,
+        only: HashSet<Target>,
+    ) -> Result<Self, ClusterError> {
         Self::watch(cluster, scope.collections("virtualmachineinstances"), "", Some(only)).await
     }
 
@@ -276,21 +280,21 @@ impl Changes {
         collections: Vec<String>,
         selector: &str,
         only: Option<HashSet<Target>>,
-    ) -> Result<Self, Trouble> {
+    ) -> Result<Self, ClusterError> {
         let doing = "watch virtual machine instances";
         let views: Vec<_> = collections.iter().map(|path| (path.clone(), selector.to_owned())).collect();
         let opening = collections.into_iter().map(|path| Watch::open(cluster, doing, path, selector.into()));
         let watches = try_join_all(opening).await?;
         let known = watches.iter().map(|_| HashMap::new()).collect();
         let mut changes = Self { watches, known, views, only, first: None };
-        let mut first: Option<Received> = None;
+        let mut first: Option<ChangeDelivery> = None;
         for number in 0..changes.watches.len() {
             let Some(heard) = changes.watches[number].next().await else { continue };
             let received = changes.receive(number, heard);
             match (&mut first, received) {
                 (
-                    Some(Received { news: News::Changes(all), .. }),
-                    Received { news: News::Changes(more), .. },
+                    Some(ChangeDelivery { event: ChangeEvent::Changes(all), .. }),
+                    ChangeDelivery { event: ChangeEvent::Changes(more), .. },
                 ) => {
                     all.extend(more);
                 }
@@ -301,13 +305,13 @@ impl Changes {
         Ok(changes)
     }
 
-    /// The next news; the first is the list of what existed when the watch was opened. Safe to cancel.
-    pub async fn next(&mut self) -> Option<Received> {
+    /// The next event; the first is the list of what existed when the watch was opened. Safe to cancel.
+    pub async fn next(&mut self) -> Option<ChangeDelivery> {
         poll_fn(|cx| self.poll_next(cx)).await
     }
 
     /// Like [`Changes::next`], for those who listen to several streams.
-    pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Received>> {
+    pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<ChangeDelivery>> {
         if let Some(first) = self.first.take() {
             return Poll::Ready(Some(first));
         }
@@ -319,7 +323,7 @@ impl Changes {
             };
             let Some(heard) = heard else { return Poll::Ready(None) };
             let received = self.receive(number, heard);
-            if !matches!(&received.news, News::Changes(changes) if changes.is_empty()) {
+            if !matches!(&received.event, ChangeEvent::Changes(changes) if changes.is_empty()) {
                 return Poll::Ready(Some(received));
             }
         }
@@ -348,7 +352,7 @@ impl Changes {
         &self,
         cluster: &Cluster,
         number: usize,
-    ) -> impl Future<Output = Result<Vec<Instance>, Trouble>> + Send + use<> {
+    ) -> impl Future<Output = Result<Vec<Instance>, ClusterError>> + Send + use<> {
         let (cluster, only) = (cluster.clone(), self.only.clone());
         let (path, selector) = self.views.get(number).cloned().unwrap_or_default();
         async move {
@@ -368,20 +372,22 @@ impl Changes {
         }
     }
 
-    fn receive(&mut self, number: usize, heard: Heard<Vmi>) -> Received {
-        let news = match heard.told {
-            Told::Interrupted { since, expected } => News::Interrupted { since, expected },
-            Told::Restored => News::Restored,
-            Told::Unreadable(fault) => News::Unreadable(fault),
-            Told::Complaint(trouble) => News::Complaint(trouble),
-            Told::Changed(vmi) => News::Changes(self.present(number, vmi).into_iter().collect()),
-            Told::Removed(vmi) => {
+    fn receive(&mut self, number: usize, heard: Delivery<Vmi>) -> ChangeDelivery {
+        let event = match heard.event {
+            WatchEvent::Interrupted { since, expected } => ChangeEvent::Interrupted { since, expected },
+            WatchEvent::Restored => ChangeEvent::Restored,
+            WatchEvent::Unreadable(fault) => ChangeEvent::Unreadable(fault),
+            WatchEvent::Complaint(error) => ChangeEvent::Complaint(error),
+            WatchEvent::Changed(vmi) => ChangeEvent::Changes(self.present(number, vmi).into_iter().collect()),
+            WatchEvent::Removed(vmi) => {
                 let Instance { uid, target, .. } = vmi.instance;
                 self.known[number].remove(&uid);
                 let absent = Change::Absent { uid, target };
-                News::Changes(Some(absent).filter(|change| self.is_wanted(change)).into_iter().collect())
+                ChangeEvent::Changes(
+                    Some(absent).filter(|change| self.is_wanted(change)).into_iter().collect(),
+                )
             }
-            Told::Listed(vmis) => {
+            WatchEvent::Listed(vmis) => {
                 let mut before = std::mem::take(&mut self.known[number]);
                 let mut changes: Vec<Change> = Vec::with_capacity(vmis.len());
                 for vmi in vmis {
@@ -390,10 +396,10 @@ impl Changes {
                 }
                 let absent = before.into_iter().map(|(uid, target)| Change::Absent { uid, target });
                 // What is gone comes first: a VM's new instance may be in the same list.
-                News::Changes(absent.chain(changes).collect())
+                ChangeEvent::Changes(absent.chain(changes).collect())
             }
         };
-        Received { number, at: heard.at, late: heard.late, news }
+        ChangeDelivery { number, at: heard.at, late: heard.late, event }
     }
 
     fn present(&mut self, number: usize, vmi: Vmi) -> Option<Change> {

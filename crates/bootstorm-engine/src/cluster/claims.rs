@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::call::{built, on, path};
 use super::metadata::Condition;
-use super::{Cluster, Kind, Trouble};
+use super::{Cluster, ClusterError, Kind};
 
 /// A disk as a VM names it
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,13 +42,13 @@ impl Cluster {
         };
         let told = match self.filled(&path(group, Some(namespace), plural), name).await {
             Ok(found) => found.told()?,
-            Err(trouble) if trouble.kind == Kind::NotFound => "does not exist".to_owned(),
-            Err(trouble) => format!("its state is unknown: {}", trouble.message),
+            Err(error) if error.kind == Kind::NotFound => "does not exist".to_owned(),
+            Err(error) => format!("its state is unknown: {}", error.message),
         };
         Some(format!("{kind} {name}: {told}"))
     }
 
-    async fn filled(&self, collection: &str, name: &str) -> Result<Filled, Trouble> {
+    async fn filled(&self, collection: &str, name: &str) -> Result<Filled, ClusterError> {
         let doing = "read the state of a disk";
         self.ask(doing, &built(doing, on(collection).get(name, &GetParams::default()))?).await
     }

@@ -188,12 +188,12 @@ impl Connection {
         let namespace = self.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
         let server = without_user(&config.cluster_url);
         let client = made(config, self.request_timeout).await?.map_err(|error| {
-            let trouble = super::Trouble::from_client("connect", &error);
-            let hint = match trouble.kind {
-                super::Kind::Certificate => super::certificate::hint(&trouble.message),
+            let error = super::ClusterError::from_client("connect", &error);
+            let hint = match error.kind {
+                super::Kind::Certificate => super::certificate::hint(&error.message),
                 _ => "check with: kubectl auth whoami",
             };
-            Failure::new("the credentials of this context cannot be used").because(trouble.message).hint(hint)
+            Failure::new("the credentials of this context cannot be used").because(error.message).hint(hint)
         })?;
         Ok(Opened { client, good_until, namespace, server, context })
     }

@@ -5,8 +5,8 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use super::error::clip;
 use super::metadata::Metadata;
-use super::trouble::clip;
 
 /// The most characters of an explanation that are kept.
 const MOST_TOLD: usize = 300;

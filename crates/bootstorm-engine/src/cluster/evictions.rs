@@ -12,10 +12,10 @@ use super::call::{built, on, path, post_params};
 use super::launchers::{Evictable, LAUNCHERS, Pod};
 use super::metadata::Metadata;
 use super::names::{FIELD_MANAGER, annotation};
-use super::pace::{Meaning, Timed};
+use super::pace::{Idempotency, Timed};
 use super::scope::Scope;
 use super::watch::list_all;
-use super::{Cluster, Kind, Trouble};
+use super::{Cluster, ClusterError, Kind};
 use bootstorm_model::plan::Target;
 
 /// Annotation word on a node: the run that has cordoned it.
@@ -90,7 +90,7 @@ impl Cordonable {
 }
 
 /// The request that evicts the launcher pod of a VM from a node, provided that it is still that pod.
-pub fn evict(target: &Target, instance: &str, node: &str, pod: &Evictable) -> Result<Timed, Trouble> {
+pub fn evict(target: &Target, instance: &str, node: &str, pod: &Evictable) -> Result<Timed, ClusterError> {
     let doing = "evict the virtual machine";
     let namespace = &target.namespace;
     let body = json!({
@@ -102,7 +102,7 @@ pub fn evict(target: &Target, instance: &str, node: &str, pod: &Evictable) -> Re
     let collection = format!("{}/{}/eviction", path("v1", Some(namespace), "pods"), pod.name);
     let request = built(doing, on(&collection).create(&post_params(), body.to_string().into_bytes()))?;
     let (target, instance, node) = (target.clone(), instance.to_owned(), node.to_owned());
-    Ok(Timed { doing, request, meaning: Meaning::Evict { target, instance, node } })
+    Ok(Timed { doing, request, meaning: Idempotency::Evict { target, instance, node } })
 }
 
 impl Cluster {
@@ -110,7 +110,7 @@ impl Cluster {
     pub async fn evictable(
         &self,
         scope: &Scope,
-    ) -> Result<HashMap<String, Vec<(String, Evictable)>>, Trouble> {
+    ) -> Result<HashMap<String, Vec<(String, Evictable)>>, ClusterError> {
         let mut found: HashMap<String, Vec<(String, Evictable)>> = HashMap::new();
         for collection in scope.collections_of("v1", "pods") {
             let (pods, _) = list_all::<Pod>(self, "list launcher pods", &collection, LAUNCHERS).await?;
@@ -122,30 +122,30 @@ impl Cluster {
     }
 
     /// An instance, if it exists.
-    pub(super) async fn evicted(&self, target: &Target) -> Result<Option<Evicted>, Trouble> {
+    pub(super) async fn evicted(&self, target: &Target) -> Result<Option<Evicted>, ClusterError> {
         let doing = "read the instance of the virtual machine";
         let instances = path("kubevirt.io/v1", Some(&target.namespace), "virtualmachineinstances");
         let request = built(doing, on(&instances).get(&target.name, &GetParams::default()))?;
         match self.ask(doing, &request).await {
             Ok(instance) => Ok(Some(instance)),
-            Err(trouble) if trouble.kind == Kind::NotFound => Ok(None),
-            Err(trouble) => Err(trouble),
+            Err(error) if error.kind == Kind::NotFound => Ok(None),
+            Err(error) => Err(error),
         }
     }
 
     /// A node, if it exists.
-    pub async fn cordonable(&self, node: &str) -> Result<Option<Cordonable>, Trouble> {
+    pub async fn cordonable(&self, node: &str) -> Result<Option<Cordonable>, ClusterError> {
         let doing = "read the node";
         let request = built(doing, on(&path("v1", None, "nodes")).get(node, &GetParams::default()))?;
         match self.ask(doing, &request).await {
             Ok(node) => Ok(Some(node)),
-            Err(trouble) if trouble.kind == Kind::NotFound => Ok(None),
-            Err(trouble) => Err(trouble),
+            Err(error) if error.kind == Kind::NotFound => Ok(None),
+            Err(error) => Err(error),
         }
     }
 
     /// The nodes that carry the mark of a run that has cordoned them.
-    pub async fn marked_nodes(&self) -> Result<Vec<Cordonable>, Trouble> {
+    pub async fn marked_nodes(&self) -> Result<Vec<Cordonable>, ClusterError> {
         let (mut nodes, _) =
             list_all::<Cordonable>(self, "list nodes", &path("v1", None, "nodes"), "").await?;
         nodes.retain(|node| node.cordoned_by().is_some());
@@ -153,7 +153,7 @@ impl Cluster {
     }
 
     /// Lets no new pods onto a node, and marks it as cordoned by this run.
-    pub async fn cordon(&self, node: &str, found: &Cordonable, run_id: &str) -> Result<(), Trouble> {
+    pub async fn cordon(&self, node: &str, found: &Cordonable, run_id: &str) -> Result<(), ClusterError> {
         let key = annotation(CORDONED_BY).replace('/', "~1");
         let mut patch = vec![json!({"op": "test", "path": "/metadata/uid", "value": found.uid()})];
         if found.metadata.annotations.is_empty() {
@@ -165,7 +165,7 @@ impl Cluster {
     }
 
     /// Lets pods onto a node again, if it is that node and this run has cordoned it; another one is left alone.
-    pub async fn uncordon(&self, node: &str, uid: &str, run_id: &str) -> Result<(), Trouble> {
+    pub async fn uncordon(&self, node: &str, uid: &str, run_id: &str) -> Result<(), ClusterError> {
         let key = annotation(CORDONED_BY).replace('/', "~1");
         let is_ours = |found: &Cordonable| found.uid() == uid && found.is_cordoned_by(run_id);
         let Some(_) = self.cordonable(node).await?.filter(is_ours) else { return Ok(()) };
@@ -178,22 +178,20 @@ impl Cluster {
         ];
         match self.patch_node("uncordon the node", node, patch).await {
             // An earlier attempt whose answer was lost, or somebody else, has done it.
-            Err(trouble) if trouble.kind == Kind::Invalid => {
-                match self.cordonable(node).await?.filter(is_ours) {
-                    Some(_) => Err(trouble),
-                    None => Ok(()),
-                }
-            }
+            Err(error) if error.kind == Kind::Invalid => match self.cordonable(node).await?.filter(is_ours) {
+                Some(_) => Err(error),
+                None => Ok(()),
+            },
             outcome => outcome,
         }
     }
 
-    async fn patch_node(&self, doing: &str, node: &str, patch: Vec<Value>) -> Result<(), Trouble> {
+    async fn patch_node(&self, doing: &str, node: &str, patch: Vec<Value>) -> Result<(), ClusterError> {
         let request =
             Request::patch(format!("{}/{node}?fieldManager={FIELD_MANAGER}", path("v1", None, "nodes")))
                 .header(CONTENT_TYPE, "application/json-patch+json")
                 .body(Value::Array(patch).to_string().into_bytes())
-                .map_err(|error| Trouble::new(doing, Kind::Invalid, error.to_string()))?;
+                .map_err(|error| ClusterError::new(doing, Kind::Invalid, error.to_string()))?;
         self.ask_raw(doing, &request).await.map(|_| ())
     }
 }

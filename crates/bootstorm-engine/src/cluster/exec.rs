@@ -13,7 +13,7 @@ use kube::api::{AttachParams, AttachedProcess, GetParams};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use super::call::{built, on, path};
-use super::{Cluster, Kind, Trouble};
+use super::{Cluster, ClusterError, Kind};
 use bootstorm_model::observe::clock::monotonic_now;
 use bootstorm_model::probe::lines::LineBuffer;
 
@@ -86,17 +86,17 @@ impl Cluster {
         pod: &str,
         container: Option<&str>,
         command: &[String],
-    ) -> Result<LineStream, Trouble> {
+    ) -> Result<LineStream, ClusterError> {
         self.renew_when_expired().await;
         let generation = self.generation();
         let outcome = match self.exec_once(namespace, pod, container, command).await {
-            Err(trouble) if trouble.kind == Kind::Credentials && self.renew_credentials(generation).await => {
+            Err(error) if error.kind == Kind::Credentials && self.renew_credentials(generation).await => {
                 self.exec_once(namespace, pod, container, command).await
             }
             outcome => outcome,
         };
         match outcome {
-            Err(trouble) if container.is_none() && trouble.to_string().contains(UNNAMED) => {
+            Err(error) if container.is_none() && error.to_string().contains(UNNAMED) => {
                 let default = self.default_container(namespace, pod).await?;
                 self.exec_once(namespace, pod, Some(&default), command).await
             }
@@ -105,7 +105,7 @@ impl Cluster {
     }
 
     /// The container that the pod's annotation names, or its first.
-    async fn default_container(&self, namespace: &str, pod: &str) -> Result<String, Trouble> {
+    async fn default_container(&self, namespace: &str, pod: &str) -> Result<String, ClusterError> {
         let doing = "look at the containers of the pod";
         let request = built(doing, on(&path("v1", Some(namespace), "pods")).get(pod, &GetParams::default()))?;
         let pod: Pod = self.call(doing, request).await?.object(doing)?;
@@ -120,7 +120,7 @@ impl Cluster {
         pod: &str,
         container: Option<&str>,
         command: &[String],
-    ) -> Result<LineStream, Trouble> {
+    ) -> Result<LineStream, ClusterError> {
         let doing = format!("run the probe in pod {namespace}/{pod}");
         let pods: Api<Pod> = Api::namespaced(self.client(), namespace);
         let params = AttachParams { container: container.map(str::to_owned), ..AttachParams::default() }
@@ -133,13 +133,13 @@ impl Cluster {
         let limit = self.opening_limit();
         let opened = tokio::time::timeout(limit, opening).await;
         let mut process = match opened {
-            Ok(process) => process.map_err(|error| Trouble::from_client(&doing, &error))?,
+            Ok(process) => process.map_err(|error| ClusterError::from_client(&doing, &error))?,
             Err(_) => {
                 let message = format!("the stream was not opened in {}s", limit.as_secs_f64());
-                return Err(Trouble::new(&doing, Kind::TimedOut, message));
+                return Err(ClusterError::new(&doing, Kind::TimedOut, message));
             }
         };
-        let missing = || Trouble::new(&doing, Kind::Other, "the stream lacks a channel");
+        let missing = || ClusterError::new(&doing, Kind::Other, "the stream lacks a channel");
         let stdin = Box::new(process.stdin().ok_or_else(missing)?);
         let stdout: Box<dyn AsyncRead + Send + Unpin> = Box::new(process.stdout().ok_or_else(missing)?);
         let stderr: Box<dyn AsyncRead + Send + Unpin> = Box::new(process.stderr().ok_or_else(missing)?);
@@ -192,8 +192,8 @@ impl LineStream {
     /// Runs a command on this computer; it ends with the stream.
     ///
     /// `doing` completes "failed to …".
-    pub(crate) fn child(doing: &str, command: &[String]) -> Result<Self, Trouble> {
-        let failed = |why: String| Trouble::new(doing, Kind::Other, why);
+    pub(crate) fn child(doing: &str, command: &[String]) -> Result<Self, ClusterError> {
+        let failed = |why: String| ClusterError::new(doing, Kind::Other, why);
         let (program, arguments) = command.split_first().ok_or_else(|| failed("no command".to_owned()))?;
         let mut command = tokio::process::Command::new(program);
         // Ctrl-C is for this program, which ends the child.

@@ -9,7 +9,7 @@ use super::call::{built, on, path, post_params};
 use super::metadata::Object;
 use super::names::{self, Role};
 use super::ownership::{Estate, Kind as OwnKind, Stranger};
-use super::{Cluster, Kind, Trouble};
+use super::{Cluster, ClusterError, Kind};
 use bootstorm_model::plan::references::Needed;
 use bootstorm_model::plan::{Extra, Small};
 
@@ -44,7 +44,7 @@ impl Cluster {
         original: &Value,
         namespace: &str,
         estate: &Estate,
-    ) -> Result<MadeExtra, Trouble> {
+    ) -> Result<MadeExtra, ClusterError> {
         let doing = format!("create {} in namespace {namespace}", extra.kind.plural());
         let manifest = manifest(extra, original, namespace, (estate.prefix(), estate.run_id()));
         let body = serde_json::to_vec(&manifest).unwrap_or_default();
@@ -52,21 +52,26 @@ impl Cluster {
         let request = built(&doing, on(&place).create(&post_params(), body))?;
         match self.ask::<Object>(&doing, &request).await {
             Ok(made) => Ok(MadeExtra::Ours(made.metadata.uid)),
-            Err(trouble) if trouble.kind == Kind::AlreadyExists => {
+            Err(error) if error.kind == Kind::AlreadyExists => {
                 let Some(found) = self.read::<Object>(&doing, &place, &extra.name).await? else {
-                    return Err(trouble);
+                    return Err(error);
                 };
                 Ok(match estate.judge(OwnKind::Extra(extra.kind), &found.metadata) {
                     Ok(()) => MadeExtra::Ours(found.metadata.uid),
                     Err(stranger) => MadeExtra::Foreign(stranger),
                 })
             }
-            Err(trouble) => Err(trouble),
+            Err(error) => Err(error),
         }
     }
 
     /// An object that a manifest names, if it is there; of Secrets and `ConfigMaps` the metadata only.
-    pub async fn needed(&self, kind: Needed, namespace: &str, name: &str) -> Result<Option<Value>, Trouble> {
+    pub async fn needed(
+        &self,
+        kind: Needed,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Option<Value>, ClusterError> {
         let (version, plural) = match kind {
             Needed::Claim => ("v1", "persistentvolumeclaims"),
             Needed::DataVolume => ("cdi.kubevirt.io/v1beta1", "datavolumes"),
@@ -83,20 +88,20 @@ impl Cluster {
         }
         match self.ask(&doing, &request).await {
             Ok(found) => Ok(Some(found)),
-            Err(trouble) if trouble.kind == Kind::NotFound => Ok(None),
-            Err(trouble) => Err(trouble),
+            Err(error) if error.kind == Kind::NotFound => Ok(None),
+            Err(error) => Err(error),
         }
     }
 
     /// A small object as it is, if it is there.
-    pub async fn original(&self, extra: &Extra, namespace: &str) -> Result<Option<Value>, Trouble> {
+    pub async fn original(&self, extra: &Extra, namespace: &str) -> Result<Option<Value>, ClusterError> {
         let doing = format!("get {} in namespace {namespace}", extra.kind.plural());
         let request =
             built(&doing, on(&collection(extra.kind, namespace)).get(&extra.name, &GetParams::default()))?;
         match self.ask(&doing, &request).await {
             Ok(found) => Ok(Some(found)),
-            Err(trouble) if trouble.kind == Kind::NotFound => Ok(None),
-            Err(trouble) => Err(trouble),
+            Err(error) if error.kind == Kind::NotFound => Ok(None),
+            Err(error) => Err(error),
         }
     }
 }

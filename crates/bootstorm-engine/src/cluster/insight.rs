@@ -74,7 +74,7 @@ async fn open_all<T: Watched>(
     for opened in join_all(opening).await {
         match opened {
             Ok(watch) => watches.push(watch),
-            Err(trouble) => return Err(trouble.message),
+            Err(error) => return Err(error.message),
         }
     }
     Ok(watches)

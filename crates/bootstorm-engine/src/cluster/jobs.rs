@@ -14,7 +14,7 @@ use super::list::list_all;
 use super::metadata::{Metadata, Object};
 use super::names::{self, Role};
 use super::probers::{self, PodState, Prober};
-use super::{Cluster, Kind, Trouble};
+use super::{Cluster, ClusterError, Kind};
 use bootstorm_model::shards::Assignment;
 
 /// Name of the container of a shard.
@@ -293,7 +293,7 @@ impl Cluster {
     /// Makes a Job and what comes with it. What is there already from an earlier attempt stays.
     ///
     /// Fails where an object of that name is somebody else's.
-    pub async fn make_job(&self, outfit: &Outfit<'_>) -> Result<(), Trouble> {
+    pub async fn make_job(&self, outfit: &Outfit<'_>) -> Result<(), ClusterError> {
         for gear in Gear::ALL {
             let Some(object) = manifest(gear, outfit, self.namespace()) else { continue };
             let doing = format!("create the {} of the shards", gear.word());
@@ -301,13 +301,13 @@ impl Cluster {
             let body = serde_json::to_vec(&object).unwrap_or_default();
             let request = built(&doing, on(&collection).create(&post_params(), body))?;
             match self.ask_raw(&doing, &request).await {
-                Err(trouble) if trouble.kind == Kind::AlreadyExists => {
+                Err(error) if error.kind == Kind::AlreadyExists => {
                     let Assignment { prefix, run_id, .. } = outfit.assignment;
                     let name = gear.name(prefix, run_id);
-                    let found = self.read::<Object>(&doing, &collection, &name).await?.ok_or(trouble)?;
+                    let found = self.read::<Object>(&doing, &collection, &name).await?.ok_or(error)?;
                     if !is_ours(&found.metadata, gear, run_id) {
                         let message = format!("{} {name} exists already and is not the run's", gear.word());
-                        return Err(Trouble::new(&doing, Kind::AlreadyExists, message));
+                        return Err(ClusterError::new(&doing, Kind::AlreadyExists, message));
                     }
                 }
                 outcome => drop(outcome?),
@@ -317,21 +317,21 @@ impl Cluster {
     }
 
     /// The Job of a run, if there is one.
-    pub async fn job_of(&self, prefix: &str, run_id: &str) -> Result<Option<JobState>, Trouble> {
+    pub async fn job_of(&self, prefix: &str, run_id: &str) -> Result<Option<JobState>, ClusterError> {
         let doing = "read the Job of the run";
         let request = Gear::Job.collection(self.namespace());
         let request = built(doing, on(&request).get(&names::head_name(prefix), &GetParams::default()))?;
         let job = match self.ask::<Job>(doing, &request).await {
             Ok(job) => job,
-            Err(trouble) if trouble.kind == Kind::NotFound => return Ok(None),
-            Err(trouble) => return Err(trouble),
+            Err(error) if error.kind == Kind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
         };
         let id = job.metadata.labels.as_ref().and_then(|labels| labels.get(names::RUN_ID));
         Ok((id.map(String::as_str) == Some(run_id)).then(|| job.into()))
     }
 
     /// The pods of the Job of a run, by index.
-    pub async fn shard_pods(&self, prefix: &str) -> Result<Vec<ShardPod>, Trouble> {
+    pub async fn shard_pods(&self, prefix: &str) -> Result<Vec<ShardPod>, ClusterError> {
         let selector = format!("{OF_JOB}={}", names::head_name(prefix));
         let pods = probers::collection(self.namespace());
         let (listed, _) = list_all::<PodState>(self, "list the pods of the Job", &pods, &selector).await?;
@@ -345,15 +345,15 @@ impl Cluster {
     }
 
     /// What came with the Job of a run and is there, the Job first. Kinds that may not be read are left out.
-    pub async fn gear_of(&self, prefix: &str, run_id: &str) -> Result<Vec<Piece>, Trouble> {
+    pub async fn gear_of(&self, prefix: &str, run_id: &str) -> Result<Vec<Piece>, ClusterError> {
         let mut pieces = Vec::new();
         for gear in Gear::ALL.into_iter().rev() {
             let doing = format!("look for the {} of the shards", gear.word());
             let (collection, name) = (gear.collection(self.namespace()), gear.name(prefix, run_id));
             let found = match self.read::<Object>(&doing, &collection, &name).await {
                 Ok(found) => found,
-                Err(trouble) if trouble.kind == Kind::Forbidden => None,
-                Err(trouble) => return Err(trouble),
+                Err(error) if error.kind == Kind::Forbidden => None,
+                Err(error) => return Err(error),
             };
             let found = found.filter(|found| is_ours(&found.metadata, gear, run_id));
             pieces.extend(found.map(|Object { metadata, .. }| Piece {
@@ -366,7 +366,7 @@ impl Cluster {
     }
 
     /// Deletes such objects, and nothing that has taken their names since.
-    pub async fn delete_gear(&self, pieces: &[Piece]) -> Result<(), Trouble> {
+    pub async fn delete_gear(&self, pieces: &[Piece]) -> Result<(), ClusterError> {
         for Piece { gear, name, uid } in pieces {
             let doing = format!("delete the {} of the shards", gear.word());
             self.delete_exactly(&doing, &gear.collection(self.namespace()), name, uid).await?;

@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer};
 
+use super::error::clip;
 use super::metadata::{BorrowedCondition, Watched};
-use super::trouble::clip;
 use bootstorm_model::observe::{Launcher, Milestone};
 use bootstorm_model::plan::Target;
 

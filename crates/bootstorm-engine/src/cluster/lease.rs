@@ -14,7 +14,7 @@ use super::guard::{DURATION, Guard, Renewed, Standing};
 use super::list::list_all;
 use super::names::{self, READY, Role};
 use super::process::Process;
-use super::{Cluster, Kind, Trouble};
+use super::{Cluster, ClusterError, Kind};
 use crate::phases::interrupt::{Duty, Interrupt};
 use bootstorm_model::record::PhaseName;
 use bootstorm_model::shards::Shard;
@@ -70,12 +70,12 @@ pub enum LockError {
     /// Somebody else has it.
     Taken(Taken),
     /// The cluster did not answer as needed.
-    Trouble(Trouble),
+    Cluster(ClusterError),
 }
 
-impl From<Trouble> for LockError {
-    fn from(trouble: Trouble) -> Self {
-        Self::Trouble(trouble)
+impl From<ClusterError> for LockError {
+    fn from(error: ClusterError) -> Self {
+        Self::Cluster(error)
     }
 }
 
@@ -139,10 +139,10 @@ impl Cluster {
         let request = built(doing, on(&self.leases()).create(&post_params(), body))?;
         match self.ask_raw(doing, &request).await {
             Ok(_) => {}
-            Err(trouble) if trouble.kind == Kind::AlreadyExists => {
+            Err(error) if error.kind == Kind::AlreadyExists => {
                 self.take_over(doing, &name, fresh).await?;
             }
-            Err(trouble) => return Err(trouble.into()),
+            Err(error) => return Err(error.into()),
         }
         let duty = interrupt.duty();
         let (standing, guard) = watch::channel(Standing::Held(renewed));
@@ -183,11 +183,11 @@ impl Cluster {
     async fn take_over(&self, doing: &str, name: &str, mut fresh: Lease) -> Result<(), LockError> {
         let Some(found) = self.read_lease(doing, name).await? else {
             let message = "the lock was released at this moment; try again";
-            return Err(Trouble::new(doing, Kind::Conflict, message).into());
+            return Err(ClusterError::new(doing, Kind::Conflict, message).into());
         };
         if !is_lock(&found) {
             let message = format!("lease {name} in namespace {} is no lock of this tool", self.namespace);
-            return Err(Trouble::new(doing, Kind::AlreadyExists, message).into());
+            return Err(ClusterError::new(doing, Kind::AlreadyExists, message).into());
         }
         fresh.metadata.resource_version.clone_from(&found.metadata.resource_version);
         let ours = fresh.spec.as_ref().and_then(|spec| spec.holder_identity.as_deref());
@@ -198,7 +198,7 @@ impl Cluster {
         let request = built(doing, on(&self.leases()).replace(name, &post_params(), body))?;
         match self.ask_raw(doing, &request).await {
             Ok(_) => Ok(()),
-            Err(trouble) if trouble.kind == Kind::Conflict => {
+            Err(error) if error.kind == Kind::Conflict => {
                 let spec =
                     self.read_lease(doing, name).await?.and_then(|lease| lease.spec).unwrap_or_default();
                 Err(LockError::Taken(Taken {
@@ -207,19 +207,19 @@ impl Cluster {
                     renewed: spec.renew_time.map(|time| time.0),
                 }))
             }
-            Err(trouble) => Err(trouble.into()),
+            Err(error) => Err(error.into()),
         }
     }
 
     /// The living process that holds the lock of a run, if there is one.
-    pub async fn holder(&self, prefix: &str) -> Result<Option<Taken>, Trouble> {
+    pub async fn holder(&self, prefix: &str) -> Result<Option<Taken>, ClusterError> {
         let doing = "look who works on the run";
         let found = self.read_lease(doing, &names::head_name(prefix)).await?;
         Ok(found.filter(is_lock).and_then(|lease| self.living(lease)))
     }
 
     /// The living processes that hold locks of a run, by the names of these, and the phase for whose start each waits.
-    pub async fn holders(&self, run_id: &str) -> Result<BTreeMap<String, Working>, Trouble> {
+    pub async fn holders(&self, run_id: &str) -> Result<BTreeMap<String, Working>, ClusterError> {
         let selector = names::lock_selector(run_id);
         let (leases, _) =
             list_all::<Lease>(self, "look who works on the run", &self.leases(), &selector).await?;
@@ -246,12 +246,12 @@ impl Cluster {
         (!holder.is_empty() && !stale && !dead).then_some(Taken { holder, since, renewed })
     }
 
-    async fn read_lease(&self, doing: &str, name: &str) -> Result<Option<Lease>, Trouble> {
+    async fn read_lease(&self, doing: &str, name: &str) -> Result<Option<Lease>, ClusterError> {
         let request = built(doing, on(&self.leases()).get(name, &GetParams::default()))?;
         match self.ask(doing, &request).await {
             Ok(lease) => Ok(Some(lease)),
-            Err(trouble) if trouble.kind == Kind::NotFound => Ok(None),
-            Err(trouble) => Err(trouble),
+            Err(error) if error.kind == Kind::NotFound => Ok(None),
+            Err(error) => Err(error),
         }
     }
 }
@@ -287,8 +287,8 @@ impl Renewer {
                     RENEWAL
                 }
                 Ok(false) => break,
-                Err(trouble) => {
-                    tracing::debug!(%trouble, "lock not renewed");
+                Err(error) => {
+                    tracing::debug!(%error, "lock not renewed");
                     AGAIN
                 }
             };
@@ -298,14 +298,14 @@ impl Renewer {
         std::future::pending::<()>().await;
     }
 
-    async fn renew_once(&self) -> Result<bool, Trouble> {
+    async fn renew_once(&self) -> Result<bool, ClusterError> {
         let doing = "renew the lock of the run";
         let leases = self.cluster.leases();
         let request = built(doing, on(&leases).get(&self.name, &GetParams::default()))?;
         let mut lease: Lease = match self.cluster.call(doing, request).await {
             Ok(answer) => answer.read(doing)?,
-            Err(trouble) if trouble.kind == Kind::NotFound => return Ok(false),
-            Err(trouble) => return Err(trouble),
+            Err(error) if error.kind == Kind::NotFound => return Ok(false),
+            Err(error) => return Err(error),
         };
         let spec = lease.spec.get_or_insert_with(LeaseSpec::default);
         if spec.holder_identity.as_ref() != Some(&self.holder) {
@@ -330,13 +330,13 @@ impl Held {
     }
 
     /// Notes that the holder waits for the common start of a phase; it is ready as long as it holds the lock.
-    pub async fn set_ready(&self, phase: PhaseName) -> Result<(), Trouble> {
+    pub async fn set_ready(&self, phase: PhaseName) -> Result<(), ClusterError> {
         let doing = "report that the shard is ready";
         let leases = self.cluster.leases();
         let mut tries = 0;
         loop {
             let lease = self.cluster.read_lease(doing, &self.name).await?;
-            let lost = || Trouble::new(doing, Kind::Conflict, "the lock of the shard was lost");
+            let lost = || ClusterError::new(doing, Kind::Conflict, "the lock of the shard was lost");
             let mut lease = lease.ok_or_else(lost)?;
             if lease.spec.as_ref().and_then(|spec| spec.holder_identity.as_ref()) != Some(&self.holder) {
                 return Err(lost());
@@ -348,8 +348,8 @@ impl Held {
             match self.cluster.ask_raw(doing, &request).await {
                 Ok(_) => return Ok(()),
                 // It was renewed meanwhile.
-                Err(trouble) if trouble.kind == Kind::Conflict && tries < CONFLICTS => tries += 1,
-                Err(trouble) => return Err(trouble),
+                Err(error) if error.kind == Kind::Conflict && tries < CONFLICTS => tries += 1,
+                Err(error) => return Err(error),
             }
         }
     }

@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 use super::call::{Answer, built, on};
 use super::decode::{self, Undecodable};
 use super::metadata::Object;
-use super::{Cluster, Kind, Trouble};
+use super::{Cluster, ClusterError, Kind};
 
 /// How often a list is begun again because the server has forgotten what it was about.
 pub(super) const EXPIRED: u32 = 5;
@@ -48,7 +48,7 @@ pub async fn list_all<T: DeserializeOwned>(
     doing: &str,
     path: &str,
     selector: &str,
-) -> Result<(Vec<T>, String), Trouble> {
+) -> Result<(Vec<T>, String), ClusterError> {
     let mut attempt = 1;
     loop {
         let mut items = Vec::new();
@@ -56,8 +56,8 @@ pub async fn list_all<T: DeserializeOwned>(
         match each_page(cluster, doing, path, params, |page| items.extend(page)).await {
             Ok(version) => return Ok((items, version)),
             // The next page of a list that took too long.
-            Err(trouble) if trouble.kind == Kind::Expired && attempt < EXPIRED => attempt += 1,
-            Err(trouble) => return Err(trouble),
+            Err(error) if error.kind == Kind::Expired && attempt < EXPIRED => attempt += 1,
+            Err(error) => return Err(error),
         }
     }
 }
@@ -69,7 +69,7 @@ pub async fn list_metadata(
     path: &str,
     selector: &str,
     is_wanted: impl Fn(&Object) -> bool,
-) -> Result<Vec<Object>, Trouble> {
+) -> Result<Vec<Object>, ClusterError> {
     let mut attempt = 1;
     loop {
         let mut items = Vec::new();
@@ -77,8 +77,8 @@ pub async fn list_metadata(
         let take = |page: Vec<Object>| items.extend(page.into_iter().filter(&is_wanted));
         match pages(cluster, doing, path, params, Some(METADATA), take).await {
             Ok(_) => return Ok(items),
-            Err(trouble) if trouble.kind == Kind::Expired && attempt < EXPIRED => attempt += 1,
-            Err(trouble) => return Err(trouble),
+            Err(error) if error.kind == Kind::Expired && attempt < EXPIRED => attempt += 1,
+            Err(error) => return Err(error),
         }
     }
 }
@@ -90,7 +90,7 @@ pub async fn each_page<T: DeserializeOwned>(
     path: &str,
     params: ListParams,
     take: impl FnMut(Vec<T>),
-) -> Result<String, Trouble> {
+) -> Result<String, ClusterError> {
     pages(cluster, doing, path, params, None, take).await
 }
 
@@ -101,7 +101,7 @@ async fn pages<T: DeserializeOwned>(
     params: ListParams,
     form: Option<&'static str>,
     mut take: impl FnMut(Vec<T>),
-) -> Result<String, Trouble> {
+) -> Result<String, ClusterError> {
     let mut params = params.limit(PAGE);
     for _ in 0..MOST_PAGES {
         let mut request = built(doing, on(path).list(&params))?;
@@ -111,7 +111,7 @@ async fn pages<T: DeserializeOwned>(
         let answer = cluster.ask_whole(doing, &request).await?;
         let page = page(doing, &answer)?;
         let items = page.items.unwrap_or_default().into_iter().map(|item| decode::object(item.get()));
-        let unread = |fault: Undecodable| Trouble::new(doing, Kind::Other, fault.to_string());
+        let unread = |fault: Undecodable| ClusterError::new(doing, Kind::Other, fault.to_string());
         take(items.collect::<Result<_, _>>().map_err(unread)?);
         if page.metadata.next.is_empty() {
             return Ok(page.metadata.resource_version);
@@ -121,8 +121,8 @@ async fn pages<T: DeserializeOwned>(
     Err(endless(doing))
 }
 
-fn endless(doing: &str) -> Trouble {
-    Trouble::new(doing, Kind::Other, format!("the list has no end: it has more than {MOST_PAGES} pages"))
+fn endless(doing: &str) -> ClusterError {
+    ClusterError::new(doing, Kind::Other, format!("the list has no end: it has more than {MOST_PAGES} pages"))
 }
 
 /// Objects of a collection, each as far as it can be decoded, and the version to watch from
@@ -135,12 +135,13 @@ pub(super) async fn list_once<T: DeserializeOwned>(
     path: &str,
     selector: &str,
     limit: Duration,
-) -> Result<Readable<T>, Trouble> {
+) -> Result<Readable<T>, ClusterError> {
     let mut params = ListParams::default().labels(selector).limit(PAGE);
     let mut items = Vec::new();
     for _ in 0..MOST_PAGES {
         let request = built(doing, on(path).list(&params))?;
-        let late = |_| Trouble::new(doing, Kind::TimedOut, format!("no answer within {}s", limit.as_secs()));
+        let late =
+            |_| ClusterError::new(doing, Kind::TimedOut, format!("no answer within {}s", limit.as_secs()));
         let answer = tokio::time::timeout(limit, cluster.call(doing, request)).await.map_err(late)??;
         let page = page(doing, &answer)?;
         items.extend(page.items.unwrap_or_default().into_iter().map(|item| decode::object(item.get())));
@@ -153,14 +154,14 @@ pub(super) async fn list_once<T: DeserializeOwned>(
 }
 
 /// The version of a collection as it is now, to watch from; its objects are not asked for, except one.
-pub(super) async fn version_of(cluster: &Cluster, doing: &str, path: &str) -> Result<String, Trouble> {
+pub(super) async fn version_of(cluster: &Cluster, doing: &str, path: &str) -> Result<String, ClusterError> {
     let request = built(doing, on(path).list(&ListParams::default().limit(1)))?;
     let answer = cluster.ask_whole(doing, &request).await?;
     Ok(page(doing, &answer)?.metadata.resource_version)
 }
 
 /// Number of objects in a collection; `None` where the server does not count what it does not deliver.
-pub async fn count(cluster: &Cluster, doing: &str, path: &str) -> Result<Option<u64>, Trouble> {
+pub async fn count(cluster: &Cluster, doing: &str, path: &str) -> Result<Option<u64>, ClusterError> {
     let mut request = built(doing, on(path).list(&ListParams::default().limit(1)))?;
     request.headers_mut().insert(ACCEPT, HeaderValue::from_static(METADATA));
     let answer = cluster.ask_whole(doing, &request).await?;
@@ -173,7 +174,7 @@ pub async fn count(cluster: &Cluster, doing: &str, path: &str) -> Result<Option<
     })
 }
 
-fn page<'a>(doing: &str, answer: &'a Answer) -> Result<Page<'a>, Trouble> {
+fn page<'a>(doing: &str, answer: &'a Answer) -> Result<Page<'a>, ClusterError> {
     answer.read(doing)
 }
 
@@ -186,7 +187,7 @@ mod tests {
     async fn a_list_that_never_ends_is_given_up() {
         let page = r#"{"metadata": {"resourceVersion": "1", "continue": "more"}, "items": []}"#;
         let cluster = cluster(move |_| Reply::Answer(200, page.to_owned()));
-        let trouble = list_all::<Object>(&cluster, "list pods", "/api/v1/pods", "").await.unwrap_err();
-        assert!(trouble.message.contains("the list has no end"), "{trouble}");
+        let error = list_all::<Object>(&cluster, "list pods", "/api/v1/pods", "").await.unwrap_err();
+        assert!(error.message.contains("the list has no end"), "{error}");
     }
 }

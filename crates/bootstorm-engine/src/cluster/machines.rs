@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use super::call::{built, on, path, post_params};
 use super::claims::Disk;
 use super::metadata::{Condition, Metadata, Object, Watched};
-use super::pace::{Meaning, Timed};
-use super::{Cluster, Kind, Trouble, names};
+use super::pace::{Idempotency, Timed};
+use super::{Cluster, ClusterError, Kind, names};
 use bootstorm_model::plan::gitops::Keeper;
 use bootstorm_model::plan::{Setting, Target};
 use bootstorm_model::probe::binding::Wiring;
@@ -214,7 +214,7 @@ impl Machine {
         &self.spec.template.spec.wiring
     }
 
-    /// Its conditions that tell of trouble, one line each.
+    /// Its conditions that report a problem, one line each.
     pub fn complaints(&self) -> impl Iterator<Item = String> {
         let telling = self.status.conditions.iter().filter(|condition| is_telling(condition));
         telling.map(|condition| match condition.reason.as_str() {
@@ -233,7 +233,7 @@ impl Machine {
     }
 }
 
-/// Whether a condition tells of trouble.
+/// Whether a condition reports a problem.
 fn is_telling(condition: &Condition) -> bool {
     !condition.message.is_empty()
         && match condition.r#type.as_str() {
@@ -249,20 +249,20 @@ pub fn collection(namespace: Option<&str>) -> String {
 }
 
 /// The request that creates a VM.
-pub fn create(target: &Target, manifest: &Value) -> Result<Timed, Trouble> {
+pub fn create(target: &Target, manifest: &Value) -> Result<Timed, ClusterError> {
     let doing = "create the virtual machine";
     let body = serde_json::to_vec(manifest).unwrap_or_default();
     let request = built(doing, on(&collection(Some(&target.namespace))).create(&post_params(), body))?;
     let run_id = manifest.pointer("/metadata/labels").and_then(|labels| labels.get(names::RUN_ID));
     let run_id = run_id.and_then(Value::as_str).unwrap_or_default().to_owned();
-    Ok(Timed { doing, request, meaning: Meaning::Create { target: target.clone(), run_id } })
+    Ok(Timed { doing, request, meaning: Idempotency::Create { target: target.clone(), run_id } })
 }
 
 impl Cluster {
     /// Creates a VM in a dry run: it passes admission, and is not stored.
     ///
     /// Fails with what the server says against it.
-    pub async fn try_create(&self, target: &Target, manifest: &Value) -> Result<(), Trouble> {
+    pub async fn try_create(&self, target: &Target, manifest: &Value) -> Result<(), ClusterError> {
         let doing = "create a virtual machine in a dry run";
         let body = serde_json::to_vec(manifest).unwrap_or_default();
         let params = kube::api::PostParams { dry_run: true, ..post_params() };
@@ -272,22 +272,22 @@ impl Cluster {
 }
 
 /// The request that starts exactly this VM.
-pub fn start(target: &Target, uid: &str, via: Via) -> Result<Timed, Trouble> {
+pub fn start(target: &Target, uid: &str, via: Via) -> Result<Timed, ClusterError> {
     switch(target, uid, via, "start the virtual machine", "Always", "start")
 }
 
 /// The request that stops exactly this VM.
-pub fn stop(target: &Target, uid: &str, via: Via) -> Result<Timed, Trouble> {
+pub fn stop(target: &Target, uid: &str, via: Via) -> Result<Timed, ClusterError> {
     switch(target, uid, via, "stop the virtual machine", "Halted", "stop")
 }
 
 /// The request that restarts exactly this VM, whose instance has that UID.
 ///
 /// A subresource is the only way: virt-api queues a stop and a start in the status of the VM.
-pub fn restart(target: &Target, uid: &str, instance: &str) -> Result<Timed, Trouble> {
+pub fn restart(target: &Target, uid: &str, instance: &str) -> Result<Timed, ClusterError> {
     let timed = switch(target, uid, Via::Subresource, "restart the virtual machine", "", "restart")?;
     let (target, uid, instance) = (target.clone(), uid.to_owned(), instance.to_owned());
-    Ok(Timed { meaning: Meaning::Restart { target, uid, instance }, ..timed })
+    Ok(Timed { meaning: Idempotency::Restart { target, uid, instance }, ..timed })
 }
 
 /// Another VM of the same name is left alone: a patch tests the UID on the server. The subresources cannot, so whoever
@@ -299,8 +299,8 @@ fn switch(
     doing: &'static str,
     strategy: &str,
     verb: &str,
-) -> Result<Timed, Trouble> {
-    let bug = |error: http::Error| Trouble::new(doing, Kind::Invalid, error.to_string());
+) -> Result<Timed, ClusterError> {
+    let bug = |error: http::Error| ClusterError::new(doing, Kind::Invalid, error.to_string());
     let request = match via {
         Via::Patch => Request::patch(format!(
             "{}/{}?fieldManager={}",
@@ -327,39 +327,39 @@ fn switch(
     };
     let (target, uid) = (target.clone(), uid.to_owned());
     let meaning = match via {
-        Via::Patch => Meaning::Patch { target, uid },
-        Via::Subresource => Meaning::Switch { target, uid },
+        Via::Patch => Idempotency::Patch { target, uid },
+        Via::Subresource => Idempotency::Switch { target, uid },
     };
     Ok(Timed { doing, request: request.map_err(bug)?, meaning })
 }
 
 impl Cluster {
     /// One VM, if it exists.
-    pub async fn machine(&self, target: &Target) -> Result<Option<Machine>, Trouble> {
+    pub async fn machine(&self, target: &Target) -> Result<Option<Machine>, ClusterError> {
         let doing = "read the virtual machine";
         let request =
             built(doing, on(&collection(Some(&target.namespace))).get(&target.name, &GetParams::default()))?;
         match self.ask(doing, &request).await {
             Ok(machine) => Ok(Some(machine)),
-            Err(trouble) if trouble.kind == Kind::NotFound => Ok(None),
-            Err(trouble) => Err(trouble),
+            Err(error) if error.kind == Kind::NotFound => Ok(None),
+            Err(error) => Err(error),
         }
     }
 
     /// `metadata` of a VM's instance, if it has one.
-    pub async fn instance(&self, target: &Target) -> Result<Option<Metadata>, Trouble> {
+    pub async fn instance(&self, target: &Target) -> Result<Option<Metadata>, ClusterError> {
         let doing = "read the instance of the virtual machine";
         let instances = path(GROUP, Some(&target.namespace), "virtualmachineinstances");
         let request = built(doing, on(&instances).get(&target.name, &GetParams::default()))?;
         match self.ask::<Object>(doing, &request).await {
             Ok(instance) => Ok(Some(instance.metadata)),
-            Err(trouble) if trouble.kind == Kind::NotFound => Ok(None),
-            Err(trouble) => Err(trouble),
+            Err(error) if error.kind == Kind::NotFound => Ok(None),
+            Err(error) => Err(error),
         }
     }
 
     /// Deletes one VM if it is still the one with that UID; a VM that is gone already is fine.
-    pub async fn delete_machine(&self, target: &Target, uid: &str) -> Result<(), Trouble> {
+    pub async fn delete_machine(&self, target: &Target, uid: &str) -> Result<(), ClusterError> {
         let collection = collection(Some(&target.namespace));
         self.delete_exactly("delete the virtual machine", &collection, &target.name, uid).await
     }
@@ -371,7 +371,7 @@ impl Cluster {
         collection: &str,
         name: &str,
         uid: &str,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), ClusterError> {
         let params = DeleteParams {
             preconditions: Some(Preconditions { uid: Some(uid.to_owned()), resource_version: None }),
             propagation_policy: Some(PropagationPolicy::Background),
@@ -380,7 +380,7 @@ impl Cluster {
         let request = built(doing, on(collection).delete(name, &params))?;
         match self.ask_raw(doing, &request).await {
             // A conflict means that another object has the name now: it is not ours to delete.
-            Err(trouble) if matches!(trouble.kind, Kind::NotFound | Kind::Conflict) => Ok(()),
+            Err(error) if matches!(error.kind, Kind::NotFound | Kind::Conflict) => Ok(()),
             outcome => outcome.map(|_| ()),
         }
     }

@@ -12,14 +12,14 @@ use serde_json::json;
 
 use super::call::{built, on, path, post_params};
 use super::changes::MigrationState;
+use super::error::clip;
 use super::list::list_once;
 use super::metadata::{Condition, Metadata, Object, Watched};
 use super::names::{PHASE, Role, labels, phase_selector};
-use super::pace::{Meaning, Timed};
+use super::pace::{Idempotency, Timed};
 use super::scope::Scope;
-use super::trouble::clip;
-use super::watch::{Heard, Watch};
-use super::{Cluster, Kind, Trouble};
+use super::watch::{Delivery, Watch};
+use super::{Cluster, ClusterError, Kind};
 use bootstorm_model::observe::{Migration, MigrationPhase};
 use bootstorm_model::plan::Target;
 use bootstorm_model::record::{PhaseName, RunRecord};
@@ -31,7 +31,7 @@ const GROUP: &str = "kubevirt.io/v1";
 const LISTED_WITHIN: Duration = Duration::from_secs(30);
 /// The most characters of a condition that are kept.
 const MOST_TOLD: usize = 300;
-/// Conditions of a migration that speak of trouble (`KubeVirt` v1.0 to v1.9, `types.go` of `kubevirt.io/api`).
+/// Conditions of a migration that report a problem (`KubeVirt` v1.0 to v1.9, `types.go` of `kubevirt.io/api`).
 const OF_TROUBLE: [(&str, &str); 2] = [
     ("migrationRejectedByResourceQuota", "a resource quota leaves no room for the target pod"),
     ("migrationAbortRequested", "it was asked to end: its migration object was deleted"),
@@ -148,7 +148,7 @@ pub fn create(
     target: &Target,
     instance: &str,
     object: &Target,
-) -> Result<Timed, Trouble> {
+) -> Result<Timed, ClusterError> {
     let doing = "migrate the virtual machine";
     let mut labels = labels(&record.plan.prefix, &record.run_id, Role::Migration);
     labels.insert(PHASE.to_owned(), phase.to_string());
@@ -161,20 +161,20 @@ pub fn create(
     let collection = path(GROUP, Some(&object.namespace), PLURAL);
     let request = built(doing, on(&collection).create(&post_params(), body.to_string().into_bytes()))?;
     let (run_id, instance) = (record.run_id.clone(), instance.to_owned());
-    let meaning = Meaning::Migrate { target: target.clone(), instance, object: object.clone(), run_id };
+    let meaning = Idempotency::Migrate { target: target.clone(), instance, object: object.clone(), run_id };
     Ok(Timed { doing, request, meaning })
 }
 
 impl Cluster {
     /// `metadata` of a migration object, if it exists.
-    pub async fn migration(&self, object: &Target) -> Result<Option<Metadata>, Trouble> {
+    pub async fn migration(&self, object: &Target) -> Result<Option<Metadata>, ClusterError> {
         let doing = "read the migration";
         let collection = path(GROUP, Some(&object.namespace), PLURAL);
         let request = built(doing, on(&collection).get(&object.name, &GetParams::default()))?;
         match self.ask::<Object>(doing, &request).await {
             Ok(found) => Ok(Some(found.metadata)),
-            Err(trouble) if trouble.kind == Kind::NotFound => Ok(None),
-            Err(trouble) => Err(trouble),
+            Err(error) if error.kind == Kind::NotFound => Ok(None),
+            Err(error) => Err(error),
         }
     }
 }
@@ -196,7 +196,7 @@ impl Migrations {
         cluster: &Cluster,
         scope: &Scope,
         ours: Option<(&str, PhaseName)>,
-    ) -> Result<Self, Trouble> {
+    ) -> Result<Self, ClusterError> {
         let selector = ours.map(|(run_id, phase)| phase_selector(run_id, &phase.to_string()));
         let (doing, selector) = ("watch migrations", selector.unwrap_or_default());
         let paths = scope.collections(PLURAL);
@@ -205,7 +205,7 @@ impl Migrations {
     }
 
     /// The next delivery, and of which watch it is.
-    pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<(usize, Heard<Vmim>)>> {
+    pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<(usize, Delivery<Vmim>)>> {
         for (number, watch) in self.watches.iter_mut().enumerate() {
             if let Poll::Ready(heard) = watch.poll_next(cx) {
                 return Poll::Ready(heard.map(|heard| (number, heard)));
@@ -231,7 +231,7 @@ impl Migrations {
         &self,
         cluster: &Cluster,
         number: usize,
-    ) -> impl Future<Output = Result<Vec<Migration>, Trouble>> + Send + use<> {
+    ) -> impl Future<Output = Result<Vec<Migration>, ClusterError>> + Send + use<> {
         let (cluster, selector) = (cluster.clone(), self.selector.clone());
         let path = self.paths.get(number).cloned().unwrap_or_default();
         async move { listed(&cluster, &path, &selector).await }
@@ -244,14 +244,14 @@ pub async fn existing(
     scope: &Scope,
     run_id: &str,
     phase: PhaseName,
-) -> Result<Vec<Migration>, Trouble> {
+) -> Result<Vec<Migration>, ClusterError> {
     let selector = phase_selector(run_id, &phase.to_string());
     let found = cluster.list_in::<Vmim>("list migrations", scope, PLURAL, &selector).await?;
     Ok(found.into_iter().map(|one| one.migration(false)).collect())
 }
 
 /// The VMs with a migration that goes on or waits, whoever made it, and the name of that migration.
-pub async fn under_way(cluster: &Cluster, scope: &Scope) -> Result<HashMap<Target, String>, Trouble> {
+pub async fn under_way(cluster: &Cluster, scope: &Scope) -> Result<HashMap<Target, String>, ClusterError> {
     let found = cluster.list_in::<Vmim>("list migrations", scope, PLURAL, "").await?;
     let goes_on =
         |one: &Vmim| !matches!(phase(&one.status.phase), MigrationPhase::Succeeded | MigrationPhase::Failed);
@@ -262,7 +262,7 @@ pub async fn under_way(cluster: &Cluster, scope: &Scope) -> Result<HashMap<Targe
     Ok(named.collect())
 }
 
-async fn listed(cluster: &Cluster, path: &str, selector: &str) -> Result<Vec<Migration>, Trouble> {
+async fn listed(cluster: &Cluster, path: &str, selector: &str) -> Result<Vec<Migration>, ClusterError> {
     let (listed, _) = list_once::<Vmim>(cluster, "list migrations", path, selector, LISTED_WITHIN).await?;
     let mut migrations = Vec::with_capacity(listed.len());
     for one in listed {

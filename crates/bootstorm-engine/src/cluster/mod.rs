@@ -12,7 +12,7 @@ pub mod claims;
 pub mod connect;
 mod credentials;
 pub(crate) mod decode;
-mod echo;
+pub mod error;
 pub mod evictions;
 pub mod exec;
 pub mod extras;
@@ -39,16 +39,16 @@ pub mod plugin;
 pub mod probers;
 mod process;
 pub(crate) mod proxy;
-pub mod pulse;
 pub mod quotas;
 pub mod scope;
 #[cfg(test)]
 pub(crate) mod scripted;
 pub mod sources;
+pub mod stall;
 pub mod store;
-pub mod trouble;
 pub mod volumes;
 pub mod watch;
+mod watch_delay;
 
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
@@ -60,8 +60,8 @@ use kube::Client;
 use bootstorm_model::observe::clock::wall_now;
 use bootstorm_model::observe::{Delays, Offset};
 pub use connect::Connection;
-use pulse::Pulse;
-pub use trouble::{Kind, Trouble};
+pub use error::{ClusterError, Kind};
+use stall::Pulse;
 
 use bootstorm_model::plan::secrets::redact;
 use bootstorm_model::record::ClockDifference;
@@ -100,7 +100,7 @@ struct Shared {
     /// The same from the other side; `i64::MAX` when unknown.
     server_ahead_at_most: AtomicI64,
     /// How late the watch is.
-    echo: Mutex<echo::Echo>,
+    echo: Mutex<watch_delay::Echo>,
     /// Requests that had to be sent again, outside of the timed ones.
     retries: AtomicU32,
     /// Whether the server has answered any request with success.
@@ -187,7 +187,7 @@ impl Cluster {
     /// A message of the server without what must not be shown, in a length that is good for a record.
     pub fn without_secrets(&self, message: &str) -> String {
         let secrets = self.shared.secrets.read().unwrap_or_else(PoisonError::into_inner);
-        trouble::clip(&redact(message, &secrets), MOST_TOLD)
+        error::clip(&redact(message, &secrets), MOST_TOLD)
     }
 
     /// How far the server's clock is ahead of ours, in microseconds; 0 while unknown.
@@ -228,7 +228,7 @@ impl Cluster {
         self.shared.server_ahead_at_most.fetch_min(cut + WHOLE_SECOND - sent, Ordering::Relaxed);
     }
 
-    fn echo(&self) -> MutexGuard<'_, echo::Echo> {
+    fn echo(&self) -> MutexGuard<'_, watch_delay::Echo> {
         self.shared.echo.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -239,7 +239,7 @@ impl Cluster {
 
     /// Begins to measure that anew.
     pub fn forget_watch_delays(&self) {
-        *self.echo() = echo::Echo::default();
+        *self.echo() = watch_delay::Echo::default();
     }
 
     fn count_retry(&self) {

@@ -9,7 +9,7 @@ use super::metadata::{Metadata, Object, Watched};
 use super::names::{self, Role};
 use super::ownership::{self, Estate, Stranger};
 use super::watch::list_all;
-use super::{Cluster, Kind, Trouble};
+use super::{Cluster, ClusterError, Kind};
 use bootstorm_model::plan::Plan;
 
 /// Result of creating a namespace
@@ -59,32 +59,37 @@ fn whose(namespace: Metadata, estate: &Estate) -> Made {
 
 impl Cluster {
     /// Makes a namespace, unless this run made it before.
-    pub async fn make_namespace(&self, name: &str, plan: &Plan, estate: &Estate) -> Result<Made, Trouble> {
+    pub async fn make_namespace(
+        &self,
+        name: &str,
+        plan: &Plan,
+        estate: &Estate,
+    ) -> Result<Made, ClusterError> {
         let doing = "create the namespace";
         let body = serde_json::to_vec(&manifest(name, plan, estate.run_id())).unwrap_or_default();
         let request = built(doing, on(&collection()).create(&post_params(), body))?;
         match self.ask::<Object>(doing, &request).await {
             Ok(made) => Ok(Made::Now(made.metadata.uid)),
-            Err(trouble) if trouble.kind == Kind::AlreadyExists => {
+            Err(error) if error.kind == Kind::AlreadyExists => {
                 let request = built(doing, on(&collection()).get(name, &GetParams::default()))?;
                 match self.ask::<Object>(doing, &request).await {
                     Ok(found) => Ok(whose(found.metadata, estate)),
-                    Err(trouble) if trouble.kind == Kind::NotFound => Ok(Made::Terminating),
-                    Err(trouble) => Err(trouble),
+                    Err(error) if error.kind == Kind::NotFound => Ok(Made::Terminating),
+                    Err(error) => Err(error),
                 }
             }
-            Err(trouble) => Err(trouble),
+            Err(error) => Err(error),
         }
     }
 
     /// A namespace, if it exists.
-    pub async fn namespace_named(&self, name: &str) -> Result<Option<Namespace>, Trouble> {
+    pub async fn namespace_named(&self, name: &str) -> Result<Option<Namespace>, ClusterError> {
         let doing = "read the namespace";
         let request = built(doing, on(&collection()).get(name, &GetParams::default()))?;
         match self.ask(doing, &request).await {
             Ok(namespace) => Ok(Some(namespace)),
-            Err(trouble) if trouble.kind == Kind::NotFound => Ok(None),
-            Err(trouble) => Err(trouble),
+            Err(error) if error.kind == Kind::NotFound => Ok(None),
+            Err(error) => Err(error),
         }
     }
 
@@ -92,16 +97,16 @@ impl Cluster {
     /// `None` where it may not be read.
     ///
     /// Fails when the cluster does not answer, or the credentials are refused.
-    pub async fn identity(&self) -> Result<Option<String>, Trouble> {
+    pub async fn identity(&self) -> Result<Option<String>, ClusterError> {
         match self.namespace_named("kube-system").await {
             Ok(found) => Ok(found.and_then(|namespace| namespace.metadata.uid)),
-            Err(trouble) if trouble.kind == Kind::Forbidden => Ok(None),
-            Err(trouble) => Err(trouble),
+            Err(error) if error.kind == Kind::Forbidden => Ok(None),
+            Err(error) => Err(error),
         }
     }
 
     /// Every namespace that matches a selector; an empty selector matches all.
-    pub async fn namespaces(&self, selector: &str) -> Result<Vec<Namespace>, Trouble> {
+    pub async fn namespaces(&self, selector: &str) -> Result<Vec<Namespace>, ClusterError> {
         Ok(list_all(self, "list namespaces", &collection(), selector).await?.0)
     }
 }

@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::metadata::{Condition, Metadata, Watched};
 use super::watch::{View, Watch};
-use super::{Cluster, Trouble};
+use super::{Cluster, ClusterError};
 use bootstorm_model::outage::NodeFacts;
 
 /// A node, decoded only as far as it is used
@@ -54,7 +54,7 @@ impl NodeState {
 
 impl Cluster {
     /// Watches all nodes.
-    pub async fn watch_nodes(&self) -> Result<Watch<NodeState>, Trouble> {
+    pub async fn watch_nodes(&self) -> Result<Watch<NodeState>, ClusterError> {
         let view = View { path: "/api/v1/nodes".into(), ..View::default() };
         Watch::on(self, "watch nodes", view).await
     }

@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer};
 
+use super::error::clip;
 use super::metadata::{Borrowed, Watched};
-use super::trouble::clip;
 use bootstorm_model::duration;
 use bootstorm_model::observe::{Notice, NoticeKind, Offset};
 

@@ -6,7 +6,7 @@ use http::Request;
 
 use super::call::wait;
 use super::guard::Guard;
-use super::{Cluster, Kind, Trouble, echo, names};
+use super::{Cluster, ClusterError, Kind, names, watch_delay};
 use bootstorm_model::observation::Attempts;
 use bootstorm_model::observe::clock::monotonic_now;
 use bootstorm_model::plan::{Setting, Target};
@@ -21,13 +21,13 @@ pub struct Timed {
     pub doing: &'static str,
     /// Ready to be sent.
     pub request: Request<Vec<u8>>,
-    /// Meaning of the request, for the case that its answer is lost.
-    pub meaning: Meaning,
+    /// Idempotency of the request, for the case that its answer is lost.
+    pub meaning: Idempotency,
 }
 
 /// Action of a timed request
 #[derive(Debug, Clone)]
-pub enum Meaning {
+pub enum Idempotency {
     /// Creates a VM. If the VM exists and carries this run's UUID, an earlier attempt succeeded.
     Create {
         /// The VM.
@@ -102,7 +102,7 @@ pub struct Sent {
     /// Attempts made.
     pub attempts: Attempts,
     /// When it was accepted, or the last error.
-    pub outcome: Result<Instant, Trouble>,
+    pub outcome: Result<Instant, ClusterError>,
     /// The server has certainly not carried it out, where it was not accepted.
     pub certain: bool,
     /// UID of what it made: the VM of a create, the object of a migration.
@@ -111,8 +111,8 @@ pub struct Sent {
 
 impl Sent {
     /// A request that was not even sent.
-    pub fn refused(trouble: Trouble) -> Self {
-        Self { attempts: Attempts::default(), outcome: Err(trouble), certain: true, uid: None }
+    pub fn refused(error: ClusterError) -> Self {
+        Self { attempts: Attempts::default(), outcome: Err(error), certain: true, uid: None }
     }
 }
 
@@ -146,12 +146,12 @@ impl Cluster {
         timed: &Timed,
         deadline: Instant,
         guard: &mut Guard,
-        repeated: impl Fn(&Trouble),
+        repeated: impl Fn(&ClusterError),
     ) -> Sent {
         let mut attempts = Attempts::default();
-        let mut last: Option<Trouble> = None;
+        let mut last: Option<ClusterError> = None;
         let mut answer_lost = false;
-        let late = || Trouble::new(timed.doing, Kind::TimedOut, "no answer within the time limit");
+        let late = || ClusterError::new(timed.doing, Kind::TimedOut, "no answer within the time limit");
         loop {
             let ended = |attempts, outcome, certain| Sent { attempts, outcome, certain, uid: None };
             if attempts.sent > 0 {
@@ -159,75 +159,78 @@ impl Cluster {
                 match tokio::time::timeout_at(deadline.into(), guard.is_ours()).await {
                     Ok(true) => {}
                     Ok(false) => {
-                        let lost = Trouble::new(timed.doing, Kind::Conflict, "the lock on the run was lost");
+                        let lost =
+                            ClusterError::new(timed.doing, Kind::Conflict, "the lock on the run was lost");
                         return ended(attempts, Err(lost), certain);
                     }
                     Err(_) => return ended(attempts, Err(last.unwrap_or_else(late)), false),
                 }
             }
             if attempts.sent > 0
-                && let Err(trouble) = self.check_before(timed).await
+                && let Err(error) = self.check_before(timed).await
             {
-                let restarted = matches!(timed.meaning, Meaning::Restart { .. } | Meaning::Evict { .. });
-                if restarted && answer_lost && trouble.kind == Kind::Conflict {
+                let restarted =
+                    matches!(timed.meaning, Idempotency::Restart { .. } | Idempotency::Evict { .. });
+                if restarted && answer_lost && error.kind == Kind::Conflict {
                     return ended(attempts, Ok(monotonic_now()), true);
                 }
-                let certain = !answer_lost && !trouble.is_transient();
-                return ended(attempts, Err(trouble), certain);
+                let certain = !answer_lost && !error.is_transient();
+                return ended(attempts, Err(error), certain);
             }
             attempts.sent += 1;
             let call = self.call(timed.doing, timed.request.clone());
             let answered = tokio::time::timeout_at(deadline.into(), call).await;
             let now = monotonic_now();
-            let trouble = match answered {
+            let error = match answered {
                 Ok(Ok(answer)) => {
-                    let written = echo::written(&answer);
-                    if let Some(version) = written.as_ref().and_then(echo::Written::version) {
+                    let written = watch_delay::written(&answer);
+                    if let Some(version) = written.as_ref().and_then(watch_delay::Written::version) {
                         self.echo().wrote(version, now);
                     }
-                    let creates = matches!(timed.meaning, Meaning::Create { .. } | Meaning::Migrate { .. });
-                    let uid = written.filter(|_| creates).map(echo::Written::uid);
+                    let creates =
+                        matches!(timed.meaning, Idempotency::Create { .. } | Idempotency::Migrate { .. });
+                    let uid = written.filter(|_| creates).map(watch_delay::Written::uid);
                     return Sent { uid, ..ended(attempts, Ok(now), true) };
                 }
-                Ok(Err(trouble)) => trouble,
+                Ok(Err(error)) => error,
                 // What was answered before tells more than that there was no time for another answer.
                 Err(_) => return ended(attempts, Err(last.unwrap_or_else(late)), false),
             };
-            match self.was_done_before(timed, &trouble, answer_lost).await {
+            match self.was_done_before(timed, &error, answer_lost).await {
                 Earlier::Done(uid) => return Sent { uid, ..ended(attempts, Ok(now), true) },
                 Earlier::Strange => {
-                    let strange = Trouble::new(timed.doing, Kind::Conflict, MADE_ANEW);
+                    let strange = ClusterError::new(timed.doing, Kind::Conflict, MADE_ANEW);
                     return ended(attempts, Err(strange), true);
                 }
                 Earlier::Unknown => {}
             }
-            let repeatable = matches!(timed.meaning, Meaning::Patch { .. } | Meaning::Guarded { .. });
-            let race = trouble.kind == Kind::Conflict && repeatable;
-            let passing = trouble.is_transient() || race;
+            let repeatable = matches!(timed.meaning, Idempotency::Patch { .. } | Idempotency::Guarded { .. });
+            let race = error.kind == Kind::Conflict && repeatable;
+            let passing = error.is_transient() || race;
             if !passing || now >= deadline {
-                return ended(attempts, Err(trouble), !passing && !answer_lost);
+                return ended(attempts, Err(error), !passing && !answer_lost);
             }
-            repeated(&trouble);
-            answer_lost |= trouble.is_ambiguous();
-            let pause = wait(attempts.sent, trouble.retry_after).min(deadline - now);
+            repeated(&error);
+            answer_lost |= error.is_ambiguous();
+            let pause = wait(attempts.sent, error.retry_after).min(deadline - now);
             tokio::time::sleep(pause).await;
-            if trouble.kind == Kind::Throttled {
+            if error.kind == Kind::Throttled {
                 attempts.throttled += 1;
                 attempts.throttled_for += pause;
             }
-            last = Some(trouble);
+            last = Some(error);
         }
     }
 
     /// Fails if a request that cannot name a UID would reach a different VM of that name, or a different instance.
-    pub async fn check_before(&self, timed: &Timed) -> Result<(), Trouble> {
-        let refused = |why| Err(Trouble::new(timed.doing, Kind::Conflict, why));
+    pub async fn check_before(&self, timed: &Timed) -> Result<(), ClusterError> {
+        let refused = |why| Err(ClusterError::new(timed.doing, Kind::Conflict, why));
         match &timed.meaning {
-            Meaning::Switch { target, uid } => match self.machine(target).await? {
+            Idempotency::Switch { target, uid } => match self.machine(target).await? {
                 Some(vm) if vm.uid() != uid => refused(MADE_ANEW),
                 _ => Ok(()),
             },
-            Meaning::Restart { target, uid, instance } => match self.instance(target).await? {
+            Idempotency::Restart { target, uid, instance } => match self.instance(target).await? {
                 Some(metadata) if metadata.uid == *instance => {
                     let owner = metadata.owner_references.iter().find(|owner| owner.controller);
                     match owner {
@@ -239,27 +242,27 @@ impl Cluster {
                 Some(_) => refused(REPLACED),
                 None => refused(ENDED),
             },
-            Meaning::Migrate { target, instance, .. } => match self.instance(target).await? {
+            Idempotency::Migrate { target, instance, .. } => match self.instance(target).await? {
                 Some(metadata) if metadata.uid != *instance => refused(REPLACED),
                 Some(metadata) if metadata.deletion_timestamp.is_some() => refused(ENDING),
                 Some(_) => Ok(()),
                 None => refused(ENDED),
             },
-            Meaning::Evict { target, instance, node } => match self.evicted(target).await? {
+            Idempotency::Evict { target, instance, node } => match self.evicted(target).await? {
                 Some(found) if found.metadata.uid != *instance => refused(REPLACED),
                 Some(found) if found.metadata.deletion_timestamp.is_some() => refused(ENDING),
                 Some(found) if !found.is_on(node) => refused(LEFT),
                 Some(_) => Ok(()),
                 None => refused(ENDED),
             },
-            Meaning::Create { .. } | Meaning::Patch { .. } | Meaning::Guarded { .. } => Ok(()),
+            Idempotency::Create { .. } | Idempotency::Patch { .. } | Idempotency::Guarded { .. } => Ok(()),
         }
     }
 
     /// Interprets a refusal, which may only mean that an earlier attempt succeeded and its answer was lost.
-    async fn was_done_before(&self, timed: &Timed, trouble: &Trouble, answer_lost: bool) -> Earlier {
+    async fn was_done_before(&self, timed: &Timed, error: &ClusterError, answer_lost: bool) -> Earlier {
         match &timed.meaning {
-            Meaning::Create { target, run_id } if trouble.kind == Kind::AlreadyExists => {
+            Idempotency::Create { target, run_id } if error.kind == Kind::AlreadyExists => {
                 match self.machine(target).await {
                     Ok(Some(vm)) if vm.run_id() == Some(run_id) && vm.metadata().is_labelled_by_us() => {
                         Earlier::Done(Some(vm.uid().into()))
@@ -267,18 +270,18 @@ impl Cluster {
                     _ => Earlier::Unknown,
                 }
             }
-            Meaning::Guarded { target, uid, .. } | Meaning::Patch { target, uid }
-                if trouble.kind == Kind::Invalid =>
+            Idempotency::Guarded { target, uid, .. } | Idempotency::Patch { target, uid }
+                if error.kind == Kind::Invalid =>
             {
                 match (self.machine(target).await, &timed.meaning) {
                     (Ok(Some(vm)), _) if vm.uid() != uid => Earlier::Strange,
-                    (Ok(Some(vm)), Meaning::Guarded { wanted, .. }) if vm.setting() == *wanted => {
+                    (Ok(Some(vm)), Idempotency::Guarded { wanted, .. }) if vm.setting() == *wanted => {
                         Earlier::Done(None)
                     }
                     _ => Earlier::Unknown,
                 }
             }
-            Meaning::Migrate { object, run_id, .. } if !trouble.is_transient() => {
+            Idempotency::Migrate { object, run_id, .. } if !error.is_transient() => {
                 match self.migration(object).await {
                     Ok(Some(found))
                         if found.labels.get(names::RUN_ID) == Some(run_id) && found.is_labelled_by_us() =>
@@ -289,7 +292,7 @@ impl Cluster {
                 }
             }
             // Whether a 429 is virt-api's or a budget's is told by the instance, not by the words: these differ by release.
-            Meaning::Evict { target, instance, node } if trouble.kind == Kind::Throttled => {
+            Idempotency::Evict { target, instance, node } if error.kind == Kind::Throttled => {
                 match self.evicted(target).await {
                     Ok(Some(found)) if found.metadata.uid == *instance && found.is_marked(node) => {
                         Earlier::Done(None)
@@ -297,13 +300,13 @@ impl Cluster {
                     _ => Earlier::Unknown,
                 }
             }
-            Meaning::Switch { .. } if answer_lost && trouble.kind == Kind::Conflict => Earlier::Done(None),
+            Idempotency::Switch { .. } if answer_lost && error.kind == Kind::Conflict => Earlier::Done(None),
             _ => Earlier::Unknown,
         }
     }
 }
 
-/// Meaning of a refused request
+/// Idempotency of a refused request
 enum Earlier {
     /// An earlier attempt, whose answer was lost, succeeded; what it made has this UID.
     Done(Option<Box<str>>),

@@ -8,7 +8,7 @@ use super::call::{built, on, path, post_params};
 use super::metadata::{Condition, Metadata, Object, Watched};
 use super::names::{self, Role};
 use super::watch::list_all;
-use super::{Cluster, Kind, Trouble};
+use super::{Cluster, ClusterError, Kind};
 use bootstorm_model::probe::ProbePlan;
 use bootstorm_model::probe::kind::Toleration;
 
@@ -211,13 +211,13 @@ impl Cluster {
         run_id: &str,
         number: usize,
         probe: &ProbePlan,
-    ) -> Result<Metadata, Trouble> {
+    ) -> Result<Metadata, ClusterError> {
         let doing = "create the prober pod";
         let pods = collection(self.namespace());
         let body = serde_json::to_vec(&manifest(prefix, run_id, number, probe)).unwrap_or_default();
         let request = built(doing, on(&pods).create(&post_params(), body))?;
         match self.ask::<Object>(doing, &request).await {
-            Err(trouble) if trouble.kind == Kind::AlreadyExists => {
+            Err(error) if error.kind == Kind::AlreadyExists => {
                 let request = built(doing, on(&pods).get(&name(prefix, number), &GetParams::default()))?;
                 Ok(self.ask::<Object>(doing, &request).await?.metadata)
             }
@@ -233,13 +233,13 @@ impl Cluster {
         run_id: &str,
         number: usize,
         probe: &ProbePlan,
-    ) -> Result<Option<Metadata>, Trouble> {
+    ) -> Result<Option<Metadata>, ClusterError> {
         let doing = "look after the prober pod";
         let (pods, name) = (collection(self.namespace()), name(prefix, number));
         let request = built(doing, on(&pods).get(&name, &GetParams::default()))?;
         match self.call(doing, request).await.and_then(|answer| answer.object::<PodState>(doing)) {
-            Err(trouble) if trouble.kind == Kind::NotFound => {}
-            Err(trouble) => return Err(trouble),
+            Err(error) if error.kind == Kind::NotFound => {}
+            Err(error) => return Err(error),
             Ok(pod) => {
                 let ours = pod.metadata.labels.get(names::RUN_ID).is_some_and(|id| id == run_id);
                 let ended = matches!(pod.status.phase.as_str(), "Failed" | "Succeeded");
@@ -257,7 +257,7 @@ impl Cluster {
     }
 
     /// The prober pods of a run, by name.
-    pub async fn probers(&self, run_id: &str) -> Result<Vec<Prober>, Trouble> {
+    pub async fn probers(&self, run_id: &str) -> Result<Vec<Prober>, ClusterError> {
         let (pods, selector) = (collection(self.namespace()), selector(run_id));
         let (listed, _) = list_all::<PodState>(self, "list prober pods", &pods, &selector).await?;
         let mut probers: Vec<Prober> = listed.into_iter().map(Prober::from).collect();

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::call::path;
 use super::metadata::Metadata;
 use super::watch::list_all;
-use super::{Cluster, Trouble};
+use super::{Cluster, ClusterError};
 use bootstorm_model::plan::sizing::limits::Limit;
 use bootstorm_model::plan::sizing::{Amounts, LimitRange, Quantity, Quota};
 
@@ -106,14 +106,14 @@ impl From<FoundRange> for LimitRange {
 
 impl Cluster {
     /// The quotas of a namespace, or of all.
-    pub async fn quotas(&self, namespace: Option<&str>) -> Result<Vec<Quota>, Trouble> {
+    pub async fn quotas(&self, namespace: Option<&str>) -> Result<Vec<Quota>, ClusterError> {
         let collection = path("v1", namespace, "resourcequotas");
         let (found, _) = list_all::<FoundQuota>(self, "list resource quotas", &collection, "").await?;
         Ok(found.into_iter().map(Quota::from).collect())
     }
 
     /// The limit ranges of a namespace, or of all.
-    pub async fn limit_ranges(&self, namespace: Option<&str>) -> Result<Vec<LimitRange>, Trouble> {
+    pub async fn limit_ranges(&self, namespace: Option<&str>) -> Result<Vec<LimitRange>, ClusterError> {
         let collection = path("v1", namespace, "limitranges");
         let (found, _) = list_all::<FoundRange>(self, "list limit ranges", &collection, "").await?;
         Ok(found.into_iter().map(LimitRange::from).collect())

@@ -8,7 +8,7 @@ use super::call::path;
 use super::machines::Machine;
 use super::metadata::Watched;
 use super::watch::list_all;
-use super::{Cluster, Trouble};
+use super::{Cluster, ClusterError};
 use bootstorm_model::plan::{Plan, Target};
 
 /// More namespaces than this are not looked at one by one: each would hold a connection open for its watch.
@@ -66,7 +66,7 @@ impl Scope {
 
 impl Cluster {
     /// Every VM in a scope that matches a label selector.
-    pub async fn machines_in(&self, scope: &Scope, selector: &str) -> Result<Vec<Machine>, Trouble> {
+    pub async fn machines_in(&self, scope: &Scope, selector: &str) -> Result<Vec<Machine>, ClusterError> {
         self.list_in("list virtual machines", scope, "virtualmachines", selector).await
     }
 
@@ -77,7 +77,7 @@ impl Cluster {
         scope: &Scope,
         plural: &str,
         selector: &str,
-    ) -> Result<Vec<T>, Trouble> {
+    ) -> Result<Vec<T>, ClusterError> {
         let collections = scope.collections(plural);
         let listing = collections.iter().map(|collection| list_all::<T>(self, doing, collection, selector));
         Ok(try_join_all(listing).await?.into_iter().flat_map(|(items, _)| items).collect())

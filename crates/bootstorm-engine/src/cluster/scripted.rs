@@ -16,7 +16,7 @@ use kube::Client;
 use kube::client::Body;
 use tower::service_fn;
 
-use super::changes::{Changes, News};
+use super::changes::{ChangeEvent, Changes};
 use super::scope::Scope;
 use super::{Cluster, Connection, Kind};
 use bootstorm_model::observe::Change;
@@ -103,9 +103,9 @@ async fn a_server_that_closes_every_watch_at_once_is_given_time_and_what_it_hide
     let (mut gap, mut blind) = (Duration::ZERO, None);
     let end = tokio::time::Instant::now() + Duration::from_secs(9);
     while let Ok(Some(received)) = tokio::time::timeout_at(end, changes.next()).await {
-        match received.news {
-            News::Interrupted { since, .. } => blind = Some(since),
-            News::Restored => gap += blind.take().map_or(Duration::ZERO, |since| received.at - since),
+        match received.event {
+            ChangeEvent::Interrupted { since, .. } => blind = Some(since),
+            ChangeEvent::Restored => gap += blind.take().map_or(Duration::ZERO, |since| received.at - since),
             _ => {}
         }
     }
@@ -135,12 +135,12 @@ async fn an_event_that_cannot_be_read_is_passed_and_what_follows_is_heard() {
     let (mut present, mut complaints) = (Vec::new(), Vec::new());
     let end = tokio::time::Instant::now() + Duration::from_secs(30);
     while let Ok(Some(received)) = tokio::time::timeout_at(end, changes.next()).await {
-        match received.news {
-            News::Changes(all) => present.extend(all.into_iter().filter_map(|change| match change {
+        match received.event {
+            ChangeEvent::Changes(all) => present.extend(all.into_iter().filter_map(|change| match change {
                 Change::Present(instance) => Some(instance.target.name),
                 Change::Absent { .. } => None,
             })),
-            News::Unreadable(fault) => complaints.push(fault.to_string()),
+            ChangeEvent::Unreadable(fault) => complaints.push(fault.to_string()),
             _ => {}
         }
     }

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::call::{built, on, path, post_params};
-use super::{Cluster, Kind, Trouble};
+use super::{Cluster, ClusterError, Kind};
 
 /// A kind of object that a manifest may name
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,7 +72,7 @@ impl Cluster {
         kind: Named,
         namespace: Option<&str>,
         name: &str,
-    ) -> Result<Option<Value>, Trouble> {
+    ) -> Result<Option<Value>, ClusterError> {
         let (version, plural) = kind.place();
         let place = namespace.map(|namespace| format!(" in namespace {namespace}")).unwrap_or_default();
         let doing = format!("get {plural}{place}");
@@ -80,21 +80,21 @@ impl Cluster {
         let request = built(&doing, on(&collection).get(name, &GetParams::default()))?;
         match self.ask(&doing, &request).await {
             Ok(found) => Ok(Some(found)),
-            Err(trouble) if trouble.kind == Kind::NotFound => Ok(None),
-            Err(trouble) => Err(trouble),
+            Err(error) if error.kind == Kind::NotFound => Ok(None),
+            Err(error) => Err(error),
         }
     }
 
     /// The names of all objects of a kind, `namespace/name` where they have a namespace, sorted; at most 500.
-    pub async fn names_of(&self, kind: Named, namespace: Option<&str>) -> Result<Vec<String>, Trouble> {
+    pub async fn names_of(&self, kind: Named, namespace: Option<&str>) -> Result<Vec<String>, ClusterError> {
         let (version, plural) = kind.place();
         let doing = format!("list {plural}");
         let collection = path(version, namespace, plural);
         let request = built(&doing, on(&collection).list(&ListParams::default().limit(500)))?;
         let found: Items = match self.ask(&doing, &request).await {
             Ok(found) => found,
-            Err(trouble) if trouble.kind == Kind::NotFound => return Ok(Vec::new()),
-            Err(trouble) => return Err(trouble),
+            Err(error) if error.kind == Kind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(error),
         };
         let text = |item: &Value, key: &str| item["metadata"][key].as_str().unwrap_or_default().to_owned();
         let mut names: Vec<String> = found
@@ -110,7 +110,7 @@ impl Cluster {
     }
 
     /// Whether a service account may clone disks out of a namespace.
-    pub async fn may_clone(&self, account: (&str, &str), from: &str) -> Result<bool, Trouble> {
+    pub async fn may_clone(&self, account: (&str, &str), from: &str) -> Result<bool, ClusterError> {
         let doing = "create subjectaccessreviews";
         let (namespace, name) = account;
         let review = SubjectAccessReview {

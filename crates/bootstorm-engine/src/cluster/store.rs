@@ -13,17 +13,25 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference}
 use kube::api::GetParams;
 
 use super::call::{built, on, path, post_params};
-use super::echo::written;
 use super::metadata::Object;
 use super::names::{self, Role};
 use super::ownership::{self, Estate};
 use super::watch::list_all;
-use super::{Cluster, Kind, Trouble};
+use super::watch_delay::written;
+use super::{Cluster, ClusterError, Kind};
 use bootstorm_model::observe::clock::wall_now;
 use bootstorm_model::record::codec::{self, Chunk, ChunkIndex, CodecError, PartIndex, StoredPhase, Tally};
 use bootstorm_model::record::{PhaseName, RunRecord};
-use parts::PartPlace;
 pub use parts::{Part, PartHead};
+
+/// Where the part of a shard is
+#[derive(Debug, Clone)]
+struct PartPlace {
+    index: u32,
+    phase: PhaseName,
+    /// UID of the head of the run's record.
+    owner: String,
+}
 
 /// How long to wait before that, times the number of conflicts so far.
 const AFTER_CONFLICT: Duration = Duration::from_millis(20);
@@ -89,7 +97,7 @@ pub struct Head {
 pub enum LoadError {
     /// The cluster did not answer as needed.
     #[error(transparent)]
-    Trouble(#[from] Trouble),
+    Cluster(#[from] ClusterError),
     /// It is there but cannot be read.
     #[error(transparent)]
     Codec(#[from] CodecError),
@@ -156,7 +164,6 @@ impl Cluster {
             record.phases.push(phase);
         }
         let store = RunStore {
-            cluster: self.clone(),
             version: head.metadata.resource_version.unwrap_or_default(),
             original: record.made.head.clone().filter(|original| *original != uid),
             uid,
@@ -164,9 +171,7 @@ impl Cluster {
             parts,
             adopted,
             namespaces,
-            made: BTreeMap::new(),
-            holder: None,
-            part: None,
+            ..RunStore::empty(self.clone())
         };
         Ok(Some((record, store)))
     }
@@ -178,30 +183,18 @@ impl Cluster {
         &self,
         record: &mut RunRecord,
         holder: Option<&str>,
-    ) -> Result<RunStore, Trouble> {
+    ) -> Result<RunStore, ClusterError> {
         let doing = "create the record";
-        let mut store = RunStore {
-            cluster: self.clone(),
-            version: String::new(),
-            uid: String::new(),
-            data: Vec::new(),
-            parts: Vec::new(),
-            adopted: Vec::new(),
-            namespaces: Vec::new(),
-            made: BTreeMap::new(),
-            original: None,
-            holder: holder.map(str::to_owned),
-            part: None,
-        };
+        let mut store = RunStore { holder: holder.map(str::to_owned), ..RunStore::empty(self.clone()) };
         let body = serde_json::to_vec(&store.head(record, Tally::default())).unwrap_or_default();
         let request = built(doing, on(&self.config_maps()).create(&post_params(), body))?;
         let made: ConfigMap = match self.ask(doing, &request).await {
             // The answer to an earlier attempt may have been lost: then the head reads exactly as we wrote it.
-            Err(trouble) if trouble.kind == Kind::AlreadyExists => {
+            Err(error) if error.kind == Kind::AlreadyExists => {
                 let name = names::head_name(&record.plan.prefix);
                 match self.read::<ConfigMap>(doing, &self.config_maps(), &name).await? {
                     Some(found) if found.data == store.head(record, Tally::default()).data => found,
-                    _ => return Err(trouble),
+                    _ => return Err(error),
                 }
             }
             outcome => outcome?,
@@ -216,19 +209,24 @@ impl Cluster {
     }
 
     /// Whether the record of a run may be in a namespace: only an answer that it is not makes that false.
-    pub async fn has_record(&self, namespace: &str, prefix: &str, run_id: &str) -> Result<bool, Trouble> {
+    pub async fn has_record(
+        &self,
+        namespace: &str,
+        prefix: &str,
+        run_id: &str,
+    ) -> Result<bool, ClusterError> {
         let doing = "look for the record of the run that has adopted a VM";
         let maps = path("v1", Some(namespace), "configmaps");
         match self.read::<Object>(doing, &maps, &names::head_name(prefix)).await {
             Ok(None) => Ok(false),
             Ok(Some(found)) => Ok(found.metadata.labels.get(names::RUN_ID).is_none_or(|id| id == run_id)),
-            Err(trouble) if trouble.kind == Kind::Forbidden => Ok(true),
-            Err(trouble) => Err(trouble),
+            Err(error) if error.kind == Kind::Forbidden => Ok(true),
+            Err(error) => Err(error),
         }
     }
 
     /// The heads of the records in this namespace, or in all.
-    pub async fn heads(&self, all_namespaces: bool) -> Result<Vec<Head>, Trouble> {
+    pub async fn heads(&self, all_namespaces: bool) -> Result<Vec<Head>, ClusterError> {
         let collection = if all_namespaces { path("v1", None, "configmaps") } else { self.config_maps() };
         let (maps, _) =
             list_all::<ConfigMap>(self, "list records", &collection, &names::head_selector()).await?;
@@ -253,7 +251,7 @@ impl Cluster {
     /// Keeps the user's manifest in the run's Secret; gives its UID.
     ///
     /// Fails where a Secret of that name is somebody else's.
-    pub async fn save_template(&self, record: &RunRecord, text: &str) -> Result<String, Trouble> {
+    pub async fn save_template(&self, record: &RunRecord, text: &str) -> Result<String, ClusterError> {
         let doing = "save the VM manifest";
         let prefix = &record.plan.prefix;
         let mut secret = Secret {
@@ -274,16 +272,16 @@ impl Cluster {
         let request = built(doing, on(&self.secrets()).create(&post_params(), body))?;
         let name = names::head_name(prefix);
         match self.ask::<Object>(doing, &request).await {
-            Err(trouble) if trouble.kind == Kind::AlreadyExists => {
+            Err(error) if error.kind == Kind::AlreadyExists => {
                 let Some(found) = self.read::<Object>(doing, &self.secrets(), &name).await? else {
-                    return Err(trouble);
+                    return Err(error);
                 };
                 if let Err(stranger) = Estate::of(record).judge(ownership::Kind::Secret, &found.metadata) {
                     let message = format!(
                         "secret {name} exists already in namespace {} and is not the run's: {stranger}",
                         self.namespace
                     );
-                    return Err(Trouble::new(doing, Kind::AlreadyExists, message));
+                    return Err(ClusterError::new(doing, Kind::AlreadyExists, message));
                 }
                 // The server refuses to replace another object than this one.
                 secret.metadata.uid = Some(found.metadata.uid);
@@ -296,7 +294,7 @@ impl Cluster {
     }
 
     /// The user's manifest of a run.
-    pub async fn load_template(&self, prefix: &str) -> Result<Option<String>, Trouble> {
+    pub async fn load_template(&self, prefix: &str) -> Result<Option<String>, ClusterError> {
         let doing = "read the VM manifest";
         let secret = self.read::<Secret>(doing, &self.secrets(), &names::head_name(prefix)).await?;
         let bytes = secret.and_then(|secret| secret.data).and_then(|mut d| d.remove(names::TEMPLATE_KEY));
@@ -308,17 +306,34 @@ impl Cluster {
         doing: &str,
         collection: &str,
         name: &str,
-    ) -> Result<Option<T>, Trouble> {
+    ) -> Result<Option<T>, ClusterError> {
         let request = built(doing, on(collection).get(name, &GetParams::default()))?;
         match self.ask(doing, &request).await {
             Ok(object) => Ok(Some(object)),
-            Err(trouble) if trouble.kind == Kind::NotFound => Ok(None),
-            Err(trouble) => Err(trouble),
+            Err(error) if error.kind == Kind::NotFound => Ok(None),
+            Err(error) => Err(error),
         }
     }
 }
 
 impl RunStore {
+    /// A store of which nothing is in the cluster.
+    fn empty(cluster: Cluster) -> Self {
+        Self {
+            cluster,
+            version: String::new(),
+            uid: String::new(),
+            data: Vec::new(),
+            parts: Vec::new(),
+            adopted: Vec::new(),
+            namespaces: Vec::new(),
+            made: BTreeMap::new(),
+            original: None,
+            holder: None,
+            part: None,
+        }
+    }
+
     /// How long a request of it is waited for at most.
     pub fn longest_wait(&self) -> Duration {
         self.cluster.longest_wait()
@@ -342,7 +357,7 @@ impl RunStore {
     /// Saves the head, and the given phase if there is one, as a whole.
     ///
     /// Fails with [`Kind::Conflict`] when somebody else changed the record meanwhile.
-    pub async fn save(&mut self, record: &RunRecord, phase: Option<PhaseName>) -> Result<(), Trouble> {
+    pub async fn save(&mut self, record: &RunRecord, phase: Option<PhaseName>) -> Result<(), ClusterError> {
         let tally = Tally::of_last(record);
         match phase.and_then(|name| record.phase(name)) {
             Some(phase) => Box::pin(self.save_phase(record, tally, &StoredPhase::new(phase))).await,
@@ -359,7 +374,7 @@ impl RunStore {
         record: &RunRecord,
         tally: Tally,
         stored: &StoredPhase,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), ClusterError> {
         let known = self.parts.iter().position(|known| known.phase == stored.name());
         let mut old: BTreeSet<String> =
             known.iter().flat_map(|place| self.parts[*place].all()).map(|chunk| chunk.name.clone()).collect();
@@ -384,10 +399,10 @@ impl RunStore {
 
     /// Fails with [`Kind::Conflict`] when what the head says was changed by somebody else. Who only marks it, with an
     /// annotation for example, does not matter.
-    async fn replace_head(&mut self, record: &RunRecord, tally: Tally) -> Result<(), Trouble> {
+    async fn replace_head(&mut self, record: &RunRecord, tally: Tally) -> Result<(), ClusterError> {
         let doing = "save the record";
         if self.original.is_some() {
-            return Err(Trouble::new(doing, Kind::Conflict, "it is a copy of the run's record"));
+            return Err(ClusterError::new(doing, Kind::Conflict, "it is a copy of the run's record"));
         }
         let name = self.head_name(&record.plan.prefix);
         let mut tries = 0;
@@ -399,17 +414,17 @@ impl RunStore {
             if self.data.last() != Some(&head.data) {
                 self.data.push(head.data.clone());
             }
-            let trouble = match self.cluster.ask::<ConfigMap>(doing, &request).await {
+            let error = match self.cluster.ask::<ConfigMap>(doing, &request).await {
                 Ok(saved) => {
                     self.version = saved.metadata.resource_version.unwrap_or_default();
                     self.data = vec![head.data];
                     return Ok(());
                 }
-                Err(trouble) => trouble,
+                Err(error) => error,
             };
             tries += 1;
-            if trouble.kind != Kind::Conflict || tries > CONFLICTS {
-                return Err(trouble);
+            if error.kind != Kind::Conflict || tries > CONFLICTS {
+                return Err(error);
             }
             // Before reading, not after it: the shorter the time from there to the write, the better.
             tokio::time::sleep(AFTER_CONFLICT * tries).await;
@@ -419,7 +434,7 @@ impl RunStore {
                 Some(found) if self.data.contains(&found.data) => {
                     self.version = found.metadata.resource_version.unwrap_or_default();
                 }
-                _ => return Err(trouble),
+                _ => return Err(error),
             }
         }
     }
@@ -457,7 +472,12 @@ impl RunStore {
         }
     }
 
-    async fn put_chunk(&mut self, record: &RunRecord, phase: &str, chunk: &Chunk) -> Result<(), Trouble> {
+    async fn put_chunk(
+        &mut self,
+        record: &RunRecord,
+        phase: &str,
+        chunk: &Chunk,
+    ) -> Result<(), ClusterError> {
         let doing = "save a part of the record";
         let prefix = &record.plan.prefix;
         let mut labels = names::labels(prefix, &record.run_id, Role::Record);
@@ -482,7 +502,7 @@ impl RunStore {
         let request = built(doing, on(&self.cluster.config_maps()).create(&post_params(), body))?;
         match self.cluster.ask_raw(doing, &request).await {
             // Named after its content: what exists under this name is this chunk.
-            Err(trouble) if trouble.kind == Kind::AlreadyExists => Ok(()),
+            Err(error) if error.kind == Kind::AlreadyExists => Ok(()),
             outcome => {
                 if let Some(written) = written(&outcome?) {
                     self.made.insert(chunk.name.clone(), written.uid().into());

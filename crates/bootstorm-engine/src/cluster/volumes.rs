@@ -11,7 +11,7 @@ use super::call::path;
 use super::list::list_once;
 use super::metadata::Watched;
 use super::watch::Watch;
-use super::{Cluster, Kind, Trouble};
+use super::{Cluster, ClusterError, Kind};
 use bootstorm_model::observe::{Volume, VolumeKind};
 use bootstorm_model::plan::Target;
 
@@ -143,14 +143,12 @@ impl Volumes {
         cluster: &Cluster,
         namespace: Option<&str>,
         selector: &str,
-    ) -> Result<Result<Self, String>, Trouble> {
+    ) -> Result<Result<Self, String>, ClusterError> {
         let path = path("cdi.kubevirt.io/v1beta1", namespace, "datavolumes");
         match Watch::open(cluster, "watch data volumes", path.clone(), selector.into()).await {
             Ok(watch) => Ok(Ok(Self { watch, path, selector: selector.to_owned() })),
-            Err(trouble) if matches!(trouble.kind, Kind::Forbidden | Kind::NotFound) => {
-                Ok(Err(trouble.message))
-            }
-            Err(trouble) => Err(trouble),
+            Err(error) if matches!(error.kind, Kind::Forbidden | Kind::NotFound) => Ok(Err(error.message)),
+            Err(error) => Err(error),
         }
     }
 
@@ -163,7 +161,7 @@ impl Volumes {
     pub fn list(
         &self,
         cluster: &Cluster,
-    ) -> impl Future<Output = Result<Vec<Volume>, Trouble>> + Send + use<> {
+    ) -> impl Future<Output = Result<Vec<Volume>, ClusterError>> + Send + use<> {
         let (cluster, path, selector) = (cluster.clone(), self.path.clone(), self.selector.clone());
         async move {
             let listed =

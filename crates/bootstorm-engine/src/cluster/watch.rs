@@ -17,8 +17,8 @@ use super::lines::Lines;
 use super::list::{EXPIRED, list_once, version_of};
 pub use super::list::{count, each_page, list_all, list_metadata};
 use super::metadata::Watched;
-use super::pulse::{CATCHING_UP, Pulse};
-use super::{Cluster, Kind, Trouble};
+use super::stall::{CATCHING_UP, Pulse};
+use super::{Cluster, ClusterError, Kind};
 use bootstorm_model::observe::clock::{elapsed_since, monotonic_now};
 
 /// Seconds after which the server is asked to end a watch, so that it is spread over servers again.
@@ -54,7 +54,7 @@ pub struct View {
 
 /// What a watch delivers
 #[derive(Debug)]
-pub enum Told<T> {
+pub enum WatchEvent<T> {
     /// Everything that exists now; what is not in it is gone.
     Listed(Vec<T>),
     /// An object appeared or changed.
@@ -73,24 +73,24 @@ pub enum Told<T> {
     /// It delivers again; what it missed follows.
     Restored,
     /// It has not been possible to open it again for a while.
-    Complaint(Trouble),
+    Complaint(ClusterError),
 }
 
 /// A delivery, and when it was received
 #[derive(Debug)]
-pub struct Heard<T> {
+pub struct Delivery<T> {
     /// When the client received it.
     pub at: Instant,
     /// It may have waited in a gap.
     pub late: bool,
     /// What it says.
-    pub told: Told<T>,
+    pub event: WatchEvent<T>,
 }
 
 /// An open watch; closing it is dropping it
 #[derive(Debug)]
 pub struct Watch<T> {
-    heard: mpsc::UnboundedReceiver<Heard<T>>,
+    heard: mpsc::UnboundedReceiver<Delivery<T>>,
     reopen: Arc<Notify>,
     delivered: Arc<Mutex<Instant>>,
     task: tokio::task::JoinHandle<()>,
@@ -111,12 +111,12 @@ impl<T: Watched> Watch<T> {
         doing: &str,
         path: String,
         selector: String,
-    ) -> Result<Self, Trouble> {
+    ) -> Result<Self, ClusterError> {
         Self::on(cluster, doing, View { path, labels: selector, ..View::default() }).await
     }
 
     /// The same on any view.
-    pub async fn on(cluster: &Cluster, doing: &str, view: View) -> Result<Self, Trouble> {
+    pub async fn on(cluster: &Cluster, doing: &str, view: View) -> Result<Self, ClusterError> {
         let (sender, heard) = mpsc::unbounded_channel();
         let (pulse, now, reopen) = (cluster.pulse(), monotonic_now(), Arc::new(Notify::new()));
         let mut follower = Follower {
@@ -141,12 +141,12 @@ impl<T: Watched> Watch<T> {
     }
 
     /// The next delivery. Safe to cancel. `None` only while the program ends.
-    pub async fn next(&mut self) -> Option<Heard<T>> {
+    pub async fn next(&mut self) -> Option<Delivery<T>> {
         self.heard.recv().await
     }
 
     /// Like [`Watch::next`], for those who listen to several watches.
-    pub fn poll_next(&mut self, cx: &mut std::task::Context<'_>) -> std::task::Poll<Option<Heard<T>>> {
+    pub fn poll_next(&mut self, cx: &mut std::task::Context<'_>) -> std::task::Poll<Option<Delivery<T>>> {
         self.heard.poll_recv(cx)
     }
 
@@ -165,7 +165,7 @@ struct Follower<T> {
     cluster: Cluster,
     doing: String,
     view: View,
-    sender: mpsc::UnboundedSender<Heard<T>>,
+    sender: mpsc::UnboundedSender<Delivery<T>>,
     pulse: Pulse,
     /// Stalls of this process that are told already.
     stalls: u32,
@@ -196,17 +196,17 @@ enum End {
 }
 
 impl<T: Watched> Follower<T> {
-    fn tell(&self, told: Told<T>, late: bool) {
+    fn tell(&self, event: WatchEvent<T>, late: bool) {
         // Nobody listens any more only when the phase is over; the task is aborted then.
-        let _ = self.sender.send(Heard { at: monotonic_now(), late, told });
+        let _ = self.sender.send(Delivery { at: monotonic_now(), late, event });
     }
 
     /// Lists, and delivers what there is.
-    async fn list(&mut self, late: bool) -> Result<(), Trouble> {
+    async fn list(&mut self, late: bool) -> Result<(), ClusterError> {
         let (doing, path) = (&self.doing, &self.view.path);
         if self.view.only_new {
             self.version = version_of(&self.cluster, doing, path).await?;
-            self.tell(Told::Listed(Vec::new()), late);
+            self.tell(WatchEvent::Listed(Vec::new()), late);
             return Ok(());
         }
         let (listed, version) =
@@ -215,31 +215,31 @@ impl<T: Watched> Follower<T> {
         let mut unreadable = Vec::new();
         let readable =
             listed.into_iter().filter_map(|item| item.map_err(|fault| unreadable.push(fault)).ok());
-        self.tell(Told::Listed(readable.collect()), late);
+        self.tell(WatchEvent::Listed(readable.collect()), late);
         for fault in unreadable {
-            self.tell(Told::Unreadable(fault), late);
+            self.tell(WatchEvent::Unreadable(fault), late);
         }
         Ok(())
     }
 
     /// Lists and connects, with patience; lists again when what it listed is too old by then.
-    async fn begin(&mut self) -> Result<Lines, Trouble> {
+    async fn begin(&mut self) -> Result<Lines, ClusterError> {
         let began = monotonic_now();
         let mut attempt = 1;
         loop {
             let opened = match self.list(false).await {
                 Ok(()) => self.connect().await,
-                Err(trouble) => Err(trouble),
+                Err(error) => Err(error),
             };
             match opened {
                 Ok(events) => return Ok(events),
-                Err(trouble) if trouble.kind == Kind::Expired && attempt < EXPIRED => attempt += 1,
-                Err(trouble) => self.cluster.pause(trouble, &mut attempt, began).await?,
+                Err(error) if error.kind == Kind::Expired && attempt < EXPIRED => attempt += 1,
+                Err(error) => self.cluster.pause(error, &mut attempt, began).await?,
             }
         }
     }
 
-    async fn connect(&self) -> Result<Lines, Trouble> {
+    async fn connect(&self) -> Result<Lines, ClusterError> {
         let mut params = WatchParams::default().labels(&self.view.labels).timeout(WATCH_SECONDS);
         if !self.view.fields.is_empty() {
             params = params.fields(&self.view.fields);
@@ -250,8 +250,8 @@ impl<T: Watched> Follower<T> {
         self.cluster.renew_when_expired().await;
         let generation = self.cluster.generation();
         match self.connect_once(request.clone()).await {
-            Err(trouble)
-                if trouble.kind == Kind::Credentials && self.cluster.renew_credentials(generation).await =>
+            Err(error)
+                if error.kind == Kind::Credentials && self.cluster.renew_credentials(generation).await =>
             {
                 self.connect_once(request).await
             }
@@ -259,13 +259,13 @@ impl<T: Watched> Follower<T> {
         }
     }
 
-    async fn connect_once(&self, request: Request<Vec<u8>>) -> Result<Lines, Trouble> {
+    async fn connect_once(&self, request: Request<Vec<u8>>) -> Result<Lines, ClusterError> {
         let limit = self.cluster.opening_limit();
         match tokio::time::timeout(limit, self.cluster.open(&self.doing, request)).await {
             Ok(opened) => opened.map(Lines::new),
             Err(_) => {
                 let message = format!("the watch was not opened in {}s", limit.as_secs_f64());
-                Err(Trouble::new(&self.doing, Kind::TimedOut, message))
+                Err(ClusterError::new(&self.doing, Kind::TimedOut, message))
             }
         }
     }
@@ -284,7 +284,7 @@ impl<T: Watched> Follower<T> {
                         resumable = true;
                         self.connect().await
                     }
-                    Err(trouble) => Err(trouble),
+                    Err(error) => Err(error),
                 },
             };
             match opened {
@@ -300,15 +300,15 @@ impl<T: Watched> Follower<T> {
                     vain = if fruitful && end != End::Unresumable { 0 } else { vain + 1 };
                     resumable = end != End::Unresumable;
                 }
-                Err(trouble) => {
-                    tracing::debug!(%trouble, "watch not opened");
+                Err(error) => {
+                    tracing::debug!(%error, "watch not opened");
                     self.interrupted(false);
                     if !complained && elapsed_since(self.last_heard) > WORTH_A_WORD {
                         complained = true;
-                        self.tell(Told::Complaint(trouble.clone()), true);
+                        self.tell(WatchEvent::Complaint(error.clone()), true);
                     }
                     vain += 1;
-                    resumable &= trouble.kind != Kind::Expired;
+                    resumable &= error.kind != Kind::Expired;
                 }
             }
             // The first attempt follows at once: whatever it takes is a gap.
@@ -321,14 +321,14 @@ impl<T: Watched> Follower<T> {
     /// Says that nothing is delivered any more.
     fn interrupted(&mut self, expected: bool) {
         if !std::mem::replace(&mut self.blind, true) {
-            self.tell(Told::Interrupted { since: self.last_heard, expected }, true);
+            self.tell(WatchEvent::Interrupted { since: self.last_heard, expected }, true);
         }
     }
 
     /// Says that the watch delivers again; for a while after that changes count as late.
     fn restored(&mut self) {
         if std::mem::take(&mut self.blind) {
-            self.tell(Told::Restored, true);
+            self.tell(WatchEvent::Restored, true);
             if elapsed_since(self.last_heard) >= SHORTEST_GAP {
                 self.late_until = Some(monotonic_now() + CATCHING_UP);
             }
@@ -406,7 +406,7 @@ impl<T: Watched> Follower<T> {
     fn changed(&mut self, object: T, removed: bool, now: Instant, late: bool) {
         self.compare(&object, now, late);
         object.resource_version().clone_into(&mut self.version);
-        self.tell(if removed { Told::Removed(object) } else { Told::Changed(object) }, late);
+        self.tell(if removed { WatchEvent::Removed(object) } else { WatchEvent::Changed(object) }, late);
     }
 
     /// Delivers a line of the watch.
@@ -436,7 +436,7 @@ impl<T: Watched> Follower<T> {
                 Ok(object) => self.changed(object, r#type == "DELETED", now, late),
                 Err(fault) => {
                     let version = fault.version.clone();
-                    self.tell(Told::Unreadable(fault), late);
+                    self.tell(WatchEvent::Unreadable(fault), late);
                     if version.is_empty() {
                         return Err(End::Unresumable);
                     }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use crate::cluster::machines::{self, Machine};
 use crate::cluster::pace::Timed;
-use crate::cluster::{Trouble, adopted};
+use crate::cluster::{ClusterError, adopted};
 use bootstorm_model::observe::{Change, InstancePhase};
 use bootstorm_model::plan::{Adoptee, Switch, Target};
 use bootstorm_model::record::{PhaseKind, Via};
@@ -65,7 +65,7 @@ pub(super) fn request(
     kind: PhaseKind,
     via: Via,
     alive: bool,
-) -> Result<Timed, Trouble> {
+) -> Result<Timed, ClusterError> {
     let (target, uid) = (&adoptee.target, &adoptee.uid);
     let (now, stops) = (machine.setting(), kind == PhaseKind::Stop);
     let subresource = || {

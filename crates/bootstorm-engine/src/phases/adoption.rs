@@ -9,7 +9,7 @@ use super::existing::existing;
 use crate::cluster::adopted::{Guest, Mark, Marked};
 use crate::cluster::machines::Machine;
 use crate::cluster::scope::Scope;
-use crate::cluster::{Cluster, Trouble, names};
+use crate::cluster::{Cluster, ClusterError, names};
 use bootstorm_model::plan::selection::is_system;
 use bootstorm_model::plan::{Adoptee, Selection, Setting, Switch, Target};
 use bootstorm_model::probe::binding::Wiring;
@@ -47,7 +47,7 @@ pub async fn look(
     selection: &Selection,
     include_halted: bool,
     prefix: &str,
-) -> Result<Vec<Candidate>, Trouble> {
+) -> Result<Vec<Candidate>, ClusterError> {
     let namespaces = selection.namespaces();
     let wanted = |target: &Target| match selection {
         Selection::List { targets, .. } => targets.binary_search(target).is_ok(),
@@ -129,7 +129,7 @@ async fn holder(
     machine: &Machine,
     prefix: &str,
     asked: &mut HashMap<String, bool>,
-) -> Result<Option<String>, Trouble> {
+) -> Result<Option<String>, ClusterError> {
     let Some(text) = machine.adopted_by() else { return Ok(None) };
     let Some(mark) = Mark::parse(text) else { return Ok(Some(text.to_owned())) };
     if mark.prefix == prefix && mark.namespace == cluster.namespace() {
@@ -154,7 +154,7 @@ async fn holder(
 /// Marks the VMs of a run, so that no other adopts them.
 ///
 /// Gives those that were not to be had, with the reason.
-pub async fn mark(cluster: &Cluster, record: &RunRecord) -> Result<Vec<(Target, String)>, Trouble> {
+pub async fn mark(cluster: &Cluster, record: &RunRecord) -> Result<Vec<(Target, String)>, ClusterError> {
     let mark = mark_of(cluster, record);
     let machines = existing(cluster, record).await?.ours;
     let one = |adoptee: &Adoptee| {
@@ -174,19 +174,19 @@ pub async fn mark(cluster: &Cluster, record: &RunRecord) -> Result<Vec<(Target, 
         }
     };
     let marking = futures::stream::iter(&record.plan.adopted).map(one).buffer_unordered(MARKING);
-    let marked: Vec<Result<Option<(Target, String)>, Trouble>> = marking.collect().await;
+    let marked: Vec<Result<Option<(Target, String)>, ClusterError>> = marking.collect().await;
     Ok(marked.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
 }
 
 /// Takes the marks of a run off its VMs.
-pub async fn unmark(cluster: &Cluster, record: &RunRecord) -> Result<(), Trouble> {
+pub async fn unmark(cluster: &Cluster, record: &RunRecord) -> Result<(), ClusterError> {
     let mark = mark_of(cluster, record);
     let one = |adoptee: &Adoptee| {
         let (mark, adoptee) = (mark.clone(), adoptee.clone());
         async move { cluster.unmark_adopted(&adoptee.target, &adoptee.uid, &mark).await }
     };
     let unmarking = futures::stream::iter(&record.plan.adopted).map(one).buffer_unordered(MARKING);
-    unmarking.collect::<Vec<Result<(), Trouble>>>().await.into_iter().collect()
+    unmarking.collect::<Vec<Result<(), ClusterError>>>().await.into_iter().collect()
 }
 
 fn mark_of(cluster: &Cluster, record: &RunRecord) -> Mark {
@@ -198,7 +198,7 @@ fn mark_of(cluster: &Cluster, record: &RunRecord) -> Mark {
 }
 
 /// The VMs that other runs with a record here have adopted, and which run: runs of versions that left no mark.
-async fn taken(cluster: &Cluster, prefix: &str) -> Result<HashMap<Target, String>, Trouble> {
+async fn taken(cluster: &Cluster, prefix: &str) -> Result<HashMap<Target, String>, ClusterError> {
     let mut taken = HashMap::new();
     for head in cluster.heads(false).await? {
         if head.prefix == prefix || !head.facts.contains_key(names::ADOPTED) {
@@ -274,7 +274,7 @@ fn judge(
 }
 
 /// Leaves out VMs in namespaces in which we may not do what the run will do.
-async fn leave_out_forbidden(cluster: &Cluster, candidates: &mut [Candidate]) -> Result<(), Trouble> {
+async fn leave_out_forbidden(cluster: &Cluster, candidates: &mut [Candidate]) -> Result<(), ClusterError> {
     let adopted: Vec<&Adoptee> = candidates.iter().filter_map(|one| one.verdict.as_ref().ok()).collect();
     let targets = adopted.iter().map(|adoptee| &adoptee.target);
     let Scope::Namespaces(_) = Scope::of(targets) else { return Ok(()) };

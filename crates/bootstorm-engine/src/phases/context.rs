@@ -2,8 +2,7 @@
 
 use super::Interrupt;
 use super::event::Listener;
-use super::gate::Gate;
-use super::shards::ShardGate;
+use super::gate::{Gate, ShardGate};
 use crate::cluster::Cluster;
 use crate::cluster::lease::Held;
 use bootstorm_model::plan::Template;
@@ -12,7 +11,7 @@ use bootstorm_model::record::lifecycle::Step;
 use bootstorm_model::shards::Shard;
 
 /// Context of a timed phase
-pub struct Work<'a> {
+pub struct PhaseContext<'a> {
     /// The cluster.
     pub cluster: &'a Cluster,
     /// The lock on the run.
@@ -55,7 +54,7 @@ pub enum Extent {
 
 /// Why a phase was cut short
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Cut {
+pub enum StopReason {
     /// The user interrupted; everything known is saved.
     Interrupted,
     /// The user interrupted, and the cluster did not answer for so long that the end could not be saved.

@@ -2,11 +2,11 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::context::Work;
+use super::context::PhaseContext;
 use super::event::Event;
 use crate::cluster::evictions::Cordonable;
 use crate::cluster::launchers::Evictable;
-use crate::cluster::{Cluster, Kind, Trouble};
+use crate::cluster::{Cluster, ClusterError, Kind};
 use bootstorm_model::observe::Timeline;
 use bootstorm_model::record::lifecycle::Step;
 use bootstorm_model::record::{Cordon, PhaseRecord, RunRecord};
@@ -16,10 +16,10 @@ use bootstorm_model::record::{Cordon, PhaseRecord, RunRecord};
 /// Fails where a node does not exist when the drain begins. One that is gone when it goes on has no cordon any more, and
 /// its VMs are followed like all others.
 pub(super) async fn note(
-    work: &Work<'_>,
+    work: &PhaseContext<'_>,
     phase: &mut PhaseRecord,
     record: &RunRecord,
-) -> Result<(), Trouble> {
+) -> Result<(), ClusterError> {
     if !phase.drains() {
         return Ok(());
     }
@@ -78,7 +78,7 @@ pub(super) fn note_without_pod(
 }
 
 /// Cordons the nodes that were noted.
-pub(super) async fn cordon(cluster: &Cluster, phase: &PhaseRecord, run_id: &str) -> Result<(), Trouble> {
+pub(super) async fn cordon(cluster: &Cluster, phase: &PhaseRecord, run_id: &str) -> Result<(), ClusterError> {
     for cordon in phase.cordons.iter().filter(|cordon| !cordon.lifted) {
         let found = cluster.cordonable(&cordon.node).await?.filter(|found| found.uid() == cordon.uid);
         let found = found.ok_or_else(|| missing(&cordon.node))?;
@@ -91,14 +91,14 @@ pub(super) async fn cordon(cluster: &Cluster, phase: &PhaseRecord, run_id: &str)
 }
 
 /// Lets pods onto the nodes again that a drain has cordoned; says which it could not.
-pub(super) async fn lift(work: &Work<'_>, phase: &mut PhaseRecord, run_id: &str) {
+pub(super) async fn lift(work: &PhaseContext<'_>, phase: &mut PhaseRecord, run_id: &str) {
     for cordon in phase.cordons.iter_mut().filter(|cordon| !cordon.lifted) {
         match work.cluster.uncordon(&cordon.node, &cordon.uid, run_id).await {
             Ok(()) => cordon.lifted = true,
-            Err(trouble) => {
+            Err(error) => {
                 let again = format!("let it take pods again: kubectl uncordon {}", cordon.node);
                 (work.events)(&Event::Warning(format!(
-                    "node {} stays cordoned: {trouble}; {again}",
+                    "node {} stays cordoned: {error}; {again}",
                     cordon.node
                 )));
             }
@@ -113,7 +113,7 @@ pub fn open_cordons(record: &RunRecord) -> Vec<Cordon> {
 }
 
 /// The nodes that a drain of this run has cordoned, going by the mark that they carry; for runs without a record.
-pub async fn marked_cordons(cluster: &Cluster, run_id: &str) -> Result<Vec<Cordon>, Trouble> {
+pub async fn marked_cordons(cluster: &Cluster, run_id: &str) -> Result<Vec<Cordon>, ClusterError> {
     let nodes = cluster.marked_nodes().await?.into_iter().filter(|node| node.is_cordoned_by(run_id));
     let cordon =
         |node: Cordonable| Cordon { node: node.name().to_owned(), uid: node.uid().to_owned(), lifted: false };
@@ -123,15 +123,19 @@ pub async fn marked_cordons(cluster: &Cluster, run_id: &str) -> Result<Vec<Cordo
 /// Lets pods onto these nodes again, as far as this run has cordoned them.
 ///
 /// Fails at the first node where that cannot be done.
-pub async fn uncordon(cluster: &Cluster, cordons: &[Cordon], run_id: &str) -> Result<(), Trouble> {
+pub async fn uncordon(cluster: &Cluster, cordons: &[Cordon], run_id: &str) -> Result<(), ClusterError> {
     for cordon in cordons {
         cluster.uncordon(&cordon.node, &cordon.uid, run_id).await?;
     }
     Ok(())
 }
 
-fn missing(node: &str) -> Trouble {
-    Trouble::new("drain the node", Kind::NotFound, format!("there is no node {node}, or it was made anew"))
+fn missing(node: &str) -> ClusterError {
+    ClusterError::new(
+        "drain the node",
+        Kind::NotFound,
+        format!("there is no node {node}, or it was made anew"),
+    )
 }
 
 #[cfg(test)]

@@ -2,13 +2,15 @@
 //!
 //! Ten thousand requests made at once would take a second before the first one leaves, and tens of megabytes.
 
+use serde_json::Value;
+
+use crate::cluster::launchers::Evictable;
+use crate::cluster::names::{Role, labels};
+use crate::cluster::pace::Timed;
+use crate::cluster::{ClusterError, Kind, evictions, machines, migrations};
+use bootstorm_model::plan::manifest::HALTED;
 use bootstorm_model::plan::{Target, Template};
 use bootstorm_model::record::{PhaseName, RunRecord, Via};
-
-use super::timed::manifest;
-use crate::cluster::launchers::Evictable;
-use crate::cluster::pace::Timed;
-use crate::cluster::{Kind, Trouble, evictions, machines, migrations};
 
 /// What is to be done to a VM
 #[derive(Debug)]
@@ -45,9 +47,10 @@ pub(crate) struct Maker {
 
 impl Maker {
     /// Makes the request for the VM at this place of the plan.
-    pub(crate) fn make(&self, vm: u32, errand: Errand) -> Result<Timed, Trouble> {
+    pub(crate) fn make(&self, vm: u32, errand: Errand) -> Result<Timed, ClusterError> {
         let place = vm as usize;
-        let none = |what: &str| Trouble::new("make a request", Kind::Invalid, format!("there is no {what}"));
+        let none =
+            |what: &str| ClusterError::new("make a request", Kind::Invalid, format!("there is no {what}"));
         let target = self.targets.get(place).ok_or_else(|| none("such VM"))?;
         match errand {
             Errand::Create => {
@@ -64,4 +67,17 @@ impl Maker {
             Errand::Made(request) => Ok(*request),
         }
     }
+}
+
+/// The manifest of one VM of a run, at its position in the plan.
+pub fn manifest(
+    record: &RunRecord,
+    template: &Template,
+    position: usize,
+    target: &Target,
+    halted: bool,
+) -> Value {
+    let labels = labels(&record.plan.prefix, &record.run_id, Role::Target).into_iter().collect();
+    let strategy = if halted { HALTED } else { "Always" };
+    record.plan.render(template, (position, target), &labels, strategy)
 }

@@ -8,7 +8,7 @@ use crate::cluster::machines::Machine;
 use crate::cluster::names::run_id_selector;
 use crate::cluster::ownership::{Estate, Kind, Stranger};
 use crate::cluster::scope::Scope;
-use crate::cluster::{Cluster, Trouble};
+use crate::cluster::{Cluster, ClusterError};
 use bootstorm_model::plan::Target;
 use bootstorm_model::record::RunRecord;
 
@@ -29,7 +29,7 @@ pub struct Existing {
 /// The VMs of a run that exist.
 ///
 /// They are listed by the label of the run. What is missing then may have lost its label, and is looked for by its name.
-pub async fn existing(cluster: &Cluster, record: &RunRecord) -> Result<Existing, Trouble> {
+pub async fn existing(cluster: &Cluster, record: &RunRecord) -> Result<Existing, ClusterError> {
     let scope = Scope::of_plan(&record.plan);
     if record.plan.is_adopted() {
         let targets: HashSet<Target> = record.plan.targets().into_iter().collect();
@@ -50,7 +50,7 @@ pub async fn existing(cluster: &Cluster, record: &RunRecord) -> Result<Existing,
         cluster.machines_in(&scope, "").await?
     } else {
         let reading = missing.iter().map(|target| cluster.machine(target));
-        let read: Vec<Result<Option<Machine>, Trouble>> =
+        let read: Vec<Result<Option<Machine>, ClusterError>> =
             futures::stream::iter(reading).buffer_unordered(CONCURRENCY).collect().await;
         read.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect()
     };

@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 use tokio::time::{Interval, MissedTickBehavior, interval, sleep_until};
 
 use super::Interrupt;
-use super::context::Cut;
+use super::context::StopReason;
+use super::diagnostics::Diagnostics;
 use super::event::{Event, Listener, VmEvent};
 use super::health::Checkup;
-use super::questions::Questions;
 use super::saving::Saver;
 use crate::cluster::guard::Guard;
 use crate::cluster::{Cluster, Kind};
@@ -46,9 +46,9 @@ pub(super) struct Following<'a> {
 }
 
 /// Follows until every VM is through, or the user interrupts, or the lock is lost.
-pub(super) async fn follow(mut following: Following<'_>, tracker: &mut Tracker<'_>) -> Option<Cut> {
+pub(super) async fn follow(mut following: Following<'_>, tracker: &mut Tracker<'_>) -> Option<StopReason> {
     let clock = following.clock;
-    let mut questions = Questions::new(following.cluster);
+    let mut questions = Diagnostics::new(following.cluster);
     let mut save = ticking(SAVE_EVERY);
     let mut look = ticking(LOOK_EVERY);
     let mut cut = None;
@@ -59,7 +59,7 @@ pub(super) async fn follow(mut following: Following<'_>, tracker: &mut Tracker<'
         following.act(tracker, &mut questions);
         if cut.is_none() && tracker.is_hopeless() && !tracker.is_over() {
             following.streams.stop_requests();
-            cut = Some(Cut::TooManyFailed);
+            cut = Some(StopReason::TooManyFailed);
             give_up_at = Some(monotonic_now() + LAST_ANSWERS);
         }
         if tracker.is_over() || cut.is_some() && tracker.is_answered() {
@@ -81,10 +81,10 @@ pub(super) async fn follow(mut following: Following<'_>, tracker: &mut Tracker<'
             biased;
             () = following.interrupt.wait(), if cut.is_none() => {
                 (following.events)(&Event::Interrupted);
-                cut = Some(Cut::Interrupted);
+                cut = Some(StopReason::Interrupted);
                 give_up_at = Some(monotonic_now() + LAST_ANSWERS);
             }
-            () = following.guard.lost() => return Some(Cut::LockLost),
+            () = following.guard.lost() => return Some(StopReason::LockLost),
             () = sleep_until(until.into()) => {
                 let now = monotonic_now();
                 if give_up_at.is_some_and(|at| at <= now) {
@@ -114,10 +114,10 @@ pub(super) async fn follow(mut following: Following<'_>, tracker: &mut Tracker<'
                 tracker.diagnose(answered.target, answered.complaint, answered.findings);
             }
             outcome = following.saver.ended() => match outcome {
-                Err(trouble) if trouble.kind == Kind::Conflict => return Some(Cut::RecordChanged),
-                Err(trouble) => {
+                Err(error) if error.kind == Kind::Conflict => return Some(StopReason::RecordChanged),
+                Err(error) => {
                     tracker.set_dirty();
-                    (following.events)(&Event::Warning(trouble.to_string()));
+                    (following.events)(&Event::Warning(error.to_string()));
                 }
                 Ok(()) => {}
             },
@@ -140,7 +140,7 @@ pub(super) async fn follow(mut following: Following<'_>, tracker: &mut Tracker<'
 
 impl Following<'_> {
     /// Does what the tracker wants, and passes on what it noticed.
-    fn act(&mut self, tracker: &mut Tracker<'_>, questions: &mut Questions) {
+    fn act(&mut self, tracker: &mut Tracker<'_>, questions: &mut Diagnostics) {
         for effect in tracker.take_effects() {
             match effect {
                 Effect::Ask(prober, ask) => self.streams.ask(prober, ask),

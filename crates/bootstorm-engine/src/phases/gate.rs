@@ -10,8 +10,10 @@ use tokio::sync::watch;
 use tokio::time::timeout_at;
 
 use crate::cluster::Cluster;
+use crate::cluster::store::RunStore;
 use bootstorm_model::observe::clock::{elapsed_since, monotonic_now};
 use bootstorm_model::observe::{Clock, Offset};
+use bootstorm_model::shards::Shard;
 
 /// Time from the decision to the start: every gate learns of it, connections are opened again, and what a phase does right
 /// before its first request is done.
@@ -246,4 +248,17 @@ impl Drop for Gate {
             }
         });
     }
+}
+
+/// The gate of a shard: all of them leave at one instant of the phase's time axis
+///
+/// The coordinator decides the instant once, in an object that nobody can change. Each shard reaches it on its own
+/// monotonic clock, by the time axis that every process of a phase has: by its own wall clock, unless that differs
+/// from the coordinator's as the server's clock shows.
+#[derive(Debug, Clone, Copy)]
+pub struct ShardGate<'a> {
+    /// The record of the run.
+    pub run: &'a RunStore,
+    /// The shard.
+    pub shard: Shard,
 }

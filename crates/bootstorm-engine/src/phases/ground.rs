@@ -8,9 +8,9 @@ use tokio::task::JoinHandle;
 use crate::cluster::metadata::Object;
 use crate::cluster::namespaces;
 use crate::cluster::ownership::{Estate, Kind};
-use crate::cluster::pace::{Meaning, Timed};
-use crate::cluster::watch::{Told, Watch};
-use crate::cluster::{Cluster, Kind as TroubleKind, Trouble};
+use crate::cluster::pace::{Idempotency, Timed};
+use crate::cluster::watch::{Watch, WatchEvent};
+use crate::cluster::{Cluster, ClusterError, Kind as ErrorKind};
 use bootstorm_model::record::RunRecord;
 
 /// The namespaces that a run has made, watched while it creates VMs in them
@@ -33,7 +33,7 @@ impl Drop for Ground {
 
 impl Ground {
     /// Begins to watch the namespaces that a run has made; nothing where they are somebody else's.
-    pub(super) async fn watch(cluster: &Cluster, record: &RunRecord) -> Result<Self, Trouble> {
+    pub(super) async fn watch(cluster: &Cluster, record: &RunRecord) -> Result<Self, ClusterError> {
         if !record.plan.makes_namespaces() {
             return Ok(Self::default());
         }
@@ -44,20 +44,20 @@ impl Ground {
         let lost = Arc::new(RwLock::new(HashSet::new()));
         // The first delivery is the list, which is there already.
         if let Some(heard) = watch.next().await {
-            note(&estate, &lost, heard.told);
+            note(&estate, &lost, heard.event);
         }
         let known = Arc::clone(&lost);
         let task = tokio::spawn(async move {
             while let Some(heard) = watch.next().await {
-                note(&estate, &known, heard.told);
+                note(&estate, &known, heard.event);
             }
         });
         Ok(Self { lost, task: Some(task) })
     }
 
     /// Fails where a VM would be created in a namespace that is not the run's.
-    pub(super) fn check(&self, timed: &Timed) -> Result<(), Trouble> {
-        let Meaning::Create { target, .. } = &timed.meaning else { return Ok(()) };
+    pub(super) fn check(&self, timed: &Timed) -> Result<(), ClusterError> {
+        let Idempotency::Create { target, .. } = &timed.meaning else { return Ok(()) };
         if !self.lost.read().unwrap_or_else(PoisonError::into_inner).contains(&target.namespace) {
             return Ok(());
         }
@@ -65,27 +65,30 @@ impl Ground {
             "namespace {} is not the one that setup made: it was deleted, or made anew by somebody else",
             target.namespace
         );
-        Err(Trouble::new(timed.doing, TroubleKind::NotFound, message))
+        Err(ClusterError::new(timed.doing, ErrorKind::NotFound, message))
     }
 }
 
-fn note(estate: &Estate, lost: &RwLock<HashSet<String>>, told: Told<Object>) {
+fn note(estate: &Estate, lost: &RwLock<HashSet<String>>, told: WatchEvent<Object>) {
     let mut lost = lost.write().unwrap_or_else(PoisonError::into_inner);
     let is_ours = |object: &Object| estate.judge(Kind::Namespace, &object.metadata).is_ok();
     match told {
-        Told::Listed(objects) => {
+        WatchEvent::Listed(objects) => {
             let ours: HashSet<String> =
                 objects.iter().filter(|object| is_ours(object)).map(|o| o.metadata.name.clone()).collect();
             *lost = estate.namespaces().filter(|name| !ours.contains(*name)).map(str::to_owned).collect();
         }
-        Told::Changed(object) if is_ours(&object) => {
+        WatchEvent::Changed(object) if is_ours(&object) => {
             lost.remove(&object.metadata.name);
         }
-        Told::Changed(object) | Told::Removed(object) => {
+        WatchEvent::Changed(object) | WatchEvent::Removed(object) => {
             if estate.is_named(Kind::Namespace, &object.metadata) {
                 lost.insert(object.metadata.name);
             }
         }
-        Told::Unreadable(_) | Told::Interrupted { .. } | Told::Restored | Told::Complaint(_) => {}
+        WatchEvent::Unreadable(_)
+        | WatchEvent::Interrupted { .. }
+        | WatchEvent::Restored
+        | WatchEvent::Complaint(_) => {}
     }
 }

@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use super::prober::{Heard, MadeAnew, Place};
+use super::prober::{MadeAnew, Place, ProberEvent};
 use super::probing::Probing;
-use crate::cluster::{Cluster, Trouble};
+use crate::cluster::{Cluster, ClusterError};
 use bootstorm_model::observe::clock::monotonic_now;
 use bootstorm_model::observe::{Change, Clock, InstancePhase, Offset};
 use bootstorm_model::outage::Watcher;
@@ -93,7 +93,7 @@ impl Guests {
         from: &From,
         probe: Probe,
         vms: usize,
-    ) -> Result<Self, Trouble> {
+    ) -> Result<Self, ClusterError> {
         let folder = (*from == From::Here).then(OwnFolder::make).flatten();
         let place = match from {
             From::Pod(namespace, pod) => Place {
@@ -188,7 +188,7 @@ impl Guests {
     /// Takes a message of the prober.
     pub(super) fn take(&mut self, news: ProberNews, clock: Clock, watcher: &mut Watcher) -> Said {
         match news.0 {
-            Heard::Opened { .. } => {
+            ProberEvent::Opened { .. } => {
                 for (id, address) in
                     self.current.values().filter_map(|id| Some((*id, self.ids.get(id)?.address)))
                 {
@@ -196,7 +196,7 @@ impl Guests {
                 }
                 if self.interrupted.take().is_some() { Said::Restored } else { Said::Nothing }
             }
-            Heard::Broken { since, why, .. } => {
+            ProberEvent::Broken { since, why, .. } => {
                 let at = clock.at(since);
                 for vm in 0..watcher.targets().len() as u32 {
                     self.keeping.unheard(vm, at);
@@ -209,7 +209,7 @@ impl Guests {
                 }
                 Said::Nothing
             }
-            Heard::Echo { by, asked, .. } => {
+            ProberEvent::Echo { by, asked, .. } => {
                 // A script says each answer: by the time it says an echo, it has said every one from before.
                 if by == By::Script {
                     let (until, now) = (clock.at(asked), clock.at(monotonic_now()));
@@ -221,7 +221,7 @@ impl Guests {
                 }
                 Said::Nothing
             }
-            Heard::Said { at, answer, .. } => self.said(&answer, clock.at(at), watcher),
+            ProberEvent::Said { at, answer, .. } => self.said(&answer, clock.at(at), watcher),
         }
     }
 
@@ -276,7 +276,7 @@ impl Guests {
 }
 
 /// A message of the prober, as it came
-pub(super) struct ProberNews(Heard);
+pub(super) struct ProberNews(ProberEvent);
 
 /// Milliseconds between two attempts at least.
 const INTERVAL_MILLIS: u64 = 200;

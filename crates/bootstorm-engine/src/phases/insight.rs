@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::context::Work;
+use super::context::PhaseContext;
 use super::event::Event;
 use crate::cluster::insight::Insight;
 use crate::cluster::names::run_id_selector;
@@ -15,7 +15,11 @@ const OPENING: Duration = Duration::from_secs(10);
 /// Opens the watches where VMs are started and the user wants to know where the time goes.
 ///
 /// What cannot be watched is left out, with a note.
-pub(super) async fn open(work: &Work<'_>, phase: &mut PhaseRecord, record: &RunRecord) -> Option<Insight> {
+pub(super) async fn open(
+    work: &PhaseContext<'_>,
+    phase: &mut PhaseRecord,
+    record: &RunRecord,
+) -> Option<Insight> {
     if phase.name.kind == PhaseKind::Stop || !phase.settings.explain {
         return None;
     }

@@ -13,7 +13,7 @@ use super::errand::{Errand, Maker};
 use super::ground::Ground;
 use crate::cluster::guard::Guard;
 use crate::cluster::pace::Sent;
-use crate::cluster::{Cluster, Kind, Trouble};
+use crate::cluster::{Cluster, ClusterError, Kind};
 use bootstorm_model::observe::clock::monotonic_now;
 use bootstorm_model::plan::shape::Due;
 
@@ -24,22 +24,22 @@ const WARM_UP: Duration = Duration::from_secs(1);
 
 /// Report about one VM's request
 #[derive(Debug)]
-pub(crate) struct News {
+pub(crate) struct RequestReport {
     /// The VM.
     pub(crate) target: u32,
     /// When.
     pub(crate) at: Instant,
     /// What.
-    pub(crate) what: Launched,
+    pub(crate) what: RequestEvent,
 }
 
 /// Fate of a request
 #[derive(Debug)]
-pub(crate) enum Launched {
+pub(crate) enum RequestEvent {
     /// The request is about to be written.
     Sent,
     /// An attempt failed and is retried.
-    Repeated(Trouble),
+    Repeated(ClusterError),
     /// It was accepted, or its retries ended.
     Ended(Sent),
     /// It was not sent, because the user interrupted, the phase was stopped, or the lock was lost.
@@ -59,7 +59,7 @@ pub(crate) struct Scheduled {
 
 /// Requests in flight; dropping it stops sending and abandons unanswered requests
 pub(crate) struct Launching {
-    news: mpsc::UnboundedReceiver<News>,
+    news: mpsc::UnboundedReceiver<RequestReport>,
     stop: watch::Sender<bool>,
     through: watch::Sender<u32>,
     _tasks: JoinSet<()>,
@@ -67,7 +67,7 @@ pub(crate) struct Launching {
 
 impl Launching {
     /// The next fate of a request; nothing after the last.
-    pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<News>> {
+    pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<RequestReport>> {
         self.news.poll_recv(cx)
     }
 
@@ -135,7 +135,7 @@ struct Dispatcher {
     guard: Guard,
     ground: Arc<Ground>,
     maker: Arc<Maker>,
-    news: mpsc::UnboundedSender<News>,
+    news: mpsc::UnboundedSender<RequestReport>,
     /// Zero of the schedule.
     zero: Instant,
 }
@@ -153,7 +153,7 @@ impl Dispatcher {
             }
             // Seats are taken here, one after the other, so that the VMs go in their order.
             let Some(seat) = self.seat().await else {
-                tell(&self.news, scheduled.target, monotonic_now(), Launched::Skipped);
+                tell(&self.news, scheduled.target, monotonic_now(), RequestEvent::Skipped);
                 continue;
             };
             last_sent = monotonic_now();
@@ -222,22 +222,22 @@ impl Dispatcher {
             let _seat = seat;
             let request = match maker.make(target, errand) {
                 Ok(request) => request,
-                Err(trouble) => {
-                    tell(&news, target, monotonic_now(), Launched::Ended(Sent::refused(trouble)));
+                Err(error) => {
+                    tell(&news, target, monotonic_now(), RequestEvent::Ended(Sent::refused(error)));
                     return;
                 }
             };
             // As long as a request itself would be repeated.
             let is_ours = timeout(patience, guard.is_ours()).await;
             if is_ours == Ok(false) || interrupt.is_set() || *stopped.borrow() {
-                tell(&news, target, monotonic_now(), Launched::Skipped);
+                tell(&news, target, monotonic_now(), RequestEvent::Skipped);
                 return;
             }
             if is_ours.is_err() {
                 let seconds = patience.as_secs();
                 let message = format!("the lock on the run could not be renewed for {seconds}s");
-                let trouble = Trouble::new(request.doing, Kind::TimedOut, message);
-                tell(&news, target, monotonic_now(), Launched::Ended(Sent::refused(trouble)));
+                let error = ClusterError::new(request.doing, Kind::TimedOut, message);
+                tell(&news, target, monotonic_now(), RequestEvent::Ended(Sent::refused(error)));
                 return;
             }
             let allowed = match ground.check(&request) {
@@ -245,22 +245,23 @@ impl Dispatcher {
                 refused => refused,
             };
             let at = monotonic_now();
-            tell(&news, target, at, Launched::Sent);
-            let repeated =
-                |trouble: &Trouble| tell(&news, target, monotonic_now(), Launched::Repeated(trouble.clone()));
+            tell(&news, target, at, RequestEvent::Sent);
+            let repeated = |error: &ClusterError| {
+                tell(&news, target, monotonic_now(), RequestEvent::Repeated(error.clone()));
+            };
             let sent = match allowed {
                 Ok(()) => cluster.send_timed(&request, at + patience, &mut guard, repeated).await,
-                Err(trouble) => Sent::refused(trouble),
+                Err(error) => Sent::refused(error),
             };
             let at = sent.outcome.as_ref().copied().unwrap_or_else(|_| monotonic_now());
-            tell(&news, target, at, Launched::Ended(sent));
+            tell(&news, target, at, RequestEvent::Ended(sent));
         }
     }
 }
 
-fn tell(news: &mpsc::UnboundedSender<News>, target: u32, at: Instant, what: Launched) {
+fn tell(news: &mpsc::UnboundedSender<RequestReport>, target: u32, at: Instant, what: RequestEvent) {
     // Nobody follows any more only when the phase is over.
-    let _ = news.send(News { target, at, what });
+    let _ = news.send(RequestReport { target, at, what });
 }
 
 /// Waits until sending has stopped.

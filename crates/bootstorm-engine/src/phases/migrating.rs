@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use super::context::Work;
+use super::context::PhaseContext;
 use super::event::Event;
 use crate::cluster::facts::KubeVirtState;
 use crate::cluster::migrations::{self, Migrations};
 use crate::cluster::scope::Scope;
-use crate::cluster::{Cluster, Trouble};
+use crate::cluster::{Cluster, ClusterError};
 use bootstorm_model::plan::Target;
 use bootstorm_model::record::lifecycle::Step;
 use bootstorm_model::record::{PhaseRecord, RunRecord};
@@ -37,10 +37,10 @@ impl UnderWay {
 
 /// Opens the watch on migration objects, and notes how many VMs `KubeVirt` migrates at a time, where it says so.
 pub(super) async fn open(
-    work: &Work<'_>,
+    work: &PhaseContext<'_>,
     phase: &mut PhaseRecord,
     record: &RunRecord,
-) -> Result<Option<Migrations>, Trouble> {
+) -> Result<Option<Migrations>, ClusterError> {
     if !phase.migrates() && !phase.drains() {
         return Ok(None);
     }
@@ -61,10 +61,10 @@ pub(super) async fn open(
 
 /// The migrations that are there: of others when a phase begins, its own when it is continued.
 pub(super) async fn under_way(
-    work: &Work<'_>,
+    work: &PhaseContext<'_>,
     phase: &PhaseRecord,
     record: &RunRecord,
-) -> Result<UnderWay, Trouble> {
+) -> Result<UnderWay, ClusterError> {
     if !phase.migrates() && !phase.drains() {
         return Ok(UnderWay::default());
     }
@@ -86,7 +86,7 @@ pub(super) async fn others(
     cluster: &Cluster,
     phase: &PhaseRecord,
     record: &RunRecord,
-) -> Result<HashMap<Target, String>, Trouble> {
+) -> Result<HashMap<Target, String>, ClusterError> {
     if !phase.migrates() && !phase.drains() {
         return Ok(HashMap::new());
     }

@@ -13,17 +13,17 @@ use tokio::task::JoinHandle;
 
 use super::Interrupt;
 use super::guests::{From, Guests, ProberNews, Said};
-use crate::cluster::changes::{Changes, News, Received};
+use crate::cluster::changes::{ChangeDelivery, ChangeEvent, Changes};
 use crate::cluster::machines::Machine;
 use crate::cluster::node_state::NodeState;
-use crate::cluster::pulse::CATCHING_UP;
 use crate::cluster::scope::Scope;
-use crate::cluster::watch::{Heard as Delivered, Told, Watch};
-use crate::cluster::{Cluster, Kind, Trouble};
+use crate::cluster::stall::CATCHING_UP;
+use crate::cluster::watch::{Delivery, Watch, WatchEvent};
+use crate::cluster::{Cluster, ClusterError, Kind};
 use bootstorm_model::observation::StreamKind;
 use bootstorm_model::observe::clock::{elapsed_since, monotonic_now};
 use bootstorm_model::observe::{Change, Clock, Milestone, Offset, Outcome, Timeline};
-use bootstorm_model::outage::{Cause, Heard, Observation, Rest, Sign, Watcher};
+use bootstorm_model::outage::{Arrival, Cause, Observation, Rest, Sign, Watcher};
 use bootstorm_model::plan::selection::is_system;
 use bootstorm_model::plan::{Adoptee, Selection, Target};
 use bootstorm_model::probe::Probe;
@@ -59,7 +59,7 @@ pub struct Choice {
 }
 
 /// Looks for the VMs of a selection. Changes nothing.
-pub async fn choose(cluster: &Cluster, selection: &Selection) -> Result<Choice, Trouble> {
+pub async fn choose(cluster: &Cluster, selection: &Selection) -> Result<Choice, ClusterError> {
     let namespaces = selection.namespaces();
     let scope = namespaces.as_ref().map_or(Scope::All, Scope::around);
     let selector = match selection {
@@ -208,7 +208,7 @@ pub enum Seen {
 pub type Save = Arc<dyn Fn(&Observation) -> Result<(), String> + Send + Sync>;
 
 /// What an observation works with
-pub struct Work<'a> {
+pub struct ObserveContext<'a> {
     /// The cluster.
     pub cluster: &'a Cluster,
     /// The VMs, in the order of the plan.
@@ -238,7 +238,11 @@ pub fn clock(cluster: &Cluster, known: Option<&Observation>) -> Clock {
 /// Observes until a limit is reached, or the user interrupts.
 ///
 /// Fails only when the watches cannot be opened at its beginning. One that goes on waits for a server that is away.
-pub async fn observe(work: Work<'_>, clock: Clock, goes_on: bool) -> Result<(Observation, End), Trouble> {
+pub async fn observe(
+    work: ObserveContext<'_>,
+    clock: Clock,
+    goes_on: bool,
+) -> Result<(Observation, End), ClusterError> {
     let scope = Scope::of(work.targets);
     let mut interrupt = work.interrupt.clone();
     let mut is_told = false;
@@ -262,12 +266,12 @@ pub async fn observe(work: Work<'_>, clock: Clock, goes_on: bool) -> Result<(Obs
     };
     let nodes = match nodes {
         Ok(nodes) => Some(nodes),
-        Err(trouble) if trouble.kind == Kind::Forbidden => {
+        Err(error) if error.kind == Kind::Forbidden => {
             let text = "nodes are not watched, so that a lost node shows by its VMs alone";
-            (work.events)(&Seen::Warning(format!("{text}: {}", trouble.message)));
+            (work.events)(&Seen::Warning(format!("{text}: {}", error.message)));
             None
         }
-        Err(trouble) => return Err(trouble),
+        Err(error) => return Err(error),
     };
     let guests = match &work.probes {
         Some((from, probe)) => Some(Guests::open(work.cluster, from, *probe, work.targets.len()).await?),
@@ -284,8 +288,8 @@ pub async fn observe(work: Work<'_>, clock: Clock, goes_on: bool) -> Result<(Obs
 }
 
 /// Whether a server cannot be reached, or does not answer.
-fn is_away(trouble: &Trouble) -> bool {
-    matches!(trouble.kind, Kind::Unreachable | Kind::TimedOut | Kind::Unavailable | Kind::CutShort)
+fn is_away(error: &ClusterError) -> bool {
+    matches!(error.kind, Kind::Unreachable | Kind::TimedOut | Kind::Unavailable | Kind::CutShort)
 }
 
 /// The last gap of a watch
@@ -341,13 +345,18 @@ struct Watching<'a> {
 
 /// Something that one of the streams delivered
 enum Next {
-    Instances(Received),
-    Node(Delivered<NodeState>),
+    Instances(ChangeDelivery),
+    Node(Delivery<NodeState>),
     Prober(ProberNews),
 }
 
 impl<'a> Watching<'a> {
-    fn begin(work: Work<'a>, clock: Clock, changes: Changes, nodes: Option<Watch<NodeState>>) -> Self {
+    fn begin(
+        work: ObserveContext<'a>,
+        clock: Clock,
+        changes: Changes,
+        nodes: Option<Watch<NodeState>>,
+    ) -> Self {
         let down = work.observation.vms.iter().map(|vm| vm.open.is_some()).collect();
         let over = work.observation.outages.len();
         Self {
@@ -377,8 +386,8 @@ impl<'a> Watching<'a> {
         }
     }
 
-    fn heard(&self, at: Offset, gap: Option<Offset>) -> Heard {
-        Heard { at, gap, server_zero: self.clock.zero_at(self.cluster.server_now()) }
+    fn heard(&self, at: Offset, gap: Option<Offset>) -> Arrival {
+        Arrival { at, gap, server_zero: self.clock.zero_at(self.cluster.server_now()) }
     }
 
     /// Takes the list of what exists at the beginning; of an observation that goes on, after a gap.
@@ -394,7 +403,7 @@ impl<'a> Watching<'a> {
         known.server_ahead_micros.get_or_insert(self.cluster.server_ahead());
         let heard = self.heard(now, gap);
         if let Some(nodes) = &mut self.nodes
-            && let Some(Delivered { told: Told::Listed(listed), .. }) = nodes.next().await
+            && let Some(Delivery { event: WatchEvent::Listed(listed), .. }) = nodes.next().await
         {
             for node in listed {
                 self.watcher.node(node.name(), node.facts(), heard);
@@ -471,11 +480,11 @@ impl<'a> Watching<'a> {
         .await
     }
 
-    fn received(&mut self, received: Received) {
-        let Received { number, at, late, news } = received;
+    fn received(&mut self, received: ChangeDelivery) {
+        let ChangeDelivery { number, at, late, event } = received;
         let at = self.clock.at(at);
-        match news {
-            News::Changes(changes) => {
+        match event {
+            ChangeEvent::Changes(changes) => {
                 let gap = late.then(|| self.gaps.get(&number).map_or(at, |gap| gap.from));
                 let heard = self.heard(at, gap);
                 for change in &changes {
@@ -483,7 +492,7 @@ impl<'a> Watching<'a> {
                     self.probe(change);
                 }
             }
-            News::Interrupted { since, expected } => {
+            ChangeEvent::Interrupted { since, expected } => {
                 let gap = LastGap::after(self.gaps.get(&number).copied(), self.clock.at(since));
                 self.gaps.insert(number, gap);
                 self.blind.push(number);
@@ -491,7 +500,7 @@ impl<'a> Watching<'a> {
                     (self.events)(&Seen::Blind { stream: StreamKind::Instances, begins: true });
                 }
             }
-            News::Restored => {
+            ChangeEvent::Restored => {
                 let was_blind = !self.blind.is_empty();
                 self.blind.retain(|blind| *blind != number);
                 let from = self.gaps.get(&number).map_or(at, |gap| gap.from);
@@ -504,8 +513,8 @@ impl<'a> Watching<'a> {
                     }
                 }
             }
-            News::Unreadable(fault) => (self.events)(&Seen::Warning(fault.to_string())),
-            News::Complaint(trouble) => (self.events)(&Seen::Warning(trouble.to_string())),
+            ChangeEvent::Unreadable(fault) => (self.events)(&Seen::Warning(fault.to_string())),
+            ChangeEvent::Complaint(error) => (self.events)(&Seen::Warning(error.to_string())),
         }
     }
 
@@ -540,30 +549,30 @@ impl<'a> Watching<'a> {
         }
     }
 
-    fn node(&mut self, delivered: Delivered<NodeState>) {
-        let Delivered { at, late, told } = delivered;
+    fn node(&mut self, delivered: Delivery<NodeState>) {
+        let Delivery { at, late, event } = delivered;
         let at = self.clock.at(at);
         let heard = self.heard(at, late.then(|| self.nodes_gap.map_or(at, |gap| gap.from)));
-        match told {
-            Told::Listed(nodes) => {
+        match event {
+            WatchEvent::Listed(nodes) => {
                 for node in nodes {
                     self.watcher.node(node.name(), node.facts(), heard);
                 }
             }
-            Told::Changed(node) => self.watcher.node(node.name(), node.facts(), heard),
+            WatchEvent::Changed(node) => self.watcher.node(node.name(), node.facts(), heard),
             // A node that is taken out of the cluster is as good as lost.
-            Told::Removed(node) => {
+            WatchEvent::Removed(node) => {
                 let facts = bootstorm_model::outage::NodeFacts { ready: false, since: None, ..node.facts() };
                 self.watcher.node(node.name(), facts, heard);
             }
-            Told::Interrupted { since, .. } => {
+            WatchEvent::Interrupted { since, .. } => {
                 self.nodes_gap = Some(LastGap::after(self.nodes_gap, self.clock.at(since)));
             }
-            Told::Restored => {
+            WatchEvent::Restored => {
                 self.nodes_gap = self.nodes_gap.map(|gap| LastGap { restored: Some(at), ..gap });
             }
-            Told::Complaint(_) => {}
-            Told::Unreadable(fault) => tracing::debug!(%fault, "passed over"),
+            WatchEvent::Complaint(_) => {}
+            WatchEvent::Unreadable(fault) => tracing::debug!(%fault, "passed over"),
         }
     }
 
@@ -583,7 +592,7 @@ impl<'a> Watching<'a> {
         if let Some(task) = self.look.running.take_if(|task| task.is_finished()) {
             match task.await {
                 Ok(Ok(resting)) => self.rest(&resting),
-                Ok(Err(trouble)) => tracing::debug!(%trouble, "VMs that are down could not be looked up"),
+                Ok(Err(error)) => tracing::debug!(%error, "VMs that are down could not be looked up"),
                 Err(error) => tracing::debug!(%error, "the look at the VMs ended"),
             }
         }
@@ -608,7 +617,7 @@ impl<'a> Watching<'a> {
         let look = resting(self.cluster, self.targets(&leaving));
         match tokio::time::timeout(LAST_LOOK, look).await {
             Ok(Ok(resting)) => self.rest(&resting),
-            Ok(Err(trouble)) => tracing::debug!(%trouble, "VMs that are down could not be looked up"),
+            Ok(Err(error)) => tracing::debug!(%error, "VMs that are down could not be looked up"),
             Err(_) => tracing::debug!("VMs that are down could not be looked up in time"),
         }
     }
@@ -698,7 +707,7 @@ type Resting = Vec<(Target, Rest)>;
 /// When VMs that stay down are looked up
 #[derive(Default)]
 struct Look {
-    running: Option<JoinHandle<Result<Resting, Trouble>>>,
+    running: Option<JoinHandle<Result<Resting, ClusterError>>>,
     /// VMs that were looked up, and found to be meant to run.
     known: BTreeSet<u32>,
     /// When the last look began, and how long after it the next one is due.
@@ -731,7 +740,7 @@ impl Look {
 }
 
 /// Which of these VMs are not meant to run.
-async fn resting(cluster: &Cluster, targets: Vec<Target>) -> Result<Resting, Trouble> {
+async fn resting(cluster: &Cluster, targets: Vec<Target>) -> Result<Resting, ClusterError> {
     let machines = cluster.machines_in(&Scope::of(&targets), "").await?;
     let there: HashMap<Target, &Machine> =
         machines.iter().map(|machine| (machine.target(), machine)).collect();

@@ -11,7 +11,7 @@ use crate::cluster::Cluster;
 use crate::cluster::call::wait;
 use crate::cluster::exec::{LineStream, Out};
 use crate::cluster::probers::PROGRAM_FOLDER;
-use crate::cluster::pulse::Pulse;
+use crate::cluster::stall::Pulse;
 use bootstorm_model::observe::clock::{elapsed_since, monotonic_now};
 use bootstorm_model::probe::{
     Answer, Ask, By, Family, HAND_OVER, Hello, Pace, ProbePlan, SCRIPT, SCRIPT_NAME, Tool, plain,
@@ -60,7 +60,7 @@ pub(crate) type MadeAnew = Arc<Mutex<BTreeMap<String, String>>>;
 
 /// Event of a conversation with a prober
 #[derive(Debug)]
-pub(crate) enum Heard {
+pub(crate) enum ProberEvent {
     /// The prober is up; all pending targets have to be sent (again).
     Opened { prober: usize, hello: Hello },
     /// It sent a line.
@@ -177,7 +177,7 @@ pub(crate) async fn converse(
     place: Place,
     pace: Pace,
     mut inbox: mpsc::UnboundedReceiver<Ask>,
-    heard: mpsc::UnboundedSender<Heard>,
+    heard: mpsc::UnboundedSender<ProberEvent>,
     made: MadeAnew,
 ) {
     let command = place.command(pace);
@@ -190,7 +190,7 @@ pub(crate) async fn converse(
             cluster.exec(&place.namespace, &place.pod, place.container, &command).await
         };
         let why = match opened {
-            Err(trouble) => {
+            Err(error) => {
                 if let Some(ours) = &place.ours {
                     let remade = cluster.remake_prober(&ours.prefix, &ours.run_id, ours.number, &ours.probe);
                     match remade.await {
@@ -198,12 +198,12 @@ pub(crate) async fn converse(
                             let mut made = made.lock().unwrap_or_else(PoisonError::into_inner);
                             made.extend(pod.map(|pod| (pod.name, pod.uid)));
                         }
-                        Err(trouble) => {
-                            tracing::info!(prober, %trouble, "the prober pod cannot be made again");
+                        Err(error) => {
+                            tracing::info!(prober, %error, "the prober pod cannot be made again");
                         }
                     }
                 }
-                trouble.to_string()
+                error.to_string()
             }
             Ok(mut stream) => match greet(&mut stream).await {
                 Err(why) => stream.why().await.unwrap_or(why),
@@ -211,7 +211,7 @@ pub(crate) async fn converse(
                     failures = 0;
                     // What was asked meanwhile is asked again, with all that waits.
                     while inbox.try_recv().is_ok() {}
-                    let _ = heard.send(Heard::Opened { prober, hello: greeting.hello });
+                    let _ = heard.send(ProberEvent::Opened { prober, hello: greeting.hello });
                     let pulse = cluster.pulse();
                     let mut talk = Talk {
                         prober,
@@ -229,7 +229,7 @@ pub(crate) async fn converse(
                 }
             },
         };
-        let _ = heard.send(Heard::Broken { prober, since: last_heard, why });
+        let _ = heard.send(ProberEvent::Broken { prober, since: last_heard, why });
         failures += 1;
         tokio::time::sleep(wait(failures.min(5), None)).await;
     }
@@ -239,7 +239,7 @@ struct Talk<'a> {
     prober: usize,
     hello: Hello,
     inbox: &'a mut mpsc::UnboundedReceiver<Ask>,
-    heard: &'a mpsc::UnboundedSender<Heard>,
+    heard: &'a mpsc::UnboundedSender<ProberEvent>,
     last_heard: &'a mut Instant,
     pulse: Pulse,
     /// Stalls that were heard of.
@@ -268,17 +268,17 @@ impl Talk<'_> {
                         if let Some(since) = self.pulse.stall(&mut self.stalls) {
                             // We were stopped, and this has been waiting for us.
                             let (prober, why) = (self.prober, "this program was stopped".to_owned());
-                            let _ = self.heard.send(Heard::Broken { prober, since, why });
-                            let _ = self.heard.send(Heard::Opened { prober, hello: self.hello });
+                            let _ = self.heard.send(ProberEvent::Broken { prober, since, why });
+                            let _ = self.heard.send(ProberEvent::Opened { prober, hello: self.hello });
                         }
                         *self.last_heard = at;
                         match Answer::parse(&line) {
                             Some(Answer::Echo(back)) if back == token => {
                                 let (prober, asked) = (self.prober, sent_at);
-                                let _ = self.heard.send(Heard::Echo { prober, by: self.hello.by, asked, at });
+                                let _ = self.heard.send(ProberEvent::Echo { prober, by: self.hello.by, asked, at });
                             }
                             Some(answer) => {
-                                let _ = self.heard.send(Heard::Said { prober: self.prober, at, answer });
+                                let _ = self.heard.send(ProberEvent::Said { prober: self.prober, at, answer });
                             }
                             None => {}
                         }

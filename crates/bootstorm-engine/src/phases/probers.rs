@@ -9,8 +9,8 @@ use crate::cluster::metadata::Metadata;
 use crate::cluster::names::RUN_ID;
 use crate::cluster::ownership::{self, Estate, Stranger};
 use crate::cluster::probers::{CONTAINER, PodState, Prober, collection, name, selector};
-use crate::cluster::watch::{Told, Watch};
-use crate::cluster::{Cluster, Kind, Trouble};
+use crate::cluster::watch::{Watch, WatchEvent};
+use crate::cluster::{Cluster, ClusterError, Kind};
 use bootstorm_model::failure::Failure;
 use bootstorm_model::observe::clock::monotonic_now;
 use bootstorm_model::probe::{Answer, Ask, By, Family, Pace, Probe, Tool};
@@ -240,15 +240,15 @@ async fn wait_until_running(
             None => RUNNING_WITHIN,
         };
         let heard = tokio::time::timeout_at((began + limit).into(), watch.next()).await;
-        match heard.map(|heard| heard.map(|heard| heard.told)) {
-            Ok(Some(Told::Listed(pods))) => {
+        match heard.map(|heard| heard.map(|heard| heard.event)) {
+            Ok(Some(WatchEvent::Listed(pods))) => {
                 known = pods.into_iter().map(Prober::from).map(|p| (p.name.clone(), p)).collect();
             }
-            Ok(Some(Told::Changed(pod))) => {
+            Ok(Some(WatchEvent::Changed(pod))) => {
                 let prober = Prober::from(pod);
                 known.insert(prober.name.clone(), prober);
             }
-            Ok(Some(Told::Removed(pod))) => {
+            Ok(Some(WatchEvent::Removed(pod))) => {
                 let removed = Prober::from(pod);
                 if known.get(&removed.name).is_some_and(|prober| prober.uid == removed.uid) {
                     known.remove(&removed.name);
@@ -256,7 +256,10 @@ async fn wait_until_running(
                 }
             }
             Ok(Some(
-                Told::Unreadable(_) | Told::Interrupted { .. } | Told::Restored | Told::Complaint(_),
+                WatchEvent::Unreadable(_)
+                | WatchEvent::Interrupted { .. }
+                | WatchEvent::Restored
+                | WatchEvent::Complaint(_),
             )) => {}
             Ok(None) | Err(_) => {
                 let image = &record.plan.probe.image;
@@ -292,12 +295,12 @@ async fn try_out(cluster: &Cluster, record: &mut RunRecord, place: &Place) -> Re
                     Failure::new(format!("the probe does not work in pod {}/{}", place.namespace, place.pod));
                 return Err(advise(failure.because(why), record));
             }
-            Err(Fault::Trouble(trouble)) if matches!(trouble.kind, Kind::Forbidden | Kind::Credentials) => {
+            Err(Fault::Cluster(error)) if matches!(error.kind, Kind::Forbidden | Kind::Credentials) => {
                 return Err(
-                    Failure::from(trouble).hint("or do without probers: --probe agent, or --probe none")
+                    Failure::from(error).hint("or do without probers: --probe agent, or --probe none")
                 );
             }
-            Err(Fault::Trouble(trouble)) => trouble.to_string(),
+            Err(Fault::Cluster(error)) => error.to_string(),
             Err(Fault::Passing(why)) => why,
         };
         if monotonic_now() >= until {
@@ -365,7 +368,7 @@ enum Fault {
     /// It may work soon.
     Passing(String),
     /// The cluster refused.
-    Trouble(Trouble),
+    Cluster(ClusterError),
 }
 
 async fn once(cluster: &Cluster, record: &RunRecord, place: &Place) -> Result<Greeting, Fault> {
@@ -373,7 +376,7 @@ async fn once(cluster: &Cluster, record: &RunRecord, place: &Place) -> Result<Gr
     let mut stream = cluster
         .exec(&place.namespace, &place.pod, place.container, &command)
         .await
-        .map_err(Fault::Trouble)?;
+        .map_err(Fault::Cluster)?;
     let greeting = match greet(&mut stream).await {
         Ok(greeting) => greeting,
         Err(why) => {

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use super::prober::{Heard, MadeAnew, Place, converse};
-use crate::cluster::{Cluster, Kind, Trouble};
+use super::prober::{MadeAnew, Place, ProberEvent, converse};
+use crate::cluster::{Cluster, ClusterError, Kind};
 use bootstorm_model::observe::clock::monotonic_now;
 use bootstorm_model::probe::{Ask, Hello, Pace};
 use bootstorm_model::record::ProbeHealth;
@@ -18,7 +18,7 @@ const READY_WITHIN: Duration = Duration::from_secs(90);
 /// The streams of a phase; dropping it ends them
 pub(crate) struct Probing {
     lanes: Vec<Lane>,
-    heard: mpsc::UnboundedReceiver<Heard>,
+    heard: mpsc::UnboundedReceiver<ProberEvent>,
     pace: Pace,
 }
 
@@ -45,7 +45,7 @@ impl Probing {
         places: Vec<Place>,
         pace: Pace,
         made: &MadeAnew,
-    ) -> Result<Self, Trouble> {
+    ) -> Result<Self, ClusterError> {
         let (sender, heard) = mpsc::unbounded_channel();
         let lane = |(number, place): (usize, Place)| {
             let (asks, inbox) = mpsc::unbounded_channel();
@@ -66,21 +66,21 @@ impl Probing {
         Ok(probing)
     }
 
-    async fn wait_until_ready(&mut self) -> Result<(), Trouble> {
+    async fn wait_until_ready(&mut self) -> Result<(), ClusterError> {
         let until = monotonic_now() + READY_WITHIN;
         let mut complaint = "it did not say hello".to_owned();
         while self.lanes.iter().any(|lane| !lane.opened) {
             match tokio::time::timeout_at(until.into(), self.heard.recv()).await {
-                Ok(Some(Heard::Opened { prober, hello })) => {
+                Ok(Some(ProberEvent::Opened { prober, hello })) => {
                     self.lanes[prober].opened = true;
                     self.lanes[prober].interval_millis = self.interval_millis(hello);
                 }
-                Ok(Some(Heard::Broken { prober, why, .. })) => {
+                Ok(Some(ProberEvent::Broken { prober, why, .. })) => {
                     self.lanes[prober].opened = false;
                     complaint = why;
                 }
                 Ok(Some(_)) => {}
-                _ => return Err(Trouble::new("reach the prober pod", Kind::TimedOut, complaint)),
+                _ => return Err(ClusterError::new("reach the prober pod", Kind::TimedOut, complaint)),
             }
         }
         Ok(())
@@ -111,7 +111,7 @@ impl Probing {
     }
 
     /// Next message of any prober.
-    pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Heard> {
+    pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<ProberEvent> {
         match self.heard.poll_recv(cx) {
             Poll::Ready(Some(heard)) => Poll::Ready(heard),
             // Every conversation goes on until it is aborted.

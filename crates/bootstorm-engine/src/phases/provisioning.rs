@@ -1,10 +1,10 @@
 //! Following the disks of VMs while they are created, and the goal of a create that starts nothing.
 
-use super::context::Work;
+use super::context::PhaseContext;
 use super::event::Event;
 use crate::cluster::names::run_id_selector;
 use crate::cluster::volumes::Volumes;
-use crate::cluster::{Kind, Trouble};
+use crate::cluster::{ClusterError, Kind};
 use bootstorm_model::observe::Milestone;
 use bootstorm_model::record::{PhaseKind, PhaseRecord, RunRecord};
 
@@ -13,10 +13,10 @@ use bootstorm_model::record::{PhaseKind, PhaseRecord, RunRecord};
 /// Without the permission the milestone stays away, and a note says so; a create that starts nothing cannot do without
 /// it and fails.
 pub(super) async fn open(
-    work: &Work<'_>,
+    work: &PhaseContext<'_>,
     phase: &mut PhaseRecord,
     record: &RunRecord,
-) -> Result<Option<(Volumes, usize)>, Trouble> {
+) -> Result<Option<(Volumes, usize)>, ClusterError> {
     if phase.name.kind != PhaseKind::Create {
         return Ok(None);
     }
@@ -31,7 +31,7 @@ pub(super) async fn open(
     let (place, selector) = (record.plan.layout.namespace.as_deref(), run_id_selector(&record.run_id));
     match Volumes::open(work.cluster, place, &selector).await? {
         Ok(volumes) => Ok(Some((volumes, disks))),
-        Err(why) if halted => Err(Trouble::new("follow the disks of the VMs", Kind::Forbidden, why)),
+        Err(why) if halted => Err(ClusterError::new("follow the disks of the VMs", Kind::Forbidden, why)),
         Err(why) => {
             let note = format!("how long the disks take is not measured: {why}");
             (work.events)(&Event::Warning(note));

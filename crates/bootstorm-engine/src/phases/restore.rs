@@ -10,10 +10,10 @@ use futures::StreamExt;
 use super::event::{Event, Listener};
 use super::existing::existing;
 use super::timed;
-use crate::cluster::changes::News;
+use crate::cluster::changes::ChangeEvent;
 use crate::cluster::guard::Guard;
 use crate::cluster::pace::Timed;
-use crate::cluster::{Cluster, Kind, Trouble};
+use crate::cluster::{Cluster, ClusterError, Kind};
 use bootstorm_model::observe::clock::{elapsed_since, monotonic_now};
 use bootstorm_model::observe::{Change, Instance, InstancePhase};
 use bootstorm_model::plan::Target;
@@ -49,12 +49,12 @@ pub enum RestoreError {
     /// Time is over, and these are not as they were.
     Late(Vec<(Target, String)>),
     /// The cluster did not answer as needed.
-    Trouble(Trouble),
+    Cluster(ClusterError),
 }
 
-impl From<Trouble> for RestoreError {
-    fn from(trouble: Trouble) -> Self {
-        Self::Trouble(trouble)
+impl From<ClusterError> for RestoreError {
+    fn from(error: ClusterError) -> Self {
+        Self::Cluster(error)
     }
 }
 
@@ -128,8 +128,8 @@ pub async fn run(
             () = tokio::time::sleep_until(order.deadline.into()) => {
                 return Err(RestoreError::Late(late(&open, adopted, &waits)));
             }
-            Some(received) = changes.next() => match received.news {
-                News::Changes(news) => for change in news {
+            Some(received) = changes.next() => match received.event {
+                ChangeEvent::Changes(news) => for change in news {
                     let target = match &change {
                         Change::Present(instance) => &instance.target,
                         Change::Absent { target, .. } => target,
@@ -137,8 +137,8 @@ pub async fn run(
                     to_look_at.extend(positions.get(target));
                     note(&mut lives, change);
                 },
-                News::Interrupted { .. } | News::Restored | News::Unreadable(_) => {}
-                News::Complaint(trouble) => events(&Event::Warning(trouble.to_string())),
+                ChangeEvent::Interrupted { .. } | ChangeEvent::Restored | ChangeEvent::Unreadable(_) => {}
+                ChangeEvent::Complaint(error) => events(&Event::Warning(error.to_string())),
             },
             () = tokio::time::sleep(LOOK_AGAIN) => {
                 machines = existing(cluster, record).await?.ours;
@@ -163,20 +163,20 @@ async fn send(
     requests: Vec<(usize, Timed)>,
     order: Order,
     guard: &Guard,
-) -> Result<(), Trouble> {
+) -> Result<(), ClusterError> {
     let one = |(_, timed): (usize, Timed)| {
         let mut guard = guard.clone();
         async move {
             if !guard.is_ours().await {
-                return Err(Trouble::new(timed.doing, Kind::Conflict, "the lock on the run was lost"));
+                return Err(ClusterError::new(timed.doing, Kind::Conflict, "the lock on the run was lost"));
             }
-            if let Err(trouble) = cluster.check_before(&timed).await {
-                tracing::debug!(%trouble, "looking again");
+            if let Err(error) = cluster.check_before(&timed).await {
+                tracing::debug!(%error, "looking again");
                 return Ok(());
             }
             match cluster.send_timed(&timed, order.deadline, &mut guard, |_| {}).await.outcome {
-                Err(trouble) if matches!(trouble.kind, Kind::Invalid | Kind::Conflict | Kind::NotFound) => {
-                    tracing::debug!(%trouble, "looking again");
+                Err(error) if matches!(error.kind, Kind::Invalid | Kind::Conflict | Kind::NotFound) => {
+                    tracing::debug!(%error, "looking again");
                     Ok(())
                 }
                 outcome => outcome.map(|_| ()),
@@ -184,7 +184,7 @@ async fn send(
         }
     };
     let sending = futures::stream::iter(requests).map(one).buffer_unordered(order.concurrency.max(1));
-    sending.collect::<Vec<Result<(), Trouble>>>().await.into_iter().collect()
+    sending.collect::<Vec<Result<(), ClusterError>>>().await.into_iter().collect()
 }
 
 /// Tracks instances by the watch.

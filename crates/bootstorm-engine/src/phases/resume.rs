@@ -133,6 +133,8 @@ fn forget_request(timeline: &mut Timeline) {
 
 #[cfg(test)]
 mod tests {
+    use bootstorm_model::observe::{Instance, InstancePhase};
+
     use super::*;
     use bootstorm_model::record::{PhaseName, PhaseSettings};
 
@@ -179,27 +181,12 @@ mod tests {
     }
 
     fn instance(uid: &str, deleting: bool) -> Change {
-        Change::Present(bootstorm_model::observe::Instance {
+        Change::Present(Instance {
             uid: uid.into(),
             target: target(0),
-            created: None,
             deleting,
-            phase: bootstorm_model::observe::InstancePhase::Running,
-            node: None,
-            address: None,
-            answerer: None,
-            deleted: None,
-            ready_since: None,
-            paused: false,
-            pod_ends: false,
-            ready: false,
-            agent: false,
-            transitions: Vec::new(),
-            moving: None,
-            memory: None,
-            eviction: None,
-            evacuating: None,
-            immobile: None,
+            phase: InstancePhase::Running,
+            ..Instance::default()
         })
     }
 

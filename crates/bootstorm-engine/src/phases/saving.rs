@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 use super::prober::MadeAnew;
 use crate::cluster::guard::Guard;
 use crate::cluster::store::RunStore;
-use crate::cluster::{Kind, Trouble};
+use crate::cluster::{ClusterError, Kind};
 use bootstorm_model::record::codec::{self, CodecError, StoredPhase, Tally};
 use bootstorm_model::record::{PhaseRecord, RunRecord};
 use bootstorm_model::tracker::Changed;
@@ -33,7 +33,7 @@ pub(crate) struct Saver {
     limit: Duration,
     /// Prober pods that were made meanwhile: cleanup has to know them.
     made: MadeAnew,
-    saving: Option<JoinHandle<Result<(), Trouble>>>,
+    saving: Option<JoinHandle<Result<(), ClusterError>>>,
 }
 
 impl Saver {
@@ -43,7 +43,7 @@ impl Saver {
         record: &mut RunRecord,
         phase: &PhaseRecord,
         guard: Guard,
-    ) -> Result<Self, Trouble> {
+    ) -> Result<Self, ClusterError> {
         let stored = StoredPhase::new(phase);
         record.put_phase(PhaseRecord { timelines: stored.timelines(phase), ..phase.header() });
         let limit = store.longest_wait();
@@ -80,11 +80,12 @@ impl Saver {
     }
 
     /// Waits for a save to end; for ever when there is none. Safe to cancel.
-    pub(crate) async fn ended(&mut self) -> Result<(), Trouble> {
+    pub(crate) async fn ended(&mut self) -> Result<(), ClusterError> {
         let Some(saving) = self.saving.as_mut() else { return std::future::pending().await };
         let outcome = saving.await;
         self.saving = None;
-        outcome.unwrap_or_else(|error| Err(Trouble::new("save the record", Kind::Other, error.to_string())))
+        outcome
+            .unwrap_or_else(|error| Err(ClusterError::new("save the record", Kind::Other, error.to_string())))
     }
 
     /// Saves the phase at hand as it is in the record, after whatever is being saved; `changed` are the VMs that are
@@ -93,7 +94,7 @@ impl Saver {
         &mut self,
         record: &RunRecord,
         changed: &BTreeSet<u32>,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), ClusterError> {
         let Some(phase) = record.last_phase() else { return Ok(()) };
         let later = changed.iter().filter_map(|target| phase.timelines.get(*target as usize)).cloned();
         let later = PhaseRecord { timelines: later.collect(), ..phase.header() };
@@ -106,7 +107,7 @@ impl Saver {
         whole: &RunRecord,
         tally: Tally,
         later: Option<PhaseRecord>,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), ClusterError> {
         let began = tokio::time::Instant::now();
         if self.saving.is_some() {
             // Its outcome does not matter: what it did not save is saved below.
@@ -133,8 +134,8 @@ impl Place {
     }
 
     /// Packs what changed, where that delays nothing; `last` is what changed until the end.
-    async fn add(&mut self, changed: PhaseRecord, last: bool) -> Result<(), Trouble> {
-        let failed = |error: String| Trouble::new("save the record", Kind::Other, error);
+    async fn add(&mut self, changed: PhaseRecord, last: bool) -> Result<(), ClusterError> {
+        let failed = |error: String| ClusterError::new("save the record", Kind::Other, error);
         let mut stored = self.stored.clone();
         let packing = tokio::task::spawn_blocking(move || {
             stored.add(&changed)?;
@@ -152,13 +153,13 @@ impl Place {
 /// Waits until the lock is certainly ours.
 ///
 /// Fails when it is lost, or when it cannot be renewed for so long.
-async fn locked(guard: &mut Guard, limit: Duration) -> Result<(), Trouble> {
+async fn locked(guard: &mut Guard, limit: Duration) -> Result<(), ClusterError> {
     let (kind, message) = match tokio::time::timeout(limit, guard.is_ours()).await {
         Ok(true) => return Ok(()),
         Ok(false) => (Kind::Conflict, "the lock on the run was lost".to_owned()),
         Err(_) => (Kind::TimedOut, "the lock on the run could not be renewed in time".to_owned()),
     };
-    Err(Trouble::new("save the record", kind, message))
+    Err(ClusterError::new("save the record", kind, message))
 }
 
 #[cfg(test)]
@@ -170,8 +171,8 @@ mod tests {
         let limit = Duration::from_secs(150);
         let (_renewer, mut guard) = Guard::stale();
         let began = tokio::time::Instant::now();
-        let trouble = locked(&mut guard, limit).await.unwrap_err();
-        assert_eq!((trouble.kind, began.elapsed().as_secs()), (Kind::TimedOut, 150));
-        assert!(trouble.message.contains("could not be renewed in time"), "{trouble}");
+        let error = locked(&mut guard, limit).await.unwrap_err();
+        assert_eq!((error.kind, began.elapsed().as_secs()), (Kind::TimedOut, 150));
+        assert!(error.message.contains("could not be renewed in time"), "{error}");
     }
 }

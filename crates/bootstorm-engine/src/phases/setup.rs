@@ -4,17 +4,41 @@ use futures::StreamExt;
 use serde_json::Value;
 
 use super::Interrupt;
-use super::context::Cut;
+use super::context::StopReason;
 use super::event::{Event, Listener};
 use crate::cluster::extras::MadeExtra;
 use crate::cluster::namespaces::Made;
 use crate::cluster::ownership::Estate;
 use crate::cluster::store::RunStore;
-use crate::cluster::{Cluster, Trouble};
+use crate::cluster::{Cluster, ClusterError, Kind};
 use bootstorm_model::failure::Failure;
 use bootstorm_model::observe::Clock;
 use bootstorm_model::plan::{Extra, Plan, Template};
 use bootstorm_model::record::RunRecord;
+
+/// The store of a run that is set up by `holder`: of a new run, its record is saved.
+///
+/// Fails when another process has saved a record of that name meanwhile.
+pub async fn begin(
+    cluster: &Cluster,
+    record: &mut RunRecord,
+    found: Option<RunStore>,
+    holder: &str,
+) -> Result<RunStore, Failure> {
+    if let Some(mut store) = found {
+        store.set_holder(holder);
+        return Ok(store);
+    }
+    let prefix = record.plan.prefix.clone();
+    cluster.begin_record(record, Some(holder)).await.map_err(|error| {
+        if error.kind == Kind::AlreadyExists {
+            Failure::new(format!("another process has just set up run \"{prefix}\""))
+                .hint(format!("see where it stands: kubectl bootstorm status --ns-prefix {prefix}"))
+        } else {
+            error.into()
+        }
+    })
+}
 
 /// Makes and tries the probers, then makes the namespaces that are missing, `batch_size` at the same time, and in each the
 /// small objects that the VMs need there.
@@ -27,7 +51,7 @@ pub async fn make_namespaces(
     (batch_size, originals): (usize, &[Value]),
     mut interrupt: Interrupt,
     events: Listener<'_>,
-) -> Result<Option<Cut>, Failure> {
+) -> Result<Option<StopReason>, Failure> {
     // What would keep the guests from being probed is known before anything is made for them.
     super::probers::prepare(cluster, record, events).await?;
     let clock = Clock::start();
@@ -62,7 +86,7 @@ pub async fn make_namespaces(
             biased;
             () = interrupt.wait() => {
                 events(&Event::Interrupted);
-                return Ok(Some(Cut::Interrupted));
+                return Ok(Some(StopReason::Interrupted));
             }
             next = making.next() => match next {
                 Some(next) => next,
@@ -120,7 +144,7 @@ pub async fn make_namespaces(
 }
 
 /// A namespace, what became of it, and of the small objects in it
-type Step = (String, Option<Result<Made, Trouble>>, Vec<(Extra, Result<MadeExtra, Trouble>)>);
+type Step = (String, Option<Result<Made, ClusterError>>, Vec<(Extra, Result<MadeExtra, ClusterError>)>);
 
 /// The small objects of a plan, as they are to be made: those that stand beside the VM, and copies of others.
 ///

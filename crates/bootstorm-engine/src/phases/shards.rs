@@ -10,12 +10,12 @@ use std::time::{Duration, Instant};
 
 use tokio::time::{sleep, timeout_at};
 
-use super::context::Work;
+use super::context::PhaseContext;
 use super::event::Event;
-use super::gate::{Closed, LEAD, LONG_WAIT, QUIET};
+use super::gate::{Closed, LEAD, LONG_WAIT, QUIET, ShardGate};
 use crate::cluster::lease::shard_lock;
 use crate::cluster::store::{LoadError, Part, RunStore};
-use crate::cluster::{Cluster, Kind, Trouble};
+use crate::cluster::{Cluster, ClusterError, Kind};
 use bootstorm_model::observe::clock::{elapsed_since, monotonic_now};
 use bootstorm_model::observe::{Clock, Timeline};
 use bootstorm_model::record::lifecycle::Step;
@@ -29,28 +29,15 @@ const PATIENCE: Duration = Duration::from_secs(15 * 60);
 /// How often it is said which shards are missing.
 const SAY_EVERY: Duration = Duration::from_secs(30);
 
-/// The gate of a shard: all of them leave at one instant of the phase's time axis
-///
-/// The coordinator decides the instant once, in an object that nobody can change. Each shard reaches it on its own
-/// monotonic clock, by the time axis that every process of a phase has: by its own wall clock, unless that differs
-/// from the coordinator's as the server's clock shows.
-#[derive(Debug, Clone, Copy)]
-pub struct ShardGate<'a> {
-    /// The record of the run.
-    pub run: &'a RunStore,
-    /// The shard.
-    pub shard: Shard,
-}
-
 impl ShardGate<'_> {
     /// Waits for the common start and gives its instant; one that has passed for a shard that comes late.
     pub(super) async fn pass(
         &self,
-        work: &Work<'_>,
+        work: &PhaseContext<'_>,
         record: &RunRecord,
         connections: usize,
         clock: Clock,
-    ) -> Result<Result<Instant, Closed>, Trouble> {
+    ) -> Result<Result<Instant, Closed>, ClusterError> {
         let (name, prefix) = (work.step.name(), &record.plan.prefix);
         let arrived = monotonic_now();
         if let Some(at) = work.cluster.start_of(prefix, name).await? {
@@ -87,11 +74,11 @@ impl ShardGate<'_> {
     /// Decides the start once every shard is ready.
     async fn decide(
         &self,
-        work: &Work<'_>,
+        work: &PhaseContext<'_>,
         record: &RunRecord,
         clock: Clock,
         arrived: Instant,
-    ) -> Result<Option<Instant>, Trouble> {
+    ) -> Result<Option<Instant>, ClusterError> {
         let (name, prefix) = (work.step.name(), &record.plan.prefix);
         let working = work.cluster.holders(&record.run_id).await?;
         let is_ready = |shard: &Shard| {
@@ -151,7 +138,7 @@ pub async fn take_up(
 ) -> Result<Option<Share>, LoadError> {
     let Some(whole) = record.phase(name) else {
         let message = format!("the record has no {name}");
-        return Err(Trouble::new("take up the part of a shard", Kind::Invalid, message).into());
+        return Err(ClusterError::new("take up the part of a shard", Kind::Invalid, message).into());
     };
     let Part { phase, probers, store } = cluster.begin_part(run, record, name, shard).await?;
     // A whole that was followed before goes on, whoever followed it.
@@ -174,7 +161,7 @@ pub async fn unfinished(
     record: &RunRecord,
     name: PhaseName,
     of: u32,
-) -> Result<Vec<Shard>, Trouble> {
+) -> Result<Vec<Shard>, ClusterError> {
     let heads = cluster.part_heads(&record.plan.prefix, &record.run_id).await?;
     let name = name.to_string();
     let is_open = |shard: &Shard| {

@@ -5,11 +5,10 @@ use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use serde_json::Value;
 use tokio::task::JoinSet;
 use tokio::time::sleep_until;
 
-use super::context::{Cut, Extent, Start, Work};
+use super::context::{Extent, PhaseContext, Start, StopReason};
 use super::errand::{Errand, Maker};
 use super::event::Event;
 use super::existing::{Existing, existing};
@@ -20,25 +19,24 @@ use super::launch::{Launch, Scheduled};
 use super::migrating::UnderWay;
 use super::probing::Probing;
 use super::saving::Saver;
-use super::{adopted, draining, insight, lineup, migrating, probers, provisioning, resume};
-use crate::cluster::changes::{Changes, News};
+use super::{adopted, draining, eligibility, insight, migrating, probers, provisioning, resume};
+use crate::cluster::changes::{ChangeEvent, Changes};
 use crate::cluster::launchers::Evictable;
 use crate::cluster::machines::Machine;
 use crate::cluster::migrations::objects;
-use crate::cluster::names::{Role, labels, run_id_selector};
+use crate::cluster::names::run_id_selector;
 use crate::cluster::pace::Timed;
-use crate::cluster::pulse::Stalls;
 use crate::cluster::scope::Scope;
+use crate::cluster::stall::Stalls;
 use crate::cluster::store::RunStore;
-use crate::cluster::{Cluster, Kind, Trouble, evictions, migrations};
+use crate::cluster::{Cluster, ClusterError, Kind, evictions, migrations};
 use crate::streams::Streams;
 use bootstorm_model::observation::{Observation, What};
 use bootstorm_model::observe::{
     Change, Clock, Fold, LauncherFold, MigrationFold, Milestone, Timeline, VolumeFold,
 };
-use bootstorm_model::plan::manifest::HALTED;
+use bootstorm_model::plan::Target;
 use bootstorm_model::plan::shape::Due;
-use bootstorm_model::plan::{Target, Template};
 use bootstorm_model::record::lifecycle::Step;
 use bootstorm_model::record::{
     PhaseKind, PhaseName, PhaseRecord, PhaseSettings, PhaseState, ProbeHealth, RunRecord, Via,
@@ -54,16 +52,20 @@ const FIRST_ANSWERS: Duration = Duration::from_secs(1);
 /// An interrupted phase that has sent nothing yet ends at once, any other within the budget of the interrupt. Fails
 /// only when the phase cannot begin or its end cannot be saved. VMs that do not reach the goal are part of the record,
 /// not a failure.
-pub async fn run(work: Work<'_>, record: &mut RunRecord, store: RunStore) -> Result<Option<Cut>, Trouble> {
+pub async fn run(
+    work: PhaseContext<'_>,
+    record: &mut RunRecord,
+    store: RunStore,
+) -> Result<Option<StopReason>, ClusterError> {
     let launched = AtomicBool::new(false);
     let mut interrupt = work.interrupt.clone();
     let cut_short = async {
         interrupt.wait().await;
         if !launched.load(Ordering::Relaxed) {
-            return Cut::Interrupted;
+            return StopReason::Interrupted;
         }
         interrupt.spent().await;
-        Cut::NotSaved
+        StopReason::NotSaved
     };
     tokio::select! {
         biased;
@@ -74,11 +76,11 @@ pub async fn run(work: Work<'_>, record: &mut RunRecord, store: RunStore) -> Res
 
 #[expect(clippy::too_many_lines, reason = "the order of the steps of a phase is its point")]
 async fn whole(
-    work: Work<'_>,
+    work: PhaseContext<'_>,
     record: &mut RunRecord,
     store: RunStore,
     launched: &AtomicBool,
-) -> Result<Option<Cut>, Trouble> {
+) -> Result<Option<StopReason>, ClusterError> {
     let targets = record.plan.targets();
     let name = work.step.name();
     let (mut phase, clock) = begin(&work, record, targets.len() as u32);
@@ -117,7 +119,7 @@ async fn whole(
     let old = match name.kind {
         PhaseKind::Stop => HashSet::new(),
         _ if phase.migrates() => HashSet::new(),
-        _ => lineup::old_instances(record, &phase, &targets, &first),
+        _ => eligibility::old_instances(record, &phase, &targets, &first),
     };
     let fold = Fold::new(&targets, name.kind == PhaseKind::Stop, old);
     let mut saver = Saver::begin_phase(store, record, &phase, work.lock.guard()).await?;
@@ -167,8 +169,8 @@ async fn whole(
                 (work.events)(&Event::Warning(closed.0));
                 phase.state = PhaseState::Interrupted;
                 record.put_phase(phase);
-                phase_saved(&mut saver, record, &BTreeSet::new(), Some(Cut::LeftOut)).await?;
-                return Ok(Some(Cut::LeftOut));
+                phase_saved(&mut saver, record, &BTreeSet::new(), Some(StopReason::LeftOut)).await?;
+                return Ok(Some(StopReason::LeftOut));
             }
         }
     }
@@ -239,12 +241,12 @@ async fn whole(
     launched.store(true, Ordering::Relaxed);
     // From here on the end of the phase lifts what is cordoned.
     let cordoned = draining::cordon(work.cluster, tracker.phase(), &record.run_id).await;
-    if let Err(trouble) = cordoned {
+    if let Err(error) = cordoned {
         draining::lift(&work, tracker.phase_mut(), &record.run_id).await;
         let (phase, changed) = tracker.finish(clock.now());
         record.put_phase(phase);
         saver.finish(record, &changed).await?;
-        return Err(trouble);
+        return Err(error);
     }
     if let Some(at) = start {
         sleep_until(at.into()).await;
@@ -278,7 +280,7 @@ async fn whole(
     let (mut phase, changed) = tracker.finish(clock.now());
     phase.state = if cut.is_some() { PhaseState::Interrupted } else { PhaseState::Done };
     (work.events)(&Event::requests(&phase.timelines));
-    if !matches!(cut, Some(Cut::LockLost | Cut::RecordChanged)) {
+    if !matches!(cut, Some(StopReason::LockLost | StopReason::RecordChanged)) {
         draining::lift(&work, &mut phase, &record.run_id).await;
     }
     phase.health = Some(checkup.end(cut.is_none(), &stamps).await);
@@ -302,7 +304,7 @@ impl LineUp<'_> {
     /// request need not be sent any more.
     fn of(
         self,
-        work: &Work<'_>,
+        work: &PhaseContext<'_>,
         record: &RunRecord,
         phase: &mut PhaseRecord,
         clock: Clock,
@@ -316,20 +318,20 @@ impl LineUp<'_> {
         }
         if let Step::Begin(_) = work.step {
             let left_out = if record.plan.is_adopted() {
-                lineup::leave_out_adopted(phase, adopted, &existing.ours, first, &moving.others)
+                eligibility::leave_out_adopted(phase, adopted, &existing.ours, first, &moving.others)
             } else {
-                lineup::leave_out(phase, record, targets, existing, first, &moving.others)
+                eligibility::leave_out(phase, record, targets, existing, first, &moving.others)
             };
             for (target, reason) in left_out {
                 (work.events)(&Event::LeftOut { target, reason });
             }
-            lineup::line_up(phase, record, targets, first);
+            eligibility::line_up(phase, record, targets, first);
             if phase.restarts() {
-                lineup::note_old(phase, targets, first);
+                eligibility::note_old(phase, targets, first);
             } else if phase.migrates() {
-                lineup::note_current(phase, targets, first);
+                eligibility::note_current(phase, targets, first);
             } else if phase.drains() {
-                lineup::note_leaving(phase, targets, first);
+                eligibility::note_leaving(phase, targets, first);
             }
             return HashSet::new();
         }
@@ -364,18 +366,19 @@ async fn phase_saved(
     saver: &mut Saver,
     record: &RunRecord,
     changed: &BTreeSet<u32>,
-    cut: Option<Cut>,
-) -> Result<(), Trouble> {
+    cut: Option<StopReason>,
+) -> Result<(), ClusterError> {
     match cut {
-        Some(Cut::LockLost | Cut::RecordChanged) => Ok(()),
-        Some(Cut::Interrupted | Cut::NotSaved | Cut::TooManyFailed | Cut::LeftOut) | None => {
-            saver.finish(record, changed).await
-        }
+        Some(StopReason::LockLost | StopReason::RecordChanged) => Ok(()),
+        Some(
+            StopReason::Interrupted | StopReason::NotSaved | StopReason::TooManyFailed | StopReason::LeftOut,
+        )
+        | None => saver.finish(record, changed).await,
     }
 }
 
 /// The phase as it begins or continues, and its clock.
-fn begin(work: &Work<'_>, record: &RunRecord, targets: u32) -> (PhaseRecord, Clock) {
+fn begin(work: &PhaseContext<'_>, record: &RunRecord, targets: u32) -> (PhaseRecord, Clock) {
     let name = work.step.name();
     match record.phase(name) {
         Some(known) => {
@@ -403,14 +406,14 @@ fn begin(work: &Work<'_>, record: &RunRecord, targets: u32) -> (PhaseRecord, Clo
 
 /// First delivery of the watch: objects that existed when it was opened.
 pub(super) async fn first_list(changes: &mut Changes) -> Vec<Change> {
-    match changes.next().await.map(|received| received.news) {
-        Some(News::Changes(first)) => first,
+    match changes.next().await.map(|received| received.event) {
+        Some(ChangeEvent::Changes(first)) => first,
         _ => Vec::new(),
     }
 }
 
 /// The watch on the instances of the run: by its label, or of those VMs that it has adopted.
-pub(super) async fn watch(cluster: &Cluster, record: &RunRecord) -> Result<Changes, Trouble> {
+pub(super) async fn watch(cluster: &Cluster, record: &RunRecord) -> Result<Changes, ClusterError> {
     let scope = Scope::of_plan(&record.plan);
     if !record.plan.is_adopted() {
         return Changes::open(cluster, &scope, &run_id_selector(&record.run_id)).await;
@@ -424,7 +427,7 @@ pub async fn rehearse(
     record: &RunRecord,
     kind: PhaseKind,
     via: Via,
-) -> Result<Vec<Timed>, Trouble> {
+) -> Result<Vec<Timed>, ClusterError> {
     let mut changes = watch(cluster, record).await?;
     let alive = adopted::alive(&first_list(&mut changes).await);
     let machines = existing(cluster, record).await?.ours;
@@ -444,7 +447,7 @@ pub async fn rehearse_running(
     cluster: &Cluster,
     record: &RunRecord,
     settings: PhaseSettings,
-) -> Result<Vec<Timed>, Trouble> {
+) -> Result<Vec<Timed>, ClusterError> {
     let machines = existing(cluster, record).await?;
     let mut changes = watch(cluster, record).await?;
     let first = first_list(&mut changes).await;
@@ -453,13 +456,13 @@ pub async fn rehearse_running(
     let mut phase = PhaseRecord::new(name, record.created, settings, targets.len() as u32);
     let moving = migrating::others(cluster, &phase, record).await?;
     if record.plan.is_adopted() {
-        lineup::leave_out_adopted(&mut phase, &record.plan.adopted, &machines.ours, &first, &moving);
+        eligibility::leave_out_adopted(&mut phase, &record.plan.adopted, &machines.ours, &first, &moving);
     } else {
-        lineup::leave_out(&mut phase, record, &targets, &machines, &first, &moving);
+        eligibility::leave_out(&mut phase, record, &targets, &machines, &first, &moving);
     }
-    lineup::line_up(&mut phase, record, &targets, &first);
+    eligibility::line_up(&mut phase, record, &targets, &first);
     if phase.drains() {
-        lineup::note_leaving(&mut phase, &targets, &first);
+        eligibility::note_leaving(&mut phase, &targets, &first);
         let pods = cluster.evictable(&Scope::of_plan(&record.plan)).await?;
         let each = phase.participants().filter_map(|timeline| {
             let instance = timeline.old_instance.as_deref()?;
@@ -472,7 +475,7 @@ pub async fn rehearse_running(
             .collect();
     }
     if phase.migrates() {
-        lineup::note_current(&mut phase, &targets, &first);
+        eligibility::note_current(&mut phase, &targets, &first);
         let objects = objects(record, name);
         let each = phase.participants().filter_map(|timeline| {
             let place = timeline.target as usize;
@@ -482,7 +485,7 @@ pub async fn rehearse_running(
             .map(|(target, instance, object)| migrations::create(record, name, target, instance, object))
             .collect();
     }
-    lineup::note_old(&mut phase, &targets, &first);
+    eligibility::note_old(&mut phase, &targets, &first);
     let each = phase.participants().filter_map(|timeline| {
         let target = targets.get(timeline.target as usize)?;
         Some((target, machines.ours.get(target)?, timeline.old_instance.as_deref()?))
@@ -508,12 +511,12 @@ struct Known {
 /// In a phase that is continued, what is left keeps its distances, and the first of it leaves at once: what was missed
 /// while nobody was there must not become a storm of its own.
 fn requests(
-    work: &Work<'_>,
+    work: &PhaseContext<'_>,
     record: &RunRecord,
     phase: &PhaseRecord,
     targets: &[Target],
     known: &Known,
-) -> Result<Vec<Scheduled>, Trouble> {
+) -> Result<Vec<Scheduled>, ClusterError> {
     let mut requests = Vec::with_capacity(targets.len());
     let objects = if phase.migrates() { objects(record, phase.name) } else { Vec::new() };
     // The places of a shard are those of the whole: what it begins does not begin with its own first VM.
@@ -547,7 +550,7 @@ fn requests(
                 Errand::Made(Box::new(adopted::request(adoptee, machine, kind, via, alive)?))
             }
             (PhaseKind::Create, None) if work.template.is_none() => {
-                return Err(Trouble::new("create VMs", Kind::Invalid, "there is no manifest"));
+                return Err(ClusterError::new("create VMs", Kind::Invalid, "there is no manifest"));
             }
             (PhaseKind::Create, None) => Errand::Create,
             (_, None) => {
@@ -563,17 +566,4 @@ fn requests(
         requests.push(Scheduled { target: vm, due, errand });
     }
     Ok(requests)
-}
-
-/// The manifest of one VM of a run, at its position in the plan.
-pub fn manifest(
-    record: &RunRecord,
-    template: &Template,
-    position: usize,
-    target: &Target,
-    halted: bool,
-) -> Value {
-    let labels = labels(&record.plan.prefix, &record.run_id, Role::Target).into_iter().collect();
-    let strategy = if halted { HALTED } else { "Always" };
-    record.plan.render(template, (position, target), &labels, strategy)
 }

@@ -12,9 +12,10 @@ use crate::plan::Target;
 use crate::probe::binding::Answerer;
 
 /// The phase of a `VirtualMachineInstance`
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum InstancePhase {
     /// The object exists; no launcher pod yet (also the empty phase before admission's default).
+    #[default]
     Pending,
     /// The launcher pod exists.
     Scheduling,
@@ -41,7 +42,7 @@ impl InstancePhase {
 }
 
 /// What a watch tells about one `VirtualMachineInstance`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a condition of its own")]
 pub struct Instance {
     /// UID of the object.
@@ -371,28 +372,7 @@ mod tests {
     }
 
     fn instance(uid: &str, phase: InstancePhase) -> Instance {
-        Instance {
-            uid: uid.into(),
-            target: target(1),
-            created: None,
-            deleting: false,
-            phase,
-            node: None,
-            address: None,
-            answerer: None,
-            deleted: None,
-            ready_since: None,
-            paused: false,
-            pod_ends: false,
-            ready: false,
-            agent: false,
-            transitions: Vec::new(),
-            moving: None,
-            memory: None,
-            eviction: None,
-            evacuating: None,
-            immobile: None,
-        }
+        Instance { uid: uid.into(), target: target(1), phase, ..Instance::default() }
     }
 
     fn began() -> Timestamp {

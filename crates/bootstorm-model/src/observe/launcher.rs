@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 
 use super::fold::Passed;
-use super::{Milestone, Moment, Notice, NoticeKind, Offset, Outcome, Receipt, Source, Timeline, Warning};
+use super::{
+    LauncherState, Milestone, Moment, Notice, NoticeKind, Offset, Outcome, Receipt, Source, Timeline, Warning,
+};
 use crate::plan::Target;
 
 /// State of one launcher pod, from a watch
@@ -32,15 +33,6 @@ pub struct Launcher {
     pub gone: bool,
     /// UID of the live migration that it is the target of (label `kubevirt.io/migrationJobUID`).
     pub migration: Option<String>,
-}
-
-/// Last known state of a launcher pod
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LauncherState {
-    /// Name of the pod.
-    pub pod: String,
-    /// What it is doing or waiting for, in a few words.
-    pub state: String,
 }
 
 /// Knowledge about one pod

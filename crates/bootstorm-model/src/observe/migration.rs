@@ -8,56 +8,10 @@
 use std::collections::{BTreeMap, HashMap};
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 
 use super::fold::{Passed, pass};
-use super::{Milestone, Outcome, Receipt, Timeline};
+use super::{MigrationFacts, MigrationPhase, Milestone, Move, Outcome, Receipt, Timeline};
 use crate::plan::Target;
-
-/// The phase of a `VirtualMachineInstanceMigration`
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum MigrationPhase {
-    /// It waits in virt-controller's queue (also the empty phase before).
-    Pending,
-    /// The launcher pod on the target node exists.
-    Scheduling,
-    /// That pod runs.
-    Scheduled,
-    /// virt-handler of the target node prepares it.
-    PreparingTarget,
-    /// The target can receive the guest.
-    TargetReady,
-    /// The guest's memory is being copied.
-    Running,
-    /// The guest runs on the target.
-    Succeeded,
-    /// The guest stays where it is.
-    Failed,
-}
-
-impl MigrationPhase {
-    /// The milestone that a VM passes with this phase.
-    pub fn milestone(self) -> Option<Milestone> {
-        match self {
-            Self::Scheduling => Some(Milestone::Pod),
-            Self::TargetReady => Some(Milestone::Target),
-            Self::Running => Some(Milestone::Copying),
-            Self::Succeeded => Some(Milestone::Migrated),
-            Self::Pending | Self::Scheduled | Self::PreparingTarget | Self::Failed => None,
-        }
-    }
-
-    /// Every phase of a migration that succeeds, in order.
-    const WAY: [Self; 7] = [
-        Self::Pending,
-        Self::Scheduling,
-        Self::Scheduled,
-        Self::PreparingTarget,
-        Self::TargetReady,
-        Self::Running,
-        Self::Succeeded,
-    ];
-}
 
 /// What a watch tells about one `VirtualMachineInstanceMigration`
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,67 +32,6 @@ pub struct Migration {
     pub failure: Option<String>,
     /// Whether it was deleted.
     pub gone: bool,
-}
-
-/// `status.migrationState` of a VMI: the migration that it is in, or was last in
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Move {
-    /// UID of the migration.
-    pub uid: String,
-    /// The node that the guest leaves.
-    pub from: Option<String>,
-    /// The node to which it goes.
-    pub to: Option<String>,
-    /// Whether the target has opened its ports (`targetNodeAddress`).
-    pub target_ready: bool,
-    /// `startTimestamp`, in whole seconds.
-    pub started: Option<Timestamp>,
-    /// `endTimestamp`, in whole seconds.
-    pub ended: Option<Timestamp>,
-    /// It is over, in whichever way.
-    pub completed: bool,
-    /// The guest stays where it is.
-    pub failed: bool,
-    /// `failureReason`.
-    pub failure: Option<String>,
-    /// `PreCopy`, `PostCopy` or `Paused`.
-    pub mode: Option<String>,
-}
-
-impl Move {
-    /// Whether the migration goes on.
-    pub fn is_under_way(&self) -> bool {
-        !self.uid.is_empty() && !self.completed && !self.failed
-    }
-}
-
-/// A VM's live migration, as far as it is known
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct MigrationFacts {
-    /// UID of the migration object that this phase made; absent while no answer and no watch told it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub uid: Option<Box<str>>,
-    /// The last phase that was seen.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub phase: Option<MigrationPhase>,
-    /// The node that the guest leaves.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub from: Option<String>,
-    /// The node to which it goes; absent while none was chosen.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub to: Option<String>,
-    /// The guest's memory in bytes when the phase began; absent where its VMI does not tell.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub memory_bytes: Option<u64>,
-    /// How memory was moved: `PreCopy`, `PostCopy` or `Paused`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub mode: Option<String>,
-    /// What `KubeVirt` says about its failure.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub failure: Option<String>,
-    /// `KubeVirt` gave it up.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub failed: bool,
 }
 
 /// What was seen of one migration

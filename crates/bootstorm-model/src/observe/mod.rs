@@ -5,6 +5,7 @@
 
 pub mod clock;
 pub mod delays;
+pub mod facts;
 pub mod findings;
 pub mod fold;
 pub mod launcher;
@@ -16,11 +17,12 @@ pub mod volume;
 
 pub use clock::{Clock, Offset};
 pub use delays::Delays;
+pub use facts::{LauncherState, MigrationFacts, MigrationPhase, Move, VolumeKind, Warning};
 pub use findings::Findings;
 pub use fold::{Change, Fold, Instance, InstancePhase, Passed, Receipt};
-pub use launcher::{Launcher, LauncherFold, LauncherState};
-pub use migration::{Migration, MigrationFacts, MigrationFold, MigrationPhase, Move};
+pub use launcher::{Launcher, LauncherFold};
+pub use migration::{Migration, MigrationFold};
 pub use milestone::Milestone;
-pub use notice::{Notice, NoticeKind, Warning};
+pub use notice::{Notice, NoticeKind};
 pub use timeline::{Moment, Outcome, Source, Timeline};
-pub use volume::{Volume, VolumeFold, VolumeKind};
+pub use volume::{Volume, VolumeFold};

@@ -1,9 +1,8 @@
 //! Kubernetes events about VMs: warnings, and the two normal events that state a duration.
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 
-use super::{Offset, Timeline};
+use super::{Offset, Timeline, Warning};
 
 /// The most warnings that are kept for one VM; like ones are one.
 const MOST_WARNINGS: usize = 8;
@@ -43,25 +42,6 @@ pub enum NoticeKind {
     Attached,
     /// An image is on the node; with the pod's waiting time, if the kubelet reports it.
     Pulled(Offset),
-}
-
-/// Warnings of the same reason about the same kind of object, with the last message
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Warning {
-    /// Kind of what it is about.
-    pub kind: String,
-    /// Name of what it is about.
-    pub name: String,
-    /// One word.
-    pub reason: String,
-    /// A sentence.
-    pub message: String,
-    /// Occurrences.
-    pub count: u32,
-    /// First occurrence, on the phase's time axis.
-    pub first: Offset,
-    /// Last occurrence.
-    pub last: Offset,
 }
 
 impl Timeline {

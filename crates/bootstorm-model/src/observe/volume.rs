@@ -1,72 +1,12 @@
 //! The disks that are made for VMs: when they were ready, and how they were filled.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fmt;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 
 use super::fold::pass;
-use super::{Milestone, Outcome, Receipt, Timeline};
+use super::{Milestone, Outcome, Receipt, Timeline, VolumeKind};
 use crate::plan::Target;
-
-/// How a disk was filled
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum VolumeKind {
-    /// The storage cloned the claim by itself.
-    CsiClone,
-    /// Restored from a snapshot, which may have been made for it.
-    Snapshot,
-    /// Copied by pods.
-    HostAssisted,
-    /// Imported from a registry or a web server.
-    Import,
-    /// An empty disk.
-    Blank,
-    /// Sent by a client.
-    Upload,
-    /// A clone of unknown kind.
-    Unknown,
-    /// Disks of one VM were filled in several ways.
-    Mixed,
-}
-
-impl VolumeKind {
-    /// The word used in JSON and tables.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::CsiClone => "csi-clone",
-            Self::Snapshot => "snapshot",
-            Self::HostAssisted => "host-assisted",
-            Self::Import => "import",
-            Self::Blank => "blank",
-            Self::Upload => "upload",
-            Self::Unknown => "unknown",
-            Self::Mixed => "mixed",
-        }
-    }
-
-    /// The kind of a VM with disks of these kinds; blank disks beside others do not count.
-    fn of_all(mut kinds: Vec<Self>) -> Option<Self> {
-        kinds.sort();
-        kinds.dedup();
-        if kinds.len() > 1 {
-            kinds.retain(|kind| *kind != Self::Blank);
-        }
-        match kinds.as_slice() {
-            [] => None,
-            [only] => Some(*only),
-            _ => Some(Self::Mixed),
-        }
-    }
-}
-
-impl fmt::Display for VolumeKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.word())
-    }
-}
 
 /// State of one `DataVolume`, from a watch
 #[derive(Debug, Clone, PartialEq, Eq)]

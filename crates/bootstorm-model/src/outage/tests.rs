@@ -26,12 +26,12 @@ fn seconds(seconds: f64) -> Offset {
     Offset::from_seconds(seconds)
 }
 
-fn heard(at: f64) -> Heard {
-    Heard { at: seconds(at), gap: None, server_zero: zero() }
+fn heard(at: f64) -> Arrival {
+    Arrival { at: seconds(at), gap: None, server_zero: zero() }
 }
 
-fn late(at: f64, gap: f64) -> Heard {
-    Heard { gap: Some(seconds(gap)), ..heard(at) }
+fn late(at: f64, gap: f64) -> Arrival {
+    Arrival { gap: Some(seconds(gap)), ..heard(at) }
 }
 
 /// An instance of VM 0, as it stands since `since`.
@@ -41,23 +41,12 @@ fn standing(uid: &str, since: f64) -> Instance {
         uid: uid.into(),
         target: target(0),
         created: Some(since),
-        deleting: false,
-        deleted: None,
         phase: InstancePhase::Running,
         node: Some("n1".into()),
-        address: None,
-        answerer: None,
         ready: true,
         ready_since: Some(since),
-        paused: false,
-        pod_ends: false,
-        moving: None,
-        immobile: None,
-        memory: None,
-        eviction: None,
-        evacuating: None,
-        agent: false,
         transitions: vec![(InstancePhase::Running, since)],
+        ..Instance::default()
     }
 }
 

@@ -19,7 +19,7 @@ const STAMP_MICROS: i64 = 1_000_000;
 
 /// When and how a fact was received
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Heard {
+pub struct Arrival {
     /// When this client received it.
     pub at: Offset,
     /// Since when its stream had not delivered, if the fact may have waited in that gap.
@@ -28,7 +28,7 @@ pub struct Heard {
     pub server_zero: Timestamp,
 }
 
-impl Heard {
+impl Arrival {
     fn receipt(self) -> Receipt {
         Receipt { at: self.at, late: self.gap.is_some(), server_zero: self.server_zero }
     }
@@ -131,7 +131,7 @@ impl Watcher {
     }
 
     /// Takes a change of an instance.
-    pub fn instance(&mut self, change: &Change, heard: Heard) {
+    pub fn instance(&mut self, change: &Change, heard: Arrival) {
         match change {
             Change::Present(instance) => self.present(instance, change, heard),
             Change::Absent { uid, target } => self.absent(uid, target, change, heard),
@@ -139,7 +139,7 @@ impl Watcher {
     }
 
     /// Takes the first list of a process: instances that are not in it are gone.
-    pub fn listed(&mut self, changes: &[Change], heard: Heard) {
+    pub fn listed(&mut self, changes: &[Change], heard: Arrival) {
         let there: HashSet<&str> = changes
             .iter()
             .filter_map(|change| match change {
@@ -160,7 +160,7 @@ impl Watcher {
         }
     }
 
-    fn present(&mut self, instance: &Instance, change: &Change, heard: Heard) {
+    fn present(&mut self, instance: &Instance, change: &Change, heard: Arrival) {
         let Some(number) = self.fold.position(&instance.target) else { return };
         if self.gone.contains(&instance.uid) {
             return;
@@ -229,7 +229,7 @@ impl Watcher {
     }
 
     /// Takes a change of an instance of a VM that is down.
-    fn follow(&mut self, number: u32, instance: &Instance, change: &Change, heard: Heard) {
+    fn follow(&mut self, number: u32, instance: &Instance, change: &Change, heard: Arrival) {
         let node = self.current[number as usize].outage.as_ref().and_then(|outage| outage.left_node.clone());
         let timeline = &mut self.current[number as usize];
         if timeline.old_instance.as_deref() == Some(&instance.uid) {
@@ -256,7 +256,7 @@ impl Watcher {
     }
 
     /// An outage that began in a gap had begun when the next instance was created.
-    fn tighten(&mut self, number: u32, instance: &Instance, heard: Heard) {
+    fn tighten(&mut self, number: u32, instance: &Instance, heard: Arrival) {
         let timeline = &mut self.current[number as usize];
         if timeline.instance_uid.is_some() || timeline.old_instance.as_deref() == Some(&instance.uid) {
             return;
@@ -272,7 +272,7 @@ impl Watcher {
         }
     }
 
-    fn absent(&mut self, uid: &str, target: &Target, change: &Change, heard: Heard) {
+    fn absent(&mut self, uid: &str, target: &Target, change: &Change, heard: Arrival) {
         let Some(number) = self.fold.position(target) else { return };
         self.gone.insert(uid.to_owned());
         let vm = &mut self.observation.vms[number as usize];
@@ -289,7 +289,7 @@ impl Watcher {
         self.fold.apply(&mut self.current, change, heard.receipt());
     }
 
-    fn cause_of_absence(&self, node: Option<&str>, heard: Heard) -> Cause {
+    fn cause_of_absence(&self, node: Option<&str>, heard: Arrival) -> Cause {
         match node.and_then(|node| self.nodes.get(node)) {
             Some(node) if !node.ready => Cause::NodeLost,
             Some(node) if node.cordoned => Cause::Drain,
@@ -299,7 +299,7 @@ impl Watcher {
     }
 
     /// Takes the state of a node.
-    pub fn node(&mut self, name: &str, facts: NodeFacts, heard: Heard) {
+    pub fn node(&mut self, name: &str, facts: NodeFacts, heard: Arrival) {
         let before = self.nodes.insert(name.to_owned(), facts);
         if facts.ready && before.is_none_or(|before| before.ready) {
             return;
@@ -413,7 +413,7 @@ impl Watcher {
                 _ if before.migrating => Cause::Migration,
                 _ => Cause::Silent,
             };
-            let heard = Heard { at: now, gap: None, server_zero: Timestamp::UNIX_EPOCH };
+            let heard = Arrival { at: now, gap: None, server_zero: Timestamp::UNIX_EPOCH };
             self.open(number, Sign::Silent, None, heard, &before, cause);
         }
     }
@@ -470,7 +470,7 @@ impl Watcher {
         number: u32,
         sign: Sign,
         stamp: Option<Offset>,
-        heard: Heard,
+        heard: Arrival,
         before: &Watched,
         cause: Cause,
     ) {
@@ -517,7 +517,7 @@ impl Watcher {
     }
 
     /// Ends an outage that is over, and notes a VM that is up. `since` is the server's instant from which it is.
-    fn settle(&mut self, number: u32, heard: Heard, since: Option<Timestamp>) {
+    fn settle(&mut self, number: u32, heard: Arrival, since: Option<Timestamp>) {
         if !self.is_up(number) {
             return;
         }
@@ -610,7 +610,7 @@ fn date(timeline: &mut Timeline) {
 }
 
 /// Whether an instance that stood before and after a gap became ready in between.
-fn ready_again(instance: &Instance, before: &Watched, heard: Heard) -> bool {
+fn ready_again(instance: &Instance, before: &Watched, heard: Arrival) -> bool {
     let changed = before.ready_since.is_some() && before.ready_since != instance.ready_since;
     instance.ready && changed && heard.stamped(instance.ready_since).is_some()
 }

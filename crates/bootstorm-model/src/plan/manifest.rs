@@ -2,36 +2,14 @@
 
 use serde_json::{Map, Value, json};
 
-use super::gitops::is_of_keeper;
 use super::identity::{self, Index};
+use super::metadata::{Labels, add_labels, child, child_map, forget_original};
 use super::{Target, Template};
 
 /// The strategy of a VM that is not started.
 pub const HALTED: &str = "Halted";
 /// Annotation by which CDI fills a disk of a class that would wait for its first consumer.
 const IMMEDIATE: &str = "cdi.kubevirt.io/storage.bind.immediate.requested";
-
-/// Fields of `metadata` that belong to one object and to no copy of it.
-const OF_THE_ORIGINAL: [&str; 11] = [
-    "generateName",
-    "uid",
-    "resourceVersion",
-    "creationTimestamp",
-    "deletionTimestamp",
-    "deletionGracePeriodSeconds",
-    "managedFields",
-    "finalizers",
-    "ownerReferences",
-    "generation",
-    "selfLink",
-];
-/// Annotations that a controller or kubectl wrote about one object: the first holds all of it, passwords included.
-const OBSERVED: [&str; 4] = [
-    "kubectl.kubernetes.io/last-applied-configuration",
-    "kubevirt.io/latest-observed-api-version",
-    "kubevirt.io/storage-observed-api-version",
-    "kubemacpool.io/transaction-timestamp",
-];
 
 /// Position of a VM in the plan
 #[derive(Debug, Clone, Copy, Default)]
@@ -43,9 +21,6 @@ pub struct Place {
     /// Its index, which fills placeholders.
     pub index: Index,
 }
-
-/// Labels to set on everything that is made for a run, as key and value.
-pub type Labels = Vec<(String, String)>;
 
 impl Template {
     /// Renders the manifest for one target.
@@ -101,25 +76,6 @@ impl Template {
     }
 }
 
-/// Takes off what an exported manifest says about the one object that it was exported from: its identity, what it belongs
-/// to, who has to clean up after it, and what controllers have observed about it.
-pub(super) fn forget_original(metadata: &mut Map<String, Value>) {
-    for key in OF_THE_ORIGINAL {
-        metadata.remove(key);
-    }
-    if let Some(annotations) = metadata.get_mut("annotations").and_then(Value::as_object_mut) {
-        for key in OBSERVED {
-            annotations.remove(key);
-        }
-    }
-    // A tool that owns the original would take the copies for its own, and prune them.
-    for key in ["labels", "annotations"] {
-        if let Some(map) = metadata.get_mut(key).and_then(Value::as_object_mut) {
-            map.retain(|key, _| !is_of_keeper(key));
-        }
-    }
-}
-
 /// The name that the disk of a VM has; `None` where it keeps the one of the template.
 fn new_name(old: &str, (original, name): (&str, &str), is_shared: bool) -> Option<String> {
     let new = if !original.is_empty() && old.contains(original) {
@@ -172,37 +128,6 @@ fn point_volumes_at(spec: &mut Map<String, Value>, old: &str, new: &str) {
                 *name = json!(new);
             }
         }
-    }
-}
-
-/// The map under `key`, made when it is missing or null.
-pub(super) fn child<'a>(value: &'a mut Value, key: &str) -> &'a mut Map<String, Value> {
-    if !value.is_object() {
-        *value = json!({});
-    }
-    match value {
-        Value::Object(map) => child_map(map, key),
-        _ => unreachable!("made an object above"),
-    }
-}
-
-/// The map under `key` of a map, made when it is missing or null.
-fn child_map<'a>(map: &'a mut Map<String, Value>, key: &str) -> &'a mut Map<String, Value> {
-    let entry = map.entry(key).or_insert_with(|| json!({}));
-    if !entry.is_object() {
-        *entry = json!({});
-    }
-    match entry {
-        Value::Object(map) => map,
-        _ => unreachable!("made an object above"),
-    }
-}
-
-/// Adds labels to a metadata map, replacing existing values.
-pub(super) fn add_labels(metadata: &mut Map<String, Value>, labels: &Labels) {
-    let map = child_map(metadata, "labels");
-    for (key, value) in labels {
-        map.insert(key.clone(), json!(value));
     }
 }
 

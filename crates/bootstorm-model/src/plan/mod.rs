@@ -10,6 +10,7 @@ pub mod gitops;
 pub mod identity;
 pub mod layout;
 pub mod manifest;
+pub mod metadata;
 pub mod openshift;
 pub mod order;
 pub mod overrides;
@@ -244,7 +245,7 @@ impl Plan {
         &self,
         template: &Template,
         (position, target): (usize, &Target),
-        labels: &manifest::Labels,
+        labels: &metadata::Labels,
         run_strategy: &str,
     ) -> serde_json::Value {
         let index = self.index(self.start.saturating_add(position as u32));

@@ -88,14 +88,14 @@ pub(super) fn render(
     let mut objects: Vec<Value> =
         template["objects"].as_array().into_iter().flatten().map(|object| fill(object, &values)).collect();
     let labels = fill(&template["labels"], &values);
-    let labels: super::manifest::Labels = labels
+    let labels: super::metadata::Labels = labels
         .as_object()
         .into_iter()
         .flatten()
         .filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
         .collect();
     for object in objects.iter_mut().filter(|object| object.is_object() && !labels.is_empty()) {
-        super::manifest::add_labels(super::manifest::child(object, "metadata"), &labels);
+        super::metadata::add_labels(super::metadata::child(object, "metadata"), &labels);
     }
     Ok((objects, drawn))
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::manifest::{Labels, forget_original};
+use super::metadata::{Labels, forget_original};
 
 /// A kind of small object
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -141,7 +141,7 @@ impl Extra {
         forget_original(metadata);
         metadata.insert("name".into(), json!(self.name));
         metadata.insert("namespace".into(), json!(namespace));
-        super::manifest::add_labels(metadata, labels);
+        super::metadata::add_labels(metadata, labels);
         fields.insert("metadata".into(), Value::Object(std::mem::take(metadata)));
         copy
     }

@@ -91,24 +91,10 @@ mod tests {
         Instance {
             uid: format!("uid-{vm}"),
             target: target(vm),
-            created: None,
-            deleting: false,
             phase,
             node: Some(format!("node-{}", vm % 3)),
-            address: None,
-            answerer: None,
-            deleted: None,
-            ready_since: None,
-            paused: false,
-            pod_ends: false,
             ready,
-            agent: false,
-            transitions: Vec::new(),
-            moving: None,
-            memory: None,
-            eviction: None,
-            evacuating: None,
-            immobile: None,
+            ..Instance::default()
         }
     }
 

@@ -6,10 +6,12 @@
 //! everything up to its deadline: a watch by a list that was asked for after it, a prober by an echo. What the list shows
 //! is judged by the server's own timestamps. Without such a proof within the limit on blindness the outcome is unknown.
 
+mod deadline;
 mod keeping;
 mod moving;
 mod probing;
 mod requests;
+mod stream_state;
 mod streams;
 mod verdict;
 mod waves;
@@ -32,8 +34,9 @@ use crate::probe::{Ask, Interruption, Keeping, Probe, Roster};
 use crate::record::codec::Tally;
 use crate::record::{PhaseKind, PhaseRecord};
 use crate::stats::Diagnosis;
-use streams::State;
-use verdict::Limit;
+use deadline::{LIST_EVERY, Limit};
+use stream_state::State;
+
 use waves::Waves;
 
 /// An observation this much later than the server's timestamp allows waited somewhere; clocks are known to about a tenth
@@ -446,7 +449,7 @@ impl<'a> Tracker<'a> {
     /// When the next tick is needed; nothing while no time can change anything.
     pub fn next_tick(&self) -> Option<Offset> {
         let deadline = self.deadlines.peek().map(|Reverse((at, ..))| *at);
-        let retry = (!self.due.is_empty()).then(|| self.judged.plus(streams::LIST_EVERY));
+        let retry = (!self.due.is_empty()).then(|| self.judged.plus(LIST_EVERY));
         let word = self.streams.iter().filter_map(|(stream, state)| state.worth_a_word_at(*stream)).min();
         [deadline, retry, word].into_iter().flatten().min()
     }

@@ -260,24 +260,11 @@ mod tests {
         Instance {
             uid: "vmi".into(),
             target: vm(),
-            created: None,
-            deleting: false,
-            deleted: None,
             phase: InstancePhase::Running,
             node: Some("node-1".into()),
-            address: None,
-            answerer: None,
             ready: true,
-            ready_since: None,
-            paused: false,
-            pod_ends: false,
-            agent: false,
-            transitions: Vec::new(),
             moving: Some(Box::new(moving)),
-            memory: None,
-            eviction: None,
-            evacuating: None,
-            immobile: None,
+            ..Instance::default()
         }
     }
 

@@ -1,78 +1,19 @@
 //! Which streams deliver, and up to when each is known to have delivered everything.
 
 use std::collections::HashMap;
-use std::time::Duration;
 
+use super::deadline::LIST_EVERY;
+use super::stream_state::Open;
 use super::{Effect, Happened, Tracker};
-use crate::observation::{Stream, StreamKind, What};
+use crate::observation::{Stream, StreamKind};
 use crate::observe::{Change, Instance, Offset, Receipt, Volume};
 use crate::plan::Target;
 use crate::record::{Gap, PhaseRecord};
 
-/// Pause before a failed or premature list is requested again.
-pub(super) const LIST_EVERY: Duration = Duration::from_secs(1);
-/// A stream that delivers nothing for this long is worth a word.
-const WORTH_A_WORD: Duration = Duration::from_secs(2);
 /// An expected interruption no longer than this hides nothing.
 const SHORTEST_GAP: Offset = Offset(20_000);
 /// Gaps of a stream that are this close to each other are one: it delivered next to nothing between them.
 const ONE_GAP: Offset = Offset(100_000);
-
-/// State of a stream
-#[derive(Debug)]
-pub(super) struct State {
-    /// The namespace that it covers; all where none is named.
-    pub(super) covers: Option<String>,
-    /// Everything up to this moment has been delivered.
-    pub(super) proved: Offset,
-    /// When it last delivered something.
-    last_heard: Offset,
-    /// A list is in progress.
-    pub(super) listing: bool,
-    /// When a list was last requested.
-    asked: Option<Offset>,
-    /// Since when it does not deliver.
-    pub(super) gap: Option<Open>,
-}
-
-/// A gap that has not ended
-#[derive(Debug)]
-pub(super) struct Open {
-    pub(super) since: Offset,
-    expected: bool,
-    why: Option<String>,
-    said: bool,
-}
-
-impl State {
-    pub(super) fn new(covers: Option<String>, now: Offset) -> Self {
-        Self { covers, proved: now, last_heard: now, listing: false, asked: None, gap: None }
-    }
-
-    /// Notes a sign of life.
-    pub(super) fn heard(&mut self, what: &What, at: Offset) {
-        let from_the_stream = matches!(
-            what,
-            What::Instance(_)
-                | What::Volume(_)
-                | What::Migration(_)
-                | What::Pod(_)
-                | What::Notice(_)
-                | What::Answer(_)
-                | What::Echo(_)
-        );
-        if from_the_stream && self.gap.is_none() {
-            self.last_heard = self.last_heard.max(at);
-        }
-    }
-
-    /// When its gap has to be reported.
-    pub(super) fn worth_a_word_at(&self, stream: Stream) -> Option<Offset> {
-        let shows_goals = !matches!(stream.kind, StreamKind::Pods | StreamKind::Events);
-        let gap = self.gap.as_ref().filter(|gap| shows_goals && !gap.said)?;
-        Some(gap.since.plus(WORTH_A_WORD))
-    }
-}
 
 impl Tracker<'_> {
     pub(super) fn gap_opened(

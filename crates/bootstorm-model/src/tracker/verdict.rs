@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 use std::time::Duration;
 
+use super::deadline::Limit;
 use super::{Effect, TOLERANCE, Tracker};
 use crate::observation::{Stream, StreamKind};
 use crate::observe::{Milestone, Moment, Offset, Outcome, Source};
@@ -12,19 +13,6 @@ use crate::probe::Probe;
 const SEEN_ERROR: Offset = Offset(50_000);
 /// A prober that was asked about a guest has tried it within this time.
 const TRIED_WITHIN: Duration = Duration::from_secs(1);
-
-/// What a VM's time is up for
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Limit {
-    /// It is not Running (or gone).
-    State,
-    /// It runs, but does not answer.
-    Answer,
-    /// Its migration failed, and nobody has said why.
-    Told,
-    /// The phase may take that many seconds.
-    Phase(u64),
-}
 
 impl Tracker<'_> {
     /// From its request on, a VM has its time to get where it should.

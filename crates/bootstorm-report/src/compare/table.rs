@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{CompareReport, PhaseShift, Versus, Weight};
 use crate::Layout;
-use crate::paint::Tone;
+use crate::color::Tone;
 use crate::people::content::statistics::milestone_title;
 use crate::people::content::{repetitions, thresholds};
 use crate::people::terminal::{Column, Grid, Page};

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{LATENCY, SUMMARY, after, millis};
+use super::metric::{LATENCY, SUMMARY, after, millis};
 use crate::people::words;
 use crate::phase::PhaseBlock;
 use crate::row::Row;

@@ -10,24 +10,19 @@
 //! the creation of its object, and the job summary counts the VMs that did not arrive.
 
 mod documents;
+mod metric;
 mod quantiles;
 
 use std::collections::BTreeMap;
 
-use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
 
 use super::{PhaseBlock, Report, Unwritable, document};
 use bootstorm_model::record::PhaseKind;
 use documents::{JobSummary, Latency};
+pub(crate) use metric::{LATENCY, QUANTILES, SUMMARY};
 use quantiles::Quantiles;
 
-/// `metricName` of the document of a job.
-pub(crate) const SUMMARY: &str = "jobSummary";
-/// `metricName` of the document of a VM.
-pub(crate) const LATENCY: &str = "vmiLatencyMeasurement";
-/// `metricName` of the document of a point that VMs pass.
-pub(crate) const QUANTILES: &str = "vmiLatencyQuantilesMeasurement";
 /// Folders of kube-burner's local indexer begin so, and end with the UUID of the run.
 pub const FOLDER: &str = "collected-metrics-";
 
@@ -100,17 +95,6 @@ impl Report {
 fn array(documents: &[Indexed]) -> String {
     let lines: Vec<&str> = documents.iter().map(|indexed| indexed.body.as_str()).collect();
     if lines.is_empty() { "[]\n".to_owned() } else { format!("[\n{}\n]\n", lines.join(",\n")) }
-}
-
-/// So many seconds after an instant; the instant itself where no calendar has the result.
-fn after(began: Timestamp, seconds: f64) -> Timestamp {
-    let micros = SignedDuration::from_micros((seconds * 1e6).round() as i64);
-    began.checked_add(micros).unwrap_or(began)
-}
-
-/// Whole milliseconds.
-fn millis(seconds: f64) -> i64 {
-    (seconds * 1e3).round() as i64
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::documents::{Latencies, Latency, TOOL};
-use super::{QUANTILES, after};
+use super::metric::{QUANTILES, after};
 use crate::Report;
 use crate::phase::PhaseBlock;
 

@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 
+use jiff::{SignedDuration, Timestamp};
+
 use super::quantiles::Figures;
 use super::*;
 use crate::{Selection, fixtures};

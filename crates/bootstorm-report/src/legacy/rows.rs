@@ -2,9 +2,9 @@
 
 use serde::Serialize;
 
+use crate::csv_cell::safe;
 use crate::phase::PhaseBlock;
 use crate::row::Row;
-use crate::sheet::safe;
 use bootstorm_model::observe::{Milestone, Outcome};
 use bootstorm_model::stats::Sample;
 

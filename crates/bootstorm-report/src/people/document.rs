@@ -4,7 +4,7 @@
 
 use bootstorm_model::stats::Quantile;
 
-use crate::paint::Tone;
+use crate::color::Tone;
 
 /// One thing on a page
 #[derive(Debug, Clone, PartialEq)]

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::de::{Deserializer as _, Error, IgnoredAny, MapAccess, Visitor};
 
-use super::{Unreadable, of_json_error};
+use super::unreadable::{Unreadable, of_json_error};
 use crate::SCHEMA_VERSION;
 use bootstorm_model::record;
 

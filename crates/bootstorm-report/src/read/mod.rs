@@ -8,22 +8,18 @@ mod foreign;
 mod kind;
 pub mod kube_burner;
 pub mod legacy;
-mod revive;
+mod reconstruct;
+mod unreadable;
 
 use std::borrow::Cow;
 
 use serde::de::DeserializeOwned;
-use thiserror::Error;
 
-use super::{Graded, Report, Selection, printable};
+use super::{Graded, Report, Selection};
 use bootstorm_model::record::{PhaseName, RunRecord};
 use kind::Kind;
-
-/// The most bytes that a file of results may have
-///
-/// A report of 50,000 VMs has about 180 MiB and takes two to three times its size in memory. The bounds on rows and
-/// phases keep a hostile file, of timelines that say nothing, at about 2 GiB.
-pub const MOST_BYTES: u64 = 512 * 1024 * 1024;
+pub use unreadable::{MOST_BYTES, Unreadable};
+use unreadable::{of_json_error, told};
 
 /// The most parser events in a YAML file, several per line.
 const MOST_YAML_EVENTS: usize = 50_000_000;
@@ -35,49 +31,6 @@ pub enum Document {
     Run(Box<RunRecord>),
     /// A report that was written as JSON or YAML, or that the origin tool's files gave.
     Report(Box<Report>),
-}
-
-/// Why a file of results cannot be read
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum Unreadable {
-    /// There is nothing in it.
-    #[error("it is empty")]
-    Empty,
-    /// It is larger than any report.
-    #[error("it is larger than {} MiB", MOST_BYTES >> 20)]
-    TooLarge,
-    /// A newer program wrote it.
-    #[error("it has {what} {found}, this program reads up to {known}; a newer kubectl-bootstorm wrote it")]
-    Newer {
-        /// What has a version: `schema_version` or `format`.
-        what: &'static str,
-        /// The version found.
-        found: u64,
-        /// The newest version that is understood.
-        known: u32,
-    },
-    /// It ends in the middle.
-    #[error("it is cut off: {0}")]
-    CutOff(String),
-    /// It is JSON or YAML of some other kind.
-    #[error("it is not a result of kubectl-bootstorm: it has neither schema_version nor format at its top")]
-    Foreign,
-    /// kube-burner wrote it, and followed no VMs.
-    #[error("kube-burner measured no VMs in it: its configuration has to name the measurement vmiLatency")]
-    NoVms,
-    /// It is no text that is understood.
-    #[error("it is not a result of kubectl-bootstorm: {0}")]
-    NotText(&'static str),
-    /// It contradicts itself, or its form.
-    #[error("it is damaged: {0}")]
-    Damaged(String),
-}
-
-impl Unreadable {
-    /// Damage, told safely: what is wrong with a file may be written by anyone.
-    fn damaged(why: &impl ToString) -> Self {
-        Self::Damaged(told(why))
-    }
 }
 
 /// Reads a file of results, JSON or YAML.
@@ -135,10 +88,6 @@ fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Unreadable> {
     serde_json::from_slice(bytes).map_err(|error| of_json_error(&error))
 }
 
-fn of_json_error(error: &serde_json::Error) -> Unreadable {
-    if error.is_eof() { Unreadable::CutOff(told(error)) } else { Unreadable::damaged(error) }
-}
-
 fn yaml<T: DeserializeOwned>(text: &str) -> Result<T, Unreadable> {
     let options = serde_saphyr::options! {
         budget: serde_saphyr::budget! {
@@ -165,18 +114,12 @@ fn report_in_yaml(text: &str) -> Result<Report, Unreadable> {
     json(report.json().map_err(|error| Unreadable::damaged(&error))?.as_bytes())
 }
 
-/// The first line of a parser's message, safe and not too long.
-fn told(why: &impl ToString) -> String {
-    let why = why.to_string();
-    printable(why.lines().next().unwrap_or_default()).chars().take(300).collect()
-}
-
 impl Document {
     /// The whole run; what a finished report tells of it, where it is one.
     pub fn run(&self) -> Cow<'_, RunRecord> {
         match self {
             Self::Run(run) => Cow::Borrowed(run),
-            Self::Report(report) => Cow::Owned(revive::run(report)),
+            Self::Report(report) => Cow::Owned(reconstruct::run(report)),
         }
     }
 
@@ -192,9 +135,12 @@ impl Document {
     pub fn unspread(&self) -> Vec<PhaseName> {
         match self {
             Self::Run(_) => Vec::new(),
-            Self::Report(report) => {
-                report.phases.iter().filter(|phase| revive::unspread(phase)).map(|phase| phase.name).collect()
-            }
+            Self::Report(report) => report
+                .phases
+                .iter()
+                .filter(|phase| reconstruct::unspread(phase))
+                .map(|phase| phase.name)
+                .collect(),
         }
     }
 

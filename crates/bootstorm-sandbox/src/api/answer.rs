@@ -47,7 +47,7 @@ pub(super) fn value(code: StatusCode, value: &Value) -> Response<Body> {
 pub(super) fn rendered(kind: &'static Kind, object: &Value, form: Form, columns: table::Include) -> Value {
     match form {
         Form::Object => object.clone(),
-        Form::Metadata => metadata(object),
+        Form::Metadata => payload::metadata(object),
         Form::Table => table::of(
             kind,
             [object],
@@ -80,17 +80,12 @@ pub(super) fn list(
             Bytes::from(table::of(kind, values, &meta.value(), columns).to_string())
         }
         Form::Metadata => {
-            let items: Vec<Value> = objects.iter().map(|object| metadata(object.value())).collect();
+            let items: Vec<Value> = objects.iter().map(|object| payload::metadata(object.value())).collect();
             let list = json!({"kind": "PartialObjectMetadataList", "apiVersion": "meta.k8s.io/v1", "metadata": meta.value(), "items": items});
             Bytes::from(list.to_string())
         }
     };
     json(StatusCode::OK, body)
-}
-
-/// The metadata alone, as an object of its own kind.
-pub(super) fn metadata(object: &Value) -> Value {
-    json!({"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": object["metadata"]})
 }
 
 fn revision(object: &Value) -> u64 {

@@ -2,7 +2,7 @@
 
 use tokio::sync::watch;
 
-use super::hand::Hand;
+use super::server_faults::Hand;
 
 /// Runs until the server stops.
 pub(super) async fn drive(hand: Hand, mut stop: watch::Receiver<bool>) {

@@ -12,8 +12,8 @@ use super::shared::Api;
 use super::status::Failure;
 use super::{answer, body};
 use crate::controllers::conditions;
-use crate::controllers::machine::crash::is_final;
-use crate::controllers::machine::newborn::eviction_strategy;
+use crate::controllers::conditions::is_final;
+use crate::controllers::machine::instance_spec::eviction_strategy;
 use crate::store::kind::{POD_DISRUPTION_BUDGETS, PODS, VIRTUAL_MACHINE_INSTANCES};
 use crate::store::{DeleteOptions, Object, Store, seconds};
 

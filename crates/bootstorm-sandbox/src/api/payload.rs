@@ -7,6 +7,7 @@ use futures::{Stream, TryStreamExt};
 use http_body::Frame;
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full, StreamBody};
+use serde_json::{Value, json};
 
 /// The body of an answer: one piece, or a stream of them that may break
 pub(super) type Body = UnsyncBoxBody<Bytes, io::Error>;
@@ -19,4 +20,9 @@ pub(super) fn full(content: impl Into<Bytes>) -> Body {
 /// A body sent piece by piece; an error breaks the connection.
 pub(super) fn streamed(pieces: impl Stream<Item = io::Result<Bytes>> + Send + 'static) -> Body {
     StreamBody::new(pieces.map_ok(Frame::data)).boxed_unsync()
+}
+
+/// The metadata alone, as an object of its own kind.
+pub(super) fn metadata(object: &Value) -> Value {
+    json!({"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": object["metadata"]})
 }

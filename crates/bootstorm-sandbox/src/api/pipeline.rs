@@ -11,12 +11,12 @@ use serde_json::json;
 use thiserror::Error;
 
 use super::call::Call;
+use super::fault_injection::{self, Fate};
 use super::path::{Resource, Target};
 use super::query::Query;
 use super::selector::Selector;
 use super::shared::Api;
 use super::status::Failure;
-use super::struck::{self, Fate};
 use super::{
     accept, access, account, admin, answer, body, deletion, discovery, eviction, exec, logs, openapi, paging,
     power, rbac, streams, table, watching, write,
@@ -54,7 +54,7 @@ pub(super) async fn serve(
         ));
     }
     call.with_subject(|request| api.ledger.receive(request, call.asked(), call.body.len()));
-    let fate = struck::strike(&api, &call).await;
+    let fate = fault_injection::strike(&api, &call).await;
     let (lost, truncated) = match fate {
         Fate::Answered(failure) => return Ok(audited(failure.response())),
         Fate::Cut => return Err(Cut),
@@ -74,7 +74,7 @@ pub(super) async fn serve(
         return Err(Cut);
     }
     let response = audited(done.unwrap_or_else(|failure| failure.response()));
-    Ok(if truncated { struck::truncate(response) } else { response })
+    Ok(if truncated { fault_injection::truncate(response) } else { response })
 }
 
 fn audited(mut response: Response<Body>) -> Response<Body> {

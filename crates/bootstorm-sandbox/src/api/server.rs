@@ -20,8 +20,8 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_rustls::TlsAcceptor;
 
-use super::hand::Hand;
 use super::pipeline;
+use super::server_faults::Hand;
 use super::shared::Api;
 use super::token::Tokens;
 use super::{certificate, driver};

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::hand::Hand;
+use super::server_faults::Hand;
 use super::token::Tokens;
 use crate::faults::Faults;
 use crate::ledger::Ledger;

@@ -5,6 +5,11 @@ use serde_json::{Value, json};
 /// The condition of a pod that ends for no fault of its own.
 pub const DISRUPTION: &str = "DisruptionTarget";
 
+/// Whether an instance or a pod has come to its end.
+pub fn is_final(object: &Value) -> bool {
+    matches!(object["status"]["phase"].as_str(), Some("Succeeded" | "Failed"))
+}
+
 /// The condition of a type in `object.status.conditions`.
 pub fn find<'a>(object: &'a Value, kind: &str) -> Option<&'a Value> {
     object["status"]["conditions"].as_array()?.iter().find(|condition| condition["type"] == kind)

@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 
 use super::cluster::Cluster;
 use super::conditions;
+use super::conditions::is_final;
 use super::events::{MACHINE_CONTROLLER, Source};
-use super::machine::crash::is_final;
 use crate::store::kind::{NODES, PODS, VIRTUAL_MACHINE_INSTANCES};
 use crate::store::{DeleteOptions, Object};
 

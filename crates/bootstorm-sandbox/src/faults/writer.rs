@@ -6,8 +6,9 @@ use serde_json::{Value, json};
 
 use super::matching::Match;
 use super::matching::ROLE;
-use crate::controllers::machine::crash::is_final;
-use crate::controllers::{jobs, names};
+use crate::controllers::conditions::is_final;
+use crate::controllers::jobs::labels;
+use crate::controllers::names;
 use crate::model::dice::Roll;
 use crate::model::misbehaviour::KILL;
 use crate::store::kind::{CONFIG_MAPS, PODS, VIRTUAL_MACHINE_INSTANCES, VIRTUAL_MACHINES};
@@ -144,7 +145,7 @@ impl SecondWriter {
         let record = self.what != What::EditRecord || object.label(ROLE) == Some("record");
         let is_pod = matches!(self.what, What::DeletePod | What::KillPod);
         // A pod that has ended cannot be killed, and its end is the business of its Job.
-        let pod = !is_pod || object.label(jobs::NAME).is_some() && !is_final(object.value());
+        let pod = !is_pod || object.label(labels::NAME).is_some() && !is_final(object.value());
         record
             && pod
             && !object.is_deleting()

@@ -1,5 +1,6 @@
 //! The simulated cluster's memory: objects, resource versions, and the log that watches read.
 
+mod collection;
 mod defaults;
 mod deletion;
 mod error;
@@ -10,7 +11,6 @@ mod object;
 mod policy;
 pub mod quota;
 mod rules;
-mod shelf;
 #[cfg(test)]
 mod tests;
 mod truth;
@@ -23,13 +23,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
+use self::collection::Shelf;
 pub use self::deletion::{DeleteOptions, Deleted};
 pub use self::error::{StoreError, TooOld, UpdateError};
 pub use self::kind::Kind;
 pub use self::log::{Action, Entry};
 pub use self::object::{Object, Stored};
 pub use self::rules::{Propagation, seconds, stamp};
-use self::shelf::Shelf;
 use self::truth::Truth;
 pub use self::watcher::Watcher;
 use bootstorm_model::observe::clock::wall_now;

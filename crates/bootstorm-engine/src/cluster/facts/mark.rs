@@ -7,7 +7,7 @@ use kube::api::ListParams;
 use serde::Deserialize;
 
 use super::{KubeVirtState, built, on, path};
-use crate::cluster::{Cluster, Trouble};
+use crate::cluster::{Cluster, ClusterError};
 use bootstorm_model::record::ClusterMark;
 
 /// A cluster that does not answer within this time is not waited for: the phase matters more.
@@ -43,7 +43,7 @@ impl Cluster {
     }
 
     /// Number of nodes, from a list limited to one; `None` if the server does not report the rest.
-    async fn number_of_nodes(&self) -> Result<Option<usize>, Trouble> {
+    async fn number_of_nodes(&self) -> Result<Option<usize>, ClusterError> {
         let doing = "count nodes";
         let params = ListParams::default().limit(1);
         let page: Page =

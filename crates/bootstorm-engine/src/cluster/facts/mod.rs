@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use super::call::{built, on, path};
 use super::watch::list_all;
-use super::{Cluster, Kind, Trouble};
+use super::{Cluster, ClusterError, Kind};
 use bootstorm_model::plan::Disk;
 use bootstorm_model::plan::sizing::Settings;
 use bootstorm_model::record::{MigrationLimits, RateLimit, StorageClassFacts, Workers};
@@ -99,24 +99,24 @@ pub enum KubeVirtState {
 
 impl Cluster {
     /// The version of the API server; also shows that it can be reached and knows us.
-    pub async fn version(&self) -> Result<String, Trouble> {
+    pub async fn version(&self) -> Result<String, ClusterError> {
         let doing = "reach the API server";
         let request = http::Request::get("/version")
             .body(Vec::new())
-            .map_err(|error| Trouble::new(doing, Kind::Invalid, error.to_string()))?;
+            .map_err(|error| ClusterError::new(doing, Kind::Invalid, error.to_string()))?;
         let info: Info = self.ask(doing, &request).await?;
         Ok(info.git_version)
     }
 
     /// Whether `KubeVirt` is deployed.
-    pub async fn kubevirt(&self) -> Result<KubeVirtState, Trouble> {
+    pub async fn kubevirt(&self) -> Result<KubeVirtState, ClusterError> {
         let doing = "look for KubeVirt";
         let collection = path("kubevirt.io/v1", None, "kubevirts");
         let request = built(doing, on(&collection).list(&ListParams::default()))?;
         let found: KubeVirts = match self.ask(doing, &request).await {
             Ok(found) => found,
-            Err(trouble) if trouble.kind == Kind::NotFound => return Ok(KubeVirtState::Absent),
-            Err(trouble) => return Err(trouble),
+            Err(error) if error.kind == Kind::NotFound => return Ok(KubeVirtState::Absent),
+            Err(error) => return Err(error),
         };
         let Some(kubevirt) = found.items.into_iter().next() else { return Ok(KubeVirtState::Absent) };
         let (configuration, status) = (&kubevirt.spec.configuration, kubevirt.status);
@@ -124,7 +124,7 @@ impl Cluster {
         Ok(match status.phase.as_str() {
             "Deployed" => KubeVirtState::Deployed {
                 settings: settings::of(configuration, version.as_deref(), &status.default_architecture)
-                    .map_err(|error| Trouble::new(doing, Kind::Invalid, error.to_string()))?,
+                    .map_err(|error| ClusterError::new(doing, Kind::Invalid, error.to_string()))?,
                 limits: limits::of(configuration, version.as_deref()),
                 generation: kubevirt.metadata.generation,
                 workers: limits::workers(&kubevirt.spec.customize.flags),
@@ -137,40 +137,40 @@ impl Cluster {
     }
 
     /// Whether CDI's kinds are served, so VMs can have disks of their own. Needs no permission.
-    pub async fn has_cdi(&self) -> Result<bool, Trouble> {
+    pub async fn has_cdi(&self) -> Result<bool, ClusterError> {
         let doing = "look for CDI";
         let request = http::Request::get("/apis/cdi.kubevirt.io")
             .body(Vec::new())
-            .map_err(|error| Trouble::new(doing, Kind::Invalid, error.to_string()))?;
+            .map_err(|error| ClusterError::new(doing, Kind::Invalid, error.to_string()))?;
         match self.ask_raw(doing, &request).await {
             Ok(_) => Ok(true),
-            Err(trouble) if trouble.kind == Kind::NotFound => Ok(false),
-            Err(trouble) => Err(trouble),
+            Err(error) if error.kind == Kind::NotFound => Ok(false),
+            Err(error) => Err(error),
         }
     }
 
     /// The version of CDI; `None` when it is not there, or may not be looked at.
-    pub async fn cdi_version(&self) -> Result<Option<String>, Trouble> {
+    pub async fn cdi_version(&self) -> Result<Option<String>, ClusterError> {
         let path = path("cdi.kubevirt.io/v1beta1", None, "cdis");
         let cdis: Vec<Cdi> = self.optional("look for CDI", &path).await?;
         Ok(cdis.into_iter().next().and_then(|cdi| cdi.status.observed_version))
     }
 
     /// The storage classes that these disks use, and the default ones; none when they may not be looked at.
-    pub async fn storage_classes(&self, disks: &[Disk]) -> Result<Vec<StorageClassFacts>, Trouble> {
+    pub async fn storage_classes(&self, disks: &[Disk]) -> Result<Vec<StorageClassFacts>, ClusterError> {
         let path = path("storage.k8s.io/v1", None, "storageclasses");
         let classes: Vec<StorageClass> = self.optional("list storage classes", &path).await?;
         Ok(storage::of(classes, disks))
     }
 
     /// Whether the cluster serves an API group.
-    pub async fn serves(&self, group: &str) -> Result<bool, Trouble> {
+    pub async fn serves(&self, group: &str) -> Result<bool, ClusterError> {
         let doing = "look for an API group";
         let request = built(doing, on("/apis").get(group, &GetParams::default()))?;
         match self.ask_raw(doing, &request).await {
             Ok(_) => Ok(true),
-            Err(trouble) if trouble.kind == Kind::NotFound => Ok(false),
-            Err(trouble) => Err(trouble),
+            Err(error) if error.kind == Kind::NotFound => Ok(false),
+            Err(error) => Err(error),
         }
     }
 
@@ -179,11 +179,11 @@ impl Cluster {
         &self,
         doing: &str,
         path: &str,
-    ) -> Result<Vec<T>, Trouble> {
+    ) -> Result<Vec<T>, ClusterError> {
         match list_all(self, doing, path, "").await {
             Ok((items, _)) => Ok(items),
-            Err(trouble) if matches!(trouble.kind, Kind::Forbidden | Kind::NotFound) => Ok(Vec::new()),
-            Err(trouble) => Err(trouble),
+            Err(error) if matches!(error.kind, Kind::Forbidden | Kind::NotFound) => Ok(Vec::new()),
+            Err(error) => Err(error),
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::cluster::launchers::LAUNCHERS;
 use crate::cluster::metadata::{Condition, Metadata};
 use crate::cluster::scope::Scope;
 use crate::cluster::watch::{each_page, list_all};
-use crate::cluster::{Cluster, Trouble};
+use crate::cluster::{Cluster, ClusterError};
 use bootstorm_model::plan::Target;
 use bootstorm_model::plan::sizing::pod::{Part, requests};
 use bootstorm_model::plan::sizing::quantity::add;
@@ -171,14 +171,14 @@ fn amounts(given: &BTreeMap<String, String>) -> Amounts {
 
 impl Cluster {
     /// Every node.
-    pub async fn nodes(&self) -> Result<Nodes, Trouble> {
+    pub async fn nodes(&self) -> Result<Nodes, ClusterError> {
         let (found, _) = list_all::<Found>(self, "list nodes", &path("v1", None, "nodes"), "").await?;
         let kinds = kinds::of(&found);
         Ok(Nodes { kinds, all: found.into_iter().map(Node::from).collect() })
     }
 
     /// Requests of all pods that have not ended, per node.
-    pub async fn usage(&self) -> Result<Usage, Trouble> {
+    pub async fn usage(&self) -> Result<Usage, ClusterError> {
         let mut usage = Usage::new();
         let alive = ListParams::default().fields("status.phase!=Succeeded,status.phase!=Failed");
         let take = |pods: Vec<Pod>| {
@@ -191,7 +191,7 @@ impl Cluster {
     }
 
     /// What the launcher pods in a scope request that have not ended.
-    pub async fn footprints(&self, scope: &Scope) -> Result<Vec<Footprint>, Trouble> {
+    pub async fn footprints(&self, scope: &Scope) -> Result<Vec<Footprint>, ClusterError> {
         let alive =
             ListParams::default().labels(LAUNCHERS).fields("status.phase!=Succeeded,status.phase!=Failed");
         let mut found = Vec::new();

@@ -10,25 +10,16 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::{Deserialize, Serialize};
 
-use super::{LoadError, RunStore, owner};
+use super::{LoadError, PartPlace, RunStore, owner};
 use crate::cluster::call::{built, on, post_params};
 use crate::cluster::list::list_all;
 use crate::cluster::metadata::Object;
 use crate::cluster::names::{self, Role};
-use crate::cluster::{Cluster, Kind, Trouble};
+use crate::cluster::{Cluster, ClusterError, Kind};
 use bootstorm_model::observe::Offset;
 use bootstorm_model::record::codec::{self, Chunk, CodecError, PartIndex, Tally};
 use bootstorm_model::record::{PhaseName, PhaseRecord, RunRecord};
 use bootstorm_model::shards::Shard;
-
-/// Where the part of a shard is
-#[derive(Debug, Clone)]
-pub(super) struct PartPlace {
-    index: u32,
-    phase: PhaseName,
-    /// UID of the head of the run's record.
-    owner: String,
-}
 
 /// The part of a phase that a shard has saved
 #[derive(Debug, Clone)]
@@ -83,7 +74,7 @@ impl Cluster {
         let is_ours = head.metadata.owner_references.iter().flatten().any(|owner| owner.uid == run.uid);
         if !is_ours {
             let message = format!("ConfigMap {name} is not the run's: it does not belong to its record");
-            return Err(Trouble::new("read the part of a shard", Kind::AlreadyExists, message).into());
+            return Err(ClusterError::new("read the part of a shard", Kind::AlreadyExists, message).into());
         }
         let data = head.data.clone().unwrap_or_default();
         let text = |key: &str| data.get(key).ok_or_else(|| CodecError::Missing(format!("{name}: {key}")));
@@ -124,9 +115,9 @@ impl Cluster {
         let request = built(doing, on(&self.config_maps()).create(&post_params(), body))?;
         let made: ConfigMap = match self.ask(doing, &request).await {
             // The answer to an earlier attempt may have been lost.
-            Err(trouble) if trouble.kind == Kind::AlreadyExists => {
+            Err(error) if error.kind == Kind::AlreadyExists => {
                 let found = self.part(run, record, phase, shard).await?;
-                return found.ok_or_else(|| trouble.into());
+                return found.ok_or_else(|| error.into());
             }
             outcome => outcome?,
         };
@@ -137,7 +128,7 @@ impl Cluster {
     }
 
     /// The heads of the parts that shards of a run have saved.
-    pub async fn part_heads(&self, prefix: &str, run_id: &str) -> Result<Vec<PartHead>, Trouble> {
+    pub async fn part_heads(&self, prefix: &str, run_id: &str) -> Result<Vec<PartHead>, ClusterError> {
         let doing = "look how far the shards are";
         let selector = format!("{},{}", names::run_id_selector(run_id), names::PHASE);
         let (maps, _) = list_all::<Object>(self, doing, &self.config_maps(), &selector).await?;
@@ -158,7 +149,11 @@ impl Cluster {
     }
 
     /// Phase and state that the head of a run's record names; `None` where there is no record any more.
-    pub async fn last_phase(&self, prefix: &str, run_id: &str) -> Result<Option<(String, String)>, Trouble> {
+    pub async fn last_phase(
+        &self,
+        prefix: &str,
+        run_id: &str,
+    ) -> Result<Option<(String, String)>, ClusterError> {
         let doing = "look how far the run is";
         let found = self.read::<Object>(doing, &self.config_maps(), &names::head_name(prefix)).await?;
         let is_it = |head: &Object| head.metadata.labels.get(names::RUN_ID).is_some_and(|id| id == run_id);
@@ -169,14 +164,14 @@ impl Cluster {
     }
 
     /// The common start of a phase, once it is decided.
-    pub async fn start_of(&self, prefix: &str, phase: PhaseName) -> Result<Option<Offset>, Trouble> {
+    pub async fn start_of(&self, prefix: &str, phase: PhaseName) -> Result<Option<Offset>, ClusterError> {
         let doing = "read the common start";
         let name = names::start_name(prefix, &phase.to_string());
         let found = self.read::<ConfigMap>(doing, &self.config_maps(), &name).await?;
         let text = found.and_then(|map| map.data).and_then(|mut data| data.remove(names::START_KEY));
         let Some(text) = text else { return Ok(None) };
         let start: Start = serde_json::from_str(&text)
-            .map_err(|error| Trouble::new(doing, Kind::Invalid, format!("{name}: {error}")))?;
+            .map_err(|error| ClusterError::new(doing, Kind::Invalid, format!("{name}: {error}")))?;
         Ok(Some(start.at))
     }
 
@@ -187,7 +182,7 @@ impl Cluster {
         record: &RunRecord,
         phase: PhaseName,
         at: Offset,
-    ) -> Result<Offset, Trouble> {
+    ) -> Result<Offset, ClusterError> {
         let doing = "set the common start";
         let prefix = &record.plan.prefix;
         let mut labels = names::labels(prefix, &record.run_id, Role::Record);
@@ -209,10 +204,10 @@ impl Cluster {
         let request = built(doing, on(&self.config_maps()).create(&post_params(), body))?;
         match self.ask_raw(doing, &request).await {
             Ok(_) => Ok(at),
-            Err(trouble) if trouble.kind == Kind::AlreadyExists => {
-                self.start_of(prefix, phase).await?.ok_or(trouble)
+            Err(error) if error.kind == Kind::AlreadyExists => {
+                self.start_of(prefix, phase).await?.ok_or(error)
             }
-            Err(trouble) => Err(trouble),
+            Err(error) => Err(error),
         }
     }
 
@@ -239,17 +234,10 @@ impl RunStore {
     /// A store for the part of a shard, before anything of it is there.
     fn of_shard(&self, phase: PhaseName, shard: Shard) -> Self {
         Self {
-            cluster: self.cluster.clone(),
-            version: String::new(),
-            uid: String::new(),
-            data: Vec::new(),
-            parts: Vec::new(),
-            adopted: Vec::new(),
-            namespaces: Vec::new(),
-            made: BTreeMap::new(),
             original: self.original.clone(),
             holder: self.holder.clone(),
             part: Some(PartPlace { index: shard.index(), phase, owner: self.uid.clone() }),
+            ..Self::empty(self.cluster.clone())
         }
     }
 

@@ -4,7 +4,7 @@ use futures::{StreamExt, TryStreamExt};
 use k8s_openapi::api::core::v1::ConfigMap;
 
 use super::{LoadError, RunStore};
-use crate::cluster::{Cluster, Trouble, names};
+use crate::cluster::{Cluster, ClusterError, names};
 use bootstorm_model::record::RunRecord;
 use bootstorm_model::record::codec::{self, ChunkIndex, CodecError, PartIndex, Tally};
 
@@ -41,7 +41,7 @@ impl Cluster {
 
 impl RunStore {
     /// Saves the list of adopted VMs, then the head that names it.
-    pub async fn save_adopted(&mut self, record: &RunRecord) -> Result<(), Trouble> {
+    pub async fn save_adopted(&mut self, record: &RunRecord) -> Result<(), ClusterError> {
         let chunks = codec::encode_adopted(&record.plan.adopted);
         for chunk in &chunks {
             self.put_chunk(record, names::ADOPTED, chunk).await?;
@@ -58,7 +58,7 @@ impl RunStore {
     }
 
     /// Saves the UIDs of the namespaces and of what was made in them, then the head that names the list.
-    pub async fn save_namespaces(&mut self, record: &RunRecord) -> Result<(), Trouble> {
+    pub async fn save_namespaces(&mut self, record: &RunRecord) -> Result<(), ClusterError> {
         if record.made.namespaces.is_empty() && record.made.extras.is_empty() {
             return Ok(());
         }

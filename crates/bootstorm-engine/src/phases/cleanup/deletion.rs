@@ -10,8 +10,8 @@ use tokio::time::{MissedTickBehavior, interval, sleep_until};
 use super::{Blocked, CleanupError, Found, Held, Sort};
 use crate::cluster::metadata::Object;
 use crate::cluster::names::run_id_selector;
-use crate::cluster::watch::{Heard, Told, Watch};
-use crate::cluster::{Cluster, Trouble};
+use crate::cluster::watch::{Delivery, Watch, WatchEvent};
+use crate::cluster::{Cluster, ClusterError};
 use crate::phases::event::{Event, Listener};
 use bootstorm_model::observe::clock::monotonic_now;
 
@@ -39,7 +39,7 @@ struct Leaving {
     /// Their latest states, as far as they were delivered.
     latest: BTreeMap<String, Object>,
     /// The first deletion that was refused; the others go on.
-    refused: Option<Trouble>,
+    refused: Option<ClusterError>,
 }
 
 impl Deletion<'_> {
@@ -133,16 +133,16 @@ impl Deletion<'_> {
         say.reset();
         loop {
             if all_sent && leaving.left.keys().all(|uid| !asked.contains(uid)) {
-                return leaving.refused.map_or(Ok(()), |trouble| Err(trouble.into()));
+                return leaving.refused.map_or(Ok(()), |error| Err(error.into()));
             }
             tokio::select! {
                 outcome = requests.next(), if !all_sent => match outcome {
                     None => all_sent = true,
                     Some((object, outcome)) => {
                         answered += 1;
-                        if let Err(trouble) = outcome {
+                        if let Err(error) = outcome {
                             leaving.left.remove(&object.uid);
-                            leaving.refused.get_or_insert(trouble);
+                            leaving.refused.get_or_insert(error);
                         } else {
                             asked.insert(object.uid);
                         }
@@ -181,9 +181,9 @@ impl Leaving {
     }
 
     /// Takes a delivery into account; gives the objects that are gone now.
-    fn hear(&mut self, heard: Heard<Object>) -> Vec<Found> {
-        match heard.told {
-            Told::Listed(objects) => {
+    fn hear(&mut self, heard: Delivery<Object>) -> Vec<Found> {
+        match heard.event {
+            WatchEvent::Listed(objects) => {
                 self.latest = objects.into_iter().map(|o| (o.metadata.uid.clone(), o)).collect();
                 let latest = &self.latest;
                 let (left, gone) =
@@ -191,17 +191,18 @@ impl Leaving {
                 self.left = left;
                 BTreeMap::into_values(gone).collect()
             }
-            Told::Removed(object) => {
+            WatchEvent::Removed(object) => {
                 self.latest.remove(&object.metadata.uid);
                 self.left.remove(&object.metadata.uid).into_iter().collect()
             }
-            Told::Changed(object) => {
+            WatchEvent::Changed(object) => {
                 self.latest.insert(object.metadata.uid.clone(), object);
                 Vec::new()
             }
-            Told::Unreadable(_) | Told::Interrupted { .. } | Told::Restored | Told::Complaint(_) => {
-                Vec::new()
-            }
+            WatchEvent::Unreadable(_)
+            | WatchEvent::Interrupted { .. }
+            | WatchEvent::Restored
+            | WatchEvent::Complaint(_) => Vec::new(),
         }
     }
 

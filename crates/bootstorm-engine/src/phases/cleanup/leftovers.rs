@@ -10,7 +10,7 @@ use super::list::{contents, look, look_in, named, wide};
 use crate::cluster::metadata::{Metadata, Object};
 use crate::cluster::names::run_id_selector;
 use crate::cluster::ownership::{Estate, Kind, Stranger};
-use crate::cluster::{Cluster, Trouble, names};
+use crate::cluster::{Cluster, ClusterError, names};
 use bootstorm_model::plan::Small;
 
 /// `ConfigMaps` that a cluster puts into every namespace.
@@ -81,7 +81,7 @@ impl Leftovers {
         estate: &Estate,
         sorts: &[Sort],
         place: Option<&str>,
-    ) -> Result<Self, Trouble> {
+    ) -> Result<Self, ClusterError> {
         Self::list_looking_into(cluster, estate, sorts, place, |_| true).await
     }
 
@@ -92,7 +92,7 @@ impl Leftovers {
         sorts: &[Sort],
         place: Option<&str>,
         meant: impl Fn(&str) -> bool,
-    ) -> Result<Self, Trouble> {
+    ) -> Result<Self, ClusterError> {
         let mut sifting = Sifting::new(cluster, estate);
         if sorts.contains(&Sort::Namespaces) && place.is_none() {
             sifting.namespaces(wide(cluster, Sort::Namespaces).await?);
@@ -385,12 +385,12 @@ fn is_everywhere(sort: Sort, object: &Metadata) -> bool {
 }
 
 /// The UUIDs of the runs of this name, from what the record has left here.
-pub async fn run_ids(cluster: &Cluster, selector: &str) -> Result<BTreeSet<String>, Trouble> {
+pub async fn run_ids(cluster: &Cluster, selector: &str) -> Result<BTreeSet<String>, ClusterError> {
     ids(cluster, selector, Sort::ALL.into_iter().filter(|sort| sort.is_of_record())).await
 }
 
 /// The UUIDs of the runs of this name, from whatever carries its label anywhere.
-pub async fn run_ids_anywhere(cluster: &Cluster, selector: &str) -> Result<BTreeSet<String>, Trouble> {
+pub async fn run_ids_anywhere(cluster: &Cluster, selector: &str) -> Result<BTreeSet<String>, ClusterError> {
     ids(cluster, selector, Sort::ALL.into_iter()).await
 }
 
@@ -398,12 +398,12 @@ async fn ids(
     cluster: &Cluster,
     selector: &str,
     sorts: impl Iterator<Item = Sort>,
-) -> Result<BTreeSet<String>, Trouble> {
+) -> Result<BTreeSet<String>, ClusterError> {
     let listed = futures::stream::iter(sorts.map(|sort| look(cluster, sort, selector, None)))
         .buffer_unordered(Sort::ALL.len())
         .collect::<Vec<_>>()
         .await;
-    let listed = listed.into_iter().collect::<Result<Vec<_>, Trouble>>()?;
+    let listed = listed.into_iter().collect::<Result<Vec<_>, ClusterError>>()?;
     let found = listed.into_iter().flat_map(|(objects, _)| objects);
     let ids = found.filter_map(|object| object.metadata.labels.get(names::RUN_ID).cloned());
     Ok(ids.filter(|id| !id.is_empty()).collect())

@@ -11,7 +11,7 @@ use super::Sort;
 use crate::cluster::call::{built, on};
 use crate::cluster::metadata::Object;
 use crate::cluster::watch::{count, list_metadata};
-use crate::cluster::{Cluster, Kind, Trouble};
+use crate::cluster::{Cluster, ClusterError, Kind};
 
 /// More namespaces than this are not listed one by one.
 const FEW: usize = 20;
@@ -27,21 +27,21 @@ const CONCURRENCY: usize = 20;
 const ONE: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json";
 
 /// Every object of a kind.
-pub(super) async fn wide(cluster: &Cluster, sort: Sort) -> Result<Vec<Object>, Trouble> {
+pub(super) async fn wide(cluster: &Cluster, sort: Sort) -> Result<Vec<Object>, ClusterError> {
     list(cluster, sort, None, "", |_| true).await
 }
 
 /// An object of the record's namespace, if it is there and we may see it.
-pub(super) async fn named(cluster: &Cluster, sort: Sort, name: &str) -> Result<Option<Object>, Trouble> {
+pub(super) async fn named(cluster: &Cluster, sort: Sort, name: &str) -> Result<Option<Object>, ClusterError> {
     let doing = format!("read {}", sort.words());
     let collection = sort.collection(Some(cluster.namespace()));
     let mut request = built(&doing, on(&collection).get(name, &GetParams::default()))?;
     request.headers_mut().insert(ACCEPT, HeaderValue::from_static(ONE));
     match cluster.ask(&doing, &request).await {
         Ok(object) => Ok(Some(object)),
-        Err(trouble) if trouble.kind == Kind::NotFound => Ok(None),
-        Err(trouble) if trouble.kind == Kind::Forbidden && !sort.is_essential() => Ok(None),
-        Err(trouble) => Err(trouble),
+        Err(error) if error.kind == Kind::NotFound => Ok(None),
+        Err(error) if error.kind == Kind::Forbidden && !sort.is_essential() => Ok(None),
+        Err(error) => Err(error),
     }
 }
 
@@ -50,7 +50,7 @@ pub(super) async fn contents(
     cluster: &Cluster,
     sort: Sort,
     namespaces: &[String],
-) -> Result<(Vec<Object>, Option<String>), Trouble> {
+) -> Result<(Vec<Object>, Option<String>), ClusterError> {
     let is_wide = match sort {
         Sort::Other(_) => namespaces.len() > ONCE,
         _ if namespaces.len() <= FEW => false,
@@ -63,7 +63,7 @@ pub(super) async fn contents(
         let wanted: HashSet<&str> = namespaces.iter().map(String::as_str).collect();
         let is_inside = |object: &Object| wanted.contains(object.metadata.namespace.as_str());
         match list(cluster, sort, None, "", is_inside).await {
-            Err(trouble) if trouble.kind == Kind::Forbidden => {}
+            Err(error) if error.kind == Kind::Forbidden => {}
             outcome => return settle(sort, outcome),
         }
     }
@@ -71,9 +71,9 @@ pub(super) async fn contents(
         let namespace = namespace.clone();
         async move { list(cluster, sort, Some(&namespace), "", |_| true).await }
     };
-    let listed: Vec<Result<Vec<Object>, Trouble>> =
+    let listed: Vec<Result<Vec<Object>, ClusterError>> =
         futures::stream::iter(namespaces).map(one).buffer_unordered(CONCURRENCY).collect().await;
-    let listed = listed.into_iter().collect::<Result<Vec<_>, Trouble>>();
+    let listed = listed.into_iter().collect::<Result<Vec<_>, ClusterError>>();
     settle(sort, listed.map(|lists| lists.into_iter().flatten().collect()))
 }
 
@@ -87,20 +87,20 @@ async fn is_sparse(cluster: &Cluster, sort: Sort, namespaces: usize) -> bool {
 
 fn settle(
     sort: Sort,
-    outcome: Result<Vec<Object>, Trouble>,
-) -> Result<(Vec<Object>, Option<String>), Trouble> {
+    outcome: Result<Vec<Object>, ClusterError>,
+) -> Result<(Vec<Object>, Option<String>), ClusterError> {
     match outcome {
         Ok(found) => Ok((found, None)),
-        Err(trouble) if trouble.kind == Kind::NotFound && matches!(sort, Sort::Other(_)) => {
+        Err(error) if error.kind == Kind::NotFound && matches!(sort, Sort::Other(_)) => {
             Ok((Vec::new(), None))
         }
-        Err(trouble) if trouble.kind == Kind::NotFound && sort != Sort::Maps => {
+        Err(error) if error.kind == Kind::NotFound && sort != Sort::Maps => {
             Ok((Vec::new(), Some("this cluster does not have them".to_owned())))
         }
-        Err(trouble) if trouble.kind == Kind::Forbidden && (sort == Sort::Maps || !sort.is_essential()) => {
+        Err(error) if error.kind == Kind::Forbidden && (sort == Sort::Maps || !sort.is_essential()) => {
             Ok((Vec::new(), Some("you may not list them in the namespaces of the run".to_owned())))
         }
-        Err(trouble) => Err(trouble),
+        Err(error) => Err(error),
     }
 }
 
@@ -110,7 +110,7 @@ pub(super) async fn look(
     sort: Sort,
     selector: &str,
     place: Option<&str>,
-) -> Result<(Vec<Object>, Option<String>), Trouble> {
+) -> Result<(Vec<Object>, Option<String>), ClusterError> {
     let here = cluster.namespace();
     let all = |_: &Object| true;
     if sort == Sort::Namespaces && place.is_some() {
@@ -119,10 +119,10 @@ pub(super) async fn look(
     let wide = list(cluster, sort, sort.is_of_record().then_some(here), selector, all).await;
     match wide {
         Ok(found) => Ok((found, None)),
-        Err(trouble) if trouble.kind == Kind::NotFound && sort != Sort::Maps => {
+        Err(error) if error.kind == Kind::NotFound && sort != Sort::Maps => {
             Ok((Vec::new(), Some("this cluster does not have them".to_owned())))
         }
-        Err(trouble) if trouble.kind == Kind::Forbidden && place.is_some() && !sort.is_of_record() => {
+        Err(error) if error.kind == Kind::Forbidden && place.is_some() && !sort.is_of_record() => {
             let mut found = Vec::new();
             // Prober pods are where the record is, everything else where the VMs are.
             let probers = Some(here).filter(|_| sort == Sort::Pods);
@@ -130,7 +130,7 @@ pub(super) async fn look(
             for place in places {
                 match list(cluster, sort, Some(place), selector, all).await {
                     Ok(more) => found.extend(more),
-                    Err(trouble) if sort.is_essential() => return Err(trouble),
+                    Err(error) if sort.is_essential() => return Err(error),
                     Err(_) => {
                         return Ok((found, Some(format!("you may not list them in namespace {place}"))));
                     }
@@ -138,7 +138,7 @@ pub(super) async fn look(
             }
             Ok((found, None))
         }
-        Err(trouble) if trouble.kind == Kind::Forbidden && !sort.is_essential() => {
+        Err(error) if error.kind == Kind::Forbidden && !sort.is_essential() => {
             let narrow = if sort.is_of_record() {
                 None
             } else {
@@ -149,7 +149,7 @@ pub(super) async fn look(
                 None => (Vec::new(), Some("you may not list them".to_owned())),
             })
         }
-        Err(trouble) => Err(trouble),
+        Err(error) => Err(error),
     }
 }
 
@@ -159,7 +159,7 @@ pub(super) async fn look_in(
     sort: Sort,
     selector: &str,
     namespaces: &BTreeSet<String>,
-) -> Result<(Vec<Object>, Option<String>), Trouble> {
+) -> Result<(Vec<Object>, Option<String>), ClusterError> {
     let wide = look(cluster, sort, selector, None).await?;
     if wide.1.is_none() || namespaces.is_empty() || namespaces.len() > FEW {
         return Ok(wide);
@@ -168,11 +168,11 @@ pub(super) async fn look_in(
     for namespace in namespaces {
         match list(cluster, sort, Some(namespace), selector, |_| true).await {
             Ok(more) => found.extend(more),
-            Err(trouble) if trouble.kind == Kind::NotFound => return Ok(wide),
-            Err(trouble) if trouble.kind == Kind::Forbidden => {
+            Err(error) if error.kind == Kind::NotFound => return Ok(wide),
+            Err(error) if error.kind == Kind::Forbidden => {
                 return Ok((found, Some(format!("you may not list them in namespace {namespace}"))));
             }
-            Err(trouble) => return Err(trouble),
+            Err(error) => return Err(error),
         }
     }
     Ok((found, None))
@@ -184,7 +184,7 @@ async fn list(
     namespace: Option<&str>,
     selector: &str,
     is_wanted: impl Fn(&Object) -> bool,
-) -> Result<Vec<Object>, Trouble> {
+) -> Result<Vec<Object>, ClusterError> {
     let doing = format!("list {}", sort.words());
     let Sort::Other(resource) = sort else {
         return list_metadata(cluster, &doing, &sort.collection(namespace), selector, is_wanted).await;
@@ -192,7 +192,7 @@ async fn list(
     let mut collections = resource.collections(namespace).peekable();
     while let Some(collection) = collections.next() {
         match list_metadata(cluster, &doing, &collection, selector, &is_wanted).await {
-            Err(trouble) if trouble.kind == Kind::NotFound && collections.peek().is_some() => {}
+            Err(error) if error.kind == Kind::NotFound && collections.peek().is_some() => {}
             outcome => return outcome,
         }
     }

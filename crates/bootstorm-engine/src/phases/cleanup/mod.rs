@@ -2,6 +2,7 @@
 
 mod blocked;
 mod deletion;
+mod error;
 mod leftovers;
 mod list;
 mod sort;
@@ -14,12 +15,13 @@ use futures::StreamExt;
 use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 
 pub use blocked::{Blocked, Held};
+pub use error::CleanupError;
 pub use leftovers::{Choice, Found, Leftovers, run_ids, run_ids_anywhere};
 pub use sort::{OTHERS, Resource, Sort};
 
 use super::event::{Event, Listener};
 use crate::cluster::ownership::Estate;
-use crate::cluster::{Cluster, Trouble};
+use crate::cluster::{Cluster, ClusterError};
 use bootstorm_model::observe::clock::monotonic_now;
 use bootstorm_model::plan::Small;
 use deletion::{Deletion, SAY_EVERY};
@@ -44,29 +46,6 @@ const LOOKS: u32 = 8;
 
 /// What others keep in the run's namespaces, by namespace
 type Foreign = BTreeMap<String, Vec<(Sort, Found)>>;
-
-/// How cleanup ended before its end
-#[derive(Debug)]
-pub enum CleanupError {
-    /// Something does not go away.
-    Blocked(Blocked),
-    /// The cluster did not answer before the time was over.
-    Unanswered,
-    /// The cluster did not answer as needed.
-    Trouble(Trouble),
-}
-
-impl From<Blocked> for CleanupError {
-    fn from(blocked: Blocked) -> Self {
-        Self::Blocked(blocked)
-    }
-}
-
-impl From<Trouble> for CleanupError {
-    fn from(trouble: Trouble) -> Self {
-        Self::Trouble(trouble)
-    }
-}
 
 /// How to clean up
 #[derive(Debug, Clone, Copy)]
@@ -156,8 +135,8 @@ async fn namespaces(
             *lock(&next_look) = ended + (BETWEEN_LOOKS * (ended - began)).min(LONGEST_BETWEEN_LOOKS);
             let mut now = match now {
                 Ok(now) => now,
-                Err(trouble) => {
-                    lock(&unseen).get_or_insert(trouble);
+                Err(error) => {
+                    lock(&unseen).get_or_insert(error);
                     break;
                 }
             };
@@ -188,7 +167,7 @@ async fn namespaces(
         deletion.delete_when(Sort::Namespaces, all.of(Sort::Namespaces), checked.flatten().boxed());
     let outcome = deleting.await;
     let unseen = lock(&unseen).take();
-    (unseen.map_or(outcome, |trouble| Err(trouble.into())), std::mem::take(&mut *lock(&foreign)))
+    (unseen.map_or(outcome, |error| Err(error.into())), std::mem::take(&mut *lock(&foreign)))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -296,7 +275,7 @@ fn together(outcomes: [Result<(), CleanupError>; 3]) -> Result<(), CleanupError>
 }
 
 /// Lists again, the lock included, until nothing is left; gives what is there at the end.
-pub async fn verify(cluster: &Cluster, order: Order<'_>) -> Result<Leftovers, Trouble> {
+pub async fn verify(cluster: &Cluster, order: Order<'_>) -> Result<Leftovers, ClusterError> {
     let until = order.deadline.min(monotonic_now() + SETTLING);
     loop {
         let left = Leftovers::list(cluster, order.estate, order.sorts, order.place).await?;

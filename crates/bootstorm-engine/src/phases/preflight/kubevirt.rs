@@ -2,7 +2,7 @@
 
 use super::{Findings, Problem, Wanted};
 use crate::cluster::facts::KubeVirtState;
-use crate::cluster::{Cluster, Trouble};
+use crate::cluster::{Cluster, ClusterError};
 use bootstorm_model::plan::sizing::Settings;
 
 /// The oldest release whose API this program was checked against (major and minor).
@@ -54,7 +54,7 @@ pub(super) fn judge(cluster: &Cluster, state: KubeVirtState, findings: &mut Find
 }
 
 /// Whether the disks that the VMs bring along can be made.
-pub(super) async fn disks(cluster: &Cluster, wanted: &Wanted<'_>) -> Result<Findings, Trouble> {
+pub(super) async fn disks(cluster: &Cluster, wanted: &Wanted<'_>) -> Result<Findings, ClusterError> {
     let mut findings = Findings::default();
     let templates = wanted.manifest["spec"]["dataVolumeTemplates"].as_array();
     if templates.is_some_and(|templates| !templates.is_empty()) && !cluster.has_cdi().await? {

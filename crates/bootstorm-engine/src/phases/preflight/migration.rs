@@ -10,7 +10,7 @@ use crate::cluster::access::Permission;
 use crate::cluster::facts::KubeVirtState;
 use crate::cluster::nodes::Footprint;
 use crate::cluster::scope::Scope;
-use crate::cluster::{Cluster, Trouble};
+use crate::cluster::{Cluster, ClusterError};
 use bootstorm_model::failure::Failure;
 use bootstorm_model::plan::sizing::{Node, Quantity};
 use bootstorm_model::plan::{Pinning, Plan, Target};
@@ -79,7 +79,7 @@ async fn room(
     plan: &Plan,
     nodes: &mut [Node],
     findings: &mut Findings,
-) -> Result<Vec<Footprint>, Trouble> {
+) -> Result<Vec<Footprint>, ClusterError> {
     let scope = Scope::of_plan(plan);
     let (usage, footprints) = join(cluster.usage(), cluster.footprints(&scope)).await;
     let what = "room on other nodes is";

@@ -19,7 +19,7 @@ use futures::future::{join, join3};
 use serde_json::Value;
 
 use super::adoption;
-use crate::cluster::{Cluster, Kind, Trouble};
+use crate::cluster::{Cluster, ClusterError, Kind};
 use bootstorm_model::failure::Failure;
 use bootstorm_model::plan::sizing::{Needs, Settings};
 use bootstorm_model::plan::{Disk, Extra, Plan, Target};
@@ -116,7 +116,7 @@ pub async fn check_adopted(
 }
 
 /// What is worth keeping beside what the checks find.
-async fn facts(cluster: &Cluster, disks: &[Disk]) -> Result<ClusterFacts, Trouble> {
+async fn facts(cluster: &Cluster, disks: &[Disk]) -> Result<ClusterFacts, ClusterError> {
     let kubernetes = cluster.version().await?;
     let (cdi, classes) = join(cluster.cdi_version(), cluster.storage_classes(disks)).await;
     Ok(ClusterFacts {
@@ -132,14 +132,18 @@ async fn facts(cluster: &Cluster, disks: &[Disk]) -> Result<ClusterFacts, Troubl
 }
 
 /// What a check has read; nothing, and a note, where reading it takes a permission that is not there.
-fn optional<T>(read: Result<T, Trouble>, what: &str, findings: &mut Findings) -> Result<Option<T>, Trouble> {
+fn optional<T>(
+    read: Result<T, ClusterError>,
+    what: &str,
+    findings: &mut Findings,
+) -> Result<Option<T>, ClusterError> {
     match read {
         Ok(found) => Ok(Some(found)),
-        Err(trouble) if trouble.kind == Kind::Forbidden => {
-            findings.notes.push(format!("{what} not checked: you cannot {}", trouble.doing));
+        Err(error) if error.kind == Kind::Forbidden => {
+            findings.notes.push(format!("{what} not checked: you cannot {}", error.doing));
             Ok(None)
         }
-        Err(trouble) => Err(trouble),
+        Err(error) => Err(error),
     }
 }
 

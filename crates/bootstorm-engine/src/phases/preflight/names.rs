@@ -6,10 +6,10 @@ use futures::future::join;
 
 use super::{Findings, Problem, Wanted, count, optional, some};
 use crate::cluster::scope::Scope;
-use crate::cluster::{Cluster, Trouble, names};
+use crate::cluster::{Cluster, ClusterError, names};
 
 /// Checks for foreign namespaces or VMs of these names, and for records of the same name elsewhere.
-pub(super) async fn check(cluster: &Cluster, wanted: &Wanted<'_>) -> Result<Findings, Trouble> {
+pub(super) async fn check(cluster: &Cluster, wanted: &Wanted<'_>) -> Result<Findings, ClusterError> {
     let taken = async {
         match &wanted.plan.layout.namespace {
             Some(namespace) => in_namespace(cluster, wanted, namespace).await,
@@ -31,7 +31,7 @@ pub(super) async fn check(cluster: &Cluster, wanted: &Wanted<'_>) -> Result<Find
 }
 
 /// Looks for namespaces of the names that the run will make.
-async fn namespaces(cluster: &Cluster, wanted: &Wanted<'_>) -> Result<Findings, Trouble> {
+async fn namespaces(cluster: &Cluster, wanted: &Wanted<'_>) -> Result<Findings, ClusterError> {
     let mut findings = Findings::default();
     let found = cluster.namespaces("").await;
     let Some(found) = optional(found, "the names of namespaces are", &mut findings)? else {
@@ -54,7 +54,11 @@ async fn namespaces(cluster: &Cluster, wanted: &Wanted<'_>) -> Result<Findings, 
 }
 
 /// Looks whether the namespace of the user's is there, and for VMs of these names in it.
-async fn in_namespace(cluster: &Cluster, wanted: &Wanted<'_>, namespace: &str) -> Result<Findings, Trouble> {
+async fn in_namespace(
+    cluster: &Cluster,
+    wanted: &Wanted<'_>,
+    namespace: &str,
+) -> Result<Findings, ClusterError> {
     let mut findings = Findings::default();
     let found = cluster.namespace_named(namespace).await;
     let found = optional(found, &format!("whether namespace {namespace} exists is"), &mut findings)?;

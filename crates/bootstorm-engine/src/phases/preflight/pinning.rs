@@ -6,6 +6,9 @@ use bootstorm_model::plan::sizing::room::Place;
 use bootstorm_model::plan::sizing::{Node, Obstacle, Placement, Room};
 use bootstorm_model::plan::{Pinning, order};
 
+/// Nodes named one by one before the rest is only counted.
+pub(super) const NAMED_NODES: usize = 4;
+
 /// The label by which people know a node; it need not be its name.
 const HOSTNAME: &str = "kubernetes.io/hostname";
 
@@ -110,7 +113,7 @@ fn too_small(plan: &Plan, room: Option<&Room>, most: u64) -> Problem {
     let mut problem = Problem::new(format!("no single node has room for {} VMs", plan.size()));
     let mut places: Vec<&Place> = room.map(|room| room.nodes.iter().collect()).unwrap_or_default();
     places.sort_by_key(|place| std::cmp::Reverse(place.vms));
-    for Place { node, vms, short, free } in places.into_iter().take(super::room::NAMED_NODES) {
+    for Place { node, vms, short, free } in places.into_iter().take(NAMED_NODES) {
         problem = problem.because(format!("{node}: room for {vms}, {free} of {short} free"));
     }
     if most > 0 {

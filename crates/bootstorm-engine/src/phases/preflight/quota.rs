@@ -6,7 +6,7 @@ use futures::future::join;
 use serde_json::Value;
 
 use super::{Findings, Problem, count, optional, some};
-use crate::cluster::{Cluster, Trouble};
+use crate::cluster::{Cluster, ClusterError};
 use bootstorm_model::plan::Plan;
 use bootstorm_model::plan::sizing::{LimitRange, Needs, Quota};
 
@@ -16,7 +16,7 @@ pub async fn check(
     plan: &Plan,
     manifest: &Value,
     needs: Option<&Needs>,
-) -> Result<Findings, Trouble> {
+) -> Result<Findings, ClusterError> {
     let mut findings = Findings::default();
     let place = plan.layout.namespace.as_deref();
     let (quotas, ranges) = join(cluster.quotas(place), cluster.limit_ranges(place)).await;

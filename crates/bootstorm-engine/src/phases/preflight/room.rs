@@ -3,13 +3,10 @@
 use futures::future::join;
 
 use super::{Findings, Problem, Wanted, count, optional, pinning};
-use crate::cluster::{Cluster, Trouble};
+use crate::cluster::{Cluster, ClusterError};
 use bootstorm_model::plan::sizing::room::Place;
 use bootstorm_model::plan::sizing::{Needs, Placement, Room, Settings};
 use bootstorm_model::plan::{Pinning, Plan};
-
-/// Nodes named one by one before the rest is only counted.
-pub(super) const NAMED_NODES: usize = 4;
 
 /// Compares what the VMs need with what the nodes have left.
 pub(super) async fn check(
@@ -17,7 +14,7 @@ pub(super) async fn check(
     wanted: &Wanted<'_>,
     settings: &Settings,
     needs: Option<&Needs>,
-) -> Result<Findings, Trouble> {
+) -> Result<Findings, ClusterError> {
     let mut findings = Findings::default();
     let computed = wanted.fresh && needs.is_some();
     let usage = async { if computed { Some(cluster.usage().await) } else { None } };
@@ -90,11 +87,11 @@ fn judge(room: &Room, plan: &Plan, counted: bool, findings: &mut Findings) {
         let Place { node, vms, short, free } = place;
         format!("{node}: room for {vms}, {free} of {short} free")
     };
-    for line in room.nodes.iter().take(NAMED_NODES).map(place) {
+    for line in room.nodes.iter().take(pinning::NAMED_NODES).map(place) {
         problem = problem.because(line);
     }
-    if room.nodes.len() > NAMED_NODES {
-        let rest = &room.nodes[NAMED_NODES..];
+    if room.nodes.len() > pinning::NAMED_NODES {
+        let rest = &room.nodes[pinning::NAMED_NODES..];
         let vms: u64 = rest.iter().map(|place| place.vms).sum();
         problem =
             problem.because(format!("{}: room for {vms}", count(rest.len(), "more node", "more nodes")));

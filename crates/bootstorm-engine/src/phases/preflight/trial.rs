@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::{Findings, Problem};
-use crate::cluster::{Cluster, Kind, Trouble};
-use crate::phases::timed;
+use crate::cluster::{Cluster, ClusterError, Kind};
+use crate::phases::errand;
 use bootstorm_model::plan::Template;
 use bootstorm_model::record::RunRecord;
 
@@ -16,28 +16,28 @@ const PAUSE: Duration = Duration::from_secs(1);
 pub async fn check(cluster: &Cluster, record: &RunRecord, template: &Template) -> Findings {
     let mut findings = Findings::default();
     let Some(target) = record.plan.targets().into_iter().next() else { return findings };
-    let manifest = timed::manifest(record, template, 0, &target, true);
+    let manifest = errand::manifest(record, template, 0, &target, true);
     let mut attempt = 1;
     let refused = loop {
         match cluster.try_create(&target, &manifest).await {
             Ok(()) => break None,
             // An earlier process of this run has made it.
-            Err(trouble) if trouble.kind == Kind::AlreadyExists => break None,
-            Err(trouble) if trouble.is_transient() && attempt < ATTEMPTS => attempt += 1,
-            Err(trouble) => break Some(trouble),
+            Err(error) if error.kind == Kind::AlreadyExists => break None,
+            Err(error) if error.is_transient() && attempt < ATTEMPTS => attempt += 1,
+            Err(error) => break Some(error),
         }
         tokio::time::sleep(PAUSE).await;
     };
     match refused {
         None => findings.good.push("a VM is accepted".to_owned()),
-        Some(trouble) => findings.problems.push(problem(&trouble)),
+        Some(error) => findings.problems.push(problem(&error)),
     }
     findings
 }
 
-fn problem(trouble: &Trouble) -> Problem {
-    let problem = Problem::new("the cluster does not accept the VMs").because(trouble.message.clone());
-    if trouble.message.contains("failed calling webhook") {
+fn problem(error: &ClusterError) -> Problem {
+    let problem = Problem::new("the cluster does not accept the VMs").because(error.message.clone());
+    if error.message.contains("failed calling webhook") {
         return problem.hint("check virt-api: kubectl get pods -A -l kubevirt.io=virt-api");
     }
     problem.hint("try the manifest by itself: kubectl create --dry-run=server -f FILE")

@@ -2,7 +2,7 @@
 
 use crate::cluster::machines::{self, Machine};
 use crate::cluster::pace::Timed;
-use crate::cluster::{Trouble, adopted};
+use crate::cluster::{ClusterError, adopted};
 use bootstorm_model::plan::{Adoptee, Setting, Switch};
 use bootstorm_model::record::{PhaseKind, Via};
 
@@ -45,7 +45,7 @@ pub(super) enum Step {
 
 impl What {
     /// The request.
-    pub(super) fn request(self, adoptee: &Adoptee) -> Result<Timed, Trouble> {
+    pub(super) fn request(self, adoptee: &Adoptee) -> Result<Timed, ClusterError> {
         match self {
             Self::Set(from, to) => adopted::set(&adoptee.target, &adoptee.uid, &from, &to),
             Self::Start => machines::start(&adoptee.target, &adoptee.uid, Via::Subresource),

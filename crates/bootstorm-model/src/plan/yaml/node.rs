@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use granit_parser::{Event, Parser, ScalarStyle, Span, StrInput, Tag};
 
-use super::{OLD_LINE_ENDS, Warning, YamlFault};
+use super::fault::{OLD_LINE_ENDS, Warning, YamlFault};
 
 /// Characters beside a line end that are not content.
 const BLANKS: [char; 2] = [' ', '\t'];

@@ -4,9 +4,9 @@ use std::collections::{BTreeSet, HashSet};
 
 use serde_json::{Map, Number, Value};
 
+use super::fault::{Warning, YamlFault};
 use super::node::{Kind, Node};
 use super::scalar::{Scalar, resolve};
-use super::{Warning, YamlFault};
 
 /// The most nodes that a document may have once its aliases are replaced.
 const MOST_NODES: usize = 500_000;

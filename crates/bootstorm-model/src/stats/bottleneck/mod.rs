@@ -14,8 +14,8 @@
 //! Nothing is concluded from what was not measured: a section is told apart from its neighbours only where the milestone
 //! between them was seen.
 
-mod because;
 mod evidence;
+mod explanation;
 mod nodes;
 mod stuck;
 mod suspect;
@@ -136,7 +136,7 @@ fn growth(evidence: &Evidence<'_>, parts: &[Part]) -> Option<Bottleneck> {
         other => suspect::where_nodes_are_lost(other.suspect()?, evidence.storm.timelines.iter()),
     };
     let what = format!("{:.0} % of the extra time", share * 100.0);
-    Some(because::named(evidence, parts, suspect, main, share, &what))
+    Some(explanation::named(evidence, parts, suspect, main, share, &what))
 }
 
 /// Everything that a node's processors do grew alike: no stage has half of it, and all together have most of it.
@@ -150,7 +150,7 @@ fn spread_over_nodes(evidence: &Evidence<'_>, parts: &[Part], whole: f64) -> Opt
     let main = on_nodes.into_iter().max_by(|a, b| a.extra().total_cmp(&b.extra()))?;
     let share = extra / whole;
     let what = format!("{:.0} % of the extra time, spread over everything that nodes do,", share * 100.0);
-    Some(because::named(evidence, parts, Component::Processors, main, share, &what))
+    Some(explanation::named(evidence, parts, Component::Processors, main, share, &what))
 }
 
 /// Rule 4: the stretch in which VMs queue most of the time.
@@ -178,7 +178,7 @@ fn queue(evidence: &Evidence<'_>, parts: &[Part]) -> Option<Bottleneck> {
     }
     let what = format!("{:.0} % of the time", share * 100.0);
     let suspect = suspect::where_nodes_are_lost(component.suspect()?, evidence.storm.timelines.iter());
-    Some(because::named(evidence, parts, suspect, main, share, &what))
+    Some(explanation::named(evidence, parts, suspect, main, share, &what))
 }
 
 /// Whether VMs come to a part much faster than they leave it.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Bottleneck, DOMINANT, Evidence, Part, because};
+use super::{Bottleneck, DOMINANT, Evidence, Part, explanation};
 use crate::component::Component;
 use crate::observe::{Outcome, Timeline};
 use crate::stats::breakdown::parts;
@@ -68,6 +68,6 @@ pub(super) fn find(evidence: &Evidence<'_>, all: &[Part]) -> Option<Bottleneck> 
             main.storm.unwrap_or(0.0),
             main.baseline.unwrap_or(0.0)
         )],
-        remedies: because::remedies(Component::Node, evidence),
+        remedies: explanation::remedies(Component::Node, evidence),
     })
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Bottleneck, DOMINANT, Evidence, because, is_missing, suspect};
+use super::{Bottleneck, DOMINANT, Evidence, explanation, is_missing, suspect};
 use crate::component::{Component, Layer};
 use crate::observe::{Milestone, Offset, Timeline, Warning};
 use crate::stats::{Diagnosis, remedy};
@@ -137,6 +137,6 @@ fn remedies(component: Component, warning: Option<&Shared>, evidence: &Evidence<
         Some(shared) if !matches!(component, Component::Refused | Component::Crashing) => {
             vec![format!("see why: kubectl get events -A --field-selector reason={}", shared.reason)]
         }
-        _ => because::remedies(component, evidence),
+        _ => explanation::remedies(component, evidence),
     }
 }

@@ -6,8 +6,8 @@ use bootstorm_model::observe::Milestone;
 use bootstorm_model::stats::{Breakdown, Part};
 
 use crate::Report;
+use crate::color::Tone;
 use crate::compared::Compared;
-use crate::paint::Tone;
 use crate::people::document::{Cell, Column, Note, Table};
 use crate::phase::PhaseBlock;
 

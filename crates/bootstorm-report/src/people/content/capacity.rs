@@ -1,7 +1,7 @@
 //! The search for the largest storm: the curve of size against time, and the answer.
 
 use crate::capacity::{Capacity, CapacityState, CapacityStorm};
-use crate::paint::Tone;
+use crate::color::Tone;
 use crate::people::document::{Block, Cell, Column, Note, Section, Table};
 use crate::people::words;
 

@@ -5,8 +5,8 @@ use bootstorm_model::record::NO_OUTAGE;
 use bootstorm_model::stats::reason;
 
 use crate::Row;
+use crate::color::{Tone, of_outcome};
 use crate::diagnosis::{DiagnosisBlock, ExampleBlock, WarningBlock};
-use crate::paint::{Tone, of_outcome};
 use crate::people::document::{Block, Case, Fact, Note};
 use crate::people::words;
 use crate::phase::PhaseBlock;

@@ -3,8 +3,8 @@
 use bootstorm_model::record::PhaseState;
 use bootstorm_model::stats::{Grade, Validity};
 
+use crate::color::Tone;
 use crate::fleet::{FleetReport, MemberBlock};
-use crate::paint::Tone;
 use crate::people::document::{Block, Cell, Column, Note, Table};
 
 /// When the members began together, how each fared, which are missing, and which came off worst.

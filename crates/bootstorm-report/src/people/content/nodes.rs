@@ -1,7 +1,7 @@
 //! Phases node by node, so that one slow node stands out.
 
 use crate::NodeBlock;
-use crate::paint::Tone;
+use crate::color::Tone;
 use crate::people::document::{Block, Cell, Column, Note, Table};
 use crate::people::words;
 use crate::phase::PhaseBlock;

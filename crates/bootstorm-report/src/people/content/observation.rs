@@ -1,7 +1,7 @@
 //! Who was down when: outages by cause and by node, lost nodes, and every outage.
 
+use crate::color::Tone;
 use crate::observation::{NodeLossBlock, ObservationBlock, OutagesBlock};
-use crate::paint::Tone;
 use crate::people::document::{Block, Cell, Column, Note, Section, Table};
 use crate::people::words;
 

@@ -2,7 +2,7 @@
 
 use crate::people::document::Fact;
 use crate::people::words;
-use crate::phase::{Effort, PhaseBlock};
+use crate::phase::{Attempts, PhaseBlock};
 
 /// How a phase was run.
 pub(crate) fn settings(phase: &PhaseBlock) -> Vec<Fact> {
@@ -65,7 +65,7 @@ fn gaps(gaps: usize, together: f64) -> String {
     }
 }
 
-fn requests(effort: &Effort) -> String {
+fn requests(effort: &Attempts) -> String {
     let mut parts = vec![format!("{} sent", effort.requests)];
     if effort.retried_vms > 0 {
         parts.push(format!("{} retried", words::vms(effort.retried_vms)));

@@ -1,6 +1,6 @@
 //! Several storms of one run, and their spread.
 
-use crate::paint::Tone;
+use crate::color::Tone;
 use crate::people::document::{Block, Cell, Column, Section, Table};
 use crate::people::words;
 use crate::repetitions::{Figures, Repetitions};

@@ -2,7 +2,7 @@
 
 use bootstorm_model::stats::threshold::Unit;
 
-use crate::paint::Tone;
+use crate::color::Tone;
 use crate::people::document::{Block, Cell, Column, Note, Section, Table};
 use crate::people::words;
 use crate::thresholds::{Missing, ThresholdBlock};

@@ -3,7 +3,7 @@
 use bootstorm_model::stats::{Trust, Validity};
 
 use crate::Report;
-use crate::paint::Tone;
+use crate::color::Tone;
 use crate::people::document::{Cell, Column, Note, Table};
 use crate::phase::PhaseBlock;
 use crate::validity::ValidityBlock;

@@ -2,8 +2,8 @@
 
 use bootstorm_model::stats::{Finding, Grade, Rule};
 
+use crate::color::Tone;
 use crate::compared::Compared;
-use crate::paint::Tone;
 use crate::people::document::Note;
 
 /// The verdict, or why there is none.

@@ -1,6 +1,6 @@
 //! The waves of a phase.
 
-use crate::paint::Tone;
+use crate::color::Tone;
 use crate::people::document::{Cell, Column, Table};
 use crate::phase::PhaseBlock;
 

@@ -3,7 +3,7 @@
 use super::grid;
 use super::markup::Markup;
 use super::words;
-use crate::paint::Tone;
+use crate::color::Tone;
 use crate::people::document::{Block, Case, Cell, Fact, Fold, Holds, Note, Row, Table};
 use crate::people::words::count;
 

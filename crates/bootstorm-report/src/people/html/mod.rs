@@ -8,10 +8,10 @@
 //! cannot end its element.
 
 mod blocks;
+mod breakdown;
 pub(crate) mod chart;
 mod data;
 pub(crate) mod document;
-mod extra;
 mod figures;
 mod glance;
 pub(crate) mod grid;

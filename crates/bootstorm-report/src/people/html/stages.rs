@@ -4,7 +4,7 @@ use super::chart::plot::hit;
 use super::chart::{self, Drawing, Scale, number};
 use super::markup::Markup;
 use super::subject::{Role, Subject, Subjects};
-use super::{extra, grid, timelines, words};
+use super::{breakdown, grid, timelines, words};
 use crate::Report;
 use bootstorm_model::observe::Milestone;
 use bootstorm_model::stats::{Change, Summary};
@@ -25,7 +25,7 @@ pub(super) fn write(body: &mut Markup, report: &Report, subjects: &Subjects<'_>)
     chart::legend(body, &entries);
     means(body, subjects);
     if let Some(breakdown) = report.comparison.as_ref().and_then(|compared| compared.breakdown.as_ref()) {
-        extra::write(body, breakdown);
+        breakdown::write(body, breakdown);
     }
     table(body, subjects);
     timelines::write(body, subjects);

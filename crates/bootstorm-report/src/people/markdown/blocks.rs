@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::text::{code, plain, seconds};
-use crate::paint::Tone;
+use crate::color::Tone;
 use crate::people::document::{Block, Case, Cell, Column, Fact, Holds, Note, Row, Table};
 use crate::people::words::count;
 use bootstorm_model::stats::reason;

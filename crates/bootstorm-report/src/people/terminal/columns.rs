@@ -2,7 +2,7 @@
 
 use super::grid::{Column, Grid};
 use super::{Page, fold};
-use crate::paint::{Tone, of_outcome};
+use crate::color::{Tone, of_outcome};
 use crate::people::content::statistics::milestone_title;
 use crate::phase::PhaseBlock;
 use crate::row::Row;

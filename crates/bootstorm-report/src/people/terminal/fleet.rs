@@ -2,8 +2,8 @@
 
 use super::{Layout, Page};
 use crate::Report;
+use crate::color::Tone;
 use crate::fleet::FleetReport;
-use crate::paint::Tone;
 use crate::people::content::fleet;
 use crate::people::document::Note;
 use crate::people::words;

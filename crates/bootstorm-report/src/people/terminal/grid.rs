@@ -2,7 +2,7 @@
 
 use comfy_table::{Cell, CellAlignment, Table, TableStyle};
 
-use crate::paint::{Paint, Tone};
+use crate::color::{Paint, Tone};
 use bootstorm_model::text::line;
 
 use super::width::{cut, width};

@@ -24,8 +24,8 @@ use super::content::{
 };
 use super::document::{Block, Section};
 use super::words;
+use crate::color::{Paint, Tone};
 use crate::compared::Compared;
-use crate::paint::{Paint, Tone};
 use crate::phase::{PhaseBlock, Shown};
 use crate::validity::ValidityBlock;
 use crate::view::Report;

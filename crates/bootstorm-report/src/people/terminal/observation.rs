@@ -2,8 +2,8 @@
 
 use super::Page;
 use super::grid::{Column, Grid};
+use crate::color::Tone;
 use crate::observation::{ObservationBlock, OutageBlock};
-use crate::paint::Tone;
 use crate::people::content::observation as content;
 
 /// VMs that a normal table shows.

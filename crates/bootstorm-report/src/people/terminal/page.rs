@@ -3,7 +3,7 @@
 use super::Layout;
 use super::grid::{self, Grid};
 use super::width::width_of;
-use crate::paint::Tone;
+use crate::color::Tone;
 use crate::people::document::{Block, Case, Cell, Column, Fact, Holds, Note, Room, Section, Table};
 use crate::people::words;
 use bootstorm_model::stats::reason;

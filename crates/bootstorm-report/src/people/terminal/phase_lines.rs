@@ -1,7 +1,7 @@
 //! The lines that tell a storm as a story: the guide's phases 1 to 4.
 
 use super::Page;
-use crate::paint::Tone;
+use crate::color::Tone;
 use crate::people::words;
 use crate::phase::PhaseBlock;
 use crate::row::Row;

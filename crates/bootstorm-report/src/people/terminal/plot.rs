@@ -1,7 +1,7 @@
 //! The recovery curve, drawn with braille dots: how many VMs are back `t` seconds after the first request.
 
 use super::Layout;
-use crate::paint::Tone;
+use crate::color::Tone;
 use crate::people::words;
 use crate::phase::PhaseBlock;
 use bootstorm_model::observe::{Milestone, Outcome};

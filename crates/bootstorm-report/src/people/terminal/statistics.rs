@@ -1,7 +1,7 @@
 //! The statistics of a phase: the guide's lines, percentiles, recovery, and how well it was measured.
 
 use super::Page;
-use crate::paint::Tone;
+use crate::color::Tone;
 use crate::people::content::failures::titles;
 use crate::people::content::quality;
 use crate::people::content::statistics::milestone_title;

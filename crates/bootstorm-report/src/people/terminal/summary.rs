@@ -3,8 +3,8 @@
 use super::grid::{Column, Grid};
 use super::width::cut;
 use super::{Layout, Page, observation, plot};
+use crate::color::Tone;
 use crate::compared::Compared;
-use crate::paint::Tone;
 use crate::people::content::{facts, failures, thresholds, verdict as judgement};
 use crate::people::words;
 use crate::phase::{PhaseBlock, Shown};

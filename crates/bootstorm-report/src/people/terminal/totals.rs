@@ -1,7 +1,7 @@
 //! The last blocks: phases told in one line, and how long everything took.
 
 use super::Page;
-use crate::paint::Tone;
+use crate::color::Tone;
 use crate::people::words;
 use crate::phase::{PhaseBlock, Shown};
 use crate::view::Report;

@@ -9,7 +9,7 @@ use crate::store::kind::{JOBS, PERSISTENT_VOLUME_CLAIMS, PODS};
 pub(super) fn complete(kind: &Kind, object: &mut Value) {
     if kind.is(&PODS) {
         object["status"] = json!({"phase": "Pending", "qosClass": "BestEffort"});
-        complete_pod(&mut object["spec"]);
+        super::pod::complete(&mut object["spec"]);
         let Some(spec) = object["spec"].as_object_mut() else { return };
         for (field, value) in [("enableServiceLinks", json!(true)), ("serviceAccountName", json!("default"))]
         {
@@ -21,20 +21,6 @@ pub(super) fn complete(kind: &Kind, object: &mut Value) {
         object["status"] = json!({"phase": "Pending"});
         let Some(spec) = object["spec"].as_object_mut() else { return };
         spec.entry("volumeMode").or_insert(json!("Filesystem"));
-    }
-}
-
-/// Completes the spec of a pod, be it that of a template.
-pub(super) fn complete_pod(spec: &mut Value) {
-    let Some(spec) = spec.as_object_mut() else { return };
-    for (field, value) in [
-        ("dnsPolicy", json!("ClusterFirst")),
-        ("restartPolicy", json!("Always")),
-        ("schedulerName", json!("default-scheduler")),
-        ("securityContext", json!({})),
-        ("terminationGracePeriodSeconds", json!(30)),
-    ] {
-        spec.entry(field).or_insert(value);
     }
 }
 

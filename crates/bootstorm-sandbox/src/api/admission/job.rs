@@ -5,7 +5,7 @@
 use serde_json::{Value, json};
 
 use super::super::status::{Cause, Failure};
-use super::defaults::complete_pod;
+use super::pod;
 use crate::store::kind::JOBS;
 
 /// The most pods of an indexed Job at once, and its most completions where indexes have limits of their own.
@@ -45,7 +45,7 @@ pub(super) fn complete(job: &mut Value) {
     if template.is_object() && template.get("restartPolicy").is_none() {
         template["restartPolicy"] = json!("Always");
     }
-    complete_pod(template);
+    pod::complete(template);
 }
 
 /// Refuses a Job that no cluster would take.

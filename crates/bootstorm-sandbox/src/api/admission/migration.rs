@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::super::status::{Cause, Failure};
 use crate::controllers::conditions;
-use crate::controllers::machine::crash::is_final;
+use crate::controllers::conditions::is_final;
 use crate::controllers::names;
 use crate::store::Store;
 use crate::store::kind::{MIGRATIONS, VIRTUAL_MACHINE_INSTANCES};

@@ -8,6 +8,7 @@ mod job;
 mod machine;
 pub(super) mod migration;
 mod names;
+mod pod;
 mod unknown;
 
 use serde_json::Value;

@@ -56,7 +56,7 @@ fn row(columns: &[Column], object: &Value, include: Include) -> Value {
     let cells: Vec<Value> = columns.iter().map(|column| column.cell(object)).collect();
     match include {
         Include::None => json!({"cells": cells}),
-        Include::Metadata => json!({"cells": cells, "object": super::answer::metadata(object)}),
+        Include::Metadata => json!({"cells": cells, "object": super::payload::metadata(object)}),
         Include::Object => json!({"cells": cells, "object": object}),
     }
 }

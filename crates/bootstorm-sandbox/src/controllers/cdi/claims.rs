@@ -7,9 +7,10 @@ use serde_json::{Value, json};
 use super::super::client::Client;
 use super::super::cluster::Cluster;
 use super::super::key::Key;
+use super::super::names;
 use super::super::worker::{Outcome, Reconciler};
 use super::bind;
-use super::class::class_of;
+use super::class::{class_of, wanted};
 use super::plan::Plan;
 use crate::store::kind::{DATA_VOLUMES, PERSISTENT_VOLUME_CLAIMS, STORAGE_CLASSES};
 use crate::store::{Object, Store};
@@ -18,11 +19,6 @@ use crate::store::{Object, Store};
 const IMMEDIATE: &str = "cdi.kubevirt.io/storage.bind.immediate.requested";
 /// The annotation by which the scheduler names the node of the first consumer.
 const SELECTED_NODE: &str = "volume.kubernetes.io/selected-node";
-
-/// The storage that a data volume asks for: its `storage` or its `pvc`.
-pub fn wanted(volume: &Value) -> &Value {
-    volume["spec"].get("storage").or_else(|| volume["spec"].get("pvc")).unwrap_or(&Value::Null)
-}
 
 /// The claim of a data volume.
 pub fn of_volume(store: &Store, volume: &Object, plan: Plan) -> Value {
@@ -52,7 +48,7 @@ pub fn of_volume(store: &Store, volume: &Object, plan: Plan) -> Value {
     json!({
         "metadata": {
             "name": volume.name(), "namespace": volume.namespace(), "labels": labels, "annotations": annotations,
-            "ownerReferences": super::owner(volume),
+            "ownerReferences": [names::owner(volume.value(), volume.uid())],
         },
         "spec": spec,
         "status": {"phase": "Pending"},

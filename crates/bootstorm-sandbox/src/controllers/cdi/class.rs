@@ -17,3 +17,8 @@ pub fn class_of(store: &Store, spec: &Value) -> Option<String> {
     });
     default.map(|class| class.name().to_owned())
 }
+
+/// The storage that a data volume asks for: its `storage` or its `pvc`.
+pub fn wanted(volume: &Value) -> &Value {
+    volume["spec"].get("storage").or_else(|| volume["spec"].get("pvc")).unwrap_or(&Value::Null)
+}

@@ -10,14 +10,11 @@ pub mod transfer;
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 
-use serde_json::json;
-
 use self::plan::Plan;
 use super::client::{Client, WriteError};
 use super::cluster::Cluster;
 use super::events::Source;
 use super::key::Key;
-use super::names;
 use super::worker::{Outcome, Reconciler};
 use crate::model::lock;
 use crate::store::kind::{DATA_VOLUMES, PERSISTENT_VOLUME_CLAIMS};
@@ -120,9 +117,4 @@ impl DataVolumes {
             self.cluster.recorder.normal(source, volume, reason, message);
         }
     }
-}
-
-/// The owner reference of a data volume on its claim.
-fn owner(volume: &Object) -> serde_json::Value {
-    json!([names::owner(volume.value(), volume.uid())])
 }

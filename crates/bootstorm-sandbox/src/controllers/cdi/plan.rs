@@ -121,7 +121,7 @@ fn source(volume: &Object, kind: &str, stored: &'static Kind, store: &Store) -> 
 
 /// GiB that a data volume is filled with: the size of the claim that it is copied from, or its own.
 pub fn gib(store: &Store, volume: &Object) -> f64 {
-    let wanted = &super::claims::wanted(volume.value())["resources"]["requests"]["storage"];
+    let wanted = &super::class::wanted(volume.value())["resources"]["requests"]["storage"];
     let (_, claim) = source(volume, "pvc", &PERSISTENT_VOLUME_CLAIMS, store);
     let copied = claim.and_then(|claim| quantity::of(&claim.value()["status"]["capacity"]["storage"]));
     let bytes = copied.or_else(|| quantity::of(wanted)).unwrap_or(IMAGE_GIB * GIB);
@@ -130,7 +130,7 @@ pub fn gib(store: &Store, volume: &Object) -> f64 {
 
 /// The clone strategy of the target's storage.
 fn strategy(store: &Store, volume: &Object) -> Option<String> {
-    let class = super::class::class_of(store, super::claims::wanted(volume.value()))?;
+    let class = super::class::class_of(store, super::class::wanted(volume.value()))?;
     let profile = store.get(&STORAGE_PROFILES, "", &class)?;
     profile.value()["status"]["cloneStrategy"].as_str().map(str::to_owned)
 }

@@ -9,9 +9,10 @@ use std::sync::Arc;
 
 use super::client::{Client, WriteError};
 use super::cluster::Cluster;
+use super::conditions::is_final;
 use super::events::MACHINE_CONTROLLER;
 use super::key::Key;
-use super::machine::{LOOK_AGAIN, crash, newborn};
+use super::machine::{LOOK_AGAIN, instance_spec};
 use super::names;
 use super::worker::{Outcome, Reconciler};
 use crate::model::Misbehaviour;
@@ -62,7 +63,7 @@ impl Instances {
     async fn sync(&self, client: &mut Client, key: &Key, vmi: Object) -> Result<Outcome, WriteError> {
         let vmi = self.admit(client, vmi).await?;
         let pods = pods(client, &vmi);
-        let over = vmi.is_deleting() || crash::is_final(vmi.value());
+        let over = vmi.is_deleting() || is_final(vmi.value());
         if over {
             self.delete_pods(client, &vmi, &pods).await?;
         }
@@ -98,12 +99,12 @@ impl Instances {
         if noted && !new || vmi.is_deleting() {
             return Ok(vmi);
         }
-        let eviction = newborn::eviction_strategy(client.store());
+        let eviction = instance_spec::eviction_strategy(client.store());
         let write = client.update(&VIRTUAL_MACHINE_INSTANCES, &vmi, |vmi| {
             names::note_versions(vmi);
             if new {
-                newborn::fill_spec(&mut vmi["spec"], &eviction);
-                vmi["status"] = newborn::first_status(&vmi["spec"], &stamp);
+                instance_spec::fill_spec(&mut vmi["spec"], &eviction);
+                vmi["status"] = instance_spec::first_status(&vmi["spec"], &stamp);
                 vmi["metadata"]["finalizers"] = serde_json::json!([names::INSTANCE_FINALIZER]);
             }
         });
@@ -191,7 +192,7 @@ impl Instances {
         let Some(vmi) = store.get(&VIRTUAL_MACHINE_INSTANCES, vmi.namespace(), vmi.name()) else {
             return Ok(());
         };
-        if !crash::is_final(vmi.value()) || !store.owned_by(&PODS, vmi.uid()).is_empty() {
+        if !is_final(vmi.value()) || !store.owned_by(&PODS, vmi.uid()).is_empty() {
             return Ok(());
         }
         // The machine's controller lets go of its own instances; nobody else would of an orphan.

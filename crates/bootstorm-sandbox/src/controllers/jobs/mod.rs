@@ -4,7 +4,8 @@
 //! deadlines are simulated time, counted from when it noticed what they count from.
 
 mod indexes;
-mod newborn;
+pub mod labels;
+mod pod_spec;
 mod policy;
 mod tally;
 
@@ -14,7 +15,9 @@ use std::sync::{Arc, Mutex};
 use serde_json::{Value, json};
 
 use self::indexes::Indexes;
-use self::tally::Tally;
+use self::labels::is_tracked;
+pub use self::labels::{INDEX, INDEX_FAILURES, NAME, TRACKING};
+use self::tally::{Tally, mark};
 use super::client::Client;
 use super::cluster::Cluster;
 use super::conditions;
@@ -25,15 +28,6 @@ use super::worker::{Outcome, Reconciler};
 use crate::model::lock;
 use crate::store::kind::{JOBS, PODS};
 use crate::store::{DeleteOptions, Entry, Object, Propagation, StoreError};
-
-/// The Job of a pod, as its label.
-pub const NAME: &str = "batch.kubernetes.io/job-name";
-/// The completion index of a pod, as a label and an annotation.
-pub const INDEX: &str = "batch.kubernetes.io/job-completion-index";
-/// How often pods of this index had failed before this one, as an annotation.
-pub const INDEX_FAILURES: &str = "batch.kubernetes.io/job-index-failure-count";
-/// The controller holds pods by this until it has counted them.
-pub const TRACKING: &str = "batch.kubernetes.io/job-tracking";
 
 const CONTROLLER: Source<'static> = Source { component: "job-controller", host: None };
 /// How many times longer than at first the pause before a failed pod is replaced can get (k8s: 10 s to 600 s).
@@ -294,7 +288,7 @@ impl Jobs {
                 }
                 break;
             }
-            match client.create(&PODS, newborn::pod(job, index, failures)).await {
+            match client.create(&PODS, pod_spec::pod(job, index, failures)).await {
                 Ok(pod) => {
                     let message = format!("Created pod: {}", pod.name());
                     self.cluster.recorder.normal(CONTROLLER, job, "SuccessfulCreate", &message);
@@ -367,15 +361,4 @@ async fn write(client: &mut Client, job: &Object, status: &Value) -> Option<Obje
 /// Whether a Job is over.
 pub(super) fn is_finished(job: &Value) -> bool {
     conditions::is(job, "Complete", "True") || conditions::is(job, "Failed", "True")
-}
-
-fn is_tracked(pod: &Object) -> bool {
-    pod.finalizers().any(|held| held == TRACKING)
-}
-
-/// Sets a condition in a status.
-fn mark(status: &mut Value, kind: &str, word: &str, reason: &str, message: &str, stamp: &str) {
-    let mut object = json!({"status": status.take()});
-    conditions::mark(&mut object, kind, word, reason, message, stamp);
-    *status = object["status"].take();
 }

@@ -4,8 +4,9 @@ use serde_json::{Value, json};
 
 use super::super::conditions;
 use super::indexes::{self, Indexes};
+use super::labels::{INDEX, is_tracked};
 use super::policy::{Verdict, judge};
-use super::{INDEX, is_tracked, mark};
+
 use crate::store::Object;
 
 /// The pods of a Job, counted
@@ -333,4 +334,11 @@ fn put(status: &mut Value, field: &str, value: Option<Value>) {
         Some(value) => fields.insert(field.to_owned(), value),
         None => fields.remove(field),
     };
+}
+
+/// Sets a condition in a status.
+pub(super) fn mark(status: &mut Value, kind: &str, word: &str, reason: &str, message: &str, stamp: &str) {
+    let mut object = json!({"status": status.take()});
+    conditions::mark(&mut object, kind, word, reason, message, stamp);
+    *status = object["status"].take();
 }

@@ -14,6 +14,7 @@ use super::super::cluster::Cluster;
 use super::super::jobs;
 use super::super::network::PodNetwork;
 use super::super::nodes::Node;
+use super::status::{Ended, Happened};
 use super::{PodWorker, status, told_to_end};
 use crate::model::misbehaviour::{KILL, OUT_OF_MEMORY};
 use crate::processes::logs::{LONGEST_LINE, Log};
@@ -66,32 +67,10 @@ enum Deed {
     Idle,
 }
 
-/// How a run of a container ended
-#[derive(Debug, Clone)]
-pub(super) struct Ended {
-    /// The exit code.
-    pub(super) code: i32,
-    /// `Completed`, `Error` and so on.
-    pub(super) reason: &'static str,
-    /// What is to be said about it.
-    pub(super) message: String,
-}
-
 impl Ended {
     fn with(code: i32, message: String) -> Self {
         Self { code, reason: if code == 0 { "Completed" } else { "Error" }, message }
     }
-}
-
-/// What has become of a container
-#[derive(Debug, Clone)]
-pub(super) enum Happened {
-    /// It runs, as this process if it is one.
-    Started(Option<u32>),
-    /// It has ended.
-    Ended(Ended),
-    /// It waits, for this reason.
-    Waits(&'static str, String),
 }
 
 /// One container of a pod, as its own task sees it

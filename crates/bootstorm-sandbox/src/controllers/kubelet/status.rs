@@ -3,7 +3,28 @@
 use serde_json::{Value, json};
 
 use super::super::conditions;
-use super::containers::Happened;
+
+/// How a run of a container ended
+#[derive(Debug, Clone)]
+pub(super) struct Ended {
+    /// The exit code.
+    pub(super) code: i32,
+    /// `Completed`, `Error` and so on.
+    pub(super) reason: &'static str,
+    /// What is to be said about it.
+    pub(super) message: String,
+}
+
+/// What has become of a container
+#[derive(Debug, Clone)]
+pub(super) enum Happened {
+    /// It runs, as this process if it is one.
+    Started(Option<u32>),
+    /// It has ended.
+    Ended(Ended),
+    /// It waits, for this reason.
+    Waits(&'static str, String),
+}
 
 /// The names of all containers of a pod, in the order they are started.
 pub fn names(pod: &Value) -> impl Iterator<Item = &str> {

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use serde_json::{Value, json};
 
 use super::super::cluster::Cluster;
+use super::super::conditions::is_final;
 use super::super::key::Key;
 use super::strategy::Strategy;
 use crate::model::clock::stamp;
@@ -82,11 +83,6 @@ impl BackOffs {
         let jitter = self.cluster.dice.roll(&key.to_string(), count, "back-off").between(1.0, 1.5);
         (unit * (count * count) as f64 * jitter).min(unit * LONGEST)
     }
-}
-
-/// Whether an instance has come to its end.
-pub fn is_final(vmi: &Value) -> bool {
-    matches!(vmi["status"]["phase"].as_str(), Some("Succeeded" | "Failed"))
 }
 
 /// Whether an instance has ever been Running.

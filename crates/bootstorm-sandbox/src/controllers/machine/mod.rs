@@ -2,7 +2,7 @@
 
 pub mod crash;
 pub mod decision;
-pub mod newborn;
+pub mod instance_spec;
 pub mod printable;
 pub mod requests;
 pub mod revision;
@@ -163,10 +163,10 @@ impl Machines {
             }
         };
         revision::record(client, vm).await;
-        let instance = newborn::instance(
+        let instance = instance_spec::instance(
             vm,
             size.as_ref(),
-            &newborn::eviction_strategy(client.store()),
+            &instance_spec::eviction_strategy(client.store()),
             &self.cluster.clock.stamp(),
         );
         match client.create(&VIRTUAL_MACHINE_INSTANCES, instance).await {

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::super::conditions;
-use super::crash::is_final;
+use super::super::conditions::is_final;
 use super::strategy::Strategy;
 use super::volumes::Disks;
 

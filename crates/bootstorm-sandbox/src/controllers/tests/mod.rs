@@ -3,6 +3,7 @@
 mod calibration;
 mod causes;
 mod disks;
+mod failures;
 mod jobs;
 mod lifecycle;
 mod migrations;
@@ -10,4 +11,3 @@ mod network;
 mod nodes;
 mod scene;
 mod stage;
-mod trouble;

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::{Findings, Problem, Wanted, optional, some};
 use crate::cluster::sources::Named;
-use crate::cluster::{Cluster, Trouble};
+use crate::cluster::{Cluster, ClusterError};
 use bootstorm_model::plan::TemplateSource;
 use bootstorm_model::plan::sizing::Quantity;
 use bootstorm_model::plan::source::CONTAINER_DISK;
@@ -100,7 +100,7 @@ fn is_path_safe(name: &str) -> bool {
 }
 
 /// Looks at everything that the VMs are made from.
-pub(super) async fn check(cluster: &Cluster, wanted: &Wanted<'_>) -> Result<Findings, Trouble> {
+pub(super) async fn check(cluster: &Cluster, wanted: &Wanted<'_>) -> Result<Findings, ClusterError> {
     let mut findings = Findings::default();
     if !wanted.fresh {
         return Ok(findings);
@@ -137,7 +137,7 @@ fn full(namespace: Option<&str>, name: &str) -> String {
 }
 
 /// The problem of an object that is not there, with those that are.
-async fn missing(cluster: &Cluster, kind: Named, what: &str) -> Result<Problem, Trouble> {
+async fn missing(cluster: &Cluster, kind: Named, what: &str) -> Result<Problem, ClusterError> {
     let mut problem = Problem::new(format!("{what} does not exist"));
     // Who may not list them is told without.
     match cluster.names_of(kind, None).await {
@@ -145,8 +145,8 @@ async fn missing(cluster: &Cluster, kind: Named, what: &str) -> Result<Problem, 
             problem = problem.because(format!("there is no {} in this cluster", kind.word()));
         }
         Ok(names) => problem = problem.because(format!("there are: {}", names_of(&names))),
-        Err(trouble) if trouble.kind == crate::cluster::Kind::Forbidden => {}
-        Err(trouble) => return Err(trouble),
+        Err(error) if error.kind == crate::cluster::Kind::Forbidden => {}
+        Err(error) => return Err(error),
     }
     Ok(match kind {
         Named::DataSource => problem

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::super::{Findings, Problem, Wanted, count, optional};
-use crate::cluster::{Cluster, Kind, Trouble};
+use crate::cluster::{Cluster, ClusterError, Kind};
 use bootstorm_model::plan::identity::{harvester_claims, shared};
 use bootstorm_model::plan::layout::INDEX;
 use bootstorm_model::plan::references::{Needed, Reference, Use, host_disks, of, uses};
@@ -20,7 +20,7 @@ pub(super) async fn check(
     cluster: &Cluster,
     wanted: &Wanted<'_>,
     findings: &mut Findings,
-) -> Result<(), Trouble> {
+) -> Result<(), ClusterError> {
     check_copies(cluster, wanted, findings).await?;
     check_names(cluster, wanted, findings).await?;
     let extras: BTreeSet<_> = wanted.plan.extras.iter().collect();
@@ -72,7 +72,7 @@ async fn missing(
     reference: &Reference,
     places: &[String],
     findings: &mut Findings,
-) -> Result<Option<Vec<Absent>>, Trouble> {
+) -> Result<Option<Vec<Absent>>, ClusterError> {
     let absent = |name: &str| Absent {
         kind: reference.kind,
         name: name.to_owned(),
@@ -98,7 +98,12 @@ async fn missing(
 }
 
 /// The claim that a `DataVolume` has left stands for it.
-async fn look(cluster: &Cluster, kind: Needed, place: &str, name: &str) -> Result<Option<Value>, Trouble> {
+async fn look(
+    cluster: &Cluster,
+    kind: Needed,
+    place: &str,
+    name: &str,
+) -> Result<Option<Value>, ClusterError> {
     let found = cluster.needed(kind, place, name).await?;
     match kind {
         Needed::DataVolume if found.is_none() => cluster.needed(Needed::Claim, place, name).await,
@@ -170,7 +175,11 @@ fn things_of(number: usize) -> String {
 }
 
 /// Refuses to put small objects where others have such names already.
-async fn check_names(cluster: &Cluster, wanted: &Wanted<'_>, findings: &mut Findings) -> Result<(), Trouble> {
+async fn check_names(
+    cluster: &Cluster,
+    wanted: &Wanted<'_>,
+    findings: &mut Findings,
+) -> Result<(), ClusterError> {
     // What an interrupted setup made is told apart when it is made again.
     let (Some(place), None) = (&wanted.plan.layout.namespace, wanted.run_id) else { return Ok(()) };
     let mut taken = Vec::new();
@@ -194,7 +203,7 @@ async fn check_copies(
     cluster: &Cluster,
     wanted: &Wanted<'_>,
     findings: &mut Findings,
-) -> Result<(), Trouble> {
+) -> Result<(), ClusterError> {
     let Some(from) = &wanted.plan.copy_from else { return Ok(()) };
     let (mut absent, mut copied) = (Vec::new(), 0);
     for extra in wanted.plan.extras.iter().filter(|extra| !wanted.beside.contains(extra)) {
@@ -231,7 +240,7 @@ async fn check_sharing(
     cluster: &Cluster,
     wanted: &Wanted<'_>,
     findings: &mut Findings,
-) -> Result<(), Trouble> {
+) -> Result<(), ClusterError> {
     let vms = wanted.plan.size();
     if vms < 2 {
         return Ok(());
@@ -304,20 +313,20 @@ async fn check_harvester(
     cluster: &Cluster,
     wanted: &Wanted<'_>,
     findings: &mut Findings,
-) -> Result<(), Trouble> {
+) -> Result<(), ClusterError> {
     let claims = harvester_claims(wanted.manifest);
     if claims.is_empty() {
         return Ok(());
     }
     match cluster.serves("harvesterhci.io").await {
         Ok(true) => {}
-        Err(trouble) if trouble.kind == Kind::Forbidden => {}
+        Err(error) if error.kind == Kind::Forbidden => {}
         Ok(false) => findings.problems.push(
             Problem::new("nobody makes the disks of the VMs: this cluster has no Harvester")
                 .because(format!("claims from the annotation volumeClaimTemplates: {}", claims.join(", ")))
                 .hint("give each VM a dataVolumeTemplate in place of that annotation"),
         ),
-        Err(trouble) => return Err(trouble),
+        Err(error) => return Err(error),
     }
     Ok(())
 }

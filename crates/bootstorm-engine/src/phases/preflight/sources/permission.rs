@@ -10,14 +10,14 @@ use super::super::{Findings, Problem, Wanted, optional};
 use super::References;
 use crate::cluster::access::Permission;
 use crate::cluster::sources::Named;
-use crate::cluster::{Cluster, Trouble};
+use crate::cluster::{Cluster, ClusterError};
 
 /// Notes where the time that disks take cannot be measured.
 pub(super) async fn check_watch(
     cluster: &Cluster,
     wanted: &Wanted<'_>,
     findings: &mut Findings,
-) -> Result<(), Trouble> {
+) -> Result<(), ClusterError> {
     let templates = wanted.manifest["spec"]["dataVolumeTemplates"].as_array();
     if templates.is_none_or(Vec::is_empty) {
         return Ok(());
@@ -39,7 +39,7 @@ pub(super) async fn check(
     wanted: &Wanted<'_>,
     references: &References,
     findings: &mut Findings,
-) -> Result<(), Trouble> {
+) -> Result<(), ClusterError> {
     let Some(target) = wanted.plan.targets().into_iter().next() else { return Ok(()) };
     let clones = |kind: &Named| matches!(kind, Named::DataSource | Named::Claim | Named::Snapshot);
     let mut namespaces: BTreeSet<&str> = BTreeSet::new();

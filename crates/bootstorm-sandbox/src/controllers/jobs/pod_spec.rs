@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::super::names;
-use super::{INDEX, INDEX_FAILURES, TRACKING};
+use super::labels::{INDEX, INDEX_FAILURES, TRACKING};
 use crate::store::Object;
 
 /// The variable that tells a container its completion index.

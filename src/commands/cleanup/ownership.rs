@@ -36,8 +36,8 @@ pub(super) async fn whose(
     // A cleanup that was cut short may have left the lock, the Secret or a part, which all say whose they are.
     let mut ids = cleanup::run_ids(&session.cluster, &run_selector(prefix)).await?;
     if ids.len() != 1 {
-        let elsewhere = session.cluster.heads(true).await.map_err(|trouble| {
-            Failure::from(trouble)
+        let elsewhere = session.cluster.heads(true).await.map_err(|error| {
+            Failure::from(error)
                 .because(format!(
                     "run \"{prefix}\" has no record here, and may have one in another namespace"
                 ))
@@ -81,7 +81,7 @@ async fn of_record(session: &Session, record: &RunRecord, store: &RunStore) -> R
     let prefix = &record.plan.prefix;
     let Some(original) = store.original() else { return Ok(Estate::of(record)) };
     let copied = || session.copied(prefix, &record.run_id);
-    let heads = session.cluster.heads(true).await.map_err(|trouble| copied().because(trouble))?;
+    let heads = session.cluster.heads(true).await.map_err(|error| copied().because(error))?;
     if let Some(head) = heads.into_iter().find(|head| head.uid == original) {
         return Err(copied().because(format!("the original is in namespace {}", head.namespace)));
     }

@@ -31,7 +31,7 @@ pub(super) struct Answered {
 }
 
 /// Diagnoses in progress
-pub(super) struct Questions {
+pub(super) struct Diagnostics {
     cluster: Cluster,
     seats: Arc<Semaphore>,
     sender: mpsc::UnboundedSender<Answered>,
@@ -40,7 +40,7 @@ pub(super) struct Questions {
     asked: usize,
 }
 
-impl Questions {
+impl Diagnostics {
     pub(super) fn new(cluster: &Cluster) -> Self {
         let (sender, findings) = mpsc::unbounded_channel();
         let seats = Arc::new(Semaphore::new(AT_ONCE));
@@ -65,7 +65,7 @@ impl Questions {
                 Ok(None) if made => ("the VM does not exist any more".to_owned(), None),
                 // Why not is its reason already.
                 Ok(None) => (String::new(), None),
-                Err(trouble) => (format!("its state is unknown: {}", trouble.message), None),
+                Err(error) => (format!("its state is unknown: {}", error.message), None),
             };
             let _ = sender.send(Answered { target, complaint, findings });
         });

@@ -8,10 +8,10 @@ use thiserror::Error;
 
 use bootstorm_model::failure::Failure;
 
-/// What kind of trouble it is
+/// Kind of error
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// No connection: refused, no such host, proxy trouble.
+    /// No connection: refused, no such host, proxy error.
     Unreachable,
     /// The server's certificate was not accepted, or ours was not.
     Certificate,
@@ -48,10 +48,10 @@ pub enum Kind {
 /// A request that failed
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("failed to {doing}: {message}")]
-pub struct Trouble {
+pub struct ClusterError {
     /// What we were doing, as it reads after "failed to".
     pub doing: String,
-    /// What kind of trouble it is.
+    /// Kind of error.
     pub kind: Kind,
     /// What the server or the connection said.
     pub message: String,
@@ -68,8 +68,8 @@ const LONGEST_LINE: usize = 300;
 /// The text of a request that came while another change of power was under way.
 const UNDER_WAY: &str = "stop/start already underway";
 
-impl Trouble {
-    /// A trouble of our own making, without a server's answer.
+impl ClusterError {
+    /// An error without a server's answer.
     pub fn new(doing: &str, kind: Kind, message: impl Into<String>) -> Self {
         Self { doing: doing.into(), kind, message: message.into(), retry_after: None }
     }
@@ -204,7 +204,7 @@ pub(crate) fn clip(text: &str, most: usize) -> String {
     }
 }
 
-impl Trouble {
+impl ClusterError {
     /// What to do about it, by its cause: one code of HTTP stands for many.
     fn hints(&self) -> Vec<&'static str> {
         match self.kind {
@@ -309,10 +309,10 @@ impl Refusal {
     }
 }
 
-impl From<Trouble> for Failure {
-    fn from(trouble: Trouble) -> Self {
-        let hints = trouble.hints();
-        let failure = Failure::new(format!("failed to {}", trouble.doing)).because(trouble.message);
+impl From<ClusterError> for Failure {
+    fn from(error: ClusterError) -> Self {
+        let hints = error.hints();
+        let failure = Failure::new(format!("failed to {}", error.doing)).because(error.message);
         hints.into_iter().fold(failure, Failure::hint)
     }
 }
@@ -363,29 +363,29 @@ mod tests {
             (422, status("Invalid", "bad"), Kind::Invalid, false),
         ];
         for (code, body, kind, transient) in cases {
-            let trouble = Trouble::from_answer("x", code, body.as_bytes(), None);
-            assert_eq!((trouble.kind, trouble.is_transient()), (kind, transient), "{code} {body}");
+            let error = ClusterError::from_answer("x", code, body.as_bytes(), None);
+            assert_eq!((error.kind, error.is_transient()), (kind, transient), "{code} {body}");
         }
     }
 
     #[test]
     fn bodies_that_are_no_status_are_shown_in_one_line() {
         let page = b"<html>\n<head><TITLE>502 Bad\n Gateway</TITLE>";
-        let trouble = Trouble::from_answer("x", 502, page, None);
+        let error = ClusterError::from_answer("x", 502, page, None);
         assert_eq!(
-            trouble.message,
+            error.message,
             "HTTP 502 with a web page (\"502 Bad Gateway\"), which no Kubernetes API sends"
         );
-        assert_eq!(trouble.kind, Kind::Unavailable);
-        assert_eq!(Trouble::from_answer("x", 502, b"bad\ngateway", None).message, "bad");
-        assert_eq!(Trouble::from_answer("x", 500, b"", None).message, "HTTP 500");
+        assert_eq!(error.kind, Kind::Unavailable);
+        assert_eq!(ClusterError::from_answer("x", 502, b"bad\ngateway", None).message, "bad");
+        assert_eq!(ClusterError::from_answer("x", 500, b"", None).message, "HTTP 500");
     }
 
     #[test]
     fn messages_of_megabytes_are_cut() {
         let long = serde_json::json!({"kind": "Status", "message": "ü".repeat(1_000_000)}).to_string();
         for body in [long, "ü".repeat(1_000_000)] {
-            let message = Trouble::from_answer("x", 500, body.as_bytes(), None).message;
+            let message = ClusterError::from_answer("x", 500, body.as_bytes(), None).message;
             assert!(message.chars().count() <= LONGEST + 1 && message.ends_with('…'));
         }
     }
@@ -419,7 +419,7 @@ mod tests {
             (403, namespaces, "--vm-namespace NAME"),
         ] {
             let body = serde_json::json!({"kind": "Status", "message": message}).to_string();
-            let failure = Failure::from(Trouble::from_answer("x", code, body.as_bytes(), None));
+            let failure = Failure::from(ClusterError::from_answer("x", code, body.as_bytes(), None));
             assert!(failure.hints[0].contains(hint), "{message}: {:?}", failure.hints);
             let speaks_of_permission =
                 failure.hints.iter().any(|hint| hint.contains("ask for this permission"));
@@ -431,12 +431,12 @@ mod tests {
     fn a_login_page_is_named_as_one() {
         let page = b"<!DOCTYPE html>\n<html><head><title>Sign in</title></head>";
         for code in [200, 302, 401, 403, 404] {
-            let trouble = Trouble::from_answer("x", code, page, None);
+            let error = ClusterError::from_answer("x", code, page, None);
             let kind = if code == 401 { Kind::Credentials } else { Kind::Portal };
-            assert_eq!(trouble.kind, kind, "{code}");
-            assert!(trouble.message.contains("web page (\"Sign in\")"), "{}", trouble.message);
-            assert!(Failure::from(trouble).hints[0].contains("login page"));
+            assert_eq!(error.kind, kind, "{code}");
+            assert!(error.message.contains("web page (\"Sign in\")"), "{}", error.message);
+            assert!(Failure::from(error).hints[0].contains("login page"));
         }
-        assert_eq!(Trouble::from_answer("x", 307, b"", None).kind, Kind::Portal);
+        assert_eq!(ClusterError::from_answer("x", 307, b"", None).kind, Kind::Portal);
     }
 }

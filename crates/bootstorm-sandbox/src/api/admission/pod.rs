@@ -1,0 +1,17 @@
+//! What the API server fills into the spec of a pod, be it that of a template.
+
+use serde_json::{Value, json};
+
+/// Completes the spec.
+pub(super) fn complete(spec: &mut Value) {
+    let Some(spec) = spec.as_object_mut() else { return };
+    for (field, value) in [
+        ("dnsPolicy", json!("ClusterFirst")),
+        ("restartPolicy", json!("Always")),
+        ("schedulerName", json!("default-scheduler")),
+        ("securityContext", json!({})),
+        ("terminationGracePeriodSeconds", json!(30)),
+    ] {
+        spec.entry(field).or_insert(value);
+    }
+}
