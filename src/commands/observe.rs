@@ -1,17 +1,20 @@
 //! `observe`: measures how VMs come back from an outage that somebody or something else causes.
 
+mod in_cluster;
 mod place;
 mod telling;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
 
+pub(super) use self::in_cluster::part;
 use self::place::Place;
 use self::telling::Telling;
 use super::adopt_args::AdoptArgs;
+use super::in_cluster::InClusterArgs;
 use super::save_args::SaveArgs;
 use super::session::{Context, Session};
 use super::threshold_args::{self, FailIfArgs};
@@ -97,6 +100,8 @@ pub struct ObserveArgs {
     pub results: SaveArgs,
     #[command(flatten)]
     pub fail_if: FailIfArgs,
+    #[command(flatten)]
+    pub in_cluster: InClusterArgs,
 }
 
 fn until(text: &str) -> Result<Milestone, String> {
@@ -141,6 +146,11 @@ impl ObserveArgs {
                 }
                 _ => return Err(Failure::usage("--probe-pod wants NAMESPACE/NAME")),
             },
+            (None, Some(_)) if self.in_cluster.in_cluster => {
+                return Err(Failure::usage("--probe-from does not go with --in-cluster")
+                    .because("pods observe, not this computer")
+                    .hint("probe from a pod: --probe-pod NAMESPACE/NAME"));
+            }
             (None, Some(_)) => From::Here,
         };
         let not_understood = || Failure::usage(format!("--probe {} is not understood", self.probe));
@@ -169,19 +179,22 @@ pub async fn command(context: &Context, args: &ObserveArgs) -> Result<Exit, Fail
         }),
         ..ProbePlan::default()
     };
+    if args.in_cluster.in_cluster {
+        return Box::pin(in_cluster::command(&session, args, &selection, named)).await;
+    }
     let key = place::key(&session, &selection, &named);
     let place = Place::open(args.save.as_deref(), &key)?;
     let known = place.unfinished(&session, &selection, &named)?;
     let goes_on = known.is_some();
     let record = match known {
         Some(record) => record,
-        None => begun(&session, &selection, named).await?,
+        None => begun(&session, &selection, named, NAME).await?,
     };
     args.check_thresholds(&record)?;
     // An interrupt ends the observation, and the report follows.
     let duty = session.interrupt.duty();
     let observed = Box::pin(run(&session, args, &place, record, goes_on, probes)).await?;
-    let exit = finish(&session, args, &place, &observed.0, observed.1);
+    let exit = finish(&session, args, place.path(), &observed.0, observed.1);
     drop(duty);
     exit
 }
@@ -215,7 +228,12 @@ impl ObserveArgs {
 }
 
 /// A new observation of the VMs that are selected.
-async fn begun(session: &Session, selection: &Selection, probe: ProbePlan) -> Result<RunRecord, Failure> {
+async fn begun(
+    session: &Session,
+    selection: &Selection,
+    probe: ProbePlan,
+    name: &str,
+) -> Result<RunRecord, Failure> {
     let choice = observing::choose(&session.cluster, selection).await?;
     for target in &choice.missing {
         session.console.warn(&format!("{target} does not exist, and is not observed"));
@@ -228,8 +246,8 @@ async fn begun(session: &Session, selection: &Selection, probe: ProbePlan) -> Re
         let offer = observing::offer(&session.cluster, selection).await;
         return Err(nothing(selection, &choice, &offer));
     }
-    let plan = Plan::observing(NAME, selection, choice.chosen).map_err(Failure::new)?;
-    let goal = if probe.probes.is_empty() { Milestone::Ready } else { Milestone::Reachable };
+    let plan = Plan::observing(name, selection, choice.chosen).map_err(Failure::new)?;
+    let goal = goal_of(&probe);
     let vms = plan.size() as usize;
     let mut record = RunRecord::new(uuid::Uuid::new_v4().to_string(), wall_now(), Plan { probe, ..plan });
     record.facts = ClusterFacts {
@@ -242,6 +260,11 @@ async fn begun(session: &Session, selection: &Selection, probe: ProbePlan) -> Re
     let clock = observing::clock(&session.cluster, None);
     record.observation = Some(Box::new(Observation::new(clock.began(), vms, goal)));
     Ok(record)
+}
+
+/// The milestone at which a VM is back.
+fn goal_of(probe: &ProbePlan) -> Milestone {
+    if probe.probes.is_empty() { Milestone::Ready } else { Milestone::Reachable }
 }
 
 /// Nothing matches: says what would.
@@ -303,10 +326,15 @@ async fn run(
         interrupt: session.interrupt.clone(),
         events: &|seen| telling.hear(seen),
         save,
+        pause: observing::TO_FILE,
+        is_continued: false,
     };
     let outcome = Box::pin(observing::observe(work, clock, goes_on)).await;
     telling.finish();
     let (observation, end) = outcome?;
+    if let Err(why) = place::save(place.path(), &record, &observation) {
+        session.console.warn(&format!("the observation could not be saved: {why}"));
+    }
     record.phases = recoveries(&observation);
     record.observation = Some(Box::new(observation));
     Ok((record, end))
@@ -316,7 +344,7 @@ async fn run(
 fn finish(
     session: &Session,
     args: &ObserveArgs,
-    place: &Place,
+    path: &Path,
     record: &RunRecord,
     end: End,
 ) -> Result<Exit, Failure> {
@@ -325,7 +353,7 @@ fn finish(
         session.console.say("no outage was seen, so no threshold was judged");
     }
     let report = show::of(session.output, record, &Shown::default()).with_thresholds(thresholds.clone());
-    let again = format!("kubectl bootstorm report --from {}", place.path().display());
+    let again = format!("kubectl bootstorm report --from {}", path.display());
     show::report(session, &report, &[format!("{again} -o wide"), format!("{again} -o html")])?;
     args.results.save(session.console, record)?;
     let whole = Report::of(record, &Shown::default()).with_thresholds(thresholds.clone());

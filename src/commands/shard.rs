@@ -5,8 +5,8 @@ use std::time::Duration;
 use clap::Args;
 use tokio::time::sleep;
 
-use super::phase;
 use super::session::{Context, Session};
+use super::{observe, phase};
 use crate::console::progress::Progress;
 use bootstorm_engine::cluster::lease::{Held, LockError, identity};
 use bootstorm_engine::cluster::store::{LoadError, RunStore};
@@ -104,8 +104,12 @@ struct Worker<'a> {
 }
 
 impl Worker<'_> {
-    /// Works on every phase, one after the other.
+    /// Observes, or works on every phase, one after the other.
     async fn work(&self) -> Result<(), Failure> {
+        if let Some(limits) = self.assignment.observe {
+            let opened = self.load().await?;
+            return observe::part(self.session, self.assignment, limits, self.shard, opened).await;
+        }
         for planned in &self.assignment.phases {
             let name = planned.name;
             let opened = if self.shard.coordinates() {

@@ -5,9 +5,10 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use bootstorm_sandbox::store::{Object, kind};
+use bootstorm_sandbox::store::{DeleteOptions, Object, kind};
 use serde_json::{Value, json};
 
+use super::observe::{comes_back, instance, outages, saved, shop, take_down};
 use crate::support::{Cluster, Ran, until, until_within};
 
 const IMAGE: &str = "registry.example.org/kubectl-bootstorm:test";
@@ -135,6 +136,10 @@ fn what_cannot_be_run_in_the_cluster_is_refused() {
     refused(&[&["create"], &flags("8")[..]].concat(), 2, &["8 shards are more than 7 VMs", "--shards 7"]);
     let hook = [&["create", "--before", "create=true"], &flags("2")[..]].concat();
     refused(&hook, 2, &["--before does not go with --in-cluster"]);
+    let until = [&["observe", "-A", "--until", "all=ready"], &flags("2")[..]].concat();
+    refused(&until, 2, &["--until does not go with several shards"]);
+    let here = [&["observe", "-A", "--probe-from", "here"], &flags("1")[..]].concat();
+    refused(&here, 2, &["--probe-from does not go with --in-cluster"]);
     let limit = [&["create", "--abort-if-failed", "2"], &flags("2")[..]].concat();
     refused(&limit, 2, &["create cannot run in the cluster like that"]);
     assert_no_job(&cluster);
@@ -150,6 +155,119 @@ fn ctrl_c_leaves_the_job_alone_and_says_how_to_stop_it() {
     Ran::of(child).exits(130).complains(&["detached; job bootstorm-boot-storm-test goes on", "cleanup"]);
     cluster.run(&["cleanup", "--yes"]).exits(0);
     assert_no_job(&cluster);
+}
+
+/// A cluster with VMs of somebody else's, in which pods with the image of the program run it.
+fn cluster_of_others() -> Cluster {
+    let cluster = Cluster::instant();
+    cluster.sandbox.run_image("kubectl-bootstorm", Path::new(env!("CARGO_BIN_EXE_kubectl-bootstorm")));
+    shop(&cluster);
+    cluster
+}
+
+const OBSERVE: [&str; 9] =
+    ["observe", "-l", "tier=web", "--namespace", "shop", "--save", "seen.json", "-o", "json"];
+
+/// What the shards of an observation have saved: the index of each.
+fn parts(cluster: &Cluster) -> Vec<Value> {
+    let (maps, _) = cluster.sandbox.store().list(&kind::CONFIG_MAPS, None);
+    let part = |map: &Object| {
+        let text = map.value()["data"]["observation.json"].as_str()?;
+        serde_json::from_str::<Value>(text).ok()
+    };
+    maps.iter().filter_map(part).collect()
+}
+
+/// Waits until so many shards observe.
+fn until_observed(cluster: &Cluster, shards: usize) {
+    let is_saved = |part: &Value| part["chunks"].as_array().is_some_and(|chunks| !chunks.is_empty());
+    until(|| parts(cluster).iter().filter(|part| is_saved(part)).count() == shards);
+}
+
+fn uids(cluster: &Cluster) -> Vec<Value> {
+    let (machines, _) = cluster.sandbox.store().list(&kind::VIRTUAL_MACHINES, None);
+    machines.iter().map(|machine| machine.value()["metadata"]["uid"].clone()).collect()
+}
+
+#[test]
+fn an_observation_in_the_cluster_needs_no_laptop() {
+    let cluster = cluster_of_others();
+    let before = uids(&cluster);
+    let args = [&OBSERVE[..], &["--until", "all=ready", "--settle", "1s"], &flags("1")].concat();
+    let mut child = cluster.program().spawn(&args);
+    until_observed(&cluster, 1);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let uid = take_down(&cluster, "web-1");
+    comes_back(&cluster, "web-1", &uid);
+    until(|| parts(&cluster).iter().any(|part| part["ended"].is_i64()));
+    let ran = cluster.run(&args).exits(0).complains(&["saved to seen.json"]);
+    let seen = outages(&ran.json());
+    assert_eq!((seen.len(), &seen[0]["name"], &seen[0]["sign"]), (1, &json!("web-1"), &json!("deleting")));
+    assert_eq!(
+        saved(&cluster.home.path().join("seen.json"))["observation"]["outages"].as_array().unwrap().len(),
+        1
+    );
+    assert_no_job(&cluster);
+    assert_eq!(names(&cluster, &kind::CONFIG_MAPS), Vec::<String>::new(), "it is in the file");
+    assert_eq!(uids(&cluster), before);
+}
+
+#[test]
+fn shards_observe_their_shares_and_a_pod_that_is_deleted_is_continued() {
+    let cluster = cluster_of_others();
+    let args = [&OBSERVE[..], &["--for", "12s"], &flags("2")].concat();
+    let child = cluster.program().spawn(&args);
+    until_observed(&cluster, 2);
+    let first = take_down(&cluster, "web-1");
+    comes_back(&cluster, "web-1", &first);
+    until(|| parts(&cluster).iter().any(|part| part["over"] == 1));
+    let (pods, _) = cluster.sandbox.store().list(&kind::PODS, Some("shop"));
+    let of_job = pods.iter().find(|pod| pod.value()["metadata"]["labels"]["bootstorm.dev/role"] == "shard");
+    let name = of_job.unwrap().value()["metadata"]["name"].as_str().unwrap().to_owned();
+    cluster.sandbox.store().delete(&kind::PODS, "shop", &name, &DeleteOptions::default()).unwrap();
+    let second = take_down(&cluster, "web-2");
+    comes_back(&cluster, "web-2", &second);
+    let ran = Ran::of(child).exits(0);
+    let report = ran.json();
+    let names: BTreeSet<String> =
+        outages(&report).iter().map(|one| one["name"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(names, ["web-1", "web-2"].map(str::to_owned).into());
+    assert_eq!(outages(&report).len(), 2);
+    assert_eq!(report["observation"]["continued"], 1);
+    assert!(instance(&cluster, "web-3").is_some());
+    assert_no_job(&cluster);
+}
+
+#[test]
+fn an_observation_is_shown_and_deleted_like_a_run_and_changes_no_vm() {
+    let cluster = cluster_of_others();
+    let before = uids(&cluster);
+    let child = cluster.program().spawn(&[&OBSERVE[..], &flags("1")].concat());
+    until_observed(&cluster, 1);
+    let uid = take_down(&cluster, "web-3");
+    comes_back(&cluster, "web-3", &uid);
+    until(|| parts(&cluster).iter().any(|part| part["over"] == 1));
+    let id = child.id().to_string();
+    Command::new("kill").args(["-INT", &id]).stdin(Stdio::null()).status().unwrap();
+    let detached =
+        Ran::of(child).exits(130).complains(&["goes on in the cluster", "kubectl bootstorm report"]);
+    let run =
+        detached.stderr.split("--ns-prefix ").nth(1).unwrap().split_whitespace().next().unwrap().to_owned();
+    let of_run = ["--ns-prefix", &run, "-n", "shop"];
+    let report = cluster.run(&[&["report", "-o", "json"], &of_run[..]].concat()).exits(0).json();
+    assert_eq!(outages(&report).len(), 1);
+    cluster
+        .run(&[&["status"], &of_run[..]].concat())
+        .exits(0)
+        .prints(&[&format!("Job bootstorm-{run}"), "observation"]);
+    let ran = cluster.run(&[&["storm"], &of_run[..]].concat()).exits(1);
+    ran.complains(&["is an observation, which changes no VM"]);
+    cluster.run(&[&["cleanup", "--yes"], &of_run[..]].concat()).exits(0);
+    assert_no_job(&cluster);
+    assert_eq!(names(&cluster, &kind::CONFIG_MAPS), Vec::<String>::new());
+    assert_eq!(uids(&cluster), before);
+    assert!(instance(&cluster, "web-1").is_some(), "it runs on");
 }
 
 /// What a role grants: verbs and resources.

@@ -12,7 +12,7 @@ use crate::support::{Cluster, Ran, until};
 
 const NAMES: [&str; 3] = ["web-1", "web-2", "web-3"];
 
-fn instance(cluster: &Cluster, name: &str) -> Option<Value> {
+pub(super) fn instance(cluster: &Cluster, name: &str) -> Option<Value> {
     let found = cluster.sandbox.store().get(&kind::VIRTUAL_MACHINE_INSTANCES, "shop", name);
     found.map(|instance| instance.value().clone())
 }
@@ -26,7 +26,7 @@ fn is_ready(instance: &Value) -> bool {
 }
 
 /// VMs of somebody else's, which run.
-fn shop(cluster: &Cluster) {
+pub(super) fn shop(cluster: &Cluster) {
     let store = cluster.sandbox.store();
     let shop = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}});
     store.create(&kind::NAMESPACES, shop).unwrap();
@@ -41,7 +41,7 @@ fn shop(cluster: &Cluster) {
 }
 
 /// Deletes the instance of a VM, as somebody else might, and gives its UID.
-fn take_down(cluster: &Cluster, name: &str) -> String {
+pub(super) fn take_down(cluster: &Cluster, name: &str) -> String {
     let uid = instance(cluster, name).unwrap()["metadata"]["uid"].as_str().unwrap().to_owned();
     let store = cluster.sandbox.store();
     store.delete(&kind::VIRTUAL_MACHINE_INSTANCES, "shop", name, &DeleteOptions::default()).unwrap();
@@ -49,7 +49,7 @@ fn take_down(cluster: &Cluster, name: &str) -> String {
 }
 
 /// Waits until a VM has another instance, which is ready.
-fn comes_back(cluster: &Cluster, name: &str, before: &str) {
+pub(super) fn comes_back(cluster: &Cluster, name: &str, before: &str) {
     until(|| instance(cluster, name).is_some_and(|vmi| vmi["metadata"]["uid"] != before && is_ready(&vmi)));
 }
 
@@ -118,11 +118,11 @@ impl Drop for Observer {
 }
 
 /// The file of an observation; nothing while there is none.
-fn saved(file: &Path) -> Value {
+pub(super) fn saved(file: &Path) -> Value {
     std::fs::read(file).map_or(Value::Null, |bytes| serde_json::from_slice(&bytes).unwrap())
 }
 
-fn outages(report: &Value) -> Vec<Value> {
+pub(super) fn outages(report: &Value) -> Vec<Value> {
     report["observation"]["outages"].as_array().unwrap().clone()
 }
 

@@ -74,6 +74,8 @@ async fn process(local: &Local, kept: &Arc<Mutex<Option<Observation>>>) {
             *place.lock().unwrap() = Some(observation.clone());
             Ok(())
         }),
+        pause: observing::TO_FILE,
+        is_continued: false,
     };
     let (observation, _) = Box::pin(observing::observe(work, clock, goes_on)).await.unwrap();
     *kept.lock().unwrap() = Some(observation);

@@ -104,7 +104,7 @@ pub async fn command(context: &Context, args: &CleanupArgs) -> Result<Exit, Fail
 pub async fn run(session: &Session, args: &CleanupArgs) -> Result<Option<Leftovers>, Failure> {
     let prefix = &args.run.prefix;
     let mut interrupt = session.interrupt.clone();
-    let Seen { estate, place, leftovers, adopted, mut own, cordons, gear } = tokio::select! {
+    let Seen { estate, place, sorts, leftovers, adopted, mut own, cordons, gear } = tokio::select! {
         biased;
         () = interrupt.wait() => return Err(Failure::interrupted("interrupted; nothing was deleted")),
         seen = tokio::time::timeout(args.timeout, Box::pin(look(session, args))) => {
@@ -137,7 +137,7 @@ pub async fn run(session: &Session, args: &CleanupArgs) -> Result<Option<Leftove
     }
     let order = Order {
         estate: &estate,
-        sorts: if adopted.is_some() { &Sort::BESIDE_ADOPTED } else { &Sort::ALL },
+        sorts,
         place: place.as_deref(),
         choice: args.choice(),
         lock: leftovers.lock(&estate).map(|lease| lease.uid.as_str()),
@@ -183,6 +183,8 @@ struct Seen {
     estate: Estate,
     /// The namespace of others in which all of its VMs are.
     place: Option<String>,
+    /// The kinds of objects that it may have made.
+    sorts: &'static [Sort],
     /// What it made and is there, and what is beside it.
     leftovers: Leftovers,
     /// Its record, where its VMs are somebody else's.
@@ -222,6 +224,8 @@ async fn look(session: &Session, args: &CleanupArgs) -> Result<Seen, Failure> {
         (None, Some(estate)) => cordons::marked(session, estate.run_id()).await?,
         (None, None) => Vec::new(),
     };
+    let others = record.as_ref().is_some_and(|(record, _)| record.plan.lists_vms());
+    let sorts: &[Sort] = if others { &Sort::BESIDE_OTHERS } else { &Sort::ALL };
     let may_have_job = record.as_ref().is_none_or(|(record, _)| record.made.job);
     let (adopted, own) = match record {
         Some((record, _)) if record.plan.is_adopted() => (Some(record), None),
@@ -229,7 +233,6 @@ async fn look(session: &Session, args: &CleanupArgs) -> Result<Seen, Failure> {
         Some((record, store)) => (None, Some(Box::new((RunRecord { phases: Vec::new(), ..record }, store)))),
         None => (None, None),
     };
-    let sorts: &[Sort] = if adopted.is_some() { &Sort::BESIDE_ADOPTED } else { &Sort::ALL };
     let leftovers = match &estate {
         Some(estate) => Leftovers::list(&session.cluster, estate, sorts, place.as_deref()).await?,
         None => Leftovers::default(),
@@ -238,7 +241,7 @@ async fn look(session: &Session, args: &CleanupArgs) -> Result<Seen, Failure> {
         Some(estate) if may_have_job => session.cluster.gear_of(&args.run.prefix, estate.run_id()).await?,
         _ => Vec::new(),
     };
-    Ok(Seen { estate: estate.unwrap_or_default(), place, leftovers, adopted, own, cordons, gear })
+    Ok(Seen { estate: estate.unwrap_or_default(), place, sorts, leftovers, adopted, own, cordons, gear })
 }
 
 /// Notes in the record how far the cleanup has come, so that no phase follows. Best effort: what cannot be noted must not

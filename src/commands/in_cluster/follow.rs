@@ -9,6 +9,7 @@ use super::{job_name, pods};
 use crate::commands::session::Session;
 use bootstorm_engine::cluster::Kind;
 use bootstorm_engine::cluster::jobs::{JobEnd, ShardPod};
+use bootstorm_engine::cluster::store::PartHead;
 use bootstorm_model::failure::Failure;
 use bootstorm_model::observe::clock::{elapsed_since, monotonic_now};
 use bootstorm_model::shards::Assignment;
@@ -45,21 +46,18 @@ pub(super) async fn to_the_end(session: &Session, assignment: &Assignment) -> Re
         };
         let (job, heads, last, pods) = tokio::select! {
             biased;
-            () = interrupt.wait() => return Err(detached(session, prefix)),
+            () = interrupt.wait() => return Err(detached(session, assignment)),
             looked = looking => looked.map_err(|failure| {
                 failure.hint("the job goes on without this command; to follow it again, run the same command")
             })?,
         };
         let Some(job) = job else {
             return Err(Failure::new(format!("job {} is not there any more", job_name(prefix)))
+                .hint("run the same command again: it goes on from what was saved")
                 .hint(format!("see where the run stands: kubectl bootstorm status --ns-prefix {prefix}")));
         };
         let phase = last.map(|(phase, _)| phase).unwrap_or_default();
-        let of_phase: Vec<_> = heads.iter().filter(|head| head.phase == phase).collect();
-        let sum = |word: &str| -> u64 {
-            of_phase.iter().filter_map(|head| head.facts.get(word)?.parse::<u64>().ok()).sum()
-        };
-        told.progress(session, &phase, of_phase.len(), assignment.shards, sum("reached"), sum("failed"));
+        told.progress(session, &phase, &heads, assignment);
         told.complaints(session, &pods);
         if let Some(end) = job.end {
             return Ok(end);
@@ -78,7 +76,7 @@ pub(super) async fn to_the_end(session: &Session, assignment: &Assignment) -> Re
         }
         tokio::select! {
             biased;
-            () = interrupt.wait() => return Err(detached(session, prefix)),
+            () = interrupt.wait() => return Err(detached(session, assignment)),
             () = sleep(LOOK_EVERY) => {}
         }
     }
@@ -89,11 +87,15 @@ fn lacks_image(pod: &ShardPod) -> bool {
     NO_IMAGE.iter().any(|reason| complaint.starts_with(reason))
 }
 
-fn detached(session: &Session, prefix: &str) -> Failure {
-    let namespace = session.cluster.namespace();
+fn detached(session: &Session, assignment: &Assignment) -> Failure {
+    let (prefix, namespace) = (&assignment.prefix, session.cluster.namespace());
+    let look = match assignment.observe {
+        Some(_) => "see what was observed so far: kubectl bootstorm report",
+        None => "see how far it is: kubectl bootstorm status",
+    };
     Failure::interrupted(format!("detached; job {} goes on in the cluster", job_name(prefix)))
         .hint("follow it again: run the same command")
-        .hint(format!("see how far it is: kubectl bootstorm status --ns-prefix {prefix} -n {namespace}"))
+        .hint(format!("{look} --ns-prefix {prefix} -n {namespace}"))
         .hint(format!("read what its pods write: kubectl logs -n {namespace} -l {}", pods(prefix)))
         .hint(format!(
             "stop it and delete the run: kubectl bootstorm cleanup --ns-prefix {prefix} -n {namespace}"
@@ -131,25 +133,32 @@ struct Told {
 }
 
 impl Told {
-    fn progress(
-        &mut self,
-        session: &Session,
-        phase: &str,
-        begun: usize,
-        shards: u32,
-        reached: u64,
-        failed: u64,
-    ) {
+    fn progress(&mut self, session: &Session, phase: &str, heads: &[PartHead], assignment: &Assignment) {
+        let heads: Vec<_> = heads.iter().filter(|head| head.phase == phase).collect();
+        let sum = |word: &str| -> u64 {
+            heads.iter().filter_map(|head| head.facts.get(word)?.parse::<u64>().ok()).sum()
+        };
+        let (begun, shards) = (heads.len(), assignment.shards);
         if begun == 0 {
             return;
         }
-        let failed = if failed == 0 { String::new() } else { format!(", {failed} failed") };
         let of = if begun < shards as usize {
             format!(" ({begun} of {shards} shards have begun)")
         } else {
             String::new()
         };
-        let line = format!("{}: {reached} VMs reached the goal{failed}{of}", printable(phase));
+        let line = if assignment.observe.is_some() {
+            let (down, over) = (sum("down"), sum("over"));
+            let vms = if down == 1 { "VM is" } else { "VMs are" };
+            let s = if over == 1 { "" } else { "s" };
+            format!("{down} {vms} down now, {over} outage{s} over{of}")
+        } else {
+            let failed = match sum("failed") {
+                0 => String::new(),
+                failed => format!(", {failed} failed"),
+            };
+            format!("{}: {} VMs reached the goal{failed}{of}", printable(phase), sum("reached"))
+        };
         if line != self.line {
             session.console.progress(&line);
             self.line = line;

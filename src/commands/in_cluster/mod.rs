@@ -94,9 +94,22 @@ pub async fn run(
         run_id: record.run_id.clone(),
         shards: args.shards(),
         phases,
+        observe: None,
     };
+    let assignment = Box::pin(start(session, args, &record, assignment)).await?;
+    follow(session, &assignment).await
+}
+
+/// Makes the Job of a run, or finds the one that it has; gives what that does.
+pub async fn start(
+    session: &Session,
+    args: &InClusterArgs,
+    record: &RunRecord,
+    assignment: Assignment,
+) -> Result<Assignment, Failure> {
+    let prefix = &assignment.prefix;
     if let Some(job) = session.cluster.job_of(prefix, &record.run_id).await? {
-        return attached(session, &record, &job, &assignment).await;
+        return attached(session, &job, &assignment).cloned();
     }
     let vms = record.plan.size();
     if assignment.shards > vms {
@@ -105,7 +118,7 @@ pub async fn run(
     }
     let image = args.image()?;
     let namespace = session.cluster.namespace();
-    let permissions = permissions::of_shards(&record.plan, &assignment.phases, namespace);
+    let permissions = permissions::of_shards(&record.plan, &assignment, namespace);
     if args.service_account.is_none() {
         check_places(&permissions, namespace)?;
     }
@@ -119,7 +132,7 @@ pub async fn run(
         job_name(prefix),
         assignment.shards
     ));
-    follow(session, &assignment).await
+    Ok(assignment)
 }
 
 /// Follows the Job that a run has, where it ends with a phase of this kind; nothing where there is none.
@@ -138,33 +151,40 @@ pub async fn attach(
     if assignment.phases.last().map(|planned| planned.name.kind) != Some(kind) {
         return Err(unlike(session, prefix, &job));
     }
-    attached(session, &record, &job, &assignment).await.map(Some)
+    follow(session, attached(session, &job, &assignment)?).await.map(Some)
 }
 
-/// Follows a Job that is there.
-async fn attached(
+/// What a Job does that is there, if that is what is wanted.
+fn attached<'a>(
     session: &Session,
-    record: &RunRecord,
-    job: &JobState,
+    job: &'a JobState,
     wanted: &Assignment,
-) -> Result<RunRecord, Failure> {
-    let prefix = &record.plan.prefix;
+) -> Result<&'a Assignment, Failure> {
     let names = |assignment: &Assignment| {
         assignment.phases.iter().map(|planned| planned.name).collect::<Vec<PhaseName>>()
     };
-    let Some(assignment) = job.assignment.as_ref().filter(|known| names(known) == names(wanted)) else {
-        return Err(unlike(session, prefix, job));
+    let is_it = |known: &&Assignment| {
+        names(known) == names(wanted) && known.observe.is_some() == wanted.observe.is_some()
+    };
+    let Some(assignment) = job.assignment.as_ref().filter(is_it) else {
+        return Err(unlike(session, &wanted.prefix, job));
     };
     if assignment.shards != wanted.shards {
         session.console.warn(&format!("the job {} has {} shards", job.name, assignment.shards));
     }
+    if assignment.observe != wanted.observe {
+        session.console.warn(&format!("the job {} was created with another --for or --until", job.name));
+    }
     session.console.say(&format!("following job {}, which was created before", job.name));
-    follow(session, assignment).await
+    Ok(assignment)
 }
 
 /// The Job of the run is about something else.
 fn unlike(session: &Session, prefix: &str, job: &JobState) -> Failure {
     let phases = job.assignment.as_ref().map(|assignment| {
+        if assignment.observe.is_some() {
+            return "an observation".to_owned();
+        }
         let names: Vec<String> = assignment.phases.iter().map(|one| one.name.to_string()).collect();
         names.join(", ")
     });
@@ -283,36 +303,50 @@ pub async fn settle(
     Ok(Some(state))
 }
 
-/// Follows a Job to its end, deletes it, and gives the record.
+/// Follows a Job of phases to its end, deletes it, and gives the record.
 async fn follow(session: &Session, assignment: &Assignment) -> Result<RunRecord, Failure> {
-    let Assignment { prefix, run_id, .. } = assignment;
+    let prefix = &assignment.prefix;
+    let end = follow::to_the_end(session, assignment).await?;
+    let (record, _) = session.load(prefix).await?;
+    let is_done = |name: PhaseName| record.phase(name).is_some_and(|one| one.state == PhaseState::Done);
+    let mut names = assignment.phases.iter().map(|planned| planned.name);
+    if let Some(open) = names.find(|name| !is_done(*name)) {
+        return Err(unfinished(session, prefix, &open.to_string(), &end));
+    }
+    remove_done(session, prefix, &assignment.run_id).await;
+    Ok(record)
+}
+
+/// Follows the Job of an observation to its end, and gives its record; the Job stays.
+pub async fn observed(session: &Session, assignment: &Assignment) -> Result<(RunRecord, RunStore), Failure> {
+    let prefix = &assignment.prefix;
     let end = follow::to_the_end(session, assignment).await?;
     let (record, store) = session.load(prefix).await?;
-    let name = |done: bool| {
-        assignment
-            .phases
-            .iter()
-            .map(|planned| planned.name)
-            .find(|name| record.phase(*name).is_some_and(|phase| phase.state == PhaseState::Done) == done)
-    };
-    if let (JobEnd::Failed(why), Some(open)) = (&end, name(false)) {
-        let namespace = session.cluster.namespace();
-        return Err(Failure::new(format!("{open} was not finished: job {} has failed", job_name(prefix)))
+    if record.observation.as_ref().is_none_or(|observation| observation.ended.is_none()) {
+        return Err(unfinished(session, prefix, "the observation", &end));
+    }
+    Ok((record, store))
+}
+
+/// The Job has ended, and what it was to do is not done.
+fn unfinished(session: &Session, prefix: &str, what: &str, end: &JobEnd) -> Failure {
+    let (job, namespace) = (job_name(prefix), session.cluster.namespace());
+    match end {
+        JobEnd::Failed(why) => Failure::new(format!("{what} was not finished: job {job} has failed"))
             .because(if why.is_empty() { "it does not say why" } else { why })
             .hint(format!("read what its pods wrote: kubectl logs -n {namespace} -l {}", pods(prefix)))
-            .hint(format!("then delete it: kubectl delete job {} -n {namespace}", job_name(prefix)))
-            .hint("and run this command again: what was saved is kept"));
+            .hint(format!("then delete it: kubectl delete job {job} -n {namespace}"))
+            .hint("and run this command again: what was saved is kept"),
+        JobEnd::Complete => Failure::new(format!("job {job} is complete, and {what} is not"))
+            .hint(format!("see where it stands: kubectl bootstorm status --ns-prefix {prefix}")),
     }
-    if let Some(open) = name(false) {
-        return Err(Failure::new(format!("job {} is complete, and {open} is not", job_name(prefix)))
-            .hint(format!("see where it stands: kubectl bootstorm status --ns-prefix {prefix}")));
-    }
-    drop(store);
-    // Best effort: cleanup deletes what stays.
+}
+
+/// Deletes a Job that is done, with what came with it. Best effort: cleanup deletes what stays.
+pub async fn remove_done(session: &Session, prefix: &str, run_id: &str) {
     if let Err(error) = remove(session, prefix, run_id).await {
         session.console.warn(&format!("the job was not deleted, cleanup will do so: {error}"));
     }
-    Ok(record)
 }
 
 /// Selects the pods of a Job, for kubectl.

@@ -13,8 +13,16 @@ use bootstorm_report::read::{self, Document};
 
 /// What observations of the same VMs in the same cluster have in common: the same command finds its file again by it.
 pub(super) fn key(session: &Session, selection: &Selection, probe: &ProbePlan) -> String {
-    let text = format!("{}\n{selection}\n{probe}", session.cluster.server());
-    Template::digest(&text).chars().take(16).collect()
+    digest(&format!("{}\n{selection}\n{probe}", session.cluster.server()))
+}
+
+/// The same of observations that are kept in the cluster itself, however it is reached: the name of their run.
+pub(super) fn run_name(selection: &Selection, probe: &ProbePlan) -> String {
+    format!("observation-{}", digest(&format!("{selection}\n{probe}")))
+}
+
+fn digest(text: &str) -> String {
+    Template::digest(text).chars().take(16).collect()
 }
 
 /// The file of an observation, locked

@@ -393,7 +393,7 @@ mod tests {
     fn assignment() -> Assignment {
         let settings = PhaseSettings { shards: Some(3), ..PhaseSettings::default() };
         let phases = vec![Planned { name: PhaseName::CREATE, settings }];
-        Assignment { prefix: "p".into(), run_id: "id".into(), shards: 3, phases }
+        Assignment { prefix: "p".into(), run_id: "id".into(), shards: 3, phases, observe: None }
     }
 
     fn outfit<'a>(assignment: &'a Assignment, permissions: &'a [Permission]) -> Outfit<'a> {

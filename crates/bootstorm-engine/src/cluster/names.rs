@@ -22,6 +22,10 @@ pub const PARTS_KEY: &str = "parts.json";
 pub const ADOPTED_KEY: &str = "adopted.json";
 /// Key of the index of the parts that list the UIDs of namespaces, in the head of a record.
 pub const NAMESPACES_KEY: &str = "namespaces.json";
+/// Key of the index of an observation, in the head of the part that a shard has of it.
+pub const OBSERVATION_KEY: &str = "observation.json";
+/// Label value on the parts of an observation.
+pub const OBSERVATION: &str = "observation";
 /// Label value on parts that list the UIDs of namespaces.
 pub const NAMESPACES: &str = "namespaces";
 /// Annotation word at the head of a record: in which state adopted VMs are.

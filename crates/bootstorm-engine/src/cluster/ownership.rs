@@ -99,7 +99,7 @@ impl Estate {
     pub fn of(record: &RunRecord) -> Self {
         let (plan, made) = (&record.plan, &record.made);
         let boxed = |uid: &str| Some(uid.into());
-        let targets = if plan.is_adopted() { Vec::new() } else { plan.targets() };
+        let targets = if plan.lists_vms() { Vec::new() } else { plan.targets() };
         let machines = targets.into_iter().enumerate();
         let machines = machines.map(|(at, target)| (target, record.machine_uid(at).and_then(boxed)));
         let places = if plan.makes_namespaces() { plan.namespaces() } else { Vec::new() };
@@ -116,7 +116,7 @@ impl Estate {
             (name, uid)
         });
         let mut instances = BTreeSet::new();
-        for phase in record.phases.iter().filter(|_| !plan.is_adopted()) {
+        for phase in record.phases.iter().filter(|_| !plan.lists_vms()) {
             let timelines = phase.timelines.read();
             instances.extend(timelines.iter().filter_map(|one| one.instance_uid.as_deref()).map(Into::into));
         }

@@ -1,7 +1,9 @@
 //! The objects of a record: the head, its parts, and the Secret of a user's manifest.
 
+mod observed;
 mod parts;
 mod pieces;
+mod place;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -20,18 +22,12 @@ use super::watch::list_all;
 use super::watch_delay::written;
 use super::{Cluster, ClusterError, Kind};
 use bootstorm_model::observe::clock::wall_now;
+use bootstorm_model::outage::recoveries;
 use bootstorm_model::record::codec::{self, Chunk, ChunkIndex, CodecError, PartIndex, StoredPhase, Tally};
 use bootstorm_model::record::{PhaseName, RunRecord};
+pub use observed::{Observed, ObservedPart};
 pub use parts::{Part, PartHead};
-
-/// Where the part of a shard is
-#[derive(Debug, Clone)]
-struct PartPlace {
-    index: u32,
-    phase: PhaseName,
-    /// UID of the head of the run's record.
-    owner: String,
-}
+use place::{ObservedIndex, PartPlace};
 
 /// How long to wait before that, times the number of conflicts so far.
 const AFTER_CONFLICT: Duration = Duration::from_millis(20);
@@ -65,8 +61,10 @@ pub struct RunStore {
     /// The UID that the head has in the run's own record, where this is a copy of it.
     original: Option<String>,
     holder: Option<String>,
-    /// Whose part of a phase this is; `None` for the record of the run itself.
+    /// Whose part this is; `None` for the record of the run itself.
     part: Option<PartPlace>,
+    /// Where the part of an observation is.
+    observed: Option<ObservedIndex>,
 }
 
 impl std::fmt::Debug for Cluster {
@@ -140,7 +138,7 @@ impl Cluster {
         }
         let mut adopted = Vec::new();
         // A setup that was cut short may not have come as far as the list; then nothing was done to the VMs either.
-        if record.plan.is_adopted() && (record.setup.done || data.contains_key(names::ADOPTED_KEY)) {
+        if record.plan.lists_vms() && (record.setup.done || data.contains_key(names::ADOPTED_KEY)) {
             adopted = codec::decode_list_index(names::ADOPTED_KEY, text(names::ADOPTED_KEY)?)?;
             let chunks = self.chunks(prefix, &adopted).await?;
             record.plan.adopted = codec::decode_adopted(&record.plan, &chunks)?;
@@ -151,7 +149,7 @@ impl Cluster {
             let chunks = self.chunks(prefix, &namespaces).await?;
             (record.made.namespaces, record.made.extras) = codec::decode_namespaces(&chunks)?;
         }
-        let uid = head.metadata.uid.unwrap_or_default();
+        let uid = head.metadata.uid.clone().unwrap_or_default();
         // A process that ended between making the head and noting its UID had made nothing else.
         if record.format >= WITH_UIDS && record.made.head.is_none() && !record.setup.done {
             record.made.head = Some(uid.clone());
@@ -163,16 +161,15 @@ impl Cluster {
             codec::settle(&mut phase, pieces);
             record.phases.push(phase);
         }
-        let store = RunStore {
-            version: head.metadata.resource_version.unwrap_or_default(),
-            original: record.made.head.clone().filter(|original| *original != uid),
-            uid,
-            data: vec![head.data],
-            parts,
-            adopted,
-            namespaces,
-            ..RunStore::empty(self.clone())
-        };
+        let original = record.made.head.clone().filter(|original| *original != uid);
+        let mut store = RunStore { parts, adopted, namespaces, original, ..RunStore::empty(self) };
+        store.wrote(head);
+        if record.plan.is_observed()
+            && let Some(observed) = self.observed(&store, &record).await?
+        {
+            record.phases = observed.observation.as_ref().map(recoveries).unwrap_or_default();
+            record.observation = observed.observation.map(Box::new);
+        }
         Ok(Some((record, store)))
     }
 
@@ -185,7 +182,7 @@ impl Cluster {
         holder: Option<&str>,
     ) -> Result<RunStore, ClusterError> {
         let doing = "create the record";
-        let mut store = RunStore { holder: holder.map(str::to_owned), ..RunStore::empty(self.clone()) };
+        let mut store = RunStore { holder: holder.map(str::to_owned), ..RunStore::empty(self) };
         let body = serde_json::to_vec(&store.head(record, Tally::default())).unwrap_or_default();
         let request = built(doing, on(&self.config_maps()).create(&post_params(), body))?;
         let made: ConfigMap = match self.ask(doing, &request).await {
@@ -199,9 +196,7 @@ impl Cluster {
             }
             outcome => outcome?,
         };
-        store.version = made.metadata.resource_version.unwrap_or_default();
-        store.uid = made.metadata.uid.unwrap_or_default();
-        store.data = vec![made.data];
+        store.wrote(made);
         // From now on a copy of the head can be told from it.
         record.made.head = Some(store.uid.clone());
         store.replace_head(record, Tally::default()).await?;
@@ -317,10 +312,10 @@ impl Cluster {
 }
 
 impl RunStore {
-    /// A store of which nothing is in the cluster.
-    fn empty(cluster: Cluster) -> Self {
+    /// A store of which nothing is there yet.
+    fn empty(cluster: &Cluster) -> Self {
         Self {
-            cluster,
+            cluster: cluster.clone(),
             version: String::new(),
             uid: String::new(),
             data: Vec::new(),
@@ -331,7 +326,15 @@ impl RunStore {
             original: None,
             holder: None,
             part: None,
+            observed: None,
         }
+    }
+
+    /// Notes the head as the server has it.
+    fn wrote(&mut self, head: ConfigMap) {
+        self.version = head.metadata.resource_version.unwrap_or_default();
+        self.uid = head.metadata.uid.unwrap_or_default();
+        self.data = vec![head.data];
     }
 
     /// How long a request of it is waited for at most.
@@ -342,6 +345,13 @@ impl RunStore {
     /// Names the process that writes from now on.
     pub fn set_holder(&mut self, holder: &str) {
         self.holder = Some(holder.to_owned());
+    }
+
+    /// Deletes the record; its parts, and everything else that belongs to it, go with it.
+    pub async fn delete(self, record: &RunRecord) -> Result<(), ClusterError> {
+        let name = names::head_name(&record.plan.prefix);
+        let maps = self.cluster.config_maps();
+        self.cluster.delete_exactly("delete the record", &maps, &name, &self.uid).await
     }
 
     /// The UID of the run's own record, where this is a copy of it: restored from a backup, or copied by hand.

@@ -31,8 +31,10 @@ use bootstorm_model::record::Gap;
 
 /// How often the observation is saved while nothing happens.
 const SAVE_EVERY: Duration = Duration::from_secs(5);
-/// At least this long between two saves.
-const SAVE_AFTER: Duration = Duration::from_millis(500);
+/// At least this long between two saves to a file.
+pub const TO_FILE: Duration = Duration::from_millis(500);
+/// At least this long between two saves to the cluster, which keeps every version for a while.
+pub const TO_CLUSTER: Duration = Duration::from_secs(3);
 /// How often it is looked whether the observation is over.
 const TICK: Duration = Duration::from_millis(250);
 /// How often a server that cannot be reached is asked again, where an observation goes on.
@@ -223,8 +225,12 @@ pub struct ObserveContext<'a> {
     pub interrupt: Interrupt,
     /// Receives what happens.
     pub events: &'a (dyn Fn(&Seen) + Sync),
-    /// Keeps the observation. Called again and again, in the background.
+    /// Keeps the observation while it goes on. Called again and again, in the background; the last state is returned.
     pub save: Save,
+    /// At least this long between two saves.
+    pub pause: Duration,
+    /// Another process continues the observation after an interrupt, which does not end it.
+    pub is_continued: bool,
 }
 
 /// The clock of an observation that begins now, or goes on.
@@ -235,7 +241,7 @@ pub fn clock(cluster: &Cluster, known: Option<&Observation>) -> Clock {
     }
 }
 
-/// Observes until a limit is reached, or the user interrupts.
+/// Observes until a limit is reached, or the user interrupts; what is returned is still to be saved.
 ///
 /// Fails only when the watches cannot be opened at its beginning. One that goes on waits for a server that is away.
 pub async fn observe(
@@ -332,6 +338,7 @@ struct Watching<'a> {
     nodes_gap: Option<LastGap>,
     limits: Limits,
     interrupt: Interrupt,
+    is_continued: bool,
     events: &'a (dyn Fn(&Seen) + Sync),
     saver: Saver,
     /// VMs that were down when it was last looked.
@@ -371,9 +378,11 @@ impl<'a> Watching<'a> {
             nodes_gap: None,
             limits: work.limits,
             interrupt: work.interrupt,
+            is_continued: work.is_continued,
             events: work.events,
             saver: Saver {
                 save: work.save,
+                pause: work.pause,
                 last: monotonic_now(),
                 running: None,
                 is_due: true,
@@ -451,15 +460,14 @@ impl<'a> Watching<'a> {
             self.report();
         };
         self.saver.finish().await;
+        if end == End::Interrupted && self.is_continued {
+            self.proven();
+            return (self.watcher.observation(), end);
+        }
         self.last_look().await;
         self.report();
-        let now = self.clock.now();
         let blind = !self.blind.is_empty();
-        let observation = self.watcher.finish(now, blind);
-        if let Err(why) = (self.saver.save)(&observation) {
-            (self.events)(&Seen::Warning(format!("the observation could not be saved: {why}")));
-        }
-        (observation, end)
+        (self.watcher.finish(self.clock.now(), blind), end)
     }
 
     /// The next delivery of any stream. Safe to cancel.
@@ -756,6 +764,8 @@ async fn resting(cluster: &Cluster, targets: Vec<Target>) -> Result<Resting, Clu
 /// Saves in the background, one at a time
 struct Saver {
     save: Save,
+    /// At least this long between two saves.
+    pause: Duration,
     last: Instant,
     running: Option<JoinHandle<Result<(), String>>>,
     /// Something happened since the last save.
@@ -771,7 +781,7 @@ impl Saver {
         if self.running.as_ref().is_some_and(JoinHandle::is_finished) {
             why = self.finish().await;
         }
-        let wait = if self.is_due { SAVE_AFTER } else { SAVE_EVERY };
+        let wait = if self.is_due { self.pause } else { SAVE_EVERY };
         if self.running.is_none() && elapsed_since(self.last) >= wait {
             (self.last, self.is_due) = (monotonic_now(), false);
             let (save, observation) = (Arc::clone(&self.save), watcher.observation());

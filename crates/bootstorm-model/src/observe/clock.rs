@@ -78,10 +78,8 @@ impl Clock {
     /// ahead of ours, in microseconds. Our own clock is the finer one, and is used unless it disagrees with the other
     /// process's: then it was set since, or belongs to another computer.
     pub fn resume(began: Timestamp, ahead: Option<i64>, ahead_now: i64) -> Self {
-        let differ = ahead.map_or(0, |ahead| ahead_now.saturating_sub(ahead));
-        let differ = if differ.abs() > SAME_CLOCK_MICROS { differ } else { 0 };
-        let passed = (wall_now().as_microsecond() - began.as_microsecond()).saturating_add(differ);
-        Self::anchored(Offset(passed.max(0)), began)
+        let passed = between((began, ahead), (wall_now(), Some(ahead_now)));
+        Self::anchored(passed.max(Offset::ZERO), began)
     }
 
     fn anchored(anchor_offset: Offset, began: Timestamp) -> Self {
@@ -178,6 +176,19 @@ fn suspended() -> Duration {
 fn since(before: Duration, now: Duration) -> Duration {
     let passed = now.saturating_sub(before);
     if passed < SHORTEST_SUSPENSION { Duration::ZERO } else { passed }
+}
+
+/// The time from one reading of a wall clock to another, perhaps on another computer.
+///
+/// Each reading comes with how far the server's clock was ahead of it, in microseconds. These distances are less exact
+/// than the clocks, so they count only where they show that the clocks disagree.
+pub fn between(earlier: (Timestamp, Option<i64>), later: (Timestamp, Option<i64>)) -> Offset {
+    let differ = match (earlier.1, later.1) {
+        (Some(earlier), Some(later)) => later.saturating_sub(earlier),
+        _ => 0,
+    };
+    let differ = if differ.abs() > SAME_CLOCK_MICROS { differ } else { 0 };
+    Offset((later.0.as_microsecond() - earlier.0.as_microsecond()).saturating_add(differ))
 }
 
 /// Two estimates of the distance to the server's clock differ by less than this for the same clock.

@@ -4,6 +4,7 @@
 //! phases, so that everything that works on storms works on them.
 
 mod facts;
+mod join;
 mod recovery;
 #[cfg(test)]
 mod tests;
@@ -13,6 +14,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use facts::{Cause, Exactness, Outage, Rest, Sign};
+pub use join::join;
 pub use recovery::recoveries;
 pub use watcher::{Arrival, NodeFacts, SILENT_AFTER_MICROS, Watcher};
 

@@ -100,7 +100,7 @@ impl Group<'_> {
 }
 
 /// A timeline on an axis that begins at `zero`.
-fn shifted(timeline: &Timeline, zero: Offset) -> Timeline {
+pub(super) fn shifted(timeline: &Timeline, zero: Offset) -> Timeline {
     let mut timeline = timeline.clone();
     for moment in timeline.moments.values_mut().chain(timeline.probes.values_mut()) {
         moment.at = moment.at.since(zero);

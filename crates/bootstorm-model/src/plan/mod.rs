@@ -166,9 +166,14 @@ impl Plan {
         matches!(self.template, TemplateSource::Adopted { .. })
     }
 
+    /// Whether its VMs are somebody else's, and only watched.
+    pub fn is_observed(&self) -> bool {
+        matches!(self.template, TemplateSource::Observed { .. })
+    }
+
     /// Whether its VMs are a list of VMs that existed before: adopted or observed ones.
     pub fn lists_vms(&self) -> bool {
-        matches!(self.template, TemplateSource::Adopted { .. } | TemplateSource::Observed { .. })
+        self.is_adopted() || self.is_observed()
     }
 
     /// Fails with a sentence that names the flags at fault. A stored plan is checked too: its names become paths.

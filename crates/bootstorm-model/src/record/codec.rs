@@ -20,6 +20,7 @@ use super::{
     SetupRecord, Timelines,
 };
 use crate::observe::Outcome;
+use crate::outage::Observation;
 use crate::plan::{Adoptee, Plan, adoption};
 
 /// The most bytes in one chunk; a `ConfigMap` holds 1 MiB, base64 is counted decoded.
@@ -347,6 +348,22 @@ pub fn decode_adopted(plan: &Plan, chunks: &[Vec<u8>]) -> Result<Vec<Adoptee>, C
     Ok(list)
 }
 
+/// Packs an observation, or the part of it that a shard has, into chunks.
+pub fn encode_observation(observation: &Observation) -> Vec<Chunk> {
+    pack("observation", observation)
+}
+
+/// Unpacks an observation of this many VMs from its verified chunks.
+pub fn decode_observation(vms: usize, chunks: &[Vec<u8>]) -> Result<Observation, CodecError> {
+    let unreadable = |error: &dyn std::fmt::Display| {
+        CodecError::Unreadable("part observation".to_owned(), error.to_string())
+    };
+    let json = unpack(&chunks.concat(), MOST_BYTES).map_err(|error| unreadable(&error))?;
+    let observation: Observation = serde_json::from_slice(&json).map_err(|error| unreadable(&error))?;
+    let fits = observation.vms.len() == vms && observation.all().all(|one| (one.target as usize) < vms);
+    if fits { Ok(observation) } else { Err(unreadable(&"its VMs are not those of the plan")) }
+}
+
 /// Packs the UIDs of namespaces, and of the small objects in them, into chunks.
 pub fn encode_namespaces(made: &Made) -> Vec<Chunk> {
     let all: BTreeMap<&String, &String> = made.namespaces.iter().chain(&made.extras).collect();
@@ -378,10 +395,16 @@ pub fn decode_list_index(what: &str, text: &str) -> Result<Vec<ChunkIndex>, Code
     let unreadable = |why: String| CodecError::Unreadable(what.to_owned(), why);
     let chunks: Vec<ChunkIndex> =
         serde_json::from_str(text).map_err(|error| unreadable(error.to_string()))?;
-    if chunks.len() > MOST_PIECES || !chunks.iter().all(|chunk| is_name(&chunk.name)) {
-        return Err(unreadable("it names parts that cannot be".to_owned()));
-    }
+    check_chunks(&chunks).map_err(unreadable)?;
     Ok(chunks)
+}
+
+/// Checks an index of chunks: their names become paths.
+pub fn check_chunks(chunks: &[ChunkIndex]) -> Result<(), String> {
+    if chunks.len() > MOST_PIECES || !chunks.iter().all(|chunk| is_name(&chunk.name)) {
+        return Err("it names parts that cannot be".to_owned());
+    }
+    Ok(())
 }
 
 fn pack(what: &str, content: &impl Serialize) -> Vec<Chunk> {
@@ -471,6 +494,7 @@ pub fn summary(
     let last = record.last_phase();
     let phase = match (record.cleanup, last) {
         (Some(_), _) => "cleanup".to_owned(),
+        (None, _) if record.plan.is_observed() => "observation".to_owned(),
         (None, Some(last)) => last.name.to_string(),
         (None, None) => "setup".to_owned(),
     };
@@ -482,7 +506,7 @@ pub fn summary(
         ("started", record.created.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()),
         ("updated", updated.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()),
     ]);
-    if record.cleanup.is_none() {
+    if record.cleanup.is_none() && !record.plan.is_observed() {
         facts.insert("reached", tally.reached.to_string());
         facts.insert("failed", tally.failed.to_string());
     }
@@ -500,6 +524,8 @@ pub fn state(record: &RunRecord) -> PhaseState {
     match record.last_phase() {
         _ if record.cleanup.is_some_and(|cleanup| cleanup.done.is_none()) => PhaseState::Open,
         _ if record.cleanup.is_some() => PhaseState::Done,
+        // Its parts say how far it is.
+        _ if record.plan.is_observed() => PhaseState::Open,
         Some(phase) => phase.state,
         None if record.setup.done => PhaseState::Done,
         None => PhaseState::Open,

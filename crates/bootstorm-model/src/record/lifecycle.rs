@@ -53,6 +53,9 @@ pub fn next_of(record: &RunRecord, kind: PhaseKind, storm: StormKind) -> Result<
     if let Some(why) = cleaned(record) {
         return refuse(why, "cleanup");
     }
+    if record.plan.is_observed() {
+        return refuse(format!("run \"{run}\" is an observation, which changes no VM"), suggestion(record));
+    }
     let adopted = record.plan.is_adopted();
     if adopted && kind == PhaseKind::Create {
         return refuse(
@@ -125,7 +128,7 @@ pub fn suggestion(record: &RunRecord) -> &'static str {
     match record.last_phase() {
         _ if record.restored.is_some() => "cleanup",
         _ if record.cleanup.is_some_and(|cleanup| cleanup.done.is_none()) => "cleanup",
-        _ if record.cleanup.is_some() => "report",
+        _ if record.cleanup.is_some() || record.plan.is_observed() => "report",
         None if record.plan.is_adopted() => "stop",
         None => "create",
         Some(last) if last.state != PhaseState::Done => last.command(),

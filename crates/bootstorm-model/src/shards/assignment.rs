@@ -1,5 +1,7 @@
 //! What a Job has to do, as it is handed over to its pods.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::{MOST_SHARDS, obstacle};
@@ -8,7 +10,7 @@ use crate::record::{PhaseName, PhaseSettings};
 /// The most phases that a Job runs.
 const MOST_PHASES: usize = 16;
 
-/// The phases that the shards of a run work on, one after the other
+/// What the shards of a run do: phases, one after the other, or an observation
 ///
 /// The plan itself is in the record of the run, where the pods read it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,8 +21,23 @@ pub struct Assignment {
     pub run_id: String,
     /// How many shards there are.
     pub shards: u32,
-    /// The phases, in their order.
+    /// The phases, in their order; none for an observation.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub phases: Vec<Planned>,
+    /// When the observation ends; absent for phases.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observe: Option<Observing>,
+}
+
+/// When an observation ends; by default when it is deleted
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Observing {
+    /// This long after it began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<Duration>,
+    /// Once an outage was seen and no VM has been down for this long.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settled: Option<Duration>,
 }
 
 /// A phase that is to be run
@@ -49,6 +66,15 @@ impl Assignment {
         if self.shards == 0 || self.shards > MOST_SHARDS {
             return Err(format!("{} shards are not between 1 and {MOST_SHARDS}", self.shards));
         }
+        if let Some(observe) = self.observe {
+            if !self.phases.is_empty() {
+                return Err("an observation has no phases".to_owned());
+            }
+            return match observe.obstacle(self.shards) {
+                None => Ok(()),
+                Some(why) => Err(format!("the observation cannot be shared: {why}")),
+            };
+        }
         if self.phases.is_empty() || self.phases.len() > MOST_PHASES {
             return Err(format!("{} phases are not between 1 and {MOST_PHASES}", self.phases.len()));
         }
@@ -64,6 +90,14 @@ impl Assignment {
     }
 }
 
+impl Observing {
+    /// Why so many shards cannot share it; `None` if they can.
+    pub fn obstacle(self, shards: u32) -> Option<&'static str> {
+        let needs_all = self.settled.is_some() && shards > 1;
+        needs_all.then_some("--until is about all VMs, and a shard knows those of its share")
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -71,7 +105,7 @@ mod tests {
     fn assignment(shards: u32) -> Assignment {
         let settings = PhaseSettings { shards: Some(shards), ..PhaseSettings::default() };
         let phases = vec![Planned { name: PhaseName::CREATE, settings }];
-        Assignment { prefix: "p".into(), run_id: "id".into(), shards, phases }
+        Assignment { prefix: "p".into(), run_id: "id".into(), shards, phases, observe: None }
     }
 
     #[test]
@@ -87,6 +121,12 @@ mod tests {
         assert!(Assignment::parse(&assignment(MOST_SHARDS + 1).to_text()).is_err());
         let none = Assignment { phases: Vec::new(), ..assignment(2) };
         assert!(Assignment::parse(&none.to_text()).is_err());
+        let limits = Observing { after: None, settled: Some(Duration::from_secs(30)) };
+        let observe = |shards| Assignment { observe: Some(limits), phases: Vec::new(), ..assignment(shards) };
+        assert_eq!(Assignment::parse(&observe(1).to_text()), Ok(observe(1)));
+        assert!(Assignment::parse(&observe(2).to_text()).unwrap_err().contains("--until"));
+        let both = Assignment { observe: Some(Observing::default()), ..assignment(2) };
+        assert!(Assignment::parse(&both.to_text()).unwrap_err().contains("no phases"));
         let other = Assignment { shards: 3, ..assignment(2) };
         assert!(Assignment::parse(&other.to_text()).unwrap_err().contains("another number"));
     }

@@ -12,7 +12,7 @@ use crate::observe::{Outcome, Timeline};
 use crate::plan::Shape;
 use crate::record::{OTHER_SHARD, PhaseRecord, PhaseSettings, StormKind, WatchHealth};
 
-pub use assignment::{Assignment, Planned};
+pub use assignment::{Assignment, Observing, Planned};
 pub use join::join;
 
 /// The most shards of a phase: each watches all instances of the run, so that more of them cost more than they bring.
@@ -57,6 +57,11 @@ impl Shard {
     /// each other at any time. Blocks of neighbours would send a storm at a rate one shard after the other.
     pub fn has(self, vm: u32) -> bool {
         vm % self.of.max(1) == self.index
+    }
+
+    /// The position in the plan of the VM at this position in its share.
+    pub fn position(self, local: u32) -> u32 {
+        local.saturating_mul(self.of).saturating_add(self.index)
     }
 
     /// The phase as this shard works on it: VMs of other shards take no part. How it is watched is noted anew.
@@ -127,6 +132,8 @@ mod tests {
                 let having: Vec<u32> =
                     Shard::all(of).filter(|shard| shard.has(vm)).map(Shard::index).collect();
                 assert_eq!(having.len(), 1, "{vm} of {of}");
+                let place = shares[having[0] as usize];
+                assert_eq!(Shard::new(having[0], of).unwrap().position(place), vm, "its place in the share");
                 shares[having[0] as usize] += 1;
             }
             assert!(shares.iter().max().unwrap() - shares.iter().min().unwrap() <= 1, "{shares:?}");

@@ -50,9 +50,14 @@ struct Start {
     at: Offset,
 }
 
-/// Name of the head of a part.
-fn head_of(prefix: &str, index: u32, phase: PhaseName) -> String {
-    format!("{}.{phase}", names::shard_name(prefix, index))
+/// Fails unless the head of a part belongs to the record of this run.
+pub(super) fn check_owner(head: &ConfigMap, run: &RunStore) -> Result<(), ClusterError> {
+    if head.metadata.owner_references.iter().flatten().any(|owner| owner.uid == run.uid) {
+        return Ok(());
+    }
+    let name = head.metadata.name.as_deref().unwrap_or_default();
+    let message = format!("ConfigMap {name} is not the run's: it does not belong to its record");
+    Err(ClusterError::new("read the part of a shard", Kind::AlreadyExists, message))
 }
 
 impl Cluster {
@@ -65,17 +70,13 @@ impl Cluster {
         shard: Shard,
     ) -> Result<Option<Part>, LoadError> {
         let prefix = &record.plan.prefix;
-        let name = head_of(prefix, shard.index(), phase);
+        let name = PartPlace::name(prefix, shard.index(), &phase.to_string());
         let Some(head) =
             self.read::<ConfigMap>("read the part of a shard", &self.config_maps(), &name).await?
         else {
             return Ok(None);
         };
-        let is_ours = head.metadata.owner_references.iter().flatten().any(|owner| owner.uid == run.uid);
-        if !is_ours {
-            let message = format!("ConfigMap {name} is not the run's: it does not belong to its record");
-            return Err(ClusterError::new("read the part of a shard", Kind::AlreadyExists, message).into());
-        }
+        check_owner(&head, run)?;
         let data = head.data.clone().unwrap_or_default();
         let text = |key: &str| data.get(key).ok_or_else(|| CodecError::Missing(format!("{name}: {key}")));
         let parts = codec::decode_index(text(names::PARTS_KEY)?)?;
@@ -88,13 +89,9 @@ impl Cluster {
         }
         let probers = serde_json::from_str(text(names::PROBERS_KEY)?)
             .map_err(|error| CodecError::Unreadable(names::PROBERS_KEY.to_owned(), error.to_string()))?;
-        let store = RunStore {
-            version: head.metadata.resource_version.unwrap_or_default(),
-            uid: head.metadata.uid.unwrap_or_default(),
-            data: vec![head.data],
-            parts,
-            ..run.of_shard(phase, shard)
-        };
+        let mut store =
+            RunStore { parts, ..run.of_part(PartPlace::new(shard, &phase.to_string(), &run.uid)) };
+        store.wrote(head);
         Ok(Some(Part { phase: saved, probers, store }))
     }
 
@@ -110,7 +107,7 @@ impl Cluster {
         if let Some(part) = self.part(run, record, phase, shard).await? {
             return Ok(part);
         }
-        let mut store = run.of_shard(phase, shard);
+        let mut store = run.of_part(PartPlace::new(shard, &phase.to_string(), &run.uid));
         let body = serde_json::to_vec(&store.head(record, Tally::default())).unwrap_or_default();
         let request = built(doing, on(&self.config_maps()).create(&post_params(), body))?;
         let made: ConfigMap = match self.ask(doing, &request).await {
@@ -121,9 +118,7 @@ impl Cluster {
             }
             outcome => outcome?,
         };
-        store.version = made.metadata.resource_version.unwrap_or_default();
-        store.uid = made.metadata.uid.unwrap_or_default();
-        store.data = vec![made.data];
+        store.wrote(made);
         Ok(Part { phase: None, probers: BTreeMap::new(), store })
     }
 
@@ -232,12 +227,12 @@ impl Cluster {
 
 impl RunStore {
     /// A store for the part of a shard, before anything of it is there.
-    fn of_shard(&self, phase: PhaseName, shard: Shard) -> Self {
+    pub(super) fn of_part(&self, part: PartPlace) -> Self {
         Self {
             original: self.original.clone(),
             holder: self.holder.clone(),
-            part: Some(PartPlace { index: shard.index(), phase, owner: self.uid.clone() }),
-            ..Self::empty(self.cluster.clone())
+            part: Some(part),
+            ..Self::empty(&self.cluster)
         }
     }
 
@@ -249,7 +244,7 @@ impl RunStore {
     /// Name of the head that this store writes.
     pub(super) fn head_name(&self, prefix: &str) -> String {
         match &self.part {
-            Some(part) => head_of(prefix, part.index, part.phase),
+            Some(part) => part.head_name(prefix),
             None => names::head_name(prefix),
         }
     }
@@ -285,15 +280,25 @@ impl RunStore {
         &self,
         record: &RunRecord,
         part: &PartPlace,
-        annotations: BTreeMap<String, String>,
+        mut annotations: BTreeMap<String, String>,
     ) -> ConfigMap {
         let prefix = &record.plan.prefix;
         let mut labels = names::labels(prefix, &record.run_id, Role::Record);
-        labels.insert(names::PHASE.to_owned(), part.phase.to_string());
+        labels.insert(names::PHASE.to_owned(), part.of.clone());
         let some = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
-        let parts: Vec<PartIndex> =
-            self.parts.iter().filter(|known| known.phase == part.phase).cloned().collect();
-        let probers = serde_json::to_string(&record.made.probers).unwrap_or_default();
+        let data = if let Some(observed) = &self.observed {
+            let facts = observed.facts().into_iter();
+            annotations.extend(facts.map(|(word, value)| (names::annotation(word), value)));
+            BTreeMap::from([(names::OBSERVATION_KEY.to_owned(), observed.text())])
+        } else {
+            let parts: Vec<PartIndex> =
+                self.parts.iter().filter(|known| known.phase.to_string() == part.of).cloned().collect();
+            let probers = serde_json::to_string(&record.made.probers).unwrap_or_default();
+            BTreeMap::from([
+                (names::PARTS_KEY.to_owned(), codec::encode_index(&parts)),
+                (names::PROBERS_KEY.to_owned(), probers),
+            ])
+        };
         ConfigMap {
             metadata: ObjectMeta {
                 name: Some(self.head_name(prefix)),
@@ -305,10 +310,7 @@ impl RunStore {
                 uid: some(&self.uid),
                 ..ObjectMeta::default()
             },
-            data: Some(BTreeMap::from([
-                (names::PARTS_KEY.to_owned(), codec::encode_index(&parts)),
-                (names::PROBERS_KEY.to_owned(), probers),
-            ])),
+            data: Some(data),
             ..ConfigMap::default()
         }
     }

@@ -132,8 +132,8 @@ impl Sort {
         Self::Leases,
     ];
 
-    /// Those that a run makes whose VMs are adopted: what is not among them is never deleted for it.
-    pub const BESIDE_ADOPTED: [Self; 5] =
+    /// Those that a run of somebody else's VMs makes: nothing else is ever deleted for it.
+    pub const BESIDE_OTHERS: [Self; 5] =
         [Self::Migrations, Self::Pods, Self::Secrets, Self::Maps, Self::Leases];
 
     /// Those of which others may keep something in the run's namespaces.

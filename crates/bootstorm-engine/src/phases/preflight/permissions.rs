@@ -11,7 +11,7 @@ use crate::phases::cleanup::{OTHERS, Resource};
 use bootstorm_model::plan::{Plan, Small, TemplateSource};
 use bootstorm_model::probe::kind::Probe;
 use bootstorm_model::record::{PhaseKind, StormKind, Via};
-use bootstorm_model::shards::Planned;
+use bootstorm_model::shards::{Assignment, Planned};
 
 /// The group of start and stop.
 const SUBRESOURCES: &str = "subresources.kubevirt.io";
@@ -129,10 +129,37 @@ pub(super) fn of_record(plan: &Plan, namespace: &str) -> Vec<Permission> {
     needed
 }
 
-/// What the pods of a Job need to run these phases, with the record in `namespace`.
+/// What the pods of a Job need, with the record in `namespace`.
 ///
 /// All of them have one service account: the first one does what the others do, and joins their parts besides.
-pub fn of_shards(plan: &Plan, phases: &[Planned], namespace: &str) -> Vec<Permission> {
+pub fn of_shards(plan: &Plan, assignment: &Assignment, namespace: &str) -> Vec<Permission> {
+    match assignment.observe {
+        Some(_) => of_observation(plan, namespace),
+        None => of_phases(plan, &assignment.phases, namespace),
+    }
+}
+
+/// What an observation needs: it watches, and changes nothing but its record.
+fn of_observation(plan: &Plan, namespace: &str) -> Vec<Permission> {
+    let is_here = plan.namespaces().iter().all(|name| name == namespace);
+    let there = Some(namespace.to_owned()).filter(|_| is_here);
+    let vms = |verb, resource| Permission { verb, group: "kubevirt.io", resource, namespace: there.clone() };
+    let mut needed = of_record(plan, namespace);
+    // No shard waits for another.
+    needed.retain(|one| !matches!((one.verb, one.resource), ("watch", "configmaps") | ("list", "leases")));
+    if let Some((pods, _)) = &plan.probe.pod {
+        let namespace = Some(pods.clone());
+        needed.push(Permission { verb: "get", group: "", resource: "pods", namespace });
+    }
+    needed.push(vms("list", "virtualmachines"));
+    needed.extend(["list", "watch"].map(|verb| vms(verb, "virtualmachineinstances")));
+    let nodes = |verb| Permission { verb, group: "", resource: "nodes", namespace: None };
+    needed.extend(["list", "watch"].map(nodes));
+    needed
+}
+
+/// What these phases need.
+fn of_phases(plan: &Plan, phases: &[Planned], namespace: &str) -> Vec<Permission> {
     let there = plan.layout.namespace.as_ref();
     let anywhere = |verb, group, resource| Permission { verb, group, resource, namespace: there.cloned() };
     let mut needed = of_record(plan, namespace);

@@ -1,6 +1,6 @@
 //! What the API server fills into Jobs, and what it refuses.
 //!
-//! After `pkg/apis/batch/v1/defaults.go` and `pkg/apis/batch/validation/validation.go` of Kubernetes 1.36.
+//! After `pkg/apis/batch/v1/defaults.go` and `pkg/apis/batch/validation/validation.go` of Kubernetes.
 
 use serde_json::{Value, json};
 

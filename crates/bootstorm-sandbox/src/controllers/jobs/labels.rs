@@ -8,7 +8,7 @@ pub const NAME: &str = "batch.kubernetes.io/job-name";
 pub const INDEX: &str = "batch.kubernetes.io/job-completion-index";
 /// How often pods of this index had failed before this one, as an annotation.
 pub const INDEX_FAILURES: &str = "batch.kubernetes.io/job-index-failure-count";
-/// The controller holds pods by this until it has counted them.
+/// Finalizer that keeps a pod until it has been counted.
 pub const TRACKING: &str = "batch.kubernetes.io/job-tracking";
 
 /// Whether the Job controller has not let a pod go yet.

@@ -1,7 +1,7 @@
 //! The Job controller.
 //!
-//! After `pkg/controller/job/job_controller.go` and `pkg/controller/ttlafterfinished` of Kubernetes 1.36. Its pauses and
-//! deadlines are simulated time, counted from when it noticed what they count from.
+//! After `pkg/controller/job` and `pkg/controller/ttlafterfinished` of Kubernetes. Pauses and deadlines are in simulated
+//! time, and begin when the controller notices what they count from.
 
 mod indexes;
 pub mod labels;
@@ -30,17 +30,17 @@ use crate::store::kind::{JOBS, PODS};
 use crate::store::{DeleteOptions, Entry, Object, Propagation, StoreError};
 
 const CONTROLLER: Source<'static> = Source { component: "job-controller", host: None };
-/// How many times longer than at first the pause before a failed pod is replaced can get (k8s: 10 s to 600 s).
+/// Longest pause before a failed pod is replaced, as a multiple of the first one (k8s: 10 s to 600 s).
 const LONGEST_PAUSE: f64 = 60.0;
 /// Workers (k8s default).
 const WORKERS: usize = 5;
 
-/// What is remembered of a Job beside its status
+/// State of a Job that its status does not hold
 #[derive(Debug, Default)]
 struct Memory {
-    /// Since when it runs.
+    /// When it started.
     started: Option<f64>,
-    /// Since when it is over.
+    /// When it finished.
     finished: Option<f64>,
     failures: Failures,
     /// The same per index, where there is a limit per index.
@@ -59,7 +59,7 @@ impl Failures {
         *self = Self { count: self.count + 1, last: now };
     }
 
-    /// When the next pod may be made, with this pause after the first failure.
+    /// When the next pod may be created, with this pause after the first failure.
     fn due(self, pause: f64) -> f64 {
         if self.count == 0 {
             return 0.0;
@@ -87,13 +87,13 @@ pub fn start(cluster: &Arc<Cluster>) {
     }
 }
 
-/// Has the Job of a pod looked at that has changed.
+/// Queues the Job of a pod that has changed.
 pub fn pod_changed(cluster: &Cluster, entry: &Entry) {
     let references = entry.object.value()["metadata"]["ownerReferences"].as_array();
     let is_owner = |one: &&Value| one["kind"] == JOBS.kind && one["controller"] == true;
     if let Some(owner) = references.and_then(|list| list.iter().find(is_owner)) {
         let name = owner["name"].as_str().unwrap_or_default();
-        // A pod that comes or goes otherwise than by its Job is news; a heartbeat of its kubelet is cheap to look at.
+        // A status update that changes nothing for the Job costs little.
         cluster.queues.jobs.add(Key::new(entry.object.namespace(), name));
     }
 }
@@ -113,7 +113,7 @@ impl Reconciler for Jobs {
 }
 
 impl Jobs {
-    /// Lets go of pods whose Job is gone.
+    /// Removes the finalizer of pods whose Job is gone.
     async fn release_orphans(&self, client: &mut Client, key: &Key, job: Option<&Object>) {
         let (pods, _) = client.store().list(&PODS, Some(&key.namespace));
         let is_orphan = |pod: &&Object| {
@@ -131,7 +131,7 @@ impl Jobs {
         }
     }
 
-    /// Deletes a Job that is over when its time has come.
+    /// Deletes a finished Job once its time to live has passed.
     async fn expire(&self, client: &mut Client, job: &Object) -> Outcome {
         let now = self.cluster.clock.now();
         let finished = *lock(&self.known).entry(job.uid().into()).or_default().finished.get_or_insert(now);
@@ -148,7 +148,7 @@ impl Jobs {
             ..DeleteOptions::default()
         };
         client.pay(&JOBS).await;
-        // One that is gone already is as good.
+        // It may be gone already.
         let _ = client.store().delete(&JOBS, job.namespace(), job.name(), &options);
         Outcome::Done
     }
@@ -167,7 +167,7 @@ impl Jobs {
         }
         self.suspend(job, &mut status, is_suspended, &stamp);
         tally.announce(&mut status, &stamp);
-        // What is to be counted is written down before it is let go, so that nothing counts twice or never.
+        // The status names pods before their finalizers go, so that each is counted exactly once.
         let Some(job) = write(client, job, &status).await else { return Outcome::Retry };
         for pod in &tally.counted {
             if client.patch(&PODS, pod, |pod| names::drop_finalizer(pod, TRACKING)).await.is_err()
@@ -196,7 +196,7 @@ impl Jobs {
         self.deadline(&job, outcome, now)
     }
 
-    /// Takes note of what pods have come to since the last look.
+    /// Notes which pods have ended since the last reconciliation.
     fn remember(&self, job: &Object, tally: &Tally, now: f64) {
         let mut known = lock(&self.known);
         let memory = known.entry(job.uid().into()).or_default();
@@ -217,8 +217,9 @@ impl Jobs {
         }
     }
 
-    /// Whether the Job is over, and why.
+    /// Decides whether the Job is over, and why.
     fn judge(&self, job: &Object, tally: &mut Tally, is_suspended: bool, now: f64) {
+        tally.judge_failures(job.value());
         let known = lock(&self.known);
         let memory = known.get(job.uid());
         let started = memory.and_then(|memory| memory.started).unwrap_or(now);
@@ -237,7 +238,7 @@ impl Jobs {
             let completed = tally.completed.clone();
             tally.failed_indexes.retain(|index| !completed.contains(index));
         }
-        tally.judge(job.value());
+        tally.judge_indexes(job.value());
     }
 
     fn suspend(&self, job: &Object, status: &mut Value, is_suspended: bool, stamp: &str) {
@@ -257,7 +258,7 @@ impl Jobs {
         self.cluster.recorder.normal(CONTROLLER, job, event, message);
     }
 
-    /// Makes and deletes pods until there are as many as wanted.
+    /// Creates and deletes pods until the wanted number is active.
     async fn manage(&self, client: &mut Client, job: &Object, tally: &mut Tally, now: f64) -> Outcome {
         let wanted = tally.wanted(job.value());
         let excess = tally.active.len().saturating_sub(wanted);
@@ -308,7 +309,7 @@ impl Jobs {
         later.map_or(Outcome::Done, |at| Outcome::Again(at - now))
     }
 
-    /// When the next pod may be made, and how often its index has failed where that is counted.
+    /// When the next pod may be created, and how often its index has failed if failures are limited per index.
     fn due(&self, job: &Object, index: Option<u32>) -> (f64, Option<u32>) {
         let pause = self.cluster.profile.controller_manager.job_back_off;
         let known = lock(&self.known);
@@ -338,7 +339,7 @@ impl Jobs {
         }
     }
 
-    /// When to look again, be it for the deadline of the Job.
+    /// Schedules the next reconciliation no later than the deadline of the Job.
     fn deadline(&self, job: &Object, outcome: Outcome, now: f64) -> Outcome {
         let Some(limit) = job.value()["spec"]["activeDeadlineSeconds"].as_f64() else { return outcome };
         let started = lock(&self.known).get(job.uid()).and_then(|memory| memory.started);

@@ -29,9 +29,7 @@ pub(super) fn pod(job: &Object, index: Option<u32>, failures: Option<u32>) -> Va
             }
             metadata[field][INDEX] = json!(index.to_string());
         }
-        if spec["hostname"].as_str().is_none_or(str::is_empty) {
-            spec["hostname"] = json!(format!("{}-{index}", job.name()));
-        }
+        spec["hostname"] = json!(format!("{}-{index}", job.name()));
         for list in ["containers", "initContainers"] {
             spec[list].as_array_mut().into_iter().flatten().for_each(announce);
         }

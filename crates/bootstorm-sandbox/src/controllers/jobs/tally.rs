@@ -141,7 +141,11 @@ impl Tally {
             return;
         }
         match judge(job, pod.value()) {
-            Verdict::Ignore => return,
+            Verdict::Ignore => {
+                // It delays the next pod all the same.
+                self.fresh.push((true, None));
+                return;
+            }
             Verdict::FailIndex => self.failed_indexes.extend(index),
             Verdict::FailJob(message) => self.fail("PodFailurePolicy", &message),
             Verdict::Count => {}
@@ -174,8 +178,8 @@ impl Tally {
         self.failed + self.uncounted.failed.len() as u64
     }
 
-    /// Decides whether the Job has succeeded, or has failed too often.
-    pub(super) fn judge(&mut self, job: &Value) {
+    /// Decides whether the Job has failed too often.
+    pub(super) fn judge_failures(&mut self, job: &Value) {
         let spec = &job["spec"];
         let limit = spec["backoffLimit"].as_u64().unwrap_or(6);
         let restarts = |pod: &Object| {
@@ -191,6 +195,11 @@ impl Tally {
         if self.failed() > limit || restarted > 0 && restarted >= limit {
             self.fail("BackoffLimitExceeded", "Job has reached the specified backoff limit");
         }
+    }
+
+    /// Decides whether the Job has succeeded, or its indexes have failed.
+    pub(super) fn judge_indexes(&mut self, job: &Value) {
+        let spec = &job["spec"];
         if !self.failed_indexes.is_empty() {
             let most = spec["maxFailedIndexes"].as_u64();
             if most.is_some_and(|most| self.failed_indexes.len() as u64 > most) {
