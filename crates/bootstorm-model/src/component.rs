@@ -1,7 +1,7 @@
-//! Components that VMs wait for: their words, their layers, and what to try where one holds a storm up.
+//! Components that VMs wait for: labels, layers and remedies.
 //!
-//! The one vocabulary for who works between two milestones, who is a bottleneck, and what a pending VM waits for. In
-//! documents a component has the word of its variant, save in `waits_for`, whose words name what a VM waits for
+//! The one vocabulary for the work between two milestones, for bottlenecks, and for what a pending VM is waiting for.
+//! In documents a component has the word of its variant, except in `waits_for`, which names the awaited event
 //! ([`waits_for`]).
 
 use serde::{Deserialize, Serialize};
@@ -12,9 +12,9 @@ use crate::observe::Milestone;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Layer {
-    /// Disks are slow or volumes are not there.
+    /// Slow disks or missing volumes.
     Storage,
-    /// Guests run, and are not reached.
+    /// Guests run but are unreachable.
     Network,
     /// Nodes lack processors or memory.
     Compute,
@@ -23,7 +23,7 @@ pub enum Layer {
 }
 
 impl Layer {
-    /// All layers, in the order of their advice.
+    /// All layers, in the order in which advice lists them.
     pub const ALL: [Self; 4] = [Self::Storage, Self::Network, Self::Compute, Self::Hypervisor];
 
     /// The word used in JSON and tables.
@@ -36,7 +36,7 @@ impl Layer {
         }
     }
 
-    /// The guide's advice.
+    /// Advice from the guide.
     pub fn hints(self) -> [&'static str; 4] {
         match self {
             Self::Storage => [
@@ -77,15 +77,15 @@ pub enum Component {
     Stop,
     /// The guest shuts down, and its instance goes.
     Shutdown,
-    /// Nodes that were lost: their VMs wait until the old instances are gone.
+    /// Lost nodes: their VMs wait until the old instances are gone.
     LostNodes,
     /// Disks are cloned or imported, and claims are there.
     Filling,
-    /// virt-controller makes the instance and its pod, and hands it over when the pod runs.
+    /// virt-controller creates the instance and its pod, and hands the instance over once the pod runs.
     Controller,
-    /// virt-controller makes the launcher pod.
+    /// virt-controller creates the launcher pod.
     Pod,
-    /// Launcher pods that the API server refuses, for example for a quota.
+    /// Launcher pods refused by the API server, for example because of a quota.
     Refused,
     /// The scheduler finds a node.
     Scheduling,
@@ -109,13 +109,13 @@ pub enum Component {
     Boot,
     /// The guest boots and gets its address; not distinguished without an agent.
     Guest,
-    /// The guest runs, its agent too, and does not answer yet.
+    /// The guest and its agent run, but the guest does not answer yet.
     Network,
     /// A live migration waits for its turn in virt-controller.
     Queue,
     /// virt-controller and virt-handler prepare the target of a live migration.
     Target,
-    /// The memory of a guest that migrates is copied.
+    /// The memory of a migrating guest is copied.
     Copying,
     /// The disks that containers and guests read from.
     Disks,
@@ -125,32 +125,32 @@ pub enum Component {
     DisksOrProcessors,
     /// One node.
     Node,
-    /// Several of these: milestones between them were not seen.
+    /// Several of these: milestones between them were missed.
     Several,
 }
 
 /// Work that a component does on nodes
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Load {
-    /// Reads much from the disks of VMs and of nodes, and computes.
+    /// Reads heavily from the disks of VMs and nodes, and uses CPU.
     Disks,
-    /// Costs processors, and little else on the node.
+    /// Uses CPU, and little else on the node.
     Processors,
-    /// Costs something else.
+    /// Uses something else.
     Other,
 }
 
-/// What is to be said about a component
+/// Texts about a component
 struct Facts {
-    /// In a cell.
+    /// Label for a table cell.
     label: &'static str,
-    /// As the subject of a sentence.
+    /// Subject of a sentence.
     noun: &'static str,
-    /// What a VM waits for: its word in documents, and the phrase after "wait for".
+    /// What a VM waits for: word in documents, and the phrase after "wait for".
     awaited: Option<(&'static str, &'static str)>,
-    /// Its layers; several where no measurement separates them, none where the guide's hints do not fit.
+    /// Its layers: several if no measurement separates them, none if the guide's hints do not apply.
     layers: &'static [Layer],
-    /// What to try where it holds a storm up.
+    /// Remedies if it is the bottleneck.
     remedies: &'static [&'static str],
 }
 
@@ -188,8 +188,8 @@ impl Component {
 
     /// Component at work between two consecutive observed milestones of a phase with that goal.
     ///
-    /// `Several` if milestones between them were not seen. A live migration waits for its turn where an instance is made
-    /// otherwise.
+    /// `Several` if milestones between them were missed. In a live migration, the step that otherwise creates an
+    /// instance is the wait in the queue.
     pub fn between(goal: Milestone, from: Milestone, to: Milestone) -> Self {
         use Milestone::{
             Accepted, Address, Agent, Attached, Copying, Gone, Initialized, Instance, Migrated, Moved,
@@ -231,7 +231,7 @@ impl Component {
         }
     }
 
-    /// Whether VMs pass through it one by one, so its rate is meaningful.
+    /// Whether VMs pass through it one by one, so that its rate is meaningful.
     pub fn is_queue(self) -> bool {
         matches!(
             self,
@@ -246,7 +246,7 @@ impl Component {
         )
     }
 
-    /// What it costs nodes; `None` where it works elsewhere.
+    /// Load on nodes; `None` if it works elsewhere.
     pub fn load(self) -> Option<Load> {
         match self {
             Self::Containers | Self::Boot | Self::Guest => Some(Load::Disks),
@@ -266,17 +266,17 @@ impl Component {
         self.facts().noun
     }
 
-    /// The phrase after "wait for".
+    /// Phrase after "wait for".
     pub fn awaited(self) -> &'static str {
         self.facts().awaited.map_or(self.noun(), |(_, phrase)| phrase)
     }
 
-    /// Layers that it belongs to.
+    /// Its layers.
     pub fn layers(self) -> &'static [Layer] {
         self.facts().layers
     }
 
-    /// What to try where it holds a storm up, whatever else was seen.
+    /// Remedies if it is the bottleneck, whatever else was seen.
     pub fn remedies(self) -> &'static [&'static str] {
         self.facts().remedies
     }
@@ -429,7 +429,7 @@ impl Component {
                 &[Network],
                 &[],
             ),
-            // The guide is about boots; its hints do not fit guests that run on.
+            // The guide is about boots; its hints do not apply to guests that keep running.
             Self::Queue => row(
                 "KubeVirt's migration queue",
                 "KubeVirt's queue of migrations",
@@ -491,7 +491,7 @@ pub mod waits_for {
 
     use super::Component;
 
-    /// Writes what a VM waits for.
+    /// Writes the word for what a VM waits for.
     pub fn serialize<S: Serializer>(component: &Component, serializer: S) -> Result<S::Ok, S::Error> {
         match component.facts().awaited {
             Some((word, _)) => serializer.serialize_str(word),
@@ -499,7 +499,7 @@ pub mod waits_for {
         }
     }
 
-    /// Reads what a VM waits for.
+    /// Reads the word for what a VM waits for.
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Component, D::Error> {
         let word = String::deserialize(deserializer)?;
         let is_meant =

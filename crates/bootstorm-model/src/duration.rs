@@ -18,23 +18,23 @@ const UNITS: [(&str, u64); 8] = [
 /// The magnitude of Go's smallest duration.
 const MOST_NANOSECONDS: u64 = 1 << 63;
 
-/// Why a text is not a duration
+/// Reason why a text is not a duration
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum DurationFault {
-    /// It does not follow the grammar.
+    /// Does not follow the grammar.
     #[error("write it like 90s, 10m, 1h30m or 90")]
     Grammar,
-    /// It is below zero.
+    /// Below zero.
     #[error("it must not be negative")]
     Negative,
-    /// It exceeds 292 years.
+    /// Exceeds 292 years.
     #[error("it is too long")]
     TooLong,
 }
 
 /// Reads a duration: `90s`, `1.5h30m`, `.5s`, or bare seconds.
 ///
-/// kubectl reads `--request-timeout` in this way. Fails for negative values too, which mean nothing here.
+/// This is how kubectl reads `--request-timeout`. Negative values fail too; they are meaningless here.
 pub fn parse(text: &str) -> Result<Duration, DurationFault> {
     if let Some(seconds) = bare_seconds(text) {
         return seconds.map(Duration::from_secs);
@@ -43,7 +43,7 @@ pub fn parse(text: &str) -> Result<Duration, DurationFault> {
     u64::try_from(nanoseconds).map(Duration::from_nanos).map_err(|_| DurationFault::Negative)
 }
 
-/// A number without a unit; one below zero is left to the grammar of durations.
+/// Reads a number without a unit; negative ones are left to the grammar of durations.
 fn bare_seconds(text: &str) -> Option<Result<u64, DurationFault>> {
     let digits = text.strip_prefix('+').unwrap_or(text);
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -54,7 +54,7 @@ fn bare_seconds(text: &str) -> Option<Result<u64, DurationFault>> {
 
 /// Reads a duration exactly as Go's `time.ParseDuration` does, in nanoseconds.
 ///
-/// Fractions below a nanosecond are cut off as Go cuts them, through a 64-bit float.
+/// Fractions of a nanosecond are truncated through a 64-bit float, as in Go.
 pub fn nanoseconds(text: &str) -> Result<i64, DurationFault> {
     let (is_negative, mut rest) = match text.as_bytes().first() {
         Some(b'-') => (true, &text[1..]),
@@ -80,7 +80,7 @@ pub fn nanoseconds(text: &str) -> Result<i64, DurationFault> {
     i64::try_from(total).map_err(|_| DurationFault::TooLong)
 }
 
-/// One number with its unit, in nanoseconds, and what follows.
+/// Reads one number with its unit; returns its nanoseconds and the rest of the text.
 fn term(text: &str) -> Result<(u64, &str), DurationFault> {
     let (whole, rest) = digits(text);
     let (fraction, rest) = match rest.strip_prefix('.') {
@@ -118,7 +118,7 @@ fn digits(text: &str) -> (&str, &str) {
     text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()))
 }
 
-/// A duration in whole seconds as people and [`parse`] write it: `45s`, `10m`, `1h30m`.
+/// Formats a duration in whole seconds in the form that [`parse`] reads: `45s`, `10m`, `1h30m`.
 pub fn told(duration: Duration) -> String {
     let seconds = duration.as_secs();
     let parts = [(seconds / 3600, 'h'), (seconds / 60 % 60, 'm'), (seconds % 60, 's')];

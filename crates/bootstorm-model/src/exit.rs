@@ -8,19 +8,19 @@ use std::process::ExitCode;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Exit {
-    /// Everything was done, every VM reached its goal.
+    /// Everything succeeded, and every VM reached its goal.
     Good = 0,
     /// The command failed: cluster, permission, state, input or output.
     Failed = 1,
     /// The command line was wrong.
     Usage = 2,
-    /// The phase ran to its end, but some VMs did not reach the goal.
+    /// The phase completed, but some VMs did not reach the goal.
     Missed = 3,
     /// A `--fail-if` threshold was crossed.
     Threshold = 4,
     /// The preflight checks refused the run.
     Preflight = 5,
-    /// Interrupted; what was measured is saved and the run can be continued.
+    /// Interrupted; measurements are saved, and the run can be continued.
     Interrupted = 130,
 }
 

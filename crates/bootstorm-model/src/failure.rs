@@ -4,10 +4,10 @@ use std::fmt;
 
 use crate::exit::Exit;
 
-/// A command that could not do its work
+/// Failure of a command
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
-    /// The exit code that fits.
+    /// Exit code.
     pub exit: Exit,
     /// What failed, one sentence without a full stop.
     pub message: String,
@@ -18,22 +18,22 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// The cluster, the state or the environment does not allow it.
+    /// A failure caused by the cluster, the state or the environment.
     pub fn new(message: impl Into<String>) -> Self {
         Self { exit: Exit::Failed, message: message.into(), causes: Vec::new(), hints: Vec::new() }
     }
 
-    /// The command line is wrong.
+    /// A wrong command line.
     pub fn usage(message: impl Into<String>) -> Self {
         Self { exit: Exit::Usage, ..Self::new(message) }
     }
 
-    /// The preflight checks refuse the run.
+    /// A run refused by the preflight checks.
     pub fn preflight(message: impl Into<String>) -> Self {
         Self { exit: Exit::Preflight, ..Self::new(message) }
     }
 
-    /// The user interrupted the command.
+    /// A command interrupted by the user.
     pub fn interrupted(message: impl Into<String>) -> Self {
         Self { exit: Exit::Interrupted, ..Self::new(message) }
     }

@@ -1,6 +1,6 @@
 //! The model of a boot storm: plans, observations, timelines, records, and their analysis.
 //!
-//! Pure: no async, no input and output. Only [`observe::clock`] and [`platform`] read the system's clocks.
+//! Pure: no async, no input or output. Only [`observe::clock`] and [`platform`] read the system's clocks.
 
 pub mod component;
 pub mod duration;

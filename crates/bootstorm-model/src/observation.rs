@@ -1,4 +1,4 @@
-//! One kind of fact, whatever stream it comes from.
+//! The one type for facts from any stream.
 
 use serde::{Deserialize, Serialize};
 
@@ -19,12 +19,12 @@ pub enum StreamKind {
     Pods,
     /// A watch on events.
     Events,
-    /// The conversation with a prober pod.
+    /// The session with a prober pod.
     Prober,
 }
 
 impl StreamKind {
-    /// The stream in a sentence.
+    /// Name for use in a sentence.
     pub fn words(self) -> &'static str {
         match self {
             Self::Instances => "the watch on instances",
@@ -60,7 +60,7 @@ pub struct Observation {
     pub stream: Option<Stream>,
     /// When this client received it.
     pub at: Offset,
-    /// It came out of a list, or may have waited in a gap of the stream.
+    /// Whether it came from a list, or may have waited in a gap of the stream.
     pub late: bool,
     /// Kind.
     pub what: What,
@@ -81,19 +81,19 @@ pub enum What {
     Notice(Notice),
     /// A prober received an answer for this id.
     Answer(u32),
-    /// A guest that is probed on and on gave its last answer so many milliseconds ago, and answers no more or is not asked
-    /// any more.
+    /// A continuously probed guest last answered this many milliseconds ago, and no longer answers or is no longer
+    /// probed.
     Quiet(u32, u64),
-    /// It answers again.
+    /// The guest answers again.
     Back {
-        /// The id.
+        /// Id of the guest.
         id: u32,
-        /// Milliseconds since the answer before.
+        /// Milliseconds since the previous answer.
         gap: u64,
         /// Attempts in between that got no answer.
         lost: u32,
     },
-    /// A prober that tells each answer has told all of them up to then.
+    /// A prober that reports every answer has reported all of them up to this time.
     Told(Offset),
     /// A prober cannot probe this id, with the reason.
     Cannot(u32, String),
@@ -101,15 +101,15 @@ pub enum What {
     Interval(u64),
     /// A prober is on the guests' own network link.
     Neighbor,
-    /// A prober answered the echo requested at that time.
+    /// A prober answered the echo that was requested at this time.
     Echo(Offset),
     /// The fate of a request.
     Request(u32, Request),
     /// The stream stopped delivering.
     GapOpened {
-        /// When it last delivered.
+        /// Time of the last delivery.
         since: Offset,
-        /// It ended as requested, and is reopened at once.
+        /// Whether it ended as requested and is reopened at once.
         expected: bool,
         /// Reason, if known.
         why: Option<String>,
@@ -130,18 +130,18 @@ pub enum What {
     Complaint(String),
 }
 
-/// Fate of a request
+/// Progress of a request
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Request {
     /// About to be written.
     Sent,
     /// An attempt failed and is retried.
     Repeated(String),
-    /// It was accepted.
+    /// Accepted.
     Accepted {
         /// Attempts made.
         attempts: Attempts,
-        /// UID of what it made: the VM of a create, the migration object of a migration.
+        /// UID of the created object: the VM of a create, the migration object of a migration.
         uid: Option<Box<str>>,
     },
     /// Retries ended.
@@ -150,7 +150,7 @@ pub enum Request {
         attempts: Attempts,
         /// Last error.
         why: String,
-        /// The server has certainly not carried it out.
+        /// Whether the server has certainly not carried it out.
         certain: bool,
     },
     /// It will not be sent.
@@ -162,8 +162,8 @@ pub enum Request {
 pub struct Attempts {
     /// Requests sent.
     pub sent: u32,
-    /// Answers 429 among them.
+    /// 429 answers among them.
     pub throttled: u32,
-    /// Time spent waiting because of them.
+    /// Time spent waiting because of 429 answers.
     pub throttled_for: std::time::Duration,
 }

@@ -3,16 +3,16 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-/// The most characters of one text that are shown in a line of talk, a log or a cell.
+/// Maximum number of characters of one text in a message, a log line or a cell.
 ///
 /// An API server may answer with megabytes; the beginning is what matters.
 pub const LONGEST: usize = 2_000;
 
-/// The text with everything that could move the cursor, change colours or reorder the line written as an escape
+/// Escapes everything in a text that could move the cursor, change colours or reorder the line.
 ///
-/// Control characters (C0, DEL, C1), line and paragraph separators, the bidirectional controls and what is
-/// invisible become `\n`, `\r`, `\t` or `\u{…}`. A VM's failure reason is written by the cluster, so by anyone who
-/// can create a VM. Applying it twice changes nothing.
+/// Control characters (C0, DEL, C1), line and paragraph separators, bidirectional controls and invisible characters
+/// become `\ `, `\r`, `\t` or `\u{…}`. A VM's failure reason is written by the cluster, and so by anyone who can create
+/// a VM. Idempotent.
 pub fn printable(text: &str) -> Cow<'_, str> {
     if !text.contains(is_unsafe) {
         return Cow::Borrowed(text);
@@ -31,7 +31,7 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     Cow::Owned(safe)
 }
 
-/// The text as one line: printable, and cut with `…` after [`LONGEST`] characters.
+/// The text as one printable line, cut with `…` after [`LONGEST`] characters.
 pub fn line(text: &str) -> Cow<'_, str> {
     match clip(text, LONGEST) {
         Cow::Borrowed(whole) => printable(whole),
@@ -39,7 +39,7 @@ pub fn line(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// The first `most` characters, the cut marked with `…`.
+/// The first `most` characters; a cut is marked with `…`.
 pub fn clip(text: &str, most: usize) -> Cow<'_, str> {
     match text.char_indices().nth(most) {
         Some((end, _)) => Cow::Owned(format!("{}…", &text[..end])),
@@ -47,7 +47,7 @@ pub fn clip(text: &str, most: usize) -> Cow<'_, str> {
     }
 }
 
-/// Whether a character must not reach a terminal as it is.
+/// Whether a character must not reach a terminal unescaped.
 pub fn is_unsafe(character: char) -> bool {
     character.is_control()
         || matches!(character, '\u{2028}' | '\u{2029}' | '\u{61c}' | '\u{200e}' | '\u{200f}')

@@ -1,4 +1,4 @@
-//! Which VMs a run would adopt, as shown before it does.
+//! VMs that a run would adopt, shown before it does.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -9,48 +9,48 @@ use super::color::Tone;
 use super::people::terminal::{Column, Grid};
 use super::{Layout, printable};
 
-/// VMs of each kind that are shown one by one, unless all are asked for.
+/// VMs of each kind listed individually, unless all are requested.
 const SHOWN: usize = 20;
 
 /// VMs that would be adopted, and those that would not
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Adoption {
-    /// Which VMs were looked for.
+    /// Selection of the VMs.
     pub selection: String,
-    /// They would be stopped, and started again.
+    /// VMs to adopt: they would be stopped and started again.
     pub adopted: Vec<AdoptionRow>,
-    /// They are left alone.
+    /// VMs that are left alone.
     pub excluded: Vec<AdoptionRow>,
 }
 
-/// One VM that was looked at
+/// One selected VM
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct AdoptionRow {
-    /// Its namespace.
+    /// Namespace.
     pub namespace: String,
-    /// Its name.
+    /// Name.
     pub name: String,
-    /// Its run strategy; absent when it does not exist.
+    /// Run strategy; absent if the VM does not exist.
     pub run_strategy: Option<String>,
-    /// Its state, as its status says.
+    /// State, from its status.
     pub power: String,
-    /// The node on which it runs.
+    /// Node on which it runs.
     pub node: Option<String>,
-    /// Its operating system, as far as its guest agent says.
+    /// Operating system, as far as its guest agent reports it.
     pub guest_os: Option<String>,
-    /// The tool or owner that keeps it as it is described elsewhere.
+    /// Tool or owner that keeps it in a state described elsewhere.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kept_by: Option<String>,
-    /// What that keeper would do to a stop.
+    /// Reaction of that keeper to a stop.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub warning: Option<String>,
-    /// Why it is left alone.
+    /// Reason why it is left alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }
 
 impl Adoption {
-    /// The VMs to be adopted, as kubectl would name them.
+    /// Names of the VMs to adopt, in kubectl's form.
     pub fn names(&self) -> String {
         self.adopted.iter().map(|row| format!("virtualmachine/{}\n", printable(&row.name))).collect()
     }

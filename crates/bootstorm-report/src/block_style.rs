@@ -1,7 +1,8 @@
-//! YAML in block style out of what `serde_json` would write: the same document, and as fast.
+//! YAML in block style for the documents that `serde_json` would write, at the same speed.
 //!
-//! A text stays plain where no YAML reader, of version 1.1 or 1.2, can take it for anything else; every other one is quoted
-//! with the escapes of JSON, which YAML knows too. Numbers have no exponent, which readers of version 1.1 take for text.
+//! A text stays plain if no YAML reader, of version 1.1 or 1.2, can mistake it for anything else; every other text is
+//! quoted with the escapes of JSON, which YAML supports too. Numbers have no exponent, which readers of version 1.1
+//! mistake for text.
 
 use std::io;
 
@@ -9,7 +10,7 @@ use serde::Serialize;
 use serde_json::Serializer;
 use serde_json::ser::{CharEscape, CompactFormatter, Formatter};
 
-/// Writes a value as a YAML document that ends with a line end; characters that `picks` are written as escapes.
+/// Writes a value as a YAML document that ends with a line end; characters selected by `picks` are escaped.
 pub(super) fn to_string(
     value: &(impl Serialize + ?Sized),
     picks: fn(char) -> bool,
@@ -20,10 +21,10 @@ pub(super) fn to_string(
     String::from_utf8(bytes).map_err(serde::ser::Error::custom)
 }
 
-/// What stands on the line before a value
+/// Text on the line before a value
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Before {
-    /// Nothing: it is the document.
+    /// Nothing: the value is the document.
     Nothing,
     /// Its key and a colon.
     Key,
@@ -31,7 +32,7 @@ enum Before {
     Dash,
 }
 
-/// A mapping or a sequence that is being written
+/// A mapping or a sequence being written
 #[derive(Clone, Copy)]
 struct Open {
     before: Before,
@@ -39,13 +40,13 @@ struct Open {
     is_empty: bool,
 }
 
-/// The state of a document that is being written
+/// State of a document being written
 struct BlockStyle {
     picks: fn(char) -> bool,
     open: Vec<Open>,
     before: Before,
     is_key: bool,
-    /// The text that is being written, with the escapes of JSON.
+    /// The current text, with the escapes of JSON.
     text: Vec<u8>,
     is_text: bool,
     is_escaped: bool,
@@ -64,7 +65,7 @@ impl BlockStyle {
         }
     }
 
-    /// Opens a mapping, or a sequence, whose dashes need no indent of their own below a key.
+    /// Opens a mapping, or a sequence, whose dashes need no indentation below a key.
     fn begin(&mut self, is_sequence: bool) {
         let outer = self.open.last().map_or(0, |open| open.indent);
         let indent = match self.before {
@@ -75,7 +76,7 @@ impl BlockStyle {
         self.open.push(Open { before: self.before, indent, is_empty: true });
     }
 
-    /// Begins an entry of what is open: the first one may stand behind a dash.
+    /// Begins an entry of the innermost collection: the first one may follow a dash.
     fn entry<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
         let Some(open) = self.open.last_mut() else { return Ok(()) };
         let first = std::mem::replace(&mut open.is_empty, false);
@@ -95,7 +96,7 @@ impl BlockStyle {
         writer.write_all(empty)
     }
 
-    /// Writes a value that is no text; as a key, it is one.
+    /// Writes a value that is not a text; as a key, it becomes one.
     fn scalar<W: ?Sized + io::Write>(&mut self, writer: &mut W, value: &[u8]) -> io::Result<()> {
         if self.is_text {
             self.text.extend_from_slice(value);
@@ -105,7 +106,7 @@ impl BlockStyle {
         writer.write_all(value)
     }
 
-    /// The text with escapes for what is to be escaped besides.
+    /// The text with additional escapes.
     fn picked(&self) -> Option<String> {
         let text = std::str::from_utf8(&self.text)
             .ok()
@@ -138,7 +139,7 @@ fn gap<W: ?Sized + io::Write>(writer: &mut W, before: Before) -> io::Result<()> 
     if before == Before::Nothing { Ok(()) } else { writer.write_all(b" ") }
 }
 
-/// Whether a text can be taken for nothing but itself without quotes.
+/// Whether an unquoted text can only be read as itself.
 fn is_plain(text: &[u8]) -> bool {
     const WORDS: [&[u8]; 9] = [b"null", b"true", b"false", b"yes", b"no", b"on", b"off", b"y", b"n"];
     let inside = |byte: &u8| byte.is_ascii_alphanumeric() || b" _-./+%()".contains(byte);
@@ -148,7 +149,7 @@ fn is_plain(text: &[u8]) -> bool {
         && !WORDS.iter().any(|word| text.eq_ignore_ascii_case(word))
 }
 
-/// A number without an exponent, and with a point.
+/// A number without an exponent, and with a decimal point.
 fn decimal(value: f64) -> String {
     let text = value.to_string();
     if text.contains('.') { text } else { text + ".0" }

@@ -1,4 +1,4 @@
-//! From a run's record to the view model.
+//! Builds the view model from a run's record.
 
 use bootstorm_model::plan::Target;
 use bootstorm_model::record::{PhaseKind, PhaseName, PhaseRecord, RunRecord};
@@ -10,13 +10,13 @@ use super::view::{PlanBlock, Report, Run, SCHEMA_VERSION, SetupBlock};
 use super::{Capacity, Compared, ObservationBlock, Placed, Repetitions, Selection};
 
 impl Report {
-    /// What a report of this run shows.
+    /// View model of this run.
     pub fn of(record: &RunRecord, selection: &Selection) -> Self {
         report(record, selection, true)
     }
 
-    /// What a report of this run shows to people: phases that have one line in a table come without a row per VM, so that
-    /// a long series takes no more memory than a short one.
+    /// View model of this run for people: phases that are one line in a table have no row per VM, so that a long series
+    /// needs no more memory than a short one.
     pub fn for_tables(record: &RunRecord, selection: &Selection) -> Self {
         report(record, selection, false)
     }
@@ -24,12 +24,12 @@ impl Report {
 
 /// Builds the view model.
 ///
-/// Without all rows, those of phases that tables show in one line are left out.
+/// Without `all_rows`, phases that are one line in tables have no rows.
 fn report(record: &RunRecord, selection: &Selection, all_rows: bool) -> Report {
     report_on(record, &record.plan.targets(), selection, all_rows)
 }
 
-/// The same for VMs that the plan of the record does not name.
+/// Builds the view model for VMs that the record's plan does not name.
 pub(super) fn report_on(
     record: &RunRecord,
     targets: &[Target],
@@ -96,7 +96,7 @@ pub(super) fn report_on(
     }
 }
 
-/// The storm of a selection against its baseline, without everything else of a report.
+/// Comparison of the selected storm with its baseline, without the rest of a report.
 pub(super) fn compared(record: &RunRecord, selection: &Selection) -> Option<Compared> {
     let grades: Vec<ValidityBlock> =
         record.phases.iter().map(|phase| ValidityBlock::of(record, &phase.look())).collect();
@@ -111,7 +111,7 @@ fn comparison(
     grades: &[ValidityBlock],
 ) -> Option<Compared> {
     let stop = Selection::stop_before(record, storm.name).map(|stop| stop.name);
-    // What was created without being started is no boot to compare with.
+    // A creation without a start is not a boot to compare with.
     let is_boot = |baseline: &&PhaseRecord| baseline.name != storm.name && !baseline.settings.halted;
     let storm = storm.look();
     let baseline = selection.baseline(record).filter(is_boot).map(PhaseRecord::look);
@@ -137,7 +137,7 @@ fn shown_in_full(record: &RunRecord, selection: &Selection) -> Vec<PhaseName> {
         None => record.last_of(PhaseKind::Stop).map(|phase| phase.name),
     };
     let baseline = selection.baseline(record).map(|phase| phase.name);
-    // VMs that were only made have their own block beside that of their first boot.
+    // VMs that were only created have a block of their own beside their first boot.
     let made = record.last_of(PhaseKind::Create).filter(|create| create.settings.halted);
     [made.map(|phase| phase.name), baseline, stop, storm].into_iter().flatten().collect()
 }

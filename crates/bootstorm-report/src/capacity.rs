@@ -1,4 +1,4 @@
-//! The search for the largest storm that meets a goal: what its storms have shown.
+//! Search for the largest storm that meets a goal: results of its storms.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,7 +9,7 @@ use bootstorm_model::record::{PhaseName, PhaseRecord, RunRecord, Series, SeriesK
 use bootstorm_model::stats::threshold::{Facts, Unit, Value};
 use bootstorm_model::stats::{Threshold, Validity, maybe_micros, micros};
 
-/// How far a search is
+/// Progress of a search
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum CapacityState {
@@ -17,42 +17,42 @@ pub enum CapacityState {
     Searching,
     /// The largest storm is known, and a second storm has confirmed it.
     Found,
-    /// Not even the smallest storm meets the goal.
+    /// Even the smallest storm misses the goal.
     Nothing,
-    /// Time or storms are used up; what is known is a lower bound.
+    /// The time or storm limit is reached; the result is a lower bound.
     Budget,
 }
 
 /// The search for the largest storm that meets a goal
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Capacity {
-    /// The conditions that must hold.
+    /// Conditions that must hold.
     pub goals: Vec<String>,
     /// Smallest storm.
     pub min: u32,
     /// Largest storm.
     pub max: u32,
-    /// How far it is.
+    /// Progress.
     pub state: CapacityState,
-    /// The largest size at which every storm met the goal, below all that missed it.
+    /// Largest size at which every storm met the goal, below all that missed it.
     pub size: Option<u32>,
-    /// The smallest size that missed it.
+    /// Smallest size that missed it.
     pub missed: Option<u32>,
-    /// Whether a second storm of the size has met it.
+    /// Whether a second storm of that size has met it.
     pub confirmed: bool,
-    /// The largest size that met the goal although a smaller one missed it: noise, or not only the size decides.
+    /// Largest size that met the goal although a smaller one missed it: noise, or the size is not the only factor.
     pub contradicted_by: Option<u32>,
-    /// How many storms are made at most.
+    /// Maximum number of storms.
     pub most_storms: u32,
-    /// Time after which no other storm begins.
+    /// Time after which no further storm begins.
     #[serde(rename = "budget_seconds", serialize_with = "maybe_micros")]
     pub budget: Option<f64>,
-    /// What storms and stops took so far.
+    /// Time taken by storms and stops so far.
     #[serde(rename = "spent_seconds", serialize_with = "micros")]
     pub spent: f64,
-    /// The storms, in the order in which they were made.
+    /// Storms, in order.
     pub storms: Vec<CapacityStorm>,
-    /// The size of the next storm; nothing when there is none.
+    /// Size of the next storm; `None` if there is none.
     #[serde(skip)]
     pub next: Option<u32>,
 }
@@ -60,20 +60,20 @@ pub struct Capacity {
 /// One storm of a search
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CapacityStorm {
-    /// Which storm.
+    /// Phase of the storm.
     pub phase: PhaseName,
-    /// VMs that were asked for.
+    /// VMs requested.
     pub size: u32,
     /// VMs that took part.
     pub vms: usize,
     /// Whether every condition held.
     pub met: bool,
-    /// Its times are invalid, so that it says nothing about its size: that is tried again.
+    /// Whether its times are invalid, so that it proves nothing about its size, which is tried again.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub invalid: bool,
-    /// The value of each condition, in their order.
+    /// Value of each condition, in order.
     pub values: Vec<GoalValue>,
-    /// Its figures.
+    /// Figures of the storm.
     #[serde(flatten)]
     pub figures: Figures,
 }
@@ -81,17 +81,17 @@ pub struct CapacityStorm {
 /// The value of one condition in one storm
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct GoalValue {
-    /// The value; absent when not reached or unknown.
+    /// Value; absent if not reached or unknown.
     #[serde(serialize_with = "maybe_micros")]
     pub value: Option<f64>,
-    /// What it is measured in.
+    /// Unit of the value.
     pub unit: Unit,
     /// Whether the condition held.
     pub met: bool,
 }
 
 impl Capacity {
-    /// The last search of a run; `None` when there was none.
+    /// The last search of a run; `None` if there was none.
     pub fn of(record: &RunRecord) -> Option<Self> {
         record.series.iter().rev().find_map(|series| Self::of_series(record, series))
     }
@@ -137,7 +137,7 @@ impl Capacity {
         })
     }
 
-    /// One line about the last storm, for people who wait.
+    /// One line about the last storm, for progress output.
     pub fn told(&self) -> String {
         let Some(last) = self.storms.last() else { return "no storm yet".to_owned() };
         if last.invalid {
@@ -160,7 +160,7 @@ impl Capacity {
 }
 
 impl CapacityStorm {
-    /// A storm of a chosen size; any other storm is not part of a search.
+    /// A storm of a chosen size; other storms are not part of a search.
     fn of(record: &RunRecord, storm: &PhaseRecord, conditions: &[Option<Threshold>]) -> Option<Self> {
         let size = storm.settings.size?;
         let storm = &*storm.look();
@@ -193,7 +193,7 @@ impl GoalValue {
             (Some(_), None) => Value::Unknown,
             _ => condition.value(&here, there.as_ref()),
         };
-        // A condition holds only where there is a value: what is not reached or unknown is not met.
+        // A condition holds only if there is a value: not reached or unknown means not met.
         match value {
             Value::Known(known) => {
                 Self { value: Some(known), unit: condition.unit, met: condition.judge(value).fails() }
@@ -202,7 +202,7 @@ impl GoalValue {
         }
     }
 
-    /// The value for people.
+    /// The value for display.
     pub fn told(&self) -> String {
         match (self.value, self.unit) {
             (None, _) => "not reached or unknown".to_owned(),
@@ -227,7 +227,7 @@ mod tests {
     #[test]
     fn the_record_says_where_the_search_stands() {
         assert_eq!(Capacity::of(&fixtures::repeated()), None);
-        // The fixture's storms are of 3, 12 and 7 VMs, and those of more than 7 are too slow.
+        // The fixture's storms have 3, 12 and 7 VMs, and those with more than 7 are too slow.
         let searched = |storms: usize| fixtures::searched(storms);
         assert_eq!(state(&searched(0)), (CapacityState::Searching, None, Some(3)));
         assert_eq!(state(&searched(1)), (CapacityState::Searching, Some(3), Some(12)));

@@ -1,18 +1,18 @@
-//! Colour by meaning; every output also makes sense without it.
+//! Colour by meaning; every output is also readable without it.
 
 use anstyle::{AnsiColor, Style};
 
 use bootstorm_model::observe::Outcome;
 use bootstorm_model::stats::Grade;
 
-/// What a piece of text means
+/// Meaning of a piece of text
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tone {
     /// Titles.
     Heading,
-    /// As it should be.
+    /// As expected.
     Good,
-    /// Worth a look.
+    /// Worth attention.
     Fair,
     /// Wrong.
     Bad,
@@ -42,7 +42,7 @@ impl From<Grade> for Tone {
     }
 }
 
-/// The tone of a row; successes carry none, so that the others stand out.
+/// Tone of a row; successes have none, so that the others stand out.
 pub(super) fn of_outcome(outcome: Outcome) -> Option<Tone> {
     match outcome {
         Outcome::Reached => None,

@@ -1,4 +1,4 @@
-//! The storm against its baseline, as shown.
+//! Comparison of the storm with its baseline, for display.
 
 use serde::{Deserialize, Serialize};
 
@@ -15,54 +15,54 @@ use bootstorm_model::stats::{
     Starts, Symptoms, Verdict, Zero,
 };
 
-/// A storm against its baseline
+/// Comparison of a storm with its baseline
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Compared {
-    /// The phase that counts as the baseline; absent when the run has none.
+    /// Baseline; absent if the run has none.
     pub baseline: Option<PhaseName>,
-    /// The stop before the storm.
+    /// Stop before the storm.
     pub stop: Option<PhaseName>,
-    /// The storm.
+    /// Storm.
     pub storm: PhaseName,
-    /// Boot against boot, one comparison per milestone: running, and reachable where it was probed in both phases.
+    /// Comparison of boots, one per milestone: running, and reachable if it was probed in both phases.
     pub milestones: Vec<Comparison>,
-    /// The same with the filling of disks in the baseline, for information; empty where none were filled.
+    /// The same including the time to fill disks in the baseline, for information; empty if none were filled.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub with_filling: Vec<Comparison>,
-    /// The milestone that the verdict is about.
+    /// Judged milestone.
     pub judged: Milestone,
-    /// The verdict; absent when there is not enough to judge.
+    /// Verdict; absent if there is not enough evidence.
     pub verdict: Option<Verdict>,
-    /// Why there is no verdict.
+    /// Reason why there is no verdict.
     pub unjudged: Option<String>,
-    /// Where the time went, and what holds the storm up; absent where no VM arrived, and in reports from before.
+    /// Breakdown of the time, and the bottleneck; absent if no VM arrived, and in older reports.
     #[serde(default)]
     pub breakdown: Option<Breakdown>,
-    /// What to try; empty where nothing holds the storm up, or nothing points anywhere.
+    /// Advice; empty if there is no bottleneck, or no evidence for a cause.
     #[serde(default)]
     pub advice: Vec<Advice>,
 }
 
-/// A phase of a comparison, and what speaks against its times where they are invalid
+/// A phase of a comparison, with the doubts about its times
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Side<'a> {
-    /// The phase.
+    /// Phase.
     pub(super) phase: &'a PhaseRecord,
     /// How far its times can be trusted.
     pub(super) validity: &'a ValidityBlock,
-    /// Whether it is the first boot of its VMs: a storm against another one shows how they differ, not what a storm costs.
+    /// Whether it is the first boot of its VMs: comparing two storms shows their difference, not the cost of a storm.
     pub(super) first_boot: bool,
 }
 
 impl Side<'_> {
-    /// Why nothing can be judged by its times.
+    /// Reason why its times cannot be judged.
     fn invalid(&self) -> Option<String> {
         Graded::new(self.phase.name, self.validity).invalid()
     }
 }
 
 impl Compared {
-    /// Compares two phases. Nothing is judged by times that are not valid.
+    /// Compares two phases. Nothing is judged from invalid times.
     pub(super) fn of(
         baseline: Option<Side<'_>>,
         storm: Side<'_>,
@@ -72,7 +72,7 @@ impl Compared {
         let invalid = storm.invalid().or_else(|| baseline.as_ref().and_then(Side::invalid));
         let first_boot = baseline.as_ref().is_some_and(|side| side.first_boot);
         let (baseline, storm) = (baseline.map(|side| side.phase), storm.phase);
-        // Guests that migrate pass no milestone of a boot: there is nothing to compare.
+        // Migrating guests pass no milestone of a boot: there is nothing to compare.
         let baseline = baseline.filter(|_| !storm.goal.is_of_migration());
         let unlike = storm.settings.kind.unlike_a_boot();
         let after = Starts::requested(&storm.timelines, storm.goal);
@@ -105,7 +105,7 @@ impl Compared {
         let is_slow = verdict.as_ref().and_then(|verdict| verdict.finding(Rule::Ratio));
         let is_slow = is_slow.is_some_and(|finding| finding.grade != Grade::Good);
         let clues = Clues {
-            // A storm is explained against a first boot, not against another storm.
+            // A storm is explained relative to a first boot, not to another storm.
             baseline: boots.filter(|_| unseen.is_none() && unlike.is_none()),
             storm: after,
             goal: judged,
@@ -116,7 +116,7 @@ impl Compared {
             Some(why) => Breakdown::unjudged(&clues, why),
             None => Breakdown::of(&clues),
         };
-        // Nothing was requested, so nobody works on requests from its beginning.
+        // Nothing was requested, so no component handles requests at its beginning.
         let is_observed = storm.settings.kind == StormKind::Observed;
         let breakdown = breakdown.filter(|_| storm.state == PhaseState::Done && !is_observed);
         let breakdown = breakdown.map(|breakdown| with_metrics(breakdown, storm));
@@ -141,12 +141,12 @@ impl Compared {
         }
     }
 
-    /// Where the baseline's times count from.
+    /// Zero of the baseline's times.
     pub fn from(&self) -> Zero {
         self.milestones.first().map(|comparison| comparison.from).unwrap_or_default()
     }
 
-    /// What the baseline counts from where that is not the request, and how the storm compares with all of it.
+    /// Zero of the baseline if it is not the request, and how the storm compares with the whole of it.
     pub fn base(&self) -> Option<String> {
         let baseline = self.baseline.filter(|_| self.from() == Zero::Filled)?;
         let whole = self.with_filling.iter().find(|comparison| comparison.milestone == self.judged);
@@ -159,13 +159,13 @@ impl Compared {
         ))
     }
 
-    /// What there is to say in place of a verdict: `not judged: the times of storm-1 are invalid (…)`.
+    /// Text in place of a verdict: `not judged: the times of storm-1 are invalid (…)`.
     pub fn not_judged(&self) -> Option<String> {
         self.unjudged.as_ref().filter(|_| self.verdict.is_none()).map(|why| format!("not judged: {why}"))
     }
 }
 
-/// Adds what Prometheus measured of the component that is named: it supports or contradicts, and decides nothing.
+/// Adds Prometheus measurements of the named component: they support or contradict, but decide nothing.
 fn with_metrics(mut breakdown: Breakdown, storm: &PhaseRecord) -> Breakdown {
     if let (Some(bottleneck), Some(metrics)) = (&mut breakdown.bottleneck, &storm.metrics) {
         let gauges = figures_of(bottleneck.component).iter().filter_map(|metric| metrics.gauge(*metric));
@@ -175,10 +175,10 @@ fn with_metrics(mut breakdown: Breakdown, storm: &PhaseRecord) -> Breakdown {
     breakdown
 }
 
-/// Figures of the cluster that are told of a bottleneck.
+/// Maximum number of cluster figures shown for a bottleneck.
 const MOST_FIGURES: usize = 3;
 
-/// The figures that say something about a component, the plainest first.
+/// Figures that are evidence for or against a component, the clearest first.
 fn figures_of(component: Component) -> &'static [Metric] {
     use Metric::{
         ApiLatency, ApiRejections, CephLatency, ClientWait, CsiLatency, EtcdFsync, NodeCpu, NodeDisk,
@@ -202,10 +202,10 @@ fn figures_of(component: Component) -> &'static [Metric] {
     }
 }
 
-/// The share of boots that may be unknown in a baseline.
+/// Maximum share of unknown boots in a baseline.
 const UNKNOWN: f64 = 0.25;
 
-/// Why the boots of a baseline are not known: it filled disks, and when was not seen.
+/// Reason why the boots of a baseline are unknown: it filled disks, at unknown times.
 fn unseen(baseline: &PhaseRecord, judged: Milestone, facts: &ClusterFacts) -> Option<String> {
     let fills = baseline.name.kind == PhaseKind::Create && facts.disks.iter().any(Disk::is_filled);
     let boots = Starts::boots(&baseline.timelines, baseline.goal);
@@ -224,7 +224,7 @@ fn unseen(baseline: &PhaseRecord, judged: Milestone, facts: &ClusterFacts) -> Op
     })
 }
 
-/// The limits that were in effect, as far as `setup` found them.
+/// Limits in effect, as far as `setup` found them.
 fn limits(facts: &ClusterFacts) -> Limits {
     let bucket = |component: &str| {
         let limit = facts.rate_limits.iter().find(|limit| limit.component == component)?;
@@ -252,7 +252,7 @@ fn compare(baseline: &Starts<'_>, storm: &Starts<'_>) -> Vec<Comparison> {
     shown.map(|milestone| Comparison::of(baseline, storm, milestone)).collect()
 }
 
-/// What points to a cause.
+/// Symptoms that indicate a cause.
 fn symptoms<'a>(storm: &PhaseRecord, bottleneck: Option<&'a Bottleneck>) -> Symptoms<'a> {
     let diagnoses =
         storm.participants().filter_map(|timeline| Diagnosis::of_failed(timeline, storm.goal)).collect();
@@ -262,7 +262,7 @@ fn symptoms<'a>(storm: &PhaseRecord, bottleneck: Option<&'a Bottleneck>) -> Symp
         bottleneck,
         diagnoses,
         requests: attempts(|timeline| timeline.attempts),
-        // An eviction is refused with 429 by a disruption budget too, which is no limit on requests.
+        // Disruption budgets also refuse evictions with 429; those are not throttling.
         throttled: if storm.drains() { 0 } else { attempts(|timeline| timeline.throttled) },
     }
 }

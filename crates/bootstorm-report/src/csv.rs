@@ -1,10 +1,10 @@
 //! CSV: one row per VM and phase, for spreadsheets and data frames (RFC 4180, CRLF).
 //!
 //! All times are seconds from the VM's own request, except `requested_at_seconds`, which counts from the beginning of
-//! the phase. Each time has a column beside it that says how it is known: `seen`, `stamped`, `late`, or `unknown` where the VM got
-//! there and nobody knows when its request was sent. Columns do not depend on the run, except for those of its probes at
-//! the end. A cell of text that a program would take for a formula, a number, a date or a truth value begins with the name
-//! of its column, as in `vm:007`.
+//! the phase. Each time has a second column that states how it is known: `seen`, `stamped`, `late`, or `unknown` if the
+//! VM arrived but the time of its request is unknown. Columns do not depend on the run, except for those of its probes
+//! at the end. A text that a program could mistake for a formula, a number, a date or a truth value is prefixed with
+//! the name of its column, as in `vm:007`.
 
 use super::csv_cell::cell as text;
 use super::phase::PhaseBlock;
@@ -33,7 +33,7 @@ const FACTS: [&str; 16] = [
 ];
 
 impl Report {
-    /// The rows of all phases as CSV, with or without a line of headers.
+    /// The rows of all phases as CSV, with or without a header line.
     pub fn csv(&self, headers: bool) -> Result<String, Unwritable> {
         let unwritable = |cause: &dyn std::fmt::Display| Unwritable::new("CSV", &cause.to_string());
         let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());

@@ -1,10 +1,10 @@
-//! Cells of CSV files: text that no program takes for a formula, a number, a date or a truth value.
+//! CSV cells that no program mistakes for a formula, a number, a date or a truth value.
 
 use std::net::IpAddr;
 
 use bootstorm_model::text::line;
 
-/// Words that some program takes for something else than text: truth values, nothing, days, months and units of time.
+/// Words that some program does not read as text: truth values, nulls, days, months and units of time.
 ///
 /// The HTML pages have the same list (`people/html/assets/base.js`).
 pub const WORDS: &str = "true false t f yes no y n on off null none nan na inf infinity today tomorrow yesterday now noon \
@@ -15,16 +15,16 @@ pub const WORDS: &str = "true false t f yes no y n on off null none nan na inf i
 
 /// A text as a cell of a column
 ///
-/// What begins like a formula (`=`, `+`, `-`, `@`, also in their wide forms), and what some program reads as a number, a
-/// date, a duration or a truth value, gets the name of the column in front: `vm:007`. That survives where quotes and
-/// apostrophes do not. Control characters become visible, so that a row stays one line; a tab or a line end in front of a
-/// formula therefore cannot hide it.
+/// If it begins like a formula (`=`, `+`, `-`, `@`, also in their full-width forms), or if some program reads it as a
+/// number, a date, a duration or a truth value, it is prefixed with the name of the column: `vm:007`. The prefix
+/// survives where quotes and apostrophes do not. Control characters are made visible, so that a row stays one line; a
+/// tab or a line end therefore cannot hide a formula.
 pub fn cell(column: &str, text: &str) -> String {
     let text = line(text);
     if is_formula(&text) || is_misread(&text) { format!("{column}:{text}") } else { text.into_owned() }
 }
 
-/// A text as a cell of a file whose readers expect it as it is, unless it is a formula.
+/// A text as a cell of a file whose readers expect it unchanged, unless it is a formula.
 pub fn safe(column: &str, text: &str) -> String {
     let text = line(text);
     if is_formula(&text) { format!("{column}:{text}") } else { text.into_owned() }
@@ -37,7 +37,7 @@ fn is_formula(text: &str) -> bool {
     )
 }
 
-/// Whether all that a text is made of are numbers and words of [`WORDS`].
+/// Whether a text consists only of numbers and words of [`WORDS`].
 fn is_misread(text: &str) -> bool {
     if text.parse::<IpAddr>().is_ok() {
         return false;
@@ -54,7 +54,7 @@ fn is_misread(text: &str) -> bool {
     pieces.peek().is_some() && pieces.all(is_other)
 }
 
-/// A word cut where digits and letters meet.
+/// A word split where digits and letters meet.
 fn runs(word: &str) -> impl Iterator<Item = &str> {
     let mut rest = word;
     std::iter::from_fn(move || {

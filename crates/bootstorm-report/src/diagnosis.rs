@@ -1,4 +1,4 @@
-//! VMs that did not reach the goal, by what kept them from it, as shown; with the commands that look further.
+//! VMs that did not reach the goal, by cause, for display; with commands for further diagnosis.
 
 use std::collections::BTreeMap;
 
@@ -12,74 +12,75 @@ use bootstorm_model::record::PhaseRecord;
 use bootstorm_model::stats::{self, Diagnosis, reason};
 use bootstorm_model::text::clip;
 
-/// The most groups of a phase.
+/// Maximum number of groups per phase.
 const MOST: usize = 50;
-/// The most characters of a reason in a title.
+/// Maximum length of a reason in a title.
 const MOST_TOLD: usize = 200;
-/// VMs, and nodes, that are named in a group.
+/// VMs, and nodes, named per group.
 const NAMED: usize = 5;
 
 /// VMs that did not reach the goal for the same cause
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DiagnosisBlock {
-    /// The cause: `FailedScheduling: Insufficient memory`; where none was seen, why their part was over and what they waited for.
+    /// Cause: `FailedScheduling: Insufficient memory`; if none was seen, the reason for the end and what they waited
+    /// for.
     pub cause: String,
     /// What they waited for.
     #[serde(with = "component::waits_for")]
     pub waits_for: Component,
-    /// How many they are.
+    /// Number of VMs.
     pub vms: usize,
-    /// The namespaces of the first of them.
+    /// Namespaces of the first ones.
     pub namespaces: Vec<String>,
-    /// The nodes that they were on, as far as they got one.
+    /// Nodes that they were on, if any.
     pub nodes: Vec<String>,
-    /// Commands that look further into the first of them.
+    /// Commands for further diagnosis of the first one.
     pub look: Vec<String>,
-    /// The first of them, in its own words.
+    /// The first VM in detail.
     pub example: ExampleBlock,
 }
 
-/// What was seen of one VM that did not reach the goal
+/// Observations of one VM that did not reach the goal
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ExampleBlock {
     /// Namespace of the VM.
     pub namespace: String,
     /// Name of the VM.
     pub name: String,
-    /// Why its part was over.
+    /// Reason for its end.
     pub reason: Option<String>,
-    /// The last milestone that it passed.
+    /// Last milestone that it passed.
     pub passed: Option<Milestone>,
     /// Its node.
     pub node: Option<String>,
-    /// Its launcher pod, and what that was doing.
+    /// Its launcher pod, and the state of that.
     pub launcher: Option<LauncherState>,
-    /// What the VM said of itself when its time was up: `status.printableStatus`.
+    /// Status of the VM at its deadline: `status.printableStatus`.
     pub status: Option<String>,
-    /// Its conditions that told of trouble.
+    /// Conditions that reported a problem.
     pub conditions: Vec<String>,
-    /// Its volumes that were not ready.
+    /// Volumes that were not ready.
     pub volumes: Vec<String>,
-    /// What Kubernetes warned about, like ones together.
+    /// Kubernetes warnings; repeated ones are merged.
     pub warnings: Vec<WarningBlock>,
     /// Instances that ended before.
     pub restarts: u32,
 }
 
-/// A warning, as often as it was said
+/// A warning with its number of occurrences
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct WarningBlock {
-    /// Kind of what it is about.
+    /// Kind of the object.
     pub kind: String,
-    /// Name of what it is about.
+    /// Name of the object.
     pub name: String,
     /// One word.
     pub reason: String,
     /// The last message.
     pub message: String,
-    /// How often.
+    /// Occurrences.
     pub count: u32,
-    /// When it was said last, from the beginning of the phase.
+    /// Last occurrence, from the beginning of the phase.
     #[serde(rename = "last_seconds", serialize_with = "stats::micros")]
     pub last: f64,
 }
@@ -98,7 +99,7 @@ impl From<&Warning> for WarningBlock {
 }
 
 impl DiagnosisBlock {
-    /// The causes of a phase, the most frequent first.
+    /// Causes in a phase, the most frequent first.
     pub(super) fn all(phase: &PhaseRecord, targets: &[Target]) -> Vec<Self> {
         let mut groups: BTreeMap<(String, Component), Vec<&Timeline>> = BTreeMap::new();
         for timeline in &phase.timelines {
@@ -140,7 +141,7 @@ impl DiagnosisBlock {
     }
 }
 
-/// The cause; where none was seen, the reason and what was waited for.
+/// Cause; if none was seen, the reason and what was waited for.
 fn told(found: Diagnosis, timeline: &Timeline) -> String {
     match (found.cause, &timeline.reason) {
         (Some(cause), _) => cause,
@@ -152,7 +153,7 @@ fn told(found: Diagnosis, timeline: &Timeline) -> String {
     }
 }
 
-/// What VMs without a known cause were told, where all of them were told the same: nothing has to be left out of it.
+/// The reason for VMs without a known cause, if it is the same for all: it can be shown verbatim.
 fn own_words(members: &[&Timeline], goal: Milestone) -> Option<String> {
     let first = members.first()?;
     let found = Diagnosis::of_failed(first, goal).filter(|found| found.cause.is_none())?;
@@ -185,13 +186,13 @@ impl ExampleBlock {
 }
 
 impl Row {
-    /// The row with what kept the VM from the goal, where that was seen.
+    /// Adds the diagnosed cause to the row, if there is one.
     pub(super) fn diagnosed(self, timeline: &Timeline, goal: Milestone) -> Self {
         Self { cause: Diagnosis::of_failed(timeline, goal).and_then(|found| found.cause), ..self }
     }
 }
 
-/// The commands that look further into a VM; none where a name could be taken for something else by a shell.
+/// Commands for further diagnosis of a VM; none if a shell could misinterpret a name.
 fn look(waits_for: Component, cause: &str, example: &ExampleBlock) -> Vec<String> {
     let (namespace, name) = (&example.namespace, &example.name);
     if !is_name(namespace) || !is_name(name) {
@@ -230,7 +231,7 @@ fn look(waits_for: Component, cause: &str, example: &ExampleBlock) -> Vec<String
     }
 }
 
-/// Whether a text is a name of Kubernetes and nothing else.
+/// Whether a text is a valid Kubernetes name.
 fn is_name(text: &str) -> bool {
     let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'.');
     text.len() <= 253

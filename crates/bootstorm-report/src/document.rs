@@ -1,7 +1,7 @@
 //! Documents for programs: JSON and YAML that are exact, and yet safe to print on a terminal.
 //!
-//! Every value reads back as it was. Characters that could steer a terminal are written as escapes, which JSON and
-//! YAML both know.
+//! Every value reads back unchanged. Characters that could control a terminal are written as escapes, which JSON and
+//! YAML both support.
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
@@ -11,20 +11,20 @@ use serde::Serialize;
 use super::{Unwritable, block_style};
 use bootstorm_model::text::is_unsafe;
 
-/// Indented JSON, ending with a line end.
+/// Indented JSON with a final line end.
 pub fn json<T: Serialize + ?Sized>(value: &T) -> Result<String, Unwritable> {
     let mut text = Vec::new();
     write_json(value, &mut text).map_err(|cause| Unwritable::new("JSON", &cause))?;
     String::from_utf8(text).map_err(|cause| Unwritable::new("JSON", &cause))
 }
 
-/// Writes indented JSON, ending with a line end, piece by piece: the whole may have tens of megabytes.
+/// Writes indented JSON with a final line end, incrementally: it may have tens of megabytes.
 pub fn write_json<T: Serialize + ?Sized>(value: &T, to: &mut dyn Write) -> io::Result<()> {
     serde_json::to_writer_pretty(&mut Escaping(&mut *to), value)?;
     to.write_all(b"\n")
 }
 
-/// Writes what steers a terminal as escapes. Every piece has to be a text.
+/// Escapes characters that control a terminal. Every chunk must be valid text.
 struct Escaping<'a>(&'a mut dyn Write);
 
 impl Write for Escaping<'_> {
@@ -56,13 +56,13 @@ pub fn yaml<T: Serialize + ?Sized>(value: &T) -> Result<String, Unwritable> {
     block_style::to_string(value, steers).map_err(|cause| Unwritable::new("YAML", &cause))
 }
 
-/// Whether a text is of printable ASCII and line ends only, as nearly all are: that is found out many bytes at a time.
+/// Whether a text consists of printable ASCII and line ends only, as nearly all do; tests many bytes at a time.
 fn is_plain(text: &[u8]) -> bool {
     let is_odd = |byte: &u8| !(0x20..0x7f).contains(byte) && *byte != b'\n';
     text.chunks(256).all(|chunk| !chunk.iter().fold(false, |odd, byte| odd | is_odd(byte)))
 }
 
-/// JSON with every character that `picks` written as an escape. The text must hold such characters in strings only.
+/// JSON with the characters selected by `picks` escaped. The text must contain such characters in strings only.
 pub(super) fn escaped(text: String, picks: impl Fn(char) -> bool) -> String {
     if !text.contains(&picks) {
         return text;
@@ -81,7 +81,7 @@ pub(super) fn escaped(text: String, picks: impl Fn(char) -> bool) -> String {
     safe
 }
 
-/// Line ends outside of strings are layout; those inside are escaped by the writer already.
+/// Line ends outside strings are layout; those inside are already escaped by the writer.
 fn steers(character: char) -> bool {
     character != '\n' && is_unsafe(character)
 }

@@ -1,4 +1,4 @@
-//! How long guests did not answer while their VMs migrated.
+//! Time in which guests did not answer while their VMs migrated.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,37 +6,37 @@ use bootstorm_model::observe::{Offset, Timeline};
 use bootstorm_model::record::PhaseRecord;
 use bootstorm_model::stats::{self, Sample, Summary};
 
-/// The longest time in which one guest did not answer
+/// The longest interruption of one guest
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Downtime {
-    /// Seconds from its last answer to the first one after; zero where no attempt was lost.
+    /// Seconds from its last answer to the first one after; zero if no attempt was lost.
     #[serde(serialize_with = "stats::micros")]
     pub seconds: f64,
-    /// Attempts in between that got no answer; absent where nobody counted them.
+    /// Unanswered attempts in between; absent if they were not counted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lost: Option<u32>,
-    /// It did not answer again before the phase ended: a lower bound.
+    /// Whether it did not answer again before the phase ended: a lower bound.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub open: bool,
 }
 
-/// The same over all guests of a phase
+/// Interruptions of all guests of a phase
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct DowntimeBlock {
     /// Guests that answered before their VM migrated.
     pub guests: usize,
-    /// Guests that never answered: nothing is known of them.
+    /// Guests that never answered: their downtime is unknown.
     pub silent: usize,
     /// Guests that missed at least one attempt.
     pub interrupted: usize,
-    /// Guests that did not answer any more when the phase ended.
+    /// Guests that no longer answered when the phase ended.
     pub away: usize,
-    /// Their longest times without an answer, from answer to answer.
+    /// Their longest interruptions, from answer to answer.
     pub summary: Summary,
 }
 
 impl Downtime {
-    /// The longest one of a guest; nothing where it never answered.
+    /// The longest interruption of a guest; `None` if it never answered.
     pub(super) fn of(timeline: &Timeline, ended: Offset) -> Option<Self> {
         if timeline.migration.is_none() || timeline.probes.is_empty() {
             return None;
@@ -53,7 +53,7 @@ impl Downtime {
 }
 
 impl DowntimeBlock {
-    /// The block of a phase; nothing unless its guests were probed while VMs migrated.
+    /// The block of a phase; `None` unless its guests were probed while VMs migrated.
     pub(super) fn of(phase: &PhaseRecord) -> Option<Self> {
         if !phase.migrates() && !phase.drains() || phase.probing.is_none() {
             return None;
@@ -71,7 +71,7 @@ impl DowntimeBlock {
     }
 }
 
-/// Until when a phase was watched.
+/// End of the watched time of a phase.
 pub(super) fn end_of(phase: &PhaseRecord) -> Offset {
     phase.ended.or(phase.watched_until).unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! Failures by reason, and VMs that stand out, as shown.
+//! Failures by reason, and outliers, for display.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,18 +11,18 @@ use bootstorm_model::stats::{self, Diagnosis, Outliers, reason};
 /// VMs that did not reach the goal for the same reason
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FailureBlock {
-    /// The reason; `<n>` and `<id>` stand for numbers and names that differ between the VMs.
+    /// Reason; `<n>` and `<id>` stand for numbers and names that differ between the VMs.
     pub reason: String,
-    /// How many VMs it stopped.
+    /// Number of VMs.
     pub vms: usize,
-    /// The namespace of the first of them.
+    /// Namespace of the first VM.
     pub namespace: String,
-    /// Its own words.
+    /// Reason of the first VM, verbatim.
     pub example: Option<String>,
 }
 
 impl FailureBlock {
-    /// The failures of a phase, most frequent reason first.
+    /// Failures of a phase, most frequent reason first.
     pub(super) fn all(rows: &[Row]) -> Vec<Self> {
         let failed: Vec<&Row> =
             rows.iter().filter(|row| matches!(row.outcome, Outcome::Failed | Outcome::TimedOut)).collect();
@@ -45,19 +45,19 @@ impl FailureBlock {
     }
 }
 
-/// The VMs that were much slower than their crowd on the way to the goal
+/// VMs that were much slower than the rest on the way to the goal
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct OutliersBlock {
-    /// The milestone: the goal of the phase; absent in reports from before outliers were looked for.
+    /// The milestone: the goal of the phase; absent in reports from before outliers were detected.
     pub milestone: Option<Milestone>,
-    /// Seconds above which a VM stands out; unknown where too few VMs arrived.
+    /// Seconds above which a VM is an outlier; unknown if too few VMs arrived.
     #[serde(rename = "limit_seconds", serialize_with = "stats::maybe_micros")]
     pub limit: Option<f64>,
-    /// Who does, slowest first.
+    /// Outliers, slowest first.
     pub vms: Vec<OutlierBlock>,
 }
 
-/// A VM that was much slower than its crowd
+/// A VM that was much slower than the rest
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct OutlierBlock {
     /// Namespace of the VM.
@@ -69,10 +69,10 @@ pub struct OutlierBlock {
     /// Its time.
     #[serde(serialize_with = "stats::micros")]
     pub seconds: f64,
-    /// How many times the median that is.
+    /// Ratio to the median.
     #[serde(serialize_with = "stats::micros")]
     pub times_median: f64,
-    /// The last thing that Kubernetes warned about on its way.
+    /// Last Kubernetes warning on its way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cause: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! Records to test with: deterministic, shaped like the guide's runs.
+//! Test records: deterministic, shaped like the guide's runs.
 
 use bootstorm_model::observe::{
     Findings, LauncherState, Milestone, Offset, Outcome, Timeline, VolumeKind, Warning,
@@ -10,14 +10,14 @@ use bootstorm_model::record::{
     SetupRecord, StorageClassFacts,
 };
 
-/// How long the VMs of a phase take, in seconds.
+/// Durations of the VMs in a phase, in seconds.
 #[derive(Clone, Copy)]
 struct Pace {
     /// First to last request.
     skew: f64,
     /// The fastest VM.
     fastest: f64,
-    /// How much longer the slowest takes.
+    /// Additional time of the slowest VM.
     spread: f64,
 }
 
@@ -72,7 +72,7 @@ pub(crate) fn guide() -> RunRecord {
     record
 }
 
-/// What Prometheus measured: two nodes, of which one is busy, for 30 seconds.
+/// Prometheus measurements: two nodes, one of them busy, for 30 seconds.
 pub(crate) fn metrics() -> Metrics {
     let line = |label: &str, values: [Option<f64>; 3]| Line { label: label.into(), values: values.into() };
     let lines = vec![
@@ -89,12 +89,12 @@ pub(crate) fn metrics() -> Metrics {
     }
 }
 
-/// Twelve VMs, everything well.
+/// Twelve VMs without any failure.
 pub(crate) fn small() -> RunRecord {
     healthy(12)
 }
 
-/// Twelve VMs with every way to end, one of them with a hostile reason, and an unclean watch.
+/// Twelve VMs with every outcome, one with a hostile reason, and an interrupted watch.
 pub(crate) fn with_failures() -> RunRecord {
     let mut record = healthy(12);
     let storm = &mut record.phases[2];
@@ -114,7 +114,7 @@ pub(crate) fn with_failures() -> RunRecord {
     record
 }
 
-/// Twelve VMs of which one storm time was missed and filled in from the server.
+/// Twelve VMs, one of whose storm times was missed and filled in from the server.
 pub(crate) fn stamped() -> RunRecord {
     let mut record = healthy(12);
     let timeline = &mut record.phases[2].timelines[3];
@@ -137,7 +137,7 @@ pub(crate) fn probed() -> RunRecord {
     record
 }
 
-/// Twelve VMs whose disks were cloned, two of them in another way, under changes of the manifest.
+/// Twelve VMs whose disks were cloned, two of them in another way, with overrides of the manifest.
 pub(crate) fn provisioned() -> RunRecord {
     let mut record = healthy(12);
     record.plan.template = TemplateSource::golden();
@@ -151,7 +151,7 @@ pub(crate) fn provisioned() -> RunRecord {
     record
 }
 
-/// Twelve VMs that were made without a start, then stormed.
+/// Twelve VMs that were created without a start, then stormed.
 pub(crate) fn unstarted() -> RunRecord {
     let mut record = provisioned();
     record.phases.remove(1);
@@ -185,7 +185,7 @@ pub(crate) fn repeated() -> RunRecord {
     record
 }
 
-/// A storm of 11 of 12 VMs in waves of 5, asked from the last VM to the first; one did not come back.
+/// A storm of 11 of 12 VMs in waves of 5, in reverse order; one did not come back.
 pub(crate) fn waves() -> RunRecord {
     let mut record = healthy(12);
     let storm = &mut record.phases[2];
@@ -206,7 +206,7 @@ pub(crate) fn waves() -> RunRecord {
     record
 }
 
-/// The search for the largest storm of 12 VMs after so many of its first storms; those of more than 7 VMs are too slow.
+/// The search for the largest storm of 12 VMs after this many storms; those of more than 7 VMs are too slow.
 pub(crate) fn searched(storms: usize) -> RunRecord {
     let mut record = healthy(12);
     let (stop, storm) = (record.phases[1].clone(), record.phases[2].clone());
@@ -236,7 +236,7 @@ pub(crate) fn searched(storms: usize) -> RunRecord {
     record
 }
 
-/// The first `phases` phases of twelve VMs; the last one cut off in the middle.
+/// The first `phases` phases of twelve VMs; the last one interrupted halfway.
 pub(crate) fn interrupted(phases: usize) -> RunRecord {
     let mut record = healthy(12);
     record.phases.truncate(phases);
@@ -255,7 +255,7 @@ pub(crate) fn fresh() -> RunRecord {
     interrupted(0)
 }
 
-/// Twelve VMs of which none ever came up.
+/// Twelve VMs, none of which ever came up.
 pub(crate) fn hopeless() -> RunRecord {
     let mut record = healthy(12);
     record.phases.truncate(1);
@@ -297,12 +297,12 @@ pub(crate) fn healthy(size: u32) -> RunRecord {
     record
 }
 
-/// Fills a phase in: every VM reaches its goal.
+/// Completes a phase: every VM reaches its goal.
 fn phase(mut phase: PhaseRecord, pace: Pace) -> PhaseRecord {
     let size = phase.timelines.len();
     for (index, timeline) in phase.timelines.iter_mut().enumerate() {
         let requested = 0.05 + pace.skew * index as f64 / size as f64;
-        // Shares that look random and never change; the square makes few VMs much slower than most.
+        // Shares that look random but are constant; the square makes a few VMs much slower than most.
         let share = ((index as u64 * 2_654_435_761 + 97) % 1_009) as f64 / 1_009.0;
         let whole = pace.fastest + pace.spread * share * share;
         pass(timeline, phase.goal, requested, whole);
@@ -335,7 +335,7 @@ fn pass(timeline: &mut Timeline, goal: Milestone, requested: f64, whole: f64) {
     }
 }
 
-/// Lets a VM end in another way: it gets no further than its pod.
+/// Gives a VM another outcome: it gets no further than its pod.
 fn end(phase: &mut PhaseRecord, index: usize, outcome: Outcome, reason: &str) {
     let timeline = &mut phase.timelines[index];
     timeline.moments.retain(|milestone, _| *milestone < Milestone::Scheduled);
@@ -343,7 +343,7 @@ fn end(phase: &mut PhaseRecord, index: usize, outcome: Outcome, reason: &str) {
     timeline.reason = Some(reason.to_owned());
 }
 
-/// A storm that was killed and continued: when the first VM's request was sent is lost.
+/// A storm that was killed and continued: the time of the first VM's request is lost.
 pub(crate) fn continued() -> RunRecord {
     let mut record = small();
     let storm = &mut record.phases[2];
@@ -355,7 +355,7 @@ pub(crate) fn continued() -> RunRecord {
     record
 }
 
-/// The guide's cluster, on which twelve VMs were measured by a program that kept up.
+/// Twelve VMs on the guide's cluster, measured by a program that kept up.
 pub(crate) fn measured() -> RunRecord {
     let mut record = small();
     record.facts = guide().facts;
@@ -378,7 +378,7 @@ pub(crate) fn measured() -> RunRecord {
     record
 }
 
-/// Twelve VMs of which three found no node in the storm, and one got no image.
+/// Twelve VMs, of which three found no node in the storm, and one could not pull its image.
 pub(crate) fn diagnosed() -> RunRecord {
     let mut record = measured();
     let storm = &mut record.phases[2];

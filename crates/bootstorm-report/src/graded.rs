@@ -1,4 +1,4 @@
-//! The grades of a run's phases, by which comparisons and thresholds go.
+//! Validity grades of a run's phases, for comparisons and thresholds.
 
 use serde::Serialize;
 
@@ -7,14 +7,14 @@ use super::validity::ValidityBlock;
 use bootstorm_model::record::{PhaseName, PhaseRecord, RunRecord};
 use bootstorm_model::stats::validity::{Trust, Validity};
 
-/// The grade of a phase of a run, as comparisons look at it
+/// The validity grade of a phase of a run
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Graded {
     /// The phase.
     pub phase: PhaseName,
     /// Its grade.
     pub grade: Validity,
-    /// What speaks against it, one sentence each.
+    /// Doubts about it, one sentence each.
     pub doubts: Vec<String>,
 }
 
@@ -25,13 +25,13 @@ impl Graded {
         record.phases.iter().map(graded).collect()
     }
 
-    /// The grades that a finished report has.
+    /// The grades in a finished report.
     pub fn of_report(phases: &[PhaseBlock]) -> Vec<Self> {
         let graded = |phase: &PhaseBlock| Some(Self::new(phase.name, phase.validity.as_ref()?));
         phases.iter().filter_map(graded).collect()
     }
 
-    /// Why nothing can be judged by the times: they are invalid; `None` where they are not.
+    /// Reason why the times cannot be judged: they are invalid; `None` if they are not.
     pub fn invalid(&self) -> Option<String> {
         let why = || format!("the times of {} are invalid ({})", self.phase, self.doubts.join("; "));
         (self.grade == Validity::Invalid).then(why)

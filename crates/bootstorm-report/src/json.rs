@@ -1,16 +1,16 @@
 //! JSON: the view model as it is, described in `docs/report-schema.json`.
 //!
-//! Keys come in the order of the view model's fields, so that two exports of the same run are identical.
+//! Keys are in the order of the view model's fields, so that two exports of the same run are identical.
 
 use super::{Report, Unwritable, document};
 
 impl Report {
-    /// The report as indented JSON, ending with a line end.
+    /// The report as indented JSON with a final line end.
     pub fn json(&self) -> Result<String, Unwritable> {
         document::json(self)
     }
 
-    /// Writes the same piece by piece.
+    /// Writes the same JSON incrementally.
     pub fn write_json(&self, to: &mut dyn std::io::Write) -> std::io::Result<()> {
         document::write_json(self, to)
     }

@@ -1,13 +1,12 @@
-//! `JUnit` XML: one test suite per phase, one test case per VM, and a suite of the thresholds.
+//! `JUnit` XML: one test suite per phase, one test case per VM, and a suite for the thresholds.
 //!
 //! Valid for the two schemas in common use (of the Ant task and of Jenkins), which is why each suite carries attributes
-//! and elements that say nothing. A VM that ran out of time is a failure, one that cannot reach the goal an error, one
-//! that took no part is skipped. `time` is seconds from the VM's request to the goal; to the limit where that was waited
-//! for in vain; to the last milestone of one that ended otherwise; 0 where nobody knows it, and the property
-//! `unknown_times` counts those.
+//! and elements without information. A VM that ran out of time is a failure, one that cannot reach the goal an error,
+//! one that took no part is skipped. `time` is seconds from the VM's request to the goal; to the limit if the VM timed
+//! out; to the last milestone if it ended otherwise; 0 if unknown, and the property `unknown_times` counts those.
 //!
-//! Programs that merge files fold suites of the same name into one, and replace the time of a suite by the sum of its cases:
-//! names have the run in them, and the property `wall_seconds` is what the phase took.
+//! Programs that merge files merge suites of the same name, and replace the time of a suite by the sum of its cases:
+//! names include the run, and the property `wall_seconds` is the duration of the phase.
 
 use std::fmt::Write as _;
 
@@ -32,7 +31,7 @@ impl Report {
     }
 }
 
-/// A suite of the thresholds, one case for each.
+/// A suite with one case per threshold.
 fn thresholds(text: &mut String, report: &Report) {
     let blocks = &report.thresholds;
     if blocks.is_empty() {
@@ -72,7 +71,7 @@ fn suite(text: &mut String, report: &Report, id: usize, phase: &PhaseBlock) {
     let counts = &phase.counts;
     let run = escaped(&report.run.name);
     let (time, host) = (phase.spans.total.unwrap_or_default(), host(report));
-    // The schema of the Ant task wants a time without a zone; this is UTC.
+    // The schema of the Ant task requires a time without a zone; this is UTC.
     let began = phase.began.strftime("%Y-%m-%dT%H:%M:%S");
     // Writing to a string cannot fail.
     let _ = writeln!(
@@ -91,7 +90,7 @@ fn suite(text: &mut String, report: &Report, id: usize, phase: &PhaseBlock) {
     text.push_str("    <system-out></system-out>\n    <system-err></system-err>\n  </testsuite>\n");
 }
 
-/// The cluster, as the context or the address of its server names it.
+/// Name of the cluster: the context, or the address of its server.
 fn host(report: &Report) -> String {
     let cluster = &report.cluster;
     escaped(cluster.context.as_deref().or(cluster.server.as_deref()).unwrap_or("cluster"))
@@ -143,7 +142,7 @@ fn case(text: &mut String, class: &str, phase: &PhaseBlock, row: &Row) {
     };
 }
 
-/// How long a VM that timed out was waited for, in seconds.
+/// Time limit of a VM that timed out, in seconds.
 pub(super) fn waited(phase: &PhaseBlock, row: &Row) -> Option<f64> {
     if row.outcome != Outcome::TimedOut {
         return None;

@@ -1,8 +1,8 @@
-//! What is shown: a view model of a run, and the formats that turn it into text.
+//! Reports: a view model of a run, and the formats that turn it into text.
 //!
-//! [`Report`] holds exactly what is shown, in order, as numbers; it is also the public JSON document. Each format
-//! is one small file that only writes: adding one touches nothing else. Where the text goes is somebody else's
-//! decision. Hostile text is stopped where it leaves: tables in their cells and lines ([`printable()`]), JSON and YAML in
+//! [`Report`] holds exactly what is shown, in order, as numbers; it is also the public JSON document. Each format is
+//! one small module that only writes: adding one touches nothing else. The caller decides where the text goes. Hostile
+//! text is made harmless where it leaves: tables in their cells and lines ([`printable()`]), JSON and YAML in
 //! [`document`], CSV in [`sheet`].
 
 pub mod adoption;

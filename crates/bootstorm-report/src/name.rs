@@ -1,12 +1,12 @@
-//! Names: one VM per line, in the way of `kubectl -o name`.
+//! Names: one VM per line, like `kubectl -o name`.
 //!
-//! kubectl prints `KIND.GROUP/NAME` without the namespace. A run has one VM of the same name in each of many
-//! namespaces, so the namespace stands in front: `boot-storm-test-1/virtualmachine.kubevirt.io/rhel-9-vm`.
+//! kubectl prints `KIND.GROUP/NAME` without the namespace. A run has VMs of the same name in many namespaces, so the
+//! namespace comes first: `boot-storm-test-1/virtualmachine.kubevirt.io/rhel-9-vm`.
 
 use super::{Report, printable};
 
 impl Report {
-    /// One line per VM of the last phase; before the first phase there are none.
+    /// One line per VM of the last phase; none before the first phase.
     pub fn names(&self) -> String {
         let rows = self.phases.last().map_or(&[][..], |phase| &phase.rows);
         let line = |row: &super::Row| {

@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-/// Compares two names, runs of digits by their value and everything else by its bytes.
+/// Compares two names: runs of digits by value, everything else by bytes.
 pub(super) fn compare(left: &str, right: &str) -> Ordering {
     let (mut left, mut right) = (left.as_bytes(), right.as_bytes());
     while let (Some(a), Some(b)) = (left.first(), right.first()) {
@@ -19,7 +19,7 @@ pub(super) fn compare(left: &str, right: &str) -> Ordering {
     left.len().cmp(&right.len())
 }
 
-/// Cuts the leading digits off.
+/// Splits off the leading digits.
 fn take_digits<'a>(text: &mut &'a [u8]) -> &'a [u8] {
     let end = text.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(text.len());
     let (digits, rest) = text.split_at(end);
@@ -27,7 +27,7 @@ fn take_digits<'a>(text: &mut &'a [u8]) -> &'a [u8] {
     digits
 }
 
-/// By value without reading a number, which might be too long for any integer; then fewer leading zeros first.
+/// Compares by value without parsing a number, which might be too long for any integer; then fewer leading zeros first.
 fn by_value(left: &[u8], right: &[u8]) -> Ordering {
     let significant = |digits: &[u8]| digits.iter().position(|digit| *digit != b'0').unwrap_or(digits.len());
     let (a, b) = (&left[significant(left)..], &right[significant(right)..]);

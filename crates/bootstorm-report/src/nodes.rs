@@ -1,4 +1,4 @@
-//! The nodes of a phase, as shown: how many VMs each had, how fast they were, and whether it is slow.
+//! Nodes of a phase, for display: number of VMs, their speed, and whether the node is slow.
 
 use std::collections::BTreeMap;
 
@@ -12,42 +12,41 @@ use bootstorm_model::stats::{self, Sample, Summary, node};
 /// The VMs on one node
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct NodeBlock {
-    /// The node; `None` for VMs that never got one.
+    /// Node; `None` for VMs that never got one.
     pub node: Option<String>,
     /// VMs of the phase on it.
     pub vms: usize,
-    /// How many reached the goal.
+    /// VMs that reached the goal.
     pub reached: usize,
-    /// How many failed or ran out of time.
+    /// VMs that failed or timed out.
     #[serde(default)]
     pub failed: usize,
-    /// Their time to the goal.
+    /// Their times to the goal.
     pub summary: Summary,
-    /// How many times as long they took in the mean as those on the node in the middle; absent where too few VMs or nodes
-    /// say so.
+    /// Ratio of their mean to the median node; absent if there are too few VMs or nodes.
     #[serde(default, serialize_with = "stats::maybe_micros")]
     pub times_middle: Option<f64>,
-    /// Whether that is much longer.
+    /// Whether the node is slow.
     #[serde(default)]
     pub slow: bool,
 }
 
-/// How evenly the VMs of a phase lie on the nodes
+/// Distribution of a phase's VMs over nodes
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct BalanceBlock {
     /// Nodes with a VM.
     pub nodes: usize,
-    /// VMs on the emptiest of them.
+    /// VMs on the emptiest node.
     pub fewest: usize,
-    /// VMs on the fullest of them.
+    /// VMs on the fullest node.
     pub most: usize,
-    /// VMs on the fullest one ÷ VMs on a node in the mean.
+    /// VMs on the fullest node ÷ mean per node.
     #[serde(serialize_with = "stats::micros")]
     pub imbalance: f64,
 }
 
 impl NodeBlock {
-    /// The participants of a phase by node, nodes in natural order, VMs without a node last.
+    /// Participants of a phase by node, nodes in natural order, VMs without a node last.
     pub(super) fn all(phase: &PhaseRecord) -> Vec<Self> {
         let mut groups: BTreeMap<Option<&str>, Vec<&Timeline>> = BTreeMap::new();
         for timeline in phase.participants() {
@@ -84,7 +83,7 @@ impl NodeBlock {
         nodes
     }
 
-    /// What a slow node is told with.
+    /// Verdict on a slow node.
     pub(super) fn verdict(&self) -> Option<String> {
         let (name, times) = (self.node.as_deref()?, self.times_middle.filter(|_| self.slow)?);
         let mean = self.summary.mean?;
@@ -96,7 +95,7 @@ impl NodeBlock {
 }
 
 impl BalanceBlock {
-    /// How the VMs lie on these nodes; `None` where none has a VM.
+    /// Distribution of VMs over these nodes; `None` if none has a VM.
     pub(super) fn of(nodes: &[NodeBlock]) -> Option<Self> {
         let vms: Vec<usize> = nodes.iter().filter(|node| node.node.is_some()).map(|node| node.vms).collect();
         Some(Self {

@@ -1,4 +1,4 @@
-//! What was observed without causing it: who was down when, why, and how exactly that is known.
+//! Observations of outages: when each VM was down, why, and how exactly that is known.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,83 +15,83 @@ use bootstorm_model::stats::Sample;
 /// An observation
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ObservationBlock {
-    /// When it began; zero of every second below.
+    /// Beginning; zero of every second below.
     pub began: Timestamp,
-    /// Until when the cluster was watched, in seconds.
+    /// End of the watched time, in seconds.
     pub watched_seconds: f64,
-    /// Whether it is over.
+    /// Whether it has ended.
     pub done: bool,
-    /// How often another process continued it.
+    /// Number of times that another process continued it.
     #[serde(default)]
     pub continued: u32,
-    /// VMs that were watched.
+    /// Watched VMs.
     pub vms: usize,
-    /// VMs that were never seen up; no outage of theirs can be seen.
+    /// VMs that were never seen up; their outages cannot be seen.
     pub never_up: usize,
-    /// VMs that are down at its end, and should be up.
+    /// VMs that are down at its end but should be up.
     pub down: usize,
-    /// VMs that somebody stopped or deleted on purpose; they are not waited for.
+    /// VMs that were stopped or deleted on purpose; they are not expected back.
     #[serde(default)]
     pub resting: usize,
     /// Moves of running VMs to another node, which are no outages.
     pub moves: u32,
-    /// The milestone at which a VM is back.
+    /// Milestone at which a VM is back.
     pub goal: Milestone,
-    /// Time between two probes of a guest in milliseconds; zero where none was probed.
+    /// Time between two probes of a guest in milliseconds; zero if none was probed.
     pub interval_millis: u64,
-    /// Times in which the cluster could not be watched.
+    /// Periods in which the cluster could not be watched.
     #[serde(default, deserialize_with = "at_most::<MOST_OUTAGES, _, _>")]
     pub gaps: Vec<BlindBlock>,
     /// Outages by cause, the most frequent first.
     #[serde(default)]
     pub causes: Vec<OutagesBlock>,
-    /// Outages by the node that the VMs were on, the most frequent first.
+    /// Outages by previous node of the VMs, the most frequent first.
     #[serde(default)]
     pub nodes: Vec<OutagesBlock>,
-    /// Nodes that were lost, and what became of their VMs.
+    /// Lost nodes, and the recovery of their VMs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub node_losses: Vec<NodeLossBlock>,
     /// Every outage, in the order in which they began.
     #[serde(default, deserialize_with = "at_most::<MOST_OUTAGES, _, _>")]
     pub outages: Vec<OutageBlock>,
-    /// Outages that were too many to be kept.
+    /// Outages dropped because there were too many.
     #[serde(default)]
     pub dropped: u32,
 }
 
-/// A time in which a stream did not deliver
+/// A period in which a stream did not deliver
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct BlindBlock {
-    /// Its beginning in seconds.
+    /// Beginning in seconds.
     pub from: f64,
-    /// Its end in seconds.
+    /// End in seconds.
     pub to: f64,
-    /// The stream; absent where no process was there to watch.
+    /// Stream; absent if no process was watching.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stream: Option<StreamKind>,
 }
 
-/// Outages that have something in common
+/// Outages with a common cause or node
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct OutagesBlock {
-    /// The cause, or the node.
+    /// Cause or node.
     pub name: String,
-    /// How many.
+    /// Number of outages.
     pub outages: usize,
-    /// How many of them are over.
+    /// Number that have ended.
     pub back: usize,
-    /// Median seconds from the first sign to the goal, of those that are known.
+    /// Median of the known seconds from the first sign to the goal.
     pub median: Option<f64>,
-    /// The longest.
+    /// Longest of these.
     pub max: Option<f64>,
 }
 
-/// The VMs of a node that was lost, each time as a median in seconds from the first sign; absent where it was not seen
+/// The VMs of a lost node; each time is a median in seconds from the first sign; absent if not seen
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct NodeLossBlock {
-    /// The node.
+    /// Node.
     pub node: String,
-    /// Its VMs that went down.
+    /// VMs of it that went down.
     pub vms: usize,
     /// Until Kubernetes noticed: the condition `Ready` of the node ceased to be true.
     pub noticed: Option<f64>,
@@ -114,50 +114,50 @@ pub struct OutageBlock {
     pub name: String,
     /// First sign.
     pub sign: Sign,
-    /// When it was seen, in seconds; of a sign in a gap, the latest instant possible.
+    /// Instant of the sign in seconds; for a sign in a gap, the latest possible one.
     pub at: f64,
-    /// The earliest instant possible.
+    /// Earliest possible instant.
     pub earliest: f64,
     /// How exactly the instant is known, in words.
     pub exact: String,
     /// Most likely cause.
     pub cause: Cause,
-    /// Node that it was on.
+    /// Node on which it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub left_node: Option<String>,
-    /// Node that it came back on.
+    /// Node on which it came back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node: Option<String>,
-    /// When it was back, in seconds; absent while it is down, or where nobody knows.
+    /// Instant of its return in seconds; absent while it is down, or if unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub back: Option<f64>,
     /// How that is known: seen, stamped by the server, or noticed late.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub back_by: Option<Source>,
-    /// Seconds from the first sign until it was back; absent where either is unknown.
+    /// Seconds from the first sign until it was back; absent if either is unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub took: Option<f64>,
-    /// Seconds from the last answer of the guest to its next one.
+    /// Seconds from the last answer of the guest to the next one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub silence: Option<f64>,
-    /// The probes did not see all of that time, so that it may have been shorter.
+    /// Whether the probes did not cover all of that time, so that it may have been shorter.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unprobed: bool,
-    /// Attempts without an answer in between, where they were counted.
+    /// Unanswered attempts in between, if they were counted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lost: Option<u32>,
-    /// When Kubernetes noticed that its node was lost, in seconds.
+    /// Instant at which Kubernetes noticed the loss of its node, in seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub noticed: Option<f64>,
-    /// When it was evicted: its pod, or its old instance, is being deleted from then on.
+    /// Instant of its eviction: from then on its pod, or its old instance, is being deleted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evicted: Option<f64>,
-    /// How it ended.
+    /// Outcome.
     pub outcome: Outcome,
 }
 
 impl ObservationBlock {
-    /// The observation of a record; `None` of a run that caused its storms.
+    /// The observation of a record; `None` for a run that caused its storms.
     pub(super) fn of(record: &RunRecord) -> Option<Self> {
         let observation = record.observation.as_deref()?;
         let targets = record.plan.targets();
@@ -192,25 +192,25 @@ impl ObservationBlock {
         })
     }
 
-    /// Whether some VM is not known to be back.
+    /// Whether any VM is not known to be back.
     pub fn missed(&self) -> bool {
         self.counted().any(|outage| outage.outcome != Outcome::Reached)
     }
 
-    /// When one of the outages of a VM was over; of one that goes on, the end of the axis. Who is down on purpose is so
-    /// until its next outage begins.
+    /// End of an outage of a VM; for an open one, the end of the axis. A VM that is down on purpose stays down until
+    /// its next outage begins.
     pub(super) fn until(&self, outages: &[&OutageBlock], index: usize) -> f64 {
         let outage = outages[index];
         let next = outages.get(index + 1).filter(|_| outage.is_intended()).map(|next| next.at);
         outage.back.or(next).unwrap_or_else(|| self.end())
     }
 
-    /// The outages of VMs that should be up.
+    /// Outages of VMs that should be up.
     pub(super) fn counted(&self) -> impl Iterator<Item = &OutageBlock> {
         self.outages.iter().filter(|outage| !outage.is_intended())
     }
 
-    /// How many outages of how many VMs there were, and how many are over, in words.
+    /// Number of outages and VMs, and of ended outages, in words.
     pub(super) fn tally(&self) -> String {
         let count = |n: usize, noun: &str| if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}s") };
         let vms: BTreeSet<_> = self.counted().map(|outage| (&outage.namespace, &outage.name)).collect();
@@ -223,13 +223,13 @@ impl ObservationBlock {
         }
     }
 
-    /// End of its axis in seconds: everything that is drawn lies before it.
+    /// End of its axis in seconds; everything drawn lies before it.
     pub(super) fn end(&self) -> f64 {
         let ends = self.outages.iter().map(|outage| outage.back.unwrap_or(outage.at));
         ends.chain(self.gaps.iter().map(|gap| gap.to)).fold(self.watched_seconds, f64::max).max(1.0)
     }
 
-    /// The VMs that were down, the one that went down first first, each with its outages.
+    /// VMs that were down, in the order in which they went down, each with its outages.
     pub(super) fn by_vm(&self) -> Vec<(&OutageBlock, Vec<&OutageBlock>)> {
         let mut places: BTreeMap<(&str, &str), usize> = BTreeMap::new();
         let mut vms: Vec<(&OutageBlock, Vec<&OutageBlock>)> = Vec::new();
@@ -243,7 +243,7 @@ impl ObservationBlock {
         vms
     }
 
-    /// What the reader has to know beside the outages, one sentence each.
+    /// Notes for the reader beside the outages, one sentence each.
     pub(super) fn notes(&self) -> Vec<String> {
         let mut notes = Vec::new();
         let vms = |n: usize| if n == 1 { "1 VM".to_owned() } else { format!("{n} VMs") };
@@ -322,7 +322,7 @@ impl OutagesBlock {
 }
 
 impl NodeLossBlock {
-    /// Every node that was lost with VMs on it, by name.
+    /// Every lost node that had VMs, by name.
     fn all(observation: &Observation) -> Vec<Self> {
         let mut nodes: BTreeMap<&str, Vec<(&Timeline, &Outage)>> = BTreeMap::new();
         for timeline in observation.all() {
@@ -404,7 +404,7 @@ impl OutageBlock {
         self.back.is_none() && !self.is_intended()
     }
 
-    /// Whether the VM was stopped or deleted on purpose, so that nobody waits for it.
+    /// Whether the VM was stopped or deleted on purpose, so that it is not expected back.
     pub(super) fn is_intended(&self) -> bool {
         self.outcome == Outcome::Excluded
     }

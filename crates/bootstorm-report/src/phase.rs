@@ -1,4 +1,4 @@
-//! One phase, as shown: how it was run, how long it took, its numbers and its rows.
+//! One phase, for display: settings, durations, figures and rows.
 
 use std::collections::BTreeMap;
 
@@ -25,10 +25,10 @@ use super::validity::ValidityBlock;
 use super::volumes::VolumesBlock;
 use super::waves::{self, WaveBlock};
 
-/// The most rows that a document may hold in one phase.
+/// Maximum number of rows of one phase in a document.
 const MOST_ROWS: usize = MOST_TARGETS as usize;
 
-/// How much of a phase the tables show
+/// Amount of detail about a phase in tables
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Shown {
     /// Rows and statistics.
@@ -41,85 +41,85 @@ pub enum Shown {
 /// One phase
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PhaseBlock {
-    /// Which phase this is.
+    /// Name.
     pub name: PhaseName,
-    /// What kind it is.
+    /// Kind.
     pub kind: PhaseKind,
-    /// Whether it is over.
+    /// Whether it has ended.
     pub state: PhaseState,
-    /// When it began.
+    /// Beginning.
     pub began: Timestamp,
-    /// How often it was continued by another process.
+    /// Number of times that another process continued it.
     #[serde(default)]
     pub continued: u32,
-    /// The milestone that each VM had to reach.
+    /// Milestone that each VM had to reach.
     pub goal: Milestone,
-    /// How it was run.
+    /// Settings.
     pub settings: PhaseSettings,
-    /// How its VMs ended.
+    /// Outcomes of its VMs.
     pub counts: Counts,
-    /// How long things took for the crowd.
+    /// Durations over all VMs.
     pub spans: Spans,
-    /// How much work it was, and how well it was watched.
+    /// Effort, and quality of the watch.
     pub effort: Attempts,
-    /// How exactly the probes could see; absent when nothing was probed from a pod.
+    /// Resolution of the probes; absent if nothing was probed from a pod.
     #[serde(default)]
     pub probing: Option<ProbingBlock>,
-    /// How far its times can be trusted; absent where nothing is known about that.
+    /// How far its times can be trusted; absent if unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub validity: Option<ValidityBlock>,
-    /// Statistics per milestone, over the VMs that took part.
+    /// Statistics per milestone, over the participants.
     pub statistics: BTreeMap<Milestone, Summary>,
-    /// When shares of the VMs were back.
+    /// Times until shares of the VMs were back.
     pub recovery: Recovery,
-    /// Where the time went.
+    /// Stages between milestones.
     pub stages: Vec<StageBlock>,
-    /// How disks were filled; absent where none were.
+    /// How disks were filled; absent if none were.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub volumes: Option<VolumesBlock>,
-    /// The same per node.
+    /// Results per node.
     pub nodes: Vec<NodeBlock>,
-    /// How evenly the VMs lie on them; absent where none has a node.
+    /// Distribution over nodes; absent if no VM has a node.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub balance: Option<BalanceBlock>,
-    /// The waves in which they were asked; empty without waves.
+    /// Waves of requests; empty without waves.
     #[serde(default)]
     pub waves: Vec<WaveBlock>,
-    /// Why VMs failed, most frequent reason first.
+    /// Failure reasons, most frequent first.
     #[serde(default)]
     pub failures: Vec<FailureBlock>,
-    /// What kept VMs from the goal, most frequent cause first.
+    /// Causes that kept VMs from the goal, most frequent first.
     #[serde(default)]
     pub diagnoses: Vec<DiagnosisBlock>,
-    /// VMs that were much slower than their crowd.
+    /// VMs that were much slower than the rest.
     #[serde(default)]
     pub outliers: OutliersBlock,
-    /// What Prometheus measured of the cluster meanwhile; absent unless it was asked.
+    /// Prometheus measurements of the cluster meanwhile; absent unless requested.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metrics: Option<Metrics>,
-    /// How many VMs `KubeVirt` migrates at a time; absent unless VMs are migrated and that could be read.
+    /// Limits on concurrent migrations; absent unless VMs are migrated and the limits could be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub migrations: Option<MigrationLimits>,
-    /// How long guests did not answer while they migrated; absent where that was not measured.
+    /// Time in which guests did not answer while they migrated; absent if not measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub downtime: Option<DowntimeBlock>,
     /// One row per VM, in natural order.
     #[serde(deserialize_with = "record::at_most::<MOST_ROWS, _, _>")]
     pub rows: Vec<Row>,
-    /// How much of it the tables show.
+    /// Amount of detail in tables.
     #[serde(skip)]
     pub shown: Shown,
-    /// The probe that decides when a VM is reachable.
+    /// Probe that decides when a VM is reachable.
     #[serde(skip)]
     pub deciding: Option<Probe>,
 }
 
-/// How the VMs of a phase ended
+/// Outcomes of the VMs of a phase
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     /// VMs in the phase.
     pub vms: usize,
-    /// VMs that took part: all but the excluded ones.
+    /// Participants: all but the excluded ones.
     pub participants: usize,
     /// Reached the goal.
     pub reached: usize,
@@ -127,12 +127,12 @@ pub struct Counts {
     pub failed: usize,
     /// Ran out of time.
     pub timed_out: usize,
-    /// Nobody could see whether they reached it in time.
+    /// Unknown whether they reached it in time.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub unknown: usize,
     /// Did not take part.
     pub excluded: usize,
-    /// Not decided.
+    /// Undecided.
     pub pending: usize,
 }
 
@@ -141,16 +141,16 @@ fn is_zero(n: &usize) -> bool {
     *n == 0
 }
 
-/// How long things took for the crowd, in seconds
+/// Durations over all VMs, in seconds
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Spans {
-    /// First to last request: how simultaneous the storm was.
+    /// First to last request: simultaneity of the storm.
     #[serde(rename = "request_skew_seconds", serialize_with = "stats::maybe_micros")]
     pub request_skew: Option<f64>,
     /// First to last accepted request.
     #[serde(rename = "accept_skew_seconds", serialize_with = "stats::maybe_micros")]
     pub accept_skew: Option<f64>,
-    /// First request to last accepted one: how long issuing the commands took.
+    /// First request to last accepted one: duration of issuing the requests.
     #[serde(rename = "issue_seconds", serialize_with = "stats::maybe_micros")]
     pub issue: Option<f64>,
     /// First request to the last VM that ran (start phases).
@@ -159,7 +159,7 @@ pub struct Spans {
     /// First request to the last VM that reached the goal.
     #[serde(rename = "goal_seconds", serialize_with = "stats::maybe_micros")]
     pub goal: Option<f64>,
-    /// First request to the end of the phase: how long it was monitored.
+    /// First request to the end of the phase: duration of monitoring.
     #[serde(rename = "monitoring_seconds", serialize_with = "stats::maybe_micros")]
     pub monitoring: Option<f64>,
     /// Beginning to end of the phase.
@@ -167,26 +167,26 @@ pub struct Spans {
     pub total: Option<f64>,
 }
 
-/// How much work a phase was, and how well it was watched
+/// Effort of a phase, and quality of its watch
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Attempts {
     /// Requests sent.
     pub requests: u64,
     /// VMs that needed more than one.
     pub retried_vms: usize,
-    /// Answers 429.
+    /// 429 answers.
     pub throttled_answers: u64,
     /// Time spent waiting after them, summed over the VMs.
     #[serde(rename = "throttled_seconds", serialize_with = "stats::micros")]
     pub throttled: f64,
-    /// Watches that had to be opened again.
+    /// Watches that had to be reopened.
     pub watch_restarts: u32,
-    /// Times without a connected watch.
+    /// Periods without a connected watch.
     pub watch_gaps: usize,
-    /// Their sum.
+    /// Their total duration.
     #[serde(rename = "watch_gap_seconds", serialize_with = "stats::micros")]
     pub watch_gap: f64,
-    /// VMs with a time that rests on a server timestamp.
+    /// VMs with a time based on a server timestamp.
     pub stamped_vms: usize,
 }
 
@@ -213,11 +213,11 @@ pub struct Recovery {
 /// The stretch between two milestones
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct StageBlock {
-    /// Where it begins.
+    /// First milestone.
     pub from: Milestone,
-    /// Where it ends.
+    /// Last milestone.
     pub to: Milestone,
-    /// Its statistics, over the VMs that passed both.
+    /// Statistics over the VMs that passed both.
     pub summary: Summary,
 }
 
@@ -275,7 +275,7 @@ impl PhaseBlock {
         }
     }
 
-    /// Its name; of a storm that does not start stopped VMs, with its kind: `storm-2 (restart)`.
+    /// Title: its name, with the kind if the storm does not start stopped VMs: `storm-2 (restart)`.
     pub fn title(&self) -> String {
         match self.settings.kind {
             kind if kind.is_start() => self.name.to_string(),
@@ -283,12 +283,12 @@ impl PhaseBlock {
         }
     }
 
-    /// What kind of phase it is: `create`, `stop`, or how a storm brings its VMs back.
+    /// Word for the kind of phase: `create`, `stop`, or that of the storm.
     pub fn kind_word(&self) -> &'static str {
         if self.kind == PhaseKind::Storm { self.settings.kind.word() } else { self.kind.word() }
     }
 
-    /// What the times of a VM count from, and what those of the recovery do.
+    /// Zero of a VM's times, and zero of the recovery.
     pub fn zero(&self) -> (&'static str, &'static str) {
         match self.settings.kind {
             StormKind::Observed => ("each VM’s first sign", "the first sign"),
@@ -296,7 +296,7 @@ impl PhaseBlock {
         }
     }
 
-    /// Whether the phase ran to its end.
+    /// Whether the phase has completed.
     pub fn is_done(&self) -> bool {
         self.state == PhaseState::Done
     }
@@ -307,7 +307,7 @@ impl PhaseBlock {
         self.goal == Milestone::Reachable || answers && self.statistics.contains_key(&Milestone::Reachable)
     }
 
-    /// The statistics of a milestone; all VMs missing when nobody passed it.
+    /// Statistics of a milestone; all VMs count as missing if none passed it.
     pub fn summary(&self, milestone: Milestone) -> Summary {
         let nobody = || Summary::of(&Sample::new([], self.counts.participants));
         self.statistics.get(&milestone).copied().unwrap_or_else(nobody)
@@ -330,7 +330,7 @@ impl Counts {
         }
     }
 
-    /// VMs that took part and did not reach the goal, as far as decided.
+    /// Participants that did not reach the goal, as far as decided.
     pub fn unsuccessful(&self) -> usize {
         self.failed + self.timed_out
     }

@@ -1,4 +1,4 @@
-//! Whether pinned VMs ran where they were meant to.
+//! Whether pinned VMs ran where intended.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,21 +10,21 @@ use bootstorm_model::observe::Outcome;
 use bootstorm_model::plan::Pinning;
 use bootstorm_model::record::{PhaseKind, PhaseName};
 
-/// Where the VMs of one phase ran, against the nodes that the plan names
+/// Placement of the VMs of one phase, compared with the nodes in the plan
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Placed {
-    /// The phase.
+    /// Phase.
     pub phase: PhaseName,
-    /// VMs that ran on a node of the plan.
+    /// VMs on a node of the plan.
     pub as_planned: usize,
-    /// Other nodes, with the VMs that ran there.
+    /// Other nodes, with the number of VMs.
     pub elsewhere: BTreeMap<String, usize>,
-    /// VMs that took part and ran on no node that was seen.
+    /// Participants that ran on no known node.
     pub unplaced: usize,
 }
 
 impl Placed {
-    /// Where the VMs ran that a phase started; `None` for a stop, and where the plan names no nodes.
+    /// Placement of the VMs that a phase started; `None` for a stop, and if the plan names no nodes.
     pub(super) fn of(pinning: &Pinning, phase: &PhaseBlock) -> Option<Self> {
         if phase.kind == PhaseKind::Stop || pinning.nodes.is_empty() {
             return None;
@@ -40,7 +40,7 @@ impl Placed {
         Some(placed)
     }
 
-    /// Whether a VM ran on a node that it should not have.
+    /// Whether a VM ran on a node on which it should not have.
     pub fn is_astray(&self) -> bool {
         !self.elsewhere.is_empty()
     }

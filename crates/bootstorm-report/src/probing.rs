@@ -1,4 +1,4 @@
-//! How exactly the probes of a phase could see, as shown.
+//! Resolution of a phase's probes, for display.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,35 +6,35 @@ use bootstorm_model::observe::Offset;
 use bootstorm_model::record::ProbeHealth;
 use bootstorm_model::stats;
 
-/// Linux repeats its request for a neighbor after this time (`net.ipv4.neigh.default.retrans_time_ms`).
+/// Interval at which Linux repeats a neighbor request (`net.ipv4.neigh.default.retrans_time_ms`).
 const NEIGHBOR_SECONDS: f64 = 1.0;
 
-/// How exactly the probes of a phase could see
+/// Resolution of a phase's probes
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct ProbingBlock {
-    /// Probers that were used.
+    /// Number of probers.
     pub probers: usize,
-    /// Time between two attempts on one VM: an answer is seen at most that much late.
+    /// Time between two attempts on one VM: maximum delay of an answer.
     #[serde(rename = "interval_seconds", serialize_with = "stats::micros")]
     pub interval: f64,
-    /// How much later still a guest on a prober's own link may be seen: until the kernel looks for it again. 0 where
-    /// no guest was on such a link.
+    /// Additional delay for a guest on a prober's own link: until the kernel repeats its neighbor request. 0 if no
+    /// guest was on such a link.
     #[serde(rename = "neighbor_seconds", default, serialize_with = "stats::micros")]
     pub neighbor: f64,
     /// Longest round trip of an echo through a prober's stream.
     #[serde(rename = "round_trip_seconds", serialize_with = "stats::micros")]
     pub round_trip: f64,
-    /// Streams opened; more than there are probers means that some broke.
+    /// Streams opened; more than the number of probers means that some broke.
     pub streams: u32,
-    /// Times in which a stream was broken.
+    /// Periods in which a stream was broken.
     pub gaps: usize,
-    /// Their sum.
+    /// Their total duration.
     #[serde(rename = "gap_seconds", serialize_with = "stats::micros")]
     pub gap: f64,
 }
 
 impl ProbingBlock {
-    /// How much later than its first answer could have come a guest may be seen, in seconds.
+    /// Maximum delay between a guest's first possible answer and its observation, in seconds.
     pub fn resolution(&self) -> f64 {
         self.interval + self.neighbor + self.round_trip
     }

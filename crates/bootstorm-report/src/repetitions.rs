@@ -1,4 +1,4 @@
-//! Several storms of one run: how far they lie apart.
+//! Spread of several storms of one run.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,10 +6,10 @@ use bootstorm_model::observe::{Milestone, Outcome};
 use bootstorm_model::record::{PhaseKind, PhaseName, PhaseRecord, PhaseState, RunRecord};
 use bootstorm_model::stats::{Arrival, Curve, Level, Quantile, Sample, Summary};
 
-/// The storms of a run that are over, and the spread of their figures
+/// The finished storms of a run, and the spread of their figures
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Repetitions {
-    /// The milestone of the times: the goal of the storms.
+    /// Milestone of the times: the goal of the storms.
     pub milestone: Milestone,
     /// Each storm.
     pub storms: Vec<Repetition>,
@@ -17,18 +17,18 @@ pub struct Repetitions {
     pub min: Figures,
     /// The median of each figure.
     pub median: Figures,
-    /// The largest of each figure; not reached when it was not in any storm.
+    /// The largest of each figure; not reached if it was not reached in some storm.
     pub max: Figures,
 }
 
 /// One storm
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Repetition {
-    /// Which storm.
+    /// Phase of the storm.
     pub phase: PhaseName,
     /// VMs that took part.
     pub vms: usize,
-    /// It warmed caches up, and is not in the spread.
+    /// Whether it warmed up caches, and is not in the spread.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub warm_up: bool,
     /// Its figures.
@@ -41,7 +41,7 @@ pub struct Repetition {
 pub struct Figures {
     /// VMs that failed or timed out.
     pub failed: usize,
-    /// Mean of the times of those that arrived.
+    /// Mean of the arrived times.
     #[serde(rename = "mean_seconds")]
     pub mean: Quantile,
     /// Median.
@@ -50,7 +50,7 @@ pub struct Figures {
     /// 95th percentile.
     #[serde(rename = "p95_seconds")]
     pub p95: Quantile,
-    /// Largest time of those that arrived.
+    /// Largest arrived time.
     #[serde(rename = "max_seconds")]
     pub max: Quantile,
     /// From the first request until every VM was back.
@@ -59,9 +59,9 @@ pub struct Figures {
 }
 
 impl Repetitions {
-    /// The spread over the storms of a run that are alike: of the goal and shape of the last one, warm-ups left out.
+    /// The spread over comparable storms of a run: same goal and shape as the last one, without warm-ups.
     ///
-    /// `None` while there are fewer than two storms, or none that counts. Storms of a chosen size are no repetitions.
+    /// `None` if there are fewer than two storms, or none that counts. Storms of a chosen size are not repetitions.
     pub fn of(record: &RunRecord) -> Option<Self> {
         let is_over = |phase: &&PhaseRecord| {
             phase.name.kind == PhaseKind::Storm
@@ -112,7 +112,7 @@ impl Repetition {
 }
 
 impl Figures {
-    /// Each figure at a level of its own values; what was not reached counts as the largest.
+    /// Each figure at a level of its own values; values that were not reached count as the largest.
     fn at(all: &[Self], level: Level) -> Self {
         let time = |of: fn(&Self) -> Quantile| {
             let arrivals =

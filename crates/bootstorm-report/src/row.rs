@@ -1,4 +1,4 @@
-//! One VM in one phase, as shown.
+//! One VM in one phase, for display.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use bootstorm_model::observe::{
 use bootstorm_model::plan::Target;
 use bootstorm_model::stats;
 
-/// When a VM passed a milestone
+/// Time at which a VM passed a milestone
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Mark {
     /// Seconds from this VM's request.
@@ -32,40 +32,41 @@ pub struct Row {
     pub node: Option<String>,
     /// First IP address that it reported.
     pub address: Option<String>,
-    /// How its disks were filled; absent where it got none.
+    /// How its disks were filled; absent if it got none.
     #[serde(rename = "volume", default, skip_serializing_if = "Option::is_none")]
     pub volume_kind: Option<VolumeKind>,
     /// Its live migration; absent unless the phase migrates VMs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub migration: Option<MigrationFacts>,
-    /// The longest time in which its guest did not answer while it migrated; absent where that was not measured.
+    /// The longest interruption of its guest while it migrated; absent if not measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub downtime: Option<Downtime>,
-    /// How it ended.
+    /// Outcome.
     pub outcome: Outcome,
-    /// Why it did not reach the goal.
+    /// Reason why it did not reach the goal.
     pub reason: Option<String>,
-    /// What kept it from the goal.
+    /// Cause that kept it from the goal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cause: Option<String>,
     /// Requests sent for it.
     pub attempts: u32,
-    /// Answers 429 among them.
+    /// 429 answers among them.
     pub throttled: u32,
     /// Seconds from the beginning of the phase to this VM's request.
     #[serde(rename = "requested_at_seconds", serialize_with = "stats::maybe_micros")]
     pub requested_at: Option<f64>,
-    /// The wave in which it was asked, from 1; absent without waves.
+    /// Wave of its request, from 1; absent without waves.
     pub wave: Option<u32>,
-    /// The milestones that it passed.
+    /// Milestones that it passed.
     pub milestones: BTreeMap<Milestone, Mark>,
-    /// Milestones that it passed after a time that nobody knows: the process that sent its request was killed.
+    /// Milestones that it passed after an unknown time: the process that sent its request was killed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unknown: Vec<Milestone>,
-    /// Probe → when the guest answered it.
+    /// Probe → time of the guest's answer.
     #[serde(default)]
     pub probes: BTreeMap<String, Mark>,
-    /// Kubernetes events of type `Warning`, merged if alike; only from the record of a run, no document holds them.
+    /// Kubernetes events of type `Warning`; repeated ones are merged. Only from the record of a run; documents do not
+    /// have them.
     #[serde(skip)]
     pub warnings: Vec<Warning>,
 }
@@ -110,7 +111,7 @@ impl Row {
         self.milestones.get(&milestone).map(|mark| mark.seconds)
     }
 
-    /// The word for how it ended, as the guide's tables have it.
+    /// Word for the outcome, as in the guide's tables.
     pub fn status(&self) -> &'static str {
         match self.outcome {
             Outcome::Pending => "Pending",
@@ -123,13 +124,13 @@ impl Row {
     }
 }
 
-/// The milestones that were passed without a known request to count from.
+/// Milestones passed without a known request time.
 fn unknown(timeline: &Timeline) -> Vec<Milestone> {
     let passed = timeline.moments.keys().copied();
     passed.filter(|_| timeline.untimed && !timeline.has(Milestone::Requested)).collect()
 }
 
-/// The answers of a guest, in seconds from its request.
+/// Answers of a guest, in seconds from its request.
 fn probes(timeline: &Timeline) -> BTreeMap<String, Mark> {
     let requested = timeline.at(Milestone::Requested);
     let mark = |moment: &Moment| {

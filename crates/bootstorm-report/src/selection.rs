@@ -1,20 +1,20 @@
-//! Which phases a report compares.
+//! Selection of the phases that a report compares.
 
 use bootstorm_model::record::{PhaseKind, PhaseName, PhaseRecord, RunRecord};
 
-/// Which phases a report compares; by default the create phase with the last storm
+/// The phases that a report compares; by default the create phase and the last storm
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Selection {
-    /// The phase that counts as the baseline.
+    /// Baseline.
     pub baseline: Option<PhaseName>,
-    /// The phase that is judged.
+    /// Judged phase.
     pub storm: Option<PhaseName>,
-    /// The only phase that tables show in full, with the stop before it when it is a storm.
+    /// The only phase that tables show in full, with the stop before it if it is a storm.
     pub only: Option<PhaseName>,
 }
 
 impl Selection {
-    /// Says which named phase the record does not have, and which ones it has.
+    /// Fails with a sentence that names a missing phase and those that exist.
     pub fn check(&self, record: &RunRecord) -> Result<(), String> {
         let missing =
             [self.baseline, self.storm].into_iter().flatten().find(|name| record.phase(*name).is_none());
@@ -24,7 +24,7 @@ impl Selection {
         Err(format!("run {} has no phase {name} (phases: {known})", record.plan.prefix))
     }
 
-    /// The baseline in a record. Adopted VMs have none: their later storms stand beside the first one.
+    /// The baseline in a record. Adopted VMs have none: their later storms are compared with the first one.
     pub(super) fn baseline<'a>(&self, record: &'a RunRecord) -> Option<&'a PhaseRecord> {
         let kind = self.storm(record).map(|storm| storm.settings.kind);
         let is_alike =
@@ -37,12 +37,12 @@ impl Selection {
         }
     }
 
-    /// The phase that is judged.
+    /// The judged phase.
     pub(super) fn storm<'a>(&self, record: &'a RunRecord) -> Option<&'a PhaseRecord> {
         self.storm.map_or_else(|| record.last_of(PhaseKind::Storm), |name| record.phase(name))
     }
 
-    /// The stop that made the judged storm possible.
+    /// The stop that preceded the judged storm.
     pub(super) fn stop_before(record: &RunRecord, storm: PhaseName) -> Option<&PhaseRecord> {
         let before = record.phases.iter().position(|phase| phase.name == storm)?;
         if !record.phases[before].settings.kind.is_start() {

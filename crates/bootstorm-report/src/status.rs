@@ -1,4 +1,4 @@
-//! Where runs stand: one run phase by phase, or many runs as a list.
+//! Status of runs: one run phase by phase, or a list of runs.
 
 use std::fmt::Write as _;
 
@@ -11,71 +11,71 @@ use super::{Layout, printable};
 use bootstorm_model::observe::Milestone;
 use bootstorm_model::record::{CleanupMark, PhaseName, PhaseState, RunRecord, lifecycle};
 
-/// Where one run stands
+/// Status of one run
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Status {
-    /// The run's name.
+    /// Name of the run.
     pub run: String,
-    /// Whether `setup` ran to its end.
+    /// Whether `setup` completed.
     pub setup_done: bool,
     /// Number of VMs.
     pub targets: usize,
     /// The phases so far.
     pub phases: Vec<Standing>,
-    /// Phases that are over and after which a hook has still to run.
+    /// Finished phases after which a hook has yet to run.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub after_due: Vec<PhaseName>,
-    /// The subcommand to run next.
+    /// Subcommand to run next.
     pub next: String,
-    /// The process that works on the run now; absent where there is none, or where that may not be looked at.
+    /// Process that works on the run; absent if there is none, or if it may not be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub process: Option<Process>,
-    /// The Job that runs its phases in the cluster; absent where there is none, or where that may not be looked at.
+    /// Job that runs its phases in the cluster; absent if there is none, or if it may not be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub job: Option<JobStanding>,
-    /// The cleanup, once one has begun.
+    /// Cleanup, once begun.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cleanup: Option<CleanupMark>,
-    /// How adopted VMs stand; absent for runs that made their own.
+    /// State of adopted VMs; absent for runs that created their own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub adopted: Option<AdoptedStanding>,
 }
 
-/// A process that works on a run
+/// A process working on a run
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Process {
     /// User, host and process id.
     pub holder: String,
-    /// Seconds since it took the lock.
+    /// Seconds since it acquired the lock.
     pub since_seconds: Option<u64>,
-    /// Seconds since its last sign of life; it gives one every 15 s.
+    /// Seconds since its last renewal of the lock, which is due every 15 s.
     pub renewed_seconds: Option<u64>,
 }
 
 /// The Job of a run
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct JobStanding {
-    /// Its name.
+    /// Name.
     pub name: String,
-    /// How it ended; absent while it goes on.
+    /// How it ended; absent while it runs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ended: Option<String>,
-    /// Pods that run, or are about to.
+    /// Pods that are running or about to.
     pub active: i32,
-    /// Shards that have done all of their work.
+    /// Shards that have completed.
     pub succeeded: i32,
-    /// Pods that failed, and were replaced.
+    /// Pods that failed and were replaced.
     pub failed: i32,
-    /// The parts of the phase at hand.
+    /// Parts of the current phase.
     pub shards: Vec<ShardStanding>,
 }
 
-/// The part of a phase that a shard has
+/// A shard's part of a phase
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ShardStanding {
     /// Index of the shard.
     pub index: u32,
-    /// The phase.
+    /// Phase.
     pub phase: String,
     /// State of the part.
     pub state: String,
@@ -83,57 +83,57 @@ pub struct ShardStanding {
     pub reached: Option<u64>,
     /// VMs that failed or timed out.
     pub failed: Option<u64>,
-    /// The process that saved it last.
+    /// Process that saved it last.
     pub holder: String,
 }
 
-/// How adopted VMs stand
+/// State of adopted VMs
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct AdoptedStanding {
-    /// Whether some may be in another state than they were in when they were adopted.
+    /// Whether some may be in a different state than when they were adopted.
     pub changed: bool,
-    /// When they were given back.
+    /// Time at which they were restored.
     pub restored: Option<jiff::Timestamp>,
-    /// The command that gives them back.
+    /// Command that restores them.
     pub restore: String,
 }
 
-/// Where one phase stands
+/// Status of one phase
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Standing {
-    /// Which phase.
+    /// Name.
     pub name: PhaseName,
-    /// Whether it is over.
+    /// Whether it has ended.
     pub state: PhaseState,
-    /// The milestone that each VM has to reach.
+    /// Milestone that each VM has to reach.
     pub goal: Milestone,
-    /// How its VMs ended.
+    /// Outcomes of its VMs.
     pub counts: Counts,
 }
 
 /// One run in a list of runs
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct StatusRow {
-    /// Namespace of the record, where several are listed.
+    /// Namespace of the record, if several are listed.
     pub namespace: Option<String>,
-    /// The run's name.
+    /// Name of the run.
     pub name: String,
-    /// Its last phase; `setup` before the first one.
+    /// Last phase; `setup` before the first one.
     pub phase: String,
     /// State of that phase.
     pub state: String,
     /// VMs of the run.
     pub targets: u64,
-    /// Reached the goal of that phase; nothing for what is no phase of VMs.
+    /// VMs that reached the goal of that phase; absent for steps without VMs.
     pub reached: Option<u64>,
-    /// Failed or timed out in it; nothing for what is no phase of VMs.
+    /// VMs that failed or timed out in it; absent for steps without VMs.
     pub failed: Option<u64>,
     /// Seconds since the run was set up.
     pub age_seconds: Option<i64>,
 }
 
 impl Status {
-    /// Where a run stands.
+    /// Status of a run.
     pub fn of(record: &RunRecord) -> Self {
         let phases = record.phases.iter().map(|phase| Standing {
             name: phase.name,
@@ -159,7 +159,7 @@ impl Status {
         }
     }
 
-    /// The same with the process that works on the run now: what comes next is to wait for it.
+    /// Adds the process that works on the run; the next step is then to wait for it.
     #[must_use]
     pub fn with_process(self, process: Option<Process>) -> Self {
         match process {
@@ -170,7 +170,7 @@ impl Status {
         }
     }
 
-    /// The same with the Job of the run.
+    /// Adds the Job of the run.
     #[must_use]
     pub fn with_job(self, job: Option<JobStanding>) -> Self {
         Self { job, ..self }
@@ -287,7 +287,7 @@ impl JobStanding {
     }
 }
 
-/// A list of runs, as kubectl would print one; the column NAMESPACE appears when any row has one.
+/// A list of runs, as kubectl would print it; the column NAMESPACE appears if any row has one.
 pub fn listing(rows: &[StatusRow], headers: bool, paint: Paint) -> String {
     let with_namespace = rows.iter().any(|row| row.namespace.is_some());
     let mut columns = Vec::new();
@@ -324,13 +324,13 @@ fn tone(is_done: bool, failed: u64) -> Option<Tone> {
     }
 }
 
-/// The phases that are over and after which a hook has still to run.
+/// Finished phases after which a hook has yet to run.
 fn due(record: &RunRecord) -> Vec<PhaseName> {
     let is_over = |name: &PhaseName| record.phase(*name).is_some_and(|phase| phase.state == PhaseState::Done);
     record.after_due.iter().copied().filter(is_over).collect()
 }
 
-/// The subcommand that brings a run forward.
+/// Subcommand that continues a run.
 fn next(record: &RunRecord) -> String {
     let verb = lifecycle::suggestion(record);
     format!("kubectl bootstorm {verb} --ns-prefix {}", record.plan.prefix)

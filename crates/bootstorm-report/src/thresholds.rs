@@ -1,4 +1,4 @@
-//! Thresholds against a run: which phase each is about, its value, and whether it was crossed.
+//! Evaluation of thresholds on a run: phase, value and result of each.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,33 +12,33 @@ use bootstorm_model::stats::{Threshold, maybe_micros, micros};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(from = "Written")]
 pub struct ThresholdBlock {
-    /// The condition as it was given: the run is a failure where it holds.
+    /// Condition as given by the user: the run is a failure if it holds.
     pub condition: String,
-    /// The run that it is about, where there are several.
+    /// Run, if there are several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<String>,
-    /// The phase that it is about; absent when the run has none that fits.
+    /// Phase; absent if the run has no matching one.
     pub phase: Option<PhaseName>,
-    /// The phase that it is divided by, in a ratio.
+    /// Phase by which it is divided, in a ratio.
     pub against: Option<PhaseName>,
-    /// What value and limit are measured in.
+    /// Unit of value and limit.
     pub unit: Unit,
-    /// The limit.
+    /// Limit.
     #[serde(serialize_with = "micros")]
     pub limit: f64,
-    /// The value; absent when not reached or unknown.
+    /// Value; absent if not reached or unknown.
     #[serde(serialize_with = "maybe_micros")]
     pub value: Option<f64>,
-    /// Why there is no value.
+    /// Reason why there is no value.
     pub missing: Option<Missing>,
-    /// What became of it.
+    /// Result.
     pub result: Judged,
-    /// Why it is undecided.
+    /// Reason why it is undecided.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub undecided: Option<String>,
 }
 
-/// A threshold as a report of any version has it
+/// A threshold as reports of any version store it
 #[derive(Deserialize)]
 struct Written {
     condition: String,
@@ -82,12 +82,12 @@ impl From<Written> for ThresholdBlock {
 }
 
 impl ThresholdBlock {
-    /// Whether the run is a failure by it.
+    /// Whether it makes the run a failure.
     pub fn fails(&self) -> bool {
         self.result.fails()
     }
 
-    /// What became of it: `kept`, or `undecided: the times of storm-1 are invalid (…)`.
+    /// Result in words: `kept`, or `undecided: the times of storm-1 are invalid (…)`.
     pub fn outcome(&self) -> String {
         match &self.undecided {
             Some(why) => format!("{}: {why}", self.result.word()),
@@ -95,7 +95,7 @@ impl ThresholdBlock {
         }
     }
 
-    /// The phase, or both phases of a ratio; empty when the run has none that fits.
+    /// The phase, or both phases of a ratio; empty if the run has no matching one.
     pub fn places(&self) -> String {
         match (self.phase, self.against) {
             (Some(phase), Some(against)) => format!("{phase} / {against}"),
@@ -104,13 +104,13 @@ impl ThresholdBlock {
     }
 }
 
-/// Why a threshold has no value
+/// Reason why a threshold has no value
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Missing {
     /// Too few VMs arrived: larger than any number.
     #[serde(rename = "not reached")]
     NotReached,
-    /// There is none.
+    /// No such value.
     #[serde(rename = "unknown")]
     Unknown,
 }
@@ -125,10 +125,10 @@ impl Missing {
     }
 }
 
-/// A phase that is there, or will be
+/// An existing or expected phase
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Expected {
-    /// Which one.
+    /// Name.
     pub name: PhaseName,
     /// Its goal.
     pub goal: Milestone,
@@ -140,9 +140,9 @@ impl From<&PhaseRecord> for Expected {
     }
 }
 
-/// Checks that every threshold is about phases that there are or will be, and about what is measured in them.
+/// Checks that every threshold refers to phases that exist or will exist, and to what is measured in them.
 ///
-/// `judged` is the phase of thresholds that name none. Fails with a sentence that says what is known.
+/// `judged` is the phase of thresholds that name none. Fails with a sentence that lists the alternatives.
 pub fn check(
     thresholds: &[Threshold],
     expected: &[Expected],
@@ -167,7 +167,7 @@ pub fn check(
     Ok(())
 }
 
-/// Whether VMs of a phase can pass the milestones of a threshold.
+/// Fails unless VMs of a phase can pass the milestones of a threshold.
 fn measured(threshold: &Threshold, expected: &[Expected], name: PhaseName) -> Result<(), String> {
     let Some(goal) = expected.iter().find(|phase| phase.name == name).map(|phase| phase.goal) else {
         return Ok(());
@@ -194,7 +194,7 @@ fn measured(threshold: &Threshold, expected: &[Expected], name: PhaseName) -> Re
 
 /// Judges thresholds; `judged` is the phase of those that name none.
 ///
-/// Those on a phase whose times are invalid, as `grades` has it, are undecided.
+/// Those on a phase with invalid times, according to `grades`, are undecided.
 pub fn judge(
     thresholds: &[Threshold],
     record: &RunRecord,
@@ -243,7 +243,7 @@ fn facts_of(phase: &PhaseRecord) -> Facts<'_> {
     Facts { timelines: &phase.timelines, goal: phase.goal, ended: phase.ended }
 }
 
-/// The phase that a threshold means: the one of that number, or the last of that kind.
+/// The phase that a threshold refers to: the one with that number, or the last of that kind.
 fn resolve(place: Place, names: &[PhaseName]) -> Option<PhaseName> {
     let kind = match place.kind {
         PhaseWord::Create => PhaseKind::Create,

@@ -1,4 +1,4 @@
-//! How far the times of a phase can be trusted, as shown.
+//! How far the times of a phase can be trusted, for display.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,43 +10,43 @@ use bootstorm_model::stats::{self, Level, Quantile, Sample};
 /// How far the times of a phase can be trusted
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ValidityBlock {
-    /// The worst grade of any rule.
+    /// Worst grade of any rule.
     pub grade: Validity,
-    /// What every rule found.
+    /// Findings of every rule.
     pub findings: Vec<Trust>,
-    /// How well this program kept up; absent in runs from before that was measured.
+    /// How well this program kept up; absent in runs from before this was measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client: Option<ClientBlock>,
 }
 
-/// How well the program that measured kept up
+/// How well the measuring program kept up
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct ClientBlock {
-    /// How late a timer went off: 99 % were at most as late.
+    /// Lateness of timers, 99th percentile.
     #[serde(rename = "timer_p99_seconds", serialize_with = "stats::maybe_micros")]
     pub timer_p99: Option<f64>,
-    /// The latest.
+    /// Maximum lateness of timers.
     #[serde(rename = "timer_max_seconds", serialize_with = "stats::maybe_micros")]
     pub timer_max: Option<f64>,
-    /// How late changes came in on the watch, at least: 99 % were at most as late.
+    /// Delay of changes on the watch, a lower bound, 99th percentile.
     #[serde(rename = "watch_p99_seconds", serialize_with = "stats::maybe_micros")]
     pub watch_p99: Option<f64>,
-    /// The latest.
+    /// Maximum delay of changes.
     #[serde(rename = "watch_max_seconds", serialize_with = "stats::maybe_micros")]
     pub watch_max: Option<f64>,
-    /// Changes that could be compared.
+    /// Number of compared changes.
     pub watch_changes: u64,
-    /// Processors that it took in the mean.
+    /// Mean number of CPUs used.
     #[serde(serialize_with = "stats::maybe_micros")]
     pub processors_used: Option<f64>,
-    /// Processors that it might use.
+    /// Number of CPUs available.
     pub processors: u32,
-    /// Requests that nobody times and that were sent again.
+    /// Untimed requests that were retried.
     pub retries: u32,
-    /// How far the server's clock is ahead, at least.
+    /// Lower bound on how far the server's clock is ahead.
     #[serde(rename = "clock_ahead_least_seconds", serialize_with = "stats::maybe_micros")]
     pub clock_least: Option<f64>,
-    /// At most.
+    /// Upper bound.
     #[serde(rename = "clock_ahead_most_seconds", serialize_with = "stats::maybe_micros")]
     pub clock_most: Option<f64>,
 }
@@ -59,7 +59,7 @@ impl ValidityBlock {
         Self { grade: validity::worst(&findings), findings, client }
     }
 
-    /// The findings that speak against the times.
+    /// Findings that cast doubt on the times.
     pub fn doubts(&self) -> impl Iterator<Item = &Trust> {
         let speaks_against = |grade: Validity| grade != Validity::Valid;
         self.findings.iter().filter(move |finding| finding.grade.is_some_and(speaks_against))
@@ -89,13 +89,13 @@ fn late(delays: &Delays) -> Option<Late> {
     Some(Late { count: delays.count, p99, longest: delays.longest.seconds() })
 }
 
-/// Processors that the program took in the mean.
+/// Mean number of CPUs used by the program.
 fn processors(health: &Health) -> Option<f64> {
     let taken = health.processor?.seconds();
     (health.measured > Offset::ZERO).then(|| taken / health.measured.seconds())
 }
 
-/// What is known about a phase that the rules ask for.
+/// Inputs of the rules for a phase.
 fn conditions(record: &RunRecord, phase: &PhaseRecord) -> Conditions {
     let has = |timeline: &Timeline, source: Source| {
         let known = |milestone: &Milestone| timeline.moments.get(milestone);

@@ -16,8 +16,8 @@ use super::{
 
 /// Version of the JSON and YAML documents, described in `docs/report-schema.json`
 ///
-/// A new field does not change it; a removed field or a changed meaning does. Version 2 compares boot with boot, and says
-/// `result` of a threshold where version 1 said `crossed`. Older versions are read.
+/// A new field does not change it; a removed field or a changed meaning does. Version 2 compares boots, and has
+/// `result` in a threshold instead of version 1's `crossed`. Older versions are read.
 pub const SCHEMA_VERSION: u32 = 2;
 
 /// Everything a report shows about one run
@@ -25,54 +25,54 @@ pub const SCHEMA_VERSION: u32 = 2;
 pub struct Report {
     /// [`SCHEMA_VERSION`].
     pub schema_version: u32,
-    /// Which run this is.
+    /// Identity of the run.
     pub run: Run,
-    /// What was planned.
+    /// Plan.
     pub plan: PlanBlock,
-    /// The cluster as `setup` found it.
+    /// The cluster as found by `setup`.
     pub cluster: ClusterBlock,
-    /// How `setup` went.
+    /// Result of `setup`.
     pub setup: SetupBlock,
-    /// What was observed without causing it; absent of a run that caused its storms.
+    /// Observation of outages; absent for a run that caused its storms.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observation: Option<ObservationBlock>,
     /// The phases, in the order in which they began.
     #[serde(deserialize_with = "at_most::<MOST_PHASES, _, _>")]
     pub phases: Vec<PhaseBlock>,
-    /// The storm against its baseline; absent while there is no storm.
+    /// Comparison of the storm with its baseline; absent while there is no storm.
     pub comparison: Option<Compared>,
-    /// How far the storms of the run lie apart; absent while there are fewer than two that are over.
+    /// Spread of the run's storms; absent while fewer than two have ended.
     #[serde(default)]
     pub repetitions: Option<Repetitions>,
-    /// The search for the largest storm that meets a goal; absent where there was none.
+    /// Search for the largest storm that meets a goal; absent if there was none.
     #[serde(default)]
     pub capacity: Option<Capacity>,
-    /// Where pinned VMs ran; empty where the plan names no nodes.
+    /// Placement of pinned VMs; empty if the plan names no nodes.
     #[serde(
         default,
         skip_serializing_if = "Vec::is_empty",
         deserialize_with = "at_most::<MOST_PHASES, _, _>"
     )]
     pub placement: Vec<Placed>,
-    /// Thresholds that were asked for, in the order in which they were given.
+    /// Requested thresholds, in the order given.
     #[serde(default)]
     pub thresholds: Vec<ThresholdBlock>,
 }
 
-/// Which run a report is about
+/// Identity of a run
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Run {
-    /// The run's name, its namespace prefix.
+    /// Name of the run, its namespace prefix.
     pub name: String,
     /// UUID of the run.
     pub id: String,
-    /// When `setup` froze the plan.
+    /// Time at which `setup` froze the plan.
     pub created: Timestamp,
     /// Version of the tool that set it up.
     pub tool_version: Option<String>,
 }
 
-/// What was planned
+/// Plan of a run
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlanBlock {
     /// Number of VMs.
@@ -83,29 +83,29 @@ pub struct PlanBlock {
     pub end: u32,
     /// Name of the VM in each namespace.
     pub vm_name: String,
-    /// How the VMs are spread over namespaces; absent where each has one of its own.
+    /// Distribution of the VMs over namespaces; absent if each has one of its own.
     #[serde(default, skip_serializing_if = "Layout::is_default")]
     pub layout: Layout,
-    /// On which nodes they may run; absent where any will do.
+    /// Nodes on which they may run; absent if unrestricted.
     #[serde(default, skip_serializing_if = "Pinning::is_default")]
     pub pinning: Pinning,
-    /// Where the VM manifest came from.
+    /// Source of the VM manifest.
     pub template: TemplateSource,
-    /// What was changed in it.
+    /// Overrides of it.
     #[serde(default, skip_serializing_if = "Overrides::is_empty")]
     pub overrides: Overrides,
-    /// SHA-256 of the manifest, lower-case hex; of the built-in one in this version of the tool.
+    /// SHA-256 of the manifest, lower-case hex; for the built-in one, as in this version of the tool.
     #[serde(default)]
     pub template_sha256: Option<String>,
-    /// The disks of each VM, as far as its manifest was seen.
+    /// Disks of each VM, as far as its manifest was available.
     #[serde(default)]
     pub disks: Vec<Disk>,
-    /// The probes; the first decides when a VM is reachable.
+    /// Probes; the first one decides when a VM is reachable.
     pub probes: Vec<Probe>,
-    /// Image of the prober pods, where there are any.
+    /// Image of the prober pods, if there are any.
     #[serde(default)]
     pub probe_image: Option<String>,
-    /// Prober pods that were to be made.
+    /// Number of prober pods to create.
     #[serde(default)]
     pub probers: usize,
     /// The user's own prober pod, as NAMESPACE/NAME.
@@ -113,10 +113,10 @@ pub struct PlanBlock {
     pub probe_pod: Option<String>,
 }
 
-/// The cluster as `setup` found it
+/// The cluster as found by `setup`
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ClusterBlock {
-    /// Context of the kubeconfig, where one was used.
+    /// Context of the kubeconfig, if one was used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub context: Option<String>,
     /// Address of the API server, without credentials.
@@ -133,63 +133,63 @@ pub struct ClusterBlock {
     pub nodes: Option<usize>,
     /// Nodes on which `KubeVirt` may place VMs.
     pub schedulable_nodes: Option<usize>,
-    /// The nodes, like ones together.
+    /// Nodes, grouped by shape.
     #[serde(default)]
     pub node_kinds: Vec<NodeKind>,
-    /// The storage classes that the VMs use, and the default ones.
+    /// Storage classes used by the VMs, and the default ones.
     #[serde(default)]
     pub storage_classes: Vec<StorageClassFacts>,
-    /// How fast the components of `KubeVirt` may talk to the API server.
+    /// Client rate limits of `KubeVirt`'s components.
     #[serde(default)]
     pub rate_limits: Vec<RateLimit>,
 }
 
-/// How `setup` went
+/// Result of `setup`
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SetupBlock {
-    /// Whether it ran to its end.
+    /// Whether it completed.
     pub done: bool,
-    /// Namespaces that it made.
+    /// Namespaces that it created.
     pub namespaces: u32,
-    /// How many at the same time.
+    /// Namespaces created concurrently.
     pub batch_size: usize,
-    /// How long making them took.
+    /// Time taken to create them.
     #[serde(rename = "took_seconds", serialize_with = "stats::micros")]
     pub took: f64,
 }
 
-/// How the last phase ended, as far as an exit code is concerned
+/// Result of the last phase, as far as the exit code depends on it
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ExitFacts {
-    /// The phase.
+    /// Phase.
     pub phase: PhaseName,
-    /// Whether it ran to its end.
+    /// Whether it completed.
     pub done: bool,
-    /// How its VMs ended.
+    /// Outcomes of its VMs.
     pub counts: Counts,
 }
 
 impl ExitFacts {
-    /// Whether the phase is over and every VM of the plan reached the goal.
+    /// Whether the phase has ended and every VM of the plan reached the goal.
     pub fn is_all_good(&self) -> bool {
         self.done && self.counts.reached == self.counts.vms
     }
 }
 
 impl Report {
-    /// The report, with thresholds that were judged.
+    /// Adds judged thresholds.
     #[must_use]
     pub fn with_thresholds(self, thresholds: Vec<ThresholdBlock>) -> Self {
         Self { thresholds, ..self }
     }
 
-    /// How the last phase ended; `None` while there is no phase.
+    /// Result of the last phase; `None` while there is no phase.
     pub fn exit_facts(&self) -> Option<ExitFacts> {
         let last = self.phases.last()?;
         Some(ExitFacts { phase: last.name, done: last.is_done(), counts: last.counts })
     }
 
-    /// Fills in what a written report leaves out, or an older version had in other words: how much of each phase tables show.
+    /// Completes a report that was read: fields that are not written, or that older versions had in another form.
     pub(super) fn complete(&mut self) {
         if self.schema_version < SCHEMA_VERSION {
             self.schema_version = SCHEMA_VERSION;
@@ -216,13 +216,13 @@ impl Report {
             phase.deciding = deciding;
             phase.outliers.milestone.get_or_insert(phase.goal);
             if phase.failures.is_empty() {
-                // Reports from before failures were grouped.
+                // For reports from before failures were grouped.
                 phase.failures = FailureBlock::all(&phase.rows);
             }
         }
     }
 
-    /// The phase of that name.
+    /// The phase with that name.
     pub fn phase(&self, name: PhaseName) -> Option<&PhaseBlock> {
         self.phases.iter().find(|phase| phase.name == name)
     }

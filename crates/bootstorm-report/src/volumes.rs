@@ -1,4 +1,4 @@
-//! How the disks of a phase were filled, as shown.
+//! How the disks of a phase were filled, for display.
 
 use std::collections::BTreeMap;
 
@@ -8,20 +8,20 @@ use bootstorm_model::observe::VolumeKind;
 use bootstorm_model::record::PhaseRecord;
 use bootstorm_model::stats::{Provisioning, Summary};
 
-/// How the disks of a phase were filled, and how long VMs took apart from that
+/// How the disks of a phase were filled, and the times of VMs without that
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct VolumesBlock {
-    /// How disks were filled → VMs.
+    /// Method → number of VMs.
     pub kinds: BTreeMap<VolumeKind, usize>,
     /// From the accepted request until all disks of a VM were ready.
     pub fill: Summary,
-    /// From then until the VM ran; absent where VMs were not started.
+    /// From then until the VM ran; absent if VMs were not started.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub boot: Option<Summary>,
 }
 
 impl VolumesBlock {
-    /// The block of a phase; `None` where no VM got a disk.
+    /// The block of a phase; `None` if no VM got a disk.
     pub(super) fn of(phase: &PhaseRecord) -> Option<Self> {
         let provisioning = Provisioning::of(&phase.timelines)?;
         let mut kinds = BTreeMap::new();

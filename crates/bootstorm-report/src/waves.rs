@@ -1,4 +1,4 @@
-//! The waves of a phase: when each left, and how its VMs fared.
+//! Waves of a phase: when each was sent, and the results of its VMs.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,13 +9,13 @@ use bootstorm_model::stats::{self, Sample, Summary};
 /// One wave of a phase
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct WaveBlock {
-    /// Which wave, from 1.
+    /// Number of the wave, from 1.
     pub wave: u32,
     /// VMs in it.
     pub vms: usize,
-    /// How many reached the goal.
+    /// VMs that reached the goal.
     pub reached: usize,
-    /// How many failed or timed out.
+    /// VMs that failed or timed out.
     pub failed: usize,
     /// From the first request of the phase to the first one of the wave.
     #[serde(rename = "first_request_seconds", serialize_with = "stats::maybe_micros")]
@@ -30,7 +30,7 @@ pub struct WaveBlock {
     pub summary: Summary,
 }
 
-/// The wave of each VM, from 1; nothing for VMs that take no part, and in phases without waves.
+/// Wave of each VM, from 1; `None` for VMs that take no part, and in phases without waves.
 pub(super) fn of_vms(phase: &PhaseRecord) -> Vec<Option<u32>> {
     let mut waves = vec![None; phase.timelines.len()];
     let Some(shape) = phase.settings.shape else { return waves };
@@ -43,7 +43,7 @@ pub(super) fn of_vms(phase: &PhaseRecord) -> Vec<Option<u32>> {
 }
 
 impl WaveBlock {
-    /// The waves of a phase, in their order.
+    /// Waves of a phase, in order.
     pub(super) fn all(phase: &PhaseRecord, waves: &[Option<u32>]) -> Vec<Self> {
         let last = waves.iter().copied().flatten().max().unwrap_or(0) as usize;
         let mut groups: Vec<Vec<&Timeline>> = vec![Vec::new(); last];

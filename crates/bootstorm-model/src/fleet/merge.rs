@@ -1,4 +1,4 @@
-//! The runs of a fleet as one: the timelines of all members on one axis, whose zero is the instant of the common start.
+//! Merges the runs of a fleet: the timelines of all members on one axis, whose zero is the common start.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -7,19 +7,19 @@ use crate::observe::{Offset, Outcome, Timeline};
 use crate::plan::{Order, Pinning, Target};
 use crate::record::{ClusterFacts, PhaseKind, PhaseName, PhaseRecord, PhaseState, RunRecord, SetupRecord};
 
-/// A member with its run
+/// A member and its run
 #[derive(Debug, Clone, Copy)]
 pub struct Part<'a> {
     /// Name of the member.
     pub name: &'a str,
-    /// What the fleet knows about it.
+    /// State of the member.
     pub state: MemberState,
-    /// The record of its run.
+    /// Record of its run.
     pub record: &'a RunRecord,
 }
 
 impl Part<'_> {
-    /// Whether it took part in a phase: a member that was left out before its first request did not.
+    /// Whether it took part in a phase; a member left out before its first request did not.
     pub fn took_part(&self, phase: &PhaseRecord) -> bool {
         self.state != MemberState::LeftOut
             || phase.name.kind != PhaseKind::Storm
@@ -28,22 +28,22 @@ impl Part<'_> {
     }
 }
 
-/// The runs of a fleet as one run
+/// The runs of a fleet, merged into one
 ///
-/// Names of namespaces and nodes begin with that of the member: `site-a/boot-storm-test-1`.
+/// Names of namespaces and nodes are prefixed with the member's name: `site-a/boot-storm-test-1`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Merged {
-    /// One record with the phases of all. Its plan is the first member's, without what is of one cluster only.
+    /// One record with the phases of all. Its plan is the first member's, without cluster-specific settings.
     pub record: RunRecord,
-    /// The VMs of all members, which the plan of one cannot name.
+    /// The VMs of all members; the plan of one member cannot name them.
     pub targets: Vec<Target>,
 }
 
-/// Reason for excluding the VMs of a member that has no such phase, or was left out before it sent anything.
+/// Reason for excluding the VMs of a member that lacks the phase, or was left out before it sent a request.
 pub const NOT_IN_PHASE: &str = "its cluster took no part";
 
 impl Merged {
-    /// Merges the runs of a fleet; `None` without any.
+    /// Merges the runs of a fleet; `None` if there are none.
     pub fn of(fleet: &FleetRecord, parts: &[Part<'_>]) -> Option<Self> {
         let first = parts.first()?.record;
         let mut plan = first.plan.clone();
@@ -65,11 +65,11 @@ impl Merged {
     }
 }
 
-/// The phases of all members, in the order in which a run has them.
+/// The phases of all members, in the order of a run.
 fn names(parts: &[Part<'_>]) -> Vec<PhaseName> {
     let mut names: Vec<PhaseName> = Vec::new();
     for part in parts {
-        // A run of another order keeps its own: what comes after a known phase is put behind it.
+        // A run with another order keeps it: a new phase goes after the known phase that precedes it.
         let mut after = 0;
         for phase in &part.record.phases {
             after = match names.iter().position(|name| *name == phase.name) {
@@ -84,14 +84,14 @@ fn names(parts: &[Part<'_>]) -> Vec<PhaseName> {
     names
 }
 
-/// One phase of all members.
+/// Merges one phase of all members.
 fn phase(fleet: &FleetRecord, parts: &[Part<'_>], name: PhaseName) -> PhaseRecord {
     let known: Vec<(Part<'_>, &PhaseRecord)> =
         parts.iter().filter_map(|part| Some((*part, part.record.phase(name)?))).collect();
     let began = began(fleet, &known, name);
     let settings = known.first().map(|(_, phase)| phase.settings.clone()).unwrap_or_default();
     let mut all = PhaseRecord::new(name, began, settings, 0);
-    // Waves and orders are of one cluster; the fleet has neither.
+    // Waves and orders belong to one cluster; the fleet has neither.
     (all.settings.shape, all.settings.order, all.settings.size) = (None, Order::Name, None);
     all.settings.share = None;
     all.goal = known.iter().map(|(_, phase)| phase.goal).min().unwrap_or(all.goal);
@@ -115,17 +115,17 @@ fn absent(vm: u32) -> Timeline {
     Timeline { outcome: Outcome::Excluded, reason: Some(NOT_IN_PHASE.to_owned()), ..Timeline::new(vm) }
 }
 
-/// The zero of the merged axis: the common start, else the first beginning of any member.
+/// Zero of the merged axis: the common start, else the earliest beginning of any member.
 fn began(fleet: &FleetRecord, known: &[(Part<'_>, &PhaseRecord)], name: PhaseName) -> Timestamp {
     let starts = known.iter().filter_map(|(part, _)| Some(fleet.start_of(part.name, name)?.0.at));
     let begun = known.iter().map(|(_, phase)| phase.began);
     starts.min().or_else(|| begun.min()).unwrap_or(fleet.created)
 }
 
-/// How far the axis of a member's phase is moved.
+/// Shift of the axis of a member's phase.
 fn shift(fleet: &FleetRecord, part: &Part<'_>, phase: &PhaseRecord, began: Timestamp) -> Offset {
     match fleet.start_of(part.name, phase.name) {
-        // A later start has its zero on that of the first: the curve counts from the instant that the member began at.
+        // A later start is aligned with the first: the curve counts from the instant at which the member began.
         Some((_, released)) => Offset(released.zero.0.saturating_neg()),
         None => Offset(micros(phase.began.duration_since(began))),
     }
@@ -135,7 +135,7 @@ fn micros(duration: SignedDuration) -> i64 {
     i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }
 
-/// A timeline on the axis of the fleet, with the names of the fleet.
+/// A timeline on the axis of the fleet, with the fleet's names.
 fn moved(timeline: &Timeline, member: &str, base: u32, shift: Offset) -> Timeline {
     let mut moved = timeline.clone();
     moved.target = base.saturating_add(timeline.target);
@@ -162,7 +162,7 @@ fn plus(at: Offset, shift: Offset) -> Offset {
     Offset(at.0.saturating_add(shift.0))
 }
 
-/// Facts that hold for all members, and sums over them.
+/// Facts that hold for all members, and sums over members.
 fn facts(parts: &[Part<'_>]) -> ClusterFacts {
     let each = || parts.iter().map(|part| &part.record.facts);
     let words = |of: fn(&ClusterFacts) -> &Option<String>| {

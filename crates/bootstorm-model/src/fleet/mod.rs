@@ -1,4 +1,5 @@
-//! A fleet: many clusters whose storms begin at one instant. Its record names the members; each member keeps its own run.
+//! A fleet: many clusters whose storms begin at one instant. Its record names the members; each member keeps its own
+//! run.
 
 pub mod merge;
 pub mod pattern;
@@ -17,18 +18,18 @@ pub use merge::{Merged, Part};
 /// Version of the stored format of a fleet's record
 pub const FORMAT: u32 = 1;
 
-/// The most members of a fleet
+/// Maximum number of members of a fleet
 pub const MOST_MEMBERS: usize = 1_000;
 
-/// What marks a file as the record of a fleet
+/// Kind in the file of a fleet's record
 const KIND: &str = "bootstorm-fleet";
 
-/// Everything that is known about a fleet: its members, and the instants at which their storms began together
+/// Record of a fleet: its members, and the instants at which their storms began together
 ///
-/// A local file. What was measured is in the record of each member's run, in its own cluster.
+/// A local file. Measurements are in the record of each member's run, in its own cluster.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FleetRecord {
-    /// Marks the file; the first field, so that it is found without reading all of it.
+    /// Kind of the file; the first field, so that it is found without reading the whole file.
     pub kind: String,
     /// Version of the stored format.
     pub format: u32,
@@ -36,7 +37,7 @@ pub struct FleetRecord {
     pub id: String,
     /// Its name.
     pub name: String,
-    /// When it was first used.
+    /// Time of its first use.
     pub created: Timestamp,
     /// Its members, in the order of the command line or of the fleet file.
     pub members: Vec<Member>,
@@ -45,59 +46,59 @@ pub struct FleetRecord {
     pub starts: Vec<Start>,
 }
 
-/// One cluster of a fleet, with the run that belongs to the fleet
+/// One cluster of a fleet, with its run of the fleet
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Member {
-    /// Name in the fleet, once in it: the context, unless the fleet file says otherwise.
+    /// Unique name in the fleet: the context, unless the fleet file gives another.
     pub name: String,
     /// Context of the kubeconfig.
     pub context: String,
-    /// The kubeconfig, where a fleet file names one for this member.
+    /// Kubeconfig, if the fleet file names one for this member.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kubeconfig: Option<PathBuf>,
-    /// Address of the API server, without credentials; absent until it was connected to.
+    /// Address of the API server, without credentials; absent before the first connection.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server: Option<String>,
-    /// UID of the namespace `kube-system`, which tells clusters apart; absent where it may not be read.
+    /// UID of the namespace `kube-system`, which identifies the cluster; absent if it may not be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cluster_uid: Option<String>,
-    /// Namespace of the run's record.
+    /// Namespace that holds the run's record.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
     /// Prefix of the run.
     pub prefix: String,
-    /// UUID of the run; absent until it was set up.
+    /// UUID of the run; absent before setup.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run_id: Option<String>,
-    /// VMs of the run; absent until it was set up.
+    /// VMs of the run; absent before setup.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vms: Option<u32>,
-    /// What the fleet knows about it.
+    /// State of the member.
     #[serde(default)]
     pub state: MemberState,
-    /// Why it failed or was left out, one sentence.
+    /// Reason for its failure or exclusion, one sentence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
 }
 
-/// What a fleet knows about a member
+/// State of a member of a fleet
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum MemberState {
-    /// Nothing was done yet.
+    /// Nothing has been done yet.
     #[default]
     New,
-    /// A command works on it, or was killed while it did.
+    /// A command is working on it, or was killed while doing so.
     Working,
-    /// The last command did everything.
+    /// The last command completed.
     Done,
     /// The last command was interrupted.
     Interrupted,
     /// The last command failed.
     Failed,
-    /// The others went on without it.
+    /// The others continued without it.
     LeftOut,
-    /// What its run made is deleted.
+    /// Everything its run created is deleted.
     Cleaned,
 }
 
@@ -116,10 +117,10 @@ impl MemberState {
     }
 }
 
-/// One instant at which the storms of several members were released together
+/// One instant at which storms of several members were released together
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Start {
-    /// When, by the wall clock of the computer that released them.
+    /// Wall-clock time of the computer that released them.
     pub at: Timestamp,
     /// The members, by name.
     pub members: BTreeMap<String, Released>,
@@ -133,18 +134,18 @@ pub struct Start {
 pub struct Released {
     /// Its phase.
     pub phase: PhaseName,
-    /// The common instant on the time axis of that phase, in microseconds, by the one monotonic clock.
+    /// The common instant on the time axis of that phase, in microseconds on the one monotonic clock.
     pub zero: Offset,
 }
 
 impl FleetRecord {
-    /// The record of a fleet that is used for the first time.
+    /// A new record.
     pub fn new(id: String, name: String, created: Timestamp) -> Self {
         let (kind, members, starts) = (KIND.to_owned(), Vec::new(), Vec::new());
         Self { kind, format: FORMAT, id, name, created, members, starts }
     }
 
-    /// Whether a file that begins in this way is the record of a fleet.
+    /// Whether a file with this beginning is the record of a fleet.
     pub fn begins(begin: &[u8]) -> bool {
         let text = String::from_utf8_lossy(begin);
         let mut words = text.split('"').filter(|word| !word.trim().is_empty());
@@ -156,7 +157,7 @@ impl FleetRecord {
 
     /// Reads a stored record.
     ///
-    /// Fails with a sentence where it is another kind of file, of a newer format, or damaged.
+    /// Fails with a sentence if the file is of another kind, has a newer format, or is damaged.
     pub fn parse(bytes: &[u8]) -> Result<Self, String> {
         let record: Self = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
         if record.kind != KIND {
@@ -171,12 +172,12 @@ impl FleetRecord {
         Ok(record)
     }
 
-    /// The member of that name.
+    /// The member with that name.
     pub fn member(&self, name: &str) -> Option<&Member> {
         self.members.iter().find(|member| member.name == name)
     }
 
-    /// The member of that name, to be changed; a new one is added.
+    /// The member with that name, for changes; adds a new one if there is none.
     pub fn member_mut(&mut self, name: &str) -> &mut Member {
         let at = self.members.iter().position(|member| member.name == name).unwrap_or_else(|| {
             self.members.push(Member { name: name.to_owned(), ..Member::default() });
@@ -185,8 +186,8 @@ impl FleetRecord {
         &mut self.members[at]
     }
 
-    /// Notes when members were released together. A phase that goes on after an interrupt keeps its first start, except
-    /// for the members named in `fresh`, which had sent nothing before.
+    /// Records a joint release of members. A phase resumed after an interrupt keeps its first start, except for the
+    /// members in `fresh`, which had sent nothing before.
     pub fn release(&mut self, at: Timestamp, released: BTreeMap<String, Released>, fresh: &[String]) {
         let known = |record: &Self, name: &String, of: &Released| {
             !fresh.contains(name) && record.start_of(name, of.phase).is_some()
@@ -202,13 +203,13 @@ impl FleetRecord {
         }
     }
 
-    /// The start in which a phase of a member began, with the member's part in it.
+    /// The start in which a phase of a member began, and the member's part in it.
     pub fn start_of(&self, member: &str, phase: PhaseName) -> Option<(&Start, Released)> {
         let part = |start: &Start| start.members.get(member).copied().filter(|of| of.phase == phase);
         self.starts.iter().rev().find_map(|start| Some((start, part(start)?)))
     }
 
-    /// Notes the skew of every start all of whose first requests are known; `phase_of` finds a member's phase.
+    /// Records the skew of every start whose first requests are all known; `phase_of` finds a member's phase.
     pub fn note_skews<'a>(&mut self, phase_of: impl Fn(&str, PhaseName) -> Option<&'a PhaseRecord>) {
         for start in &mut self.starts {
             let first = |(name, of): (&String, &Released)| {
@@ -222,7 +223,7 @@ impl FleetRecord {
     }
 }
 
-/// When the first request of a phase was written, on the phase's axis.
+/// Time at which the first request of a phase was written, on the phase's axis.
 pub fn first_request(phase: &PhaseRecord) -> Option<Offset> {
     phase.timelines.read().iter().filter_map(|timeline| timeline.at(Milestone::Requested)).min()
 }
@@ -273,7 +274,7 @@ mod tests {
     fn the_skew_is_between_the_first_requests_of_clusters_on_one_axis() {
         let mut record = fleet();
         record.release(Timestamp::UNIX_EPOCH, released(&[("a", 1_000_000), ("b", 7_000_000)]), &[]);
-        // On their own axes both begin at another time.
+        // On their own axes the two begin at different times.
         let phases = BTreeMap::from([("a", phase(1_002_000)), ("b", phase(7_009_500))]);
         record.note_skews(|name, _| phases.get(name));
         assert_eq!(record.starts[0].skew, Some(Offset(7_500)));

@@ -1,12 +1,12 @@
-//! Shell-style patterns over the names of contexts.
+//! Shell-style patterns for names of contexts.
 
-/// Whether a name fits a pattern: `*` stands for any characters, `?` for one, `[a-c]` and `[!a-c]` for one of a set.
+/// Whether a name matches a pattern: `*` matches any characters, `?` one, `[a-c]` and `[!a-c]` one of a set.
 ///
-/// A bracket that is not closed stands for itself, as in a shell.
+/// An unclosed bracket matches itself, as in a shell.
 pub fn fits(pattern: &str, name: &str) -> bool {
     let (pattern, name): (Vec<char>, Vec<char>) = (pattern.chars().collect(), name.chars().collect());
     let (mut at, mut from) = (0, 0);
-    // Where the last star is, and up to where it stands for the name.
+    // Position of the last star, and the end of the characters that it has matched.
     let mut star: Option<(usize, usize)> = None;
     while from < name.len() {
         if pattern.get(at) == Some(&'*') {
@@ -24,7 +24,7 @@ pub fn fits(pattern: &str, name: &str) -> bool {
     pattern[at..].iter().all(|left| *left == '*')
 }
 
-/// How many characters of a pattern stand for one character; `None` if they do not stand for this one.
+/// Number of pattern characters that match one character; `None` if they do not match it.
 fn one(pattern: &[char], character: char) -> Option<usize> {
     match pattern.first()? {
         '?' => Some(1),
@@ -36,11 +36,11 @@ fn one(pattern: &[char], character: char) -> Option<usize> {
     }
 }
 
-/// A bracket expression: its length, what is in it, and whether everything else is meant.
+/// A bracket expression: its length, its content, and whether it is negated.
 fn set(pattern: &[char]) -> Option<(usize, impl Fn(char) -> bool, bool)> {
     let negated = matches!(pattern.get(1), Some('!' | '^'));
     let begin = if negated { 2 } else { 1 };
-    // A bracket that comes first is a member.
+    // A leading bracket is a member of the set.
     let end = begin + 1 + pattern.get(begin + 1..)?.iter().position(|character| *character == ']')?;
     let inner = pattern[begin..end].to_vec();
     let members = move |character: char| {
@@ -62,10 +62,10 @@ fn set(pattern: &[char]) -> Option<(usize, impl Fn(char) -> bool, bool)> {
     Some((end + 1, members, negated))
 }
 
-/// The names that fit any of the patterns, each once, in the order of the names. A name that is spelt out fits itself,
-/// whatever characters it has.
+/// The names that match any of the patterns, each once, in the order of the names. A literal name matches itself,
+/// whatever characters it contains.
 ///
-/// Fails with the first pattern that nothing fits.
+/// Fails with the first pattern that matches nothing.
 pub fn select<'a>(patterns: &[String], names: &'a [String]) -> Result<Vec<&'a str>, String> {
     let matches = |pattern: &String, name: &String| pattern == name || fits(pattern, name);
     if let Some(idle) = patterns.iter().find(|pattern| !names.iter().any(|name| matches(pattern, name))) {
@@ -105,7 +105,7 @@ mod tests {
         for (pattern, name, expected) in cases {
             assert_eq!(fits(pattern, name), expected, "{pattern} {name}");
         }
-        // No pattern takes long.
+        // No pattern takes long to match.
         assert!(!fits(&"*a".repeat(200), &"a".repeat(150)));
     }
 

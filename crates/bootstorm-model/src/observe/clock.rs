@@ -11,7 +11,7 @@ use crate::platform::continuous;
 
 /// A point on a phase's own time axis, in microseconds since the phase began
 ///
-/// Negative values are possible only for moments that the server stamped before the phase began.
+/// Negative only for moments that the server stamped before the phase began.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Offset(pub i64);
@@ -20,12 +20,12 @@ impl Offset {
     /// The beginning of the phase.
     pub const ZERO: Self = Self(0);
 
-    /// Seconds, with the fraction.
+    /// Seconds, with fraction.
     pub fn seconds(self) -> f64 {
         self.0 as f64 / 1e6
     }
 
-    /// The offset that lies `seconds` after the beginning of the phase.
+    /// The offset `seconds` after the beginning of the phase.
     pub fn from_seconds(seconds: f64) -> Self {
         Self((seconds * 1e6).round() as i64)
     }
@@ -36,7 +36,7 @@ impl Offset {
         Self(self.0.saturating_sub(earlier.0))
     }
 
-    /// This offset moved by a duration.
+    /// This offset plus a duration.
     #[must_use]
     pub fn plus(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)))
@@ -49,20 +49,20 @@ impl fmt::Display for Offset {
     }
 }
 
-/// Further in the future than any phase lasts: ten years.
+/// Farther in the future than any phase lasts: ten years.
 const FAR: Duration = Duration::from_secs(3650 * 86_400);
 
 /// Reads the monotonic clock relative to the beginning of a phase
 ///
-/// The wall clock is read once, when the phase first begins. A process that resumes the phase continues the
-/// same axis: it anchors its own monotonic clock at the wall-clock distance to that beginning. The monotonic clock
-/// stands still while the computer is suspended; that time is added, where the system can tell it.
+/// The wall clock is read once, when the phase first begins. A process that resumes the phase continues the same axis:
+/// it anchors its own monotonic clock at the wall-clock distance from that beginning. The monotonic clock stops while
+/// the computer is suspended; that time is added if the system reports it.
 #[derive(Debug, Clone, Copy)]
 pub struct Clock {
     anchor: Instant,
     anchor_offset: Offset,
     began: Timestamp,
-    /// How long the computer had been suspended at the anchor.
+    /// Accumulated suspension of the computer at the anchor.
     suspended: Duration,
 }
 
@@ -75,8 +75,8 @@ impl Clock {
     /// Continues the axis of a phase that began at `began` in another process.
     ///
     /// `ahead` is how far the server's clock was ahead of the other process's at that time, `ahead_now` how far it is
-    /// ahead of ours, in microseconds. Our own clock is the finer one, and is used unless it disagrees with the other
-    /// process's: then it was set since, or belongs to another computer.
+    /// ahead of ours, in microseconds. Our own clock has the finer resolution, and is used unless it disagrees with the
+    /// other process's: then it was set in between, or belongs to another computer.
     pub fn resume(began: Timestamp, ahead: Option<i64>, ahead_now: i64) -> Self {
         let passed = between((began, ahead), (wall_now(), Some(ahead_now)));
         Self::anchored(passed.max(Offset::ZERO), began)
@@ -108,13 +108,13 @@ impl Clock {
     /// The instant at which `offset` is reached on this process's monotonic clock.
     pub fn instant(&self, offset: Offset) -> Instant {
         let distance = Duration::from_micros(offset.0.saturating_sub(self.anchor_offset.0).max(0) as u64);
-        // A stored offset may be anything; what lies beyond this is never.
+        // A stored offset may have any value; later than this means never.
         self.anchor + distance.min(FAR)
     }
 
-    /// Reading of the server's clock at the beginning of the axis, from its reading now.
+    /// Reading of the server's clock at the beginning of the axis, derived from its reading now.
     ///
-    /// Does not look at our own wall clock, which may have been set since.
+    /// Does not use our own wall clock, which may have been set since.
     pub fn zero_at(&self, server_now: Timestamp) -> Timestamp {
         let zero = server_now.as_microsecond().saturating_sub(self.now().0);
         Timestamp::from_microsecond(zero).unwrap_or(self.began)
@@ -123,7 +123,7 @@ impl Clock {
 
 /// Simulated clocks
 ///
-/// A simulation moves time by itself. Its computer is never suspended.
+/// A simulation drives time itself. Its computer is never suspended.
 #[derive(Debug, Clone, Copy)]
 pub struct Simulated {
     /// The monotonic clock.
@@ -134,25 +134,25 @@ pub struct Simulated {
 
 static SIMULATED: OnceLock<Simulated> = OnceLock::new();
 
-/// Reads simulated clocks from now on, in the whole process.
+/// Makes the whole process read simulated clocks from now on.
 ///
-/// Has to come before anything else reads a clock; the first call counts.
+/// Must be called before anything else reads a clock; the first call wins.
 pub fn simulate(clocks: Simulated) {
     let _ = SIMULATED.set(clocks);
 }
 
-/// The monotonic clock. The one place that reads it.
+/// Reading of the monotonic clock; nothing else reads it.
 #[expect(clippy::disallowed_methods, reason = "this is the clock module")]
 pub fn monotonic_now() -> Instant {
     SIMULATED.get().map_or_else(Instant::now, |clocks| (clocks.monotonic)())
 }
 
-/// Time passed since an instant of the monotonic clock; none for one in the future.
+/// Time passed since an instant of the monotonic clock; zero for an instant in the future.
 pub fn elapsed_since(instant: Instant) -> Duration {
     monotonic_now().saturating_duration_since(instant)
 }
 
-/// Time since an arbitrary point that also passes while the computer is suspended.
+/// Time since an arbitrary point, including time in which the computer was suspended.
 pub fn continuous_now() -> Duration {
     continuous_clock().unwrap_or_else(|| monotonic_now().duration_since(*BASE) + HEADROOM)
 }
@@ -163,16 +163,16 @@ fn continuous_clock() -> Option<Duration> {
 
 static BASE: LazyLock<Instant> = LazyLock::new(monotonic_now);
 
-/// Time suspended since boot, up to a constant; zero if not available.
+/// Time suspended since boot, up to a constant; zero if unavailable.
 fn suspended() -> Duration {
     match continuous_clock() {
-        // Both clocks begin at different times on some systems, so that only differences mean anything.
+        // On some systems the two clocks start at different times, so only differences are meaningful.
         Some(continuous) => (continuous + HEADROOM).saturating_sub(monotonic_now().duration_since(*BASE)),
         None => Duration::ZERO,
     }
 }
 
-/// The suspension between two readings; what is shorter than any suspension is the distance of the two clock reads.
+/// Suspension between two readings; anything shorter than a suspension is the distance between the two clock reads.
 fn since(before: Duration, now: Duration) -> Duration {
     let passed = now.saturating_sub(before);
     if passed < SHORTEST_SUSPENSION { Duration::ZERO } else { passed }
@@ -191,14 +191,14 @@ pub fn between(earlier: (Timestamp, Option<i64>), later: (Timestamp, Option<i64>
     Offset((later.0.as_microsecond() - earlier.0.as_microsecond()).saturating_add(differ))
 }
 
-/// Two estimates of the distance to the server's clock differ by less than this for the same clock.
+/// Two estimates of the distance to the server's clock differ by less than this if the clock is the same.
 const SAME_CLOCK_MICROS: i64 = 2_500_000;
 /// Keeps a difference of two clocks positive.
 const HEADROOM: Duration = Duration::from_secs(1 << 32);
 /// Suspending and waking a computer takes longer than this; being preempted between two clock reads does not.
 const SHORTEST_SUSPENSION: Duration = Duration::from_millis(500);
 
-/// The wall clock. The one place that reads it.
+/// Reading of the wall clock; nothing else reads it.
 #[expect(clippy::disallowed_methods, reason = "this is the clock module")]
 pub fn wall_now() -> Timestamp {
     SIMULATED.get().map_or_else(Timestamp::now, |clocks| (clocks.wall)())
@@ -226,7 +226,7 @@ mod tests {
 
     #[test]
     fn a_clock_that_was_set_since_or_is_another_ones_is_corrected() {
-        // The other computer's clock was 5 minutes behind the server's, ours is right: it began 5 minutes later.
+        // The other computer's clock was 5 minutes behind the server's, ours is right: the phase began 5 minutes later.
         let began = wall_now() - jiff::SignedDuration::from_secs(360);
         let clock = Clock::resume(began, Some(300_000_000), 0);
         assert!((60.0..70.0).contains(&clock.now().seconds()), "{}", clock.now());
@@ -240,7 +240,7 @@ mod tests {
         clock.suspended = clock.suspended.saturating_sub(Duration::from_secs(90));
         let after = clock.now();
         if continuous().is_some() {
-            // Each reading is exact to the noise that is not counted.
+            // Each reading is exact up to the noise that is not counted.
             assert!((89.9..150.0).contains(&after.since(before).seconds()), "{after}");
         }
         let second = Duration::from_secs(1);

@@ -1,4 +1,4 @@
-//! How late something was, over many times: a distribution that takes little room and can be added up.
+//! Distribution of delays: compact and mergeable.
 
 use std::collections::BTreeMap;
 
@@ -11,33 +11,33 @@ const STEPS: f64 = 4.0;
 
 /// A distribution of delays, in microseconds
 ///
-/// Two of them, of two processes that worked on the same phase, make one. Quantiles are rounded up to the next step, and
-/// never above the largest delay.
+/// Distributions of two processes that worked on the same phase can be merged. Quantiles are rounded up to the next
+/// step, and never exceed the largest delay.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Delays {
-    /// How many there were.
+    /// Number of delays.
     pub count: u64,
-    /// The longest.
+    /// Longest delay.
     pub longest: Offset,
-    /// Step → how many delays were at most as long as it and longer than the one before.
+    /// Step → number of delays up to this step and above the one before.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     steps: BTreeMap<u8, u64>,
 }
 
 impl Delays {
-    /// Whether nothing was measured.
+    /// Whether nothing was recorded.
     pub fn is_empty(&self) -> bool {
         self.count == 0
     }
 
-    /// Adds one delay; what is negative was not late.
+    /// Adds one delay; a negative one counts as zero.
     pub fn add(&mut self, delay: Offset) {
         self.count += 1;
         self.longest = self.longest.max(delay);
         *self.steps.entry(step(delay)).or_default() += 1;
     }
 
-    /// Adds what another process measured.
+    /// Adds the delays of another process.
     pub fn merge(&mut self, other: &Self) {
         self.count = self.count.saturating_add(other.count);
         self.longest = self.longest.max(other.longest);
@@ -47,7 +47,7 @@ impl Delays {
         }
     }
 
-    /// The delay that this share of them does not exceed; `None` where there are none.
+    /// The delay that this share of them does not exceed; `None` if there are none.
     pub fn quantile(&self, share: f64) -> Option<Offset> {
         let rank = (self.count as f64 * share).ceil().max(1.0) as u64;
         let mut seen = 0_u64;
@@ -59,7 +59,7 @@ impl Delays {
     }
 }
 
-/// The step of a delay: 0 for none at all.
+/// The step of a delay: 0 for none.
 fn step(delay: Offset) -> u8 {
     if delay.0 <= 1 {
         return 0;

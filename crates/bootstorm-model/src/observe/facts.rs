@@ -1,4 +1,4 @@
-//! Facts of a VM in one phase, beside its milestones: what each stream has told about it.
+//! Facts about a VM in one phase, beside its milestones, as the streams report them.
 
 use std::fmt;
 
@@ -12,20 +12,20 @@ use super::{Milestone, Offset};
 pub struct LauncherState {
     /// Name of the pod.
     pub pod: String,
-    /// What it is doing or waiting for, in a few words.
+    /// What the pod is doing or waiting for, in a few words.
     pub state: String,
 }
 
 /// The phase of a `VirtualMachineInstanceMigration`
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum MigrationPhase {
-    /// It waits in virt-controller's queue (also the empty phase before).
+    /// Waits in virt-controller's queue (also the empty phase before).
     Pending,
     /// The launcher pod on the target node exists.
     Scheduling,
-    /// That pod runs.
+    /// The target pod runs.
     Scheduled,
-    /// virt-handler of the target node prepares it.
+    /// virt-handler on the target node prepares it.
     PreparingTarget,
     /// The target can receive the guest.
     TargetReady,
@@ -49,7 +49,7 @@ impl MigrationPhase {
         }
     }
 
-    /// Every phase of a migration that succeeds, in order.
+    /// Phases of a successful migration, in order.
     pub(super) const WAY: [Self; 7] = [
         Self::Pending,
         Self::Scheduling,
@@ -61,31 +61,31 @@ impl MigrationPhase {
     ];
 }
 
-/// A VM's live migration, as far as it is known
+/// Facts about a VM's live migration
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MigrationFacts {
-    /// UID of the migration object that this phase made; absent while no answer and no watch told it.
+    /// UID of the migration object that this phase created; absent until an answer or a watch reports it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uid: Option<Box<str>>,
-    /// The last phase that was seen.
+    /// Last phase observed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phase: Option<MigrationPhase>,
-    /// The node that the guest leaves.
+    /// Node that the guest leaves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
-    /// The node to which it goes; absent while none was chosen.
+    /// Node to which it migrates; absent until chosen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<String>,
-    /// The guest's memory in bytes when the phase began; absent where its VMI does not tell.
+    /// Memory of the guest in bytes when the phase began; absent if its VMI does not report it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory_bytes: Option<u64>,
     /// How memory was moved: `PreCopy`, `PostCopy` or `Paused`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mode: Option<String>,
-    /// What `KubeVirt` says about its failure.
+    /// Failure reported by `KubeVirt`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<String>,
-    /// `KubeVirt` gave it up.
+    /// Whether `KubeVirt` gave up.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub failed: bool,
 }
@@ -94,9 +94,9 @@ pub struct MigrationFacts {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum VolumeKind {
-    /// The storage cloned the claim by itself.
+    /// Cloned by the storage itself.
     CsiClone,
-    /// Restored from a snapshot, which may have been made for it.
+    /// Restored from a snapshot, possibly one made for it.
     Snapshot,
     /// Copied by pods.
     HostAssisted,
@@ -104,11 +104,11 @@ pub enum VolumeKind {
     Import,
     /// An empty disk.
     Blank,
-    /// Sent by a client.
+    /// Uploaded by a client.
     Upload,
     /// A clone of unknown kind.
     Unknown,
-    /// Disks of one VM were filled in several ways.
+    /// Disks of one VM were filled in different ways.
     Mixed,
 }
 
@@ -127,7 +127,7 @@ impl VolumeKind {
         }
     }
 
-    /// The kind of a VM with disks of these kinds; blank disks beside others do not count.
+    /// Kind of a VM with disks of these kinds; blank disks do not count if there are others.
     pub(super) fn of_all(mut kinds: Vec<Self>) -> Option<Self> {
         kinds.sort();
         kinds.dedup();
@@ -148,12 +148,12 @@ impl fmt::Display for VolumeKind {
     }
 }
 
-/// Warnings of the same reason about the same kind of object, with the last message
+/// Warnings with the same reason about the same kind of object, with the last message
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Warning {
-    /// Kind of what it is about.
+    /// Kind of the object.
     pub kind: String,
-    /// Name of what it is about.
+    /// Name of the object.
     pub name: String,
     /// One word.
     pub reason: String,
@@ -167,14 +167,14 @@ pub struct Warning {
     pub last: Offset,
 }
 
-/// `status.migrationState` of a VMI: the migration that it is in, or was last in
+/// `status.migrationState` of a VMI: its current or last migration
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Move {
     /// UID of the migration.
     pub uid: String,
-    /// The node that the guest leaves.
+    /// Node that the guest leaves.
     pub from: Option<String>,
-    /// The node to which it goes.
+    /// Node to which it migrates.
     pub to: Option<String>,
     /// Whether the target has opened its ports (`targetNodeAddress`).
     pub target_ready: bool,
@@ -182,9 +182,9 @@ pub struct Move {
     pub started: Option<Timestamp>,
     /// `endTimestamp`, in whole seconds.
     pub ended: Option<Timestamp>,
-    /// It is over, in whichever way.
+    /// Whether it is over, successful or not.
     pub completed: bool,
-    /// The guest stays where it is.
+    /// Whether it failed, so that the guest stays where it is.
     pub failed: bool,
     /// `failureReason`.
     pub failure: Option<String>,
@@ -193,7 +193,7 @@ pub struct Move {
 }
 
 impl Move {
-    /// Whether the migration goes on.
+    /// Whether the migration is in progress.
     pub fn is_under_way(&self) -> bool {
         !self.uid.is_empty() && !self.completed && !self.failed
     }

@@ -1,7 +1,7 @@
-//! Folds what the cluster tells into timelines.
+//! Folds watch events into timelines.
 //!
-//! A VM's observations belong to one VMI UID. A phase that starts VMs counts only instances that did not exist
-//! before it; a phase that stops VMs waits for the instances that did.
+//! A VM's observations belong to one VMI UID. A phase that starts VMs counts only instances that did not exist before
+//! it; a phase that stops VMs waits for the instances that did.
 
 use std::collections::{HashMap, HashSet};
 
@@ -14,7 +14,7 @@ use crate::probe::binding::Answerer;
 /// The phase of a `VirtualMachineInstance`
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum InstancePhase {
-    /// The object exists; no launcher pod yet (also the empty phase before admission's default).
+    /// The object exists; no launcher pod yet (also the empty phase before admission sets the default).
     #[default]
     Pending,
     /// The launcher pod exists.
@@ -25,7 +25,7 @@ pub enum InstancePhase {
     Running,
     /// The guest shut down.
     Succeeded,
-    /// The guest crashed, was killed, or its pod went away.
+    /// The guest crashed, was killed, or its pod disappeared.
     Failed,
 }
 
@@ -41,19 +41,19 @@ impl InstancePhase {
     }
 }
 
-/// What a watch tells about one `VirtualMachineInstance`
+/// State of one `VirtualMachineInstance` as reported by a watch
 #[derive(Debug, Clone, Default, PartialEq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a condition of its own")]
 pub struct Instance {
     /// UID of the object.
     pub uid: String,
-    /// Where it is and what it is called; the same as its VM.
+    /// Namespace and name; the same as its VM's.
     pub target: Target,
     /// `metadata.creationTimestamp`.
     pub created: Option<Timestamp>,
     /// Whether it is being deleted.
     pub deleting: bool,
-    /// `metadata.deletionTimestamp`: when it was asked to go.
+    /// `metadata.deletionTimestamp`: when its deletion was requested.
     pub deleted: Option<Timestamp>,
     /// `status.phase`.
     pub phase: InstancePhase,
@@ -61,32 +61,32 @@ pub struct Instance {
     pub node: Option<String>,
     /// First non-empty `status.interfaces[].ipAddress`.
     pub address: Option<String>,
-    /// The interface that is probed, and what answers there in place of the guest, where something does.
+    /// The probed interface, and what answers there instead of the guest, if anything does.
     pub answerer: Option<(String, Answerer)>,
     /// Condition `Ready`.
     pub ready: bool,
-    /// Since when the condition `Ready` has its status.
+    /// Time since which the condition `Ready` has had its status.
     ///
-    /// virt-controller copies it from the pod's condition, or takes the time at which it noticed (KubeVirt 1.6,
-    /// `pkg/virt-controller/watch/vmi/vmi.go`, `syncReadyConditionFromPod`).
+    /// virt-controller copies it from the pod's condition, or takes the time at which it noticed the change (KubeVirt
+    /// 1.6, `pkg/virt-controller/watch/vmi/vmi.go`, `syncReadyConditionFromPod`).
     pub ready_since: Option<Timestamp>,
     /// Condition `Paused`.
     pub paused: bool,
-    /// Its launcher pod is being deleted: the condition `Ready` is false with reason `PodTerminating`.
+    /// Whether its launcher pod is being deleted: the condition `Ready` is false with reason `PodTerminating`.
     pub pod_ends: bool,
     /// Condition `AgentConnected`.
     pub agent: bool,
     /// `status.phaseTransitionTimestamps`: whole seconds on the writers' clocks.
     pub transitions: Vec<(InstancePhase, Timestamp)>,
-    /// `status.migrationState`: the live migration that it is in, or was last in.
+    /// `status.migrationState`: its current or last live migration.
     pub moving: Option<Box<Move>>,
     /// The guest's memory in bytes: `status.memory.guestCurrent`, else `spec.domain.memory.guest`.
     pub memory: Option<u64>,
-    /// `spec.evictionStrategy`: what becomes of it when its pod is evicted.
+    /// `spec.evictionStrategy`: what happens to it when its pod is evicted.
     pub eviction: Option<String>,
-    /// `status.evacuationNodeName`: the node that it is to leave by a migration, since its pod was evicted there.
+    /// `status.evacuationNodeName`: the node that it has to leave by migration because its pod was evicted there.
     pub evacuating: Option<String>,
-    /// Why it cannot be live-migrated (condition `LiveMigratable` is false): reason and message.
+    /// Reason and message why it cannot be live-migrated (condition `LiveMigratable` is false).
     pub immobile: Option<String>,
 }
 
@@ -97,7 +97,7 @@ impl Instance {
     }
 }
 
-/// Something that the cluster told us
+/// A change reported by the cluster
 #[expect(clippy::large_enum_variant, reason = "nearly every change is a present one, and lives shortly")]
 #[derive(Debug, Clone, PartialEq)]
 pub enum Change {
@@ -107,7 +107,7 @@ pub enum Change {
     Absent {
         /// Its UID.
         uid: String,
-        /// Whose instance it was.
+        /// VM of the instance.
         target: Target,
     },
 }
@@ -115,27 +115,27 @@ pub enum Change {
 /// When a change was received, and whether it may have waited in a gap of the watch
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Receipt {
-    /// When the client received it.
+    /// Time at which the client received it.
     pub at: Offset,
-    /// It came out of a list, or was replayed after a gap: the milestone may have been passed earlier.
+    /// Whether it came from a list, or was replayed after a gap: the milestone may have been passed earlier.
     pub late: bool,
-    /// What the server's clock showed at the beginning of the phase, as far as known.
+    /// Reading of the server's clock at the beginning of the phase, as far as known.
     pub server_zero: Timestamp,
 }
 
 impl Receipt {
-    /// Where a server's timestamp lies on the phase's axis.
+    /// Position of a server's timestamp on the phase's axis.
     pub fn stamped(self, stamp: Timestamp) -> Offset {
         Offset(stamp.as_microsecond() - self.server_zero.as_microsecond())
     }
 }
 
-/// What a change did to a timeline
+/// A milestone just passed by a VM
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Passed {
-    /// Which VM.
+    /// Position of the VM.
     pub target: u32,
-    /// Which milestone it passed just now.
+    /// The milestone.
     pub milestone: Milestone,
 }
 
@@ -145,25 +145,25 @@ pub struct Fold {
     stops: bool,
     index: HashMap<Target, u32>,
     old: HashSet<String>,
-    /// UIDs of instances that went during the phase.
+    /// UIDs of instances that disappeared during the phase.
     gone: HashSet<String>,
 }
 
 impl Fold {
     /// A fold for the targets of a plan, in their order.
     ///
-    /// `stops` says that the phase stops VMs. `old` holds the UIDs of instances that existed before the phase.
+    /// `stops` states that the phase stops VMs. `old` holds the UIDs of instances that existed before the phase.
     pub fn new(targets: &[Target], stops: bool, old: HashSet<String>) -> Self {
         let index = targets.iter().cloned().zip(0..).collect();
         Self { stops, index, old, gone: HashSet::new() }
     }
 
-    /// Whether an instance is from before the phase, or is known to be gone.
+    /// Whether an instance predates the phase, or is known to be gone.
     pub fn is_old(&self, instance: &Instance) -> bool {
         self.old.contains(&instance.uid)
     }
 
-    /// Counts the instance of a VM among those from before the phase.
+    /// Counts the VM's instance among those that predate the phase.
     pub fn forget(&mut self, timeline: &mut Timeline) {
         if let Some(uid) = timeline.instance_uid.clone() {
             self.old.insert(uid);
@@ -172,14 +172,14 @@ impl Fold {
         }
     }
 
-    /// The position of a target in the plan.
+    /// Position of a target in the plan.
     pub fn position(&self, target: &Target) -> Option<u32> {
         self.index.get(target).copied()
     }
 
-    /// Takes one change into account and says which milestones were passed by it.
+    /// Applies one change and returns the milestones that it passed.
     ///
-    /// Changes about VMs or instances that do not belong to the phase change nothing.
+    /// Changes to VMs or instances outside the phase have no effect.
     pub fn apply(&mut self, timelines: &mut [Timeline], change: &Change, receipt: Receipt) -> Vec<Passed> {
         let target = match change {
             Change::Present(instance) => &instance.target,
@@ -190,7 +190,7 @@ impl Fold {
         if timeline.outcome == Outcome::Excluded {
             return Vec::new();
         }
-        // Whatever is still said about an instance that is gone is older than that.
+        // Any later event about an instance that is gone is out of date.
         match change {
             Change::Present(instance) if self.gone.contains(&instance.uid) => return Vec::new(),
             Change::Absent { uid, .. } if !uid.is_empty() => {
@@ -232,7 +232,7 @@ impl Fold {
             timeline.node.clone_from(&instance.node);
         }
         if instance.address.is_some() {
-            // The latest address counts: a guest may report none for a while, or another one.
+            // The latest address counts: a guest may report none for a while, or a different one.
             timeline.address.clone_from(&instance.address);
         }
         stamp(timeline, instance);
@@ -255,7 +255,7 @@ impl Fold {
     }
 }
 
-/// What happens to the instance that ran before a restart; nothing where the change is about another one.
+/// Applies a change to the instance that ran before a restart; `None` if the change is about another instance.
 fn old_instance(timeline: &mut Timeline, change: &Change, receipt: Receipt) -> Option<Vec<Milestone>> {
     let (uid, milestone) = match change {
         Change::Present(instance) => {
@@ -267,12 +267,12 @@ fn old_instance(timeline: &mut Timeline, change: &Change, receipt: Receipt) -> O
     if timeline.old_instance.as_deref() != Some(uid) {
         return None;
     }
-    // What became of it before the request was not our doing.
+    // Whatever happened to it before the request was not our doing.
     let passed = milestone.filter(|milestone| timeline.is_asked() && note(timeline, *milestone, receipt));
     Some(passed.into_iter().collect())
 }
 
-/// Keeps the server's own timestamps beside the observations.
+/// Records the server's own timestamps beside the observations.
 fn stamp(timeline: &mut Timeline, instance: &Instance) {
     if let Some(created) = instance.created {
         timeline.stamps.entry(Milestone::Instance).or_insert(created.as_second());
@@ -283,9 +283,9 @@ fn stamp(timeline: &mut Timeline, instance: &Instance) {
     }
 }
 
-/// A new incarnation began or the old one went away: what was seen of the old one does not count.
+/// Forgets the observations of an instance that was replaced or disappeared.
 fn forget_instance(timeline: &mut Timeline) {
-    // Its disks stay as they are; what ends there belongs to the instance before a restart.
+    // The disks stay as they are; endings belong to the instance before a restart.
     timeline
         .moments
         .retain(|milestone, _| *milestone <= Milestone::Volume || *milestone >= Milestone::Stopping);
@@ -299,11 +299,11 @@ fn forget_instance(timeline: &mut Timeline) {
     timeline.restarts += 1;
 }
 
-/// Follows the instance of a VM that is stopped.
+/// Follows the instance of a VM that is being stopped.
 ///
-/// Until the request leaves, whatever happens to instances is none of its doing: the VM may be waiting for its turn, and
-/// a replaced instance is simply the one to be stopped. An instance that was created before the request was accepted is
-/// stopped by it too, even if another one of the VM was seen to go since.
+/// Until the request is sent, changes to instances are unrelated: the VM may be waiting for its turn, and a replaced
+/// instance simply becomes the one to stop. An instance created before the request was accepted is stopped by it too,
+/// even if another instance of the VM has disappeared since.
 fn stop(timeline: &mut Timeline, change: &Change, receipt: Receipt) -> Vec<Milestone> {
     match change {
         Change::Present(instance) => {
@@ -336,13 +336,13 @@ fn stop(timeline: &mut Timeline, change: &Change, receipt: Receipt) -> Vec<Miles
     Vec::new()
 }
 
-/// Whether an instance was there when the stop was accepted, as far as whole seconds tell.
+/// Whether an instance existed when the stop was accepted, as far as whole seconds can show.
 fn was_there(timeline: &Timeline, instance: &Instance, receipt: Receipt) -> bool {
     let accepted = timeline.at(Milestone::Accepted).unwrap_or(receipt.at);
     instance.created.is_none_or(|created| receipt.stamped(created) <= accepted)
 }
 
-/// Records a milestone of a start; a late receipt falls back to the server's timestamp where there is one.
+/// Records a milestone of a start; a late receipt falls back to the server's timestamp if there is one.
 pub(super) fn pass(timeline: &mut Timeline, milestone: Milestone, receipt: Receipt) -> bool {
     if receipt.late
         && let Some(stamp) = timeline.stamps.get(&milestone)
@@ -355,7 +355,7 @@ pub(super) fn pass(timeline: &mut Timeline, milestone: Milestone, receipt: Recei
     note(timeline, milestone, receipt)
 }
 
-/// Records a milestone at its receipt, marked when it came late.
+/// Records a milestone at its receipt, marked if late.
 fn note(timeline: &mut Timeline, milestone: Milestone, receipt: Receipt) -> bool {
     if timeline.has(milestone) {
         return false;
@@ -429,7 +429,7 @@ mod tests {
         assert_eq!((timelines[0].restarts, timelines[0].instance_uid.as_deref()), (0, None));
         let new = |uid| Change::Present(instance(uid, InstancePhase::Running));
         assert_eq!(fold.apply(&mut timelines, &new("a"), seen(6)).len(), 4);
-        // An instance that crashes takes its own milestones with it.
+        // A crashing instance takes its milestones with it.
         let crashed = Change::Absent { uid: "a".into(), target: target(1) };
         fold.apply(&mut timelines, &crashed, seen(7));
         assert_eq!((timelines[0].at(Milestone::Running), timelines[0].restarts), (None, 1));

@@ -1,4 +1,4 @@
-//! The launcher pods of VMs: which stages they passed, and what they wait for.
+//! Launcher pods of VMs: the stages they passed, and what they wait for.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -17,9 +17,9 @@ pub struct Launcher {
     pub uid: String,
     /// Its name.
     pub name: String,
-    /// UID of the VMI that it was made for.
+    /// UID of its VMI.
     pub instance: String,
-    /// Where that VMI is and what it is called.
+    /// Namespace and name of that VMI.
     pub target: Target,
     /// Milestones passed, with the server's timestamps where present.
     pub passed: Vec<(Milestone, Option<Timestamp>)>,
@@ -27,11 +27,11 @@ pub struct Launcher {
     pub node: Option<String>,
     /// What it is doing or waiting for, in a few words.
     pub state: String,
-    /// The claims that it mounts.
+    /// Claims that it mounts.
     pub claims: Vec<String>,
     /// Whether it was deleted.
     pub gone: bool,
-    /// UID of the live migration that it is the target of (label `kubevirt.io/migrationJobUID`).
+    /// UID of the live migration whose target it is (label `kubevirt.io/migrationJobUID`).
     pub migration: Option<String>,
 }
 
@@ -51,21 +51,22 @@ struct Known {
 
 /// Folds launcher pods and events into the timelines of a phase that starts VMs
 ///
-/// A pod may be seen before the VMI that it was made for, on another stream: what it passed is kept until the timeline
-/// knows the VMI. Pods of other VMIs change nothing.
+/// A pod may be seen before its VMI, which comes on another stream: its milestones are kept until the timeline knows
+/// the
+/// VMI. Pods of other VMIs have no effect.
 #[derive(Debug)]
 pub struct LauncherFold {
     index: HashMap<Target, u32>,
-    /// VMs by namespace, where it holds one of them and nothing else.
+    /// VM by namespace, where the namespace holds that VM and nothing else.
     alone: HashMap<String, u32>,
     pods: HashMap<String, Known>,
     /// Pods of a VM.
     of: HashMap<u32, Vec<String>>,
     /// Namespace and claim → VM.
     claims: HashMap<(String, String), u32>,
-    /// UID of a warning → its count when last received.
+    /// UID of a warning → its count at the last receipt.
     said: HashMap<String, u32>,
-    /// UIDs of events that were counted.
+    /// UIDs of counted events.
     counted: HashSet<String>,
     /// Migration objects of the phase, by namespace and name → VM; `None` unless the phase migrates VMs.
     migrations: Option<HashMap<Target, u32>>,
@@ -93,7 +94,8 @@ impl LauncherFold {
         }
     }
 
-    /// The same for a phase that evicts VMs: the pods count in which they boot elsewhere, and those to which they migrate.
+    /// Adapts the fold to a phase that evicts VMs: pods in which they boot elsewhere and pods to which they migrate
+    /// count.
     #[must_use]
     pub fn evicting(mut self) -> Self {
         self.migrations = Some(HashMap::new());
@@ -101,15 +103,14 @@ impl LauncherFold {
         self
     }
 
-    /// The same for a phase that migrates VMs by these objects, in the order of its VMs: only the pods count to which the
-    /// guests go.
+    /// Adapts the fold to a phase that migrates VMs by these objects, in the order of its VMs: only target pods count.
     #[must_use]
     pub fn migrating_by(mut self, objects: impl IntoIterator<Item = Target>) -> Self {
         self.migrations = Some(objects.into_iter().zip(0..).collect());
         self
     }
 
-    /// Takes the state of a pod into account.
+    /// Applies the state of a pod.
     pub fn apply(&mut self, timelines: &mut [Timeline], launcher: Launcher, receipt: Receipt) -> Vec<Passed> {
         let Some(position) = self.index.get(&launcher.target).copied() else { return Vec::new() };
         for claim in launcher.claims {
@@ -139,7 +140,7 @@ impl LauncherFold {
         self.join(timelines, position)
     }
 
-    /// Takes an event into account.
+    /// Applies an event.
     pub fn hear(&mut self, timelines: &mut [Timeline], notice: Notice, receipt: Receipt) -> Vec<Passed> {
         let Some(position) = self.whose(&notice) else { return Vec::new() };
         let Some(timeline) = timelines.get_mut(position as usize) else { return Vec::new() };
@@ -181,7 +182,7 @@ impl LauncherFold {
         }
     }
 
-    /// Puts what the pods of a VM passed onto its timeline, as far as they are pods of the VMI that it is about.
+    /// Transfers the milestones of a VM's pods to its timeline, as far as they are pods of the timeline's VMI.
     pub fn join(&self, timelines: &mut [Timeline], position: u32) -> Vec<Passed> {
         let Some(timeline) = timelines.get_mut(position as usize) else { return Vec::new() };
         if timeline.outcome == Outcome::Excluded
@@ -201,7 +202,7 @@ impl LauncherFold {
             }
             for (milestone, moment) in &known.moments {
                 let is_new = !timeline.has(*milestone);
-                // One volume after the other is attached.
+                // Volumes are attached one after the other.
                 if is_new || *milestone == Milestone::Attached {
                     timeline.moments.insert(*milestone, *moment);
                 }
@@ -223,7 +224,7 @@ impl LauncherFold {
         passed
     }
 
-    /// Whether the phase is about a pod: in one that migrates VMs the pods to which they go, in others those that boot.
+    /// Whether a pod counts in the phase: target pods if it migrates VMs, booting pods otherwise.
     fn counts(&self, timeline: &Timeline, known: &Known) -> bool {
         match &self.migrations {
             None => known.migration.is_none(),
@@ -261,7 +262,7 @@ impl LauncherFold {
 }
 
 impl Known {
-    /// The first time counts, and a late one falls back on the server's timestamp.
+    /// The first time counts; a late one falls back to the server's timestamp.
     fn pass(&mut self, milestone: Milestone, stamp: Option<Timestamp>, receipt: Receipt) {
         if self.moments.contains_key(&milestone) {
             return;
@@ -272,7 +273,7 @@ impl Known {
         self.moments.insert(milestone, moment(stamp, receipt));
     }
 
-    /// The last volume counts, as long as the pod waits for them.
+    /// The last volume counts, as long as the pod waits for volumes.
     fn attach(&mut self, stamp: Option<Timestamp>, receipt: Receipt) {
         let waits = !self.moments.contains_key(&Milestone::Prepared);
         if waits || !self.moments.contains_key(&Milestone::Attached) {
@@ -281,7 +282,7 @@ impl Known {
     }
 }
 
-/// When something was passed that was heard of just now.
+/// Moment of a milestone that was just reported.
 fn moment(stamp: Option<Timestamp>, receipt: Receipt) -> Moment {
     match stamp {
         _ if !receipt.late => Moment { at: receipt.at, source: Source::Seen },

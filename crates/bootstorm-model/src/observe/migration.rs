@@ -1,8 +1,9 @@
-//! Live migrations: what the cluster tells about them, folded into timelines.
+//! Live migrations: folds their objects into timelines.
 //!
-//! Two objects tell of a migration. The `VirtualMachineInstanceMigration` has its phase from the queue to the end. The VMI
-//! that migrates has `status.migrationState` from the moment at which its target pod runs, and names the migration by its
-//! UID. Both are written by different components, so either may be seen first; the first sight of a milestone counts.
+//! Two objects report a migration. The `VirtualMachineInstanceMigration` has its phase from the queue to the end. The
+//! migrating VMI has `status.migrationState` from the moment at which its target pod runs, and names the migration by
+//! its
+//! UID. Different components write the two, so either may be seen first; the first sight of a milestone counts.
 //! (`KubeVirt` v1.0 to v1.9, `pkg/virt-controller/watch/migration/migration.go`, and `types.go` of `kubevirt.io/api`.)
 
 use std::collections::{BTreeMap, HashMap};
@@ -13,14 +14,14 @@ use super::fold::{Passed, pass};
 use super::{MigrationFacts, MigrationPhase, Milestone, Move, Outcome, Receipt, Timeline};
 use crate::plan::Target;
 
-/// What a watch tells about one `VirtualMachineInstanceMigration`
+/// State of one `VirtualMachineInstanceMigration` as reported by a watch
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Migration {
     /// UID of the object.
     pub uid: String,
-    /// Where the object is, and its own name.
+    /// Namespace and name of the object itself.
     pub object: Target,
-    /// The VM that it is about.
+    /// VM that it migrates.
     pub vm: Target,
     /// `metadata.creationTimestamp`.
     pub created: Option<Timestamp>,
@@ -28,16 +29,16 @@ pub struct Migration {
     pub phase: MigrationPhase,
     /// `status.phaseTransitionTimestamps`: whole seconds on virt-controller's clock.
     pub transitions: Vec<(MigrationPhase, Timestamp)>,
-    /// `status.migrationState.failureReason`, or a condition that speaks of trouble.
+    /// `status.migrationState.failureReason`, or a condition that reports a problem.
     pub failure: Option<String>,
     /// Whether it was deleted.
     pub gone: bool,
 }
 
-/// What was seen of one migration
+/// Observations of one migration
 #[derive(Debug, Default)]
 struct Sighting {
-    /// When each milestone was first seen.
+    /// First sight of each milestone.
     receipts: BTreeMap<Milestone, Receipt>,
     /// The servers' own timestamps.
     stamps: BTreeMap<Milestone, i64>,
@@ -57,38 +58,38 @@ impl Sighting {
     }
 }
 
-/// Which migrations a phase is about
+/// Migrations that belong to a phase
 #[derive(Debug)]
 enum Whose {
-    /// Those that it makes, by namespace and name.
+    /// Those that it creates, by namespace and name.
     Ours(HashMap<Target, u32>),
-    /// Those that `KubeVirt` makes for these VMs from then on, because they are evicted.
+    /// Those that `KubeVirt` creates for these VMs from then on, because they are evicted.
     Evicted(HashMap<Target, u32>, Timestamp),
 }
 
-/// Folds what is told about migrations into the timelines of a phase that migrates VMs
+/// Folds migrations into the timelines of a phase that migrates VMs
 ///
-/// A VMI may tell of a migration before it is known which one is ours: what was seen is kept until then. Migrations of
-/// others change nothing.
+/// A VMI may report a migration before it is known which one is ours: observations are kept until then. Migrations by
+/// others have no effect.
 #[derive(Debug)]
 pub struct MigrationFold {
     whose: Whose,
-    /// What was seen, by VM and UID.
+    /// Observations by VM and UID.
     seen: HashMap<u32, HashMap<String, Sighting>>,
 }
 
 impl MigrationFold {
-    /// A fold of the migration objects that the phase makes, in the order of its VMs.
+    /// A fold of the migration objects that the phase creates, in the order of its VMs.
     pub fn new(objects: impl IntoIterator<Item = Target>) -> Self {
         Self { whose: Whose::Ours(objects.into_iter().zip(0..).collect()), seen: HashMap::new() }
     }
 
-    /// A fold of the migrations that `KubeVirt` makes for VMs that are evicted, from `since` on the server's clock.
+    /// A fold of the migrations that `KubeVirt` creates for evicted VMs, from `since` on the server's clock.
     pub fn of_evicted(vms: impl IntoIterator<Item = Target>, since: Timestamp) -> Self {
         Self { whose: Whose::Evicted(vms.into_iter().zip(0..).collect(), since), seen: HashMap::new() }
     }
 
-    /// The VM that a migration is about; nothing where it does not belong to the phase.
+    /// The VM of a migration; `None` if the migration does not belong to the phase.
     pub fn position(&self, migration: &Migration) -> Option<u32> {
         match &self.whose {
             Whose::Ours(objects) => objects.get(&migration.object).copied(),
@@ -99,7 +100,7 @@ impl MigrationFold {
         }
     }
 
-    /// Takes the state of a migration object into account; gives the milestones that were passed by it.
+    /// Applies the state of a migration object; returns the milestones that it passed.
     pub fn apply(
         &mut self,
         timelines: &mut [Timeline],
@@ -111,10 +112,11 @@ impl MigrationFold {
         if timeline.outcome == Outcome::Excluded {
             return Vec::new();
         }
-        // The name is fixed, so that a create whose answer was lost is found again by it.
+        // The name is fixed, so that a create whose answer was lost can be found by it.
         let facts = timeline.migration.get_or_insert_default();
         let is_known = facts.uid.as_deref() == Some(&migration.uid);
-        // KubeVirt makes another one for an eviction whose migration failed: what the last one passed does not count.
+        // KubeVirt creates another one for an eviction whose migration failed: the milestones of the last one do not
+        // count.
         let is_next = matches!(self.whose, Whose::Evicted(..)) && facts.failed && !is_known;
         if facts.uid.is_none() || is_next {
             facts.uid = Some(migration.uid.as_str().into());
@@ -147,7 +149,7 @@ impl MigrationFold {
         self.join(timelines, position)
     }
 
-    /// Takes the migration that a VMI tells of into account; gives the milestones that were passed by it.
+    /// Applies the migration that a VMI reports; returns the milestones that it passed.
     pub fn apply_move(
         &mut self,
         timelines: &mut [Timeline],
@@ -189,7 +191,7 @@ impl MigrationFold {
         self.join(timelines, position)
     }
 
-    /// Puts what was seen of a VM's migration onto its timeline, once it is known which migration that is.
+    /// Transfers the observations of a VM's migration to its timeline, once it is known which migration that is.
     pub fn join(&self, timelines: &mut [Timeline], position: u32) -> Vec<Passed> {
         let Some(timeline) = timelines.get_mut(position as usize) else { return Vec::new() };
         if timeline.outcome == Outcome::Excluded {
@@ -230,7 +232,7 @@ impl MigrationFold {
     }
 }
 
-/// Notes that an instance which was evicted runs on another node; `ended` is the end of its migration.
+/// Records that an evicted instance runs on another node; `ended` is the end of its migration.
 pub fn moved(timeline: &mut Timeline, ended: Option<Timestamp>, receipt: Receipt) -> bool {
     if let Some(ended) = ended {
         timeline.stamps.entry(Milestone::Moved).or_insert(ended.as_second());
@@ -238,7 +240,7 @@ pub fn moved(timeline: &mut Timeline, ended: Option<Timestamp>, receipt: Receipt
     !timeline.has(Milestone::Moved) && pass(timeline, Milestone::Moved, receipt)
 }
 
-/// Why a migration ends whose object is deleted while it goes on.
+/// Reason for the end of a migration whose object is deleted while it is in progress.
 const DELETED: &str = "somebody deleted the migration before it was over";
 
 #[cfg(test)]

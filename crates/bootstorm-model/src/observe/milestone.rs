@@ -1,4 +1,4 @@
-//! The points that a VM passes, and their order.
+//! Milestones and their order.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// A point that a VM passes while it starts, stops or migrates
 ///
-/// The order of the variants is the order in which a VM passes them.
+/// Variants are in the order in which a VM passes them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Milestone {
@@ -14,20 +14,20 @@ pub enum Milestone {
     Requested,
     /// The API server answered the request with success.
     Accepted,
-    /// All disks that are made for the VM are filled: cloned, imported, or blank.
+    /// All disks created for the VM are filled: cloned, imported, or blank.
     Volume,
     /// The `VirtualMachineInstance` object exists.
     Instance,
-    /// The launcher pod exists: it was seen itself, or the VMI is in phase `Scheduling`. In a live migration, the pod on
-    /// the target node: the migration has left `KubeVirt`'s queue.
+    /// The launcher pod exists: it was seen itself, or the VMI is in phase `Scheduling`. In a live migration, the pod
+    /// on the target node: the migration has left `KubeVirt`'s queue.
     Pod,
     /// The launcher pod has a node.
     Placed,
-    /// The volumes of the launcher pod are attached to its node; passed only where some have to be.
+    /// The volumes of the launcher pod are attached to its node; passed only if some have to be.
     Attached,
-    /// Its volumes are mounted and its network is there (pod condition `PodReadyToStartContainers`).
+    /// Its volumes are mounted and its network is set up (pod condition `PodReadyToStartContainers`).
     Prepared,
-    /// Its init containers are done, the images of container disks pulled (pod condition `Initialized`).
+    /// Its init containers are done and the images of container disks are pulled (pod condition `Initialized`).
     Initialized,
     /// Its main container runs and all others are ready, which is what virt-controller waits for.
     Started,
@@ -43,9 +43,9 @@ pub enum Milestone {
     Agent,
     /// The guest answers a probe. The guide's "Time to Ping".
     Reachable,
-    /// The stop was taken up: the VMI is being deleted. In a restart, the VMI that ran before it.
+    /// The stop took effect: the VMI is being deleted. In a restart, the VMI that ran before it.
     Stopping,
-    /// The VMI object no longer exists; in a restart likewise.
+    /// The VMI object no longer exists; in a restart, the VMI that ran before it.
     Gone,
     /// The target of a live migration can receive the guest: its launcher pod runs, and virt-handler of the target node
     /// has opened its ports (migration phase `TargetReady`).
@@ -54,7 +54,7 @@ pub enum Milestone {
     Copying,
     /// The guest runs on the target (`status.migrationState.completed` without `failed`).
     Migrated,
-    /// In a drain: the VM runs on another node, where it migrated to or was started again.
+    /// In a drain: the VM runs on another node, to which it migrated or on which it was started again.
     Moved,
 }
 
@@ -113,12 +113,12 @@ impl Milestone {
         }
     }
 
-    /// Whether only VMs pass it that change their node.
+    /// Whether only VMs that change nodes pass it.
     pub fn is_of_migration(self) -> bool {
         matches!(self, Self::Target | Self::Copying | Self::Migrated | Self::Moved)
     }
 
-    /// Whether only VMs pass it whose instance ends.
+    /// Whether only VMs whose instance ends pass it.
     pub fn is_of_stop(self) -> bool {
         matches!(self, Self::Stopping | Self::Gone)
     }

@@ -1,7 +1,6 @@
 //! Observations and their times: clocks, milestones, and one timeline per VM.
 //!
-//! Pure: nothing here waits, prints or talks to a cluster. Numbers derived from observations live in
-//! [`crate::stats`].
+//! Pure: nothing here waits, prints or talks to a cluster. Figures derived from observations are in [`crate::stats`].
 
 pub mod clock;
 pub mod delays;

@@ -4,21 +4,21 @@ use jiff::Timestamp;
 
 use super::{Offset, Timeline, Warning};
 
-/// The most warnings that are kept for one VM; like ones are one.
+/// Maximum number of warnings kept for one VM; repeated ones count as one.
 const MOST_WARNINGS: usize = 8;
 
-/// One event, as far as it is used
+/// The used fields of one event
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notice {
-    /// UID of the event; it stays the same while the event is repeated.
+    /// UID of the event; unchanged while the event is repeated.
     pub uid: String,
-    /// Namespace of what it is about.
+    /// Namespace of the object.
     pub namespace: String,
-    /// Kind of what it is about: `Pod`, `VirtualMachineInstance`, `DataVolume`, …
+    /// Kind of the object: `Pod`, `VirtualMachineInstance`, `DataVolume`, …
     pub kind: String,
-    /// Name of what it is about.
+    /// Name of the object.
     pub name: String,
-    /// UID of what it is about.
+    /// UID of the object.
     pub about: String,
     /// Content.
     pub what: NoticeKind,
@@ -47,8 +47,8 @@ pub enum NoticeKind {
 impl Timeline {
     /// Records a warning that occurred `said` times since it was last received.
     ///
-    /// The same words about the same kind of object are one warning. Where there are too many, words that differ are one as
-    /// long as the reason is the same, and reasons beyond that are dropped: the first ones are closest to the cause.
+    /// The same text about the same kind of object is one warning. Beyond the limit, warnings with different texts
+    /// merge if their reason is the same, and further reasons are dropped: the first ones are closest to the cause.
     pub fn warn(&mut self, warning: Warning) {
         let alike = |known: &&mut Warning| known.kind == warning.kind && known.reason == warning.reason;
         let is_full = self.warnings.len() >= MOST_WARNINGS;

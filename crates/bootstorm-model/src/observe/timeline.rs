@@ -1,4 +1,4 @@
-//! One VM in one phase: which milestones it passed, when, and how it ended.
+//! One VM in one phase: its milestones, their times, and the outcome.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use super::{Findings, LauncherState, MigrationFacts, Milestone, Offset, VolumeKi
 use crate::outage::Outage;
 use crate::probe::Interruption;
 
-/// How the time of a milestone came to be known
+/// How the time of a milestone is known
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Source {
@@ -16,35 +16,35 @@ pub enum Source {
     Seen,
     /// Taken from a timestamp of the server because the observation was missed: exact to ±1 s.
     Stamped,
-    /// Noticed only after a gap in the watch, with no timestamp to fall back on: an upper bound.
+    /// Noticed only after a gap of the watch, without a timestamp to fall back on: an upper bound.
     Late,
 }
 
-/// The time of one milestone, and how it is known
+/// Time of one milestone, and how it is known
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Moment {
     /// Offset from the beginning of the phase, in microseconds.
     pub at: Offset,
-    /// Seen by the client or stamped by the server.
+    /// How the time is known.
     pub source: Source,
 }
 
-/// How a VM ended in a phase
+/// Outcome of a VM in a phase
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
     /// Pending (or the phase was cut off before a decision).
     #[default]
     Pending,
-    /// It reached the goal of the phase.
+    /// Reached the goal of the phase.
     Reached,
-    /// It cannot reach the goal: the request was refused for good, or the VM disappeared.
+    /// Cannot reach the goal: the request was refused for good, or the VM disappeared.
     Failed,
-    /// It did not reach the goal within its time limit.
+    /// Did not reach the goal within its time limit.
     TimedOut,
     /// Not observed: the streams were blind at its time limit.
     Unknown,
-    /// It did not take part, for example because it was never stopped.
+    /// Did not take part, for example because it was never stopped.
     Excluded,
 }
 
@@ -67,19 +67,19 @@ impl Outcome {
 pub struct Timeline {
     /// Index into the plan's list of targets.
     pub target: u32,
-    /// Milestone → when; the first observation wins.
+    /// Milestone → time; the first observation wins.
     #[serde(default)]
     pub moments: BTreeMap<Milestone, Moment>,
     /// The server's own timestamps (Unix seconds, whole), kept beside the observations, never mixed with them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub stamps: BTreeMap<Milestone, i64>,
-    /// UID of the VM, as the server gave it when it was created; only in the phase that creates it.
+    /// UID of the VM from the answer to its creation; only in the phase that creates it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub machine_uid: Option<Box<str>>,
-    /// UID of the VMI that ran before a restart; noted before its request.
+    /// UID of the VMI that ran before a restart, recorded before the request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub old_instance: Option<Box<str>>,
-    /// UID of the VMI that these observations belong to.
+    /// UID of the VMI to which these observations belong.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instance_uid: Option<String>,
     /// How its disks were filled, once they are.
@@ -94,13 +94,13 @@ pub struct Timeline {
     /// Its launcher pod, while the VM is pending.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub launcher: Option<LauncherState>,
-    /// Its status when its time was up.
+    /// Its status at its deadline.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub findings: Option<Findings>,
-    /// How long its launcher pod waited for images, by the kubelet's own clock, in microseconds.
+    /// Time that its launcher pod waited for images, by the kubelet's own clock, in microseconds.
     #[serde(default, skip_serializing_if = "is_zero_offset")]
     pub pulled_for: Offset,
-    /// Kubernetes events of type `Warning`, merged if alike.
+    /// Kubernetes events of type `Warning`; repeated ones are merged.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<Warning>,
     /// First IP address that the VMI reported.
@@ -112,34 +112,34 @@ pub struct Timeline {
     /// Requests sent for this VM; more than 1 means retries.
     #[serde(default)]
     pub attempts: u32,
-    /// Answers 429 among them.
+    /// 429 answers among them.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub throttled: u32,
     /// Time spent waiting after 429 answers, in microseconds.
     #[serde(default, skip_serializing_if = "is_zero_offset")]
     pub throttled_for: Offset,
-    /// Probe, as the user names it → when the guest answered it.
+    /// Probe, as the user names it → time of the guest's answer.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub probes: BTreeMap<String, Moment>,
-    /// When its guest, probed on and on, did not answer after it had, in order.
+    /// Periods in which the continuously probed guest stopped answering, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub interruptions: Vec<Interruption>,
-    /// How long nobody could hear a guest that was to be probed on and on, in microseconds.
+    /// Time in which no prober could hear a guest that was to be probed continuously, in microseconds.
     #[serde(default, skip_serializing_if = "is_zero_offset")]
     pub unprobed_for: Offset,
-    /// Its request was carried out at an unknown time: the process ended before the time was saved.
+    /// Whether its request was carried out at an unknown time: the process ended before the time was saved.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub untimed: bool,
     /// Last error of its request; absent once accepted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answer: Option<String>,
-    /// How it ended.
+    /// Outcome.
     #[serde(default)]
     pub outcome: Outcome,
-    /// Why it did not reach the goal, in one line.
+    /// Why it did not reach the goal, one line.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// The outage that this is the way back from; only in what was observed.
+    /// The outage from which it recovers; only in observations.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outage: Option<Box<Outage>>,
 }
@@ -155,12 +155,12 @@ fn is_zero_offset(offset: &Offset) -> bool {
 }
 
 impl Timeline {
-    /// A timeline on which nothing has happened yet.
+    /// An empty timeline.
     pub fn new(target: u32) -> Self {
         Self { target, ..Self::default() }
     }
 
-    /// When a milestone was passed, from the beginning of the phase.
+    /// Time at which a milestone was passed, since the beginning of the phase.
     pub fn at(&self, milestone: Milestone) -> Option<Offset> {
         self.moments.get(&milestone).map(|moment| moment.at)
     }
@@ -180,7 +180,7 @@ impl Timeline {
         Some(self.at(milestone)?.since(self.at(Milestone::Requested)?).seconds())
     }
 
-    /// Records that a milestone was seen; the first time wins, and seeing beats a stamp.
+    /// Records an observed milestone; the first time wins, and an observation replaces a stamp.
     pub fn see(&mut self, milestone: Milestone, at: Offset) -> bool {
         match self.moments.get(&milestone) {
             Some(Moment { source: Source::Seen, .. }) => false,
@@ -191,7 +191,7 @@ impl Timeline {
         }
     }
 
-    /// Fills in a missed milestone from a server timestamp; never replaces what was seen.
+    /// Fills in a missed milestone from a server timestamp; never replaces an observation.
     pub fn fill(&mut self, milestone: Milestone, at: Offset) -> bool {
         if self.has(milestone) {
             return false;
@@ -200,7 +200,7 @@ impl Timeline {
         true
     }
 
-    /// Records that a milestone was noticed only after a gap; never replaces what is known.
+    /// Records a milestone noticed only after a gap; never replaces a known time.
     pub fn notice(&mut self, milestone: Milestone, at: Offset) -> bool {
         if self.has(milestone) {
             return false;

@@ -1,4 +1,4 @@
-//! The disks that are made for VMs: when they were ready, and how they were filled.
+//! Disks created for VMs: when they were ready, and how they were filled.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -13,11 +13,11 @@ use crate::plan::Target;
 pub struct Volume {
     /// UID of the object.
     pub uid: String,
-    /// The VM that it was made for.
+    /// VM for which it was created.
     pub target: Target,
     /// Whether it is filled and can be used.
     pub done: bool,
-    /// Time by the server's timestamp.
+    /// Server timestamp of its readiness.
     pub ready_since: Option<Timestamp>,
     /// How it is filled, if known.
     pub kind: Option<VolumeKind>,
@@ -29,7 +29,7 @@ pub struct Volume {
 #[derive(Debug)]
 pub struct VolumeFold {
     index: HashMap<Target, u32>,
-    /// Disks that every VM gets.
+    /// Disks per VM.
     expected: usize,
     known: HashMap<u32, BTreeMap<String, Volume>>,
 }
@@ -48,7 +48,7 @@ impl VolumeFold {
 
     /// Records a disk; returns the VM whose disks are now all ready.
     ///
-    /// A disk that was collected after it was filled stays filled.
+    /// A disk that is garbage-collected after it was filled stays filled.
     pub fn apply(&mut self, timelines: &mut [Timeline], volume: Volume, receipt: Receipt) -> Option<u32> {
         let position = *self.index.get(&volume.target)?;
         let timeline = timelines.get_mut(position as usize)?;

@@ -1,26 +1,26 @@
-//! Facts of one outage: its first sign, and how exactly its instant is known.
+//! Facts of one outage: its first sign, and how exactly the instant is known.
 
 use serde::{Deserialize, Serialize};
 
 use crate::observe::Offset;
 
-/// What showed first that a VM is down
+/// First sign that a VM is down
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Sign {
     /// The guest stopped answering.
     Silent,
-    /// The node that runs it is not ready any more.
+    /// Its node is no longer ready.
     NodeNotReady,
     /// Its VMI is being deleted.
     Deleting,
     /// Its VMI is in phase `Succeeded` or `Failed`.
     Ended,
-    /// The VMI condition `Ready` is not true any more.
+    /// The VMI condition `Ready` is no longer true.
     NotReady,
     /// Its VMI no longer exists.
     Gone,
-    /// It has another VMI: what became of the one before passed unseen.
+    /// It has another VMI; the end of the previous one was not seen.
     Replaced,
     /// It was down on purpose, and has a VMI again.
     Started,
@@ -58,25 +58,25 @@ impl Sign {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "by")]
 pub enum Exactness {
-    /// Received by a connected watch, so late by its delay only.
+    /// Received by a connected watch, so late only by the delay of the watch.
     Watch,
-    /// A timestamp of the server: ±1 s.
+    /// Server timestamp: ±1 s.
     Stamp,
-    /// Between two probes: the last answer, and the first attempt without one this much later, in microseconds.
+    /// Between two probes: the last answer, and the first unanswered attempt this much later, in microseconds.
     Probe {
         /// Time between the two.
         interval: Offset,
     },
-    /// In a gap of the observation: after `from`, at the latest at `to`.
+    /// In a gap of the observation: after `from`, and at `to` at the latest.
     Gap {
-        /// When the VM was last known to be up.
+        /// Time at which the VM was last known to be up.
         from: Offset,
-        /// When it was known to be down, or to have been.
+        /// Time at which it was known to be down or to have been down.
         to: Offset,
     },
 }
 
-/// Most likely cause of an outage, by what was seen
+/// Most likely cause of an outage, judged by the observations
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Cause {
@@ -84,7 +84,7 @@ pub enum Cause {
     NodeLost,
     /// Its VMI was deleted while its node was cordoned, as a drain does.
     Drain,
-    /// Its VMI was deleted: a restart, a stop, or a deletion by somebody.
+    /// Its VMI was deleted: a restart, a stop, or a deletion by another party.
     Deleted,
     /// Its VMI failed: the guest crashed, or its pod was killed or evicted.
     Failed,
@@ -94,13 +94,13 @@ pub enum Cause {
     Paused,
     /// It was being migrated.
     Migration,
-    /// Its pod was not ready, and its VMI went on.
+    /// Its pod was not ready, while its VMI went on.
     NotReady,
     /// It was stopped or deleted on purpose.
     Stopped,
-    /// The guest stopped answering, and nothing else was seen.
+    /// The guest stopped answering, without any other sign.
     Silent,
-    /// It passed in a gap of the observation.
+    /// Happened in a gap of the observation.
     Unseen,
 }
 
@@ -139,14 +139,14 @@ impl Cause {
         }
     }
 
-    /// The more telling of two: a node that is lost explains an instance that failed, and so on.
+    /// The more informative of two: a lost node explains a failed instance, for example.
     #[must_use]
     pub fn or(self, other: Self) -> Self {
         self.min(other)
     }
 }
 
-/// Why a VM without an instance is not expected back
+/// Reason why a VM without an instance is not expected back
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Rest {
@@ -169,39 +169,39 @@ impl Rest {
 /// Facts of an outage beside its milestones
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Outage {
-    /// What showed first that the VM is down.
+    /// First sign that the VM is down.
     pub sign: Sign,
-    /// When: on the axis of the observation or phase. Of a sign in a gap, the latest instant possible.
+    /// Instant of the sign, on the axis of the observation or phase. For a sign in a gap, the latest possible instant.
     pub at: Offset,
-    /// How exactly that is known.
+    /// How exactly the instant is known.
     pub exactness: Exactness,
     /// Most likely cause.
     pub cause: Cause,
     /// Node on which the VM ran before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub left_node: Option<String>,
-    /// Last answer of the guest before it was silent.
+    /// Last answer of the guest before it fell silent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_answer: Option<Offset>,
     /// First answer after that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_answer: Option<Offset>,
-    /// Attempts to reach the guest between the two that got no answer; absent where nobody counted them.
+    /// Unanswered attempts between the two; absent if they were not counted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lost: Option<u32>,
-    /// The probes could not see all of the time between the two: the silence may have been shorter.
+    /// Whether the probes were interrupted between the two, so that the silence may have been shorter.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unprobed: bool,
-    /// When Kubernetes noticed that the node was lost: its condition `Ready` ceased to be true.
+    /// Time at which Kubernetes noticed the loss of the node: its condition `Ready` ceased to be true.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub noticed: Option<Offset>,
-    /// When the VM was evicted: the pod of the old instance, or that instance, is being deleted from then on.
+    /// Time of the eviction: from then on the pod of the old instance, or that instance, is being deleted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evicted: Option<Offset>,
 }
 
 impl Outage {
-    /// How long no client got an answer; `None` while that is not known.
+    /// Time in which no client got an answer; `None` while unknown.
     pub fn silence(&self) -> Option<Offset> {
         Some(self.first_answer?.since(self.last_answer?))
     }

@@ -1,4 +1,4 @@
-//! Outages that overlap are one recovery: a storm that somebody else caused.
+//! Recoveries: overlapping outages, seen as a storm that another party caused.
 
 use super::Observation;
 use crate::observe::{Milestone, Offset, Outcome, Timeline};
@@ -9,9 +9,10 @@ use crate::record::{
 
 /// The recoveries of an observation as storm phases, in the order in which they began.
 ///
-/// Outages that overlap belong together. A VM has one outage in a recovery; its next one begins another. Of each VM, the
-/// zero is its own first sign; the phase begins at the first of them. Outages of VMs that were taken down on purpose are
-/// left out: nobody waits for those VMs. Beyond 256 recoveries, the last ones are kept.
+/// Overlapping outages belong together. A VM has one outage in a recovery; its next one begins another. The zero of
+/// each
+/// VM is its own first sign; the phase begins at the earliest of them. Outages of VMs that were taken down on purpose
+/// are left out: those VMs are not expected back. Beyond 256 recoveries, the last ones are kept.
 pub fn recoveries(observation: &Observation) -> Vec<PhaseRecord> {
     let counts = |timeline: &&Timeline| timeline.outage.is_some() && timeline.outcome != Outcome::Excluded;
     let mut outages: Vec<&Timeline> = observation.all().filter(counts).collect();
@@ -35,23 +36,23 @@ pub fn recoveries(observation: &Observation) -> Vec<PhaseRecord> {
     numbered.map(|(group, number)| group.phase(observation, number)).collect()
 }
 
-/// Recoveries that one more outage may still belong to.
+/// Number of recoveries that one more outage may still join.
 const RECENT: usize = 8;
 
-/// Outages that overlap
+/// Overlapping outages
 struct Group<'a> {
     from: Offset,
     until: Offset,
     outages: Vec<&'a Timeline>,
 }
 
-/// When an outage began at the latest.
+/// Latest possible beginning of an outage.
 fn began(timeline: &Timeline) -> Offset {
     let known = timeline.at(Milestone::Requested);
     known.or(timeline.outage.as_ref().map(|outage| outage.at)).unwrap_or_default()
 }
 
-/// When it ended; of one that goes on, until when it was watched.
+/// Its end; for an open outage, the end of the watched time.
 fn ended(timeline: &Timeline, observation: &Observation) -> Offset {
     let last = timeline.at(observation.goal).filter(|_| timeline.outcome == Outcome::Reached);
     let ready = timeline.at(Milestone::Ready).filter(|_| timeline.outcome == Outcome::Unknown);

@@ -1,4 +1,4 @@
-//! Outages against a truth that is known.
+//! Outages compared with a known truth.
 
 use proptest::prelude::*;
 
@@ -17,7 +17,7 @@ fn zero() -> Timestamp {
     Timestamp::from_second(ZERO).unwrap()
 }
 
-/// A second on the axis as the server stamps it: whole, cut off.
+/// An instant of the axis as the server stamps it: in whole seconds, truncated.
 fn stamp(at: Offset) -> Timestamp {
     Timestamp::from_second(ZERO + at.0.div_euclid(1_000_000)).unwrap()
 }
@@ -34,7 +34,7 @@ fn late(at: f64, gap: f64) -> Arrival {
     Arrival { gap: Some(seconds(gap)), ..heard(at) }
 }
 
-/// An instance of VM 0, as it stands since `since`.
+/// An instance of VM 0 that has been up since `since`.
 fn standing(uid: &str, since: f64) -> Instance {
     let since = stamp(seconds(since));
     Instance {
@@ -105,7 +105,7 @@ fn a_vm_that_was_never_up_cannot_go_down() {
 
 #[test]
 fn what_passed_in_a_gap_is_dated_by_stamps_or_not_at_all() {
-    // Deleted, and still there after the gap: the server says when.
+    // Deleted, and still present after the gap: the server reports the time.
     let mut watcher = up(Milestone::Ready);
     let deleting = Instance { deleting: true, deleted: Some(stamp(seconds(20.0))), ..standing("a", 0.0) };
     watcher.instance(&present(deleting), late(40.0, 10.0));
@@ -115,7 +115,7 @@ fn what_passed_in_a_gap_is_dated_by_stamps_or_not_at_all() {
         (Exactness::Stamp, Some(seconds(20.0)))
     );
 
-    // Replaced: it went between the last sight of it and the creation of the next one.
+    // Replaced: it disappeared between the last sight of it and the creation of the next one.
     let mut watcher = up(Milestone::Ready);
     watcher.observation_mut().watched_until = seconds(10.0);
     for change in [absent("a"), present(standing("b", 25.0))] {
@@ -128,27 +128,27 @@ fn what_passed_in_a_gap_is_dated_by_stamps_or_not_at_all() {
     assert_eq!(timeline.seconds_to(Milestone::Ready), None, "its zero is unknown");
     assert_eq!(timeline.at(Milestone::Ready), Some(seconds(25.0)));
 
-    // The same after another process took over, which knows no instance of its own.
+    // The same after another process took over, which has no instance of its own.
     let mut watcher = up(Milestone::Ready);
     watcher.observation_mut().watched_until = seconds(10.0);
     let mut resumed = Watcher::new(&[target(0), target(1)], watcher.observation());
     resumed.listed(&[present(standing("b", 25.0))], late(40.0, 10.0));
     assert_eq!(outage(&resumed.over()[0]).exactness, exactness);
 
-    // The same instance stands as it stood: nothing happened.
+    // The same instance is up as before: nothing happened.
     let mut watcher = up(Milestone::Ready);
     watcher.observation_mut().watched_until = seconds(10.0);
     watcher.instance(&present(standing("a", 0.0)), late(40.0, 10.0));
     assert_eq!((watcher.over().len(), watcher.down().count()), (0, 0));
 
-    // It stands, and became ready in the gap: it was not before.
+    // It is up, and became ready in the gap: it was not ready before.
     let again = Instance { ready_since: Some(stamp(seconds(60.0))), ..standing("a", 0.0) };
     watcher.instance(&present(again), late(70.0, 45.0));
     assert_eq!(outage(&watcher.over()[0]).sign, Sign::NotReady);
     assert_eq!(watcher.over()[0].at(Milestone::Ready), Some(seconds(60.0)));
 }
 
-/// What a prober says when a guest answers again: the answer before, and the attempts lost.
+/// Report of a prober when a guest answers again: the previous answer, and the lost attempts.
 fn after(last: f64, lost: u32) -> (Offset, Option<u32>) {
     (seconds(last), Some(lost))
 }
@@ -194,7 +194,7 @@ fn a_lost_node_takes_its_vms_down_and_the_silence_before_it_is_the_first_sign() 
     let down = watcher.down().next().unwrap();
     let expected = (Sign::Silent, Cause::NodeLost, seconds(5.0));
     assert_eq!((outage(down).sign, outage(down).cause, outage(down).at), expected);
-    // An answer of an instance that the cluster does not know to be up is not the end of it.
+    // An answer of an instance that the cluster does not show as up does not end the outage.
     watcher.answer(0, "a", seconds(50.1), Some(after(5.0, 225)));
     assert_eq!(watcher.down().count(), 1);
     watcher.node("n1", facts, heard(52.0));
@@ -254,7 +254,7 @@ fn a_vm_that_was_stopped_on_purpose_is_not_waited_for_and_is_timed_once_it_is_st
     assert_eq!(watcher.over()[0].outcome, Outcome::Excluded);
     assert!(recoveries(&watcher.observation()).is_empty());
 
-    // Another process goes on with it.
+    // Another process continues.
     let mut watcher = Watcher::new(&[target(0), target(1)], watcher.observation());
     watcher.listed(&[], heard(40.0));
     assert_eq!(watcher.down().count(), 0);
@@ -322,7 +322,7 @@ fn outages_that_overlap_are_one_recovery_and_a_vm_has_one_in_each() {
     assert_eq!((first.set_aside().count(), phases[2].name.to_string().as_str()), (1, "storm-3"));
 }
 
-/// One VM that is restarted again and again: when each step really happened, in seconds.
+/// One VM that is restarted repeatedly: actual time of each step, in seconds.
 #[derive(Debug, Clone)]
 struct Truth {
     /// Deleted, gone, created, ready.
@@ -352,7 +352,7 @@ fn truth() -> impl Strategy<Value = Truth> {
 }
 
 impl Truth {
-    /// The instance at an instant; none between two.
+    /// The instance at an instant; `None` between two.
     fn instance(&self, now: f64) -> Option<Instance> {
         let mut current = Some(standing("0", -100.0));
         for (number, [deleted, gone, created, ready]) in self.restarts.iter().enumerate() {
@@ -387,7 +387,7 @@ impl Truth {
         self.gaps.iter().copied().find(|(from, to)| at >= *from && at < *to)
     }
 
-    /// What an observer makes of it, that is replaced by another process in every second gap.
+    /// Result of an observer that is replaced by another process in every second gap.
     fn observed(&self) -> Observation {
         let targets = [target(0)];
         let mut watcher = Watcher::new(&targets, Observation::new(zero(), 1, Milestone::Ready));
@@ -442,7 +442,7 @@ proptest! {
                 // The created instance is stamped in whole seconds.
                 Exactness::Gap { from, to } => (from.seconds() - 1.0, to.seconds() + 1.0),
             };
-            // A sign that was missed may be followed by one that was seen: gone instead of deleting.
+            // A missed sign may be followed by one that was seen: gone instead of deleting.
             let fits = |[deleted, gone, ..]: &[f64; 4]| {
                 let began = if outage.sign == Sign::Gone && outage.exactness == Exactness::Watch { gone } else { deleted };
                 *began >= low - 1e-6 && *began <= high + 1e-6
@@ -455,7 +455,7 @@ proptest! {
                 prop_assert!(took > -2.0, "{timeline:?}");
             }
         }
-        // Watched without a gap, none is missed.
+        // Without gaps no restart is missed.
         if truth.gaps.is_empty() {
             prop_assert_eq!(observation.all().count(), truth.restarts.len());
             for (timeline, [deleted, _, _, ready]) in observation.all().zip(&truth.restarts) {
@@ -463,7 +463,7 @@ proptest! {
                 prop_assert!((took - (ready - deleted)).abs() < 1e-5);
             }
         }
-        // No recovery has a VM twice, and each outage is in one.
+        // No recovery contains a VM twice, and each outage is in one.
         let phases = recoveries(&observation);
         let members: usize = phases.iter().map(|phase| phase.participants().count()).sum();
         prop_assert_eq!(members, observation.all().count());

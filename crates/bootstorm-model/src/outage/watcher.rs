@@ -1,4 +1,4 @@
-//! The state machine: facts go in, outages come out.
+//! State machine that turns facts into outages.
 
 use std::collections::{HashMap, HashSet};
 
@@ -10,21 +10,21 @@ use crate::observe::{
 };
 use crate::plan::Target;
 
-/// A guest that gives no answer for this long is silent: a second, so that a lost packet is no outage.
+/// A guest without an answer for this long is silent: a second, so that one lost packet is no outage.
 pub const SILENT_AFTER_MICROS: i64 = 1_000_000;
-/// A gap up to this long leaves the instant of a sign known as well as a timestamp of the server would, to ±1 s.
+/// A gap up to this long leaves the instant of a sign as exact as a server timestamp: ±1 s.
 const SHORT_GAP_MICROS: i64 = 2_000_000;
-/// A timestamp of the server is a whole second, cut off, on the clock of whoever wrote it.
+/// A server timestamp is a whole second, truncated, on the writer's clock.
 const STAMP_MICROS: i64 = 1_000_000;
 
-/// When and how a fact was received
+/// Receipt of a fact
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Arrival {
-    /// When this client received it.
+    /// Time at which this client received it.
     pub at: Offset,
-    /// Since when its stream had not delivered, if the fact may have waited in that gap.
+    /// Time since which its stream had not delivered, if the fact may have waited in that gap.
     pub gap: Option<Offset>,
-    /// What the server's clock showed at the beginning of the axis.
+    /// Reading of the server's clock at the beginning of the axis.
     pub server_zero: Timestamp,
 }
 
@@ -33,7 +33,7 @@ impl Arrival {
         Receipt { at: self.at, late: self.gap.is_some(), server_zero: self.server_zero }
     }
 
-    /// A server's timestamp on the axis, if it can be that of something that passed in the gap.
+    /// A server timestamp on the axis, if it can belong to a change in the gap.
     fn stamped(self, stamp: Option<Timestamp>) -> Option<Offset> {
         let at = self.receipt().stamped(stamp?);
         let from = self.gap?;
@@ -42,27 +42,27 @@ impl Arrival {
     }
 }
 
-/// A node, as far as outages depend on it
+/// State of a node, as far as outages depend on it
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct NodeFacts {
-    /// Condition `Ready` is true.
+    /// Whether its condition `Ready` is true.
     pub ready: bool,
-    /// Since when it has its status.
+    /// Time since which it has had this status.
     pub since: Option<Timestamp>,
-    /// No pods are placed on it (`spec.unschedulable`).
+    /// Whether it is cordoned (`spec.unschedulable`).
     pub cordoned: bool,
 }
 
-/// Recognises outages, and follows each VM's way back
+/// Recognises outages, and follows each VM's recovery
 #[derive(Debug)]
 pub struct Watcher {
     observation: Observation,
     targets: Vec<Target>,
     fold: Fold,
-    /// The outage of each VM; that of a VM that is up is excluded, so the fold leaves it alone.
+    /// The outage of each VM; that of a VM that is up is excluded, so that the fold ignores it.
     current: Vec<Timeline>,
     nodes: HashMap<String, NodeFacts>,
-    /// UIDs of instances that are known to be gone.
+    /// UIDs of instances known to be gone.
     gone: HashSet<String>,
 }
 
@@ -95,7 +95,7 @@ impl Watcher {
         copy
     }
 
-    /// The observation, to note what is no fact about a VM: gaps, and until when it was watched.
+    /// The observation, for recording what is no fact about a VM: gaps, and the end of the watched time.
     pub fn observation_mut(&mut self) -> &mut Observation {
         &mut self.observation
     }
@@ -105,7 +105,7 @@ impl Watcher {
         &self.targets
     }
 
-    /// The instance of a VM that can be probed, and where; `None` while there is none.
+    /// The instance of a VM that can be probed, and its address; `None` while there is none.
     pub fn instance_of(&self, number: u32) -> Option<&str> {
         self.observation.vms.get(number as usize)?.instance.as_deref()
     }
@@ -120,7 +120,7 @@ impl Watcher {
         self.current.iter().filter(|timeline| timeline.outcome != Outcome::Excluded)
     }
 
-    /// Outages that are over.
+    /// Ended outages.
     pub fn over(&self) -> &[Timeline] {
         &self.observation.outages
     }
@@ -130,7 +130,7 @@ impl Watcher {
         self.observation.never_up()
     }
 
-    /// Takes a change of an instance.
+    /// Applies a change of an instance.
     pub fn instance(&mut self, change: &Change, heard: Arrival) {
         match change {
             Change::Present(instance) => self.present(instance, change, heard),
@@ -138,7 +138,7 @@ impl Watcher {
         }
     }
 
-    /// Takes the first list of a process: instances that are not in it are gone.
+    /// Applies the first list of a process: instances missing from it are gone.
     pub fn listed(&mut self, changes: &[Change], heard: Arrival) {
         let there: HashSet<&str> = changes
             .iter()
@@ -189,7 +189,7 @@ impl Watcher {
                 self.open(number, Sign::Started, started, heard, &before, Cause::Stopped);
             }
         } else if another && before.was_up && !self.is_down(number) {
-            // How the instance before it ended passed unseen.
+            // The end of the previous instance was not seen.
             let sign = heard.stamped(instance.created);
             self.open(number, Sign::Replaced, sign, heard, &before, Cause::Unseen);
         } else if same
@@ -200,7 +200,7 @@ impl Watcher {
             let (sign, stamp, cause) = self.sign_of(instance, before.node.as_deref());
             self.open(number, sign, heard.stamped(stamp), heard, &before, cause);
         } else if same && before.stands && !self.is_down(number) && ready_again(instance, &before, heard) {
-            // It went and came back in the gap: when it came back is stamped.
+            // It went down and came back in the gap: the server stamped its return.
             self.open(number, Sign::NotReady, None, heard, &before, Cause::NotReady);
         }
         if self.is_down(number) {
@@ -209,7 +209,7 @@ impl Watcher {
         self.settle(number, heard, instance.ready_since);
     }
 
-    /// What an instance that stood before shows, since when by the server, and why.
+    /// Sign of an outage in an instance that was up before, its server timestamp, and the cause.
     fn sign_of(&self, instance: &Instance, node: Option<&str>) -> (Sign, Option<Timestamp>, Cause) {
         let node = node.and_then(|node| self.nodes.get(node)).copied();
         let lost = node.is_some_and(|node| !node.ready);
@@ -228,7 +228,7 @@ impl Watcher {
         (sign, stamp, if lost { Cause::NodeLost } else { cause })
     }
 
-    /// Takes a change of an instance of a VM that is down.
+    /// Applies a change of an instance of a VM that is down.
     fn follow(&mut self, number: u32, instance: &Instance, change: &Change, heard: Arrival) {
         let node = self.current[number as usize].outage.as_ref().and_then(|outage| outage.left_node.clone());
         let timeline = &mut self.current[number as usize];
@@ -255,7 +255,7 @@ impl Watcher {
         self.fold.apply(&mut self.current, change, heard.receipt());
     }
 
-    /// An outage that began in a gap had begun when the next instance was created.
+    /// Narrows an outage that began in a gap: it had begun when the next instance was created.
     fn tighten(&mut self, number: u32, instance: &Instance, heard: Arrival) {
         let timeline = &mut self.current[number as usize];
         if timeline.instance_uid.is_some() || timeline.old_instance.as_deref() == Some(&instance.uid) {
@@ -298,7 +298,7 @@ impl Watcher {
         }
     }
 
-    /// Takes the state of a node.
+    /// Applies the state of a node.
     pub fn node(&mut self, name: &str, facts: NodeFacts, heard: Arrival) {
         let before = self.nodes.insert(name.to_owned(), facts);
         if facts.ready && before.is_none_or(|before| before.ready) {
@@ -330,9 +330,9 @@ impl Watcher {
         }
     }
 
-    /// Takes an answer of a guest to a probe that was sent to this instance.
+    /// Applies a guest's answer to a probe that was sent to this instance.
     ///
-    /// `before` is the answer before it, and how many attempts in between got none, where a prober compared the two.
+    /// `before` is the previous answer and the number of unanswered attempts in between, if a prober compared the two.
     pub fn answer(&mut self, number: u32, instance: &str, at: Offset, before: Option<(Offset, Option<u32>)>) {
         let Some(vm) = self.observation.vms.get_mut(number as usize) else { return };
         let timeline = &mut self.current[number as usize];
@@ -358,14 +358,14 @@ impl Watcher {
             (outage.lost, outage.unprobed) = (before.and_then(|(_, lost)| lost), unprobed);
             timeline.see(Milestone::Reachable, at);
         }
-        // The same instance is back once the cluster shows it, too.
+        // The same instance is back only once the cluster shows it too.
         if self.observation.goal == Milestone::Reachable && (!is_old || self.is_up(number)) {
             self.current[number as usize].see(Milestone::Reachable, at);
             self.close(number, Outcome::Reached, None);
         }
     }
 
-    /// Notes that a guest gave its last answer then, and none since, or is not asked any more.
+    /// Records that a guest gave its last answer then, and no longer answers or is no longer probed.
     pub fn silent(&mut self, number: u32, last: Offset, now: Offset) {
         let Some(vm) = self.observation.vms.get_mut(number as usize) else { return };
         vm.answers = Some(false);
@@ -378,7 +378,7 @@ impl Watcher {
         self.listen(number, now);
     }
 
-    /// Notes that a guest that was taken for silent was only slow: each attempt was answered after all.
+    /// Records that a guest that seemed silent was only slow: each attempt was answered after all.
     pub fn slow(&mut self, number: u32, instance: &str, at: Offset) {
         let timeline = &self.current[number as usize];
         if timeline.outage.as_ref().is_some_and(|outage| outage.sign == Sign::Silent) && self.is_up(number) {
@@ -387,7 +387,7 @@ impl Watcher {
         self.answer(number, instance, at, None);
     }
 
-    /// Notes that no prober can tell whether guests answer, until they do.
+    /// Records that no prober can tell whether guests answer, until they do.
     pub fn unprobed(&mut self) {
         for vm in &mut self.observation.vms {
             vm.answers = None;
@@ -432,7 +432,7 @@ impl Watcher {
         )
     }
 
-    /// Notes that a VM that is [leaving](Self::leaving) is down on purpose: its outage ends as excluded.
+    /// Records that a VM that is [leaving](Self::leaving) is down on purpose: its outage ends as excluded.
     pub fn rests(&mut self, number: u32, why: Rest) {
         if !self.leaving().any(|(leaving, _)| leaving == number) {
             return;
@@ -443,7 +443,7 @@ impl Watcher {
         (vm.answers, vm.silent_since, vm.unprobed) = (None, None, false);
     }
 
-    /// Why a VM is not expected to be up; `None` while it is.
+    /// Reason why a VM is not expected to be up; `None` while it is.
     pub fn resting(&self, number: u32) -> Option<Rest> {
         self.observation.vms.get(number as usize)?.rests
     }
@@ -464,7 +464,7 @@ impl Watcher {
         }
     }
 
-    /// Begins an outage. `stamp` is the server's instant of the sign, of one that waited in a gap.
+    /// Begins an outage. `stamp` is the server's instant of the sign, for a sign that waited in a gap.
     fn open(
         &mut self,
         number: u32,
@@ -475,7 +475,7 @@ impl Watcher {
         cause: Cause,
     ) {
         let interval = Offset(i64::try_from(self.observation.interval_millis * 1000).unwrap_or(i64::MAX));
-        // A guest that was silent already went down before whatever else shows it.
+        // A guest that was already silent went down before any other sign.
         let silent = before.silent_since.filter(|last| {
             sign != Sign::Started
                 && before.answers == Some(false)
@@ -484,7 +484,7 @@ impl Watcher {
         let from = heard.gap.map(|gap| gap.min(heard.at));
         let (sign, at, exactness) = match (silent, stamp, from) {
             (Some(last), _, _) => (Sign::Silent, last, Exactness::Probe { interval }),
-            // Of an instance that was replaced, the new one is stamped, and the end of the old one lies before that.
+            // If an instance was replaced, the new one is stamped, and the end of the old one lies before that.
             (None, Some(to), Some(from)) if sign == Sign::Replaced => (sign, to, Exactness::Gap { from, to }),
             (None, Some(at), _) => (sign, at, Exactness::Stamp),
             (None, None, Some(from)) => (sign, heard.at, Exactness::Gap { from, to: heard.at }),
@@ -509,14 +509,14 @@ impl Watcher {
         self.current[number as usize] = timeline;
     }
 
-    /// Whether a VM is up as far as the cluster shows it: its instance stands, on a node that is ready.
+    /// Whether a VM is up as far as the cluster shows: its instance is up, on a node that is ready.
     fn is_up(&self, number: u32) -> bool {
         let vm = &self.observation.vms[number as usize];
         let node = vm.node.as_ref().and_then(|node| self.nodes.get(node));
         vm.stands && node.is_none_or(|node| node.ready)
     }
 
-    /// Ends an outage that is over, and notes a VM that is up. `since` is the server's instant from which it is.
+    /// Ends an outage that is over, and marks a VM as up. `since` is the server's instant from which it is up.
     fn settle(&mut self, number: u32, heard: Arrival, since: Option<Timestamp>) {
         if !self.is_up(number) {
             return;
@@ -551,12 +551,12 @@ impl Watcher {
                 let why = "ready again; whether it is reachable is unknown: it did not answer before, either";
                 self.close(number, Outcome::Unknown, Some(why));
             }
-            // It answers, and never ceased to, or has begun again before the cluster showed it.
+            // It answers, and never ceased to, or began again before the cluster showed it.
             (true, true) if is_same && answers => {
                 self.current[number as usize].see(Milestone::Reachable, heard.at);
                 self.close(number, Outcome::Reached, None);
             }
-            // Its answer ends the outage.
+            // Its answer will end the outage.
             (true, true) => {}
         }
     }
@@ -574,7 +574,7 @@ impl Watcher {
         }
     }
 
-    /// Ends the observation: a VM that is down is still down, or unknown where nothing could show it.
+    /// Ends the observation: a VM that is down is still down, or unknown if nothing could show its state.
     pub fn finish(mut self, now: Offset, blind: bool) -> Observation {
         for number in 0..self.current.len() as u32 {
             if !self.is_down(number) {
@@ -593,7 +593,7 @@ impl Watcher {
     }
 }
 
-/// Gives a timeline its zero, the first sign of its outage, where that is known to ±1 s at least.
+/// Sets the zero of a timeline to the first sign of its outage, if that is known to ±1 s or better.
 fn date(timeline: &mut Timeline) {
     let Some(outage) = &timeline.outage else { return };
     let (at, source) = match outage.exactness {
@@ -609,7 +609,7 @@ fn date(timeline: &mut Timeline) {
     timeline.moments.insert(Milestone::Requested, Moment { at, source });
 }
 
-/// Whether an instance that stood before and after a gap became ready in between.
+/// Whether an instance that was up before and after a gap became ready in between.
 fn ready_again(instance: &Instance, before: &Watched, heard: Arrival) -> bool {
     let changed = before.ready_since.is_some() && before.ready_since != instance.ready_since;
     instance.ready && changed && heard.stamped(instance.ready_since).is_some()

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::prefix::dns_label_fault;
 use super::{MOST_TARGETS, Target};
 
-/// The most characters of the name of a VM.
+/// Maximum length of the name of a VM.
 const LONGEST_NAME: usize = 253;
 
 /// Whether a VM should run: exactly one of two fields of its spec
@@ -38,7 +38,7 @@ impl Setting {
         }
     }
 
-    /// The run strategy that it amounts to.
+    /// The equivalent run strategy.
     pub fn strategy(&self) -> &str {
         match self {
             Self::RunStrategy(strategy) => strategy,
@@ -75,10 +75,10 @@ impl std::fmt::Display for Setting {
     }
 }
 
-/// How the power of an adopted VM is switched
+/// Method of switching the power of an adopted VM
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Switch {
-    /// By its setting: this value stops it, that one starts it.
+    /// By its setting: one value stops it, the other starts it.
     Setting {
         /// Off.
         off: Setting,
@@ -89,24 +89,24 @@ pub enum Switch {
     Subresource,
 }
 
-/// A VM that the run did not make, as it was when it was adopted
+/// A VM that the run did not create, as it was when adopted
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Adoptee {
-    /// Where it is and what it is called.
+    /// Namespace and name.
     #[serde(flatten)]
     pub target: Target,
     /// UID: a VM recreated under the same name is a different one.
     pub uid: String,
     /// Its power setting before the run.
     pub before: Setting,
-    /// Whether it ran.
+    /// Whether it was running.
     pub on: bool,
 }
 
 impl Adoptee {
-    /// How its power is switched.
+    /// Method of switching its power.
     ///
-    /// The setting of a Manual VM says nothing about its power. `RerunOnFailure` starts when it is set, so a VM that was
+    /// The setting of a Manual VM says nothing about its power. Setting `RerunOnFailure` starts a VM, so a VM that was
     /// off with it must never be set to it.
     pub fn switch(&self) -> Switch {
         match (self.before.strategy(), self.on) {
@@ -122,7 +122,7 @@ impl Adoptee {
     }
 }
 
-/// Validates a stored list. Names become paths, so stored ones are checked too.
+/// Validates a stored list; names become paths, so stored ones are checked too.
 pub fn check(list: &[Adoptee]) -> Result<(), String> {
     if list.len() > MOST_TARGETS as usize {
         return Err(format!(
@@ -140,7 +140,7 @@ pub fn check(list: &[Adoptee]) -> Result<(), String> {
     Ok(())
 }
 
-/// Fails with a sentence when no VM can have that name.
+/// Fails with a sentence if no VM can have that name.
 pub fn check_target(target: &Target) -> Result<(), String> {
     let is_inner =
         |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'.');

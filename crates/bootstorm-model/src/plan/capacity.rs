@@ -1,11 +1,11 @@
-//! The search for the largest storm that meets a goal: which size comes next, and what is known so far.
+//! Search for the largest storm that meets a goal: the next size, and the bounds so far.
 //!
-//! Bisection between the largest size that met the goal and the smallest that missed it. Storms are noisy: a size counts
-//! as met only while every storm of it met the goal, and the answer is confirmed by a second storm. Where that one
-//! misses, the search goes on below it. So chance can make the answer smaller than it might be, never larger than what was
-//! seen to work twice.
+//! Bisection between the largest size that met the goal and the smallest that missed it. Storms are noisy: a size
+//! counts as met only while every storm of it met the goal, and the answer is confirmed by a second storm. If that one
+//! misses, the search continues below it. So chance can make the answer too small, but never larger than a size that
+//! worked twice.
 
-/// A storm of some size, and whether it met the goal
+/// Result of a storm of some size
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Probe {
     /// VMs requested.
@@ -17,15 +17,15 @@ pub struct Probe {
 /// Results of storms by size
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bounds {
-    /// The largest size that met the goal in every storm, below every size that missed it.
+    /// Largest size that met the goal in every storm, below every size that missed it.
     pub met: Option<u32>,
-    /// The smallest size that missed it.
+    /// Smallest size that missed it.
     pub missed: Option<u32>,
-    /// Storms of the size that met it.
+    /// Storms of the size in `met`.
     pub storms: usize,
 }
 
-/// The largest size that is searched VM by VM; larger ones are searched in steps of 2 %.
+/// Largest size that is searched VM by VM; larger ones are searched in steps of 2 %.
 const EXACT_UP_TO: u32 = 50;
 
 impl Bounds {
@@ -38,12 +38,12 @@ impl Bounds {
         Self { met, missed, storms }
     }
 
-    /// Whether a second storm has met the goal at the size that was found.
+    /// Whether a second storm has met the goal at the size found.
     pub fn is_confirmed(self) -> bool {
         self.storms > 1
     }
 
-    /// The size of the next storm between `min` and `max`; nothing when the answer is known and confirmed.
+    /// Size of the next storm between `min` and `max`; `None` if the answer is known and confirmed.
     pub fn next(self, min: u32, max: u32) -> Option<u32> {
         let (min, max) = (min.clamp(1, max.max(1)), max.max(1));
         let Some(met) = self.met.filter(|met| *met >= min) else {
@@ -68,7 +68,7 @@ mod tests {
 
     use super::*;
 
-    /// Searches with an oracle; gives the storms and the bounds at the end.
+    /// Searches with an oracle; returns the storms and the final bounds.
     fn search(min: u32, max: u32, mut meets: impl FnMut(u32) -> bool) -> (Vec<u32>, Bounds) {
         let mut probes = Vec::new();
         while let Some(size) = Bounds::of(&probes).next(min, max) {

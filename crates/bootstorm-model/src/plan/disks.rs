@@ -1,4 +1,4 @@
-//! The disks of a VM, as its manifest has them.
+//! Disks of a VM, as specified in its manifest.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -12,35 +12,35 @@ pub struct Disk {
     pub name: String,
     /// Volume source as in the manifest: `containerDisk`, `dataVolume`, `persistentVolumeClaim`, …
     pub kind: String,
-    /// Image of a container disk, or what a data volume is made from.
+    /// Image of a container disk, or source of a data volume.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
-    /// Storage class, where the manifest names one.
+    /// Storage class, if the manifest names one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub storage_class: Option<String>,
-    /// Requested size, as it is written there.
+    /// Requested size, as written in the manifest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size: Option<String>,
-    /// First access mode, where the manifest names one.
+    /// First access mode, if the manifest names one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub access_mode: Option<String>,
-    /// `Block` or `Filesystem`, where the manifest names it.
+    /// `Block` or `Filesystem`, if the manifest names it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub volume_mode: Option<String>,
 }
 
 impl Disk {
-    /// Whether it is backed by a volume, so a storage class matters.
+    /// Whether it is backed by a volume, so that its storage class matters.
     pub fn is_on_storage(&self) -> bool {
         matches!(self.kind.as_str(), "dataVolume" | "persistentVolumeClaim")
     }
 
-    /// Whether it is made for the VM and filled before the VM can boot.
+    /// Whether it is created for the VM and filled before the VM can boot.
     pub fn is_filled(&self) -> bool {
         self.kind == "dataVolume" && self.source.is_some()
     }
 
-    /// Whether it carries settings for the guest and no data.
+    /// Whether it carries settings for the guest instead of data.
     pub fn is_settings(&self) -> bool {
         matches!(
             self.kind.as_str(),
@@ -57,7 +57,7 @@ impl Disk {
 }
 
 impl Template {
-    /// The disks of each VM made from this manifest. Never holds their content.
+    /// Disks of each VM created from this manifest. Never holds their content.
     pub fn disks(&self) -> Vec<Disk> {
         let volumes = self.manifest().pointer("/spec/template/spec/volumes").and_then(Value::as_array);
         volumes.into_iter().flatten().map(|volume| disk(self.manifest(), volume)).collect()

@@ -1,26 +1,26 @@
-//! Templates of other tools, recognised by what stands in them, so that an error names the tool instead of a column.
+//! Templates of other tools, recognised by their content, so that an error names the tool instead of a column.
 
 use serde_json::Value;
 
 use super::secrets;
 
-/// A tool whose template a text is
+/// A tool whose template a text may be
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tool {
-    /// A chart of Helm.
+    /// A Helm chart.
     Helm,
-    /// Go's templates, as kube-burner has them.
+    /// Go templates, as in kube-burner.
     Go,
-    /// Jinja, as Ansible has it.
+    /// Jinja, as in Ansible.
     Jinja,
-    /// Variables of envsubst, of Flux, or parameters of an `OpenShift` Template.
+    /// Variables of envsubst or Flux, or parameters of an `OpenShift` Template.
     Variables,
     /// ytt.
     Ytt,
 }
 
 impl Tool {
-    /// What such a file is.
+    /// Description of such a file.
     pub fn what(self) -> &'static str {
         match self {
             Self::Helm => "a template of Helm (`{{ .Values… }}`)",
@@ -33,7 +33,7 @@ impl Tool {
         }
     }
 
-    /// How it is rendered.
+    /// How to render it.
     pub fn way(self) -> &'static str {
         match self {
             Self::Helm => "render it first: helm template RELEASE CHART --show-only templates/FILE > vm.yaml",
@@ -47,23 +47,23 @@ impl Tool {
     }
 }
 
-/// The tool whose marks are in a text that is no YAML, and the line of the first.
+/// The tool whose syntax is in a text that is not YAML, and the line of its first use.
 pub(super) fn in_text(text: &str) -> Option<(usize, Tool)> {
     let lines = || text.lines().enumerate().map(|(number, line)| (number + 1, line));
     let marked = lines().find_map(|(number, line)| Some((number, tool_of(line)?)))?;
-    // Helm's templates are Go templates: any of its words decides.
+    // Helm's templates are Go templates: any Helm-specific word decides.
     let is_helm = lines().any(|(_, line)| tool_of(line) == Some(Tool::Helm));
     Some(if is_helm && marked.1 != Tool::Ytt { (marked.0, Tool::Helm) } else { marked })
 }
 
-/// The tool whose marks are in the values of a manifest, outside of what guests read, and the line of the first.
+/// The tool whose syntax is in the values of a manifest, outside of guest data, and the line of its first use.
 pub(super) fn in_manifest(manifest: &Value, text: &str) -> Option<(usize, Tool)> {
     fn look(value: &Value, found: &mut Option<String>) {
         match value {
             Value::String(text) if found.is_none() && tool_of(text).is_some() => *found = Some(text.clone()),
             Value::Array(items) => items.iter().for_each(|item| look(item, found)),
             Value::Object(map) => {
-                // Commands of probes are shell, and annotations are anything.
+                // Commands of probes are shell, and annotations may hold anything.
                 let others = ["annotations", "command", "args"];
                 let looked_at = map.iter().filter(|(key, _)| !others.contains(&key.as_str()));
                 for (key, value) in looked_at {
@@ -75,7 +75,7 @@ pub(super) fn in_manifest(manifest: &Value, text: &str) -> Option<(usize, Tool)>
         }
     }
     let mut found = None;
-    // Scripts and jinja in user data are the guest's.
+    // Scripts and Jinja in user data belong to the guest.
     look(&secrets::hide(manifest.clone()), &mut found);
     let found = found?;
     let tool = tool_of(&found)?;

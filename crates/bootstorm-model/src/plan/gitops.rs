@@ -1,8 +1,8 @@
-//! Tools that keep objects as a repository or a chart describes them, and what they do when somebody stops a VM.
+//! Tools that keep objects as a repository or a chart describes them, and their reaction to a stopped VM.
 
 use std::collections::BTreeMap;
 
-/// A tool that keeps an object as it is described elsewhere
+/// A tool that keeps an object in a state described elsewhere
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Keeper {
     /// Argo CD.
@@ -13,13 +13,13 @@ pub enum Keeper {
     FluxHelm,
     /// Fleet of Rancher.
     Fleet,
-    /// Wrangler, with which Rancher's tools apply objects.
+    /// Wrangler, which Rancher's tools use to apply objects.
     Wrangler,
-    /// A chart that somebody installed with Helm.
+    /// A chart installed with Helm.
     Helm,
 }
 
-/// Keys by which a tool recognises its own objects, or the beginnings of such keys.
+/// Keys, or prefixes of keys, by which a tool recognises its own objects.
 const KEYS: [(&str, Keeper); 7] = [
     ("argocd.argoproj.io/", Keeper::ArgoCd),
     ("kustomize.toolkit.fluxcd.io/", Keeper::FluxKustomize),
@@ -29,7 +29,7 @@ const KEYS: [(&str, Keeper); 7] = [
     ("meta.helm.sh/", Keeper::Helm),
     ("helm.sh/chart", Keeper::Helm),
 ];
-/// Keys of these that only tell their tool how to treat the object.
+/// Among these, keys that only configure how their tool treats the object.
 const NO_OWNERS: [&str; 5] = [
     "argocd.argoproj.io/sync-options",
     "argocd.argoproj.io/compare-options",
@@ -41,7 +41,7 @@ const NO_OWNERS: [&str; 5] = [
 impl Keeper {
     /// Recognises a keeper by the labels and annotations of an object.
     ///
-    /// Flux and Fleet use Helm, so they are looked for first.
+    /// Flux and Fleet use Helm, so they are tried first.
     pub fn of(labels: &BTreeMap<String, String>, annotations: &BTreeMap<String, String>) -> Option<Self> {
         let keys = || labels.keys().chain(annotations.keys());
         let of_fleet = |value: &String| value.contains("fleet.cattle.io") || value.contains("fleet-agent");
@@ -77,7 +77,7 @@ impl Keeper {
         }
     }
 
-    /// What it does when the VM is stopped, and how to keep it from that.
+    /// Its reaction when the VM is stopped, and how to prevent it.
     pub fn effect(self) -> &'static str {
         match self {
             Self::ArgoCd => {
@@ -102,7 +102,8 @@ impl Keeper {
     }
 }
 
-/// Whether a label or annotation says that an object belongs to such a tool: a copy of the object does not.
+/// Whether a label or annotation marks an object as belonging to such a tool; a copy of the object does not belong to
+/// it.
 pub fn is_of_keeper(key: &str) -> bool {
     KEYS.iter().any(|(prefix, _)| key.starts_with(prefix))
 }

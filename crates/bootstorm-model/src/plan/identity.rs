@@ -1,4 +1,4 @@
-//! What belongs to one VM and must not be the same in all: MAC addresses, SMBIOS ids, host names, static addresses.
+//! Settings that must differ between VMs: MAC addresses, SMBIOS ids, host names, static addresses.
 //!
 //! `KubeVirt`'s own clone drops MAC addresses, `firmware.uuid` and `firmware.serial`, so that each VM gets its own. The
 //! same is done here, unless they hold the placeholder `{i}`, which is filled with the index of each VM.
@@ -10,13 +10,13 @@ use serde_json::{Map, Value, json};
 use super::layout::INDEX;
 use super::yaml;
 
-/// The kinds of cloud-init volumes.
+/// Kinds of cloud-init volumes.
 const CLOUD_INIT: [&str; 2] = ["cloudInitNoCloud", "cloudInitConfigDrive"];
 /// Keys of user data that name the guest.
 const HOST_NAMES: [&str; 3] = ["hostname", "fqdn", "local-hostname"];
 const SPEC: &str = "/spec/template/spec";
 
-/// The index of a VM, and the digits that it has at least
+/// The index of a VM, and its minimum number of digits
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Index {
     /// The index.
@@ -31,7 +31,7 @@ impl Index {
     }
 }
 
-/// Drops what only one VM may have; gives what was dropped, in the words of the manifest.
+/// Drops settings that only one VM may have; returns the names of the dropped ones, as in the manifest.
 pub(super) fn drop_shared(vm: &mut Value) -> Vec<String> {
     let mut dropped = Vec::new();
     let is_filled = |value: &Value| value.as_str().is_some_and(|text| text.contains(INDEX));
@@ -69,9 +69,9 @@ fn take(
     }
 }
 
-/// What all VMs will have in common and cannot be dropped, since the guest's settings hold it.
+/// Settings that all VMs will share and that cannot be dropped, since they are in the guest's own settings.
 ///
-/// Quotes nothing: settings may hold passwords.
+/// Quotes no values: settings may hold passwords.
 pub fn shared(vm: &Value) -> Vec<String> {
     let mut found = Vec::new();
     for volume in list(vm, &format!("{SPEC}/volumes")) {
@@ -86,7 +86,7 @@ pub fn shared(vm: &Value) -> Vec<String> {
     found
 }
 
-/// A text of a cloud-init volume, plain or in base64.
+/// Text of a cloud-init volume, plain or base64.
 fn text_of(source: &Value, key: &str) -> Option<String> {
     if let Some(text) = source[key].as_str().filter(|text| !text.is_empty()) {
         return Some(text.to_owned());
@@ -95,7 +95,7 @@ fn text_of(source: &Value, key: &str) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
-/// Whether network data set an address, of either version of their format, without a placeholder in it.
+/// Whether network data in either version of its format sets an address without a placeholder.
 fn has_static_address(text: &str) -> bool {
     fn look(value: &Value) -> bool {
         let is_fixed = |value: &Value| value.as_str().is_some_and(|text| !text.contains(INDEX));
@@ -123,7 +123,7 @@ fn has_static_address(text: &str) -> bool {
     read.documents.iter().any(look)
 }
 
-/// The keys at the top of user data that name the guest, and do so without a placeholder.
+/// Top-level keys of user data that name the guest without a placeholder.
 fn host_name_keys(text: &str) -> Vec<&'static str> {
     let names = |line: &str, key: &str| {
         line.strip_prefix(key)
@@ -135,7 +135,7 @@ fn host_name_keys(text: &str) -> Vec<&'static str> {
 
 /// Fills `{i}` wherever it stands for the index of a VM.
 ///
-/// Fails with a sentence when the index does not fit where it is to be put.
+/// Fails with a sentence if the index does not fit.
 pub(super) fn fill(vm: &mut Value, index: Index) -> Result<(), String> {
     for interface in list_mut(vm, &format!("{SPEC}/domain/devices/interfaces")) {
         each(interface, &["macAddress"], &mut |text| mac(text, index))?;
@@ -179,7 +179,7 @@ pub(super) fn fill(vm: &mut Value, index: Index) -> Result<(), String> {
     Ok(())
 }
 
-/// Fails with a sentence when `{i}` cannot be filled for a VM with this index.
+/// Fails with a sentence if `{i}` cannot be filled for a VM with this index.
 pub fn check(vm: &Value, index: Index) -> Result<(), String> {
     fill(&mut vm.clone(), index)
 }
@@ -200,7 +200,7 @@ fn each(
     Ok(())
 }
 
-/// Changes a text of a cloud-init volume that holds the placeholder, plain or in base64.
+/// Changes a text of a cloud-init volume that holds the placeholder, plain or base64.
 fn fill_text(
     source: &mut Value,
     key: &str,
@@ -221,7 +221,7 @@ fn fill_text(
     Ok(())
 }
 
-/// In a MAC address, the index fills the octets that are missing: `02:00:00:aa:bb:{i}`, `02:00:00:{i}`.
+/// Fills the missing octets of a MAC address with the index: `02:00:00:aa:bb:{i}`, `02:00:00:{i}`.
 fn mac(text: &str, index: Index) -> Result<String, String> {
     let cannot = |why: &str| Err(format!("macAddress {text}: {why}"));
     let separator = if text.contains('-') { '-' } else { ':' };
@@ -248,7 +248,7 @@ fn mac(text: &str, index: Index) -> Result<String, String> {
         .join(&separator))
 }
 
-/// In a UUID, the index fills the digits that are missing, in hexadecimal.
+/// Fills the missing digits of a UUID with the index, in hexadecimal.
 fn uuid(text: &str, index: Index) -> Result<String, String> {
     const LENGTH: usize = 36;
     let known = text.replace(INDEX, "");
@@ -264,7 +264,7 @@ fn uuid(text: &str, index: Index) -> Result<String, String> {
     Ok(format!("{known}{:0digits$x}", index.number))
 }
 
-/// In network data, the index fills the octets of an IPv4 address that are missing: `10.9.9.{i}`, `10.9.{i}`.
+/// Fills the missing octets of IPv4 addresses in network data with the index: `10.9.9.{i}`, `10.9.{i}`.
 fn addresses(text: &str, index: Index) -> Result<String, String> {
     let mut filled = String::with_capacity(text.len());
     let mut rest = text;
@@ -290,7 +290,7 @@ fn addresses(text: &str, index: Index) -> Result<String, String> {
     Ok(filled)
 }
 
-/// The octets of an IPv4 address with which a text ends, each with its dot: at most three.
+/// The octets of an IPv4 address at the end of a text, each with its dot: at most three.
 fn octets_before(text: &str) -> usize {
     let from = text.rfind(|c: char| !c.is_ascii_digit() && c != '.').map_or(0, |at| at + 1);
     let address = &text[from..];
@@ -300,7 +300,7 @@ fn octets_before(text: &str) -> usize {
     if address.ends_with('.') && count <= 3 && octets[..count].iter().all(is_octet) { count } else { 0 }
 }
 
-/// User data is replaced in the lines that name the guest only: scripts have braces of their own.
+/// Replaces the placeholder only in the lines of user data that name the guest: scripts have braces of their own.
 fn host_names(text: &str, index: Index) -> String {
     let is_name = |line: &str| HOST_NAMES.iter().any(|key| line.starts_with(&format!("{key}:")));
     let one =
@@ -316,7 +316,7 @@ fn list_mut<'a>(value: &'a mut Value, pointer: &str) -> impl Iterator<Item = &'a
     value.pointer_mut(pointer).and_then(Value::as_array_mut).into_iter().flatten()
 }
 
-/// Renames the claims that Harvester makes for a VM from its annotation, as `rename` wants; gives what changed.
+/// Renames the claims that Harvester creates for a VM from its annotation, using `rename`; returns the changes.
 pub(super) fn rename_harvester_claims(
     metadata: &mut Map<String, Value>,
     rename: impl Fn(&str) -> Option<String>,
@@ -338,10 +338,10 @@ pub(super) fn rename_harvester_claims(
     renamed
 }
 
-/// Annotation from which Harvester makes the claims of a VM.
+/// Annotation from which Harvester creates the claims of a VM.
 pub const HARVESTER_CLAIMS: &str = "harvesterhci.io/volumeClaimTemplates";
 
-/// The names of the claims that Harvester makes for a VM.
+/// Names of the claims that Harvester creates for a VM.
 pub fn harvester_claims(vm: &Value) -> Vec<String> {
     let text = vm["metadata"]["annotations"][HARVESTER_CLAIMS].as_str().unwrap_or_default();
     let claims = serde_json::from_str::<Value>(text).unwrap_or_default();

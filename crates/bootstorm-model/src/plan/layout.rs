@@ -1,25 +1,26 @@
-//! How VMs are spread over namespaces, and what both are called.
+//! Distribution of VMs over namespaces, and the names of both.
 
 use serde::{Deserialize, Serialize};
 
 use super::Target;
 use super::prefix::{check_prefix, dns_label_fault};
 
-/// Stands for the index in the name of a VM.
+/// Placeholder for the index in the name of a VM.
 pub const INDEX: &str = "{i}";
-/// The most digits that an index is padded to: a run has at most 50,000 VMs, and somebody's indexes may be larger.
+/// Maximum number of digits to which an index is padded: a run has at most 50,000 VMs, and external indexes may be
+/// larger.
 const WIDEST: u32 = 9;
 
-/// How VMs are spread over namespaces
+/// Distribution of VMs over namespaces
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Layout {
-    /// VMs in each namespace that the run makes.
+    /// VMs in each namespace that the run creates.
     pub vms_per_namespace: u32,
-    /// The one namespace in which all VMs are, which the run did not make and does not delete.
+    /// The one namespace that holds all VMs, which the run neither created nor deletes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
-    /// Digits that an index has at least; zeros are put before shorter ones.
+    /// Minimum number of digits of an index; shorter ones are zero-padded.
     pub index_width: u32,
 }
 
@@ -30,23 +31,23 @@ impl Default for Layout {
 }
 
 impl Layout {
-    /// Whether each VM has a namespace of its own, as in the guide, with plain indexes.
+    /// Whether each VM has a namespace of its own, with plain indexes, as in the guide.
     pub fn is_default(&self) -> bool {
         *self == Self::default()
     }
 
-    /// Whether several VMs may share a namespace, so their names must differ.
+    /// Whether several VMs may share a namespace, so that their names must differ.
     pub fn is_shared(&self) -> bool {
         self.vms_per_namespace > 1 || self.namespace.is_some()
     }
 
-    /// The VM with an index: where it is and what it is called.
+    /// Namespace and name of the VM with an index.
     pub fn target(&self, prefix: &str, vm_name: &str, index: u32) -> Target {
         Target { namespace: self.namespace_of(prefix, index), name: self.name_of(vm_name, index) }
     }
 
-    /// The namespace of the VM with an index. The first K indexes are in the first namespace, whatever index comes first
-    /// in the run.
+    /// Namespace of the VM with an index. The first K indexes are in the first namespace, whatever index comes first in
+    /// the run.
     fn namespace_of(&self, prefix: &str, index: u32) -> String {
         match &self.namespace {
             Some(name) => name.clone(),
@@ -57,8 +58,7 @@ impl Layout {
         }
     }
 
-    /// The name of the VM with an index: the index takes the place of `{i}`, or is put behind a dash where VMs share a
-    /// namespace.
+    /// Name of the VM with an index: the index replaces `{i}`, or follows a dash if VMs share a namespace.
     fn name_of(&self, vm_name: &str, index: u32) -> String {
         let index = self.padded(index);
         if vm_name.contains(INDEX) {
@@ -102,7 +102,7 @@ impl Layout {
         }
     }
 
-    /// The namespaces of a run, for people: `p-1 to p-10, with 5 VMs each`.
+    /// Summary of the namespaces of a run: `p-1 to p-10, with 5 VMs each`.
     pub fn describe(&self, prefix: &str, (start, end): (u32, u32)) -> String {
         if let Some(name) = &self.namespace {
             return format!("{name}, which is not the run's own");

@@ -1,4 +1,4 @@
-//! The manifest of one VM: the template with name, namespace and labels set consistently.
+//! Manifest of one VM: the template with consistent name, namespace and labels.
 
 use serde_json::{Map, Value, json};
 
@@ -6,35 +6,35 @@ use super::identity::{self, Index};
 use super::metadata::{Labels, add_labels, child, child_map, forget_original};
 use super::{Target, Template};
 
-/// The strategy of a VM that is not started.
+/// Run strategy of a VM that is not started.
 pub const HALTED: &str = "Halted";
-/// Annotation by which CDI fills a disk of a class that would wait for its first consumer.
+/// Annotation that makes CDI fill a disk whose storage class would wait for its first consumer.
 const IMMEDIATE: &str = "cdi.kubevirt.io/storage.bind.immediate.requested";
 
 /// Position of a VM in the plan
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Place {
-    /// Its position, which decides about its claim of a pool.
+    /// Its position, which selects its claim in a pool.
     pub position: usize,
-    /// Whether others are in the same namespace, so its disks need distinct names.
+    /// Whether other VMs share the namespace, so that its disks need distinct names.
     pub is_shared: bool,
-    /// Its index, which fills placeholders.
+    /// Its index, for placeholders.
     pub index: Index,
 }
 
 impl Template {
     /// Renders the manifest for one target.
     ///
-    /// Sets name and namespace, puts `labels` on the VM, on the VMI template (only those reach the VMI and its
-    /// launcher pod) and on every `DataVolume` template, and makes the names of `DataVolumes` unique to the VM where
-    /// the template's own VM name is part of them. `run_strategy` replaces whatever the template says about power.
+    /// Sets name and namespace, puts `labels` on the VM, on the VMI template (only those reach the VMI and its launcher
+    /// pod) and on every `DataVolume` template, and makes the names of `DataVolumes` unique to the VM if the template's
+    /// own VM name is part of them. `run_strategy` replaces the template's power setting.
     pub fn render(&self, target: &Target, labels: &Labels, run_strategy: &str) -> Value {
         self.render_at(Place::default(), target, labels, run_strategy)
     }
 
     /// Renders the manifest for the target at a place in the plan.
     ///
-    /// The disks of a VM that is not started are filled all the same, whatever their storage class waits for.
+    /// The disks of a VM that is not started are filled nevertheless, whatever their storage class waits for.
     pub fn render_at(&self, place: Place, target: &Target, labels: &Labels, run_strategy: &str) -> Value {
         let mut vm = self.manifest().clone();
         let member = place.position.checked_rem(self.pool.len()).and_then(|place| self.pool.get(place));
@@ -44,7 +44,7 @@ impl Template {
             *claim = json!(member);
         }
         let original = vm.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default().to_owned();
-        // Whether it fits was checked before anything was sent.
+        // That it fits was checked before anything was sent.
         let _ = identity::fill(&mut vm, place.index);
         let metadata = child(&mut vm, "metadata");
         forget_original(metadata);
@@ -76,7 +76,7 @@ impl Template {
     }
 }
 
-/// The name that the disk of a VM has; `None` where it keeps the one of the template.
+/// New name of a VM's disk; `None` if it keeps the template's.
 fn new_name(old: &str, (original, name): (&str, &str), is_shared: bool) -> Option<String> {
     let new = if !original.is_empty() && old.contains(original) {
         old.replace(original, name)
@@ -96,7 +96,7 @@ fn fill_at_once(spec: &mut Map<String, Value>) {
     }
 }
 
-/// Labels the `DataVolume` templates; gives the names that changed, old and new.
+/// Labels the `DataVolume` templates; returns changed names as pairs of old and new.
 fn label_volumes(
     spec: &mut Map<String, Value>,
     labels: &Labels,
@@ -119,7 +119,7 @@ fn label_volumes(
     renamed
 }
 
-/// Lets the volumes that used the `DataVolume` `old` use `new`.
+/// Makes volumes that used the `DataVolume` `old` use `new`.
 fn point_volumes_at(spec: &mut Map<String, Value>, old: &str, new: &str) {
     let volumes = spec.get_mut("template").and_then(|t| t.pointer_mut("/spec/volumes"));
     for volume in volumes.and_then(Value::as_array_mut).into_iter().flatten() {

@@ -1,10 +1,10 @@
-//! The metadata of the objects that are made for a run.
+//! Metadata of the objects created for a run.
 
 use serde_json::{Map, Value, json};
 
 use super::gitops::is_of_keeper;
 
-/// Fields of `metadata` that belong to one object and to no copy of it.
+/// Fields of `metadata` that belong to one object and not to its copies.
 const OF_THE_ORIGINAL: [&str; 11] = [
     "generateName",
     "uid",
@@ -19,7 +19,8 @@ const OF_THE_ORIGINAL: [&str; 11] = [
     "selfLink",
 ];
 
-/// Annotations that a controller or kubectl wrote about one object: the first holds all of it, passwords included.
+/// Annotations that a controller or kubectl wrote about one object; the first contains the whole object, passwords
+/// included.
 const OBSERVED: [&str; 4] = [
     "kubectl.kubernetes.io/last-applied-configuration",
     "kubevirt.io/latest-observed-api-version",
@@ -27,11 +28,11 @@ const OBSERVED: [&str; 4] = [
     "kubemacpool.io/transaction-timestamp",
 ];
 
-/// Labels to set on everything that is made for a run, as key and value.
+/// Labels for everything created for a run, as key and value.
 pub type Labels = Vec<(String, String)>;
 
-/// Takes off what an exported manifest says about the one object that it was exported from: its identity, what it belongs
-/// to, who has to clean up after it, and what controllers have observed about it.
+/// Removes what belongs only to the object that a manifest was exported from: identity, owners, finalizers, and what
+/// controllers observed.
 pub(super) fn forget_original(metadata: &mut Map<String, Value>) {
     for key in OF_THE_ORIGINAL {
         metadata.remove(key);
@@ -41,7 +42,7 @@ pub(super) fn forget_original(metadata: &mut Map<String, Value>) {
             annotations.remove(key);
         }
     }
-    // A tool that owns the original would take the copies for its own, and prune them.
+    // A tool that owns the original would adopt and prune the copies.
     for key in ["labels", "annotations"] {
         if let Some(map) = metadata.get_mut(key).and_then(Value::as_object_mut) {
             map.retain(|key, _| !is_of_keeper(key));
@@ -49,7 +50,7 @@ pub(super) fn forget_original(metadata: &mut Map<String, Value>) {
     }
 }
 
-/// The map under `key`, made when it is missing or null.
+/// The map under `key`, created if missing or null.
 pub(super) fn child<'a>(value: &'a mut Value, key: &str) -> &'a mut Map<String, Value> {
     if !value.is_object() {
         *value = json!({});
@@ -60,7 +61,7 @@ pub(super) fn child<'a>(value: &'a mut Value, key: &str) -> &'a mut Map<String, 
     }
 }
 
-/// The map under `key` of a map, made when it is missing or null.
+/// The map under `key` of a map, created if missing or null.
 pub(super) fn child_map<'a>(map: &'a mut Map<String, Value>, key: &str) -> &'a mut Map<String, Value> {
     let entry = map.entry(key).or_insert_with(|| json!({}));
     if !entry.is_object() {

@@ -1,6 +1,6 @@
-//! The plan of a run: which VMs, where, from which manifest. Frozen by `setup`.
+//! The plan of a run: its VMs, their places and their manifest. Frozen by `setup`.
 //!
-//! Pure: a plan is made from decided values, without clap and without a cluster.
+//! Pure: made from resolved values, without clap and without a cluster.
 
 pub mod adoption;
 pub mod capacity;
@@ -47,13 +47,13 @@ pub use small::{Extra, Small};
 pub use target::Target;
 pub use template::{Template, TemplateFault, TemplateSource};
 
-/// The most VMs that one run may have.
+/// Maximum number of VMs in one run.
 pub const MOST_TARGETS: u32 = 50_000;
 
 /// The plan of a run, frozen by `setup`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
-    /// The run's name and the beginning of its namespaces' names.
+    /// Name of the run and prefix of its namespaces.
     pub prefix: String,
     /// First index.
     pub start: u32,
@@ -61,42 +61,42 @@ pub struct Plan {
     pub end: u32,
     /// Name of the VM in each namespace; `{i}` is replaced by its index.
     pub vm_name: String,
-    /// How VMs are spread over namespaces.
+    /// Distribution of VMs over namespaces.
     #[serde(default, skip_serializing_if = "Layout::is_default")]
     pub layout: Layout,
-    /// On which nodes they may run.
+    /// Nodes on which they may run.
     #[serde(default, skip_serializing_if = "Pinning::is_default")]
     pub pinning: Pinning,
-    /// Where the VM manifest comes from.
+    /// Source of the VM manifest.
     pub template: TemplateSource,
     /// Changes to the manifest.
     #[serde(default, skip_serializing_if = "Overrides::is_empty")]
     pub overrides: Overrides,
-    /// SHA-256 of the manifest in the run's Secret, where a built-in one holds a password or a key; lower-case hex.
+    /// SHA-256 of the manifest in the run's Secret, if a built-in one holds a password or a key; lower-case hex.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sealed: Option<String>,
-    /// How it is found out whether guests are reachable.
+    /// How guests are probed.
     #[serde(default)]
     pub probe: ProbePlan,
-    /// Small objects that the run makes in each namespace of its VMs.
+    /// Small objects that the run creates in each namespace of its VMs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub extras: Vec<Extra>,
-    /// Namespace from which those among them are copied that do not come with the manifest.
+    /// Namespace from which those of them are copied that do not come with the manifest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub copy_from: Option<String>,
-    /// Labels of the namespaces that the run makes, besides its own.
+    /// Labels of the namespaces that the run creates, besides its own.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub namespace_labels: BTreeMap<String, String>,
-    /// Annotations of the namespaces that the run makes.
+    /// Annotations of the namespaces that the run creates.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub namespace_annotations: BTreeMap<String, String>,
-    /// The VMs of a run that made none of its own; stored apart from the rest of the plan.
+    /// VMs of a run that created none; stored separately from the rest of the plan.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub adopted: Vec<Adoptee>,
 }
 
 impl Plan {
-    /// Checks values that the user typed and makes a plan of them.
+    /// Validates user input and builds a plan.
     ///
     /// Fails with a sentence that names the flags at fault.
     pub fn resolve(
@@ -126,14 +126,14 @@ impl Plan {
         plan.check().map(|()| plan)
     }
 
-    /// A plan for VMs that exist already, in the order of the list.
+    /// A plan for existing VMs, in the order of the list.
     ///
-    /// Fails with a sentence when the run cannot have that name, or the VMs cannot be adopted.
+    /// Fails with a sentence if the run cannot have that name or the VMs cannot be adopted.
     pub fn adopting(prefix: &str, selection: &Selection, adopted: Vec<Adoptee>) -> Result<Self, String> {
         Self::listing(prefix, TemplateSource::Adopted { selection: selection.to_string() }, adopted)
     }
 
-    /// A plan for VMs that are only watched, in the order of the list.
+    /// A plan for VMs that are only observed, in the order of the list.
     ///
     /// Fails like [`Plan::adopting`].
     pub fn observing(prefix: &str, selection: &Selection, observed: Vec<Adoptee>) -> Result<Self, String> {
@@ -161,7 +161,7 @@ impl Plan {
         plan.check().map(|()| plan)
     }
 
-    /// Whether its VMs are somebody else's: never created, labelled or deleted, and given back at the end.
+    /// Whether its VMs belong to others: never created, labelled or deleted, and restored at the end.
     pub fn is_adopted(&self) -> bool {
         matches!(self.template, TemplateSource::Adopted { .. })
     }
@@ -171,7 +171,7 @@ impl Plan {
         matches!(self.template, TemplateSource::Observed { .. })
     }
 
-    /// Whether its VMs are a list of VMs that existed before: adopted or observed ones.
+    /// Whether its VMs are a list of existing VMs: adopted or observed ones.
     pub fn lists_vms(&self) -> bool {
         self.is_adopted() || self.is_observed()
     }
@@ -240,7 +240,7 @@ impl Plan {
         namespaces.filter(|namespace| seen.insert(namespace.clone())).collect()
     }
 
-    /// Whether the namespaces of the VMs are made, and deleted at the end.
+    /// Whether the namespaces of the VMs are created, and deleted at the end.
     pub fn makes_namespaces(&self) -> bool {
         !self.lists_vms() && self.layout.namespace.is_none()
     }
@@ -261,12 +261,12 @@ impl Plan {
         vm
     }
 
-    /// An index as it fills placeholders in manifests.
+    /// An index as placeholders in manifests need it.
     pub fn index(&self, number: u32) -> identity::Index {
         identity::Index { number, width: self.layout.index_width }
     }
 
-    /// How this plan differs from another one: flag, value here, value there.
+    /// Differences from another plan: flag, value here, value there.
     pub fn differences(&self, other: &Self) -> Vec<(&'static str, String, String)> {
         let mut pairs = vec![
             ("--ns-prefix", self.prefix.clone(), other.prefix.clone()),
@@ -295,7 +295,7 @@ impl Plan {
             |plan: &Self| plan.sealed_digest().unwrap_or("none").chars().take(12).collect::<String>();
         if self.template.flag() == other.template.flag() && pairs.iter().all(|(_, here, there)| here == there)
         {
-            // The names of the files are the same; what is in them is not.
+            // The file names are the same, but the contents differ.
             pairs.push(("the manifest with its secrets", digest(self), digest(other)));
         }
         pairs.into_iter().filter(|(_, here, there)| here != there).collect()

@@ -1,11 +1,11 @@
-//! `OpenShift` Templates: objects with parameters, rendered as `oc process` does it.
+//! `OpenShift` Templates: objects with parameters, rendered as by `oc process`.
 
 use std::collections::BTreeMap;
 
 use rand::{Rng, RngExt};
 use serde_json::{Map, Value, json};
 
-/// The most characters that one part of an expression may stand for.
+/// Maximum length of the text generated for one part of an expression.
 const LONGEST: usize = 255;
 
 /// Values of parameters, given by the user
@@ -31,7 +31,7 @@ fn is_name(name: &str) -> bool {
     (1..=253).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
-/// The objects of a Template with its parameters filled in, and whether a value among them was drawn by chance.
+/// The objects of a Template with parameters filled in, and whether a value was generated randomly.
 ///
 /// Fails with a sentence that names the parameter at fault; values are never quoted.
 pub(super) fn render(
@@ -39,7 +39,7 @@ pub(super) fn render(
     params: &Params,
     rng: &mut impl Rng,
 ) -> Result<(Vec<Value>, bool), String> {
-    // Nothing can refer to a parameter with another name.
+    // A parameter with another name cannot be referred to.
     let is_known = |parameter: &&Value| parameter["name"].as_str().is_some_and(is_name);
     let known: Vec<&Value> =
         template["parameters"].as_array().into_iter().flatten().filter(is_known).collect();
@@ -118,8 +118,8 @@ fn fill(value: &Value, values: &BTreeMap<String, String>) -> Value {
     }
 }
 
-/// `${NAME}` anywhere in a text; `${{NAME}}`, which has to be all of it, may become a number or anything else of JSON.
-/// Names that are no parameter stay as they are.
+/// Fills `${NAME}` anywhere in a text; `${{NAME}}`, which must be the whole text, may become a number or any other JSON
+/// value. Names of unknown parameters stay as they are.
 fn fill_text(text: &str, values: &BTreeMap<String, String>) -> Value {
     let whole = text.strip_prefix("${{").and_then(|rest| rest.strip_suffix("}}"));
     if let Some(value) = whole.and_then(|name| values.get(name)) {
@@ -146,7 +146,7 @@ fn fill_text(text: &str, values: &BTreeMap<String, String>) -> Value {
     json!(filled)
 }
 
-/// A text for an expression such as `[a-z0-9]{8}-\d{4}`.
+/// Generates a text for an expression such as `[a-z0-9]{8}-\d{4}`.
 fn generate(expression: &str, rng: &mut impl Rng) -> Result<String, String> {
     let mut made = String::new();
     let mut rest = expression;

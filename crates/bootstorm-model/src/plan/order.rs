@@ -1,4 +1,4 @@
-//! The order in which the requests of a phase leave.
+//! Order in which the requests of a phase are sent.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -7,26 +7,26 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// The order in which the requests of a phase leave
+/// Order in which the requests of a phase are sent
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Order {
     /// By index.
     #[default]
     Name,
-    /// Shuffled; the same seed gives the same order.
+    /// Shuffled; the same seed produces the same order.
     Random {
         /// The seed.
         seed: u64,
     },
-    /// Round robin over the nodes on which the VMs ran last.
+    /// Round robin over the nodes on which the VMs last ran.
     Node,
 }
 
 impl Order {
-    /// Orders VMs; `vms` are ascending target indexes, `node` returns the node where each ran last.
+    /// Orders VMs; `vms` are ascending target indexes, `node` returns the node on which each last ran.
     ///
-    /// VMs without a node come as if they had one of their own together. With a seed, leaving VMs out does not change
-    /// the order of the others.
+    /// VMs without a node are treated as sharing a node of their own. With a seed, leaving VMs out does not change the
+    /// order of the others.
     pub fn queue<'a>(self, mut vms: Vec<u32>, node: impl Fn(u32) -> Option<&'a str>) -> Vec<u32> {
         match self {
             Self::Name => {}
@@ -47,18 +47,18 @@ impl Order {
         vms
     }
 
-    /// Whether it is the plain one.
+    /// Whether it is the default.
     pub fn is_name(&self) -> bool {
         *self == Self::Name
     }
 }
 
-/// A place among so many, by a seed; `None` among none.
+/// Picks one of so many positions by a seed; `None` if there are none.
 pub fn pick(seed: u64, among: usize) -> Option<usize> {
     usize::try_from(mix(seed).checked_rem(among as u64)?).ok()
 }
 
-/// The finalizer of `SplitMix64` (Steele, Lea, Flood 2014): every bit of the input changes about half of the output.
+/// Finalizer of `SplitMix64` (Steele, Lea, Flood 2014): every bit of the input changes about half of the output.
 fn mix(value: u64) -> u64 {
     let value = value.wrapping_add(0x9E37_79B9_7F4A_7C15);
     let value = (value ^ (value >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -123,7 +123,7 @@ mod tests {
         let mut sorted = first.clone();
         sorted.sort_unstable();
         assert_eq!(sorted, queue("name", 100, &[]));
-        // About half of the neighbours rise in a shuffled order.
+        // In a shuffled order about half of the neighbours ascend.
         let rises = first.windows(2).filter(|pair| pair[0] < pair[1]).count();
         assert!((35..65).contains(&rises), "{rises}");
     }

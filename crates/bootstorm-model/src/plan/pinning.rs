@@ -9,30 +9,30 @@ use serde_json::{Map, Value, json};
 /// Path of the required node affinity.
 const REQUIRED: &str = "requiredDuringSchedulingIgnoredDuringExecution";
 
-/// On which nodes the VMs of a run may run
+/// Nodes on which the VMs of a run may run
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Pinning {
     /// All VMs run on one node.
     #[serde(skip_serializing_if = "is_false")]
     pub single_node: bool,
-    /// Names of the nodes; none means any. A single node that `setup` is to choose is none until it has chosen.
+    /// Names of the nodes; empty means any. Empty also for a single node that `setup` has yet to choose.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub nodes: Vec<String>,
-    /// How the single node was chosen; absent where the user named it.
+    /// How the single node was chosen; absent if the user named it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub choice: Option<Choice>,
-    /// Labels that the nodes have.
+    /// Labels that the nodes must have.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub selector: BTreeMap<String, String>,
 }
 
-/// How a node was chosen among several
+/// How one node was chosen among several
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Choice {
     /// Seed of the choice.
     pub seed: u64,
-    /// Nodes that it was among.
+    /// Number of candidate nodes.
     pub among: usize,
 }
 
@@ -52,7 +52,7 @@ impl Pinning {
         self.single_node && self.nodes.is_empty()
     }
 
-    /// Takes over what an earlier `setup` of the same run has chosen, unless the user named a node this time.
+    /// Takes over the choice of an earlier `setup` of the same run, unless the user named a node this time.
     pub fn continue_from(&mut self, earlier: &Self) {
         if self.is_open() && earlier.single_node {
             self.nodes.clone_from(&earlier.nodes);
@@ -60,16 +60,16 @@ impl Pinning {
         }
     }
 
-    /// Whether a VM that ran on this node ran where it should.
+    /// Whether a VM on this node is where it should be.
     pub fn allows(&self, node: &str) -> bool {
         self.nodes.is_empty() || self.nodes.iter().any(|name| name == node)
     }
 
     /// Adds the nodes to a manifest, beside its own node constraints.
     ///
-    /// Nodes are chosen by `matchFields` on their names, which holds whatever hostname labels they have. A term may hold
-    /// one name only (Kubernetes validates that), so there is a term for every node, and terms that the manifest has are
-    /// repeated in each.
+    /// Nodes are selected by `matchFields` on their names, which works whatever hostname labels they have. A term may
+    /// hold only one name (Kubernetes validates that), so there is a term for every node, and the manifest's own terms
+    /// are repeated in each.
     pub fn apply(&self, vm: &mut Value) {
         if self.is_default() {
             return;
@@ -123,7 +123,7 @@ impl fmt::Display for Pinning {
     }
 }
 
-/// A selector term that holds only on one node.
+/// A selector term that matches only one node.
 fn with_name(term: &Value, node: &str) -> Value {
     let mut term = term.clone();
     if !term.is_object() {
@@ -137,7 +137,7 @@ fn with_name(term: &Value, node: &str) -> Value {
     term
 }
 
-/// The map under a key, made where there is none.
+/// The map under a key, created if missing.
 fn map<'a>(parent: &'a mut Map<String, Value>, key: &str) -> &'a mut Map<String, Value> {
     let place = parent.entry(key).or_insert(Value::Null);
     if !place.is_object() {

@@ -1,10 +1,10 @@
-//! `{{NAME}}` in a manifest from a file: replaced before parsing, so numbers stay numbers.
+//! `{{NAME}}` in a manifest from a file: replaced before parsing, so that numbers stay numbers.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::source::{DEFAULT_IMAGE, DISK_SIZE, IMAGES_NAMESPACE};
 
-/// Placeholders with a value of their own, as the templates of kubevirt-benchmark use them.
+/// Placeholders with a default, as the templates of kubevirt-benchmark use them.
 const DEFAULTS: [(&str, &str); 5] = [
     ("DATASOURCE_NAME", DEFAULT_IMAGE),
     ("DATASOURCE_NAMESPACE", IMAGES_NAMESPACE),
@@ -12,15 +12,15 @@ const DEFAULTS: [(&str, &str); 5] = [
     ("VM_MEMORY", "2048M"),
     ("VM_CPU_CORES", "1"),
 ];
-/// Placeholders that have to be given a value when they are used.
+/// Placeholders that need a value when used.
 const WITHOUT_DEFAULT: [(&str, &str); 1] = [("STORAGE_CLASS_NAME", "--storage-class")];
 
 /// Values of placeholders, and their sources
 #[derive(Debug, Clone, Default)]
 pub struct Values {
-    /// From flags with a meaning of their own; these need not be used.
+    /// From flags with a meaning of their own; they need not be used.
     pub implied: BTreeMap<String, String>,
-    /// From `--set`; each of them has to be used.
+    /// From `--set`; each must be used.
     pub given: BTreeMap<String, String>,
 }
 
@@ -42,10 +42,10 @@ fn is_name(name: &str) -> bool {
         && name.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
 }
 
-/// The text with every placeholder replaced; gives also which ones it had.
+/// Replaces every placeholder of a text; also returns the placeholders found.
 ///
-/// Fails with a sentence that names the line of one without a value, or a given value that nothing uses.
-/// `{{ lower case }}`, as cloud-init's templates have it, is no placeholder.
+/// Fails with a sentence that names the line of a placeholder without a value, or a given value that nothing uses. `{{
+/// lower case }}`, as in cloud-init templates, is not a placeholder.
 pub fn fill(text: &str, values: &Values) -> Result<(String, BTreeSet<String>), String> {
     let mut used = BTreeSet::new();
     let mut filled = String::with_capacity(text.len());
@@ -81,7 +81,7 @@ pub fn fill(text: &str, values: &Values) -> Result<(String, BTreeSet<String>), S
     }
 }
 
-/// Value of a placeholder, or a hint.
+/// Value of a placeholder, or a hint as the error.
 fn value(name: &str, values: &Values) -> Result<String, String> {
     let default = || DEFAULTS.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
     let found = values.given.get(name).or_else(|| values.implied.get(name)).cloned().or_else(default);
@@ -91,7 +91,7 @@ fn value(name: &str, values: &Values) -> Result<String, String> {
     })
 }
 
-/// The placeholders that mean something without `--set`.
+/// Placeholders that work without `--set`.
 pub fn known() -> Vec<&'static str> {
     let names = ["VM_NAME"].into_iter().chain(WITHOUT_DEFAULT.iter().map(|(name, _)| *name));
     names.chain(DEFAULTS.iter().map(|(name, _)| *name)).collect()

@@ -1,9 +1,9 @@
-//! The name of a run, which is also the beginning of its namespaces' names.
+//! Name of a run, which is also the prefix of its namespaces.
 
 /// Longest name of a namespace or label value.
 const DNS_LABEL: usize = 63;
 
-/// Says why a text cannot be a DNS label (RFC 1123), or nothing when it can.
+/// Reason why a text cannot be a DNS label (RFC 1123); `None` if it can.
 pub fn dns_label_fault(text: &str) -> Option<String> {
     if text.is_empty() {
         return Some("it is empty".into());
@@ -23,9 +23,9 @@ pub fn dns_label_fault(text: &str) -> Option<String> {
     None
 }
 
-/// Checks a prefix together with the longest index it will be followed by.
+/// Checks a prefix with the longest index that will follow it.
 ///
-/// Fails with a sentence when a namespace named `<prefix>-<end>` could not exist.
+/// Fails with a sentence if a namespace named `<prefix>-<end>` could not exist.
 pub fn check_prefix(prefix: &str, end: impl std::fmt::Display) -> Result<(), String> {
     if let Some(fault) = dns_label_fault(prefix) {
         return Err(format!("`{}` cannot be a namespace prefix: {fault}", prefix.escape_debug()));

@@ -1,4 +1,4 @@
-//! What a manifest names in the namespace of its VM, so that the VM cannot start where it is missing.
+//! Objects that a manifest refers to in the namespace of its VM, without which the VM cannot start.
 
 use std::collections::BTreeMap;
 
@@ -10,9 +10,9 @@ use super::small::{Extra, Small};
 /// A kind of object that a VM needs in its own namespace
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Needed {
-    /// A claim for storage.
+    /// A storage claim.
     Claim,
-    /// A `DataVolume`, or the claim that is left of one.
+    /// A `DataVolume`, or the claim that remains of one.
     DataVolume,
     /// A golden image.
     DataSource,
@@ -20,12 +20,12 @@ pub enum Needed {
     Snapshot,
     /// A service account.
     ServiceAccount,
-    /// Something small, which can be copied.
+    /// A small object, which can be copied.
     Small(Small),
 }
 
 impl Needed {
-    /// What people call one.
+    /// Noun for messages.
     pub fn word(self) -> &'static str {
         match self {
             Self::Claim => "claim",
@@ -37,25 +37,25 @@ impl Needed {
         }
     }
 
-    /// Whether it is a disk, or what a disk is made from.
+    /// Whether it is a disk, or the source of one.
     pub fn is_storage(self) -> bool {
         matches!(self, Self::Claim | Self::DataVolume | Self::DataSource | Self::Snapshot)
     }
 }
 
-/// An object that a manifest names in the namespace of its VM
+/// An object that a manifest refers to in the namespace of its VM
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Reference {
     /// Kind.
     pub kind: Needed,
-    /// Name; may hold `{i}`.
+    /// Name; may contain `{i}`.
     pub name: String,
-    /// Where the manifest names it, for people.
+    /// Place in the manifest that refers to it, for messages.
     pub wanted_by: String,
 }
 
 impl Reference {
-    /// The small object that it is, if it is one.
+    /// The small object, if it is one.
     pub fn extra(&self) -> Option<Extra> {
         match self.kind {
             Needed::Small(kind) => Some(Extra { kind, name: self.name.clone() }),
@@ -64,18 +64,18 @@ impl Reference {
     }
 }
 
-/// What every namespace of a cluster has.
+/// Objects that every namespace of a cluster has.
 const EVERYWHERE: [(Needed, &str); 4] = [
     (Needed::ServiceAccount, "default"),
     (Needed::Small(Small::ConfigMap), "kube-root-ca.crt"),
     (Needed::Small(Small::ConfigMap), "openshift-service-ca.crt"),
     (Needed::Small(Small::ConfigMap), "istio-ca-root-cert"),
 ];
-/// Fields of the sources of `DataVolumes` that name Secrets and `ConfigMaps`.
+/// Source fields of `DataVolumes` that name Secrets and `ConfigMaps`.
 const SECRETS_OF_SOURCES: [&str; 2] = ["secretRef", "secretExtraHeaders"];
 const MAPS_OF_SOURCES: [&str; 1] = ["certConfigMap"];
 
-/// Collects references, each once, with everybody who wants it
+/// Collects references, each once, with every place that refers to it
 #[derive(Debug, Default)]
 struct Collector(BTreeMap<(Needed, String), Vec<String>>);
 
@@ -92,7 +92,7 @@ impl Collector {
     }
 }
 
-/// Everything that a manifest names in the namespace of its VM, and that is not made with the VM.
+/// Every object that a manifest refers to in the namespace of its VM and that is not created with the VM.
 pub fn of(manifest: &Value) -> Vec<Reference> {
     let mut found = Collector::default();
     let spec = &manifest["spec"]["template"]["spec"];
@@ -198,20 +198,20 @@ fn of_template(template: &Value, found: &mut Collector) {
     }
 }
 
-/// How a claim that is there before is used by a VM
+/// How a VM uses an existing claim
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Use {
-    /// As a disk of its own, which it writes to.
+    /// As a disk of its own, to which it writes.
     Exclusive,
     /// As a disk with `shareable: true`.
     Shareable,
-    /// Read only: a CD-ROM, a disk with `readonly: true`, or the backing of an ephemeral disk.
+    /// Read-only: a CD-ROM, a disk with `readonly: true`, or the backing of an ephemeral disk.
     ReadOnly,
-    /// As a folder that virtiofs shares.
+    /// As a folder shared by virtiofs.
     Folder,
 }
 
-/// How the claims and `DataVolumes` that a manifest names are used: name of the claim, volume, use.
+/// How a manifest uses the claims and `DataVolumes` that it names: name of the claim, volume, use.
 pub fn uses(manifest: &Value) -> Vec<(String, String, Use)> {
     let spec = &manifest["spec"]["template"]["spec"];
     let made: Vec<&Value> = array(&manifest["spec"]["dataVolumeTemplates"])

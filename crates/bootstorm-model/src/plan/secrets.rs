@@ -1,11 +1,11 @@
-//! Finds passwords and keys in a VM manifest, which must not be shown.
+//! Passwords and keys in a VM manifest, which must not be shown.
 
 use serde_json::{Map, Value};
 
 /// Replacement for a redacted text.
 pub const HIDDEN: &str = "(redacted)";
 
-/// Parts of these names in a key, without case, make everything below it secret.
+/// A key that contains one of these, in any case, makes everything below it secret.
 const SECRET_KEYS: [&str; 14] = [
     "userdata",
     "networkdata",
@@ -23,21 +23,21 @@ const SECRET_KEYS: [&str; 14] = [
     "stringdata",
 ];
 
-/// Keys whose whole value is secret, except for references in it.
+/// Keys whose whole value is secret, except for references.
 const SECRET_SOURCES: [&str; 4] =
     ["cloudInitNoCloud", "cloudInitConfigDrive", "sysprep", "accessCredentials"];
 
-/// Keys below these that only name another object.
+/// Keys below those that only name another object.
 const REFERENCES: [&str; 2] = ["name", "secretName"];
 
-/// Shorter pieces of a secret are not looked for in messages: they would match anything.
+/// Shorter pieces of a secret are not searched for in messages: they would match anything.
 pub(super) const SHORTEST_PIECE: usize = 6;
-/// The most pieces that are looked for.
+/// Maximum number of pieces that are searched for.
 const MOST_PIECES: usize = 2_000;
 
 /// The manifest with every secret replaced, at any depth
 ///
-/// Names of Secrets and `ConfigMaps` stay, since they are no secrets; credentials in URLs go.
+/// Names of Secrets and `ConfigMaps` stay, since they are not secret; credentials in URLs are removed.
 pub fn hide(mut manifest: Value) -> Value {
     walk(&mut manifest, false, &mut |text| HIDDEN.clone_into(text));
     manifest
@@ -50,9 +50,9 @@ pub fn hide_url(url: &str) -> String {
     url
 }
 
-/// The secrets of a manifest, whole and in the pieces in which a server may quote them, longest first.
+/// The secrets of a manifest, whole and in the pieces that a server may quote, longest first.
 ///
-/// Plain words are no pieces, unless they are the value of a secret key: messages are also read by this program.
+/// Plain words are not pieces, unless they are the value of a secret key: this program parses messages too.
 pub fn pieces(manifest: &Value) -> Vec<String> {
     let mut found = Vec::new();
     let mut copy = manifest.clone();
@@ -89,14 +89,14 @@ fn is_secret_key(key: &str) -> bool {
     SECRET_KEYS.iter().any(|word| plain.contains(word))
 }
 
-/// A message without the given secrets.
+/// Removes the given secrets from a message.
 pub fn redact(message: &str, pieces: &[String]) -> String {
     pieces.iter().fold(message.to_owned(), |message, piece| {
         if message.contains(piece.as_str()) { message.replace(piece.as_str(), HIDDEN) } else { message }
     })
 }
 
-/// Shows every secret text to `visit`.
+/// Calls `visit` on every secret text.
 fn walk(value: &mut Value, secret: bool, visit: &mut impl FnMut(&mut String)) {
     match value {
         Value::String(text) if secret => visit(text),
@@ -120,7 +120,7 @@ fn walk_map(map: &mut Map<String, Value>, secret: bool, visit: &mut impl FnMut(&
     }
 }
 
-/// A URL loses what comes before its host and what comes after its path: passwords and signatures.
+/// Strips a URL of everything before its host and after its path: passwords and signatures.
 fn strip_url(text: &mut String, visit: &mut impl FnMut(&mut String)) {
     let Some((scheme, rest)) = text.split_once("://") else { return };
     let (rest, query) = rest.split_once('?').map_or((rest, None), |(rest, query)| (rest, Some(query)));

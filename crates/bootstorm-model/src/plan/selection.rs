@@ -5,29 +5,29 @@ use std::collections::BTreeSet;
 use super::adoption::check_target;
 use super::{MOST_TARGETS, Target, Template};
 
-/// The most bytes of a list of VMs: 50,000 of the longest names.
+/// Maximum size of a list of VMs in bytes: 50,000 of the longest names.
 pub const MOST_LIST_BYTES: usize = 20_000_000;
 
-/// Namespaces of the cluster's own, by name.
+/// Namespaces of the cluster itself, by name.
 const SYSTEM: [&str; 5] = ["openshift", "kubevirt", "cdi", "cattle-system", "harvester-system"];
-/// Namespaces of the cluster's own, by how their names begin.
+/// Namespaces of the cluster itself, by prefix.
 const SYSTEM_PREFIXES: [&str; 4] = ["kube-", "openshift-", "kubevirt-", "cdi-"];
 
-/// Which existing VMs are to be adopted
+/// Selects the existing VMs to adopt
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Selection {
     /// Those with a label, in some namespaces.
     Label {
         /// Label selector; empty selects all.
         selector: String,
-        /// Namespaces; none means all of the cluster.
+        /// Namespaces; empty means all.
         namespaces: Vec<String>,
         /// Whether the user named these namespaces.
         named: bool,
     },
     /// Those on a list.
     List {
-        /// Name of the file, for people.
+        /// Name of the file, for messages.
         name: String,
         /// SHA-256 of its text.
         sha256: String,
@@ -37,7 +37,7 @@ pub enum Selection {
 }
 
 impl Selection {
-    /// Reads a list: `namespace/name` a line; empty lines and what follows a `#` do not count.
+    /// Reads a list with one `namespace/name` per line; blank lines and text after `#` are ignored.
     ///
     /// Fails with a sentence that names the line.
     pub fn parse(name: &str, text: &str) -> Result<Self, String> {
@@ -68,7 +68,7 @@ impl Selection {
         Ok(Self::List { name: name.to_owned(), sha256, targets: targets.into_iter().collect() })
     }
 
-    /// The namespaces to look into; none means all.
+    /// Namespaces to search; `None` means all.
     pub fn namespaces(&self) -> Option<Vec<String>> {
         match self {
             Self::Label { namespaces, .. } if namespaces.is_empty() => None,
@@ -80,7 +80,7 @@ impl Selection {
         }
     }
 
-    /// Whether the namespace was given explicitly, which permits one of the cluster's own.
+    /// Whether the namespace was given explicitly, which permits a namespace of the cluster itself.
     pub fn names(&self, namespace: &str) -> bool {
         match self {
             Self::Label { namespaces, named, .. } => {
@@ -110,7 +110,7 @@ impl std::fmt::Display for Selection {
     }
 }
 
-/// Whether a namespace belongs to the cluster itself: stopping what runs there may stop the cluster.
+/// Whether a namespace belongs to the cluster itself: stopping its VMs may stop the cluster.
 pub fn is_system(namespace: &str) -> bool {
     SYSTEM.contains(&namespace) || SYSTEM_PREFIXES.iter().any(|prefix| namespace.starts_with(prefix))
 }

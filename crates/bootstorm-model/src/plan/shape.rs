@@ -1,4 +1,4 @@
-//! The shape of a launch: all requests at once, in waves, or evenly over time.
+//! Shape of a launch: all requests at once, in waves, or evenly over time.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,30 +8,31 @@ use serde::{Deserialize, Serialize};
 
 use crate::duration;
 
-/// When the requests of a phase leave
+/// When the requests of a phase are sent
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Shape {
-    /// So many VMs together, and the next ones a fixed time later: `wave 50/10s`.
+    /// In waves of this many VMs at a fixed interval: `wave 50/10s`.
     Wave {
         /// VMs in a wave.
         vms: u32,
-        /// Milliseconds from the beginning of one wave to that of the next.
+        /// Milliseconds from the beginning of one wave to the next.
         every_millis: u64,
     },
-    /// So many VMs together, and the next ones when each of them reached its goal or failed: `wave 50/ready`.
+    /// In waves of this many VMs, each sent when every VM of the previous one reached its goal or failed: `wave
+    /// 50/ready`.
     WaveReady {
         /// VMs in a wave.
         vms: u32,
     },
-    /// One after the other, so many within a time: `ramp 100/60s`. More VMs than that go on at the same pace.
+    /// One by one, this many within a time: `ramp 100/60s`. Further VMs continue at the same pace.
     Ramp {
         /// VMs within the time.
         vms: u32,
         /// The time in milliseconds.
         over_millis: u64,
     },
-    /// One after the other, so many within a unit of time, usually a second: `rate 20/s`.
+    /// One by one, this many per unit of time, usually a second: `rate 20/s`.
     Rate {
         /// VMs within the time.
         vms: u32,
@@ -40,17 +41,17 @@ pub enum Shape {
     },
 }
 
-/// When a VM's request may leave
+/// When a VM's request may be sent
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Due {
-    /// So long after the first one.
+    /// This long after the first one.
     After(Duration),
-    /// When every wave before this one is through; the first wave is 0.
+    /// When every wave before this one has ended; the first wave is 0.
     Wave(u32),
 }
 
 impl Shape {
-    /// When the request at a place of the queue may leave; the first place is 0.
+    /// When the request at a place in the queue may be sent; the first place is 0.
     pub fn due(self, place: u32) -> Due {
         match self {
             Self::Wave { vms, every_millis } => {
@@ -59,14 +60,14 @@ impl Shape {
             }
             Self::WaveReady { vms } => Due::Wave(place / vms.max(1)),
             Self::Ramp { vms, over_millis } | Self::Rate { vms, over_millis } => {
-                // Whole numbers from the beginning on: a pace that is no whole number does not drift.
+                // Whole numbers from the beginning: a fractional pace does not drift.
                 let nanos = u128::from(place) * u128::from(over_millis) * 1_000_000 / u128::from(vms.max(1));
                 Due::After(Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX)))
             }
         }
     }
 
-    /// The wave of a place of the queue, from 0; `None` for shapes without waves.
+    /// Wave of a place in the queue, from 0; `None` for shapes without waves.
     pub fn wave(self, place: u32) -> Option<u32> {
         match self {
             Self::Wave { vms, .. } | Self::WaveReady { vms } => Some(place / vms.max(1)),
@@ -74,7 +75,7 @@ impl Shape {
         }
     }
 
-    /// Reads what follows `--wave`: `50/10s` or `50/ready`.
+    /// Reads the value of `--wave`: `50/10s` or `50/ready`.
     pub fn wave_of(text: &str) -> Result<Self, String> {
         let wrong = || format!("`{text}` is no wave; write 50/10s or 50/ready");
         let (vms, then) = text.split_once('/').ok_or_else(wrong)?;
@@ -85,7 +86,7 @@ impl Shape {
         }
     }
 
-    /// Reads what follows `--ramp`: `100/60s`.
+    /// Reads the value of `--ramp`: `100/60s`.
     pub fn ramp_of(text: &str) -> Result<Self, String> {
         let wrong = || format!("`{text}` is no ramp; write 100/60s for 100 VMs over 60 seconds");
         let (vms, over) = text.split_once('/').ok_or_else(wrong)?;
@@ -93,7 +94,7 @@ impl Shape {
         Ok(Self::Ramp { vms, over_millis: over })
     }
 
-    /// Reads what follows `--rate`: `20/s`, `90/m`, `1/2s`.
+    /// Reads the value of `--rate`: `20/s`, `90/m`, `1/2s`.
     pub fn rate_of(text: &str) -> Result<Self, String> {
         let wrong = || format!("`{text}` is no rate; write 20/s or 90/m");
         let (vms, over) = text.split_once('/').ok_or_else(wrong)?;

@@ -1,4 +1,4 @@
-//! Small objects that VMs need beside them, in each of their namespaces: Secrets, `ConfigMaps`, networks, namespaced types.
+//! Small objects that VMs need in their namespaces: Secrets, `ConfigMaps`, networks, namespaced types.
 
 use std::fmt;
 
@@ -14,7 +14,7 @@ pub enum Small {
     Secret,
     /// Settings and answer files.
     ConfigMap,
-    /// A network of multus.
+    /// A Multus network.
     #[serde(rename = "NetworkAttachmentDefinition")]
     Network,
     /// A namespaced instance type.
@@ -26,7 +26,7 @@ pub enum Small {
 }
 
 impl Small {
-    /// All of them.
+    /// Every kind.
     pub const ALL: [Self; 5] =
         [Self::Secret, Self::ConfigMap, Self::Network, Self::Instancetype, Self::Preference];
 
@@ -70,7 +70,7 @@ impl Small {
         }
     }
 
-    /// What kubectl calls one.
+    /// Singular name, as in kubectl.
     pub fn singular(self) -> &'static str {
         match self {
             Self::Secret => "secret",
@@ -81,7 +81,7 @@ impl Small {
         }
     }
 
-    /// What people call one.
+    /// Noun for messages.
     pub fn word(self) -> &'static str {
         match self {
             Self::Secret => "Secret",
@@ -92,14 +92,14 @@ impl Small {
         }
     }
 
-    /// The kind of a manifest, if it is one of these.
+    /// Kind of the object in a manifest, if it is one of these.
     pub fn of(manifest: &Value) -> Option<Self> {
         let group = manifest["apiVersion"].as_str()?.split_once('/').map_or("", |(group, _)| group);
         Self::ALL.into_iter().find(|small| manifest["kind"] == small.kind() && small.group() == group)
     }
 }
 
-/// A small object that a run makes in each namespace of its VMs
+/// A small object that a run creates in each namespace of its VMs
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Extra {
     /// Kind.
@@ -115,18 +115,18 @@ impl fmt::Display for Extra {
 }
 
 impl Extra {
-    /// What a manifest is, if it is a small object with a name.
+    /// The object in a manifest, if it is a small object with a name.
     pub fn of(manifest: &Value) -> Option<Self> {
         let name = manifest["metadata"]["name"].as_str()?.to_owned();
         Some(Self { kind: Small::of(manifest)?, name })
     }
 
-    /// Under which key its UID in a namespace is on record.
+    /// Key under which its UID in a namespace is recorded.
     pub fn key(&self, namespace: &str) -> String {
         format!("{namespace}/{}/{}", self.kind.plural(), self.name)
     }
 
-    /// The manifest of a copy in a namespace: what the object says, and nothing about where it came from.
+    /// Manifest of a copy in a namespace: content of the object, without its origin.
     pub fn copy(&self, original: &Value, namespace: &str, labels: &Labels) -> Value {
         let mut copy = original.clone();
         let Some(fields) = copy.as_object_mut() else { return copy };
@@ -147,10 +147,10 @@ impl Extra {
     }
 }
 
-/// The most small objects that a run makes in a namespace.
+/// Maximum number of small objects that a run creates in a namespace.
 const MOST_EXTRAS: usize = 100;
 
-/// Fails with a sentence when there cannot be such objects. Names become paths, so stored ones are checked too.
+/// Fails with a sentence if such objects cannot exist. Names become paths, so stored ones are checked too.
 pub fn check(extras: &[Extra], copy_from: Option<&str>) -> Result<(), String> {
     if extras.len() > MOST_EXTRAS {
         return Err(format!(
@@ -174,7 +174,7 @@ pub fn check(extras: &[Extra], copy_from: Option<&str>) -> Result<(), String> {
     }
 }
 
-/// The same manifest without what it holds: a dry run shows it.
+/// The manifest without its content, for a dry run.
 pub fn hide_content(mut manifest: Value) -> Value {
     for (key, value) in manifest.as_object_mut().into_iter().flatten() {
         if !matches!(key.as_str(), "apiVersion" | "kind" | "metadata") {
@@ -184,7 +184,7 @@ pub fn hide_content(mut manifest: Value) -> Value {
     manifest
 }
 
-/// The texts in a small object that no message may show.
+/// Texts of a small object that must not appear in messages.
 pub fn secret_texts(manifest: &Value) -> Vec<String> {
     use base64::Engine as _;
     let mut found = Vec::new();

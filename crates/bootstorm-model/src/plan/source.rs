@@ -1,29 +1,29 @@
-//! Where the disk of the built-in manifest comes from.
+//! Source of the disk in the built-in manifest.
 
 use serde_json::{Value, json};
 
 use super::{Plan, Template, TemplateSource, secrets};
 
-/// Where `OpenShift` and the guide keep golden images.
+/// Namespace in which `OpenShift` and the guide keep golden images.
 pub const IMAGES_NAMESPACE: &str = "openshift-virtualization-os-images";
 /// The golden image of the guide.
 pub const DEFAULT_IMAGE: &str = "rhel9";
-/// Container disk that is used where there are no golden images.
+/// Container disk used if there are no golden images.
 pub const CONTAINER_DISK: &str = "quay.io/containerdisks/fedora:41";
 /// Default size of a disk, as in the guide.
 pub const DISK_SIZE: &str = "30Gi";
-/// The most claims in a pool.
+/// Maximum number of claims in a pool.
 const MOST_CLAIMS: u32 = 10_000;
 /// Syntax of `--source`.
 const GRAMMAR: &str = "write it as datasource:NAMESPACE/NAME, pvc:NAMESPACE/NAME, snapshot:NAMESPACE/NAME, \
     registry:docker://IMAGE, http:URL, containerdisk:IMAGE or blank";
 
-/// A source as the user names it, with what of it may be a password
+/// A source as the user wrote it, with parts that may be passwords kept separately
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NamedSource {
-    /// The source without secrets.
+    /// Source without secrets.
     pub shown: TemplateSource,
-    /// The manifest of its VMs.
+    /// Manifest of its VMs.
     pub template_url: Option<String>,
 }
 
@@ -61,7 +61,7 @@ pub fn parse(text: &str) -> Result<NamedSource, String> {
             TemplateSource::Registry { url: secrets::hide_url(&url) }
         }
         ("http" | "https", rest) => {
-            // Both http:https://host/disk and https://host/disk itself.
+            // Both `http:https://host/disk` and `https://host/disk` are accepted.
             let url = if rest.starts_with("//") { text.to_owned() } else { rest.to_owned() };
             let url = word(&url)?;
             let host = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
@@ -94,7 +94,7 @@ fn place_of(place: &str, home: Option<&str>) -> Result<(String, String), String>
     Ok((namespace.into(), name.into()))
 }
 
-/// Names become paths, so nothing but the characters of a name gets in.
+/// Checks a name; names become paths, so only the characters of a name are allowed.
 fn check_name(name: &str) -> Result<(), String> {
     let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '.');
     let ends = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
@@ -102,7 +102,7 @@ fn check_name(name: &str) -> Result<(), String> {
     if good { Ok(()) } else { Err(format!("`{}` is not the name of an object", name.escape_debug())) }
 }
 
-/// Expands a range in a claim's name: `golden-{1..3}` is three, `golden-{01..10}` keeps its zeros.
+/// Expands a range in a claim's name: `golden-{1..3}` becomes three, `golden-{01..10}` keeps its zeros.
 pub fn pool(name: &str) -> Result<Vec<String>, String> {
     let Some((before, rest)) = name.split_once('{') else { return Ok(vec![name.to_owned()]) };
     let wrong = || "a pool is written NAME-{1..10}".to_owned();
@@ -129,7 +129,7 @@ impl TemplateSource {
         Self::DataSource { namespace: IMAGES_NAMESPACE.into(), name: DEFAULT_IMAGE.into() }
     }
 
-    /// The claims that disks are cloned from in turn; empty unless there are several.
+    /// Claims from which disks are cloned in turn; empty unless there are several.
     pub fn pool(&self) -> Vec<String> {
         match self {
             Self::Pvc { name, .. } => pool(name).ok().filter(|all| all.len() > 1).unwrap_or_default(),
@@ -137,7 +137,7 @@ impl TemplateSource {
         }
     }
 
-    /// Whether every VM has a disk of its own that has to be made first.
+    /// Whether every VM has a disk of its own that has to be created first.
     pub fn has_volume(&self) -> bool {
         !matches!(
             self,
@@ -147,7 +147,7 @@ impl TemplateSource {
 
     /// The built-in manifest for this source; `None` for a manifest from a file.
     ///
-    /// `url` replaces a URL that is kept without its password.
+    /// `url` replaces a URL that is stored without its password.
     pub fn built_in(&self, url: Option<&str>) -> Option<Template> {
         let shown = |known: &String| url.unwrap_or(known).to_owned();
         let filled = match self {
@@ -172,23 +172,23 @@ impl TemplateSource {
 }
 
 impl Plan {
-    /// The manifest that this plan alone describes; `None` where it came from a file or holds secrets.
+    /// The manifest that this plan alone determines; `None` if it came from a file or holds secrets.
     pub fn built_in(&self) -> Option<Template> {
         if self.sealed_digest().is_some() {
             return None;
         }
         let mut template = self.template.built_in(None)?;
-        // What setup could apply can be applied again; a plan by hand may say anything.
+        // What setup could apply can be applied again; a hand-written plan may contain anything.
         self.overrides.apply(&mut template).ok()?;
         Some(template)
     }
 }
 
-/// The built-in manifest with a `DataVolume` as its disk: the guide's, one vCPU and 2 GiB.
+/// The built-in manifest with a `DataVolume` as its disk: one vCPU and 2 GiB, as in the guide.
 fn with_volume(filled: Value) -> Template {
     let mut template = Template::container_disk("");
     let vm = &mut template.manifest;
-    // The VM's own name takes the place of this one, in the name of the disk too.
+    // The VM's own name replaces this one, in the name of the disk too.
     vm["metadata"]["name"] = json!("vm");
     let mut spec = filled;
     spec["storage"] = json!({"resources": {"requests": {"storage": DISK_SIZE}}});

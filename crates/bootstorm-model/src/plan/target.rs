@@ -1,4 +1,4 @@
-//! One VM of the plan: where it lives and what it is called.
+//! One VM of the plan: its namespace and name.
 
 use std::fmt;
 

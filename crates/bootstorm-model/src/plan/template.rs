@@ -12,10 +12,10 @@ use super::openshift::{self, Params};
 use super::small::{self, Extra};
 use super::{identity, secrets, yaml};
 
-/// The most bytes that a manifest may have: it is kept in a Secret, which holds 1 MiB.
+/// Maximum size of a manifest in bytes: it is kept in a Secret, which holds 1 MiB.
 pub const MOST_TEMPLATE_BYTES: usize = 1_000_000;
 
-/// Where the VM manifest comes from
+/// Source of the VM manifest
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "kind")]
 pub enum TemplateSource {
@@ -24,13 +24,13 @@ pub enum TemplateSource {
         /// Image of the container disk.
         image: String,
     },
-    /// A manifest of the user's. Its text is kept in a Secret, because it may hold passwords.
+    /// A user's manifest. Its text is kept in a Secret, because it may hold passwords.
     File {
-        /// Name of the file, for people.
+        /// Name of the file, for messages.
         name: String,
         /// SHA-256 of the text, lower-case hex.
         sha256: String,
-        /// SHA-256 of what it was before values were drawn by chance for it; absent where none were.
+        /// SHA-256 of the text before random values were generated for it; absent if none were.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         drawn_from: Option<String>,
     },
@@ -63,17 +63,17 @@ pub enum TemplateSource {
     },
     /// The built-in manifest, with a disk imported from a web server.
     Http {
-        /// Its URL, without what may be a password.
+        /// Its URL, without parts that may be passwords.
         url: String,
     },
     /// The built-in manifest, with an empty disk: nothing boots from it.
     Blank,
-    /// There is none: the VMs exist already and are somebody else's.
+    /// None: the VMs exist already and belong to others.
     Adopted {
         /// Selection given by the user.
         selection: String,
     },
-    /// There is none: the VMs are somebody else's, and nothing is done to them.
+    /// None: the VMs belong to others and are never changed.
     Observed {
         /// Selection given by the user.
         selection: String,
@@ -81,7 +81,7 @@ pub enum TemplateSource {
 }
 
 impl TemplateSource {
-    /// The flag that chooses this source.
+    /// The flag that selects this source.
     pub fn flag(&self) -> &'static str {
         match self {
             Self::File { .. } => "--filename",
@@ -93,11 +93,11 @@ impl TemplateSource {
 }
 
 impl TemplateSource {
-    /// SHA-256 of the manifest, lower-case hex; of the built-in one as this version of the tool has it.
+    /// SHA-256 of the manifest, lower-case hex; for the built-in one, as in this version of the tool.
     pub fn digest(&self) -> String {
         match self {
             Self::File { sha256, .. } => sha256.clone(),
-            // There is no manifest; the same VMs are what can be compared.
+            // There is no manifest; the selection of VMs is compared instead.
             Self::Adopted { selection } | Self::Observed { selection } => Template::digest(selection),
             built_in => {
                 let template = built_in.built_in(None);
@@ -125,28 +125,28 @@ impl fmt::Display for TemplateSource {
     }
 }
 
-/// Why a text is not a usable VM manifest
+/// Reason why a text is not a usable VM manifest
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum TemplateFault {
-    /// It is larger than a Secret can hold.
+    /// Larger than a Secret can hold.
     #[error("it has more than {MOST_TEMPLATE_BYTES} bytes, which is more than a Secret can hold")]
     TooLarge,
-    /// It is not YAML (and so not JSON either). The message names line and column, and quotes nothing.
+    /// Not YAML (and so not JSON either). The message gives line and column, and quotes nothing.
     #[error("{0}")]
     Syntax(String),
     /// The file has no document.
     #[error("it holds no document; exactly one VirtualMachine is wanted")]
     Empty,
-    /// The file has other objects, and no VM among them.
+    /// The file has other objects, but no VM.
     #[error("it holds no VirtualMachine of kubevirt.io/v1 among its {0} objects")]
     NoMachine(usize),
     /// The file has several VMs.
     #[error("it holds {0} VirtualMachines; exactly one is wanted, from which all VMs are made")]
     Machines(usize),
-    /// It is a template of another tool.
+    /// The text is a template of another tool.
     #[error("line {line}: it is {}", tool.what())]
     Foreign {
-        /// Line of the first mark.
+        /// Line of the first template syntax.
         line: usize,
         /// The tool.
         tool: Tool,
@@ -154,32 +154,32 @@ pub enum TemplateFault {
     /// An `OpenShift` Template cannot be rendered.
     #[error("{0}")]
     Parameters(String),
-    /// It is some other object.
+    /// The file holds some other object.
     #[error("it is {0}, not a VirtualMachine of kubevirt.io/v1")]
     Kind(String),
-    /// It lacks something that every VM needs.
+    /// The manifest lacks something that every VM needs.
     #[error("{0}")]
     Incomplete(&'static str),
 }
 
-/// A VM manifest that was checked and can be rendered for each target
+/// A validated VM manifest that can be rendered for each target
 #[derive(Debug, Clone, PartialEq)]
 pub struct Template {
     pub(super) manifest: Value,
-    /// Claims that the first disk is cloned from, in turn.
+    /// Claims from which the first disk is cloned, in turn.
     pub(super) pool: Vec<String>,
     pub(super) warnings: Vec<String>,
-    /// Small objects that stood beside the VM.
+    /// Small objects in the file beside the VM.
     pub(super) companions: Vec<Value>,
-    /// What was left out or changed on reading it, as sentences.
+    /// Omissions and changes made while reading it, as sentences.
     pub(super) notices: Vec<String>,
     /// Whether it was rendered from an `OpenShift` Template.
     pub(super) is_rendered: bool,
-    /// The text in which values that were drawn by chance are not yet drawn; `None` where there are none.
+    /// The text before random values were generated; `None` if there are none.
     pub(super) drawn_from: Option<String>,
 }
 
-/// The most objects that a file may hold beside its VM.
+/// Maximum number of objects in a file beside its VM.
 const MOST_COMPANIONS: usize = 50;
 
 impl Template {
@@ -227,14 +227,14 @@ impl Template {
 
     /// Reads a user's manifest, YAML or JSON.
     ///
-    /// Fails when it does not hold exactly one `VirtualMachine`; syntax errors name line and column.
+    /// Fails unless it holds exactly one `VirtualMachine`; syntax errors give line and column.
     pub fn parse(text: &str) -> Result<Self, TemplateFault> {
         Self::parse_with(text, &Params::new())
     }
 
     /// Reads a user's manifest, with values for the parameters of an `OpenShift` Template.
     ///
-    /// Fails like [`Template::parse`], and when the Template cannot be rendered with these values.
+    /// Fails like [`Template::parse`], and if the Template cannot be rendered with these values.
     pub fn parse_with(text: &str, params: &Params) -> Result<Self, TemplateFault> {
         if text.len() > MOST_TEMPLATE_BYTES {
             return Err(TemplateFault::TooLarge);
@@ -257,7 +257,7 @@ impl Template {
         Ok(template)
     }
 
-    /// Takes the one VM, and what belongs to it, out of the objects of a file.
+    /// Extracts the one VM and its companions from the objects of a file.
     fn choose(objects: Vec<Value>) -> Result<Self, TemplateFault> {
         let count = objects.len();
         let (mut machines, others): (Vec<Value>, Vec<Value>) = objects.into_iter().partition(is_machine);
@@ -297,7 +297,7 @@ impl Template {
         name.is_string() && volumes.into_iter().flatten().any(uses)
     }
 
-    /// Makes a `DataVolume` that stood beside the VM one that is made with each VM.
+    /// Converts a `DataVolume` from the file into one that is created with each VM.
     fn fold_volume(&mut self, volume: &Value) {
         let Some(spec) = self.manifest.get_mut("spec").and_then(Value::as_object_mut) else { return };
         let templates = spec.entry("dataVolumeTemplates").or_insert_with(|| json!([]));
@@ -316,7 +316,7 @@ impl Template {
         ));
     }
 
-    /// Drops what no two VMs may have in common, and lets the VM use the networks that stood beside it.
+    /// Drops what no two VMs may share, and connects the VM to the networks from the file.
     fn settle(&mut self) {
         let dropped = identity::drop_shared(&mut self.manifest);
         if !dropped.is_empty() {
@@ -326,7 +326,7 @@ impl Template {
                 printable(&dropped.join(", "))
             ));
         }
-        // KubeVirt reports such a VM as Running, although its processors stand still and nothing boots.
+        // KubeVirt reports such a VM as Running, although its CPUs are stopped and nothing boots.
         let spec = self.manifest.pointer_mut("/spec/template/spec").and_then(Value::as_object_mut);
         if let Some(spec) = spec
             && spec.get("startStrategy").is_some_and(|strategy| strategy == "Paused")
@@ -356,27 +356,27 @@ impl Template {
         }
     }
 
-    /// Small objects that stood beside the VM: they are made in each namespace of VMs.
+    /// Small objects from the file, created in each namespace of VMs.
     pub fn companions(&self) -> &[Value] {
         &self.companions
     }
 
-    /// What was left out or changed on reading it, as sentences.
+    /// Omissions and changes made while reading it, as sentences.
     pub fn notices(&self) -> &[String] {
         &self.notices
     }
 
-    /// Whether it was rendered from an `OpenShift` Template, so that its text is another than that of the file.
+    /// Whether it was rendered from an `OpenShift` Template, so that its text differs from the file.
     pub fn is_rendered(&self) -> bool {
         self.is_rendered
     }
 
-    /// SHA-256 of the text in which no value is drawn by chance yet; `None` where none is drawn.
+    /// SHA-256 of the text before random values were generated; `None` if none were.
     pub fn drawn_from(&self) -> Option<String> {
         self.drawn_from.as_deref().map(Self::digest)
     }
 
-    /// The template as a text that is read as the same again.
+    /// The template as text that reads back as the same template.
     pub fn text(&self) -> String {
         if self.companions.is_empty() {
             return self.manifest.to_string();
@@ -385,7 +385,7 @@ impl Template {
         json!({"apiVersion": "v1", "kind": "List", "items": items}).to_string()
     }
 
-    /// Places of the text that kubectl or another reader takes otherwise, as sentences.
+    /// Places in the text that kubectl or another reader interprets differently, as sentences.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
     }
@@ -396,7 +396,7 @@ impl Template {
         Self { pool, ..self }
     }
 
-    /// Texts in the manifest that no message may show, longest first.
+    /// Texts of the manifest that must not appear in messages, longest first.
     pub fn secrets(&self) -> Vec<String> {
         let mut pieces = secrets::pieces(&self.manifest);
         pieces.extend(self.companions.iter().flat_map(small::secret_texts));
@@ -410,7 +410,7 @@ impl Template {
         &self.manifest
     }
 
-    /// Disks that are made for each VM.
+    /// Number of disks created for each VM.
     pub fn volumes(&self) -> usize {
         self.manifest.pointer("/spec/dataVolumeTemplates").and_then(Value::as_array).map_or(0, Vec::len)
     }
@@ -425,7 +425,7 @@ impl Template {
     }
 }
 
-/// The objects of a document: those of a list, or itself.
+/// The objects of a document: those of a list, or the document itself.
 fn items(document: Value) -> Vec<Value> {
     let kind = document["kind"].as_str().unwrap_or_default().to_owned();
     let Some(of) = kind.strip_suffix("List") else { return vec![document] };
@@ -433,7 +433,7 @@ fn items(document: Value) -> Vec<Value> {
     match document {
         Value::Object(mut map) if map.get("items").is_some_and(Value::is_array) => {
             let Some(Value::Array(mut items)) = map.remove("items") else { return Vec::new() };
-            // Items of a list of one kind need not say what they are.
+            // Items of a typed list may omit their kind.
             for item in items.iter_mut().filter(|item| item.is_object() && item["kind"].is_null()) {
                 item["kind"] = json!(of);
                 item["apiVersion"] = version.clone();
@@ -444,7 +444,7 @@ fn items(document: Value) -> Vec<Value> {
     }
 }
 
-/// The objects of `OpenShift` Templates in place of these; and the text without what was drawn by chance, if anything was.
+/// The objects with `OpenShift` Templates rendered; and the text without random values, if there were any.
 fn rendered(objects: Vec<Value>, params: &Params) -> Result<(Vec<Value>, Option<String>), TemplateFault> {
     if !objects.iter().any(openshift::is_template) {
         return match params.keys().next() {
@@ -475,7 +475,7 @@ fn is_machine(object: &Value) -> bool {
         && object["apiVersion"].as_str().is_some_and(|version| version.starts_with("kubevirt.io/"))
 }
 
-/// What an object is, for people.
+/// Description of an object, for messages.
 fn described(object: &Value) -> String {
     if !object.is_object() {
         return "no object at all".into();
@@ -492,7 +492,7 @@ fn printable(text: &str) -> String {
     text.escape_debug().to_string().replace("\\'", "'").replace("\\\"", "\"")
 }
 
-/// Fails when a VM lacks something that every VM needs.
+/// Fails if a VM lacks something that every VM needs.
 fn check_machine(manifest: &Value) -> Result<(), TemplateFault> {
     if !manifest.pointer("/spec/template/spec").is_some_and(Value::is_object) {
         return Err(TemplateFault::Incomplete("spec.template.spec is missing"));

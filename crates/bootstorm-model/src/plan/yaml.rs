@@ -1,7 +1,7 @@
 //! YAML as kubectl reads it: documents, scalars, keys and merges by the rules of its YAML 1.1 library.
 //!
-//! The library splits a text into events; this module gives them kubectl's meaning. Rules and known differences are in
-//! `docs/sources.md`; the table that holds them to the real kubectl is `tests/tables/yaml.txt` of this crate.
+//! The library splits a text into events; this module interprets them as kubectl does. Rules and known differences are
+//! in `docs/sources.md`; `tests/tables/yaml.txt` of this crate holds results of the real kubectl.
 
 mod fault;
 mod node;
@@ -19,19 +19,19 @@ use node::Composer;
 /// Content of a text as kubectl reads it
 #[derive(Debug, Clone, PartialEq)]
 pub struct Yaml {
-    /// The values of the documents; an empty document is null.
+    /// Values of the documents; an empty document is null.
     pub documents: Vec<Value>,
-    /// Where kubectl or another reader would take the text otherwise.
+    /// Places that kubectl or another reader would interpret differently.
     pub warnings: Vec<Warning>,
 }
 
 /// Reads all documents of a text.
 ///
-/// Fails with line and column where kubectl could not read a document, and for a key that is given twice.
+/// Fails with line and column if kubectl could not read a document, and for a duplicate key.
 pub fn read(text: &str) -> Result<Yaml, YamlFault> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     match documents(text) {
-        // kubectl reads JSON by the rules of JSON, which allow tabs where YAML does not.
+        // kubectl reads JSON by the rules of JSON, which allows tabs where YAML does not.
         Err(fault) if text.trim_start().starts_with('{') => match serde_json::from_str::<Value>(text) {
             Ok(json) => Ok(Yaml { documents: vec![value::whole_numbers(json)], warnings: Vec::new() }),
             Err(_) => Err(fault),
@@ -118,7 +118,7 @@ mod tests {
             text += &format!("a{level}: &a{level} [{below}]\n");
         }
         assert!(read(&text).unwrap_err().to_string().contains("stand for too much"));
-        // Few nodes, and far more text than the file has.
+        // Few nodes, but far more text than the file has.
         let long = format!("a: &a {}\nb: [{}]", "x".repeat(100_000), vec!["*a"; 10_000].join(","));
         assert!(read(&long).unwrap_err().to_string().contains("stand for too much"));
         assert!(read(&format!("a: &a {}\nb: [*a, *a]", "x".repeat(100_000))).is_ok());

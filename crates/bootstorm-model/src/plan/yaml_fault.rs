@@ -2,7 +2,7 @@
 
 use serde_saphyr::Error;
 
-/// Shorter words of a message cannot reveal the text.
+/// Words shorter than this cannot reveal the text.
 const SHORTEST_WORD: usize = 3;
 
 /// One line: position and kind of the fault, without words of the text.
@@ -28,11 +28,11 @@ fn what(error: &Error, text: &str) -> String {
     fixed.to_owned()
 }
 
-/// The parser's own message, unless a word of it is also in the text and may have come from there.
+/// The parser's own message, unless one of its words is also in the text and may have come from there.
 fn quoted_carefully(error: &Error, text: &str) -> String {
     let message = error.to_string();
     let line = message.lines().next().unwrap_or_default();
-    // The place is told already, and its numbers may be anywhere in the text.
+    // The position is already given, and its numbers may occur anywhere in the text.
     let line = line.rsplit_once(" at line ").map_or(line, |(line, _)| line);
     let line = line.strip_prefix("error: ").unwrap_or(line);
     let line = match line.split_once(": ") {

@@ -1,4 +1,4 @@
-//! The clock that goes on while the computer is suspended.
+//! The clock that continues while the computer is suspended.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ pub fn continuous() -> Option<Duration> {
     None
 }
 
-/// Processor time used by this process so far; `None` if the system does not report it.
+/// CPU time used by this process so far; `None` if the system does not report it.
 pub fn processor_time() -> Option<Duration> {
     #[cfg(unix)]
     {

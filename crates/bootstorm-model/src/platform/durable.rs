@@ -1,4 +1,4 @@
-//! A file that survives a kill and a power cut at any time, and that one process at a time writes.
+//! Files with a single writer that survive a kill or a power failure at any time.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use super::only_for_owner;
 
-/// Replaces a file: afterwards, whatever happens, the old or the new content is there in whole.
+/// Replaces a file: at any time, either the old or the new content is there in full.
 ///
-/// Only its owner can read a new file.
+/// A new file is readable only by its owner.
 pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let folder = path.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
     let part = beside(path, ".partial");
@@ -18,20 +18,20 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
         let _ = fs::remove_file(&part);
         return moved;
     }
-    // The name is durable once its folder is; Windows cannot open one.
+    // The name is durable once its folder is; Windows cannot open a folder.
     if let Ok(folder) = File::open(folder) {
         let _ = folder.sync_all();
     }
     Ok(())
 }
 
-/// A lock on a file; given back when it is dropped, and when the process ends in any way
+/// A lock on a file, released when dropped and when the process ends
 #[derive(Debug)]
 pub struct FileLock {
     _file: File,
 }
 
-/// Takes the lock on a file, in a file beside it; `None` while another process has it.
+/// Acquires the lock on a file, using a file beside it; `None` while another process holds it.
 pub fn lock(path: &Path) -> io::Result<Option<FileLock>> {
     let file = only_for_owner(OpenOptions::new().write(true).create(true).truncate(false))
         .open(beside(path, ".lock"))?;

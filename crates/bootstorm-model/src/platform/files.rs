@@ -4,10 +4,10 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
 use std::path::Path;
 
-/// The end of the name of a script that kubectl can run.
+/// File name extension of a script that kubectl can run.
 pub const SHIM_EXTENSION: &str = if cfg!(windows) { ".cmd" } else { "" };
 
-/// Lets a new file be read by its owner alone. On Windows, the folder's permissions decide.
+/// Makes a new file readable only by its owner. On Windows, the folder's permissions decide.
 pub fn only_for_owner(options: &mut OpenOptions) -> &mut OpenOptions {
     #[cfg(unix)]
     {
@@ -17,7 +17,7 @@ pub fn only_for_owner(options: &mut OpenOptions) -> &mut OpenOptions {
     options
 }
 
-/// Makes a file a program. On Windows, its name does.
+/// Makes a file executable. On Windows, its name decides.
 pub fn make_executable(path: &Path) -> io::Result<()> {
     #[cfg(unix)]
     {
@@ -28,14 +28,14 @@ pub fn make_executable(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// The text of a file that has no business to be longer than so many bytes.
+/// Reads a text file with a maximum size.
 ///
-/// The file is opened once, since a pipe gives what is in it only once. Fails also when it is longer, as a device or a
-/// wrong file is, and when it is no UTF-8.
+/// The file is opened once, since a pipe can be read only once. Fails if it is longer, as a device or a wrong file may
+/// be, and if it is not UTF-8.
 pub fn read_text(path: &Path, most: u64) -> io::Result<String> {
     let mut bytes = Vec::new();
     File::open(path)?.take(most + 1).read_to_end(&mut bytes)?;
-    // Before the characters are looked at: a cut in the middle of one is no fault of the file.
+    // Checked before the characters: a cut in the middle of one is not a fault of the file.
     if bytes.len() as u64 > most {
         let message = format!("it has more than {} KiB", most / 1024);
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));

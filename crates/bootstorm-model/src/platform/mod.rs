@@ -1,4 +1,4 @@
-//! What differs between Linux, macOS and Windows, behind one interface; nothing else asks which system it is.
+//! Differences between Linux, macOS and Windows behind one interface; no other code asks for the system.
 
 mod clock;
 pub mod durable;
@@ -9,13 +9,13 @@ pub mod processes;
 pub use clock::{continuous, processor_time};
 pub use files::{SHIM_EXTENSION, make_executable, only_for_owner, read_text};
 
-/// Whether this is Windows, where scripts look different.
+/// Whether this is Windows, which has different scripts.
 pub const IS_WINDOWS: bool = cfg!(windows);
 
-/// Whether a port that was in use a moment ago may be listened on. Elsewhere this would mean that two may share one.
+/// Whether a port that was just in use may be listened on. On other systems this would let two processes share one.
 pub const REUSES_PORTS: bool = cfg!(unix);
 
-/// The program that writes a file to standard output, and its arguments.
+/// A program that writes a file to standard output, and its arguments.
 pub fn shows_file(path: &str) -> (&'static str, Vec<&str>) {
     if IS_WINDOWS { ("cmd", vec!["/c", "type", path]) } else { ("cat", vec![path]) }
 }

@@ -1,4 +1,4 @@
-//! Files that the program writes: none replaces a file that it did not write, and each is complete or as before.
+//! Output files: no file of others is ever replaced, and each write is complete or leaves the old file.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
@@ -6,29 +6,29 @@ use std::path::{Path, PathBuf};
 
 use super::only_for_owner;
 
-/// The beginning of a file that says who wrote it.
+/// Length of the beginning of a file that identifies its writer.
 const BEGINNING: u64 = 64 * 1024;
 
-/// Who may read a file
+/// Access to a written file
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Readers {
-    /// Its owner alone: it may hold names, addresses or tokens.
+    /// Owner only: it may hold names, addresses or tokens.
     Owner,
-    /// Whoever the user's umask lets read a new file; one that is replaced keeps its permissions.
+    /// As the user's umask permits; a replaced file keeps its permissions.
     Umask,
 }
 
 /// Writes a file, or replaces one whose beginning `is_ours`.
 ///
-/// The content is written beside it and moved into place. A link is followed to the file that it names; a pipe or a device
-/// is written to as it is.
+/// The content is written beside it and moved into place. A link is followed to the file that it names; a pipe or a
+/// device is written to directly.
 ///
-/// Fails with [`ErrorKind::AlreadyExists`] where something else is there, and where its folder is not.
+/// Fails with [`ErrorKind::AlreadyExists`] if something else is there, and if its folder does not exist.
 pub fn write(path: &Path, bytes: &[u8], readers: Readers, is_ours: impl Fn(&[u8]) -> bool) -> io::Result<()> {
     begin(path, readers, is_ours, |file| file.write_all(bytes)).map(drop)
 }
 
-/// The same for a file whose content follows: it is there, and begins with what `start` writes.
+/// Like [`write()`], for a file whose content follows: it is created with the output of `start`.
 pub fn begin(
     path: &Path,
     readers: Readers,
@@ -69,8 +69,7 @@ pub fn begin(
     moved.map(|()| file)
 }
 
-/// Whether [`write()`] can be expected to succeed: the folder is there and can be written to, and nothing of others is in
-/// the way.
+/// Whether [`write()`] is expected to succeed: the folder exists and is writable, and no file of others is in the way.
 pub fn can_write(path: &Path, is_ours: impl Fn(&[u8]) -> bool) -> io::Result<()> {
     let place = match found(path)? {
         Found::Nothing => path.to_owned(),
@@ -81,7 +80,7 @@ pub fn can_write(path: &Path, is_ours: impl Fn(&[u8]) -> bool) -> io::Result<()>
     can_make_in(folder_of(&place))
 }
 
-/// Whether a file can be made in a folder; the only answer that holds for every file system is to make one.
+/// Whether a file can be created in a folder; creating one is the only test that holds for every file system.
 fn can_make_in(folder: &Path) -> io::Result<()> {
     let part = folder.join(format!(".{:016x}.partial", rand::random::<u64>()));
     let made = only_for_owner(OpenOptions::new().write(true).create_new(true)).open(&part);
@@ -93,12 +92,12 @@ fn can_make_in(folder: &Path) -> io::Result<()> {
     })
 }
 
-/// Opens a file to append to, and begins it with `header` where it is new or empty; only its owner can read a new one.
+/// Opens a file for appending, and writes `header` if it is new or empty; a new one is readable only by its owner.
 ///
-/// Fails with [`ErrorKind::AlreadyExists`] where a file does not begin with the header.
+/// Fails with [`ErrorKind::AlreadyExists`] if a file does not begin with the header.
 pub fn append(path: &Path, header: &str) -> io::Result<File> {
     let mut new = OpenOptions::new();
-    // A link to nothing is not followed: the file would be made where nobody asked for it.
+    // A dangling link is not followed: the file would be created in an unexpected place.
     match only_for_owner(new.append(true).create_new(true)).open(path) {
         Ok(mut file) => return file.write_all(header.as_bytes()).map(|()| file),
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
@@ -108,7 +107,7 @@ pub fn append(path: &Path, header: &str) -> io::Result<File> {
         Found::Nothing => Err(io::Error::new(ErrorKind::NotFound, "it was deleted while it was opened")),
         Found::Stream => OpenOptions::new().append(true).open(path),
         Found::File(place, _) => {
-            // What is tested is what is written to, whatever the name means by then.
+            // The opened file itself is tested, whatever the name refers to by then.
             let mut file = OpenOptions::new().read(true).append(true).open(place)?;
             if !is_empty_or(&mut file, |begin| begin.starts_with(header.as_bytes()))? {
                 return Err(foreign("it exists already, and is no log of this program"));
@@ -121,10 +120,10 @@ pub fn append(path: &Path, header: &str) -> io::Result<File> {
     }
 }
 
-/// Makes a folder in one that is there, unless there is one.
+/// Creates a folder in an existing one, unless it exists.
 ///
-/// Fails where the folder around it is not there, or is the root of the file system: a name that was mistyped, or a
-/// relative one in a process that runs at the root, makes nothing there.
+/// Fails if the parent does not exist or is the root of the file system: a mistyped name, or a relative one in a
+/// process that runs at the root, creates nothing there.
 pub fn make_folder(path: &Path) -> io::Result<()> {
     can_make_folder(path)?;
     match fs::create_dir(path) {
@@ -133,7 +132,7 @@ pub fn make_folder(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Whether [`make_folder`] can be expected to succeed.
+/// Whether [`make_folder`] is expected to succeed.
 pub fn can_make_folder(path: &Path) -> io::Result<()> {
     if path.is_dir() {
         return can_make_in(path);
@@ -155,13 +154,13 @@ pub fn can_make_folder(path: &Path) -> io::Result<()> {
     can_make_in(around)
 }
 
-/// What a path leads to
+/// What is at a path
 enum Found {
     /// Nothing.
     Nothing,
     /// A file, under its own name, with its permissions.
     File(PathBuf, fs::Permissions),
-    /// A pipe or a device, in which nothing is lost.
+    /// A pipe or a device, in which nothing can be overwritten.
     Stream,
 }
 
@@ -194,7 +193,7 @@ fn found(path: &Path) -> io::Result<Found> {
     }
 }
 
-/// Whether nothing would be lost with a file; it is left at its beginning.
+/// Whether a file may be replaced without losing data; leaves it at its beginning.
 fn is_empty_or(file: &mut File, is_ours: impl Fn(&[u8]) -> bool) -> io::Result<bool> {
     let mut begin = Vec::new();
     Read::by_ref(file).take(BEGINNING).read_to_end(&mut begin)?;
@@ -202,7 +201,7 @@ fn is_empty_or(file: &mut File, is_ours: impl Fn(&[u8]) -> bool) -> io::Result<b
     Ok(begin.is_empty() || is_ours(&begin))
 }
 
-/// Moves a new file to where nothing was, and still is nothing.
+/// Moves a new file to a free path, if it is still free.
 fn move_to_free(part: &Path, place: &Path) -> io::Result<()> {
     match fs::hard_link(part, place) {
         Ok(()) => fs::remove_file(part),
@@ -214,7 +213,7 @@ fn move_to_free(part: &Path, place: &Path) -> io::Result<()> {
     }
 }
 
-/// Whether a path names an open file of this process, which was opened by whoever started it.
+/// Whether a path names a file descriptor of this process that its parent opened.
 fn is_open_already(path: &Path) -> bool {
     let names = ["/dev/stdout", "/dev/stderr"];
     cfg!(unix)

@@ -1,4 +1,4 @@
-//! Child processes with everything that they start in turn.
+//! Child processes and their descendants.
 
 use std::io;
 use std::path::Path;
@@ -14,14 +14,14 @@ pub fn lead_group(command: &mut Command) -> &mut Command {
     command
 }
 
-/// Asks a child to end; false where that is not possible.
+/// Sends a child the signal to end; false if that is not possible.
 ///
-/// It must not have been waited for, or its number may be another's by now.
+/// The child must not have been waited for, or its number may belong to another process by now.
 pub fn terminate(child: u32) -> bool {
     #[cfg(unix)]
     {
         use rustix::process::{Signal, kill_process};
-        // One that has ended needs no signal any more.
+        // A process that has ended needs no signal.
         number(child).is_some_and(|child| kill_process(child, Signal::TERM).is_ok())
     }
     #[cfg(not(unix))]
@@ -31,9 +31,9 @@ pub fn terminate(child: u32) -> bool {
     }
 }
 
-/// Kills the group that a child leads, and nothing else; false where there are no groups.
+/// Kills the group that a child leads, and nothing else; false if there are no groups.
 ///
-/// As long as the group has a member, its number is nobody else's.
+/// While the group has a member, its number is not reused.
 pub fn kill_group(leader: u32) -> bool {
     #[cfg(unix)]
     {
@@ -52,7 +52,7 @@ fn number(process: u32) -> Option<rustix::process::Pid> {
     i32::try_from(process).ok().and_then(rustix::process::Pid::from_raw)
 }
 
-/// The exit code of a process as a shell shows it: 128 and the signal that ended it.
+/// Exit code of a process as a shell reports it: 128 plus the signal that ended it.
 pub fn exit_code(status: std::process::ExitStatus) -> i32 {
     #[cfg(unix)]
     {
@@ -64,9 +64,9 @@ pub fn exit_code(status: std::process::ExitStatus) -> i32 {
     status.code().unwrap_or(255)
 }
 
-/// Makes a folder that nobody but its owner can look into.
+/// Creates a folder accessible only by its owner.
 ///
-/// Fails also when there is something of this name.
+/// Fails if the path exists.
 pub fn private_folder(path: &Path) -> io::Result<()> {
     let mut builder = std::fs::DirBuilder::new();
     #[cfg(unix)]

@@ -1,4 +1,4 @@
-//! What an answer means behind the way in which a guest is connected.
+//! What an answer proves, given how the guest is connected.
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::Probe;
 use crate::plan::sizing::Quantity;
 
-/// An interface behind which the guest is not what answers a probe
+/// An interface on which something other than the guest answers a probe
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hollow {
     /// Name of the interface.
@@ -18,24 +18,24 @@ pub struct Hollow {
     pub by: Answerer,
 }
 
-/// What answers in place of a guest
+/// What answers instead of a guest
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Answerer {
     /// The launcher pod: only listed ports are forwarded to the guest.
     Pod,
     /// passt, which accepts connections itself and passes them on later.
     Passt,
-    /// The user network of QEMU, which does the same.
+    /// QEMU's user network, which does the same.
     Slirp,
 }
 
 impl Answerer {
-    /// Whether its answer to a probe is taken for the guest's.
+    /// Whether its answer to a probe is mistaken for the guest's.
     ///
-    /// passt 0.0~git20230309 and QEMU's user network were seen to complete TCP handshakes and to answer pings for guests
-    /// whose processors never ran. With a list of ports, `KubeVirt` forwards these and no ICMP; a port that is not
-    /// forwarded is refused by the pod, which is no false answer. Neither has words of its own: an HTTP status and an SSH
-    /// banner are the guest's.
+    /// passt 0.0~git20230309 and QEMU's user network were seen to complete TCP handshakes and to answer pings for
+    /// guests whose CPUs never ran. With a list of ports, `KubeVirt` forwards these and no ICMP; a port that is not
+    /// forwarded is refused by the pod, which is no false answer. Neither sends content of its own: an HTTP status and
+    /// an SSH banner come from the guest.
     pub fn answers(self, probe: Probe) -> bool {
         match (self, probe) {
             (_, Probe::Agent | Probe::CloudInit | Probe::Http(..) | Probe::Ssh(_)) => false,
@@ -46,7 +46,7 @@ impl Answerer {
 }
 
 impl Hollow {
-    /// Why the answer proves nothing, as a sentence without a full stop.
+    /// Reason why the answer proves nothing, as a sentence without a full stop.
     pub fn why(&self) -> String {
         let Self { interface, probe, by } = self;
         let connection = match by {
@@ -62,7 +62,7 @@ impl Hollow {
     }
 }
 
-/// How a guest is connected: the part of the spec of a `VirtualMachineInstance` that says it
+/// How a guest is connected, from the spec of a `VirtualMachineInstance`
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct Wiring {
@@ -123,13 +123,13 @@ impl Wiring {
         Quantity::of(&self.domain.memory.as_ref()?.guest)
     }
 
-    /// What becomes of the guest when its pod is evicted (`spec.evictionStrategy`); virt-api fills in the cluster's default
-    /// (`KubeVirt` v1.0 to v1.9, `pkg/defaults/defaults.go`).
+    /// What happens to the guest when its pod is evicted (`spec.evictionStrategy`); virt-api fills in the cluster's
+    /// default (`KubeVirt` v1.0 to v1.9, `pkg/defaults/defaults.go`).
     pub fn eviction(&self) -> Option<&str> {
         self.eviction.as_deref()
     }
 
-    /// The interface on the pod network, which is where a guest is probed, and what answers there in place of the guest.
+    /// The interface on the pod network, where a guest is probed, and what answers there instead of the guest.
     pub fn answerer(&self) -> Option<(&str, Answerer)> {
         let interfaces = self.domain.devices.interfaces.iter().flatten();
         let mut on_pod_network = interfaces.filter(|interface| self.is_on_pod_network(interface));
@@ -138,12 +138,12 @@ impl Wiring {
         })
     }
 
-    /// Whether it names interfaces; else the cluster decides which the guest gets.
+    /// Whether it names interfaces; otherwise the cluster decides.
     pub fn is_explicit(&self) -> bool {
         self.domain.devices.interfaces.as_ref().is_some_and(|interfaces| !interfaces.is_empty())
     }
 
-    /// Whether no interface is on the pod network, from which prober pods try guests.
+    /// Whether no interface is on the pod network, which prober pods use.
     pub fn lacks_pod_network(&self) -> bool {
         let mut interfaces = self.domain.devices.interfaces.iter().flatten();
         if self.is_explicit() {
@@ -185,7 +185,7 @@ pub fn hollow(spec: &Value, probes: &[Probe]) -> Option<Hollow> {
     Wiring::deserialize(spec).ok()?.hollow(probes)
 }
 
-/// The first of these probes that needs a prober pod, where none reaches a guest with this spec.
+/// The first of these probes that needs a prober pod, if none reaches a guest with this spec.
 pub fn out_of_reach(spec: &Value, probes: &[Probe]) -> Option<Probe> {
     let probe = probes.iter().copied().find(|probe| probe.needs_prober())?;
     Wiring::deserialize(spec).ok()?.lacks_pod_network().then_some(probe)

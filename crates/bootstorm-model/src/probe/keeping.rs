@@ -1,4 +1,4 @@
-//! When guests that are probed on and on stopped answering, and when they answered again.
+//! Interruptions of continuously probed guests.
 
 use std::collections::HashMap;
 
@@ -6,65 +6,65 @@ use serde::{Deserialize, Serialize};
 
 use crate::observe::Offset;
 
-/// Two answers that come one by one are this many intervals apart at least where attempts in between were lost.
+/// Two answers reported one by one are at least this many intervals apart if attempts in between were lost.
 ///
-/// Answers that the prober itself compares are exact; these have come over the network in between.
+/// Answers compared by the prober itself are exact; these have crossed the network.
 const INTERVALS: i64 = 3;
 
-/// A time in which a guest that had answered did not
+/// A period in which a guest that had answered did not answer
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Interruption {
-    /// The last answer before it, from the beginning of the phase, in microseconds.
+    /// Last answer before it, from the beginning of the phase, in microseconds.
     pub last: Offset,
-    /// The first answer after it; absent while there is none.
+    /// First answer after it; absent while there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first: Option<Offset>,
-    /// Attempts in between that got no answer; absent where nobody counted them.
+    /// Unanswered attempts in between; absent if they were not counted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lost: Option<u32>,
 }
 
 impl Interruption {
-    /// How long it lasted from answer to answer; up to now where it goes on.
+    /// Duration from answer to answer; up to now if it goes on.
     pub fn length(&self, now: Offset) -> Offset {
         self.first.unwrap_or(now).since(self.last)
     }
 }
 
-/// What a prober's words change for a guest
+/// Change in the state of a guest, derived from a prober's report
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Turn {
-    /// It answers, and nothing is known of before; nobody could have known for so long.
+    /// It answers, and its earlier state is unknown; it could not have been known for so long.
     Answers {
-        /// Since when it was not probed, where it had been before.
+        /// Time since which it was not probed, if it had been before.
         unprobed: Option<Offset>,
     },
-    /// It does not answer any more.
+    /// It no longer answers.
     Quiet(Interruption),
     /// It answers again.
     Back(Interruption),
-    /// It was taken for quiet, but only slow: every attempt was answered after all.
+    /// It was reported quiet, but was only slow: every attempt was answered after all.
     Slow,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
 struct State {
-    /// The last answer that is known of.
+    /// Last known answer.
     last: Option<Offset>,
-    /// Whether it was told to be quiet since.
+    /// Whether it was reported quiet since.
     is_quiet: bool,
-    /// Since when nobody probes it, where somebody did before.
+    /// Time since which it is not probed, if it was before.
     unprobed: Option<Offset>,
-    /// It is probed at another address than before, where it has not answered yet.
+    /// Whether it is probed at a new address, at which it has not answered yet.
     has_moved: bool,
 }
 
-/// Milliseconds that a prober counted, in microseconds.
+/// Milliseconds counted by a prober, in microseconds.
 fn micros(millis: u64) -> Offset {
     Offset(i64::try_from(millis).unwrap_or(i64::MAX).saturating_mul(1000))
 }
 
-/// The guests that are probed on and on, by their position in the plan
+/// The continuously probed guests, by their position in the plan
 #[derive(Debug, Default)]
 pub struct Keeping {
     guests: HashMap<u32, State>,
@@ -72,12 +72,12 @@ pub struct Keeping {
 }
 
 impl Keeping {
-    /// Sets the time between two attempts, in milliseconds: the longest of all probers.
+    /// Sets the time between two attempts, in milliseconds: the longest among the probers.
     pub fn set_interval(&mut self, millis: u64) {
         self.interval = self.interval.max(micros(millis));
     }
 
-    /// A guest answered: for the first time at an address, or once more where each answer is told.
+    /// Records an answer: the first at an address, or any answer if every answer is reported.
     pub fn answered(&mut self, target: u32, at: Offset) -> Option<Turn> {
         let is_apart = |last: Offset| at.since(last).0 >= self.interval.0 * INTERVALS;
         let state = self.guests.entry(target).or_default();
@@ -94,7 +94,7 @@ impl Keeping {
         }
     }
 
-    /// A guest gave its last answer so many milliseconds before now: it answers no more, or is not asked any more.
+    /// Records that a guest last answered this many milliseconds ago, and no longer answers or is no longer probed.
     pub fn quiet(&mut self, target: u32, at: Offset, millis: u64) -> Option<Turn> {
         let silent = micros(millis);
         let is_quiet = silent.0 >= self.interval.0 * INTERVALS;
@@ -105,7 +105,8 @@ impl Keeping {
         is_new.then_some(Turn::Quiet(Interruption { last, first: None, lost: None }))
     }
 
-    /// A guest answers again, so many milliseconds after the answer before, with so many attempts lost.
+    /// Records that a guest answers again, this many milliseconds after its previous answer, with this many lost
+    /// attempts.
     pub fn back(&mut self, target: u32, at: Offset, millis: u64, lost: u32) -> Option<Turn> {
         let state = self.guests.entry(target).or_default();
         let was_quiet = std::mem::take(&mut state.is_quiet);
@@ -118,28 +119,28 @@ impl Keeping {
         Some(Turn::Back(Interruption { last, first: Some(at), lost: Some(lost) }))
     }
 
-    /// Where each answer is told: it would have been known by now if a guest had answered lately.
+    /// Records, if every answer is reported, that all answers up to `until` have been.
     pub fn told(&mut self, target: u32, until: Offset) -> Option<Turn> {
         let silent = until.since(self.guests.get(&target)?.last?);
         let millis = u64::try_from(silent.0 / 1000).ok()?;
         (silent.0 >= self.interval.0 * INTERVALS * 2).then(|| self.quiet(target, until, millis)).flatten()
     }
 
-    /// A guest is probed at another address from now on.
+    /// Records that a guest is probed at another address from now on.
     pub fn moved(&mut self, target: u32) {
         if let Some(state) = self.guests.get_mut(&target) {
             state.has_moved = true;
         }
     }
 
-    /// Whether a guest that answered has still to answer again.
+    /// Whether a guest that answered has yet to answer again.
     pub fn is_away(&self, target: u32) -> bool {
         self.guests
             .get(&target)
             .is_some_and(|state| state.is_quiet || state.has_moved && state.last.is_some())
     }
 
-    /// The time without an answer of a guest that answers no more at its new address; nothing where it was told already.
+    /// The interruption of a guest that does not answer at its new address; `None` if it was already reported.
     pub fn is_lost(&self, target: u32, now: Offset) -> Option<Interruption> {
         let state = self.guests.get(&target).filter(|state| state.has_moved && !state.is_quiet)?;
         let last = state.last?;
@@ -147,7 +148,7 @@ impl Keeping {
         is_long.then_some(Interruption { last, first: None, lost: None })
     }
 
-    /// Nobody hears of a guest any more. When it last answered is known only where it was quiet before.
+    /// Records that no prober can hear a guest. Its last answer is known only if it was quiet before.
     pub fn unheard(&mut self, target: u32, since: Offset) {
         let Some(state) = self.guests.get_mut(&target) else { return };
         if !state.is_quiet && state.last.take().is_some() {
@@ -188,7 +189,7 @@ mod tests {
         assert_eq!(keeping.answers(0), Some(false));
         let back = Turn::Back(interruption(9000, Some(11_000), Some(9)));
         assert_eq!(keeping.back(0, at(11_000), 2000, 9), Some(back));
-        // A single lost packet is told at once; slow answers are none.
+        // A single lost packet is reported at once; slow answers are not lost.
         let back = Turn::Back(interruption(12_600, Some(13_000), Some(1)));
         assert_eq!(keeping.back(0, at(13_000), 400, 1), Some(back));
         assert!(keeping.quiet(0, at(15_000), 650).is_some());
@@ -242,7 +243,7 @@ mod tests {
         keeping.unheard(0, at(4000));
         assert_eq!(keeping.answers(0), None);
         assert_eq!(keeping.answered(0, at(9000)), Some(Turn::Answers { unprobed: Some(at(4000)) }));
-        // One that was quiet before is away until it answers.
+        // A guest that was quiet before is away until it answers.
         keeping.quiet(0, at(12_000), 1000);
         keeping.unheard(0, at(12_500));
         let back = Turn::Back(interruption(11_000, Some(20_000), None));

@@ -7,39 +7,40 @@ use arrayvec::ArrayString;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-/// Bytes of the longest path of an HTTP probe.
+/// Maximum length of the path of an HTTP probe in bytes.
 const LONGEST_PATH: usize = 100;
 /// The port of SSH.
 const SSH: u16 = 22;
 
-/// The path of an HTTP probe, with the `/` at its beginning, without spaces and control characters.
+/// Path of an HTTP probe, beginning with `/`, without spaces and control characters.
 pub type HttpPath = ArrayString<LONGEST_PATH>;
 
 /// One kind of probe
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Probe {
-    /// It answers an ICMP echo request from inside the cluster.
+    /// The guest answers an ICMP echo request from inside the cluster.
     Ping,
-    /// It accepts a TCP connection on this port, from inside the cluster.
+    /// The guest accepts a TCP connection on this port, from inside the cluster.
     Tcp(u16),
-    /// It answers an HTTP request on this port with a status from 200 to 399, as for a probe of the kubelet.
+    /// The guest answers an HTTP request on this port with a status from 200 to 399, as for a kubelet probe.
     Http(u16, HttpPath),
-    /// It sends the banner of an SSH server on this port; nobody logs in.
+    /// The guest sends the banner of an SSH server on this port; there is no login.
     Ssh(u16),
-    /// Its guest agent is connected; needs no prober.
+    /// The guest agent is connected; needs no prober.
     Agent,
-    /// cloud-init has finished its final stage, as a readiness probe of the VM finds out through the guest agent; needs no
-    /// prober.
+    /// cloud-init has finished its final stage, as reported by a readiness probe of the VM through the guest agent;
+    /// needs no prober.
     CloudInit,
 }
 
 impl Probe {
-    /// Whether a prober pod has to try it.
+    /// Whether it needs a prober pod.
     pub fn needs_prober(self) -> bool {
         !matches!(self, Self::Agent | Self::CloudInit)
     }
 
-    /// Whether the guest itself has to answer with something: who only accepts connections in its place is no guest.
+    /// Whether the guest itself must send content, so that a proxy that only accepts connections is not mistaken for
+    /// it.
     pub fn needs_words(self) -> bool {
         matches!(self, Self::Http(..) | Self::Ssh(_))
     }
@@ -117,10 +118,10 @@ impl<'de> Deserialize<'de> for Probe {
 pub struct Toleration {
     /// Key of the taint.
     pub key: String,
-    /// Its value; any when absent.
+    /// Its value; absent means any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<String>,
-    /// Its effect; any when absent.
+    /// Its effect; absent means any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub effect: Option<String>,
 }
@@ -151,13 +152,13 @@ impl FromStr for Toleration {
 /// How a run finds out whether guests are reachable
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProbePlan {
-    /// The probes; the first named one decides `reachable`. Empty means that nothing is probed.
+    /// The probes; the first one decides `reachable`. Empty means no probing.
     #[serde(default)]
     pub probes: Vec<Probe>,
     /// Image of the prober pods.
     #[serde(default)]
     pub image: String,
-    /// Prober pods to be made.
+    /// Number of prober pods to create.
     #[serde(default)]
     pub probers: usize,
     /// Taints that the prober pods tolerate, as `KEY`, `KEY=VALUE` or `KEY=VALUE:EFFECT`.
@@ -180,9 +181,10 @@ impl ProbePlan {
     }
 }
 
-/// Seconds between two looks for the end of cloud-init, which is its resolution. Each is a process in the launcher pod.
+/// Seconds between two checks for the end of cloud-init, which is its resolution. Each check is a process in the
+/// launcher pod.
 const CLOUD_INIT_EVERY: u64 = 2;
-/// What cloud-init writes when its final stage has ended; `/run` is empty after each boot.
+/// File that cloud-init writes when its final stage has ended; `/run` is empty after each boot.
 const CLOUD_INIT_RESULT: &str = "/run/cloud-init/result.json";
 
 impl ProbePlan {
@@ -198,7 +200,7 @@ impl ProbePlan {
         });
     }
 
-    /// Whether VMs with this spec, that of a `VirtualMachineInstance`, are ready for another reason than cloud-init.
+    /// Whether the readiness of VMs with this spec, that of a `VirtualMachineInstance`, does not depend on cloud-init.
     pub fn is_ready_for_other_reasons(&self, spec: &Value) -> bool {
         self.probes.contains(&Probe::CloudInit)
             && spec.get("readinessProbe").is_some_and(|probe| !probe.to_string().contains("cloud-init"))
@@ -225,7 +227,7 @@ impl fmt::Display for ProbePlan {
 
 /// Reads a list of probes: `ping,tcp:22,http:80/healthz,ssh,agent,cloud-init`, or `none`.
 ///
-/// Fails with a sentence that names the part that is not understood.
+/// Fails with a sentence that names the invalid part.
 pub fn parse_probes(text: &str) -> Result<Vec<Probe>, String> {
     if text == "none" {
         return Ok(Vec::new());

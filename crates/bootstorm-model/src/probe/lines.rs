@@ -1,6 +1,6 @@
-//! Lines out of a stream of bytes, however it is cut up and whatever is in it.
+//! Splits a stream of bytes into lines, however it is fragmented and whatever it contains.
 
-/// The most bytes of a line that are kept; the rest of a longer line is dropped.
+/// Maximum number of bytes kept of a line; the rest of a longer line is dropped.
 pub const LONGEST_LINE: usize = 4096;
 
 /// Collects bytes until a line is complete; holds at most [`LONGEST_LINE`] bytes of an unfinished one
@@ -10,7 +10,7 @@ pub struct LineBuffer {
 }
 
 impl LineBuffer {
-    /// Takes bytes in; gives the lines that they complete, without their ends. Invalid UTF-8 is replaced.
+    /// Appends bytes; returns the completed lines, without their ends. Invalid UTF-8 is replaced.
     pub fn push(&mut self, bytes: &[u8]) -> Vec<String> {
         let mut lines = Vec::new();
         let mut rest = bytes;
@@ -23,13 +23,13 @@ impl LineBuffer {
         lines
     }
 
-    /// Rest after the last line end, when the stream has ended.
+    /// Remainder after the last line end, once the stream has ended.
     pub fn finish(&mut self) -> Option<String> {
         let last = std::mem::take(&mut self.unfinished);
         (!last.is_empty()).then(|| String::from_utf8_lossy(&last).into_owned())
     }
 
-    /// Bytes that are held.
+    /// Number of buffered bytes.
     pub fn held(&self) -> usize {
         self.unfinished.len()
     }

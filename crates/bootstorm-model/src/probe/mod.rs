@@ -1,7 +1,7 @@
 //! Probing: kinds, the prober's script, and the protocol.
 //!
-//! Pure. The stream that carries the protocol is `cluster::exec`; who is probed when is decided in
-//! `phases` of the crate `bootstorm-engine`.
+//! Pure. The stream that carries the protocol is `cluster::exec`; `phases` of the crate `bootstorm-engine` decides when
+//! each guest is probed.
 
 pub mod binding;
 pub mod keeping;
@@ -18,16 +18,16 @@ pub use roster::{Answered, Roster};
 /// The script that probes with the tools of an image, for `sh -c`; its first argument is the interval in seconds.
 pub const SCRIPT: &str = include_str!("prober.sh");
 
-/// Goes before [`SCRIPT`]: puts the prober program in its place, where the machine is one that there is a program for.
+/// Prefix to [`SCRIPT`] that replaces it by the prober program on machines for which there is one.
 ///
 /// Its arguments follow that of the script: the program's interval in seconds, a folder for the program, and a tag that
-/// distinguishes it from those of other versions.
+/// distinguishes it from other versions.
 pub const HAND_OVER: &str = include_str!("hand_over.sh");
 
-/// The name under which the script runs, its `$0`.
+/// Name under which the script runs, its `$0`.
 pub const SCRIPT_NAME: &str = "bootstorm-prober";
 
-/// How often waiting VMs are tried
+/// Interval between attempts on a waiting VM
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pace {
     /// Milliseconds between two attempts of the program on one VM.
@@ -37,10 +37,10 @@ pub struct Pace {
 }
 
 impl Pace {
-    /// The pace of a prober that may have so many VMs waiting, each tried in these ways.
+    /// Pace of a prober that may have this many VMs waiting, with these probes each.
     ///
-    /// More VMs than a prober can try at its shortest interval make the interval longer: the program makes 20,000 pings
-    /// or 5,000 connections a second at most, the script 1,250 of either.
+    /// More VMs than a prober can try at its shortest interval make the interval longer: the program sends at most
+    /// 20,000 pings or opens 5,000 connections a second, the script 1,250 of either.
     pub fn of(targets: usize, probes: &[Probe]) -> Self {
         let targets = targets as u64;
         let count = |ping: bool| {
@@ -54,7 +54,7 @@ impl Pace {
         }
     }
 
-    /// Milliseconds between two attempts on one VM, by what makes them.
+    /// Milliseconds between two attempts on one VM, by prober.
     pub fn interval_millis(self, by: By) -> u64 {
         match by {
             By::Program => self.program,

@@ -1,4 +1,4 @@
-//! The lines that go to a prober and come back.
+//! Lines sent to a prober and received from it.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -8,23 +8,23 @@ use super::Probe;
 /// Version of the protocol that this program speaks.
 const VERSION: &str = "2";
 
-/// A line to a prober
+/// A line sent to a prober
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ask {
-    /// Probe this until it answers, or on and on; or, with an id in use, probe this address from now on.
+    /// Probe an address until it answers, or continuously; with an id in use, switch to this address.
     Add {
         /// Number of the target on this stream.
         id: u32,
-        /// One that needs a prober.
+        /// Probe, one that needs a prober.
         probe: Probe,
-        /// Where the guest is.
+        /// Address of the guest.
         address: IpAddr,
-        /// Whether it is probed on and on.
+        /// Whether it is probed continuously.
         is_kept: bool,
     },
     /// Forget a target.
     Drop(u32),
-    /// Say this number back.
+    /// Send this number back.
     Echo(u64),
 }
 
@@ -67,7 +67,7 @@ pub enum Tool {
 }
 
 impl Tool {
-    /// Ability that a probe needs; `None` if it needs no prober.
+    /// Tool for a probe; `None` if it needs no prober.
     pub fn of(probe: Probe) -> Option<Self> {
         match probe {
             Probe::Ping => Some(Self::Ping),
@@ -158,41 +158,41 @@ impl Hello {
     }
 }
 
-/// A line from a prober
+/// A line received from a prober
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
-    /// It runs on a machine like this, as `uname -m` says it, and asks for a program: the number of its bytes and a line
+    /// It runs on this kind of machine, as reported by `uname -m`, and requests a program: its size in bytes and a line
     /// end, then the bytes; or 0.
     Wanted(String),
-    /// It cannot use a tool over a family, and why. Comes before the hello.
+    /// It cannot use a tool over a family, with the reason. Precedes the hello.
     Lacks(Tool, Family, String),
     /// It is up.
     Hello(Hello),
-    /// A target answered: for the first time; or, where it is kept by the script, once more.
+    /// A target answered: for the first time; or, if kept by the script, again.
     Reached(u32),
-    /// A target that is kept gave its last answer so many milliseconds ago, and answers no more or was dropped.
+    /// A kept target last answered this many milliseconds ago, and no longer answers or was dropped.
     Quiet(u32, u64),
-    /// A target that is kept answers again.
+    /// A kept target answers again.
     Back {
         /// The target.
         id: u32,
-        /// Milliseconds since the answer before.
+        /// Milliseconds since the previous answer.
         gap: u64,
         /// Attempts in between that got no answer.
         lost: u32,
     },
     /// An echo came back.
     Echo(u64),
-    /// A target cannot be probed, and why.
+    /// A target cannot be probed, with the reason.
     Cannot(u32, String),
-    /// A target is on the prober's own link, where the kernel looks for it once a second.
+    /// A target is on the prober's own link, where the kernel resolves its address once a second.
     Neighbor(u32),
     /// A warning for the user.
     Warning(String),
 }
 
 impl Answer {
-    /// Reads a line; anything else, such as the chatter of a tool, is nothing.
+    /// Reads a line; `None` for anything else, such as the output of a tool.
     pub fn parse(line: &str) -> Option<Self> {
         let line = line.trim_end();
         let (op, rest) = line.split_once(' ')?;

@@ -1,4 +1,4 @@
-//! Tracks the VMs being probed, by which prober, and the requests to repeat when a stream reopens.
+//! Tracks the probed VMs, their probers, and the requests to repeat when a stream reopens.
 
 use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
@@ -8,7 +8,7 @@ use super::{Ask, Probe};
 /// A target that answered
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Answered {
-    /// The VM, by its position in the plan.
+    /// Position of the VM in the plan.
     pub target: u32,
     /// Probe answered.
     pub probe: Probe,
@@ -28,33 +28,33 @@ impl Waiting {
     }
 }
 
-/// Everything that waits for an answer, or is probed on and on
+/// Every probe that waits for an answer or is continuous
 ///
-/// Ids are never used twice, so that an answer that was on its way when an address changed cannot be taken for the
-/// new one.
+/// Ids are never reused, so that an answer in flight when an address changed cannot be taken for one from the new
+/// address.
 #[derive(Debug)]
 pub struct Roster {
     waiting: HashMap<u32, Waiting>,
     ids: HashMap<(u32, Probe), u32>,
     next: u32,
     load: Vec<usize>,
-    /// What was kept and is not any more, until its prober has said when it last answered.
+    /// Probes that are no longer kept, until the prober has reported the last answer.
     parting: HashMap<u32, Answered>,
 }
 
 impl Roster {
-    /// A roster for so many probers.
+    /// A roster for this many probers.
     pub fn new(probers: usize) -> Self {
         let load = vec![0; probers.max(1)];
         Self { waiting: HashMap::new(), ids: HashMap::new(), next: 0, load, parting: HashMap::new() }
     }
 
-    /// Starts probing a VM at an address, or moves to a new one, until it answers; returns the requests per prober.
+    /// Starts probing a VM at an address, or switches to a new one, until it answers; returns the requests per prober.
     pub fn add(&mut self, target: u32, probe: Probe, address: IpAddr) -> Vec<(usize, Ask)> {
         self.begin(Answered { target, probe }, address, false)
     }
 
-    /// The same, on and on.
+    /// Like [`Self::add`], but continuously.
     pub fn keep(&mut self, target: u32, probe: Probe, address: IpAddr) -> Vec<(usize, Ask)> {
         self.begin(Answered { target, probe }, address, true)
     }
@@ -102,7 +102,7 @@ impl Roster {
         Some((answered, ask))
     }
 
-    /// Who went quiet: one that is kept, or one that was until its prober was told to drop it.
+    /// The guest that went quiet: one that is kept, or was kept until its prober received the drop.
     pub fn quiet(&mut self, id: u32) -> Option<Answered> {
         self.parting.remove(&id).or_else(|| self.waiting.get(&id).map(|waiting| waiting.answered))
     }
@@ -138,7 +138,7 @@ impl Roster {
 
     /// Reassigns a prober's targets to others, the least busy first; returns the requests.
     ///
-    /// Its pending answers no longer count. Without other probers nothing is reassigned.
+    /// Its pending answers no longer count. Without other probers, nothing is reassigned.
     pub fn hand_over(&mut self, prober: usize, others: &[usize]) -> Vec<(usize, Ask)> {
         let mut asks = Vec::new();
         let mut ids: Vec<u32> =
@@ -160,12 +160,12 @@ impl Roster {
         asks
     }
 
-    /// How many answers are waited for.
+    /// Number of pending answers.
     pub fn len(&self) -> usize {
         self.waiting.len()
     }
 
-    /// Whether no answer is waited for.
+    /// Whether no answer is pending.
     pub fn is_empty(&self) -> bool {
         self.waiting.is_empty()
     }

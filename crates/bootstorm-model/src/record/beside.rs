@@ -1,12 +1,12 @@
-//! What several processes noted of one phase at the same time, taken together.
+//! Merges records of one phase that several processes kept at the same time.
 
 use super::{Gap, Health, InsightHealth, PhaseRecord, PhaseState, ProbeHealth};
 use crate::observe::Offset;
 
 impl PhaseRecord {
-    /// Adds how another process watched its part of the phase, and when that ended: everything but timelines.
+    /// Adds another process's view of its part of the phase, and its end: everything but timelines.
     ///
-    /// `shift` moves its time axis, `named` says where a sentence of it comes from.
+    /// `shift` moves its time axis, `named` adds the origin to a sentence of it.
     pub fn add_beside(&mut self, of: &Self, shift: Offset, named: impl Fn(&str) -> String) {
         let plus = |at: Offset| Offset(at.0.saturating_add(shift.0));
         let gap = |gap: &Gap| Gap { from: plus(gap.from), to: plus(gap.to), ..*gap };
@@ -40,7 +40,7 @@ impl PhaseRecord {
         }
         self.health = match (self.health.take(), &of.health) {
             (Some(known), Some(health)) => Some(known.beside(health)),
-            // What one process did not measure is not measured for all.
+            // What one process did not measure counts as not measured for all.
             (None, Some(health)) if is_first => Some(Health::default().beside(health)),
             _ => None,
         };
@@ -48,7 +48,7 @@ impl PhaseRecord {
 }
 
 impl Health {
-    /// This health and one that was measured at the same time. What is of one cluster or clock only is left out.
+    /// Merges this health with one measured at the same time. Values of a single cluster or clock are dropped.
     #[must_use]
     pub fn beside(mut self, other: &Self) -> Self {
         self.timer.merge(&other.timer);

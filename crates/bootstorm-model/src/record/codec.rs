@@ -1,10 +1,10 @@
 //! The stored form of a record: a readable head, and one compressed part per phase.
 //!
-//! A part is the phase as it was at some time, and what has changed since: each save of a phase that goes on adds the
-//! timelines that are different now, until there are so many such pieces that they become one again.
+//! A part is the phase as it was at some time, and the changes since: each save of a running phase adds the timelines
+//! that changed, until there are so many pieces that they are merged into one.
 //!
-//! Pieces are named after their content, so a new one never overwrites what the head still points at: a process killed
-//! between the two writes leaves a record that reads as before.
+//! Pieces are named after their content, so a new one never overwrites one that the head still refers to: a process
+//! killed between the two writes leaves a record that reads as before.
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -23,33 +23,33 @@ use crate::observe::Outcome;
 use crate::outage::Observation;
 use crate::plan::{Adoptee, Plan, adoption};
 
-/// The most bytes in one chunk; a `ConfigMap` holds 1 MiB, base64 is counted decoded.
+/// Maximum number of bytes in one chunk; a `ConfigMap` holds 1 MiB, base64 is counted decoded.
 pub const CHUNK_BYTES: usize = 512 * 1024;
 
-/// The most bytes that one phase may have unpacked: 128 MiB, twice what 50,000 VMs with long reasons need.
+/// Maximum unpacked size of one phase: 128 MiB, twice what 50,000 VMs with long reasons need.
 pub const MOST_BYTES: u64 = 128 * 1024 * 1024;
 
-/// The most chunks of a phase, and the most phases of a record.
+/// Maximum number of chunks of a phase, and of phases of a record.
 const MOST_PIECES: usize = super::MOST_PHASES;
 
-/// How many times in a row only what has changed is saved.
+/// Maximum number of consecutive saves that contain only changes.
 const MOST_CHANGES: usize = 16;
 
-/// A phase of at most so many bytes becomes one piece at its end.
+/// A phase of at most this many bytes becomes one piece at its end.
 const SMALL: usize = 128 * 1024;
 
-/// Why a stored record is unreadable
+/// Reason why a stored record is unreadable
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum CodecError {
-    /// It was written by a newer program.
+    /// Written by a newer program.
     #[error(
         "it has format {found}, this program reads up to format {FORMAT}; a newer kubectl-bootstorm wrote it"
     )]
     Newer {
-        /// The format found.
+        /// Format found.
         found: u32,
     },
-    /// A piece is not there.
+    /// A piece is missing.
     #[error("part {0} is missing")]
     Missing(String),
     /// A piece does not match the head's checksum.
@@ -63,7 +63,7 @@ pub enum CodecError {
 /// One stored piece of a phase
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Chunk {
-    /// Ending of the object's name, after `bootstorm-<prefix>.`
+    /// Suffix of the object's name, after `bootstorm-<prefix>.`
     pub name: String,
     /// Compressed bytes.
     pub bytes: Vec<u8>,
@@ -74,7 +74,7 @@ pub struct Chunk {
 /// Index entry of one chunk
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChunkIndex {
-    /// Ending of the object's name.
+    /// Suffix of the object's name.
     pub name: String,
     /// SHA-256 of the bytes, lower-case hex.
     pub sha256: String,
@@ -85,11 +85,11 @@ pub struct ChunkIndex {
 /// Index entry of one phase
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PartIndex {
-    /// The phase.
+    /// Phase.
     pub phase: PhaseName,
     /// The phase as a whole, in order.
     pub chunks: Vec<ChunkIndex>,
-    /// What has changed since, oldest first (since format 7).
+    /// Changes since, oldest first (since format 7).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub changes: Vec<Vec<ChunkIndex>>,
 }
@@ -115,7 +115,7 @@ fn index(chunks: &[Chunk]) -> Vec<ChunkIndex> {
     chunks.iter().map(|chunk| chunk.index.clone()).collect()
 }
 
-/// A phase as it is stored while it goes on: as a whole, and what has changed since
+/// A phase as stored while it runs: as a whole, and the changes since
 #[derive(Debug, Clone)]
 pub struct StoredPhase {
     name: PhaseName,
@@ -133,13 +133,13 @@ impl StoredPhase {
         self.name
     }
 
-    /// Adds the phase as it is now, which holds only the timelines that have changed.
+    /// Adds the phase as it is now, with only the timelines that have changed.
     pub fn add(&mut self, changed: &PhaseRecord) -> Result<(), CodecError> {
         self.pieces.push(encode_phase(changed));
         if self.pieces.len() > MOST_CHANGES { self.join() } else { Ok(()) }
     }
 
-    /// Makes one piece of a phase at its end, unless that would have to be sent for thousands of VMs once more.
+    /// Merges the pieces of a phase at its end, unless it is so large that thousands of VMs would be sent again.
     pub fn settle(&mut self) -> Result<(), CodecError> {
         let bytes: usize = self.chunks().map(|chunk| chunk.bytes.len()).sum();
         if self.pieces.len() > 1 && bytes <= SMALL { self.join() } else { Ok(()) }
@@ -163,7 +163,7 @@ impl StoredPhase {
         PartIndex { phase: self.name, chunks, changes: pieces.collect() }
     }
 
-    /// The timelines of the phase that was packed, as they are stored.
+    /// The timelines of the packed phase, as stored.
     pub fn timelines(&self, phase: &PhaseRecord) -> Timelines {
         Timelines::packed(self.packed(), phase.timelines.len())
     }
@@ -175,22 +175,22 @@ impl StoredPhase {
     }
 }
 
-/// How many VMs have which outcome in the phase that began last
+/// Number of VMs per outcome in the last phase
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Tally {
-    /// They reached the goal.
+    /// VMs that reached the goal.
     pub reached: usize,
-    /// They failed or timed out.
+    /// VMs that failed or timed out.
     pub failed: usize,
 }
 
 impl Tally {
-    /// Counts them in the phase that began last; none where none has begun.
+    /// Counts the VMs of the last phase; zeros if none has begun.
     pub fn of_last(record: &RunRecord) -> Self {
         record.last_phase().map(Self::of).unwrap_or_default()
     }
 
-    /// Counts them in a phase.
+    /// Counts the VMs of a phase.
     pub fn of(phase: &PhaseRecord) -> Self {
         let timelines = phase.timelines.read();
         let count = |one: fn(Outcome) -> bool| timelines.iter().filter(|t| one(t.outcome)).count();
@@ -224,7 +224,7 @@ struct HeadDocument {
     after_due: Vec<PhaseName>,
 }
 
-/// Only the version, so a newer format is recognised whatever else changed.
+/// Only the version, so that a newer format is recognised whatever else changed.
 #[derive(Deserialize)]
 struct FormatOnly {
     format: u32,
@@ -236,11 +236,11 @@ pub fn encode_plan(record: &RunRecord) -> String {
         format: record.format,
         run_id: record.run_id.clone(),
         created: record.created,
-        // Its list of adopted VMs may be large, and never changes: it is a piece of its own.
+        // The list of adopted VMs may be large and never changes: it is a piece of its own.
         plan: Plan { adopted: Vec::new(), ..record.plan.clone() },
         facts: record.facts.clone(),
         setup: record.setup.clone(),
-        // One UID for each namespace: a piece of its own, too.
+        // One UID for each namespace: also a piece of its own.
         made: Made { namespaces: BTreeMap::new(), extras: BTreeMap::new(), ..record.made.clone() },
         restored: record.restored,
         cleanup: record.cleanup,
@@ -255,7 +255,7 @@ pub fn encode_index(parts: &[PartIndex]) -> String {
     serde_json::to_string_pretty(parts).unwrap_or_default()
 }
 
-/// Reads the head: the record without its phases, and where those are.
+/// Reads the head: the record without its phases, and the index of these.
 pub fn decode_head(plan_json: &str, parts_json: &str) -> Result<(RunRecord, Vec<PartIndex>), CodecError> {
     let unreadable =
         |what: &str, error: serde_json::Error| CodecError::Unreadable(what.to_owned(), error.to_string());
@@ -380,17 +380,17 @@ pub fn decode_namespaces(chunks: &[Vec<u8>]) -> Result<(Uids, Uids), CodecError>
     };
     let json = unpack(&chunks.concat(), MOST_BYTES).map_err(|error| unreadable(&error))?;
     let all: Uids = serde_json::from_slice(&json).map_err(|error| unreadable(&error))?;
-    // No name of a namespace has a slash.
+    // Names of namespaces contain no slash.
     let (extras, namespaces) = all.into_iter().partition(|(key, _)| key.contains('/'));
     Ok((namespaces, extras))
 }
 
-/// The index of the chunks of a list that has a piece of its own: `adopted.json`, `namespaces.json`.
+/// The chunk index of a list that has a piece of its own: `adopted.json`, `namespaces.json`.
 pub fn encode_list_index(chunks: &[ChunkIndex]) -> String {
     serde_json::to_string_pretty(chunks).unwrap_or_default()
 }
 
-/// Reads the index of the chunks of a list that has a piece of its own, from the key `what` of the head.
+/// Reads the chunk index of a list that has a piece of its own, from the key `what` of the head.
 pub fn decode_list_index(what: &str, text: &str) -> Result<Vec<ChunkIndex>, CodecError> {
     let unreadable = |why: String| CodecError::Unreadable(what.to_owned(), why);
     let chunks: Vec<ChunkIndex> =
@@ -455,7 +455,7 @@ pub fn decode_phase(name: PhaseName, pieces: &[Vec<u8>]) -> Result<PhaseRecord, 
     Ok(phase)
 }
 
-/// Packs the timelines of a phase again, as the pieces have them that it was decoded from.
+/// Packs the timelines of a phase again, in the pieces from which it was decoded.
 pub fn settle(phase: &mut PhaseRecord, pieces: Vec<Vec<u8>>) {
     phase.timelines.pack(pieces);
 }
@@ -482,9 +482,9 @@ pub fn check_phase(record: &RunRecord, phase: &PhaseRecord) -> Result<(), CodecE
     Err(CodecError::Unreadable(format!("part {}", phase.name), why))
 }
 
-/// The short facts that the head shows to people as annotations, without their domain.
+/// Short facts about a run for the annotations of the head, without their domain.
 ///
-/// `tally` is about the phase that began last.
+/// `tally` counts the last phase.
 pub fn summary(
     record: &RunRecord,
     tally: Tally,
@@ -511,7 +511,7 @@ pub fn summary(
         facts.insert("failed", tally.failed.to_string());
     }
     if record.plan.is_adopted() {
-        // Whoever finds this record unreadable must know that it is more than results.
+        // Even if the record is unreadable, it must be visible that it holds more than results.
         let state = if record.has_to_restore() { "changed" } else { "as-before" };
         facts.insert("adopted", state.to_owned());
     }
@@ -519,7 +519,7 @@ pub fn summary(
     facts
 }
 
-/// Whether the phase that began last, or the setup, or the cleanup is over.
+/// Whether the last phase, or the setup, or the cleanup has ended.
 pub fn state(record: &RunRecord) -> PhaseState {
     match record.last_phase() {
         _ if record.cleanup.is_some_and(|cleanup| cleanup.done.is_none()) => PhaseState::Open,
@@ -583,7 +583,7 @@ mod tests {
         }
     }
 
-    /// The phase with those timelines alone.
+    /// The phase with only these timelines.
     fn part_of(phase: &PhaseRecord, targets: &[usize]) -> PhaseRecord {
         let timelines: Vec<_> = targets.iter().map(|target| phase.timelines[*target].clone()).collect();
         PhaseRecord { timelines: timelines.into(), ..phase.clone() }

@@ -8,7 +8,7 @@ use crate::plan::Disk;
 
 /// Facts about the cluster, collected by `setup`
 ///
-/// Everything is optional: a permission that is missing leaves its part out.
+/// Everything is optional: a missing permission leaves its part out.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ClusterFacts {
     /// Context of the kubeconfig; absent inside a cluster.
@@ -17,33 +17,33 @@ pub struct ClusterFacts {
     /// Address of the API server, without credentials and query.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server: Option<String>,
-    /// Kubernetes version of the API server, as `/version` gives it.
+    /// Kubernetes version of the API server, from `/version`.
     pub kubernetes: Option<String>,
-    /// `KubeVirt` version that the `KubeVirt` object reports.
+    /// `KubeVirt` version, as reported by the `KubeVirt` object.
     pub kubevirt: Option<String>,
     /// Generation of the `KubeVirt` object: changes with its settings.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kubevirt_generation: Option<i64>,
-    /// CDI version that the `CDI` object reports.
+    /// CDI version, as reported by the `CDI` object.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cdi: Option<String>,
     /// Number of nodes.
     pub nodes: Option<usize>,
     /// Nodes on which `KubeVirt` may place VMs.
     pub schedulable_nodes: Option<usize>,
-    /// The nodes, like ones together.
+    /// Nodes, grouped by shape.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub node_kinds: Vec<NodeKind>,
-    /// The storage classes that the VMs use, and the default ones.
+    /// Storage classes used by the VMs, and the default ones.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub storage_classes: Vec<StorageClassFacts>,
-    /// How fast the components of `KubeVirt` may talk to the API server.
+    /// Client rate limits of `KubeVirt`'s components.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rate_limits: Vec<RateLimit>,
-    /// How many workers the components of `KubeVirt` have, where somebody set their number.
+    /// Worker counts of `KubeVirt`'s components, where configured.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub workers: Vec<Workers>,
-    /// The disks of each VM.
+    /// Disks of each VM.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub disks: Vec<Disk>,
     /// Version of this tool.
@@ -51,18 +51,18 @@ pub struct ClusterFacts {
 }
 
 impl ClusterFacts {
-    /// How many disks with data each VM has, at least one: the number that the origin tool sorts results by.
+    /// Number of disks with data per VM, at least one; the origin tool sorts results by it.
     pub fn data_disks(&self) -> usize {
         self.disks.iter().filter(|disk| !disk.is_settings()).count().max(1)
     }
 }
 
-/// Nodes that are alike
+/// Nodes of the same shape
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct NodeKind {
-    /// How many there are.
+    /// Number of nodes.
     pub nodes: usize,
-    /// On how many of them `KubeVirt` may place VMs.
+    /// Number of these on which `KubeVirt` may place VMs.
     pub schedulable: usize,
     /// CPU capacity, in thousandths of a core.
     pub cpu_millis: Option<u64>,
@@ -83,64 +83,64 @@ pub struct NodeKind {
 /// A storage class
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StorageClassFacts {
-    /// Its name.
+    /// Name.
     pub name: String,
     /// Provisioner.
     pub provisioner: String,
-    /// When volumes are bound: `Immediate` or `WaitForFirstConsumer`.
+    /// Volume binding mode: `Immediate` or `WaitForFirstConsumer`.
     pub binding_mode: Option<String>,
-    /// Whether it is used where no class is named, by everything or by VMs.
+    /// Whether it is the default, for all volumes or for those of VMs.
     pub default: bool,
-    /// Whether a disk of the VMs is made from it.
+    /// Whether a disk of the VMs uses it.
     pub used: bool,
 }
 
-/// How fast a component of `KubeVirt` may talk to the API server
+/// Client rate limit of a component of `KubeVirt`
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RateLimit {
-    /// The component, for example `virt-controller`.
+    /// Component, for example `virt-controller`.
     pub component: String,
     /// Requests per second, sustained.
     pub qps: f64,
-    /// Requests at once.
+    /// Burst size in requests.
     pub burst: u32,
     /// Whether it is set in the `KubeVirt` object; otherwise it is the version's default.
     pub configured: bool,
 }
 
-/// How many live migrations `KubeVirt` runs at a time: `spec.configuration.migrations` of the `KubeVirt` object
+/// Limits on concurrent live migrations: `spec.configuration.migrations` of the `KubeVirt` object
 ///
-/// Defaults and meaning of `KubeVirt` v1.0 to v1.9 (`pkg/virt-config/virt-config.go`): what is above the limits waits in
-/// virt-controller's queue, the migration in phase Pending.
+/// Defaults and meaning as in `KubeVirt` v1.0 to v1.9 (`pkg/virt-config/virt-config.go`): migrations above the limits
+/// wait in virt-controller's queue, in phase Pending.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MigrationLimits {
-    /// Migrations at the same time in the whole cluster (`parallelMigrationsPerCluster`, by default 5).
+    /// Concurrent migrations in the whole cluster (`parallelMigrationsPerCluster`, 5 by default).
     pub per_cluster: u32,
-    /// Migrations at the same time away from one node (`parallelOutboundMigrationsPerNode`, by default 2).
+    /// Concurrent migrations away from one node (`parallelOutboundMigrationsPerNode`, 2 by default).
     pub per_node: u32,
-    /// Whether one of them is set in the `KubeVirt` object.
+    /// Whether either is set in the `KubeVirt` object.
     pub configured: bool,
-    /// Bytes per second that one migration may send (`bandwidthPerMigration`, by default 0); absent where there is no limit.
-    /// A `MigrationPolicy` may say otherwise for some VMs.
+    /// Bytes per second that one migration may send (`bandwidthPerMigration`, 0 by default); absent if unlimited. A
+    /// `MigrationPolicy` may override it for some VMs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bandwidth_bytes: Option<u64>,
 }
 
 impl MigrationLimits {
-    /// How many VMs on so many nodes migrate at the same time at most.
+    /// Maximum number of VMs on this many nodes that migrate concurrently.
     pub fn at_once(self, nodes: usize) -> usize {
         (self.per_node as usize).saturating_mul(nodes).min(self.per_cluster as usize)
     }
 }
 
-/// How many workers a component of `KubeVirt` has for one kind of object
+/// Worker count of a component of `KubeVirt` for one kind of object
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Workers {
-    /// The component, for example `virt-controller`.
+    /// Component, for example `virt-controller`.
     pub component: String,
-    /// The flag that sets their number, for example `vmi-controller-threads`.
+    /// Flag that sets the count, for example `vmi-controller-threads`.
     pub flag: String,
-    /// How many.
+    /// Number of workers.
     pub count: u32,
 }
 

@@ -5,43 +5,43 @@ use serde::{Deserialize, Serialize};
 use super::ClusterFacts;
 use crate::observe::{Delays, Offset};
 
-/// How well this program kept up in a phase, and what the cluster was before and after it
+/// How well this program kept up in a phase, and the cluster before and after it
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Health {
-    /// How late a timer fired: every observation may be as late.
+    /// Lateness of timers: every observation may be as late.
     #[serde(default)]
     pub timer: Delays,
-    /// How late changes came in on the watch, at least.
+    /// Delay of changes on the watch, a lower bound.
     #[serde(default)]
     pub watch: Delays,
-    /// How late changes came in at least, by the server's own timestamps.
+    /// Delay of changes by the server's own timestamps, a lower bound.
     #[serde(default, skip_serializing_if = "Delays::is_empty")]
     pub stamps: Delays,
-    /// Processor time of this process, in microseconds; absent if not available.
+    /// CPU time of this process, in microseconds; absent if unavailable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub processor: Option<Offset>,
-    /// For how long all this was measured.
+    /// Time covered by these measurements.
     #[serde(default)]
     pub measured: Offset,
-    /// Processors that this process may use.
+    /// CPUs that this process may use.
     #[serde(default)]
     pub processors: u32,
-    /// Untimed requests that had to be sent again.
+    /// Untimed requests that were retried.
     #[serde(default)]
     pub retries: u32,
     /// How far the server's clock is ahead of ours; absent while unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clock: Option<ClockDifference>,
-    /// The cluster as it was when the phase began.
+    /// The cluster at the beginning of the phase.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<ClusterMark>,
-    /// The cluster as it was when the phase ended.
+    /// The cluster at the end of the phase.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<ClusterMark>,
 }
 
 impl Health {
-    /// Adds what another process measured before this one took over.
+    /// Adds the measurements of another process before this one took over.
     pub fn follow(&mut self, earlier: &Self) {
         self.timer.merge(&earlier.timer);
         self.watch.merge(&earlier.watch);
@@ -56,17 +56,17 @@ impl Health {
 
 /// How far the server's clock is ahead of ours, in microseconds
 ///
-/// A `Date` header has whole seconds, so each one gives a range; this is what all of them have in common. Where they have
-/// nothing in common, and `least` is above `most`, a clock was set meanwhile, or servers disagree.
+/// A `Date` header has whole seconds, so each one gives a range; this is the intersection of all. If it is empty, with
+/// `least` above `most`, a clock was set meanwhile, or servers disagree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClockDifference {
-    /// At least that much.
+    /// Lower bound.
     pub least: Offset,
-    /// At most that much.
+    /// Upper bound.
     pub most: Offset,
 }
 
-/// What must not change during a run; values that may not be read are absent
+/// Properties that must not change during a run; absent if they may not be read
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClusterMark {
     /// Kubernetes version of the API server.
@@ -84,7 +84,7 @@ pub struct ClusterMark {
 }
 
 impl ClusterMark {
-    /// Differences to another mark, one sentence each; unknown values are not differences.
+    /// Differences from another mark, one sentence each; unknown values are not differences.
     pub fn changes(&self, later: &Self) -> Vec<String> {
         let (nodes, settings) =
             (|mark: &Self| mark.nodes.map(|n| n.to_string()), self.settings.zip(later.settings));

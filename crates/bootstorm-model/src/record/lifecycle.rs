@@ -1,4 +1,4 @@
-//! Which phase may follow which, and what to run instead when it may not.
+//! Order of phases, and the command to run instead if a phase may not run.
 
 use super::{PhaseKind, PhaseName, PhaseState, RunRecord, StormKind};
 
@@ -7,12 +7,12 @@ use super::{PhaseKind, PhaseName, PhaseState, RunRecord, StormKind};
 pub enum Step {
     /// Begin a new execution of the phase.
     Begin(PhaseName),
-    /// Continue one that was cut short.
+    /// Continue an interrupted one.
     Continue(PhaseName),
 }
 
 impl Step {
-    /// The execution that this step is about.
+    /// Execution that this step begins or continues.
     pub fn name(self) -> PhaseName {
         match self {
             Self::Begin(name) | Self::Continue(name) => name,
@@ -20,14 +20,14 @@ impl Step {
     }
 }
 
-/// Why a phase may not run now, and the command to run instead
+/// Reason why a phase may not run now, and the command to run instead
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
     /// One sentence without a full stop.
     pub why: String,
     /// The subcommand to run instead.
     pub instead: &'static str,
-    /// The earlier phase that already did what the command wants.
+    /// Earlier phase that already did what the command requests.
     pub done: Option<PhaseName>,
 }
 
@@ -38,7 +38,7 @@ pub fn next(record: &RunRecord, kind: PhaseKind) -> Result<Step, Refusal> {
     next_of(record, kind, StormKind::Start)
 }
 
-/// The same for storms of any kind.
+/// Like [`next`], for storms of any kind.
 pub fn next_of(record: &RunRecord, kind: PhaseKind, storm: StormKind) -> Result<Step, Refusal> {
     let on_running = kind == PhaseKind::Storm && !storm.is_start();
     let run = &record.plan.prefix;
@@ -86,7 +86,7 @@ pub fn next_of(record: &RunRecord, kind: PhaseKind, storm: StormKind) -> Result<
         };
     }
     let number = 1 + record.phases.iter().filter(|phase| phase.name.kind == kind).count() as u32;
-    // VMs that a create has not started are as good as stopped.
+    // VMs that a create has not started count as stopped.
     let stopped = last.name.kind == PhaseKind::Stop || last.settings.halted;
     match kind {
         PhaseKind::Create => done(
@@ -111,7 +111,7 @@ pub fn next_of(record: &RunRecord, kind: PhaseKind, storm: StormKind) -> Result<
     }
 }
 
-/// Why nothing of the run may be made or changed any more, once a cleanup has begun.
+/// Reason why nothing of the run may be created or changed once a cleanup has begun.
 pub fn cleaned(record: &RunRecord) -> Option<String> {
     let run = &record.plan.prefix;
     record.cleanup.map(|cleanup| match cleanup.done {

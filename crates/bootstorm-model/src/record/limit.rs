@@ -1,21 +1,21 @@
-//! Numbers of VMs, or shares of them: how many failures are too many, how many take part.
+//! Numbers or shares of VMs: limits on failures, and sizes of storms.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// A number of failed VMs, or a share of those that take part
+/// A number of failed VMs, or a share of the participants
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FailureLimit {
-    /// So many VMs.
+    /// Number of VMs.
     Count(u32),
-    /// So many hundredths of a percent of them.
+    /// Share in hundredths of a percent.
     Share(u32),
 }
 
 impl FailureLimit {
-    /// Whether so many failures among so many VMs reach the limit.
+    /// Whether this many failures among this many participants reach the limit.
     pub fn is_reached(self, failed: usize, participants: usize) -> bool {
         match self {
             Self::Count(limit) => failed >= limit as usize,
@@ -44,7 +44,7 @@ impl FromStr for FailureLimit {
     }
 }
 
-/// What a number of VMs or a percentage says
+/// A parsed number of VMs or percentage
 enum Amount {
     /// From 1.
     Vms(u32),
@@ -65,17 +65,17 @@ fn read(text: &str) -> Result<Amount, String> {
     }
 }
 
-/// How many of the VMs that could take part in a storm do: a number, or a share of them
+/// How many of the available VMs take part in a storm: a number, or a share of them
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Share {
-    /// So many VMs.
+    /// Number of VMs.
     Vms(u32),
-    /// So many hundredths of a percent of them.
+    /// Share in hundredths of a percent.
     Hundredths(u32),
 }
 
 impl Share {
-    /// How many VMs of so many it is: rounded up, and never more than there are.
+    /// The number among this many VMs: rounded up, and never more than there are.
     pub fn of(self, vms: usize) -> usize {
         match self {
             Self::Vms(count) => vms.min(count as usize),

@@ -1,14 +1,14 @@
-//! UIDs of what a run made: names and labels can be copied, UIDs cannot.
+//! UIDs of objects that a run created: names and labels can be copied, UIDs cannot.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// UIDs of what a run made, as the server gave them when it was made
+/// UIDs of objects that a run created, from the server's answers
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Made {
-    /// The head of the record: a record with another UID is a copy.
+    /// Head of the record; a record with another UID is a copy.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub head: Option<String>,
     /// The Secret with the user's manifest.
@@ -23,7 +23,7 @@ pub struct Made {
     /// Small objects in the namespaces of VMs, `namespace/plural/name` → UID.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub extras: BTreeMap<String, String>,
-    /// Whether a Job, and what its pods need, was made or may have been; noted before the first request.
+    /// Whether a Job and the objects its pods need were or may have been created; recorded before the first request.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub job: bool,
 }

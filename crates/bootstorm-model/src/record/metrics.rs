@@ -1,73 +1,73 @@
-//! What a Prometheus server measured of the cluster during a phase.
+//! Measurements of the cluster by a Prometheus server during a phase.
 //!
-//! Evidence beside the times of the VMs, never a condition for them: what is missing is unknown.
+//! Evidence beside the times of the VMs, never a condition for them: missing data counts as unknown.
 
 use serde::{Deserialize, Serialize};
 
 use super::at_most;
 
-/// The most gauges of a phase.
+/// Maximum number of gauges per phase.
 const MOST_GAUGES: usize = 64;
-/// The most lines of a gauge.
+/// Maximum number of lines per gauge.
 const MOST_LINES: usize = 64;
-/// The most points of a line.
+/// Maximum number of points per line.
 const MOST_POINTS: usize = 2_000;
-/// The most sentences about what is missing.
+/// Maximum number of sentences about missing data.
 const MOST_MISSING: usize = 64;
 
 /// A named figure of the cluster
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Metric {
-    /// Time that the API server takes to answer, p99 per verb; watches and streams aside.
+    /// Response time of the API server, p99 per verb, without watches and streams.
     ApiLatency,
-    /// Requests that the API server rejects by priority and fairness.
+    /// Requests rejected by the API server's priority and fairness.
     ApiRejections,
     /// Keys waiting in the work queues of `KubeVirt`'s controllers.
     QueueDepth,
-    /// Keys put into them.
+    /// Keys added to them.
     QueueAdds,
-    /// Keys put into them again after an error.
+    /// Keys added to them again after an error.
     QueueRetries,
     /// Time that clients of `KubeVirt`'s components wait for their own rate limit, p99.
     ClientWait,
-    /// Time of etcd's writes to its log, p99.
+    /// Duration of etcd's log writes, p99.
     EtcdFsync,
-    /// Time of etcd's commits, p99.
+    /// Duration of etcd's commits, p99.
     EtcdCommit,
     /// Size of etcd's database.
     EtcdSize,
-    /// Share of a node's processors at work.
+    /// CPU utilisation of a node.
     NodeCpu,
-    /// Share of the time in which a node's busiest disk was at work.
+    /// Share of time in which a node's busiest disk was busy.
     NodeDisk,
-    /// What a node's network cards receive and send.
+    /// Bytes received and sent by a node's network cards.
     NodeNetwork,
-    /// Time of a commit on the slowest daemons of Ceph.
+    /// Commit latency of the slowest Ceph daemons.
     CephLatency,
-    /// Time of operations of CSI drivers, p99.
+    /// Duration of CSI driver operations, p99.
     CsiLatency,
 }
 
-/// What a figure is measured in
+/// Unit of a figure
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unit {
     /// Seconds.
     Seconds,
-    /// How many.
+    /// A number.
     Count,
-    /// How many a second.
+    /// A number per second.
     PerSecond,
     /// Bytes.
     Bytes,
-    /// Bytes a second.
+    /// Bytes per second.
     BytesPerSecond,
     /// Percent.
     Percent,
 }
 
 impl Metric {
-    /// Every figure, in the order in which they are shown.
+    /// Every figure, in display order.
     pub const ALL: [Self; 14] = [
         Self::ApiLatency,
         Self::ApiRejections,
@@ -85,7 +85,7 @@ impl Metric {
         Self::CsiLatency,
     ];
 
-    /// What it is, as shown.
+    /// Title for display.
     pub fn title(self) -> &'static str {
         match self {
             Self::ApiLatency => "API server latency p99",
@@ -105,7 +105,7 @@ impl Metric {
         }
     }
 
-    /// What it is measured in.
+    /// Unit.
     pub fn unit(self) -> Unit {
         match self {
             Self::ApiLatency
@@ -141,21 +141,21 @@ impl Metric {
     }
 }
 
-/// What was measured during a phase
+/// Measurements during a phase
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Metrics {
-    /// Where it comes from: an address without credentials and query, or a service.
+    /// Source: an address without credentials and query, or a service.
     pub source: String,
     /// Seconds from the beginning of the phase to the first point.
     pub first_seconds: f64,
     /// Seconds from one point to the next.
     pub step_seconds: f64,
-    /// By how many seconds its clock is taken to be ahead of the client's.
+    /// Seconds by which its clock is assumed to be ahead of the client's.
     pub clock_ahead_seconds: f64,
-    /// What there is data of.
+    /// Figures with data.
     #[serde(deserialize_with = "at_most::<MOST_GAUGES, _, _>")]
     pub gauges: Vec<Gauge>,
-    /// What there is no data of, and why, one sentence each.
+    /// Figures without data and the reason, one sentence each.
     #[serde(
         default,
         skip_serializing_if = "Vec::is_empty",
@@ -167,12 +167,12 @@ pub struct Metrics {
 /// One figure over time
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Gauge {
-    /// Which.
+    /// The figure.
     pub metric: Metric,
     /// Its lines, the highest peak first.
     #[serde(deserialize_with = "at_most::<MOST_LINES, _, _>")]
     pub lines: Vec<Line>,
-    /// Lines with lower peaks that were left out.
+    /// Number of lines with lower peaks that were left out.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub dropped: usize,
 }
@@ -182,28 +182,28 @@ fn is_zero(n: &usize) -> bool {
     *n == 0
 }
 
-/// A line of a figure: a node, a queue, a verb
+/// One line of a figure: a node, a queue, a verb
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Line {
-    /// Whose; empty where there is one line only.
+    /// Its name; empty if it is the only line.
     pub label: String,
-    /// A value per point; null where there is none.
+    /// A value per point; null if there is none.
     #[serde(deserialize_with = "at_most::<MOST_POINTS, _, _>")]
     pub values: Vec<Option<f64>>,
 }
 
 impl Line {
-    /// The values that there are.
+    /// The known values.
     pub fn known(&self) -> impl Iterator<Item = f64> {
         self.values.iter().flatten().copied()
     }
 
-    /// The highest value; `None` without any.
+    /// The highest value; `None` if there are no values.
     pub fn peak(&self) -> Option<f64> {
         self.known().max_by(f64::total_cmp)
     }
 
-    /// The mean of the values that there are.
+    /// Mean of the known values.
     pub fn mean(&self) -> Option<f64> {
         let count = self.known().count();
         (count > 0).then(|| self.known().sum::<f64>() / count as f64)
@@ -217,7 +217,7 @@ impl Gauge {
         peaks.max_by(|a, b| a.1.total_cmp(&b.1))
     }
 
-    /// `node CPU peaked at 97 % (worker-1)`; `None` without a value.
+    /// Summary such as `node CPU peaked at 97 % (worker-1)`; `None` without a value.
     pub fn told(&self) -> Option<String> {
         let (line, peak) = self.peak()?;
         let whose = if line.label.is_empty() { String::new() } else { format!(" ({})", line.label) };
@@ -226,7 +226,7 @@ impl Gauge {
 }
 
 impl Metrics {
-    /// The figure of a metric; `None` where there is no data of it.
+    /// The figure of a metric; `None` if there is no data.
     pub fn gauge(&self, metric: Metric) -> Option<&Gauge> {
         self.gauges.iter().find(|gauge| gauge.metric == metric)
     }

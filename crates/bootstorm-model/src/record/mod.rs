@@ -1,6 +1,6 @@
 //! The record: the run, its phases, and their stored form.
 //!
-//! Pure: the cluster side of the engine moves the parts that [`codec`] makes to and from the cluster without looking into them.
+//! Pure: the engine moves the parts made by [`codec`] to and from the cluster without looking into them.
 
 mod beside;
 mod bounded;
@@ -38,14 +38,15 @@ use crate::observe::{Milestone, Outcome, Timeline};
 use crate::outage::Observation;
 use crate::plan::Plan;
 
-/// Version of the stored format: 7 since a phase may be stored as a whole and what has changed since, and several
-/// processes may work on it; 6 since storms migrate VMs and drain nodes, and outages are observed; 5 since storms are of
-/// several kinds; 4 since a record holds the UIDs of what the run made, outcomes may be unknown, and gaps may be open.
+/// Version of the stored format: 7 since a phase may be stored as a whole and the changes since, and several processes
+/// may work on it; 6 since storms migrate VMs and drain nodes, and outages are observed; 5 since there are several
+/// kinds of storms; 4 since a record holds the UIDs of the objects that the run created, outcomes may be unknown, and
+/// gaps may be open.
 ///
 /// Programs refuse records with a newer version than their own. Records of versions 1 to 3 have no UIDs.
 pub const FORMAT: u32 = 7;
 
-/// The most phases that a stored run may have.
+/// Maximum number of phases in a stored run.
 pub const MOST_PHASES: usize = 256;
 
 /// Everything known about one run
@@ -53,34 +54,34 @@ pub const MOST_PHASES: usize = 256;
 pub struct RunRecord {
     /// Version of the stored format.
     pub format: u32,
-    /// UUID of this run; also the label by which its objects are recognised.
+    /// UUID of this run; also the label that identifies its objects.
     pub run_id: String,
-    /// When `setup` froze the plan.
+    /// Time at which `setup` froze the plan.
     pub created: Timestamp,
     /// The plan, frozen by `setup`.
     pub plan: Plan,
-    /// The cluster as `setup` found it.
+    /// The cluster as found by `setup`.
     #[serde(default)]
     pub facts: ClusterFacts,
     /// Result of `setup`.
     #[serde(default)]
     pub setup: SetupRecord,
-    /// UIDs of what the run made, except for its VMs, which the create phase holds.
+    /// UIDs of the objects that the run created, except for its VMs, which are in the create phase.
     #[serde(default, skip_serializing_if = "Made::is_empty")]
     pub made: Made,
-    /// When adopted VMs were given back as they were; nothing is done to them after that.
+    /// Time at which adopted VMs were restored; nothing is done to them after that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restored: Option<Timestamp>,
-    /// The cleanup, once one has begun: the VMs and namespaces of the run are gone, or going.
+    /// The cleanup, once begun: the VMs and namespaces of the run are gone or being deleted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cleanup: Option<CleanupMark>,
-    /// Several storms that belong together, in the order in which they began.
+    /// Series of storms, in the order in which they began.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub series: Vec<Series>,
-    /// Phases after which a command of the user has still to run, or did not succeed.
+    /// Phases whose after-hook has yet to run, or did not succeed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub after_due: Vec<PhaseName>,
-    /// What was observed without causing it; its recoveries are the phases.
+    /// Observation of outages; its recoveries are the phases.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observation: Option<Box<Observation>>,
     /// The phases so far, in the order in which they began.
@@ -88,27 +89,27 @@ pub struct RunRecord {
     pub phases: Vec<PhaseRecord>,
 }
 
-/// How far the cleanup of a run has come
+/// Progress of the cleanup of a run
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CleanupMark {
-    /// When it began, before anything was deleted.
+    /// Time of its beginning, before anything was deleted.
     pub began: Timestamp,
-    /// When everything but the record was gone.
+    /// Time at which everything but the record was gone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub done: Option<Timestamp>,
 }
 
-/// What was done to a VM last
+/// Last action on a VM
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Wish {
-    /// Something may have been done to it: it took part in a phase, even if no request for it was saved.
+    /// Whether something may have been done to it: it took part in a phase, even if no request for it was saved.
     pub touched: bool,
     /// The last action; `None` if it is unknown whether it was carried out.
     pub last: Option<PhaseKind>,
 }
 
 impl RunRecord {
-    /// The record of a run that was just set up.
+    /// The record of a run that has just been set up.
     pub fn new(run_id: String, created: Timestamp, plan: Plan) -> Self {
         Self {
             format: FORMAT,
@@ -127,7 +128,7 @@ impl RunRecord {
         }
     }
 
-    /// Puts the current state of a phase into the record, which is in the newest format from then on.
+    /// Stores the current state of a phase; the record is in the newest format from then on.
     pub fn put_phase(&mut self, phase: PhaseRecord) {
         match self.phase_mut(phase.name) {
             Some(known) => *known = phase,
@@ -156,17 +157,17 @@ impl RunRecord {
         }
     }
 
-    /// The phase of that name.
+    /// The phase with that name.
     pub fn phase(&self, name: PhaseName) -> Option<&PhaseRecord> {
         self.phases.iter().find(|phase| phase.name == name)
     }
 
-    /// UID of the VM at a position of the plan, as it was when the run made it; nothing where that is not known.
+    /// UID of the VM at a position of the plan, as of its creation by the run; `None` if unknown.
     pub fn machine_uid(&self, position: usize) -> Option<&str> {
         self.baseline()?.timelines.get(position)?.machine_uid.as_deref()
     }
 
-    /// The phase of that name, to be continued.
+    /// The phase with that name, for changes.
     pub fn phase_mut(&mut self, name: PhaseName) -> Option<&mut PhaseRecord> {
         self.phases.iter_mut().find(|phase| phase.name == name)
     }
@@ -181,7 +182,7 @@ impl RunRecord {
         self.phases.iter().rev().find(|phase| phase.name.kind == kind)
     }
 
-    /// What was done to each VM last, in the order of the plan.
+    /// The last action on each VM, in the order of the plan.
     pub fn wishes(&self) -> Vec<Wish> {
         let mut wishes = vec![Wish::default(); self.plan.size() as usize];
         for phase in &self.phases {
@@ -195,20 +196,20 @@ impl RunRecord {
         wishes
     }
 
-    /// Whether adopted VMs may be in another state than they were in.
+    /// Whether adopted VMs may be in another state than before.
     pub fn has_to_restore(&self) -> bool {
         self.plan.is_adopted() && self.restored.is_none() && !self.phases.is_empty()
     }
 
-    /// The first boot of the VMs, which storms are compared with: the create phase, or the first start of VMs that it made
-    /// without starting them.
+    /// The first boot of the VMs, with which storms are compared: the create phase, or the first start of VMs that it
+    /// did not start.
     pub fn baseline(&self) -> Option<&PhaseRecord> {
         let create = self.last_of(PhaseKind::Create)?;
         if !create.settings.halted {
             return Some(create);
         }
         let first = self.phases.iter().find(|phase| phase.name.kind == PhaseKind::Storm);
-        // Of a storm of fewer VMs the others have no first boot yet.
+        // In a smaller storm, the other VMs have no first boot yet.
         first.filter(|first| first.settings.size.is_none())
     }
 

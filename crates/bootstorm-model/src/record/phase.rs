@@ -1,4 +1,4 @@
-//! One execution of a phase: its settings, its timelines, and how well it was watched.
+//! One execution of a phase: its settings, its timelines, and how well it was observed.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -34,7 +34,7 @@ impl PhaseKind {
         }
     }
 
-    /// The milestone that ends a VM's part in this phase when nothing probes the guests.
+    /// The milestone that ends a VM's part in this phase if guests are not probed.
     pub fn goal(self) -> Milestone {
         match self {
             Self::Create | Self::Storm => Milestone::Running,
@@ -42,19 +42,19 @@ impl PhaseKind {
         }
     }
 
-    /// The same for a storm of any kind.
+    /// Like [`Self::goal`], for a storm of any kind.
     pub fn goal_of(self, storm: StormKind) -> Milestone {
         let own = storm.own_goal().filter(|_| self == Self::Storm);
         own.unwrap_or_else(|| self.goal())
     }
 }
 
-/// The name of one execution of a phase: `create`, `stop-1`, `storm-1`, `stop-2`, …
+/// Name of one execution of a phase: `create`, `stop-1`, `storm-1`, `stop-2`, …
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PhaseName {
     /// Kind of phase.
     pub kind: PhaseKind,
-    /// Which execution of that kind, from 1; always 1 for create.
+    /// Number of the execution of that kind, from 1; always 1 for create.
     pub number: u32,
 }
 
@@ -103,13 +103,13 @@ impl<'de> Deserialize<'de> for PhaseName {
     }
 }
 
-/// Whether a phase is over
+/// Whether a phase has ended
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PhaseState {
-    /// Begun and not ended: a process works on it, or was killed while it did.
+    /// Begun and not ended: a process is working on it, or was killed while doing so.
     Open,
-    /// Cut short by the user; the same command continues it.
+    /// Interrupted by the user; the same command continues it.
     Interrupted,
     /// Every VM reached the goal, failed, or ran out of time.
     Done,
@@ -126,7 +126,7 @@ impl PhaseState {
     }
 }
 
-/// How a VM's power is switched
+/// Method of switching a VM's power
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Via {
@@ -137,19 +137,19 @@ pub enum Via {
     Subresource,
 }
 
-/// How a phase was run; unlike the plan, this may differ from phase to phase
+/// Settings of a phase; unlike the plan, they may differ from phase to phase
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PhaseSettings {
-    /// Requests in flight at once. Never limits what is followed.
+    /// Requests in flight at once. Never limits observation.
     pub concurrency: usize,
     /// Seconds that one VM may take from `requested` to the goal.
     pub timeout_seconds: u64,
-    /// How power is switched.
+    /// Method of switching power.
     pub via: Via,
     /// How a storm brings its VMs back.
     #[serde(default, skip_serializing_if = "StormKind::is_start")]
     pub kind: StormKind,
-    /// Seconds that one VM may take from Running until it answers its probes.
+    /// Seconds that one VM may take from Running to answering its probes.
     #[serde(default = "default_ping_timeout")]
     pub ping_timeout_seconds: u64,
     /// Time limit of the phase in seconds, counted per process.
@@ -158,34 +158,34 @@ pub struct PhaseSettings {
     /// Seconds after its time limit that a VM waits for a stream that could show its goal.
     #[serde(default = "default_blind_limit")]
     pub blind_limit_seconds: u64,
-    /// VMs are made without being started (create only).
+    /// Whether VMs are created without being started (create only).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub halted: bool,
-    /// How many failed VMs end the phase early.
+    /// Number of failed VMs that ends the phase early.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub abort_if_failed: Option<FailureLimit>,
-    /// When the requests leave; all at once when absent.
+    /// When requests are sent; all at once if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shape: Option<Shape>,
-    /// The order in which they leave.
+    /// Order in which requests are sent.
     #[serde(default, skip_serializing_if = "Order::is_name")]
     pub order: Order,
-    /// How many VMs take part at most; the others are set aside.
+    /// Maximum number of participants; other VMs are set aside.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size: Option<u32>,
-    /// The share of the VMs that could take part which does, spread over their nodes; it decides `size`.
+    /// Share of the available VMs that takes part, spread over their nodes; it determines `size`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub share: Option<Share>,
-    /// It warms caches up, and does not count among the repetitions.
+    /// Whether it warms up caches, and does not count as a repetition.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub warm_up: bool,
-    /// The nodes from which VMs are evicted, in a drain.
+    /// Nodes from which VMs are evicted, in a drain.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub nodes: Vec<String>,
     /// Whether launcher pods and events are watched too, to explain where the time goes.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub explain: bool,
-    /// How many processes in the cluster share the VMs; absent where one process has them all.
+    /// Number of processes in the cluster that share the VMs; absent if one process has them all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shards: Option<u32>,
 }
@@ -217,13 +217,13 @@ impl Default for PhaseSettings {
 /// Reason for excluding a VM from an observed recovery.
 pub const NO_OUTAGE: &str = "no outage";
 
-/// Reason for excluding a VM from the part of one shard: another shard has it.
+/// Reason for excluding a VM from the part of one shard: it belongs to another.
 pub const OTHER_SHARD: &str = "another shard has it";
 
 /// Reason for excluding a VM from a smaller storm.
 pub const NOT_IN_STORM: &str = "not in this storm";
 
-/// The guide's limit, also for records from before it could be chosen.
+/// The guide's limit, also used for records from before it could be chosen.
 pub const PING_TIMEOUT_SECONDS: u64 = 600;
 
 /// Default time that a VM past its deadline waits for a blind stream.
@@ -237,42 +237,42 @@ fn default_ping_timeout() -> u64 {
     PING_TIMEOUT_SECONDS
 }
 
-/// How exactly the probes of a phase could see
+/// Resolution of a phase's probes
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProbeHealth {
-    /// Probers that were used.
+    /// Number of probers.
     pub probers: usize,
     /// Time between two attempts on one VM, in milliseconds.
     pub interval_millis: u64,
-    /// Whether a guest was on a prober's own link, where the kernel looks for a silent one once a second.
+    /// Whether a guest was on a prober's own link, where the kernel resolves a silent address once a second.
     #[serde(default, skip_serializing_if = "is_false")]
     pub neighbors: bool,
-    /// Longest round trip of an echo through a stream, in microseconds.
+    /// Longest round trip of an echo on a stream, in microseconds.
     pub round_trip_micros: i64,
-    /// Streams opened; more than there are probers means that some broke.
+    /// Streams opened; more than the number of probers means that some broke.
     pub streams: u32,
     /// Gaps of a stream, during which answers were delayed.
     #[serde(default)]
     pub gaps: Vec<Gap>,
 }
 
-/// A gap during which a stream did not deliver, so changes were seen late
+/// A period in which a stream did not deliver, so that changes were seen late
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Gap {
-    /// When the stream was last known to deliver.
+    /// Time at which the stream was last known to deliver.
     pub from: Offset,
-    /// When it delivered again; of an open gap, when that was noted.
+    /// Time at which it delivered again; for an open gap, the time of recording.
     pub to: Offset,
-    /// The stream; absent in records from before it was noted, and where no process was there to watch.
+    /// Stream; absent in older records, and if no process was watching.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stream: Option<StreamKind>,
-    /// It had not ended when the phase was saved.
+    /// Whether it had not ended when the phase was saved.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub open: bool,
 }
 
 impl Gap {
-    /// These gaps in order, with those that overlap taken together: the times in which at least one stream did not deliver.
+    /// Merges overlapping gaps, in order: the periods in which at least one stream did not deliver.
     pub fn together<'a>(gaps: impl IntoIterator<Item = &'a Self>) -> Vec<(Offset, Offset)> {
         let mut all: Vec<_> = gaps.into_iter().map(|gap| (gap.from, gap.to)).collect();
         all.sort_unstable();
@@ -290,9 +290,9 @@ impl Gap {
 /// How well a phase was watched
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WatchHealth {
-    /// Watches that had to be opened again before their time was up.
+    /// Watches that had to be reopened before their time.
     pub restarts: u32,
-    /// Times without a connected watch.
+    /// Periods without a connected watch.
     #[serde(default)]
     pub gaps: Vec<Gap>,
 }
@@ -300,12 +300,12 @@ pub struct WatchHealth {
 /// How the stages between the milestones of a start were watched
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InsightHealth {
-    /// Streams beside the one on instances.
+    /// Streams beside the one for instances.
     pub streams: usize,
-    /// What was not watched, with the reason, one sentence each.
+    /// Streams that were not watched and the reason, one sentence each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub missing: Vec<String>,
-    /// Times in which a stream was broken.
+    /// Periods in which a stream was broken.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gaps: Vec<Gap>,
 }
@@ -313,13 +313,13 @@ pub struct InsightHealth {
 /// Result of `setup`
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SetupRecord {
-    /// Namespaces that `setup` made.
+    /// Namespaces created by `setup`.
     pub namespaces: u32,
-    /// How long making them took, in microseconds.
+    /// Time taken to create them, in microseconds.
     pub took: Offset,
-    /// Namespaces made at the same time.
+    /// Namespaces created concurrently.
     pub batch_size: usize,
-    /// Whether `setup` ran to its end.
+    /// Whether `setup` completed.
     pub done: bool,
 }
 
@@ -333,14 +333,14 @@ fn is_zero(n: &u32) -> bool {
     *n == 0
 }
 
-/// A node that took pods before a drain, and takes none meanwhile
+/// A node that was schedulable before a drain, and is cordoned during it
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cordon {
     /// Name of the node.
     pub node: String,
     /// Its UID.
     pub uid: String,
-    /// It takes pods again.
+    /// Whether it is schedulable again.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub lifted: bool,
 }
@@ -348,47 +348,47 @@ pub struct Cordon {
 /// One execution of a phase
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PhaseRecord {
-    /// Which phase this is.
+    /// Name.
     pub name: PhaseName,
-    /// Whether it is over.
+    /// Whether it has ended.
     pub state: PhaseState,
-    /// Wall-clock time at which it began; the zero of every offset in it.
+    /// Wall-clock time of its beginning; the zero of every offset in it.
     pub began: Timestamp,
     /// How far the server's clock was ahead of `began`, in microseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server_ahead_micros: Option<i64>,
-    /// Until when it was watched, as far as was saved.
+    /// End of the watched time, as far as saved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub watched_until: Option<Offset>,
-    /// How often it was continued by another process.
+    /// Number of times that another process continued it.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub continued: u32,
-    /// When it ended.
+    /// End.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended: Option<Offset>,
-    /// The milestone that each VM has to reach.
+    /// Milestone that each VM has to reach.
     pub goal: Milestone,
-    /// How it was run.
+    /// Settings.
     pub settings: PhaseSettings,
     /// How well it was watched.
     #[serde(default)]
     pub watch: WatchHealth,
-    /// How exactly the probes could see; absent when nothing was probed.
+    /// Resolution of the probes; absent if nothing was probed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub probing: Option<ProbeHealth>,
-    /// How far its times can be trusted; absent in records from before that was measured.
+    /// How far its times can be trusted; absent in records from before this was measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub health: Option<Health>,
-    /// How launcher pods and events were watched; absent when they were not.
+    /// How launcher pods and events were watched; absent if they were not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub insight: Option<InsightHealth>,
-    /// What Prometheus measured of the cluster meanwhile; absent unless it was asked.
+    /// Prometheus measurements of the cluster meanwhile; absent unless requested.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metrics: Option<Metrics>,
-    /// How many VMs `KubeVirt` migrates at a time; absent unless VMs are migrated and that could be read.
+    /// Limits on concurrent migrations; absent unless VMs are migrated and the limits could be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub migrations: Option<MigrationLimits>,
-    /// Nodes that were cordoned for a drain; noted before the request.
+    /// Nodes that were cordoned for a drain; recorded before the request.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cordons: Vec<Cordon>,
     /// Order of the requests, as indexes of timelines; by index if empty.
@@ -423,9 +423,9 @@ impl PhaseRecord {
         }
     }
 
-    /// Takes over a later state of it, which holds only the timelines that have changed.
+    /// Applies a later state of the phase, which holds only the timelines that have changed.
     ///
-    /// Fails, in words, where that is of another phase, or of VMs that this one does not have.
+    /// Fails with a sentence if that is of another phase, or has VMs that this one does not have.
     pub fn change(&mut self, mut changed: Self) -> Result<(), String> {
         if changed.name != self.name {
             return Err(format!("a change is of {}", changed.name));
@@ -437,7 +437,7 @@ impl PhaseRecord {
         Ok(())
     }
 
-    /// It without timelines.
+    /// The phase without timelines.
     #[must_use]
     pub fn header(&self) -> Self {
         Self {
@@ -462,12 +462,12 @@ impl PhaseRecord {
         }
     }
 
-    /// The phase, for one look: timelines that are packed are unpacked in the copy alone, and go with it.
+    /// The phase with readable timelines; packed ones are unpacked only in the returned copy.
     pub fn look(&self) -> Cow<'_, Self> {
         if self.timelines.are_open() { Cow::Borrowed(self) } else { Cow::Owned(self.clone()) }
     }
 
-    /// The subcommand that runs or continues it, with the flag that it cannot do without.
+    /// The subcommand that runs or continues it, with the flag that it requires.
     pub fn command(&self) -> &'static str {
         if self.name.kind == PhaseKind::Storm { self.settings.kind.command() } else { self.name.kind.word() }
     }
@@ -487,7 +487,7 @@ impl PhaseRecord {
         self.name.kind == PhaseKind::Storm && self.settings.kind == StormKind::Restart
     }
 
-    /// When it ended, by the wall clock; `None` while it has not.
+    /// Wall-clock time of its end; `None` if it has not ended.
     pub fn ended_at(&self) -> Option<Timestamp> {
         let ended = jiff::SignedDuration::from_micros(self.ended?.0);
         self.began.checked_add(ended).ok()
@@ -500,14 +500,14 @@ impl PhaseRecord {
         self.watch.gaps.iter().chain(insight).chain(probing)
     }
 
-    /// Every gap of every stream, to be changed.
+    /// Every gap of every stream, for changes.
     pub fn gaps_mut(&mut self) -> impl Iterator<Item = &mut Gap> {
         let insight = self.insight.iter_mut().flat_map(|insight| &mut insight.gaps);
         let probing = self.probing.iter_mut().flat_map(|probing| &mut probing.gaps);
         self.watch.gaps.iter_mut().chain(insight).chain(probing)
     }
 
-    /// Whether it has outcomes that are unknown, or gaps that have not ended.
+    /// Whether it has unknown outcomes, or gaps that have not ended.
     pub fn says_what_is_unknown(&self) -> bool {
         self.gaps().any(|gap| gap.open) || self.timelines.iter().any(|t| t.outcome == Outcome::Unknown)
     }
@@ -522,16 +522,17 @@ impl PhaseRecord {
         self.timelines.iter().filter(|timeline| timeline.outcome != Outcome::Excluded)
     }
 
-    /// The VMs that take part, in the order of their requests.
+    /// The participants, in the order of their requests.
     ///
-    /// A damaged order still names everybody once.
+    /// Even a damaged order names every VM once.
     pub fn queue(&self) -> Vec<u32> {
         let mut taken: Vec<bool> =
             self.timelines.iter().map(|timeline| timeline.outcome == Outcome::Excluded).collect();
         self.ordered(&mut taken)
     }
 
-    /// The same with each VM's place in it. The places of VMs that other shards have are left free.
+    /// The participants, in the order of their requests, each with its place. The places of VMs of other shards are
+    /// left free.
     pub fn places(&self) -> Vec<(u32, u32)> {
         let of_others = |timeline: &Timeline| timeline.reason.as_deref() == Some(OTHER_SHARD);
         let is_out = |timeline: &Timeline| timeline.outcome == Outcome::Excluded;
@@ -549,7 +550,7 @@ impl PhaseRecord {
         all.filter(first).collect()
     }
 
-    /// The VMs that were set aside: the storm was of fewer VMs than there are, or they had no outage.
+    /// VMs that were set aside: the storm was smaller, or they had no outage.
     pub fn set_aside(&self) -> impl Iterator<Item = &Timeline> {
         let is_set_aside = |timeline: &&Timeline| {
             timeline.outcome == Outcome::Excluded
@@ -566,7 +567,7 @@ impl PhaseRecord {
         high.since(low)
     }
 
-    /// Time from the first request to the last `milestone`: how long the whole crowd needed.
+    /// Time from the first request to the last `milestone`: how long all VMs together needed.
     pub fn span_to(&self, milestone: Milestone) -> Option<Offset> {
         let first = self.timelines.iter().filter_map(|timeline| timeline.at(Milestone::Requested)).min()?;
         let last = self.timelines.iter().filter_map(|timeline| timeline.at(milestone)).max()?;

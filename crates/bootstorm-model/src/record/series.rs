@@ -1,14 +1,14 @@
-//! Several storms that belong together: repetitions of one, or the search for the largest.
+//! Series of storms: repetitions of one, or the search for the largest.
 
 use serde::{Deserialize, Serialize};
 
 use super::{PhaseKind, PhaseRecord, PhaseState, RunRecord};
 use crate::observe::Offset;
 
-/// Several storms that belong together
+/// A series of storms
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Series {
-    /// Number of its first storm; it goes on until the next series begins.
+    /// Number of its first storm; it continues until the next series begins.
     pub first: u32,
     /// Purpose of the storms.
     #[serde(flatten)]
@@ -19,11 +19,11 @@ pub struct Series {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum SeriesKind {
-    /// The same storm again and again.
+    /// The same storm repeatedly.
     Repeat {
-        /// How many storms are wanted.
+        /// Number of storms.
         storms: u32,
-        /// Milliseconds between a storm and the stop after it.
+        /// Milliseconds between a storm and the stop that follows.
         #[serde(default)]
         rest_millis: u64,
         /// Whether the first one is a warm-up.
@@ -32,16 +32,16 @@ pub enum SeriesKind {
     },
     /// Storms of different sizes, to find the largest one that meets a goal.
     FindMax {
-        /// Conditions that must hold, as they were given.
+        /// Conditions that must hold, as given by the user.
         goals: Vec<String>,
         /// Smallest storm.
         min: u32,
         /// Largest storm.
         max: u32,
-        /// Seconds after which no other storm begins.
+        /// Seconds after which no further storm begins.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         budget_seconds: Option<u64>,
-        /// How many storms are made at most.
+        /// Maximum number of storms.
         most_storms: u32,
     },
 }
@@ -63,12 +63,12 @@ impl Series {
         self.phases(record).filter(|phase| phase.name.kind == PhaseKind::Storm).filter(is_start)
     }
 
-    /// Its storms that are over.
+    /// Its finished storms.
     pub fn done<'a>(&'a self, record: &'a RunRecord) -> impl Iterator<Item = &'a PhaseRecord> {
         self.storms(record).filter(|phase| phase.state == PhaseState::Done)
     }
 
-    /// How long its phases took together, without what lay between them.
+    /// Total duration of its phases, without the time between them.
     pub fn spent(&self, record: &RunRecord) -> Offset {
         let ended = self.phases(record).filter_map(|phase| phase.ended);
         ended.fold(Offset::ZERO, |sum, ended| Offset(sum.0.saturating_add(ended.0)))
@@ -81,13 +81,13 @@ impl RunRecord {
         1 + self.phases.iter().filter(|phase| phase.name.kind == PhaseKind::Storm).count() as u32
     }
 
-    /// Whether the last finished phase started the VMs, so a storm needs a stop first.
+    /// Whether the last finished phase started the VMs, so that a storm needs a stop first.
     pub fn is_running(&self) -> bool {
         self.last_phase()
             .is_some_and(|phase| phase.state == PhaseState::Done && phase.name.kind != PhaseKind::Stop)
     }
 
-    /// Begins a series with the next storm; one that never got a storm is forgotten.
+    /// Begins a series with the next storm; a series that never got a storm is dropped.
     pub fn begin_series(&mut self, kind: SeriesKind) {
         let first = self.next_storm();
         self.series.retain(|series| series.first < first);

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::observe::Milestone;
 
-/// The kinds of storms: which recovery is measured
+/// Kinds of storms: the recovery that is measured
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum StormKind {
@@ -15,9 +15,9 @@ pub enum StormKind {
     Restart,
     /// Running VMs are live-migrated to other nodes, each by one request.
     Migrate,
-    /// VMs are evicted from nodes that are drained: each migrates or restarts elsewhere.
+    /// VMs are evicted from drained nodes: each migrates or restarts elsewhere.
     Drain,
-    /// VMs that somebody or something else brought down come back; nothing was requested.
+    /// VMs recover from an outage that was not requested.
     Observed,
 }
 
@@ -36,7 +36,7 @@ impl StormKind {
         }
     }
 
-    /// What one request asks for, as a noun.
+    /// Noun for one request.
     pub fn noun(self) -> &'static str {
         match self {
             Self::Start => "start",
@@ -63,7 +63,7 @@ impl StormKind {
         *self == Self::Start
     }
 
-    /// The milestone that ends a VM's part whatever is probed; `None` where that depends on the probes.
+    /// The milestone that ends a VM's part regardless of probes; `None` if it depends on the probes.
     pub fn own_goal(self) -> Option<Milestone> {
         match self {
             Self::Start | Self::Restart | Self::Observed => None,
@@ -72,7 +72,7 @@ impl StormKind {
         }
     }
 
-    /// Whether guests are probed on and on, because they answer before the storm and should go on to.
+    /// Whether guests are probed continuously, because they answer before the storm and should keep answering.
     pub fn keeps_guests(self) -> bool {
         match self {
             Self::Start | Self::Restart => false,
@@ -80,7 +80,7 @@ impl StormKind {
         }
     }
 
-    /// Why its times are not judged against those of a first boot; `None` where they are.
+    /// Reason why its times are not judged against those of a first boot; `None` if they are.
     pub fn unlike_a_boot(self) -> Option<&'static str> {
         match self {
             Self::Start => None,

@@ -1,4 +1,4 @@
-//! The timelines of a phase: as they are while it goes on, and packed as the record has them once it is settled.
+//! Timelines of a phase: in memory while it runs, packed as in the record once it is settled.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -13,30 +13,31 @@ use super::at_most;
 use crate::observe::Timeline;
 use crate::plan::MOST_TARGETS;
 
-/// The most timelines that a stored phase may have.
+/// Maximum number of timelines in a stored phase.
 const MOST_TIMELINES: usize = MOST_TARGETS as usize;
 
 /// One timeline per target, in the order of the plan's targets
 ///
-/// Those of a phase that was loaded from the cluster stay as the record holds them, a fraction of their size in memory: a
-/// series of 40 storms of 100 VMs grows by a third of what it would otherwise. [`Timelines::read`] unpacks them for one look;
-/// access as a list unpacks them for good, and a change drops the packed form. A clone of packed ones is packed.
+/// Timelines of a phase that was loaded from the cluster stay packed as in the record, at a fraction of their size in
+/// memory: a series of 40 storms of 100 VMs grows by a third of what it would otherwise. [`Timelines::read`] unpacks
+/// them temporarily; access as a list unpacks them permanently, and a change drops the packed form. A clone of packed
+/// timelines is packed.
 #[derive(Default)]
 pub struct Timelines {
     open: OnceLock<Vec<Timeline>>,
     packed: Option<Packed>,
 }
 
-/// Timelines as the record holds them
+/// Timelines as stored in the record
 #[derive(Clone)]
 struct Packed {
-    /// The stored phase and its changes: each gzip JSON with a field `timelines`, which was read without an error before.
+    /// The stored phase and its changes: each gzip JSON with a field `timelines`, which was read successfully before.
     pieces: Arc<[Vec<u8>]>,
-    /// How many timelines it has.
+    /// Number of timelines.
     count: usize,
 }
 
-/// The part of a stored phase that is read again.
+/// The part of a stored phase that is read again
 #[derive(Deserialize)]
 struct TimelinesOnly {
     timelines: Vec<Timeline>,
@@ -59,7 +60,7 @@ impl Packed {
     }
 }
 
-/// Puts later timelines in the place of earlier ones; the first are all there are.
+/// Replaces earlier timelines by later ones; all of them must exist already.
 fn change(known: &mut Vec<Timeline>, count: usize, later: Vec<Timeline>) -> Result<(), String> {
     if known.is_empty() && later.len() == count {
         *known = later;
@@ -73,28 +74,28 @@ fn change(known: &mut Vec<Timeline>, count: usize, later: Vec<Timeline>) -> Resu
 }
 
 impl Timelines {
-    /// Drops these timelines for the pieces of the stored phase, in gzip JSON, that they were read from.
+    /// Replaces these timelines by the pieces of the stored phase, in gzip JSON, from which they were read.
     pub(super) fn pack(&mut self, pieces: Vec<Vec<u8>>) {
         *self = Self::packed(pieces, self.len());
     }
 
-    /// So many timelines, in the pieces of the stored phase.
+    /// Packed timelines: this many, in the pieces of the stored phase.
     pub(super) fn packed(pieces: Vec<Vec<u8>>, count: usize) -> Self {
         Self { open: OnceLock::new(), packed: Some(Packed { pieces: pieces.into(), count }) }
     }
 
-    /// Puts later ones in the place of those of the same VMs.
+    /// Replaces timelines by later ones of the same VMs.
     pub(super) fn change(&mut self, later: &Self) -> Result<(), String> {
         let (count, later) = (self.len(), later.read().into_owned());
         change(self, count, later)
     }
 
-    /// Whether they are in memory one by one.
+    /// Whether they are unpacked.
     pub fn are_open(&self) -> bool {
         self.packed.is_none() || self.open.get().is_some()
     }
 
-    /// The timelines, for one look: packed ones stay packed.
+    /// The timelines, for reading; packed ones stay packed.
     pub fn read(&self) -> Cow<'_, [Timeline]> {
         match (&self.packed, self.open.get()) {
             (Some(packed), None) => Cow::Owned(packed.unpack()),
@@ -102,7 +103,7 @@ impl Timelines {
         }
     }
 
-    /// How many there are.
+    /// Number of timelines.
     pub fn len(&self) -> usize {
         self.packed.as_ref().map_or_else(|| self.open.get().map_or(0, Vec::len), |packed| packed.count)
     }
@@ -127,7 +128,7 @@ impl DerefMut for Timelines {
         if self.open.get().is_none() {
             self.open = OnceLock::from(packed.as_ref().map(Packed::unpack).unwrap_or_default());
         }
-        // Just initialised.
+        // Initialised above.
         self.open.get_mut().unwrap_or_else(|| unreachable!("the timelines are open"))
     }
 }

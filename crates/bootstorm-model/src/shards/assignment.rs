@@ -1,4 +1,4 @@
-//! What a Job has to do, as it is handed over to its pods.
+//! Assignment of a Job, as passed to its pods.
 
 use std::time::Duration;
 
@@ -7,29 +7,29 @@ use serde::{Deserialize, Serialize};
 use super::{MOST_SHARDS, obstacle};
 use crate::record::{PhaseName, PhaseSettings};
 
-/// The most phases that a Job runs.
+/// Maximum number of phases that a Job runs.
 const MOST_PHASES: usize = 16;
 
-/// What the shards of a run do: phases, one after the other, or an observation
+/// Work of the shards of a run: phases in order, or an observation
 ///
-/// The plan itself is in the record of the run, where the pods read it.
+/// The plan itself is in the record of the run, from which the pods read it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Assignment {
     /// Prefix of the run.
     pub prefix: String,
     /// UUID of the run.
     pub run_id: String,
-    /// How many shards there are.
+    /// Number of shards.
     pub shards: u32,
     /// The phases, in their order; none for an observation.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub phases: Vec<Planned>,
-    /// When the observation ends; absent for phases.
+    /// End of the observation; absent for phases.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observe: Option<Observing>,
 }
 
-/// When an observation ends; by default when it is deleted
+/// End of an observation; by default its deletion
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Observing {
     /// This long after it began.
@@ -40,24 +40,24 @@ pub struct Observing {
     pub settled: Option<Duration>,
 }
 
-/// A phase that is to be run
+/// A phase to be run
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Planned {
     /// Its name.
     pub name: PhaseName,
-    /// How it is run.
+    /// Its settings.
     pub settings: PhaseSettings,
 }
 
 impl Assignment {
-    /// Reads an assignment; fails with one sentence where it is none.
+    /// Reads an assignment; fails with one sentence if the text is not one.
     pub fn parse(text: &str) -> Result<Self, String> {
         let assignment: Self = serde_json::from_str(text).map_err(|error| error.to_string())?;
         assignment.check()?;
         Ok(assignment)
     }
 
-    /// As it is handed over.
+    /// Text form of the assignment.
     pub fn to_text(&self) -> String {
         serde_json::to_string(self).unwrap_or_default()
     }

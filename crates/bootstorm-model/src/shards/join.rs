@@ -1,4 +1,4 @@
-//! The parts of a phase as one phase.
+//! Joins the parts of a phase into one phase.
 
 use std::collections::BTreeMap;
 
@@ -8,8 +8,8 @@ use crate::record::{PhaseRecord, PhaseState};
 
 /// Joins the parts of a phase, by the index of their shard, into the phase as it was lined up.
 ///
-/// Each VM is taken from the part of the shard that has it: nothing is doubled, and nothing is lost. A VM whose shard
-/// has no part yet stays as it was lined up. The phase is done where every part is.
+/// Each VM is taken from the part of its shard: nothing is duplicated, and nothing is lost. A VM whose shard has no
+/// part yet stays as it was lined up. The phase is done if every part is.
 pub fn join(whole: &PhaseRecord, parts: &BTreeMap<u32, PhaseRecord>) -> PhaseRecord {
     let of = whole.settings.shards.unwrap_or(1);
     let mut joined = whole.clone();
@@ -22,7 +22,7 @@ pub fn join(whole: &PhaseRecord, parts: &BTreeMap<u32, PhaseRecord>) -> PhaseRec
         joined.goal = part.goal;
         let timelines = part.timelines.read();
         for (known, timeline) in joined.timelines.iter_mut().zip(&*timelines) {
-            // Who was left out when the phase was lined up is in no share.
+            // VMs excluded when the phase was lined up belong to no share.
             if shard.has(known.target) && known.outcome != Outcome::Excluded {
                 *known = timeline.clone();
             }
@@ -53,7 +53,7 @@ pub fn join(whole: &PhaseRecord, parts: &BTreeMap<u32, PhaseRecord>) -> PhaseRec
     joined
 }
 
-/// Counts once what all shards have in common: the kinds of objects that they watch, and the probers that they use.
+/// Counts once what all shards have in common: the kinds of objects that they watch, and their probers.
 fn one_of_each(joined: &mut PhaseRecord, whole: &PhaseRecord, present: &[(Shard, &PhaseRecord)]) {
     let each = || std::iter::once(whole).chain(present.iter().map(|(_, part)| *part));
     if let Some(insight) = &mut joined.insight {
@@ -98,7 +98,7 @@ mod tests {
         }
     }
 
-    /// Something that a process of the phase receives, and when
+    /// An event that a process of the phase receives, and its time
     #[derive(Debug, Clone)]
     enum Step {
         Request(u32, Request),
@@ -152,7 +152,7 @@ mod tests {
         }
     }
 
-    /// What a process makes of the steps that it receives.
+    /// Result of a process that receives these steps.
     fn tracked(phase: PhaseRecord, steps: &[(Step, i64)]) -> PhaseRecord {
         let vms = phase.timelines.len() as u32;
         let targets: Vec<Target> = (0..vms).map(target).collect();
@@ -175,7 +175,7 @@ mod tests {
             now = Offset(now.0 + later);
             match observation(step, now) {
                 Some(observation) => {
-                    // Nobody asks a VM that takes no part.
+                    // No request is sent for a VM that takes no part.
                     let is_ours = !matches!(step, Step::Request(vm, _) if !asked.contains(vm));
                     if is_ours {
                         tracker.observe(observation);
@@ -196,7 +196,7 @@ mod tests {
     }
 
     proptest! {
-        /// Shards that see what one process sees find what it finds: nothing is lost, and nothing is doubled.
+        /// Shards that see what one process sees reach the same result: nothing is lost, and nothing is duplicated.
         #[test]
         fn joined_parts_are_what_one_process_finds(
             (vms, of, steps) in (1_u32..12, 1_u32..5).prop_flat_map(|(vms, of)| {
@@ -207,7 +207,7 @@ mod tests {
         ) {
             let mut whole = whole(vms, of);
             for (timeline, out) in whole.timelines.iter_mut().zip(left_out) {
-                // One in four at most, so that somebody takes part.
+                // At most one in four, so that there are participants.
                 if out && timeline.target % 4 == 0 {
                     timeline.outcome = Outcome::Excluded;
                     timeline.reason = Some("it was not stopped".into());

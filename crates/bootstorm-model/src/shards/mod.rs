@@ -1,4 +1,4 @@
-//! Shards: several processes inside of the cluster that work on the same phases, each on its share of the VMs.
+//! Shards: several processes in the cluster that work on the same phases, each on its share of the VMs.
 //!
 //! Pure. A VM's shard follows from its position in the plan alone, so that a process that was killed and runs again
 //! finds the same share, whatever the others do.
@@ -15,7 +15,8 @@ use crate::record::{OTHER_SHARD, PhaseRecord, PhaseSettings, StormKind, WatchHea
 pub use assignment::{Assignment, Observing, Planned};
 pub use join::join;
 
-/// The most shards of a phase: each watches all instances of the run, so that more of them cost more than they bring.
+/// Maximum number of shards of a phase: each watches all instances of the run, so more of them cost more than they
+/// gain.
 pub const MOST_SHARDS: u32 = 64;
 
 /// One of the processes that share the VMs of a phase
@@ -26,12 +27,12 @@ pub struct Shard {
 }
 
 impl Shard {
-    /// The shard with this index, from 0, of so many; `None` where there cannot be one.
+    /// The shard with this index, from 0, of this many; `None` if that is impossible.
     pub fn new(index: u32, of: u32) -> Option<Self> {
         (index < of && of <= MOST_SHARDS).then_some(Self { index, of })
     }
 
-    /// Every shard of so many.
+    /// Every shard of this many.
     pub fn all(of: u32) -> impl Iterator<Item = Self> {
         (0..of).map(move |index| Self { index, of })
     }
@@ -41,20 +42,20 @@ impl Shard {
         self.index
     }
 
-    /// How many there are.
+    /// Number of shards.
     pub fn of(self) -> u32 {
         self.of
     }
 
-    /// Whether it begins phases, and joins their parts.
+    /// Whether it begins phases and joins their parts.
     pub fn coordinates(self) -> bool {
         self.index == 0
     }
 
     /// Whether a VM is in its share.
     ///
-    /// Positions take turns: whatever the shape, the order and the size of a storm, the shards have as much to do as
-    /// each other at any time. Blocks of neighbours would send a storm at a rate one shard after the other.
+    /// Positions alternate between shards: whatever the shape, the order and the size of a storm, all shards are
+    /// equally busy at any time. With contiguous blocks, a storm at a rate would be sent by one shard after the other.
     pub fn has(self, vm: u32) -> bool {
         vm % self.of.max(1) == self.index
     }
@@ -64,7 +65,7 @@ impl Shard {
         local.saturating_mul(self.of).saturating_add(self.index)
     }
 
-    /// The phase as this shard works on it: VMs of other shards take no part. How it is watched is noted anew.
+    /// The phase as this shard works on it: VMs of other shards take no part. Watch health starts afresh.
     #[must_use]
     pub fn part(self, whole: &PhaseRecord) -> PhaseRecord {
         let mut part = whole.clone();
@@ -81,7 +82,7 @@ impl Shard {
         part
     }
 
-    /// Its share of a limit that holds for all of them together; at least one.
+    /// Its share of a limit that holds for all shards together; at least one.
     pub fn share_of(self, limit: usize) -> usize {
         let (index, of) = (self.index as usize, self.of.max(1) as usize);
         (limit / of + usize::from(index < limit % of)).max(1)
@@ -94,7 +95,7 @@ impl fmt::Display for Shard {
     }
 }
 
-/// Why a phase with these settings cannot be shared; `None` if it can.
+/// Reason why a phase with these settings cannot be shared; `None` if it can.
 pub fn obstacle(settings: &PhaseSettings) -> Option<&'static str> {
     if settings.kind == StormKind::Drain {
         return Some("one process cordons the nodes of a drain, and lifts that again");

@@ -1,13 +1,13 @@
-//! Advice for a storm that is not good: the guide's hints for a bottleneck, and for VMs that did not reach the goal
-//! what their diagnosed cause calls for (`stats::remedy`).
+//! Advice for a storm that is not good: the guide's hints for a bottleneck, and, for VMs that did not reach the goal,
+//! remedies for the diagnosed cause (`stats::remedy`).
 //!
-//! | what was measured | advice |
+//! | measurement | advice |
 //! |---|---|
-//! | VMs did not reach the goal | what each diagnosed cause calls for, or nothing |
+//! | VMs did not reach the goal | the remedy for each diagnosed cause, or none |
 //! | a stretch or a node is the bottleneck ([`super::bottleneck`]) | the guide's hints for its kinds |
-//! | answers 429 were at least one in ten of the storm's requests | the guide's hints for the hypervisor |
+//! | 429 answers to at least one in ten of the storm's requests | the guide's hints for the hypervisor |
 //!
-//! If a bottleneck has two kinds, no measurement separates them. If nothing fits, there is no advice.
+//! If a bottleneck has two kinds, no measurement separates them. If nothing applies, there is no advice.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -20,7 +20,7 @@ use crate::component::Layer;
 /// Advice, with its evidence
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Advice {
-    /// Its layer; absent where the cause is of none.
+    /// Its layer; absent if the cause belongs to none.
     #[serde(rename = "cause")]
     pub layer: Option<Layer>,
     /// Evidence, one sentence each.
@@ -36,18 +36,18 @@ pub struct Symptoms<'a> {
     pub bottleneck: Option<&'a Bottleneck>,
     /// Diagnoses of VMs that did not reach the goal.
     pub diagnoses: Vec<Diagnosis>,
-    /// Requests that were sent.
+    /// Requests sent.
     pub requests: u64,
-    /// Answers 429 among them.
+    /// 429 answers among them.
     pub throttled: u64,
 }
 
 impl Advice {
-    /// What the symptoms call for: about VMs that did not reach the goal first, the most frequent cause before others.
+    /// Advice for the symptoms: for VMs that did not reach the goal first, the most frequent cause before others.
     pub fn on(symptoms: &Symptoms<'_>) -> Vec<Self> {
         let mut all = of_diagnoses(&symptoms.diagnoses);
         let mut found: Vec<(Layer, String)> = Vec::new();
-        // One that rests on VMs that did not arrive is explained by their causes.
+        // A bottleneck based on VMs that did not arrive is explained by their causes.
         if let Some(bottleneck) = symptoms.bottleneck.filter(|bottleneck| !bottleneck.stuck) {
             found.extend(bottleneck.layers.iter().map(|layer| (*layer, bottleneck.sentence.clone())));
         }

@@ -1,8 +1,9 @@
-//! Where the time went: the mean time to the goal by stretches between milestones, in baseline and storm.
+//! Where the time went: mean time to the goal by stretches between milestones, in baseline and storm.
 //!
-//! The parts of a phase sum up to its mean: every VM's time is cut at the milestones that it passed, and what lies before a
-//! milestone that it did not pass belongs to the next one. Both phases are cut at the milestones that most VMs passed in
-//! both. A baseline in which disks were filled begins when they were, as in the verdict (see [`super::start`]).
+//! The parts of a phase add up to its mean: every VM's time is cut at the milestones that it passed, and the time
+//! before a milestone that it did not pass belongs to the next one. Both phases are cut at the milestones that most VMs
+//! passed in both. A baseline in which disks were filled begins when they were, as in the verdict (see
+//! [`super::start`]).
 
 use serde::{Deserialize, Serialize};
 
@@ -13,9 +14,9 @@ use crate::observe::{Milestone, Offset, Timeline};
 /// The stretch between two milestones, in both phases
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Part {
-    /// Where it begins.
+    /// First milestone.
     pub from: Milestone,
-    /// Where it ends.
+    /// Last milestone.
     pub to: Milestone,
     /// The component at work.
     #[serde(rename = "section")]
@@ -26,22 +27,22 @@ pub struct Part {
     /// Mean in the storm.
     #[serde(rename = "storm_seconds", serialize_with = "maybe_micros")]
     pub storm: Option<f64>,
-    /// Its share of everything that took longer in the storm, in percent; absent where it did not, or the storm was no slower.
+    /// Its share of all slowdown in the storm, in percent; absent if it was not slower, or the storm was not.
     #[serde(default, serialize_with = "maybe_micros")]
     pub share_percent: Option<f64>,
-    /// VMs that came through it per second in the storm, while eight in ten of them did.
+    /// VMs that passed it per second in the storm, measured over the middle 80 %.
     #[serde(default, serialize_with = "maybe_micros")]
     pub rate: Option<f64>,
 }
 
 impl Part {
-    /// How much longer it took in the storm; unknown where it was measured in neither phase.
+    /// Additional time in the storm; unknown if it was measured in neither phase.
     pub fn extra(&self) -> f64 {
         self.storm.unwrap_or(0.0) - self.baseline.unwrap_or(0.0)
     }
 }
 
-/// The parts of a storm, in order; with those of the baseline where there is one. Empty where no VM arrived.
+/// The parts of a storm in order, with those of the baseline if there is one. Empty if no VM arrived.
 pub fn parts(baseline: Option<&Starts<'_>>, storm: &Starts<'_>, goal: Milestone) -> Vec<Part> {
     let after = storm.arrived(goal);
     let before = baseline.map(|baseline| baseline.arrived(goal)).unwrap_or_default();
@@ -88,9 +89,9 @@ fn milestones(timelines: &[&Timeline], goal: Milestone) -> Vec<Milestone> {
         Milestone::Requested | Milestone::Ready | Milestone::Address | Milestone::Volume => {
             *milestone == goal
         }
-        // Agents that come after the answer tell nothing about the way there.
+        // An agent that connects after the answer is no step before it.
         Milestone::Agent => goal == Milestone::Agent || first(Milestone::Agent, goal),
-        // It is put in its place below.
+        // Inserted in its place below.
         Milestone::Stopping | Milestone::Gone => goal == Milestone::Gone,
         _ => true,
     };
@@ -106,13 +107,13 @@ fn milestones(timelines: &[&Timeline], goal: Milestone) -> Vec<Milestone> {
     milestones
 }
 
-/// In a restart, the instance from before goes first.
+/// In a restart, the old instance disappears first.
 pub(super) fn insert_gone(milestones: &mut Vec<Milestone>) {
     let next = milestones.iter().position(|milestone| *milestone > Milestone::Accepted);
     milestones.insert(next.unwrap_or(milestones.len()), Milestone::Gone);
 }
 
-/// The mean length of the stretch before each milestone.
+/// Mean length of the stretch before each milestone.
 fn means(starts: &Starts<'_>, timelines: &[&Timeline], ends: &[Milestone]) -> Vec<(Milestone, f64)> {
     let mut sums: Vec<(Milestone, f64)> = ends.iter().map(|end| (*end, 0.0)).collect();
     for timeline in timelines {
@@ -120,7 +121,7 @@ fn means(starts: &Starts<'_>, timelines: &[&Timeline], ends: &[Milestone]) -> Ve
         let last = ends.last().and_then(|end| timeline.at(*end)).unwrap_or(before);
         for (end, sum) in &mut sums {
             let Some(at) = timeline.at(*end) else { continue };
-            // Two streams may tell of two milestones in the wrong order; nothing counts beyond the last one.
+            // Two streams may report two milestones in the wrong order; times beyond the last one do not count.
             let at = at.min(last).max(before);
             *sum += at.since(before).seconds();
             before = at;
@@ -129,7 +130,7 @@ fn means(starts: &Starts<'_>, timelines: &[&Timeline], ends: &[Milestone]) -> Ve
     sums.into_iter().map(|(end, sum)| (end, sum / timelines.len().max(1) as f64)).collect()
 }
 
-/// The rate at which VMs pass a milestone, over the eight in ten in the middle.
+/// Rate at which VMs pass a milestone, over the middle 80 %.
 pub(super) fn rate(timelines: &[Timeline], milestone: Milestone) -> Option<f64> {
     let mut times: Vec<Offset> = timelines.iter().filter_map(|timeline| timeline.at(milestone)).collect();
     times.sort_unstable();
@@ -138,10 +139,10 @@ pub(super) fn rate(timelines: &[Timeline], milestone: Milestone) -> Option<f64> 
     (times.len() >= ENOUGH && seconds > 0.0).then(|| (high - low) as f64 / seconds)
 }
 
-/// Fewer VMs have no rate.
+/// Minimum number of VMs for a rate.
 const ENOUGH: usize = 10;
 
-/// Shares of what took longer, where the storm as a whole did.
+/// Shares of the slowdown, if the storm as a whole was slower.
 fn shares(parts: &mut [Part], is_compared: bool) {
     let whole: f64 = parts.iter().map(Part::extra).sum();
     let longer: f64 = parts.iter().map(Part::extra).filter(|extra| *extra > 0.0).sum();

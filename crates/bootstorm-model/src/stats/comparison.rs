@@ -1,4 +1,4 @@
-//! A storm against its baseline, from unrounded values.
+//! Comparison of a storm with its baseline, from unrounded values.
 
 use std::collections::HashMap;
 
@@ -11,13 +11,13 @@ use super::{Level, Quantile, Sample, Starts, Summary, Zero, maybe_micros};
 /// One statistic in both phases
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Change {
-    /// Seconds in the baseline; `None` when not reached.
+    /// Seconds in the baseline; `None` if not reached.
     #[serde(rename = "baseline_seconds", serialize_with = "maybe_micros")]
     pub baseline: Option<f64>,
-    /// Seconds in the storm; `None` when not reached.
+    /// Seconds in the storm; `None` if not reached.
     #[serde(rename = "storm_seconds", serialize_with = "maybe_micros")]
     pub storm: Option<f64>,
-    /// `storm / baseline`; `None` when either is unknown or the baseline is zero.
+    /// `storm / baseline`; `None` if either is unknown or the baseline is zero.
     #[serde(serialize_with = "maybe_micros")]
     pub ratio: Option<f64>,
 }
@@ -29,18 +29,18 @@ impl Change {
         Self { baseline, storm, ratio }
     }
 
-    /// How much longer the storm took, in percent: `(ratio − 1) · 100`.
+    /// Slowdown of the storm in percent: `(ratio − 1) · 100`.
     pub fn percent(&self) -> Option<f64> {
         self.ratio.map(|ratio| (ratio - 1.0) * 100.0)
     }
 }
 
-/// Each VM against itself, over the VMs that arrived in both phases
+/// Each VM compared with itself, over the VMs that arrived in both phases
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Paired {
     /// VMs that arrived in both phases.
     pub n: usize,
-    /// How many of them were slower in the storm.
+    /// Number of these that were slower in the storm.
     pub slower: usize,
     /// Median of the VMs' own ratios.
     #[serde(serialize_with = "maybe_micros")]
@@ -53,7 +53,7 @@ pub struct Paired {
 impl Paired {
     /// Pairs VMs by target.
     fn of(baseline: &Starts<'_>, storm: &Starts<'_>, milestone: Milestone) -> Self {
-        // A map, not a list by index: a damaged file may name any target.
+        // A map instead of a list: a damaged file may name any target.
         let before: HashMap<u32, f64> = baseline
             .participants()
             .filter_map(|timeline| Some((timeline.target, baseline.arrival(timeline, milestone).seconds()?)))
@@ -76,15 +76,15 @@ impl Paired {
     }
 }
 
-/// A storm against its baseline, for one milestone
+/// Comparison of a storm with its baseline, for one milestone
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Comparison {
     /// The milestone.
     pub milestone: Milestone,
-    /// Where the baseline's times count from; those of the storm count from the request.
+    /// Zero of the baseline's times; those of the storm count from the request.
     #[serde(default)]
     pub from: Zero,
-    /// Means of the values that arrived.
+    /// Means of the arrived values.
     pub mean: Change,
     /// Medians.
     pub p50: Change,
@@ -94,9 +94,9 @@ pub struct Comparison {
     pub p95: Change,
     /// 99th percentiles.
     pub p99: Change,
-    /// Largest values that arrived.
+    /// Largest arrived values.
     pub max: Change,
-    /// Each VM against itself.
+    /// Each VM compared with itself.
     pub paired: Paired,
 }
 

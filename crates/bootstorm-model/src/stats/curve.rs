@@ -1,15 +1,15 @@
-//! The recovery curve: how many VMs are back, `t` seconds after the phase's first request.
+//! The recovery curve: number of VMs that are back `t` seconds after the phase's first request.
 
 use crate::observe::{Milestone, Outcome, Timeline};
 
 use super::sample::Arrival;
 use super::{Level, Quantile, Sample};
 
-/// How a crowd of VMs came back
+/// Recovery of all VMs
 ///
-/// Unlike the per-VM times, every time here counts from the *first* request of the phase, because that is when
-/// the outage began to end for everyone. A level that too few VMs reached is [`Quantile::NotReached`]. A VM whose own
-/// request was lost has its place here all the same; one of which only the outcome is known has none.
+/// Unlike the per-VM times, every time here counts from the *first* request of the phase, because that is when the
+/// outage began to end for everyone. A level that too few VMs reached is [`Quantile::NotReached`]. A VM with an unknown
+/// request time is included; a VM of which only the outcome is known is not.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Curve {
     arrivals: Sample,
@@ -20,7 +20,7 @@ impl Curve {
     pub fn of(timelines: &[Timeline], milestone: Milestone, goal: Milestone) -> Self {
         let Some(first) = timelines.iter().filter_map(|timeline| timeline.at(Milestone::Requested)).min()
         else {
-            // Without any request there is no zero to count from.
+            // Without any request there is no zero.
             let arrivals = timelines.iter().filter_map(|timeline| match timeline.outcome {
                 Outcome::Excluded => None,
                 Outcome::Reached | Outcome::Unknown => Some(Arrival::Unknown),
@@ -43,12 +43,12 @@ impl Curve {
         Self { arrivals }
     }
 
-    /// How many VMs take part, those that came back at an unknown time left out.
+    /// Number of participants, without those that came back at an unknown time.
     pub fn n(&self) -> usize {
         self.arrivals.n()
     }
 
-    /// How many VMs are back `seconds` after the first request.
+    /// Number of VMs that are back `seconds` after the first request.
     pub fn back_after(&self, seconds: f64) -> usize {
         self.arrivals.values().partition_point(|arrival| *arrival <= seconds)
     }
@@ -58,12 +58,12 @@ impl Curve {
         Quantile::of(&self.arrivals, level)
     }
 
-    /// Seconds from the first request to the last VM that came back; `None` when none did.
+    /// Seconds from the first request to the last VM that came back; `None` if none did.
     pub fn last(&self) -> Option<f64> {
         self.arrivals.max()
     }
 
-    /// The steps of the curve: seconds after the first request, and how many VMs are back from then on.
+    /// The steps of the curve: seconds after the first request, and the number of VMs back from then on.
     pub fn points(&self) -> impl Iterator<Item = (f64, usize)> {
         self.arrivals.values().iter().enumerate().map(|(index, seconds)| (*seconds, index + 1))
     }

@@ -1,6 +1,6 @@
-//! Numbers derived from observations: samples with missing values, quantiles, recovery, comparison, verdict.
+//! Figures derived from observations: samples with missing values, quantiles, recovery, comparison, verdict.
 //!
-//! Pure, and recomputed at will: nothing here is ever stored instead of the observations. All values are seconds.
+//! Pure and recomputed on demand: nothing here is stored instead of the observations. All values are in seconds.
 
 pub mod advice;
 pub mod bottleneck;
@@ -61,9 +61,9 @@ pub fn maybe_micros<S: Serializer>(seconds: &Option<f64>, serializer: S) -> Resu
     }
 }
 
-/// Seconds rounded to six decimals; adding zero turns a negative zero, as an empty sum is, into a plain one.
+/// Seconds rounded to six decimals; adding zero turns a negative zero, as from an empty sum, into a positive one.
 ///
-/// Beyond thirty years, which only a damaged file holds, there is nothing to round, and the way there would not be exact.
+/// Beyond thirty years, which only a damaged file holds, rounding is unnecessary and would not be exact.
 pub fn round_to_micros(seconds: f64) -> f64 {
     if seconds.abs() >= 1e9 {
         return seconds;

@@ -1,13 +1,14 @@
-//! Nodes against each other: which one is slow, and how evenly VMs lie on them.
+//! Comparison of nodes: which one is slow, and how evenly VMs are spread.
 //!
-//! A node is slow where the mean of its VMs is at least 1.5 times the median of all nodes' means. Only nodes on which at
-//! least three VMs arrived count, and there must be three of these: of two nodes nobody can say which one is as it should be.
+//! A node is slow if the mean of its VMs is at least 1.5 times the median of all nodes' means. Only nodes on which at
+//! least three VMs arrived count, and there must be three of them: with two nodes it is impossible to tell which one is
+//! normal.
 
 use super::{Level, Quantile, Sample};
 
-/// From this many times the node in the middle on, a node is slow.
+/// Ratio to the median node from which a node is slow.
 const SLOW: f64 = 1.5;
-/// VMs that must have arrived on a node, and nodes of that kind that there must be.
+/// Minimum number of arrived VMs on a node, and of such nodes.
 const ENOUGH: usize = 3;
 
 /// Each node's time relative to the median node; `None` if it cannot be determined
@@ -23,12 +24,12 @@ pub fn against_the_middle(nodes: &[(usize, Option<f64>)]) -> Vec<Option<f64>> {
     nodes.iter().map(|node| Some(counts(node)? / median)).collect()
 }
 
-/// Whether a node that took this many times as long as the node in the middle is slow.
+/// Whether this ratio to the median node makes a node slow.
 pub fn is_slow(times: f64) -> bool {
     times >= SLOW
 }
 
-/// VMs on the fullest node, per VM on a node in the mean; `None` without nodes.
+/// VMs on the fullest node relative to the mean per node; `None` without nodes.
 pub fn imbalance(vms: &[usize]) -> Option<f64> {
     let (most, all) = (*vms.iter().max()?, vms.iter().sum::<usize>());
     (all > 0).then(|| most as f64 * vms.len() as f64 / all as f64)

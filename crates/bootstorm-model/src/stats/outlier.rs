@@ -1,14 +1,14 @@
 //! Outliers: VMs much slower than the rest.
 //!
-//! Boot times are skewed to the right: a plain distance from the mean would call the ordinary tail an outlier, and the
-//! mean itself moves with the outliers it should find. So the rule works on logarithms, which makes the skew even,
-//! and with median and MAD (the median distance from the median), which stay put until half of the VMs are odd:
+//! Boot times are skewed to the right: a plain distance from the mean would classify the ordinary tail as outliers, and
+//! the mean itself moves with the outliers it should find. So the rule uses logarithms, which remove the skew, and
+//! median and MAD (the median distance from the median), which stay put until half of the VMs are unusual:
 //!
-//! `score = 0.6745 · (ln x − median(ln x)) ÷ MAD(ln x)`, an outlier where `score > 3.5` (Iglewicz and Hoaglin, 1993)
+//! `score = 0.6745 · (ln x − median(ln x)) ÷ MAD(ln x)`, an outlier if `score > 3.5` (Iglewicz and Hoaglin, 1993)
 //!
-//! and only if `x` exceeds 1.5 times the median, so nearly equal VMs have no outliers.
-//! Only slow VMs are named, only among those that arrived, and only where at least ten did. In crowds of 100 VMs that
-//! are lognormal without any outlier, about one VM in 800 is named by mistake (measured).
+//! and only if `x` exceeds 1.5 times the median, so that nearly equal VMs have no outliers. Only slow VMs are reported,
+//! only among those that arrived, and only if at least ten did. Among 100 lognormal VMs without any outlier, about one
+//! VM in 800 is reported by mistake (measured).
 
 use crate::observe::{Milestone, Outcome, Timeline};
 
@@ -19,11 +19,11 @@ use super::{Level, Quantile, Sample};
 const ENOUGH: usize = 10;
 /// Score above which a VM is an outlier.
 const SCORE: f64 = 3.5;
-/// A MAD is this share of the standard deviation of a normal distribution.
+/// Ratio of MAD to standard deviation of a normal distribution.
 const NORMAL: f64 = 0.6745;
 /// Factor of the median below which no VM is an outlier.
 const USUAL: f64 = 1.5;
-/// Times below are taken as this, because zero has no logarithm: the server's stamps can make a time zero.
+/// Lower bound for times, because zero has no logarithm: server timestamps can make a time zero.
 const SHORTEST: f64 = 0.001;
 
 /// An outlier
@@ -33,7 +33,7 @@ pub struct Outlier {
     pub target: u32,
     /// Its time.
     pub seconds: f64,
-    /// How many times the median that is.
+    /// Ratio to the median.
     pub times_median: f64,
 }
 

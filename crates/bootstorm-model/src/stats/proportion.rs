@@ -1,22 +1,22 @@
-//! Two shares of VMs against each other.
+//! Shares of VMs.
 
-/// A share: so many of so many
+/// A share: a part of a total
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Share {
-    /// So many.
+    /// Part.
     pub some: usize,
-    /// Of so many.
+    /// Total.
     pub all: usize,
 }
 
 impl Share {
-    /// Both together.
+    /// Sum of both.
     #[must_use]
     pub fn plus(self, other: Self) -> Self {
         Self { some: self.some + other.some, all: self.all + other.all }
     }
 
-    /// The share itself; `None` of nothing.
+    /// Value of the share; `None` if the total is zero.
     pub fn value(self) -> Option<f64> {
         (self.all > 0).then(|| self.some as f64 / self.all as f64)
     }

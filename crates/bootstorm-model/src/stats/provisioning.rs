@@ -1,20 +1,20 @@
-//! How long disks took to be filled, apart from how long VMs took to boot from them.
+//! Time to fill disks, separate from the time to boot from them.
 
 use crate::observe::{Milestone, Outcome, Timeline};
 
 use super::{Sample, Summary};
 
-/// The provisioning of a phase and what came after it
+/// Provisioning in a phase, and the boot after it
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Provisioning {
-    /// From the accepted request until all disks of a VM were ready, over the VMs of which both are known.
+    /// From the accepted request until all disks of a VM were ready, over the VMs for which both are known.
     pub fill: Summary,
     /// From then until the VM ran; VMs that did not run are missing.
     pub boot: Summary,
 }
 
 impl Provisioning {
-    /// The provisioning of a phase; `None` where no VM got a disk.
+    /// Provisioning in a phase; `None` if no VM got a disk.
     pub fn of(timelines: &[Timeline]) -> Option<Self> {
         let participants = || timelines.iter().filter(|timeline| timeline.outcome != Outcome::Excluded);
         let all = participants().count();
@@ -23,7 +23,7 @@ impl Provisioning {
         }
         let between = |from: Milestone, to: Milestone| {
             let lengths = participants().filter_map(move |timeline| {
-                // Both may be learned in the same instant, in any order.
+                // Both may be reported in the same instant, in any order.
                 Some(timeline.at(to)?.since(timeline.at(from)?).seconds().max(0.0))
             });
             let lengths: Vec<f64> = lengths.collect();

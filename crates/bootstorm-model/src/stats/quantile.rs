@@ -1,10 +1,10 @@
 //! Quantiles of samples with missing values, by nearest rank.
 //!
-//! The one definition used everywhere: with `n` values, the missing ones included and sorted behind all others,
-//! the quantile at level `p` is the value of rank `⌈p · n⌉` (from 1). Where that rank falls among the missing,
-//! the quantile is *not reached*: it is larger than anything that was observed. So with 4 of 100 missing p95 is
-//! a number, with 6 it is not. Every quantile is a value that some VM really took, and reads "this share of
-//! the VMs was there after so many seconds", which is the question about recovery time.
+//! The only definition in use: with `n` values, the missing ones included and sorted after all others, the quantile at
+//! level `p` is the value of rank `⌈p · n⌉` (from 1). If that rank falls among the missing, the quantile is *not
+//! reached*: it is larger than anything observed. So with 4 of 100 missing, p95 is a number; with 6 it is not. Every
+//! quantile is a value that some VM actually took, and means "this share of the VMs was there after this many seconds",
+//! which is the question about recovery time.
 
 use std::fmt;
 
@@ -12,24 +12,24 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{Sample, round_to_micros};
 
-/// A level between 0 and 1, in ten-thousandths, so ranks are exact
+/// A level between 0 and 1, in ten-thousandths, so that ranks are exact
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Level(u16);
 
 impl Level {
-    /// The first one.
+    /// Minimum.
     pub const P0: Self = Self(0);
-    /// One of ten.
+    /// 10th percentile.
     pub const P10: Self = Self(1_000);
     /// The median.
     pub const P50: Self = Self(5_000);
-    /// Nine of ten.
+    /// 90th percentile.
     pub const P90: Self = Self(9_000);
-    /// Nineteen of twenty.
+    /// 95th percentile.
     pub const P95: Self = Self(9_500);
-    /// Ninety-nine of a hundred.
+    /// 99th percentile.
     pub const P99: Self = Self(9_900);
-    /// Everyone.
+    /// Maximum.
     pub const P100: Self = Self(10_000);
 
     /// The level of a percentage, rounded to hundredths of a percent; `None` outside 0 to 100.
@@ -51,7 +51,7 @@ impl fmt::Display for Level {
 
 /// A quantile in seconds, or the statement that too few VMs arrived for it to be known
 ///
-/// Serialised as a number, or as `null` when not reached.
+/// Serialised as a number, or as `null` if not reached.
 #[derive(Debug, Clone, Copy, Default, PartialEq, PartialOrd)]
 pub enum Quantile {
     /// This many seconds.
@@ -68,7 +68,7 @@ impl Quantile {
         sample.values().get(rank - 1).map_or(Self::NotReached, |seconds| Self::At(*seconds))
     }
 
-    /// The seconds, where reached.
+    /// Seconds, if reached.
     pub fn seconds(self) -> Option<f64> {
         match self {
             Self::At(seconds) => Some(seconds),

@@ -1,20 +1,20 @@
-//! Failures by reason: the same trouble of many VMs is one line, whatever names and numbers it mentions.
+//! Failures by reason: the same problem of many VMs is one line, whatever names and numbers it mentions.
 
 use std::collections::BTreeMap;
 
 /// VMs that failed for the same reason
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReasonGroup {
-    /// The reason: as it was given where all VMs have the same words, else with `<n>` and `<id>` for what differs.
+    /// Reason: verbatim if it is the same for all VMs, otherwise with `<n>` and `<id>` for the differences.
     pub reason: String,
-    /// Positions of the VMs in what was grouped, in order.
+    /// Positions of the VMs in the grouped sequence, in order.
     pub members: Vec<usize>,
 }
 
 /// Label for VMs without a reason.
 const NO_REASON: &str = "no reason was found";
 
-/// Groups reasons, the most frequent first; of equal ones the first in the alphabet.
+/// Groups reasons, the most frequent first, equally frequent ones alphabetically.
 pub fn group<'a>(reasons: impl IntoIterator<Item = Option<&'a str>>) -> Vec<ReasonGroup> {
     let mut groups: BTreeMap<String, (Option<&str>, Vec<usize>)> = BTreeMap::new();
     for (position, reason) in reasons.into_iter().enumerate() {
@@ -36,9 +36,9 @@ pub fn group<'a>(reasons: impl IntoIterator<Item = Option<&'a str>>) -> Vec<Reas
     groups
 }
 
-/// A reason with its numbers as `<n>`, and its UUIDs, hashes and random endings of names as `<id>`
+/// A reason with its numbers as `<n>`, and its UUIDs, hashes and random name suffixes as `<id>`
 ///
-/// Units stay: `600s` becomes `<n>s`. Digits inside of a word stay, since `worker2x` is a name.
+/// Units stay: `600s` becomes `<n>s`. Digits inside a word stay, since `worker2x` is a name.
 pub fn normalised(reason: &str) -> String {
     let mut text = String::with_capacity(reason.len());
     let mut rest = reason;
@@ -61,7 +61,7 @@ pub fn normalised(reason: &str) -> String {
     text
 }
 
-/// A reason for people: what differs between VMs is an ellipsis.
+/// A reason for display: differences between VMs become an ellipsis.
 pub fn shown(reason: &str) -> String {
     reason.replace("<n>", "…").replace("<id>", "…")
 }
@@ -72,7 +72,7 @@ fn push_word(text: &mut String, word: &str) {
     if is_hash(word) || text.ends_with('-') && is_random_ending(word) {
         text.push_str("<id>");
     } else if digits > 0 && unit.len() <= 3 && unit.bytes().all(|byte| byte.is_ascii_alphabetic()) {
-        // The parts of `1m30s` and of `10.244.1.7` are one number each.
+        // `1m30s` and `10.244.1.7` each have several parts, but count as one number.
         text.push_str("<n>");
         text.push_str(unit);
     } else {
@@ -96,7 +96,7 @@ fn after_uuid(text: &str) -> Option<&str> {
     (!rest.starts_with(|c: char| c.is_ascii_alphanumeric())).then_some(rest)
 }
 
-/// Eight and more hexadecimal digits, at least one of each kind: a digest, not a word and not a number.
+/// Eight or more hexadecimal digits, with at least one letter and one figure: a digest, not a word or a number.
 fn is_hash(word: &str) -> bool {
     word.len() >= 8
         && word.bytes().all(|byte| byte.is_ascii_hexdigit())
@@ -104,7 +104,7 @@ fn is_hash(word: &str) -> bool {
         && word.bytes().any(|byte| byte.is_ascii_alphabetic())
 }
 
-/// The five characters that Kubernetes puts behind generated names, from an alphabet without vowels.
+/// The five characters that Kubernetes appends to generated names, from an alphabet without vowels.
 fn is_random_ending(word: &str) -> bool {
     word.len() == 5 && word.bytes().all(|byte| b"bcdfghjklmnpqrstvwxz2456789".contains(&byte))
 }

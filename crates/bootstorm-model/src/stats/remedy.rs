@@ -1,7 +1,8 @@
 //! Advice for VMs that missed the goal: one remedy per diagnosed cause, or none.
 //!
-//! A diagnosis says what a VM waited for and, in the words of Kubernetes, why ([`super::diagnosis`]). Its first word is the
-//! reason of an event or of a state; what a scheduler lacks is told apart by the messages of its plugins.
+//! A diagnosis states what a VM waited for and, in the words of Kubernetes, why ([`super::diagnosis`]). Its first word
+//! is the reason of an event or of a state; scheduling failures are distinguished by the messages of the scheduler's
+//! plugins.
 
 use super::Diagnosis;
 use crate::component::{Component, Layer};
@@ -9,13 +10,13 @@ use crate::component::{Component, Layer};
 /// Remedy for a cause
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Remedy {
-    /// Layer of the cause; none where it lies in the plan, the manifest or the permissions.
+    /// Layer of the cause; `None` if it lies in the plan, the manifest or the permissions.
     pub(super) layer: Option<Layer>,
     /// Hints.
     pub(super) hints: &'static [&'static str],
 }
 
-/// Words of the scheduler's plugins, and what to try about each
+/// Messages of the scheduler's plugins, and a remedy for each
 static SCHEDULER: [(&str, Remedy); 13] = [
     (
         "devices.kubevirt.io/",
@@ -266,7 +267,7 @@ pub(super) fn all(diagnosis: &Diagnosis) -> Vec<&'static Remedy> {
     vec![one]
 }
 
-/// What to try about what a scheduler lacks; a control plane that takes no VMs is nothing to mend beside something else.
+/// Remedies for a scheduling failure; a control plane that takes no VMs is ignored if there is another cause.
 fn scheduler(cause: &str) -> Vec<&'static Remedy> {
     let reasons = cause.strip_prefix("FailedScheduling: ").unwrap_or_default().split(", ");
     let mut found: Vec<(&'static Remedy, bool)> = Vec::new();

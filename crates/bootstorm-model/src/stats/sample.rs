@@ -1,11 +1,11 @@
-//! A sample: values that arrived, and the numbers of missing and unknown ones.
+//! Samples: arrived values, and the numbers of missing and unknown ones.
 
 use crate::observe::{Milestone, Outcome, Timeline};
 
 /// Seconds from `requested` to `milestone`; `None` while either is unknown
 ///
-/// Never negative: a stamp of the server is a whole second, cut off, so it may lie up to a second before the
-/// request that caused it.
+/// Never negative: a server timestamp is a whole second, truncated, so it may lie up to a second before the request
+/// that caused it.
 pub fn seconds_to(timeline: &Timeline, milestone: Milestone) -> Option<f64> {
     timeline.seconds_to(milestone).map(|seconds| seconds.max(0.0))
 }
@@ -13,17 +13,17 @@ pub fn seconds_to(timeline: &Timeline, milestone: Milestone) -> Option<f64> {
 /// One VM's time to a milestone, as far as known
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Arrival {
-    /// It took this many seconds.
+    /// Arrived after this many seconds.
     After(f64),
-    /// It did not get there: longer than anything that arrived.
+    /// Did not arrive: longer than anything that arrived.
     Missing,
-    /// It got there, but when it was requested, or when it passed, was lost with the process that knew it; or nobody could
-    /// see whether it got there in time.
+    /// Arrived, but the time of its request or of its arrival was lost with the process that knew it; or it could not
+    /// be observed whether it arrived in time.
     Unknown,
 }
 
 impl Arrival {
-    /// The seconds, where known.
+    /// Seconds, if known.
     pub fn seconds(self) -> Option<f64> {
         match self {
             Self::After(seconds) => Some(seconds),
@@ -39,11 +39,11 @@ impl From<Option<f64>> for Arrival {
     }
 }
 
-/// Values that arrived, in ascending order, and the number of those that did not
+/// Values that arrived, in ascending order, and the number of missing ones
 ///
-/// A missing value is *censored*: it is larger than every value that arrived, nobody knows by how much. An
-/// unknown value is neither: its VM arrived, after a time that was lost, or nobody could see whether it did. It is counted
-/// beside the sample and takes no part in any statistic.
+/// A missing value is *censored*: it is larger than every value that arrived, by an unknown amount. An unknown value is
+/// neither: its VM arrived after a time that was lost, or it could not be observed whether it did. It is counted beside
+/// the sample and takes no part in any statistic.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Sample {
     arrived: Vec<f64>,
@@ -52,13 +52,13 @@ pub struct Sample {
 }
 
 impl Sample {
-    /// A sample of values in any order, and the number of missing ones. Values that are not finite are missing.
+    /// A sample of values in any order, and the number of missing ones. Values that are not finite count as missing.
     pub fn new(values: impl IntoIterator<Item = f64>, missing: usize) -> Self {
         let arrived = values.into_iter().map(Arrival::After);
         Self::of(arrived.chain(std::iter::repeat_n(Arrival::Missing, missing)))
     }
 
-    /// A sample with one entry per participant. Values that are not finite are missing.
+    /// A sample with one entry per participant. Values that are not finite count as missing.
     pub fn of(arrivals: impl IntoIterator<Item = Arrival>) -> Self {
         let mut sample = Self::default();
         for arrival in arrivals {
@@ -74,9 +74,9 @@ impl Sample {
 
     /// The seconds that each VM took to a milestone
     ///
-    /// Excluded VMs take no part. For the goal of the phase only VMs whose outcome is `reached` count as
-    /// arrived, so that `arrived` and `unknown` together are the number of successes; other milestones count for
-    /// everyone who passed them.
+    /// Excluded VMs take no part. For the goal of the phase, only VMs with outcome `reached` count as arrived, so that
+    /// `arrived` and `unknown` together are the number of successes; other milestones count for every VM that passed
+    /// them.
     pub fn to_milestone<'a>(
         timelines: impl IntoIterator<Item = &'a Timeline>,
         milestone: Milestone,
@@ -91,12 +91,12 @@ impl Sample {
         &self.arrived
     }
 
-    /// How many values arrived.
+    /// Number of arrived values.
     pub fn arrived(&self) -> usize {
         self.arrived.len()
     }
 
-    /// How many values are missing.
+    /// Number of missing values.
     pub fn missing(&self) -> usize {
         self.missing
     }
@@ -106,12 +106,12 @@ impl Sample {
         self.unknown
     }
 
-    /// The size of the sample, missing values included and unknown ones not.
+    /// Size of the sample, including missing values but not unknown ones.
     pub fn n(&self) -> usize {
         self.arrived.len() + self.missing
     }
 
-    /// The same sample without its missing values.
+    /// The sample without its missing values.
     #[must_use]
     pub fn without_missing(&self) -> Self {
         Self { arrived: self.arrived.clone(), missing: 0, unknown: self.unknown }
@@ -122,18 +122,18 @@ impl Sample {
         self.arrived.first().copied()
     }
 
-    /// The largest value that arrived.
+    /// The largest arrived value.
     pub fn max(&self) -> Option<f64> {
         self.arrived.last().copied()
     }
 
-    /// Arithmetic mean of the values that arrived: `Σx / arrived`.
+    /// Arithmetic mean of the arrived values: `Σx / arrived`.
     pub fn mean(&self) -> Option<f64> {
         let count = self.arrived.len();
         (count > 0).then(|| self.arrived.iter().sum::<f64>() / count as f64)
     }
 
-    /// Sample standard deviation of the values that arrived: `√(Σ(x − mean)² / (arrived − 1))`; needs two values.
+    /// Sample standard deviation of the arrived values: `√(Σ(x − mean)² / (arrived − 1))`; needs two values.
     pub fn stddev(&self) -> Option<f64> {
         let mean = self.mean().filter(|_| self.arrived.len() > 1)?;
         let squares: f64 = self.arrived.iter().map(|value| (value - mean).powi(2)).sum();
@@ -143,7 +143,7 @@ impl Sample {
 
 /// Whether a VM counts as arrived at `milestone`.
 ///
-/// A VM that reached the goal passed every milestone that a VM cannot go round, also those that were not observed.
+/// A VM that reached the goal passed every inevitable milestone, even if it was not observed.
 pub fn arrival(timeline: &Timeline, milestone: Milestone, goal: Milestone) -> Arrival {
     let reached = timeline.outcome == Outcome::Reached;
     if milestone == goal && !reached {

@@ -20,17 +20,17 @@ use serde::Serialize;
 use super::side::{ENOUGH_STORMS, LEVELS, Side, Statistic, Unit, Welch, holm, logarithms, mean, welch};
 use super::{Level, Share, maybe_micros};
 
-/// The largest share of pairs of runs without a difference in which anything is called worse or better.
+/// Maximum share of pairs of identical runs in which anything is called worse or better.
 pub const FAMILY_RATE: f64 = 0.05;
 
 /// Direction of a change
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Direction {
-    /// The data cannot carry a judgement.
+    /// The data does not support a judgement.
     #[default]
     Unjudged,
-    /// Less than chance and the minimum effect allow for.
+    /// Within chance and the minimum effect.
     NoDifference,
     /// Faster, or fewer failures.
     Better,
@@ -49,13 +49,13 @@ impl Direction {
         }
     }
 
-    /// The direction of several things: worse if any is, else better if any is.
+    /// The direction of several values: worse if any is, else better if any is.
     pub fn of_all(all: impl IntoIterator<Item = Self>) -> Self {
         all.into_iter().max().unwrap_or_default()
     }
 }
 
-/// A value and its 99 % interval; `None` if not available
+/// A value and its 99 % interval; `None` if unavailable
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub struct Estimate {
     /// The value.
@@ -74,42 +74,43 @@ pub struct Estimate {
 pub struct Shift {
     /// `mean`, `p50`, `p90`, `p95` or `p99`.
     pub statistic: &'static str,
-    /// Seconds in the baseline, the geometric mean of its storms; `None` when not reached.
+    /// Seconds in the baseline, the geometric mean of its storms; `None` if not reached.
     #[serde(rename = "baseline_seconds", serialize_with = "maybe_micros")]
     pub baseline: Option<f64>,
-    /// Seconds in the candidate; `None` when not reached.
+    /// Seconds in the candidate; `None` if not reached.
     #[serde(rename = "candidate_seconds", serialize_with = "maybe_micros")]
     pub candidate: Option<f64>,
-    /// `candidate − baseline`, in seconds, from the means of the storms; its interval is absent where a side has a single one.
+    /// `candidate − baseline`, in seconds, from the means of the storms; the interval is absent if a side has a single
+    /// storm.
     pub difference: Estimate,
-    /// `candidate ÷ baseline`; its interval likewise.
+    /// `candidate ÷ baseline`; the interval likewise.
     pub ratio: Estimate,
-    /// The probability of a ratio that far from 1 without a difference, by itself; absent where it is not judged.
+    /// Probability of a ratio at least this far from 1 if there is no difference, unadjusted; absent if not judged.
     #[serde(skip)]
     pub p: Option<f64>,
-    /// The same, adjusted over everything that is judged of the two runs.
+    /// The same probability, adjusted over everything judged between the two runs.
     #[serde(rename = "p_value", serialize_with = "maybe_micros")]
     pub adjusted: Option<f64>,
     /// Direction.
     pub direction: Direction,
-    /// Why it is not judged.
+    /// Reason why it is not judged.
     pub unjudged: Option<&'static str>,
 }
 
-/// The fewest VMs on a side.
+/// Minimum number of VMs on a side.
 const ENOUGH: usize = 10;
-/// The fewest VMs above a percentile.
+/// Minimum number of VMs above a percentile.
 const ENOUGH_ABOVE: usize = 5;
 
-/// Why a percentile of too small a side is not judged.
+/// Reason why a percentile is not judged if a side is too small.
 pub const TOO_FEW_ABOVE: &str = "too few VMs above it";
-/// Why nothing of a single storm is judged.
+/// Reason why nothing is judged if a side has a single storm.
 pub const SINGLE_STORM: &str = "a single storm on a side";
 
 const NAMES: [&str; 5] = ["mean", "p50", "p90", "p95", "p99"];
 
 impl Shift {
-    /// The shift of every statistic, not judged yet (see [`judge`]).
+    /// The shift of every statistic, not yet judged (see [`judge`]).
     pub fn all(baseline: &Side, candidate: &Side) -> Vec<Self> {
         if baseline.n() == 0 || candidate.n() == 0 {
             return Vec::new();
@@ -154,7 +155,7 @@ impl Shift {
     }
 }
 
-/// The share of VMs that failed, in two runs
+/// Share of failed VMs in two runs
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct FailureShift {
     /// Failed VMs of the baseline.
@@ -174,7 +175,7 @@ pub struct FailureShift {
 }
 
 impl FailureShift {
-    /// Compares the shares of failed VMs of storms, not judged yet (see [`judge`]).
+    /// Compares the shares of failed VMs of storms, not yet judged (see [`judge`]).
     pub fn of(baseline: &[Share], candidate: &[Share]) -> Self {
         let whole = |side: &[Share]| side.iter().copied().fold(Share::default(), Share::plus);
         let (first, second) = (whole(baseline), whole(candidate));
@@ -199,7 +200,7 @@ fn arcsine(share: Share) -> Unit {
     Unit { value, within: 1.0 / (4.0 * all + 2.0) }
 }
 
-/// Judges everything that is compared of two runs, as one family; `min_effect` is a share: 0.05 for 5 %.
+/// Judges every comparison of two runs, as one family; `min_effect` is a share: 0.05 for 5 %.
 pub fn judge<'a>(
     shifts: impl IntoIterator<Item = &'a mut Shift>,
     failures: impl IntoIterator<Item = &'a mut FailureShift>,
@@ -228,7 +229,7 @@ pub fn judge<'a>(
     }
 }
 
-/// Why a statistic is not judged.
+/// Reason why a statistic is not judged.
 fn unjudged(statistic: Statistic, baseline: &Side, candidate: &Side) -> Option<&'static str> {
     let fewest = baseline.n().min(candidate.n());
     let above = |level: Level| fewest - level.rank(fewest);
@@ -252,14 +253,14 @@ mod tests {
     use super::*;
     use crate::stats::Sample;
 
-    /// How the times of the VMs of a storm lie.
+    /// Distribution of VM times in a storm.
     #[derive(Clone, Copy, Debug)]
     enum Crowd {
         Lognormal(f64),
         Exponential,
-        /// Some VMs take twice as long: this share of them does not.
+        /// Bimodal: all but this share of the VMs take twice as long.
         Bimodal(f64),
-        /// This share of VMs is missing, the others are lognormal by 10 %.
+        /// This share of VMs is missing, the others are lognormal with 10 %.
         Censored(f64),
     }
 
@@ -286,7 +287,7 @@ mod tests {
             Sample::new((0..vms).map(|_| scale * self.boot(random)).collect::<Vec<_>>(), 0)
         }
 
-        /// So many storms of 50 VMs that differ by `between` from each other.
+        /// Several storms of 50 VMs that differ from each other by `between`.
         fn side(
             self,
             storms: usize,
@@ -306,7 +307,7 @@ mod tests {
     #[derive(Debug, Default)]
     struct Rates {
         trials: usize,
-        /// Intervals, and how many did not hold the true ratio.
+        /// Number of intervals, and of those that missed the true ratio.
         intervals: usize,
         missed: usize,
         /// Trials in which anything was called worse, or better.
@@ -351,13 +352,13 @@ mod tests {
             rates
         }
 
-        /// Whether misses and false alarms are at most 1.5 times nominal, and three standard errors for chance.
+        /// Whether misses and false alarms are within 1.5 times nominal plus three standard errors.
         fn are_nominal(&self) -> bool {
             let within = |some: usize, all: usize, nominal: f64| {
                 let rate = 1.5 * nominal;
                 some as f64 <= rate * all as f64 + 3.0 * (rate * all as f64).sqrt()
             };
-            // The intervals of a trial are hardly independent: its chance is that of the trials.
+            // The intervals of a trial are strongly dependent: the uncertainty is that of the number of trials.
             let missed = self.missed as f64 / self.intervals.max(1) as f64 * self.trials as f64;
             within(missed as usize, self.trials, 1.0 - super::super::side::CONFIDENCE)
                 && within(self.worse + self.better, self.trials, FAMILY_RATE)
@@ -442,7 +443,7 @@ mod tests {
         assert_eq!(judged(&[(0, 100); 3], &[(20, 100); 3]), Direction::Worse);
         assert_eq!(judged(&[(20, 100); 3], &[(0, 100); 3]), Direction::Better);
         assert_eq!(judged(&[(1, 100); 3], &[(2, 100); 3]), Direction::NoDifference);
-        // One bad storm is no habit.
+        // One bad storm is not a pattern.
         let one_bad = [(0, 100), (0, 100), (60, 100)];
         assert_eq!(judged(&[(0, 100); 3], &one_bad), Direction::NoDifference);
     }

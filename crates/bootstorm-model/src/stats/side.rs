@@ -1,36 +1,37 @@
-//! One side of a comparison of runs: storms, which are the unit of sampling, each with its VMs.
+//! One side of a comparison of runs: storms, the unit of sampling, each with its VMs.
 //!
-//! The VMs of one storm share one cluster at one time, so that they say how they differ from each other, and nothing of how
-//! the next storm will differ from this one. A statistic is therefore taken of each storm, and its logarithms are compared
+//! The VMs of one storm share one cluster at one time, so they show how they differ from each other, but not how the
+//! next storm will differ from this one. A statistic is therefore taken of each storm, and its logarithms are compared
 //! by Welch's test for unequal variances (Welch, Biometrika 34, 1947) with the degrees of freedom of Satterthwaite
-//! (Biometrics Bulletin 2, 1946), which are few where storms are few. Two storms that came out alike by chance must not pass
-//! for certainty: the variance between the storms of a side counts as no less than what the VMs within a storm make of it,
-//! by the variance of a mean, or of a quantile by the ranks one standard deviation around its own (Woodruff, JASA 47, 1952).
+//! (Biometrics Bulletin 2, 1946), which are few if storms are few. Two storms that agree by chance must not suggest
+//! certainty: the variance between the storms of a side counts as no less than what the VMs within a storm imply, by
+//! the variance of a mean, or of a quantile by the ranks one standard deviation around its own (Woodruff, JASA 47,
+//! 1952).
 
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
 use super::{Level, Sample};
 
-/// The share of repetitions in which an interval holds the true value.
+/// Share of repetitions in which an interval contains the true value.
 pub const CONFIDENCE: f64 = 0.99;
-/// The fewest storms on a side of which something can be judged.
+/// Minimum number of storms on a side for a judgement.
 pub const ENOUGH_STORMS: usize = 2;
-/// The levels of the quantiles.
+/// Levels of the quantiles.
 pub(super) const LEVELS: [Level; 4] = [Level::P50, Level::P90, Level::P95, Level::P99];
-/// Times below the resolution of every observation have no logarithm of use.
+/// Times below the resolution of every observation have no useful logarithm.
 const RESOLUTION: f64 = 1e-6;
 
 /// A statistic of the VMs of a storm
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Statistic {
-    /// The mean of those that arrived.
+    /// Mean of the arrived ones.
     Mean,
-    /// A quantile of all, missing ones behind all others.
+    /// A quantile of all, with missing ones after all others.
     Quantile(Level),
 }
 
 impl Statistic {
-    /// Every one, in the order in which they are shown.
+    /// Every statistic, in display order.
     pub(super) const ALL: [Self; 5] = [
         Self::Mean,
         Self::Quantile(LEVELS[0]),
@@ -46,7 +47,7 @@ pub struct Side {
     storms: Vec<Sample>,
 }
 
-/// A value that each storm gives, and the variance that its VMs alone make of it
+/// The value of one storm, and the variance implied by its VMs alone
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Unit {
     pub(super) value: f64,
@@ -57,39 +58,39 @@ pub(super) struct Unit {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Welch {
     pub(super) difference: f64,
-    /// Half of the width of the interval; absent where a side has a single storm.
+    /// Half of the width of the interval; absent if a side has a single storm.
     pub(super) half: Option<f64>,
-    /// The probability of a difference that large where there is none; absent likewise.
+    /// Probability of a difference at least this large if there is none; absent likewise.
     pub(super) p: Option<f64>,
 }
 
 impl Side {
-    /// A side out of the samples of one or more phases. Empty samples do not count.
+    /// A side from the samples of one or more phases. Empty samples do not count.
     pub fn of<'a>(samples: impl IntoIterator<Item = &'a Sample>) -> Self {
         Self { storms: samples.into_iter().filter(|sample| sample.n() > 0).cloned().collect() }
     }
 
-    /// How many storms there are.
+    /// Number of storms.
     pub fn storms(&self) -> usize {
         self.storms.len()
     }
 
-    /// How many VMs there are, missing ones included.
+    /// Number of VMs, including missing ones.
     pub fn n(&self) -> usize {
         self.storms.iter().map(Sample::n).sum()
     }
 
-    /// How many are missing.
+    /// Number of missing VMs.
     pub fn missing(&self) -> usize {
         self.storms.iter().map(Sample::missing).sum()
     }
 
-    /// A statistic of each storm in seconds; `None` where it was not reached in one of them.
+    /// A statistic of each storm in seconds; `None` if it was not reached in one of them.
     pub(super) fn seconds(&self, statistic: Statistic) -> Option<Vec<Unit>> {
         self.storms.iter().map(|storm| unit(storm, statistic)).collect()
     }
 
-    /// In how many storms a statistic was not reached.
+    /// Number of storms in which a statistic was not reached.
     pub(super) fn unreached(&self, statistic: Statistic) -> usize {
         self.storms.iter().filter(|storm| unit(storm, statistic).is_none()).count()
     }
@@ -116,7 +117,7 @@ fn unit(storm: &Sample, statistic: Statistic) -> Option<Unit> {
     }
 }
 
-/// The same values as logarithms; variances by the delta method.
+/// The values as logarithms; variances by the delta method.
 pub(super) fn logarithms(units: &[Unit]) -> Vec<Unit> {
     let logarithm = |unit: &Unit| {
         let value = unit.value.max(RESOLUTION);
@@ -130,7 +131,7 @@ pub(super) fn mean(values: impl ExactSizeIterator<Item = f64>) -> f64 {
     values.sum::<f64>() / count
 }
 
-/// Mean, variance of the mean, and degrees of freedom; the last two absent of a single storm.
+/// Mean, variance of the mean, and degrees of freedom; the last two are absent for a single storm.
 fn moments(units: &[Unit]) -> (f64, Option<(f64, f64)>) {
     let mean = mean(units.iter().map(|unit| unit.value));
     if units.len() < ENOUGH_STORMS {
@@ -151,7 +152,7 @@ pub(super) fn welch(first: &[Unit], second: &[Unit]) -> Welch {
     };
     let variance = one + other;
     if variance <= 0.0 {
-        // Not a single value differs from any other of its side.
+        // All values of a side are equal.
         let p = if difference == 0.0 { 1.0 } else { 0.0 };
         return Welch { difference, half: Some(0.0), p: Some(p) };
     }
@@ -167,7 +168,7 @@ pub(super) fn welch(first: &[Unit], second: &[Unit]) -> Welch {
 
 /// The family-wise adjusted probabilities of several tests, in the same order (Holm, Scand. J. Statist. 6, 1979)
 ///
-/// Rejecting adjusted values below a rate errs in at most that share of families, however dependent the tests.
+/// Rejecting adjusted values below a rate errs in at most that share of families, however dependent the tests are.
 pub fn holm(probabilities: &[f64]) -> Vec<f64> {
     let mut order: Vec<usize> = (0..probabilities.len()).collect();
     order.sort_by(|a, b| probabilities[*a].total_cmp(&probabilities[*b]));
@@ -191,8 +192,8 @@ mod tests {
 
     #[test]
     fn welch_is_that_of_the_textbooks() {
-        // Worked out by hand: means 20 and 25, variances 4 and 16, three values each: t = 5 / √(20/3) and
-        // ν = (20/3)² / ((4/3)²/2 + (16/3)²/2) = 50/17 ≈ 2.94.
+        // Worked out by hand: means 20 and 25, variances 4 and 16, three values each: t = 5 / √(20/3) and ν = (20/3)² /
+        // ((4/3)²/2 + (16/3)²/2) = 50/17 ≈ 2.94.
         let found = welch(&units(&[18.0, 20.0, 22.0]), &units(&[21.0, 25.0, 29.0]));
         assert!((found.difference - 5.0).abs() < 1e-12);
         let (half, p) = (found.half.unwrap(), found.p.unwrap());

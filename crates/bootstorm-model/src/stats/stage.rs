@@ -8,9 +8,9 @@ use super::{Sample, Summary};
 /// The stretch between two milestones, over the VMs that passed both
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Stage {
-    /// Where it begins.
+    /// First milestone.
     pub from: Milestone,
-    /// Where it ends.
+    /// Last milestone.
     pub to: Milestone,
     /// Its statistics.
     pub summary: Summary,
@@ -19,17 +19,18 @@ pub struct Stage {
 impl Stage {
     /// The stages of a phase up to its goal, in order
     ///
-    /// The milestones are those that any VM passed; a VM counts in a stage when it passed both ends. A stage
-    /// cannot be shorter than zero: two milestones may be learned in one notification.
+    /// The milestones are those that any VM passed; a VM counts in a stage if it passed both ends. A stage is never
+    /// negative: two milestones may be reported in one notification.
     pub fn all(timelines: &[Timeline], goal: Milestone) -> Vec<Self> {
         let participants: Vec<&Timeline> =
             timelines.iter().filter(|timeline| timeline.outcome != Outcome::Excluded).collect();
         let passed = |milestone: &Milestone| participants.iter().any(|timeline| timeline.has(*milestone));
-        // Ready, address and agent come in any order between Running and the first answer: they are no stages of it.
+        // Ready, address and agent come in any order between Running and the first answer, so they are not stages of
+        // it.
         let beside = |milestone: &Milestone| {
             matches!(milestone, Milestone::Ready | Milestone::Address | Milestone::Agent)
         };
-        // The end of an instance that another one follows has its place at the beginning.
+        // The end of an instance that is followed by another belongs at the beginning.
         let ends = |milestone: &Milestone| goal != Milestone::Gone && milestone.is_of_stop();
         let counts = |milestone: &Milestone| {
             *milestone <= goal && (*milestone == goal || !beside(milestone) && !ends(milestone))

@@ -1,6 +1,6 @@
-//! A start phase as comparisons look at it: its VMs, their goal, and the instant from which their time counts.
+//! A start phase for comparisons: its VMs, their goal, and the zero of their times.
 //!
-//! A create also fills disks, a storm never does. So that a boot is compared with a boot, the time of a VM whose disks
+//! A create also fills disks, a storm never does. So that boots are compared with boots, the time of a VM whose disks
 //! were filled in the phase counts from the instant at which they were: [`Zero::Filled`].
 
 use serde::{Deserialize, Serialize};
@@ -9,43 +9,43 @@ use super::Sample;
 use super::sample::{Arrival, arrival};
 use crate::observe::{Milestone, Moment, Offset, Outcome, Source, Timeline};
 
-/// The instant from which the time of a VM counts
+/// Zero of a VM's times
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Zero {
     /// Its request.
     #[default]
     Requested,
-    /// The instant at which all of its disks were filled, or its request where that was later.
+    /// The instant at which all of its disks were filled, or its request if that was later.
     Filled,
 }
 
-/// The VMs of a start phase, their goal, and the instant from which their time counts
+/// The VMs of a start phase, their goal, and the zero of their times
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Starts<'a> {
-    /// The VMs.
+    /// VMs.
     pub timelines: &'a [Timeline],
-    /// The goal of the phase.
+    /// Goal of the phase.
     pub goal: Milestone,
-    /// Where their time begins.
+    /// Zero of their times.
     pub zero: Zero,
 }
 
 impl<'a> Starts<'a> {
-    /// Every VM from its request on.
+    /// Counts every VM from its request.
     pub fn requested(timelines: &'a [Timeline], goal: Milestone) -> Self {
         Self { timelines, goal, zero: Zero::Requested }
     }
 
-    /// Every VM from the instant at which its disks were filled; from its request in a phase that filled none.
+    /// Counts every VM from the instant at which its disks were filled; from its request if the phase filled none.
     pub fn boots(timelines: &'a [Timeline], goal: Milestone) -> Self {
         let fills = timelines.iter().any(|timeline| timeline.has(Milestone::Volume));
         Self { timelines, goal, zero: if fills { Zero::Filled } else { Zero::Requested } }
     }
 
-    /// The instant from which the time of a VM counts; `None` where that is not known.
+    /// Zero of a VM's times; `None` if unknown.
     ///
-    /// Disks that were noticed late were filled at any time before that.
+    /// Disks that were noticed late may have been filled at any time before that.
     pub fn zero_of(&self, timeline: &Timeline) -> Option<Offset> {
         let requested = timeline.at(Milestone::Requested);
         match (self.zero, timeline.moments.get(&Milestone::Volume)) {

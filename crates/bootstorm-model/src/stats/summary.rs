@@ -1,18 +1,18 @@
-//! The statistics of one sample.
+//! Statistics of one sample.
 
 use serde::{Deserialize, Serialize};
 
 use super::{Level, Quantile, Sample, maybe_micros};
 
-/// The statistics of one sample, in seconds
+/// Statistics of one sample, in seconds
 ///
-/// Minimum, mean, standard deviation and maximum are over the `arrived` values; quantiles are over all `n`,
-/// with missing values as censored (see [`super::quantile`]).
+/// Minimum, mean, standard deviation and maximum are over the `arrived` values; quantiles are over all `n`, with
+/// missing values as censored (see [`super::quantile`]).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
-    /// Size of the sample, missing values included and unknown ones not.
+    /// Size of the sample, including missing values but not unknown ones.
     pub n: usize,
-    /// How many values arrived; `arrived` in documents of version 1.
+    /// Number of arrived values; `arrived` in documents of version 1.
     #[serde(rename = "reached", alias = "arrived")]
     pub arrived: usize,
     /// VMs that arrived at an unknown time; not part of `n`.
@@ -21,10 +21,10 @@ pub struct Summary {
     /// Smallest value.
     #[serde(rename = "min_seconds", serialize_with = "maybe_micros")]
     pub min: Option<f64>,
-    /// Arithmetic mean of the values that arrived.
+    /// Arithmetic mean of the arrived values.
     #[serde(rename = "mean_seconds", serialize_with = "maybe_micros")]
     pub mean: Option<f64>,
-    /// Sample standard deviation of the values that arrived (divisor `arrived − 1`).
+    /// Sample standard deviation of the arrived values (divisor `arrived − 1`).
     #[serde(rename = "stddev_seconds", serialize_with = "maybe_micros")]
     pub stddev: Option<f64>,
     /// Median.
@@ -39,7 +39,7 @@ pub struct Summary {
     /// 99th percentile.
     #[serde(rename = "p99_seconds")]
     pub p99: Quantile,
-    /// Largest value that arrived.
+    /// Largest arrived value.
     #[serde(rename = "max_seconds", serialize_with = "maybe_micros")]
     pub max: Option<f64>,
 }
@@ -62,7 +62,7 @@ impl Summary {
         }
     }
 
-    /// How many values are missing.
+    /// Number of missing values.
     pub fn missing(&self) -> usize {
         self.n - self.arrived
     }

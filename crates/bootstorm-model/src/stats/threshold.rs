@@ -1,11 +1,11 @@
 //! Thresholds: a condition on a figure of a run that makes it a failure.
 //!
-//! `storm.running.p95>60s`, `failed>1%`, `storm/create.running.mean>2`: the condition says when the run is *bad*. A
-//! figure that was not reached is larger than every limit. A figure that does not exist, like the standard deviation of
-//! one VM, leaves its threshold undecided whatever the limit is, and so does a phase whose times are not valid: a gate
-//! that could not be measured is not passed.
+//! `storm.running.p95>60s`, `failed>1%`, `storm/create.running.mean>2`: the condition states when the run is *bad*. A
+//! figure that was not reached is larger than every limit. A figure that does not exist, such as the standard deviation
+//! of one VM, leaves its threshold undecided whatever the limit is, and so does a phase whose times are not valid: a
+//! gate that could not be measured is not passed.
 //!
-//! Where one phase is divided by another, boots are: the time that disks took to be filled is part of neither (see
+//! If one phase is divided by another, boots are compared: the time to fill disks is part of neither (see
 //! [`super::start`]). Times of a single phase count from the request.
 
 mod grammar;
@@ -18,7 +18,7 @@ use crate::observe::{Milestone, Offset, Outcome, Timeline};
 
 use super::{Curve, Level, Outliers, Quantile, Sample, Starts};
 
-/// The kinds of phases, as thresholds name them
+/// Kinds of phases, as named in thresholds
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum PhaseWord {
     /// The baseline.
@@ -29,12 +29,12 @@ pub enum PhaseWord {
     Storm,
 }
 
-/// A phase as a threshold names it: `storm`, the last one, or `storm-2`
+/// A phase as named in a threshold: `storm`, the last one, or `storm-2`
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Place {
-    /// The kind.
+    /// Kind.
     pub kind: PhaseWord,
-    /// Which of that kind; the last one when absent.
+    /// Number within its kind; absent means the last one.
     pub number: Option<u32>,
 }
 
@@ -52,7 +52,7 @@ impl fmt::Display for Place {
     }
 }
 
-/// What is timed
+/// The timed span
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Span {
     /// From the request to the goal of the phase.
@@ -68,15 +68,15 @@ pub enum Span {
 pub enum Statistic {
     /// Smallest.
     Min,
-    /// Mean of those that arrived.
+    /// Mean of the arrived ones.
     Mean,
-    /// Standard deviation of those that arrived.
+    /// Standard deviation of the arrived ones.
     Stddev,
-    /// Largest of those that arrived.
+    /// Largest of the arrived ones.
     Max,
-    /// Percentile over all, with missing values.
+    /// Percentile over all, including missing values.
     Percentile(Level),
-    /// From the phase's first request until this share of the VMs is there.
+    /// From the phase's first request until this share of the VMs has arrived.
     Recovery(Level),
 }
 
@@ -89,11 +89,11 @@ pub enum Count {
     TimedOut,
     /// Did not take part.
     Excluded,
-    /// Not decided.
+    /// Undecided.
     Pending,
     /// Reached the goal.
     Reached,
-    /// Stand out (see [`Outliers`]).
+    /// Outliers (see [`Outliers`]).
     Outliers,
 }
 
@@ -104,13 +104,13 @@ pub enum Figure {
     Time(Span, Statistic),
     /// A number of VMs.
     Vms(Count),
-    /// First to last request.
+    /// From first to last request.
     Skew,
-    /// Beginning to end of the phase.
+    /// From beginning to end of the phase.
     Duration,
 }
 
-/// How a value must lie to the limit to break the threshold
+/// Comparison with the limit that breaks the threshold
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Operator {
     /// `>`
@@ -142,28 +142,28 @@ pub enum Unit {
 pub struct Threshold {
     /// As the user wrote it.
     pub text: String,
-    /// The phase; the one that was just run, or is judged, when absent.
+    /// Phase; absent means the one just run or judged.
     pub place: Option<Place>,
-    /// The phase that it is divided by.
+    /// Phase by which it is divided.
     pub against: Option<Place>,
-    /// The figure.
+    /// Figure.
     pub figure: Figure,
-    /// The comparison.
+    /// Comparison.
     pub operator: Operator,
-    /// The limit.
+    /// Limit.
     pub limit: f64,
     /// Unit of the limit.
     pub unit: Unit,
 }
 
-/// Value that a threshold judges
+/// Data that a threshold judges
 #[derive(Debug, Clone, Copy)]
 pub struct Facts<'a> {
     /// The phase's timelines.
     pub timelines: &'a [Timeline],
     /// Its goal.
     pub goal: Milestone,
-    /// When it ended.
+    /// Its end.
     pub ended: Option<Offset>,
 }
 
@@ -173,9 +173,9 @@ pub struct Facts<'a> {
 pub enum Judged {
     /// The condition does not hold.
     Kept,
-    /// It holds.
+    /// The condition holds.
     Crossed,
-    /// Nothing valid was measured that it could be judged by; the run is a failure all the same.
+    /// No valid measurement to judge by; the run fails nevertheless.
     Undecided,
 }
 
@@ -195,14 +195,14 @@ impl Judged {
     }
 }
 
-/// The value of a figure
+/// Value of a figure
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Value {
-    /// It is known.
+    /// Known.
     Known(f64),
     /// Too few VMs arrived: larger than any number.
     NotReached,
-    /// There is none.
+    /// No such value.
     Unknown,
 }
 
@@ -243,12 +243,12 @@ impl Threshold {
         if holds { Judged::Crossed } else { Judged::Kept }
     }
 
-    /// Whether it has to be known when each request was sent.
+    /// Whether it depends on the times at which requests were sent.
     pub fn needs_spread(&self) -> bool {
         matches!(self.figure, Figure::Skew | Figure::Time(_, Statistic::Recovery(_)))
     }
 
-    /// The milestones that it needs to be measured.
+    /// Milestones that must be measured for it.
     pub fn milestones(&self) -> Vec<Milestone> {
         match self.figure {
             Figure::Time(Span::To(milestone), _) => vec![milestone],
@@ -258,7 +258,7 @@ impl Threshold {
     }
 }
 
-/// `boots` leaves out the time in which disks were filled.
+/// `boots` excludes the time to fill disks.
 fn value(figure: Figure, phase: &Facts<'_>, boots: bool) -> Value {
     match figure {
         Figure::Vms(count) => Value::Known(vms(count, phase) as f64),
@@ -267,7 +267,7 @@ fn value(figure: Figure, phase: &Facts<'_>, boots: bool) -> Value {
             let (first, last) = (requested.clone().min(), requested.max());
             known(first.zip(last).map(|(first, last)| last.since(first).seconds()))
         }
-        // A phase that is not over takes as long as one likes.
+        // The duration of a phase that has not ended is unbounded.
         Figure::Duration => phase.ended.map_or(Value::NotReached, |ended| Value::Known(ended.seconds())),
         Figure::Time(span, Statistic::Recovery(level)) => {
             let milestone = if let Span::To(milestone) = span { milestone } else { phase.goal };

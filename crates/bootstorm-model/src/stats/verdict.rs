@@ -7,15 +7,15 @@
 //! | `ratio`: mean boot of the storm ÷ mean boot of the baseline | below 2 | 2 to below 3 | 3 to below 5 | 5 and more |
 //! | `failures`: share of the storm's VMs that failed or timed out | none | below 5 % | 5 % to below 10 % | 10 % and more |
 //! | `outliers`: p99 ÷ median of the VMs that arrived | below 3 | 3 to below 5 | 5 and more | – |
-//! | `variance`: (p90 − p10) ÷ median of the VMs that arrived, where 10 or more did | below 1.5 | 1.5 to below 3 | 3 and more | – |
+//! | `variance`: (p90 − p10) ÷ median of the VMs that arrived, if 10 or more did | below 1.5 | 1.5 to below 3 | 3 and more | – |
 //!
-//! The ratio follows the guide, which leaves 2 to 3 open; it is called fair here. It compares boot with boot: a baseline in
-//! which disks were filled counts from the instant at which they were (see [`super::start`]). Outliers and variance alone never
-//! make a storm critical: everyone came back. They are judged among the VMs that arrived, since those that did not
-//! are already counted as failures. The variance is that of the eight in ten VMs in the middle, so that it does not
-//! count the outliers again; VMs that come back one after the other at an even pace have 1.6, as nobody should wait
-//! for. VMs excluded from the storm take no part. Without a baseline the ratio is unknown, and there is a verdict only
-//! where the failures alone make it critical.
+//! The ratio follows the guide, which leaves 2 to 3 open; it is called fair here. It compares boots: a baseline in
+//! which disks were filled counts from the instant at which they were (see [`super::start`]). Outliers and variance
+//! alone never make a storm critical: every VM came back. They are judged among the VMs that arrived, since the others
+//! are already counted as failures. The variance covers the middle 80 % of the VMs, so that outliers are not counted
+//! twice; VMs that come back one after the other at an even pace have 1.6, a wait that should not be accepted. VMs
+//! excluded from the storm take no part. Without a baseline the ratio is unknown, and there is a verdict only if the
+//! failures alone make it critical.
 
 use std::fmt;
 
@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Level, Quantile, Sample};
 
-/// How good a storm was
+/// Quality of a storm
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Grade {
@@ -59,13 +59,13 @@ impl fmt::Display for Grade {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Rule {
-    /// How many times longer the storm took.
+    /// Slowdown of the storm.
     Ratio,
-    /// How many VMs did not reach the goal.
+    /// Share of VMs that did not reach the goal.
     Failures,
-    /// How far the slowest VMs lie behind the median.
+    /// Distance of the slowest VMs from the median.
     Outliers,
-    /// How far apart the VMs in the middle lie.
+    /// Spread of the VMs in the middle.
     Variance,
 }
 
@@ -76,17 +76,17 @@ pub struct Finding {
     pub rule: Rule,
     /// Its grade.
     pub grade: Grade,
-    /// Evidence, in one sentence.
+    /// Evidence, one sentence.
     pub reason: String,
 }
 
-/// The variance of fewer VMs is not judged: their p10 and p90 are the fastest and the slowest one.
+/// Minimum number of VMs to judge the variance: with fewer, p10 and p90 are the fastest and the slowest one.
 const ENOUGH_FOR_VARIANCE: usize = 10;
 
 /// Inputs of a verdict
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Evidence<'a> {
-    /// Mean boot of the storm ÷ mean boot of the baseline, where both are known.
+    /// Mean boot of the storm ÷ mean boot of the baseline, if both are known.
     pub ratio: Option<f64>,
     /// VMs of the storm that failed or timed out.
     pub failed: usize,
@@ -97,11 +97,11 @@ pub struct Evidence<'a> {
 /// The verdict on a storm
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verdict {
-    /// The grade.
+    /// Grade.
     pub grade: Grade,
     /// The rule that decided it.
     pub rule: Rule,
-    /// Why, in one sentence.
+    /// Reason, one sentence.
     pub reason: String,
     /// Findings of all rules, in the order of the table.
     #[serde(default)]
@@ -109,7 +109,7 @@ pub struct Verdict {
 }
 
 impl Verdict {
-    /// Applies the rules; `None` when the evidence is not enough for a verdict.
+    /// Applies the rules; `None` if the evidence is not enough for a verdict.
     pub fn on(evidence: &Evidence<'_>) -> Option<Self> {
         let failures = by_failures(evidence);
         let findings = match evidence.ratio {
@@ -183,7 +183,7 @@ fn by_variance(storm: &Sample) -> Option<Finding> {
     Some(Finding { grade, rule: Rule::Variance, reason })
 }
 
-/// The grade of a value, given where fair, poor and critical begin.
+/// The grade of a value, given the beginnings of fair, poor and critical.
 fn band(value: f64, [fair, poor, critical]: [f64; 3]) -> Grade {
     match value {
         value if value >= critical => Grade::Critical,

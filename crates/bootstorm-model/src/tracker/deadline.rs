@@ -1,19 +1,19 @@
-//! What the time of a VM is up for, and how often lists are requested.
+//! Deadlines of VMs, and the interval between list requests.
 
 use std::time::Duration;
 
 /// Pause before a failed or premature list is requested again.
 pub(super) const LIST_EVERY: Duration = Duration::from_secs(1);
 
-/// What a VM's time is up for
+/// What a VM's deadline is for
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Limit {
-    /// It is not Running (or gone).
+    /// Running (or gone).
     State,
-    /// It runs, but does not answer.
+    /// An answer after Running.
     Answer,
-    /// Its migration failed, and nobody has said why.
+    /// The reason for a failed migration.
     Told,
-    /// The phase may take that many seconds.
+    /// The whole phase, with its limit in seconds.
     Phase(u64),
 }

@@ -1,4 +1,4 @@
-//! Guests that are probed on and on, and what their silence means.
+//! Continuously probed guests, and the meaning of their silence.
 
 use std::time::Duration;
 
@@ -11,30 +11,30 @@ use crate::probe::{Answered, Interruption, Keeping, Turn};
 const NOTICED_WITHIN: Duration = Duration::from_secs(2);
 
 impl Tracker<'_> {
-    /// A guest that is probed on and on answered.
+    /// Records an answer of a continuously probed guest.
     pub(super) fn answered_again(&mut self, answered: Answered, at: Offset) {
         let Answered { target, probe } = answered;
         if !self.has_answered(target, probe) {
-            // Who never answered has no downtime that could be known.
+            // A guest that never answered has no measurable downtime.
             let moment = Moment { at, source: Source::Seen };
             self.timeline(target).probes.insert(probe.to_string(), moment);
         }
         self.turn(answered.target, at, |keeping| keeping.answered(answered.target, at));
     }
 
-    /// A guest that is probed on and on does not answer any more, or is not asked any more.
+    /// Records that a continuously probed guest no longer answers, or is no longer probed.
     pub(super) fn quiet(&mut self, id: u32, at: Offset, millis: u64) {
         let Some(Answered { target, .. }) = self.roster.quiet(id) else { return };
         self.turn(target, at, |keeping| keeping.quiet(target, at, millis));
     }
 
-    /// It answers again.
+    /// Records that a guest answers again.
     pub(super) fn back(&mut self, id: u32, at: Offset, gap: u64, lost: u32) {
         let Some((Answered { target, .. }, _)) = self.roster.who(id) else { return };
         self.turn(target, at, |keeping| keeping.back(target, at, gap, lost));
     }
 
-    /// A prober that tells each answer has told all of them up to then.
+    /// Records that a prober that reports every answer has reported all of them up to then.
     pub(super) fn told(&mut self, stream: Option<Stream>, until: Offset) {
         let Some(stream) = stream.filter(|_| self.keeping.is_some()) else { return };
         for target in self.roster.of(stream.number as usize) {
@@ -42,8 +42,8 @@ impl Tracker<'_> {
         }
     }
 
-    /// Whether some guest that migrated answered before and has still to answer again, or moved so lately that its
-    /// silence would not have been noticed.
+    /// Whether a migrated guest that answered before has yet to answer again, or moved so recently that its silence
+    /// would not have been noticed.
     pub fn awaits_guests(&self, now: Offset) -> bool {
         let Some(keeping) = &self.keeping else { return false };
         let mut reached = self.phase.timelines.iter().filter(|timeline| timeline.outcome == Outcome::Reached);
@@ -54,7 +54,7 @@ impl Tracker<'_> {
         })
     }
 
-    /// Notes the guests that do not answer at their new addresses, at the end of a phase.
+    /// Records the guests that do not answer at their new addresses, at the end of a phase.
     pub(super) fn note_lost(&mut self, now: Offset) {
         let Some(keeping) = &self.keeping else { return };
         for timeline in &mut *self.phase.timelines {
@@ -65,7 +65,7 @@ impl Tracker<'_> {
         }
     }
 
-    /// A prober is lost: nobody hears of its guests.
+    /// Records the loss of a prober, whose guests cannot be heard any more.
     pub(super) fn unheard(&mut self, prober: usize, since: Offset) {
         let targets = self.roster.of(prober);
         if let Some(keeping) = &mut self.keeping {

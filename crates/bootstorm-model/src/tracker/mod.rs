@@ -1,10 +1,10 @@
-//! Where a phase stands: folds observations into timelines, owns deadlines and outcomes, knows which streams are blind.
+//! State of a phase: folds observations into timelines, owns deadlines and outcomes, knows which streams are blind.
 //!
-//! Pure: time comes in with observations and ticks, and what is to be done goes out as [`Effect`]s.
+//! Pure: time comes in with observations and ticks, and actions go out as [`Effect`]s.
 //!
-//! A VM whose time is up is not given an outcome at once. Its streams have to prove first that they have delivered
-//! everything up to its deadline: a watch by a list that was asked for after it, a prober by an echo. What the list shows
-//! is judged by the server's own timestamps. Without such a proof within the limit on blindness the outcome is unknown.
+//! A VM past its deadline is not given an outcome at once. Its streams first have to prove that they have delivered
+//! everything up to its deadline: a watch by a list that was requested after it, a prober by an echo. The list is
+//! judged by the server's own timestamps. Without such a proof within the blind limit, the outcome is unknown.
 
 mod deadline;
 mod keeping;
@@ -39,114 +39,114 @@ use stream_state::State;
 
 use waves::Waves;
 
-/// An observation this much later than the server's timestamp allows waited somewhere; clocks are known to about a tenth
-/// of a second.
+/// An observation this much later than the server's timestamp allows was held up; clocks are known to about a tenth of
+/// a second.
 const TOLERANCE: Offset = Offset(250_000);
-/// What a server's timestamp leaves out at most.
+/// Maximum truncation of a server timestamp.
 const WHOLE_SECOND: Offset = Offset(1_000_000);
 
-/// Something that is to be done
+/// An action for the engine
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
     /// Ask a prober.
     Ask(usize, Ask),
-    /// List what a watch covers, apart from the watch.
+    /// List the objects that a watch covers, separately from the watch.
     List(Stream),
-    /// Open a watch anew: it did not deliver what a list shows.
+    /// Reopen a watch that did not deliver what a list shows.
     Reopen(Stream),
-    /// Find out why a VM did not arrive.
+    /// Diagnose a VM that did not arrive.
     Diagnose(u32),
 }
 
-/// Something that happened, when, and to whom
+/// An event with its time and VM
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
-    /// When it was observed.
+    /// Time of its observation.
     pub at: Offset,
-    /// The VM; absent where it is about none.
+    /// VM; absent if it concerns none.
     pub vm: Option<u32>,
-    /// What it is.
+    /// Content.
     pub what: Happened,
 }
 
-/// What happened
+/// Content of an event
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Happened {
-    /// Its request is about to be written.
+    /// The request is about to be written.
     Sent,
-    /// Its request was accepted.
+    /// The request was accepted.
     Accepted,
-    /// It passed a milestone.
+    /// The VM passed a milestone.
     Passed(Milestone),
-    /// Its part in the phase is over.
+    /// The VM's part in the phase has ended.
     Ended(Outcome, Option<String>),
-    /// That it had ended in this way was premature.
+    /// The VM's end with this outcome was premature.
     Reopened(Outcome),
-    /// A stream has delivered nothing since then, for long enough to be worth a word.
+    /// A stream has delivered nothing since then, long enough to be reported.
     Blind {
-        /// The stream.
+        /// Stream.
         stream: Stream,
-        /// When it last delivered.
+        /// Last delivery.
         since: Offset,
-        /// Why, as far as known.
+        /// Reason, as far as known.
         why: Option<String>,
     },
     /// A stream delivers again.
     Seeing {
-        /// The stream.
+        /// Stream.
         stream: Stream,
-        /// How long it did not.
+        /// Duration of the gap.
         gap: Offset,
     },
-    /// A guest that is probed on and on does not answer any more.
+    /// A continuously probed guest no longer answers.
     Quiet {
-        /// Its last answer.
+        /// Last answer.
         last: Offset,
     },
-    /// It answers again.
+    /// The guest answers again.
     Back(Interruption),
-    /// Something that the user should know.
+    /// A message for the user.
     Warning(String),
 }
 
-/// What changed in a phase since it was last saved
+/// Changes in a phase since the last save
 #[derive(Debug, Clone)]
 pub struct Changed {
-    /// The phase with the timelines that changed alone.
+    /// The phase with only the changed timelines.
     pub phase: PhaseRecord,
-    /// How many VMs of the whole phase are through.
+    /// Tally of the whole phase.
     pub tally: Tally,
 }
 
-/// What a tracker has to know when it begins
+/// Initial state of a tracker
 #[derive(Debug)]
 pub struct Beginning<'a> {
     /// The phase, as it begins or continues.
     pub phase: PhaseRecord,
-    /// Now. Nobody probed before, when a phase is continued.
+    /// Current time. In a continued phase, there was no probing before it.
     pub now: Offset,
     /// The VMs of the plan.
     pub targets: &'a [Target],
     /// Instances from before the phase.
     pub fold: Fold,
-    /// What has to be answered; the first decides. Empty unless guests are probed in this phase.
+    /// Required probes; the first one decides. Empty unless guests are probed in this phase.
     pub probes: Vec<Probe>,
-    /// Whether guests are probed on and on, from their first answer to the end of the phase: what is measured is when they
-    /// do not answer.
+    /// Whether guests are probed continuously, from their first answer to the end of the phase, to measure when they do
+    /// not answer.
     pub keeps: bool,
-    /// Disks, where they are followed.
+    /// Disks, if they are followed.
     pub volumes: Option<VolumeFold>,
-    /// Launcher pods, where they are followed.
+    /// Launcher pods, if they are followed.
     pub launchers: Option<LauncherFold>,
     /// Migration objects, in a phase that migrates VMs.
     pub migrations: Option<MigrationFold>,
-    /// The streams, and the namespace that each covers; all where none is named.
+    /// Streams, each with the namespace that it covers; `None` means all.
     pub streams: Vec<(Stream, Option<String>)>,
-    /// The VMs whose request is sent in this process.
+    /// VMs whose request is sent by this process.
     pub asked: &'a [u32],
 }
 
-/// The state of a running phase, without any input or output
+/// State of a running phase, without any input or output
 #[derive(Debug)]
 pub struct Tracker<'a> {
     phase: PhaseRecord,
@@ -156,45 +156,45 @@ pub struct Tracker<'a> {
     launchers: Option<LauncherFold>,
     /// `None` unless the phase migrates VMs.
     migrations: Option<MigrationFold>,
-    /// What the server's clock showed at the beginning of the phase, as far as known.
+    /// Reading of the server's clock at the beginning of the phase, as far as known.
     server_zero: Timestamp,
     streams: BTreeMap<Stream, State>,
-    /// Requests that gave no final answer yet.
+    /// Requests without a final answer.
     unanswered: usize,
     waves: Waves,
     /// VMs whose outcome is open.
     pending: usize,
-    /// VMs that take part.
+    /// Number of participants.
     participants: usize,
     /// VMs that failed or timed out.
     failed: usize,
-    /// Whose time is up when, and for what.
+    /// Deadlines: time, VM, and purpose.
     deadlines: BinaryHeap<Reverse<(Offset, u32, Limit)>>,
-    /// VMs whose time is up, and that wait for a proof.
+    /// VMs past their deadline that wait for a proof.
     due: BTreeMap<u32, (Limit, Offset)>,
-    /// When they were last looked at.
+    /// Time of the last judgement.
     judged: Offset,
-    /// When this process took over.
+    /// Time at which this process took over.
     taken_over: Offset,
     probes: Vec<Probe>,
     roster: Roster,
-    /// Guests that are probed on and on; nothing where the first answer is what counts.
+    /// Continuously probed guests; `None` if only the first answer counts.
     keeping: Option<Keeping>,
-    /// Whom the probers are busy with, and where.
+    /// VMs being probed, with their addresses.
     probed: HashMap<u32, IpAddr>,
-    /// When a prober was asked about a VM, and whether for the first time.
+    /// Time at which a prober was asked about a VM, and whether for the first time.
     asked: HashMap<u32, (Offset, bool)>,
-    /// What answers in place of a guest, and on which interface, by VM.
+    /// What answers instead of a guest, and on which interface, by VM.
     answerers: HashMap<u32, (String, Answerer)>,
-    /// What a prober said of a VM that it cannot probe, by VM and probe.
+    /// Reason given by a prober why it cannot probe, by VM and probe.
     untried: HashMap<(u32, Probe), String>,
-    /// Complaints that were told: a prober that cannot probe one guest cannot probe a thousand.
+    /// Complaints already reported: a prober that cannot probe one guest cannot probe a thousand.
     told: HashSet<String>,
-    /// VMs of which an instance went while nobody could see how far it came.
+    /// VMs with an instance that disappeared while its progress could not be observed.
     missed: HashSet<u32>,
-    /// VMs of which an object cannot be read.
+    /// VMs with an unreadable object.
     unreadable: HashMap<u32, String>,
-    /// How late changes came in by the server's timestamps.
+    /// Delay of changes by the server's timestamps.
     delays: Delays,
     effects: Vec<Effect>,
     events: Vec<Event>,
@@ -204,7 +204,7 @@ pub struct Tracker<'a> {
 }
 
 impl<'a> Tracker<'a> {
-    /// A tracker of a phase that begins, or is continued.
+    /// A tracker of a phase that begins or is continued.
     pub fn new(beginning: Beginning<'a>) -> Self {
         let Beginning {
             phase,
@@ -223,7 +223,7 @@ impl<'a> Tracker<'a> {
         let timeout = Duration::from_secs(phase.settings.timeout_seconds);
         let open = || phase.timelines.iter().filter(|timeline| !timeline.is_over());
         let deadline = |timeline: &Timeline| {
-            // Who has no known zero gets the whole time from now on.
+            // Without a known zero, a VM gets its whole time from now on.
             let zero = timeline.at(Milestone::Requested).or(timeline.untimed.then_some(now))?;
             Some(Reverse((zero.plus(timeout), timeline.target, Limit::State)))
         };
@@ -264,12 +264,12 @@ impl<'a> Tracker<'a> {
         }
     }
 
-    /// What the server's clock showed at the beginning of the phase, by what is known now.
+    /// Sets the reading of the server's clock at the beginning of the phase, as now known.
     pub fn set_server_zero(&mut self, zero: Timestamp) {
         self.server_zero = zero;
     }
 
-    /// Takes an observation into account.
+    /// Applies an observation.
     pub fn observe(&mut self, observation: Observation) {
         let Observation { stream, at, late, what } = observation;
         let receipt = Receipt { at, late, server_zero: self.server_zero };
@@ -344,7 +344,7 @@ impl<'a> Tracker<'a> {
         }
     }
 
-    /// Takes a change of an instance into account.
+    /// Applies a change of an instance.
     fn apply(&mut self, change: &Change, receipt: Receipt) {
         let target = match change {
             Change::Present(instance) => &instance.target,
@@ -378,7 +378,7 @@ impl<'a> Tracker<'a> {
             self.tell(receipt.at, Some(passed.target), Happened::Passed(passed.milestone));
             match passed.milestone {
                 Milestone::Running if self.phase.drains() => self.moved_by_boot(passed.target, receipt.at),
-                // What is probed on and on decides nothing.
+                // Continuous probing decides nothing.
                 _ if self.keeping.is_some() => {}
                 Milestone::Running => self.limit_answer(passed.target),
                 Milestone::Agent if self.probes.contains(&Probe::Agent) => {
@@ -396,16 +396,17 @@ impl<'a> Tracker<'a> {
         }
         self.reopen(position, receipt.at);
         if let Some(fold) = self.launchers.as_ref() {
-            // What pods passed before their instance was known, now that it may be.
+            // Milestones of pods seen before their instance, which may be known now.
             let passed = fold.join(&mut self.phase.timelines, position);
             self.passed(&passed, receipt.at);
         }
         self.plan_probing(position, receipt.at);
     }
 
-    /// The receipt of a change, late where the server's timestamp shows that it waited somewhere.
+    /// The receipt of a change, late if the server's timestamp shows that it was held up.
     ///
-    /// A timestamp is cut to whole seconds, so a change that is seen at once is 0 to 1 s after it. A stop has none.
+    /// A timestamp is truncated to whole seconds, so a change that is seen at once is 0 to 1 s after it. A stop has
+    /// none.
     fn weighed(&mut self, position: u32, instance: &Instance, receipt: Receipt) -> Receipt {
         let timeline = &self.phase.timelines[position as usize];
         let stops = self.phase.name.kind == PhaseKind::Stop;
@@ -420,7 +421,7 @@ impl<'a> Tracker<'a> {
         self.weighed_by(last, receipt)
     }
 
-    /// The same by the newest timestamp of a change.
+    /// The receipt, weighed by the newest timestamp of a change.
     fn weighed_by(&mut self, last: Option<Timestamp>, receipt: Receipt) -> Receipt {
         let Some(last) = last else { return receipt };
         let late = receipt.at.since(receipt.stamped(last)).since(WHOLE_SECOND);
@@ -428,7 +429,7 @@ impl<'a> Tracker<'a> {
         Receipt { late: late > TOLERANCE, ..receipt }
     }
 
-    /// Ends what has to end by now, or asks for what is needed to end it.
+    /// Ends what is due, or requests what is needed to end it.
     pub fn tick(&mut self, now: Offset) {
         while let Some(Reverse((at, target, limit))) = self.deadlines.peek().copied() {
             let moot = self.is_moot(target, limit, at);
@@ -446,7 +447,7 @@ impl<'a> Tracker<'a> {
         self.judge(now);
     }
 
-    /// When the next tick is needed; nothing while no time can change anything.
+    /// Time at which the next tick is needed; `None` while time alone cannot change anything.
     pub fn next_tick(&self) -> Option<Offset> {
         let deadline = self.deadlines.peek().map(|Reverse((at, ..))| *at);
         let retry = (!self.due.is_empty()).then(|| self.judged.plus(LIST_EVERY));
@@ -454,7 +455,7 @@ impl<'a> Tracker<'a> {
         [deadline, retry, word].into_iter().flatten().min()
     }
 
-    /// Ends every VM that is not through at a limit of the whole phase.
+    /// Ends every pending VM at a limit of the whole phase.
     pub fn end_all(&mut self, limit: Duration, now: Offset) {
         for target in 0..self.phase.timelines.len() as u32 {
             if !self.phase.timelines[target as usize].is_over() {
@@ -464,7 +465,7 @@ impl<'a> Tracker<'a> {
         self.judge(now);
     }
 
-    /// Gives up on proofs: what still waits for one is unknown.
+    /// Gives up on proofs: VMs that still wait for one become unknown.
     pub fn give_up(&mut self, now: Offset) {
         for (target, (limit, at)) in std::mem::take(&mut self.due) {
             if !self.phase.timelines[target as usize].is_over() {
@@ -473,7 +474,7 @@ impl<'a> Tracker<'a> {
         }
     }
 
-    /// Whether every VM is through and every request answered.
+    /// Whether every VM has ended and every request was answered.
     pub fn is_over(&self) -> bool {
         self.pending == 0 && self.unanswered == 0
     }
@@ -483,7 +484,7 @@ impl<'a> Tracker<'a> {
         self.unanswered == 0
     }
 
-    /// Whether so many VMs have failed that the phase is to be stopped.
+    /// Whether enough VMs have failed to stop the phase.
     pub fn is_hopeless(&self) -> bool {
         let limit = self.phase.settings.abort_if_failed;
         limit.is_some_and(|limit| limit.is_reached(self.failed, self.participants))
@@ -494,22 +495,22 @@ impl<'a> Tracker<'a> {
         self.phase.timelines.iter().any(|t| t.outcome == Outcome::Reached && !t.has(milestone))
     }
 
-    /// How many waves are through: every VM of them reached its goal, or failed.
+    /// Number of finished waves: every VM of them reached its goal, or failed.
     pub fn waves_through(&self) -> u32 {
         self.waves.through()
     }
 
-    /// Whether the last request of a wave has left since this was last asked.
+    /// Whether the last request of a wave was sent since the last call.
     pub fn take_wave_sent(&mut self) -> bool {
         self.waves.take_sent()
     }
 
-    /// What is to be done.
+    /// Actions to carry out.
     pub fn take_effects(&mut self) -> Vec<Effect> {
         std::mem::take(&mut self.effects)
     }
 
-    /// What probers are to be asked, of what is to be done.
+    /// Requests to probers among the actions to carry out.
     pub fn take_asks(&mut self) -> Vec<(usize, Ask)> {
         let is_ask = |effect: &mut Effect| matches!(effect, Effect::Ask(..));
         let asks = self.effects.extract_if(.., is_ask);
@@ -520,17 +521,17 @@ impl<'a> Tracker<'a> {
         asks.collect()
     }
 
-    /// What happened, in the order of its observation.
+    /// Events, in the order of their observation.
     pub fn take_events(&mut self) -> Vec<Event> {
         std::mem::take(&mut self.events)
     }
 
-    /// The phase, as far as it is known.
+    /// The phase, as known so far.
     pub fn phase(&self) -> &PhaseRecord {
         &self.phase
     }
 
-    /// How late changes came in by the server's timestamps.
+    /// Delay of changes by the server's timestamps.
     pub fn delays(&self) -> &Delays {
         &self.delays
     }
@@ -541,7 +542,7 @@ impl<'a> Tracker<'a> {
         timeline.untimed || timeline.has(Milestone::Accepted)
     }
 
-    /// Adds what was found out about a VM that did not reach the goal.
+    /// Adds the diagnosis of a VM that did not reach the goal.
     pub fn diagnose(&mut self, target: u32, complaint: String, findings: Option<crate::observe::Findings>) {
         let timeline = self.timeline(target);
         timeline.findings = findings;
@@ -552,7 +553,7 @@ impl<'a> Tracker<'a> {
         });
     }
 
-    /// What changed since this was last asked; nothing where nothing did.
+    /// Changes since the last call; `None` if there are none.
     pub fn take_changed(&mut self, now: Offset) -> Option<Changed> {
         if !std::mem::take(&mut self.dirty) {
             return None;
@@ -565,17 +566,17 @@ impl<'a> Tracker<'a> {
         Some(Changed { phase, tally: Tally::of(&self.phase) })
     }
 
-    /// Something is to be saved, although nothing changed.
+    /// Requests a save although nothing changed.
     pub fn set_dirty(&mut self) {
         self.dirty = true;
     }
 
-    /// Lets the caller change what is not about VMs.
+    /// The phase, for changes that do not concern VMs.
     pub fn phase_mut(&mut self) -> &mut PhaseRecord {
         &mut self.phase
     }
 
-    /// The phase at its end, and the VMs whose timelines changed since they were last taken to be saved.
+    /// The phase at its end, and the VMs whose timelines changed since the last save.
     pub fn finish(mut self, now: Offset) -> (PhaseRecord, BTreeSet<u32>) {
         self.note_lost(now);
         let mut phase = self.phase.header();
@@ -653,7 +654,7 @@ impl<'a> Tracker<'a> {
         self.plan_probing(target, at);
     }
 
-    /// Follows a VM again that seemed to be stopped, and turns out to have another instance.
+    /// Resumes a VM that seemed to be stopped, but turns out to have another instance.
     fn reopen(&mut self, target: u32, at: Offset) {
         let timeline = &self.phase.timelines[target as usize];
         if self.phase.goal != Milestone::Gone
@@ -669,7 +670,7 @@ impl<'a> Tracker<'a> {
         self.tell(at, Some(target), Happened::Reopened(Outcome::Reached));
     }
 
-    /// Groups the VMs that are on their way by what they wait for: the largest group, its size, and of how many.
+    /// Groups pending VMs by what they wait for: the largest group, its size, and the total.
     pub fn waiting(&self) -> Option<(Diagnosis, usize, usize)> {
         let waits = |timeline: &&Timeline| !timeline.is_over() && timeline.is_asked();
         let waiting: Vec<&Timeline> = self.phase.timelines.iter().filter(waits).collect();
@@ -679,7 +680,7 @@ impl<'a> Tracker<'a> {
             let Diagnosis { waits_for, cause } = Diagnosis::of(timeline, self.phase.goal);
             *groups.entry((waits_for, cause)).or_default() += 1;
         }
-        // Of equal groups the one that is further behind, so that the line does not flicker.
+        // Of equal groups, the one that is further behind, so that the line does not flicker.
         let most = groups.into_iter().max_by(|(a, many), (b, more)| many.cmp(more).then_with(|| b.cmp(a)));
         let ((waits_for, cause), vms) = most?;
         Some((Diagnosis { waits_for, cause }, (vms * step).min(waiting.len()), waiting.len()))
@@ -690,5 +691,5 @@ impl<'a> Tracker<'a> {
     }
 }
 
-/// VMs that are looked at to tell what most wait for; of more of them an even share, so that looking delays nothing.
+/// Sample at most this many VMs per call, evenly spread, so that sampling delays nothing.
 const LOOKED_AT: usize = 400;

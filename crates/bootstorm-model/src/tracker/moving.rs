@@ -1,4 +1,4 @@
-//! Live migrations: how far each came, by the two objects that tell of it, and how it failed.
+//! Live migrations: their progress, from the two objects that report it, and their failures.
 
 use std::cmp::Reverse;
 use std::time::Duration;
@@ -9,14 +9,14 @@ use crate::observe::{
     Change, InstancePhase, Migration, MigrationPhase, Milestone, Offset, Outcome, Passed, Receipt, migration,
 };
 
-/// How long a failure waits for the reason: the migration object does not say it, its VMI does a moment later. Events
-/// mostly say only that the source or the target reported a failure.
+/// How long a failure waits for the reason: the migration object does not have it, its VMI does a moment later. Events
+/// mostly state only that the source or the target reported a failure.
 const TOLD_WITHIN: Duration = Duration::from_secs(2);
-/// The reason of `KubeVirt`'s events about migrations that failed.
+/// Reason of `KubeVirt`'s events about failed migrations.
 const FAILED_MIGRATION: &str = "FailedMigration";
 
 impl Tracker<'_> {
-    /// Takes a change of the instance of a VM that migrates into account: it stays the same one, on another node.
+    /// Applies a change of the instance of a migrating VM: it stays the same one, on another node.
     pub(super) fn apply_move(&mut self, position: u32, change: &Change, receipt: Receipt) {
         let timeline = &self.phase.timelines[position as usize];
         if timeline.outcome == Outcome::Excluded {
@@ -48,8 +48,8 @@ impl Tracker<'_> {
         }
     }
 
-    /// Takes a change of the instance from before an eviction into account: it may migrate; whether it ends instead, and
-    /// another one boots, is told as in a restart.
+    /// Applies a change of the instance from before an eviction: it may migrate; if it ends instead and another one
+    /// boots, that is handled as in a restart.
     pub(super) fn apply_evicted(&mut self, position: u32, change: &Change, receipt: Receipt) {
         let Change::Present(instance) = change else { return };
         let timeline = &self.phase.timelines[position as usize];
@@ -78,7 +78,7 @@ impl Tracker<'_> {
         self.plan_probing(position, receipt.at);
     }
 
-    /// A VM that was evicted runs again, as another instance: where it boots is another node.
+    /// Records that an evicted VM runs again as another instance, and so on another node.
     pub(super) fn moved_by_boot(&mut self, target: u32, at: Offset) {
         let nodes = self.phase.settings.nodes.clone();
         let timeline = self.timeline(target);
@@ -90,7 +90,7 @@ impl Tracker<'_> {
         }
     }
 
-    /// Takes a migration object into account.
+    /// Applies a migration object.
     pub(super) fn migration(&mut self, migration: &Migration, receipt: Receipt) {
         let Some(position) = self.migrations.as_ref().and_then(|fold| fold.position(migration)) else {
             return;
@@ -102,14 +102,14 @@ impl Tracker<'_> {
         self.moved(position, &passed, receipt.at);
     }
 
-    /// Puts what was seen before onto the timeline, once the answer to its request has said which migration it is.
+    /// Transfers earlier observations to the timeline, once the answer to its request has identified the migration.
     pub(super) fn join_migration(&mut self, target: u32, at: Offset) {
         let Some(fold) = self.migrations.as_ref() else { return };
         let passed = fold.join(&mut self.phase.timelines, target);
         self.moved(target, &passed, at);
     }
 
-    /// Takes a list of migration objects into account, for the VMs that wait for one.
+    /// Applies a list of migration objects, for the VMs that wait for one.
     pub(super) fn listed_migrations(
         &mut self,
         stream: Option<Stream>,
@@ -152,21 +152,21 @@ impl Tracker<'_> {
         told.or_else(warned)
     }
 
-    /// Tells what a VM passed, and ends its part where that was all or the migration failed.
+    /// Reports the milestones that a VM passed, and ends its part if that was the last one or the migration failed.
     fn moved(&mut self, position: u32, passed: &[Passed], at: Offset) {
         self.touch(Some(position));
         for passed in passed {
             self.tell(at, Some(passed.target), Happened::Passed(passed.milestone));
         }
         if let Some(fold) = self.launchers.as_ref() {
-            // Which pod is the target is known with the migration.
+            // The target pod is known once the migration is.
             let passed = fold.join(&mut self.phase.timelines, position);
             self.passed(&passed, at);
         }
         self.check_goal(position, at);
         let timeline = &self.phase.timelines[position as usize];
         let failed = timeline.migration.as_ref().is_some_and(|facts| facts.failed);
-        // KubeVirt tries again where a VM has to leave its node.
+        // KubeVirt retries if a VM has to leave its node.
         if !failed || timeline.is_over() || !timeline.is_asked() || self.phase.drains() {
             return;
         }
@@ -177,7 +177,7 @@ impl Tracker<'_> {
         }
     }
 
-    /// Ends a VM whose guest is not there any more; one that may have moved before, unseen, is unknown.
+    /// Ends a VM whose guest is gone; one that may have moved before, unseen, is unknown.
     fn end_without_instance(&mut self, target: u32, what: &str, receipt: Receipt) {
         let timeline = &self.phase.timelines[target as usize];
         if timeline.is_over() || !timeline.is_asked() {
@@ -192,7 +192,7 @@ impl Tracker<'_> {
         self.effects.push(Effect::Diagnose(target));
     }
 
-    /// The receipt of a migration object, late where virt-controller's timestamp shows that it waited somewhere.
+    /// The receipt of a migration object, late if virt-controller's timestamp shows that it was held up.
     fn weighed_migration(&mut self, position: u32, migration: &Migration, receipt: Receipt) -> Receipt {
         let timeline = &self.phase.timelines[position as usize];
         if receipt.late || timeline.is_over() {
@@ -268,7 +268,7 @@ mod tests {
         }
     }
 
-    /// The migration object failed, and an event says as much as `KubeVirt` says in general.
+    /// The migration object failed, with `KubeVirt`'s usual uninformative event.
     fn fails(tracker: &mut Tracker<'_>, at: f64) {
         tracker.phase.timelines[0].warnings.push(Warning {
             kind: "VirtualMachineInstanceMigration".into(),

@@ -1,4 +1,4 @@
-//! Who is probed by which prober, and what its answers mean.
+//! Assignment of VMs to probers, and the meaning of their answers.
 
 use super::{Effect, Happened, Tracker};
 use crate::observation::{Stream, StreamKind};
@@ -7,13 +7,13 @@ use crate::probe::binding::Hollow;
 use crate::probe::{Ask, Family, Probe};
 use std::time::Duration;
 
-/// After a prober was asked anew, answers that arrive within this time may have been waiting.
+/// After a prober was asked again, answers that arrive within this time may have been waiting.
 const CATCHING_UP: Duration = Duration::from_secs(2);
 /// Within this time after taking over, every guest that can answer has answered.
 const FIRST_ROUND: Duration = Duration::from_secs(3);
 
 impl Tracker<'_> {
-    /// Takes an answer that a prober got into account.
+    /// Applies an answer received by a prober.
     pub(super) fn answered_by_prober(&mut self, id: u32, at: Offset) {
         let Some((answered, ask)) = self.roster.reached(id) else { return };
         self.effects.extend(ask.map(|(prober, ask)| Effect::Ask(prober, ask)));
@@ -21,7 +21,7 @@ impl Tracker<'_> {
             return self.answered_again(answered, at);
         }
         let target = answered.target;
-        // A guest that ran before we took over may have been answering for long.
+        // A guest that ran before we took over may have been answering for a long time.
         let timeline = &self.phase.timelines[target as usize];
         let early = timeline.at(Milestone::Running).is_some_and(|running| running < self.taken_over);
         let first_round = at < self.taken_over.plus(FIRST_ROUND);
@@ -33,7 +33,7 @@ impl Tracker<'_> {
         self.plan_probing(target, at);
     }
 
-    /// A prober cannot do what it is asked to.
+    /// Records that a prober cannot carry out a request.
     pub(super) fn cannot(&mut self, stream: Option<Stream>, id: u32, why: &str, at: Offset) {
         let Some((stream, (who, address))) = stream.zip(self.roster.who(id)) else { return };
         let (prober, family) = (stream.number + 1, Family::of(address));
@@ -45,7 +45,8 @@ impl Tracker<'_> {
         }
     }
 
-    /// A prober is alive: it has told everything up to when this sign of life was asked for.
+    /// Records that a prober is alive: it has reported everything up to the time at which this sign of life was
+    /// requested.
     pub(super) fn echoed(&mut self, stream: Option<Stream>, asked: Offset, at: Offset) {
         let Some(state) = stream.and_then(|stream| self.streams.get_mut(&stream)) else { return };
         state.proved = state.proved.max(asked);
@@ -71,7 +72,7 @@ impl Tracker<'_> {
         }
     }
 
-    /// A milestone that was passed is the answer to a probe.
+    /// Counts a passed milestone as the answer to a probe.
     pub(super) fn answered_by(&mut self, target: u32, probe: Probe, milestone: Milestone) {
         let moment = self.phase.timelines[target as usize].moments.get(&milestone).copied();
         if let Some(moment) = moment {
@@ -79,13 +80,13 @@ impl Tracker<'_> {
         }
     }
 
-    /// Why an answer to a probe would prove nothing about a guest; nothing where it would.
+    /// Reason why an answer to a probe would prove nothing about a guest; `None` if it would.
     pub(super) fn hollow(&self, target: u32, probe: Probe) -> Option<Hollow> {
         let (interface, by) = self.answerers.get(&target)?;
         by.answers(probe).then(|| Hollow { interface: interface.clone(), probe, by: *by })
     }
 
-    /// Notes what answers in place of a guest, by the spec of the instance that the phase follows.
+    /// Records what answers instead of a guest, by the spec of the instance that the phase follows.
     pub(super) fn know_answerer(&mut self, target: u32, instance: &Instance, at: Offset) {
         if self.phase.timelines[target as usize].instance_uid.as_ref() != Some(&instance.uid) {
             return;
@@ -103,7 +104,7 @@ impl Tracker<'_> {
         }
     }
 
-    /// Ends a VM that runs, and of which the deciding probe could show nothing more.
+    /// Ends a running VM about which the deciding probe could show nothing more.
     pub(super) fn end_hollow(&mut self, target: u32, at: Offset) {
         let timeline = &self.phase.timelines[target as usize];
         if timeline.is_over() || !timeline.has(Milestone::Running) {
@@ -126,7 +127,7 @@ impl Tracker<'_> {
         let address = timeline.address.as_deref().filter(|_| runs).and_then(|text| text.parse().ok());
         match (address, self.probed.get(&target)) {
             (Some(address), known) if known != Some(&address) => {
-                // In a gap of the watch it may have been running, and answering, for long.
+                // In a gap of the watch it may have been running, and answering, for a long time.
                 let late =
                     timeline.moments.get(&Milestone::Running).is_some_and(|m| m.source != Source::Seen);
                 let moved = self.probed.insert(target, address).is_some();
@@ -139,7 +140,7 @@ impl Tracker<'_> {
                     if asks_guest && keeps {
                         let asks = self.roster.keep(target, probe, address);
                         self.ask(asks);
-                        // One is enough to tell when a guest is away.
+                        // One is enough to detect the absence of a guest.
                         break;
                     }
                     if asks_guest && !self.has_answered(target, probe) {
@@ -165,7 +166,7 @@ impl Tracker<'_> {
         self.effects.extend(asks.into_iter().map(|(prober, ask)| Effect::Ask(prober, ask)));
     }
 
-    /// A prober is back: everything that waits for it is asked again.
+    /// Repeats all pending requests to a prober that is back.
     pub(super) fn ask_again(&mut self, prober: usize, at: Offset) {
         if let Some(health) = self.phase.probing.as_mut() {
             health.streams += 1;
@@ -177,7 +178,7 @@ impl Tracker<'_> {
         self.ask(again);
     }
 
-    /// A prober is lost: its VMs go to those that are not.
+    /// Reassigns the VMs of a lost prober to others.
     pub(super) fn hand_over(&mut self, prober: usize, at: Offset) {
         let others = self.probers_with(|gap| !gap);
         let targets = self.roster.of(prober);
@@ -191,7 +192,7 @@ impl Tracker<'_> {
         }
     }
 
-    /// A prober begins with a VM: what was said of it before is over.
+    /// Begins probing a VM: earlier reports about it no longer count.
     fn ask_anew(&mut self, target: u32, at: Offset, late: bool) {
         self.asked.insert(target, (at, late));
         for probe in self.probes.clone() {
@@ -199,13 +200,13 @@ impl Tracker<'_> {
         }
     }
 
-    /// Why the goal cannot be judged: what decides was never tried.
+    /// Reason why the goal cannot be judged: the deciding probe was never tried.
     pub(super) fn untried(&self, target: u32) -> Option<&str> {
         let deciding = *self.probes.first()?;
         self.untried.get(&(target, deciding)).map(String::as_str)
     }
 
-    /// What was just given to a prober that is lost already goes to others at once.
+    /// Passes targets that were just given to a lost prober to others at once.
     fn move_from_lost(&mut self, at: Offset) {
         for prober in self.probers_with(|gap| gap) {
             self.hand_over(prober, at);

@@ -1,11 +1,11 @@
-//! Fate of requests.
+//! Progress of requests.
 
 use super::{Happened, Tracker};
 use crate::observation::{Attempts, Request};
 use crate::observe::{Milestone, Offset, Outcome, Timeline};
 
 impl Tracker<'_> {
-    /// Takes the fate of a request into account; an answer that came `late` may have waited for this process.
+    /// Applies the progress of a request; an answer that came `late` may have waited for this process.
     pub(super) fn requested(&mut self, target: u32, request: Request, at: Offset, late: bool) {
         self.dirty = true;
         match request {
@@ -15,7 +15,7 @@ impl Tracker<'_> {
                     && !self.phase.migrates()
                     && self.phase.timelines[target as usize].instance_uid.is_some();
                 if foreign {
-                    // Whatever it did so far was none of our doing.
+                    // Whatever it did so far was not our doing.
                     self.fold.forget(&mut self.phase.timelines[target as usize]);
                 }
                 self.timeline(target).see(Milestone::Requested, at);
@@ -55,7 +55,7 @@ impl Tracker<'_> {
                 self.answered_request(target, attempts);
                 let timeline = self.timeline(target);
                 timeline.answer = Some(why.clone());
-                // A request that may have been carried out leaves the word to the streams.
+                // If a request may have been carried out, the streams decide.
                 if certain && !timeline.is_over() {
                     self.end(target, Outcome::Failed, Some(why), at);
                 }

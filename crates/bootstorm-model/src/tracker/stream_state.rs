@@ -1,27 +1,27 @@
-//! State of one stream: up to when it is known to have delivered everything.
+//! State of one stream: how far it is known to have delivered everything.
 
 use crate::observation::{Stream, StreamKind, What};
 use std::time::Duration;
 
 use crate::observe::Offset;
 
-/// A stream that delivers nothing for this long is worth a word.
+/// A stream that delivers nothing for this long is reported.
 const WORTH_A_WORD: Duration = Duration::from_secs(2);
 
 /// State of a stream
 #[derive(Debug)]
 pub(super) struct State {
-    /// The namespace that it covers; all where none is named.
+    /// Namespace that it covers; `None` means all.
     pub(super) covers: Option<String>,
-    /// Everything up to this moment has been delivered.
+    /// Time up to which everything has been delivered.
     pub(super) proved: Offset,
-    /// When it last delivered something.
+    /// Time of its last delivery.
     pub(super) last_heard: Offset,
-    /// A list is in progress.
+    /// Whether a list is in progress.
     pub(super) listing: bool,
-    /// When a list was last requested.
+    /// Time at which a list was last requested.
     pub(super) asked: Option<Offset>,
-    /// Since when it does not deliver.
+    /// Time since which it does not deliver.
     pub(super) gap: Option<Open>,
 }
 
@@ -39,7 +39,7 @@ impl State {
         Self { covers, proved: now, last_heard: now, listing: false, asked: None, gap: None }
     }
 
-    /// Notes a sign of life.
+    /// Records a sign of life.
     pub(super) fn heard(&mut self, what: &What, at: Offset) {
         let from_the_stream = matches!(
             what,
@@ -56,7 +56,7 @@ impl State {
         }
     }
 
-    /// When its gap has to be reported.
+    /// Time at which its gap has to be reported.
     pub(super) fn worth_a_word_at(&self, stream: Stream) -> Option<Offset> {
         let shows_goals = !matches!(stream.kind, StreamKind::Pods | StreamKind::Events);
         let gap = self.gap.as_ref().filter(|gap| shows_goals && !gap.said)?;

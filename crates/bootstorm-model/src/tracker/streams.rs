@@ -1,4 +1,4 @@
-//! Which streams deliver, and up to when each is known to have delivered everything.
+//! State of the streams, and how far each is known to have delivered everything.
 
 use std::collections::HashMap;
 
@@ -12,7 +12,7 @@ use crate::record::{Gap, PhaseRecord};
 
 /// An expected interruption no longer than this hides nothing.
 const SHORTEST_GAP: Offset = Offset(20_000);
-/// Gaps of a stream that are this close to each other are one: it delivered next to nothing between them.
+/// Gaps of a stream this close to each other are one: it delivered next to nothing between them.
 const ONE_GAP: Offset = Offset(100_000);
 
 impl Tracker<'_> {
@@ -27,7 +27,7 @@ impl Tracker<'_> {
         let Some((stream, state)) = found else { return };
         self.dirty = true;
         match &mut state.gap {
-            // It is still the same, and there is something newer to say about it.
+            // The same gap, with a newer reason.
             Some(gap) => gap.why = why.or(gap.why.take()),
             None => {
                 state.gap = Some(Open { since, expected, why, said: false });
@@ -54,7 +54,7 @@ impl Tracker<'_> {
         }
     }
 
-    /// Records a gap that is over.
+    /// Records a gap that has ended.
     fn note_gap(&mut self, stream: Stream, from: Offset, to: Offset) {
         let gap = Gap { from, to, stream: Some(stream.kind), open: false };
         if matches!(stream.kind, StreamKind::Instances | StreamKind::Volumes | StreamKind::Migrations) {
@@ -106,7 +106,7 @@ impl Tracker<'_> {
         }
     }
 
-    /// Requests a list of what a watch covers, unless one is in progress.
+    /// Requests a list of the objects that a watch covers, unless one is in progress.
     pub(super) fn want_list(&mut self, stream: Stream, now: Offset) {
         let Some(state) = self.streams.get_mut(&stream) else { return };
         let too_soon = state.asked.is_some_and(|asked| now < asked.plus(LIST_EVERY));
@@ -116,9 +116,9 @@ impl Tracker<'_> {
         }
     }
 
-    /// Takes a list of instances into account, for the VMs that wait for one.
+    /// Applies a list of instances, for the VMs that wait for one.
     ///
-    /// Nothing else is read from it: whatever comes in on the watch meanwhile is newer.
+    /// Nothing else is read from it: whatever arrives on the watch meanwhile is newer.
     pub(super) fn listed(
         &mut self,
         stream: Option<Stream>,
@@ -151,7 +151,7 @@ impl Tracker<'_> {
         self.proved(stream, began, news, receipt.at);
     }
 
-    /// The same for disks.
+    /// Applies a list of disks, likewise.
     pub(super) fn listed_volumes(
         &mut self,
         stream: Option<Stream>,
@@ -201,7 +201,7 @@ impl Tracker<'_> {
     }
 }
 
-/// Where gaps of a kind of stream are kept.
+/// The gaps of a kind of stream.
 fn gaps_of(phase: &mut PhaseRecord, kind: StreamKind) -> Option<&mut Vec<Gap>> {
     Some(match kind {
         StreamKind::Instances | StreamKind::Volumes | StreamKind::Migrations => &mut phase.watch.gaps,

@@ -1,4 +1,4 @@
-//! Whose time is up, for what, and how it ended: never without a proof.
+//! Deadlines and outcomes: never without a proof.
 
 use std::cmp::Reverse;
 use std::time::Duration;
@@ -9,20 +9,20 @@ use crate::observation::{Stream, StreamKind};
 use crate::observe::{Milestone, Moment, Offset, Outcome, Source};
 use crate::probe::Probe;
 
-/// What is seen is seen within this time.
+/// Error of an observed time.
 const SEEN_ERROR: Offset = Offset(50_000);
 /// A prober that was asked about a guest has tried it within this time.
 const TRIED_WITHIN: Duration = Duration::from_secs(1);
 
 impl Tracker<'_> {
-    /// From its request on, a VM has its time to get where it should.
+    /// Sets a VM's deadline for its state, counted from its request.
     pub(super) fn limit_state(&mut self, target: u32) {
         if let Some(at) = self.state_limit(target) {
             self.deadlines.push(Reverse((at, target, Limit::State)));
         }
     }
 
-    /// From Running on, a guest has its own time to answer.
+    /// Sets a guest's deadline for its answer, counted from Running.
     pub(super) fn limit_answer(&mut self, target: u32) {
         if let Some(at) = self.answer_limit(target).filter(|_| !self.probes.is_empty()) {
             self.deadlines.push(Reverse((at, target, Limit::Answer)));
@@ -35,31 +35,31 @@ impl Tracker<'_> {
         Some(zero.plus(Duration::from_secs(self.phase.settings.timeout_seconds)))
     }
 
-    /// Until when a guest that runs may be silent.
+    /// Time until which a running guest may be silent.
     fn answer_limit(&self, target: u32) -> Option<Offset> {
         let running = self.phase.timelines[target as usize].at(Milestone::Running)?;
         let limit = Duration::from_secs(self.phase.settings.ping_timeout_seconds);
         Some(running.max(self.taken_over).plus(limit))
     }
 
-    /// Whether a limit does not matter any more.
+    /// Whether a limit no longer matters.
     pub(super) fn is_moot(&self, target: u32, limit: Limit, at: Offset) -> bool {
         let timeline = &self.phase.timelines[target as usize];
         if timeline.is_over() {
             return true;
         }
         match limit {
-            // It runs in time; from then on the other limit holds.
+            // It runs in time; from then on the other limit applies.
             Limit::State => {
                 !self.probes.is_empty() && self.keeping.is_none() && timeline.has(Milestone::Running)
             }
-            // It began to run again since then, as another instance.
+            // It has begun to run again since, as another instance.
             Limit::Answer => self.answer_limit(target).is_none_or(|limit| limit > at),
             Limit::Told | Limit::Phase(_) => false,
         }
     }
 
-    /// How a VM ended that is where it has to be; nothing for one that is not.
+    /// Outcome of a VM that is where it has to be; `None` for others.
     pub(super) fn arrived(&self, target: u32) -> Option<Outcome> {
         let timeline = &self.phase.timelines[target as usize];
         let goal = timeline.moments.get(&self.phase.goal)?;
@@ -69,7 +69,7 @@ impl Tracker<'_> {
         } else {
             checks.push((*timeline.moments.get(&Milestone::Running)?, self.state_limit(target)));
             for (place, probe) in self.probes.iter().enumerate() {
-                // What would prove nothing is not tried; only the first probe decides.
+                // A probe that would prove nothing is skipped; only the first probe decides.
                 if place > 0 && self.hollow(target, *probe).is_some() {
                     continue;
                 }
@@ -87,7 +87,7 @@ impl Tracker<'_> {
         in_time.max_by_key(worst)
     }
 
-    /// Why a VM that arrived did not do so in time, as far as is known.
+    /// Reason why a VM that arrived did not do so in time, as far as known.
     pub(super) fn came_late(&self, target: u32) -> String {
         let timeline = &self.phase.timelines[target as usize];
         let limit = if timeline.has(Milestone::Reachable)
@@ -105,7 +105,7 @@ impl Tracker<'_> {
         }
     }
 
-    /// Gives an outcome to every VM whose time is up and whose streams have delivered everything until then.
+    /// Judges every VM whose deadline has passed and whose streams have delivered everything until then.
     pub(super) fn judge(&mut self, now: Offset) {
         self.judged = now;
         let due: Vec<(u32, Limit, Offset)> =
@@ -134,7 +134,7 @@ impl Tracker<'_> {
         let timeline = &self.phase.timelines[target as usize];
         let watched: &[StreamKind] = match self.phase.goal {
             Milestone::Volume => &[StreamKind::Volumes],
-            // The instance shows that it moved; the migration shows whose move that was, and that it failed early.
+            // The instance shows that it moved; the migration shows by which request, and that it failed early.
             Milestone::Migrated => &[StreamKind::Instances, StreamKind::Migrations],
             _ => &[StreamKind::Instances],
         };
@@ -159,7 +159,7 @@ impl Tracker<'_> {
         let timeline = &self.phase.timelines[target as usize];
         let never = !self.was_accepted(target) && !timeline.has(Milestone::Instance) && timeline.is_asked();
         let reason = self.reason(target, limit);
-        // Silence says nothing where nothing was asked.
+        // Silence proves nothing if nothing was probed.
         let decides = self.keeping.is_none() && !timeline.has(self.phase.goal);
         let untried = self.untried(target).filter(|_| decides);
         if let Some(why) = untried {
@@ -167,13 +167,13 @@ impl Tracker<'_> {
             return self.end(target, Outcome::Unknown, Some(reason), now);
         }
         let outcome = match () {
-            // The first probe decides; that another one was in vain is told all the same.
+            // The first probe decides; a failure of another one is reported nevertheless.
             () if timeline.has(self.phase.goal) => Outcome::Reached,
             () if never => Outcome::Failed,
             () => Outcome::TimedOut,
         };
         self.end(target, outcome, Some(reason), now);
-        // Of a VM that nobody asked to start there is nothing to find out.
+        // There is nothing to diagnose about a VM without a start request.
         if self.phase.timelines[target as usize].is_asked() {
             self.effects.push(Effect::Diagnose(target));
         }
@@ -237,11 +237,11 @@ impl Tracker<'_> {
     }
 }
 
-/// Whether a milestone was passed within a limit, as far as its moment tells.
+/// Whether a milestone was passed within a limit, as far as its moment shows.
 fn within(moment: Moment, limit: Offset) -> Outcome {
     let latest = match moment.source {
         Source::Seen | Source::Late => Offset(limit.0.saturating_add(SEEN_ERROR.0)),
-        // Cut to whole seconds, so that the truth is up to a second later: it may have been in time.
+        // Truncated to whole seconds, so that the true time is up to a second later: it may have been in time.
         Source::Stamped => Offset(limit.0.saturating_add(TOLERANCE.0)),
     };
     match moment.source {

@@ -1,4 +1,4 @@
-//! Which wave each VM belongs to, and which waves are sent and through.
+//! Waves: assignment of VMs, and which waves are sent and finished.
 
 use crate::plan::Shape;
 use crate::record::PhaseRecord;
@@ -10,11 +10,11 @@ pub(super) struct Waves {
     of: Vec<Option<usize>>,
     /// Pending VMs of each wave.
     open: Vec<usize>,
-    /// Requests of each wave that are still to be sent.
+    /// Unsent requests of each wave.
     unsent: Vec<usize>,
-    /// Waves that are through, and all before them.
+    /// Number of finished waves, up to the first unfinished one.
     through: usize,
-    /// The last request of a wave has left, and this was not read yet.
+    /// Whether the last request of a wave was sent since the last read.
     sent: bool,
 }
 
@@ -54,19 +54,19 @@ impl Waves {
         }
     }
 
-    /// A VM is pending again. Waves already released are not recalled.
+    /// Marks a VM as pending again. Waves already released are not recalled.
     pub(super) fn reopen(&mut self, target: u32) {
         if let Some(wave) = self.of.get(target as usize).copied().flatten() {
             self.open[wave] += 1;
         }
     }
 
-    /// How many waves are through.
+    /// Number of finished waves.
     pub(super) fn through(&self) -> u32 {
         u32::try_from(self.through).unwrap_or(u32::MAX)
     }
 
-    /// Whether the last request of a wave has left since the last call.
+    /// Whether the last request of a wave was sent since the last call.
     pub(super) fn take_sent(&mut self) -> bool {
         std::mem::take(&mut self.sent)
     }

@@ -1,4 +1,4 @@
-//! The numbers over all VMs, in the words of the proposed benchmark specification.
+//! Figures over all VMs, in the terms of the proposed benchmark specification.
 
 use std::collections::BTreeMap;
 
@@ -8,18 +8,18 @@ use super::records::METRICS;
 use crate::phase::PhaseBlock;
 use bootstorm_model::stats::round_to_micros;
 
-/// The numbers over all VMs that took part
+/// Figures over all participants
 #[derive(Serialize)]
 pub(super) struct Aggregate {
     total_vms: usize,
     successful_vms: usize,
     failed_vms: usize,
     excluded_vms: usize,
-    /// Successes whose time nobody knows: ours, left out where there are none.
+    /// Successes with an unknown time: our own field, omitted if there are none.
     #[serde(skip_serializing_if = "Option::is_none")]
     unknown_time_vms: Option<usize>,
     total_duration_seconds: Option<f64>,
-    /// `avg_`, `min_`, `max_` and the percentiles of each metric; `null` where it is not known.
+    /// `avg_`, `min_`, `max_` and the percentiles of each metric; `null` if unknown.
     #[serde(flatten)]
     metrics: BTreeMap<String, Option<f64>>,
 }

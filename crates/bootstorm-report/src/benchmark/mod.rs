@@ -1,7 +1,7 @@
 //! The result document of the proposed `KubeVirt` benchmark specification (kubevirt/enhancements 411).
 //!
-//! One scenario per document: `boot-storm` when there is a storm, `vm-creation` before. The proposal is not accepted yet; the
-//! fields follow its draft, and `schema_version` names it. What the draft asks for and a run does not know is
+//! One scenario per document: `boot-storm` if there is a storm, otherwise `vm-creation`. The proposal is not accepted
+//! yet; the fields follow its draft, and `schema_version` names it. Fields of the draft that a run does not know are
 //! `null`, never invented.
 
 mod aggregate;
@@ -15,7 +15,7 @@ use bootstorm_model::plan::{Disk, TemplateSource};
 use bootstorm_model::record::PhaseKind;
 use records::Record;
 
-/// The version of the draft.
+/// Version of the draft.
 const SCHEMA: &str = "v1alpha1";
 
 /// The whole document
@@ -31,7 +31,7 @@ struct Document<'a> {
     aggregate: Option<Aggregate>,
     records: Vec<Record<'a>>,
     cleanup: Cleanup,
-    /// Ours; the draft has none.
+    /// Our own field; the draft has none.
     #[serde(skip_serializing_if = "<[ThresholdBlock]>::is_empty")]
     thresholds: &'a [ThresholdBlock],
 }
@@ -83,7 +83,7 @@ struct Parameters<'a> {
     settings: Option<&'a bootstorm_model::record::PhaseSettings>,
 }
 
-/// The document is written before anything is cleaned up.
+/// The document is written before any cleanup.
 #[derive(Serialize)]
 struct Cleanup {
     requested: bool,

@@ -1,4 +1,4 @@
-//! One VM, in the words of the proposed benchmark specification.
+//! One VM, in the terms of the proposed benchmark specification.
 
 use serde::Serialize;
 
@@ -6,7 +6,7 @@ use crate::row::Row;
 use bootstorm_model::observe::{Milestone, Outcome};
 use bootstorm_model::stats;
 
-/// The metrics of the draft, each with our milestone.
+/// Metrics of the draft, each with our milestone.
 pub(super) const METRICS: [(&str, Milestone); 5] = [
     ("time_to_vm_created_seconds", Milestone::Accepted),
     ("time_to_vmi_running_seconds", Milestone::Running),

@@ -1,36 +1,36 @@
-//! What is not the same in two runs, so that a difference between them may come from it.
+//! Differences between two runs that may explain a difference in their times.
 
 use serde::Serialize;
 
 use bootstorm_model::plan::TemplateSource;
 use bootstorm_model::record::{PhaseKind, PhaseSettings, RunRecord};
 
-/// What a difference between two runs means
+/// Consequence of a difference between two runs
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Weight {
     /// The runs cannot be compared.
     Refused,
-    /// What was probed cannot be compared.
+    /// The probes cannot be compared.
     NotProbed,
-    /// A difference in time may come from it.
+    /// It may explain a difference in time.
     Warned,
 }
 
-/// Something that is not the same in two runs
+/// A difference between two runs
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Difference {
-    /// What it is.
+    /// Compared property.
     pub what: &'static str,
-    /// In the baseline.
+    /// Value in the baseline.
     pub baseline: String,
-    /// In the candidate.
+    /// Value in the candidate.
     pub candidate: String,
-    /// What it means.
+    /// Consequence.
     pub weight: Weight,
 }
 
-/// Everything that is not the same. Facts that a run does not know are not compared.
+/// Every difference. Facts that a run does not know are not compared.
 pub(super) fn all(first: &RunRecord, second: &RunRecord) -> Vec<Difference> {
     let (one, two) = (facts(first), facts(second));
     let differs = one.into_iter().zip(two).filter_map(|((what, weight, one), (_, _, two))| {
@@ -44,7 +44,7 @@ fn facts(record: &RunRecord) -> Vec<(&'static str, Weight, Option<String>)> {
     let (plan, cluster) = (&record.plan, &record.facts);
     let probe = super::deciding(record).map_or_else(|| "none".to_owned(), |probe| probe.to_string());
     let number = |number: Option<usize>| number.map(|number| number.to_string());
-    // The results of another tool say nothing about requests.
+    // Results of another tool have no request settings.
     let setting = |of: fn(&PhaseSettings) -> String| {
         let phase = record.last_of(PhaseKind::Storm).or(record.last_phase())?;
         (phase.settings.concurrency > 0).then(|| of(&phase.settings))
@@ -69,7 +69,7 @@ fn facts(record: &RunRecord) -> Vec<(&'static str, Weight, Option<String>)> {
     ]
 }
 
-/// What the VMs were made from: a file by its content, whatever its name is.
+/// Source of the VMs: a file by its content, whatever its name is.
 fn template(template: &TemplateSource) -> Option<String> {
     match template {
         TemplateSource::ContainerDisk { image } => Some(format!("built-in, {image}")),

@@ -1,4 +1,4 @@
-//! Runs side by side: what differs between them, and by how much their times moved.
+//! Comparison of runs: their differences, and the shifts of their times.
 
 mod differences;
 mod phases;
@@ -22,80 +22,80 @@ pub use validity::leave_out_invalid;
 /// Version of the document, described in `docs/compare-schema.json`: 2 since storms are the unit of sampling.
 pub const COMPARE_SCHEMA_VERSION: u32 = 2;
 
-/// A run that takes part in a comparison
+/// A run in a comparison
 #[derive(Debug, Clone, Copy)]
 pub struct Subject<'a> {
-    /// What the user calls it: a run's name or a file.
+    /// Name given by the user: a run's name or a file.
     pub label: &'a str,
-    /// Everything that is known about it.
+    /// Record of the run.
     pub record: &'a RunRecord,
-    /// How far the times of its phases can be trusted.
+    /// Validity grades of its phases.
     pub validity: &'a [Graded],
 }
 
-/// Runs side by side
+/// Comparison of several runs
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct CompareReport {
     /// [`COMPARE_SCHEMA_VERSION`].
     pub schema_version: u32,
-    /// How a comparison was made.
+    /// Method of the comparison.
     pub method: Method,
-    /// The runs, the baseline first.
+    /// Runs, the baseline first.
     pub runs: Vec<SubjectBlock>,
-    /// Every other run against the baseline.
+    /// Comparison of every other run with the baseline.
     pub comparisons: Vec<Versus>,
-    /// Thresholds that were asked for, of every run but the baseline.
+    /// Requested thresholds, of every run but the baseline.
     pub thresholds: Vec<ThresholdBlock>,
 }
 
-/// How a comparison was made
+/// Method of a comparison
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Method {
-    /// Share of repetitions in which an interval holds the true value.
+    /// Share of repetitions in which an interval contains the true value.
     pub confidence: f64,
-    /// Largest share of pairs of runs without a difference in which anything is called worse or better.
+    /// Maximum share of pairs of identical runs in which anything is called worse or better.
     pub family_rate: f64,
     /// Smallest change that counts, as a share.
     pub min_effect: f64,
 }
 
-/// A run, as shown
+/// A run, for display
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SubjectBlock {
-    /// What the user calls it.
+    /// Name given by the user.
     pub label: String,
-    /// Its name.
+    /// Name of the run.
     pub run: String,
     /// UUID.
     pub id: String,
-    /// When it was set up.
+    /// Time of its setup.
     pub created: Timestamp,
     /// Number of VMs.
     pub vms: usize,
-    /// Storms that are over.
+    /// Finished storms.
     pub storms: usize,
-    /// Its phases whose times are not valid, as far as they take part.
+    /// Compared phases whose times are not valid.
     pub doubtful: Vec<Graded>,
-    /// How far its storms lie apart, where there are several.
+    /// Spread of its storms, if there are several.
     pub repetitions: Option<Repetitions>,
 }
 
-/// A run against the baseline
+/// Comparison of a run with the baseline
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Versus {
     /// Label of the baseline.
     pub baseline: String,
     /// Label of the other run.
     pub candidate: String,
-    /// What is not the same in both.
+    /// Differences between them.
     pub differences: Vec<Difference>,
-    /// What could not be compared, one sentence each.
+    /// Things that could not be compared, one sentence each.
     pub notes: Vec<String>,
-    /// The phases that both have.
+    /// Phases that both have.
     pub phases: Vec<PhaseShift>,
-    /// Which way it went: worse if anything that was judged is.
+    /// Direction: worse if any judged value is.
     pub direction: Direction,
-    /// What decided, one sentence each.
+    /// Deciding values, one sentence each.
     pub reasons: Vec<String>,
 }
 
@@ -113,7 +113,7 @@ impl CompareReport {
         }
     }
 
-    /// The runs of which nothing could be judged, because the data cannot carry it.
+    /// Runs about which nothing could be judged, because the data does not support it.
     pub fn unjudged(&self) -> impl Iterator<Item = &Versus> {
         self.comparisons.iter().filter(|versus| versus.direction == Direction::Unjudged)
     }
@@ -123,17 +123,17 @@ impl CompareReport {
         self.comparisons.iter().any(|versus| versus.direction == Direction::Worse)
     }
 
-    /// The document as indented JSON, ending with a line end.
+    /// The document as indented JSON with a final line end.
     pub fn json(&self) -> Result<String, Unwritable> {
         super::document::json(self)
     }
 
-    /// The same as YAML.
+    /// The document as YAML.
     pub fn yaml(&self) -> Result<String, Unwritable> {
         super::document::yaml(self)
     }
 
-    /// One line per run: its label and which way it went.
+    /// One line per run: its label and direction.
     pub fn names(&self) -> String {
         let line = |versus: &Versus| {
             format!("{}\t{}\n", super::printable(&versus.candidate), versus.direction.words())
@@ -180,7 +180,7 @@ impl Versus {
     }
 }
 
-/// Judges everything that is compared of two runs, as one family.
+/// Judges every comparison of two runs, as one family.
 fn judge(phases: &mut [PhaseShift], min_effect: f64) {
     let (mut shifts, mut failures) = (Vec::new(), Vec::new());
     for phase in phases.iter_mut() {
@@ -191,7 +191,7 @@ fn judge(phases: &mut [PhaseShift], min_effect: f64) {
     phases.iter_mut().for_each(PhaseShift::conclude);
 }
 
-/// Why runs cannot be compared without being told to: another number of VMs, or times that are not valid.
+/// Reason why runs can be compared only on explicit request: different numbers of VMs, or invalid times.
 pub fn refusal(subjects: &[Subject<'_>]) -> Option<String> {
     let (first, others) = subjects.split_first()?;
     let other = others.iter().find(|other| other.record.plan.size() != first.record.plan.size());
@@ -202,7 +202,7 @@ pub fn refusal(subjects: &[Subject<'_>]) -> Option<String> {
     Some(format!("{}, {}: storms of different size cannot be compared", vms(first), vms(other)))
 }
 
-/// The probe that decides in a run.
+/// Deciding probe of a run.
 fn deciding(record: &RunRecord) -> Option<Probe> {
     record.plan.probe.deciding()
 }

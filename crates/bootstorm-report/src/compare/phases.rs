@@ -1,4 +1,4 @@
-//! The phases that two runs have in common, each against its like.
+//! Phases that two runs have in common.
 
 use serde::Serialize;
 
@@ -11,22 +11,22 @@ use bootstorm_model::stats::{FailureShift, Sample, Share, Shift, Side};
 /// A kind of phase in two runs
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct PhaseShift {
-    /// The kind.
+    /// Kind.
     pub phase: PhaseKind,
-    /// How its storms bring VMs back.
+    /// Kind of its storms.
     #[serde(rename = "storm_kind", skip_serializing_if = "StormKind::is_start")]
     pub storm: StormKind,
-    /// The phases of the baseline that are in it.
+    /// Phases of the baseline.
     pub baseline: Vec<PhaseName>,
-    /// Those of the candidate.
+    /// Phases of the candidate.
     pub candidate: Vec<PhaseName>,
-    /// VMs that failed.
+    /// Failed VMs.
     pub failures: FailureShift,
-    /// The times to each milestone.
+    /// Times to each milestone.
     pub milestones: Vec<MilestoneShift>,
-    /// Which way it went: the failures and the last milestone.
+    /// Direction: of the failures and the last milestone.
     pub direction: Direction,
-    /// The probe that decides in both.
+    /// Deciding probe of both.
     #[serde(skip)]
     pub probe: Option<Probe>,
 }
@@ -34,25 +34,25 @@ pub struct PhaseShift {
 /// The times to a milestone in two runs
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct MilestoneShift {
-    /// The milestone.
+    /// Milestone.
     pub milestone: Milestone,
-    /// How many times of the baseline nobody knows.
+    /// Unknown times of the baseline.
     pub baseline_unknown: usize,
-    /// How many of the candidate.
+    /// Unknown times of the candidate.
     pub candidate_unknown: usize,
     /// Each statistic.
     pub shifts: Vec<Shift>,
-    /// Which way it went.
+    /// Direction.
     pub direction: Direction,
 }
 
-/// What a single storm on a side cannot tell.
+/// Reason why a single storm on a side is not judged.
 const SINGLE: &str = "a side has a single storm, so that its times are described and not judged: by how much storms of the same cluster differ, only repeated storms tell (storm --repeat 5)";
 
-/// Why times that are not valid are not judged.
+/// Reason why invalid times are not judged.
 const INVALID: &str = "times that are not valid";
 
-/// The phases of a kind that are over. The first boot of VMs that were made without a start stands for their creation.
+/// Finished phases of a kind. For VMs that were created without a start, their first boot stands in for the creation.
 pub(super) fn over(
     record: &RunRecord,
     kind: PhaseKind,
@@ -66,18 +66,18 @@ pub(super) fn over(
     record.phases.iter().filter(is_of_kind).filter(|phase| phase.state == PhaseState::Done)
 }
 
-/// The storms that are over, of any kind.
+/// Finished storms of any kind.
 pub(super) fn storms(record: &RunRecord) -> impl Iterator<Item = &PhaseRecord> {
     StormKind::ALL.into_iter().flat_map(|storm| over(record, PhaseKind::Storm, storm))
 }
 
-/// The phases that are over and like one of that name.
+/// Finished phases comparable to the one with that name.
 pub(super) fn like(record: &RunRecord, name: PhaseName) -> impl Iterator<Item = &PhaseRecord> {
     let storm = record.phase(name).map(|phase| phase.settings.kind).unwrap_or_default();
     over(record, name.kind, storm)
 }
 
-/// Compares the kinds of phases that both runs have, not judged yet; says in `notes` what could not be.
+/// Compares the kinds of phases that both runs have, without judging yet; adds to `notes` what could not be compared.
 pub(super) fn all(
     first: &RunRecord,
     second: &RunRecord,
@@ -159,7 +159,7 @@ impl PhaseShift {
         word(self.phase, self.storm)
     }
 
-    /// Leaves everything unjudged, for this reason.
+    /// Leaves everything unjudged, with this reason.
     fn forgo(&mut self, why: &'static str) {
         self.failures.p = None;
         for shift in self.milestones.iter_mut().flat_map(|milestone| &mut milestone.shifts) {
@@ -167,7 +167,7 @@ impl PhaseShift {
         }
     }
 
-    /// Draws the conclusion from what was judged: from the failures and the last milestone.
+    /// Derives the direction from the failures and the last milestone.
     pub(super) fn conclude(&mut self) {
         for milestone in &mut self.milestones {
             milestone.direction = Direction::of_all(milestone.shifts.iter().map(|shift| shift.direction));
@@ -176,7 +176,7 @@ impl PhaseShift {
         self.direction = Direction::of_all([Some(self.failures.direction), last].into_iter().flatten());
     }
 
-    /// What went that way, one sentence each.
+    /// Values that moved in that direction, one sentence each.
     pub(super) fn reasons(&self, direction: Direction) -> Vec<String> {
         if !matches!(direction, Direction::Better | Direction::Worse) {
             return Vec::new();

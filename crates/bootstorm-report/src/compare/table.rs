@@ -1,4 +1,4 @@
-//! Runs side by side, for a terminal.
+//! Comparison of runs, for a terminal.
 
 use std::collections::BTreeMap;
 
@@ -12,9 +12,9 @@ use crate::people::words;
 use bootstorm_model::stats::shift::TOO_FEW_ABOVE;
 use bootstorm_model::stats::{Direction, Estimate, FailureShift, Shift};
 
-/// From this width on there is room for the difference in seconds.
+/// Minimum width for the difference in seconds.
 const ROOM_FOR_DIFFERENCE: usize = 110;
-/// From this width on there is room for the interval of the ratio.
+/// Minimum width for the interval of the ratio.
 const ROOM_FOR_INTERVAL: usize = 78;
 
 impl CompareReport {
@@ -124,7 +124,7 @@ impl PhaseShift {
         let mut unjudged: BTreeMap<&str, Vec<String>> = BTreeMap::new();
         for milestone in &self.milestones {
             let name = milestone_title(milestone.milestone, self.probe);
-            // A percentile that the data cannot carry is of use only to those who want everything.
+            // A percentile that the data does not support is shown only in wide tables.
             let shown = |shift: &&Shift| shift.unjudged != Some(TOO_FEW_ABOVE) || layout.wide;
             for shift in milestone.shifts.iter().filter(shown) {
                 let name = format!("{name} {}", shift.statistic);
@@ -158,7 +158,7 @@ impl PhaseShift {
     }
 }
 
-/// What a column shows
+/// Content of a column
 #[derive(Clone, Copy)]
 enum Shows {
     Name,
@@ -228,7 +228,7 @@ impl Shows {
     }
 }
 
-/// `1.50 to 1.66`; an end that is not there is open.
+/// `1.50 to 1.66`; a missing end is open.
 fn interval(estimate: &Estimate, word: impl Fn(f64) -> String) -> String {
     match (estimate.low, estimate.high) {
         (Some(low), Some(high)) => format!("{} to {}", word(low), word(high)),

@@ -1,4 +1,4 @@
-//! Comparisons as a whole, seen from outside.
+//! End-to-end tests of comparisons.
 
 use super::*;
 use crate::{Graded, Layout, fixtures};
@@ -6,7 +6,7 @@ use bootstorm_model::observe::{Milestone, Offset};
 use bootstorm_model::record::{PhaseKind, PhaseName};
 use bootstorm_model::stats::Validity;
 
-/// A run in which every VM takes `factor` times as long, from its request on.
+/// A run in which every VM takes `factor` times as long, from its request.
 fn slower(mut record: RunRecord, factor: f64) -> RunRecord {
     for phase in &mut record.phases {
         for timeline in &mut phase.timelines {
@@ -20,7 +20,7 @@ fn slower(mut record: RunRecord, factor: f64) -> RunRecord {
     record
 }
 
-/// The same run with so many storms, each a bit slower than the one before.
+/// The run with several storms, each slightly slower than the one before.
 fn stormed(mut record: RunRecord, storms: u32) -> RunRecord {
     let phases = record.phases[1..3].to_vec();
     for number in 2..=storms {

@@ -1,14 +1,14 @@
-//! Whether the times of runs can be trusted enough to be compared.
+//! Whether the times of runs can be trusted enough for a comparison.
 
 use super::{Subject, phases};
 use crate::Graded;
 use bootstorm_model::record::{PhaseKind, PhaseName, RunRecord};
 use bootstorm_model::stats::Validity;
 
-/// The most phases that are named.
+/// Maximum number of named phases.
 const NAMED: usize = 5;
 
-/// The phases of a run that take part in a comparison and are not valid.
+/// Phases of a run that are compared and not valid.
 pub(super) fn doubtful(subject: &Subject<'_>) -> Vec<Graded> {
     let record = subject.record;
     let is_over =
@@ -17,8 +17,8 @@ pub(super) fn doubtful(subject: &Subject<'_>) -> Vec<Graded> {
     in_doubt.cloned().collect()
 }
 
-/// Takes stops and storms with invalid times out of a run, as long as others of their kind remain; returns a sentence for
-/// each. Validity is about how well was measured, so that leaving them out does not choose between results.
+/// Removes stops and storms with invalid times from a run, as long as others of their kind remain; returns a sentence
+/// for each. Validity concerns the measurement, so removing them does not select results.
 pub fn leave_out_invalid(label: &str, record: &mut RunRecord, validity: &mut Vec<Graded>) -> Vec<String> {
     let subject = Subject { label, record, validity };
     let mut invalid: Vec<Graded> = doubtful(&subject);
@@ -36,7 +36,7 @@ fn invalid_names(validity: &[Graded]) -> impl Iterator<Item = PhaseName> {
     validity.iter().filter(|graded| graded.grade == Validity::Invalid).map(|graded| graded.phase)
 }
 
-/// What speaks against the times of a run, one sentence per phase.
+/// Doubts about the times of a run, one sentence per phase.
 pub(super) fn notes(subject: &Subject<'_>) -> Vec<String> {
     let doubtful = doubtful(subject);
     let mut notes: Vec<String> =
@@ -51,13 +51,13 @@ pub(super) fn notes(subject: &Subject<'_>) -> Vec<String> {
     notes
 }
 
-/// Whether a kind of phase has times that show nothing.
+/// Whether a kind of phase has invalid times.
 pub(super) fn is_invalid(subject: &Subject<'_>, kind: PhaseKind) -> bool {
     let is_one = |graded: &Graded| graded.grade == Validity::Invalid && graded.phase.kind == kind;
     doubtful(subject).iter().any(is_one)
 }
 
-/// Why a run cannot be compared without being told to: times that do not show what they should.
+/// Reason why a run can be compared only on explicit request: invalid times.
 pub(super) fn refusal(subject: &Subject<'_>) -> Option<String> {
     let invalid = doubtful(subject).into_iter().find(|graded| graded.grade == Validity::Invalid)?;
     Some(format!("{}: it cannot be compared", sentence(subject.label, &invalid)))

@@ -1,4 +1,4 @@
-//! The charts as they are before anybody chooses anything: mean time to Running, over time and by number of VMs.
+//! The initial charts: mean time to Running, over time and by number of VMs.
 
 use super::groups::{self, Range};
 use super::saved::{Part, Saved};
@@ -6,7 +6,7 @@ use crate::people::html::chart::{self, Axis, Drawing, Frame, Plot, Size, number}
 use crate::people::html::markup::Markup;
 use crate::people::html::words;
 
-/// Marks beyond this are left to the page's script.
+/// Maximum number of marks; the page's script draws the rest.
 const MOST_MARKS: usize = 400;
 
 /// Writes the chart over time.

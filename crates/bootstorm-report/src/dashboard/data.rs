@@ -10,18 +10,18 @@ use bootstorm_model::text::printable;
 #[derive(Serialize)]
 struct Data {
     runs: Vec<Saved>,
-    /// The trend of each configuration, by its place.
+    /// Trend of each configuration, by its index.
     trends: Vec<Option<Told>>,
 }
 
-/// A trend in words, and whether it stands out
+/// A trend in words, and whether it is an outlier
 #[derive(Serialize)]
 struct Told {
     words: String,
     out: Option<Way>,
 }
 
-/// The runs as JSON, every text made safe to be shown.
+/// The runs as JSON, with every text made safe for display.
 pub(super) fn json(dashboard: &Dashboard) -> String {
     let safe = |text: &str| printable(text).into_owned();
     let runs = dashboard.runs.iter().map(|saved| Saved {
@@ -44,7 +44,7 @@ pub(super) fn json(dashboard: &Dashboard) -> String {
         let trend = Trend::of(&runs)?;
         Some(Told { words: trend.words(), out: trend.out })
     });
-    // Strings, finite numbers and lists of them cannot fail to be written.
+    // Serialising strings, finite numbers and lists of them cannot fail.
     serde_json::to_string(&Data { runs: runs.collect(), trends: trends.collect() })
         .unwrap_or_else(|_| "null".to_owned())
 }

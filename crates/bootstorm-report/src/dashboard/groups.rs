@@ -1,4 +1,4 @@
-//! Runs with the same configuration taken together: everything that was chosen or found before the first VM was made.
+//! Groups of runs with the same configuration: everything that was chosen or found before the first VM was created.
 
 use std::collections::BTreeMap;
 
@@ -7,33 +7,33 @@ use serde::Serialize;
 use super::saved::{Part, Saved, Setting, Times};
 use bootstorm_model::stats::{Level, Quantile, Sample};
 
-/// What makes two runs comparable
+/// Properties that make two runs comparable
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Configuration {
-    /// Label of the storage; empty when none was given.
+    /// Label of the storage; empty if none was given.
     pub(super) driver: String,
     /// Disks per VM, where known.
     pub(super) disks: Option<usize>,
-    /// Single node, or how many.
+    /// Single node, or number of nodes.
     pub(super) placement: String,
     /// Number of VMs.
     pub(super) vms: usize,
-    /// Where disks come from, storage class, cluster, probe, pinning and size.
+    /// Source of the disks, storage class, cluster, probe, pinning and size.
     pub(super) setting: Setting,
 }
 
-/// The last run of a configuration against those before it
+/// Comparison of the last run of a configuration with those before it
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub(super) struct Trend {
-    /// Its mean ÷ the median of the means of those before.
+    /// Its mean ÷ the median of the earlier means.
     pub(super) ratio: f64,
-    /// How many those are.
+    /// Number of earlier runs.
     pub(super) before: usize,
-    /// Which way it lies out of their spread.
+    /// Direction in which it lies outside their spread.
     pub(super) out: Option<Way>,
 }
 
-/// A way out of a spread
+/// A direction outside a spread
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Way {
@@ -43,11 +43,11 @@ pub(super) enum Way {
     Faster,
 }
 
-/// Fewer runs have no spread that is worth the name.
+/// Minimum number of runs for a meaningful spread.
 const ENOUGH: usize = 3;
 
 impl Trend {
-    /// The trend of the runs of a configuration, in the order in which they began; `None` where there is nothing before the last.
+    /// Trend of the runs of a configuration, in the order in which they began; `None` if there is none before the last.
     pub(super) fn of(runs: &[&Saved]) -> Option<Self> {
         let figures: Vec<f64> = runs.iter().filter_map(|saved| saved.figure()).collect();
         let (last, before) = figures.split_last()?;
@@ -116,7 +116,7 @@ impl Configuration {
     }
 }
 
-/// Smallest, mean and largest of the values that are known.
+/// Minimum, mean and maximum of the known values.
 pub(super) fn range(values: impl Iterator<Item = Option<f64>>) -> Option<Range> {
     let known: Vec<f64> = values.flatten().collect();
     if known.is_empty() {
@@ -129,7 +129,7 @@ pub(super) fn range(values: impl Iterator<Item = Option<f64>>) -> Option<Range> 
     })
 }
 
-/// The figure that is drawn first: the mean time to Running, which every run has.
+/// The default figure: the mean time to Running, which every run has.
 pub(super) fn first_figure(part: &Part) -> Option<f64> {
     part.running.as_ref().and_then(|times: &Times| times.mean)
 }

@@ -1,4 +1,4 @@
-//! Folders of kube-burner's local indexer, by the report that is made of them.
+//! Folders of kube-burner's local indexer, read through the report made from them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,7 +14,7 @@ use bootstorm_model::observe::{Milestone, Outcome};
 use bootstorm_model::record::PhaseKind;
 use bootstorm_model::stats::Sample;
 
-/// Reads the files of one folder: one entry per storm, or one for the creation alone.
+/// Reads the files of one folder: one entry per storm, or one for a creation without storms.
 pub(super) fn read(path: &str, files: &BTreeMap<&str, &[u8]>) -> Result<Vec<Saved>, String> {
     let files = files.iter().map(|(name, bytes)| ((*name).to_owned(), bytes.to_vec())).collect();
     let report = kube_burner::report(&files).map_err(|error| error.to_string())?;

@@ -1,7 +1,7 @@
-//! The dashboard: one offline HTML page out of many saved runs, ours and those of the Python tool behind the guide.
+//! The dashboard: one offline HTML page from many saved runs, ours and those of the Python tool behind the guide.
 //!
-//! Pure: the command walks the folders and hands over what it read. A file that cannot be understood is named on the
-//! page and left out; it never ends the work.
+//! Pure: the command walks the folders and passes the files. An unreadable file is listed on the page and skipped; it
+//! never aborts the dashboard.
 
 mod charts;
 mod data;
@@ -26,9 +26,9 @@ pub use saved::{Saved, Tool};
 use crate::read;
 use place::Place;
 
-/// Name of the page that lies beside a saved run.
+/// Name of the page beside a saved run.
 const PAGE: &str = "report.html";
-/// VMs whose times are kept, over all runs; a page must stay small.
+/// Maximum number of VMs with times, over all runs, to keep the page small.
 const MOST_ROWS: usize = 150_000;
 
 /// A folder of saved results, as read
@@ -38,42 +38,42 @@ pub struct Folder {
     pub path: String,
     /// Names of all files in it.
     pub names: Vec<String>,
-    /// Content of the files that [`Dashboard::wanted`] named, or why one could not be read.
+    /// Content of the files requested by [`Dashboard::wanted`], or the reason why one could not be read.
     pub files: Vec<(String, Result<Vec<u8>, String>)>,
 }
 
-/// A file or folder that was left out, and why
+/// A skipped file or folder, with the reason
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Skipped {
     /// Path below the base folder.
     pub path: String,
-    /// Why.
+    /// Reason.
     pub reason: String,
 }
 
-/// What a dashboard shows
+/// Content of a dashboard
 #[derive(Debug, Clone)]
 pub struct Dashboard {
-    /// When it is made.
+    /// Time of its creation.
     now: Timestamp,
-    /// How many days back it looks.
+    /// Number of days to look back.
     days: u32,
-    /// Where the results came from, for the reader.
+    /// Source of the results, for display.
     source: String,
-    /// The runs, in no order yet.
+    /// Runs, not yet ordered.
     runs: Vec<Saved>,
     /// Folders of runs that are too old.
     older: usize,
-    /// What was left out.
+    /// Skipped files and folders.
     skipped: Vec<Skipped>,
-    /// Facts about the cluster that somebody wrote down.
+    /// Hand-written facts about the cluster.
     cluster: Option<Notes>,
-    /// Results that somebody wrote down.
+    /// Hand-written results.
     manual: Option<Notes>,
 }
 
 impl Dashboard {
-    /// An empty dashboard that looks so many days back.
+    /// An empty dashboard that looks back this many days.
     pub fn new(now: Timestamp, days: u32, source: String) -> Self {
         Self {
             now,
@@ -87,9 +87,9 @@ impl Dashboard {
         }
     }
 
-    /// The files of a folder that are worth reading, given the names of all of them; none for a run that is too old.
+    /// The files of a folder that are worth reading, given the names of all; none for a run that is too old.
     ///
-    /// Other JSON files are noted as foreign.
+    /// Other JSON files are recorded as foreign.
     pub fn wanted(&mut self, path: &str, names: &[String]) -> Vec<String> {
         let has = |name: &str| names.iter().any(|known| known == name);
         let ours = has(ours::FILE);
@@ -101,13 +101,13 @@ impl Dashboard {
         } else {
             origin::FILES.iter().filter(|name| has(name)).map(|name| (*name).to_owned()).collect()
         };
-        // Beside its documents on VMs, kube-burner's folders have a file for every metric that it queried.
+        // Beside its documents on VMs, a folder of kube-burner has a file for every metric that it queried.
         let is_burners = names.iter().any(|name| read::kube_burner::is_known(name));
         let known = |name: &str| name == ours::FILE || origin::FILES.contains(&name) || is_burners;
         for name in names.iter().filter(|name| is_json(name) && !known(name)) {
             self.skip(join(path, name), "not a result of a boot storm");
         }
-        // A folder's time may be local: a day more, and the time inside of the file decides.
+        // A folder's time may be local: this allows a day more, and the time inside the file decides.
         let limit = self.limit() - SignedDuration::from_hours(24);
         if !wanted.is_empty() && Place::of(path).began.is_some_and(|began| began < limit) {
             self.older += 1;
@@ -116,7 +116,7 @@ impl Dashboard {
         wanted
     }
 
-    /// Adds a folder that was read.
+    /// Adds the content of a folder.
     pub fn add(&mut self, folder: &Folder) {
         let mut files: BTreeMap<&str, &[u8]> = BTreeMap::new();
         for (name, content) in &folder.files {
@@ -166,44 +166,44 @@ impl Dashboard {
         }
     }
 
-    /// Notes a file or folder that is left out.
+    /// Records a skipped file or folder.
     pub fn skip(&mut self, path: String, reason: &str) {
         self.skipped.push(Skipped { path, reason: reason.to_owned() });
     }
 
-    /// Adds facts about the cluster, from a file such as `cluster_info.yaml`. Fails when it is no such file.
+    /// Adds facts about the cluster, from a file such as `cluster_info.yaml`. Fails if the file has another form.
     pub fn describe_cluster(&mut self, text: &str) -> Result<(), String> {
         self.cluster = Some(Notes::cluster(text)?);
         Ok(())
     }
 
-    /// Adds results that somebody wrote down, from a file such as `manual_results.yaml`. Fails when it is no such file.
+    /// Adds hand-written results, from a file such as `manual_results.yaml`. Fails if the file has another form.
     pub fn add_manual_results(&mut self, text: &str) -> Result<(), String> {
         self.manual = Some(Notes::manual(text)?);
         Ok(())
     }
 
-    /// What was left out so far.
+    /// Skipped files and folders so far.
     pub fn skipped(&self) -> &[Skipped] {
         &self.skipped
     }
 
-    /// How many runs there are to show.
+    /// Number of runs to show.
     pub fn len(&self) -> usize {
         self.runs.len()
     }
 
-    /// Whether there is no run to show.
+    /// Whether there are no runs to show.
     pub fn is_empty(&self) -> bool {
         self.runs.is_empty()
     }
 
-    /// How many runs are too old to be shown.
+    /// Number of runs that are too old to show.
     pub fn older(&self) -> usize {
         self.older
     }
 
-    /// The page.
+    /// The finished page.
     pub fn html(mut self) -> String {
         self.settle();
         page::write(&self)
@@ -213,9 +213,9 @@ impl Dashboard {
         self.now - SignedDuration::from_hours(24 * i64::from(self.days))
     }
 
-    /// Brings the runs into order, keeps each one once, and drops times per VM that do not fit.
+    /// Sorts the runs, removes duplicates, and drops times per VM beyond the limit.
     fn settle(&mut self) {
-        // Of a run that is there in several forms the whole record comes last, and is kept.
+        // If a run exists in several forms, the full record comes last, and is kept.
         let is_record = |saved: &Saved| saved.tool == Tool::Bootstorm;
         self.runs.sort_by(|a, b| {
             let by_form = || is_record(a).cmp(&is_record(b));
@@ -226,7 +226,7 @@ impl Dashboard {
             .filter(|saved| saved.storm.is_some())
             .filter_map(|saved| saved.run_id.clone())
             .collect();
-        // The same run may be saved after its creation, and again with each storm; what was saved last is complete.
+        // The same run may be saved after its creation, and again with each storm; the last one is complete.
         let mut kept: Vec<Saved> = Vec::new();
         for saved in std::mem::take(&mut self.runs).into_iter().rev() {
             let is_new = saved.run_id.as_ref().is_none_or(|id| {

@@ -1,4 +1,4 @@
-//! What people wrote down: facts about the cluster, and results measured by hand.
+//! Hand-written data: facts about the cluster, and results measured by hand.
 
 use std::fmt;
 
@@ -7,9 +7,9 @@ use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 /// Rows of names and values, in the order of the file
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notes {
-    /// The names, each once.
+    /// Names, each once.
     pub(super) columns: Vec<String>,
-    /// One value per column; empty where there is none.
+    /// One value per column; empty if there is none.
     pub(super) rows: Vec<Vec<String>>,
 }
 
@@ -52,7 +52,7 @@ impl Notes {
     }
 }
 
-/// The value of one name at the top of a YAML document.
+/// The value of one top-level key of a YAML document.
 fn field(text: &str, wanted: &str) -> Result<Value, String> {
     let document: Value = serde_saphyr::from_str(text).map_err(|error| error.to_string())?;
     let Value::Map(fields) = document else { return Err(format!("it has no `{wanted}:`")) };
@@ -60,7 +60,7 @@ fn field(text: &str, wanted: &str) -> Result<Value, String> {
     found.map(|(_, value)| value).ok_or_else(|| format!("it has no `{wanted}:`"))
 }
 
-/// A YAML value that keeps the order of its names
+/// A YAML value that preserves the order of keys
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Value {
     Text(String),

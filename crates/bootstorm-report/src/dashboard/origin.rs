@@ -1,4 +1,4 @@
-//! Result files of the Python tool behind the guide, and ours of the same format.
+//! Result files of the Python tool behind the guide, and our files in that format.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,7 +12,7 @@ use super::saved::{Part, Rows, Saved, Setting, Times, Tool, millis};
 use crate::people::html::texts::Texts;
 use bootstorm_model::stats::Sample;
 
-/// The files that are read; each has a table of VMs and a summary.
+/// Files that are read; each has a table of VMs and a summary.
 pub(super) const FILES: [&str; 4] = [
     "vm_creation_results.json",
     "summary_vm_creation_results.json",
@@ -58,7 +58,7 @@ struct Metric {
     count: usize,
 }
 
-/// What could be read of a folder, and which files could not
+/// Result of reading a folder, with unreadable files
 pub(super) struct Found {
     /// The run, unless nothing of it could be read.
     pub(super) saved: Option<Saved>,
@@ -66,7 +66,7 @@ pub(super) struct Found {
     pub(super) skipped: Vec<(String, String)>,
 }
 
-/// Reads the files of one folder, given with their names.
+/// Reads the files of one folder, given by name.
 pub(super) fn read(path: &str, files: &BTreeMap<&str, &[u8]>) -> Found {
     let mut skipped = Vec::new();
     let [details, summary, storm_details, storm_summary] = FILES;
@@ -116,7 +116,7 @@ pub(super) fn read(path: &str, files: &BTreeMap<&str, &[u8]>) -> Found {
     Found { saved: Some(saved), skipped }
 }
 
-/// The verdict that a report on these files has; none where it has no storm, or cannot be made.
+/// The verdict that a report on these files has; none without a storm, or if the report cannot be made.
 fn judged(path: &str, files: &BTreeMap<&str, &[u8]>, began: Timestamp) -> Judged {
     let files = files.iter().map(|(name, bytes)| ((*name).to_owned(), bytes.to_vec())).collect();
     let folder = path.rsplit('/').next().unwrap_or(path);
@@ -147,7 +147,7 @@ fn parse<T: DeserializeOwned>(
     }
 }
 
-/// A phase, from its table of VMs; from the summary what the table does not have, or everything where there is none.
+/// A phase from its table of VMs, completed from the summary, or from the summary alone if there is no table.
 fn part(details: Option<&[Detail]>, summary: Option<&Summary>) -> Option<Part> {
     let total = summary.and_then(|summary| summary.total_test_duration_sec);
     let Some(details) = details else {

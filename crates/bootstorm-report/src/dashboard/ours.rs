@@ -1,6 +1,6 @@
-//! `run.json`, read with an open mind: what the dashboard needs, and nothing else has to be known.
+//! `run.json`, read tolerantly: only what the dashboard needs, and nothing else has to be understood.
 //!
-//! A record of a newer version with more phases, milestones or fields is read as far as it is understood.
+//! A record of a newer version with more phases, milestones or fields is read as far as possible.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,7 +19,7 @@ use bootstorm_model::stats::{Arrival, Sample};
 
 /// Name of the file.
 pub(super) const FILE: &str = "run.json";
-/// What stands in place of a verdict that there is not.
+/// Text in place of a missing verdict.
 pub(super) const NOT_JUDGED: &str = "not judged";
 
 #[derive(Debug, Deserialize)]
@@ -91,13 +91,13 @@ struct Moment {
     at: i64,
 }
 
-/// Reads the record of a folder: one entry per storm, or one for the creation alone.
+/// Reads the record of a folder: one entry per storm, or one for a creation without storms.
 ///
-/// Fails with what is wrong with the file.
+/// Fails with the problem of the file.
 pub(super) fn read(path: &str, bytes: &[u8]) -> Result<Vec<Saved>, String> {
     let record: Record =
         serde_json::from_slice(bytes).map_err(|error| format!("not the record of a run: {error}"))?;
-    // What the verdict rests on has to be understood in full; a record of a newer version has none.
+    // The evidence for the verdict must be understood in full; a record of a newer version has no verdict.
     let full: Option<RunRecord> = serde_json::from_slice(bytes).ok();
     let first_boot = full.as_ref().and_then(|full| full.baseline()).map(|baseline| baseline.name.to_string());
     let first_boot = first_boot.unwrap_or_else(|| "create".to_owned());
@@ -125,7 +125,7 @@ pub(super) fn read(path: &str, bytes: &[u8]) -> Result<Vec<Saved>, String> {
     Ok(entries.collect())
 }
 
-/// What a report says of a storm
+/// Judgement of a storm from its report
 #[derive(Debug, Default)]
 pub(super) struct Judged {
     pub(super) verdict: Option<&'static str>,
@@ -162,14 +162,14 @@ fn missed(create: Option<&Phase>, storm: Option<&Phase>) -> usize {
     vms.map(|vm| vm.target).collect::<BTreeSet<u32>>().len()
 }
 
-/// What was changed in the manifest: `cpu 2`, `memory 4Gi`. The storage class has a place of its own.
+/// Overrides of the manifest: `cpu 2`, `memory 4Gi`. The storage class has a field of its own.
 fn changes(overrides: &Value) -> Vec<String> {
     let all = overrides.as_object().into_iter().flatten().filter(|(name, _)| *name != "storage_class");
     let word = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     all.map(|(name, value)| format!("{} {}", name.replace('_', " "), word(value))).collect()
 }
 
-/// How the VMs were set up, as far as it is understood.
+/// Setup of the VMs, as far as it is understood.
 fn setting(record: &Record) -> Setting {
     fn read<T: serde::de::DeserializeOwned>(value: &Value) -> Option<T> {
         T::deserialize(value).ok()
@@ -260,7 +260,7 @@ impl Timeline {
         self.seconds(self.moments.running)
     }
 
-    /// A success whose request was sent at an unknown time took an unknown time.
+    /// A success with an unknown request time took an unknown time.
     fn arrival(&self, seconds: Option<f64>) -> Arrival {
         if seconds.is_none() && self.outcome == "reached" && self.moments.requested.is_none() {
             return Arrival::Unknown;
@@ -268,13 +268,13 @@ impl Timeline {
         seconds.into()
     }
 
-    /// Only those that arrived answered in time.
+    /// Only VMs that arrived answered in time.
     fn reachable(&self) -> Option<f64> {
         self.seconds(self.moments.reachable).filter(|_| self.outcome == "reached")
     }
 }
 
-/// The timelines of a phase by their place in the plan; a damaged file may have any.
+/// Timelines of a phase by their index in the plan; a damaged file may have any index.
 fn by_target(phase: Option<&Phase>) -> BTreeMap<u32, &Timeline> {
     phase.into_iter().flat_map(|phase| &phase.timelines).map(|vm| (vm.target, vm)).collect()
 }

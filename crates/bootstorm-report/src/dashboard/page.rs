@@ -1,4 +1,4 @@
-//! The page: figures, charts, runs, configurations, what people wrote down, and what was left out.
+//! The page: figures, charts, runs, configurations, hand-written data, and skipped files.
 
 use super::groups;
 use super::ours::NOT_JUDGED;
@@ -11,7 +11,7 @@ use crate::people::html::{chart, grid, outline, words};
 const STYLE: &str = include_str!("assets/dashboard.css");
 const SCRIPT: &str = include_str!("assets/dashboard.js");
 
-/// Files that are named among those left out.
+/// Maximum number of skipped files that are named.
 const NAMED: usize = 50;
 
 /// Writes the page.
@@ -52,10 +52,10 @@ pub(super) fn write(dashboard: &Dashboard) -> String {
     .write(&body, &data::json(dashboard))
 }
 
-/// What the page says to programs about who wrote it.
+/// Generator as stated in the page's metadata.
 const GENERATOR: &str = "kubectl-bootstorm dashboard";
 
-/// Whether a file that begins like this is a dashboard.
+/// Whether a file with this beginning is a dashboard.
 pub fn is_dashboard(begin: &[u8]) -> bool {
     let begin = String::from_utf8_lossy(begin);
     begin.starts_with("<!DOCTYPE html>") && begin.contains(&format!("content=\"{GENERATOR}\""))
@@ -114,7 +114,7 @@ fn figures(body: &mut Markup, runs: &[Saved]) {
     ];
     body.open("dl", &[("class", "figures"), ("id", "figures")]);
     for (name, value, beside) in figures {
-        // Several words do not fit in letters as large as those of a number.
+        // Several words do not fit at the size of a number.
         let class = if value.contains(" · ") { "value words" } else { "value" };
         body.open("div", &[]).leaf("dt", &[], name).leaf("dd", &[("class", class)], &value);
         body.leaf("dd", &[("class", "beside")], &beside).close("div");
@@ -135,7 +135,7 @@ fn verdicts(runs: &[Saved]) -> String {
     if told.is_empty() { "–".to_owned() } else { told.join(" · ") }
 }
 
-/// Why the last run that is not judged is not.
+/// Reason why the last unjudged run is not judged.
 fn unjudged(runs: &[Saved]) -> String {
     let last = runs.iter().rev().find(|saved| saved.verdict == Some(NOT_JUDGED));
     last.map_or_else(String::new, |saved| {

@@ -1,17 +1,17 @@
-//! What the path of a saved run says: `[{driver}/]{N}-disk/{YYYYMMDD-HHMMSS}_{prefix}_{start}-{end}`.
+//! Information in the path of a saved run: `[{driver}/]{N}-disk/{YYYYMMDD-HHMMSS}_{prefix}_{start}-{end}`.
 
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
-/// What a path says
+/// Information from a path
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Place {
     /// Label of the storage under test: everything before the disks.
     pub(super) driver: Option<String>,
     /// Disks per VM.
     pub(super) disks: Option<usize>,
-    /// When the run began, taken as UTC.
+    /// Beginning of the run, taken as UTC.
     pub(super) began: Option<Timestamp>,
     /// Namespace prefix.
     pub(super) prefix: Option<String>,

@@ -1,4 +1,4 @@
-//! One saved run, as far as the dashboard needs it, whichever tool saved it.
+//! One saved run, as far as the dashboard needs it, from any tool.
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -6,7 +6,7 @@ use serde::Serialize;
 use crate::people::html::texts::Texts;
 use bootstorm_model::stats::{Level, Quantile, Sample};
 
-/// Who saved a run
+/// The tool that saved a run
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Tool {
@@ -23,35 +23,35 @@ pub enum Tool {
 pub struct Saved {
     /// Folder below the base folder.
     pub(super) path: String,
-    /// Who saved it.
+    /// Tool that saved it.
     pub(super) tool: Tool,
     /// Name of the run, its namespace prefix.
     pub(super) name: String,
-    /// Which storm of the run, where there are several.
+    /// Number of the storm, if there are several.
     pub(super) storm_number: Option<u32>,
-    /// UUID of the run, where known: the same run may be saved more than once.
+    /// UUID of the run, if known: the same run may be saved more than once.
     #[serde(skip)]
     pub(super) run_id: Option<String>,
     /// Label of the storage under test.
     pub(super) driver: Option<String>,
-    /// Disks per VM, as the folder says.
+    /// Disks per VM, from the folder.
     pub(super) disks: Option<usize>,
-    /// When it began.
+    /// Beginning.
     #[serde(serialize_with = "as_second")]
     pub(super) began: Timestamp,
-    /// VMs that were to be started.
+    /// VMs to be started.
     pub(super) vms: usize,
     /// Nodes on which VMs ran; unknown in files of the Python tool.
     pub(super) nodes: Option<usize>,
-    /// What else makes a configuration; absent in files of the Python tool.
+    /// Other properties of the configuration; absent in files of the Python tool.
     pub(super) setting: Setting,
-    /// Which configuration it belongs to, by its place among them.
+    /// Index of its configuration.
     pub(super) configuration: usize,
-    /// The verdict, in a word: a grade, `not judged`, or nothing without a storm.
+    /// Verdict in a word: a grade, `not judged`, or absent without a storm.
     pub(super) verdict: Option<&'static str>,
-    /// What it rests on.
+    /// Evidence for the verdict.
     pub(super) reason: Option<String>,
-    /// Mean boot of the storm ÷ mean boot of the baseline, of the milestone that is judged.
+    /// Mean boot of the storm ÷ mean boot of the baseline, for the judged milestone.
     pub(super) ratio: Option<f64>,
     /// VMs that did not reach the goal of the creation or of the storm, each once.
     pub(super) missed: usize,
@@ -61,31 +61,31 @@ pub struct Saved {
     pub(super) create: Option<Part>,
     /// The storm.
     pub(super) storm: Option<Part>,
-    /// Times per VM; left out where the page would become too large.
+    /// Times per VM; absent if the page would become too large.
     pub(super) rows: Option<Rows>,
-    /// Whether a page about this run lies beside it.
+    /// Whether there is a page about this run beside it.
     pub(super) has_page: bool,
 }
 
-/// How the VMs of a run were set up, in words
+/// Setup of a run's VMs, in words
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub(super) struct Setting {
-    /// Where their disks come from.
+    /// Source of their disks.
     pub(super) source: String,
     /// Storage classes.
     pub(super) class: String,
-    /// The nodes of the cluster, as far as they were recorded.
+    /// Nodes of the cluster, as far as recorded.
     pub(super) cluster: String,
-    /// The probe that decides.
+    /// Deciding probe.
     pub(super) probe: String,
     /// Nodes that they were pinned to.
     pub(super) pinning: String,
-    /// Their processors, memory and the like, where these were changed.
+    /// CPUs, memory and the like, if overridden.
     pub(super) size: String,
 }
 
 impl Setting {
-    /// What is known, one after the other.
+    /// The known values.
     pub(super) fn words(&self) -> Vec<&str> {
         let all = [&self.source, &self.class, &self.size, &self.cluster, &self.pinning, &self.probe];
         all.into_iter().map(String::as_str).filter(|word| !word.is_empty()).collect()
@@ -103,9 +103,9 @@ pub(super) struct Part {
     pub(super) vms: usize,
     /// VMs that arrived.
     pub(super) arrived: usize,
-    /// Time to Running.
+    /// Times to Running.
     pub(super) running: Option<Times>,
-    /// Time until the guest answered.
+    /// Times until the guest answered.
     pub(super) reachable: Option<Times>,
     /// First request to the end, in seconds.
     pub(super) total: Option<f64>,
@@ -114,22 +114,22 @@ pub(super) struct Part {
 /// The figures of one milestone, in seconds
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub(super) struct Times {
-    /// How many values.
+    /// Number of values.
     pub(super) count: usize,
     /// Fastest.
     pub(super) min: Option<f64>,
     /// Arithmetic mean.
     pub(super) mean: Option<f64>,
-    /// Median over all VMs; unknown where only a summary was saved, or not reached.
+    /// Median over all VMs; unknown if only a summary was saved, or not reached.
     pub(super) p50: Option<f64>,
     /// 95th percentile, likewise.
     pub(super) p95: Option<f64>,
-    /// Slowest that arrived.
+    /// Slowest arrived value.
     pub(super) max: Option<f64>,
 }
 
 impl Times {
-    /// The figures of a sample; `None` when nobody arrived.
+    /// The figures of a sample; `None` if no VM arrived.
     pub(super) fn of(sample: &Sample) -> Option<Self> {
         let milli = |seconds: f64| (seconds * 1e3).round() / 1e3;
         (sample.arrived() > 0).then(|| Self {
@@ -148,7 +148,7 @@ impl Times {
 pub(super) struct Rows {
     pub(super) namespaces: Texts,
     pub(super) nodes: Texts,
-    /// How it ended: in the storm, or in the creation where there was none.
+    /// Outcome: of the storm, or of the creation if there was none.
     pub(super) outcomes: Texts,
     pub(super) create_running: Vec<Option<i64>>,
     pub(super) create_reachable: Vec<Option<i64>>,
@@ -157,7 +157,7 @@ pub(super) struct Rows {
 }
 
 impl Rows {
-    /// How many VMs.
+    /// Number of VMs.
     pub(super) fn len(&self) -> usize {
         self.create_running.len()
     }
@@ -170,7 +170,7 @@ impl Saved {
         parts.into_iter().filter_map(|(class, part)| Some((class, part?)))
     }
 
-    /// The figure that runs of a configuration are compared by: the mean of what was judged, in the storm where there is one.
+    /// The figure by which runs of a configuration are compared: the judged mean, in the storm if there is one.
     pub(super) fn figure(&self) -> Option<f64> {
         let part = self.storm.as_ref().or(self.create.as_ref())?;
         part.reachable.as_ref().or(part.running.as_ref())?.mean

@@ -1,13 +1,13 @@
-//! The configurations and the runs as tables; the page's script takes both over.
+//! Tables of configurations and runs; the page's script takes over both.
 
 use super::groups::{self, Trend};
 use super::saved::Saved;
 use crate::people::html::markup::Markup;
 use crate::people::html::{grid, words};
 
-/// Runs that are listed without scripts.
+/// Runs listed without scripts.
 const FIRST: usize = 50;
-/// Writes the configurations, each with what its runs have in common.
+/// Writes the configurations, each with a summary of its runs.
 pub(super) fn configurations(body: &mut Markup, runs: &[Saved]) {
     body.open("section", &[("id", "configurations")]).leaf("h2", &[], "Configurations");
     body.open("div", &[("id", "configuration-table")]);
@@ -57,7 +57,7 @@ pub(super) fn configurations(body: &mut Markup, runs: &[Saved]) {
     body.close("div").close("section");
 }
 
-/// Writes the cell of a verdict, with what it rests on.
+/// Writes the cell of a verdict, with its evidence.
 fn verdict(body: &mut Markup, saved: Option<&Saved>) {
     let word = saved.and_then(|saved| saved.verdict).unwrap_or("–");
     let reason = saved.and_then(|saved| saved.reason.clone()).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! From files to the page.
+//! Tests from files to the page.
 
 use super::*;
 use crate::fixtures;
@@ -12,7 +12,7 @@ fn dashboard() -> Dashboard {
     Dashboard::new(now(), 30, "results".into())
 }
 
-/// Hands a folder over as the command does.
+/// Passes a folder as the command does.
 fn give(dashboard: &mut Dashboard, path: &str, files: &[(&str, &[u8])]) {
     let names: Vec<String> = files.iter().map(|(name, _)| (*name).to_owned()).collect();
     let wanted = dashboard.wanted(path, &names);
@@ -128,7 +128,7 @@ fn a_thousand_runs_make_a_page_of_moderate_size() {
     assert!(page.len() < 4 << 20, "{} bytes", page.len());
 }
 
-/// A run of its own, saved at that hour; every VM of its storm takes `factor` times as long.
+/// A separate run, saved at that hour; every VM of its storm takes `factor` times as long.
 fn saved(dashboard: &mut Dashboard, mut record: RunRecord, hour: u32, factor: f64) {
     record.run_id = format!("{hour:08}-0d6a-4c7e-9c55-1b2f4a9d7e10");
     record.phases[2].began = format!("2026-03-04T{hour:02}:00:00Z").parse().unwrap();

@@ -1,6 +1,6 @@
-//! A fleet: the storm of many clusters as one, and each cluster beside the others.
+//! A fleet: the storm of many clusters as one, and a comparison of the clusters.
 //!
-//! The whole is the report of the merged runs; it has every format of a report. What is of a fleet only stands before it.
+//! The whole is the report of the merged runs, and has every format of a report. Fleet-specific blocks come before it.
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -16,15 +16,15 @@ use super::{Counts, Graded, Report, Selection, ThresholdBlock, Unwritable, build
 /// Version of the document
 pub const FLEET_SCHEMA_VERSION: u32 = 1;
 
-/// Smallest change of a time that counts as a difference between clusters, as for `compare`.
+/// Minimum effect that counts as a difference between clusters, as for `compare`.
 const MIN_EFFECT: f64 = 0.05;
 
-/// A member, and its run as far as it could be read
+/// A member, and its run if it could be read
 #[derive(Debug, Clone, Copy)]
 pub struct MemberRun<'a> {
-    /// What the fleet knows about it.
+    /// State of the member.
     pub member: &'a Member,
-    /// The record of its run, or why it could not be read.
+    /// Record of its run, or the reason why it could not be read.
     pub run: Result<&'a RunRecord, &'a str>,
 }
 
@@ -33,49 +33,51 @@ pub struct MemberRun<'a> {
 pub struct FleetReport {
     /// [`FLEET_SCHEMA_VERSION`].
     pub schema_version: u32,
-    /// Which fleet this is.
+    /// Identity of the fleet.
     pub fleet: FleetBlock,
-    /// The phase that the members are shown with; absent while nothing was measured.
+    /// Phase for which members are shown; absent while nothing was measured.
     pub phase: Option<PhaseName>,
-    /// The instants at which members began that phase together.
+    /// Instants at which members began that phase together.
     pub starts: Vec<StartBlock>,
     /// The members, in the order of the fleet.
     pub members: Vec<MemberBlock>,
-    /// The member that came off worst; absent with fewer than two that were measured.
+    /// Worst member; absent with fewer than two measured members.
     pub worst: Option<WorstBlock>,
-    /// Each cluster against the first one that has the phase, with the statistics of `compare`; absent with fewer than two.
+    /// Comparison of each cluster with the first one that has the phase, with the statistics of `compare`; absent with
+    /// fewer than two.
     pub differences: Option<CompareReport>,
     /// The VMs of all members as one run, whose recovery counts from the common start; absent while no run can be read.
     pub whole: Option<Report>,
 }
 
-/// Which fleet a report is about
+/// Identity of a fleet
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct FleetBlock {
-    /// Its name.
+    /// Name.
     pub name: String,
     /// UUID.
     pub id: String,
-    /// When it was first used.
+    /// Time of its first use.
     pub created: Timestamp,
 }
 
 /// One common start
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct StartBlock {
-    /// When, by the clock of the computer that released the members.
+    /// Time, by the clock of the computer that released the members.
     pub at: Timestamp,
-    /// The members that began then.
+    /// Members that began then.
     pub members: Vec<String>,
-    /// Time between the first requests of the first and the last cluster; absent while a run of them cannot be read.
+    /// Time between the first requests of the first and the last cluster; absent while any of their runs cannot be
+    /// read.
     #[serde(rename = "skew_seconds", serialize_with = "maybe_micros")]
     pub skew: Option<f64>,
 }
 
-/// One member, as shown
+/// One member, for display
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct MemberBlock {
-    /// Its name in the fleet.
+    /// Name in the fleet.
     pub name: String,
     /// Context of the kubeconfig.
     pub context: String,
@@ -87,24 +89,24 @@ pub struct MemberBlock {
     pub run_id: Option<String>,
     /// Namespace of its record.
     pub namespace: Option<String>,
-    /// What the fleet knows about it.
+    /// State of the member.
     pub state: MemberState,
-    /// Why it failed, was left out, or cannot be read.
+    /// Reason why it failed, was left out, or cannot be read.
     pub why: Option<String>,
-    /// VMs of its run, where known.
+    /// VMs of its run, if known.
     pub vms: Option<usize>,
-    /// Its part in the phase; absent where it took none, or cannot be read.
+    /// Its part in the phase; absent if it took none, or cannot be read.
     pub result: Option<MemberResult>,
 }
 
-/// How a phase went in one cluster
+/// Result of a phase in one cluster
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct MemberResult {
-    /// Whether the phase is over.
+    /// Whether the phase has ended.
     pub state: PhaseState,
-    /// The milestone that each VM had to reach.
+    /// Milestone that each VM had to reach.
     pub goal: Milestone,
-    /// How its VMs ended.
+    /// Outcomes of its VMs.
     pub counts: Counts,
     /// Median time to the goal, from each VM's own request.
     #[serde(rename = "p50_seconds")]
@@ -121,7 +123,7 @@ pub struct MemberResult {
     /// Its first request, after the common start.
     #[serde(rename = "first_request_seconds", serialize_with = "maybe_micros")]
     pub first_request: Option<f64>,
-    /// Mean time to the goal, divided by that of the first cluster.
+    /// Ratio of its mean time to the goal to that of the first cluster.
     #[serde(serialize_with = "maybe_micros")]
     pub ratio: Option<f64>,
     /// How far its times can be trusted.
@@ -130,18 +132,18 @@ pub struct MemberResult {
     pub verdict: Option<Grade>,
 }
 
-/// The member that came off worst
+/// Worst member
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct WorstBlock {
-    /// Its name.
+    /// Name.
     pub member: String,
-    /// By what, in a few words.
+    /// Deciding value, in a few words.
     pub why: String,
 }
 
 impl FleetReport {
-    /// What a report of this fleet shows. `storm` names the phase that members are shown with, the last storm when absent;
-    /// without `all_rows`, phases that tables show in one line come without a row per VM.
+    /// Report of this fleet. `storm` names the phase for which members are shown, by default the last storm; without
+    /// `all_rows`, phases that are one line in tables have no row per VM.
     pub fn of(fleet: &FleetRecord, members: &[MemberRun<'_>], selection: &Selection, all_rows: bool) -> Self {
         let merged = merged(fleet, members);
         let phase = merged.as_ref().and_then(|merged| shown(&merged.record, selection));
@@ -167,30 +169,30 @@ impl FleetReport {
         }
     }
 
-    /// The report, with thresholds that were judged over the whole fleet.
+    /// Adds thresholds judged over the whole fleet.
     #[must_use]
     pub fn with_thresholds(mut self, thresholds: Vec<ThresholdBlock>) -> Self {
         self.whole = self.whole.map(|whole| whole.with_thresholds(thresholds));
         self
     }
 
-    /// The members that did not take part, or cannot be read.
+    /// Members that did not take part, or cannot be read.
     pub fn missing(&self) -> impl Iterator<Item = &MemberBlock> {
         self.members.iter().filter(|member| member.result.is_none())
     }
 
-    /// The document as indented JSON, ending with a line end.
+    /// The document as indented JSON with a final line end.
     pub fn json(&self) -> Result<String, Unwritable> {
         document::json(self)
     }
 
-    /// The same as YAML.
+    /// The document as YAML.
     pub fn yaml(&self) -> Result<String, Unwritable> {
         document::yaml(self)
     }
 }
 
-/// The runs that can be read, as one; `None` without any.
+/// The readable runs merged into one; `None` if there are none.
 pub fn merged(fleet: &FleetRecord, members: &[MemberRun<'_>]) -> Option<Merged> {
     let parts: Vec<Part<'_>> = members.iter().filter_map(MemberRun::part).collect();
     Merged::of(fleet, &parts)
@@ -204,18 +206,18 @@ impl<'a> MemberRun<'a> {
 
 fn whole(merged: &Merged, selection: &Selection, all_rows: bool) -> Report {
     let mut report = build::report_on(&merged.record, &merged.targets, selection, all_rows);
-    // Indexes are of one cluster; the rows name the VMs.
+    // Indexes belong to one cluster; the rows name the VMs.
     (report.plan.start, report.plan.end) = (0, 0);
     report
 }
 
-/// The phase that members are shown with: the storm that was asked for, the last storm, else the last phase.
+/// Phase for which members are shown: the requested storm, the last storm, else the last phase.
 fn shown(record: &RunRecord, selection: &Selection) -> Option<PhaseName> {
     let last = || record.last_of(PhaseKind::Storm).or(record.last_phase()).map(|phase| phase.name);
     selection.storm.or_else(last)
 }
 
-/// Each run against the first.
+/// Compares each run with the first.
 fn compared(measured: &[(&str, &RunRecord)]) -> CompareReport {
     let validity: Vec<Vec<Graded>> = measured.iter().map(|(_, record)| Graded::of_run(record)).collect();
     let subject = |((label, record), validity)| -> Subject<'_> { Subject { label, record, validity } };
@@ -224,7 +226,7 @@ fn compared(measured: &[(&str, &RunRecord)]) -> CompareReport {
     CompareReport::of(&subjects, MIN_EFFECT)
 }
 
-/// Fills in how the mean of each cluster compares with that of the first.
+/// Fills in the ratio of each cluster's mean to that of the first.
 fn ratios(blocks: &mut [MemberBlock], members: &[MemberRun<'_>], phase: Option<PhaseName>) {
     let Some(name) = phase else { return };
     let mean = |of: &MemberRun<'_>| summary(of.run.ok()?.phase(name)?).mean;

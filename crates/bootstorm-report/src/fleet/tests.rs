@@ -26,7 +26,7 @@ fn fleet() -> FleetRecord {
     fleet
 }
 
-/// Two clusters of 12 VMs, of which one loses 3, and one that nobody can read.
+/// Two clusters of 12 VMs, one of which loses 3, and an unreadable one.
 fn report() -> FleetReport {
     let (one, mut other) = (fixtures::small(), fixtures::small());
     for timeline in other.phases[2].timelines.iter_mut().take(3) {

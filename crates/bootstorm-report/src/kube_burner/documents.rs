@@ -1,4 +1,4 @@
-//! What a job and a VM look like in kube-burner's documents.
+//! kube-burner's documents about a job and a VM.
 
 use std::collections::BTreeMap;
 
@@ -14,12 +14,12 @@ use bootstorm_model::observe::{Milestone, Outcome, Source};
 use bootstorm_model::record::{PhaseKind, PhaseSettings};
 use bootstorm_model::stats::Validity;
 
-/// Who wrote a document.
+/// Writer of a document.
 pub(super) const TOOL: &str = "kubectl-bootstorm";
 
 /// The document of a job
 ///
-/// kube-burner merges metadata into the top level of this one; what it does not know itself stands there.
+/// kube-burner merges metadata into the top level of this one; our additional fields are there.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct JobSummary<'a> {
@@ -53,7 +53,7 @@ pub(super) struct JobSummary<'a> {
     total_nodes: Option<usize>,
 }
 
-/// The part of kube-burner's job that a phase has
+/// The part of kube-burner's job that applies to a phase
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct JobConfig<'a> {
@@ -114,13 +114,13 @@ impl<'a> JobSummary<'a> {
     }
 }
 
-/// The conditions on a phase that its times have crossed.
+/// Thresholds on a phase that were crossed.
 fn crossed<'a>(thresholds: &'a [ThresholdBlock], phase: &PhaseBlock) -> Vec<&'a str> {
     let of_phase = |threshold: &&ThresholdBlock| threshold.phase == Some(phase.name) && threshold.fails();
     thresholds.iter().filter(of_phase).map(|threshold| threshold.condition.as_str()).collect()
 }
 
-/// What kept a phase from passing, in one line.
+/// Reasons why a phase did not pass, in one line.
 fn errors(phase: &PhaseBlock, crossed: &[&str]) -> Option<String> {
     let counts = &phase.counts;
     let missed = [
@@ -141,7 +141,7 @@ fn errors(phase: &PhaseBlock, crossed: &[&str]) -> Option<String> {
     (!errors.is_empty()).then(|| errors.join("; "))
 }
 
-/// The namespaces of a phase in order, each with its place from 0.
+/// Namespaces of a phase in order, each with its index from 0.
 fn places(phase: &PhaseBlock) -> BTreeMap<&str, usize> {
     let mut places = BTreeMap::new();
     for row in &phase.rows {
@@ -153,12 +153,12 @@ fn places(phase: &PhaseBlock) -> BTreeMap<&str, usize> {
 
 /// The document of a VM, in whole milliseconds from its request
 ///
-/// Points that this tool does not observe, or sees in another sense, are left out: `vmiPending`, `vmiScheduling`,
+/// Points that this tool does not observe, or defines differently, are omitted: `vmiPending`, `vmiScheduling`,
 /// `podContainersReady`, `podReady`.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Latency<'a> {
-    /// When its request was sent.
+    /// Time of its request.
     timestamp: Timestamp,
     #[serde(flatten)]
     pub(super) latencies: Latencies,
@@ -176,7 +176,7 @@ pub(super) struct Latency<'a> {
     replica: usize,
 }
 
-/// The latencies of a VM, each under the name of its field
+/// The latencies of a VM, by field name
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[expect(clippy::struct_field_names, reason = "the names are kube-burner's")]
@@ -199,7 +199,7 @@ pub(super) struct Latencies {
     pub(super) vm_ready_latency: Option<i64>,
 }
 
-/// What kube-burner has no field for
+/// Fields that kube-burner does not have
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Metadata<'a> {
@@ -210,16 +210,16 @@ struct Metadata<'a> {
     /// Milliseconds until the guest answered its probe.
     #[serde(skip_serializing_if = "Option::is_none")]
     vm_reachable_latency: Option<i64>,
-    /// Milestones that rest on a server's timestamp (±1 s), or were noticed late.
+    /// Milestones based on a server timestamp (±1 s), or noticed late.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     not_seen: Vec<&'static str>,
-    /// `timestamp` is the beginning of the phase: when the request was sent is not known.
+    /// Whether `timestamp` is the beginning of the phase because the time of the request is unknown.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     request_time_unknown: bool,
 }
 
 impl<'a> Latency<'a> {
-    /// The VMs of a phase whose instances ran, after a known time.
+    /// VMs of a phase whose instances ran after a known time.
     pub(super) fn all(report: &'a Report, phase: &'a PhaseBlock) -> Vec<Self> {
         let places = places(phase);
         let mut replicas: BTreeMap<&str, usize> = BTreeMap::new();

@@ -1,4 +1,4 @@
-//! Names of the metrics, and their units of time.
+//! Names of the metrics, and their time units.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -9,7 +9,7 @@ pub(crate) const LATENCY: &str = "vmiLatencyMeasurement";
 /// `metricName` of the document of a point that VMs pass.
 pub(crate) const QUANTILES: &str = "vmiLatencyQuantilesMeasurement";
 
-/// So many seconds after an instant; the instant itself where no calendar has the result.
+/// The instant this many seconds later; the instant itself if the result is out of range.
 pub(super) fn after(began: Timestamp, seconds: f64) -> Timestamp {
     let micros = SignedDuration::from_micros((seconds * 1e6).round() as i64);
     began.checked_add(micros).unwrap_or(began)

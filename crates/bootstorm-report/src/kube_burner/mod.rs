@@ -1,13 +1,13 @@
-//! The documents that kube-burner's indexers and dashboards read, as of kube-burner v2.7.3 with go-commons v2.3.2.
+//! Documents for kube-burner's indexers and dashboards, as of kube-burner v2.7.3 with go-commons v2.3.2.
 //!
 //! Field names, types and units are those of `pkg/burner/metadata.go` (`jobSummary`), `pkg/measurements/vmi_latency.go`
-//! (`vmiLatencyMeasurement`) and `pkg/measurements/metrics/metrics.go` (`vmiLatencyQuantilesMeasurement`): latencies are whole
-//! milliseconds, `elapsedTime` is seconds, durations of `jobConfig` are nanoseconds. A phase is a job. The files are those
-//! of its local indexer (`indexers/local.go`): one array of documents per metric and job.
+//! (`vmiLatencyMeasurement`) and `pkg/measurements/metrics/metrics.go` (`vmiLatencyQuantilesMeasurement`): latencies
+//! are whole milliseconds, `elapsedTime` is seconds, durations of `jobConfig` are nanoseconds. A phase is a job. The
+//! files are those of its local indexer (`indexers/local.go`): one array of documents per metric and job.
 //!
-//! As in kube-burner, a VM has a document when its instance ran, and quantiles are over these VMs. Unlike there, a
-//! latency that nobody measured is absent (it writes -9223372036854), everything counts from the VM's request instead of
-//! the creation of its object, and the job summary counts the VMs that did not arrive.
+//! As in kube-burner, a VM has a document if its instance ran, and quantiles are over these VMs. Unlike there, a
+//! latency that was not measured is absent (it writes -9223372036854), everything counts from the VM's request instead
+//! of the creation of its object, and the job summary counts the VMs that did not arrive.
 
 mod documents;
 mod metric;
@@ -23,13 +23,13 @@ use documents::{JobSummary, Latency};
 pub(crate) use metric::{LATENCY, QUANTILES, SUMMARY};
 use quantiles::Quantiles;
 
-/// Folders of kube-burner's local indexer begin so, and end with the UUID of the run.
+/// Prefix of the folders of kube-burner's local indexer, followed by the UUID of the run.
 pub const FOLDER: &str = "collected-metrics-";
 
-/// A document, and where it belongs
+/// A document and its destination
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Indexed {
-    /// The same for the same run, job, metric and VM, so that a repeat replaces: 64 hexadecimal digits.
+    /// Id that is the same for the same run, job, metric and VM, so that a repeat replaces it: 64 hexadecimal digits.
     pub id: String,
     /// The document as one line of JSON, without a line end.
     pub body: String,
@@ -38,12 +38,12 @@ pub struct Indexed {
 }
 
 impl Report {
-    /// All documents as one array, one to a line, which `kube-burner import` takes as a file of its tarball.
+    /// All documents as one array, one per line, which `kube-burner import` accepts as a file of its tarball.
     pub fn kube_burner(&self) -> Result<String, Unwritable> {
         Ok(array(&self.kube_burner_documents()?))
     }
 
-    /// The same as files, as kube-burner's local indexer names them, each with its path below the folder that is chosen.
+    /// The documents as files, named as by kube-burner's local indexer, each with its path below the chosen folder.
     pub fn kube_burner_files(&self) -> Result<Vec<(String, String)>, Unwritable> {
         let mut files: BTreeMap<String, Vec<Indexed>> = BTreeMap::new();
         for indexed in self.kube_burner_documents()? {
@@ -53,7 +53,7 @@ impl Report {
         Ok(files.into_iter().map(|(name, all)| (format!("{folder}/{name}"), array(&all))).collect())
     }
 
-    /// The documents of every phase that is over: summaries first, then VMs, then quantiles.
+    /// The documents of every finished phase: summaries first, then VMs, then quantiles.
     pub fn kube_burner_documents(&self) -> Result<Vec<Indexed>, Unwritable> {
         let over = || self.phases.iter().filter(|phase| phase.is_done());
         let mut all = Vec::new();
@@ -91,7 +91,7 @@ impl Report {
     }
 }
 
-/// Documents as an array, one to a line.
+/// Documents as an array, one per line.
 fn array(documents: &[Indexed]) -> String {
     let lines: Vec<&str> = documents.iter().map(|indexed| indexed.body.as_str()).collect();
     if lines.is_empty() { "[]\n".to_owned() } else { format!("[\n{}\n]\n", lines.join(",\n")) }

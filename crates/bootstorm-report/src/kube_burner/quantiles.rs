@@ -1,7 +1,7 @@
 //! kube-burner's quantiles: over the VMs that ran, by its own rule.
 //!
-//! v2.7.3 takes them from montanaflynn/stats v0.7.1: with `n` values, the one of rank `p · n` where that is a whole number,
-//! else the mean of the two around it. So P99 of fewer than 100 VMs lies below the slowest. Whole milliseconds, cut off.
+//! v2.7.3 uses montanaflynn/stats v0.7.1: with `n` values, the one of rank `p · n` if that is a whole number, else the
+//! mean of the two around it. So P99 of fewer than 100 VMs lies below the slowest. Whole milliseconds, truncated.
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -14,7 +14,8 @@ use crate::phase::PhaseBlock;
 /// A latency of a VM
 type Pick = fn(&Latency<'_>) -> Option<i64>;
 
-/// `quantileName` of each latency; kube-burner itself puts `Pod` before names that begin so already. The last one is ours.
+/// `quantileName` of each latency; kube-burner itself adds `Pod` even to names that already begin with it. The last one
+/// is ours.
 const NAMES: [(&str, Pick); 9] = [
     ("VMReady", |vm| latencies(vm).vm_ready_latency),
     ("VMICreated", |vm| latencies(vm).vmi_created_latency),
@@ -45,7 +46,7 @@ pub(super) struct Quantiles<'a> {
     metadata: Metadata<'a>,
 }
 
-/// What kube-burner has no field for
+/// Fields that kube-burner does not have
 #[derive(Serialize)]
 struct Metadata<'a> {
     tool: &'static str,
@@ -53,7 +54,7 @@ struct Metadata<'a> {
     goal: &'static str,
     /// VMs that took part.
     vms: usize,
-    /// VMs that the figures are of.
+    /// VMs included in the figures.
     counted: usize,
 }
 
@@ -114,12 +115,12 @@ impl Figures {
     }
 }
 
-/// Of at least one ascending value, at 50 percent or more.
+/// Percentile of at least one ascending value, at 50 percent or more.
 fn percentile(sorted: &[f64], percent: f64) -> f64 {
     if let [only] = sorted {
         return *only;
     }
-    // In this order, so that it rounds as the original does.
+    // In this order, to round as the original does.
     let index = percent / 100.0 * sorted.len() as f64;
     let rank = index as usize;
     if index > rank as f64 { f64::midpoint(sorted[rank - 1], sorted[rank]) } else { sorted[rank - 1] }

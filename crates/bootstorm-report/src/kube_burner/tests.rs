@@ -1,4 +1,4 @@
-//! The documents, seen from outside.
+//! End-to-end tests of the documents.
 
 use serde_json::{Value, json};
 

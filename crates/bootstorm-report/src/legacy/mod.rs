@@ -1,15 +1,14 @@
-//! The origin tool's result files, so that what reads those goes on working.
+//! The origin tool's result files, so that programs that read them keep working.
 //!
-//! `{driver}/{disks}-disk/{YYYYMMDD-HHMMSS}_{prefix}_{start}-{end}/` holds `vm_creation_results`,
-//! `boot_storm_results` and their `summary_…`, each as `.json` and `.csv`, with that tool's fields, order, units
-//! (seconds, two decimals) and spelling: JSON as Python's `json.dump(…, indent=4)` writes it, CSV as Python's
-//! `csv.DictWriter` does (`True`, `False`, nothing for an absent value, CRLF). Beside them lie `run.json`, the
-//! whole record, which `report --from` reads, and `report.html`, one page for people.
+//! `{driver}/{disks}-disk/{YYYYMMDD-HHMMSS}_{prefix}_{start}-{end}/` holds `vm_creation_results`, `boot_storm_results`
+//! and their `summary_…`, each as `.json` and `.csv`, with that tool's fields, order, units (seconds, two decimals) and
+//! spelling: JSON as written by Python's `json.dump(…, indent=4)`, CSV as written by Python's `csv.DictWriter` (`True`,
+//! `False`, nothing for an absent value, CRLF). Beside them are `run.json`, the whole record, which `report --from`
+//! reads, and `report.html`, one page for people.
 //!
-//! Differences on purpose: times are UTC, rows are in natural order, VMs excluded from a storm are not in it, and
-//! no cell of a CSV file begins a formula.
-//! The folder is named after the time of `setup`, so that saving again adds to it; a second or later storm gets
-//! a folder named after its own beginning and replaces nothing.
+//! Intentional differences: times are UTC, rows are in natural order, VMs excluded from a storm are not in it, and no
+//! cell of a CSV file begins a formula. The folder is named after the time of `setup`, so that saving again adds to it;
+//! a second or later storm gets a folder named after its own beginning and replaces nothing.
 
 mod rows;
 
@@ -27,7 +26,7 @@ use rows::{BOOTED, Booted, CREATED, Cells, Created, SUMMARY, Summary, participan
 /// Name of the file that holds the whole record.
 pub const RECORD: &str = "run.json";
 
-/// What the record does not know
+/// Values that the record does not have
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LegacyOptions {
     /// Label of the storage under test, the first folder of the path.
@@ -80,13 +79,13 @@ fn add<T: Serialize + Cells>(
     Ok(())
 }
 
-/// JSON with an indent of four, no line end after it.
+/// JSON with an indentation of four, without a final line end.
 fn json(value: &impl Serialize) -> Result<Vec<u8>, Unwritable> {
     let mut bytes = Vec::new();
     let mut serializer = Serializer::with_formatter(&mut bytes, PrettyFormatter::with_indent(b"    "));
     value.serialize(&mut serializer).map_err(|cause| Unwritable::new("JSON", &cause))?;
     let text = String::from_utf8(bytes).map_err(|cause| Unwritable::new("JSON", &cause))?;
-    // Python escapes all that is not ASCII, and so everything that could steer a terminal.
+    // Python escapes everything that is not ASCII, and so everything that could control a terminal.
     Ok(document::escaped(text, |character| !character.is_ascii() || character == '\u{7f}').into_bytes())
 }
 
@@ -118,7 +117,7 @@ fn stamp(time: Timestamp) -> String {
     time.strftime("%Y%m%d-%H%M%S").to_string()
 }
 
-/// One component of a path: a record or a label must not lead out of the results folder.
+/// One component of a path; a record or a label must not lead out of the results folder.
 fn component(text: &str) -> String {
     let odd = |c: char| matches!(c, '/' | '\\' | ':') || is_unsafe(c);
     // File systems allow 255 bytes.

@@ -1,4 +1,4 @@
-//! The rows and summaries of the origin tool's files, with its names and its order.
+//! Rows and summaries of the origin tool's files, with its names and order.
 
 use serde::Serialize;
 
@@ -97,14 +97,14 @@ impl Summary {
     }
 }
 
-/// Seconds in which a VM's disks were filled; the origin tool also writes null where it saw no clone.
+/// Seconds to fill a VM's disks; the origin tool also writes null if it saw no clone.
 fn clone_time(row: &Row) -> Option<f64> {
     let accepted = row.seconds(Milestone::Accepted)?;
     row.seconds(Milestone::Volume).map(|filled| rounded((filled - accepted).max(0.0)))
 }
 
 impl Metric {
-    /// Over every VM with a value, successful or not, as the origin tool has it.
+    /// Over every VM with a value, successful or not, as in the origin tool.
     fn of(name: &'static str, phase: &PhaseBlock, milestone: Milestone) -> Self {
         Self::over(name, &Sample::new(participants(phase).filter_map(|row| row.seconds(milestone)), 0))
     }
@@ -148,7 +148,7 @@ pub(super) fn participants(phase: &PhaseBlock) -> impl Iterator<Item = &Row> {
     phase.rows.iter().filter(|row| row.outcome != Outcome::Excluded)
 }
 
-/// Seconds with two decimals, as a number; ties as Python's `round` decides them.
+/// Seconds with two decimals, as a number; ties are rounded as by Python's `round`.
 fn rounded(seconds: f64) -> f64 {
     format!("{seconds:.2}").parse().unwrap_or(seconds)
 }

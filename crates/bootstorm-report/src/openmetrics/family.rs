@@ -1,11 +1,11 @@
-//! Families of metrics, and the page that they make.
+//! Families of metrics, and the page that they form.
 
 use std::fmt::Write as _;
 
 use super::histogram::Histogram;
 use bootstorm_model::text::printable;
 
-/// The types of families that are used here
+/// Types of families in use
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Gauge,
@@ -15,13 +15,13 @@ pub(crate) enum Kind {
     Histogram,
 }
 
-/// The text format of a page
+/// Text format of a page
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Format {
     /// `OpenMetrics` 1.0.
     OpenMetrics,
-    /// Prometheus' own, version 0.0.4, which `node_exporter` and the Pushgateway read: a family is named as its samples are,
-    /// facts and states are gauges, there are no units and no end.
+    /// Prometheus' own, version 0.0.4, which `node_exporter` and the Pushgateway read: a family is named like its
+    /// samples, facts and states are gauges, and there are no units and no end marker.
     Prometheus,
 }
 
@@ -37,7 +37,7 @@ impl Kind {
         }
     }
 
-    /// What the names of its samples end with.
+    /// Suffix of its sample names.
     pub(crate) fn suffix(self) -> &'static str {
         match self {
             Self::Gauge | Self::StateSet | Self::Histogram => "",
@@ -49,7 +49,7 @@ impl Kind {
 
 /// A family under construction
 pub(crate) struct Family {
-    /// Without the prefix of all, and without the suffix of its kind.
+    /// Name without the common prefix, and without the suffix of its kind.
     pub(crate) name: &'static str,
     pub(crate) kind: Kind,
     /// `seconds`, `ratio`, or empty.
@@ -60,9 +60,9 @@ pub(crate) struct Family {
 
 /// A value of a family
 pub(crate) struct Sample {
-    /// End of the name.
+    /// Suffix of the name.
     end: &'static str,
-    /// Name and value, unescaped; without the run.
+    /// Names and values, unescaped; without the run.
     pub(crate) labels: Vec<(String, String)>,
     pub(crate) value: f64,
 }
@@ -106,7 +106,7 @@ impl Page {
         Self { format, run: escaped(run), text: String::new() }
     }
 
-    /// Writes a family; one without samples is left out.
+    /// Writes a family; one without samples is omitted.
     pub(super) fn family(&mut self, family: &Family) {
         if family.samples.is_empty() {
             return;
@@ -151,7 +151,7 @@ fn number(value: f64) -> String {
     }
 }
 
-/// The value of a label; of what could steer a terminal only line ends stay, escaped as the format wants it.
+/// The value of a label; of the characters that control a terminal only line ends stay, escaped as the format requires.
 fn escaped(text: &str) -> String {
     let lines: Vec<_> = text.split('\n').map(printable).collect();
     lines.join("\n").replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")

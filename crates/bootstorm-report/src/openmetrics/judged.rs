@@ -1,4 +1,4 @@
-//! The families of thresholds and of storms that were repeated.
+//! Families of thresholds and of repeated storms.
 
 use std::collections::HashSet;
 
@@ -7,7 +7,7 @@ use crate::{Figures, Report, ThresholdBlock};
 use bootstorm_model::stats::Quantile;
 use bootstorm_model::stats::threshold::{Judged, Unit};
 
-/// Makes them.
+/// All families of this module.
 pub(super) fn families(report: &Report) -> impl Iterator<Item = Family> {
     let all = [crossed, undecided, value, repeated, repeated_failures];
     all.into_iter().map(|make| make(report))
@@ -56,7 +56,7 @@ fn value(report: &Report) -> Family {
     family
 }
 
-/// The spread of a figure over the storms, by its word.
+/// Spread of a figure over the storms, by its word.
 fn spread(report: &Report) -> Vec<(&'static str, Figures)> {
     let all = |all: &crate::Repetitions| vec![("min", all.min), ("median", all.median), ("max", all.max)];
     report.repetitions.as_ref().map(all).unwrap_or_default()

@@ -1,49 +1,49 @@
-//! Metrics of phases while they are measured.
+//! Metrics of running phases.
 
 use super::family::{Family, Format, Kind, Page};
 use super::histogram::Histogram;
 
-/// What streams of a kind have delivered
+/// State of the streams of a kind
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct LiveStream {
-    /// Streams that deliver nothing at the moment.
+    /// Streams that currently deliver nothing.
     pub blind: u64,
-    /// Interruptions that are over.
+    /// Ended interruptions.
     pub gaps: u64,
-    /// How long these took together, in seconds.
+    /// Their total duration, in seconds.
     pub gap_seconds: f64,
 }
 
-/// A phase as far as it is measured
+/// Measurements of a phase so far
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct LivePhase {
     /// Name, such as `storm-1`.
     pub name: String,
     /// Milestone that each VM has to reach.
     pub goal: &'static str,
-    /// Whether it is measured at the moment.
+    /// Whether it is currently running.
     pub is_running: bool,
-    /// How long it is, or was, measured by this process, in seconds.
+    /// How long this process has measured it, in seconds.
     pub seconds: f64,
-    /// VMs that take part.
+    /// Participants.
     pub vms: u64,
-    /// VMs whose request was sent, and not answered yet.
+    /// VMs whose request was sent but not answered yet.
     pub in_flight: u64,
-    /// Requests sent, repeated ones included.
+    /// Requests sent, including retries.
     pub requests: u64,
-    /// Answers 429.
+    /// 429 answers.
     pub throttled: u64,
     /// VMs by outcome.
     pub outcomes: Vec<(&'static str, u64)>,
     /// VMs that have passed a milestone.
     pub milestones: Vec<(&'static str, u64)>,
-    /// From the request of a VM to the milestone.
+    /// Times from the request of a VM to the milestone.
     pub durations: Vec<(&'static str, Histogram)>,
     /// Streams by kind.
     pub streams: Vec<(&'static str, LiveStream)>,
 }
 
-/// Phases under way in the text format of Prometheus, version 0.0.4.
+/// Running phases in the text format of Prometheus, version 0.0.4.
 pub fn live(run: &str, phases: &[LivePhase]) -> String {
     let mut page = Page::new(Format::Prometheus, run);
     let gauge = |name, unit, help| Family::new(name, Kind::Gauge, unit, help);

@@ -1,8 +1,9 @@
-//! The statistics of a run as metrics: `OpenMetrics` text, and the text format of Prometheus.
+//! Statistics of a run as metrics: `OpenMetrics` text, and the text format of Prometheus.
 //!
-//! `OpenMetrics` 1.0 has families one after the other, each with its type, unit and help, `_total` on counters, `_info` on
-//! facts, and `# EOF`. Prometheus' own format, 0.0.4, is what `node_exporter` and the Pushgateway read. One series per phase and statistic, never one per VM. A percentile
-//! that too few VMs reached is `+Inf`: it is larger than anything that was observed. What is unknown has no sample.
+//! `OpenMetrics` 1.0 has families one after the other, each with its type, unit and help, `_total` on counters, `_info`
+//! on facts, and `# EOF`. Prometheus' own format, 0.0.4, is the one that `node_exporter` and the Pushgateway read.
+//! There is one series per phase and statistic, never one per VM. A percentile that too few VMs reached is `+Inf`: it
+//! is larger than anything observed. Unknown values have no sample.
 
 pub(crate) mod family;
 pub(super) mod histogram;
@@ -33,7 +34,7 @@ impl Report {
         page.finish()
     }
 
-    /// The families of all formats, in order; some may have no samples.
+    /// Families of all formats, in order; some may have no samples.
     pub(crate) fn families(&self) -> Vec<Family> {
         let mut families = vec![self.facts()];
         families.extend(phases::families(self));

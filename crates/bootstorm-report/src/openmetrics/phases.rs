@@ -1,11 +1,11 @@
-//! The families that have samples for each phase.
+//! Families with samples for each phase.
 
 use super::family::{Family, Kind};
 use crate::phase::PhaseBlock;
 use crate::{Report, ValidityBlock};
 use bootstorm_model::stats::{Quantile, Validity, reason};
 
-/// Makes them.
+/// All families of this module.
 pub(super) fn families(report: &Report) -> impl Iterator<Item = Family> {
     let all = [
         began, vms, unknown, outliers, milestones, recovery, spans, requests, retried, throttled, restarts,
@@ -122,7 +122,7 @@ fn graded(phases: &[PhaseBlock]) -> impl Iterator<Item = (&PhaseBlock, &Validity
 
 fn outliers(phases: &[PhaseBlock]) -> Family {
     let mut family = Family::new("outlier_vms", Kind::Gauge, "", "VMs much slower than their crowd");
-    // Too few VMs arrived to say so where there is no limit.
+    // Without a limit too few VMs arrived to find outliers.
     for phase in phases.iter().filter(|phase| phase.outliers.limit.is_some()) {
         family.labelled(&[("phase", &phase.name.to_string())], phase.outliers.vms.len() as f64);
     }

@@ -17,10 +17,10 @@ use crate::openmetrics::family::{Family, Kind};
 use bootstorm_model::stats::round_to_micros;
 
 impl Report {
-    /// The metrics of the run as one request, protobuf; `at` is when they are sent.
+    /// The metrics of the run as one protobuf request; `at` is the time of sending.
     ///
-    /// Names, labels and values are those of [`Report::openmetrics`], with `bootstorm.` in front and without the unit at the
-    /// end, which is a field of its own: a receiver that makes Prometheus names of them gets the same ones again.
+    /// Names, labels and values are those of [`Report::openmetrics`], with the prefix `bootstorm.` and without the
+    /// final unit, which is a field of its own: a receiver that converts them to Prometheus names gets the same ones.
     pub fn otlp_metrics(&self, resource: &Resource, at: Timestamp) -> Vec<u8> {
         let families = self.families();
         let with_samples = families.iter().filter(|family| !family.samples.is_empty());
@@ -105,7 +105,7 @@ mod tests {
                 "" => "",
                 other => panic!("{other}"),
             };
-            // What a receiver of Prometheus makes of the name.
+            // Prometheus name that a receiver derives from the name.
             let name = format!("{}{unit}{suffix}", metric.name.replace('.', "_"));
             shown.extend(points.iter().map(|_| name.clone()));
         }

@@ -1,8 +1,8 @@
 //! A run as OTLP: a trace per VM and phase, and the metrics of the other formats.
 //!
-//! The messages are those of `opentelemetry-proto` 0.33, as bodies of `POST /v1/traces` and `/v1/metrics`. Spans
-//! are written by hand from the report, not recorded by the SDK: they are over long since, their times come from the
-//! monotonic clock of the phase, and their ids must be the same each time.
+//! The messages are those of `opentelemetry-proto` 0.33, as bodies of `POST /v1/traces` and `/v1/metrics`. Spans are
+//! built from the report instead of recorded by the SDK: they ended long ago, their times come from the monotonic clock
+//! of the phase, and their ids must be the same each time.
 
 mod attribute;
 mod metrics;
@@ -17,17 +17,17 @@ use prost::Message as _;
 use super::Report;
 use attribute::text;
 
-/// Semantic conventions whose names are used where they have one: version 1.40.0.
+/// Semantic conventions whose names are used where one exists: version 1.40.0.
 const SCHEMA: &str = "https://opentelemetry.io/schemas/1.40.0";
 
-/// What the telemetry is about, as far as the environment says so
+/// Resource of the telemetry, as far as the environment defines it
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Resource {
     /// `service.name`.
     pub service: String,
     /// Version of this program: `service.version`.
     pub version: String,
-    /// More attributes, in order; they win over those of the report, never over the service's name.
+    /// More attributes, in order; they override those of the report, but not the service name.
     pub attributes: Vec<(String, String)>,
 }
 
@@ -62,7 +62,7 @@ impl Resource {
     }
 }
 
-/// The kinds of telemetry that are sent
+/// Kinds of telemetry
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Signal {
     /// A trace per VM and phase.
@@ -72,7 +72,7 @@ pub enum Signal {
 }
 
 impl Signal {
-    /// Its word in paths and messages.
+    /// Word in paths and messages.
     pub fn word(self) -> &'static str {
         match self {
             Self::Traces => "traces",
@@ -80,9 +80,10 @@ impl Signal {
         }
     }
 
-    /// How many spans or data points a collector refused, and why, from the body of its answer.
+    /// Number of spans or data points refused by a collector, and the reason, from the body of its answer.
     ///
-    /// Nothing where everything was taken, or the body is no protobuf: collectors answer with an empty one, or with JSON.
+    /// `None` if everything was accepted, or the body is not protobuf: collectors answer with an empty one, or with
+    /// JSON.
     pub fn refused(self, body: &[u8]) -> Option<(i64, String)> {
         let (count, why) = match self {
             Self::Traces => {

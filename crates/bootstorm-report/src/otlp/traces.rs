@@ -1,7 +1,7 @@
 //! A trace per VM and phase.
 //!
-//! The root span lasts from the VM's request to the goal, with a child per stage. A VM whose request was not seen has no
-//! trace: nothing says when its span began.
+//! The root span lasts from the VM's request to the goal, with a child per stage. A VM whose request was not seen has
+//! no trace, because the beginning of its span is unknown.
 
 use std::collections::HashMap;
 
@@ -20,17 +20,18 @@ use crate::{PhaseBlock, Report, Row};
 use bootstorm_model::observe::{Milestone, Outcome, Source};
 use bootstorm_model::record::{PhaseKind, PhaseName};
 
-/// A request is closed once its spans are this many bytes: collectors refuse bodies beyond a limit of some MiB, many
-/// services less.
+/// A request is closed once its spans have this many bytes: collectors refuse bodies beyond some MiB, many services
+/// less.
 const BATCH: usize = 1 << 20;
 
-/// Whether a span is sampled, and that its parent is known to be in the same process.
+/// The span is sampled, and its parent is known to be in the same process.
 const FLAGS: u32 = 1 | SpanFlags::ContextHasIsRemoteMask as u32;
 
 impl Report {
-    /// The traces of the phases that are over, as protobuf requests of about 1 MiB that hold whole traces; of one phase where it is named.
+    /// The traces of finished phases, or of one phase if named, as protobuf requests of about 1 MiB that hold whole
+    /// traces.
     ///
-    /// Ids depend on the run's id, the phase and the VM alone: the same traces are made each time.
+    /// Ids depend only on the run's id, the phase and the VM, so that repeated exports are identical.
     pub fn otlp_traces(&self, resource: &Resource, only: Option<PhaseName>) -> Vec<Vec<u8>> {
         let mut batches = Vec::new();
         let (mut spans, mut bytes) = (Vec::new(), 0);
@@ -124,17 +125,17 @@ impl Report {
     }
 }
 
-/// The rows of a phase, by namespace and name of the VM
+/// Rows of a phase, by namespace and name of the VM
 type Rows<'a> = HashMap<(&'a str, &'a str), &'a Row>;
 
-/// Phases before one whose traces its spans link to
+/// Earlier phases to which the spans of a phase link
 struct Earlier<'a> {
-    /// Relation, phase, and the VMs in it that have a trace.
+    /// Relation, phase, and its VMs that have a trace.
     phases: Vec<(&'static str, PhaseName, Rows<'a>)>,
 }
 
 impl<'a> Earlier<'a> {
-    /// Those of a storm: the create phase before it, which is the usual baseline, and the storm before it.
+    /// Links of a storm: the create phase before it, which is the usual baseline, and the storm before it.
     fn of(report: &'a Report, n: usize) -> Self {
         let before = &report.phases[..n];
         let last = |kind| before.iter().rev().find(|phase| phase.kind == kind && phase.is_done());
@@ -175,7 +176,7 @@ struct Passed {
 
 /// The stages of a VM, in the phase's order of milestones and up to the end of its root span.
 ///
-/// Stamps of a server may lie a second before or after what was seen; a stage begins where the one before it ends, and
+/// Server timestamps may lie a second before or after observed times; a stage begins where the one before it ends, and
 /// never ends before it begins, as in the report's table of stages.
 fn stages(phase: &PhaseBlock, row: &Row, until: f64) -> Vec<Passed> {
     let (mut from, mut began) = (Milestone::Requested, 0.0);
@@ -194,7 +195,7 @@ fn stages(phase: &PhaseBlock, row: &Row, until: f64) -> Vec<Passed> {
     all
 }
 
-/// When the root span of a VM ends, in seconds from its request, and what that end is.
+/// End of a VM's root span, in seconds from its request, and the kind of that end.
 fn end_of(phase: &PhaseBlock, row: &Row) -> (f64, &'static str) {
     let (last, warned) = (row.milestones.values().map(|mark| mark.seconds), last_warning(row));
     let seen = last.chain(warned).fold(0.0, f64::max);
@@ -208,7 +209,7 @@ fn end_of(phase: &PhaseBlock, row: &Row) -> (f64, &'static str) {
     }
     let total = phase.spans.total.zip(row.requested_at).map(|(total, requested)| total - requested);
     match (row.outcome, total) {
-        // Nothing says when it failed: what was seen of it last is a lower bound.
+        // The time of the failure is unknown: the last observation is a lower bound.
         (Outcome::Failed, _) | (_, None) => (seen, "last_seen"),
         (_, Some(total)) => (total.max(0.0), "phase_end"),
     }
@@ -224,7 +225,7 @@ fn status(row: &Row) -> Option<Status> {
     let code = match row.outcome {
         Outcome::Reached => StatusCode::Ok,
         Outcome::Failed | Outcome::TimedOut => StatusCode::Error,
-        // Nobody knows, or it was not decided.
+        // Unknown, or undecided.
         Outcome::Pending | Outcome::Unknown | Outcome::Excluded => return None,
     };
     let message = match code {
@@ -248,7 +249,7 @@ fn event(phase: &PhaseBlock, warning: &bootstorm_model::observe::Warning) -> Eve
     }
 }
 
-/// Unix time in nanoseconds, so many seconds after a point; zero before 1970.
+/// Unix time in nanoseconds, this many seconds after a point; zero before 1970.
 pub(super) fn nanos(began: Timestamp, seconds: f64) -> u64 {
     // Offsets are whole microseconds.
     let offset = (seconds * 1e6).round() as i128 * 1000;
@@ -263,7 +264,7 @@ fn span_id(trace_id: &[u8], stage: &str) -> Vec<u8> {
     id(&[trace_id, stage.as_bytes()], 8)
 }
 
-/// The first bytes of the SHA-256 of the parts; never all zero, which OTLP forbids.
+/// First bytes of the SHA-256 of the parts; never all zero, which OTLP forbids.
 fn id(parts: &[&[u8]], length: usize) -> Vec<u8> {
     let mut hash = Sha256::new();
     for part in parts {

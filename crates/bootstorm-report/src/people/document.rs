@@ -1,4 +1,4 @@
-//! The document: what is said, without how it looks.
+//! The document: content without layout.
 //!
 //! Cells and notes carry values and meaning; units, dashes, arrows, escapes and colours belong to the back ends.
 
@@ -6,7 +6,7 @@ use bootstorm_model::stats::Quantile;
 
 use crate::color::Tone;
 
-/// One thing on a page
+/// One block of a page
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Block {
     /// A part with a title.
@@ -15,62 +15,62 @@ pub(crate) enum Block {
     Facts(Vec<Fact>),
     /// A sentence.
     Note(Note),
-    /// Sentences that belong together.
+    /// Related sentences.
     List(Vec<Note>),
     /// Rows and columns.
     Table(Table),
-    /// VMs that ended alike.
+    /// VMs with the same outcome.
     Cases(Vec<Case>),
-    /// Commands that look further.
+    /// Commands for further diagnosis.
     Commands(Vec<String>),
-    /// Details that are folded where a back end can fold.
+    /// Details that are collapsed if the back end supports it.
     Fold(Fold),
-    /// A break between what does not belong together.
+    /// A break between unrelated blocks.
     Break,
 }
 
-/// A part of a page
+/// A section of a page
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Section {
-    /// Its name in links.
+    /// Id for links.
     pub(crate) id: &'static str,
-    /// Its title.
+    /// Title.
     pub(crate) title: String,
     /// Whether it is large enough to be framed.
     pub(crate) is_framed: bool,
-    /// What it holds.
+    /// Content.
     pub(crate) blocks: Vec<Block>,
 }
 
 impl Section {
-    /// A part of a page.
+    /// A section of a page.
     pub(crate) fn new(id: &'static str, title: impl Into<String>, blocks: Vec<Block>) -> Self {
         Self { id, title: title.into(), is_framed: false, blocks }
     }
 
-    /// The same, framed.
+    /// Marks it as framed.
     pub(crate) fn framed(self) -> Self {
         Self { is_framed: true, ..self }
     }
 }
 
-/// Details with a line that sums them up
+/// Details with a summary line
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Fold {
-    /// That line.
+    /// Summary line.
     pub(crate) summary: String,
-    /// Whether it is open at first.
+    /// Whether it is initially open.
     pub(crate) is_open: bool,
-    /// The details.
+    /// Details.
     pub(crate) blocks: Vec<Block>,
 }
 
 /// A label and a value
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Fact {
-    /// What it is.
+    /// Label.
     pub(crate) label: String,
-    /// Its value.
+    /// Value.
     pub(crate) value: String,
 }
 
@@ -81,12 +81,12 @@ impl Fact {
     }
 }
 
-/// A sentence, perhaps with a label in front of it
+/// A sentence, optionally with a label
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Note {
-    /// What it means; plain where it is just said.
+    /// Meaning; `None` for neutral text.
     pub(crate) tone: Option<Tone>,
-    /// What it is about, such as `Bottleneck`.
+    /// Label, such as `Bottleneck`.
     pub(crate) label: Option<String>,
     /// The sentence.
     pub(crate) text: String,
@@ -105,12 +105,12 @@ impl Note {
         Self { tone: Some(tone), ..Self::new(text) }
     }
 
-    /// The same about something.
+    /// Adds a label.
     pub(crate) fn about(self, label: impl Into<String>) -> Self {
         Self { label: Some(label.into()), ..self }
     }
 
-    /// The same as an explanation of the note before it.
+    /// Marks it as an explanation of the note before it.
     pub(crate) fn detail(self) -> Self {
         Self { is_detail: true, ..self }
     }
@@ -124,35 +124,35 @@ impl Note {
     }
 }
 
-/// VMs that ended alike
+/// VMs with the same outcome
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Case {
-    /// How many.
+    /// Number of VMs.
     pub(crate) vms: usize,
-    /// The phase.
+    /// Phase.
     pub(crate) phase: String,
-    /// How they ended, or what they waited for.
+    /// Outcome, or what they waited for.
     pub(crate) what: String,
-    /// What that means.
+    /// Tone of the outcome.
     pub(crate) tone: Tone,
-    /// Why.
+    /// Reason.
     pub(crate) reason: String,
-    /// Which ones, by some of their names.
+    /// Names of some of them.
     pub(crate) which: String,
-    /// Commands that look further.
+    /// Commands for further diagnosis.
     pub(crate) look: Vec<String>,
 }
 
 /// Rows and columns
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Table {
-    /// What it holds, with the unit of its times.
+    /// Caption, with the unit of its times.
     pub(crate) caption: String,
-    /// The columns.
+    /// Columns.
     pub(crate) columns: Vec<Column>,
-    /// The rows.
+    /// Rows.
     pub(crate) rows: Vec<Row>,
-    /// Rows that are enough for a small page, and what they are called.
+    /// Number of rows that suffice for a small page, and the noun for them.
     pub(crate) few: Option<(usize, &'static str)>,
 }
 
@@ -162,7 +162,7 @@ impl Table {
         Self { caption: caption.into(), columns: columns.into_iter().collect(), rows: Vec::new(), few: None }
     }
 
-    /// The same with so many rows on a small page.
+    /// Limits the rows on a small page.
     pub(crate) fn few(self, rows: usize, noun: &'static str) -> Self {
         Self { few: Some((rows, noun)), ..self }
     }
@@ -172,7 +172,7 @@ impl Table {
         self.rows.push(Row { tone, cells: cells.into_iter().collect(), is_apart: false });
     }
 
-    /// Sets the last row apart from those before it.
+    /// Separates the last row from those before it.
     pub(crate) fn set_apart(&mut self) {
         if let Some(row) = self.rows.last_mut() {
             row.is_apart = true;
@@ -180,7 +180,7 @@ impl Table {
     }
 }
 
-/// What a column holds
+/// Content type of a column
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Holds {
     /// Words.
@@ -191,25 +191,25 @@ pub(crate) enum Holds {
     Seconds,
 }
 
-/// Which pages have room for a column
+/// Pages that have room for a column
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Room {
     /// All.
     Any,
-    /// Those of so many characters at least.
+    /// Pages with at least this many characters.
     Columns(usize),
-    /// Those that show everything.
+    /// Pages that show everything.
     Wide,
 }
 
 /// A column of a table
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Column {
-    /// Its title.
+    /// Title.
     pub(crate) title: String,
-    /// What it holds.
+    /// Content type.
     pub(crate) holds: Holds,
-    /// Which pages have it.
+    /// Pages that include it.
     pub(crate) room: Room,
 }
 
@@ -229,12 +229,12 @@ impl Column {
         Self { holds: Holds::Seconds, ..Self::words(title) }
     }
 
-    /// The same for pages of so many characters at least.
+    /// Restricts it to pages with at least this many characters.
     pub(crate) fn from(self, columns: usize) -> Self {
         Self { room: Room::Columns(columns), ..self }
     }
 
-    /// The same for pages that show everything.
+    /// Restricts it to pages that show everything.
     pub(crate) fn wide(self) -> Self {
         Self { room: Room::Wide, ..self }
     }
@@ -243,34 +243,34 @@ impl Column {
 /// A row of a table
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Row {
-    /// What it means.
+    /// Tone.
     pub(crate) tone: Option<Tone>,
     /// A cell for each column.
     pub(crate) cells: Vec<Cell>,
-    /// Whether it stands apart from the rows before it.
+    /// Whether it is separated from the rows before it.
     pub(crate) is_apart: bool,
 }
 
 /// A cell of a table
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Cell {
-    /// Nothing to say.
+    /// Empty.
     Blank,
-    /// A value that is not known.
+    /// An unknown value.
     Unknown,
-    /// A name or a text of somebody else's.
+    /// A name or a text from the cluster or a user.
     Name(String),
-    /// Words of the program.
+    /// Text of the program.
     Words(String),
-    /// Words with a meaning.
+    /// Text with a tone.
     Toned(Tone, String),
-    /// A number of things.
+    /// A count.
     Count(u64),
     /// Seconds.
     Seconds(f64),
-    /// Seconds more, or less.
+    /// Seconds more or less.
     Difference(f64),
-    /// How many times as much.
+    /// A ratio.
     Ratio(f64),
 }
 
@@ -280,12 +280,12 @@ impl Cell {
         name.map_or(Self::Unknown, |name| Self::Name(name.to_owned()))
     }
 
-    /// Words of the program.
+    /// Text of the program.
     pub(crate) fn words(words: impl Into<String>) -> Self {
         Self::Words(words.into())
     }
 
-    /// A number of things.
+    /// A count.
     pub(crate) fn count(count: usize) -> Self {
         Self::Count(count as u64)
     }
@@ -310,7 +310,7 @@ impl Cell {
 pub(super) mod samples {
     use super::*;
 
-    /// A table with everything that a table can have, of so many rows and one that stands apart.
+    /// A table with every feature, with this many rows and a separated one.
     pub(in crate::people) fn table(rows: usize) -> Table {
         let columns = [
             Column::words("Name"),

@@ -1,6 +1,6 @@
-//! What people read: the content once, as a document, and three back ends that write it.
+//! Output for people: the content once, as a document, and three back ends that write it.
 //!
-//! [`content`] says what is to be said of a report, a file for each subject, in the blocks of [`document`]. [`terminal`],
+//! [`content`] states the content of a report, a file for each subject, in the blocks of [`document`]. [`terminal`],
 //! [`markdown`] and [`html`] arrange subjects on their pages, write the blocks, and draw.
 
 pub(crate) mod content;

@@ -1,4 +1,4 @@
-//! How numbers and counts are written in sentences.
+//! Formatting of numbers and counts in sentences.
 
 use bootstorm_model::stats::Quantile;
 
@@ -7,12 +7,12 @@ pub(crate) fn seconds(seconds: f64) -> String {
     format!("{seconds:.2}s")
 }
 
-/// `10s`, `1.5s`: as people write it.
+/// Human-readable seconds: `10s`, `1.5s`.
 pub(crate) fn plain_seconds(seconds: f64) -> String {
     format!("{seconds}s")
 }
 
-/// `12.34s`, or `-` when unknown.
+/// `12.34s`, or `-` if unknown.
 pub(crate) fn maybe_seconds(value: Option<f64>) -> String {
     value.map_or_else(|| "-".to_owned(), seconds)
 }
@@ -35,14 +35,14 @@ pub(crate) fn vms(n: usize) -> String {
     count(n, "VM")
 }
 
-/// A sentence with a capital at its beginning.
+/// A sentence with an initial capital.
 pub(crate) fn capital(text: &str) -> String {
     let mut characters = text.chars();
     let first: String = characters.next().map(char::to_uppercase).into_iter().flatten().collect();
     first + characters.as_str()
 }
 
-/// A few names, and how many more there are.
+/// A few names, and the number of further ones.
 pub(crate) fn some<'a>(names: impl ExactSizeIterator<Item = &'a str>, most: usize) -> String {
     let more = names.len().saturating_sub(most);
     let named = names.take(most).collect::<Vec<_>>().join(", ");

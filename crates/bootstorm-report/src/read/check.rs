@@ -1,4 +1,4 @@
-//! Whether what was read can be shown: numbers that belong together agree, and none is beyond reason.
+//! Whether a document can be shown: related numbers agree, and none is beyond reason.
 
 use super::Unreadable;
 use crate::Report;
@@ -8,10 +8,10 @@ use bootstorm_model::outage::Observation;
 use bootstorm_model::record::{Line, Metrics, PhaseRecord, RunRecord, codec};
 use bootstorm_model::stats::Summary;
 
-/// No offset lies further away than that: 31 years, in microseconds.
+/// Maximum offset: 31 years, in microseconds.
 const MOST_MICROS: i64 = 1_000_000_000_000_000;
 
-/// No figure of a cluster is larger: an exabyte.
+/// Maximum value of a cluster figure: an exabyte.
 const MOST_VALUE: f64 = 1e18;
 
 /// Checks a run.
@@ -26,7 +26,7 @@ pub(super) fn run(run: &RunRecord) -> Result<(), Unreadable> {
     run.observation.as_deref().map_or(Ok(()), |observation| observed(run, observation))
 }
 
-/// An observation whose VMs are those of the plan.
+/// Checks that the VMs of an observation are those of the plan.
 fn observed(run: &RunRecord, observation: &Observation) -> Result<(), Unreadable> {
     if observation.vms.len() != run.plan.size() as usize {
         return Err(Unreadable::damaged(&"its observation is not of the VMs of the plan"));
@@ -54,7 +54,7 @@ fn offsets(phase: &PhaseRecord) -> Result<(), Unreadable> {
     Ok(())
 }
 
-/// Figures that can be drawn.
+/// Checks that figures can be drawn.
 fn metrics(metrics: Option<&Metrics>) -> Result<(), Unreadable> {
     let Some(metrics) = metrics else { return Ok(()) };
     let lines = metrics.gauges.iter().flat_map(|gauge| &gauge.lines);

@@ -1,4 +1,4 @@
-//! A report of results that another tool has written.
+//! A report from results of another tool.
 
 use jiff::Timestamp;
 
@@ -7,18 +7,18 @@ use crate::view::{ClusterBlock, PlanBlock, Report, Run, SCHEMA_VERSION, SetupBlo
 use bootstorm_model::plan::{Layout, Overrides, Pinning, TemplateSource};
 use bootstorm_model::probe::Probe;
 
-/// What stands for a name that the files do not hold.
+/// Stand-in for a name that the files do not contain.
 pub(super) const UNKNOWN: &str = "unknown";
 
-/// What another tool's files say of a run
+/// Content of another tool's files about a run
 pub(super) struct Foreign {
     pub(super) name: String,
-    /// UUID of the run; empty where there is none.
+    /// UUID of the run; empty if there is none.
     pub(super) id: String,
     pub(super) created: Timestamp,
     pub(super) tool: Option<String>,
     pub(super) vms: usize,
-    /// First and last index of the VMs, as far as their names say.
+    /// First and last index of the VMs, as far as their names show.
     pub(super) span: (u32, u32),
     pub(super) deciding: Option<Probe>,
     pub(super) cluster: ClusterBlock,
@@ -27,7 +27,7 @@ pub(super) struct Foreign {
 }
 
 impl Foreign {
-    /// The report; what the files do not say is unknown in it.
+    /// The report; fields that the files lack are unknown in it.
     pub(super) fn report(self) -> Report {
         Report {
             capacity: None,

@@ -1,4 +1,4 @@
-//! What a document is, and whether it is too new, found out before all of it is read.
+//! Kind of a document, and whether it is too new, determined before reading all of it.
 
 use std::cell::Cell;
 use std::fmt;
@@ -9,7 +9,7 @@ use super::unreadable::{Unreadable, of_json_error};
 use crate::SCHEMA_VERSION;
 use bootstorm_model::record;
 
-/// What a document is
+/// Kind of a document
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     /// A whole run.
@@ -18,7 +18,7 @@ pub(super) enum Kind {
     Report,
 }
 
-/// The keys that say so, each with the newest version known.
+/// Keys that identify the kind, each with the newest known version.
 const KEYS: [(&str, Kind, u32); 2] =
     [("schema_version", Kind::Report, SCHEMA_VERSION), ("format", Kind::Run, record::FORMAT)];
 

@@ -1,7 +1,7 @@
 //! Reads results back: reports and whole runs, as JSON or YAML, and the result files of the origin tool.
 //!
-//! What is read may come from anywhere: it may be cut off, hostile, newer, or something else. It is checked so far that
-//! every format can show it. A report that is read and written as JSON again is the same text.
+//! Input may come from anywhere: it may be truncated, hostile, newer, or something else. It is checked as far as every
+//! format needs to show it. A report that is read and written as JSON again is the same text.
 
 mod check;
 mod foreign;
@@ -21,19 +21,19 @@ use kind::Kind;
 pub use unreadable::{MOST_BYTES, Unreadable};
 use unreadable::{of_json_error, told};
 
-/// The most parser events in a YAML file, several per line.
+/// Maximum number of parser events in a YAML file, several per line.
 const MOST_YAML_EVENTS: usize = 50_000_000;
 
-/// What a file of results holds
+/// Content of a results file
 #[derive(Debug, Clone, PartialEq)]
 pub enum Document {
-    /// A whole run, as `run.json` has it.
+    /// A whole run, as in `run.json`.
     Run(Box<RunRecord>),
-    /// A report that was written as JSON or YAML, or that the origin tool's files gave.
+    /// A report written as JSON or YAML, or derived from the origin tool's files.
     Report(Box<Report>),
 }
 
-/// Reads a file of results, JSON or YAML.
+/// Reads a results file, JSON or YAML.
 pub fn document(bytes: &[u8]) -> Result<Document, Unreadable> {
     if bytes.len() as u64 > MOST_BYTES {
         return Err(Unreadable::TooLarge);
@@ -62,7 +62,7 @@ pub fn document(bytes: &[u8]) -> Result<Document, Unreadable> {
     }
 }
 
-/// Reads a document of a known kind, and checks it.
+/// Reads and checks a document of a known kind.
 fn read<T: ?Sized>(
     kind: Kind,
     text: &T,
@@ -108,14 +108,14 @@ fn yaml<T: DeserializeOwned>(text: &str) -> Result<T, Unreadable> {
         .map_err(|error| Unreadable::damaged(&error))
 }
 
-/// YAML can say what no number is; JSON cannot, and so it is found out.
+/// YAML can express NaN and infinity; JSON cannot, so converting detects them.
 fn report_in_yaml(text: &str) -> Result<Report, Unreadable> {
     let report: Report = yaml(text)?;
     json(report.json().map_err(|error| Unreadable::damaged(&error))?.as_bytes())
 }
 
 impl Document {
-    /// The whole run; what a finished report tells of it, where it is one.
+    /// The whole run; if it is a finished report, as much as that contains.
     pub fn run(&self) -> Cow<'_, RunRecord> {
         match self {
             Self::Run(run) => Cow::Borrowed(run),
@@ -123,7 +123,7 @@ impl Document {
         }
     }
 
-    /// How far the times of its phases can be trusted, as far as it says.
+    /// Validity grades of its phases, as far as known.
     pub fn graded(&self) -> Vec<Graded> {
         match self {
             Self::Run(run) => Graded::of_run(run),
@@ -131,7 +131,7 @@ impl Document {
         }
     }
 
-    /// The phases that do not say when their requests were sent, so that nothing can be counted from the first one.
+    /// Phases without the times of their requests, so that nothing can be counted from the first one.
     pub fn unspread(&self) -> Vec<PhaseName> {
         match self {
             Self::Run(_) => Vec::new(),
@@ -144,9 +144,9 @@ impl Document {
         }
     }
 
-    /// What a report shows of it.
+    /// View model of the document.
     ///
-    /// Fails when phases are chosen that it does not have, or that a finished report does not compare.
+    /// Fails if phases are selected that it does not have, or that a finished report does not compare.
     pub fn report(&self, selection: &Selection) -> Result<Cow<'_, Report>, String> {
         match self {
             Self::Run(run) => {

@@ -1,7 +1,7 @@
-//! From a finished report back to a run, as far as it says: enough to judge thresholds and to compare.
+//! Reconstructs a run from a finished report, as far as possible: enough to judge thresholds and to compare.
 //!
-//! What a report leaves out stays out: restarts, gaps of watches one by one, clocks. A report of results that do not say
-//! when each request was sent has every request at the beginning of its phase; [`unspread`] tells.
+//! What a report omits stays missing: restarts, individual gaps of watches, clocks. If a report does not have the times
+//! of requests, every request is at the beginning of its phase; [`unspread`] detects this.
 
 use std::collections::BTreeMap;
 
@@ -15,13 +15,13 @@ use bootstorm_model::record::{
     ClusterFacts, FORMAT, Made, PhaseRecord, RunRecord, Series, SeriesKind, SetupRecord,
 };
 
-/// The most VMs of a run.
+/// Maximum number of VMs in a run.
 const MOST_VMS: usize = MOST_TARGETS as usize;
 
 /// The run that a report is about.
 pub(super) fn run(report: &Report) -> RunRecord {
     let plan = &report.plan;
-    // A report may come from anywhere, and its range is only shown; what counts is how many VMs it has.
+    // A report may come from anywhere, and its range is only shown; the number of VMs is what counts.
     let vms = report.phases.iter().map(|phase| phase.rows.len()).max().unwrap_or(plan.vms).clamp(1, MOST_VMS);
     let start = plan.start.clamp(1, u32::MAX / 2);
     RunRecord {
@@ -62,7 +62,7 @@ pub(super) fn run(report: &Report) -> RunRecord {
     }
 }
 
-/// The search for the largest storm, where there was one.
+/// The search for the largest storm, if there was one.
 fn series(report: &Report) -> Vec<Series> {
     let Some(capacity) = &report.capacity else { return Vec::new() };
     let kind = SeriesKind::FindMax {
@@ -76,7 +76,7 @@ fn series(report: &Report) -> Vec<Series> {
     vec![Series { first, kind }]
 }
 
-/// The names of adopted VMs; what they were before is no part of a report.
+/// The names of adopted VMs; their previous state is not part of a report.
 fn adopted(report: &Report) -> Vec<Adoptee> {
     if !matches!(report.plan.template, TemplateSource::Adopted { .. } | TemplateSource::Observed { .. }) {
         return Vec::new();
@@ -91,7 +91,7 @@ fn adopted(report: &Report) -> Vec<Adoptee> {
     rows.into_iter().flatten().take(MOST_VMS).map(adoptee).collect()
 }
 
-/// Whether a phase does not say when its requests were sent, so that nothing can be counted from the first one.
+/// Whether a phase lacks the times of its requests, so that nothing can be counted from the first one.
 pub(super) fn unspread(phase: &PhaseBlock) -> bool {
     phase.spans.request_skew.is_none() && phase.rows.iter().any(|row| !row.milestones.is_empty())
 }
@@ -117,7 +117,7 @@ fn phase(block: &PhaseBlock) -> PhaseRecord {
     phase.continued = block.continued;
     phase.metrics.clone_from(&block.metrics);
     phase.ended = block.spans.total.map(Offset::from_seconds);
-    // Rows stand in the same natural order in every phase, so that their positions name the VMs.
+    // Rows are in the same natural order in every phase, so that their positions identify the VMs.
     if !block.waves.is_empty() {
         let mut queue: Vec<(Option<u32>, u32)> =
             block.rows.iter().zip(0..).map(|(row, target)| (row.wave, target)).collect();
@@ -142,7 +142,7 @@ fn timeline(row: &Row, target: u32) -> Timeline {
     if let Some(at) = requested {
         moments.insert(Milestone::Requested, Moment { at, source: Source::Seen });
     }
-    // Passed at a time that nobody knows: only that it was counts.
+    // Passed at an unknown time: only the fact counts.
     let lost = |milestone: &Milestone| (*milestone, Moment { at: Offset::ZERO, source: Source::Late });
     moments.extend(row.unknown.iter().map(lost));
     timeline.moments = moments;

@@ -1,4 +1,4 @@
-//! Reading back, seen from outside.
+//! End-to-end tests of reading back.
 
 use proptest::prelude::*;
 use serde_json::Value;
@@ -24,7 +24,7 @@ fn report_of(bytes: &[u8]) -> Report {
     document(bytes).unwrap().report(&Selection::default()).unwrap().into_owned()
 }
 
-/// Shows a report in every format; the sum of the lengths keeps the work from being left out.
+/// Shows a report in every format; the sum of the lengths prevents the work from being optimised away.
 fn shown(report: &Report) -> usize {
     let wide = Layout { wide: true, ..Layout::default() };
     let texts = [
@@ -142,7 +142,7 @@ fn contradictions_are_damage() {
     assert!(yaml.contains(".nan") && document(yaml.as_bytes()).is_err());
 }
 
-/// How many damaged documents to try; more for a night.
+/// Number of damaged documents to try; more for a night.
 fn cases() -> u32 {
     std::env::var("BOOTSTORM_FUZZ_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(300)
 }
@@ -172,7 +172,7 @@ fn nasty() -> impl Strategy<Value = &'static str> {
     ])
 }
 
-/// A document with some bytes changed, or a value put in place of another, or an end cut off.
+/// A document with some bytes changed, a value replaced by another, or truncated.
 fn damaged() -> impl Strategy<Value = Vec<u8>> {
     let tiny = |mut run: RunRecord| {
         run.plan.end = 3;
@@ -205,7 +205,7 @@ fn damaged() -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
-/// Puts a value in place of the one behind some colon.
+/// Replaces the value after some colon.
 fn replace_value(text: &mut Vec<u8>, index: prop::sample::Index, value: &str) {
     let ends = text.iter().enumerate().filter(|(_, byte)| **byte == b':').map(|(at, _)| at + 1);
     let starts: Vec<usize> = ends.collect();
@@ -225,7 +225,7 @@ proptest! {
         if let Ok(document) = document(&bytes) {
             let report = document.report(&Selection::default()).unwrap();
             prop_assert!(shown(&report) > 0);
-            // What was read once is read again, and is the same then.
+            // A document that was read once reads again as the same.
             let json = report.json().unwrap();
             prop_assert_eq!(report_of(json.as_bytes()).json().unwrap(), json);
         }

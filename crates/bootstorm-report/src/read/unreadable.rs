@@ -1,53 +1,53 @@
-//! Why a file of results cannot be read.
+//! Reasons why a results file cannot be read.
 
 use thiserror::Error;
 
 use crate::printable;
 
-/// The most bytes that a file of results may have
+/// Maximum size of a results file in bytes
 ///
 /// A report of 50,000 VMs has about 180 MiB and takes two to three times its size in memory. The bounds on rows and
-/// phases keep a hostile file, of timelines that say nothing, at about 2 GiB.
+/// phases limit a hostile file, of empty timelines, to about 2 GiB.
 pub const MOST_BYTES: u64 = 512 * 1024 * 1024;
 
-/// Why a file of results cannot be read
+/// Reason why a results file cannot be read
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Unreadable {
-    /// There is nothing in it.
+    /// Empty.
     #[error("it is empty")]
     Empty,
-    /// It is larger than any report.
+    /// Larger than any report.
     #[error("it is larger than {} MiB", MOST_BYTES >> 20)]
     TooLarge,
-    /// A newer program wrote it.
+    /// Written by a newer program.
     #[error("it has {what} {found}, this program reads up to {known}; a newer kubectl-bootstorm wrote it")]
     Newer {
-        /// What has a version: `schema_version` or `format`.
+        /// Versioned key: `schema_version` or `format`.
         what: &'static str,
-        /// The version found.
+        /// Version found.
         found: u64,
-        /// The newest version that is understood.
+        /// Newest version supported.
         known: u32,
     },
-    /// It ends in the middle.
+    /// Truncated.
     #[error("it is cut off: {0}")]
     CutOff(String),
-    /// It is JSON or YAML of some other kind.
+    /// JSON or YAML of another kind.
     #[error("it is not a result of kubectl-bootstorm: it has neither schema_version nor format at its top")]
     Foreign,
-    /// kube-burner wrote it, and followed no VMs.
+    /// Written by kube-burner without following VMs.
     #[error("kube-burner measured no VMs in it: its configuration has to name the measurement vmiLatency")]
     NoVms,
-    /// It is no text that is understood.
+    /// Not a readable text.
     #[error("it is not a result of kubectl-bootstorm: {0}")]
     NotText(&'static str),
-    /// It contradicts itself, or its form.
+    /// Inconsistent or malformed.
     #[error("it is damaged: {0}")]
     Damaged(String),
 }
 
 impl Unreadable {
-    /// Damage, told safely: what is wrong with a file may be written by anyone.
+    /// Damage, described safely: a parser message may contain text written by anyone.
     pub(super) fn damaged(why: &impl ToString) -> Self {
         Self::Damaged(told(why))
     }
@@ -57,7 +57,7 @@ pub(super) fn of_json_error(error: &serde_json::Error) -> Unreadable {
     if error.is_eof() { Unreadable::CutOff(told(error)) } else { Unreadable::damaged(error) }
 }
 
-/// The first line of a parser's message, safe and not too long.
+/// The first line of a parser's message, made safe and shortened.
 pub(super) fn told(why: &impl ToString) -> String {
     let why = why.to_string();
     printable(why.lines().next().unwrap_or_default()).chars().take(300).collect()

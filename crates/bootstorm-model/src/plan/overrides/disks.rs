@@ -1,4 +1,4 @@
-//! Changes of the disks that are made for a VM.
+//! Overrides of the disks created for a VM.
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,7 @@ use super::{Overrides, map};
 
 /// Changes the `dataVolumeTemplates`.
 ///
-/// Fails with the flag that has nothing to change, and why.
+/// Fails with the flag that has nothing to change, and the reason.
 pub(super) fn apply(overrides: &Overrides, vm: &mut Value) -> Result<(), String> {
     let of_all = [
         ("--storage-class", "storageClassName", overrides.storage_class.as_ref().map(|class| json!(class))),
@@ -53,7 +53,7 @@ fn storage(template: &mut Value) -> Result<&mut serde_json::Map<String, Value>, 
     map(template, which)
 }
 
-/// The name of the `DataVolume` or claim that the VM boots from: the lowest bootOrder, or the first disk.
+/// Name of the `DataVolume` or claim that the VM boots from: the lowest bootOrder, or the first disk.
 fn boot_volume(vm: &Value) -> Option<String> {
     let spec = vm.pointer("/spec/template/spec")?;
     let disks = spec.pointer("/domain/devices/disks").and_then(Value::as_array);
@@ -61,7 +61,7 @@ fn boot_volume(vm: &Value) -> Option<String> {
     let volumes = spec["volumes"].as_array()?;
     let volume = match first {
         Some(disk) => volumes.iter().find(|volume| volume["name"] == disk["name"])?,
-        // KubeVirt makes a disk for each volume that has none.
+        // KubeVirt adds a disk for each volume that has none.
         None => volumes.first()?,
     };
     let name =

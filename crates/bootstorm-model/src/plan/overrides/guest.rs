@@ -1,4 +1,4 @@
-//! Changes of a guest's size, its networks and its time to shut down.
+//! Overrides of a guest's size, networks and shutdown time.
 
 use serde_json::{Value, json};
 
@@ -8,7 +8,7 @@ const DOMAIN: &str = "/spec/template/spec/domain";
 
 /// Changes the VM.
 ///
-/// Fails with the flag that cannot be applied, and why.
+/// Fails with the flag that cannot be applied, and the reason.
 pub(super) fn apply(overrides: &Overrides, vm: &mut Value) -> Result<(), String> {
     if let Some(name) = &overrides.instancetype {
         // An instance type and sizes in the manifest exclude each other.
@@ -38,7 +38,7 @@ pub(super) fn apply(overrides: &Overrides, vm: &mut Value) -> Result<(), String>
         let place = map(vm, &format!("{DOMAIN}/cpu"))?;
         place.insert("cores".into(), json!(cpu));
         for key in ["sockets", "threads"] {
-            // Only what is there: a manifest may leave them to KubeVirt.
+            // Existing values only: a manifest may leave the rest to KubeVirt.
             if let Some(value) = place.get_mut(key) {
                 *value = json!(1);
             }
@@ -64,7 +64,7 @@ fn ask_for(vm: &mut Value, resource: &str, amount: &str) {
     }
 }
 
-/// Adds an interface on a network of multus; the pod network is named where the manifest left it out.
+/// Adds an interface on a Multus network; names the pod network if the manifest left it implicit.
 fn add_network(vm: &mut Value, number: usize, network: &str) -> Result<(), String> {
     let interfaces = format!("{DOMAIN}/devices/interfaces");
     let networks = "/spec/template/spec/networks";

@@ -1,22 +1,22 @@
-//! Keys and user data for the guests. They are secrets, so they are applied once and never written down by themselves.
+//! Keys and user data for the guests. They are secrets, so they are applied once and never stored separately.
 
 use serde_json::{Value, json};
 
 use super::list;
 use crate::plan::Template;
 
-/// The most bytes of user data that `KubeVirt` takes inside of a VM (`cloudInitUserMaxLen`).
+/// Maximum number of bytes of user data that `KubeVirt` accepts inside a VM (`cloudInitUserMaxLen`).
 const MOST_USER_DATA: usize = 2048;
-/// The volume that is added where a manifest has none for cloud-init.
+/// Volume that is added if a manifest has none for cloud-init.
 const VOLUME: &str = "cloudinitdisk";
 const VOLUMES: &str = "/spec/template/spec/volumes";
-/// The kinds of cloud-init volumes.
+/// Kinds of cloud-init volumes.
 const KINDS: [&str; 2] = ["cloudInitNoCloud", "cloudInitConfigDrive"];
 
 /// Login for the guests
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Login {
-    /// Public keys, one a line.
+    /// Public keys, one per line.
     pub ssh_keys: Vec<String>,
     /// User data for cloud-init.
     pub user_data: Option<String>,
@@ -30,7 +30,7 @@ impl std::fmt::Debug for Login {
 
 /// The public keys in a text.
 ///
-/// Fails when there is none, or when it holds a private one. The message quotes nothing.
+/// Fails if there are none, or if it holds a private key. The message quotes nothing.
 pub fn ssh_keys(text: &str) -> Result<Vec<String>, String> {
     if text.contains("PRIVATE KEY") {
         return Err("it holds a private key; name the public one, which ends in .pub".into());
@@ -54,9 +54,9 @@ impl Login {
         self.ssh_keys.is_empty() && self.user_data.is_none()
     }
 
-    /// Puts the user data and the keys into a manifest.
+    /// Adds the user data and the keys to a manifest.
     ///
-    /// Fails with a sentence that names the flag that cannot be applied, and why; it quotes nothing.
+    /// Fails with a sentence that names the flag that cannot be applied, and the reason; it quotes nothing.
     pub fn apply(&self, template: &mut Template) -> Result<(), String> {
         if self.is_empty() {
             return Ok(());
@@ -90,7 +90,7 @@ impl Login {
     }
 }
 
-/// The cloud-init source of a manifest, added where there is none.
+/// The cloud-init source of a manifest, added if missing.
 fn cloud_init(vm: &mut Value) -> Result<&mut serde_json::Map<String, Value>, String> {
     let has = |volume: &Value| KINDS.iter().any(|kind| volume.get(*kind).is_some());
     if !list(vm, VOLUMES)?.iter().any(has) {

@@ -11,20 +11,20 @@ use super::Template;
 
 pub use login::{Login, ssh_keys};
 
-/// Changes of a VM manifest that may be written down
+/// Overrides of a VM manifest that may be stored
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Overrides {
-    /// Storage class of every disk that is made for a VM.
+    /// Storage class of every disk created for a VM.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub storage_class: Option<String>,
     /// Size of the boot disk, as a Kubernetes quantity.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disk_size: Option<String>,
-    /// Access mode of every disk that is made for a VM.
+    /// Access mode of every disk created for a VM.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub access_mode: Option<String>,
-    /// Volume mode of every disk that is made for a VM.
+    /// Volume mode of every disk created for a VM.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub volume_mode: Option<String>,
     /// vCPUs.
@@ -42,13 +42,13 @@ pub struct Overrides {
     /// Networks besides the first one, as `NAMESPACE/NAME` of their definitions.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub networks: Vec<String>,
-    /// Seconds that a guest has to shut down.
+    /// Seconds that a guest is given to shut down.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub termination_grace_seconds: Option<u64>,
-    /// Name of the file with keys that let in over ssh. The keys are kept in a Secret.
+    /// Name of the file with authorised ssh keys. The keys are kept in a Secret.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ssh_key: Option<String>,
-    /// Name of the file with user data for cloud-init. The data are kept in a Secret.
+    /// Name of the file with user data for cloud-init. The data is kept in a Secret.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user_data: Option<String>,
 }
@@ -59,21 +59,21 @@ impl Overrides {
         *self == Self::default()
     }
 
-    /// Changes a manifest, all but what the login holds.
+    /// Changes a manifest, except for the login.
     ///
-    /// Fails with a sentence that names the flag that cannot be applied, and why.
+    /// Fails with a sentence that names the flag that cannot be applied, and the reason.
     pub fn apply(&self, template: &mut Template) -> Result<(), String> {
         let vm = &mut template.manifest;
         disks::apply(self, vm)?;
         guest::apply(self, vm)
     }
 
-    /// How two sets differ: flag, value here, value there.
+    /// Differences of two sets: flag, value here, value there.
     pub fn pairs(&self, other: &Self) -> Vec<(&'static str, String, String)> {
         self.shown().into_iter().zip(other.shown()).map(|((flag, a), (_, b))| (flag, a, b)).collect()
     }
 
-    /// Each flag with its value, "none" where it was not given.
+    /// Each flag with its value, "none" if it was not given.
     pub fn shown(&self) -> [(&'static str, String); 12] {
         let text = |value: &Option<String>| value.clone().unwrap_or_else(|| "none".into());
         let networks = if self.networks.is_empty() { "none".into() } else { self.networks.join(", ") };
@@ -109,7 +109,7 @@ fn place<'a>(value: &'a mut Value, pointer: &str) -> Result<&'a mut Value, Strin
     Ok(here)
 }
 
-/// The map below a pointer, made where it is missing.
+/// The map below a pointer, created if missing.
 fn map<'a>(value: &'a mut Value, pointer: &str) -> Result<&'a mut Map<String, Value>, String> {
     let here = place(value, pointer)?;
     if here.is_null() {
@@ -118,7 +118,7 @@ fn map<'a>(value: &'a mut Value, pointer: &str) -> Result<&'a mut Map<String, Va
     here.as_object_mut().ok_or_else(|| format!("{pointer} of the manifest is not a map"))
 }
 
-/// The list below a pointer, made where it is missing.
+/// The list below a pointer, created if missing.
 fn list<'a>(value: &'a mut Value, pointer: &str) -> Result<&'a mut Vec<Value>, String> {
     let here = place(value, pointer)?;
     if here.is_null() {

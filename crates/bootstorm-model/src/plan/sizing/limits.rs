@@ -1,4 +1,4 @@
-//! Whether a limit range lets the pod of a VM pass.
+//! Whether a limit range admits the pod of a VM.
 
 use serde_json::Value;
 
@@ -23,18 +23,18 @@ pub struct LimitRange {
 pub struct Limit {
     /// `Container`, `Pod` or `PersistentVolumeClaim`.
     pub kind: String,
-    /// The most that may be limited to.
+    /// Maximum limit.
     pub max: Amounts,
-    /// The least that must be requested.
+    /// Minimum request.
     pub min: Amounts,
-    /// The limit of containers without one.
+    /// Limit of containers that have none.
     pub default: Amounts,
-    /// How many times the request a limit may be.
+    /// Maximum ratio of limit to request.
     pub ratio: Amounts,
 }
 
 impl LimitRange {
-    /// Why the API server would refuse a VM's pod or disks, one line each; empty if it would not.
+    /// Reasons why the API server would refuse a VM's pod or disks, one line each; empty if it would not.
     pub fn violations(&self, needs: Option<&Needs>, manifest: &Value) -> Vec<String> {
         let mut found = Vec::new();
         for limit in &self.limits {
@@ -63,7 +63,7 @@ impl LimitRange {
         found
     }
 
-    /// The limits of the whole pod, defaults included; a resource without a limit in every container has none.
+    /// Limits of the whole pod, including defaults; a resource that is not limited in every container has none.
     fn pod_limits(&self, needs: &Needs) -> Amounts {
         let defaults = || self.limits.iter().filter(|limit| limit.kind == "Container");
         let default = |resource: &String| defaults().find_map(|limit| limit.stand_in(resource));
@@ -81,7 +81,7 @@ impl LimitRange {
 }
 
 impl Limit {
-    /// The limit that a container without one is given: the default, or the maximum if there is no other.
+    /// Limit given to a container without one: the default, or the maximum if there is no default.
     fn stand_in(&self, resource: &str) -> Option<Quantity> {
         self.default.get(resource).or(self.max.get(resource)).copied()
     }

@@ -1,6 +1,7 @@
 //! Resources of one VM: the containers of its launcher pod as virt-controller would render them.
 //!
-//! Source: `renderresources.go`, `template.go`, `serialconsolelog.go` and `container-disk.go` of `KubeVirt` after v1.9.0.
+//! Source: `renderresources.go`, `template.go`, `serialconsolelog.go` and `container-disk.go` of `KubeVirt` after
+//! v1.9.0.
 
 use serde_json::Value;
 
@@ -15,7 +16,7 @@ const DEVICES: &str = "devices.kubevirt.io/";
 /// Resources of one VM
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Needs {
-    /// The containers of its launcher pod that run as long as it does; the first one is the guest's.
+    /// Containers of its launcher pod that run for its whole life; the first one is the guest's.
     pub containers: Vec<Container>,
     /// vCPUs of the guest.
     pub vcpus: u64,
@@ -84,7 +85,7 @@ fn compute(spec: &Value, settings: &Settings) -> Container {
     let mut limits = Quantity::map(&domain["resources"]["limits"]);
     memory(domain, settings, overhead::memory(spec, settings), &mut requests, &mut limits);
     cpu(domain, settings, &mut requests, &mut limits);
-    // Kept free for files of the launcher.
+    // Reserved for files of the launcher.
     let own_files = Quantity::parse("50M").unwrap_or_default();
     *requests.entry("ephemeral-storage".into()).or_default() += own_files;
     if let Some(limit) = limits.get_mut("ephemeral-storage") {
@@ -95,7 +96,7 @@ fn compute(spec: &Value, settings: &Settings) -> Container {
             *list.entry(device.clone()).or_default() += Quantity::whole(1);
         }
     }
-    // The API server lets a limit stand in for a request that is missing.
+    // The API server uses a limit for a missing request.
     for (resource, limit) in &limits {
         requests.entry(resource.clone()).or_insert(*limit);
     }
@@ -120,7 +121,7 @@ fn memory(
         some(requests.get("memory")).or_else(|| some(limits.get("memory"))).unwrap_or_else(from_guest);
     let mut plain = wanted;
     if let Some(page) = page {
-        // The guest lives in huge pages; what was asked for beyond it stays ordinary memory.
+        // The guest's memory is in huge pages; anything requested beyond that stays ordinary memory.
         let huge = guest.map_or(wanted, |guest| guest.min(wanted));
         plain = wanted - huge;
         for list in [&mut *requests, &mut *limits] {
@@ -157,7 +158,7 @@ fn cpu(domain: &Value, settings: &Settings, requests: &mut Amounts, limits: &mut
 /// The devices of a launcher, one piece each.
 fn devices(devices: &Value, settings: &Settings) -> Vec<String> {
     let interfaces = devices["interfaces"].as_array().map_or(&[][..], Vec::as_slice);
-    // Without a list the webhook adds one interface on the pod network.
+    // Without a list, the webhook adds one interface on the pod network.
     let default_interface = interfaces.is_empty() && devices["autoattachPodInterface"] != false;
     let is_virtio = |one: &Value| matches!(one["model"].as_str(), None | Some("" | "virtio"));
     let mut found = Vec::new();
@@ -231,7 +232,7 @@ mod tests {
     fn memory_requests() {
         let memory = |domain: Value| amount(&compute_of(&domain).requests, "memory");
         assert_eq!(memory(json!({"memory": {"guest": "1Gi"}})), "1312Mi");
-        // An explicit request wins, and has page tables: 288 + 2 MiB.
+        // An explicit request wins, plus its page tables: 288 + 2 MiB.
         assert_eq!(
             memory(json!({"memory": {"guest": "2Gi"}, "resources": {"requests": {"memory": "1Gi"}}})),
             "1314Mi"

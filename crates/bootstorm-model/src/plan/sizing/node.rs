@@ -1,11 +1,11 @@
-//! A node, as far as it matters for the room it has.
+//! A node, as far as its room depends on it.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use super::quantity::{Amounts, Quantity};
 
-/// A node, and what is taken of it
+/// A node and the resources in use on it
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Node {
     /// Its name.
@@ -35,7 +35,7 @@ pub struct Taint {
     pub effect: String,
 }
 
-/// Why a node cannot run any of the VMs, even if empty
+/// Reason why a node cannot run any of the VMs, even if empty
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Obstacle {
     /// Its kubelet is not ready.
@@ -46,7 +46,7 @@ pub enum Obstacle {
     NoKubeVirt,
     /// It has a taint with this key, which the manifest does not tolerate.
     Tainted(String),
-    /// Selector or affinity of the manifest choose others.
+    /// Selector or affinity of the manifest select other nodes.
     NotSelected,
 }
 

@@ -1,8 +1,8 @@
-//! The memory that a launcher pod needs beside its guest's.
+//! Memory that a launcher pod needs beside the guest's.
 //!
 //! The figures are those of `GetMemoryOverhead` in `KubeVirt`'s `pkg/hypervisor/kvm/hypervisorbackend.go` after v1.9.0.
-//! Releases up to 1.9.0 count 20 MiB less for qemu, and those before 1.5 another 10 MiB less for the daemons. The larger
-//! figure is taken for all, since patch releases may take it over.
+//! Releases up to 1.9.0 count 20 MiB less for qemu, and those before 1.5 another 10 MiB less for the daemons. The
+//! larger figure is used for all, since patch releases may adopt it.
 
 use serde_json::Value;
 
@@ -12,7 +12,7 @@ use super::topology::vcpus;
 
 /// virt-launcher-monitor 25, virt-launcher 100, virtlogd 25, virtqemud 40, qemu 50, in MiB.
 const DAEMONS: u64 = 240;
-/// One thread for input and output, in MiB.
+/// One I/O thread, in MiB.
 const IO_THREAD: u64 = 8;
 /// Per vCPU, in MiB.
 const PER_VCPU: u64 = 8;
@@ -30,7 +30,7 @@ const PROBES: (u64, u64) = (100, 10);
 const SEV: u64 = 256;
 /// The software TPM, in MiB.
 const TPM: u64 = 53;
-/// VMs with their own CPUs or guaranteed resources, in MiB.
+/// VMs with dedicated CPUs or guaranteed resources, in MiB.
 const GUARANTEED: u64 = 100;
 
 /// The overhead of a VM with this `spec.template.spec`.

@@ -1,4 +1,4 @@
-//! Where a VM may be placed: selectors, node affinity and tolerations of its manifest.
+//! Constraints on the placement of a VM: selectors, node affinity and tolerations of its manifest.
 
 use std::collections::BTreeMap;
 
@@ -7,17 +7,17 @@ use serde_json::Value;
 use super::node::{Node, Obstacle, Taint};
 use super::settings::Settings;
 
-/// The label of nodes on which `KubeVirt` can run VMs.
+/// Label of nodes on which `KubeVirt` can run VMs.
 pub const SCHEDULABLE: &str = "kubevirt.io/schedulable";
 
-/// Where a VM may be placed
+/// Constraints on the placement of a VM
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Placement {
     selector: Vec<(String, String)>,
     tolerations: Vec<Value>,
     /// Terms of the required node affinity; one of them must hold.
     terms: Vec<Value>,
-    /// Whether it depends on other pods too, which is not computed.
+    /// Whether it also depends on other pods, which is not evaluated.
     pub depends_on_pods: bool,
 }
 
@@ -45,7 +45,7 @@ impl Placement {
         }
     }
 
-    /// Why such a VM cannot run on a node, even if empty.
+    /// Reason why such a VM cannot run on a node, even if empty.
     pub fn obstacle(&self, node: &Node) -> Option<Obstacle> {
         if !node.ready {
             return Some(Obstacle::NotReady);
@@ -84,7 +84,7 @@ impl Placement {
     }
 }
 
-/// Whether a node selector term holds; an empty one never does.
+/// Whether a node selector term matches; an empty one never does.
 fn holds(term: &Value, node: &Node) -> bool {
     let list = |key: &str| term[key].as_array().map_or(&[][..], Vec::as_slice);
     let (expressions, fields) = (list("matchExpressions"), list("matchFields"));

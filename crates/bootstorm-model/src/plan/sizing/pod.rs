@@ -1,4 +1,4 @@
-//! Resources that a pod requests of its node, as the scheduler counts them.
+//! Resources that a pod requests from its node, as the scheduler counts them.
 
 use super::quantity::{Amounts, add};
 
@@ -7,11 +7,11 @@ use super::quantity::{Amounts, add};
 pub struct Part {
     /// Requests.
     pub requests: Amounts,
-    /// An init container that keeps running beside the others.
+    /// Whether it is an init container that keeps running beside the others.
     pub sidecar: bool,
 }
 
-/// The requests of a pod: containers and sidecars together, or an init container where that is more.
+/// Requests of a pod: containers and sidecars together, or an init container if that is more.
 ///
 /// Source: `PodRequests` in Kubernetes' `component-helpers/resource`.
 pub fn requests(init: &[Part], containers: &[Part], overhead: &Amounts) -> Amounts {

@@ -1,4 +1,4 @@
-//! Kubernetes resource quantities, exact to a thousandth.
+//! Kubernetes resource quantities, exact to one thousandth.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -16,25 +16,25 @@ pub type Amounts = BTreeMap<String, Quantity>;
 pub struct Quantity(i128);
 
 impl Quantity {
-    /// Nothing.
+    /// Zero.
     pub const ZERO: Self = Self(0);
 
-    /// So many whole units.
+    /// Whole units.
     pub const fn whole(units: u64) -> Self {
         Self(units as i128 * 1000)
     }
 
-    /// So many thousandths.
+    /// Thousandths.
     pub const fn milli(thousandths: u64) -> Self {
         Self(thousandths as i128)
     }
 
-    /// So many mebibytes.
+    /// Mebibytes.
     pub const fn mebibytes(count: u64) -> Self {
         Self::whole(count * 1024 * 1024)
     }
 
-    /// Reads `250Gi`, `1k`, `100m`, `1.5`, `1e3`; what is finer than a thousandth is rounded up, as Kubernetes does.
+    /// Reads `250Gi`, `1k`, `100m`, `1.5`, `1e3`; rounds up to a thousandth, as Kubernetes does.
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
         let (negative, text) = match text.strip_prefix('-') {
@@ -64,13 +64,13 @@ impl Quantity {
         }
     }
 
-    /// Reads a map such as `resources.requests`; what is no quantity is left out.
+    /// Reads a map such as `resources.requests`; skips entries that are not quantities.
     pub fn map(value: &Value) -> Amounts {
         let all = value.as_object().into_iter().flatten();
         all.filter_map(|(name, value)| Some((name.clone(), Self::of(value)?))).collect()
     }
 
-    /// Whether it is nothing.
+    /// Whether it is zero.
     pub fn is_zero(self) -> bool {
         self.0 == 0
     }
@@ -85,7 +85,7 @@ impl Quantity {
         u64::try_from((self.0.max(0) + 999) / 1000).unwrap_or(u64::MAX)
     }
 
-    /// How often `need` fits in.
+    /// How many times `need` fits into it.
     pub fn holds(self, need: Self) -> u64 {
         if need.0 <= 0 {
             return u64::MAX;
@@ -93,32 +93,32 @@ impl Quantity {
         u64::try_from(self.0.max(0) / need.0).unwrap_or(u64::MAX)
     }
 
-    /// This many times as much.
+    /// The product with a whole number.
     #[must_use]
     pub fn times(self, count: u64) -> Self {
         Self(self.0.saturating_mul(i128::from(count)))
     }
 
-    /// That part of it, rounded up.
+    /// The quotient, rounded up.
     #[must_use]
     pub fn divided(self, by: u64) -> Self {
         let by = i128::from(by.max(1));
         Self(self.0.max(0).saturating_add(by - 1) / by)
     }
 
-    /// A multiple that need not be whole; what is below a unit is cut off.
+    /// The product with any factor, truncated to whole units.
     #[must_use]
     pub fn scaled(self, factor: f64) -> Self {
         Self(((self.0 / 1000) as f64 * factor) as i128 * 1000)
     }
 
-    /// This amount as a multiple of another one; `None` if that is nothing.
+    /// The ratio to another amount; `None` if that is zero.
     pub fn ratio(self, other: Self) -> Option<f64> {
         (other.0 != 0).then(|| self.0 as f64 / other.0 as f64)
     }
 }
 
-/// A suffix as thousandths per unit: to multiply by, and to divide by.
+/// A suffix in thousandths per unit: multiplier and divisor.
 fn factor(suffix: &str) -> Option<(i128, i128)> {
     let binary = |power: u32| Some((1000 * 1024_i128.pow(power), 1));
     let decimal = |power: i32| match u32::try_from(power + 3) {
@@ -172,7 +172,7 @@ impl Sub for Quantity {
 }
 
 impl fmt::Display for Quantity {
-    /// As people write it: `100m`, `4`, `832Mi`, `62.5Gi`.
+    /// Human-readable form: `100m`, `4`, `832Mi`, `62.5Gi`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const MEBI: i128 = 1024 * 1024;
         let units = self.0 / 1000;

@@ -1,4 +1,4 @@
-//! Whether a quota leaves enough for one VM.
+//! Whether a quota leaves enough for a VM.
 
 use std::fmt;
 
@@ -7,9 +7,9 @@ use serde_json::Value;
 use super::needs::Needs;
 use super::quantity::{Amounts, Quantity};
 
-/// How much more than requested `KubeVirt` allows a launcher where a quota demands a memory limit.
+/// Ratio of memory limit to request that `KubeVirt` gives a launcher if a quota demands a limit.
 const MEMORY_LIMIT_RATIO: u64 = 2;
-/// Scopes that a launcher pod falls under.
+/// Scopes that match a launcher pod.
 const SCOPES: [&str; 2] = ["NotTerminating", "NotBestEffort"];
 
 /// A `ResourceQuota`
@@ -19,26 +19,26 @@ pub struct Quota {
     pub namespace: String,
     /// Its name.
     pub name: String,
-    /// The most that there may be.
+    /// Maximum amounts.
     pub hard: Amounts,
-    /// Existing amount.
+    /// Amounts in use.
     pub used: Amounts,
-    /// Which objects it is about; all when empty.
+    /// Scopes of the objects that it counts; empty means all objects.
     pub scopes: Vec<String>,
 }
 
 /// A resource of which a quota leaves too little
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shortage {
-    /// The resource, as the quota names it.
+    /// Resource, as the quota names it.
     pub resource: String,
-    /// The most that there may be.
+    /// Maximum amount.
     pub hard: Quantity,
-    /// Existing amount.
+    /// Amount in use.
     pub used: Quantity,
     /// Amount that the VMs need.
     pub needed: Quantity,
-    /// How many VMs.
+    /// Number of VMs.
     pub vms: u64,
 }
 
@@ -89,14 +89,14 @@ fn demand(resource: &str, needs: Option<&Needs>, manifest: &Value) -> Option<Qua
     })
 }
 
-/// The size of a disk that a VM brings along.
+/// Size of a disk that a VM brings along.
 pub(super) fn storage(template: &Value) -> Quantity {
     let sizes = ["storage", "pvc"]
         .map(|kind| Quantity::of(&template["spec"][kind]["resources"]["requests"]["storage"]));
     sizes.into_iter().flatten().next().unwrap_or_default()
 }
 
-/// Where a quota demands limits, `KubeVirt` sets those that the manifest leaves open (`WithAutoMemoryLimits`).
+/// If a quota demands limits, `KubeVirt` sets those that the manifest leaves open (`WithAutoMemoryLimits`).
 fn limit(resource: &str, needs: &Needs) -> Quantity {
     let of = |container: &super::Container| {
         container.limits.get(resource).copied().unwrap_or_else(|| match resource {

@@ -1,4 +1,4 @@
-//! How many VMs of a kind the nodes have room for.
+//! Number of VMs of a kind that fit on the nodes.
 
 use std::collections::BTreeMap;
 
@@ -9,9 +9,9 @@ use super::quantity::{Amounts, Quantity};
 /// Room for VMs of one kind
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Room {
-    /// The nodes that may take such VMs, in the order given.
+    /// Nodes that may run such VMs, in the order given.
     pub nodes: Vec<Place>,
-    /// How many nodes take none, by reason.
+    /// Number of nodes that cannot run any, by reason.
     pub excluded: BTreeMap<Obstacle, usize>,
     /// Request of one VM.
     pub need: Amounts,
@@ -22,7 +22,7 @@ pub struct Room {
 pub struct Place {
     /// Name of the node.
     pub node: String,
-    /// So many VMs fit in.
+    /// Number of VMs that fit.
     pub vms: u64,
     /// The resource that runs out first.
     pub short: String,
@@ -31,9 +31,9 @@ pub struct Place {
 }
 
 impl Room {
-    /// The room that `nodes` have for VMs that request `need`.
+    /// Room on `nodes` for VMs that request `need`.
     ///
-    /// VMs of a run are all alike, so every node takes as many as its scarcest resource allows.
+    /// The VMs of a run are identical, so every node takes as many as its scarcest resource allows.
     pub fn of(nodes: &[Node], placement: &Placement, need: &Amounts) -> Self {
         let mut room = Self { need: need.clone(), ..Self::default() };
         for node in nodes {
@@ -45,7 +45,7 @@ impl Room {
         room
     }
 
-    /// VMs that fit in altogether.
+    /// Total number of VMs that fit.
     pub fn vms(&self) -> u64 {
         self.nodes.iter().map(|place| place.vms).fold(0, u64::saturating_add)
     }

@@ -2,12 +2,12 @@
 
 use super::quantity::Amounts;
 
-/// Sizing settings of the `KubeVirt` object's `spec.configuration`; defaults are `KubeVirt`'s own
+/// Sizing settings in `spec.configuration` of the `KubeVirt` object; defaults are `KubeVirt`'s own
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
     /// `developerConfiguration.cpuAllocationRatio`: vCPUs per requested core.
     pub cpu_allocation_ratio: u64,
-    /// `developerConfiguration.memoryOvercommit`: guest memory in percent of what is requested for it.
+    /// `developerConfiguration.memoryOvercommit`: guest memory in percent of the request for it.
     pub memory_overcommit: u64,
     /// `developerConfiguration.useEmulation`: guests run without KVM, many times slower.
     pub emulation: bool,
@@ -15,7 +15,7 @@ pub struct Settings {
     pub node_selector: Vec<(String, String)>,
     /// `additionalGuestMemoryOverheadRatio`: factor of the overhead.
     pub overhead_ratio: Option<f64>,
-    /// Whether launchers have a container that keeps the serial console's log (`KubeVirt` 1.1 and later).
+    /// Whether launchers have a container that logs the serial console (`KubeVirt` 1.1 and later).
     pub console_log: bool,
     /// `defaultArchitecture` of its status.
     pub architecture: String,

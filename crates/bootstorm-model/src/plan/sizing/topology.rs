@@ -4,12 +4,12 @@ use serde_json::Value;
 
 use super::quantity::Quantity;
 
-/// No guest has more; a wrong number in a manifest must not overflow what is computed from it.
+/// No guest has more; a wrong number in a manifest must not overflow calculations.
 const MOST: u64 = 1 << 20;
 
 /// Sockets × cores × threads, of `spec.domain`.
 ///
-/// Where the manifest gives none of them, `KubeVirt`'s webhook takes the sockets from the CPU limit or request.
+/// If the manifest gives none of them, `KubeVirt`'s webhook derives the sockets from the CPU limit or request.
 pub fn vcpus(domain: &Value) -> u64 {
     let given = |field: &str| domain["cpu"][field].as_u64().filter(|count| *count > 0);
     let (sockets, cores, threads) = (given("sockets"), given("cores"), given("threads"));

@@ -1,13 +1,13 @@
-//! Why a text is no YAML for kubectl, and what other readers take otherwise.
+//! Errors of kubectl for a YAML text, and places that other readers interpret differently.
 
 use std::fmt;
 
 use granit_parser::{ScanError, Span};
 
-/// Characters that end a line in YAML 1.1 and not in YAML 1.2.
+/// Characters that end a line in YAML 1.1 but not in YAML 1.2.
 pub(super) const OLD_LINE_ENDS: [char; 2] = ['\u{2028}', '\u{2029}'];
 
-/// Why kubectl would reject a YAML text; quotes nothing of it, since it may hold passwords
+/// Reason why kubectl would reject a YAML text; quotes nothing of it, since it may hold passwords
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct YamlFault {
     pub(super) line: usize,
@@ -52,13 +52,13 @@ pub enum Warning {
     MergeOverrides(usize),
     /// A map has two merge keys; the line of the second.
     SecondMerge(usize),
-    /// A text where U+2028 or U+2029 ends a line for kubectl, beside other line ends; its line.
+    /// A text in which U+2028 or U+2029 ends a line for kubectl, beside other line ends; its line.
     OldLineEnd(usize),
     /// Content after a line `...` without a line `---`; its line.
     AfterDocumentEnd(usize),
     /// A directive such as `%YAML 1.1` before a document; the line of the document's `---`.
     Directive(usize),
-    /// Content in the line of a `---`.
+    /// Content on the line of a `---`.
     ContentBesideMarker(usize),
 }
 

@@ -1,4 +1,4 @@
-//! The nodes of a document, composed of the parser's events.
+//! Nodes of a document, composed from the parser's events.
 
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
@@ -11,7 +11,7 @@ use super::fault::{OLD_LINE_ENDS, Warning, YamlFault};
 /// Characters beside a line end that are not content.
 const BLANKS: [char; 2] = [' ', '\t'];
 
-/// A node with its place
+/// A node with its position
 #[derive(Debug)]
 pub(super) struct Node {
     pub(super) kind: Kind,
@@ -107,9 +107,9 @@ impl<'input> Composer<'input> {
         }
     }
 
-    /// The text with U+2028 and U+2029 as line ends, so blanks around them are not content.
+    /// The text with U+2028 and U+2029 as line ends, so that blanks around them are not content.
     ///
-    /// kubectl writes them so. A text that also has escaped ones is left alone.
+    /// kubectl writes texts in this form. A text that also has escaped ones is left unchanged.
     fn with_old_line_ends(&mut self, text: Cow<'input, str>, style: ScalarStyle, span: &Span) -> String {
         if !text.contains(OLD_LINE_ENDS) {
             return text.into_owned();
@@ -138,7 +138,7 @@ impl<'input> Composer<'input> {
         joined
     }
 
-    /// How far the lines of a block scalar are indented: its span begins with its first line of content.
+    /// Indentation of the lines of a block scalar: its span begins with its first line of content.
     fn block_indent(&self, span: &Span) -> usize {
         let start = span.start.byte_offset().unwrap_or(0);
         let line_start = self.source[..start].rfind('\n').map_or(0, |end| end + 1);

@@ -3,7 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-/// The prefix of the tags that YAML itself defines.
+/// Prefix of the tags that YAML itself defines.
 const YAML: &str = "tag:yaml.org,2002:";
 
 /// A scalar's value
@@ -30,7 +30,7 @@ impl Scalar {
     }
 }
 
-/// Gives a scalar its value; fails where it does not fit its tag.
+/// Resolves a scalar; fails if its text does not fit its tag.
 pub(super) fn resolve(tag: Option<&str>, text: &str) -> Result<Scalar, &'static str> {
     let misfit = "the value does not fit its tag";
     let Some(tag) = tag else {
@@ -69,7 +69,7 @@ fn untagged(text: &str) -> Scalar {
     }
 }
 
-/// A number as the library finds it: by its first character, without its underscores.
+/// A number as the library recognises it: by its first character, without its underscores.
 fn number(text: &str) -> Option<Scalar> {
     match text.as_bytes().first()? {
         b'.' => without_separators(text).and_then(|text| float(&text)).map(Scalar::Float),
@@ -114,12 +114,12 @@ fn integer(text: &str) -> Option<Scalar> {
     }
     match i64::try_from(magnitude) {
         Ok(value) => Some(Scalar::Integer(value)),
-        // Only a number without a sign may need the 64th bit.
+        // Only an unsigned number may need the 64th bit.
         Err(_) => sign.is_none().then_some(Scalar::Large(magnitude)),
     }
 }
 
-/// A decimal float: `[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?`; one that is out of range is none.
+/// A decimal float: `[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?`; one that is out of range is not a float.
 fn float(text: &str) -> Option<f64> {
     let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
     let (mantissa, exponent) = match unsigned.split_once(['e', 'E']) {

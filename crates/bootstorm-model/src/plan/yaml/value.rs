@@ -1,4 +1,4 @@
-//! From nodes to values: keys, merges, and numbers as JSON has them.
+//! Conversion of nodes to values: keys, merges, and numbers as in JSON.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -8,11 +8,11 @@ use super::fault::{Warning, YamlFault};
 use super::node::{Kind, Node};
 use super::scalar::{Scalar, resolve};
 
-/// The most nodes that a document may have once its aliases are replaced.
+/// Maximum number of nodes in a document after its aliases are expanded.
 const MOST_NODES: usize = 500_000;
-/// The most bytes of text that it may have then: twice what the longest file that is read may have.
+/// Maximum size of its text in bytes after expansion: twice the longest file that is read.
 const MOST_BYTES: usize = 64 * 1024 * 1024;
-/// Whole numbers from here on are floats for kubectl.
+/// Whole numbers from here on are floats in kubectl.
 const INTEGERS_BELOW: f64 = 9_223_372_036_854_775_808.0;
 
 /// The value of a document.
@@ -57,7 +57,7 @@ impl Builder<'_> {
         if is_too_much { Err(YamlFault::at(&node.span, "its aliases stand for too much")) } else { Ok(()) }
     }
 
-    /// Puts the entries of a mapping into a map; what comes later wins, merge keys included.
+    /// Adds the entries of a mapping to a map; later ones win, merge keys included.
     fn fill(&mut self, mapping: &Node, map: &mut Map<String, Value>) -> Result<(), YamlFault> {
         let Kind::Mapping(entries) = &mapping.kind else {
             let what = "a merge key takes a map, or a list of maps";
@@ -122,7 +122,7 @@ fn is_merge(key: &Node) -> bool {
     }
 }
 
-/// A key as JSON has it: always a text.
+/// A key as in JSON: always a text.
 fn key_of(key: &Node) -> Result<String, YamlFault> {
     let Kind::Scalar { text, is_plain, tag } = &key.kind else {
         return Err(YamlFault::at(&key.span, "a key has to be a text, not a list or a map"));
@@ -137,7 +137,7 @@ fn key_of(key: &Node) -> Result<String, YamlFault> {
     }
 }
 
-/// A float as a key: the shortest text for 32 bits, with an exponent from a million on as Go's `%g` has it.
+/// A float as a key: the shortest text for 32 bits, with an exponent from a million on, as Go's `%g` writes it.
 fn float_key(value: f64) -> String {
     let value = value as f32;
     if value.is_nan() {
@@ -156,7 +156,7 @@ fn float_key(value: f64) -> String {
     format!("{digits}e{sign}{:02}", exponent.unsigned_abs())
 }
 
-/// A number as it comes out of JSON: whole ones are integers where they fit.
+/// A number as JSON decodes it: whole ones become integers if they fit.
 fn number(value: f64) -> Value {
     if value.fract() == 0.0 && value.abs() < INTEGERS_BELOW {
         return Value::Number((value as i64).into());
@@ -164,7 +164,7 @@ fn number(value: f64) -> Value {
     Number::from_f64(value).map_or(Value::Null, Value::Number)
 }
 
-/// Converts whole numbers to integers where they fit.
+/// Converts whole numbers to integers if they fit.
 pub(super) fn whole_numbers(value: Value) -> Value {
     match value {
         Value::Number(given) => match given.as_f64() {

@@ -10,7 +10,7 @@ use crate::stats::Starts;
 pub struct Bucket {
     /// Requests per second, sustained.
     pub qps: f64,
-    /// Whether somebody set it; otherwise it is the default.
+    /// Whether it is configured; otherwise it is the default.
     pub configured: bool,
 }
 
@@ -21,31 +21,31 @@ pub struct Limits {
     pub controller: Option<Bucket>,
     /// virt-handler's requests, on each node.
     pub handler: Option<Bucket>,
-    /// virt-controller's workers for instances, where somebody set them.
+    /// virt-controller's workers for instances, if configured.
     pub instance_workers: Option<u32>,
-    /// virt-controller's workers for VMs, where somebody set them.
+    /// virt-controller's workers for VMs, if configured.
     pub machine_workers: Option<u32>,
-    /// Live migrations at a time.
+    /// Limits on concurrent live migrations.
     pub migrations: Option<MigrationLimits>,
 }
 
 /// Evidence for a bottleneck
 #[derive(Debug, Clone, Copy)]
 pub struct Evidence<'a> {
-    /// The baseline, where there is one.
+    /// The baseline, if there is one.
     pub baseline: Option<Starts<'a>>,
     /// The storm.
     pub storm: Starts<'a>,
-    /// The milestone that is judged.
+    /// The judged milestone.
     pub goal: Milestone,
-    /// Whether the storm took longer than it should: its ratio is not good.
+    /// Whether the storm was slow: its ratio is not good.
     pub is_slow: bool,
     /// Limits in effect.
     pub limits: Limits,
 }
 
 impl Evidence<'_> {
-    /// How many VMs did not arrive, and how many took part.
+    /// Number of VMs that did not arrive, and of participants.
     pub(super) fn missing(&self) -> (usize, usize) {
         let timelines = self.storm.timelines;
         let missing = timelines.iter().filter(|timeline| is_missing(timeline)).count();
@@ -53,7 +53,7 @@ impl Evidence<'_> {
         (missing, all)
     }
 
-    /// How long the pods of the storm waited for images, in the mean.
+    /// Mean time that the pods of the storm waited for images.
     pub(super) fn images(&self) -> f64 {
         let pods = self.storm.timelines.iter().filter(|timeline| timeline.has(Milestone::Pod));
         let waited: Vec<f64> = pods.map(|timeline| timeline.pulled_for.seconds()).collect();

@@ -1,4 +1,4 @@
-//! Evidence for a bottleneck as sentences, and specific hints.
+//! Sentences about the evidence for a bottleneck, and specific hints.
 
 use std::collections::BTreeSet;
 
@@ -7,20 +7,20 @@ use super::{Bottleneck, Evidence, Part};
 use crate::component::Component;
 use crate::observe::{Milestone, Timeline};
 
-/// Requests that virt-controller sends for one VM that starts: 7 to 12, counted in its source.
+/// Minimum number of requests that virt-controller sends to start one VM: 7 to 12, counted in its source.
 const FEWEST_REQUESTS: f64 = 7.0;
 const MOST_REQUESTS: f64 = 12.0;
-/// A rate matches a limit that it is this close to.
+/// Tolerance within which a rate matches a limit.
 const CLOSE: f64 = 0.15;
 /// Attachments per second of the external attacher at its default limit of 5 requests per second.
 const ATTACHER: f64 = 2.5;
-/// Where `KubeVirt` has the limit of virt-controller.
+/// Where `KubeVirt` configures the limit of virt-controller.
 const CONTROLLER_LIMIT: &str =
     "spec.configuration.controllerConfiguration.restClient.rateLimiter.tokenBucketRateLimiter (qps, burst)";
-/// Workers of virt-controller unless somebody sets them.
+/// Workers of virt-controller by default.
 const INSTANCE_WORKERS: u32 = 10;
 
-/// A bottleneck with its evidence.
+/// Adds the evidence to a bottleneck.
 pub(super) fn named(
     evidence: &Evidence<'_>,
     parts: &[Part],
@@ -45,7 +45,7 @@ pub(super) fn named(
     }
 }
 
-/// How long the main part took, and how fast VMs came through where they stood in a queue.
+/// Duration of the main part, and the rate of VMs if they queued.
 fn lengths(main: &Part, component: Component) -> String {
     let storm = main.storm.unwrap_or(0.0);
     let stretch = format!("{} -> {} took {storm:.2}s in the mean", main.from, main.to);
@@ -91,7 +91,7 @@ fn more(evidence: &Evidence<'_>, parts: &[Part], component: Component) -> Option
     }
 }
 
-/// How many VMs migrate at a time, and how many take part.
+/// Number of VMs that migrate concurrently, and of participants.
 fn queue(evidence: &Evidence<'_>) -> Option<String> {
     let limits = evidence.limits.migrations?;
     let (_, vms) = evidence.missing();
@@ -111,7 +111,7 @@ fn source(timeline: &Timeline) -> Option<&str> {
     timeline.migration.as_ref()?.from.as_deref()
 }
 
-/// Whether the rate of pods is what virt-controller's limits allow.
+/// Whether the rate of pods matches virt-controller's limits.
 fn controller(evidence: &Evidence<'_>, rate: f64) -> Option<String> {
     let limits = evidence.limits;
     let workers = few_workers(evidence);
@@ -138,12 +138,12 @@ fn few_workers(evidence: &Evidence<'_>) -> Option<String> {
     Some(format!("virt-controller has {workers} {word} for instances, the default is {INSTANCE_WORKERS}"))
 }
 
-/// Whether a rate lies within a range, or close to it.
+/// Whether a rate is within a range, or close to it.
 fn is_close(rate: f64, low: f64, high: f64) -> bool {
     (low * (1.0 - CLOSE)..=high * (1.0 + CLOSE)).contains(&rate)
 }
 
-/// What to try about a component: what its own evidence calls for, else what always helps.
+/// Remedies for a component: specific ones for its own evidence, else general ones.
 pub(super) fn remedies(component: Component, evidence: &Evidence<'_>) -> Vec<String> {
     let mut all: Vec<String> = component.remedies().iter().map(|one| (*one).to_owned()).collect();
     if component == Component::Controller {

@@ -3,16 +3,16 @@
 //! The rules apply in this order; the first match names the component. `docs/measurements.md` has them as a table.
 //!
 //! 1. One in ten VMs or more did not arrive, and at least half of these are stuck in the same section: that section.
-//! 2. A node whose VMs take 1.5 times as long as those of the node in the middle, and that explains half of the extra time:
+//! 2. A node whose VMs take 1.5 times as long as those of the median node, and that explains half of the extra time:
 //!    that node.
-//! 3. The storm is slow (the ratio is not good), and one section has at least half of everything that took longer: that
-//!    section. Starting containers and booting count together, since both read from disk.
-//! 4. One section in which VMs stand in a queue takes at least half of the storm's time, baseline or not: that section. Of
-//!    VMs that migrate, any section: what takes most of their time needs no comparison with a boot.
-//! 5. Nothing fits: there is no single bottleneck.
+//! 3. The storm is slow (the ratio is not good), and one section has at least half of all slowdown: that section.
+//!    Starting containers and booting count together, since both read from disk.
+//! 4. One section in which VMs queue takes at least half of the storm's time, baseline or not: that section. For VMs
+//!    that migrate, any section: whatever takes most of their time needs no comparison with a boot.
+//! 5. None of these: there is no single bottleneck.
 //!
-//! Nothing is concluded from what was not measured: a section is told apart from its neighbours only where the milestone
-//! between them was seen.
+//! Nothing is concluded from missing measurements: a section is distinguished from its neighbours only if the milestone
+//! between them was observed.
 
 mod evidence;
 mod explanation;
@@ -28,36 +28,36 @@ use crate::component::{Component, Layer};
 use crate::observe::{Milestone, Outcome, Timeline};
 pub use evidence::{Bucket, Evidence, Limits};
 
-/// The share of the time, or of what took longer, from which on a section is named.
+/// Share of the time, or of the slowdown, from which a section is named.
 const DOMINANT: f64 = 0.5;
 /// Arrival/departure ratio that indicates queueing.
 const QUEUE: f64 = 1.5;
-/// A stage that has grown to this many times its length has grown.
+/// Factor from which a stage counts as grown.
 const GROWN: f64 = 1.5;
 
 /// Bottleneck of a storm
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Bottleneck {
-    /// The component.
+    /// Component.
     #[serde(rename = "culprit")]
     pub component: Component,
-    /// The node, where it is one.
+    /// Node, if it is a node.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node: Option<String>,
-    /// Where the stretch begins that shows it most.
+    /// First milestone of the stretch that shows it most.
     pub from: Milestone,
-    /// Where that ends.
+    /// Last milestone of that stretch.
     pub to: Milestone,
-    /// Its layers; several where no measurement separates them, none where the guide's hints do not fit.
+    /// Its layers: several if no measurement separates them, none if the guide's hints do not apply.
     #[serde(rename = "causes")]
     pub layers: Vec<Layer>,
     /// Whether it is based on VMs that missed the goal, whose own causes are more specific.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub stuck: bool,
-    /// Its share of what is explained, in percent.
+    /// Its share of the explained time, in percent.
     #[serde(serialize_with = "maybe_micros")]
     pub share_percent: Option<f64>,
-    /// It in one sentence.
+    /// One-sentence summary.
     pub sentence: String,
     /// Evidence, one sentence each.
     pub because: Vec<String>,
@@ -65,14 +65,14 @@ pub struct Bottleneck {
     pub remedies: Vec<String>,
 }
 
-/// Where the time of a storm went
+/// Breakdown of a storm's time
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Breakdown {
-    /// The stretches between milestones.
+    /// Stretches between milestones.
     pub parts: Vec<Part>,
     /// The bottleneck; absent if there is no single one, or nothing is judged.
     pub bottleneck: Option<Bottleneck>,
-    /// Why there is none, in one sentence.
+    /// Reason why there is none, one sentence.
     pub unnamed: Option<String>,
 }
 
@@ -92,7 +92,7 @@ impl Breakdown {
         Some(Self { parts, bottleneck, unnamed })
     }
 
-    /// The parts of a storm of which nothing is judged, and why; `None` when there is nothing to show.
+    /// The parts of a storm that is not judged, and the reason; `None` if there is nothing to show.
     pub fn unjudged(evidence: &Evidence<'_>, why: &str) -> Option<Self> {
         let parts = parts(evidence.baseline.as_ref(), &evidence.storm, evidence.goal);
         let unnamed = Some(format!("Bottleneck: not judged: {why}"));
@@ -100,7 +100,7 @@ impl Breakdown {
     }
 }
 
-/// Components that are one suspect.
+/// Group of components that count as one suspect.
 fn group(component: Component) -> Component {
     match component {
         Component::Boot | Component::Guest => Component::Containers,
@@ -139,7 +139,7 @@ fn growth(evidence: &Evidence<'_>, parts: &[Part]) -> Option<Bottleneck> {
     Some(explanation::named(evidence, parts, suspect, main, share, &what))
 }
 
-/// Everything that a node's processors do grew alike: no stage has half of it, and all together have most of it.
+/// CPU-bound stages of nodes grew alike: no single one has half of the slowdown, but all together have most of it.
 fn spread_over_nodes(evidence: &Evidence<'_>, parts: &[Part], whole: f64) -> Option<Bottleneck> {
     let on_nodes: Vec<&Part> = parts.iter().filter(|part| part.component.load().is_some()).collect();
     let extra: f64 = on_nodes.iter().map(|part| part.extra().max(0.0)).sum();
@@ -157,7 +157,7 @@ fn spread_over_nodes(evidence: &Evidence<'_>, parts: &[Part], whole: f64) -> Opt
 fn queue(evidence: &Evidence<'_>, parts: &[Part]) -> Option<Bottleneck> {
     let whole: f64 = parts.iter().filter_map(|part| part.storm).sum();
     let (component, time, main) = largest(parts, |part| match part.component {
-        // A guest that boots does not stand in a queue, and takes its time in any storm.
+        // A booting guest is not in a queue, and takes its time in any storm.
         Component::Containers
         | Component::Boot
         | Component::Guest
@@ -169,7 +169,7 @@ fn queue(evidence: &Evidence<'_>, parts: &[Part]) -> Option<Bottleneck> {
     let share = time / whole.max(f64::EPSILON);
     let waits_for_images = component == Component::Images && evidence.images() > DOMINANT * time;
     let answers = component == Component::Network;
-    // A guest that migrates does nothing else: whatever takes most of its time is what to look at.
+    // A migrating guest does nothing else: whatever takes most of its time is relevant.
     let migrates = evidence.goal.is_of_migration();
     let is_queue =
         answers || migrates || waits_for_images || stands_in_line(evidence.storm.timelines, parts, main);
@@ -181,12 +181,12 @@ fn queue(evidence: &Evidence<'_>, parts: &[Part]) -> Option<Bottleneck> {
     Some(explanation::named(evidence, parts, suspect, main, share, &what))
 }
 
-/// Whether VMs come to a part much faster than they leave it.
+/// Whether VMs arrive at a part much faster than they leave it.
 fn stands_in_line(storm: &[Timeline], parts: &[Part], part: &Part) -> bool {
-    // What the section begins with: its own first part.
+    // First part of the section.
     let first = parts.iter().find(|one| one.component == part.component).unwrap_or(part);
     let in_rate = match first.from {
-        // Requests leave all at once.
+        // Requests are sent all at once.
         Milestone::Requested => return true,
         from => rate(storm, from),
     };
@@ -196,7 +196,7 @@ fn stands_in_line(storm: &[Timeline], parts: &[Part], part: &Part) -> bool {
     }
 }
 
-/// Why no bottleneck is named; a stretch that takes most of the time is always mentioned.
+/// Reason why no bottleneck is named; always mentions a stretch that takes most of the time.
 fn unnamed(evidence: &Evidence<'_>, parts: &[Part]) -> String {
     let whole: f64 = parts.iter().filter_map(|part| part.storm).sum();
     let storm = |part: &&Part| part.storm.unwrap_or(0.0);
@@ -228,7 +228,7 @@ fn unnamed(evidence: &Evidence<'_>, parts: &[Part]) -> String {
     }
 }
 
-/// VMs that took part and did not arrive.
+/// Whether a VM took part and did not arrive.
 fn is_missing(timeline: &Timeline) -> bool {
     matches!(timeline.outcome, Outcome::Failed | Outcome::TimedOut)
 }

@@ -1,4 +1,4 @@
-//! Rule 2: one node that is slower than the others.
+//! Rule 2: one node is slower than the others.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use crate::observe::{Outcome, Timeline};
 use crate::stats::breakdown::parts;
 use crate::stats::{Level, Quantile, Sample, Starts};
 
-/// How many times as long as on the node in the middle.
+/// Minimum ratio to the median node.
 const SLOW: f64 = 1.5;
 /// Minimum number of nodes, and of VMs per node, to judge.
 const ENOUGH: usize = 3;
@@ -31,7 +31,7 @@ pub(super) fn find(evidence: &Evidence<'_>, all: &[Part]) -> Option<Bottleneck> 
     let (name, vms) = nodes.iter().max_by(|a, b| mean(a.1).total_cmp(&mean(b.1)))?;
     let own = mean(vms);
     let count: usize = nodes.values().map(Vec::len).sum();
-    // What the storm's mean would be lower by if this node were like the one in the middle.
+    // By how much the storm's mean would be lower if this node were like the median one.
     let excess = (own - median) * vms.len() as f64 / count as f64;
     let extra: f64 = all.iter().map(Part::extra).sum();
     let explains = if evidence.is_slow && extra > 0.0 { excess / extra } else { 1.0 };

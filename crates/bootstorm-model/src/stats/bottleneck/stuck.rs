@@ -9,7 +9,7 @@ use crate::stats::{Diagnosis, remedy};
 
 /// The reason of an event about a pod that could not be created.
 const FAILED_CREATE: &str = "FailedCreate";
-/// The share of VMs that have to be missing.
+/// Minimum share of missing VMs.
 const MANY: f64 = 0.1;
 
 pub(super) fn find(evidence: &Evidence<'_>) -> Option<Bottleneck> {
@@ -74,7 +74,7 @@ fn place(timeline: &Timeline, evidence: &Evidence<'_>) -> (Milestone, Milestone)
     };
     let last = timeline.moments.keys().filter(|milestone| is_stage(milestone)).max();
     if timeline.restarts > 0 {
-        // Its last instance is gone, and what that passed is forgotten.
+        // Its last instance is gone, and the milestones of that instance are forgotten.
         return (Milestone::Scheduled, Milestone::Running);
     }
     let from = last.copied().unwrap_or(Milestone::Requested);
@@ -107,7 +107,7 @@ struct Shared {
     message: String,
 }
 
-/// The warning that most of them share; of those that come together the one that came first, which is closest to the cause.
+/// The warning that most of them share; of several equally common ones, the earliest, which is closest to the cause.
 fn warning(vms: &[&Timeline]) -> Option<Shared> {
     let mut reasons: BTreeMap<&str, (usize, Offset, &str)> = BTreeMap::new();
     for timeline in vms {
@@ -131,7 +131,7 @@ fn warning(vms: &[&Timeline]) -> Option<Shared> {
 
 /// Hints, beginning with the commands that show Kubernetes' own messages.
 fn remedies(component: Component, warning: Option<&Shared>, evidence: &Evidence<'_>) -> Vec<String> {
-    // It becomes part of a command, so it has to be one plain word.
+    // It becomes part of a command, so it must be one plain word.
     let plain = |shared: &&Shared| shared.reason.chars().all(|c| c.is_ascii_alphanumeric());
     match warning.filter(plain) {
         Some(shared) if !matches!(component, Component::Refused | Component::Crashing) => {

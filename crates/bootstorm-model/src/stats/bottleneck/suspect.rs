@@ -1,4 +1,4 @@
-//! Which component is to blame where measurements leave more than one.
+//! Component to blame if measurements leave more than one.
 
 use super::GROWN;
 use crate::component::{Component, Load};
@@ -6,7 +6,7 @@ use crate::observe::Timeline;
 use crate::outage;
 use crate::stats::breakdown::Part;
 
-/// The same where these VMs went down: on a node that is lost, no guest shuts down.
+/// Corrects the component by where these VMs went down: on a lost node, no guest shuts down.
 pub(super) fn where_nodes_are_lost<'a>(
     component: Component,
     vms: impl Iterator<Item = &'a Timeline>,
@@ -18,17 +18,17 @@ pub(super) fn where_nodes_are_lost<'a>(
     if is_lost { Component::LostNodes } else { component }
 }
 
-/// Whether a component reads much from the disks of VMs and of nodes.
+/// Whether a component reads heavily from the disks of VMs and nodes.
 pub(super) fn reads_disks(component: Component) -> bool {
     component.load() == Some(Load::Disks)
 }
 
-/// Whether a component costs processors, and little else on the node.
+/// Whether a component uses CPU, and little else on the node.
 pub(super) fn needs_processors_only(component: Component) -> bool {
     component.load() == Some(Load::Processors)
 }
 
-/// How many times as long as in the baseline some components took; `None` where they were not measured in both phases.
+/// Slowdown of some components relative to the baseline; `None` if they were not measured in both phases.
 pub(super) fn factor(parts: &[Part], counts: impl Fn(Component) -> bool) -> Option<f64> {
     let both =
         parts.iter().filter(|part| counts(part.component)).filter_map(|part| part.baseline.zip(part.storm));
@@ -38,8 +38,8 @@ pub(super) fn factor(parts: &[Part], counts: impl Fn(Component) -> bool) -> Opti
 
 /// Cause of slow container starts and guest boots.
 ///
-/// Both read from disk and compute. What needs processors only (the pod's sandbox, libvirt, QEMU) grows with them where
-/// processors are short, and hardly where disks are slow. A guest that slows down alone may also wait for its network.
+/// Both read from disk and compute. CPU-only stages (the pod's sandbox, libvirt, QEMU) slow down with them if CPU is
+/// short, and hardly if disks are slow. A guest that slows down alone may also be waiting for its network.
 pub(super) fn of_guests(parts: &[Part], main: &Part) -> Component {
     let containers = factor(parts, |component| component == Component::Containers);
     if main.component == Component::Guest && containers.is_none_or(|factor| factor < GROWN) {

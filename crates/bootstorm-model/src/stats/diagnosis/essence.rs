@@ -2,17 +2,17 @@
 
 use crate::observe::Warning;
 
-/// The most characters of an essence.
+/// Maximum length of an essence.
 const MOST: usize = 160;
-/// The most reasons of a scheduler.
+/// Maximum number of scheduler reasons.
 const MOST_REASONS: usize = 3;
 
-/// A warning in a line: its word and the essence of its message.
+/// One line for a warning: its reason and the essence of its message.
 pub(super) fn of_warning(warning: &Warning) -> String {
     told(&warning.reason, &warning.message)
 }
 
-/// A word and the essence of what follows it.
+/// A word and the essence of the text that follows it.
 pub(super) fn told(word: &str, message: &str) -> String {
     let essence = of(word, message);
     match (word.is_empty(), essence.is_empty()) {
@@ -30,7 +30,8 @@ fn of(word: &str, message: &str) -> String {
     super::super::reason::normalised(&clip(&essence))
 }
 
-/// What the scheduler lacks, out of `0/3 nodes are available: 2 Insufficient memory, 1 node(s) had untolerated taint {a: b}. preemption: …`
+/// Scheduling failures, extracted from `0/3 nodes are available: 2 Insufficient memory, 1 node(s) had untolerated taint
+/// {a: b}. preemption: …`
 fn scheduling(message: &str) -> String {
     let rest = message.split_once("nodes are available: ").map_or(message, |(_, rest)| rest);
     let mut reasons: Vec<&str> = Vec::new();
@@ -47,7 +48,7 @@ fn scheduling(message: &str) -> String {
     if more > 0 { format!("{shown} and {more} more") } else { shown }
 }
 
-/// Message of a quota or webhook, without the pod's name and without sums.
+/// Message of a quota or webhook, without the pod's name and without totals.
 fn refusal(message: &str) -> &str {
     let words = message.rsplit_once("is forbidden: ").map_or(message, |(_, rest)| rest);
     if words.starts_with("exceeded quota") {
@@ -57,7 +58,7 @@ fn refusal(message: &str) -> &str {
     }
 }
 
-/// The text up to the end of its first sentence; a dot in a name or a number ends none.
+/// The text up to the end of its first sentence; a dot in a name or a number does not end one.
 fn first_sentence(text: &str) -> &str {
     let end = text.find(". ").unwrap_or(text.len());
     text[..end].trim().trim_end_matches('.')

@@ -1,13 +1,13 @@
-//! What a VM is or was waiting for, and why, derived from its timeline.
+//! Diagnosis of a VM from its timeline: what it is or was waiting for, and why.
 //!
-//! The first line that fits decides. A *word* is the reason of an event or of a state; what follows it is the essence of its message, so
-//! that VMs with the same problem get the same text.
+//! The first matching line decides. A *word* is the reason of an event or of a state, followed by the essence of its
+//! message, so that VMs with the same problem get the same text.
 //!
-//! | how far it came | it waits for | why, where that was seen |
+//! | progress | waits for | cause, if seen |
 //! |---|---|---|
 //! | not accepted | an answer to its request | the server's refusal |
 //! | runs | an address, or an answer | – |
-//! | to be restarted, its old instance is there | its guest to power off, or its stop to begin | – |
+//! | to be restarted, its old instance exists | its guest to power off, or its stop to begin | – |
 //! | its instance ended | its guest to stay up | `CrashLoopBackOff`, with the exit of its container |
 //! | its disks are not filled | its disks | the state of its volumes, or a condition |
 //! | no instance | its instance | a condition, or a warning about the VM |
@@ -16,7 +16,7 @@
 //! | containers do not run | its volumes, image, network or containers | the state of the pod, else the last warning |
 //! | its pod runs | virt-handler | a warning |
 //! | handed over to virt-handler | its guest to be started | `SyncFailed` or another warning |
-//! | to be migrated | its turn, its target, its memory to be copied | what `KubeVirt` says about the failure |
+//! | to be migrated | its turn, its target, its memory to be copied | the failure reported by `KubeVirt` |
 //! | stopping | its guest to power off, or its stop to begin | – |
 
 mod essence;

@@ -1,11 +1,11 @@
-//! The lines of the table, one after the other.
+//! The lines of the table, in order.
 
 use super::Diagnosis;
 use super::essence::{clip, of_warning, told};
 use crate::component::Component;
 use crate::observe::{Milestone, Outcome, Timeline, Warning};
 
-/// Warnings about what a pod needs before its containers run, and what that is.
+/// Warnings about what a pod needs before its containers run, each with the component.
 const BEFORE_CONTAINERS: [(&str, Component); 5] = [
     ("FailedAttachVolume", Component::Attaching),
     ("FailedMount", Component::Attaching),
@@ -13,7 +13,7 @@ const BEFORE_CONTAINERS: [(&str, Component); 5] = [
     ("FailedCreatePodSandBox", Component::Containers),
     ("ErrImageNeverPull", Component::Images),
 ];
-/// States of a container that are about its image.
+/// Container states that concern its image.
 const OF_IMAGES: [&str; 5] =
     ["ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError"];
 /// VM statuses that mean its disks are missing.
@@ -67,7 +67,7 @@ pub(super) fn diagnose(timeline: &Timeline, goal: Milestone) -> Diagnosis {
 /// What a live migration is waiting for, or why it failed.
 fn migration(timeline: &Timeline) -> Diagnosis {
     let failure = timeline.migration.as_ref().and_then(|facts| facts.failure.as_deref());
-    // A pod that finds no node is closer to the cause than the migration that failed for it.
+    // A pod without a node is closer to the cause than the migration that failed because of it.
     let pods = timeline.warnings.iter().rev();
     let unplaced = pods.clone().find(|warning| warning.reason == "FailedScheduling");
     let unplaced = unplaced.filter(|_| !timeline.has(Milestone::Placed) && !timeline.has(Milestone::Target));
@@ -101,7 +101,7 @@ fn refused(timeline: &Timeline) -> Option<String> {
     Some(told("", timeline.answer.as_deref().or(reason)?))
 }
 
-/// Why the guest ends.
+/// Reason why the guest ends.
 fn crash(timeline: &Timeline) -> String {
     let exit = timeline.launcher.as_ref().map(|launcher| launcher.state.as_str());
     let exit = exit.filter(|state| state.starts_with("container "));
@@ -158,10 +158,10 @@ fn pod(timeline: &Timeline) -> Diagnosis {
     }
     if OF_IMAGES.contains(&word) {
         let message = state.strip_prefix(word).unwrap_or_default().trim_start_matches(": ");
-        // Trying and waiting take turns: both are the same trouble.
+        // Pulling and waiting alternate: both are the same problem.
         let word = if word == "ErrImagePull" { "ImagePullBackOff" } else { word };
         let cause = match image(message) {
-            // Its tag is no number that differs between VMs: it is what cannot be pulled.
+            // Its tag is not a number that varies between VMs: it identifies the image that cannot be pulled.
             Some(image) => format!("{word}: {}", clip(image)),
             None => told(word, message),
         };
@@ -179,7 +179,7 @@ fn pod(timeline: &Timeline) -> Diagnosis {
     }
     let waits_for = if is_watched { Component::Containers } else { Component::Launcher };
     let found = about(timeline, waits_for, &["Pod", "VirtualMachineInstance"]);
-    // The condition's word for what the event calls so.
+    // The condition's word for what the event calls `FailedScheduling`.
     match found.cause.as_ref().and_then(|cause| cause.strip_prefix("Unschedulable")) {
         Some(rest) => {
             Diagnosis { waits_for: Component::Scheduling, cause: Some(format!("FailedScheduling{rest}")) }

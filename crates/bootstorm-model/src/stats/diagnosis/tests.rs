@@ -3,7 +3,7 @@
 use super::*;
 use crate::observe::{Findings, LauncherState, Offset, Warning};
 
-/// A VM that came so far and ran out of time.
+/// A VM that came this far and ran out of time.
 fn stuck(last: Milestone) -> Timeline {
     let mut timeline = Timeline { outcome: Outcome::TimedOut, ..Timeline::new(0) };
     for milestone in Milestone::ALL.into_iter().filter(|milestone| *milestone <= last) {
@@ -123,7 +123,7 @@ fn refusals_stops_and_clean_vms() {
     assert_eq!(stop(stopping), Component::Shutdown);
     let reached = Timeline { outcome: Outcome::Reached, ..stuck(Milestone::Running) };
     assert_eq!(Diagnosis::of_failed(&reached, Milestone::Running), None);
-    // Without a watch on pods less is known, and no more is said.
+    // Without a watch on pods less is known, and no more is claimed.
     assert_eq!(says(&stuck(Milestone::Pod)).1, "waited for the launcher pod to run");
     let told = asked(
         stuck(Milestone::Pod),

@@ -1,4 +1,4 @@
-//! How a threshold is written.
+//! Grammar of thresholds.
 //!
 //! ```text
 //! threshold = [ phase [ "/" phase ] "." ] figure operator limit
@@ -12,7 +12,7 @@
 //! ```
 //!
 //! Times take a duration (`90s`, `2m`, `500ms`, `1m30s`, or bare seconds), a ratio of two phases takes a number, VMs
-//! take a number or a percentage of those that took part.
+//! take a number or a percentage of the participants.
 
 use std::str::FromStr;
 
@@ -58,7 +58,7 @@ fn operator(text: &str) -> (Operator, &str) {
     found.unwrap_or((Operator::Above, text))
 }
 
-/// Cuts the phases off, where the text begins with any.
+/// Splits off the phases, if the text begins with any.
 fn split_places(text: &str) -> Result<(Option<Place>, Option<Place>, &str), String> {
     let (first, rest) = text.split_once('.').unwrap_or((text, ""));
     if let Some((over, under)) = first.split_once('/') {
@@ -66,7 +66,7 @@ fn split_places(text: &str) -> Result<(Option<Place>, Option<Place>, &str), Stri
     }
     match parse_place(first) {
         Ok(place) => Ok((Some(place), None, rest)),
-        // `storm-x` is meant as a phase, whatever else it is not.
+        // `storm-x` is meant as a phase, even if invalid.
         Err(error) if ["create", "stop", "storm"].iter().any(|word| is_like(first, word)) => Err(error),
         Err(_) => Ok((None, None, text)),
     }
@@ -171,7 +171,7 @@ fn parse_statistic(text: &str) -> Result<Statistic, String> {
     }
 }
 
-/// A milestone that VMs of a phase never pass cannot be waited for.
+/// Rejects milestones that the VMs of a phase never pass.
 fn check_milestones(kind: PhaseWord, figure: Figure) -> Result<(), String> {
     let Figure::Time(span, _) = figure else { return Ok(()) };
     let stops = kind == PhaseWord::Stop;

@@ -1,19 +1,19 @@
-//! How far the times of a phase can be trusted: one grade, and what every rule found.
+//! How far the times of a phase can be trusted: one grade, and the findings of every rule.
 //!
-//! Every rule gives a grade, or none where nothing was measured; the worst one counts. Shares are of the VMs that took
-//! part, and an error of measurement counts against the median of the times to the goal.
+//! Every rule gives a grade, or none if nothing was measured; the worst one counts. Shares are of the participants, and
+//! a measurement error is compared with the median of the times to the goal.
 //!
 //! | rule | qualified | invalid |
 //! |---|---|---|
-//! | `watch`: VMs with a time to Running or to the goal that was not seen, but stamped by the server (±1 s) or noticed late, because the watch was interrupted | more than 1 % of them | more than 25 %, and what they are uncertain by (1 s, or the longest gap where they were noticed late) is more than 25 % of the median |
-//! | `watch` too: share of the phase in which no process was there to watch, since it was continued | more than 5 % | – |
-//! | `unknown`: VMs that arrived after a time that nobody knows, or of which nobody knows whether they arrived in time | more than 1 %; of the latter any | more than 25 % |
-//! | `delay`: how late changes came in on the watch, at least (p99), by the order of commits or by the server's timestamps | 100 ms and more than 5 % of the median | 1 s and more than 25 % |
-//! | `client`: how late a timer of this program went off (p99) | the same | the same |
+//! | `watch`: VMs with a time to Running or to the goal that was not observed, but stamped by the server (±1 s) or noticed late, because the watch was interrupted | more than 1 % of them | more than 25 %, and their uncertainty (1 s, or the longest gap if they were noticed late) is more than 25 % of the median |
+//! | `watch` too: share of the phase without a watching process, if it was continued | more than 5 % | – |
+//! | `unknown`: VMs that arrived after an unknown time, or for which it is unknown whether they arrived in time | more than 1 %; of the latter any | more than 25 % |
+//! | `delay`: delay of changes on the watch, a lower bound (p99), by the order of commits or by the server's timestamps | 100 ms and more than 5 % of the median | 1 s and more than 25 % |
+//! | `client`: lateness of this program's timers (p99) | the same | the same |
 //! | `requests`: VMs whose request was answered 429 or had to be sent again | 1 % and more | – |
-//! | `clock`: how far the server's clock is ahead or behind, while times are stamped | more than 2 s, or a clock was set meanwhile | – |
+//! | `clock`: difference of the server's clock, while times are stamped | more than 2 s, or a clock was set meanwhile | – |
 //! | `probe`: interval of the probes and longest round trip | more than 250 ms and more than 10 % of the median | 1 s and more than 50 % |
-//! | `cluster`: versions, settings of `KubeVirt` and number of nodes | another than at setup, or nodes or settings changed during the phase | a version changed during the phase |
+//! | `cluster`: versions, settings of `KubeVirt` and number of nodes | different from setup, or nodes or settings changed during the phase | a version changed during the phase |
 
 mod rules;
 
@@ -25,10 +25,10 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Validity {
-    /// Nothing speaks against them.
+    /// No doubts.
     #[default]
     Valid,
-    /// Some of them are less exact than usual, or something besides the VMs had a part in them.
+    /// Some of them are less exact than usual, or affected by something other than the VMs.
     Qualified,
     /// They do not show what they should.
     Invalid,
@@ -61,9 +61,9 @@ pub enum Doubt {
     Unknown,
     /// Delay of the watch.
     Delay,
-    /// This program was busy.
+    /// This program was overloaded.
     Client,
-    /// Requests that the server put off.
+    /// Requests that the server deferred.
     Requests,
     /// The server's clock.
     Clock,
@@ -94,20 +94,20 @@ impl Doubt {
 pub struct Trust {
     /// The rule.
     pub rule: Doubt,
-    /// Its grade; absent where nothing was measured.
+    /// Grade; absent if nothing was measured.
     pub grade: Option<Validity>,
-    /// The measurement, in one sentence.
+    /// The measurement, one sentence.
     pub measured: String,
 }
 
 /// A distribution of delays, in seconds
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Late {
-    /// How many there were.
+    /// Number of delays.
     pub count: u64,
-    /// 99 % are at most as long.
+    /// 99th percentile.
     pub p99: f64,
-    /// The longest.
+    /// Longest delay.
     pub longest: f64,
 }
 
@@ -118,47 +118,47 @@ pub struct Conditions {
     pub vms: usize,
     /// Median of their times to the goal.
     pub median: Option<f64>,
-    /// Times without a connected watch.
+    /// Number of periods without a connected watch.
     pub gaps: usize,
-    /// Their sum.
+    /// Their total duration.
     pub gap: f64,
     /// The longest of them.
     pub longest_gap: f64,
-    /// VMs with a time that a server stamped.
+    /// VMs with a time stamped by a server.
     pub stamped: usize,
-    /// VMs with a time that was noticed late.
+    /// VMs with a time noticed late.
     pub late: usize,
     /// VMs with either.
     pub unseen: usize,
-    /// Share of the phase in which no process was there to watch.
+    /// Share of the phase without a watching process.
     pub abandoned: f64,
     /// VMs that arrived at an unknown time.
     pub unknown: usize,
     /// VMs with an unknown outcome.
     pub undecided: usize,
-    /// How late changes came in on the watch, at least.
+    /// Delay of changes on the watch, a lower bound.
     pub watch: Option<Late>,
-    /// How late a timer fired.
+    /// Lateness of timers.
     pub timer: Option<Late>,
-    /// Processors that this program took in the mean, and how many there are.
+    /// Mean number of CPUs used by this program, and the number available.
     pub processors: Option<(f64, u32)>,
     /// VMs whose request was sent.
     pub asked: usize,
-    /// VMs among them whose request was answered 429 or sent again.
+    /// VMs among them whose request was answered 429 or retried.
     pub put_off: usize,
-    /// Answers 429.
+    /// 429 answers.
     pub throttled: u64,
-    /// Untimed requests that were sent again.
+    /// Untimed requests that were retried.
     pub retries: u32,
     /// Bounds on how far the server's clock is ahead.
     pub clock: Option<(f64, f64)>,
-    /// Interval of the probes and longest round trip; absent where nothing was probed from a pod.
+    /// Interval of the probes and longest round trip; absent if nothing was probed from a pod.
     pub probe: Option<f64>,
     /// Differences from setup; absent if unknown.
     pub changed_before: Option<Vec<String>>,
     /// Changes during the phase; absent if unknown.
     pub changed_meanwhile: Option<Vec<String>>,
-    /// Whether a version is among that.
+    /// Whether these include a version.
     pub upgraded: bool,
 }
 
@@ -167,7 +167,7 @@ pub fn judge(conditions: &Conditions) -> Vec<Trust> {
     rules::all(conditions)
 }
 
-/// The worst grade; valid where nothing was measured.
+/// The worst grade; valid if nothing was measured.
 pub fn worst<'a>(findings: impl IntoIterator<Item = &'a Trust>) -> Validity {
     findings.into_iter().filter_map(|finding| finding.grade).max().unwrap_or_default()
 }

@@ -5,11 +5,11 @@ use super::{Conditions, Doubt, Late, Trust, Validity};
 /// A rule's grade and its sentence
 type Found = (Option<Validity>, String);
 
-/// A share or an error up to this does not matter.
+/// A share or an error up to this is negligible.
 const SOME: f64 = 0.01;
 /// Unwatched share above which a phase counts as interrupted.
 const ABANDONED: f64 = 0.05;
-/// A larger share spoils the statistics of all.
+/// A larger share spoils the overall statistics.
 const MANY: f64 = 0.25;
 
 /// Applies every rule.
@@ -111,7 +111,7 @@ fn client(of: &Conditions) -> Found {
     (Some(lateness(late, of.median)), measured)
 }
 
-/// The grade of a delay against the times that it is part of.
+/// The grade of a delay relative to the times that it affects.
 fn lateness(late: Late, median: Option<f64>) -> Validity {
     if late.p99 >= 1.0 && exceeds(late.p99, median, MANY) {
         Validity::Invalid
@@ -196,7 +196,7 @@ fn cluster(of: &Conditions) -> Found {
     (Some(grade), measured)
 }
 
-/// Whether an error is more than a share of the times; of unknown times it is.
+/// Whether an error exceeds a share of the times; always true for unknown times.
 fn exceeds(error: f64, median: Option<f64>, share: f64) -> bool {
     median.is_none_or(|median| error > median * share)
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// A phase of 100 VMs with nothing to complain about.
+/// A phase of 100 VMs without any doubts.
 fn clean() -> Conditions {
     Conditions {
         vms: 100,
@@ -19,7 +19,7 @@ fn clean() -> Conditions {
     }
 }
 
-/// The grade that one change of the clean phase makes, and the rule that it comes from.
+/// The grade that results from one change of the clean phase, and the rule that gave it.
 fn with(change: impl FnOnce(&mut Conditions)) -> (Validity, Option<Doubt>) {
     let mut conditions = clean();
     change(&mut conditions);
@@ -79,7 +79,7 @@ fn a_saturated_client_counts_against_the_times_that_it_measured() {
     assert_eq!(with(late(2.6, 10.0)), (Validity::Invalid, Some(Doubt::Client)));
     let watch = |of: &mut Conditions| of.watch = Some(Late { count: 10, p99: 0.7, longest: 0.7 });
     assert_eq!(with(watch), (Validity::Qualified, Some(Doubt::Delay)));
-    // Who knows no median cannot say that a delay does not matter.
+    // Without a known median, a delay cannot be called negligible.
     let nobody = |of: &mut Conditions| {
         of.median = None;
         of.probe = None;

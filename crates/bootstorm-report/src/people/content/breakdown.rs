@@ -1,4 +1,4 @@
-//! Where the time went, what holds the storm up, and what to try.
+//! Breakdown of the time, bottleneck, and advice.
 
 use std::collections::BTreeSet;
 
@@ -11,12 +11,12 @@ use crate::compared::Compared;
 use crate::people::document::{Cell, Column, Note, Table};
 use crate::phase::PhaseBlock;
 
-/// From this width on there is room for the shares.
+/// Minimum width for the shares.
 const ROOM_FOR_SHARES: usize = 72;
 
-/// The stretches between milestones; the largest share stands out.
+/// The stretches between milestones; the largest share is highlighted.
 ///
-/// With a baseline the share is of what took longer, without one it is of the whole.
+/// With a baseline the share is of the slowdown, without one it is of the whole.
 fn table(compared: &Compared, breakdown: &Breakdown) -> Option<Table> {
     let baseline = compared.baseline.map(|baseline| Column::numbers(baseline.to_string()));
     let against = baseline.is_some();
@@ -58,13 +58,13 @@ fn table(compared: &Compared, breakdown: &Breakdown) -> Option<Table> {
     (!table.rows.is_empty()).then_some(table)
 }
 
-/// Where the time of a storm went; nothing where there is nothing to compare it with, save for guests that migrate.
+/// Breakdown of a storm's time; `None` if there is nothing to compare it with, except for migrating guests.
 pub(crate) fn of(report: &Report, compared: &Compared) -> Option<Table> {
     if let Some(breakdown) = &compared.breakdown {
         let is_shown = compared.baseline.is_some() || compared.judged.is_of_migration();
         return is_shown.then(|| table(compared, breakdown)).flatten();
     }
-    // Reports from before the time was broken down.
+    // For reports from before the time was broken down.
     stages(report.phase(compared.baseline?)?, report.phase(compared.storm)?)
 }
 
@@ -94,7 +94,7 @@ fn stages(before: &PhaseBlock, after: &PhaseBlock) -> Option<Table> {
     (!table.rows.is_empty()).then_some(table)
 }
 
-/// What holds the storm up, what speaks for it, and what to try; or that nothing does alone.
+/// Bottleneck, evidence and advice; or the statement that there is no single one.
 pub(crate) fn bottleneck(breakdown: &Breakdown) -> Vec<Note> {
     let Some(found) = &breakdown.bottleneck else {
         return breakdown.unnamed.iter().map(Note::new).collect();
@@ -105,7 +105,7 @@ pub(crate) fn bottleneck(breakdown: &Breakdown) -> Vec<Note> {
     notes
 }
 
-/// What points to a cause, and what to try then.
+/// Advice, with its evidence.
 pub(crate) fn advice(compared: &Compared) -> Vec<Note> {
     let mut notes = Vec::new();
     for advice in &compared.advice {

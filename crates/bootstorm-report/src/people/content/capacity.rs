@@ -1,4 +1,4 @@
-//! The search for the largest storm: the curve of size against time, and the answer.
+//! The search for the largest storm: time by size, and the answer.
 
 use crate::capacity::{Capacity, CapacityState, CapacityStorm};
 use crate::color::Tone;

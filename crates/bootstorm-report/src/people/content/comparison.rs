@@ -1,4 +1,4 @@
-//! A storm against its baseline: times side by side, and VM by VM.
+//! Comparison of a storm with its baseline: times side by side, and VM by VM.
 
 use bootstorm_model::probe::Probe;
 use bootstorm_model::stats::Change;
@@ -8,7 +8,7 @@ use crate::compared::Compared;
 use crate::people::document::{Block, Cell, Column, Note, Table};
 use crate::people::words::{self, capital};
 
-/// The table, what the baseline is, and each VM against itself; nothing without a baseline.
+/// The table, the definition of the baseline, and the per-VM comparison; nothing without a baseline.
 pub(crate) fn blocks(compared: &Compared, deciding: Option<Probe>) -> Vec<Block> {
     let Some(baseline) = compared.baseline else { return Vec::new() };
     if compared.milestones.is_empty() {
@@ -53,7 +53,7 @@ fn row(title: String, change: Change, is_quantile: bool) -> [Cell; 5] {
     [Cell::Words(title), value(change.baseline), value(change.storm), Cell::ratio(change.ratio), percent]
 }
 
-/// Each VM against itself.
+/// Per-VM comparison.
 pub(crate) fn paired(compared: &Compared, deciding: Option<Probe>) -> Vec<Note> {
     let note = |of: &bootstorm_model::stats::Comparison| {
         let pairs = &of.paired;

@@ -1,4 +1,4 @@
-//! Which run this is, what was planned, and where it ran.
+//! Facts: the run, its plan, and its cluster.
 
 use bootstorm_model::plan::TemplateSource;
 
@@ -6,10 +6,10 @@ use crate::people::document::Fact;
 use crate::people::words;
 use crate::view::{ClusterBlock, Report};
 
-/// Kinds of nodes that are shown.
+/// Number of node kinds shown.
 const MOST_KINDS: usize = 5;
 
-/// What was planned, and how the setup went.
+/// Plan and setup of the run.
 pub(crate) fn run(report: &Report) -> Vec<Fact> {
     let (run, plan) = (&report.run, &report.plan);
     let mut facts = Vec::new();
@@ -23,7 +23,7 @@ pub(crate) fn run(report: &Report) -> Vec<Fact> {
         }
         made => {
             facts.push(Fact::new("VMs", format!("{}, named {}", plan.vms, plan.vm_name)));
-            // Another tool's documents have names, and no plan.
+            // Documents of another tool have names, but no plan.
             if plan.end > 0 {
                 let namespaces = plan.layout.describe(&run.name, (plan.start, plan.end));
                 facts.push(Fact::new("Namespaces", namespaces));
@@ -53,11 +53,11 @@ pub(crate) fn run(report: &Report) -> Vec<Fact> {
     facts
 }
 
-/// When the run was set up, and how long that took.
+/// Time and duration of the setup.
 pub(crate) fn setup(report: &Report) -> Vec<Fact> {
     let setup = &report.setup;
     let mut facts = vec![Fact::new("Begun", format!("{:.0}", report.run.created))];
-    // Results of another tool, or adopted VMs: nothing was made.
+    // Results of another tool, or adopted VMs: nothing was created.
     if setup.done && setup.batch_size > 0 {
         let made = words::count(setup.namespaces, "namespace");
         let took = words::seconds(setup.took);
@@ -66,7 +66,7 @@ pub(crate) fn setup(report: &Report) -> Vec<Fact> {
     facts
 }
 
-/// What else tells this run from any other.
+/// Other facts that identify the run.
 pub(crate) fn identity(report: &Report) -> Vec<Fact> {
     let facts = [
         ("Run ID", Some(report.run.id.clone()).filter(|id| !id.is_empty())),
@@ -83,7 +83,7 @@ pub(crate) fn place(cluster: &ClusterBlock) -> Vec<Fact> {
     facts.into_iter().filter_map(|(label, value)| Some(Fact::new(label, value?))).collect()
 }
 
-/// What the cluster is made of: versions, nodes, storage, limits.
+/// Composition of the cluster: versions, nodes, storage, limits.
 pub(crate) fn cluster(cluster: &ClusterBlock) -> Vec<Fact> {
     let mut facts: Vec<Fact> =
         versions(cluster).map(|versions| Fact::new("Cluster", versions)).into_iter().collect();
@@ -127,7 +127,8 @@ pub(crate) fn versions(cluster: &ClusterBlock) -> Option<String> {
     (!facts.is_empty()).then(|| facts.join(", "))
 }
 
-/// Host, port and path of an address: no scheme, which browsers would make a link of; and whatever wrote the record, no user.
+/// Host, port and path of an address: no scheme, which browsers would turn into a link; and no user, whatever wrote the
+/// record.
 pub(crate) fn host(address: &str) -> &str {
     let rest = address.split_once("://").map_or(address, |(_, rest)| rest);
     let rest = rest.split(['?', '#']).next().unwrap_or_default();

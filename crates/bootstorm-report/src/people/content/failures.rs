@@ -1,4 +1,4 @@
-//! What went wrong, with reasons: alike VMs together.
+//! Failures with reasons, grouped.
 
 use bootstorm_model::observe::Outcome;
 use bootstorm_model::record::NO_OUTAGE;
@@ -14,7 +14,7 @@ use crate::phase::PhaseBlock;
 /// VMs named per reason.
 const NAMED: usize = 5;
 
-/// VMs that did not make it, by outcome and reason: phases in their order, in each the most frequent reason first.
+/// VMs that did not succeed, by outcome and reason: phases in order, the most frequent reason first.
 pub(crate) fn groups<'a>(phases: impl Iterator<Item = &'a PhaseBlock>) -> Vec<Case> {
     let mut groups = Vec::new();
     for phase in phases {
@@ -42,12 +42,12 @@ pub(crate) fn groups<'a>(phases: impl Iterator<Item = &'a PhaseBlock>) -> Vec<Ca
     groups
 }
 
-/// Whether a VM was up all the time of an observation.
+/// Whether a VM was up during the whole observation.
 fn is_aside(row: &Row) -> bool {
     row.outcome == Outcome::Excluded && row.reason.as_deref() == Some(NO_OUTAGE)
 }
 
-/// What kept VMs from the goal, and the commands that look further.
+/// Causes that kept VMs from the goal, and commands for further diagnosis.
 pub(crate) fn diagnosed<'a>(phases: impl Iterator<Item = &'a PhaseBlock>) -> Vec<Case> {
     let case = |phase: &PhaseBlock, block: &DiagnosisBlock| {
         let example = &block.example;
@@ -67,7 +67,8 @@ pub(crate) fn diagnosed<'a>(phases: impl Iterator<Item = &'a PhaseBlock>) -> Vec
     phases.flat_map(|phase| phase.diagnoses.iter().map(move |block| case(phase, block))).collect()
 }
 
-/// A title for each cause of a phase, most frequent first; in reports from before causes were looked for, for each reason.
+/// A title for each cause of a phase, most frequent first; in reports from before causes were diagnosed, for each
+/// reason.
 pub(crate) fn titles(phase: &PhaseBlock) -> Vec<String> {
     if phase.diagnoses.is_empty() {
         let title =
@@ -77,7 +78,7 @@ pub(crate) fn titles(phase: &PhaseBlock) -> Vec<String> {
     phase.diagnoses.iter().map(DiagnosisBlock::title).collect()
 }
 
-/// Everything about the VMs of a phase that did not reach the goal, or reached it late and were warned about.
+/// Full details about the VMs of a phase that did not reach the goal, or reached it late with warnings.
 pub(crate) fn in_full(phase: &PhaseBlock) -> Vec<Block> {
     let mut blocks = Vec::new();
     if phase.diagnoses.is_empty() {

@@ -1,4 +1,4 @@
-//! The members of a fleet side by side.
+//! Comparison of the members of a fleet.
 
 use bootstorm_model::record::PhaseState;
 use bootstorm_model::stats::{Grade, Validity};
@@ -7,7 +7,7 @@ use crate::color::Tone;
 use crate::fleet::{FleetReport, MemberBlock};
 use crate::people::document::{Block, Cell, Column, Note, Table};
 
-/// When the members began together, how each fared, which are missing, and which came off worst.
+/// Common start, result of each member, missing members, and the worst one.
 pub(crate) fn blocks(fleet: &FleetReport) -> Vec<Block> {
     let mut blocks = Vec::new();
     if let Some(phase) = fleet.phase {

@@ -1,11 +1,11 @@
-//! What Prometheus measured of the cluster during a phase.
+//! Prometheus measurements of the cluster during a phase.
 
 use bootstorm_model::record::Metrics;
 
 use crate::people::document::{Block, Cell, Column, Fact, Note, Table};
 use crate::people::words;
 
-/// Mean and peak of each figure's highest line, and where they come from.
+/// Mean and peak of each figure's highest line, and the source.
 pub(crate) fn blocks(metrics: &Metrics) -> Vec<Block> {
     let columns = [
         Column::words("Cluster"),

@@ -1,4 +1,4 @@
-//! What is said of a report, a file for each subject.
+//! Content of a report, a file for each subject.
 
 pub(crate) mod breakdown;
 pub(crate) mod capacity;

@@ -1,4 +1,4 @@
-//! Phases node by node, so that one slow node stands out.
+//! Phases by node, to show a slow node.
 
 use crate::NodeBlock;
 use crate::color::Tone;
@@ -6,19 +6,19 @@ use crate::people::document::{Block, Cell, Column, Note, Table};
 use crate::people::words;
 use crate::phase::PhaseBlock;
 
-/// From this width on there is room for all columns.
+/// Minimum width for all columns.
 const ROOM_FOR_ALL: usize = 80;
-/// Slow nodes that are named.
+/// Number of slow nodes that are named.
 const NAMED: usize = 5;
 
-/// The nodes of one phase, how evenly VMs lie on them, and which are slow.
+/// The nodes of one phase, the distribution of VMs, and slow nodes.
 pub(crate) fn of_phase(phase: &PhaseBlock) -> Vec<Block> {
     let mut blocks = vec![Block::Table(table(phase.nodes.iter().map(|node| (None, node))))];
     blocks.extend(balance(phase).map(Block::Note));
     blocks
 }
 
-/// A row for each node, with its phase where several are shown.
+/// A row for each node, with its phase if several are shown.
 pub(crate) fn table<'a>(nodes: impl IntoIterator<Item = (Option<String>, &'a NodeBlock)>) -> Table {
     let nodes: Vec<(Option<String>, &NodeBlock)> = nodes.into_iter().collect();
     let phase = nodes.iter().any(|(phase, _)| phase.is_some()).then(|| Column::words("Phase"));
@@ -74,7 +74,7 @@ fn balance(phase: &PhaseBlock) -> Option<Note> {
     Some(Note::new(vms).about("Balance"))
 }
 
-/// Names the nodes of a phase that are slow, however many nodes there are.
+/// Names the slow nodes of a phase, however many nodes there are.
 pub(crate) fn slow(phase: &PhaseBlock) -> Vec<Note> {
     let verdicts = phase.nodes.iter().filter_map(NodeBlock::verdict).take(NAMED);
     let mut notes: Vec<Note> = verdicts.map(|verdict| Note::toned(Tone::Fair, verdict)).collect();

@@ -1,11 +1,11 @@
-//! Who was down when: outages by cause and by node, lost nodes, and every outage.
+//! Observed outages: by cause and by node, lost nodes, and every outage.
 
 use crate::color::Tone;
 use crate::observation::{NodeLossBlock, ObservationBlock, OutagesBlock};
 use crate::people::document::{Block, Cell, Column, Note, Section, Table};
 use crate::people::words;
 
-/// What was watched, and the outages in groups.
+/// Scope of the observation, and the grouped outages.
 pub(crate) fn section(observation: &ObservationBlock) -> Section {
     let mut blocks = head(observation);
     if !observation.outages.is_empty() {
@@ -14,7 +14,7 @@ pub(crate) fn section(observation: &ObservationBlock) -> Section {
     Section::new("outages", "Outages", blocks).framed()
 }
 
-/// What was watched, how many outages there were, and what a reader has to know beside them.
+/// Scope of the observation, number of outages, and notes for the reader.
 pub(crate) fn head(observation: &ObservationBlock) -> Vec<Block> {
     let watched = words::vms(observation.vms);
     let state = if observation.done { "" } else { ", not over" };
@@ -26,7 +26,7 @@ pub(crate) fn head(observation: &ObservationBlock) -> Vec<Block> {
     vec![Block::Note(Note::new(text)), Block::List(notes.collect())]
 }
 
-/// The outages by cause and by node, and the nodes that were lost.
+/// Outages by cause and by node, and lost nodes.
 pub(crate) fn groups(observation: &ObservationBlock) -> Vec<Table> {
     let by_node = "Outages by the node that the VMs were on, in seconds";
     let mut tables = Vec::new();
@@ -64,7 +64,7 @@ fn group(caption: &str, title: &str, groups: &[OutagesBlock]) -> Table {
     table
 }
 
-/// How long it took until Kubernetes noticed that nodes were lost, and until their VMs ran elsewhere.
+/// Time until Kubernetes noticed that nodes were lost, and until their VMs ran elsewhere.
 fn losses(losses: &[NodeLossBlock]) -> Table {
     let times = ["Noticed", "Evicted", "Instance", "Running"].map(Column::seconds);
     let columns = [Column::words("Lost node"), Column::numbers("VMs")].into_iter().chain(times);

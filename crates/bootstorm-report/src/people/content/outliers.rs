@@ -1,13 +1,13 @@
-//! VMs that stand out from their crowd.
+//! Outliers among the VMs.
 
 use crate::people::document::{Cell, Column, Table};
 use crate::people::words;
 use crate::phase::PhaseBlock;
 
-/// Outliers that are named per phase.
+/// Number of outliers named per phase.
 const NAMED: usize = 20;
 
-/// A row for each VM that stands out, in the order of the phases; nothing where none does.
+/// A row for each outlier, in the order of the phases; `None` if there are none.
 pub(crate) fn table<'a>(phases: impl Iterator<Item = &'a PhaseBlock>) -> Option<Table> {
     let columns = [
         Column::words("Phase"),

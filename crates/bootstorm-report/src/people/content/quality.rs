@@ -1,10 +1,10 @@
-//! How a phase was run, and how exactly it was measured.
+//! Settings of a phase, and the quality of its measurement.
 
 use crate::people::document::Fact;
 use crate::people::words;
 use crate::phase::{Attempts, PhaseBlock};
 
-/// How a phase was run.
+/// Settings of a phase.
 pub(crate) fn settings(phase: &PhaseBlock) -> Vec<Fact> {
     let (settings, spans) = (&phase.settings, &phase.spans);
     vec![
@@ -18,7 +18,7 @@ pub(crate) fn settings(phase: &PhaseBlock) -> Vec<Fact> {
     ]
 }
 
-/// How exactly answers could be seen, and what was not clean; with what was clean where all is wanted.
+/// Resolution of the probes, and interruptions; with `all`, also what was not interrupted.
 pub(crate) fn facts(phase: &PhaseBlock, all: bool) -> Vec<Fact> {
     let mut facts = Vec::new();
     if let Some(probing) = &phase.probing {

@@ -5,10 +5,10 @@ use crate::people::document::{Block, Cell, Column, Section, Table};
 use crate::people::words;
 use crate::repetitions::{Figures, Repetitions};
 
-/// From this width on there is room for all columns.
+/// Minimum width for all columns.
 const ROOM_FOR_ALL: usize = 76;
 
-/// A row for each storm, and the spread of each figure; `run` names the run where there are several.
+/// A row for each storm, and the spread of each figure; `run` names the run if there are several.
 pub(crate) fn section(repetitions: &Repetitions, run: Option<&str>) -> Section {
     let of = run.map_or_else(String::new, |run| format!(" of {run}"));
     let storms = words::count(repetitions.storms.len(), "storm");

@@ -19,7 +19,7 @@ pub(crate) fn table(phase: &PhaseBlock) -> Table {
     table
 }
 
-/// The same, followed by a row for each stage.
+/// A row for each milestone of a phase, followed by a row for each stage.
 pub(crate) fn with_stages(phase: &PhaseBlock) -> Table {
     let mut table = table(phase);
     if let Some(column) = table.columns.first_mut() {
@@ -32,7 +32,7 @@ pub(crate) fn with_stages(phase: &PhaseBlock) -> Table {
     table
 }
 
-/// The milestones of several phases side by side, each with the ratios of those that are compared.
+/// The milestones of several phases side by side, each with the ratios of compared ones.
 pub(crate) fn side_by_side(phases: &[(String, &PhaseBlock)], compared: &[Comparison]) -> Table {
     let all = || phases.iter().map(|(_, phase)| *phase);
     let with_unknown = all().any(has_unknown);
@@ -91,7 +91,7 @@ fn cells(title: String, phase: Option<String>, summary: &Summary, with_unknown: 
     cells
 }
 
-/// How many VMs are not in the figures of a phase.
+/// Number of VMs that are not in the figures of a phase.
 pub(crate) fn unknown(phase: &PhaseBlock) -> Option<Note> {
     let unknown = phase.summary(phase.goal).unknown;
     let text = || format!("{} that reached the goal after a time that nobody knows.", words::vms(unknown));

@@ -1,4 +1,4 @@
-//! The thresholds that were asked for, each with its value.
+//! Requested thresholds, each with its value.
 
 use bootstorm_model::stats::threshold::Unit;
 
@@ -7,7 +7,7 @@ use crate::people::document::{Block, Cell, Column, Note, Section, Table};
 use crate::people::words;
 use crate::thresholds::{Missing, ThresholdBlock};
 
-/// A row for each threshold, and why some are undecided; nothing where none was asked for.
+/// A row for each threshold, and reasons for undecided ones; `None` if there are none.
 pub(crate) fn section(thresholds: &[ThresholdBlock]) -> Option<Section> {
     if thresholds.is_empty() {
         return None;
@@ -40,12 +40,12 @@ pub(crate) fn section(thresholds: &[ThresholdBlock]) -> Option<Section> {
     Some(Section::new("thresholds", "Thresholds", blocks))
 }
 
-/// What the result of a threshold means.
+/// Tone for the result of a threshold.
 pub(crate) fn tone(threshold: &ThresholdBlock) -> Tone {
     if threshold.fails() { Tone::Bad } else { Tone::Good }
 }
 
-/// Why thresholds are undecided, each reason once.
+/// Reasons for undecided thresholds, each once.
 fn reasons(thresholds: &[ThresholdBlock]) -> Vec<String> {
     let mut reasons: Vec<String> = Vec::new();
     for why in thresholds.iter().filter_map(|threshold| threshold.undecided.as_ref()) {
@@ -56,7 +56,7 @@ fn reasons(thresholds: &[ThresholdBlock]) -> Vec<String> {
     reasons
 }
 
-/// The value of a threshold, as people read it.
+/// The value of a threshold, for display.
 pub(crate) fn value(threshold: &ThresholdBlock) -> String {
     let Some(value) = threshold.value else {
         return threshold.missing.unwrap_or(Missing::Unknown).word().to_owned();

@@ -8,12 +8,12 @@ use crate::people::document::{Cell, Column, Note, Table};
 use crate::phase::PhaseBlock;
 use crate::validity::ValidityBlock;
 
-/// The phases whose times were graded.
+/// Phases whose times were graded.
 pub(crate) fn graded(report: &Report) -> Vec<(&PhaseBlock, &ValidityBlock)> {
     report.phases.iter().filter_map(|phase| Some((phase, phase.validity.as_ref()?))).collect()
 }
 
-/// The grade of a phase, and what speaks against its times; with every rule where all are wanted.
+/// The grade of a phase, and the doubts about its times; with `all`, every rule.
 pub(crate) fn notes(phase: &PhaseBlock, block: &ValidityBlock, all: bool) -> Vec<Note> {
     let grade = Note { tone: tone(block.grade), ..Note::new(block.grade.word()) };
     let mut notes = vec![grade.about(phase.name.to_string())];

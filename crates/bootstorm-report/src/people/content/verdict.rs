@@ -1,4 +1,4 @@
-//! How good a storm was, and what else is not as it should be.
+//! Verdict on a storm, and other problems.
 
 use bootstorm_model::stats::{Finding, Grade, Rule};
 
@@ -6,7 +6,7 @@ use crate::color::Tone;
 use crate::compared::Compared;
 use crate::people::document::Note;
 
-/// The verdict, or why there is none.
+/// The verdict, or the reason why there is none.
 pub(crate) fn note(compared: &Compared) -> Option<Note> {
     if let Some(verdict) = &compared.verdict {
         let about = match verdict.rule {
@@ -21,7 +21,7 @@ pub(crate) fn note(compared: &Compared) -> Option<Note> {
     Some(Note::toned(Tone::Fair, why).about("Verdict"))
 }
 
-/// What else is not as it should be.
+/// Other problems.
 pub(crate) fn also(compared: &Compared) -> Vec<Note> {
     let Some(verdict) = &compared.verdict else { return Vec::new() };
     let also = |finding: &&Finding| finding.rule != verdict.rule && finding.grade != Grade::Good;

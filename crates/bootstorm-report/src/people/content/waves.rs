@@ -4,10 +4,10 @@ use crate::color::Tone;
 use crate::people::document::{Cell, Column, Table};
 use crate::phase::PhaseBlock;
 
-/// Waves that are enough for a small page.
+/// Number of waves that suffice for a small page.
 const FEW: usize = 20;
 
-/// A row for each wave; nothing where the VMs did not start in waves.
+/// A row for each wave; `None` if the VMs did not start in waves.
 pub(crate) fn table(phase: &PhaseBlock) -> Option<Table> {
     let columns = [
         Column::numbers("Wave"),

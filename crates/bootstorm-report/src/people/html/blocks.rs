@@ -7,11 +7,11 @@ use crate::color::Tone;
 use crate::people::document::{Block, Case, Cell, Fact, Fold, Holds, Note, Row, Table};
 use crate::people::words::count;
 
-/// Rows of a table that are on the page without being folded.
+/// Maximum number of table rows shown without folding.
 const MOST_OPEN: usize = 15;
-/// Cases that are listed; more of them are counted.
+/// Maximum number of listed cases; further ones are counted.
 const MOST_CASES: usize = 20;
-/// A text of more characters than this breaks into lines.
+/// Length above which a text wraps.
 const BREAKS: usize = 60;
 
 /// Writes blocks one below the other.
@@ -71,7 +71,7 @@ pub(super) fn table(body: &mut Markup, table: &Table) {
     }
 }
 
-/// Writes a table that stays open however long it is.
+/// Writes a table that is never folded.
 pub(super) fn open_table(body: &mut Markup, table: &Table) {
     grid::begin(body, &table.caption, &[("class", "numbers")]);
     body.open("thead", &[]).open("tr", &[]);
@@ -122,7 +122,7 @@ fn text(cell: &Cell, holds: Holds) -> String {
     }
 }
 
-/// Class of a word in the colours of outcomes.
+/// Class for a word in the colours of outcomes.
 pub(super) fn outcome(tone: Tone) -> &'static str {
     match tone {
         Tone::Good => "outcome reached",

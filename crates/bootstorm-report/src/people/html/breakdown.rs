@@ -1,4 +1,4 @@
-//! What took longer in the storm than in the baseline, stretch by stretch.
+//! Slowdown of the storm relative to the baseline, by stretch.
 
 use super::chart::plot::hit;
 use super::chart::{self, Drawing, Scale, number};
@@ -6,12 +6,12 @@ use super::markup::Markup;
 use super::words;
 use bootstorm_model::stats::{Breakdown, Part};
 
-/// Height of a line of the picture.
+/// Height of a line of the chart.
 const LINE: f64 = 24.0;
 /// Room for the names of stretches.
 const NAMES: f64 = 190.0;
 
-/// Writes one bar per stretch that took longer, with its share of everything that did.
+/// Writes one bar per slower stretch, with its share of the slowdown.
 pub(super) fn write(body: &mut Markup, breakdown: &Breakdown) {
     let grown: Vec<&Part> = breakdown.parts.iter().filter(|part| part.share_percent.is_some()).collect();
     let longest = grown.iter().map(|part| part.extra()).fold(0.0, f64::max);

@@ -1,6 +1,6 @@
 //! The rows for the page's script: columns of small numbers instead of rows of named values.
 //!
-//! Times are whole milliseconds from each VM's own request. Texts that repeat are kept once and named by their place.
+//! Times are whole milliseconds from each VM's own request. Repeated texts are stored once and referred to by index.
 
 use std::borrow::Cow;
 
@@ -13,21 +13,21 @@ use crate::phase::{PhaseBlock, Shown};
 use crate::{Report, printable};
 use bootstorm_model::observe::{Milestone, Source};
 
-/// Rows of phases beside the ones that the page is about, at most; a page must stay small.
+/// Maximum number of rows of other phases, to keep the page small.
 const MOST_EXTRA_ROWS: usize = 20_000;
 
-/// What the script of a page works with
+/// Data for the script of a page
 #[derive(Serialize)]
 struct Data<'a> {
     /// Name of the run, for the name of the download.
     run: Cow<'a, str>,
-    /// Place of the phase that is shown first.
+    /// Index of the phase shown first.
     first: usize,
-    /// Place of the phase that ratios are against.
+    /// Index of the phase that ratios refer to.
     baseline: Option<usize>,
-    /// The phases that can be looked into.
+    /// Phases that can be selected.
     phases: Vec<Columns>,
-    /// Phases whose rows are left out.
+    /// Phases without rows.
     left_out: Vec<String>,
 }
 
@@ -45,17 +45,17 @@ struct Columns {
     milestones: Vec<&'static str>,
     /// Milestone → milliseconds per row.
     times: Vec<Vec<Option<i64>>>,
-    /// Times that are not exact: place of the milestone, row, `stamped` or `late`.
+    /// Times that are not exact: index of the milestone, row, `stamped` or `late`.
     inexact: Vec<(usize, usize, Source)>,
 }
 
-/// The rows of the phases that the page is about, and of others as far as they fit.
+/// The rows of the subject phases, and of others as far as they fit.
 pub(super) fn json(report: &Report) -> String {
     let subjects = Subjects::of(report);
     let about: Vec<_> = subjects.iter().map(|subject| subject.phase.name).collect();
     let mut room = MOST_EXTRA_ROWS;
     let mut left_out = Vec::new();
-    // The newest first: what does not fit is old.
+    // Newest first: phases that do not fit are old.
     let mut chosen: Vec<&PhaseBlock> = Vec::new();
     for phase in report.phases.iter().rev() {
         let wanted = about.contains(&phase.name) || phase.shown == Shown::Full;
@@ -80,7 +80,7 @@ pub(super) fn json(report: &Report) -> String {
         phases: chosen.into_iter().map(Columns::of).collect(),
         left_out,
     };
-    // Strings, numbers and lists of them cannot fail to be written.
+    // Serialising strings, numbers and lists of them cannot fail.
     serde_json::to_string(&data).unwrap_or_else(|_| "null".to_owned())
 }
 

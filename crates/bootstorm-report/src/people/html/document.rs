@@ -6,14 +6,14 @@ use sha2::{Digest, Sha256};
 
 use super::markup::Markup;
 
-/// Colours, type, tables and controls that every page shares.
+/// Colours, type, tables and controls shared by every page.
 pub(crate) const BASE_STYLE: &str = include_str!("assets/base.css");
-/// Theme, hover and helpers that every page shares.
+/// Theme, hover and helpers shared by every page.
 pub(crate) const BASE_SCRIPT: &str = include_str!("assets/base.js");
 
 /// A page without its content
 pub(crate) struct Document<'a> {
-    /// What wrote it, as the page says to programs.
+    /// Generator for the page's metadata.
     pub(crate) generator: &'a str,
     /// Title of the page.
     pub(crate) title: &'a str,
@@ -26,8 +26,8 @@ pub(crate) struct Document<'a> {
 impl Document<'_> {
     /// The page with a body, and data for its scripts.
     ///
-    /// The policy names style and script by their hashes: markup that slipped into the page could neither run,
-    /// nor restyle it, nor send anything anywhere.
+    /// The policy names style and script by their hashes: injected markup could neither run, nor restyle the page, nor
+    /// send anything anywhere.
     pub(crate) fn write(&self, body: &Markup, data: &str) -> String {
         let style = self.styles.concat();
         let script = format!("(()=>{{'use strict';\n{}\n}})();\n", self.scripts.concat());
@@ -53,9 +53,9 @@ impl Document<'_> {
     }
 }
 
-/// JSON that cannot end the element that holds it, nor open a comment in it.
+/// JSON that cannot end its element, nor open a comment in it.
 fn harmless(json: &str) -> String {
-    // In JSON these characters stand only inside of strings, where an escape means the same.
+    // In JSON these characters occur only inside strings, where an escape means the same.
     json.replace('&', "\\u0026").replace('<', "\\u003c").replace('>', "\\u003e")
 }
 

@@ -1,4 +1,4 @@
-//! The key figures, large.
+//! Key figures, in large type.
 
 use super::markup::Markup;
 use super::subject::{Role, Subject, Subjects};
@@ -8,7 +8,7 @@ use bootstorm_model::observe::Milestone;
 use bootstorm_model::record::StormKind;
 use bootstorm_model::stats::{Change, Quantile, Zero};
 
-/// One figure: what it is, its value, and what to compare it with
+/// One figure: label, value, and a value to compare it with
 struct Figure {
     name: String,
     value: String,
@@ -34,7 +34,7 @@ pub(super) fn write(body: &mut Markup, report: &Report, subjects: &Subjects<'_>)
     body.close("dl");
 }
 
-/// How long a guest was away while its VM moved.
+/// Downtime of guests while their VMs moved.
 fn downtime(main: Subject<'_>) -> Option<Figure> {
     let block = main.phase.downtime.as_ref().filter(|block| block.guests > 0)?;
     Some(Figure {
@@ -73,7 +73,7 @@ fn arrived(main: Subject<'_>) -> Figure {
     }
 }
 
-/// How long until everybody was there, or the largest share that was.
+/// Time until all VMs were back, or the largest share that was.
 fn recovered(main: Subject<'_>, subjects: &Subjects<'_>) -> Figure {
     let (recovery, goal) = (&main.phase.recovery, main.phase.goal);
     let levels = [
@@ -111,7 +111,7 @@ fn per_vm(report: &Report, main: Subject<'_>, milestone: Milestone) -> Vec<Figur
     let boot = if compared.is_some_and(|comparison| comparison.from == Zero::Filled) { ", boot" } else { "" };
     let figure = |name: &str, value: String, change: Option<Change>| {
         let change = change.filter(|change| change.baseline.is_some());
-        // The ratio is what a storm is judged by.
+        // A storm is judged by the ratio.
         match change.map(|change| (change, change.ratio)) {
             Some((change, Some(ratio))) => Figure {
                 name: format!("{name} time to {milestone}{boot}"),

@@ -1,5 +1,5 @@
-//! What belongs on the first screen beside the verdict and the key figures: the recovery curve, and next to it what holds
-//! the storm up, what kept VMs from the goal, and how far the times can be trusted.
+//! The first screen beside the verdict and the key figures: the recovery curve, and next to it the bottleneck, the
+//! causes of failures, and how far the times can be trusted.
 
 use super::markup::Markup;
 use super::subject::Subjects;
@@ -11,10 +11,10 @@ use crate::phase::PhaseBlock;
 use crate::{Compared, Report};
 use bootstorm_model::stats::{Advice, reason};
 
-/// Causes that are named here; the section of failures has all.
+/// Number of causes shown; the section of failures has all.
 const CAUSES: usize = 4;
 
-/// Writes the curve, and beside it the answers.
+/// Writes the curve, and the answers beside it.
 pub(super) fn write(body: &mut Markup, report: &Report, subjects: &Subjects<'_>) {
     body.open("div", &[("class", "glance")]);
     recovery::write(body, subjects);
@@ -27,10 +27,10 @@ pub(super) fn write(body: &mut Markup, report: &Report, subjects: &Subjects<'_>)
     body.close("div").close("div");
 }
 
-/// What holds the storm up, once, with what to try.
+/// The bottleneck, once, with advice.
 fn bottleneck(body: &mut Markup, report: &Report, compared: &Compared) {
     let other: Vec<&Advice> = compared.advice.iter().filter(|advice| !is_about_vms(report, advice)).collect();
-    // What is not judged says so once, in the verdict.
+    // Missing verdicts are explained once, beside the verdict.
     let breakdown = compared.breakdown.as_ref().filter(|_| compared.verdict.is_some());
     if breakdown.is_none() && other.is_empty() {
         return;
@@ -49,7 +49,7 @@ fn bottleneck(body: &mut Markup, report: &Report, compared: &Compared) {
         body.leaf("p", &[], &sentence(why));
     }
     for advice in other {
-        // The bottleneck has said itself already.
+        // The bottleneck is already stated.
         let because = advice.because.iter().filter(|text| found.is_none_or(|found| found.sentence != **text));
         let because: Vec<&str> = because.map(String::as_str).collect();
         if !because.is_empty() {
@@ -61,7 +61,7 @@ fn bottleneck(body: &mut Markup, report: &Report, compared: &Compared) {
     body.close("section");
 }
 
-/// What kept VMs from the goal, most frequent first, in the last phase in which something did.
+/// Causes that kept VMs from the goal, most frequent first, in the last phase that has any.
 fn causes(body: &mut Markup, report: &Report) {
     if report.phases.is_empty() {
         return;
@@ -108,13 +108,13 @@ fn of_phase(body: &mut Markup, report: &Report, phase: &PhaseBlock) {
     body.leaf("a", &[("href", "#failures")], &link).close("p");
 }
 
-/// Whether an advice is about VMs that did not reach the goal, and stands beside their causes.
+/// Whether an advice concerns VMs that did not reach the goal, and belongs beside their causes.
 fn is_about_vms(report: &Report, advice: &Advice) -> bool {
     let titles = report.phases.iter().flat_map(|phase| &phase.diagnoses).map(DiagnosisBlock::title);
     titles.take(1_000).any(|title| rests_on(advice, &title))
 }
 
-/// Whether an advice is about the VMs of a title.
+/// Whether an advice concerns the VMs of a title.
 fn rests_on(advice: &Advice, title: &str) -> bool {
     advice.because.iter().any(|because| reason::shown(because) == title)
 }
@@ -132,7 +132,7 @@ mod tests {
     use super::*;
     use crate::{Selection, fixtures};
 
-    /// What stands beside the curve.
+    /// Content beside the curve.
     fn beside(record: &bootstorm_model::record::RunRecord) -> String {
         let page = Report::of(record, &Selection::default()).html();
         let (_, rest) = page.split_once("<div class=\"beside\">").unwrap();

@@ -1,4 +1,4 @@
-//! The frame of a table of numbers: it scrolls by itself, and says what it holds.
+//! The frame of a table of numbers: it scrolls separately, and has a caption.
 
 use super::markup::Markup;
 

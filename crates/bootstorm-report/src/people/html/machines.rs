@@ -1,4 +1,4 @@
-//! The table of VMs: its first rows in the markup, everything else by the page's script.
+//! The table of VMs: its first rows in the markup, the rest by the page's script.
 
 use super::grid;
 use super::markup::Markup;
@@ -8,7 +8,7 @@ use crate::Row;
 use crate::phase::PhaseBlock;
 use bootstorm_model::observe::{Milestone, Outcome, Source};
 
-/// Rows that are there without scripts.
+/// Rows available without scripts.
 pub(super) const FIRST: usize = 25;
 
 /// Writes the section.
@@ -76,7 +76,7 @@ fn line(body: &mut Markup, row: &Row, milestones: &[Milestone]) {
         body.leaf("td", &[], &text);
     }
     body.close("tr");
-    // In a line of its own: a column would be wide for few VMs, and blank for all others.
+    // On a line of its own: a column would be wide for a few VMs, and blank for all others.
     if let Some(reason) = reason {
         let columns = (milestones.len() + 3).to_string();
         body.open("tr", &[("class", "why")]).open("td", &[("colspan", &columns)]);
@@ -84,7 +84,7 @@ fn line(body: &mut Markup, row: &Row, milestones: &[Milestone]) {
     }
 }
 
-/// The word for an outcome, as the script has it.
+/// The word for an outcome, as in the script.
 fn word(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Pending => "undecided",
@@ -93,14 +93,14 @@ fn word(outcome: Outcome) -> &'static str {
     }
 }
 
-/// The milestones of a phase, the goal before those on the way to it, so that it is in sight.
+/// The milestones of a phase, the goal first, so that it is visible.
 pub(super) fn goal_first(phase: &PhaseBlock) -> Vec<Milestone> {
     let mut milestones: Vec<Milestone> = phase.statistics.keys().copied().collect();
     milestones.sort_by_key(|milestone| *milestone != phase.goal);
     milestones
 }
 
-/// The rows that matter most first: VMs that failed, others that did not arrive, then the slowest.
+/// The most relevant rows first: VMs that failed, others that did not arrive, then the slowest.
 pub(super) fn worst_first(phase: &PhaseBlock) -> Vec<&Row> {
     let rank = |row: &Row| match row.outcome {
         Outcome::Failed | Outcome::TimedOut => 0,
@@ -110,7 +110,7 @@ pub(super) fn worst_first(phase: &PhaseBlock) -> Vec<&Row> {
     };
     let time = |row: &Row| row.seconds(phase.goal).unwrap_or(-1.0);
     let mut rows: Vec<&Row> = phase.rows.iter().collect();
-    // Alike ones stay in their natural order.
+    // Equal ones stay in natural order.
     rows.sort_by(|a, b| rank(a).cmp(&rank(b)).then_with(|| time(b).total_cmp(&time(a))));
     rows
 }

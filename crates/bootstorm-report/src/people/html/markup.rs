@@ -12,7 +12,7 @@ use bootstorm_model::text::printable;
 pub(crate) struct Markup(String);
 
 impl Markup {
-    /// Nothing yet.
+    /// Empty markup.
     pub(crate) fn new() -> Self {
         Self::default()
     }
@@ -42,7 +42,7 @@ impl Markup {
         self
     }
 
-    /// An element that holds a text.
+    /// An element with a text.
     pub(crate) fn leaf(&mut self, name: &'static str, attributes: &[(&str, &str)], text: &str) -> &mut Self {
         self.open(name, attributes).text(text).close(name)
     }
@@ -53,7 +53,7 @@ impl Markup {
         self
     }
 
-    /// A text in which line ends stay line ends.
+    /// A text whose line ends are kept.
     pub(crate) fn lines(&mut self, text: &str) -> &mut Self {
         for (index, line) in text.lines().enumerate() {
             if index > 0 {
@@ -64,13 +64,13 @@ impl Markup {
         self
     }
 
-    /// Markup made elsewhere.
+    /// Adds existing markup.
     pub(crate) fn add(&mut self, other: &Self) -> &mut Self {
         self.0.push_str(&other.0);
         self
     }
 
-    /// What was written.
+    /// The text written so far.
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
@@ -87,7 +87,7 @@ impl Markup {
     }
 }
 
-/// Elements after which a line ends, so that the source can be read.
+/// Elements followed by a line end, for a readable source.
 fn is_block(name: &str) -> bool {
     matches!(
         name,

@@ -1,4 +1,4 @@
-//! What Prometheus measured of the cluster, under the recovery curve and on its time axis.
+//! Prometheus measurements of the cluster, below the recovery curve and on its time axis.
 
 use super::chart::{self, Axis, Drawing, Frame, Plot, Size, number};
 use super::markup::Markup;
@@ -6,7 +6,7 @@ use super::subject::{Subject, Subjects};
 use super::words;
 use bootstorm_model::record::{Gauge, Metrics, Unit};
 
-/// Lines that are drawn of a figure, those with the highest peaks.
+/// Maximum number of lines per figure, those with the highest peaks.
 const MOST_LINES: usize = 4;
 
 /// Writes the section.

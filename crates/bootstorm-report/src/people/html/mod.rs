@@ -1,11 +1,11 @@
 //! HTML: one offline page about one run.
 //!
-//! Figures, charts and the first rows are in the markup, so that the page says the essential without scripts and on
-//! paper; a script adds sorting, filtering, hover and the download. Nothing is fetched: style and script are
-//! in the file, and its content security policy allows exactly these two and no request at all.
+//! Figures, charts and the first rows are in the markup, so that the page shows the essentials without scripts and on
+//! paper; a script adds sorting, filtering, hover and the download. Nothing is fetched: style and script are in the
+//! file, and its content security policy allows exactly these two and no requests.
 //!
-//! Whatever a cluster or a file wrote passes [`markup::Markup`], which escapes, or [`data`], which writes JSON that
-//! cannot end its element.
+//! Text from a cluster or a file passes [`markup::Markup`], which escapes, or [`data`], which writes JSON that cannot
+//! end its element.
 
 mod blocks;
 mod breakdown;
@@ -46,12 +46,12 @@ const STYLE: &str = include_str!("assets/report.css");
 const SCRIPT: &str = include_str!("assets/report.js");
 
 impl Report {
-    /// The report as one HTML page that needs nothing but itself.
+    /// The report as one self-contained HTML page.
     pub fn html(&self) -> String {
         self.html_with(&[])
     }
 
-    /// The same page with blocks before those that explain the figures.
+    /// The page with additional blocks before the explanation of the figures.
     fn html_with(&self, more: &[Block]) -> String {
         let subjects = Subjects::of(self);
         let mut main = Markup::new();
@@ -92,14 +92,14 @@ impl Report {
 }
 
 impl FleetReport {
-    /// The report as one HTML page that needs nothing but itself; nothing while no run can be read.
+    /// The report as one self-contained HTML page; `None` while no run can be read.
     pub fn html(&self) -> String {
         let section = Block::Section(Section::new("clusters", "Clusters", fleet::blocks(self)));
         self.whole.as_ref().map(|whole| whole.html_with(&[section])).unwrap_or_default()
     }
 }
 
-/// What stands beside the verdict: thresholds, waves, storms that were repeated, and a search.
+/// Blocks beside the verdict: thresholds, waves, repeated storms, and a search.
 fn judged(report: &Report) -> Vec<Block> {
     let waves: Vec<Block> = report.phases.iter().filter_map(waves::table).map(Block::Table).collect();
     let sections = [
@@ -111,7 +111,7 @@ fn judged(report: &Report) -> Vec<Block> {
     sections.into_iter().flatten().map(Block::Section).collect()
 }
 
-/// What went wrong, with reasons; where nothing did, there is no section.
+/// Failures with reasons; without any, there is no section.
 fn failures_in_detail(body: &mut Markup, report: &Report) {
     let groups = failures::groups(report.phases.iter().rev());
     if groups.is_empty() {
@@ -127,7 +127,7 @@ fn failures_in_detail(body: &mut Markup, report: &Report) {
     body.close("section");
 }
 
-/// Parameters, cluster, and how well it was measured.
+/// Parameters, cluster, and quality of the measurement.
 fn parameters(body: &mut Markup, report: &Report, subjects: &Subjects<'_>) {
     let run = [facts::run(report), facts::setup(report), facts::identity(report)].concat();
     let cluster = [facts::place(&report.cluster), facts::cluster(&report.cluster)].concat();

@@ -1,4 +1,4 @@
-//! The same phases node by node, so that one slow node stands out.
+//! Phases by node, to show a slow node.
 
 use std::collections::BTreeMap;
 
@@ -11,10 +11,10 @@ use super::words;
 use crate::NodeBlock;
 use crate::people::content::nodes;
 
-/// More nodes than this are not drawn; the table has them all.
+/// Maximum number of nodes drawn; the table has all.
 const DRAWN: usize = 40;
 
-/// What each subject says about one node
+/// Results of each subject on one node
 type Line<'a> = (Option<&'a str>, Vec<(Subject<'a>, &'a NodeBlock)>);
 
 /// Writes the section.
@@ -72,7 +72,7 @@ fn lines<'a>(subjects: &Subjects<'a>) -> Vec<Line<'a>> {
     lines
 }
 
-/// That a node is slow.
+/// Verdict on a slow node.
 fn told(subject: Subject<'_>, block: &NodeBlock) -> Option<String> {
     Some(format!("In {}, {}.", subject.phase.name, block.verdict()?))
 }
@@ -138,7 +138,7 @@ fn range(content: &mut Markup, scale: &Scale, y: f64, class: &str, block: &NodeB
     }
 }
 
-/// The beginning of a long name, marked as such; the table has it whole.
+/// The beginning of a long name, with an ellipsis; the table has the whole name.
 fn shorten(text: &str, letters: usize) -> String {
     if text.chars().count() <= letters {
         return text.to_owned();

@@ -1,4 +1,4 @@
-//! Who was down when: a band per VM over the whole observation, then causes, nodes and every outage.
+//! Observed outages: a band per VM over the whole observation, then causes, nodes and every outage.
 
 use super::blocks;
 use super::chart::plot::hit;
@@ -10,14 +10,14 @@ use crate::Report;
 use crate::observation::{ObservationBlock, OutageBlock};
 use crate::people::content::observation as content;
 
-/// More VMs than this are not drawn; the table has every outage.
+/// Maximum number of VMs drawn; the table has every outage.
 const DRAWN: usize = 120;
 /// Height of a band, in units of the drawing.
 const ROW: f64 = 16.0;
 /// Room for the axis below the bands.
 const AXIS: f64 = 34.0;
 
-/// Writes the section, where something was observed.
+/// Writes the section, if there is an observation.
 pub(super) fn write(body: &mut Markup, report: &Report) {
     let Some(observation) = &report.observation else { return };
     body.open("section", &[("id", "outages")]).leaf("h2", &[], "Outages");

@@ -6,7 +6,7 @@ use crate::Report;
 use crate::people::content::facts::{host, template, versions};
 use crate::view::ClusterBlock;
 
-/// The sections that can be jumped to.
+/// Sections with links.
 const SECTIONS: [(&str, &str); 14] = [
     ("#clusters", "Clusters"),
     ("#outages", "Outages"),
@@ -26,7 +26,7 @@ const SECTIONS: [(&str, &str); 14] = [
 
 /// Writes the header.
 ///
-/// Only sections that the page has can be jumped to.
+/// Only existing sections get links.
 pub(super) fn header(body: &mut Markup, report: &Report, main: &Markup) {
     body.leaf("a", &[("class", "skip"), ("href", "#main")], "Skip to the results");
     body.open("header", &[("class", "top")]).open("div", &[]);
@@ -50,7 +50,7 @@ pub(super) fn header(body: &mut Markup, report: &Report, main: &Markup) {
     body.close("nav");
 }
 
-/// Where it ran: `context prod · api.example.org:6443 · Kubernetes v1.34.1, 3 nodes`.
+/// Cluster of the run: `context prod · api.example.org:6443 · Kubernetes v1.34.1, 3 nodes`.
 fn place(cluster: &ClusterBlock) -> Option<String> {
     let mut place = Vec::new();
     place.extend(cluster.context.as_ref().map(|context| format!("context {context}")));
@@ -59,7 +59,7 @@ fn place(cluster: &ClusterBlock) -> Option<String> {
     (!place.is_empty()).then(|| place.join(" · "))
 }
 
-/// The button that changes between light and dark; without scripts it stays hidden, and the system decides.
+/// The button that switches between light and dark; hidden without scripts, when the system decides.
 pub(crate) fn theme_button(body: &mut Markup) {
     body.leaf("button", &[("type", "button"), ("id", "theme"), ("hidden", "hidden")], "Dark theme");
 }

@@ -1,4 +1,4 @@
-//! Every phase of the run in one table, and the storms over time where there are several.
+//! Every phase of the run in one table, and the storms over time if there are several.
 
 use super::blocks;
 use super::chart::{self, Axis, Drawing, Frame, Plot, Size, number};
@@ -9,7 +9,7 @@ use crate::people::content::phases;
 use crate::phase::PhaseBlock;
 use bootstorm_model::record::PhaseKind;
 
-/// More phases than this are folded.
+/// Maximum number of phases shown without folding.
 const MOST_OPEN: usize = 15;
 
 /// Writes the section.

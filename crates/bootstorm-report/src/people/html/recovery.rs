@@ -1,4 +1,4 @@
-//! The recovery curves: what share was back, so many seconds after the first request.
+//! Recovery curves: the share of VMs that was back after a number of seconds from the first request.
 
 use super::blocks;
 use super::chart::steps::{self, Crowd};
@@ -49,7 +49,7 @@ pub(super) fn legend(body: &mut Markup, crowds: &[Crowd]) {
     chart::legend(body, &entries);
 }
 
-/// When shares of the VMs were back.
+/// Times until shares of the VMs were back.
 fn levels(body: &mut Markup, subjects: &Subjects<'_>) {
     let zero = subjects.main().map_or("the first request", |main| main.phase.zero().1);
     let caption = format!("Seconds from {zero} until a share of the VMs had reached the goal");

@@ -1,4 +1,4 @@
-//! How the times are distributed: a histogram, and the share that was there after so many seconds.
+//! Distribution of the times: a histogram, and the share of VMs by time.
 
 use super::chart::columns::histogram;
 use super::chart::scale::{round_step, tick_label};

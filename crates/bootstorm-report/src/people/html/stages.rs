@@ -1,4 +1,4 @@
-//! Where the time went: the stretches between milestones, for the crowd and for each VM.
+//! Stages between milestones, over all VMs and for each VM.
 
 use super::chart::plot::hit;
 use super::chart::{self, Drawing, Scale, number};

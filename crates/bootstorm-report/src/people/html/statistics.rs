@@ -1,4 +1,4 @@
-//! Statistics per milestone: baseline, storm, and how many times longer.
+//! Statistics per milestone: baseline, storm, and ratio.
 
 use super::blocks;
 use super::markup::Markup;

@@ -1,4 +1,4 @@
-//! Which phases a page is about, and in which colours they are drawn.
+//! Subject phases of a page, and their colours.
 
 use crate::phase::{PhaseBlock, Shown};
 use crate::{Report, Row};
@@ -6,14 +6,14 @@ use bootstorm_model::observe::{Milestone, Outcome};
 use bootstorm_model::record::PhaseKind;
 use bootstorm_model::stats::{Arrival, Sample};
 
-/// What part a phase plays on a page
+/// Role of a phase on a page
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Role {
     /// The phase that the storm is compared with.
     Baseline,
     /// The phase that is judged.
     Storm,
-    /// A stop, where nothing else can be shown.
+    /// A stop, if there is nothing else to show.
     Stop,
 }
 
@@ -28,21 +28,21 @@ impl Role {
     }
 }
 
-/// A phase that a page is about
+/// A subject phase of a page
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Subject<'a> {
-    /// Its part.
+    /// Role.
     pub(super) role: Role,
-    /// Its numbers.
+    /// Results.
     pub(super) phase: &'a PhaseBlock,
 }
 
-/// The phases that a page is about, the baseline first
+/// The subject phases of a page, the baseline first
 #[derive(Debug, Clone)]
 pub(super) struct Subjects<'a>(Vec<Subject<'a>>);
 
 impl<'a> Subjects<'a> {
-    /// The compared phases; without a comparison those that are shown in full.
+    /// The compared phases; without a comparison, those shown in full.
     pub(super) fn of(report: &'a Report) -> Self {
         let full = |kind: PhaseKind| {
             report.phases.iter().rev().find(|phase| phase.kind == kind && phase.shown == Shown::Full)
@@ -68,17 +68,17 @@ impl<'a> Subjects<'a> {
         self.0.iter().copied()
     }
 
-    /// The one that plays a part.
+    /// The subject with that role.
     pub(super) fn role(&self, role: Role) -> Option<Subject<'a>> {
         self.iter().find(|subject| subject.role == role)
     }
 
-    /// The phase that matters most: the storm, or what there is.
+    /// The most important phase: the storm, or whatever exists.
     pub(super) fn main(&self) -> Option<Subject<'a>> {
         self.0.last().copied()
     }
 
-    /// The milestones worth a chart: running and reachable for starts, gone for a stop.
+    /// Milestones with charts: running and reachable for starts, gone for a stop.
     pub(super) fn milestones(&self) -> Vec<Milestone> {
         let passed = |milestone: &Milestone| {
             self.iter().any(|subject| {
@@ -93,7 +93,7 @@ impl<'a> Subjects<'a> {
 }
 
 impl Subject<'_> {
-    /// `storm-1`, or `baseline (create)`: the part and the phase, where they differ.
+    /// `storm-1`, or `baseline (create)`: role and phase, if they differ.
     pub(super) fn label(&self) -> String {
         match self.role {
             Role::Baseline => format!("baseline ({})", self.phase.title()),

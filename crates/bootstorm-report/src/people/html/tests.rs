@@ -1,4 +1,4 @@
-//! The whole page, for every kind of run.
+//! Tests of the whole page, for every kind of run.
 
 use super::*;
 use crate::{Selection, fixtures};
@@ -9,7 +9,7 @@ fn page(record: &RunRecord) -> String {
     Report::of(record, &Selection::default()).html()
 }
 
-/// What the page says without scripts.
+/// The content of the page without scripts.
 fn body(page: &str) -> &str {
     let begin = page.find("<body>").unwrap();
     &page[begin..page.find("<script").unwrap()]
@@ -160,7 +160,7 @@ fn figures_of_the_cluster_are_drawn_under_the_curve_on_its_axis() {
     let section = page.split("id=\"cluster\"").nth(1).unwrap().split("</section>").next().unwrap();
     assert!(page.find("id=\"recovery\"") < page.find("id=\"cluster\""));
     assert!(section.contains("node CPU peaked at 97 % (worker-1); lower ones not drawn: 1"), "{section}");
-    // A gap begins a new stroke, and what lies after the last arrival is not drawn.
+    // A gap begins a new stroke, and values after the last arrival are not drawn.
     assert!(section.contains("class=\"line storm\"") && section.contains("no data: etcd commit p99"));
     let table = Report::of(&record, &crate::Selection::default()).table(&crate::Layout::default());
     assert!(

@@ -1,4 +1,4 @@
-//! Texts of many rows, for a page's script: each one kept once, without what all begin with.
+//! Texts of many rows, for a page's script: each stored once, without the common prefix.
 
 use std::collections::HashMap;
 
@@ -6,19 +6,19 @@ use serde::Serialize;
 
 use bootstorm_model::text::printable;
 
-/// Texts that repeat
+/// Repeated texts
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Texts {
-    /// What all texts begin with.
+    /// Common prefix.
     prefix: String,
-    /// What differs, each once.
+    /// Remainders, each once.
     words: Vec<String>,
-    /// Place of the word per row; empty where row and word have the same place.
+    /// Index of the word per row; empty if every row has its own index.
     rows: Vec<usize>,
 }
 
 impl Texts {
-    /// The texts of all rows, made safe to be shown.
+    /// The texts of all rows, made safe for display.
     pub(crate) fn of<'a>(texts: impl Iterator<Item = &'a str>) -> Self {
         let texts: Vec<_> = texts.map(printable).collect();
         let prefix = common_prefix(texts.iter().map(AsRef::as_ref));
@@ -40,14 +40,14 @@ impl Texts {
     }
 }
 
-/// What all texts begin with, cut between characters.
+/// Common prefix, cut between characters.
 fn common_prefix<'a>(mut texts: impl Iterator<Item = &'a str>) -> &'a str {
     let Some(first) = texts.next() else { return "" };
     texts.fold(first, |prefix, text| {
         let shared =
             prefix.char_indices().zip(text.chars()).find(|((_, a), b)| a != b).map(|((at, _), _)| at);
         let end = shared.unwrap_or_else(|| {
-            // One of them ended: the shorter one is the beginning of the other.
+            // One of them ended: the shorter one is a prefix of the other.
             prefix.len().min(text.len())
         });
         &prefix[..end]

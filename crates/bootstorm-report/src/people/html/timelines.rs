@@ -1,4 +1,4 @@
-//! Each VM's way to the goal: one stacked column per VM, the fastest first.
+//! Each VM's stages up to the goal: one stacked column per VM, the fastest first.
 
 use super::chart::columns::{self, Piece};
 use super::chart::{self, Axis, Drawing, Frame, Plot, Size};
@@ -8,7 +8,7 @@ use super::words;
 use crate::Row;
 use bootstorm_model::observe::{Milestone, Outcome};
 
-/// One column of the chart: VMs next to each other in the order of their total time
+/// One column of the chart: neighbouring VMs in the order of their total time
 struct Column<'a> {
     /// Position of its first VM, from 1.
     first: usize,
@@ -28,7 +28,7 @@ pub(super) fn write(body: &mut Markup, subjects: &Subjects<'_>) {
     }
 }
 
-/// A column per VM, or per neighbours where there are more VMs than room.
+/// A column per VM, or per group of neighbours if there is not enough room.
 fn per_vm(size: Size, subject: Subject<'_>, longest: f64) -> Drawing {
     let title = format!("seconds from {}", subject.phase.zero().0);
     let mut plot = Plot::new(&Frame {
@@ -41,7 +41,7 @@ fn per_vm(size: Size, subject: Subject<'_>, longest: f64) -> Drawing {
     let most = if size == Size::Narrow { 60 } else { 120 };
     let columns = columns_of(subject, most);
     let (left, right) = plot.width();
-    // A few VMs are not blown up to the width of the page.
+    // A few VMs are not stretched to the width of the page.
     let step = ((right - left) / columns.len().max(1) as f64).min(40.0);
     let n: usize = columns.iter().map(|column| column.rows.len()).sum();
     for (place, column) in columns.iter().enumerate() {
@@ -57,7 +57,7 @@ fn per_vm(size: Size, subject: Subject<'_>, longest: f64) -> Drawing {
     plot.finish()
 }
 
-/// The VMs in the order of their total time, those that did not arrive last, in at most so many columns.
+/// VMs in the order of their total time, those that did not arrive last, in at most this many columns.
 fn columns_of(subject: Subject<'_>, most: usize) -> Vec<Column<'_>> {
     let mut rows: Vec<&Row> =
         subject.phase.rows.iter().filter(|row| row.outcome != Outcome::Excluded).collect();
@@ -85,7 +85,7 @@ fn pieces(row: &Row) -> Vec<(Milestone, f64)> {
         .collect()
 }
 
-/// Ready, address and agent come in any order between Running and the first answer: they are no stages of it.
+/// Ready, address and agent come in any order between Running and the first answer, so they are not stages of it.
 fn is_beside(milestone: Milestone) -> bool {
     matches!(milestone, Milestone::Ready | Milestone::Address | Milestone::Agent)
 }

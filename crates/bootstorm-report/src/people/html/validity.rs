@@ -1,4 +1,4 @@
-//! How far the times can be trusted: a line where everything holds, otherwise what does not; every rule is folded away.
+//! How far the times can be trusted: one line if everything is valid, otherwise the doubts; every rule is folded.
 
 use super::blocks;
 use super::markup::Markup;
@@ -8,7 +8,7 @@ use crate::people::content::validity;
 use crate::people::document::Cell;
 use bootstorm_model::stats::Validity;
 
-/// Phases in doubt that are named; the folded table has all.
+/// Number of doubtful phases named; the folded table has all.
 const NAMED: usize = 4;
 
 /// Writes the section.
@@ -32,7 +32,7 @@ pub(super) fn write(body: &mut Markup, report: &Report) {
         grade(body, Validity::Valid);
         body.text(&text).close("p");
     }
-    // The last ones are the ones that are looked at.
+    // The last ones are the most relevant.
     for (phase, block) in doubtful.iter().rev().take(NAMED) {
         let why = block.doubts().map(|doubt| format!("{}: {}", doubt.rule.word(), doubt.measured));
         let why: Vec<String> = why.collect();
@@ -49,7 +49,7 @@ pub(super) fn write(body: &mut Markup, report: &Report) {
     body.close("details").close("section");
 }
 
-/// A grade in the colours of outcomes: as good as arrived, in doubt, failed.
+/// A grade in the colours of outcomes: arrived, in doubt, failed.
 fn grade(body: &mut Markup, grade: Validity) {
     if let Cell::Toned(tone, word) = validity::grade(Some(grade)) {
         body.leaf("span", &[("class", blocks::outcome(tone))], &word);
@@ -64,7 +64,7 @@ mod tests {
         Report::of(record, &Selection::default()).html()
     }
 
-    /// What is said about validity before the folded table.
+    /// The text about validity before the folded table.
     fn said(page: &str) -> &str {
         let (_, rest) = page.split_once("<section id=\"validity\">").unwrap();
         rest.split_once("<details>").unwrap().0

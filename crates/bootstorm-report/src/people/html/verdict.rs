@@ -1,4 +1,4 @@
-//! The answer first: how good the storm was, and why.
+//! The answer first: the verdict on the storm, and its reason.
 
 use super::markup::Markup;
 use super::subject::{Role, Subjects};
@@ -8,7 +8,7 @@ use crate::people::words::capital;
 use crate::{Compared, Report};
 use bootstorm_model::record::{PhaseState, StormKind};
 
-/// Writes the verdict, or what there is to say instead.
+/// Writes the verdict, or the text in its place.
 pub(super) fn write(body: &mut Markup, report: &Report, subjects: &Subjects<'_>) {
     let (class, word, reason) = match &report.comparison {
         Some(compared) => match (&compared.verdict, &compared.unjudged) {
@@ -35,7 +35,7 @@ fn no_storm(report: &Report) -> String {
     "There is no storm to judge yet".to_owned()
 }
 
-/// What a reader must know before believing the figures.
+/// Notes that a reader needs before relying on the figures.
 fn notes(report: &Report, subjects: &Subjects<'_>) -> Vec<String> {
     let mut notes = thresholds(report);
     let compared = report.comparison.as_ref();
@@ -86,7 +86,7 @@ fn notes(report: &Report, subjects: &Subjects<'_>) -> Vec<String> {
     notes
 }
 
-/// Thresholds that make the run a failure, and what became of them.
+/// Thresholds that make the run a failure, and their results.
 fn thresholds(report: &Report) -> Vec<String> {
     let failed: Vec<_> = report.thresholds.iter().filter(|block| block.fails()).collect();
     let crossed: Vec<&str> = failed
@@ -104,7 +104,7 @@ fn thresholds(report: &Report) -> Vec<String> {
     told
 }
 
-/// A sentence with a capital and a full stop.
+/// A sentence with an initial capital and a full stop.
 pub(super) fn sentence(text: &str) -> String {
     words::readable(&format!("{}.", capital(text.trim_end_matches('.'))))
 }

@@ -1,4 +1,4 @@
-//! How numbers are written on a page, with their unit and in figures of equal width; and the classes of stages.
+//! Formatting of numbers on a page, with units and figures of equal width; and the classes of stages.
 
 use jiff::Timestamp;
 
@@ -16,7 +16,7 @@ pub(crate) fn seconds(seconds: f64) -> String {
     format!("{:.2} s", seconds + 0.0)
 }
 
-/// `12.34 s`, or a dash when unknown.
+/// `12.34 s`, or a dash if unknown.
 pub(crate) fn maybe_seconds(value: Option<f64>) -> String {
     value.map_or_else(|| "–".to_owned(), seconds)
 }
@@ -26,7 +26,7 @@ pub(crate) fn quantile(quantile: Quantile) -> String {
     quantile.seconds().map_or_else(|| "not reached".to_owned(), seconds)
 }
 
-/// `12.34` for a column whose heading has the unit, or a dash when unknown.
+/// `12.34` for a column whose heading has the unit, or a dash if unknown.
 pub(crate) fn number(value: Option<f64>) -> String {
     value.map_or_else(|| "–".to_owned(), |value| format!("{value:.2}"))
 }
@@ -36,7 +36,7 @@ pub(crate) fn quantile_number(quantile: Quantile) -> String {
     quantile.seconds().map_or_else(|| "not reached".to_owned(), |value| format!("{value:.2}"))
 }
 
-/// `1.58×`, or a dash when unknown.
+/// `1.58×`, or a dash if unknown.
 pub(crate) fn ratio(value: Option<f64>) -> String {
     value.map_or_else(|| "–".to_owned(), |value| format!("{value:.2}×"))
 }
@@ -46,7 +46,7 @@ pub(crate) fn time(time: Timestamp) -> String {
     time.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
 }
 
-/// A text for people: what differs between those who share it is left out, and arrows are arrows.
+/// A text for display: parts that differ between VMs are omitted, and arrows are real arrows.
 pub(crate) fn readable(text: &str) -> String {
     reason::shown(text).replace(" -> ", " → ")
 }
@@ -57,7 +57,7 @@ pub(crate) fn percent(part: usize, whole: usize) -> String {
         return "–".to_owned();
     }
     let percent = part as f64 * 100.0 / whole as f64;
-    // What is not complete must not read as if it were.
+    // An incomplete share must not read as complete.
     if part < whole && percent >= 99.95 {
         return "> 99.9 %".to_owned();
     }
@@ -82,7 +82,7 @@ pub(crate) fn class(milestone: Milestone) -> &'static str {
         Milestone::Reachable => "stage reachable",
         Milestone::Stopping => "stage stopping",
         Milestone::Gone => "stage gone",
-        // Nothing boots beside it: it has the shades of the last stages of a start.
+        // No boot is drawn beside it: it uses the shades of the last stages of a start.
         Milestone::Target => "stage scheduled",
         Milestone::Copying => "stage running",
         Milestone::Migrated => "stage reachable",

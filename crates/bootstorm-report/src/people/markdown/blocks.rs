@@ -8,7 +8,7 @@ use crate::people::document::{Block, Case, Cell, Column, Fact, Holds, Note, Row,
 use crate::people::words::count;
 use bootstorm_model::stats::reason;
 
-/// The most rows of a table.
+/// Maximum number of rows in a table.
 const MOST: usize = 20;
 
 /// Writes blocks one below the other.
@@ -73,7 +73,7 @@ fn list(page: &mut String, notes: &[Note]) {
     }
 }
 
-/// Writes a table; of many rows the first ones, and those that are set apart.
+/// Writes a table; of many rows the first ones, and the separated ones.
 fn table(page: &mut String, table: &Table) {
     let titles: Vec<String> = table.columns.iter().map(|column| plain(&column.title)).collect();
     let rules: Vec<&str> = table.columns.iter().map(rule).collect();
@@ -109,7 +109,7 @@ fn cell(cell: &Cell) -> String {
     }
 }
 
-/// Arrows of ours, which are written with the signs that everything else has escaped.
+/// Our own arrows, which are written with characters that everything else has escaped.
 fn arrows(text: &str) -> String {
     text.replace(" -\\> ", " → ")
 }

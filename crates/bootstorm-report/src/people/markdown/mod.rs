@@ -1,7 +1,7 @@
-//! Markdown, to paste into an issue or a page: verdict, comparison, statistics, failures by reason, worst VMs folded.
+//! Markdown for an issue or a page: verdict, comparison, statistics, failures by reason, worst VMs folded.
 //!
-//! GitHub's dialect. Everything that a cluster or a user named stands in code spans, where it is neither markup nor a
-//! mention nor a link.
+//! GitHub's dialect. Every name from a cluster or a user is in a code span, where it is neither markup nor a mention
+//! nor a link.
 
 mod blocks;
 mod text;
@@ -17,7 +17,7 @@ use crate::phase::{PhaseBlock, Shown};
 use crate::{Report, Row};
 use text::code;
 
-/// The slowest VMs that are named.
+/// Number of slowest VMs named.
 const SLOWEST: usize = 20;
 
 impl Report {
@@ -26,7 +26,7 @@ impl Report {
         page(&format!("## Boot storm {}\n\n", code(&self.run.name)), &self.document())
     }
 
-    /// What the page says, in its order.
+    /// Content of the page, in order.
     fn document(&self) -> Vec<Block> {
         let mut blocks = judged(self);
         blocks.extend(self.graded());
@@ -49,7 +49,7 @@ impl Report {
         blocks
     }
 
-    /// What speaks against the times; that nothing does is said in a line.
+    /// Doubts about the times; without any, one line.
     fn graded(&self) -> Vec<Block> {
         let graded = validity::graded(self);
         let Some(worst) = graded.iter().map(|(_, block)| block.grade).max() else { return Vec::new() };
@@ -80,7 +80,7 @@ fn folded(summary: impl Into<String>, block: Block) -> Block {
     Block::Fold(Fold { summary: summary.into(), is_open: false, blocks: vec![block] })
 }
 
-/// The verdict, what else is not as it should be, what holds the storm up, and what to try.
+/// Verdict, other problems, bottleneck, and advice.
 fn judged(report: &Report) -> Vec<Block> {
     let Some(last) = report.phases.last() else {
         return vec![Block::Note(Note::new("Nothing was measured yet."))];
@@ -121,7 +121,7 @@ fn of_phase(phase: &PhaseBlock) -> Section {
     Section::new("phase", phase.title(), blocks)
 }
 
-/// How the VMs of a phase ended, in a sentence.
+/// Outcomes of the VMs of a phase, in a sentence.
 fn counts(phase: &PhaseBlock) -> Note {
     let counts = &phase.counts;
     let mut text = format!("{} of {} {}", counts.reached, words::vms(counts.participants), phase.goal);
@@ -214,7 +214,7 @@ mod tests {
         let text = markdown(&record);
         assert!(text.contains(r"``` ``x\|y`` <img src=x>\n# @everyone #1 ```"), "{text}");
         assert!(text.contains("## Boot storm `` a`</details>@b ``"), "{text}");
-        // What is left without the spans holds no markup of theirs.
+        // Text outside the spans holds no markup from them.
         assert_eq!(text.matches("<details>").count(), text.matches("</details>\n").count());
     }
 
@@ -225,7 +225,7 @@ mod tests {
             timeline.outcome = bootstorm_model::observe::Outcome::Failed;
             timeline.reason = Some(format!("reason {index} {}", "x".repeat(3000)));
         }
-        // GitHub takes 65,536 characters.
+        // GitHub accepts 65,536 characters.
         assert!(markdown(&record).chars().count() < 40_000);
     }
 }

@@ -1,8 +1,8 @@
-//! Words and numbers for Markdown.
+//! Text and numbers for Markdown.
 
 use bootstorm_model::text::printable;
 
-/// The most characters of a text; issues have a limit, and failure reasons have none.
+/// Maximum length of a text; issues have a limit, and failure reasons have none.
 const MOST: usize = 300;
 
 /// A text as a code span that works inside tables too: no markup, no mention, no link.
@@ -10,7 +10,7 @@ pub(super) fn code(text: &str) -> String {
     let safe = shortened(text);
     let runs = safe.split(|character| character != '`').map(str::len);
     let fence = "`".repeat(runs.max().unwrap_or(0) + 1);
-    // A cell ends at a bar even in code; the escape is taken away again before the code is read.
+    // A cell ends at a bar even in code; the escape is removed before the code is read.
     let safe = safe.replace('|', "\\|");
     let space = if fence.len() > 1 || safe.is_empty() { " " } else { "" };
     format!("{fence}{space}{safe}{space}{fence}")

@@ -1,4 +1,4 @@
-//! The table of VMs: which columns it has, and its rows.
+//! The table of VMs: its columns and rows.
 
 use super::grid::{Column, Grid};
 use super::{Page, fold};
@@ -9,16 +9,16 @@ use crate::row::Row;
 use bootstorm_model::observe::{Milestone, Source};
 use bootstorm_model::plan::sizing::Quantity;
 
-/// Written behind a time that rests on a server timestamp.
+/// Suffix of a time based on a server timestamp.
 const STAMPED: &str = "±1s";
-/// Written behind a time that is an upper bound, because it was noticed after a gap.
+/// Suffix of a time that is an upper bound, because it was noticed after a gap.
 const LATE: &str = "max";
-/// From this width on a normal table has room for the time to Ready.
+/// Minimum width of a normal table for the time to Ready.
 const ROOM_FOR_READY: usize = 72;
-/// From this width on a normal table has room for the node.
+/// Minimum width of a normal table for the node.
 const ROOM_FOR_NODE: usize = 100;
 
-/// What a column shows of a row
+/// Content of a column
 #[derive(Clone, Copy)]
 enum Shows {
     Namespace,
@@ -88,7 +88,7 @@ fn columns(phase: &PhaseBlock, rows: &[&Row], wide: bool, width: usize) -> Vec<(
     columns
 }
 
-/// The milestones with a column of their own.
+/// Milestones with a column of their own.
 fn milestones(phase: &PhaseBlock, wide: bool, width: usize) -> Vec<Milestone> {
     if wide {
         return phase.statistics.keys().copied().collect();
@@ -149,13 +149,13 @@ fn cell(row: &Row, shows: Shows) -> String {
     }
 }
 
-/// The memory of a guest that migrates.
+/// The memory of a migrating guest.
 fn memory(row: &Row) -> Option<Quantity> {
     row.migration.as_ref()?.memory_bytes.map(Quantity::whole)
 }
 
 fn seconds(row: &Row, milestone: Milestone, with_marks: bool) -> String {
-    // Keeps the digits in one column where some values carry a mark and others do not.
+    // Aligns the digits of values with and without a mark.
     let blank = if with_marks { "   " } else { "" };
     match row.milestones.get(&milestone) {
         None if row.unknown.contains(&milestone) => format!("unknown{blank}"),

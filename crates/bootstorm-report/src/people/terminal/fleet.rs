@@ -9,12 +9,12 @@ use crate::people::document::Note;
 use crate::people::words;
 
 impl FleetReport {
-    /// The fleet on a screen, with the summary of the whole; `next` are commands that lead on.
+    /// The fleet on one screen, with the summary of the whole; `next` are suggested commands.
     pub fn summary(&self, layout: &Layout, next: &[String]) -> String {
         self.with_whole(Page::compact(*layout), |whole| whole.summary(layout, next))
     }
 
-    /// The fleet with all blocks of the whole; a wide one also says how each cluster differs from the first.
+    /// The fleet with all blocks of the whole; a wide one also shows how each cluster differs from the first.
     pub fn table(&self, layout: &Layout) -> String {
         let mut text = self.with_whole(Page::new(*layout), |whole| whole.table(layout));
         if let Some(differences) = self.differences.as_ref().filter(|_| layout.wide) {

@@ -1,15 +1,15 @@
-//! Which rows of a table are shown: all VMs of the storm.
+//! Selection of the rows shown in a table: all VMs of the storm.
 
 use crate::row::Row;
 use bootstorm_model::observe::Outcome;
 use bootstorm_model::record::{NO_OUTAGE, NOT_IN_STORM};
 
-/// The rows that a table shows, in their order. VMs that were set aside tell nothing, and are left to wide tables.
+/// The rows that a table shows, in order. VMs that were set aside are shown in wide tables only.
 pub(super) fn visible(all: &[Row], wide: bool) -> Vec<&Row> {
     all.iter().filter(|row| !had_no_outage(row) && (wide || !is_set_aside(row))).collect()
 }
 
-/// The line that says what is hidden.
+/// The line about hidden rows.
 pub(super) fn note(shown: usize, all: &[Row]) -> Option<String> {
     let hidden = all.iter().filter(|row| !had_no_outage(row)).count() - shown;
     (hidden > 0)

@@ -7,7 +7,7 @@ use bootstorm_model::text::line;
 
 use super::width::{cut, width};
 
-/// Spaces between columns, as kubectl has them.
+/// Spaces between columns, as in kubectl.
 const GUTTER: usize = 3;
 
 /// A column of a grid
@@ -29,7 +29,7 @@ impl Column {
     }
 }
 
-/// Rows of cells, each row perhaps in a tone
+/// Rows of cells, each row optionally in a tone
 pub(crate) struct Grid {
     columns: Vec<Column>,
     rows: Vec<Vec<String>>,
@@ -41,13 +41,13 @@ impl Grid {
         Self { columns, rows: Vec::new(), tones: Vec::new() }
     }
 
-    /// Adds a row; its cells become printable here, wherever they come from.
+    /// Adds a row; its cells are made printable here, whatever their origin.
     pub(crate) fn push(&mut self, tone: Option<Tone>, cells: Vec<String>) {
         self.rows.push(cells.into_iter().map(|cell| line(&cell).into_owned()).collect());
         self.tones.push(tone);
     }
 
-    /// Cuts the last column so that no line takes more than `columns` of a terminal, the cut marked with `…`.
+    /// Cuts the last column so that no line exceeds `columns`; a cut is marked with `…`.
     pub(crate) fn fit(&mut self, columns: usize) {
         let Some(last) = self.columns.len().checked_sub(1) else { return };
         let before: usize = (0..last).map(|column| self.width_of(column) + GUTTER).sum();
@@ -64,10 +64,10 @@ impl Grid {
         cells.chain([width(&self.columns[column].title)]).max().unwrap_or(0)
     }
 
-    /// The header line, where there is a header, and the painted lines of the rows.
+    /// The header line, if there is a header, and the painted lines of the rows.
     pub(crate) fn lines(self, headers: bool, paint: Paint) -> (Option<String>, Vec<String>) {
         let mut table = Table::new();
-        // Styles are ours and the width is known, so the table must not ask what terminal it is on.
+        // Styles are ours and the width is known, so the table must not query the terminal.
         table.force_no_tty().load_style(TableStyle::new());
         if headers {
             table.set_header(self.columns.iter().map(|column| Cell::new(&column.title)));

@@ -36,29 +36,29 @@ mod tests;
 
 pub(crate) use grid::{Column, Grid};
 
-/// A storm's nodes are shown up to this number; wide tables show all.
+/// Maximum number of a storm's nodes shown; wide tables show all.
 const FEW_NODES: usize = 10;
 
-/// How a table is laid out
+/// Layout of a table
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own")]
 pub struct Layout {
     /// Columns of the terminal. Only `wide` tables exceed it.
     pub width: usize,
-    /// Cut what is longer, as a terminal would; a file gets it whole.
+    /// Whether to cut longer lines, as on a terminal; a file gets them whole.
     pub cut: bool,
-    /// Show every VM and every milestone.
+    /// Whether to show every VM and every milestone.
     pub wide: bool,
-    /// Begin with the block that says which run this is.
+    /// Whether to begin with the block that identifies the run.
     pub title: bool,
-    /// Write column headers.
+    /// Whether to write column headers.
     pub headers: bool,
-    /// Write styles.
+    /// Whether to write styles.
     pub paint: Paint,
 }
 
 impl Default for Layout {
-    /// What a pipe gets: the guide's 80 columns, headers, no styles.
+    /// Layout for a pipe: the guide's 80 columns, headers, no styles.
     fn default() -> Self {
         Self { width: 80, cut: true, wide: false, title: true, headers: true, paint: Paint::Plain }
     }
@@ -98,7 +98,7 @@ impl Report {
         page.finish()
     }
 
-    /// What the search for the largest storm found, as text for a terminal.
+    /// Result of the search for the largest storm, as text for a terminal.
     pub fn capacity_table(&self, layout: &Layout) -> String {
         let mut page = Page::new(*layout);
         if layout.title {
@@ -110,7 +110,7 @@ impl Report {
         page.finish()
     }
 
-    /// Everything about the VMs that did not reach the goal, as text for a terminal.
+    /// Full details about the VMs that did not reach the goal, as text for a terminal.
     pub fn failures_table(&self, layout: &Layout) -> String {
         let mut page = Page::new(*layout);
         if layout.title {
@@ -133,12 +133,12 @@ impl Report {
         page.finish()
     }
 
-    /// Whether a stop is told as the first two phases of the judged storm.
+    /// Whether a stop is shown as the first two phases of the judged storm.
     fn is_before_the_storm(&self, stop: &PhaseBlock) -> bool {
         self.comparison.as_ref().is_some_and(|compared| compared.stop == Some(stop.name))
     }
 
-    /// The stop that belongs to a storm, where it is shown.
+    /// The stop that belongs to a storm, if it is shown.
     fn stop_of(&self, storm: &PhaseBlock) -> Option<&PhaseBlock> {
         let compared = self.comparison.as_ref().filter(|compared| compared.storm == storm.name)?;
         self.phase(compared.stop?)
@@ -197,7 +197,7 @@ fn rows_and_statistics(page: &mut Page, phase: &PhaseBlock) {
     page.blank();
 }
 
-/// The first block: which run this is, and where it ran.
+/// The first block: identity and cluster of the run.
 fn header(page: &mut Page, report: &Report) {
     let what = if report.observation.is_some() { "Observation" } else { "Boot storm run" };
     page.title(&format!("{what} {}", report.run.name));
@@ -213,7 +213,7 @@ fn header(page: &mut Page, report: &Report) {
     page.blank();
 }
 
-/// Creation against storm: the table, where the time goes, and the verdict.
+/// Comparison of creation and storm: the table, the breakdown, and the verdict.
 fn judged(report: &Report, compared: &Compared) -> Section {
     let title = match compared.baseline {
         Some(baseline) => format!("Comparison: {baseline} -> {}", compared.storm),
@@ -229,7 +229,7 @@ fn judged(report: &Report, compared: &Compared) -> Section {
     Section::new("comparison", title, blocks).framed()
 }
 
-/// How far the times can be trusted: every phase that is shown, or that something speaks against.
+/// How far the times can be trusted: every phase that is shown, or that is in doubt.
 fn graded(report: &Report, wide: bool) -> Option<Section> {
     let is_shown = |(phase, block): &(&PhaseBlock, &ValidityBlock)| {
         wide || phase.shown == Shown::Full || block.grade != Validity::Valid

@@ -1,4 +1,4 @@
-//! Who was down when: a band per VM, then the outages by cause and by node.
+//! Observed outages: a band per VM, then the outages by cause and by node.
 
 use super::Page;
 use super::grid::{Column, Grid};
@@ -6,12 +6,12 @@ use crate::color::Tone;
 use crate::observation::{ObservationBlock, OutageBlock};
 use crate::people::content::observation as content;
 
-/// VMs that a normal table shows.
+/// VMs shown in a normal table.
 const FEW: usize = 20;
 /// Columns of a band.
 const BAND: std::ops::RangeInclusive<usize> = 20..=60;
 
-/// Writes all of it.
+/// Writes the full block.
 pub(super) fn write(page: &mut Page, observation: &ObservationBlock) {
     page.title("Outages");
     page.blocks(&content::head(observation));
@@ -32,7 +32,7 @@ pub(super) fn write(page: &mut Page, observation: &ObservationBlock) {
     page.blank();
 }
 
-/// Writes what fits on one screen: so many VMs at most.
+/// Writes what fits on one screen: at most this many VMs.
 pub(super) fn short(page: &mut Page, observation: &ObservationBlock, vms: usize) {
     page.blocks(&content::head(observation));
     if !observation.outages.is_empty() {
@@ -81,7 +81,7 @@ fn bands(page: &mut Page, observation: &ObservationBlock, most: usize) {
     }
 }
 
-/// When a VM was down, as a line of so many columns.
+/// The outages of a VM, as a line of this many columns.
 fn band(observation: &ObservationBlock, outages: &[&OutageBlock], columns: usize) -> String {
     let end = observation.end();
     let column = |seconds: f64| ((seconds / end * columns as f64).max(0.0) as usize).min(columns - 1);

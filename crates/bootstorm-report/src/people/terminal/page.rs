@@ -16,11 +16,11 @@ const LABEL: usize = 24;
 pub(crate) struct Page {
     text: String,
     layout: Layout,
-    /// Whether something has been written since the last title or rule.
+    /// Whether anything was written since the last title or rule.
     is_open: bool,
-    /// Columns by which sentences are indented.
+    /// Indentation of sentences in columns.
     indent: usize,
-    /// Whether lines are dear: no rules around tables.
+    /// Whether lines are scarce: no rules around tables.
     is_compact: bool,
 }
 
@@ -42,7 +42,7 @@ impl Page {
         }
     }
 
-    /// Writes a part: a large one between rules, a small one indented below its title.
+    /// Writes a section: a large one between rules, a small one indented below its title.
     pub(crate) fn section(&mut self, section: &Section) {
         if section.is_framed {
             self.title(&section.title);
@@ -65,7 +65,7 @@ impl Page {
     /// Writes a sentence.
     pub(crate) fn note(&mut self, note: &Note) {
         match &note.label {
-            // Below the title of a small part, as the facts in it.
+            // Below the title of a small section, like the facts in it.
             Some(label) if self.indent > 0 && !note.is_detail => self.value(note.tone, label, &note.text),
             _ => {
                 let indent = self.indent + if note.is_detail { 2 } else { 0 };
@@ -82,19 +82,19 @@ impl Page {
     fn commands(&mut self, commands: &[String]) {
         for (place, command) in commands.iter().enumerate() {
             let label = if place == 0 { "Look further:" } else { "" };
-            // Not broken: it is there to be copied.
+            // Not wrapped, for copying.
             self.line(&format!("  {label:<LABEL$}{}", line(command)));
         }
     }
 
-    /// Begins something else: a rule where there is something to be separated from.
+    /// Begins a new part, with a rule if there is something to separate.
     pub(crate) fn part(&mut self) {
         if self.is_open && !self.is_compact {
             self.rule('-');
         }
     }
 
-    /// Writes a table: the columns that there is room for, and the rows that are wanted.
+    /// Writes a table: the columns that fit, and the requested rows.
     pub(crate) fn table(&mut self, table: &Table) {
         let layout = self.layout;
         self.part();
@@ -126,7 +126,7 @@ impl Page {
         }
     }
 
-    /// Writes a grid below its headers; rows from `apart` on stand below a rule.
+    /// Writes a grid below its headers; rows from `apart` on are below a rule.
     pub(crate) fn grid(&mut self, grid: Grid, apart: Option<usize>) {
         let layout = self.layout();
         let (header, lines) = grid.lines(layout.headers, layout.paint);
@@ -148,7 +148,7 @@ impl Page {
         Self { text: String::new(), layout, is_open: false, indent: 0, is_compact: false }
     }
 
-    /// A page on which lines are dear.
+    /// A page with scarce lines.
     pub(crate) fn compact(layout: Layout) -> Self {
         Self { is_compact: true, ..Self::new(layout) }
     }
@@ -157,7 +157,7 @@ impl Page {
         self.layout
     }
 
-    /// Columns that a rule takes: the terminal's, within reason.
+    /// Columns of a rule: the terminal's, within reason.
     pub(crate) fn width(&self) -> usize {
         self.layout.width.clamp(60, 160)
     }
@@ -193,7 +193,7 @@ impl Page {
 
     /// An indented line of a label and a value, like `  Total VMs:              98`
     ///
-    /// A value that does not fit goes on below itself. What comes from the cluster is made printable.
+    /// A value that does not fit continues below itself. Text from the cluster is made printable.
     pub(crate) fn labelled(&mut self, label: &str, value: &str) {
         self.value(None, label, value);
     }
@@ -202,7 +202,7 @@ impl Page {
         let label = format!("{label}:");
         let indent = 2 + LABEL;
         for (index, part) in broken(&line(value), self.width() - indent).into_iter().enumerate() {
-            // A label that is too long for its column keeps a space behind it.
+            // A label that is too long for its column is followed by a space.
             let text = match index {
                 0 => format!("  {label:<width$} {part}", width = LABEL - 1),
                 _ => format!("{:indent$}{part}", ""),
@@ -214,7 +214,7 @@ impl Page {
         }
     }
 
-    /// A sentence, broken at spaces so that it fits; what comes from the cluster is made printable.
+    /// A sentence, wrapped at spaces; text from the cluster is made printable.
     pub(crate) fn sentence(&mut self, tone: Option<Tone>, indent: usize, text: &str) {
         for line in broken(&line(text), self.width() - indent) {
             let line = format!("{:indent$}{line}", "");
@@ -225,7 +225,7 @@ impl Page {
         }
     }
 
-    /// A text broken into so many lines at most, the cut marked with `…`.
+    /// A text wrapped to at most this many lines; a cut is marked with `…`.
     pub(crate) fn on_lines(&self, text: &str, most: usize) -> Vec<String> {
         let mut lines = broken(&line(text), self.width());
         if lines.len() > most {
@@ -235,7 +235,7 @@ impl Page {
         lines
     }
 
-    /// The text, with one line end at its end.
+    /// The text with a single final line end.
     pub(crate) fn finish(self) -> String {
         let mut text = self.text;
         text.truncate(text.trim_end().len());
@@ -265,7 +265,7 @@ fn text(cell: &Cell, holds: Holds) -> String {
     }
 }
 
-/// A text broken at spaces into lines of at most `width` columns; a longer word is cut.
+/// A text wrapped at spaces into lines of at most `width` columns; a longer word is cut.
 fn broken(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     let mut room = width;

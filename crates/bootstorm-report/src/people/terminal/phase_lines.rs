@@ -1,4 +1,4 @@
-//! The lines that tell a storm as a story: the guide's phases 1 to 4.
+//! The story of a storm: the guide's phases 1 to 4.
 
 use super::Page;
 use crate::color::Tone;
@@ -10,7 +10,7 @@ use bootstorm_model::plan::Shape;
 use bootstorm_model::plan::sizing::Quantity;
 use bootstorm_model::record::StormKind;
 
-/// Writes phases 1 to 4; the first two only where the stop is known.
+/// Writes phases 1 to 4; the first two only if the stop is known.
 pub(super) fn storm(page: &mut Page, stop: Option<&PhaseBlock>, storm: &PhaseBlock) {
     page.blank();
     if let Some(stop) = stop {
@@ -63,7 +63,7 @@ pub(super) fn storm(page: &mut Page, stop: Option<&PhaseBlock>, storm: &PhaseBlo
     page.blank();
 }
 
-/// How the starts left, and what that makes of the crowd.
+/// How the starts were sent, and the matching noun.
 fn shape(storm: &PhaseBlock) -> (String, &'static str) {
     let settings = &storm.settings;
     let (how, crowd) = match settings.shape {
@@ -97,7 +97,7 @@ pub(super) fn stop_alone(page: &mut Page, stop: &PhaseBlock) {
 fn issued(page: &mut Page, phase: &PhaseBlock, verb: &str) {
     let accepted = phase.summary(Milestone::Accepted).arrived;
     let Some(issue) = phase.spans.issue else {
-        // Results of another tool may not say when the commands were issued.
+        // Results of another tool may not have the times of the requests.
         if phase.counts.reached > 0 {
             return;
         }
@@ -119,7 +119,7 @@ fn stopped(page: &mut Page, stop: &PhaseBlock) {
     match stop.spans.goal {
         Some(span) if reached == vms => page.line(&format!("All VMs stopped in {}", words::seconds(span))),
         Some(span) => page.line(&format!("{} stopped in {}", words::vms(reached), words::seconds(span))),
-        // When their requests were sent may be unknown.
+        // The times of their requests may be unknown.
         None if reached > 0 => {}
         None => page.toned(Tone::Bad, "No VM has stopped"),
     }
@@ -172,7 +172,7 @@ fn monitored(page: &mut Page, storm: &PhaseBlock) {
     }
 }
 
-/// How many VMs `KubeVirt` migrates at a time.
+/// Number of VMs that `KubeVirt` migrates concurrently.
 fn at_a_time(page: &mut Page, storm: &PhaseBlock) {
     let Some(limits) = storm.migrations else { return };
     let (all, node) = (limits.per_cluster, limits.per_node);
@@ -182,7 +182,7 @@ fn at_a_time(page: &mut Page, storm: &PhaseBlock) {
     }
 }
 
-/// The slowest of each stretch of a migration.
+/// The slowest VM of each stretch of a migration.
 fn migrated(page: &mut Page, storm: &PhaseBlock) {
     let longest = |from: Milestone, to: Milestone| {
         let stage = storm.stages.iter().find(|stage| (stage.from, stage.to) == (from, to))?;

@@ -1,4 +1,4 @@
-//! The recovery curve, drawn with braille dots: how many VMs are back `t` seconds after the first request.
+//! The recovery curve, drawn with braille dots: number of VMs that are back `t` seconds after the first request.
 
 use super::Layout;
 use crate::color::Tone;
@@ -9,16 +9,16 @@ use bootstorm_model::record::PhaseKind;
 
 /// Dots of a braille cell, by column and row from the top (Unicode 16, chapter 21).
 const DOTS: [[u32; 4]; 2] = [[0x01, 0x02, 0x04, 0x40], [0x08, 0x10, 0x20, 0x80]];
-/// Columns of the labels at the left.
+/// Columns of the labels on the left.
 const LABELS: usize = 7;
-/// A baseline is drawn dotted: one dot in so many.
+/// A baseline is drawn dotted: one dot in this many.
 const SPARSE: usize = 3;
 
-/// How one phase came back
+/// Recovery of one phase
 struct Curve {
     /// Seconds after the first request, in order.
     back: Vec<f64>,
-    /// VMs that took part.
+    /// Participants.
     of: usize,
 }
 
@@ -44,7 +44,7 @@ impl Curve {
     }
 }
 
-/// The curves of the storm, solid, and of its baseline, dotted; nothing where no VM came back.
+/// The curves of the storm, solid, and of its baseline, dotted; `None` if no VM came back.
 pub(super) fn recovery(
     phases: &[&PhaseBlock],
     judged: Option<Milestone>,
@@ -103,7 +103,7 @@ pub(super) fn recovery(
     text
 }
 
-/// Seconds as an axis has them.
+/// Seconds for an axis.
 fn round(seconds: f64) -> f64 {
     if seconds >= 100.0 { seconds.round() } else { (seconds * 10.0).round() / 10.0 }
 }
@@ -120,7 +120,7 @@ impl Canvas {
         Self { columns, rows, cells: vec![0; columns * rows] }
     }
 
-    /// Draws a curve up to the right end; of a sparse one every so-manieth dot.
+    /// Draws a curve up to the right end; of a sparse one every n-th dot.
     fn draw(&mut self, curve: &Curve, until: f64, sparse: usize) {
         let (width, height) = (self.columns * 2, self.rows * 4);
         let level = |x: usize| {
@@ -131,7 +131,7 @@ impl Canvas {
         let mut drawn = 0;
         for x in 0..width {
             let now = level(x).min(height - 1);
-            // Where the curve jumps, its rise is drawn too.
+            // Jumps of the curve are drawn as vertical lines.
             for y in before.min(now)..=now {
                 if drawn % sparse == 0 {
                     self.dot(x, height - 1 - y);

@@ -1,4 +1,4 @@
-//! The statistics of a phase: the guide's lines, percentiles, recovery, and how well it was measured.
+//! The statistics of a phase: the guide's lines, percentiles, recovery, and quality of the measurement.
 
 use super::Page;
 use crate::color::Tone;
@@ -12,7 +12,7 @@ use bootstorm_model::observe::Milestone;
 use bootstorm_model::record::{PhaseKind, StormKind};
 use bootstorm_model::stats::{Quantile, Summary};
 
-/// A percentile, and how to read it from a summary
+/// A percentile, and its value in a summary
 type Percentile = (&'static str, fn(&Summary) -> Quantile);
 
 const PERCENTILES: [Percentile; 4] = [
@@ -96,7 +96,7 @@ fn reasons(page: &mut Page, phase: &PhaseBlock) {
     }
 }
 
-/// The VMs that stand out, a few by name.
+/// Outliers, a few by name.
 fn outliers(page: &mut Page, phase: &PhaseBlock) {
     const SHOWN: usize = 3;
     let found = &phase.outliers.vms;
@@ -116,7 +116,7 @@ fn outliers(page: &mut Page, phase: &PhaseBlock) {
     );
 }
 
-/// Says how many VMs arrived after a time that nobody knows.
+/// Writes the number of VMs that arrived after an unknown time.
 fn unknown(page: &mut Page, phase: &PhaseBlock) {
     // VMs with an unknown outcome have a line of their own.
     let unknown = phase.summary(phase.goal).unknown.saturating_sub(phase.counts.unknown);
@@ -170,7 +170,7 @@ fn times(page: &mut Page, phase: &PhaseBlock) {
     }
 }
 
-/// How the disks were filled, and how long that and the boot after it took.
+/// How the disks were filled, and the time for that and for the boot after it.
 fn volumes(page: &mut Page, phase: &PhaseBlock) {
     let Some(volumes) = &phase.volumes else { return };
     page.labelled("Disks filled by", &volumes.kinds_in_words());
@@ -186,7 +186,7 @@ fn volumes(page: &mut Page, phase: &PhaseBlock) {
     }
 }
 
-/// How long guests did not answer while they migrated.
+/// Time in which guests did not answer while they migrated.
 fn downtime(page: &mut Page, phase: &PhaseBlock) {
     let Some(block) = &phase.downtime else { return };
     if block.guests == 0 {

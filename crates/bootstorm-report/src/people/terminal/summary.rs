@@ -1,4 +1,5 @@
-//! One screen for any number of VMs, at most 80 columns by 40 lines: verdict, counts, recovery curve, causes, slowest VMs.
+//! One screen for any number of VMs, at most 80 columns by 40 lines: verdict, counts, recovery curve, causes, slowest
+//! VMs.
 
 use super::grid::{Column, Grid};
 use super::width::cut;
@@ -17,18 +18,18 @@ use bootstorm_model::text::line;
 
 /// Lines of the whole screen.
 const LINES: usize = 40;
-/// Lines of the curve: as many as there is room for.
+/// Lines of the curve, depending on the available room.
 const CURVE: std::ops::RangeInclusive<usize> = 4..=9;
 /// VMs whose outages are drawn.
 const BANDS: usize = 8;
-/// VMs, causes, thresholds and phases that are named.
+/// Number of VMs, causes, thresholds and phases named.
 const SLOWEST: usize = 5;
 const CAUSES: usize = 4;
 const THRESHOLDS: usize = 4;
 const PHASES: usize = 5;
 
 impl Report {
-    /// The report on one screen of a terminal; `next` are commands that lead on.
+    /// The report on one screen of a terminal; `next` are suggested commands.
     pub fn summary(&self, layout: &Layout, next: &[String]) -> String {
         let mut parts: Vec<String> = Vec::new();
         let mut part = |write: &dyn Fn(&mut Page)| {
@@ -53,7 +54,7 @@ impl Report {
         part(&|page| {
             for (place, command) in next.iter().enumerate() {
                 let label = if place == 0 { "Next:" } else { "" };
-                // Not broken: it is there to be copied.
+                // Not wrapped, for copying.
                 page.line(&format!("{label:<6}{}", line(command)));
             }
         });
@@ -68,7 +69,7 @@ impl Report {
         parts.join("\n\n") + "\n"
     }
 
-    /// The phases that the screen is about: the storm and its baseline, or the last ones.
+    /// The subject phases of the screen: the storm and its baseline, or the last ones.
     fn of_interest(&self) -> Vec<&PhaseBlock> {
         let full = self.phases.iter().filter(|phase| phase.shown == Shown::Full);
         let mut phases: Vec<&PhaseBlock> = full.collect();
@@ -103,13 +104,13 @@ fn head(page: &mut Page, report: &Report) {
     }
 }
 
-/// The verdict, both ratios, and the bottleneck.
+/// Verdict, both ratios, and the bottleneck.
 fn verdict(page: &mut Page, report: &Report) {
     let Some(compared) = &report.comparison else { return };
     let Some(note) = judgement::note(compared) else { return };
     two_lines(page, note.tone, &note.line());
     ratios(page, compared);
-    // What is not judged says so once.
+    // Missing verdicts are explained only once.
     let Some(breakdown) = compared.breakdown.as_ref().filter(|_| compared.verdict.is_some()) else { return };
     match (&breakdown.bottleneck, &breakdown.unnamed) {
         (Some(found), _) => two_lines(page, Some(Tone::Fair), &format!("Bottleneck: {}", found.sentence)),
@@ -144,7 +145,7 @@ fn ratios(page: &mut Page, compared: &Compared) {
     }
 }
 
-/// A line per phase: how many reached the goal, and when shares of them were back.
+/// A line per phase: number of VMs that reached the goal, and times until shares of them were back.
 fn counts(page: &mut Page, phases: &[&PhaseBlock]) {
     if phases.is_empty() {
         return;
@@ -204,12 +205,12 @@ fn counts(page: &mut Page, phases: &[&PhaseBlock]) {
     }
 }
 
-/// VMs that took no part, where that means something: most VMs have no outage in an observed recovery.
+/// VMs that took no part, if that is notable: in an observed recovery most VMs have no outage.
 fn excluded(phase: &PhaseBlock) -> usize {
     if phase.settings.kind == StormKind::Observed { 0 } else { phase.counts.excluded }
 }
 
-/// What kept VMs from the goal, most frequent first, of the last phase in which it did.
+/// Causes that kept VMs from the goal, most frequent first, of the last phase that has any.
 fn causes(page: &mut Page, phases: &[&PhaseBlock]) {
     let Some(phase) = phases.iter().rev().find(|phase| phase.counts.unsuccessful() > 0) else { return };
     page.toned(Tone::Heading, &format!("Failures in {}", phase.name));
@@ -222,7 +223,7 @@ fn causes(page: &mut Page, phases: &[&PhaseBlock]) {
     }
 }
 
-/// The slowest VMs of the last phase that is shown.
+/// The slowest VMs of the last phase shown.
 fn slowest(page: &mut Page, report: &Report, phases: &[&PhaseBlock]) {
     let starts = phases.iter().rev().find(|phase| phase.kind != PhaseKind::Stop).or_else(|| phases.last());
     let Some(phase) = starts else { return };
@@ -267,7 +268,7 @@ fn slowest(page: &mut Page, report: &Report, phases: &[&PhaseBlock]) {
     }
 }
 
-/// What speaks against the times.
+/// Doubts about the times.
 fn doubts(page: &mut Page, report: &Report) {
     for phase in report.of_interest() {
         let Some(block) = phase.validity.as_ref().filter(|block| block.grade != Validity::Valid) else {
@@ -315,7 +316,7 @@ fn judged(page: &mut Page, report: &Report) {
     }
 }
 
-/// A text that is cut where the terminal ends; what comes from the cluster is made printable.
+/// A text cut to the width of the terminal; text from the cluster is made printable.
 fn one_line(page: &mut Page, tone: Option<Tone>, text: &str) {
     let text = fitted(page, &line(text));
     match tone {
@@ -324,7 +325,7 @@ fn one_line(page: &mut Page, tone: Option<Tone>, text: &str) {
     }
 }
 
-/// A text on two lines at most.
+/// A text on at most two lines.
 fn two_lines(page: &mut Page, tone: Option<Tone>, text: &str) {
     let most = if page.layout().cut { 2 } else { usize::MAX };
     for text in page.on_lines(text, most) {

@@ -1,4 +1,4 @@
-//! The terminal form as a whole, seen from outside.
+//! End-to-end tests of the terminal form.
 
 use super::Layout;
 use crate::{Paint, Report, Selection, fixtures};

@@ -1,4 +1,4 @@
-//! The last blocks: phases told in one line, and how long everything took.
+//! The last blocks: phases in one line each, and the duration of everything.
 
 use super::Page;
 use crate::color::Tone;
@@ -30,7 +30,7 @@ pub(super) fn others(page: &mut Page, report: &Report) {
     page.blank();
 }
 
-/// Writes how long every phase took.
+/// Writes the duration of every phase.
 pub(super) fn write(page: &mut Page, report: &Report) {
     if report.phases.is_empty() {
         return;

@@ -1,8 +1,8 @@
-//! How many columns of a terminal a text takes.
+//! Width of a text in terminal columns.
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-/// Columns of a terminal: most characters take one, East Asian ones two, combining marks none.
+/// Columns of a text: most characters take one, East Asian ones two, combining marks none.
 pub(super) fn width(text: &str) -> usize {
     text.width()
 }
@@ -12,7 +12,7 @@ pub(super) fn width_of(character: char) -> usize {
     character.width().unwrap_or(0)
 }
 
-/// As much of a text as fits into `columns`, the cut marked with `…`.
+/// The part of a text that fits into `columns`; a cut is marked with `…`.
 pub(super) fn cut(text: &str, columns: usize) -> String {
     let mut room = columns.saturating_sub(1);
     let fits = |character: &char| {

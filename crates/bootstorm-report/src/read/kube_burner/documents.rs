@@ -1,4 +1,4 @@
-//! The documents as they lie in the files; unknown fields are ignored.
+//! Documents as stored in the files; unknown fields are ignored.
 
 use std::collections::BTreeSet;
 
@@ -10,9 +10,9 @@ use crate::kube_burner::{LATENCY, SUMMARY};
 use bootstorm_model::plan::MOST_TARGETS;
 use bootstorm_model::record::at_most;
 
-/// Documents in a file: a phase's worth of VMs, several times over.
+/// Maximum number of documents in a file: a phase's worth of VMs, several times over.
 const MOST_DOCUMENTS: usize = 8 * MOST_TARGETS as usize;
-/// Our own documents say so.
+/// Marker of our own documents.
 const OURS: &str = "kubectl-bootstorm";
 
 /// The document of a job
@@ -36,7 +36,7 @@ pub(super) struct Summary {
     tool: Option<String>,
     #[serde(default)]
     run: Option<String>,
-    /// VMs of the phase; only in our own.
+    /// VMs of the phase; only in our own documents.
     #[serde(default)]
     pub(super) vms: Option<usize>,
     #[serde(default)]
@@ -47,7 +47,7 @@ pub(super) struct Summary {
     total_nodes: Option<usize>,
 }
 
-/// The part of its configuration that is of use
+/// The used part of its configuration
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct JobConfig {
@@ -96,7 +96,7 @@ pub(super) struct Vm {
     pub(super) vm_ready_latency: Option<i64>,
 }
 
-/// What only our own documents have; metadata of others may be anything
+/// Fields that only our own documents have; metadata of others may be anything
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(from = "Value")]
 pub(super) struct Metadata {
@@ -129,7 +129,7 @@ impl Vm {
     }
 }
 
-/// Everything that was read
+/// Everything read so far
 #[derive(Debug, Default)]
 pub(super) struct Documents {
     pub(super) summaries: Vec<Summary>,
@@ -140,11 +140,11 @@ pub(super) struct Documents {
 struct All(#[serde(deserialize_with = "at_most::<MOST_DOCUMENTS, _, _>")] Vec<Value>);
 
 impl Documents {
-    /// Adds the documents of a file, of whose name `job` is the job that its VMs belong to.
+    /// Adds the documents of a file; `job` is the job in its name, to which its VMs belong.
     pub(super) fn add(&mut self, bytes: &[u8], job: Option<&str>) -> Result<(), serde_json::Error> {
         for document in serde_json::from_slice::<All>(bytes)?.0 {
             let metric = document.get("metricName").and_then(Value::as_str).unwrap_or_default();
-            // kube-burner leaves the name of the metric out where an instance has no VM; the file has it.
+            // kube-burner omits the name of the metric if an instance has no VM; the file name has it.
             if metric == LATENCY || metric.is_empty() && job.is_some() {
                 let mut vm = Vm::deserialize(document)?;
                 if let Some(job) = job {
@@ -162,7 +162,7 @@ impl Documents {
         self.vms.is_empty() && self.summaries.is_empty()
     }
 
-    /// The UUID of the run. Fails where there are several.
+    /// The UUID of the run. Fails if there are several.
     pub(super) fn run(&self) -> Result<&str, String> {
         let all = self.vms.iter().map(|vm| &vm.uuid).chain(self.summaries.iter().map(|job| &job.uuid));
         let all: BTreeSet<&str> = all.map(String::as_str).filter(|uuid| !uuid.is_empty()).collect();
@@ -175,12 +175,12 @@ impl Documents {
         }
     }
 
-    /// Name of the run; only in our own.
+    /// Name of the run; only in our own documents.
     pub(super) fn name(&self) -> Option<String> {
         self.summaries.iter().find_map(|job| job.run.clone().filter(|_| job.tool.as_deref() == Some(OURS)))
     }
 
-    /// Who wrote them, in a word: `kube-burner v2.7.3`.
+    /// Tool that wrote them: `kube-burner v2.7.3`.
     pub(super) fn tool(&self) -> Option<String> {
         let version = self.summaries.iter().find_map(|job| job.version.as_deref())?;
         let version = version.split('@').next().unwrap_or(version);

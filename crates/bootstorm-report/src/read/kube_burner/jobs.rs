@@ -13,9 +13,9 @@ use bootstorm_model::record::{MOST_PHASES, PhaseKind, PhaseName, PhaseRecord, Ph
 use bootstorm_model::stats::validity::{self, Conditions, Doubt, Trust, Validity};
 use bootstorm_model::stats::{Level, Quantile, Sample};
 
-/// By how much an instance may seem to be older than the job that started it: clocks of two machines, and whole seconds.
+/// How much older than its job an instance may seem: clocks of two machines, and whole seconds.
 const CLOCKS: SignedDuration = SignedDuration::from_secs(2);
-/// No latency is longer: 31 years, in milliseconds. kube-burner writes -9223372036854 for what it has not seen.
+/// Maximum latency: 31 years, in milliseconds. kube-burner writes -9223372036854 for what it has not seen.
 const MOST_MILLIS: i64 = 1_000_000_000_000;
 
 /// A job with its VMs
@@ -40,7 +40,7 @@ impl<'a> Job<'a> {
             return Err(Unreadable::damaged(&format!("it has more than {MOST_PHASES} jobs")));
         }
         let job = |(name, vms): (&str, Vec<&'a Vm>)| {
-            // A folder that was used again has a summary for each time; the last one is of the documents that are there.
+            // A reused folder has a summary per use; the last one belongs to the existing documents.
             let of_name = |job: &&&Summary| job.job_config.name == name;
             let summary = documents.summaries.iter().collect::<Vec<_>>();
             let summary = summary.iter().rev().find(of_name).copied();
@@ -61,7 +61,7 @@ impl<'a> Job<'a> {
         self.vms.iter().any(|vm| vm.metadata.ours)
     }
 
-    /// The VMs whose instances came to be in this job: a job that stops them shows what was before.
+    /// VMs whose instances were created in this job: a job that stops VMs shows the state before.
     fn started(&self) -> Vec<&'a Vm> {
         let is_new = |vm: &&&Vm| {
             let created = vm.vmi_created_latency.filter(|created| created.abs() < MOST_MILLIS);
@@ -80,19 +80,19 @@ impl<'a> Job<'a> {
     }
 }
 
-/// One phase out of one job, or out of all that create
+/// One phase from one job, or from all that create
 pub(super) struct Phase<'a> {
     name: PhaseName,
     pub(super) began: Timestamp,
     ended: Option<Timestamp>,
     vms: Vec<&'a Vm>,
-    /// Documents that were left out: VMs that were made again while the job churned.
+    /// Number of omitted documents: VMs that were recreated while the job churned.
     again: usize,
-    /// VMs that the summary counts; only in our own.
+    /// VMs that the summary counts; only in our own documents.
     counted: Option<usize>,
     errors: Vec<&'a str>,
     passed: bool,
-    /// Names of VMs that are in several namespaces: kube-burner does not tell their pods apart.
+    /// Names of VMs that exist in several namespaces: kube-burner does not distinguish their pods.
     shared: BTreeSet<&'a str>,
 }
 
@@ -149,7 +149,7 @@ impl<'a> Phase<'a> {
         !self.vms.is_empty() && self.vms.iter().all(|vm| vm.metadata.ours)
     }
 
-    /// Whether every VM that took part has a document.
+    /// Whether every participant has a document.
     pub(super) fn is_complete(&self) -> bool {
         self.counted.is_some_and(|counted| counted <= self.vms.len())
     }
@@ -183,7 +183,7 @@ impl<'a> Phase<'a> {
         let found = targets.binary_search_by(|target| order(target, &vm.namespace, vm.name()));
         let mut timeline = Timeline::new(u32::try_from(found.ok()?).ok()?);
         let ours = vm.metadata.ours;
-        // A start counts from the instance: when the VM was made says nothing about it.
+        // A start counts from the instance: the creation time of the VM is irrelevant to it.
         let zero = match self.name.kind {
             PhaseKind::Storm if !ours => vm.vmi_created_latency.unwrap_or_default(),
             _ => 0,
@@ -205,7 +205,7 @@ impl<'a> Phase<'a> {
         ];
         for (milestone, latency) in latencies {
             let Some(millis) = latency.and_then(|latency| latency.checked_sub(zero)) else { continue };
-            // What lies well before the beginning belongs to an earlier boot, or was never seen.
+            // Times well before the beginning belong to an earlier boot, or were never seen.
             if millis < -CLOCKS.as_millis() as i64 || millis > MOST_MILLIS {
                 continue;
             }
@@ -218,7 +218,7 @@ impl<'a> Phase<'a> {
         Some(timeline)
     }
 
-    /// How far the times can be trusted, by the same rules as our own, and what kube-burner leaves out.
+    /// How far the times can be trusted, by our own rules, and what kube-burner omits.
     pub(super) fn validity(&self, record: &PhaseRecord) -> ValidityBlock {
         let sample = Sample::to_milestone(&record.timelines, record.goal, record.goal);
         let is_stamped = |timeline: &&Timeline| timeline.is_stamped(Milestone::Running);
@@ -240,7 +240,7 @@ impl<'a> Phase<'a> {
         ValidityBlock { grade: validity::worst(&findings), findings, client: None }
     }
 
-    /// What the documents do not have, in one sentence.
+    /// What the documents lack, in one sentence.
     fn left_out(&self) -> String {
         let mut parts = match self.counted {
             Some(counted) => vec![format!("{} of {counted} VMs have a document", self.vms.len())],
@@ -267,7 +267,7 @@ impl<'a> Phase<'a> {
     }
 }
 
-/// A VM with a document of kube-burner ran; ours say how it ended.
+/// A VM with a document of kube-burner ran; our documents have the outcome.
 fn outcome(vm: &Vm, timeline: &Timeline, goal: Milestone) -> Outcome {
     match vm.metadata.outcome.as_deref() {
         Some("failed") => Outcome::Failed,

@@ -1,14 +1,14 @@
-//! Documents that kube-burner's local indexer has written, made into a report; field names are of v2.7.3.
+//! Reports from documents of kube-burner's local indexer; field names are of v2.7.3.
 //!
-//! A job is a phase. All jobs that create are taken together as the creation; each job of the type `kubevirt` in which
-//! instances came to be is a storm. Whether such a job started, restarted or migrated is not recorded.
+//! A job is a phase. All jobs that create are taken together as the creation; each job of type `kubevirt` in which
+//! instances were created is a storm. Whether such a job started, restarted or migrated VMs is not recorded.
 //!
-//! It matches launcher pods to instances by name alone, so that VMs of one name in several namespaces have each other's
-//! pods and nodes (`handleUpdateVMIPod`, seen with v2.7.3); these are left out here.
+//! kube-burner matches launcher pods to instances by name alone, so that VMs of one name in several namespaces get each
+//! other's pods and nodes (`handleUpdateVMIPod`, seen with v2.7.3); these are omitted here.
 //!
-//! What kube-burner does not record stays unknown: VMs that never ran, requests, nodes' clocks, why something failed. Its
-//! times are timestamps of the API server in whole seconds; its latencies of a start count from the creation of the VM
-//! object, however long ago that was, so those of a storm are counted from the creation of the instance instead.
+//! What kube-burner does not record stays unknown: VMs that never ran, requests, nodes' clocks, reasons for failures.
+//! Its times are timestamps of the API server in whole seconds; its latencies of a start count from the creation of the
+//! VM object, however long ago that was, so those of a storm are counted from the creation of the instance instead.
 
 mod documents;
 mod jobs;
@@ -32,17 +32,17 @@ use jobs::{Job, Phase};
 
 pub use crate::kube_burner::FOLDER;
 
-/// Whether a file of this name holds documents that are read: summaries of jobs, or latencies of VMs.
+/// Whether a file of this name is read: summaries of jobs, or latencies of VMs.
 pub fn is_read(name: &str) -> bool {
     stem(name).is_some_and(|stem| stem == SUMMARY || job_of(stem, LATENCY).is_some())
 }
 
-/// Whether kube-burner's local indexer gives a file of this name documents about jobs or VMs.
+/// Whether kube-burner's local indexer uses this file name for documents about jobs or VMs.
 pub fn is_known(name: &str) -> bool {
     is_read(name) || stem(name).is_some_and(|stem| job_of(stem, QUANTILES).is_some())
 }
 
-/// Whether a file of this name says that kube-burner measured VMs beside it.
+/// Whether a file of this name shows that kube-burner measured VMs.
 pub fn is_detail(name: &str) -> bool {
     stem(name).is_some_and(|stem| job_of(stem, LATENCY).is_some())
 }
@@ -55,9 +55,9 @@ fn job_of<'a>(stem: &'a str, metric: &str) -> Option<&'a str> {
     stem.strip_prefix(metric)?.strip_prefix('-')
 }
 
-/// Makes a report of the files of one folder, given by name.
+/// Makes a report from the files of one folder, given by name.
 ///
-/// Fails where no job measured VMs, where the documents are of several runs, and where one is damaged.
+/// Fails if no job measured VMs, if the documents are from several runs, and if one is damaged.
 pub fn report(files: &BTreeMap<String, Vec<u8>>) -> Result<Report, Unreadable> {
     let mut documents = Documents::default();
     for (name, bytes) in files.iter().filter(|(name, _)| is_read(name)) {
@@ -68,7 +68,7 @@ pub fn report(files: &BTreeMap<String, Vec<u8>>) -> Result<Report, Unreadable> {
     of(&documents)
 }
 
-/// Makes a report of one array of documents of any kind, each with its `metricName`.
+/// Makes a report from one array of documents of any kind, each with its `metricName`.
 pub(super) fn array(bytes: &[u8]) -> Result<Report, Unreadable> {
     let mut documents = Documents::default();
     let is_ours = |name: &str| bytes.windows(name.len()).any(|window| window == name.as_bytes());
@@ -131,7 +131,7 @@ fn of(documents: &Documents) -> Result<Report, Unreadable> {
     Ok(run.report())
 }
 
-/// Takes back what is concluded from VMs that failed, where nobody knows how many did.
+/// Withdraws conclusions about failed VMs if their number is unknown.
 fn unjudged(compared: Compared) -> Compared {
     let why = compared.unjudged.clone().unwrap_or_else(|| {
         "kube-burner has no document of a VM that did not run, so that nobody knows how many failed"
@@ -145,7 +145,7 @@ fn unjudged(compared: Compared) -> Compared {
     Compared { verdict: None, unjudged: Some(why), breakdown, advice: Vec::new(), ..compared }
 }
 
-/// Drops what only looks known because every VM is taken to have been requested at once.
+/// Drops values that seem known only because every VM is assumed to have been requested at once.
 fn forget_requests(block: &mut PhaseBlock, record: &PhaseRecord) {
     let total = record.ended.map(Offset::seconds);
     block.spans = Spans { monitoring: total, total, ..Spans::default() };

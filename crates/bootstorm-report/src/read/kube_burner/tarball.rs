@@ -9,16 +9,16 @@ use flate2::read::GzDecoder;
 use super::is_read;
 use crate::read::{MOST_BYTES, Unreadable};
 
-/// Size of a header, and what contents are filled up to.
+/// Size of a header, to which contents are padded.
 const BLOCK: usize = 512;
 /// Fields of a header (POSIX.1-1988, `ustar`): offset and length.
 const NAME: (usize, usize) = (0, 100);
 const SIZE: (usize, usize) = (124, 12);
 const KIND: usize = 156;
 
-/// The files of a tarball that are read, by name; `None` where it is no tarball of kube-burner.
+/// The relevant files of a tarball, by name; `None` if it is not a tarball of kube-burner.
 ///
-/// Fails where it is damaged, or larger than what a file may have.
+/// Fails if it is damaged, or exceeds the maximum size of a file.
 pub(in crate::read) fn files(bytes: &[u8]) -> Result<Option<BTreeMap<String, Vec<u8>>>, Unreadable> {
     let mut unpacked = Vec::new();
     let cut = |error: &dyn std::fmt::Display| Unreadable::CutOff(super::super::told(&error.to_string()));

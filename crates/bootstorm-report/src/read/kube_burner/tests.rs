@@ -9,10 +9,10 @@ use bootstorm_model::observe::{Milestone, Outcome, Source};
 use bootstorm_model::stats::Validity;
 
 const UUID: &str = "0f8fad5b-d9cb-469f-a165-70867728950e";
-/// What kube-burner writes where it has seen nothing: Go's smallest duration.
+/// kube-burner's value for what it has not seen: Go's smallest duration.
 const UNSEEN: i64 = -9_223_372_036_854;
 
-/// A VM as kube-burner writes it: created, running so many milliseconds later.
+/// A VM as kube-burner writes it: created, and running this many milliseconds later.
 fn vm(job: &str, name: &str, created: &str, vmi: i64, running: i64) -> Value {
     json!({
         "timestamp": created, "podCreatedLatency": vmi, "podScheduledLatency": vmi + 1000,
@@ -35,7 +35,7 @@ fn summary(job: &str, kind: &str, from: &str, to: &str, passed: bool) -> Value {
     })
 }
 
-/// A creation, a stop and a start of two VMs, in which one of them did not run again.
+/// A creation, a stop and a start of two VMs, one of which did not run again.
 fn samples() -> BTreeMap<String, Vec<u8>> {
     let created = "2026-06-23T10:00:01Z";
     let jobs = [
@@ -45,7 +45,7 @@ fn samples() -> BTreeMap<String, Vec<u8>> {
     ];
     let create =
         [vm("create-vms", "vm-1", created, 1000, 12_000), vm("create-vms", "vm-10", created, 0, 14_000)];
-    // A job that stops shows the boot before.
+    // A job that stops VMs shows the boot before.
     let stop = [vm("stop-vms", "vm-1", created, 1000, 12_000)];
     let start = [vm("start-vms", "vm-10", created, 602_000, 626_000)];
     let file = |name: &str, documents: &[Value]| (name.to_owned(), json!(documents).to_string().into_bytes());
@@ -139,7 +139,7 @@ fn an_array_and_a_tarball_hold_the_same() {
     assert!(document(cut).unwrap_err().to_string().contains("cut off"));
 }
 
-/// A tarball as Go's `archive/tar` makes it, without what is not read.
+/// A tarball as from Go's `archive/tar`, without the parts that are not read.
 fn packed(files: &BTreeMap<String, Vec<u8>>) -> Vec<u8> {
     use std::io::Write;
     let mut tar = Vec::new();

@@ -1,12 +1,12 @@
-//! The names of the origin tool's folders: `20260304-100000_boot-storm-test_1-100`.
+//! Names of the origin tool's folders: `20260304-100000_boot-storm-test_1-100`.
 
 use jiff::civil::DateTime;
 use jiff::{Timestamp, tz::TimeZone};
 
-/// What a folder is called after
+/// Parts of a folder's name
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Named {
-    /// When it was begun. The name has no zone; it is taken as UTC.
+    /// Its beginning. The name has no zone; it is taken as UTC.
     pub(super) time: Timestamp,
     /// Namespace prefix.
     pub(super) prefix: String,
@@ -17,7 +17,7 @@ pub(super) struct Named {
 }
 
 impl Named {
-    /// Reads a folder's name; `None` when it is not of that form.
+    /// Reads a folder's name; `None` if it does not have that form.
     pub(super) fn of(name: &str) -> Option<Self> {
         let (time, rest) = name.split_once('_')?;
         let (prefix, range) = rest.rsplit_once('_')?;

@@ -1,7 +1,7 @@
-//! The result files of the origin tool, made into a report.
+//! Reports from the result files of the origin tool.
 //!
-//! They hold, per VM, the seconds to Running and to Ping and whether it succeeded; nothing about requests, nodes, reasons or
-//! versions. What they do not say stays unknown: there is no recovery curve and no skew, and times are taken as they are,
+//! Per VM they hold the seconds to Running and to Ping and whether it succeeded; nothing about requests, nodes, reasons
+//! or versions. What they lack stays unknown: there is no recovery curve and no skew, and times are taken unchanged,
 //! each from the VM's own start.
 
 mod folder;
@@ -26,7 +26,7 @@ use bootstorm_model::stats::Validity;
 use folder::Named;
 use rows::VmRow;
 
-/// The files that are read, without their endings `.json` and `.csv`.
+/// Files that are read, without their extensions `.json` and `.csv`.
 const DETAILS: [&str; 2] = ["vm_creation_results", "boot_storm_results"];
 
 /// Whether a file of this name is one of the origin tool's detail files.
@@ -36,23 +36,23 @@ pub fn is_detail(name: &str) -> bool {
         .any(|detail| name.strip_prefix(detail).is_some_and(|ending| matches!(ending, ".json" | ".csv")))
 }
 
-/// The names of all files that are of use, to be read where they exist.
+/// Names of all relevant files, to be read if they exist.
 pub fn names() -> Vec<String> {
     let files =
         |detail: &&str| [format!("{detail}.json"), format!("{detail}.csv"), format!("summary_{detail}.json")];
     DETAILS.iter().flat_map(files).collect()
 }
 
-/// The part of a summary that the details do not have
+/// The part of a summary that the details lack
 #[derive(Deserialize)]
 struct Summary {
     total_test_duration_sec: Option<f64>,
 }
 
-/// Makes a report of the files of one folder, given by name.
+/// Makes a report from the files of one folder, given by name.
 ///
-/// `folder` is the folder's name, which holds the time, the prefix and the range; `modified` stands in for a time
-/// that it does not hold. Fails when there is no detail file, or one is damaged.
+/// `folder` is the folder's name, which has the time, the prefix and the range; `modified` replaces a missing time.
+/// Fails if there is no detail file, or if one is damaged.
 pub fn report(
     folder: &str,
     files: &BTreeMap<String, Vec<u8>>,
@@ -103,7 +103,7 @@ pub fn report(
     Ok(run.report())
 }
 
-/// The files do not say how well the times were measured.
+/// The files have no information about the quality of the measurement.
 static UNGRADED: ValidityBlock = ValidityBlock { grade: Validity::Valid, findings: Vec::new(), client: None };
 
 /// Every VM of either file once, in natural order.
@@ -155,7 +155,7 @@ fn timeline(row: &VmRow, targets: &[Target]) -> Option<bootstorm_model::observe:
     Some(timeline)
 }
 
-/// The block of a phase, without what only looks known because every request is taken to be at zero.
+/// The block of a phase, without values that seem known only because every request is assumed to be at zero.
 fn block(phase: &PhaseRecord, targets: &[Target], deciding: Option<Probe>) -> PhaseBlock {
     let total = phase.ended.map(Offset::seconds);
     let mut block = PhaseBlock::of(phase, targets, deciding, Shown::Full);
@@ -167,7 +167,7 @@ fn block(phase: &PhaseRecord, targets: &[Target], deciding: Option<Probe>) -> Ph
     block
 }
 
-/// How long the phase took, where its summary says so.
+/// Duration of the phase, if its summary has it.
 fn total(detail: &str, files: &BTreeMap<String, Vec<u8>>) -> Result<Option<f64>, Unreadable> {
     let Some(bytes) = files.get(&format!("summary_{detail}.json")) else { return Ok(None) };
     let summary: Summary = serde_json::from_slice(bytes)

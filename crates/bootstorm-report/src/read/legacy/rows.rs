@@ -18,7 +18,7 @@ pub(super) struct VmRow {
     pub(super) running: Option<f64>,
     #[serde(rename = "ping_time_sec")]
     pub(super) ping: Option<f64>,
-    /// From the creation until its disks were cloned; only of a create.
+    /// From the creation until its disks were cloned; only for a create.
     #[serde(rename = "clone_duration_sec", default)]
     pub(super) clone: Option<f64>,
     #[serde(deserialize_with = "python_bool")]
@@ -44,7 +44,7 @@ fn python_bool<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<bool
     }
 }
 
-/// The rows of a file, from its JSON form if there is one; `None` when there is neither.
+/// The rows of a file, from its JSON form if there is one; `None` if it has neither form.
 pub(super) fn of(name: &str, files: &BTreeMap<String, Vec<u8>>) -> Result<Option<Vec<VmRow>>, Unreadable> {
     let damaged = |file: &str, why: &dyn std::fmt::Display| Unreadable::damaged(&format!("{file}: {why}"));
     let (json, csv) = (format!("{name}.json"), format!("{name}.csv"));
@@ -72,7 +72,7 @@ pub(super) fn of(name: &str, files: &BTreeMap<String, Vec<u8>>) -> Result<Option
     Ok(Some(rows))
 }
 
-/// A time that some VM can have taken.
+/// Checks that a time is plausible for a VM.
 pub(super) fn reasonable(seconds: f64, file: &str) -> Result<f64, Unreadable> {
     if (0.0..=1e9).contains(&seconds) {
         return Ok(seconds);

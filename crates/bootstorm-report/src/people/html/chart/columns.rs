@@ -2,7 +2,7 @@
 
 use super::Plot;
 
-/// A piece of a stacked column: its class and how much it is
+/// A piece of a stacked column: class and size
 pub(crate) type Piece = (&'static str, f64);
 
 /// Draws a stacked column between two coordinates, from the axis up.
@@ -17,7 +17,7 @@ pub(crate) fn stack(plot: &mut Plot, from: f64, to: f64, pieces: &[Piece]) {
     }
 }
 
-/// How many values fall into each bin of a width, counted from zero.
+/// Number of values per bin of a width, counted from zero.
 pub(crate) fn histogram(values: &[f64], width: f64, bins: usize) -> Vec<usize> {
     let mut counts = vec![0; bins];
     for value in values {

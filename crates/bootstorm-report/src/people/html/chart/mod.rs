@@ -1,7 +1,7 @@
-//! Charts as inline SVG: a small writer for axes, steps, columns and what appears on hover.
+//! Charts as inline SVG: a small writer for axes, steps, columns and hover texts.
 //!
-//! Every chart is drawn once per [`Size`], each in its own coordinates, and the style sheet shows the one that fits:
-//! so letters keep their size on a telephone. Colours are classes, which follow the theme and the printer.
+//! Every chart is drawn once per [`Size`], each in its own coordinates, and the style sheet shows the one that fits, so
+//! that letters keep their size on a phone. Colours are classes, which follow the theme and the printer.
 
 pub(crate) mod columns;
 pub(crate) mod plot;
@@ -13,14 +13,14 @@ pub(crate) use scale::Scale;
 
 use super::markup::Markup;
 
-/// How much room a chart has
+/// Room for a chart
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Size {
-    /// The whole width of a desktop page.
+    /// Full width of a desktop page.
     Full,
-    /// Half of it, or the whole width of a tablet or a sheet of paper.
+    /// Half of it, or the full width of a tablet or a sheet of paper.
     Half,
-    /// A telephone.
+    /// A phone.
     Narrow,
 }
 
@@ -43,7 +43,7 @@ impl Size {
     }
 }
 
-/// Draws a chart in the sizes that a place on the page needs; `whole` means the width of the page.
+/// Draws a chart in the sizes that its place on the page needs; `whole` means the full width of the page.
 pub(crate) fn draw(body: &mut Markup, whole: bool, label: &str, drawing: impl Fn(Size) -> Drawing) {
     let sizes: &[Size] =
         if whole { &[Size::Full, Size::Half, Size::Narrow] } else { &[Size::Half, Size::Narrow] };
@@ -71,17 +71,17 @@ pub(crate) fn draw(body: &mut Markup, whole: bool, label: &str, drawing: impl Fn
 pub(crate) struct Drawing {
     /// Height in units of the drawing.
     pub(crate) height: f64,
-    /// What is drawn.
+    /// Drawn content.
     pub(crate) content: Markup,
 }
 
-/// A coordinate with one decimal, and none where it is whole.
+/// A coordinate with at most one decimal.
 pub(crate) fn number(value: f64) -> String {
     let rounded = (value * 10.0).round() / 10.0 + 0.0;
     rounded.to_string()
 }
 
-/// A legend: a swatch and a word each, given as class and word.
+/// A legend: a swatch and a word per entry, given as class and word.
 pub(crate) fn legend(body: &mut Markup, entries: &[(&str, &str)]) {
     body.open("ul", &[("class", "legend")]);
     for (class, word) in entries {

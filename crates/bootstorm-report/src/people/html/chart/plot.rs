@@ -1,22 +1,22 @@
-//! The frame of a chart: axes with ticks, grid and units, and the slices that answer the pointer.
+//! The frame of a chart: axes with ticks, grid and units, and the slices that react to the pointer.
 
 use super::scale::tick_label;
 use super::{Drawing, Scale, Size, number};
 use crate::people::html::markup::Markup;
 
-/// One axis: how far it goes, and what it counts
+/// One axis: its range and title
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Axis<'a> {
     /// Largest value.
     pub(crate) top: f64,
-    /// What it is, with the unit.
+    /// Title, with the unit.
     pub(crate) title: &'a str,
 }
 
-/// Where a plot lies and how far its axes go
+/// Position of a plot and ranges of its axes
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Frame<'a> {
-    /// How much room there is.
+    /// Available room.
     pub(crate) size: Size,
     /// Height of the whole drawing.
     pub(crate) height: f64,
@@ -28,14 +28,14 @@ pub(crate) struct Frame<'a> {
     pub(crate) x_ticks: bool,
 }
 
-/// A chart under construction: its scales, and what is drawn so far
+/// A chart under construction: its scales, and the content so far
 #[derive(Debug, Clone)]
 pub(crate) struct Plot {
     /// Horizontal scale.
     pub(crate) x: Scale,
     /// Vertical scale.
     pub(crate) y: Scale,
-    /// What is drawn.
+    /// Drawn content.
     pub(crate) content: Markup,
     height: f64,
     left: f64,
@@ -111,7 +111,7 @@ impl Plot {
             .empty("rect", &[("class", class), ("x", &x), ("y", &y), ("width", &width), ("height", &height)]);
     }
 
-    /// A full-height slice that says something when it is pointed at, from one coordinate to another.
+    /// A full-height slice with a hover text, from one coordinate to another.
     pub(crate) fn slice(&mut self, from: f64, to: f64, says: &str) {
         hit(&mut self.content, (from, self.top), (to, self.bottom), says);
     }
@@ -132,7 +132,7 @@ impl Plot {
     }
 }
 
-/// An area that says something when it is pointed at; a browser shows the title, the page's script something nicer.
+/// An area with a hover text; a browser shows it as a title, the page's script in a tooltip.
 pub(crate) fn hit(content: &mut Markup, from: (f64, f64), to: (f64, f64), says: &str) {
     let [x, y, width, height] = [from.0, from.1, to.0 - from.0, to.1 - from.1].map(number);
     content.open("rect", &[("class", "hit"), ("x", &x), ("y", &y), ("width", &width), ("height", &height)]);

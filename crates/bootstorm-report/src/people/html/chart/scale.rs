@@ -1,4 +1,4 @@
-//! From values to coordinates, and the values at which an axis has ticks.
+//! Scales: from values to coordinates, and the values of ticks.
 
 /// A linear scale
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -12,7 +12,7 @@ pub(crate) struct Scale {
 }
 
 impl Scale {
-    /// A scale from zero to `top`, which becomes 1 where it is no positive number.
+    /// A scale from zero to `top`, which becomes 1 if it is not a positive number.
     pub(crate) fn new(top: f64, from: f64, to: f64) -> Self {
         let top = if top.is_finite() && top > 0.0 { top } else { 1.0 };
         Self { top, from, to }
@@ -37,7 +37,7 @@ impl Scale {
     }
 }
 
-/// The smallest of 1, 2, 2.5 and 5 times a power of ten that is not below `least`.
+/// The smallest of 1, 2, 2.5 and 5 times a power of ten that is at least `least`.
 pub(crate) fn round_step(least: f64) -> f64 {
     if !least.is_finite() || least <= 0.0 {
         return 1.0;
@@ -48,7 +48,7 @@ pub(crate) fn round_step(least: f64) -> f64 {
     factor.unwrap_or(10.0) * power
 }
 
-/// A tick's label: as many decimals as the step needs.
+/// The label of a tick, with as many decimals as the step needs.
 pub(crate) fn tick_label(value: f64) -> String {
     let rounded = (value * 1e6).round() / 1e6 + 0.0;
     rounded.to_string()

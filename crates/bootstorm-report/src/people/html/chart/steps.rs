@@ -1,28 +1,28 @@
-//! Step curves: the share of a crowd that has arrived.
+//! Step curves: the share of VMs that has arrived.
 
 use super::Plot;
 use super::number;
 use crate::people::html::markup::Markup;
 use bootstorm_model::stats::Sample;
 
-/// More steps than this cannot be told apart.
+/// More steps than this cannot be distinguished.
 const STEPS: usize = 400;
 
-/// Slices that answer the pointer.
+/// Slices that react to the pointer.
 const SLICES: usize = 60;
 
-/// A crowd and how it is drawn
+/// A group of VMs and its style
 #[derive(Debug, Clone)]
 pub(crate) struct Crowd {
     /// Class of the line.
     pub(crate) class: &'static str,
     /// Name of the line.
     pub(crate) label: String,
-    /// When each one arrived.
+    /// Times of arrival.
     pub(crate) arrivals: Sample,
 }
 
-/// Draws the curve of each crowd in percent, and what they say on hover.
+/// Draws the curve of each group in percent, with hover texts.
 pub(crate) fn write(plot: &mut Plot, crowds: &[Crowd], since: &str) {
     for crowd in crowds.iter().filter(|crowd| crowd.arrivals.n() > 0) {
         let path = path(plot, &crowd.arrivals);
@@ -44,13 +44,13 @@ pub(crate) fn write(plot: &mut Plot, crowds: &[Crowd], since: &str) {
     }
 }
 
-/// The steps as a path, from nobody at zero to the right edge.
+/// The steps as a path, from zero to the right edge.
 fn path(plot: &Plot, arrivals: &Sample) -> String {
     let (values, n) = (arrivals.values(), arrivals.n() as f64);
     let mut path = format!("M{} {}", number(plot.x.at(0.0)), number(plot.y.at(0.0)));
     let stride = values.len().div_ceil(STEPS).max(1);
     for (index, seconds) in values.iter().enumerate() {
-        // Of many steps every so-manieth stays, and always the last one, which is what everybody waited for.
+        // Of many steps every n-th stays, and always the last one, which matters most.
         if index % stride == stride - 1 || index + 1 == values.len() {
             let percent = (index + 1) as f64 * 100.0 / n;
             path.push_str(&format!("H{}V{}", number(plot.x.at(*seconds)), number(plot.y.at(percent))));
@@ -60,7 +60,7 @@ fn path(plot: &Plot, arrivals: &Sample) -> String {
     path
 }
 
-/// Marks a share of the crowd with a faint line and its name.
+/// Marks a share of the VMs with a faint line and its name.
 pub(crate) fn level(plot: &mut Plot, percent: f64) {
     let y = plot.y.at(percent);
     let (left, right) = plot.width();
