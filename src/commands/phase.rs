@@ -98,7 +98,12 @@ pub async fn command(context: &Context, kind: PhaseKind, args: &PhaseArgs) -> Re
     args.save.check()?;
     args.exports.check()?;
     args.metrics.check()?;
-    in_cluster::check(args)?;
+    args.in_cluster.check(&[
+        (!args.hooks.before.is_empty(), "--before"),
+        (!args.hooks.after.is_empty(), "--after"),
+        (args.listen.listen.is_some(), "--listen"),
+        (args.metrics.prometheus.is_some(), "--prometheus"),
+    ])?;
     let session = context.connect().await?;
     args.listen.start(session.console, &args.run.prefix).await?;
     if let Some(record) = in_cluster::attach(&session, &args.in_cluster, &args.run.prefix, kind).await? {

@@ -181,3 +181,29 @@ fn every_licence_of_a_dependency_is_an_allowed_one() {
         assert!(licence.split(" AND ").all(all), "{}: {licence}", package["name"]);
     }
 }
+
+#[test]
+fn no_files_import_each_other_but_for_the_definition_of_the_command_line() {
+    let Some(python) = find("python3") else { return };
+    let crates =
+        ["src", "crates/bootstorm-engine/src", "crates/bootstorm-model/src", "crates/bootstorm-prober/src"];
+    let more = ["crates/bootstorm-report/src", "crates/bootstorm-sandbox/src"];
+    let output = Command::new(python)
+        .arg("scripts/circles")
+        .args(crates.iter().chain(&more))
+        .current_dir(repository(""))
+        .output()
+        .unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(errors.is_empty(), "{errors}");
+    let circles = String::from_utf8(output.stdout).unwrap();
+    let noted = text("docs/architecture.md");
+    let (_, noted) = noted.split_once("### One circle of imports").unwrap();
+    for module in circles.split_whitespace().filter(|word| word.contains("::")) {
+        assert!(
+            noted.contains(&format!("`{module}`")),
+            "{module} is in a circle that nobody noted:\n{circles}"
+        );
+    }
+    assert_eq!(circles.lines().count(), 1, "{circles}");
+}

@@ -7,7 +7,6 @@ mod follow;
 
 use clap::Args;
 
-use super::phase::PhaseArgs;
 use super::session::Session;
 use bootstorm_engine::cluster::Kind;
 use bootstorm_engine::cluster::access::Permission;
@@ -38,6 +37,18 @@ pub struct InClusterArgs {
 }
 
 impl InClusterArgs {
+    /// Fails where a flag is given that only works on this computer; `local` is which of them are.
+    pub fn check(&self, local: &[(bool, &str)]) -> Result<(), Failure> {
+        match local.iter().find(|(given, _)| *given) {
+            Some((_, flag)) if self.in_cluster => {
+                Err(Failure::usage(format!("{flag} does not go with --in-cluster"))
+                    .because("it is done on this computer while a phase runs, and the Job goes on without it")
+                    .hint("leave one of them out"))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// How many shards there are.
     pub fn shards(&self) -> u32 {
         self.shards.unwrap_or(1)
@@ -60,24 +71,6 @@ impl InClusterArgs {
                 .hint("build one from the Containerfile, and name it: --runner-image registry.example.org/kubectl-bootstorm:v1")
                 .hint("or set it once for all: kubectl bootstorm storm --show-config names the file")
         })
-    }
-}
-
-/// Fails where flags are about something that only a process on this computer does.
-pub fn check(args: &PhaseArgs) -> Result<(), Failure> {
-    let local = [
-        (!args.hooks.before.is_empty(), "--before"),
-        (!args.hooks.after.is_empty(), "--after"),
-        (args.listen.listen.is_some(), "--listen"),
-        (args.metrics.prometheus.is_some(), "--prometheus"),
-    ];
-    match local.into_iter().find(|(given, _)| *given) {
-        Some((_, flag)) if args.in_cluster.in_cluster => {
-            Err(Failure::usage(format!("{flag} does not go with --in-cluster"))
-                .because("it is done on this computer while a phase runs, and the Job goes on without it")
-                .hint("leave one of them out"))
-        }
-        _ => Ok(()),
     }
 }
 
