@@ -1,7 +1,7 @@
 //! Boot storms on `KubeVirt`: create VMs, stop them, start them all at once, and time every one.
 //!
-//! The flow of data is described in `docs/architecture.md`. In short: [`commands`] turn what the user typed into a plan;
-//! the engine sends requests and follows what becomes of them; the model folds observations into timelines and keeps and
+//! The flow of data is described in `docs/architecture.md`. In short: [`commands`] turn the command line into a plan;
+//! the engine sends requests and follows their effects; the model folds observations into timelines, and keeps and
 //! analyses them; the report formats; [`console`] prints. The sandbox is a simulated cluster for the same client.
 
 pub mod commands;
@@ -14,10 +14,10 @@ use bootstorm_model::failure;
 use commands::config::Environment;
 use commands::start::{self, Start};
 
-/// As many files as a large storm needs.
+/// Number of open files that a large storm needs.
 const OPEN_FILES: u64 = 65_536;
 
-/// Runs the program with the command line of this process.
+/// Runs the program with this process's command line.
 pub fn run() -> Exit {
     let environment = Environment::of_process();
     let start = start::start(std::env::args_os().collect(), &environment);
@@ -25,7 +25,7 @@ pub fn run() -> Exit {
         return exit;
     }
     platform::allow_open_files(OPEN_FILES);
-    // Where nothing else is to be simulated, one thread does it all: waking others costs more than they take over.
+    // Without a simulation in this process, one thread does all the work: waking others costs more than they save.
     let mut builder = match &start {
         Start::Command(cli) if !cli.simulates() => tokio::runtime::Builder::new_current_thread(),
         _ => tokio::runtime::Builder::new_multi_thread(),
@@ -45,12 +45,12 @@ pub fn run() -> Exit {
         }
         Start::Complete(words) => {
             let answer = commands::completion::answer(&words, &environment, runtime.handle());
-            // Nobody is there to be told that the pipe is closed.
+            // A closed pipe has no reader left to inform.
             let _ = console::Console::new(console::ColorChoice::Never, true).data(&answer);
             Exit::Good
         }
     };
-    // Whatever still runs in the background has nothing more to say.
+    // Background tasks have no more output.
     runtime.shutdown_background();
     exit
 }

@@ -1,4 +1,4 @@
-//! The binary: hands over to the library and turns its answer into an exit code.
+//! The binary: calls the library and converts its result into an exit code.
 
 use std::process::ExitCode;
 

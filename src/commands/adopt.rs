@@ -1,4 +1,4 @@
-//! `setup --adopt`: existing VMs become the VMs of a run. Nothing is done to them yet.
+//! `setup --adopt`: existing VMs become the VMs of a run. They are not changed yet.
 
 use super::pace_args::DryRun;
 use super::presentation::Output;
@@ -86,7 +86,7 @@ pub(super) async fn command(context: &Context, args: &SetupArgs) -> Result<Exit,
     Ok(Exit::Good)
 }
 
-/// Remembers the VMs, then makes the probers.
+/// Records the VMs, then creates the probers.
 async fn locked(
     session: &Session,
     mut record: RunRecord,
@@ -113,7 +113,7 @@ async fn locked(
     Ok(record)
 }
 
-/// Fails when the run was set up with other VMs.
+/// Fails if the run was set up with other VMs.
 fn check_same(record: &RunRecord, selection: &Selection, args: &SetupArgs) -> Result<(), Failure> {
     let prefix = &record.plan.prefix;
     let wanted = TemplateSource::Adopted { selection: selection.to_string() };
@@ -132,7 +132,7 @@ fn check_same(record: &RunRecord, selection: &Selection, args: &SetupArgs) -> Re
         .hint(format!("or end that run first: kubectl bootstorm cleanup --ns-prefix {prefix}")))
 }
 
-/// The lists to be shown, the VMs to be adopted, and how these are connected.
+/// The lists to show, the VMs to adopt, and their network wiring.
 fn sort(
     selection: &Selection,
     candidates: Vec<Candidate>,

@@ -53,7 +53,7 @@ impl AdoptArgs {
         self.adopt || self.adopt_file.is_some()
     }
 
-    /// The VMs that are meant; `here` is the namespace of the record. Reads the list, sends nothing.
+    /// The selected VMs; `here` is the namespace of the record. Reads the list, sends nothing.
     pub fn selection(&self, here: &str) -> Result<Selection, Failure> {
         if let Some(path) = &self.adopt_file {
             let name =

@@ -91,7 +91,7 @@ pub enum VolumeMode {
     Filesystem,
 }
 
-/// A manifest, and what of it the plan says
+/// A manifest, and its description in the plan
 #[derive(Debug)]
 pub(super) struct Made {
     pub(super) source: TemplateSource,
@@ -102,7 +102,7 @@ pub(super) struct Made {
 }
 
 impl ChangeArgs {
-    /// Makes the manifest of the VMs.
+    /// Builds the manifest of the VMs.
     pub(super) fn make(
         &self,
         source: &SourceArgs,
@@ -193,7 +193,7 @@ impl ChangeArgs {
     }
 }
 
-/// The changes that no placeholder has taken up already.
+/// The overrides that no placeholder has already applied.
 fn without(overrides: &Overrides, used: &std::collections::BTreeSet<String>) -> Overrides {
     let mut left = overrides.clone();
     let has = |name: &str| used.contains(name);
@@ -204,7 +204,7 @@ fn without(overrides: &Overrides, used: &std::collections::BTreeSet<String>) -> 
     left
 }
 
-/// A size as Kubernetes writes it, greater than zero.
+/// A Kubernetes quantity greater than zero.
 fn quantity(text: &str) -> Result<String, String> {
     match Quantity::parse(text) {
         Some(size) if !size.is_zero() => Ok(text.to_owned()),

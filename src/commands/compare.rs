@@ -1,4 +1,4 @@
-//! `compare`: runs side by side.
+//! `compare`: comparison of runs.
 
 use std::path::Path;
 
@@ -51,7 +51,7 @@ pub struct CompareArgs {
     pub fail_if: FailIfArgs,
 }
 
-/// What helps where times are invalid.
+/// Hint for invalid times.
 const MEASURE_AGAIN: &str = "storms with invalid times are left out once there is a valid one; measure another: \
     kubectl bootstorm stop, then storm";
 
@@ -97,7 +97,7 @@ pub async fn command(context: &Context, args: &CompareArgs) -> Result<Exit, Fail
         let failure = if refusal.contains("are invalid") { failure.hint(MEASURE_AGAIN) } else { failure };
         return Err(failure.hint("to compare them all the same: --force"));
     }
-    // Of a single run the run itself is judged, else every run but the baseline.
+    // For a single run the run itself is judged, otherwise every run but the baseline.
     let judged = &subjects[usize::from(subjects.len() > 1)..];
     for subject in judged {
         let expected: Vec<Expected> = subject.record.phases.iter().map(Expected::from).collect();
@@ -140,12 +140,12 @@ pub async fn command(context: &Context, args: &CompareArgs) -> Result<Exit, Fail
     Ok(if crossed || args.fail_if_worse && report.is_worse() { Exit::Threshold } else { Exit::Good })
 }
 
-/// The phase that thresholds without one are about.
+/// Default phase of thresholds.
 fn last(record: &RunRecord) -> Option<PhaseName> {
     record.last_of(PhaseKind::Storm).or(record.last_phase()).map(|phase| phase.name)
 }
 
-/// Loads a run from where its name leads: what exists as a file is a file.
+/// Loads a run by name: an existing file or folder takes precedence.
 async fn load(context: &Context, args: &CompareArgs, run: &str) -> Result<(RunRecord, Vec<Graded>), Failure> {
     let path = Path::new(run);
     let is_file = path.exists() || path.extension().is_some_and(|extension| extension == "json");

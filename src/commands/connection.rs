@@ -8,10 +8,10 @@ use clap::Args;
 use super::values;
 use bootstorm_engine::cluster::Connection;
 
-/// How long one request may take unless the user says otherwise.
+/// Default time limit of one request.
 const REQUEST_TIMEOUT: &str = "30s";
 
-/// Flags that choose and reach the cluster, as kubectl has them
+/// Flags that choose and reach the cluster, as in kubectl
 #[derive(Debug, Clone, Args)]
 pub struct ConnectionArgs {
     /// Kubeconfig file to use

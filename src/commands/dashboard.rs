@@ -1,4 +1,4 @@
-//! `dashboard`: one offline page out of saved results.
+//! `dashboard`: one offline page from saved results.
 
 use std::fs;
 use std::io::Read;
@@ -15,9 +15,9 @@ use bootstorm_model::platform::output::{self, Readers};
 use bootstorm_report::Dashboard;
 use bootstorm_report::dashboard::{Folder, is_dashboard};
 
-/// Folders deeper than this are no results of ours.
+/// Maximum depth of folders with results.
 const DEEPEST: usize = 8;
-/// A file larger than this is no result of a boot storm, and would fill the memory.
+/// Maximum size of a result file; larger ones would exhaust memory.
 const LARGEST: u64 = 512 << 20;
 
 /// Write one offline HTML page from saved results
@@ -98,7 +98,7 @@ fn unusable(path: &Path, reason: &str) -> Failure {
     Failure::new(format!("{} cannot be used", path.display())).because(reason)
 }
 
-/// Hands every folder below `folder` over, in the order of their names; links to folders are not followed.
+/// Passes every folder below `folder` to the dashboard, in the order of names; links to folders are not followed.
 fn walk(dashboard: &mut Dashboard, folder: &Path, path: &str, deeper: usize) {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
@@ -136,7 +136,7 @@ fn join(path: &str, name: &str) -> String {
     if path.is_empty() { name.to_owned() } else { format!("{path}/{name}") }
 }
 
-/// The content of a file of reasonable size; a pipe or device is none.
+/// Content of a file of reasonable size; pipes and devices are refused.
 fn read(path: &Path) -> Result<Vec<u8>, String> {
     let facts = fs::metadata(path).map_err(|error| error.to_string())?;
     if !facts.is_file() {

@@ -1,5 +1,4 @@
-//! The definition of the command line, as everything that is not the parser of one command needs it: help, completion,
-//! man pages, configuration.
+//! The definition of the command line for all uses beside parsing: help, completion, man pages, configuration.
 
 use clap::{Command, CommandFactory};
 
@@ -10,7 +9,7 @@ pub fn definition() -> Command {
     help::arranged(Cli::command().long_version(program::long()))
 }
 
-/// The same with global flags in every subcommand, for those who look at flags instead of parsing.
+/// The definition with global flags in every subcommand, for code that inspects flags instead of parsing.
 pub fn built() -> Command {
     let mut command = definition();
     command.build();
@@ -94,7 +93,7 @@ mod tests {
                 let shown = shown.try_get_matches_from(args).unwrap_err().to_string();
                 assert_eq!(commands(&shown), written, "{name} in {width} columns:\n{shown}");
                 let (examples, _) = shown.split_once("\nUsage: ").unwrap();
-                // Only a word that is as wide can be wider.
+                // Only a single word of that width can be wider.
                 let wide = |line: &&str| line.chars().count() > width && line.trim().contains(' ');
                 assert_eq!(examples.lines().find(wide), None, "{name} in {width} columns");
                 seen += written.len();

@@ -1,4 +1,4 @@
-//! Prints what would be sent, with secrets hidden.
+//! Dry runs: prints requests instead of sending them, with secrets hidden.
 
 use serde_json::{Value, json};
 
@@ -19,7 +19,7 @@ use bootstorm_model::record::{NOT_IN_STORM, PhaseKind, PhaseSettings, RunRecord}
 use bootstorm_model::text;
 use bootstorm_report::document;
 
-/// One request that would be sent
+/// A request to print
 struct Planned {
     method: String,
     path: String,
@@ -71,7 +71,7 @@ async fn requests(
     Ok(timed)
 }
 
-/// Prints what a timed phase would send.
+/// Prints the requests of a timed phase.
 pub(super) async fn phase(
     session: &Session,
     record: &RunRecord,
@@ -90,8 +90,8 @@ pub(super) async fn phase(
     print(session, &planned.collect::<Vec<_>>())
 }
 
-/// Prints what setup would send: the namespaces, and the prober pods if there are to be any; as YAML or JSON, the plan that
-/// does the same again.
+/// Prints the requests of setup: namespaces, and prober pods if needed; as YAML or JSON, the plan that repeats the
+/// setup.
 pub(super) fn setup(session: &Session, record: &RunRecord, originals: &[Value]) -> Result<(), Failure> {
     if let Some(plan) = session.plan.clone().filter(|_| session.output.is_document()) {
         return print_plan(session, record, plan);
@@ -125,7 +125,7 @@ pub(super) fn setup(session: &Session, record: &RunRecord, originals: &[Value]) 
 
 fn print_plan(session: &Session, record: &RunRecord, mut plan: PlanFields) -> Result<(), Failure> {
     if let Some(choice) = record.plan.pinning.choice {
-        // Chance would choose otherwise next time.
+        // A random choice would differ next time.
         plan.set("single-node", &json!(choice.seed));
     }
     for field in plan.withheld() {

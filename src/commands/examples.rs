@@ -1,10 +1,10 @@
-//! Examples in the help: broken where the terminal ends, so that what is pasted from it is the whole command.
+//! Examples in the help, wrapped to the terminal so that pasting them gives whole commands.
 
-/// How far the rest of a command is indented.
+/// Indentation of continuation lines.
 const REST: &str = "      ";
 
-/// The text with every line of its examples in so many columns, as far as words allow: commands go on after a backslash,
-/// comments stay comments. What is no example stays as it is.
+/// The text with its examples wrapped to this many columns, as far as words allow: commands continue after a backslash,
+/// comments stay comments. Other text is unchanged.
 pub(super) fn folded(text: &str, width: usize) -> String {
     let mut lines: Vec<String> = Vec::new();
     let mut is_example = false;
@@ -27,7 +27,7 @@ pub(super) fn folded(text: &str, width: usize) -> String {
     lines.join("\n")
 }
 
-/// Pieces in lines: the first one begins with one indent, the others with another; all but the last end with `end`.
+/// Wraps pieces into lines: the first line and the rest have different indents; all but the last end with `end`.
 fn filled(first: &str, rest: &str, end: &str, pieces: &[String], width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     let mut line = String::new();
@@ -49,7 +49,7 @@ fn filled(first: &str, rest: &str, end: &str, pieces: &[String], width: usize) -
     lines
 }
 
-/// What of a command stays on one line: a flag with what belongs to it, and words as long as that is too much.
+/// Units of a command that stay on one line: a flag with its value, or single words if that is too wide.
 fn units(command: &str, width: usize) -> Vec<String> {
     let mut units: Vec<String> = Vec::new();
     for word in words(command.trim()) {

@@ -1,4 +1,4 @@
-//! `--push` and `--otlp`: results for services that the user runs beside the cluster.
+//! `--push` and `--otlp`: results for services beside the cluster.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,7 +21,7 @@ use bootstorm_report::{Report, Selection, ThresholdBlock};
 /// Media type of the text format that `Report::prometheus` writes.
 pub(super) const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// Limits of one push: a gateway that hangs delays the next phase by no more.
+/// Limits of one push: a hanging gateway delays the next phase by no more.
 const LIMIT: Limit = Limit { time: Duration::from_secs(10), bytes: 64 * 1024 };
 
 /// Flags that send results to other services
@@ -36,13 +36,13 @@ pub struct ExportArgs {
     /// address to them.
     #[arg(long, value_name = "URL|env")]
     pub otlp: Option<String>,
-    /// Whether a failed push was reported, and a failed export; shared by all copies.
+    /// Whether a failed push and a failed export were reported; shared by all copies.
     #[arg(skip)]
     warned: Arc<[AtomicBool; 2]>,
 }
 
 impl ExportArgs {
-    /// Fails where an address or its credentials cannot be used, before anything is measured.
+    /// Fails if an address or its credentials are unusable, before anything is measured.
     pub fn check(&self) -> Result<(), Failure> {
         if let Some(url) = &self.push {
             push_url(url)?;
@@ -51,15 +51,16 @@ impl ExportArgs {
         self.exporter().map(|_| ())
     }
 
-    /// Sends the run as it is after a phase.
+    /// Sends the run after a phase.
     ///
-    /// Never fails: what was measured counts, and the record keeps it. The first failure of each service is a warning.
+    /// Never fails: the measurements are kept in the record. The first failure of each service is reported as a
+    /// warning.
     pub(super) async fn phase_ended(&self, console: Console, interrupt: &Interrupt, record: &RunRecord) {
         let last = record.last_phase().map_or(Traces::None, |phase| Traces::Of(phase.name));
         self.send(console, interrupt, record, &[], last).await;
     }
 
-    /// Sends the run once more, with its thresholds; without any, it was sent already.
+    /// Sends the run again, with its thresholds; without any, it was already sent.
     pub(super) async fn judged(
         &self,
         console: Console,
@@ -87,7 +88,7 @@ impl ExportArgs {
         let mut interrupt = interrupt.clone();
         let sent = tokio::select! {
             biased;
-            // The next step says that it was interrupted.
+            // The next step reports the interrupt.
             () = interrupt.wait() => return,
             sent = async { [("push", self.pushed(&report).await), ("otlp", self.exported(&report, traces).await)] } => sent,
         };
@@ -103,12 +104,12 @@ impl ExportArgs {
         }
     }
 
-    /// Whether services want a row per VM of every phase.
+    /// Whether services need a row per VM of every phase.
     pub(super) fn wants_rows(&self) -> bool {
         self.otlp.is_some()
     }
 
-    /// Sends a report, where that was asked for. Fails when it does not arrive somewhere, once it was sent everywhere.
+    /// Sends a report to the requested services. Fails if it does not reach one of them, after trying all.
     pub(super) async fn report(&self, report: &Report) -> Result<(), Failure> {
         let pushed = self.pushed(report).await;
         let exported = self.exported(report, Traces::All).await;
@@ -152,7 +153,7 @@ impl ExportArgs {
     }
 }
 
-/// The verb of a flag in a sentence.
+/// Verb for a flag in a sentence.
 fn word(flag: &str) -> &str {
     if flag == "otlp" { "send" } else { flag }
 }
@@ -167,7 +168,7 @@ fn credentials() -> Result<Option<HeaderValue>, Failure> {
 
 /// The group of a run at a gateway, by the rules of pushgateway 1.5.1 (README, "URL"): `/metrics/job/JOB/NAME/VALUE`.
 ///
-/// A URL that names a group already gets the run behind it.
+/// If the URL already names a group, the run is appended.
 fn group(url: &Url, run: &str) -> Url {
     let names_group = url.path().contains("/metrics/job/") || url.path().contains("/metrics/job@base64/");
     let group = if names_group { url.clone() } else { url.join("metrics/job/bootstorm") };

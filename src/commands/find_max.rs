@@ -43,7 +43,7 @@ pub struct FindMaxArgs {
     pub max_storms: u32,
 }
 
-/// A goal: a condition on the storm at hand that says what is wanted.
+/// A goal: a condition on the current storm that must hold.
 fn goal(text: &str) -> Result<Threshold, String> {
     let goal: Threshold = text.parse()?;
     if goal.place.is_some_and(|place| place.kind != PhaseWord::Storm || place.number.is_some()) {
@@ -86,7 +86,7 @@ impl FindMaxArgs {
         Ok(if same.is_some() { Decision::GoOn(wanted) } else { Decision::Begin(wanted) })
     }
 
-    /// The command that goes on.
+    /// The command that continues.
     fn again(&self, shape: &ShapeArgs) -> String {
         let goals: String = self.goal.iter().map(|goal| format!(" --goal '{}'", goal.text)).collect();
         let max = self.max.map_or_else(String::new, |max| format!(" --max {max}"));
@@ -97,7 +97,7 @@ impl FindMaxArgs {
     }
 }
 
-/// Runs the storms of the search, and shows what they found.
+/// Runs the storms of the search, and shows the result.
 pub async fn command(
     session: &Session,
     args: &PhaseArgs,
@@ -149,7 +149,7 @@ pub async fn command(
     Ok(if found { Exit::Good } else { Exit::Missed })
 }
 
-/// Checks that what the goals are about is measured in storms.
+/// Checks that the goals refer to what storms measure.
 fn check_goals(record: &RunRecord, goals: &[Threshold]) -> Result<(), Failure> {
     let mut expected: Vec<Expected> = record.phases.iter().map(Expected::from).collect();
     let next = PhaseName { kind: PhaseKind::Storm, number: record.next_storm() };

@@ -1,16 +1,16 @@
-//! The help: under which heading a flag stands, which flags the short help shows, and where those of all commands are.
+//! Layout of the help: heading of each flag, flags in the short help, and global flags.
 //!
-//! One table for all commands: a heading that a group of flags sets for itself would also take what follows the group.
+//! One table for all commands: a heading set by a group of flags would also apply to what follows the group.
 
 use clap::{Arg, Command};
 
 use super::examples;
 
-/// Examples before flags, and the way to those that all commands have.
+/// Examples before flags, and a reference to the global flags.
 const TEMPLATE: &str = "{about}{after-help}\n\n{usage-heading} {usage}\n\n{all-args}\n\n\
     Use \"kubectl bootstorm options\" for the flags of all commands, such as --kubeconfig.";
 
-/// The flags of each heading. What is in none of them stands under "Options".
+/// Flags of each heading; all others are under "Options".
 const SECTIONS: &[(&str, &[&str])] = &[
     (
         "VMs",
@@ -66,7 +66,7 @@ const SECTIONS: &[(&str, &[&str])] = &[
     ("Configuration", &["config", "show_config"]),
 ];
 
-/// How a cluster is reached.
+/// Flags that select and reach a cluster.
 const CONNECTION: &[&str] = &[
     "kubeconfig",
     "context",
@@ -83,7 +83,7 @@ const CONNECTION: &[&str] = &[
     "retry_timeout",
 ];
 
-/// What the short help leaves out, everywhere or of one command: most people never need it.
+/// Flags omitted from the short help, everywhere or for one command, because they are rarely needed.
 const RARE: &[&str] = &[
     "abort_if_failed",
     "access_mode",
@@ -169,19 +169,20 @@ const RARE: &[&str] = &[
     "warm_up",
 ];
 
-/// The flags of all commands that each command's help shows as well.
+/// Global flags that each command's help also shows.
 const SHOWN: &[&str] = &["context", "namespace", "output", "quiet"];
 
-/// In fewer columns a terminal breaks lines by itself, which no paste shows; words of examples are as wide as this.
+/// Minimum width: narrower terminals wrap lines themselves, which is harmless for pasting; words of examples may be
+/// this wide.
 const NARROWEST: usize = 60;
 
-/// Behind the flags of the command itself.
+/// Display order after the command's own flags.
 const LAST: usize = 900;
 
-/// Commands that ask no cluster anything.
+/// Commands that contact no cluster.
 const OFFLINE: &[&str] = &["completion", "dashboard", "options", "sandbox"];
 
-/// Puts every flag under its heading, and hides from the short help what is rarely needed.
+/// Puts every flag under its heading, and hides rarely needed ones from the short help.
 pub(super) fn arranged(command: Command) -> Command {
     let mut command = command.help_template(TEMPLATE).mut_args(|arg| placed(arg, ""));
     for name in names(&command) {
@@ -191,17 +192,17 @@ pub(super) fn arranged(command: Command) -> Command {
     command
 }
 
-/// The same command with the flags of all commands in it, as its help shows them: only the few that are often needed. The
-/// short help has no headings, so that it fits one screen.
+/// The command with those global flags that its help shows: only the few that are often needed. The short help has no
+/// headings, so that it fits on one screen.
 pub(super) fn shown(command: Command, short: bool) -> Command {
-    // As the library does: what a terminal says, else the variable.
+    // As in clap: the width of the terminal, else the variable.
     let terminal = terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
     let told = || std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
     let width = terminal.or_else(told).unwrap_or(super::HELP_WIDTH).clamp(NARROWEST, super::HELP_WIDTH);
     shown_in(command, short, width)
 }
 
-/// The same in so many columns.
+/// The command as in [`shown`], for this many columns.
 pub(super) fn shown_in(mut command: Command, short: bool, width: usize) -> Command {
     command.build();
     let mut command = folded(command.term_width(width), width);
@@ -223,7 +224,7 @@ pub(super) fn shown_in(mut command: Command, short: bool, width: usize) -> Comma
     command.mut_args(|arg| hide(arg, false))
 }
 
-/// The command with its examples in so many columns.
+/// The command with its examples wrapped to this many columns.
 fn folded(command: Command, width: usize) -> Command {
     let examples = command.get_after_long_help().map(|text| examples::folded(&text.to_string(), width));
     match examples {

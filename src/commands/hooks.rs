@@ -1,4 +1,4 @@
-//! `--before` and `--after`: commands of the user around phases.
+//! `--before` and `--after`: user commands around phases.
 
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Write};
@@ -20,9 +20,9 @@ use bootstorm_model::failure::Failure;
 use bootstorm_model::record::{PhaseKind, PhaseName, PhaseState, RunRecord};
 use bootstorm_report::{Report, Selection};
 
-/// The most bytes of a line of output; a longer one becomes several.
+/// Maximum length of a line of output; a longer one is split.
 const MOST_OF_LINE: u64 = 4096;
-/// How long output is read on after a hook has ended: what it left running may hold the pipe open.
+/// How long output is read after a hook has ended: a process that it left behind may keep the pipe open.
 const LAST_LINES: Duration = Duration::from_millis(500);
 
 /// What a failed hook leads to
@@ -94,31 +94,31 @@ impl Side {
     }
 }
 
-/// Why a hook did not succeed
+/// Reason why a hook did not succeed
 enum Ended {
     Interrupted,
     Failed(String),
 }
 
-/// A phase that hooks run around
+/// A phase with hooks around it
 struct Place<'a> {
     session: &'a Session,
     prefix: &'a str,
     phase: PhaseName,
     side: Side,
-    /// The report of the phase.
+    /// Report of the phase.
     result: Option<&'a Path>,
 }
 
 impl HookArgs {
-    /// Notes that something is to run after a phase; the note is saved with the phase.
+    /// Records that a hook is to run after a phase; the mark is saved with the phase.
     pub(super) fn note(&self, record: &mut RunRecord, phase: PhaseName) {
         if of(&self.after, phase).next().is_some() && !record.after_due.contains(&phase) {
             record.after_due.push(phase);
         }
     }
 
-    /// Runs what comes before a phase.
+    /// Runs the hooks before a phase.
     pub(super) async fn before(
         &self,
         session: &Session,
@@ -129,7 +129,7 @@ impl HookArgs {
         self.run(&self.before, &place).await
     }
 
-    /// Runs what comes after phases that are over, and notes in the record that it was done.
+    /// Runs the hooks after finished phases, and records their completion.
     pub(super) async fn after(
         &self,
         session: &Session,
@@ -147,7 +147,7 @@ impl HookArgs {
         Ok(())
     }
 
-    /// Runs again what was cut short or failed after a phase; returns the record if there was something.
+    /// Repeats hooks that were interrupted or failed after a phase; returns the record if there were any.
     pub(super) async fn catch_up(
         &self,
         session: &Session,
@@ -172,7 +172,7 @@ impl HookArgs {
         outcome.map(Some)
     }
 
-    /// Says what a dry run leaves out. Not for the log: a command may hold a password.
+    /// Reports what a dry run leaves out. Not logged: a command may hold a password.
     pub(super) fn announce(&self, console: Console, kinds: &[PhaseKind]) {
         for (side, hooks) in [(Side::Before, &self.before), (Side::After, &self.after)] {
             for hook in hooks.iter().filter(|hook| kinds.contains(&hook.kind)) {
@@ -186,7 +186,7 @@ impl HookArgs {
         }
     }
 
-    /// The phases that are over and after which something has still to run.
+    /// Finished phases after which a hook has yet to run.
     fn due(&self, record: &RunRecord) -> Vec<PhaseName> {
         let is_over = |name| record.phase(name).is_some_and(|phase| phase.state == PhaseState::Done);
         let due = record.after_due.iter().copied();
@@ -282,7 +282,7 @@ async fn run(hook: &Hook, place: &Place<'_>, limit: Duration) -> Result<(), Ende
     }
 }
 
-/// Passes on what a hook prints, line by line.
+/// Forwards the output of a hook, line by line.
 async fn tell(console: Console, pipe: Option<impl AsyncRead + Unpin>) {
     let Some(pipe) = pipe else { return };
     let mut pipe = BufReader::new(pipe);
@@ -296,7 +296,7 @@ async fn tell(console: Console, pipe: Option<impl AsyncRead + Unpin>) {
     }
 }
 
-/// The report of a phase in a file that only this user reads; it is deleted when this is dropped
+/// The report of a phase in a file readable only by this user; deleted on drop
 struct ResultFile {
     path: PathBuf,
 }
@@ -320,7 +320,7 @@ impl ResultFile {
                     file.write_all(text.as_bytes()).map_err(|error| unwritable().because(error))?;
                     return Ok(made);
                 }
-                // Another one, or what a killed process left.
+                // Another process's file, or one left by a killed process.
                 Err(error) if error.kind() == ErrorKind::AlreadyExists && number < 1000 => number += 1,
                 Err(error) => {
                     return Err(unwritable()

@@ -1,4 +1,4 @@
-//! `--index`: the documents that kube-burner reads, into `OpenSearch` or Elasticsearch.
+//! `--index`: sends the documents for kube-burner's dashboards to `OpenSearch` or Elasticsearch.
 
 use clap::Args;
 
@@ -30,12 +30,12 @@ fn index_name(text: &str) -> Result<String, String> {
 }
 
 impl IndexArgs {
-    /// Fails where the address or the credentials cannot be used; sends nothing.
+    /// Fails if the address or the credentials are unusable; sends nothing.
     pub fn check(&self) -> Result<(), Failure> {
         self.server().map(drop)
     }
 
-    /// Sends the documents of a run as it is now. What goes wrong is a warning: the run itself is measured and saved.
+    /// Sends the documents of a run. A failure is reported as a warning: the run itself is measured and saved.
     pub async fn finish(
         &self,
         console: Console,
@@ -54,7 +54,7 @@ impl IndexArgs {
         }
     }
 
-    /// Sends the documents of a report. Fails unless all of them were kept.
+    /// Sends the documents of a report. Fails unless all of them were stored.
     pub async fn send(
         &self,
         console: Console,

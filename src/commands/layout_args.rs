@@ -60,7 +60,7 @@ fn annotation(text: &str) -> Result<(String, String), String> {
     pair(text)
 }
 
-/// Reads `KEY=VALUE`, with a key as Kubernetes has them.
+/// Reads `KEY=VALUE`, with a valid Kubernetes key.
 fn pair(text: &str) -> Result<(String, String), String> {
     let (key, value) = text.split_once('=').ok_or("write it as KEY=VALUE")?;
     let (domain, name) = key.split_once('/').map_or((None, key), |(domain, name)| (Some(domain), name));

@@ -18,13 +18,13 @@ pub struct ListenArgs {
     /// Serve live metrics for Prometheus at /metrics of this address while the command runs; port 0 takes a free one
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub listen: Option<SocketAddr>,
-    /// What is served; shared by all copies.
+    /// Served data; shared by all copies.
     #[arg(skip)]
     live: Arc<OnceLock<Live>>,
 }
 
 impl ListenArgs {
-    /// Begins to serve, once per process. Fails when the address cannot be listened on.
+    /// Starts the server, once per process. Fails if the address cannot be listened on.
     pub(super) async fn start(&self, console: Console, run: &str) -> Result<(), Failure> {
         let Some(address) = self.listen.filter(|_| self.live.get().is_none()) else { return Ok(()) };
         let live = Live::new(run);
@@ -34,14 +34,14 @@ impl ListenArgs {
         Ok(())
     }
 
-    /// Takes an event of a phase into account.
+    /// Applies an event of a phase.
     pub(super) fn hear(&self, event: &Event) {
         if let Some(live) = self.live.get() {
             live.hear(event);
         }
     }
 
-    /// Serves the results of what is over as well.
+    /// Adds the results of finished phases.
     pub(super) fn phase_ended(&self, record: &RunRecord) {
         if let Some(live) = self.live.get() {
             live.show_results(Report::of(record, &Selection::default()).prometheus());

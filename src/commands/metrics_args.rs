@@ -11,7 +11,7 @@ use bootstorm_engine::prometheus::{self, Door, Place};
 use bootstorm_model::failure::Failure;
 use bootstorm_model::record::{Metrics, PhaseName, PhaseRecord, RunRecord};
 
-/// How long all ways to a server together may take.
+/// Total time limit for all ways to reach a server.
 const PATIENCE: Duration = Duration::from_secs(45);
 
 /// Flags for figures of the cluster
@@ -27,13 +27,13 @@ pub struct MetricsArgs {
 }
 
 impl MetricsArgs {
-    /// Fails where the address or the credentials cannot be used; asks nothing.
+    /// Fails if the address or the credentials are unusable; sends no query.
     pub fn check(&self) -> Result<(), Failure> {
         self.place()?.map_or(Ok(()), |place| straight(&place).map(drop))
     }
 
-    /// Asks for the figures of a phase that is over and keeps them in the record. What goes wrong is one warning: the
-    /// phase is measured and saved without them.
+    /// Queries the figures of a finished phase and stores them in the record. A failure is one warning: the phase is
+    /// measured and saved without them.
     pub(super) async fn add(&self, session: &Session, lock: &Held, record: &mut RunRecord, name: PhaseName) {
         let Ok(Some(place)) = self.place() else { return };
         if record.phase(name).is_none() {
@@ -42,7 +42,7 @@ impl MetricsArgs {
         let mut interrupt = session.interrupt.clone();
         let kept = tokio::select! {
             biased;
-            // What a save left half done is passed over when the record is read.
+            // A half-finished save is ignored when the record is read.
             () = interrupt.wait() => return,
             kept = found_and_kept(session, &place, lock, record, name) => kept,
         };
@@ -95,7 +95,7 @@ async fn collect(session: &Session, place: &Place, phase: &PhaseRecord) -> Resul
     }
 }
 
-/// Asks for the figures of a phase, and keeps them.
+/// Queries the figures of a phase and stores them.
 async fn found_and_kept(
     session: &Session,
     place: &Place,
@@ -112,7 +112,7 @@ async fn found_and_kept(
     keep(session, lock, record, name, metrics).await
 }
 
-/// Keeps figures in the record, as it is in the cluster by now.
+/// Stores figures in the current record of the cluster.
 async fn keep(
     session: &Session,
     lock: &Held,

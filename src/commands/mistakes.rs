@@ -1,4 +1,4 @@
-//! What a wrong command line is answered with, where clap alone would not help.
+//! Hints for wrong command lines where clap alone would not help.
 
 use std::error::Error as _;
 use std::ffi::OsString;
@@ -7,7 +7,7 @@ use std::num::{ParseFloatError, ParseIntError};
 use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-/// Flags that other tools have and this one has not, each with what serves instead. Those of the guide's Python tool come
+/// Flags of other tools that this one does not have, each with its replacement. Those of the guide's Python tool come
 /// first; docs/guide.md has the same table.
 const FOREIGN: &[(&str, &str)] = &[
     ("--boot-storm", "run measures a storm by default; without one: run --no-storm"),
@@ -102,7 +102,7 @@ const FOREIGN: &[(&str, &str)] = &[
     ("--wait", "leave it out: every command waits for its VMs; --timeout limits it"),
 ];
 
-/// Commands that other tools have, each with what serves instead.
+/// Commands of other tools, each with its replacement.
 const FOREIGN_COMMANDS: &[(&str, &str)] = &[
     ("init", "the whole test is run; look first with run --dry-run"),
     ("virt-density", "create N VMs and time each: run --end N --no-storm"),
@@ -129,11 +129,11 @@ const FOREIGN_COMMANDS: &[(&str, &str)] = &[
     ("start", "start all stopped VMs at once: storm"),
 ];
 
-/// What serves instead of a configuration of kube-burner.
+/// Replacement for a configuration of kube-burner.
 const KUBE_BURNER: &str = "this is a configuration of kube-burner; name the VM of its objectTemplate with -f FILE, the \
     number of VMs (jobIterations times replicas) with --end N, and qps with --rate N/s";
 
-/// What serves instead of another tool's file.
+/// Replacement for another tool's file.
 pub(super) fn foreign_file(text: &str) -> Option<&'static str> {
     text.lines().any(|line| line.starts_with("jobs:")).then_some(KUBE_BURNER)
 }
@@ -141,7 +141,7 @@ pub(super) fn foreign_file(text: &str) -> Option<&'static str> {
 /// Recoveries that are observed, not caused.
 const OBSERVED: [&str; 5] = ["node-loss", "power-cut", "power-loss", "outage", "observed"];
 
-/// The error with a sentence that helps; `words` is the command line.
+/// The error with a helpful sentence; `words` is the command line.
 pub(super) fn explained(mut error: clap::Error, words: &[OsString]) -> clap::Error {
     let text = |kind| match error.get(kind) {
         Some(ContextValue::String(text)) => text.clone(),
@@ -171,7 +171,7 @@ pub(super) fn explained(mut error: clap::Error, words: &[OsString]) -> clap::Err
             error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![StyledStr::from(tip)]));
             error
         }
-        // No node is powered from here; what somebody else does to one is observed.
+        // Node outages are not caused by this tool, only observed.
         ErrorKind::InvalidValue if arg.starts_with("--kind") && OBSERVED.contains(&value.as_str()) => {
             let tip =
                 "no node is powered off from here; while somebody else does it: kubectl bootstorm observe";
@@ -186,13 +186,13 @@ pub(super) fn explained(mut error: clap::Error, words: &[OsString]) -> clap::Err
     }
 }
 
-/// What serves instead of another tool's flag.
+/// Replacement for another tool's flag.
 fn foreign(arg: &str) -> Option<String> {
     let flag = arg.split_once('=').map_or(arg, |(flag, _)| flag);
     FOREIGN.iter().find(|(known, _)| *known == flag).map(|(_, tip)| (*tip).to_owned())
 }
 
-/// A word that is no flag's value, behind a flag whose value is another's.
+/// Explains a stray word after a flag of another tool that takes a value.
 fn stray(arg: &str, words: &[OsString]) -> Option<String> {
     let place = words.iter().position(|word| word == arg)?;
     let before = words.get(place.checked_sub(1)?)?.to_str()?;
@@ -203,7 +203,7 @@ fn stray(arg: &str, words: &[OsString]) -> Option<String> {
     }
 }
 
-/// What a number should have looked like.
+/// Expected form of a number.
 fn wanted(source: &(dyn std::error::Error + 'static), value: &str) -> Option<&'static str> {
     if source.is::<ParseFloatError>() {
         return Some("it must be a number");

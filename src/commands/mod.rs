@@ -1,4 +1,4 @@
-//! What the user types: one file per subcommand, and the flags that they share.
+//! The command line: one file per subcommand, and the flags that they share.
 
 #![expect(missing_docs, reason = "the doc of a flag is its help; a group of flags has its doc at its type")]
 
@@ -71,7 +71,7 @@ use bootstorm_model::exit::Exit;
 use bootstorm_model::failure::Failure;
 use session::Context;
 
-/// Columns of the help at most.
+/// Maximum width of the help in columns.
 const HELP_WIDTH: usize = 100;
 
 /// Measure how long KubeVirt VMs take to come back when all of them start at once
@@ -120,16 +120,16 @@ pub struct Cli {
     presentation: presentation::PresentationArgs,
     #[command(flatten)]
     config: config::ConfigArgs,
-    /// The flags that were not typed.
+    /// Flags that were not typed.
     #[arg(skip)]
     found: Vec<config::Found>,
-    /// The command line, fit for a log.
+    /// The command line in loggable form.
     #[arg(skip)]
     words: String,
-    /// The command line as it was parsed; a fleet parses it again for each member.
+    /// The command line as parsed; a fleet parses it again for each member.
     #[arg(skip)]
     parsed: Vec<OsString>,
-    /// What was typed, and found, as a plan.
+    /// The typed and found flags as a plan.
     #[arg(skip)]
     plan: Option<plan_file::PlanFields>,
 }
@@ -157,7 +157,7 @@ enum Command {
 }
 
 impl Cli {
-    /// Whether a cluster is simulated in this process, or several storms run in it.
+    /// Whether this process simulates a cluster, or runs several storms.
     pub fn simulates(&self) -> bool {
         match &self.command {
             Command::Run(run) => run.sandbox,
@@ -166,7 +166,7 @@ impl Cli {
         }
     }
 
-    /// Runs what the user typed; what went wrong is told on the console.
+    /// Runs the command; failures are reported on the console.
     pub async fn run(self, interrupt: Interrupt) -> Exit {
         let Self { connection, presentation, plan, words, parsed, .. } = self;
         let types_kubeconfig =
@@ -190,7 +190,7 @@ impl Cli {
     }
 }
 
-/// Shows the values of the flags instead of doing something with them.
+/// Shows the values of the flags instead of running the command.
 fn shown(
     matches: &clap::ArgMatches,
     completed: &config::Completed,

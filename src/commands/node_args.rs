@@ -29,9 +29,9 @@ pub struct Labels(Vec<(String, String)>);
 /// Which node is chosen, where several would do
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Seed {
-    /// Left to chance.
+    /// A random choice.
     Random,
-    /// The same one each time, as long as the nodes are the same.
+    /// The same choice each time, as long as the nodes are the same.
     Given(u64),
 }
 
@@ -55,7 +55,7 @@ fn name(text: &str) -> Result<String, String> {
 }
 
 impl NodeArgs {
-    /// On which nodes VMs may run, as far as it is known before the cluster is asked.
+    /// Nodes on which VMs may run, as far as known without the cluster.
     pub fn resolve(&self) -> Pinning {
         let is_open = self.node_name.is_empty();
         let mut nodes = self.node_name.clone();
@@ -72,7 +72,7 @@ impl NodeArgs {
         Pinning { single_node: self.single_node.is_some(), nodes, choice, selector }
     }
 
-    /// Fails with a sentence where several nodes are named for a single one.
+    /// Fails with a sentence if several nodes are named for a single one.
     pub fn check(&self) -> Result<(), String> {
         match (self.single_node, self.resolve().nodes.len()) {
             (Some(_), count) if count > 1 => Err(format!(

@@ -1,4 +1,4 @@
-//! `observe`: measures how VMs come back from an outage that somebody or something else causes.
+//! `observe`: measures how VMs recover from an outage with an external cause.
 
 mod in_cluster;
 mod place;
@@ -33,9 +33,9 @@ use bootstorm_model::record::{ClusterFacts, PhaseKind, PhaseName, RunRecord, Sto
 use bootstorm_model::text::printable;
 use bootstorm_report::{Report, Selection as Shown, ThresholdBlock};
 
-/// The name of the run that an observation is.
+/// Name of the run that an observation forms.
 const NAME: &str = "observation";
-/// Namespaces and labels that are offered where nothing was selected.
+/// Number of namespaces and labels offered if nothing was selected.
 const OFFERED: usize = 8;
 
 /// Measure how VMs come back from an outage that somebody else causes; changes nothing
@@ -113,7 +113,7 @@ fn until(text: &str) -> Result<Milestone, String> {
 }
 
 impl ObserveArgs {
-    /// The VMs that are meant; `here` is the namespace.
+    /// The selected VMs; `here` is the namespace.
     fn selection(&self, here: &str) -> Result<Selection, Failure> {
         let like = AdoptArgs {
             selector: self.selector.clone(),
@@ -129,7 +129,7 @@ impl ObserveArgs {
         })
     }
 
-    /// From where guests are probed, and how; `None` where they are not.
+    /// Place and kind of the probes; `None` without probes.
     fn probes(&self) -> Result<Option<(From, Probe)>, Failure> {
         let from = match (&self.probe_pod, &self.probe_from) {
             (None, None) => {
@@ -210,7 +210,7 @@ impl ObserveArgs {
         self.fail_if.check(&[expected], Some(name))
     }
 
-    /// The thresholds of every recovery: those that fail in any of them, and those of the last one.
+    /// Thresholds of every recovery: those that fail in any of them, and those of the last one.
     fn judge(&self, record: &RunRecord) -> Vec<ThresholdBlock> {
         let Some(last) = record.last_phase() else { return Vec::new() };
         let mut blocks = self.fail_if.judge(record, Some(last.name));
@@ -227,7 +227,7 @@ impl ObserveArgs {
     }
 }
 
-/// A new observation of the VMs that are selected.
+/// A new observation of the selected VMs.
 async fn begun(
     session: &Session,
     selection: &Selection,
@@ -267,7 +267,7 @@ fn goal_of(probe: &ProbePlan) -> Milestone {
     if probe.probes.is_empty() { Milestone::Ready } else { Milestone::Reachable }
 }
 
-/// Nothing matches: says what would.
+/// The failure for a selection without matches, with alternatives.
 fn nothing(selection: &Selection, choice: &Choice, offer: &Offer) -> Failure {
     let mut failure = Failure::new(format!("there are no {selection}"));
     if !choice.missing.is_empty() {
@@ -289,7 +289,7 @@ fn nothing(selection: &Selection, choice: &Choice, offer: &Offer) -> Failure {
     failure.hint(format!("namespaces with VMs: {}", most(&offer.namespaces)))
 }
 
-/// Observes until it is over; gives the record, and how it ended.
+/// Observes until the end; returns the record, and how it ended.
 async fn run(
     session: &Session,
     args: &ObserveArgs,
@@ -340,7 +340,7 @@ async fn run(
     Ok((record, end))
 }
 
-/// Shows and saves what was observed; gives the exit code.
+/// Shows and saves the observation; returns the exit code.
 fn finish(
     session: &Session,
     args: &ObserveArgs,

@@ -7,7 +7,7 @@ use super::session::Context;
 use bootstorm_model::exit::Exit;
 use bootstorm_model::failure::Failure;
 
-/// How the list is laid out.
+/// Layout of the list.
 const OPTIONS: &str = "These flags can be given to every command:\n\n{all-args}";
 
 /// List the flags that can be given to every command

@@ -24,31 +24,31 @@ use bootstorm_report::otlp::{Resource, Signal};
 /// Value of the flag that leaves the address to the variables.
 const BY_VARIABLES: &str = "env";
 
-/// Where a collector is without any address: the specification's default for HTTP.
+/// Default address of a collector: the specification's default for HTTP.
 const DEFAULT: &str = "http://localhost:4318";
 
 /// The specification's default time limit of a request.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The most that all requests of one export may take together, unless the limit of a single one is longer.
+/// Total time limit for all requests of one export, unless the limit of a single one is longer.
 const TOGETHER: Duration = Duration::from_secs(60);
 
-/// Times that a request is sent at most.
+/// Maximum number of attempts per request.
 const ATTEMPTS: u32 = 3;
 
 /// Pause before the second attempt, without a `Retry-After`; doubled before the third.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// The most bytes of an answer that are read.
+/// Maximum size of an answer in bytes.
 const MOST_ANSWERED: usize = 64 * 1024;
 
-/// Where and how telemetry is sent
+/// Destination and options of the export
 pub(super) struct Exporter {
     resource: Resource,
     targets: Vec<Target>,
 }
 
-/// One signal's collector
+/// Collector of one signal
 struct Target {
     signal: Signal,
     url: Url,
@@ -57,21 +57,21 @@ struct Target {
     is_packed: bool,
 }
 
-/// Which traces are sent
+/// Selection of the traces to send
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Traces {
-    /// Those of all phases that are over.
+    /// All finished phases.
     All,
-    /// Those of one phase.
+    /// One phase.
     Of(PhaseName),
-    /// None: they were sent already.
+    /// None: they were already sent.
     None,
 }
 
 impl Exporter {
-    /// Reads the flag's value and the variables; nothing where `OTEL_SDK_DISABLED` is true.
+    /// Reads the flag's value and the variables; `None` if `OTEL_SDK_DISABLED` is true.
     ///
-    /// Fails when one of them cannot be used; no message quotes a header. Must be called inside a tokio runtime.
+    /// Fails if one of them is unusable; no message quotes a header. Must be called inside a tokio runtime.
     pub(super) fn of(flag: &str, variable: impl Fn(&str) -> Option<String>) -> Result<Option<Self>, Failure> {
         let variable = |name: &str| variable(name).filter(|value| !value.trim().is_empty());
         if variable("OTEL_SDK_DISABLED").is_some_and(|value| value.trim().eq_ignore_ascii_case("true")) {
@@ -93,7 +93,7 @@ impl Exporter {
         Ok(Some(Self { resource: resource(&variable)?, targets }))
     }
 
-    /// Sends a run. Fails when something of it does not arrive; the other signal is still sent if a collector answers.
+    /// Sends a run. Fails if part of it does not arrive; the other signal is still sent if a collector answers.
     pub(super) async fn send(&self, report: &Report, traces: Traces) -> Result<(), Failure> {
         let longest = self.targets.iter().map(|target| target.timeout).max().unwrap_or(TIMEOUT);
         let deadline = Instant::now() + longest.max(TOGETHER);
@@ -110,7 +110,7 @@ impl Exporter {
                 Err((failure, Answered(true))) => {
                     failed.get_or_insert(failure);
                 }
-                // Where nothing answers, the other signal would only wait as long.
+                // Without an answer, the other signal would only wait as long.
                 Err((failure, Answered(false))) => return Err(failed.unwrap_or(failure)),
             }
         }
@@ -126,7 +126,7 @@ impl Target {
     fn of(flag: &str, signal: Signal, variable: &impl Fn(&str) -> Option<String>) -> Result<Self, Failure> {
         let common = |what: &str| format!("OTEL_EXPORTER_OTLP_{what}");
         let own = |what: &str| format!("OTEL_EXPORTER_OTLP_{}_{what}", signal.word().to_uppercase());
-        // The name with the value, for messages.
+        // Name and value, for messages.
         let read = |what: &str| {
             let found = |name: String| variable(&name).map(|value| (name, value.trim().to_owned()));
             found(own(what)).or_else(|| found(common(what)))
@@ -177,7 +177,7 @@ impl Target {
         Ok(Self { signal, collector: Outside::new(&url, &settings)?, url, timeout, is_packed })
     }
 
-    /// Sends requests in order, up to the first that fails.
+    /// Sends requests in order, up to the first failure.
     async fn post_all(&self, bodies: Vec<Vec<u8>>, deadline: Instant) -> Result<(), (Failure, Answered)> {
         for body in bodies {
             self.post(body, deadline).await?;
@@ -185,9 +185,9 @@ impl Target {
         Ok(())
     }
 
-    /// Sends one request, again where the collector asks for that, within the time limit of one request.
+    /// Sends one request, with retries as requested by the collector, within the time limit of one request.
     ///
-    /// Repeated are, by the OTLP specification, answers 429, 502, 503 and 504, and connections that are cut.
+    /// By the OTLP specification, answers 429, 502, 503 and 504 and cut connections are retried.
     async fn post(&self, body: Vec<u8>, deadline: Instant) -> Result<(), (Failure, Answered)> {
         let deadline = deadline.min(Instant::now() + self.timeout);
         let mut headers = vec![(CONTENT_TYPE, HeaderValue::from_static("application/x-protobuf"))];
@@ -224,7 +224,7 @@ impl Target {
         }
     }
 
-    /// Reads what a collector did not take of a request that it accepted.
+    /// Reads which part of an accepted request a collector rejected.
     fn taken(&self, answer: &Answer) -> Result<(), (Failure, Answered)> {
         let Some((count, why)) = self.signal.refused(&answer.body) else { return Ok(()) };
         if count == 0 {
@@ -256,7 +256,7 @@ impl Target {
     }
 }
 
-/// The status of an answer; with words only where they are text, not the protobuf of a `Status`.
+/// The status of an answer; with its body only if that is text, not the protobuf of a `Status`.
 fn complaint(answer: &Answer) -> String {
     let kind = answer.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     if kind.contains("protobuf") { format!("HTTP {}", answer.status) } else { answer.complaint() }
@@ -268,7 +268,7 @@ fn packed(body: &[u8]) -> std::io::Result<Vec<u8>> {
     encoder.finish()
 }
 
-/// The headers of a variable: `name=value,name=value`, values percent-encoded.
+/// The headers in a variable: `name=value,name=value`, values percent-encoded.
 fn headers(variable: &str, text: &str) -> Result<Vec<(HeaderName, HeaderValue)>, Failure> {
     let wrong = || {
         Failure::usage(format!("{variable} is not a list of headers"))
@@ -296,7 +296,7 @@ fn resource(variable: &impl Fn(&str) -> Option<String>) -> Result<Resource, Fail
     Ok(Resource { service, version: env!("CARGO_PKG_VERSION").to_owned(), attributes })
 }
 
-/// Pairs of `name=value,name=value`, values percent-decoded; nothing where one is malformed.
+/// Pairs of `name=value,name=value`, values percent-decoded; `None` if one is malformed.
 fn pairs(text: &str) -> Option<Vec<(String, String)>> {
     let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
     let pair = |part: &str| {

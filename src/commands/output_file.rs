@@ -12,12 +12,12 @@ use bootstorm_model::failure::Failure;
 use bootstorm_model::platform::output::{self, Readers};
 use bootstorm_report::{Layout, Report};
 
-/// Columns of rules and charts in a file; nothing else is cut to it.
+/// Columns of rules and charts in a file; nothing else is cut.
 const WIDTH: usize = 100;
-/// What every format says somewhere in its beginning.
+/// Words that appear near the beginning of every format.
 const MARKS: [&str; 3] = ["bootstorm", "boot-storm", "Boot storm"];
 
-/// One file that is asked for
+/// A requested file
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutputFile {
     format: Output,
@@ -53,7 +53,7 @@ impl OutputFile {
     }
 }
 
-/// Fails when one of the files cannot be written, or would replace what this program did not write.
+/// Fails if one of the files cannot be written, or would replace a file of another program.
 pub(super) fn check(files: &[OutputFile]) -> Result<(), Failure> {
     for (index, file) in files.iter().enumerate() {
         if files[..index].iter().any(|other| other.path == file.path) {
@@ -70,7 +70,7 @@ pub(super) fn check(files: &[OutputFile]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Writes them, each complete or not at all.
+/// Writes them, each completely or not at all.
 pub(super) fn write(console: Console, files: &[OutputFile], report: &Report) -> Result<(), Failure> {
     let layout = Layout { width: WIDTH, cut: false, ..Layout::default() };
     for file in files {
@@ -121,7 +121,7 @@ fn cannot(path: &Path, error: std::io::Error) -> Failure {
         .hint("choose another path with --output-file FORMAT=PATH")
 }
 
-/// Whether a file is likely one that an earlier run wrote.
+/// Whether a file was probably written by an earlier run.
 fn is_ours(begin: &[u8]) -> bool {
     MARKS.iter().any(|mark| begin.windows(mark.len()).any(|window| window == mark.as_bytes()))
 }

@@ -67,7 +67,7 @@ pub struct DryRunArgs {
 }
 
 impl PaceArgs {
-    /// The settings of a phase.
+    /// Settings of a phase.
     pub fn settings(&self) -> PhaseSettings {
         PhaseSettings {
             concurrency: self.concurrency,

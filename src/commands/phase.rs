@@ -1,4 +1,4 @@
-//! What create, stop and storm have in common: load, check, lock, run, show.
+//! Common steps of create, stop and storm: load, check, lock, run, show.
 
 use std::sync::Arc;
 
@@ -59,41 +59,41 @@ pub struct PhaseArgs {
     pub metrics: MetricsArgs,
     #[command(flatten)]
     pub in_cluster: InClusterArgs,
-    /// A create makes VMs without starting them.
+    /// Whether a create makes VMs without starting them.
     #[arg(skip)]
     pub halted: bool,
-    /// What a storm does with its VMs.
+    /// Kind of the storm.
     #[arg(skip)]
     pub storm: StormKind,
-    /// The nodes that a drain is about.
+    /// Nodes of a drain.
     #[arg(skip)]
     pub nodes: Vec<String>,
-    /// How many of the running VMs migrate; all when absent.
+    /// Share of the running VMs that migrates; absent means all.
     #[arg(skip)]
     pub share: Option<Share>,
-    /// Whether problems that a migration would meet are only told.
+    /// Whether expected problems of a migration are only warnings.
     #[arg(skip)]
     pub preflight: PreflightArgs,
 }
 
-/// What a phase is in a series of storms; by default it is in none
+/// Role of a phase in a series of storms; by default none
 #[derive(Debug, Clone, Default)]
 pub struct Role {
-    /// How many VMs take part at most.
+    /// Maximum number of VMs that take part.
     pub size: Option<u32>,
-    /// Whether it only warms caches up.
+    /// Whether it only warms up caches.
     pub warm_up: bool,
-    /// The settings of the storm before it, whose shape and order it shares.
+    /// Settings of the previous storm, whose shape and order it shares.
     pub like: Option<PhaseSettings>,
-    /// Where it stands among those to come, as shown: `phase 2 of 3`.
+    /// Its place in the sequence, for display: `phase 2 of 3`.
     pub place: Option<String>,
-    /// The command that goes on; that of the phase when absent.
+    /// Command that continues; absent means that of the phase.
     pub again: Option<String>,
-    /// The common start with phases of other clusters.
+    /// Common start with phases of other clusters.
     pub gate: Option<Arc<Gate>>,
 }
 
-/// Runs one timed phase as a command of its own.
+/// Runs one timed phase as a separate command.
 pub async fn command(context: &Context, kind: PhaseKind, args: &PhaseArgs) -> Result<Exit, Failure> {
     args.save.check()?;
     args.exports.check()?;
@@ -113,7 +113,7 @@ pub async fn command(context: &Context, kind: PhaseKind, args: &PhaseArgs) -> Re
     let caught_up = if is_dry { None } else { args.hooks.catch_up(&session, &args.run.prefix).await? };
     let of_this_kind = |record: &RunRecord| record.last_phase().is_some_and(|last| last.name.kind == kind);
     if let Some(record) = caught_up.filter(of_this_kind) {
-        // The command was repeated for what comes after the phase: nothing is measured again.
+        // The command was repeated for the steps after the phase: nothing is measured again.
         return shown(&session, &record, kind, args).await;
     }
     if let Some(exit) = nothing_to_do(&session, kind, args).await? {
@@ -126,7 +126,7 @@ pub async fn command(context: &Context, kind: PhaseKind, args: &PhaseArgs) -> Re
     }
 }
 
-/// Shows and saves what the last phase found; gives its exit code.
+/// Shows and saves the result of the last phase; returns its exit code.
 async fn shown(
     session: &Session,
     record: &RunRecord,
@@ -146,8 +146,8 @@ async fn shown(
     Ok(args.fail_if.exit(session, &thresholds, last.map_or(Exit::Good, |phase| exit_of(&phase.look()))))
 }
 
-/// What a create or a stop wants may be so already, as after a crash of the script that runs it; then that is said, and the
-/// exit code is what the phase deserves. A storm measures, and is never taken for a new one.
+/// Handles a create or stop whose goal is already reached, as after a crash of the calling script: reports that, with
+/// the exit code of the phase. A storm measures, and is never taken for a new one.
 async fn nothing_to_do(
     session: &Session,
     kind: PhaseKind,
@@ -177,7 +177,7 @@ async fn nothing_to_do(
     Ok(Some(if failed { Exit::Threshold } else { exit_of(phase) }))
 }
 
-/// Runs one timed phase; gives the record as it is afterwards, or nothing after a dry run.
+/// Runs one timed phase; returns the record afterwards, or `None` after a dry run.
 pub async fn run(
     session: &Session,
     kind: PhaseKind,
@@ -220,7 +220,7 @@ pub async fn run(
         return Ok(Some(record));
     }
     let lock = session.lock(prefix, &record.run_id).await?;
-    // The record may have changed between our first look and the lock.
+    // The record may have changed between the first read and the lock.
     (record, store) = match session.load(prefix).await {
         Ok(loaded) => loaded,
         Err(failure) => {
@@ -238,7 +238,7 @@ pub async fn run(
     Ok(Some(record))
 }
 
-/// What is to be done
+/// The requested phase
 struct Wanted<'a> {
     kind: PhaseKind,
     args: &'a PhaseArgs,
@@ -257,7 +257,7 @@ async fn locked(
     let prefix = record.plan.prefix.clone();
     store.set_holder(lock.holder());
     if in_cluster::settle(session, record, &mut store, lock).await? == Some(PhaseState::Done) {
-        // The shards had done all of it.
+        // The shards had already done all of it.
         return Ok(());
     }
     let step = lifecycle::next_of(record, kind, args.storm).map_err(|refusal| Failure::new(refusal.why))?;
@@ -354,7 +354,7 @@ async fn locked(
     }
 }
 
-/// What an interrupt does not end.
+/// What continues after an interrupt.
 fn goes_on(storm: StormKind) -> Option<&'static str> {
     match storm {
         StormKind::Migrate => Some("migrations that were requested go on; cleanup ends them"),
@@ -363,7 +363,7 @@ fn goes_on(storm: StormKind) -> Option<&'static str> {
     }
 }
 
-/// A create that was begun with or without starting VMs goes on in the same way.
+/// A create continues with or without starting VMs, as it was begun.
 fn check_halted(args: &PhaseArgs, record: &RunRecord) -> Result<(), Failure> {
     let begun = record.phases.iter().find(|phase| phase.name.kind == PhaseKind::Create);
     if args.halted && begun.is_some_and(|create| !create.settings.halted) {
@@ -373,7 +373,7 @@ fn check_halted(args: &PhaseArgs, record: &RunRecord) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The settings of a phase; fails where flags contradict how it was begun.
+/// The settings of a phase; fails if flags contradict its beginning.
 pub(super) fn settings(
     args: &PhaseArgs,
     record: &RunRecord,
@@ -398,7 +398,7 @@ pub(super) fn settings(
     })
 }
 
-/// How many VMs take part at most, as far as it is known before they are listed.
+/// Maximum number of participants, as far as known before they are listed.
 fn vms(settings: &PhaseSettings, record: &RunRecord) -> usize {
     let all = record.plan.size() as usize;
     match (settings.share, settings.size) {
@@ -407,7 +407,7 @@ fn vms(settings: &PhaseSettings, record: &RunRecord) -> usize {
     }
 }
 
-/// The share of the VMs that migrates: that which was asked for, or with which the storm was begun.
+/// Share of the VMs that migrates: as requested, or as when the storm was begun.
 fn share(args: &PhaseArgs, record: &RunRecord, step: lifecycle::Step) -> Result<Option<Share>, Failure> {
     let Some(begun) = record.phase(step.name()).map(|phase| phase.settings.share) else {
         return Ok(args.share);
@@ -425,7 +425,7 @@ fn share(args: &PhaseArgs, record: &RunRecord, step: lifecycle::Step) -> Result<
     }
 }
 
-/// The nodes of a drain: those that were named, or with which it was begun.
+/// Nodes of a drain: as named, or as when it was begun.
 fn nodes(args: &PhaseArgs, record: &RunRecord, step: lifecycle::Step) -> Result<Vec<String>, Failure> {
     let begun = record.phase(step.name()).map(|phase| &phase.settings.nodes);
     match (args.storm, begun) {
@@ -442,7 +442,7 @@ fn nodes(args: &PhaseArgs, record: &RunRecord, step: lifecycle::Step) -> Result<
     }
 }
 
-/// The manifest that the run's VMs are made from.
+/// Manifest of the run's VMs.
 pub(super) async fn template(session: &Session, record: &RunRecord) -> Result<Template, Failure> {
     let plan = &record.plan;
     let prefix = &plan.prefix;
@@ -451,7 +451,7 @@ pub(super) async fn template(session: &Session, record: &RunRecord) -> Result<Te
             .hint(format!("set the run up again: kubectl bootstorm cleanup --ns-prefix {prefix}"))
     };
     if let TemplateSource::Adopted { selection } = &plan.template {
-        // The lifecycle lets nobody create VMs that exist already.
+        // The lifecycle prevents the creation of VMs that already exist.
         return Err(Failure::new(format!("there is nothing to create: the run has adopted {selection}")));
     }
     let Some(sha256) = plan.sealed_digest() else {
@@ -465,7 +465,7 @@ pub(super) async fn template(session: &Session, record: &RunRecord) -> Result<Te
     Ok(template.with_pool(plan.template.pool()))
 }
 
-/// The exit code that a finished phase deserves.
+/// Exit code for a finished phase.
 pub fn exit_of(phase: &PhaseRecord) -> Exit {
     let wanted = phase.timelines.len() - phase.set_aside().count();
     if phase.count(Outcome::Reached) == wanted { Exit::Good } else { Exit::Missed }

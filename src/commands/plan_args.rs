@@ -1,4 +1,4 @@
-//! Flags that describe the plan, and those that name the run it belongs to.
+//! Flags that describe the plan, and flags that name its run.
 
 use clap::Args;
 
@@ -15,7 +15,7 @@ use super::node_args::NodeArgs;
 use super::source_args::SourceArgs;
 use super::values;
 
-/// The name of the VMs unless the user says otherwise.
+/// Default name of the VMs.
 const VM_NAME: &str = "boot-storm-vm";
 
 /// The flag that names a run
@@ -33,12 +33,12 @@ pub struct RunArgs {
     pub prefix: String,
 }
 
-/// The image of prober pods: small, well known, and with everything that the probe needs.
+/// Image of prober pods: small, well known, and with everything that the probe needs.
 const PROBE_IMAGE: &str = "docker.io/library/busybox:1.37.0";
 /// Help of `--probe`; no doc comment, since brackets are links there.
 const PROBES: &str = "Probes for reachability: ping, tcp:PORT, http:PORT[/PATH], ssh[:PORT], agent, cloud-init, several of \
                       them (the first one decides), or none";
-/// VMs per prober pod, unless the user chooses their number.
+/// VMs per prober pod, unless the user sets the number of pods.
 const VMS_PER_PROBER: u32 = 250;
 
 /// Flags for the probes of guests
@@ -62,7 +62,7 @@ pub struct ProbeArgs {
 }
 
 impl ProbeArgs {
-    /// Reads the probes; `vms` is the number of VMs to be probed.
+    /// Reads the probes; `vms` is the number of VMs to probe.
     pub fn resolve(&self, vms: u32) -> Result<ProbePlan, Failure> {
         let probes = parse_probes(&self.probe).map_err(|fault| {
             Failure::usage(format!("--probe {} is not understood", self.probe)).because(fault)
@@ -127,32 +127,32 @@ pub struct AssertedArgs {
 /// A plan, and the text of the user's manifest if there is one
 #[derive(Debug, Clone)]
 pub struct Resolved {
-    /// The plan.
+    /// Plan.
     pub plan: Plan,
-    /// The manifest that VMs are made from.
+    /// Manifest of the VMs.
     pub template: Template,
-    /// Its text, to be kept in a Secret; `None` where the plan says all of it.
+    /// Its text for a Secret; `None` if the plan determines it.
     pub text: Option<String>,
 }
 
 impl PlanArgs {
-    /// Reads the manifest and checks everything; sends nothing.
+    /// Reads the manifest and validates everything; sends nothing.
     pub fn resolve(&self, run: &RunArgs) -> Result<Resolved, Failure> {
         self.resolve_with(run, &TemplateSource::golden())
     }
 
-    /// The same for a simulated cluster of its own: it is tried in a minute, so its VMs boot what needs no clone.
+    /// Like [`Self::resolve`], for a private simulated cluster: for a quick trial its VMs boot without a clone.
     pub fn resolve_in_sandbox(&self, run: &RunArgs) -> Result<Resolved, Failure> {
         let image = bootstorm_model::plan::source::CONTAINER_DISK.to_owned();
         self.resolve_with(run, &TemplateSource::ContainerDisk { image })
     }
 
-    /// The small objects that are made beside each VM: those of the file, and those that are copied.
+    /// Small objects created beside each VM: those of the file, and copies.
     fn extras(&self, template: &Template) -> Vec<Extra> {
         let mut extras: Vec<Extra> = template.companions().iter().filter_map(Extra::of).collect();
         if self.layout.copy_from.is_some() {
             let named = references::of(template.manifest());
-            // A name with a placeholder stands for many objects, and these are not alike.
+            // A name with a placeholder stands for many different objects.
             let copied =
                 named.iter().filter_map(Reference::extra).filter(|extra| !extra.name.contains(INDEX));
             extras.extend(copied);
@@ -185,7 +185,7 @@ impl PlanArgs {
 }
 
 impl AssertedArgs {
-    /// Fails when a flag contradicts the plan that setup froze.
+    /// Fails if a flag contradicts the plan frozen by setup.
     pub fn check(&self, plan: &Plan) -> Result<(), Failure> {
         let asserted = [
             ("--start", self.start.map(|n| n.to_string()), plan.start.to_string()),

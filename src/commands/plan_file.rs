@@ -1,4 +1,4 @@
-//! What was typed, written as a plan file that does the same again; and the schema of such files.
+//! The command line as a plan file that repeats it, and the schema of plan files.
 
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches};
@@ -10,16 +10,16 @@ use super::config::precedence::conflict;
 use super::definition::built;
 use bootstorm_model::plan::secrets::hide_url;
 
-/// The fields of a plan, with the values that a command has
+/// The fields of a plan, with the values of a command
 #[derive(Debug, Clone, Default)]
 pub struct PlanFields(Vec<Field>);
 
 #[derive(Debug, Clone)]
 struct Field {
     name: String,
-    /// What it means, one line.
+    /// Description, one line.
     help: String,
-    /// What may stand there.
+    /// Hint for the value.
     hint: String,
     state: State,
 }
@@ -28,12 +28,12 @@ struct Field {
 enum State {
     Absent,
     Given(Value),
-    /// It has a value that belongs into no file.
+    /// Its value must not be written to a file.
     Withheld,
 }
 
 impl PlanFields {
-    /// The fields of `run` or `setup`; nothing for other commands.
+    /// Fields of `run` or `setup`; `None` for other commands.
     pub fn of(matches: &ArgMatches) -> Option<Self> {
         let (name, matches) = matches.subcommand().filter(|(name, _)| COMMANDS.contains(name))?;
         let program = built();
@@ -46,7 +46,7 @@ impl PlanFields {
         let given: Vec<&Arg> = command.get_arguments().filter(|arg| is_given(arg)).collect();
         let read = |arg: &Arg| {
             let mut read = Field::of(field(command, arg)?, arg, matches);
-            // A default says nothing where something was given that excludes it.
+            // A default is meaningless if a given flag excludes it.
             if !is_given(arg) && given.iter().any(|given| conflict(command, arg, given)) {
                 read.state = State::Absent;
             }
@@ -55,7 +55,7 @@ impl PlanFields {
         Some(Self(command.get_arguments().filter_map(read).collect()))
     }
 
-    /// Writes down what was decided meanwhile.
+    /// Stores a value that was decided meanwhile.
     pub fn set(&mut self, name: &str, value: &Value) {
         for field in self.0.iter_mut().filter(|field| field.name == name) {
             field.state = State::Given(value.clone());
@@ -68,7 +68,7 @@ impl PlanFields {
         self.0.iter().filter(is_withheld).map(|field| field.name.as_str()).collect()
     }
 
-    /// The plan as YAML, with a line on each field; those without a value are there as comments.
+    /// The plan as YAML, with a comment line for each field; fields without a value are commented out.
     pub fn yaml(&self) -> String {
         let mut text = format!(
             "# Do this again: kubectl bootstorm run -f FILE. A flag on the command line wins over its field here.\n\
@@ -138,7 +138,7 @@ fn hint(arg: &Arg) -> String {
     if matches!(arg.get_action(), ArgAction::Append) { format!("[{value}]") } else { value }
 }
 
-/// Whether a value may be a password: part of a URL, or for a placeholder that is called like one.
+/// Whether a value may be a password: part of a URL, or for a placeholder named like one.
 fn is_secret(name: &str, text: &str) -> bool {
     let sounds_secret = || {
         let key = text.split('=').next().unwrap_or_default().to_lowercase();
@@ -151,7 +151,7 @@ fn is_secret(name: &str, text: &str) -> bool {
     }
 }
 
-/// A scalar of YAML: plain where nobody could take it for anything else, else in quotes.
+/// A YAML scalar: plain if unambiguous, otherwise quoted.
 fn scalar(value: &Value) -> String {
     let Value::String(text) = value else { return value.to_string() };
     let is_plain = text.starts_with(|c: char| c.is_ascii_alphabetic())

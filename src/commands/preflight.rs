@@ -1,4 +1,4 @@
-//! What the user sees of a preflight, and the flag that overrules it.
+//! Output of the preflight, and the flag that overrides it.
 
 use clap::Args;
 
@@ -6,7 +6,7 @@ use super::session::Session;
 use bootstorm_engine::phases::preflight::Findings;
 use bootstorm_model::failure::Failure;
 
-/// The flag that overrules the preflight
+/// The flag that overrides the preflight
 #[derive(Debug, Clone, Copy, Default, Args)]
 pub struct PreflightArgs {
     /// Report preflight problems as warnings instead of refusing
@@ -15,7 +15,7 @@ pub struct PreflightArgs {
 }
 
 impl PreflightArgs {
-    /// Tells what a preflight has found. Fails when it refuses.
+    /// Reports the findings of a preflight. Fails if it refuses.
     pub fn settle(self, session: &Session, findings: &Findings) -> Result<(), Failure> {
         let console = session.console;
         let width = if console.is_interactive() { console.width() } else { usize::MAX };
@@ -38,7 +38,7 @@ impl PreflightArgs {
     }
 }
 
-/// What is well, in lines that fit in the width.
+/// Passed checks, in lines that fit the width.
 fn lines(good: &[String], width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for part in good {

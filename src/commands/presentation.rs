@@ -1,4 +1,4 @@
-//! Flags that say how results and talk look.
+//! Flags for the format of results and messages.
 
 use std::path::PathBuf;
 
@@ -6,7 +6,7 @@ use clap::{ArgAction, Args, ValueEnum};
 
 use crate::console::{ColorChoice, Console};
 
-/// The formats of results
+/// Formats of results
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum Output {
     /// One screen: verdict, recovery curve, causes, slowest VMs
@@ -43,7 +43,7 @@ pub enum Output {
 }
 
 impl Output {
-    /// Whether it is for programs, all of it one document.
+    /// Whether it is a single document for programs.
     pub fn is_document(self) -> bool {
         matches!(self, Self::Json | Self::Yaml)
     }
@@ -53,7 +53,7 @@ impl Output {
         matches!(self, Self::Summary | Self::Guide | Self::Wide)
     }
 
-    /// Whether only commands that show a report know this format.
+    /// Whether only commands that show a report support this format.
     pub fn is_for_reports_only(self) -> bool {
         matches!(
             self,
@@ -108,7 +108,7 @@ pub struct PresentationArgs {
 }
 
 impl PresentationArgs {
-    /// The console that these flags ask for.
+    /// The console configured by these flags.
     pub fn console(&self) -> Console {
         let color = match self.color {
             Color::Auto => ColorChoice::Auto,
@@ -118,7 +118,7 @@ impl PresentationArgs {
         Console::new(color, self.quiet)
     }
 
-    /// The log filter that these flags ask for; levels are accepted in any case, as the guide writes them.
+    /// The log filter from these flags; levels are accepted in any case, as in the guide.
     pub fn log_filter(&self) -> Option<String> {
         let by_count = match self.verbose {
             0 => None,

@@ -1,6 +1,6 @@
-//! What this program is: its version, and what it was built from and for.
+//! Information about the program: version, build and target.
 
-/// The version of the program, with the commit where it is known, and the target that it was built for.
+/// The version of the program, with the commit if known, and the build target.
 pub(super) fn long() -> String {
     text(env!("CARGO_PKG_VERSION"), env!("BOOTSTORM_COMMIT"), env!("BOOTSTORM_TARGET"))
 }

@@ -1,4 +1,4 @@
-//! `--repeat`: stop and storm again, until there are as many storms as are wanted.
+//! `--repeat`: repeats stop and storm up to the requested number of storms.
 
 use std::time::Duration;
 
@@ -34,25 +34,25 @@ pub struct RepeatArgs {
     pub fresh: bool,
 }
 
-/// What came of repeated storms
+/// Result of repeated storms
 #[derive(Debug)]
 pub struct Repeated {
-    /// The record at the end.
+    /// Record at the end.
     pub record: RunRecord,
-    /// The thresholds over them.
+    /// Thresholds over them.
     pub thresholds: Vec<ThresholdBlock>,
-    /// The worst of their exit codes.
+    /// Worst of their exit codes.
     pub exit: Exit,
 }
 
 impl RepeatArgs {
-    /// What is wanted, as it is stored.
+    /// The requested series, as it is stored.
     fn wanted(&self) -> Option<SeriesKind> {
         let rest_millis = self.rest.map_or(0, |rest| u64::try_from(rest.as_millis()).unwrap_or(u64::MAX));
         self.repeat.map(|storms| SeriesKind::Repeat { storms, rest_millis, warm_up: self.warm_up })
     }
 
-    /// The command that goes on.
+    /// The command that continues.
     fn again(&self, shape: &ShapeArgs) -> String {
         let repeat = self.repeat.map_or_else(String::new, |storms| format!(" --repeat {storms}"));
         let rest = self.rest.map_or_else(String::new, |rest| format!(" --rest {}ms", rest.as_millis()));
@@ -60,7 +60,7 @@ impl RepeatArgs {
         format!("storm{repeat}{rest}{warm_up}{}", shape.typed())
     }
 
-    /// Whether all storms that are wanted are done, so that the same command measures nothing.
+    /// Whether all requested storms are done, so that the same command measures nothing.
     pub(super) fn is_complete(&self, record: &RunRecord) -> bool {
         let last = record.series.last().filter(|_| !self.fresh);
         last.is_some_and(|last| match last.kind {
@@ -72,7 +72,7 @@ impl RepeatArgs {
         })
     }
 
-    /// Whether these storms go on with the last series, or are a new one.
+    /// Whether these storms continue the last series, or begin a new one.
     fn decide(&self, record: &RunRecord, fresh: bool) -> Result<Decision, Failure> {
         let Some(wanted) = self.wanted() else { return Err(Failure::usage("--repeat is missing")) };
         series::next_kind(record)?;
@@ -84,7 +84,7 @@ impl RepeatArgs {
             return Ok(Decision::Begin(wanted));
         };
         let (done, before) = (last.done(record).count() as u32, *before);
-        // After the last storm nothing has happened yet: the same command again, or one that wants more of them.
+        // Nothing has happened since the last storm: the same command again, or one that requests more storms.
         let complete = done >= before && !(done == before && record.is_running());
         if complete {
             series::check_room(record, storms)?;
@@ -106,7 +106,7 @@ impl RepeatArgs {
     }
 }
 
-/// Runs the storms that are missing.
+/// Runs the missing storms.
 pub async fn run(
     session: &Session,
     args: &PhaseArgs,
@@ -132,7 +132,7 @@ pub async fn run(
     } else if done > 0 {
         session.console.say(&format!("{done} of {storms} storms are done already"));
     }
-    // When this process saw a storm end: no clock that is set meanwhile shortens the rest after it.
+    // Time at which this process saw a storm end, so that setting the clock cannot shorten the rest.
     let mut ended = None;
     loop {
         series::check_interrupt(&session.interrupt, &record, &again)?;
@@ -176,7 +176,7 @@ pub async fn run(
     Ok(Repeated { record, thresholds, exit })
 }
 
-/// Checks thresholds against the phases that there will be.
+/// Checks thresholds against the phases to come.
 fn check_thresholds(fail_if: &FailIfArgs, record: &RunRecord, repeat: &RepeatArgs) -> Result<(), Failure> {
     let storms = repeat.repeat.unwrap_or(1);
     let first = match repeat.decide(record, repeat.fresh)? {
@@ -188,8 +188,8 @@ fn check_thresholds(fail_if: &FailIfArgs, record: &RunRecord, repeat: &RepeatArg
     fail_if.check(&expected, Some(PhaseName { kind: PhaseKind::Storm, number: first }))
 }
 
-/// How long ago the last storm of the series ended, where another process ran it: by the server's clock, since this
-/// computer may be another one. Nothing where no storm of the series came last.
+/// Time since the last storm of the series ended, if another process ran it: by the server's clock, since this computer
+/// may be another one. `None` if no storm of the series came last.
 fn since_last_storm(session: &Session, record: &RunRecord, series: &Series) -> Option<Duration> {
     let last = record
         .last_phase()
@@ -200,7 +200,7 @@ fn since_last_storm(session: &Session, record: &RunRecord, series: &Series) -> O
     Some(session.cluster.age(on_server))
 }
 
-/// Waits out what is left of the rest between a storm and the next stop.
+/// Waits for the remaining rest between a storm and the next stop.
 async fn rest(session: &Session, record: &RunRecord, left: Duration, again: &str) -> Result<(), Failure> {
     if left.is_zero() {
         return Ok(());

@@ -108,7 +108,7 @@ async fn saved(context: &Context, args: &ReportArgs, from: &Path) -> Result<Exit
     Ok(args.fail_if.exit(context, &report.thresholds, exit))
 }
 
-/// The thresholds with their values.
+/// Thresholds with their values.
 fn judge(args: &ReportArgs, record: &RunRecord, grades: &[Graded]) -> Result<Vec<ThresholdBlock>, Failure> {
     let last = || record.last_of(PhaseKind::Storm).or(record.last_phase()).map(|phase| phase.name);
     let judged = args.storm.or_else(last);

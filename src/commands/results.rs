@@ -1,4 +1,4 @@
-//! Where results are read from: a file, a folder, or standard input.
+//! Sources of results: a file, a folder, or standard input.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -10,16 +10,16 @@ use jiff::Timestamp;
 use bootstorm_model::failure::Failure;
 use bootstorm_report::read::{self, Document, MOST_BYTES, Unreadable, kube_burner, legacy};
 
-/// The file that `--save-results` writes beside the others.
+/// The record among the files of `--save-results`.
 const RUN: &str = "run.json";
-/// How deep a folder is searched for results: storage, disks, run.
+/// Depth to which a folder is searched for results: storage, disks, run.
 const DEPTH: usize = 3;
-/// The most folders that are looked into.
+/// Maximum number of folders searched.
 const MOST_FOLDERS: usize = 10_000;
 
 /// Reads results from a file, from a folder of saved results, or from standard input (`-`).
 ///
-/// Fails when there are none, when a folder holds several, or when they cannot be read.
+/// Fails if there are none, if a folder holds several, or if they cannot be read.
 pub fn read(from: &Path) -> Result<Document, Failure> {
     if from == Path::new("-") {
         let bytes = limited(io::stdin().lock()).map_err(|error| unreadable("standard input", error))?;
@@ -49,7 +49,7 @@ fn of_folder(folder: &Path) -> Result<Document, Failure> {
     }
 }
 
-/// The names of what lies in a folder.
+/// Names of the entries of a folder.
 fn files(folder: &Path) -> io::Result<Vec<String>> {
     let entries = std::fs::read_dir(folder)?;
     entries.map(|entry| entry.map(|entry| entry.file_name().to_string_lossy().into_owned())).collect()
@@ -99,7 +99,7 @@ fn of_origin(folder: &Path) -> Result<Document, Failure> {
         }
         files.insert(name, bytes);
     }
-    // Of a relative path such as `.`, too, the folder's own name is wanted.
+    // Even for a relative path such as `.`, the folder's own name is needed.
     let whole = folder.canonicalize().unwrap_or_else(|_| folder.to_path_buf());
     let name = whole.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let report = legacy::report(&name, &files, modified).map_err(|error| refused(&shown, &error))?;
@@ -125,7 +125,7 @@ fn only(folder: &Path) -> Result<PathBuf, Failure> {
     }
 }
 
-/// Folders with results, in the order of their names: the oldest first, as they begin with the time.
+/// Folders with results by name: the oldest first, as names begin with the time.
 fn with_results(top: &Path) -> io::Result<Vec<PathBuf>> {
     let (mut found, mut looked) = (Vec::new(), 0);
     let mut waiting = vec![(top.to_path_buf(), 0)];
@@ -151,7 +151,7 @@ fn with_results(top: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// Reads one byte more than is allowed at most, so that too much is noticed.
+/// Reads one byte beyond the limit, to detect an excess.
 fn limited(source: impl Read) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     source.take(MOST_BYTES + 1).read_to_end(&mut bytes)?;

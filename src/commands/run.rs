@@ -74,7 +74,7 @@ pub struct RunCommand {
     pub preflight: PreflightArgs,
     #[command(flatten)]
     pub pace: PaceArgs,
-    /// The shape of the storm; create and stop send all requests at once.
+    /// Shape of the storm; create and stop send all requests at once.
     #[command(flatten)]
     pub launch: ShapeArgs,
     #[command(flatten)]
@@ -119,7 +119,7 @@ pub struct RunCommand {
 
 /// Runs the command.
 pub async fn command(context: &Context, args: &RunCommand) -> Result<Exit, Failure> {
-    // Wrong flags are told before anything is started.
+    // Wrong flags are reported before anything is started.
     let resolved =
         if args.sandbox { args.plan.resolve_in_sandbox(&args.run)? } else { args.plan.resolve(&args.run)? };
     if args.cleanup && !args.yes && !args.sandbox && !context.console().can_ask() {
@@ -169,7 +169,7 @@ pub async fn command(context: &Context, args: &RunCommand) -> Result<Exit, Failu
     })
 }
 
-/// Runs the phases; a limit that is over interrupts them as the user would.
+/// Runs the phases; an expired limit interrupts them like the user.
 async fn within(
     limit: Option<Duration>,
     mut session: Session,
@@ -199,7 +199,7 @@ async fn within(
     })
 }
 
-/// The phases that are left, as the Job of the run is to run them.
+/// Remaining phases for the Job of the run.
 fn planned(args: &RunCommand, steps: &[PhaseName], record: &RunRecord) -> Result<Vec<Planned>, Failure> {
     let baseline = steps.iter().copied().rfind(|name| is_baseline(*name, steps));
     let is_left =
@@ -264,7 +264,7 @@ async fn phases(session: &Session, args: &RunCommand, resolved: Resolved) -> Res
     let steps = steps(args, boots_first(args, Some(&record)));
     let baseline =
         steps.iter().copied().rfind(|name| is_baseline(*name, &steps)).unwrap_or(PhaseName::CREATE);
-    // What is continued may have its baseline behind it; then the report at the end shows it.
+    // The baseline of a continued run may be finished; then only the final report shows it.
     let measured = record.phase(baseline).is_none_or(|phase| phase.state != PhaseState::Done);
     if args.in_cluster.in_cluster && next_step(&steps, &record).is_some() {
         let planned = planned(args, &steps, &record)?;
@@ -296,15 +296,15 @@ async fn phases(session: &Session, args: &RunCommand, resolved: Resolved) -> Res
     Box::pin(report(session, args, record, Judged::At(judged), measured)).await
 }
 
-/// What the thresholds say, or of which phase they are
+/// Thresholds, judged or still to be judged
 enum Judged {
-    /// They were judged already.
+    /// Already judged.
     Done(Vec<ThresholdBlock>),
-    /// They are of this phase, if of any.
+    /// To be judged for this phase, if any.
     At(Option<PhaseName>),
 }
 
-/// Shows and saves what a whole run has found, and cleans up; gives its exit code.
+/// Shows and saves the result of a whole run, and cleans up; returns its exit code.
 async fn report(
     session: &Session,
     args: &RunCommand,
@@ -325,7 +325,7 @@ async fn report(
         (true, false) if measured => show::rest(session, &record, thresholds.clone())?,
         _ => {
             let report = show::of(session.output, &record, &Selection::default());
-            // What is deleted at once leads nowhere.
+            // After an immediate cleanup there are no next commands.
             let next = if args.cleanup || args.sandbox { Vec::new() } else { show::next(&record) };
             show::report(session, &report.with_thresholds(thresholds.clone()), &next)?;
         }
@@ -345,7 +345,7 @@ async fn report(
     Ok(args.fail_if.exit(session, &thresholds, exit))
 }
 
-/// Flags of every phase; a shape is only of the storm.
+/// Flags of every phase; the shape applies to the storm only.
 fn phase_args(args: &RunCommand) -> PhaseArgs {
     PhaseArgs {
         run: args.run.clone(),
@@ -359,7 +359,7 @@ fn phase_args(args: &RunCommand) -> PhaseArgs {
         preflight: args.preflight,
         nodes: Vec::new(),
         share: None,
-        // They are judged over the whole run, at its end.
+        // Judged over the whole run, at its end.
         fail_if: FailIfArgs::default(),
         hooks: args.hooks.clone(),
         exports: args.exports.clone(),
@@ -369,7 +369,7 @@ fn phase_args(args: &RunCommand) -> PhaseArgs {
     }
 }
 
-/// The phases that the run will have at its end, and the one that is judged.
+/// Phases of the run at its end, and the one that is judged.
 fn expected(args: &RunCommand, plan: &Plan, found: Option<&RunRecord>) -> (Vec<Expected>, Option<PhaseName>) {
     let mut phases: Vec<Expected> =
         found.map_or_else(Vec::new, |record| record.phases.iter().map(Expected::from).collect());
@@ -378,7 +378,7 @@ fn expected(args: &RunCommand, plan: &Plan, found: Option<&RunRecord>) -> (Vec<E
     let baseline =
         if boots_first { PhaseName { kind: PhaseKind::Storm, number: 1 } } else { PhaseName::CREATE };
     let will = |name: PhaseName| match name.kind {
-        // What is only made gets its disks, and does not run.
+        // VMs that are only created get their disks, but do not run.
         PhaseKind::Create if boots_first => Expected { name, goal: Milestone::Volume },
         _ => will_be(plan, name, StormKind::Start),
     };
@@ -408,7 +408,7 @@ fn expected(args: &RunCommand, plan: &Plan, found: Option<&RunRecord>) -> (Vec<E
     (phases, judged)
 }
 
-/// The phases that a run consists of, in order; with --repeat those before the first repeated storm.
+/// The phases of a run, in order; with --repeat those before the first repeated storm.
 fn steps(args: &RunCommand, boots_first: bool) -> Vec<PhaseName> {
     let storm = |number| PhaseName { kind: PhaseKind::Storm, number };
     let mut steps = vec![PhaseName::CREATE];
@@ -420,7 +420,7 @@ fn steps(args: &RunCommand, boots_first: bool) -> Vec<PhaseName> {
     steps
 }
 
-/// Says what would follow the setup: the requests of each phase, and how long it may take by its limits.
+/// Reports what would follow the setup: the requests of each phase, and its time limit.
 fn tell_rest(session: &Session, args: &RunCommand, vms: u32) {
     let limit = |goal: Duration| args.pace.phase_timeout.map_or(goal, |limit| limit.min(goal));
     let each = limit(args.pace.timeout);
@@ -442,12 +442,12 @@ fn tell_rest(session: &Session, args: &RunCommand, vms: u32) {
     session.console.say(&format!("all of it takes at most {} by its limits{shaped}", duration::told(all)));
 }
 
-/// Whether a phase comes before the first stop: it is the baseline, or the creation that makes the VMs of one.
+/// Whether a phase precedes the first stop: the baseline, or the creation of its VMs.
 fn is_baseline(name: PhaseName, steps: &[PhaseName]) -> bool {
     steps.iter().take_while(|step| step.kind != PhaseKind::Stop).any(|step| *step == name)
 }
 
-/// Where a phase of a run stands among those to come; a run that repeats its storms has their number for that.
+/// Place of a phase among those to come; a run that repeats its storms shows their number instead.
 fn place(steps: &[PhaseName], name: PhaseName, args: &RunCommand) -> Option<String> {
     let at = steps.iter().position(|step| *step == name)? + 1;
     Some(match args.repeat.repeat {
@@ -456,14 +456,14 @@ fn place(steps: &[PhaseName], name: PhaseName, args: &RunCommand) -> Option<Stri
     })
 }
 
-/// The phase to run next: one that was cut short, or the first that there is not.
+/// The next phase: an interrupted one, or the first missing one.
 pub(super) fn next_step(steps: &[PhaseName], record: &RunRecord) -> Option<PhaseName> {
     let cut = record.last_phase().filter(|last| last.state != PhaseState::Done).map(|last| last.name);
     let cut = cut.filter(|cut| steps.iter().any(|step| step.kind == cut.kind));
     cut.or_else(|| steps.iter().copied().find(|name| record.phase(*name).is_none()))
 }
 
-/// Whether the baseline is a first start of VMs that were made without one; a run goes on as it was begun.
+/// Whether the baseline is a first start of VMs that were created without one; a run continues as it was begun.
 fn boots_first(args: &RunCommand, found: Option<&RunRecord>) -> bool {
     let begun = found.and_then(|record| record.last_of(PhaseKind::Create));
     match (begun, args.baseline) {
@@ -472,7 +472,7 @@ fn boots_first(args: &RunCommand, found: Option<&RunRecord>) -> bool {
     }
 }
 
-/// Fails where --baseline contradicts how the run was begun.
+/// Fails if --baseline contradicts how the run was begun.
 fn check_baseline(args: &RunCommand, record: &RunRecord) -> Result<(), Failure> {
     let Some(wanted) = args.baseline else { return Ok(()) };
     if record.last_of(PhaseKind::Create).is_none()
@@ -486,7 +486,7 @@ fn check_baseline(args: &RunCommand, record: &RunRecord) -> Result<(), Failure> 
         .hint("or delete what it made and measure again: --fresh"))
 }
 
-/// Fails where the run is finished: what it measured is not measured again, and must not pass for new.
+/// Fails if the run is finished: its measurements are not repeated, and must not pass for new ones.
 fn refuse_finished(args: &RunCommand, record: &RunRecord) -> Result<(), Failure> {
     let steps = steps(args, boots_first(args, Some(record)));
     let repeats = args.repeat.repeat.is_some() && !args.repeat.is_complete(record);
@@ -511,7 +511,7 @@ fn starts_over(args: &RunCommand, record: &RunRecord) -> bool {
     args.repeat.fresh && args.repeat.repeat.is_none() && !is_dry && !record.plan.is_adopted()
 }
 
-/// Deletes what the run made before, so that it can be measured again.
+/// Deletes what the run created, so that it can be measured again.
 async fn start_over(session: &Session, args: &RunCommand) -> Result<(), Failure> {
     let cleanup = cleanup_args(args);
     if let Some(deleted) = Box::pin(cleanup::run(session, &cleanup)).await? {
@@ -539,7 +539,7 @@ fn cleanup_args(args: &RunCommand) -> CleanupArgs {
     }
 }
 
-/// Between the phases, people get the block of the baseline as soon as it is there.
+/// Shows people the block of the baseline as soon as it is available, between the phases.
 fn show_intermediate(session: &Session, record: &RunRecord, kind: PhaseKind) -> Result<(), Failure> {
     if matches!(session.output, Output::Guide | Output::Wide) {
         show::phase(session, record, kind, Vec::new())?;

@@ -55,7 +55,7 @@ pub enum Auth {
     Exec,
 }
 
-/// Reads the name of an image and the program that is run for it.
+/// Reads the name of an image and the program to run for it.
 fn image(text: &str) -> Result<(String, PathBuf), String> {
     let (name, program) = text.split_once('=').ok_or("NAME=PROGRAM is expected")?;
     if name.is_empty() || name.contains(['/', ':', '@']) {

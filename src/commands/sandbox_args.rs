@@ -1,4 +1,4 @@
-//! Flags that shape a simulated cluster.
+//! Flags of a simulated cluster.
 
 use std::path::{Path, PathBuf};
 
@@ -8,7 +8,7 @@ use bootstorm_model::failure::Failure;
 use bootstorm_sandbox::faults::{self, Fault};
 use bootstorm_sandbox::{Options, Sandbox};
 
-/// The name of the image that holds this program.
+/// Name of the image that holds this program.
 const IMAGE: &str = "kubectl-bootstorm";
 
 /// Flags that shape a simulated cluster
@@ -62,7 +62,7 @@ impl SandboxArgs {
     }
 }
 
-/// The faults in a file.
+/// Reads the faults in a file.
 fn read(path: &Path) -> Result<Vec<Fault>, Failure> {
     faults::load(path).map_err(|error| {
         Failure::usage(format!("the faults in {} cannot be used", path.display())).because(error)

@@ -35,7 +35,7 @@ pub struct SaveArgs {
 }
 
 impl SaveArgs {
-    /// Fails when results are to be saved and the places for them can be neither found nor made.
+    /// Fails if results are to be saved and their folders neither exist nor can be created.
     pub fn check(&self) -> Result<(), Failure> {
         output_file::check(&self.output_file)?;
         self.index.check()?;
@@ -49,7 +49,7 @@ impl SaveArgs {
         })
     }
 
-    /// Saves and writes everything that was asked for, of the whole run as it is now.
+    /// Saves and writes all requested files for the whole run as it is now.
     pub fn finish(
         &self,
         console: Console,
@@ -64,14 +64,14 @@ impl SaveArgs {
         self.write(console, &report)
     }
 
-    /// Writes a report to the files that were asked for.
+    /// Writes a report to the requested files.
     pub fn write(&self, console: Console, report: &Report) -> Result<(), Failure> {
         output_file::write(console, &self.output_file, report)
     }
 
-    /// Saves the results, if that was asked for; what was saved of the same run is replaced.
+    /// Saves the results, if requested; saved results of the same run are replaced.
     ///
-    /// Fails when a file cannot be written, or is there and not of this run; each file is complete or absent.
+    /// Fails if a file cannot be written, or belongs to another run; each file is complete or absent.
     pub fn save(&self, console: Console, record: &RunRecord) -> Result<(), Failure> {
         if !self.save_results {
             return Ok(());
@@ -90,7 +90,7 @@ impl SaveArgs {
                 ))
         };
         output::make_folder(&self.results_folder).map_err(|error| cannot(&self.results_folder, error))?;
-        // The record says whose the folder is, and is there before anything else.
+        // The record identifies the owner of the folder, so it is written first.
         files.sort_by_key(|(path, _)| !path.ends_with(legacy::RECORD));
         for (path, _) in &mut files {
             *path = self.results_folder.join(&*path);
@@ -116,7 +116,7 @@ impl SaveArgs {
     }
 }
 
-/// Whether a saved record is that of a run.
+/// Whether a saved record belongs to a run.
 fn names_run(begin: &[u8], run_id: &str) -> bool {
     let field = format!("\"run_id\": \"{run_id}\"");
     begin.windows(field.len()).any(|window| window == field.as_bytes())

@@ -1,4 +1,4 @@
-//! What repetitions and the search for the largest storm have in common: the next step, the record, the judgement.
+//! Common parts of repetitions and the search for the largest storm: next step, record, judgement.
 
 use super::session::Session;
 use super::threshold_args::FailIfArgs;
@@ -8,12 +8,12 @@ use bootstorm_model::record::{PhaseKind, PhaseName, PhaseState, RunRecord, Serie
 use bootstorm_report::thresholds::{self, Expected};
 use bootstorm_report::{Graded, ThresholdBlock};
 
-/// The most phases that the record of a run takes.
+/// Maximum number of phases in the record of a run.
 const MOST_PHASES: usize = 250;
 
-/// The kind of the phase that comes next where one storm is to follow the other.
+/// Kind of the next phase if one storm follows another.
 ///
-/// Fails where the run is not that far, with the command to run instead.
+/// Fails if the run is not that far, with the command to run instead.
 pub(super) fn next_kind(record: &RunRecord) -> Result<PhaseKind, Failure> {
     let kind = match record.last_phase() {
         Some(last) if last.state != PhaseState::Done && last.name.kind == PhaseKind::Storm => {
@@ -29,7 +29,7 @@ pub(super) fn next_kind(record: &RunRecord) -> Result<PhaseKind, Failure> {
     })
 }
 
-/// Fails when the record has no room for so many storms more.
+/// Fails if the record has no room for this many further storms.
 pub(super) fn check_room(record: &RunRecord, storms: u32) -> Result<(), Failure> {
     let more = storms as usize * 2;
     if record.phases.len() + more <= MOST_PHASES {
@@ -43,14 +43,14 @@ pub(super) fn check_room(record: &RunRecord, storms: u32) -> Result<(), Failure>
     .hint("set up another run with another --ns-prefix"))
 }
 
-/// Puts a series into the record: a new one, or the last one with what is wanted of it now.
+/// Stores a series in the record: a new one, or the last one with the current request.
 pub(super) async fn put(
     session: &Session,
     prefix: &str,
     decide: impl Fn(&RunRecord) -> Result<Decision, Failure>,
 ) -> Result<(RunRecord, Series), Failure> {
     let (record, _) = session.load(prefix).await?;
-    // What is wrong is told before the lock is taken, and what is as it was is not written again.
+    // Errors are reported before the lock is taken, and an unchanged series is not written again.
     if let (Decision::GoOn(kind), Some(last)) = (decide(&record)?, record.series.last())
         && last.kind == kind
     {
@@ -78,28 +78,28 @@ pub(super) async fn put(
     outcome
 }
 
-/// What becomes of the series of a record
+/// Decision about the series of a record
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Decision {
-    /// A new one begins.
+    /// Begin a new one.
     Begin(SeriesKind),
-    /// The last one goes on, as it is wanted now.
+    /// Continue the last one, with the current request.
     GoOn(SeriesKind),
 }
 
-/// Fails when the user has interrupted between two phases.
+/// Fails if the user has interrupted between two phases.
 pub(super) fn check_interrupt(interrupt: &Interrupt, record: &RunRecord, again: &str) -> Result<(), Failure> {
     if interrupt.is_set() { Err(interrupted(record, again)) } else { Ok(()) }
 }
 
-/// What an interrupt between two phases is told as.
+/// The failure for an interrupt between two phases.
 pub(super) fn interrupted(record: &RunRecord, again: &str) -> Failure {
     let last = record.last_phase().map_or_else(String::new, |last| format!(" after {}", last.name));
     Failure::interrupted(format!("interrupted{last}; everything is saved"))
         .hint(format!("go on: kubectl bootstorm {again} --ns-prefix {}", record.plan.prefix))
 }
 
-/// The phases that a series of so many storms will have, beside those that are there.
+/// Phases that a series of this many storms will have, beside existing ones.
 pub(super) fn expected(
     record: Option<&RunRecord>,
     first: u32,
@@ -119,7 +119,7 @@ pub(super) fn expected(
     phases
 }
 
-/// Judges thresholds over a series: those that name no phase are about each of its storms that counts.
+/// Judges thresholds over a series: those that name no phase apply to each of its counted storms.
 pub(super) fn judge(fail_if: &FailIfArgs, record: &RunRecord, series: &Series) -> Vec<ThresholdBlock> {
     let counted = series.done(record).filter(|storm| !storm.settings.warm_up);
     let storms: Vec<PhaseName> = counted.map(|storm| storm.name).collect();

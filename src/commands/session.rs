@@ -1,4 +1,4 @@
-//! What every command works with: the console, the cluster, the user's wish to stop.
+//! Session of a command: console, cluster, interrupt.
 
 use std::ffi::OsString;
 
@@ -14,53 +14,54 @@ use bootstorm_model::failure::Failure;
 use bootstorm_model::record::RunRecord;
 use bootstorm_model::text::printable;
 
-/// How a copy of a record is recognised.
+/// Description of a copied record.
 const COPY: &str =
     "its ConfigMap is not the one that setup made: it was restored from a backup, or copied by hand";
 
-/// From this likeness on, a name may be a misspelt other one.
+/// Similarity from which a name may be a misspelling of another.
 const SIMILAR: f64 = 0.85;
-/// Runs named one by one.
+/// Number of runs named individually.
 const NAMED: usize = 5;
 
-/// The flags that every command has, and the user's wish to stop
+/// Global flags, and the user's interrupt
 #[derive(Debug, Clone)]
 pub struct Context {
-    /// How to reach the cluster.
+    /// Connection to the cluster.
     pub connection: ConnectionArgs,
-    /// How to talk.
+    /// Presentation of results and messages.
     pub presentation: PresentationArgs,
-    /// What was typed, as a plan; only of commands that plan something.
+    /// The command line as a plan; only for commands that plan something.
     pub plan: Option<PlanFields>,
-    /// Whether `--kubeconfig` was typed, and did not come from the configuration.
+    /// Whether `--kubeconfig` was typed, instead of coming from the configuration.
     pub types_kubeconfig: bool,
-    /// The user's wish to stop.
+    /// The user's interrupt.
     pub interrupt: Interrupt,
-    /// The command line as it was parsed.
+    /// The command line as parsed.
     pub parsed: Vec<OsString>,
 }
 
 /// A connected command
 #[derive(Debug, Clone)]
 pub struct Session {
-    /// Where to talk.
+    /// Console for messages.
     pub console: Console,
-    /// How to format.
+    /// Output format.
     pub output: Output,
-    /// Headers of tables.
+    /// Whether tables have headers.
     pub headers: bool,
     /// The cluster.
     pub cluster: Cluster,
-    /// What was typed, as a plan; only of commands that plan something.
+    /// The command line as a plan; only for commands that plan something.
     pub plan: Option<PlanFields>,
-    /// The user's wish to stop.
+    /// The user's interrupt.
     pub interrupt: Interrupt,
-    /// The holder of its locks, one after the other: what a slow cluster did not let it give back in time, it may take again.
+    /// Holder of its locks, one after the other: it may take a lock again that a slow cluster did not let it release in
+    /// time.
     holder: String,
 }
 
 impl Context {
-    /// Where to talk.
+    /// Console for messages.
     pub fn console(&self) -> Console {
         self.presentation.console()
     }
@@ -96,13 +97,13 @@ impl Context {
     }
 }
 
-/// Something that keeps the user waiting.
+/// Reports something that the user waits for.
 fn told(text: &str) {
     Console::new(ColorChoice::Auto, false).say(text);
 }
 
 impl Session {
-    /// The record of a run, and its store. Fails when there is none, and when it is a copy, which only says what was.
+    /// The record of a run, and its store. Fails if there is none, and if it is a copy, which cannot be continued.
     pub async fn load(&self, prefix: &str) -> Result<(RunRecord, RunStore), Failure> {
         match self.find(prefix).await? {
             Some(found) => Ok(found),
@@ -110,7 +111,7 @@ impl Session {
         }
     }
 
-    /// The record of a run, to be shown; a copy will do.
+    /// The record of a run, for display; a copy will do.
     pub async fn read(&self, prefix: &str) -> Result<RunRecord, Failure> {
         match self.found(prefix).await? {
             Some((record, store)) => {
@@ -123,7 +124,7 @@ impl Session {
         }
     }
 
-    /// The record of a run, if there is one. Fails when it is a copy.
+    /// The record of a run, if there is one. Fails if it is a copy.
     pub async fn find(&self, prefix: &str) -> Result<Option<(RunRecord, RunStore)>, Failure> {
         match self.found(prefix).await? {
             Some((record, store)) if store.original().is_some() => Err(self.copied(prefix, &record.run_id)),
@@ -142,11 +143,11 @@ impl Session {
         })
     }
 
-    /// There is no such run: names those that are there, the most similar one first.
+    /// The failure for a missing run: lists existing ones, the most similar one first.
     async fn nothing(&self, prefix: &str) -> Failure {
         let failure =
             Failure::new(format!("there is no run \"{prefix}\" in namespace {}", self.cluster.namespace()));
-        // Who may not list may still read by name.
+        // Reading by name may be permitted even if listing is not.
         let heads = self.cluster.heads(false).await.unwrap_or_default();
         let mut runs: Vec<(f64, String)> =
             heads.into_iter().map(|head| (strsim::jaro_winkler(&head.prefix, prefix), head.prefix)).collect();
@@ -169,7 +170,7 @@ impl Session {
             .hint("list the runs of all namespaces: kubectl bootstorm status -A")
     }
 
-    /// The record was restored or copied: the VMs belong to the original.
+    /// The failure for a record that was restored or copied: the VMs belong to the original.
     pub fn copied(&self, prefix: &str, run_id: &str) -> Failure {
         let place = self.cluster.namespace();
         Failure::new(format!("the record of run \"{prefix}\" in namespace {place} is a copy"))
@@ -183,7 +184,7 @@ impl Session {
             ))
     }
 
-    /// Takes the lock on a run.
+    /// Acquires the lock on a run.
     pub async fn lock(&self, prefix: &str, run_id: &str) -> Result<Held, Failure> {
         self.cluster.lock(prefix, run_id, &self.holder, &self.interrupt).await.map_err(|error| match error {
             LockError::Cluster(error) => error.into(),

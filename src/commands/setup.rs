@@ -1,4 +1,4 @@
-//! `setup`: looks at the cluster, freezes the plan, makes the namespaces.
+//! `setup`: checks the cluster, freezes the plan, creates the namespaces.
 
 use clap::Args;
 use serde_json::Value;
@@ -113,7 +113,7 @@ fn summary(session: &Session, record: &RunRecord) -> String {
     format!("run {0} is set up\n{lines}next: kubectl bootstorm create --ns-prefix {0}\n", plan.prefix)
 }
 
-/// Sets a run up, or continues; gives its record, or nothing after a dry run.
+/// Sets a run up, or continues; returns its record, or `None` after a dry run.
 pub async fn run(
     session: &Session,
     args: &SetupArgs,
@@ -133,7 +133,7 @@ pub async fn run(
                 .hint("or choose another name with --ns-prefix"));
         }
         resolved.plan.pinning.continue_from(&record.plan.pinning);
-        // Nodes may be named by their hostnames, so these are compared when their names are known.
+        // Nodes may be named by their hostnames, so they are compared once their names are known.
         let pinning = record.plan.pinning.clone();
         check_same(&record.plan, &Plan { pinning, ..resolved.plan.clone() })?;
     }
@@ -201,18 +201,18 @@ fn interrupted(prefix: &str) -> Failure {
         .hint(format!("go on: kubectl bootstorm setup --ns-prefix {prefix} with the same flags"))
 }
 
-/// What is to be set up
+/// Objects to set up
 struct Job<'a> {
     args: &'a SetupArgs,
     resolved: &'a Resolved,
     findings: &'a Findings,
     batch_size: usize,
-    /// The small objects that are made beside the VMs.
+    /// Small objects created beside the VMs.
     originals: &'a [Value],
 }
 
 impl Job<'_> {
-    /// Sets up while nobody else may.
+    /// Sets up while holding the lock.
     async fn locked(
         &self,
         session: &Session,
@@ -244,7 +244,7 @@ impl Job<'_> {
         Ok(record)
     }
 
-    /// Refuses when the limits that came with the namespaces leave no room for the VMs.
+    /// Refuses if limits that came with the namespaces leave no room for the VMs.
     async fn check_limits(&self, session: &Session) -> Result<(), Failure> {
         let (plan, manifest) = (&self.resolved.plan, self.resolved.template.manifest());
         let needs = self.findings.needs.as_ref();
@@ -253,7 +253,7 @@ impl Job<'_> {
     }
 }
 
-/// Goes on with the values that were drawn when the run was set up, where the file and its parameters are the same.
+/// Continues with the random values from the first setup, if the file and its parameters are the same.
 async fn keep_drawn(session: &Session, record: &RunRecord, resolved: &mut Resolved) -> Result<(), Failure> {
     let drawn = |plan: &Plan| match &plan.template {
         TemplateSource::File { drawn_from, .. } => drawn_from.clone(),
@@ -275,7 +275,7 @@ async fn keep_drawn(session: &Session, record: &RunRecord, resolved: &mut Resolv
     Ok(())
 }
 
-/// Fails when the run was set up with another plan.
+/// Fails if the run was set up with another plan.
 fn check_same(before: &Plan, now: &Plan) -> Result<(), Failure> {
     let differences = before.differences(now);
     if differences.is_empty() {
@@ -291,7 +291,7 @@ fn check_same(before: &Plan, now: &Plan) -> Result<(), Failure> {
         .hint(format!("or delete that run first: kubectl bootstorm cleanup --ns-prefix {prefix}")))
 }
 
-/// Warns of what another reader of the manifest takes otherwise.
+/// Warns about places in the manifest that other readers interpret differently.
 fn warn_of_template(session: &Session, resolved: &Resolved) {
     for warning in resolved.template.warnings() {
         session.console.warn(&format!("manifest, {warning}"));

@@ -8,10 +8,10 @@ use bootstorm_model::failure::Failure;
 use bootstorm_model::plan::{Order, Shape};
 use bootstorm_model::record::{PhaseKind, PhaseSettings, RunRecord, lifecycle::Step};
 
-/// An order as it is typed: `random` alone leaves the seed to chance
+/// An order as typed: `random` alone leaves the seed open
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OrderArg {
-    /// This one.
+    /// Given order.
     Given(Order),
     /// Shuffled with any seed.
     AnyRandom,
@@ -47,15 +47,15 @@ impl ShapeArgs {
         self.wave.or(self.ramp).or(self.rate)
     }
 
-    /// Whether requests are sent as fast as they can be.
+    /// Whether requests are sent as fast as possible.
     pub fn is_all_at_once(&self) -> bool {
         self.shape().is_none()
     }
 
     /// The shape and order of a phase.
     ///
-    /// What was begun goes on as it was begun, be it the phase itself or the series that it belongs to (`like` has
-    /// the settings of that); a flag that says otherwise is wrong usage.
+    /// A phase continues as it was begun, and so does the series that it belongs to (`like` has its settings); a
+    /// contradicting flag is a usage error.
     pub fn resolve(
         &self,
         record: &RunRecord,
@@ -101,7 +101,7 @@ impl ShapeArgs {
         if same { Ok(()) } else { contradicts("--order", format!("order {}", begun.order)) }
     }
 
-    /// The flags as they were typed, to be repeated in a hint.
+    /// The flags as typed, for a hint.
     pub fn typed(&self) -> String {
         let shape = self.shape().map_or_else(String::new, |shape| format!(" --{shape}"));
         let order = match self.order {
@@ -113,7 +113,7 @@ impl ShapeArgs {
     }
 }
 
-/// What people should know about the shape of a phase of so many VMs.
+/// A note about the shape of a phase of this many VMs.
 pub fn note(shape: Option<Shape>, vms: usize) -> Option<String> {
     let Some(Shape::Ramp { vms: planned, over_millis }) = shape else { return None };
     let takes = vms as f64 * over_millis as f64 / 1e3 / f64::from(planned.max(1));

@@ -1,4 +1,4 @@
-//! The hidden `__shard`: what a pod of a Job runs, as one of the shards of a run.
+//! The hidden `__shard`: command of a Job's pod, as one of the shards of a run.
 
 use std::time::Duration;
 
@@ -22,11 +22,11 @@ use bootstorm_model::record::lifecycle::{self, Step};
 use bootstorm_model::record::{PhaseKind, PhaseName, PhaseState, RunRecord};
 use bootstorm_model::shards::{Assignment, Planned, Shard};
 
-/// Variable in which an indexed Job gives a pod its index.
+/// Variable in which an indexed Job passes its index to a pod.
 const INDEX: &str = "JOB_COMPLETION_INDEX";
-/// How often a shard looks whether others are as far.
+/// Interval at which a shard checks the progress of others.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// How long a lock is waited for; one that was left behind expires after 65 s.
+/// Time limit for acquiring a lock; an abandoned one expires after 65 s.
 const LOCKED: Duration = Duration::from_secs(5 * 60);
 /// Time limit for other shards while none of them renews its lock
 const LONELY: Duration = Duration::from_secs(30 * 60);
@@ -56,7 +56,7 @@ pub async fn command(context: &Context, args: &ShardArgs) -> Result<Exit, Failur
     outcome.map(|()| Exit::Good)
 }
 
-/// Takes the lock of a shard; a dead process may still seem to hold it.
+/// Acquires the lock of a shard; a dead process may still seem to hold it.
 async fn lock(session: &Session, assignment: &Assignment, shard: Shard) -> Result<Held, Failure> {
     let Assignment { prefix, run_id, .. } = assignment;
     let (holder, began) = (identity(), monotonic_now());
@@ -104,7 +104,7 @@ struct Worker<'a> {
 }
 
 impl Worker<'_> {
-    /// Observes, or works on every phase, one after the other.
+    /// Observes, or works on every phase in order.
     async fn work(&self) -> Result<(), Failure> {
         if let Some(limits) = self.assignment.observe {
             let opened = self.load().await?;
@@ -129,7 +129,7 @@ impl Worker<'_> {
         Ok(())
     }
 
-    /// The record, if it is still that of the run.
+    /// The record, if it still belongs to the run.
     async fn load(&self) -> Result<(RunRecord, RunStore), Failure> {
         let prefix = &self.assignment.prefix;
         let (record, mut store) = self.session.load(prefix).await?;
@@ -145,7 +145,7 @@ impl Worker<'_> {
         Ok((record, store))
     }
 
-    /// Opens a phase for all shards, unless that is done; nothing where the phase is over.
+    /// Opens a phase for all shards, unless that is done; `None` if the phase has ended.
     async fn open(&self, planned: &Planned) -> Result<Option<(RunRecord, RunStore)>, Failure> {
         let name = planned.name;
         let (mut record, mut store) = self.load().await?;
@@ -161,7 +161,7 @@ impl Worker<'_> {
                 return Err(Failure::usage(format!("{name} was begun with another number of shards")));
             }
             Some(phase) => {
-                // One process has worked on it, or its parts were joined before they were done.
+                // A single process worked on it, or its parts were joined before they were done.
                 let mut phase = phase.clone();
                 phase.settings.shards = planned.settings.shards;
                 phase.state = PhaseState::Open;
@@ -181,7 +181,7 @@ impl Worker<'_> {
         self.load().await.map(Some)
     }
 
-    /// Waits until a phase is open; nothing where it is over.
+    /// Waits until a phase is open; `None` if it has ended.
     async fn await_opening(&self, name: PhaseName) -> Result<Option<(RunRecord, RunStore)>, Failure> {
         let Assignment { prefix, run_id, .. } = self.assignment;
         let mut seen = None;
@@ -298,7 +298,7 @@ impl Worker<'_> {
         Ok(())
     }
 
-    /// Fails where the lock is lost.
+    /// Fails if the lock is lost.
     async fn checked(&self) -> Result<(), Failure> {
         if self.lock.guard().is_ours().await {
             return Ok(());
@@ -306,7 +306,7 @@ impl Worker<'_> {
         Err(Failure::new("the lock was lost; the next pod of this index goes on"))
     }
 
-    /// Waits one polling interval; fails when no other shard is alive any more.
+    /// Waits one polling interval; fails if no other shard is alive any more.
     async fn pause(&self, patience: &mut Patience) -> Result<(), Failure> {
         let (mut interrupt, mut guard) = (self.session.interrupt.clone(), self.lock.guard());
         tokio::select! {
@@ -334,9 +334,9 @@ impl Worker<'_> {
 
 /// Patience with other shards
 struct Patience {
-    /// When another shard was last alive.
+    /// Time at which another shard was last alive.
     alive: std::time::Instant,
-    /// When that was last looked at.
+    /// Time of the last check.
     looked: std::time::Instant,
 }
 

@@ -1,4 +1,4 @@
-//! Shows results in the format that was asked for.
+//! Shows results in the requested format.
 
 use super::presentation::Output;
 use super::session::{Context, Session};
@@ -7,7 +7,7 @@ use bootstorm_model::failure::Failure;
 use bootstorm_model::record::{PhaseKind, RunRecord, lifecycle};
 use bootstorm_report::{Layout, Paint, Report, Selection, ThresholdBlock, Unwritable};
 
-/// Where and how a result is shown
+/// Destination and format of a result
 #[derive(Debug, Clone, Copy)]
 pub struct Screen {
     pub(super) console: Console,
@@ -28,12 +28,12 @@ impl From<&Context> for Screen {
     }
 }
 
-/// The report of a run, with as much as a format shows.
+/// The report of a run, with the detail that a format shows.
 pub(super) fn of(output: Output, record: &RunRecord, selection: &Selection) -> Report {
     if output.is_for_people() { Report::for_tables(record, selection) } else { Report::of(record, selection) }
 }
 
-/// Shows what one phase found: its own block; the comparison too when it was a storm.
+/// Shows the result of one phase: its own block, and the comparison if it was a storm.
 pub(super) fn phase(
     session: &Session,
     record: &RunRecord,
@@ -46,7 +46,7 @@ pub(super) fn phase(
     write(session.into(), &report, true, &next(record))
 }
 
-/// Shows the storm of a run whose first blocks were shown already.
+/// Shows the storm of a run whose first blocks were already shown.
 pub(super) fn rest(
     session: &Session,
     record: &RunRecord,
@@ -58,7 +58,7 @@ pub(super) fn rest(
     write(session.into(), &report, false, &[])
 }
 
-/// Shows what the search for the largest storm found: for people that block alone, for programs everything.
+/// Shows the result of the search for the largest storm: for people only that block, for programs everything.
 pub(super) fn capacity(session: &Session, record: &RunRecord) -> Result<(), Failure> {
     let report = of(session.output, record, &Selection::default());
     if !session.output.is_for_people() {
@@ -67,12 +67,12 @@ pub(super) fn capacity(session: &Session, record: &RunRecord) -> Result<(), Fail
     session.console.data(&report.capacity_table(&layout(session.into(), true)))
 }
 
-/// Shows a report; `next` are commands that lead on.
+/// Shows a report; `next` are suggested commands.
 pub(super) fn report(screen: impl Into<Screen>, report: &Report, next: &[String]) -> Result<(), Failure> {
     write(screen.into(), report, true, next)
 }
 
-/// The commands that lead on from where a run stands.
+/// Suggested commands for the state of a run.
 pub(super) fn next(record: &RunRecord) -> Vec<String> {
     let run =
         |verb: &str, more: &str| format!("kubectl bootstorm {verb} --ns-prefix {}{more}", record.plan.prefix);
@@ -82,7 +82,7 @@ pub(super) fn next(record: &RunRecord) -> Vec<String> {
     }
 }
 
-/// Shows a report; of one for people only what went wrong, where that is wanted.
+/// Shows a report; for people only its failures, if requested.
 pub(super) fn report_or_failures(
     screen: impl Into<Screen>,
     report: &Report,
@@ -109,7 +109,7 @@ fn write(screen: Screen, report: &Report, title: bool, next: &[String]) -> Resul
     screen.console.data(&rendered(report, screen.output, &layout(screen, title), next)?)
 }
 
-/// A report in a format; `next` are commands that lead on.
+/// A report in a format; `next` are suggested commands.
 pub(super) fn rendered(
     report: &Report,
     format: Output,

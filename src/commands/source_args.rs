@@ -1,4 +1,4 @@
-//! Flags that say where the VMs' disks, or their whole manifest, come from.
+//! Flags for the source of the VMs' disks or of their whole manifest.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -47,9 +47,9 @@ impl SourceArgs {
     }
 }
 
-/// Reads a file that a Secret has to hold; `what` names it in messages.
+/// Reads a file for a Secret; `what` names it in messages.
 ///
-/// Fails when it cannot be read, is too large or no text. Nothing of it is quoted.
+/// Fails if it cannot be read, is too large or not text. Its content is never quoted.
 pub(super) fn read(path: &Path, what: &str) -> Result<String, Failure> {
     let cannot = || Failure::new(format!("{what} {} cannot be read", path.display()));
     let source: Box<dyn Read> = if path.as_os_str() == "-" {
@@ -58,7 +58,7 @@ pub(super) fn read(path: &Path, what: &str) -> Result<String, Failure> {
         Box::new(std::fs::File::open(path).map_err(|error| cannot().because(error))?)
     };
     let mut bytes = Vec::new();
-    // One byte more than is allowed tells that it is too large; the rest, which may have no end, is not read.
+    // One byte beyond the limit shows that it is too large; the rest, which may be endless, is not read.
     source
         .take(MOST_TEMPLATE_BYTES as u64 + 1)
         .read_to_end(&mut bytes)
@@ -73,7 +73,7 @@ pub(super) fn read(path: &Path, what: &str) -> Result<String, Failure> {
     String::from_utf8(bytes).map_err(|_| cannot().because("it is not UTF-8 text"))
 }
 
-/// The last part of a path, for people.
+/// The last component of a path, for messages.
 pub(super) fn name_of(path: &Path) -> String {
     path.file_name().map_or_else(|| "-".into(), |name| name.to_string_lossy().into_owned())
 }

@@ -1,4 +1,4 @@
-//! From the words of the command line to a command, or to the end of the program.
+//! From the command line to a command, or to an early exit.
 
 use std::ffi::OsString;
 
@@ -12,20 +12,20 @@ use crate::console::{ColorChoice, Console};
 use bootstorm_model::exit::Exit;
 use bootstorm_model::failure::Failure;
 
-/// What the user wants
+/// What to start
 #[derive(Debug)]
 pub enum Start {
     /// A command.
     Command(Box<Cli>),
     /// Completions for the last of these words.
     Complete(Vec<OsString>),
-    /// Nothing more: everything is said already.
+    /// Nothing: everything was printed already.
     Done(Exit),
 }
 
 /// Reads a command line; the name of the program comes first.
 pub fn start(words: Vec<OsString>, environment: &Environment) -> Start {
-    // Two words that no help shows: one is asked by kubectl, the other one makes what is shipped beside the program.
+    // Two hidden words: one is called by kubectl, the other generates the files shipped with the program.
     match words.get(1).and_then(|word| word.to_str()) {
         Some("__complete") => return Start::Complete(words[2..].to_vec()),
         Some("__generate") => return done(generate::command(&words[2..])),
@@ -38,7 +38,7 @@ pub fn start(words: Vec<OsString>, environment: &Environment) -> Start {
     match read(&completed) {
         Ok(start) => start,
         Err(error) => {
-            // Help and version come this way too; a closed pipe is no error.
+            // Help and version also arrive here; a closed pipe is not an error.
             let _ = error.print();
             if !error.use_stderr() {
                 return Start::Done(Exit::Good);
@@ -54,7 +54,7 @@ pub fn start(words: Vec<OsString>, environment: &Environment) -> Start {
 fn read(completed: &Completed) -> Result<Start, clap::Error> {
     let asks_briefly = completed.words.iter().any(|word| word == "-h");
     let mut definition = help::shown(definition(), asks_briefly);
-    // Without a command there are still the flags that all commands have.
+    // Without a command, global flags may still be present.
     let only_shows = completed.words.iter().any(|word| word == "--show-config");
     if only_shows {
         definition = definition.subcommand_required(false);
@@ -73,10 +73,11 @@ fn read(completed: &Completed) -> Result<Start, clap::Error> {
     Ok(Start::Command(Box::new(cli)))
 }
 
-/// Flags whose values may hold a password behind a name.
+/// Flags whose values may hold a password after a name.
 const SECRET: &[&str] = &["--set", "--before", "--after"];
 
-/// A command line without what may be secret: values of placeholders, commands of hooks, and passwords and queries in addresses.
+/// A command line without potential secrets: values of placeholders, commands of hooks, and passwords and queries in
+/// addresses.
 fn loggable(words: &[OsString]) -> String {
     let mut line: Vec<String> = Vec::new();
     let mut hides = false;
@@ -99,10 +100,10 @@ fn without_value(set: &str) -> String {
     set.split_once('=').map_or_else(|| "***".to_owned(), |(name, _)| format!("{name}=***"))
 }
 
-/// An address without what stands before its host.
+/// An address without the part before its host.
 fn without_password(word: &str) -> String {
     let Some((scheme, rest)) = word.split_once("://") else { return word.to_owned() };
-    // A signature may stand in the query.
+    // The query may contain a signature.
     let (rest, query) = rest.split_once('?').map_or((rest, ""), |(rest, _)| (rest, "?***"));
     let (authority, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
     match authority.rsplit_once('@') {

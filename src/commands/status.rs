@@ -1,4 +1,4 @@
-//! `status`: where runs stand, and what may come next.
+//! `status`: state of runs, and the next command.
 
 use clap::Args;
 
@@ -75,7 +75,7 @@ pub async fn command(context: &Context, args: &StatusArgs) -> Result<Exit, Failu
     Ok(Exit::Good)
 }
 
-/// The process that works on the run now; nothing as well where that may not be looked at.
+/// The process that works on the run; `None` also if it may not be read.
 async fn process(session: &Session, prefix: &str) -> Option<Process> {
     let taken = match session.cluster.holder(prefix).await {
         Ok(taken) => taken?,
@@ -92,7 +92,7 @@ async fn process(session: &Session, prefix: &str) -> Option<Process> {
     })
 }
 
-/// The Job of the run; nothing as well where that may not be looked at.
+/// The Job of the run; `None` also if it may not be read.
 async fn job(session: &Session, record: &RunRecord) -> Option<JobStanding> {
     let (prefix, run_id) = (&record.plan.prefix, &record.run_id);
     let looked = async {

@@ -30,16 +30,16 @@ pub struct FailIfArgs {
 }
 
 impl FailIfArgs {
-    /// Checks that everything that is asked for will be measured, before any work is done.
+    /// Checks, before any work, that everything requested will be measured.
     ///
-    /// Fails as wrong usage, and says what is known.
+    /// Fails as a usage error that lists the alternatives.
     pub fn check(&self, expected: &[Expected], judged: Option<PhaseName>) -> Result<(), Failure> {
         thresholds::check(&self.fail_if, expected, judged).map_err(|fault| {
             Failure::usage(fault).hint("kubectl bootstorm report --help shows how it is written")
         })
     }
 
-    /// Checks that saved results hold what is asked for: other tools do not say when each request was sent.
+    /// Checks that saved results contain what is requested: other tools do not record when each request was sent.
     pub fn check_spread(&self, document: &Document) -> Result<(), Failure> {
         let unspread = document.unspread();
         let wants = self.fail_if.iter().find(|threshold| !unspread.is_empty() && threshold.needs_spread());
@@ -51,7 +51,7 @@ impl FailIfArgs {
         })
     }
 
-    /// The same for a phase that is about to be run, in a run with a record.
+    /// Checks the thresholds of a phase that is about to run, in a run with a record.
     pub fn check_before(&self, record: &RunRecord, next: PhaseName, storm: StormKind) -> Result<(), Failure> {
         let mut expected: Vec<Expected> = record.phases.iter().map(Expected::from).collect();
         if record.phase(next).is_none() {
@@ -60,12 +60,12 @@ impl FailIfArgs {
         self.check(&expected, Some(next))
     }
 
-    /// The thresholds with their values; `judged` is the phase of those that name none.
+    /// Thresholds with their values; `judged` is the phase of those that name none.
     pub fn judge(&self, record: &RunRecord, judged: Option<PhaseName>) -> Vec<ThresholdBlock> {
         self.judge_graded(record, judged, &Graded::of_run(record))
     }
 
-    /// The same where the grades of the times are known from elsewhere: a written report has no more than these.
+    /// Like [`Self::judge`], with given grades of the times, such as those of a written report.
     pub fn judge_graded(
         &self,
         record: &RunRecord,
@@ -75,9 +75,10 @@ impl FailIfArgs {
         thresholds::judge(&self.fail_if, record, judged, grades)
     }
 
-    /// The exit code with the thresholds taken into account: a crossed or undecided one wins over VMs that missed their goal.
+    /// The exit code with thresholds taken into account: a crossed or undecided one takes precedence over VMs that
+    /// missed their goal.
     ///
-    /// Says which ones these are where the format of the result is not for people, who have seen it there.
+    /// Also reports these thresholds if the result is not in a format for people, who have already seen them.
     pub fn exit(&self, screen: impl Into<Screen>, blocks: &[ThresholdBlock], otherwise: Exit) -> Exit {
         let screen = screen.into();
         if !screen.output.is_for_people() && screen.output != Output::Markdown {
@@ -86,7 +87,7 @@ impl FailIfArgs {
         if blocks.iter().any(ThresholdBlock::fails) { otherwise.max(Exit::Threshold) } else { otherwise }
     }
 
-    /// Says which thresholds make the run a failure, and why.
+    /// Reports which thresholds make the run a failure, and why.
     pub fn tell(console: Console, blocks: &[ThresholdBlock]) {
         for block in blocks.iter().filter(|block| block.fails()) {
             if block.undecided.is_some() {

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use bootstorm_model::duration::{self, DurationFault};
 
-/// The longest duration: clocks must be able to add it to any instant.
+/// Maximum duration: clocks must be able to add it to any instant.
 const LONGEST: Duration = Duration::from_secs(8760 * 3600);
 
-/// A duration as kubectl takes it: `90s`, `1.5h30m`, `.5s`, or bare seconds.
+/// A duration in kubectl's syntax: `90s`, `1.5h30m`, `.5s`, or bare seconds.
 ///
 /// Fails with a sentence that shows the grammar.
 pub fn duration(text: &str) -> Result<Duration, String> {
@@ -36,10 +36,10 @@ pub fn count(text: &str) -> Result<usize, String> {
     }
 }
 
-/// How many namespaces are made at once
+/// Number of namespaces created concurrently
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BatchSize {
-    /// As the number of nodes suggests.
+    /// Depends on the number of nodes.
     Auto,
     /// This many.
     Fixed(usize),

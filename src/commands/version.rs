@@ -1,4 +1,4 @@
-//! `version`, and what `--version` says.
+//! `version`, and the text of `--version`.
 
 use clap::Args;
 use serde::Serialize;
@@ -29,11 +29,11 @@ pub struct VersionArgs {
     pub client: bool,
 }
 
-/// The versions as they are shown
+/// Versions, for display
 #[derive(Debug, Serialize)]
 struct Versions {
     client: Client,
-    /// Missing where it was not asked for, or could not be reached.
+    /// Absent if not requested, or unreachable.
     #[serde(skip_serializing_if = "Option::is_none")]
     server: Option<Server>,
 }
@@ -42,13 +42,13 @@ struct Versions {
 #[derive(Debug, Serialize)]
 struct Client {
     version: &'static str,
-    /// Missing in builds without a repository.
+    /// Absent in builds without a repository.
     #[serde(skip_serializing_if = "Option::is_none")]
     commit: Option<&'static str>,
     target: &'static str,
 }
 
-/// The cluster; `null` is a part that is not there, or may not be looked at
+/// The cluster; `null` for a component that is missing or may not be read
 #[derive(Debug, Serialize)]
 struct Server {
     kubernetes: String,
@@ -84,7 +84,7 @@ pub async fn command(context: &Context, args: &VersionArgs) -> Result<Exit, Fail
 async fn server(context: &Context) -> Result<Server, Failure> {
     let cluster = context.connect().await?.cluster;
     let kubernetes = cluster.version().await?;
-    // What may not be looked at is as unknown as what is not there.
+    // Forbidden counts as unknown, like missing.
     let kubevirt = match cluster.kubevirt().await {
         Ok(KubeVirtState::Deployed { version, .. }) => version,
         _ => None,

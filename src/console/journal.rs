@@ -1,9 +1,9 @@
-//! What the log tells of a phase: at INFO what a person would note down, at DEBUG every step of every VM.
+//! Log of a phase: the main events at INFO, every step of every VM at DEBUG.
 
 use bootstorm_engine::phases::{Event, VmEvent};
 use bootstorm_model::observe::Outcome;
 
-/// How a phase ended, as counted by whoever heard its events
+/// Outcome counts of a phase, from its events
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Counts {
     pub(super) reached: usize,

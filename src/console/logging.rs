@@ -1,4 +1,4 @@
-//! Diagnostic logs: to a file, or to stderr when asked for.
+//! Diagnostic logs: to a file, or to stderr on request.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -12,23 +12,23 @@ use bootstorm_model::failure::Failure;
 use bootstorm_model::platform::output;
 use bootstorm_model::text::line;
 
-/// Target of what is also said on stderr.
+/// Target of messages that are also printed to stderr.
 pub(super) const SAID: &str = "bootstorm::said";
 
-/// First line of a log file: logs are appended to nothing else.
+/// First line of a log file; logs are appended only to files that begin with it.
 const HEADER: &str = "# log of kubectl-bootstorm\n";
 
-/// Starts logging. `filter` is a level or a filter expression; without a file, logs go to stderr and only when
-/// there is a filter.
+/// Starts logging. `filter` is a level or a filter expression; without a file, logs go to stderr and only if there is a
+/// filter.
 ///
-/// Fails when the file cannot be opened or the filter not understood.
+/// Fails if the file cannot be opened or the filter is invalid.
 pub fn start(filter: Option<&str>, file: Option<&Path>) -> Result<(), Failure> {
     let default = if file.is_some() { "info" } else { "off" };
     let text = filter.unwrap_or(default);
     let directives = if text.contains('=') || text.contains(',') {
         text.to_owned()
     } else {
-        // On stderr it is read already.
+        // On stderr they are visible already.
         let said = if file.is_some() { "" } else { ",bootstorm::said=off" };
         format!("off,bootstorm={text}{said}")
     };
@@ -88,7 +88,7 @@ impl Write for Lines {
 mod tests {
     use super::*;
 
-    /// A log that a test can read
+    /// A log for tests
     #[derive(Clone, Default)]
     struct Memory(Arc<Mutex<Vec<u8>>>);
 

@@ -1,17 +1,17 @@
-//! What a member of a fleet says: every line begins with its name, and on a terminal each member has one live line.
+//! Messages of a member of a fleet: every line begins with its name, and on a terminal each member has one live line.
 
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-/// Where the members of a fleet are shown together
+/// Shared display of the members of a fleet
 #[derive(Debug, Clone)]
 pub struct Board {
     lines: MultiProgress,
     live: bool,
 }
 
-/// A member of a fleet, as it is shown
+/// A member of a fleet, for display
 #[derive(Debug)]
 pub struct Member {
     name: String,
@@ -26,8 +26,8 @@ impl Board {
         Self { lines: MultiProgress::with_draw_target(target), live }
     }
 
-    /// One more member. It stays for the life of the process, so that a console that names it can be copied: a fleet has
-    /// few members, and a process one fleet.
+    /// Adds a member. It is never freed, so that a console that refers to it can be copied: a fleet has few members,
+    /// and a process one fleet.
     pub fn member(&self, name: &str, widest: usize) -> &'static Member {
         let line = self.lines.add(ProgressBar::new(0));
         let template = "{prefix:.bold} {bar:16.cyan/dim} {msg}";
@@ -47,9 +47,9 @@ impl Board {
         if self.live { self.lines.suspend(write) } else { write() }
     }
 
-    /// Takes the live lines away.
+    /// Removes the live lines.
     pub fn clear(&self) {
-        // Nothing is lost with lines that cannot be taken away.
+        // Lines that cannot be removed do no harm.
         let _ = self.lines.clear();
     }
 }

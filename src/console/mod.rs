@@ -1,7 +1,7 @@
-//! The only module that touches the terminal: what goes where, in which colour, and how loud.
+//! Access to the terminal, for the whole program: streams, colour and verbosity.
 //!
-//! stdout is data, stderr is talk. Colour and animation depend on the stream, never on the content. Whatever is said
-//! becomes printable here, once: callers pass names and messages of a cluster as they are.
+//! stdout is for data, stderr for messages. Colour and animation depend on the stream, never on the content. Messages
+//! are made printable here, once: callers pass names and messages of a cluster unchanged.
 
 mod journal;
 pub mod logging;
@@ -19,45 +19,45 @@ pub use anstream::ColorChoice;
 use bootstorm_model::failure::Failure;
 use bootstorm_model::text::line;
 
-/// Width assumed where there is no terminal to ask.
+/// Width assumed without a terminal.
 const DEFAULT_WIDTH: u16 = 80;
 
-/// How the program talks
+/// Console for data and messages
 #[derive(Debug, Clone, Copy)]
 pub struct Console {
     color: ColorChoice,
     quiet: bool,
-    /// Whose words these are, where several clusters are worked on.
+    /// Member of the fleet whose messages these are, if there are several clusters.
     member: Option<&'static member::Member>,
 }
 
-/// Data could not be written because the reader closed the pipe; that is no error
+/// Data could not be written because the reader closed the pipe, which is not an error
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PipeClosed;
 
 impl Console {
-    /// A console with the user's choice of colour; a quiet one says nothing but data and errors.
+    /// A console with the user's choice of colour; a quiet one prints only data and errors.
     pub fn new(color: ColorChoice, quiet: bool) -> Self {
         Self { color, quiet, member: None }
     }
 
-    /// The same for what a member of a fleet says.
+    /// A console for messages of a member of a fleet.
     #[must_use]
     pub fn of_member(self, member: &'static member::Member) -> Self {
         Self { member: Some(member), ..self }
     }
 
-    /// The member of a fleet whose words these are.
+    /// The member of a fleet whose messages these are.
     pub fn member(self) -> Option<&'static member::Member> {
         self.member
     }
 
-    /// Whether nothing is said but data and errors.
+    /// Whether only data and errors are printed.
     pub fn is_quiet(self) -> bool {
         self.quiet
     }
 
-    /// Whether colours belong into what is written to stdout.
+    /// Whether output to stdout is coloured.
     pub fn paints_stdout(self) -> bool {
         let choice = match self.color {
             ColorChoice::Auto => AutoStream::choice(&std::io::stdout()),
@@ -73,12 +73,12 @@ impl Console {
         usize::from(from_env.or_else(from_terminal).unwrap_or(DEFAULT_WIDTH)).clamp(40, 400)
     }
 
-    /// Whether what is wider is cut: on a terminal, and where `COLUMNS` says how wide one is.
+    /// Whether wider lines are cut: on a terminal, and if `COLUMNS` sets the width.
     pub fn cuts(self) -> bool {
         std::io::stdout().is_terminal() || std::env::var_os("COLUMNS").is_some()
     }
 
-    /// Whether a person reads stderr on a terminal that can be drawn on.
+    /// Whether stderr is a terminal that can be drawn on.
     pub fn is_interactive(self) -> bool {
         let dumb = std::env::var("TERM").is_ok_and(|term| term == "dumb");
         std::io::stderr().is_terminal() && !dumb && !self.quiet
@@ -96,7 +96,7 @@ impl Console {
         self.written(|stdout| stdout.write_all(text.as_bytes()))
     }
 
-    /// The same for data that is written piece by piece.
+    /// Writes data incrementally, like [`Self::data`].
     pub fn written(self, write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) -> Result<(), Failure> {
         let mut stdout = BufWriter::new(AutoStream::new(std::io::stdout(), self.color).lock());
         match write(&mut stdout).and_then(|()| stdout.flush()) {
@@ -107,26 +107,26 @@ impl Console {
         }
     }
 
-    /// Says something about the work, unless quiet.
+    /// Prints a message, unless quiet.
     pub fn say(self, text: &str) {
         tracing::info!(target: logging::SAID, "{text}");
         self.progress(text);
     }
 
-    /// Says how something goes; a log has its own words for that.
+    /// Prints progress; a log has its own messages for that.
     pub fn progress(self, text: &str) {
         if !self.quiet {
             self.stderr(&line(text));
         }
     }
 
-    /// Warns, also when quiet.
+    /// Prints a warning, also when quiet.
     pub fn warn(self, text: &str) {
         tracing::warn!(target: logging::SAID, "{text}");
         self.stderr(&format!("{}warning:{} {}", style::WARNING, style::WARNING.render_reset(), line(text)));
     }
 
-    /// Says that and why the command failed, and what to do next.
+    /// Prints that and why the command failed, and what to do next.
     pub fn fail(self, failure: &Failure) {
         tracing::error!(target: logging::SAID, causes = ?failure.causes, "{}", failure.message);
         let (error, hint) = (style::ERROR, style::HINT);
@@ -142,7 +142,7 @@ impl Console {
     fn stderr(self, text: &str) {
         let write = |begin: &str| {
             let mut stderr = AutoStream::new(std::io::stderr(), self.color).lock();
-            // There is nobody left to tell when stderr fails.
+            // A failure of stderr cannot be reported.
             let _ = writeln!(stderr, "{begin}{text}");
         };
         match self.member {

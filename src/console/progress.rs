@@ -1,4 +1,4 @@
-//! Shows how a phase goes: a few live lines on a terminal, a line per tenth of the VMs elsewhere.
+//! Progress of a phase: a few live lines on a terminal, a line per tenth of the VMs elsewhere.
 
 use std::collections::VecDeque;
 use std::sync::Mutex;
@@ -18,46 +18,46 @@ use bootstorm_model::plan::Target;
 use bootstorm_model::stats::reason;
 use bootstorm_model::text::line as printable;
 
-/// Failed VMs named one by one before the rest is only counted.
+/// Number of failed VMs named individually before the rest is only counted.
 const NAMED_FAILURES: u32 = 10;
-/// Seconds of arrivals that the live view shows.
+/// Number of seconds of arrivals in the live view.
 const SECONDS: usize = 40;
-/// Seconds from which the pace is taken.
+/// Number of seconds from which the pace is computed.
 const PACE: usize = 10;
-/// Steps of VMs are shown together, so often.
+/// Minimum interval between redraws for steps of VMs.
 const REDRAWN: Duration = Duration::from_millis(100);
-/// Off the terminal, this long at least between two lines of a phase.
+/// Without a terminal, minimum interval between two lines of a phase.
 const OFTEN: Duration = Duration::from_secs(1);
-/// Off the terminal, this long after the last line it is said what VMs wait for.
+/// Without a terminal, time since the last line after which the most common wait is reported.
 const SILENCE: Duration = Duration::from_secs(10);
 
 /// A consumer of events that draws
 pub struct Progress {
     console: Console,
-    /// Where a phase stands among those to come, for example `phase 2 of 3`.
+    /// Place of a phase in the sequence, for example `phase 2 of 3`.
     place: Option<String>,
-    /// Receives lines that stay.
+    /// Receives permanent lines.
     print: Box<dyn Fn(&str) + Send + Sync>,
     state: Mutex<State>,
 }
 
-/// What most VMs waited for when it was looked at
+/// Most common wait of the VMs at the time of the check
 struct Waiting {
-    /// How many waited for anything then.
+    /// Number of VMs that were waiting then.
     of: usize,
     text: String,
 }
 
-/// What has been heard about the phase at hand
+/// State of the current phase, from its events
 struct State {
     bar: Option<ProgressBar>,
-    /// The member of a fleet that has a live line instead.
+    /// The member of a fleet whose live line is used instead.
     member: Option<&'static Member>,
     title: String,
     noun: String,
     goal: Option<Milestone>,
     total: usize,
-    /// VMs that were through before this process took over.
+    /// VMs that had ended before this process took over.
     done: usize,
     sent: usize,
     running: usize,
@@ -66,17 +66,17 @@ struct State {
     /// VMs with an unknown outcome.
     unknown: u32,
     tenth: usize,
-    /// What most VMs wait for.
+    /// Most common wait.
     waiting: Option<Waiting>,
-    /// The VM that failed last, and why.
+    /// Last failed VM, and the reason.
     last_failure: String,
-    /// VMs through in each of the last seconds, the current one last.
+    /// VMs that ended in each of the last seconds, the current one last.
     arrivals: VecDeque<u32>,
-    /// The second since the beginning that is counted now.
+    /// The current second since the beginning.
     second: u64,
-    /// When that was said last, off the terminal.
+    /// Time of the last report, without a terminal.
     said: Instant,
-    /// When the live view was drawn last.
+    /// Time of the last redraw of the live view.
     drawn: Option<Instant>,
     began: Instant,
 }
@@ -110,13 +110,13 @@ impl Progress {
         Self { console, place: None, print, state: Mutex::new(state) }
     }
 
-    /// The same, which says where each phase stands among those to come.
+    /// Adds the place of each phase in the sequence.
     #[must_use]
     pub fn at(self, place: Option<String>) -> Self {
         Self { place, ..self }
     }
 
-    /// Takes one event into account.
+    /// Handles one event.
     pub fn hear(&self, event: &Event) {
         let mut state = self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         match event {
@@ -142,7 +142,7 @@ impl Progress {
                 let goal_word = if *goal == Milestone::Volume { "provisioned" } else { goal.word() };
                 let place = self.place.as_ref().map_or_else(String::new, |place| format!(" · {place}"));
                 state.begin(self.console, &format!("{phase}{place}"), goal_word, *targets, *done);
-                // Later lines say which phase it is, and not again where that stands.
+                // Later lines name the phase without its place.
                 state.title = phase.to_string();
                 state.goal = Some(*goal);
                 let resumed = if *done > 0 { format!(", {done} were decided before") } else { String::new() };
@@ -158,7 +158,7 @@ impl Progress {
                 state.begin(self.console, "cleanup", "VMs as before", *count, 0);
                 self.plain(&state, &format!("cleanup: giving {count} adopted VMs back as they were"));
             }
-            // What is deleted beside the last kind has no bar of its own.
+            // Objects deleted beside the last kind have no bar of their own.
             Event::Gone(what) if state.noun != *what => {}
             Event::StillThere { what, count, since, first, look } => {
                 let who = match (count, first) {
@@ -196,7 +196,7 @@ impl Progress {
                     "interrupted: finishing requests in flight; press Ctrl-C again to quit now",
                 );
             }
-            // Nothing new to be shown, but perhaps something that was left out.
+            // Nothing new to show, but perhaps something that was skipped.
             Event::Requests { .. } => state.drawn = None,
             Event::PhaseEnded(_) => state.end(),
         }
@@ -241,12 +241,12 @@ impl Progress {
         }
     }
 
-    /// Ends whatever is being drawn.
+    /// Ends all drawing.
     pub fn finish(&self) {
         self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner).end();
     }
 
-    /// A line that stays, above the live one.
+    /// A permanent line, above the live one.
     fn line(&self, state: &State, text: &str) {
         match &state.bar {
             Some(bar) => bar.suspend(|| (self.print)(text)),
@@ -254,20 +254,20 @@ impl Progress {
         }
     }
 
-    /// A line only where nothing is live.
+    /// A line only if there is no live one.
     fn plain(&self, state: &State, text: &str) {
         if !state.is_live() {
             (self.print)(text);
         }
     }
 
-    /// Off the terminal: a line whenever another tenth is through.
+    /// Without a terminal: a line for every further tenth of the VMs.
     fn tenths(&self, state: &mut State) {
         if state.is_live() || state.total == 0 {
             return;
         }
         let tenth = state.through() * 10 / state.total;
-        // The last line is always due; others not more often than once a second.
+        // The last line is always due; others at most once per second.
         let is_due = state.through() >= state.total || state.said.elapsed() >= OFTEN;
         if tenth > state.tenth && is_due {
             state.tenth = tenth;
@@ -275,14 +275,14 @@ impl Progress {
         }
     }
 
-    /// Off the terminal: what VMs wait for, when nothing else was said for a while.
+    /// Without a terminal: the most common wait, if nothing was printed for a while.
     fn stuck(&self, state: &mut State) {
         if !state.is_live() && state.total > 0 && state.said.elapsed() > SILENCE {
             self.standing(state);
         }
     }
 
-    /// Where the phase stands, in a line.
+    /// State of the phase, in one line.
     fn standing(&self, state: &mut State) {
         state.said = monotonic_now();
         let mut others = String::new();
@@ -322,7 +322,7 @@ fn sparkline(counts: &VecDeque<u32>) -> String {
     counts.iter().map(|count| block(*count)).collect()
 }
 
-/// A line cut where the terminal ends.
+/// A line cut to the width of the terminal.
 fn fitted(text: &str, columns: usize) -> String {
     if text.chars().count() <= columns {
         return text.to_owned();
@@ -342,7 +342,7 @@ fn named(stream: Stream) -> String {
 fn waiting(vms: usize, of: usize, waits_for: Component, cause: Option<&str>) -> String {
     let who = if vms == of { vms.to_string() } else { format!("{vms} of {of}") };
     let wait = if vms == 1 && of == 1 { "waits" } else { "wait" };
-    // That a scheduler failed is what waiting for a node means.
+    // A scheduling failure is implied by waiting for a node.
     let cause = cause.map(|cause| cause.trim_start_matches("FailedScheduling: "));
     let cause = cause.map_or_else(String::new, |cause| format!(": {}", printable(&reason::shown(cause))));
     format!("{who} {wait} for {}{cause}", waits_for.awaited())
@@ -376,7 +376,7 @@ impl State {
         self.draw_in(terminal_size::terminal_size().map_or(80, |(width, _)| usize::from(width.0)));
     }
 
-    /// Draws what it is in so many columns.
+    /// Draws the live view for this many columns.
     fn draw_in(&self, columns: usize) {
         if let Some(member) = self.member {
             let counts = self.counts().join(" · ");
@@ -407,7 +407,7 @@ impl State {
             if self.unknown > 0 {
                 counts.push(format!("{} unknown", self.unknown));
             }
-            // Where all requests are out, that is no news.
+            // Once all requests are sent, their number is no longer shown.
             if self.sent < self.total.saturating_sub(self.done) {
                 counts.push(format!("{} sent", self.sent));
             }
@@ -416,7 +416,7 @@ impl State {
         counts
     }
 
-    /// What stands below the bar: counts and pace, arrivals, what is waited for, the last failure.
+    /// Lines below the bar: counts and pace, arrivals, most common wait, last failure.
     fn lines(&self, columns: usize) -> Vec<String> {
         let mut lines = vec![self.counts().join(" · ")];
         if self.arrivals.iter().any(|count| *count > 0) {
@@ -430,7 +430,7 @@ impl State {
         lines.iter().map(|line| format!("  {}", fitted(line, room))).collect()
     }
 
-    /// How many are through per second of late, and how long the rest takes at that pace; nothing where that says little.
+    /// Recent VMs per second, and the remaining time at that pace; `None` if not meaningful.
     fn pace(&self) -> Option<String> {
         let whole = self.arrivals.len().checked_sub(1).filter(|seconds| *seconds >= 3)?;
         let recent: Vec<u32> = self.arrivals.iter().copied().take(whole).rev().take(PACE).collect();
@@ -443,13 +443,13 @@ impl State {
         Some(format!("{rate:.1}/s · about {:.0} s left", (left as f64 / rate).ceil()))
     }
 
-    /// What most wait for, unless so many have arrived since then that it is not true any more.
+    /// Most common wait, unless so many VMs have arrived since that it is outdated.
     fn wait(&self) -> Option<&str> {
         let left = self.total.saturating_sub(self.through());
         self.waiting.as_ref().filter(|waiting| waiting.of <= left).map(|waiting| waiting.text.as_str())
     }
 
-    /// Counts one more that is through in this second.
+    /// Counts one more ended VM in this second.
     fn arrived(&mut self) {
         self.advance();
         if let Some(now) = self.arrivals.back_mut() {
@@ -457,7 +457,7 @@ impl State {
         }
     }
 
-    /// Begins the second that it is.
+    /// Advances to the current second.
     fn advance(&mut self) {
         let second = self.began.elapsed().as_secs();
         let new = if self.arrivals.is_empty() { second + 1 } else { second - self.second };
@@ -469,7 +469,7 @@ impl State {
         self.arrivals.drain(..old);
     }
 
-    /// VMs whose part is over.
+    /// VMs whose part has ended.
     fn through(&self) -> usize {
         self.reached + self.failed as usize + self.unknown as usize
     }
@@ -560,7 +560,7 @@ mod tests {
             self.text.lock().unwrap().push_str(text);
             Ok(())
         }
-        // Every drawing begins with the lines of the one before.
+        // Every redraw begins with the previous lines.
         fn clear_line(&self) -> std::io::Result<()> {
             self.text.lock().unwrap().clear();
             Ok(())
@@ -570,7 +570,7 @@ mod tests {
         }
     }
 
-    /// What a terminal of this size shows of a phase, without colours, and with the margin that it leaves at the right.
+    /// Content of a terminal of this size for a phase, without colours, and with its right margin.
     fn shown(mut state: State, title: &str, (columns, rows): (u16, u16)) -> String {
         let screen = Screen { columns, rows, text: Arc::default() };
         let bar = bar(title, state.total, ProgressDrawTarget::term_like(Box::new(screen.clone())));
@@ -579,7 +579,7 @@ mod tests {
         state.draw_in(columns.into());
         state.bar.as_ref().unwrap().tick();
         let text = anstream::adapter::strip_str(&screen.text.lock().unwrap()).to_string();
-        // Every line is filled up with blanks instead of being ended.
+        // Lines are filled with blanks instead of being terminated.
         let cells: Vec<char> = text.chars().filter(|cell| *cell != '\n').collect();
         let lines = cells.chunks(columns.into()).map(|line| line.iter().collect::<String>());
         let lines: Vec<String> = lines.map(|line| line.trim_end().to_owned()).collect();

@@ -1,4 +1,4 @@
-//! Asks for a yes.
+//! Confirmation prompts.
 
 use std::io::{BufRead, Write};
 
@@ -6,9 +6,9 @@ use super::Console;
 use bootstorm_model::text::line;
 
 impl Console {
-    /// Asks a question that only `y` or `yes` answers with yes. Call it only where [`Console::can_ask`].
+    /// Asks a question that only `y` or `yes` confirms. Call it only if [`Console::can_ask`].
     pub fn confirm(self, question: &str) -> bool {
-        // Not locked while it waits for the answer: an interrupt has something to say, too.
+        // Not locked while it waits for the answer: an interrupt also prints.
         let mut stderr = std::io::stderr();
         let _ = write!(stderr, "{} [y/N] ", line(question));
         let _ = stderr.flush();

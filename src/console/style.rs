@@ -8,7 +8,7 @@ pub const ERROR: Style = AnsiColor::Red.on_default().bold();
 pub const WARNING: Style = AnsiColor::Yellow.on_default().bold();
 /// What to do next.
 pub const HINT: Style = AnsiColor::Cyan.on_default().bold();
-/// Something is well.
+/// Something is all right.
 pub const GOOD: Style = AnsiColor::Green.on_default().bold();
 
 /// The styles of the help.

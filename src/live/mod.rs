@@ -1,6 +1,6 @@
-//! Metrics over HTTP while phases are measured: what the events of the engine add up to.
+//! Metrics over HTTP while phases are running: sums over the events of the engine.
 //!
-//! An event costs a few additions under a lock that is never held while text is made or sent.
+//! An event costs a few additions under a lock that is never held while text is generated or sent.
 
 mod server;
 
@@ -17,12 +17,12 @@ use bootstorm_report::{Histogram, LivePhase, LiveStream, live};
 
 pub use server::Server;
 
-/// Phases that are kept; of a long series the last ones.
+/// Maximum number of phases kept; of a long series the last ones.
 const MOST_PHASES: usize = 20;
-/// Outcomes that are counted. VMs that take no part are not among those that the events name.
+/// Outcomes that are counted. Events do not concern VMs that take no part.
 const OUTCOMES: [Outcome; 4] = [Outcome::Reached, Outcome::Failed, Outcome::TimedOut, Outcome::Unknown];
 
-/// A consumer of events that adds them up; copies share what they know
+/// Aggregates events; copies share the same data
 #[derive(Debug, Clone)]
 pub struct Live {
     run: String,
@@ -32,16 +32,16 @@ pub struct Live {
 #[derive(Debug, Default)]
 struct State {
     phases: Vec<Phase>,
-    /// The metrics of what is over, as text.
+    /// Metrics of finished phases, as text.
     results: String,
 }
 
-/// What is known of a VM in a phase
+/// State of a VM in a phase
 #[derive(Debug, Clone, Copy, Default)]
 struct Vm {
-    /// When its request was sent; unknown where another process sent it.
+    /// Time of its request; unknown if another process sent it.
     requested: Option<Offset>,
-    /// Milestones that it has passed, by their bit.
+    /// Milestones passed, as a bit set.
     passed: u32,
     /// Whether it was sent, accepted, ended.
     is_open: bool,
@@ -59,12 +59,12 @@ struct Phase {
 }
 
 impl Live {
-    /// Nothing is known of this run yet.
+    /// An empty aggregate for this run.
     pub fn new(run: &str) -> Self {
         Self { run: run.to_owned(), state: Arc::default() }
     }
 
-    /// Takes one event into account.
+    /// Handles one event.
     pub fn hear(&self, event: &Event) {
         let mut state = self.lock();
         match event {
@@ -74,7 +74,7 @@ impl Live {
                     goal: goal.word(),
                     is_running: true,
                     vms: *targets as u64,
-                    // What an earlier process decided is not known one by one.
+                    // Outcomes decided by an earlier process are not known individually.
                     outcomes: OUTCOMES.iter().map(|outcome| (outcome.word(), 0)).collect(),
                     ..LivePhase::default()
                 };
@@ -119,7 +119,7 @@ impl Live {
         }
     }
 
-    /// Shows the metrics of what is over, in the text format of Prometheus, behind those of what is not.
+    /// Adds the metrics of finished phases, in the text format of Prometheus, after those of running ones.
     pub fn show_results(&self, text: String) {
         self.lock().results = text;
     }

@@ -19,29 +19,29 @@ use tokio::sync::Semaphore;
 use super::Live;
 use bootstorm_model::failure::Failure;
 
-/// Connections served at once; others wait.
+/// Maximum number of concurrent connections; others wait.
 const CONNECTIONS: usize = 16;
-/// How long a client may take for the head of a request.
+/// Time limit for the head of a request.
 const HEAD: Duration = Duration::from_secs(10);
-/// How long a connection may last: one that reads nothing keeps its place no longer.
+/// Time limit of a connection, so that a client that reads nothing cannot keep its slot.
 const CONNECTION: Duration = Duration::from_secs(120);
-/// Pause after a connection that could not be accepted, such as for want of open files.
+/// Pause after a connection that could not be accepted, for example because of open files.
 const PAUSE: Duration = Duration::from_millis(200);
 
 /// Media type of the text format.
 const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
 const PLAIN: &str = "text/plain; charset=utf-8";
 
-/// A server of live metrics; it ends with the process
+/// Server of live metrics; runs until the process ends
 #[derive(Debug)]
 pub struct Server {
     address: SocketAddr,
 }
 
 impl Server {
-    /// Begins to serve `/metrics` and `/healthz` at an address; port 0 takes a free one.
+    /// Starts serving `/metrics` and `/healthz` at an address; port 0 selects a free one.
     ///
-    /// Fails when the address cannot be listened on.
+    /// Fails if the address cannot be listened on.
     pub async fn start(address: SocketAddr, live: Live) -> Result<Self, Failure> {
         let cannot = |error: std::io::Error| {
             Failure::new(format!("live metrics cannot be served at {address}"))
@@ -54,7 +54,7 @@ impl Server {
         Ok(Self { address })
     }
 
-    /// Where it listens.
+    /// Address on which it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
@@ -70,7 +70,7 @@ async fn serve(listener: TcpListener, live: Live) {
         };
         let live = live.clone();
         tokio::spawn(async move {
-            // A client that is slow or went away is nothing to report.
+            // A client that is slow or gone is not worth reporting.
             let _ = tokio::time::timeout(CONNECTION, connection(stream, live)).await;
             drop(place);
         });

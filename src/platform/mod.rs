@@ -1,10 +1,10 @@
-//! What differs between Linux, macOS and Windows, behind one interface; nothing else asks which system it is.
+//! Differences between Linux, macOS and Windows behind one interface; no other code asks for the system.
 
 pub mod signals;
 
-/// Asks the system for as many open files as a burst needs: one socket per request in flight.
+/// Raises the limit on open files for a burst: one socket per request in flight.
 ///
-/// Where the limit cannot be raised, connections queue.
+/// If the limit cannot be raised, connections queue.
 pub fn allow_open_files(wanted: u64) {
     #[cfg(unix)]
     let _ = rlimit::increase_nofile_limit(wanted);

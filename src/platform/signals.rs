@@ -1,6 +1,6 @@
-//! Ctrl-C and its kin: one always ends the process in time, two end it at once.
+//! Ctrl-C and similar signals: one ends the process gracefully, two end it at once.
 //!
-//! They are received on a thread of their own, which neither a blocking read nor a busy runtime can hold up.
+//! They are received on a separate thread, which neither a blocking read nor a busy runtime can delay.
 
 use std::sync::mpsc;
 use std::thread;
@@ -14,24 +14,24 @@ use bootstorm_model::observe::clock::monotonic_now;
 
 use crate::console::{ColorChoice, Console};
 
-/// How long a process with nothing to finish gets to say what it did until then.
+/// Time that a process without pending work gets for its last message.
 const LAST_WORDS: Duration = Duration::from_millis(500);
-/// How long after the first signal the process is there at most.
+/// Maximum lifetime of the process after the first signal.
 const AT_MOST: Duration = BUDGET.saturating_add(Duration::from_secs(6));
-/// How often it is looked at.
+/// Polling interval.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
-/// How long writing the last line may take: nobody may be reading.
+/// Time limit for writing the last line, which may have no reader.
 const WRITING: Duration = Duration::from_millis(200);
 
-/// Listens for signals from now on.
+/// Starts listening for signals.
 ///
-/// A signal that was ignored when the process started, as `nohup` does, stays ignored.
+/// A signal that was ignored when the process started, as by `nohup`, stays ignored.
 pub fn listen() -> Interrupt {
     let (interrupter, interrupt) = Interrupter::new();
     let (ready, is_ready) = mpsc::channel();
     let watching = thread::Builder::new().name("signals".into()).spawn(move || watch(&interrupter, &ready));
     if watching.is_ok() {
-        // Without an answer nothing is handled, and signals do what they do by default: they end the process.
+        // If this fails, no handler is installed, and signals keep their default effect: they end the process.
         let _ = is_ready.recv();
     }
     interrupt
@@ -51,7 +51,7 @@ fn watch(interrupter: &Interrupter, ready: &mpsc::Sender<()>) {
     });
 }
 
-/// Waits until an interrupted process has to be ended from outside; gives what is to be said then.
+/// Waits until an interrupted process has to be ended from outside; returns the final message.
 async fn time_is_up(interrupter: &Interrupter) -> Failure {
     let began = monotonic_now();
     let mut free_since: Option<Instant> = None;
@@ -92,7 +92,7 @@ mod kinds {
     pub(super) struct Signals(Vec<Signal>);
 
     impl Signals {
-        /// Those that were not ignored when the process started.
+        /// Signals that were not ignored when the process started.
         pub(super) fn new() -> Self {
             let ignored = ignored();
             let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
@@ -111,7 +111,7 @@ mod kinds {
         }
     }
 
-    /// The signals that this process ignores, a bit each; none where the system does not tell.
+    /// Signals that this process ignores, one bit each; 0 if the system does not report them.
     fn ignored() -> u64 {
         mask(&std::fs::read_to_string("/proc/self/status").unwrap_or_default())
     }

@@ -1,14 +1,14 @@
-//! The program that probes guests from inside of a pod, ready to be handed to the pod.
+//! The program that probes guests from inside a pod, ready to be sent to the pod.
 //!
-//! One static Linux executable per architecture of nodes, without any need of a C library or of tools in the image. It
-//! reads targets on standard input and says on standard output when each one answers, in the lines that
-//! `bootstorm_model::probe` describes. The release holds all of them; a build on a machine that lacks a compiler target
-//! holds fewer, or none.
+//! One static Linux executable per node architecture, independent of a C library or tools in the image. It reads
+//! targets on standard input and reports on standard output when each one answers, in the protocol of
+//! `bootstorm_model::probe`. Releases contain all of them; a build on a machine that lacks a compiler target has fewer,
+//! or none.
 
 /// The program, built for one architecture
 #[derive(Debug, Clone, Copy)]
 pub struct Program {
-    /// The architecture, as `uname -m` says it.
+    /// Architecture, as reported by `uname -m`.
     pub machine: &'static str,
     /// Size of the executable in bytes.
     pub size: usize,
@@ -22,14 +22,14 @@ static PROGRAMS: &[Program] = include!(concat!(env!("OUT_DIR"), "/programs.rs"))
 static PROGRAMS: &[Program] = &[];
 
 impl Program {
-    /// All that this build holds.
+    /// All programs in this build.
     pub fn all() -> &'static [Self] {
         PROGRAMS
     }
 
-    /// The one for a machine, by what `uname -m` says there.
+    /// The program for a machine, by its `uname -m`.
     pub fn of(machine: &str) -> Option<&'static Self> {
-        // A container of 64 bits on a 64-bit kernel may still call itself by the vendor's name.
+        // A 64-bit container on a 64-bit kernel may still use the vendor's name.
         let machine = match machine {
             "amd64" => "x86_64",
             "arm64" => "aarch64",
@@ -44,7 +44,7 @@ impl Program {
         use std::io::Read;
         let mut bytes = Vec::with_capacity(self.size);
         let read = flate2::read::GzDecoder::new(self.packed).read_to_end(&mut bytes);
-        // Packed by the build script, so that it can be unpacked.
+        // Packed by the build script, so it can be unpacked.
         debug_assert!(read.is_ok());
         bytes
     }
@@ -56,7 +56,7 @@ impl Program {
     }
 }
 
-/// Distinguishes these programs from those of other builds; a name for files.
+/// Distinguishes these programs from those of other builds; valid in file names.
 pub fn tag() -> String {
     // FNV-1a: a name, not a proof.
     let bytes = PROGRAMS.iter().flat_map(|program| program.packed);

@@ -1,8 +1,8 @@
-//! Reads targets on standard input, one a line, and says on standard output when each one answers.
+//! Reads targets on standard input, one per line, and reports on standard output when each one answers.
 //!
-//! See `bootstorm_model::probe` for the lines. Needs no capability: ping goes through ICMP datagram sockets, which
-//! `net.ipv4.ping_group_range` opens to a pod. Ends with its input, when nobody reads what it says, or when no echo was
-//! asked for in two minutes.
+//! See `bootstorm_model::probe` for the protocol. Needs no capability: ping uses ICMP datagram sockets, which
+//! `net.ipv4.ping_group_range` opens to a pod. Ends with its input, when its output is closed, or when no echo was
+//! requested for two minutes.
 
 #[cfg(target_os = "linux")]
 mod program;

@@ -1,4 +1,4 @@
-//! Adopted VMs are given back before anything of the run is deleted.
+//! Restores adopted VMs before anything of the run is deleted.
 
 use std::time::Instant;
 
@@ -15,12 +15,12 @@ use bootstorm_model::plan::Target;
 use bootstorm_model::record::RunRecord;
 use bootstorm_model::text::printable;
 
-/// VMs named one by one before the rest is only counted.
+/// Number of VMs named individually before the rest is only counted.
 const NAMED: usize = 20;
 
-/// The record of the run; nothing where there is none, or where it cannot be read and need not be.
+/// The record of the run; `None` if there is none, or if it is unreadable and not required.
 ///
-/// Fails when it cannot be read and VMs may have to be restored: only the record knows how they were.
+/// Fails if it is unreadable and VMs may have to be restored: only the record has their previous state.
 pub(super) async fn find(
     session: &Session,
     args: &CleanupArgs,
@@ -31,7 +31,7 @@ pub(super) async fn find(
         Err(LoadError::Cluster(error)) => return Err(error.into()),
         Err(LoadError::Codec(error)) => error,
     };
-    // A record that cannot be read must not keep anybody from cleaning up; its label still says whose it is.
+    // An unreadable record must not prevent the cleanup; its label still identifies its run.
     session.console.warn(&format!("the record cannot be read ({error}); going by its label"));
     let heads = session.cluster.heads(false).await?;
     let is_changed = |head: &bootstorm_engine::cluster::store::Head| {
@@ -48,7 +48,7 @@ pub(super) async fn find(
         .hint("to delete it anyway, and leave the VMs as they are: --leave-adopted"))
 }
 
-/// How many VMs are given back, as part of a question.
+/// The number of VMs to restore, as part of a question.
 pub(super) fn question(args: &CleanupArgs, record: &RunRecord) -> String {
     let count = restore::touched(record).len();
     match (record.has_to_restore(), args.leave_adopted) {
@@ -58,7 +58,7 @@ pub(super) fn question(args: &CleanupArgs, record: &RunRecord) -> String {
     }
 }
 
-/// Says for a dry run which VMs would be restored.
+/// Reports for a dry run which VMs would be restored.
 pub(super) fn announce(session: &Session, args: &CleanupArgs, record: &RunRecord) -> Result<(), Failure> {
     if !record.has_to_restore() || args.leave_adopted {
         return Ok(());
@@ -70,14 +70,14 @@ pub(super) fn announce(session: &Session, args: &CleanupArgs, record: &RunRecord
     session.console.data(&restore::touched(record).into_iter().map(line).collect::<String>())
 }
 
-/// Gives the VMs back, unless that was done or is not wanted, and remembers it.
+/// Restores the VMs, unless that was done or declined, and records it.
 pub(super) async fn restore(
     session: &Session,
     args: &CleanupArgs,
     deadline: Instant,
     lock: &Held,
 ) -> Result<(), Failure> {
-    // The record may have changed between our first look and the lock.
+    // The record may have changed between the first read and the lock.
     let Some((mut record, mut store)) = find(session, args).await? else { return Ok(()) };
     if args.leave_adopted || !record.has_to_restore() {
         return unmark(session, args, deadline, &record).await;
@@ -113,7 +113,7 @@ pub(super) async fn restore(
     Ok(store.save(&record, None).await?)
 }
 
-/// Takes the marks off the VMs, so that another run may adopt them.
+/// Removes the marks from the VMs, so that another run may adopt them.
 async fn unmark(
     session: &Session,
     args: &CleanupArgs,

@@ -1,4 +1,4 @@
-//! Nodes that a drain has left cordoned take pods again before anything of the run is deleted.
+//! Uncordons nodes left by a drain before anything of the run is deleted.
 
 use std::collections::BTreeSet;
 
@@ -11,9 +11,9 @@ use bootstorm_model::record::Cordon;
 /// Shows the nodes that carry the mark of any run.
 const SHOW: &str = "kubectl get nodes -o custom-columns='NAME:.metadata.name,CORDONED_BY:.metadata.annotations.bootstorm\\.dev/cordoned-by'";
 
-/// The nodes that a run without a record has cordoned.
+/// Nodes cordoned by a run without a record.
 ///
-/// Where nodes may not be listed, that is said, and the cleanup goes on.
+/// If nodes may not be listed, that is reported, and the cleanup continues.
 pub(super) async fn marked(session: &Session, run_id: &str) -> Result<Vec<Cordon>, Failure> {
     match draining::marked_cordons(&session.cluster, run_id).await {
         Ok(cordons) => Ok(cordons),
@@ -27,7 +27,7 @@ pub(super) async fn marked(session: &Session, run_id: &str) -> Result<Vec<Cordon
     }
 }
 
-/// Says for a dry run which nodes would take pods again.
+/// Reports for a dry run which nodes would be uncordoned.
 pub(super) fn announce(session: &Session, cordons: &[Cordon]) {
     for cordon in cordons {
         session
@@ -36,7 +36,7 @@ pub(super) fn announce(session: &Session, cordons: &[Cordon]) {
     }
 }
 
-/// Lets pods onto the nodes again, as far as the run has cordoned them.
+/// Uncordons the nodes that the run has cordoned.
 pub(super) async fn lift(session: &Session, cordons: &[Cordon], run_id: &str) -> Result<(), Failure> {
     for cordon in cordons {
         let lifting = draining::uncordon(&session.cluster, std::slice::from_ref(cordon), run_id).await;
@@ -49,9 +49,9 @@ pub(super) async fn lift(session: &Session, cordons: &[Cordon], run_id: &str) ->
     Ok(())
 }
 
-/// Names nodes that carry the mark of a run without a record, with the command that makes them take pods again.
+/// Lists nodes that carry the mark of a run without a record, with the command that uncordons them.
 ///
-/// Which run that was nobody knows, so they are left. Best effort: nothing else of the run is there.
+/// The run is unknown, so they are left alone. Best effort: nothing else of the run exists.
 pub(super) async fn name_strays(session: &Session, args: &CleanupArgs) {
     let Ok(nodes) = session.cluster.marked_nodes().await else { return };
     if nodes.is_empty() {

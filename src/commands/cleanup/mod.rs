@@ -1,4 +1,4 @@
-//! `cleanup`: deletes what a run made, and verifies it.
+//! `cleanup`: deletes what a run created, and verifies it.
 
 mod adopted;
 mod cordons;
@@ -74,17 +74,17 @@ pub struct CleanupArgs {
     pub dry_run: DryRunArgs,
 }
 
-/// What is waited for is given up in time by itself and named; this ends what hangs beyond that.
+/// Waits end by themselves in time and are reported; this ends whatever hangs beyond that.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// How long the lock of a process that was killed is waited for.
+/// How long to wait for the lock of a killed process.
 const EXPIRING: Duration = Duration::from_secs(75);
 
-/// How long it may take to note in the record how far the cleanup is.
+/// Time limit for recording the progress of the cleanup.
 const NOTING: Duration = Duration::from_secs(10);
 
 impl CleanupArgs {
-    /// What is to stay.
+    /// What is to be kept.
     pub fn choice(&self) -> Choice {
         Choice { keep_record: self.keep_record, delete_foreign: self.delete_foreign }
     }
@@ -100,7 +100,7 @@ pub async fn command(context: &Context, args: &CleanupArgs) -> Result<Exit, Fail
     Ok(Exit::Good)
 }
 
-/// Cleans a run up; gives what was deleted and what stays, or nothing where nothing was to be done.
+/// Cleans up a run; returns what was deleted and what stays, or `None` if there was nothing to do.
 pub async fn run(session: &Session, args: &CleanupArgs) -> Result<Option<Leftovers>, Failure> {
     let prefix = &args.run.prefix;
     let mut interrupt = session.interrupt.clone();
@@ -177,27 +177,27 @@ pub async fn run(session: &Session, args: &CleanupArgs) -> Result<Option<Leftove
     Ok(Some(deleted))
 }
 
-/// What there is of a run
+/// State of a run before the cleanup
 struct Seen {
-    /// What is the run's.
+    /// Objects of the run.
     estate: Estate,
-    /// The namespace of others in which all of its VMs are.
+    /// Namespace of others that holds all of its VMs.
     place: Option<String>,
-    /// The kinds of objects that it may have made.
+    /// Kinds of objects that it may have created.
     sorts: &'static [Sort],
-    /// What it made and is there, and what is beside it.
+    /// Existing objects of the run, and others beside them.
     leftovers: Leftovers,
-    /// Its record, where its VMs are somebody else's.
+    /// Its record, if its VMs belong to others.
     adopted: Option<RunRecord>,
-    /// Its record and where that is, where its VMs are its own.
+    /// Its record and the store, if its VMs are its own.
     own: Option<Box<(RunRecord, RunStore)>>,
     /// Nodes that a drain left cordoned.
     cordons: Vec<Cordon>,
-    /// The Job of the run, and what came with it.
+    /// The Job of the run, and the objects that belong to it.
     gear: Vec<Piece>,
 }
 
-/// Takes the lock of the run. After the Job of the run was deleted, a pod that was killed may seem to hold it for a while.
+/// Acquires the lock of the run. After its Job was deleted, a killed pod may seem to hold it for a while.
 async fn lock_after(
     session: &Session,
     prefix: &str,
@@ -214,7 +214,7 @@ async fn lock_after(
     }
 }
 
-/// Whose run it is, and what of it is there.
+/// Determines the run and its existing objects.
 async fn look(session: &Session, args: &CleanupArgs) -> Result<Seen, Failure> {
     let record = adopted::find(session, args).await?;
     let estate = ownership::whose(session, args, record.as_ref()).await?;
@@ -229,7 +229,7 @@ async fn look(session: &Session, args: &CleanupArgs) -> Result<Seen, Failure> {
     let may_have_job = record.as_ref().is_none_or(|(record, _)| record.made.job);
     let (adopted, own) = match record {
         Some((record, _)) if record.plan.is_adopted() => (Some(record), None),
-        // Of the phases, only the index is needed from here on.
+        // From here on only the index of the phases is needed.
         Some((record, store)) => (None, Some(Box::new((RunRecord { phases: Vec::new(), ..record }, store)))),
         None => (None, None),
     };
@@ -244,8 +244,7 @@ async fn look(session: &Session, args: &CleanupArgs) -> Result<Seen, Failure> {
     Ok(Seen { estate: estate.unwrap_or_default(), place, sorts, leftovers, adopted, own, cordons, gear })
 }
 
-/// Notes in the record how far the cleanup has come, so that no phase follows. Best effort: what cannot be noted must not
-/// keep anybody from cleaning up.
+/// Records the progress of the cleanup, so that no phase follows. Best effort: a failure must not prevent the cleanup.
 async fn note(
     session: &Session,
     own: &mut Option<Box<(RunRecord, RunStore)>>,
@@ -270,7 +269,7 @@ async fn note(
     }
 }
 
-/// Deletes while the lock is ours, the user does not interrupt, and time is left.
+/// Deletes while the lock is held, the user does not interrupt, and time is left.
 async fn delete(
     session: &Session,
     args: &CleanupArgs,
@@ -297,7 +296,7 @@ async fn delete(
     outcome
 }
 
-/// Lists every kind again: what is there now was not deleted.
+/// Lists every kind again: whatever still exists was not deleted.
 async fn verify(session: &Session, args: &CleanupArgs, order: Order<'_>) -> Result<(), Failure> {
     let looking = cleanup::verify(&session.cluster, order);
     let limit = order.deadline.max(monotonic_now()) + Duration::from_secs(30);

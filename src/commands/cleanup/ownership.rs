@@ -1,4 +1,4 @@
-//! What a cleanup is about: what the record says, and what can still be said where there is none.
+//! Scope of a cleanup: from the record, or from what can be determined without one.
 
 use super::{CleanupArgs, Session};
 use bootstorm_engine::cluster::names::run_selector;
@@ -8,10 +8,10 @@ use bootstorm_engine::phases::cleanup;
 use bootstorm_model::failure::Failure;
 use bootstorm_model::record::RunRecord;
 
-/// What the run made; nothing when no record of that name is anywhere, and nothing carries its label.
+/// Objects of the run; `None` if no record of that name exists anywhere, and nothing carries its label.
 ///
-/// Fails when the record is a copy, when it is in another namespace, or may be: then the run is somebody else's to clean
-/// up. Fails also when it is not certain which run is meant.
+/// Fails if the record is a copy, or if it is or may be in another namespace: then the run is not ours to clean up.
+/// Fails also if it is not certain which run is meant.
 pub(super) async fn whose(
     session: &Session,
     args: &CleanupArgs,
@@ -33,7 +33,7 @@ pub(super) async fn whose(
     if let Some(head) = session.cluster.heads(false).await?.into_iter().find(is_it) {
         return Ok(Some(Estate::unrecorded(prefix, &head.run_id)));
     }
-    // A cleanup that was cut short may have left the lock, the Secret or a part, which all say whose they are.
+    // An interrupted cleanup may have left the lock, the Secret or a part, which all name their run.
     let mut ids = cleanup::run_ids(&session.cluster, &run_selector(prefix)).await?;
     if ids.len() != 1 {
         let elsewhere = session.cluster.heads(true).await.map_err(|error| {
@@ -76,7 +76,7 @@ pub(super) async fn whose(
     Err(failure)
 }
 
-/// What a record says, unless it is a copy and the original is there, or may be.
+/// Objects according to a record, unless it is a copy and the original exists, or may exist.
 async fn of_record(session: &Session, record: &RunRecord, store: &RunStore) -> Result<Estate, Failure> {
     let prefix = &record.plan.prefix;
     let Some(original) = store.original() else { return Ok(Estate::of(record)) };

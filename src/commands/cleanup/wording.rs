@@ -1,4 +1,4 @@
-//! What a cleanup says when it does not come to its end, and the list of what it deletes.
+//! Messages of a cleanup that does not complete, and the list of what it deletes.
 
 use std::collections::BTreeMap;
 
@@ -10,12 +10,12 @@ use bootstorm_model::failure::Failure;
 use bootstorm_model::plan::Small;
 use bootstorm_model::text::printable;
 
-/// Objects named one by one before the rest is only counted.
+/// Number of objects named individually before the rest is only counted.
 const NAMED: usize = 10;
-/// Objects for which the commands are shown: those of the others read alike.
+/// Number of objects for which commands are shown: those for the others are analogous.
 const EXPLAINED: usize = 2;
 
-/// The command that goes on.
+/// The command that continues.
 pub(super) fn go_on(args: &CleanupArgs) -> String {
     let keep = if args.keep_record { " --keep-record" } else { "" };
     let foreign = if args.delete_foreign { " --delete-foreign" } else { "" };
@@ -26,7 +26,7 @@ pub(super) fn interrupted(args: &CleanupArgs) -> Failure {
     Failure::interrupted("interrupted; what was deleted is gone, the rest is kept").hint(go_on(args))
 }
 
-/// The whole took longer than it may.
+/// The failure for an expired time limit.
 pub(super) fn out_of_time(args: &CleanupArgs) -> Failure {
     Failure::new(format!("cleanup did not come to its end within {}s", args.timeout.as_secs()))
         .because("the cluster did not answer in time")
@@ -68,7 +68,7 @@ fn stuck(blocked: &Blocked, args: &CleanupArgs) -> Failure {
     failure.hint(format!("then {}", go_on(args)))
 }
 
-/// Something of the run is left behind.
+/// The failure for something left behind.
 fn missed(message: String) -> Failure {
     Failure { exit: Exit::Missed, ..Failure::new(message) }
 }
@@ -79,7 +79,7 @@ fn name(sort: Sort, found: &Found) -> String {
     printable(&format!("{}/{}{place}", sort.word(), found.name)).into_owned()
 }
 
-/// Something is there that verification should not have found.
+/// The failure for objects that the verification should not have found.
 pub(super) fn left(left: &Leftovers, args: &CleanupArgs) -> Failure {
     let prefix = &args.run.prefix;
     let mut failure = missed(format!("something of run \"{prefix}\" is still there"));
@@ -94,7 +94,7 @@ pub(super) fn left(left: &Leftovers, args: &CleanupArgs) -> Failure {
     failure.hint(go_on(args))
 }
 
-/// Fails where namespaces of the run stay, because others keep something in them.
+/// Fails if namespaces of the run stay because others keep something in them.
 pub fn kept(leftovers: &Leftovers, args: &CleanupArgs) -> Result<(), Failure> {
     let kept = leftovers.kept(args.choice());
     if kept.is_empty() {
@@ -124,7 +124,7 @@ pub fn kept(leftovers: &Leftovers, args: &CleanupArgs) -> Result<(), Failure> {
         )))
 }
 
-/// Names what carries the run's label or a name of its plan, and is left alone.
+/// Lists objects that carry the run's label or a name of its plan, and are left alone.
 pub(super) fn strangers(session: &Session, leftovers: &Leftovers) {
     for (sort, found, why) in leftovers.strangers.iter().take(NAMED) {
         session.console.warn(&format!("{} is not the run's and is left: {why}", name(*sort, found)));
@@ -134,7 +134,7 @@ pub(super) fn strangers(session: &Session, leftovers: &Leftovers) {
     }
 }
 
-/// Names what others keep in the namespaces of the run, and what becomes of it.
+/// Lists objects of others in the run's namespaces, and their fate.
 pub(super) fn foreign(session: &Session, leftovers: &Leftovers, args: &CleanupArgs) {
     let all: Vec<&(Sort, Found)> = leftovers.foreign.values().flatten().collect();
     let fate = if args.delete_foreign {
@@ -152,7 +152,7 @@ pub(super) fn foreign(session: &Session, leftovers: &Leftovers, args: &CleanupAr
     }
 }
 
-/// Kinds that could not be looked at, in one line.
+/// Kinds that could not be listed, in one line.
 pub(super) fn skipped(session: &Session, leftovers: &Leftovers) {
     let mut kinds: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for (sort, why) in &leftovers.skipped {
@@ -170,7 +170,7 @@ fn counted(n: usize, noun: &str) -> String {
     format!("{n} {noun}{}", if n == 1 { "" } else { "s" })
 }
 
-/// Asks for a yes; `also` is what is done besides deleting.
+/// Asks for confirmation; `also` describes actions besides deletion.
 pub(super) fn ask(
     session: &Session,
     args: &CleanupArgs,
@@ -220,7 +220,7 @@ fn capital(text: &str) -> String {
     letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
-/// Prints what is deleted, one object a line.
+/// Prints what is deleted, one object per line.
 pub(super) fn print(
     session: &Session,
     leftovers: &Leftovers,
@@ -235,7 +235,7 @@ pub(super) fn print(
     session.console.data(&text)
 }
 
-/// Names what of a Job would be deleted.
+/// Lists the objects of a Job that would be deleted.
 pub(super) fn gear(session: &Session, gear: &[Piece]) {
     for piece in gear {
         session.console.say(&format!("{}/{} would be deleted", piece.gear.word(), piece.name));

@@ -1,6 +1,6 @@
-//! The hidden `__complete`: answers in the line protocol of cobra, which kubectl speaks with its plugins.
+//! The hidden `__complete`: answers in cobra's line protocol, which kubectl uses with its plugins.
 //!
-//! One candidate a line, with its description behind a tab; last a line `:N` with what the shell is to do.
+//! One candidate per line, with its description after a tab; the last line `:N` is the directive for the shell.
 
 use std::ffi::OsString;
 
@@ -11,14 +11,14 @@ use crate::commands::config::{self, Environment};
 use crate::commands::definition::definition;
 use bootstorm_model::text::printable;
 
-/// Do not put a space behind the candidate: it is to be continued.
+/// No space after the candidate: it is to be continued.
 const NO_SPACE: u8 = 2;
-/// Do not offer files where there are no candidates.
+/// No files if there are no candidates.
 const NO_FILES: u8 = 4;
 
-/// What may stand for the last of these words; the name of the program is not among them.
+/// Candidates for the last of these words, which do not include the program's name.
 ///
-/// Says nothing when something fails: the user is typing, and not asking.
+/// Errors are silent: the user is typing, not running a command.
 pub fn answer(words: &[OsString], environment: &Environment, runtime: &Handle) -> String {
     let program = std::iter::once(OsString::from("kubectl-bootstorm"));
     let mut all: Vec<OsString> = program.chain(words.iter().cloned()).collect();
@@ -37,7 +37,7 @@ pub fn answer(words: &[OsString], environment: &Environment, runtime: &Handle) -
         let help = candidate.get_help().map(ToString::to_string).unwrap_or_default();
         (candidate.get_value().to_string_lossy().into_owned(), help)
     });
-    // As kubectl does it: flags are offered to those who have begun to type one.
+    // As in kubectl, flags are offered once the user has begun to type one.
     let wanted = candidates.filter(|(value, _)| typed.starts_with('-') || !value.starts_with('-'));
     lines(&wanted.collect::<Vec<_>>())
 }

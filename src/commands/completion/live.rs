@@ -1,4 +1,4 @@
-//! Values that only the cluster or the kubeconfig knows.
+//! Values known only to the cluster or the kubeconfig.
 
 use std::ffi::{OsStr, OsString};
 use std::sync::{Arc, mpsc};
@@ -14,13 +14,13 @@ use bootstorm_engine::cluster::sources::Named;
 use bootstorm_engine::cluster::{Cluster, Connection};
 use bootstorm_model::observe::clock::monotonic_now;
 
-/// Who waits longer thinks that the shell hangs.
+/// Time limit, after which the shell would seem to hang.
 const LIMIT: Duration = Duration::from_secs(2);
 
-/// The kinds of sources, each followed by its place.
+/// Kinds of sources, each followed by its place.
 const SOURCES: [&str; 6] = ["datasource:", "pvc:", "snapshot:", "registry:", "http:", "containerdisk:"];
 
-/// The kinds of probes, those with a port with a usual one.
+/// Kinds of probes, those with a port with a common one.
 const PROBES: [&str; 7] = ["ping", "tcp:22", "http:80/", "ssh", "agent", "cloud-init", "none"];
 
 /// A kind of name that is looked up while the user types
@@ -38,7 +38,7 @@ enum Live {
 }
 
 impl Live {
-    /// What the value of an argument is the name of.
+    /// Kind of name that an argument takes.
     fn of(command: &str, arg: &Arg) -> Option<Self> {
         Some(match arg.get_long() {
             Some("context" | "contexts") => Self::Contexts,
@@ -58,7 +58,7 @@ impl Live {
     }
 }
 
-/// The definition with values for the arguments that have live ones.
+/// The definition with value hints for arguments with live values.
 pub(super) fn with_values(definition: Command, asker: &Arc<Asker>) -> Command {
     let name = definition.get_name().to_owned();
     let below: Vec<String> =
@@ -75,7 +75,7 @@ fn with_value(command: &str, arg: Arg, asker: &Arc<Asker>) -> Arg {
     arg.add(ArgValueCompleter::new(move |typed: &OsStr| asker.candidates(live, &typed.to_string_lossy())))
 }
 
-/// Asks the cluster that the words typed so far lead to
+/// Queries the cluster selected by the words typed so far
 #[derive(Debug)]
 pub(super) struct Asker {
     connection: Option<Connection>,
@@ -100,7 +100,7 @@ impl Asker {
 
     fn candidates(&self, live: Live, typed: &str) -> Vec<CompletionCandidate> {
         if live == Live::Probes {
-            // One more of a list, without those that are in it.
+            // Another element of a list, without those already in it.
             let (before, last) = typed.split_at(typed.rfind(',').map_or(0, |comma| comma + 1));
             let is_new = |probe: &&&str| {
                 probe.starts_with(last)
@@ -111,7 +111,7 @@ impl Asker {
             return PROBES.iter().filter(is_new).map(whole).collect();
         }
         let fixed: &[&str] = if live == Live::Sources { &SOURCES } else { &[] };
-        // The cluster is not asked for golden images while there is a kind to be chosen.
+        // Golden images are not queried while the kind is still open.
         let asked = live != Live::Sources || typed.contains(':');
         let found = if asked { self.ask(live) } else { Vec::new() };
         let fixed = fixed.iter().map(|kind| ((*kind).to_owned(), None)).filter(|_| !asked);
@@ -119,13 +119,13 @@ impl Asker {
         all.map(|(value, help)| CompletionCandidate::new(value).help(help.map(Into::into))).collect()
     }
 
-    /// Asks in the background: reading credentials may block, and the limit holds for that as well.
+    /// Queries in the background: reading credentials may block, and the limit applies to that as well.
     fn ask(&self, live: Live) -> Vec<(String, Option<String>)> {
         let Some(connection) = self.connection.clone() else { return Vec::new() };
         let (sender, receiver) = mpsc::channel();
         self.runtime.spawn(async move {
             let found = found(&connection, live).await.unwrap_or_default();
-            // Nobody listens any more when it took too long.
+            // After the time limit nothing receives the result.
             let _ = sender.send(found);
         });
         receiver.recv_timeout(LIMIT.saturating_sub(self.began.elapsed())).unwrap_or_default()

@@ -1,4 +1,4 @@
-//! `completion`: scripts for the shells, and what kubectl asks for; and the answers while the user types.
+//! `completion`: scripts for the shells and for kubectl, and the answers while the user types.
 
 mod answer;
 mod live;

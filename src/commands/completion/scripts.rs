@@ -4,7 +4,7 @@ use clap_complete::Shell;
 
 use crate::commands::definition::definition;
 
-/// The shells, and the names of the files that they look for.
+/// Shells and their script file names.
 pub const FILES: [(Shell, &str); 5] = [
     (Shell::Bash, "kubectl-bootstorm.bash"),
     (Shell::Zsh, "_kubectl-bootstorm"),

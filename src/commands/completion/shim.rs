@@ -1,4 +1,4 @@
-//! The script by which kubectl asks the plugin for completions.
+//! The script through which kubectl asks the plugin for completions.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 use bootstorm_model::failure::Failure;
 use bootstorm_model::platform::output::{self, Readers};
 
-/// The name of the script, without the ending that Windows wants.
+/// Name of the script, without the extension that Windows requires.
 pub const NAME: &str = "kubectl_complete-bootstorm";
 
 /// The name of the plugin.
 const PLUGIN: &str = "kubectl-bootstorm";
 
-/// What the script says.
+/// Text of the script.
 pub const TEXT: &str = if bootstorm_model::platform::IS_WINDOWS { WINDOWS } else { POSIX };
 
 /// The script for POSIX shells.
@@ -45,7 +45,7 @@ pub fn install(path: Option<&OsStr>) -> Result<PathBuf, Failure> {
     Ok(place)
 }
 
-/// The first folder of the PATH that holds the plugin.
+/// The first folder on the PATH that holds the plugin.
 fn beside(path: &OsStr) -> Option<PathBuf> {
     let holds =
         |folder: &PathBuf| is_there(&folder.join(format!("{PLUGIN}{}", std::env::consts::EXE_SUFFIX)));

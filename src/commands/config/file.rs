@@ -27,32 +27,32 @@ enum Value {
 #[derive(Debug, Clone, Default)]
 struct Keys(Vec<(Spanned<String>, Value)>);
 
-/// The key of one flag
+/// One entry of the file
 #[derive(Debug, Clone)]
 pub(super) struct Entry {
-    /// The command that it is for; `None` means all that have the flag.
+    /// Command; `None` means every command that has the flag.
     pub(super) command: Option<String>,
-    /// The flag, without dashes.
+    /// Flag, without dashes.
     pub(super) key: String,
-    /// What it says.
+    /// Value.
     pub(super) given: Given,
-    /// Where it stands.
+    /// Line number.
     pub(super) line: u64,
 }
 
-/// The most bytes of a configuration file.
+/// Maximum size of a configuration file in bytes.
 const MOST_BYTES: u64 = 1024 * 1024;
 
 /// A configuration file
 #[derive(Debug, Clone, Default)]
 pub(super) struct File {
-    /// Where it is.
+    /// Path.
     pub(super) path: PathBuf,
     pub(super) entries: Vec<Entry>,
 }
 
 impl File {
-    /// Reads a file; one that need not be there may be missing.
+    /// Reads a file; it may be missing unless `needed`.
     pub(super) fn read(path: &Path, needed: bool) -> Result<Option<Self>, Failure> {
         match platform::read_text(path, MOST_BYTES) {
             Ok(text) => Self::parse(path, &text).map(Some),
@@ -100,12 +100,12 @@ impl File {
         Ok(Self { path: path.to_owned(), entries })
     }
 
-    /// Everything that it says, in the order of the file.
+    /// All entries, in the order of the file.
     pub(super) fn entries(&self) -> impl Iterator<Item = &Entry> {
         self.entries.iter()
     }
 
-    /// Fails at a key that is no flag of the command, or of any command.
+    /// Fails at a key that is not a flag of the command, or of any command.
     pub(super) fn check(&self, program: &Command) -> Result<(), Failure> {
         let has = |command: &Command, key: &str| {
             command.get_arguments().any(|arg| flags::name(command, arg) == Some(key))
@@ -128,7 +128,7 @@ impl File {
         Ok(())
     }
 
-    /// What is said about a flag: for this command if there is such, else for all.
+    /// Entry of a flag: for this command if there is one, else for all.
     pub(super) fn entry(&self, command: &str, key: &str) -> Option<&Entry> {
         let says =
             |entry: &&Entry, wanted: Option<&str>| entry.key == key && entry.command.as_deref() == wanted;

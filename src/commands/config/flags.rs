@@ -1,4 +1,4 @@
-//! Which flags can have a default from elsewhere, and how their values are written on a command line.
+//! Flags with defaults from elsewhere, and the command-line form of their values.
 
 use std::ffi::OsString;
 
@@ -6,19 +6,19 @@ use clap::{Arg, ArgAction, Command};
 
 use super::given::Given;
 
-/// How the names of our variables begin.
+/// Prefix of our variables.
 pub(super) const PREFIX: &str = "BOOTSTORM_";
 
-/// Flags that say where the configuration is, or that it is to be shown.
+/// Flags that locate or show the configuration.
 const ABOUT_CONFIGURATION: [&str; 2] = ["config", "show-config"];
 
-/// Flags that name a file to be written once: a default from elsewhere would write it at times when nobody expects it.
+/// Flags that name a file to be written once: a default would write it unexpectedly.
 const TYPED_ONLY: [&str; 1] = ["write-kubeconfig"];
 
-/// Flags that only assert what an earlier command was told: a default would contradict older runs.
+/// Flags that only assert the settings of an earlier command: a default would contradict older runs.
 const ASSERTED: &str = "AssertedArgs";
 
-/// The name of a flag that can have a default from elsewhere.
+/// Name of a flag that can have a default from elsewhere.
 pub(in crate::commands) fn name<'a>(command: &Command, arg: &'a Arg) -> Option<&'a str> {
     let name = arg.get_long()?;
     let has_value = matches!(
@@ -39,14 +39,14 @@ fn is_asserted(command: &Command, arg: &Arg) -> bool {
     groups.any(|group| group.get_id() == ASSERTED && group.get_args().any(|id| id == arg.get_id()))
 }
 
-/// The variables that set a flag, the first one wins.
+/// Variables that set a flag; the first one wins.
 pub(super) fn variables(arg: &Arg, name: &str) -> Vec<String> {
     let own = format!("{PREFIX}{}", name.to_uppercase().replace('-', "_"));
     let more = arg.get_env().map(|more| more.to_string_lossy().into_owned());
     std::iter::once(own.clone()).chain(more.filter(|more| *more != own)).collect()
 }
 
-/// What a variable says. Several values of a flag that can be repeated stand on lines of their own.
+/// Value from a variable. Several values of a repeatable flag are on separate lines.
 pub(super) fn from_variable(arg: &Arg, text: &str) -> Result<Given, String> {
     match arg.get_action() {
         ArgAction::SetTrue => match text.to_lowercase().as_str() {
@@ -59,7 +59,7 @@ pub(super) fn from_variable(arg: &Arg, text: &str) -> Result<Given, String> {
     }
 }
 
-/// The words that stand for a value on a command line; none where a switch is off.
+/// Command-line words for a value; none if a switch is off.
 pub(super) fn words(arg: &Arg, name: &str, given: &Given) -> Result<Vec<OsString>, String> {
     let with = |value: &String| OsString::from(format!("--{name}={value}"));
     match (arg.get_action(), given) {

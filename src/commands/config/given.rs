@@ -1,6 +1,6 @@
-//! What a flag is given where it is not typed.
+//! Values of flags that are not typed.
 
-/// What a key or a variable says
+/// Value of a key or a variable
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Given {
     /// Nothing.

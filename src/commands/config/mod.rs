@@ -1,8 +1,8 @@
-//! Defaults for flags: from the configuration file, then from variables, then from a plan; a flag that is typed wins over
-//! all of them.
+//! Defaults for flags: from the configuration file, then from variables, then from a plan; a typed flag overrides all
+//! of them.
 //!
 //! Nothing here lists flags. Each long flag of each command has a variable and a key because it is in the definition of
-//! the command line; what is found is put behind the words that were typed, so that it is checked like them.
+//! the command line; found values are appended to the typed words, so that they are checked like them.
 
 mod file;
 pub(super) mod flags;
@@ -35,17 +35,17 @@ pub struct ConfigArgs {
     pub show_config: bool,
 }
 
-/// What of the process's environment decides about flags
+/// The parts of the process's environment that affect flags
 #[derive(Debug, Clone, Default)]
 pub struct Environment {
-    /// The variables that begin with `BOOTSTORM_`, and that are not empty.
+    /// Non-empty variables with the prefix `BOOTSTORM_`.
     pub variables: BTreeMap<String, String>,
-    /// The folder for configuration files.
+    /// Folder for configuration files.
     pub folder: Option<PathBuf>,
 }
 
 impl Environment {
-    /// That of this process.
+    /// Environment of this process.
     pub fn of_process() -> Self {
         let ours = |(name, value): (OsString, OsString)| {
             let name = name.into_string().ok().filter(|name| name.starts_with(flags::PREFIX))?;
@@ -54,7 +54,7 @@ impl Environment {
         Self { variables: std::env::vars_os().filter_map(ours).collect(), folder: dirs::config_dir() }
     }
 
-    /// The variables that set no flag of any command.
+    /// Variables that set no flag of any command.
     fn idle(&self, program: &Command) -> Vec<String> {
         let sets = |command: &Command, variable: &str| {
             let mut named = command.get_arguments().filter_map(|arg| Some((arg, flags::name(command, arg)?)));
@@ -68,7 +68,7 @@ impl Environment {
         self.variables.keys().filter(is_idle).cloned().collect()
     }
 
-    /// The configuration file, and whether it has to be there because it was asked for.
+    /// The configuration file, and whether it must exist because it was named explicitly.
     fn file(&self, typed: Option<&Path>) -> Option<(PathBuf, bool)> {
         let named = typed.map(Path::to_path_buf);
         let named = named.or_else(|| self.variables.get("BOOTSTORM_CONFIG").map(PathBuf::from));
@@ -79,7 +79,7 @@ impl Environment {
     }
 }
 
-/// Where a value comes from
+/// Origin of a value
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Origin {
     /// The configuration file, at this line.
@@ -104,13 +104,14 @@ impl std::fmt::Display for Origin {
 pub struct Found {
     /// The long flag, without dashes.
     pub flag: String,
-    /// The words that stand for it on a command line.
+    /// Command-line words for it.
     words: Vec<OsString>,
-    /// Where it comes from.
+    /// Origin.
     pub origin: Origin,
 }
 
-/// Whether a variable holds credentials of a service, which no flag takes: a command line is seen by everyone.
+/// Whether a variable holds credentials of a service, for which there is no flag: command lines are visible to
+/// everyone.
 fn is_credential(variable: &str) -> bool {
     let what = ["BOOTSTORM_INDEX_", "BOOTSTORM_PROMETHEUS_", "BOOTSTORM_PUSH_"]
         .iter()
@@ -118,23 +119,23 @@ fn is_credential(variable: &str) -> bool {
     matches!(what, Some("TOKEN" | "USERNAME" | "PASSWORD"))
 }
 
-/// A command line with everything that was found elsewhere
+/// A command line with all values found elsewhere
 #[derive(Debug, Clone, Default)]
 pub struct Completed {
     /// All words, the program's name first.
     pub words: Vec<OsString>,
-    /// What of it was not typed.
+    /// Values that were not typed.
     pub found: Vec<Found>,
-    /// The file that was looked for, and whether it is there.
+    /// The file that was looked for, and whether it exists.
     pub file: Option<(PathBuf, bool)>,
-    /// Variables that look like ours and set no flag of any command: misspelt, or of something else.
+    /// Variables with our prefix that set no flag of any command: misspelt, or unrelated.
     pub idle: Vec<String>,
 }
 
-/// Completes a command line by what the file and the environment say.
+/// Completes a command line with values from the file and the environment.
 ///
-/// Fails when the file cannot be read, or has a key that no command knows. A command line that asks for help, or that
-/// is wrong, is left to the parser.
+/// Fails if the file cannot be read, or has a key that no command knows. A command line that asks for help, or that is
+/// wrong, is left to the parser.
 pub fn complete(words: Vec<OsString>, environment: &Environment) -> Result<Completed, Failure> {
     let program = built();
     let parse = |words: &[OsString]| definition().ignore_errors(true).try_get_matches_from(words);
@@ -168,7 +169,7 @@ pub fn complete(words: Vec<OsString>, environment: &Environment) -> Result<Compl
     Ok(Completed { words: joined(words, &found), found, file: place, idle })
 }
 
-/// Puts what was found behind what was typed, but before what follows `--`.
+/// Inserts found words after typed ones, but before `--`.
 fn joined(mut words: Vec<OsString>, found: &[Found]) -> Vec<OsString> {
     let end = words.iter().position(|word| word == OsStr::new("--")).unwrap_or(words.len());
     let tail = words.split_off(end);
@@ -177,9 +178,9 @@ fn joined(mut words: Vec<OsString>, found: &[Found]) -> Vec<OsString> {
     words
 }
 
-/// The words that stand for a flag of a command with a value from a file.
+/// Command-line words for a flag of a command with a value from a file.
 ///
-/// Fails with a sentence when the command has no such flag, or it takes no such value.
+/// Fails with a sentence if the command has no such flag, or if the flag does not take such a value.
 pub(super) fn words_of(
     command: &Command,
     flag: &str,
@@ -207,7 +208,7 @@ fn is_typed(typed: &ArgMatches, id: &str) -> bool {
     typed.value_source(id) == Some(clap::parser::ValueSource::CommandLine)
 }
 
-/// For each flag that a message mentions and nobody typed: where it comes from.
+/// Origin of each flag that a message mentions and that was not typed.
 pub fn explanations(message: &str, found: &[Found]) -> Vec<String> {
     let mentions = |flag: &str| {
         let flag = format!("--{flag}");

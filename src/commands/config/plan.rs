@@ -1,7 +1,7 @@
-//! A plan file: the flags of a run, kept in a file that `setup` and `run` take with `-f` as they take a VM manifest.
+//! A plan file: the flags of a run in a file that `setup` and `run` take with `-f`, like a VM manifest.
 //!
-//! Nothing here lists flags: a field is a long flag of one of the two commands, and its value is checked as if it had been
-//! typed.
+//! Nothing here lists flags: a field is a long flag of one of the two commands, and its value is checked as if it had
+//! been typed.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -13,37 +13,37 @@ use super::given::Given;
 use super::{flags, is_typed};
 use bootstorm_model::failure::Failure;
 
-/// What the first lines of a plan say.
+/// `apiVersion` of a plan.
 pub(in crate::commands) const API_VERSION: &str = "bootstorm.dev/v1";
-/// The kind of a plan.
+/// `kind` of a plan.
 pub(in crate::commands) const KIND: &str = "Plan";
-/// The commands that take a plan.
+/// Commands that take a plan.
 pub(in crate::commands) const COMMANDS: [&str; 2] = ["run", "setup"];
-/// Where the fields are.
+/// Key of the fields.
 const SPEC: &str = "spec";
-/// The most bytes of a plan.
+/// Maximum size of a plan in bytes.
 const MOST_BYTES: u64 = 1_000_000;
-/// Flags that are about one call and not about what is done.
+/// Flags that concern one invocation instead of the plan.
 const NOT_FIELDS: [&str; 1] = ["dry-run"];
-/// Fields that name files; they are meant from where the plan is.
+/// Fields that name files, relative to the plan.
 const FILES: [&str; 3] = ["filename", "ssh-key", "user-data"];
 
-/// A plan that was named on the command line
+/// A plan named on the command line
 #[derive(Debug, Clone)]
 pub(super) struct PlanFile {
     file: File,
 }
 
-/// The name of a flag that is a field of a plan.
+/// Name of a flag that is a field of a plan.
 pub(in crate::commands) fn field<'a>(command: &Command, arg: &'a clap::Arg) -> Option<&'a str> {
     let is_field = |name: &&str| !arg.is_global_set() && !arg.is_hide_set() && !NOT_FIELDS.contains(name);
     flags::name(command, arg).filter(is_field)
 }
 
 impl PlanFile {
-    /// The plan that a command line names; nothing where it names none, or a VM manifest.
+    /// The plan that a command line names; `None` if it names none, or a VM manifest.
     ///
-    /// Fails when it is a plan that cannot be used.
+    /// Fails if the plan is unusable.
     pub(super) fn find(
         program: &Command,
         command: &str,
@@ -54,7 +54,7 @@ impl PlanFile {
             return Ok(None);
         };
         let is_typed = is_typed(typed, "filename");
-        // What cannot be read is told by who reads it as a manifest.
+        // An unreadable file is reported when it is read as a manifest.
         let is_small = std::fs::metadata(path).is_ok_and(|it| it.is_file() && it.len() <= MOST_BYTES);
         let Some(text) = is_small.then(|| std::fs::read_to_string(path).ok()).flatten() else {
             return Ok(None);
@@ -68,12 +68,12 @@ impl PlanFile {
         Ok(Some(plan))
     }
 
-    /// Where it is.
+    /// Path.
     pub(super) fn path(&self) -> &Path {
         &self.file.path
     }
 
-    /// Fails at a field that no command knows, or that this command would have to pass over although it matters.
+    /// Fails at a field that no command knows, or that this command would have to ignore although it matters.
     fn check(&self, program: &Command, command: &str) -> Result<(), Failure> {
         let has = |name: &str, key: &str| {
             let found = program.find_subcommand(name);
@@ -88,9 +88,9 @@ impl PlanFile {
                     return Err(self.unusable(entry, &format!("this program reads {API_VERSION}")));
                 }
                 (Some(SPEC), key, _) if has(command, key) => {}
-                // A setup leaves the storm's part of a plan alone; a run cannot leave VMs alone that it is to adopt.
+                // A setup ignores the storm's part of a plan; a run cannot ignore VMs to adopt.
                 (Some(SPEC), key, _) if command == "setup" && has("run", key) => {}
-                // What is switched off there, or empty, asks for nothing.
+                // A field that is off or empty requests nothing.
                 (Some(SPEC), key, Given::Switch(false) | Given::Nothing) if has("setup", key) => {}
                 (Some(SPEC), key, _) if has("setup", key) => {
                     let why =
@@ -113,7 +113,7 @@ impl PlanFile {
             .hint("see all fields: kubectl bootstorm run --dry-run -o yaml")
     }
 
-    /// What it says about a flag, with the line. Files are meant from where the plan is.
+    /// Value of a flag, with the line. Files are relative to the plan.
     pub(super) fn entry(&self, key: &str) -> Option<(Given, u64)> {
         let entry =
             self.file.entries().find(|entry| entry.command.as_deref() == Some(SPEC) && entry.key == key)?;
@@ -127,7 +127,7 @@ impl PlanFile {
         Some((given, entry.line))
     }
 
-    /// The command line without the plan's own name, so that the plan may name a manifest.
+    /// The command line without the plan itself, so that the plan may name a manifest.
     pub(super) fn taken_from(&self, words: Vec<OsString>) -> Vec<OsString> {
         let name = self.path().to_string_lossy().into_owned();
         let mut rest = Vec::with_capacity(words.len());
@@ -144,7 +144,8 @@ impl PlanFile {
                     found = true;
                     words.next();
                 }
-                // Short flags may stand together, -qf plan.yaml, and the value may follow at once or behind an equals sign.
+                // Short flags may be combined, -qf plan.yaml, and the value may follow directly or after an equals
+                // sign.
                 Some(flags) if is_next && flags.ends_with('f') => {
                     found = true;
                     words.next();
@@ -167,12 +168,12 @@ impl PlanFile {
     }
 }
 
-/// The short flags that stood together with `-f`.
+/// The short flags combined with `-f`.
 fn others(flags: &str) -> Option<OsString> {
     (!flags.is_empty()).then(|| format!("-{flags}").into())
 }
 
-/// Whether a text is meant as a plan, be it right or not.
+/// Whether a text is meant as a plan, valid or not.
 fn is_plan(text: &str) -> bool {
     let says = |line: &str| {
         let value = line.trim().trim_matches([',', '{', ' ']).replace(['"', '\''], "");

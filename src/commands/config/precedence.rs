@@ -1,4 +1,4 @@
-//! Which of several values of a flag counts.
+//! Precedence of several values of a flag.
 
 use clap::{Arg, ArgMatches, Command};
 
@@ -8,20 +8,20 @@ use super::plan::{PlanFile, field};
 use super::{Environment, Found, Origin, flags, is_typed};
 use bootstorm_model::failure::Failure;
 
-/// Where values come from that nobody typed
+/// Sources of values that were not typed
 #[derive(Debug)]
 pub(super) struct Sources<'a> {
-    /// The plan that was named.
+    /// Named plan.
     pub(super) plan: Option<&'a PlanFile>,
-    /// The environment.
+    /// Environment.
     pub(super) environment: &'a Environment,
-    /// The configuration file.
+    /// Configuration file.
     pub(super) file: &'a File,
 }
 
-/// What is found for the flags of a command that were not typed.
+/// Values found for flags of a command that were not typed.
 ///
-/// What contradicts something of higher precedence gives way: who types `--cpu` does not want the instance type of the
+/// Values that contradict a source of higher precedence are dropped: typing `--cpu` overrides the instance type of the
 /// configuration.
 pub(super) fn find(
     command: &Command,
@@ -49,7 +49,7 @@ pub(super) fn find(
     Ok(found.iter().filter(|one| !gives_way(one)).map(|(_, found)| found.clone()).collect())
 }
 
-/// What is found for one flag: in the plan, else by a variable, else in the file.
+/// Value found for one flag: in the plan, else in a variable, else in the file.
 fn one(
     command: &Command,
     arg: &Arg,

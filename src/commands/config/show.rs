@@ -1,4 +1,4 @@
-//! `--show-config`: the value of every flag, and where it comes from.
+//! `--show-config`: the value and origin of every flag.
 
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Command};
@@ -11,7 +11,7 @@ use bootstorm_model::failure::Failure;
 use bootstorm_model::text::printable;
 use bootstorm_report::document;
 
-/// A flag as it is shown
+/// A flag, for display
 #[derive(Debug, Serialize)]
 struct Row {
     flag: String,
@@ -19,7 +19,7 @@ struct Row {
     source: Option<String>,
 }
 
-/// Everything that is shown
+/// All flags, for display
 #[derive(Debug, Serialize)]
 struct Shown {
     command: Option<String>,
@@ -28,7 +28,7 @@ struct Shown {
     flags: Vec<Row>,
 }
 
-/// Shows what a command would work with.
+/// Shows the values that a command would use.
 pub fn show(
     matches: &ArgMatches,
     completed: &Completed,
@@ -68,7 +68,7 @@ fn rows(command: &Command, matches: &ArgMatches, completed: &Completed) -> Vec<R
     let row = |arg: &Arg| {
         let name = flags::name(command, arg).or_else(|| arg.get_long().filter(|name| *name == "config"));
         let id = arg.get_id().as_str();
-        // Asserted flags and those about help have nothing to show.
+        // Asserted flags and help flags have nothing to show.
         let flag = name.or_else(|| matches.value_source(id).is_some().then(|| arg.get_long()).flatten())?;
         let raw = matches.get_raw(id).map(|values| {
             values.map(|value| value.to_string_lossy().into_owned()).collect::<Vec<_>>().join(", ")

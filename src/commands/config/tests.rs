@@ -1,4 +1,4 @@
-//! What wins over what.
+//! Tests of precedence.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -59,7 +59,7 @@ fn what_contradicts_something_stronger_gives_way() {
     assert_eq!(with_file(text, &[], &["setup", "--cpu", "2"]).unwrap(), [""; 0]);
     assert_eq!(with_file(text, &[("BOOTSTORM_CPU", "4")], &["setup"]).unwrap(), ["--cpu=4"]);
     assert_eq!(with_file(text, &[], &["setup"]).unwrap(), ["--instancetype=u1.small"]);
-    // Said from the other side: the flag names what it excludes, here the other one does.
+    // The reverse direction: here the other flag declares the conflict.
     assert_eq!(with_file("filename: vm.yaml\n", &[], &["setup", "--source", "blank"]).unwrap(), [""; 0]);
 }
 
@@ -127,7 +127,7 @@ fn every_flag_has_a_variable_of_its_own() {
                 assert!(plain && variable.starts_with(flags::PREFIX), "{variable}");
                 assert!(seen.insert(variable.clone()), "{}: {variable} twice", command.get_name());
             }
-            // Asking for conflicts must be possible for each.
+            // Querying conflicts must be possible for each argument.
             let _ = command.get_arg_conflicts_with(arg);
         }
     }

@@ -1,4 +1,4 @@
-//! All members of a fleet at work: one task each, one barrier, one record.
+//! Coordinates all members of a fleet: one task each, one barrier, one record.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -26,12 +26,12 @@ use bootstorm_model::observe::clock::{monotonic_now, wall_now};
 use bootstorm_model::record::{PhaseKind, PhaseName, StormKind};
 use bootstorm_model::text::printable;
 
-/// A member that works, as the coordinator knows it
+/// A working member, as known to the coordinator
 struct Working {
     name: String,
     interrupter: Interrupter,
     console: Console,
-    /// The phase that its gate stands before.
+    /// Phase before which its gate stands.
     phase: PhaseName,
     outcome: Option<Result<(), Failure>>,
     left_out: bool,
@@ -53,7 +53,7 @@ pub(super) async fn command(context: &Context, args: &FleetArgs, path: &Path) ->
     let chosen = members::choose(context, args, known.as_ref())?;
     confirm(context, args, &chosen)?;
     let file = RecordFile::lock(path)?;
-    // Another process may have changed it before the lock was ours.
+    // Another process may have changed it before the lock was acquired.
     let known = record_file::read(path)?;
     let fresh = || FleetRecord::new(uuid::Uuid::new_v4().to_string(), args.prefix().to_owned(), wall_now());
     let record = known.unwrap_or_else(fresh);
@@ -87,7 +87,7 @@ pub(super) async fn command(context: &Context, args: &FleetArgs, path: &Path) ->
     Ok(shown.exit.max(exit))
 }
 
-/// What can be found out from the command line alone.
+/// Checks that need only the command line.
 fn check(context: &Context, args: &FleetArgs) -> Result<(), Failure> {
     if args.action == Action::Run {
         if args.kind != super::super::storm::KindArg::Start {
@@ -125,9 +125,9 @@ fn confirm(context: &Context, args: &FleetArgs, chosen: &[Chosen]) -> Result<(),
 }
 
 impl Coordinator<'_> {
-    /// Notes who takes part, and gives everybody who has something to do a task.
+    /// Records the participants, and assigns a task to every member with work to do.
     ///
-    /// Fails where the policy is to abort and somebody cannot take part, and where nobody has anything to do.
+    /// Fails if the policy is to abort and a member cannot take part, and if no member has work to do.
     fn assign(&mut self, reached: Reached) -> Result<Vec<Joined>, Failure> {
         let target = join::target(&reached);
         let mut workers = Vec::new();
@@ -172,7 +172,7 @@ impl Coordinator<'_> {
             .hint("delete it: kubectl bootstorm fleet cleanup")
     }
 
-    /// Notes what is known of a member; nothing where it has nothing left to do.
+    /// Records what is known of a member; `None` if it has no work left.
     fn checked(
         &mut self,
         joined: Joined,
@@ -230,7 +230,7 @@ impl Coordinator<'_> {
                 known.state = MemberState::Done;
                 return Ok(None);
             }
-            // With the run, storm-1 is the last step; later storms are not part of it.
+            // For a run, storm-1 is the last step; later storms are not part of it.
             (Action::Run, Some(RunStanding::Done(_))) => {
                 known.state = MemberState::Done;
                 return Ok(None);
@@ -240,7 +240,7 @@ impl Coordinator<'_> {
         Ok(Some(joined))
     }
 
-    /// Lets all members work, and opens the barrier.
+    /// Starts all members, and opens the barrier.
     async fn work(&mut self, context: &Context, joined: Vec<Joined>) -> Result<(), Failure> {
         let starts = matches!(self.args.action, Action::Run | Action::Storm);
         let barrier = Barrier::new(joined.len());
@@ -291,7 +291,7 @@ impl Coordinator<'_> {
         Ok(())
     }
 
-    /// Says who is ready, and how many are not.
+    /// Reports which members are ready, and how many are not.
     fn arrived(&self, before: &[Standing], now: &[Standing]) {
         let coming = now.iter().filter(|standing| **standing == Standing::Coming).count();
         for (one, (before, now)) in self.working.iter().zip(before.iter().zip(now)) {
@@ -310,7 +310,7 @@ impl Coordinator<'_> {
         }
     }
 
-    /// A member has its run.
+    /// Records that a member has its run.
     fn set_up(&mut self, known: SetUp) -> Result<(), Failure> {
         let Some(one) = self.working.get(known.member) else { return Ok(()) };
         let member = self.record.member_mut(&one.name);
@@ -318,7 +318,7 @@ impl Coordinator<'_> {
         self.file.save(&self.record)
     }
 
-    /// The barrier has decided: notes the common instant, and leaves out who is not ready.
+    /// Records the decision of the barrier: the common instant, and members left out because they were not ready.
     fn opened(&mut self, opening: Opening, barrier: &Arc<Barrier>) -> Result<(), Failure> {
         match opening {
             Opening::Start { at, members } => {
@@ -364,7 +364,7 @@ impl Coordinator<'_> {
         }
     }
 
-    /// A member has ended.
+    /// Records the end of a member.
     fn ended(&mut self, (member, outcome): (usize, Result<(), Failure>)) -> Result<(), Failure> {
         let aborts = self.aborts();
         let started = self.record.starts.last().cloned();
@@ -390,9 +390,9 @@ impl Coordinator<'_> {
         self.file.save(&self.record)
     }
 
-    /// How the members ended, all in all: the exit code of what can be shown.
+    /// Overall result: the exit code of what can be shown.
     ///
-    /// Fails when the user interrupted, when nobody got anywhere, and when the fleet was to do everything or nothing.
+    /// Fails if the user interrupted, if no member got anywhere, and if the policy was to do everything or nothing.
     fn outcome(self, context: &Context) -> Result<Exit, Failure> {
         let failed = |one: &Working| matches!(&one.outcome, Some(Err(_)));
         let again = format!("go on: kubectl bootstorm fleet {} with the same flags", word(self.args.action));
@@ -429,7 +429,7 @@ impl Coordinator<'_> {
     }
 }
 
-/// After a cleanup: the record of the fleet goes when nothing is left of it.
+/// After a cleanup, deletes the record of the fleet if nothing is left of it.
 fn cleaned(
     context: &Context,
     args: &FleetArgs,
@@ -460,7 +460,7 @@ fn cleaned(
     Ok(Exit::Good)
 }
 
-/// The word that is typed.
+/// Word as typed.
 fn word(action: Action) -> &'static str {
     match action {
         Action::Run => "run",

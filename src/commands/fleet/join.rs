@@ -1,4 +1,4 @@
-//! Before anything is done: reaches every cluster, tells them apart, and finds out where each run stands.
+//! Preparation: reaches every cluster, tells them apart, and determines the state of each run.
 
 use std::time::Duration;
 
@@ -14,46 +14,46 @@ use bootstorm_model::failure::Failure;
 use bootstorm_model::record::{PhaseKind, PhaseName, PhaseState, RunRecord, lifecycle};
 use bootstorm_model::text::printable;
 
-/// Pause before a cluster that cannot be reached is tried again
+/// Pause before an unreachable cluster is retried
 const AGAIN: Duration = Duration::from_secs(5);
 
-/// A cluster that was reached
+/// A reached cluster
 pub(super) struct Joined {
-    /// Which one, with its flags.
+    /// The member, with its flags.
     pub(super) chosen: Chosen,
-    /// The connection.
+    /// Connection.
     pub(super) session: Session,
-    /// Interrupts its part of the work alone.
+    /// Interrupts only this member's work.
     pub(super) interrupter: Interrupter,
-    /// UID of `kube-system`, where it may be read.
+    /// UID of `kube-system`, if it may be read.
     pub(super) uid: Option<String>,
-    /// Its run, as far as it is there; without timelines.
+    /// Its run, if it exists; without timelines.
     pub(super) run: Option<Run>,
 }
 
-/// What is known of a run before the work begins
+/// State of a run before the work begins
 #[derive(Debug, Clone)]
 pub(super) struct Run {
     /// UUID.
     pub(super) id: String,
     /// Number of VMs.
     pub(super) vms: u32,
-    /// Whether the phase that the command is about is done, or may be run.
+    /// Whether the phase of the command is done, or may run.
     pub(super) standing: Standing,
 }
 
-/// Where a run stands with the phase that a command is about
+/// State of a run with respect to the phase of a command
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Standing {
-    /// This phase would be run now.
+    /// This phase would run now.
     Ready(PhaseName),
-    /// This phase is done already.
+    /// This phase is already done.
     Done(PhaseName),
-    /// It cannot be run, for this reason; and the command to run instead.
+    /// It cannot run, for this reason; with the command to run instead.
     Refused(String, &'static str),
 }
 
-/// How each chosen cluster was reached, in their order
+/// Result of reaching each chosen cluster, in order
 pub(super) type Reached = Vec<Result<Joined, (Chosen, Failure)>>;
 
 /// How clusters are reached
@@ -66,7 +66,7 @@ pub(super) struct Joining<'a> {
 }
 
 impl Joining<'_> {
-    /// Reaches all clusters at the same time. Each gets the time limit; under a policy of waiting it is tried on and on.
+    /// Reaches all clusters concurrently. Each gets the time limit; with the policy `wait` it is retried indefinitely.
     pub(super) async fn all(&self, chosen: Vec<Chosen>) -> Reached {
         let widest = chosen.iter().map(|one| one.name.chars().count()).max().unwrap_or(0);
         let each = chosen.into_iter().map(|one| {
@@ -125,7 +125,7 @@ impl Joining<'_> {
     }
 }
 
-/// Where a run stands with the phase that a command is about.
+/// State of a run with respect to the phase of a command.
 fn standing(record: &RunRecord, action: Action, chosen: &Chosen) -> Standing {
     let storm = chosen.args.kind.storm();
     let kind = match action {
@@ -141,7 +141,7 @@ fn standing(record: &RunRecord, action: Action, chosen: &Chosen) -> Standing {
     }
 }
 
-/// Fails where two members are one cluster and would work on the same run.
+/// Fails if two members are the same cluster and would work on the same run.
 pub(super) fn check_apart(reached: &Reached) -> Result<(), Failure> {
     let joined: Vec<&Joined> = reached.iter().filter_map(|one| one.as_ref().ok()).collect();
     for (at, one) in joined.iter().enumerate() {
@@ -166,7 +166,7 @@ pub(super) fn check_apart(reached: &Reached) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The number of the storm, or of the stop, that most runs are at: the highest that any is at.
+/// The storm or stop to run: the highest number that any run has reached.
 pub(super) fn target(reached: &Reached) -> Option<PhaseName> {
     let runs = reached.iter().filter_map(|one| one.as_ref().ok()?.run.as_ref());
     let name = |run: &Run| match run.standing {

@@ -1,4 +1,4 @@
-//! Which clusters a fleet has: contexts that fit patterns, those of a fleet file, or those of the fleet's record.
+//! Clusters of a fleet: contexts that match patterns, those of a fleet file, or those of the fleet's record.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -20,10 +20,10 @@ use bootstorm_model::fleet::{FleetRecord, MOST_MEMBERS, Member, pattern};
 use bootstorm_model::plan::yaml_fault;
 use bootstorm_model::platform;
 
-/// The most bytes of a fleet file
+/// Maximum size of a fleet file in bytes
 const MOST_BYTES: u64 = 4 * 1024 * 1024;
 
-/// Flags that are about the fleet and not about one cluster
+/// Flags that concern the fleet instead of one cluster
 const OF_THE_FLEET: [&str; 15] = [
     "contexts",
     "context",
@@ -45,11 +45,11 @@ const OF_THE_FLEET: [&str; 15] = [
 /// A cluster that takes part in a command
 #[derive(Debug, Clone)]
 pub(super) struct Chosen {
-    /// Its name in the fleet.
+    /// Name in the fleet.
     pub(super) name: String,
-    /// How it is reached.
+    /// Connection to it.
     pub(super) connection: ConnectionArgs,
-    /// The flags of the command, with its own.
+    /// Flags of the command, with its own.
     pub(super) args: FleetArgs,
 }
 
@@ -60,7 +60,7 @@ struct FleetFile {
     members: Vec<Entry>,
 }
 
-/// A member, or several whose contexts fit a pattern
+/// A member, or several whose contexts match a pattern
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Entry {
@@ -71,9 +71,9 @@ struct Entry {
     flags: BTreeMap<String, Value>,
 }
 
-/// The clusters that a command is about.
+/// The clusters of a command.
 ///
-/// Fails when none are named and the fleet has no record, when a pattern fits no context, or a name is there twice.
+/// Fails if none are named and the fleet has no record, if a pattern matches no context, or if a name is duplicated.
 pub(super) fn choose(
     context: &Context,
     args: &FleetArgs,
@@ -104,7 +104,7 @@ pub(super) fn choose(
     Ok(chosen.into_iter().map(|one| at_home(one, record)).collect())
 }
 
-/// What a record knows about where a run is wins over a default, so that a report needs no flags.
+/// The location of a run in the record takes precedence over a default, so that a report needs no flags.
 fn at_home(mut chosen: Chosen, record: Option<&FleetRecord>) -> Chosen {
     let known = record.and_then(|record| record.member(&chosen.name));
     if let Some(known) = known.filter(|known| known.run_id.is_some()) {
@@ -167,7 +167,7 @@ fn of_file(context: &Context, path: &Path) -> Result<Vec<Chosen>, Failure> {
     Ok(chosen)
 }
 
-/// A kubeconfig that a fleet file names is meant from where the file is.
+/// A kubeconfig in a fleet file is relative to that file.
 fn from_folder(mut connection: ConnectionArgs, path: &Path, entry: &Entry) -> ConnectionArgs {
     if entry.flags.contains_key("kubeconfig") {
         let folder = path.parent().unwrap_or(Path::new(""));
@@ -190,7 +190,7 @@ fn words(flags: &BTreeMap<String, Value>) -> Result<Vec<OsString>, String> {
     Ok(words)
 }
 
-/// The command line with a member's own flags, which win over what was typed; checked like any other.
+/// The command line with a member's own flags, which override typed ones; checked like any other.
 fn parsed(typed: &[OsString], own: Vec<OsString>) -> Result<(ConnectionArgs, FleetArgs), String> {
     let end = typed.iter().position(|word| word == OsStr::new("--")).unwrap_or(typed.len());
     let words = typed[..end].iter().cloned().chain(own).chain(typed[end..].iter().cloned());

@@ -141,7 +141,7 @@ pub struct FleetArgs {
 }
 
 impl FleetArgs {
-    /// Prefix that the fleet's record is named after, and that members have unless they say otherwise.
+    /// Prefix after which the fleet's record is named, and default prefix of members.
     pub fn prefix(&self) -> &str {
         &self.run.prefix
     }

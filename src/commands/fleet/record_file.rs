@@ -1,4 +1,5 @@
-//! The record of a fleet as a file: whole or as before, on the disk when a write returns, and of one process at a time.
+//! The record of a fleet as a file: written completely or not at all, durable when a write returns, with a single
+//! writer.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Write};
@@ -9,25 +10,25 @@ use bootstorm_model::failure::Failure;
 use bootstorm_model::fleet::FleetRecord;
 use bootstorm_model::platform::output::{self, Readers};
 
-/// The most bytes of a record: a thousand members with dozens of storms
+/// Maximum size of a record in bytes: a thousand members with dozens of storms
 const MOST_BYTES: u64 = 16 * 1024 * 1024;
 
 /// The record of a fleet that this process works on
 #[derive(Debug)]
 pub(super) struct RecordFile {
     path: PathBuf,
-    /// Held as long as this lives; a process that is killed loses it.
+    /// Held for the life of this value; released if the process is killed.
     _lock: File,
 }
 
-/// Where the record of a fleet is.
+/// Path of a fleet's record.
 ///
-/// Fails where the system names no folder for it.
+/// Fails if the system has no folder for it.
 pub(super) fn path(args: &FleetArgs) -> Result<PathBuf, Failure> {
     if let Some(path) = &args.members.fleet_record {
         return Ok(path.clone());
     }
-    // Not every system tells state from other data.
+    // Not every system distinguishes state from other data.
     let folder = dirs::state_dir().or_else(dirs::data_local_dir);
     let folder = folder.ok_or_else(|| {
         Failure::new("there is no folder for the fleet's record").hint("name a file: --fleet-record FILE")
@@ -36,7 +37,7 @@ pub(super) fn path(args: &FleetArgs) -> Result<PathBuf, Failure> {
     Ok(folder.join("bootstorm").join("fleets").join(format!("{}.json", args.prefix())))
 }
 
-/// Reads the record of a fleet; nothing where there is no file.
+/// Reads the record of a fleet; `None` if there is no file.
 pub(super) fn read(path: &Path) -> Result<Option<FleetRecord>, Failure> {
     let unusable = |why: String| {
         Failure::new(format!("the fleet's record {} cannot be read", path.display()))
@@ -52,9 +53,9 @@ pub(super) fn read(path: &Path) -> Result<Option<FleetRecord>, Failure> {
 }
 
 impl RecordFile {
-    /// Takes the record for this process.
+    /// Locks the record for this process.
     ///
-    /// Fails when another process works on it, or nothing can be written there.
+    /// Fails if another process works on it, or if nothing can be written there.
     pub(super) fn lock(path: &Path) -> Result<Self, Failure> {
         let cannot = |error: io::Error| {
             Failure::new(format!("the fleet's record cannot be kept in {}", path.display()))
@@ -82,7 +83,7 @@ impl RecordFile {
         }
     }
 
-    /// Writes the record; what is on the disk afterwards is this or the one before.
+    /// Writes the record; afterwards the disk has this version or the previous one.
     pub(super) fn save(&self, record: &FleetRecord) -> Result<(), Failure> {
         let cannot = |error: io::Error| {
             Failure::new(format!("the fleet's record {} cannot be written", self.path.display()))

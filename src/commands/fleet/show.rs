@@ -1,4 +1,4 @@
-//! Shows a fleet: reads the record of every member's run, and puts them together.
+//! Shows a fleet: reads and combines the records of its members' runs.
 
 use std::path::Path;
 
@@ -15,11 +15,11 @@ use bootstorm_report::fleet::{FleetReport, MemberRun, merged};
 use bootstorm_report::thresholds::Expected;
 use bootstorm_report::{Graded, Selection, Unwritable};
 
-/// What showing a fleet has found out
+/// Result of showing a fleet
 pub(super) struct Shown {
-    /// The exit code that the results deserve.
+    /// Exit code for the results.
     pub(super) exit: Exit,
-    /// The fleet's record with what became known; absent where nothing did.
+    /// The fleet's record with new information; absent if there is none.
     pub(super) record: Option<FleetRecord>,
 }
 
@@ -46,7 +46,7 @@ pub(super) async fn command(
     Ok(shown.exit)
 }
 
-/// After the work: the same report.
+/// The same report, after the work.
 pub(super) async fn after(
     context: &Context,
     args: &FleetArgs,
@@ -103,7 +103,7 @@ async fn all(
     Ok(Shown { exit, record: is_new.then_some(known) })
 }
 
-/// The record of each member's run, or why it cannot be read.
+/// The record of each member's run, or the reason why it cannot be read.
 async fn load(context: &Context, args: &FleetArgs, members: &[&Member]) -> Vec<Result<RunRecord, String>> {
     let each = members.iter().map(|member| {
         let loading = async {
@@ -132,7 +132,7 @@ async fn load(context: &Context, args: &FleetArgs, members: &[&Member]) -> Vec<R
     futures::future::join_all(each).await
 }
 
-/// A fleet's report in the format that was asked for.
+/// A fleet's report in the requested format.
 fn text(report: &FleetReport, screen: Screen) -> Result<String, Failure> {
     let unwritable = |error: Unwritable| Failure::new("the report cannot be shown").because(error);
     let layout = layout(screen, true);
@@ -154,7 +154,7 @@ fn text(report: &FleetReport, screen: Screen) -> Result<String, Failure> {
     }
 }
 
-/// The commands that lead on.
+/// Suggested commands.
 fn next(report: &FleetReport) -> Vec<String> {
     let name = &report.fleet.name;
     let command = |verb: &str| format!("kubectl bootstorm fleet {verb} --ns-prefix {name}");

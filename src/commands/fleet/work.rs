@@ -1,4 +1,4 @@
-//! What one member does: the commands of a single run, one after the other, with the common start before its storm.
+//! Work of one member: the commands of a single run in order, with the common start before its storm.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,21 +29,21 @@ use bootstorm_model::exit::Exit;
 use bootstorm_model::failure::Failure;
 use bootstorm_model::record::{PhaseKind, PhaseName, RunRecord, StormKind};
 
-/// The phases of a run of a fleet
+/// The phases of a run in a fleet
 pub(super) const STEPS: [PhaseName; 3] = [
     PhaseName::CREATE,
     PhaseName { kind: PhaseKind::Stop, number: 1 },
     PhaseName { kind: PhaseKind::Storm, number: 1 },
 ];
-/// How long deleting what a run made may take
+/// Time limit for deleting what a run created
 const CLEANUP: Duration = Duration::from_secs(900);
-/// Pause before a member that failed is tried again
+/// Pause before a failed member is retried
 const AGAIN: Duration = Duration::from_secs(5);
 
-/// What a member reports while it works
+/// Report of a working member
 #[derive(Debug)]
 pub(super) struct SetUp {
-    /// Its place among the members that work.
+    /// Index among the working members.
     pub(super) member: usize,
     /// UUID of its run.
     pub(super) run_id: String,
@@ -51,21 +51,21 @@ pub(super) struct SetUp {
     pub(super) vms: u32,
 }
 
-/// A member at work
+/// A working member
 pub(super) struct Worker {
-    /// Its place among the members that work.
+    /// Index among the working members.
     pub(super) member: usize,
     pub(super) chosen: Chosen,
     pub(super) session: Session,
-    /// Its gate before the storm; absent where nothing starts together.
+    /// Its gate before the storm; absent if there is no common start.
     pub(super) gate: Option<Gate>,
     pub(super) policy: Policy,
-    /// Receives what becomes known.
+    /// Receives reports.
     pub(super) news: UnboundedSender<SetUp>,
 }
 
 impl Worker {
-    /// Does everything that the command is about. Under a policy of waiting, what fails is tried again.
+    /// Does all the work of the command. With the policy `wait`, failures are retried.
     pub(super) async fn run(mut self) -> Result<(), Failure> {
         let gate = self.gate.take().map(Arc::new);
         loop {
@@ -98,7 +98,7 @@ impl Worker {
         }
     }
 
-    /// Setup, create, stop and storm; what is done already is not repeated.
+    /// Setup, create, stop and storm; finished steps are not repeated.
     async fn whole(&self, gate: Option<Arc<Gate>>) -> Result<(), Failure> {
         let (session, args) = (&self.session, &self.chosen.args);
         let found = session.find(&args.run.prefix).await?.map(|(record, _)| record);
@@ -112,7 +112,7 @@ impl Worker {
             return Ok(());
         };
         let (member, run_id, vms) = (self.member, record.run_id.clone(), record.plan.size());
-        // Nobody listens any more only when the command ends.
+        // The receiver is gone only when the command ends.
         let _ = self.news.send(SetUp { member, run_id, vms });
         while let Some(name) = next_step(&STEPS, &record) {
             let gate = gate.clone().filter(|_| name.kind == PhaseKind::Storm);
@@ -150,7 +150,7 @@ fn setup_args(args: &FleetArgs) -> SetupArgs {
     }
 }
 
-/// Flags of a phase; kind and shape are only of the storm.
+/// Flags of a phase; kind and shape apply to the storm only.
 fn phase_args(args: &FleetArgs, kind: PhaseKind) -> PhaseArgs {
     let is_storm = kind == PhaseKind::Storm;
     PhaseArgs {
@@ -171,7 +171,7 @@ fn phase_args(args: &FleetArgs, kind: PhaseKind) -> PhaseArgs {
         share: None,
         preflight: args.preflight,
         storm: if is_storm && args.action == Action::Storm { args.kind.storm() } else { StormKind::Start },
-        // They are judged over the whole fleet, at its end.
+        // Judged over the whole fleet, at its end.
         fail_if: FailIfArgs::default(),
         hooks: HookArgs::none(),
         exports: ExportArgs::default(),
@@ -184,7 +184,7 @@ fn phase_args(args: &FleetArgs, kind: PhaseKind) -> PhaseArgs {
 fn cleanup_args(args: &FleetArgs) -> CleanupArgs {
     CleanupArgs {
         run: args.run.clone(),
-        // It was asked once for all clusters.
+        // Confirmed once for all clusters.
         yes: true,
         keep_record: args.keep_record,
         delete_foreign: args.delete_foreign,

@@ -6,14 +6,14 @@ use clap_mangen::roff::{Roff, bold, roman};
 
 use crate::commands::definition::built;
 
-/// The pages, by the names of their files.
+/// Pages by file name.
 pub fn pages() -> Vec<(String, Vec<u8>)> {
     let program = built();
     let below = shown(&program).map(|command| page(command, Some(&program)));
     std::iter::once(page(&program, None)).chain(below).collect()
 }
 
-/// The commands that users type.
+/// Commands that users type.
 fn shown(program: &Command) -> impl Iterator<Item = &Command> {
     program.get_subcommands().filter(|command| command.get_name() != "help" && !command.is_hide_set())
 }
@@ -23,9 +23,9 @@ fn page(command: &Command, program: Option<&Command>) -> (String, Vec<u8>) {
         Some(program) => format!("{}-{}", program.get_name(), command.get_name()),
         None => command.get_name().to_owned(),
     };
-    // With a dash in the title, and with the words as they are typed everywhere else.
+    // With a dash in the title, and with the typed words everywhere else.
     let typed = command.get_bin_name().unwrap_or(&name).to_owned();
-    // What the short help leaves out would stand here without its meaning.
+    // Flags omitted from the short help would appear here without description.
     let shown = command.clone().mut_args(|arg| arg.hide_short_help(false));
     let shown = shown.name(name.clone()).display_name(name.clone()).bin_name(typed);
     let man =
@@ -47,7 +47,7 @@ fn page(command: &Command, program: Option<&Command>) -> (String, Vec<u8>) {
     (format!("{name}.1"), plain(&String::from_utf8_lossy(&text)).into_bytes())
 }
 
-/// The same page in ASCII: not every system takes pages for UTF-8.
+/// The page in ASCII: not every system reads man pages as UTF-8.
 fn plain(page: &str) -> String {
     let mut text = String::with_capacity(page.len());
     for character in page.chars() {
@@ -64,7 +64,7 @@ fn source() -> String {
     format!("kubectl-bootstorm {}", env!("CARGO_PKG_VERSION"))
 }
 
-/// The usage. All the flags stand further down, each with its meaning.
+/// The usage. All flags follow below, each with its description.
 fn synopsis(command: &Command) -> Roff {
     let usage = command.clone().render_usage().to_string();
     let mut roff = Roff::default();
@@ -75,12 +75,12 @@ fn synopsis(command: &Command) -> Roff {
     roff
 }
 
-/// What the long help shows below its headings: examples, and exit codes.
+/// Text below the headings of the long help: examples, and exit codes.
 fn examples(command: &Command) -> Roff {
     let mut roff = Roff::default();
     let Some(text) = command.get_after_long_help() else { return roff };
     for part in text.to_string().split("\n\n").fold(Vec::<String>::new(), |mut parts, block| {
-        // A heading stands at the margin; what follows is indented.
+        // A heading is at the margin; its content is indented.
         match parts.last_mut() {
             Some(last) if block.starts_with(' ') => last.push_str(&format!("\n\n{block}")),
             _ => parts.push(block.to_owned()),

@@ -1,4 +1,4 @@
-//! The hidden `__generate`: writes what is shipped beside the program, out of the program's own definition.
+//! The hidden `__generate`: writes the files shipped with the program, from its own definition.
 
 pub mod man;
 pub mod role;
@@ -30,7 +30,7 @@ pub fn command(words: &[OsString]) -> Result<(), Failure> {
     }
 }
 
-/// The schema of plan files, as it stands in `docs/plan-schema.json`.
+/// The schema of plan files, as in `docs/plan-schema.json`.
 pub fn plan_schema() -> String {
     serde_json::to_string_pretty(&super::plan_file::schema()).unwrap_or_default() + "\n"
 }

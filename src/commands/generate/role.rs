@@ -1,14 +1,14 @@
-//! The roles that a service account needs to run this program, made from the permissions that the preflight asks for.
+//! Roles for a service account that runs this program, derived from the permissions checked by the preflight.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use bootstorm_engine::cluster::access::Permission;
 use bootstorm_engine::phases::preflight::permissions;
 
-/// The namespace of the records, the prober pods and the Job in the example.
+/// Namespace of the records, the prober pods and the Job in the example.
 pub const NAMESPACE: &str = "bootstorm";
 
-/// Two YAML documents: what is needed in all namespaces, and what is needed in that of the records.
+/// Two YAML documents: permissions in all namespaces, and permissions in the namespace of the records.
 pub fn manifests() -> String {
     let (everywhere, here): (Vec<_>, Vec<_>) = permissions::of_any_run(NAMESPACE)
         .into_iter()
@@ -35,7 +35,7 @@ fn document(kind: &str, metadata: &str, permissions: &[Permission]) -> String {
     text
 }
 
-/// Resources of a group with the same verbs are one rule.
+/// Resources of a group with the same verbs form one rule.
 fn rules(permissions: &[Permission]) -> BTreeMap<(&'static str, Vec<&'static str>), BTreeSet<&'static str>> {
     let mut verbs: BTreeMap<(&str, &str), Vec<&'static str>> = BTreeMap::new();
     for permission in permissions {

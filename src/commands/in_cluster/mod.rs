@@ -1,7 +1,7 @@
 //! `--in-cluster`: phases as an indexed Job, whose pods share the VMs.
 //!
-//! This process makes the Job, and from then on only looks: whatever becomes of it, the Job goes on, and the same
-//! command looks again. The plan is handed over by the record, the rest by the arguments of the pods.
+//! This process creates the Job, and from then on only watches it: whatever happens to the process, the Job continues,
+//! and the same command attaches again. The plan is passed in the record, the rest in the arguments of the pods.
 
 mod follow;
 
@@ -49,12 +49,12 @@ impl InClusterArgs {
         }
     }
 
-    /// How many shards there are.
+    /// Number of shards.
     pub fn shards(&self) -> u32 {
         self.shards.unwrap_or(1)
     }
 
-    /// The settings of a phase, as the shards are to run it. Fails where it cannot be shared.
+    /// The settings of a phase for the shards. Fails if it cannot be shared.
     pub fn plan(&self, name: PhaseName, settings: PhaseSettings) -> Result<Planned, Failure> {
         let settings = PhaseSettings { shards: Some(self.shards()), ..settings };
         match obstacle(&settings) {
@@ -74,7 +74,7 @@ impl InClusterArgs {
     }
 }
 
-/// Runs phases as a Job, and follows it to its end; gives the record.
+/// Runs phases as a Job, and follows it to its end; returns the record.
 pub async fn run(
     session: &Session,
     args: &InClusterArgs,
@@ -93,7 +93,7 @@ pub async fn run(
     follow(session, &assignment).await
 }
 
-/// Makes the Job of a run, or finds the one that it has; gives what that does.
+/// Creates the Job of a run, or finds the existing one; returns its assignment.
 pub async fn start(
     session: &Session,
     args: &InClusterArgs,
@@ -128,7 +128,7 @@ pub async fn start(
     Ok(assignment)
 }
 
-/// Follows the Job that a run has, where it ends with a phase of this kind; nothing where there is none.
+/// Follows the existing Job of a run, if it ends with a phase of this kind; `None` if there is none.
 pub async fn attach(
     session: &Session,
     args: &InClusterArgs,
@@ -147,7 +147,7 @@ pub async fn attach(
     follow(session, attached(session, &job, &assignment)?).await.map(Some)
 }
 
-/// What a Job does that is there, if that is what is wanted.
+/// The assignment of an existing Job, if it matches the request.
 fn attached<'a>(
     session: &Session,
     job: &'a JobState,
@@ -172,7 +172,7 @@ fn attached<'a>(
     Ok(assignment)
 }
 
-/// The Job of the run is about something else.
+/// The failure for a Job with another assignment.
 fn unlike(session: &Session, prefix: &str, job: &JobState) -> Failure {
     let phases = job.assignment.as_ref().map(|assignment| {
         if assignment.observe.is_some() {
@@ -191,7 +191,8 @@ fn job_name(prefix: &str) -> String {
     bootstorm_engine::cluster::names::head_name(prefix)
 }
 
-/// A role in the namespace of the record, and one for all: what is needed elsewhere has to be there.
+/// Checks that a role in the namespace of the record, and one for all namespaces, suffice: permissions elsewhere must
+/// exist.
 fn check_places(permissions: &[Permission], namespace: &str) -> Result<(), Failure> {
     let elsewhere = permissions.iter().find_map(|one| one.namespace.as_deref().filter(|at| *at != namespace));
     match elsewhere {
@@ -203,7 +204,7 @@ fn check_places(permissions: &[Permission], namespace: &str) -> Result<(), Failu
     }
 }
 
-/// Makes the Job, after what shards have left of an earlier one is joined. The lock is the caller's.
+/// Creates the Job, after joining what shards of an earlier one have left. The caller holds the lock.
 async fn begin(
     session: &Session,
     assignment: &Assignment,
@@ -216,7 +217,7 @@ async fn begin(
     store.set_holder(lock.holder());
     settle(session, &mut record, &mut store, lock).await?;
     if !record.made.job {
-        // Before the first object: cleanup has to know.
+        // Before the first object, so that cleanup knows about it.
         record.made.job = true;
         store.save(&record, None).await?;
     }
@@ -244,10 +245,10 @@ async fn begin(
     })
 }
 
-/// Joins the parts of an open phase whose shards have stopped working; gives its state, or nothing where there is
-/// none. The lock of the run is the caller's.
+/// Joins the parts of an open phase whose shards have stopped working; returns its state, or `None` if there is none.
+/// The caller holds the lock of the run.
 ///
-/// Fails where they work on.
+/// Fails if they are still working.
 pub async fn settle(
     session: &Session,
     record: &mut RunRecord,
@@ -272,7 +273,7 @@ pub async fn settle(
         };
         match cluster.job_of(&prefix, &record.run_id).await {
             Ok(Some(job)) if job.end.is_none() => return Err(works(format!("job {} works on it", job.name))),
-            // Whoever may not read Jobs goes by the locks of the shards.
+            // Without permission to read Jobs, the locks of the shards decide.
             Ok(_) => {}
             Err(error) if error.kind == Kind::Forbidden => {}
             Err(error) => return Err(error.into()),
@@ -296,7 +297,7 @@ pub async fn settle(
     Ok(Some(state))
 }
 
-/// Follows a Job of phases to its end, deletes it, and gives the record.
+/// Follows a Job of phases to its end, deletes it, and returns the record.
 async fn follow(session: &Session, assignment: &Assignment) -> Result<RunRecord, Failure> {
     let prefix = &assignment.prefix;
     let end = follow::to_the_end(session, assignment).await?;
@@ -310,7 +311,7 @@ async fn follow(session: &Session, assignment: &Assignment) -> Result<RunRecord,
     Ok(record)
 }
 
-/// Follows the Job of an observation to its end, and gives its record; the Job stays.
+/// Follows the Job of an observation to its end, and returns its record; the Job stays.
 pub async fn observed(session: &Session, assignment: &Assignment) -> Result<(RunRecord, RunStore), Failure> {
     let prefix = &assignment.prefix;
     let end = follow::to_the_end(session, assignment).await?;
@@ -321,7 +322,7 @@ pub async fn observed(session: &Session, assignment: &Assignment) -> Result<(Run
     Ok((record, store))
 }
 
-/// The Job has ended, and what it was to do is not done.
+/// The failure for a Job that ended without finishing its assignment.
 fn unfinished(session: &Session, prefix: &str, what: &str, end: &JobEnd) -> Failure {
     let (job, namespace) = (job_name(prefix), session.cluster.namespace());
     match end {
@@ -335,19 +336,19 @@ fn unfinished(session: &Session, prefix: &str, what: &str, end: &JobEnd) -> Fail
     }
 }
 
-/// Deletes a Job that is done, with what came with it. Best effort: cleanup deletes what stays.
+/// Deletes a finished Job and its objects. Best effort: cleanup deletes what stays.
 pub async fn remove_done(session: &Session, prefix: &str, run_id: &str) {
     if let Err(error) = remove(session, prefix, run_id).await {
         session.console.warn(&format!("the job was not deleted, cleanup will do so: {error}"));
     }
 }
 
-/// Selects the pods of a Job, for kubectl.
+/// Label selector for a Job's pods, for kubectl.
 fn pods(prefix: &str) -> String {
     format!("batch.kubernetes.io/job-name={} --prefix --tail=-1", job_name(prefix))
 }
 
-/// Deletes the Job of a run, then what its pods needed; gives what was there.
+/// Deletes the Job of a run, then the objects that its pods needed; returns what existed.
 pub async fn remove(session: &Session, prefix: &str, run_id: &str) -> Result<Vec<Piece>, Failure> {
     let cluster = &session.cluster;
     let pieces = cluster.gear_of(prefix, run_id).await?;

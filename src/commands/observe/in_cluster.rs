@@ -1,7 +1,7 @@
 //! `observe --in-cluster`: the observation as a Job, whose pods share the VMs.
 //!
-//! The observation is a run of its own while it goes on: its record lists the VMs, and each pod keeps its part of the
-//! observation beside it. This process makes the Job, follows it, and moves the whole to a file at the end.
+//! While in progress, the observation is a run: its record lists the VMs, and each pod keeps its part of the
+//! observation beside it. This process creates the Job, follows it, and moves the whole to a file at the end.
 
 use std::sync::Arc;
 
@@ -40,7 +40,7 @@ pub(super) async fn command(
             .because(why)
             .hint("leave out --shards, or end the observation with --for"));
     }
-    // An unusable file shows now, not at the end.
+    // Detects an unusable file now instead of at the end.
     drop(file(session, args, selection, &probe, &prefix)?);
     let record = match session.find(&prefix).await? {
         Some((record, store)) if is_over(&record) => {
@@ -80,7 +80,7 @@ fn file(
     }
 }
 
-/// Keeps the record of a new observation in the cluster.
+/// Stores the record of a new observation in the cluster.
 async fn made(session: &Session, mut record: RunRecord) -> Result<RunRecord, Failure> {
     record.observation = None;
     let mut store = session.cluster.begin_record(&mut record, None).await?;
@@ -88,7 +88,7 @@ async fn made(session: &Session, mut record: RunRecord) -> Result<RunRecord, Fai
     Ok(record)
 }
 
-/// An observation that goes on, with or without a Job.
+/// An observation in progress, with or without a Job.
 async fn known(
     session: &Session,
     record: RunRecord,
@@ -117,7 +117,7 @@ fn unreadable(error: bootstorm_engine::cluster::store::LoadError) -> Failure {
     Failure::new("the observation cannot be read").because(error)
 }
 
-/// Moves an observation that is over from the cluster to a file, and shows it; gives the exit code.
+/// Moves a finished observation from the cluster to a file, and shows it; returns the exit code.
 async fn collect(
     session: &Session,
     args: &ObserveArgs,
@@ -142,7 +142,7 @@ async fn collect(
     finish(session, args, place.path(), &record, End::Time)
 }
 
-/// What a pod of the Job does: observes its share of the VMs, until a limit is reached or the pod has to go.
+/// Work of a pod of the Job: observes its share of the VMs, until a limit is reached or the pod has to go.
 pub(in crate::commands) async fn part(
     session: &Session,
     assignment: &Assignment,
@@ -184,7 +184,7 @@ pub(in crate::commands) async fn part(
     let outcome = Box::pin(observing::observe(work, clock, goes_on)).await;
     telling.finish();
     let (observation, end) = outcome?;
-    // The last save decides whether another pod has to continue.
+    // The last save determines whether another pod has to continue.
     store.lock().await.save_observed(&record, &observation).await?;
     match end {
         End::Interrupted => Err(Failure::interrupted("interrupted; the next pod of this index goes on")),
@@ -197,7 +197,7 @@ pub(in crate::commands) async fn part(
     }
 }
 
-/// Saves a part in the cluster, from the thread on which the observation is packed.
+/// Saves a part in the cluster, from the thread that packs the observation.
 fn saver(store: &Arc<Mutex<RunStore>>, record: &RunRecord) -> Save {
     let (runtime, store, record) = (Handle::current(), Arc::clone(store), record.clone());
     Arc::new(move |observation| {

@@ -1,4 +1,4 @@
-//! The file of an observation: where it is, whose it is, and how it is kept.
+//! The file of an observation: its path, owner and lifetime.
 
 use std::path::{Path, PathBuf};
 
@@ -11,12 +11,12 @@ use bootstorm_model::probe::ProbePlan;
 use bootstorm_model::record::RunRecord;
 use bootstorm_report::read::{self, Document};
 
-/// What observations of the same VMs in the same cluster have in common: the same command finds its file again by it.
+/// Key shared by observations of the same VMs in the same cluster: the same command finds its file by it.
 pub(super) fn key(session: &Session, selection: &Selection, probe: &ProbePlan) -> String {
     digest(&format!("{}\n{selection}\n{probe}", session.cluster.server()))
 }
 
-/// The same of observations that are kept in the cluster itself, however it is reached: the name of their run.
+/// Name of the run of an observation that is kept in the cluster itself, independent of the connection.
 pub(super) fn run_name(selection: &Selection, probe: &ProbePlan) -> String {
     format!("observation-{}", digest(&format!("{selection}\n{probe}")))
 }
@@ -28,13 +28,13 @@ fn digest(text: &str) -> String {
 /// The file of an observation, locked
 pub(super) struct Place {
     path: PathBuf,
-    /// It was named by the user.
+    /// Whether the user named it.
     is_named: bool,
     _lock: FileLock,
 }
 
 impl Place {
-    /// Takes the lock on the file: the one that is named, or that of the key in the user's state folder.
+    /// Locks the file: the named one, or that of the key in the user's state folder.
     ///
     /// Fails while another process observes to it.
     pub(super) fn open(named: Option<&Path>, key: &str) -> Result<Self, Failure> {
@@ -55,14 +55,14 @@ impl Place {
         }
     }
 
-    /// Where it is.
+    /// Path.
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The observation that this file holds, if it is not over; one that is over is moved aside.
+    /// The unfinished observation in this file; a finished one is moved aside.
     ///
-    /// Fails where the file is something else.
+    /// Fails if the file is something else.
     pub(super) fn unfinished(
         &self,
         session: &Session,
@@ -126,7 +126,7 @@ fn default(key: &str) -> Result<PathBuf, Failure> {
     Ok(folder.join(format!("{key}.json")))
 }
 
-/// Saves a record with what was observed so far.
+/// Saves a record with the observation so far.
 pub(super) fn save(path: &Path, base: &RunRecord, observation: &Observation) -> Result<(), String> {
     let mut record = base.clone();
     record.phases = recoveries(observation);

@@ -1,4 +1,4 @@
-//! Says what is observed: who is down now on a terminal, and a line per change.
+//! Progress of an observation: VMs that are down, on a terminal, and a line per change.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -11,27 +11,27 @@ use bootstorm_model::outage::{Cause, Rest};
 use bootstorm_model::plan::Target;
 use bootstorm_model::text::line as printable;
 
-/// What happens within this time is said in one line.
+/// Changes within this time are reported in one line.
 const TOGETHER: Duration = Duration::from_secs(1);
-/// VMs that are named in one line.
+/// Number of VMs named in one line.
 const NAMED: usize = 3;
 
 #[derive(Default)]
 struct State {
     /// VMs that went down since the last line, each with the cause and its node.
     down: Vec<(Target, Cause, Option<String>)>,
-    /// VMs that came back since then, each with the time that it took.
+    /// VMs that came back since then, each with the time it took.
     back: Vec<(Target, Option<f64>)>,
-    /// VMs that are down on purpose since then, each with what was done to it.
+    /// VMs that are down on purpose since then, each with the reason.
     rest: Vec<(Target, Rest)>,
     /// VMs that are down now.
     count: usize,
     watched: usize,
-    /// Outages that are over.
+    /// Ended outages.
     over: usize,
 }
 
-/// A consumer of what is seen
+/// A consumer of observed changes
 pub(super) struct Telling {
     console: Console,
     state: Arc<Mutex<State>>,
@@ -40,7 +40,7 @@ pub(super) struct Telling {
 }
 
 impl Telling {
-    /// Begins to say what is seen, a second's changes at a time.
+    /// Begins to report changes, once per second.
     pub(super) fn begin(console: Console) -> Self {
         let bar = console.is_interactive().then(|| {
             let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(5));
@@ -61,7 +61,7 @@ impl Telling {
         Self { console, state, bar, task }
     }
 
-    /// Takes one event into account.
+    /// Handles one event.
     pub(super) fn hear(&self, seen: &Seen) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         match seen {
@@ -113,7 +113,7 @@ impl Telling {
         }
     }
 
-    /// Says the rest, and draws no more.
+    /// Reports the rest, and stops drawing.
     pub(super) fn finish(self) {
         self.task.abort();
         flush(self.console, &self.state, self.bar.as_ref());
@@ -123,7 +123,7 @@ impl Telling {
     }
 }
 
-/// Says what happened since the last line.
+/// Reports the changes since the last line.
 fn flush(console: Console, state: &Mutex<State>, bar: Option<&ProgressBar>) {
     let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
     let (down, back) = (std::mem::take(&mut state.down), std::mem::take(&mut state.back));

@@ -1,25 +1,25 @@
-//! The lines that come in, and standard input cut into them.
+//! Input lines, and splitting standard input into them.
 
 use std::net::IpAddr;
 use std::rc::Rc;
 
-/// Bytes of a line that are kept.
+/// Maximum number of bytes kept of a line.
 const LONGEST: usize = 4096;
 
-/// What a target is asked
+/// Expected answer of a target
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// To answer an ICMP echo request.
+    /// An answer to an ICMP echo request.
     Ping,
-    /// To accept a TCP connection on this port.
+    /// Acceptance of a TCP connection on this port.
     Tcp(u16),
-    /// To answer this request on this port with a status from 200 to 399.
+    /// An answer to this request on this port with a status from 200 to 399.
     Http(u16, Rc<str>),
-    /// To send the banner of an SSH server on this port.
+    /// The banner of an SSH server on this port.
     Ssh(u16),
 }
 
-/// The words of a request; the program keeps a connection for one answer only.
+/// Text of a request; the program uses a connection for one answer only.
 fn request(address: &str, port: u16, path: &str) -> String {
     let host = if address.contains(':') { format!("[{address}]") } else { address.to_owned() };
     let host = if port == 80 { host } else { format!("{host}:{port}") };
@@ -28,22 +28,22 @@ fn request(address: &str, port: u16, path: &str) -> String {
     )
 }
 
-/// A line that came in
+/// An input line
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Ask {
-    /// Probe this address under this number, in place of what had the number before: until it answers, or, where it is
-    /// kept, on and on.
+    /// Probe this address under this number, replacing an earlier target of that number: until it answers, or, if kept,
+    /// continuously.
     Add { id: u32, kind: Kind, address: IpAddr, is_kept: bool },
     /// Forget a target.
     Drop(u32),
-    /// Say this back.
+    /// Send this back.
     Echo(String),
-    /// This target cannot be read, and why.
+    /// This target is invalid, with the reason.
     Wrong(u32, &'static str),
 }
 
 impl Ask {
-    /// Reads a line; one that means nothing is nothing.
+    /// Reads a line; `None` if it means nothing.
     pub(super) fn parse(line: &str) -> Option<Self> {
         let words: Vec<&str> = line.split_ascii_whitespace().collect();
         match *words.as_slice() {
@@ -86,7 +86,7 @@ fn port(text: &str) -> Option<u16> {
 pub(super) struct Lines(Vec<u8>);
 
 impl Lines {
-    /// Takes bytes in; gives the lines that they complete.
+    /// Appends bytes; returns the completed lines.
     pub(super) fn push(&mut self, bytes: &[u8]) -> Vec<String> {
         let mut lines = Vec::new();
         for piece in bytes.split_inclusive(|byte| *byte == b'\n') {

@@ -1,7 +1,7 @@
-//! Which addresses are on the prober's own link, from the kernel's tables.
+//! Addresses on the prober's own link, from the kernel's tables.
 //!
-//! A packet to such an address waits until its neighbour is found. The kernel repeats its request once a second, and no
-//! process without privileges can hurry it; so a guest there is seen up to a second late.
+//! A packet to such an address waits until its neighbour is resolved. The kernel repeats its request once a second, and
+//! no unprivileged process can speed it up; so a guest there is seen up to a second late.
 
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -10,7 +10,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 const UP: u32 = 1;
 /// `RTF_GATEWAY`: by way of a router.
 const GATEWAY: u32 = 2;
-/// `RTF_REJECT`: leads nowhere.
+/// `RTF_REJECT`: unreachable.
 const REJECT: u32 = 0x200;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,7 +29,7 @@ pub(super) struct Links {
 }
 
 impl Links {
-    /// Reads the tables; what cannot be read is empty.
+    /// Reads the tables; unreadable ones count as empty.
     pub(super) fn read() -> Self {
         let text = |path| fs::read_to_string(path).unwrap_or_default();
         Self::parse(&text("/proc/net/route"), &text("/proc/net/ipv6_route"))
@@ -39,7 +39,7 @@ impl Links {
         Self { v4: v4.lines().filter_map(route4).collect(), v6: v6.lines().filter_map(route6).collect() }
     }
 
-    /// Whether packets to an address go to it without a router.
+    /// Whether packets to an address are sent without a router.
     pub(super) fn direct(&self, address: IpAddr) -> bool {
         let (routes, bits, width) = match address {
             IpAddr::V4(v4) if v4.is_loopback() => return false,
@@ -89,9 +89,9 @@ fn route6(line: &str) -> Option<Route> {
     })
 }
 
-/// Whether the neighbour at an address is being looked for in vain, as far as the kernel tells.
+/// Whether the neighbour at an address is still unresolved, as far as the kernel reports.
 ///
-/// It lists neighbours of version 4 only; of version 6 every one counts.
+/// It lists neighbours of version 4 only; for version 6 every one counts.
 pub(super) fn is_sought(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(v4) => in_arp(&fs::read_to_string("/proc/net/arp").unwrap_or_default(), v4),
@@ -99,7 +99,7 @@ pub(super) fn is_sought(address: IpAddr) -> bool {
     }
 }
 
-/// `address type flags hardware mask device`; no flags: not found yet.
+/// `address type flags hardware mask device`; no flags: not resolved yet.
 fn in_arp(table: &str, address: Ipv4Addr) -> bool {
     let address = address.to_string();
     table.lines().any(|line| {
@@ -108,19 +108,19 @@ fn in_arp(table: &str, address: Ipv4Addr) -> bool {
     })
 }
 
-/// Whether this network namespace has an address of version 6 beyond its own link.
+/// Whether this network namespace has an IPv6 address beyond its own link.
 pub(super) fn has_v6() -> bool {
     global6(&fs::read_to_string("/proc/net/if_inet6").unwrap_or_default())
 }
 
-/// Whether this network namespace reaches anything over version 4: some route of it leads beyond the loopback interface.
+/// Whether this network namespace reaches anything over IPv4: some route leads beyond the loopback interface.
 ///
-/// Where there is nothing beyond it in either family, or where the kernel does not tell, version 4 is presumed.
+/// If there is nothing beyond it in either family, or if the kernel does not report it, IPv4 is assumed.
 pub(super) fn has_v4() -> bool {
     fs::read_to_string("/proc/net/route").map_or(true, |table| routes4(&table)) || !has_v6()
 }
 
-/// `interface destination …`, below a head.
+/// `interface destination …`, below a header.
 fn routes4(table: &str) -> bool {
     table.lines().skip(1).any(|line| line.split_ascii_whitespace().next().is_some_and(|link| link != "lo"))
 }
@@ -130,7 +130,7 @@ fn global6(table: &str) -> bool {
     table.lines().any(|line| line.split_ascii_whitespace().nth(3) == Some("00"))
 }
 
-/// One address of each family, which says nothing to anybody.
+/// The unspecified address of a family.
 pub(super) fn unspecified(v6: bool) -> IpAddr {
     if v6 { Ipv6Addr::UNSPECIFIED.into() } else { Ipv4Addr::UNSPECIFIED.into() }
 }

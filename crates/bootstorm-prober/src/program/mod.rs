@@ -1,4 +1,4 @@
-//! One process, one loop: lines in, attempts in time, answers out.
+//! One process, one loop: lines in, attempts on time, answers out.
 
 mod lines;
 mod links;
@@ -24,20 +24,21 @@ use lines::{Ask, Kind, Lines};
 use links::Links;
 use sockets::{Dialled, Exchange, Pinger, dial, is_silence, outcome};
 
-/// The program ends when it was not asked for an echo in this time.
+/// The program ends if no echo was requested for this long.
 const FORGOTTEN: Duration = Duration::from_secs(120);
-/// How long a connection attempt may take; the next one does not wait for it.
+/// Time limit of a connection attempt; the next one does not wait for it.
 const ATTEMPT: Duration = Duration::from_secs(1);
-/// Attempts that are due within this time are made together.
+/// Attempts due within this time are made together.
 const TOGETHER: Duration = Duration::from_millis(2);
-/// Targets on the prober's own link that are tried at the same time. The kernel keeps an entry for each address that it
-/// looks for, 1,024 at most for all pods of a node.
+/// Maximum number of targets on the prober's own link tried at the same time. The kernel keeps an entry for each
+/// address that it resolves, at most 1,024 for all pods of a node.
 const MOST_DIRECT: usize = 256;
-/// How long such a target is tried before others have their turn: the kernel gives up a neighbour after three seconds.
+/// How long such a target is tried before others have their turn: the kernel gives up on a neighbour after three
+/// seconds.
 const TURN: Duration = Duration::from_millis(3500);
-/// A target that is kept has gone quiet after this many intervals without an answer.
+/// A kept target is quiet after this many intervals without an answer.
 const QUIET_AFTER: u32 = 3;
-/// Routes are read again after this time.
+/// Interval at which routes are reread.
 const ROUTES_FOR: Duration = Duration::from_secs(10);
 /// Marks standard input among the events.
 const STDIN: u64 = 0;
@@ -60,7 +61,7 @@ pub(super) fn main() -> ExitCode {
         return ExitCode::FAILURE;
     };
     let limit = getrlimit(Resource::Nofile);
-    // Without it there is room for fewer targets, and those that find none say so.
+    // Without it there is room for fewer targets, and those without room report that.
     let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
     match Prober::new(Duration::from_secs_f64(seconds)).and_then(Prober::run) {
         Ok(()) => ExitCode::SUCCESS,
@@ -71,53 +72,53 @@ pub(super) fn main() -> ExitCode {
     }
 }
 
-/// Whether this program has as many bytes as it should: one that lacks its end may run all the same.
+/// Whether this program has its full size: a truncated one may run all the same.
 fn is_whole(size: &str) -> Result<(), String> {
     let here = std::fs::metadata("/proc/self/exe").map_err(|error| error.to_string())?.len();
     if Ok(here) == size.parse() { Ok(()) } else { Err(format!("{here} of its {size} bytes came in")) }
 }
 
-/// What the model's clock reads; the program links no more than it needs.
+/// Clock like the model's; the program links no more than it needs.
 #[allow(clippy::disallowed_methods, reason = "a program of its own, whose tests run in real time")]
 fn monotonic_now() -> Instant {
     Instant::now()
 }
 
-/// What is known of a target that is probed on and on
+/// Answers of a continuously probed target
 #[derive(Debug, Default)]
 struct Answers {
-    /// When the last answer came, and to which attempt.
+    /// Time of the last answer, and its attempt.
     last: Option<(Instant, u32)>,
-    /// Whether it was told that none comes any more.
+    /// Whether it was reported as quiet.
     is_quiet: bool,
 }
 
-/// An answer: to which attempt, and how many came with it
+/// An answer: its attempt, and the number of answers that arrived together
 #[derive(Debug, Clone, Copy)]
 struct Answer {
     attempt: u32,
     count: u32,
 }
 
-/// One address that is asked until it answers, or on and on
+/// An address probed until it answers, or continuously
 #[derive(Debug)]
 struct Target {
     kind: Kind,
     address: IpAddr,
-    /// Distinguishes it from an earlier one of the same number.
+    /// Distinguishes it from an earlier one with the same number.
     order: u64,
     attempts: u32,
-    /// Nothing where the first answer is the end of it.
+    /// `None` if it ends with the first answer.
     kept: Option<Answers>,
-    /// Whether an error was told.
+    /// Whether an error was reported.
     said: bool,
-    /// Since when it is tried, where it is on the prober's own link.
+    /// Time since which it is tried, if it is on the prober's own link.
     direct: Option<Instant>,
-    /// Where its socket is among the sockets: that of its pings, or of the exchange of words that is under way.
+    /// Key of its socket: that of its pings, or of the exchange in progress.
     socket: Option<u64>,
 }
 
-/// Something that the kernel reports on
+/// A socket that the kernel reports on
 #[derive(Debug)]
 enum Socket {
     Ping(Pinger, u32),
@@ -125,11 +126,11 @@ enum Socket {
     Words(Exchange, Attempt),
 }
 
-/// Whose attempt something is
+/// The target of an attempt
 #[derive(Debug, Clone, Copy)]
 struct Attempt {
     id: u32,
-    /// The order of the target.
+    /// Order of the target.
     order: u64,
     number: u32,
 }
@@ -141,13 +142,13 @@ struct Prober {
     targets: HashMap<u32, Target>,
     sockets: HashMap<u64, Socket>,
     due: BinaryHeap<Reverse<(Instant, u64, u32)>>,
-    /// Connection attempts, oldest first, and when each is given up.
+    /// Connection attempts, oldest first, each with its time limit.
     dialled: VecDeque<(Instant, u64)>,
     /// Targets on the prober's own link that wait for their turn.
     parked: VecDeque<(u32, u64)>,
     direct: usize,
     links: (Option<Instant>, Links),
-    /// Whether it was said that neighbours are looked for, and that they take turns.
+    /// Whether neighbour resolution and taking turns were reported.
     said: (bool, bool),
     counter: u64,
     output: String,
@@ -180,7 +181,7 @@ impl Prober {
         let mut fed = monotonic_now();
         let mut events = Vec::with_capacity(256);
         loop {
-            // Nobody reads any more.
+            // The output was closed.
             if !self.output.is_empty() && io::stdout().write_all(self.output.as_bytes()).is_err() {
                 return Ok(());
             }
@@ -245,7 +246,7 @@ impl Prober {
         let _ = writeln!(self.output, "{line}");
     }
 
-    /// What can be probed from here, by tool and family.
+    /// Reports what can be probed from here, by tool and family.
     fn hello(&mut self) {
         let mut words = String::new();
         for (family, v6) in [("4", false), ("6", true)] {
@@ -314,7 +315,7 @@ impl Prober {
         self.due.push(Reverse((now, target.order, id)));
     }
 
-    /// Gives the place of a target on the prober's own link to one that waits for it.
+    /// Passes the slot of a target on the prober's own link to one that waits for it.
     fn next_turn(&mut self, now: Instant) {
         self.direct -= 1;
         while let Some((id, order)) = self.parked.pop_front() {
@@ -334,11 +335,11 @@ impl Prober {
         }
     }
 
-    /// Takes what the kernel reports on a socket.
+    /// Handles an event on a socket.
     fn ready(&mut self, token: u64, now: Instant) {
         let (id, outcome) = match self.sockets.get(&token) {
             Some(Socket::Ping(pinger, id)) => {
-                // An error that waits is delivered in place of a packet.
+                // A pending error is delivered instead of a packet.
                 let answered = pinger.answered().and_then(|answered| {
                     if answered.is_none() {
                         outcome(pinger.socket())?;
@@ -373,7 +374,7 @@ impl Prober {
         }
     }
 
-    /// Goes on with an exchange of words; gives what came of it, once it is over.
+    /// Continues an exchange; returns its result, once it has ended.
     fn talk(&mut self, token: u64) -> Option<(u32, Result<Option<Answer>, Errno>)> {
         let Some(Socket::Words(exchange, attempt)) = self.sockets.get_mut(&token) else { return None };
         let Attempt { id, order, number } = *attempt;
@@ -381,7 +382,7 @@ impl Prober {
         let outcome = exchange.go_on();
         if let Ok(None) = outcome {
             if !asked && exchange.has_asked() {
-                // From now on it is the answer that matters.
+                // From now on only the answer matters.
                 let data = epoll::EventData::new_u64(token);
                 let _ = epoll::modify(&self.epoll, exchange.socket(), data, epoll::EventFlags::IN);
             }
@@ -394,7 +395,7 @@ impl Prober {
         Some((id, outcome.map(|answered| (answered == Some(true)).then_some(answer))))
     }
 
-    /// Says that a target answers. That is the end of it, or, where it is kept, worth a line only where it did not before.
+    /// Reports that a target answers. That ends it, or, if kept, is reported only if it did not answer before.
     fn answered(&mut self, id: u32, answer: Answer, now: Instant) {
         let Some(target) = self.targets.get_mut(&id) else { return };
         let Some(kept) = &mut target.kept else {
@@ -404,13 +405,13 @@ impl Prober {
         let was_quiet = std::mem::take(&mut kept.is_quiet);
         let Some((at, attempt)) = kept.last else {
             kept.last = Some((now, answer.attempt));
-            // Its neighbour is known: others may be looked for in its place.
+            // Its neighbour is resolved: others may take its slot.
             if target.direct.take().is_some() {
                 self.next_turn(now);
             }
             return self.say(format_args!("r {id}"));
         };
-        // Connections may be accepted in another order than they were asked for.
+        // Connections may be accepted in another order than requested.
         let lost = answer.attempt.saturating_sub(attempt).saturating_sub(answer.count);
         kept.last = Some((now, attempt.max(answer.attempt)));
         if lost > 0 || was_quiet {
@@ -419,7 +420,7 @@ impl Prober {
         }
     }
 
-    /// Says how long ago a target that was kept gave its last answer.
+    /// Reports the time since the last answer of a target that was kept.
     fn part(&mut self, id: u32, now: Instant) {
         let kept = self.targets.get(&id).and_then(|target| target.kept.as_ref());
         if let Some((at, _)) = kept.and_then(|kept| kept.last) {
@@ -427,7 +428,7 @@ impl Prober {
         }
     }
 
-    /// Says, once, that a target that was kept answers no more; a pause of our own is not its silence.
+    /// Reports, once, that a kept target no longer answers; a pause of our own does not count as its silence.
     fn miss(&mut self, id: u32, now: Instant) {
         let limit = self.every * QUIET_AFTER;
         let Some(target) = self.targets.get_mut(&id) else { return };
@@ -442,7 +443,7 @@ impl Prober {
         }
     }
 
-    /// Names an error that says more than silence, once for each target.
+    /// Reports an error that is more specific than silence, once for each target.
     fn complain(&mut self, id: u32, error: Errno) {
         let Some(target) = self.targets.get_mut(&id) else { return };
         if !is_silence(error) && !std::mem::replace(&mut target.said, true) {
@@ -450,7 +451,7 @@ impl Prober {
         }
     }
 
-    /// Ends connection attempts whose time is up.
+    /// Ends connection attempts that have timed out.
     fn give_up(&mut self, now: Instant) {
         while self.dialled.front().is_some_and(|(at, _)| *at <= now) {
             let Some((_, token)) = self.dialled.pop_front() else { break };
@@ -504,19 +505,20 @@ impl Prober {
                 }
                 Err(error) => self.complain(id, error),
             }
-            // The first attempt is made at once. After it the phases are spread evenly, whatever came together.
+            // The first attempt is made at once. After it the phases are spread evenly, even for targets that arrived
+            // together.
             let next = if first {
                 let share = (order as f64 * 0.618_033_988_749_895).fract();
                 now + self.every.mul_f64(share.max(0.1))
             } else {
-                // Who is late does not make up for what was missed.
+                // A late attempt does not catch up on missed ones.
                 (at + self.every).max(now)
             };
             self.due.push(Reverse((next, order, id)));
         }
     }
 
-    /// Makes one attempt; true where it was answered at once.
+    /// Makes one attempt; true if it was answered at once.
     fn attempt(&mut self, id: u32) -> Result<bool, Errno> {
         let Some(target) = self.targets.get_mut(&id) else { return Ok(false) };
         let (kind, address, order, attempts) =
@@ -551,7 +553,7 @@ impl Prober {
                     Ok(false)
                 }
             },
-            // One at a time: servers count connections that are open and say nothing.
+            // One at a time: servers count idle open connections.
             _ if target.socket.is_some() => {
                 target.attempts -= 1;
                 Ok(false)
@@ -561,7 +563,7 @@ impl Prober {
         }
     }
 
-    /// Begins an exchange of words.
+    /// Begins an exchange.
     fn begin(
         &mut self,
         attempt: Attempt,

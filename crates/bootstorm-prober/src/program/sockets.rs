@@ -1,4 +1,4 @@
-//! Attempts on targets: ICMP datagram sockets and TCP connections, none of which waits.
+//! Attempts on targets: ICMP datagram sockets and TCP connections, all non-blocking.
 
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::OwnedFd;
@@ -11,17 +11,17 @@ use rustix::net::{
 };
 
 const FLAGS: SocketFlags = SocketFlags::NONBLOCK.union(SocketFlags::CLOEXEC);
-/// Header of an echo request, and what we put behind it.
+/// Header of an echo request, and our payload.
 const PACKET: usize = 8 + 16;
 
 fn family(address: IpAddr) -> AddressFamily {
     if address.is_ipv6() { AddressFamily::INET6 } else { AddressFamily::INET }
 }
 
-/// A socket through which one address is pinged
+/// A socket that pings one address
 ///
-/// The kernel sets identifier and checksum, and delivers only the answers to this socket's own requests. A socket of its
-/// own for each target keeps requests that wait for a neighbour from filling the buffer of all others.
+/// The kernel sets identifier and checksum, and delivers only answers to this socket's own requests. A separate socket
+/// for each target prevents requests that wait for a neighbour from filling the buffer of all others.
 #[derive(Debug)]
 pub(super) struct Pinger {
     socket: OwnedFd,
@@ -29,14 +29,14 @@ pub(super) struct Pinger {
 }
 
 impl Pinger {
-    /// Fails where the group range of the network namespace is closed to this process.
+    /// Fails if the group range of the network namespace is closed to this process.
     pub(super) fn open(v6: bool) -> Result<OwnedFd, Errno> {
         let (family, protocol) =
             if v6 { (AddressFamily::INET6, ipproto::ICMPV6) } else { (AddressFamily::INET, ipproto::ICMP) };
         socket_with(family, SocketType::DGRAM, FLAGS, Some(protocol))
     }
 
-    /// A pinger of an address; its answers are known by the nonce.
+    /// A pinger of an address; its answers are identified by the nonce.
     pub(super) fn new(address: IpAddr, nonce: u128) -> Result<Self, Errno> {
         let socket = Self::open(address.is_ipv6())?;
         connect(&socket, &SocketAddr::new(address, 0))?;
@@ -56,7 +56,7 @@ impl Pinger {
         send(&self.socket, &self.packet, SendFlags::empty()).map(drop)
     }
 
-    /// The number of the request whose answer came last, and how many answers came. Takes everything that is there.
+    /// The number of the last answered request, and the number of answers. Reads everything that is available.
     pub(super) fn answered(&self) -> Result<Option<(u16, u32)>, Errno> {
         let expected = if self.packet[0] == 128 { 129 } else { 0 };
         let (mut answered, mut count) = (None, 0);
@@ -78,12 +78,12 @@ impl Pinger {
     }
 }
 
-/// How a connection attempt stands
+/// State of a connection attempt
 #[derive(Debug)]
 pub(super) enum Dialled {
-    /// Somebody accepted it at once.
+    /// Accepted at once.
     Accepted(OwnedFd),
-    /// It is under way.
+    /// In progress.
     Waiting(OwnedFd),
 }
 
@@ -97,14 +97,14 @@ pub(super) fn dial(address: IpAddr, port: u16) -> Result<Dialled, Errno> {
     }
 }
 
-/// Bytes of an answer that are read before it is given up.
+/// Maximum number of bytes read of an answer before giving up.
 const LONGEST_ANSWER: usize = 8192;
 
-/// A connection on which a guest has to say something
+/// A connection on which a guest has to send content
 #[derive(Debug)]
 pub(super) struct Exchange {
     socket: OwnedFd,
-    /// What it is asked, as far as that is not sent yet; nothing where it speaks first.
+    /// Unsent rest of the request; `None` if the guest speaks first.
     request: Option<Rc<str>>,
     sent: usize,
     is_open: bool,
@@ -125,7 +125,7 @@ impl Exchange {
         self.is_open && self.request.as_ref().is_none_or(|request| self.sent == request.len())
     }
 
-    /// Does what can be done now: whether the guest gave the answer that counts, or nothing as long as that is open.
+    /// Does what is possible now: returns whether the guest gave the expected answer, or `None` while that is open.
     pub(super) fn go_on(&mut self) -> Result<Option<bool>, Errno> {
         if !self.is_open {
             outcome(&self.socket)?;
@@ -158,7 +158,7 @@ impl Exchange {
     }
 }
 
-/// Whether an answer has a status that counts, by its first line; nothing as long as that is not whole.
+/// Whether an answer has an accepted status, by its first line; `None` while that is incomplete.
 fn http(answer: &[u8]) -> Option<bool> {
     let line = &answer[..answer.iter().position(|byte| *byte == b'\n')?];
     let mut words = line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
@@ -167,18 +167,18 @@ fn http(answer: &[u8]) -> Option<bool> {
     Some(is_http && status.is_some_and(|status| (200..400).contains(&status)))
 }
 
-/// Whether a server's words have the line of an SSH server in them, which may be preceded by others (RFC 4253, 4.2).
+/// Whether a server's output contains the line of an SSH server, which may be preceded by others (RFC 4253, 4.2).
 fn ssh(answer: &[u8]) -> Option<bool> {
     let mut lines = answer.split_inclusive(|byte| *byte == b'\n');
     lines.any(|line| line.starts_with(b"SSH-") && line.ends_with(b"\n")).then_some(true)
 }
 
-/// What became of a connection attempt, or which error waits on a socket.
+/// Result of a connection attempt, or the pending error of a socket.
 pub(super) fn outcome(socket: &OwnedFd) -> Result<(), Errno> {
     sockopt::socket_error(socket)?
 }
 
-/// Whether an error says no more than that nobody answers yet.
+/// Whether an error means only that nothing answers yet.
 pub(super) fn is_silence(error: Errno) -> bool {
     matches!(
         error,
