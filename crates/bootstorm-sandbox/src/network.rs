@@ -1,45 +1,45 @@
-//! The network of the pods as somebody in a pod meets it: what answers at which address.
+//! The pod network as seen from inside a pod: which address answers what.
 
 use std::fmt;
 
-/// A question to an address
+/// A probe of an address
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Probe {
     /// One ICMP echo request.
     Ping,
     /// One TCP connection to a port.
     Tcp(u16),
-    /// One HTTP request to a port; a guest that serves answers 200 to every path.
+    /// One HTTP request to a port; a serving guest answers 200 to every path.
     Http(u16),
     /// The banner of an SSH server on a port.
     Ssh(u16),
 }
 
 impl Probe {
-    /// Whether whoever accepts a connection has not answered with that.
+    /// Whether an answer with content is required, beyond an accepted connection.
     pub fn needs_words(self) -> bool {
         matches!(self, Self::Http(_) | Self::Ssh(_))
     }
 }
 
-/// What comes back
+/// Reply to a probe
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Reply {
     /// The echo, or an open connection.
     Answered,
-    /// Somebody is there, but nobody listens on the port.
+    /// The address exists, but nothing listens on the port.
     Refused,
-    /// Nothing, ever.
+    /// No reply, ever.
     Silent,
 }
 
-/// Who knows what answers
+/// Resolves addresses to simulated guests
 pub trait Network: fmt::Debug + Send + Sync {
-    /// What comes back from an address if it is asked now.
+    /// The reply from an address at this moment.
     fn answers(&self, address: &str, probe: Probe) -> Reply;
 }
 
-/// A network in which everybody is alone
+/// A network without any other address
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Nobody;
 
@@ -49,7 +49,7 @@ impl Network for Nobody {
     }
 }
 
-/// What one's own address answers; `None` for any other.
+/// The reply of one's own address; `None` for any other.
 pub fn loopback(address: &str, probe: Probe) -> Option<Reply> {
     let own = address.parse::<std::net::IpAddr>().map_or(address == "localhost", |ip| ip.is_loopback());
     own.then_some(match probe {

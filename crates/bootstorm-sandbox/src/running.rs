@@ -12,24 +12,24 @@ use super::settings;
 use super::store::Store;
 use bootstorm_model::failure::Failure;
 
-/// How a simulated cluster is to be
+/// Options of a simulated cluster
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Port on loopback; 0 takes a free one.
+    /// Port on loopback; 0 selects a free one.
     pub port: u16,
-    /// Nodes; `None` takes the profile's number.
+    /// Number of nodes; `None` means the profile's.
     pub nodes: Option<usize>,
-    /// Every figure of the timing model.
+    /// Figures of the timing model.
     pub profile: Profile,
-    /// Seed of everything random.
+    /// Seed of all randomness.
     pub seed: u64,
-    /// Every simulated duration is divided by this.
+    /// Divisor of every simulated duration.
     pub speed: f64,
     /// File for the truth: every state change and the instant it became visible.
     pub truth: Option<PathBuf>,
 }
 
-/// A simulated cluster that is running
+/// A running simulated cluster
 #[derive(Debug)]
 pub struct Sandbox {
     store: Store,
@@ -41,9 +41,9 @@ pub struct Sandbox {
 }
 
 impl Sandbox {
-    /// Starts it.
+    /// Starts the cluster.
     ///
-    /// Fails when the port is taken or the truth file cannot be written.
+    /// Fails if the port is taken or the truth file cannot be written.
     pub async fn start(options: Options) -> Result<Self, Failure> {
         let Parts { store, faults, controllers, serving } = parts(options)?;
         let server = api::Server::start(store.clone(), faults.clone(), serving)
@@ -58,37 +58,37 @@ impl Sandbox {
         &self.server.url
     }
 
-    /// What the cluster holds; for tests that arrange or look behind the API.
+    /// Contents of the cluster; for tests that arrange or look behind the API.
     pub fn store(&self) -> &Store {
         &self.store
     }
 
-    /// What goes wrong on purpose.
+    /// Injected faults.
     pub fn faults(&self) -> &Faults {
         &self.faults
     }
 
-    /// Which requests came, and what became of each machine.
+    /// Record of requests, and of each machine's history.
     pub fn ledger(&self) -> &Ledger {
         self.server.ledger()
     }
 
-    /// The objects on which a controller looked again and again without changing anything; for tests. There should be none.
+    /// Objects that a controller reconciled repeatedly without changing anything; for tests. There should be none.
     pub fn spinning(&self) -> Vec<String> {
         self.controllers.spinning()
     }
 
-    /// Runs this program of this machine for containers whose image has `name` as its last path segment.
+    /// Runs this program of the host for containers whose image has `name` as its last path segment.
     pub fn run_image(&self, name: &str, program: &Path) {
         self.controllers.processes().run_image(name, program);
     }
 
-    /// Does something to the server or to its objects at once.
+    /// Performs an action on the server or its objects at once.
     pub fn act(&self, action: &Action) {
         self.server.act(action);
     }
 
-    /// Writes a kubeconfig that leads here, readable by its owner only.
+    /// Writes a kubeconfig for the cluster, readable only by its owner.
     pub fn write_kubeconfig(&self, path: &Path) -> Result<(), Failure> {
         self.server.write_kubeconfig(path).map_err(|error| {
             Failure::new(format!("the kubeconfig {} cannot be written", path.display()))
@@ -98,7 +98,7 @@ impl Sandbox {
     }
 
     /// Writes a kubeconfig that never changes, whose exec plugin reads the token from a file beside it:
-    /// `<path>.credential.json`, which follows the token.
+    /// `<path>.credential.json`, which is kept up to date.
     pub fn write_exec_kubeconfig(&self, path: &Path) -> Result<(), Failure> {
         self.server.write_exec_kubeconfig(path).map_err(|error| {
             Failure::new(format!("the kubeconfig {} cannot be written", path.display()))
@@ -107,7 +107,7 @@ impl Sandbox {
         })
     }
 
-    /// Writes a kubeconfig into a temporary folder that goes away with the cluster.
+    /// Writes a kubeconfig into a temporary folder that is removed with the cluster.
     pub fn private_kubeconfig(&mut self) -> Result<PathBuf, Failure> {
         let unique = uuid::Uuid::new_v4().simple().to_string();
         let folder = std::env::temp_dir().join(format!("bootstorm-{}", &unique[..8]));
@@ -120,7 +120,7 @@ impl Sandbox {
         Ok(path)
     }
 
-    /// Ends it: requests are finished, connections closed, the truth file complete.
+    /// Stops the cluster: requests are finished, connections closed, the truth file completed.
     pub async fn stop(mut self) {
         self.controllers.stop();
         let private = self.private.take();
@@ -186,31 +186,31 @@ pub struct LocalSandbox {
 }
 
 impl LocalSandbox {
-    /// Starts it. The port of the options does not matter.
+    /// Starts the cluster. The port of the options is ignored.
     ///
-    /// Fails when the truth file cannot be written.
+    /// Fails if the truth file cannot be written.
     pub fn start(options: Options) -> Result<Self, Failure> {
         let Parts { store, faults, controllers, serving } = parts(options)?;
         let server = api::Local::start(store.clone(), faults.clone(), serving);
         Ok(Self { store, faults, controllers, server })
     }
 
-    /// What serves it.
+    /// Its server.
     pub fn server(&self) -> &api::Local {
         &self.server
     }
 
-    /// What the cluster holds; for tests that arrange or look behind the API.
+    /// Contents of the cluster; for tests that arrange or look behind the API.
     pub fn store(&self) -> &Store {
         &self.store
     }
 
-    /// What goes wrong on purpose.
+    /// Injected faults.
     pub fn faults(&self) -> &Faults {
         &self.faults
     }
 
-    /// Ends it; the truth file is complete then.
+    /// Stops the cluster and completes the truth file.
     pub fn stop(self) {
         self.controllers.stop();
         self.store.close_truth();
@@ -219,7 +219,7 @@ impl LocalSandbox {
 
 /// The profile of that name, or in that file.
 ///
-/// Fails with the names there are, or with what is wrong in the file.
+/// Fails with the known names, or with the error in the file.
 pub fn profile(name: &str) -> Result<Profile, Failure> {
     profile::load(name).map_err(|error| {
         let failure = Failure::usage(error.to_string());

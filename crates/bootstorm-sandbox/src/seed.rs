@@ -1,4 +1,4 @@
-//! What a cluster holds before anybody uses it: namespaces, nodes, storage, `KubeVirt` and CDI.
+//! Initial contents of a cluster: namespaces, nodes, storage, `KubeVirt` and CDI.
 
 use std::collections::BTreeMap;
 
@@ -18,12 +18,12 @@ const NAMESPACES: [&str; 7] = [
     "cdi",
     "openshift-virtualization-os-images",
 ];
-/// Where the golden images are.
+/// Namespace of the golden images.
 const IMAGES: &str = "openshift-virtualization-os-images";
 const KUBELET: &str = "v1.36.0";
 const CDI_VERSION: &str = "v1.66.0";
 
-/// Fills an empty store with a cluster of so many nodes of this size.
+/// Fills an empty store with a cluster of this many nodes of this size.
 pub fn seed(
     store: &Store,
     nodes: usize,
@@ -139,7 +139,7 @@ fn node(number: usize, cores: u32, memory_gib: u32, max_pods: u32) -> Value {
     })
 }
 
-/// Fills in the storage classes that a profile adds; those that are there already only get other storage.
+/// Adds the storage classes of a profile; existing ones only get other storage.
 pub fn seed_classes(store: &Store, classes: &BTreeMap<String, StorageClass>) -> Result<(), StoreError> {
     for (name, class) in classes {
         if store.get(&kind::STORAGE_CLASSES, "", name).is_none() {

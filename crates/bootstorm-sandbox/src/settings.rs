@@ -1,4 +1,4 @@
-//! What the `KubeVirt` object says about limits: those of the profile, as an administrator would have set them.
+//! Limits in the `KubeVirt` object: those of the profile, as if set by an administrator.
 
 use serde_json::{Value, json};
 
@@ -6,9 +6,9 @@ use super::model::Profile;
 use super::store::Store;
 use super::store::kind::KUBEVIRTS;
 
-/// Writes what differs from the defaults into the `KubeVirt` object.
+/// Writes differences from the defaults into the `KubeVirt` object.
 ///
-/// Calls per second stand in `spec.configuration`, the numbers of workers are flags of virt-controller.
+/// Calls per second are in `spec.configuration`; numbers of workers are flags of virt-controller.
 pub(super) fn publish(store: &Store, profile: &Profile) {
     let usual = Profile::default();
     let bucket = |qps: f64, burst: f64| {

@@ -1,4 +1,4 @@
-//! Which node a claim is attached to: one that is `ReadWriteOnce` can be attached to one node at a time.
+//! Attachment of claims to nodes: a `ReadWriteOnce` claim can be attached to one node at a time.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -9,18 +9,18 @@ use tokio::sync::futures::Notified;
 
 use crate::model::lock;
 
-/// Claims that are attached to one node, by their identity: the node, and the pods there that use it
+/// Claims attached to one node, by UID: the node, and the number of its pods that use the claim
 #[derive(Debug, Default)]
 pub struct Attachments {
     held: Mutex<HashMap<Box<str>, Holder>>,
     released: Notify,
 }
 
-/// A node, and how many of its pods use the claim
+/// A node, and the number of its pods that use the claim
 type Holder = (Box<str>, usize);
 
 impl Attachments {
-    /// Attaches a claim for one more pod of a node; false while another node has it.
+    /// Attaches a claim for one more pod of a node; false while another node holds it.
     pub fn take(&self, claim: &str, node: &str) -> bool {
         let mut held = lock(&self.held);
         let (holder, pods) = held.entry(claim.into()).or_insert_with(|| (node.into(), 0));
@@ -44,7 +44,7 @@ impl Attachments {
         }
     }
 
-    /// What to wait on until some claim has become free.
+    /// Signals that some claim has become free.
     pub fn freed(&self) -> Notified<'_> {
         self.released.notified()
     }

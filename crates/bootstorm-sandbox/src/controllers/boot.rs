@@ -1,4 +1,4 @@
-//! The life of a guest: it boots, answers on the network, and powers off when told to.
+//! The life of a guest: it boots, answers on the network, and powers off on request.
 
 use std::sync::Arc;
 
@@ -8,10 +8,10 @@ use crate::model::bandwidth::Bandwidth;
 use crate::model::dice::Draw;
 use crate::model::{Misbehaviour, lock};
 
-/// How many times faster than one reader's share the cache of the storage is.
+/// Speed of the storage cache relative to one reader's share.
 const CACHE_GAIN: f64 = 4.0;
 
-/// Lets a guest live from the start of its processors to its end.
+/// Runs a guest from the start of its CPUs to its end.
 pub async fn live(cluster: Arc<Cluster>, launcher: Arc<Launcher>) {
     let mut watched = launcher.guest.subscribe();
     let over = watched.wait_for(|guest| matches!(guest.stage, Stage::Off(_)));
@@ -22,7 +22,7 @@ pub async fn live(cluster: Arc<Cluster>, launcher: Arc<Launcher>) {
     until_power_off(cluster, launcher).await;
 }
 
-/// Lets a guest that has booted wait for the power button, or for somebody to pull the plug.
+/// Runs a booted guest until the power button is pressed or the plug is pulled.
 pub async fn until_power_off(cluster: Arc<Cluster>, launcher: Arc<Launcher>) {
     let mut watched = launcher.guest.subscribe();
     let pressed =
@@ -42,18 +42,18 @@ pub async fn until_power_off(cluster: Arc<Cluster>, launcher: Arc<Launcher>) {
     }
 }
 
-/// Whether a guest does not care about the power button.
+/// Whether a guest ignores the power button.
 fn ignores_power(misbehaviour: Option<Misbehaviour>) -> bool {
     matches!(misbehaviour, Some(Misbehaviour::RefusesToStop | Misbehaviour::NeverStops))
 }
 
-/// Firmware, kernel, network, agent; or as far as the power button lets it.
+/// Firmware, kernel, network, agent; or as far as the power button permits.
 async fn boot(cluster: &Arc<Cluster>, launcher: &Launcher) {
     let figures = &cluster.profile.guest;
     let slow = launcher.slowness();
     let seconds = |step, draw| slow * cluster.seconds(&launcher.key, &launcher.uid, step, draw);
     cluster.clock.sleep(seconds("firmware", figures.firmware)).await;
-    // Each processor of the guest has its share of the boot to do, so all of them count on the node.
+    // Each vCPU of the guest has its share of the boot to do, so all of them load the node.
     let work = seconds("kernel", figures.boot_cpu) * launcher.vcpus;
     tokio::join!(
         launcher.node.cpu.serve(work, launcher.vcpus),
@@ -73,7 +73,7 @@ async fn boot(cluster: &Arc<Cluster>, launcher: &Launcher) {
                 agent_connects(cluster, launcher);
                 address(cluster, seconds("late-dhcp", figures.late_dhcp)).await;
                 network_comes(cluster, launcher, &seconds);
-                // What the agent says of the interface has changed.
+                // The agent's information about the interface has changed.
                 launcher.call_handler();
             }
             _ => {
@@ -90,7 +90,7 @@ async fn boot(cluster: &Arc<Cluster>, launcher: &Launcher) {
     }
 }
 
-/// Waits for an address, which takes so many seconds when it is the guest's turn.
+/// Waits for an address, which takes this many seconds once it is the guest's turn.
 async fn address(cluster: &Cluster, seconds: f64) {
     if let Some(dhcp) = &cluster.dhcp {
         dhcp.acquire().await;
@@ -98,7 +98,7 @@ async fn address(cluster: &Cluster, seconds: f64) {
     cluster.clock.sleep(seconds).await;
 }
 
-/// From now on the guest answers, and a little later its services listen.
+/// Makes the guest answer from now on, and its services a little later.
 fn network_comes(cluster: &Cluster, launcher: &Launcher, seconds: &impl Fn(&'static str, Draw) -> f64) {
     let now = cluster.clock.now();
     let figures = &cluster.profile.guest;
@@ -139,7 +139,7 @@ fn agent_connects(cluster: &Cluster, launcher: &Launcher) {
     }
 }
 
-/// Stops services, writes what is dirty, powers off.
+/// Stops services, writes dirty pages, powers off.
 async fn shut_down(cluster: &Arc<Cluster>, launcher: &Launcher) {
     let figures = &cluster.profile.guest;
     let seconds =
@@ -148,7 +148,7 @@ async fn shut_down(cluster: &Arc<Cluster>, launcher: &Launcher) {
         cluster.clock.sleep(seconds),
         launcher.node.cpu.serve(figures.shutdown_cpu * launcher.vcpus, launcher.vcpus),
     );
-    // The guest's last writes are accepted by the cache; the medium works on them after the guest is gone.
+    // The guest's last writes are accepted by the cache; the medium processes them after the guest is gone.
     if let Some(medium) = medium(cluster, launcher) {
         let write = cluster.profile.storage.shutdown_write;
         cluster.tasks.spawn(async move { medium.serve(write, 1.0).await });
@@ -160,7 +160,7 @@ pub async fn read(cluster: &Cluster, launcher: &Launcher, megabytes: f64) {
     read_disk(cluster, &launcher.node, &launcher.disk, megabytes).await;
 }
 
-/// Reads `megabytes` from a disk: out of the cache if they have just been written, else from the medium.
+/// Reads `megabytes` from a disk: from the cache if just written, else from the medium.
 pub async fn read_disk(cluster: &Cluster, node: &super::nodes::Node, disk: &Disk, megabytes: f64) {
     let storage = &cluster.profile.storage;
     let (medium, written) = match disk {

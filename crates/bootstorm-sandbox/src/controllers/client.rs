@@ -1,4 +1,4 @@
-//! A controller's connection to the API server: every write costs a token and takes its time.
+//! A controller's connection to the API server: every write costs a token and takes time.
 
 use std::sync::Arc;
 
@@ -12,14 +12,14 @@ use crate::model::{Dice, SimClock};
 use crate::store::kind::{VIRTUAL_MACHINE_INSTANCES, VIRTUAL_MACHINES};
 use crate::store::{DeleteOptions, Kind, Object, Store, StoreError, UpdateError};
 
-/// Why a write did not happen; the controller looks again
+/// Reason why a write did not happen; the controller reconciles again
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WriteError {
-    /// Somebody else wrote in the meantime.
+    /// Another writer was faster.
     Conflict,
     /// The object is gone.
     Gone,
-    /// The store refused.
+    /// Refused by the store.
     Refused(StoreError),
 }
 
@@ -63,7 +63,7 @@ impl Client {
         self.store.create(kind, object)
     }
 
-    /// Changes an object if it is still the version that was read; without an effect nothing is sent.
+    /// Changes an object if it is still the version that was read; sends nothing if there is no change.
     pub async fn update(
         &mut self,
         kind: &'static Kind,
@@ -94,7 +94,7 @@ impl Client {
         })
     }
 
-    /// Changes the object with this identity as it is now, whatever its version; without an effect nothing is sent.
+    /// Changes the current version of the object with this UID; sends nothing if there is no change.
     pub async fn patch(
         &mut self,
         kind: &'static Kind,
@@ -121,7 +121,7 @@ impl Client {
         result.map_err(|_| WriteError::Gone)
     }
 
-    /// Deletes an object by its identity.
+    /// Deletes an object by its UID.
     pub async fn delete(
         &mut self,
         kind: &'static Kind,
@@ -141,7 +141,7 @@ impl Client {
         }
     }
 
-    /// Pays for one call: a token, and the time it takes.
+    /// Pays for one call: a token, and its duration.
     pub async fn pay(&mut self, kind: &Kind) {
         self.bucket.acquire().await;
         let hooked = kind.is(&VIRTUAL_MACHINES) || kind.is(&VIRTUAL_MACHINE_INSTANCES);

@@ -1,4 +1,4 @@
-//! What all controllers of one simulation share.
+//! State shared by all controllers of one simulation.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -22,7 +22,7 @@ use crate::processes::Processes;
 use crate::store::kind::{KUBEVIRTS, VIRTUAL_MACHINES};
 use crate::store::{Kind, Object, Store};
 
-/// The queues of the controllers that are not per node
+/// Queues of the controllers that are not per node
 #[derive(Debug)]
 pub struct Queues {
     /// virt-controller: machines.
@@ -31,7 +31,7 @@ pub struct Queues {
     pub instances: Arc<WorkQueue<Key>>,
     /// virt-controller: live migrations.
     pub migrations: Arc<WorkQueue<Key>>,
-    /// virt-controller: nodes that are to be left.
+    /// virt-controller: nodes to evacuate.
     pub evacuations: Arc<WorkQueue<Key>>,
     /// The scheduler: pods without a node.
     pub unscheduled: Arc<WorkQueue<Key>>,
@@ -45,7 +45,7 @@ pub struct Queues {
     pub jobs: Arc<WorkQueue<Key>>,
     /// Quota controller: namespaces.
     pub quotas: Arc<WorkQueue<Key>>,
-    /// Garbage collector: things to look at.
+    /// Garbage collector: work items.
     pub garbage: Arc<WorkQueue<Work>>,
 }
 
@@ -56,50 +56,50 @@ pub struct Cluster {
     pub store: Store,
     /// Simulated time.
     pub clock: SimClock,
-    /// All draws.
+    /// Random draws.
     pub dice: Dice,
-    /// All figures.
+    /// Figures of the model.
     pub profile: Profile,
-    /// The work to do.
+    /// Work queues.
     pub queues: Queues,
-    /// The nodes' resources.
+    /// Resources of the nodes.
     pub nodes: Nodes,
-    /// The pods that kubelets run.
+    /// Pods run by kubelets.
     pub pods: PodSignals,
-    /// The launchers and their guests.
+    /// Launchers and their guests.
     pub guests: Guests,
-    /// The event recorder.
+    /// Event recorder.
     pub recorder: Recorder,
     /// The API server's capacity for clients' writes.
     pub admission: Admission,
-    /// The storage behind the claims.
+    /// Storage behind the claims.
     pub pools: Pools,
-    /// Attachments of claims, over the whole cluster.
+    /// Rate of attachments, over the whole cluster.
     pub attaches: TokenBucket,
-    /// Which claims are attached to one node.
+    /// Claims attached to one node.
     pub attachments: Attachments,
-    /// Addresses by DHCP, over the whole cluster; `None` without a limit.
+    /// Rate of DHCP addresses, over the whole cluster; `None` without a limit.
     pub dhcp: Option<TokenBucket>,
-    /// Clones from snapshots, over the whole cluster.
+    /// Rate of clones from snapshots, over the whole cluster.
     pub clones: TokenBucket,
-    /// The limit of calls of CDI and the provisioner.
+    /// Call limit of CDI and the provisioner.
     pub cdi: Arc<TokenBucket>,
-    /// Volumes by identity of their claim: when they were written.
+    /// Claim UID → time at which its volume was written.
     pub written: Mutex<HashMap<Box<str>, f64>>,
-    /// Target pods of migrations that find no node, and since when.
+    /// Target pods of migrations without a node, and since when.
     pub unscheduled_targets: Mutex<HashMap<Box<str>, f64>>,
-    /// Who may do what, where a server asks about it.
+    /// Permissions, for controllers that check them on behalf of a user.
     pub permissions: OnceLock<Faults>,
     /// Pods that are processes of this machine.
     pub processes: Arc<Processes>,
-    /// Everything that runs.
+    /// Running tasks.
     pub tasks: Tasks,
     misbehaviours: MisbehaviourTable,
     starts: Mutex<HashMap<Key, (Box<str>, u64)>>,
 }
 
 impl Cluster {
-    /// A cluster in which nothing runs yet.
+    /// A cluster without any running task.
     pub fn new(
         store: Store,
         profile: Profile,
@@ -109,7 +109,7 @@ impl Cluster {
     ) -> Arc<Self> {
         let clock = SimClock::start(speed).ahead(profile.api_server.clock());
         let dice = Dice::new(seed);
-        // A table given in the process is about this run, so it wins over the profile's.
+        // A table given in the process concerns this run, so it overrides the profile's.
         for (pattern, how) in &profile.misbehave.0 {
             misbehaviours.0.entry(pattern.clone()).or_insert(*how);
         }
@@ -157,7 +157,7 @@ impl Cluster {
         })
     }
 
-    /// A connection to the API server with a limit of its own or a shared one.
+    /// A connection to the API server with a separate or a shared limit.
     pub fn client(&self, who: &str, bucket: &Arc<TokenBucket>) -> Client {
         Client::new(self.store.clone(), self.clock, bucket.clone(), self.dice, who, &self.profile.api_server)
     }
@@ -167,7 +167,7 @@ impl Cluster {
         Arc::new(TokenBucket::new(self.clock, qps, burst))
     }
 
-    /// How many times this machine has been started: 1 for the instance `uid` if it is the first one seen.
+    /// Number of starts of this machine: 1 if instance `uid` is the first one seen.
     pub fn incarnation(&self, key: &Key, uid: &str) -> u64 {
         let mut starts = lock(&self.starts);
         match starts.get_mut(key) {
@@ -185,7 +185,7 @@ impl Cluster {
         }
     }
 
-    /// What is wrong with a machine: what its instance says, or the machine, or the tables.
+    /// Misbehaviour of a machine: from its instance, the machine, or the tables.
     pub fn misbehaviour(&self, instance: &Object) -> Option<Misbehaviour> {
         misbehaviour::annotated(instance.value())
             .or_else(|| {
@@ -195,19 +195,19 @@ impl Cluster {
             .or_else(|| self.misbehaviours.of(instance.namespace(), instance.name()))
     }
 
-    /// Whether a component is down, as the annotation of the object that stands for it says.
+    /// Whether a component is down, according to the annotation of the object that stands for it.
     pub fn is_down(&self, kind: &'static Kind, namespace: &str, name: &str, component: &str) -> bool {
         let object = self.store.get(kind, namespace, name);
         object
             .is_some_and(|object| object.value()["metadata"]["annotations"][misbehaviour::DOWN] == component)
     }
 
-    /// Whether virt-controller is down: nothing becomes of machines and instances meanwhile.
+    /// Whether virt-controller is down: machines and instances make no progress meanwhile.
     pub fn controller_is_down(&self) -> bool {
         self.is_down(&KUBEVIRTS, "kubevirt", "kubevirt", "virt-controller")
     }
 
-    /// Whether somebody keeps something in a namespace that stands in the way of its end.
+    /// Whether a foreign object in a namespace blocks its termination.
     pub fn is_occupied(&self, namespace: &Object) -> bool {
         let how = misbehaviour::annotated(namespace.value())
             .or_else(|| self.misbehaviours.of(namespace.name(), ""));
@@ -219,7 +219,7 @@ impl Cluster {
         self.dice.roll(&key.to_string(), self.incarnation(key, uid), step)
     }
 
-    /// A duration of one step of one start of a machine, in simulated seconds.
+    /// Duration of one step of one start of a machine, in simulated seconds.
     pub fn seconds(&self, key: &Key, uid: &str, step: &str, draw: Draw) -> f64 {
         self.roll(key, uid, step).draw_with_stragglers(draw, self.profile.stragglers)
     }

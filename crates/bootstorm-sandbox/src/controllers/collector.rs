@@ -1,4 +1,4 @@
-//! The garbage collector: dependents follow their owners, and owners wait for them or let them go.
+//! The garbage collector: deletes dependents after their owners, and releases owners that wait for dependents.
 
 use std::sync::Arc;
 
@@ -45,9 +45,9 @@ impl Collector {
         Self { cluster }
     }
 
-    /// Takes note of a change to any object.
+    /// Handles a change of any object.
     pub fn noticed(cluster: &Cluster, kind: &'static Kind, entry: &Entry) {
-        // Events own nothing and are owned by nobody.
+        // Events have no owners and no dependents.
         if kind.is(&EVENTS) {
             return;
         }
@@ -83,22 +83,22 @@ impl Collector {
         }
     }
 
-    /// Deletes an object of whose owners none is left.
+    /// Deletes an object whose owners are all gone.
     async fn collect_one(&self, client: &mut Client, kind: &'static Kind, object: &Object) {
         let references = object.value()["metadata"]["ownerReferences"].as_array();
         let alive = references.into_iter().flatten().any(|reference| {
             let owner = referenced(object.namespace(), reference)
                 .and_then(|(place, key)| find(client.store(), place, &key));
-            // An owner of an unknown kind is none of our business.
+            // An owner of an unknown kind is ignored.
             owner.is_some_and(|owner| reference["uid"] == *owner.uid()) || !is_known(reference)
         });
         if !alive && !object.is_deleting() {
-            // Somebody else may have been quicker; then there is nothing left to do.
+            // Another worker may have been faster; then nothing is left to do.
             let _ = client.delete(kind, object, None).await;
         }
     }
 
-    /// Lets go of an owner that is being deleted, when its dependents are gone or have lost it.
+    /// Releases an owner that is being deleted, once its dependents are gone or have lost it.
     async fn release(&self, client: &mut Client, kind: &'static Kind, owner: &Object) {
         if !waits(owner) {
             return;

@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
-/// The condition of a pod that ends for no fault of its own.
+/// Condition of a pod that ends for reasons outside itself.
 pub const DISRUPTION: &str = "DisruptionTarget";
 
-/// Whether an instance or a pod has come to its end.
+/// Whether an instance or a pod has ended.
 pub fn is_final(object: &Value) -> bool {
     matches!(object["status"]["phase"].as_str(), Some("Succeeded" | "Failed"))
 }
@@ -15,7 +15,7 @@ pub fn find<'a>(object: &'a Value, kind: &str) -> Option<&'a Value> {
     object["status"]["conditions"].as_array()?.iter().find(|condition| condition["type"] == kind)
 }
 
-/// Whether a condition is there with this status.
+/// Whether a condition exists with this status.
 pub fn is(object: &Value, kind: &str, status: &str) -> bool {
     find(object, kind).is_some_and(|condition| condition["status"] == status)
 }
@@ -25,7 +25,7 @@ pub fn reason<'a>(object: &'a Value, kind: &str) -> &'a str {
     find(object, kind).and_then(|condition| condition["reason"].as_str()).unwrap_or_default()
 }
 
-/// Puts a condition into `object.status.conditions`, at its old place if it has one.
+/// Stores a condition in `object.status.conditions`, in its old place if it has one.
 pub fn set(object: &mut Value, condition: Value) {
     let conditions = &mut object["status"]["conditions"];
     if !conditions.is_array() {
@@ -38,7 +38,7 @@ pub fn set(object: &mut Value, condition: Value) {
     }
 }
 
-/// Sets status, reason and message; times are renewed only when the status or the reason changes.
+/// Sets status, reason and message; times are renewed only if the status or the reason changes.
 pub fn mark(object: &mut Value, kind: &str, status: &str, reason: &str, message: &str, stamp: &str) {
     let mut condition =
         json!({"type": kind, "status": status, "lastProbeTime": stamp, "lastTransitionTime": stamp});

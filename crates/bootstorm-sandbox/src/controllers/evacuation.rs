@@ -1,4 +1,4 @@
-//! virt-controller's answer to evictions: instances that are marked get a migration each, a few at a time.
+//! virt-controller's reaction to evictions: marked instances get a migration each, a few at a time.
 //!
 //! After `pkg/virt-controller/watch/drain/evacuation/evacuation.go` of `KubeVirt` 1.4 and later.
 
@@ -20,10 +20,10 @@ use super::worker::{Outcome, Reconciler};
 use crate::store::Object;
 use crate::store::kind::{MIGRATIONS, VIRTUAL_MACHINE_INSTANCES};
 
-/// Seconds until nodes are looked at again on which more instances wait than may migrate (KV).
+/// Seconds until nodes are rechecked on which more instances wait than may migrate (KV).
 const LATER: f64 = 5.0;
 
-/// The controller of evacuations; its keys are nodes
+/// The evacuation controller; its keys are nodes
 #[derive(Debug)]
 pub struct Evacuations {
     cluster: Arc<Cluster>,

@@ -1,4 +1,4 @@
-//! Recording core events: the shape of client-go's recorder, and the scheduler's newer one.
+//! Recording core events: in the form of client-go's recorder, and in the scheduler's newer one.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -10,34 +10,34 @@ use crate::model::{SimClock, lock};
 use crate::store::kind::EVENTS;
 use crate::store::{Object, Store, StoreError};
 
-/// Who records an event
+/// Source of an event
 #[derive(Debug, Clone, Copy)]
 pub struct Source<'a> {
     /// The component, such as `virt-handler`.
     pub component: &'static str,
-    /// The node it runs on, for those that run on nodes.
+    /// Node, for components that run on nodes.
     pub host: Option<&'a str>,
 }
 
-/// virt-controller names itself like this on machines and on instances.
+/// virt-controller's name on machines and on instances.
 pub const MACHINE_CONTROLLER: Source<'static> = Source { component: "virtualmachine-controller", host: None };
 
-/// Something that has been said: what, and the name of the event.
+/// A recorded event: its content, and its name
 type Saying = (Box<str>, Box<str>);
 
 /// The writer of all events
 ///
-/// Repeats become a higher count on the first event, as the client library does it.
+/// Repeats increase the count of the first event, as in the client library.
 #[derive(Debug)]
 pub struct Recorder {
     store: Store,
     clock: SimClock,
-    /// Per identity of the object: what has been said, and under which name.
+    /// Object UID → recorded events.
     said: Mutex<HashMap<Box<str>, Vec<Saying>>>,
 }
 
 impl Recorder {
-    /// A recorder that has said nothing yet.
+    /// A recorder without any events.
     pub fn new(store: Store, clock: SimClock) -> Self {
         Self { store, clock, said: Mutex::default() }
     }
@@ -52,7 +52,7 @@ impl Recorder {
         self.record(source, about, "Warning", reason, message);
     }
 
-    /// Records an event as the scheduler does: no source, no count, microseconds.
+    /// Records an event like the scheduler: no source, no count, microseconds.
     pub fn scheduler(&self, about: &Object, kind: &str, reason: &str, message: &str) {
         let now = self.clock.wall();
         let name = format!("{}.{:x}", about.name(), now.as_nanosecond());
@@ -67,7 +67,7 @@ impl Recorder {
         self.write(event, now.as_nanosecond());
     }
 
-    /// Forgets what was said about an object that is gone.
+    /// Forgets the events of an object that is gone.
     pub fn forget(&self, uid: &str) {
         lock(&self.said).remove(uid);
     }
@@ -105,7 +105,7 @@ impl Recorder {
         }
     }
 
-    /// Stores an event; a name taken in the same nanosecond moves on by one.
+    /// Stores an event; a name taken in the same nanosecond is incremented.
     fn write(&self, mut event: Value, mut nanos: i128) -> Option<Box<str>> {
         let object = event["involvedObject"]["name"].as_str().unwrap_or_default().to_owned();
         loop {
@@ -115,7 +115,7 @@ impl Recorder {
                     nanos += 1;
                     event["metadata"]["name"] = json!(format!("{object}.{nanos:x}"));
                 }
-                // Events are best effort: in a namespace that goes away nobody gets them.
+                // Events are best effort: a terminating namespace accepts none.
                 Err(_) => return None,
             }
         }

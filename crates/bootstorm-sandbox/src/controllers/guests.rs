@@ -1,4 +1,4 @@
-//! The launchers on all nodes, and the guests inside them.
+//! Launchers on all nodes, and the guests inside them.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -9,109 +9,109 @@ use super::key::Key;
 use super::nodes::Node;
 use crate::model::Misbehaviour;
 
-/// How a guest came to its end
+/// How a guest ended
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
-    /// It powered off.
+    /// Powered off.
     PoweredOff,
-    /// It died by itself.
+    /// Crashed.
     Crashed,
-    /// It was killed because its grace had run out.
+    /// Killed because its grace period had expired.
     Expired,
-    /// It was killed because it was given no grace.
+    /// Killed without a grace period.
     Destroyed,
 }
 
-/// How far a guest has come
+/// Progress of a guest
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Stage {
     /// The launcher waits for a domain.
     Idle,
     /// The domain is defined and qemu starts.
     Starting,
-    /// Its processors run; the kernel boots.
+    /// Its CPUs run; the kernel boots.
     Running,
-    /// It answers on the network.
+    /// Answers on the network.
     Network,
-    /// Its agent has connected.
+    /// Its agent is connected.
     Agent,
-    /// It is over.
+    /// Ended.
     Off(Exit),
 }
 
-/// The state of a guest
+/// State of a guest
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Guest {
-    /// How far it has come.
+    /// Progress.
     pub stage: Stage,
-    /// Whether its operating system is up far enough to notice the power button.
+    /// Whether its operating system is far enough up to notice the power button.
     pub booted: bool,
-    /// The simulated instant since which it answers on the network.
+    /// Simulated instant since which it answers on the network.
     pub network_at: Option<f64>,
-    /// The simulated instant from which its services listen.
+    /// Simulated instant from which its services listen.
     pub services_at: Option<f64>,
-    /// The simulated instant at which its agent connected.
+    /// Simulated instant at which its agent connected.
     pub agent_at: Option<f64>,
-    /// The simulated instant at which cloud-init ends its final stage.
+    /// Simulated instant at which cloud-init ends its final stage.
     pub cloud_init_at: Option<f64>,
-    /// The simulated instant at which the power button was pressed.
+    /// Simulated instant at which the power button was pressed.
     pub shutdown_at: Option<f64>,
-    /// Whether its pod has been told to end.
+    /// Whether its pod is terminating.
     pub pod_ends: bool,
-    /// Whether virt-handler has taken note of its end.
+    /// Whether virt-handler has recorded its end.
     pub noted: bool,
 }
 
 /// One launcher, with its guest
 #[derive(Debug)]
 pub struct Launcher {
-    /// The instance.
+    /// Instance.
     pub key: Key,
-    /// The identity of the instance.
+    /// UID of the instance.
     pub uid: Box<str>,
-    /// The node it runs on.
+    /// Node on which it runs.
     pub node: Arc<Node>,
-    /// The address of its pod.
+    /// Address of its pod.
     pub address: Box<str>,
-    /// The simulated instant from which its command socket answers.
+    /// Simulated instant from which its command socket answers.
     pub socket_at: f64,
-    /// The guest's processors.
+    /// vCPUs of the guest.
     pub vcpus: f64,
-    /// Where the guest's disk is.
+    /// Place of the guest's disk.
     pub disk: Disk,
-    /// The only ports that are forwarded to the guest, if its interface names some.
+    /// Only ports forwarded to the guest, if its interface lists some.
     pub ports: Option<Box<[u16]>>,
-    /// Whether its network accepts connections and answers pings itself, as passt and slirp do.
+    /// Whether its network accepts connections and answers pings itself, like passt and slirp.
     pub proxied: bool,
-    /// What is wrong with the guest.
+    /// Misbehaviour of the guest.
     pub misbehaviour: Option<Misbehaviour>,
-    /// The guest.
+    /// Guest.
     pub guest: watch::Sender<Guest>,
 }
 
-/// Where a guest's disk is
+/// Place of a guest's disk
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Disk {
-    /// On the node, out of this image.
+    /// On the node, from this image.
     Image(Box<str>),
     /// In a pool, behind a claim.
     Claim {
-        /// Identity of the claim.
+        /// UID of the claim.
         uid: Box<str>,
-        /// Its storage class, which says in which pool.
+        /// Its storage class, which determines the pool.
         class: Box<str>,
     },
-    /// It has none that matters.
+    /// No relevant disk.
     None,
 }
 
 impl Launcher {
-    /// The guest's state now.
+    /// Current state of the guest.
     pub fn state(&self) -> Guest {
         *self.guest.borrow()
     }
 
-    /// Changes the guest's state, unless it is over.
+    /// Changes the guest's state, unless it has ended.
     pub fn change(&self, change: impl FnOnce(&mut Guest)) -> bool {
         self.guest.send_if_modified(|guest| {
             if matches!(guest.stage, Stage::Off(_)) {
@@ -122,7 +122,7 @@ impl Launcher {
         })
     }
 
-    /// Ends the guest, if it is not over already.
+    /// Ends the guest, unless it has ended already.
     pub fn end(&self, exit: Exit) -> bool {
         self.change(|guest| {
             guest.stage = Stage::Off(exit);
@@ -130,12 +130,12 @@ impl Launcher {
         })
     }
 
-    /// Notes that virt-handler knows of the end.
+    /// Records that virt-handler knows about the end.
     pub fn note_end(&self) {
         self.guest.send_modify(|guest| guest.noted = true);
     }
 
-    /// How many times longer everything of this guest takes.
+    /// Factor on all durations of this guest.
     pub fn slowness(&self) -> f64 {
         slowness(self.misbehaviour) * self.node.slow
     }
@@ -146,7 +146,7 @@ impl Launcher {
     }
 }
 
-/// How many times longer everything takes.
+/// Factor on all durations.
 pub fn slowness(misbehaviour: Option<Misbehaviour>) -> f64 {
     match misbehaviour {
         Some(Misbehaviour::Slow(factor)) => factor,
@@ -154,18 +154,18 @@ pub fn slowness(misbehaviour: Option<Misbehaviour>) -> f64 {
     }
 }
 
-/// A guest as somebody on the network meets it
+/// A guest as seen from the network
 #[derive(Debug, Clone, PartialEq)]
 pub struct Presence {
-    /// The instance.
+    /// Instance.
     pub key: Key,
-    /// The identity of the instance.
+    /// UID of the instance.
     pub uid: Box<str>,
-    /// The node.
+    /// Node.
     pub node: Arc<str>,
-    /// Whether virt-handler has taken the address over for the guest; before that the pod itself answers.
+    /// Whether virt-handler has taken over the address for the guest; before that the pod itself answers.
     pub defined: bool,
-    /// The simulated instant since which the guest answers; `None` while it does not.
+    /// Simulated instant since which the guest answers; `None` while it does not.
     pub network_at: Option<f64>,
 }
 
@@ -178,19 +178,19 @@ struct Maps {
     by_instance: HashMap<Box<str>, Arc<Launcher>>,
     by_address: HashMap<Box<str>, Arc<Launcher>>,
     held: HashSet<Box<str>>,
-    /// Launchers that wait for a guest, by the identity of their pod.
+    /// Launchers that wait for a guest, by pod UID.
     targets: HashMap<Box<str>, Arc<Launcher>>,
 }
 
 impl Guests {
-    /// Adds a launcher that has come up.
+    /// Adds a launcher that is up.
     pub fn add(&self, launcher: Arc<Launcher>) {
         let mut maps = self.0.write().unwrap_or_else(PoisonError::into_inner);
         maps.by_address.insert(launcher.address.clone(), launcher.clone());
         maps.by_instance.insert(launcher.uid.clone(), launcher);
     }
 
-    /// Adds a launcher that a guest is to be moved to.
+    /// Adds a launcher to which a guest will migrate.
     pub fn add_target(&self, pod: &str, launcher: Arc<Launcher>) {
         self.0.write().unwrap_or_else(PoisonError::into_inner).targets.insert(pod.into(), launcher);
     }
@@ -200,7 +200,7 @@ impl Guests {
         self.0.read().unwrap_or_else(PoisonError::into_inner).targets.get(pod).cloned()
     }
 
-    /// The guest of an instance runs in this launcher from now on.
+    /// Makes this launcher run the guest of its instance from now on.
     pub fn hand_over(&self, launcher: &Arc<Launcher>) {
         self.add(launcher.clone());
     }
@@ -229,17 +229,17 @@ impl Guests {
         }
     }
 
-    /// Notes that a pod has this address from now on.
+    /// Records that a pod has this address from now on.
     pub fn hold(&self, address: &str) {
         self.0.write().unwrap_or_else(PoisonError::into_inner).held.insert(address.into());
     }
 
-    /// Notes that no pod has this address any more.
+    /// Records that no pod has this address any more.
     pub fn release(&self, address: &str) {
         self.0.write().unwrap_or_else(PoisonError::into_inner).held.remove(address);
     }
 
-    /// Whether some pod has this address.
+    /// Whether any pod has this address.
     pub fn holds(&self, address: &str) -> bool {
         self.0.read().unwrap_or_else(PoisonError::into_inner).held.contains(address)
     }
@@ -249,7 +249,7 @@ impl Guests {
         self.0.read().unwrap_or_else(PoisonError::into_inner).by_address.get(address).cloned()
     }
 
-    /// Who is behind an address of the pod network.
+    /// The guest behind an address of the pod network.
     pub fn at(&self, address: &str) -> Option<Presence> {
         self.launcher_at(address).map(|launcher| presence(&launcher))
     }

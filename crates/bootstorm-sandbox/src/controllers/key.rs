@@ -1,21 +1,21 @@
-//! Naming an object in a work queue.
+//! Keys of objects in a work queue.
 
 use std::fmt;
 use std::sync::Arc;
 
 use crate::store::Stored;
 
-/// Namespace and name of an object; cheap to copy around
+/// Namespace and name of an object; cheap to copy
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Key {
-    /// The namespace; empty for cluster-wide kinds.
+    /// Namespace; empty for cluster-wide kinds.
     pub namespace: Arc<str>,
-    /// The name.
+    /// Name.
     pub name: Arc<str>,
 }
 
 impl Key {
-    /// A key out of its two parts.
+    /// A key from its two parts.
     pub fn new(namespace: &str, name: &str) -> Self {
         Self { namespace: namespace.into(), name: name.into() }
     }
@@ -32,13 +32,13 @@ impl fmt::Display for Key {
     }
 }
 
-/// Something for the garbage collector to look at
+/// A work item of the garbage collector
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Work {
-    /// The object of this identity is gone: collect what it owned.
+    /// The object with this UID is gone: collect its dependents.
     Orphans(Box<str>),
-    /// This object may have come after its owners had gone.
+    /// This object may have been created after its owners had gone.
     Newcomer(usize, Key),
-    /// This object waits for its dependents, or for them to be let go.
+    /// This object waits for its dependents, or for their release.
     Owner(usize, Key),
 }

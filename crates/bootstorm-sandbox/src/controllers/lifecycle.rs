@@ -1,8 +1,8 @@
-//! What becomes of a node that nobody hears of: kube-controller-manager's and virt-controller's part in it.
+//! Lost nodes: the reactions of kube-controller-manager and virt-controller.
 //!
 //! After `pkg/controller/nodelifecycle`, `tainteviction` and `podgc` of Kubernetes 1.36, and
-//! `pkg/virt-controller/watch/node/node.go` of `KubeVirt` 1.4 and later. Without power back, or the taint
-//! `node.kubernetes.io/out-of-service`, pods stay on their way out for ever, and their machines start nowhere else.
+//! `pkg/virt-controller/watch/node/node.go` of `KubeVirt` 1.4 and later. Until power is back, or the taint
+//! `node.kubernetes.io/out-of-service` is set, pods stay terminating, and their machines start nowhere else.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -21,23 +21,23 @@ const OUT_OF_SERVICE: &str = "node.kubernetes.io/out-of-service";
 const SCHEDULABLE: &str = "kubevirt.io/schedulable";
 const NODE_CONTROLLER: Source<'static> = Source { component: "node-controller", host: None };
 const TAINT_CONTROLLER: Source<'static> = Source { component: "taint-eviction-controller", host: None };
-/// Looks per grace.
+/// Checks per grace period.
 const LOOKS: f64 = 10.0;
 
-/// What is known of one node
+/// State of one node
 #[derive(Debug, Clone, Copy)]
 struct Known {
-    /// When its kubelet was heard of.
+    /// Time at which its kubelet was last heard.
     kubelet: f64,
-    /// When its virt-handler was.
+    /// Time at which its virt-handler was last heard.
     handler: f64,
-    /// Since when it is not ready.
+    /// Time since which it is not ready.
     lost: Option<f64>,
-    /// Whether virt-controller has taken it out.
+    /// Whether virt-controller has marked it unresponsive.
     is_unresponsive: bool,
 }
 
-/// Looks after all nodes for ever.
+/// Monitors all nodes, forever.
 pub async fn run(cluster: Arc<Cluster>) {
     let period = cluster.profile.node_loss.grace / LOOKS;
     let mut known: HashMap<String, Known> = HashMap::new();
@@ -83,7 +83,7 @@ fn look(cluster: &Cluster, object: &Object, known: &mut Known, now: f64) {
     }
 }
 
-/// Its kubelet has said nothing for too long.
+/// Handles a kubelet that has been silent for too long.
 fn unreachable(cluster: &Cluster, object: &Object) {
     let stamp = cluster.clock.stamp();
     cluster.store.modify(&NODES, "", object.name(), |node| {
@@ -107,7 +107,7 @@ fn unreachable(cluster: &Cluster, object: &Object) {
     }
 }
 
-/// Its kubelet is back.
+/// Handles a kubelet that is back.
 fn ready(cluster: &Cluster, object: &Object) {
     let stamp = cluster.clock.stamp();
     cluster.store.modify(&NODES, "", object.name(), |node| {
@@ -128,7 +128,7 @@ fn ready(cluster: &Cluster, object: &Object) {
     cluster.recorder.normal(NODE_CONTROLLER, object, "NodeReady", &message);
 }
 
-/// Deletes the pods that do not tolerate for so long that their node is lost; one that is out of service loses them.
+/// Deletes pods that no longer tolerate the loss of their node; an out-of-service node loses all of them.
 fn evict(cluster: &Cluster, object: &Object, lost_for: f64) {
     let Some(node) = cluster.store.get(&NODES, "", object.name()) else { return };
     let taints = node.value()["spec"]["taints"].as_array();
@@ -145,7 +145,7 @@ fn evict(cluster: &Cluster, object: &Object, lost_for: f64) {
                 "Taint manager: deleting due to NoExecute taint",
             );
             let options = DeleteOptions { uid: Some(pod.uid().to_owned()), ..DeleteOptions::default() };
-            // One that is gone already is as good.
+            // It may be gone already.
             let _ = cluster.store.delete(&PODS, pod.namespace(), pod.name(), &options);
         }
         if is_out {
@@ -154,7 +154,7 @@ fn evict(cluster: &Cluster, object: &Object, lost_for: f64) {
     }
 }
 
-/// Notes on a pod that it ends for no fault of its own.
+/// Records on a pod that it ends for reasons outside itself.
 fn disrupt(cluster: &Cluster, pod: &Object, reason: &str, message: &str) {
     let stamp = cluster.clock.stamp();
     cluster.store.modify(&PODS, pod.namespace(), pod.name(), |pod| {
@@ -162,8 +162,8 @@ fn disrupt(cluster: &Cluster, pod: &Object, reason: &str, message: &str) {
     });
 }
 
-/// Removes a pod of a node that is out of service, whose kubelet will never do so. What a controller still has to count
-/// stays for it, as failed.
+/// Removes a pod of an out-of-service node, whose kubelet never will. A pod that a controller has yet to count stays
+/// for it, as failed.
 fn collect(cluster: &Cluster, pod: &Object) {
     if pod.finalizers().next().is_none() {
         cluster.store.remove(&PODS, pod.namespace(), pod.name(), pod.uid());
@@ -173,11 +173,11 @@ fn collect(cluster: &Cluster, pod: &Object) {
     cluster.store.modify(&PODS, pod.namespace(), pod.name(), |pod| pod["status"]["phase"] = json!("Failed"));
     let options =
         DeleteOptions { uid: Some(pod.uid().to_owned()), grace_period: Some(0), ..DeleteOptions::default() };
-    // One that is gone already is as good.
+    // It may be gone already.
     let _ = cluster.store.delete(&PODS, pod.namespace(), pod.name(), &options);
 }
 
-/// How long a pod tolerates it, in seconds; nothing where for ever.
+/// How long a pod tolerates the loss, in seconds; `None` means forever.
 fn toleration(cluster: &Cluster, pod: &Value) -> Option<f64> {
     let tolerations = pod["spec"]["tolerations"].as_array();
     let fits =
@@ -188,7 +188,7 @@ fn toleration(cluster: &Cluster, pod: &Value) -> Option<f64> {
     }
 }
 
-/// virt-controller takes a node out, or virt-handler puts it in again.
+/// Marks a node schedulable or not, as virt-controller and virt-handler do.
 fn schedulable(cluster: &Cluster, node: &str, word: &str) {
     let changed = cluster.store.modify(&NODES, "", node, |node| {
         node["metadata"]["labels"][SCHEDULABLE] = json!(word);
@@ -199,7 +199,7 @@ fn schedulable(cluster: &Cluster, node: &str, word: &str) {
     }
 }
 
-/// Instances on a node without virt-handler that have no pod any more are over.
+/// Ends instances without a pod on a node without virt-handler.
 fn give_up(cluster: &Cluster, node: &str) {
     if cluster.controller_is_down() {
         return;

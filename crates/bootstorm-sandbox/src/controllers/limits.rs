@@ -1,4 +1,4 @@
-//! How many migrations may run, and how fast.
+//! Limits on the number and speed of migrations.
 
 use serde_json::Value;
 
@@ -8,18 +8,18 @@ use crate::store::kind::KUBEVIRTS;
 /// `spec.configuration.migrations` of the `KubeVirt` object, or its defaults
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Limits {
-    /// Migrations at the same time.
+    /// Concurrent migrations.
     pub per_cluster: usize,
-    /// Those that leave one node.
+    /// Concurrent migrations away from one node.
     pub per_node: usize,
-    /// MB per second of one; none where it is 0.
+    /// MB per second of one migration; 0 means unlimited.
     pub bandwidth: f64,
-    /// Seconds per GiB that one may take.
+    /// Maximum seconds per GiB of one migration.
     pub timeout_per_gib: f64,
 }
 
 impl Limits {
-    /// The limits in effect.
+    /// Limits in effect.
     pub fn of(store: &Store) -> Self {
         let kubevirt = store.get(&KUBEVIRTS, "kubevirt", "kubevirt");
         let set =

@@ -1,7 +1,7 @@
-//! virt-controller's work on live migrations: their queue, the target pod, the phases.
+//! virt-controller's work on live migrations: queue, target pod, phases.
 //!
-//! After `pkg/virt-controller/watch/migration/migration.go` of `KubeVirt` 1.4 to 1.6: a migration waits in Pending while as
-//! many run as the cluster or its node allows, and is looked at again every 5 s.
+//! After `pkg/virt-controller/watch/migration/migration.go` of `KubeVirt` 1.4 to 1.6: a migration waits in Pending
+//! while the maximum number is running on the cluster or its node, and is rechecked every 5 s.
 
 use std::sync::Arc;
 
@@ -80,7 +80,7 @@ impl Migrations {
             return self.fail(client, migration, "Migration failed due to being canceled").await;
         }
         if migration.is_deleting() && state["completed"] != true && state["abortRequested"] != true {
-            // The copying notices it.
+            // The transfer notices this.
             let abort = |vmi: &mut Value| vmi["status"]["migrationState"]["abortRequested"] = json!(true);
             client.patch(&VIRTUAL_MACHINE_INSTANCES, &vmi, abort).await?;
         }
@@ -109,7 +109,7 @@ impl Migrations {
         }
     }
 
-    /// Makes the target pod, when it is the migration's turn.
+    /// Creates the target pod, once it is the migration's turn.
     async fn begin(
         &self,
         client: &mut Client,
@@ -157,7 +157,7 @@ impl Migrations {
             let why = "Migration target pod was removed during active migration.";
             return self.fail(client, migration, why).await;
         };
-        // What its guest would have to answer does not count: the guest is not there yet (KV).
+        // Probes of its guest do not count: the guest is not there yet (KV).
         if progress::up(pod.value()) {
             return self.enter(client, migration, "Scheduled").await;
         }
@@ -174,7 +174,7 @@ impl Migrations {
         self.fail(client, migration, "Migration target pod unschedulable").await
     }
 
-    /// Tells virt-handler of the target node, which prepares it; then the source copies.
+    /// Hands over to virt-handler of the target node, which prepares it; then the source copies.
     async fn hand_over(
         &self,
         client: &mut Client,
@@ -223,7 +223,7 @@ impl Migrations {
         self.enter(client, migration, "Failed").await
     }
 
-    /// A migration that is over keeps what became of it, and may be deleted.
+    /// Releases an ended migration, which keeps its result and may be deleted.
     async fn let_go(
         &self,
         client: &mut Client,
@@ -243,7 +243,7 @@ impl Migrations {
     }
 }
 
-/// Whether a migration counts against the limits: it has a target pod, and is not over.
+/// Whether a migration counts against the limits: it has a target pod and has not ended.
 fn is_running(store: &Store, migration: &Object) -> bool {
     let value = migration.value();
     match value["status"]["phase"].as_str().unwrap_or_default() {
@@ -263,7 +263,7 @@ fn target(store: &Store, vmi: &Object, migration: &str) -> Option<Object> {
     pods.into_iter().find(|pod| pod.label(names::MIGRATION_JOB).is_some_and(|uid| uid == migration))
 }
 
-/// A launcher pod that keeps away from the instance's node.
+/// A launcher pod that avoids the instance's node.
 fn target_pod(vmi: &Object, migration: &Object, stamp: &str) -> Value {
     let mut pod = launcher::pod(vmi, false, stamp);
     pod["metadata"]["labels"][names::MIGRATION_JOB] = json!(migration.uid());
@@ -297,7 +297,7 @@ async fn delete_pod(client: &mut Client, pod: Option<&Object>) -> Result<(), Wri
     }
 }
 
-/// Sets the phase and notes when it was reached.
+/// Sets the phase and records the time.
 fn enter(migration: &mut Value, phase: &str, stamp: &str) {
     if is_final(migration) {
         return;

@@ -1,7 +1,7 @@
 //! The controllers of the simulated cluster: virt-controller, scheduler, kubelets, virt-handlers, CDI and the rest.
 //!
-//! Each works like its model: it watches, keeps a queue, looks at the *present* state of a key, and pays for what it
-//! writes out of its own limit of calls. That states are skipped under load, as on a real cluster, follows from this.
+//! Each works like its model: it watches, keeps a queue, reconciles the *current* state of a key, and pays for its
+//! writes from its own call limit. As on a real cluster, states are therefore skipped under load.
 
 mod attachments;
 pub mod boot;

@@ -2,41 +2,41 @@
 
 use serde_json::{Value, json};
 
-/// virt-controller holds machines and their instances by this.
+/// Finalizer by which virt-controller holds machines and their instances.
 pub const MACHINE_FINALIZER: &str = "kubevirt.io/virtualMachineControllerFinalize";
-/// virt-controller holds instances until their pods are gone by this.
+/// Finalizer by which virt-controller holds instances until their pods are gone.
 pub const INSTANCE_FINALIZER: &str = "kubevirt.io/foregroundDeleteVirtualMachine";
-/// The API version a controller has last seen an object in.
+/// API version in which a controller last saw an object.
 pub const LATEST_VERSION: &str = "kubevirt.io/latest-observed-api-version";
-/// The API version an object is stored in.
+/// API version in which an object is stored.
 pub const STORAGE_VERSION: &str = "kubevirt.io/storage-observed-api-version";
-/// The generation of the machine an instance was made from.
+/// Generation of the machine from which an instance was created.
 pub const GENERATION: &str = "kubevirt.io/vm-generation";
-/// The node of an instance, as a label.
+/// Label with the node of an instance.
 pub const NODE_NAME: &str = "kubevirt.io/nodeName";
-/// The identity of the instance a pod was made for, as a label.
+/// Label with the UID of the instance for which a pod was created.
 pub const CREATED_BY: &str = "kubevirt.io/created-by";
-/// virt-controller holds migrations until they are over by this.
+/// Finalizer by which virt-controller holds migrations until they have ended.
 pub const MIGRATION_FINALIZER: &str = "kubevirt.io/migrationJobFinalize";
-/// The instance that a migration is about, as its label.
+/// Label with the instance of a migration.
 pub const MIGRATED: &str = "kubevirt.io/vmi-name";
-/// The identity of the migration that a target pod was made for, as a label.
+/// Label with the UID of the migration for which a target pod was created.
 pub const MIGRATION_JOB: &str = "kubevirt.io/migrationJobUID";
-/// Its name, as an annotation.
+/// Annotation with the name of that migration.
 pub const MIGRATION_NAME: &str = "kubevirt.io/migrationJobName";
-/// The node to which an instance migrates, as a label.
+/// Label with the node to which an instance migrates.
 pub const MIGRATION_TARGET: &str = "kubevirt.io/migrationTargetNodeName";
-/// The node that a migration is to leave, as an annotation of one that was made for an eviction.
+/// Annotation on a migration created for an eviction, with the node to be left.
 pub const EVACUATION: &str = "kubevirt.io/evacuationMigration";
-/// The readiness gate of launcher pods.
+/// Readiness gate of launcher pods.
 pub const UNPAUSED: &str = "kubevirt.io/virtual-machine-unpaused";
 
-/// Somebody else's finalizer, which nobody here ever takes off.
+/// A foreign finalizer, which nothing here removes.
 pub const FOREIGN_FINALIZER: &str = "somebody.example/hold";
-/// What somebody else keeps in a namespace that shall not end.
+/// A foreign object in a namespace that must not terminate.
 pub const LEFTOVER: &str = "somebody-elses-notes";
 
-/// Notes the API versions on a machine or an instance.
+/// Records the API versions on a machine or an instance.
 pub fn note_versions(object: &mut Value) {
     let annotations = &mut object["metadata"]["annotations"];
     if !annotations.is_object() {
@@ -46,7 +46,7 @@ pub fn note_versions(object: &mut Value) {
     annotations[STORAGE_VERSION] = json!("v1");
 }
 
-/// Puts a finalizer on an object, once.
+/// Adds a finalizer to an object, once.
 pub fn add_finalizer(object: &mut Value, finalizer: &str) {
     match object["metadata"]["finalizers"].as_array_mut() {
         Some(list) if list.iter().any(|held| held == finalizer) => {}
@@ -55,14 +55,14 @@ pub fn add_finalizer(object: &mut Value, finalizer: &str) {
     }
 }
 
-/// Takes a finalizer off an object.
+/// Removes a finalizer from an object.
 pub fn drop_finalizer(object: &mut Value, finalizer: &str) {
     if let Some(list) = object["metadata"]["finalizers"].as_array_mut() {
         list.retain(|held| held != finalizer);
     }
 }
 
-/// The owner reference of a controller on an object it made.
+/// The owner reference of a controller on an object that it created.
 pub fn owner(object: &Value, uid: &str) -> Value {
     json!({
         "apiVersion": object["apiVersion"], "kind": object["kind"], "name": object["metadata"]["name"], "uid": uid,

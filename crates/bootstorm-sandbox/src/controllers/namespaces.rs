@@ -19,11 +19,11 @@ use crate::store::{DeleteOptions, Kind, Object};
 #[derive(Debug)]
 pub struct NamespaceController {
     cluster: Arc<Cluster>,
-    /// When each terminating namespace is looked at next; its own status changes bring it back earlier.
+    /// Next check of each terminating namespace; its own status changes trigger it earlier.
     next_look: Mutex<HashMap<Box<str>, f64>>,
 }
 
-/// What is left in a namespace.
+/// Remaining contents of a namespace.
 #[derive(Debug, Default)]
 struct Rest {
     kinds: BTreeMap<String, usize>,
@@ -62,14 +62,14 @@ impl NamespaceController {
         Self { cluster, next_look: Mutex::default() }
     }
 
-    /// How long until a namespace is to be looked at; one that is new has the first pause before it.
+    /// Time until the next check of a namespace; a new one has the first pause before it.
     fn wait(&self, uid: &str, pause: f64) -> f64 {
         let now = self.cluster.clock.now();
         let mut next_look = lock(&self.next_look);
         *next_look.entry(uid.into()).or_insert(now + pause) - now
     }
 
-    /// Deletes what is there, pods before anything else, and says what was left when it looked.
+    /// Deletes the contents, pods first, and returns what was left at that time.
     async fn empty(&self, client: &mut Client, namespace: &str) -> Rest {
         let mut rest = Rest::default();
         self.delete_all(client, &PODS, namespace, &mut rest).await;
@@ -101,20 +101,20 @@ impl NamespaceController {
     }
 }
 
-/// Lets somebody else leave something in a new namespace that misbehaves: an object whose finalizer nobody takes off.
+/// Leaves a foreign object in a new namespace that misbehaves, with a finalizer that nothing removes.
 pub fn occupy(cluster: &Cluster, namespace: &Object) {
     if cluster.is_occupied(namespace) {
         let metadata = json!({
             "name": names::LEFTOVER, "namespace": namespace.name(), "finalizers": [names::FOREIGN_FINALIZER],
         });
-        // One that is there already will do.
+        // It may exist already.
         let _ = cluster.store.create(&CONFIG_MAPS, json!({"metadata": metadata}));
     }
 }
 
 impl Rest {
     fn count(&mut self, kind: &Kind, left: &[Object]) {
-        // The controller writes the dot also where the group is empty: `pods. has 2 resource instances`.
+        // The controller writes the dot even if the group is empty: `pods. has 2 resource instances`.
         self.kinds.insert(format!("{}.{}", kind.plural, kind.group), left.len());
         for finalizer in left.iter().flat_map(|object| object.finalizers()) {
             *self.finalizers.entry(finalizer.to_owned()).or_default() += 1;

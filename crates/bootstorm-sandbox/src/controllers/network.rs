@@ -1,4 +1,4 @@
-//! The pod network over the simulated pods and guests: who answers at an address, and from when on.
+//! The pod network over the simulated pods and guests: what answers at an address, and from when.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
@@ -7,10 +7,10 @@ use super::cluster::Cluster;
 use super::guests::{Launcher, Stage};
 use crate::network::{self, Network, Probe, Reply};
 
-/// The upper 96 bits of the pods' second addresses: `fd10:128::/96`.
+/// Upper 96 bits of the pods' second addresses: `fd10:128::/96`.
 const SECOND: u128 = 0xfd10_0128 << 64;
 
-/// The port on which guests speak SSH; on all others that they listen on, they speak HTTP.
+/// Port on which guests speak SSH; on all others that they listen on, they speak HTTP.
 const SSH: u16 = 22;
 
 /// The network of one simulated cluster
@@ -26,15 +26,15 @@ impl PodNetwork {
     fn guest(&self, launcher: &Launcher, probe: Probe) -> Reply {
         let state = launcher.state();
         if state.stage == Stage::Idle {
-            // Nothing is forwarded before virt-handler has defined the domain, so the pod itself is asked.
+            // Nothing is forwarded before virt-handler has defined the domain, so the pod itself answers.
             return pod(probe);
         }
-        // Who accepts connections in place of the guest has nothing to say.
+        // A proxy that accepts connections instead of the guest sends no content.
         if launcher.proxied && !probe.needs_words() {
             return Reply::Answered;
         }
         match (probe, &launcher.ports) {
-            // With a list of ports only these are forwarded; the rest stays the pod's own business.
+            // With a list of ports, only these are forwarded; the pod answers on all others.
             (Probe::Ping, Some(_)) => return pod(probe),
             (Probe::Tcp(port) | Probe::Http(port) | Probe::Ssh(port), Some(ports))
                 if !ports.contains(&port) =>
@@ -80,7 +80,7 @@ impl Network for PodNetwork {
     }
 }
 
-/// What a pod answers by itself: it is there, and listens on nothing.
+/// The pod's own reply: the address exists, and nothing listens.
 fn pod(probe: Probe) -> Reply {
     match probe {
         Probe::Ping => Reply::Answered,
@@ -88,18 +88,18 @@ fn pod(probe: Probe) -> Reply {
     }
 }
 
-/// All addresses of a pod whose first one is given, in the order of its status.
+/// All addresses of a pod, given the first one, in the order of its status.
 pub fn addresses(first: &str, dual_stack: bool) -> Vec<String> {
     let second = first.parse::<Ipv4Addr>().ok().filter(|_| dual_stack).map(second_address);
     std::iter::once(first.to_owned()).chain(second.map(|ip| ip.to_string())).collect()
 }
 
-/// The second address is the first in other words, so that there is nothing to keep in step.
+/// The second address is derived from the first, so that there is no state to keep in sync.
 fn second_address(first: Ipv4Addr) -> Ipv6Addr {
     Ipv6Addr::from(SECOND << 32 | u128::from(u32::from(first)))
 }
 
-/// The first address of the pod whose second one is given.
+/// The first address of a pod, given the second one.
 fn first_address(second: &str) -> Option<Ipv4Addr> {
     let bits = u128::from(second.parse::<Ipv6Addr>().ok()?);
     (bits >> 32 == SECOND).then(|| Ipv4Addr::from(bits as u32))

@@ -1,4 +1,4 @@
-//! The nodes' own resources: cores, disks, places in the container runtime, images, addresses.
+//! Resources of the nodes: cores, disks, slots in the container runtime, images, addresses.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -20,32 +20,32 @@ const ADDRESSES: u32 = 1024;
 /// One node's resources
 #[derive(Debug)]
 pub struct Node {
-    /// The name.
+    /// Name.
     pub name: Arc<str>,
-    /// How many times longer everything takes here.
+    /// Factor on all durations.
     pub slow: f64,
-    /// CPU cores, shared by all that computes; a weight of 1 is one vCPU.
+    /// CPU cores, shared by all computation; a weight of 1 is one vCPU.
     pub cpu: Bandwidth,
-    /// The disk with images and container disks, in MB.
+    /// Disk with images and container disks, in MB.
     pub disk: Bandwidth,
-    /// Places for pod sandboxes being set up.
+    /// Slots for pod sandboxes being set up.
     pub sandboxes: Pool,
-    /// Places for pods being taken down.
+    /// Slots for pods being taken down.
     pub teardowns: Pool,
-    /// The place for an image being pulled.
+    /// Slot for an image being pulled.
     pub pulls: Pool,
-    /// Images and when they were written here.
+    /// Images, and the time at which they were written here.
     pub images: Mutex<HashMap<Box<str>, f64>>,
-    /// Pods that use an image, and since when there are none.
+    /// Number of pods that use an image, and since when there are none.
     used: Mutex<HashMap<Box<str>, (usize, f64)>>,
-    /// The kubelet's limit of calls.
+    /// Call limit of the kubelet.
     pub kubelet: Arc<TokenBucket>,
-    /// virt-handler's limit of calls.
+    /// Call limit of virt-handler.
     pub handler: Arc<TokenBucket>,
-    /// Instances for virt-handler to look at.
+    /// Work queue of virt-handler.
     pub instances: Arc<WorkQueue<Key>>,
     addresses: Mutex<Addresses>,
-    /// Whether it has power, and its system is up.
+    /// Whether it has power and its system is up.
     up: watch::Sender<bool>,
 }
 
@@ -90,7 +90,7 @@ impl Node {
         *self.up.borrow()
     }
 
-    /// Notes that it lost its power, or is up again; false if that is nothing new.
+    /// Records that it lost its power, or is up again; false if nothing changed.
     pub fn set_up(&self, up: bool) -> bool {
         self.up.send_if_modified(|known| std::mem::replace(known, up) != up)
     }
@@ -105,7 +105,7 @@ impl Node {
         let _ = self.up.subscribe().wait_for(|up| *up).await;
     }
 
-    /// A pod uses an image from now on; one that nobody has used for `age` seconds was removed meanwhile.
+    /// Records that a pod uses an image from now on; an image unused for `age` seconds was removed meanwhile.
     pub fn hold_image(&self, image: &str, now: f64, age: f64) {
         let mut used = lock(&self.used);
         let (pods, since) = used.entry(image.into()).or_insert((0, now));
@@ -115,7 +115,7 @@ impl Node {
         *pods += 1;
     }
 
-    /// A pod does not use an image any more.
+    /// Records that a pod no longer uses an image.
     pub fn release_image(&self, image: &str, now: f64) {
         if let Some((pods, since)) = lock(&self.used).get_mut(image) {
             *pods = pods.saturating_sub(1);
@@ -127,7 +127,7 @@ impl Node {
     pub fn lease_address(&self) -> String {
         let mut addresses = lock(&self.addresses);
         let mut number = addresses.next;
-        // Round robin, so that an address rests as long as possible; the range is never full.
+        // Round robin, so that an address is reused as late as possible; the range is never full.
         for _ in 0..ADDRESSES {
             if !addresses.taken[number as usize] {
                 break;
@@ -140,7 +140,7 @@ impl Node {
         std::net::Ipv4Addr::from(host).to_string()
     }
 
-    /// Gives an address back.
+    /// Releases an address.
     pub fn return_address(&self, address: &str) {
         let Ok(host) = address.parse::<std::net::Ipv4Addr>() else { return };
         let number = u32::from(host) % ADDRESSES;
@@ -158,7 +158,7 @@ impl Nodes {
         self.0.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
     }
 
-    /// Makes the resources of a node that has appeared; `None` if it is known already.
+    /// Creates the resources of a new node; `None` if it is already known.
     pub fn appear(&self, clock: SimClock, profile: &Profile, object: &Value) -> Option<Arc<Node>> {
         let name = object["metadata"]["name"].as_str()?;
         let mut nodes = self.0.write().unwrap_or_else(PoisonError::into_inner);

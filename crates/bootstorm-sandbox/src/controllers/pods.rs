@@ -1,4 +1,4 @@
-//! Signals to the workers that run pods: your pod has changed, your claim has been bound.
+//! Signals to the workers that run pods: changes of the pod, and bound claims.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -8,7 +8,7 @@ use tokio::sync::{Notify, watch};
 use super::key::Key;
 use crate::model::lock;
 
-/// All pods on nodes, by identity
+/// All pods on nodes, by UID
 #[derive(Debug, Default)]
 pub struct PodSignals {
     pods: Mutex<HashMap<Box<str>, watch::Sender<()>>>,
@@ -16,7 +16,7 @@ pub struct PodSignals {
 }
 
 impl PodSignals {
-    /// Tells the worker of a pod that it has changed; if it has none yet, the caller must start one.
+    /// Signals a change to the worker of a pod; if it has none yet, the caller must start one.
     pub fn touch(&self, uid: &str) -> Option<watch::Receiver<()>> {
         let mut pods = lock(&self.pods);
         if let Some(signal) = pods.get(uid) {
@@ -28,18 +28,18 @@ impl PodSignals {
         Some(changes)
     }
 
-    /// Tells the worker that its pod is gone; nobody will be told again.
+    /// Signals the end of its pod to a worker; there are no further signals.
     pub fn gone(&self, uid: &str) {
-        // The worker learns of it by the end of its channel.
+        // The worker notices by the end of its channel.
         lock(&self.pods).remove(uid);
     }
 
-    /// What to wait on for the next change of a claim.
+    /// Signal for the next change of a claim.
     pub fn claim(&self, key: &Key) -> Arc<Notify> {
         lock(&self.claims).entry(key.clone()).or_default().clone()
     }
 
-    /// Tells all who wait for a claim.
+    /// Signals all workers that wait for a claim.
     pub fn claim_changed(&self, key: &Key) {
         if let Some(waiting) = lock(&self.claims).remove(key) {
             waiting.notify_waiters();

@@ -1,4 +1,4 @@
-//! The storage behind the claims: one pool that storage classes share, and those of classes with one of their own.
+//! Storage behind the claims: one pool shared by storage classes, and those of classes with a pool of their own.
 
 use std::collections::BTreeMap;
 
@@ -32,7 +32,7 @@ impl Pools {
         self.own.get(class).unwrap_or(&self.shared)
     }
 
-    /// All of them; each must be driven for anybody to get served.
+    /// All pools; each must be driven for its users to be served.
     pub fn all(&self) -> impl Iterator<Item = &Bandwidth> {
         std::iter::once(&self.shared).chain(self.own.values())
     }

@@ -1,4 +1,4 @@
-//! Nodes that lose their power, and come back: their guests are dead at once, and nobody there says so.
+//! Nodes that lose power and come back: their guests are dead at once, and nothing on the node reports it.
 
 use std::sync::Arc;
 
@@ -9,12 +9,12 @@ use crate::model::misbehaviour::{DOWN, POWER};
 use crate::store::Object;
 use crate::store::kind::NODES;
 
-/// Whether a node has no power, as its annotation says.
+/// Whether a node has no power, according to its annotation.
 pub fn is_off(node: &Object) -> bool {
     node.value()["metadata"]["annotations"][DOWN] == POWER
 }
 
-/// Does what the annotation of a node says.
+/// Applies the annotation of a node.
 pub fn changed(cluster: &Arc<Cluster>, object: &Object) {
     let Some(node) = cluster.nodes.get(object.name()) else { return };
     match (is_off(object), node.is_up()) {
@@ -36,7 +36,7 @@ fn cut(cluster: &Cluster, node: &Node) {
     }
 }
 
-/// Brings a node up, unless its power is cut again meanwhile; virt-handler finds its guests dead then.
+/// Boots a node, unless its power is cut again meanwhile; virt-handler then finds its guests dead.
 async fn boot(cluster: Arc<Cluster>, node: Arc<Node>) {
     cluster.clock.sleep(cluster.profile.node_loss.boot).await;
     if cluster.store.get(&NODES, "", &node.name).is_some_and(|object| !is_off(&object)) && node.set_up(true) {

@@ -1,4 +1,5 @@
-//! The work queue of a controller: each key waits once, is worked on once, and comes again if it changed meanwhile.
+//! The work queue of a controller: each key waits once, is processed by one worker, and is requeued if it changed
+//! meanwhile.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet, VecDeque};
@@ -9,18 +10,18 @@ use tokio::sync::Notify;
 
 use crate::model::{SimClock, lock};
 
-/// The first retry of a failed key comes after this many seconds, each further one after twice as long.
+/// Delay in seconds of the first retry of a failed key; it doubles each time.
 const FIRST_RETRY: f64 = 0.005;
-/// The longest wait between two retries, in seconds.
+/// Maximum delay between two retries, in seconds.
 const LONGEST_RETRY: f64 = 1_000.0;
-/// How often in a row a key may come again at once; after that it waits, longer each time.
+/// Number of consecutive immediate repeats of a key; after that it waits, longer each time.
 const FREE_REPEATS: u32 = 3;
-/// The longest wait between two such repeats, in seconds.
+/// Maximum delay between two such repeats, in seconds.
 const LONGEST_REPEAT: f64 = 10.0;
-/// A key that comes again at once so often in a row spins: its controller changes nothing, and does not see it.
+/// Number of consecutive immediate repeats from which a key spins: its controller changes nothing, and does not notice.
 const SPINNING: u32 = 20;
 
-/// A de-duplicating queue with delayed and backed-off entries, as client-go's
+/// A deduplicating queue with delays and back-off, like client-go's
 #[derive(Debug)]
 pub struct WorkQueue<K> {
     clock: SimClock,
@@ -37,7 +38,7 @@ struct State<K> {
     later: BinaryHeap<Reverse<Later<K>>>,
     serial: u64,
     failures: HashMap<K, u32>,
-    /// How often in a row a key came again at once.
+    /// Number of consecutive immediate repeats per key.
     repeats: HashMap<K, u32>,
 }
 
@@ -84,7 +85,7 @@ impl<K: Clone + Eq + Hash> WorkQueue<K> {
         Self { clock, state: Mutex::new(state), wake: Notify::new() }
     }
 
-    /// Adds a key unless it is waiting already.
+    /// Adds a key unless it is already waiting.
     pub fn add(&self, key: K) {
         if lock(&self.state).enqueue(key) {
             self.wake.notify_one();
@@ -101,11 +102,11 @@ impl<K: Clone + Eq + Hash> WorkQueue<K> {
         let (at, serial) = (self.clock.now() + seconds, state.serial);
         state.later.push(Reverse(Later { at, serial, key }));
         drop(state);
-        // Somebody has to look at the clock again: this may be the earliest of all.
+        // The waiter has to check the time again: this may be the earliest of all.
         self.wake.notify_one();
     }
 
-    /// Adds a key after a delay that doubles with each failure in a row.
+    /// Adds a key after a delay that doubles with each consecutive failure.
     pub fn add_rate_limited(&self, key: K) {
         let delay = {
             let mut state = lock(&self.state);
@@ -116,8 +117,9 @@ impl<K: Clone + Eq + Hash> WorkQueue<K> {
         self.add_after(key, delay.min(LONGEST_RETRY));
     }
 
-    /// Adds a key at once, unless it has been coming again at once for long: then after a delay that doubles each time,
-    /// so that a controller that changes nothing does not take all of the time. Says whether the key spins by now.
+    /// Adds a key at once, unless it has been repeating immediately for long: then after a delay that doubles each
+    /// time, so that a controller that changes nothing does not consume all of the time. Returns whether the key is
+    /// spinning.
     pub fn add_at_once(&self, key: K) -> bool {
         let repeats = {
             let mut state = lock(&self.state);
@@ -141,7 +143,7 @@ impl<K: Clone + Eq + Hash> WorkQueue<K> {
         state.repeats.remove(key);
     }
 
-    /// Whether a delay is none.
+    /// Whether a delay is effectively zero.
     pub fn is_at_once(seconds: f64) -> bool {
         seconds < FIRST_RETRY
     }
@@ -149,14 +151,14 @@ impl<K: Clone + Eq + Hash> WorkQueue<K> {
     /// Waits for the next key; [`WorkQueue::done`] must be called for it.
     pub async fn next(&self) -> K {
         loop {
-            // Registered before looking, so that nothing added in between is missed.
+            // Registered before checking, so that nothing added in between is missed.
             let woken = self.wake.notified();
             let earliest = {
                 let mut state = lock(&self.state);
                 state.promote(self.clock.now());
                 if let Some(key) = state.take() {
                     if !state.ready.is_empty() || !state.later.is_empty() {
-                        // Another worker takes the rest, or watches the clock while this one works.
+                        // Another worker takes the rest, or watches the clock meanwhile.
                         self.wake.notify_one();
                     }
                     return key;

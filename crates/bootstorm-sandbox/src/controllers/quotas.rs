@@ -1,4 +1,4 @@
-//! The quota controller: keeps the status of quotas true.
+//! The quota controller: keeps the status of quotas up to date.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::store::{Action, Entry, quota};
 pub struct Quotas;
 
 impl Quotas {
-    /// Has the quotas of a namespace counted again when a pod comes, goes, or is over.
+    /// Recounts the quotas of a namespace when a pod is created, deleted, or ends.
     pub fn pod_changed(cluster: &Cluster, entry: &Entry) {
         let phase = |object: &crate::store::Object| object.value()["status"]["phase"].clone();
         let same = entry.previous.as_ref().is_some_and(|before| phase(before) == phase(&entry.object));
@@ -51,7 +51,7 @@ impl Reconciler for Quotas {
     }
 }
 
-/// The queue of this controller is worked on by one worker.
+/// Starts the single worker of this controller.
 pub fn start(cluster: &Arc<Cluster>, client: Client) {
     cluster.tasks.work(cluster.queues.quotas.clone(), Arc::new(Quotas), client);
 }

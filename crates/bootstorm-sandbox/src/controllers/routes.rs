@@ -1,4 +1,4 @@
-//! From changes to work: who has to look when which object has changed.
+//! Routes from changes to work: the keys to reconcile when an object has changed.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::store::kind::{
 };
 use crate::store::{Action, DeleteOptions, Entry, Kind};
 
-/// Passes changes on to those who have to know
+/// Forwards changes to the controllers concerned
 #[derive(Debug, Clone)]
 pub struct Routes {
     cluster: Arc<Cluster>,
@@ -29,7 +29,7 @@ impl Routes {
         Self { cluster, scheduler }
     }
 
-    /// Follows one kind for ever: what is there now, then every change.
+    /// Follows one kind forever: existing objects, then every change.
     pub async fn follow(self, kind: &'static Kind, on_node: impl Fn(&Entry) + Send) {
         let store = self.cluster.store.clone();
         loop {
@@ -40,7 +40,7 @@ impl Routes {
                 self.pass_on(kind, &entry, &on_node);
             }
             let Ok(mut watcher) = store.watch(kind, None, revision) else { continue };
-            // Fallen behind so far that changes were forgotten: everything is looked at again.
+            // The history has moved on: everything is reconciled again.
             while let Ok(entries) = watcher.next().await {
                 for entry in entries {
                     self.pass_on(kind, &entry, &on_node);
@@ -58,7 +58,7 @@ impl Routes {
         let key = Key::of(&entry.object);
         if kind.is(&VIRTUAL_MACHINES) {
             if entry.action == Action::Deleted {
-                // An instance that was let go needs somebody to look after it.
+                // A released instance needs an owner.
                 queues.instances.add(key.clone());
             }
             queues.machines.add(key);
@@ -104,7 +104,7 @@ impl Routes {
         }
     }
 
-    /// An instance has changed: its migrations look at it.
+    /// Reconciles the migrations of a changed instance.
     fn tell_migrations(&self, entry: &Entry) {
         let (store, namespace) = (&self.cluster.store, entry.object.namespace());
         if store.is_empty(&MIGRATIONS, namespace) {
@@ -157,7 +157,7 @@ impl Routes {
         self.tell_owners(entry);
     }
 
-    /// A disk has changed: its machine looks at it, and its instance, which has the same name.
+    /// Reconciles the machine of a changed disk, and the instance of the same name.
     fn tell_owners(&self, entry: &Entry) {
         let mut owners = vec![entry.object.clone()];
         if let Some(volume) =
@@ -176,7 +176,7 @@ impl Routes {
     }
 }
 
-/// The kinds whose changes matter to somebody.
+/// Kinds whose changes matter to some controller.
 pub fn kinds() -> impl Iterator<Item = &'static Kind> {
     kind::all().iter().copied().filter(|kind| !kind.is(&kind::EVENTS))
 }

@@ -28,35 +28,35 @@ use crate::processes::Processes;
 use crate::store::kind::NODES;
 use crate::store::{Action, Entry, Store};
 
-/// How often nodes say that they are well, in *real* seconds: clients compare it with their own clock.
+/// Interval of node heartbeats, in *real* seconds: clients compare them with their own clock.
 const HEARTBEAT: std::time::Duration = std::time::Duration::from_secs(60);
-/// Namespaces worked on at the same time (k8s default).
+/// Concurrent workers for namespaces (k8s default).
 const NAMESPACE_WORKERS: usize = 10;
 /// Workers of the garbage collector (k8s default).
 const GARBAGE_WORKERS: usize = 20;
-/// Claims provisioned at the same time (CSI provisioner default).
+/// Claims provisioned concurrently (CSI provisioner default).
 const CLAIM_WORKERS: usize = 100;
 
-/// All controllers of one simulated cluster; they end when this is dropped
+/// All controllers of one simulated cluster; they end on drop
 #[derive(Debug)]
 pub struct Controllers {
     cluster: Arc<Cluster>,
 }
 
 impl Controllers {
-    /// Ends all controllers; the store keeps what they wrote.
+    /// Stops all controllers; the store keeps what they wrote.
     pub fn stop(&self) {
         self.cluster.tasks.stop();
     }
 
-    /// The objects on which a controller looked again and again without changing anything. There should be none.
+    /// Objects that a controller reconciled repeatedly without changing anything. There should be none.
     pub fn spinning(&self) -> Vec<String> {
         self.cluster.tasks.spinning()
     }
 
-    /// From now on, what these faults deny is denied to controllers too, where they ask on behalf of somebody.
+    /// Applies denied permissions to controllers too, where they act on behalf of a user.
     pub fn obey(&self, faults: Faults) {
-        // Set once, when the server is made.
+        // Set once, when the server is created.
         let _ = self.cluster.permissions.set(faults);
     }
 
@@ -80,12 +80,12 @@ impl Controllers {
         &self.cluster.guests
     }
 
-    /// The pod network, as somebody in a pod meets it.
+    /// The pod network, as seen from inside a pod.
     pub fn network(&self) -> Arc<dyn Network> {
         Arc::new(PodNetwork::new(self.cluster.clone()))
     }
 
-    /// The draws of this simulation.
+    /// Random draws of this simulation.
     pub fn dice(&self) -> Dice {
         self.cluster.dice
     }
@@ -95,7 +95,7 @@ impl Controllers {
         self.cluster.guests.at(address)
     }
 
-    /// The figures.
+    /// Figures of the model.
     pub fn profile(&self) -> &Profile {
         &self.cluster.profile
     }
@@ -109,7 +109,7 @@ impl Drop for Controllers {
 
 /// Starts all controllers on a store
 ///
-/// Nodes may be there already or come later; a node is served from the moment its object appears.
+/// Nodes may exist already or be added later; a node is served from the moment its object appears.
 pub fn start(
     store: Store,
     profile: Profile,
@@ -146,14 +146,14 @@ fn start_scheduler(cluster: &Arc<Cluster>) -> Arc<Scheduler> {
 
 fn start_virt_controller(cluster: &Arc<Cluster>) {
     let figures = &cluster.profile.virt_controller;
-    // One client for all of virt-controller, so machines and instances share one limit.
+    // One client for all of virt-controller, so that machines and instances share one limit.
     let bucket = cluster.bucket(figures.qps, figures.burst);
     let client = |who: &str, number: usize| -> Client { cluster.client(&format!("{who}-{number}"), &bucket) };
     let machines = Arc::new(Machines::new(cluster.clone()));
     for number in 0..figures.vm_workers.max(1) {
         cluster.tasks.work(cluster.queues.machines.clone(), machines.clone(), client("vm", number));
     }
-    // One worker, so that no two migrations take the last place.
+    // One worker, so that no two migrations take the last slot.
     let migrations = Arc::new(Migrations::new(cluster.clone()));
     cluster.tasks.work(cluster.queues.migrations.clone(), migrations, client("vmim", 0));
     let evacuations = Arc::new(Evacuations::new(cluster.clone()));
@@ -179,7 +179,7 @@ fn start_storage(cluster: &Arc<Cluster>) {
 
 fn start_controller_manager(cluster: &Arc<Cluster>) {
     let figures = &cluster.profile.controller_manager;
-    // Each controller of kube-controller-manager has a client of its own with the same limit.
+    // Each controller of kube-controller-manager has its own client with the same limit.
     let bucket = cluster.bucket(figures.qps, figures.burst);
     let namespaces = Arc::new(NamespaceController::new(cluster.clone()));
     for number in 0..NAMESPACE_WORKERS {
@@ -196,7 +196,7 @@ fn start_controller_manager(cluster: &Arc<Cluster>) {
     quotas::start(cluster, cluster.client("quota", &cluster.bucket(figures.qps, figures.burst)));
 }
 
-/// Brings a node to life when its object appears.
+/// Brings up a node when its object appears.
 fn node_changed(cluster: &Arc<Cluster>, entry: &Entry) {
     if entry.action == Action::Deleted {
         return;

@@ -18,10 +18,10 @@ use crate::model::{Misbehaviour, quantity};
 use crate::store::Object;
 use crate::store::kind::{MIGRATIONS, PODS, VIRTUAL_MACHINE_INSTANCES};
 
-/// Seconds between two looks whether the guest has booted, and whether somebody wants the migration to end (estimate).
+/// Seconds between two checks whether the guest has booted, and whether the migration is to be aborted (estimate).
 const LOOK: f64 = 0.4;
 
-/// What moves
+/// A guest in transfer
 #[derive(Debug)]
 pub(super) struct Transfer {
     pub(super) vmi: Object,
@@ -30,7 +30,7 @@ pub(super) struct Transfer {
     pub(super) limits: Limits,
 }
 
-/// Moves a guest to its target, or says why not.
+/// Moves a guest to its target, or records the failure.
 pub(super) async fn run(cluster: Arc<Cluster>, transfer: Transfer) {
     let Some(source) = cluster.guests.of(transfer.vmi.uid()) else { return };
     let mut client = cluster.client(&format!("migration/{}", transfer.migration.uid()), &source.node.handler);
@@ -60,7 +60,7 @@ pub(super) async fn run(cluster: Arc<Cluster>, transfer: Transfer) {
     settle(&cluster, &transfer, &mut client, &target, &node).await;
 }
 
-/// Copies memory until what is left fits into the blackout; fails with what libvirt's job says.
+/// Copies memory until the rest fits into the blackout; fails with the message of libvirt's job.
 async fn copy(cluster: &Cluster, transfer: &Transfer, source: &Launcher) -> Result<(), String> {
     let (figures, limits) = (&cluster.profile.migration, transfer.limits);
     let memory = quantity::of(&transfer.vmi.value()["spec"]["domain"]["memory"]["guest"]);
@@ -89,7 +89,7 @@ async fn copy(cluster: &Cluster, transfer: &Transfer, source: &Launcher) -> Resu
                 limit as u64
             ));
         }
-        // A guest that is not up yet has nothing that could be lost; the copying waits for its boot.
+        // A guest that is not up yet has nothing to lose; the copying waits for its boot.
         let guest = source.state();
         let silent = source.misbehaviour == Some(Misbehaviour::NoNetwork) && guest.booted;
         let is_up = guest.stage == Stage::Agent || silent || matches!(guest.stage, Stage::Off(_));
@@ -101,7 +101,7 @@ async fn copy(cluster: &Cluster, transfer: &Transfer, source: &Launcher) -> Resu
     }
 }
 
-/// How many migrations leave a node now.
+/// Number of migrations that currently leave a node.
 fn leaving(cluster: &Cluster, node: &Node) -> usize {
     let (all, _) = cluster.store.list(&MIGRATIONS, None);
     let leaves = |migration: &&Object| {
@@ -115,7 +115,7 @@ fn leaving(cluster: &Cluster, node: &Node) -> usize {
     all.iter().filter(leaves).count()
 }
 
-/// Lets the guest vanish from its source and appear on its target; false if it ended meanwhile.
+/// Moves the guest from its source to its target; false if it ended meanwhile.
 async fn blackout(
     cluster: &Arc<Cluster>,
     source: &Arc<Launcher>,
@@ -154,7 +154,7 @@ async fn blackout(
     true
 }
 
-/// Writes where the guest is now.
+/// Writes the new location of the guest.
 async fn settle(
     cluster: &Cluster,
     transfer: &Transfer,
@@ -188,7 +188,7 @@ async fn settle(
         state["completed"] = json!(true);
         state["endTimestamp"] = json!(stamp);
     });
-    // An instance that is gone needs no status any more.
+    // An instance that is gone needs no status.
     let _ = write.await;
     source.instances.add(target.key.clone());
     target.call_handler();

@@ -1,4 +1,4 @@
-//! Workers: take a key, look at how things are, bring them closer to how they should be.
+//! Workers: take a key, compare the actual state with the desired one, and close the gap.
 
 use std::fmt::Debug;
 use std::future::Future;
@@ -11,31 +11,31 @@ use super::client::Client;
 use super::queue::WorkQueue;
 use crate::model::lock;
 
-/// How a look at a key ended
+/// Result of a reconciliation
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Outcome {
-    /// All is as it should be, or a change will bring the key back.
+    /// All is as desired, or a change will requeue the key.
     Done,
-    /// Look again after this many simulated seconds.
+    /// Reconcile again after this many simulated seconds.
     Again(f64),
-    /// It did not work; look again, later each time.
+    /// Failed; reconcile again with back-off.
     Retry,
 }
 
-/// What a controller does with a key
+/// Reconciliation of a controller
 pub trait Reconciler: Send + Sync + 'static {
-    /// What it is about.
+    /// Key type.
     type Key: Clone + Eq + Hash + Debug + Send + Sync + 'static;
 
-    /// Looks at the key once.
+    /// Reconciles the key once.
     fn reconcile(&self, client: &mut Client, key: &Self::Key) -> impl Future<Output = Outcome> + Send;
 }
 
-/// All running tasks of the simulation; they end when this is told to
+/// All running tasks of the simulation, with a common stop
 #[derive(Debug, Default)]
 pub struct Tasks {
     running: Mutex<JoinSet<()>>,
-    /// Keys on which a controller span, as text.
+    /// Keys on which a controller spun, as text.
     spinning: Arc<Mutex<Vec<String>>>,
 }
 
@@ -53,7 +53,7 @@ impl Tasks {
         running.spawn(task);
     }
 
-    /// The keys on which a controller looked again and again without changing anything. There should be none.
+    /// Keys that a controller reconciled repeatedly without changing anything. There should be none.
     pub fn spinning(&self) -> Vec<String> {
         lock(&self.spinning).clone()
     }

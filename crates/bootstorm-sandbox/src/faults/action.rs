@@ -1,4 +1,4 @@
-//! What happens to the server or to the objects as a whole, at a time or on the occasion of a request.
+//! Actions on the server or its objects as a whole, at a time or triggered by a request.
 
 use std::time::Duration;
 
@@ -7,31 +7,31 @@ use super::writer::SecondWriter;
 /// A loss of power
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct PowerCut {
-    /// The nodes; all where none is named.
+    /// Nodes; empty means all.
     pub nodes: Vec<String>,
-    /// How long it lasts, in real time.
+    /// Duration, in real time.
     pub lasting: Duration,
-    /// How long after one node the next one gets its power back, in real time.
+    /// Time between the return of one node and the next, in real time.
     pub apart: Duration,
 }
 
-/// Something that is done once
+/// A one-time action
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Action {
-    /// Every open watch is cut.
+    /// Cuts every open watch.
     CutWatches,
-    /// Every open exec stream is cut.
+    /// Cuts every open exec stream.
     CutExecs,
-    /// All history is forgotten: lists and watches from the past are answered with 410.
+    /// Forgets all history: lists and watches from the past are answered with 410.
     Expire,
-    /// All connections are cut, and new ones are reset for this long.
+    /// Cuts all connections, and resets new ones for this long.
     Outage(Duration),
-    /// The API server restarts: an outage, after which its history is lost.
+    /// Restarts the API server: an outage, after which its history is lost.
     Restart(Duration),
-    /// The token is replaced; requests with the old one are answered with 401.
+    /// Replaces the token; requests with the old one are answered with 401.
     Rotate,
-    /// Nodes lose their power, and get it back one after the other.
+    /// Cuts the power of nodes, which come back one after the other.
     PowerCut(PowerCut),
-    /// Somebody else writes.
+    /// Writes as another client.
     Write(SecondWriter),
 }

@@ -9,7 +9,7 @@ use super::matching::Match;
 use super::rule::Schedule;
 use super::state::{Arranged, State, Timed};
 
-/// Everything that is in force or will be.
+/// Everything in force or scheduled.
 pub(super) fn all(state: &State, now: Instant) -> Value {
     let rules = state.rules.iter().filter(|rule| !rule.is_over(now)).map(of_rule);
     let faults: Vec<Value> = rules.chain(state.timed.iter().map(of_timed)).collect();
@@ -41,7 +41,7 @@ fn of_timed(timed: &Timed) -> Value {
     line
 }
 
-/// What the effect itself was told, times in seconds.
+/// Settings of the effect itself, times in seconds.
 fn settings(line: &mut Value, effect: &Effect) {
     match effect {
         Effect::Delay(time) => line["delay"] = json!(time.as_secs_f64()),

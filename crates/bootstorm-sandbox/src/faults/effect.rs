@@ -1,48 +1,48 @@
-//! What happens to a request.
+//! Effects on a request.
 
 use std::time::Duration;
 
 use super::action::Action;
 
-/// What happens to a request
+/// Effect on a request
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Effect {
-    /// It is held for a while before it is served.
+    /// Delay it before it is served.
     Delay(Duration),
-    /// It is answered with an error and does nothing.
+    /// Answer it with an error, without carrying it out.
     Answer {
         /// The HTTP status code.
         code: u16,
         /// The `Retry-After` header, in seconds.
         retry_after: Option<u32>,
     },
-    /// It is answered with an error in these words and does nothing.
+    /// Answer it with this error, without carrying it out.
     Refuse(Refusal),
-    /// It is answered as by a virt-api that lost a race between two patches, and does nothing.
+    /// Answer it like a virt-api that lost a race between two patches, without carrying it out.
     PatchRace,
-    /// Its connection is cut before it does anything.
+    /// Cut its connection before carrying it out.
     Cut,
-    /// It is carried out, and the connection is cut instead of an answer.
+    /// Carry it out, and cut the connection instead of answering.
     CutAfter,
-    /// It does nothing and is never answered.
+    /// Neither carry it out nor answer.
     Hang,
-    /// It is carried out, and the connection is cut in the middle of the answer.
+    /// Carry it out, and cut the connection in the middle of the answer.
     Truncate,
-    /// It is forbidden, also in the eyes of a review of permissions.
+    /// Forbid it, also in permission reviews.
     Deny,
-    /// Something is done before it is served.
+    /// Perform an action before it is served.
     Act(Action),
 }
 
-/// The words of an answer
+/// Content of a refusal
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Refusal {
     /// The HTTP status code.
     pub code: u16,
     /// The `Retry-After` header, in seconds.
     pub retry_after: Option<u32>,
-    /// The reason for machines, such as `Conflict`; without it the one that goes with the code.
+    /// Machine-readable reason, such as `Conflict`; by default that of the code.
     pub reason: Option<String>,
-    /// The message for people; without it the one that goes with the code.
+    /// Human-readable message; by default that of the code.
     pub message: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! A fault as it stands in a file.
+//! A fault as written in a file.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::matching::{Match, ROLE};
 use bootstorm_model::duration;
 
-/// One fault as it is written
+/// One fault as written
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct Entry {
@@ -52,7 +52,7 @@ struct Matching {
     labels: BTreeMap<String, String>,
 }
 
-/// A time as it is written: `90s`, `200ms`, or a number of seconds
+/// A time as written: `90s`, `200ms`, or a number of seconds
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Time(pub(super) Duration);
 
@@ -82,7 +82,7 @@ fn whole_seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u3
 }
 
 impl Entry {
-    /// Which requests or objects it is about.
+    /// Requests or objects that it applies to.
     pub(super) fn matching(&self) -> Match {
         let Some(given) = &self.matching else { return Match::default() };
         let mut labels = given.labels.clone();

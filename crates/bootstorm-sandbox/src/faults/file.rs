@@ -9,23 +9,23 @@ use super::reading::{WrongEntry, read_text};
 use super::rule::Fault;
 use bootstorm_model::platform;
 
-/// The most bytes of such a file.
+/// Maximum size of a faults file in bytes.
 const MOST_BYTES: u64 = 16 * 1024 * 1024;
 
-/// A file of faults that cannot be used
+/// Error of a faults file
 #[derive(Debug, Error)]
 pub enum FileError {
-    /// It cannot be read.
+    /// Unreadable.
     #[error(transparent)]
     Unreadable(#[from] io::Error),
-    /// It says something that cannot be done.
+    /// Invalid entry.
     #[error(transparent)]
     Wrong(#[from] WrongEntry),
 }
 
 /// The faults in a file, in YAML or JSON.
 ///
-/// Fails with what the system says, or with what is wrong in the file.
+/// Fails with the system's error, or with the error in the file.
 pub fn load(path: &Path) -> Result<Vec<Fault>, FileError> {
     Ok(read_text(&platform::read_text(path, MOST_BYTES)?)?)
 }

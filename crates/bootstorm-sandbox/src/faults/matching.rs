@@ -1,13 +1,13 @@
-//! Which requests, or which objects, a fault is about.
+//! Matching: the requests or objects that a fault applies to.
 
 use std::collections::BTreeMap;
 
 use super::attributes::Attributes;
 
-/// The label behind `role`.
+/// Label matched by `role`.
 pub(super) const ROLE: &str = "bootstorm.dev/role";
 
-/// Which requests a rule is about; an empty pattern fits all, `*` stands for any text, `|` for or
+/// Requests that a rule applies to; an empty pattern matches all, `*` matches any text, `|` means or
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Match {
     /// The verb.
@@ -16,9 +16,9 @@ pub struct Match {
     pub resource: String,
     /// The namespace.
     pub namespace: String,
-    /// The object's name; that of a new object stands in its body.
+    /// Name of the object; for a new object, from its body.
     pub name: String,
-    /// Labels of the object, or, where a request is about a collection, of its selector; the values are patterns.
+    /// Labels of the object, or, for a collection, of the selector; the values are patterns.
     pub labels: BTreeMap<String, String>,
 }
 
@@ -28,7 +28,7 @@ impl Match {
         Self { verb: verb.to_owned(), resource: resource.to_owned(), ..Self::default() }
     }
 
-    /// Whether a request is meant.
+    /// Whether a request matches.
     pub(super) fn fits(
         &self,
         request: &Attributes<'_>,
@@ -39,7 +39,7 @@ impl Match {
             && self.fits_object(request.namespace, request.name, labels)
     }
 
-    /// Whether an object is meant.
+    /// Whether an object matches.
     pub(super) fn fits_object(
         &self,
         namespace: &str,

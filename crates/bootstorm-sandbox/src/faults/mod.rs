@@ -1,4 +1,4 @@
-//! What goes wrong on purpose: rules the API consults for every request, permissions it denies, and what happens by the clock.
+//! Fault injection: rules that the API consults for every request, denied permissions, and scheduled actions.
 
 mod action;
 mod attributes;
@@ -37,17 +37,17 @@ pub use self::words::action as action_named;
 pub use self::writer::{MARK, SecondWriter, What};
 use super::model::Dice;
 
-/// The faults in force, shared between the API and whoever arranges them
+/// Faults in force, shared between the API and whoever injects them
 #[derive(Debug, Clone)]
 pub struct Faults(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    /// How many rules and denials there are: without any, no request waits for the lock.
+    /// Number of rules and denials: without any, no request waits for the lock.
     active: AtomicUsize,
     state: Mutex<State>,
     signals: Signals,
-    /// Wakes who waits for the next fault that happens by the clock.
+    /// Wakes the task that waits for the next scheduled fault.
     changed: watch::Sender<()>,
     dice: Dice,
 }
@@ -64,7 +64,7 @@ impl Faults {
         Self::seeded(0)
     }
 
-    /// No faults yet; those to come draw from this seed.
+    /// No faults yet; later ones draw from this seed.
     pub fn seeded(seed: u64) -> Self {
         Self(Arc::new(Shared {
             active: AtomicUsize::new(0),
@@ -75,25 +75,25 @@ impl Faults {
         }))
     }
 
-    /// Puts a rule, or a fault with a schedule, in force; its time counts from now.
+    /// Adds a rule, or a scheduled fault; its time counts from now.
     pub fn add(&self, fault: impl Into<Fault>) -> RuleId {
         let id = self.change(|state| state.add(fault.into(), Instant::now()));
         let () = self.0.changed.send_replace(());
         id
     }
 
-    /// Takes a rule back; false if it is not there, or no longer.
+    /// Removes a rule; false if it does not exist any more.
     pub fn remove(&self, id: RuleId) -> bool {
         self.change(|state| state.remove(id))
     }
 
-    /// Takes every rule and every denial back, and ends an outage.
+    /// Removes every rule and every denial, and ends an outage.
     pub fn clear(&self) {
         self.change(State::clear);
         self.0.signals.open();
     }
 
-    /// Denies a permission; without a namespace, in all of them.
+    /// Denies a permission; without a namespace, in all namespaces.
     pub fn deny(&self, verb: &str, resource: &str, namespace: Option<&str>) {
         let namespace = namespace.unwrap_or_default().to_owned();
         self.change(|state| state.deny(Match { namespace, ..Match::on(verb, resource) }));
@@ -104,12 +104,12 @@ impl Faults {
         !self.is_idle() && self.lock().denies(request, Instant::now())
     }
 
-    /// What strikes this request, in the order the rules were added; counts it.
+    /// Effects on this request, in the order in which rules were added; counts the request.
     pub fn strike(&self, request: &Attributes<'_>) -> Vec<Effect> {
         self.strike_labelled(request, &BTreeMap::new)
     }
 
-    /// The same for a request whose labels are known; they are asked for only where a rule is about labels.
+    /// Like [`Self::strike`], for a request with labels; these are evaluated only if a rule needs them.
     pub fn strike_labelled(
         &self,
         request: &Attributes<'_>,
@@ -121,39 +121,39 @@ impl Faults {
         self.change(|state| state.strike(request, labels, Instant::now(), self.0.dice))
     }
 
-    /// The faults in force and to come, as data.
+    /// Faults in force and scheduled, as data.
     pub fn list(&self) -> Value {
         describe::all(&self.lock(), Instant::now())
     }
 
-    /// Cuts every watch that is open now.
+    /// Cuts every open watch.
     pub fn cut_watches(&self) {
         self.0.signals.watches.cut();
     }
 
-    /// Tells a watch that it is cut.
+    /// Signals to a watch that it is cut.
     pub fn watch_cuts(&self) -> watch::Receiver<u64> {
         self.0.signals.watches.listen()
     }
 
-    /// Cuts every exec stream that is open now.
+    /// Cuts every open exec stream.
     pub fn cut_execs(&self) {
         self.0.signals.execs.cut();
     }
 
-    /// Tells an exec stream that it is cut.
+    /// Signals to an exec stream that it is cut.
     pub fn exec_cuts(&self) -> watch::Receiver<u64> {
         self.0.signals.execs.listen()
     }
 
-    /// Cuts every connection, with all that runs on it, and resets new ones for a while.
+    /// Cuts every connection, with everything on it, and resets new ones for a while.
     pub fn outage(&self, window: Duration) {
         self.0.signals.close_until(Instant::now() + window);
         self.0.signals.connections.cut();
         self.cut_execs();
     }
 
-    /// Tells a connection that it is cut.
+    /// Signals to a connection that it is cut.
     pub fn connection_cuts(&self) -> watch::Receiver<u64> {
         self.0.signals.connections.listen()
     }
@@ -163,17 +163,17 @@ impl Faults {
         self.0.signals.is_closed(Instant::now())
     }
 
-    /// What is due by the clock now, and when something will be next.
+    /// Scheduled actions that are due, and the time of the next one.
     pub(super) fn due(&self) -> (Vec<Action>, Option<Instant>) {
         self.change(|state| state.due(Instant::now()))
     }
 
-    /// Tells when faults that happen by the clock may have been added.
+    /// Signals that scheduled faults may have been added.
     pub(super) fn changes(&self) -> watch::Receiver<()> {
         self.0.changed.subscribe()
     }
 
-    /// The draws of what goes wrong.
+    /// Random draws of the faults.
     pub(super) fn dice(&self) -> Dice {
         self.0.dice
     }

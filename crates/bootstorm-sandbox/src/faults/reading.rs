@@ -1,4 +1,4 @@
-//! Faults read from a text into what can be put in force.
+//! Parsing of faults.
 
 use std::time::Duration;
 
@@ -12,24 +12,24 @@ use super::rule::{Fault, Rule, Schedule};
 use super::words::{self, WORDS, Word};
 use crate::store::kind;
 
-/// The verbs of requests.
+/// Verbs of requests.
 const VERBS: [&str; 8] = ["get", "list", "watch", "create", "update", "patch", "delete", "deletecollection"];
-/// The subresources that are served.
+/// Subresources that are served.
 const SUBRESOURCES: [&str; 6] = ["status", "exec", "eviction", "start", "stop", "restart"];
 
-/// An entry that says nothing that could be done
+/// An invalid entry
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("fault {number}: {why}")]
 pub struct WrongEntry {
     /// Its place in the list, from 1.
     pub number: usize,
-    /// What is wrong with it.
+    /// Error.
     pub why: String,
 }
 
-/// Reads faults from a text in YAML or JSON.
+/// Reads faults from YAML or JSON.
 ///
-/// Fails with the entry that is wrong and what could stand there instead.
+/// Fails with the invalid entry and the alternatives.
 pub fn read_text(text: &str) -> Result<Vec<Fault>, WrongEntry> {
     if let Ok(value) = serde_json::from_str::<Value>(text) {
         return read(&value);
@@ -41,7 +41,7 @@ pub fn read_text(text: &str) -> Result<Vec<Fault>, WrongEntry> {
 
 /// Reads faults: one entry, a list of entries, or a list below `faults`.
 ///
-/// Fails with the entry that is wrong and what could stand there instead.
+/// Fails with the invalid entry and the alternatives.
 pub fn read(value: &Value) -> Result<Vec<Fault>, WrongEntry> {
     let list = match value.get("faults") {
         Some(list) => {
@@ -84,7 +84,7 @@ impl Entry {
             return Err("count is at least 1".to_owned());
         }
         let effect = words::effect_of(self)?;
-        // An outage lasts for its time; everything else is in force for it.
+        // An outage lasts for its time; every other fault is in force for it.
         let lasts = matches!(word.name, "outage" | "restart" | "power-cut");
         let schedule = Schedule {
             after: self.after.map(|time| time.0).unwrap_or_default(),
@@ -110,7 +110,7 @@ impl Entry {
         }
     }
 
-    /// Whether it happens by the clock. What a second writer has a match for is objects, unless it names a verb.
+    /// Whether it is scheduled. A second writer matches objects, unless it names a verb.
     fn is_timed(&self, word: &Word, matching: &Match) -> bool {
         let requests = self.after_requests.is_some() || !matching.verb.is_empty();
         match word.name {
@@ -138,7 +138,7 @@ fn check_settings(word: &Word, written: &Value) -> Result<(), String> {
     }
 }
 
-/// Finds what no request could ever be.
+/// Rejects a match that no request can satisfy.
 fn check_match(matching: &Match) -> Result<(), String> {
     let plain = |pattern: &str| -> Vec<String> {
         let parts = pattern.split('|').filter(|part| !part.is_empty() && !part.contains('*'));

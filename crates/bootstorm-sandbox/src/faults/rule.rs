@@ -1,4 +1,4 @@
-//! A rule: which requests, what happens to them, how often, and from when to when.
+//! Rules: requests, effect, count, and schedule.
 
 use std::time::Duration;
 
@@ -6,49 +6,49 @@ use super::action::Action;
 use super::effect::Effect;
 use super::matching::Match;
 
-/// A match, its effect, and how often it strikes
+/// A match, its effect, and the number of requests it applies to
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Rule {
-    /// Which requests.
+    /// Matching requests.
     pub matching: Match,
-    /// What happens to them.
+    /// Effect on them.
     pub effect: Effect,
-    /// How many requests are left to strike; without it, all.
+    /// Number of requests left to affect; absent means unlimited.
     pub remaining: Option<u64>,
 }
 
-/// When a fault is in force
+/// Schedule of a fault
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Schedule {
-    /// How long after it was added it begins.
+    /// Delay from its addition to its beginning.
     pub after: Duration,
-    /// How many requests it lets pass before it begins.
+    /// Number of requests that pass before it begins.
     pub after_requests: u64,
-    /// How long it lasts from its beginning; without it, for ever.
+    /// Duration from its beginning; absent means unlimited.
     pub lasting: Option<Duration>,
-    /// The share of requests that it strikes; without it, all.
+    /// Share of affected requests; absent means all.
     pub probability: Option<f64>,
 }
 
-/// A rule for requests, or something that happens by the clock
+/// A rule for requests, or a scheduled action
 #[derive(Debug, Clone, PartialEq)]
 pub enum Fault {
-    /// Strikes requests.
+    /// Affects requests.
     Rule {
-        /// Which, how, how often.
+        /// Rule.
         rule: Rule,
-        /// When.
+        /// Schedule.
         schedule: Schedule,
     },
-    /// Happens by itself.
+    /// Scheduled.
     Timed {
-        /// What.
+        /// Action.
         action: Action,
-        /// When; requests do not matter.
+        /// Schedule; requests are irrelevant.
         schedule: Schedule,
-        /// The time between two; without it, it happens once.
+        /// Interval; absent means once.
         every: Option<Duration>,
-        /// How many times at most.
+        /// Maximum number of times.
         remaining: Option<u64>,
     },
 }
@@ -59,6 +59,6 @@ impl From<Rule> for Fault {
     }
 }
 
-/// Names a rule, to take it back
+/// Identifies a rule, for its removal
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RuleId(pub u64);

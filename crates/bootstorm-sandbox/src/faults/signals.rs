@@ -1,4 +1,4 @@
-//! Cuts: signals to what is open, and the gate for what wants to be.
+//! Signals that cut open streams, and the gate for new connections.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -16,7 +16,7 @@ pub(super) struct Signals {
     closed_until: Mutex<Option<Instant>>,
 }
 
-/// Counts cuts, and tells them
+/// Counts cuts, and signals them
 #[derive(Debug, Default)]
 pub(super) struct Cuts(watch::Sender<u64>);
 
@@ -31,7 +31,7 @@ impl Cuts {
 }
 
 impl Signals {
-    /// Closes the gate; where it is closed already, the later end counts.
+    /// Closes the gate; if it is already closed, the later end counts.
     pub(super) fn close_until(&self, end: Instant) {
         let mut until = self.closed_until.lock().unwrap_or_else(PoisonError::into_inner);
         *until = Some(until.map_or(end, |known| known.max(end)));

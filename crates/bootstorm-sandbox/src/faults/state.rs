@@ -1,4 +1,4 @@
-//! The faults in force, and what each has done so far.
+//! Faults in force, and their history.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use super::matching::Match;
 use super::rule::{Fault, Rule, RuleId, Schedule};
 use crate::model::Dice;
 
-/// Everything that is in force or will be
+/// Everything in force or scheduled
 #[derive(Debug, Default)]
 pub(super) struct State {
     next: u64,
@@ -21,21 +21,21 @@ pub(super) struct State {
     pub(super) denied: Vec<Match>,
 }
 
-/// A rule and its life so far
+/// A rule and its history
 #[derive(Debug)]
 pub(super) struct Arranged {
     pub(super) id: RuleId,
     pub(super) rule: Rule,
     pub(super) schedule: Schedule,
     pub(super) added: Instant,
-    /// Requests that it was about since its beginning, struck or not.
+    /// Matching requests since its beginning, affected or not.
     pub(super) met: u64,
     pub(super) struck: u64,
-    /// When its window opened, where requests open it.
+    /// Time at which its window opened, if requests open it.
     opened: Option<Instant>,
 }
 
-/// Something that happens by the clock, and its life so far
+/// A scheduled action, and its history
 #[derive(Debug)]
 pub(super) struct Timed {
     pub(super) id: RuleId,
@@ -45,7 +45,7 @@ pub(super) struct Timed {
     pub(super) remaining: Option<u64>,
     pub(super) next: Instant,
     pub(super) done: u64,
-    /// It happens no more from here on.
+    /// Time from which it is not repeated.
     end: Option<Instant>,
 }
 
@@ -89,7 +89,7 @@ impl State {
     }
 
     pub(super) fn denies(&self, request: &Attributes<'_>, now: Instant) -> bool {
-        // Permissions know names and namespaces, never labels.
+        // Permissions depend on names and namespaces, never on labels.
         let fits = |matching: &Match| matching.fits(request, &BTreeMap::new);
         let rule = |arranged: &Arranged| {
             arranged.rule.effect == Effect::Deny
@@ -127,13 +127,13 @@ impl State {
 }
 
 impl Arranged {
-    /// Whether the window that opened at `from` plus the pause is open.
+    /// Whether the window that opened at `from` plus the delay is open.
     fn is_open(&self, from: Instant, now: Instant) -> bool {
         let begin = from + self.schedule.after;
         now >= begin && self.schedule.lasting.is_none_or(|lasting| now < begin + lasting)
     }
 
-    /// Whether a matching request is struck; counts it.
+    /// Whether a matching request is affected; counts it.
     fn strikes(&mut self, now: Instant, dice: Dice) -> bool {
         if now < self.added + self.schedule.after {
             return false;
@@ -142,7 +142,7 @@ impl Arranged {
         if self.met <= self.schedule.after_requests {
             return false;
         }
-        // Where requests open the window, its time counts from the first one that is struck.
+        // If requests open the window, its time counts from the first affected one.
         let waits = self.schedule.after_requests > 0;
         let begin = if waits { *self.opened.get_or_insert(now) } else { self.added + self.schedule.after };
         if self.schedule.lasting.is_some_and(|lasting| now >= begin + lasting) {
@@ -161,7 +161,7 @@ impl Arranged {
         true
     }
 
-    /// Whether it will never strike again.
+    /// Whether it will never apply again.
     pub(super) fn is_over(&self, now: Instant) -> bool {
         let Some(lasting) = self.schedule.lasting else { return false };
         let begin = match (self.schedule.after_requests, self.opened) {
@@ -174,7 +174,7 @@ impl Arranged {
 }
 
 impl Timed {
-    /// Does what is due; false when nothing is left to do.
+    /// Collects due actions; false if none will follow.
     fn take(&mut self, now: Instant, actions: &mut Vec<Action>) -> bool {
         if self.end.is_some_and(|end| self.next > end) {
             return false;
@@ -188,7 +188,7 @@ impl Timed {
             *remaining = remaining.saturating_sub(1);
         }
         let Some(every) = self.every else { return false };
-        // What a busy machine slept through is left out, not made up for.
+        // Repetitions missed on a busy machine are skipped.
         self.next = (self.next + every).max(now);
         self.remaining != Some(0) && self.end.is_none_or(|end| self.next <= end)
     }

@@ -1,4 +1,4 @@
-//! Rules in force, from being added to being spent.
+//! Rules from addition to exhaustion.
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! The words for what can go wrong, and which settings belong to each.
+//! Words of the faults, and the settings of each.
 
 use std::time::Duration;
 
@@ -7,21 +7,21 @@ use super::effect::{Effect, Refusal};
 use super::entry::Entry;
 use super::writer::{SecondWriter, What};
 
-/// How long an API server is away that restarts, unless told otherwise.
+/// Default downtime of a restarting API server.
 const RESTART: Duration = Duration::from_secs(2);
-/// How long an outage is, unless told otherwise.
+/// Default duration of an outage.
 const OUTAGE: Duration = Duration::from_secs(10);
 
-/// How long the power is off, unless told otherwise.
+/// Default duration of a power cut.
 const POWER_CUT: Duration = Duration::from_secs(30);
-/// How long after one node the next one gets its power back, unless told otherwise.
+/// Default time between the return of one node and the next.
 const BACK_ONE_BY_ONE: Duration = Duration::from_secs(5);
 
-/// A word, and the settings that only some words have
+/// A word, and the settings specific to it
 pub(super) struct Word {
     pub(super) name: &'static str,
     pub(super) settings: &'static [&'static str],
-    /// Whether it is something that is done, with or without a request.
+    /// Whether it is an action, with or without a request.
     pub(super) action: bool,
 }
 
@@ -33,7 +33,7 @@ const fn act(word: &'static str, settings: &'static [&'static str]) -> Word {
     Word { name: word, settings, action: true }
 }
 
-/// Every word there is.
+/// Every word.
 pub(super) const WORDS: [Word; 18] = [
     effect("delay", &["delay"]),
     effect("answer", &["code", "retryAfter", "reason", "message"]),
@@ -60,7 +60,7 @@ pub(super) fn known() -> String {
     WORDS.map(|word| word.name).join(", ")
 }
 
-/// The effect behind a word, with the settings of its entry.
+/// The effect of a word, with the settings of its entry.
 pub(super) fn effect_of(entry: &Entry) -> Result<Effect, String> {
     let refuse = |code: u16| {
         Effect::Refuse(Refusal {
@@ -101,9 +101,9 @@ pub(super) fn effect_of(entry: &Entry) -> Result<Effect, String> {
     })
 }
 
-/// The action behind a word; `lasting` is for those that take a while.
+/// The action of a word; `lasting` is for those with a duration.
 ///
-/// Fails with the words there are.
+/// Fails with the known words.
 pub fn action(word: &str, lasting: Option<Duration>) -> Result<Action, String> {
     Ok(match word {
         "watch-cut" => Action::CutWatches,
@@ -120,7 +120,7 @@ pub fn action(word: &str, lasting: Option<Duration>) -> Result<Action, String> {
     })
 }
 
-/// A loss of power, with what was not said.
+/// A power cut, with defaults for missing settings.
 pub(super) fn power_cut(nodes: Vec<String>, lasting: Option<Duration>, apart: Option<Duration>) -> Action {
     Action::PowerCut(PowerCut {
         nodes,
@@ -130,7 +130,7 @@ pub(super) fn power_cut(nodes: Vec<String>, lasting: Option<Duration>, apart: Op
 }
 
 impl Effect {
-    /// The word for it.
+    /// Word.
     pub(super) fn word(&self) -> &'static str {
         match self {
             Self::Delay(_) => "delay",
@@ -147,7 +147,7 @@ impl Effect {
 }
 
 impl Action {
-    /// The word for it.
+    /// Word.
     pub(super) fn word(&self) -> &'static str {
         match self {
             Self::CutWatches => "watch-cut",

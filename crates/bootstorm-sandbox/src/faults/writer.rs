@@ -1,4 +1,4 @@
-//! Somebody else with write access, who changes objects while others work with them.
+//! Second writer: another client that changes objects concurrently.
 
 use std::str::FromStr;
 
@@ -14,29 +14,29 @@ use crate::model::misbehaviour::KILL;
 use crate::store::kind::{CONFIG_MAPS, PODS, VIRTUAL_MACHINE_INSTANCES, VIRTUAL_MACHINES};
 use crate::store::{DeleteOptions, Kind, Object, Store};
 
-/// The annotation and label that the second writer leaves; its value differs each time.
+/// Annotation and label left by the second writer; the value differs each time.
 pub const MARK: &str = "somebody.example/was-here";
 
-/// What the second writer does
+/// Action of the second writer
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum What {
-    /// `annotate`: an annotation of a machine.
+    /// `annotate`: annotates a machine.
     Annotate,
-    /// `label`: a label of a machine.
+    /// `label`: labels a machine.
     Label,
-    /// `flip`: a machine that is on is switched off, one that is off on.
+    /// `flip`: switches a running machine off, and a stopped one on.
     Flip,
-    /// `delete-instance`: the instance of a machine is deleted, not the machine.
+    /// `delete-instance`: deletes the instance of a machine, not the machine.
     DeleteInstance,
-    /// `edit-record`: an annotation of the `ConfigMap` with a run's record.
+    /// `edit-record`: annotates the `ConfigMap` with a run's record.
     EditRecord,
-    /// `hold`: a finalizer is put on a machine, so that it cannot be deleted.
+    /// `hold`: adds a finalizer to a machine, so that it cannot be deleted.
     Hold,
-    /// `delete`: a machine is deleted.
+    /// `delete`: deletes a machine.
     Delete,
-    /// `delete-pod`: a pod of a Job is deleted.
+    /// `delete-pod`: deletes a pod of a Job.
     DeletePod,
-    /// `kill-pod`: the containers of a pod of a Job are killed.
+    /// `kill-pod`: kills the containers of a pod of a Job.
     KillPod,
 }
 
@@ -53,7 +53,7 @@ const ALL: [What; 9] = [
 ];
 
 impl What {
-    /// The word for it.
+    /// Word.
     pub fn word(self) -> &'static str {
         match self {
             Self::Annotate => "annotate",
@@ -92,17 +92,17 @@ impl FromStr for What {
     }
 }
 
-/// Somebody else who writes
+/// Another client that writes
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct SecondWriter {
-    /// What they do.
+    /// Action.
     pub what: What,
-    /// The objects they do it to.
+    /// Objects that it applies to.
     pub matching: Match,
 }
 
 impl SecondWriter {
-    /// Does it to one of the objects that are meant, drawn by `roll`; false if there is none.
+    /// Applies the action to one matching object, drawn by `roll`; false if there is none.
     pub fn write_somewhere(&self, store: &Store, mut roll: Roll) -> bool {
         let (objects, _) = store.list(self.what.kind(), None);
         let meant: Vec<&Object> = objects.iter().filter(|object| self.means(object)).collect();
@@ -113,7 +113,7 @@ impl SecondWriter {
         self.write(store, object.namespace(), object.name(), &format!("{:x}", roll.bits()))
     }
 
-    /// Does it to the object of this name; false if there is none.
+    /// Applies the action to the object of this name; false if there is none.
     pub fn write(&self, store: &Store, namespace: &str, name: &str, mark: &str) -> bool {
         let kind = self.what.kind();
         let note = |field: &'static str, key: &'static str| {
@@ -144,7 +144,7 @@ impl SecondWriter {
         let labels = || object.labels().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
         let record = self.what != What::EditRecord || object.label(ROLE) == Some("record");
         let is_pod = matches!(self.what, What::DeletePod | What::KillPod);
-        // A pod that has ended cannot be killed, and its end is the business of its Job.
+        // A pod that has ended cannot be killed, and its Job handles its end.
         let pod = !is_pod || object.label(labels::NAME).is_some() && !is_final(object.value());
         record
             && pod

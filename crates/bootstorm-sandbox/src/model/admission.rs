@@ -1,4 +1,4 @@
-//! How fast the API server lets writes in.
+//! Capacity of the API server for writes.
 
 use super::clock::SimClock;
 use super::dice::{Dice, Draw};
@@ -7,7 +7,7 @@ use super::pool::Pool;
 use super::profile::ApiServer;
 use std::sync::{Arc, Mutex};
 
-/// A kind of write, by what the API server has to do for it
+/// A kind of write, by its cost to the API server
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Write {
     /// A new virtual machine: mutating and validating webhook, schema, storage.
@@ -20,8 +20,8 @@ pub enum Write {
 
 /// The API server's and virt-api's finite capacity for writes
 ///
-/// Calls that pass webhooks share a pool of places; each holds its place while virt-api works on it. One machine
-/// feels nothing of this, a hundred creates at once wait for one another.
+/// Calls with webhooks share a pool of slots; each holds its slot while virt-api processes it. One machine is not
+/// delayed, but a hundred concurrent creates wait for one another.
 #[derive(Debug, Clone)]
 pub struct Admission {
     clock: SimClock,
@@ -38,7 +38,7 @@ impl Admission {
         Self { clock, figures: figures.clone(), dice, places, served: Arc::default() }
     }
 
-    /// Waits as long as the API server takes to let this write of `identity` ("namespace/name") in.
+    /// Waits as long as the API server takes to admit this write of `identity` ("namespace/name").
     pub async fn admit(&self, write: Write, identity: &str) {
         let number = {
             let mut served = lock(&self.served);

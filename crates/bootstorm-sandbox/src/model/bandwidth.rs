@@ -1,4 +1,4 @@
-//! A shared server that tasks can wait at: storage throughput, a node's CPU cores.
+//! A shared resource at which tasks wait: storage throughput, a node's CPU cores.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -9,7 +9,7 @@ use super::clock::SimClock;
 use super::fluid::{Capacity, Fluid};
 use super::lock;
 
-/// A capacity that all present users share like a fluid
+/// A capacity that all current users share like a fluid
 ///
 /// One driver task wakes for the next job that ends; users wait for their own signal. So a change in the number of
 /// users costs the same whether ten or ten thousand wait.
@@ -32,7 +32,7 @@ struct State {
 }
 
 impl Bandwidth {
-    /// An idle server; its [`Bandwidth::drive`] must be running for anybody to get served.
+    /// An idle server; its [`Bandwidth::drive`] must be running for users to be served.
     pub fn new(clock: SimClock, capacity: Capacity) -> Self {
         let state = State { fluid: Fluid::new(capacity), waiting: HashMap::new() };
         Self { inner: Arc::new(Inner { clock, state: Mutex::new(state), changed: Notify::new() }) }
@@ -50,11 +50,11 @@ impl Bandwidth {
             state.waiting.insert(job, done);
         }
         self.inner.changed.notify_one();
-        // Whoever gives up waiting leaves its work behind, as an aborted guest leaves its reads in flight.
+        // An abandoned wait leaves its work behind, as an aborted guest leaves its reads in flight.
         let _ = wait.await;
     }
 
-    /// Serves for ever; to be run as a task of its own.
+    /// Serves forever; to be run as a separate task.
     pub async fn drive(self) {
         loop {
             let next = {

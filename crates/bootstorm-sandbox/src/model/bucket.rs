@@ -1,13 +1,13 @@
-//! The client-side token bucket that every Kubernetes controller draws its API calls from.
+//! The client-side token bucket that limits the API calls of every Kubernetes controller.
 
 use std::sync::Mutex;
 
 use super::clock::SimClock;
 
-/// A token bucket as client-go's: calls beyond the limit wait their turn, in order
+/// A token bucket like client-go's: calls beyond the limit wait their turn, in order
 ///
-/// Waiting calls are *reservations*: each takes its token at once and learns when it is due, so thousands may
-/// wait without waking one another.
+/// Waiting calls are *reservations*: each takes its token at once and gets its due time, so thousands may wait without
+/// waking one another.
 #[derive(Debug)]
 pub struct TokenBucket {
     clock: SimClock,
@@ -26,7 +26,7 @@ impl TokenBucket {
         self.clock.sleep_until(due).await;
     }
 
-    /// Takes one token and says at which simulated instant it may be used.
+    /// Takes one token; returns the simulated instant at which it may be used.
     pub fn reserve(&self) -> f64 {
         let now = self.clock.now();
         super::lock(&self.limit).reserve(now)
@@ -48,7 +48,7 @@ impl Limit {
         Self { qps: qps.max(1e-6), burst: burst.max(1.0), tokens: burst.max(1.0), last: 0.0 }
     }
 
-    /// Takes a token at `now` and returns when it is due: `now`, or later.
+    /// Takes a token at `now`; returns its due time: `now`, or later.
     pub fn reserve(&mut self, now: f64) -> f64 {
         self.tokens = (self.tokens + (now - self.last).max(0.0) * self.qps).min(self.burst);
         self.last = self.last.max(now);
@@ -67,7 +67,7 @@ mod tests {
         let due: Vec<f64> = (0..15).map(|_| limit.reserve(0.0)).collect();
         assert!(due[..10].iter().all(|at| *at == 0.0));
         assert!((due[10] - 0.2).abs() < 1e-9 && (due[14] - 1.0).abs() < 1e-9);
-        // Ten idle seconds later the bucket is full again, not fuller.
+        // After ten idle seconds the bucket is full again, but not overfull.
         assert!((0..10).all(|_| limit.reserve(20.0) <= 20.0));
         assert!(limit.reserve(20.0) > 20.0);
     }

@@ -7,11 +7,11 @@ use tokio::time::Instant;
 
 use bootstorm_model::observe::clock::wall_now;
 
-/// Simulated seconds since the cluster was started, and sleeping in them
+/// Simulated seconds since the start of the cluster, and sleeping in them
 ///
-/// It stands on tokio's clock, so a test with paused time plays hours in milliseconds. Stamps on objects are
-/// *real* wall time all the same, since a client compares them with its own clock; or they are ahead of that, where the
-/// profile says so.
+/// Based on tokio's clock, so that a test with paused time plays hours in milliseconds. Timestamps on objects are
+/// nevertheless *real* wall-clock time, since clients compare them with their own clock; or ahead of that, if the
+/// profile sets an offset.
 #[derive(Debug, Clone, Copy)]
 pub struct SimClock {
     origin: Instant,
@@ -26,7 +26,7 @@ impl SimClock {
         Self { origin: Instant::now(), wall: wall_now(), speed }
     }
 
-    /// The same clock, whose stamps are ahead of this computer's time by so much.
+    /// The clock with timestamps ahead of this computer's time by this much.
     #[must_use]
     pub fn ahead(self, by: SignedDuration) -> Self {
         Self { wall: self.wall.saturating_add(by).unwrap_or(self.wall), ..self }
@@ -62,27 +62,27 @@ impl SimClock {
 
     /// The instant on tokio's clock at which the simulated instant `at` is reached.
     pub fn instant(&self, at: f64) -> Instant {
-        // Rounded up: whoever wakes then must find that the instant has been reached, or it would sleep again for ever.
+        // Rounded up: a task woken then must find that the instant has been reached, or it would sleep again forever.
         self.origin + self.real(at) + Duration::from_nanos(1)
     }
 
-    /// The wall-clock time of this instant; it moves with tokio's clock.
+    /// Wall-clock time of this instant; it moves with tokio's clock.
     pub fn wall(&self) -> Timestamp {
         self.wall + self.origin.elapsed()
     }
 
-    /// The wall-clock time as Kubernetes writes it: whole seconds, UTC, `Z`.
+    /// Wall-clock time as Kubernetes writes it: whole seconds, UTC, `Z`.
     pub fn stamp(&self) -> String {
         stamp(self.wall())
     }
 }
 
-/// A time as `metav1.Time` is written: whole seconds, cut off, UTC, `Z`.
+/// A time in the format of `metav1.Time`: whole seconds, truncated, UTC, `Z`.
 pub fn stamp(at: Timestamp) -> String {
     at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
-/// A time as `metav1.MicroTime` is written.
+/// A time in the format of `metav1.MicroTime`.
 pub fn micro_stamp(at: Timestamp) -> String {
     at.strftime("%Y-%m-%dT%H:%M:%S.%6fZ").to_string()
 }

@@ -1,4 +1,4 @@
-//! Random draws that depend on *who* draws *for what*, never on the order in which tasks happen to run.
+//! Random draws that depend on *who* draws *for what*, never on the order in which tasks run.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Draw {
-    /// The value that half of the draws stay below.
+    /// Value below which half of the draws lie.
     pub median: f64,
     /// The spread; 0 makes every draw equal the median.
     #[serde(default)]
@@ -26,11 +26,11 @@ impl Draw {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct Stragglers {
-    /// How many of all steps.
+    /// Share of all steps.
     pub share: f64,
-    /// How many times longer, at least.
+    /// Minimum factor.
     pub factor_min: f64,
-    /// How many times longer, at most.
+    /// Maximum factor.
     pub factor_max: f64,
 }
 
@@ -47,15 +47,15 @@ pub struct Dice {
 }
 
 impl Dice {
-    /// Dice that always fall the same way for the same seed.
+    /// Dice that always produce the same draws for the same seed.
     pub fn new(seed: u64) -> Self {
         Self { seed }
     }
 
     /// The draws of one step: `identity` is "namespace/name", `incarnation` counts its starts.
     pub fn roll(&self, identity: &str, incarnation: u64, step: &str) -> Roll {
-        // FNV-1a over the whole key; SplitMix64 below spreads the bits. Both are fixed for ever, so that a
-        // seed means the same in every release.
+        // FNV-1a over the whole key; SplitMix64 below spreads the bits. Both are fixed forever, so that a seed means
+        // the same in every release.
         let mut hash = 0xcbf2_9ce4_8422_2325_u64 ^ self.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let count = incarnation.to_le_bytes();
         for byte in identity.bytes().chain([0]).chain(step.bytes()).chain(count) {
@@ -106,7 +106,7 @@ impl Roll {
         draw.median * (draw.sigma * self.normal()).exp()
     }
 
-    /// A value of a lognormal distribution, now and then stretched to a straggler's.
+    /// A value of a lognormal distribution, occasionally stretched to a straggler's.
     pub fn draw_with_stragglers(&mut self, draw: Draw, stragglers: Stragglers) -> f64 {
         let body = self.draw(draw);
         if self.chance(stragglers.share) {

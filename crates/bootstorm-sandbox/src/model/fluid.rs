@@ -1,23 +1,23 @@
-//! Processor sharing as arithmetic: jobs that share a capacity like a fluid.
+//! The arithmetic of processor sharing: jobs that share a capacity like a fluid.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-/// What a shared server can do.
+/// Capacity of a shared server.
 #[derive(Debug, Clone, Copy)]
 pub struct Capacity {
     /// Units of work per second for all jobs together.
     pub total: f64,
-    /// The most that a job of weight 1 gets per second when it is alone.
+    /// Maximum units per second of a job of weight 1 that is alone.
     pub each: f64,
-    /// How much of the total is lost per further unit of weight: 0.01 loses half of it at 100 (seeks, cache misses).
+    /// Share of the total lost per further unit of weight: 0.01 loses half of it at 100 (seeks, cache misses).
     pub interference: f64,
 }
 
 /// A server shared by jobs in proportion to their weights
 ///
-/// The trick that makes it cheap: every job of weight 1 has received the same amount of work since it began, so
-/// one number, the work a weight of 1 has received since the beginning of time, tells for each job when it ends.
+/// It is cheap because every job of weight 1 has received the same amount of work since it began: one number, the work
+/// that a weight of 1 has received since the start, determines the end of each job.
 #[derive(Debug)]
 pub struct Fluid {
     capacity: Capacity,
@@ -82,7 +82,7 @@ impl Fluid {
     /// Removes and returns the jobs that have ended by `now`.
     pub fn ended(&mut self, now: f64) -> Vec<u64> {
         let mut ended = Vec::new();
-        // Ends are passed one by one, because each changes the rate at which the others go on.
+        // Ends are processed one by one, because each changes the rate of the others.
         while let Some(at) = self.next_end().filter(|at| *at <= now + 1e-9) {
             self.advance(at);
             if let Some(Reverse(end)) = self.ends.pop() {
@@ -95,12 +95,12 @@ impl Fluid {
         ended
     }
 
-    /// The sum of the weights at work.
+    /// The sum of the active weights.
     pub fn weight(&self) -> f64 {
         self.weight
     }
 
-    /// Work per second that a weight of 1 gets now.
+    /// Current work per second of a weight of 1.
     fn rate(&self) -> f64 {
         let lost = 1.0 + self.capacity.interference * (self.weight - 1.0).max(0.0);
         let share = self.capacity.total / lost / self.weight.max(1e-9);

@@ -8,46 +8,46 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 use thiserror::Error;
 
-/// The annotation on a virtual machine, or on its template, that names a misbehaviour.
+/// Annotation on a virtual machine, or on its template, that names a misbehaviour.
 pub const ANNOTATION: &str = "sandbox.bootstorm.dev/misbehave";
 /// Annotation on a node or on the `KubeVirt` object: the component of it that is down.
 pub const DOWN: &str = "sandbox.bootstorm.dev/down";
 
-/// The component of a node that is down where all of it is: it has no power.
+/// The component that stands for the whole node being down: it has no power.
 pub const POWER: &str = "power";
-/// The annotation of a pod that kills its containers whenever it gets another value.
+/// Annotation of a pod that kills its containers whenever its value changes.
 pub const KILL: &str = "sandbox.bootstorm.dev/kill";
-/// The value of that annotation that kills them as for want of memory.
+/// Value of that annotation that kills them as for lack of memory.
 pub const OUT_OF_MEMORY: &str = "out-of-memory";
 
-/// One way for a machine to go wrong
+/// A misbehaviour of a machine
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Misbehaviour {
-    /// `never-schedules`: no node suits its pod.
+    /// `never-schedules`: no node fits its pod.
     NeverSchedules,
     /// `bad-image`: its container disk cannot be pulled.
     BadImage,
-    /// `never-boots`: the instance reaches Scheduled, and its guest is never started.
+    /// `never-boots`: the instance reaches Scheduled, but its guest is never started.
     NeverBoots,
     /// `crashes`: the guest dies before it runs, every time.
     Crashes,
     /// `crashes-once`: the guest dies before it runs, the first time.
     CrashesOnce,
-    /// `refuses-to-stop`: the guest ignores the power button until its grace ends.
+    /// `refuses-to-stop`: the guest ignores the power button until its grace period ends.
     RefusesToStop,
     /// `never-stops`: the guest ignores the power button, and killing it does not help.
     NeverStops,
-    /// `blocks-deletion`: somebody else's finalizer holds the machine, or whatever else carries this.
+    /// `blocks-deletion`: a foreign finalizer holds the machine, or any other object with this annotation.
     BlocksDeletion,
     /// `never-attaches`: another node holds its volumes.
     NeverAttaches,
     /// `no-network`: the guest runs but never answers on the network, and has no agent.
     NoNetwork,
-    /// `agent-before-dhcp`: the agent connects before the guest has an address, which is therefore not reported for a while.
+    /// `agent-before-dhcp`: the agent connects before the guest has an address, which is therefore reported late.
     AgentBeforeDhcp,
     /// `never-converges`: the guest writes its memory faster than a live migration copies it.
     NeverConverges,
-    /// `slow=<factor>`: everything of its own takes this many times as long.
+    /// `slow=<factor>`: all of its own steps take this many times as long.
     Slow(f64),
 }
 
@@ -118,13 +118,13 @@ impl<'de> Deserialize<'de> for Misbehaviour {
     }
 }
 
-/// Which machines misbehave: patterns on `namespace/name`, where `*` stands for any characters
+/// Misbehaving machines: patterns on `namespace/name`, where `*` matches any characters
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct MisbehaviourTable(pub BTreeMap<String, Misbehaviour>);
 
 impl MisbehaviourTable {
-    /// A table in which nobody misbehaves.
+    /// A table without entries.
     pub fn none() -> Self {
         Self::default()
     }
@@ -136,7 +136,7 @@ impl MisbehaviourTable {
         self
     }
 
-    /// What the table says of a machine.
+    /// Misbehaviour of a machine according to the table.
     pub fn of(&self, namespace: &str, name: &str) -> Option<Misbehaviour> {
         if self.0.is_empty() {
             return None;
@@ -146,14 +146,14 @@ impl MisbehaviourTable {
     }
 }
 
-/// What the annotation on a machine, its template or its instance says.
+/// Misbehaviour from the annotation on a machine, its template or its instance.
 pub fn annotated(object: &Value) -> Option<Misbehaviour> {
     let own = &object["metadata"]["annotations"][ANNOTATION];
     let template = &object["spec"]["template"]["metadata"]["annotations"][ANNOTATION];
     own.as_str().or_else(|| template.as_str())?.parse().ok()
 }
 
-/// Whether `text` fits a pattern in which `*` stands for any characters.
+/// Whether `text` matches a pattern in which `*` matches any characters.
 fn matches(pattern: &str, text: &str) -> bool {
     let mut parts = pattern.split('*');
     let Some(first) = parts.next() else { return text.is_empty() };

@@ -1,8 +1,8 @@
-//! The boot-timing model: what waits for what, and for how long, when virtual machines start.
+//! The boot-timing model: dependencies and durations when virtual machines start.
 //!
-//! Nothing here knows that there is such a thing as a boot storm. The model has servers of finite capacity
-//! (token buckets, worker pools, shared bandwidth, CPU cores) and draws for single steps; queues, and with
-//! them the slowdown of a storm, follow from how many machines ask at the same time.
+//! Nothing here knows about boot storms. The model has servers of finite capacity (token buckets, worker pools, shared
+//! bandwidth, CPU cores) and draws for single steps; queues, and with them the slowdown of a storm, follow from the
+//! number of concurrent machines.
 
 pub mod admission;
 pub mod bandwidth;
@@ -23,7 +23,7 @@ pub use profile::Profile;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Locks state that stays sound even if another task died while it held the lock.
+/// Locks state that stays valid even if another task died while it held the lock.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

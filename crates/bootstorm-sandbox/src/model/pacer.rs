@@ -2,22 +2,22 @@
 
 use super::clock::SimClock;
 
-/// The time one worker has spent on its steps
+/// The time that one worker has spent on its steps
 ///
-/// tokio's timer moves in milliseconds. At `--speed 50` a call of 8 simulated milliseconds takes 0.16 real ones,
-/// and a sleep for each would make the worker several times slower than it should be. The pacer adds steps up and
-/// sleeps only when they are worth it.
+/// tokio's timer has a resolution of milliseconds. At `--speed 50` a call of 8 simulated milliseconds takes 0.16 real
+/// ones, and sleeping for each would make the worker several times too slow. The pacer adds steps up and sleeps only
+/// when they are long enough.
 #[derive(Debug)]
 pub struct Pacer {
     clock: SimClock,
     due: f64,
 }
 
-/// The shortest real time worth a sleep, and the most a worker may be ahead or behind, in seconds.
+/// Minimum real time of a sleep, and maximum lead or lag of a worker, in seconds.
 const GRAIN: f64 = 0.001;
 
 impl Pacer {
-    /// A pacer that owes nothing.
+    /// A pacer without debt.
     pub fn new(clock: SimClock) -> Self {
         Self { clock, due: 0.0 }
     }

@@ -1,30 +1,30 @@
-//! A pool of equal places for which waiters queue in order of arrival.
+//! A pool of equal slots for which waiters queue in order of arrival.
 
 use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Places of which each serves one at a time: a kubelet's pod starts, a registry pull, a clone in progress.
+/// Slots that each serve one user at a time: a kubelet's pod starts, a registry pull, a clone in progress.
 #[derive(Debug, Clone)]
 pub struct Pool {
     places: Arc<Semaphore>,
 }
 
-/// A place that is held until this is dropped.
+/// A slot, released on drop.
 #[derive(Debug)]
 pub struct Place {
     _permit: Option<OwnedSemaphorePermit>,
 }
 
 impl Pool {
-    /// A pool of `size` places, at least one.
+    /// A pool of `size` slots, at least one.
     pub fn new(size: usize) -> Self {
         Self { places: Arc::new(Semaphore::new(size.max(1))) }
     }
 
-    /// Waits for a place; first come, first served.
+    /// Waits for a slot; first come, first served.
     pub async fn enter(&self) -> Place {
-        // The semaphore is never closed, so there is always a permit in the end.
+        // The semaphore is never closed, so a permit always comes.
         Place { _permit: self.places.clone().acquire_owned().await.ok() }
     }
 }

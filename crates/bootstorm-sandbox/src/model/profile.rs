@@ -1,6 +1,6 @@
-//! All figures of the boot model, with units and origins; profiles are overlays on the default.
+//! All figures of the boot model, with units and sources; profiles are overlays on the default.
 //!
-//! Origins: "KV" is `KubeVirt`'s own default, "k8s" that of Kubernetes, "CSI" that of the external attacher, "CDI" of
+//! Sources: "KV" is `KubeVirt`'s own default, "k8s" that of Kubernetes, "CSI" that of the external attacher, "CDI" of
 //! the containerized data importer, "published" a measured number of a public source, "estimate" is ours.
 
 mod classes;
@@ -30,12 +30,12 @@ pub use storage::Storage;
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct Profile {
-    /// The built-in profile this one starts from; `default` if it names none.
+    /// Built-in profile on which this one is based; by default `default`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub base: Option<String>,
-    /// What the profile shows, in one line.
+    /// Summary, one line.
     pub summary: String,
-    /// What each node offers.
+    /// Capacity of each node.
     pub node: NodeShape,
     /// The API server and virt-api.
     pub api_server: ApiServer,
@@ -61,29 +61,29 @@ pub struct Profile {
     pub stragglers: Stragglers,
     /// kube-controller-manager.
     pub controller_manager: ControllerManager,
-    /// What appears in every new namespace.
+    /// Objects that appear in every new namespace.
     pub namespace_defaults: NamespaceDefaults,
     /// Machines that misbehave.
     pub misbehave: MisbehaviourTable,
 }
 
-/// What a node offers.
+/// Capacity of a node.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct NodeShape {
-    /// Nodes, unless the user asks for another number.
+    /// Default number of nodes.
     pub count: usize,
     /// CPU cores.
     pub cores: f64,
     /// Memory, in GiB.
     pub memory_gib: f64,
-    /// The most pods. `OpenShift` allows 250, upstream 110.
+    /// Maximum number of pods. `OpenShift` allows 250, upstream 110.
     pub pods: u32,
-    /// Whether pods have a second address, of IPv6.
+    /// Whether pods have a second, IPv6 address.
     pub dual_stack: bool,
-    /// Nodes by name on which everything takes this many times as long.
+    /// Node → factor on all durations there.
     pub slow: BTreeMap<String, f64>,
-    /// Nodes whose processors and disk are slower or faster, by name: 0.5 is half as fast.
+    /// Node → speed of its CPUs and disk: 0.5 is half as fast.
     pub factors: BTreeMap<String, f64>,
 }
 
@@ -116,7 +116,7 @@ pub struct ApiServer {
     pub machine_change: Draw,
     /// Writes through webhooks worked on at the same time (estimate: two virt-api replicas of a few cores).
     pub admission_places: usize,
-    /// Real seconds by which the clocks of the whole cluster are ahead of this computer's; negative: behind.
+    /// Real seconds by which the clocks of the whole cluster are ahead of this computer's; negative means behind.
     pub clock_ahead: f64,
 }
 
@@ -181,7 +181,7 @@ pub struct Scheduler {
     pub burst: f64,
     /// Seconds per pod (published: `scheduler_perf` places 333-909 pods/s).
     pub decide: Draw,
-    /// Seconds before a pod without a node is tried again; doubles up to ten times this (k8s: 1 to 10).
+    /// Seconds before a pod without a node is retried; doubles up to ten times this (k8s: 1 to 10).
     pub back_off: f64,
 }
 
@@ -199,7 +199,7 @@ pub struct Kubelet {
     pub qps: f64,
     /// Calls at once (k8s: 100).
     pub burst: f64,
-    /// Pod sandboxes set up at the same time. With `sandbox` this gives the 3-8 pods/s that a node starts (estimate
+    /// Pod sandboxes set up concurrently. With `sandbox` this results in the 3-8 pods/s that a node starts (estimate
     /// from published densities: runtime and CNI take locks per node).
     pub sandbox_places: usize,
     /// Seconds for a sandbox with its network (estimate).
@@ -212,23 +212,23 @@ pub struct Kubelet {
     pub start_cpu: f64,
     /// Seconds to pull a container disk that the node does not have; pulls are serial (k8s default).
     pub image_pull: Draw,
-    /// Seconds to find out that the node has the image.
+    /// Seconds to check whether the node has the image.
     pub image_check: Draw,
     /// Seconds after which an image that no pod uses is removed (k8s `imageMaximumGCAge`); 0 for never (k8s default).
     pub image_gc_age: f64,
-    /// Seconds before an image that did not come is asked for again; doubles up to 30 times this (k8s: 10 to 300).
+    /// Seconds before a failed pull is retried; doubles up to 30 times this (k8s: 10 to 300).
     pub pull_back_off: f64,
     /// Seconds before the second restart of a container; doubles up to 30 times this (k8s: 10 to 300).
     pub restart_back_off: f64,
     /// Seconds from the end of the last container to the removal of the pod (estimate).
     pub teardown: Draw,
-    /// Pods taken down at the same time, network and volumes (estimate).
+    /// Pods taken down concurrently, network and volumes (estimate).
     pub teardown_places: usize,
     /// CPU seconds that taking one pod down costs its node (estimate).
     pub teardown_cpu: f64,
-    /// Sysctls that nodes refuse although Kubernetes counts them as safe.
+    /// Sysctls that nodes reject although Kubernetes counts them as safe.
     pub forbidden_sysctls: Vec<String>,
-    /// Whether pods that do not say otherwise have a user namespace, as by a policy.
+    /// Whether pods have a user namespace by default, as by a policy.
     pub user_namespaces: bool,
 }
 
@@ -266,7 +266,7 @@ pub struct VirtHandler {
     pub burst: f64,
     /// Workers (KV: 10).
     pub workers: usize,
-    /// Seconds between two looks at something that is not ready (KV: 1).
+    /// Seconds between two checks of something that is not ready (KV: 1).
     pub recheck: f64,
     /// Seconds from the pod's readiness until virt-launcher's command socket answers (estimate).
     pub socket: Draw,
@@ -312,7 +312,7 @@ pub struct Cdi {
     pub image: f64,
     /// Seconds to provision an empty volume (estimate).
     pub provision: Draw,
-    /// Seconds between two steps of a transfer as the controller reports it.
+    /// Seconds between two progress reports of a transfer.
     pub progress: f64,
 }
 
@@ -338,7 +338,7 @@ pub struct ControllerManager {
     pub qps: f64,
     /// Calls at once (k8s: 30).
     pub burst: f64,
-    /// Seconds between two looks at a terminating namespace (observed: 5).
+    /// Seconds between two checks of a terminating namespace (observed: 5).
     pub namespace_pause: f64,
     /// Seconds before a failed pod of a Job is replaced; doubles up to 60 times this (k8s: 10 to 600).
     pub job_back_off: f64,

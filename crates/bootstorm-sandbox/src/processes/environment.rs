@@ -1,4 +1,4 @@
-//! The environment and the words of a container, as a kubelet makes them out of its spec.
+//! Environment and command of a container, derived from its spec as by a kubelet.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD as BASE64;
@@ -9,7 +9,7 @@ use crate::model::quantity;
 use crate::store::kind::{CONFIG_MAPS, SECRETS};
 use crate::store::{Kind, Store};
 
-/// Why a container cannot be made yet; the kubelet tries again
+/// Reason why a container cannot be created yet; the kubelet retries
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{0}")]
 pub struct Unresolved(pub String);
@@ -84,7 +84,7 @@ impl Environment {
     }
 }
 
-/// Keys and values of a `ConfigMap` or Secret that a reference names; nothing if it is missing and may be.
+/// Keys and values of a referenced `ConfigMap` or Secret; empty if it is missing and optional.
 pub(super) fn entries(
     store: &Store,
     kind: &'static Kind,
@@ -145,7 +145,7 @@ fn from_elsewhere(
     Ok(None)
 }
 
-/// A field of a pod, as the downward API gives it.
+/// A field of a pod, as in the downward API.
 pub(super) fn field(pod: &Value, path: &str) -> String {
     if let Some((map, key)) = path.strip_suffix("']").and_then(|path| path.split_once("['")) {
         let pointer = format!("/{}", map.replace('.', "/"));

@@ -1,4 +1,4 @@
-//! The files of a pod that is made of processes: its volumes, and how it reaches the API server.
+//! Files of a pod made of processes: its volumes, and its access to the API server.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
@@ -16,24 +16,24 @@ use super::{Entrance, Processes};
 use crate::store::Store;
 use crate::store::kind::{CONFIG_MAPS, SECRETS};
 
-/// Where containers find the account of their pod.
+/// Path in containers of the pod's service account.
 const ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 
-/// The folder of a pod, which goes with it
+/// The folder of a pod, removed with it
 #[derive(Debug)]
 pub struct PodFolder {
     path: PathBuf,
-    /// The tokens in it.
+    /// Tokens stored in it.
     tokens: Vec<String>,
     entrance: Arc<dyn Entrance>,
-    /// Keeps the folder above this one.
+    /// Keeps the parent folder.
     _guard: Arc<Guard>,
 }
 
 impl PodFolder {
-    /// Makes the folder of a pod with its volumes, its account and a kubeconfig.
+    /// Creates the folder of a pod with its volumes, its account and a kubeconfig.
     ///
-    /// Fails with what is missing; the kubelet tries again.
+    /// Fails with what is missing; the kubelet retries.
     pub fn make(processes: &Processes, store: &Store, pod: &Value) -> Result<Self, Unresolved> {
         let Some(entrance) = processes.entrance() else {
             return Err(Unresolved("the API server cannot be reached by processes".to_owned()));
@@ -58,12 +58,12 @@ impl PodFolder {
         Ok(folder)
     }
 
-    /// What is the home of its processes, where they start, and where their temporary files go.
+    /// Home of its processes, with their working directory and temporary files.
     pub(super) fn home(&self) -> PathBuf {
         self.path.join("home")
     }
 
-    /// Tells processes how they reach the API server.
+    /// Adds variables for access to the API server.
     pub(super) fn introduce(&self, environment: &mut Environment) {
         let url = self.entrance.url();
         let address = url.trim_start_matches("https://");
@@ -79,7 +79,7 @@ impl PodFolder {
         }
     }
 
-    /// Turns paths below the mounts of a container into where the files really are.
+    /// Translates paths below the mounts of a container into host paths.
     pub(super) fn translate(&self, container: &Value, text: &str) -> String {
         let mounts = container["volumeMounts"].as_array().into_iter().flatten();
         let mut places: Vec<(String, PathBuf)> = mounts
@@ -156,7 +156,7 @@ impl PodFolder {
         token
     }
 
-    /// Writes what a pod finds in `/var/run/secrets/kubernetes.io/serviceaccount`, and a kubeconfig that says the same.
+    /// Writes the contents of `/var/run/secrets/kubernetes.io/serviceaccount`, and an equivalent kubeconfig.
     fn add_account(&mut self, pod: &Value) -> io::Result<()> {
         let place = self.path.join("account");
         private_folder(&place)?;
@@ -190,7 +190,7 @@ impl Drop for PodFolder {
     }
 }
 
-/// Writes the keys of a `ConfigMap` or Secret as files: those that are listed under their paths, or all.
+/// Writes the keys of a `ConfigMap` or Secret as files: listed ones under their paths, or all.
 fn put_entries(place: &Path, entries: &[(String, String)], items: &Value) -> io::Result<()> {
     let Some(items) = items.as_array() else {
         return entries.iter().try_for_each(|(key, value)| put(place, key, value));
@@ -201,7 +201,7 @@ fn put_entries(place: &Path, entries: &[(String, String)], items: &Value) -> io:
     })
 }
 
-/// Writes a file that only its owner can read, below a folder.
+/// Writes a file below a folder, readable only by its owner.
 fn put(folder: &Path, path: &str, text: &str) -> io::Result<()> {
     if path.is_empty() || !path.split('/').all(is_plain) {
         return Err(io::Error::new(
@@ -217,7 +217,7 @@ fn put(folder: &Path, path: &str, text: &str) -> io::Result<()> {
     only_for_owner(options.write(true).create(true).truncate(true)).open(place)?.write_all(text.as_bytes())
 }
 
-/// Whether this is one step down.
+/// Whether this is a single path component.
 fn is_plain(name: &str) -> bool {
     !matches!(name, "" | "." | "..") && !name.contains(['/', '\\', '\0'])
 }

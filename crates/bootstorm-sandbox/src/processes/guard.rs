@@ -1,4 +1,4 @@
-//! A process that outlives this one by a moment: it ends what is left of the pods, however this one ended.
+//! The guard: a process that briefly outlives this one and ends what is left of the pods, however this one ended.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -9,7 +9,8 @@ use bootstorm_model::platform::processes;
 
 use crate::model::lock;
 
-/// Notes the groups it is told of, and kills those that are left when its input ends, as it does with our process.
+/// Keeps the announced process groups, and kills those that are left when its input ends, which happens with our
+/// process.
 const SCRIPT: &str = r#"
 trap '' HUP INT TERM
 groups=
@@ -31,7 +32,7 @@ rm -rf -- "$1"
 #[derive(Debug)]
 pub(super) struct Guard {
     folder: PathBuf,
-    /// `None` on systems without a shell: what is left then outlives a kill of this process.
+    /// `None` on systems without a shell: there, leftovers survive a kill of this process.
     shell: Option<Shell>,
 }
 
@@ -42,7 +43,7 @@ struct Shell {
 }
 
 impl Guard {
-    /// Makes the folder and starts the guard.
+    /// Creates the folder and starts the guard.
     pub(super) fn start() -> io::Result<Self> {
         let unique = uuid::Uuid::new_v4().simple().to_string();
         let folder = std::env::temp_dir().join(format!("bootstorm-pods-{}", &unique[..12]));
@@ -55,12 +56,12 @@ impl Guard {
         Ok(Self { folder, shell })
     }
 
-    /// The folder of the files of all pods.
+    /// Folder for the files of all pods.
     pub(super) fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// Has a group of processes killed when this process ends.
+    /// Registers a process group to be killed when this process ends.
     pub(super) fn watch(&self, group: u32) {
         self.tell("add", group);
     }
@@ -73,7 +74,7 @@ impl Guard {
     fn tell(&self, word: &str, group: u32) {
         let Some(shell) = &self.shell else { return };
         if let Some(input) = &mut *lock(&shell.input) {
-            // Without a guard to hear it, it is as on systems without a shell.
+            // Without a running guard, it is as on systems without a shell.
             let _ = input.write_all(format!("{word} {group}\n").as_bytes());
         }
     }

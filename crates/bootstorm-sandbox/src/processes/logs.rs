@@ -1,4 +1,4 @@
-//! What containers wrote, as a kubelet keeps it.
+//! Output of containers, as kept by a kubelet.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
@@ -9,21 +9,21 @@ use tokio::sync::watch;
 
 use crate::model::lock;
 
-/// The most bytes that are kept of one run of a container (k8s: `containerLogMaxSize`).
+/// Maximum number of bytes kept of one run of a container (k8s: `containerLogMaxSize`).
 const MOST_BYTES: usize = 10 * 1024 * 1024;
-/// The longest line; a longer one is split (CRI: 16 KiB).
+/// Maximum length of a line; a longer one is split (CRI: 16 KiB).
 pub const LONGEST_LINE: usize = 16 * 1024;
 
 /// One line, with its end if it has one
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {
-    /// When it was written.
+    /// Time of writing.
     pub at: Timestamp,
-    /// Its bytes.
+    /// Bytes.
     pub text: Bytes,
 }
 
-/// What one run of a container wrote
+/// Output of one run of a container
 #[derive(Debug, Clone)]
 pub struct Log(Arc<Shared>);
 
@@ -37,7 +37,7 @@ struct Shared {
 struct Lines {
     kept: VecDeque<Line>,
     bytes: usize,
-    /// Lines that were dropped, being the oldest of too many.
+    /// Number of oldest lines dropped because of the limit.
     dropped: usize,
     ended: bool,
 }
@@ -64,13 +64,13 @@ impl Log {
         self.0.changed.send_replace(());
     }
 
-    /// Notes that nothing more will come.
+    /// Marks the log as complete.
     pub fn end(&self) {
         lock(&self.0.lines).ended = true;
         self.0.changed.send_replace(());
     }
 
-    /// Lines from the one with this number on, the number after them, and whether more may come.
+    /// Lines from this number on, the next number, and whether more may come.
     pub fn after(&self, number: usize) -> (Vec<Line>, usize, bool) {
         let lines = lock(&self.0.lines);
         let skip = number.saturating_sub(lines.dropped);
@@ -78,12 +78,12 @@ impl Log {
         (found, lines.dropped + lines.kept.len(), !lines.ended)
     }
 
-    /// Announces every change from now on.
+    /// Signals every change from now on.
     pub fn changes(&self) -> watch::Receiver<()> {
         self.0.changed.subscribe()
     }
 
-    /// The last lines, as a termination message shows them (k8s: 80 lines, 2048 bytes).
+    /// The last lines, as for a termination message (k8s: 80 lines, 2048 bytes).
     pub fn tail(&self) -> String {
         let lines = lock(&self.0.lines);
         let mut bytes = 0;
@@ -96,10 +96,10 @@ impl Log {
     }
 }
 
-/// The identity of a pod, and the name of its container
+/// UID of a pod, and the name of its container
 type Owner = (Box<str>, Box<str>);
 
-/// The logs of all containers, by the identity of the pod and the container's name: the last two runs of each
+/// Logs of all containers, by UID of the pod and name of the container: the last two runs of each
 #[derive(Debug, Clone, Default)]
 pub struct Logs(Arc<Mutex<HashMap<Owner, VecDeque<Log>>>>);
 
@@ -119,7 +119,7 @@ impl Logs {
         lock(&self.0).get(&(pod.into(), container.into()))?.get(usize::from(previous)).cloned()
     }
 
-    /// Removes what a pod wrote.
+    /// Removes the logs of a pod.
     pub fn forget(&self, pod: &str) {
         lock(&self.0).retain(|(owner, _), runs| {
             let keep = **owner != *pod;

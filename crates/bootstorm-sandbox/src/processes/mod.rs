@@ -1,4 +1,4 @@
-//! Pods that are processes of this machine: which images are programs here, their files, environment, output and end.
+//! Pods that are processes of this machine: images with programs, their files, environment, output and end.
 
 mod environment;
 mod files;
@@ -18,24 +18,24 @@ pub use self::logs::Logs;
 pub use self::process::{Process, StartError};
 use crate::model::lock;
 
-/// The API server, as a process in a pod reaches it
+/// Access of a process in a pod to the API server
 pub trait Entrance: Debug + Send + Sync {
     /// `https://127.0.0.1:<port>`.
     fn url(&self) -> String;
-    /// The authority of its certificate, as PEM.
+    /// Authority of its certificate, as PEM.
     fn authority(&self) -> String;
     /// Issues a token for a service account.
     fn issue(&self, namespace: &str, account: &str) -> String;
-    /// Ends a token.
+    /// Revokes a token.
     fn revoke(&self, token: &str);
 }
 
-/// The images that are programs of this machine, and what their processes share
+/// Images with programs of this machine, and the shared state of their processes
 #[derive(Debug, Default)]
 pub struct Processes {
     programs: Mutex<BTreeMap<String, PathBuf>>,
     entrance: OnceLock<Arc<dyn Entrance>>,
-    /// What containers wrote.
+    /// Output of containers.
     pub logs: Logs,
     guard: Mutex<Option<Arc<Guard>>>,
 }
@@ -46,13 +46,13 @@ impl Processes {
         lock(&self.programs).insert(name.to_owned(), program.to_owned());
     }
 
-    /// Sets how processes reach the API server; until then none starts.
+    /// Sets the access of processes to the API server; none starts before that.
     pub fn set_entrance(&self, entrance: Arc<dyn Entrance>) {
-        // Set once, when the server is there.
+        // Set once, when the server is running.
         let _ = self.entrance.set(entrance);
     }
 
-    /// The program behind an image, if it is one of this machine.
+    /// The program for an image, if there is one on this machine.
     pub fn program(&self, image: &str) -> Option<PathBuf> {
         lock(&self.programs).get(image_name(image)).cloned()
     }
@@ -81,7 +81,7 @@ fn image_name(image: &str) -> &str {
 
 #[cfg(test)]
 pub(crate) mod tests_support {
-    //! An entrance that leads nowhere.
+    //! An entrance for tests.
 
     use super::*;
 
@@ -90,7 +90,7 @@ pub(crate) mod tests_support {
     pub(crate) struct Door(Mutex<Vec<(String, String)>>);
 
     impl Door {
-        /// The tokens that are valid, and whose they are.
+        /// Valid tokens with their users.
         pub(crate) fn issued(&self) -> Vec<(String, String)> {
             lock(&self.0).clone()
         }

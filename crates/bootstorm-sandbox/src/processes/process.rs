@@ -20,15 +20,15 @@ use super::{PodFolder, Processes, Unresolved, image_name};
 use crate::model::SimClock;
 use crate::store::Store;
 
-/// The `PATH` of images that set none (OCI).
+/// `PATH` of images that set none (OCI).
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-/// How long output is read after the end: somebody else may hold the other end of the pipe.
+/// How long output is read after the end: another process may hold the other end of the pipe.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
-/// Why a container did not start
+/// Reason why a container did not start
 #[derive(Debug, Error)]
 pub enum StartError {
-    /// Something that its spec refers to is missing; the kubelet tries again.
+    /// A reference of its spec is missing; the kubelet retries.
     #[error(transparent)]
     Config(#[from] Unresolved),
     /// The program cannot be run.
@@ -36,14 +36,14 @@ pub enum StartError {
         "failed to create containerd task: failed to create shim task: OCI runtime create failed: unable to start container process: exec: \"{program}\": {error}"
     )]
     Program {
-        /// The program.
+        /// Program.
         program: String,
-        /// What the system said.
+        /// System error.
         error: std::io::Error,
     },
 }
 
-/// A process that runs as a container; it is killed with all that it started when this is dropped
+/// A process that runs as a container; killed with its descendants on drop
 #[derive(Debug)]
 pub struct Process {
     child: Child,
@@ -55,7 +55,7 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts a container of a pod; what it writes goes to a new log.
+    /// Starts a container of a pod; its output goes to a new log.
     pub fn start(
         processes: &Processes,
         store: &Store,
@@ -81,7 +81,7 @@ impl Process {
         };
         let mut command = Command::new(program);
         if let Some((first, others)) = words("command").split_first() {
-            // An image holds the one program that it is called after, and nothing else.
+            // An image holds only the one program after which it is named.
             if first.rsplit('/').next() != Some(image_name(container["image"].as_str().unwrap_or_default())) {
                 return Err(StartError::Program {
                     program: first.clone(),
@@ -116,28 +116,28 @@ impl Process {
         Ok(Self { child, group, guard, log, readers, has_ended: false })
     }
 
-    /// The number of the process.
+    /// Process id.
     pub fn id(&self) -> u32 {
         self.group
     }
 
-    /// Asks it to end, as the first process of its container.
+    /// Sends SIGTERM, as to the first process of its container.
     pub fn terminate(&mut self) {
         if !self.has_ended && !terminate(self.group) {
-            // Where nobody can be asked, it is ended at once.
+            // If that is impossible, it is killed at once.
             let _ = self.child.start_kill();
         }
     }
 
-    /// Ends it and all that it started at once.
+    /// Kills it and its descendants at once.
     pub fn kill(&mut self) {
         if !self.has_ended && !kill_group(self.group) {
-            // Without groups, the process itself is all there is to end.
+            // Without groups, only the process itself can be killed.
             let _ = self.child.start_kill();
         }
     }
 
-    /// Waits for its end and gives the exit code; what it started ends with it. May be dropped and called again.
+    /// Waits for its end and returns the exit code; its descendants end with it. May be dropped and called again.
     pub async fn wait(&mut self) -> i32 {
         let code = self.child.wait().await.map_or(255, exit_code);
         if !self.has_ended {
@@ -150,12 +150,12 @@ impl Process {
         code
     }
 
-    /// The end of what it wrote.
+    /// The end of its output.
     pub fn last_words(&self) -> String {
         self.log.tail()
     }
 
-    /// Ends what is left of the group. Its number belongs to it as long as there is one left.
+    /// Ends what is left of the group. Its number is not reused while a member is left.
     fn end(&mut self) {
         kill_group(self.group);
         self.guard.forget(self.group);
@@ -172,7 +172,7 @@ impl Drop for Process {
     }
 }
 
-/// Moves what a process writes into a log, line by line.
+/// Copies the output of a process into a log, line by line.
 async fn read(from: impl AsyncRead + Unpin, log: Log, clock: SimClock) {
     let mut from = BufReader::new(from);
     loop {

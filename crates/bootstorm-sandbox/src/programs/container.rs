@@ -1,4 +1,4 @@
-//! The container in which something is run.
+//! The container of a command.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
@@ -9,32 +9,32 @@ use super::user::User;
 use crate::model::dice::Roll;
 use crate::network::Network;
 
-/// The programs that were handed to pods, by the identity of the pod and the tag of the program
+/// Programs sent to pods, by UID of the pod and tag of the program
 pub type Programs = Arc<Mutex<HashSet<(String, String)>>>;
 
-/// The container in which something is run
+/// The container of a command
 #[derive(Debug, Clone)]
 pub struct Container {
-    /// What its image offers now.
+    /// Tools that its image currently offers.
     pub tools: Tools,
-    /// What its processes may do.
+    /// Privileges of its processes.
     pub user: User,
-    /// Whether its pod has a second address, of IPv6.
+    /// Whether its pod has a second, IPv6 address.
     pub dual_stack: bool,
-    /// The machine of its node, as `uname -m` says it.
+    /// Machine of its node, as reported by `uname -m`.
     pub machine: &'static str,
-    /// Folders that can be written to: volumes that are mounted there.
+    /// Writable folders: mounted volumes.
     pub folders: Vec<String>,
-    /// Where prober programs were put; of this pod, those whose names begin with this identity.
+    /// Stored prober programs; those of this pod begin with this UID.
     pub programs: (String, Programs),
-    /// The network it is on.
+    /// Network.
     pub network: Arc<dyn Network>,
-    /// The draws of this run.
+    /// Random draws of this run.
     pub roll: Roll,
 }
 
 impl Container {
-    /// How long an answer travels.
+    /// Round-trip time of an answer.
     pub(super) fn round_trip(&mut self) -> Duration {
         Duration::from_secs_f64(self.roll.between(0.000_25, 0.001_2))
     }

@@ -1,31 +1,31 @@
-//! What an image offers, read off its name.
+//! Tools of an image, derived from its name.
 
 use std::time::Duration;
 
 /// How long the tools of a `slow-tools` image take to come up after the container runs, in real time.
 const SLOW: Duration = Duration::from_secs(4);
 
-/// Whose `ping` it is; they print differently
+/// Implementation of `ping`; their output differs
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Flavour {
-    /// That of busybox, as in alpine.
+    /// busybox, as in alpine.
     Busybox,
-    /// That of iputils, as in Debian and Fedora.
+    /// iputils, as in Debian and Fedora.
     Iputils,
 }
 
-/// What can be run
+/// Available tools
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tools {
-    /// Whether there is a shell, and with it anything.
+    /// Whether there is a shell, and with it any tool.
     pub shell: bool,
-    /// Which `ping` there is.
+    /// Implementation of `ping`, if any.
     pub ping: Option<Flavour>,
     /// Whether there is an `nc`.
     pub nc: bool,
 }
 
-/// An image as its name tells it
+/// An image, as described by its name
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Image {
     tools: Tools,
@@ -48,13 +48,13 @@ impl Image {
         Self { tools, slow: has(&["slow-tools"]) }
     }
 
-    /// What it offers when its container has run for this long.
+    /// Tools available when its container has run for this long.
     pub fn tools(&self, age: Duration) -> Tools {
         if self.slow && age < SLOW { Tools { ping: None, nc: false, ..self.tools } } else { self.tools }
     }
 }
 
-/// Whether a registry has the image; if not, what asking for it says.
+/// Whether a registry has the image; if not, its error message.
 pub fn is_pullable(image: &str) -> Result<(), String> {
     let host = image.split('/').next().unwrap_or_default();
     let host_name = host.split(':').next().unwrap_or_default();

@@ -1,9 +1,9 @@
-//! The standard streams of something that runs in a container.
+//! Standard streams of a command in a container.
 
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
-/// Where output goes
+/// Output channel
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Channel {
     /// Standard output.
@@ -15,7 +15,7 @@ pub enum Channel {
 /// Standard input, output and error
 #[derive(Debug)]
 pub struct Io {
-    /// Standard input; its end is the end of the channel.
+    /// Standard input; closed at its end.
     pub stdin: mpsc::Receiver<Bytes>,
     /// Standard output and error, in the order of writing.
     pub output: mpsc::Sender<(Channel, Bytes)>,
@@ -34,7 +34,7 @@ impl Io {
 
     /// Writes bytes.
     pub async fn write(&self, channel: Channel, bytes: Bytes) {
-        // If nobody reads any more, whatever runs is about to be dropped.
+        // Without a reader, the command is about to be dropped.
         let _ = self.output.send((channel, bytes)).await;
     }
 }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
-/// Cuts pieces of input into lines
+/// Splits input into lines
 #[derive(Debug, Default)]
 pub(super) struct Lines {
     rest: Vec<u8>,
@@ -12,7 +12,7 @@ pub(super) struct Lines {
 impl Lines {
     /// The next line without its end, or `None` at the end of input
     ///
-    /// Nothing is lost if the future is dropped while it waits. A last line without an end counts.
+    /// Cancel-safe: nothing is lost if the future is dropped while it waits. A last line without an end counts.
     pub(super) async fn next(&mut self, stdin: &mut mpsc::Receiver<Bytes>) -> Option<String> {
         loop {
             if let Some(line) = self.ready() {
@@ -26,7 +26,7 @@ impl Lines {
         }
     }
 
-    /// Takes bytes that are no lines; `None` where the input ends before that many came.
+    /// Takes raw bytes; `None` if the input ends before that many came.
     pub(super) async fn take(&mut self, count: usize, stdin: &mut mpsc::Receiver<Bytes>) -> Option<Vec<u8>> {
         while self.rest.len() < count {
             self.rest.extend_from_slice(&stdin.recv().await?);
@@ -34,7 +34,7 @@ impl Lines {
         Some(self.rest.drain(..count).collect())
     }
 
-    /// A line that is already there.
+    /// A line that is already complete.
     fn ready(&mut self) -> Option<String> {
         let end = self.rest.iter().position(|byte| *byte == b'\n')?;
         let line: Vec<u8> = self.rest.drain(..=end).collect();

@@ -1,4 +1,4 @@
-//! What can be run in simulated containers: no processes, only what they would have said.
+//! Commands of simulated containers: no processes, only their output.
 
 mod container;
 mod image;
@@ -16,9 +16,9 @@ pub use self::image::{Image, Tools, is_pullable};
 pub use self::io::{Channel, Io};
 pub use self::user::{User, group_range};
 
-/// What a shell says of a command that does not exist.
+/// Exit code of a shell for an unknown command.
 pub const NOT_FOUND: i32 = 127;
-/// The name that tells our prober from any other script: its shell's `$0`.
+/// The name that distinguishes our prober from any other script: its shell's `$0`.
 const PROBER: &str = "bootstorm-prober";
 
 /// Runs a command to its end; returns its exit code.

@@ -1,4 +1,4 @@
-//! `nc`: one connection, as busybox has it.
+//! `nc`: one connection, as in busybox.
 
 use std::time::Duration;
 
@@ -9,10 +9,10 @@ use super::io::Io;
 use super::ping::seconds;
 use crate::network::{Probe, Reply};
 
-/// How long the kernel tries to connect if it is not told otherwise.
+/// Default connect timeout of the kernel in seconds.
 const PATIENCE: f64 = 127.0;
 
-/// Connects, and says how that went.
+/// Connects, and reports the result.
 pub(super) async fn run(arguments: &[&str], container: &mut Container, io: &mut Io) -> i32 {
     let (mut scan, mut loud, mut patience) = (false, false, PATIENCE);
     let mut places = Vec::new();
@@ -46,7 +46,7 @@ pub(super) async fn run(arguments: &[&str], container: &mut Container, io: &mut 
             if loud {
                 io.complain(&format!("{place} open\n")).await;
             }
-            // A connection that is not only tried stays until the input ends.
+            // Unless only tested, a connection stays open until the input ends.
             while !scan && io.stdin.recv().await.is_some() {}
             0
         }

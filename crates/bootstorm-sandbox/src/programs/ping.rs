@@ -1,4 +1,4 @@
-//! `ping`, as busybox and as iputils have it.
+//! `ping`, as in busybox and in iputils.
 
 use std::time::Duration;
 
@@ -10,15 +10,15 @@ use super::io::Io;
 use super::user::User;
 use crate::network::{Probe, Reply};
 
-/// What it was told
+/// Options
 #[derive(Debug, Clone, PartialEq)]
 struct Orders {
     address: String,
     count: Option<u32>,
-    /// How long to wait for the last answer.
+    /// Time to wait for the last answer.
     patience: Duration,
     interval: Duration,
-    /// When to end in any case.
+    /// Time after which it ends in any case.
     deadline: Option<Duration>,
 }
 
@@ -61,9 +61,9 @@ fn parse(arguments: &[&str]) -> Result<Orders, String> {
     if orders.address.is_empty() { Err("usage: ping [OPTIONS] HOST".to_owned()) } else { Ok(orders) }
 }
 
-/// Why the image's ping does not work for the user that runs it.
+/// Reason why the image's ping does not work for its user.
 ///
-/// That of busybox knows raw sockets only; that of iputils takes a datagram socket where the kernel gives it one.
+/// busybox supports raw sockets only; iputils uses a datagram socket if the kernel permits it.
 pub(super) fn refusal(container: &Container) -> Option<&'static str> {
     let User { raw, datagram } = container.user;
     match container.tools.ping? {

@@ -1,6 +1,6 @@
-//! The prober as it behaves, program and script: targets come in on standard input, answers go out on standard output.
+//! The prober as it behaves, program and script: targets on standard input, answers on standard output.
 //!
-//! Nothing is executed here. A program that is handed over is taken, and what it would say is said.
+//! Nothing is executed here. A program that is sent is accepted, and its output is simulated.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
@@ -15,14 +15,14 @@ use super::ping::{self, seconds};
 use crate::model::lock;
 use crate::network::{Probe, Reply};
 
-/// What it was started with
+/// Arguments
 #[derive(Debug, Clone, PartialEq)]
 struct Arguments {
-    /// The time between two attempts of the script at the same target.
+    /// Time between two attempts of the script on the same target.
     script: Duration,
-    /// The same for the program.
+    /// Time between two attempts of the program on the same target.
     program: Duration,
-    /// Where the program is to be, and its tag; nothing where there is to be none.
+    /// Folder for the program, and its tag; `None` without a program.
     place: Option<(String, String)>,
 }
 
@@ -38,37 +38,37 @@ impl Arguments {
     }
 }
 
-/// One address that is asked until it answers
+/// An address probed until it answers
 #[derive(Debug)]
 struct Target {
     address: String,
     probe: Probe,
-    /// Tells an order from an earlier one for the same name.
+    /// Distinguishes an order from an earlier one with the same name.
     order: u64,
     attempts: u64,
-    /// Where it is asked on and on.
+    /// State of continuous probing, if kept.
     kept: Option<Kept>,
 }
 
-/// What came of a target that is asked on and on
+/// Results of a continuously probed target
 #[derive(Debug, Default)]
 struct Kept {
-    /// The last answer, and the attempt that it was for.
+    /// Last answer, and its attempt.
     last: Option<(Instant, u64)>,
     is_quiet: bool,
 }
 
-/// What happens next, earliest first: an attempt, or the arrival of its answer
+/// Next events, earliest first: an attempt, or the arrival of its answer
 type Due = Reverse<(Instant, u64, Option<u64>, String)>;
 
 #[derive(Debug)]
 struct Prober {
     container: Container,
-    /// The time between two attempts at the same target.
+    /// Time between two attempts on the same target.
     every: Duration,
-    /// The program counts what is lost; the script tells each answer.
+    /// Whether it is the program, which counts losses; the script reports each answer.
     is_program: bool,
-    /// Why it cannot ping, over either family, and why it cannot connect.
+    /// Reasons why it cannot ping, per family, and why it cannot connect.
     ping: [Option<String>; 2],
     tcp: [Option<String>; 2],
     targets: HashMap<String, Target>,
@@ -76,7 +76,7 @@ struct Prober {
     orders: u64,
 }
 
-/// Asks until the input ends.
+/// Probes until the input ends.
 pub(super) async fn run(mut io: Io, container: Container, words: &[&str]) -> i32 {
     let arguments = Arguments::parse(words);
     let mut lines = Lines::default();
@@ -106,7 +106,7 @@ pub(super) async fn run(mut io: Io, container: Container, words: &[&str]) -> i32
     }
 }
 
-/// Asks for the program, unless the pod has it; says whether it is there then. Nothing where the input ended.
+/// Requests the program, unless the pod has it; returns whether it is there afterwards, `None` if the input ended.
 async fn take_program(
     arguments: &Arguments,
     container: &Container,
@@ -136,7 +136,7 @@ async fn take_program(
     Some(true)
 }
 
-/// Whether an executable is one for the machine, by the number in its head.
+/// Whether an executable is for the machine, by the number in its header.
 fn runs_on(program: &[u8], machine: &str) -> bool {
     let number = match machine {
         "x86_64" => 62,
@@ -171,7 +171,7 @@ impl Prober {
         Self { container, every, is_program, ping, tcp, targets, due, orders: 0 }
     }
 
-    /// What it says of itself first.
+    /// Its hello.
     fn hello(&self, is_program: bool) -> String {
         let (mut lacks, mut words) = (String::new(), String::new());
         for (tool, states) in [("ping", &self.ping), ("tcp", &self.tcp)] {
@@ -187,7 +187,7 @@ impl Prober {
         format!("{lacks}h 2 {kind}{words}\n")
     }
 
-    /// Takes one line; returns what to say.
+    /// Handles one line; returns the output.
     fn obey(&mut self, line: &str) -> Result<String, String> {
         let words: Vec<&str> = line.split_ascii_whitespace().collect();
         match words.as_slice() {
@@ -230,7 +230,7 @@ impl Prober {
         String::new()
     }
 
-    /// Does what is due by now; returns what to say.
+    /// Does what is due; returns the output.
     fn work(&mut self) -> String {
         let (now, mut said) = (Instant::now(), String::new());
         while let Some(Reverse((at, ..))) = self.due.peek() {
@@ -239,7 +239,7 @@ impl Prober {
             }
             let Some(Reverse((_, order, answers, id))) = self.due.pop() else { break };
             let between = self.every;
-            // What was forgotten or ordered anew in the meantime is nobody's business any more.
+            // A target forgotten or replaced meanwhile is ignored.
             let Some(target) = self.targets.get_mut(&id).filter(|target| target.order == order) else {
                 continue;
             };
@@ -264,7 +264,7 @@ impl Prober {
                     continue;
                 }
             }
-            // The first attempt is made at once; the phase of the others is spread, so that they do not march in step.
+            // The first attempt is made at once; the phase of the others is spread, so that they are not synchronous.
             let first = target.attempts == 1;
             let wait = if first { between.mul_f64(self.container.roll.unit()) } else { between };
             self.due.push(Reverse((now + wait, order, None, id)));
@@ -274,7 +274,7 @@ impl Prober {
 }
 
 impl Kept {
-    /// An answer came to an attempt; returns what to say.
+    /// Handles an answer to an attempt; returns the output.
     fn answered(&mut self, id: &str, now: Instant, attempt: u64, is_program: bool) -> String {
         let was_quiet = std::mem::take(&mut self.is_quiet);
         let Some((at, before)) = self.last.replace((now, attempt)).filter(|_| is_program) else {
@@ -287,7 +287,7 @@ impl Kept {
         format!("b {id} {} {lost}\n", (now - at).as_millis())
     }
 
-    /// Another attempt is made; returns what to say if none was answered for long.
+    /// Handles another attempt; returns the output if none was answered for long.
     fn missed(&mut self, id: &str, now: Instant, between: Duration) -> String {
         match self.last {
             Some((at, _)) if now >= at + between * 3 && !std::mem::replace(&mut self.is_quiet, true) => {
@@ -310,7 +310,7 @@ mod tests {
     use crate::model::Dice;
     use crate::network::Network;
 
-    /// Addresses that answer from some instant on; notes when it was asked.
+    /// Addresses that answer from some instant on; records when each was probed.
     #[derive(Debug)]
     struct Later {
         from: HashMap<&'static str, Instant>,
@@ -412,7 +412,7 @@ mod tests {
         assert!(run.output.try_recv().is_err());
     }
 
-    /// Answers, except in a time of two seconds after the third.
+    /// Answers, except for two seconds after the third.
     #[derive(Debug)]
     struct Away(Instant);
 
@@ -488,7 +488,7 @@ mod tests {
         assert_eq!(run.greeting().await, "h 2 program ping4=yes ping6=no tcp4=yes tcp6=no");
         assert_eq!(run.hear().await, "r 1\n");
         assert_eq!(open().greeting().await, "h 2 program ping4=yes ping6=no tcp4=yes tcp6=no");
-        // One for another machine is taken, and is not what probes.
+        // A program for another machine is accepted, but not used for probing.
         let mut other = Run::with("debian", later(&[]), nobody, Programs::default(), words);
         assert_eq!(other.hear().await, "n x86_64\n");
         other.say("20\n\x7fELF..............\x16\0").await;

@@ -1,6 +1,7 @@
-//! A shell script taken apart, as far as the simulated shell goes: simple commands, `;`, `&&`, `||`, quotes, redirections.
+//! A parsed shell script, as far as the simulated shell supports it: simple commands, `;`, `&&`, `||`, quotes,
+//! redirections.
 
-/// When a command runs
+/// Condition under which a command runs
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Joint {
     Always,
@@ -13,13 +14,13 @@ pub(super) enum Joint {
 pub(super) struct Step {
     pub(super) joint: Joint,
     pub(super) words: Vec<String>,
-    /// Its standard output goes nowhere.
+    /// Whether its standard output is discarded.
     pub(super) mute: bool,
-    /// Its standard error goes nowhere.
+    /// Whether its standard error is discarded.
     pub(super) deaf: bool,
 }
 
-/// Cuts a script into its commands.
+/// Splits a script into its commands.
 pub(super) fn parse(script: &str) -> Vec<Step> {
     let mut steps = Vec::new();
     let mut joint = Joint::Always;
@@ -61,7 +62,7 @@ pub(super) fn parse(script: &str) -> Vec<Step> {
     steps
 }
 
-/// Takes the redirections out of the words.
+/// Extracts the redirections from the words.
 fn step(joint: Joint, words: Vec<String>) -> Step {
     let mut step = Step { joint, words: Vec::new(), mute: false, deaf: false };
     let mut words = words.into_iter();
@@ -77,7 +78,7 @@ fn step(joint: Joint, words: Vec<String>) -> Step {
             to.to_owned()
         };
         match (from, target.as_str()) {
-            // Whatever comes next in the order of redirections, it follows standard output.
+            // Whatever the later redirections are, it follows standard output.
             ("2", "&1") => step.deaf |= step.mute,
             ("2", _) => step.deaf = true,
             ("&", _) => (step.mute, step.deaf) = (true, true),

@@ -1,4 +1,4 @@
-//! A very small shell, and the commands that are no programs of their own here.
+//! A very small shell, and its built-in commands.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use super::lines::Lines;
 use super::script::{Joint, Step, parse};
 use super::{Io, NOT_FOUND, netcat, ping};
 
-/// Commands that every image with a shell has.
+/// Commands of every image with a shell.
 const COMMON: [&str; 9] = ["true", "false", ":", "echo", "sleep", "cat", "command", "which", "exit"];
 
 /// How a command ended
@@ -20,7 +20,7 @@ const COMMON: [&str; 9] = ["true", "false", ":", "echo", "sleep", "cat", "comman
 pub(super) enum Ended {
     /// With this code.
     With(i32),
-    /// With this code, and so does the shell.
+    /// With this code, which also ends the shell.
     Leave(i32),
 }
 
@@ -33,7 +33,7 @@ impl Ended {
     }
 }
 
-/// Whether there is a command of this name.
+/// Whether a command of this name exists.
 pub(super) fn exists(name: &str, tools: Tools) -> bool {
     match name.rsplit('/').next().unwrap_or_default() {
         "ping" | "ping6" => tools.ping.is_some(),
@@ -63,7 +63,7 @@ pub(super) async fn script(text: &str, container: &mut Container, io: &mut Io) -
     Ended::With(last)
 }
 
-/// Runs what comes in, line by line.
+/// Runs commands from standard input, line by line.
 pub(super) async fn session(container: &mut Container, io: &mut Io) -> i32 {
     let mut lines = Lines::default();
     let mut last = 0;
@@ -76,7 +76,7 @@ pub(super) async fn session(container: &mut Container, io: &mut Io) -> i32 {
     last
 }
 
-/// Runs one command of a script, with its output where the script wants it.
+/// Runs one command of a script, with its redirections.
 async fn redirected(step: &Step, container: &mut Container, io: &mut Io) -> Ended {
     let words: Vec<&str> = step.words.iter().map(String::as_str).collect();
     if !step.mute && !step.deaf {

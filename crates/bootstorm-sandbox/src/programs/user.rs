@@ -1,21 +1,21 @@
-//! Who runs something in a container, and what the kernel allows them.
+//! The user of a container, and the kernel's permissions.
 
 use serde_json::Value;
 
 /// The sysctl that opens ICMP datagram sockets to a range of groups.
 const GROUP_RANGE: &str = "net.ipv4.ping_group_range";
 
-/// What a process in a container may do, as far as programs here notice
+/// Privileges of a process in a container, as far as relevant here
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct User {
     /// Whether it has the capability `NET_RAW`: root has it in most runtimes, others never do.
     pub raw: bool,
-    /// Whether its group is in the range that may use ICMP datagram sockets.
+    /// Whether its group may use ICMP datagram sockets.
     pub datagram: bool,
 }
 
 impl User {
-    /// Reads a pod's and a container's security contexts.
+    /// Reads the security contexts of a pod and a container.
     pub fn of(pod: &Value, container: &Value) -> Self {
         let of_pod = &pod["spec"]["securityContext"];
         let of_container = &container["securityContext"];
@@ -31,7 +31,7 @@ impl User {
     }
 }
 
-/// The range of groups that a pod sets, if it does.
+/// The range of groups that a pod sets, if any.
 pub fn group_range(pod: &Value) -> Option<(i64, i64)> {
     let sysctls = pod["spec"]["securityContext"]["sysctls"].as_array()?;
     let set = sysctls.iter().find(|sysctl| sysctl["name"] == GROUP_RANGE)?;

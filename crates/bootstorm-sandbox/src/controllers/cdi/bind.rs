@@ -1,4 +1,4 @@
-//! Binding a claim to a volume of its own.
+//! Binding a claim to a volume.
 
 use serde_json::json;
 
@@ -9,12 +9,12 @@ use crate::model::lock;
 use crate::store::kind::{PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES};
 use crate::store::{Object, StoreError};
 
-/// The name of the volume behind a claim.
+/// Name of the volume behind a claim.
 pub fn volume_name(claim_uid: &str) -> String {
     format!("pvc-{claim_uid}")
 }
 
-/// Makes the volume of a claim and binds the two.
+/// Creates the volume of a claim and binds the two.
 pub async fn bind(cluster: &Cluster, client: &mut Client, claim: &Object) -> Result<(), WriteError> {
     let name = volume_name(claim.uid());
     let spec = &claim.value()["spec"];

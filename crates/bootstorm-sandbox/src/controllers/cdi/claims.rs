@@ -1,4 +1,4 @@
-//! Claims: made for data volumes, and provisioned when nobody else fills them.
+//! Claims: created for data volumes, and provisioned if nothing else fills them.
 
 use std::sync::Arc;
 
@@ -15,9 +15,9 @@ use super::plan::Plan;
 use crate::store::kind::{DATA_VOLUMES, PERSISTENT_VOLUME_CLAIMS, STORAGE_CLASSES};
 use crate::store::{Object, Store};
 
-/// The annotation by which a claim is filled although nobody uses it yet.
+/// Annotation that makes a claim filled although it is not used yet.
 const IMMEDIATE: &str = "cdi.kubevirt.io/storage.bind.immediate.requested";
-/// The annotation by which the scheduler names the node of the first consumer.
+/// Annotation in which the scheduler names the node of the first consumer.
 const SELECTED_NODE: &str = "volume.kubernetes.io/selected-node";
 
 /// The claim of a data volume.
@@ -29,7 +29,7 @@ pub fn of_volume(store: &Store, volume: &Object, plan: Plan) -> Value {
     if let Some(class) = class_of(store, &spec) {
         spec["storageClassName"] = json!(class);
     }
-    // `storage` leaves these to the storage profile; shared block devices are what migration wants.
+    // `storage` leaves these to the storage profile; migration needs shared block devices.
     let default = |place: &mut Value, value: Value| {
         if place.is_null() {
             *place = value;
@@ -94,7 +94,7 @@ impl Reconciler for Claims {
             return Outcome::Done;
         }
         if class_of(store, &claim.value()["spec"]).is_none() {
-            // Nobody provisions a claim without a class.
+            // A claim without a class is not provisioned.
             return Outcome::Done;
         }
         let provision = self.cluster.profile.cdi.provision;

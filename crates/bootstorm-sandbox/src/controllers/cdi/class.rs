@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::store::Store;
 use crate::store::kind::STORAGE_CLASSES;
 
-/// The storage class that a claim gets: the one it names, or the default one.
+/// The storage class of a claim: the one it names, or the default one.
 pub fn class_of(store: &Store, spec: &Value) -> Option<String> {
     if let Some(name) = spec["storageClassName"].as_str() {
         return Some(name.to_owned());
@@ -18,7 +18,7 @@ pub fn class_of(store: &Store, spec: &Value) -> Option<String> {
     default.map(|class| class.name().to_owned())
 }
 
-/// The storage that a data volume asks for: its `storage` or its `pvc`.
+/// The storage requested by a data volume: its `storage` or its `pvc`.
 pub fn wanted(volume: &Value) -> &Value {
     volume["spec"].get("storage").or_else(|| volume["spec"].get("pvc")).unwrap_or(&Value::Null)
 }

@@ -24,7 +24,7 @@ use crate::store::{Object, StoreError};
 #[derive(Debug)]
 pub struct DataVolumes {
     cluster: Arc<Cluster>,
-    /// Data volumes that are being filled.
+    /// Data volumes being filled.
     filling: Arc<Mutex<HashSet<Box<str>>>>,
 }
 
@@ -69,7 +69,7 @@ impl DataVolumes {
             },
         };
         if claim.value()["status"]["phase"] == "Bound" && !claim.owners().any(|owner| owner == volume.uid()) {
-            // The claim was there before: it is adopted as it is.
+            // The claim existed before: it is adopted as it is.
             self.tell(client, volume, plan, "Succeeded").await?;
             return Ok(Outcome::Done);
         }

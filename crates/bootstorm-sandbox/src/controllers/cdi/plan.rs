@@ -1,4 +1,4 @@
-//! How a data volume is filled.
+//! Method of filling a data volume.
 
 use serde_json::Value;
 
@@ -8,23 +8,23 @@ use crate::store::{Kind, Object, Store};
 
 /// Bytes of a GiB.
 const GIB: f64 = 1_073_741_824.0;
-/// The disk, in GiB, that the profile's image is about.
+/// Size of the disk, in GiB, to which the profile's image refers.
 pub const IMAGE_GIB: f64 = 30.0;
 
-/// The way to the data
+/// Method of filling
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Plan {
     /// From a registry or a web server.
     Import,
     /// Nothing but an empty disk.
     Blank,
-    /// A client will send it.
+    /// Uploaded by a client.
     Upload,
     /// A snapshot of the source claim, then a clone of it.
     SnapshotClone,
-    /// A clone of a snapshot that is there already.
+    /// A clone of an existing snapshot.
     FromSnapshot,
-    /// The storage clones the claim by itself.
+    /// Cloned by the storage itself.
     CsiClone,
     /// Read and written again by pods.
     HostClone,
@@ -62,7 +62,7 @@ impl Plan {
         }
     }
 
-    /// The phases on the way to Succeeded.
+    /// Phases before Succeeded.
     pub fn phases(self) -> &'static [&'static str] {
         match self {
             Self::Import => &["ImportScheduled", "ImportInProgress"],
@@ -82,12 +82,12 @@ impl Plan {
         }
     }
 
-    /// Whether all the data goes through a pod.
+    /// Whether all the data passes through a pod.
     pub fn copies(self) -> bool {
         matches!(self, Self::Import | Self::HostClone)
     }
 
-    /// Why the plan cannot begin yet: its source is not there.
+    /// Reason why the plan cannot begin yet: its source is missing.
     pub fn obstacle(self, store: &Store, volume: &Object) -> Option<String> {
         if self == Self::FromSnapshot {
             let snapshot = source(volume, "snapshot", &VOLUME_SNAPSHOTS, store);
@@ -119,7 +119,7 @@ fn source(volume: &Object, kind: &str, stored: &'static Kind, store: &Store) -> 
     (name.to_owned(), store.get(stored, namespace, name))
 }
 
-/// GiB that a data volume is filled with: the size of the claim that it is copied from, or its own.
+/// Size in GiB of the data that fills a data volume: that of the source claim, or its own.
 pub fn gib(store: &Store, volume: &Object) -> f64 {
     let wanted = &super::class::wanted(volume.value())["resources"]["requests"]["storage"];
     let (_, claim) = source(volume, "pvc", &PERSISTENT_VOLUME_CLAIMS, store);

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::plan::Plan;
 
-/// Moves a data volume to a phase, with the conditions that go with it.
+/// Moves a data volume to a phase, with the matching conditions.
 pub fn enter(volume: &mut Value, plan: Plan, phase: &str, stamp: &str) {
     let name = volume["metadata"]["name"].as_str().unwrap_or_default().to_owned();
     let done = phase == "Succeeded";
@@ -44,7 +44,7 @@ pub fn enter(volume: &mut Value, plan: Plan, phase: &str, stamp: &str) {
     condition(volume, "Running", running.0, running.1, running.2, stamp);
 }
 
-/// Notes how far a transfer has come, from 0 to 1.
+/// Records the progress of a transfer, from 0 to 1.
 pub fn progress(volume: &mut Value, share: f64) {
     volume["status"]["progress"] = json!(format!("{:.2}%", share.clamp(0.0, 1.0) * 100.0));
 }

@@ -22,7 +22,7 @@ pub async fn run(cluster: &Cluster, mut client: Client, volume: &Object, claim: 
         }
         match *phase {
             "SnapshotForSmartCloneInProgress" | "CSICloneInProgress" => {
-                // One lock per source: clones of the same image come out one by one.
+                // One lock per source: clones of the same image are made one by one.
                 cluster.clones.acquire().await;
                 cluster.clock.sleep(seconds("snapshot", figures.snapshot_clone)).await;
             }
@@ -57,7 +57,7 @@ pub async fn run(cluster: &Cluster, mut client: Client, volume: &Object, claim: 
     }
 }
 
-/// Moves all of the image into the pool of the claim, and tells how far it has come.
+/// Copies all of the image into the pool of the claim, and reports progress.
 async fn copy(cluster: &Cluster, client: &mut Client, volume: &Object, claim: &Object) -> bool {
     let figures = &cluster.profile.cdi;
     let chunk = (figures.transfer * figures.progress).max(1.0);

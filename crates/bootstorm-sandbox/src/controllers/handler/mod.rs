@@ -1,4 +1,4 @@
-//! virt-handler of each node: defines domains, starts them, shuts them down, reports what became of them.
+//! virt-handler of each node: defines domains, starts them, shuts them down, reports their state.
 
 pub mod report;
 
@@ -31,7 +31,7 @@ impl Reconciler for Handler {
 
     async fn reconcile(&self, client: &mut Client, key: &Key) -> Outcome {
         if !self.node.is_up() {
-            // It looks at all of them when the node is back.
+            // It reconciles all of them once the node is back.
             return Outcome::Done;
         }
         let Some(vmi) = client.store().get(&VIRTUAL_MACHINE_INSTANCES, &key.namespace, &key.name) else {
@@ -41,7 +41,7 @@ impl Reconciler for Handler {
             return Outcome::Done;
         }
         let Some(launcher) = self.cluster.guests.of(vmi.uid()) else {
-            // Its pod is gone, or not there yet: virt-controller or the kubelet will have a word first.
+            // Its pod is gone, or not there yet: virt-controller or the kubelet acts first.
             return Outcome::Done;
         };
         match self.sync(client, &vmi, &launcher).await {
@@ -104,7 +104,7 @@ impl Handler {
                 return Err(error);
             }
         };
-        // The worker is held while libvirt starts qemu: ten starts at a time on a node, as on a real one.
+        // The worker is held while libvirt starts qemu: ten concurrent starts per node, as on a real one.
         tokio::join!(
             client.spend(seconds("qemu", figures.qemu_start)),
             self.node.cpu.serve(figures.start_cpu, 1.0)
@@ -116,7 +116,7 @@ impl Handler {
         if !launcher.change(|guest| guest.stage = Stage::Running) {
             return Ok(Outcome::Again(0.0));
         }
-        // The processors of a guest that is created paused do not run until somebody unpauses it.
+        // The CPUs of a guest that is created paused do not run until it is unpaused.
         let is_paused = vmi.value()["spec"]["startStrategy"] == "Paused";
         if !is_paused {
             self.cluster.tasks.spawn(boot::live(self.cluster.clone(), launcher.clone()));
@@ -144,7 +144,7 @@ impl Handler {
         }
     }
 
-    /// Presses the power button, and pulls the plug when the grace is over.
+    /// Presses the power button, and pulls the plug when the grace period is over.
     fn shut_down(&self, vmi: &Object, launcher: &Arc<Launcher>) -> Outcome {
         let grace = vmi.value()["spec"]["terminationGracePeriodSeconds"].as_f64().unwrap_or(30.0);
         let now = self.cluster.clock.now();

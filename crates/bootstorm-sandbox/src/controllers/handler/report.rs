@@ -1,4 +1,4 @@
-//! What virt-handler writes into the status of an instance.
+//! The parts of an instance's status that virt-handler writes.
 
 use serde_json::{Value, json};
 
@@ -14,11 +14,11 @@ use super::super::worker::Outcome;
 use crate::store::Object;
 use crate::store::kind::VIRTUAL_MACHINE_INSTANCES;
 
-/// Seconds after the agent has connected until its first answers are reported (KV: the poll starts at 10 s).
+/// Seconds from the agent's connection until its first answers are reported (KV: the poll starts at 10 s).
 const AGENT_POLL: f64 = 10.0;
 
-/// The conditions on migration; their transition times stay null, as on a real cluster. `unshared` is a claim that cannot
-/// move.
+/// The conditions on migration; their transition times stay null, as on a real cluster. `unshared` is a claim that
+/// prevents it.
 pub fn migratable(vmi: &mut Value, unshared: Option<&str>) {
     let bridge = vmi["spec"]["domain"]["devices"]["interfaces"]
         .as_array()
@@ -45,7 +45,7 @@ pub fn migratable(vmi: &mut Value, unshared: Option<&str>) {
     conditions::set(vmi, stored);
 }
 
-/// The domain runs; the address of the pod is the guest's from now on.
+/// Records that the domain runs; the address of the pod is the guest's from now on.
 pub fn running(vmi: &mut Value, addresses: &[String], mac: &str, stamp: &str) {
     if vmi["status"]["phase"] != "Scheduled" {
         return;
@@ -62,7 +62,7 @@ pub fn running(vmi: &mut Value, addresses: &[String], mac: &str, stamp: &str) {
     vmi["status"]["migrationMethod"] = json!("BlockMigration");
 }
 
-/// The guest was created paused: its phase is Running all the same (KV).
+/// Records that the guest was created paused: its phase is Running nevertheless (KV).
 pub fn paused(vmi: &mut Value, stamp: &str) {
     conditions::set(
         vmi,
@@ -73,7 +73,7 @@ pub fn paused(vmi: &mut Value, stamp: &str) {
     );
 }
 
-/// The agent has connected; a while later what it says is known.
+/// Records the agent's connection, and a while later its information.
 pub async fn agent(
     cluster: &Cluster,
     client: &mut Client,
@@ -81,13 +81,13 @@ pub async fn agent(
     launcher: &Launcher,
 ) -> Result<Outcome, WriteError> {
     let value = vmi.value();
-    // A connected agent is believed: an address it does not know of is not there.
+    // The information of a connected agent counts: an address that it does not report does not exist.
     let known = match launcher.state().network_at {
         Some(_) => addresses(&launcher.address, cluster.profile.node.dual_stack),
         None => Vec::new(),
     };
     if conditions::is(value, "AgentConnected", "True") {
-        // Without an interface there is nothing to report an address of.
+        // Without an interface there is no address to report.
         let lacks_address = |interface: &Value| interface.get("ipAddress").is_none();
         if value["status"]["interfaces"].get(0).is_some_and(lacks_address) && !known.is_empty() {
             client.patch(&VIRTUAL_MACHINE_INSTANCES, vmi, |vmi| set_addresses(vmi, &known)).await?;
@@ -96,7 +96,7 @@ pub async fn agent(
         if value["status"]["guestOSInfo"].get("id").is_some() {
             return Ok(Outcome::Done);
         }
-        // The change that says "connected" brings us here at once; the first answers have their own time.
+        // The change to "connected" triggers this at once; the first answers come later.
         let poll = cluster.roll(&launcher.key, &launcher.uid, "agent-poll").between(0.0, AGENT_POLL);
         let wait = launcher.state().agent_at.map_or(0.0, |at| at + poll - cluster.clock.now());
         if wait > 0.0 {
@@ -119,7 +119,7 @@ pub async fn agent(
     Ok(Outcome::Done)
 }
 
-/// What is known of the guest's addresses.
+/// Writes the known addresses of the guest.
 fn set_addresses(vmi: &mut Value, addresses: &[String]) {
     let Some(interface) = vmi["status"]["interfaces"].get_mut(0).and_then(Value::as_object_mut) else {
         return;
@@ -144,7 +144,7 @@ fn guest_info(vmi: &mut Value) {
     });
 }
 
-/// The hardware address of a machine: the same in all of its lives.
+/// MAC address of a machine: the same in every incarnation.
 pub fn mac(cluster: &Cluster, key: &Key) -> String {
     let bits = cluster.dice.roll(&key.to_string(), 0, "mac").bits().to_be_bytes();
     format!("02:{:02x}:{:02x}:{:02x}:{:02x}:{:02x}", bits[0], bits[1], bits[2], bits[3], bits[4])

@@ -9,14 +9,14 @@ use crate::store::Object;
 
 /// The image of virt-launcher.
 const IMAGE: &str = "quay.io/kubevirt/virt-launcher:v1.9.0";
-/// What a launcher needs beside the guest's memory, in bytes.
+/// Memory that a launcher needs beside the guest's, in bytes.
 const OVERHEAD: f64 = 288.0 * 1024.0 * 1024.0;
-/// The user as which launchers run (KV).
+/// User id of launchers (KV).
 const USER: u32 = 107;
-/// What a pod is given beyond the grace of its guest, in seconds (KV).
+/// Grace period of a pod beyond that of its guest, in seconds (KV).
 const EXTRA_GRACE: i64 = 30;
 
-/// The pod that runs an instance; `hidden` asks for a node that does not exist.
+/// The pod that runs an instance; `hidden` requests a node that does not exist.
 pub fn pod(vmi: &Object, hidden: bool, stamp: &str) -> Value {
     let (value, name) = (vmi.value(), vmi.name());
     let spec = &value["spec"];
@@ -92,7 +92,7 @@ pub fn vcpus(spec: &Value) -> f64 {
 fn compute(spec: &Value) -> Value {
     let guest = quantity::of(&spec["domain"]["memory"]["guest"]).unwrap_or(0.0);
     let asked = &spec["domain"]["resources"]["requests"];
-    // cpuAllocationRatio 10 (KV), unless the template asks for more.
+    // cpuAllocationRatio 10 (KV), unless the template requests more.
     let millis = quantity::of(&asked["cpu"]).map_or(vcpus(spec) * 100.0, |cores| cores * 1000.0).ceil();
     let memory = guest.max(quantity::of(&asked["memory"]).unwrap_or(0.0)) + OVERHEAD;
     let devices = json!({"devices.kubevirt.io/kvm": "1", "devices.kubevirt.io/tun": "1", "devices.kubevirt.io/vhost-net": "1"});
@@ -114,7 +114,7 @@ fn compute(spec: &Value) -> Value {
     container
 }
 
-/// Sets the limits that a quota demands and the machine leaves open, as virt-controller does.
+/// Sets limits that a quota demands and the machine leaves open, as virt-controller does.
 pub fn limit(pod: &mut Value, vmi: &Value, demanded: &[&str]) {
     let cores = vcpus(&vmi["spec"]);
     let resources = &mut pod["spec"]["containers"][0]["resources"];
@@ -173,7 +173,7 @@ fn volumes(spec: &Value) -> Value {
     json!(volumes)
 }
 
-/// The Secrets and `ConfigMaps` that a launcher mounts, under the names that virt-controller gives them.
+/// Secrets and `ConfigMaps` that a launcher mounts, under virt-controller's names.
 fn settings(spec: &Value) -> Vec<Value> {
     let mut found = Vec::new();
     let list = |field: &str| spec[field].as_array().into_iter().flatten();

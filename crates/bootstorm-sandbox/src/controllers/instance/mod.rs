@@ -25,11 +25,11 @@ pub struct Instances {
     cluster: Arc<Cluster>,
 }
 
-/// What a look at an instance's pods has found.
+/// Pods of an instance.
 pub(super) struct Pods {
-    /// The pod that runs the instance, if any.
+    /// Pod that runs the instance, if any.
     pub(super) current: Option<Object>,
-    /// All of them, also those on their way out.
+    /// All pods, including terminating ones.
     pub(super) all: Vec<Object>,
 }
 
@@ -79,7 +79,7 @@ impl Instances {
                 outcome = Outcome::Again(1.0);
             }
         }
-        // The pod that has just been made is part of the picture, as it is for a controller that expects it.
+        // The pod that was just created is included, as for a controller that expects it.
         let pods = self::pods(client, &vmi);
         self.tell(client, &vmi, &pods, out_of_sync).await?;
         if let Some(pod) = pods.current.as_ref() {
@@ -91,7 +91,7 @@ impl Instances {
         Ok(outcome)
     }
 
-    /// Writes what the webhook and the first look add: an instance made by hand has no status yet.
+    /// Writes what the webhook and the first reconciliation add: a hand-made instance has no status yet.
     async fn admit(&self, client: &mut Client, vmi: Object) -> Result<Object, WriteError> {
         let stamp = self.cluster.clock.stamp();
         let new = vmi.value()["status"]["phase"].is_null();
@@ -186,7 +186,7 @@ impl Instances {
         Ok(())
     }
 
-    /// Lets go of an instance whose pods are gone.
+    /// Releases an instance whose pods are gone.
     async fn finish(&self, client: &mut Client, vmi: &Object) -> Result<(), WriteError> {
         let store = client.store();
         let Some(vmi) = store.get(&VIRTUAL_MACHINE_INSTANCES, vmi.namespace(), vmi.name()) else {
@@ -195,7 +195,7 @@ impl Instances {
         if !is_final(vmi.value()) || !store.owned_by(&PODS, vmi.uid()).is_empty() {
             return Ok(());
         }
-        // The machine's controller lets go of its own instances; nobody else would of an orphan.
+        // The machine's controller releases its own instances; an orphan has none.
         let machine = store.get(&VIRTUAL_MACHINES, vmi.namespace(), vmi.name());
         let orphan = !machine.is_some_and(|vm| vmi.owners().any(|owner| owner == vm.uid()));
         client
@@ -218,13 +218,13 @@ fn pods(client: &Client, vmi: &Object) -> Pods {
     let all = client.store().owned_by(&PODS, vmi.uid());
     let node = vmi.value()["status"]["nodeName"].as_str().unwrap_or_default();
     let is_here = |pod: &&Object| pod.value()["spec"]["nodeName"].as_str() == Some(node);
-    // A target of a migration counts once the guest is there, its source only until then.
+    // The target of a migration counts once the guest is there, its source only until then.
     let is_current = |pod: &&Object| pod.label(names::MIGRATION_JOB).is_none() || is_here(pod);
     let mut candidates: Vec<&Object> = all.iter().filter(is_current).collect();
     if candidates.iter().any(is_here) {
         candidates.retain(is_here);
     }
-    // One that is on its way out counts only if there is no other.
+    // A terminating one counts only if there is no other.
     let current = candidates.iter().find(|pod| !pod.is_deleting()).or(candidates.first()).copied().cloned();
     Pods { current, all }
 }

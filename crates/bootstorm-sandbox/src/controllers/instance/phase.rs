@@ -1,8 +1,8 @@
-//! Moving an instance to another phase, with its timestamp.
+//! Phase changes of an instance, with timestamps.
 
 use serde_json::{Value, json};
 
-/// Sets the phase and notes when it was reached, once per phase.
+/// Sets the phase and records its time, once per phase.
 pub fn enter(vmi: &mut Value, phase: &str, stamp: &str) {
     vmi["status"]["phase"] = json!(phase);
     let stamps = &mut vmi["status"]["phaseTransitionTimestamps"];

@@ -1,4 +1,4 @@
-//! The status of an instance as far as virt-controller writes it.
+//! The parts of an instance's status that virt-controller writes.
 
 use serde_json::{Value, json};
 
@@ -7,16 +7,16 @@ use super::super::names;
 use super::{Pods, phase};
 use crate::store::Object;
 
-/// Why the instance is not what it should be; the condition Synchronized=False
+/// Reason why the instance is not as desired; the condition Synchronized=False
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutOfSync {
-    /// The reason, one word.
+    /// Reason, one word.
     pub reason: &'static str,
-    /// The whole story.
+    /// Message.
     pub message: String,
 }
 
-/// Brings the status up to date with the pods.
+/// Updates the status from the pods.
 pub(super) fn fill(
     vmi: &mut Value,
     pods: &Pods,
@@ -34,7 +34,7 @@ pub(super) fn fill(
             phase::enter(vmi, "Failed", stamp);
         }
         (None, "Scheduling") => phase::enter(vmi, "Failed", stamp),
-        // Its pod has vanished under a live guest: Failed without an entry, as the real controller does it.
+        // Its pod has vanished under a live guest: Failed without an entry, as in the real controller.
         (None, "Scheduled" | "Running") => vmi["status"]["phase"] = json!("Failed"),
         (Some(pod), "Pending") => {
             phase::enter(vmi, "Scheduling", stamp);
@@ -52,7 +52,7 @@ pub(super) fn fill(
     ready(vmi, pods.current.as_ref(), stamp);
 }
 
-/// From Scheduling to Scheduled, or to Failed if the pod will not come.
+/// Moves from Scheduling to Scheduled, or to Failed if the pod has failed.
 fn schedule(vmi: &mut Value, pod: &Object, stamp: &str) {
     follow(vmi, pod);
     let value = pod.value();
@@ -87,7 +87,7 @@ fn schedule(vmi: &mut Value, pod: &Object, stamp: &str) {
     }
 }
 
-/// The name of the interface on the pod network.
+/// Name of the interface on the pod network.
 pub fn pod_network(vmi: &Value) -> Option<String> {
     let networks = vmi["spec"]["networks"].as_array()?;
     let network = networks.iter().find(|network| network.get("pod").is_some())?;
@@ -101,7 +101,7 @@ fn pod_interface(vmi: &Value) -> Option<&Value> {
     interfaces.iter().find(|interface| interface["name"] == network)
 }
 
-/// Whether the guest's network accepts connections and answers pings itself, whatever becomes of the guest.
+/// Whether the guest's network accepts connections and answers pings itself, whatever the state of the guest.
 pub fn is_proxied(vmi: &Value) -> bool {
     let Some(interface) = pod_interface(vmi) else { return false };
     let plugin = interface["binding"]["name"].as_str().unwrap_or_default();
@@ -109,7 +109,7 @@ pub fn is_proxied(vmi: &Value) -> bool {
     is("passt") || is("passtBinding") || is("slirp") || plugin.contains("passt") || plugin.contains("slirp")
 }
 
-/// The ports that are forwarded to the guest; `None` if all are.
+/// Ports forwarded to the guest; `None` if all are.
 pub fn forwarded(vmi: &Value) -> Option<Box<[u16]>> {
     let interface = pod_interface(vmi)?;
     let ports = interface["ports"].as_array().filter(|ports| !ports.is_empty())?;
@@ -132,7 +132,7 @@ fn volume_status(volume: &Value, letter: char) -> Value {
     status
 }
 
-/// What the instance knows of its pod.
+/// Copies the state of the pod into the instance.
 fn follow(vmi: &mut Value, pod: &Object) {
     let node = pod.value()["spec"]["nodeName"].as_str().unwrap_or_default();
     let mut active = serde_json::Map::new();
@@ -142,14 +142,14 @@ fn follow(vmi: &mut Value, pod: &Object) {
     vmi["status"]["qosClass"] = json!("Burstable");
 }
 
-/// Whether a pod runs, its main container with it, and its other containers are ready.
+/// Whether a pod and its main container run, and its other containers are ready.
 pub fn up(pod: &Value) -> bool {
     let running = pod["status"]["phase"] == "Running";
     let containers = pod["status"]["containerStatuses"].as_array();
     running && containers.is_some_and(|all| all.iter().all(|one| one["state"].get("running").is_some()))
 }
 
-/// An image that does not come.
+/// An image that cannot be pulled.
 fn pull_failure(pod: &Value) -> Option<OutOfSync> {
     let containers = ["initContainerStatuses", "containerStatuses"].into_iter();
     let statuses = containers.filter_map(|list| pod["status"][list].as_array()).flatten();
@@ -172,7 +172,7 @@ fn ready(vmi: &mut Value, pod: Option<&Object>, stamp: &str) {
     let ended = matches!(phase, "Succeeded" | "Failed");
     let Some(pod) = pod else {
         if ended {
-            // About to be let go; nobody reads this any more.
+            // About to be released; the rest is irrelevant.
             return;
         }
         return conditions::mark(

@@ -1,13 +1,13 @@
-//! Whether the claims and networks of an instance are there, before it gets a pod.
+//! Checks of an instance's claims and networks, before it gets a pod.
 
 use super::super::machine::volumes::{claims, usable};
 use crate::store::kind::{DATA_VOLUMES, NETWORK_ATTACHMENTS, PERSISTENT_VOLUME_CLAIMS};
 use crate::store::{Object, Store};
 
-/// What an instance's storage is doing
+/// State of an instance's storage
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Readiness {
-    /// A pod may be made; claims may still be unbound, then the pod waits.
+    /// A pod may be created; claims may still be unbound, then the pod waits.
     Ready,
     /// A data volume is being filled.
     Waiting,
@@ -15,7 +15,7 @@ pub enum Readiness {
     Missing(String),
 }
 
-/// Looks at the claims of an instance.
+/// Checks the claims of an instance.
 pub fn readiness(store: &Store, vmi: &Object) -> Readiness {
     let mut result = Readiness::Ready;
     for (name, by_volume) in claims(&vmi.value()["spec"]) {
@@ -31,7 +31,7 @@ pub fn readiness(store: &Store, vmi: &Object) -> Readiness {
     result
 }
 
-/// A network of multus that an instance wants and that is not there.
+/// A Multus network that an instance needs and that does not exist.
 pub fn missing_network(store: &Store, vmi: &Object) -> Option<String> {
     let networks = vmi.value()["spec"]["networks"].as_array().into_iter().flatten();
     networks.filter_map(|network| network["multus"]["networkName"].as_str()).find_map(|whole| {

@@ -1,11 +1,11 @@
-//! Sets of completion indexes, as a status shows them: `0-2,4`.
+//! Sets of completion indexes, in the form of a status: `0-2,4`.
 
 use std::collections::BTreeSet;
 
 /// A set of completion indexes
 pub(super) type Indexes = BTreeSet<u32>;
 
-/// Reads `0-2,4`; what is no index is left out.
+/// Reads `0-2,4`; skips what is not an index.
 pub(super) fn parse(text: &str) -> Indexes {
     let parts = text.split(',').filter(|part| !part.is_empty());
     let ranges = parts.filter_map(|part| {
@@ -26,7 +26,7 @@ pub(super) fn format(indexes: &Indexes) -> String {
     }
     let shown = runs.into_iter().map(|(first, last)| match last - first {
         0 => first.to_string(),
-        // Two in a row are listed, as Kubernetes does it.
+        // Two in a row are listed, as in Kubernetes.
         1 => format!("{first},{last}"),
         _ => format!("{first}-{last}"),
     });

@@ -1,7 +1,7 @@
 //! The Job controller.
 //!
-//! After `pkg/controller/job` and `pkg/controller/ttlafterfinished` of Kubernetes. Pauses and deadlines are in simulated
-//! time, and begin when the controller notices what they count from.
+//! After `pkg/controller/job` and `pkg/controller/ttlafterfinished` of Kubernetes. Pauses and deadlines are in
+//! simulated time, and begin when the controller notices the event from which they count.
 
 mod indexes;
 pub mod labels;
@@ -30,24 +30,24 @@ use crate::store::kind::{JOBS, PODS};
 use crate::store::{DeleteOptions, Entry, Object, Propagation, StoreError};
 
 const CONTROLLER: Source<'static> = Source { component: "job-controller", host: None };
-/// Longest pause before a failed pod is replaced, as a multiple of the first one (k8s: 10 s to 600 s).
+/// Maximum pause before a failed pod is replaced, as a multiple of the first one (k8s: 10 s to 600 s).
 const LONGEST_PAUSE: f64 = 60.0;
 /// Workers (k8s default).
 const WORKERS: usize = 5;
 
-/// State of a Job that its status does not hold
+/// State of a Job beyond its status
 #[derive(Debug, Default)]
 struct Memory {
-    /// When it started.
+    /// Start time.
     started: Option<f64>,
-    /// When it finished.
+    /// Finish time.
     finished: Option<f64>,
     failures: Failures,
-    /// The same per index, where there is a limit per index.
+    /// Failures per index, if there is a limit per index.
     by_index: HashMap<u32, Failures>,
 }
 
-/// Failures in a row
+/// Consecutive failures
 #[derive(Debug, Clone, Copy, Default)]
 struct Failures {
     count: u32,
@@ -59,7 +59,7 @@ impl Failures {
         *self = Self { count: self.count + 1, last: now };
     }
 
-    /// When the next pod may be created, with this pause after the first failure.
+    /// Earliest time for the next pod, with this pause after the first failure.
     fn due(self, pause: f64) -> f64 {
         if self.count == 0 {
             return 0.0;
@@ -93,7 +93,7 @@ pub fn pod_changed(cluster: &Cluster, entry: &Entry) {
     let is_owner = |one: &&Value| one["kind"] == JOBS.kind && one["controller"] == true;
     if let Some(owner) = references.and_then(|list| list.iter().find(is_owner)) {
         let name = owner["name"].as_str().unwrap_or_default();
-        // A status update that changes nothing for the Job costs little.
+        // A status update that changes nothing for the Job is cheap.
         cluster.queues.jobs.add(Key::new(entry.object.namespace(), name));
     }
 }
@@ -196,7 +196,7 @@ impl Jobs {
         self.deadline(&job, outcome, now)
     }
 
-    /// Notes which pods have ended since the last reconciliation.
+    /// Records which pods have ended since the last reconciliation.
     fn remember(&self, job: &Object, tally: &Tally, now: f64) {
         let mut known = lock(&self.known);
         let memory = known.entry(job.uid().into()).or_default();
@@ -217,7 +217,7 @@ impl Jobs {
         }
     }
 
-    /// Decides whether the Job is over, and why.
+    /// Decides whether the Job has ended, and why.
     fn judge(&self, job: &Object, tally: &mut Tally, is_suspended: bool, now: f64) {
         tally.judge_failures(job.value());
         let known = lock(&self.known);
@@ -309,7 +309,7 @@ impl Jobs {
         later.map_or(Outcome::Done, |at| Outcome::Again(at - now))
     }
 
-    /// When the next pod may be created, and how often its index has failed if failures are limited per index.
+    /// Earliest time for the next pod, and the number of failures of its index if they are limited per index.
     fn due(&self, job: &Object, index: Option<u32>) -> (f64, Option<u32>) {
         let pause = self.cluster.profile.controller_manager.job_back_off;
         let known = lock(&self.known);
@@ -354,12 +354,12 @@ impl Jobs {
     }
 }
 
-/// Writes the status; nothing if the Job is another by now.
+/// Writes the status; `None` if the Job is a different one by now.
 async fn write(client: &mut Client, job: &Object, status: &Value) -> Option<Object> {
     client.patch(&JOBS, job, |job| job["status"] = status.clone()).await.ok()
 }
 
-/// Whether a Job is over.
+/// Whether a Job has ended.
 pub(super) fn is_finished(job: &Value) -> bool {
     conditions::is(job, "Complete", "True") || conditions::is(job, "Failed", "True")
 }

@@ -1,4 +1,4 @@
-//! The pods that a Job makes.
+//! Pods of a Job.
 
 use serde_json::{Value, json};
 
@@ -6,10 +6,10 @@ use super::super::names;
 use super::labels::{INDEX, INDEX_FAILURES, TRACKING};
 use crate::store::Object;
 
-/// The variable that tells a container its completion index.
+/// Variable with the completion index of a container.
 const VARIABLE: &str = "JOB_COMPLETION_INDEX";
 
-/// A new pod of a Job, for a completion index if it is an indexed one.
+/// A new pod of a Job, for a completion index if the Job is indexed.
 pub(super) fn pod(job: &Object, index: Option<u32>, failures: Option<u32>) -> Value {
     let template = &job.value()["spec"]["template"];
     let mut metadata = template["metadata"].clone();
@@ -47,7 +47,7 @@ pub(super) fn pod(job: &Object, index: Option<u32>, failures: Option<u32>) -> Va
     json!({"metadata": metadata, "spec": spec, "status": {"phase": "Pending", "qosClass": "BestEffort"}})
 }
 
-/// Tells a container its index, unless its own variable of that name does.
+/// Sets the index variable of a container, unless it sets that itself.
 fn announce(container: &mut Value) {
     let field = format!("metadata.labels['{INDEX}']");
     let variable =

@@ -1,17 +1,17 @@
-//! `podFailurePolicy`: what a failed pod means for its Job.
+//! `podFailurePolicy`: the effect of a failed pod on its Job.
 
 use serde_json::Value;
 
-/// What becomes of a failed pod
+/// Effect of a failed pod
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// It counts towards the limits.
+    /// Counts towards the limits.
     Count,
-    /// It is replaced and does not count.
+    /// Replaced without counting.
     Ignore,
-    /// Its index has failed for good.
+    /// Fails its index for good.
     FailIndex,
-    /// The Job has failed, with this message.
+    /// Fails the Job, with this message.
     FailJob(String),
 }
 

@@ -1,4 +1,4 @@
-//! What the pods of a Job come to.
+//! Accounting of a Job's pods.
 
 use serde_json::{Value, json};
 
@@ -12,30 +12,30 @@ use crate::store::Object;
 /// The pods of a Job, counted
 #[derive(Debug, Default)]
 pub(super) struct Tally {
-    /// Pods that are neither over nor on their way out.
+    /// Pods that have neither ended nor are terminating.
     pub(super) active: Vec<Object>,
-    /// How many are on their way out and not over.
+    /// Number of pods that are terminating and have not ended.
     terminating: usize,
     /// Indexes of those.
     leaving: Indexes,
-    /// Pods that are counted and may be let go.
+    /// Pods that are counted and may be released.
     pub(super) counted: Vec<Object>,
     /// Pods that count for the first time: whether they failed, and their index.
     pub(super) fresh: Vec<(bool, Option<u32>)>,
-    /// Indexes that have succeeded.
+    /// Succeeded indexes.
     pub(super) completed: Indexes,
-    /// Indexes that have failed for good.
+    /// Indexes that failed for good.
     pub(super) failed_indexes: Indexes,
     succeeded: u64,
     failed: u64,
     uncounted: Uncounted,
     is_indexed: bool,
-    /// Why it has failed, or that it has not.
+    /// Reason and message of the failure, if it has failed.
     failure: Option<(String, String)>,
     is_complete: bool,
 }
 
-/// Identities of pods that are over, whose finalizers may still be there
+/// UIDs of ended pods whose finalizers may still be present
 #[derive(Debug, Default)]
 struct Uncounted {
     succeeded: Vec<String>,
@@ -51,7 +51,7 @@ fn index(pod: &Object) -> Option<u32> {
     pod.value()["metadata"]["annotations"][INDEX].as_str()?.parse().ok()
 }
 
-/// Whether pods are replaced only when they have failed, not when they are deleted.
+/// Whether pods are replaced only after failing, not when deleted.
 fn replaces_failed_only(job: &Value) -> bool {
     job["spec"]["podReplacementPolicy"] == "Failed"
 }
@@ -84,7 +84,7 @@ impl Tally {
             is_indexed,
             ..Self::default()
         };
-        // What was written down and has been let go since is counted.
+        // Pods recorded and released since are counted.
         let held = |uid: &String| pods.iter().any(|pod| pod.uid() == uid && is_tracked(pod));
         let (kept, done): (Vec<_>, Vec<_>) = identities(status, "succeeded").into_iter().partition(held);
         tally.succeeded += done.len() as u64;
@@ -102,7 +102,7 @@ impl Tally {
         let index = index(pod).filter(|_| self.is_indexed);
         let is_valid = !self.is_indexed
             || index.is_some_and(|index| completions.is_none_or(|all| (index as usize) < all));
-        // One that never came to a node has no kubelet that could say that it has failed.
+        // A pod that never got a node has no kubelet to report its failure.
         let never_ran = pod.value()["spec"]["nodeName"].as_str().is_none_or(str::is_empty);
         let is_over = matches!(phase(pod), "Succeeded" | "Failed") || pod.is_deleting() && never_ran;
         if pod.is_deleting() && !is_over {
@@ -127,7 +127,7 @@ impl Tally {
         }
         if !has_failed {
             match index {
-                // The index is enough to count it once.
+                // The index suffices to count it once.
                 Some(index) => {
                     if self.completed.insert(index) {
                         self.fresh.push((false, Some(index)));
@@ -142,7 +142,7 @@ impl Tally {
         }
         match judge(job, pod.value()) {
             Verdict::Ignore => {
-                // It delays the next pod all the same.
+                // It delays the next pod nevertheless.
                 self.fresh.push((true, None));
                 return;
             }
@@ -154,14 +154,14 @@ impl Tally {
         self.uncounted.failed.push(uid);
     }
 
-    /// Notes that the Job has failed, unless it has ended before.
+    /// Records that the Job has failed, unless it has ended before.
     pub(super) fn fail(&mut self, reason: &str, message: &str) {
         if self.failure.is_none() && !self.is_complete {
             self.failure = Some((reason.to_owned(), message.to_owned()));
         }
     }
 
-    /// Whether the Job is over, or about to be.
+    /// Whether the Job has ended, or is about to.
     pub(super) fn is_ending(&self) -> bool {
         self.is_complete || self.failure.is_some()
     }
@@ -213,7 +213,7 @@ impl Tally {
         }
         let is_enough = match number(&spec["completions"]) {
             Some(all) => self.succeeded() >= all as u64,
-            // A queue of work: when one has found it empty, the others finish what they have.
+            // A work queue: once one pod has found it empty, the others finish their work.
             None => self.succeeded() > 0 && self.active.is_empty() && self.terminating == 0,
         };
         if is_enough && self.failure.is_none() && job["spec"]["suspend"] != true {
@@ -221,7 +221,7 @@ impl Tally {
         }
     }
 
-    /// The status as the pods make it; what they do not decide stays.
+    /// The status derived from the pods; the rest is kept.
     pub(super) fn status(&self, job: &Value, mut status: Value) -> Value {
         if !status.is_object() {
             status = json!({});
@@ -254,7 +254,7 @@ impl Tally {
         status
     }
 
-    /// Says in a status that the Job is about to end.
+    /// Records in a status that the Job is about to end.
     pub(super) fn announce(&self, status: &mut Value, stamp: &str) {
         if let Some((reason, message)) = &self.failure {
             mark(status, "FailureTarget", "True", reason, message, stamp);
@@ -263,7 +263,7 @@ impl Tally {
         }
     }
 
-    /// Brings a status up to what was done: pods were made, deleted and let go; the end comes when none is left.
+    /// Updates a status after pods were created, deleted and released; the Job ends when none is left.
     pub(super) fn settle(&mut self, job: &Value, status: &mut Value, stamp: &str) {
         self.succeeded += self.uncounted.succeeded.drain(..).count() as u64;
         self.failed += self.uncounted.failed.drain(..).count() as u64;
@@ -282,7 +282,7 @@ impl Tally {
         }
     }
 
-    /// How many pods are to be active.
+    /// Desired number of active pods.
     pub(super) fn wanted(&self, job: &Value) -> usize {
         let spec = &job["spec"];
         let parallelism = number(&spec["parallelism"]).unwrap_or(1);
@@ -297,12 +297,12 @@ impl Tally {
         }
     }
 
-    /// How many places are taken.
+    /// Number of occupied slots.
     pub(super) fn occupied(&self, job: &Value) -> usize {
         self.active.len() + if replaces_failed_only(job) { self.terminating } else { 0 }
     }
 
-    /// The indexes that a pod is wanted for, in order; nothing if the Job is not indexed.
+    /// Indexes that need a pod, in order; `None` if the Job is not indexed.
     pub(super) fn free_indexes(&self, job: &Value) -> Option<Vec<u32>> {
         if !self.is_indexed {
             return None;
@@ -319,7 +319,7 @@ impl Tally {
         Some((0..all).filter(is_free).collect())
     }
 
-    /// The pods to delete first: those that do not run yet, then the highest indexes.
+    /// Pods to delete first: those not running yet, then the highest indexes.
     pub(super) fn excess(&self, count: usize) -> Vec<Object> {
         let mut pods = self.active.clone();
         pods.sort_by_key(|pod| (phase(pod) == "Running", std::cmp::Reverse(index(pod))));
@@ -327,7 +327,7 @@ impl Tally {
         pods
     }
 
-    /// Notes that a pod has been deleted.
+    /// Records that a pod has been deleted.
     pub(super) fn forget(&mut self, pod: &Object) {
         self.active.retain(|active| active.uid() != pod.uid());
         self.terminating += 1;

@@ -1,4 +1,4 @@
-//! Containers that do something of their own: processes of this machine, and simulated commands of Jobs.
+//! Containers with real work: processes of this machine, and simulated commands of Jobs.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -23,47 +23,47 @@ use crate::programs::{self, Container, Image, Io, Programs, User};
 use crate::store::Object;
 use crate::store::kind::PODS;
 
-/// Seconds between two attempts to make a container that refers to something missing (k8s: once per sync, estimate).
+/// Seconds between two attempts to create a container that refers to something missing (k8s: once per sync, estimate).
 const CONFIG_AGAIN: f64 = 5.0;
-/// How many times longer than at first the pause before a restart can get (k8s: 10 s to 300 s).
+/// Maximum pause before a restart, as a multiple of the first one (k8s: 10 s to 300 s).
 const LONGEST_BACK_OFF: f64 = 30.0;
-/// How many of these longest pauses a container must run for the pauses to be short again (k8s).
+/// Number of these longest pauses for which a container must run to reset the back-off (k8s).
 const GOOD_WHILE: f64 = 2.0;
 /// Seconds that a container gets to end although its pod was deleted at once (k8s: 2 s).
 const SHORTEST_GRACE: i64 = 2;
-/// Exit code of what a signal ended politely, and at once.
+/// Exit codes after SIGTERM and after SIGKILL.
 const TERMINATED: i32 = 143;
 const KILLED: i32 = 137;
 
 /// How containers are to end
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
-    /// They are asked to.
+    /// With SIGTERM.
     Terminate,
-    /// At once.
+    /// With SIGKILL.
     Kill,
-    /// Somebody kills them; the pod goes on as its restart policy says.
+    /// Killed; the pod continues according to its restart policy.
     Crash {
-        /// For want of memory.
+        /// Whether for lack of memory.
         hungry: bool,
     },
 }
 
 impl End {
-    /// Whether the pod is to go.
+    /// Whether the pod is to end.
     fn is_final(wanted: Option<Self>) -> bool {
         matches!(wanted, Some(Self::Terminate | Self::Kill))
     }
 }
 
-/// What a container does
+/// Work of a container
 #[derive(Debug, Clone)]
 enum Deed {
     /// A program of this machine.
     Process(PathBuf),
     /// A command of the simulated shell.
     Simulated(Vec<String>),
-    /// Nothing, until it is told to end: it stands beside one that does something.
+    /// Nothing, until it has to end: a companion of a working container.
     Idle,
 }
 
@@ -73,7 +73,7 @@ impl Ended {
     }
 }
 
-/// One container of a pod, as its own task sees it
+/// One container of a pod, as seen by its task
 struct Running {
     cluster: Arc<Cluster>,
     node: Arc<Node>,
@@ -86,7 +86,7 @@ struct Running {
 }
 
 impl PodWorker {
-    /// Whether the containers of this pod do something of their own. Launchers and probers only seem to.
+    /// Whether the containers of this pod do real work. Launchers and probers are simulated elsewhere.
     pub(super) fn acts(&self) -> bool {
         self.launcher.is_none() && self.containers("containers").iter().any(|one| self.deed(one).is_some())
     }
@@ -106,7 +106,7 @@ impl PodWorker {
         Some(Deed::Simulated(words))
     }
 
-    /// Runs the containers until the pod is over and is to go.
+    /// Runs the containers until the pod has ended and is to be deleted.
     pub(super) async fn act(&mut self, changes: &mut watch::Receiver<()>) {
         let is_process = |one: &Value| matches!(self.deed(one), Some(Deed::Process(_)));
         let mut folder = None;
@@ -133,7 +133,7 @@ impl PodWorker {
         told_to_end(&self.cluster.store.clone(), &namespace, &name, &uid, changes).await;
     }
 
-    /// Makes the folder of the pod, trying again while something is missing; nothing if the pod is to go meanwhile.
+    /// Creates the folder of the pod, retrying while something is missing; `None` if the pod is to end meanwhile.
     async fn make_folder(&mut self, changes: &mut watch::Receiver<()>) -> Option<PodFolder> {
         loop {
             let pod = self.current().filter(|pod| !pod.is_deleting())?;
@@ -149,7 +149,7 @@ impl PodWorker {
         }
     }
 
-    /// Runs containers side by side to their end; whether all ended well.
+    /// Runs containers concurrently to their end; returns whether all succeeded.
     async fn run_all(
         &mut self,
         containers: &[Value],
@@ -206,7 +206,7 @@ impl PodWorker {
                 }
                 () = is_late => {
                     stop.send_replace(Some(End::Kill));
-                    // Nothing is left to wait for but its end.
+                    // Only its end is left to wait for.
                     is_watched = false;
                     deadline = None;
                 }
@@ -224,14 +224,14 @@ impl PodWorker {
         codes.len() == containers.len() && codes.values().all(|code| *code == 0)
     }
 
-    /// The real seconds that are left to a pod that is to go; processes do not get faster with the simulation.
+    /// Real seconds left to a terminating pod; processes do not run faster in simulated time.
     fn grace_left(&self) -> Option<u64> {
         let Some(pod) = self.current() else { return Some(0) };
         let asked = pod.is_deleting().then(|| pod.value()["metadata"]["deletionGracePeriodSeconds"].as_i64());
         asked.map(|asked| asked.unwrap_or(30).max(SHORTEST_GRACE) as u64)
     }
 
-    /// The annotation that has containers killed when it changes.
+    /// Annotation whose change kills the containers.
     fn kill_wanted(&self) -> Option<String> {
         self.current()?.value()["metadata"]["annotations"][KILL].as_str().map(str::to_owned)
     }
@@ -268,11 +268,11 @@ impl Running {
     }
 
     fn tell(&self, happened: Happened) {
-        // A pod worker that has gone needs no news.
+        // A finished pod worker needs no news.
         let _ = self.news.send((self.name(), happened));
     }
 
-    /// Runs the container, again and again if the pod wants that.
+    /// Runs the container, repeatedly if the pod requires that.
     async fn go_on(mut self) {
         let policy = self.pod.value()["spec"]["restartPolicy"].as_str().unwrap_or("Always").to_owned();
         let is_init = status::is_init(self.pod.value(), &self.name());
@@ -316,7 +316,7 @@ impl Running {
         End::is_final(*self.stop.borrow())
     }
 
-    /// Waits for so many simulated seconds; false if the pod is to go meanwhile.
+    /// Waits this many simulated seconds; false if the pod is to end meanwhile.
     async fn rest(&mut self, seconds: f64) -> bool {
         let clock = self.cluster.clock;
         tokio::select! {
@@ -326,7 +326,7 @@ impl Running {
         !self.is_stopped()
     }
 
-    /// One run of the container; nothing if it could not start before the pod was to go.
+    /// One run of the container; `None` if it could not start before the pod was to end.
     async fn once(&mut self) -> Option<Ended> {
         match self.deed.clone() {
             Deed::Process(program) => self.process(&program).await,
@@ -337,7 +337,7 @@ impl Running {
 
     async fn process(&mut self, program: &std::path::Path) -> Option<Ended> {
         let mut process = loop {
-            // Seen here: a crash from before is not about the run that begins now.
+            // Marked as seen: an earlier crash does not concern the run that begins now.
             if End::is_final(*self.stop.borrow_and_update()) {
                 return None;
             }
@@ -382,7 +382,7 @@ impl Running {
                             is_hungry = hungry;
                             process.kill();
                         }
-                        // The pod worker has gone, and this task goes with it.
+                        // The pod worker has ended, and this task ends with it.
                         _ => return None,
                     }
                 }
@@ -411,7 +411,7 @@ impl Running {
             return Ended::with(KILLED, String::new());
         }
         let (output, mut written) = mpsc::channel(16);
-        // Nobody types anything.
+        // There is no standard input.
         let (_, stdin) = mpsc::channel(1);
         let run = async {
             match words {
@@ -447,17 +447,17 @@ impl Running {
     }
 }
 
-/// How a container ended that needed more memory than it may have.
+/// Result of a container that exceeded its memory limit.
 fn starved() -> Ended {
     Ended { code: KILLED, reason: "OOMKilled", message: String::new() }
 }
 
-/// How a container ended that is gone with its node (containerd: exit status 255).
+/// Result of a container lost with its node (containerd: exit status 255).
 fn lost() -> Ended {
     Ended { code: 255, reason: "Unknown", message: String::new() }
 }
 
-/// The output of a simulated command, cut into lines
+/// Output of a simulated command, split into lines
 struct SimulatedLog {
     log: Log,
     rest: Vec<u8>,

@@ -7,11 +7,11 @@ use super::{PodWorker, status};
 use crate::model::lock;
 use crate::programs::is_pullable;
 
-/// How many times longer than at first the pause between two pulls can get (k8s: 10 s to 300 s).
+/// Maximum pause between two pulls, as a multiple of the first one (k8s: 10 s to 300 s).
 const LONGEST_BACK_OFF: f64 = 30.0;
 
 impl PodWorker {
-    /// Makes sure that the images of the pod's containers are on the node.
+    /// Ensures that the images of the pod's containers are on the node.
     pub(super) async fn pull_images(&mut self) {
         let age = self.cluster.profile.kubelet.image_gc_age;
         for (image, always) in images(self.pod.value()) {
@@ -35,7 +35,7 @@ impl PodWorker {
         }
     }
 
-    /// Tries for ever to pull the guest's image although no registry has it.
+    /// Keeps trying to pull the guest's image, which no registry has.
     pub(super) async fn fail_to_pull(&mut self) {
         let guests = |(image, _): &(String, bool)| !image.contains("/virt-launcher");
         match images(self.pod.value()).into_iter().find(guests) {
@@ -44,7 +44,7 @@ impl PodWorker {
         }
     }
 
-    /// Goes on trying for an image that no registry has.
+    /// Keeps trying to pull an image that no registry has.
     async fn never_pull(&mut self, image: &str, why: &str) {
         let mut pause = self.cluster.profile.kubelet.pull_back_off;
         let longest = pause * LONGEST_BACK_OFF;
@@ -73,7 +73,7 @@ impl PodWorker {
         let began = self.cluster.clock.now();
         let _place = self.node.pulls.enter().await;
         self.say("Pulling", &format!("Pulling image \"{image}\""));
-        // Whoever waited for another pod's pull asks the registry too, and finds every layer there.
+        // A pod that waited for another pod's pull queries the registry too, and finds every layer present.
         let figures = &self.cluster.profile.kubelet;
         let seconds = if has(&self.node, image) {
             self.seconds("image-check", figures.image_check)
@@ -90,7 +90,7 @@ impl PodWorker {
     }
 }
 
-/// The images of a pod, and whether the registry has to be asked even if the node has them.
+/// The images of a pod, and whether the registry must be queried even if the node has them.
 fn images(pod: &Value) -> Vec<(String, bool)> {
     let lists = [&pod["spec"]["initContainers"], &pod["spec"]["containers"]];
     let containers = lists.into_iter().filter_map(Value::as_array).flatten();

@@ -1,4 +1,4 @@
-//! The kubelets: each pod on a node has a worker that starts it, keeps it and takes it down.
+//! The kubelets: each pod on a node has a worker that starts it, runs it and takes it down.
 
 mod containers;
 pub mod images;
@@ -30,7 +30,7 @@ pub(super) struct PodWorker {
     pub(super) launcher: Option<Arc<Launcher>>,
     /// Images that it uses.
     pub(super) images: Vec<String>,
-    /// Claims that it holds on its node, by their identity.
+    /// Claims that it holds on its node, by UID.
     pub(super) held: Vec<String>,
 }
 
@@ -43,7 +43,7 @@ pub fn admit(cluster: &Arc<Cluster>, pod: Object, changes: watch::Receiver<()>) 
         return;
     }
     let Some(node) = cluster.nodes.get(name) else {
-        // A pod on a node that is not there stays as it is, as it would on a cluster.
+        // A pod on a missing node stays as it is, as on a real cluster.
         cluster.pods.gone(pod.uid());
         return;
     };
@@ -78,7 +78,7 @@ impl PodWorker {
             self.act(&mut also).await;
         } else if up {
             let over = self.guest_over();
-            // What has a guest waits for virt-handler's word on it.
+            // A pod with a guest waits for virt-handler.
             let (node, has_guest) = (self.node.clone(), self.launcher.is_some());
             let cut = async move {
                 if has_guest {
@@ -103,7 +103,7 @@ impl PodWorker {
         self.stop(&mut also).await;
     }
 
-    /// Ends when the guest of this pod is over and virt-handler knows; never for a pod without a guest.
+    /// Completes when the guest of this pod has ended and virt-handler knows; never for a pod without a guest.
     fn guest_over(&self) -> impl Future<Output = ()> + use<> {
         let launcher = self.launcher.clone();
         async move {
@@ -118,7 +118,7 @@ impl PodWorker {
         }
     }
 
-    /// Waits while the node's kubelet is down, as long as the pod is there: nothing is done for it meanwhile.
+    /// Waits while the node's kubelet is down, as long as the pod exists: nothing is done for it meanwhile.
     pub(super) async fn node_answers(&self) {
         while (!self.node.is_up() || self.cluster.is_down(&NODES, "", &self.node.name, "kubelet"))
             && self.current().is_some()
@@ -127,7 +127,7 @@ impl PodWorker {
         }
     }
 
-    /// The pod as it is now, if it is still this one.
+    /// The current pod, if it is still this one.
     pub(super) fn current(&self) -> Option<Object> {
         let now = self.cluster.store.get(&PODS, self.pod.namespace(), self.pod.name())?;
         (now.uid() == self.pod.uid()).then_some(now)

@@ -1,4 +1,4 @@
-//! Readiness probes of launcher pods, which are questions to the guest.
+//! Readiness probes of launcher pods, which query the guest.
 
 use serde_json::Value;
 
@@ -6,11 +6,11 @@ use super::{PodWorker, status};
 use crate::controllers::cluster::Cluster;
 use crate::controllers::guests::Launcher;
 
-/// Seconds between two attempts where a probe does not say.
+/// Default seconds between two attempts.
 const PERIOD: f64 = 10.0;
 
 impl PodWorker {
-    /// Tries the readiness probe of a launcher pod until the guest gives the answer; then, and without one, waits for ever.
+    /// Tries the readiness probe of a launcher pod until the guest answers; then, and without a probe, waits forever.
     pub(super) async fn keep_ready(&mut self) {
         if let (Some(probe), Some(launcher)) =
             (status::readiness_probe(self.pod.value()).cloned(), self.launcher.clone())
@@ -26,7 +26,7 @@ impl PodWorker {
     }
 }
 
-/// Whether a probe succeeds now. A command is run in the guest through its agent, as virt-probe does.
+/// Whether a probe succeeds now. A command is run in the guest through its agent, like virt-probe.
 fn succeeds(probe: &Value, launcher: &Launcher, cluster: &Cluster) -> bool {
     let (state, now) = (launcher.state(), cluster.clock.now());
     let is_past = |at: Option<f64>| at.is_some_and(|at| at <= now);

@@ -18,20 +18,22 @@ use crate::model::{Draw, Misbehaviour};
 use crate::store::kind::{CONFIG_MAPS, PERSISTENT_VOLUME_CLAIMS, PODS, SECRETS, VIRTUAL_MACHINE_INSTANCES};
 use crate::store::{Kind, Object};
 
-/// Who attaches volumes.
+/// The component that attaches volumes.
 const ATTACHER: super::Source<'static> = super::Source { component: "attachdetach-controller", host: None };
-/// Seconds between two complaints that a volume cannot be attached (estimate; k8s retries with a growing pause up to two minutes).
+/// Seconds between two warnings that a volume cannot be attached (estimate; k8s retries with a growing pause up to two
+/// minutes).
 const ATTACH_AGAIN: f64 = 60.0;
-/// Seconds between two attempts to make a sandbox that cannot be made (estimate).
+/// Seconds between two attempts to create a sandbox that cannot be created (estimate).
 const SANDBOX_AGAIN: f64 = 12.0;
-/// Seconds after which a kubelet says that it still waits for volumes (k8s: 2 min 3 s).
+/// Seconds after which a kubelet reports that it still waits for volumes (k8s: 2 min 3 s).
 const MOUNT_TIMEOUT: f64 = 123.0;
-/// Seconds between the first two attempts to mount what is missing; it doubles up to the longest pause (k8s: 0.5 s, 2 min 2 s).
+/// Seconds between the first two attempts to mount something missing; it doubles up to the maximum (k8s: 0.5 s, 2 min 2
+/// s).
 const FIRST_MOUNT_PAUSE: f64 = 0.5;
 const LONGEST_MOUNT_PAUSE: f64 = 122.0;
 
 impl PodWorker {
-    /// Brings the pod up; false if it vanished or had ended before.
+    /// Brings the pod up; false if it vanished or had already ended.
     pub(super) async fn start(&mut self, changes: &mut watch::Receiver<()>) -> bool {
         if matches!(self.pod.value()["status"]["phase"].as_str(), Some("Succeeded" | "Failed")) {
             return false;
@@ -41,7 +43,7 @@ impl PodWorker {
         {
             self.warn("SysctlForbidden", &why);
             self.write(|pod, stamp| status::refused(pod, "SysctlForbidden", &why, stamp)).await;
-            // It stays as it is until somebody deletes it.
+            // It stays as it is until it is deleted.
             std::future::pending::<()>().await;
         }
         self.write(status::admitted).await;
@@ -73,7 +75,7 @@ impl PodWorker {
             self.write(status::initialized).await;
         }
         let read = if instance.is_some() { self.cluster.profile.storage.start_read } else { 0.0 };
-        // What is started must have been read; its own work and the processor's go side by side.
+        // What is started must be read first; its own work and that of the CPU run concurrently.
         read_disk(&self.cluster, &self.node, &disk, read).await;
         tokio::join!(
             self.cluster.clock.sleep(self.seconds("containers", figures.containers)),
@@ -83,7 +85,7 @@ impl PodWorker {
             self.launch(&instance, &address, disk);
         }
         if self.acts() {
-            // Its containers come up by themselves, one by one.
+            // Its containers come up independently.
             return true;
         }
         for container in status::names(self.pod.value()) {
@@ -95,7 +97,7 @@ impl PodWorker {
         true
     }
 
-    /// The instance that this pod was made for.
+    /// Instance of this pod.
     fn instance(&self) -> Option<Object> {
         let uid = self.pod.label(names::CREATED_BY)?;
         let domain = self.pod.value()["metadata"]["annotations"]["kubevirt.io/domain"].as_str()?;
@@ -103,7 +105,7 @@ impl PodWorker {
         (instance.uid() == uid).then_some(instance)
     }
 
-    /// Puts the launcher up that the instance's guest will run in.
+    /// Starts the launcher in which the instance's guest will run.
     fn launch(&mut self, instance: &Object, address: &str, disk: Disk) {
         let key = Key::of(instance);
         let socket = self.seconds("socket", self.cluster.profile.virt_handler.socket);
@@ -139,8 +141,8 @@ impl PodWorker {
         self.launcher = Some(launcher);
     }
 
-    /// Waits until the pod's claims are bound and attached, and its Secrets and `ConfigMaps` are there; returns where its
-    /// first disk is.
+    /// Waits until the pod's claims are bound and attached, and its Secrets and `ConfigMaps` exist; returns the place
+    /// of its first disk.
     async fn mount(&mut self) -> Disk {
         let mut disk = Disk::None;
         let pod = self.pod.clone();
@@ -180,7 +182,7 @@ impl PodWorker {
         disk
     }
 
-    /// Waits until no other node has a claim that can be on one only.
+    /// Waits until no other node holds a claim that only one node may hold.
     async fn take(&self, claim: &str, volume: &str) {
         loop {
             let freed = self.cluster.attachments.freed();
@@ -204,7 +206,7 @@ impl PodWorker {
         self.cluster.recorder.warning(ATTACHER, &self.pod, "FailedAttachVolume", &message);
     }
 
-    /// Waits for the Secrets and `ConfigMaps` that the pod mounts, and says again and again what is missing.
+    /// Waits for the Secrets and `ConfigMaps` that the pod mounts, repeatedly reporting missing ones.
     async fn mount_settings(&self, pod: &Value) {
         let volumes = pod["spec"]["volumes"].as_array().into_iter().flatten();
         for volume in volumes {
@@ -228,7 +230,7 @@ impl PodWorker {
         }
     }
 
-    /// Attaches a volume; for ever where another node holds it.
+    /// Attaches a volume; never completes if another node holds it.
     async fn attach(&self, volume: &str) {
         let instance = self.instance();
         let how = instance.and_then(|instance| self.cluster.misbehaviour(&instance));
@@ -240,7 +242,7 @@ impl PodWorker {
         self.cluster.clock.sleep(self.seconds("attach", self.cluster.profile.storage.attach)).await;
     }
 
-    /// Warns again and again that a volume is not there; never ends.
+    /// Repeatedly warns that a volume is missing; never completes.
     async fn complain_about_mount(&self, name: &str) {
         loop {
             self.cluster.clock.sleep(MOUNT_TIMEOUT).await;
@@ -265,7 +267,7 @@ impl PodWorker {
         }
     }
 
-    /// Ready follows the readiness gates, whoever opens them and whenever.
+    /// Keeps Ready in line with the readiness gates, whenever they open.
     async fn wait_for_gates(&mut self, changes: &mut watch::Receiver<()>) {
         loop {
             changes.borrow_and_update();
@@ -283,7 +285,7 @@ impl PodWorker {
         }
     }
 
-    /// A duration of one step of this pod, in simulated seconds.
+    /// Duration of one step of this pod, in simulated seconds.
     pub(super) fn seconds(&self, step: &str, draw: Draw) -> f64 {
         let pod = self.pod.value();
         let domain = pod["metadata"]["annotations"]["kubevirt.io/domain"].as_str();
@@ -302,7 +304,7 @@ impl PodWorker {
     pub(super) async fn write(&mut self, change: impl Fn(&mut serde_json::Value, &str)) {
         self.node.up().await;
         let stamp = self.cluster.clock.stamp();
-        // A pod that is gone needs no status any more.
+        // A pod that is gone needs no status.
         let _ = self.client.patch(&PODS, &self.pod, |pod| change(pod, &stamp)).await;
     }
 }

@@ -1,32 +1,32 @@
-//! The status of a pod as the kubelet writes it.
+//! The parts of a pod's status that the kubelet writes.
 
 use serde_json::{Value, json};
 
 use super::super::conditions;
 
-/// How a run of a container ended
+/// Result of a container run
 #[derive(Debug, Clone)]
 pub(super) struct Ended {
-    /// The exit code.
+    /// Exit code.
     pub(super) code: i32,
     /// `Completed`, `Error` and so on.
     pub(super) reason: &'static str,
-    /// What is to be said about it.
+    /// Message.
     pub(super) message: String,
 }
 
-/// What has become of a container
+/// State change of a container
 #[derive(Debug, Clone)]
 pub(super) enum Happened {
-    /// It runs, as this process if it is one.
+    /// Running, as this process if it is one.
     Started(Option<u32>),
-    /// It has ended.
+    /// Ended.
     Ended(Ended),
-    /// It waits, for this reason.
+    /// Waiting, for this reason.
     Waits(&'static str, String),
 }
 
-/// The names of all containers of a pod, in the order they are started.
+/// Names of all containers of a pod, in the order in which they are started.
 pub fn names(pod: &Value) -> impl Iterator<Item = &str> {
     let lists = [&pod["spec"]["initContainers"], &pod["spec"]["containers"]];
     lists
@@ -36,7 +36,7 @@ pub fn names(pod: &Value) -> impl Iterator<Item = &str> {
         .filter_map(|container| container["name"].as_str())
 }
 
-/// The kubelet has taken the pod on and waits for its volumes.
+/// Records that the kubelet has accepted the pod and waits for its volumes.
 pub fn admitted(pod: &mut Value, stamp: &str) {
     let status = &mut pod["status"];
     status["phase"] = json!("Pending");
@@ -60,7 +60,7 @@ pub fn admitted(pod: &mut Value, stamp: &str) {
     statuses(pod, "containers", "containerStatuses", false, waiting(reason));
 }
 
-/// The kubelet does not take the pod.
+/// Records that the kubelet rejects the pod.
 pub fn refused(pod: &mut Value, reason: &str, why: &str, stamp: &str) {
     let status = &mut pod["status"];
     status["phase"] = json!("Failed");
@@ -69,14 +69,14 @@ pub fn refused(pod: &mut Value, reason: &str, why: &str, stamp: &str) {
     status["startTime"] = json!(stamp);
 }
 
-/// The pod has its volumes, its sandbox and an address; its containers are being made.
+/// Records that the pod has its volumes, its sandbox and an address; its containers are being created.
 pub fn sandboxed(pod: &mut Value, addresses: &[String], stamp: &str) {
     pod["status"]["podIP"] = json!(addresses.first());
     pod["status"]["podIPs"] = addresses.iter().map(|address| json!({"ip": address})).collect();
     condition(pod, "PodReadyToStartContainers", "True", "", stamp);
 }
 
-/// The init containers are done, and those that stay are up.
+/// Records that the init containers are done, and the sidecars are up.
 pub fn initialized(pod: &mut Value, stamp: &str) {
     condition(pod, "Initialized", "True", "", stamp);
     let stays = |container: &Value| container["restartPolicy"] == "Always";
@@ -87,7 +87,7 @@ pub fn initialized(pod: &mut Value, stamp: &str) {
     });
 }
 
-/// An image does not come: its containers wait for it.
+/// Records that an image cannot be pulled: its containers wait for it.
 pub fn waiting(pod: &mut Value, image: &str, reason: &str, message: &str) {
     for list in ["initContainerStatuses", "containerStatuses"] {
         for status in pod["status"][list].as_array_mut().into_iter().flatten() {
@@ -98,7 +98,7 @@ pub fn waiting(pod: &mut Value, image: &str, reason: &str, message: &str) {
     }
 }
 
-/// All containers run; the pod is ready if its gates are open.
+/// Records that all containers run; the pod is ready if its gates are open.
 pub fn running(pod: &mut Value, stamp: &str) {
     let first = pod["status"]["phase"] != "Running";
     pod["status"]["phase"] = json!("Running");
@@ -125,7 +125,7 @@ pub fn running(pod: &mut Value, stamp: &str) {
     }
 }
 
-/// The readiness probe has succeeded.
+/// Records that the readiness probe has succeeded.
 pub fn ready(pod: &mut Value, stamp: &str) {
     condition(pod, "ContainersReady", "True", "", stamp);
     for container in pod["status"]["containerStatuses"].as_array_mut().into_iter().flatten() {
@@ -139,7 +139,7 @@ pub fn readiness_probe(pod: &Value) -> Option<&Value> {
     pod["spec"]["containers"][0].get("readinessProbe")
 }
 
-/// All containers have ended.
+/// Records that all containers have ended.
 pub fn ended(pod: &mut Value, failed: bool, stamp: &str) {
     finish(pod, failed, stamp);
     let code = i32::from(failed);
@@ -153,7 +153,7 @@ pub fn is_init(pod: &Value, name: &str) -> bool {
     pod["spec"]["initContainers"].as_array().is_some_and(|list| list.iter().any(|one| one["name"] == name))
 }
 
-/// Something has become of a container.
+/// Records a state change of a container.
 pub(super) fn happened(pod: &mut Value, name: &str, happened: &Happened, stamp: &str) {
     let field = if is_init(pod, name) { "initContainerStatuses" } else { "containerStatuses" };
     for status in pod["status"][field].as_array_mut().into_iter().flatten() {
@@ -182,7 +182,7 @@ fn container_happened(status: &mut Value, happened: &Happened, stamp: &str) {
     }
     let (is_up, state) = match happened {
         Happened::Started(process) => {
-            // A wait between two runs has hidden that there was one.
+            // A wait between two runs had replaced the state of the last one.
             if status["lastState"]["terminated"].is_object() {
                 status["restartCount"] = json!(status["restartCount"].as_i64().unwrap_or(0) + 1);
             }
@@ -213,7 +213,7 @@ fn container_happened(status: &mut Value, happened: &Happened, stamp: &str) {
     status["state"] = state;
 }
 
-/// All containers have ended, each as its status says; one that never ran is not known any more.
+/// Records that all containers have ended, each with its own status; the state of one that never ran is unknown.
 pub fn over(pod: &mut Value, failed: bool, stamp: &str) {
     finish(pod, failed, stamp);
     for status in pod["status"]["containerStatuses"].as_array_mut().into_iter().flatten() {

@@ -1,4 +1,4 @@
-//! Taking a pod down: signals, grace, network and volumes, and the removal of the object.
+//! Taking a pod down: signals, grace period, network and volumes, and the removal of the object.
 
 use tokio::sync::watch;
 
@@ -9,7 +9,7 @@ use crate::store::DeleteOptions;
 use crate::store::kind::PODS;
 
 impl PodWorker {
-    /// The guest ended by itself: so does its pod, but it stays until it is deleted.
+    /// Records that the guest ended by itself: its pod ends too, but stays until it is deleted.
     pub(super) async fn complete(&mut self) {
         let failed = self
             .launcher
@@ -19,7 +19,7 @@ impl PodWorker {
         self.write(|pod, stamp| status::ended(pod, failed, stamp)).await;
     }
 
-    /// Ends what runs in the pod, and removes it.
+    /// Ends everything in the pod, and removes it.
     pub(super) async fn stop(&mut self, changes: &mut watch::Receiver<()>) {
         self.node_answers().await;
         if self.address.is_some() && !self.acts() {
@@ -63,7 +63,7 @@ impl PodWorker {
         if let Some(launcher) = self.launcher.take() {
             self.cluster.guests.remove(&launcher);
         }
-        // The kubelet's last word; a finalizer holds the object even then.
+        // The kubelet's final deletion; a finalizer holds the object even then.
         let options = DeleteOptions {
             uid: Some(self.pod.uid().to_owned()),
             grace_period: Some(0),
@@ -74,10 +74,10 @@ impl PodWorker {
         self.cluster.pods.gone(self.pod.uid());
     }
 
-    /// Lets the guest power off within the pod's grace, or kills it.
+    /// Lets the guest power off within the pod's grace period, or kills it.
     async fn end_guest(&mut self, changes: &mut watch::Receiver<()>) {
         let Some(launcher) = self.launcher.clone() else { return };
-        // A launcher without a domain ends at once, and takes none any more.
+        // A launcher without a domain ends at once, and accepts none any more.
         launcher.guest.send_if_modified(|guest| {
             let idle = guest.stage == Stage::Idle;
             if idle {
@@ -94,7 +94,7 @@ impl PodWorker {
             let over = watched.wait_for(|guest| matches!(guest.stage, Stage::Off(_)) && guest.noted);
             let deadline = self.grace().map(|grace| began + grace);
             let expired = async {
-                // Without an object there is nothing left to wait for.
+                // Without an object there is nothing to wait for.
                 if let Some(at) = deadline {
                     self.cluster.clock.sleep_until(at).await;
                 }
@@ -112,7 +112,7 @@ impl PodWorker {
         launcher.call_handler();
     }
 
-    /// The grace of the pod in simulated seconds; `None` if the object is gone.
+    /// Grace period of the pod in simulated seconds; `None` if the object is gone.
     fn grace(&self) -> Option<f64> {
         let pod = self.current()?;
         Some(pod.value()["metadata"]["deletionGracePeriodSeconds"].as_f64().unwrap_or(30.0))

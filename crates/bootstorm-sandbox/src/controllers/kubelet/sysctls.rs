@@ -1,4 +1,4 @@
-//! What a node makes of the sysctls that a pod wants to set.
+//! A node's handling of the sysctls that a pod sets.
 
 use serde_json::Value;
 
@@ -19,10 +19,10 @@ const SAFE: [&str; 12] = [
     "net.ipv4.tcp_rmem",
     "net.ipv4.tcp_wmem",
 ];
-/// The largest group in a user namespace: kubelets map 65,536 (k8s default).
+/// Largest group in a user namespace: kubelets map 65,536 (k8s default).
 const LAST_GROUP: i64 = 65_535;
 
-/// Why a node does not take a pod, as its kubelet says it.
+/// Reason why a node rejects a pod, in the kubelet's words.
 pub(super) fn refusal(pod: &Value, forbidden: &[String]) -> Option<String> {
     let sysctls = pod["spec"]["securityContext"]["sysctls"].as_array()?;
     let mut names = sysctls.iter().filter_map(|sysctl| sysctl["name"].as_str());
@@ -30,7 +30,7 @@ pub(super) fn refusal(pod: &Value, forbidden: &[String]) -> Option<String> {
     Some(format!("forbidden sysctl: {refused:?} not allowlisted"))
 }
 
-/// Why the runtime cannot set a pod's sysctls.
+/// Reason why the runtime cannot set a pod's sysctls.
 pub(super) fn failure(pod: &Value, user_namespaces: bool) -> Option<&'static str> {
     let host_users = pod["spec"]["hostUsers"].as_bool().unwrap_or(!user_namespaces);
     let (_, most) = group_range(pod)?;

@@ -13,10 +13,10 @@ use crate::model::clock::stamp;
 use crate::model::lock;
 use crate::store::Object;
 
-/// The longest pause, in units of the first one: 300 s for 10 s.
+/// Maximum pause, in units of the first one: 300 s for 10 s.
 const LONGEST: f64 = 30.0;
 
-/// When which machine may be started again
+/// Earliest next start of each machine
 ///
 /// The exact instants are kept here: the status has whole seconds only, too coarse for a clock that runs faster.
 #[derive(Debug)]
@@ -25,24 +25,24 @@ pub struct BackOffs {
     until: Mutex<HashMap<Box<str>, f64>>,
 }
 
-/// What becomes of `status.startFailure`
+/// Update of `status.startFailure`
 #[derive(Debug, Clone, PartialEq)]
 pub enum StartFailure {
-    /// It stays.
+    /// Unchanged.
     Keep,
-    /// It goes.
+    /// Removed.
     Clear,
-    /// It is this now.
+    /// Replaced by this.
     Set(Value),
 }
 
 impl BackOffs {
-    /// Nobody has to wait.
+    /// An empty back-off table.
     pub fn new(cluster: Arc<Cluster>) -> Self {
         Self { cluster, until: Mutex::default() }
     }
 
-    /// How long a machine still has to wait, in simulated seconds.
+    /// Remaining wait of a machine, in simulated seconds.
     pub fn wait(&self, uid: &str) -> Option<f64> {
         let until = *lock(&self.until).get(uid)?;
         let wait = until - self.cluster.clock.now();
@@ -54,7 +54,7 @@ impl BackOffs {
         lock(&self.until).remove(uid);
     }
 
-    /// Looks at a machine's instance, and counts it if it ended without ever running.
+    /// Checks a machine's instance, and counts it if it ended without ever running.
     pub fn observe(&self, vm: &Object, instance: Option<&Value>) -> StartFailure {
         let strategy = Strategy::of(vm.value());
         let known = &vm.value()["status"]["startFailure"];

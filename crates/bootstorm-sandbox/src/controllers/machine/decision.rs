@@ -1,42 +1,42 @@
-//! What a run strategy asks for in a situation: the table of kubevirt-api.md 2.1 as a function.
+//! The action that a run strategy requires in a situation: the table of kubevirt-api.md 2.1 as a function.
 
 use serde_json::Value;
 
 use super::requests::{self, Request};
 use super::strategy::Strategy;
 
-/// What to do with a machine's instance
+/// Action on a machine's instance
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Decision {
-    /// Nothing.
+    /// None.
     Nothing,
-    /// Create one.
+    /// Create an instance.
     Create,
-    /// Delete it; `restart` queues a start for afterwards.
+    /// Delete the instance; `restart` queues a start afterwards.
     Delete {
         /// Whether a start follows.
         restart: bool,
     },
-    /// Set a halted machine to Always first, as a paused start asks for.
+    /// Set a halted machine to Always first, as required by a paused start.
     TurnOn,
 }
 
-/// The state of the instance, as far as it matters
+/// State of the instance, as far as relevant
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Life {
-    /// There is none.
+    /// No instance.
     None,
-    /// On its way or running.
+    /// Starting or running.
     Active,
     /// Powered off.
     Succeeded,
     /// Died.
     Failed,
-    /// Being deleted already.
+    /// Being deleted.
     Going,
 }
 
-/// All that the decision depends on
+/// Inputs of the decision
 #[derive(Debug, Clone, Copy)]
 pub struct Situation<'a> {
     strategy: Strategy,
@@ -48,7 +48,7 @@ pub struct Situation<'a> {
 }
 
 impl<'a> Situation<'a> {
-    /// Reads the situation off a machine and its instance.
+    /// Derives the situation from a machine and its instance.
     pub fn of(vm: &'a Value, instance: Option<&'a Value>) -> Self {
         let strategy = Strategy::of(vm);
         let life = match instance {
@@ -74,7 +74,7 @@ impl<'a> Situation<'a> {
     }
 }
 
-/// Decides.
+/// Makes the decision.
 pub fn decide(now: &Situation<'_>) -> Decision {
     let start = now.request == Some(Request::Start);
     let delete = Decision::Delete { restart: false };

@@ -1,4 +1,4 @@
-//! A new instance, as virt-controller makes it and the webhooks fill it in.
+//! A new instance, as created by virt-controller and completed by the webhooks.
 
 use serde_json::{Value, json};
 
@@ -7,10 +7,10 @@ use super::revision;
 use crate::store::kind::KUBEVIRTS;
 use crate::store::{Object, Store};
 
-/// The grace of a guest that asks for none, in seconds (KV).
+/// Default grace period of a guest, in seconds (KV).
 const GRACE: i64 = 30;
 
-/// The instance of a machine, with the size of its instance type where it has one, and the cluster's eviction strategy.
+/// The instance of a machine, with the size of its instance type, if any, and the cluster's eviction strategy.
 pub fn instance(vm: &Object, size: Option<&Value>, eviction: &str, stamp: &str) -> Value {
     let template = &vm.value()["spec"]["template"];
     let mut annotations = template["metadata"]["annotations"].as_object().cloned().unwrap_or_default();
@@ -34,7 +34,7 @@ pub fn instance(vm: &Object, size: Option<&Value>, eviction: &str, stamp: &str) 
     json!({"metadata": metadata, "spec": spec, "status": status})
 }
 
-/// The status that the webhook gives a new instance.
+/// Status that the webhook gives a new instance.
 pub fn first_status(spec: &Value, stamp: &str) -> Value {
     let cpu = &spec["domain"]["cpu"];
     let count = |field: &str| cpu[field].as_u64().unwrap_or(1);
@@ -49,7 +49,7 @@ pub fn first_status(spec: &Value, stamp: &str) -> Value {
     })
 }
 
-/// What the cluster does with instances on a node that is drained, where they do not say it.
+/// Default eviction strategy of the cluster for instances on a drained node.
 pub fn eviction_strategy(store: &Store) -> String {
     let kubevirt = store.get(&KUBEVIRTS, "kubevirt", "kubevirt");
     let set = kubevirt
@@ -92,7 +92,7 @@ pub fn fill_spec(spec: &mut Value, eviction: &str) {
     fill_disks(spec);
 }
 
-/// Gives a volume without a disk a disk, and container disks their pull policy.
+/// Adds a disk for a volume without one, and pull policies for container disks.
 fn fill_disks(spec: &mut Value) {
     let volumes = spec["volumes"].as_array().cloned().unwrap_or_default();
     let mut disks = spec["domain"]["devices"]["disks"].as_array().cloned().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! virt-controller's work on machines: adopt, create and delete instances, tell the status.
+//! virt-controller's work on machines: adopt, create and delete instances, write the status.
 
 pub mod crash;
 pub mod decision;
@@ -34,10 +34,10 @@ pub struct Machines {
     back_offs: BackOffs,
 }
 
-/// How long a controller that is down leaves its work alone before it looks whether it is up, in seconds.
+/// Seconds after which a controller that is down rechecks whether it is up.
 pub(super) const LOOK_AGAIN: f64 = 1.0;
 
-/// A write that failed: the machine is looked at again.
+/// A failed write: the machine is reconciled again.
 pub(super) struct Failed;
 
 impl From<WriteError> for Failed {
@@ -86,7 +86,7 @@ impl Machines {
         if let Err(why) = volumes::make(&self.cluster, client, &vm).await {
             failure = Some(why);
         }
-        // A machine seen for the first time gets its status first; the change of that brings it back.
+        // A machine seen for the first time gets its status first; that change requeues it.
         let mut outcome = Outcome::Done;
         if known {
             let instance = instance_of(client, &vm);
@@ -99,7 +99,7 @@ impl Machines {
         Ok(outcome)
     }
 
-    /// Puts the controller's finalizer on a machine, and somebody else's where it misbehaves like that.
+    /// Adds the controller's finalizer to a machine, and a foreign one if it misbehaves that way.
     async fn hold(&self, client: &mut Client, vm: Object) -> Result<Object, Failed> {
         let held = self.cluster.misbehaviour(&vm) == Some(Misbehaviour::BlocksDeletion);
         let add = |vm: &mut Value| {
@@ -111,7 +111,7 @@ impl Machines {
         Ok(client.update(&VIRTUAL_MACHINES, &vm, add).await?)
     }
 
-    /// Does what the run strategy asks for.
+    /// Does what the run strategy requires.
     async fn act(
         &self,
         client: &mut Client,
@@ -179,7 +179,7 @@ impl Machines {
                 self.cluster.recorder.normal(MACHINE_CONTROLLER, vm, "SuccessfulCreate", &message);
                 Ok(())
             }
-            // An instance of that name, not ours, or still going: its change brings us back.
+            // An instance of that name that is not ours, or is still terminating: its change requeues the machine.
             Err(StoreError::AlreadyExists { .. }) => Err(Failed),
             Err(error) => {
                 let message = format!("Error creating virtual machine instance: {error}");
@@ -205,7 +205,7 @@ impl Machines {
         Ok(())
     }
 
-    /// A machine that is being deleted: its instance goes first.
+    /// Handles a machine that is being deleted: its instance goes first.
     async fn terminate(&self, client: &mut Client, vm: Object) -> Result<Outcome, Failed> {
         let orphans = vm.finalizers().any(|held| held == "orphan");
         match instance_of(client, &vm) {
@@ -226,7 +226,7 @@ impl Machines {
         Ok(Outcome::Done)
     }
 
-    /// Writes the status if it says anything new.
+    /// Writes the status if it has changed.
     async fn tell(&self, client: &mut Client, vm: &Object, failure: Option<String>) -> Result<(), Failed> {
         let Some(vm) = client.store().get(&VIRTUAL_MACHINES, vm.namespace(), vm.name()) else {
             return Ok(());
@@ -254,7 +254,7 @@ fn instance_of(client: &Client, vm: &Object) -> Option<Object> {
         .filter(|instance| instance.owners().any(|owner| owner == vm.uid()))
 }
 
-/// Notes the API versions the machine was seen in, as the first thing ever written to it.
+/// Records the API versions in which the machine was seen, as the first write to it.
 async fn adopt_versions(client: &mut Client, vm: Object) -> Result<Object, Failed> {
     if vm.value()["metadata"]["annotations"].get(names::LATEST_VERSION).is_some() {
         return Ok(vm);
@@ -262,7 +262,7 @@ async fn adopt_versions(client: &mut Client, vm: Object) -> Result<Object, Faile
     Ok(client.update(&VIRTUAL_MACHINES, &vm, names::note_versions).await?)
 }
 
-/// Lets go of an instance that has come to its end.
+/// Releases an instance that has ended.
 async fn release_final(client: &mut Client, instance: &Object) -> Result<(), Failed> {
     let ended = matches!(instance.value()["status"]["phase"].as_str(), Some("Succeeded" | "Failed"));
     if ended && instance.is_deleting() && instance.finalizers().any(|held| held == names::MACHINE_FINALIZER) {

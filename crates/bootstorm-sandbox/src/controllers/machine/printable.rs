@@ -7,7 +7,7 @@ use super::super::conditions::is_final;
 use super::strategy::Strategy;
 use super::volumes::Disks;
 
-/// The one word that `kubectl get vm` shows.
+/// The status word that `kubectl get vm` shows.
 pub fn status(vm: &Value, vmi: Option<&Value>, disks: &Disks) -> &'static str {
     let phase = vmi.and_then(|vmi| vmi["status"]["phase"].as_str()).unwrap_or_default();
     let deleting = |object: &Value| object["metadata"].get("deletionTimestamp").is_some();

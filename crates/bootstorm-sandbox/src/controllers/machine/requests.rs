@@ -1,4 +1,4 @@
-//! `status.stateChangeRequests`: what start, stop and restart have asked of a machine.
+//! `status.stateChangeRequests`: start, stop and restart requests for a machine.
 
 use serde_json::{Value, json};
 
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 pub enum Request<'a> {
     /// Start the machine.
     Start,
-    /// Stop the instance of this identity.
+    /// Stop the instance with this UID.
     Stop(Option<&'a str>),
 }
 
@@ -35,7 +35,7 @@ pub fn queue_start(vm: &mut Value) {
     }
 }
 
-/// Takes the first request off if it is fulfilled.
+/// Removes the first request once it is fulfilled.
 pub fn pop(vm: &mut Value, instance: Option<&Value>) {
     let uid = instance.and_then(|vmi| vmi["metadata"]["uid"].as_str());
     let fulfilled = match first(vm) {

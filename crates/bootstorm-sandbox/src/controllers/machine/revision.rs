@@ -1,4 +1,4 @@
-//! The `ControllerRevision` that records what an instance was made from.
+//! The `ControllerRevision` that records the template of an instance.
 
 use serde_json::json;
 
@@ -7,7 +7,7 @@ use super::super::names;
 use crate::store::Object;
 use crate::store::kind::CONTROLLER_REVISIONS;
 
-/// The name of the revision for the machine as it is.
+/// Name of the revision for the current machine.
 pub fn name(vm: &Object) -> String {
     format!("revision-start-vm-{}-{}", vm.uid(), vm.value()["metadata"]["generation"])
 }
@@ -29,10 +29,10 @@ pub async fn record(client: &mut Client, vm: &Object) {
     let _ = client.create(&CONTROLLER_REVISIONS, revision).await;
 }
 
-/// Drops the revisions of a machine that has no instance any more to refer to them.
+/// Deletes the revisions of a machine without an instance that refers to them.
 pub async fn forget(client: &mut Client, vm: &Object) {
     for revision in client.store().owned_by(&CONTROLLER_REVISIONS, vm.uid()) {
-        // Gone or not, nobody reads it again.
+        // Gone or not, it is never read again.
         let _ = client.delete(&CONTROLLER_REVISIONS, &revision, None).await;
     }
 }

@@ -1,16 +1,16 @@
-//! The size of a machine that has an instance type.
+//! Sizes of machines with an instance type.
 
 use serde_json::Value;
 
 use crate::store::kind::{CLUSTER_INSTANCETYPES, CLUSTER_PREFERENCES, INSTANCETYPES, PREFERENCES};
 use crate::store::{Kind, Object, Store};
 
-/// The size that a machine's instance type gives it; the reason and the message where a type is not there.
+/// The size from a machine's instance type; reason and message if the type is missing.
 pub(super) fn of(store: &Store, vm: &Object) -> Result<Option<Value>, (&'static str, String)> {
     let find = |field: &str, [wide, own]: [&'static Kind; 2], reason| {
         let matcher = &vm.value()["spec"][field];
         let Some(name) = matcher["name"].as_str() else { return Ok(None) };
-        // Without a kind it is one of the whole cluster.
+        // Without a kind, it is a cluster-wide one.
         let is_own = matcher["kind"]
             .as_str()
             .is_some_and(|kind| kind.eq_ignore_ascii_case(own.kind) || kind.eq_ignore_ascii_case(own.plural));

@@ -9,7 +9,7 @@ use super::printable;
 use super::strategy::Strategy;
 use super::volumes::Disks;
 
-/// Brings `vm.status` up to date.
+/// Updates `vm.status`.
 pub fn fill(
     vm: &mut Value,
     instance: Option<&Value>,
@@ -27,7 +27,7 @@ pub fn fill(
         StartFailure::Clear => put(vm, "startFailure", None),
         StartFailure::Set(value) => put(vm, "startFailure", Some(value)),
     }
-    // Booleans and counters are left out when they are false or unknown, as `omitempty` does it.
+    // Booleans and counters are left out if they are false or unknown, as by `omitempty`.
     put(vm, "created", instance.is_some().then_some(Value::Bool(true)));
     put(vm, "ready", ready.then_some(Value::Bool(true)));
     put(vm, "observedGeneration", built.map(|built| json!(built)));
@@ -75,7 +75,7 @@ fn fill_conditions(vm: &mut Value, instance: Option<&Value>, failure: Option<&st
     }
 }
 
-/// The snapshot controller's word on each volume.
+/// The snapshot controller's status of each volume.
 fn snapshot_statuses(vm: &Value) -> Option<Value> {
     let volumes = vm["spec"]["template"]["spec"]["volumes"].as_array()?;
     let statuses: Vec<Value> = volumes

@@ -1,24 +1,24 @@
-//! The run strategy of a machine, in both of its spellings.
+//! The run strategy of a machine, from either of its fields.
 
 use serde_json::{Value, json};
 
 /// When a machine should have an instance
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Strategy {
-    /// Always one.
+    /// Always.
     Always,
-    /// Never one.
+    /// Never.
     Halted,
-    /// As requests ask.
+    /// As requested.
     Manual,
-    /// One until its guest powers off.
+    /// Until its guest powers off.
     RerunOnFailure,
-    /// One, once.
+    /// Once.
     Once,
 }
 
 impl Strategy {
-    /// The strategy of a machine; the old boolean counts as Always or Halted.
+    /// Strategy of a machine; the older boolean counts as Always or Halted.
     pub fn of(vm: &Value) -> Self {
         match (vm["spec"]["runStrategy"].as_str(), vm["spec"]["running"].as_bool()) {
             (Some("Always"), _) | (None, Some(true)) => Self::Always,
@@ -29,7 +29,7 @@ impl Strategy {
         }
     }
 
-    /// The word in `spec.runStrategy`.
+    /// Word in `spec.runStrategy`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Always => "Always",
@@ -40,13 +40,13 @@ impl Strategy {
         }
     }
 
-    /// Whether failed starts are repeated with a back-off.
+    /// Whether failed starts are retried with a back-off.
     pub fn backs_off(self) -> bool {
         matches!(self, Self::Always | Self::RerunOnFailure | Self::Once)
     }
 }
 
-/// Turns a halted machine on, in the spelling it uses.
+/// Turns a halted machine on, using the field that it has.
 pub fn turn_on(vm: &mut Value) {
     if vm["spec"].get("running").is_some_and(Value::is_boolean) {
         vm["spec"]["running"] = json!(true);

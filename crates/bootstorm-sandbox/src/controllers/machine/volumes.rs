@@ -1,4 +1,4 @@
-//! A machine's data volumes: made from its templates, and looked at before its instance is made.
+//! A machine's data volumes: created from its templates, and checked before its instance is created.
 
 use serde_json::{Value, json};
 
@@ -10,24 +10,24 @@ use crate::faults::Attributes;
 use crate::store::kind::{DATA_SOURCES, DATA_VOLUMES, PERSISTENT_VOLUME_CLAIMS};
 use crate::store::{Object, Store, StoreError};
 
-/// What the status needs to know about a machine's disks
+/// State of a machine's disks for its status
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Disks {
-    /// A data volume has failed.
+    /// Whether a data volume has failed.
     pub failed: bool,
-    /// A data volume is being filled.
+    /// Whether a data volume is being filled.
     pub provisioning: bool,
-    /// A claim exists and has no volume yet.
+    /// Whether a claim exists without a volume.
     pub unbound: bool,
 }
 
-/// Creates the data volumes that are missing; returns why one could not be made.
+/// Creates missing data volumes; returns the reason if one could not be created.
 pub async fn make(cluster: &Cluster, client: &mut Client, vm: &Object) -> Result<(), String> {
     let templates = vm.value()["spec"]["dataVolumeTemplates"].as_array();
     for template in templates.into_iter().flatten() {
         let name = template["metadata"]["name"].as_str().unwrap_or_default();
         let store = client.store();
-        // Where CDI collects finished data volumes, the claim stands for them.
+        // If CDI collects finished data volumes, the claim stands in for them.
         if store.get(&DATA_VOLUMES, vm.namespace(), name).is_some()
             || store.get(&PERSISTENT_VOLUME_CLAIMS, vm.namespace(), name).is_some()
         {
@@ -58,7 +58,7 @@ pub async fn make(cluster: &Cluster, client: &mut Client, vm: &Object) -> Result
     Ok(())
 }
 
-/// The same volume, where the machine's service account may clone from the namespace of its source.
+/// The volume, if the machine's service account may clone from the namespace of its source.
 fn authorised(cluster: &Cluster, vm: &Object, volume: Value) -> Result<Value, String> {
     let source = &volume["spec"]["source"];
     let from = ["pvc", "snapshot"].iter().find_map(|kind| source[*kind]["namespace"].as_str());
@@ -80,7 +80,7 @@ fn authorised(cluster: &Cluster, vm: &Object, volume: Value) -> Result<Value, St
     ))
 }
 
-/// The data volume of a template; a `sourceRef` is resolved here, as virt-controller does it.
+/// The data volume of a template; a `sourceRef` is resolved here, as in virt-controller.
 fn volume(store: &Store, vm: &Object, template: &Value) -> Result<Value, String> {
     let mut spec = template["spec"].clone();
     if let Some(reference) = template["spec"].get("sourceRef").filter(|reference| reference.is_object()) {
@@ -109,7 +109,7 @@ fn volume(store: &Store, vm: &Object, template: &Value) -> Result<Value, String>
     }))
 }
 
-/// The claims that a machine or instance mounts, with the way they are named.
+/// Claims that a machine or instance mounts, and whether each is named by a data volume.
 pub fn claims(spec: &Value) -> impl Iterator<Item = (&str, bool)> {
     spec["volumes"].as_array().into_iter().flatten().filter_map(|volume| {
         let claim = volume["persistentVolumeClaim"]["claimName"].as_str().map(|name| (name, false));
@@ -133,7 +133,7 @@ pub fn ready(store: &Store, vm: &Object) -> bool {
     })
 }
 
-/// Looks at the disks of a machine.
+/// Checks the disks of a machine.
 pub fn view(store: &Store, vm: &Object) -> Disks {
     let mut disks = Disks::default();
     for (name, _) in claims(&vm.value()["spec"]["template"]["spec"]) {

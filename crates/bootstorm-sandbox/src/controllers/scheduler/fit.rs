@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::model::quantity;
 
-/// What a pod asks of its node
+/// Resources that a pod requests
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Request {
     /// CPU cores.
@@ -17,7 +17,7 @@ pub struct Request {
     tolerations: Vec<Value>,
     terms: Vec<Value>,
     labels: Value,
-    /// What the pods are to have in common that it is spread from over the nodes, as far as possible.
+    /// Labels shared by the pods from which it is to be spread over nodes, as far as possible.
     spread: Vec<(String, Value)>,
 }
 
@@ -39,11 +39,11 @@ pub struct Offer {
 }
 
 impl Request {
-    /// What a pod asks for.
+    /// Requests of a pod.
     pub fn of(pod: &Value) -> Self {
         let spec = &pod["spec"];
         let list_of = |name: &str| spec[name].as_array().map_or(&[][..], Vec::as_slice).iter();
-        // Other init containers end before the pod runs, and none asks for more than the guest.
+        // Other init containers end before the pod runs, and none requests more than the guest.
         let sidecars = || list_of("initContainers").filter(|one| one["restartPolicy"] == "Always");
         let sum = |resource: &str| -> f64 {
             let one = |container: &Value| {
@@ -89,7 +89,7 @@ impl Request {
 }
 
 impl Offer {
-    /// What a node has to give.
+    /// Capacity of a node.
     pub fn of(name: &str, node: &Value) -> Self {
         let allocatable = &node["status"]["allocatable"];
         let number = |resource: &str| quantity::of(&allocatable[resource]).unwrap_or(0.0);
@@ -105,7 +105,7 @@ impl Offer {
         }
     }
 
-    /// Why a pod cannot go here whatever else runs here, in the scheduler's words.
+    /// Reason why a pod cannot run on this node regardless of other pods, in the scheduler's words.
     pub fn repels(&self, request: &Request) -> Option<String> {
         if self.cordoned
             && !request.tolerations.iter().any(|it| it["key"] == "node.kubernetes.io/unschedulable")
@@ -121,7 +121,7 @@ impl Offer {
         (!selected || !preferred).then(|| "node(s) didn't match Pod's node affinity/selector".to_owned())
     }
 
-    /// The resource that is short, in the scheduler's words, when `used` is taken.
+    /// The scarce resource, in the scheduler's words, with `used` in use.
     pub fn lacks(&self, used: &Offer, request: &Request) -> Option<&'static str> {
         if used.pods + 1.0 > self.pods {
             Some("Too many pods")

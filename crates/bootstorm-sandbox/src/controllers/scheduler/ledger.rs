@@ -1,4 +1,4 @@
-//! The scheduler's books: what each node has left, and who waits.
+//! The scheduler's accounting: free resources of each node, and waiting pods.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -24,21 +24,21 @@ struct Room {
 }
 
 impl Ledger {
-    /// Takes note of a node as it is now.
+    /// Records the current state of a node.
     pub fn know_node(&mut self, name: &str, node: &Value) {
         let room = self.nodes.entry(name.to_owned()).or_default();
         room.offer = Offer::of(name, node);
         room.known = true;
     }
 
-    /// Takes note that a node is gone; the pods on it are still counted.
+    /// Records that a node is gone; the pods on it still count.
     pub fn drop_node(&mut self, name: &str) {
         if let Some(room) = self.nodes.get_mut(name) {
             room.known = false;
         }
     }
 
-    /// Whether a pod has its place already.
+    /// Whether a pod already has a place.
     pub fn holds(&self, uid: &str) -> bool {
         self.held.contains_key(uid)
     }
@@ -50,7 +50,7 @@ impl Ledger {
         self.held.insert(uid.into(), (node.to_owned(), request.clone()));
     }
 
-    /// Gives the place of a pod back; true if it had one.
+    /// Releases the place of a pod; true if it had one.
     pub fn release(&mut self, uid: &str) -> bool {
         let Some((node, request)) = self.held.remove(uid) else { return false };
         if let Some(room) = self.nodes.get_mut(&node) {
@@ -59,8 +59,8 @@ impl Ledger {
         true
     }
 
-    /// Finds the node that fits with the fewest pods that this one is to be spread from, the emptiest of these, and
-    /// counts the pod there; or says why none does.
+    /// Finds the fitting node with the fewest pods from which this one is to be spread, the emptiest of these, and
+    /// counts the pod there; otherwise returns the reasons.
     pub fn place(&mut self, uid: &str, request: &Request) -> Result<String, String> {
         let mut reasons: BTreeMap<String, usize> = BTreeMap::new();
         let mut best: Option<(&String, (usize, f64))> = None;
@@ -96,19 +96,19 @@ impl Ledger {
         }
     }
 
-    /// Takes note that a pod found no node, and returns how often that has happened before.
+    /// Records that a pod found no node; returns how often that has happened before.
     pub fn fail(&mut self, uid: &str, key: &Key) -> u32 {
         let (_, tries) = self.waiting.entry(uid.into()).or_insert_with(|| (key.clone(), 0));
         *tries += 1;
         *tries - 1
     }
 
-    /// Forgets a pod that waited.
+    /// Forgets a waiting pod.
     pub fn forget(&mut self, uid: &str) {
         self.waiting.remove(uid);
     }
 
-    /// The pods that wait for room, unless they have been woken within the last `pause` seconds.
+    /// The pods that wait for room, unless they were woken within the last `pause` seconds.
     pub fn wake(&mut self, now: f64, pause: f64) -> Vec<Key> {
         if self.waiting.is_empty() || now < self.woken_until {
             return Vec::new();
@@ -126,7 +126,8 @@ impl Room {
         self.used.devices += sign * request.devices;
     }
 
-    /// How full the node would be, as the mean of CPU and memory; pods break the tie between empty requests.
+    /// Load of the node with this pod, as the mean of CPU and memory; the number of pods breaks ties between empty
+    /// requests.
     fn load(&self, request: &Request) -> f64 {
         let share = |used: f64, total: f64| if total > 0.0 { used / total } else { 1.0 };
         let cpu = share(self.used.cpu + request.cpu, self.offer.cpu);
@@ -136,7 +137,7 @@ impl Room {
     }
 }
 
-/// The scheduler's sentence about why there is no node.
+/// The scheduler's message about why there is no node.
 fn refusal(total: usize, reasons: &BTreeMap<String, usize>) -> String {
     if total == 0 {
         return "no nodes available to schedule pods".to_owned();

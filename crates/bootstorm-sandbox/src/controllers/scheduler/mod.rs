@@ -19,7 +19,7 @@ use crate::model::lock;
 use crate::store::kind::{NODES, PERSISTENT_VOLUME_CLAIMS, PODS, STORAGE_CLASSES};
 use crate::store::{Action, Entry, Object};
 
-/// How many times its first pause a pod without a node waits at most (k8s: 1 s to 10 s).
+/// Maximum pause of a pod without a node, as a multiple of the first one (k8s: 1 s to 10 s).
 const LONGEST_PAUSE: f64 = 10.0;
 
 /// The scheduler
@@ -59,7 +59,7 @@ impl Reconciler for Scheduler {
             Err(why) => {
                 let tries = lock(&self.ledger).fail(pod.uid(), key);
                 self.refuse(client, &pod, &why).await;
-                // Looked at again when room appears, and now and then in any case.
+                // Retried when room appears, and periodically in any case.
                 let pause = self.cluster.profile.scheduler.back_off;
                 Outcome::Again(pause * 2.0_f64.powi(tries.min(4) as i32).min(LONGEST_PAUSE))
             }
@@ -73,7 +73,7 @@ impl Scheduler {
         Self { cluster, bucket, ledger: Mutex::default() }
     }
 
-    /// Takes note of a change to a node.
+    /// Handles a change of a node.
     pub fn node_changed(&self, entry: &Entry) {
         let mut ledger = lock(&self.ledger);
         match entry.action {
@@ -83,7 +83,7 @@ impl Scheduler {
         self.wake(&mut ledger);
     }
 
-    /// Takes note of a change to a pod.
+    /// Handles a change of a pod.
     pub fn pod_changed(&self, entry: &Entry) {
         let (pod, uid) = (entry.object.value(), entry.object.uid());
         let ended = matches!(pod["status"]["phase"].as_str(), Some("Succeeded" | "Failed"));
@@ -104,12 +104,12 @@ impl Scheduler {
         }
     }
 
-    /// Looks again at all pods that wait.
+    /// Retries all waiting pods.
     pub fn retry_all(&self) {
         self.wake(&mut lock(&self.ledger));
     }
 
-    /// Brings all pods that wait back in a moment; until then further room makes no difference.
+    /// Requeues all waiting pods shortly; until then further room makes no difference.
     fn wake(&self, ledger: &mut Ledger) {
         let (now, pause) = (self.cluster.clock.now(), self.cluster.profile.scheduler.back_off);
         for key in ledger.wake(now, pause) {
@@ -117,7 +117,7 @@ impl Scheduler {
         }
     }
 
-    /// Writes the binding in the background: the decision stands already.
+    /// Writes the binding in the background: the decision is already made.
     fn bind(&self, pod: &Object, node: String) {
         let cluster = self.cluster.clone();
         let pod = pod.clone();
@@ -151,13 +151,13 @@ impl Scheduler {
             });
             conditions::set(pod, condition);
         };
-        // A pod that has gone meanwhile needs no node any more.
+        // A pod that is gone meanwhile needs no node.
         let _ = client.patch(&PODS, pod, unschedulable).await;
         self.cluster.recorder.scheduler(pod, "Warning", "FailedScheduling", why);
     }
 }
 
-/// A claim that is missing, or that must be bound before the pod may go anywhere.
+/// A claim that is missing, or that must be bound before the pod can be placed.
 fn storage_obstacle(client: &Client, pod: &Object) -> Option<String> {
     let store = client.store();
     for volume in pod.value()["spec"]["volumes"].as_array().into_iter().flatten() {
@@ -200,7 +200,7 @@ fn is_used(client: &Client, pod: &Object, claim: &str) -> bool {
     pods.iter().any(|other| other.uid() != pod.uid() && is_there(other) && uses(other))
 }
 
-/// Tells the provisioner of claims that wait for their first consumer where it will be.
+/// Announces the node to the provisioner of claims that wait for their first consumer.
 async fn select_node_for_claims(client: &mut Client, pod: &Object, node: &str) {
     let volumes = pod.value()["spec"]["volumes"].as_array().into_iter().flatten();
     let names: Vec<&str> =

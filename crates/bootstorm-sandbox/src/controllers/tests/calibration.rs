@@ -1,4 +1,4 @@
-//! The figures of the model against the numbers it should land near.
+//! Figures of the model compared with the published numbers.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use crate::model::{MisbehaviourTable, profile};
 use crate::store::Action;
 use crate::store::kind::{VIRTUAL_MACHINE_INSTANCES, VIRTUAL_MACHINES};
 
-/// What one test of N machines has shown, in simulated seconds.
+/// Result of one test of N machines, in simulated seconds.
 #[derive(Debug)]
 struct Result {
     create: Spread,
@@ -37,7 +37,7 @@ impl Result {
     }
 }
 
-/// Requests of all machines at once; returns when each was made.
+/// Sends requests for all machines at once; returns the time of each.
 async fn request(stage: &Arc<Stage>, count: usize, what: &'static str) -> HashMap<String, f64> {
     let mut tasks = tokio::task::JoinSet::new();
     for number in 0..count {
@@ -173,7 +173,7 @@ async fn a_throttled_controller_starts_one_machine_every_two_seconds() {
 #[tokio::test(start_paused = true)]
 async fn the_same_seed_gives_the_same_storm() {
     let (one, other) = (storm("default", 2, 20).await, storm("default", 2, 20).await);
-    // Write latencies depend on the order in which workers come by; everything that matters does not.
+    // Write latencies depend on the order in which workers run; nothing else does.
     assert!((one.storm.mean - other.storm.mean).abs() < 0.2, "{one:?} {other:?}");
     assert!((one.create.mean - other.create.mean).abs() < 0.2, "{one:?} {other:?}");
 }
@@ -186,7 +186,7 @@ async fn a_faster_clock_does_not_change_what_is_simulated() {
     assert!((slow.create.mean - fast.create.mean).abs() < 1.0, "{slow:?} {fast:?}");
 }
 
-/// Prints the table of `docs/sandbox.md` too, for whatever `PROFILES` and `COUNTS` ask for.
+/// Also prints the table of `docs/sandbox.md`, for the given `PROFILES` and `COUNTS`.
 #[tokio::test(start_paused = true)]
 async fn a_larger_storm_is_a_slower_one() {
     let asked = |name: &str, default: &str| std::env::var(name).unwrap_or_else(|_| default.to_owned());

@@ -1,6 +1,6 @@
-//! What holds a storm up, injected on purpose, against what the program says holds it up.
+//! Injected bottlenecks compared with the reported ones.
 //!
-//! `docs/measurements.md` has the outcome as a table, which is checked here line by line.
+//! `docs/measurements.md` has the results as a table, which is checked here line by line.
 
 use serde_json::json;
 
@@ -12,13 +12,13 @@ use bootstorm_model::record::RunRecord;
 use bootstorm_model::stats::Breakdown;
 use bootstorm_report::{Report, Selection};
 
-/// A scene, what was done to the cluster in it, and who has to be named.
+/// A scene, the change to its cluster, and the expected component.
 struct Case {
     injected: &'static str,
     scene: Scene,
     between: fn(&Stage),
     expected: Option<Component>,
-    /// Words of the sentences that have to be there.
+    /// Words that the sentences must contain.
     says: &'static str,
 }
 
@@ -140,7 +140,7 @@ fn unfinished() -> Vec<Case> {
     ]
 }
 
-/// No pod may be made any more in half of the namespaces.
+/// Prevents new pods in half of the namespaces.
 fn refuse_pods(stage: &Stage) {
     for namespace in stage.store.list(&NAMESPACES, None).0.iter().take(10) {
         let quota = json!({"metadata": {"name": "q", "namespace": namespace.name()}, "spec": {"hard": {"pods": "0"}}});
@@ -153,7 +153,7 @@ fn breakdown(record: &RunRecord) -> Breakdown {
     report.comparison.and_then(|compared| compared.breakdown).unwrap_or_default()
 }
 
-/// Everything that was concluded, as text.
+/// All conclusions, as text.
 fn told(breakdown: &Breakdown) -> String {
     let mut sentences: Vec<&str> = breakdown.unnamed.as_deref().into_iter().collect();
     if let Some(found) = &breakdown.bottleneck {

@@ -1,4 +1,4 @@
-//! Machines whose disks have to be made first.
+//! Machines whose disks have to be created first.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! Machines and clusters in trouble: crashes, refusals, full nodes, run strategies under failure.
+//! Machines and clusters with problems: crashes, refusals, full nodes, run strategies under failure.
 
 use serde_json::json;
 

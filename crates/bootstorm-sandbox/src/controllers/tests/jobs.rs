@@ -101,7 +101,7 @@ async fn a_deleted_pod_is_replaced_while_it_ends_or_after() {
         create(&stage, patient);
         stage.until("it runs", |stage| running(stage).len() == 1).await;
         let first = running(&stage).remove(0);
-        // Its kubelet does nothing for a while, so that it stays on its way out.
+        // Its kubelet is inactive for a while, so that it stays terminating.
         let node = first.value()["spec"]["nodeName"].as_str().unwrap_or_default().to_owned();
         stage
             .store

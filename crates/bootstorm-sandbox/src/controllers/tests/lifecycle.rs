@@ -1,4 +1,4 @@
-//! One machine through its life: what a watch sees, in which order.
+//! One machine through its life: the sequence of changes on a watch.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! Live migrations: their phases, their queue, what they do to the guest, and how they fail.
+//! Live migrations: phases, queue, effect on the guest, and failures.
 
 use serde_json::{Value, json};
 
@@ -86,7 +86,7 @@ async fn a_guest_moves_to_another_node_and_answers_there() {
     let state = &after["status"]["migrationState"];
     assert_eq!((&state["completed"], &state["sourceNode"]), (&json!(true), &before["status"]["nodeName"]));
     assert!(state["startTimestamp"].is_string() && state["endTimestamp"].is_string(), "{state}");
-    // It powers off and goes as any other.
+    // It powers off and ends like any other.
     stage.power("a", "vm-1", "Halted").await;
     stage.until("it is gone", |stage| stage.vmi("a", "vm-1").is_none()).await;
     assert_eq!(stage.store.list(&PODS, Some("a")).0.len(), 0);

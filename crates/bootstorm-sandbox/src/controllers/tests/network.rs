@@ -1,4 +1,4 @@
-//! Who answers at a guest's address in the course of its life.
+//! Replies at a guest's address over its life.
 
 use super::stage::{Stage, machine};
 use crate::network::{Probe, Reply};

@@ -1,4 +1,4 @@
-//! Nodes that lose their power: who notices when, what becomes of their machines, and how they come back.
+//! Nodes that lose power: detection, effect on their machines, and recovery.
 
 use serde_json::{Value, json};
 
@@ -10,7 +10,7 @@ use crate::store::kind::{NODES, PODS, VIRTUAL_MACHINE_INSTANCES};
 
 const MACHINES: usize = 4;
 
-/// Machines on two nodes, all of which answer, and those among them that are on the first.
+/// Machines on two nodes, all of which answer, and those on the first node.
 async fn running() -> (Stage, Vec<String>) {
     let stage = Stage::named("default", 2);
     stage.namespace("a");

@@ -1,5 +1,5 @@
-//! A create and a storm in paused time, seen through the program's own eyes: what the watches would have told, folded into the
-//! record of a run.
+//! A create and a storm in paused time, from the program's point of view: what watches would have reported, folded into
+//! the record of a run.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -23,13 +23,13 @@ use bootstorm_model::record::{PhaseRecord, PhaseSettings, PhaseState, RateLimit,
 /// Simulated seconds after which a VM has not arrived.
 const PATIENCE: f64 = 200.0;
 
-/// What is played
+/// A scene
 pub(super) struct Scene {
     pub(super) profile: Profile,
     pub(super) vms: usize,
-    /// The VMs boot from volumes of the shared pool, not from container disks.
+    /// Whether the VMs boot from volumes of the shared pool instead of container disks.
     pub(super) claims: bool,
-    /// VMs are created one by one, so many seconds apart, as `--ramp` does it.
+    /// Seconds between the creation of two VMs, as with `--ramp`.
     pub(super) apart: f64,
 }
 
@@ -67,7 +67,7 @@ impl Scene {
         vm
     }
 
-    /// Plays it; `between` happens before the storm.
+    /// Plays the scene; `between` runs before the storm.
     pub(super) async fn play(&self, between: impl Fn(&Stage)) -> RunRecord {
         let stage =
             Arc::new(Stage::new(self.profile.clone(), self.profile.node.count, MisbehaviourTable::none()));
@@ -181,7 +181,7 @@ impl Scene {
     }
 }
 
-/// When the guests answered, of all that did within their time.
+/// Times of the guests' answers, for those within their time.
 async fn arrivals(stage: &Stage, targets: &[Target], began: f64) -> HashMap<Target, f64> {
     let mut found = HashMap::new();
     while found.len() < targets.len() && stage.clock.now() - began < PATIENCE {
@@ -194,12 +194,12 @@ async fn arrivals(stage: &Stage, targets: &[Target], began: f64) -> HashMap<Targ
             }
         }
     }
-    // The agents come a little later.
+    // Agents connect a little later.
     stage.clock.sleep(3.0).await;
     found
 }
 
-/// Folds what happened since the change of that number.
+/// Folds the changes since the one with that number.
 fn see(stage: &Stage, targets: &[Target], before: usize, began: f64, timelines: &mut [Timeline]) {
     let changes = stage.changes();
     let old: HashSet<String> = changes[..before]

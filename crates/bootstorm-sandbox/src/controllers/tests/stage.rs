@@ -1,4 +1,4 @@
-//! A simulated cluster without an API server, in paused time: what tests stand on.
+//! A simulated cluster without an API server, in paused time: the base of the tests.
 
 use std::sync::{Arc, Mutex};
 
@@ -11,7 +11,7 @@ use crate::model::{MisbehaviourTable, Profile, SimClock, lock, profile};
 use crate::store::kind::{self, NAMESPACES, NODES, VIRTUAL_MACHINE_INSTANCES, VIRTUAL_MACHINES};
 use crate::store::{Action, Kind, Object, Store};
 
-/// One change, and when it was seen.
+/// One change, and the time at which it was seen.
 #[derive(Debug, Clone)]
 pub(super) struct Change {
     pub(super) at: f64,
@@ -20,7 +20,7 @@ pub(super) struct Change {
     pub(super) object: Object,
 }
 
-/// A cluster and everything that has happened on it.
+/// A cluster and its whole history.
 pub(super) struct Stage {
     pub(super) store: Store,
     pub(super) controllers: Controllers,
@@ -74,7 +74,7 @@ impl Stage {
         self.store.create(&NAMESPACES, json!({"metadata": {"name": name}})).expect("a namespace");
     }
 
-    /// Creates a machine as a client would, and returns when the request was made.
+    /// Creates a machine like a client; returns the time of the request.
     pub(super) async fn create(&self, namespace: &str, vm: Value) -> f64 {
         let at = self.clock.now();
         self.controllers.admission().admit(Write::CreateMachine, namespace).await;
@@ -84,7 +84,7 @@ impl Stage {
         at
     }
 
-    /// Sets the run strategy as a client would, and returns when the request was made.
+    /// Sets the run strategy like a client; returns the time of the request.
     pub(super) async fn power(&self, namespace: &str, name: &str, strategy: &str) -> f64 {
         let at = self.clock.now();
         self.controllers.admission().admit(Write::ChangeMachine, namespace).await;
@@ -109,7 +109,7 @@ impl Stage {
             assert!(self.clock.now() - began < 3600.0, "an hour has passed without: {what}");
             self.clock.sleep(0.05).await;
         }
-        // What has just been written must reach the record of changes, too.
+        // The latest writes must reach the history, too.
         self.clock.sleep(0.01).await;
     }
 
@@ -130,7 +130,7 @@ impl Stage {
         self.changes().into_iter().filter(|change| change.kind.is(kind)).collect()
     }
 
-    /// The different values that a field of one object has had, in order.
+    /// The distinct values of a field of one object, in order.
     pub(super) fn history(&self, kind: &'static Kind, name: &str, pointer: &str) -> Vec<String> {
         let mut values: Vec<String> = Vec::new();
         for change in self.of(kind).iter().filter(|change| change.object.name() == name) {
@@ -171,7 +171,7 @@ fn node(name: &str, shape: &NodeShape) -> Value {
     })
 }
 
-/// A machine as the reference has it.
+/// A machine as in the reference.
 pub(super) fn machine(name: &str, strategy: &str) -> Value {
     json!({
         "metadata": {"name": name, "labels": {"run": "r1"}},

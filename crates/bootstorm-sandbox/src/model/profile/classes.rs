@@ -1,50 +1,50 @@
-//! Storage classes with a storage system of their own, so that backends can be compared.
+//! Storage classes with a storage system of their own, for comparing backends.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// A storage class that does not share the pool of the others
+/// A storage class that does not share the common pool
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct StorageClass {
     /// MB/s of its storage system.
     pub pool: f64,
-    /// MB/s that a single reader gets at most.
+    /// Maximum MB/s of a single reader.
     pub per_reader: f64,
-    /// The share of throughput lost per further concurrent reader.
+    /// Share of throughput lost per further concurrent reader.
     pub interference: f64,
-    /// How CDI clones into it.
+    /// CDI's method of cloning into it.
     pub clone: CloneStrategy,
-    /// When claims are bound.
+    /// Binding mode of claims.
     pub binding: Binding,
 }
 
-/// How CDI clones, in the words of its storage profiles
+/// CDI's clone strategy, in the words of its storage profiles
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum CloneStrategy {
-    /// Pods copy.
+    /// Copied by pods.
     Copy,
-    /// The storage clones.
+    /// Cloned by the storage.
     #[default]
     CsiClone,
-    /// Snapshots are restored.
+    /// Restored from snapshots.
     Snapshot,
 }
 
-/// When claims of a class are bound
+/// Binding mode of a class
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum Binding {
     /// At once.
     #[default]
     Immediate,
-    /// When a pod uses them.
+    /// On first use by a pod.
     WaitForFirstConsumer,
 }
 
 impl CloneStrategy {
-    /// The word in a storage profile.
+    /// Word in a storage profile.
     pub fn word(self) -> &'static str {
         match self {
             Self::Copy => "copy",
@@ -55,7 +55,7 @@ impl CloneStrategy {
 }
 
 impl Binding {
-    /// The word in a storage class.
+    /// Word in a storage class.
     pub fn word(self) -> &'static str {
         match self {
             Self::Immediate => "Immediate",
@@ -76,7 +76,7 @@ impl Default for StorageClass {
     }
 }
 
-/// Two to compare: an all-flash array, and spinning disks behind a busy controller (estimates).
+/// Two classes for comparison: an all-flash array, and spinning disks behind a busy controller (estimates).
 pub(super) fn default_classes() -> BTreeMap<String, StorageClass> {
     let flash =
         StorageClass { pool: 6000.0, per_reader: 400.0, interference: 0.0, ..StorageClass::default() };

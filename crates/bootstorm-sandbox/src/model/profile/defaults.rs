@@ -1,4 +1,4 @@
-//! What a cluster puts into every new namespace.
+//! Objects that a cluster adds to every new namespace.
 
 use std::collections::BTreeMap;
 
@@ -8,13 +8,13 @@ use serde_json::{Value, json};
 use crate::store::Kind;
 use crate::store::kind::{LIMIT_RANGES, RESOURCE_QUOTAS};
 
-/// Objects that appear in every namespace that is made, as the tools of some clusters add them.
+/// Objects that appear in every new namespace, as added by the tools of some clusters.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct NamespaceDefaults {
-    /// `spec.hard` of a `ResourceQuota`; without entries there is none.
+    /// `spec.hard` of a `ResourceQuota`; none if empty.
     pub quota: BTreeMap<String, String>,
-    /// `spec.limits` of a `LimitRange`; without entries there is none.
+    /// `spec.limits` of a `LimitRange`; none if empty.
     pub limits: Vec<Value>,
 }
 

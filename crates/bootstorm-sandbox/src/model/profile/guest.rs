@@ -1,4 +1,4 @@
-//! The figures of the guests: from firmware to services, and back to power off.
+//! Figures of the guests: from firmware to services, and back to power off.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,19 +8,19 @@ use super::super::dice::Draw;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct Guest {
-    /// Seconds of firmware, boot loader and timeouts, which no resource shortens.
+    /// Seconds of firmware, boot loader and timeouts, independent of resources.
     pub firmware: Draw,
     /// CPU seconds per vCPU from the kernel to the network (estimate; a minimal image).
     pub boot_cpu: Draw,
     /// Seconds for an address by DHCP.
     pub dhcp: Draw,
-    /// Addresses per second that the DHCP server of the cluster gives away; 0 for as many as are wanted.
+    /// Addresses per second of the cluster's DHCP server; 0 means unlimited.
     pub dhcp_per_second: f64,
     /// Seconds for an address when the agent connects first: a guest that waits for its network (estimate).
     pub late_dhcp: Draw,
     /// Seconds from the network until services listen: sshd starts after it (estimate).
     pub services: Draw,
-    /// The TCP ports they listen on.
+    /// TCP ports on which services listen.
     pub ports: Vec<u16>,
     /// Seconds from the network to the guest agent (published: 1-5).
     pub agent: Draw,

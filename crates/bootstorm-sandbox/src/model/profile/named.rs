@@ -1,4 +1,4 @@
-//! Finding a profile by its name or in a file, and laying it over the one it starts from.
+//! Finding a profile by name or file, and applying it to its base.
 
 use std::path::Path;
 
@@ -8,10 +8,10 @@ use thiserror::Error;
 use super::Profile;
 use bootstorm_model::platform;
 
-/// The most bytes of a profile.
+/// Maximum size of a profile in bytes.
 const MOST_BYTES: u64 = 1024 * 1024;
 
-/// The built-in profiles: a name and the overlay as YAML.
+/// Built-in profiles: name and overlay as YAML.
 const BUILT_IN: &[(&str, &str)] = &[
     ("default", include_str!("../profiles/default.yaml")),
     ("slow-storage", include_str!("../profiles/slow-storage.yaml")),
@@ -26,29 +26,29 @@ const BUILT_IN: &[(&str, &str)] = &[
     ("instant", include_str!("../profiles/instant.yaml")),
 ];
 
-/// Why there is no such profile
+/// Reason why a profile cannot be loaded
 #[derive(Debug, Error)]
 pub enum ProfileError {
     /// Neither a built-in name nor a file.
     #[error("no profile and no file is called \"{name}\", built-in profiles are: {}", names().join(", "))]
     Unknown {
-        /// What was asked for.
+        /// Requested name.
         name: String,
     },
-    /// The file cannot be read.
+    /// Unreadable file.
     #[error("failed to read profile \"{path}\"")]
     Unreadable {
-        /// The file.
+        /// File.
         path: String,
-        /// Why.
+        /// Error.
         source: std::io::Error,
     },
-    /// The text is no profile.
+    /// Invalid text.
     #[error("profile \"{name}\" is not valid: {why}")]
     Invalid {
-        /// The profile or file.
+        /// Profile or file.
         name: String,
-        /// What is wrong, and where.
+        /// Error, with position.
         why: String,
     },
 }
@@ -66,7 +66,7 @@ pub fn named(name: &str) -> Result<Profile, ProfileError> {
     overlay(name, yaml, &Profile::default())
 }
 
-/// A built-in profile, or one out of a YAML file if no built-in has this name.
+/// A built-in profile, or one from a YAML file if no built-in has this name.
 pub fn load(name_or_file: &str) -> Result<Profile, ProfileError> {
     if names().contains(&name_or_file) {
         return named(name_or_file);
@@ -81,9 +81,9 @@ pub fn load(name_or_file: &str) -> Result<Profile, ProfileError> {
     }
 }
 
-/// A profile out of YAML text that gives only what differs from its base.
+/// A profile from YAML text that contains only differences from its base.
 pub fn parse(name: &str, yaml: &str) -> Result<Profile, ProfileError> {
-    // Read on its own first, because that error knows line and column.
+    // Parsed separately first, because that error has line and column.
     let base = read::<Profile>(name, yaml)?.base;
     let base = named(base.as_deref().unwrap_or("default"))?;
     overlay(name, yaml, &base)
@@ -120,7 +120,7 @@ fn merge(below: &mut Value, above: Value) {
     }
 }
 
-/// No figure of the model can be negative, but a clock can be behind.
+/// No figure of the model can be negative, except for a clock offset.
 fn check(value: &Value, path: &mut Vec<String>) -> Result<(), String> {
     match value {
         Value::Object(fields) => {

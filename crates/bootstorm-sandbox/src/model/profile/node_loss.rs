@@ -1,4 +1,4 @@
-//! The figures of nodes that are lost: who notices when, and what is done then.
+//! Figures of lost nodes: detection, and the reaction.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,13 +6,13 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct NodeLoss {
-    /// Seconds without a word of its kubelet after which a node is not ready (k8s 1.32 and later; 40 before).
+    /// Seconds of silence of its kubelet after which a node is not ready (k8s 1.32 and later; 40 before).
     pub grace: f64,
-    /// Seconds that pods tolerate it, unless they say otherwise (k8s).
+    /// Default seconds that pods tolerate it (k8s).
     pub toleration: f64,
-    /// Seconds without a word of its virt-handler after which instances without a pod are given up (KV).
+    /// Seconds of silence of its virt-handler after which instances without a pod are given up (KV).
     pub handler_silence: f64,
-    /// Seconds from the power of a node to its kubelet (estimate; self-test, firmware, system).
+    /// Seconds from power-on of a node to its kubelet (estimate; self-test, firmware, system).
     pub boot: f64,
 }
 

@@ -1,4 +1,4 @@
-//! The figures of storage: disks of the nodes, the shared pool, and classes with storage of their own.
+//! Figures of storage: disks of the nodes, the shared pool, and classes with their own storage.
 
 use std::collections::BTreeMap;
 
@@ -10,11 +10,11 @@ use super::classes::default_classes;
 
 /// Storage. Node disks hold container images and disks, the pool holds claims.
 ///
-/// Qemu opens disks with `cache=none` where it can, so each guest reads for itself; only the storage's own cache
-/// stands between it and the medium. What has just been written, an image just pulled or a volume just cloned, is
-/// still in that cache. That is why a first boot right after provisioning is quicker than a boot of the same
-/// machine later, when everything has been destaged; and why guests that have just flushed their dirty pages
-/// while powering off leave the medium busy for whoever starts next.
+/// QEMU opens disks with `cache=none` if possible, so each guest reads for itself; only the storage's own cache is
+/// between it and the medium. Data just written, such as an image just pulled or a volume just cloned, is still in that
+/// cache. That is why a first boot right after provisioning is quicker than a boot of the same machine later, when
+/// everything has been destaged; and why guests that have just flushed their dirty pages while powering off leave the
+/// medium busy for the next starts.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct Storage {
@@ -22,11 +22,11 @@ pub struct Storage {
     pub node_disk: f64,
     /// MB/s of the shared pool (estimate: a small Ceph or array over 25 Gbit/s).
     pub pool: f64,
-    /// MB/s that a single reader gets at most.
+    /// Maximum MB/s of a single reader.
     pub per_reader: f64,
-    /// The share of throughput lost per further concurrent reader: interleaved streams are random to the medium.
+    /// Share of throughput lost per further concurrent reader: interleaved streams are random to the medium.
     pub interference: f64,
-    /// Seconds for which what was written can be read out of the cache (estimate: write-back until destaged).
+    /// Seconds for which written data can be read from the cache (estimate: write-back until destaged).
     pub cache: f64,
     /// MB that starting a machine reads before its guest runs: launcher, firmware, image metadata (estimate; KV
     /// #6054 sees about 171 MiB of overhead per instance).
@@ -37,7 +37,7 @@ pub struct Storage {
     pub shutdown_write: f64,
     /// Attachments per second over the whole cluster, for claims of the pool (CSI: 2.5 at 5 QPS).
     pub attaches_per_second: f64,
-    /// Attachments made at once before that rate counts (CSI: burst 10, two writes each).
+    /// Burst of attachments before that rate applies (CSI: burst 10, two writes each).
     pub attach_burst: f64,
     /// Seconds for one attachment (published: 1-3).
     pub attach: Draw,
